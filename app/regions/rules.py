@@ -1,0 +1,150 @@
+"""Reading a division code, with no database.
+
+A code is 12 decimal digits, kept as an integer: province 2, prefecture 2, county 2, township 3,
+village 3; what a place does not use is zero. Everything inside a place is therefore one half-open
+range of codes. `NATION` (0) stands above the provinces.
+
+Cities without districts (Dongguan 4419) have townships directly under the prefecture, with 00 in
+the county digits; there the prefecture does what a county does elsewhere.
+Source: 统计用区划代码和城乡划分代码编制规则 (National Bureau of Statistics), GB/T 2260.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+NATION: Final = 0
+_CODES: Final = 10**12
+
+# GB/T 2260, first two digits. Taiwan, Hong Kong and Macau have codes though the statistical
+# tables do not go below them.
+_PROVINCES: Final = frozenset(
+    int(code)
+    for code in [
+        "11",
+        "12",
+        "13",
+        "14",
+        "15",
+        "21",
+        "22",
+        "23",
+        "31",
+        "32",
+        "33",
+        "34",
+        "35",
+        "36",
+        "37",
+        "41",
+        "42",
+        "43",
+        "44",
+        "45",
+        "46",
+        "50",
+        "51",
+        "52",
+        "53",
+        "54",
+        "61",
+        "62",
+        "63",
+        "64",
+        "65",
+        "71",
+        "81",
+        "82",
+    ]
+)
+# Dongguan, Zhongshan, Danzhou. The range of such a prefecture holds no county.
+_PREFECTURES_WITHOUT_COUNTIES: Final = frozenset([441900000000, 442000000000, 460400000000])
+
+
+class Level(StrEnum):
+    """How high a place stands."""
+
+    PROVINCE = "province"
+    PREFECTURE = "prefecture"
+    COUNTY = "county"
+    TOWNSHIP = "township"
+    VILLAGE = "village"
+
+
+# How many codes a place of each level holds, itself included.
+_SPAN: Final = {
+    Level.PROVINCE: 10**10,
+    Level.PREFECTURE: 10**8,
+    Level.COUNTY: 10**6,
+    Level.TOWNSHIP: 10**3,
+    Level.VILLAGE: 1,
+}
+
+
+class BadRegionCode(ValueError):
+    """The number is no division code, or no code of the level asked for."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+        self.reason = reason
+
+
+def is_valid_code(code: int) -> bool:
+    """Tell whether the digits can be a place; whether the place exists is the table's answer."""
+    if not 0 < code < _CODES or code // 10**10 not in _PROVINCES:
+        return False
+    prefecture = code // 10**8 % 100
+    county = code // 10**6 % 100
+    township = code // 10**3 % 1000
+    village = code % 1000
+    if village and not township:
+        return False
+    if township and not county:
+        return code - code % 10**8 in _PREFECTURES_WITHOUT_COUNTIES
+    return not ((county or township) and not prefecture)
+
+
+def level_of(code: int) -> Level:
+    """Return how high the place stands. Raises BadRegionCode, also for NATION."""
+    if not is_valid_code(code):
+        raise BadRegionCode(code, "not a division code")
+    return next(level for level, span in _SPAN.items() if code % span == 0)
+
+
+def subtree(code: int) -> tuple[int, int]:
+    """Return the half-open range [low, high) of all codes in the place, itself included."""
+    if code == NATION:
+        return (0, _CODES)
+    return (code, code + _SPAN[level_of(code)])
+
+
+def county_of(code: int) -> int:
+    """Return the county a county, township or village lies in.
+
+    For a city without districts that is the prefecture itself. Raises BadRegionCode above counties.
+    """
+    level = level_of(code)
+    if level is Level.PROVINCE or (
+        level is Level.PREFECTURE and code not in _PREFECTURES_WITHOUT_COUNTIES
+    ):
+        raise BadRegionCode(code, "lies in no county")
+    return code - code % _SPAN[Level.COUNTY]
+
+
+def parent_of(code: int) -> int | None:
+    """Return the next place up; NATION above a province, None above NATION."""
+    if code == NATION:
+        return None
+    # The first wider span that changes the digits: skips the county that Dongguan does not have.
+    for span in sorted(_SPAN.values()):
+        if span > _SPAN[level_of(code)] and (parent := code - code % span) != code:
+            return parent
+    return NATION
+
+
+def lineage(code: int) -> tuple[int, ...]:
+    """Return the place and all above it, nearest first, ending with NATION."""
+    path = [code]
+    while (parent := parent_of(path[-1])) is not None:
+        path.append(parent)
+    return tuple(path)
