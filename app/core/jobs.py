@@ -1,0 +1,261 @@
+"""Background jobs: enqueued in the caller's transaction, run at least once by the worker (D8).
+
+The queue is the table `jobs`. A job's row is deleted in the very transaction that does its work,
+guarded by its lease, so what a handler writes to the database is written exactly once; anything
+else it does (an HTTP call) may happen twice. Payloads carry ids only. A failure is recorded as the
+exception's class and place, never its message: messages quote data.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+import orjson
+from croniter import croniter
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from app.core import rls
+from app.core.db import Tx
+
+Begin = Callable[[], AbstractAsyncContextManager[Tx]]
+Handler = Callable[[Tx, dict[str, Any]], Awaitable[None]]
+Steps = Callable[[Begin, dict[str, Any]], Awaitable[None]]
+
+CHANNEL: Final = "tonghu_jobs"
+
+
+def _now_column() -> Column[datetime]:
+    return Column(DateTime(timezone=True), nullable=False, server_default=func.now())
+
+
+class UnknownJob(LookupError):
+    """No handler is registered under this name."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to run under a name: either a handler of one transaction, or steps."""
+
+    name: str
+    handler: Handler | None = None
+    steps: Steps | None = None
+    cron: str | None = None
+
+
+REGISTRY: dict[str, Job] = {}
+
+
+def _register(new: Job) -> None:
+    if new.name in REGISTRY:
+        msg = f"job {new.name!r} is registered twice"
+        raise ValueError(msg)
+    REGISTRY[new.name] = new
+
+
+def job(name: str) -> Callable[[Handler], Handler]:
+    """Register `async def handler(tx, payload)`.
+
+    It runs in one transaction, which the worker opens and commits (D2); the time is `tx.now`.
+    """
+
+    def register(handler: Handler) -> Handler:
+        _register(Job(name, handler=handler))
+        return handler
+
+    return register
+
+
+def job_in_steps(name: str) -> Callable[[Steps], Steps]:
+    """Register `async def steps(begin, payload)`, which opens transactions itself.
+
+    For work that must not hold one open, such as calling another system in between:
+    `async with begin() as tx`. All of it may be repeated.
+    """
+
+    def register(steps: Steps) -> Steps:
+        _register(Job(name, steps=steps))
+        return steps
+
+    return register
+
+
+def every(name: str, cron: str) -> Callable[[Handler], Handler]:
+    """Register a `job` that is also enqueued, with an empty payload, whenever `cron` says.
+
+    Five cron fields in China time. One run per occasion however many workers there are, at most
+    one `poll` late; occasions missed while no worker ran are made up for by a single run.
+    """
+    if not croniter.is_valid(cron):
+        msg = f"not a cron expression: {cron!r}"
+        raise ValueError(msg)
+
+    def register(handler: Handler) -> Handler:
+        _register(Job(name, handler=handler, cron=cron))
+        return handler
+
+    return register
+
+
+class JobRow(SQLModel, table=True):
+    """One job; `status` says where it stands.
+
+    `queued`: waits for `run_at`; `running`: leased by a worker until `lease_until`;
+    `held`: raised or lost its worker too often, waits for an operator (`release`).
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        CheckConstraint("status IN ('queued', 'running', 'held')", name="status"),
+        CheckConstraint("(status = 'running') = (lease IS NOT NULL)", name="lease"),
+        Index("ix_jobs_due", "run_at", "id", postgresql_where=text("status = 'queued'")),
+        Index("ix_jobs_running", "name", "dedupe_key", postgresql_where=text("status = 'running'")),
+        Index(
+            "ix_jobs_queued_key",
+            "name",
+            "dedupe_key",
+            postgresql_where=text("status = 'queued' AND dedupe_key IS NOT NULL"),
+        ),
+        # Rows live for milliseconds: vacuum early, or the indexes fill with the dead.
+        {"postgresql_with": {"fillfactor": "80", "autovacuum_vacuum_scale_factor": "0.02"}},
+    )
+
+    id: int = Field(sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    name: str
+    payload: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    dedupe_key: str | None
+    status: str = Field(sa_column=Column(Text, nullable=False, server_default="queued"))
+    run_at: datetime = Field(sa_column=_now_column())
+    enqueued_at: datetime = Field(sa_column=_now_column())
+    lease: UUID | None
+    lease_until: datetime | None = Field(sa_type=DateTime(timezone=True))
+    failures: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
+    crashes: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
+    failure: str | None
+
+
+class ScheduleRow(SQLModel, table=True):
+    """When a job registered by `every` is enqueued next."""
+
+    __tablename__ = "job_schedules"
+
+    name: str = Field(primary_key=True)
+    cron: str
+    next_at: datetime = Field(sa_type=DateTime(timezone=True))
+
+
+rls.allow("jobs", "SELECT, INSERT, UPDATE, DELETE")
+rls.allow("job_schedules", "SELECT, INSERT, UPDATE")
+
+
+# --- what features and operators call ------------------------------------------------------------
+
+_ENQUEUE: Final = """
+WITH added AS (
+    INSERT INTO jobs (name, payload, dedupe_key, run_at)
+    SELECT $1, p.payload::jsonb, p.dedupe_key, now() + $4::interval
+    FROM unnest($2::text[], $3::text[]) AS p (payload, dedupe_key)
+)
+SELECT pg_notify($5, '')
+"""
+
+
+async def enqueue(
+    connection: asyncpg.Connection,
+    name: str,
+    payloads: Sequence[dict[str, Any]],
+    *,
+    dedupe_keys: Sequence[str | None] | None = None,
+    delay: timedelta | None = None,
+) -> None:
+    """Add one job per payload in the caller's transaction; workers hear of them at its commit.
+
+    Jobs of one name waiting under one dedupe key become a single run, so a key must stand for
+    the same payload. That run starts after the last of them was committed: nobody's change is
+    missed, and enqueuing never waits for another transaction.
+
+    Raises UnknownJob; ValueError if the keys are not as many as the payloads.
+    """
+    if name not in REGISTRY:
+        raise UnknownJob(name)
+    rows: dict[object, tuple[str, str | None]] = {}
+    keys = dedupe_keys if dedupe_keys is not None else [None] * len(payloads)
+    for position, (payload, key) in enumerate(zip(payloads, keys, strict=True)):
+        rows.setdefault(position if key is None else key, (orjson.dumps(payload).decode(), key))
+    if rows:
+        texts, kept = zip(*rows.values(), strict=True)
+        await connection.execute(_ENQUEUE, name, texts, kept, delay or timedelta(), CHANNEL)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A job set aside; `failure` is the last exception's class and place, never its message."""
+
+    id: int
+    name: str
+    payload: dict[str, Any]
+    failures: int
+    crashes: int
+    failure: str | None
+    enqueued_at: datetime
+
+
+async def held(connection: asyncpg.Connection, *, limit: int = 100) -> list[Held]:
+    """Return the jobs that wait for an operator, oldest first."""
+    rows = await connection.fetch(
+        """SELECT id, name, payload::text AS payload, failures, crashes, failure, enqueued_at
+           FROM jobs WHERE status = 'held' ORDER BY id LIMIT $1""",
+        limit,
+    )
+    return [Held(**{**row, "payload": orjson.loads(row["payload"])}) for row in rows]
+
+
+async def release(connection: asyncpg.Connection, ids: Sequence[int]) -> int:
+    """Give held jobs a fresh start; return how many there were."""
+    released = await connection.fetch(
+        """UPDATE jobs SET status = 'queued', run_at = now(), failures = 0, crashes = 0
+           WHERE id = ANY ($1::bigint[]) AND status = 'held' RETURNING pg_notify($2, '')""",
+        ids,
+        CHANNEL,
+    )
+    return len(released)
+
+
+@dataclass(frozen=True)
+class Depth:
+    """One job name's rows; `oldest_seconds` is how long past due the longest-waiting one is."""
+
+    queued: int
+    running: int
+    held: int
+    oldest_seconds: float
+
+
+async def depth(connection: asyncpg.Connection) -> dict[str, Depth]:
+    """Return the state of the queue by job name; names with no rows are absent."""
+    rows = await connection.fetch(
+        """SELECT name,
+                  count(*) FILTER (WHERE status = 'queued') AS queued,
+                  count(*) FILTER (WHERE status = 'running') AS running,
+                  count(*) FILTER (WHERE status = 'held') AS held,
+                  greatest(0, extract(epoch FROM now() - min(run_at)
+                      FILTER (WHERE status = 'queued')))::float8 AS oldest_seconds
+           FROM jobs GROUP BY name"""
+    )
+    return {row["name"]: Depth(*tuple(row)[1:]) for row in rows}
