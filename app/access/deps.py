@@ -1,0 +1,175 @@
+"""Who is calling and whether they may: annotated parameters of endpoints."""
+
+from dataclasses import replace
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Header, Request, Security
+from fastapi.openapi.models import (
+    OAuthFlowAuthorizationCode,
+    OAuthFlowClientCredentials,
+    OAuthFlows,
+)
+from fastapi.security import OAuth2, SecurityScopes
+
+from app.access import queries, tokens
+from app.access.principal import Principal, Purpose
+from app.access.roles import UnknownRole, role
+from app.access.scopes import DESCRIPTIONS, Scope
+from app.audit import operations as audit
+from app.core import idempotency
+from app.core.db import Transaction, Tx
+from app.core.problems import Problem
+
+_SCOPES = {str(scope): DESCRIPTIONS[scope] for scope in Scope}
+
+oauth2 = OAuth2(
+    scheme_name="oauth2",
+    description=(
+        "OAuth 2.0 access tokens (RFC 9068), handled after RFC8725: one pinned algorithm per key,"
+        " explicit typ, issuer and audience checked. Ten minutes at most; authority is read from"
+        " the database on every request."
+    ),
+    auto_error=False,
+    flows=OAuthFlows(
+        clientCredentials=OAuthFlowClientCredentials(tokenUrl="/oauth/token", scopes=_SCOPES),
+        authorizationCode=OAuthFlowAuthorizationCode(
+            authorizationUrl="/oauth/authorize",
+            tokenUrl="/oauth/token",
+            refreshUrl="/oauth/token",
+            scopes=_SCOPES,
+        ),
+    ),
+)
+
+
+class Unauthenticated(Problem):
+    """No valid access token (RFC 6750)."""
+
+    status = 401
+    title = "A valid access token is required"
+    title_zh = "需要有效的访问令牌"
+
+    def __init__(self, detail: str | None = None, *, presented: bool = False) -> None:
+        error = ', error="invalid_token"' if presented else ""
+        super().__init__(detail, headers={"www-authenticate": f'Bearer realm="tonghu"{error}'})
+
+
+class ScopeMissing(Problem):
+    """The token or the role behind it does not grant this operation."""
+
+    status = 403
+    title = "This token does not grant the operation"
+    title_zh = "该令牌无权执行此操作"
+    denies = True
+
+
+class PurposeNotAllowed(Problem):
+    """The role may not use personal data for the purpose named (AZ-6)."""
+
+    status = 403
+    title = "Your role may not use personal data for this purpose"
+    title_zh = "您的角色不得为此目的使用个人信息"
+    denies = True
+
+
+async def authenticated(request: Request, tx: Transaction) -> Principal:
+    """Find out who is calling and open their reach. Raises Unauthenticated."""
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not token:
+        raise Unauthenticated
+    keys: tokens.TokenKeys = request.state.token_keys
+    try:
+        claims = tokens.verify(keys, token, now=tx.now)
+        granted = role(claims.role)
+    except (tokens.TokenRefused, UnknownRole):
+        raise Unauthenticated(presented=True) from None
+    row = await queries.open_reach(tx, claims, relation=granted.relation)
+    if row is None or row["role"] != claims.role or row["agency_id"] != claims.agency_id:
+        raise Unauthenticated(presented=True)
+    owner, _, identity = claims.subject.partition(":")
+    principal = Principal(
+        subject=claims.subject,
+        staff_id=UUID(identity) if owner == "staff" else None,
+        client_id=UUID(claims.client_id),
+        agency_id=row["agency_id"],
+        agency_kind=row["agency_kind"],
+        role=granted,
+        region_code=row["region_code"],
+        region_lo=row["remit_lo"],
+        region_hi=row["remit_hi"],
+        scopes=claims.scopes & granted.scopes,
+        request_id=request.scope.get("request_id", "-"),
+        ip=request.client.host if request.client else None,
+    )
+    _audit_denials(request, tx, principal)
+    return principal
+
+
+def _audit_denials(request: Request, tx: Tx, principal: Principal) -> None:
+    operation = request.scope["route"].unique_id
+    subject = next((v for v in request.path_params.values() if isinstance(v, str)), None)
+
+    async def record_denial(after: Tx, problem: Problem) -> None:
+        try:
+            named = UUID(subject) if subject else None
+        except ValueError:
+            named = None
+        await audit.record(
+            after,
+            principal.actor,
+            operation,
+            subject=named,
+            decision="denied",
+            rule=problem.slug(),
+        )
+
+    tx.denial = record_denial
+
+
+async def authorized(
+    request: Request,
+    required: SecurityScopes,
+    principal: Annotated[Principal, Depends(authenticated)],
+    tx: Transaction,
+    _: Annotated[str | None, Depends(oauth2)],
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            max_length=202,
+            description="Makes a retried write safe: same key, same answer, for 30 days.",
+        ),
+    ] = None,
+) -> Principal:
+    """Let the caller through if token and role grant the scope; hold the Idempotency-Key."""
+    if not principal.scopes.issuperset(required.scopes):
+        raise ScopeMissing(f"Needed: {', '.join(sorted(required.scopes))}.")
+    if request.method != "GET":
+        await idempotency.claim(
+            tx, request, caller=principal.subject, operation=request.scope["route"].unique_id
+        )
+    return principal
+
+
+async def authorized_for_purpose(
+    required: SecurityScopes,
+    principal: Annotated[Principal, Depends(authorized)],
+    purpose_of_use: Annotated[
+        Purpose,
+        Header(description="Why personal data is used; recorded in the audit (AZ-6)."),
+    ],
+) -> Principal:
+    """Like `authorized`, for operations on personal data: the purpose must be allowed too."""
+    if purpose_of_use not in principal.role.purposes:
+        raise PurposeNotAllowed(f"Allowed: {', '.join(sorted(principal.role.purposes))}.")
+    return replace(principal, purpose=purpose_of_use)
+
+
+def needs(scope: Scope) -> Any:
+    """Require one scope, and say so in the OpenAPI document."""
+    return Security(authorized, scopes=[scope])
+
+
+def needs_with_purpose(scope: Scope) -> Any:
+    """Require one scope and a `Purpose-Of-Use` header: for anything that touches a child's data."""
+    return Security(authorized_for_purpose, scopes=[scope])

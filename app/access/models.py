@@ -1,0 +1,134 @@
+"""Machine clients, staff accounts, sign-ins and what was revoked."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlmodel import Field, SQLModel
+
+from app.core import rls
+from app.core.columns import Instant
+from app.core.ids import new_id
+
+
+class Client(SQLModel, table=True):
+    """An application known to the service.
+
+    `kind`: `machine` acts for its agency with its own key (client_credentials); `app` is a public
+    client (phone or web app) through which staff sign in with PKCE and has no authority itself.
+    """
+
+    __tablename__ = "clients"
+    __table_args__: Any = (
+        CheckConstraint("kind IN ('machine', 'app')", name="kind"),
+        CheckConstraint(
+            "(kind = 'machine') = (agency_id IS NOT NULL AND role IS NOT NULL)", name="machine"
+        ),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    kind: str
+    name: str
+    agency_id: UUID | None = Field(default=None, foreign_key="agencies.id", index=True)
+    role: str | None = None
+    region_code: int | None = Field(default=None, sa_type=BigInteger)
+    remit_lo: int | None = Field(default=None, sa_type=BigInteger)
+    remit_hi: int | None = Field(default=None, sa_type=BigInteger)
+    jwks: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
+    secret_hash: str | None = None
+    """Only outside production; production knows private_key_jwt alone (TOK-5)."""
+    redirect_uris: list[str] = Field(
+        sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"),
+        default_factory=list,
+    )
+    active: bool = True
+    created_at: datetime = Field(sa_type=Instant)
+
+
+class StaffAccount(SQLModel, table=True):
+    """How a person signs in. The name and phone live in `agencies.Staff`."""
+
+    __tablename__ = "staff_accounts"
+
+    staff_id: UUID = Field(foreign_key="staff.id", primary_key=True)
+    username: str = Field(unique=True)
+    password_hash: str
+    failed_attempts: int = 0
+    locked_until: datetime | None = Field(default=None, sa_type=Instant)
+    active: bool = True
+    created_at: datetime = Field(sa_type=Instant)
+
+
+class SignIn(SQLModel, table=True):
+    """One staff sign-in: the family its refresh tokens belong to (TOK-7)."""
+
+    __tablename__ = "sign_ins"
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    staff_id: UUID = Field(foreign_key="staff.id", index=True)
+    client_id: UUID = Field(foreign_key="clients.id")
+    holding_id: UUID = Field(foreign_key="post_holdings.id")
+    scope: str
+    started_at: datetime = Field(sa_type=Instant)
+    ends_at: datetime = Field(sa_type=Instant)
+    revoked_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class AuthorizationCode(SQLModel, table=True):
+    """A code of the authorization code grant: hashed, single use, one minute (TOK-6)."""
+
+    __tablename__ = "authorization_codes"
+
+    code_hash: bytes = Field(primary_key=True)
+    sign_in_id: UUID = Field(foreign_key="sign_ins.id")
+    redirect_uri: str
+    code_challenge: str
+    expires_at: datetime = Field(sa_type=Instant)
+    used_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class RefreshToken(SQLModel, table=True):
+    """A refresh token: hashed, rotated; `successor_sealed` answers a lost reply (TOK-7)."""
+
+    __tablename__ = "refresh_tokens"
+
+    token_hash: bytes = Field(primary_key=True)
+    sign_in_id: UUID = Field(foreign_key="sign_ins.id", index=True)
+    issued_at: datetime = Field(sa_type=Instant)
+    used_at: datetime | None = Field(default=None, sa_type=Instant)
+    successor_sealed: bytes | None = None
+
+
+class Revocation(SQLModel, table=True):
+    """A token id or sign-in id that no longer counts (TOK-3)."""
+
+    __tablename__ = "revocations"
+
+    id: UUID = Field(primary_key=True)
+    revoked_at: datetime = Field(sa_type=Instant)
+    expires_at: datetime = Field(index=True, sa_type=Instant)
+
+
+class UsedAssertion(SQLModel, table=True):
+    """A client assertion's jti, kept until it expires: single use (TOK-5)."""
+
+    __tablename__ = "used_assertions"
+
+    client_id: UUID = Field(primary_key=True)
+    token_id: str = Field(primary_key=True)
+    expires_at: datetime = Field(index=True, sa_type=Instant)
+
+
+rls.allow("clients", "SELECT, INSERT, UPDATE")
+rls.protect(
+    "staff_accounts",
+    using=f"{rls.CALLER} <> ''",
+    privileges="SELECT, INSERT, UPDATE",
+)
+rls.allow("sign_ins", "SELECT, INSERT, UPDATE")
+rls.allow("authorization_codes", "SELECT, INSERT, UPDATE, DELETE")
+rls.allow("refresh_tokens", "SELECT, INSERT, UPDATE, DELETE")
+rls.allow("revocations", "SELECT, INSERT, DELETE")
+rls.allow("used_assertions", "SELECT, INSERT, DELETE")

@@ -1,0 +1,65 @@
+"""Who is calling, from where, with what authority; and why."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from app.access.roles import Role
+from app.audit.operations import Actor
+
+
+class Purpose(StrEnum):
+    """Why personal data is read or written (AZ-6; PIPL §6, §28). A closed list."""
+
+    care = "care"
+    """Visiting, helping and following up a child."""
+    education = "education"
+    """Attendance, dropout and return to school."""
+    protection = "protection"
+    """Suspected harm: report, handling, assessment."""
+    registration = "registration"
+    """Keeping the file itself true."""
+    supervision = "supervision"
+    """Checking whether duties are done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The caller, as the database knows them at this moment (TOK-4).
+
+    `region_lo`/`region_hi`: half-open range of region codes of the remit. `scopes`: what the token
+    carries and the role still grants.
+    """
+
+    subject: str
+    staff_id: UUID | None
+    client_id: UUID | None
+    agency_id: UUID
+    agency_kind: str
+    role: Role
+    region_code: int
+    region_lo: int
+    region_hi: int
+    scopes: frozenset[str]
+    request_id: str
+    ip: str | None
+    purpose: Purpose | None = None
+
+    @property
+    def school_id(self) -> UUID | None:
+        """The school whose pupils alone are visible, for a caller bound to enrolment."""
+        return self.agency_id if self.role.relation == "enrolled" else None
+
+    @property
+    def actor(self) -> Actor:
+        """How the audit names this caller."""
+        return Actor(
+            self.subject,
+            self.client_id,
+            self.agency_id,
+            self.role.code,
+            self.region_code,
+            self.purpose,
+            self.request_id,
+            self.ip,
+        )

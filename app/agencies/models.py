@@ -1,0 +1,110 @@
+"""Agencies, the posts they have, the people they employ and who holds which post when."""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Index, text
+from sqlmodel import Field, SQLModel
+
+from app.core import rls
+from app.core.columns import Instant
+from app.core.ids import new_id
+
+
+class Agency(SQLModel, table=True):
+    """An organisation with duties: a village committee, a school, a police bureau …
+
+    `kind`: obligations.md §5. `region_code`: the division it serves.
+    """
+
+    __tablename__ = "agencies"
+    __table_args__: Any = (
+        CheckConstraint(
+            "kind IN ('village_committee', 'township_government', 'civil_affairs', 'school',"
+            " 'education', 'police', 'hospital', 'welfare_institution', 'rescue_institution',"
+            " 'social_work', 'disabled_persons_federation', 'mass_organisation', 'court',"
+            " 'procuratorate', 'supervision', 'operator')",
+            name="kind",
+        ),
+        Index("ix_agencies_kind_region_code", "kind", "region_code"),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    kind: str
+    name: str
+    name_en: str | None = None
+    region_code: int = Field(sa_type=BigInteger)
+    uscc: str | None = Field(default=None, unique=True)
+    """统一社会信用代码, unified social credit code, if it has one."""
+    active: bool = True
+    version: int = 1
+    created_at: datetime = Field(sa_type=Instant)
+    updated_at: datetime = Field(sa_type=Instant)
+
+
+class Post(SQLModel, table=True):
+    """A seat with authority: 儿童主任 of a village, 儿童督导员 of a township.
+
+    `role` is a code of roles.yaml; `local_title` is what people call it and decides nothing
+    (obligations.md §4, 24 and 25). The remit is the half-open range [`remit_lo`, `remit_hi`).
+    """
+
+    __tablename__ = "posts"
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    agency_id: UUID = Field(foreign_key="agencies.id", index=True)
+    role: str
+    local_title: str
+    region_code: int = Field(sa_type=BigInteger)
+    remit_lo: int = Field(sa_type=BigInteger)
+    remit_hi: int = Field(sa_type=BigInteger)
+    active: bool = True
+    created_at: datetime = Field(sa_type=Instant)
+
+
+class Staff(SQLModel, table=True):
+    """A person an agency employs. The phone number is encrypted."""
+
+    __tablename__ = "staff"
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    agency_id: UUID = Field(foreign_key="agencies.id", index=True)
+    name: str
+    phone_sealed: bytes | None = None
+    active: bool = True
+    created_at: datetime = Field(sa_type=Instant)
+
+
+class PostHolding(SQLModel, table=True):
+    """Who holds a post from when; `until` is the first day they no longer do."""
+
+    __tablename__ = "post_holdings"
+    __table_args__: Any = (
+        Index(
+            "uq_post_holdings_open",
+            "post_id",
+            "staff_id",
+            unique=True,
+            postgresql_where=text("until IS NULL"),
+        ),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    post_id: UUID = Field(foreign_key="posts.id", index=True)
+    staff_id: UUID = Field(foreign_key="staff.id", index=True)
+    since: date
+    until: date | None = None
+    created_at: datetime = Field(sa_type=Instant)
+
+
+rls.allow("agencies", "SELECT, INSERT, UPDATE")
+rls.allow("posts", "SELECT, INSERT, UPDATE")
+rls.allow("post_holdings", "SELECT, INSERT, UPDATE")
+rls.protect(
+    "staff",
+    using=f"{rls.CALLER} = 'system' OR agency_id = {rls.AGENCY} OR EXISTS ("
+    "SELECT 1 FROM agencies a WHERE a.id = staff.agency_id"
+    f" AND a.region_code >= {rls.LO} AND a.region_code < {rls.HI})",
+    privileges="SELECT, INSERT, UPDATE",
+)

@@ -1,0 +1,132 @@
+"""Every failure leaves as an RFC 9457 problem that repeats nothing of the input (IN-4, IN-10)."""
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from app.core.problems import FieldError, Problem, response_to
+
+log = structlog.get_logger()
+
+_DETAILS = {
+    "missing": "This is required.",
+    "extra_forbidden": "This field does not exist here.",
+    "string_too_short": "The text is too short.",
+    "string_too_long": "The text is too long.",
+    "string_pattern_mismatch": "The text has the wrong form.",
+    "too_long": "There are too many items.",
+    "too_short": "There are too few items.",
+    "enum": "The value is not in the code list.",
+    "literal_error": "The value is not in the code list.",
+    "greater_than_equal": "The number is too small.",
+    "less_than_equal": "The number is too large.",
+}
+
+
+class ValidationFailed(Problem):
+    """The body breaks a rule of its schema."""
+
+    status = 422
+    title = "The request breaks a rule"
+    title_zh = "请求内容不符合规则"
+
+
+class ParameterInvalid(Problem):
+    """A path, query or header parameter breaks a rule of its schema."""
+
+    status = 400
+    title = "A parameter is missing or malformed"
+    title_zh = "参数缺失或格式有误"
+
+
+class NotFound(Problem):
+    """No such path."""
+
+    status = 404
+    title = "There is nothing here"
+    title_zh = "此处没有内容"
+
+
+class MethodNotAllowed(Problem):
+    """The path exists, the method does not."""
+
+    status = 405
+    title = "This path does not support the method"
+    title_zh = "该路径不支持此方法"
+
+
+class InternalError(Problem):
+    """A fault of ours. Nothing was stored; the log has the request id."""
+
+    status = 500
+    title = "Internal error; nothing was stored"
+    title_zh = "内部错误;没有保存任何内容"
+
+
+class BadRequest(Problem):
+    """The request cannot be read."""
+
+    status = 400
+    title = "The request cannot be read"
+    title_zh = "无法读取请求"
+
+
+async def answer_problem(request: Request, problem: Exception) -> Response:
+    """Answer an expected failure."""
+    return response_to(request, problem if isinstance(problem, Problem) else InternalError())
+
+
+async def answer_invalid(request: Request, invalid: Exception) -> Response:
+    """Answer a validation failure: places and rule names, never the values (F5)."""
+    found = invalid.errors() if isinstance(invalid, RequestValidationError) else []
+    errors = [
+        FieldError(
+            pointer=_pointer(error["loc"]),
+            code=error["type"].replace("-", "_"),
+            detail=_DETAILS.get(error["type"], "The value does not meet the rule."),
+        )
+        for error in found[:100]
+    ]
+    in_body = any(error["loc"][:1] == ("body",) for error in found)
+    problem = ValidationFailed(errors=errors) if in_body else ParameterInvalid(errors=errors)
+    return response_to(request, problem)
+
+
+def _pointer(loc: tuple[int | str, ...]) -> str:
+    place, *path = loc
+    if place != "body":
+        return _printable(str(path[0] if path else place))
+    return _printable("/".join(["#", *(str(step) for step in path)]))
+
+
+def _printable(text: str) -> str:
+    # Unknown field names are the caller's own words: cut to plain ASCII before repeating them.
+    return "".join(c if " " <= c <= "~" else "?" for c in text)[:300]
+
+
+async def answer_http(request: Request, error: Exception) -> Response:
+    """Answer what the framework raises itself: unknown path, wrong method."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = dict(getattr(error, "headers", None) or {})
+    kinds: dict[int, type[Problem]] = {404: NotFound, 405: MethodNotAllowed, 400: BadRequest}
+    return response_to(request, kinds.get(status, InternalError)(headers=headers))
+
+
+async def answer_fault(request: Request, error: Exception) -> Response:
+    """Answer a fault of ours; the log gets its kind and place, never its text (IN-10)."""
+    log.error(
+        "fault",
+        kind=type(error).__name__,
+        sqlstate=getattr(error, "sqlstate", None),
+        request_id=request.scope.get("request_id"),
+    )
+    return response_to(request, InternalError())
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers."""
+    app.add_exception_handler(Problem, answer_problem)
+    app.add_exception_handler(RequestValidationError, answer_invalid)
+    app.add_exception_handler(HTTPException, answer_http)
+    app.add_exception_handler(Exception, answer_fault)

@@ -1,0 +1,58 @@
+"""The record of who read or changed what (AUD-1, AUD-2). The app may only insert."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Column, Index, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlmodel import Field, SQLModel
+
+from app.core import rls
+from app.core.columns import Instant
+
+
+class AuditEntry(SQLModel, table=True):
+    """One read, write or denial of personal data. Ids and codes only, no names."""
+
+    __tablename__ = "audit_entries"
+    __table_args__: Any = (
+        Index("ix_audit_entries_child_ids", "child_ids", postgresql_using="gin"),
+        Index("ix_audit_entries_agency_id_at", "agency_id", "at"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    at: datetime = Field(sa_type=Instant)
+    actor: str
+    client_id: UUID | None
+    agency_id: UUID | None
+    role: str
+    region_code: int | None = Field(sa_type=BigInteger)
+    purpose: str | None
+    operation: str
+    child_ids: list[UUID] = Field(
+        sa_column=Column(ARRAY(Uuid), nullable=False, server_default="{}")
+    )
+    subject_id: UUID | None
+    field_groups: list[str] = Field(
+        sa_column=Column(ARRAY(Text), nullable=False, server_default="{}")
+    )
+    decision: str
+    rule: str | None
+    request_id: str
+    ip: str | None
+    committed_in: int = Field(
+        sa_column=Column(
+            BigInteger,
+            nullable=False,
+            server_default=text("(pg_current_xact_id()::text)::bigint"),
+        )
+    )
+
+
+rls.protect(
+    "audit_entries",
+    using=f"agency_id = {rls.AGENCY} OR {rls.CALLER} = 'system'",
+    check="true",
+    privileges="SELECT, INSERT",
+)

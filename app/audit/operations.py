@@ -1,0 +1,67 @@
+"""Write the audit row in the transaction that showed or changed the data (AUD-1)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.core.db import Tx
+from app.core.ids import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acted, from where and why, as the audit row names them."""
+
+    subject: str
+    client_id: UUID | None
+    agency_id: UUID | None
+    role: str
+    region_code: int | None
+    purpose: str | None
+    request_id: str
+    ip: str | None
+
+
+SYSTEM = Actor("system", None, None, "system", None, "duty", "job", None)
+"""Jobs, which act by rule and not for a person."""
+
+_INSERT = """
+INSERT INTO audit_entries (id, at, actor, client_id, agency_id, role, region_code, purpose,
+    operation, child_ids, subject_id, field_groups, decision, rule, request_id, ip)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+"""
+
+
+async def record(
+    tx: Tx,
+    actor: Actor,
+    operation: str,
+    *,
+    children: Sequence[UUID] = (),
+    subject: UUID | None = None,
+    field_groups: Sequence[str] = (),
+    decision: str = "allowed",
+    rule: str | None = None,
+) -> None:
+    """Record one read, write or denial. `operation` is the operationId, `children` all children
+    whose data was shown or changed, `subject` the resource named in the path.
+    """
+    await tx.connection.execute(
+        _INSERT,
+        new_id(),
+        tx.now,
+        actor.subject,
+        actor.client_id,
+        actor.agency_id,
+        actor.role,
+        actor.region_code,
+        actor.purpose,
+        operation,
+        list(children),
+        subject,
+        list(field_groups),
+        decision,
+        rule,
+        actor.request_id,
+        actor.ip,
+    )

@@ -1,0 +1,225 @@
+"""One request or job is one transaction: opened here, committed here, nowhere else (design D2).
+
+Three lanes share that transaction, all on one asyncpg connection:
+
+* `tx.connection`: asyncpg rows for hot reads and ingest;
+* `tx.session`: a SQLModel session for writes that carry rules (flushed before the commit);
+* `tx.connection` with UNNEST arrays for bulk.
+
+Who may see what is a transaction-local setting (`Reach`) that row-level security repeats (DB-3).
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import asyncpg
+from fastapi import Depends, Request
+from sqlalchemy import event
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlmodel import SQLModel
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core import settings as config
+from app.core.clock import Clock, local_date
+from app.core.crypto import Keyring
+from app.core.problems import Problem
+
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(column_0_N_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+NATION = (0, 10**12)
+"""The half-open range of all region codes."""
+
+_UNAVAILABLE = (
+    PoolTimeout,
+    ConnectionError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.QueryCanceledError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.CannotConnectNowError,
+)
+
+
+class TemporarilyUnavailable(Problem):
+    """The database is away or overloaded; nothing was stored, try again (REL-4)."""
+
+    status = 503
+    title = "Temporarily unavailable; nothing was stored, try again"
+    title_zh = "服务暂时不可用;没有保存任何内容,请稍后重试"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What row-level security lets a transaction see.
+
+    `lo`/`hi`: half-open range of 12-digit region codes. `school`: if set, only children enrolled
+    there. `agency` and `caller` own the rows that belong to an agency or a single caller.
+    """
+
+    lo: int
+    hi: int
+    agency: UUID | None = None
+    school: UUID | None = None
+    caller: str = ""
+
+
+SYSTEM = Reach(*NATION, caller="system")
+"""Jobs and operator commands, which act for every region."""
+
+SET_REACH = """
+SELECT set_config('tonghu.lo', $1::text, true), set_config('tonghu.hi', $2::text, true),
+       set_config('tonghu.agency', $3::text, true), set_config('tonghu.school', $4::text, true),
+       set_config('tonghu.caller', $5::text, true)
+"""
+
+
+@dataclass(slots=True)
+class Tx:
+    """One transaction and what the work in it needs.
+
+    `connection` is raw asyncpg; `now` is the instant the transaction began (aware, UTC);
+    `denial` writes the audit row of a refused access after this transaction rolled back.
+    """
+
+    connection: asyncpg.Connection
+    now: datetime
+    keyring: Keyring
+    _lane: AsyncConnection = field(repr=False)
+    denial: Callable[["Tx", Problem], Awaitable[None]] | None = None
+    idempotency: Any = None
+    _session: AsyncSession | None = field(default=None, repr=False)
+
+    @property
+    def session(self) -> AsyncSession:
+        """A SQLModel session inside this transaction. Never commit it."""
+        if self._session is None:
+            self._session = AsyncSession(self._lane, expire_on_commit=False)
+        return self._session
+
+    @property
+    def today(self) -> date:
+        """The Chinese calendar day of `now`."""
+        return local_date(self.now)
+
+    async def reach(self, reach: Reach) -> None:
+        """Let the rest of this transaction see what `reach` allows."""
+        await self.connection.execute(
+            SET_REACH,
+            str(reach.lo),
+            str(reach.hi),
+            str(reach.agency or ""),
+            str(reach.school or ""),
+            reach.caller,
+        )
+
+    async def flush(self) -> None:
+        """Send what the session holds back, so that plain SQL sees it."""
+        if self._session is not None:
+            await self._session.flush()
+
+
+class Database:
+    """The pool of connections, and the only place that begins and commits."""
+
+    def __init__(self, engine: AsyncEngine, keyring: Keyring, clock: Clock) -> None:
+        self.engine = engine
+        self.keyring = keyring
+        self.clock = clock
+
+    @asynccontextmanager
+    async def lane(self) -> AsyncIterator[AsyncConnection]:
+        """Check one connection out of the pool."""
+        async with self.engine.connect() as lane:
+            yield lane
+
+    @asynccontextmanager
+    async def begin(self, reach: Reach | None = None) -> AsyncIterator[Tx]:
+        """Run one transaction: commit at the end, roll back on any exception.
+
+        Raises TemporarilyUnavailable when the database is away, busy or gave up on a lock.
+        """
+        try:
+            async with self.lane() as lane:
+                raw: asyncpg.Connection = (await lane.get_raw_connection()).driver_connection
+                async with raw.transaction():
+                    tx = Tx(raw, self.clock(), self.keyring, lane)
+                    if reach is not None:
+                        await tx.reach(reach)
+                    yield tx
+                    await tx.flush()
+        except _UNAVAILABLE as error:
+            raise TemporarilyUnavailable(headers={"retry-after": "2"}) from error
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+def open_engine(url: str, settings: config.Database) -> AsyncEngine:
+    """Make the pool. Transactions are asyncpg's own, so SQLAlchemy runs in autocommit."""
+    caches = (
+        {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
+        if settings.behind_pgbouncer
+        else {"statement_cache_size": 500}
+    )
+    engine = create_async_engine(
+        as_sqlalchemy_url(url),
+        isolation_level="AUTOCOMMIT",
+        pool_size=settings.pool_size,
+        max_overflow=0,
+        pool_timeout=settings.pool_timeout_seconds,
+        pool_use_lifo=True,
+        hide_parameters=True,
+        connect_args={
+            **caches,
+            "timeout": 5,
+            "server_settings": {
+                "application_name": "tonghu",
+                "timezone": "UTC",
+                "statement_timeout": str(settings.statement_timeout_ms),
+                "lock_timeout": str(settings.lock_timeout_ms),
+                "idle_in_transaction_session_timeout": "60000",
+                "jit": "off",
+            },
+        },
+    )
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def discard_dead(dbapi_connection: Any, record: Any, proxy: Any) -> None:
+        # Cheaper than a ping: asyncpg knows as soon as the server hung up.
+        if dbapi_connection.driver_connection.is_closed():
+            raise DisconnectionError
+
+    return engine
+
+
+def as_sqlalchemy_url(url: str) -> str:
+    """Turn a plain `postgresql://` DSN into SQLAlchemy's name for the asyncpg dialect."""
+    scheme, _, rest = url.partition("://")
+    if scheme not in {"postgresql", "postgres", "postgresql+asyncpg"}:
+        raise ValueError("the database URL must start with postgresql://")
+    return f"postgresql+asyncpg://{rest}"
+
+
+async def _transaction(request: Request) -> Tx:
+    tx: Tx = request.scope["tx"]
+    return tx
+
+
+Transaction = Annotated[Tx, Depends(_transaction)]
+"""The transaction of this request, opened and committed by `app.core.routing.Route`."""

@@ -1,0 +1,138 @@
+"""Facts a feature announces: a row in the transaction that made it true (design idea 4, D8).
+
+A feature defines its events in `events.py`, publishes them in `operations.py`; higher features
+answer with handlers in `jobs.py`. Payloads carry ids and codes only, never personal data.
+"""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import BigInteger, Column, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field as TableField
+from sqlmodel import SQLModel
+
+from app.core import jobs, rls
+from app.core.columns import Instant
+from app.core.db import Tx
+from app.core.ids import new_id
+
+
+class Event(BaseModel):
+    """Base of all events. Subclasses set `wire_name` and add their ids.
+
+    `region_code`: where it happened (12 digits): who may be told. `home_county`: the county that
+    opened the child's file. `subject_id`: what it is about; deliveries keep order per subject.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    wire_name: ClassVar[str]
+
+    event_id: UUID = Field(default_factory=new_id, exclude=True)
+    subject_id: UUID = Field(description="The resource the event is about.")
+    region_code: int = Field(
+        ge=0, lt=10**12, description="Region concerned, 12-digit division code."
+    )
+    home_county: int = Field(
+        ge=0, lt=10**12, description="County that opened the file, 12-digit division code."
+    )
+
+
+class EventRow(SQLModel, table=True):
+    """An announced fact, as stored. `committed_in` orders feeds safely (F4)."""
+
+    __tablename__ = "events"
+
+    id: UUID = TableField(primary_key=True)
+    wire_name: str
+    subject_id: UUID = TableField(index=True)
+    region_code: int = TableField(sa_type=BigInteger)
+    home_county: int = TableField(sa_type=BigInteger)
+    data: dict[str, Any] = TableField(sa_column=Column(JSONB, nullable=False))
+    occurred_at: datetime = TableField(sa_type=Instant)
+    committed_in: int = TableField(
+        sa_column=Column(
+            BigInteger,
+            nullable=False,
+            index=True,
+            server_default=text("(pg_current_xact_id()::text)::bigint"),
+        )
+    )
+
+
+AnyEvent = TypeVar("AnyEvent", bound=Event)
+Handler = Callable[[Tx, AnyEvent], Awaitable[None]]
+
+rls.allow("events", "SELECT, INSERT")
+
+_handlers: dict[str, list[str]] = defaultdict(list)
+_for_every: list[str] = []
+
+
+def on(kind: type[AnyEvent]) -> Callable[[Handler[AnyEvent]], Handler[AnyEvent]]:
+    """Run the decorated job for each event of a kind: in its own transaction, at least once."""
+
+    def register(handler: Handler[AnyEvent]) -> Handler[AnyEvent]:
+        name = f"{handler.__module__.split('.')[1]}.{handler.__name__}"
+
+        async def run(tx: Tx, payload: dict[str, Any]) -> None:
+            row = await tx.connection.fetchrow(
+                "SELECT id, data FROM events WHERE id = $1", UUID(payload["event"])
+            )
+            await handler(tx, kind.model_validate({"event_id": row["id"], **_data(row["data"])}))
+
+        jobs.job(name)(run)
+        _handlers[kind.wire_name].append(name)
+        return handler
+
+    return register
+
+
+def on_every_event(
+    handler: Callable[[Tx, UUID], Awaitable[None]],
+) -> Callable[[Tx, UUID], Awaitable[None]]:
+    """Run the decorated job with the id of every event, whatever its kind (for fan-out)."""
+    name = f"{handler.__module__.split('.')[1]}.{handler.__name__}"
+
+    async def run(tx: Tx, payload: dict[str, Any]) -> None:
+        await handler(tx, UUID(payload["event"]))
+
+    jobs.job(name)(run)
+    _for_every.append(name)
+    return handler
+
+
+def _data(stored: Any) -> dict[str, Any]:
+    data: dict[str, Any] = orjson.loads(stored) if isinstance(stored, str) else stored
+    return data
+
+
+async def publish(tx: Tx, *events: Event) -> None:
+    """Store events and queue every handler that waits for them, in the caller's transaction."""
+    if not events:
+        return
+    await tx.connection.execute(
+        "INSERT INTO events"
+        " (id, wire_name, subject_id, region_code, home_county, data, occurred_at)"
+        " SELECT *, $7::timestamptz FROM"
+        " UNNEST($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::bigint[], $6::jsonb[])",
+        [event.event_id for event in events],
+        [event.wire_name for event in events],
+        [event.subject_id for event in events],
+        [event.region_code for event in events],
+        [event.home_county for event in events],
+        [event.model_dump_json() for event in events],
+        tx.now,
+    )
+    waiting: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for event in events:
+        for name in (*_handlers[event.wire_name], *_for_every):
+            waiting[name].append({"event": str(event.event_id)})
+    for name, payloads in waiting.items():
+        await jobs.enqueue(tx.connection, name, payloads)

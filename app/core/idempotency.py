@@ -1,0 +1,161 @@
+"""`Idempotency-Key` on every write: same key, same answer, in the same transaction (I3, REL-2).
+
+A key belongs to one caller and one operation. The stored answer is encrypted, since it may hold
+a child's data. A second request with the same key waits for the first one's transaction.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import orjson
+from sqlmodel import Field, SQLModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.core import rls
+from app.core.columns import Instant
+from app.core.db import Tx
+from app.core.problems import FieldError, Problem
+
+KEPT_FOR = timedelta(days=30)
+"""Offline phones come back late (REL-1)."""
+
+_PLACE = "idempotency_keys.answer"
+_KEPT_HEADERS = ("etag", "location", "content-type")
+
+
+class IdempotencyKeyReused(Problem):
+    """The key was used with another body."""
+
+    status = 422
+    title = "This Idempotency-Key was used with another request body"
+    title_zh = "该 Idempotency-Key 已用于不同的请求内容"
+
+
+class IdempotencyKeyInvalid(Problem):
+    """The header is not a usable key."""
+
+    status = 400
+    title = "The Idempotency-Key header is not usable"
+    title_zh = "Idempotency-Key 请求头无法使用"
+
+
+class StoredAnswer(SQLModel, table=True):
+    """One key and the answer given for it."""
+
+    __tablename__ = "idempotency_keys"
+
+    caller: str = Field(primary_key=True)
+    operation: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    body_sha256: bytes
+    answer: bytes | None = None
+    created_at: datetime = Field(index=True, sa_type=Instant)
+
+
+rls.protect(
+    "idempotency_keys",
+    using=f"caller = {rls.CALLER} OR {rls.CALLER} = 'system'",
+    privileges="SELECT, INSERT, UPDATE, DELETE",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A key this transaction holds and must store the answer for."""
+
+    caller: str
+    operation: str
+    key: str
+
+
+class Replayed(Exception):
+    """The answer is known already: give it again instead of doing the work."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__("replayed")
+        self.response = response
+
+
+def key_of(request: Request) -> str | None:
+    """Read the header: a bare token or a quoted structured-field string (draft-06), same key."""
+    values = request.headers.getlist("idempotency-key")
+    if not values:
+        return None
+    match = re.fullmatch(r'"([\x20\x21\x23-\x5b\x5d-\x7e]{1,200})"|([!-~]{1,200})', values[0])
+    if len(values) > 1 or match is None:
+        raise IdempotencyKeyInvalid(
+            errors=[
+                FieldError(
+                    pointer="Idempotency-Key",
+                    code="idempotency_key_invalid",
+                    detail="Send one key of 1 to 200 visible ASCII characters.",
+                )
+            ]
+        )
+    return match[1] or match[2]
+
+
+async def claim(tx: Tx, request: Request, *, caller: str, operation: str) -> None:
+    """Hold the request's key for this transaction, or raise Replayed with the stored answer.
+
+    Raises IdempotencyKeyReused if the same key came with another body.
+    """
+    key = key_of(request)
+    if key is None:
+        return
+    digest = hashlib.sha256(request.url.path.encode() + b"\0" + await request.body()).digest()
+    held = await tx.connection.execute(
+        "INSERT INTO idempotency_keys (caller, operation, key, body_sha256, created_at)"
+        " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+        caller,
+        operation,
+        key,
+        digest,
+        tx.now,
+    )
+    if held == "INSERT 0 1":
+        tx.idempotency = Claim(caller, operation, key)
+        return
+    stored = await tx.connection.fetchrow(
+        "SELECT body_sha256, answer FROM idempotency_keys"
+        " WHERE caller = $1 AND operation = $2 AND key = $3",
+        caller,
+        operation,
+        key,
+    )
+    if stored is None or stored["body_sha256"] != digest:
+        raise IdempotencyKeyReused
+    raw = tx.keyring.unseal_bytes(_PLACE, f"{caller}/{operation}/{key}", stored["answer"])
+    kept = orjson.loads(raw)
+    raise Replayed(
+        Response(
+            kept["body"].encode("latin-1"),
+            status_code=kept["status"],
+            headers={**kept["headers"], "idempotency-replayed": "true"},
+        )
+    )
+
+
+async def keep(tx: Tx, response: Response) -> None:
+    """Store the answer of a claimed key, in the transaction that did the work."""
+    held: Claim | None = tx.idempotency
+    if held is None:
+        return
+    kept = {
+        "status": response.status_code,
+        "headers": {
+            name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers
+        },
+        "body": bytes(response.body).decode("latin-1"),
+    }
+    place = f"{held.caller}/{held.operation}/{held.key}"
+    await tx.connection.execute(
+        "UPDATE idempotency_keys SET answer = $4 WHERE caller = $1 AND operation = $2 AND key = $3",
+        held.caller,
+        held.operation,
+        held.key,
+        tx.keyring.seal(_PLACE, place, orjson.dumps(kept)),
+    )

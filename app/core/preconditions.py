@@ -1,0 +1,61 @@
+"""Versions and ETags: a change names the version it is based on (design D4, RFC 9110 §13)."""
+
+import re
+from typing import Annotated
+
+from fastapi import Depends, Header
+
+from app.core.problems import FieldError, Problem
+
+
+class PreconditionRequired(Problem):
+    """A change must name the version it is based on."""
+
+    status = 428
+    title = "Send If-Match with the ETag you last read"
+    title_zh = "请在 If-Match 中提供最近读取到的 ETag"
+
+
+class PreconditionFailed(Problem):
+    """Somebody changed it meanwhile."""
+
+    status = 412
+    title = "It was changed meanwhile; read it again and repeat the change"
+    title_zh = "记录已被他人修改;请重新读取后再提交"
+
+
+def etag(version: int) -> str:
+    return f'"{version}"'
+
+
+async def _if_match(
+    if_match: Annotated[
+        str | None,
+        Header(
+            max_length=40,
+            pattern=r'^"[0-9]{1,9}"$',
+            description="The ETag of the version this change is based on.",
+            examples=['"1"'],
+        ),
+    ] = None,
+) -> int:
+    if if_match is None:
+        raise PreconditionRequired(
+            errors=[
+                FieldError(pointer="If-Match", code="if_match_missing", detail="Send the ETag.")
+            ]
+        )
+    found = re.fullmatch(r'"([0-9]{1,9})"', if_match)
+    if found is None:  # pragma: no cover  the pattern above refused it already
+        raise PreconditionFailed
+    return int(found[1])
+
+
+IfMatch = Annotated[int, Depends(_if_match)]
+"""The version the caller read, from the If-Match header; 428 without."""
+
+
+def check_version(stored: int, if_match: int) -> None:
+    """Raise PreconditionFailed unless the change is based on the stored version."""
+    if stored != if_match:
+        raise PreconditionFailed

@@ -1,0 +1,162 @@
+"""Errors we expect, each answered as an RFC 9457 problem document in Chinese or English."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class FieldError(BaseModel):
+    """One thing that is wrong, and where. Never repeats what was sent (IN-4)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pointer: str = Field(
+        max_length=300,
+        pattern=r"^[\x20-\x7e]*$",
+        description="JSON pointer into the body, or the name of the parameter or header.",
+        examples=["#/birth_date"],
+    )
+    code: str = Field(
+        max_length=80,
+        pattern=r"^[a-z0-9_.-]+$",
+        description="Stable name of the rule that was broken.",
+        examples=["date_in_future"],
+    )
+    detail: str = Field(
+        max_length=500,
+        pattern=r"^[^\x00]*$",
+        description="What is wrong, for a person.",
+        examples=["A date of birth cannot lie in the future."],
+    )
+
+
+class ProblemDocument(BaseModel):
+    """What a client receives whenever a request fails (RFC 9457)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: str = Field(
+        max_length=200,
+        pattern=r"^/problems/[a-z0-9-]+$",
+        description="Stable name of the problem; the page behind it explains it.",
+        examples=["/problems/child-not-found"],
+    )
+    title: str = Field(
+        max_length=200,
+        pattern=r"^[^\x00]*$",
+        description="The problem in one line, in the language asked for.",
+        examples=["No such child"],
+    )
+    status: int = Field(
+        ge=400, le=599, description="The HTTP status.", json_schema_extra={"format": "int32"}
+    )
+    detail: str | None = Field(
+        default=None,
+        max_length=1000,
+        pattern=r"^[^\x00]*$",
+        description="What to do about this occurrence.",
+    )
+    errors: list[FieldError] | None = Field(
+        default=None, max_length=1000, description="Each field that breaks a rule."
+    )
+    request_id: str | None = Field(
+        default=None,
+        max_length=64,
+        pattern=r"^[A-Za-z0-9_-]+$",
+        description="Quote this when asking for help; it is in the operator's log.",
+    )
+
+
+class Problem(Exception):
+    """An expected failure. Subclass it next to the operation that raises it."""
+
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Internal error"
+    title_zh: ClassVar[str] = "内部错误"
+    denies: ClassVar[bool] = False
+    """True if the answer refuses access to personal data, which is audited (AUD-1)."""
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(self.title)
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.headers = dict(headers or {})
+
+    @classmethod
+    def slug(cls) -> str:
+        return re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
+
+    def document(self, *, language: str, request_id: str | None) -> dict[str, Any]:
+        document: dict[str, Any] = {
+            "type": f"/problems/{self.slug()}",
+            "title": self.title_zh if language == "zh" else self.title,
+            "status": self.status,
+        }
+        if self.detail:
+            document["detail"] = self.detail
+        if self.errors:
+            document["errors"] = [error.model_dump() for error in self.errors[:1000]]
+        if request_id:
+            document["request_id"] = request_id
+        return document
+
+
+def language_of(accept_language: str) -> str:
+    """Choose `zh` or `en` from an Accept-Language header (RFC 9110 §12.5.4); default `en`."""
+    best, best_quality = "en", 0.0
+    for part in accept_language.split(",")[:20]:
+        tag, _, parameters = part.strip().partition(";")
+        language = tag.split("-")[0].lower()
+        match = re.fullmatch(r"\s*q=([01](?:\.\d{1,3})?)\s*", parameters)
+        quality = float(match[1]) if match else (0.0 if parameters.strip() else 1.0)
+        if language in {"zh", "en"} and quality > best_quality:
+            best, best_quality = language, quality
+    return best
+
+
+def response_to(request: Request, problem: Problem) -> Response:
+    """Answer a problem as `application/problem+json`, in the caller's language."""
+    language = language_of(request.headers.get("accept-language", ""))
+    request_id = request.scope.get("request_id")
+    return Response(
+        orjson.dumps(problem.document(language=language, request_id=request_id)),
+        status_code=problem.status,
+        media_type=MEDIA_TYPE,
+        headers={"content-language": language, "vary": "accept-language", **problem.headers},
+    )
+
+
+def documented(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
+    """Describe the problems an endpoint can answer with, grouped by status."""
+    responses: dict[int | str, dict[str, Any]] = {}
+    for problem in problems:
+        response = responses.setdefault(
+            problem.status,
+            {
+                "description": problem.title,
+                "content": {
+                    MEDIA_TYPE: {
+                        "schema": {"$ref": "#/components/schemas/ProblemDocument"},
+                        "examples": {},
+                    }
+                },
+            },
+        )
+        response["content"][MEDIA_TYPE]["examples"][problem.slug()] = {
+            "summary": problem.title,
+            "value": problem().document(language="en", request_id=None),
+        }
+    return responses

@@ -1,0 +1,151 @@
+"""How every request runs: strict input, one transaction, committed before the answer (D2, F1).
+
+`Route` opens the transaction around FastAPI's own handler, so the commit happens after the answer
+is serialised and before it is sent; an idempotent answer is stored in that same transaction.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from app.core import idempotency, strict_json
+from app.core.db import Database, Tx
+from app.core.problems import FieldError, Problem
+
+
+class MalformedRequest(Problem):
+    """The request cannot be read as what it says it is."""
+
+    status = 400
+    title = "The request is malformed"
+    title_zh = "请求格式有误"
+
+
+class UnsupportedMediaType(Problem):
+    """The body is of a type this operation does not read."""
+
+    status = 415
+    title = "The body must be JSON"
+    title_zh = "请求体必须是 JSON"
+
+
+class StrictRequest(Request):
+    """A request whose JSON was read by `strict_json`."""
+
+    parsed: Any = None
+
+    async def json(self) -> Any:
+        return self.parsed
+
+
+class Route(APIRoute):
+    """The route class of every router."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+        query_names = _query_names(self.dependant)
+        reads_json = self.body_field is not None
+
+        async def run(request: Request) -> Response:
+            _refuse_unknown_query(request, query_names)
+            strict = StrictRequest(request.scope, request.receive)
+            if reads_json:
+                await _read_json(strict)
+            return await _in_transaction(strict, handler)
+
+        return run
+
+
+def operation_id(route: APIRoute) -> str:
+    """Name an operation after its function: `record_visit` → `recordVisit`."""
+    head, *rest = route.name.split("_")
+    return head + "".join(word.title() for word in rest)
+
+
+def router(tag: str, prefix: str = "") -> APIRouter:
+    """Make the router of a feature: one tag, every route a `Route`."""
+    return APIRouter(
+        prefix=prefix,
+        tags=[tag],
+        route_class=Route,
+        generate_unique_id_function=operation_id,
+    )
+
+
+async def _in_transaction(
+    request: StrictRequest, handler: Callable[[Request], Coroutine[Any, Any, Response]]
+) -> Response:
+    database: Database = request.state.database
+    tx: Tx | None = None
+    try:
+        async with database.begin() as tx:
+            request.scope["tx"] = tx
+            try:
+                response = await handler(request)
+            except idempotency.Replayed as replay:
+                return replay.response
+            await idempotency.keep(tx, response)
+            return response
+    except Problem as problem:
+        if problem.denies and tx is not None and tx.denial is not None:
+            async with database.begin() as after:
+                await tx.denial(after, problem)
+        raise
+
+
+async def _read_json(request: StrictRequest) -> None:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body = await request.body()
+    if not body and not media_type:
+        return
+    if media_type != "application/json" and not (
+        media_type.startswith("application/") and media_type.endswith("+json")
+    ):
+        if media_type in {"application/x-www-form-urlencoded", "multipart/form-data"}:
+            return  # FastAPI reads forms itself, where an operation declares one
+        raise UnsupportedMediaType(headers={"accept-post": "application/json"})
+    try:
+        request.parsed = strict_json.loads(body)
+    except strict_json.JsonRefused as refused:
+        pointer = refused.pointer.encode("ascii", "replace").decode()[:300]
+        raise MalformedRequest(
+            errors=[
+                FieldError(
+                    pointer="".join(c if c.isprintable() else "?" for c in pointer),
+                    code=refused.code,
+                    detail="The body is not JSON this service accepts.",
+                )
+            ]
+        ) from None
+
+
+def _query_names(dependant: Dependant) -> frozenset[str]:
+    names: set[str] = set()
+    for field in dependant.query_params:
+        annotation = field.field_info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            names.update(annotation.model_fields)
+        else:
+            names.add(field.alias)
+    return frozenset(names).union(*map(_query_names, dependant.dependencies))
+
+
+def _refuse_unknown_query(request: Request, known: frozenset[str]) -> None:
+    seen: set[str] = set()
+    for name, _ in request.query_params.multi_items():
+        if name not in known or name in seen:
+            code = "parameter_repeated" if name in seen else "parameter_unknown"
+            raise MalformedRequest(
+                errors=[
+                    FieldError(
+                        pointer="query",
+                        code=code,
+                        detail=f"Known parameters: {', '.join(sorted(known)) or 'none'}.",
+                    )
+                ]
+            )
+        seen.add(name)

@@ -1,0 +1,98 @@
+"""Settings, read once where a process is put together and passed down (never at import)."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Environment(StrEnum):
+    """Where the process runs; anything but production may use conveniences."""
+
+    production = "production"
+    sandbox = "sandbox"
+    development = "development"
+    test = "test"
+
+
+class Database(BaseModel):
+    """How to reach PostgreSQL 15–18. Without `url` the embedded server is used."""
+
+    url: SecretStr | None = None
+    """DSN of the app role: not the owner of the tables, not superuser, not BYPASSRLS."""
+    owner_url: SecretStr | None = None
+    """DSN of the owner role, for migrations only."""
+    pool_size: Annotated[int, Field(ge=1, le=200)] = 10
+    pool_timeout_seconds: Annotated[float, Field(gt=0, le=10)] = 2.0
+    statement_timeout_ms: Annotated[int, Field(ge=100)] = 15_000
+    lock_timeout_ms: Annotated[int, Field(ge=100)] = 5_000
+    behind_pgbouncer: bool = False
+    """Turn both statement caches off, as transaction pooling needs."""
+
+
+class Tokens(BaseModel):
+    """Access tokens: issuer, audience and life time in seconds (RFC 9068, TOK-4)."""
+
+    issuer: str = "http://127.0.0.1:8000"
+    audience: str = "https://tonghu.example/api"
+    staff_seconds: Annotated[int, Field(ge=60, le=600)] = 600
+    machine_seconds: Annotated[int, Field(ge=60, le=300)] = 300
+
+
+class Webhooks(BaseModel):
+    """Outgoing deliveries. Private receivers only by an operator's CIDR list (R11)."""
+
+    allowed_networks: tuple[str, ...] = ()
+    allow_http: bool = False
+    allowed_ports: tuple[int, ...] = (443,)
+    concurrency: Annotated[int, Field(ge=1, le=1000)] = 64
+    attempt_seconds: Annotated[float, Field(gt=0, le=60)] = 20.0
+
+
+class Settings(BaseSettings):
+    """All settings, from `TONGHU_…` variables; nested groups are split by `__`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TONGHU_", env_nested_delimiter="__", frozen=True, extra="ignore"
+    )
+
+    environment: Environment = Environment.development
+    data_dir: Path = Path(".data")
+    """Holds the embedded database and, outside production, generated keys."""
+    keys_file: Path | None = None
+    """JSON file with signing and encryption keys; required in production."""
+    keys: SecretStr | None = None
+    """The same JSON as a value, for secret stores that inject variables."""
+    database: Database = Database()
+    tokens: Tokens = Tokens()
+    webhooks: Webhooks = Webhooks()
+    docs_enabled: bool | None = None
+    """Interactive docs; by default on everywhere but in production (IN-8)."""
+    max_body_bytes: Annotated[int, Field(ge=1024)] = 1_048_576
+
+    @model_validator(mode="after")
+    def _production_is_explicit(self) -> Self:
+        if self.environment is Environment.production:
+            missing = [
+                name
+                for name, value in {
+                    "TONGHU_DATABASE__URL": self.database.url,
+                    "TONGHU_KEYS_FILE or TONGHU_KEYS": self.keys_file or self.keys,
+                }.items()
+                if value is None
+            ]
+            if missing:
+                raise ValueError(f"production needs {', '.join(missing)}")
+            if not self.tokens.issuer.startswith("https://"):
+                raise ValueError("production needs an https TONGHU_TOKENS__ISSUER")
+            if self.webhooks.allow_http:
+                raise ValueError("production never delivers webhooks over plain http")
+        return self
+
+    @property
+    def serves_docs(self) -> bool:
+        if self.docs_enabled is not None:
+            return self.docs_enabled
+        return self.environment is not Environment.production

@@ -1,0 +1,85 @@
+"""What every process does first: reach a database, load keys, refuse a dangerous role (DB-1)."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from app.core import crypto, embedded, rls
+from app.core.clock import Clock
+from app.core.crypto import Keyring
+from app.core.db import Database, open_engine
+from app.core.settings import Environment, Settings
+
+_ROLE = """
+SELECT r.rolsuper, r.rolbypassrls,
+       EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+               WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p')
+                 AND pg_has_role(r.oid, c.relowner, 'USAGE')) AS owns
+FROM pg_roles r WHERE r.rolname = current_user
+"""
+
+
+class UnsafeDatabaseRole(Exception):
+    """The database user could step around row-level security; the process refuses to start."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseAddresses:
+    """DSNs of the app role (requests, jobs) and of the owner role (migrations)."""
+
+    app_url: str
+    owner_url: str
+
+
+@asynccontextmanager
+async def reachable_database(settings: Settings) -> AsyncIterator[DatabaseAddresses]:
+    """Find the configured server, or hold a lease on the embedded one while the block runs."""
+    configured = settings.database
+    if configured.url is not None:
+        owner = configured.owner_url or configured.url
+        yield DatabaseAddresses(configured.url.get_secret_value(), owner.get_secret_value())
+        return
+    if settings.environment is Environment.production:
+        raise ValueError("production needs TONGHU_DATABASE__URL")
+    with embedded.acquire(settings.data_dir / "postgres") as lease:
+        yield DatabaseAddresses(lease.server.app_url, lease.server.owner_url)
+
+
+def keyring(settings: Settings) -> Keyring:
+    """Load the keys; outside production, make them on first use in `data_dir`."""
+    return crypto.load_keyring(
+        keys=settings.keys.get_secret_value() if settings.keys else None,
+        keys_file=settings.keys_file,
+        generate_in=(None if settings.environment is Environment.production else settings.data_dir),
+    )
+
+
+@asynccontextmanager
+async def open_database(
+    settings: Settings, clock: Clock, ring: Keyring | None = None
+) -> AsyncIterator[Database]:
+    """Open the pool as the app role. Raises UnsafeDatabaseRole for a superuser, a role that
+    bypasses row-level security or owns tables.
+    """
+    async with AsyncExitStack() as stack:
+        addresses = await stack.enter_async_context(reachable_database(settings))
+        engine = open_engine(addresses.app_url, settings.database)
+        database = Database(engine, ring or keyring(settings), clock)
+        stack.push_async_callback(database.close)
+        await refuse_unsafe_role(database)
+        yield database
+
+
+async def refuse_unsafe_role(database: Database) -> None:
+    """Raise UnsafeDatabaseRole unless row-level security binds the connected role."""
+    async with database.begin() as tx:
+        role = await tx.connection.fetchrow(_ROLE)
+    for column, why in (
+        ("rolsuper", "is a superuser"),
+        ("rolbypassrls", "bypasses row-level security"),
+        ("owns", "owns tables"),
+    ):
+        if role[column]:
+            raise UnsafeDatabaseRole(
+                f"the database user {why}; connect as a role like {rls.APP_ROLE} instead"
+            )

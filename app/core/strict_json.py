@@ -1,0 +1,80 @@
+"""JSON as strict as a record of a child needs it (IN-2)."""
+
+import json
+from typing import Any
+
+MAX_DEPTH = 32
+_INT64 = 2**63
+
+
+class JsonRefused(ValueError):
+    """The text is not JSON we accept. `code` names the rule, `pointer` the place."""
+
+    def __init__(self, code: str, pointer: str = "#") -> None:
+        super().__init__(code)
+        self.code = code
+        self.pointer = pointer
+
+
+def loads(raw: bytes) -> Any:
+    """Parse UTF-8 JSON. Refuses duplicate keys, NaN and Infinity, lone surrogates, NUL characters,
+    integers beyond 64 bits and nesting deeper than 32. Raises JsonRefused.
+    """
+    try:
+        value = json.loads(
+            raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
+        )
+    except JsonRefused:
+        raise
+    except RecursionError:
+        raise JsonRefused("json_too_deep") from None
+    except ValueError:
+        raise JsonRefused("json_invalid") from None
+    _check(value, "#", 1)
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise JsonRefused("json_duplicate_key")
+    return found
+
+
+def _no_constant(_: str) -> None:
+    raise JsonRefused("json_number_not_finite")
+
+
+def _check(value: Any, pointer: str, depth: int) -> None:
+    kind = type(value)
+    if kind is str:
+        _check_text(value, pointer)
+    elif kind is dict:
+        _check_depth(depth, pointer)
+        for key, item in value.items():
+            _check_text(key, pointer)
+            if item is not None and item is not True and item is not False:
+                _check(item, f"{pointer}/{key}", depth + 1)
+    elif kind is list:
+        _check_depth(depth, pointer)
+        for index, item in enumerate(value):
+            _check(item, f"{pointer}/{index}", depth + 1)
+    elif kind is int and not -_INT64 <= value < _INT64:
+        raise JsonRefused("json_integer_too_large", pointer)
+    elif kind is float and value in {float("inf"), float("-inf")}:
+        raise JsonRefused("json_number_not_finite", pointer)
+
+
+def _check_depth(depth: int, pointer: str) -> None:
+    if depth > MAX_DEPTH:
+        raise JsonRefused("json_too_deep", pointer[:100])
+
+
+def _check_text(text: str, pointer: str) -> None:
+    if "\x00" in text:
+        raise JsonRefused("json_nul_character", pointer)
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise JsonRefused("json_lone_surrogate", pointer) from None

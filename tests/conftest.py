@@ -1,0 +1,150 @@
+"""One real PostgreSQL for the run, one database per worker, one rolled-back transaction per test.
+
+`pg` is the server (embedded, in memory) or the one in `TONGHU_TEST_SUPERUSER_URL`. `database` pins
+one connection inside an outer transaction, so what production commits is a savepoint here. Tests
+that need several connections or real commits use `live_database`.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app import main
+from app.core import db, embedded
+from app.core.crypto import Keyring
+from app.core.settings import Environment, Settings
+from tests import schema
+from tests.recorder import QueryRecorder
+
+NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
+"""A Friday, 10:00 in China: the clock of every test that does not bring its own."""
+
+
+@pytest.fixture(scope="session")
+def pg() -> Iterator[str]:
+    """Superuser DSN of a running server."""
+    given = os.environ.get("TONGHU_TEST_SUPERUSER_URL")
+    if given:
+        yield given
+        return
+    shm = Path("/dev/shm")
+    place = (shm if shm.is_dir() else Path("/tmp")) / f"tonghu-test-{os.getuid()}"
+    with embedded.acquire(place, throwaway=True) as lease:
+        yield lease.server.superuser_url
+
+
+@pytest.fixture(scope="session")
+async def database_urls(pg: str, worker_id: str) -> AsyncIterator[schema.Urls]:
+    """A fresh database for this worker: (app role, owner role)."""
+    name = f"tonghu_test_{os.getpid()}_{worker_id}"
+    urls = await asyncio.to_thread(schema.make, pg, name)
+    yield urls
+    await schema.drop(pg, name)
+
+
+@pytest.fixture(scope="session")
+def settings(database_urls: schema.Urls) -> Settings:
+    return Settings(
+        environment=Environment.test,
+        database={"url": database_urls.app, "owner_url": database_urls.owner},
+    )
+
+
+@pytest.fixture(scope="session")
+def keyring() -> Keyring:
+    return Keyring.generate()
+
+
+@pytest.fixture
+def now() -> datetime:
+    return NOW
+
+
+@pytest.fixture(scope="session")
+async def live_database(
+    settings: Settings, keyring: Keyring, database_urls: schema.Urls
+) -> AsyncIterator[db.Database]:
+    """Real commits on several connections; what it leaves behind is the test's to delete."""
+    engine = db.open_engine(database_urls.app, settings.database)
+    database = db.Database(engine, keyring, lambda: NOW)
+    yield database
+    await database.close()
+
+
+class PinnedDatabase(db.Database):
+    """Every transaction is a savepoint on one connection; requests take turns."""
+
+    def __init__(self, lane: AsyncConnection, keyring: Keyring, clock: Callable[[], datetime]):
+        super().__init__(lane.engine, keyring, clock)
+        self._pinned = lane
+        self._turn = asyncio.Lock()
+
+    @asynccontextmanager
+    async def lane(self) -> AsyncIterator[AsyncConnection]:
+        async with self._turn:
+            raw = (await self._pinned.get_raw_connection()).driver_connection
+            await raw.execute(db.SET_REACH, "", "", "", "", "")  # as fresh as a new transaction
+            yield self._pinned
+
+
+@pytest.fixture
+async def database(
+    live_database: db.Database, keyring: Keyring, now: datetime
+) -> AsyncIterator[db.Database]:
+    async with live_database.engine.connect() as lane:
+        raw: asyncpg.Connection = (await lane.get_raw_connection()).driver_connection
+        outer = raw.transaction()
+        await outer.start()
+        yield PinnedDatabase(lane, keyring, lambda: now)
+        await outer.rollback()
+
+
+@pytest.fixture
+async def tx(database: db.Database) -> AsyncIterator[db.Tx]:
+    """A transaction that sees everything. Leave it before calling the API: requests take turns."""
+    async with database.begin(db.SYSTEM) as tx:
+        yield tx
+
+
+@pytest.fixture
+def queries(database: db.Database) -> Iterator[QueryRecorder]:
+    """Counts the statements of the app; see tests/recorder.py."""
+    with QueryRecorder(database) as recorder:
+        yield recorder
+
+
+@pytest.fixture(scope="session")
+def app(settings: Settings) -> FastAPI:
+    return main.create_app(settings)
+
+
+@pytest.fixture
+async def client(
+    app: FastAPI, settings: Settings, database: db.Database
+) -> AsyncIterator[httpx.AsyncClient]:
+    """The real app, over the pinned database: real tokens, real scopes, no overrides."""
+    async with main.state(settings, database) as shared:
+
+        async def with_state(scope, receive, send):
+            scope["state"] = dict(shared)
+            await app(scope, receive, send)
+
+        transport = httpx.ASGITransport(with_state, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+            yield http
+
+
+@pytest.fixture
+def unique() -> str:
+    """A word no other test uses."""
+    return uuid4().hex[:12]

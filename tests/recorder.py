@@ -1,0 +1,44 @@
+"""Count the statements a request sends: query budgets are tests."""
+
+from types import TracebackType
+from typing import Any, Self
+
+import asyncpg
+
+from app.core.db import Database
+
+_QUIET = ("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT")
+
+
+class QueryRecorder:
+    """Records statements on the pinned connection, transaction control left out."""
+
+    def __init__(self, database: Database) -> None:
+        self.statements: list[str] = []
+        self._database = database
+        self._connection: Any = None
+
+    def __enter__(self) -> Self:
+        fairy = self._database._pinned.sync_connection.connection  # type: ignore[attr-defined]
+        self._connection = fairy.driver_connection
+        self._connection.add_query_logger(self._note)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._connection.remove_query_logger(self._note)
+
+    def _note(self, record: asyncpg.connection.LoggedQuery) -> None:
+        statement = " ".join(record.query.split())
+        if not statement.startswith(_QUIET) and "set_config('tonghu.lo', $1" not in statement:
+            self.statements.append(statement)
+
+    def clear(self) -> None:
+        self.statements.clear()
+
+    def __len__(self) -> int:
+        return len(self.statements)

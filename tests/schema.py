@@ -1,0 +1,55 @@
+"""Make and drop a database for one test worker."""
+
+import asyncio
+from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlmodel import SQLModel
+
+from app import wiring
+from app.core import db, embedded, rls
+
+PASSWORD = "only-for-tests"
+
+
+@dataclass(frozen=True, slots=True)
+class Urls:
+    """DSNs of one database, as the app role and as the owner."""
+
+    app: str
+    owner: str
+
+
+def make(superuser_url: str, name: str) -> Urls:
+    """Create a database with the schema of the models, owned by the owner role."""
+    embedded.bootstrap(superuser_url, name, PASSWORD, PASSWORD)
+    urls = Urls(
+        app=_as(superuser_url, rls.APP_ROLE, name), owner=_as(superuser_url, rls.OWNER_ROLE, name)
+    )
+    asyncio.run(_create_all(urls.owner))
+    return urls
+
+
+async def _create_all(url: str) -> None:
+    wiring.load()
+    engine = create_async_engine(db.as_sqlalchemy_url(url))
+    async with engine.begin() as connection:
+        await connection.run_sync(SQLModel.metadata.create_all)
+        for table in rls.TABLES.values():
+            for statement in rls.statements(table):
+                await connection.exec_driver_sql(statement)
+    await engine.dispose()
+
+
+async def drop(superuser_url: str, name: str) -> None:
+    connection = await asyncpg.connect(superuser_url)
+    await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    await connection.close()
+
+
+def _as(url: str, user: str, name: str) -> str:
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{user}:{PASSWORD}@{host}", path=f"/{name}"))
