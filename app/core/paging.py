@@ -71,8 +71,8 @@ def decode(cursor: str | None, *types: type) -> Sequence[Any] | None:
 
 
 def _convert(key: Any, kind: Any) -> Any:
-    if kind is int or kind is str:
-        if type(key) is not kind or (kind is int and not -(2**63) <= key < 2**63):
+    if kind in {int, str}:
+        if type(key) is not kind or (kind is int and abs(key) >= 2**63):
             raise ValueError
         return key
     if hasattr(kind, "fromisoformat"):
