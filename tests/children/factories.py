@@ -17,7 +17,12 @@ async def a_child(
     """Store a synthetic child living in `region_code`."""
     child_id = new_id()
     home_county = regions.county_of(region_code)
-    chosen = {"name": "测一", "name_pinyin": "ceyi", "sex": "female", "birth_date": date(2016, 3, 1)}
+    chosen = {
+        "name": "测一",
+        "name_pinyin": "ceyi",
+        "sex": "female",
+        "birth_date": date(2016, 3, 1),
+    }
     async with database.begin(SYSTEM) as tx:
         tx.session.add(
             Child(

@@ -1,0 +1,79 @@
+"""Field types of the wire, strict and bounded (IN-3, IN-11: the constraint comes first)."""
+
+import re
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+INPUT = ConfigDict(extra="forbid", frozen=True)
+"""Configuration of every request body."""
+
+_NO_CONTROL = r"^[^\x00-\x1f\x7f]*$"
+_NO_NUL = r"^[^\x00]*$"
+
+
+def _iso_day(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        raise PydanticCustomError("date_format", "Write dates as YYYY-MM-DD.")
+    if not isinstance(value, str | date) or isinstance(value, datetime):
+        raise PydanticCustomError("date_type", "Write dates as YYYY-MM-DD.")
+    return value
+
+
+def _iso_moment(value: Any) -> Any:
+    if not isinstance(value, str | datetime):
+        raise PydanticCustomError("moment_type", "Write instants as RFC 3339 text.")
+    if isinstance(value, str) and not re.fullmatch(
+        r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", value
+    ):
+        raise PydanticCustomError("moment_format", "Write RFC 3339 with an offset.")
+    return value
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise PydanticCustomError("text_blank", "The text is blank.")
+    return value.strip()
+
+
+Day = Annotated[date, Field(examples=["2026-03-02"]), BeforeValidator(_iso_day)]
+"""A plain calendar day, `YYYY-MM-DD`, Chinese calendar."""
+
+Moment = Annotated[
+    datetime, Field(examples=["2026-03-02T08:05:00+08:00"]), BeforeValidator(_iso_moment)
+]
+"""An instant, RFC 3339 with an offset."""
+
+Line = Annotated[
+    str, Field(min_length=1, max_length=200, pattern=_NO_CONTROL), AfterValidator(_not_blank)
+]
+"""One line of text."""
+
+Prose = Annotated[str, Field(min_length=1, max_length=4000, pattern=_NO_NUL)]
+"""Text of several lines."""
+
+Code = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[a-z0-9_.:-]+$")]
+"""A code of one of our lists."""
+
+RegionCode = Annotated[
+    str,
+    Field(
+        min_length=12,
+        max_length=12,
+        pattern=r"^[0-9]{12}$",
+        description="Division code, 12 digits (GB/T 2260, statistical codes below the county).",
+        examples=["120119101200"],
+    ),
+]
+"""A division, as on the wire; `int()` of it is what the database stores."""
+
+Version = Annotated[
+    int, Field(ge=1, le=2_147_483_647, description="Goes up by one with every change.")
+]
+
+
+def region_text(code: int) -> str:
+    """Write a region code as the wire shows it."""
+    return f"{code:012d}"

@@ -1,0 +1,28 @@
+"""Run queued jobs inside a test, as the worker would, on the test's own database."""
+
+import orjson
+
+from app.core import jobs
+from app.core.db import SYSTEM, Database
+
+
+async def run_jobs(database: Database, *, rounds: int = 50) -> list[str]:
+    """Run every queued job until none is left; returns their names in order."""
+    done: list[str] = []
+    for _ in range(rounds):
+        async with database.begin(SYSTEM) as tx:
+            rows = await tx.connection.fetch(
+                "DELETE FROM jobs WHERE status = 'queued' RETURNING name, payload"
+            )
+        if not rows:
+            return done
+        for row in rows:
+            registered = jobs.REGISTRY[row["name"]]
+            payload = orjson.loads(row["payload"])
+            if registered.handler is not None:
+                async with database.begin(SYSTEM) as tx:
+                    await registered.handler(tx, payload)
+            elif registered.steps is not None:
+                await registered.steps(lambda: database.begin(SYSTEM), payload)
+            done.append(row["name"])
+    raise AssertionError(f"jobs never end: {done[-10:]}")
