@@ -1,0 +1,62 @@
+"""Which value of a policy parameter holds in a place on a day. Pure.
+
+The documents contradict each other, so each difference is a named parameter with values by region
+and period (`app/policy/data/parameters.yaml`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from app.regions.rules import lineage
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterValue:
+    """One value of one parameter, as one region sets it for one period.
+
+    `region_code` is a 12-digit code, or 0 for the nation. `valid_until` is the last day the value
+    holds, None while it has no end. `value` is plain JSON, shaped as the parameter's schema says.
+    `citation` names the obligation or the text it is taken from.
+    """
+
+    name: str
+    region_code: int
+    valid_from: date
+    valid_until: date | None
+    value: Any
+    citation: str
+
+    def holds(self, on: date) -> bool:
+        return self.valid_from <= on and (self.valid_until is None or on <= self.valid_until)
+
+
+class ParameterMissing(LookupError):
+    """No region from the place up to the nation sets the parameter on that day."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no value of {name} holds")
+        self.name = name
+
+
+def effective(
+    values: Iterable[ParameterValue], name: str, region_code: int, on: date
+) -> ParameterValue:
+    """Return the value that holds in a region on a day.
+
+    The nearest region up the tree wins; within one region the latest `valid_from`. Raises
+    ParameterMissing, and BadRegionCode for a number that is no division code.
+    """
+    nearness = {code: steps for steps, code in enumerate(lineage(region_code))}
+    candidates = [
+        value
+        for value in values
+        if value.name == name and value.region_code in nearness and value.holds(on)
+    ]
+    if not candidates:
+        raise ParameterMissing(name)
+    return min(
+        candidates,
+        key=lambda value: (nearness[value.region_code], -value.valid_from.toordinal()),
+    )

@@ -1,0 +1,160 @@
+import ast
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.policy import clauses, parameters
+from app.policy.clauses import BadClause, Clause
+
+ROOT = Path(__file__).parents[2]
+ENTRY = {"id": "DEF-01", "area": "A Definitions", "title_zh": "定义", "title_en": "Definition"}
+
+
+@pytest.fixture(scope="module")
+def loaded() -> tuple[Clause, ...]:
+    return clauses.load()
+
+
+def carriers(loaded: tuple[Clause, ...], kind: str) -> set[str]:
+    references = {reference for clause in loaded for reference in clause.carried_by}
+    return {text.removeprefix(kind) for text in references if text.startswith(kind)}
+
+
+@cache
+def defined_in(path: Path) -> frozenset[str]:
+    def named(body: list[ast.stmt], inside: str) -> Iterator[str]:
+        for node in body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield inside + node.name
+            elif isinstance(node, ast.ClassDef):
+                yield from named(node.body, f"{inside}{node.name}::")
+
+    return frozenset(named(ast.parse(path.read_text(encoding="utf-8")).body, ""))
+
+
+def test_every_obligation_is_mapped_exactly_once(loaded: tuple[Clause, ...]) -> None:
+    mapped = Counter(clause.id for clause in loaded)
+    assert mapped == Counter(row["id"] for row in clauses.obligations())
+    assert set(mapped.values()) == {1}
+    assert len(mapped) == 209
+
+
+def test_a_clause_stands_in_the_area_of_its_obligation(loaded: tuple[Clause, ...]) -> None:
+    areas = {row["id"]: row["area"] for row in clauses.obligations()}
+    assert all(clause.area == areas[clause.id] for clause in loaded)
+    assert [area for area, _ in groupby(clause.area for clause in loaded)] == sorted(
+        set(areas.values())
+    )
+
+
+def test_chinese_titles_are_the_words_of_the_source(loaded: tuple[Clause, ...]) -> None:
+    # One source is a page that sets pinyin in brackets behind the characters.
+    said = {row["id"]: re.sub(r"\([a-zà-ÿā-ǜ]+\)", "", row["zh"]) for row in clauses.obligations()}
+    for clause in loaded:
+        assert clause.title_zh.rstrip("…") in said[clause.id]
+        assert 4 <= len(clause.title_zh) <= 36
+        assert clause.title_en.isascii()
+        assert 3 <= len(clause.title_en) <= 80
+
+
+def test_every_parameter_named_is_declared(loaded: tuple[Clause, ...]) -> None:
+    assert carriers(loaded, "parameter:") <= {each.name for each in parameters.declared()}
+
+
+def test_every_test_named_exists(loaded: tuple[Clause, ...]) -> None:
+    for clause in loaded:
+        for test in clause.tests:
+            file, _, name = test.partition("::")
+            assert file.startswith("tests/"), test
+            assert (ROOT / file).is_file(), test
+            assert name.partition("[")[0] in defined_in(ROOT / file), test
+
+
+def test_every_rule_named_exists(loaded: tuple[Clause, ...]) -> None:
+    folder = ROOT / "app" / "duties" / "rules"
+    if not folder.is_dir():
+        return
+    known: set[str] = set()
+    for file in folder.glob("*.yaml"):
+        known |= ids_in(yaml.safe_load(file.read_text(encoding="utf-8")))
+    for rule in carriers(loaded, "rule:"):
+        assert rule in known or function_exists(rule), rule
+
+
+def test_every_resource_named_is_in_the_document(loaded: tuple[Clause, ...]) -> None:
+    document = ROOT / "openapi" / "v1.json"
+    if not document.is_file():
+        return
+    paths = json.loads(document.read_bytes())["paths"]
+    assert carriers(loaded, "resource:") <= paths.keys()
+
+
+def test_every_document_named_exists(loaded: tuple[Clause, ...]) -> None:
+    assert all((ROOT / path).is_file() for path in carriers(loaded, "document:"))
+
+
+def ids_in(tree: Any) -> set[str]:
+    if isinstance(tree, list):
+        return {found for item in tree for found in ids_in(item)}
+    if isinstance(tree, dict):
+        own = {tree["id"]} if isinstance(tree.get("id"), str) else set()
+        return own.union(*(ids_in(item) for item in tree.values()))
+    return set()
+
+
+def function_exists(dotted: str) -> bool:
+    module, _, name = dotted.rpartition(".")
+    file = (ROOT / module.replace(".", "/")).with_suffix(".py")
+    return file.is_file() and name in defined_in(file)
+
+
+def test_references_that_do_not_exist_are_noticed() -> None:
+    assert ids_in([{"id": "visit", "steps": [{"id": "step"}]}]) == {"visit", "step"}
+    assert function_exists("app.policy.rules.effective")
+    assert not function_exists("app.policy.rules.effectual")
+    assert not function_exists("app.policy.no_such_module.effective")
+    assert "test_every_test_named_exists" in defined_in(Path(__file__))
+    assert "test_no_such_test" not in defined_in(Path(__file__))
+
+
+def test_coverage_counts_by_area(loaded: tuple[Clause, ...]) -> None:
+    def mapped(area: str, *carried_by: str) -> Clause:
+        return Clause("X-01", area, "题", "T", carried_by, ("tests/x.py::y",) * len(carried_by))
+
+    counted = clauses.coverage([mapped("A", "rule:a"), mapped("A"), mapped("B", "rule:b")])
+    assert counted == [("A", 1, 2), ("B", 1, 1)]
+    assert sum(area.total for area in clauses.coverage(loaded)) == 209
+
+
+def test_an_entry_is_carried_or_not_yet() -> None:
+    assert not clauses.clause(ENTRY | {"status": "not_yet"}).carried
+    carried = {"carried_by": ["parameter:lbc.scope"], "tests": ["tests/a.py::b"]}
+    assert clauses.clause(ENTRY | carried).carried
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        {},
+        {"status": "done"},
+        {"status": "not_yet", "tests": ["tests/a.py::b"]},
+        {"status": "not_yet", "carried_by": ["rule:a"], "tests": ["tests/a.py::b"]},
+        {"carried_by": ["rule:a"]},
+        {"carried_by": ["rule:a"], "tests": []},
+        {"carried_by": [], "tests": ["tests/a.py::b"]},
+        {"carried_by": ["rule:"], "tests": ["tests/a.py::b"]},
+        {"carried_by": ["hope:a"], "tests": ["tests/a.py::b"]},
+        {"status": "not_yet", "note": "x"},
+    ],
+)
+def test_an_entry_of_another_form_is_refused(rest: dict[str, Any]) -> None:
+    with pytest.raises(BadClause, match="DEF-01"):
+        clauses.clause(ENTRY | rest)

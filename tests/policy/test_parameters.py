@@ -1,0 +1,239 @@
+import re
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.policy import clauses, parameters
+from app.policy.parameters import BadParameters, Parameter, checked_values
+from app.policy.rules import ParameterValue, effective
+from app.regions import divisions
+from app.regions.rules import NATION
+
+DAY = date(2026, 6, 30)
+BEIPIAO = 211381000000
+TIANJIN = 120000000000
+LINXIANG = 530902000000
+DEMO_DISTRICT = 120101000000
+GUANGDONG = 440000000000
+
+AGE = Parameter("lbc.age_limit", "年龄", "Age", "", {"type": "integer", "minimum": 1})
+GOOD: dict[str, Any] = {
+    "region": NATION,
+    "valid_from": date(2016, 2, 4),
+    "value": 16,
+    "citation": "DEF-01",
+}
+
+
+@pytest.fixture(scope="module")
+def everywhere() -> tuple[ParameterValue, ...]:
+    return parameters.shipped_parameters() + parameters.demo_parameters()
+
+
+def lbc(values: tuple[ParameterValue, ...], region: int) -> dict[str, Any]:
+    names = ("age_limit", "parents_rule", "min_absence_months", "hukou_rule", "scope")
+    return {name: effective(values, f"lbc.{name}", region, DAY).value for name in names}
+
+
+def test_tianjin_and_the_nation_differ_in_the_hukou_test(
+    everywhere: tuple[ParameterValue, ...],
+) -> None:
+    nation = {
+        "age_limit": 16,
+        "parents_rule": "both_or_one_incapable",
+        "min_absence_months": 0,
+        "hukou_rule": "any",
+        "scope": "residence",
+    }
+    assert lbc(everywhere, NATION) == nation
+    assert lbc(everywhere, 120119001001) == nation | {"hukou_rule": "rural"}
+    cited = effective(everywhere, "lbc.hukou_rule", 120119001001, DAY)
+    assert (cited.region_code, cited.citation) == (TIANJIN, "DEF-01")
+
+
+def test_beipiao_and_the_masked_district_contradict_each_other(
+    everywhere: tuple[ParameterValue, ...],
+) -> None:
+    beipiao = lbc(everywhere, BEIPIAO)
+    assert beipiao["age_limit"] == 16
+    assert beipiao["parents_rule"] == "both_or_one_incapable"
+    assert beipiao["hukou_rule"] == "any"
+    assert beipiao["min_absence_months"] == 0
+    assert lbc(everywhere, DEMO_DISTRICT) == {
+        "age_limit": 18,
+        "parents_rule": "both_only",
+        "min_absence_months": 3,
+        "hukou_rule": "rural",
+        "scope": "origin",
+    }
+
+
+def test_linxiang_counts_by_residence(everywhere: tuple[ParameterValue, ...]) -> None:
+    scope = effective(everywhere, "lbc.scope", LINXIANG, DAY)
+    assert (scope.value, scope.region_code, scope.citation) == ("residence", LINXIANG, "DEF-05")
+
+
+def test_the_masked_district_is_left_out_of_what_ships_for_real() -> None:
+    assert not [v for v in parameters.shipped_parameters() if v.region_code == DEMO_DISTRICT]
+    demo = parameters.demo_parameters()
+    assert {value.region_code for value in demo} == {DEMO_DISTRICT}
+    assert all("DEMO" in value.citation for value in demo)
+
+
+def test_children_are_counted_in_three_age_bands(everywhere: tuple[ParameterValue, ...]) -> None:
+    bands = effective(everywhere, "stats.bands", TIANJIN, DAY).value
+    assert [(band["from"], band["to"]) for band in bands] == [(0, 5), (6, 13), (14, 15)]
+
+
+def test_dropout_thresholds_differ_by_province(everywhere: tuple[ParameterValue, ...]) -> None:
+    def register_after(region: int) -> int:
+        value: dict[str, int] = effective(everywhere, "dropout.thresholds", region, DAY).value
+        assert value["open_after"] <= value["register_after"]
+        return value["register_after"]
+
+    # Beipiao lies in Liaoning and inherits its four weeks.
+    assert [register_after(region) for region in (TIANJIN, GUANGDONG, BEIPIAO)] == [6, 6, 20]
+
+
+def test_reportable_situations_are_those_of_both_texts(
+    everywhere: tuple[ParameterValue, ...],
+) -> None:
+    early = effective(everywhere, "report.situations", TIANJIN, date(2018, 1, 1)).value
+    assert [item["source"] for item in early] == [f"REP-01 ({n})" for n in (1, 1, 2, 3, 4)]
+    now = effective(everywhere, "report.situations", TIANJIN, DAY).value
+    assert now[:5] == early
+    assert [item["source"][-3:] for item in now[5:]] == [f"({n})" for n in range(1, 10)]
+    assert len({item["code"] for item in now}) == 14
+
+
+def test_mass_organisations_report_in_beipiao_only(
+    everywhere: tuple[ParameterValue, ...],
+) -> None:
+    def bearers(region: int, on: date) -> dict[str, list[str]]:
+        value = effective(everywhere, "report.duty_bearers", region, on).value
+        return {item["code"]: item.get("except_situations", []) for item in value}
+
+    for on in (date(2018, 1, 1), date(2021, 1, 1), DAY):
+        nation, local = bearers(NATION, on), bearers(BEIPIAO, on)
+        assert nation.keys() < local.keys()
+        assert local["womens_federation"] == ["missing"]
+        assert "womens_federation" not in nation
+    situations = effective(everywhere, "report.situations", BEIPIAO, DAY).value
+    assert "missing" in {item["code"] for item in situations}
+
+
+def test_unattended_needs_years_in_shanxi_and_months_in_the_nation(
+    everywhere: tuple[ParameterValue, ...],
+) -> None:
+    shanxi = 140000000000
+    local = effective(everywhere, "unattended.rule_set", shanxi, date(2018, 1, 1)).value
+    assert local["min_months"] == {"imprisoned": 5 * 12, "left_home": 3 * 12}
+    now = effective(everywhere, "unattended.rule_set", shanxi, DAY).value
+    assert set(now["min_months"].values()) == {6}
+    assert "deported" in now["other_parent"]
+    before = effective(everywhere, "unattended.rule_set", TIANJIN, date(2018, 1, 1)).value
+    assert before["rule_set"] == "none"
+
+
+def test_difficulty_has_three_classes_and_four_in_shanxi(
+    everywhere: tuple[ParameterValue, ...],
+) -> None:
+    def codes(region: int) -> list[str]:
+        value = effective(everywhere, "difficulty.taxonomy", region, DAY).value
+        return [item["code"] for item in value]
+
+    assert codes(NATION) == ["family", "self", "guardianship"]
+    assert codes(140000000000) == ["family", "self", "guardianship", "temporary"]
+
+
+def test_priority_flags_differ_by_place(everywhere: tuple[ParameterValue, ...]) -> None:
+    def flags(region: int) -> set[str]:
+        return set(effective(everywhere, "priority.flags", region, DAY).value)
+
+    assert "orphan" in flags(TIANJIN)
+    assert "orphan" not in flags(340000000000)
+    assert "one_away_other_incapable" in flags(340000000000)
+
+
+def test_every_value_stands_on_a_real_place(everywhere: tuple[ParameterValue, ...]) -> None:
+    places = {division.code for division in divisions.shipped()} | {NATION}
+    assert {value.region_code for value in everywhere} <= places
+
+
+def test_every_obligation_cited_exists(everywhere: tuple[ParameterValue, ...]) -> None:
+    known = {obligation["id"] for obligation in clauses.obligations()}
+    cited = {
+        reference
+        for value in everywhere
+        for reference in re.findall(r"\b[A-Z]{3}-\d\d\b", value.citation)
+    }
+    assert cited <= known
+    assert len(cited) > 30
+
+
+def test_every_contradiction_is_answered() -> None:
+    names = {parameter.name for parameter in parameters.declared()}
+    answers = parameters.contradictions()
+    assert sorted(answers) == list(range(1, 31))
+    for answer in answers.values():
+        assert isinstance(answer, str) or (answer and set(answer) <= names)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"value": "16"}, "is not of type 'integer'"),
+        ({"value": 0}, "less than the minimum"),
+        ({"region": 120119}, "120119 is no region"),
+        ({"region": "120119000000"}, "is no region"),
+        ({"citation": " "}, "citation is missing"),
+        ({"valid_from": "2016-02-04x"}, "made of dates"),
+        ({"valid_until": date(2016, 2, 3)}, "ends before it starts"),
+        ({"until": date(2020, 1, 1)}, "until is unknown"),
+    ],
+)
+def test_a_value_that_cannot_be_right_is_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadParameters, match=message) as refused:
+        checked_values([AGE], {"lbc.age_limit": [GOOD | change]})
+    assert "lbc.age_limit" in str(refused.value)
+
+
+@pytest.mark.parametrize("key", GOOD)
+def test_a_value_with_a_part_missing_is_refused(key: str) -> None:
+    raw = {name: part for name, part in GOOD.items() if name != key}
+    with pytest.raises(BadParameters, match=f"{key} is missing"):
+        checked_values([AGE], {"lbc.age_limit": [raw]})
+
+
+def test_a_name_not_declared_is_refused() -> None:
+    with pytest.raises(BadParameters, match=r"not declared: lbc\.age"):
+        checked_values([AGE], {"lbc.age": [GOOD]})
+
+
+def test_periods_of_one_region_may_touch_but_not_overlap() -> None:
+    later = GOOD | {"valid_from": date(2021, 6, 1)}
+    touching = GOOD | {"valid_until": date(2021, 5, 31)}
+    assert len(checked_values([AGE], {"lbc.age_limit": [later, touching]})) == 2
+    elsewhere = GOOD | {"region": TIANJIN}
+    assert len(checked_values([AGE], {"lbc.age_limit": [GOOD, elsewhere]})) == 2
+    for end in (None, date(2021, 6, 1)):
+        overlapping = GOOD | {"valid_until": end}
+        with pytest.raises(BadParameters, match="2016-02-04 and from 2021-06-01 overlap"):
+            checked_values([AGE], {"lbc.age_limit": [later, overlapping]})
+
+
+def test_a_broken_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parameters, "_DATA", tmp_path)
+    file = tmp_path / "parameters.yaml"
+    titles = "title_zh: 年龄, title_en: Age"
+    file.write_text(f"parameters: {{a.b: {{{titles}}}}}", encoding="utf-8")
+    with pytest.raises(BadParameters, match=r"a\.b: schema is missing"):
+        parameters.declared()
+    file.write_text(f"parameters: {{a.b: {{{titles}, schema: {{type: x}}}}}}", encoding="utf-8")
+    with pytest.raises(BadParameters, match=r"a\.b: schema: "):
+        parameters.declared()
+    file.write_text(f"parameters: {{a.b: {{{titles}, schema: {{}}}}}}", encoding="utf-8")
+    with pytest.raises(BadParameters, match=r"no value for the nation: a\.b"):
+        parameters.shipped_parameters()
