@@ -62,16 +62,20 @@ class Lease:
         self.server = self._take()
 
     def _take(self) -> Server:
-        held, sockets = _hold(self._data_dir, self._timeout, throwaway=self._throwaway)
-        try:
-            server = _server(self._data_dir, sockets, self._database, throwaway=self._throwaway)
-            _run(_bootstrap_once(self._data_dir, server, self._database))
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as problem:
-            held.close()
-            raise _failure(self._data_dir, str(problem)) from problem
-        except BaseException:
-            held.close()
-            raise
+        for last in (False, False, True):  # the server may be killed while it is prepared
+            held, sockets = _hold(self._data_dir, self._timeout, throwaway=self._throwaway)
+            try:
+                server = _server(self._data_dir, sockets, self._database, throwaway=self._throwaway)
+                _run(_bootstrap_once(self._data_dir, server, self._database))
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as problem:
+                held.close()
+                if last:
+                    raise _failure(self._data_dir, str(problem)) from problem
+            except BaseException:
+                held.close()
+                raise
+            else:
+                break
         self._held = held
         return server
 
@@ -225,7 +229,7 @@ def _start_supervisor(data_dir: Path, *, throwaway: bool) -> None:
         stderr=subprocess.PIPE,
         check=False,
     )
-    if done.returncode != 0:
+    if done.returncode > 0:  # negative: killed, and the caller tries again
         raise _failure(data_dir, done.stderr.decode(errors="replace"))
 
 
