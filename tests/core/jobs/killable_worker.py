@@ -1,4 +1,4 @@
-"""A worker process for the tests that kill one: `python -m tests.core.jobs_worker URL`.
+"""A worker process for the tests that kill one: `python -m tests.core.jobs.killable_worker URL`.
 
 It says `begun` when a job has started; the job then waits for ever or, if its payload says so,
 kills the process the hard way.

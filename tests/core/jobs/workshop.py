@@ -1,0 +1,124 @@
+"""What the tests of the queue share: a worker in this process, and conditions to wait for."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import asyncpg
+
+from app.core import embedded, job_runner, jobs
+from app.core.clock import utc_now
+from app.core.db import Database, Tx
+from app.core.job_runner import Limits
+
+QUICK = Limits(
+    poll=timedelta(seconds=0.1),
+    lease=timedelta(seconds=0.6),
+    failures=3,
+    crashes=2,
+    backoff=timedelta(milliseconds=10),
+    grace=timedelta(seconds=5),
+)
+
+
+@contextlib.asynccontextmanager
+async def working(
+    server: embedded.Server,
+    database: Database,
+    limits: Limits = QUICK,
+    clock: Callable[[], datetime] = utc_now,
+) -> AsyncIterator[asyncio.Event]:
+    """Run a worker; leaving the block stops it and waits for its end."""
+    stop = asyncio.Event()
+    worker = asyncio.create_task(
+        job_runner.run(
+            lambda: asyncpg.connect(server.app_url),
+            begin=database.begin,
+            clock=clock,
+            stop=stop,
+            limits=limits,
+        )
+    )
+    try:
+        yield stop
+    finally:
+        stop.set()
+        async with asyncio.timeout(15):
+            await worker
+
+
+async def until(reached: Callable[[], Awaitable[object]]) -> None:
+    async with asyncio.timeout(15):
+        while not await reached():  # noqa: ASYNC110  what is awaited happens in the database
+            await asyncio.sleep(0.01)
+
+
+async def count(connection: asyncpg.Connection, where: str = "true") -> int:
+    number: int = await connection.fetchval(f"SELECT count(*) FROM jobs WHERE {where}")
+    return number
+
+
+def collecting(name: str, goal: int = 1) -> tuple[list[dict[str, Any]], asyncio.Event]:
+    """Register a job that collects its payloads; the event is set when there are `goal` of them."""
+    seen: list[dict[str, Any]] = []
+    enough = asyncio.Event()
+
+    @jobs.job(name)
+    async def collect(tx: Tx, payload: dict[str, Any]) -> None:
+        seen.append(payload)
+        if len(seen) >= goal:
+            enough.set()
+
+    return seen, enough
+
+
+async def empty(connection: asyncpg.Connection) -> bool:
+    return await count(connection) == 0
+
+
+async def one_left(connection: asyncpg.Connection) -> bool:
+    return await count(connection) == 1
+
+
+async def one_held(connection: asyncpg.Connection) -> bool:
+    return await count(connection, "status = 'held'") == 1
+
+
+async def failed_again(connection: asyncpg.Connection) -> bool:
+    return await count(connection, "failures = 4") == 1
+
+
+async def renewed_beyond_two_leases(connection: asyncpg.Connection) -> bool:
+    held_for = await connection.fetchval("SELECT lease_until - run_at FROM jobs")
+    return held_for is not None and held_for > QUICK.lease * 3
+
+
+async def listening(connection: asyncpg.Connection) -> object:
+    """Say whether the worker has found nothing to do and waits to be told."""
+    return await connection.fetchval(
+        "SELECT true FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        " AND datname = current_database() AND state = 'idle' AND query LIKE '%min(run_at)%'"
+    )
+
+
+async def scheduled(connection: asyncpg.Connection, when: datetime) -> bool:
+    return bool(await connection.fetchval("SELECT max(next_at) FROM job_schedules") == when)
+
+
+async def postmaster(server: embedded.Server) -> int:
+    admin = await asyncpg.connect(server.superuser_url)
+    await admin.execute("CHECKPOINT")  # a throwaway server may lose what it wrote last
+    status: str = await admin.fetchval("SELECT pg_read_file('postmaster.pid')")
+    await admin.close()
+    return int(status.split(maxsplit=1)[0])
+
+
+async def reconnected(server: embedded.Server) -> asyncpg.Connection:
+    async with asyncio.timeout(15):
+        while True:
+            try:
+                return await asyncpg.connect(server.app_url)
+            except (OSError, asyncpg.PostgresError):
+                await asyncio.sleep(0.05)
