@@ -12,7 +12,8 @@ async def run_jobs(database: Database, *, rounds: int = 50) -> list[str]:
     for _ in range(rounds):
         async with database.begin(SYSTEM) as tx:
             rows = await tx.connection.fetch(
-                "DELETE FROM jobs WHERE status = 'queued' RETURNING name, payload"
+                "DELETE FROM jobs WHERE status = 'queued' AND run_at <= now()"
+                " RETURNING name, payload"
             )
         if not rows:
             return done
