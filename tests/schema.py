@@ -25,11 +25,16 @@ class Urls:
 def make(superuser_url: str, name: str) -> Urls:
     """Create a database with the schema of the models, owned by the owner role."""
     embedded.bootstrap(superuser_url, name, PASSWORD, PASSWORD)
-    urls = Urls(
-        app=_as(superuser_url, rls.APP_ROLE, name), owner=_as(superuser_url, rls.OWNER_ROLE, name)
-    )
+    urls = urls_of(superuser_url, name)
     asyncio.run(_create_all(urls.owner))
     return urls
+
+
+def urls_of(superuser_url: str, name: str) -> Urls:
+    """Write the DSNs of a database made by `embedded.bootstrap` with PASSWORD."""
+    return Urls(
+        app=_as(superuser_url, rls.APP_ROLE, name), owner=_as(superuser_url, rls.OWNER_ROLE, name)
+    )
 
 
 async def _create_all(url: str) -> None:
