@@ -46,7 +46,8 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> F
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         async with (
-            startup.open_database(chosen, clock) as database,
+            startup.reachable_database(chosen) as addresses,
+            startup.open_database(chosen, clock, addresses=addresses) as database,
             state(chosen, database) as shared,
         ):
             yield shared

@@ -1,14 +1,21 @@
 """What every process does first: reach a database, load keys, refuse a dangerous role (DB-1)."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+
+import structlog
 
 from app.core import crypto, embedded, rls
 from app.core.clock import Clock
 from app.core.crypto import Keyring
 from app.core.db import Database, open_engine
 from app.core.settings import Environment, Settings
+
+_LEASE_CHECK_SECONDS = 0.5
+
+log = structlog.get_logger(__name__)
 
 _ROLE = """
 SELECT r.rolsuper, r.rolbypassrls,
@@ -41,8 +48,26 @@ async def reachable_database(settings: Settings) -> AsyncIterator[DatabaseAddres
         return
     if settings.environment is Environment.production:
         raise ValueError("production needs TONGHU_DATABASE__URL")
-    with embedded.acquire(settings.data_dir / "postgres") as lease:
+    lease = await asyncio.to_thread(embedded.acquire, settings.data_dir / "postgres")
+    watcher = asyncio.create_task(_keep(lease))
+    try:
         yield DatabaseAddresses(lease.server.app_url, lease.server.owner_url)
+    finally:
+        watcher.cancel()
+        lease.close()
+
+
+async def _keep(lease: embedded.Lease) -> None:
+    """Start the embedded server again if its supervisor was killed; the addresses stay."""
+    while True:
+        await asyncio.sleep(_LEASE_CHECK_SECONDS)
+        if lease.lost:
+            try:
+                await asyncio.to_thread(lease.ensure)
+            except embedded.EmbeddedDatabaseError as error:
+                log.error("database.not_restarted", reason=type(error).__name__)  # noqa: TRY400
+            else:
+                log.warning("database.restarted")
 
 
 def keyring(settings: Settings) -> Keyring:
@@ -56,18 +81,17 @@ def keyring(settings: Settings) -> Keyring:
 
 @asynccontextmanager
 async def open_database(
-    settings: Settings, clock: Clock, ring: Keyring | None = None
+    settings: Settings, clock: Clock, *, addresses: DatabaseAddresses
 ) -> AsyncIterator[Database]:
     """Open the pool as the app role. Raises UnsafeDatabaseRole for a superuser, a role that
     bypasses row-level security or owns tables.
     """
-    async with AsyncExitStack() as stack:
-        addresses = await stack.enter_async_context(reachable_database(settings))
-        engine = open_engine(addresses.app_url, settings.database)
-        database = Database(engine, ring or keyring(settings), clock)
-        stack.push_async_callback(database.close)
+    database = Database(open_engine(addresses.app_url, settings.database), keyring(settings), clock)
+    try:
         await refuse_unsafe_role(database)
         yield database
+    finally:
+        await database.close()
 
 
 async def refuse_unsafe_role(database: Database) -> None:
