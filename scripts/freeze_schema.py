@@ -26,7 +26,7 @@ def main() -> None:
     for old in VERSIONS.glob("*.py"):
         old.unlink()
     shm = Path("/dev/shm")  # noqa: S108
-    place = (shm if shm.is_dir() else Path("/tmp")) / f"tonghu-test-{os.getuid()}"  # noqa: S108
+    place = (shm if shm.is_dir() else Path("/tmp")) / f"tonghu-freeze-{os.getuid()}"  # noqa: S108
     with embedded.acquire(place, throwaway=True) as lease:
         name = f"freeze_{os.getpid()}"
         superuser = lease.server.superuser_url
