@@ -99,7 +99,7 @@ class Keyring:
         nonce, sealed = envelope[start : start + _NONCE_BYTES], envelope[start + _NONCE_BYTES :]
         try:
             return AESGCM(key).decrypt(nonce, sealed, f"{place}/{row}".encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # ValueError: cut short
             raise DecryptionRefused(place) from None
 
     def unseal(self, place: str, row: UUID | str, envelope: bytes) -> str:

@@ -84,7 +84,7 @@ def key_of(request: Request) -> str | None:
     values = request.headers.getlist("idempotency-key")
     if not values:
         return None
-    match = re.fullmatch(r'"([\x20\x21\x23-\x5b\x5d-\x7e]{1,200})"|([!-~]{1,200})', values[0])
+    match = re.fullmatch(r'"([\x20\x21\x23-\x5b\x5d-\x7e]{1,200})"|([!#-~]{1,200})', values[0])
     if len(values) > 1 or match is None:
         raise IdempotencyKeyInvalid(
             errors=[

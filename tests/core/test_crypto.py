@@ -1,0 +1,55 @@
+from pathlib import Path
+
+import pytest
+
+from app.core.crypto import DecryptionRefused, Keyring, load_keyring
+from app.core.ids import new_id
+
+
+def test_opens_only_in_its_own_place() -> None:
+    ring, row, other = Keyring.generate(), new_id(), new_id()
+    sealed = ring.seal("children.address", row, "样例路 1 号")
+    assert "样例路".encode() not in sealed
+    assert ring.unseal("children.address", row, sealed) == "样例路 1 号"
+    for place, at in (("children.address", other), ("children.phone", row)):
+        with pytest.raises(DecryptionRefused):
+            ring.unseal(place, at, sealed)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 3, 10, 20])
+def test_refuses_what_was_cut_or_changed(cut: int) -> None:
+    ring, row = Keyring.generate(), new_id()
+    sealed = ring.seal("t.c", row, "text")
+    with pytest.raises(DecryptionRefused):
+        ring.unseal("t.c", row, sealed[:cut])
+    with pytest.raises(DecryptionRefused):
+        ring.unseal("t.c", row, sealed[:-1] + bytes([sealed[-1] ^ 1]))
+
+
+def test_an_older_key_still_opens() -> None:
+    old, row = Keyring.generate(), new_id()
+    sealed = old.seal("t.c", row, "text")
+    new = Keyring(old.signing, {**Keyring.generate().data, **old.data}, old.index)
+    assert new.unseal("t.c", row, sealed) == "text"
+    assert new.seal("t.c", row, "x")[1:5] != sealed[1:5]
+
+
+def test_blind_index_depends_on_kind_and_key() -> None:
+    ring = Keyring.generate()
+    index = ring.blind_index("resident_id", "110101199001011234")
+    assert len(index) == 32
+    assert index == ring.blind_index("resident_id", "110101199001011234")
+    assert index != ring.blind_index("phone", "110101199001011234")
+    assert index != Keyring.generate().blind_index("resident_id", "110101199001011234")
+
+
+def test_keys_survive_their_file_and_are_private(tmp_path: Path) -> None:
+    made = load_keyring(keys=None, keys_file=None, generate_in=tmp_path)
+    assert load_keyring(keys=None, keys_file=None, generate_in=tmp_path) == made
+    assert (tmp_path / "keys.json").stat().st_mode & 0o077 == 0
+    assert str(made.index) not in repr(made)
+
+
+def test_refuses_short_keys() -> None:
+    with pytest.raises(ValueError, match="32 bytes"):
+        Keyring.from_json('{"signing": {"a": "pem"}, "data": {"abcd": "AAAA"}, "index": "AAAA"}')

@@ -1,0 +1,102 @@
+"""Same key, same answer; another body, refused; all in one transaction (I3, REL-2)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import httpx
+import pytest
+from fastapi import Body, Depends, FastAPI, Request
+
+from app.api import answers
+from app.core import idempotency, routing
+from app.core.db import Database, Transaction
+from app.core.problems import Problem
+
+router = routing.router("Probe")
+
+
+class Refused(Problem):
+    status = 409
+    title = "Refused"
+
+
+async def _claim(request: Request, tx: Transaction) -> None:
+    await tx.connection.execute("SELECT set_config('tonghu.caller', 'probe', true)")
+    await idempotency.claim(tx, request, caller="probe", operation="addProbe")
+
+
+@router.post("/probe", status_code=201, dependencies=[Depends(_claim)])
+async def add_probe(body: Annotated[dict[str, Any], Body()], tx: Transaction) -> dict[str, Any]:
+    if body.get("refuse"):
+        raise Refused
+    pid = await tx.connection.fetchval("SELECT pg_current_xact_id()::text")
+    return {"transaction": pid, "said": body}
+
+
+@pytest.fixture
+async def probe(live_database: Database) -> AsyncIterator[httpx.AsyncClient]:
+    app = FastAPI()
+    answers.install(app)
+    app.include_router(router)
+
+    async def with_state(scope: Any, receive: Any, send: Any) -> None:
+        scope["state"] = {"database": live_database}
+        await app(scope, receive, send)
+
+    transport = httpx.ASGITransport(with_state, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        yield client
+    async with live_database.begin() as tx:
+        await tx.connection.execute("SELECT set_config('tonghu.caller', 'probe', true)")
+        await tx.connection.execute("DELETE FROM idempotency_keys WHERE caller = 'probe'")
+
+
+async def test_the_same_key_gets_the_same_answer(probe: httpx.AsyncClient) -> None:
+    first = await probe.post("/probe", json={"a": 1}, headers={"idempotency-key": "k1"})
+    again = await probe.post("/probe", json={"a": 1}, headers={"idempotency-key": '"k1"'})
+    assert (again.status_code, again.content) == (first.status_code, first.content)
+    assert again.headers["idempotency-replayed"] == "true"
+    assert "idempotency-replayed" not in first.headers
+
+
+async def test_another_body_under_the_key_is_refused(probe: httpx.AsyncClient) -> None:
+    await probe.post("/probe", json={"a": 1}, headers={"idempotency-key": "k2"})
+    other = await probe.post("/probe", json={"a": 2}, headers={"idempotency-key": "k2"})
+    assert (other.status_code, other.json()["type"]) == (422, "/problems/idempotency-key-reused")
+
+
+async def test_a_refused_request_leaves_the_key_free(probe: httpx.AsyncClient) -> None:
+    headers = {"idempotency-key": "k3"}
+    assert (await probe.post("/probe", json={"refuse": True}, headers=headers)).status_code == 409
+    assert (await probe.post("/probe", json={"a": 1}, headers=headers)).status_code == 201
+
+
+async def test_fifty_at_once_do_the_work_once(probe: httpx.AsyncClient) -> None:
+    answers_given = await asyncio.gather(
+        *(probe.post("/probe", json={"a": 1}, headers={"idempotency-key": "k4"}) for _ in range(50))
+    )
+    done = [answer for answer in answers_given if answer.status_code == 201]
+    assert len({answer.content for answer in done}) == 1
+    # The rest, if any, found the pool busy: safe to try again.
+    assert {answer.status_code for answer in answers_given} <= {201, 503}
+
+
+@pytest.mark.parametrize("key", ["", "ä", '"open', "x" * 201])
+async def test_an_unusable_key_is_named(probe: httpx.AsyncClient, key: str) -> None:
+    answer = await probe.post("/probe", json={}, headers={"idempotency-key": key.encode("latin-1")})
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["pointer"] == "Idempotency-Key"
+
+
+async def test_the_stored_answer_is_not_readable(
+    probe: httpx.AsyncClient, live_database: Database
+) -> None:
+    await probe.post("/probe", json={"name": "canary-name"}, headers={"idempotency-key": "k5"})
+    async with live_database.begin() as tx:
+        await tx.connection.execute("SELECT set_config('tonghu.caller', 'probe', true)")
+        stored = await tx.connection.fetchval(
+            "SELECT answer FROM idempotency_keys WHERE caller = 'probe' AND key = 'k5'"
+        )
+    assert stored
+    assert b"canary-name" not in stored
