@@ -5,7 +5,7 @@ answer with handlers in `jobs.py`. Payloads carry ids and codes only, never pers
 """
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
@@ -42,10 +42,19 @@ class Event(BaseModel):
     home_county: int = Field(
         ge=0, lt=10**12, description="County that opened the file, 12-digit division code."
     )
+    told_to: tuple[UUID, ...] | None = Field(
+        default=None,
+        exclude=True,
+        description="The only agencies that may be told; none given: those of the region (AZ-8).",
+    )
 
 
 class EventRow(SQLModel, table=True):
-    """An announced fact, as stored. `committed_in` orders feeds safely (F4)."""
+    """An announced fact, as stored. `committed_in` orders feeds safely (F4).
+
+    `told_to`: ids of the only agencies whose feeds and endpoints may get it, null for all that
+    serve the region. Our own handlers always get it.
+    """
 
     __tablename__ = "events"
 
@@ -55,6 +64,9 @@ class EventRow(SQLModel, table=True):
     region_code: int = TableField(sa_type=BigInteger)
     home_county: int = TableField(sa_type=BigInteger)
     data: dict[str, Any] = TableField(sa_column=Column(JSONB, nullable=False))
+    told_to: list[str] | None = TableField(
+        default=None, sa_column=Column(JSONB(none_as_null=True), nullable=True)
+    )
     occurred_at: datetime = TableField(sa_type=Instant)
     committed_in: int = TableField(
         sa_column=Column(
@@ -108,9 +120,52 @@ def on_every_event(
     return handler
 
 
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """An event as stored, for a package that stands below the one that defines its class."""
+
+    event_id: UUID
+    wire_name: str
+    subject_id: UUID
+    region_code: int
+    home_county: int
+    data: dict[str, Any]
+    occurred_at: datetime
+
+
+AnnouncedHandler = Callable[[Tx, Announced], Awaitable[None]]
+
+
+def on_wire_names(*wire_names: str) -> Callable[[AnnouncedHandler], AnnouncedHandler]:
+    """Run the decorated job for each event of these names, whoever defines them."""
+
+    def register(handler: AnnouncedHandler) -> AnnouncedHandler:
+        name = f"{handler.__module__.split('.')[1]}.{handler.__name__}"
+
+        async def run(tx: Tx, payload: dict[str, Any]) -> None:
+            row = await tx.connection.fetchrow(
+                "SELECT id, wire_name, subject_id, region_code, home_county, data, occurred_at"
+                " FROM events WHERE id = $1",
+                UUID(payload["event"]),
+            )
+            event_id, *place, data, occurred_at = row
+            await handler(tx, Announced(event_id, *place, _data(data), occurred_at))
+
+        jobs.job(name)(run)
+        for wire_name in wire_names:
+            _handlers[wire_name].append(name)
+        return handler
+
+    return register
+
+
 def _data(stored: Any) -> dict[str, Any]:
     data: dict[str, Any] = orjson.loads(stored) if isinstance(stored, str) else stored
     return data
+
+
+def _listed(agencies: Sequence[UUID]) -> str:
+    return orjson.dumps([str(agency) for agency in agencies]).decode()
 
 
 async def publish(tx: Tx, *events: Event) -> None:
@@ -119,15 +174,16 @@ async def publish(tx: Tx, *events: Event) -> None:
         return
     await tx.connection.execute(
         "INSERT INTO events"
-        " (id, wire_name, subject_id, region_code, home_county, data, occurred_at)"
-        " SELECT *, $7::timestamptz FROM"
-        " UNNEST($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::bigint[], $6::jsonb[])",
+        " (id, wire_name, subject_id, region_code, home_county, data, told_to, occurred_at)"
+        " SELECT *, $8::timestamptz FROM UNNEST($1::uuid[], $2::text[], $3::uuid[],"
+        " $4::bigint[], $5::bigint[], $6::jsonb[], $7::jsonb[])",
         [event.event_id for event in events],
         [event.wire_name for event in events],
         [event.subject_id for event in events],
         [event.region_code for event in events],
         [event.home_county for event in events],
         [event.model_dump_json() for event in events],
+        [None if event.told_to is None else _listed(event.told_to) for event in events],
         tx.now,
     )
     waiting: dict[str, list[dict[str, str]]] = defaultdict(list)
