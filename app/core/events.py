@@ -6,6 +6,7 @@ answer with handlers in `jobs.py`. Payloads carry ids and codes only, never pers
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
@@ -148,8 +149,8 @@ def on_wire_names(*wire_names: str) -> Callable[[AnnouncedHandler], AnnouncedHan
                 " FROM events WHERE id = $1",
                 UUID(payload["event"]),
             )
-            event_id, *place, data, occurred_at = row
-            await handler(tx, Announced(event_id, *place, _data(data), occurred_at))
+            found = {**row, "data": _data(row["data"])}
+            await handler(tx, Announced(event_id=found.pop("id"), **found))
 
         jobs.job(name)(run)
         for wire_name in wire_names:
