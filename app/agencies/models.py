@@ -1,6 +1,7 @@
 """Agencies, the posts they have, the people they employ and who holds which post when."""
 
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,27 @@ from app.core.columns import Instant
 from app.core.ids import new_id
 
 
+class AgencyKind(StrEnum):
+    """What an organisation is (obligations.md §5)."""
+
+    village_committee = "village_committee"
+    township_government = "township_government"
+    civil_affairs = "civil_affairs"
+    school = "school"
+    education = "education"
+    police = "police"
+    hospital = "hospital"
+    welfare_institution = "welfare_institution"
+    rescue_institution = "rescue_institution"
+    social_work = "social_work"
+    disabled_persons_federation = "disabled_persons_federation"
+    mass_organisation = "mass_organisation"
+    court = "court"
+    procuratorate = "procuratorate"
+    supervision = "supervision"
+    operator = "operator"
+
+
 class Agency(SQLModel, table=True):
     """An organisation with duties: a village committee, a school, a police bureau …
 
@@ -20,13 +42,7 @@ class Agency(SQLModel, table=True):
 
     __tablename__ = "agencies"
     __table_args__: Any = (
-        CheckConstraint(
-            "kind IN ('village_committee', 'township_government', 'civil_affairs', 'school',"
-            " 'education', 'police', 'hospital', 'welfare_institution', 'rescue_institution',"
-            " 'social_work', 'disabled_persons_federation', 'mass_organisation', 'court',"
-            " 'procuratorate', 'supervision', 'operator')",
-            name="kind",
-        ),
+        CheckConstraint(f"kind IN {tuple(map(str, AgencyKind))}", name="kind"),
         Index("ix_agencies_kind_region_code", "kind", "region_code"),
     )
 

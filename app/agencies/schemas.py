@@ -1,0 +1,118 @@
+"""Agencies, posts and holdings on the wire."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from app.agencies.models import AgencyKind
+from app.core.wire import INPUT, Day, Line, Moment, RegionCode, Version
+
+RoleCode = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=40,
+        pattern=r"^[a-z_]+$",
+        description="Code of a role.",
+        examples=["village_director"],
+    ),
+]
+
+Uscc = Annotated[
+    str,
+    Field(
+        min_length=18,
+        max_length=18,
+        pattern=r"^[0-9A-HJ-NPQRTUWXY]{18}$",
+        description="统一社会信用代码, unified social credit code (GB 32100).",
+        examples=["91110000600037341L"],
+    ),
+]
+
+Shown = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
+
+
+class AgencyCreate(BaseModel):
+    """An organisation to be registered."""
+
+    model_config = INPUT
+
+    kind: AgencyKind = Field(description="What it is; decides which roles its people may hold.")
+    name: Line = Field(description="Full Chinese name.", examples=["蓟州区上仓镇人民政府"])
+    name_en: Line | None = Field(default=None, description="English name.")
+    region_code: RegionCode = Field(description="The division it serves.")
+    uscc: Uscc | None = Field(default=None, description="统一社会信用代码, if it has one.")
+
+
+class Agency(BaseModel):
+    """An organisation with duties towards children."""
+
+    id: UUID = Field(examples=["0198f5a0-7c1e-7b6a-9c3e-0d5a4b6c7d8e"], description="The agency.")
+    kind: AgencyKind = Field(description="What it is.")
+    name: Shown = Field(description="Full Chinese name.")
+    name_en: Shown | None = Field(description="English name, if it has one.")
+    region_code: RegionCode
+    uscc: Uscc | None = Field(description="统一社会信用代码, if known.")
+    active: bool = Field(description="False once it acts no more.")
+    version: Version
+
+
+class PostCreate(BaseModel):
+    """A seat with authority to be set up."""
+
+    model_config = INPUT
+
+    agency_id: UUID = Field(description="The agency the post belongs to.")
+    role: RoleCode = Field(description="What the post may do; never read from its title.")
+    local_title: Line = Field(
+        description="What people call it; decides nothing.", examples=["儿童督导员"]
+    )
+    region_code: RegionCode = Field(
+        description="The division the post answers for, inside its agency's."
+    )
+
+
+class Post(BaseModel):
+    """A seat with authority."""
+
+    id: UUID = Field(examples=["0198f5a0-7c1e-7b6a-9c3e-0d5a4b6c7d8e"], description="The post.")
+    agency_id: UUID = Field(description="The agency it belongs to.")
+    role: RoleCode
+    local_title: Shown = Field(description="What people call it.")
+    region_code: RegionCode
+    active: bool = Field(description="False once it was given up.")
+
+
+class HoldingCreate(BaseModel):
+    """Who takes a post, and when."""
+
+    model_config = INPUT
+
+    staff_id: UUID = Field(description="Somebody the post's agency employs.")
+    since: Day = Field(description="First day in the post.")
+
+
+class HoldingEnd(BaseModel):
+    """When somebody leaves a post."""
+
+    model_config = INPUT
+
+    until: Day = Field(description="First day no longer in the post.")
+
+
+class Holding(BaseModel):
+    """Who holds or held a post."""
+
+    id: UUID = Field(examples=["0198f5a0-7c1e-7b6a-9c3e-0d5a4b6c7d8e"], description="The holding.")
+    post_id: UUID = Field(description="The post.")
+    staff_id: UUID = Field(description="The person.")
+    since: Day = Field(description="First day in the post.")
+    until: Day | None = Field(description="First day no longer in it; null while it lasts.")
+    recorded_at: Moment = Field(description="When this was recorded.")
+
+
+class Holder(Holding):
+    """Who holds or held a post, by name."""
+
+    staff_name: Shown = Field(description="The person's name.")

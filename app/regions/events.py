@@ -1,0 +1,23 @@
+"""What happens to divisions."""
+
+from datetime import date
+from typing import ClassVar
+
+from pydantic import Field
+
+from app.core.events import Event
+
+
+class RegionReplaced(Event):
+    """A division got another code, and so did all below it: features move what they filed there.
+
+    Whatever lies in the half-open range [`old_lo`, `old_hi`) moves by `shift`: new code = old code
+    + shift. Codes outside the range are untouched, so a handler may run twice.
+    """
+
+    wire_name: ClassVar[str] = "regions.region_replaced"
+
+    old_lo: int = Field(ge=0, lt=10**12, description="First code that was replaced.")
+    old_hi: int = Field(ge=0, le=10**12, description="First code above those replaced.")
+    shift: int = Field(gt=-(10**12), lt=10**12, description="New code minus old code.")
+    on: date = Field(description="The first day of the new code.")

@@ -1,0 +1,36 @@
+"""Divisions on the wire."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from app.core.wire import Day, RegionCode
+from app.regions.rules import Level
+
+
+class Region(BaseModel):
+    """One division, as it holds or held."""
+
+    code: RegionCode
+    name: Annotated[
+        str,
+        Field(max_length=100, pattern=r"^[^\x00]+$", description="Name.", examples=["上仓镇"]),
+    ]
+    level: Level = Field(description="How high it stands.")
+    parent_code: Annotated[
+        str,
+        Field(
+            min_length=12,
+            max_length=12,
+            pattern=r"^[0-9]{12}$",
+            description="The division it lies in; 000000000000 for a province.",
+            examples=["120119000000"],
+        ),
+    ]
+    valid_from: Day | None = Field(
+        description="First day of the code; null where the source does not say."
+    )
+    valid_until: Day | None = Field(description="Last day of the code; null while it holds.")
+    successor_code: RegionCode | None = Field(
+        description="The code that took its place; null while it holds or if none did."
+    )
