@@ -1,11 +1,23 @@
-"""The file of a child: current state in `children`, dated facts and history beside it."""
+"""The file of a child: current state in `children`, dated facts and history beside it.
+
+What a stolen dump must not give away (D9) lies in the `…_sealed` columns: JSON of the sealed fields
+of one section, encrypted for this row. Everything a statistic counts is plain.
+"""
 
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
 from app.core import rls
@@ -13,11 +25,31 @@ from app.core.columns import Instant
 from app.core.ids import new_id
 
 
+def _bytewise() -> Column[str]:
+    # Prefix searches are ranges, which only byte order serves; LIKE is not leakproof under RLS.
+    return Column(Text(collation="C"), nullable=False, index=True, server_default="")
+
+
+def _codes() -> Column[list[str]]:
+    return Column(ARRAY(Text), nullable=False, server_default="{}")
+
+
+def _section() -> Column[dict[str, Any]]:
+    return Column(JSONB, nullable=False, server_default=text("'{}'"))
+
+
+def _child() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(
+        ["home_county", "child_id"], ["children.home_county", "children.id"]
+    )
+
+
 class Child(SQLModel, table=True):
     """One child, as known now.
 
     `home_county` is the county that opened the file and never changes (D14); `region_code` is where
-    the child lives now. `school_id` is the school agency the child is enrolled at now.
+    the child lives now. `school_id` is the school agency the child is enrolled at now. The jsonb
+    columns hold the sections of the file as on the wire, without their sealed fields.
     """
 
     __tablename__ = "children"
@@ -25,6 +57,7 @@ class Child(SQLModel, table=True):
         CheckConstraint("sex IN ('male', 'female', 'unknown')", name="sex"),
         Index("ix_children_region_code_id", "region_code", "id"),
         Index("ix_children_school_id_id", "school_id", "id"),
+        Index("ix_children_birth_date_name", "birth_date", "name"),
         Index("uq_children_home_county_id", "home_county", "id", unique=True),
     )
 
@@ -32,26 +65,161 @@ class Child(SQLModel, table=True):
     home_county: int = Field(sa_type=BigInteger)
     region_code: int = Field(sa_type=BigInteger)
     school_id: UUID | None = Field(default=None, foreign_key="agencies.id")
-    name: str
-    name_pinyin: str = ""
+    name: str = Field(sa_column=_bytewise())
+    name_reversed: str = Field(default="", sa_column=_bytewise())
+    name_pinyin: str = Field(default="", sa_column=_bytewise())
+    name_initials: str = Field(default="", sa_column=_bytewise())
     sex: str
     birth_date: date
-    categories: list[str] = Field(
-        sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"), default_factory=list
-    )
+    ethnic_group: str | None = None
+    no_resident_id_reason: str | None = None
+    identity_sealed: bytes | None = None
+    hukou: dict[str, Any] = Field(sa_column=_section(), default_factory=dict)
+    residence: dict[str, Any] = Field(sa_column=_section(), default_factory=dict)
+    residence_sealed: bytes | None = None
+    family_sealed: bytes | None = None
+    guardianship: dict[str, Any] = Field(sa_column=_section(), default_factory=dict)
+    guardianship_sealed: bytes | None = None
+    education: dict[str, Any] = Field(sa_column=_section(), default_factory=dict)
+    education_sealed: bytes | None = None
+    health: dict[str, Any] = Field(sa_column=_section(), default_factory=dict)
+    health_sealed: bytes | None = None
+    welfare: dict[str, Any] = Field(sa_column=_section(), default_factory=dict)
+    external_sealed: bytes | None = None
+    categories: list[str] = Field(sa_column=_codes(), default_factory=list)
     """Derived: left-behind, orphan, difficulty classes; see rules.py."""
-    priority_flags: list[str] = Field(
-        sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"), default_factory=list
-    )
+    priority_flags: list[str] = Field(sa_column=_codes(), default_factory=list)
     """Derived: DEF-18 groups that must be visited every quarter without exception (VIS-02)."""
+    derived_on: date | None = None
+    """The day `categories` and `priority_flags` are true of; null before the first derivation."""
     version: int = 1
     created_at: datetime = Field(sa_type=Instant)
     updated_at: datetime = Field(sa_type=Instant)
 
 
+class ResidentId(SQLModel, table=True):
+    """Which child a resident identity number belongs to, by blind index: one number, one child."""
+
+    __tablename__ = "resident_ids"
+    __table_args__: Any = (_child(), Index("ix_resident_ids_child_id", "child_id"))
+
+    index: bytes = Field(primary_key=True)
+    child_id: UUID
+    home_county: int = Field(sa_type=BigInteger)
+
+
+class ExternalId(SQLModel, table=True):
+    """A number another system knows the child by, as a blind index of system and number.
+
+    Not unique: a refusal would tell a caller that a stranger's child has the number (AZ-4). What
+    two visible children bear resolves to neither.
+    """
+
+    __tablename__ = "child_external_ids"
+    __table_args__: Any = (_child(), Index("ix_child_external_ids_child_id", "child_id"))
+
+    index: bytes = Field(primary_key=True)
+    child_id: UUID = Field(primary_key=True)
+    home_county: int = Field(sa_type=BigInteger)
+    section: str
+
+
+class ChildFact(SQLModel, table=True):
+    """What was true of a child from `since` until the day before `until`, and who said so.
+
+    `kind` is a section: hukou, residence, family, guardianship or education; `value_sealed` is the
+    whole section then.
+    """
+
+    __tablename__ = "child_facts"
+    __table_args__: Any = (
+        _child(),
+        Index("ix_child_facts_child_id_kind_since", "child_id", "kind", "since"),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    child_id: UUID
+    home_county: int = Field(sa_type=BigInteger)
+    kind: str
+    value_sealed: bytes
+    since: date
+    until: date | None = None
+    stated_by: str
+    recorded_at: datetime = Field(sa_type=Instant)
+
+
+class ChildChange(SQLModel, table=True):
+    """One change of a file: who, when, which sections; what it was and became is sealed."""
+
+    __tablename__ = "child_changes"
+    __table_args__: Any = (
+        _child(),
+        Index("uq_child_changes_child_id_version", "child_id", "version", unique=True),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    child_id: UUID
+    home_county: int = Field(sa_type=BigInteger)
+    version: int
+    at: datetime = Field(sa_type=Instant)
+    actor: str
+    agency_id: UUID | None
+    role: str
+    operation: str
+    sections: list[str] = Field(sa_column=_codes(), default_factory=list)
+    changes_sealed: bytes
+
+
+class DuplicateReferral(SQLModel, table=True):
+    """Two files that may be one child, or a file not opened because its child may have one already.
+
+    Somebody whose remit holds `region_code`, where the new file belongs, looks into it; the other
+    child is not named to those who may not know of it. `submitted_sealed` is what was sent, if it
+    was not stored as a file.
+    """
+
+    __tablename__ = "duplicate_referrals"
+    __table_args__: Any = (
+        CheckConstraint("reason IN ('resident_id', 'id', 'name_and_birth_date')", name="reason"),
+        Index("ix_duplicate_referrals_region_code", "region_code", "created_at"),
+        Index(
+            "uq_duplicate_referrals_pair",
+            "child_id",
+            "other_child_id",
+            unique=True,
+            postgresql_where=text("reason = 'name_and_birth_date'"),
+        ),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    home_county: int = Field(sa_type=BigInteger)
+    region_code: int = Field(sa_type=BigInteger)
+    reason: str
+    child_id: UUID | None = None
+    other_child_id: UUID | None = None
+    submitted_sealed: bytes | None = None
+    submitted_by: str
+    created_at: datetime = Field(sa_type=Instant)
+    settled_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+_IN_REACH = f"region_code >= {rls.LO} AND region_code < {rls.HI}"
+
 rls.protect(
     "children",
-    using=f"region_code >= {rls.LO} AND region_code < {rls.HI}"
-    f" AND ({rls.SCHOOL} IS NULL OR school_id = {rls.SCHOOL})",
+    using=f"{_IN_REACH} AND ({rls.SCHOOL} IS NULL OR school_id = {rls.SCHOOL})",
+    privileges="SELECT, INSERT, UPDATE",
+)
+for _table, _privileges in {
+    "resident_ids": "SELECT, INSERT, DELETE",
+    "child_external_ids": "SELECT, INSERT, DELETE",
+    "child_facts": "SELECT, INSERT, UPDATE",
+    "child_changes": "SELECT, INSERT",
+}.items():
+    rls.protect(_table, using=rls.CHILD_VISIBLE.format(table=_table), privileges=_privileges)
+rls.protect(
+    "duplicate_referrals",
+    using=f"{_IN_REACH} AND {rls.SCHOOL} IS NULL",
+    check=_IN_REACH,
     privileges="SELECT, INSERT, UPDATE",
 )

@@ -1,0 +1,43 @@
+"""What a file announces. Ids and codes only."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from app.core.events import Event
+
+
+class ChildRegistered(Event):
+    """A file was opened."""
+
+    wire_name: ClassVar[str] = "children.child_registered"
+
+    categories: list[str] = Field(description="Categories the child is in.")
+    priority_flags: list[str] = Field(description="Why it must be visited without exception.")
+
+
+class ChildChanged(Event):
+    """A file was changed; `region_code` is where the child lives now."""
+
+    wire_name: ClassVar[str] = "children.child_changed"
+
+    version: int = Field(description="The version it became.")
+    sections: list[str] = Field(description="Sections changed.")
+    previous_region_code: int | None = Field(description="Where it lived before, if it moved.")
+
+
+class CategoriesChanged(Event):
+    """What follows from the facts is different now: a fact, an age or the policy changed."""
+
+    wire_name: ClassVar[str] = "children.categories_changed"
+
+    categories: list[str] = Field(description="Categories the child is in now.")
+    priority_flags: list[str] = Field(description="Priority flags now.")
+    added: list[str] = Field(description="Categories and flags that came.")
+    removed: list[str] = Field(description="Categories and flags that went.")
+
+
+class DuplicateSuspected(Event):
+    """Two files may be one child. `subject_id` is the referral."""
+
+    wire_name: ClassVar[str] = "children.duplicate_suspected"

@@ -1,0 +1,236 @@
+"""What travels on the wire about a child's file."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import BaseModel, Field, StrictInt, model_validator
+from pydantic_core import PydanticCustomError
+
+from app.children import sections
+from app.core.wire import INPUT, Code, Day, Line, RegionCode, Version
+
+ChildId = Annotated[
+    UUID, Field(description="The child's id.", examples=["0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b10"])
+]
+Group = Annotated[str, Field(max_length=20, pattern=r"^[a-z]+$", description="A section.")]
+
+
+class NewIdentity(sections.Identity):
+    """Who the child is; name, sex and date of birth are needed to open a file."""
+
+    name: Line = Field(description="Full name.", examples=["样小一"])
+    sex: sections.Sex = Field(description="Sex as registered.")
+    birth_date: Day = Field(description="Date of birth.", examples=["2016-03-01"])
+
+
+class NewResidence(sections.Residence):
+    """Where the child lives; needed to open a file."""
+
+    region_code: RegionCode = Field(description="Village, township or county it lives in.")
+
+
+class _Sections(BaseModel):
+    model_config = INPUT
+
+    hukou: sections.Hukou | None = None
+    family: sections.Family | None = None
+    guardianship: sections.Guardianship | None = None
+    education: sections.Education | None = None
+    health: sections.Health | None = None
+    welfare: sections.Welfare | None = None
+    external: sections.External | None = None
+
+
+class ChildCreate(_Sections):
+    """A new file (REG-02). Sections left out are empty."""
+
+    id: UUID | None = Field(
+        default=None,
+        description="Id made by a client that was offline; the same id again opens no second file.",
+        examples=["0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b10"],
+    )
+    identity: NewIdentity
+    residence: NewResidence
+    not_the_same_as: list[ChildId] = Field(
+        default=[],
+        max_length=20,
+        description="Children named by an earlier `duplicate-child` who were found to be others.",
+    )
+
+
+class ChildChange(_Sections):
+    """A change, section by section (JSON merge patch, RFC 7396): a field left out stays as it is,
+    null clears it, a list replaces the list.
+    """
+
+    identity: sections.Identity | None = None
+    residence: sections.Residence | None = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.model_fields_set:
+            raise PydanticCustomError("change_empty", "Name at least one section.")
+        return self
+
+
+class Derived(BaseModel):
+    """What follows from the facts under the policy of the child's region on a day."""
+
+    as_of: date | None = Field(description="The day it is true of.")
+    policy_region: RegionCode
+    categories: list[Code] = Field(
+        max_length=20,
+        description="left_behind, orphan, unattended, difficulty.family …: see the rules.",
+        examples=[["left_behind", "difficulty.family"]],
+    )
+    priority_flags: list[Code] = Field(
+        max_length=20,
+        description="Why this child must be visited without exception (DEF-18, VIS-02).",
+        examples=[["no_hukou"]],
+    )
+
+
+class IdentityShown(NewIdentity):
+    """Who the child is."""
+
+    name_pinyin: str = Field(
+        max_length=600,
+        pattern=r"^[^\x00]*$",
+        description="The name in Latin letters, made by the service.",
+        examples=["yangxiaoyi"],
+    )
+    resident_id_place_known: bool | None = Field(
+        description="False if no table knows the number's place code: worth a second look.",
+    )
+
+
+class Child(BaseModel):
+    """A child's file, limited to the sections the caller's role reads."""
+
+    id: ChildId
+    version: Version
+    created_at: datetime = Field(description="When the file was opened.")
+    updated_at: datetime = Field(description="When it last changed.")
+    identity: IdentityShown | None = None
+    hukou: sections.Hukou | None = None
+    residence: sections.Residence | None = None
+    family: sections.Family | None = None
+    guardianship: sections.Guardianship | None = None
+    education: sections.Education | None = None
+    health: sections.Health | None = None
+    welfare: sections.Welfare | None = None
+    external: sections.External | None = None
+    derived: Derived | None = None
+
+
+class IdentitySummary(BaseModel):
+    """Enough to know the child by."""
+
+    name: Line
+    name_pinyin: str = Field(
+        max_length=600, pattern=r"^[^\x00]*$", description="The name in Latin letters."
+    )
+    sex: sections.Sex = Field(description="Sex as registered.")
+    birth_date: date = Field(description="Date of birth.")
+
+
+class ResidenceSummary(BaseModel):
+    """Where the child lives."""
+
+    region_code: RegionCode
+
+
+class ChildSummary(BaseModel):
+    """One line of a list, limited to the sections the caller's role reads."""
+
+    id: ChildId
+    version: Version
+    updated_at: datetime = Field(description="When the file last changed.")
+    identity: IdentitySummary | None = None
+    residence: ResidenceSummary | None = None
+    derived: Derived | None = None
+
+
+class Referral(BaseModel):
+    """The file was not opened or changed: it is being looked into whether the child has one."""
+
+    referral_id: UUID = Field(
+        description="Quote this when asking.", examples=["0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b10"]
+    )
+    status: Literal["referred"] = Field(description="Always `referred`.")
+
+
+class ChildSearch(BaseModel):
+    """What to look for; all conditions given must hold. Never in the URL (AZ-3)."""
+
+    model_config = INPUT
+
+    resident_id: str | None = Field(
+        default=None,
+        min_length=18,
+        max_length=18,
+        pattern=r"^[0-9]{17}[0-9X]$",
+        description="Resident identity number, exact.",
+    )
+    name: Line | None = Field(default=None, description="Name or part of it.", examples=["样小"])
+    match: Literal["exact", "prefix", "suffix", "infix"] = Field(
+        default="exact",
+        description=(
+            "How `name` is compared. Infix needs three characters, or two where the remit or"
+            " `region_code` lies in one county."
+        ),
+    )
+    pinyin: str | None = Field(
+        default=None,
+        min_length=2,
+        max_length=60,
+        pattern=r"^[a-z]+$",
+        description="Beginning of the name in Latin letters, or its initials.",
+        examples=["yangxiao"],
+    )
+    birth_date: Day | None = Field(default=None, description="Date of birth.")
+    region_code: RegionCode | None = Field(default=None, description="Only inside this region.")
+    limit: StrictInt = Field(default=50, ge=1, le=200, description="How many at most.")
+    cursor: str | None = Field(
+        default=None,
+        max_length=400,
+        pattern=r"^[A-Za-z0-9_-]+$",
+        description="`next_cursor` of the page before.",
+    )
+
+    @model_validator(mode="after")
+    def _looks_for_something(self) -> Self:
+        if self.resident_id is None and self.name is None and self.pinyin is None:
+            raise PydanticCustomError("search_empty", "Give resident_id, name or pinyin.")
+        return self
+
+
+class FieldChange(BaseModel):
+    """One field before and after."""
+
+    pointer: str = Field(
+        max_length=300,
+        pattern=r"^/[a-z_/]+$",
+        description="JSON pointer into the file.",
+        examples=["/residence/region_code"],
+    )
+    before: Any = Field(description="As it was; null if it was empty.")
+    after: Any = Field(description="As it became; null if it was cleared.")
+
+
+class HistoryEntry(BaseModel):
+    """One change of the file, limited to the sections the caller's role reads (REG-11)."""
+
+    version: Version
+    at: datetime = Field(description="When.")
+    actor: str = Field(
+        max_length=50, pattern=r"^[a-z]+(:[0-9a-f-]{36})?$", description="Who, as the audit says."
+    )
+    role: str = Field(max_length=40, pattern=r"^[a-z_]+$", description="Under which role.")
+    agency_id: UUID | None = Field(description="For which agency.")
+    operation: str = Field(
+        max_length=60, pattern=r"^[A-Za-z]+$", description="The operation that changed it."
+    )
+    sections: list[Group] = Field(max_length=20, description="Sections changed that you may read.")
+    changes: list[FieldChange] = Field(max_length=200, description="Fields changed in them.")

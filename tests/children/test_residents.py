@@ -1,0 +1,37 @@
+from datetime import date
+
+import pytest
+
+from app.children.residents import broken_rules, place_is_known
+
+BORN = date(2016, 3, 1)
+
+
+def with_check_digit(body: str) -> str:
+    return body + "10X98765432"[sum(int(d) * 2 ** (17 - i) for i, d in enumerate(body)) % 11]
+
+
+@pytest.mark.parametrize(
+    ("number", "birth_date", "sex", "broken"),
+    [
+        (with_check_digit("12000020160301900"), BORN, "female", []),
+        (with_check_digit("12000020160301901"), BORN, "male", []),
+        (with_check_digit("12000020160301900"), BORN, "unknown", []),
+        (with_check_digit("12000020160301900"), BORN, "male", ["resident_id_sex"]),
+        (
+            with_check_digit("12000020160301900"),
+            date(2016, 3, 2),
+            "male",
+            ["resident_id_birth_date", "resident_id_sex"],
+        ),
+        (with_check_digit("12000020160230900"), BORN, "female", ["resident_id_date"]),
+        ("12000020160301900" + "0", BORN, "female", ["resident_id_checksum"]),
+    ],
+)
+def test_rules(number: str, birth_date: date, sex: str, broken: list[str]) -> None:
+    assert broken_rules(number, birth_date=birth_date, sex=sex) == broken
+
+
+def test_an_unknown_place_is_no_error() -> None:
+    assert not place_is_known(with_check_digit("99999920160301900"))
+    assert place_is_known(with_check_digit("11010120160301900"))

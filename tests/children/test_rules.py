@@ -1,0 +1,230 @@
+from datetime import date
+from typing import Any
+
+import pytest
+
+from app.children.rules import Derived, Facts, age_on, derive, policy_of
+from app.policy import parameters
+
+TODAY = date(2026, 11, 20)
+NATION_LIKE = 110101001001  # a place with no rule of its own
+BEIPIAO = 211381101000
+TIANJIN = 120119101200
+HEPING = 120101001000
+SHANXI = 140105101001
+ANHUI = 340103101001
+VALUES = (*parameters.shipped_parameters(), *parameters.demo_parameters())
+
+
+def parent(role: str, *statuses: str | dict[str, Any], capacity: str = "full") -> dict[str, Any]:
+    return {
+        "role": role,
+        "guardianship_capacity": capacity,
+        "statuses": [
+            {"status": s, "since": "2020-01-01"} if isinstance(s, str) else s for s in statuses
+        ],
+    }
+
+
+def both(first: str, second: str) -> dict[str, Any]:
+    return {"parents": [parent("father", first), parent("mother", second)]}
+
+
+def facts(region: int = NATION_LIKE, **given: Any) -> Facts:
+    sections: dict[str, Any] = {
+        "hukou": {"registered": True, "type": "rural"},
+        "residence": {},
+        "family": both("away", "away"),
+        "guardianship": {"kind": "grandparents", "evaluation": "good"},
+        "education": {"status": "enrolled"},
+        "health": {"status": "healthy"},
+        "welfare": {},
+    }
+    birth_date = given.pop("birth_date", date(2016, 3, 1))
+    return Facts(birth_date=birth_date, region_code=region, **{**sections, **given})
+
+
+def derived(child: Facts, on: date = TODAY) -> Derived:
+    return derive(child, policy_of(VALUES, child.region_code, on), on)
+
+
+def categories(child: Facts, on: date = TODAY) -> tuple[str, ...]:
+    return derived(child, on).categories
+
+
+@pytest.mark.parametrize(
+    ("born", "on", "age"),
+    [
+        (date(2010, 11, 20), date(2026, 11, 19), 15),
+        (date(2010, 11, 20), date(2026, 11, 20), 16),
+        (date(2008, 2, 29), date(2026, 2, 28), 17),
+        (date(2008, 2, 29), date(2026, 3, 1), 18),
+        (date(2026, 11, 20), date(2026, 11, 20), 0),
+    ],
+)
+def test_age_is_completed_years(born: date, on: date, age: int) -> None:
+    assert age_on(born, on) == age
+
+
+ONE_AWAY_OTHER_INCAPABLE = {
+    "parents": [parent("father", "away"), parent("mother", "at_home", capacity="none")]
+}
+
+
+@pytest.mark.parametrize(
+    ("obligation", "region", "change", "left_behind"),
+    [
+        ("DEF-02", BEIPIAO, {}, True),
+        ("DEF-02", BEIPIAO, {"family": ONE_AWAY_OTHER_INCAPABLE}, True),
+        ("DEF-04", HEPING, {"family": ONE_AWAY_OTHER_INCAPABLE}, False),
+        ("DEF-02", BEIPIAO, {"birth_date": date(2010, 11, 21)}, True),
+        ("DEF-02", BEIPIAO, {"birth_date": date(2010, 11, 20)}, False),
+        ("DEF-04", HEPING, {"birth_date": date(2010, 11, 20)}, True),
+        ("DEF-04", HEPING, {"birth_date": date(2008, 11, 20)}, False),
+        ("DEF-02", BEIPIAO, {"hukou": {"registered": True, "type": "urban"}}, True),
+        ("DEF-01", TIANJIN, {"hukou": {"registered": True, "type": "urban"}}, False),
+        ("DEF-01", TIANJIN, {"hukou": {"registered": False, "type": None}}, True),
+        ("DEF-01", TIANJIN, {"hukou": {"registered": False, "type": "urban"}}, False),
+        ("DEF-01", TIANJIN, {"hukou": {}}, False),
+        ("DEF-01", TIANJIN, {"residence": {"lives_with": ["mother"]}}, False),
+        ("DEF-03", NATION_LIKE, {"family": both("away", "severe_disability")}, True),
+        ("DEF-03", NATION_LIKE, {"family": both("away", "dead")}, True),
+        ("DEF-05", 530902101001, {"hukou": {"registered": True, "type": "urban"}}, True),
+        ("DEF-06", NATION_LIKE, {"family": both("away", "at_home")}, False),
+        ("DEF-06", NATION_LIKE, {"family": {"parents": [parent("father", "away")]}}, False),
+    ],
+)
+def test_left_behind(
+    obligation: str, region: int, change: dict[str, Any], *, left_behind: bool
+) -> None:
+    assert ("left_behind" in categories(facts(region, **change))) is left_behind
+
+
+@pytest.mark.parametrize(
+    ("region", "away_since", "left_behind"),
+    [
+        (HEPING, "2026-08-20", True),
+        (HEPING, "2026-08-21", False),
+        (HEPING, None, False),
+        (BEIPIAO, "2026-11-20", True),
+        (BEIPIAO, None, True),
+        (BEIPIAO, "2026-11-21", False),
+    ],
+)
+def test_months_away_count_only_where_policy_says_so(
+    region: int, away_since: str | None, *, left_behind: bool
+) -> None:
+    gone = {"status": "away", "since": away_since}
+    family = {"parents": [parent("father", gone), parent("mother", gone)]}
+    assert ("left_behind" in categories(facts(region, family=family))) is left_behind
+
+
+def test_a_status_that_ended_no_longer_counts() -> None:
+    gone = {"status": "away", "since": "2020-01-01", "until": "2026-11-20"}
+    family = {"parents": [parent("father", gone), parent("mother", "away")]}
+    assert categories(facts(family=family)) == ("left_behind",)
+    assert categories(facts(family=family), date(2026, 11, 21)) == ()
+
+
+def test_origin_counts_only_children_who_stayed_there() -> None:
+    hukou = {"registered": True, "type": "rural", "region_code": "120102001000"}
+    assert categories(facts(HEPING, hukou=hukou)) == ()
+    assert categories(facts(HEPING, hukou={**hukou, "region_code": "120101000000"}))
+
+
+@pytest.mark.parametrize(
+    ("pair", "expected"),
+    [
+        (("dead", "dead"), "orphan"),
+        (("not_found", "not_found"), "orphan"),
+        (("dead", "not_found"), None),
+        (("dead", "severe_disability"), "unattended"),
+        (("severe_disability", "serious_illness"), "unattended"),
+        (("dead", "deported"), "unattended"),
+        (("dead", "remarried"), None),
+        (("dead", "at_home"), None),
+    ],
+)
+def test_orphan_and_unattended(pair: tuple[str, str], expected: str | None) -> None:
+    found = set(categories(facts(family=both(*pair)))) & {"orphan", "unattended"}
+    assert found == ({expected} if expected else set())
+
+
+@pytest.mark.parametrize(
+    ("term_months", "on", "benefit"),
+    [
+        (60, date(2018, 6, 1), True),
+        (59, date(2018, 6, 1), False),
+        (6, TODAY, True),
+        (5, TODAY, False),
+    ],
+)
+def test_class_is_not_benefit(term_months: int, on: date, *, benefit: bool) -> None:
+    """DEF-13 asks for no minimum, DEF-16 for five years; since 2020 six months do."""
+    jailed = {"status": "imprisoned", "since": "2015-01-01", "term_months": term_months}
+    family = {"parents": [parent("father", "dead"), parent("mother", jailed)]}
+    family["parents"][0]["statuses"][0]["since"] = "2015-01-01"
+    found = categories(facts(SHANXI, family=family), on)
+    assert "difficulty.guardianship" in found
+    assert ("unattended" in found) is benefit
+
+
+@pytest.mark.parametrize(
+    ("region", "change", "expected"),
+    [
+        (SHANXI, {"family": both("dead", "serious_illness")}, "difficulty.family"),
+        (SHANXI, {"welfare": {"poor": True}}, "difficulty.family"),
+        (SHANXI, {"health": {"disability_card_no": "1" * 20}}, "difficulty.self"),
+        (SHANXI, {"guardianship": {"harm": ["abuse"]}}, "difficulty.guardianship"),
+        (SHANXI, {"family": both("missing", "imprisoned")}, "difficulty.guardianship"),
+    ],
+)
+def test_difficulty_classes(region: int, change: dict[str, Any], expected: str) -> None:
+    assert expected in categories(facts(region, **change))
+
+
+def test_disability_without_a_card_is_no_class_of_its_own() -> None:
+    assert "difficulty.self" not in categories(facts(SHANXI, health={"status": "disabled"}))
+
+
+def test_temporary_class_only_where_the_taxonomy_has_it_and_until_its_review() -> None:
+    welfare = {"hardships": [{"kind": "other", "since": "2026-11-01", "review_on": "2026-11-21"}]}
+    assert "difficulty.temporary" in categories(facts(SHANXI, welfare=welfare))
+    assert "difficulty.temporary" not in categories(facts(welfare=welfare))
+    assert "difficulty.temporary" not in categories(
+        facts(SHANXI, welfare=welfare), date(2026, 11, 21)
+    )
+
+
+@pytest.mark.parametrize(
+    ("region", "change", "flags"),
+    [
+        (NATION_LIKE, {}, ()),
+        (NATION_LIKE, {"family": both("dead", "dead")}, ("orphan",)),
+        (BEIPIAO, {"family": both("dead", "dead")}, ()),
+        (NATION_LIKE, {"guardianship": {"evaluation": "poor"}}, ("poor_guardianship",)),
+        (NATION_LIKE, {"guardianship": {"kind": "none"}}, ("poor_guardianship",)),
+        (TIANJIN, {"guardianship": {"kind": "none"}}, ()),
+        (NATION_LIKE, {"family": ONE_AWAY_OTHER_INCAPABLE}, ("poor_guardianship",)),
+        (TIANJIN, {"family": ONE_AWAY_OTHER_INCAPABLE}, ()),
+        (ANHUI, {"guardianship": {"kind": "none"}}, ("no_guardian",)),
+        (ANHUI, {"family": ONE_AWAY_OTHER_INCAPABLE}, ("one_away_other_incapable",)),
+        (NATION_LIKE, {"education": {"status": "dropout"}}, ("out_of_school",)),
+        (NATION_LIKE, {"hukou": {"registered": False}}, ("no_hukou",)),
+        (NATION_LIKE, {"health": {"status": "disabled"}}, ("disabled",)),
+        (NATION_LIKE, {"health": {"status": "chronic"}}, ("ill",)),
+    ],
+)
+def test_priority_flags(region: int, change: dict[str, Any], flags: tuple[str, ...]) -> None:
+    assert derived(facts(region, **change)).priority_flags == flags
+
+
+def test_only_children_in_a_category_are_flagged() -> None:
+    child = facts(family=both("at_home", "at_home"), hukou={"registered": False})
+    assert derived(child) == Derived((), ())
+
+
+def test_nothing_follows_for_an_adult() -> None:
+    child = facts(family=both("dead", "dead"), birth_date=date(2008, 11, 20))
+    assert categories(child, date(2026, 11, 19)) == ("orphan",)
+    assert categories(child) == ()
