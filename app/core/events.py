@@ -131,6 +131,7 @@ class Announced:
     region_code: int
     home_county: int
     data: dict[str, Any]
+    told_to: tuple[UUID, ...] | None
     occurred_at: datetime
 
 
@@ -145,11 +146,16 @@ def on_wire_names(*wire_names: str) -> Callable[[AnnouncedHandler], AnnouncedHan
 
         async def run(tx: Tx, payload: dict[str, Any]) -> None:
             row = await tx.connection.fetchrow(
-                "SELECT id, wire_name, subject_id, region_code, home_county, data, occurred_at"
-                " FROM events WHERE id = $1",
+                "SELECT id, wire_name, subject_id, region_code, home_county, data, told_to,"
+                " occurred_at FROM events WHERE id = $1",
                 UUID(payload["event"]),
             )
-            found = {**row, "data": _data(row["data"])}
+            told_to = None if row["told_to"] is None else orjson.loads(row["told_to"])
+            found = {
+                **row,
+                "data": _data(row["data"]),
+                "told_to": None if told_to is None else tuple(map(UUID, told_to)),
+            }
             await handler(tx, Announced(event_id=found.pop("id"), **found))
 
         jobs.job(name)(run)
