@@ -1,0 +1,61 @@
+"""Scopes of attendance, and what its paths and headers name."""
+
+import re
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Header, Path
+
+from app.access.deps import authenticated, needs_with_purpose
+from app.access.principal import Principal
+from app.access.scopes import Scope
+from app.attendance import queries
+from app.core.db import Transaction
+from app.core.problems import Problem
+
+ReadsAttendance = Annotated[Principal, needs_with_purpose(Scope.attendance_read)]
+WritesAttendance = Annotated[Principal, needs_with_purpose(Scope.attendance_write)]
+
+_HANDLING_STRICT = re.compile(r"(?:^|,)\s*handling\s*=\s*\"?strict\b", re.IGNORECASE)
+
+
+class BatchNotFound(Problem):
+    """No such batch, or another school's: the same answer (AZ-3)."""
+
+    status = 404
+    title = "No such attendance batch"
+    title_zh = "没有这个考勤批次"
+    denies = True
+
+
+async def _batch_in_path(
+    batch_id: Annotated[UUID, Path(description="The batch's id, from the answer to the push.")],
+    tx: Transaction,
+    principal: Annotated[Principal, Depends(authenticated)],
+) -> bytes:
+    answer = await queries.batch_answer(tx, principal, batch_id)
+    if answer is None:
+        raise BatchNotFound
+    return answer
+
+
+BatchInPath = Annotated[bytes, Depends(_batch_in_path)]
+"""What was answered to the batch named in the path; else 404."""
+
+
+async def _strict(
+    prefer: Annotated[
+        str | None,
+        Header(
+            max_length=200,
+            pattern=r"^[ -~]+$",
+            description="`handling=strict`: all events or none (RFC 7240).",
+            examples=["handling=strict"],
+        ),
+    ] = None,
+) -> bool:
+    return _HANDLING_STRICT.search(prefer or "") is not None
+
+
+StrictHandling = Annotated[bool, Depends(_strict)]
+"""True if the caller prefers all or nothing."""

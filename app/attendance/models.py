@@ -1,0 +1,170 @@
+"""Attendance as schools push it: every event once, the slot it last set, the batch that brought it.
+
+A slot is one child's session of one school day at one school; the newest event sets it (I6).
+"""
+
+from datetime import date, datetime
+from typing import Any, Literal, get_args
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, text
+from sqlmodel import Field, SQLModel
+
+from app.core import rls
+from app.core.columns import Instant
+from app.core.ids import new_id
+
+Category = Literal["present", "excused", "unexcused", "late", "left_early", "withdrawn"]
+"""What an event says of a session. `withdrawn` takes back whatever was said before (I6)."""
+
+Session = Literal["whole_day", "morning", "afternoon"]
+
+_CATEGORY = f"category IN {get_args(Category)}"
+_SESSION = f"session IN {get_args(Session)}"
+_OWN_OR_CHILD = "{table}.{column} = " + rls.AGENCY + " OR " + rls.CHILD_VISIBLE
+"""The school comes first: during ingest the child is looked up only by the check of new rows."""
+
+
+class AttendanceBatch(SQLModel, table=True):
+    """One accepted request; `answer` is the body that was answered, byte for byte."""
+
+    __tablename__ = "attendance_batches"
+
+    id: UUID = Field(primary_key=True)
+    agency_id: UUID = Field(foreign_key="agencies.id")
+    caller: str
+    answer: bytes
+    received_at: datetime = Field(sa_type=Instant)
+
+    __table_args__: Any = (
+        Index("ix_attendance_batches_agency_id_received_at", "agency_id", "received_at"),
+    )
+
+
+class AttendanceEvent(SQLModel, table=True):
+    """One event as received. (`agency_id`, `source`, `event_id`) names it for good.
+
+    `content_sha256` tells a repetition from a contradiction. Neither batch nor agency is a foreign
+    key: the batch is written last, the agency is the caller's own, and both would be looked up
+    once per row of the busiest table.
+    """
+
+    __tablename__ = "attendance_events"
+    __table_args__: Any = (
+        ForeignKeyConstraint(
+            ["home_county", "child_id"], ["children.home_county", "children.id"], name="child"
+        ),
+        CheckConstraint(_CATEGORY, name="category"),
+        CheckConstraint(_SESSION, name="session"),
+        Index("uq_attendance_events_origin", "agency_id", "source", "event_id", unique=True),
+        Index("ix_attendance_events_child", "child_id", "school_day", "id"),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    home_county: int = Field(sa_type=BigInteger)
+    child_id: UUID
+    agency_id: UUID
+    batch_id: UUID
+    source: str
+    event_id: str
+    content_sha256: bytes
+    school_day: date
+    session: str
+    category: str
+    reason: str | None = None
+    happened_at: datetime = Field(sa_type=Instant)
+    sequence: int
+    received_at: datetime = Field(sa_type=Instant)
+
+
+class AttendanceSlot(SQLModel, table=True):
+    """What is believed now of one child's session. `batch_id`: the batch that last changed it."""
+
+    __tablename__ = "attendance_slots"
+    __table_args__: Any = (
+        ForeignKeyConstraint(
+            ["home_county", "child_id"], ["children.home_county", "children.id"], name="child"
+        ),
+        CheckConstraint(_CATEGORY, name="category"),
+        CheckConstraint(_SESSION, name="session"),
+        Index("ix_attendance_slots_batch_id", "batch_id"),
+    )
+
+    home_county: int = Field(sa_type=BigInteger, primary_key=True)
+    child_id: UUID = Field(primary_key=True)
+    school_id: UUID = Field(primary_key=True)
+    school_day: date = Field(primary_key=True)
+    session: str = Field(primary_key=True)
+    category: str
+    reason: str | None = None
+    sequence: int
+    happened_at: datetime = Field(sa_type=Instant)
+    event_row_id: UUID
+    batch_id: UUID
+    updated_at: datetime = Field(sa_type=Instant)
+
+
+class AttendanceDay(SQLModel, table=True):
+    """A school has reported on this day at all: without a slot, a pupil was there on it.
+
+    A day nobody reported (the system was down) says nothing about anybody.
+    """
+
+    __tablename__ = "attendance_days"
+
+    agency_id: UUID = Field(primary_key=True)
+    school_day: date = Field(primary_key=True)
+    first_reported_at: datetime = Field(sa_type=Instant)
+
+
+class SchoolCalendarDay(SQLModel, table=True):
+    """A day that differs from Monday to Friday, for a region or for one school.
+
+    The nearest wins: the school, then the region up the tree, then `data/public_holidays.yaml`.
+    """
+
+    __tablename__ = "school_calendar_days"
+    __table_args__: Any = (
+        Index(
+            "uq_school_calendar_days_region",
+            "region_code",
+            "day",
+            unique=True,
+            postgresql_where=text("agency_id IS NULL"),
+        ),
+        Index(
+            "uq_school_calendar_days_agency",
+            "agency_id",
+            "day",
+            unique=True,
+            postgresql_where=text("agency_id IS NOT NULL"),
+        ),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    region_code: int = Field(sa_type=BigInteger)
+    agency_id: UUID | None = Field(default=None, foreign_key="agencies.id")
+    day: date
+    is_school_day: bool
+    source: str
+
+
+rls.protect(
+    "attendance_batches",
+    using=f"agency_id = {rls.AGENCY} OR {rls.CALLER} = 'system'",
+    privileges="SELECT, INSERT",
+)
+rls.protect(
+    "attendance_events",
+    using=_OWN_OR_CHILD.format(table="attendance_events", column="agency_id"),
+    check=rls.CHILD_VISIBLE.format(table="attendance_events"),
+    privileges="SELECT, INSERT",
+)
+rls.protect(
+    "attendance_slots",
+    using=_OWN_OR_CHILD.format(table="attendance_slots", column="school_id"),
+    check=rls.CHILD_VISIBLE.format(table="attendance_slots"),
+    privileges="SELECT, INSERT, UPDATE",
+)
+rls.allow("attendance_days", "SELECT, INSERT")
+rls.allow("school_calendar_days", "SELECT, INSERT, UPDATE, DELETE")

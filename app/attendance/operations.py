@@ -1,0 +1,346 @@
+"""Take in what schools push: every event once, each judged by itself, in a fixed number of
+statements however many events there are (I2–I6, EDU-01).
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from app.access.principal import Principal
+from app.attendance.events import AbsencesRecorded
+from app.attendance.schemas import (
+    AttendanceEvent,
+    Incoming,
+    ResultStatus,
+    StudentById,
+    StudentByNumber,
+)
+from app.audit import operations as audit
+from app.children import queries as children
+from app.core import events
+from app.core.db import Tx
+from app.core.ids import new_id
+from app.core.problems import FieldError, Problem
+from app.regions.rules import county_of
+
+_OLDEST: Final = timedelta(days=400)
+"""A school year and its vacations: ids are unique for that long (I3)."""
+_LEAVE_AHEAD: Final = timedelta(days=31)
+_CLOCK_SKEW: Final = timedelta(days=1)
+
+
+class BatchRefused(Problem):
+    """`Prefer: handling=strict` and an event cannot be stored: nothing was."""
+
+    status = 422
+    title = "An event of the batch cannot be stored, so none was"
+    title_zh = "批次中有事件无法保存,因此全部未保存"
+
+
+@dataclass(slots=True)
+class _Verdict:
+    """What becomes of one event."""
+
+    incoming: Incoming
+    status: ResultStatus
+    code: str
+    refusal: FieldError | None = None
+
+
+@dataclass(slots=True)
+class _Entry:
+    """An event that can be stored. `stored`: content under its source and id, once known."""
+
+    verdict: _Verdict
+    event: AttendanceEvent
+    child: children.ChildRef
+    row_id: UUID
+    content: bytes
+    stored: bytes | None = None
+
+    @property
+    def origin(self) -> tuple[str, str]:
+        return (self.event.source, self.event.id)
+
+
+async def push_attendance_events(
+    tx: Tx, principal: Principal, incoming: Sequence[Incoming], *, strict: bool
+) -> bytes:
+    """Store a batch of at least one event and answer its receipt (`schemas.BatchReceipt`, JSON).
+
+    Publishes one AbsencesRecorded if it changed what is believed of any session. Raises
+    BatchRefused if `strict` and any event is rejected or in conflict.
+    """
+    batch_id = new_id()
+    found = await _find_children(tx, principal, incoming)
+    entries: list[_Entry] = []
+    verdicts = [_judge(tx, one, found, entries) for one in incoming]
+    fresh = await _store(tx, principal, batch_id, entries)
+    changed = await _set_slots(tx, principal, batch_id, fresh)
+    if strict:
+        _refuse_unless_whole(verdicts)
+    answer = _receipt(batch_id, verdicts)
+    await _keep_batch(tx, principal, batch_id, answer, fresh)
+    if changed:
+        await events.publish(
+            tx,
+            AbsencesRecorded(
+                subject_id=batch_id,
+                region_code=principal.region_code,
+                home_county=county_of(principal.region_code),
+                school_id=principal.agency_id,
+                changed=len(changed),
+                unexcused=sum(entry.event.category == "unexcused" for entry in changed),
+            ),
+        )
+    await _audit(tx, principal, verdicts, entries)
+    return answer
+
+
+async def _find_children(
+    tx: Tx, principal: Principal, incoming: Sequence[Incoming]
+) -> dict[UUID | tuple[str, str], children.ChildRef]:
+    students = [one.event.student for one in incoming if one.event is not None]
+    ids = {s.child_id for s in students if isinstance(s, StudentById)}
+    numbers = {(s.system, s.number) for s in students if isinstance(s, StudentByNumber)}
+    found: dict[UUID | tuple[str, str], children.ChildRef] = {}
+    if ids:
+        found |= await children.find_many(tx, principal, list(ids))
+    if numbers:
+        found |= await children.resolve_external(tx, principal, list(numbers))
+    return found
+
+
+def _judge(
+    tx: Tx,
+    one: Incoming,
+    found: dict[UUID | tuple[str, str], children.ChildRef],
+    entries: list[_Entry],
+) -> _Verdict:
+    """Say what becomes of an event; if it can be stored, add it to `entries`."""
+    if one.event is None:
+        return _rejected(one, one.refusal)
+    student = one.event.student
+    child = found.get(
+        student.child_id if isinstance(student, StudentById) else (student.system, student.number)
+    )
+    if child is None:
+        detail = "No pupil of your school goes by this."
+        return _rejected(one, _error(one, "student", "child_not_found", detail))
+    refusal = _bad_time(tx, one, one.event)
+    if refusal is not None:
+        return _rejected(one, refusal)
+    verdict = _Verdict(one, "accepted", "superseded")
+    entries.append(_Entry(verdict, one.event, child, new_id(), _digest(child, one.event)))
+    return verdict
+
+
+def _digest(child: children.ChildRef, event: AttendanceEvent) -> bytes:
+    moment = event.time.astimezone(UTC)
+    content = (event.school_day, event.session, event.category, event.reason, moment)
+    return hashlib.sha256(orjson.dumps((str(child.id), *content, event.sequence))).digest()
+
+
+def _rejected(one: Incoming, refusal: FieldError | None) -> _Verdict:
+    return _Verdict(one, "rejected", refusal.code if refusal else "invalid", refusal)
+
+
+def _error(one: Incoming, field: str, code: str, detail: str) -> FieldError:
+    return FieldError(pointer=f"{one.pointer}/{field}", code=code, detail=detail)
+
+
+def _bad_time(tx: Tx, one: Incoming, event: AttendanceEvent) -> FieldError | None:
+    ahead = _LEAVE_AHEAD if event.category in {"excused", "withdrawn"} else timedelta()
+    if event.school_day > tx.today + ahead:
+        return _error(one, "school_day", "day_in_future", "The day lies too far in the future.")
+    if event.school_day < tx.today - _OLDEST:
+        return _error(one, "school_day", "day_too_old", "The day lies over 400 days back.")
+    if not tx.now - _OLDEST <= event.time <= tx.now + _CLOCK_SKEW:
+        return _error(one, "time", "time_out_of_range", "Not within the last 400 days.")
+    return None
+
+
+def _compare(entry: _Entry, stored: bytes | None) -> None:
+    """Tell a repetition from a contradiction (I3)."""
+    entry.stored = stored
+    verdict = entry.verdict
+    if stored == entry.content:
+        verdict.status, verdict.code = "duplicate", "duplicate"
+        return
+    detail = "An event of this source and id was stored with other content."
+    verdict.status, verdict.code = "conflict", "id_taken"
+    verdict.refusal = _error(verdict.incoming, "id", "id_taken", detail)
+
+
+_INSERT_EVENTS: Final = """
+INSERT INTO attendance_events (id, home_county, child_id, source, event_id, content_sha256,
+    school_day, session, category, reason, happened_at, sequence, agency_id, batch_id, received_at)
+SELECT u.*, $13::uuid, $14::uuid, $15::timestamptz
+FROM UNNEST($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::bytea[],
+    $7::date[], $8::text[], $9::text[], $10::text[], $11::timestamptz[], $12::int[]) AS u
+ON CONFLICT (agency_id, source, event_id) DO NOTHING
+RETURNING id
+"""
+
+_STORED_CONTENT: Final = """
+SELECT e.source, e.event_id, e.content_sha256
+FROM UNNEST($2::text[], $3::text[]) AS u (source, event_id)
+JOIN attendance_events e USING (source, event_id)
+WHERE e.agency_id = $1
+"""
+
+
+async def _store(
+    tx: Tx, principal: Principal, batch_id: UUID, entries: Sequence[_Entry]
+) -> list[_Entry]:
+    """Insert what is new and return it; the rest learns what is stored under its id."""
+    firsts: dict[tuple[str, str], _Entry] = {}
+    for entry in entries:
+        firsts.setdefault(entry.origin, entry)
+    if not firsts:
+        return []
+    ordered = sorted(firsts.values(), key=lambda entry: entry.origin)  # two batches never deadlock
+    inserted = await tx.connection.fetch(
+        _INSERT_EVENTS, *_columns(map(_row, ordered)), principal.agency_id, batch_id, tx.now
+    )
+    new = {row["id"] for row in inserted}
+    if known := [entry for entry in ordered if entry.row_id not in new]:
+        rows = await tx.connection.fetch(
+            _STORED_CONTENT, principal.agency_id, *_columns(entry.origin for entry in known)
+        )
+        stored = {(row["source"], row["event_id"]): row["content_sha256"] for row in rows}
+        for entry in known:
+            _compare(entry, stored.get(entry.origin))
+    for entry in entries:
+        first = firsts[entry.origin]
+        if entry is not first:
+            _compare(entry, first.content if first.row_id in new else first.stored)
+    return [entry for entry in ordered if entry.row_id in new]
+
+
+def _row(entry: _Entry) -> tuple[Any, ...]:
+    event, child = entry.event, entry.child
+    return (
+        entry.row_id,
+        child.home_county,
+        child.id,
+        event.source,
+        event.id,
+        entry.content,
+        event.school_day,
+        event.session,
+        event.category,
+        event.reason,
+        event.time,
+        event.sequence,
+    )
+
+
+def _columns(rows: Any) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+_UPSERT_SLOTS: Final = """
+INSERT INTO attendance_slots (home_county, child_id, school_day, session, category, reason,
+    sequence, happened_at, event_row_id, school_id, batch_id, updated_at)
+SELECT u.*, $10::uuid, $11::uuid, $12::timestamptz
+FROM UNNEST($1::bigint[], $2::uuid[], $3::date[], $4::text[], $5::text[], $6::text[],
+    $7::int[], $8::timestamptz[], $9::uuid[]) AS u
+ON CONFLICT (home_county, child_id, school_id, school_day, session) DO UPDATE SET
+    category = EXCLUDED.category, reason = EXCLUDED.reason, sequence = EXCLUDED.sequence,
+    happened_at = EXCLUDED.happened_at, event_row_id = EXCLUDED.event_row_id,
+    batch_id = EXCLUDED.batch_id, updated_at = EXCLUDED.updated_at
+WHERE (EXCLUDED.sequence, EXCLUDED.happened_at)
+    >= (attendance_slots.sequence, attendance_slots.happened_at)
+RETURNING event_row_id
+"""
+
+
+async def _set_slots(
+    tx: Tx, principal: Principal, batch_id: UUID, fresh: Sequence[_Entry]
+) -> list[_Entry]:
+    """Let the newest event set each session (I6) and return the events that did."""
+    newest: dict[tuple[Any, ...], _Entry] = {}
+    for entry in sorted(fresh, key=lambda e: (e.event.sequence, e.event.time, e.row_id)):
+        child, event = entry.child, entry.event
+        newest[child.home_county, child.id, event.school_day, event.session] = entry
+    if not newest:
+        return []
+    rows = await tx.connection.fetch(
+        _UPSERT_SLOTS,
+        *_columns(
+            (*slot, e.event.category, e.event.reason, e.event.sequence, e.event.time, e.row_id)
+            for slot, e in sorted(newest.items(), key=lambda item: item[0])
+        ),
+        principal.agency_id,
+        batch_id,
+        tx.now,
+    )
+    applied = {row["event_row_id"] for row in rows}
+    changed = [entry for entry in newest.values() if entry.row_id in applied]
+    for entry in changed:
+        entry.verdict.code = "applied"
+    return changed
+
+
+def _refuse_unless_whole(verdicts: Sequence[_Verdict]) -> None:
+    refusals = [verdict.refusal for verdict in verdicts if verdict.refusal is not None]
+    if refusals:
+        raise BatchRefused(errors=refusals)
+
+
+def _receipt(batch_id: UUID, verdicts: Sequence[_Verdict]) -> bytes:
+    return orjson.dumps(
+        {
+            "batch_id": batch_id,
+            "results": [
+                {
+                    "index": index,
+                    "source": verdict.incoming.source,
+                    "id": verdict.incoming.id,
+                    "status": verdict.status,
+                    "code": verdict.code,
+                    "detail": verdict.refusal.detail if verdict.refusal else None,
+                    "pointer": verdict.refusal.pointer if verdict.refusal else None,
+                }
+                for index, verdict in enumerate(verdicts)
+            ],
+        }
+    )
+
+
+_KEEP_BATCH: Final = """
+WITH reported AS (
+    INSERT INTO attendance_days (agency_id, school_day, first_reported_at)
+    SELECT $2::uuid, day, $5::timestamptz FROM UNNEST($6::date[]) AS day
+    ON CONFLICT DO NOTHING
+)
+INSERT INTO attendance_batches (id, agency_id, caller, answer, received_at)
+VALUES ($1, $2, $3, $4, $5)
+"""
+
+
+async def _keep_batch(
+    tx: Tx, principal: Principal, batch_id: UUID, answer: bytes, fresh: Sequence[_Entry]
+) -> None:
+    days = {entry.event.school_day for entry in fresh if entry.event.school_day <= tx.today}
+    await tx.connection.execute(
+        _KEEP_BATCH, batch_id, principal.agency_id, principal.subject, answer, tx.now, sorted(days)
+    )
+
+
+async def _audit(
+    tx: Tx, principal: Principal, verdicts: Sequence[_Verdict], entries: Sequence[_Entry]
+) -> None:
+    operation = "pushAttendanceEvents"
+    touched = sorted({entry.child.id for entry in entries})
+    await audit.record(tx, principal.actor, operation, children=touched, field_groups=["education"])
+    if any(verdict.code == "child_not_found" for verdict in verdicts):
+        await audit.record(
+            tx, principal.actor, operation, decision="denied", rule="child-not-found"
+        )

@@ -1,0 +1,103 @@
+"""Reads of attendance."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from app.access.principal import Principal
+from app.attendance.rules import Absence, absence, nearest
+from app.core import paging
+from app.core.db import Tx
+from app.regions.rules import lineage
+
+_EVENTS_OF_CHILD = """
+SELECT e.id AS event_ref, e.child_id, e.agency_id AS school_id, e.batch_id, e.source,
+    e.event_id AS id, e.school_day, e.session, e.category, e.reason, e.happened_at AS time,
+    e.sequence, e.received_at, s.event_row_id IS NOT NULL AS in_force
+FROM attendance_events e
+LEFT JOIN attendance_slots s ON s.home_county = e.home_county AND s.child_id = e.child_id
+    AND s.school_id = e.agency_id AND s.school_day = e.school_day AND s.session = e.session
+    AND s.event_row_id = e.id
+WHERE e.child_id = $1 AND e.school_day >= $2 AND e.school_day <= $3
+    AND ($4::date IS NULL OR (e.school_day, e.id) < ($4, $5::uuid))
+ORDER BY e.school_day DESC, e.id DESC
+LIMIT $6
+"""
+
+
+async def events_of_child(
+    tx: Tx, child_id: UUID, *, since: date, until: date, limit: int, cursor: str | None
+) -> tuple[list[dict[str, Any]], str | None]:
+    """List the events on a child the caller may see, latest day first, and the next cursor."""
+    after = paging.decode(cursor, date, UUID) or (None, None)
+    rows = await tx.connection.fetch(_EVENTS_OF_CHILD, child_id, since, until, *after, limit + 1)
+    items = [dict(row) for row in rows[:limit]]
+    if len(rows) <= limit:
+        return items, None
+    last = items[-1]
+    return items, paging.encode(last["school_day"].isoformat(), str(last["event_ref"]))
+
+
+async def batch_answer(tx: Tx, principal: Principal, batch_id: UUID) -> bytes | None:
+    """Find what was answered to a batch of the caller's own agency (`schemas.BatchReceipt`)."""
+    answer: bytes | None = await tx.connection.fetchval(
+        "SELECT answer FROM attendance_batches WHERE id = $1 AND agency_id = $2",
+        batch_id,
+        principal.agency_id,
+    )
+    return answer
+
+
+async def children_of_batch(tx: Tx, batch_id: UUID) -> list[UUID]:
+    """List the children whose sessions a batch set last, in order."""
+    rows = await tx.connection.fetch(
+        "SELECT DISTINCT child_id FROM attendance_slots WHERE batch_id = $1 ORDER BY child_id",
+        batch_id,
+    )
+    return [row["child_id"] for row in rows]
+
+
+_SLOTS = """
+SELECT child_id, school_day, session, category FROM attendance_slots
+WHERE school_id = $1 AND child_id = ANY ($2::uuid[]) AND school_day >= $3 AND school_day <= $4
+"""
+
+_REPORTED = """
+SELECT school_day FROM attendance_days
+WHERE agency_id = $1 AND school_day >= $2 AND school_day <= $3
+"""
+
+_CALENDAR = """
+SELECT CASE WHEN agency_id IS NOT NULL THEN -1 ELSE array_position($2::bigint[], region_code) END
+    AS rank, day, is_school_day
+FROM school_calendar_days
+WHERE day >= $3 AND day <= $4
+    AND (agency_id = $1 OR (agency_id IS NULL AND region_code = ANY ($2::bigint[])))
+"""
+
+
+async def absences(
+    tx: Tx,
+    *,
+    school_id: UUID,
+    region_code: int,
+    children: Sequence[UUID],
+    since: date,
+    until: date,
+) -> dict[UUID, Absence]:
+    """Count, for pupils of one school, the school days missed without leave from `since` to
+    `until`. `region_code`: where the school stands. Three statements for any number of children.
+    """
+    connection = tx.connection
+    slots = await connection.fetch(_SLOTS, school_id, list(children), since, until)
+    days = await connection.fetch(_REPORTED, school_id, since, until)
+    places = list(lineage(region_code))
+    calendar = await connection.fetch(_CALENDAR, school_id, places, since, until)
+    exceptions = nearest(tuple(row) for row in calendar)
+    by_child: dict[UUID, dict[date, dict[Any, Any]]] = defaultdict(lambda: defaultdict(dict))
+    for row in slots:
+        by_child[row["child_id"]][row["school_day"]][row["session"]] = row["category"]
+    reported = [row["school_day"] for row in days]
+    return {child: absence(by_child[child], reported, exceptions) for child in children}

@@ -1,0 +1,91 @@
+"""What attendance means: school days, whole days missed without leave, days in a row. Pure."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cache
+from importlib.resources import files
+
+import yaml
+
+from app.attendance.models import Category, Session
+
+Slots = Mapping[Session, Category]
+"""What is believed of one child's one day, by session."""
+
+_ATTENDED: frozenset[Category] = frozenset({"present", "late", "left_early"})
+_WEEKEND = 5
+
+
+@cache
+def public_holidays() -> Mapping[date, bool]:
+    """Days that differ from Monday to Friday in the whole nation: True is a make-up working day."""
+    text = files("app.attendance").joinpath("data/public_holidays.yaml").read_text("utf-8")
+    days: dict[date, bool] = {}
+    for holidays in yaml.safe_load(text).values():
+        for holiday in holidays:
+            first, last = holiday["off"]
+            days |= {first + timedelta(n): False for n in range((last - first).days + 1)}
+            days |= dict.fromkeys(holiday["work"], True)
+    return days
+
+
+def is_school_day(day: date, exceptions: Mapping[date, bool]) -> bool:
+    """Tell whether there is school: Monday to Friday, unless the calendar says otherwise."""
+    return exceptions.get(day, day.weekday() < _WEEKEND)
+
+
+def missed_without_leave(slots: Slots) -> bool:
+    """Tell whether a child missed a whole school day without leave.
+
+    Half days count once both are missed; a half day that was attended or excused beats what was
+    said of the whole day, because whoever said it knew more.
+    """
+    halves = (slots.get("morning"), slots.get("afternoon"))
+    whole = slots.get("whole_day")
+    said = [half if half not in {None, "withdrawn"} else whole for half in halves]
+    return all(category == "unexcused" for category in said)
+
+
+def attended(slots: Slots) -> bool:
+    """Tell whether the child was seen at school on the day."""
+    return any(category in _ATTENDED for category in slots.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """Days missed without leave.
+
+    `days`: all of them, in order. `run`: those at the end with no other school day after them or
+    between them; empty if the child was there, or had leave, on the last day reported.
+    """
+
+    days: tuple[date, ...]
+    run: tuple[date, ...]
+
+
+def absence(
+    slots_by_day: Mapping[date, Slots], reported: Collection[date], exceptions: Mapping[date, bool]
+) -> Absence:
+    """Count school days missed without leave (EDU-01; `dropout.thresholds` counts school days).
+
+    `reported`: days on which the school reported anything; on such a day a child without a slot
+    was there. Days nobody reported say nothing and neither count nor interrupt.
+    """
+    days: list[date] = []
+    run: list[date] = []
+    for day in sorted(day for day in reported if is_school_day(day, exceptions)):
+        if missed_without_leave(slots_by_day.get(day, {})):
+            days.append(day)
+            run.append(day)
+        else:
+            run.clear()
+    return Absence(tuple(days), tuple(run))
+
+
+def nearest(calendar: Iterable[tuple[int, date, bool]]) -> Mapping[date, bool]:
+    """Merge local calendars over the public holidays. Entries are (rank, day, is school day);
+    of several for one day the lowest rank, the nearest calendar, wins.
+    """
+    local = {day: is_open for _, day, is_open in sorted(calendar, reverse=True)}
+    return {**public_holidays(), **local}

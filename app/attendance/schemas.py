@@ -1,0 +1,290 @@
+"""What travels on the wire about attendance, and how a pushed body is read event by event."""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+import orjson
+from jsonschema import Draft202012Validator
+from pydantic import BaseModel, Field, StrictInt, TypeAdapter, ValidationError
+
+from app.attendance.models import Category, Session
+from app.core.problems import FieldError, Problem
+from app.core.routing import UnsupportedMediaType
+from app.core.wire import INPUT, Code, Day, Moment
+
+MAX_EVENTS: Final = 1000
+MAX_EVENT_BYTES: Final = 64 * 1024
+JSON: Final = "application/json"
+CLOUDEVENT: Final = "application/cloudevents+json"
+CLOUDEVENTS_BATCH: Final = "application/cloudevents-batch+json"
+
+Source = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[!-~]+$",
+        description="The system that made the event, as a URI reference.",
+        examples=["urn:school:jz-03:gate"],
+    ),
+]
+EventId = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\x00-\x1f\x7f]+$",
+        description="Names the event within its source, for good.",
+        examples=["2026-03-02/0815/17"],
+    ),
+]
+ResultStatus = Literal["accepted", "duplicate", "conflict", "rejected"]
+
+
+class StudentById(BaseModel):
+    """A pupil by the id of the file."""
+
+    model_config = INPUT
+
+    child_id: UUID = Field(
+        description="The child's id.", examples=["0199b1f0-0000-7000-8000-000000000001"]
+    )
+
+
+class StudentByNumber(BaseModel):
+    """A pupil by the number another system has given."""
+
+    model_config = INPUT
+
+    system: Code = Field(description="Whose number it is.", examples=["xueji"])
+    number: str = Field(
+        min_length=1,
+        max_length=100,
+        pattern=r"^[^\x00-\x1f\x7f]+$",
+        description="The number in that system.",
+        examples=["G0000000000000000X"],
+    )
+
+
+class AttendanceEvent(BaseModel):
+    """What a school system says of one pupil's session of one school day (EDU-01)."""
+
+    model_config = INPUT
+
+    source: Source
+    id: EventId
+    student: StudentById | StudentByNumber = Field(description="Whom it is about.")
+    school_day: Day = Field(description="The day, in the Chinese calendar.")
+    session: Session = Field(description="The part of the day.", examples=["whole_day"])
+    category: Category = Field(
+        description="What happened; `withdrawn` takes back what was said before.",
+        examples=["unexcused"],
+    )
+    reason: Code | None = Field(
+        default=None, description="A reason code of the school, no free text.", examples=["sick"]
+    )
+    time: Moment = Field(description="When the system came to know.")
+    sequence: StrictInt = Field(
+        default=0,
+        ge=0,
+        le=2_147_483_647,
+        description="For corrections: of two events on one session the higher sequence holds, "
+        "then the later time, then the one received later.",
+        json_schema_extra={"format": "int32"},
+    )
+
+
+class AttendanceBatch(BaseModel):
+    """Up to 1,000 events."""
+
+    model_config = INPUT
+
+    events: list[AttendanceEvent] = Field(
+        max_length=MAX_EVENTS, description="The events, each judged by itself."
+    )
+
+
+class EventResult(BaseModel):
+    """What became of one event."""
+
+    index: int = Field(
+        ge=0,
+        lt=MAX_EVENTS,
+        description="Its place in the request.",
+        json_schema_extra={"format": "int32"},
+    )
+    source: Source | None = Field(description="Its source, if it could be read.")
+    id: EventId | None = Field(description="Its id, if it could be read.")
+    status: ResultStatus = Field(
+        description="accepted: stored; duplicate: stored before with the same content; "
+        "conflict: its id is taken by other content; rejected: it breaks a rule."
+    )
+    code: Code = Field(
+        description="applied: it set the session; superseded: a newer event had set it; "
+        "otherwise the rule that spoke.",
+        examples=["applied"],
+    )
+    detail: str | None = Field(
+        max_length=500, pattern=r"^[^\x00]*$", description="What is wrong, for a person."
+    )
+    pointer: str | None = Field(
+        max_length=300, pattern=r"^[\x20-\x7e]*$", description="Where it is wrong."
+    )
+
+
+class BatchReceipt(BaseModel):
+    """What became of a batch; as many results as events, in their order (I4)."""
+
+    batch_id: UUID | None = Field(description="The stored batch; null for an empty one.")
+    results: list[EventResult] = Field(max_length=MAX_EVENTS, description="One for each event.")
+
+
+class StoredEvent(BaseModel):
+    """An event as it was received."""
+
+    event_ref: UUID = Field(description="Our id of the event.")
+    child_id: UUID = Field(description="The child.")
+    school_id: UUID = Field(description="The school that reported.")
+    batch_id: UUID = Field(description="The batch that brought it.")
+    source: Source
+    id: EventId
+    school_day: Day = Field(description="The day it is about.")
+    session: Session = Field(description="The part of the day.")
+    category: Category = Field(description="What it says.")
+    reason: Code | None = Field(description="The school's reason code.")
+    time: Moment = Field(description="When the system came to know.")
+    sequence: int = Field(
+        ge=0,
+        le=2_147_483_647,
+        description="Its sequence.",
+        json_schema_extra={"format": "int32"},
+    )
+    received_at: Moment = Field(description="When it was received.")
+    in_force: bool = Field(description="True if it is what is believed of the session now.")
+
+
+class EnvelopeUnusable(Problem):
+    """The body is not a batch of events at all (I4)."""
+
+    status = 422
+    title = "The body is not a batch of at most 1,000 attendance events"
+    title_zh = "请求体不是有效的考勤事件批次(最多 1000 条)"
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One event of a request: read, or the first rule it breaks. `pointer` is where it stands."""
+
+    pointer: str
+    source: str | None
+    id: str | None
+    event: AttendanceEvent | None
+    refusal: FieldError | None
+
+
+_EVENT: Final = TypeAdapter(AttendanceEvent)
+_SOURCE: Final = TypeAdapter(Source)
+_ID: Final = TypeAdapter(EventId)
+_UNION_STEPS: Final = frozenset({"StudentById", "StudentByNumber"})
+
+
+@cache
+def cloudevent_schema() -> dict[str, Any]:
+    """Load the JSON Schema a CloudEvent must meet, after CloudEvents 1.0.2, JSON format."""
+    text = files("app.attendance").joinpath("data/cloudevent.schema.json").read_bytes()
+    schema: dict[str, Any] = orjson.loads(text)
+    return schema
+
+
+def read_batch(media_type: str, body: Any) -> list[Incoming]:
+    """Read a body of one of the three media types into events, each judged by itself (I1, I2).
+
+    Raises UnsupportedMediaType, and EnvelopeUnusable if the body is no batch of the type's shape.
+    """
+    if media_type == JSON:
+        if not isinstance(body, dict) or body.keys() != {"events"}:
+            raise _unusable("#", "envelope_invalid", 'Send {"events": [...]}.')
+        events = _bounded(body["events"], "#/events")
+        return [_read(event, f"#/events/{n}", event) for n, event in enumerate(events)]
+    if media_type == CLOUDEVENTS_BATCH:
+        events = _bounded(body, "#")
+        return [_read_cloudevent(event, f"#/{n}") for n, event in enumerate(events)]
+    if media_type == CLOUDEVENT:
+        return [_read_cloudevent(body, "#")]
+    raise UnsupportedMediaType(headers={"accept-post": f"{JSON}, {CLOUDEVENTS_BATCH}"})
+
+
+def _bounded(events: Any, pointer: str) -> list[Any]:
+    if not isinstance(events, list):
+        raise _unusable(pointer, "envelope_invalid", "Send a list of events.")
+    if len(events) > MAX_EVENTS:
+        raise _unusable(pointer, "too_many_events", f"Send at most {MAX_EVENTS} events.")
+    return events
+
+
+def _unusable(pointer: str, code: str, detail: str) -> EnvelopeUnusable:
+    return EnvelopeUnusable(errors=[FieldError(pointer=pointer, code=code, detail=detail)])
+
+
+def _read(event: Any, pointer: str, envelope: Any) -> Incoming:
+    source, named = _origin(envelope)
+    if len(orjson.dumps(envelope)) > MAX_EVENT_BYTES:
+        refusal = _refusal(pointer, "event_too_large", "An event has at most 64 KiB.")
+        return Incoming(pointer, source, named, None, refusal)
+    try:
+        read = _EVENT.validate_python(event)
+    except ValidationError as invalid:
+        return Incoming(pointer, source, named, None, _first_error(invalid, pointer))
+    return Incoming(pointer, read.source, read.id, read, None)
+
+
+def _read_cloudevent(envelope: Any, pointer: str) -> Incoming:
+    broken = next(Draft202012Validator(cloudevent_schema()).iter_errors(envelope), None)
+    if broken is not None:
+        path = "/".join([pointer, *map(str, broken.absolute_path)])
+        detail = "The event does not meet the CloudEvents schema."
+        return Incoming(
+            pointer,
+            *_origin(envelope),
+            None,
+            _refusal(path, "cloudevent_invalid", detail),
+        )
+    data = envelope["data"]
+    context = {name: envelope[name] for name in ("source", "id")}
+    if envelope.get("time") is not None:
+        context["time"] = envelope["time"]
+    if any(data.get(name, value) != value for name, value in context.items()):
+        detail = "The data contradict the event's own source, id or time."
+        refusal = _refusal(f"{pointer}/data", "attributes_differ", detail)
+        return Incoming(pointer, *_origin(envelope), None, refusal)
+    return _read({**data, **context}, f"{pointer}/data", envelope)
+
+
+def _origin(envelope: Any) -> tuple[str | None, str | None]:
+    if not isinstance(envelope, dict):
+        return None, None
+    found: list[str | None] = []
+    for adapter, name in ((_SOURCE, "source"), (_ID, "id")):
+        try:
+            found.append(adapter.validate_python(envelope.get(name)))
+        except ValidationError:
+            found.append(None)
+    return found[0], found[1]
+
+
+def _refusal(pointer: str, code: str, detail: str) -> FieldError:
+    printable = "".join(c if " " <= c <= "~" else "?" for c in pointer)[:300]
+    return FieldError(pointer=printable, code=code, detail=detail)
+
+
+def _first_error(invalid: ValidationError, pointer: str) -> FieldError:
+    error = invalid.errors(include_url=False, include_context=False, include_input=False)[0]
+    steps = [str(step) for step in error["loc"] if step not in _UNION_STEPS]
+    return _refusal(
+        "/".join([pointer, *steps]),
+        error["type"].replace("-", "_"),
+        "The value does not meet the rule of this field.",
+    )
