@@ -13,7 +13,6 @@ from app.attendance.models import Category, Session
 Slots = Mapping[Session, Category]
 """What is believed of one child's one day, by session."""
 
-_ATTENDED: frozenset[Category] = frozenset({"present", "late", "left_early"})
 _WEEKEND = 5
 
 
@@ -24,9 +23,9 @@ def public_holidays() -> Mapping[date, bool]:
     days: dict[date, bool] = {}
     for holidays in yaml.safe_load(text).values():
         for holiday in holidays:
-            first, last = holiday["off"]
+            first, last = holiday["closed"]
             days |= {first + timedelta(n): False for n in range((last - first).days + 1)}
-            days |= dict.fromkeys(holiday["work"], True)
+            days |= dict.fromkeys(holiday["open"], True)
     return days
 
 
@@ -35,21 +34,27 @@ def is_school_day(day: date, exceptions: Mapping[date, bool]) -> bool:
     return exceptions.get(day, day.weekday() < _WEEKEND)
 
 
-def missed_without_leave(slots: Slots) -> bool:
-    """Tell whether a child missed a whole school day without leave.
+def said_of_halves(slots: Slots) -> tuple[Category | None, Category | None]:
+    """Say what is believed of morning and afternoon; None: nothing, so the child was there.
 
-    Half days count once both are missed; a half day that was attended or excused beats what was
-    said of the whole day, because whoever said it knew more.
+    What was said of a half beats what was said of the whole day: whoever said it knew more.
     """
-    halves = (slots.get("morning"), slots.get("afternoon"))
     whole = slots.get("whole_day")
-    said = [half if half not in {None, "withdrawn"} else whole for half in halves]
-    return all(category == "unexcused" for category in said)
+    morning, afternoon = (
+        whole if slots.get(half) in {None, "withdrawn"} else slots.get(half)
+        for half in ("morning", "afternoon")
+    )
+    return morning, afternoon
 
 
-def attended(slots: Slots) -> bool:
-    """Tell whether the child was seen at school on the day."""
-    return any(category in _ATTENDED for category in slots.values())
+def missed_without_leave(slots: Slots) -> bool:
+    """Tell whether a child missed a whole school day without leave."""
+    return said_of_halves(slots) == ("unexcused", "unexcused")
+
+
+def was_there(slots: Slots) -> bool:
+    """Tell whether a child was at school for any part of the day."""
+    return not {"unexcused", "excused"}.issuperset(said_of_halves(slots))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +63,12 @@ class Absence:
 
     `days`: all of them, in order. `run`: those at the end with no other school day after them or
     between them; empty if the child was there, or had leave, on the last day reported.
+    `back`: the last day reported, if the child was there on it.
     """
 
     days: tuple[date, ...]
     run: tuple[date, ...]
+    back: date | None
 
 
 def absence(
@@ -74,13 +81,16 @@ def absence(
     """
     days: list[date] = []
     run: list[date] = []
+    back = None
     for day in sorted(day for day in reported if is_school_day(day, exceptions)):
-        if missed_without_leave(slots_by_day.get(day, {})):
+        slots = slots_by_day.get(day, {})
+        back = day if was_there(slots) else None
+        if missed_without_leave(slots):
             days.append(day)
             run.append(day)
         else:
             run.clear()
-    return Absence(tuple(days), tuple(run))
+    return Absence(tuple(days), tuple(run), back)
 
 
 def nearest(calendar: Iterable[tuple[int, date, bool]]) -> Mapping[date, bool]:

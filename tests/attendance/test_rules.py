@@ -57,11 +57,13 @@ class TestAbsence:
     def test_being_there_ends_the_row(self) -> None:
         found = absence({WEEK[0]: GONE, WEEK[2]: GONE}, WEEK[:3], {})
         assert (found.days, found.run) == ((WEEK[0], WEEK[2]), (WEEK[2],))
-        assert absence({WEEK[0]: GONE}, WEEK[:2], {}).run == ()
+        gone_once = absence({WEEK[0]: GONE}, WEEK[:2], {})
+        assert (gone_once.run, gone_once.back) == ((), WEEK[1])
 
     def test_leave_ends_the_row(self) -> None:
         slots = {WEEK[0]: GONE, WEEK[1]: {"whole_day": "excused"}}
-        assert absence(slots, WEEK[:2], {}).run == ()
+        found = absence(slots, WEEK[:2], {})
+        assert (found.run, found.back) == ((), None)
 
     def test_a_day_nobody_reported_says_nothing(self) -> None:
         found = absence({WEEK[0]: GONE, WEEK[2]: GONE}, [WEEK[0], WEEK[2]], {})
