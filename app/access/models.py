@@ -124,7 +124,7 @@ class UsedAssertion(SQLModel, table=True):
 rls.allow("clients", "SELECT, INSERT, UPDATE")
 rls.protect(
     "staff_accounts",
-    using=f"{rls.CALLER} <> ''",
+    using=f"{rls.CALLER} IN ('system', 'sign-in')",
     privileges="SELECT, INSERT, UPDATE",
 )
 rls.allow("sign_ins", "SELECT, INSERT, UPDATE")

@@ -1,7 +1,15 @@
 """What the database says about a caller, and the one statement that also opens their reach."""
 
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
+import orjson
+from sqlmodel import col, select
+from sqlmodel.sql.expression import SelectOfScalar
+
+from app.access.models import Client
+from app.access.principal import Principal
 from app.access.tokens import Claims
 from app.core.db import Tx
 
@@ -26,6 +34,7 @@ WITH who AS MATERIALIZED (
     JOIN posts p ON p.id = h.post_id AND p.active
     JOIN agencies a ON a.id = p.agency_id AND a.active
     JOIN sign_ins s ON s.id = $2 AND s.staff_id = h.staff_id AND s.revoked_at IS NULL
+    JOIN clients app ON app.id = s.client_id AND app.active
     WHERE h.id = $1 AND h.since <= $7::date AND (h.until IS NULL OR h.until > $7::date)
       AND NOT EXISTS (SELECT 1 FROM revocations r WHERE r.id IN ($2, $3))
 )"""
@@ -61,3 +70,86 @@ async def open_reach(tx: Tx, claims: Claims, *, relation: str) -> Any:
         claims.subject,
         tx.today,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class KnownClient:
+    """A client that may be used now: neither it nor its agency is suspended."""
+
+    id: UUID
+    kind: str
+    name: str
+    agency_id: UUID | None
+    role: str | None
+    region_code: int | None
+    jwks: dict[str, Any] | None
+    secret_hash: str | None
+    redirect_uris: tuple[str, ...]
+
+
+async def usable_client(tx: Tx, client_id: str | None) -> KnownClient | None:
+    """Find a client by the id a request names; None if it is no id or may not be used."""
+    try:
+        identity = UUID(client_id or "")
+    except ValueError:
+        return None
+    row = await tx.connection.fetchrow(
+        """SELECT c.id, c.kind, c.name, c.agency_id, c.role, c.region_code, c.jwks::text,
+                  c.secret_hash, c.redirect_uris
+           FROM clients c LEFT JOIN agencies a ON a.id = c.agency_id
+           WHERE c.id = $1 AND c.active AND (c.agency_id IS NULL OR a.active)""",
+        identity,
+    )
+    if row is None:
+        return None
+    jwks = orjson.loads(row["jwks"]) if row["jwks"] else None
+    return KnownClient(**{**row, "jwks": jwks, "redirect_uris": tuple(row["redirect_uris"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A post somebody holds today, with what the post picker shows of it."""
+
+    id: UUID
+    staff_id: UUID
+    role: str
+    title: str
+    region_code: int
+    agency_id: UUID
+    agency_name: str
+
+
+async def holdings_today(tx: Tx, staff_id: UUID) -> list[Holding]:
+    """List the posts a person holds today at agencies that are not suspended, oldest first."""
+    rows = await tx.connection.fetch(
+        """SELECT h.id, h.staff_id, p.role, p.local_title AS title, p.region_code,
+                  a.id AS agency_id, a.name AS agency_name
+           FROM post_holdings h
+           JOIN posts p ON p.id = h.post_id AND p.active
+           JOIN agencies a ON a.id = p.agency_id AND a.active
+           WHERE h.staff_id = $1 AND h.since <= $2 AND (h.until IS NULL OR h.until > $2)
+           ORDER BY h.since, h.id""",
+        staff_id,
+        tx.today,
+    )
+    return [Holding(**row) for row in rows]
+
+
+def administered(principal: Principal) -> SelectOfScalar[Client]:
+    """Select the clients a caller administers: its agency's own; the operator's, every one."""
+    if principal.agency_kind == "operator":
+        return select(Client)
+    return select(Client).where(Client.agency_id == principal.agency_id)
+
+
+async def clients(tx: Tx, principal: Principal, *, after: UUID | None, limit: int) -> list[Client]:
+    """List the clients the caller administers, in the order they were registered."""
+    statement = administered(principal).where(col(Client.id) > (after or UUID(NIL)))
+    found = await tx.session.exec(statement.order_by(col(Client.id)).limit(limit))
+    return list(found)
+
+
+async def client_administered(tx: Tx, principal: Principal, client_id: UUID) -> Client | None:
+    """Find one client the caller administers."""
+    found = await tx.session.exec(administered(principal).where(Client.id == client_id))
+    return found.first()

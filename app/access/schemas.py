@@ -1,9 +1,11 @@
 """What travels on the wire about callers."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
+
+from app.core.wire import INPUT, Line, Moment, RegionCode
 
 Region = Annotated[
     str,
@@ -46,3 +48,125 @@ class Me(BaseModel):
         list[Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+$")]],
         Field(max_length=20, description="Sections of a child's file the role writes."),
     ]
+
+
+_Base64Url = Annotated[str, Field(min_length=1, max_length=1400, pattern=r"^[A-Za-z0-9_-]+$")]
+_RedirectUri = Annotated[
+    str,
+    Field(
+        min_length=4,
+        max_length=300,
+        pattern=r"^[!-~]+$",
+        examples=["https://app.example/callback"],
+    ),
+]
+_RoleCode = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=40,
+        pattern=r"^[a-z_]+$",
+        description="A role machines can hold.",
+        examples=["school_system"],
+    ),
+]
+
+
+class PublicKey(BaseModel):
+    """One public key (RFC 7517): P-256 for ES256, or RSA of 2048 bits and more for RS256."""
+
+    model_config = INPUT
+
+    kty: Literal["EC", "RSA"] = Field(description="Key type.")
+    kid: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=200,
+            pattern=r"^[!-~]+$",
+            description="Your name for the key; assertions carry it in their header.",
+            examples=["2026-09"],
+        ),
+    ]
+    crv: Literal["P-256"] | None = Field(default=None, description="EC: the curve.")
+    x: _Base64Url | None = Field(default=None, description="EC: coordinate.")
+    y: _Base64Url | None = Field(default=None, description="EC: coordinate.")
+    n: _Base64Url | None = Field(default=None, description="RSA: modulus.")
+    e: _Base64Url | None = Field(default=None, description="RSA: exponent.")
+    alg: Literal["ES256", "RS256"] | None = Field(default=None, description="Its algorithm.")
+    use: Literal["sig"] | None = Field(default=None, description="Signatures only.")
+
+
+class PublicKeys(BaseModel):
+    """The keys a machine proves itself with; two while one replaces the other."""
+
+    model_config = INPUT
+
+    keys: Annotated[list[PublicKey], Field(min_length=1, max_length=10, description="Public keys.")]
+
+
+class MachineCreate(BaseModel):
+    """A system that acts for an agency by itself."""
+
+    model_config = INPUT
+
+    kind: Literal["machine"] = Field(description="A system, without people.")
+    name: Annotated[Line, Field(description="What the system is.")]
+    agency_id: UUID | None = Field(
+        default=None, description="The agency it acts for; yours unless given."
+    )
+    role: _RoleCode
+    region_code: RegionCode
+    jwks: PublicKeys | None = Field(
+        default=None, description="Its public keys. Without, a sandbox generates a secret."
+    )
+
+
+class AppCreate(BaseModel):
+    """An app through which people sign in. Only the operator registers apps."""
+
+    model_config = INPUT
+
+    kind: Literal["app"] = Field(description="An app for people.")
+    name: Annotated[Line, Field(description="Shown on the sign-in page.")]
+    redirect_uris: Annotated[
+        list[_RedirectUri],
+        Field(
+            min_length=1,
+            max_length=10,
+            description="Where sign-in may lead back to, compared exactly.",
+        ),
+    ]
+
+
+ClientCreate = Annotated[MachineCreate | AppCreate, Field(discriminator="kind")]
+
+
+class Client(BaseModel):
+    """A registered client."""
+
+    id: UUID = Field(description="Its client_id.")
+    kind: Literal["machine", "app"] = Field(description="A system, or an app for people.")
+    name: Annotated[
+        str, Field(max_length=200, pattern=r"^[^\x00]*$", description="What it is called.")
+    ]
+    agency_id: UUID | None = Field(description="Machines: the agency it acts for.")
+    role: _RoleCode | None
+    region_code: RegionCode | None
+    key_ids: Annotated[
+        list[Annotated[str, Field(max_length=200, pattern=r"^[!-~]+$")]],
+        Field(max_length=10, description="Machines: the `kid`s of its keys."),
+    ]
+    redirect_uris: Annotated[
+        list[_RedirectUri], Field(max_length=10, description="Apps: where sign-in may lead.")
+    ]
+    active: bool = Field(description="False while it is suspended.")
+    created_at: Moment = Field(description="When it was registered.")
+
+
+class ClientRegistered(Client):
+    """A client that was just registered."""
+
+    client_secret: Annotated[str, Field(max_length=60, pattern=r"^[A-Za-z0-9_-]+$")] | None = Field(
+        description="Sandboxes only, shown this once: keep it."
+    )

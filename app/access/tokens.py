@@ -25,7 +25,7 @@ _MAX_BYTES = 4096
 _LONGEST_SECONDS = 600
 _SKEW_SECONDS = 30
 _CACHE_SIZE = 10_000
-_FORBIDDEN = frozenset({"crit", "jku", "x5u", "x5c", "jwk", "zip", "b64", "cty"})
+FORBIDDEN = frozenset({"crit", "jku", "x5u", "x5c", "jwk", "zip", "b64", "cty"})
 _STRINGS = ("iss", "sub", "client_id", "jti", "scope", "role", "agency", "sid")
 
 
@@ -152,12 +152,10 @@ def verify(keys: TokenKeys, token: str, *, now: datetime) -> Claims:
 
 
 def _verify(keys: TokenKeys, token: str, instant: int) -> Claims:
-    if len(token) > _MAX_BYTES or not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}", token):
-        raise TokenRefused("shape")
-    header = _part(token.split(".", maxsplit=1)[0])
+    header = header_of(token)
     if str(header.get("typ", "")).lower() not in {"at+jwt", "application/at+jwt"}:
         raise TokenRefused("typ")
-    if header.keys() & _FORBIDDEN or header.get("alg") != ALGORITHM:
+    if header.keys() & FORBIDDEN or header.get("alg") != ALGORITHM:
         raise TokenRefused("header")
     kid = header.get("kid")
     key = keys.public.get(kid) if isinstance(kid, str) else None
@@ -176,7 +174,7 @@ def _verify(keys: TokenKeys, token: str, instant: int) -> Claims:
             **{f"verify_{name}": False for name in ("exp", "iat", "nbf")},
         },
     )
-    _part(token.split(".")[1])  # refuses duplicate claims, which jose accepts
+    part(token.split(".")[1])  # refuses duplicate claims, which jose accepts
     return _checked(claims, keys, instant)
 
 
@@ -196,10 +194,13 @@ def _checked(claims: dict[str, Any], keys: TokenKeys, instant: int) -> Claims:
         raise TokenRefused("claims")
     if claims["iss"] != keys.issuer or claims["aud"] != keys.audience:
         raise TokenRefused("audience")
+    if not re.fullmatch(r"(staff|client):[0-9a-f-]{36}", claims["sub"]):
+        raise TokenRefused("sub")
+    UUID(claims["sub"].partition(":")[2])
     return Claims(
         subject=claims["sub"],
         grant_id=UUID(claims["grant"]),
-        client_id=claims["client_id"],
+        client_id=str(UUID(claims["client_id"])),
         agency_id=UUID(claims["agency"]),
         role=claims["role"],
         scopes=frozenset(claims["scope"].split()),
@@ -210,7 +211,15 @@ def _checked(claims: dict[str, Any], keys: TokenKeys, instant: int) -> Claims:
     )
 
 
-def _part(encoded: str) -> dict[str, Any]:
+def header_of(token: str) -> dict[str, Any]:
+    """Read the header of a compact JWS. Raises for anything that does not look like one."""
+    if len(token) > _MAX_BYTES or not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}", token):
+        raise TokenRefused("shape")
+    return part(token.split(".", maxsplit=1)[0])
+
+
+def part(encoded: str) -> dict[str, Any]:
+    """Read one base64url part as a JSON object without duplicate names."""
     raw = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
     value = json.loads(raw, object_pairs_hook=_unique)
     if not isinstance(value, dict):

@@ -47,11 +47,14 @@ class Route(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
-        query_names = _query_names(self.dependant)
+        # A page for browsers is in no document; it ignores parameters it does not know, as OAuth
+        # demands of the authorization endpoint (RFC 6749 §3.1).
+        query_names = _query_names(self.dependant) if self.include_in_schema else None
         reads_json = self.body_field is not None
 
         async def run(request: Request) -> Response:
-            _refuse_unknown_query(request, query_names)
+            if query_names is not None:
+                _refuse_unknown_query(request, query_names)
             strict = StrictRequest(request.scope, request.receive)
             if reads_json:
                 await _read_json(strict)

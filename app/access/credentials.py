@@ -1,0 +1,110 @@
+"""How a client proves who it is at the token, revocation and introspection endpoints (TOK-5)."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote_plus
+
+from app.access import assertions, queries
+from app.access.oauth import Refused
+from app.core.db import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What a request shows to prove its client. `client_id` alone identifies, proves nothing."""
+
+    client_id: str | None
+    secret: str | None = None
+    assertion: str | None = None
+
+
+def secret_hash(secret: str) -> str:
+    """Hash a generated client secret: 256 random bits need no slow hash."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def presented(form: Mapping[str, str], authorization: str | None) -> Presented:
+    """Read the one method a request uses. Raises Refused for none that is usable, or two."""
+    basic = _basic(authorization) if authorization is not None else None
+    assertion = form.get("client_assertion")
+    if sum(given is not None for given in (basic, form.get("client_secret"), assertion)) > 1:
+        raise Refused("invalid_request", "Use one way of client authentication.")
+    if assertion is not None:
+        if form.get("client_assertion_type") != assertions.TYPE:
+            raise Refused("invalid_request", f"client_assertion_type must be {assertions.TYPE}.")
+        named = form.get("client_id") or assertions.claimed_client(assertion)
+        return Presented(named, assertion=assertion)
+    if basic is not None:
+        client_id, secret = basic
+        if form.get("client_id", client_id) != client_id:
+            raise Refused("invalid_request", "client_id contradicts the Authorization header.")
+        return Presented(client_id, secret=secret)
+    return Presented(form.get("client_id"), secret=form.get("client_secret"))
+
+
+def _basic(authorization: str) -> tuple[str, str]:
+    kind, _, encoded = authorization.partition(" ")
+    try:
+        text = base64.b64decode(encoded.strip(), validate=True).decode()
+    except (ValueError, binascii.Error):
+        raise _unproven("authorization header") from None
+    client_id, colon, secret = text.partition(":")
+    if kind.lower() != "basic" or not colon:
+        raise _unproven("authorization header")
+    return unquote_plus(client_id), unquote_plus(secret)
+
+
+async def client_of(
+    tx: Tx, shown: Presented, *, issuer: str, secrets_allowed: bool
+) -> queries.KnownClient:
+    """Find the client and check its proof: apps have none to give, machines must.
+
+    Raises Refused `invalid_client`, the same for an unknown client and a bad key (TOK-10).
+    """
+    client = await queries.usable_client(tx, shown.client_id)
+    if shown.assertion is not None:
+        return await _by_assertion(tx, client, shown, issuer)
+    if shown.secret is not None:
+        stored = client.secret_hash if client and secrets_allowed else None
+        same = hmac.compare_digest(stored or secret_hash(""), secret_hash(shown.secret))
+        if client is None or stored is None or not same:
+            raise _unproven("secret")
+        return client
+    if client is None or client.kind != "app":
+        raise _unproven("no proof")
+    return client
+
+
+async def _by_assertion(
+    tx: Tx, client: queries.KnownClient | None, shown: Presented, issuer: str
+) -> queries.KnownClient:
+    try:
+        proof = assertions.verify(
+            shown.assertion or "",
+            client.jwks if client else None,
+            client_id=str(client.id) if client else "",
+            issuer=issuer,
+            now=tx.now,
+        )
+    except assertions.AssertionRefused as refused:
+        raise _unproven(f"assertion: {refused.reason}") from None
+    if client is None:  # pragma: no cover  verify() refuses without keys
+        raise _unproven("unknown client")
+    kept = await tx.connection.execute(
+        "INSERT INTO used_assertions (client_id, token_id, expires_at) VALUES ($1, $2, $3)"
+        " ON CONFLICT DO NOTHING",
+        client.id,
+        proof.token_id,
+        proof.expires_at,
+    )
+    if kept != "INSERT 0 1":
+        raise _unproven("assertion: replayed")
+    return client
+
+
+def _unproven(reason: str) -> Refused:
+    return Refused("invalid_client", "Client authentication failed.", reason=reason)

@@ -1,0 +1,328 @@
+"""What the token endpoint does: three grants, revocation, introspection (TOK-5…TOK-7, TOK-9).
+
+Every function here may write before it raises Refused; the edge commits all the same.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from app.access import queries, roles, rules, tokens
+from app.access.oauth import Origin, Refused
+from app.access.scopes import Scope
+from app.audit import operations as audit
+from app.core.db import Reach, Tx
+from app.core.ids import new_id
+from app.core.settings import Tokens as Lifetimes
+
+_SEALED = "refresh_tokens.successor_sealed"
+
+AT_THE_DOOR = Reach(0, 0, caller="sign-in")
+"""What sign-in may see: accounts and nothing of any region."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """What issuing needs besides the transaction."""
+
+    keys: tokens.TokenKeys
+    lifetimes: Lifetimes
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """The successful answer of the token endpoint. `expires_in` in seconds."""
+
+    access_token: str
+    expires_in: int
+    scope: str
+    refresh_token: str | None = None
+
+
+def hashed(opaque: str) -> bytes:
+    """Hash a code or refresh token for storage: 256 random bits need no slow hash."""
+    return hashlib.sha256(opaque.encode()).digest()
+
+
+def opaque() -> str:
+    """Make a code or refresh token of 256 random bits."""
+    return secrets.token_urlsafe(32)
+
+
+def asked_scopes(text: str) -> frozenset[str]:
+    """Read a scope parameter; empty means all there is. Raises Refused `invalid_scope`."""
+    asked = frozenset(text.split())
+    if not asked <= {str(scope) for scope in Scope}:
+        raise Refused("invalid_scope", "A scope asked for does not exist.")
+    return asked
+
+
+async def client_credentials(
+    tx: Tx, issuer: Issuer, client: queries.KnownClient, form: Mapping[str, str], origin: Origin
+) -> Issued:
+    """Issue a token to a machine, for its agency and role."""
+    if client.kind != "machine" or client.agency_id is None or client.region_code is None:
+        raise Refused("unauthorized_client", "This client signs people in; it has no authority.")
+    granted = frozenset(map(str, roles.role(client.role or "").scopes))
+    asked = asked_scopes(form.get("scope", ""))
+    if not asked <= granted:
+        raise Refused("invalid_scope", "The client's role does not grant a scope asked for.")
+    scopes = asked or granted
+    token = tokens.issue(
+        issuer.keys,
+        subject=f"client:{client.id}",
+        grant_id=client.id,
+        client_id=str(client.id),
+        agency_id=client.agency_id,
+        role=client.role or "",
+        region_code=client.region_code,
+        scopes=scopes,
+        session_id=new_id(),
+        now=tx.now,
+        seconds=issuer.lifetimes.machine_seconds,
+    )
+    await audit.record(tx, origin.actor(client), "issueToken", rule="client_credentials")
+    return Issued(token, issuer.lifetimes.machine_seconds, _text(scopes))
+
+
+async def authorization_code(
+    tx: Tx, issuer: Issuer, client: queries.KnownClient, form: Mapping[str, str], origin: Origin
+) -> Issued:
+    """Exchange a code, once. A second use ends the sign-in it belongs to (TOK-6)."""
+    code_hash = hashed(_required(form, "code"))
+    row = await tx.connection.fetchrow(
+        """SELECT c.redirect_uri, c.code_challenge, c.expires_at, c.used_at, c.sign_in_id,
+                  s.client_id
+           FROM authorization_codes c JOIN sign_ins s ON s.id = c.sign_in_id
+           WHERE c.code_hash = $1 FOR UPDATE OF c""",
+        code_hash,
+    )
+    if row is None or row["client_id"] != client.id:
+        raise Refused("invalid_grant", "The code is not valid.")
+    if row["used_at"] is not None:
+        await end_sign_in(tx, row["sign_in_id"])
+        raise Refused(
+            "invalid_grant",
+            "The code is not valid.",
+            reason="code_reused",
+            sign_in_id=row["sign_in_id"],
+        )
+    await tx.connection.execute(
+        "UPDATE authorization_codes SET used_at = $2 WHERE code_hash = $1", code_hash, tx.now
+    )
+    if row["expires_at"] <= tx.now:
+        raise Refused("invalid_grant", "The code is not valid.", reason="code_expired")
+    if row["redirect_uri"] != form.get("redirect_uri"):
+        raise Refused("invalid_grant", "The code is not valid.", reason="redirect_uri_differs")
+    if not rules.pkce_matches(row["code_challenge"], _required(form, "code_verifier")):
+        raise Refused("invalid_grant", "The code is not valid.", reason="pkce")
+    issued = await _for_sign_in(
+        tx, issuer, client, form, origin, row["sign_in_id"], "authorization_code"
+    )
+    first = opaque()
+    await _keep_refresh_token(tx, first, row["sign_in_id"])
+    return replace(issued, refresh_token=first)
+
+
+async def refresh_token(
+    tx: Tx, issuer: Issuer, client: queries.KnownClient, form: Mapping[str, str], origin: Origin
+) -> Issued:
+    """Rotate a refresh token. A lost reply is repeated; later reuse ends the sign-in (TOK-7)."""
+    shown = _required(form, "refresh_token")
+    row = await tx.connection.fetchrow(
+        """SELECT r.sign_in_id, r.used_at, r.successor_sealed, s.client_id
+           FROM refresh_tokens r JOIN sign_ins s ON s.id = r.sign_in_id
+           WHERE r.token_hash = $1 FOR UPDATE OF r""",
+        hashed(shown),
+    )
+    if row is None or row["client_id"] != client.id:
+        raise Refused("invalid_grant", "The refresh token is not valid.")
+    successor = None
+    if row["successor_sealed"] is not None:
+        successor = tx.keyring.unseal(_SEALED, hashed(shown).hex(), row["successor_sealed"])
+    outcome = rules.refresh_outcome(
+        used_at=row["used_at"],
+        successor_used_at=await _used_at(tx, successor),
+        now=tx.now,
+    )
+    if outcome is rules.Refresh.reuse:
+        await end_sign_in(tx, row["sign_in_id"])
+        raise Refused(
+            "invalid_grant",
+            "The refresh token is not valid.",
+            reason="refresh_reused",
+            sign_in_id=row["sign_in_id"],
+        )
+    issued = await _for_sign_in(
+        tx, issuer, client, form, origin, row["sign_in_id"], f"refresh_{outcome}"
+    )
+    if outcome is rules.Refresh.rotate or successor is None:
+        successor = await _rotate(tx, shown, row["sign_in_id"])
+    return replace(issued, refresh_token=successor)
+
+
+async def _used_at(tx: Tx, token: str | None) -> Any:
+    if token is None:
+        return None
+    return await tx.connection.fetchval(
+        "SELECT used_at FROM refresh_tokens WHERE token_hash = $1", hashed(token)
+    )
+
+
+async def _rotate(tx: Tx, spent: str, sign_in_id: UUID) -> str:
+    successor = opaque()
+    await tx.connection.execute(
+        "UPDATE refresh_tokens SET used_at = $2, successor_sealed = $3 WHERE token_hash = $1",
+        hashed(spent),
+        tx.now,
+        tx.keyring.seal(_SEALED, hashed(spent).hex(), successor),
+    )
+    await _keep_refresh_token(tx, successor, sign_in_id)
+    return successor
+
+
+async def _keep_refresh_token(tx: Tx, token: str, sign_in_id: UUID) -> None:
+    await tx.connection.execute(
+        "INSERT INTO refresh_tokens (token_hash, sign_in_id, issued_at) VALUES ($1, $2, $3)",
+        hashed(token),
+        sign_in_id,
+        tx.now,
+    )
+
+
+async def _for_sign_in(
+    tx: Tx,
+    issuer: Issuer,
+    client: queries.KnownClient,
+    form: Mapping[str, str],
+    origin: Origin,
+    sign_in_id: UUID,
+    rule: str,
+) -> Issued:
+    await tx.reach(AT_THE_DOOR)
+    sign_in = await tx.connection.fetchrow(
+        """SELECT s.staff_id, s.holding_id, s.scope, s.ends_at
+           FROM sign_ins s JOIN staff_accounts a ON a.staff_id = s.staff_id AND a.active
+           WHERE s.id = $1 AND s.revoked_at IS NULL AND s.ends_at > $2""",
+        sign_in_id,
+        tx.now + timedelta(seconds=1),
+    )
+    held = await queries.holdings_today(tx, sign_in["staff_id"]) if sign_in else []
+    holding = next((held for held in held if held.id == sign_in["holding_id"]), None)
+    if holding is None:
+        raise Refused("invalid_grant", "The sign-in has ended.", reason="sign_in_over")
+    allowed = asked_scopes(sign_in["scope"])
+    granted = frozenset(map(str, roles.role(holding.role).scopes))
+    scopes = granted & (allowed or granted) & (asked_scopes(form.get("scope", "")) or granted)
+    if not scopes:
+        raise Refused("invalid_scope", "The post grants none of the scopes asked for.")
+    left = int((sign_in["ends_at"] - tx.now).total_seconds())
+    seconds = min(issuer.lifetimes.staff_seconds, left)
+    token = tokens.issue(
+        issuer.keys,
+        subject=f"staff:{holding.staff_id}",
+        grant_id=holding.id,
+        client_id=str(client.id),
+        agency_id=holding.agency_id,
+        role=holding.role,
+        region_code=holding.region_code,
+        scopes=scopes,
+        session_id=sign_in_id,
+        now=tx.now,
+        seconds=seconds,
+    )
+    actor = origin.actor(client, staff_id=holding.staff_id, holding=holding)
+    await audit.record(tx, actor, "issueToken", subject=sign_in_id, rule=rule)
+    return Issued(token, seconds, _text(scopes))
+
+
+async def end_sign_in(tx: Tx, sign_in_id: UUID) -> None:
+    """End a sign-in: its refresh tokens and access tokens count no more from this instant."""
+    await tx.connection.execute(
+        "UPDATE sign_ins SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL",
+        sign_in_id,
+        tx.now,
+    )
+
+
+async def revoke(
+    tx: Tx, keys: tokens.TokenKeys, client: queries.KnownClient, token: str, origin: Origin
+) -> None:
+    """Make a token of this client invalid (RFC 7009): a refresh token ends its whole sign-in.
+
+    A token that is unknown, or another client's, changes nothing and is no error.
+    """
+    row = await tx.connection.fetchrow(
+        """SELECT s.id, s.staff_id FROM refresh_tokens r JOIN sign_ins s ON s.id = r.sign_in_id
+           WHERE r.token_hash = $1 AND s.client_id = $2""",
+        hashed(token),
+        client.id,
+    )
+    if row is not None:
+        await end_sign_in(tx, row["id"])
+        actor = origin.actor(client, staff_id=row["staff_id"])
+        await audit.record(tx, actor, "revokeToken", subject=row["id"], rule="refresh_token")
+        return
+    try:
+        claims = tokens.verify(keys, token, now=tx.now)
+    except tokens.TokenRefused:
+        return
+    if claims.client_id != str(client.id):
+        return
+    await tx.connection.execute(
+        "INSERT INTO revocations (id, revoked_at, expires_at)"
+        " VALUES ($1, $2, to_timestamp($3::bigint)) ON CONFLICT DO NOTHING",
+        claims.token_id,
+        tx.now,
+        claims.expires_at,
+    )
+    actor = origin.actor(client)
+    await audit.record(tx, actor, "revokeToken", subject=claims.token_id, rule="access_token")
+
+
+async def introspect(
+    tx: Tx, keys: tokens.TokenKeys, client: queries.KnownClient, token: str
+) -> dict[str, Any]:
+    """Describe an access token of the asking machine's own agency; of any other, that it is not
+    active, like one that does not exist (RFC 7662 §2.2, TOK-9).
+    """
+    try:
+        claims = tokens.verify(keys, token, now=tx.now)
+    except tokens.TokenRefused:
+        return {"active": False}
+    if claims.agency_id != client.agency_id:
+        return {"active": False}
+    row = await queries.open_reach(tx, claims, relation="none")
+    if row is None or row["role"] != claims.role or row["agency_id"] != claims.agency_id:
+        return {"active": False}
+    granted = frozenset(map(str, roles.role(claims.role).scopes))
+    return {
+        "active": True,
+        "iss": keys.issuer,
+        "aud": keys.audience,
+        "sub": claims.subject,
+        "client_id": claims.client_id,
+        "scope": _text(claims.scopes & granted),
+        "token_type": "Bearer",
+        "iat": claims.issued_at,
+        "exp": claims.expires_at,
+        "jti": str(claims.token_id),
+        "agency": str(claims.agency_id),
+        "role": claims.role,
+        "region": f"{row['region_code']:012d}",
+    }
+
+
+def _required(form: Mapping[str, str], name: str) -> str:
+    value = form.get(name)
+    if not value:
+        raise Refused("invalid_request", f"The parameter {name} is missing.")
+    return value
+
+
+def _text(scopes: frozenset[str]) -> str:
+    return " ".join(sorted(scopes))

@@ -1,0 +1,24 @@
+"""Forget what has expired and proves nothing any more."""
+
+from datetime import timedelta
+from typing import Any
+
+from app.core import jobs
+from app.core.db import Tx
+
+_KEPT = timedelta(days=1)
+"""Longer than any of it counts, so that a clock a little off forgets nothing too early."""
+
+
+@jobs.every("access.forget_expired", "17 3 * * *")
+async def forget_expired(tx: Tx, payload: dict[str, Any]) -> None:
+    """Delete spent proofs, revocations, codes and the refresh tokens of sign-ins that are over."""
+    before = tx.now - _KEPT
+    for statement in (
+        "DELETE FROM used_assertions WHERE expires_at < $1",
+        "DELETE FROM revocations WHERE expires_at < $1",
+        "DELETE FROM authorization_codes WHERE expires_at < $1",
+        "DELETE FROM refresh_tokens r USING sign_ins s"
+        " WHERE s.id = r.sign_in_id AND s.ends_at < $1",
+    ):
+        await tx.connection.execute(statement, before)

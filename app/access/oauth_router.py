@@ -1,0 +1,184 @@
+"""OAuth 2.0 for applications: tokens, revocation, introspection, discovery (TOK-5…TOK-9)."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import orjson
+import structlog
+from fastapi import Request, Response
+
+from app.access import credentials, grants, oauth_documents
+from app.access.forms import origin_of, read_form
+from app.access.oauth import Refused
+from app.access.queries import KnownClient
+from app.audit import operations as audit
+from app.core import routing
+from app.core.db import Transaction, Tx
+from app.core.settings import Environment, Settings
+
+router = routing.router("Access")
+
+log = structlog.get_logger()
+
+_GRANTS = {
+    "client_credentials": grants.client_credentials,
+    "authorization_code": grants.authorization_code,
+    "refresh_token": grants.refresh_token,
+}
+_NO_STORE = {"cache-control": "no-store", "pragma": "no-cache"}
+_CACHED = {"cache-control": "public, max-age=300"}
+
+Form = Mapping[str, str]
+
+
+@router.post(
+    "/oauth/token",
+    response_model=oauth_documents.TokenAnswer,
+    responses=oauth_documents.REFUSALS,
+    openapi_extra=oauth_documents.form(
+        oauth_documents.TOKEN_FORM, required=["grant_type"], example="client_credentials"
+    ),
+)
+async def issue_token(request: Request, tx: Transaction) -> Response:
+    """Issue an access token: to a machine for its key, to a person for a code or refresh token."""
+    settings: Settings = request.state.settings
+    issuer = grants.Issuer(request.state.token_keys, settings.tokens)
+
+    async def answer(form: Form, client: KnownClient) -> Response:
+        grant = _GRANTS.get(form.get("grant_type", ""))
+        if grant is None:
+            kind = "unsupported_grant_type" if form.get("grant_type") else "invalid_request"
+            raise Refused(kind, f"grant_type is one of {', '.join(sorted(_GRANTS))}.")
+        issued = await grant(tx, issuer, client, form, origin_of(request))
+        body = {
+            "access_token": issued.access_token,
+            "token_type": "Bearer",
+            "expires_in": issued.expires_in,
+            "scope": issued.scope,
+        }
+        if issued.refresh_token is not None:
+            body["refresh_token"] = issued.refresh_token
+        return _json(body)
+
+    return await _answered(request, tx, "issueToken", answer)
+
+
+@router.post(
+    "/oauth/revoke",
+    response_model=None,
+    response_class=Response,
+    responses={200: {"description": "The token counts no more."}, **oauth_documents.REFUSALS},
+    openapi_extra=oauth_documents.form(oauth_documents.TOKEN_ONLY_FORM, required=["token"]),
+)
+async def revoke_token(request: Request, tx: Transaction) -> Response:
+    """Revoke a token of the calling client; a refresh token ends its whole sign-in (RFC 7009)."""
+
+    async def answer(form: Form, client: KnownClient) -> Response:
+        token = _token_in(form)
+        await grants.revoke(tx, request.state.token_keys, client, token, origin_of(request))
+        return Response(headers=_NO_STORE)
+
+    return await _answered(request, tx, "revokeToken", answer)
+
+
+@router.post(
+    "/oauth/introspect",
+    response_model=oauth_documents.Introspection,
+    responses=oauth_documents.REFUSALS,
+    openapi_extra=oauth_documents.form(oauth_documents.TOKEN_ONLY_FORM, required=["token"]),
+)
+async def introspect_token(request: Request, tx: Transaction) -> Response:
+    """Describe an access token of the asking machine's own agency (RFC 7662)."""
+
+    async def answer(form: Form, client: KnownClient) -> Response:
+        if client.kind != "machine":
+            raise Refused("invalid_client", "Client authentication failed.", reason="app client")
+        token = _token_in(form)
+        return _json(await grants.introspect(tx, request.state.token_keys, client, token))
+
+    return await _answered(request, tx, "introspectToken", answer)
+
+
+@router.get(
+    "/.well-known/oauth-authorization-server",
+    response_model=oauth_documents.Metadata,
+    openapi_extra=oauth_documents.PUBLIC,
+)
+async def read_oauth_metadata(request: Request) -> Response:
+    """Read where the endpoints are and what they support (RFC 8414)."""
+    settings: Settings = request.state.settings
+    described = oauth_documents.metadata(
+        settings.tokens.issuer, secrets_allowed=_secrets_allowed(settings)
+    )
+    return _json(described.model_dump(), headers=_CACHED)
+
+
+@router.get(
+    "/.well-known/jwks.json",
+    response_model=oauth_documents.KeySet,
+    openapi_extra=oauth_documents.PUBLIC,
+)
+async def read_signing_keys(request: Request) -> Response:
+    """Read the public keys that verify access tokens (RFC 7517)."""
+    return _json(request.state.token_keys.jwks, headers=_CACHED)
+
+
+async def _answered(
+    request: Request,
+    tx: Tx,
+    operation: str,
+    answer: Callable[[Form, KnownClient], Awaitable[Response]],
+) -> Response:
+    """Authenticate the client and answer; a refusal is an answer too, so it commits."""
+    settings: Settings = request.state.settings
+    authorization = request.headers.get("authorization")
+    client: KnownClient | None = None
+    try:
+        form = await read_form(request)
+        shown = credentials.presented(form, authorization)
+        client = await credentials.client_of(
+            tx,
+            shown,
+            issuer=settings.tokens.issuer,
+            secrets_allowed=_secrets_allowed(settings),
+        )
+        return await answer(form, client)
+    except Refused as refused:
+        await audit.record(
+            tx,
+            origin_of(request).actor(client),
+            operation,
+            subject=refused.sign_in_id,
+            decision="denied",
+            rule=refused.reason,
+        )
+        if refused.sign_in_id is not None:
+            log.warning("sign_in_ended", reason=refused.reason, sign_in=str(refused.sign_in_id))
+        return _refusal(refused, basic=authorization is not None)
+
+
+def _refusal(refused: Refused, *, basic: bool) -> Response:
+    unproven = refused.error == "invalid_client"
+    challenge = {"www-authenticate": 'Basic realm="tonghu"'} if unproven and basic else {}
+    return _json(
+        {"error": refused.error, "error_description": refused.description},
+        status=401 if unproven else 400,
+        headers={**_NO_STORE, **challenge},
+    )
+
+
+def _token_in(form: Form) -> str:
+    token = form.get("token")
+    if not token:
+        raise Refused("invalid_request", "The parameter token is missing.")
+    return token
+
+
+def _secrets_allowed(settings: Settings) -> bool:
+    return settings.environment is not Environment.production
+
+
+def _json(body: Any, *, status: int = 200, headers: Mapping[str, str] = _NO_STORE) -> Response:
+    return Response(
+        orjson.dumps(body), status_code=status, media_type="application/json", headers=dict(headers)
+    )

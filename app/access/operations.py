@@ -1,0 +1,271 @@
+"""Register clients and staff accounts, and suspend clients. For the API and the operator's CLI."""
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+from uuid import UUID
+
+from app.access import assertions, credentials, passwords, roles, rules
+from app.access.models import Client, StaffAccount
+from app.access.sign_in import normal_username
+from app.agencies import operations as agencies
+from app.agencies.queries import AgencyRef, PostRef
+from app.core.db import Tx
+from app.core.ids import new_id
+from app.core.problems import FieldError, Problem
+from app.regions import queries as regions_known
+from app.regions import rules as regions
+
+
+class RoleDoesNotFit(Problem):
+    """The role is not one that this kind of agency, this level or this kind of holder has."""
+
+    status = 422
+    title = "The role does not fit the agency, the level of the place or the holder"
+    title_zh = "该角色与机构类别、区域级别或持有者类型不符"
+
+    def __init__(self) -> None:
+        super().__init__(
+            errors=[FieldError(pointer="#/role", code="role_does_not_fit", detail="See the roles.")]
+        )
+
+
+class KeysUnusable(Problem):
+    """The JWK set cannot prove a client."""
+
+    status = 422
+    title = "The keys cannot be used"
+    title_zh = "密钥无法使用"
+
+    def __init__(self, why: str = "Give public P-256 or RSA keys.") -> None:
+        super().__init__(errors=[FieldError(pointer="#/jwks", code="keys_unusable", detail=why)])
+
+
+class SecretsNotAccepted(Problem):
+    """Production knows client keys only (TOK-5)."""
+
+    status = 422
+    title = "Register a public key; shared secrets exist in sandboxes only"
+    title_zh = "请登记公钥;共享密钥仅限沙箱环境使用"
+
+    def __init__(self) -> None:
+        super().__init__(
+            errors=[FieldError(pointer="#/jwks", code="keys_required", detail="Send `jwks`.")]
+        )
+
+
+class RedirectUriUnsafe(Problem):
+    """A redirect URI must be one that only the app receives."""
+
+    status = 422
+    title = "Redirect URIs are https, http on this machine, or a private scheme with a dot"
+    title_zh = "回调地址须为 https、本机 http 或带点号的私有协议"
+
+    def __init__(self) -> None:
+        super().__init__(
+            errors=[
+                FieldError(
+                    pointer="#/redirect_uris",
+                    code="redirect_uri_unsafe",
+                    detail="Exact addresses without fragment; RFC 8252 says which are safe.",
+                )
+            ]
+        )
+
+
+class UsernameTaken(Problem):
+    """Usernames are unique."""
+
+    status = 409
+    title = "The username is taken"
+    title_zh = "用户名已被使用"
+
+
+class UsernameInvalid(Problem):
+    """Usernames can be typed on any keyboard."""
+
+    status = 422
+    title = "Usernames have 3 to 64 characters: a-z, 0-9 and . _ @ -"
+    title_zh = "用户名须为 3 至 64 个字符:a-z、0-9 及 . _ @ -"
+
+
+class PasswordTooWeak(Problem):
+    """The password is short or says nothing but the username."""
+
+    status = 422
+    title = "Passwords have 10 to 128 characters and do not contain the username"
+    title_zh = "密码须为 10 至 128 个字符,且不得包含用户名"
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A new client. `secret` is shown this once; only its hash is kept."""
+
+    client: Client
+    secret: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hired:
+    """A new person who can sign in, and the post they hold."""
+
+    staff_id: UUID
+    post_id: UUID
+    holding_id: UUID
+
+
+async def create_machine(
+    tx: Tx,
+    agency: AgencyRef,
+    *,
+    name: str,
+    role: str,
+    region_code: int,
+    jwks: Mapping[str, Any] | None,
+    secrets_allowed: bool,
+) -> Registered:
+    """Register a machine client of an agency: with its public keys, or with a generated secret
+    where `secrets_allowed` (never in production).
+
+    Raises RoleDoesNotFit, agencies.PostOutsideAgency, agencies.RegionUnknown, KeysUnusable or
+    SecretsNotAccepted.
+    """
+    fitting_role(role, agency.kind, region_code, holder="machine")
+    await _require_region(tx, agency, region_code)
+    if jwks is None and not secrets_allowed:
+        raise SecretsNotAccepted
+    secret = secrets.token_urlsafe(32) if jwks is None else None
+    lo, hi = regions.subtree(region_code)
+    client = Client(
+        id=new_id(),
+        kind="machine",
+        name=name,
+        agency_id=agency.id,
+        role=role,
+        region_code=region_code,
+        remit_lo=lo,
+        remit_hi=hi,
+        jwks=None if jwks is None else _public_keys(jwks),
+        secret_hash=None if secret is None else credentials.secret_hash(secret),
+        created_at=tx.now,
+    )
+    tx.session.add(client)
+    await tx.flush()
+    return Registered(client, secret)
+
+
+async def create_app(tx: Tx, *, name: str, redirect_uris: Sequence[str]) -> Client:
+    """Register an app through which staff sign in; it has no authority of its own.
+
+    Raises RedirectUriUnsafe.
+    """
+    if not redirect_uris or not all(map(rules.redirect_uri_is_safe, redirect_uris)):
+        raise RedirectUriUnsafe
+    client = Client(
+        id=new_id(), kind="app", name=name, redirect_uris=list(redirect_uris), created_at=tx.now
+    )
+    tx.session.add(client)
+    await tx.flush()
+    return client
+
+
+async def replace_keys(tx: Tx, client: Client, jwks: Mapping[str, Any]) -> None:
+    """Give a machine new keys; the old ones, and a secret, count no more. Raises KeysUnusable."""
+    client.jwks = _public_keys(jwks)
+    client.secret_hash = None
+    tx.session.add(client)
+    await tx.flush()
+
+
+async def set_active(tx: Tx, client: Client, *, active: bool) -> None:
+    """Suspend a client, or let it work again. Its tokens stop with the next request (TOK-4)."""
+    client.active = active
+    tx.session.add(client)
+    await tx.flush()
+
+
+async def create_staff(
+    tx: Tx,
+    agency: AgencyRef,
+    *,
+    name: str,
+    username: str,
+    password: str,
+    role: str,
+    region_code: int,
+    title: str | None = None,
+    since: date | None = None,
+) -> Hired:
+    """Hire a person, set up a post for them, and let them sign in. Needs the SYSTEM reach.
+
+    `title`: what people call the post; by default the role's Chinese name. `since`: today.
+    Raises UsernameInvalid, UsernameTaken, PasswordTooWeak, RoleDoesNotFit, and what
+    agencies.add_post raises.
+    """
+    account_name = normal_username(username)
+    if not re.fullmatch(r"[a-z0-9._@-]{3,64}", account_name):
+        raise UsernameInvalid
+    if (
+        not passwords.SHORTEST <= len(password) <= passwords.LONGEST
+        or account_name in password.lower()
+    ):
+        raise PasswordTooWeak
+    fitting = fitting_role(role, agency.kind, region_code, holder="staff")
+    if await tx.connection.fetchval(
+        "SELECT true FROM staff_accounts WHERE username = $1", account_name
+    ):
+        raise UsernameTaken
+    post = await agencies.add_post(tx, agency, role, title or fitting.name_zh, region_code)
+    person = await agencies.hire(tx, agency.id, name)
+    place = PostRef(
+        post.id, agency.id, agency.kind, agency.region_code, role, region_code, active=True
+    )
+    holding = await agencies.hold_post(tx, place, person.id, since or tx.today)
+    tx.session.add(
+        StaffAccount(
+            staff_id=person.id,
+            username=account_name,
+            password_hash=await passwords.hash_of(password),
+            created_at=tx.now,
+        )
+    )
+    await tx.flush()
+    return Hired(person.id, post.id, holding.id)
+
+
+def fitting_role(
+    code: str, agency_kind: str, region_code: int, *, holder: Literal["staff", "machine"]
+) -> roles.Role:
+    """Return the role if such an agency may give it to such a holder for such a place.
+
+    Raises RoleDoesNotFit.
+    """
+    try:
+        role = roles.role(code)
+        level = "nation" if region_code == regions.NATION else str(regions.level_of(region_code))
+    except (roles.UnknownRole, regions.BadRegionCode):
+        raise RoleDoesNotFit from None
+    if holder not in role.holders or agency_kind not in role.agency_kinds:
+        raise RoleDoesNotFit
+    if level not in role.levels:
+        raise RoleDoesNotFit
+    return role
+
+
+async def _require_region(tx: Tx, agency: AgencyRef, region_code: int) -> None:
+    known = await regions_known.known(tx, [region_code], tx.today)
+    if region_code != regions.NATION and not known:
+        raise agencies.RegionUnknown
+    lo, hi = regions.subtree(agency.region_code)
+    if not lo <= region_code < hi:
+        raise agencies.PostOutsideAgency
+
+
+def _public_keys(jwks: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return assertions.public_keys(jwks)
+    except assertions.KeyRefused as refused:
+        raise KeysUnusable(str(refused)) from None

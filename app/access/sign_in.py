@@ -1,0 +1,169 @@
+"""How a person signs in: the request of their app, their password, their post, a code (TOK-6).
+
+Nothing here tells whether a username exists.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+from uuid import UUID
+
+from app.access import grants, passwords, queries, roles, rules
+from app.access.models import SignIn
+from app.access.oauth import Origin, Refused
+from app.audit import operations as audit
+from app.core.db import Tx
+from app.core.ids import new_id
+
+PARAMETERS = (
+    "response_type",
+    "client_id",
+    "redirect_uri",
+    "scope",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+)
+_LONGEST = 2000
+
+
+class RequestUntrusted(Exception):
+    """The request names no app we know, or an address it did not register: tell the person,
+    redirect nowhere (RFC 6749 §4.1.2.1).
+    """
+
+
+class RequestRefused(Exception):
+    """The app asked for something it cannot have: tell it at `location`."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__("refused")
+        self.location = location
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationRequest:
+    """What an app asks for when it sends a person to sign in. All of it was checked."""
+
+    client: queries.KnownClient
+    redirect_uri: str
+    state: str | None
+    scope: str
+    code_challenge: str
+
+    def location(self, issuer: str, **answer: str) -> str:
+        """Return where to send the browser with an answer (RFC 6749 §4.1.2, RFC 9207)."""
+        return _location(self.redirect_uri, self.state, issuer, answer)
+
+
+async def read_request(tx: Tx, asked: Mapping[str, str], *, issuer: str) -> AuthorizationRequest:
+    """Check an authorization request. Raises RequestUntrusted, RequestRefused."""
+    if any(len(value) > _LONGEST or "\x00" in value for value in asked.values()):
+        raise RequestUntrusted
+    client = await queries.usable_client(tx, asked.get("client_id"))
+    redirect_uri = asked.get("redirect_uri", "")
+    if client is None or client.kind != "app" or redirect_uri not in client.redirect_uris:
+        raise RequestUntrusted
+    state = asked.get("state")
+    try:
+        _check(asked)
+    except Refused as refused:
+        answer = {"error": refused.error, "error_description": refused.description}
+        raise RequestRefused(_location(redirect_uri, state, issuer, answer)) from None
+    return AuthorizationRequest(
+        client, redirect_uri, state, asked.get("scope", ""), asked["code_challenge"]
+    )
+
+
+def _check(asked: Mapping[str, str]) -> None:
+    if asked.get("response_type") != "code":
+        raise Refused("unsupported_response_type", "Only response_type=code is supported.")
+    if asked.get("code_challenge_method") != "S256":
+        raise Refused("invalid_request", "PKCE is required, with code_challenge_method=S256.")
+    if not re.fullmatch(r"[A-Za-z0-9_-]{43}", asked.get("code_challenge", "")):
+        raise Refused("invalid_request", "code_challenge is not an S256 challenge.")
+    grants.asked_scopes(asked.get("scope", ""))
+
+
+def _location(redirect_uri: str, state: str | None, issuer: str, answer: Mapping[str, str]) -> str:
+    values = {**answer, **({} if state is None else {"state": state}), "iss": issuer}
+    return f"{redirect_uri}{'&' if '?' in redirect_uri else '?'}{urlencode(values)}"
+
+
+def normal_username(username: str) -> str:
+    """Fold what a phone keyboard changes: case, width, spaces around."""
+    return unicodedata.normalize("NFKC", username).strip().lower()
+
+
+async def check_password(tx: Tx, username: str, password: str) -> UUID | None:
+    """Return who signs in, or None: wrong, unknown, suspended and resting look alike.
+
+    Wrong passwords are counted; from the fifth in a row the account rests (TOK-10). The row is
+    locked meanwhile, so parallel guesses count one by one.
+    """
+    await tx.reach(grants.AT_THE_DOOR)
+    account = await tx.connection.fetchrow(
+        """SELECT staff_id, password_hash, failed_attempts,
+                  active AND (locked_until IS NULL OR locked_until <= $2) AS open
+           FROM staff_accounts WHERE username = $1 FOR UPDATE""",
+        normal_username(username),
+        tx.now,
+    )
+    is_open = account is not None and account["open"]
+    right = await passwords.matches(account["password_hash"] if is_open else None, password)
+    if not is_open:
+        return None
+    failures = 0 if right else account["failed_attempts"] + 1
+    pause = rules.pause_after(failures)
+    if not right or account["failed_attempts"]:
+        await tx.connection.execute(
+            "UPDATE staff_accounts SET failed_attempts = $2, locked_until = $3 WHERE staff_id = $1",
+            account["staff_id"],
+            failures,
+            tx.now + pause if pause else None,
+        )
+    staff_id: UUID = account["staff_id"]
+    return staff_id if right else None
+
+
+async def posts_of(tx: Tx, staff_id: UUID) -> list[queries.Holding]:
+    """List the posts a person may sign in to: those of roles a person can hold."""
+    held = await queries.holdings_today(tx, staff_id)
+    return [
+        post
+        for post in held
+        if post.role in roles.roles() and "staff" in roles.role(post.role).holders
+    ]
+
+
+async def grant_code(
+    tx: Tx, request: AuthorizationRequest, post: queries.Holding, origin: Origin
+) -> str:
+    """Begin the sign-in to one post and return the code the app exchanges for tokens."""
+    begun = SignIn(
+        id=new_id(),
+        staff_id=post.staff_id,
+        client_id=request.client.id,
+        holding_id=post.id,
+        scope=request.scope,
+        started_at=tx.now,
+        ends_at=tx.now + rules.sign_in_lasts(post.role),
+    )
+    tx.session.add(begun)
+    await tx.flush()
+    code = grants.opaque()
+    await tx.connection.execute(
+        "INSERT INTO authorization_codes"
+        " (code_hash, sign_in_id, redirect_uri, code_challenge, expires_at)"
+        " VALUES ($1, $2, $3, $4, $5)",
+        grants.hashed(code),
+        begun.id,
+        request.redirect_uri,
+        request.code_challenge,
+        tx.now + rules.CODE_LIVES,
+    )
+    actor = origin.actor(request.client, staff_id=post.staff_id, holding=post)
+    await audit.record(tx, actor, "signIn", subject=begun.id)
+    return code

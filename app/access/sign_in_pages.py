@@ -1,0 +1,167 @@
+"""The sign-in pages: Chinese and English, no script, sealed state, a strict policy (TOK-6)."""
+
+import base64
+import secrets
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+from uuid import UUID
+
+import orjson
+import yaml
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from app.core.crypto import DecryptionRefused, Keyring
+from app.core.problems import language_of
+
+LIVES_SECONDS = 900
+_PLACE = "oauth.sign_in"
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What a page must know when its form comes back. Sealed, and tied to the browser's cookie:
+    a form made for another browser is worth nothing here (login CSRF).
+    """
+
+    asked: dict[str, str]
+    language: str
+    expires_at: int
+    staff_id: UUID | None = None
+
+    def sealed(self, keyring: Keyring, cookie: str) -> str:
+        plain = {
+            "asked": self.asked,
+            "language": self.language,
+            "expires_at": self.expires_at,
+            "staff_id": str(self.staff_id) if self.staff_id else None,
+        }
+        return base64.urlsafe_b64encode(keyring.seal(_PLACE, cookie, orjson.dumps(plain))).decode()
+
+
+def read_flow(keyring: Keyring, cookie: str | None, sealed: str, *, instant: int) -> Flow | None:
+    """Open what `sealed` closed for the same cookie; None if it is not ours or too old."""
+    try:
+        opened = keyring.unseal_bytes(_PLACE, cookie or "", base64.urlsafe_b64decode(sealed))
+    except (DecryptionRefused, ValueError):
+        return None
+    plain = orjson.loads(opened)
+    if cookie is None or plain["expires_at"] <= instant:
+        return None
+    staff_id = UUID(plain["staff_id"]) if plain["staff_id"] else None
+    return Flow(plain["asked"], plain["language"], plain["expires_at"], staff_id)
+
+
+@cache
+def texts() -> dict[str, dict[str, str]]:
+    """All texts by language."""
+    raw = files("app.access").joinpath("pages/texts.yaml").read_text("utf-8")
+    found: dict[str, dict[str, str]] = yaml.safe_load(raw)
+    return found
+
+
+@cache
+def stylesheet() -> bytes:
+    return files("app.access").joinpath("pages/sign_in.css").read_bytes()
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=PackageLoader("app.access", "pages"), autoescape=True, undefined=StrictUndefined
+    )
+
+
+def chosen_language(request: Request) -> str:
+    """Choose by `lang`, else by the browser; Chinese unless English is preferred."""
+    asked = request.query_params.get("lang", "")
+    if asked in texts():
+        return asked
+    accepted = request.headers.get("accept-language", "zh")
+    return language_of(accepted) if accepted.strip() not in {"", "*"} else "zh"
+
+
+def render(
+    page: str,
+    language: str,
+    *,
+    status: int = 200,
+    asked: dict[str, str] | None = None,
+    error: str | None = None,
+    **values: Any,
+) -> Response:
+    """Render one page. `error` is the name of a text. With `asked` the language can be switched and
+    the form's answer may lead to the app's redirect URI, which the policy must allow.
+    """
+    t = texts()[language]
+    switch = None
+    if asked is not None:
+        other = "en" if language == "zh" else "zh"
+        switch = f"/oauth/authorize?{urlencode({**asked, 'lang': other})}"
+    body = (
+        _templates()
+        .get_template(page)
+        .render(t=t, error=t[error] if error else None, switch_url=switch, **values)
+    )
+    targets = f" {_source(asked['redirect_uri'])}" if asked else ""
+    return HTMLResponse(
+        body,
+        status_code=status,
+        headers={
+            "content-language": t["lang"],
+            "cache-control": "no-store",
+            "content-security-policy": (
+                f"default-src 'none'; style-src 'self'; form-action 'self'{targets};"
+                " base-uri 'none'; frame-ancestors 'none'"
+            ),
+            "referrer-policy": "no-referrer",
+            "vary": "accept-language",
+            "x-content-type-options": "nosniff",
+            "x-frame-options": "DENY",
+        },
+    )
+
+
+def stopped(language: str, what: str, *, status: int = 400) -> Response:
+    """Render a page that ends the sign-in and says why."""
+    heading = texts()[language][f"{what}_title"]
+    return render("stopped.html", language, status=status, error=what, heading=heading)
+
+
+def cookie_name(issuer: str) -> str:
+    secure = issuer.startswith("https://")
+    return "__Host-tonghu-sign-in" if secure else "tonghu-sign-in"
+
+
+def browser_cookie(request: Request, issuer: str) -> str | None:
+    """Read the value that ties forms to this browser."""
+    value = request.cookies.get(cookie_name(issuer))
+    return value if value and value.isascii() and len(value) <= 64 else None  # noqa: PLR2004
+
+
+def new_cookie() -> str:
+    return secrets.token_urlsafe(24)
+
+
+def set_cookie(response: Response, issuer: str, value: str) -> None:
+    """Give the browser its value: only for this host, for no script, not across sites."""
+    response.set_cookie(
+        cookie_name(issuer),
+        value,
+        max_age=LIVES_SECONDS,
+        path="/",
+        secure=issuer.startswith("https://"),
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def _source(redirect_uri: str) -> str:
+    parts = urlsplit(redirect_uri)
+    if parts.scheme in {"http", "https"}:
+        return f"{parts.scheme}://{parts.netloc}"
+    return f"{parts.scheme}:"

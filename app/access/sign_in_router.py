@@ -1,0 +1,170 @@
+"""The pages on which a person signs in (TOK-6). For browsers: in no API document."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from app.access import sign_in, sign_in_pages
+from app.access.forms import origin_of, read_form
+from app.access.oauth import Origin, Refused
+from app.access.oauth_documents import PUBLIC
+from app.access.queries import Holding
+from app.access.sign_in_pages import Flow
+from app.audit import operations as audit
+from app.core import routing
+from app.core.db import Transaction, Tx
+
+router = routing.router("Access")
+
+_NO_STORE = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
+
+
+@router.get(
+    "/oauth/authorize",
+    include_in_schema=False,
+    openapi_extra=PUBLIC,
+    response_class=HTMLResponse,
+    response_model=None,
+)
+async def show_sign_in(request: Request, tx: Transaction) -> Response:
+    """Show the sign-in form for an app's authorization request (RFC 6749 §4.1.1)."""
+    language = sign_in_pages.chosen_language(request)
+    pairs = [pair for pair in request.query_params.multi_items() if pair[0] in sign_in.PARAMETERS]
+    # A parameter given twice has no meaning: then nothing was asked for.
+    asked = dict(pairs) if len({name for name, _ in pairs}) == len(pairs) else {}
+    issuer: str = request.state.settings.tokens.issuer
+    try:
+        wanted = await sign_in.read_request(tx, asked, issuer=issuer)
+    except sign_in.RequestUntrusted:
+        return sign_in_pages.stopped(language, "untrusted")
+    except sign_in.RequestRefused as refused:
+        return RedirectResponse(refused.location, status_code=303, headers=_NO_STORE)
+    cookie = sign_in_pages.browser_cookie(request, issuer) or sign_in_pages.new_cookie()
+    expires_at = int(tx.now.timestamp()) + sign_in_pages.LIVES_SECONDS
+    flow = Flow(asked, language, expires_at).sealed(tx.keyring, cookie)
+    page = sign_in_pages.render(
+        "sign_in.html", language, asked=asked, app=wanted.client.name, flow=flow, username=""
+    )
+    sign_in_pages.set_cookie(page, issuer, cookie)
+    return page
+
+
+@router.post(
+    "/oauth/authorize",
+    include_in_schema=False,
+    openapi_extra=PUBLIC,
+    response_class=HTMLResponse,
+    response_model=None,
+)
+async def sign_in_to_app(request: Request, tx: Transaction) -> Response:
+    """Check the password, then the post, and send the browser back to the app with a code."""
+    issuer: str = request.state.settings.tokens.issuer
+    instant = int(tx.now.timestamp())
+    cookie = sign_in_pages.browser_cookie(request, issuer)
+    try:
+        form = await read_form(request)
+        flow = sign_in_pages.read_flow(tx.keyring, cookie, form.get("flow", ""), instant=instant)
+        if flow is None or cookie is None:
+            return sign_in_pages.stopped(sign_in_pages.chosen_language(request), "expired")
+        wanted = await sign_in.read_request(tx, flow.asked, issuer=issuer)
+    except (Refused, sign_in.RequestUntrusted):
+        return sign_in_pages.stopped(sign_in_pages.chosen_language(request), "untrusted")
+    except sign_in.RequestRefused as refused:
+        return RedirectResponse(refused.location, status_code=303, headers=_NO_STORE)
+    attempt = _Attempt(tx, wanted, flow, cookie, issuer, origin_of(request))
+    if flow.staff_id is None:
+        return await _by_password(attempt, form)
+    return await _by_post(attempt, form, flow.staff_id)
+
+
+@router.get(
+    "/oauth/sign-in.css",
+    include_in_schema=False,
+    openapi_extra=PUBLIC,
+    response_model=None,
+)
+async def read_sign_in_style() -> Response:
+    """Serve the pages' style from here: their networks may have nothing else."""
+    return Response(
+        sign_in_pages.stylesheet(),
+        media_type="text/css",
+        headers={"cache-control": "public, max-age=3600", "x-content-type-options": "nosniff"},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One form that came back, with everything it was checked against."""
+
+    tx: Tx
+    wanted: sign_in.AuthorizationRequest
+    flow: Flow
+    cookie: str
+    issuer: str
+    origin: Origin
+
+
+async def _by_password(attempt: _Attempt, form: Mapping[str, str]) -> Response:
+    tx, flow = attempt.tx, attempt.flow
+    username, password = form.get("username", ""), form.get("password", "")
+    staff_id = await sign_in.check_password(tx, username, password)
+    if staff_id is None:
+        await _record_refusal(attempt, "password")
+        return sign_in_pages.render(
+            "sign_in.html",
+            flow.language,
+            status=400,
+            asked=flow.asked,
+            error="wrong",
+            app=attempt.wanted.client.name,
+            flow=flow.sealed(tx.keyring, attempt.cookie),
+            username=username[:64],
+        )
+    posts = await sign_in.posts_of(tx, staff_id)
+    if not posts:
+        await _record_refusal(attempt, "no_post", staff_id)
+        return sign_in_pages.stopped(flow.language, "no_post")
+    if len(posts) == 1:
+        return await _back_to_app(attempt, posts[0])
+    return _choice(attempt, staff_id, posts)
+
+
+async def _by_post(attempt: _Attempt, form: Mapping[str, str], staff_id: UUID) -> Response:
+    posts = await sign_in.posts_of(attempt.tx, staff_id)
+    if not posts:
+        await _record_refusal(attempt, "no_post", staff_id)
+        return sign_in_pages.stopped(attempt.flow.language, "no_post")
+    for post in posts:
+        if str(post.id) == form.get("post"):
+            return await _back_to_app(attempt, post)
+    return _choice(attempt, staff_id, posts, error="choose_missing")
+
+
+def _choice(
+    attempt: _Attempt, staff_id: UUID, posts: list[Holding], error: str | None = None
+) -> Response:
+    flow = replace(attempt.flow, staff_id=staff_id)
+    return sign_in_pages.render(
+        "choose_post.html",
+        flow.language,
+        status=400 if error else 200,
+        asked=flow.asked,
+        error=error,
+        app=attempt.wanted.client.name,
+        flow=flow.sealed(attempt.tx.keyring, attempt.cookie),
+        posts=posts,
+    )
+
+
+async def _back_to_app(attempt: _Attempt, post: Holding) -> Response:
+    code = await sign_in.grant_code(attempt.tx, attempt.wanted, post, attempt.origin)
+    location = attempt.wanted.location(attempt.issuer, code=code)
+    return RedirectResponse(location, status_code=303, headers=_NO_STORE)
+
+
+async def _record_refusal(attempt: _Attempt, rule: str, staff_id: UUID | None = None) -> None:
+    actor = attempt.origin.actor(attempt.wanted.client, staff_id=staff_id)
+    await audit.record(attempt.tx, actor, "signIn", decision="denied", rule=rule)
