@@ -9,7 +9,7 @@ from sqlmodel import SQLModel
 
 from alembic import context
 from app import wiring
-from app.core import db
+from app.core import db, rls
 
 wiring.load()
 
@@ -44,6 +44,9 @@ def _migrate(connection: sa.Connection) -> None:
         _configure(connection=connection)
         with context.begin_transaction():
             context.run_migrations()
+        # /readyz, as the app role, compares this with the revision its program needs.
+        connection.exec_driver_sql(f"GRANT SELECT ON alembic_version TO {rls.APP_ROLE}")
+        connection.commit()
     finally:
         connection.rollback()
         connection.exec_driver_sql(_DONE)

@@ -3,17 +3,26 @@
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import Lifespan
 
 from app import wiring
 from app.access.tokens import TokenKeys, token_keys
-from app.api import answers, v1
-from app.core import startup
+from app.api import answers, docs, doors, openapi, v1
+from app.api.draining import drained_first
+from app.core import logs, startup
 from app.core.clock import Clock, utc_now
 from app.core.db import Database
-from app.core.settings import Settings
+from app.core.exchange import Exchange
+from app.core.hardening import Hardening, Limits
+from app.core.rate_limits import RateLimits
+from app.core.settings import Environment, Settings
+
+BATCHES = ("/v1/attendance-events",)
+"""Paths that take more than an ordinary body: a morning's absences of a large school (IN-1)."""
 
 
 class State(TypedDict):
@@ -21,6 +30,7 @@ class State(TypedDict):
 
     database: Database
     token_keys: TokenKeys
+    rate_limits: RateLimits
     settings: Settings
 
 
@@ -35,12 +45,20 @@ async def state(settings: Settings, database: Database) -> AsyncIterator[State]:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 50)
-    yield {"database": database, "token_keys": keys, "settings": settings}
+    yield {
+        "database": database,
+        "token_keys": keys,
+        "rate_limits": RateLimits(
+            per_second=settings.rate_limit.per_second, burst=settings.rate_limit.burst
+        ),
+        "settings": settings,
+    }
 
 
 def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> FastAPI:
     """Assemble the app. Settings come from the environment unless given."""
     chosen = settings or Settings()
+    logs.configure()
     wiring.load()
 
     @asynccontextmanager
@@ -50,17 +68,27 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> F
             startup.open_database(chosen, clock, addresses=addresses) as database,
             state(chosen, database) as shared,
         ):
-            yield shared
+            with drained_first(chosen.drain_seconds):
+                yield shared
 
-    return assemble(lifespan)
+    return assemble(chosen, lifespan)
 
 
-def assemble(lifespan: object) -> FastAPI:
-    """Put routers, problem handlers and middleware around a lifespan."""
+def document() -> dict[str, Any]:
+    """Return the OpenAPI document, without reaching for a database."""
+    wiring.load()
+    return openapi.document(assemble(Settings(), None))
+
+
+def assemble(settings: Settings, lifespan: Lifespan[FastAPI] | None) -> FastAPI:
+    """Put routers, problem handlers and middleware around a lifespan.
+
+    Raises UnguardedRoute if a route states neither a scope nor that it is public (AZ-1).
+    """
     app = FastAPI(
         title="Tonghu 童护",
-        version="1.0.0",
-        lifespan=lifespan,  # type: ignore[arg-type]
+        version=openapi.VERSION,
+        lifespan=lifespan,
         redirect_slashes=False,
         openapi_url=None,
         docs_url=None,
@@ -68,8 +96,44 @@ def assemble(lifespan: object) -> FastAPI:
         telemetry={"logs": False},
     )
     answers.install(app)
-    for router in v1.PUBLIC_ROUTERS:
+    public = [*v1.PUBLIC_ROUTERS, docs.router] if settings.serves_docs else v1.PUBLIC_ROUTERS
+    for router in public:
         app.include_router(router)
     for router in v1.ROUTERS:
         app.include_router(router, prefix="/v1")
+    doors.refuse_unguarded(app)
+    _surround(app, settings)
     return app
+
+
+def _surround(app: FastAPI, settings: Settings) -> None:
+    """Add middleware, innermost first."""
+    limits = Limits(
+        body_bytes=settings.max_body_bytes,
+        larger=dict.fromkeys(BATCHES, settings.max_batch_bytes),
+    )
+    app.add_middleware(Hardening, limits=limits)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
+            allow_headers=(
+                "authorization",
+                "content-type",
+                "idempotency-key",
+                "if-match",
+                "purpose-of-use",
+                "x-request-id",
+            ),
+            expose_headers=(
+                "etag",
+                "idempotency-replayed",
+                "location",
+                "ratelimit",
+                "ratelimit-policy",
+                "retry-after",
+                "x-request-id",
+            ),
+        )
+    app.add_middleware(Exchange, https_only=settings.environment is Environment.production)

@@ -20,6 +20,16 @@ from app.audit import operations as audit
 from app.core import idempotency
 from app.core.db import Transaction, Tx
 from app.core.problems import Problem
+from app.core.rate_limits import RateLimits
+
+_NEVER_LIMITED = frozenset(
+    {
+        Scope.police_reports_file,
+        Scope.police_reports_handle,
+        Scope.police_reports_receive,
+    }
+)
+"""A report of suspected harm is never told to wait (REL-12)."""
 
 _SCOPES = {str(scope): DESCRIPTIONS[scope] for scope in Scope}
 
@@ -32,7 +42,9 @@ oauth2 = OAuth2(
     ),
     auto_error=False,
     flows=OAuthFlows(
-        clientCredentials=OAuthFlowClientCredentials(tokenUrl="/oauth/token", scopes=_SCOPES),
+        clientCredentials=OAuthFlowClientCredentials(
+            tokenUrl="/oauth/token", refreshUrl="/oauth/token", scopes=_SCOPES
+        ),
         authorizationCode=OAuthFlowAuthorizationCode(
             authorizationUrl="/oauth/authorize",
             tokenUrl="/oauth/token",
@@ -102,6 +114,7 @@ async def authenticated(request: Request, tx: Transaction) -> Principal:
         request_id=request.scope.get("request_id", "-"),
         ip=request.client.host if request.client else None,
     )
+    request.scope["caller"] = principal
     _audit_denials(request, tx, principal)
     return principal
 
@@ -144,6 +157,10 @@ async def authorized(
     """Let the caller through if token and role grant the scope; hold the Idempotency-Key."""
     if not principal.scopes.issuperset(required.scopes):
         raise ScopeMissing(f"Needed: {', '.join(sorted(required.scopes))}.")
+    if not _NEVER_LIMITED.issuperset(required.scopes):
+        kind = "read" if request.method == "GET" else "write"
+        limits: RateLimits = request.state.rate_limits
+        request.scope["answer_headers"] = limits.spend(f"{principal.subject} {kind}", tx.now)
     if request.method != "GET":
         await idempotency.claim(
             tx, request, caller=principal.subject, operation=request.scope["route"].unique_id

@@ -1,13 +1,14 @@
 """Every failure leaves as an RFC 9457 problem that repeats nothing of the input (IN-4, IN-10)."""
 
-import structlog
+from http import HTTPStatus
+
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 
+from app.core.exchange import InternalError
 from app.core.problems import FieldError, Problem, response_to
-
-log = structlog.get_logger()
 
 _DETAILS = {
     "missing": "This is required.",
@@ -56,14 +57,6 @@ class MethodNotAllowed(Problem):
     title_zh = "该路径不支持此方法"
 
 
-class InternalError(Problem):
-    """A fault of ours. Nothing was stored; the log has the request id."""
-
-    status = 500
-    title = "Internal error; nothing was stored"
-    title_zh = "内部错误;没有保存任何内容"
-
-
 class BadRequest(Problem):
     """The request cannot be read."""
 
@@ -109,19 +102,22 @@ async def answer_http(request: Request, error: Exception) -> Response:
     """Answer what the framework raises itself: unknown path, wrong method."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = dict(getattr(error, "headers", None) or {})
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {"allow": _allowed(request)}
     kinds: dict[int, type[Problem]] = {404: NotFound, 405: MethodNotAllowed, 400: BadRequest}
     return response_to(request, kinds.get(status, InternalError)(headers=headers))
 
 
-async def answer_fault(request: Request, error: Exception) -> Response:
-    """Answer a fault of ours; the log gets its kind and place, never its text (IN-10)."""
-    log.error(
-        "fault",
-        kind=type(error).__name__,
-        sqlstate=getattr(error, "sqlstate", None),
-        request_id=request.scope.get("request_id"),
-    )
-    return response_to(request, InternalError())
+def _allowed(request: Request) -> str:
+    """List every method any operation on this path has (RFC 9110 §15.5.6, IN-5)."""
+    path = request.scope["path"]
+    methods: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        if route.path_regex.match(path):
+            methods |= route.methods or set()
+    if "GET" in methods:
+        methods.add("HEAD")
+    return ", ".join(sorted(methods))
 
 
 def install(app: FastAPI) -> None:
@@ -129,4 +125,3 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, answer_problem)
     app.add_exception_handler(RequestValidationError, answer_invalid)
     app.add_exception_handler(HTTPException, answer_http)
-    app.add_exception_handler(Exception, answer_fault)

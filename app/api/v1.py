@@ -2,12 +2,27 @@
 
 from fastapi import APIRouter
 
+from app.access.oauth_router import router as oauth
 from app.access.router import router as access
+from app.access.sign_in_router import router as sign_in
+from app.api.audit import router as audit
+from app.api.health import router as health
+from app.api.problem_pages import router as problem_pages
+from app.attendance.router import router as attendance
+from app.webhooks.router import router as webhooks
 
 ROUTERS: list[APIRouter] = [
     access,
+    audit,
+    webhooks,
+    attendance,
 ]
 """Under /v1."""
 
-PUBLIC_ROUTERS: list[APIRouter] = []
+PUBLIC_ROUTERS: list[APIRouter] = [
+    oauth,
+    sign_in,
+    health,
+    problem_pages,
+]
 """At the root: sign-in, discovery, probes."""

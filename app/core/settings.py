@@ -1,10 +1,11 @@
 """Settings, read once where a process is put together and passed down (never at import)."""
 
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, IPvAnyNetwork, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -51,6 +52,13 @@ class Webhooks(BaseModel):
     attempt_seconds: Annotated[float, Field(gt=0, le=60)] = 20.0
 
 
+class RateLimit(BaseModel):
+    """Token bucket per caller, for reads and for writes, in each web process (REL-12)."""
+
+    per_second: Annotated[float, Field(gt=0)] = 200.0
+    burst: Annotated[int, Field(ge=1)] = 2_000
+
+
 class Settings(BaseSettings):
     """All settings, from `TONGHU_…` variables; nested groups are split by `__`."""
 
@@ -71,6 +79,18 @@ class Settings(BaseSettings):
     docs_enabled: bool | None = None
     """Interactive docs; by default on everywhere but in production (IN-8)."""
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1_048_576
+    max_batch_bytes: Annotated[int, Field(ge=1024)] = 5_242_880
+    """For operations that take a batch of events."""
+    rate_limit: RateLimit = RateLimit()
+    drain_seconds: Annotated[float, Field(ge=0, le=25)] = 0.0
+    """How long to be "not ready" at SIGTERM before the door closes; for use behind a balancer."""
+    cors_origins: tuple[str, ...] = ()
+    """Origins of web apps that call the API from a browser; tokens only, never cookies."""
+    metrics_networks: tuple[IPvAnyNetwork, ...] = (
+        IPv4Network("127.0.0.0/8"),
+        IPv6Network("::1/128"),
+    )
+    """Who may read /metrics, by direct connection; for anyone else it does not exist."""
 
     @model_validator(mode="after")
     def _production_is_explicit(self) -> Self:

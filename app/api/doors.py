@@ -1,0 +1,57 @@
+"""Deny by default: every route names exactly one scope or stands on the public list (AZ-1)."""
+
+from collections.abc import Iterator
+
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import iter_route_contexts
+
+PUBLIC: frozenset[str] = frozenset(
+    {
+        "/.well-known/jwks.json",
+        "/.well-known/oauth-authorization-server",
+        "/docs",
+        "/docs/assets/{name}",
+        "/livez",
+        "/metrics",
+        "/oauth/authorize",
+        "/oauth/introspect",
+        "/oauth/revoke",
+        "/oauth/sign-in.css",
+        "/oauth/token",
+        "/openapi.json",
+        "/problems/{slug}",
+        "/readyz",
+    }
+)
+"""Paths anybody may reach. Sign-in endpoints authenticate clients by themselves (RFC 6749 §2.3);
+/metrics answers operator networks only."""
+
+
+class UnguardedRoute(Exception):
+    """A route says neither which scope it needs nor that it is public; the app does not start."""
+
+
+def scopes_of(dependant: Dependant) -> frozenset[str]:
+    """Collect the scopes an endpoint's parameters ask for."""
+    return frozenset(dependant.own_oauth_scopes or ()).union(
+        *map(scopes_of, dependant.dependencies)
+    )
+
+
+def routes(app: FastAPI) -> Iterator[tuple[str, frozenset[str], frozenset[str]]]:
+    """Yield (path, methods, scopes) of everything the app answers."""
+    for route in iter_route_contexts(app.routes):
+        dependant = getattr(route, "dependant", None)
+        scopes = scopes_of(dependant) if dependant else frozenset[str]()
+        yield route.path or "?", frozenset(route.methods or ()), scopes
+
+
+def refuse_unguarded(app: FastAPI) -> None:
+    """Raise UnguardedRoute unless every route has one scope, or none and is public."""
+    for path, methods, scopes in routes(app):
+        if len(scopes) != (0 if path in PUBLIC else 1):
+            raise UnguardedRoute(
+                f"{'/'.join(sorted(methods))} {path} names {len(scopes)} scopes:"
+                " name exactly one, or list the path in app.api.doors.PUBLIC"
+            )

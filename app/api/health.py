@@ -1,0 +1,91 @@
+"""Is it alive, is it ready, what does it count (REL-6, REL-7). Answers carry no detail."""
+
+import asyncio
+from collections.abc import Mapping
+from functools import cache
+from ipaddress import ip_address
+from typing import Any
+
+import asyncpg
+import structlog
+from fastapi import APIRouter, Depends, Request, Response
+
+from app.api.answers import NotFound
+from app.core import metrics, migrations, routing
+from app.core.db import Database, TemporarilyUnavailable
+from app.core.problems import Problem
+from app.core.settings import Settings
+
+log = structlog.get_logger("tonghu.health")
+
+DRAINING = asyncio.Event()
+"""Set when this process was told to stop: not ready any more, still answering (REL-6)."""
+
+_DATABASE_SECONDS = 2.0
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
+
+router = APIRouter(
+    include_in_schema=False, generate_unique_id_function=routing.operation_id, tags=["Running"]
+)
+
+
+class NotReady(Problem):
+    """The process cannot serve requests now. The log says why."""
+
+    status = 503
+    title = "Not ready"
+    title_zh = "服务尚未就绪"
+
+
+@router.get("/livez")
+async def livez() -> dict[str, str]:
+    """Answer as long as the process can answer at all."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz")
+async def readyz(request: Request) -> dict[str, str]:
+    """Answer if the database is reachable and of this version, and the keys are loaded."""
+    reason = "draining" if DRAINING.is_set() else await _unready(request.state)
+    if reason is not None:
+        log.warning("not ready", reason=reason)
+        raise NotReady(headers={"retry-after": "2"})
+    return {"status": "ready"}
+
+
+async def _unready(state: Any) -> str | None:
+    if not state.token_keys.private:
+        return "no signing key"
+    database: Database = state.database
+    try:
+        async with asyncio.timeout(_DATABASE_SECONDS), database.begin() as tx:
+            revision = await tx.connection.fetchval("SELECT version_num FROM alembic_version")
+    except (TemporarilyUnavailable, TimeoutError, OSError):
+        return "database away"
+    except asyncpg.PostgresError:
+        return "database not migrated"
+    return None if revision == newest_revision() else "database of another version"
+
+
+@cache
+def newest_revision() -> str | None:
+    """Return the schema revision this program needs; read from its files once."""
+    return migrations.head()
+
+
+def _may_scrape(request: Request) -> None:
+    settings: Settings = request.state.settings
+    headers: Mapping[str, str] = request.headers
+    direct = not any(name in headers for name in _FORWARDED)
+    try:
+        address = ip_address(request.client.host) if request.client else None
+    except ValueError:
+        address = None
+    if not (direct and address and any(address in net for net in settings.metrics_networks)):
+        raise NotFound
+
+
+@router.get("/metrics", dependencies=[Depends(_may_scrape)])
+async def read_metrics(request: Request) -> Response:
+    """Write the figures of this process for Prometheus."""
+    return Response(await metrics.render(request.state.database), media_type=metrics.MEDIA_TYPE)

@@ -1,0 +1,227 @@
+"""Finish the OpenAPI document FastAPI begins: what every operation shares, said once (D12).
+
+Only /v1 is described. Sign-in speaks OAuth 2.0 and describes itself by RFC 8414 metadata.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from app.access.deps import PurposeNotAllowed, ScopeMissing, Unauthenticated
+from app.api import callbacks, tags
+from app.api.answers import ParameterInvalid, ValidationFailed
+from app.api.schemas import tidy
+from app.core.db import TemporarilyUnavailable
+from app.core.exchange import InternalError
+from app.core.hardening import BodyTooLarge, BodyTooSlow, EncodingNotSupported, HeadersTooLarge
+from app.core.idempotency import IdempotencyKeyInvalid, IdempotencyKeyReused
+from app.core.paging import CursorInvalid
+from app.core.preconditions import PreconditionFailed, PreconditionRequired
+from app.core.problems import FieldError, Problem, ProblemDocument, documented
+from app.core.rate_limits import RateLimited
+from app.core.routing import MalformedRequest, UnsupportedMediaType
+
+Json = dict[str, Any]
+
+VERSION = "1.0.0"
+_DESCRIPTION = """\
+Tonghu 童护 keeps one file per child in need of care, gives every duty an owner and a deadline, \
+and delivers every mandatory report with proof.
+
+**Sign in** with OAuth 2.0 (`/.well-known/oauth-authorization-server`): machine clients by \
+`client_credentials` with `private_key_jwt`, staff apps by authorization code with PKCE. \
+**Say why**: operations on personal data need a `Purpose-Of-Use` header. **Retry safely**: send an \
+`Idempotency-Key` with every write. **Change safely**: send `If-Match` with the ETag you read. \
+**Errors** are RFC 9457 problems in Chinese or English by `Accept-Language`. A child outside the \
+caller's remit is answered exactly like one that does not exist.
+"""
+
+_ALWAYS = (
+    MalformedRequest,
+    ParameterInvalid,
+    Unauthenticated,
+    ScopeMissing,
+    RateLimited,
+    HeadersTooLarge,
+    InternalError,
+    TemporarilyUnavailable,
+)
+_WITH_BODY = (
+    BodyTooSlow,
+    BodyTooLarge,
+    UnsupportedMediaType,
+    EncodingNotSupported,
+    ValidationFailed,
+)
+_BY_PARAMETER: dict[str, tuple[type[Problem], ...]] = {
+    "idempotency-key": (IdempotencyKeyInvalid, IdempotencyKeyReused),
+    "purpose-of-use": (PurposeNotAllowed,),
+    "if-match": (PreconditionFailed, PreconditionRequired),
+    "cursor": (CursorInvalid,),
+}
+
+_TEXT = r"^[\x20-\x7e]+$"
+
+
+def _header(description: str, example: str) -> Json:
+    schema = {"type": "string", "maxLength": 500, "pattern": _TEXT}
+    return {"description": description, "schema": schema, "example": example}
+
+
+_HEADERS: dict[str, Json] = {
+    "RateLimit": _header("What is left of the share.", '"default";r=1999;t=1'),
+    "RateLimit-Policy": _header("The caller's share.", '"default";q=2000;w=10'),
+    "X-Request-Id": _header("Names this exchange in the operator's log.", "0199f0c2-8d2e-7000"),
+    "Access-Control-Allow-Origin": _header(
+        "The calling web app's origin, if the operator listed it.", "https://app.example"
+    ),
+    "Content-Language": _header("Language of the texts: zh or en.", "zh"),
+    "Retry-After": _header("Seconds to wait before trying again.", "2"),
+    "WWW-Authenticate": _header("How to authenticate (RFC 6750).", 'Bearer realm="tonghu"'),
+    "ETag": _header("The version answered; send it as If-Match with a change.", '"1"'),
+    "Idempotency-Replayed": _header("`true`: the answer of an earlier identical request.", "true"),
+}
+_EVERYWHERE = ("RateLimit", "RateLimit-Policy", "X-Request-Id", "Access-Control-Allow-Origin")
+_BY_STATUS = {"401": ("WWW-Authenticate",), "429": ("Retry-After",), "503": ("Retry-After",)}
+
+_IDEMPOTENCY_KEY = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 202,
+    "pattern": r'^("[\x20\x21\x23-\x5b\x5d-\x7e]{1,200}"|[!-~]{1,200})$',
+    "examples": ["5f7c1a52-6f0e-4d8e-9c3a-1b2c3d4e5f60"],
+}
+
+
+def document(app: FastAPI) -> Json:
+    """Return the finished OpenAPI 3.1 document of an assembled app."""
+    found: Json = get_openapi(
+        title="Tonghu 童护",
+        version=VERSION,
+        openapi_version="3.1.0",
+        summary="The API child-protection agencies in rural China build on.",
+        description=_DESCRIPTION,
+        routes=app.routes,
+        contact={"name": "Tonghu", "url": "https://tonghu.example/"},
+        license_info={"name": "Apache License 2.0", "identifier": "Apache-2.0"},
+        servers=[
+            {
+                "url": "/",
+                "description": "This server: production, sandbox or local.",
+                "x-internal": False,
+            }
+        ],
+    )
+    found["paths"] = {path: found["paths"][path] for path in found["paths"] if path[:4] == "/v1/"}
+    for method, operation in _operations(found):
+        _finish(method, operation)
+    components = found.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    for model in (ProblemDocument, FieldError):
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schema.pop("$defs", None)
+        schemas[model.__name__] = schema
+    found["webhooks"] = callbacks.webhooks(schemas)
+    found["tags"] = tags.used_in(found)
+    tidy(found)
+    used = {name for name in _HEADERS if f"#/components/headers/{name}'" in str(found)}
+    components["headers"] = {name: _HEADERS[name] for name in _HEADERS if name in used}
+    _hoist_responses(found)
+    return found
+
+
+def _operations(found: Json) -> Iterator[tuple[str, Json]]:
+    for methods in found["paths"].values():
+        yield from methods.items()
+
+
+def _finish(method: str, operation: Json) -> None:
+    text = operation.get("description", "").strip()
+    operation["summary"] = text.partition("\n")[0].rstrip(".")
+    operation["description"] = text
+    _finish_parameters(method, operation)
+    responses = operation["responses"]
+    if "HTTPValidationError" in str(responses.get("422")):
+        del responses["422"]
+    for status, response in documented(*_shared_problems(operation)).items():
+        _merge(responses.setdefault(str(status), response), response)
+    for status, response in responses.items():
+        headers = response.setdefault("headers", {})
+        names = [*_EVERYWHERE, *_BY_STATUS.get(status, ())]
+        if status >= "4":
+            names.append("Content-Language")
+        elif method != "get":
+            names.append("Idempotency-Replayed")
+        for name in names:
+            headers.setdefault(name, {"$ref": f"#/components/headers/{name}"})
+    operation["responses"] = dict(sorted(responses.items()))
+
+
+def _shared_problems(operation: Json) -> Iterator[type[Problem]]:
+    yield from _ALWAYS
+    if "requestBody" in operation:
+        yield from _WITH_BODY
+    for parameter in operation.get("parameters", ()):
+        yield from _BY_PARAMETER.get(parameter["name"].lower(), ())
+
+
+def _merge(response: Json, more: Json) -> None:
+    for media_type, content in more["content"].items():
+        examples = response.setdefault("content", {}).setdefault(media_type, dict(content))
+        examples.setdefault("examples", {}).update(content["examples"])
+    summaries = [
+        example["summary"]
+        for content in response["content"].values()
+        for example in content.get("examples", {}).values()
+    ]
+    response["description"] = " · ".join(dict.fromkeys(summaries))
+
+
+def _finish_parameters(method: str, operation: Json) -> None:
+    kept = []
+    for parameter in operation.pop("parameters", ()):
+        name = parameter["name"]
+        if parameter["in"] == "header":
+            parameter["name"] = "-".join(word.capitalize() for word in name.split("-"))
+        if name == "idempotency-key":
+            if method == "get":
+                continue
+            parameter["schema"] = _IDEMPOTENCY_KEY
+        if name == "if-match":
+            parameter["required"] = True
+        parameter["schema"] = _not_null(parameter["schema"])
+        parameter["schema"].pop("description", None)
+        kept.append(parameter)
+    if kept:
+        operation["parameters"] = kept
+
+
+def _not_null(schema: Json) -> Json:
+    """Drop the null a parameter left out would have in Python: on the wire there is none."""
+    choices = [choice for choice in schema.get("anyOf", ()) if choice != {"type": "null"}]
+    if len(choices) != 1:
+        return schema
+    rest = {name: value for name, value in schema.items() if name != "anyOf"}
+    return {**rest, **choices[0]}
+
+
+def _hoist_responses(found: Json) -> None:
+    """Say a failure many operations share once, in components/responses."""
+    seen: dict[str, list[tuple[Json, str]]] = {}
+    for _, operation in _operations(found):
+        for status, response in operation["responses"].items():
+            if status >= "4":
+                seen.setdefault(repr(response), []).append((operation["responses"], status))
+    shared: Json = {}
+    for places in seen.values():
+        holder, status = places[0]
+        content = next(iter(holder[status]["content"].values()))
+        name = f"{status}-{'-or-'.join(sorted(content['examples']))}"
+        shared[name] = holder[status]
+        for responses, key in places:
+            responses[key] = {"$ref": f"#/components/responses/{name}"}
+    found["components"]["responses"] = dict(sorted(shared.items()))

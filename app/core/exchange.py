@@ -1,0 +1,126 @@
+"""The outermost layer: one exchange gets an id, safe headers, a log line and a count (IN-8, IN-10).
+
+Pure ASGI. Whatever escapes everything below is answered here as a 500 problem. HEAD is answered
+like GET, without the body (IN-5). Neither paths nor query strings are logged: an operation's name
+says what was done, its ids stand in the audit.
+"""
+
+import re
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.core import metrics
+from app.core.ids import new_id
+from app.core.logs import place_of
+from app.core.problems import Problem, response_to
+
+log = structlog.get_logger("tonghu.http")
+
+_SAFE = (
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+_HTTPS_ONLY = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+_CALLER_GONE = 499
+"""Logged when the caller hung up before there was an answer."""
+_ID = re.compile(rb"[A-Za-z0-9_-]{8,64}")
+
+
+class InternalError(Problem):
+    """A fault of ours. Nothing was stored; the log has the request id."""
+
+    status = 500
+    title = "Internal error; nothing was stored"
+    title_zh = "内部错误;没有保存任何内容"
+
+
+class Exchange:
+    """ASGI middleware around everything else."""
+
+    def __init__(self, app: ASGIApp, *, https_only: bool = False) -> None:
+        self.app = app
+        self.headers = (*_SAFE, _HTTPS_ONLY) if https_only else _SAFE
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        inner = dict(scope) if scope["method"] == "HEAD" else scope
+        if inner is not scope:
+            inner["method"] = "GET"
+        request_id = inner["request_id"] = _request_id(scope)
+        status = 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                extra = (
+                    (b"x-request-id", request_id.encode()),
+                    *inner.get("answer_headers", ()),
+                )
+                message["headers"] = self._complete(message.get("headers", ()), extra)
+            elif inner is not scope:
+                if message.get("more_body"):
+                    return
+                message = {"type": "http.response.body", "body": b""}
+            await send(message)
+
+        try:
+            await self.app(inner, receive, answer)
+        except Exception as error:  # noqa: BLE001  the last line of defence
+            _log_fault(error, request_id)
+            if not status:
+                response = response_to(Request(inner), InternalError())
+                await response(inner, receive, answer)
+        finally:
+            _note(inner, status, time.perf_counter() - started)
+
+    def _complete(
+        self, given: Iterable[tuple[bytes, bytes]], extra: Iterable[tuple[bytes, bytes]]
+    ) -> list[tuple[bytes, bytes]]:
+        headers = list(given)
+        present = {name.lower() for name, _ in headers}
+        headers += [pair for pair in (*self.headers, *extra) if pair[0] not in present]
+        return headers
+
+
+def _note(scope: Scope, status: int, seconds: float) -> None:
+    operation = getattr(scope.get("route"), "unique_id", "-")
+    answered = status or _CALLER_GONE
+    metrics.note(operation, answered, seconds)
+    caller: Any = scope.get("caller")
+    log.info(
+        "request",
+        operation=operation,
+        status=answered,
+        ms=round(seconds * 1000, 1),
+        request_id=scope["request_id"],
+        client=str(caller.client_id) if caller else None,
+        agency=str(caller.agency_id) if caller else None,
+    )
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _ID.fullmatch(value):
+            return str(value.decode())
+    return str(new_id())
+
+
+def _log_fault(error: Exception, request_id: str) -> None:
+    log.error(
+        "fault",
+        error=type(error).__name__,
+        place=place_of(error),
+        sqlstate=getattr(error, "sqlstate", None),
+        request_id=request_id,
+    )

@@ -1,0 +1,70 @@
+"""Structured logs, one JSON object a line, with nothing of what people sent (IN-10).
+
+An exception is logged as its class and the place it was raised. Its message is left out: database
+errors quote rows, parsers quote input.
+"""
+
+import logging
+import sys
+import traceback
+from collections.abc import MutableMapping
+from typing import Any
+
+import orjson
+import structlog
+
+
+def place_of(error: BaseException) -> str:
+    """Name the last place in our own code an exception passed: `module.py:line function`."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return "-"
+    last = next((f for f in reversed(frames) if "/app/" in f.filename), frames[-1])
+    return f"{last.filename.rpartition('/app/')[2]}:{last.lineno} {last.name}"
+
+
+def without_messages(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Replace `exc_info` by the exception's class, SQLSTATE and place."""
+    info = entry.pop("exc_info", None)
+    if not info:
+        return entry
+    error = info if isinstance(info, BaseException) else None
+    if isinstance(info, tuple):
+        error = info[1]
+    elif error is None:
+        error = sys.exc_info()[1]
+    if error is not None:
+        entry["error"] = type(error).__name__
+        entry["place"] = place_of(error)
+        entry["sqlstate"] = getattr(error, "sqlstate", None)
+    return entry
+
+
+class _FromStandardLibrary(logging.Handler):
+    """Pass what libraries log on: logger, level and template only, never the arguments."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log = structlog.get_logger(record.name)
+        log.log(record.levelno, str(record.msg)[:200], exc_info=record.exc_info)
+
+
+def configure(*, level: int = logging.INFO) -> None:
+    """Set logging up for this process. Call it once, where the process is put together."""
+    structlog.configure(
+        processors=[
+            structlog.stdlib.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            without_messages,
+            structlog.processors.JSONRenderer(serializer=_dumps),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=lambda *_: structlog.BytesLogger(sys.stderr.buffer),
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [h for h in root.handlers if not isinstance(h, _FromStandardLibrary)]
+    root.addHandler(_FromStandardLibrary(logging.WARNING))
+
+
+def _dumps(entry: Any, **_: Any) -> bytes:
+    return orjson.dumps(entry, default=str)

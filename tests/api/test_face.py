@@ -1,0 +1,188 @@
+"""What every operation has in common, on the real app."""
+
+import httpx
+import pytest
+from starlette.routing import Route
+
+from app import main
+from app.api import doors, health
+from app.core.routing import router as a_router
+from app.core.settings import Settings
+from tests.access.factories import a_caller
+
+DIRECTOR = ("village_director", 120119101200)
+
+
+async def test_alive_without_a_database(app) -> None:
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+        answer = await http.get("/livez")
+    assert (answer.status_code, answer.json()) == (200, {"status": "alive"})
+
+
+async def test_a_wrong_method_hears_every_right_one(client) -> None:
+    answer = await client.put("/v1/me")
+    assert answer.status_code == 405
+    assert answer.json()["type"] == "/problems/method-not-allowed"
+    assert answer.headers["allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "TRACE", "CONNECT", "QUERY"])
+async def test_methods_nobody_offers(client, method: str) -> None:
+    assert (await client.request(method, "/v1/me")).status_code == 405
+
+
+async def test_a_trailing_slash_is_another_path(client) -> None:
+    answer = await client.get("/v1/me/")
+    assert answer.status_code == 404
+    assert "location" not in answer.headers
+
+
+async def test_refusals_come_before_authentication(client, queries) -> None:
+    queries.clear()
+    answer = await client.post("/v1/me", content=b"x" * 1_048_577)
+    assert answer.status_code == 413
+    assert len(queries) == 0
+
+
+async def test_answers_in_the_language_asked_for(client) -> None:
+    answer = await client.get("/v1/me", headers={"accept-language": "zh-CN,en;q=0.5"})
+    assert answer.headers["content-language"] == "zh"
+    assert answer.json()["title"] == "需要有效的访问令牌"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+
+
+async def test_head_reads_like_get(client, database, settings) -> None:
+    caller = await a_caller(database, settings, *DIRECTOR)
+    answer = await client.head("/v1/me", headers=caller.headers)
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+async def test_says_what_is_left_of_the_share(client, database, settings) -> None:
+    caller = await a_caller(database, settings, *DIRECTOR)
+    answer = await client.get("/v1/me", headers=caller.headers)
+    burst = settings.rate_limit.burst
+    assert answer.headers["ratelimit"].startswith(f'"default";r={burst - 1};')
+
+
+async def test_a_caller_over_its_share_waits(app, database, settings) -> None:
+    caller = await a_caller(database, settings, *DIRECTOR)
+    meagre = settings.model_copy(
+        update={"rate_limit": settings.rate_limit.model_copy(update={"burst": 1})}
+    )
+    async with main.state(meagre, database) as shared:
+
+        async def with_state(scope, receive, send):
+            scope["state"] = dict(shared)
+            await app(scope, receive, send)
+
+        transport = httpx.ASGITransport(with_state)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+            assert (await http.get("/v1/me", headers=caller.headers)).status_code == 200
+            answer = await http.get("/v1/me", headers=caller.headers)
+    assert answer.status_code == 429
+    assert answer.json()["type"] == "/problems/rate-limited"
+    assert answer.headers["retry-after"] == "1"
+
+
+async def test_every_problem_has_a_page(client) -> None:
+    answer = await client.get("/problems/scope-missing")
+    assert answer.status_code == 200
+    assert "该令牌无权执行此操作" in answer.text
+    assert (await client.get("/problems/no-such")).status_code == 404
+
+
+async def test_counts_by_operation_and_names_nobody(client, database, settings) -> None:
+    caller = await a_caller(database, settings, *DIRECTOR)
+    await client.get("/v1/me", headers=caller.headers)
+    answer = await client.get("/metrics")
+    assert answer.status_code == 200
+    assert 'tonghu_requests_total{operation="readMe",status="200"}' in answer.text
+    assert "tonghu_database_up 1.0" in answer.text
+    assert str(caller.subject_id) not in answer.text
+
+
+@pytest.mark.parametrize("header", ["x-forwarded-for", "forwarded", "x-real-ip"])
+async def test_figures_do_not_exist_for_strangers(client, header: str) -> None:
+    answer = await client.get("/metrics", headers={header: "127.0.0.1"})
+    assert answer.status_code == 404
+    assert answer.json()["type"] == "/problems/not-found"
+
+
+async def test_figures_do_not_exist_for_another_network(app, settings, database) -> None:
+    async with main.state(settings, database) as shared:
+
+        async def with_state(scope, receive, send):
+            scope["state"] = dict(shared)
+            await app(scope, receive, send)
+
+        transport = httpx.ASGITransport(with_state, client=("192.0.2.7", 4321))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+            assert (await http.get("/metrics")).status_code == 404
+
+
+async def test_ready_when_database_and_program_agree(client) -> None:
+    answer = await client.get("/readyz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
+
+
+async def test_not_ready_with_a_database_of_another_version(client, monkeypatch) -> None:
+    monkeypatch.setattr(health, "newest_revision", lambda: "next")
+    answer = await client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["type"] == "/problems/not-ready"
+    assert answer.json().keys() == {"type", "title", "status", "request_id"}
+
+
+async def test_not_ready_while_draining(client) -> None:
+    health.DRAINING.set()
+    try:
+        assert (await client.get("/readyz")).status_code == 503
+        assert (await client.get("/livez")).status_code == 200
+    finally:
+        health.DRAINING.clear()
+
+
+def test_does_not_start_with_a_route_that_names_no_scope(monkeypatch) -> None:
+    forgetful = a_router("Access")
+
+    @forgetful.get("/forgotten")
+    async def read_forgotten() -> None: ...
+
+    monkeypatch.setattr(main.v1, "ROUTERS", [forgetful])
+    with pytest.raises(doors.UnguardedRoute, match="/v1/forgotten"):
+        main.create_app(Settings(environment="test"))
+
+
+def test_does_not_start_with_a_public_route_that_is_not_listed(app) -> None:
+    other = main.assemble(Settings(environment="test"), None)
+    other.router.routes.append(Route("/other", lambda _: None))
+    with pytest.raises(doors.UnguardedRoute, match="/other"):
+        doors.refuse_unguarded(other)
+
+
+async def test_docs_are_off_in_production(keyring) -> None:
+    settings = Settings(
+        environment="production",
+        database={"url": "postgresql://nobody@127.0.0.1/none"},
+        keys=keyring.to_json(),
+        tokens={"issuer": "https://tonghu.example"},
+    )
+    transport = httpx.ASGITransport(main.assemble(settings, None))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+        assert (await http.get("/docs")).status_code == 404
+        assert (await http.get("/openapi.json")).status_code == 404
+        assert "strict-transport-security" in (await http.get("/livez")).headers
+
+
+async def test_a_listed_web_app_may_call_and_no_other() -> None:
+    settings = Settings(environment="test", cors_origins=("https://app.example",))
+    transport = httpx.ASGITransport(main.assemble(settings, None))
+    ask = {"access-control-request-method": "PATCH", "access-control-request-headers": "if-match"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+        mine = await http.options("/v1/me", headers={"origin": "https://app.example", **ask})
+        other = await http.options("/v1/me", headers={"origin": "https://evil.example", **ask})
+    assert mine.headers["access-control-allow-origin"] == "https://app.example"
+    assert "access-control-allow-credentials" not in mine.headers
+    assert "access-control-allow-origin" not in other.headers

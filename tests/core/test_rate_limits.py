@@ -1,0 +1,34 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.core.rate_limits import RateLimited, RateLimits
+
+NOON = datetime(2026, 3, 2, 4, tzinfo=UTC)
+
+
+def test_a_burst_is_allowed_then_refused_then_refills() -> None:
+    limits = RateLimits(per_second=2, burst=3)
+    assert dict(limits.spend("a", NOON))[b"ratelimit"] == b'"default";r=2;t=1'
+    limits.spend("a", NOON)
+    limits.spend("a", NOON)
+    with pytest.raises(RateLimited) as refused:
+        limits.spend("a", NOON)
+    assert refused.value.headers["retry-after"] == "1"
+    assert refused.value.headers["ratelimit-policy"] == '"default";q=3;w=2'
+    limits.spend("a", NOON + timedelta(seconds=0.5))
+
+
+def test_callers_do_not_share() -> None:
+    limits = RateLimits(per_second=0.001, burst=1)
+    limits.spend("a", NOON)
+    limits.spend("b", NOON)
+    with pytest.raises(RateLimited):
+        limits.spend("a", NOON)
+
+
+def test_a_clock_set_back_gives_nothing_away() -> None:
+    limits = RateLimits(per_second=1, burst=1)
+    limits.spend("a", NOON)
+    with pytest.raises(RateLimited):
+        limits.spend("a", NOON - timedelta(hours=1))
