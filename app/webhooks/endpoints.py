@@ -1,0 +1,182 @@
+"""Register, change and re-key the endpoints of one's own agency."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from app.access.principal import Principal
+from app.audit import operations as audit
+from app.core import settings as config
+from app.core.db import Tx
+from app.core.ids import new_id
+from app.core.preconditions import check_version
+from app.core.problems import FieldError, Problem
+from app.regions import rules as regions
+from app.webhooks import queries, rules, schemas, signing
+from app.webhooks.models import PREVIOUS_SECRET_PLACE, SECRET_PLACE, WebhookEndpoint
+
+
+class EndpointInvalid(Problem):
+    """The endpoint asks for what it may not have."""
+
+    status = 422
+    title = "The webhook endpoint cannot be registered like this"
+    title_zh = "推送地址不符合要求"
+
+
+class DeliveriesOpen(Problem):
+    """Mandatory deliveries are still under way."""
+
+    status = 409
+    title = "Mandatory deliveries to this endpoint are still open; close or receive them first"
+    title_zh = "该地址仍有未完成的强制推送,请先接收或关闭"
+
+
+async def register_endpoint(
+    tx: Tx, principal: Principal, new: schemas.EndpointCreate, *, settings: config.Webhooks
+) -> schemas.EndpointWithSecret:
+    """Register an endpoint and give out its secret, once (R11, R16).
+
+    Police endpoints are mandatory ones: reports must reach them (REP-07). Raises EndpointInvalid.
+    """
+    region_code = principal.region_code if new.region_code is None else int(new.region_code)
+    _refuse(
+        [
+            *_url_errors(new.url, settings),
+            *_type_errors(new.event_types, principal),
+            *_region_errors(region_code, principal),
+        ]
+    )
+    lo, hi = regions.subtree(region_code)
+    identity, secret = new_id(), signing.new_secret()
+    endpoint = WebhookEndpoint(
+        id=identity,
+        agency_id=principal.agency_id,
+        url=new.url,
+        description=new.description,
+        event_types=new.event_types,
+        mandatory=principal.agency_kind == "police",
+        relation=principal.role.relation,
+        region_code=region_code,
+        region_lo=lo,
+        region_hi=hi,
+        secret_sealed=tx.keyring.seal(SECRET_PLACE, identity, secret),
+        created_at=tx.now,
+        updated_at=tx.now,
+    )
+    tx.session.add(endpoint)
+    await tx.flush()
+    await audit.record(tx, principal.actor, "registerWebhookEndpoint", subject=identity)
+    return _with_secret(endpoint, secret)
+
+
+async def change_endpoint(
+    tx: Tx,
+    principal: Principal,
+    endpoint: WebhookEndpoint,
+    change: schemas.EndpointChange,
+    *,
+    if_match: int,
+    settings: config.Webhooks,
+) -> schemas.Endpoint:
+    """Change a locked endpoint.
+
+    Raises PreconditionFailed, EndpointInvalid, DeliveriesOpen when mandatory deliveries are open.
+    """
+    check_version(endpoint.version, if_match)
+    _refuse(
+        [
+            *(_url_errors(change.url, settings) if change.url is not None else ()),
+            *(_type_errors(change.event_types, principal) if change.event_types else ()),
+        ]
+    )
+    if change.active is False and await queries.has_open_mandatory(tx, endpoint.id):
+        raise DeliveriesOpen
+    for name, value in change.model_dump(exclude_none=True).items():
+        setattr(endpoint, name, value)
+    _touch(tx, endpoint)
+    await tx.flush()
+    await audit.record(tx, principal.actor, "changeWebhookEndpoint", subject=endpoint.id)
+    return queries.as_endpoint(endpoint)
+
+
+async def rotate_secret(
+    tx: Tx,
+    principal: Principal,
+    endpoint: WebhookEndpoint,
+    rotation: schemas.SecretRotation,
+    *,
+    if_match: int,
+) -> schemas.EndpointWithSecret:
+    """Give a locked endpoint a new secret; the old one signs beside it for a while (R16).
+
+    Raises PreconditionFailed.
+    """
+    check_version(endpoint.version, if_match)
+    old = tx.keyring.unseal_bytes(SECRET_PLACE, endpoint.id, endpoint.secret_sealed)
+    secret = signing.new_secret()
+    endpoint.secret_sealed = tx.keyring.seal(SECRET_PLACE, endpoint.id, secret)
+    endpoint.previous_secret_sealed = endpoint.previous_secret_until = None
+    if rotation.overlap_hours:
+        endpoint.previous_secret_sealed = tx.keyring.seal(PREVIOUS_SECRET_PLACE, endpoint.id, old)
+        endpoint.previous_secret_until = tx.now + timedelta(hours=rotation.overlap_hours)
+    _touch(tx, endpoint)
+    await tx.flush()
+    await audit.record(tx, principal.actor, "rotateWebhookSecret", subject=endpoint.id)
+    return _with_secret(endpoint, secret)
+
+
+def _touch(tx: Tx, endpoint: WebhookEndpoint) -> None:
+    endpoint.version += 1
+    endpoint.updated_at = tx.now
+
+
+def _with_secret(endpoint: WebhookEndpoint, secret: bytes) -> schemas.EndpointWithSecret:
+    return schemas.EndpointWithSecret(
+        **queries.as_endpoint(endpoint).model_dump(), secret=signing.secret_text(secret)
+    )
+
+
+def _refuse(errors: Sequence[FieldError]) -> None:
+    if errors:
+        raise EndpointInvalid(errors=errors)
+
+
+def _url_errors(url: str, settings: config.Webhooks) -> list[FieldError]:
+    if rules.url_allowed(
+        url,
+        allow_http=settings.allow_http,
+        ports=settings.allowed_ports,
+        allowed=rules.networks(settings.allowed_networks),
+    ):
+        return []
+    # One text for every reason: the answer is no map of our networks.
+    return [FieldError(pointer="#/url", code="address_not_allowed", detail="Address not allowed.")]
+
+
+def _type_errors(event_types: Sequence[str], principal: Principal) -> list[FieldError]:
+    """Who may not read a package's resources is not told of its events either (AZ-1)."""
+    return [
+        FieldError(
+            pointer=f"#/event_types/{index}",
+            code="event_type_not_granted",
+            detail="Your role does not read what these events are about.",
+        )
+        for index, wanted in enumerate(event_types)
+        if f"{wanted.partition('.')[0]}:read" not in principal.role.scopes
+    ]
+
+
+def _region_errors(region_code: int, principal: Principal) -> list[FieldError]:
+    try:
+        lo, hi = regions.subtree(region_code)
+    except regions.BadRegionCode:
+        lo, hi = -1, -1
+    if principal.region_lo <= lo and hi <= principal.region_hi:
+        return []
+    return [
+        FieldError(
+            pointer="#/region_code",
+            code="region_outside_remit",
+            detail="The region does not lie in your remit.",
+        )
+    ]

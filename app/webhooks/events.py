@@ -1,0 +1,30 @@
+"""What the deliveries themselves announce. Higher features answer: the police report, duties."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from pydantic import Field
+
+from app.core.events import Event
+
+
+class DeliverySucceeded(Event):
+    """A mandatory delivery was answered 2xx for the first time. `subject_id`: the event's own."""
+
+    wire_name: ClassVar[str] = "webhooks.delivery_succeeded"
+
+    delivery_id: UUID = Field(description="The delivery.")
+    source_event_id: UUID = Field(description="The event that was delivered.")
+    source_wire_name: str = Field(description="What kind of event was delivered.")
+    agency_id: UUID = Field(description="The agency whose endpoint received it.")
+
+
+class DeliveryOverdue(Event):
+    """A mandatory delivery is undelivered a quarter of an hour after it was queued: tell people."""
+
+    wire_name: ClassVar[str] = "webhooks.delivery_overdue"
+
+    delivery_id: UUID = Field(description="The delivery.")
+    source_event_id: UUID = Field(description="The event not yet delivered.")
+    source_wire_name: str = Field(description="What kind of event is not yet delivered.")
+    agency_id: UUID = Field(description="The agency whose endpoint does not take it.")

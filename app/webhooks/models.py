@@ -1,0 +1,174 @@
+"""Who is told by webhook, what is on its way to them, and every attempt made."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlmodel import Field, SQLModel
+
+from app.core import rls
+from app.core.columns import Instant
+from app.core.ids import new_id
+
+SECRET_PLACE = "webhook_endpoints.secret_sealed"  # noqa: S105  a column's name, as crypto wants it
+PREVIOUS_SECRET_PLACE = "webhook_endpoints.previous_secret_sealed"  # noqa: S105  the same
+RESPONSE_PLACE = "webhook_attempts.response_sealed"
+
+_OPEN = text("state IN ('pending', 'leased')")
+_OWN = f"agency_id = {rls.AGENCY} OR {rls.CALLER} = 'system'"
+
+
+class WebhookEndpoint(SQLModel, table=True):
+    """Where an agency wants to be told, and of what.
+
+    `event_types` holds wire names and `package.*`. `mandatory`: the agency must be told (the
+    police); such an endpoint is never switched off with deliveries open. `relation` is that of the
+    registering role: it limits which events are fanned out (`operations.fan_out`).
+    """
+
+    __tablename__ = "webhook_endpoints"
+    __table_args__: Any = (
+        CheckConstraint("relation IN ('region', 'enrolled', 'none')", name="relation"),
+        CheckConstraint(
+            "(previous_secret_sealed IS NULL) = (previous_secret_until IS NULL)", name="rotation"
+        ),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    agency_id: UUID = Field(foreign_key="agencies.id", index=True)
+    url: str
+    description: str
+    event_types: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    mandatory: bool
+    relation: str
+    region_code: int = Field(sa_type=BigInteger)
+    region_lo: int = Field(sa_type=BigInteger)
+    region_hi: int = Field(sa_type=BigInteger)
+    secret_sealed: bytes
+    previous_secret_sealed: bytes | None = None
+    previous_secret_until: datetime | None = Field(default=None, sa_type=Instant)
+    last_sequence: int = Field(default=0, sa_type=BigInteger)
+    """The sequence given to the latest delivery; handing one out locks the endpoint's row."""
+    active: bool = True
+    version: int = 1
+    created_at: datetime = Field(sa_type=Instant)
+    updated_at: datetime = Field(sa_type=Instant)
+
+
+class WebhookDelivery(SQLModel, table=True):
+    """One event on its way to one endpoint.
+
+    `delivery_class`: `M` mandatory, tried without end; `S` subscriber, tried by a finite schedule.
+
+    `state`: `pending` waits for `next_at`; `leased` a worker is sending it, and `next_at` is when
+    the lease runs out; `succeeded` was answered 2xx; `exhausted` the schedule of S ended; `closed`
+    a named person ended M.
+
+    `replays_due`: sends asked for by hand and not begun. `replayed_after`: attempts made before the
+    last replay, so that the schedule starts afresh.
+    """
+
+    __tablename__ = "webhook_deliveries"
+    __table_args__: Any = (
+        CheckConstraint("delivery_class IN ('M', 'S')", name="delivery_class"),
+        CheckConstraint(
+            "state IN ('pending', 'leased', 'succeeded', 'exhausted', 'closed')", name="state"
+        ),
+        CheckConstraint("(state = 'leased') = (lease IS NOT NULL)", name="lease"),
+        CheckConstraint(
+            "(closed_at IS NULL) = (closed_by IS NULL)"
+            " AND (state <> 'closed' OR closed_at IS NOT NULL)",
+            name="closed",
+        ),
+        UniqueConstraint("event_id", "endpoint_id"),
+        Index(
+            "ix_webhook_deliveries_due",
+            "endpoint_id",
+            "delivery_class",
+            "next_at",
+            postgresql_where=_OPEN,
+        ),
+        Index(
+            "ix_webhook_deliveries_order",
+            "endpoint_id",
+            "ordering_key",
+            "sequence",
+            postgresql_where=_OPEN,
+        ),
+        Index(
+            "ix_webhook_deliveries_leased",
+            "endpoint_id",
+            postgresql_where=text("state = 'leased'"),
+        ),
+        Index(
+            "ix_webhook_deliveries_overdue",
+            "created_at",
+            postgresql_where=text(
+                "delivery_class = 'M' AND delivered_at IS NULL AND overdue_announced_at IS NULL"
+            ),
+        ),
+        Index("ix_webhook_deliveries_agency_id_id", "agency_id", "id"),
+        Index("ix_webhook_deliveries_endpoint_id_id", "endpoint_id", "id"),
+        # Each attempt updates the row: leave room for it on the page.
+        {"postgresql_with": {"fillfactor": "80"}},
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    webhook_id: str = Field(unique=True)
+    endpoint_id: UUID = Field(foreign_key="webhook_endpoints.id")
+    agency_id: UUID = Field(foreign_key="agencies.id")
+    event_id: UUID
+    wire_name: str
+    ordering_key: UUID
+    region_code: int = Field(sa_type=BigInteger)
+    home_county: int = Field(sa_type=BigInteger)
+    sequence: int = Field(sa_type=BigInteger)
+    body: bytes
+    delivery_class: str
+    state: str
+    attempts: int = 0
+    replays_due: int = 0
+    replayed_after: int = 0
+    next_at: datetime = Field(sa_type=Instant)
+    lease: UUID | None = None
+    created_at: datetime = Field(sa_type=Instant)
+    delivered_at: datetime | None = Field(default=None, sa_type=Instant)
+    overdue_announced_at: datetime | None = Field(default=None, sa_type=Instant)
+    closed_at: datetime | None = Field(default=None, sa_type=Instant)
+    closed_by: UUID | None = Field(default=None, foreign_key="staff.id")
+    closed_because: str | None = None
+
+
+class WebhookAttempt(SQLModel, table=True):
+    """One attempt to deliver, never changed afterwards.
+
+    A number without a row is an attempt whose worker died before it could say how it went.
+    `error` is a code; the answer's first 16 KiB are encrypted, a receiver may repeat anything.
+    """
+
+    __tablename__ = "webhook_attempts"
+    __table_args__: Any = (
+        CheckConstraint("trigger IN ('auto', 'manual')", name="trigger"),
+        UniqueConstraint("delivery_id", "number"),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    delivery_id: UUID = Field(foreign_key="webhook_deliveries.id")
+    agency_id: UUID = Field(foreign_key="agencies.id")
+    number: int
+    trigger: str
+    started_at: datetime = Field(sa_type=Instant)
+    duration_ms: int
+    address: str | None = None
+    status: int | None = None
+    error: str | None = None
+    response_sealed: bytes | None = None
+    response_truncated: bool
+    key_ids: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+
+
+rls.protect("webhook_endpoints", using=_OWN, privileges="SELECT, INSERT, UPDATE")
+rls.protect("webhook_deliveries", using=_OWN, privileges="SELECT, INSERT, UPDATE")
+rls.protect("webhook_attempts", using=_OWN, privileges="SELECT, INSERT")

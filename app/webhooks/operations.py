@@ -1,0 +1,278 @@
+"""Queue deliveries in the transaction that made them due; send again or close them by hand."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from app.access.principal import Principal
+from app.audit import operations as audit
+from app.core.db import Tx
+from app.core.events import Event, publish
+from app.core.ids import new_id
+from app.core.problems import Problem
+from app.core.wire import region_text
+from app.webhooks import events, queries, rules, schemas, signing
+
+CHANNEL: Final = "tonghu_deliveries"
+"""NOTIFY channel the senders listen on."""
+
+_MANDATORY_BYTES: Final = 20_000
+_ANY_BYTES: Final = 256 * 1024
+
+
+class DeliveryNotOpen(Problem):
+    """Only a mandatory delivery that is still being tried can be closed."""
+
+    status = 409
+    title = "This delivery is not a mandatory one that is still being tried"
+    title_zh = "该推送不是仍在重试的强制推送,不能关闭"
+
+
+class PersonRequired(Problem):
+    """A machine cannot take this decision."""
+
+    status = 403
+    title = "Only a named person may close a mandatory delivery"
+    title_zh = "强制推送只能由具名人员关闭"
+
+
+class PayloadTooLarge(Exception):
+    """The payload is larger than webhooks may be (R5): a fault of the feature that queued it."""
+
+
+# Counting the sequence up locks the endpoint's row: sequences become visible in their own order,
+# and an endpoint cannot be switched off meanwhile.
+_NUMBER_MANDATORY = """
+WITH chosen AS (
+    SELECT id FROM webhook_endpoints
+    WHERE agency_id = $1 AND active AND event_types && $2::text[]
+    ORDER BY id FOR UPDATE
+)
+UPDATE webhook_endpoints e SET last_sequence = e.last_sequence + 1
+FROM chosen WHERE e.id = chosen.id
+RETURNING e.id, e.agency_id, e.last_sequence
+"""
+
+# A role bound to its own pupils hears only of events that name its school, one without children's
+# files only of those that name its agency: closed unless the event says otherwise (AZ-3).
+_NUMBER_SUBSCRIBERS = """
+WITH chosen AS (
+    SELECT e.id, v.id AS event_id, v.wire_name, v.subject_id, v.region_code, v.home_county,
+           v.data::text AS data, v.occurred_at
+    FROM events v
+    JOIN webhook_endpoints e
+      ON e.active AND v.region_code >= e.region_lo AND v.region_code < e.region_hi
+     AND e.event_types && ARRAY[v.wire_name::text, split_part(v.wire_name, '.', 1) || '.*']
+     AND CASE e.relation WHEN 'region' THEN true
+                         WHEN 'enrolled' THEN v.data ->> 'school_id' = e.agency_id::text
+                         ELSE v.data ->> 'agency_id' = e.agency_id::text END
+    WHERE v.id = $1
+      AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d
+                      WHERE d.event_id = v.id AND d.endpoint_id = e.id)
+    ORDER BY e.id FOR UPDATE OF e
+)
+UPDATE webhook_endpoints e SET last_sequence = e.last_sequence + 1
+FROM chosen WHERE e.id = chosen.id
+RETURNING e.id, e.agency_id, e.last_sequence, chosen.event_id, chosen.wire_name,
+          chosen.subject_id, chosen.region_code, chosen.home_county, chosen.data,
+          chosen.occurred_at
+"""
+
+_QUEUE = """
+WITH added AS (
+    INSERT INTO webhook_deliveries
+        (id, webhook_id, endpoint_id, agency_id, sequence, body, event_id, wire_name, ordering_key,
+         region_code, home_county, delivery_class, state, attempts, replays_due, replayed_after,
+         next_at, created_at)
+    SELECT each.id, each.webhook_id, each.endpoint_id, each.agency_id, each.sequence, each.body,
+           $7, $8, $9, $10, $11, $12, 'pending', 0, 0, 0, $13, $13
+    FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::bigint[], $6::bytea[])
+      AS each (id, webhook_id, endpoint_id, agency_id, sequence, body)
+)
+SELECT pg_notify($14, '')
+"""
+
+
+async def queue_mandatory(
+    tx: Tx, event: Event, *, agency_id: UUID, data: dict[str, Any]
+) -> list[UUID]:
+    """Queue a mandatory delivery to every endpoint of an agency that takes the event (R1, REP-07).
+
+    `data`: a thin payload, ids and codes only; `event_id` and `sequence` are added. Returns the
+    deliveries' ids; none means the agency has no endpoint for it, and the caller must see to it
+    that people tell people. Raises PayloadTooLarge above 20 kB.
+    """
+    async with _as_system(tx):
+        numbered = await tx.connection.fetch(
+            _NUMBER_MANDATORY, agency_id, [event.wire_name, _package(event.wire_name) + ".*"]
+        )
+        bodies = [
+            _body(
+                event.wire_name,
+                tx.now,
+                {**data, "event_id": event.event_id, "sequence": row["last_sequence"]},
+                limit=_MANDATORY_BYTES,
+            )
+            for row in numbered
+        ]
+        about = (event.event_id, event.wire_name, event.subject_id)
+        where = (event.region_code, event.home_county)
+        return await _queue(tx, numbered, bodies, *about, *where, "M")
+
+
+async def fan_out(tx: Tx, event_id: UUID) -> None:
+    """Queue an event to every subscriber that may hear of it and was not told directly.
+
+    May hear: the event's region lies in the endpoint's; and, unless the endpoint's role works on
+    regions, the event's data names its school (`school_id`) or agency (`agency_id`).
+    """
+    numbered = await tx.connection.fetch(_NUMBER_SUBSCRIBERS, event_id)
+    if not numbered:
+        return
+    event = numbered[0]
+    facts = {
+        **orjson.loads(event["data"]),
+        "region_code": region_text(event["region_code"]),
+        "home_county": region_text(event["home_county"]),
+        "event_id": event_id,
+    }
+    bodies = [
+        _body(
+            event["wire_name"],
+            event["occurred_at"],
+            {**facts, "sequence": row["last_sequence"]},
+            limit=_ANY_BYTES,
+        )
+        for row in numbered
+    ]
+    about = (event_id, event["wire_name"], event["subject_id"])
+    where = (event["region_code"], event["home_county"])
+    await _queue(tx, numbered, bodies, *about, *where, "S")
+
+
+async def _queue(
+    tx: Tx, numbered: Sequence[Any], bodies: Sequence[bytes], *facts: object
+) -> list[UUID]:
+    ids = [new_id() for _ in numbered]
+    if ids:
+        await tx.connection.execute(
+            _QUEUE,
+            ids,
+            [signing.new_webhook_id() for _ in ids],
+            [row["id"] for row in numbered],
+            [row["agency_id"] for row in numbered],
+            [row["last_sequence"] for row in numbered],
+            bodies,
+            *facts,
+            tx.now,
+            CHANNEL,
+        )
+    return ids
+
+
+@asynccontextmanager
+async def _as_system(tx: Tx) -> AsyncIterator[None]:
+    """Hand something over to another agency, whose rows the caller may not see."""
+    caller = await tx.connection.fetchval(
+        "WITH before AS MATERIALIZED (SELECT current_setting('tonghu.caller', true) AS caller)"
+        " SELECT caller, set_config('tonghu.caller', 'system', true) FROM before"
+    )
+    yield  # on an exception the whole transaction goes, and the setting with it
+    await tx.connection.execute("SELECT set_config('tonghu.caller', $1, true)", caller or "")
+
+
+def _body(wire_name: str, at: datetime, data: dict[str, Any], *, limit: int) -> bytes:
+    """Render the payload, once: the bytes stored are the bytes signed and sent (R3, R5)."""
+    body = orjson.dumps(
+        {
+            "type": wire_name,
+            "timestamp": at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "data": data,
+        }
+    )
+    if len(body) > limit:
+        raise PayloadTooLarge(wire_name)
+    return body
+
+
+def _package(wire_name: str) -> str:
+    return wire_name.partition(".")[0]
+
+
+async def replay_delivery(
+    tx: Tx, principal: Principal, delivery: schemas.Delivery
+) -> schemas.Delivery:
+    """Send a delivery again, whatever its state; each call is one more send (R18)."""
+    row = await tx.connection.fetchrow(
+        """WITH again AS (
+               UPDATE webhook_deliveries
+               SET replays_due = replays_due + 1,
+                   state = CASE state WHEN 'leased' THEN 'leased' ELSE 'pending' END,
+                   next_at = CASE state WHEN 'leased' THEN next_at ELSE $2 END,
+                   replayed_after = attempts
+               WHERE id = $1 RETURNING *
+           )
+           SELECT *, pg_notify($3, '') FROM again""",
+        delivery.id,
+        tx.now,
+        CHANNEL,
+    )
+    await audit.record(tx, principal.actor, "replayWebhookDelivery", subject=delivery.id)
+    return queries.as_delivery(row)
+
+
+async def close_delivery(
+    tx: Tx, principal: Principal, delivery: schemas.Delivery, closure: schemas.Closure
+) -> schemas.Delivery:
+    """End a mandatory delivery undelivered, in a person's name (R6).
+
+    Raises PersonRequired, DeliveryNotOpen.
+    """
+    if principal.staff_id is None:
+        raise PersonRequired
+    row = await tx.connection.fetchrow(
+        """UPDATE webhook_deliveries
+           SET state = 'closed', lease = NULL, replays_due = 0,
+               closed_at = $2, closed_by = $3, closed_because = $4
+           WHERE id = $1 AND delivery_class = 'M' AND state IN ('pending', 'leased')
+           RETURNING *""",
+        delivery.id,
+        tx.now,
+        principal.staff_id,
+        closure.reason,
+    )
+    if row is None:
+        raise DeliveryNotOpen
+    await audit.record(tx, principal.actor, "closeWebhookDelivery", subject=delivery.id)
+    return queries.as_delivery(row)
+
+
+async def announce_overdue(tx: Tx) -> None:
+    """Announce, once each, the mandatory deliveries undelivered past their time (R6, REP-07)."""
+    overdue = await tx.connection.fetch(
+        """UPDATE webhook_deliveries SET overdue_announced_at = $1
+           WHERE delivery_class = 'M' AND delivered_at IS NULL AND overdue_announced_at IS NULL
+             AND created_at <= $2 AND state IN ('pending', 'leased')
+           RETURNING id, event_id, wire_name, ordering_key, agency_id, region_code, home_county""",
+        tx.now,
+        tx.now - rules.OVERDUE_AFTER,
+    )
+    await publish(
+        tx,
+        *(
+            events.DeliveryOverdue(
+                subject_id=row["ordering_key"],
+                region_code=row["region_code"],
+                home_county=row["home_county"],
+                delivery_id=row["id"],
+                source_event_id=row["event_id"],
+                source_wire_name=row["wire_name"],
+                agency_id=row["agency_id"],
+            )
+            for row in overdue
+        ),
+    )

@@ -1,0 +1,221 @@
+"""What travels on the wire about endpoints and deliveries."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt
+from pydantic_core import PydanticCustomError
+
+from app.core.wire import INPUT, Line, RegionCode, Version
+
+State = Literal["pending", "leased", "succeeded", "exhausted", "closed"]
+
+
+def _distinct(values: list[str]) -> list[str]:
+    if len(set(values)) != len(values):
+        raise PydanticCustomError("items_repeated", "An item is repeated.")
+    return values
+
+
+EventType = Annotated[
+    str,
+    Field(
+        max_length=80,
+        pattern=r"^[a-z_]+\.(?:[a-z_]+|\*)$",
+        description="A wire name, or `package.*` for all events of a package.",
+        examples=["police_reports.report_filed"],
+    ),
+]
+EventTypes = Annotated[
+    list[EventType],
+    Field(min_length=1, max_length=50, description="The events the endpoint takes."),
+    AfterValidator(_distinct),
+]
+Url = Annotated[
+    str,
+    Field(
+        min_length=8,
+        max_length=2000,
+        pattern=r"^https?://[!-~]+$",
+        description="Where to deliver: https, a public host name, a permitted port.",
+        examples=["https://receiver.example.org/tonghu"],
+    ),
+]
+Description = Annotated[
+    Line, Field(description="What the endpoint is for.", examples=["Case system, reports"])
+]
+
+
+class EndpointCreate(BaseModel):
+    """An endpoint to be registered for the caller's own agency."""
+
+    model_config = INPUT
+
+    url: Url
+    description: Description
+    event_types: EventTypes
+    region_code: Annotated[
+        RegionCode | None,
+        Field(description="Take events of this region only; by default the caller's whole remit."),
+    ] = None
+
+
+class EndpointChange(BaseModel):
+    """What is to be changed about an endpoint; what is left out stays."""
+
+    model_config = INPUT
+
+    url: Url | None = None
+    description: Description | None = None
+    event_types: EventTypes | None = None
+    active: Annotated[
+        StrictBool | None, Field(description="False: no new deliveries, none sent.")
+    ] = None
+
+
+class SecretRotation(BaseModel):
+    """How long the old secret goes on signing beside the new one."""
+
+    model_config = INPUT
+
+    overlap_hours: Annotated[
+        StrictInt,
+        Field(
+            ge=0,
+            le=168,
+            description="Hours for which both secrets sign; 0 revokes the old one at once.",
+            examples=[24],
+            json_schema_extra={"format": "int32"},
+        ),
+    ] = 24
+
+
+class Endpoint(BaseModel):
+    """A webhook endpoint of the caller's agency."""
+
+    id: UUID = Field(description="The endpoint.", examples=["0198c0de-0000-7000-8000-000000000001"])
+    agency_id: UUID = Field(description="The agency that is told.")
+    url: Url
+    description: Description
+    event_types: EventTypes
+    mandatory: bool = Field(
+        description="True if the agency must be told: deliveries to it are tried without end."
+    )
+    region_code: RegionCode
+    active: bool = Field(description="False: no new deliveries, none sent.")
+    previous_secret_until: datetime | None = Field(
+        description="Until when the secret before the current one signs too."
+    )
+    version: Version
+    created_at: datetime = Field(description="When it was registered.")
+    updated_at: datetime = Field(description="When it was last changed.")
+
+
+class EndpointWithSecret(Endpoint):
+    """An endpoint and its new signing secret, which is never shown again."""
+
+    secret: Annotated[
+        str,
+        Field(
+            max_length=60,
+            pattern=r"^whsec_[A-Za-z0-9+/]+=*$",
+            description="Standard Webhooks secret. Keep it safe: it is not shown again.",
+            examples=["whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="],
+        ),
+    ]
+
+
+class Delivery(BaseModel):
+    """One event on its way to one endpoint."""
+
+    id: UUID = Field(description="The delivery.", examples=["0198c0de-0000-7000-8000-000000000002"])
+    webhook_id: Annotated[
+        str,
+        Field(
+            max_length=40,
+            pattern=r"^msg_[A-Za-z0-9_-]{27}$",
+            description="The `webhook-id` header: the same on every attempt.",
+            examples=["msg_27UH4WbU6Z5A5EzD8u03UvzRbpk"],
+        ),
+    ]
+    endpoint_id: UUID = Field(description="The endpoint.")
+    event_id: UUID = Field(description="The event delivered.")
+    event_type: Annotated[
+        str,
+        Field(max_length=80, pattern=r"^[a-z_.]+$", description="The event's wire name."),
+    ]
+    subject_id: UUID = Field(description="What the event is about; deliveries keep order per it.")
+    sequence: int = Field(
+        ge=1, le=2**63 - 1, description="Order among the deliveries of the endpoint."
+    )
+    delivery_class: Literal["M", "S"] = Field(
+        description="M: mandatory, tried without end. S: tried ten times over three days."
+    )
+    state: State = Field(description="Where it stands; `leased`: being sent now.")
+    attempts: int = Field(ge=0, le=2**31 - 1, description="Attempts begun so far.")
+    next_attempt_at: datetime | None = Field(description="When it is tried next.")
+    created_at: datetime = Field(description="When it was queued.")
+    delivered_at: datetime | None = Field(description="When it was first answered 2xx.")
+    closed_at: datetime | None = Field(description="When a person ended it undelivered.")
+
+
+class Attempt(BaseModel):
+    """One attempt to deliver and what came of it."""
+
+    number: int = Field(ge=1, le=2**31 - 1, description="Counts from 1; a gap is a lost worker.")
+    trigger: Literal["auto", "manual"] = Field(description="By schedule or asked for by hand.")
+    started_at: datetime = Field(description="When it began.")
+    duration_ms: int = Field(ge=0, le=2**31 - 1, description="How long it took, milliseconds.")
+    address: Annotated[
+        str | None,
+        Field(max_length=60, pattern=r"^[0-9a-f.:%]+$", description="The address dialled."),
+    ]
+    status: int | None = Field(ge=100, le=999, description="The HTTP status answered.")
+    error: Annotated[
+        str | None,
+        Field(max_length=40, pattern=r"^[a-z_]+$", description="Why there was no 2xx, as a code."),
+    ]
+    response: Annotated[
+        str | None,
+        Field(
+            max_length=16_384,
+            pattern=r"^[^\x00]*$",
+            description="The first 16 KiB of the answer, as UTF-8.",
+        ),
+    ]
+    response_truncated: bool = Field(description="True if the answer was longer than shown.")
+    key_ids: Annotated[
+        list[Annotated[str, Field(max_length=12, pattern=r"^[0-9a-f]{12}$")]],
+        Field(max_length=2, description="Which secrets signed, newest first."),
+    ]
+
+
+class DeliveryWithAttempts(Delivery):
+    """A delivery, the exact bytes sent, and its latest attempts."""
+
+    body: Annotated[
+        str,
+        Field(
+            max_length=262_144,
+            pattern=r"^[^\x00]*$",
+            description="The body: these very bytes are signed and sent on every attempt.",
+        ),
+    ]
+    attempt_log: Annotated[
+        list[Attempt], Field(max_length=200, description="The latest attempts, newest first.")
+    ]
+
+
+class Closure(BaseModel):
+    """Why a mandatory delivery need not be tried any more."""
+
+    model_config = INPUT
+
+    reason: Annotated[
+        Line,
+        Field(
+            description="How the agency was told instead. Name no child.",
+            examples=["Told by telephone; the duty officer has taken it down"],
+        ),
+    ]

@@ -1,0 +1,240 @@
+"""A real HTTP receiver, a sender beside it, and deliveries to send."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import standardwebhooks
+import time_machine
+from aiohttp import web
+
+from app.core import settings as config
+from app.core.db import SYSTEM, Database
+from app.core.ids import new_id
+from app.webhooks import delivery, operations, signing
+from app.webhooks.events import DeliveryOverdue
+from app.webhooks.models import SECRET_PLACE, WebhookEndpoint
+
+TOWNSHIP = 120119101000
+HOME = 120119000000
+QUICK = delivery.Limits(poll=timedelta(milliseconds=20))
+
+Reply = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class Clock:
+    """The time as the test says."""
+
+    now: datetime
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+@dataclass(frozen=True)
+class Received:
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Receiver:
+    """Answers with `replies` in turn, then 200; keeps what it was sent."""
+
+    url: str = ""
+    port: int = 0
+    received: list[Received] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
+    in_flight: int = 0
+    most_in_flight: int = 0
+
+    def ids(self) -> list[str]:
+        return [each.headers["webhook-id"] for each in self.received]
+
+    async def take(self, request: web.Request) -> web.StreamResponse:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self.received.append(Received(headers, await request.read()))
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            reply = self.replies.pop(0) if self.replies else status(200)
+            return await reply(request)
+        finally:
+            self.in_flight -= 1
+
+
+def status(code: int, text: str = "", **headers: str) -> Reply:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+
+    async def reply(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=code, text=text, headers=named)
+
+    return reply
+
+
+async def hang(_: web.Request) -> web.StreamResponse:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+@contextlib.asynccontextmanager
+async def receiving() -> AsyncIterator[Receiver]:
+    receiver = Receiver()
+    app = web.Application()
+    app.router.add_route("*", "/{any:.*}", receiver.take)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01)
+    await runner.setup()
+    try:
+        receiver.port = await _listen(runner)
+        receiver.url = f"http://127.0.0.1:{receiver.port}/in"
+        yield receiver
+    finally:
+        await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner) -> int:
+    while True:
+        port = random.randrange(20_000, 32_000)
+        try:
+            await web.TCPSite(runner, "127.0.0.1", port).start()
+        except OSError:
+            continue
+        return port
+
+
+def settings_for(*receivers: Receiver, **others: Any) -> config.Webhooks:
+    return config.Webhooks(
+        allowed_networks=("127.0.0.1/32",),
+        allow_http=True,
+        allowed_ports=tuple(receiver.port for receiver in receivers),
+        **others,
+    )
+
+
+@contextlib.asynccontextmanager
+async def sending(
+    database: Database, settings: config.Webhooks, url: str
+) -> AsyncIterator[asyncio.Event]:
+    """Run a sender; leaving the block stops it and waits for its end."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(
+        delivery.run(
+            lambda: asyncpg.connect(url),
+            begin=lambda: database.begin(SYSTEM),
+            settings=settings,
+            stop=stop,
+            limits=QUICK,
+        )
+    )
+    try:
+        yield stop
+    finally:
+        stop.set()
+        async with asyncio.timeout(15):
+            await task
+
+
+async def until(reached: Callable[[], Any]) -> None:
+    """Wait for a condition, plain or awaitable."""
+    async with asyncio.timeout(15):
+        while True:
+            found = reached()
+            if await found if asyncio.iscoroutine(found) else found:
+                return
+            await asyncio.sleep(0.01)
+
+
+async def an_endpoint(
+    database: Database,
+    agency_id: UUID,
+    url: str,
+    *,
+    event_types: tuple[str, ...] = ("webhooks.*",),
+    relation: str = "region",
+    secret: bytes | None = None,
+    region: tuple[int, int] = (120119000000, 120120000000),
+) -> tuple[UUID, bytes]:
+    """Put an endpoint into the table; returns its id and secret."""
+    identity, key = new_id(), secret or signing.new_secret()
+    async with database.begin(SYSTEM) as tx:
+        tx.session.add(
+            WebhookEndpoint(
+                id=identity,
+                agency_id=agency_id,
+                url=url,
+                description="测试",
+                event_types=list(event_types),
+                mandatory=True,
+                relation=relation,
+                region_code=region[0],
+                region_lo=region[0],
+                region_hi=region[1],
+                secret_sealed=tx.keyring.seal(SECRET_PLACE, identity, key),
+                created_at=tx.now,
+                updated_at=tx.now,
+            )
+        )
+    return identity, key
+
+
+def an_event(subject_id: UUID | None = None, region_code: int = TOWNSHIP) -> DeliveryOverdue:
+    """Some event: any will do."""
+    return DeliveryOverdue(
+        subject_id=subject_id or new_id(),
+        region_code=region_code,
+        home_county=HOME,
+        delivery_id=new_id(),
+        source_event_id=new_id(),
+        source_wire_name="police_reports.report_filed",
+        agency_id=new_id(),
+    )
+
+
+async def queue(
+    database: Database, agency_id: UUID, subject_id: UUID | None = None, **data: Any
+) -> UUID:
+    """Queue one mandatory delivery; returns its id."""
+    async with database.begin(SYSTEM) as tx:
+        (made,) = await operations.queue_mandatory(
+            tx, an_event(subject_id), agency_id=agency_id, data=data
+        )
+    return made
+
+
+async def row_of(database: Database, delivery_id: UUID) -> Any:
+    async with database.begin(SYSTEM) as tx:
+        return await tx.connection.fetchrow(
+            "SELECT * FROM webhook_deliveries WHERE id = $1", delivery_id
+        )
+
+
+async def attempts_of(database: Database, delivery_id: UUID) -> list[Any]:
+    async with database.begin(SYSTEM) as tx:
+        return await tx.connection.fetch(
+            "SELECT * FROM webhook_attempts WHERE delivery_id = $1 ORDER BY number", delivery_id
+        )
+
+
+def has_state(database: Database, delivery_id: UUID, state: str, attempts: int) -> Any:
+    async def reached() -> bool:
+        row = await row_of(database, delivery_id)
+        return (row["state"], row["attempts"]) == (state, attempts)
+
+    return reached
+
+
+def verified(received: Received, key: bytes, now: datetime) -> Any:
+    """Verify as a receiver would at `now`, with the reference library; returns the payload."""
+    with time_machine.travel(now, tick=False):
+        webhook = standardwebhooks.Webhook(signing.secret_text(key))
+        return webhook.verify(received.body, received.headers)
