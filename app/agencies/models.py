@@ -43,7 +43,8 @@ class Agency(SQLModel, table=True):
     __tablename__ = "agencies"
     __table_args__: Any = (
         CheckConstraint(f"kind IN {tuple(map(str, AgencyKind))}", name="kind"),
-        Index("ix_agencies_kind_region_code", "kind", "region_code"),
+        Index("ix_agencies_kind_region_code_id", "kind", "region_code", "id"),
+        Index("ix_agencies_region_code_id", "region_code", "id"),
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
@@ -67,6 +68,7 @@ class Post(SQLModel, table=True):
     """
 
     __tablename__ = "posts"
+    __table_args__: Any = (Index("ix_posts_region_code_id", "region_code", "id"),)
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     agency_id: UUID = Field(foreign_key="agencies.id", index=True)

@@ -1,0 +1,248 @@
+"""Register agencies, set up posts, hire people and put them into posts.
+
+Which role an agency may give is decided above, from `app/access/roles.yaml`: here a role is a word.
+"""
+
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+from stdnum.cn import uscc as credit_code
+
+from app.agencies.models import Agency, AgencyKind, Post, PostHolding, Staff
+from app.agencies.queries import AgencyRef, PostRef
+from app.core.db import Tx
+from app.core.ids import new_id
+from app.core.problems import FieldError, Problem
+from app.regions import queries as regions
+from app.regions import rules
+
+
+class RegionUnknown(Problem):
+    """The division does not exist today."""
+
+    status = 422
+    title = "No such division"
+    title_zh = "没有这个行政区划"
+
+    def __init__(self, pointer: str = "#/region_code") -> None:
+        super().__init__(
+            errors=[
+                FieldError(pointer=pointer, code="region_unknown", detail="Not a division today.")
+            ]
+        )
+
+
+class CreditCodeInvalid(Problem):
+    """The unified social credit code does not check (GB 32100)."""
+
+    status = 422
+    title = "The unified social credit code is not valid"
+    title_zh = "统一社会信用代码无效"
+
+    def __init__(self) -> None:
+        super().__init__(
+            errors=[
+                FieldError(pointer="#/uscc", code="uscc_invalid", detail="The code does not check.")
+            ]
+        )
+
+
+class AgencyAlreadyRegistered(Problem):
+    """An agency with this unified social credit code exists."""
+
+    status = 409
+    title = "An agency with this unified social credit code is registered"
+    title_zh = "该统一社会信用代码的机构已登记"
+
+
+class PostOutsideAgency(Problem):
+    """A post answers only for places its agency serves."""
+
+    status = 422
+    title = "The post must answer for a place its agency serves"
+    title_zh = "岗位负责区域必须在其机构服务区域之内"
+
+    def __init__(self) -> None:
+        super().__init__(
+            errors=[
+                FieldError(
+                    pointer="#/region_code",
+                    code="outside_agency",
+                    detail="Outside the region the agency serves.",
+                )
+            ]
+        )
+
+
+class StaffNotOfAgency(Problem):
+    """Only people of the agency hold its posts."""
+
+    status = 422
+    title = "The post's agency employs nobody with this id"
+    title_zh = "岗位所属机构没有该人员"
+
+    def __init__(self) -> None:
+        super().__init__(
+            errors=[
+                FieldError(
+                    pointer="#/staff_id", code="staff_unknown", detail="Not of the post's agency."
+                )
+            ]
+        )
+
+
+class AlreadyHeld(Problem):
+    """The person holds the post on one of these days."""
+
+    status = 409
+    title = "This person already holds the post at that time"
+    title_zh = "该人员在此期间已担任此岗位"
+
+
+class HoldingEnded(Problem):
+    """The holding has an end already."""
+
+    status = 409
+    title = "The post was already left"
+    title_zh = "该任职已经结束"
+
+
+class EndBeforeBeginning(Problem):
+    """Nobody leaves a post before taking it."""
+
+    status = 422
+    title = "A post cannot be left before it was taken"
+    title_zh = "离任日期不得早于任职日期"
+
+    def __init__(self) -> None:
+        super().__init__(
+            errors=[
+                FieldError(pointer="#/until", code="before_since", detail="Not before `since`.")
+            ]
+        )
+
+
+async def create_agency(
+    tx: Tx,
+    kind: AgencyKind,
+    name: str,
+    region_code: int,
+    *,
+    name_en: str | None = None,
+    uscc: str | None = None,
+    agency_id: UUID | None = None,
+) -> Agency:
+    """Register an agency.
+
+    Raises RegionUnknown, CreditCodeInvalid or AgencyAlreadyRegistered.
+    """
+    await _require_region(tx, region_code)
+    if uscc is not None:
+        _check_credit_code(uscc)
+    agency = Agency(
+        id=agency_id or new_id(),
+        kind=AgencyKind(kind).value,
+        name=name,
+        name_en=name_en,
+        region_code=region_code,
+        uscc=uscc,
+        created_at=tx.now,
+        updated_at=tx.now,
+    )
+    tx.session.add(agency)
+    try:
+        await tx.flush()
+    except IntegrityError as error:
+        if uscc is None:
+            raise
+        raise AgencyAlreadyRegistered from error
+    return agency
+
+
+async def _require_region(tx: Tx, region_code: int) -> None:
+    # The nation is served by the platform's own operator and is no row of the table.
+    if region_code != rules.NATION and not await regions.known(tx, [region_code], tx.today):
+        raise RegionUnknown
+
+
+def _check_credit_code(uscc: str) -> None:
+    if not credit_code.is_valid(uscc) or credit_code.compact(uscc) != uscc:
+        raise CreditCodeInvalid
+
+
+async def add_post(
+    tx: Tx, agency: AgencyRef, role: str, local_title: str, region_code: int
+) -> Post:
+    """Set up a post that answers for a region; whether the agency may give the role is the
+    caller's to decide.
+
+    Raises RegionUnknown or PostOutsideAgency.
+    """
+    await _require_region(tx, region_code)
+    lo, hi = rules.subtree(agency.region_code)
+    if not lo <= region_code < hi:
+        raise PostOutsideAgency
+    remit_lo, remit_hi = rules.subtree(region_code)
+    post = Post(
+        agency_id=agency.id,
+        role=role,
+        local_title=local_title,
+        region_code=region_code,
+        remit_lo=remit_lo,
+        remit_hi=remit_hi,
+        created_at=tx.now,
+    )
+    tx.session.add(post)
+    await tx.flush()
+    return post
+
+
+async def hire(tx: Tx, agency_id: UUID, name: str, *, phone: str | None = None) -> Staff:
+    """Take a person into an agency; the phone number is kept encrypted."""
+    person = Staff(id=new_id(), agency_id=agency_id, name=name, created_at=tx.now)
+    if phone is not None:
+        person.phone_sealed = tx.keyring.seal("staff.phone", person.id, phone)
+    tx.session.add(person)
+    await tx.flush()
+    return person
+
+
+async def hold_post(tx: Tx, post: PostRef, staff_id: UUID, since: date) -> PostHolding:
+    """Put a person into a post from a day on. Raises StaffNotOfAgency or AlreadyHeld."""
+    # Locking the person makes two holdings of one person wait for each other.
+    employed = await tx.connection.fetchval(
+        "SELECT true FROM staff WHERE id = $1 AND agency_id = $2 AND active FOR UPDATE",
+        staff_id,
+        post.agency_id,
+    )
+    if not employed:
+        raise StaffNotOfAgency
+    held = await tx.connection.fetchval(
+        "SELECT true FROM post_holdings WHERE post_id = $1 AND staff_id = $2"
+        " AND (until IS NULL OR until > $3::date)",
+        post.id,
+        staff_id,
+        since,
+    )
+    if held:
+        raise AlreadyHeld
+    holding = PostHolding(post_id=post.id, staff_id=staff_id, since=since, created_at=tx.now)
+    tx.session.add(holding)
+    await tx.flush()
+    return holding
+
+
+async def leave_post(tx: Tx, holding: PostHolding, until: date) -> PostHolding:
+    """End a holding: `until` is the first day the person no longer holds the post.
+
+    Their authority ends with that day (TOK-4). Raises HoldingEnded or EndBeforeBeginning.
+    """
+    if holding.until is not None:
+        raise HoldingEnded
+    if until < holding.since:
+        raise EndBeforeBeginning
+    holding.until = until
+    tx.session.add(holding)
+    await tx.flush()
+    return holding
