@@ -1,0 +1,37 @@
+"""Narrow a list to a region: an annotated parameter of endpoints."""
+
+from typing import Annotated
+
+from fastapi import Depends, Query
+
+from app.core.problems import FieldError, Problem
+from app.core.wire import RegionCode
+from app.regions.rules import BadRegionCode, subtree
+
+
+class RegionCodeInvalid(Problem):
+    """The digits cannot be a division."""
+
+    status = 400
+    title = "The region code is not a division code"
+    title_zh = "不是有效的区划代码"
+
+
+async def _span(
+    region_code: Annotated[
+        RegionCode | None, Query(description="Only in this region and all below it.")
+    ] = None,
+) -> tuple[int, int] | None:
+    if region_code is None:
+        return None
+    try:
+        return subtree(int(region_code))
+    except BadRegionCode:
+        invalid = FieldError(
+            pointer="region_code", code="region_code_invalid", detail="Use a 12-digit code."
+        )
+        raise RegionCodeInvalid(errors=[invalid]) from None
+
+
+RegionSpan = Annotated[tuple[int, int] | None, Depends(_span)]
+"""The half-open range of codes of the query parameter `region_code`, None without one; else 400."""
