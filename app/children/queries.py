@@ -1,11 +1,19 @@
 """Reads of children's files. Every one starts from `visible`."""
 
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
+import orjson
+
 from app.access.principal import Principal
+from app.access.roles import FIELD_GROUPS
+from app.children import sealing
+from app.core.crypto import Keyring
 from app.core.db import Tx
+from app.core.wire import region_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +67,250 @@ async def find(tx: Tx, principal: Principal, child_id: UUID) -> ChildRef | None:
         child_id,
     )
     return None if row is None else ChildRef(*row)
+
+
+async def find_many(tx: Tx, principal: Principal, ids: Iterable[UUID]) -> dict[UUID, ChildRef]:
+    """Find those of the children that are visible. One statement."""
+    remit = visible(principal)
+    rows = await tx.connection.fetch(
+        "SELECT c.id, c.home_county, c.region_code, c.school_id FROM children c"
+        f" WHERE {remit.sql} AND c.id = ANY(${remit.next}::uuid[])",
+        *remit.arguments,
+        list(set(ids)),
+    )
+    return {row["id"]: ChildRef(*row) for row in rows}
+
+
+async def resolve_external(
+    tx: Tx, principal: Principal, numbers: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], ChildRef]:
+    """Find visible children by (system, number), as schools know them. One statement.
+
+    Left out: numbers nobody visible bears, and numbers that two visible children bear.
+    """
+    by_index = {external_index(tx.keyring, *number): number for number in set(numbers)}
+    remit = visible(principal)
+    rows = await tx.connection.fetch(
+        "SELECT c.id, c.home_county, c.region_code, c.school_id, x.index"
+        " FROM child_external_ids x"
+        " JOIN children c ON c.home_county = x.home_county AND c.id = x.child_id"
+        f" WHERE {remit.sql} AND x.index = ANY(${remit.next}::bytea[])",
+        *remit.arguments,
+        list(by_index),
+    )
+    found: dict[tuple[str, str], list[ChildRef]] = {}
+    for row in rows:
+        found.setdefault(by_index[row["index"]], []).append(ChildRef(*tuple(row)[:4]))
+    return {number: bearers[0] for number, bearers in found.items() if len(bearers) == 1}
+
+
+def external_index(keyring: Keyring, system: str, number: str) -> bytes:
+    """Make the blind index under which a number of another system is kept."""
+    return keyring.blind_index("child_external_ids", f"{system}\0{number}")
+
+
+def resident_index(keyring: Keyring, number: str) -> bytes:
+    """Make the blind index under which a resident identity number is kept."""
+    return keyring.blind_index("resident_ids", number)
+
+
+_ALWAYS: Final = "c.id, c.version, c.created_at, c.updated_at"
+_DERIVED: Final = "c.region_code, c.categories, c.priority_flags, c.derived_on"
+STORED: Final = ", ".join(
+    f"c.{column}"
+    for group in FIELD_GROUPS
+    if group != "derived"
+    for column in sealing.columns_of(group)
+)
+"""Every column that holds a section."""
+
+
+async def read(tx: Tx, principal: Principal, child_id: UUID) -> dict[str, Any] | None:
+    """Read a visible child's file, limited to the sections the role reads. One statement."""
+    remit = visible(principal)
+    groups = readable(principal)
+    columns = [f"c.{column}" for group in groups for column in sealing.columns_of(group)]
+    row = await tx.connection.fetchrow(
+        f"SELECT {', '.join((_ALWAYS, _DERIVED, *columns))} FROM children c"
+        f" WHERE {remit.sql} AND c.id = ${remit.next}",
+        *remit.arguments,
+        child_id,
+    )
+    return None if row is None else _file(tx.keyring, row, groups)
+
+
+def readable(principal: Principal) -> list[str]:
+    """Return the sections the role reads, in the order of the file."""
+    return [group for group in FIELD_GROUPS if group in principal.role.reads]
+
+
+def _file(keyring: Keyring, row: Mapping[str, Any], groups: Sequence[str]) -> dict[str, Any]:
+    shown = {name: row[name] for name in ("id", "version", "created_at", "updated_at")}
+    for group in groups:
+        shown[group] = _derived(row) if group == "derived" else sealing.show(keyring, row, group)
+    return shown
+
+
+def _derived(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "as_of": row["derived_on"],
+        "policy_region": region_text(row["region_code"]),
+        "categories": row["categories"],
+        "priority_flags": row["priority_flags"],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a list is narrowed to. `lo`/`hi`: half-open range of region codes."""
+
+    lo: int | None = None
+    hi: int | None = None
+    category: str | None = None
+    priority_flag: str | None = None
+    school_id: UUID | None = None
+    updated_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page: summaries as on the wire, and the keys the next page starts after."""
+
+    items: list[dict[str, Any]]
+    last: tuple[int, UUID] | None
+
+    @property
+    def ids(self) -> list[UUID]:
+        return [item["id"] for item in self.items]
+
+
+_SUMMARY: Final = (
+    "c.id, c.version, c.updated_at, c.region_code, c.name, c.name_pinyin, c.sex, c.birth_date,"
+    " c.categories, c.priority_flags, c.derived_on"
+)
+
+
+async def list_page(
+    tx: Tx,
+    principal: Principal,
+    filters: Filters,
+    *,
+    after: Sequence[Any] | None,
+    limit: int,
+) -> Found:
+    """List visible children by (region, id). One statement."""
+    conditions = {
+        "c.region_code >= {}": filters.lo,
+        "c.region_code < {}": filters.hi,
+        "{} = ANY(c.categories)": filters.category,
+        "{} = ANY(c.priority_flags)": filters.priority_flag,
+        "c.school_id = {}": filters.school_id,
+        "c.updated_at >= {}": filters.updated_since,
+    }
+    return await _page(
+        tx,
+        principal,
+        "children c",
+        {sql: value for sql, value in conditions.items() if value is not None},
+        after=after,
+        limit=limit,
+    )
+
+
+async def search_page(
+    tx: Tx,
+    principal: Principal,
+    conditions: Mapping[str, Any],
+    *,
+    after: Sequence[Any] | None,
+    limit: int,
+) -> Found:
+    """List visible children that meet `conditions`: SQL with `{}` for the value → value.
+
+    The alias `r` is the table of resident numbers, if a condition names it. One statement.
+    """
+    source = "children c"
+    if any("r." in sql for sql in conditions):
+        source += " JOIN resident_ids r ON r.home_county = c.home_county AND r.child_id = c.id"
+    return await _page(tx, principal, source, conditions, after=after, limit=limit)
+
+
+async def _page(
+    tx: Tx,
+    principal: Principal,
+    source: str,
+    conditions: Mapping[str, Any],
+    *,
+    after: Sequence[Any] | None,
+    limit: int,
+) -> Found:
+    remit = visible(principal)
+    arguments = [*remit.arguments]
+    where = [remit.sql]
+    for sql, value in conditions.items():
+        arguments.append(value)
+        where.append(sql.format(f"${len(arguments)}"))
+    if after is not None:
+        arguments += after
+        where.append(f"(c.region_code, c.id) > (${len(arguments) - 1}, ${len(arguments)})")
+    rows = await tx.connection.fetch(
+        f"SELECT {_SUMMARY} FROM {source} WHERE {' AND '.join(where)}"
+        f" ORDER BY c.region_code, c.id LIMIT {limit + 1}",
+        *arguments,
+    )
+    more = len(rows) > limit
+    shown = rows[:limit]
+    return Found(
+        [_summary(row, principal.role.reads) for row in shown],
+        (shown[-1]["region_code"], shown[-1]["id"]) if more else None,
+    )
+
+
+def _summary(row: Mapping[str, Any], reads: Collection[str]) -> dict[str, Any]:
+    shown = {name: row[name] for name in ("id", "version", "updated_at")}
+    if "identity" in reads:
+        shown["identity"] = {
+            name: row[name] for name in ("name", "name_pinyin", "sex", "birth_date")
+        }
+    if "residence" in reads:
+        shown["residence"] = {"region_code": region_text(row["region_code"])}
+    if "derived" in reads:
+        shown["derived"] = _derived(row)
+    return shown
+
+
+async def history_page(
+    tx: Tx, principal: Principal, child: ChildRef, *, before: int | None, limit: int
+) -> tuple[list[dict[str, Any]], int | None]:
+    """List a visible child's changes, newest first, limited to the sections the role reads.
+
+    Returns the entries and the version the next page starts before. One statement.
+    """
+    rows = await tx.connection.fetch(
+        "SELECT h.id, h.version, h.at, h.actor, h.role, h.agency_id, h.operation, h.sections,"
+        " h.changes_sealed FROM child_changes h"
+        " WHERE h.home_county = $1 AND h.child_id = $2 AND h.sections && $3::text[]"
+        " AND ($4::integer IS NULL OR h.version < $4) ORDER BY h.version DESC LIMIT $5",
+        child.home_county,
+        child.id,
+        readable(principal),
+        before,
+        limit + 1,
+    )
+    shown = rows[:limit]
+    entries = [_history_entry(tx.keyring, row, principal.role.reads) for row in shown]
+    return entries, shown[-1]["version"] if len(rows) > limit else None
+
+
+def _history_entry(
+    keyring: Keyring, row: Mapping[str, Any], reads: Collection[str]
+) -> dict[str, Any]:
+    raw = keyring.unseal_bytes("child_changes.changes_sealed", row["id"], row["changes_sealed"])
+    kept = ("version", "at", "actor", "role", "agency_id", "operation")
+    return {
+        **{name: row[name] for name in kept},
+        "sections": [section for section in row["sections"] if section in reads],
+        "changes": [
+            change for change in orjson.loads(raw) if change["pointer"].split("/")[1] in reads
+        ],
+    }
