@@ -150,7 +150,7 @@ def on_wire_names(*wire_names: str) -> Callable[[AnnouncedHandler], AnnouncedHan
                 " occurred_at FROM events WHERE id = $1",
                 UUID(payload["event"]),
             )
-            told_to = None if row["told_to"] is None else orjson.loads(row["told_to"])
+            told_to = row["told_to"]
             found = {
                 **row,
                 "data": _data(row["data"]),
