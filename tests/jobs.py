@@ -13,7 +13,7 @@ async def run_jobs(database: Database, *, rounds: int = 50) -> list[str]:
         async with database.begin(SYSTEM) as tx:
             rows = await tx.connection.fetch(
                 "DELETE FROM jobs WHERE status = 'queued' AND run_at <= now()"
-                " RETURNING name, payload"
+                " RETURNING name, payload::text"
             )
         if not rows:
             return done

@@ -1,7 +1,7 @@
 """Field types of the wire, strict and bounded (IN-3, IN-11: the constraint comes first)."""
 
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
@@ -32,6 +32,15 @@ def _iso_moment(value: Any) -> Any:
     return value
 
 
+def _in_utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise PydanticCustomError("moment_format", "Write RFC 3339 with an offset.")
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("moment_range", "The instant is out of range.") from None
+
+
 def _not_blank(value: str) -> str:
     if not value.strip():
         raise PydanticCustomError("text_blank", "The text is blank.")
@@ -42,9 +51,12 @@ Day = Annotated[date, Field(examples=["2026-03-02"]), BeforeValidator(_iso_day)]
 """A plain calendar day, `YYYY-MM-DD`, Chinese calendar."""
 
 Moment = Annotated[
-    datetime, Field(examples=["2026-03-02T08:05:00+08:00"]), BeforeValidator(_iso_moment)
+    datetime,
+    Field(examples=["2026-03-02T08:05:00+08:00"]),
+    BeforeValidator(_iso_moment),
+    AfterValidator(_in_utc),
 ]
-"""An instant, RFC 3339 with an offset."""
+"""An instant, RFC 3339 with an offset; kept in UTC."""
 
 Line = Annotated[
     str, Field(min_length=1, max_length=200, pattern=_NO_CONTROL), AfterValidator(_not_blank)
