@@ -1,0 +1,40 @@
+"""When the engine runs: on every event a rule names, each night and every five minutes."""
+
+from typing import Any
+
+from app.core import events, jobs
+from app.core.db import Tx
+from app.core.events import Announced
+from app.duties import operations
+from app.duties.rules import rules
+
+
+@events.on_wire_names(*sorted({name for rule in rules().values() for name in rule.listens_to}))
+async def weigh_event(tx: Tx, announced: Announced) -> None:
+    """Open and discharge what the event opens and discharges."""
+    await operations.weigh_event(tx, announced)
+
+
+@jobs.every("duties.open_period", "5 0 * * *")
+async def open_period(tx: Tx, _: dict[str, Any]) -> None:
+    """Have each county's duties of the quarter opened and brought up to date."""
+    counties = await operations.counties(tx)
+    await jobs.enqueue(
+        tx.connection,
+        "duties.open_period_in_county",
+        [{"home_county": county} for county in counties],
+        dedupe_keys=[str(county) for county in counties],
+    )
+
+
+@jobs.job("duties.open_period_in_county")
+async def open_period_in_county(tx: Tx, payload: dict[str, Any]) -> None:
+    """Open the quarter's duties of one county."""
+    await operations.open_period(tx, home_county=payload["home_county"])
+
+
+@jobs.every("duties.mark_overdue", "*/5 * * * *")
+async def mark_overdue(tx: Tx, payload: dict[str, Any]) -> None:
+    """Mark what was due and not done; go on while a batch was full."""
+    if await operations.mark_overdue(tx) == operations.OVERDUE_BATCH:
+        await jobs.enqueue(tx.connection, "duties.mark_overdue", [payload])

@@ -1,0 +1,114 @@
+"""The ledger of duties, and the evidence that discharges them."""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlmodel import Field, SQLModel
+
+from app.core import rls
+from app.core.columns import Instant
+
+
+def _codes() -> Column[list[str]]:
+    return Column(ARRAY(Text), nullable=False, server_default="{}")
+
+
+class Duty(SQLModel, table=True):
+    """One thing somebody owes, under a rule of `rules.yaml`.
+
+    `subject_id` is what it is about: the child, visit, alert or report. `period` is a quarter like
+    `2026Q4`, or empty for a duty an event opened. A deed discharges it if it falls into
+    `counts_from`…`counts_until`. `region_code` is where the child lives, for a quarter's duty as
+    long as it is not discharged.
+
+    `state`: `open`; `overdue` since `overdue_at`; `discharged` by `discharged_by` (a visit, alert
+    or report), keeping `overdue_at` if it came late; `cancelled` when nobody owes it any more.
+    """
+
+    __tablename__ = "duties"
+    __table_args__: Any = (
+        CheckConstraint("state IN ('open', 'overdue', 'discharged', 'cancelled')", name="state"),
+        CheckConstraint("(state = 'discharged') = (discharged_at IS NOT NULL)", name="discharged"),
+        CheckConstraint("state <> 'overdue' OR overdue_at IS NOT NULL", name="overdue"),
+        ForeignKeyConstraint(["home_county", "child_id"], ["children.home_county", "children.id"]),
+        Index("uq_duties_owed", "home_county", "rule", "period", "subject_id", unique=True),
+        Index("ix_duties_region_code_due_at", "region_code", "due_at", "id"),
+        Index("ix_duties_bearer_agency_id_due_at", "bearer_agency_id", "due_at", "id"),
+        Index("ix_duties_child_id", "child_id"),
+        Index("ix_duties_subject_id", "subject_id"),
+        Index("ix_duties_open_due_at", "due_at", postgresql_where=text("state = 'open'")),
+    )
+
+    id: UUID = Field(primary_key=True)
+    rule: str
+    child_id: UUID | None
+    subject_id: UUID
+    home_county: int = Field(sa_type=BigInteger)
+    region_code: int = Field(sa_type=BigInteger)
+    bearer_role: str
+    bearer_agency_id: UUID | None = Field(foreign_key="agencies.id")
+    priority: bool = Field(sa_column_kwargs={"server_default": "false"})
+    """A child who must be visited without exception (VIS-02)."""
+    categories: list[str] = Field(sa_column=_codes())
+    priority_flags: list[str] = Field(sa_column=_codes())
+    told_to: list[UUID] | None = Field(sa_column=Column(ARRAY(Uuid), nullable=True))
+    """The only agencies that may know of it; null for all that serve the region (AZ-8)."""
+    period: str
+    counts_from: date
+    counts_until: date | None
+    opened_at: datetime = Field(sa_type=Instant)
+    due_at: datetime = Field(sa_type=Instant)
+    overdue_at: datetime | None = Field(sa_type=Instant)
+    discharged_at: datetime | None = Field(sa_type=Instant)
+    discharged_by: UUID | None
+    discharged_on: date | None
+    """The day of the deed."""
+    state: str
+    version: int
+
+
+class DutyEvidence(SQLModel, table=True):
+    """A deed that may discharge a duty, whether the duty is open already or not.
+
+    `match_id`: the child, alert or report it is about; `evidence_id`: the deed itself, such as the
+    visit. `counts`: whether it is of the kind the rule asks for. `announced_at` lets a correction
+    win over what it corrects, in whatever order the two are worked off.
+    """
+
+    __tablename__ = "duty_evidence"
+    __table_args__: Any = (Index("ix_duty_evidence_match_id", "match_id", "rule"),)
+
+    rule: str = Field(primary_key=True)
+    evidence_id: UUID = Field(primary_key=True)
+    home_county: int = Field(sa_type=BigInteger, primary_key=True)
+    match_id: UUID
+    happened_on: date
+    counts: bool
+    announced_at: datetime = Field(sa_type=Instant)
+
+
+rls.protect(
+    "duties",
+    using=f"{rls.CALLER} = 'system' OR bearer_agency_id = {rls.AGENCY} OR ("
+    f"{rls.SCHOOL} IS NULL AND region_code >= {rls.LO} AND region_code < {rls.HI}"
+    f" AND (told_to IS NULL OR {rls.AGENCY} = ANY (told_to)))",
+    check=f"{rls.CALLER} = 'system'",
+    privileges="SELECT, INSERT, UPDATE",
+)
+rls.protect(
+    "duty_evidence",
+    using=f"{rls.CALLER} = 'system'",
+    privileges="SELECT, INSERT, UPDATE",
+)

@@ -1,0 +1,291 @@
+"""The engine: duties open, are discharged by evidence and become overdue. Run by the worker only.
+
+Everything here may run twice with the same result: a duty is one row per rule, period and subject,
+a deed one row per rule.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Final
+from uuid import UUID
+
+from app.access.roles import role
+from app.agencies import queries as agencies
+from app.core import events
+from app.core.clock import local_date
+from app.core.db import Tx
+from app.core.events import Announced
+from app.core.ids import new_id
+from app.duties.events import DutyOverdue
+from app.duties.rules import ONCE, Quarter, Rule, quarter_of, rules
+
+OVERDUE_BATCH: Final = 500
+
+# A time-ordered UUID (RFC 9562, version 7): the clock before the random part of a version 4.
+_NEW_ID: Final = """encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid()) PLACING
+    substring(int8send((extract(epoch FROM $1::timestamptz) * 1000)::bigint) FROM 3)
+    FROM 1 FOR 6), 52, 1), 53, 1), 'hex')::uuid"""
+
+_OPEN_FOR_CHILDREN: Final = f"""
+INSERT INTO duties (id, rule, child_id, subject_id, home_county, region_code, bearer_role,
+    priority, categories, priority_flags, period, counts_from, counts_until, opened_at, due_at,
+    state, version)
+SELECT {_NEW_ID}, $2, c.id, c.id, c.home_county, c.region_code, $3,
+    cardinality(c.priority_flags) > 0, c.categories, c.priority_flags, $4, $5, $6, $1, $7,
+    'open', 1
+FROM children c
+WHERE c.home_county = $8 AND ($9::uuid IS NULL OR c.id = $9) AND cardinality(c.categories) > 0
+ON CONFLICT (home_county, rule, period, subject_id) DO UPDATE
+SET region_code = excluded.region_code, priority = excluded.priority,
+    categories = excluded.categories, priority_flags = excluded.priority_flags,
+    state = CASE duties.state WHEN 'cancelled' THEN 'open' ELSE duties.state END,
+    version = duties.version + 1
+WHERE duties.state <> 'discharged'
+  AND (duties.state = 'cancelled'
+       OR (duties.region_code, duties.categories, duties.priority_flags)
+          IS DISTINCT FROM (excluded.region_code, excluded.categories, excluded.priority_flags))
+"""
+
+_CANCEL_FOR_CHILDREN: Final = """
+UPDATE duties d SET state = 'cancelled', version = d.version + 1
+WHERE d.rule = $1 AND d.period = $2 AND d.home_county = $3 AND d.state = 'open'
+  AND ($4::uuid IS NULL OR d.subject_id = $4)
+  AND NOT EXISTS (SELECT 1 FROM children c WHERE c.home_county = d.home_county
+                  AND c.id = d.subject_id AND cardinality(c.categories) > 0)
+"""
+
+_OPEN_ONE: Final = """
+INSERT INTO duties (id, rule, child_id, subject_id, home_county, region_code, bearer_role,
+    bearer_agency_id, priority, categories, priority_flags, told_to, period, counts_from,
+    opened_at, due_at, state, version)
+SELECT $1, $2, c.id, $4, $5, coalesce(c.region_code, $6), $7, $8,
+    coalesce(cardinality(c.priority_flags) > 0, false), coalesce(c.categories, '{}'),
+    coalesce(c.priority_flags, '{}'), $9, $10, $11, $12, $13, 'open', 1
+FROM (SELECT 1) AS one LEFT JOIN children c ON c.home_county = $5 AND c.id = $3
+ON CONFLICT (home_county, rule, period, subject_id) DO NOTHING
+"""
+
+_HAND_OVER: Final = """
+UPDATE duties SET bearer_agency_id = $4, told_to = $5, version = version + 1
+WHERE rule = $1 AND home_county = $2 AND subject_id = $3 AND state IN ('open', 'overdue')
+  AND (bearer_agency_id, told_to) IS DISTINCT FROM ($4, $5)
+"""
+
+_CANCEL_ONE: Final = """
+UPDATE duties SET state = 'cancelled', version = version + 1
+WHERE rule = $1 AND home_county = $2 AND subject_id = $3 AND state = 'open'
+"""
+
+_NOTE: Final = """
+INSERT INTO duty_evidence
+    (rule, evidence_id, home_county, match_id, happened_on, counts, announced_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (rule, evidence_id, home_county) DO UPDATE
+SET happened_on = excluded.happened_on, counts = excluded.counts,
+    announced_at = excluded.announced_at
+WHERE duty_evidence.announced_at < excluded.announced_at
+"""
+
+_FITS: Final = """e.rule = d.rule AND e.counts AND e.home_county = d.home_county
+    AND e.happened_on >= d.counts_from
+    AND (d.counts_until IS NULL OR e.happened_on <= d.counts_until)"""
+
+_WITHDRAW: Final = f"""
+UPDATE duties d
+SET state = CASE WHEN d.overdue_at IS NULL THEN 'open' ELSE 'overdue' END,
+    discharged_at = NULL, discharged_by = NULL, discharged_on = NULL, version = d.version + 1
+WHERE d.rule = $1 AND d.home_county = $2 AND d.state = 'discharged' AND d.discharged_by = $3
+  AND d.{{match}} = $4
+  AND NOT EXISTS (SELECT 1 FROM duty_evidence e WHERE e.evidence_id = d.discharged_by AND {_FITS})
+"""
+
+_DISCHARGE: Final = f"""
+UPDATE duties
+SET state = 'discharged', discharged_at = $2, discharged_by = found.evidence_id,
+    discharged_on = found.happened_on, version = duties.version + 1
+FROM (
+    SELECT DISTINCT ON (d.id) d.id, e.evidence_id, e.happened_on
+    FROM duties d JOIN duty_evidence e ON e.match_id = d.{{match}} AND {_FITS}
+    WHERE d.rule = $1 AND d.state IN ('open', 'overdue') AND {{which}}
+    ORDER BY d.id, e.happened_on, e.evidence_id
+) AS found
+WHERE duties.id = found.id
+"""
+
+_MARK_OVERDUE: Final = f"""
+UPDATE duties d SET state = 'overdue', overdue_at = $1, version = d.version + 1
+WHERE d.id IN (SELECT id FROM duties WHERE state = 'open' AND due_at <= $1
+               ORDER BY due_at LIMIT {OVERDUE_BATCH} FOR UPDATE SKIP LOCKED)
+RETURNING d.id, d.rule, d.child_id, d.home_county, d.region_code, d.bearer_role,
+          d.bearer_agency_id, d.told_to, d.due_at
+"""
+
+
+async def open_period(
+    tx: Tx, *, home_county: int, child_id: UUID | None = None, on: date | None = None
+) -> None:
+    """Open the quarter's duties for a county's children, or for one, and bring them up to date.
+
+    A duty follows the child who moved, and is cancelled when the child is in no category any more.
+    """
+    current = quarter_of(on or tx.today)
+    for rule in rules().values():
+        if not rule.every_quarter:
+            continue
+        await _open_for_children(tx, rule, current, home_county, child_id)
+        await tx.connection.execute(
+            _CANCEL_FOR_CHILDREN, rule.code, current.code, home_county, child_id
+        )
+        if child_id is None:
+            await _discharge(
+                tx, rule, "d.period = $3 AND d.home_county = $4", current.code, home_county
+            )
+        else:
+            await _discharge(tx, rule, "d.subject_id = $3", child_id)
+
+
+async def _open_for_children(
+    tx: Tx, rule: Rule, current: Quarter, home_county: int, child_id: UUID | None
+) -> None:
+    await tx.connection.execute(
+        _OPEN_FOR_CHILDREN,
+        tx.now,
+        rule.code,
+        rule.bearer_role,
+        current.code,
+        current.first,
+        current.last,
+        current.ends,
+        home_county,
+        child_id,
+    )
+
+
+async def counties(tx: Tx) -> Sequence[int]:
+    """Return the counties that opened a file."""
+    rows = await tx.connection.fetch("SELECT DISTINCT home_county FROM children ORDER BY 1")
+    return [row["home_county"] for row in rows]
+
+
+async def weigh_event(tx: Tx, announced: Announced) -> None:
+    """Open and discharge what the rules say an event opens and discharges."""
+    # Evidence and duty of one child may be worked off by two workers at once, neither seeing the
+    # other's row: they take turns.
+    child_id = announced.data.get("child_id") or announced.subject_id
+    await tx.connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended($1, 7))", f"duties/{child_id}"
+    )
+    for rule in rules().values():
+        if announced.wire_name in rule.opens_on:
+            if rule.every_quarter:
+                await open_period(
+                    tx, home_county=announced.home_county, child_id=announced.subject_id
+                )
+            else:
+                await _open_one(tx, rule, announced)
+        if announced.wire_name in {rule.evidence.event, rule.evidence.corrected_by}:
+            await _weigh_evidence(tx, rule, announced)
+        about = (rule.code, announced.home_county, announced.subject_id)
+        if announced.wire_name == rule.passed_on_by:
+            agency_id = await _bearing_agency(tx, rule, announced)
+            await tx.connection.execute(_HAND_OVER, *about, agency_id, announced.told_to)
+        if announced.wire_name in rule.cancelled_by:
+            await tx.connection.execute(_CANCEL_ONE, *about)
+
+
+async def _open_one(tx: Tx, rule: Rule, announced: Announced) -> None:
+    opened_at = announced.occurred_at
+    arose_on = _day(announced.data.get(rule.arose_on or "")) or local_date(opened_at)
+    child = announced.data.get("child_id")
+    await tx.connection.execute(
+        _OPEN_ONE,
+        new_id(),
+        rule.code,
+        UUID(child) if child else None,
+        announced.subject_id,
+        announced.home_county,
+        announced.region_code,
+        rule.bearer_role,
+        await _bearing_agency(tx, rule, announced) if rule.agency_fields else None,
+        announced.told_to,
+        ONCE,
+        rule.counts_from(arose_on),
+        opened_at,
+        rule.due_at(opened_at, announced.region_code, announced.data),
+    )
+    key = announced.subject_id
+    if rule.evidence.match == "child_id" and child:
+        key = UUID(child)
+    await _discharge(tx, rule, f"d.{rule.evidence.match} = $3", key)
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None
+
+
+async def _bearing_agency(tx: Tx, rule: Rule, announced: Announced) -> UUID | None:
+    kinds = role(rule.bearer_role).agency_kinds
+    named = [announced.data[name] for name in rule.agency_fields if announced.data.get(name)]
+    found: UUID | None = await tx.connection.fetchval(
+        "SELECT id FROM agencies WHERE id = ANY($1::uuid[]) AND kind = ANY($2::text[])"
+        " ORDER BY array_position($1::uuid[], id) LIMIT 1",
+        named,
+        list(kinds),
+    )
+    return found or await agencies.serving(tx, min(kinds), announced.region_code)
+
+
+async def _weigh_evidence(tx: Tx, rule: Rule, announced: Announced) -> None:
+    evidence, data = rule.evidence, announced.data
+    match_id = announced.subject_id if evidence.match == "subject_id" else UUID(data["child_id"])
+    await tx.connection.execute(
+        _NOTE,
+        rule.code,
+        announced.subject_id,
+        announced.home_county,
+        match_id,
+        evidence.happened_on(data, announced.occurred_at),
+        evidence.counts(data),
+        announced.occurred_at,
+    )
+    if announced.wire_name == evidence.corrected_by:
+        await tx.connection.execute(
+            _WITHDRAW.format(match=evidence.match),
+            rule.code,
+            announced.home_county,
+            announced.subject_id,
+            match_id,
+        )
+    await _discharge(tx, rule, f"d.{evidence.match} = $3", match_id)
+
+
+async def _discharge(tx: Tx, rule: Rule, which: str, *arguments: object) -> None:
+    statement = _DISCHARGE.format(match=rule.evidence.match, which=which)
+    await tx.connection.execute(statement, rule.code, tx.now, *arguments)
+
+
+async def mark_overdue(tx: Tx) -> int:
+    """Mark what is due and not discharged, and announce it. Returns how many, at most a batch."""
+    for rule in rules().values():
+        await _discharge(tx, rule, "d.due_at <= $2")
+    rows = await tx.connection.fetch(_MARK_OVERDUE, tx.now)
+    await events.publish(
+        tx,
+        *(
+            DutyOverdue(
+                subject_id=row["id"],
+                region_code=row["region_code"],
+                home_county=row["home_county"],
+                told_to=None if row["told_to"] is None else tuple(row["told_to"]),
+                rule=row["rule"],
+                child_id=row["child_id"],
+                bearer_role=row["bearer_role"],
+                agency_id=row["bearer_agency_id"],
+                escalates_to=list(rules()[row["rule"]].escalates_to),
+                due_at=row["due_at"],
+            )
+            for row in rows
+            if row["rule"] in rules()
+        ),
+    )
+    return len(rows)

@@ -1,0 +1,111 @@
+"""Who owes what by when."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query
+
+from app.access.deps import (
+    PurposeNotAllowed,
+    ScopeMissing,
+    Unauthenticated,
+    needs,
+    needs_with_purpose,
+)
+from app.access.principal import Principal
+from app.access.scopes import Scope
+from app.audit import operations as audit
+from app.core import paging, routing
+from app.core.db import Transaction
+from app.core.paging import CursorInvalid, Page
+from app.core.problems import documented
+from app.core.wire import Moment, region_text
+from app.duties import queries, rules, schemas
+from app.regions.deps import RegionCodeInvalid, RegionSpan
+
+router = routing.router("Duties")
+
+ReadsDuties = Annotated[Principal, needs_with_purpose(Scope.duties_read)]
+CountsDuties = Annotated[Principal, needs(Scope.duties_read)]
+
+
+@router.get(
+    "/duties",
+    response_model=Page[schemas.Duty],
+    responses=documented(
+        Unauthenticated, ScopeMissing, PurposeNotAllowed, CursorInvalid, RegionCodeInvalid
+    ),
+)
+async def list_duties(
+    principal: ReadsDuties,
+    tx: Transaction,
+    limit: paging.Limit = 50,
+    cursor: paging.Cursor = None,
+    state: Annotated[schemas.DutyState | None, Query(description="Only in this state.")] = None,
+    rule: Annotated[
+        str | None,
+        Query(max_length=20, pattern=r"^[A-Z]{2,4}-[0-9]{2}$", description="Only this obligation."),
+    ] = None,
+    due_before: Annotated[
+        Moment | None, Query(description="Only what is due before this instant.")
+    ] = None,
+    child_id: Annotated[UUID | None, Query(description="Only about this child.")] = None,
+    priority: Annotated[
+        bool | None,
+        Query(description="Only children who must (or need not) be visited without exception."),
+    ] = None,
+    region: RegionSpan = None,
+) -> Page[schemas.Duty]:
+    """List what is owed in your remit, or by your agency, in the order it falls due."""
+    filters = queries.Filters(
+        state=state,
+        rule=rule,
+        due_before=due_before,
+        child_id=child_id,
+        priority=priority,
+        region=region,
+    )
+    after = paging.decode(cursor, datetime, UUID)
+    duties = await queries.list_duties(tx, principal, filters, after=after, limit=limit + 1)
+    shown = duties[:limit]
+    await audit.record(
+        tx,
+        principal.actor,
+        "listDuties",
+        children=sorted({duty.child_id for duty in shown if duty.child_id}),
+        field_groups=["duties"],
+    )
+    more = len(duties) > limit
+    last = paging.encode(shown[-1].due_at.isoformat(), str(shown[-1].id)) if more else None
+    return Page(items=shown, next_cursor=last)
+
+
+@router.get(
+    "/duties/summary",
+    response_model=schemas.DutySummary,
+    responses=documented(Unauthenticated, ScopeMissing, RegionCodeInvalid),
+)
+async def summarise_duties(
+    principal: CountsDuties,
+    tx: Transaction,
+    period: Annotated[
+        str | None,
+        Query(
+            max_length=6,
+            pattern=r"^20[0-9]{2}Q[1-4]$",
+            description="The quarter; the current one unless given.",
+            examples=["2026Q4"],
+        ),
+    ] = None,
+    region: RegionSpan = None,
+) -> schemas.DutySummary:
+    """Count what is owed and done in a quarter, and how many children were visited (VIS-02)."""
+    quarter = rules.quarter(period) if period else rules.quarter_of(tx.today)
+    span = region or (principal.region_lo, principal.region_hi)
+    return schemas.DutySummary(
+        period=quarter.code,
+        region_code=region_text(region[0] if region else principal.region_code),
+        rules=await queries.counts(tx, principal, quarter, span),
+        coverage=await queries.coverage(tx, principal, quarter, span),
+    )

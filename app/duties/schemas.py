@@ -1,0 +1,120 @@
+"""What travels on the wire about duties."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from app.core.wire import RegionCode, Version
+
+Code = Annotated[str, Field(max_length=60, pattern=r"^[A-Za-z0-9_.:-]+$")]
+Title = Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f]*$")]
+Count = Annotated[int, Field(ge=0, le=2_000_000_000)]
+PERIOD = r"^[0-9]{4}Q[1-4]$"
+
+
+class DutyState(StrEnum):
+    """Where a duty stands."""
+
+    open = "open"
+    """Owed, and there is time."""
+    overdue = "overdue"
+    """Owed, and the time is over."""
+    discharged = "discharged"
+    """Done; late if `overdue_at` is set."""
+    cancelled = "cancelled"
+    """Nobody owes it any more."""
+
+
+class Bearer(BaseModel):
+    """Who owes it: an agency, or the holder of a post of this role in the duty's region."""
+
+    role: Code = Field(description="Role that owes it.", examples=["village_director"])
+    agency_id: UUID | None = Field(description="The agency, if one owes it as a whole.")
+
+
+class Duty(BaseModel):
+    """One thing somebody owes, until when, and what discharged it."""
+
+    id: UUID = Field(
+        description="The duty's id.", examples=["0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b10"]
+    )
+    rule: Code = Field(description="The obligation it follows from.", examples=["VIS-01"])
+    title_zh: Title = Field(description="What must be done, in Chinese.")
+    title_en: Title = Field(description="What must be done, in English.")
+    child_id: UUID | None = Field(description="The child concerned, where it is known.")
+    subject_id: UUID = Field(description="What it is about: the child, visit, alert or report.")
+    region_code: RegionCode
+    bearer: Bearer
+    priority: bool = Field(
+        description="The child must be visited without exception (VIS-02).",
+    )
+    period: Annotated[str, Field(max_length=6, pattern=PERIOD)] | None = Field(
+        description="The quarter it is owed for; null for a duty that arose from an event.",
+        examples=["2026Q4"],
+    )
+    state: DutyState = Field(description="Where it stands.")
+    opened_at: datetime = Field(description="When it arose.")
+    due_at: datetime = Field(description="When it is overdue, unless discharged before.")
+    overdue_at: datetime | None = Field(
+        description="When it was found overdue; stays when it is discharged late."
+    )
+    discharged_at: datetime | None = Field(description="When evidence of the deed arrived.")
+    discharged_on: date | None = Field(description="Day of the deed.")
+    discharged_by: UUID | None = Field(description="The deed: a visit, alert or report.")
+    version: Version
+
+
+class DutyCounts(BaseModel):
+    """How the duties of one rule stand."""
+
+    rule: Code = Field(description="The obligation.", examples=["VIS-01"])
+    title_zh: Title = Field(description="What must be done, in Chinese.")
+    title_en: Title = Field(description="What must be done, in English.")
+    open: Count = Field(description="Owed, in time.")
+    overdue: Count = Field(description="Owed, too late.")
+    discharged: Count = Field(description="Done, late ones included.")
+    discharged_late: Count = Field(description="Done, but too late.")
+    cancelled: Count = Field(description="Not owed any more.")
+
+
+class CoverageGroup(StrEnum):
+    """How the children of a coverage row are chosen."""
+
+    all = "all"
+    priority = "priority"
+    """Any priority flag: every one of them must be visited (VIS-02)."""
+    category = "category"
+    priority_flag = "priority_flag"
+
+
+class Coverage(BaseModel):
+    """How many children of a group were visited in the quarter (VIS-01, VIS-02)."""
+
+    group: CoverageGroup = Field(description="How the group is chosen.")
+    code: Code | None = Field(description="The category or flag; null for `all` and `priority`.")
+    owed: Count = Field(description="Children who must be visited.")
+    visited: Count = Field(description="Children visited in the quarter.")
+    gap: Count = Field(description="Children not visited: `owed` less `visited`.")
+
+
+class DutySummary(BaseModel):
+    """Where the duties of a region stand in a quarter."""
+
+    period: Annotated[str, Field(max_length=6, pattern=PERIOD)] = Field(
+        description="The quarter.", examples=["2026Q4"]
+    )
+    region_code: RegionCode
+    rules: Annotated[
+        list[DutyCounts],
+        Field(
+            max_length=100,
+            description="Per rule: duties of the quarter, and older ones still owed.",
+        ),
+    ]
+    coverage: Annotated[
+        list[Coverage],
+        Field(max_length=500, description="Visits of the quarter, by group of children."),
+    ]

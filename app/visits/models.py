@@ -1,0 +1,139 @@
+"""Home visits, and what they said before they were corrected."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKeyConstraint, Index, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlmodel import Field, SQLModel
+
+from app.core import rls
+from app.core.columns import Instant
+
+
+class VisitorType(StrEnum):
+    """Who visited (VIS-01, VIS-04)."""
+
+    child_director = "child_director"
+    """儿童主任, under whatever local title."""
+    township_supervisor = "township_supervisor"
+    party_cadre = "party_cadre"
+    """党员干部上门家访."""
+    stationed_cadre = "stationed_cadre"
+    """驻村干部探访."""
+    social_worker = "social_worker"
+    """专业社会工作者随访."""
+    teacher = "teacher"
+    police = "police"
+    civil_affairs = "civil_affairs"
+
+
+class Place(StrEnum):
+    """Where the child was seen."""
+
+    home = "home"
+    school = "school"
+    childrens_home = "childrens_home"
+    """儿童之家."""
+    village_office = "village_office"
+    other = "other"
+
+
+class Channel(StrEnum):
+    """How. Only `in_person` is a visit on site (实地走访)."""
+
+    in_person = "in_person"
+    phone = "phone"
+    video = "video"
+
+
+def _one_of(column: str, codes: type[StrEnum]) -> CheckConstraint:
+    listed = ", ".join(f"'{code}'" for code in codes)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+def _child() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(
+        ["home_county", "child_id"], ["children.home_county", "children.id"]
+    )
+
+
+class Visit(SQLModel, table=True):
+    """One visit. `id` is made by the client, so that a phone may record it offline.
+
+    `words_sealed` holds what was written in prose, encrypted: `note`, and `findings`, one entry per
+    finding. `content_mac` recognises the same visit sent again. `region_code` is where the child
+    lived when the visit was received. `visitor` is the staff member, null for a machine.
+    """
+
+    __tablename__ = "visits"
+    __table_args__: Any = (
+        _one_of("visitor_type", VisitorType),
+        _one_of("place", Place),
+        _one_of("channel", Channel),
+        _child(),
+        Index("ix_visits_child_id_visited_on", "child_id", "visited_on", "id"),
+        Index("ix_visits_region_code_visited_on", "region_code", "visited_on", "id"),
+        Index("ix_visits_visited_on_id", "visited_on", "id"),
+        Index("uq_visits_home_county_id", "home_county", "id", unique=True),
+    )
+
+    id: UUID = Field(primary_key=True)
+    child_id: UUID
+    home_county: int = Field(sa_type=BigInteger)
+    region_code: int = Field(sa_type=BigInteger)
+    visited_on: date
+    started_at: datetime | None = Field(sa_type=Instant)
+    visitor: UUID | None
+    agency_id: UUID = Field(foreign_key="agencies.id")
+    visitor_type: str
+    place: str
+    channel: str
+    guardian_present: bool | None
+    abnormal: bool
+    findings: list[dict[str, Any]] = Field(
+        sa_column=Column(JSONB, nullable=False, server_default=text("'[]'"))
+    )
+    policies_explained: list[str] = Field(
+        sa_column=Column(ARRAY(Text), nullable=False, server_default="{}")
+    )
+    words_sealed: bytes | None
+    content_mac: bytes
+    version: int
+    recorded_at: datetime | None = Field(sa_type=Instant)
+    """When the device stored it, by the device's clock."""
+    received_at: datetime = Field(sa_type=Instant)
+    updated_at: datetime = Field(sa_type=Instant)
+
+
+class VisitVersion(SQLModel, table=True):
+    """What a visit said before a correction: the whole of it, sealed as JSON."""
+
+    __tablename__ = "visit_versions"
+    __table_args__: Any = (
+        _child(),
+        ForeignKeyConstraint(["home_county", "visit_id"], ["visits.home_county", "visits.id"]),
+    )
+
+    home_county: int = Field(sa_type=BigInteger, primary_key=True)
+    visit_id: UUID = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    child_id: UUID
+    snapshot_sealed: bytes
+    replaced_at: datetime = Field(sa_type=Instant)
+    replaced_by: str
+    """The subject of the caller: `staff:…` or `client:…`."""
+
+
+rls.protect(
+    "visits",
+    using=rls.CHILD_VISIBLE.format(table="visits"),
+    privileges="SELECT, INSERT, UPDATE",
+)
+rls.protect(
+    "visit_versions",
+    using=rls.CHILD_VISIBLE.format(table="visit_versions"),
+    privileges="SELECT, INSERT",
+)

@@ -1,0 +1,329 @@
+"""Recording and correcting visits."""
+
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from app.access.principal import Principal
+from app.audit import operations as audit
+from app.children import queries as children
+from app.children.deps import ChildNotFound
+from app.core import events
+from app.core.crypto import Keyring
+from app.core.db import Tx
+from app.core.preconditions import check_version
+from app.core.problems import FieldError, Problem
+from app.visits import queries, rules, schemas
+from app.visits.events import AbnormalFinding, VisitCorrected, VisitRecorded
+
+
+class VisitNotFound(Problem):
+    """No such visit, or none the caller may know of: the same answer (AZ-3)."""
+
+    status = 404
+    title = "No such visit"
+    title_zh = "没有这条走访记录"
+    denies = True
+
+
+class VisitDiffers(Problem):
+    """The id is taken by a visit that says something else."""
+
+    status = 409
+    title = "This id belongs to a visit with other content; correct that one, or use a new id"
+    title_zh = "该编号已用于内容不同的走访记录;请更正原记录或使用新编号"
+
+
+class VisitInFuture(Problem):
+    """A visit cannot be recorded before it happens."""
+
+    status = 422
+    title = "The visit lies in the future"
+    title_zh = "走访日期晚于今天"
+
+
+class VisitBeforeBirth(Problem):
+    """The child was not born yet."""
+
+    status = 422
+    title = "The visit lies before the child's birth"
+    title_zh = "走访日期早于儿童出生日期"
+
+
+class VisitStartOnOtherDay(Problem):
+    """The beginning contradicts the day."""
+
+    status = 422
+    title = "The visit began on another day than it took place"
+    title_zh = "走访开始时间与走访日期不在同一天"
+
+
+_RECORD: Final = """
+WITH child AS (
+    SELECT c.id, c.home_county, c.region_code, c.birth_date FROM children c
+    WHERE {visible} AND c.id = ${child_id}
+), stored AS (
+    INSERT INTO visits (child_id, home_county, region_code, {columns})
+    SELECT child.id, child.home_county, child.region_code, {places} FROM child
+    WHERE child.birth_date <= ${visited_on}
+    ON CONFLICT DO NOTHING RETURNING id
+)
+SELECT home_county, region_code, birth_date, EXISTS (SELECT 1 FROM stored) AS stored FROM child
+"""
+
+_CASTS: Final = {
+    "id": "uuid",
+    "visited_on": "date",
+    "started_at": "timestamptz",
+    "visitor": "uuid",
+    "agency_id": "uuid",
+    "visitor_type": "text",
+    "place": "text",
+    "channel": "text",
+    "guardian_present": "boolean",
+    "abnormal": "boolean",
+    "findings": "jsonb",
+    "policies_explained": "text[]",
+    "words_sealed": "bytea",
+    "content_mac": "bytea",
+    "version": "integer",
+    "recorded_at": "timestamptz",
+    "received_at": "timestamptz",
+    "updated_at": "timestamptz",
+}
+
+_KEEP: Final = """
+INSERT INTO visit_versions
+    (home_county, visit_id, version, child_id, snapshot_sealed, replaced_at, replaced_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+"""
+
+_CORRECT: Final = """
+UPDATE visits
+SET visited_on = $2, started_at = $3, visitor_type = $4, place = $5, channel = $6,
+    guardian_present = $7, abnormal = $8, findings = $9, policies_explained = $10,
+    words_sealed = $11, version = version + 1, updated_at = $12
+WHERE id = $1
+RETURNING *
+"""
+
+
+async def record_visit(
+    tx: Tx, principal: Principal, new: schemas.VisitCreate
+) -> tuple[schemas.Visit, bool]:
+    """Store a visit and announce it. Returns it, and whether it is new.
+
+    The same visit sent again is answered with what is stored. Raises ChildNotFound, VisitInFuture,
+    VisitStartOnOtherDay, VisitBeforeBirth, VisitDiffers.
+    """
+    _check_days(new.visited_on, new.started_at, tx)
+    values = _stored(tx, principal, new)
+    remit = children.visible(principal)
+    place = {name: remit.next + 1 + n for n, name in enumerate(values)}
+    row = await tx.connection.fetchrow(
+        _RECORD.format(
+            visible=remit.sql,
+            child_id=remit.next,
+            columns=", ".join(values),
+            places=", ".join(f"${place[name]}::{_CASTS[name]}" for name in values),
+            visited_on=place["visited_on"],
+        ),
+        *remit.arguments,
+        new.child_id,
+        *values.values(),
+    )
+    if row is None:
+        raise ChildNotFound
+    _check_birth(new.visited_on, row["birth_date"])
+    if not row["stored"]:
+        return await _stored_before(tx, principal, new.id, values["content_mac"]), False
+    about = {"child_id": new.child_id, "region_code": row["region_code"]}
+    findings = orjson.loads(values["findings"])
+    visit = queries.visit_of(tx.keyring, {**values, **about, "findings": findings})
+    await _announce(tx, VisitRecorded, visit, row["home_county"], news=visit.abnormal)
+    await audit.record(
+        tx,
+        principal.actor,
+        "recordVisit",
+        children=[new.child_id],
+        subject=new.id,
+        field_groups=["visits"],
+    )
+    return visit, True
+
+
+async def _stored_before(
+    tx: Tx, principal: Principal, visit_id: UUID, content_mac: bytes
+) -> schemas.Visit:
+    row = await queries.find(tx, principal, visit_id)
+    # A visit the caller may not know of is answered like one that says something else.
+    if row is None or row["content_mac"] != content_mac:
+        raise VisitDiffers
+    await audit.record(
+        tx,
+        principal.actor,
+        "recordVisit",
+        children=[row["child_id"]],
+        subject=visit_id,
+        field_groups=["visits"],
+    )
+    return queries.visit_of(tx.keyring, row)
+
+
+async def correct_visit(
+    tx: Tx,
+    principal: Principal,
+    visit_id: UUID,
+    correction: schemas.VisitCorrection,
+    *,
+    if_match: int,
+) -> schemas.Visit:
+    """Change a visit and keep what it said before.
+
+    Raises VisitNotFound, PreconditionFailed, VisitInFuture, VisitStartOnOtherDay, VisitBeforeBirth.
+    """
+    row = await queries.find(tx, principal, visit_id, for_update=True)
+    if row is None:
+        raise VisitNotFound
+    check_version(row["version"], if_match)
+    before = queries.visit_of(tx.keyring, row)
+    merged = {**before.model_dump(), **correction.changes()}
+    _check_days(merged["visited_on"], merged["started_at"], tx)
+    _check_birth(merged["visited_on"], row["birth_date"])
+    await tx.connection.execute(
+        _KEEP,
+        row["home_county"],
+        visit_id,
+        before.version,
+        before.child_id,
+        tx.keyring.seal(queries.SNAPSHOT, f"{visit_id}/{before.version}", before.model_dump_json()),
+        tx.now,
+        principal.subject,
+    )
+    visit = await _replace(tx, visit_id, merged)
+    news = visit.abnormal and not before.abnormal
+    await _announce(tx, VisitCorrected, visit, row["home_county"], news=news)
+    await audit.record(
+        tx,
+        principal.actor,
+        "correctVisit",
+        children=[visit.child_id],
+        subject=visit_id,
+        field_groups=["visits"],
+    )
+    return visit
+
+
+async def _replace(tx: Tx, visit_id: UUID, merged: dict[str, Any]) -> schemas.Visit:
+    findings = merged["findings"]
+    row = await tx.connection.fetchrow(
+        _CORRECT,
+        visit_id,
+        merged["visited_on"],
+        merged["started_at"],
+        merged["visitor_type"],
+        merged["place"],
+        merged["channel"],
+        merged["guardian_present"],
+        any(finding["abnormal"] for finding in findings),
+        _codes_of(findings),
+        merged["policies_explained"],
+        _seal_words(tx.keyring, visit_id, merged["note"], findings),
+        tx.now,
+    )
+    return queries.visit_of(tx.keyring, row)
+
+
+def _stored(tx: Tx, principal: Principal, new: schemas.VisitCreate) -> dict[str, Any]:
+    findings = [finding.model_dump() for finding in new.findings]
+    return {
+        "id": new.id,
+        "visited_on": new.visited_on,
+        "started_at": new.started_at,
+        "visitor": principal.staff_id,
+        "agency_id": principal.agency_id,
+        "visitor_type": new.visitor_type,
+        "place": new.place,
+        "channel": new.channel,
+        "guardian_present": new.guardian_present,
+        "abnormal": any(finding.abnormal for finding in new.findings),
+        "findings": _codes_of(findings),
+        "policies_explained": list(new.policies_explained),
+        "words_sealed": _seal_words(tx.keyring, new.id, new.note, findings),
+        "content_mac": tx.keyring.blind_index("visit", new.model_dump_json()),
+        "version": 1,
+        "recorded_at": new.recorded_at,
+        "received_at": tx.now,
+        "updated_at": tx.now,
+    }
+
+
+def _codes_of(findings: list[dict[str, Any]]) -> str:
+    codes = [{k: v for k, v in finding.items() if k != "note"} for finding in findings]
+    return orjson.dumps(codes).decode()
+
+
+def _seal_words(
+    keyring: Keyring, visit_id: UUID, note: str | None, findings: list[dict[str, Any]]
+) -> bytes | None:
+    notes = [finding["note"] for finding in findings]
+    if note is None and not any(notes):
+        return None
+    words = orjson.dumps({"note": note, "findings": notes})
+    return keyring.seal(queries.WORDS, visit_id, words)
+
+
+async def _announce(
+    tx: Tx,
+    kind: type[VisitRecorded | VisitCorrected],
+    visit: schemas.Visit,
+    home_county: int,
+    *,
+    news: bool,
+) -> None:
+    about: dict[str, Any] = {
+        "subject_id": visit.id,
+        "region_code": int(visit.region_code),
+        "home_county": home_county,
+        "child_id": visit.child_id,
+        "visited_on": visit.visited_on,
+    }
+    announced: list[events.Event] = [
+        kind(
+            **about,
+            visitor_type=visit.visitor_type,
+            channel=visit.channel,
+            abnormal=visit.abnormal,
+        )
+    ]
+    if news:
+        abnormal = [finding for finding in visit.findings if finding.abnormal]
+        announced.append(
+            AbnormalFinding(
+                **about,
+                types=sorted({str(finding.type) for finding in abnormal}),
+                refer_to=sorted({str(to) for finding in abnormal for to in finding.refer_to}),
+            )
+        )
+    await events.publish(tx, *announced)
+
+
+def _check_days(visited_on: Any, started_at: Any, tx: Tx) -> None:
+    if rules.lies_in_future(visited_on, tx.today):
+        raise VisitInFuture(errors=[_at("visited_on", "date_in_future", "The day has not come.")])
+    if rules.began_on_other_day(visited_on, started_at):
+        raise VisitStartOnOtherDay(
+            errors=[_at("started_at", "visit_start_on_other_day", "Give an instant of that day.")]
+        )
+
+
+def _check_birth(visited_on: Any, birth_date: Any) -> None:
+    if visited_on < birth_date:
+        raise VisitBeforeBirth(
+            errors=[_at("visited_on", "visit_before_birth", "The child was not born yet.")]
+        )
+
+
+def _at(field: str, code: str, detail: str) -> FieldError:
+    return FieldError(pointer=f"#/{field}", code=code, detail=detail)

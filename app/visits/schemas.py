@@ -1,0 +1,213 @@
+"""What travels on the wire about visits."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import BaseModel, Field, StrictBool, model_validator
+from pydantic_core import PydanticCustomError
+
+from app.core.wire import INPUT, Day, Moment, Prose, RegionCode, Version
+from app.visits.models import Channel, Place, VisitorType
+
+_ID = "0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b10"
+
+
+class Domain(StrEnum):
+    """The part of a child's life a finding is about (VIS-08: life, study, psychology)."""
+
+    life = "life"
+    study = "study"
+    psychology = "psychology"
+    guardianship = "guardianship"
+    health = "health"
+    safety = "safety"
+    household = "household"
+
+
+class AbnormalType(StrEnum):
+    """What is wrong. The situations of REP-01 keep the codes that police reports use."""
+
+    living_alone = "living_alone"
+    """脱离监护单独居住生活."""
+    missing = "missing"
+    guardian_incapable = "guardian_incapable"
+    guardian_neglect = "guardian_neglect"
+    suspected_violence = "suspected_violence"
+    suspected_harm = "suspected_harm"
+    """Suspected accidental injury or unlawful harm."""
+    dropout = "dropout"
+    ill = "ill"
+    disabled = "disabled"
+    no_hukou = "no_hukou"
+    poverty = "poverty"
+    distress = "distress"
+    misconduct = "misconduct"
+    unsafe_home = "unsafe_home"
+    other = "other"
+
+
+class Policy(StrEnum):
+    """What was explained to the family (VIS-03)."""
+
+    child_welfare = "child_welfare"
+    child_protection = "child_protection"
+    guardian_duties = "guardian_duties"
+    compulsory_education = "compulsory_education"
+    mandatory_report = "mandatory_report"
+    social_assistance = "social_assistance"
+    safety = "safety"
+    other = "other"
+
+
+class ReferTo(StrEnum):
+    """Departments a finding is fed back to (VIS-08): kinds of agencies."""
+
+    township_government = "township_government"
+    civil_affairs = "civil_affairs"
+    education = "education"
+    police = "police"
+    hospital = "hospital"
+    disabled_persons_federation = "disabled_persons_federation"
+    mass_organisation = "mass_organisation"
+    social_work = "social_work"
+
+
+class Finding(BaseModel):
+    """One thing that was looked at."""
+
+    model_config = INPUT
+
+    domain: Domain = Field(description="The part of the child's life.")
+    abnormal: StrictBool = Field(description="Whether anything is wrong.")
+    type: AbnormalType | None = Field(
+        default=None, description="What is wrong; needed if abnormal, absent if not."
+    )
+    refer_to: list[ReferTo] = Field(
+        default=[], max_length=8, description="Departments that should act (VIS-08)."
+    )
+    note: Prose | None = Field(default=None, description="In words; stored encrypted.")
+
+    @model_validator(mode="after")
+    def _type_says_what_is_wrong(self) -> Self:
+        if self.abnormal != (self.type is not None):
+            raise PydanticCustomError(
+                "finding_type", "An abnormal finding has a type, a normal one has none."
+            )
+        return self
+
+
+Findings = Annotated[list[Finding], Field(max_length=30, description="What was looked at.")]
+Policies = Annotated[
+    list[Policy], Field(max_length=20, description="Law and policy explained (VIS-03).")
+]
+ChildId = Annotated[UUID, Field(description="The child visited.", examples=[_ID])]
+
+
+class VisitCreate(BaseModel):
+    """A visit as the visitor records it, possibly days before it reaches the service."""
+
+    model_config = INPUT
+
+    id: UUID = Field(
+        description="Made by the client (UUID, version 7 preferred): sent again, it is one visit.",
+        examples=[_ID],
+    )
+    child_id: ChildId
+    visited_on: Day = Field(description="Day of the visit, in China.")
+    started_at: Moment | None = Field(default=None, description="When it began, if noted.")
+    visitor_type: VisitorType = Field(description="Who visited.")
+    place: Place = Field(default=Place.home, description="Where the child was seen.")
+    channel: Channel = Field(default=Channel.in_person, description="How.")
+    guardian_present: StrictBool | None = Field(
+        default=None, description="Whether a guardian was there; null if not noted."
+    )
+    findings: Findings = []
+    policies_explained: Policies = []
+    note: Prose | None = Field(default=None, description="In words; stored encrypted.")
+    recorded_at: Moment | None = Field(
+        default=None, description="When the device stored it, by its own clock."
+    )
+
+
+class VisitCorrection(BaseModel):
+    """What to change; the version before is kept. What is left out stays as it was."""
+
+    model_config = INPUT
+
+    visited_on: Day | None = Field(default=None, description="Day of the visit; null: unchanged.")
+    started_at: Moment | None = Field(default=None, description="When it began; null removes it.")
+    visitor_type: VisitorType | None = Field(
+        default=None, description="Who visited; null: unchanged."
+    )
+    place: Place | None = Field(default=None, description="Where; null: unchanged.")
+    channel: Channel | None = Field(default=None, description="How; null: unchanged.")
+    guardian_present: StrictBool | None = Field(
+        default=None, description="Whether a guardian was there; null if not noted."
+    )
+    findings: Findings | None = Field(default=None, description="All findings; null: unchanged.")
+    policies_explained: Policies | None = Field(
+        default=None, description="All that was explained; null: unchanged."
+    )
+    note: Prose | None = Field(default=None, description="In words; null removes it.")
+
+    def changes(self) -> dict[str, Any]:
+        """Return what was sent, without nulls where a visit cannot do without."""
+        sent = self.model_dump(exclude_unset=True)
+        return {k: v for k, v in sent.items() if v is not None or k in _REMOVABLE}
+
+
+_REMOVABLE = frozenset({"started_at", "guardian_present", "note"})
+
+
+class VisitFinding(BaseModel):
+    """One thing that was looked at."""
+
+    domain: Domain = Field(description="The part of the child's life.")
+    abnormal: bool = Field(description="Whether anything is wrong.")
+    type: AbnormalType | None = Field(description="What is wrong.")
+    refer_to: Annotated[
+        list[ReferTo], Field(max_length=8, description="Departments that should act (VIS-08).")
+    ]
+    note: Prose | None = Field(description="In words.")
+
+
+class Visit(BaseModel):
+    """A visit as it stands."""
+
+    id: UUID = Field(description="The visit's id.", examples=[_ID])
+    child_id: ChildId
+    region_code: RegionCode
+    visited_on: date = Field(description="Day of the visit, in China.", examples=["2026-11-18"])
+    started_at: datetime | None = Field(description="When it began.")
+    visitor: UUID | None = Field(description="The staff member who recorded it.")
+    agency_id: UUID = Field(description="The agency the visitor acted for.")
+    visitor_type: VisitorType = Field(description="Who visited.")
+    place: Place = Field(description="Where the child was seen.")
+    channel: Channel = Field(description="How.")
+    guardian_present: bool | None = Field(description="Whether a guardian was there.")
+    abnormal: bool = Field(description="Whether any finding is abnormal.")
+    findings: Annotated[list[VisitFinding], Field(max_length=30, description="What was looked at.")]
+    policies_explained: Policies
+    note: Prose | None = Field(description="In words.")
+    version: Version
+    recorded_at: datetime | None = Field(description="When the device stored it.")
+    received_at: datetime = Field(description="When the service received it.")
+    updated_at: datetime = Field(description="When it was last corrected, else received.")
+
+
+class VisitVersion(BaseModel):
+    """What a visit said before a correction."""
+
+    version: Version
+    replaced_at: datetime = Field(description="When it was corrected.")
+    replaced_by: Annotated[
+        str,
+        Field(
+            max_length=50,
+            pattern=r"^(staff|client):[0-9a-f-]{36}$",
+            description="Who corrected it.",
+        ),
+    ]
+    visit: Visit

@@ -1,0 +1,109 @@
+"""PATCH /v1/visits/{id} and the versions it leaves."""
+
+import pytest
+
+from app.core.db import SYSTEM
+from tests.visits.factories import a_visit, something_wrong
+
+
+@pytest.fixture
+async def visit(client, director, child):
+    body = a_visit(child.id, note="第一版", findings=[something_wrong()], guardian_present=True)
+    return (await client.post("/v1/visits", json=body, headers=director.headers)).json()
+
+
+async def _correct(client, caller, visit, change, if_match='"1"'):
+    headers = {**caller.headers, **({"if-match": if_match} if if_match else {})}
+    return await client.patch(f"/v1/visits/{visit['id']}", json=change, headers=headers)
+
+
+async def test_keeps_the_earlier_version(client, database, director, visit) -> None:
+    answer = await _correct(client, director, visit, {"note": None, "visited_on": "2026-11-17"})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["etag"] == '"2"'
+    corrected = answer.json()
+    assert corrected == {**visit, "note": None, "visited_on": "2026-11-17", "version": 2}
+    versions = await client.get(f"/v1/visits/{visit['id']}/versions", headers=director.headers)
+    (earlier,) = versions.json()["items"]
+    assert earlier["visit"] == visit
+    assert earlier["replaced_by"] == f"staff:{director.subject_id}"
+    async with database.begin(SYSTEM) as tx:
+        sealed = await tx.connection.fetchval("SELECT snapshot_sealed FROM visit_versions")
+    assert "第一版".encode() not in sealed
+
+
+async def test_what_is_left_out_stays_and_null_removes_only_what_may_be_empty(
+    client, director, visit
+) -> None:
+    change = {"guardian_present": None, "place": None, "policies_explained": []}
+    answer = await _correct(client, director, visit, change)
+    corrected = answer.json()
+    assert corrected["guardian_present"] is None
+    assert corrected["place"] == "home"
+    assert corrected["policies_explained"] == []
+    assert corrected["findings"] == visit["findings"]
+
+
+async def test_versions_are_paged(client, director, visit) -> None:
+    for version, place in enumerate(("school", "other", "home"), 1):
+        await _correct(client, director, visit, {"place": place}, f'"{version}"')
+    url = f"/v1/visits/{visit['id']}/versions?limit=2"
+    page = (await client.get(url, headers=director.headers)).json()
+    rest = (
+        await client.get(f"{url}&cursor={page['next_cursor']}", headers=director.headers)
+    ).json()
+    assert [item["version"] for item in (*page["items"], *rest["items"])] == [3, 2, 1]
+    assert rest["next_cursor"] is None
+
+
+async def test_announces_an_abnormality_only_when_it_is_new(client, database, director, visit):
+    await _correct(client, director, visit, {"findings": []})
+    await _correct(client, director, visit, {"findings": [something_wrong()]}, '"2"')
+    await _correct(client, director, visit, {"place": "school"}, '"3"')
+    async with database.begin(SYSTEM) as tx:
+        rows = await tx.connection.fetch("SELECT wire_name, data FROM events ORDER BY id")
+    names = [row["wire_name"].removeprefix("visits.") for row in rows]
+    assert names == [
+        "visit_recorded",
+        "abnormal_finding",
+        "visit_corrected",
+        "visit_corrected",
+        "abnormal_finding",
+        "visit_corrected",
+    ]
+    assert rows[2]["data"]["abnormal"] is False
+
+
+@pytest.mark.parametrize(
+    ("if_match", "status", "problem"),
+    [('"2"', 412, "precondition-failed"), (None, 428, "precondition-required")],
+)
+async def test_needs_the_version_read(client, director, visit, if_match, status, problem) -> None:
+    answer = await _correct(client, director, visit, {"place": "school"}, if_match)
+    assert (answer.status_code, answer.json()["type"]) == (status, f"/problems/{problem}")
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"visited_on": "2026-11-21"}, "visit-in-future"),
+        ({"visited_on": "2010-01-01"}, "visit-before-birth"),
+        ({"started_at": "2026-11-01T09:00:00+08:00"}, "visit-start-on-other-day"),
+    ],
+)
+async def test_refuses_impossible_days(client, director, visit, change, problem) -> None:
+    answer = await _correct(client, director, visit, change)
+    assert (answer.status_code, answer.json()["type"]) == (422, f"/problems/{problem}")
+    now = await client.get(f"/v1/visits/{visit['id']}", headers=director.headers)
+    assert now.json() == visit
+
+
+async def test_neighbours_see_no_visit(client, neighbour, visit) -> None:
+    url = f"/v1/visits/{visit['id']}"
+    answers = [
+        await _correct(client, neighbour, visit, {"place": "school"}),
+        await client.get(url, headers=neighbour.headers),
+        await client.get(f"{url}/versions", headers=neighbour.headers),
+    ]
+    for answer in answers:
+        assert (answer.status_code, answer.json()["type"]) == (404, "/problems/visit-not-found")

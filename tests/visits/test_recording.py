@@ -1,0 +1,175 @@
+"""POST /v1/visits (VIS-01, VIS-03, VIS-08)."""
+
+import pytest
+
+from app.core.db import SYSTEM
+from tests.access.factories import a_caller
+from tests.children.factories import a_child
+from tests.visits.conftest import VILLAGE
+from tests.visits.factories import a_visit, something_wrong
+
+
+async def _record(client, caller, body, **headers):
+    return await client.post("/v1/visits", json=body, headers={**caller.headers, **headers})
+
+
+async def _events(database):
+    async with database.begin(SYSTEM) as tx:
+        rows = await tx.connection.fetch("SELECT wire_name, data FROM events ORDER BY id")
+    return [(row["wire_name"], row["data"]) for row in rows]
+
+
+async def test_stores_announces_and_audits(client, database, director, child) -> None:
+    body = a_visit(child.id, findings=[something_wrong()], note="家中整洁", guardian_present=False)
+    answer = await _record(client, director, body)
+    assert answer.status_code == 201, answer.text
+    visit = answer.json()
+    assert answer.headers["etag"] == '"1"'
+    assert answer.headers["location"] == f"/v1/visits/{body['id']}"
+    assert visit["visitor"] == str(director.subject_id)
+    assert visit["abnormal"] is True
+    assert visit["note"] == "家中整洁"
+    assert visit["findings"][0]["note"] == "合成记录:监护人外出未归"
+    assert visit["region_code"] == str(VILLAGE)
+    (recorded, data), (abnormal, found) = await _events(database)
+    assert (recorded, data["channel"]) == ("visits.visit_recorded", "in_person")
+    assert (abnormal, found["types"]) == ("visits.abnormal_finding", ["guardian_neglect"])
+    assert found["refer_to"] == ["police"]
+    assert "家中" not in str(data) + str(found)
+    async with database.begin(SYSTEM) as tx:
+        row = await tx.connection.fetchrow("SELECT * FROM audit_entries")
+    assert (row["operation"], row["child_ids"]) == ("recordVisit", [child.id])
+
+
+async def test_words_are_not_readable_in_the_database(client, database, director, child) -> None:
+    await _record(client, director, a_visit(child.id, findings=[something_wrong()], note="秘密"))
+    async with database.begin(SYSTEM) as tx:
+        row = await tx.connection.fetchrow("SELECT v::text AS all FROM visits v")
+    assert "秘密" not in row["all"]
+    assert "合成记录" not in row["all"]
+
+
+async def test_sent_again_is_one_visit(client, database, director, child) -> None:
+    body = a_visit(child.id, findings=[something_wrong()])
+    first = await _record(client, director, body)
+    again = await _record(client, director, body)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json() == first.json()
+    assert len(await _events(database)) == 2
+
+
+async def test_the_original_sent_after_a_correction_is_still_that_visit(
+    client, director, child
+) -> None:
+    body = a_visit(child.id)
+    await _record(client, director, body)
+    await client.patch(
+        f"/v1/visits/{body['id']}",
+        json={"place": "school"},
+        headers={**director.headers, "if-match": '"1"'},
+    )
+    again = await _record(client, director, body)
+    assert (again.status_code, again.json()["place"]) == (200, "school")
+
+
+async def test_same_id_other_content(client, director, child) -> None:
+    body = a_visit(child.id)
+    await _record(client, director, body)
+    answer = await _record(client, director, {**body, "place": "school"})
+    assert answer.status_code == 409
+    assert answer.json()["type"] == "/problems/visit-differs"
+
+
+async def test_id_of_a_visit_nobody_here_may_know_of_reveals_nothing(
+    client, database, director, neighbour, child
+) -> None:
+    taken = a_visit(child.id)
+    await _record(client, director, taken)
+    own = await a_child(database, VILLAGE + 1)
+    answer = await _record(client, neighbour, a_visit(own.id, id=taken["id"]))
+    known = await _record(client, director, {**taken, "place": "school"})
+    assert {**answer.json(), "request_id": ""} == {**known.json(), "request_id": ""}
+    assert answer.json()["type"] == "/problems/visit-differs"
+    same = await _record(client, neighbour, taken)
+    assert same.json()["type"] == "/problems/child-not-found"
+
+
+async def test_other_village_looks_absent_and_is_audited(
+    client, database, neighbour, child
+) -> None:
+    answer = await _record(client, neighbour, a_visit(child.id))
+    assert answer.status_code == 404
+    assert answer.json()["type"] == "/problems/child-not-found"
+    async with database.begin(SYSTEM) as tx:
+        assert await tx.connection.fetchval("SELECT count(*) FROM visits") == 0
+        row = await tx.connection.fetchrow("SELECT decision, rule FROM audit_entries")
+    assert tuple(row) == ("denied", "child-not-found")
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem", "code"),
+    [
+        ({"visited_on": "2026-11-21"}, "visit-in-future", "date_in_future"),
+        ({"visited_on": "2016-02-29"}, "visit-before-birth", "visit_before_birth"),
+        (
+            {"started_at": "2026-11-17T15:59:59Z"},
+            "visit-start-on-other-day",
+            "visit_start_on_other_day",
+        ),
+        ({"visited_on": "20261118"}, "validation-failed", "date_format"),
+        ({"visited_on": 20261118}, "validation-failed", "date_type"),
+        ({"findings": [something_wrong(type=None)]}, "validation-failed", "finding_type"),
+        ({"findings": [something_wrong(abnormal=False)]}, "validation-failed", "finding_type"),
+        ({"visitor_type": "stranger"}, "validation-failed", "enum"),
+        ({"guardian_present": "yes"}, "validation-failed", "bool_type"),
+        ({"mood": "good"}, "validation-failed", "extra_forbidden"),
+        ({"note": ""}, "validation-failed", "string_too_short"),
+    ],
+)
+async def test_refuses(client, database, director, child, fields, problem, code) -> None:
+    answer = await _record(client, director, a_visit(child.id, **fields))
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["type"] == f"/problems/{problem}"
+    assert answer.json()["errors"][0]["code"] == code
+    assert answer.json()["errors"][0]["pointer"].startswith("#/")
+    assert await _events(database) == []
+
+
+async def test_today_in_china_is_not_the_future(client, director, child) -> None:
+    body = a_visit(child.id, visited_on="2026-11-20", started_at="2026-11-20T00:30:00+08:00")
+    answer = await _record(client, director, body)
+    assert answer.status_code == 201, answer.text
+
+
+async def test_school_may_not_record(client, database, settings, child) -> None:
+    school = await a_caller(database, settings, "school", 120119101000)
+    answer = await _record(client, school, a_visit(child.id))
+    assert answer.status_code == 403
+
+
+async def test_needs_a_purpose_the_role_has(client, director, child) -> None:
+    answer = await _record(client, director, a_visit(child.id), **{"purpose-of-use": "supervision"})
+    assert answer.json()["type"] == "/problems/purpose-not-allowed"
+
+
+async def test_query_budget(client, queries, director, child) -> None:
+    queries.clear()
+    await _record(client, director, a_visit(child.id))
+    # authority; child and visit in one; event; audit; and one job per waiting handler
+    jobs = [statement for statement in queries.statements if "INTO jobs" in statement]
+    assert len(queries) - len(jobs) == 4, queries.statements
+    assert len(jobs) <= 2, jobs
+
+
+async def test_idempotency_key_gives_the_same_answer(client, queries, director, child) -> None:
+    body = a_visit(child.id)
+    first = await _record(client, director, body, **{"idempotency-key": "phone-7"})
+    queries.clear()
+    again = await _record(client, director, body, **{"idempotency-key": "phone-7"})
+    assert (again.status_code, again.content) == (201, first.content)
+    assert again.headers["etag"] == '"1"'
+    assert len(queries) == 3, queries.statements
+    other = await _record(
+        client, director, {**body, "place": "school"}, **{"idempotency-key": "phone-7"}
+    )
+    assert other.json()["type"] == "/problems/idempotency-key-reused"
