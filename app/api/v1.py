@@ -9,13 +9,17 @@ from app.api.audit import router as audit
 from app.api.health import router as health
 from app.api.problem_pages import router as problem_pages
 from app.attendance.router import router as attendance
+from app.duties.router import router as duties
+from app.visits.router import router as visits
 from app.webhooks.router import router as webhooks
 
 ROUTERS: list[APIRouter] = [
     access,
     audit,
     webhooks,
+    duties,
     attendance,
+    visits,
 ]
 """Under /v1."""
 
