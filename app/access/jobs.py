@@ -14,11 +14,11 @@ _KEPT = timedelta(days=1)
 async def forget_expired(tx: Tx, payload: dict[str, Any]) -> None:
     """Delete spent proofs, revocations, codes and the refresh tokens of sign-ins that are over."""
     before = tx.now - _KEPT
+    over = "sign_ins s WHERE s.id = r.sign_in_id AND s.ends_at < $1"
     for statement in (
         "DELETE FROM used_assertions WHERE expires_at < $1",
         "DELETE FROM revocations WHERE expires_at < $1",
         "DELETE FROM authorization_codes WHERE expires_at < $1",
-        "DELETE FROM refresh_tokens r USING sign_ins s"
-        " WHERE s.id = r.sign_in_id AND s.ends_at < $1",
+        f"DELETE FROM refresh_tokens r USING {over}",
     ):
         await tx.connection.execute(statement, before)

@@ -95,7 +95,6 @@ async def list_clients(
         operations.RoleDoesNotFit,
         operations.KeysUnusable,
         operations.SecretsNotAccepted,
-        operations.RedirectUriUnsafe,
         agencies.RegionUnknown,
         agencies.PostOutsideAgency,
     ),
@@ -103,26 +102,38 @@ async def list_clients(
 async def register_client(
     request: Request, principal: WritesClients, new: schemas.ClientCreate, tx: Transaction
 ) -> schemas.ClientRegistered:
-    """Register a machine client of your agency, or, as the operator, of any and an app."""
-    if isinstance(new, schemas.AppCreate):
-        if principal.agency_kind != "operator":
-            raise NotYoursToRegister
-        app = await operations.create_app(tx, name=new.name, redirect_uris=new.redirect_uris)
-        made = operations.Registered(app)
-    else:
-        agency = await _agency_for(tx, principal, new)
-        made = await operations.create_machine(
-            tx,
-            agency,
-            name=new.name,
-            role=new.role,
-            region_code=int(new.region_code),
-            jwks=new.jwks.model_dump(exclude_none=True) if new.jwks else None,
-            secrets_allowed=request.state.settings.environment is not Environment.production,
-        )
+    """Register a machine client of your agency, or, as the operator, of any."""
+    made = await operations.create_machine(
+        tx,
+        await _agency_for(tx, principal, new),
+        name=new.name,
+        role=new.role,
+        region_code=int(new.region_code),
+        jwks=new.jwks.model_dump(exclude_none=True) if new.jwks else None,
+        secrets_allowed=request.state.settings.environment is not Environment.production,
+    )
     await audit.record(tx, principal.actor, "registerClient", subject=made.client.id)
     shown = _shown(made.client).model_dump()
     return schemas.ClientRegistered(**shown, client_secret=made.secret)
+
+
+@router.post(
+    "/clients/apps",
+    status_code=201,
+    response_model=schemas.Client,
+    responses=documented(
+        Unauthenticated, ScopeMissing, NotYoursToRegister, operations.RedirectUriUnsafe
+    ),
+)
+async def register_app(
+    principal: WritesClients, new: schemas.AppCreate, tx: Transaction
+) -> schemas.Client:
+    """Register an app through which people sign in, as the operator."""
+    if principal.agency_kind != "operator":
+        raise NotYoursToRegister
+    app = await operations.create_app(tx, name=new.name, redirect_uris=new.redirect_uris)
+    await audit.record(tx, principal.actor, "registerApp", subject=app.id)
+    return _shown(app)
 
 
 @router.put(
@@ -179,7 +190,7 @@ async def _client(tx: Tx, principal: Principal, client_id: UUID) -> Client:
     return client
 
 
-async def _agency_for(tx: Tx, principal: Principal, new: schemas.MachineCreate) -> AgencyRef:
+async def _agency_for(tx: Tx, principal: Principal, new: schemas.ClientCreate) -> AgencyRef:
     agency = await agency_queries.find(tx, new.agency_id or principal.agency_id)
     if principal.agency_kind != "operator":
         own = agency is not None and agency.id == principal.agency_id

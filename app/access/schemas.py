@@ -105,12 +105,11 @@ class PublicKeys(BaseModel):
     keys: Annotated[list[PublicKey], Field(min_length=1, max_length=10, description="Public keys.")]
 
 
-class MachineCreate(BaseModel):
+class ClientCreate(BaseModel):
     """A system that acts for an agency by itself."""
 
     model_config = INPUT
 
-    kind: Literal["machine"] = Field(description="A system, without people.")
     name: Annotated[Line, Field(description="What the system is.")]
     agency_id: UUID | None = Field(
         default=None, description="The agency it acts for; yours unless given."
@@ -127,7 +126,6 @@ class AppCreate(BaseModel):
 
     model_config = INPUT
 
-    kind: Literal["app"] = Field(description="An app for people.")
     name: Annotated[Line, Field(description="Shown on the sign-in page.")]
     redirect_uris: Annotated[
         list[_RedirectUri],
@@ -137,9 +135,6 @@ class AppCreate(BaseModel):
             description="Where sign-in may lead back to, compared exactly.",
         ),
     ]
-
-
-ClientCreate = Annotated[MachineCreate | AppCreate, Field(discriminator="kind")]
 
 
 class Client(BaseModel):

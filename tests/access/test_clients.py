@@ -1,0 +1,189 @@
+"""Clients are registered, listed, re-keyed and suspended over the API (AZ-11 in its first form)."""
+
+import pytest
+
+from app.core.db import SYSTEM
+from tests.access.apps import Machine, a_key, a_machine
+from tests.access.factories import a_caller
+from tests.regions.factories import some_regions
+
+COUNTY = 120119000000
+
+
+@pytest.fixture
+async def operator(client, database, settings):
+    await some_regions(database, 120119101200)
+    return await a_caller(database, settings, "operator", COUNTY)
+
+
+@pytest.fixture
+async def bureau(client, database, settings):
+    await some_regions(database, COUNTY, 120118000000)
+    return await a_caller(database, settings, "civil_affairs", COUNTY)
+
+
+def machine(**changed):
+    return {
+        "name": "Case system",
+        "role": "civil_affairs",
+        "region_code": str(COUNTY),
+        "jwks": {"keys": [a_key()[1]]},
+        **changed,
+    }
+
+
+async def test_a_bureau_registers_its_own_machine(client, database, bureau, now) -> None:
+    pem, public = a_key()
+    answer = await client.post(
+        "/v1/clients", json=machine(jwks={"keys": [public]}), headers=bureau.headers
+    )
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+    assert (made["key_ids"], made["client_secret"]) == (["one"], None)
+    assert made["agency_id"] == str(bureau.agency_id)
+    proof = Machine(made["id"], bureau.agency_id, pem).proof(now)
+    token = await client.post("/oauth/token", data={"grant_type": "client_credentials", **proof})
+    assert token.status_code == 200
+    async with database.begin(SYSTEM) as tx:
+        said = await tx.connection.fetch("SELECT operation, subject_id FROM audit_entries")
+    assert ("registerClient", made["id"]) in [(row[0], str(row[1])) for row in said]
+
+
+async def test_a_sandbox_makes_a_secret_once(client, operator, bureau) -> None:
+    wanted = machine(agency_id=str(bureau.agency_id), jwks=None)
+    answer = await client.post("/v1/clients", json=wanted, headers=operator.headers)
+    secret = answer.json()["client_secret"]
+    assert len(secret) >= 40
+    listed = await client.get("/v1/clients", headers=bureau.headers)
+    assert secret not in listed.text
+    assert [item["id"] for item in listed.json()["items"]] == [answer.json()["id"]]
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "problem"),
+    [
+        ({"region_code": "120118000000"}, 403, "not-yours-to-register"),
+        ({"role": "police"}, 403, "not-yours-to-register"),
+        ({"role": "village_director"}, 422, "role-does-not-fit"),
+        ({"role": "nobody"}, 422, "role-does-not-fit"),
+        ({"region_code": "120119101000"}, 422, "role-does-not-fit"),
+        ({"jwks": {"keys": []}}, 422, "validation-failed"),
+        ({"jwks": {"keys": [{**a_key()[1], "d": "AA"}]}}, 422, "validation-failed"),
+        ({"jwks": {"keys": [{**a_key()[1], "x": "AA"}]}}, 422, "keys-unusable"),
+        ({"jwks": {"keys": [{**a_key()[1], "alg": "RS256"}]}}, 422, "keys-unusable"),
+        ({"jwks": {"keys": [a_key()[1], a_key()[1]]}}, 422, "keys-unusable"),
+        (
+            {"jwks": {"keys": [{"kty": "RSA", "kid": "a", "n": "AQAB", "e": "AQAB"}]}},
+            422,
+            "keys-unusable",
+        ),
+        ({"name": "\n"}, 422, "validation-failed"),
+        ({"kind": "machine"}, 422, "validation-failed"),
+    ],
+)
+async def test_nobody_gives_more_than_they_have(client, bureau, changed, status, problem) -> None:
+    answer = await client.post("/v1/clients", json=machine(**changed), headers=bureau.headers)
+    assert (answer.status_code, answer.json()["type"]) == (status, f"/problems/{problem}")
+
+
+async def test_another_agencys_machine_is_not_the_bureaus(client, operator, bureau) -> None:
+    foreign = machine(agency_id=str(operator.agency_id))
+    answer = await client.post("/v1/clients", json=foreign, headers=bureau.headers)
+    assert answer.status_code == 403
+    unknown = machine(agency_id="00000000-0000-0000-0000-000000000000")
+    again = await client.post("/v1/clients", json=unknown, headers=bureau.headers)
+    assert again.json()["type"] == answer.json()["type"]
+
+
+class TestApps:
+    async def test_the_operator_registers_them(self, client, operator) -> None:
+        uris = ["https://app.example/cb", "cn.example.visits:/cb", "http://127.0.0.1:7777/cb"]
+        answer = await client.post(
+            "/v1/clients/apps",
+            json={"name": "走访", "redirect_uris": uris},
+            headers=operator.headers,
+        )
+        assert (answer.status_code, answer.json()["redirect_uris"]) == (201, uris)
+
+    async def test_nobody_else_does(self, client, bureau) -> None:
+        app = {"name": "a", "redirect_uris": ["https://a.example/"]}
+        answer = await client.post("/v1/clients/apps", json=app, headers=bureau.headers)
+        assert answer.status_code == 403
+
+    @pytest.mark.parametrize(
+        "uri",
+        [
+            "http://app.example/cb",
+            "https://",
+            "https://a.example/#x",
+            "https://user@a.example/",
+            "https://*.example/",
+            "https://a.example:x/",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "myapp:/cb",
+            "http://127.0.0.1.evil.example/",
+            "/callback",
+        ],
+    )
+    async def test_unsafe_addresses_are_refused(self, client, operator, uri) -> None:
+        app = {"name": "a", "redirect_uris": [uri]}
+        answer = await client.post("/v1/clients/apps", json=app, headers=operator.headers)
+        assert answer.json()["type"] == "/problems/redirect-uri-unsafe", answer.text
+
+
+async def test_suspends_and_resumes(client, database, operator, now) -> None:
+    school = await a_machine(database)
+    place = f"/v1/clients/{school.client_id}/suspension"
+
+    async def token() -> int:
+        data = {"grant_type": "client_credentials", **school.proof(now)}
+        return (await client.post("/oauth/token", data=data)).status_code
+
+    suspended = await client.post(place, headers=operator.headers)
+    assert (suspended.status_code, suspended.json()["active"]) == (200, False)
+    assert await token() == 401
+    assert (await client.delete(place, headers=operator.headers)).json()["active"] is True
+    assert await token() == 200
+
+
+async def test_keys_are_replaced(client, database, operator, now) -> None:
+    school = await a_machine(database)
+    pem, public = a_key()
+    place = f"/v1/clients/{school.client_id}/jwks"
+    answer = await client.put(place, json={"keys": [public]}, headers=operator.headers)
+    assert answer.status_code == 200
+    new = Machine(school.client_id, school.agency_id, pem)
+    for each, status in ((school, 401), (new, 200)):
+        data = {"grant_type": "client_credentials", **each.proof(now)}
+        assert (await client.post("/oauth/token", data=data)).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "suspension"), ("DELETE", "suspension"), ("PUT", "jwks")]
+)
+async def test_foreign_and_absent_look_alike(client, database, bureau, method, path) -> None:
+    foreign = (await a_machine(database)).client_id
+    body = {"json": {"keys": [a_key()[1]]}} if method == "PUT" else {}
+    answers = [
+        await client.request(method, f"/v1/clients/{one}/{path}", headers=bureau.headers, **body)
+        for one in (foreign, "00000000-0000-0000-0000-000000000000")
+    ]
+    assert {answer.status_code for answer in answers} == {404}
+    assert {answer.json()["type"] for answer in answers} == {"/problems/client-not-found"}
+
+
+async def test_lists_by_cursor(client, database, operator) -> None:
+    made = [str((await a_machine(database)).client_id) for _ in range(3)]
+    seen, cursor = [], None
+    while True:
+        more = {"cursor": cursor} if cursor else {}
+        page = await client.get(
+            "/v1/clients", params={"limit": 2, **more}, headers=operator.headers
+        )
+        seen += [item["id"] for item in page.json()["items"]]
+        cursor = page.json()["next_cursor"]
+        if cursor is None:
+            break
+    assert seen == sorted(seen)
+    assert set(made) <= set(seen)

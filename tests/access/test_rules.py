@@ -1,0 +1,42 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.access import rules
+
+THEN = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("used", "successor_used", "after", "expected"),
+    [
+        (None, None, 0, rules.Refresh.rotate),
+        (THEN, None, 30, rules.Refresh.repeat),
+        (THEN, None, 30.001, rules.Refresh.reuse),
+        (THEN, THEN, 1, rules.Refresh.reuse),
+    ],
+)
+def test_refresh_outcome(used, successor_used, after, expected) -> None:
+    now = THEN + timedelta(seconds=after)
+    outcome = rules.refresh_outcome(used_at=used, successor_used_at=successor_used, now=now)
+    assert outcome is expected
+
+
+@pytest.mark.parametrize(
+    ("failures", "seconds"),
+    [(0, None), (4, None), (5, 30), (6, 60), (9, 480), (10, 900), (99, 900)],
+)
+def test_pause_grows_to_a_quarter_of_an_hour(failures, seconds) -> None:
+    expected = None if seconds is None else timedelta(seconds=seconds)
+    assert rules.pause_after(failures) == expected
+
+
+def test_pkce_matches_the_example_of_rfc_7636() -> None:
+    challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+    assert rules.pkce_matches(challenge, "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")
+    assert not rules.pkce_matches(challenge, challenge)
+
+
+@pytest.mark.parametrize("verifier", ["", "a" * 42, "a" * 129, "é" * 50, "a b" * 20])
+def test_pkce_verifier_has_a_form(verifier) -> None:
+    assert not rules.pkce_matches("x", verifier)
