@@ -88,6 +88,7 @@ class AttendanceSlot(SQLModel, table=True):
         CheckConstraint(_CATEGORY, name="category"),
         CheckConstraint(_SESSION, name="session"),
         Index("ix_attendance_slots_batch_id", "batch_id"),
+        Index("ix_attendance_slots_child_id_school_day", "child_id", "school_day"),
     )
 
     home_county: int = Field(sa_type=BigInteger, primary_key=True)

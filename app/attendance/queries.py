@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -50,13 +51,27 @@ async def batch_answer(tx: Tx, principal: Principal, batch_id: UUID) -> bytes | 
     return answer
 
 
-async def children_of_batch(tx: Tx, batch_id: UUID) -> list[UUID]:
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """A child whose sessions a batch set last; `unexcused`: any day missed without leave since."""
+
+    child_id: UUID
+    unexcused: bool
+
+
+_TOUCHED = """
+SELECT b.child_id, bool_or(EXISTS (
+    SELECT 1 FROM attendance_slots s
+    WHERE s.home_county = b.home_county AND s.child_id = b.child_id
+        AND s.school_id = b.school_id AND s.school_day >= $2 AND s.category = 'unexcused'))
+FROM attendance_slots b WHERE b.batch_id = $1 GROUP BY b.child_id ORDER BY b.child_id
+"""
+
+
+async def touched_by_batch(tx: Tx, batch_id: UUID, *, since: date) -> list[Touched]:
     """List the children whose sessions a batch set last, in order."""
-    rows = await tx.connection.fetch(
-        "SELECT DISTINCT child_id FROM attendance_slots WHERE batch_id = $1 ORDER BY child_id",
-        batch_id,
-    )
-    return [row["child_id"] for row in rows]
+    rows = await tx.connection.fetch(_TOUCHED, batch_id, since)
+    return [Touched(*row) for row in rows]
 
 
 _SLOTS = """
@@ -66,7 +81,7 @@ WHERE school_id = $1 AND child_id = ANY ($2::uuid[]) AND school_day >= $3 AND sc
 
 _REPORTED = """
 SELECT school_day FROM attendance_days
-WHERE agency_id = $1 AND school_day >= $2 AND school_day <= $3
+WHERE agency_id = $1 AND school_day >= $2 AND school_day < $3
 """
 
 _CALENDAR = """
@@ -85,19 +100,25 @@ async def absences(
     region_code: int,
     children: Sequence[UUID],
     since: date,
-    until: date,
+    today: date,
 ) -> dict[UUID, Absence]:
-    """Count, for pupils of one school, the school days missed without leave from `since` to
-    `until`. `region_code`: where the school stands. Three statements for any number of children.
+    """Count, for pupils of one school, the school days missed without leave since a day.
+
+    `region_code`: where the school stands. A pupil about whom nothing was said was there on the
+    days before today which the school reported; today the other classes may still be to come.
+    Three statements for any number of children.
     """
     connection = tx.connection
-    slots = await connection.fetch(_SLOTS, school_id, list(children), since, until)
-    days = await connection.fetch(_REPORTED, school_id, since, until)
+    slots = await connection.fetch(_SLOTS, school_id, list(children), since, today)
+    days = await connection.fetch(_REPORTED, school_id, since, today)
     places = list(lineage(region_code))
-    calendar = await connection.fetch(_CALENDAR, school_id, places, since, until)
+    calendar = await connection.fetch(_CALENDAR, school_id, places, since, today)
     exceptions = nearest(tuple(row) for row in calendar)
     by_child: dict[UUID, dict[date, dict[Any, Any]]] = defaultdict(lambda: defaultdict(dict))
     for row in slots:
         by_child[row["child_id"]][row["school_day"]][row["session"]] = row["category"]
-    reported = [row["school_day"] for row in days]
-    return {child: absence(by_child[child], reported, exceptions) for child in children}
+    reported = {row["school_day"] for row in days}
+    return {
+        child: absence(by_child[child], reported | by_child[child].keys(), exceptions)
+        for child in children
+    }

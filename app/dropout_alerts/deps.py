@@ -1,0 +1,55 @@
+"""Scopes of dropout alerts, and the alert a path names."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Path
+
+from app.access.deps import authenticated, needs_with_purpose
+from app.access.principal import Principal
+from app.access.scopes import Scope
+from app.core.db import Transaction
+from app.core.preconditions import IfMatch, check_version
+from app.core.problems import Problem
+from app.dropout_alerts import models, queries
+
+ReadsDropoutAlerts = Annotated[Principal, needs_with_purpose(Scope.dropout_alerts_read)]
+WritesDropoutAlerts = Annotated[Principal, needs_with_purpose(Scope.dropout_alerts_write)]
+DecidesDropoutAlerts = Annotated[Principal, needs_with_purpose(Scope.dropout_alerts_decide)]
+
+
+class DropoutAlertNotFound(Problem):
+    """No such alert, or none the caller may know of: the same answer (AZ-3)."""
+
+    status = 404
+    title = "No such dropout alert"
+    title_zh = "没有这条辍学预警"
+    denies = True
+
+
+async def _alert_in_path(
+    alert_id: Annotated[UUID, Path(description="The alert's id.")],
+    tx: Transaction,
+    principal: Annotated[Principal, Depends(authenticated)],
+) -> dict[str, Any]:
+    alert = await queries.find(tx, principal, alert_id)
+    if alert is None:
+        raise DropoutAlertNotFound
+    return alert
+
+
+async def _alert_to_change(
+    found: Annotated[dict[str, Any], Depends(_alert_in_path)], tx: Transaction, if_match: IfMatch
+) -> models.DropoutAlert:
+    alert = await tx.session.get(models.DropoutAlert, found["id"], with_for_update=True)
+    if alert is None:
+        raise DropoutAlertNotFound
+    check_version(alert.version, if_match)
+    return alert
+
+
+AlertInPath = Annotated[dict[str, Any], Depends(_alert_in_path)]
+"""The alert named in the path, as `queries.find` reads it; else 404."""
+
+AlertToChange = Annotated[models.DropoutAlert, Depends(_alert_to_change)]
+"""The alert named in the path, held for a change of the version the caller read."""

@@ -1,0 +1,84 @@
+"""What the chain from absence to return announces: ids and codes only."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from pydantic import Field
+
+from app.core.events import Event
+
+
+class _AboutAlert(Event):
+    """The subject is the alert."""
+
+    child_id: UUID = Field(description="The child.")
+    school_id: UUID = Field(description="The school that keeps the alert.")
+
+
+class AlertOpened(_AboutAlert):
+    """A child missed school without leave long enough to look after it (EDU-01)."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.alert_opened"
+
+    unexcused_days: int = Field(ge=1, description="School days missed without leave.")
+
+
+class ChildRegistered(_AboutAlert):
+    """The child entered the dropout register (EDU-02)."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.child_registered"
+
+
+class PersuasionFailed(_AboutAlert):
+    """The school could not persuade the child to return (EDU-03)."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.persuasion_failed"
+
+
+class WrittenReportSent(_AboutAlert):
+    """Education and township were written to (EDU-04, EDU-05)."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.written_report_sent"
+
+    addressees: tuple[UUID, ...] = Field(
+        max_length=10, description="The agencies that must confirm to have it."
+    )
+
+
+class WrittenReportReceived(_AboutAlert):
+    """One of the addressees confirmed to have the written report."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.written_report_received"
+
+    agency_id: UUID = Field(description="The addressee.")
+    all_received: bool = Field(description="True if every addressee has confirmed.")
+
+
+class MeasureOrdered(_AboutAlert):
+    """Education or township acted to bring the child back (EDU-07)."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.measure_ordered"
+
+    agency_id: UUID = Field(description="Who acted.")
+
+
+class ChildReturned(_AboutAlert):
+    """The child is back at school."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.child_returned"
+
+
+class AlertClosed(_AboutAlert):
+    """It was no absence without leave after all."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.alert_closed"
+
+    reason: str = Field(max_length=60, description="Why: `excused`.")
+
+
+class AlertAmended(_AboutAlert):
+    """Absences of a written report were excused or withdrawn afterwards (I6)."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.alert_amended"
+
+    unexcused_days: int = Field(ge=0, description="School days missed without leave that remain.")

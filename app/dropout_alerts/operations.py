@@ -1,0 +1,288 @@
+"""What people do about a dropout alert (what attendance does: `reassessment`)."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import col, select
+
+from app.access.principal import Principal
+from app.audit import operations as audit
+from app.core import events
+from app.core.db import Tx
+from app.core.ids import new_id
+from app.core.problems import FieldError, Problem
+from app.dropout_alerts import models, queries, rules, schemas
+from app.dropout_alerts.events import (
+    ChildRegistered,
+    ChildReturned,
+    MeasureOrdered,
+    PersuasionFailed,
+    WrittenReportReceived,
+    WrittenReportSent,
+)
+
+
+class TransitionNotAllowed(Problem):
+    """The alert does not stand where this step may be taken."""
+
+    status = 409
+    title = "The alert's state does not admit this step"
+    title_zh = "预警当前状态不允许此操作"
+
+
+class NotOfYourSchool(Problem):
+    """Only the school that keeps the alert takes this step."""
+
+    status = 403
+    title = "The alert is kept by another school"
+    title_zh = "该预警由其他学校负责"
+    denies = True
+
+
+class NotAddressed(Problem):
+    """Only an addressee of the written report takes this step (EDU-07)."""
+
+    status = 403
+    title = "The written report was not addressed to your agency"
+    title_zh = "书面报告的收件单位不是贵单位"
+    denies = True
+
+
+class AddresseeMissing(Problem):
+    """No agency is registered that the written report must go to (EDU-05)."""
+
+    status = 409
+    title = "An addressee of the written report is not registered"
+    title_zh = "书面报告的收件单位尚未登记"
+
+
+class DayImpossible(Problem):
+    """The day lies in the future, or before the absence."""
+
+    status = 422
+    title = "The day does not fit the alert"
+    title_zh = "日期与预警不符"
+
+
+async def record_persuasion(
+    tx: Tx, principal: Principal, alert: models.DropoutAlert, new: schemas.PersuasionCreate
+) -> None:
+    """Record an attempt to bring the child back (EDU-03); a final one makes the report due.
+
+    The first attempt enters the child in the register, if it was not yet (EDU-02).
+    """
+    _only_own_school(principal, alert)
+    _only_if_allowed(tx, principal, alert, "record_persuasion")
+    _only_past(tx, alert, new.persuaded_on, "persuaded_on")
+    persuasion = new_id()
+    tx.session.add(
+        models.Persuasion(
+            **_about(alert),
+            id=persuasion,
+            **new.model_dump(exclude={"note"}),
+            note_sealed=_sealed(tx, "dropout_persuasions.note_sealed", persuasion, new.note),
+            recorded_by=principal.subject,
+            recorded_at=tx.now,
+        )
+    )
+    announced: list[events.Event] = []
+    if alert.registered_on is None:
+        alert.registered_on = tx.today
+        announced.append(ChildRegistered(**_named(alert)))
+    before, alert.state = alert.state, rules.after_persuasion(_state(alert), gave_up=new.final)
+    if alert.state == "persuasion_failed" != before:
+        announced.append(PersuasionFailed(**_named(alert)))
+    await _changed(tx, principal, alert, "recordPersuasion", *announced)
+
+
+async def send_written_report(
+    tx: Tx, principal: Principal, alert: models.DropoutAlert, new: schemas.WrittenReportCreate
+) -> None:
+    """Write to the county's education authority and the child's township (EDU-04, EDU-05).
+
+    Raises AddresseeMissing if one of them is not registered: then nothing was sent to either.
+    """
+    _only_own_school(principal, alert)
+    _only_if_allowed(tx, principal, alert, "send_written_report")
+    addressees = await queries.addressees(
+        tx, school_region=principal.region_code, child_region=alert.region_code
+    )
+    missing = [kind for kind in ("education", "township_government") if kind not in addressees]
+    if missing:
+        raise AddresseeMissing(
+            errors=[
+                FieldError(pointer="#", code=f"{kind}_missing", detail="No such agency there.")
+                for kind in missing
+            ]
+        )
+    report = new_id()
+    tx.session.add(
+        models.WrittenReport(
+            **_about(alert),
+            id=report,
+            **new.model_dump(exclude={"summary"}),
+            summary_sealed=_sealed(
+                tx, "dropout_written_reports.summary_sealed", report, new.summary
+            ),
+            sent_by=principal.subject,
+            sent_at=tx.now,
+        )
+    )
+    for kind, agency_id in addressees.items():
+        receipt = models.ReportReceipt(
+            **_about(alert), school_id=alert.school_id, agency_id=agency_id, kind=kind
+        )
+        tx.session.add(receipt)
+    alert.state = "written_report_sent"
+    alert.registered_on = alert.registered_on or tx.today
+    told = tuple(addressees.values())
+    sent = WrittenReportSent(**_named(alert), addressees=told, told_to=(*told, alert.school_id))
+    await _changed(tx, principal, alert, "sendWrittenReport", sent)
+
+
+async def acknowledge_written_report(
+    tx: Tx, principal: Principal, alert: models.DropoutAlert
+) -> None:
+    """Confirm, as one of the addressees, to have the report. Again: the first time stands."""
+    receipts = await _receipts(tx, alert)
+    own = _own_receipt(principal, receipts)
+    _only_if_allowed(tx, principal, alert, "acknowledge")
+    announced = []
+    if own.received_at is None:
+        own.received_at, own.received_by = tx.now, principal.subject
+        announced.append(
+            WrittenReportReceived(
+                **_named(alert),
+                agency_id=own.agency_id,
+                all_received=all(receipt.received_at for receipt in receipts),
+                told_to=(*(receipt.agency_id for receipt in receipts), alert.school_id),
+            )
+        )
+    await _changed(tx, principal, alert, "acknowledgeWrittenReport", *announced)
+
+
+async def order_measure(
+    tx: Tx, principal: Principal, alert: models.DropoutAlert, new: schemas.DropoutMeasureCreate
+) -> None:
+    """Record what an addressee does to bring the child back (EDU-07)."""
+    _own_receipt(principal, await _receipts(tx, alert))
+    _only_if_allowed(tx, principal, alert, "order_measure")
+    _only_past(tx, alert, new.ordered_on, "ordered_on")
+    measure = new_id()
+    tx.session.add(
+        models.Measure(
+            **_about(alert),
+            id=measure,
+            agency_id=principal.agency_id,
+            **new.model_dump(exclude={"note"}),
+            note_sealed=_sealed(tx, "dropout_measures.note_sealed", measure, new.note),
+            ordered_by=principal.subject,
+            recorded_at=tx.now,
+        )
+    )
+    alert.state = "measures"
+    ordered = MeasureOrdered(**_named(alert), agency_id=principal.agency_id)
+    await _changed(tx, principal, alert, "orderMeasure", ordered)
+
+
+async def record_return(
+    tx: Tx, principal: Principal, alert: models.DropoutAlert, new: schemas.SchoolReturnCreate
+) -> None:
+    """Record that the child is back at school."""
+    _only_own_school(principal, alert)
+    _only_if_allowed(tx, principal, alert, "record_return")
+    _only_past(tx, alert, new.returned_on, "returned_on")
+    alert.state, alert.end_reason, alert.ended_on = "returned", "recorded", tx.today
+    alert.returned_on, alert.return_kind = new.returned_on, new.kind
+    await _changed(tx, principal, alert, "recordReturn", ChildReturned(**_named(alert)))
+
+
+def _about(alert: models.DropoutAlert) -> dict[str, Any]:
+    return {
+        "home_county": alert.home_county,
+        "child_id": alert.child_id,
+        "alert_id": alert.id,
+    }
+
+
+def _named(alert: models.DropoutAlert) -> dict[str, Any]:
+    return {
+        "subject_id": alert.id,
+        "region_code": alert.region_code,
+        "home_county": alert.home_county,
+        "child_id": alert.child_id,
+        "school_id": alert.school_id,
+    }
+
+
+def _state(alert: models.DropoutAlert) -> models.State:
+    state: Any = alert.state  # the table's constraint holds it to the states
+    found: models.State = state
+    return found
+
+
+def _sealed(tx: Tx, place: str, row: UUID, text: str | None) -> bytes | None:
+    return None if text is None else tx.keyring.seal(place, row, text)
+
+
+def _only_own_school(principal: Principal, alert: models.DropoutAlert) -> None:
+    if alert.school_id != principal.agency_id:
+        raise NotOfYourSchool
+
+
+def _only_if_allowed(
+    tx: Tx, principal: Principal, alert: models.DropoutAlert, action: rules.Action
+) -> None:
+    at_once = queries.report_at_once(principal.region_code, tx.today)
+    if not rules.allowed(action, _state(alert), report_at_once=at_once):
+        admitted = rules.allowed_actions(_state(alert), report_at_once=at_once)
+        raise TransitionNotAllowed(
+            f"The alert is {alert.state}; it admits: {', '.join(admitted) or 'nothing more'}."
+        )
+
+
+def _only_past(tx: Tx, alert: models.DropoutAlert, day: date, field: str) -> None:
+    if not alert.first_absent_day <= day <= tx.today:
+        detail = "Not before the first day missed, and not in the future."
+        raise DayImpossible(
+            errors=[FieldError(pointer=f"#/{field}", code="day_impossible", detail=detail)]
+        )
+
+
+async def _receipts(tx: Tx, alert: models.DropoutAlert) -> Sequence[models.ReportReceipt]:
+    found = await tx.session.exec(
+        select(models.ReportReceipt).where(col(models.ReportReceipt.alert_id) == alert.id)
+    )
+    return found.all()
+
+
+def _own_receipt(
+    principal: Principal, receipts: Sequence[models.ReportReceipt]
+) -> models.ReportReceipt:
+    own = next((one for one in receipts if one.agency_id == principal.agency_id), None)
+    if own is None:
+        raise NotAddressed
+    return own
+
+
+async def _changed(
+    tx: Tx,
+    principal: Principal,
+    alert: models.DropoutAlert,
+    operation: str,
+    *announced: events.Event,
+) -> None:
+    alert.version += 1
+    alert.updated_at = tx.now
+    await tx.flush()
+    await events.publish(tx, *announced)
+    await audit.record(
+        tx,
+        principal.actor,
+        operation,
+        children=[alert.child_id],
+        subject=alert.id,
+        field_groups=["education"],
+    )

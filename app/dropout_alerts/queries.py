@@ -1,0 +1,197 @@
+"""Reads of dropout alerts, and of the policy they follow."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from app.access.principal import Principal
+from app.attendance import queries as attendance
+from app.attendance.rules import Absence
+from app.children.queries import visible as visible_children
+from app.core import paging
+from app.core.db import Tx
+from app.dropout_alerts.models import DONE, Addressee, State
+from app.dropout_alerts.rules import Thresholds
+from app.policy.parameters import shipped_parameters
+from app.policy.rules import ParameterValue, effective
+from app.regions.rules import Level, county_of, level_of, lineage
+
+_ALERT = """
+a.id, a.child_id, a.school_id, a.region_code, a.state, a.opened_on, a.first_absent_day,
+a.last_absent_day, a.unexcused_days, a.registered_on, a.ended_on, a.end_reason, a.returned_on,
+a.return_kind, a.version, a.created_at, a.updated_at
+"""
+
+
+@cache
+def _parameters() -> Mapping[str, list[ParameterValue]]:
+    names = ("dropout.thresholds", "dropout.escalate_when")
+    shipped = shipped_parameters()
+    return {name: [value for value in shipped if value.name == name] for name in names}
+
+
+def thresholds(region_code: int, on: date) -> Thresholds:
+    """Read `dropout.thresholds` as it holds where a school stands."""
+    name = "dropout.thresholds"
+    return Thresholds(**effective(_parameters()[name], name, region_code, on).value)
+
+
+def report_at_once(region_code: int, on: date) -> bool:
+    """Tell whether a school writes without waiting for persuasion to fail (EDU-06)."""
+    name = "dropout.escalate_when"
+    found: str = effective(_parameters()[name], name, region_code, on).value
+    return found == "at_once"
+
+
+def _visible(principal: Principal) -> tuple[str, tuple[Any, ...]]:
+    """Limit `dropout_alerts a LEFT JOIN children c` to what the caller may know exists.
+
+    That is: alerts on children in the remit, the school's own, and those written to the caller.
+    """
+    remit = visible_children(principal)
+    own = f"${remit.next}::uuid"
+    condition = (
+        f"({remit.sql} OR a.school_id = {own} OR a.id IN"
+        f" (SELECT r.alert_id FROM dropout_report_receipts r WHERE r.agency_id = {own}))"
+    )
+    return condition, (*remit.arguments, principal.agency_id)
+
+
+_FROM = (
+    " FROM dropout_alerts a"
+    " LEFT JOIN children c ON c.home_county = a.home_county AND c.id = a.child_id"
+)
+
+
+async def find(tx: Tx, principal: Principal, alert_id: UUID) -> dict[str, Any] | None:
+    """Find one alert the caller may know of."""
+    condition, arguments = _visible(principal)
+    row = await tx.connection.fetchrow(
+        f"SELECT {_ALERT}{_FROM} WHERE {condition} AND a.id = ${len(arguments) + 1}",
+        *arguments,
+        alert_id,
+    )
+    return None if row is None else dict(row)
+
+
+async def find_page(
+    tx: Tx,
+    principal: Principal,
+    *,
+    state: State | None,
+    child_id: UUID | None,
+    limit: int,
+    cursor: str | None,
+) -> tuple[list[dict[str, Any]], str | None]:
+    """List alerts the caller may know of, newest first, and the cursor of the next page."""
+    condition, arguments = _visible(principal)
+    before = paging.decode(cursor, UUID) or (None,)
+    n = len(arguments)
+    rows = await tx.connection.fetch(
+        f"SELECT {_ALERT}{_FROM} WHERE {condition}"
+        f" AND (${n + 1}::text IS NULL OR a.state = ${n + 1})"
+        f" AND (${n + 2}::uuid IS NULL OR a.child_id = ${n + 2})"
+        f" AND (${n + 3}::uuid IS NULL OR a.id < ${n + 3})"
+        f" ORDER BY a.id DESC LIMIT ${n + 4}",
+        *arguments,
+        state,
+        child_id,
+        *before,
+        limit + 1,
+    )
+    items = [dict(row) for row in rows[:limit]]
+    return items, paging.encode(str(items[-1]["id"])) if len(rows) > limit else None
+
+
+_STEPS = {
+    "persuasions": "SELECT id, persuaded_on, by, method, outcome, final, note_sealed, recorded_at"
+    " FROM dropout_persuasions WHERE alert_id = $1 ORDER BY id",
+    "reports": "SELECT id, number, cause, whereabouts, summary_sealed, sent_at"
+    " FROM dropout_written_reports WHERE alert_id = $1",
+    "receipts": "SELECT agency_id, kind, received_at"
+    " FROM dropout_report_receipts WHERE alert_id = $1 ORDER BY kind, agency_id",
+    "measures": "SELECT id, agency_id, kind, ordered_on, note_sealed, recorded_at"
+    " FROM dropout_measures WHERE alert_id = $1 ORDER BY id",
+}
+
+
+async def steps(tx: Tx, alert_id: UUID) -> dict[str, list[dict[str, Any]]]:
+    """Read what was done about an alert: persuasions, reports, receipts and measures, in order."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name, statement in _STEPS.items():
+        rows = await tx.connection.fetch(statement, alert_id)
+        found[name] = [dict(row) for row in rows]
+    return found
+
+
+_ADDRESSEES = """
+SELECT DISTINCT ON (kind) kind, id FROM agencies
+WHERE active AND ((kind = 'education' AND region_code = $1)
+    OR (kind = 'township_government' AND region_code = $2))
+ORDER BY kind, created_at, id
+"""
+
+
+async def addressees(tx: Tx, *, school_region: int, child_region: int) -> dict[Addressee, UUID]:
+    """Find who a written report goes to: the education authority of the school's county and the
+    government of the child's township (EDU-05, `dropout.recipients`). What is not registered is
+    left out.
+    """
+    township = next(
+        (code for code in lineage(child_region)[:-1] if level_of(code) is Level.TOWNSHIP), None
+    )
+    rows = await tx.connection.fetch(_ADDRESSEES, county_of(school_region), township)
+    return {row["kind"]: row["id"] for row in rows}
+
+
+_OPEN_OF_SCHOOL = f"""
+SELECT id, child_id, home_county, region_code, state, first_absent_day, last_absent_day,
+    unexcused_days
+FROM dropout_alerts WHERE school_id = $1 AND state NOT IN {DONE} ORDER BY id FOR UPDATE
+"""
+
+
+async def lock_school(tx: Tx, school_id: UUID) -> list[dict[str, Any]]:
+    """Wait for other reassessments of a school, then read its open alerts and hold them."""
+    await tx.connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended('dropout_alerts/' || $1::text, 0))",
+        str(school_id),
+    )
+    return [dict(row) for row in await tx.connection.fetch(_OPEN_OF_SCHOOL, school_id)]
+
+
+async def child_places(tx: Tx, ids: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
+    """Read (home_county, region_code) of children, for the worker."""
+    rows = await tx.connection.fetch(
+        "SELECT id, home_county, region_code FROM children WHERE id = ANY ($1::uuid[])", list(ids)
+    )
+    return {row["id"]: (row["home_county"], row["region_code"]) for row in rows}
+
+
+async def absences_to_assess(
+    tx: Tx,
+    *,
+    school_id: UUID,
+    region_code: int,
+    batch_id: UUID,
+    alerted: Mapping[UUID, date],
+    since: date,
+) -> dict[UUID, Absence]:
+    """Count absences of every child a batch makes worth a look: those it touched who missed a day
+    without leave, and all with an open alert (`alerted`: child and first day missed), since
+    nothing said of them may mean that they are back.
+    """
+    touched = await attendance.touched_by_batch(tx, batch_id, since=since)
+    worth = {child.child_id for child in touched if child.unexcused} | alerted.keys()
+    if not worth:
+        return {}
+    return await attendance.absences(
+        tx,
+        school_id=school_id,
+        region_code=region_code,
+        children=sorted(worth),
+        since=min([since, *alerted.values()]),
+        today=tx.today,
+    )

@@ -1,0 +1,126 @@
+"""How an alert moves: by what attendance says, and by what people do. Pure."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Final, Literal
+
+from app.attendance.rules import Absence
+from app.dropout_alerts.models import State
+
+Action = Literal[
+    "record_persuasion", "send_written_report", "acknowledge", "order_measure", "record_return"
+]
+
+_OPEN: Final[tuple[State, ...]] = (
+    "absent",
+    "registered",
+    "persuading",
+    "persuasion_failed",
+    "written_report_sent",
+    "measures",
+)
+_REPORTED: Final = frozenset[State]({"written_report_sent", "measures"})
+
+_ALLOWED: Final[dict[Action, frozenset[State]]] = {
+    "record_persuasion": frozenset(_OPEN),
+    "send_written_report": frozenset({"persuasion_failed"}),
+    "acknowledge": frozenset({*_REPORTED, "returned"}),
+    "order_measure": _REPORTED,
+    "record_return": frozenset(_OPEN),
+}
+
+
+def allowed(action: Action, state: State, *, report_at_once: bool = False) -> bool:
+    """Tell whether an alert in `state` admits the action.
+
+    `report_at_once`: the region's `dropout.escalate_when` lets the school write without a failed
+    persuasion before (EDU-06).
+    """
+    if action == "send_written_report" and report_at_once:
+        return state in _OPEN and state not in _REPORTED
+    return state in _ALLOWED[action]
+
+
+def allowed_actions(state: State, *, report_at_once: bool = False) -> list[Action]:
+    """List the actions an alert in `state` admits."""
+    return [action for action in _ALLOWED if allowed(action, state, report_at_once=report_at_once)]
+
+
+def after_persuasion(state: State, *, gave_up: bool) -> State:
+    """Return the state after an attempt; once the school has given up, later ones change none."""
+    if state not in {"absent", "registered", "persuading"}:
+        return state
+    return "persuasion_failed" if gave_up else "persuading"
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Parameter `dropout.thresholds`, in school days missed without leave in a row."""
+
+    open_after: int
+    register_after: int
+    persuade_within: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What attendance moves of an alert."""
+
+    state: State
+    first_absent_day: date
+    last_absent_day: date
+    unexcused_days: int
+
+
+Verdict = Literal["opened", "registered", "counted", "amended", "excused", "attended"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What attendance does to an alert: where it stands afterwards and why."""
+
+    verdict: Verdict
+    standing: Standing
+    returned_on: date | None = None
+
+
+def assess(current: Standing | None, absence: Absence, thresholds: Thresholds) -> Change | None:
+    """Decide what a pupil's absence means for the open alert on them, or for having none.
+
+    None: nothing changes. An excuse that takes the days below the first threshold closes an alert
+    by itself, unless the authorities have been written to: then it only amends (I6).
+    """
+    if current is None:
+        return _open(absence, thresholds)
+    days = sorted({*absence.run, *(day for day in absence.days if day >= current.first_absent_day)})
+    reported = current.state in _REPORTED
+    counted = Standing(
+        current.state,
+        days[0] if days else current.first_absent_day,
+        days[-1] if days else current.last_absent_day,
+        len(days),
+    )
+    if len(days) < thresholds.open_after and not reported:
+        return Change("excused", _in_state(counted, "closed"))
+    if current.state == "absent" and absence.back is not None:
+        return Change("attended", _in_state(counted, "returned"), absence.back)
+    if current.state == "absent" and len(absence.run) >= thresholds.register_after:
+        return Change("registered", _in_state(counted, "registered"))
+    if counted == current:
+        return None
+    fewer = counted.unexcused_days < current.unexcused_days
+    return Change("amended" if reported and fewer else "counted", counted)
+
+
+def _open(absence: Absence, thresholds: Thresholds) -> Change | None:
+    run = absence.run
+    if len(run) < thresholds.open_after:
+        return None
+    state: State = "registered" if len(run) >= thresholds.register_after else "absent"
+    return Change("opened", Standing(state, run[0], run[-1], len(run)))
+
+
+def _in_state(standing: Standing, state: State) -> Standing:
+    return Standing(
+        state, standing.first_absent_day, standing.last_absent_day, standing.unexcused_days
+    )

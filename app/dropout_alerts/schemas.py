@@ -1,0 +1,166 @@
+"""What travels on the wire about dropout alerts."""
+
+from typing import Annotated, Self
+from uuid import UUID
+
+from pydantic import BaseModel, Field, StrictBool, model_validator
+from pydantic_core import PydanticCustomError
+
+from app.core.wire import INPUT, Day, Line, Moment, Prose, RegionCode, Version
+from app.dropout_alerts.models import (
+    Addressee,
+    By,
+    Cause,
+    CloseReason,
+    MeasureKind,
+    Method,
+    Outcome,
+    ReturnKind,
+    State,
+    Whereabouts,
+)
+from app.dropout_alerts.rules import Action
+
+Note = Annotated[
+    Prose | None, Field(description="For the people who help; kept encrypted, never in events.")
+]
+
+
+class PersuasionCreate(BaseModel):
+    """An attempt to bring the child back (EDU-03)."""
+
+    model_config = INPUT
+
+    persuaded_on: Day = Field(description="The day of the attempt.")
+    by: By = Field(description="Who tried.", examples=["class_teacher"])
+    method: Method = Field(description="How.", examples=["home_visit"])
+    outcome: Outcome = Field(description="What came of it.", examples=["refused"])
+    final: StrictBool = Field(
+        default=False, description="True if the school gives up: a written report is due then."
+    )
+    note: Note = None
+
+    @model_validator(mode="after")
+    def _gives_up_on_failure_only(self) -> Self:
+        if self.final and self.outcome not in {"refused", "unreachable"}:
+            raise PydanticCustomError(
+                "final_without_failure", "Only a refused or unreachable attempt can be final."
+            )
+        return self
+
+
+class WrittenReportCreate(BaseModel):
+    """The school's written report (EDU-04, EDU-05); education and township are addressed by us."""
+
+    model_config = INPUT
+
+    number: Line = Field(description="The number the school gave the paper.", examples=["2026-3"])
+    cause: Cause = Field(description="Why the child stays away.", examples=["tired_of_school"])
+    whereabouts: Whereabouts = Field(description="Where the child is.", examples=["at_home"])
+    summary: Note = None
+
+
+class DropoutMeasureCreate(BaseModel):
+    """What an addressee of the report does to bring the child back (EDU-07)."""
+
+    model_config = INPUT
+
+    kind: MeasureKind = Field(description="What is done.", examples=["talk_with_guardian"])
+    ordered_on: Day = Field(description="Since when.")
+    note: Note = None
+
+
+class SchoolReturnCreate(BaseModel):
+    """The child is back at school."""
+
+    model_config = INPUT
+
+    returned_on: Day = Field(description="First day back.")
+    kind: ReturnKind = Field(description="To which school.", examples=["same_school"])
+
+
+class DropoutAlert(BaseModel):
+    """One child away from school without leave."""
+
+    id: UUID = Field(
+        description="The alert's id.", examples=["0199b1f0-0000-7000-8000-00000000000a"]
+    )
+    child_id: UUID = Field(description="The child.")
+    school_id: UUID = Field(description="The school that keeps the alert.")
+    region_code: RegionCode
+    state: State = Field(description="Where it stands.", examples=["absent"])
+    opened_on: Day = Field(description="When it opened.")
+    first_absent_day: Day = Field(description="First school day missed without leave.")
+    last_absent_day: Day = Field(description="Last school day missed without leave so far.")
+    unexcused_days: int = Field(
+        ge=0,
+        le=1000,
+        description="School days missed without leave, as known now.",
+        json_schema_extra={"format": "int32"},
+    )
+    registered_on: Day | None = Field(description="Day of entry in the dropout register.")
+    ended_on: Day | None = Field(description="Day it ended, as returned or closed.")
+    end_reason: CloseReason | None = Field(
+        description="attended: seen at school; recorded: the school recorded the return; "
+        "excused: too few days without leave remain."
+    )
+    returned_on: Day | None = Field(description="First day back.")
+    return_kind: ReturnKind | None = Field(description="To which school the child went back.")
+    version: Version
+    created_at: Moment = Field(description="When it was opened.")
+    updated_at: Moment = Field(description="When it was last changed.")
+
+
+class Persuasion(BaseModel):
+    """A recorded attempt."""
+
+    id: UUID = Field(description="The attempt's id.")
+    persuaded_on: Day = Field(description="The day of the attempt.")
+    by: By = Field(description="Who tried.")
+    method: Method = Field(description="How.")
+    outcome: Outcome = Field(description="What came of it.")
+    final: bool = Field(description="True if the school gave up.")
+    note: Prose | None = Field(description="The note.")
+    recorded_at: Moment = Field(description="When it was recorded.")
+
+
+class ReportReceipt(BaseModel):
+    """An addressee of the written report."""
+
+    agency_id: UUID = Field(description="The addressee.")
+    kind: Addressee = Field(description="As what it is addressed.")
+    received_at: Moment | None = Field(description="When it confirmed to have the report.")
+
+
+class WrittenReport(BaseModel):
+    """The written report and its receipts."""
+
+    id: UUID = Field(description="The report's id.")
+    number: Line = Field(description="The number the school gave the paper.")
+    cause: Cause = Field(description="Why the child stays away.")
+    whereabouts: Whereabouts = Field(description="Where the child is.")
+    summary: Prose | None = Field(description="The summary.")
+    sent_at: Moment = Field(description="When it was sent.")
+    receipts: list[ReportReceipt] = Field(max_length=10, description="Who it was sent to.")
+
+
+class DropoutMeasure(BaseModel):
+    """A measure of education or township."""
+
+    id: UUID = Field(description="The measure's id.")
+    agency_id: UUID = Field(description="Who acted.")
+    kind: MeasureKind = Field(description="What was done.")
+    ordered_on: Day = Field(description="Since when.")
+    note: Prose | None = Field(description="The note.")
+    recorded_at: Moment = Field(description="When it was recorded.")
+
+
+class DropoutAlertDetail(DropoutAlert):
+    """An alert with everything done about it."""
+
+    allowed_actions: list[Action] = Field(
+        max_length=10, description="What its state admits now.", examples=[["record_persuasion"]]
+    )
+    persuasions: list[Persuasion] = Field(max_length=1000, description="Attempts, oldest first.")
+    written_report: WrittenReport | None = Field(description="The written report, once sent.")
+    measures: list[DropoutMeasure] = Field(max_length=1000, description="Measures, oldest first.")

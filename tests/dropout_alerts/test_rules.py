@@ -1,0 +1,82 @@
+from datetime import date, timedelta
+
+import pytest
+
+from app.attendance.rules import Absence
+from app.dropout_alerts.rules import Standing, Thresholds, after_persuasion, allowed, assess
+
+MONDAY = date(2026, 11, 16)
+DAYS = [MONDAY + timedelta(n) for n in range(5)]
+LIMITS = Thresholds(open_after=2, register_after=4, persuade_within=3)
+
+
+def gone(*numbers: int, back: int | None = None, run: tuple[int, ...] | None = None) -> Absence:
+    days = tuple(DAYS[n] for n in numbers)
+    return Absence(
+        days,
+        days if run is None else tuple(DAYS[n] for n in run),
+        None if back is None else DAYS[back],
+    )
+
+
+def standing(state: str, days: int) -> Standing:
+    return Standing(state, DAYS[0], DAYS[days - 1], days)
+
+
+@pytest.mark.parametrize(
+    ("before", "absence", "verdict", "state"),
+    [
+        (None, gone(0), None, None),
+        (None, gone(0, 1), "opened", "absent"),
+        (None, gone(0, 1, 2, 3), "opened", "registered"),
+        (None, gone(0, 1, run=()), None, None),
+        (standing("absent", 2), gone(0, 1), None, None),
+        (standing("absent", 2), gone(0, 1, 2), "counted", "absent"),
+        (standing("absent", 3), gone(0, 1, 2, 3), "registered", "registered"),
+        (standing("absent", 2), gone(0), "excused", "closed"),
+        (standing("persuasion_failed", 4), gone(), "excused", "closed"),
+        (standing("written_report_sent", 4), gone(0), "amended", "written_report_sent"),
+        (standing("measures", 4), gone(), "amended", "measures"),
+        (standing("measures", 2), gone(0, 1, 2), "counted", "measures"),
+        (standing("absent", 2), gone(0, 1, run=(), back=2), "attended", "returned"),
+        (standing("registered", 4), gone(0, 1, 2, 3, run=(), back=4), None, None),
+        (standing("absent", 2), gone(0, 1, run=()), None, None),  # leave is not being back
+    ],
+)
+def test_what_absence_does_to_an_alert(before, absence, verdict, state) -> None:
+    change = assess(before, absence, LIMITS)
+    assert (change and change.verdict) == verdict
+    assert (change and change.standing.state) == state
+
+
+def test_an_earlier_absence_that_arrives_late_moves_the_first_day() -> None:
+    before = Standing("absent", DAYS[1], DAYS[2], 2)
+    change = assess(before, gone(0, 1, 2), LIMITS)
+    assert change is not None
+    assert change.standing == Standing("absent", DAYS[0], DAYS[2], 3)
+
+
+def test_days_before_the_alert_in_another_row_do_not_count() -> None:
+    before = Standing("absent", DAYS[2], DAYS[3], 2)
+    assert assess(before, gone(0, 2, 3, run=(2, 3)), LIMITS) is None
+
+
+def test_assessing_again_changes_nothing() -> None:
+    for absence in (gone(0, 1), gone(0, 1, 2), gone(0, 1, 2, 3)):
+        opened = assess(None, absence, LIMITS)
+        assert opened is not None
+        assert assess(opened.standing, absence, LIMITS) is None
+
+
+def test_persuasion_after_giving_up_changes_no_state() -> None:
+    assert after_persuasion("registered", gave_up=False) == "persuading"
+    assert after_persuasion("absent", gave_up=True) == "persuasion_failed"
+    assert after_persuasion("measures", gave_up=True) == "measures"
+
+
+def test_the_report_waits_for_failure_unless_the_region_says_at_once() -> None:
+    assert not allowed("send_written_report", "absent")
+    assert allowed("send_written_report", "persuasion_failed")
+    assert allowed("send_written_report", "absent", report_at_once=True)
+    assert not allowed("send_written_report", "measures", report_at_once=True)
+    assert not allowed("record_return", "closed")
