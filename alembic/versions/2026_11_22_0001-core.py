@@ -30,6 +30,9 @@ def upgrade() -> None:
         sa.Column("region_code", sa.BigInteger(), nullable=False),
         sa.Column("home_county", sa.BigInteger(), nullable=False),
         sa.Column("data", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column(
+            "told_to", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
+        ),
         sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column(
             "committed_in",
@@ -114,6 +117,8 @@ def upgrade() -> None:
     op.execute("GRANT SELECT, INSERT ON events TO tonghu_app")
     op.execute("REVOKE ALL ON jobs FROM tonghu_app")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON jobs TO tonghu_app")
+    op.execute("REVOKE ALL ON job_schedules FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT, UPDATE ON job_schedules TO tonghu_app")
     op.execute("REVOKE ALL ON idempotency_keys FROM tonghu_app")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_keys TO tonghu_app")
     op.execute("ALTER TABLE idempotency_keys ENABLE ROW LEVEL SECURITY")
@@ -121,8 +126,6 @@ def upgrade() -> None:
     op.execute(
         "CREATE POLICY remit ON idempotency_keys USING (caller = (SELECT NULLIF(current_setting('tonghu.caller', true), '')::text) OR (SELECT NULLIF(current_setting('tonghu.caller', true), '')::text) = 'system') WITH CHECK (caller = (SELECT NULLIF(current_setting('tonghu.caller', true), '')::text) OR (SELECT NULLIF(current_setting('tonghu.caller', true), '')::text) = 'system')"
     )
-    op.execute("REVOKE ALL ON job_schedules FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT, UPDATE ON job_schedules TO tonghu_app")
 
 
 def downgrade() -> None:

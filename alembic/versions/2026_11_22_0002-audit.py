@@ -63,7 +63,7 @@ def upgrade() -> None:
     op.execute("ALTER TABLE audit_entries ENABLE ROW LEVEL SECURITY")
     op.execute("ALTER TABLE audit_entries FORCE ROW LEVEL SECURITY")
     op.execute(
-        "CREATE POLICY remit ON audit_entries USING (agency_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) OR (SELECT NULLIF(current_setting('tonghu.caller', true), '')::text) = 'system') WITH CHECK (true)"
+        "CREATE POLICY remit ON audit_entries USING (agency_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) OR (SELECT NULLIF(current_setting('tonghu.caller', true), '')::text) = 'system' OR (region_code >= (SELECT NULLIF(current_setting('tonghu.lo', true), '')::bigint) AND region_code < (SELECT NULLIF(current_setting('tonghu.hi', true), '')::bigint))) WITH CHECK (true)"
     )
 
 

@@ -52,7 +52,8 @@ class AuditEntry(SQLModel, table=True):
 
 rls.protect(
     "audit_entries",
-    using=f"agency_id = {rls.AGENCY} OR {rls.CALLER} = 'system'",
+    using=f"agency_id = {rls.AGENCY} OR {rls.CALLER} = 'system'"
+    f" OR (region_code >= {rls.LO} AND region_code < {rls.HI})",
     check="true",
     privileges="SELECT, INSERT",
 )

@@ -5,8 +5,8 @@ constraints on tables with rows; indexes CONCURRENTLY in an autocommit block; sa
 who may see it (grants and row-level security); never import `app`. FORCE row-level security binds
 the owner too: a backfill must open its reach first, or it silently changes nothing.
 
-Revision: 0003
-Revises: 0002
+Revision: 0004
+Revises: 0003
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0003"
-down_revision: str | Sequence[str] | None = "0002"
+revision: str = "0004"
+down_revision: str | Sequence[str] | None = "0003"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
@@ -41,8 +41,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("uscc", name=op.f("uq_agencies_uscc")),
     )
     op.create_index(
-        "ix_agencies_kind_region_code", "agencies", ["kind", "region_code"], unique=False
+        "ix_agencies_kind_region_code_id", "agencies", ["kind", "region_code", "id"], unique=False
     )
+    op.create_index("ix_agencies_region_code_id", "agencies", ["region_code", "id"], unique=False)
     op.create_table(
         "posts",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -60,6 +61,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_posts")),
     )
     op.create_index(op.f("ix_posts_agency_id"), "posts", ["agency_id"], unique=False)
+    op.create_index("ix_posts_region_code_id", "posts", ["region_code", "id"], unique=False)
     op.create_table(
         "staff",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -99,12 +101,6 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("until IS NULL"),
     )
-    op.execute("REVOKE ALL ON agencies FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT, UPDATE ON agencies TO tonghu_app")
-    op.execute("REVOKE ALL ON post_holdings FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT, UPDATE ON post_holdings TO tonghu_app")
-    op.execute("REVOKE ALL ON posts FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT, UPDATE ON posts TO tonghu_app")
     op.execute("REVOKE ALL ON staff FROM tonghu_app")
     op.execute("GRANT SELECT, INSERT, UPDATE ON staff TO tonghu_app")
     op.execute("ALTER TABLE staff ENABLE ROW LEVEL SECURITY")
@@ -112,6 +108,12 @@ def upgrade() -> None:
     op.execute(
         "CREATE POLICY remit ON staff USING ((SELECT NULLIF(current_setting('tonghu.caller', true), '')::text) = 'system' OR agency_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) OR EXISTS (SELECT 1 FROM agencies a WHERE a.id = staff.agency_id AND a.region_code >= (SELECT NULLIF(current_setting('tonghu.lo', true), '')::bigint) AND a.region_code < (SELECT NULLIF(current_setting('tonghu.hi', true), '')::bigint))) WITH CHECK ((SELECT NULLIF(current_setting('tonghu.caller', true), '')::text) = 'system' OR agency_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) OR EXISTS (SELECT 1 FROM agencies a WHERE a.id = staff.agency_id AND a.region_code >= (SELECT NULLIF(current_setting('tonghu.lo', true), '')::bigint) AND a.region_code < (SELECT NULLIF(current_setting('tonghu.hi', true), '')::bigint)))"
     )
+    op.execute("REVOKE ALL ON post_holdings FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT, UPDATE ON post_holdings TO tonghu_app")
+    op.execute("REVOKE ALL ON agencies FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT, UPDATE ON agencies TO tonghu_app")
+    op.execute("REVOKE ALL ON posts FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT, UPDATE ON posts TO tonghu_app")
 
 
 def downgrade() -> None:
@@ -125,7 +127,9 @@ def downgrade() -> None:
     op.drop_table("post_holdings")
     op.drop_index(op.f("ix_staff_agency_id"), table_name="staff")
     op.drop_table("staff")
+    op.drop_index("ix_posts_region_code_id", table_name="posts")
     op.drop_index(op.f("ix_posts_agency_id"), table_name="posts")
     op.drop_table("posts")
-    op.drop_index("ix_agencies_kind_region_code", table_name="agencies")
+    op.drop_index("ix_agencies_region_code_id", table_name="agencies")
+    op.drop_index("ix_agencies_kind_region_code_id", table_name="agencies")
     op.drop_table("agencies")

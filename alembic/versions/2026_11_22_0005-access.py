@@ -5,8 +5,8 @@ constraints on tables with rows; indexes CONCURRENTLY in an autocommit block; sa
 who may see it (grants and row-level security); never import `app`. FORCE row-level security binds
 the owner too: a backfill must open its reach first, or it silently changes nothing.
 
-Revision: 0004
-Revises: 0003
+Revision: 0005
+Revises: 0004
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision: str = "0004"
-down_revision: str | Sequence[str] | None = "0003"
+revision: str = "0005"
+down_revision: str | Sequence[str] | None = "0004"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
@@ -133,25 +133,25 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_refresh_tokens_sign_in_id"), "refresh_tokens", ["sign_in_id"], unique=False
     )
+    op.execute("REVOKE ALL ON refresh_tokens FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON refresh_tokens TO tonghu_app")
     op.execute("REVOKE ALL ON revocations FROM tonghu_app")
     op.execute("GRANT SELECT, INSERT, DELETE ON revocations TO tonghu_app")
+    op.execute("REVOKE ALL ON sign_ins FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT, UPDATE ON sign_ins TO tonghu_app")
+    op.execute("REVOKE ALL ON clients FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT, UPDATE ON clients TO tonghu_app")
     op.execute("REVOKE ALL ON staff_accounts FROM tonghu_app")
     op.execute("GRANT SELECT, INSERT, UPDATE ON staff_accounts TO tonghu_app")
     op.execute("ALTER TABLE staff_accounts ENABLE ROW LEVEL SECURITY")
     op.execute("ALTER TABLE staff_accounts FORCE ROW LEVEL SECURITY")
     op.execute(
-        "CREATE POLICY remit ON staff_accounts USING ((SELECT NULLIF(current_setting('tonghu.caller', true), '')::text) <> '') WITH CHECK ((SELECT NULLIF(current_setting('tonghu.caller', true), '')::text) <> '')"
+        "CREATE POLICY remit ON staff_accounts USING ((SELECT NULLIF(current_setting('tonghu.caller', true), '')::text) IN ('system', 'sign-in')) WITH CHECK ((SELECT NULLIF(current_setting('tonghu.caller', true), '')::text) IN ('system', 'sign-in'))"
     )
-    op.execute("REVOKE ALL ON authorization_codes FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON authorization_codes TO tonghu_app")
-    op.execute("REVOKE ALL ON sign_ins FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT, UPDATE ON sign_ins TO tonghu_app")
     op.execute("REVOKE ALL ON used_assertions FROM tonghu_app")
     op.execute("GRANT SELECT, INSERT, DELETE ON used_assertions TO tonghu_app")
-    op.execute("REVOKE ALL ON refresh_tokens FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON refresh_tokens TO tonghu_app")
-    op.execute("REVOKE ALL ON clients FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT, UPDATE ON clients TO tonghu_app")
+    op.execute("REVOKE ALL ON authorization_codes FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON authorization_codes TO tonghu_app")
 
 
 def downgrade() -> None:

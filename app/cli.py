@@ -1,0 +1,326 @@
+"""Operator commands: `tonghu --help`. Expected failures print one line and exit with 1."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, NoReturn, TypeVar
+from uuid import UUID
+
+import typer
+import uvicorn
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from app import main as web
+from app import worker as job_worker
+from app.access import operations as access
+from app.agencies import operations as agencies
+from app.agencies.models import AgencyKind
+from app.agencies.queries import AgencyRef
+from app.agencies.queries import find as find_agency
+from app.core import jobs, migrations, startup
+from app.core.clock import utc_now
+from app.core.crypto import Keyring
+from app.core.db import SYSTEM, TemporarilyUnavailable, Tx
+from app.core.embedded import EmbeddedDatabaseError
+from app.core.problems import Problem
+from app.core.settings import Environment, Settings
+from app.policy import clauses as policy_clauses
+from app.regions.divisions import BadDivisionLine, shipped
+from app.regions.operations import BadDivisions, import_divisions, import_village_file
+
+REGION_DIGITS = 12
+
+Answer = TypeVar("Answer")
+
+app = typer.Typer(
+    name="tonghu",
+    help="Tonghu 童护: run and look after the service.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+regions_app = typer.Typer(help="Administrative divisions.", no_args_is_help=True)
+agencies_app = typer.Typer(help="Agencies that have duties.", no_args_is_help=True)
+clients_app = typer.Typer(help="Systems and apps that call the API.", no_args_is_help=True)
+staff_app = typer.Typer(help="People who sign in.", no_args_is_help=True)
+keys_app = typer.Typer(help="Signing and encryption keys.", no_args_is_help=True)
+jobs_app = typer.Typer(help="Background jobs that were held.", no_args_is_help=True)
+app.add_typer(regions_app, name="regions")
+app.add_typer(agencies_app, name="agencies")
+app.add_typer(clients_app, name="clients")
+app.add_typer(staff_app, name="staff")
+app.add_typer(keys_app, name="keys")
+app.add_typer(jobs_app, name="jobs")
+
+out = Console()
+err = Console(stderr=True)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,
+    workers: Annotated[int, typer.Option(help="Web processes.", min=1, max=64)] = 1,
+) -> None:
+    """Serve the API."""
+    Settings()  # a wrong setting fails here, in one line, not inside a server process
+    uvicorn.run(
+        "app.main:create_app",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        loop="uvloop",
+        http="httptools",
+        server_header=False,
+        date_header=True,
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=25,
+        h11_max_incomplete_event_size=32_768,
+    )
+
+
+@app.command()
+def worker() -> None:
+    """Run jobs and deliver webhooks until SIGTERM."""
+    job_worker.main(Settings())
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to this version's schema, as the owner role."""
+
+    async def run() -> None:
+        async with startup.reachable_database(Settings()) as addresses:
+            await asyncio.to_thread(migrations.upgrade, addresses.owner_url)
+
+    asyncio.run(run())
+    out.print(f"The database is at revision {migrations.head()}.")
+
+
+@app.command()
+def clauses() -> None:
+    """Print how many of the 209 obligations are carried, by area."""
+    table = Table("area", "carried", "of", title="Obligations carried")
+    rows = policy_clauses.coverage(policy_clauses.load())
+    for row in rows:
+        table.add_row(row.area, str(row.carried), str(row.total))
+    table.add_section()
+    table.add_row("all", str(sum(r.carried for r in rows)), str(sum(r.total for r in rows)))
+    out.print(table)
+
+
+@app.command()
+def openapi() -> None:
+    """Print the API document."""
+    print_json(web.document())
+
+
+@regions_app.command("load")
+def load_regions() -> None:
+    """Load the divisions that come with the program: the nation down to townships."""
+    done = in_transaction(lambda tx: import_divisions(tx.connection, shipped()))
+    out.print(f"{done.read:,} divisions read, {done.added:,} added, {done.renamed:,} renamed.")
+
+
+@regions_app.command("import")
+def import_regions(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
+    source: Annotated[str, typer.Option(help="Which edition the file is.")] = "",
+) -> None:
+    """Import a full village file (CSV), all or nothing; `regions load` comes first."""
+    with Progress(console=err) as bar:
+        task = bar.add_task("villages", total=None)
+        try:
+            done = in_transaction(
+                lambda tx: import_village_file(
+                    tx.connection,
+                    file,
+                    source=source or file.name,
+                    progress=lambda read: bar.update(task, completed=read),
+                )
+            )
+        except (BadDivisions, BadDivisionLine) as bad:
+            for line in getattr(bad, "problems", [str(bad)])[:100]:
+                err.print(line, markup=False, highlight=False)
+            fail("Nothing was imported.")
+    out.print(f"{done.read:,} villages read, {done.added:,} added, {done.renamed:,} renamed.")
+
+
+@agencies_app.command("create")
+def create_agency(
+    kind: Annotated[AgencyKind, typer.Option(help="What it is.")],
+    name: Annotated[str, typer.Option(help="Its name.")],
+    region: Annotated[str, typer.Option(help="12-digit code of the division it serves.")],
+    uscc: Annotated[str | None, typer.Option(help="Unified social credit code.")] = None,
+) -> None:
+    """Register an agency."""
+
+    async def run(tx: Tx) -> UUID:
+        made = await agencies.create_agency(tx, kind, name, region_code(region), uscc=uscc)
+        return made.id
+
+    print_json({"agency_id": in_transaction(run)})
+
+
+@clients_app.command("create")
+def create_client(
+    name: Annotated[str, typer.Option(help="What it is.")],
+    agency: Annotated[UUID | None, typer.Option(help="Agency it acts for (a system).")] = None,
+    role: Annotated[str | None, typer.Option(help="Role of roles.yaml (a system).")] = None,
+    region: Annotated[str | None, typer.Option(help="Division it answers for (a system).")] = None,
+    jwks: Annotated[
+        Path | None, typer.Option(help="Its public keys, a JWK set.", exists=True, dir_okay=False)
+    ] = None,
+    redirect_uri: Annotated[list[str] | None, typer.Option(help="For an app.")] = None,
+) -> None:
+    """Register a system (with --agency, --role, --region) or an app (with --redirect-uri).
+
+    A system without --jwks gets a secret, shown this once; production knows keys only.
+    """
+    settings = Settings()
+
+    async def run(tx: Tx) -> dict[str, object]:
+        if redirect_uri:
+            made = await access.create_app(tx, name=name, redirect_uris=redirect_uri)
+            return {"client_id": made.id}
+        if agency is None or role is None or region is None:
+            fail("A system needs --agency, --role and --region; an app needs --redirect-uri.")
+        done = await access.create_machine(
+            tx,
+            await _agency(tx, agency),
+            name=name,
+            role=role,
+            region_code=region_code(region),
+            jwks=json.loads(jwks.read_text()) if jwks else None,
+            secrets_allowed=settings.environment is not Environment.production,
+        )
+        return {"client_id": done.client.id, "client_secret": done.secret}
+
+    print_json(in_transaction(run))
+
+
+@staff_app.command("create")
+def create_staff(
+    agency: Annotated[UUID, typer.Option(help="Who employs them.")],
+    name: Annotated[str, typer.Option(help="Their name.")],
+    username: Annotated[str, typer.Option(help="To sign in with.")],
+    role: Annotated[str, typer.Option(help="Role of roles.yaml.")],
+    region: Annotated[str, typer.Option(help="12-digit code of the division of the post.")],
+    password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)],
+) -> None:
+    """Hire somebody, give them a post and let them sign in. Asks for the password."""
+
+    async def run(tx: Tx) -> UUID:
+        hired = await access.create_staff(
+            tx,
+            await _agency(tx, agency),
+            name=name,
+            username=username,
+            password=password,
+            role=role,
+            region_code=region_code(region),
+        )
+        return hired.staff_id
+
+    print_json({"staff_id": in_transaction(run)})
+
+
+async def _agency(tx: Tx, agency_id: UUID) -> AgencyRef:
+    found = await find_agency(tx, agency_id)
+    if found is None:
+        fail("There is no such agency.")
+    return found
+
+
+def region_code(text: str) -> int:
+    """Read a 12-digit division code."""
+    if not (len(text) == REGION_DIGITS and text.isdecimal() and text.isascii()):
+        fail("A division code has 12 digits.")
+    return int(text)
+
+
+@keys_app.command("generate")
+def generate_keys(
+    path: Annotated[Path, typer.Argument(help="File to write; must not exist.")],
+) -> None:
+    """Make a key file for TONGHU_KEYS_FILE. Whoever has it can read every child's file."""
+    try:
+        with path.open("x") as file:
+            path.chmod(0o600)
+            file.write(Keyring.generate().to_json())
+    except FileExistsError:
+        fail(f"{path} exists already; keys are never overwritten.")
+    out.print(f"Keys written to {path}. Keep a copy apart from the database's backups.")
+
+
+@jobs_app.command("held")
+def held_jobs() -> None:
+    """List jobs that raised, or lost their worker, too often."""
+    found = in_transaction(lambda tx: jobs.held(tx.connection))
+    table = Table("id", "job", "failure", "failures", "crashes")
+    for job in found:
+        table.add_row(str(job.id), job.name, job.failure, str(job.failures), str(job.crashes))
+    out.print(table if found else "No job is held.")
+
+
+@jobs_app.command("release")
+def release_jobs(ids: Annotated[list[int], typer.Argument(help="Ids from `jobs held`.")]) -> None:
+    """Let held jobs run again."""
+    count = in_transaction(lambda tx: jobs.release(tx.connection, ids))
+    out.print(f"{count} released.")
+
+
+def in_transaction(work: Callable[[Tx], Awaitable[Answer]]) -> Answer:
+    """Run one piece of work as the system, in one transaction."""
+
+    async def run() -> Answer:
+        settings = Settings()
+        async with (
+            startup.reachable_database(settings) as addresses,
+            startup.open_database(settings, utc_now, addresses=addresses) as database,
+            database.begin(SYSTEM) as tx,
+        ):
+            return await work(tx)
+
+    return asyncio.run(run())
+
+
+def print_json(value: object) -> None:
+    out.print_json(json.dumps(value, default=str, ensure_ascii=False))
+
+
+def fail(message: str) -> NoReturn:
+    """Print one line and leave with exit code 1."""
+    err.print(message, style="red", markup=False, highlight=False)
+    raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point of `tonghu`."""
+    try:
+        app()
+    except (EmbeddedDatabaseError, startup.UnsafeDatabaseRole) as error:
+        err.print(str(error), style="red", markup=False)
+        raise SystemExit(1) from None
+    except TemporarilyUnavailable:
+        err.print("The database cannot be reached.", style="red")
+        raise SystemExit(1) from None
+    except Problem as refused:
+        details = [error.detail for error in refused.errors]
+        err.print(": ".join([refused.title, *details]), style="red", markup=False)
+        raise SystemExit(1) from None
+    except ValidationError as error:
+        for problem in error.errors():
+            place = "__".join(str(step) for step in problem["loc"]).upper()
+            err.print(f"TONGHU_{place}: {problem['msg']}", style="red", markup=False)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""The job runner: events' handlers, schedules and webhook deliveries. Run with `tonghu worker`.
+
+Stateless, like the web process: start as many as needed. What is in flight at SIGTERM is finished
+(25 s at most); what a killed worker held goes to another when its lease runs out.
+"""
+
+import asyncio
+import contextlib
+import signal
+
+import asyncpg
+import structlog
+
+from app import wiring
+from app.core import job_runner, startup
+from app.core.clock import Clock, utc_now
+from app.core.db import SYSTEM, Tx
+from app.core.settings import Settings
+from app.webhooks import delivery
+
+log = structlog.get_logger(__name__)
+
+_CONNECT_SECONDS = 5
+
+
+async def run(settings: Settings, *, clock: Clock = utc_now) -> None:
+    """Work until SIGTERM or SIGINT."""
+    wiring.load()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for wanted in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(wanted, stop.set)
+    async with (
+        startup.reachable_database(settings) as addresses,
+        startup.open_database(settings, clock, addresses=addresses) as database,
+    ):
+
+        async def connect() -> asyncpg.Connection:
+            return await asyncpg.connect(addresses.app_url, timeout=_CONNECT_SECONDS)
+
+        def begin() -> contextlib.AbstractAsyncContextManager[Tx]:
+            return database.begin(SYSTEM)
+
+        log.info("worker.started")
+        async with asyncio.TaskGroup() as together:
+            together.create_task(job_runner.run(connect, begin=begin, clock=clock, stop=stop))
+            together.create_task(
+                delivery.run(connect, begin=begin, settings=settings.webhooks, stop=stop)
+            )
+        log.info("worker.stopped")
+
+
+def main(settings: Settings) -> None:
+    """Run the worker in this process."""
+    asyncio.run(run(settings))

@@ -1,0 +1,53 @@
+"""Who saw what is itself limited to whom it concerns."""
+
+from uuid import uuid4
+
+from tests.access.factories import a_caller
+
+JIZHOU, VILLAGE, WUQING = 120119000000, 120119101200, 120114000000
+
+
+async def _denied_call(client, database, settings, region):
+    caller = await a_caller(database, settings, "police", region, scopes=frozenset())
+    await client.get("/v1/me", headers=caller.headers)
+    return caller
+
+
+async def test_supervision_sees_its_region_and_nothing_beyond(client, database, settings):
+    near = await _denied_call(client, database, settings, VILLAGE)
+    await _denied_call(client, database, settings, WUQING)
+    auditor = await a_caller(database, settings, "auditor", JIZHOU)
+    answer = await client.get("/v1/audit-entries?decision=denied", headers=auditor.headers)
+    assert answer.status_code == 200, answer.text
+    assert [item["agency_id"] for item in answer.json()["items"]] == [str(near.agency_id)]
+
+
+async def test_an_agency_sees_its_own_only(client, database, settings):
+    await _denied_call(client, database, settings, VILLAGE)
+    county = await a_caller(database, settings, "civil_affairs", JIZHOU)
+    answer = await client.get("/v1/audit-entries", headers=county.headers)
+    assert answer.json()["items"] == []
+
+
+async def test_reading_the_audit_is_audited_and_pages(client, database, settings, queries):
+    auditor = await a_caller(database, settings, "auditor", JIZHOU)
+    child = uuid4()
+    for _ in range(3):
+        await client.get(f"/v1/audit-entries?child_id={child}", headers=auditor.headers)
+    queries.clear()
+    first = await client.get("/v1/audit-entries?limit=2", headers=auditor.headers)
+    assert len(queries) == 3, queries.statements
+    cursor = first.json()["next_cursor"]
+    rest = await client.get(f"/v1/audit-entries?limit=2&cursor={cursor}", headers=auditor.headers)
+    seen = [entry["id"] for page in (first, rest) for entry in page.json()["items"]]
+    assert len(seen) == len(set(seen)) == 4
+    assert first.json()["items"][0]["child_ids"] == [str(child)]
+
+
+async def test_a_purpose_is_needed(client, database, settings):
+    auditor = await a_caller(database, settings, "auditor", JIZHOU)
+    bare = {"authorization": auditor.headers["authorization"]}
+    missing = await client.get("/v1/audit-entries", headers=bare)
+    assert (missing.status_code, missing.json()["type"]) == (400, "/problems/parameter-invalid")
+    wrong = await client.get("/v1/audit-entries", headers={**bare, "purpose-of-use": "care"})
+    assert (wrong.status_code, wrong.json()["type"]) == (403, "/problems/purpose-not-allowed")
