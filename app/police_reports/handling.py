@@ -1,0 +1,387 @@
+"""Steps on a report after it was filed, by the police and by the township (REP-07…17).
+
+Each is appended to the journal and never refused for coming early (R24). A client-made id makes a
+repeated request the same step, so none needs If-Match.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+import orjson
+from pydantic import BaseModel
+from sqlalchemy.exc import IntegrityError
+
+from app.access.principal import Principal
+from app.audit import operations as audit
+from app.core import events as spine
+from app.core.db import Tx
+from app.core.ids import new_id
+from app.core.problems import Problem
+from app.police_reports import answers, events, models, queries, rules, schemas
+from app.police_reports.models import Party, State, Step
+from app.police_reports.operations import (
+    CLOCK_SKEW,
+    UNIQUE_VIOLATION,
+    NotYourPart,
+    announce,
+    change,
+    deadlines,
+    deliver,
+    refuse,
+)
+
+_CONTENT: Final = "police_report_steps.content"
+_FILED: Final = """
+SELECT id, data FROM events WHERE subject_id = $1 AND wire_name = $2 ORDER BY id LIMIT 1
+"""
+
+
+class StepIdTaken(Problem):
+    """A step was recorded under this id, with other content."""
+
+    status = 409
+    title = "Another step was recorded under this id"
+    title_zh = "该编号已用于另一个步骤"
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One step to be taken: what is stored of it, who is told and what it changes."""
+
+    step: Step
+    at: datetime
+    body: BaseModel
+    operation: str
+    announces: type[spine.Event]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What the event says besides the report."""
+    reference: str | None = None
+    codes: Mapping[str, Any] = field(default_factory=dict)
+    sealed: Mapping[str, Any] = field(default_factory=dict)
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> UUID | None:
+        made: UUID | None = getattr(self.body, "id", None)
+        return made
+
+
+Taken = tuple[answers.StepTaken, bool]
+"""What was recorded, and whether it is new."""
+
+
+async def acknowledge_report(
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.Acknowledgement
+) -> Taken:
+    """Accept a report under the police's own number; the same number again is the same answer."""
+    _must_be(Party.POLICE, principal, report)
+    before = await tx.connection.fetchrow(
+        "SELECT * FROM police_report_steps WHERE report_id = $1 AND agency_id = $2"
+        " AND step = 'acknowledged' AND reference = $3",
+        report["id"],
+        principal.agency_id,
+        new.police_reference,
+    )
+    if before is not None:
+        return _taken(before, report["state"], report["version"]), False
+    first = report["acknowledged_at"] is None
+    changes = {"acknowledged_at": new.accepted_at, "police_reference": new.police_reference}
+    deed = Deed(
+        Step.ACKNOWLEDGED,
+        new.accepted_at,
+        new,
+        "acknowledgeReport",
+        events.ReportAcknowledged,
+        reference=new.police_reference,
+        changes=changes if first else {},
+    )
+    return await _take(tx, principal, report, deed)
+
+
+async def dispatch_report(
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.Dispatch
+) -> Taken:
+    """Record that officers went out."""
+    _must_be(Party.POLICE, principal, report)
+    deed = Deed(
+        Step.DISPATCHED,
+        new.dispatched_at,
+        new,
+        "dispatchReport",
+        events.ReportDispatched,
+        sealed={"unit": new.unit},
+    )
+    return await _take(tx, principal, report, deed)
+
+
+async def dispose_report(
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.Disposition
+) -> Taken:
+    """Record what the police did in one kind of situation (REP-08…13)."""
+    _must_be(Party.POLICE, principal, report)
+    for at, measure in enumerate(new.measures):
+        if measure not in rules.MEASURES[new.kind]:
+            raise refuse(
+                f"#/measures/{at}", "measure_unknown", "Not a measure of this kind of situation."
+            )
+    placed = new.placed_with_agency_id
+    if placed is not None and await queries.agency_kind(tx, placed) is None:
+        raise refuse("#/placed_with_agency_id", "agency_unknown", "There is no such agency.")
+    deed = Deed(
+        Step.DISPOSED,
+        new.at,
+        new,
+        "disposeReport",
+        events.ReportDisposed,
+        facts={"police_agency_id": principal.agency_id},
+        codes={
+            "kind": new.kind,
+            "measures": sorted(set(new.measures)),
+            "placed_with_agency_id": placed,
+        },
+        sealed={"unit": new.unit, "details": new.details},
+    )
+    return await _take(tx, principal, report, deed)
+
+
+async def notify_township(
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.TownshipNotice
+) -> Taken:
+    """Tell the township of acceptance and handling (REP-14).
+
+    A township that is reported itself, or not registered, is replaced by civil affairs.
+    """
+    _must_be(Party.POLICE, principal, report)
+    offices = await queries.offices(tx, report["region_code"], report["suspect_agency_id"])
+    deed = Deed(
+        Step.TOWNSHIP_NOTIFIED,
+        new.sent_at,
+        new,
+        "notifyTownship",
+        events.TownshipNotified,
+        facts={"township_agency_id": offices.township},
+        sealed={"content": new.content},
+        changes={"township_agency_id": offices.township},
+    )
+    return await _take(tx, principal, report, deed)
+
+
+async def forward_report(
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.Forwarding
+) -> Taken:
+    """Pass a report to the police agency in charge, which gets it as if just filed.
+
+    The deadline to accept it starts again; the journal keeps what was done before.
+    """
+    if new.id is not None and (repeated := await _repeated(tx, report, Step.FORWARDED, new)):
+        return _taken(repeated, report["state"], report["version"]), False
+    _must_be(Party.POLICE, principal, report)
+    target = new.police_agency_id
+    if (
+        target in {principal.agency_id, report["suspect_agency_id"]}
+        or await queries.agency_kind(tx, target) != "police"
+    ):
+        raise refuse("#/police_agency_id", "agency_unknown", "Name another police agency.")
+    terms = deadlines(tx, report["region_code"])
+    routed = await redeliver(tx, report, target, terms["acknowledge_due_at"])
+    deed = Deed(
+        Step.FORWARDED,
+        new.forwarded_at,
+        new,
+        "forwardReport",
+        events.ReportForwarded,
+        facts={"police_agency_id": target},
+        codes={"police_agency_id": target},
+        changes={
+            "police_agency_id": target,
+            "forwarded_by_id": principal.agency_id,
+            "routing": "routed" if routed else "no_endpoint",
+            "state": State.FILED,
+            "delivered_at": None,
+            "acknowledged_at": None,
+            "police_reference": None,
+            "acknowledgement_alarmed_at": None,
+            "delivery_alarmed_at": None,
+            **terms,
+        },
+    )
+    return await _take(tx, principal, report, deed)
+
+
+async def confirm_township_notice(
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.NoticeReceipt
+) -> Taken:
+    """Confirm the police's notice, as the agency it was sent to (REP-14)."""
+    _must_be(Party.PROTECTION, principal, report)
+    if report["township_agency_id"] not in {None, principal.agency_id}:
+        raise NotYourPart
+    deed = Deed(
+        Step.TOWNSHIP_RECEIVED,
+        new.received_at,
+        new,
+        "confirmTownshipNotice",
+        events.TownshipNoticeReceived,
+    )
+    return await _take(tx, principal, report, deed)
+
+
+async def record_assessment(
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.Assessment
+) -> Taken:
+    """Record the assessment of the child (REP-15)."""
+    _must_be(Party.PROTECTION, principal, report)
+    told = new.model_dump(mode="json", exclude={"id", "assessed_at", "summary"})
+    deed = Deed(
+        Step.ASSESSED,
+        new.assessed_at,
+        new,
+        "recordAssessment",
+        events.AssessmentRecorded,
+        sealed={**told, "summary": new.summary},
+    )
+    return await _take(tx, principal, report, deed)
+
+
+async def arrange_services(
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.ServiceOrder
+) -> Taken:
+    """Arrange services for the child (REP-16, REP-17)."""
+    _must_be(Party.PROTECTION, principal, report)
+    deed = Deed(
+        Step.SERVICES_ARRANGED,
+        new.arranged_at,
+        new,
+        "arrangeServices",
+        events.ServicesArranged,
+        codes={"service_kinds": sorted({service.kind for service in new.services})},
+        sealed={"services": [service.model_dump() for service in new.services]},
+    )
+    return await _take(tx, principal, report, deed)
+
+
+async def close_report(
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.Closure
+) -> Taken:
+    """End the case: nothing more is to be done."""
+    _must_be(Party.PROTECTION, principal, report)
+    deed = Deed(
+        Step.CLOSED,
+        new.closed_at,
+        new,
+        "closeReport",
+        events.ReportClosed,
+        codes={"reason": new.reason},
+    )
+    return await _take(tx, principal, report, deed)
+
+
+async def redeliver(
+    tx: Tx, report: asyncpg.Record, agency_id: UUID, acknowledge_due_at: datetime
+) -> bool:
+    """Queue a report once more, to a police agency that did not get it; False: no endpoint."""
+    suspect = report["suspect_agency_id"]
+    offices = await queries.offices(tx, report["region_code"], suspect)
+    row = await tx.connection.fetchrow(_FILED, report["id"], events.ReportFiled.wire_name)
+    filed = events.ReportFiled.model_validate(
+        {
+            **row["data"],
+            "event_id": str(row["id"]),
+            "told_to": offices.told(report["reporter_agency_id"], agency_id, suspect=suspect),
+            "acknowledge_due_at": acknowledge_due_at,
+        }
+    )
+    return await deliver(tx, filed, agency_id=agency_id, supersedes=report["supersedes_id"])
+
+
+def _must_be(part: Party, principal: Principal, report: asyncpg.Record) -> None:
+    if queries.party_of(principal, report) is not part:
+        raise NotYourPart
+
+
+def _content(tx: Tx, step: Step, body: BaseModel) -> bytes:
+    return tx.keyring.blind_index(_CONTENT, f"{step}\0{body.model_dump_json()}")
+
+
+async def _repeated(
+    tx: Tx, report: asyncpg.Record, step: Step, body: BaseModel
+) -> asyncpg.Record | None:
+    """Return the step recorded under the client's id, if it is this one; raises StepIdTaken."""
+    before = await tx.connection.fetchrow(
+        "SELECT * FROM police_report_steps WHERE id = $1", getattr(body, "id", None)
+    )
+    if before is not None and (
+        before["report_id"] != report["id"] or before["content_index"] != _content(tx, step, body)
+    ):
+        raise StepIdTaken
+    return before
+
+
+async def _take(tx: Tx, principal: Principal, report: asyncpg.Record, deed: Deed) -> Taken:
+    if deed.at > tx.now + CLOCK_SKEW:
+        moment = next(
+            name for name, value in deed.body if isinstance(value, datetime) and value == deed.at
+        )
+        raise refuse(f"#/{moment}", "moment_in_future", "It cannot have been done yet.")
+    if deed.id is not None and (repeated := await _repeated(tx, report, deed.step, deed.body)):
+        return _taken(repeated, report["state"], report["version"]), False
+    state, early = rules.advance(State(report["state"]), deed.step)
+    row = await _append(tx, principal, report, deed, out_of_order=early)
+    await announce(tx, deed.announces, report, **deed.facts)
+    changes = {"state": state, **deed.changes}
+    await change(tx, report["id"], **changes)
+    await audit.record(
+        tx,
+        principal.actor,
+        deed.operation,
+        children=[report["child_id"]] if report["child_id"] else [],
+        subject=report["id"],
+        field_groups=["police_report"],
+    )
+    return _taken(row, changes["state"], report["version"] + 1), True
+
+
+async def _append(
+    tx: Tx, principal: Principal, report: asyncpg.Record, deed: Deed, *, out_of_order: bool
+) -> dict[str, Any]:
+    step_id = deed.id or new_id()
+    told = {name: value for name, value in deed.sealed.items() if value is not None}
+    row = models.PoliceReportStep(
+        id=step_id,
+        home_county=report["home_county"],
+        report_id=report["id"],
+        step=deed.step,
+        at=deed.at,
+        recorded_at=tx.now,
+        agency_id=principal.agency_id,
+        reference=deed.reference,
+        codes=orjson.loads(orjson.dumps(deed.codes)),
+        details_sealed=tx.keyring.seal(models.DETAILS, step_id, orjson.dumps(told))
+        if told
+        else None,
+        content_index=_content(tx, deed.step, deed.body),
+        out_of_order=out_of_order,
+    )
+    tx.session.add(row)
+    try:
+        await tx.flush()
+    except IntegrityError as error:
+        if getattr(error.orig, "sqlstate", None) == UNIQUE_VIOLATION:
+            raise StepIdTaken from None
+        raise
+    return row.model_dump()
+
+
+def _taken(step: Any, state: str, version: int) -> answers.StepTaken:
+    return answers.StepTaken(
+        id=step["id"],
+        report_id=step["report_id"],
+        step=step["step"],
+        at=step["at"],
+        out_of_order=step["out_of_order"],
+        state=State(state),
+        version=version,
+    )

@@ -1,0 +1,232 @@
+"""A mandatory report, who made it, and every step taken on it.
+
+The report row says where it stands; `police_report_steps` is the journal it is derived from:
+append-only, nothing in it is ever changed. The reporter lives in a table of their own (AZ-9).
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlmodel import Field, SQLModel
+
+from app.core import rls
+from app.core.columns import Instant
+from app.core.ids import new_id
+
+NARRATIVE: Final = "police_reports.narrative"
+SUBJECT: Final = "police_reports.subject"
+PERSON: Final = "police_reporters.person"
+DETAILS: Final = "police_report_steps.details"
+
+
+class State(StrEnum):
+    """How far a report has come, in this order."""
+
+    FILED = "filed"
+    DELIVERED = "delivered"
+    ACKNOWLEDGED = "acknowledged"
+    DISPATCHED = "dispatched"
+    HANDLING = "handling"
+    TOWNSHIP_NOTIFIED = "township_notified"
+    ASSESSED = "assessed"
+    SERVICES_ARRANGED = "services_arranged"
+    CLOSED = "closed"
+
+
+class Step(StrEnum):
+    """What somebody does with a report."""
+
+    DELIVERED = "delivered"
+    ACKNOWLEDGED = "acknowledged"
+    FORWARDED = "forwarded"
+    DISPATCHED = "dispatched"
+    DISPOSED = "disposed"
+    TOWNSHIP_NOTIFIED = "township_notified"
+    TOWNSHIP_RECEIVED = "township_received"
+    ASSESSED = "assessed"
+    SERVICES_ARRANGED = "services_arranged"
+    CLOSED = "closed"
+
+
+class Party(StrEnum):
+    """What a caller is to a report."""
+
+    POLICE = "police"
+    """The agency in charge."""
+    PROTECTION = "protection"
+    """Township and civil affairs of the place."""
+    REPORTER = "reporter"
+    """The agency that filed it."""
+    ONLOOKER = "onlooker"
+    """The police agency that passed it on."""
+
+
+class PoliceReport(SQLModel, table=True):
+    """One report to the police and where it stands.
+
+    `state`: the furthest step taken, in the order of the CHECK below. `routing`: `routed` when the
+    report waits at an endpoint of the police; `no_agency` when no police agency serves the place,
+    `no_endpoint` when the one that does has no endpoint: both are tried again by a job.
+    `suspect_agency_id`: the agency a report speaks against; it learns nothing of it (AZ-8).
+    `forwarded_by_id`: the police agency that passed it on last; it still sees how it stands.
+    `content_index`: keyed hash of what was filed, to tell a repeated filing from another one.
+    """
+
+    __tablename__ = "police_reports"
+    __table_args__: Any = (
+        CheckConstraint(
+            "state IN ('filed', 'delivered', 'acknowledged', 'dispatched', 'handling',"
+            " 'township_notified', 'assessed', 'services_arranged', 'closed')",
+            name="state",
+        ),
+        CheckConstraint("urgency IN ('immediate', 'urgent', 'standard')", name="urgency"),
+        CheckConstraint("channel IN ('app', 'system', 'phone', 'in_person')", name="channel"),
+        CheckConstraint("routing IN ('routed', 'no_agency', 'no_endpoint')", name="routing"),
+        CheckConstraint("cardinality(situations) > 0", name="situations"),
+        CheckConstraint("(routing = 'no_agency') = (police_agency_id IS NULL)", name="police"),
+        ForeignKeyConstraint(
+            ["home_county", "child_id"], ["children.home_county", "children.id"], name="child"
+        ),
+        UniqueConstraint("home_county", "id"),
+        Index("ix_police_reports_reporter", "reporter_agency_id", "filed_at", "id"),
+        Index("ix_police_reports_police", "police_agency_id", "filed_at", "id"),
+        Index("ix_police_reports_region", "region_code", "filed_at", "id"),
+        Index("ix_police_reports_child", "home_county", "child_id"),
+        Index(
+            "ix_police_reports_waiting",
+            "filed_at",
+            postgresql_where=text("acknowledged_at IS NULL AND superseded_by_id IS NULL"),
+        ),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    home_county: int = Field(sa_type=BigInteger)
+    child_id: UUID | None = None
+    region_code: int = Field(sa_type=BigInteger)
+    """Where it happened: decides which police agency is in charge."""
+    situations: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    urgency: str
+    channel: str
+    found_at: datetime = Field(sa_type=Instant)
+    filed_at: datetime = Field(sa_type=Instant)
+    reporter_agency_id: UUID = Field(foreign_key="agencies.id")
+    suspect_agency_id: UUID | None = Field(default=None, foreign_key="agencies.id")
+    police_agency_id: UUID | None = Field(default=None, foreign_key="agencies.id")
+    forwarded_by_id: UUID | None = Field(default=None, foreign_key="agencies.id")
+    visit_id: UUID | None = None
+    narrative_sealed: bytes
+    subject_sealed: bytes
+    content_index: bytes
+    state: str = "filed"
+    routing: str
+    acknowledge_due_at: datetime = Field(sa_type=Instant)
+    deliver_alarm_at: datetime = Field(sa_type=Instant)
+    delivered_at: datetime | None = Field(default=None, sa_type=Instant)
+    acknowledged_at: datetime | None = Field(default=None, sa_type=Instant)
+    police_reference: str | None = None
+    acknowledgement_alarmed_at: datetime | None = Field(default=None, sa_type=Instant)
+    delivery_alarmed_at: datetime | None = Field(default=None, sa_type=Instant)
+    township_agency_id: UUID | None = Field(default=None, foreign_key="agencies.id")
+    supersedes_id: UUID | None = Field(default=None, foreign_key="police_reports.id")
+    superseded_by_id: UUID | None = Field(default=None, foreign_key="police_reports.id")
+    version: int = 1
+    updated_at: datetime = Field(sa_type=Instant)
+
+
+class PoliceReporter(SQLModel, table=True):
+    """Who made a report, if they said so: name, telephone, position, encrypted (AZ-9, REP-06)."""
+
+    __tablename__ = "police_reporters"
+    __table_args__: Any = (
+        ForeignKeyConstraint(
+            ["home_county", "report_id"],
+            ["police_reports.home_county", "police_reports.id"],
+            name="report",
+        ),
+    )
+
+    report_id: UUID = Field(primary_key=True)
+    home_county: int = Field(sa_type=BigInteger)
+    person_sealed: bytes
+
+
+class PoliceReportStep(SQLModel, table=True):
+    """One step on a report, as somebody stated it. Append-only.
+
+    `codes`: what may be counted, no personal data. `details_sealed`: the rest, encrypted JSON.
+    `out_of_order`: it came before the step it follows from; kept all the same (R24).
+    """
+
+    __tablename__ = "police_report_steps"
+    __table_args__: Any = (
+        CheckConstraint(
+            "step IN ('delivered', 'acknowledged', 'dispatched', 'disposed', 'township_notified',"
+            " 'township_received', 'assessed', 'services_arranged', 'closed', 'forwarded')",
+            name="step",
+        ),
+        ForeignKeyConstraint(
+            ["home_county", "report_id"],
+            ["police_reports.home_county", "police_reports.id"],
+            name="report",
+        ),
+        Index("ix_police_report_steps_report", "report_id", "recorded_at", "id"),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    home_county: int = Field(sa_type=BigInteger)
+    report_id: UUID
+    step: str
+    at: datetime = Field(sa_type=Instant)
+    """When it was done."""
+    recorded_at: datetime = Field(sa_type=Instant)
+    agency_id: UUID | None = Field(default=None, foreign_key="agencies.id")
+    reference: str | None = None
+    codes: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    details_sealed: bytes | None = None
+    content_index: bytes
+    out_of_order: bool = False
+
+
+_SYSTEM = f"{rls.CALLER} = 'system'"
+_PARTY = (
+    f"reporter_agency_id = {rls.AGENCY} OR police_agency_id = {rls.AGENCY}"
+    f" OR forwarded_by_id = {rls.AGENCY}"
+    f" OR ({rls.SCHOOL} IS NULL AND region_code >= {rls.LO} AND region_code < {rls.HI})"
+)
+_VISIBLE = f"{_SYSTEM} OR (suspect_agency_id IS DISTINCT FROM {rls.AGENCY} AND ({_PARTY}))"
+
+rls.protect(
+    "police_reports",
+    using=_VISIBLE,
+    # Somebody may report their own agency, and does not see the report afterwards.
+    check=f"{_VISIBLE} OR reporter_agency_id = {rls.AGENCY}",
+    privileges="SELECT, INSERT, UPDATE",
+)
+rls.protect(
+    "police_reporters",
+    # Not even jobs: only the agency in charge, and never the one reported.
+    using=(
+        "EXISTS (SELECT 1 FROM police_reports r WHERE r.id = police_reporters.report_id"
+        f" AND r.police_agency_id = {rls.AGENCY})"
+    ),
+    check="true",
+    privileges="SELECT, INSERT",
+)
+rls.protect(
+    "police_report_steps",
+    using="EXISTS (SELECT 1 FROM police_reports r WHERE r.id = police_report_steps.report_id)",
+    privileges="SELECT, INSERT",
+)

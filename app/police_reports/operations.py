@@ -1,0 +1,332 @@
+"""Take a report in, find who is in charge and put it on its way: one transaction (REP-01, REP-07).
+
+Taking in never waits for the police's systems and never fails because of them.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+import orjson
+from sqlalchemy.exc import IntegrityError
+
+from app.access.principal import Principal
+from app.audit import operations as audit
+from app.children import queries as children
+from app.children.deps import ChildNotFound
+from app.children.queries import ChildRef
+from app.core import events as spine
+from app.core.db import Tx
+from app.core.ids import new_id
+from app.core.problems import FieldError, Problem
+from app.core.wire import region_text
+from app.police_reports import answers, events, models, queries, rules, schemas
+from app.regions.rules import BadRegionCode, county_of
+from app.webhooks.operations import queue_mandatory
+
+CLOCK_SKEW: Final = timedelta(minutes=5)
+"""How far a client's clock may run ahead of ours."""
+
+_CONTENT: Final = "police_reports.content"
+UNIQUE_VIOLATION: Final = "23505"
+
+
+class ReportInvalid(Problem):
+    """The report or the step contradicts itself or names something that does not exist."""
+
+    status = 422
+    title = "What was sent contradicts itself or names something unknown"
+    title_zh = "提交的内容自相矛盾或引用了不存在的对象"
+
+
+class ReportIdTaken(Problem):
+    """A report was filed under this id, with other content or by somebody else."""
+
+    status = 409
+    title = "Another report was filed under this id"
+    title_zh = "该编号已用于另一份报告"
+
+
+class SupersededAlready(Problem):
+    """A correction takes the place of the newest report, and this one has been replaced."""
+
+    status = 409
+    title = "This report was replaced already; correct the one that took its place"
+    title_zh = "该报告已被更正;请更正最新的一份"
+
+
+class NotYourPart(Problem):
+    """The caller has a part in the case, but this step is another agency's."""
+
+    status = 403
+    title = "Another agency takes this step"
+    title_zh = "该步骤由其他机构办理"
+    denies = True
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a report belongs: the child's file if there is one, the region, the county's file."""
+
+    child: ChildRef | None
+    region_code: int
+    home_county: int
+
+
+def refuse(pointer: str, code: str, detail: str) -> ReportInvalid:
+    """Make the problem for one wrong field."""
+    return ReportInvalid(errors=[FieldError(pointer=pointer, code=code, detail=detail)])
+
+
+async def file_report(
+    tx: Tx,
+    principal: Principal,
+    new: schemas.ReportCreate,
+    *,
+    corrects: asyncpg.Record | None = None,
+    operation: str = "fileReport",
+) -> tuple[answers.Filed, bool]:
+    """File a report; returns it and whether it is new (False: it was filed before, same content).
+
+    Report, reporter, event, delivery and audit are one transaction. Raises ReportInvalid,
+    ChildNotFound, ReportIdTaken.
+    """
+    content = tx.keyring.blind_index(_CONTENT, new.model_dump_json())
+    if new.id is not None and (before := await queries.find(tx, principal, new.id)) is not None:
+        if before["content_index"] != content or before["reporter_agency_id"] != (
+            principal.agency_id
+        ):
+            raise ReportIdTaken
+        return _filed(before), False
+    place = await _place(tx, principal, new)
+    _check(tx, new, place.region_code)
+    if new.suspect_agency_id and not await queries.agency_kind(tx, new.suspect_agency_id):
+        raise refuse("#/suspect_agency_id", "agency_unknown", "There is no such agency.")
+    report = _report(tx, principal, new, place, content)
+    report.subject_sealed = await _sealed_subject(tx, new, report.id, place.child)
+    report.supersedes_id = corrects["id"] if corrects else None
+    await _put_on_its_way(tx, report)
+    await _store(tx, report, new.reporter)
+    await audit.record(
+        tx,
+        principal.actor,
+        operation,
+        children=[place.child.id] if place.child else [],
+        subject=report.id,
+        field_groups=["police_report"],
+    )
+    return _filed(report.model_dump()), True
+
+
+async def supersede_report(
+    tx: Tx, principal: Principal, old: asyncpg.Record, new: schemas.ReportCreate
+) -> tuple[answers.Filed, bool]:
+    """File a corrected report that takes the place of an earlier one of the same agency.
+
+    Nothing is deleted: the earlier one stays and names its successor. Raises NotYourPart,
+    SupersededAlready and what `file_report` raises.
+    """
+    if old["reporter_agency_id"] != principal.agency_id:
+        raise NotYourPart
+    if old["superseded_by_id"] is not None and old["superseded_by_id"] != new.id:
+        raise SupersededAlready
+    filed, is_new = await file_report(tx, principal, new, corrects=old, operation="supersedeReport")
+    if is_new:
+        await change(tx, old["id"], superseded_by_id=filed.id)
+        await announce(tx, events.ReportSuperseded, old, superseded_by=filed.id)
+    return filed, is_new
+
+
+async def change(tx: Tx, report_id: UUID, **columns: Any) -> None:
+    """Write columns of a report and count its version up."""
+    names = ", ".join(f"{name} = ${at}" for at, name in enumerate(columns, start=3))
+    await tx.connection.execute(
+        "UPDATE police_reports SET version = version + 1, updated_at = $2"
+        f"{', ' + names if names else ''} WHERE id = $1",
+        report_id,
+        tx.now,
+        *columns.values(),
+    )
+
+
+async def announce(
+    tx: Tx, kind: type[spine.Event], report: asyncpg.Record, **fields: Any
+) -> rules.Offices:
+    """Publish an event to the parties of a report, and to nobody else (AZ-8)."""
+    suspect = report["suspect_agency_id"]
+    offices = await queries.offices(tx, report["region_code"], suspect)
+    told = offices.told(
+        report["reporter_agency_id"],
+        report["police_agency_id"],
+        fields.get("police_agency_id"),
+        suspect=suspect,
+    )
+    await spine.publish(
+        tx,
+        kind(
+            subject_id=report["id"],
+            region_code=report["region_code"],
+            home_county=report["home_county"],
+            told_to=told,
+            **fields,
+        ),
+    )
+    return offices
+
+
+async def deliver(
+    tx: Tx, event: events.ReportFiled, *, agency_id: UUID, supersedes: UUID | None
+) -> bool:
+    """Queue the mandatory delivery to a police agency; False if it has no endpoint (R4).
+
+    The payload is thin: who is concerned is fetched with the police's own token.
+    """
+    queued = await queue_mandatory(
+        tx,
+        event,
+        agency_id=agency_id,
+        data={
+            "report_id": str(event.subject_id),
+            "urgency": event.urgency,
+            "region_code": region_text(event.region_code),
+            "acknowledge_due_at": event.acknowledge_due_at,
+            "supersedes": supersedes and str(supersedes),
+            "fetch": f"/v1/police-reports/{event.subject_id}",
+        },
+    )
+    return bool(queued)
+
+
+def deadlines(tx: Tx, region_code: int) -> dict[str, Any]:
+    """Return by when the police must have accepted a report and by when it must have arrived."""
+
+    def minutes(name: str) -> timedelta:
+        return timedelta(minutes=queries.parameter(f"report.{name}", region_code, tx.today))
+
+    return {
+        "acknowledge_due_at": tx.now + minutes("acknowledge_within_minutes"),
+        "deliver_alarm_at": tx.now + minutes("deliver_alarm_minutes"),
+    }
+
+
+async def _place(tx: Tx, principal: Principal, new: schemas.ReportCreate) -> Place:
+    child = None
+    if new.child_id is not None:
+        child = await children.find(tx, principal, new.child_id)
+        if child is None:
+            raise ChildNotFound
+    elif new.subject is None:
+        raise refuse("#/subject", "subject_missing", "Say who the child is, or name a file.")
+    if new.region_code is not None:
+        region_code = int(new.region_code)
+    elif child is not None:
+        region_code = child.region_code
+    else:
+        raise refuse("#/region_code", "region_missing", "Say where it happened.")
+    try:
+        county = county_of(region_code)
+    except BadRegionCode:
+        raise refuse(
+            "#/region_code", "region_invalid", "Name a county or a place below one."
+        ) from None
+    return Place(child, region_code, child.home_county if child else county)
+
+
+def _check(tx: Tx, new: schemas.ReportCreate, region_code: int) -> None:
+    if new.found_at > tx.now + CLOCK_SKEW:
+        raise refuse("#/found_at", "moment_in_future", "It cannot have been found yet.")
+    listed = queries.parameter("report.situations", region_code, tx.today)
+    known = {situation["code"] for situation in listed}
+    for at, code in enumerate(new.situations):
+        if code not in known:
+            raise refuse(f"#/situations/{at}", "situation_unknown", "Not in the code list.")
+
+
+def _report(
+    tx: Tx, principal: Principal, new: schemas.ReportCreate, place: Place, content: bytes
+) -> models.PoliceReport:
+    report_id = new.id or new_id()
+    return models.PoliceReport(
+        id=report_id,
+        home_county=place.home_county,
+        child_id=place.child.id if place.child else None,
+        region_code=place.region_code,
+        situations=sorted(set(new.situations)),
+        urgency=new.urgency,
+        channel=new.channel,
+        found_at=new.found_at,
+        filed_at=tx.now,
+        reporter_agency_id=principal.agency_id,
+        suspect_agency_id=new.suspect_agency_id,
+        visit_id=new.visit_id,
+        narrative_sealed=tx.keyring.seal(models.NARRATIVE, report_id, new.narrative),
+        subject_sealed=b"",
+        content_index=content,
+        routing="no_agency",
+        updated_at=tx.now,
+        **deadlines(tx, place.region_code),
+    )
+
+
+async def _sealed_subject(
+    tx: Tx, new: schemas.ReportCreate, report_id: UUID, child: ChildRef | None
+) -> bytes:
+    """Seal who the child is: what the reporter says, completed from the file."""
+    nothing = {**dict.fromkeys(schemas.Subject.model_fields), "sex": "unknown"}
+    stated = new.subject.model_dump(mode="json") if new.subject else nothing
+    if child is not None:
+        file = await queries.identity(tx, child)
+        stated["name"] = stated["name"] or file["name"]
+        stated["birth_date"] = stated["birth_date"] or file["birth_date"].isoformat()
+        stated["sex"] = file["sex"] if stated["sex"] == "unknown" else stated["sex"]
+    return tx.keyring.seal(models.SUBJECT, report_id, orjson.dumps(stated))
+
+
+async def _put_on_its_way(tx: Tx, report: models.PoliceReport) -> None:
+    """Find the police in charge, announce the report and queue it to them."""
+    suspect = report.suspect_agency_id
+    offices = await queries.offices(tx, report.region_code, suspect)
+    report.police_agency_id = offices.police
+    about: dict[str, Any] = {
+        "subject_id": report.id,
+        "region_code": report.region_code,
+        "home_county": report.home_county,
+        "told_to": offices.told(report.reporter_agency_id, offices.police, suspect=suspect),
+    }
+    filed = events.ReportFiled(
+        **about,
+        police_agency_id=offices.police,
+        urgency=report.urgency,
+        acknowledge_due_at=report.acknowledge_due_at,
+    )
+    announced: list[spine.Event] = [filed]
+    if offices.police is not None:
+        queued = await deliver(tx, filed, agency_id=offices.police, supersedes=report.supersedes_id)
+        report.routing = "routed" if queued else "no_endpoint"
+    if report.routing != "routed":
+        announced.append(events.ReportUnrouted(**about, reason=report.routing))
+    await spine.publish(tx, *announced)
+
+
+async def _store(tx: Tx, report: models.PoliceReport, reporter: schemas.Reporter | None) -> None:
+    tx.session.add(report)
+    try:
+        await tx.flush()
+    except IntegrityError as error:
+        if getattr(error.orig, "sqlstate", None) == UNIQUE_VIOLATION:
+            raise ReportIdTaken from None
+        raise
+    if reporter is not None:
+        person = tx.keyring.seal(models.PERSON, report.id, reporter.model_dump_json())
+        tx.session.add(
+            models.PoliceReporter(
+                report_id=report.id, home_county=report.home_county, person_sealed=person
+            )
+        )
+        await tx.flush()
+
+
+def _filed(report: Any) -> answers.Filed:
+    return answers.Filed.model_validate({name: report[name] for name in answers.Filed.model_fields})

@@ -1,0 +1,99 @@
+"""Offices of one place and reports for tests."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from app.core.db import SYSTEM, Database
+from app.core.ids import new_id
+from app.core.settings import Settings
+from app.webhooks.models import WebhookEndpoint
+from tests.access.factories import Caller, a_caller, an_agency
+
+COUNTY = 120119000000
+TOWNSHIP = 120119101000
+VILLAGE = 120119101200
+CANARY = "金丝雀举报人"
+"""A reporter's name that must appear nowhere but where reporters are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offices:
+    """Everybody with a part in a report of VILLAGE."""
+
+    village: Caller
+    school: Caller
+    police: Caller
+    township: Caller
+    county: Caller
+
+
+async def the_offices(database: Database, settings: Settings) -> Offices:
+    async def caller(role: str, region: int) -> Caller:
+        return await a_caller(database, settings, role, region)
+
+    found = Offices(
+        village=await caller("village_director", VILLAGE),
+        school=await caller("school", TOWNSHIP),
+        police=await caller("police", TOWNSHIP),
+        township=await caller("township_supervisor", TOWNSHIP),
+        county=await caller("civil_affairs", COUNTY),
+    )
+    await an_endpoint(database, found.police.agency_id, TOWNSHIP)
+    return found
+
+
+async def an_endpoint(
+    database: Database, agency_id: UUID, region: int, *, relation: str = "none"
+) -> UUID:
+    """Register where an agency is told of everything about reports."""
+    chosen = new_id()
+    async with database.begin(SYSTEM) as tx:
+        tx.session.add(
+            WebhookEndpoint(
+                id=chosen,
+                agency_id=agency_id,
+                url="https://police.example/hook",
+                description="test",
+                event_types=["police_reports.*"],
+                mandatory=True,
+                relation=relation,
+                region_code=region,
+                region_lo=0,
+                region_hi=10**12,
+                secret_sealed=b"-",
+                created_at=tx.now,
+                updated_at=tx.now,
+            )
+        )
+    return chosen
+
+
+def a_report(**fields: Any) -> dict[str, Any]:
+    """The body of a report about a child without a file."""
+    return {
+        "subject": {"name": "测二", "sex": "male", "approximate_age": 9, "place": "村东头"},
+        "region_code": str(VILLAGE),
+        "situations": ["living_alone"],
+        "urgency": "immediate",
+        "found_at": "2026-11-20T09:30:00+08:00",
+        "narrative": "孩子独自在家已有三天。",
+        "reporter": {"name": CANARY, "phone": "022-00000000", "position": "教师"},
+        **fields,
+    }
+
+
+async def filed(client: Any, caller: Caller, **fields: Any) -> str:
+    """File a report; returns its id."""
+    answer = await client.post(
+        "/v1/police-reports", json=a_report(**fields), headers=caller.headers
+    )
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+async def police_at(database: Database, region: int, *, endpoint: bool = True) -> UUID:
+    agency = await an_agency(database, "police", region)
+    if endpoint:
+        await an_endpoint(database, agency, region)
+    return agency

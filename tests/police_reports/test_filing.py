@@ -1,0 +1,241 @@
+from uuid import UUID, uuid4
+
+import orjson
+import pytest
+
+from app.core import jobs
+from app.core.db import SYSTEM
+from tests.access.factories import a_caller
+from tests.children.factories import a_child
+from tests.jobs import run_jobs
+from tests.police_reports.factories import (
+    CANARY,
+    COUNTY,
+    TOWNSHIP,
+    VILLAGE,
+    a_report,
+    an_endpoint,
+    filed,
+    police_at,
+    the_offices,
+)
+
+URL = "/v1/police-reports"
+
+
+@pytest.fixture
+async def offices(database, settings):
+    return await the_offices(database, settings)
+
+
+async def rows(database, table: str):
+    async with database.begin(SYSTEM) as tx:
+        return [dict(row) for row in await tx.connection.fetch(f"SELECT * FROM {table}")]
+
+
+class TestFileReport:
+    async def test_report_event_delivery_and_audit_are_stored_together(
+        self, client, database, offices
+    ) -> None:
+        answer = await client.post(URL, json=a_report(), headers=offices.school.headers)
+        assert answer.status_code == 201, answer.text
+        filed = answer.json()
+        assert (filed["state"], filed["routing"]) == ("filed", "routed")
+        assert filed["acknowledge_due_at"] == "2026-11-20T02:30:00Z"
+        assert answer.headers["location"] == f"{URL}/{filed['id']}"
+        [report] = await rows(database, "police_reports")
+        assert report["police_agency_id"] == offices.police.agency_id
+        [delivery] = await rows(database, "webhook_deliveries")
+        assert delivery["delivery_class"] == "M"
+        assert str(delivery["ordering_key"]) == filed["id"]
+        [event] = await rows(database, "events")
+        assert delivery["event_id"] == event["id"]
+        audited = await rows(database, "audit_entries")
+        assert [(row["operation"], str(row["subject_id"])) for row in audited] == [
+            ("fileReport", filed["id"])
+        ]
+
+    async def test_payload_to_the_police_is_thin(self, client, database, offices) -> None:
+        report_id = await filed(client, offices.school)
+        [delivery] = await rows(database, "webhook_deliveries")
+        data = orjson.loads(delivery["body"])["data"]
+        assert set(data) == {
+            *("report_id", "urgency", "region_code", "acknowledge_due_at", "supersedes"),
+            *("fetch", "event_id", "sequence"),
+        }
+        assert data["fetch"] == f"{URL}/{report_id}"
+
+    async def test_child_with_a_file_completes_the_report(self, client, database, offices) -> None:
+        child = await a_child(database, VILLAGE, name="测三")
+        body = a_report(child_id=str(child.id))
+        del body["subject"], body["region_code"]
+        answer = await client.post(URL, json=body, headers=offices.village.headers)
+        assert answer.status_code == 201, answer.text
+        read = await client.get(f"{URL}/{answer.json()['id']}", headers=offices.police.headers)
+        assert read.status_code == 200, read.text
+        assert read.json()["subject"] == {
+            "name": "测三",
+            "sex": "female",
+            "birth_date": "2016-03-01",
+            "approximate_age": None,
+            "place": None,
+        }
+        audited = await rows(database, "audit_entries")
+        assert [row["child_ids"] for row in audited] == [[child.id], [child.id]]
+
+    async def test_child_out_of_sight_is_not_found(self, client, database, offices) -> None:
+        child = await a_child(database, 120119102200)
+        for caller in (offices.village, offices.school):
+            answer = await client.post(
+                URL, json=a_report(child_id=str(child.id)), headers=caller.headers
+            )
+            assert answer.status_code == 404
+            assert answer.json()["type"] == "/problems/child-not-found"
+        assert await rows(database, "police_reports") == []
+
+    @pytest.mark.parametrize(
+        ("change", "pointer", "code"),
+        [
+            ({"subject": None}, "#/subject", "subject_missing"),
+            ({"region_code": None}, "#/region_code", "region_missing"),
+            ({"region_code": "120000000000"}, "#/region_code", "region_invalid"),
+            ({"region_code": "999999999999"}, "#/region_code", "region_invalid"),
+            ({"found_at": "2026-11-20T11:00:00+08:00"}, "#/found_at", "moment_in_future"),
+            ({"situations": ["nonsense"]}, "#/situations/0", "situation_unknown"),
+            ({"suspect_agency_id": str(uuid4())}, "#/suspect_agency_id", "agency_unknown"),
+        ],
+    )
+    async def test_refuses_what_contradicts_itself(
+        self, client, database, offices, change, pointer, code
+    ) -> None:
+        answer = await client.post(URL, json=a_report(**change), headers=offices.school.headers)
+        assert answer.status_code == 422, answer.text
+        assert answer.json()["type"] == "/problems/report-invalid"
+        [error] = answer.json()["errors"]
+        assert (error["pointer"], error["code"]) == (pointer, code)
+        for table in ("police_reports", "police_reporters", "events", "webhook_deliveries"):
+            assert await rows(database, table) == [], table
+
+    async def test_every_situation_of_the_law_is_accepted(self, client, offices) -> None:
+        codes = [
+            *("living_alone", "missing", "guardian_failure", "domestic_violence"),
+            *("accident_or_harm", "intimate_injury", "girl_under_14_assault"),
+            *("girl_from_14_assault", "injury_or_malnutrition", "unnatural_injury_or_death"),
+            *("abandoned", "unknown_origin_or_abducted", "organised_begging"),
+            "other_serious_harm",
+        ]
+        await filed(client, offices.school, situations=codes)
+
+    async def test_stays_within_its_statements(self, client, database, offices, queries) -> None:
+        child = await a_child(database, VILLAGE)
+        queries.clear()
+        await filed(client, offices.village, child_id=str(child.id))
+        assert len(queries) <= 17, queries.statements
+
+
+class TestOnce:
+    async def test_same_id_and_content_is_the_same_report(self, client, database, offices) -> None:
+        body = a_report(id=str(uuid4()))
+        first = await client.post(URL, json=body, headers=offices.school.headers)
+        second = await client.post(URL, json=body, headers=offices.school.headers)
+        assert (first.status_code, second.status_code) == (201, 200)
+        assert first.json() == second.json()
+        assert len(await rows(database, "webhook_deliveries")) == 1
+
+    async def test_same_id_other_content_is_refused(self, client, offices) -> None:
+        report_id = await filed(client, offices.school, id=str(uuid4()))
+        answer = await client.post(
+            URL,
+            json=a_report(id=report_id, narrative="另一件事。"),
+            headers=offices.school.headers,
+        )
+        assert answer.status_code == 409
+        assert answer.json()["type"] == "/problems/report-id-taken"
+
+    async def test_same_id_by_somebody_who_does_not_see_it_is_refused(
+        self, client, offices
+    ) -> None:
+        report_id = await filed(client, offices.school, id=str(uuid4()))
+        answer = await client.post(
+            URL, json=a_report(id=report_id), headers=offices.village.headers
+        )
+        assert answer.status_code == 409
+
+    async def test_idempotency_key_gives_the_same_answer(self, client, database, offices) -> None:
+        headers = {**offices.school.headers, "idempotency-key": "k-1"}
+        first = await client.post(URL, json=a_report(), headers=headers)
+        second = await client.post(URL, json=a_report(), headers=headers)
+        assert second.status_code == 201
+        assert second.headers["idempotency-replayed"] == "true"
+        assert first.content == second.content
+        assert len(await rows(database, "police_reports")) == 1
+
+
+class TestJurisdiction:
+    async def test_nearest_police_up_the_tree(self, client, database, settings) -> None:
+        reporter = await a_caller(database, settings, "hospital", COUNTY)
+        county = await police_at(database, COUNTY)
+        station = await police_at(database, TOWNSHIP)
+        await police_at(database, 120119102000)
+        nearby = await filed(client, reporter)
+        elsewhere = await filed(client, reporter, region_code="120119103201")
+        chosen = {
+            str(r["id"]): r["police_agency_id"] for r in await rows(database, "police_reports")
+        }
+        assert chosen == {nearby: station, elsewhere: county}
+
+    async def test_police_that_is_reported_is_passed_over(self, client, database, settings) -> None:
+        reporter = await a_caller(database, settings, "hospital", COUNTY)
+        county = await police_at(database, COUNTY)
+        station = await police_at(database, TOWNSHIP)
+        await filed(client, reporter, suspect_agency_id=str(station))
+        [report] = await rows(database, "police_reports")
+        assert report["police_agency_id"] == county
+
+    async def test_no_police_registered_is_taken_in_and_escalated(
+        self, client, database, settings
+    ) -> None:
+        reporter = await a_caller(database, settings, "hospital", COUNTY)
+        answer = await client.post(URL, json=a_report(), headers=reporter.headers)
+        assert (answer.status_code, answer.json()["routing"]) == (201, "no_agency")
+        events = await rows(database, "events")
+        assert sorted(event["wire_name"] for event in events) == [
+            "police_reports.report_filed",
+            "police_reports.report_unrouted",
+        ]
+
+    async def test_report_goes_on_its_way_once_police_are_registered(
+        self, client, database, settings
+    ) -> None:
+        reporter = await a_caller(database, settings, "hospital", COUNTY)
+        report_id = await filed(client, reporter)
+        police = await police_at(database, TOWNSHIP, endpoint=False)
+        route = jobs.REGISTRY["police_reports.route_waiting"].handler
+        for routing in ("no_endpoint", "routed"):
+            async with database.begin(SYSTEM) as tx:
+                await route(tx, {})
+            [report] = await rows(database, "police_reports")
+            assert (report["routing"], report["police_agency_id"]) == (routing, police)
+            await the_endpoint(database, police)
+        [delivery] = await rows(database, "webhook_deliveries")
+        assert delivery["ordering_key"] == UUID(report_id)
+
+
+async def the_endpoint(database, agency_id: UUID) -> None:
+    if not await rows(database, "webhook_endpoints"):
+        await an_endpoint(database, agency_id, TOWNSHIP)
+
+
+async def test_nothing_remains_of_a_filing_that_fails(
+    client, database, offices, monkeypatch
+) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("app.audit.operations.record", fail)
+    answer = await client.post(URL, json=a_report(), headers=offices.school.headers)
+    assert answer.status_code == 500
+    assert CANARY not in answer.text
+    for table in ("police_reports", "police_reporters", "events", "webhook_deliveries", "jobs"):
+        assert await rows(database, table) == [], table
+    assert await run_jobs(database) == []
