@@ -10,6 +10,7 @@ from app.api.health import router as health
 from app.api.problem_pages import router as problem_pages
 from app.attendance.router import router as attendance
 from app.duties.router import router as duties
+from app.police_reports.router import router as police_reports
 from app.visits.router import router as visits
 from app.webhooks.router import router as webhooks
 
@@ -20,6 +21,7 @@ ROUTERS: list[APIRouter] = [
     duties,
     attendance,
     visits,
+    police_reports,
 ]
 """Under /v1."""
 
