@@ -34,6 +34,16 @@ _PARAMETERS = [
         "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",
     ),
 ]
+_REGION = {"type": "string", "minLength": 12, "maxLength": 12, "pattern": "^[0-9]{12}$"}
+_ADDED: Json = {
+    "event_id": {"type": "string", "format": "uuid", "description": "Names the event."},
+    "sequence": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 2**53 - 1,
+        "description": "Counts the deliveries of one endpoint; a gap means one is missing.",
+    },
+}
 _RESPONSES = {
     "2XX": {"description": "Received and kept. Anything else is tried again."},
     "410": {"description": "Stop sending, if the delivery is not mandatory."},
@@ -43,7 +53,7 @@ _RESPONSES = {
 def every_event(base: type[Event] = Event) -> Iterator[type[Event]]:
     """Yield every kind of event the loaded code announces."""
     for kind in base.__subclasses__():
-        if kind.__module__.startswith("app."):
+        if kind.__module__.startswith("app.") and hasattr(kind, "wire_name"):
             yield kind
         yield from every_event(kind)
 
@@ -57,11 +67,8 @@ def webhooks(schemas: Json) -> Json:
 
 
 def _delivery(kind: type[Event], schemas: Json) -> Json:
-    name = f"{kind.__name__}Event"
-    data = kind.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(data.pop("$defs", {}))
     text = " ".join((kind.__doc__ or "").split())
-    data.pop("description", None)
+    name = f"{kind.__name__}Event"
     schemas[name] = {
         "type": "object",
         "description": text,
@@ -73,13 +80,13 @@ def _delivery(kind: type[Event], schemas: Json) -> Json:
                 "format": "date-time",
                 "description": "When it happened.",
             },
-            "data": data,
+            "data": _data(kind, schemas),
         },
     }
+    words = kind.wire_name.replace(".", "_").split("_")
     return {
         "tags": ["Webhooks"],
-        "operationId": "on"
-        + "".join(word.title() for word in kind.wire_name.replace(".", "_").split("_")),
+        "operationId": "on" + "".join(word.title() for word in words),
         "summary": text.partition(". ")[0].rstrip("."),
         "description": text,
         "parameters": _PARAMETERS,
@@ -89,3 +96,41 @@ def _delivery(kind: type[Event], schemas: Json) -> Json:
         },
         "responses": _RESPONSES,
     }
+
+
+def _data(kind: type[Event], schemas: Json) -> Json:
+    """Describe what a delivery of this kind carries: the event's fields, with region codes as text.
+
+    Payloads hold ids and codes only, so a text without a pattern of its own is a code.
+    """
+    data = kind.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(data.pop("$defs", {}))
+    data.pop("description", None)
+    kept: Json = {
+        field: schema
+        for field, schema in data["properties"].items()
+        if not kind.model_fields[field].exclude
+    }
+    for schema in kept.values():
+        _bound(schema)
+    for field in ("region_code", "home_county"):
+        kept[field] = {**_REGION, "description": kept[field]["description"]}
+    data["properties"] = {**_ADDED, **kept}
+    data["required"] = list(data["properties"])
+    return data
+
+
+def _bound(schema: Json) -> None:
+    if schema.get("type") == "string" and not schema.keys() & {"format", "enum", "const"}:
+        schema.setdefault("maxLength", 100)
+        schema.setdefault("pattern", _TEXT)
+    elif schema.get("type") == "integer":
+        if "exclusiveMinimum" not in schema:
+            schema.setdefault("minimum", 0)
+        if "exclusiveMaximum" not in schema:
+            schema.setdefault("maximum", 2**31 - 1)
+    elif schema.get("type") == "array":
+        schema.setdefault("maxItems", 1000)
+    for inner in (schema.get("items"), *schema.get("anyOf", ())):
+        if isinstance(inner, dict):
+            _bound(inner)

@@ -3,6 +3,7 @@
 Only /v1 is described. Sign-in speaks OAuth 2.0 and describes itself by RFC 8414 metadata.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -119,8 +120,6 @@ def document(app: FastAPI) -> Json:
         _finish(method, operation)
     components = found.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
-    for unused in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(unused, None)
     for model in (ProblemDocument, FieldError):
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schema.pop("$defs", None)
@@ -131,6 +130,7 @@ def document(app: FastAPI) -> Json:
     used = {name for name in _HEADERS if f"#/components/headers/{name}'" in str(found)}
     components["headers"] = {name: _HEADERS[name] for name in _HEADERS if name in used}
     _hoist_responses(found)
+    _drop_unused_schemas(found)
     return found
 
 
@@ -225,3 +225,14 @@ def _hoist_responses(found: Json) -> None:
         for responses, key in places:
             responses[key] = {"$ref": f"#/components/responses/{name}"}
     found["components"]["responses"] = dict(sorted(shared.items()))
+
+
+def _drop_unused_schemas(found: Json) -> None:
+    schemas = found["components"]["schemas"]
+    used: set[str] = set()
+    waiting: list[Json] = [{**found, "components": {**found["components"], "schemas": {}}}]
+    while waiting:
+        named = set(re.findall(r"#/components/schemas/([^'\"]+)", str(waiting.pop())))
+        waiting += [schemas[name] for name in named - used]
+        used |= named
+    found["components"]["schemas"] = {name: schemas[name] for name in sorted(used)}

@@ -4,9 +4,8 @@ from typing import Any
 
 DESCRIPTIONS = {
     "Access": "Who the token speaks for, and what it may do.",
-    "Regions": "Administrative divisions over time.",
+    "Reference": "Divisions over time, code lists, policy parameters and clauses.",
     "Agencies": "Agencies, schools, posts and who holds them.",
-    "Policy": "Parameters by region and date, and the clauses they come from.",
     "Children": "The file: identity, facts, categories, risk, history.",
     "Duties": "Who owes what to which child by when.",
     "Visits": "Home visits and what was found.",

@@ -1,0 +1,57 @@
+# Everything one does here. Needs python3 (3.11 or newer) and make; the rest is fetched into .venv.
+.DEFAULT_GOAL := help
+.PHONY: help demo run worker migrate test check fix openapi lint-openapi bench lock clean
+
+READY := .venv/.ready
+BIN := .venv/bin
+UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes \
+	--no-emit-index-url --python-version 3.11 --quiet
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements-dev.lock scripts/bootstrap.py
+	python3 scripts/bootstrap.py
+	@touch $@
+
+demo: $(READY) ## Play the whole story over HTTP, then keep serving; Ctrl-C stops all of it
+	$(BIN)/python -m demo
+
+run: $(READY) ## Migrate, then serve web and worker on http://127.0.0.1:8000
+	$(BIN)/python scripts/run.py
+
+worker: $(READY) ## Run one more job runner
+	$(BIN)/tonghu worker
+
+migrate: $(READY) ## Bring the database to this version's schema
+	$(BIN)/tonghu migrate
+
+test: $(READY) ## Run the tests on a real PostgreSQL
+	$(BIN)/pytest -q -n 2
+
+check: $(READY) ## Run what CI runs
+	$(BIN)/python scripts/check.py
+
+fix: $(READY) ## Format, and fix what can be fixed by machine
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+openapi: $(READY) ## Write openapi/v1.json from the code
+	$(BIN)/python -m scripts.write_openapi
+
+openapi/node_modules/.ready: openapi/package-lock.json
+	cd openapi && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+lint-openapi: openapi/node_modules/.ready ## Lint openapi/v1.json with Spectral (needs npm)
+	cd openapi && node_modules/.bin/spectral lint v1.json --fail-severity=hint
+
+bench: $(READY) ## Measure against a bare handler running the same SQL
+	$(BIN)/python -m bench
+
+lock: $(READY) ## Resolve the dependencies of pyproject.toml anew
+	$(UV_COMPILE) -o requirements.lock
+	$(UV_COMPILE) --group dev -o requirements-dev.lock
+
+clean: ## Remove what was fetched and built; keeps .data
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis openapi/node_modules

@@ -1,0 +1,34 @@
+"""`make run`: migrate, then one web process and one worker; when either ends, so does the other."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+TONGHU = str(Path(sys.executable).with_name("tonghu"))
+
+
+def main() -> None:
+    subprocess.run([TONGHU, "migrate"], check=True)
+    parts = [
+        subprocess.Popen([TONGHU, *arguments])
+        for arguments in (["serve", *sys.argv[1:]], ["worker"])
+    ]
+
+    def stop(*_: object) -> None:
+        for part in parts:
+            part.terminate()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    while all(part.poll() is None for part in parts):
+        try:
+            parts[0].wait(0.5)
+        except subprocess.TimeoutExpired:
+            continue
+    stop()
+    sys.exit(max(part.wait() for part in parts))
+
+
+if __name__ == "__main__":
+    main()
