@@ -87,7 +87,7 @@ FROM chosen, webhook_endpoints e
 WHERE d.id = chosen.id AND e.id = d.endpoint_id
 RETURNING d.id, d.lease, d.webhook_id, d.body, d.delivery_class, d.attempts, d.replayed_after,
           d.delivered_at, d.event_id, d.wire_name, d.ordering_key, d.region_code, d.home_county,
-          d.endpoint_id, d.agency_id, chosen.manual, e.url, e.secret_sealed,
+          d.told_to, d.endpoint_id, d.agency_id, chosen.manual, e.url, e.secret_sealed,
           e.previous_secret_sealed, e.previous_secret_until
 """
 
@@ -314,6 +314,7 @@ async def _record(tx: Tx, results: list[_Result]) -> None:
                 subject_id=claim["ordering_key"],
                 region_code=claim["region_code"],
                 home_county=claim["home_county"],
+                told_to=claim["told_to"],
                 delivery_id=claim["id"],
                 source_event_id=claim["event_id"],
                 source_wire_name=claim["wire_name"],

@@ -1,4 +1,7 @@
-"""What the deliveries themselves announce. Higher features answer: the police report, duties."""
+"""What mandatory deliveries announce, to those who may hear of the event delivered (AZ-8).
+
+Higher features answer: the police report notes its delivery, duties are opened.
+"""
 
 from typing import ClassVar
 from uuid import UUID
@@ -19,7 +22,7 @@ class DeliverySucceeded(Event):
     agency_id: UUID = Field(description="The agency whose endpoint received it.")
 
 
-class DeliveryOverdue(Event):
+class WebhookOverdue(Event):
     """A mandatory delivery is undelivered a quarter of an hour after it was queued: tell people."""
 
     wire_name: ClassVar[str] = "webhooks.delivery_overdue"

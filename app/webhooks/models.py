@@ -4,7 +4,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
@@ -124,6 +133,8 @@ class WebhookDelivery(SQLModel, table=True):
     ordering_key: UUID
     region_code: int = Field(sa_type=BigInteger)
     home_county: int = Field(sa_type=BigInteger)
+    told_to: list[UUID] | None = Field(default=None, sa_column=Column(ARRAY(Uuid), nullable=True))
+    """Of a mandatory delivery: the only agencies that may hear of the event, or of this (AZ-8)."""
     sequence: int = Field(sa_type=BigInteger)
     body: bytes
     delivery_class: str

@@ -57,19 +57,22 @@ FROM chosen WHERE e.id = chosen.id
 RETURNING e.id, e.agency_id, e.last_sequence
 """
 
-# A role bound to its own pupils hears only of events that name its school, one without children's
-# files only of those that name its agency: closed unless the event says otherwise (AZ-3).
+# An event that names who may be told goes to them and nobody else. Of the others, a role bound to
+# its own pupils hears of those that name its school, one without children's files of those that
+# name its agency: closed unless the event says otherwise (AZ-3, AZ-8).
 _NUMBER_SUBSCRIBERS = """
 WITH chosen AS (
     SELECT e.id, v.id AS event_id, v.wire_name, v.subject_id, v.region_code, v.home_county,
            v.data::text AS data, v.occurred_at
     FROM events v
     JOIN webhook_endpoints e
-      ON e.active AND v.region_code >= e.region_lo AND v.region_code < e.region_hi
+      ON e.active
      AND e.event_types && ARRAY[v.wire_name::text, split_part(v.wire_name, '.', 1) || '.*']
-     AND CASE e.relation WHEN 'region' THEN true
-                         WHEN 'enrolled' THEN v.data ->> 'school_id' = e.agency_id::text
-                         ELSE v.data ->> 'agency_id' = e.agency_id::text END
+     AND CASE WHEN v.told_to IS NOT NULL THEN v.told_to ? e.agency_id::text
+              WHEN e.relation = 'region'
+              THEN v.region_code >= e.region_lo AND v.region_code < e.region_hi
+              WHEN e.relation = 'enrolled' THEN v.data ->> 'school_id' = e.agency_id::text
+              ELSE v.data ->> 'agency_id' = e.agency_id::text END
     WHERE v.id = $1
       AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d
                       WHERE d.event_id = v.id AND d.endpoint_id = e.id)
@@ -86,14 +89,14 @@ _QUEUE = """
 WITH added AS (
     INSERT INTO webhook_deliveries
         (id, webhook_id, endpoint_id, agency_id, sequence, body, event_id, wire_name, ordering_key,
-         region_code, home_county, delivery_class, state, attempts, replays_due, replayed_after,
-         next_at, created_at)
+         region_code, home_county, told_to, delivery_class, state, attempts, replays_due,
+         replayed_after, next_at, created_at)
     SELECT each.id, each.webhook_id, each.endpoint_id, each.agency_id, each.sequence, each.body,
-           $7, $8, $9, $10, $11, $12, 'pending', 0, 0, 0, $13, $13
+           $7, $8, $9, $10, $11, $12, $13, 'pending', 0, 0, 0, $14, $14
     FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::bigint[], $6::bytea[])
       AS each (id, webhook_id, endpoint_id, agency_id, sequence, body)
 )
-SELECT pg_notify($14, '')
+SELECT pg_notify($15, '')
 """
 
 
@@ -120,15 +123,16 @@ async def queue_mandatory(
             for row in numbered
         ]
         about = (event.event_id, event.wire_name, event.subject_id)
-        where = (event.region_code, event.home_county)
+        where = (event.region_code, event.home_county, event.told_to)
         return await _queue(tx, numbered, bodies, *about, *where, "M")
 
 
 async def fan_out(tx: Tx, event_id: UUID) -> None:
     """Queue an event to every subscriber that may hear of it and was not told directly.
 
-    May hear: the event's region lies in the endpoint's; and, unless the endpoint's role works on
-    regions, the event's data names its school (`school_id`) or agency (`agency_id`).
+    May hear: the agencies in the event's `told_to`, if it has one; else endpoints whose region it
+    lies in or, for roles that do not work on regions, those whose agency the event's data names as
+    `school_id` or `agency_id`.
     """
     numbered = await tx.connection.fetch(_NUMBER_SUBSCRIBERS, event_id)
     if not numbered:
@@ -150,7 +154,7 @@ async def fan_out(tx: Tx, event_id: UUID) -> None:
         for row in numbered
     ]
     about = (event_id, event["wire_name"], event["subject_id"])
-    where = (event["region_code"], event["home_county"])
+    where = (event["region_code"], event["home_county"], None)
     await _queue(tx, numbered, bodies, *about, *where, "S")
 
 
@@ -257,17 +261,19 @@ async def announce_overdue(tx: Tx) -> None:
         """UPDATE webhook_deliveries SET overdue_announced_at = $1
            WHERE delivery_class = 'M' AND delivered_at IS NULL AND overdue_announced_at IS NULL
              AND created_at <= $2 AND state IN ('pending', 'leased')
-           RETURNING id, event_id, wire_name, ordering_key, agency_id, region_code, home_county""",
+           RETURNING id, event_id, wire_name, ordering_key, agency_id, region_code, home_county,
+                     told_to""",
         tx.now,
         tx.now - rules.OVERDUE_AFTER,
     )
     await publish(
         tx,
         *(
-            events.DeliveryOverdue(
+            events.WebhookOverdue(
                 subject_id=row["ordering_key"],
                 region_code=row["region_code"],
                 home_county=row["home_county"],
+                told_to=row["told_to"],
                 delivery_id=row["id"],
                 source_event_id=row["event_id"],
                 source_wire_name=row["wire_name"],

@@ -18,7 +18,7 @@ from app.core import settings as config
 from app.core.db import SYSTEM, Database
 from app.core.ids import new_id
 from app.webhooks import delivery, operations, signing
-from app.webhooks.events import DeliveryOverdue
+from app.webhooks.events import WebhookOverdue
 from app.webhooks.models import SECRET_PLACE, WebhookEndpoint
 
 TOWNSHIP = 120119101000
@@ -187,9 +187,9 @@ async def an_endpoint(
     return identity, key
 
 
-def an_event(subject_id: UUID | None = None, region_code: int = TOWNSHIP) -> DeliveryOverdue:
+def an_event(subject_id: UUID | None = None, region_code: int = TOWNSHIP) -> WebhookOverdue:
     """Some event: any will do."""
-    return DeliveryOverdue(
+    return WebhookOverdue(
         subject_id=subject_id or new_id(),
         region_code=region_code,
         home_county=HOME,

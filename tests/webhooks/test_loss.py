@@ -1,0 +1,128 @@
+"""Nothing is lost: killed senders, lost leases, a database that hangs up (R1, R2)."""
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from app.core import db
+from app.core.clock import utc_now
+from app.core.db import SYSTEM
+from app.core.ids import new_id
+from tests import schema
+from tests.webhooks.workshop import (
+    an_endpoint,
+    attempts_of,
+    has_state,
+    queue,
+    row_of,
+    sending,
+    settings_for,
+    until,
+    verified,
+)
+
+ROOT = Path(__file__).parents[2]
+
+
+async def test_killed_between_send_and_mark_sends_again(
+    live, bureau, receiver, clock, database_urls
+) -> None:
+    clock.now = utc_now()  # the killed process lives in real time
+    _, key = await an_endpoint(live, bureau, receiver.url)
+    made = await queue(live, bureau)
+    doomed = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.webhooks.killable_sender"),
+        *(database_urls.app, str(receiver.port)),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+    )
+    await doomed.communicate(live.keyring.to_json().encode())
+    assert doomed.returncode == -signal.SIGKILL
+    assert len(receiver.received) == 1
+    row = await row_of(live, made)
+    assert (row["state"], row["attempts"]) == ("leased", 1)
+    assert 20 < (row["next_at"] - clock.now).total_seconds() <= 60
+
+    async with sending(live, settings_for(receiver), database_urls.app):
+        clock.advance(seconds=60)
+        await until(has_state(live, made, "succeeded", 2))
+    first, second = receiver.received
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    assert first.body == second.body
+    assert int(second.headers["webhook-timestamp"]) >= int(first.headers["webhook-timestamp"]) + 55
+    verified(second, key, clock.now)
+    assert [row["number"] for row in await attempts_of(live, made)] == [2]
+
+
+async def test_result_under_a_lost_lease_is_logged_but_decides_nothing(
+    live, bureau, receiver, database_urls
+) -> None:
+    await an_endpoint(live, bureau, receiver.url)
+    go_on = asyncio.Event()
+
+    async def wait(_):
+        await go_on.wait()
+        raise ConnectionResetError
+
+    receiver.replies = [wait]
+    made = await queue(live, bureau)
+    async with sending(live, settings_for(receiver), database_urls.app):
+        await until(lambda: receiver.in_flight)
+        taken_over = new_id()
+        async with live.begin(SYSTEM) as tx:
+            await tx.connection.execute(
+                "UPDATE webhook_deliveries SET lease = $2 WHERE id = $1", made, taken_over
+            )
+        go_on.set()
+
+        async def logged() -> bool:
+            return len(await attempts_of(live, made)) == 1
+
+        await until(logged)
+    row = await row_of(live, made)
+    assert (row["state"], row["lease"]) == ("leased", taken_over)
+
+
+async def test_database_that_hangs_up_stops_nothing(
+    live, bureau, receiver, pg, database_urls
+) -> None:
+    await an_endpoint(live, bureau, receiver.url)
+    go_on = asyncio.Event()
+
+    async def wait(_):
+        await go_on.wait()
+        raise ConnectionResetError
+
+    receiver.replies = [wait]
+    first = await queue(live, bureau)
+    async with sending(live, settings_for(receiver), database_urls.app):
+        await until(lambda: receiver.in_flight)
+        await hang_up(pg, database_urls)
+        await until(lambda: answers(live))
+        go_on.set()
+        await until(has_state(live, first, "pending", 1))
+        second = await queue(live, bureau)
+        await until(has_state(live, second, "succeeded", 1))
+
+
+async def hang_up(pg: str, urls: schema.Urls) -> None:
+    """End every session of the app on this test's database."""
+    admin = await asyncpg.connect(pg)
+    await admin.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = $1 AND usename = 'tonghu_app'",
+        urlsplit(urls.app).path.strip("/"),
+    )
+    await admin.close()
+
+
+async def answers(live: db.Database) -> bool:
+    try:
+        async with live.begin() as tx:
+            return bool(await tx.connection.fetchval("SELECT true"))
+    except db.TemporarilyUnavailable:
+        return False

@@ -1,0 +1,183 @@
+"""Queueing in the caller's transaction, fan-out, overdue."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import orjson
+import pytest
+
+from app.core.db import SYSTEM, Database, Reach
+from app.core.events import publish
+from app.core.ids import new_id
+from app.regions.rules import subtree
+from app.webhooks import jobs, operations
+from tests.access.factories import an_agency
+from tests.jobs import run_jobs
+from tests.webhooks.workshop import HOME, TOWNSHIP, an_endpoint, an_event
+
+VILLAGE = 120119101200
+
+
+async def deliveries(database: Database) -> list:
+    async with database.begin(SYSTEM) as tx:
+        return await tx.connection.fetch("SELECT * FROM webhook_deliveries ORDER BY sequence")
+
+
+class TestQueueMandatory:
+    async def test_works_for_somebody_who_may_not_see_the_receiver(self, database) -> None:
+        police = await an_agency(database, "police", HOME)
+        endpoint, _ = await an_endpoint(database, police, "https://receiver.example.org/")
+        committee = await an_agency(database, "village_committee", VILLAGE)
+        reach = Reach(*subtree(VILLAGE), agency=committee, caller="staff:somebody")
+        event = an_event()
+        async with database.begin(reach) as tx:
+            (made,) = await operations.queue_mandatory(
+                tx, event, agency_id=police, data={"report_id": event.subject_id}
+            )
+            # The caller is who they were, and sees nothing of it.
+            assert await tx.connection.fetchval("SELECT count(*) FROM webhook_deliveries") == 0
+            caller = await tx.connection.fetchval("SELECT current_setting('tonghu.caller')")
+            assert caller == "staff:somebody"
+        (row,) = await deliveries(database)
+        assert (row["id"], row["endpoint_id"], row["agency_id"]) == (made, endpoint, police)
+        assert (row["delivery_class"], row["state"], row["ordering_key"]) == (
+            "M",
+            "pending",
+            event.subject_id,
+        )
+        assert row["webhook_id"].startswith("msg_")
+
+    async def test_is_undone_with_the_transaction(self, database) -> None:
+        police = await an_agency(database, "police", HOME)
+        await an_endpoint(database, police, "https://receiver.example.org/")
+
+        async def file_and_fail() -> None:
+            async with database.begin(SYSTEM) as tx:
+                await operations.queue_mandatory(tx, an_event(), agency_id=police, data={})
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await file_and_fail()
+        assert await deliveries(database) == []
+
+    async def test_takes_four_statements(self, database, queries) -> None:
+        police = await an_agency(database, "police", HOME)
+        await an_endpoint(database, police, "https://receiver.example.org/")
+        async with database.begin(SYSTEM) as tx:
+            queries.clear()
+            await operations.queue_mandatory(tx, an_event(), agency_id=police, data={})
+        assert len(queries) == 4, queries.statements
+
+    async def test_says_so_when_nobody_takes_it(self, database) -> None:
+        police = await an_agency(database, "police", HOME)
+        await an_endpoint(database, police, "https://a.example.org/", event_types=("visits.*",))
+        idle, _ = await an_endpoint(database, police, "https://b.example.org/")
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute(
+                "UPDATE webhook_endpoints SET active = false WHERE id = $1", idle
+            )
+            made = await operations.queue_mandatory(tx, an_event(), agency_id=police, data={})
+        assert made == []
+
+    async def test_refuses_a_fat_payload(self, database) -> None:
+        police = await an_agency(database, "police", HOME)
+        await an_endpoint(database, police, "https://receiver.example.org/")
+        async with database.begin(SYSTEM) as tx:
+            with pytest.raises(operations.PayloadTooLarge):
+                await operations.queue_mandatory(
+                    tx, an_event(), agency_id=police, data={"note": "x" * 20_000}
+                )
+
+
+class TestFanOut:
+    async def subscribers(self, database: Database) -> dict[UUID, str]:
+        """Agencies with an endpoint each, by what makes them different."""
+        found = {}
+        for name, kind, relation, region in (
+            ("county", "civil_affairs", "region", HOME),
+            ("township", "township_government", "region", TOWNSHIP),
+            ("elsewhere", "civil_affairs", "region", 120110000000),
+            ("school", "school", "enrolled", TOWNSHIP),
+            ("police", "police", "none", HOME),
+        ):
+            agency = await an_agency(database, kind, region)
+            await an_endpoint(
+                database,
+                agency,
+                f"https://{name}.example.org/",
+                relation=relation,
+                region=subtree(region),
+            )
+            found[agency] = name
+        return found
+
+    async def told(self, database: Database, names: dict[UUID, str]) -> set[str]:
+        return {names[row["agency_id"]] for row in await deliveries(database)}
+
+    async def test_reaches_the_region_and_nobody_else(self, database) -> None:
+        names = await self.subscribers(database)
+        async with database.begin(SYSTEM) as tx:
+            await publish(tx, an_event(region_code=VILLAGE))
+        assert "webhooks.fan_out" in await run_jobs(database)
+        assert await self.told(database, names) == {"county", "township"}
+        row = (await deliveries(database))[0]
+        body = orjson.loads(row["body"])
+        assert (row["delivery_class"], body["data"]["region_code"]) == ("S", "120119101200")
+        assert body["data"]["event_id"] == str(row["event_id"])
+
+    async def test_reaches_exactly_those_the_event_names(self, database) -> None:
+        names = await self.subscribers(database)
+        chosen = {agency for agency, name in names.items() if name in {"school", "elsewhere"}}
+        event = an_event(region_code=VILLAGE).model_copy(update={"told_to": tuple(chosen)})
+        async with database.begin(SYSTEM) as tx:
+            await publish(tx, event)
+        await run_jobs(database)
+        assert await self.told(database, names) == {"school", "elsewhere"}
+
+    async def test_reaches_the_agency_the_event_is_about(self, database) -> None:
+        names = await self.subscribers(database)
+        (police,) = (agency for agency, name in names.items() if name == "police")
+        event = an_event(region_code=VILLAGE).model_copy(update={"agency_id": police})
+        async with database.begin(SYSTEM) as tx:
+            await publish(tx, event)
+        await run_jobs(database)
+        assert await self.told(database, names) == {"county", "township", "police"}
+
+    async def test_neither_repeats_itself_nor_a_mandatory_delivery(self, database) -> None:
+        county = await an_agency(database, "civil_affairs", HOME)
+        await an_endpoint(database, county, "https://county.example.org/")
+        event = an_event()
+        async with database.begin(SYSTEM) as tx:
+            await operations.queue_mandatory(tx, event, agency_id=county, data={})
+            await publish(tx, event)
+        await run_jobs(database)
+        async with database.begin(SYSTEM) as tx:
+            await jobs.fan_out(tx, event.event_id)
+        assert [row["delivery_class"] for row in await deliveries(database)] == ["M"]
+
+
+class TestAnnounceOverdue:
+    async def test_tells_once_after_a_quarter_of_an_hour(self, database, now) -> None:
+        police = await an_agency(database, "police", HOME)
+        await an_endpoint(database, police, "https://receiver.example.org/")
+        parties = (police, new_id())
+        event = an_event().model_copy(update={"told_to": parties})
+        async with database.begin(SYSTEM) as tx:
+            (made,) = await operations.queue_mandatory(tx, event, agency_id=police, data={})
+        database.clock = lambda: now + timedelta(minutes=14, seconds=59)
+        assert await self.announced(database) == []
+        database.clock = lambda: now + timedelta(minutes=15)
+        (row,) = await self.announced(database)
+        assert row["wire_name"] == "webhooks.delivery_overdue"
+        assert row["subject_id"] == event.subject_id
+        assert row["delivery_id"] == str(made)
+        assert set(orjson.loads(row["told_to"])) == {str(party) for party in parties}
+        assert len(await self.announced(database)) == 1
+
+    async def announced(self, database: Database) -> list:
+        async with database.begin(SYSTEM) as tx:
+            await jobs.announce_overdue(tx, {})
+            return await tx.connection.fetch(
+                "SELECT wire_name, subject_id, data ->> 'delivery_id' AS delivery_id,"
+                " told_to::text AS told_to FROM events"
+            )

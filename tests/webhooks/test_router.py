@@ -1,0 +1,242 @@
+"""Endpoints and deliveries over HTTP: one's own agency only."""
+
+import base64
+
+import pytest
+
+from app.core.db import SYSTEM
+from app.core.ids import new_id
+from app.webhooks import operations
+from tests.access.factories import a_caller
+from tests.webhooks.workshop import HOME, an_event
+
+ENDPOINTS = "/v1/webhook-endpoints"
+DELIVERIES = "/v1/webhook-deliveries"
+NEW = {
+    "url": "https://receiver.example.org/in",
+    "description": "案件系统",
+    "event_types": ["police_reports.*", "webhooks.delivery_overdue"],
+}
+
+
+@pytest.fixture
+async def police(database, settings):
+    return await a_caller(database, settings, "police", HOME)
+
+
+@pytest.fixture
+async def stranger(database, settings):
+    """Another police agency of the same county."""
+    return await a_caller(database, settings, "police", HOME)
+
+
+async def registered(client, caller, **changes):
+    answer = await client.post(ENDPOINTS, json={**NEW, **changes}, headers=caller.headers)
+    assert answer.status_code == 201, answer.text
+    return answer
+
+
+async def queued(database, agency_id) -> str:
+    async with database.begin(SYSTEM) as tx:
+        (made,) = await operations.queue_mandatory(
+            tx, an_event(), agency_id=agency_id, data={"report_id": "r"}
+        )
+    return str(made)
+
+
+class TestRegister:
+    async def test_gives_out_the_secret_once(self, client, police, database) -> None:
+        answer = await registered(client, police)
+        made = answer.json()
+        assert made["secret"].startswith("whsec_")
+        assert len(base64.b64decode(made["secret"][6:])) == 32
+        assert (made["mandatory"], made["active"], made["version"]) == (True, True, 1)
+        assert made["region_code"] == str(HOME)
+        assert answer.headers["location"] == f"{ENDPOINTS}/{made['id']}"
+        again = await client.get(answer.headers["location"], headers=police.headers)
+        assert again.headers["etag"] == answer.headers["etag"] == '"1"'
+        assert again.json() == {name: made[name] for name in made if name != "secret"}
+        async with database.begin(SYSTEM) as tx:
+            sealed = await tx.connection.fetchval("SELECT secret_sealed FROM webhook_endpoints")
+            audited = await tx.connection.fetchval(
+                "SELECT count(*) FROM audit_entries WHERE operation = 'registerWebhookEndpoint'"
+            )
+        assert base64.b64decode(made["secret"][6:]) not in sealed
+        assert audited == 1
+
+    async def test_same_key_same_secret(self, client, police) -> None:
+        headers = {**police.headers, "idempotency-key": "one"}
+        first = await client.post(ENDPOINTS, json=NEW, headers=headers)
+        second = await client.post(ENDPOINTS, json=NEW, headers=headers)
+        assert first.json() == second.json()
+
+    @pytest.mark.parametrize(
+        ("changes", "code"),
+        [
+            ({"url": "https://10.0.0.1/"}, "address_not_allowed"),
+            ({"url": "http://receiver.example.org/"}, "address_not_allowed"),
+            ({"url": "https://receiver.example.org:9443/"}, "address_not_allowed"),
+            ({"event_types": ["visits.visit_recorded"]}, "event_type_not_granted"),
+            ({"region_code": "120110000000"}, "region_outside_remit"),
+            ({"region_code": "990000000000"}, "region_outside_remit"),
+            ({"event_types": ["*"]}, "string_pattern_mismatch"),
+            ({"event_types": []}, "too_short"),
+            ({"event_types": ["police_reports.*"] * 2}, "items_repeated"),
+            ({"secret": "x"}, "extra_forbidden"),
+            ({"description": "  "}, "text_blank"),
+        ],
+    )
+    async def test_refuses(self, client, police, changes, code) -> None:
+        answer = await client.post(ENDPOINTS, json={**NEW, **changes}, headers=police.headers)
+        assert answer.status_code == 422, answer.text
+        assert [error["code"] for error in answer.json()["errors"]] == [code]
+
+    async def test_needs_the_scope(self, client, database, settings) -> None:
+        director = await a_caller(database, settings, "village_director", 120119101200)
+        answer = await client.post(ENDPOINTS, json=NEW, headers=director.headers)
+        assert answer.status_code == 403
+
+    async def test_only_police_endpoints_are_mandatory(self, client, database, settings) -> None:
+        county = await a_caller(database, settings, "civil_affairs", HOME)
+        made = (await registered(client, county, event_types=["visits.*"])).json()
+        assert not made["mandatory"]
+
+
+class TestChange:
+    async def test_needs_the_version(self, client, police) -> None:
+        path = (await registered(client, police)).headers["location"]
+        change = {"description": "新系统"}
+        bare = await client.patch(path, json=change, headers=police.headers)
+        assert bare.status_code == 428
+        good = await client.patch(path, json=change, headers={**police.headers, "if-match": '"1"'})
+        assert (good.status_code, good.headers["etag"]) == (200, '"2"')
+        assert good.json()["description"] == "新系统"
+        assert good.json()["url"] == NEW["url"]
+        late = await client.patch(path, json=change, headers={**police.headers, "if-match": '"1"'})
+        assert late.status_code == 412
+
+    async def test_vets_a_new_address_and_new_events(self, client, police) -> None:
+        path = (await registered(client, police)).headers["location"]
+        headers = {**police.headers, "if-match": '"1"'}
+        for change in ({"url": "https://127.0.0.1/"}, {"event_types": ["children.*"]}):
+            assert (await client.patch(path, json=change, headers=headers)).status_code == 422
+
+    async def test_cannot_switch_off_with_reports_under_way(self, client, police, database) -> None:
+        path = (await registered(client, police, event_types=["webhooks.*"])).headers["location"]
+        delivery = await queued(database, police.agency_id)
+        headers = {**police.headers, "if-match": '"1"'}
+        off = await client.patch(path, json={"active": False}, headers=headers)
+        assert (off.status_code, off.json()["type"]) == (409, "/problems/deliveries-open")
+        closed = await client.post(
+            f"{DELIVERIES}/{delivery}/closure",
+            json={"reason": "已电话告知"},
+            headers=police.headers,
+        )
+        assert closed.status_code == 201, closed.text
+        off = await client.patch(path, json={"active": False}, headers=headers)
+        assert (off.status_code, off.json()["active"]) == (200, False)
+
+    async def test_rotates_the_secret(self, client, police) -> None:
+        answer = await registered(client, police)
+        path, old = f"{answer.headers['location']}/secret-rotations", answer.json()["secret"]
+        first = await client.post(path, json={}, headers={**police.headers, "if-match": '"1"'})
+        assert first.status_code == 201, first.text
+        assert first.json()["secret"] != old
+        assert first.json()["previous_secret_until"].startswith("2026-11-21T02:00:00")
+        second = await client.post(
+            path, json={"overlap_hours": 0}, headers={**police.headers, "if-match": '"2"'}
+        )
+        assert second.json()["previous_secret_until"] is None
+
+
+class TestList:
+    async def test_pages_through_own_endpoints(self, client, police, stranger) -> None:
+        await registered(client, stranger)
+        ids = [(await registered(client, police)).json()["id"] for _ in range(3)]
+        seen, cursor = [], {}
+        while True:
+            page = await client.get(
+                ENDPOINTS, params={"limit": 2, **cursor}, headers=police.headers
+            )
+            seen += [item["id"] for item in page.json()["items"]]
+            if page.json()["next_cursor"] is None:
+                break
+            cursor = {"cursor": page.json()["next_cursor"]}
+        assert seen == ids[::-1]
+
+    async def test_filters_deliveries(self, client, police, database, queries) -> None:
+        made = (await registered(client, police, event_types=["webhooks.*"])).json()
+        delivery = await queued(database, police.agency_id)
+        for filters, expected in (
+            ({}, [delivery]),
+            ({"endpoint_id": made["id"], "state": "pending"}, [delivery]),
+            ({"state": "succeeded"}, []),
+            ({"event_id": str(new_id())}, []),
+        ):
+            queries.clear()
+            page = await client.get(DELIVERIES, params=filters, headers=police.headers)
+            assert [item["id"] for item in page.json()["items"]] == expected
+            assert len(queries) == 2, queries.statements
+
+
+class TestDelivery:
+    async def test_shows_the_bytes_and_the_attempts(self, client, police, database) -> None:
+        await registered(client, police, event_types=["webhooks.*"])
+        delivery = await queued(database, police.agency_id)
+        answer = await client.get(f"{DELIVERIES}/{delivery}", headers=police.headers)
+        assert answer.status_code == 200, answer.text
+        shown = answer.json()
+        assert '"report_id":"r"' in shown["body"]
+        assert (shown["attempt_log"], shown["attempts"]) == ([], 0)
+        assert shown["next_attempt_at"] is not None
+
+    async def test_closing_takes_a_person(self, client, police, database, settings) -> None:
+        await registered(client, police, event_types=["webhooks.*"])
+        delivery = await queued(database, police.agency_id)
+        machine = await a_caller(
+            database, settings, "police", HOME, agency_id=police.agency_id, machine=True
+        )
+        path, body = f"{DELIVERIES}/{delivery}/closure", {"reason": "已电话告知"}
+        refused = await client.post(path, json=body, headers=machine.headers)
+        assert refused.json()["type"] == "/problems/person-required"
+        closed = await client.post(path, json=body, headers=police.headers)
+        assert (closed.status_code, closed.json()["state"]) == (201, "closed")
+        again = await client.post(path, json=body, headers=police.headers)
+        assert again.json()["type"] == "/problems/delivery-not-open"
+
+
+class TestOtherAgency:
+    @pytest.mark.parametrize(
+        ("method", "path", "body"),
+        [
+            ("GET", ENDPOINTS + "/{endpoint}", None),
+            ("PATCH", ENDPOINTS + "/{endpoint}", {"active": False}),
+            ("POST", ENDPOINTS + "/{endpoint}/secret-rotations", {}),
+            ("GET", DELIVERIES + "/{delivery}", None),
+            ("POST", DELIVERIES + "/{delivery}/replays", None),
+            ("POST", DELIVERIES + "/{delivery}/closure", {"reason": "x"}),
+        ],
+    )
+    async def test_looks_absent(
+        self, client, police, stranger, database, method, path, body
+    ) -> None:
+        made = (await registered(client, police, event_types=["webhooks.*"])).json()
+        delivery = await queued(database, police.agency_id)
+        answers = []
+        for endpoint_id, delivery_id in ((made["id"], delivery), (new_id(), new_id())):
+            answer = await client.request(
+                method,
+                path.format(endpoint=endpoint_id, delivery=delivery_id),
+                json=body,
+                headers={**stranger.headers, "if-match": '"1"'},
+            )
+            answers.append((answer.status_code, answer.json()["type"], answer.json()["title"]))
+        assert answers[0] == answers[1]
+        assert answers[0][0] == 404
+
+    async def test_lists_nothing(self, client, police, stranger, database) -> None:
+        await registered(client, police, event_types=["webhooks.*"])
+        await queued(database, police.agency_id)
+        for path in (ENDPOINTS, DELIVERIES):
+            page = await client.get(path, headers=stranger.headers)
+            assert page.json() == {"items": [], "next_cursor": None}
