@@ -9,6 +9,7 @@ from app.api.audit import router as audit
 from app.api.health import router as health
 from app.api.problem_pages import router as problem_pages
 from app.attendance.router import router as attendance
+from app.dropout_alerts.router import router as dropout_alerts
 from app.duties.router import router as duties
 from app.police_reports.router import router as police_reports
 from app.visits.router import router as visits
@@ -20,6 +21,7 @@ ROUTERS: list[APIRouter] = [
     webhooks,
     duties,
     attendance,
+    dropout_alerts,
     visits,
     police_reports,
 ]

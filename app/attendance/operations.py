@@ -34,6 +34,10 @@ _LEAVE_AHEAD: Final = timedelta(days=31)
 _CLOCK_SKEW: Final = timedelta(days=1)
 
 
+_Found = dict[Any, children.ChildRef]
+"""Children by id, and by (system, number)."""
+
+
 class BatchRefused(Problem):
     """`Prefer: handling=strict` and an event cannot be stored: nothing was."""
 
@@ -102,13 +106,11 @@ async def push_attendance_events(
     return answer
 
 
-async def _find_children(
-    tx: Tx, principal: Principal, incoming: Sequence[Incoming]
-) -> dict[UUID | tuple[str, str], children.ChildRef]:
+async def _find_children(tx: Tx, principal: Principal, incoming: Sequence[Incoming]) -> _Found:
     students = [one.event.student for one in incoming if one.event is not None]
     ids = {s.child_id for s in students if isinstance(s, StudentById)}
     numbers = {(s.system, s.number) for s in students if isinstance(s, StudentByNumber)}
-    found: dict[UUID | tuple[str, str], children.ChildRef] = {}
+    found: _Found = {}
     if ids:
         found |= await children.find_many(tx, principal, list(ids))
     if numbers:
@@ -119,7 +121,7 @@ async def _find_children(
 def _judge(
     tx: Tx,
     one: Incoming,
-    found: dict[UUID | tuple[str, str], children.ChildRef],
+    found: _Found,
     entries: list[_Entry],
 ) -> _Verdict:
     """Say what becomes of an event; if it can be stored, add it to `entries`."""

@@ -1,0 +1,160 @@
+"""What attendance does to alerts by itself (EDU-01, EDU-02, I6)."""
+
+import pytest
+
+from app.attendance.events import AbsencesRecorded
+from app.core.db import SYSTEM
+from app.dropout_alerts.queries import thresholds
+from app.dropout_alerts.reassessment import reassess
+from tests.attendance.factories import a_school, an_event, push
+from tests.dropout_alerts.factories import a_report, an_attempt, everyone
+from tests.jobs import run_jobs
+
+WEEK = [f"2026-11-{day}" for day in (16, 17, 18, 19, 20)]
+SIX = ["2026-11-13", *WEEK]
+
+
+@pytest.fixture
+async def around(client, database, settings):
+    return await everyone(client, database, settings)
+
+
+@pytest.fixture
+async def pupil(database, around):
+    return await around.school.pupil(database)
+
+
+class TestOpening:
+    async def test_one_open_alert_however_many_batches_say_so(self, around, pupil) -> None:
+        for day in WEEK[2:]:
+            await around.absent(pupil.id, day)
+        alert = await around.alert(pupil.id)
+        assert (alert["state"], alert["unexcused_days"]) == ("absent", 3)
+        assert (alert["first_absent_day"], alert["last_absent_day"]) == (WEEK[2], WEEK[4])
+        assert await around.announced() == ["alert_opened"]
+
+    async def test_the_same_batch_five_times_opens_one(self, around, pupil, database) -> None:
+        events = [an_event(pupil.id, day) for day in WEEK]
+        for _ in range(5):
+            await push(around.client, around.school, *events)
+        await run_jobs(database)
+        assert len(await around.alerts()) == 1
+        assert await around.announced() == ["alert_opened"]
+
+    async def test_a_second_run_of_the_job_changes_nothing(self, around, pupil, database) -> None:
+        await around.absent(pupil.id, *WEEK)
+        before = await around.alert(pupil.id)
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute(
+                "INSERT INTO jobs (name, payload) SELECT 'dropout_alerts.reassess',"
+                " jsonb_build_object('event', id) FROM events"
+                " WHERE wire_name = 'attendance.absences_recorded'"
+            )
+        assert "dropout_alerts.reassess" in await run_jobs(database)
+        assert await around.alert(pupil.id) == before
+
+    async def test_the_register_comes_at_its_own_threshold(self, around, pupil) -> None:
+        await around.absent(pupil.id, *SIX[:5])
+        assert (await around.alert(pupil.id))["state"] == "absent"
+        await around.absent(pupil.id, SIX[5])
+        alert = await around.alert(pupil.id)
+        assert (alert["state"], alert["registered_on"]) == ("registered", "2026-11-20")
+        assert await around.announced() == ["alert_opened", "child_registered"]
+
+    async def test_thresholds_are_the_regions(self, now) -> None:
+        assert thresholds(120119101000, now.date()).register_after == 6
+        assert thresholds(211381000000, now.date()).register_after == 20
+
+    async def test_leave_and_lateness_open_nothing(self, around, pupil) -> None:
+        await around.absent(pupil.id, WEEK[3], category="excused")
+        await around.absent(pupil.id, WEEK[4], category="late")
+        assert await around.alerts() == []
+
+
+class TestClosingByItself:
+    async def test_a_late_excuse_closes_it(self, around, pupil) -> None:
+        await around.absent(pupil.id, WEEK[4])
+        await around.absent(pupil.id, WEEK[4], category="excused", sequence=1)
+        alert = await around.alert(pupil.id)
+        assert (alert["state"], alert["end_reason"]) == ("closed", "excused")
+        assert await around.announced() == ["alert_opened", "alert_closed"]
+
+    async def test_a_withdrawn_absence_closes_it(self, around, pupil) -> None:
+        await around.absent(pupil.id, WEEK[4])
+        await around.absent(pupil.id, WEEK[4], category="withdrawn", sequence=1)
+        assert (await around.alert(pupil.id))["state"] == "closed"
+
+    async def test_an_excuse_that_arrives_first_opens_nothing(self, around, pupil) -> None:
+        await around.absent(pupil.id, WEEK[4], category="excused", sequence=1)
+        await around.absent(pupil.id, WEEK[4])
+        assert await around.alerts() == []
+
+    async def test_being_back_closes_it(self, around, pupil) -> None:
+        await around.absent(pupil.id, WEEK[3])
+        await around.absent(pupil.id, WEEK[4], category="present")
+        alert = await around.alert(pupil.id)
+        assert (alert["state"], alert["end_reason"]) == ("returned", "attended")
+        assert alert["returned_on"] == WEEK[4]
+
+    async def test_not_being_named_on_a_finished_day_is_being_back(
+        self, around, pupil, database
+    ) -> None:
+        classmate = await around.school.pupil(database)
+        await around.absent(pupil.id, WEEK[2])
+        await around.absent(classmate.id, WEEK[4])
+        assert (await around.alert(pupil.id))["state"] == "absent"  # today is not over
+        await around.absent(classmate.id, WEEK[3])
+        assert (await around.alert(pupil.id))["state"] == "returned"
+
+    async def test_a_new_absence_opens_a_new_one(self, around, pupil) -> None:
+        await around.absent(pupil.id, WEEK[2])
+        await around.absent(pupil.id, WEEK[3], category="present")
+        await around.absent(pupil.id, WEEK[4])
+        states = [alert["state"] for alert in await around.alerts()]
+        assert states == ["absent", "returned"]
+
+    async def test_after_the_report_an_excuse_amends(self, around, pupil) -> None:
+        await around.absent(pupil.id, *WEEK)
+        alert = await around.alert(pupil.id)
+        failed = await around.step(around.teacher, alert, "persuasions", an_attempt(final=True))
+        await around.step(around.teacher, failed.json(), "written-report", a_report())
+        for day in WEEK:
+            await around.absent(pupil.id, day, category="excused", sequence=1)
+        alert = await around.alert(pupil.id)
+        assert (alert["state"], alert["unexcused_days"]) == ("written_report_sent", 0)
+        assert (await around.announced())[-5:] == ["alert_amended"] * 5
+
+
+class TestBudget:
+    async def test_statements_do_not_grow_with_the_children(
+        self, around, database, queries
+    ) -> None:
+        pupils = [await around.school.pupil(database) for _ in range(12)]
+        spent = []
+        for group in (pupils[:1], pupils[1:2], pupils[2:]):  # the first also looks up types
+            await push(around.client, around.school, *(an_event(pupil.id) for pupil in group))
+            async with database.begin(SYSTEM) as tx:
+                announced = await tx.connection.fetchval(
+                    "SELECT data::text FROM events"
+                    " WHERE wire_name = 'attendance.absences_recorded'"
+                    " ORDER BY id DESC LIMIT 1"
+                )
+                queries.clear()
+                await reassess(tx, AbsencesRecorded.model_validate_json(announced))
+                spent.append(len(queries))
+        assert spent[1] == spent[2] <= 13, queries.statements
+        assert len(await around.alerts()) == 12
+
+
+async def test_another_schools_alert_is_kept_when_a_child_moves(
+    around, pupil, database, settings
+) -> None:
+    await around.absent(pupil.id, WEEK[3])
+    other = await a_school(database, settings)
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(
+            "UPDATE children SET school_id = $1 WHERE id = $2", other.id, pupil.id
+        )
+    await push(around.client, other, an_event(pupil.id, WEEK[4]))
+    await run_jobs(database)
+    assert len(await around.alerts()) == 1
