@@ -14,6 +14,8 @@ from app.access.queries import KnownClient
 from app.audit import operations as audit
 from app.core import routing
 from app.core.db import Transaction, Tx
+from app.core.problems import documented
+from app.core.rate_limits import RateLimited, RateLimits
 from app.core.settings import Environment, Settings
 
 router = routing.router("Access")
@@ -25,6 +27,7 @@ _GRANTS = {
     "authorization_code": grants.authorization_code,
     "refresh_token": grants.refresh_token,
 }
+_REFUSALS = {**oauth_documents.REFUSALS, **documented(RateLimited)}
 _NO_STORE = {"cache-control": "no-store", "pragma": "no-cache"}
 _CACHED = {"cache-control": "public, max-age=300"}
 
@@ -34,7 +37,7 @@ Form = Mapping[str, str]
 @router.post(
     "/oauth/token",
     response_model=oauth_documents.TokenAnswer,
-    responses=oauth_documents.REFUSALS,
+    responses=_REFUSALS,
     openapi_extra=oauth_documents.form(
         oauth_documents.TOKEN_FORM, required=["grant_type"], example="client_credentials"
     ),
@@ -67,7 +70,7 @@ async def issue_token(request: Request, tx: Transaction) -> Response:
     "/oauth/revoke",
     response_model=None,
     response_class=Response,
-    responses={200: {"description": "The token counts no more."}, **oauth_documents.REFUSALS},
+    responses={200: {"description": "The token counts no more."}, **_REFUSALS},
     openapi_extra=oauth_documents.form(oauth_documents.TOKEN_ONLY_FORM, required=["token"]),
 )
 async def revoke_token(request: Request, tx: Transaction) -> Response:
@@ -84,7 +87,7 @@ async def revoke_token(request: Request, tx: Transaction) -> Response:
 @router.post(
     "/oauth/introspect",
     response_model=oauth_documents.Introspection,
-    responses=oauth_documents.REFUSALS,
+    responses=_REFUSALS,
     openapi_extra=oauth_documents.form(oauth_documents.TOKEN_ONLY_FORM, required=["token"]),
 )
 async def introspect_token(request: Request, tx: Transaction) -> Response:
@@ -136,6 +139,7 @@ async def _answered(
     try:
         form = await read_form(request)
         shown = credentials.presented(form, authorization)
+        _limit(request, shown, tx)
         client = await credentials.client_of(
             tx,
             shown,
@@ -155,6 +159,14 @@ async def _answered(
         if refused.sign_in_id is not None:
             log.warning("sign_in_ended", reason=refused.reason, sign_in=str(refused.sign_in_id))
         return _refusal(refused, basic=authorization is not None)
+
+
+def _limit(request: Request, shown: credentials.Presented, tx: Tx) -> None:
+    # Per machine (TOK-10). An app's id is shared by everybody who uses it: codes and refresh tokens
+    # are 256 random bits, and passwords are slowed down per account.
+    if shown.assertion is not None or shown.secret is not None:
+        limits: RateLimits = request.state.rate_limits
+        limits.spend(f"oauth {(shown.client_id or '')[:64]}", tx.now)
 
 
 def _refusal(refused: Refused, *, basic: bool) -> Response:

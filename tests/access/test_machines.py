@@ -10,6 +10,7 @@ from jose import jwt
 
 from app import main
 from app.core.db import SYSTEM
+from app.core.rate_limits import RateLimits
 from app.core.settings import Environment
 from tests.access.apps import ISSUER, JWT_BEARER, Machine, a_key, a_machine, an_app
 
@@ -289,3 +290,21 @@ async def test_malformed_forms_are_oauth_errors(client, body, media_type) -> Non
         assert answer.status_code in {400, 401}, answer.text
         assert answer.json()["error"] in {"invalid_request", "invalid_client"}
         assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_a_machine_that_asks_too_often_waits(app, settings, database, now) -> None:
+    machine = await a_machine(database)
+    async with main.state(settings, database) as shared:
+        limited = {**shared, "rate_limits": RateLimits(per_second=1, burst=2)}
+
+        async def with_state(scope, receive, send):
+            scope["state"] = dict(limited)
+            await app(scope, receive, send)
+
+        transport = httpx.ASGITransport(with_state)
+        async with httpx.AsyncClient(transport=transport, base_url="http://a") as http:
+            named = {"client_id": str(machine.client_id), "client_secret": "guess"}
+            statuses = [(await ask(http, **named)).status_code for _ in range(3)]
+            other = await ask(http, **(await a_machine(database)).proof(now))
+    assert statuses == [401, 401, 429]
+    assert other.status_code == 200
