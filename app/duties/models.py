@@ -83,8 +83,8 @@ class DutyEvidence(SQLModel, table=True):
     """A deed that may discharge a duty, whether the duty is open already or not.
 
     `match_id`: the child, alert or report it is about; `evidence_id`: the deed itself, such as the
-    visit. `counts`: whether it is of the kind the rule asks for. `announced_at` lets a correction
-    win over what it corrects, in whatever order the two are worked off.
+    visit. `counts`: whether it is of the kind the rule asks for. `event_id` (time-ordered) lets a
+    correction win over what it corrects, in whatever order the two are worked off.
     """
 
     __tablename__ = "duty_evidence"
@@ -96,7 +96,7 @@ class DutyEvidence(SQLModel, table=True):
     match_id: UUID
     happened_on: date
     counts: bool
-    announced_at: datetime = Field(sa_type=Instant)
+    event_id: UUID
 
 
 rls.protect(

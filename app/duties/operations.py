@@ -78,12 +78,11 @@ WHERE rule = $1 AND home_county = $2 AND subject_id = $3 AND state = 'open'
 
 _NOTE: Final = """
 INSERT INTO duty_evidence
-    (rule, evidence_id, home_county, match_id, happened_on, counts, announced_at)
+    (rule, evidence_id, home_county, match_id, happened_on, counts, event_id)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (rule, evidence_id, home_county) DO UPDATE
-SET happened_on = excluded.happened_on, counts = excluded.counts,
-    announced_at = excluded.announced_at
-WHERE duty_evidence.announced_at < excluded.announced_at
+SET happened_on = excluded.happened_on, counts = excluded.counts, event_id = excluded.event_id
+WHERE duty_evidence.event_id < excluded.event_id
 """
 
 _FITS: Final = """e.rule = d.rule AND e.counts AND e.home_county = d.home_county
@@ -246,7 +245,7 @@ async def _weigh_evidence(tx: Tx, rule: Rule, announced: Announced) -> None:
         match_id,
         evidence.happened_on(data, announced.occurred_at),
         evidence.counts(data),
-        announced.occurred_at,
+        announced.event_id,
     )
     if announced.wire_name == evidence.corrected_by:
         await tx.connection.execute(
@@ -267,7 +266,7 @@ async def _discharge(tx: Tx, rule: Rule, which: str, *arguments: object) -> None
 async def mark_overdue(tx: Tx) -> int:
     """Mark what is due and not discharged, and announce it. Returns how many, at most a batch."""
     for rule in rules().values():
-        await _discharge(tx, rule, "d.due_at <= $2")
+        await _discharge(tx, rule, "d.state = 'open' AND d.due_at <= $2")
     rows = await tx.connection.fetch(_MARK_OVERDUE, tx.now)
     await events.publish(
         tx,

@@ -1,0 +1,65 @@
+"""Events of packages above duties, as those announce them."""
+
+from datetime import date
+from typing import Any, ClassVar
+from uuid import UUID
+
+from app.children.queries import ChildRef
+from app.core import events
+from app.core.db import SYSTEM, Database
+from app.core.events import Event
+from app.core.ids import new_id
+from tests.jobs import run_jobs
+
+
+class Announcement(Event):
+    """Any event: the wire name and fields are given by the test."""
+
+    model_config: ClassVar[Any] = {"extra": "allow", "frozen": True}
+    wire_name: str = ""  # type: ignore[misc]
+
+
+async def announce(
+    database: Database,
+    wire_name: str,
+    *,
+    child: ChildRef,
+    subject_id: UUID | None = None,
+    **data: Any,
+) -> UUID:
+    """Publish an event about a child; returns its subject."""
+    subject = subject_id or new_id()
+    event = Announcement(
+        wire_name=wire_name,
+        subject_id=subject,
+        region_code=child.region_code,
+        home_county=child.home_county,
+        child_id=str(child.id),
+        **data,
+    )
+    async with database.begin(SYSTEM) as tx:
+        await events.publish(tx, event)
+    return subject
+
+
+async def visited(database: Database, child: ChildRef, on: date, **data: Any) -> UUID:
+    """Announce a visit of the child director on site."""
+    fields = {"channel": "in_person", "visitor_type": "child_director", **data}
+    name = fields.pop("wire_name", "visits.visit_recorded")
+    return await announce(database, name, child=child, visited_on=on.isoformat(), **fields)
+
+
+async def work(database: Database) -> None:
+    """Run the jobs of duties alone: what others make of these events is theirs to test."""
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("DELETE FROM jobs WHERE name NOT LIKE 'duties.%'")
+    await run_jobs(database)
+
+
+async def ledger(database: Database, rule: str | None = None) -> list[dict[str, Any]]:
+    """All duties (of a rule), as stored, oldest deadline first."""
+    async with database.begin(SYSTEM) as tx:
+        rows = await tx.connection.fetch(
+            "SELECT * FROM duties WHERE $1::text IS NULL OR rule = $1 ORDER BY due_at, id", rule
+        )
+    return [dict(row) for row in rows]

@@ -1,0 +1,280 @@
+"""The engine, run by its jobs on the real queue."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from app.core import jobs
+from app.core.db import SYSTEM
+from app.core.ids import new_id
+from app.duties import operations
+from tests.access.factories import an_agency
+from tests.children.factories import a_child
+from tests.duties.conftest import TOWNSHIP, VILLAGE
+from tests.duties.factories import announce, ledger, visited, work
+
+
+async def _run(database, name: str) -> None:
+    async with database.begin(SYSTEM) as tx:
+        await jobs.enqueue(tx.connection, name, [{}])
+    await work(database)
+
+
+async def _open_period(database) -> None:
+    await _run(database, "duties.open_period")
+
+
+async def _mark_overdue(database) -> None:
+    await _run(database, "duties.mark_overdue")
+
+
+class TestQuarter:
+    async def test_opens_one_duty_per_child_in_a_category(self, database, child) -> None:
+        await a_child(database, VILLAGE)
+        plain = await a_child(database, VILLAGE + 1, categories=["orphan"])
+        await _open_period(database)
+        await _open_period(database)
+        duties = {duty["child_id"]: duty for duty in await ledger(database)}
+        assert set(duties) == {child.id, plain.id}
+        duty = duties[child.id]
+        assert (duty["rule"], duty["period"], duty["state"]) == ("VIS-01", "2026Q4", "open")
+        assert (duty["bearer_role"], duty["region_code"]) == ("village_director", VILLAGE)
+        assert (duty["priority"], duty["version"]) == (True, 1)
+        assert duty["due_at"] == datetime(2026, 12, 31, 16, 0, tzinfo=UTC)
+        assert duty["id"].version == 7
+        assert duties[plain.id]["priority"] is False
+
+    @pytest.mark.usefixtures("child")
+    async def test_the_quarter_changes_at_midnight_in_china(self, database, time) -> None:
+        time.set(2026, 12, 31, 15, 59)
+        await _open_period(database)
+        time.set(2026, 12, 31, 16, 0)
+        await _open_period(database)
+        assert [duty["period"] for duty in await ledger(database)] == ["2026Q4", "2027Q1"]
+
+    async def test_registration_opens_it_at_once(self, database, child) -> None:
+        await announce(database, "children.child_registered", child=child, subject_id=child.id)
+        await work(database)
+        (duty,) = await ledger(database)
+        assert duty["subject_id"] == child.id
+
+    async def test_follows_the_child_who_moved(self, database, child) -> None:
+        await _open_period(database)
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute("UPDATE children SET region_code = $1", VILLAGE + 1)
+        await announce(database, "children.child_changed", child=child, subject_id=child.id)
+        await work(database)
+        (duty,) = await ledger(database)
+        assert (duty["region_code"], duty["version"]) == (VILLAGE + 1, 2)
+
+    @pytest.mark.usefixtures("child")
+    async def test_is_cancelled_and_comes_back_with_the_category(self, database) -> None:
+        await _open_period(database)
+        for categories, state in (([], "cancelled"), (["orphan"], "open")):
+            async with database.begin(SYSTEM) as tx:
+                await tx.connection.execute("UPDATE children SET categories = $1", categories)
+            await _open_period(database)
+            (duty,) = await ledger(database)
+            assert duty["state"] == state
+        assert duty["categories"] == ["orphan"]
+
+    async def test_a_visit_discharges_it(self, database, child) -> None:
+        await _open_period(database)
+        visit = await visited(database, child, date(2026, 11, 18))
+        await work(database)
+        (duty,) = await ledger(database)
+        assert (duty["state"], duty["discharged_by"]) == ("discharged", visit)
+        assert duty["discharged_on"] == date(2026, 11, 18)
+        assert duty["overdue_at"] is None
+
+    async def test_a_visit_before_it_was_opened_counts(self, database, child) -> None:
+        await visited(database, child, date(2026, 10, 1))
+        await work(database)
+        await _open_period(database)
+        (duty,) = await ledger(database)
+        assert duty["state"] == "discharged"
+
+    async def test_what_does_not_count(self, database, child) -> None:
+        other = await a_child(database, VILLAGE)
+        await _open_period(database)
+        await visited(database, child, date(2026, 9, 30))
+        await visited(database, child, date(2027, 1, 1))
+        await visited(database, child, date(2026, 11, 1), channel="phone")
+        await visited(database, child, date(2026, 11, 1), visitor_type="teacher")
+        await visited(database, other, date(2026, 11, 1))
+        await work(database)
+        (duty,) = await ledger(database)
+        assert duty["state"] == "open"
+
+    async def test_late_evidence_discharges_but_it_was_overdue(self, database, child, time) -> None:
+        await _open_period(database)
+        time.set(2027, 1, 2, 0, 0)
+        await _mark_overdue(database)
+        await visited(database, child, date(2026, 12, 30))
+        await work(database)
+        (duty,) = [duty for duty in await ledger(database) if duty["period"] == "2026Q4"]
+        assert duty["state"] == "discharged"
+        assert duty["overdue_at"] == time.now
+        assert duty["discharged_on"] == date(2026, 12, 30)
+
+    async def test_a_correction_takes_the_evidence_back(self, database, child) -> None:
+        await _open_period(database)
+        visit = await visited(database, child, date(2026, 11, 18))
+        second = await visited(database, child, date(2026, 11, 19))
+        await work(database)
+        for wrong, right in ((visit, second), (second, None)):
+            await visited(
+                database,
+                child,
+                date(2026, 9, 18),
+                subject_id=wrong,
+                wire_name="visits.visit_corrected",
+            )
+            await work(database)
+            (duty,) = await ledger(database)
+            assert duty["discharged_by"] == right
+        assert duty["state"] == "open"
+
+
+class TestEvents:
+    async def test_an_abnormal_finding_needs_a_later_visit(self, database, child) -> None:
+        bad = await visited(database, child, date(2026, 11, 18))
+        await announce(
+            database,
+            "visits.abnormal_finding",
+            child=child,
+            subject_id=bad,
+            visited_on="2026-11-18",
+        )
+        await visited(database, child, date(2026, 11, 17))
+        await work(database)
+        (duty,) = await ledger(database, "VIS-03")
+        assert (duty["state"], duty["subject_id"], duty["child_id"]) == ("open", bad, child.id)
+        after = await visited(database, child, date(2026, 11, 19), visitor_type="social_worker")
+        await work(database)
+        (duty,) = await ledger(database, "VIS-03")
+        assert (duty["state"], duty["discharged_by"]) == ("discharged", after)
+
+    async def test_written_report(self, database, child) -> None:
+        school = await an_agency(database, "school", VILLAGE)
+        alert = await announce(
+            database, "dropout_alerts.persuasion_failed", child=child, school_id=str(school)
+        )
+        await work(database)
+        (duty,) = await ledger(database)
+        assert (duty["rule"], duty["bearer_agency_id"]) == ("EDU-04", school)
+        other = await announce(database, "dropout_alerts.written_report_sent", child=child)
+        await work(database)
+        assert (await ledger(database))[0]["state"] == "open"
+        assert other != alert
+        await announce(
+            database, "dropout_alerts.written_report_sent", child=child, subject_id=alert
+        )
+        await work(database)
+        assert (await ledger(database))[0]["state"] == "discharged"
+
+    async def test_a_child_who_returned_needs_no_report(self, database, child) -> None:
+        alert = await announce(database, "dropout_alerts.persuasion_failed", child=child)
+        await work(database)
+        await announce(database, "dropout_alerts.child_returned", child=child, subject_id=alert)
+        await work(database)
+        assert (await ledger(database))[0]["state"] == "cancelled"
+
+    async def test_report_to_the_police(self, database, child) -> None:
+        far = await an_agency(database, "police", 120000000000)
+        near = await an_agency(database, "police", TOWNSHIP)
+        school = await an_agency(database, "school", VILLAGE)
+        report = await announce(
+            database,
+            "police_reports.report_filed",
+            child=child,
+            told_to=(near, school),
+            police_agency_id=str(school),
+            acknowledge_due_at="2026-11-20T02:20:00Z",
+        )
+        await work(database)
+        (duty,) = await ledger(database)
+        assert duty["bearer_agency_id"] == near, "an agency that is no police cannot bear it"
+        assert duty["told_to"] == [near, school]
+        assert duty["due_at"] == datetime(2026, 11, 20, 2, 20, tzinfo=UTC)
+        await announce(
+            database,
+            "police_reports.report_forwarded",
+            child=child,
+            subject_id=report,
+            told_to=(far,),
+            police_agency_id=str(far),
+        )
+        await work(database)
+        (duty,) = await ledger(database)
+        assert (duty["bearer_agency_id"], duty["told_to"]) == (far, [far])
+        await announce(
+            database, "police_reports.report_acknowledged", child=child, subject_id=report
+        )
+        await announce(database, "police_reports.report_disposed", child=child, subject_id=report)
+        await work(database)
+        assert [(d["rule"], d["state"]) for d in await ledger(database)] == [
+            ("REP-07", "discharged"),
+            ("REP-14", "open"),
+        ]
+        await announce(database, "police_reports.township_notified", child=child, subject_id=report)
+        await work(database)
+        assert {d["state"] for d in await ledger(database)} == {"discharged"}
+
+    async def test_discharge_worked_off_before_the_opening(self, database, child) -> None:
+        report = new_id()
+        await announce(
+            database, "police_reports.report_acknowledged", child=child, subject_id=report
+        )
+        await work(database)
+        await announce(database, "police_reports.report_filed", child=child, subject_id=report)
+        await work(database)
+        (duty,) = await ledger(database)
+        assert duty["state"] == "discharged"
+
+    async def test_the_same_event_twice_changes_nothing(self, database, child) -> None:
+        await announce(database, "police_reports.report_filed", child=child)
+        async with database.begin(SYSTEM) as tx:
+            payload = await tx.connection.fetchval("SELECT id FROM events")
+            await jobs.enqueue(tx.connection, "duties.weigh_event", [{"event": str(payload)}])
+        await work(database)
+        (duty,) = await ledger(database)
+        assert duty["version"] == 1
+
+
+class TestOverdue:
+    async def test_marks_once_and_announces(self, database, child, time) -> None:
+        station = await an_agency(database, "police", TOWNSHIP)
+        await announce(database, "police_reports.report_filed", child=child, told_to=(station,))
+        await work(database)
+        time.set(2026, 11, 20, 2, 29, 59)
+        await _mark_overdue(database)
+        assert (await ledger(database))[0]["state"] == "open"
+        time.set(2026, 11, 20, 2, 30)
+        await _mark_overdue(database)
+        await _mark_overdue(database)
+        (duty,) = await ledger(database)
+        assert (duty["state"], duty["overdue_at"]) == ("overdue", time.now)
+        async with database.begin(SYSTEM) as tx:
+            rows = await tx.connection.fetch(
+                "SELECT * FROM events WHERE wire_name = 'duties.duty_overdue'"
+            )
+        (row,) = rows
+        assert row["subject_id"] == duty["id"]
+        assert row["told_to"] == [str(station)]
+        assert row["data"]["rule"] == "REP-07"
+        assert row["data"]["agency_id"] == str(station)
+
+    async def test_goes_on_after_a_full_batch(self, database, child, time, monkeypatch) -> None:
+        monkeypatch.setattr(operations, "OVERDUE_BATCH", 1)
+        monkeypatch.setattr(
+            operations,
+            "_MARK_OVERDUE",
+            operations._MARK_OVERDUE.replace("LIMIT 500", "LIMIT 1"),
+        )
+        for _ in range(3):
+            await announce(database, "police_reports.report_filed", child=child)
+        await work(database)
+        time.set(2026, 11, 21, 0, 0)
+        await _mark_overdue(database)
+        assert {duty["state"] for duty in await ledger(database)} == {"overdue"}

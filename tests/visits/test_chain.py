@@ -1,0 +1,39 @@
+"""Visit to duty, over HTTP and the real queue (VIS-01, VIS-02, VIS-03)."""
+
+from app.core import jobs
+from app.core.db import SYSTEM
+from tests.children.factories import a_child
+from tests.jobs import run_jobs
+from tests.visits.conftest import VILLAGE
+from tests.visits.factories import a_visit, something_wrong
+
+
+async def _duties(client, caller) -> dict[str, str]:
+    answer = await client.get("/v1/duties", headers=caller.headers)
+    return {duty["rule"]: duty["state"] for duty in answer.json()["items"]}
+
+
+async def test_a_visit_discharges_the_quarter_and_opens_the_follow_up(
+    client, database, director
+) -> None:
+    child = await a_child(database, VILLAGE, categories=["left_behind"])
+    async with database.begin(SYSTEM) as tx:
+        await jobs.enqueue(tx.connection, "duties.open_period", [{}])
+    await run_jobs(database)
+    assert await _duties(client, director) == {"VIS-01": "open"}
+    first = a_visit(child.id, findings=[something_wrong()])
+    await client.post("/v1/visits", json=first, headers=director.headers)
+    await run_jobs(database)
+    assert await _duties(client, director) == {"VIS-01": "discharged", "VIS-03": "open"}
+    second = a_visit(child.id, visited_on="2026-11-20")
+    await client.post("/v1/visits", json=second, headers=director.headers)
+    await run_jobs(database)
+    assert await _duties(client, director) == {"VIS-01": "discharged", "VIS-03": "discharged"}
+    for visit in (first, second):
+        await client.patch(
+            f"/v1/visits/{visit['id']}",
+            json={"channel": "phone"},
+            headers={**director.headers, "if-match": '"1"'},
+        )
+    await run_jobs(database)
+    assert await _duties(client, director) == {"VIS-01": "open", "VIS-03": "open"}
