@@ -228,10 +228,12 @@ async def _bearing_agency(tx: Tx, rule: Rule, announced: Announced) -> UUID | No
     found: UUID | None = await tx.connection.fetchval(
         "SELECT id FROM agencies WHERE id = ANY($1::uuid[]) AND kind = ANY($2::text[])"
         " ORDER BY array_position($1::uuid[], id) LIMIT 1",
-        named,
+        [*named, *(announced.told_to or ())],
         list(kinds),
     )
-    return found or await agencies.serving(tx, min(kinds), announced.region_code)
+    if found is not None or announced.told_to is not None:
+        return found  # the nearest agency may be the very one that must not know (AZ-8)
+    return await agencies.serving(tx, min(kinds), announced.region_code)
 
 
 async def _weigh_evidence(tx: Tx, rule: Rule, announced: Announced) -> None:

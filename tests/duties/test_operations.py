@@ -221,6 +221,22 @@ class TestEvents:
         await work(database)
         assert {d["state"] for d in await ledger(database)} == {"discharged"}
 
+    async def test_a_station_that_must_not_know_does_not_bear_it(self, database, child) -> None:
+        await an_agency(database, "police", TOWNSHIP)
+        school = await an_agency(database, "school", VILLAGE)
+        await announce(database, "police_reports.report_filed", child=child, told_to=(school,))
+        await announce(database, "police_reports.report_filed", child=child, told_to=())
+        await work(database)
+        assert {duty["bearer_agency_id"] for duty in await ledger(database)} == {None}
+
+    async def test_the_nearest_station_bears_it_if_none_is_named(self, database, child) -> None:
+        await an_agency(database, "police", 120000000000)
+        near = await an_agency(database, "police", TOWNSHIP)
+        await announce(database, "police_reports.report_filed", child=child)
+        await work(database)
+        (duty,) = await ledger(database)
+        assert duty["bearer_agency_id"] == near
+
     async def test_discharge_worked_off_before_the_opening(self, database, child) -> None:
         report = new_id()
         await announce(
