@@ -1,15 +1,21 @@
-"""Load the child a path names, or answer that there is none."""
+"""Load the child a path names, or answer that there is none; who may do what with files."""
 
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Path
 
-from app.access.deps import authenticated
+from app.access.deps import authenticated, needs_with_purpose
 from app.access.principal import Principal
+from app.access.scopes import Scope
 from app.children import queries
 from app.core.db import Transaction
 from app.core.problems import Problem
+
+ReadsChildren = Annotated[Principal, needs_with_purpose(Scope.children_read)]
+WritesChildren = Annotated[Principal, needs_with_purpose(Scope.children_write)]
+
+ChildId = Annotated[UUID, Path(description="The child's id.")]
 
 
 class ChildNotFound(Problem):
@@ -22,7 +28,7 @@ class ChildNotFound(Problem):
 
 
 async def _child_in_path(
-    child_id: Annotated[UUID, Path(description="The child's id.")],
+    child_id: ChildId,
     tx: Transaction,
     principal: Annotated[Principal, Depends(authenticated)],
 ) -> queries.ChildRef:

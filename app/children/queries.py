@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from app.children import sealing
 from app.core.crypto import Keyring
 from app.core.db import Tx
 from app.core.wire import region_text
+from app.regions.rules import county_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,8 @@ def _file(keyring: Keyring, row: Mapping[str, Any], groups: Sequence[str]) -> di
 def _derived(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "as_of": row["derived_on"],
-        "policy_region": region_text(row["region_code"]),
+        # The county: whose policy it is must not tell a school which village the child lives in.
+        "policy_region": region_text(county_of(row["region_code"])),
         "categories": row["categories"],
         "priority_flags": row["priority_flags"],
     }
@@ -255,8 +257,9 @@ async def _page(
         where.append(f"(c.region_code, c.id) > (${len(arguments) - 1}, ${len(arguments)})")
     rows = await tx.connection.fetch(
         f"SELECT {_SUMMARY} FROM {source} WHERE {' AND '.join(where)}"
-        f" ORDER BY c.region_code, c.id LIMIT {limit + 1}",
+        f" ORDER BY c.region_code, c.id LIMIT ${len(arguments) + 1}",
         *arguments,
+        limit + 1,
     )
     more = len(rows) > limit
     shown = rows[:limit]
@@ -314,3 +317,8 @@ def _history_entry(
             change for change in orjson.loads(raw) if change["pointer"].split("/")[1] in reads
         ],
     }
+
+
+def day(value: str | date) -> date:
+    """Read a day from a section as on the wire, or from a row."""
+    return date.fromisoformat(value) if isinstance(value, str) else value

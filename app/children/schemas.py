@@ -77,8 +77,8 @@ class ChildChange(_Sections):
 class Derived(BaseModel):
     """What follows from the facts under the policy of the child's region on a day."""
 
-    as_of: date | None = Field(description="The day it is true of.")
-    policy_region: RegionCode
+    as_of: date | None = Field(description="The day it was last decided; checked anew every night.")
+    policy_region: RegionCode = Field(description="County whose policy decided.")
     categories: list[Code] = Field(
         max_length=20,
         description="left_behind, orphan, unattended, difficulty.family …: see the rules.",

@@ -32,7 +32,7 @@ _IDENTITY_COLUMNS: Final = (
     "no_resident_id_reason",
 )
 
-_BLANK: Final[Mapping[str, Mapping[str, Any]]] = {
+BLANK: Final[Mapping[str, Mapping[str, Any]]] = {
     section: model.model_construct().model_dump(mode="json")
     for section, model in sections.MODELS.items()
 }
@@ -73,7 +73,7 @@ def show(keyring: Keyring, row: Mapping[str, Any], section: str) -> dict[str, An
         value = {name: row[name] for name in _IDENTITY_COLUMNS}
         value |= dict.fromkeys(SEALED[section])
     else:
-        value = dict(_BLANK[section])
+        value = dict(BLANK[section])
         if section in _PLAIN:
             value.update(_loaded(row[section]))
     if section in SEALED:

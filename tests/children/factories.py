@@ -36,3 +36,50 @@ async def a_child(
             )
         )
     return ChildRef(child_id, home_county, region_code, school_id)
+
+
+def with_check_digit(body: str) -> str:
+    """Complete the first 17 digits of a resident number (GB 11643)."""
+    return body + "10X98765432"[sum(int(d) * 2 ** (17 - i) for i, d in enumerate(body)) % 11]
+
+
+RESIDENT_ID = with_check_digit("12000020160301900")
+"""A girl's, born 2016-03-01; the place code 120000 is not one households are registered at."""
+
+
+def a_file(region_code: int, **sections: Any) -> dict[str, Any]:
+    """Write the body that opens a left-behind girl's file."""
+    since = "2020-01-01"
+    chosen = {
+        "identity": {
+            "name": "样小一",
+            "sex": "female",
+            "birth_date": "2016-03-01",
+            "ethnic_group": "01",
+            "resident_id": RESIDENT_ID,
+        },
+        "hukou": {"registered": True, "type": "rural", "region_code": f"{region_code:012d}"},
+        "residence": {
+            "region_code": f"{region_code:012d}",
+            "address": "样板胡同九号",
+            "lives_with": ["grandparents"],
+        },
+        "family": {
+            "parents": [
+                {"role": role, "name": name, "statuses": [{"status": "away", "since": since}]}
+                for role, name in (("father", "样大甲"), ("mother", "样大乙"))
+            ]
+        },
+        "guardianship": {
+            "kind": "grandparents",
+            "guardian": {"name": "样老丙", "relation": "外婆", "phone": "+86 10 5550 0101"},
+            "evaluation": "good",
+        },
+        "education": {
+            "stage": "primary",
+            "status": "enrolled",
+            "student_numbers": [{"system": "student_status", "number": "G-CANARY-1"}],
+        },
+        "health": {"status": "healthy", "notes": "对样品过敏"},
+    }
+    return {**chosen, **sections}

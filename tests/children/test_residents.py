@@ -3,12 +3,9 @@ from datetime import date
 import pytest
 
 from app.children.residents import broken_rules, place_is_known
+from tests.children.factories import with_check_digit
 
 BORN = date(2016, 3, 1)
-
-
-def with_check_digit(body: str) -> str:
-    return body + "10X98765432"[sum(int(d) * 2 ** (17 - i) for i, d in enumerate(body)) % 11]
 
 
 @pytest.mark.parametrize(

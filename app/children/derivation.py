@@ -1,0 +1,108 @@
+"""Apply the rules to stored files: on every change, and daily, since ages and policy change too."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from functools import cache
+from typing import Any, Final
+from uuid import UUID
+
+from app.children import events, queries, rules, sealing
+from app.children.queries import ChildRef
+from app.children.rules import Derived
+from app.core import events as announcements
+from app.core.db import Tx
+from app.policy.parameters import shipped_parameters
+
+BATCH: Final = 1000
+
+_shipped = cache(shipped_parameters)
+
+
+@cache
+def _policy(region_code: int, on: date) -> rules.Policy:
+    return rules.policy_of(_shipped(), region_code, on)
+
+
+def derive(sections: Mapping[str, Mapping[str, Any]], region_code: int, on: date) -> Derived:
+    """Derive from whole sections as on the wire, under the policy of a region on a day."""
+    named = {
+        name: sections[name]
+        for name in rules.Facts.__slots__
+        if name not in {"birth_date", "region_code"}
+    }
+    facts = rules.Facts(
+        birth_date=queries.day(sections["identity"]["birth_date"]),
+        region_code=region_code,
+        **named,
+    )
+    return rules.derive(facts, _policy(region_code, on), on)
+
+
+def announced(
+    child: ChildRef, before: Mapping[str, Any], now: Derived
+) -> list[events.CategoriesChanged]:
+    """Return the event that says what is different from the stored row, if anything is."""
+    was = {*before["categories"], *before["priority_flags"]}
+    become = {*now.categories, *now.priority_flags}
+    if was == become:
+        return []
+    return [
+        events.CategoriesChanged(
+            subject_id=child.id,
+            region_code=child.region_code,
+            home_county=child.home_county,
+            categories=list(now.categories),
+            priority_flags=list(now.priority_flags),
+            added=sorted(become - was),
+            removed=sorted(was - become),
+        )
+    ]
+
+
+_NEXT: Final = f"""
+SELECT c.id, c.home_county, c.region_code, c.school_id, c.categories, c.priority_flags,
+       {queries.STORED}
+FROM children c
+WHERE c.id > $1 AND (c.birth_date > $2 OR c.categories <> '{{}}')
+ORDER BY c.id LIMIT $3 FOR UPDATE
+"""
+
+_WRITE: Final = """
+UPDATE children c
+SET categories = string_to_array(u.categories, ' '),
+    priority_flags = string_to_array(u.flags, ' '), derived_on = $5::date, updated_at = $6
+FROM UNNEST($1::bigint[], $2::uuid[], $3::text[], $4::text[])
+    AS u (home_county, id, categories, flags)
+WHERE c.home_county = u.home_county AND c.id = u.id
+"""
+
+
+async def rederive(tx: Tx, after: UUID) -> UUID | None:
+    """Derive the next BATCH of files anew, by id; store and announce those that are different.
+
+    Returns the id to go on after, None at the end. Grown-ups are left out once they are in no
+    category. The version stays: nobody changed the file.
+    """
+    rows = await tx.connection.fetch(_NEXT, after, tx.today - timedelta(days=366 * 18), BATCH)
+    changed: list[tuple[ChildRef, Derived]] = []
+    news: list[events.CategoriesChanged] = []
+    for row in rows:
+        child = ChildRef(row["id"], row["home_county"], row["region_code"], row["school_id"])
+        whole = {name: sealing.show(tx.keyring, row, name) for name in sealing.BLANK}
+        outcome = derive(whole, child.region_code, tx.today)
+        told = announced(child, row, outcome)
+        if told:
+            changed.append((child, outcome))
+            news += told
+    if changed:
+        await tx.connection.execute(
+            _WRITE,
+            [child.home_county for child, _ in changed],
+            [child.id for child, _ in changed],
+            [" ".join(outcome.categories) for _, outcome in changed],
+            [" ".join(outcome.priority_flags) for _, outcome in changed],
+            tx.today,
+            tx.now,
+        )
+        await announcements.publish(tx, *news)
+    return rows[-1]["id"] if len(rows) == BATCH else None

@@ -1,0 +1,207 @@
+"""One child, one file (REG-03): refuse a duplicate the caller may see, refer any other."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from app.access.principal import Principal
+from app.children import events, queries
+from app.core import events as announcements
+from app.core.db import Tx
+from app.core.ids import new_id
+from app.core.problems import FieldError, Problem
+from app.regions.rules import county_of, subtree
+
+
+class DuplicateChild(Problem):
+    """The child has a file already, in the caller's remit; Location names it."""
+
+    status = 409
+    title = "This child already has a file"
+    title_zh = "该儿童已建立档案"
+
+
+@dataclass(frozen=True, slots=True)
+class Referred:
+    """Nothing was stored but the referral: somebody else must look whether the child has a file."""
+
+    referral_id: UUID
+
+
+class Taken(Exception):
+    """The number or id belongs to a file the caller cannot see. Never leaves this package."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+_SAME_PERSON = """
+SELECT c.id FROM children c LEFT JOIN resident_ids r
+  ON r.home_county = c.home_county AND r.child_id = c.id
+WHERE c.name = $1 AND c.birth_date = $2 AND c.sex = $3 AND c.region_code >= $4
+  AND c.region_code < $5 AND c.id <> ALL($6::uuid[])
+  AND (r.index IS NULL OR $7::bytea IS NULL OR r.index = $7)
+ORDER BY c.id LIMIT 1
+"""
+
+
+async def refuse_visible(
+    tx: Tx,
+    principal: Principal,
+    identity: Mapping[str, Any],
+    *,
+    region_code: int | None,
+    others: Collection[UUID],
+) -> None:
+    """Raise DuplicateChild if a visible child bears the resident number, or the same name, birth
+    date and sex in the county of `region_code` (None: do not compare names).
+
+    `others` are known to be other children. Two different numbers make two children.
+    """
+    number = identity["resident_id"]
+    index = queries.resident_index(tx.keyring, number) if number else None
+    if index is not None:
+        found = await queries.search_page(
+            tx, principal, {"r.index = {}": index}, after=None, limit=1
+        )
+        if found.items and found.items[0]["id"] not in others:
+            raise _duplicate(found.items[0]["id"], "resident_id")
+    if region_code is None:
+        return
+    same = await tx.connection.fetchval(
+        _SAME_PERSON,
+        identity["name"],
+        queries.day(identity["birth_date"]),
+        identity["sex"],
+        *subtree(county_of(region_code)),
+        list(others),
+        index,
+    )
+    if same is not None:
+        raise _duplicate(same, "name")
+
+
+def _duplicate(child_id: UUID, field: str) -> DuplicateChild:
+    return DuplicateChild(
+        "Change the file named by Location, or name it in `not_the_same_as`.",
+        errors=[
+            FieldError(
+                pointer=f"#/identity/{field}",
+                code="child_has_a_file",
+                detail="A child in your remit has this.",
+            )
+        ],
+        headers={"location": f"/v1/children/{child_id}"},
+    )
+
+
+async def claim_number(tx: Tx, child: queries.ChildRef, number: str | None) -> None:
+    """Make the resident number this child's, and its only one. Raises Taken."""
+    await tx.connection.execute(
+        "DELETE FROM resident_ids WHERE home_county = $1 AND child_id = $2",
+        child.home_county,
+        child.id,
+    )
+    if number is None:
+        return
+    # Without a conflict target: naming one would need the right to see the row in the way.
+    stored = await tx.connection.execute(
+        "INSERT INTO resident_ids (index, child_id, home_county) VALUES ($1, $2, $3)"
+        " ON CONFLICT DO NOTHING",
+        queries.resident_index(tx.keyring, number),
+        child.id,
+        child.home_county,
+    )
+    if stored != "INSERT 0 1":
+        raise Taken("resident_id")
+
+
+async def refer(
+    tx: Tx, *, by: str, region_code: int, reason: str, submitted: bytes, child_id: UUID | None
+) -> Referred:
+    """Keep what was sent, sealed, for those who may see both children."""
+    referral_id = new_id()
+    await _store(
+        tx,
+        referral_id,
+        region_code=region_code,
+        reason=reason,
+        child_id=child_id,
+        other=None,
+        submitted=tx.keyring.seal("duplicate_referrals.submitted_sealed", referral_id, submitted),
+        by=by,
+    )
+    return Referred(referral_id)
+
+
+_NAMESAKES = """
+SELECT o.id, c.region_code FROM children c
+JOIN children o ON o.birth_date = c.birth_date AND o.name = c.name AND o.sex = c.sex
+  AND o.home_county = c.home_county AND o.id <> c.id
+LEFT JOIN resident_ids rc ON rc.home_county = c.home_county AND rc.child_id = c.id
+LEFT JOIN resident_ids ro ON ro.home_county = o.home_county AND ro.child_id = o.id
+WHERE c.id = $1 AND (rc.index IS NULL OR ro.index IS NULL)
+ORDER BY o.id LIMIT 20
+"""
+
+
+async def refer_namesakes(tx: Tx, child_id: UUID) -> None:
+    """Refer a newly filed child that another file of the county may already describe.
+
+    For jobs: it looks across remits, so that whoever opened the file learns nothing (AZ-4).
+    """
+    for other, region_code in await tx.connection.fetch(_NAMESAKES, child_id):
+        await _store(
+            tx,
+            new_id(),
+            region_code=county_of(region_code),
+            reason="name_and_birth_date",
+            child_id=child_id,
+            other=other,
+            submitted=None,
+            by="system",
+        )
+
+
+async def _store(
+    tx: Tx,
+    referral_id: UUID,
+    *,
+    region_code: int,
+    reason: str,
+    child_id: UUID | None,
+    other: UUID | None,
+    submitted: bytes | None,
+    by: str,
+) -> None:
+    home_county = county_of(region_code)
+    stored = await tx.connection.execute(
+        "INSERT INTO duplicate_referrals (id, home_county, region_code, reason, child_id,"
+        " other_child_id, submitted_sealed, submitted_by, created_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
+        referral_id,
+        home_county,
+        region_code,
+        reason,
+        child_id,
+        other,
+        submitted,
+        by,
+        tx.now,
+    )
+    if stored == "INSERT 0 1":
+        await announcements.publish(
+            tx,
+            events.DuplicateSuspected(
+                subject_id=referral_id, region_code=region_code, home_county=home_county
+            ),
+        )
+
+
+def as_submitted(sections: Mapping[str, Any]) -> bytes:
+    """Write what was sent, for the referral."""
+    return orjson.dumps(sections)

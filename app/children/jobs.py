@@ -1,0 +1,25 @@
+"""What happens to files by itself."""
+
+from typing import Any
+from uuid import UUID
+
+from app.children import derivation, duplicates
+from app.children.events import ChildRegistered
+from app.core import events, jobs
+from app.core.db import Tx
+
+_FIRST = UUID(int=0)
+
+
+@jobs.every("children.rederive", "10 0 * * *")
+async def rederive(tx: Tx, payload: dict[str, Any]) -> None:
+    """Derive every file anew, a batch per run; each batch queues the next in its transaction."""
+    after = await derivation.rederive(tx, UUID(payload["after"]) if payload else _FIRST)
+    if after is not None:
+        await jobs.enqueue(tx.connection, "children.rederive", [{"after": str(after)}])
+
+
+@events.on(ChildRegistered)
+async def look_for_namesakes(tx: Tx, event: ChildRegistered) -> None:
+    """Refer a new file that another file of its county may already describe."""
+    await duplicates.refer_namesakes(tx, event.subject_id)

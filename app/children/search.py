@@ -1,0 +1,107 @@
+"""What a list or a search may ask for, and the SQL conditions it becomes."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from app.access.principal import Principal
+from app.children import queries, schemas
+from app.core.db import Tx
+from app.core.problems import FieldError, Problem
+from app.regions.rules import BadRegionCode, subtree
+
+_COUNTY: Final = 10**6
+_SHORTEST: Final = 2
+_ANYWHERE: Final = 3
+_LAST: Final = "\U0010ffff"
+
+
+class FilterForbidden(Problem):
+    """The role does not read what the list would be filtered by (AZ-5)."""
+
+    status = 403
+    title = "Your role may not filter by this"
+    title_zh = "您的角色不得按此条件筛选"
+    denies = True
+
+
+class SearchTooBroad(Problem):
+    """Too short a part of a name for so large an area."""
+
+    status = 422
+    title = "Give more of the name, or a region"
+    title_zh = "请输入更完整的姓名或指定区域"
+
+
+_GROUP_OF: Final = {
+    "region_code": "residence",
+    "category": "derived",
+    "priority_flag": "derived",
+    "school_id": "education",
+}
+
+
+def refuse_unreadable(principal: Principal, **given: str | UUID | None) -> None:
+    """Raise FilterForbidden if a filter is given that the role's sections do not hold."""
+    errors = [
+        FieldError(
+            pointer=name,
+            code="section_not_readable",
+            detail="Your role does not read the section this is in.",
+        )
+        for name, value in given.items()
+        if value is not None and _GROUP_OF[name] not in principal.role.reads
+    ]
+    if errors:
+        raise FilterForbidden(errors=errors)
+
+
+def span_of(region_code: str | None) -> tuple[int | None, int | None]:
+    """Return the half-open range of a region's codes; an empty one for what is no region."""
+    if region_code is None:
+        return None, None
+    try:
+        return subtree(int(region_code))
+    except BadRegionCode:
+        return 0, 0
+
+
+def conditions(tx: Tx, principal: Principal, wanted: schemas.ChildSearch) -> dict[str, Any]:
+    """Turn a search into SQL conditions for `queries.search_page`. Raises SearchTooBroad."""
+    lo, hi = span_of(wanted.region_code)
+    found: dict[str, Any] = {}
+    if lo is not None:
+        found |= {"c.region_code >= {}": lo, "c.region_code < {}": hi}
+    if wanted.resident_id is not None:
+        found["r.index = {}"] = queries.resident_index(tx.keyring, wanted.resident_id)
+    if wanted.birth_date is not None:
+        found["c.birth_date = {}"] = wanted.birth_date
+    if wanted.pinyin is not None:
+        found["(starts_with(c.name_pinyin, {0}) OR c.name_initials = {0})"] = wanted.pinyin
+    if wanted.name is not None:
+        narrow = min(hi or principal.region_hi, principal.region_hi) - max(
+            lo or principal.region_lo, principal.region_lo
+        )
+        found |= _name(wanted.name, wanted.match, in_one_county=narrow <= _COUNTY)
+    return found
+
+
+def _name(name: str, match: str, *, in_one_county: bool) -> dict[str, Any]:
+    # Prefixes are ranges: unlike LIKE, comparison may use an index under row-level security.
+    if match == "exact":
+        return {"c.name = {}": name}
+    if match == "prefix":
+        return {"c.name >= {}": name, "c.name < {}": name + _LAST}
+    if match == "suffix":
+        back = name[::-1]
+        return {"c.name_reversed >= {}": back, "c.name_reversed < {}": back + _LAST}
+    if len(name) < (_SHORTEST if in_one_county else _ANYWHERE):
+        raise SearchTooBroad(
+            errors=[
+                FieldError(
+                    pointer="#/name",
+                    code="name_too_short",
+                    detail="Two characters inside one county, three anywhere.",
+                )
+            ]
+        )
+    return {"position({} in c.name) > 0": name}

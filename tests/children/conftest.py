@@ -1,0 +1,45 @@
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.access.factories import Caller, a_caller
+from tests.children.factories import a_file
+from tests.regions.factories import some_regions
+
+VILLAGE = 120119101200
+SIBLING = 120119101201
+TOWNSHIP = 120119101000
+OTHER_TOWNSHIP_VILLAGE = 120119102201
+COUNTY = 120119000000
+OTHER_COUNTY_VILLAGE = 120118101201
+
+Open = Callable[..., Awaitable[httpx.Response]]
+
+
+@pytest.fixture(autouse=True)
+async def places(database) -> None:
+    await some_regions(database, VILLAGE, SIBLING, OTHER_TOWNSHIP_VILLAGE, OTHER_COUNTY_VILLAGE)
+
+
+@pytest.fixture
+async def director(database, settings) -> Caller:
+    return await a_caller(database, settings, "village_director", VILLAGE)
+
+
+@pytest.fixture
+async def township(database, settings) -> Caller:
+    return await a_caller(database, settings, "township_supervisor", TOWNSHIP)
+
+
+@pytest.fixture
+def open_file(client) -> Open:
+    """Open a file as a caller; keywords replace sections or top-level members."""
+
+    async def post(caller: Caller, region_code: int = VILLAGE, **sections: Any) -> httpx.Response:
+        return await client.post(
+            "/v1/children", json=a_file(region_code, **sections), headers=caller.headers
+        )
+
+    return post
