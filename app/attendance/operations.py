@@ -100,6 +100,7 @@ async def push_attendance_events(
                 school_id=principal.agency_id,
                 changed=len(changed),
                 unexcused=sum(entry.event.category == "unexcused" for entry in changed),
+                told_to=(principal.agency_id,),
             ),
         )
     await _audit(tx, principal, verdicts, entries)

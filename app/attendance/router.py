@@ -27,13 +27,17 @@ from app.core.wire import Day
 
 router = routing.router("Attendance")
 
-_EVENT_REF = {"$ref": "#/components/schemas/AttendanceEvent"}
+_DATA: dict[str, Any] = schemas.AttendanceEvent.model_json_schema(
+    ref_template="#/components/schemas/{model}"
+)
+del _DATA["$defs"]
 _CLOUDEVENT: dict[str, Any] = {
     **{key: value for key, value in schemas.cloudevent_schema().items() if key != "$schema"},
     "properties": {
         **schemas.cloudevent_schema()["properties"],
         "data": {
-            **_EVENT_REF,
+            **_DATA,
+            "required": sorted({*_DATA["required"]} - {"source", "id", "time"}),
             "description": "The event; `source`, `id` and `time` may be left to the envelope.",
         },
     },

@@ -230,14 +230,13 @@ def _unusable(pointer: str, code: str, detail: str) -> EnvelopeUnusable:
 
 
 def _read(event: Any, pointer: str, envelope: Any) -> Incoming:
-    source, named = _origin(envelope)
     if len(orjson.dumps(envelope)) > MAX_EVENT_BYTES:
         refusal = _refusal(pointer, "event_too_large", "An event has at most 64 KiB.")
-        return Incoming(pointer, source, named, None, refusal)
+        return Incoming(pointer, *_origin(envelope), None, refusal)
     try:
         read = _EVENT.validate_python(event)
     except ValidationError as invalid:
-        return Incoming(pointer, source, named, None, _first_error(invalid, pointer))
+        return Incoming(pointer, *_origin(envelope), None, _first_error(invalid, pointer))
     return Incoming(pointer, read.source, read.id, read, None)
 
 

@@ -6,6 +6,7 @@ import asyncpg
 import orjson
 import pytest
 
+from app.children.queries import external_index
 from app.core.db import SYSTEM, Reach
 from tests.access.factories import a_caller
 from tests.attendance.factories import (
@@ -253,6 +254,29 @@ class TestCorrections:
             an_event(pupil.id, session="afternoon", category="present"),
         )
         assert len(await slots(database)) == 2
+
+
+class TestStudentNumbers:
+    async def test_a_pupil_goes_by_the_number_the_school_knows(
+        self, client, database, school, pupil
+    ) -> None:
+        number = {"system": "xueji", "number": "G000000000000000001"}
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute(
+                "INSERT INTO child_external_ids (index, child_id, home_county, section)"
+                " VALUES ($1, $2, $3, 'education')",
+                external_index(tx.keyring, *number.values()),
+                pupil.id,
+                pupil.home_county,
+            )
+        known = an_event(pupil.id, student=number)
+        unknown = an_event(pupil.id, student={**number, "number": "G2"})
+        both = an_event(pupil.id, student={**number, "child_id": str(pupil.id)})
+        answer = await push(client, school, known, unknown, both)
+        assert statuses(answer) == ["accepted", "rejected", "rejected"]
+        assert codes(answer)[1] == "child_not_found"
+        again = {**known, "student": {"child_id": str(pupil.id)}}
+        assert statuses(await push(client, school, again)) == ["duplicate"]
 
 
 class TestReading:
