@@ -5,7 +5,7 @@ speaks against nor another office of the region learns of it (AZ-8).
 """
 
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -14,14 +14,23 @@ from app.core.events import Event
 
 
 class ReportFiled(Event):
-    """Somebody reported to the police (REP-01)."""
+    """Somebody reported to the police (REP-01). Who and what is fetched by the parties."""
 
     wire_name: ClassVar[str] = "police_reports.report_filed"
 
+    report_id: UUID = Field(description="The report.")
+    fetch: str = Field(
+        max_length=60,
+        pattern=r"^/v1/police-reports/[0-9a-f-]{36}$",
+        description="Path to read the report at, with your own token.",
+    )
+    supersedes: UUID | None = Field(description="The report this one corrects.")
     police_agency_id: UUID | None = Field(
         description="The police agency in charge; null while none is registered for the place."
     )
-    urgency: str = Field(description="How fast the police must act: a code.")
+    urgency: Literal["immediate", "urgent", "standard"] = Field(
+        description="How fast the police must act."
+    )
     acknowledge_due_at: datetime = Field(description="When the police must have accepted it.")
 
 
@@ -30,7 +39,9 @@ class ReportUnrouted(Event):
 
     wire_name: ClassVar[str] = "police_reports.report_unrouted"
 
-    reason: str = Field(description="`no_agency` or `no_endpoint`.")
+    reason: Literal["no_agency", "no_endpoint"] = Field(
+        description="No police agency is registered for the place, or it has no endpoint."
+    )
 
 
 class ReportDelivered(Event):
@@ -46,7 +57,10 @@ class ReportAcknowledged(Event):
 
 
 class ReportForwarded(Event):
-    """Another police agency is in charge now (高检发〔2020〕9号 Art. 8)."""
+    """Another police agency is in charge now (高检发〔2020〕9号 Art. 8).
+
+    Also said when a report that no agency was registered for has found one.
+    """
 
     wire_name: ClassVar[str] = "police_reports.report_forwarded"
 

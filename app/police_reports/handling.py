@@ -291,10 +291,11 @@ async def redeliver(
             **row["data"],
             "event_id": str(row["id"]),
             "told_to": offices.told(report["reporter_agency_id"], agency_id, suspect=suspect),
+            "police_agency_id": agency_id,
             "acknowledge_due_at": acknowledge_due_at,
         }
     )
-    return await deliver(tx, filed, agency_id=agency_id, supersedes=report["supersedes_id"])
+    return await deliver(tx, filed, agency_id=agency_id)
 
 
 def _must_be(part: Party, principal: Principal, report: asyncpg.Record) -> None:

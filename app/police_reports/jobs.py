@@ -80,10 +80,13 @@ async def _route(tx: Tx, report: asyncpg.Record) -> None:
         police = offices.police
     if police is None:
         return
-    if await handling.redeliver(tx, report, police, report["acknowledge_due_at"]):
-        await change(tx, report["id"], police_agency_id=police, routing="routed")
-    elif report["police_agency_id"] is None:
-        await change(tx, report["id"], police_agency_id=police, routing="no_endpoint")
+    routed = await handling.redeliver(tx, report, police, report["acknowledge_due_at"])
+    if report["police_agency_id"] is None:
+        await announce(tx, events.ReportForwarded, report, police_agency_id=police)
+    elif not routed:
+        return
+    routing = "routed" if routed else "no_endpoint"
+    await change(tx, report["id"], police_agency_id=police, routing=routing)
 
 
 async def _locked(tx: Tx, report_id: UUID) -> asyncpg.Record | None:

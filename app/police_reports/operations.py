@@ -176,27 +176,17 @@ async def announce(
     return offices
 
 
-async def deliver(
-    tx: Tx, event: events.ReportFiled, *, agency_id: UUID, supersedes: UUID | None
-) -> bool:
+async def deliver(tx: Tx, event: events.ReportFiled, *, agency_id: UUID) -> bool:
     """Queue the mandatory delivery to a police agency; False if it has no endpoint (R4).
 
-    The payload is thin: who is concerned is fetched with the police's own token.
+    The payload is the event's, thin: who is concerned is fetched with the police's own token.
     """
-    queued = await queue_mandatory(
-        tx,
-        event,
-        agency_id=agency_id,
-        data={
-            "report_id": str(event.subject_id),
-            "urgency": event.urgency,
-            "region_code": region_text(event.region_code),
-            "acknowledge_due_at": event.acknowledge_due_at,
-            "supersedes": supersedes and str(supersedes),
-            "fetch": f"/v1/police-reports/{event.subject_id}",
-        },
-    )
-    return bool(queued)
+    data = {
+        **event.model_dump(mode="json"),
+        "region_code": region_text(event.region_code),
+        "home_county": region_text(event.home_county),
+    }
+    return bool(await queue_mandatory(tx, event, agency_id=agency_id, data=data))
 
 
 def deadlines(tx: Tx, region_code: int) -> dict[str, Any]:
@@ -297,13 +287,16 @@ async def _put_on_its_way(tx: Tx, report: models.PoliceReport) -> None:
     }
     filed = events.ReportFiled(
         **about,
+        report_id=report.id,
+        fetch=f"/v1/police-reports/{report.id}",
+        supersedes=report.supersedes_id,
         police_agency_id=offices.police,
         urgency=report.urgency,
         acknowledge_due_at=report.acknowledge_due_at,
     )
     announced: list[spine.Event] = [filed]
     if offices.police is not None:
-        queued = await deliver(tx, filed, agency_id=offices.police, supersedes=report.supersedes_id)
+        queued = await deliver(tx, filed, agency_id=offices.police)
         report.routing = "routed" if queued else "no_endpoint"
     if report.routing != "routed":
         announced.append(events.ReportUnrouted(**about, reason=report.routing))

@@ -60,8 +60,8 @@ class TestFileReport:
         [delivery] = await rows(database, "webhook_deliveries")
         data = orjson.loads(delivery["body"])["data"]
         assert set(data) == {
-            *("report_id", "urgency", "region_code", "acknowledge_due_at", "supersedes"),
-            *("fetch", "event_id", "sequence"),
+            *("subject_id", "report_id", "fetch", "supersedes", "urgency", "acknowledge_due_at"),
+            *("region_code", "home_county", "police_agency_id", "event_id", "sequence"),
         }
         assert data["fetch"] == f"{URL}/{report_id}"
 
@@ -219,6 +219,9 @@ class TestJurisdiction:
             await the_endpoint(database, police)
         [delivery] = await rows(database, "webhook_deliveries")
         assert delivery["ordering_key"] == UUID(report_id)
+        assert orjson.loads(delivery["body"])["data"]["police_agency_id"] == str(police)
+        names = [event["wire_name"] for event in await rows(database, "events")]
+        assert names.count("police_reports.report_forwarded") == 1
 
 
 async def the_endpoint(database, agency_id: UUID) -> None:
