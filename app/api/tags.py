@@ -4,7 +4,8 @@ from typing import Any
 
 DESCRIPTIONS = {
     "Access": "Who the token speaks for, and what it may do.",
-    "Reference": "Divisions over time, code lists, policy parameters and clauses.",
+    "Regions": "Administrative divisions over time.",
+    "Policy": "Parameters by region and date, and the clauses they come from.",
     "Agencies": "Agencies, schools, posts and who holds them.",
     "Children": "The file: identity, facts, categories, risk, history.",
     "Duties": "Who owes what to which child by when.",

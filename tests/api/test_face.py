@@ -186,3 +186,20 @@ async def test_a_listed_web_app_may_call_and_no_other() -> None:
     assert mine.headers["access-control-allow-origin"] == "https://app.example"
     assert "access-control-allow-credentials" not in mine.headers
     assert "access-control-allow-origin" not in other.headers
+
+
+async def test_reads_json_and_nothing_else(client) -> None:
+    answer = await client.post("/v1/visits", content=b"a=1", headers={"content-type": "text/plain"})
+    assert answer.status_code == 415
+    assert answer.json()["type"] == "/problems/unsupported-media-type"
+    assert answer.headers["accept-post"] == "application/json"
+
+
+@pytest.mark.parametrize("key", ["two words", "x" * 201, '"open', ""])
+async def test_an_idempotency_key_is_one_visible_word(client, database, settings, key: str) -> None:
+    caller = await a_caller(database, settings, *DIRECTOR)
+    answer = await client.post(
+        "/v1/visits", json={}, headers={**caller.headers, "idempotency-key": key}
+    )
+    assert answer.status_code == 400
+    assert answer.json()["type"] == "/problems/idempotency-key-invalid"

@@ -1,0 +1,90 @@
+"""The committed API document is the generated one, and says what third parties rely on."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app import main
+from app.access.scopes import Scope
+from app.api import doors
+from app.core.settings import Settings
+from scripts import write_openapi
+from tests.architecture import problems_seen
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return main.document()
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def test_the_committed_document_is_the_generated_one() -> None:
+    same = write_openapi.PLACE.read_text() == write_openapi.text()
+    assert same, "run: make openapi"
+
+
+def test_every_operation_names_exactly_one_known_scope(document) -> None:
+    for path, method, operation in operations(document):
+        ((scopes,),) = [requirement.values() for requirement in operation["security"]]
+        assert len(scopes) == 1, f"{method} {path}"
+        assert Scope(scopes[0])
+
+
+def test_every_route_is_described_or_public() -> None:
+    described = {(path, method) for path, method, _ in operations(main.document())}
+    for path, methods, _ in doors.routes(main.assemble(Settings(environment="test"), None)):
+        for method in methods:
+            if path not in doors.PUBLIC:
+                assert (path, method.lower()) in described
+
+
+def test_no_public_path_is_left_over() -> None:
+    app = main.assemble(Settings(environment="test"), None)
+    assert {path for path, _, _ in doors.routes(app)} >= doors.PUBLIC
+
+
+def test_operations_have_names_of_their_own_and_a_summary(document) -> None:
+    names = Counter(operation["operationId"] for _, _, operation in operations(document))
+    assert [name for name, count in names.items() if count > 1] == []
+    for path, method, operation in operations(document):
+        assert re.fullmatch(r"[a-z][A-Za-z0-9]+", operation["operationId"])
+        assert operation["summary"], f"{method} {path} has no docstring"
+
+
+def test_every_failure_is_a_problem_document(document) -> None:
+    for response in document["components"]["responses"].values():
+        content = response["content"]["application/problem+json"]
+        assert content["schema"] == {"$ref": "#/components/schemas/ProblemDocument"}
+        assert content["examples"]
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+def test_every_reference_leads_somewhere(document) -> None:
+    for reference in re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(document)):
+        place: Any = document
+        for step in reference.split("/"):
+            place = place[step]
+
+
+def test_every_body_refuses_unknown_fields(document) -> None:
+    schemas = document["components"]["schemas"]
+    for path, method, operation in operations(document):
+        content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+        if content and "$ref" in content["schema"]:
+            name = content["schema"]["$ref"].rpartition("/")[2]
+            assert schemas[name].get("additionalProperties") is False, f"{method} {path}"
+
+
+def test_every_documented_problem_is_raised_by_a_test(document) -> None:
+    documented = set(re.findall(r'"type": "/problems/([a-z0-9-]+)"', json.dumps(document)))
+    unseen = sorted(documented - problems_seen.named_in_tests())
+    assert not unseen, f"documented, but no test raises {', '.join(unseen)}"

@@ -1,0 +1,62 @@
+"""The shape of the source: short files, telling names, nothing of the machines it was made on."""
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+HOME = Path(__file__).resolve().parents[2]
+LONGEST_FILE = 400
+LONGEST_FUNCTION = 50
+FORBIDDEN = re.compile(
+    r"(^|/)(utils?|helpers?|common|services?|repositor(y|ies)|constants|exceptions|misc|base)(\.py|/)"
+)
+PERSONAL_PLACE = re.compile(rb"/(root|home/[a-z]+)/|/work/(main|shared)")
+
+
+def files(*patterns: str) -> Iterator[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *patterns],
+        cwd=HOME,
+        check=True,
+        capture_output=True,
+    ).stdout
+    return (
+        HOME / name.decode() for name in listed.split(b"\0") if (HOME / name.decode()).is_file()
+    )
+
+
+def test_no_file_is_too_long() -> None:
+    long = {
+        str(path.relative_to(HOME)): lines
+        for path in files("*.py")
+        if "alembic/versions" not in str(path)
+        and (lines := len(path.read_text().splitlines())) > LONGEST_FILE
+    }
+    assert long == {}
+
+
+def test_no_function_is_too_long() -> None:
+    long = {
+        f"{path.relative_to(HOME)}:{node.name}": node.end_lineno - node.lineno
+        for path in files("app/**/*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.lineno > LONGEST_FUNCTION
+    }
+    assert long == {}
+
+
+def test_no_module_is_named_after_nothing() -> None:
+    paths = [str(path.relative_to(HOME)) for path in files("app", "tests", "demo", "scripts")]
+    assert [path for path in paths if FORBIDDEN.search(path)] == []
+
+
+def test_no_path_of_somebodys_machine() -> None:
+    mine = Path(__file__)
+    assert [
+        str(path.relative_to(HOME))
+        for path in files()
+        if path != mine and PERSONAL_PLACE.search(path.read_bytes())
+    ] == []
