@@ -69,8 +69,14 @@ def _finished(text: str, tables: list[str]) -> str:
         for statement in rls.statements(rls.TABLES[name])
         if not statement.startswith("DROP POLICY")
     )
-    head, tail = text.split("def downgrade", 1)
-    return f"{head.rstrip()}\n{security}\n\ndef downgrade{tail}"
+    # A policy that looks at another table keeps that table from being dropped.
+    policies = "".join(
+        f"    op.execute({f'DROP POLICY IF EXISTS remit ON {name}'!r})\n"
+        for name in tables
+        if rls.TABLES[name].using is not None
+    )
+    head, tail = text.split("def downgrade() -> None:\n", 1)
+    return f"{head.rstrip()}\n{security}\n\ndef downgrade() -> None:\n{policies}{tail}"
 
 
 if __name__ == "__main__":
