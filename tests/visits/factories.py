@@ -23,7 +23,7 @@ def something_wrong(**fields: Any) -> dict[str, Any]:
     return {
         "domain": "guardianship",
         "abnormal": True,
-        "type": "guardian_neglect",
+        "type": "guardian_failure",
         "refer_to": ["police"],
         "note": "合成记录:监护人外出未归",
         **fields,

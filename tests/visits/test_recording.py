@@ -33,7 +33,7 @@ async def test_stores_announces_and_audits(client, database, director, child) ->
     assert visit["region_code"] == str(VILLAGE)
     (recorded, data), (abnormal, found) = await _events(database)
     assert (recorded, data["channel"]) == ("visits.visit_recorded", "in_person")
-    assert (abnormal, found["types"]) == ("visits.abnormal_finding", ["guardian_neglect"])
+    assert (abnormal, found["types"]) == ("visits.abnormal_finding", ["guardian_failure"])
     assert found["refer_to"] == ["police"]
     assert "家中" not in str(data) + str(found)
     async with database.begin(SYSTEM) as tx:
