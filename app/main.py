@@ -93,7 +93,7 @@ def assemble(settings: Settings, lifespan: Lifespan[FastAPI] | None) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        telemetry={"logs": False},
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     answers.install(app)
     public = [*v1.PUBLIC_ROUTERS, docs.router] if settings.serves_docs else v1.PUBLIC_ROUTERS

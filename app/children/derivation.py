@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,7 +18,7 @@ BATCH: Final = 1000
 _shipped = cache(shipped_parameters)
 
 
-@cache
+@lru_cache(maxsize=20_000)
 def _policy(region_code: int, on: date) -> rules.Policy:
     return rules.policy_of(_shipped(), region_code, on)
 

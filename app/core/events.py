@@ -193,9 +193,11 @@ async def publish(tx: Tx, *events: Event) -> None:
         [None if event.told_to is None else _listed(event.told_to) for event in events],
         tx.now,
     )
-    waiting: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for event in events:
-        for name in (*_handlers[event.wire_name], *_for_every):
-            waiting[name].append({"event": str(event.event_id)})
-    for name, payloads in waiting.items():
-        await jobs.enqueue(tx.connection, name, payloads)
+    await jobs.enqueue_each(
+        tx.connection,
+        [
+            (name, {"event": str(event.event_id)})
+            for event in events
+            for name in (*_handlers[event.wire_name], *_for_every)
+        ],
+    )

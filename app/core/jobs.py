@@ -169,8 +169,8 @@ rls.allow("job_schedules", "SELECT, INSERT, UPDATE")
 _ENQUEUE: Final = """
 WITH added AS (
     INSERT INTO jobs (name, payload, dedupe_key, run_at)
-    SELECT $1, p.payload::jsonb, p.dedupe_key, now() + $4::interval
-    FROM unnest($2::text[], $3::text[]) AS p (payload, dedupe_key)
+    SELECT p.name, p.payload::jsonb, p.dedupe_key, now() + $4::interval
+    FROM unnest($1::text[], $2::text[], $3::text[]) AS p (name, payload, dedupe_key)
 )
 SELECT pg_notify($5, '')
 """
@@ -200,7 +200,24 @@ async def enqueue(
         rows.setdefault(position if key is None else key, (orjson.dumps(payload).decode(), key))
     if rows:
         texts, kept = zip(*rows.values(), strict=True)
-        await connection.execute(_ENQUEUE, name, texts, kept, delay or timedelta(), CHANNEL)
+        names = [name] * len(texts)
+        await connection.execute(_ENQUEUE, names, texts, kept, delay or timedelta(), CHANNEL)
+
+
+async def enqueue_each(
+    connection: asyncpg.Connection, wanted: Sequence[tuple[str, dict[str, Any]]]
+) -> None:
+    """Add jobs of several names, `(name, payload)` each, in one statement; see `enqueue`.
+
+    Raises UnknownJob.
+    """
+    if missing := {name for name, _ in wanted} - REGISTRY.keys():
+        raise UnknownJob(", ".join(sorted(missing)))
+    if wanted:
+        names = [name for name, _ in wanted]
+        texts = [orjson.dumps(payload).decode() for _, payload in wanted]
+        keys = [None] * len(texts)
+        await connection.execute(_ENQUEUE, names, texts, keys, timedelta(), CHANNEL)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ Source: 统计用区划代码和城乡划分代码编制规则 (National Bureau 
 """
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 NATION: Final = 0
@@ -142,6 +143,7 @@ def parent_of(code: int) -> int | None:
     return NATION
 
 
+@lru_cache(maxsize=65_536)
 def lineage(code: int) -> tuple[int, ...]:
     """Return the place and all above it, nearest first, ending with NATION."""
     path = [code]
