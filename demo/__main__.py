@@ -17,7 +17,8 @@ from app.core.db import SYSTEM
 from app.core.settings import Settings
 from app.regions.divisions import demo_villages
 from demo import api, table
-from demo.cast import Cast, assemble
+from demo.cast import Cast
+from demo.casting import assemble
 from demo.loading import load
 from demo.register import JIZHOU, SyntheticChild, generate
 from demo.stage import HOME, Stage, StageFailed, free_port, poll

@@ -9,12 +9,11 @@ from typing import Any
 from rich.progress import track
 
 from demo import api
-from demo.cast import Cast
+from demo.cast import STUDENT_NUMBERS, Cast
 from demo.register import SyntheticChild
 from demo.telling import out
 
 AT_ONCE = 6
-SYSTEM = "student_status"
 _KINDS = {"one_away_other_incapable": "parent"}
 
 
@@ -76,7 +75,7 @@ def _body(child: SyntheticChild, school: str | None) -> dict[str, Any]:
             "school_id": school if at_school and not child.dropout else None,
             "stage": child.schooling,
             "status": status,
-            "student_numbers": [{"system": SYSTEM, "number": f"DEMO-{child.seq:04d}"}],
+            "student_numbers": [{"system": STUDENT_NUMBERS, "number": f"DEMO-{child.seq:04d}"}],
         },
         "welfare": {"income_sources": [child.income_source]},
     }

@@ -11,7 +11,7 @@ from typing import Any
 
 from app.core.clock import local_date, utc_now
 from demo import api
-from demo.loading import SYSTEM
+from demo.cast import STUDENT_NUMBERS
 from demo.stage import poll
 from demo.telling import tell
 
@@ -58,7 +58,9 @@ def _said(results: list[Counter[str]]) -> str:
 
 def _event(pupil: Any, day: date, *, missing: bool) -> dict[str, Any]:
     number = next(
-        one["number"] for one in pupil["education"]["student_numbers"] if one["system"] == SYSTEM
+        one["number"]
+        for one in pupil["education"]["student_numbers"]
+        if one["system"] == STUDENT_NUMBERS
     )
     source, event_id, moment = "urn:demo:school:gate", f"{day}/{number}", f"{day}T08:05:00+08:00"
     return {
@@ -69,7 +71,7 @@ def _event(pupil: Any, day: date, *, missing: bool) -> dict[str, Any]:
         "time": moment,
         "datacontenttype": "application/json",
         "data": {
-            "student": {"system": SYSTEM, "number": number},
+            "student": {"system": STUDENT_NUMBERS, "number": number},
             "school_day": day.isoformat(),
             "session": "whole_day",
             "category": "unexcused" if missing else "present",
