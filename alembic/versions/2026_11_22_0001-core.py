@@ -113,12 +113,12 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("status = 'running'"),
     )
-    op.execute("REVOKE ALL ON events FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT ON events TO tonghu_app")
-    op.execute("REVOKE ALL ON jobs FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON jobs TO tonghu_app")
     op.execute("REVOKE ALL ON job_schedules FROM tonghu_app")
     op.execute("GRANT SELECT, INSERT, UPDATE ON job_schedules TO tonghu_app")
+    op.execute("REVOKE ALL ON jobs FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON jobs TO tonghu_app")
+    op.execute("REVOKE ALL ON events FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT ON events TO tonghu_app")
     op.execute("REVOKE ALL ON idempotency_keys FROM tonghu_app")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_keys TO tonghu_app")
     op.execute("ALTER TABLE idempotency_keys ENABLE ROW LEVEL SECURITY")
@@ -129,6 +129,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("DROP POLICY IF EXISTS remit ON idempotency_keys")
     op.drop_index(
         "ix_jobs_running", table_name="jobs", postgresql_where=sa.text("status = 'running'")
     )

@@ -68,6 +68,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("DROP POLICY IF EXISTS remit ON audit_entries")
     op.drop_index("ix_audit_entries_child_ids", table_name="audit_entries", postgresql_using="gin")
     op.drop_index("ix_audit_entries_agency_id_at", table_name="audit_entries")
     op.drop_table("audit_entries")

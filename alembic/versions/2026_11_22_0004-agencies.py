@@ -101,6 +101,10 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("until IS NULL"),
     )
+    op.execute("REVOKE ALL ON agencies FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT, UPDATE ON agencies TO tonghu_app")
+    op.execute("REVOKE ALL ON posts FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT, UPDATE ON posts TO tonghu_app")
     op.execute("REVOKE ALL ON staff FROM tonghu_app")
     op.execute("GRANT SELECT, INSERT, UPDATE ON staff TO tonghu_app")
     op.execute("ALTER TABLE staff ENABLE ROW LEVEL SECURITY")
@@ -110,13 +114,10 @@ def upgrade() -> None:
     )
     op.execute("REVOKE ALL ON post_holdings FROM tonghu_app")
     op.execute("GRANT SELECT, INSERT, UPDATE ON post_holdings TO tonghu_app")
-    op.execute("REVOKE ALL ON agencies FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT, UPDATE ON agencies TO tonghu_app")
-    op.execute("REVOKE ALL ON posts FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT, UPDATE ON posts TO tonghu_app")
 
 
 def downgrade() -> None:
+    op.execute("DROP POLICY IF EXISTS remit ON staff")
     op.drop_index(
         "uq_post_holdings_open",
         table_name="post_holdings",

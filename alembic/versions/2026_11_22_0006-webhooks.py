@@ -213,6 +213,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("DROP POLICY IF EXISTS remit ON webhook_attempts")
+    op.execute("DROP POLICY IF EXISTS remit ON webhook_deliveries")
+    op.execute("DROP POLICY IF EXISTS remit ON webhook_endpoints")
     op.drop_table("webhook_attempts")
     op.drop_index(
         "ix_webhook_deliveries_overdue",

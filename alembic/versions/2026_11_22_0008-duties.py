@@ -30,7 +30,7 @@ def upgrade() -> None:
         sa.Column("match_id", sa.Uuid(), nullable=False),
         sa.Column("happened_on", sa.Date(), nullable=False),
         sa.Column("counts", sa.Boolean(), nullable=False),
-        sa.Column("announced_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("event_id", sa.Uuid(), nullable=False),
         sa.PrimaryKeyConstraint(
             "rule", "evidence_id", "home_county", name=op.f("pk_duty_evidence")
         ),
@@ -123,6 +123,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("DROP POLICY IF EXISTS remit ON duties")
+    op.execute("DROP POLICY IF EXISTS remit ON duty_evidence")
     op.drop_index("uq_duties_owed", table_name="duties")
     op.drop_index("ix_duties_subject_id", table_name="duties")
     op.drop_index("ix_duties_region_code_due_at", table_name="duties")

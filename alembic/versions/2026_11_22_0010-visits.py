@@ -124,6 +124,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("DROP POLICY IF EXISTS remit ON visits")
+    op.execute("DROP POLICY IF EXISTS remit ON visit_versions")
     op.drop_table("visit_versions")
     op.drop_index("uq_visits_home_county_id", table_name="visits")
     op.drop_index("ix_visits_visited_on_id", table_name="visits")

@@ -192,6 +192,13 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("report_id", name=op.f("pk_police_reporters")),
     )
+    op.execute("REVOKE ALL ON police_reporters FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT ON police_reporters TO tonghu_app")
+    op.execute("ALTER TABLE police_reporters ENABLE ROW LEVEL SECURITY")
+    op.execute("ALTER TABLE police_reporters FORCE ROW LEVEL SECURITY")
+    op.execute(
+        "CREATE POLICY remit ON police_reporters USING (EXISTS (SELECT 1 FROM police_reports r WHERE r.id = police_reporters.report_id AND r.police_agency_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid))) WITH CHECK (true)"
+    )
     op.execute("REVOKE ALL ON police_report_steps FROM tonghu_app")
     op.execute("GRANT SELECT, INSERT ON police_report_steps TO tonghu_app")
     op.execute("ALTER TABLE police_report_steps ENABLE ROW LEVEL SECURITY")
@@ -206,16 +213,12 @@ def upgrade() -> None:
     op.execute(
         "CREATE POLICY remit ON police_reports USING ((SELECT NULLIF(current_setting('tonghu.caller', true), '')::text) = 'system' OR (suspect_agency_id IS DISTINCT FROM (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) AND (reporter_agency_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) OR police_agency_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) OR forwarded_by_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) OR ((SELECT NULLIF(current_setting('tonghu.school', true), '')::uuid) IS NULL AND region_code >= (SELECT NULLIF(current_setting('tonghu.lo', true), '')::bigint) AND region_code < (SELECT NULLIF(current_setting('tonghu.hi', true), '')::bigint))))) WITH CHECK ((SELECT NULLIF(current_setting('tonghu.caller', true), '')::text) = 'system' OR (suspect_agency_id IS DISTINCT FROM (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) AND (reporter_agency_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) OR police_agency_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) OR forwarded_by_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) OR ((SELECT NULLIF(current_setting('tonghu.school', true), '')::uuid) IS NULL AND region_code >= (SELECT NULLIF(current_setting('tonghu.lo', true), '')::bigint) AND region_code < (SELECT NULLIF(current_setting('tonghu.hi', true), '')::bigint)))) OR reporter_agency_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid))"
     )
-    op.execute("REVOKE ALL ON police_reporters FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT ON police_reporters TO tonghu_app")
-    op.execute("ALTER TABLE police_reporters ENABLE ROW LEVEL SECURITY")
-    op.execute("ALTER TABLE police_reporters FORCE ROW LEVEL SECURITY")
-    op.execute(
-        "CREATE POLICY remit ON police_reporters USING (EXISTS (SELECT 1 FROM police_reports r WHERE r.id = police_reporters.report_id AND r.police_agency_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid))) WITH CHECK (true)"
-    )
 
 
 def downgrade() -> None:
+    op.execute("DROP POLICY IF EXISTS remit ON police_reporters")
+    op.execute("DROP POLICY IF EXISTS remit ON police_report_steps")
+    op.execute("DROP POLICY IF EXISTS remit ON police_reports")
     op.drop_table("police_reporters")
     op.drop_index("ix_police_report_steps_report", table_name="police_report_steps")
     op.drop_table("police_report_steps")
