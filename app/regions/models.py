@@ -32,6 +32,7 @@ class Region(SQLModel, table=True):
         ),
         Index("uq_regions_open", "code", unique=True, postgresql_where=text("valid_until IS NULL")),
         Index("ix_regions_parent_code_code", "parent_code", "code"),
+        Index("ix_regions_level_code", "level", "code"),
         Index("ix_regions_name", "name", postgresql_ops={"name": "text_pattern_ops"}),
     )
 

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import date
+from typing import Any, Final
 
 from app.core.db import Tx
 
+REGION: Final = "code, name, level, parent_code, valid_from, valid_until, successor_code"
+_LAST: Final = chr(0x10FFFF)
 _HOLDS = "valid_from <= ${0}::date AND (valid_until IS NULL OR valid_until >= ${0}::date)"
 
 _CURRENT = f"""
@@ -39,3 +42,40 @@ async def current(tx: Tx, code: int, on: date) -> int | None:
     """
     found: int | None = await tx.connection.fetchval(_CURRENT, code, on)
     return found
+
+
+async def read_region(tx: Tx, code: int) -> Any:
+    """Return the latest period of a code, or None."""
+    return await tx.connection.fetchrow(
+        f"SELECT {REGION} FROM regions WHERE code = $1 ORDER BY valid_from DESC LIMIT 1", code
+    )
+
+
+async def list_regions(
+    tx: Tx,
+    *,
+    parent_code: int | None,
+    level: str | None,
+    name_prefix: str | None,
+    after: int,
+    limit: int,
+) -> list[Any]:
+    """Return up to `limit` divisions in force, by code, after one (0: from the start)."""
+    # Byte ranges instead of LIKE: a prepared LIKE does not use the index.
+    end = None if name_prefix is None else name_prefix + _LAST
+    filters = {
+        "parent_code =": parent_code,
+        "level =": level,
+        "name ~>=~": name_prefix,
+        "name ~<~": end,
+    }
+    chosen = {test: value for test, value in filters.items() if value is not None}
+    condition = "".join(f" AND {test} ${n}" for n, test in enumerate(chosen, 3))
+    rows: list[Any] = await tx.connection.fetch(
+        f"SELECT {REGION} FROM regions WHERE valid_until IS NULL AND code > $1{condition}"
+        " ORDER BY code LIMIT $2",
+        after,
+        limit,
+        *chosen.values(),
+    )
+    return rows
