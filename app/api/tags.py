@@ -5,7 +5,7 @@ from typing import Any
 DESCRIPTIONS = {
     "Access": "Who the token speaks for, and what it may do.",
     "Regions": "Administrative divisions over time.",
-    "Policy": "Parameters by region and date, and the clauses they come from.",
+    "Policy": "Parameters by region and date, the clauses they come from, and code lists.",
     "Agencies": "Agencies, schools, posts and who holds them.",
     "Children": "The file: identity, facts, categories, risk, history.",
     "Duties": "Who owes what to which child by when.",

@@ -1,0 +1,353 @@
+"""Agencies, their posts and who holds them, over HTTP."""
+
+from datetime import date
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Query, Response
+
+from app.access import operations as access
+from app.access.deps import (
+    PurposeNotAllowed,
+    ScopeMissing,
+    Unauthenticated,
+    needs,
+    needs_with_purpose,
+)
+from app.access.principal import Principal
+from app.access.scopes import Scope
+from app.agencies import operations, queries, schemas
+from app.agencies.models import Agency, AgencyKind, Post, PostHolding
+from app.audit import operations as audit
+from app.core import paging, routing
+from app.core.db import Transaction, Tx
+from app.core.preconditions import etag
+from app.core.problems import Problem, documented
+from app.core.wire import region_text
+from app.regions import rules
+from app.regions.deps import RegionCodeInvalid, RegionSpan
+
+router = routing.router("Agencies")
+
+ReadsAgencies = Annotated[Principal, needs(Scope.agencies_read)]
+ReadsHolders = Annotated[Principal, needs_with_purpose(Scope.agencies_read)]
+WritesAgencies = Annotated[Principal, needs(Scope.agencies_write)]
+
+_FILLED_BY: dict[str, frozenset[str]] = {
+    "civil_affairs": frozenset({"civil_affairs", "township_supervisor", "village_director"}),
+}
+"""Which roles a role may give (AZ-11): civil affairs their own line, the operator every one."""
+
+
+class AgencyNotFound(Problem):
+    """There is no such agency."""
+
+    status = 404
+    title = "No such agency"
+    title_zh = "没有这个机构"
+
+
+class PostNotFound(Problem):
+    """There is no such post, or not in the caller's remit."""
+
+    status = 404
+    title = "No such post"
+    title_zh = "没有这个岗位"
+    denies = True
+
+
+class HoldingNotFound(Problem):
+    """There is no such holding of this post."""
+
+    status = 404
+    title = "No such holding"
+    title_zh = "没有这项任职"
+
+
+class OutsideRemit(Problem):
+    """The place is not the caller's to arrange."""
+
+    status = 403
+    title = "The place lies outside your remit"
+    title_zh = "该地区不在您的职责范围内"
+    denies = True
+
+
+class RoleNotYours(Problem):
+    """The caller may not give this role, or not to themselves (AZ-11)."""
+
+    status = 403
+    title = "You may not give this role"
+    title_zh = "您无权授予该角色"
+    denies = True
+
+
+def _region_number(code: str) -> int:
+    """Turn a well-formed code into the number stored. Raises RegionUnknown for no division."""
+    number = int(code)
+    if number != rules.NATION and not rules.is_valid_code(number):
+        raise operations.RegionUnknown
+    return number
+
+
+def _span(span: tuple[int, int] | None) -> tuple[int, int]:
+    return span or rules.subtree(rules.NATION)
+
+
+def _require_remit(principal: Principal, region_code: int) -> None:
+    if not principal.region_lo <= region_code < principal.region_hi:
+        raise OutsideRemit
+
+
+def _require_role(principal: Principal, role: str) -> None:
+    if principal.role.code != "operator" and role not in _FILLED_BY.get(
+        principal.role.code, frozenset()
+    ):
+        raise RoleNotYours
+
+
+def _agency(row: Any) -> schemas.Agency:
+    values = row.model_dump() if isinstance(row, Agency) else dict(row)
+    return schemas.Agency(**{**values, "region_code": region_text(values["region_code"])})
+
+
+def _post(row: Any) -> schemas.Post:
+    values = row.model_dump() if isinstance(row, Post) else dict(row)
+    return schemas.Post(**{**values, "region_code": region_text(values["region_code"])})
+
+
+def _holding(holding: PostHolding) -> schemas.Holding:
+    return schemas.Holding(**holding.model_dump(), recorded_at=holding.created_at)
+
+
+def _place_cursor(rows: list[Any], limit: int) -> str | None:
+    if len(rows) <= limit:
+        return None
+    last = rows[limit - 1]
+    return paging.encode(last["region_code"], str(last["id"]))
+
+
+def _after(cursor: str | None) -> queries.Place | None:
+    keys = paging.decode(cursor, int, UUID)
+    return None if keys is None else (keys[0], keys[1])
+
+
+@router.get(
+    "/agencies",
+    response_model=paging.Page[schemas.Agency],
+    responses=documented(Unauthenticated, ScopeMissing, RegionCodeInvalid, paging.CursorInvalid),
+)
+async def list_agencies(
+    _: ReadsAgencies,
+    tx: Transaction,
+    region: RegionSpan,
+    kind: Annotated[AgencyKind | None, Query(description="Only of this kind.")] = None,
+    limit: paging.Limit = 50,
+    cursor: paging.Cursor = None,
+) -> paging.Page[schemas.Agency]:
+    """List agencies by the place they serve."""
+    rows = await queries.list_agencies(
+        tx, kind=kind, span=_span(region), after=_after(cursor), limit=limit + 1
+    )
+    return paging.Page(
+        items=[_agency(row) for row in rows[:limit]], next_cursor=_place_cursor(rows, limit)
+    )
+
+
+@router.get(
+    "/agencies/{agency_id}",
+    response_model=schemas.Agency,
+    responses=documented(Unauthenticated, ScopeMissing, AgencyNotFound),
+)
+async def read_agency(
+    _: ReadsAgencies, agency_id: UUID, tx: Transaction, response: Response
+) -> schemas.Agency:
+    """Read one agency."""
+    row = await queries.read_agency(tx, agency_id)
+    if row is None:
+        raise AgencyNotFound
+    response.headers["etag"] = etag(row["version"])
+    return _agency(row)
+
+
+@router.post(
+    "/agencies",
+    status_code=201,
+    response_model=schemas.Agency,
+    responses=documented(
+        Unauthenticated,
+        ScopeMissing,
+        OutsideRemit,
+        operations.RegionUnknown,
+        operations.CreditCodeInvalid,
+        operations.AgencyAlreadyRegistered,
+    ),
+)
+async def create_agency(
+    principal: WritesAgencies, new: schemas.AgencyCreate, tx: Transaction, response: Response
+) -> schemas.Agency:
+    """Register an agency inside your remit."""
+    region_code = _region_number(new.region_code)
+    _require_remit(principal, region_code)
+    agency = await operations.create_agency(
+        tx, new.kind, new.name, region_code, name_en=new.name_en, uscc=new.uscc
+    )
+    await audit.record(tx, principal.actor, "createAgency", subject=agency.id)
+    response.headers["etag"] = etag(agency.version)
+    response.headers["location"] = f"/v1/agencies/{agency.id}"
+    return _agency(agency)
+
+
+@router.get(
+    "/posts",
+    response_model=paging.Page[schemas.Post],
+    responses=documented(Unauthenticated, ScopeMissing, RegionCodeInvalid, paging.CursorInvalid),
+)
+async def list_posts(
+    _: ReadsAgencies,
+    tx: Transaction,
+    region: RegionSpan,
+    agency_id: Annotated[UUID | None, Query(description="Only of this agency.")] = None,
+    role: Annotated[
+        schemas.RoleCode | None, Query(description="Only posts that give this role.")
+    ] = None,
+    limit: paging.Limit = 50,
+    cursor: paging.Cursor = None,
+) -> paging.Page[schemas.Post]:
+    """List posts by the place they answer for."""
+    rows = await queries.list_posts(
+        tx,
+        agency_id=agency_id,
+        role=role,
+        span=_span(region),
+        after=_after(cursor),
+        limit=limit + 1,
+    )
+    return paging.Page(
+        items=[_post(row) for row in rows[:limit]], next_cursor=_place_cursor(rows, limit)
+    )
+
+
+@router.post(
+    "/posts",
+    status_code=201,
+    response_model=schemas.Post,
+    responses=documented(
+        Unauthenticated,
+        ScopeMissing,
+        OutsideRemit,
+        RoleNotYours,
+        AgencyNotFound,
+        operations.RegionUnknown,
+        operations.PostOutsideAgency,
+        access.RoleDoesNotFit,
+    ),
+)
+async def add_post(
+    principal: WritesAgencies, new: schemas.PostCreate, tx: Transaction
+) -> schemas.Post:
+    """Set up a post in an agency of your remit."""
+    _require_role(principal, new.role)
+    region_code = _region_number(new.region_code)
+    _require_remit(principal, region_code)
+    agency = await queries.find(tx, new.agency_id)
+    if agency is None or not agency.active:
+        raise AgencyNotFound
+    _require_remit(principal, agency.region_code)
+    access.fitting_role(new.role, agency.kind, region_code, holder="staff")
+    post = await operations.add_post(tx, agency, new.role, new.local_title, region_code)
+    await audit.record(tx, principal.actor, "addPost", subject=post.id)
+    return _post(post)
+
+
+async def _post_in_remit(principal: Principal, tx: Tx, post_id: UUID) -> queries.PostRef:
+    post = await queries.find_post(tx, post_id)
+    own = post is not None and post.agency_id == principal.agency_id
+    if post is None or not (own or principal.region_lo <= post.agency_region < principal.region_hi):
+        raise PostNotFound
+    return post
+
+
+@router.get(
+    "/posts/{post_id}/holdings",
+    response_model=paging.Page[schemas.Holder],
+    responses=documented(
+        Unauthenticated, ScopeMissing, PurposeNotAllowed, PostNotFound, paging.CursorInvalid
+    ),
+)
+async def list_holders(
+    principal: ReadsHolders,
+    post_id: UUID,
+    tx: Transaction,
+    limit: paging.Limit = 50,
+    cursor: paging.Cursor = None,
+) -> paging.Page[schemas.Holder]:
+    """List who holds and held a post of your agency or remit, latest first."""
+    keys = paging.decode(cursor, date, UUID)
+    await _post_in_remit(principal, tx, post_id)
+    rows = await queries.list_holders(
+        tx, post_id, before=None if keys is None else (keys[0], keys[1]), limit=limit + 1
+    )
+    await audit.record(tx, principal.actor, "listHolders", subject=post_id)
+    last = rows[limit - 1] if len(rows) > limit else None
+    return paging.Page(
+        items=[schemas.Holder(**dict(row)) for row in rows[:limit]],
+        next_cursor=last and paging.encode(last["since"].isoformat(), str(last["id"])),
+    )
+
+
+@router.post(
+    "/posts/{post_id}/holdings",
+    status_code=201,
+    response_model=schemas.Holding,
+    responses=documented(
+        Unauthenticated,
+        ScopeMissing,
+        RoleNotYours,
+        PostNotFound,
+        operations.StaffNotOfAgency,
+        operations.AlreadyHeld,
+    ),
+)
+async def hold_post(
+    principal: WritesAgencies, post_id: UUID, new: schemas.HoldingCreate, tx: Transaction
+) -> schemas.Holding:
+    """Put a person into a post. Nobody appoints themselves."""
+    post = await _post_in_remit(principal, tx, post_id)
+    _require_role(principal, post.role)
+    if new.staff_id == principal.staff_id:
+        raise RoleNotYours
+    holding = await operations.hold_post(tx, post, new.staff_id, new.since)
+    await audit.record(tx, principal.actor, "holdPost", subject=post_id)
+    return _holding(holding)
+
+
+@router.post(
+    "/posts/{post_id}/holdings/{holding_id}/end",
+    response_model=schemas.Holding,
+    responses=documented(
+        Unauthenticated,
+        ScopeMissing,
+        RoleNotYours,
+        PostNotFound,
+        HoldingNotFound,
+        operations.HoldingEnded,
+        operations.EndBeforeBeginning,
+    ),
+)
+async def leave_post(
+    principal: WritesAgencies,
+    post_id: UUID,
+    holding_id: UUID,
+    end: schemas.HoldingEnd,
+    tx: Transaction,
+) -> schemas.Holding:
+    """End somebody's time in a post; their authority ends with it."""
+    post = await _post_in_remit(principal, tx, post_id)
+    _require_role(principal, post.role)
+    holding = await tx.session.get(PostHolding, holding_id, with_for_update=True)
+    if holding is None or holding.post_id != post.id:
+        raise HoldingNotFound
+    left = await operations.leave_post(tx, holding, end.until)
+    await audit.record(tx, principal.actor, "leavePost", subject=post_id)
+    return _holding(left)

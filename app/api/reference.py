@@ -1,0 +1,305 @@
+"""What everybody looks up: divisions, code lists, policy, over HTTP."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import Path, Query
+
+from app.access.deps import ScopeMissing, Unauthenticated, needs
+from app.access.principal import Principal
+from app.access.scopes import Scope
+from app.core import paging, routing
+from app.core.db import Transaction
+from app.core.problems import FieldError, Problem, documented
+from app.core.wire import Day, RegionCode, region_text
+from app.policy import queries as policy
+from app.policy import schemas as policy_schemas
+from app.policy.codelists import Codelist, codelists, entries_in
+from app.policy.rules import ParameterMissing, ParameterValue, effective
+from app.regions import queries as regions
+from app.regions.deps import RegionCodeInvalid, RegionSpan
+from app.regions.models import SINCE_EVER
+from app.regions.rules import NATION, Level
+from app.regions.schemas import Region
+
+places = routing.router("Regions")
+rulebook = routing.router("Policy")
+
+ReadsReference = Annotated[Principal, needs(Scope.reference_read)]
+ReadsPolicy = Annotated[Principal, needs(Scope.policy_read)]
+
+OnDay = Annotated[Day | None, Query(description="As it holds on this day; today unless given.")]
+
+
+class RegionNotFound(Problem):
+    """No division has or had this code."""
+
+    status = 404
+    title = "No such division"
+    title_zh = "没有这个行政区划"
+
+
+class CodelistNotFound(Problem):
+    """There is no list of this name."""
+
+    status = 404
+    title = "No such code list"
+    title_zh = "没有这个代码表"
+
+
+class ParameterNotFound(Problem):
+    """There is no policy parameter of this name."""
+
+    status = 404
+    title = "No such policy parameter"
+    title_zh = "没有这个政策参数"
+
+
+def _place(region: tuple[int, int] | None) -> int:
+    return NATION if region is None else region[0]
+
+
+@places.get(
+    "/regions",
+    response_model=paging.Page[Region],
+    responses=documented(Unauthenticated, ScopeMissing, paging.CursorInvalid),
+)
+async def list_regions(
+    _: ReadsReference,
+    tx: Transaction,
+    parent_code: Annotated[
+        RegionCode | None,
+        Query(description="Only what lies directly in this one; 000000000000 gives provinces."),
+    ] = None,
+    level: Annotated[Level | None, Query(description="Only of this level.")] = None,
+    q: Annotated[
+        str | None,
+        Query(
+            min_length=1,
+            max_length=50,
+            pattern=r"^[^\x00-\x1f\x7f]+$",
+            description="Beginning of the name.",
+        ),
+    ] = None,
+    limit: paging.Limit = 50,
+    cursor: paging.Cursor = None,
+) -> paging.Page[Region]:
+    """List the divisions in force, by code."""
+    keys = paging.decode(cursor, int)
+    rows = await regions.list_regions(
+        tx,
+        parent_code=None if parent_code is None else int(parent_code),
+        level=level,
+        name_prefix=q,
+        after=keys[0] if keys else 0,
+        limit=limit + 1,
+    )
+    more = paging.encode(rows[limit - 1]["code"]) if len(rows) > limit else None
+    return paging.Page(items=[_region(row) for row in rows[:limit]], next_cursor=more)
+
+
+@places.get(
+    "/regions/{code}",
+    response_model=Region,
+    responses=documented(Unauthenticated, ScopeMissing, RegionNotFound),
+)
+async def read_region(_: ReadsReference, code: RegionCode, tx: Transaction) -> Region:
+    """Read one division, also one whose code was replaced."""
+    row = await regions.read_region(tx, int(code))
+    if row is None:
+        raise RegionNotFound
+    return _region(row)
+
+
+def _region(row: Any) -> Region:
+    successor = row["successor_code"]
+    return Region(
+        code=region_text(row["code"]),
+        name=row["name"],
+        level=row["level"],
+        parent_code=region_text(row["parent_code"]),
+        valid_from=None if row["valid_from"] == SINCE_EVER else row["valid_from"],
+        valid_until=row["valid_until"],
+        successor_code=None if successor is None else region_text(successor),
+    )
+
+
+@rulebook.get(
+    "/codelists",
+    response_model=paging.Page[policy_schemas.CodelistSummary],
+    responses=documented(Unauthenticated, ScopeMissing),
+)
+async def list_codelists(_: ReadsReference) -> paging.Page[policy_schemas.CodelistSummary]:
+    """List the closed lists of codes, all on one page."""
+    found = [policy_schemas.CodelistSummary(**_summary(each)) for each in codelists().values()]
+    return paging.Page(items=found, next_cursor=None)
+
+
+@rulebook.get(
+    "/codelists/{name}",
+    response_model=policy_schemas.Codelist,
+    responses=documented(Unauthenticated, ScopeMissing, CodelistNotFound, RegionCodeInvalid),
+)
+async def read_codelist(
+    _: ReadsReference,
+    tx: Transaction,
+    name: Annotated[policy_schemas.ListName, Path()],
+    region: RegionSpan,
+    on: OnDay = None,
+) -> policy_schemas.Codelist:
+    """Read a list of codes, as it holds in a region (the nation unless given) on a day."""
+    chosen = codelists().get(name)
+    if chosen is None:
+        raise CodelistNotFound
+    entries = entries_in(chosen, policy.values(), _place(region), on or tx.today)
+    codes = [policy_schemas.Code(code=each.code, zh=each.zh, en=each.en) for each in entries]
+    return policy_schemas.Codelist(**_summary(chosen), codes=codes)
+
+
+def _summary(chosen: Codelist) -> dict[str, Any]:
+    return {
+        "name": chosen.name,
+        "title_zh": chosen.title_zh,
+        "title_en": chosen.title_en,
+        "source": chosen.source,
+        "by_region": chosen.parameter is not None,
+    }
+
+
+@rulebook.get(
+    "/policy/parameters",
+    response_model=paging.Page[policy_schemas.EffectiveParameter],
+    responses=documented(Unauthenticated, ScopeMissing, RegionCodeInvalid, ParameterNotFound),
+)
+async def list_policy_parameters(
+    _: ReadsPolicy,
+    tx: Transaction,
+    region: RegionSpan,
+    on: OnDay = None,
+    name: Annotated[
+        policy_schemas.ParameterName | None, Query(description="Only this parameter.")
+    ] = None,
+) -> paging.Page[policy_schemas.EffectiveParameter]:
+    """List the values that hold in a region on a day, and where each comes from.
+
+    The nearest region up the tree wins. A parameter without a value on that day is left out.
+    """
+    if name is not None and name not in policy.parameters():
+        raise ParameterNotFound
+    chosen = [name] if name is not None else list(policy.parameters())
+    found = []
+    for each in chosen:
+        try:
+            value = effective(policy.values(), each, _place(region), on or tx.today)
+        except ParameterMissing:
+            continue
+        found.append(policy_schemas.EffectiveParameter(**_titles(each), **_value(value)))
+    return paging.Page(items=found, next_cursor=None)
+
+
+@rulebook.get(
+    "/policy/parameters/{name}/values",
+    response_model=policy_schemas.ParameterHistory,
+    responses=documented(Unauthenticated, ScopeMissing, ParameterNotFound),
+)
+async def read_policy_parameter(
+    _: ReadsPolicy, name: Annotated[policy_schemas.ParameterName, Path()]
+) -> policy_schemas.ParameterHistory:
+    """Read every value of a parameter: which region sets it, for which period, by which text."""
+    parameter = policy.parameters().get(name)
+    if parameter is None:
+        raise ParameterNotFound
+    values = sorted(
+        (value for value in policy.values() if value.name == name),
+        key=lambda value: (value.region_code, value.valid_from),
+    )
+    return policy_schemas.ParameterHistory(
+        **_titles(name),
+        value_schema=dict(parameter.schema),
+        values=[policy_schemas.ParameterValue(**_value(value)) for value in values],
+    )
+
+
+def _titles(name: str) -> dict[str, Any]:
+    parameter = policy.parameters()[name]
+    return {
+        "name": name,
+        "title_zh": parameter.title_zh,
+        "title_en": parameter.title_en,
+        "note": parameter.note,
+    }
+
+
+def _value(value: ParameterValue) -> dict[str, Any]:
+    return {
+        "region_code": region_text(value.region_code),
+        "valid_from": value.valid_from,
+        "valid_until": value.valid_until,
+        "value": value.value,
+        "citation": value.citation,
+    }
+
+
+@rulebook.get(
+    "/policy/clauses",
+    response_model=paging.Page[policy_schemas.Clause],
+    responses=documented(Unauthenticated, ScopeMissing, paging.CursorInvalid),
+)
+async def list_clauses(
+    _: ReadsPolicy,
+    area: Annotated[
+        str | None,
+        Query(
+            min_length=1,
+            max_length=1,
+            pattern=r"^[A-Z]$",
+            description="Only of the area with this letter.",
+            examples=["D"],
+        ),
+    ] = None,
+    status: Annotated[
+        Literal["carried", "not_yet"] | None,
+        Query(description="Only those that something carries, or nothing yet."),
+    ] = None,
+    limit: paging.Limit = 50,
+    cursor: paging.Cursor = None,
+) -> paging.Page[policy_schemas.Clause]:
+    """List the obligations of the source documents and what carries each, by area."""
+    everything = policy.clauses_with_text()
+    start = _position(everything, cursor)
+    found = [
+        each
+        for each in everything[start:]
+        if (area is None or each.clause.area.startswith(f"{area} "))
+        and (status is None or each.clause.carried == (status == "carried"))
+    ]
+    more = paging.encode(found[limit - 1].clause.id) if len(found) > limit else None
+    return paging.Page(items=[_clause(each) for each in found[:limit]], next_cursor=more)
+
+
+def _position(everything: tuple[policy.ClauseWithText, ...], cursor: str | None) -> int:
+    keys = paging.decode(cursor, str)
+    if keys is None:
+        return 0
+    for position, each in enumerate(everything, 1):
+        if each.clause.id == keys[0]:
+            return position
+    detail = FieldError(pointer="cursor", code="cursor_invalid", detail="Start without one.")
+    raise paging.CursorInvalid(errors=[detail])
+
+
+def _clause(each: policy.ClauseWithText) -> policy_schemas.Clause:
+    clause, text = each
+    return policy_schemas.Clause(
+        id=clause.id,
+        area=clause.area,
+        title_zh=clause.title_zh,
+        title_en=clause.title_en,
+        source=text["src"],
+        who=text["who"],
+        what=text["what"],
+        when=text["when"],
+        original=text["zh"],
+        status="carried" if clause.carried else "not_yet",
+        carried_by=list(clause.carried_by),
+        tests=list(clause.tests),
+    )
