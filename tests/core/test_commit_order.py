@@ -39,6 +39,7 @@ async def probe(database_urls: Urls) -> AsyncIterator[asyncpg.Connection]:
 async def _post(database: Database, path: str) -> httpx.Response:
     app = FastAPI()
     answers.install(app)
+    app.add_middleware(Exchange)
     app.include_router(router)
 
     async def with_state(scope: Any, receive: Any, send: Any) -> None:
