@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from app.api import answers
 from app.core import routing
 from app.core.db import Database, Transaction
+from app.core.exchange import Exchange
 from tests.schema import Urls
 
 router = routing.router("Probe")
