@@ -1,10 +1,11 @@
-"""Forget what has expired and proves nothing any more."""
+"""Forget what has expired and proves nothing any more; keep systems in their place."""
 
 from datetime import timedelta
 from typing import Any
 
-from app.core import jobs
+from app.core import events, jobs
 from app.core.db import Tx
+from app.regions.events import RegionReplaced
 
 _KEPT = timedelta(days=1)
 """Longer than any of it counts, so that a clock a little off forgets nothing too early."""
@@ -22,3 +23,15 @@ async def forget_expired(tx: Tx, payload: dict[str, Any]) -> None:
         f"DELETE FROM refresh_tokens r USING {over}",
     ):
         await tx.connection.execute(statement, before)
+
+
+@events.on(RegionReplaced)
+async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
+    """Let systems keep their authority when their place gets another code."""
+    await tx.connection.execute(
+        "UPDATE clients SET region_code = region_code + $3, remit_lo = remit_lo + $3,"
+        " remit_hi = remit_hi + $3 WHERE region_code >= $1 AND region_code < $2",
+        event.old_lo,
+        event.old_hi,
+        event.shift,
+    )

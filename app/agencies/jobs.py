@@ -6,7 +6,7 @@ from app.regions.events import RegionReplaced
 
 
 @events.on(RegionReplaced)
-async def follow_region(tx: Tx, event: RegionReplaced) -> None:
+async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
     """Move agencies and posts to the new codes; their people keep their authority."""
     span = (event.old_lo, event.old_hi, event.shift)
     await tx.connection.execute(

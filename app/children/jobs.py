@@ -7,6 +7,7 @@ from app.children import derivation, duplicates
 from app.children.events import ChildRegistered
 from app.core import events, jobs
 from app.core.db import Tx
+from app.regions.events import RegionReplaced
 
 _FIRST = UUID(int=0)
 
@@ -23,3 +24,21 @@ async def rederive(tx: Tx, payload: dict[str, Any]) -> None:
 async def look_for_namesakes(tx: Tx, event: ChildRegistered) -> None:
     """Refer a new file that another file of its county may already describe."""
     await duplicates.refer_namesakes(tx, event.subject_id)
+
+
+@events.on(RegionReplaced)
+async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
+    """Keep children where they live when the place gets another code.
+
+    The version stays: nobody changed the file.
+    """
+    await tx.connection.execute(
+        "UPDATE children SET region_code = region_code + $3, updated_at = $4,"
+        " residence = residence || jsonb_build_object("
+        "'region_code', lpad((region_code + $3)::text, 12, '0'))"
+        " WHERE region_code >= $1 AND region_code < $2",
+        event.old_lo,
+        event.old_hi,
+        event.shift,
+        tx.now,
+    )
