@@ -1,9 +1,13 @@
 """How a Chinese name is spelt in Latin letters, so that it can be searched by them. Pure."""
 
+import os
 from dataclasses import dataclass
 from typing import Final
 
-from pypinyin import lazy_pinyin
+# The dictionary of phrases costs 45 MiB and says nothing about names; read when pypinyin loads.
+os.environ.setdefault("PYPINYIN_NO_PHRASES", "true")
+
+from pypinyin import lazy_pinyin  # noqa: E402
 
 _COMPOUND: Final = {
     "万俟": ("mo", "qi"),

@@ -39,6 +39,6 @@ def place_is_known(number: str) -> bool:
     """Tell whether the place code existed when the number was given; old tables are incomplete."""
     try:
         ric.get_birth_place(number)
-    except ValidationError:
+    except (ValidationError, KeyError):  # python-stdnum raises the latter in known provinces
         return False
     return True

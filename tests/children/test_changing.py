@@ -1,0 +1,290 @@
+"""changeChild, and what follows from facts by itself."""
+
+from datetime import date
+from uuid import UUID, uuid4
+
+import orjson
+import pytest
+
+from app.access.principal import Principal
+from app.access.roles import role
+from app.children import derivation, queries
+from app.core import jobs
+from app.core.db import SYSTEM
+from tests.access.factories import a_caller, an_agency
+from tests.children.conftest import (
+    OTHER_COUNTY_VILLAGE,
+    OTHER_TOWNSHIP_VILLAGE,
+    SIBLING,
+    TOWNSHIP,
+    VILLAGE,
+)
+from tests.children.factories import RESIDENT_ID, a_child, a_file, with_check_digit
+from tests.jobs import run_jobs
+
+
+@pytest.fixture
+def patch(client):
+    async def send(caller, child_id, change, version=1, **headers):
+        return await client.patch(
+            f"/v1/children/{child_id}",
+            json=change,
+            headers={**caller.headers, "if-match": f'"{version}"', **headers},
+        )
+
+    return send
+
+
+@pytest.fixture
+async def file(open_file, director):
+    answer = await open_file(director)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+class TestChangesSections:
+    async def test_merges_and_counts_the_version(self, file, patch, director) -> None:
+        answer = await patch(director, file["id"], {"guardianship": {"evaluation": "poor"}})
+        assert answer.status_code == 200, answer.text
+        changed = answer.json()
+        assert answer.headers["etag"] == '"2"'
+        assert changed["guardianship"] == {**file["guardianship"], "evaluation": "poor"}
+        assert changed["derived"]["priority_flags"] == ["poor_guardianship"]
+        unchanged = {"identity", "hukou", "residence", "family", "education", "health"}
+        assert all(changed[section] == file[section] for section in unchanged)
+
+    async def test_null_clears_and_objects_merge(self, file, patch, director) -> None:
+        change = {"guardianship": {"guardian": {"phone": None}}, "health": {"notes": None}}
+        changed = (await patch(director, file["id"], change)).json()
+        assert changed["guardianship"]["guardian"] == {
+            "name": "样老丙",
+            "relation": "外婆",
+            "phone": None,
+        }
+        assert changed["health"]["notes"] is None
+        cleared = (await patch(director, file["id"], {"health": None}, 2)).json()
+        assert cleared["health"]["status"] is None
+
+    async def test_what_must_be_there_cannot_be_cleared(self, file, patch, director) -> None:
+        answer = await patch(director, file["id"], {"identity": {"name": None}})
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["pointer"] == "#/identity/name"
+        answer = await patch(director, file["id"], {"residence": None})
+        assert answer.json()["errors"][0]["pointer"] == "#/residence/region_code"
+
+    async def test_what_changes_nothing_makes_no_version(self, file, patch, director) -> None:
+        answer = await patch(director, file["id"], {"health": {"status": "healthy"}})
+        assert (answer.status_code, answer.headers["etag"]) == (200, '"1"')
+
+    async def test_needs_the_version_it_is_based_on(self, file, client, patch, director) -> None:
+        change = {"health": {"status": "weak"}}
+        path = f"/v1/children/{file['id']}"
+        assert (await client.patch(path, json=change, headers=director.headers)).status_code == 428
+        assert (await patch(director, file["id"], change)).status_code == 200
+        stale = await patch(director, file["id"], {"health": {"status": "chronic"}})
+        assert stale.status_code == 412
+
+    async def test_the_same_key_replays(self, file, patch, director) -> None:
+        change = {"health": {"status": "weak"}}
+        first = await patch(director, file["id"], change, **{"idempotency-key": "k"})
+        again = await patch(director, file["id"], change, **{"idempotency-key": "k"})
+        assert (first.status_code, again.content) == (200, first.content)
+
+    async def test_keeps_dated_facts(self, file, patch, director, database, keyring) -> None:
+        change = {"guardianship": {"kind": "relatives", "since": "2026-10-01"}}
+        await patch(director, file["id"], change)
+        async with database.begin(SYSTEM) as tx:
+            rows = await tx.connection.fetch(
+                "SELECT * FROM child_facts WHERE kind = 'guardianship' ORDER BY recorded_at, id"
+            )
+        values = [
+            orjson.loads(keyring.unseal("child_facts.value_sealed", row["id"], row["value_sealed"]))
+            for row in rows
+        ]
+        assert [value["kind"] for value in values] == ["grandparents", "relatives"]
+        assert [row["since"] for row in rows] == [date(2026, 11, 20), date(2026, 10, 1)]
+        assert rows[0]["until"] is not None
+        assert rows[1]["until"] is None
+        assert rows[1]["stated_by"] == f"staff:{director.subject_id}"
+
+    async def test_announces_sections_and_categories(self, file, patch, director, database) -> None:
+        home = [
+            {"role": role, "statuses": [{"status": "at_home"}]} for role in ("father", "mother")
+        ]
+        await patch(director, file["id"], {"family": {"parents": home}})
+        async with database.begin(SYSTEM) as tx:
+            events = {
+                row["wire_name"]: row["data"]
+                for row in await tx.connection.fetch(
+                    "SELECT wire_name, data::text AS data FROM events"
+                )
+            }
+        assert orjson.loads(events["children.child_changed"])["sections"] == ["family"]
+        assert orjson.loads(events["children.categories_changed"])["removed"] == ["left_behind"]
+
+
+class TestWhoMayChange:
+    async def test_a_school_writes_its_sections_and_no_others(
+        self, open_file, patch, director, database, settings
+    ) -> None:
+        school = await an_agency(database, "school", TOWNSHIP)
+        teacher = await a_caller(database, settings, "school", TOWNSHIP, agency_id=school)
+        pupil = (await open_file(director, education={"school_id": str(school)})).json()
+        assert (await patch(teacher, pupil["id"], {"education": {"grade": 3}})).status_code == 200
+        refused = await patch(
+            teacher, pupil["id"], {"education": {"grade": 4}, "health": {"status": "weak"}}, 2
+        )
+        assert refused.status_code == 403
+        assert [e["pointer"] for e in refused.json()["errors"]] == ["#/health"]
+        for elsewhere in (None, str(await an_agency(database, "school", TOWNSHIP))):
+            answer = await patch(teacher, pupil["id"], {"education": {"school_id": elsewhere}}, 2)
+            assert answer.status_code == 403, answer.text
+            assert answer.json()["type"] == "/problems/outside-remit"
+
+    async def test_outside_the_remit_there_is_nothing_to_change(
+        self, file, patch, database, settings
+    ) -> None:
+        stranger = await a_caller(database, settings, "village_director", SIBLING)
+        for child_id in (file["id"], str(uuid4())):
+            answer = await patch(stranger, child_id, {"health": {"status": "weak"}})
+            assert answer.status_code == 404
+
+
+class TestMoves:
+    async def test_ends_the_old_remit_at_once(
+        self, file, patch, client, director, township, database
+    ) -> None:
+        answer = await patch(township, file["id"], {"residence": {"region_code": f"{SIBLING}"}})
+        assert answer.status_code == 200, answer.text
+        gone = await client.get(f"/v1/children/{file['id']}", headers=director.headers)
+        assert gone.status_code == 404
+        async with database.begin(SYSTEM) as tx:
+            data = await tx.connection.fetchval(
+                "SELECT data::text FROM events WHERE wire_name = 'children.child_changed'"
+            )
+            home = await tx.connection.fetchval("SELECT home_county FROM children")
+        assert orjson.loads(data)["previous_region_code"] == VILLAGE
+        assert home == VILLAGE // 10**6 * 10**6
+
+    async def test_only_inside_the_callers_remit(self, file, patch, township) -> None:
+        place = f"{OTHER_TOWNSHIP_VILLAGE}"
+        answer = await patch(township, file["id"], {"residence": {"region_code": place}})
+        assert (answer.status_code, answer.json()["type"]) == (403, "/problems/outside-remit")
+
+
+class TestNumbers:
+    async def test_a_number_can_be_given_changed_and_taken_away(
+        self, open_file, patch, client, director
+    ) -> None:
+        identity = {**a_file(VILLAGE)["identity"], "resident_id": None}
+        child = (await open_file(director, identity=identity)).json()["id"]
+        second = with_check_digit("12000020160301902")
+        for version, number in enumerate((RESIDENT_ID, second, None), start=1):
+            answer = await patch(director, child, {"identity": {"resident_id": number}}, version)
+            assert answer.status_code == 200, answer.text
+            for wanted in (RESIDENT_ID, second):
+                found = await client.post(
+                    "/v1/children/search", json={"resident_id": wanted}, headers=director.headers
+                )
+                assert len(found.json()["items"]) == (wanted == number)
+
+    async def test_a_strangers_number_is_referred_and_nothing_changed(
+        self, open_file, patch, client, director, database, settings
+    ) -> None:
+        stranger = await a_caller(database, settings, "village_director", OTHER_COUNTY_VILLAGE)
+        await open_file(stranger, OTHER_COUNTY_VILLAGE)
+        identity = {**a_file(VILLAGE)["identity"], "resident_id": None}
+        child = (await open_file(director, identity=identity)).json()["id"]
+        answer = await patch(director, child, {"identity": {"resident_id": RESIDENT_ID}})
+        assert answer.status_code == 202, answer.text
+        assert answer.json().keys() == {"referral_id", "status"}
+        after = await client.get(f"/v1/children/{child}", headers=director.headers)
+        assert after.headers["etag"] == '"1"'
+        assert after.json()["identity"]["resident_id"] is None
+
+    async def test_a_visible_childs_number_is_a_duplicate(
+        self, file, open_file, patch, director
+    ) -> None:
+        identity = {**a_file(VILLAGE)["identity"], "name": "样小二", "resident_id": None}
+        child = (await open_file(director, identity=identity)).json()["id"]
+        answer = await patch(director, child, {"identity": {"resident_id": RESIDENT_ID}})
+        assert answer.status_code == 409
+        assert answer.headers["location"] == f"/v1/children/{file['id']}"
+
+    async def test_other_systems_numbers_resolve_inside_the_remit(
+        self, file, patch, database, township
+    ) -> None:
+        change = {"external": {"numbers": [{"system": "child_welfare", "number": "7"}]}}
+        assert (await patch(township, file["id"], change)).status_code == 200
+        numbers = [("student_status", "G-CANARY-1"), ("child_welfare", "7"), ("other", "7")]
+        async with database.begin(SYSTEM) as tx:
+            resolved = await queries.resolve_external(tx, _everywhere(), numbers)
+        assert {number: str(child.id) for number, child in resolved.items()} == dict.fromkeys(
+            numbers[:2], file["id"]
+        )
+        async with database.begin(SYSTEM) as tx:
+            elsewhere = _everywhere(lo=SIBLING, hi=SIBLING + 1)
+            assert await queries.resolve_external(tx, elsewhere, numbers) == {}
+            assert await queries.find_many(tx, elsewhere, [UUID(file["id"])]) == {}
+            found = await queries.find_many(tx, _everywhere(), [UUID(file["id"]), uuid4()])
+        assert list(found) == [UUID(file["id"])]
+
+    async def test_a_number_two_children_bear_resolves_to_neither(
+        self, open_file, director, database
+    ) -> None:
+        await open_file(director)
+        other = {**a_file(VILLAGE)["identity"], "name": "样小二", "resident_id": None}
+        assert (await open_file(director, identity=other)).status_code == 201
+        async with database.begin(SYSTEM) as tx:
+            number = ("student_status", "G-CANARY-1")
+            assert await queries.resolve_external(tx, _everywhere(), [number]) == {}
+
+
+def _everywhere(lo: int = 0, hi: int = 10**12):
+    return Principal(
+        subject="staff:test",
+        staff_id=None,
+        client_id=None,
+        agency_id=uuid4(),
+        agency_kind="civil_affairs",
+        role=role("civil_affairs"),
+        region_code=0,
+        region_lo=lo,
+        region_hi=hi,
+        scopes=frozenset(),
+        request_id="-",
+        ip=None,
+    )
+
+
+class TestRederives:
+    async def test_a_birthday_ends_a_category(self, open_file, director, database, now) -> None:
+        identity = {
+            **a_file(VILLAGE)["identity"],
+            "birth_date": "2010-11-21",
+            "resident_id": None,
+        }
+        file = (await open_file(director, identity=identity)).json()
+        assert file["derived"]["categories"] == ["left_behind"]
+        async with database.begin(SYSTEM) as tx:
+            tx.now = now.replace(day=21)
+            assert await derivation.rederive(tx, UUID(int=0)) is None
+            row = await tx.connection.fetchrow("SELECT * FROM children")
+            events = await tx.connection.fetchval(
+                "SELECT count(*) FROM events WHERE wire_name = 'children.categories_changed'"
+            )
+        assert (row["categories"], row["version"], events) == ([], 1, 1)
+
+    async def test_goes_through_everybody_batch_by_batch(self, database, monkeypatch) -> None:
+        monkeypatch.setattr(derivation, "BATCH", 2)
+        for _ in range(5):
+            await a_child(database, VILLAGE, categories=["left_behind"])
+        async with database.begin(SYSTEM) as tx:
+            await jobs.enqueue(tx.connection, "children.rederive", [{}])
+        done = await run_jobs(database)
+        assert done.count("children.rederive") == 3
+        async with database.begin(SYSTEM) as tx:
+            left = await tx.connection.fetchval(
+                "SELECT count(*) FROM children WHERE categories <> '{}'"
+            )
+        assert left == 0
