@@ -7,7 +7,7 @@ from typing import Final
 # The dictionary of phrases costs 45 MiB and says nothing about names; read when pypinyin loads.
 os.environ.setdefault("PYPINYIN_NO_PHRASES", "true")
 
-from pypinyin import lazy_pinyin  # noqa: E402
+from pypinyin import lazy_pinyin
 
 _COMPOUND: Final = {
     "万俟": ("mo", "qi"),

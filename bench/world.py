@@ -1,0 +1,181 @@
+"""What the benchmark measures on: 20,000 synthetic children in one district, and two callers."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import httpx
+
+from app import main
+from app.access import operations as access
+from app.access import tokens
+from app.access.roles import role as role_of
+from app.agencies import operations as agencies
+from app.agencies.models import AgencyKind
+from app.agencies.queries import AgencyRef
+from app.core.db import SYSTEM, Database
+from app.core.ids import new_id
+from app.core.settings import Settings
+from app.regions.divisions import demo_villages, shipped
+from app.regions.operations import import_divisions
+from demo.register import JIZHOU
+
+CHILDREN = 20_000
+PUPILS = 500
+
+# One file is opened through the API; the others are copies of its row in other villages.
+_COPIES = """
+INSERT INTO children ({columns})
+SELECT {values} FROM children c,
+    (SELECT code, row_number() OVER () - 1 AS n FROM regions
+     WHERE code >= $2 AND code < $2 + 1000000 AND code % 1000 <> 0) v,
+    generate_series(0, $3 - 1) i
+WHERE c.id = $1 AND v.n = i % (SELECT count(*) FROM regions
+    WHERE code >= $2 AND code < $2 + 1000000 AND code % 1000 <> 0)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Who calls what: tokens live five minutes."""
+
+    child: UUID
+    pupils: tuple[UUID, ...]
+    officer: dict[str, str]
+    school: dict[str, str]
+    known: frozenset[UUID]
+
+
+async def build(database: Database, settings: Settings) -> World:
+    """Fill an empty, migrated database."""
+    async with database.begin(SYSTEM) as tx:
+        await import_divisions(tx.connection, shipped())
+        await import_divisions(tx.connection, demo_villages())
+        village = await tx.connection.fetchval(
+            "SELECT min(code) FROM regions WHERE code > $1 AND code % 1000 <> 0", JIZHOU
+        )
+    officer, county = await _caller(database, settings, AgencyKind.civil_affairs, JIZHOU)
+    school, school_id = await _caller(database, settings, AgencyKind.school, JIZHOU)
+    child = await _open_file(database, settings, officer, village, school_id)
+    async with database.begin(SYSTEM) as tx:
+        columns = await _columns(tx.connection)
+        for number, at_school in ((CHILDREN - PUPILS, "NULL"), (PUPILS - 1, "c.school_id")):
+            changed = {
+                "id": "gen_random_uuid()",
+                "region_code": "v.code",
+                "school_id": at_school,
+                "resident_id_sealed": "NULL",
+                "resident_id_index": "NULL",
+            }
+            await tx.connection.execute(
+                _COPIES.format(
+                    columns=", ".join(columns),
+                    values=", ".join(changed.get(name, f"c.{name}") for name in columns),
+                ),
+                child,
+                JIZHOU,
+                number,
+            )
+        pupils = await tx.connection.fetch(
+            "SELECT id FROM children WHERE school_id = $1", school_id
+        )
+    known = {child, county, school_id, *(row["id"] for row in pupils)}
+    known |= {UUID(headers["x-client"]) for headers in (officer, school)}
+    return World(child, tuple(row["id"] for row in pupils), officer, school, frozenset(known))
+
+
+async def _columns(connection: asyncpg.Connection) -> list[str]:
+    rows = await connection.fetch(
+        "SELECT column_name FROM information_schema.columns"
+        " WHERE table_name = 'children' AND is_generated = 'NEVER' ORDER BY ordinal_position"
+    )
+    return [row["column_name"] for row in rows]
+
+
+async def _caller(
+    database: Database, settings: Settings, kind: AgencyKind, region_code: int
+) -> tuple[dict[str, str], UUID]:
+    role = "school_system" if kind is AgencyKind.school else "civil_affairs"
+    async with database.begin(SYSTEM) as tx:
+        made = await agencies.create_agency(tx, kind, f"bench {kind}", region_code)
+        owner = AgencyRef(made.id, made.kind, made.region_code, active=True)
+        registered = await access.create_machine(
+            tx,
+            owner,
+            name="bench",
+            role=role,
+            region_code=region_code,
+            jwks=None,
+            secrets_allowed=True,
+        )
+    client = registered.client.id
+    token = tokens.issue(
+        tokens.token_keys(
+            database.keyring.signing,
+            issuer=settings.tokens.issuer,
+            audience=settings.tokens.audience,
+        ),
+        subject=f"client:{client}",
+        grant_id=client,
+        client_id=str(client),
+        agency_id=made.id,
+        role=role,
+        region_code=region_code,
+        scopes=frozenset(role_of(role).scopes),
+        session_id=new_id(),
+        now=database.clock(),
+        seconds=600,
+    )
+    purpose = "education" if kind is AgencyKind.school else "care"
+    headers = {
+        "authorization": f"Bearer {token}",
+        "purpose-of-use": purpose,
+        "x-client": str(client),
+    }
+    return headers, made.id
+
+
+async def _open_file(
+    database: Database, settings: Settings, caller: dict[str, str], village: int, school_id: UUID
+) -> UUID:
+    body: dict[str, Any] = {
+        "identity": {"name": "样零", "sex": "female", "birth_date": "2016-03-01"},
+        "hukou": {"registered": True, "type": "rural", "region_code": f"{village:012d}"},
+        "residence": {"region_code": f"{village:012d}", "address": "样例路一号"},
+        "family": {
+            "parents": [
+                {"role": role, "statuses": [{"status": "away", "since": "2023-01-01"}]}
+                for role in ("father", "mother")
+            ]
+        },
+        "guardianship": {"kind": "grandparents", "evaluation": "fair"},
+        "education": {"school_id": str(school_id), "stage": "primary", "status": "enrolled"},
+    }
+    headers = {**caller, "purpose-of-use": "registration"}
+    answer = await call(database, settings, "POST", "/v1/children", headers, body)
+    return UUID(answer.json()["id"])
+
+
+async def call(
+    database: Database,
+    settings: Settings,
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    body: Any = None,
+) -> httpx.Response:
+    """Send one request through the app in this process, on the given database."""
+    app = main.create_app(settings)
+    async with main.state(settings, database) as shared:
+
+        async def with_state(scope: Any, receive: Any, send: Any) -> None:
+            scope["state"] = dict(shared)
+            await app(scope, receive, send)
+
+        transport = httpx.ASGITransport(with_state)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+            answer = await http.request(method, path, headers=headers, json=body)
+    if not answer.is_success:
+        raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text}")
+    return answer
