@@ -79,7 +79,7 @@ def serve(
         server_header=False,
         date_header=True,
         access_log=False,
-        log_level="warning",
+        log_config=None,  # app.core.logs decides, for uvicorn's own lines too
         timeout_graceful_shutdown=25,
         h11_max_incomplete_event_size=32_768,
     )
