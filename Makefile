@@ -1,6 +1,6 @@
 # Everything one does here. Needs python3 (3.11 or newer) and make; the rest is fetched into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo run worker migrate test check fix openapi lint-openapi bench lock clean
+.PHONY: help demo run worker migrate test check fix openapi lint-openapi fuzz bench lock clean
 
 READY := .venv/.ready
 BIN := .venv/bin
@@ -45,6 +45,9 @@ openapi/node_modules/.ready: openapi/package-lock.json
 
 lint-openapi: openapi/node_modules/.ready ## Lint openapi/v1.json with Spectral (needs npm)
 	cd openapi && node_modules/.bin/spectral lint v1.json --fail-severity=hint
+
+fuzz: $(READY) ## Run schemathesis against the running app, two districts as peers
+	$(BIN)/python -m scripts.fuzz
 
 bench: $(READY) ## Measure against a bare handler running the same SQL
 	$(BIN)/python -m bench
