@@ -293,7 +293,7 @@ class TestReading:
             f"/v1/attendance-batches/{uuid4()}", headers=other.system.headers
         )
         assert refused.status_code == nowhere.status_code == 404
-        assert refused.json()["type"] == nowhere.json()["type"]
+        assert refused.json()["type"] == nowhere.json()["type"] == "/problems/batch-not-found"
 
     async def test_events_of_a_child_are_listed_with_what_holds_now(
         self, client, database, settings, school, pupil

@@ -87,7 +87,9 @@ class TestOpensAFile:
         again = await open_file(director, id=chosen)
         assert (again.status_code, again.json()["id"]) == (200, chosen)
 
-    async def test_the_same_key_replays_the_answer(self, client, director) -> None:
+    async def test_the_same_key_replays_the_answer_and_audits_it(
+        self, client, director, database
+    ) -> None:
         headers = {**director.headers, "idempotency-key": "k-1"}
         body = a_file(VILLAGE)
         first = await client.post("/v1/children", json=body, headers=headers)
@@ -95,6 +97,11 @@ class TestOpensAFile:
         assert first.status_code == 201
         assert again.content == first.content
         assert again.headers["idempotency-replayed"] == "true"
+        async with database.begin(SYSTEM) as tx:
+            rules = await tx.connection.fetch(
+                "SELECT rule FROM audit_entries WHERE operation = 'createChild' ORDER BY id"
+            )
+        assert [row["rule"] for row in rules] == [None, "idempotency-replayed"]
 
     async def test_every_statement_counts(self, open_file, director, queries) -> None:
         queries.clear()
@@ -212,7 +219,7 @@ class TestDuplicates:
     async def test_same_number_in_the_remit(self, open_file, director) -> None:
         first = (await open_file(director)).json()
         answer = await open_file(director, identity=identity(name="样另名"))
-        assert answer.status_code == 409
+        assert (answer.status_code, answer.json()["type"]) == (409, "/problems/duplicate-child")
         assert answer.headers["location"] == f"/v1/children/{first['id']}"
         assert RESIDENT_ID not in answer.text
 

@@ -123,7 +123,7 @@ class TestRefusals:
             )
         failed = await around.step(around.teacher, alert, "persuasions", an_attempt(final=True))
         answer = await around.step(around.teacher, failed.json(), "written-report", a_report())
-        assert answer.status_code == 409
+        assert (answer.status_code, answer.json()["type"]) == (409, "/problems/addressee-missing")
         assert [error["code"] for error in answer.json()["errors"]] == ["education_missing"]
         assert "written_report_sent" not in await around.announced()
 
@@ -143,8 +143,21 @@ class TestRefusals:
             answer = await around.step(
                 around.teacher, alert, "persuasions", an_attempt(persuaded_on=day)
             )
-            assert answer.status_code == 422
+            assert (answer.status_code, answer.json()["type"]) == (422, "/problems/day-impossible")
             assert answer.json()["errors"][0]["pointer"] == "#/persuaded_on"
+
+    async def test_the_next_school_does_not_act_for_the_last(
+        self, database, settings, around, alert
+    ) -> None:
+        other = await a_school(database, settings)
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute(
+                "UPDATE children SET school_id = $1 WHERE id = $2::uuid",
+                other.id,
+                alert["child_id"],
+            )
+        answer = await around.step(other.system, alert, "persuasions", an_attempt())
+        assert (answer.status_code, answer.json()["type"]) == (403, "/problems/not-of-your-school")
 
     async def test_only_a_failure_is_final(self, around, alert) -> None:
         answer = await around.step(
@@ -188,6 +201,7 @@ class TestWhoSeesIt:
             for id_ in (alert["id"], uuid4())
         ]
         assert hidden.status_code == nowhere.status_code == 404
+        assert hidden.json()["type"] == "/problems/dropout-alert-not-found"
         same = {"type", "title", "status"}
         assert all(hidden.json()[key] == nowhere.json()[key] for key in same)
 

@@ -90,6 +90,9 @@ class TestRegister:
         answer = await client.post(ENDPOINTS, json={**NEW, **changes}, headers=police.headers)
         assert answer.status_code == 422, answer.text
         assert [error["code"] for error in answer.json()["errors"]] == [code]
+        by_rule = code in {"address_not_allowed", "event_type_not_granted", "region_outside_remit"}
+        kind = "endpoint-invalid" if by_rule else "validation-failed"
+        assert answer.json()["type"] == f"/problems/{kind}"
 
     async def test_needs_the_scope(self, client, database, settings) -> None:
         director = await a_caller(database, settings, "village_director", 120119101200)
@@ -231,8 +234,9 @@ class TestOtherAgency:
                 headers={**stranger.headers, "if-match": '"1"'},
             )
             answers.append((answer.status_code, answer.json()["type"], answer.json()["title"]))
+        kind = "endpoint-not-found" if path.startswith(ENDPOINTS) else "delivery-not-found"
         assert answers[0] == answers[1]
-        assert answers[0][0] == 404
+        assert answers[0][:2] == (404, f"/problems/{kind}")
 
     async def test_lists_nothing(self, client, police, stranger, database) -> None:
         await registered(client, police, event_types=["webhooks.*"])
