@@ -76,9 +76,7 @@ def paths(world: World) -> list[Measured]:
     }
     child = f"/v1/children/{world.child}"
     return [
-        Measured(
-            "child by id", "GET", f"/v1/children/{world.child}", world.officer, None, 200, 0.40
-        ),
+        Measured("child by id", "GET", child, world.officer, None, 200, 0.40),
         Measured("list of 50", "GET", "/v1/children?limit=50", world.officer, None, 200, 0.40),
         Measured("visit created", "POST", "/v1/visits", world.officer, visit, 201, 0.40),
     ]

@@ -18,7 +18,7 @@ from app.access.roles import UnknownRole, role
 from app.access.scopes import DESCRIPTIONS, Scope
 from app.audit import operations as audit
 from app.core import idempotency
-from app.core.db import Transaction, Tx
+from app.core.db import Tx
 from app.core.problems import Problem
 from app.core.rate_limits import RateLimits
 
@@ -85,8 +85,12 @@ class PurposeNotAllowed(Problem):
     denies = True
 
 
-async def authenticated(request: Request, tx: Transaction) -> Principal:
-    """Find out who is calling and open their reach. Raises Unauthenticated."""
+async def authenticated(request: Request) -> Principal:
+    """Find out who is calling and open their reach, once a request. Raises Unauthenticated."""
+    known: Principal | None = request.scope.get("caller")
+    if known is not None:
+        return known
+    tx: Tx = request.scope["tx"]
     kind, _, token = request.headers.get("authorization", "").partition(" ")
     if kind.lower() != "bearer" or not token:
         raise Unauthenticated
@@ -140,11 +144,13 @@ def _audit_denials(request: Request, tx: Tx, principal: Principal) -> None:
     tx.denial = record_denial
 
 
+# The framework walks the whole tree of dependencies on every request, so the tree is kept flat:
+# `authenticated` and `authorized` take the transaction from the request's scope.
+
+
 async def authorized(
     request: Request,
     required: SecurityScopes,
-    principal: Annotated[Principal, Depends(authenticated)],
-    tx: Transaction,
     _: Annotated[str | None, Depends(oauth2)],
     idempotency_key: Annotated[
         str | None,
@@ -155,6 +161,8 @@ async def authorized(
     ] = None,
 ) -> Principal:
     """Let the caller through if token and role grant the scope; hold the Idempotency-Key."""
+    principal = await authenticated(request)
+    tx: Tx = request.scope["tx"]
     if not principal.scopes.issuperset(required.scopes):
         raise ScopeMissing(f"Needed: {', '.join(sorted(required.scopes))}.")
     if not _NEVER_LIMITED.issuperset(required.scopes):
@@ -162,14 +170,16 @@ async def authorized(
         limits: RateLimits = request.state.rate_limits
         request.scope["answer_headers"] = limits.spend(f"{principal.subject} {kind}", tx.now)
     if request.method != "GET":
-        await idempotency.claim(
-            tx, request, caller=principal.subject, operation=request.scope["route"].unique_id
-        )
+        operation = request.scope["route"].unique_id
+        try:
+            await idempotency.claim(tx, request, caller=principal.subject, operation=operation)
+        except idempotency.Replayed:
+            await audit.record(tx, principal.actor, operation, rule="idempotency-replayed")
+            raise
     return principal
 
 
 async def authorized_for_purpose(
-    required: SecurityScopes,
     principal: Annotated[Principal, Depends(authorized)],
     purpose_of_use: Annotated[
         Purpose,
