@@ -1,0 +1,228 @@
+"""What each caller must be answered, worked out anew from the data of the roles.
+
+Nothing here is taken from the code under test: `roles.yaml` and the duties' `rules.yaml` are read
+as text, and visibility, regions and parts in a case are written out a second time (AZ-1…AZ-11).
+"""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.matrix.described import Operation
+from tests.matrix.facts import Target, Who
+
+_APP = Path(__file__).parents[2] / "app"
+ROLES: dict[str, dict[str, Any]] = yaml.safe_load((_APP / "access/roles.yaml").read_text("utf-8"))
+DUTIES: dict[str, dict[str, Any]] = yaml.safe_load((_APP / "duties/rules.yaml").read_text("utf-8"))
+
+PURPOSES = ("care", "education", "protection", "registration", "supervision")
+"""The closed list (AZ-6)."""
+
+
+class Answer(StrEnum):
+    """Kinds of answers, in the order in which the reasons for them are looked at."""
+
+    NO_SCOPE = "scope-missing"
+    NO_PURPOSE = "purpose-not-allowed"
+    ABSENT = "not found"
+    REFUSED = "known, but not theirs to do"
+    DONE = "let through"
+
+
+def expected(
+    operation: Operation, named: tuple[str, ...], gives: str | None, who: Who, target: Target
+) -> Answer:
+    """Say how a well-formed request must be answered, for a purpose the role has, if it has any.
+
+    `named`: what the request names in path, query or body. `gives`: the role it would give away.
+    """
+    role = ROLES[who.role]
+    if operation.scope not in role["scopes"]:
+        return Answer.NO_SCOPE
+    if operation.needs_purpose and not role["purposes"]:
+        return Answer.NO_PURPOSE
+    if not all(VISIBLE[name](who, target) for name in named):
+        return Answer.ABSENT
+    if operation.id in REFUSED and REFUSED[operation.id](who, target, gives):
+        return Answer.REFUSED
+    return Answer.DONE
+
+
+def remit(region: int) -> range:
+    """The codes of a division and of everything in it: 2+2+2+3+3 digits, the rest zeros."""
+    text = f"{region:012d}"
+    for length in (2, 4, 6, 9, 12):
+        if int(text[length:] or 0) == 0:
+            return range(region, region + 10 ** (12 - length))
+    raise ValueError(region)
+
+
+def _inside(who: Who, region: int) -> bool:
+    return region in remit(who.region)
+
+
+def sees_child(who: Who, target: Target) -> bool:
+    relation = ROLES[who.role]["relation"]
+    if relation == "enrolled":
+        return _inside(who, target.region) and target.school == who.agency
+    return relation == "region" and _inside(who, target.region)
+
+
+def sees_alert(who: Who, target: Target) -> bool:
+    return sees_child(who, target) or target.school == who.agency or who.agency in target.addressed
+
+
+def sees_report(who: Who, target: Target) -> bool:
+    """Never who is reported (AZ-8); else the police it is with, the protectors, who filed it."""
+    if target.suspect == who.agency:
+        return False
+    scopes = ROLES[who.role]["scopes"]
+    if "police_reports:handle" in scopes:
+        return who.agency in {target.police, target.passed_on_by}
+    protects = "police_reports:receive" in scopes and _inside(who, target.region)
+    return protects or target.reporter == who.agency
+
+
+def _owns(who: Who, target: Target) -> bool:
+    return target.owner == who.agency
+
+
+def _arranges_posts(who: Who, target: Target) -> bool:
+    return _owns(who, target) or _inside(who, target.owner_region)
+
+
+def _administers(who: Who, target: Target) -> bool:
+    return _owns(who, target) or who.role == "operator"
+
+
+def _everyone(who: Who, target: Target) -> bool:
+    return True
+
+
+def _audits(who: Who, target: Target) -> bool:
+    return _owns(who, target) or (who.role == "auditor" and _inside(who, target.region))
+
+
+def _sees_duty(rule: str) -> Callable[[Who, Target], bool]:
+    """Who sees the region's duties under a rule; others see what their own agency owes."""
+
+    def sees(who: Who, target: Target) -> bool:
+        bearer = {"EDU-04": target.school, "REP-07": target.police}.get(rule)
+        if ROLES[who.role]["relation"] != "region":
+            return bearer == who.agency
+        told = target.told_to if rule == "REP-07" else None
+        return (
+            _inside(who, target.region)
+            and who.role in DUTIES[rule]["seen_by"]
+            and (told is None or who.agency in told)
+        )
+
+    return sees
+
+
+VISIBLE: Mapping[str, Callable[[Who, Target], bool]] = {
+    "child_id": sees_child,
+    "visit_id": sees_child,
+    "alert_id": sees_alert,
+    "report_id": sees_report,
+    "batch_id": _owns,
+    "endpoint_id": _owns,
+    "delivery_id": _owns,
+    "post_id": _arranges_posts,
+    "holding_id": _arranges_posts,
+    "client_id": _administers,
+    "entry_id": _audits,
+    "agency_id": _everyone,
+    "post_id in a list": _everyone,  # who holds it is another matter
+    "code": _everyone,
+    "name": _everyone,
+    **{f"duty_id {rule}": _sees_duty(rule) for rule in ("VIS-01", "EDU-04", "REP-07")},
+}
+"""Whether what a parameter names, or a list shows, exists for a caller."""
+
+_OWN_LINE = {"civil_affairs", "township_supervisor", "village_director"}
+
+Refusal = Callable[[Who, Target, str | None], bool]
+
+
+def _may_give(who: Who, role: str | None) -> bool:
+    """Civil affairs fill the posts of their own line, the operator every one (AZ-11)."""
+    return who.role == "operator" or (who.role == "civil_affairs" and role in _OWN_LINE)
+
+
+def _writes(who: Who, *sections: str) -> bool:
+    return set(sections) <= set(ROLES[who.role]["writes"])
+
+
+def _not_with_us(who: Who, target: Target, gives: str | None) -> bool:
+    return target.police != who.agency
+
+
+def _not_our_place(who: Who, target: Target, gives: str | None) -> bool:
+    return not _inside(who, target.region)
+
+
+def _not_our_pupil(who: Who, target: Target, gives: str | None) -> bool:
+    return target.school != who.agency
+
+
+def _not_written_to(who: Who, target: Target, gives: str | None) -> bool:
+    return who.agency not in target.addressed
+
+
+def _more_than_own(who: Who, target: Target, gives: str | None) -> bool:
+    """Nobody gives a machine more than they have (AZ-11)."""
+    if who.role == "operator":
+        return False
+    granted = set(ROLES[gives or ""]["scopes"])
+    return (
+        target.owner != who.agency
+        or not _inside(who, target.region)
+        or not granted <= set(ROLES[who.role]["scopes"])
+    )
+
+
+def _no_post_of_ours(who: Who, target: Target, gives: str | None) -> bool:
+    places = (target.region, target.owner_region)
+    return not _may_give(who, gives) or not all(_inside(who, place) for place in places)
+
+
+REFUSED: Mapping[str, Refusal] = {
+    "createChild": lambda who, target, _: (
+        not _writes(who, "identity", "residence") or not _inside(who, target.region)
+    ),
+    "changeChild": lambda who, _, __: not _writes(who, "guardianship"),
+    **dict.fromkeys(
+        (
+            "readReporter",
+            "acknowledgeReport",
+            "dispatchReport",
+            "disposeReport",
+            "notifyTownship",
+            "forwardReport",
+        ),
+        _not_with_us,
+    ),
+    **dict.fromkeys(
+        (
+            "confirmTownshipNotice",
+            "recordAssessment",
+            "arrangeServices",
+            "closeReport",
+            "createAgency",
+        ),
+        _not_our_place,
+    ),
+    "supersedeReport": lambda who, target, _: target.reporter != who.agency,
+    **dict.fromkeys(("recordPersuasion", "sendWrittenReport", "recordReturn"), _not_our_pupil),
+    **dict.fromkeys(("acknowledgeWrittenReport", "orderMeasure"), _not_written_to),
+    "addPost": _no_post_of_ours,
+    **dict.fromkeys(("holdPost", "leavePost"), lambda who, _, gives: not _may_give(who, gives)),
+    "registerClient": _more_than_own,
+    "registerApp": lambda who, _, __: who.role != "operator",
+    "closeWebhookDelivery": lambda who, _, __: who.holder == "machine",
+}
+"""When a visible thing is still not the caller's to do: parts in a case, sections, remits."""

@@ -1,0 +1,43 @@
+"""Who asks, and what is asked for: the plain facts an expected answer follows from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+Holder = Literal["staff", "machine"]
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """A caller: role, how it is held, and the agency and region it is held for."""
+
+    role: str
+    holder: Holder
+    kind: str
+    agency: UUID
+    region: int
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One of everything, in one place and of one agency.
+
+    `region`: where the child lives and what is reported happened. `owner`: the agency that the
+    endpoint, delivery, batch, post, client and audit entry belong to; it stands in `owner_region`.
+    `addressed`: whom the school wrote to about the alert. `told_to`: who alone may know of the
+    duty to accept the report; None for all of the region. `ids`: kind → id.
+    """
+
+    label: str
+    region: int
+    owner: UUID
+    owner_region: int
+    school: UUID
+    police: UUID
+    passed_on_by: UUID | None
+    reporter: UUID
+    suspect: UUID | None
+    addressed: tuple[UUID, ...]
+    told_to: tuple[UUID, ...] | None
+    ids: Mapping[str, UUID]

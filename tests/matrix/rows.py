@@ -1,0 +1,277 @@
+"""The rows behind a target, stored as the system."""
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from app.access.models import Client
+from app.agencies.models import Agency, Post, PostHolding, Staff
+from app.attendance.models import AttendanceBatch
+from app.children.queries import ChildRef
+from app.core.db import Tx
+from app.core.ids import new_id
+from app.dropout_alerts.models import DropoutAlert, ReportReceipt
+from app.duties.models import Duty
+from app.police_reports.models import NARRATIVE, SUBJECT, PoliceReport
+from app.regions.rules import subtree
+from app.visits.models import Visit
+from app.webhooks.models import SECRET_PLACE, WebhookDelivery, WebhookEndpoint
+from tests.matrix.facts import Target
+
+KINDS = (
+    *("visit_id", "alert_id", "report_id", "batch_id", "endpoint_id", "delivery_id", "post_id"),
+    *("holding_id", "client_id", "entry_id", "duty_id VIS-01", "duty_id EDU-04", "duty_id REP-07"),
+)
+"""What `store` gives the ids that the target names for them."""
+
+_DAY = date(2026, 11, 18)
+
+
+def an_agency(tx: Tx, kind: str, region: int) -> UUID:
+    chosen = new_id()
+    tx.session.add(
+        Agency(
+            id=chosen,
+            kind=kind,
+            name=f"测试机构 {kind} {region}",
+            region_code=region,
+            created_at=tx.now,
+            updated_at=tx.now,
+        )
+    )
+    return chosen
+
+
+async def store(tx: Tx, target: Target, child: ChildRef) -> None:
+    """Store everything of a target but its agencies and the child."""
+    about = {"home_county": child.home_county, "child_id": child.id, "region_code": target.region}
+    _visit(tx, target, about)
+    await _alert(tx, target, about)
+    _report(tx, target, about)
+    _duties(tx, target, about)
+    await _post(tx, target)
+    _machine(tx, target)
+    await _webhook(tx, target, child)
+    await tx.flush()
+    await tx.connection.execute(
+        "INSERT INTO audit_entries (id, at, actor, agency_id, role, region_code, operation,"
+        " decision, request_id) VALUES ($1, $2, 'test', $3, 'test', $4, 'test', 'allowed', '-')",
+        target.ids["entry_id"],
+        tx.now,
+        target.owner,
+        target.region,
+    )
+
+
+def _visit(tx: Tx, target: Target, about: dict[str, Any]) -> None:
+    tx.session.add(
+        Visit(
+            **about,
+            id=target.ids["visit_id"],
+            visited_on=_DAY,
+            started_at=None,
+            visitor=None,
+            agency_id=target.owner,
+            visitor_type="child_director",
+            place="home",
+            channel="in_person",
+            guardian_present=None,
+            abnormal=False,
+            findings=[],
+            policies_explained=[],
+            words_sealed=None,
+            content_mac=b"-",
+            version=1,
+            recorded_at=None,
+            received_at=tx.now,
+            updated_at=tx.now,
+        )
+    )
+
+
+async def _alert(tx: Tx, target: Target, about: dict[str, Any]) -> None:
+    alert = DropoutAlert(
+        **about,
+        id=target.ids["alert_id"],
+        school_id=target.school,
+        state="registered",
+        opened_on=_DAY,
+        first_absent_day=date(2026, 11, 2),
+        last_absent_day=_DAY,
+        unexcused_days=9,
+        registered_on=_DAY,
+        created_at=tx.now,
+        updated_at=tx.now,
+    )
+    tx.session.add(alert)
+    await tx.flush()
+    for agency in target.addressed:
+        tx.session.add(
+            ReportReceipt(
+                home_county=alert.home_county,
+                child_id=alert.child_id,
+                alert_id=alert.id,
+                school_id=target.school,
+                agency_id=agency,
+                kind="education",
+            )
+        )
+
+
+def _report(tx: Tx, target: Target, about: dict[str, Any]) -> None:
+    identity = target.ids["report_id"]
+    nobody = dict.fromkeys(("name", "birth_date", "approximate_age", "place"))
+    subject = orjson.dumps({**nobody, "sex": "unknown"})
+    tx.session.add(
+        PoliceReport(
+            **about,
+            id=identity,
+            situations=["living_alone"],
+            urgency="urgent",
+            channel="app",
+            found_at=tx.now,
+            filed_at=tx.now,
+            reporter_agency_id=target.reporter,
+            suspect_agency_id=target.suspect,
+            police_agency_id=target.police,
+            forwarded_by_id=target.passed_on_by,
+            narrative_sealed=tx.keyring.seal(NARRATIVE, identity, "合成记录"),
+            subject_sealed=tx.keyring.seal(SUBJECT, identity, subject),
+            content_index=b"-",
+            routing="no_endpoint",
+            acknowledge_due_at=tx.now,
+            deliver_alarm_at=tx.now,
+            updated_at=tx.now,
+        )
+    )
+
+
+def _duties(tx: Tx, target: Target, about: dict[str, Any]) -> None:
+    owed = {
+        "VIS-01": ("village_director", None, "2026Q4", "child_id"),
+        "EDU-04": ("school", target.school, "", "alert_id"),
+        "REP-07": ("police", target.police, "", "report_id"),
+    }
+    for rule, (role, agency, period, subject) in owed.items():
+        told = list(target.told_to) if target.told_to and rule == "REP-07" else None
+        tx.session.add(
+            Duty(
+                **about,
+                id=target.ids[f"duty_id {rule}"],
+                rule=rule,
+                subject_id=target.ids[subject],
+                bearer_role=role,
+                bearer_agency_id=agency,
+                priority=False,
+                told_to=told,
+                period=period,
+                counts_from=_DAY,
+                counts_until=None,
+                opened_at=tx.now,
+                due_at=tx.now,
+                overdue_at=None,
+                discharged_at=None,
+                discharged_by=None,
+                discharged_on=None,
+                state="open",
+                version=1,
+            )
+        )
+
+
+async def _post(tx: Tx, target: Target) -> None:
+    lo, hi = subtree(target.region)
+    person = Staff(id=new_id(), agency_id=target.owner, name="测试员", created_at=tx.now)
+    tx.session.add(person)
+    tx.session.add(
+        Post(
+            id=target.ids["post_id"],
+            agency_id=target.owner,
+            role="village_director",
+            local_title="测试岗位",
+            region_code=target.region,
+            remit_lo=lo,
+            remit_hi=hi,
+            created_at=tx.now,
+        )
+    )
+    await tx.flush()
+    tx.session.add(
+        PostHolding(
+            id=target.ids["holding_id"],
+            post_id=target.ids["post_id"],
+            staff_id=person.id,
+            since=date(2026, 1, 1),
+            created_at=tx.now,
+        )
+    )
+
+
+def _machine(tx: Tx, target: Target) -> None:
+    lo, hi = subtree(target.region)
+    tx.session.add(
+        Client(
+            id=target.ids["client_id"],
+            kind="machine",
+            name="test system",
+            agency_id=target.owner,
+            role="hospital",
+            region_code=target.region,
+            remit_lo=lo,
+            remit_hi=hi,
+            created_at=tx.now,
+        )
+    )
+    tx.session.add(
+        AttendanceBatch(
+            id=target.ids["batch_id"],
+            agency_id=target.owner,
+            caller="client:test",
+            answer=orjson.dumps({"batch_id": target.ids["batch_id"], "results": []}),
+            received_at=tx.now,
+        )
+    )
+
+
+async def _webhook(tx: Tx, target: Target, child: ChildRef) -> None:
+    lo, hi = subtree(target.region)
+    endpoint, delivery = target.ids["endpoint_id"], target.ids["delivery_id"]
+    tx.session.add(
+        WebhookEndpoint(
+            id=endpoint,
+            agency_id=target.owner,
+            url="https://receiver.example/hook",
+            description="test",
+            event_types=["police_reports.*"],
+            mandatory=True,
+            relation="none",
+            region_code=target.region,
+            region_lo=lo,
+            region_hi=hi,
+            secret_sealed=tx.keyring.seal(SECRET_PLACE, endpoint, b"0" * 32),
+            created_at=tx.now,
+            updated_at=tx.now,
+        )
+    )
+    await tx.flush()
+    tx.session.add(
+        WebhookDelivery(
+            id=delivery,
+            webhook_id=f"msg_{delivery.hex[-27:]}",
+            endpoint_id=endpoint,
+            agency_id=target.owner,
+            event_id=new_id(),
+            wire_name="police_reports.report_filed",
+            ordering_key=target.ids["report_id"],
+            region_code=target.region,
+            home_county=child.home_county,
+            sequence=1,
+            body=b"{}",
+            delivery_class="M",
+            state="pending",
+            next_at=tx.now,
+            created_at=tx.now,
+        )
+    )
