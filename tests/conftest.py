@@ -71,14 +71,23 @@ def now() -> datetime:
 
 
 @pytest.fixture(scope="session")
-async def live_database(
+async def pool(
     settings: Settings, keyring: Keyring, database_urls: schema.Urls
 ) -> AsyncIterator[db.Database]:
-    """Real commits on several connections; what it leaves behind is the test's to delete."""
+    """The app role's connections, for `database` and `live_database`."""
     engine = db.open_engine(database_urls.app, settings.database)
     database = db.Database(engine, keyring, lambda: NOW)
     yield database
     await database.close()
+
+
+@pytest.fixture
+async def live_database(
+    pool: db.Database, pg: str, database_urls: schema.Urls
+) -> AsyncIterator[db.Database]:
+    """Real commits on several connections; every table is emptied afterwards."""
+    yield pool
+    await schema.empty(pg, database_urls)
 
 
 class PinnedDatabase(db.Database):
@@ -99,9 +108,9 @@ class PinnedDatabase(db.Database):
 
 @pytest.fixture
 async def database(
-    live_database: db.Database, keyring: Keyring, now: datetime
+    pool: db.Database, keyring: Keyring, now: datetime
 ) -> AsyncIterator[db.Database]:
-    async with live_database.engine.connect() as lane:
+    async with pool.engine.connect() as lane:
         raw: asyncpg.Connection = (await lane.get_raw_connection()).driver_connection
         outer = raw.transaction()
         await outer.start()
