@@ -18,6 +18,7 @@ CHECKS = {
     "imports": [BIN / "lint-imports"],
     "dependencies": [BIN / "deptry", "."],
     "migrations": [BIN / "python", "scripts/lint_migrations.py"],
+    "image": [BIN / "hadolint", "Dockerfile"],
     "tests": [BIN / "pytest", "-q", "-n", "2"],
 }
 API_LINT = ["make", "--no-print-directory", "lint-openapi"]
@@ -37,9 +38,11 @@ def passes(name: str, command: list[str | Path]) -> bool:
     )
     good = done.returncode == 0
     print(f"{'ok  ' if good else 'FAIL'} {name} ({time.monotonic() - started:.0f} s)", flush=True)
+    said = done.stdout.decode(errors="replace")
     if not good:
-        sys.stdout.buffer.write(done.stdout)
-        sys.stdout.flush()
+        print(said, flush=True)
+    elif name == "tests":
+        print(said.rstrip().rpartition("\n")[2], flush=True)  # how many passed
     return good
 
 
