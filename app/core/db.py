@@ -19,7 +19,7 @@ from uuid import UUID
 import asyncpg
 from fastapi import Depends, Request
 from sqlalchemy import event
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlmodel import SQLModel
@@ -46,6 +46,7 @@ _UNAVAILABLE = (
     ConnectionError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server hung up while a statement was being sent
     asyncpg.QueryCanceledError,
     asyncpg.LockNotAvailableError,
     asyncpg.SerializationError,
@@ -154,6 +155,7 @@ class Database:
 
         Raises TemporarilyUnavailable when the database is away, busy or gave up on a lock.
         """
+        tx: Tx | None = None
         try:
             async with self.lane() as lane:
                 raw: asyncpg.Connection = (await lane.get_raw_connection()).driver_connection
@@ -163,11 +165,21 @@ class Database:
                         await tx.reach(reach)
                     yield tx
                     await tx.flush()
-        except _UNAVAILABLE as error:
+        except (*_UNAVAILABLE, DBAPIError, OSError) as error:
+            if not _will_pass(error, began=tx is not None):
+                raise
             raise TemporarilyUnavailable(headers={"retry-after": "2"}) from error
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def _will_pass(error: Exception, *, began: bool) -> bool:
+    """Tell whether the same work may succeed later. `began`: the transaction was under way."""
+    if isinstance(error, DBAPIError):  # SQLAlchemy's wrapping of what asyncpg raised
+        return isinstance(error.orig and error.orig.__cause__, _UNAVAILABLE)
+    # Before it began any OSError is the server's: its socket is gone, it does not answer.
+    return not began or isinstance(error, _UNAVAILABLE)
 
 
 def open_engine(url: str, settings: config.Database) -> AsyncEngine:

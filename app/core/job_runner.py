@@ -20,7 +20,12 @@ from croniter import croniter
 from app.core import jobs
 from app.core.clock import CHINA, Clock
 
-CONNECTION_FAILED: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+CONNECTION_FAILED: Final = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server hung up while a statement was being sent
+)
 STATEMENT_SECONDS: Final = 10.0
 """Each round of statements is short; a longer wait means the server is out of reach."""
 

@@ -21,6 +21,7 @@ from app.core.crypto import Keyring
 from app.core.db import TemporarilyUnavailable, Tx
 from app.core.events import publish
 from app.core.ids import new_id
+from app.core.job_runner import CONNECTION_FAILED
 from app.core.jobs import Begin
 from app.webhooks import events, rules, sending
 from app.webhooks.models import PREVIOUS_SECRET_PLACE, RESPONSE_PLACE, SECRET_PLACE
@@ -366,7 +367,7 @@ async def _listen(connect: Connect, wake: asyncio.Event) -> None:
                 await lost.wait()
             finally:
                 connection.terminate()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except CONNECTION_FAILED as error:
             log.warning("webhooks.listener_lost", error=type(error).__qualname__)
         await asyncio.sleep(1)
 
