@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 
+from app.core import routing
 from app.core.exchange import InternalError
 from app.core.problems import FieldError, Problem, response_to
 
@@ -111,9 +112,10 @@ async def answer_http(request: Request, error: Exception) -> Response:
 def _allowed(request: Request) -> str:
     """List every method any operation on this path has (RFC 9110 §15.5.6, IN-5)."""
     path = request.scope["path"]
+    concrete = path in routing.concrete_paths(request.app)
     methods: set[str] = set()
     for route in iter_route_contexts(request.app.routes):
-        if route.path_regex.match(path):
+        if route.path == path if concrete else route.path_regex.match(path):
             methods |= route.methods or set()
     if "GET" in methods:
         methods.add("HEAD")

@@ -5,11 +5,12 @@ is serialised and before it is sent; an idempotent answer is stored in that same
 """
 
 from collections.abc import Callable, Coroutine
+from functools import cache
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
 
 from app.core import idempotency, strict_json
@@ -51,8 +52,11 @@ class Route(APIRoute):
         # demands of the authorization endpoint (RFC 6749 §3.1).
         query_names = _query_names(self.dependant) if self.include_in_schema else None
         reads_json = self.body_field is not None
+        templated = bool(self.param_convertors)
 
         async def run(request: Request) -> Response:
+            if templated and request.scope["path"] in concrete_paths(request.app):
+                raise HTTPException(405)  # OpenAPI 3.1 §4.8.8.2: a concrete path comes first
             if query_names is not None:
                 _refuse_unknown_query(request, query_names)
             strict = StrictRequest(request.scope, request.receive)
@@ -67,6 +71,13 @@ def operation_id(route: APIRoute) -> str:
     """Name an operation after its function: `record_visit` → `recordVisit`."""
     head, *rest = route.name.split("_")
     return head + "".join(word.title() for word in rest)
+
+
+@cache
+def concrete_paths(app: FastAPI) -> frozenset[str]:
+    """Collect the paths of an app that name no parameter, such as `/v1/children/search`."""
+    paths = (route.path or "{" for route in iter_route_contexts(app.routes))
+    return frozenset(path for path in paths if "{" not in path)
 
 
 def router(tag: str, prefix: str = "") -> APIRouter:

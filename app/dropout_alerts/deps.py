@@ -9,7 +9,6 @@ from app.access.deps import authenticated, needs_with_purpose
 from app.access.principal import Principal
 from app.access.scopes import Scope
 from app.core.db import Transaction
-from app.core.preconditions import IfMatch, check_version
 from app.core.problems import Problem
 from app.dropout_alerts import models, queries
 
@@ -39,12 +38,11 @@ async def _alert_in_path(
 
 
 async def _alert_to_change(
-    found: Annotated[dict[str, Any], Depends(_alert_in_path)], tx: Transaction, if_match: IfMatch
+    found: Annotated[dict[str, Any], Depends(_alert_in_path)], tx: Transaction
 ) -> models.DropoutAlert:
     alert = await tx.session.get(models.DropoutAlert, found["id"], with_for_update=True)
     if alert is None:
         raise DropoutAlertNotFound
-    check_version(alert.version, if_match)
     return alert
 
 
@@ -52,4 +50,4 @@ AlertInPath = Annotated[dict[str, Any], Depends(_alert_in_path)]
 """The alert named in the path, as `queries.find` reads it; else 404."""
 
 AlertToChange = Annotated[models.DropoutAlert, Depends(_alert_to_change)]
-"""The alert named in the path, held for a change of the version the caller read."""
+"""The alert named in the path, held for a change."""

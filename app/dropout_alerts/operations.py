@@ -12,6 +12,7 @@ from app.audit import operations as audit
 from app.core import events
 from app.core.db import Tx
 from app.core.ids import new_id
+from app.core.preconditions import check_version
 from app.core.problems import FieldError, Problem
 from app.dropout_alerts import models, queries, rules, schemas
 from app.dropout_alerts.events import (
@@ -67,12 +68,18 @@ class DayImpossible(Problem):
 
 
 async def record_persuasion(
-    tx: Tx, principal: Principal, alert: models.DropoutAlert, new: schemas.PersuasionCreate
+    tx: Tx,
+    principal: Principal,
+    alert: models.DropoutAlert,
+    new: schemas.PersuasionCreate,
+    *,
+    if_match: int,
 ) -> None:
     """Record an attempt to bring the child back (EDU-03); a final one makes the report due.
 
     The first attempt enters the child in the register, if it was not yet (EDU-02).
     """
+    check_version(alert.version, if_match)
     _only_own_school(principal, alert)
     _only_if_allowed(tx, principal, alert, "record_persuasion")
     _only_past(tx, alert, new.persuaded_on, "persuaded_on")
@@ -98,12 +105,18 @@ async def record_persuasion(
 
 
 async def send_written_report(
-    tx: Tx, principal: Principal, alert: models.DropoutAlert, new: schemas.WrittenReportCreate
+    tx: Tx,
+    principal: Principal,
+    alert: models.DropoutAlert,
+    new: schemas.WrittenReportCreate,
+    *,
+    if_match: int,
 ) -> None:
     """Write to the county's education authority and the child's township (EDU-04, EDU-05).
 
     Raises AddresseeMissing if one of them is not registered: then nothing was sent to either.
     """
+    check_version(alert.version, if_match)
     _only_own_school(principal, alert)
     _only_if_allowed(tx, principal, alert, "send_written_report")
     addressees = await queries.addressees(
@@ -143,9 +156,10 @@ async def send_written_report(
 
 
 async def acknowledge_written_report(
-    tx: Tx, principal: Principal, alert: models.DropoutAlert
+    tx: Tx, principal: Principal, alert: models.DropoutAlert, *, if_match: int
 ) -> None:
     """Confirm, as one of the addressees, to have the report. Again: the first time stands."""
+    check_version(alert.version, if_match)
     receipts = await _receipts(tx, alert)
     own = _own_receipt(principal, receipts)
     _only_if_allowed(tx, principal, alert, "acknowledge")
@@ -164,9 +178,15 @@ async def acknowledge_written_report(
 
 
 async def order_measure(
-    tx: Tx, principal: Principal, alert: models.DropoutAlert, new: schemas.DropoutMeasureCreate
+    tx: Tx,
+    principal: Principal,
+    alert: models.DropoutAlert,
+    new: schemas.DropoutMeasureCreate,
+    *,
+    if_match: int,
 ) -> None:
     """Record what an addressee does to bring the child back (EDU-07)."""
+    check_version(alert.version, if_match)
     _own_receipt(principal, await _receipts(tx, alert))
     _only_if_allowed(tx, principal, alert, "order_measure")
     _only_past(tx, alert, new.ordered_on, "ordered_on")
@@ -188,9 +208,15 @@ async def order_measure(
 
 
 async def record_return(
-    tx: Tx, principal: Principal, alert: models.DropoutAlert, new: schemas.SchoolReturnCreate
+    tx: Tx,
+    principal: Principal,
+    alert: models.DropoutAlert,
+    new: schemas.SchoolReturnCreate,
+    *,
+    if_match: int,
 ) -> None:
     """Record that the child is back at school."""
+    check_version(alert.version, if_match)
     _only_own_school(principal, alert)
     _only_if_allowed(tx, principal, alert, "record_return")
     _only_past(tx, alert, new.returned_on, "returned_on")

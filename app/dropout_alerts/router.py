@@ -11,7 +11,7 @@ from app.access.principal import Principal
 from app.audit import operations as audit
 from app.core import paging, routing
 from app.core.db import Transaction, Tx
-from app.core.preconditions import PreconditionFailed, PreconditionRequired, etag
+from app.core.preconditions import IfMatch, PreconditionFailed, PreconditionRequired, etag
 from app.core.problems import documented
 from app.core.wire import region_text
 from app.dropout_alerts import operations, queries, rules, schemas
@@ -91,6 +91,7 @@ async def read_dropout_alert(
 async def record_persuasion(
     principal: WritesDropoutAlerts,
     alert: AlertToChange,
+    if_match: IfMatch,
     new: schemas.PersuasionCreate,
     tx: Transaction,
 ) -> Response:
@@ -98,7 +99,7 @@ async def record_persuasion(
 
     With `final` the school gives up, and a written report to education and township is due.
     """
-    await operations.record_persuasion(tx, principal, alert, new)
+    await operations.record_persuasion(tx, principal, alert, new, if_match=if_match)
     return await _detail(tx, principal, alert.model_dump(), status=201)
 
 
@@ -111,11 +112,12 @@ async def record_persuasion(
 async def send_written_report(
     principal: WritesDropoutAlerts,
     alert: AlertToChange,
+    if_match: IfMatch,
     new: schemas.WrittenReportCreate,
     tx: Transaction,
 ) -> Response:
     """Send, as the school, the written report to education and township (EDU-04, EDU-05)."""
-    await operations.send_written_report(tx, principal, alert, new)
+    await operations.send_written_report(tx, principal, alert, new, if_match=if_match)
     return await _detail(tx, principal, alert.model_dump(), status=201)
 
 
@@ -126,10 +128,10 @@ async def send_written_report(
     responses=documented(*_CHANGE, operations.NotAddressed),
 )
 async def acknowledge_written_report(
-    principal: DecidesDropoutAlerts, alert: AlertToChange, tx: Transaction
+    principal: DecidesDropoutAlerts, alert: AlertToChange, if_match: IfMatch, tx: Transaction
 ) -> Response:
     """Confirm, as an addressee, that your agency has the written report."""
-    await operations.acknowledge_written_report(tx, principal, alert)
+    await operations.acknowledge_written_report(tx, principal, alert, if_match=if_match)
     return await _detail(tx, principal, alert.model_dump())
 
 
@@ -142,11 +144,12 @@ async def acknowledge_written_report(
 async def order_measure(
     principal: DecidesDropoutAlerts,
     alert: AlertToChange,
+    if_match: IfMatch,
     new: schemas.DropoutMeasureCreate,
     tx: Transaction,
 ) -> Response:
     """Record, as an addressee, what is done to bring the child back (EDU-07)."""
-    await operations.order_measure(tx, principal, alert, new)
+    await operations.order_measure(tx, principal, alert, new, if_match=if_match)
     return await _detail(tx, principal, alert.model_dump(), status=201)
 
 
@@ -159,11 +162,12 @@ async def order_measure(
 async def record_return(
     principal: WritesDropoutAlerts,
     alert: AlertToChange,
+    if_match: IfMatch,
     new: schemas.SchoolReturnCreate,
     tx: Transaction,
 ) -> Response:
     """Record, as the school, that the child is back at a school."""
-    await operations.record_return(tx, principal, alert, new)
+    await operations.record_return(tx, principal, alert, new, if_match=if_match)
     return await _detail(tx, principal, alert.model_dump())
 
 

@@ -27,6 +27,12 @@ async def test_a_wrong_method_hears_every_right_one(client) -> None:
     assert answer.headers["allow"] == "GET, HEAD"
 
 
+async def test_a_path_that_names_no_parameter_is_not_taken_for_one_that_does(client) -> None:
+    for method in ("GET", "PATCH"):
+        answer = await client.request(method, "/v1/children/search")
+        assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
 @pytest.mark.parametrize("method", ["OPTIONS", "TRACE", "CONNECT", "QUERY"])
 async def test_methods_nobody_offers(client, method: str) -> None:
     assert (await client.request(method, "/v1/me")).status_code == 405

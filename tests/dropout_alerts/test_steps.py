@@ -115,6 +115,9 @@ class TestRefusals:
         path = f"/v1/dropout-alerts/{alert['id']}/persuasions"
         without = await around.client.post(path, headers=around.teacher.headers, json=an_attempt())
         assert without.status_code == 428
+        # What is wrong by itself is said before what is stale (RFC 9110 §13.2.1).
+        wrong = await around.step(around.teacher, stale, "persuasions", an_attempt(by="nobody"))
+        assert wrong.status_code == 422
 
     async def test_the_addressees_must_be_registered(self, database, around, alert) -> None:
         async with database.begin(SYSTEM) as tx:
