@@ -50,19 +50,11 @@ CALLERS = {
 """Name in the run → (system of the cast, role). The first two are peers."""
 LOCKS_OUT = ("suspendClient", "replaceClientKeys", "resumeClient")
 """Operations by which a caller can end its own access: tried when all others are done."""
-CONFIG = """\
-[parameters]
-"header.Purpose-Of-Use" = "protection"
-
+SIGN_IN = """
 [auth.wfc]
 path = "{auth}"
 refresh_interval = 120
 peers = ["jizhou", "wuqing"]
-
-[[operations]]
-include-tag = ["Attendance", "Dropout alerts"]
-[operations.parameters]
-"header.Purpose-Of-Use" = "education"
 """
 
 
@@ -169,7 +161,7 @@ def fuzz(stage: Stage, config: Path, *selection: str) -> bool:
         "--seed": os.environ.get("FUZZ_SEED", "20261120"),
         "--workers": "2",
         "--request-timeout": "20",
-        "--warnings": "off",
+        "--warnings": os.environ.get("FUZZ_WARNINGS", "off"),
         "--generation-database": "none",
     }
     given = [part for option in options.items() for part in option]
@@ -182,7 +174,8 @@ def main() -> int:
     with TemporaryDirectory(prefix="tonghu-fuzz-") as place:
         stage = Stage(Path(place) / "data")
         auth, config = Path(place) / "auth.json", Path(place) / "schemathesis.toml"
-        config.write_text(CONFIG.format(auth=auth))
+        checks = (HOME / "schemathesis.toml").read_text()
+        config.write_text(checks + SIGN_IN.format(auth=auth))
         try:
             logins = set_stage(stage)
             auth.write_text(json.dumps({"auth": [login.described() for login in logins]}))
