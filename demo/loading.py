@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.progress import track
 
+from app.core.ids import new_id
 from demo import api
 from demo.cast import STUDENT_NUMBERS, Cast
 from demo.register import SyntheticChild
@@ -27,7 +28,7 @@ def load(base: str, data_dir: Path, children: Sequence[SyntheticChild], *, villa
     def create(session: api.Api, part: Sequence[SyntheticChild]) -> None:
         for child in part:
             body = _body(child, school if child.village == village else None)
-            answer = session.call("POST", "/v1/children", body, key=f"register-{child.seq}")
+            answer = session.call("POST", "/v1/children", {"id": str(new_id()), **body})
             known[child.seq] = answer.json()["id"]
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
