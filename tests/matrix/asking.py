@@ -1,7 +1,7 @@
 """Send a request and tell what kind of answer it got."""
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ import httpx
 from app.core.db import Database
 from tests.matrix.asks import NAMES, Ask
 from tests.matrix.described import Operation
-from tests.matrix.expectation import Answer, expected
+from tests.matrix.expectation import VISIBLE, Answer, expected
 from tests.matrix.facts import Target
 from tests.matrix.stage import Stage
 
@@ -80,8 +80,38 @@ def kind_of(answer: httpx.Response) -> Answer | str:
     return Answer.DONE
 
 
-def shown(answer: httpx.Response) -> set[UUID]:
-    """The ids of a list's items."""
+async def mismatches(
+    client: httpx.AsyncClient,
+    database: Database,
+    stage: Stage,
+    operation: Operation,
+    asked: Ask,
+    targets: Sequence[Target],
+) -> list[str]:
+    """Ask for each target and say where the answer is not the one that is due."""
+    wrong = []
+    for target in targets:
+        async with undone(database):
+            answer = await ask(client, operation, asked, target, stage.headers())
+        right, got = due(stage, operation, asked, target), kind_of(answer)
+        if got != right:
+            wrong.append(f"{operation.id}, {target.label}: {right!r} expected, got {got!r}")
+    return wrong
+
+
+def shown(answer: httpx.Response, stage: Stage, asked: Ask) -> set[UUID]:
+    """What a list shows of the targets."""
     page: dict[str, Any] = answer.json()
     assert page["next_cursor"] is None, "the list is longer than one page"
-    return {UUID(item["id"]) for item in page["items"]}
+    everything = {target.ids[kind] for target in stage.targets for kind in asked.shows}
+    return {UUID(item["id"]) for item in page["items"]} & everything
+
+
+def visible(stage: Stage, asked: Ask) -> set[UUID]:
+    """What a list should show of the targets."""
+    return {
+        target.ids[kind]
+        for target in stage.targets
+        for kind in asked.shows
+        if VISIBLE[kind](stage.who, target)
+    }
