@@ -36,8 +36,9 @@ fix: $(READY) ## Format, and fix what can be fixed by machine
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-openapi: $(READY) ## Write openapi/v1.json from the code
+openapi: $(READY) ## Write openapi/v1.json and docs/roles.md from the code
 	$(BIN)/python -m scripts.write_openapi
+	$(BIN)/python -m scripts.write_roles
 
 openapi/node_modules/.ready: openapi/package-lock.json
 	cd openapi && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error

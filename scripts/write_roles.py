@@ -1,0 +1,77 @@
+"""Write docs/roles.md from the roles and the API document. A test fails while they differ."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+HOME = Path(__file__).resolve().parents[1]
+PLACE = HOME / "docs" / "roles.md"
+ROLES = HOME / "app" / "access" / "roles.yaml"
+DOCUMENT = HOME / "openapi" / "v1.json"
+
+_HEAD = """\
+# Who may do what
+
+Written by `make openapi` from `app/access/roles.yaml` and `openapi/v1.json`; do not edit. What a role
+may do is data; `tests/matrix` works every answer out a second time and holds the API to it.
+
+A role opens an operation; which things it opens it for is decided per thing: children by the
+region of the post or by enrolment at the caller's school, reports by the part an agency has in the
+case, endpoints and batches by ownership. Everything else is answered as if it did not exist.
+
+## Roles
+"""
+_RELATION = {
+    "region": "children living in the remit",
+    "enrolled": "children living in the remit and enrolled at the caller's school",
+    "none": "no files; only its own resources",
+}
+
+
+def text() -> str:
+    """Write the page the way it is committed."""
+    roles = yaml.safe_load(ROLES.read_text("utf-8"))
+    document = json.loads(DOCUMENT.read_text("utf-8"))
+    lines = [
+        _HEAD,
+        *_described(roles),
+        "\n## Operations\n",
+        *_operations(roles, document),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _described(roles: dict[str, Any]) -> Iterator[str]:
+    yield "| role | held by | of | at | sees | reads | writes | purposes | obligations |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for code, role in roles.items():
+        name = f"`{code}` {role['name']['zh']} · {role['name']['en']}"
+        lists = [role["for"], role["agency_kinds"], role["levels"]]
+        groups = [role["reads"], role["writes"], role["purposes"], role["obligations"]]
+        cells = [name, *map(_joined, lists), _RELATION[role["relation"]], *map(_joined, groups)]
+        yield f"| {' | '.join(cells)} |"
+
+
+def _joined(codes: list[str]) -> str:
+    return ", ".join(codes) or "–"
+
+
+def _operations(roles: dict[str, Any], document: dict[str, Any]) -> Iterator[str]:
+    yield "✎ marks operations that need a `Purpose-Of-Use`.\n"
+    yield "| operation | scope | roles |"
+    yield "|---|---|---|"
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            ((scopes,),) = (requirement.values() for requirement in operation["security"])
+            names = {parameter["name"] for parameter in operation.get("parameters", ())}
+            mark = " ✎" if "Purpose-Of-Use" in names else ""
+            granted = [code for code, role in roles.items() if scopes[0] in role["scopes"]]
+            who = "everyone" if len(granted) == len(roles) else _joined(granted)
+            yield f"| `{operation['operationId']}`{mark} | {scopes[0]} | {who} |"
+
+
+if __name__ == "__main__":
+    PLACE.write_text(text(), "utf-8")
