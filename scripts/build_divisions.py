@@ -8,7 +8,7 @@ Run it again when a new edition of the package appears:
 then bring the figures in `app/regions/data/SOURCE.md` and `tests/regions/` up to date. The same
 input gives the same bytes.
 """
-# ruff: noqa: INP001 - a script, not a package
+
 
 import csv
 import gzip

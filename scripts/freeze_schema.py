@@ -45,7 +45,7 @@ def _by_package() -> dict[str, list[str]]:
     packages: dict[str, list[str]] = {name: [] for name in ("core", *wiring.PACKAGES)}
     for mapper in SQLModel._sa_registry.mappers:  # noqa: SLF001  no public way to the classes
         packages[mapper.class_.__module__.split(".")[1]].append(str(mapper.local_table))
-    return {package: tables for package, tables in packages.items() if tables}
+    return {package: sorted(tables) for package, tables in packages.items() if tables}
 
 
 def _freeze(config: Config, number: str, package: str, tables: list[str], known: set[str]) -> None:

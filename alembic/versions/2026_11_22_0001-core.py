@@ -113,10 +113,6 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("status = 'running'"),
     )
-    op.execute("REVOKE ALL ON job_schedules FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT, UPDATE ON job_schedules TO tonghu_app")
-    op.execute("REVOKE ALL ON jobs FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON jobs TO tonghu_app")
     op.execute("REVOKE ALL ON events FROM tonghu_app")
     op.execute("GRANT SELECT, INSERT ON events TO tonghu_app")
     op.execute("REVOKE ALL ON idempotency_keys FROM tonghu_app")
@@ -126,6 +122,10 @@ def upgrade() -> None:
     op.execute(
         "CREATE POLICY remit ON idempotency_keys USING (caller = (SELECT NULLIF(current_setting('tonghu.caller', true), '')::text) OR (SELECT NULLIF(current_setting('tonghu.caller', true), '')::text) = 'system') WITH CHECK (caller = (SELECT NULLIF(current_setting('tonghu.caller', true), '')::text) OR (SELECT NULLIF(current_setting('tonghu.caller', true), '')::text) = 'system')"
     )
+    op.execute("REVOKE ALL ON job_schedules FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT, UPDATE ON job_schedules TO tonghu_app")
+    op.execute("REVOKE ALL ON jobs FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON jobs TO tonghu_app")
 
 
 def downgrade() -> None:

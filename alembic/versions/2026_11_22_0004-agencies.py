@@ -103,6 +103,8 @@ def upgrade() -> None:
     )
     op.execute("REVOKE ALL ON agencies FROM tonghu_app")
     op.execute("GRANT SELECT, INSERT, UPDATE ON agencies TO tonghu_app")
+    op.execute("REVOKE ALL ON post_holdings FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT, UPDATE ON post_holdings TO tonghu_app")
     op.execute("REVOKE ALL ON posts FROM tonghu_app")
     op.execute("GRANT SELECT, INSERT, UPDATE ON posts TO tonghu_app")
     op.execute("REVOKE ALL ON staff FROM tonghu_app")
@@ -112,8 +114,6 @@ def upgrade() -> None:
     op.execute(
         "CREATE POLICY remit ON staff USING ((SELECT NULLIF(current_setting('tonghu.caller', true), '')::text) = 'system' OR agency_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) OR EXISTS (SELECT 1 FROM agencies a WHERE a.id = staff.agency_id AND a.region_code >= (SELECT NULLIF(current_setting('tonghu.lo', true), '')::bigint) AND a.region_code < (SELECT NULLIF(current_setting('tonghu.hi', true), '')::bigint))) WITH CHECK ((SELECT NULLIF(current_setting('tonghu.caller', true), '')::text) = 'system' OR agency_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) OR EXISTS (SELECT 1 FROM agencies a WHERE a.id = staff.agency_id AND a.region_code >= (SELECT NULLIF(current_setting('tonghu.lo', true), '')::bigint) AND a.region_code < (SELECT NULLIF(current_setting('tonghu.hi', true), '')::bigint)))"
     )
-    op.execute("REVOKE ALL ON post_holdings FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT, UPDATE ON post_holdings TO tonghu_app")
 
 
 def downgrade() -> None:

@@ -133,14 +133,14 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_refresh_tokens_sign_in_id"), "refresh_tokens", ["sign_in_id"], unique=False
     )
-    op.execute("REVOKE ALL ON clients FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT, UPDATE ON clients TO tonghu_app")
-    op.execute("REVOKE ALL ON revocations FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT, DELETE ON revocations TO tonghu_app")
     op.execute("REVOKE ALL ON authorization_codes FROM tonghu_app")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON authorization_codes TO tonghu_app")
-    op.execute("REVOKE ALL ON used_assertions FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT, DELETE ON used_assertions TO tonghu_app")
+    op.execute("REVOKE ALL ON clients FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT, UPDATE ON clients TO tonghu_app")
+    op.execute("REVOKE ALL ON refresh_tokens FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON refresh_tokens TO tonghu_app")
+    op.execute("REVOKE ALL ON revocations FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT, DELETE ON revocations TO tonghu_app")
     op.execute("REVOKE ALL ON sign_ins FROM tonghu_app")
     op.execute("GRANT SELECT, INSERT, UPDATE ON sign_ins TO tonghu_app")
     op.execute("REVOKE ALL ON staff_accounts FROM tonghu_app")
@@ -150,8 +150,8 @@ def upgrade() -> None:
     op.execute(
         "CREATE POLICY remit ON staff_accounts USING ((SELECT NULLIF(current_setting('tonghu.caller', true), '')::text) IN ('system', 'sign-in')) WITH CHECK ((SELECT NULLIF(current_setting('tonghu.caller', true), '')::text) IN ('system', 'sign-in'))"
     )
-    op.execute("REVOKE ALL ON refresh_tokens FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON refresh_tokens TO tonghu_app")
+    op.execute("REVOKE ALL ON used_assertions FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT, DELETE ON used_assertions TO tonghu_app")
 
 
 def downgrade() -> None:

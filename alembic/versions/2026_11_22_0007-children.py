@@ -208,12 +208,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("index", name=op.f("pk_resident_ids")),
     )
     op.create_index("ix_resident_ids_child_id", "resident_ids", ["child_id"], unique=False)
-    op.execute("REVOKE ALL ON duplicate_referrals FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT, UPDATE ON duplicate_referrals TO tonghu_app")
-    op.execute("ALTER TABLE duplicate_referrals ENABLE ROW LEVEL SECURITY")
-    op.execute("ALTER TABLE duplicate_referrals FORCE ROW LEVEL SECURITY")
+    op.execute("REVOKE ALL ON child_changes FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT ON child_changes TO tonghu_app")
+    op.execute("ALTER TABLE child_changes ENABLE ROW LEVEL SECURITY")
+    op.execute("ALTER TABLE child_changes FORCE ROW LEVEL SECURITY")
     op.execute(
-        "CREATE POLICY remit ON duplicate_referrals USING (region_code >= (SELECT NULLIF(current_setting('tonghu.lo', true), '')::bigint) AND region_code < (SELECT NULLIF(current_setting('tonghu.hi', true), '')::bigint) AND (SELECT NULLIF(current_setting('tonghu.school', true), '')::uuid) IS NULL) WITH CHECK (region_code >= (SELECT NULLIF(current_setting('tonghu.lo', true), '')::bigint) AND region_code < (SELECT NULLIF(current_setting('tonghu.hi', true), '')::bigint))"
+        "CREATE POLICY remit ON child_changes USING (EXISTS (SELECT 1 FROM children c WHERE c.home_county = child_changes.home_county AND c.id = child_changes.child_id)) WITH CHECK (EXISTS (SELECT 1 FROM children c WHERE c.home_county = child_changes.home_county AND c.id = child_changes.child_id))"
     )
     op.execute("REVOKE ALL ON child_external_ids FROM tonghu_app")
     op.execute("GRANT SELECT, INSERT, DELETE ON child_external_ids TO tonghu_app")
@@ -222,6 +222,13 @@ def upgrade() -> None:
     op.execute(
         "CREATE POLICY remit ON child_external_ids USING (EXISTS (SELECT 1 FROM children c WHERE c.home_county = child_external_ids.home_county AND c.id = child_external_ids.child_id)) WITH CHECK (EXISTS (SELECT 1 FROM children c WHERE c.home_county = child_external_ids.home_county AND c.id = child_external_ids.child_id))"
     )
+    op.execute("REVOKE ALL ON child_facts FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT, UPDATE ON child_facts TO tonghu_app")
+    op.execute("ALTER TABLE child_facts ENABLE ROW LEVEL SECURITY")
+    op.execute("ALTER TABLE child_facts FORCE ROW LEVEL SECURITY")
+    op.execute(
+        "CREATE POLICY remit ON child_facts USING (EXISTS (SELECT 1 FROM children c WHERE c.home_county = child_facts.home_county AND c.id = child_facts.child_id)) WITH CHECK (EXISTS (SELECT 1 FROM children c WHERE c.home_county = child_facts.home_county AND c.id = child_facts.child_id))"
+    )
     op.execute("REVOKE ALL ON children FROM tonghu_app")
     op.execute("GRANT SELECT, INSERT, UPDATE ON children TO tonghu_app")
     op.execute("ALTER TABLE children ENABLE ROW LEVEL SECURITY")
@@ -229,19 +236,12 @@ def upgrade() -> None:
     op.execute(
         "CREATE POLICY remit ON children USING (region_code >= (SELECT NULLIF(current_setting('tonghu.lo', true), '')::bigint) AND region_code < (SELECT NULLIF(current_setting('tonghu.hi', true), '')::bigint) AND ((SELECT NULLIF(current_setting('tonghu.school', true), '')::uuid) IS NULL OR school_id = (SELECT NULLIF(current_setting('tonghu.school', true), '')::uuid))) WITH CHECK (region_code >= (SELECT NULLIF(current_setting('tonghu.lo', true), '')::bigint) AND region_code < (SELECT NULLIF(current_setting('tonghu.hi', true), '')::bigint) AND ((SELECT NULLIF(current_setting('tonghu.school', true), '')::uuid) IS NULL OR school_id = (SELECT NULLIF(current_setting('tonghu.school', true), '')::uuid)))"
     )
-    op.execute("REVOKE ALL ON child_changes FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT ON child_changes TO tonghu_app")
-    op.execute("ALTER TABLE child_changes ENABLE ROW LEVEL SECURITY")
-    op.execute("ALTER TABLE child_changes FORCE ROW LEVEL SECURITY")
+    op.execute("REVOKE ALL ON duplicate_referrals FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT, UPDATE ON duplicate_referrals TO tonghu_app")
+    op.execute("ALTER TABLE duplicate_referrals ENABLE ROW LEVEL SECURITY")
+    op.execute("ALTER TABLE duplicate_referrals FORCE ROW LEVEL SECURITY")
     op.execute(
-        "CREATE POLICY remit ON child_changes USING (EXISTS (SELECT 1 FROM children c WHERE c.home_county = child_changes.home_county AND c.id = child_changes.child_id)) WITH CHECK (EXISTS (SELECT 1 FROM children c WHERE c.home_county = child_changes.home_county AND c.id = child_changes.child_id))"
-    )
-    op.execute("REVOKE ALL ON child_facts FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT, UPDATE ON child_facts TO tonghu_app")
-    op.execute("ALTER TABLE child_facts ENABLE ROW LEVEL SECURITY")
-    op.execute("ALTER TABLE child_facts FORCE ROW LEVEL SECURITY")
-    op.execute(
-        "CREATE POLICY remit ON child_facts USING (EXISTS (SELECT 1 FROM children c WHERE c.home_county = child_facts.home_county AND c.id = child_facts.child_id)) WITH CHECK (EXISTS (SELECT 1 FROM children c WHERE c.home_county = child_facts.home_county AND c.id = child_facts.child_id))"
+        "CREATE POLICY remit ON duplicate_referrals USING (region_code >= (SELECT NULLIF(current_setting('tonghu.lo', true), '')::bigint) AND region_code < (SELECT NULLIF(current_setting('tonghu.hi', true), '')::bigint) AND (SELECT NULLIF(current_setting('tonghu.school', true), '')::uuid) IS NULL) WITH CHECK (region_code >= (SELECT NULLIF(current_setting('tonghu.lo', true), '')::bigint) AND region_code < (SELECT NULLIF(current_setting('tonghu.hi', true), '')::bigint))"
     )
     op.execute("REVOKE ALL ON resident_ids FROM tonghu_app")
     op.execute("GRANT SELECT, INSERT, DELETE ON resident_ids TO tonghu_app")
@@ -253,11 +253,11 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DROP POLICY IF EXISTS remit ON duplicate_referrals")
-    op.execute("DROP POLICY IF EXISTS remit ON child_external_ids")
-    op.execute("DROP POLICY IF EXISTS remit ON children")
     op.execute("DROP POLICY IF EXISTS remit ON child_changes")
+    op.execute("DROP POLICY IF EXISTS remit ON child_external_ids")
     op.execute("DROP POLICY IF EXISTS remit ON child_facts")
+    op.execute("DROP POLICY IF EXISTS remit ON children")
+    op.execute("DROP POLICY IF EXISTS remit ON duplicate_referrals")
     op.execute("DROP POLICY IF EXISTS remit ON resident_ids")
     op.drop_index("ix_resident_ids_child_id", table_name="resident_ids")
     op.drop_table("resident_ids")

@@ -156,21 +156,21 @@ def upgrade() -> None:
         ["child_id", "school_day"],
         unique=False,
     )
-    op.execute("REVOKE ALL ON attendance_events FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT ON attendance_events TO tonghu_app")
-    op.execute("ALTER TABLE attendance_events ENABLE ROW LEVEL SECURITY")
-    op.execute("ALTER TABLE attendance_events FORCE ROW LEVEL SECURITY")
-    op.execute(
-        "CREATE POLICY remit ON attendance_events USING (attendance_events.agency_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) OR EXISTS (SELECT 1 FROM children c WHERE c.home_county = attendance_events.home_county AND c.id = attendance_events.child_id)) WITH CHECK (EXISTS (SELECT 1 FROM children c WHERE c.home_county = attendance_events.home_county AND c.id = attendance_events.child_id))"
-    )
-    op.execute("REVOKE ALL ON attendance_days FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT ON attendance_days TO tonghu_app")
     op.execute("REVOKE ALL ON attendance_batches FROM tonghu_app")
     op.execute("GRANT SELECT, INSERT ON attendance_batches TO tonghu_app")
     op.execute("ALTER TABLE attendance_batches ENABLE ROW LEVEL SECURITY")
     op.execute("ALTER TABLE attendance_batches FORCE ROW LEVEL SECURITY")
     op.execute(
         "CREATE POLICY remit ON attendance_batches USING (agency_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) OR (SELECT NULLIF(current_setting('tonghu.caller', true), '')::text) = 'system') WITH CHECK (agency_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) OR (SELECT NULLIF(current_setting('tonghu.caller', true), '')::text) = 'system')"
+    )
+    op.execute("REVOKE ALL ON attendance_days FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT ON attendance_days TO tonghu_app")
+    op.execute("REVOKE ALL ON attendance_events FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT ON attendance_events TO tonghu_app")
+    op.execute("ALTER TABLE attendance_events ENABLE ROW LEVEL SECURITY")
+    op.execute("ALTER TABLE attendance_events FORCE ROW LEVEL SECURITY")
+    op.execute(
+        "CREATE POLICY remit ON attendance_events USING (attendance_events.agency_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) OR EXISTS (SELECT 1 FROM children c WHERE c.home_county = attendance_events.home_county AND c.id = attendance_events.child_id)) WITH CHECK (EXISTS (SELECT 1 FROM children c WHERE c.home_county = attendance_events.home_county AND c.id = attendance_events.child_id))"
     )
     op.execute("REVOKE ALL ON attendance_slots FROM tonghu_app")
     op.execute("GRANT SELECT, INSERT, UPDATE ON attendance_slots TO tonghu_app")
@@ -184,8 +184,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DROP POLICY IF EXISTS remit ON attendance_events")
     op.execute("DROP POLICY IF EXISTS remit ON attendance_batches")
+    op.execute("DROP POLICY IF EXISTS remit ON attendance_events")
     op.execute("DROP POLICY IF EXISTS remit ON attendance_slots")
     op.drop_index("ix_attendance_slots_child_id_school_day", table_name="attendance_slots")
     op.drop_index("ix_attendance_slots_batch_id", table_name="attendance_slots")

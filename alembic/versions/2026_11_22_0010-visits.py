@@ -107,13 +107,6 @@ def upgrade() -> None:
             "home_county", "visit_id", "version", name=op.f("pk_visit_versions")
         ),
     )
-    op.execute("REVOKE ALL ON visits FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT, UPDATE ON visits TO tonghu_app")
-    op.execute("ALTER TABLE visits ENABLE ROW LEVEL SECURITY")
-    op.execute("ALTER TABLE visits FORCE ROW LEVEL SECURITY")
-    op.execute(
-        "CREATE POLICY remit ON visits USING (EXISTS (SELECT 1 FROM children c WHERE c.home_county = visits.home_county AND c.id = visits.child_id)) WITH CHECK (EXISTS (SELECT 1 FROM children c WHERE c.home_county = visits.home_county AND c.id = visits.child_id))"
-    )
     op.execute("REVOKE ALL ON visit_versions FROM tonghu_app")
     op.execute("GRANT SELECT, INSERT ON visit_versions TO tonghu_app")
     op.execute("ALTER TABLE visit_versions ENABLE ROW LEVEL SECURITY")
@@ -121,11 +114,18 @@ def upgrade() -> None:
     op.execute(
         "CREATE POLICY remit ON visit_versions USING (EXISTS (SELECT 1 FROM children c WHERE c.home_county = visit_versions.home_county AND c.id = visit_versions.child_id)) WITH CHECK (EXISTS (SELECT 1 FROM children c WHERE c.home_county = visit_versions.home_county AND c.id = visit_versions.child_id))"
     )
+    op.execute("REVOKE ALL ON visits FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT, UPDATE ON visits TO tonghu_app")
+    op.execute("ALTER TABLE visits ENABLE ROW LEVEL SECURITY")
+    op.execute("ALTER TABLE visits FORCE ROW LEVEL SECURITY")
+    op.execute(
+        "CREATE POLICY remit ON visits USING (EXISTS (SELECT 1 FROM children c WHERE c.home_county = visits.home_county AND c.id = visits.child_id)) WITH CHECK (EXISTS (SELECT 1 FROM children c WHERE c.home_county = visits.home_county AND c.id = visits.child_id))"
+    )
 
 
 def downgrade() -> None:
-    op.execute("DROP POLICY IF EXISTS remit ON visits")
     op.execute("DROP POLICY IF EXISTS remit ON visit_versions")
+    op.execute("DROP POLICY IF EXISTS remit ON visits")
     op.drop_table("visit_versions")
     op.drop_index("uq_visits_home_county_id", table_name="visits")
     op.drop_index("ix_visits_visited_on_id", table_name="visits")

@@ -222,12 +222,12 @@ def upgrade() -> None:
         ["home_county", "alert_id"],
         unique=True,
     )
-    op.execute("REVOKE ALL ON dropout_persuasions FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT ON dropout_persuasions TO tonghu_app")
-    op.execute("ALTER TABLE dropout_persuasions ENABLE ROW LEVEL SECURITY")
-    op.execute("ALTER TABLE dropout_persuasions FORCE ROW LEVEL SECURITY")
+    op.execute("REVOKE ALL ON dropout_alerts FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT, UPDATE ON dropout_alerts TO tonghu_app")
+    op.execute("ALTER TABLE dropout_alerts ENABLE ROW LEVEL SECURITY")
+    op.execute("ALTER TABLE dropout_alerts FORCE ROW LEVEL SECURITY")
     op.execute(
-        "CREATE POLICY remit ON dropout_persuasions USING (EXISTS (SELECT 1 FROM dropout_alerts a WHERE a.home_county = dropout_persuasions.home_county AND a.id = dropout_persuasions.alert_id)) WITH CHECK (EXISTS (SELECT 1 FROM dropout_alerts a WHERE a.home_county = dropout_persuasions.home_county AND a.id = dropout_persuasions.alert_id))"
+        "CREATE POLICY remit ON dropout_alerts USING (school_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) OR EXISTS (SELECT 1 FROM children c WHERE c.home_county = dropout_alerts.home_county AND c.id = dropout_alerts.child_id) OR EXISTS (SELECT 1 FROM dropout_report_receipts r WHERE r.agency_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) AND r.alert_id = dropout_alerts.id)) WITH CHECK (school_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) OR EXISTS (SELECT 1 FROM children c WHERE c.home_county = dropout_alerts.home_county AND c.id = dropout_alerts.child_id) OR EXISTS (SELECT 1 FROM dropout_report_receipts r WHERE r.agency_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) AND r.alert_id = dropout_alerts.id))"
     )
     op.execute("REVOKE ALL ON dropout_measures FROM tonghu_app")
     op.execute("GRANT SELECT, INSERT ON dropout_measures TO tonghu_app")
@@ -236,19 +236,12 @@ def upgrade() -> None:
     op.execute(
         "CREATE POLICY remit ON dropout_measures USING (EXISTS (SELECT 1 FROM dropout_alerts a WHERE a.home_county = dropout_measures.home_county AND a.id = dropout_measures.alert_id)) WITH CHECK (EXISTS (SELECT 1 FROM dropout_alerts a WHERE a.home_county = dropout_measures.home_county AND a.id = dropout_measures.alert_id))"
     )
-    op.execute("REVOKE ALL ON dropout_alerts FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT, UPDATE ON dropout_alerts TO tonghu_app")
-    op.execute("ALTER TABLE dropout_alerts ENABLE ROW LEVEL SECURITY")
-    op.execute("ALTER TABLE dropout_alerts FORCE ROW LEVEL SECURITY")
+    op.execute("REVOKE ALL ON dropout_persuasions FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT ON dropout_persuasions TO tonghu_app")
+    op.execute("ALTER TABLE dropout_persuasions ENABLE ROW LEVEL SECURITY")
+    op.execute("ALTER TABLE dropout_persuasions FORCE ROW LEVEL SECURITY")
     op.execute(
-        "CREATE POLICY remit ON dropout_alerts USING (school_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) OR EXISTS (SELECT 1 FROM children c WHERE c.home_county = dropout_alerts.home_county AND c.id = dropout_alerts.child_id) OR EXISTS (SELECT 1 FROM dropout_report_receipts r WHERE r.agency_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) AND r.alert_id = dropout_alerts.id)) WITH CHECK (school_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) OR EXISTS (SELECT 1 FROM children c WHERE c.home_county = dropout_alerts.home_county AND c.id = dropout_alerts.child_id) OR EXISTS (SELECT 1 FROM dropout_report_receipts r WHERE r.agency_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) AND r.alert_id = dropout_alerts.id))"
-    )
-    op.execute("REVOKE ALL ON dropout_written_reports FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT ON dropout_written_reports TO tonghu_app")
-    op.execute("ALTER TABLE dropout_written_reports ENABLE ROW LEVEL SECURITY")
-    op.execute("ALTER TABLE dropout_written_reports FORCE ROW LEVEL SECURITY")
-    op.execute(
-        "CREATE POLICY remit ON dropout_written_reports USING (EXISTS (SELECT 1 FROM dropout_alerts a WHERE a.home_county = dropout_written_reports.home_county AND a.id = dropout_written_reports.alert_id)) WITH CHECK (EXISTS (SELECT 1 FROM dropout_alerts a WHERE a.home_county = dropout_written_reports.home_county AND a.id = dropout_written_reports.alert_id))"
+        "CREATE POLICY remit ON dropout_persuasions USING (EXISTS (SELECT 1 FROM dropout_alerts a WHERE a.home_county = dropout_persuasions.home_county AND a.id = dropout_persuasions.alert_id)) WITH CHECK (EXISTS (SELECT 1 FROM dropout_alerts a WHERE a.home_county = dropout_persuasions.home_county AND a.id = dropout_persuasions.alert_id))"
     )
     op.execute("REVOKE ALL ON dropout_report_receipts FROM tonghu_app")
     op.execute("GRANT SELECT, INSERT, UPDATE ON dropout_report_receipts TO tonghu_app")
@@ -257,14 +250,21 @@ def upgrade() -> None:
     op.execute(
         "CREATE POLICY remit ON dropout_report_receipts USING (agency_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) OR school_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) OR EXISTS (SELECT 1 FROM children c WHERE c.home_county = dropout_report_receipts.home_county AND c.id = dropout_report_receipts.child_id)) WITH CHECK (agency_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) OR school_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid) OR EXISTS (SELECT 1 FROM children c WHERE c.home_county = dropout_report_receipts.home_county AND c.id = dropout_report_receipts.child_id))"
     )
+    op.execute("REVOKE ALL ON dropout_written_reports FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT ON dropout_written_reports TO tonghu_app")
+    op.execute("ALTER TABLE dropout_written_reports ENABLE ROW LEVEL SECURITY")
+    op.execute("ALTER TABLE dropout_written_reports FORCE ROW LEVEL SECURITY")
+    op.execute(
+        "CREATE POLICY remit ON dropout_written_reports USING (EXISTS (SELECT 1 FROM dropout_alerts a WHERE a.home_county = dropout_written_reports.home_county AND a.id = dropout_written_reports.alert_id)) WITH CHECK (EXISTS (SELECT 1 FROM dropout_alerts a WHERE a.home_county = dropout_written_reports.home_county AND a.id = dropout_written_reports.alert_id))"
+    )
 
 
 def downgrade() -> None:
-    op.execute("DROP POLICY IF EXISTS remit ON dropout_persuasions")
-    op.execute("DROP POLICY IF EXISTS remit ON dropout_measures")
     op.execute("DROP POLICY IF EXISTS remit ON dropout_alerts")
-    op.execute("DROP POLICY IF EXISTS remit ON dropout_written_reports")
+    op.execute("DROP POLICY IF EXISTS remit ON dropout_measures")
+    op.execute("DROP POLICY IF EXISTS remit ON dropout_persuasions")
     op.execute("DROP POLICY IF EXISTS remit ON dropout_report_receipts")
+    op.execute("DROP POLICY IF EXISTS remit ON dropout_written_reports")
     op.drop_index("uq_dropout_written_reports_alert_id", table_name="dropout_written_reports")
     op.drop_table("dropout_written_reports")
     op.drop_index("uq_dropout_report_receipts_alert_agency", table_name="dropout_report_receipts")

@@ -192,19 +192,19 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("report_id", name=op.f("pk_police_reporters")),
     )
-    op.execute("REVOKE ALL ON police_reporters FROM tonghu_app")
-    op.execute("GRANT SELECT, INSERT ON police_reporters TO tonghu_app")
-    op.execute("ALTER TABLE police_reporters ENABLE ROW LEVEL SECURITY")
-    op.execute("ALTER TABLE police_reporters FORCE ROW LEVEL SECURITY")
-    op.execute(
-        "CREATE POLICY remit ON police_reporters USING (EXISTS (SELECT 1 FROM police_reports r WHERE r.id = police_reporters.report_id AND r.police_agency_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid))) WITH CHECK (true)"
-    )
     op.execute("REVOKE ALL ON police_report_steps FROM tonghu_app")
     op.execute("GRANT SELECT, INSERT ON police_report_steps TO tonghu_app")
     op.execute("ALTER TABLE police_report_steps ENABLE ROW LEVEL SECURITY")
     op.execute("ALTER TABLE police_report_steps FORCE ROW LEVEL SECURITY")
     op.execute(
         "CREATE POLICY remit ON police_report_steps USING (EXISTS (SELECT 1 FROM police_reports r WHERE r.id = police_report_steps.report_id)) WITH CHECK (EXISTS (SELECT 1 FROM police_reports r WHERE r.id = police_report_steps.report_id))"
+    )
+    op.execute("REVOKE ALL ON police_reporters FROM tonghu_app")
+    op.execute("GRANT SELECT, INSERT ON police_reporters TO tonghu_app")
+    op.execute("ALTER TABLE police_reporters ENABLE ROW LEVEL SECURITY")
+    op.execute("ALTER TABLE police_reporters FORCE ROW LEVEL SECURITY")
+    op.execute(
+        "CREATE POLICY remit ON police_reporters USING (EXISTS (SELECT 1 FROM police_reports r WHERE r.id = police_reporters.report_id AND r.police_agency_id = (SELECT NULLIF(current_setting('tonghu.agency', true), '')::uuid))) WITH CHECK (true)"
     )
     op.execute("REVOKE ALL ON police_reports FROM tonghu_app")
     op.execute("GRANT SELECT, INSERT, UPDATE ON police_reports TO tonghu_app")
@@ -216,8 +216,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DROP POLICY IF EXISTS remit ON police_reporters")
     op.execute("DROP POLICY IF EXISTS remit ON police_report_steps")
+    op.execute("DROP POLICY IF EXISTS remit ON police_reporters")
     op.execute("DROP POLICY IF EXISTS remit ON police_reports")
     op.drop_table("police_reporters")
     op.drop_index("ix_police_report_steps_report", table_name="police_report_steps")

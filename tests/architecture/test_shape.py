@@ -12,7 +12,7 @@ LONGEST_FUNCTION = 50
 FORBIDDEN = re.compile(
     r"(^|/)(utils?|helpers?|common|services?|repositor(y|ies)|constants|exceptions|misc|base)(\.py|/)"
 )
-PERSONAL_PLACE = re.compile(rb"/(root|home/[a-z]+)/|/work/(main|shared)")
+PERSONAL_PLACE = re.compile(rb"(?<![\w.])/(root|home|Users|work)/[a-z]")
 
 
 def files(*patterns: str) -> Iterator[Path]:
