@@ -15,8 +15,9 @@ DOCUMENT = HOME / "openapi" / "v1.json"
 _HEAD = """\
 # Who may do what
 
-Written by `make openapi` from `app/access/roles.yaml` and `openapi/v1.json`; do not edit. What a role
-may do is data; `tests/matrix` works every answer out a second time and holds the API to it.
+Written by `make openapi` from `app/access/roles.yaml` and `openapi/v1.json`; do not edit.
+What a role may do is data; `tests/matrix` works every answer out a second time and holds the API to
+it.
 
 A role opens an operation; which things it opens it for is decided per thing: children by the
 region of the post or by enrolment at the caller's school, reports by the part an agency has in the
