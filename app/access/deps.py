@@ -148,48 +148,67 @@ def _audit_denials(request: Request, tx: Tx, principal: Principal) -> None:
 # `authenticated` and `authorized` take the transaction from the request's scope.
 
 
-async def authorized(
-    request: Request,
-    required: SecurityScopes,
-    _: Annotated[str | None, Depends(oauth2)],
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            max_length=202,
-            description="Makes a retried write safe: same key, same answer, for 30 days.",
-        ),
-    ] = None,
-) -> Principal:
-    """Let the caller through if token and role grant the scope; hold the Idempotency-Key."""
+_Token = Annotated[str | None, Depends(oauth2)]
+_Key = Annotated[
+    str | None,
+    Header(
+        max_length=202,
+        description="Makes a retried write safe: same key, same answer, for 30 days.",
+    ),
+]
+
+
+async def _admitted(request: Request, required: SecurityScopes, token: _Token) -> Principal:
     principal = await authenticated(request)
-    tx: Tx = request.scope["tx"]
     if not principal.scopes.issuperset(required.scopes):
         raise ScopeMissing(f"Needed: {', '.join(sorted(required.scopes))}.")
     if not _NEVER_LIMITED.issuperset(required.scopes):
         kind = "read" if request.method == "GET" else "write"
         limits: RateLimits = request.state.rate_limits
+        tx: Tx = request.scope["tx"]
         request.scope["answer_headers"] = limits.spend(f"{principal.subject} {kind}", tx.now)
-    if request.method != "GET":
-        operation = request.scope["route"].unique_id
-        try:
-            await idempotency.claim(tx, request, caller=principal.subject, operation=operation)
-        except idempotency.Replayed:
-            await audit.record(tx, principal.actor, operation, rule="idempotency-replayed")
-            raise
+    return principal
+
+
+async def authorized(
+    request: Request, required: SecurityScopes, token: _Token, idempotency_key: _Key = None
+) -> Principal:
+    """Let the caller through if token and role grant the scope; hold the Idempotency-Key."""
+    principal = await _admitted(request, required, token)
+    await _claim(request, principal)
     return principal
 
 
 async def authorized_for_purpose(
-    principal: Annotated[Principal, Depends(authorized)],
+    request: Request,
+    principal: Annotated[Principal, Depends(_admitted)],
     purpose_of_use: Annotated[
         Purpose,
         Header(description="Why personal data is used; recorded in the audit (AZ-6)."),
     ],
+    idempotency_key: _Key = None,
 ) -> Principal:
-    """Like `authorized`, for operations on personal data: the purpose must be allowed too."""
+    """Like `authorized`, for operations on personal data: the purpose must be allowed too.
+
+    An answer kept for the key shows the data once more, so it too is given for a purpose only.
+    """
     if purpose_of_use not in principal.role.purposes:
         raise PurposeNotAllowed(f"Allowed: {', '.join(sorted(principal.role.purposes))}.")
-    return replace(principal, purpose=purpose_of_use)
+    principal = replace(principal, purpose=purpose_of_use)
+    await _claim(request, principal)
+    return principal
+
+
+async def _claim(request: Request, principal: Principal) -> None:
+    if request.method == "GET":
+        return
+    tx: Tx = request.scope["tx"]
+    operation = request.scope["route"].unique_id
+    try:
+        await idempotency.claim(tx, request, caller=principal.subject, operation=operation)
+    except idempotency.Replayed:
+        await audit.record(tx, principal.actor, operation, rule="idempotency-replayed")
+        raise
 
 
 def needs(scope: Scope) -> Any:

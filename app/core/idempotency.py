@@ -27,11 +27,11 @@ _KEPT_HEADERS = ("etag", "location", "content-type")
 
 
 class IdempotencyKeyReused(Problem):
-    """The key was used with another body."""
+    """The key was used with another path, body or If-Match."""
 
     status = 422
-    title = "This Idempotency-Key was used with another request body"
-    title_zh = "该 Idempotency-Key 已用于不同的请求内容"
+    title = "This Idempotency-Key was used with another request"
+    title_zh = "该 Idempotency-Key 已用于不同的请求"
 
 
 class IdempotencyKeyInvalid(Problem):
@@ -101,12 +101,14 @@ def key_of(request: Request) -> str | None:
 async def claim(tx: Tx, request: Request, *, caller: str, operation: str) -> None:
     """Hold the request's key for this transaction, or raise Replayed with the stored answer.
 
-    Raises IdempotencyKeyReused if the same key came with another body.
+    Raises IdempotencyKeyReused if the same key came with another path, body or If-Match.
     """
     key = key_of(request)
     if key is None:
         return
-    digest = hashlib.sha256(request.url.path.encode() + b"\0" + await request.body()).digest()
+    based_on = request.headers.get("if-match", "")
+    named = f"{request.url.path}\0{based_on}\0".encode()
+    digest = hashlib.sha256(named + await request.body()).digest()
     held = await tx.connection.execute(
         "INSERT INTO idempotency_keys (caller, operation, key, body_sha256, created_at)"
         " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",

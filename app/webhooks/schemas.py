@@ -174,7 +174,9 @@ class Attempt(BaseModel):
     status: int | None = Field(ge=100, le=999, description="The HTTP status answered.")
     error: Annotated[
         str | None,
-        Field(max_length=40, pattern=r"^[a-z_]+$", description="Why there was no 2xx, as a code."),
+        Field(
+            max_length=40, pattern=r"^[a-z0-9_]+$", description="Why there was no 2xx, as a code."
+        ),
     ]
     response: Annotated[
         str | None,

@@ -99,9 +99,20 @@ class TestOpensAFile:
         assert again.headers["idempotency-replayed"] == "true"
         async with database.begin(SYSTEM) as tx:
             rules = await tx.connection.fetch(
-                "SELECT rule FROM audit_entries WHERE operation = 'createChild' ORDER BY id"
+                "SELECT rule, purpose FROM audit_entries WHERE operation = 'createChild'"
+                " ORDER BY id"
             )
         assert [row["rule"] for row in rules] == [None, "idempotency-replayed"]
+        assert len({row["purpose"] for row in rules} - {None}) == 1
+
+    async def test_a_kept_answer_is_given_for_a_purpose_only(self, client, director) -> None:
+        headers = {**director.headers, "idempotency-key": "k-1"}
+        body = a_file(VILLAGE)
+        assert (await client.post("/v1/children", json=body, headers=headers)).status_code == 201
+        for purpose, refusal in (({}, 400), ({"purpose-of-use": "supervision"}, 403)):
+            bare = {name: headers[name] for name in headers if name.lower() != "purpose-of-use"}
+            again = await client.post("/v1/children", json=body, headers=bare | purpose)
+            assert again.status_code == refusal
 
     async def test_every_statement_counts(self, open_file, director, queries) -> None:
         queries.clear()

@@ -66,6 +66,14 @@ async def test_another_body_under_the_key_is_refused(probe: httpx.AsyncClient) -
     assert (other.status_code, other.json()["type"]) == (422, "/problems/idempotency-key-reused")
 
 
+async def test_a_change_of_another_version_under_the_key_is_refused(probe) -> None:
+    headers = {"idempotency-key": "k6", "if-match": '"1"'}
+    await probe.post("/probe", json={"a": 1}, headers=headers)
+    for other in ({"if-match": '"2"'}, {"if-match": ""}):
+        answer = await probe.post("/probe", json={"a": 1}, headers={**headers, **other})
+        assert answer.json()["type"] == "/problems/idempotency-key-reused"
+
+
 async def test_a_refused_request_leaves_the_key_free(probe: httpx.AsyncClient) -> None:
     headers = {"idempotency-key": "k3"}
     assert (await probe.post("/probe", json={"refuse": True}, headers=headers)).status_code == 409

@@ -1,12 +1,14 @@
 """Endpoints and deliveries over HTTP: one's own agency only."""
 
 import base64
+from uuid import UUID
 
 import pytest
 
 from app.core.db import SYSTEM
 from app.core.ids import new_id
 from app.webhooks import operations
+from app.webhooks.models import WebhookAttempt
 from tests.access.factories import a_caller
 from tests.webhooks.workshop import HOME, an_event
 
@@ -192,6 +194,35 @@ class TestDelivery:
         assert '"report_id":"r"' in shown["body"]
         assert (shown["attempt_log"], shown["attempts"]) == ([], 0)
         assert shown["next_attempt_at"] is not None
+
+    @pytest.mark.parametrize(
+        ("status", "error"),
+        [(503, "status_not_2xx"), (None, "name_not_resolved"), (None, "address_not_allowed")],
+    )
+    async def test_shows_why_an_attempt_failed(
+        self, client, police, database, status, error
+    ) -> None:
+        await registered(client, police, event_types=["webhooks.*"])
+        delivery = await queued(database, police.agency_id)
+        async with database.begin(SYSTEM) as tx:
+            tx.session.add(
+                WebhookAttempt(
+                    delivery_id=UUID(delivery),
+                    agency_id=police.agency_id,
+                    number=1,
+                    trigger="auto",
+                    started_at=tx.now,
+                    duration_ms=12,
+                    status=status,
+                    error=error,
+                    response_truncated=False,
+                    key_ids=["0123456789ab"],
+                )
+            )
+        answer = await client.get(f"{DELIVERIES}/{delivery}", headers=police.headers)
+        assert answer.status_code == 200, answer.text
+        (shown,) = answer.json()["attempt_log"]
+        assert (shown["status"], shown["error"]) == (status, error)
 
     async def test_closing_takes_a_person(self, client, police, database, settings) -> None:
         await registered(client, police, event_types=["webhooks.*"])
