@@ -23,11 +23,13 @@ KEPT_FOR = timedelta(days=30)
 """Offline phones come back late (REL-1)."""
 
 _PLACE = "idempotency_keys.answer"
+_SAYS_WHAT_TO_DO = ("if-match", "prefer")
+"""Headers that are part of the request a key stands for, as path and body are."""
 _KEPT_HEADERS = ("etag", "location", "content-type")
 
 
 class IdempotencyKeyReused(Problem):
-    """The key was used with another path, body or If-Match."""
+    """The key was used with another path, body, If-Match or Prefer."""
 
     status = 422
     title = "This Idempotency-Key was used with another request"
@@ -101,14 +103,14 @@ def key_of(request: Request) -> str | None:
 async def claim(tx: Tx, request: Request, *, caller: str, operation: str) -> None:
     """Hold the request's key for this transaction, or raise Replayed with the stored answer.
 
-    Raises IdempotencyKeyReused if the same key came with another path, body or If-Match.
+    Raises IdempotencyKeyReused if the same key came with another path, body, If-Match or Prefer.
     """
     key = key_of(request)
     if key is None:
         return
-    based_on = request.headers.get("if-match", "")
-    named = f"{request.url.path}\0{based_on}\0".encode()
-    digest = hashlib.sha256(named + await request.body()).digest()
+    said = [request.headers.get(name) for name in _SAYS_WHAT_TO_DO]
+    named = orjson.dumps([request.url.path, *said])
+    digest = hashlib.sha256(named + b"\0" + await request.body()).digest()
     held = await tx.connection.execute(
         "INSERT INTO idempotency_keys (caller, operation, key, body_sha256, created_at)"
         " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",

@@ -66,10 +66,10 @@ async def test_another_body_under_the_key_is_refused(probe: httpx.AsyncClient) -
     assert (other.status_code, other.json()["type"]) == (422, "/problems/idempotency-key-reused")
 
 
-async def test_a_change_of_another_version_under_the_key_is_refused(probe) -> None:
+async def test_other_headers_that_matter_under_the_key_are_refused(probe) -> None:
     headers = {"idempotency-key": "k6", "if-match": '"1"'}
     await probe.post("/probe", json={"a": 1}, headers=headers)
-    for other in ({"if-match": '"2"'}, {"if-match": ""}):
+    for other in ({"if-match": '"2"'}, {"if-match": ""}, {"prefer": "handling=strict"}):
         answer = await probe.post("/probe", json={"a": 1}, headers={**headers, **other})
         assert answer.json()["type"] == "/problems/idempotency-key-reused"
 
