@@ -8,6 +8,8 @@ import asyncpg
 from app.core.db import Database
 
 _QUIET = ("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT")
+_DRIVER = ("typeinfo_tree", "current_setting('jit')", "set_config('jit'")
+"""asyncpg looks up a type once a connection; that is no cost of the request."""
 
 
 class QueryRecorder:
@@ -34,6 +36,8 @@ class QueryRecorder:
 
     def _note(self, record: asyncpg.connection.LoggedQuery) -> None:
         statement = " ".join(record.query.split())
+        if any(mark in statement for mark in _DRIVER):
+            return
         if not statement.startswith(_QUIET) and "set_config('tonghu.lo', $1" not in statement:
             self.statements.append(statement)
 
