@@ -2,17 +2,21 @@
 
 import asyncio
 import json
+import signal
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, NoReturn, TypeVar
 from uuid import UUID
 
+import asyncpg
 import typer
 import uvicorn
 from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from sqlalchemy.exc import DBAPIError
 
 from app import main as web
 from app import worker as job_worker
@@ -33,6 +37,11 @@ from app.regions.divisions import BadDivisionLine, shipped
 from app.regions.operations import BadDivisions, import_divisions, import_village_file
 
 REGION_DIGITS = 12
+_NO_SUCH_DATABASE = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+)
+"""What is wrong with an address; any other error of the database is a fault of ours."""
 
 Answer = TypeVar("Answer")
 
@@ -67,7 +76,9 @@ def serve(
     workers: Annotated[int, typer.Option(help="Web processes.", min=1, max=64)] = 1,
 ) -> None:
     """Serve the API."""
-    Settings()  # a wrong setting fails here, in one line, not inside a server process
+    asyncio.run(_try_out(Settings()))
+    # Once stopped in good order, uvicorn raises the signal again: that is success, not a crash.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
         "app.main:create_app",
         factory=True,
@@ -85,6 +96,15 @@ def serve(
     )
 
 
+async def _try_out(settings: Settings) -> None:
+    """Let a wrong setting or database fail in one line here, not inside a server process."""
+    async with (
+        startup.reachable_database(settings) as addresses,
+        startup.open_database(settings, utc_now, addresses=addresses),
+    ):
+        pass
+
+
 @app.command()
 def worker() -> None:
     """Run jobs and deliver webhooks until SIGTERM."""
@@ -97,7 +117,10 @@ def migrate() -> None:
 
     async def run() -> None:
         async with startup.reachable_database(Settings()) as addresses:
-            await asyncio.to_thread(migrations.upgrade, addresses.owner_url)
+            try:
+                await asyncio.to_thread(migrations.upgrade, addresses.owner_url)
+            except OSError:
+                raise TemporarilyUnavailable from None
 
     asyncio.run(run())
     out.print(f"The database is at revision {migrations.head()}.")
@@ -297,8 +320,13 @@ def print_json(value: object) -> None:
 
 def fail(message: str) -> NoReturn:
     """Print one line and leave with exit code 1."""
-    err.print(message, style="red", markup=False, highlight=False)
+    say(message)
     raise typer.Exit(1)
+
+
+def say(message: str) -> None:
+    """Print one line of what went wrong, however long it is."""
+    err.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 def main() -> None:
@@ -306,20 +334,23 @@ def main() -> None:
     try:
         app()
     except (EmbeddedDatabaseError, startup.UnsafeDatabaseRole) as error:
-        err.print(str(error), style="red", markup=False)
-        raise SystemExit(1) from None
+        say(str(error))
     except TemporarilyUnavailable:
-        err.print("The database cannot be reached.", style="red")
-        raise SystemExit(1) from None
+        say("The database cannot be reached.")
+    except DBAPIError as error:
+        reason = error.orig and error.orig.__cause__
+        if not isinstance(reason, _NO_SUCH_DATABASE):
+            raise
+        say(f"The database refuses: {reason}.")
     except Problem as refused:
-        details = [error.detail for error in refused.errors]
-        err.print(": ".join([refused.title, *details]), style="red", markup=False)
-        raise SystemExit(1) from None
+        say(": ".join([refused.title, *(error.detail for error in refused.errors)]))
     except ValidationError as error:
         for problem in error.errors():
             place = "__".join(str(step) for step in problem["loc"]).upper()
-            err.print(f"TONGHU_{place}: {problem['msg']}", style="red", markup=False)
-        raise SystemExit(1) from None
+            say(f"TONGHU_{place}: {problem['msg']}")
+    else:
+        return
+    sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,127 @@
+"""Every operator command once, on a database of its own: what it prints, and what it refuses.
+
+They run in this process through the command's entry point, which is what the installed script
+calls (`test_start.py` runs that); a process each would take a minute.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app import cli
+from app.core import embedded
+from app.core.crypto import Keyring
+from tests import schema
+from tests.faults.test_start import run
+
+HEADER = "code,name,streetCode,provinceCode,cityCode,areaCode"
+VILLAGE = "120119101901,测试村委会,120119101,12,1201,120119"
+BAD = "120119101902,测试村委会,120119102,12,1201,120119"
+TOWNSHIP = "120119101000"
+
+Tonghu = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def urls(pg: str) -> Iterator[schema.Urls]:
+    """A database without tables."""
+    name = f"tonghu_cli_{os.getpid()}"
+    embedded.bootstrap(pg, name, schema.PASSWORD, schema.PASSWORD)
+    yield schema.urls_of(pg, name)
+    asyncio.run(schema.drop(pg, name))
+
+
+@pytest.fixture
+def tonghu(
+    urls: schema.Urls,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Tonghu:
+    """Run `tonghu ARGUMENTS`; returns exit code, output and errors."""
+    for name in list(os.environ):
+        if name.startswith("TONGHU_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("TONGHU_DATABASE__URL", urls.app)
+    monkeypatch.setenv("TONGHU_DATABASE__OWNER_URL", urls.owner)
+    monkeypatch.setenv("TONGHU_DATA_DIR", str(tmp_path))
+
+    def run_here(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["tonghu", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return run_here
+
+
+def villages(tmp_path: Path, *lines: str) -> Path:
+    file = tmp_path / "villages.csv"
+    file.write_text("\n".join((HEADER, *lines)) + "\n", encoding="utf-8")
+    return file
+
+
+def test_from_an_empty_database_to_people_who_can_sign_in(tonghu: Tonghu, tmp_path) -> None:
+    for _ in range(2):  # again is harmless
+        code, said, _ = tonghu("migrate")
+        assert (code, said.startswith("The database is at revision")) == (0, True)
+    assert "added" in tonghu("regions", "load")[1]
+    assert ", 0 added" in tonghu("regions", "load")[1]
+
+    code, _, errors = tonghu("regions", "import", villages(tmp_path, VILLAGE, BAD))
+    assert code == 1
+    assert "line 3: streetCode does not begin the code 120119101902" in errors
+    assert "Nothing was imported." in errors
+    code, said, _ = tonghu("regions", "import", villages(tmp_path, VILLAGE))
+    assert (code, said.strip()) == (0, "1 villages read, 1 added, 0 renamed.")
+
+    made = ("agencies", "create", "--kind", "township_government", "--name", "测试乡镇")
+    agency = json.loads(tonghu(*made, "--region", TOWNSHIP)[1])["agency_id"]
+    for region in ("999999999999", "120119", "abc"):
+        code, said, errors = tonghu(*made, "--region", region)
+        assert (code, said, len(errors.splitlines())) == (1, "", 1)
+
+    school = ("agencies", "create", "--kind", "school", "--name", "测试小学")
+    school_id = json.loads(tonghu(*school, "--region", TOWNSHIP)[1])["agency_id"]
+    client = ("clients", "create", "--name", "测试考勤", "--role", "school_system")
+    system = json.loads(tonghu(*client, "--agency", school_id, "--region", TOWNSHIP)[1])
+    assert system["client_id"]
+    assert system["client_secret"]
+    code, _, errors = tonghu(*client, "--agency", agency, "--region", TOWNSHIP)
+    assert (code, len(errors.splitlines())) == (1, 1)
+
+    staff = ("staff", "create", "--name", "测试员", "--username", "test.one")
+    post = ("--role", "township_supervisor", "--region", TOWNSHIP, "--agency", agency)
+    code, said, _ = tonghu(*staff, *post, "--password", "correct horse battery")
+    assert code == 0
+    assert "staff_id" in said
+    code, said, errors = tonghu(*staff, *post, "--password", "correct horse battery")
+    assert (code, said) == (1, "")
+    assert "Traceback" not in errors
+
+    assert tonghu("jobs", "held")[:2] == (0, "No job is held.\n")
+
+
+def test_commands_without_a_database(tonghu: Tonghu, tmp_path) -> None:
+    keys = tmp_path / "keys.json"
+    assert tonghu("keys", "generate", keys)[0] == 0
+    assert keys.stat().st_mode & 0o777 == 0o600
+    written = keys.read_text()
+    assert Keyring.from_json(written)
+    code, _, errors = tonghu("keys", "generate", keys)
+    assert (code, keys.read_text()) == (1, written)
+    assert "never overwritten" in errors
+    assert "209" in tonghu("clauses")[1]
+    assert json.loads(tonghu("openapi")[1])["openapi"].startswith("3.1")
+
+
+def test_installed_script(tmp_path) -> None:
+    done = run("jobs", "--help", url="postgresql://a:b@/c", home=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "held" in done.stdout
