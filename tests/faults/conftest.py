@@ -1,0 +1,53 @@
+"""One town for all the tests that kill parts of it; each finds it up, whatever the last one did."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from app.core import embedded_cluster
+from tests.faults import town as towns
+from tests.faults.town import Town, until
+from tests.webhooks.workshop import Receiver
+
+
+def a_place() -> Path:
+    memory = Path("/dev/shm")
+    base = memory if memory.is_dir() else None
+    return Path(tempfile.mkdtemp(prefix="tonghu-town-", dir=base))
+
+
+@pytest.fixture(scope="session")
+async def built_town() -> AsyncIterator[Town]:
+    if embedded_cluster.installed_binaries() is None:
+        pytest.skip("there is no embedded PostgreSQL for this platform")
+    place = a_place()
+    town = towns.a_town(place / "data")
+    try:
+        await towns.build(town)
+        yield town
+    finally:
+        await asyncio.to_thread(town.stop)
+        await until(town.is_gone)
+        shutil.rmtree(place)
+
+
+@pytest.fixture
+async def town(built_town: Town) -> Town:
+    await asyncio.to_thread(built_town.up)
+    # What a test that failed left on its way would arrive in the next one.
+    await built_town.query(
+        "UPDATE webhook_deliveries SET state = 'succeeded', lease = NULL"
+        " WHERE state IN ('pending', 'leased')"
+    )
+    return built_town
+
+
+@pytest.fixture
+async def receiver(town: Town) -> AsyncIterator[Receiver]:
+    """The police's system, listening."""
+    async with towns.desk(town, Receiver()) as receiver:
+        yield receiver
