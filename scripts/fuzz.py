@@ -1,10 +1,10 @@
 """`make fuzz`: schemathesis against the running app, the civil affairs of two districts as peers.
 
 The stage is the demo's: a database of its own, web, worker, and a part of the story, whose ids the
-cases use. Police, school, education and operator try what is theirs; then every operation is tried as Jizhou,
-and as whoever else may if Jizhou may not. What Jizhou or Wuqing reads is asked for again as the
-other, who must not see it. The one check left out is `positive_data_acceptance`: rules no JSON
-schema can say (a check digit, an alert already closed) refuse data that fits its schema.
+cases use. Police, school, education and operator try what is theirs; then every operation is tried
+as Jizhou, and as whoever else may if Jizhou may not. What Jizhou or Wuqing reads is asked for again
+as the other, who must not see it. The one check left out is `positive_data_acceptance`: rules no
+JSON schema can say (a check digit, an alert already closed) refuse data that fits its schema.
 
 `FUZZ_EXAMPLES` (cases per operation and phase) and `FUZZ_SEED` change how much and which; with
 arguments there is one run, and they go to schemathesis: `--include-operation-id createChild`.
@@ -132,11 +132,12 @@ async def _login(tx: Tx, name: str, agency: queries.AgencyRef, role: str) -> Log
 
 
 def some_of(children: tuple[SyntheticChild, ...], village: int) -> list[SyntheticChild]:
-    """Choose the children of the story's village and thirty of Wuqing."""
-    return [
-        *(child for child in children if child.village == village),
-        *[child for child in children if county_of(child.village) == WUQING][:30],
-    ]
+    """Choose the children of the story's village, and fifteen more of each peer's district."""
+    chosen = [child for child in children if child.village == village]
+    for county in (JIZHOU, WUQING):
+        others = (one for one in children if county_of(one.village) == county)
+        chosen += [one for one in others if one.village != village][:15]
+    return chosen
 
 
 def set_stage(stage: Stage) -> list[Login]:
