@@ -1,0 +1,354 @@
+"""Bad input of every kind, to every kind of write: told where and why, nothing stored (IN-1…IN-6).
+
+Each refusal is a problem document that names place and rule, repeats nothing of what was sent,
+leaves every table as it was, and the next request works.
+"""
+
+import copy
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from sqlmodel import SQLModel
+
+from app.core.db import SYSTEM, Database
+from app.core.problems import ProblemDocument
+from tests.access.factories import Caller, a_caller
+from tests.attendance.factories import a_school, an_event
+from tests.children.factories import RESIDENT_ID, a_file, with_check_digit
+from tests.police_reports.factories import a_report
+from tests.regions.factories import some_regions
+from tests.visits.factories import a_visit
+
+VILLAGE = 120119101200
+ELSEWHERE = 120118101201
+UNKNOWN = "120119101999"
+CANARY = "canary-7f3a9"
+DENIALS = {"audit_entries"}
+"""A refused access is audited; nothing else may be written."""
+
+
+@dataclass
+class Write:
+    """One operation, with a request it takes."""
+
+    caller: Caller
+    path: str
+    body: Any
+    method: str = "POST"
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class World:
+    """The operations, and how to try them."""
+
+    client: httpx.AsyncClient
+    database: Database
+    writes: dict[str, Write]
+
+    async def send(self, name: str, content: Any = None, **headers: str | None) -> httpx.Response:
+        """Send bytes or JSON in place of the request that would be taken."""
+        write = self.writes[name]
+        wanted = {
+            **write.caller.headers,
+            "content-type": "application/json",
+            **write.headers,
+            **{key.replace("_", "-"): value for key, value in headers.items()},
+        }
+        body = write.body if content is None else content
+        return await self.client.request(
+            write.method,
+            write.path,
+            content=body if isinstance(body, bytes) else json.dumps(body).encode(),
+            headers={key: value for key, value in wanted.items() if value is not None},
+        )
+
+    async def rows(self) -> dict[str, int]:
+        """Count the rows of every table."""
+        counts = " UNION ALL ".join(
+            f"SELECT '{name}' AS name, count(*) AS rows FROM {name}"
+            for name in SQLModel.metadata.tables
+        )
+        async with self.database.begin(SYSTEM) as tx:
+            return {row["name"]: row["rows"] for row in await tx.connection.fetch(counts)}
+
+    async def refused(
+        self, name: str, content: Any = None, *, status: int, **headers: str | None
+    ) -> dict[str, Any]:
+        """Send what must be refused without a trace; returns the problem document."""
+        before = await self.rows()
+        answer = await self.send(name, content, **headers)
+        assert answer.status_code == status, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert CANARY not in answer.text
+        assert CANARY not in str(answer.headers)
+        document = answer.json()
+        ProblemDocument.model_validate(document)
+        after = await self.rows()
+        changed = {table for table, count in after.items() if count != before[table]}
+        assert changed <= (DENIALS if status in {403, 404} else set())
+        caller = self.writes["createChild"].caller
+        listed = await self.client.get("/v1/children", headers=caller.headers)
+        assert listed.status_code == 200
+        return document
+
+
+@pytest.fixture
+async def world(client, database, settings) -> World:
+    await some_regions(database, VILLAGE, ELSEWHERE)
+    director = await a_caller(database, settings, "village_director", VILLAGE)
+    school = await a_school(database, settings)
+    child_id = await a_whole_file(client, director)
+    pupil = await school.pupil(database)
+    visit = a_visit(child_id)
+    stored = await client.post("/v1/visits", json=visit, headers=director.headers)
+    assert stored.status_code == 201, stored.text
+    version = {"if-match": '"1"'}
+    return World(
+        client,
+        database,
+        {
+            "createChild": Write(director, "/v1/children", a_file(VILLAGE)),
+            "changeChild": Write(
+                director,
+                f"/v1/children/{child_id}",
+                {"health": {"notes": "合成记录"}},
+                "PATCH",
+                version,
+            ),
+            "recordVisit": Write(director, "/v1/visits", a_visit(child_id)),
+            "correctVisit": Write(
+                director, f"/v1/visits/{visit['id']}", {"note": "合成记录"}, "PATCH", version
+            ),
+            "pushAttendanceEvents": Write(
+                school.system, "/v1/attendance-events", {"events": [an_event(pupil.id)]}
+            ),
+            "fileReport": Write(director, "/v1/police-reports", a_report()),
+        },
+    )
+
+
+async def a_whole_file(client: httpx.AsyncClient, director: Caller) -> UUID:
+    body = a_file(VILLAGE)
+    body["identity"] |= {"name": "样小九", "resident_id": None}
+    body["education"] = {}
+    answer = await client.post("/v1/children", json=body, headers=director.headers)
+    assert answer.status_code == 201, answer.text
+    return UUID(answer.json()["id"])
+
+
+WRITES = (
+    "createChild",
+    "changeChild",
+    "recordVisit",
+    "correctVisit",
+    "pushAttendanceEvents",
+    "fileReport",
+)
+
+
+@pytest.mark.parametrize("name", WRITES)
+async def test_what_the_table_spoils_is_taken_unspoilt(world: World, name: str) -> None:
+    assert (await world.send(name)).is_success
+
+
+def spliced(member: str) -> Callable[[bytes], bytes]:
+    """Add a member to a JSON object, as text."""
+    return lambda body: body[:-1] + b", " + member.encode() + b"}"
+
+
+UNREADABLE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "cut short": (lambda body: body[:-1] + f', "x": "{CANARY}'.encode(), "json_invalid"),
+    "not UTF-8": (lambda body: body[:-1] + b', "x": "\xff\xfe"}', "json_invalid"),
+    "two documents": (lambda body: body + body, "json_invalid"),
+    "NUL": (spliced(f'"x": "{CANARY}\\u0000"'), "json_nul_character"),
+    "lone surrogate": (spliced(f'"x": "{CANARY}\\ud800"'), "json_lone_surrogate"),
+    "NaN": (spliced('"x": NaN'), "json_number_not_finite"),
+    "infinity by size": (spliced('"x": 1e999'), "json_number_not_finite"),
+    "key twice": (spliced(f'"x": 1, "x": "{CANARY}"'), "json_duplicate_key"),
+    "integer of 71 bits": (spliced(f'"x": {2**70}'), "json_integer_too_large"),
+    "integer of 5,000 digits": (spliced(f'"x": {"9" * 5000}'), "json_invalid"),
+    "forty deep": (spliced(f'"x": {"[" * 40 + "]" * 40}'), "json_too_deep"),
+    "depth bomb": (lambda _: b"[" * 200_000, "json_too_deep"),
+}
+
+
+@pytest.mark.parametrize("fault", UNREADABLE)
+@pytest.mark.parametrize("name", WRITES)
+async def test_unreadable_json(world: World, name: str, fault: str) -> None:
+    spoil, code = UNREADABLE[fault]
+    good = json.dumps(world.writes[name].body).encode()
+    document = await world.refused(name, spoil(good), status=400)
+    assert document["type"] == "/problems/malformed-request"
+    [error] = document["errors"]
+    assert (error["code"], error["pointer"][0]) == (code, "#")
+
+
+@pytest.mark.parametrize("name", WRITES)
+async def test_too_large(world: World, name: str) -> None:
+    size = 5_242_881 if name == "pushAttendanceEvents" else 1_048_577
+    document = await world.refused(name, b" " * size, status=413)
+    assert document["detail"] == f"At most {size - 1} bytes."
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"content_encoding": "gzip"}, {"content_encoding": "br"}, {"content_type": "text/plain"}],
+    ids=str,
+)
+@pytest.mark.parametrize("name", WRITES)
+async def test_body_of_another_kind(world: World, name: str, headers: dict[str, str]) -> None:
+    await world.refused(name, status=415, **headers)
+
+
+TOMORROW = "2026-11-21"
+"""Of the tests' clock."""
+
+RULES = [
+    # operation, place, value, rule
+    ("createChild", "identity/name", 7, "string_type"),
+    ("createChild", "identity/name", "", "string_too_short"),
+    ("createChild", "identity/name", CANARY * 20, "string_too_long"),
+    ("createChild", "identity/name", f"{CANARY}\n", "string_pattern_mismatch"),
+    ("createChild", "identity/sex", CANARY, "literal_error"),
+    ("createChild", "identity/birth_date", TOMORROW, "date_in_future"),
+    ("createChild", "identity/birth_date", "2016-02-30", "date_from_datetime_parsing"),
+    ("createChild", "identity/birth_date", "2016-03-01T00:00:00Z", "date_format"),
+    ("createChild", "identity/birth_date", 1456790400, "date_type"),
+    ("createChild", "identity/resident_id", RESIDENT_ID[:-1] + "0", "resident_id_checksum"),
+    ("createChild", "identity/resident_id", CANARY, "string_too_short"),
+    ("createChild", "residence/region_code", UNKNOWN, "region_unknown"),
+    ("createChild", "residence/region_code", int(UNKNOWN), "string_type"),
+    ("createChild", "hukou/registered", "yes", "bool_type"),
+    ("createChild", "shoe_size", CANARY, "extra_forbidden"),
+    ("createChild", "identity/shoe_size", CANARY, "extra_forbidden"),
+    ("createChild", "id", CANARY, "uuid_parsing"),
+    ("createChild", "residence/lives_with", ["father"] * 8, "too_long"),
+    ("changeChild", "identity", {"birth_date": TOMORROW}, "date_in_future"),
+    ("changeChild", "identity", {"name": None}, "missing"),
+    ("changeChild", "identity", {"birth_date": None}, "missing"),
+    ("changeChild", "identity", None, "missing"),
+    ("changeChild", "residence", {"region_code": None}, "missing"),
+    ("changeChild", "residence", None, "missing"),
+    ("changeChild", "shoe_size", CANARY, "extra_forbidden"),
+    ("changeChild", "health/notes", 7, "string_type"),
+    ("recordVisit", "visited_on", TOMORROW, "date_in_future"),
+    ("recordVisit", "visitor_type", CANARY, "enum"),
+    ("recordVisit", "guardian_present", 1, "bool_type"),
+    ("recordVisit", "findings", [{"domain": "life", "abnormal": True}], "finding_type"),
+    ("recordVisit", "started_at", "2026-11-18T09:00:00", "moment_format"),
+    ("recordVisit", "shoe_size", CANARY, "extra_forbidden"),
+    ("correctVisit", "visited_on", TOMORROW, "date_in_future"),
+    ("correctVisit", "note", CANARY * 400, "string_too_long"),
+    ("correctVisit", "shoe_size", CANARY, "extra_forbidden"),
+    ("pushAttendanceEvents", "events", CANARY, "envelope_invalid"),
+    ("pushAttendanceEvents", "events", [{}] * 1001, "too_many_events"),
+    ("pushAttendanceEvents", "shoe_size", CANARY, "envelope_invalid"),
+    ("fileReport", "situations", [], "too_short"),
+    ("fileReport", "situations", [CANARY], "situation_unknown"),
+    ("fileReport", "found_at", f"{TOMORROW}T12:00:00+08:00", "moment_in_future"),
+    ("fileReport", "region_code", "9" * 12, "region_invalid"),
+    ("fileReport", "narrative", CANARY * 400, "string_too_long"),
+    ("fileReport", "reporter/phone", CANARY, "string_pattern_mismatch"),
+    ("fileReport", "shoe_size", CANARY, "extra_forbidden"),
+]
+
+
+@pytest.mark.parametrize(("name", "place", "value", "code"), RULES)
+async def test_broken_rule(world: World, name: str, place: str, value: Any, code: str) -> None:
+    body = copy.deepcopy(world.writes[name].body)
+    *path, last = place.split("/")
+    target = body
+    for step in path:
+        target = target[step]
+    target[last] = value
+    document = await world.refused(name, body, status=422)
+    errors = {error["code"]: error["pointer"] for error in document["errors"]}
+    assert code in errors
+    assert errors[code].startswith(f"#/{place}") or code == "envelope_invalid"
+
+
+async def test_one_bad_event_among_good_ones_stores_the_good(world: World) -> None:
+    """A batch is judged event by event; asked to, it is all or nothing (I4)."""
+    write = world.writes["pushAttendanceEvents"]
+    good = write.body["events"][0]
+    bad = {**good, "id": CANARY, "category": CANARY}
+    body = {"events": [good, bad]}
+    document = await world.refused(
+        "pushAttendanceEvents", body, status=422, prefer="handling=strict"
+    )
+    assert document["errors"][0]["pointer"] == "#/events/1/category"
+    answer = await world.send("pushAttendanceEvents", body)
+    assert [one["status"] for one in answer.json()["results"]] == ["accepted", "rejected"]
+
+
+@pytest.mark.parametrize("name", ["changeChild", "correctVisit"])
+class TestVersions:
+    async def test_missing(self, world: World, name: str) -> None:
+        document = await world.refused(name, status=428, if_match=None)
+        [error] = document["errors"]
+        assert (error["pointer"], error["code"]) == ("If-Match", "if_match_missing")
+
+    async def test_stale(self, world: World, name: str) -> None:
+        await world.refused(name, status=412, if_match='"7"')
+
+    async def test_not_a_version(self, world: World, name: str) -> None:
+        await world.refused(name, status=400, if_match=CANARY)
+
+
+@pytest.mark.parametrize("name", WRITES)
+async def test_key_used_with_another_body(world: World, name: str) -> None:
+    key = {"idempotency_key": CANARY}
+    assert (await world.send(name, **key)).is_success
+    other = json.dumps(world.writes[name].body).encode() + b" "
+    document = await world.refused(name, other, status=422, **key)
+    assert document["type"] == "/problems/idempotency-key-reused"
+
+
+@pytest.mark.parametrize("key", ["", "a" * 201, "schlüssel".encode(), "two words"], ids=str)
+async def test_key_that_is_none(world: World, key: Any) -> None:
+    await world.refused("recordVisit", status=400, idempotency_key=key)
+
+
+class TestDuplicateChild:
+    """One child, one file; a stranger's child is not revealed (REG-03, AZ-3)."""
+
+    async def test_in_the_remit_names_the_file(self, world: World) -> None:
+        opened = await world.send("createChild")
+        body = a_file(VILLAGE)
+        body["identity"]["name"] = CANARY
+        document = await world.refused("createChild", body, status=409)
+        [error] = document["errors"]
+        assert (error["pointer"], error["code"]) == ("#/identity/resident_id", "child_has_a_file")
+        answer = await world.send("createChild", body)
+        assert answer.headers["location"] == opened.headers["location"]
+
+    async def test_outside_the_remit_reveals_nothing(self, world: World, settings) -> None:
+        stranger = await a_caller(world.database, settings, "village_director", ELSEWHERE)
+        theirs = a_file(ELSEWHERE)
+        theirs["identity"]["name"] = "样小二"
+        opened = await world.client.post("/v1/children", json=theirs, headers=stranger.headers)
+        assert opened.status_code == 201
+        before = await world.rows()
+        answer = await world.send("createChild")
+        assert answer.status_code == 202
+        assert answer.json().keys() == {"referral_id", "status"}
+        assert "location" not in answer.headers
+        for secret in (opened.json()["id"], "样小二", str(ELSEWHERE)):
+            assert secret not in answer.text
+        after = await world.rows()
+        changed = {table for table in after if after[table] != before[table]}
+        assert "duplicate_referrals" in changed
+        assert changed <= {"duplicate_referrals", "audit_entries", "events", "jobs"}
+
+    async def test_another_number_is_another_child(self, world: World) -> None:
+        assert (await world.send("createChild")).status_code == 201
+        body = a_file(VILLAGE)
+        body["identity"] |= {"resident_id": with_check_digit("12000020160301902"), "name": "样小三"}
+        body["education"]["student_numbers"] = []
+        assert (await world.send("createChild", body)).status_code == 201
