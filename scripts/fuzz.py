@@ -230,7 +230,7 @@ def fuzz(stage: Stage, config: Path, *selection: str) -> bool:
     options = {
         "--checks": "all",
         "--exclude-checks": "positive_data_acceptance",
-        "--max-examples": os.environ.get("FUZZ_EXAMPLES", "20"),
+        "--max-examples": os.environ.get("FUZZ_EXAMPLES", "40"),
         "--seed": os.environ.get("FUZZ_SEED", "20261120"),
         "--workers": "1",  # its generators are not made for threads
         "--request-timeout": "20",
