@@ -247,7 +247,14 @@ async def prepare(settings: Settings, folder: Path) -> tuple[World, list[Recordi
 
 def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="tonghu-bench-"))
-    os.environ.update({"TONGHU_ENVIRONMENT": "sandbox", "TONGHU_DATA_DIR": str(folder)})
+    os.environ.update(
+        {
+            "TONGHU_ENVIRONMENT": "sandbox",
+            "TONGHU_DATA_DIR": str(folder),
+            "TONGHU_RATE_LIMIT__PER_SECOND": "100000",
+            "TONGHU_RATE_LIMIT__BURST": "1000000",
+        }
+    )
     settings = Settings()
     try:
         world, _, pushed = uvloop.run(prepare(settings, folder))
