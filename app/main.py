@@ -97,10 +97,10 @@ def assemble(settings: Settings, lifespan: Lifespan[FastAPI] | None) -> FastAPI:
     )
     answers.install(app)
     public = [*v1.PUBLIC_ROUTERS, docs.router] if settings.serves_docs else v1.PUBLIC_ROUTERS
-    for router in public:
-        app.include_router(router)
     for router in v1.ROUTERS:
         app.include_router(router, prefix="/v1")
+    for router in public:
+        app.include_router(router)
     doors.refuse_unguarded(app)
     _surround(app, settings)
     return app

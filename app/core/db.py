@@ -196,6 +196,7 @@ def open_engine(url: str, settings: config.Database) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=settings.pool_timeout_seconds,
         pool_use_lifo=True,
+        pool_reset_on_return=None,  # every transaction is ended by the one who began it
         hide_parameters=True,
         connect_args={
             **caches,
