@@ -16,7 +16,6 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
-from sqlalchemy.exc import DBAPIError
 
 from app import main as web
 from app import worker as job_worker
@@ -337,11 +336,8 @@ def main() -> None:
         say(str(error))
     except TemporarilyUnavailable:
         say("The database cannot be reached.")
-    except DBAPIError as error:
-        reason = error.orig and error.orig.__cause__
-        if not isinstance(reason, _NO_SUCH_DATABASE):
-            raise
-        say(f"The database refuses: {reason}.")
+    except _NO_SUCH_DATABASE as error:
+        say(f"The database refuses: {error}.")
     except Problem as refused:
         say(": ".join([refused.title, *(error.detail for error in refused.errors)]))
     except ValidationError as error:

@@ -17,13 +17,12 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import orjson
-from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.core.db import Database
+from app.core.db import Database, Lane
 
 _CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
 
@@ -66,9 +65,9 @@ class RecordingDatabase(Database):
     recording: Recording | None = None
 
     @asynccontextmanager
-    async def lane(self) -> AsyncIterator[AsyncConnection]:
+    async def lane(self) -> AsyncIterator[Lane]:
         async with super().lane() as lane:
-            raw: asyncpg.Connection = (await lane.get_raw_connection()).driver_connection
+            raw = lane.raw
             raw.add_query_logger(self._note)
             try:
                 yield lane

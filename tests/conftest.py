@@ -13,11 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import main
 from app.core import db, embedded
@@ -93,16 +91,16 @@ async def live_database(
 class PinnedDatabase(db.Database):
     """Every transaction is a savepoint on one connection; requests take turns."""
 
-    def __init__(self, lane: AsyncConnection, keyring: Keyring, clock: Callable[[], datetime]):
+    def __init__(self, lane: db.Lane, keyring: Keyring, clock: Callable[[], datetime]):
         super().__init__(lane.engine, keyring, clock)
         self._pinned = lane
         self._turn = asyncio.Lock()
 
     @asynccontextmanager
-    async def lane(self) -> AsyncIterator[AsyncConnection]:
+    async def lane(self) -> AsyncIterator[db.Lane]:
         async with self._turn:
-            raw = (await self._pinned.get_raw_connection()).driver_connection
-            await raw.execute(db.SET_REACH, "", "", "", "", "")  # as fresh as a new transaction
+            # as fresh as a new transaction
+            await self._pinned.raw.execute(db.SET_REACH, "", "", "", "", "")
             yield self._pinned
 
 
@@ -110,9 +108,8 @@ class PinnedDatabase(db.Database):
 async def database(
     pool: db.Database, keyring: Keyring, now: datetime
 ) -> AsyncIterator[db.Database]:
-    async with pool.engine.connect() as lane:
-        raw: asyncpg.Connection = (await lane.get_raw_connection()).driver_connection
-        outer = raw.transaction()
+    async with pool.lane() as lane:
+        outer = lane.raw.transaction()
         await outer.start()
         yield PinnedDatabase(lane, keyring, lambda: now)
         await outer.rollback()

@@ -21,8 +21,7 @@ class QueryRecorder:
         self._connection: Any = None
 
     def __enter__(self) -> Self:
-        fairy = self._database._pinned.sync_connection.connection  # type: ignore[attr-defined]
-        self._connection = fairy.driver_connection
+        self._connection = self._database._pinned.raw  # type: ignore[attr-defined]
         self._connection.add_query_logger(self._note)
         return self
 

@@ -21,7 +21,7 @@ _REQUEST_ID = "the-same-every-time"
 @asynccontextmanager
 async def undone(database: Database) -> AsyncIterator[None]:
     """Take back whatever the requests inside did, so that each finds the same."""
-    raw = database._pinned.sync_connection.connection.driver_connection  # type: ignore[attr-defined]
+    raw = database._pinned.raw  # type: ignore[attr-defined]
     await raw.execute("SAVEPOINT before_asking")
     try:
         yield

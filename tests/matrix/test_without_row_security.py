@@ -29,10 +29,8 @@ async def database(
 ) -> AsyncIterator[db.Database]:
     url = urlsplit(pg)._replace(path=urlsplit(database_urls.app).path).geturl()
     engine = db.open_engine(url, settings.database)
-    async with engine.connect() as lane:
-        raw = (await lane.get_raw_connection()).driver_connection
-        assert raw is not None
-        outer = raw.transaction()
+    async with db.Database(engine, keyring, lambda: NOW).lane() as lane:
+        outer = lane.raw.transaction()
         await outer.start()
         yield PinnedDatabase(lane, keyring, lambda: NOW)
         await outer.rollback()
