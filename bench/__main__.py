@@ -265,7 +265,7 @@ def main() -> None:
 
 def run(settings: Settings, folder: Path, world: World, pushed: Recording) -> None:
     """Measure both servers in turn, twice, and print the better round of each."""
-    console = Console()
+    console = Console(width=110)
     table = Table("path", "bare req/s", "Tonghu req/s", "ratio", "mark", "bare CPU µs", "CPU µs")
     lease_holder = startup.reachable_database(settings)
 
