@@ -9,7 +9,6 @@ then bring the figures in `app/regions/data/SOURCE.md` and `tests/regions/` up t
 input gives the same bytes.
 """
 
-
 import csv
 import gzip
 import io
