@@ -76,7 +76,7 @@ class TestOpensAFile:
                 rows = await tx.connection.fetch(f"SELECT t::text AS line FROM {table} t")
                 assert rows, table
                 dump += "\n".join(row["line"] for row in rows)
-        hidden = {RESIDENT_ID, "样板胡同", "样大甲", "样老丙", "5550", "G-CANARY-1", "过敏"}
+        hidden = {RESIDENT_ID, "样板胡同", "样大甲", "样老丙", "5550 0101", "G-CANARY-1", "过敏"}
         for secret in hidden:
             assert secret not in dump
             assert secret.encode().hex() not in dump

@@ -41,7 +41,7 @@ class TestReadsAFile:
         assert shown.keys() - always == reads
         assert (RESIDENT_ID in answer.text) is ("identity" in reads)
         assert ("样板胡同" in answer.text) is ("residence" in reads)
-        assert ("5550" in answer.text) is ("guardianship" in reads)
+        assert ("5550 0101" in answer.text) is ("guardianship" in reads)
         assert ("样大甲" in answer.text) is ("family" in reads)
         assert ("过敏" in answer.text) is ("health" in reads)
         if "residence" not in reads:
