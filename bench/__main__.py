@@ -29,10 +29,10 @@ from rich.table import Table
 
 from app.core import migrations, startup
 from app.core.clock import local_date, utc_now
-from app.core.db import SYSTEM, open_engine
+from app.core.db import open_engine
 from app.core.settings import Settings
 from bench.load import Job, Result
-from bench.replay import Recording, RecordingDatabase
+from bench.replay import Recording, RecordingDatabase, renew
 from bench.world import World, build, call
 from demo.stage import free_port
 
@@ -195,7 +195,6 @@ async def bare_insert(url: str, recording: Recording) -> float:
     made = recording.made_here()
     reach = next(one for one in recording.statements if "tonghu.lo" in one[0])
     connection = await asyncpg.connect(url)
-    from bench.replay import _renew  # noqa: PLC0415
 
     began = 0.0
     for number in range(BATCH_ROUNDS + 1):
@@ -209,7 +208,7 @@ async def bare_insert(url: str, recording: Recording) -> float:
             and argument
             and isinstance(argument[0], str)
             and argument[0].endswith("/0")
-            else _renew(list(argument) if isinstance(argument, tuple) else argument, fresh, [])
+            else renew(list(argument) if isinstance(argument, tuple) else argument, fresh, [])
             for argument in arguments
         ]
         async with connection.transaction():
@@ -227,8 +226,6 @@ async def prepare(settings: Settings, folder: Path) -> tuple[World, list[Recordi
         engine = open_engine(addresses.app_url, settings.database)
         database = RecordingDatabase(engine, startup.keyring(settings), utc_now)
         world = await build(database, settings)
-        async with database.begin(SYSTEM) as tx:
-            await tx.connection.execute("SELECT 1")
         owner = await asyncpg.connect(addresses.owner_url)
         await owner.execute("ANALYZE")
         await owner.close()

@@ -79,7 +79,7 @@ class RecordingDatabase(Database):
             self.recording.statements.append((query.query, tuple(query.args or ())))
 
 
-def _renew(value: Any, fresh: dict[UUID, UUID], texts: list[tuple[str, str]]) -> Any:
+def renew(value: Any, fresh: dict[UUID, UUID], texts: list[tuple[str, str]]) -> Any:
     if isinstance(value, UUID):
         return fresh.get(UUID(int=value.int), value)
     if isinstance(value, str):
@@ -87,7 +87,7 @@ def _renew(value: Any, fresh: dict[UUID, UUID], texts: list[tuple[str, str]]) ->
             value = value.replace(old, new)
         return value
     if isinstance(value, list):
-        return [_renew(item, fresh, texts) for item in value]
+        return [renew(item, fresh, texts) for item in value]
     return value
 
 
@@ -128,7 +128,7 @@ def _handler(recording: Recording) -> Any:
         async with request.state.pool.acquire() as connection, connection.transaction():
             for statement, arguments in recording.statements:
                 await connection.fetch(
-                    statement, *[_renew(argument, fresh, texts) for argument in arguments]
+                    statement, *[renew(argument, fresh, texts) for argument in arguments]
                 )
         return Response(
             orjson.dumps(answer), status_code=recording.status, media_type="application/json"

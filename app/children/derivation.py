@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, timedelta
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,16 +11,14 @@ from app.children.queries import ChildRef
 from app.children.rules import Derived
 from app.core import events as announcements
 from app.core.db import Tx
-from app.policy.parameters import shipped_parameters
+from app.policy import queries as policy
 
 BATCH: Final = 1000
-
-_shipped = cache(shipped_parameters)
 
 
 @lru_cache(maxsize=20_000)
 def _policy(region_code: int, on: date) -> rules.Policy:
-    return rules.policy_of(_shipped(), region_code, on)
+    return rules.policy_of(policy.values(), region_code, on)
 
 
 def derive(sections: Mapping[str, Mapping[str, Any]], region_code: int, on: date) -> Derived:
