@@ -16,7 +16,7 @@ import yaml
 
 from app.access.roles import role
 from app.core.clock import CHINA, local_date
-from app.policy.parameters import shipped_parameters
+from app.policy import queries as policy
 from app.policy.rules import effective
 
 ONCE: Final = ""
@@ -188,9 +188,6 @@ def _duration(code: str, text: str) -> timedelta:
     return timedelta(days=days, hours=hours, minutes=minutes)
 
 
-_shipped = cache(shipped_parameters)
-
-
 def _minutes(parameter: str | None, region_code: int, at: datetime) -> timedelta:
-    value = effective(_shipped(), str(parameter), region_code, local_date(at))
+    value = effective(policy.values(), str(parameter), region_code, local_date(at))
     return timedelta(minutes=value.value)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,8 +16,8 @@ from app.core.db import Tx
 from app.core.wire import region_text
 from app.police_reports import answers, models, rules
 from app.police_reports.models import Party, State, Step
-from app.policy.parameters import shipped_parameters
-from app.policy.rules import ParameterValue, effective
+from app.policy import queries as policy
+from app.policy.rules import effective
 from app.regions.rules import lineage
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -27,14 +26,9 @@ _LATEST: Final = 10**16
 _OFFICE_KINDS: Final = ("police", "township_government", "civil_affairs")
 
 
-@cache
-def _parameters() -> tuple[ParameterValue, ...]:
-    return shipped_parameters()
-
-
 def parameter(name: str, region_code: int, on: date) -> Any:
     """Return the value a policy parameter has for a place on a day."""
-    return effective(_parameters(), name, region_code, on).value
+    return effective(policy.values(), name, region_code, on).value
 
 
 def visible_reports(principal: Principal) -> Visible:
