@@ -9,7 +9,7 @@ from sqlmodel import SQLModel
 
 from alembic import context
 from app import wiring
-from app.core import db, rls
+from app.core.data import db, rls
 
 wiring.load()
 

@@ -24,13 +24,15 @@ from app.agencies import operations as agencies
 from app.agencies.models import AgencyKind
 from app.agencies.queries import AgencyRef
 from app.agencies.queries import find as find_agency
-from app.core import jobs, migrations, startup
+from app.core import startup
 from app.core.clock import utc_now
-from app.core.crypto import Keyring
-from app.core.db import SYSTEM, TemporarilyUnavailable, Tx
-from app.core.embedded import EmbeddedDatabaseError
+from app.core.data import migrations
+from app.core.data.crypto import Keyring
+from app.core.data.db import SYSTEM, TemporarilyUnavailable, Tx
+from app.core.jobs import queue
 from app.core.problems import Problem
 from app.core.settings import Environment, Settings
+from app.embedded.postgres import EmbeddedDatabaseError
 from app.policy import clauses as policy_clauses
 from app.regions.divisions import BadDivisionLine, shipped
 from app.regions.operations import BadDivisions, import_divisions, import_village_file
@@ -284,7 +286,7 @@ def generate_keys(
 @jobs_app.command("held")
 def held_jobs() -> None:
     """List jobs that raised, or lost their worker, too often."""
-    found = in_transaction(lambda tx: jobs.held(tx.connection))
+    found = in_transaction(lambda tx: queue.held(tx.connection))
     table = Table("id", "job", "failure", "failures", "crashes")
     for job in found:
         table.add_row(str(job.id), job.name, job.failure, str(job.failures), str(job.crashes))
@@ -294,7 +296,7 @@ def held_jobs() -> None:
 @jobs_app.command("release")
 def release_jobs(ids: Annotated[list[int], typer.Argument(help="Ids from `jobs held`.")]) -> None:
     """Let held jobs run again."""
-    count = in_transaction(lambda tx: jobs.release(tx.connection, ids))
+    count = in_transaction(lambda tx: queue.release(tx.connection, ids))
     out.print(f"{count} released.")
 
 

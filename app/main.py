@@ -15,10 +15,10 @@ from app.api import answers, docs, doors, openapi, v1
 from app.api.draining import drained_first
 from app.core import logs, startup
 from app.core.clock import Clock, utc_now
-from app.core.db import Database
-from app.core.exchange import Exchange
-from app.core.hardening import Hardening, Limits
-from app.core.rate_limits import RateLimits
+from app.core.data.db import Database
+from app.core.http.exchange import Exchange
+from app.core.http.hardening import Hardening, Limits
+from app.core.http.rate_limits import RateLimits
 from app.core.settings import Environment, Settings
 
 BATCHES = ("/v1/attendance-events",)

@@ -21,8 +21,8 @@ PACKAGES = (
 
 def load() -> None:
     """Import the models and jobs of every package, lowest first."""
-    import_module("app.core.idempotency")
-    import_module("app.core.events")
+    import_module("app.core.http.idempotency")
+    import_module("app.core.jobs.events")
     for package in PACKAGES:
         for module in ("models", "jobs"):
             name = f"app.{package}.{module}"

@@ -12,9 +12,10 @@ import asyncpg
 import structlog
 
 from app import wiring
-from app.core import job_runner, startup
+from app.core import startup
 from app.core.clock import Clock, utc_now
-from app.core.db import SYSTEM, Tx
+from app.core.data.db import SYSTEM, Tx
+from app.core.jobs import runner
 from app.core.settings import Settings
 from app.webhooks import delivery
 
@@ -43,7 +44,7 @@ async def run(settings: Settings, *, clock: Clock = utc_now) -> None:
 
         log.info("worker.started")
         async with asyncio.TaskGroup() as together:
-            together.create_task(job_runner.run(connect, begin=begin, clock=clock, stop=stop))
+            together.create_task(runner.run(connect, begin=begin, clock=clock, stop=stop))
             together.create_task(
                 delivery.run(connect, begin=begin, settings=settings.webhooks, stop=stop)
             )

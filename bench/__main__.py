@@ -27,9 +27,10 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from app.core import migrations, startup
+from app.core import startup
 from app.core.clock import local_date, utc_now
-from app.core.db import open_engine
+from app.core.data import migrations
+from app.core.data.db import open_engine
 from app.core.settings import Settings
 from bench.load import Job, Result
 from bench.replay import Recording, RecordingDatabase, renew

@@ -14,7 +14,7 @@ from app.access.roles import role as role_of
 from app.agencies import operations as agencies
 from app.agencies.models import AgencyKind
 from app.agencies.queries import AgencyRef
-from app.core.db import SYSTEM, Database
+from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
 from app.core.settings import Settings
 from app.regions.divisions import demo_villages, shipped

@@ -11,9 +11,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from app.core import migrations, startup
+from app.core import startup
 from app.core.clock import local_date, utc_now
-from app.core.db import SYSTEM
+from app.core.data import migrations
+from app.core.data.db import SYSTEM
 from app.core.settings import Settings
 from app.regions.divisions import demo_villages
 from demo import api, table

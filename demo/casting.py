@@ -11,7 +11,7 @@ from app.access import operations as access
 from app.agencies import operations as agencies
 from app.agencies.models import AgencyKind
 from app.agencies.queries import AgencyRef
-from app.core.db import Tx
+from app.core.data.db import Tx
 from app.regions.divisions import demo_villages, shipped
 from app.regions.operations import import_divisions
 from demo.cast import CALLBACK, Cast, Machine, Person

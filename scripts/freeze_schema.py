@@ -16,7 +16,8 @@ from sqlmodel import SQLModel
 
 from alembic import command
 from app import wiring
-from app.core import embedded, migrations, rls
+from app.core.data import migrations, rls
+from app.embedded import postgres
 
 VERSIONS = migrations.HOME / "alembic" / "versions"
 
@@ -27,10 +28,10 @@ def main() -> None:
         old.unlink()
     shm = Path("/dev/shm")  # noqa: S108
     place = (shm if shm.is_dir() else Path("/tmp")) / f"tonghu-freeze-{os.getuid()}"  # noqa: S108
-    with embedded.acquire(place, throwaway=True) as lease:
+    with postgres.acquire(place, throwaway=True) as lease:
         name = f"freeze_{os.getpid()}"
         superuser = lease.server.superuser_url
-        embedded.bootstrap(superuser, name, "x", "x")
+        postgres.bootstrap(superuser, name, "x", "x")
         config = migrations.configuration(
             re.sub(r"//[^/]*/[^?]*", f"//{rls.OWNER_ROLE}:x@/{name}", superuser)
         )

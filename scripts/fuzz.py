@@ -28,7 +28,7 @@ from app.agencies import queries
 from app.agencies.models import AgencyKind
 from app.core import startup
 from app.core.clock import local_date, utc_now
-from app.core.db import SYSTEM, Tx
+from app.core.data.db import SYSTEM, Tx
 from app.core.settings import Settings
 from app.regions.divisions import demo_villages
 from app.regions.rules import county_of

@@ -18,9 +18,10 @@ import pytest
 from fastapi import FastAPI
 
 from app import main
-from app.core import db, embedded
-from app.core.crypto import Keyring
+from app.core.data import db
+from app.core.data.crypto import Keyring
 from app.core.settings import Environment, Settings
+from app.embedded import postgres
 from tests import schema
 from tests.recorder import QueryRecorder
 
@@ -37,7 +38,7 @@ def pg() -> Iterator[str]:
         return
     shm = Path("/dev/shm")
     place = (shm if shm.is_dir() else Path("/tmp")) / f"tonghu-test-{os.getuid()}"
-    with embedded.acquire(place, throwaway=True) as lease:
+    with postgres.acquire(place, throwaway=True) as lease:
         yield lease.server.superuser_url
 
 

@@ -2,8 +2,8 @@
 
 import orjson
 
-from app.core import jobs
-from app.core.db import SYSTEM, Database
+from app.core.data.db import SYSTEM, Database
+from app.core.jobs import queue
 
 
 async def run_jobs(database: Database, *, rounds: int = 50) -> list[str]:
@@ -18,7 +18,7 @@ async def run_jobs(database: Database, *, rounds: int = 50) -> list[str]:
         if not rows:
             return done
         for row in rows:
-            registered = jobs.REGISTRY[row["name"]]
+            registered = queue.REGISTRY[row["name"]]
             payload = orjson.loads(row["payload"])
             if registered.handler is not None:
                 async with database.begin(SYSTEM) as tx:

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import asyncpg
 
-from app.core.db import Database
+from app.core.data.db import Database
 
 _QUIET = ("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT")
 _DRIVER = ("typeinfo_tree", "current_setting('jit')", "set_config('jit'")

@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 
 from app import wiring
-from app.core import db, embedded, migrations, rls
+from app.core.data import db, migrations, rls
+from app.embedded import postgres
 
 PASSWORD = "only-for-tests"
 
@@ -32,14 +33,14 @@ class Urls:
 
 def make(superuser_url: str, name: str) -> Urls:
     """Create a database with the schema of the models, owned by the owner role."""
-    embedded.bootstrap(superuser_url, name, PASSWORD, PASSWORD)
+    postgres.bootstrap(superuser_url, name, PASSWORD, PASSWORD)
     urls = urls_of(superuser_url, name)
     asyncio.run(_create_all(urls.owner))
     return urls
 
 
 def urls_of(superuser_url: str, name: str) -> Urls:
-    """Write the DSNs of a database made by `embedded.bootstrap` with PASSWORD."""
+    """Write the DSNs of a database made by `postgres.bootstrap` with PASSWORD."""
     return Urls(
         app=_as(superuser_url, rls.APP_ROLE, name), owner=_as(superuser_url, rls.OWNER_ROLE, name)
     )

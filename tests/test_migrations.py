@@ -10,7 +10,8 @@ import pytest
 from alembic.script import ScriptDirectory
 
 from alembic import command
-from app.core import embedded, migrations, rls
+from app.core.data import migrations, rls
+from app.embedded import postgres
 from tests import schema
 
 
@@ -18,7 +19,7 @@ from tests import schema
 def empty(pg: str) -> Iterator[schema.Urls]:
     """A database without tables."""
     name = f"tonghu_migrate_{os.getpid()}"
-    embedded.bootstrap(pg, name, schema.PASSWORD, schema.PASSWORD)
+    postgres.bootstrap(pg, name, schema.PASSWORD, schema.PASSWORD)
     yield schema.urls_of(pg, name)
     asyncio.run(schema.drop(pg, name))
 

@@ -1,4 +1,4 @@
-from app.core.db import Database
+from app.core.data.db import Database
 
 
 async def test_transaction_sees_its_reach(database: Database) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import unquote_plus
 
 from app.access import assertions, queries
 from app.access.oauth import Refused
-from app.core.db import Tx
+from app.core.data.db import Tx
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,10 @@ from app.access.principal import Principal, Purpose
 from app.access.roles import UnknownRole, role
 from app.access.scopes import DESCRIPTIONS, Scope
 from app.audit import operations as audit
-from app.core import idempotency
-from app.core.db import Tx
+from app.core.data.db import Tx
+from app.core.http import idempotency
+from app.core.http.rate_limits import RateLimits
 from app.core.problems import Problem
-from app.core.rate_limits import RateLimits
 
 _NEVER_LIMITED = frozenset(
     {

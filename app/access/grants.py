@@ -15,7 +15,7 @@ from app.access import queries, roles, rules, tokens
 from app.access.oauth import Origin, Refused
 from app.access.scopes import Scope
 from app.audit import operations as audit
-from app.core.db import Reach, Tx
+from app.core.data.db import Reach, Tx
 from app.core.ids import new_id
 from app.core.settings import Tokens as Lifetimes
 

@@ -3,15 +3,15 @@
 from datetime import timedelta
 from typing import Any
 
-from app.core import events, jobs
-from app.core.db import Tx
+from app.core.data.db import Tx
+from app.core.jobs import events, queue
 from app.regions.events import RegionReplaced
 
 _KEPT = timedelta(days=1)
 """Longer than any of it counts, so that a clock a little off forgets nothing too early."""
 
 
-@jobs.every("access.forget_expired", "17 3 * * *")
+@queue.every("access.forget_expired", "17 3 * * *")
 async def forget_expired(tx: Tx, payload: dict[str, Any]) -> None:
     """Delete spent proofs, revocations, codes and the refresh tokens of sign-ins that are over."""
     before = tx.now - _KEPT

@@ -12,10 +12,11 @@ from app.access.forms import origin_of, read_form
 from app.access.oauth import Refused
 from app.access.queries import KnownClient
 from app.audit import operations as audit
-from app.core import routing
-from app.core.db import Transaction, Tx
+from app.core.data.db import Tx
+from app.core.http import routing
+from app.core.http.rate_limits import RateLimited, RateLimits
+from app.core.http.routing import Transaction
 from app.core.problems import documented
-from app.core.rate_limits import RateLimited, RateLimits
 from app.core.settings import Environment, Settings
 
 router = routing.router("Access")

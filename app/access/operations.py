@@ -13,7 +13,7 @@ from app.access.models import Client, StaffAccount
 from app.access.sign_in import normal_username
 from app.agencies import operations as agencies
 from app.agencies.queries import AgencyRef, PostRef
-from app.core.db import Tx
+from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.problems import FieldError, Problem
 from app.regions import queries as regions_known

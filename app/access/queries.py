@@ -11,7 +11,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 from app.access.models import Client
 from app.access.principal import Principal
 from app.access.tokens import Claims
-from app.core.db import Tx
+from app.core.data.db import Tx
 
 NIL = "00000000-0000-0000-0000-000000000000"
 """A school no child is enrolled at: a role without children's files sees none (DB-2)."""

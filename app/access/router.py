@@ -15,11 +15,12 @@ from app.agencies import operations as agencies
 from app.agencies import queries as agency_queries
 from app.agencies.queries import AgencyRef
 from app.audit import operations as audit
-from app.core import paging, routing
-from app.core.db import Transaction, Tx
+from app.core.data.db import Tx
+from app.core.http import paging, routing
+from app.core.http.routing import Transaction
+from app.core.http.wire import region_text
 from app.core.problems import Problem, documented
 from app.core.settings import Environment
-from app.core.wire import region_text
 
 router = routing.router("Access")
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from app.core.wire import INPUT, Line, Moment, RegionCode
+from app.core.http.wire import INPUT, Line, Moment, RegionCode
 
 Region = Annotated[
     str,

@@ -14,7 +14,7 @@ from app.access import grants, passwords, queries, roles, rules
 from app.access.models import SignIn
 from app.access.oauth import Origin, Refused
 from app.audit import operations as audit
-from app.core.db import Tx
+from app.core.data.db import Tx
 from app.core.ids import new_id
 
 PARAMETERS = (

@@ -15,7 +15,7 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from app.core.crypto import DecryptionRefused, Keyring
+from app.core.data.crypto import DecryptionRefused, Keyring
 from app.core.problems import language_of
 
 LIVES_SECONDS = 900

@@ -14,8 +14,9 @@ from app.access.oauth_documents import PUBLIC
 from app.access.queries import Holding
 from app.access.sign_in_pages import Flow
 from app.audit import operations as audit
-from app.core import routing
-from app.core.db import Transaction, Tx
+from app.core.data.db import Tx
+from app.core.http import routing
+from app.core.http.routing import Transaction
 
 router = routing.router("Access")
 

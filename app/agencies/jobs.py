@@ -1,7 +1,7 @@
 """What agencies do when something below them changes."""
 
-from app.core import events
-from app.core.db import Tx
+from app.core.data.db import Tx
+from app.core.jobs import events
 from app.regions.events import RegionReplaced
 
 

@@ -11,7 +11,7 @@ from stdnum.cn import uscc as credit_code
 
 from app.agencies.models import Agency, AgencyKind, Post, PostHolding, Staff
 from app.agencies.queries import AgencyRef, PostRef
-from app.core.db import Tx
+from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.problems import FieldError, Problem
 from app.regions import queries as regions

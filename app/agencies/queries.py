@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from app.core.db import Tx
+from app.core.data.db import Tx
 from app.regions import rules
 
 AGENCY = "id, kind, name, name_en, region_code, uscc, active, version"

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from app.agencies.models import AgencyKind
-from app.core.wire import INPUT, Day, Line, Moment, RegionCode, Version
+from app.core.http.wire import INPUT, Day, Line, Moment, RegionCode, Version
 
 RoleCode = Annotated[
     str,

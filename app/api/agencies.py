@@ -19,11 +19,12 @@ from app.access.scopes import Scope
 from app.agencies import operations, queries, schemas
 from app.agencies.models import Agency, AgencyKind, Post, PostHolding
 from app.audit import operations as audit
-from app.core import paging, routing
-from app.core.db import Transaction, Tx
-from app.core.preconditions import etag
+from app.core.data.db import Tx
+from app.core.http import paging, routing
+from app.core.http.preconditions import etag
+from app.core.http.routing import Transaction
+from app.core.http.wire import region_text
 from app.core.problems import Problem, documented
-from app.core.wire import region_text
 from app.regions import rules
 from app.regions.deps import RegionCodeInvalid, RegionSpan
 

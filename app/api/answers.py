@@ -7,8 +7,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 
-from app.core import routing
-from app.core.exchange import InternalError
+from app.core.http import routing
+from app.core.http.exchange import InternalError
 from app.core.problems import FieldError, Problem, response_to
 
 _DETAILS = {

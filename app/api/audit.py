@@ -14,11 +14,11 @@ from app.access.deps import PurposeNotAllowed, ScopeMissing, Unauthenticated, ne
 from app.access.principal import Principal
 from app.access.scopes import Scope
 from app.audit import operations, queries
-from app.core import paging, routing
-from app.core.db import Transaction
-from app.core.paging import CursorInvalid, Page
+from app.core.http import paging, routing
+from app.core.http.paging import CursorInvalid, Page
+from app.core.http.routing import Transaction
+from app.core.http.wire import region_text
 from app.core.problems import documented
-from app.core.wire import region_text
 
 router = routing.router("Audit")
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from app.core.events import Event
+from app.core.jobs.events import Event
 
 Json = dict[str, Any]
 

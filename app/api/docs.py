@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse
 
 from app.api import openapi
 from app.api.answers import NotFound
-from app.core import routing
+from app.core.http import routing
 
 _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline';"

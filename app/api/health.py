@@ -11,8 +11,10 @@ import structlog
 from fastapi import APIRouter, Depends, Request, Response
 
 from app.api.answers import NotFound
-from app.core import metrics, migrations, routing
-from app.core.db import Database, TemporarilyUnavailable
+from app.core import metrics
+from app.core.data import migrations
+from app.core.data.db import Database, TemporarilyUnavailable
+from app.core.http import routing
 from app.core.problems import Problem
 from app.core.settings import Settings
 

@@ -14,15 +14,15 @@ from app.access.deps import PurposeNotAllowed, ScopeMissing, Unauthenticated
 from app.api import callbacks, tags
 from app.api.answers import ParameterInvalid, ValidationFailed
 from app.api.schemas import tidy
-from app.core.db import TemporarilyUnavailable
-from app.core.exchange import InternalError
-from app.core.hardening import BodyTooLarge, BodyTooSlow, EncodingNotSupported, HeadersTooLarge
-from app.core.idempotency import IdempotencyKeyInvalid, IdempotencyKeyReused
-from app.core.paging import CursorInvalid
-from app.core.preconditions import PreconditionFailed, PreconditionRequired
+from app.core.data.db import TemporarilyUnavailable
+from app.core.http.exchange import InternalError
+from app.core.http.hardening import BodyTooLarge, BodyTooSlow, EncodingNotSupported, HeadersTooLarge
+from app.core.http.idempotency import IdempotencyKeyInvalid, IdempotencyKeyReused
+from app.core.http.paging import CursorInvalid
+from app.core.http.preconditions import PreconditionFailed, PreconditionRequired
+from app.core.http.rate_limits import RateLimited
+from app.core.http.routing import MalformedRequest, UnsupportedMediaType
 from app.core.problems import FieldError, Problem, ProblemDocument, documented
-from app.core.rate_limits import RateLimited
-from app.core.routing import MalformedRequest, UnsupportedMediaType
 
 Json = dict[str, Any]
 

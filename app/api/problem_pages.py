@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from starlette.responses import HTMLResponse
 
 from app.api.answers import NotFound
-from app.core import routing
+from app.core.http import routing
 from app.core.problems import Problem
 
 router = APIRouter(

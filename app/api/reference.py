@@ -7,10 +7,10 @@ from fastapi import Path, Query
 from app.access.deps import ScopeMissing, Unauthenticated, needs
 from app.access.principal import Principal
 from app.access.scopes import Scope
-from app.core import paging, routing
-from app.core.db import Transaction
+from app.core.http import paging, routing
+from app.core.http.routing import Transaction
+from app.core.http.wire import Day, RegionCode, region_text
 from app.core.problems import FieldError, Problem, documented
-from app.core.wire import Day, RegionCode, region_text
 from app.policy import queries as policy
 from app.policy import schemas as policy_schemas
 from app.policy.codelists import Codelist, codelists, entries_in

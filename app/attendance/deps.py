@@ -10,7 +10,7 @@ from app.access.deps import authenticated, needs_with_purpose
 from app.access.principal import Principal
 from app.access.scopes import Scope
 from app.attendance import queries
-from app.core.db import Transaction
+from app.core.http.routing import Transaction
 from app.core.problems import Problem
 
 ReadsAttendance = Annotated[Principal, needs_with_purpose(Scope.attendance_read)]

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.core.events import Event
+from app.core.jobs.events import Event
 
 
 class AbsencesRecorded(Event):

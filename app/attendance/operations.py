@@ -22,9 +22,9 @@ from app.attendance.schemas import (
 )
 from app.audit import operations as audit
 from app.children import queries as children
-from app.core import events
-from app.core.db import Tx
+from app.core.data.db import Tx
 from app.core.ids import new_id
+from app.core.jobs import events
 from app.core.problems import FieldError, Problem
 from app.regions.rules import county_of
 

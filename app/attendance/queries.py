@@ -9,8 +9,8 @@ from uuid import UUID
 
 from app.access.principal import Principal
 from app.attendance.rules import Absence, absence, nearest
-from app.core import paging
-from app.core.db import Tx
+from app.core.data.db import Tx
+from app.core.http import paging
 from app.regions.rules import lineage
 
 _EVENTS_OF_CHILD = """

@@ -20,10 +20,10 @@ from app.attendance.deps import (
 from app.audit import operations as audit
 from app.children import queries as children
 from app.children.deps import ChildNotFound
-from app.core import paging, routing
-from app.core.db import Transaction
+from app.core.http import paging, routing
+from app.core.http.routing import Transaction
+from app.core.http.wire import Day
 from app.core.problems import documented
-from app.core.wire import Day
 
 router = routing.router("Attendance")
 

@@ -11,9 +11,9 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field, StrictInt, TypeAdapter, ValidationError
 
 from app.attendance.models import Category, Session
+from app.core.http.routing import UnsupportedMediaType
+from app.core.http.wire import INPUT, Code, Day, Moment
 from app.core.problems import FieldError, Problem
-from app.core.routing import UnsupportedMediaType
-from app.core.wire import INPUT, Code, Day, Moment
 
 MAX_EVENTS: Final = 1000
 MAX_EVENT_BYTES: Final = 64 * 1024

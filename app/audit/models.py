@@ -8,8 +8,8 @@ from sqlalchemy import BigInteger, Column, Index, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
-from app.core import rls
-from app.core.columns import Instant
+from app.core.data import rls
+from app.core.data.columns import Instant
 
 
 class AuditEntry(SQLModel, table=True):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from app.core.db import Tx
+from app.core.data.db import Tx
 from app.core.ids import new_id
 
 

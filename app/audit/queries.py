@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from app.core.db import Tx
+from app.core.data.db import Tx
 
 _LIST = """
 SELECT a.id, a.at, a.actor, a.agency_id, a.role, a.region_code, a.purpose, a.operation, a.child_ids,

@@ -9,8 +9,8 @@ from uuid import UUID
 from app.children import events, queries, rules, sealing
 from app.children.queries import ChildRef
 from app.children.rules import Derived
-from app.core import events as announcements
-from app.core.db import Tx
+from app.core.data.db import Tx
+from app.core.jobs import events as announcements
 from app.policy import queries as policy
 
 BATCH: Final = 1000

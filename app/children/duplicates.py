@@ -9,9 +9,9 @@ import orjson
 
 from app.access.principal import Principal
 from app.children import events, queries
-from app.core import events as announcements
-from app.core.db import Tx
+from app.core.data.db import Tx
 from app.core.ids import new_id
+from app.core.jobs import events as announcements
 from app.core.problems import FieldError, Problem
 from app.regions.rules import county_of, subtree
 

@@ -9,7 +9,7 @@ import orjson
 from app.access.principal import Principal
 from app.access.roles import FIELD_GROUPS
 from app.children.queries import ChildRef
-from app.core.db import Tx
+from app.core.data.db import Tx
 from app.core.ids import new_id
 
 _DATED: Final = frozenset({"hukou", "residence", "family", "guardianship", "education"})

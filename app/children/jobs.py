@@ -5,19 +5,19 @@ from uuid import UUID
 
 from app.children import derivation, duplicates
 from app.children.events import ChildRegistered
-from app.core import events, jobs
-from app.core.db import Tx
+from app.core.data.db import Tx
+from app.core.jobs import events, queue
 from app.regions.events import RegionReplaced
 
 _FIRST = UUID(int=0)
 
 
-@jobs.every("children.rederive", "10 0 * * *")
+@queue.every("children.rederive", "10 0 * * *")
 async def rederive(tx: Tx, payload: dict[str, Any]) -> None:
     """Derive every file anew, a batch per run; each batch queues the next in its transaction."""
     after = await derivation.rederive(tx, UUID(payload["after"]) if payload else _FIRST)
     if after is not None:
-        await jobs.enqueue(tx.connection, "children.rederive", [{"after": str(after)}])
+        await queue.enqueue(tx.connection, "children.rederive", [{"after": str(after)}])
 
 
 @events.on(ChildRegistered)

@@ -20,8 +20,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
-from app.core import rls
-from app.core.columns import Instant
+from app.core.data import rls
+from app.core.data.columns import Instant
 from app.core.ids import new_id
 
 

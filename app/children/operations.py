@@ -23,10 +23,10 @@ from app.children import (
 )
 from app.children.queries import ChildRef
 from app.children.rules import Derived
-from app.core import events as announcements
-from app.core import preconditions
-from app.core.db import Tx
+from app.core.data.db import Tx
+from app.core.http import preconditions
 from app.core.ids import new_id
+from app.core.jobs import events as announcements
 from app.core.problems import FieldError, Problem
 from app.regions import queries as regions
 from app.regions.rules import BadRegionCode, county_of

@@ -11,9 +11,9 @@ import orjson
 from app.access.principal import Principal
 from app.access.roles import FIELD_GROUPS
 from app.children import sealing
-from app.core.crypto import Keyring
-from app.core.db import Tx
-from app.core.wire import region_text
+from app.core.data.crypto import Keyring
+from app.core.data.db import Tx
+from app.core.http.wire import region_text
 from app.regions.rules import county_of
 
 

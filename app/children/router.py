@@ -17,10 +17,11 @@ from app.children.deps import (
     ReadsChildren,
     WritesChildren,
 )
-from app.core import paging, preconditions, routing
-from app.core.db import Transaction, Tx
+from app.core.data.db import Tx
+from app.core.http import paging, preconditions, routing
+from app.core.http.routing import Transaction
+from app.core.http.wire import Code, Moment, RegionCode
 from app.core.problems import documented
-from app.core.wire import Code, Moment, RegionCode
 
 router = routing.router("Children", "/children")
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.children import sections
-from app.core.wire import INPUT, Code, Day, Line, RegionCode, Version
+from app.core.http.wire import INPUT, Code, Day, Line, RegionCode, Version
 
 ChildId = Annotated[
     UUID, Field(description="The child's id.", examples=["0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b10"])

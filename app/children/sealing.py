@@ -8,7 +8,7 @@ from uuid import UUID
 import orjson
 
 from app.children import naming, residents, sections
-from app.core.crypto import Keyring
+from app.core.data.crypto import Keyring
 
 SEALED: Final[Mapping[str, tuple[str, ...]]] = {
     "identity": ("resident_id", "resident_id_place_known"),

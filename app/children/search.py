@@ -5,7 +5,7 @@ from uuid import UUID
 
 from app.access.principal import Principal
 from app.children import queries, schemas
-from app.core.db import Tx
+from app.core.data.db import Tx
 from app.core.problems import FieldError, Problem
 from app.regions.rules import BadRegionCode, subtree
 

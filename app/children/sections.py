@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
-from app.core.wire import Day, Line, Prose, RegionCode
+from app.core.http.wire import Day, Line, Prose, RegionCode
 
 SECTION = ConfigDict(extra="forbid", frozen=True, json_schema_serialization_defaults_required=True)
 

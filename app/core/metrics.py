@@ -4,8 +4,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import QueuePool
 
-from app.core import jobs
-from app.core.db import SYSTEM, Database, TemporarilyUnavailable
+from app.core.data.db import SYSTEM, Database, TemporarilyUnavailable
+from app.core.jobs import queue
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 
@@ -46,7 +46,7 @@ async def render(database: Database) -> bytes:
     _waiting.clear()
     try:
         async with database.begin(SYSTEM) as tx:
-            depths = await jobs.depth(tx.connection)
+            depths = await queue.depth(tx.connection)
         _up.set(1)
     except (TemporarilyUnavailable, OSError):
         depths = {}

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import structlog
 
-from app.core import crypto, embedded, rls
 from app.core.clock import Clock
-from app.core.crypto import Keyring
-from app.core.db import Database, open_engine
+from app.core.data import crypto, rls
+from app.core.data.crypto import Keyring
+from app.core.data.db import Database, open_engine
 from app.core.settings import Environment, Settings
+from app.embedded import postgres
 
 _LEASE_CHECK_SECONDS = 0.5
 
@@ -48,7 +49,7 @@ async def reachable_database(settings: Settings) -> AsyncIterator[DatabaseAddres
         return
     if settings.environment is Environment.production:
         raise ValueError("production needs TONGHU_DATABASE__URL")
-    lease = await asyncio.to_thread(embedded.acquire, settings.data_dir / "postgres")
+    lease = await asyncio.to_thread(postgres.acquire, settings.data_dir / "postgres")
     watcher = asyncio.create_task(_keep(lease))
     try:
         yield DatabaseAddresses(lease.server.app_url, lease.server.owner_url)
@@ -57,14 +58,14 @@ async def reachable_database(settings: Settings) -> AsyncIterator[DatabaseAddres
         lease.close()
 
 
-async def _keep(lease: embedded.Lease) -> None:
+async def _keep(lease: postgres.Lease) -> None:
     """Start the embedded server again if its supervisor was killed; the addresses stay."""
     while True:
         await asyncio.sleep(_LEASE_CHECK_SECONDS)
         if lease.lost:
             try:
                 await asyncio.to_thread(lease.ensure)
-            except embedded.EmbeddedDatabaseError as error:
+            except postgres.EmbeddedDatabaseError as error:
                 log.error("database.not_restarted", reason=type(error).__name__)  # noqa: TRY400
             else:
                 log.warning("database.restarted")

@@ -8,7 +8,7 @@ from fastapi import Depends, Path
 from app.access.deps import authenticated, needs_with_purpose
 from app.access.principal import Principal
 from app.access.scopes import Scope
-from app.core.db import Transaction
+from app.core.http.routing import Transaction
 from app.core.problems import Problem
 from app.dropout_alerts import models, queries
 

@@ -1,8 +1,8 @@
 """What dropout alerts do when attendance comes in."""
 
 from app.attendance.events import AbsencesRecorded
-from app.core import events
-from app.core.db import Tx
+from app.core.data.db import Tx
+from app.core.jobs import events
 from app.dropout_alerts import reassessment
 
 

@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
-from app.core import rls
-from app.core.columns import Instant
+from app.core.data import rls
+from app.core.data.columns import Instant
 from app.core.ids import new_id
 
 State = Literal[

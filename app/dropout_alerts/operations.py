@@ -9,10 +9,10 @@ from sqlmodel import col, select
 
 from app.access.principal import Principal
 from app.audit import operations as audit
-from app.core import events
-from app.core.db import Tx
+from app.core.data.db import Tx
+from app.core.http.preconditions import check_version
 from app.core.ids import new_id
-from app.core.preconditions import check_version
+from app.core.jobs import events
 from app.core.problems import FieldError, Problem
 from app.dropout_alerts import models, queries, rules, schemas
 from app.dropout_alerts.events import (

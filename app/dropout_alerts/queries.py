@@ -10,8 +10,8 @@ from app.access.principal import Principal
 from app.attendance import queries as attendance
 from app.attendance.rules import Absence
 from app.children.queries import visible as visible_children
-from app.core import paging
-from app.core.db import Tx
+from app.core.data.db import Tx
+from app.core.http import paging
 from app.dropout_alerts.models import DONE, Addressee, State
 from app.dropout_alerts.rules import Thresholds
 from app.policy.parameters import shipped_parameters

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from app.attendance.events import AbsencesRecorded
 from app.audit import operations as audit
-from app.core import events
-from app.core.db import Tx
+from app.core.data.db import Tx
 from app.core.ids import new_id
+from app.core.jobs import events
 from app.dropout_alerts import models, queries, rules
 from app.dropout_alerts.events import (
     AlertAmended,

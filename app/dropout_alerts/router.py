@@ -9,11 +9,12 @@ from fastapi import Query, Response
 from app.access.deps import PurposeNotAllowed, ScopeMissing, Unauthenticated
 from app.access.principal import Principal
 from app.audit import operations as audit
-from app.core import paging, routing
-from app.core.db import Transaction, Tx
-from app.core.preconditions import IfMatch, PreconditionFailed, PreconditionRequired, etag
+from app.core.data.db import Tx
+from app.core.http import paging, routing
+from app.core.http.preconditions import IfMatch, PreconditionFailed, PreconditionRequired, etag
+from app.core.http.routing import Transaction
+from app.core.http.wire import region_text
 from app.core.problems import documented
-from app.core.wire import region_text
 from app.dropout_alerts import operations, queries, rules, schemas
 from app.dropout_alerts.deps import (
     AlertInPath,

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
-from app.core.wire import INPUT, Day, Line, Moment, Prose, RegionCode, Version
+from app.core.http.wire import INPUT, Day, Line, Moment, Prose, RegionCode, Version
 from app.dropout_alerts.models import (
     Addressee,
     By,

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from app.core import events, jobs
-from app.core.db import Tx
-from app.core.events import Announced
+from app.core.data.db import Tx
+from app.core.jobs import events, queue
+from app.core.jobs.events import Announced
 from app.duties import operations
 from app.duties.rules import rules
 
@@ -15,11 +15,11 @@ async def weigh_event(tx: Tx, announced: Announced) -> None:
     await operations.weigh_event(tx, announced)
 
 
-@jobs.every("duties.open_period", "5 0 * * *")
+@queue.every("duties.open_period", "5 0 * * *")
 async def open_period(tx: Tx, _: dict[str, Any]) -> None:
     """Have each county's duties of the quarter opened and brought up to date."""
     counties = await operations.counties(tx)
-    await jobs.enqueue(
+    await queue.enqueue(
         tx.connection,
         "duties.open_period_in_county",
         [{"home_county": county} for county in counties],
@@ -27,14 +27,14 @@ async def open_period(tx: Tx, _: dict[str, Any]) -> None:
     )
 
 
-@jobs.job("duties.open_period_in_county")
+@queue.job("duties.open_period_in_county")
 async def open_period_in_county(tx: Tx, payload: dict[str, Any]) -> None:
     """Open the quarter's duties of one county."""
     await operations.open_period(tx, home_county=payload["home_county"])
 
 
-@jobs.every("duties.mark_overdue", "*/5 * * * *")
+@queue.every("duties.mark_overdue", "*/5 * * * *")
 async def mark_overdue(tx: Tx, payload: dict[str, Any]) -> None:
     """Mark what was due and not done; go on while a batch was full."""
     if await operations.mark_overdue(tx) == operations.OVERDUE_BATCH:
-        await jobs.enqueue(tx.connection, "duties.mark_overdue", [payload])
+        await queue.enqueue(tx.connection, "duties.mark_overdue", [payload])

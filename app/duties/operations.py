@@ -11,11 +11,11 @@ from uuid import UUID
 
 from app.access.roles import role
 from app.agencies import queries as agencies
-from app.core import events
 from app.core.clock import local_date
-from app.core.db import Tx
-from app.core.events import Announced
+from app.core.data.db import Tx
 from app.core.ids import new_id
+from app.core.jobs import events
+from app.core.jobs.events import Announced
 from app.duties.events import DutyOverdue
 from app.duties.rules import ONCE, Quarter, Rule, quarter_of, rules
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.access.principal import Principal
-from app.core.db import Tx
-from app.core.wire import region_text
+from app.core.data.db import Tx
+from app.core.http.wire import region_text
 from app.duties import schemas
 from app.duties.rules import ONCE, Quarter, rules, rules_seen_by
 

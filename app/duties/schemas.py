@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from app.core.wire import RegionCode, Version
+from app.core.http.wire import RegionCode, Version
 
 Code = Annotated[str, Field(max_length=60, pattern=r"^[A-Za-z0-9_.:-]+$")]
 Title = Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f]*$")]

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from app.core.wire import RegionCode, Version
+from app.core.http.wire import RegionCode, Version
 from app.police_reports.models import State, Step
 from app.police_reports.schemas import (
     Channel,

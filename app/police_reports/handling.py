@@ -17,9 +17,9 @@ from sqlalchemy.exc import IntegrityError
 
 from app.access.principal import Principal
 from app.audit import operations as audit
-from app.core import events as spine
-from app.core.db import Tx
+from app.core.data.db import Tx
 from app.core.ids import new_id
+from app.core.jobs import events as spine
 from app.core.problems import Problem
 from app.police_reports import answers, events, models, queries, rules, schemas
 from app.police_reports.models import Party, State, Step

@@ -7,9 +7,9 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from app.core import events as spine
-from app.core import jobs
-from app.core.db import Tx
+from app.core.data.db import Tx
+from app.core.jobs import events as spine
+from app.core.jobs import queue
 from app.police_reports import events, handling, models, queries, rules
 from app.police_reports.models import State, Step
 from app.police_reports.operations import announce, change
@@ -35,7 +35,7 @@ async def mark_delivered(tx: Tx, delivered: DeliverySucceeded) -> None:
         await announce(tx, events.ReportDelivered, report)
 
 
-@jobs.every("police_reports.mark_overdue", "* * * * *")
+@queue.every("police_reports.mark_overdue", "* * * * *")
 async def mark_overdue(tx: Tx, payload: dict[str, Any]) -> None:
     """Announce, once each, the reports not delivered or not accepted in time (REP-07)."""
     for column, condition, kind in (
@@ -60,7 +60,7 @@ async def mark_overdue(tx: Tx, payload: dict[str, Any]) -> None:
             await announce(tx, kind, report)
 
 
-@jobs.every("police_reports.route_waiting", "* * * * *")
+@queue.every("police_reports.route_waiting", "* * * * *")
 async def route_waiting(tx: Tx, payload: dict[str, Any]) -> None:
     """Try again to bring reports on their way that no police endpoint has taken so far."""
     waiting = await tx.connection.fetch(

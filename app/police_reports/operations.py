@@ -17,11 +17,11 @@ from app.audit import operations as audit
 from app.children import queries as children
 from app.children.deps import ChildNotFound
 from app.children.queries import ChildRef
-from app.core import events as spine
-from app.core.db import Tx
+from app.core.data.db import Tx
+from app.core.http.wire import region_text
 from app.core.ids import new_id
+from app.core.jobs import events as spine
 from app.core.problems import FieldError, Problem
-from app.core.wire import region_text
 from app.police_reports import answers, events, models, queries, rules, schemas
 from app.regions.rules import BadRegionCode, county_of
 from app.webhooks.operations import queue_mandatory

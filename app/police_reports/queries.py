@@ -11,9 +11,9 @@ import orjson
 from app.access.principal import Principal
 from app.access.scopes import Scope
 from app.children.queries import ChildRef, Visible
-from app.core import paging
-from app.core.db import Tx
-from app.core.wire import region_text
+from app.core.data.db import Tx
+from app.core.http import paging
+from app.core.http.wire import region_text
 from app.police_reports import answers, models, rules
 from app.police_reports.models import Party, State, Step
 from app.policy import queries as policy

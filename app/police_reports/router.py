@@ -10,9 +10,10 @@ from app.access.principal import Principal
 from app.access.scopes import Scope
 from app.audit import operations as audit
 from app.children.deps import ChildNotFound
-from app.core import paging, routing
-from app.core.db import Transaction, Tx
-from app.core.preconditions import etag
+from app.core.data.db import Tx
+from app.core.http import paging, routing
+from app.core.http.preconditions import etag
+from app.core.http.routing import Transaction
 from app.core.problems import Problem, documented
 from app.police_reports import answers, handling, operations, queries, schemas
 from app.police_reports.deps import ReportInPath, ReportNotFound, ReportToChange

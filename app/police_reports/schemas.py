@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, StrictBool
 
-from app.core.wire import INPUT, Code, Day, Line, Moment, Prose, RegionCode
+from app.core.http.wire import INPUT, Code, Day, Line, Moment, Prose, RegionCode
 
 Urgency = Literal["immediate", "urgent", "standard"]
 Channel = Literal["app", "system", "phone", "in_person"]

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from app.core.wire import Day
+from app.core.http.wire import Day
 
 Text = Annotated[str, Field(max_length=4000, pattern=r"^[^\x00]*$")]
 Label = Annotated[str, Field(max_length=400, pattern=r"^[^\x00]*$")]

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 
+from app.core.http.wire import RegionCode
 from app.core.problems import FieldError, Problem
-from app.core.wire import RegionCode
 from app.regions.rules import BadRegionCode, subtree
 
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from app.core.events import Event
+from app.core.jobs.events import Event
 
 
 class RegionReplaced(Event):

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import BigInteger, CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
-from app.core import rls
+from app.core.data import rls
 
 SINCE_EVER = date(1900, 1, 1)
 """`valid_from` of a division whose beginning the source does not state."""

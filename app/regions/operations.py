@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import asyncpg
 
-from app.core import events
-from app.core.db import Tx
+from app.core.data.db import Tx
 from app.core.ids import new_id
+from app.core.jobs import events
 from app.regions import rules
 from app.regions.divisions import BadDivisionLine, Division, read_villages
 from app.regions.events import RegionReplaced

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any, Final
 
-from app.core.db import Tx
+from app.core.data.db import Tx
 
 REGION: Final = "code, name, level, parent_code, valid_from, valid_until, successor_code"
 _LAST: Final = chr(0x10FFFF)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from app.core.wire import Day, RegionCode
+from app.core.http.wire import Day, RegionCode
 from app.regions.rules import Level
 
 

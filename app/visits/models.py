@@ -9,8 +9,8 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKeyConstraint
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
-from app.core import rls
-from app.core.columns import Instant
+from app.core.data import rls
+from app.core.data.columns import Instant
 
 
 class VisitorType(StrEnum):

@@ -9,10 +9,10 @@ from app.access.principal import Principal
 from app.audit import operations as audit
 from app.children import queries as children
 from app.children.deps import ChildNotFound
-from app.core import events
-from app.core.crypto import Keyring
-from app.core.db import Tx
-from app.core.preconditions import check_version
+from app.core.data.crypto import Keyring
+from app.core.data.db import Tx
+from app.core.http.preconditions import check_version
+from app.core.jobs import events
 from app.core.problems import FieldError, Problem
 from app.visits import queries, rules, schemas
 from app.visits.events import AbnormalFinding, VisitCorrected, VisitRecorded

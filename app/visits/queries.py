@@ -10,9 +10,9 @@ import orjson
 
 from app.access.principal import Principal
 from app.children import queries as children
-from app.core.crypto import Keyring
-from app.core.db import Tx
-from app.core.wire import region_text
+from app.core.data.crypto import Keyring
+from app.core.data.db import Tx
+from app.core.http.wire import region_text
 from app.visits import schemas
 
 WORDS: Final = "visits.words_sealed"

@@ -12,13 +12,14 @@ from app.access.principal import Principal
 from app.access.scopes import Scope
 from app.audit import operations as audit
 from app.children.deps import ChildInPath, ChildNotFound
-from app.core import paging, routing
-from app.core.db import Transaction, Tx
-from app.core.idempotency import IdempotencyKeyInvalid, IdempotencyKeyReused
-from app.core.paging import CursorInvalid, Page
-from app.core.preconditions import IfMatch, PreconditionFailed, PreconditionRequired, etag
+from app.core.data.db import Tx
+from app.core.http import paging, routing
+from app.core.http.idempotency import IdempotencyKeyInvalid, IdempotencyKeyReused
+from app.core.http.paging import CursorInvalid, Page
+from app.core.http.preconditions import IfMatch, PreconditionFailed, PreconditionRequired, etag
+from app.core.http.routing import Transaction
+from app.core.http.wire import Day
 from app.core.problems import documented
-from app.core.wire import Day
 from app.regions.deps import RegionCodeInvalid, RegionSpan
 from app.visits import operations, queries, schemas
 

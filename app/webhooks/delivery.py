@@ -17,12 +17,12 @@ import asyncpg
 import structlog
 
 from app.core import settings as config
-from app.core.crypto import Keyring
-from app.core.db import TemporarilyUnavailable, Tx
-from app.core.events import publish
+from app.core.data.crypto import Keyring
+from app.core.data.db import TemporarilyUnavailable, Tx
 from app.core.ids import new_id
-from app.core.job_runner import CONNECTION_FAILED
-from app.core.jobs import Begin
+from app.core.jobs.events import publish
+from app.core.jobs.queue import Begin
+from app.core.jobs.runner import CONNECTION_FAILED
 from app.webhooks import events, rules, sending
 from app.webhooks.models import PREVIOUS_SECRET_PLACE, RESPONSE_PLACE, SECRET_PLACE
 from app.webhooks.operations import CHANNEL

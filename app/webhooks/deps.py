@@ -7,7 +7,7 @@ from fastapi import Depends, Path
 
 from app.access.deps import authenticated
 from app.access.principal import Principal
-from app.core.db import Transaction
+from app.core.http.routing import Transaction
 from app.core.problems import Problem
 from app.webhooks import queries, schemas
 from app.webhooks.models import WebhookEndpoint

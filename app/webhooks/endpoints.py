@@ -6,9 +6,9 @@ from datetime import timedelta
 from app.access.principal import Principal
 from app.audit import operations as audit
 from app.core import settings as config
-from app.core.db import Tx
+from app.core.data.db import Tx
+from app.core.http.preconditions import check_version
 from app.core.ids import new_id
-from app.core.preconditions import check_version
 from app.core.problems import FieldError, Problem
 from app.regions import rules as regions
 from app.webhooks import queries, rules, schemas, signing

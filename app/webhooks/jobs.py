@@ -3,8 +3,8 @@
 from typing import Any
 from uuid import UUID
 
-from app.core import events, jobs
-from app.core.db import Tx
+from app.core.data.db import Tx
+from app.core.jobs import events, queue
 from app.webhooks import operations
 
 
@@ -14,7 +14,7 @@ async def fan_out(tx: Tx, event_id: UUID) -> None:
     await operations.fan_out(tx, event_id)
 
 
-@jobs.every("webhooks.announce_overdue", "* * * * *")
+@queue.every("webhooks.announce_overdue", "* * * * *")
 async def announce_overdue(tx: Tx, payload: dict[str, Any]) -> None:
     """Announce mandatory deliveries that are overdue."""
     await operations.announce_overdue(tx)

@@ -17,8 +17,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
-from app.core import rls
-from app.core.columns import Instant
+from app.core.data import rls
+from app.core.data.columns import Instant
 from app.core.ids import new_id
 
 SECRET_PLACE = "webhook_endpoints.secret_sealed"  # noqa: S105  a column's name, as crypto wants it

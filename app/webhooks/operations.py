@@ -10,11 +10,11 @@ import orjson
 
 from app.access.principal import Principal
 from app.audit import operations as audit
-from app.core.db import Tx
-from app.core.events import Event, publish
+from app.core.data.db import Tx
+from app.core.http.wire import region_text
 from app.core.ids import new_id
+from app.core.jobs.events import Event, publish
 from app.core.problems import Problem
-from app.core.wire import region_text
 from app.webhooks import events, queries, rules, schemas, signing
 
 CHANNEL: Final = "tonghu_deliveries"

@@ -8,9 +8,9 @@ import asyncpg
 from sqlmodel import col, select
 
 from app.access.principal import Principal
-from app.core import paging
-from app.core.db import Tx
-from app.core.wire import region_text
+from app.core.data.db import Tx
+from app.core.http import paging
+from app.core.http.wire import region_text
 from app.webhooks import schemas
 from app.webhooks.models import RESPONSE_PLACE, WebhookEndpoint
 

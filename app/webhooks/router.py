@@ -9,11 +9,11 @@ from app.access.deps import ScopeMissing, Unauthenticated, needs
 from app.access.principal import Principal
 from app.access.scopes import Scope
 from app.audit import operations as audit
-from app.core import routing
 from app.core import settings as config
-from app.core.db import Transaction
-from app.core.paging import Cursor, CursorInvalid, Limit, Page
-from app.core.preconditions import IfMatch, PreconditionFailed, PreconditionRequired, etag
+from app.core.http import routing
+from app.core.http.paging import Cursor, CursorInvalid, Limit, Page
+from app.core.http.preconditions import IfMatch, PreconditionFailed, PreconditionRequired, etag
+from app.core.http.routing import Transaction
 from app.core.problems import documented
 from app.webhooks import endpoints, operations, queries, schemas
 from app.webhooks.deps import (

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt
 from pydantic_core import PydanticCustomError
 
-from app.core.wire import INPUT, Line, RegionCode, Version
+from app.core.http.wire import INPUT, Line, RegionCode, Version
 
 State = Literal["pending", "leased", "succeeded", "exhausted", "closed"]
 

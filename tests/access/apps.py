@@ -17,7 +17,7 @@ from jose import jwk, jwt
 
 from app.access import operations
 from app.agencies import queries as agencies
-from app.core.db import SYSTEM, Database
+from app.core.data.db import SYSTEM, Database
 from tests.access.factories import an_agency
 from tests.regions.factories import some_regions
 

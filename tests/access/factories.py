@@ -9,7 +9,7 @@ from app.access.principal import Purpose
 from app.access.roles import role as role_of
 from app.agencies.models import Agency, Post, PostHolding, Staff
 from app.core.clock import local_date
-from app.core.db import SYSTEM, Database
+from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
 from app.core.settings import Settings
 from app.regions import rules as regions

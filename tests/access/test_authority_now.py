@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.core.db import SYSTEM
+from app.core.data.db import SYSTEM
 from tests.access.apps import a_person, refresh, signed_in
 
 ENDINGS = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.core.db import SYSTEM
+from app.core.data.db import SYSTEM
 from tests.access.apps import Machine, a_key, a_machine
 from tests.access.factories import a_caller
 from tests.regions.factories import some_regions

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from app.access.scopes import Scope
-from app.core.db import SYSTEM
+from app.core.data.db import SYSTEM
 from tests.access.apps import ISSUER, a_machine, a_person, an_app, refresh, signed_in
 
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551

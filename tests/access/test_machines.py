@@ -9,8 +9,8 @@ import pytest
 from jose import jwt
 
 from app import main
-from app.core.db import SYSTEM
-from app.core.rate_limits import RateLimits
+from app.core.data.db import SYSTEM
+from app.core.http.rate_limits import RateLimits
 from app.core.settings import Environment
 from tests.access.apps import ISSUER, JWT_BEARER, Machine, a_key, a_machine, an_app
 

@@ -7,7 +7,7 @@ import pytest
 from app.access import jobs, operations
 from app.agencies import operations as agencies
 from app.agencies.queries import find
-from app.core.db import SYSTEM
+from app.core.data.db import SYSTEM
 from tests.access.apps import PASSWORD, a_person, refresh, signed_in
 from tests.access.factories import an_agency
 from tests.regions.factories import some_regions

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app import main
-from app.core.db import SYSTEM
+from app.core.data.db import SYSTEM
 from tests.access.apps import a_person, refresh, signed_in
 
 

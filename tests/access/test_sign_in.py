@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.core.db import SYSTEM
+from app.core.data.db import SYSTEM
 from tests.access.apps import (
     CALLBACK,
     ISSUER,

@@ -6,7 +6,7 @@ from uuid import UUID
 from app.agencies import operations, queries
 from app.agencies.models import PostHolding
 from app.agencies.queries import PostRef
-from app.core.db import SYSTEM, Database
+from app.core.data.db import SYSTEM, Database
 from tests.access.factories import an_agency
 from tests.regions.factories import some_regions
 

@@ -4,7 +4,7 @@ import pytest
 
 from app.agencies import operations, queries
 from app.agencies.models import AgencyKind
-from app.core.db import SYSTEM, Tx
+from app.core.data.db import SYSTEM, Tx
 from app.regions.operations import replace_region
 from tests.access.factories import a_caller, an_agency
 from tests.agencies.factories import a_holding, a_person, a_post

@@ -1,7 +1,7 @@
 from datetime import date
 
 from app.agencies import queries
-from app.core.db import SYSTEM
+from app.core.data.db import SYSTEM
 from app.core.ids import new_id
 from tests.access.factories import an_agency
 from tests.agencies.factories import a_holding, a_person, a_post

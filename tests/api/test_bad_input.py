@@ -15,7 +15,7 @@ import httpx
 import pytest
 from sqlmodel import SQLModel
 
-from app.core.db import SYSTEM, Database
+from app.core.data.db import SYSTEM, Database
 from app.core.problems import ProblemDocument
 from tests.access.factories import Caller, a_caller
 from tests.attendance.factories import a_school, an_event

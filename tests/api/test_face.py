@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from app import main
 from app.api import doors, health
-from app.core.routing import router as a_router
+from app.core.http.routing import router as a_router
 from app.core.settings import Settings
 from tests.access.factories import a_caller
 

@@ -7,7 +7,7 @@ from app.access.principal import Purpose
 from app.agencies.models import AgencyKind
 from app.attendance import models as attendance
 from app.children import sections
-from app.core.db import SYSTEM
+from app.core.data.db import SYSTEM
 from app.policy.codelists import codelists
 from app.regions import operations
 from app.regions.rules import Level

@@ -3,7 +3,7 @@
 from sqlmodel import SQLModel
 
 from app import wiring
-from app.core import rls
+from app.core.data import rls
 
 PRIVILEGES = """
 SELECT c.relname, c.relrowsecurity, c.relforcerowsecurity,

@@ -9,7 +9,7 @@ from uuid import UUID
 import httpx
 
 from app.children.queries import ChildRef
-from app.core.db import Database
+from app.core.data.db import Database
 from app.core.settings import Settings
 from tests.access.factories import Caller, a_caller, an_agency
 from tests.children.factories import a_child

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from app.children.queries import external_index
-from app.core.db import SYSTEM, Reach
+from app.core.data.db import SYSTEM, Reach
 from tests.access.factories import a_caller
 from tests.attendance.factories import (
     TOWNSHIP,

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from app.children.models import Child
 from app.children.queries import ChildRef
-from app.core.db import SYSTEM, Database
+from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
 from app.regions import rules as regions
 

@@ -9,8 +9,8 @@ import pytest
 from app.access.principal import Principal
 from app.access.roles import role
 from app.children import derivation, queries
-from app.core import jobs
-from app.core.db import SYSTEM
+from app.core.data.db import SYSTEM
+from app.core.jobs import queue
 from tests.access.factories import a_caller, an_agency
 from tests.children.conftest import (
     OTHER_COUNTY_VILLAGE,
@@ -280,7 +280,7 @@ class TestRederives:
         for _ in range(5):
             await a_child(database, VILLAGE, categories=["left_behind"])
         async with database.begin(SYSTEM) as tx:
-            await jobs.enqueue(tx.connection, "children.rederive", [{}])
+            await queue.enqueue(tx.connection, "children.rederive", [{}])
         done = await run_jobs(database)
         assert done.count("children.rederive") == 3
         async with database.begin(SYSTEM) as tx:

@@ -5,8 +5,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from app.children import schemas
-from app.core import db
-from app.core.db import SYSTEM
+from app.core.data import db
+from app.core.data.db import SYSTEM
 from tests.access.factories import a_caller, an_agency
 from tests.children.conftest import (
     COUNTY,

@@ -6,8 +6,8 @@ import pytest
 
 from app.access.roles import roles
 from app.children import schemas
-from app.core import paging
-from app.core.db import SYSTEM
+from app.core.data.db import SYSTEM
+from app.core.http import paging
 from tests.access.factories import a_caller, an_agency
 from tests.children.conftest import COUNTY, OTHER_TOWNSHIP_VILLAGE, SIBLING, TOWNSHIP, VILLAGE
 from tests.children.factories import RESIDENT_ID, a_child, a_file

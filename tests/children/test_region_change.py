@@ -1,6 +1,6 @@
 from datetime import date
 
-from app.core.db import SYSTEM
+from app.core.data.db import SYSTEM
 from app.regions.operations import replace_region
 from tests.access.factories import a_caller
 from tests.children.factories import a_child

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import httpx
 
-from app.core.db import Database
+from app.core.data.db import Database
 from app.core.settings import Settings
 from tests.access.factories import Caller, a_caller
 from tests.attendance.factories import TOWNSHIP, School, a_school, an_event, push

@@ -10,8 +10,8 @@ import pytest
 
 from app import main
 from app.attendance.events import AbsencesRecorded
-from app.core import db
-from app.core.db import SYSTEM
+from app.core.data import db
+from app.core.data.db import SYSTEM
 from app.dropout_alerts.reassessment import reassess
 from tests import schema
 from tests.attendance.factories import a_school, an_event, push, statuses

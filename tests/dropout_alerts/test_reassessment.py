@@ -3,7 +3,7 @@
 import pytest
 
 from app.attendance.events import AbsencesRecorded
-from app.core.db import SYSTEM
+from app.core.data.db import SYSTEM
 from app.dropout_alerts.queries import thresholds
 from app.dropout_alerts.reassessment import reassess
 from tests.attendance.factories import a_school, an_event, push

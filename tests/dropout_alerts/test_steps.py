@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.core.db import SYSTEM, Reach
+from app.core.data.db import SYSTEM, Reach
 from tests.access.factories import a_caller
 from tests.attendance.factories import TOWNSHIP, a_school
 from tests.dropout_alerts.factories import COUNTY, a_report, an_attempt, everyone

@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from app.children.queries import ChildRef
-from app.core import events
-from app.core.db import SYSTEM, Database
-from app.core.events import Event
+from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
+from app.core.jobs import events
+from app.core.jobs.events import Event
 from tests.jobs import run_jobs
 
 

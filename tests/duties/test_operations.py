@@ -4,9 +4,9 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from app.core import jobs
-from app.core.db import SYSTEM
+from app.core.data.db import SYSTEM
 from app.core.ids import new_id
+from app.core.jobs import queue
 from app.duties import operations
 from tests.access.factories import an_agency
 from tests.children.factories import a_child
@@ -16,7 +16,7 @@ from tests.duties.factories import announce, ledger, visited, work
 
 async def _run(database, name: str) -> None:
     async with database.begin(SYSTEM) as tx:
-        await jobs.enqueue(tx.connection, name, [{}])
+        await queue.enqueue(tx.connection, name, [{}])
     await work(database)
 
 
@@ -252,7 +252,7 @@ class TestEvents:
         await announce(database, "police_reports.report_filed", child=child)
         async with database.begin(SYSTEM) as tx:
             payload = await tx.connection.fetchval("SELECT id FROM events")
-            await jobs.enqueue(tx.connection, "duties.weigh_event", [{"event": str(payload)}])
+            await queue.enqueue(tx.connection, "duties.weigh_event", [{"event": str(payload)}])
         await work(database)
         (duty,) = await ledger(database)
         assert duty["version"] == 1

@@ -2,8 +2,8 @@
 
 from datetime import date
 
-from app.core import jobs
-from app.core.db import SYSTEM, Reach
+from app.core.data.db import SYSTEM, Reach
+from app.core.jobs import queue
 from tests.access.factories import a_caller, an_agency
 from tests.children.factories import a_child
 from tests.duties.conftest import TOWNSHIP, VILLAGE
@@ -12,7 +12,7 @@ from tests.duties.factories import announce, visited, work
 
 async def _open_period(database) -> None:
     async with database.begin(SYSTEM) as tx:
-        await jobs.enqueue(tx.connection, "duties.open_period", [{}])
+        await queue.enqueue(tx.connection, "duties.open_period", [{}])
     await work(database)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core import embedded_cluster
+from app.embedded import cluster
 from tests.faults import town as towns
 from tests.faults.town import Town, until
 from tests.webhooks.workshop import Receiver
@@ -22,7 +22,7 @@ def a_place() -> Path:
 
 @pytest.fixture(scope="session")
 async def built_town() -> AsyncIterator[Town]:
-    if embedded_cluster.installed_binaries() is None:
+    if cluster.installed_binaries() is None:
         pytest.skip("there is no embedded PostgreSQL for this platform")
     place = a_place()
     town = towns.a_town(place / "data")

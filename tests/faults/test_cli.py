@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from app import cli
-from app.core import embedded
-from app.core.crypto import Keyring
+from app.core.data.crypto import Keyring
+from app.embedded import postgres
 from tests import schema
 from tests.faults.test_start import run
 
@@ -31,7 +31,7 @@ Tonghu = Callable[..., tuple[int, str, str]]
 def urls(pg: str) -> Iterator[schema.Urls]:
     """A database without tables."""
     name = f"tonghu_cli_{os.getpid()}"
-    embedded.bootstrap(pg, name, schema.PASSWORD, schema.PASSWORD)
+    postgres.bootstrap(pg, name, schema.PASSWORD, schema.PASSWORD)
     yield schema.urls_of(pg, name)
     asyncio.run(schema.drop(pg, name))
 

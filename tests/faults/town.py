@@ -17,10 +17,12 @@ import asyncpg
 from aiohttp import web
 from standardwebhooks import Webhook
 
-from app.core import embedded_server, migrations, startup
+from app.core import startup
 from app.core.clock import utc_now
-from app.core.db import SYSTEM
+from app.core.data import migrations
+from app.core.data.db import SYSTEM
 from app.core.settings import Environment, Settings
+from app.embedded import supervisor
 from demo import api
 from demo.cast import Cast
 from demo.casting import assemble
@@ -84,7 +86,7 @@ class Town(Stage):
         if part == "supervisor":
             with (
                 socket.socket(socket.AF_UNIX) as probe,
-                embedded_server.lease_address(self.server) as address,
+                supervisor.lease_address(self.server) as address,
             ):
                 probe.connect(address)
                 credentials = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import httpx
 
-from app.core.db import Database
+from app.core.data.db import Database
 from tests.matrix.asks import NAMES, Ask
 from tests.matrix.described import Operation
 from tests.matrix.expectation import VISIBLE, Answer, expected

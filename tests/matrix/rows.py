@@ -10,7 +10,7 @@ from app.access.models import Client
 from app.agencies.models import Agency, Post, PostHolding, Staff
 from app.attendance.models import AttendanceBatch
 from app.children.queries import ChildRef
-from app.core.db import Tx
+from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.dropout_alerts.models import DropoutAlert, ReportReceipt
 from app.duties.models import Duty

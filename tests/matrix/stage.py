@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from app.core.db import SYSTEM, Database
+from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
 from app.core.settings import Settings
 from tests.access.factories import Caller, a_caller

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from app.access import tokens
 from app.api import openapi
-from app.core.db import SYSTEM, Database
+from app.core.data.db import SYSTEM, Database
 from app.core.settings import Settings
 from tests.matrix.asking import ask, kind_of, undone
 from tests.matrix.asks import ASKS

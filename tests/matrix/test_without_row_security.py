@@ -11,8 +11,8 @@ import pytest
 from fastapi import FastAPI
 
 from app.api import openapi
-from app.core import db
-from app.core.crypto import Keyring
+from app.core.data import db
+from app.core.data.crypto import Keyring
 from app.core.settings import Settings
 from tests import schema
 from tests.conftest import NOW, PinnedDatabase

@@ -6,9 +6,9 @@ from uuid import UUID, uuid4
 import orjson
 import pytest
 
-from app.core import events as spine
-from app.core import jobs
-from app.core.db import SYSTEM
+from app.core.data.db import SYSTEM
+from app.core.jobs import events as spine
+from app.core.jobs import queue
 from app.webhooks.events import DeliverySucceeded
 from tests.access.factories import a_caller
 from tests.jobs import run_jobs
@@ -155,7 +155,7 @@ async def test_delivery_is_noted_once_however_often_the_handler_runs(
         )
     await run_jobs(database)
     async with database.begin(SYSTEM) as tx:
-        await jobs.REGISTRY["police_reports.mark_delivered"].handler(tx, payload)
+        await queue.REGISTRY["police_reports.mark_delivered"].handler(tx, payload)
     report = await client.get(f"{URL}/{report_id}", headers=offices.school.headers)
     assert report.json()["state"] == "delivered"
     assert report.json()["delivered_at"] == "2026-11-20T02:00:00Z"
@@ -338,7 +338,7 @@ class TestOverdue:
 
     async def overdue(self, database) -> list[str]:
         async with database.begin(SYSTEM) as tx:
-            await jobs.REGISTRY["police_reports.mark_overdue"].handler(tx, {})
+            await queue.REGISTRY["police_reports.mark_overdue"].handler(tx, {})
             rows = await tx.connection.fetch(
                 "SELECT wire_name FROM events WHERE wire_name LIKE '%overdue' ORDER BY 1"
             )

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from app import main
-from app.core.db import Database
+from app.core.data.db import Database
 from tests import schema
 from tests.access.factories import a_caller, an_agency
 from tests.conftest import NOW

@@ -3,8 +3,8 @@ from uuid import UUID, uuid4
 import orjson
 import pytest
 
-from app.core import jobs
-from app.core.db import SYSTEM
+from app.core.data.db import SYSTEM
+from app.core.jobs import queue
 from tests.access.factories import a_caller
 from tests.children.factories import a_child
 from tests.jobs import run_jobs
@@ -210,7 +210,7 @@ class TestJurisdiction:
         reporter = await a_caller(database, settings, "hospital", COUNTY)
         report_id = await filed(client, reporter)
         police = await police_at(database, TOWNSHIP, endpoint=False)
-        route = jobs.REGISTRY["police_reports.route_waiting"].handler
+        route = queue.REGISTRY["police_reports.route_waiting"].handler
         for routing in ("no_endpoint", "routed"):
             async with database.begin(SYSTEM) as tx:
                 await route(tx, {})

@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from app.core.db import SYSTEM, Reach
+from app.core.data.db import SYSTEM, Reach
 from app.core.ids import new_id
 from tests.access.factories import a_caller
 from tests.jobs import run_jobs

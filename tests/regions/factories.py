@@ -1,6 +1,6 @@
 """Divisions for tests."""
 
-from app.core.db import SYSTEM, Database
+from app.core.data.db import SYSTEM, Database
 from app.regions import rules
 from app.regions.models import Region
 

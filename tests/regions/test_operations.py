@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.db import SYSTEM, Tx
+from app.core.data.db import SYSTEM, Tx
 from app.regions import divisions, operations, queries
 from app.regions.divisions import Division
 from app.regions.operations import BadDivisions, Imported, RegionNotReplaceable

@@ -1,6 +1,6 @@
 from datetime import date
 
-from app.core.db import Tx
+from app.core.data.db import Tx
 from app.regions import queries
 from app.regions.models import Region
 from tests.regions.factories import some_regions

@@ -1,7 +1,7 @@
 """Visit to duty, over HTTP and the real queue (VIS-01, VIS-02, VIS-03)."""
 
-from app.core import jobs
-from app.core.db import SYSTEM
+from app.core.data.db import SYSTEM
+from app.core.jobs import queue
 from tests.children.factories import a_child
 from tests.jobs import run_jobs
 from tests.visits.conftest import VILLAGE
@@ -18,7 +18,7 @@ async def test_a_visit_discharges_the_quarter_and_opens_the_follow_up(
 ) -> None:
     child = await a_child(database, VILLAGE, categories=["left_behind"])
     async with database.begin(SYSTEM) as tx:
-        await jobs.enqueue(tx.connection, "duties.open_period", [{}])
+        await queue.enqueue(tx.connection, "duties.open_period", [{}])
     await run_jobs(database)
     assert await _duties(client, director) == {"VIS-01": "open"}
     first = a_visit(child.id, findings=[something_wrong()])

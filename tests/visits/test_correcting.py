@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.core.db import SYSTEM
+from app.core.data.db import SYSTEM
 from tests.visits.factories import a_visit, something_wrong
 
 

@@ -1,6 +1,6 @@
 """Reading visits: remit, filters, paging, audit, budgets."""
 
-from app.core.db import SYSTEM, Reach
+from app.core.data.db import SYSTEM, Reach
 from tests.access.factories import a_caller
 from tests.children.factories import a_child
 from tests.visits.conftest import VILLAGE

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.core.db import SYSTEM
+from app.core.data.db import SYSTEM
 from tests.access.factories import a_caller
 from tests.children.factories import a_child
 from tests.visits.conftest import VILLAGE

@@ -4,7 +4,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from app.core.db import Database
+from app.core.data.db import Database
 from tests import schema
 from tests.access.factories import an_agency
 from tests.conftest import NOW

@@ -14,8 +14,8 @@ import asyncpg
 
 from app.core import settings as config
 from app.core.clock import utc_now
-from app.core.crypto import Keyring
-from app.core.db import SYSTEM, Database, open_engine
+from app.core.data.crypto import Keyring
+from app.core.data.db import SYSTEM, Database, open_engine
 from app.webhooks import delivery
 
 

@@ -8,7 +8,7 @@ import orjson
 import pytest
 from aiohttp import web
 
-from app.core.db import SYSTEM, Database
+from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
 from app.webhooks import operations, signing
 from tests import schema

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from app.core import db
 from app.core.clock import utc_now
-from app.core.db import SYSTEM
+from app.core.data import db
+from app.core.data.db import SYSTEM
 from app.core.ids import new_id
 from tests import schema
 from tests.webhooks.workshop import (

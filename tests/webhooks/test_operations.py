@@ -6,9 +6,9 @@ from uuid import UUID
 import orjson
 import pytest
 
-from app.core.db import SYSTEM, Database, Reach
-from app.core.events import publish
+from app.core.data.db import SYSTEM, Database, Reach
 from app.core.ids import new_id
+from app.core.jobs.events import publish
 from app.regions.rules import subtree
 from app.webhooks import jobs, operations
 from tests.access.factories import an_agency

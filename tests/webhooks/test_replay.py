@@ -7,7 +7,7 @@ from aiohttp import web
 
 from app.access.principal import Principal
 from app.access.roles import role
-from app.core.db import SYSTEM, Database
+from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
 from app.webhooks import operations, queries
 from tests.webhooks.workshop import (

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from app.core.db import SYSTEM
+from app.core.data.db import SYSTEM
 from app.core.ids import new_id
 from app.webhooks import operations
 from app.webhooks.models import WebhookAttempt

@@ -15,7 +15,7 @@ import time_machine
 from aiohttp import web
 
 from app.core import settings as config
-from app.core.db import SYSTEM, Database
+from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
 from app.webhooks import delivery, operations, signing
 from app.webhooks.events import WebhookOverdue

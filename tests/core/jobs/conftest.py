@@ -11,26 +11,29 @@ from sqlalchemy import make_url
 from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 from sqlmodel import SQLModel
 
-from app.core import embedded, jobs, rls, settings
+from app.core import settings
 from app.core.clock import utc_now
-from app.core.crypto import Keyring
-from app.core.db import Database, open_engine
+from app.core.data import rls
+from app.core.data.crypto import Keyring
+from app.core.data.db import Database, open_engine
+from app.core.jobs import queue
+from app.embedded import postgres
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[embedded.Server]:
+def server() -> Iterator[postgres.Server]:
     """A server of our own: one test crashes it."""
     memory = Path("/dev/shm")
     place = Path(tempfile.mkdtemp(prefix="tonghu-jobs-", dir=memory if memory.is_dir() else None))
     try:
-        with embedded.acquire(place / "database", throwaway=True) as lease:
+        with postgres.acquire(place / "database", throwaway=True) as lease:
             yield lease.server
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-async def tables(server: embedded.Server) -> None:
+async def tables(server: postgres.Server) -> None:
     owner = await asyncpg.connect(server.owner_url)
     dialect = make_url("postgresql+asyncpg://").get_dialect()()
     for name in ("jobs", "job_schedules"):
@@ -48,10 +51,10 @@ async def tables(server: embedded.Server) -> None:
 
 @pytest.fixture
 async def connection(
-    server: embedded.Server, tables: None, monkeypatch: pytest.MonkeyPatch
+    server: postgres.Server, tables: None, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[asyncpg.Connection]:
     """A connection of the app role to an empty queue; the registry is empty too."""
-    monkeypatch.setattr(jobs, "REGISTRY", {})
+    monkeypatch.setattr(queue, "REGISTRY", {})
     owner = await asyncpg.connect(server.owner_url)
     await owner.execute("DELETE FROM jobs; DELETE FROM job_schedules; DELETE FROM marks")
     await owner.close()
@@ -62,7 +65,7 @@ async def connection(
 
 
 @pytest.fixture
-async def database(server: embedded.Server) -> AsyncIterator[Database]:
+async def database(server: postgres.Server) -> AsyncIterator[Database]:
     engine = open_engine(server.app_url, settings.Database())
     yield Database(engine, Keyring.generate(), utc_now)
     await engine.dispose()

@@ -13,13 +13,14 @@ from typing import Any
 
 import asyncpg
 
-from app.core import job_runner, jobs, settings
+from app.core import settings
 from app.core.clock import utc_now
-from app.core.crypto import Keyring
-from app.core.db import Database, Tx, open_engine
+from app.core.data.crypto import Keyring
+from app.core.data.db import Database, Tx, open_engine
+from app.core.jobs import queue, runner
 
 
-@jobs.job("test.stuck")
+@queue.job("test.stuck")
 async def stuck(tx: Tx, payload: dict[str, Any]) -> None:
     await tx.connection.execute("INSERT INTO marks (text) VALUES ('half')")
     print("begun", flush=True)  # noqa: T201  the parent waits for this line
@@ -30,14 +31,12 @@ async def stuck(tx: Tx, payload: dict[str, Any]) -> None:
 
 async def main(url: str) -> None:
     database = Database(open_engine(url, settings.Database()), Keyring.generate(), utc_now)
-    await job_runner.run(
+    await runner.run(
         lambda: asyncpg.connect(url),
         begin=database.begin,
         clock=utc_now,
         stop=asyncio.Event(),
-        limits=job_runner.Limits(
-            poll=timedelta(seconds=0.1), lease=timedelta(seconds=0.6), crashes=2
-        ),
+        limits=runner.Limits(poll=timedelta(seconds=0.1), lease=timedelta(seconds=0.6), crashes=2),
     )
 
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import asyncpg
 
-from app.core import embedded, jobs
-from app.core.db import Database, Tx
-from app.core.job_runner import Limits
+from app.core.data.db import Database, Tx
+from app.core.jobs import queue
+from app.core.jobs.runner import Limits
+from app.embedded import postgres
 from tests.core.jobs.workshop import (
     QUICK,
     collecting,
@@ -32,11 +33,11 @@ ROOT = Path(__file__).parents[3]
 
 class TestFailure:
     async def test_is_tried_again_then_held_then_released(
-        self, connection: asyncpg.Connection, server: embedded.Server, database: Database
+        self, connection: asyncpg.Connection, server: postgres.Server, database: Database
     ) -> None:
         runs: list[int] = []
 
-        @jobs.job("t")
+        @queue.job("t")
         async def fragile(tx: Tx, payload: dict[str, Any]) -> None:
             await tx.connection.execute("INSERT INTO marks VALUES ('half')")
             runs.append(1)
@@ -44,23 +45,23 @@ class TestFailure:
                 raise ValueError("赵小明 12010120150101001X")
 
         async with working(server, database):
-            await jobs.enqueue(connection, "t", [{"id": 7}])
+            await queue.enqueue(connection, "t", [{"id": 7}])
             await until(lambda: one_held(connection))
-            (held,) = await jobs.held(connection)
+            (held,) = await queue.held(connection)
             assert (held.name, held.payload, held.failures) == ("t", {"id": 7}, 3)
             assert held.failure is not None
             assert held.failure.startswith(f"ValueError at {__name__}:")
             assert "赵" not in str(await connection.fetchval("SELECT jobs::text FROM jobs"))
             assert await connection.fetchval("SELECT count(*) FROM marks") == 0
-            assert await jobs.release(connection, [held.id]) == 1
+            assert await queue.release(connection, [held.id]) == 1
             await until(lambda: empty(connection))
         assert len(runs) == 4
         assert await connection.fetchval("SELECT count(*) FROM marks") == 1
 
     async def test_of_the_commit_counts_too(
-        self, connection: asyncpg.Connection, server: embedded.Server, database: Database
+        self, connection: asyncpg.Connection, server: postgres.Server, database: Database
     ) -> None:
-        @jobs.job("t")
+        @queue.job("t")
         async def late(tx: Tx, payload: dict[str, Any]) -> None:
             await tx.connection.execute(
                 "CREATE TEMP TABLE bad (n int UNIQUE DEFERRABLE INITIALLY DEFERRED) ON COMMIT DROP"
@@ -70,21 +71,21 @@ class TestFailure:
         owner = await asyncpg.connect(server.superuser_url)
         await owner.execute("GRANT TEMP ON DATABASE tonghu TO tonghu_app")
         await owner.close()
-        await jobs.enqueue(connection, "t", [{}])
+        await queue.enqueue(connection, "t", [{}])
         async with working(server, database):
             await until(lambda: one_held(connection))
-        (held,) = await jobs.held(connection)
+        (held,) = await queue.held(connection)
         assert held.failure is not None
         assert held.failure.startswith("UniqueViolationError")
 
     async def test_waits_longer_each_time(
-        self, connection: asyncpg.Connection, server: embedded.Server, database: Database
+        self, connection: asyncpg.Connection, server: postgres.Server, database: Database
     ) -> None:
-        @jobs.job("t")
+        @queue.job("t")
         async def broken(tx: Tx, payload: dict[str, Any]) -> None:
             raise ValueError
 
-        await jobs.enqueue(connection, "t", [{}])
+        await queue.enqueue(connection, "t", [{}])
         await connection.execute("UPDATE jobs SET failures = 3")
         async with working(server, database, Limits()):
             await until(lambda: failed_again(connection))
@@ -94,15 +95,15 @@ class TestFailure:
 
 class TestSteps:
     async def test_open_their_own_transactions(
-        self, connection: asyncpg.Connection, server: embedded.Server, database: Database
+        self, connection: asyncpg.Connection, server: postgres.Server, database: Database
     ) -> None:
-        @jobs.job_in_steps("t")
-        async def deliver(begin: jobs.Begin, payload: dict[str, Any]) -> None:
+        @queue.job_in_steps("t")
+        async def deliver(begin: queue.Begin, payload: dict[str, Any]) -> None:
             for text in ("claimed", "sent"):
                 async with begin() as tx:
                     await tx.connection.execute("INSERT INTO marks VALUES ($1)", text)
 
-        await jobs.enqueue(connection, "t", [{}])
+        await queue.enqueue(connection, "t", [{}])
         async with working(server, database):
             await until(lambda: empty(connection))
         assert await connection.fetchval("SELECT count(*) FROM marks") == 2
@@ -110,7 +111,7 @@ class TestSteps:
 
 class TestKilledWorker:
     @staticmethod
-    async def start(server: embedded.Server) -> asyncio.subprocess.Process:
+    async def start(server: postgres.Server) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -121,10 +122,10 @@ class TestKilledWorker:
         )
 
     async def test_its_job_runs_elsewhere(
-        self, connection: asyncpg.Connection, server: embedded.Server, database: Database
+        self, connection: asyncpg.Connection, server: postgres.Server, database: Database
     ) -> None:
         seen, _ = collecting("test.stuck")
-        await jobs.enqueue(connection, "test.stuck", [{"id": 1}])
+        await queue.enqueue(connection, "test.stuck", [{"id": 1}])
         process = await self.start(server)
         assert process.stdout is not None
         assert await process.stdout.readline() == b"begun\n"
@@ -137,30 +138,30 @@ class TestKilledWorker:
         assert await connection.fetchval("SELECT count(*) FROM marks") == 0
 
     async def test_a_job_that_kills_its_worker_is_held(
-        self, connection: asyncpg.Connection, server: embedded.Server, database: Database
+        self, connection: asyncpg.Connection, server: postgres.Server, database: Database
     ) -> None:
         collecting("test.stuck")
-        await jobs.enqueue(connection, "test.stuck", [{"poison": True}])
+        await queue.enqueue(connection, "test.stuck", [{"poison": True}])
         for _ in range(QUICK.crashes):
             process = await self.start(server)
             assert await process.wait() == -signal.SIGKILL
         async with working(server, database):
             await until(lambda: one_held(connection))
-        (held,) = await jobs.held(connection)
+        (held,) = await queue.held(connection)
         assert (held.crashes, held.failure) == (2, "WorkerLost")
 
 
 class TestServe:
     async def test_survives_a_crash_of_the_server(
-        self, connection: asyncpg.Connection, server: embedded.Server, database: Database
+        self, connection: asyncpg.Connection, server: postgres.Server, database: Database
     ) -> None:
         seen, enough = collecting("t", goal=2)
         async with working(server, database):
-            await jobs.enqueue(connection, "t", [{"n": 1}])
+            await queue.enqueue(connection, "t", [{"n": 1}])
             await until(lambda: empty(connection))
             os.kill(await postmaster(server), signal.SIGQUIT)
             again = await reconnected(server)
-            await jobs.enqueue(again, "t", [{"n": 2}])
+            await queue.enqueue(again, "t", [{"n": 2}])
             async with asyncio.timeout(15):
                 await enough.wait()
             await until(lambda: empty(again))
@@ -168,12 +169,12 @@ class TestServe:
         assert seen == [{"n": 1}, {"n": 2}]
 
     async def test_a_late_worker_cannot_finish_what_another_took_over(
-        self, connection: asyncpg.Connection, server: embedded.Server, database: Database
+        self, connection: asyncpg.Connection, server: postgres.Server, database: Database
     ) -> None:
         runs: list[int] = []
         begun, go_on = asyncio.Event(), asyncio.Event()
 
-        @jobs.job("t")
+        @queue.job("t")
         async def slow(tx: Tx, payload: dict[str, Any]) -> None:
             runs.append(1)
             await tx.connection.execute("INSERT INTO marks VALUES ('done')")
@@ -181,7 +182,7 @@ class TestServe:
             await go_on.wait()
 
         async with working(server, database):
-            await jobs.enqueue(connection, "t", [{}])
+            await queue.enqueue(connection, "t", [{}])
             async with asyncio.timeout(5):
                 await begun.wait()
             await connection.execute("UPDATE jobs SET lease = gen_random_uuid()")
@@ -191,10 +192,10 @@ class TestServe:
         assert await connection.fetchval("SELECT count(*) FROM marks") == 1
 
     async def test_passes_by_a_row_that_someone_holds(
-        self, connection: asyncpg.Connection, server: embedded.Server, database: Database
+        self, connection: asyncpg.Connection, server: postgres.Server, database: Database
     ) -> None:
         seen, enough = collecting("t")
-        await jobs.enqueue(connection, "t", [{"n": 1}, {"n": 2}])
+        await queue.enqueue(connection, "t", [{"n": 1}, {"n": 2}])
         async with connection.transaction():
             await connection.execute("SELECT FROM jobs WHERE payload @> '{\"n\": 1}' FOR UPDATE")
             async with working(server, database), asyncio.timeout(5):
@@ -202,17 +203,17 @@ class TestServe:
         assert seen == [{"n": 2}]
 
     async def test_a_long_job_keeps_its_lease(
-        self, connection: asyncpg.Connection, server: embedded.Server, database: Database
+        self, connection: asyncpg.Connection, server: postgres.Server, database: Database
     ) -> None:
         runs: list[int] = []
         go_on = asyncio.Event()
 
-        @jobs.job("t")
+        @queue.job("t")
         async def long(tx: Tx, payload: dict[str, Any]) -> None:
             runs.append(1)
             await go_on.wait()
 
-        await jobs.enqueue(connection, "t", [{}])
+        await queue.enqueue(connection, "t", [{}])
         async with working(server, database), working(server, database):
             await until(lambda: renewed_beyond_two_leases(connection))
             go_on.set()
@@ -220,37 +221,37 @@ class TestServe:
         assert runs == [1]
 
     async def test_stop_lets_the_running_finish_and_takes_no_more(
-        self, connection: asyncpg.Connection, server: embedded.Server, database: Database
+        self, connection: asyncpg.Connection, server: postgres.Server, database: Database
     ) -> None:
         begun, go_on = asyncio.Event(), asyncio.Event()
 
-        @jobs.job("t")
+        @queue.job("t")
         async def slow(tx: Tx, payload: dict[str, Any]) -> None:
             begun.set()
             await go_on.wait()
 
-        await jobs.enqueue(connection, "t", [{}])
+        await queue.enqueue(connection, "t", [{}])
         async with working(server, database) as stop:
             async with asyncio.timeout(5):
                 await begun.wait()
             stop.set()
-            await jobs.enqueue(connection, "t", [{}])
+            await queue.enqueue(connection, "t", [{}])
             go_on.set()
         assert await count(connection, "status = 'queued'") == 1
         assert await count(connection) == 1
 
     async def test_stop_hands_back_what_does_not_end(
-        self, connection: asyncpg.Connection, server: embedded.Server, database: Database
+        self, connection: asyncpg.Connection, server: postgres.Server, database: Database
     ) -> None:
         begun = asyncio.Event()
 
-        @jobs.job("t")
+        @queue.job("t")
         async def endless(tx: Tx, payload: dict[str, Any]) -> None:
             await tx.connection.execute("INSERT INTO marks VALUES ('half')")
             begun.set()
             await asyncio.Event().wait()
 
-        await jobs.enqueue(connection, "t", [{}])
+        await queue.enqueue(connection, "t", [{}])
         limits = Limits(grace=timedelta(seconds=0.1))
         async with working(server, database, limits), asyncio.timeout(5):
             await begun.wait()
@@ -259,11 +260,11 @@ class TestServe:
         assert await connection.fetchval("SELECT count(*) FROM marks") == 0
 
     async def test_works_on_no_more_than_it_may(
-        self, connection: asyncpg.Connection, server: embedded.Server, database: Database
+        self, connection: asyncpg.Connection, server: postgres.Server, database: Database
     ) -> None:
         now, most = 0, 0
 
-        @jobs.job("t")
+        @queue.job("t")
         async def counted(tx: Tx, payload: dict[str, Any]) -> None:
             nonlocal now, most
             now += 1
@@ -271,7 +272,7 @@ class TestServe:
             await tx.connection.execute("SELECT pg_sleep(0.002)")
             now -= 1
 
-        await jobs.enqueue(connection, "t", [{}] * 60)
+        await queue.enqueue(connection, "t", [{}] * 60)
         async with working(server, database, Limits(concurrency=3)):
             await until(lambda: empty(connection))
         assert most == 3

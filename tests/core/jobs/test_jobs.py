@@ -8,9 +8,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.core import embedded, jobs
-from app.core.db import Database, Tx
-from app.core.job_runner import Limits
+from app.core.data.db import Database, Tx
+from app.core.jobs import queue
+from app.core.jobs.runner import Limits
+from app.embedded import postgres
 from tests.core.jobs.workshop import (
     collecting,
     count,
@@ -25,17 +26,17 @@ from tests.core.jobs.workshop import (
 
 class TestEnqueue:
     async def test_commits_and_rolls_back_with_the_caller(
-        self, connection: asyncpg.Connection, server: embedded.Server, database: Database
+        self, connection: asyncpg.Connection, server: postgres.Server, database: Database
     ) -> None:
         seen, enough = collecting("t")
         with contextlib.suppress(ZeroDivisionError):
             async with connection.transaction():
-                await jobs.enqueue(connection, "t", [{"n": 1}])
+                await queue.enqueue(connection, "t", [{"n": 1}])
                 raise ZeroDivisionError
         assert await count(connection) == 0
         async with working(server, database):
             async with connection.transaction():
-                await jobs.enqueue(connection, "t", [{"n": 2}])
+                await queue.enqueue(connection, "t", [{"n": 2}])
                 assert seen == []
             async with asyncio.timeout(5):
                 await enough.wait()
@@ -43,28 +44,28 @@ class TestEnqueue:
         assert seen == [{"n": 2}]
 
     async def test_wakes_the_worker_long_before_its_next_poll(
-        self, connection: asyncpg.Connection, server: embedded.Server, database: Database
+        self, connection: asyncpg.Connection, server: postgres.Server, database: Database
     ) -> None:
         _, enough = collecting("t")
         async with working(server, database, Limits()):
             await until(lambda: listening(connection))
-            await jobs.enqueue(connection, "t", [{}])
+            await queue.enqueue(connection, "t", [{}])
             async with asyncio.timeout(2):
                 await enough.wait()
 
     async def test_unknown_name_is_refused_at_once(self, connection: asyncpg.Connection) -> None:
-        with pytest.raises(jobs.UnknownJob):
-            await jobs.enqueue(connection, "nobody", [{}])
+        with pytest.raises(queue.UnknownJob):
+            await queue.enqueue(connection, "nobody", [{}])
 
     async def test_many_at_once_under_a_few_keys(
-        self, connection: asyncpg.Connection, server: embedded.Server, database: Database
+        self, connection: asyncpg.Connection, server: postgres.Server, database: Database
     ) -> None:
         seen, enough = collecting("t", goal=4)
         payloads = [{"n": n} for n in (1, 1, 2, 3, 4)]
-        await jobs.enqueue(
+        await queue.enqueue(
             connection, "t", payloads, dedupe_keys=["child:1", "child:1", "child:2", None, None]
         )
-        await jobs.enqueue(connection, "t", payloads[:1], dedupe_keys=["child:1"])
+        await queue.enqueue(connection, "t", payloads[:1], dedupe_keys=["child:1"])
         async with working(server, database):
             async with asyncio.timeout(5):
                 await enough.wait()
@@ -74,42 +75,42 @@ class TestEnqueue:
     async def test_keys_must_match_payloads(self, connection: asyncpg.Connection) -> None:
         collecting("t")
         with pytest.raises(ValueError, match="zip"):
-            await jobs.enqueue(connection, "t", [{}, {}], dedupe_keys=["a"])
+            await queue.enqueue(connection, "t", [{}, {}], dedupe_keys=["a"])
         assert await count(connection) == 0
 
     async def test_a_change_made_while_its_job_runs_gets_a_run_of_its_own(
-        self, connection: asyncpg.Connection, server: embedded.Server, database: Database
+        self, connection: asyncpg.Connection, server: postgres.Server, database: Database
     ) -> None:
         seen: list[int] = []
         read, go_on = asyncio.Event(), asyncio.Event()
 
-        @jobs.job("t")
+        @queue.job("t")
         async def reassess(tx: Tx, payload: dict[str, Any]) -> None:
             seen.append(await tx.connection.fetchval("SELECT count(*) FROM marks"))
             read.set()
             await go_on.wait()
 
         async with working(server, database):
-            await jobs.enqueue(connection, "t", [{}], dedupe_keys=["child:1"])
+            await queue.enqueue(connection, "t", [{}], dedupe_keys=["child:1"])
             async with asyncio.timeout(5):
                 await read.wait()
             async with connection.transaction():
                 await connection.execute("INSERT INTO marks VALUES ('changed')")
-                await jobs.enqueue(connection, "t", [{}], dedupe_keys=["child:1"])
+                await queue.enqueue(connection, "t", [{}], dedupe_keys=["child:1"])
             go_on.set()
             await until(lambda: empty(connection))
         assert seen == [0, 1]
 
     async def test_a_key_never_makes_one_transaction_wait_for_another(
-        self, connection: asyncpg.Connection, server: embedded.Server, database: Database
+        self, connection: asyncpg.Connection, server: postgres.Server, database: Database
     ) -> None:
         seen, _ = collecting("t")
         other = await asyncpg.connect(server.app_url)
         async with working(server, database):
             async with connection.transaction():
-                await jobs.enqueue(connection, "t", [{}], dedupe_keys=["k"])
+                await queue.enqueue(connection, "t", [{}], dedupe_keys=["k"])
                 async with asyncio.timeout(2):
-                    await jobs.enqueue(other, "t", [{}], dedupe_keys=["k"])
+                    await queue.enqueue(other, "t", [{}], dedupe_keys=["k"])
                     await until(lambda: empty(other))
                 assert len(seen) == 1
             await until(lambda: empty(other))
@@ -117,11 +118,11 @@ class TestEnqueue:
         assert len(seen) == 2
 
     async def test_delay_holds_a_job_back(
-        self, connection: asyncpg.Connection, server: embedded.Server, database: Database
+        self, connection: asyncpg.Connection, server: postgres.Server, database: Database
     ) -> None:
         seen, enough = collecting("t")
-        await jobs.enqueue(connection, "t", [{"n": "later"}], delay=timedelta(hours=1))
-        await jobs.enqueue(connection, "t", [{"n": "soon"}], delay=timedelta(seconds=0.2))
+        await queue.enqueue(connection, "t", [{"n": "later"}], delay=timedelta(hours=1))
+        await queue.enqueue(connection, "t", [{"n": "soon"}], delay=timedelta(seconds=0.2))
         async with working(server, database, Limits()):
             async with asyncio.timeout(3):
                 await enough.wait()
@@ -131,12 +132,12 @@ class TestEnqueue:
 
 class TestEvery:
     async def test_runs_once_per_occasion_in_china_time(
-        self, connection: asyncpg.Connection, server: embedded.Server, database: Database
+        self, connection: asyncpg.Connection, server: postgres.Server, database: Database
     ) -> None:
         times: list[int] = []
         ran = asyncio.Event()
 
-        @jobs.every("t", "0 8 * * *")
+        @queue.every("t", "0 8 * * *")
         async def morning(tx: Tx, payload: dict[str, Any]) -> None:
             times.append(1)
             ran.set()
@@ -156,9 +157,9 @@ class TestEvery:
         assert times == [1]
 
     def test_refuses_nonsense_and_double_names(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(jobs, "REGISTRY", {})
+        monkeypatch.setattr(queue, "REGISTRY", {})
         with pytest.raises(ValueError, match="cron"):
-            jobs.every("t", "at dawn")
+            queue.every("t", "at dawn")
         collecting("t")
         with pytest.raises(ValueError, match="twice"):
             collecting("t")
@@ -168,13 +169,13 @@ class TestDepth:
     async def test_counts_by_name_and_says_how_late(self, connection: asyncpg.Connection) -> None:
         collecting("a")
         collecting("b")
-        await jobs.enqueue(connection, "a", [{}, {}])
-        await jobs.enqueue(connection, "b", [{}], delay=timedelta(hours=1))
+        await queue.enqueue(connection, "a", [{}, {}])
+        await queue.enqueue(connection, "b", [{}], delay=timedelta(hours=1))
         await connection.execute(
             "UPDATE jobs SET run_at = now() - interval '1 min' WHERE name = 'a'"
         )
         await connection.execute("UPDATE jobs SET run_at = now() + interval '1 h' WHERE name = 'b'")
-        depth = await jobs.depth(connection)
-        assert depth["b"] == jobs.Depth(queued=1, running=0, held=0, oldest_seconds=0.0)
+        depth = await queue.depth(connection)
+        assert depth["b"] == queue.Depth(queued=1, running=0, held=0, oldest_seconds=0.0)
         assert (depth["a"].queued, depth["a"].held) == (2, 0)
         assert depth["a"].oldest_seconds == pytest.approx(60, abs=5)

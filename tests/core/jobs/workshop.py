@@ -8,10 +8,11 @@ from typing import Any
 
 import asyncpg
 
-from app.core import embedded, job_runner, jobs
 from app.core.clock import utc_now
-from app.core.db import Database, Tx
-from app.core.job_runner import Limits
+from app.core.data.db import Database, Tx
+from app.core.jobs import queue, runner
+from app.core.jobs.runner import Limits
+from app.embedded import postgres
 
 QUICK = Limits(
     poll=timedelta(seconds=0.1),
@@ -25,7 +26,7 @@ QUICK = Limits(
 
 @contextlib.asynccontextmanager
 async def working(
-    server: embedded.Server,
+    server: postgres.Server,
     database: Database,
     limits: Limits = QUICK,
     clock: Callable[[], datetime] = utc_now,
@@ -33,7 +34,7 @@ async def working(
     """Run a worker; leaving the block stops it and waits for its end."""
     stop = asyncio.Event()
     worker = asyncio.create_task(
-        job_runner.run(
+        runner.run(
             lambda: asyncpg.connect(server.app_url),
             begin=database.begin,
             clock=clock,
@@ -65,7 +66,7 @@ def collecting(name: str, goal: int = 1) -> tuple[list[dict[str, Any]], asyncio.
     seen: list[dict[str, Any]] = []
     enough = asyncio.Event()
 
-    @jobs.job(name)
+    @queue.job(name)
     async def collect(tx: Tx, payload: dict[str, Any]) -> None:
         seen.append(payload)
         if len(seen) >= goal:
@@ -107,7 +108,7 @@ async def scheduled(connection: asyncpg.Connection, when: datetime) -> bool:
     return bool(await connection.fetchval("SELECT max(next_at) FROM job_schedules") == when)
 
 
-async def postmaster(server: embedded.Server) -> int:
+async def postmaster(server: postgres.Server) -> int:
     admin = await asyncpg.connect(server.superuser_url)
     await admin.execute("CHECKPOINT")  # a throwaway server may lose what it wrote last
     status: str = await admin.fetchval("SELECT pg_read_file('postmaster.pid')")
@@ -115,7 +116,7 @@ async def postmaster(server: embedded.Server) -> int:
     return int(status.split(maxsplit=1)[0])
 
 
-async def reconnected(server: embedded.Server) -> asyncpg.Connection:
+async def reconnected(server: postgres.Server) -> asyncpg.Connection:
     async with asyncio.timeout(15):
         while True:
             try:

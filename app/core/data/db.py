@@ -13,11 +13,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 import asyncpg
-from fastapi import Depends, Request
 from sqlalchemy import Connection, PoolProxiedConnection, event
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, DisconnectionError
@@ -29,7 +28,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import settings as config
 from app.core.clock import Clock, local_date
-from app.core.crypto import Keyring
+from app.core.data.crypto import Keyring
 from app.core.problems import Problem
 
 SQLModel.metadata.naming_convention = {
@@ -256,12 +255,3 @@ def as_sqlalchemy_url(url: str) -> str:
     if scheme not in {"postgresql", "postgres", "postgresql+asyncpg"}:
         raise ValueError("the database URL must start with postgresql://")
     return f"postgresql+asyncpg://{rest}"
-
-
-async def _transaction(request: Request) -> Tx:
-    tx: Tx = request.scope["tx"]
-    return tx
-
-
-Transaction = Annotated[Tx, Depends(_transaction)]
-"""The transaction of this request, opened and committed by `app.core.routing.Route`."""

@@ -1,8 +1,8 @@
 """The embedded PostgreSQL's supervisor, run as a module with DATA_DIR and maybe `--throwaway`.
 
 One small process per data folder, parent of `postgres`. Whoever needs the database holds a
-connection to `lease.sock` in that folder (a lease, see `app.core.embedded`); the kernel closes it
-however the holder dies. It answers each with one line of JSON: `{"sockets": folder}` when
+connection to `lease.sock` in that folder (a lease, see `app.embedded.postgres`); the kernel closes
+it however the holder dies. It answers each with one line of JSON: `{"sockets": folder}` when
 PostgreSQL accepts connections, or `{"failed": text}`. Nothing is read from a holder.
 
 When no lease is left for `GRACE` seconds PostgreSQL is stopped and the supervisor leaves. If
@@ -24,7 +24,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.core.embedded_cluster import Home, ServerFailed
+from app.embedded.cluster import Home, ServerFailed
 
 GRACE = 2.0  # seconds without a lease before the server is stopped
 FUTILE_STARTS = 3  # failures in a row without ever becoming ready after which it gives up

@@ -31,8 +31,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from app.core import rls
-from app.core.db import Tx
+from app.core.data import rls
+from app.core.data.db import Tx
 
 Begin = Callable[[], AbstractAsyncContextManager[Tx]]
 Handler = Callable[[Tx, dict[str, Any]], Awaitable[None]]

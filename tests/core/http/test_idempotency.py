@@ -9,8 +9,9 @@ import pytest
 from fastapi import Body, Depends, FastAPI, Request
 
 from app.api import answers
-from app.core import idempotency, routing
-from app.core.db import Database, Transaction
+from app.core.data.db import Database
+from app.core.http import idempotency, routing
+from app.core.http.routing import Transaction
 from app.core.problems import Problem
 
 router = routing.router("Probe")

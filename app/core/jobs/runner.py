@@ -1,4 +1,4 @@
-"""The worker's side of `app.core.jobs`: claim, run, finish or try again, keep the leases.
+"""The worker's side of `app.core.jobs.queue`: claim, run, finish or try again, keep the leases.
 
 Only `app.worker` calls this. A worker claims with SKIP LOCKED, marks each row with a lease of its
 own and renews it; a lease that ran out means its worker died, and the row goes to another.
@@ -17,8 +17,8 @@ import orjson
 import structlog
 from croniter import croniter
 
-from app.core import jobs
 from app.core.clock import CHINA, Clock
+from app.core.jobs import queue
 
 CONNECTION_FAILED: Final = (
     OSError,
@@ -132,7 +132,7 @@ WHERE id IN (
 
 @dataclass
 class _Worker:
-    begin: jobs.Begin
+    begin: queue.Begin
     clock: Clock
     limits: Limits
     wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -143,7 +143,7 @@ class _Worker:
 async def run(
     connect: Callable[[], Awaitable[asyncpg.Connection]],
     *,
-    begin: jobs.Begin,
+    begin: queue.Begin,
     clock: Clock,
     stop: asyncio.Event,
     limits: Limits | None = None,
@@ -200,7 +200,7 @@ async def _serve(worker: _Worker, connection: asyncpg.Connection, stop: asyncio.
     """Work on one connection, one statement at a time, until stopped or the server is lost."""
     loop = asyncio.get_running_loop()
     limits = worker.limits
-    await connection.add_listener(jobs.CHANNEL, lambda *_: worker.wake.set())
+    await connection.add_listener(queue.CHANNEL, lambda *_: worker.wake.set())
     connection.add_termination_listener(lambda *_: worker.wake.set())
     await _plan(connection, worker.clock())
     pulse = min(limits.poll, limits.lease / 3).total_seconds()
@@ -220,7 +220,7 @@ async def _serve(worker: _Worker, connection: asyncpg.Connection, stop: asyncio.
             if not (worker.running or worker.raised):
                 return
             if loop.time() >= stop_by:
-                await connection.fetch(_HAND_BACK, await _cancel(worker), jobs.CHANNEL)
+                await connection.fetch(_HAND_BACK, await _cancel(worker), queue.CHANNEL)
                 return
             until = min(until, stop_by - loop.time())
         await _wait(worker.wake, until)
@@ -231,7 +231,7 @@ async def _claim(worker: _Worker, connection: asyncpg.Connection) -> float:
     room = worker.limits.concurrency - len(worker.running)
     if room <= 0:
         return float("inf")
-    names = list(jobs.REGISTRY)
+    names = list(queue.REGISTRY)
     rows = await connection.fetch(_CLAIM, names, room, worker.limits.lease)
     for row in rows:
         task = asyncio.create_task(_execute(worker, row))
@@ -245,7 +245,7 @@ async def _claim(worker: _Worker, connection: asyncpg.Connection) -> float:
 
 async def _execute(worker: _Worker, row: asyncpg.Record) -> None:
     """Run one job; its row goes in the same transaction as its work."""
-    registered = jobs.REGISTRY[row["name"]]
+    registered = queue.REGISTRY[row["name"]]
     payload = orjson.loads(row["payload"])
     if registered.steps:
         await registered.steps(worker.begin, payload)
@@ -301,21 +301,21 @@ async def _beat(worker: _Worker, connection: asyncpg.Connection) -> None:
         due = await connection.fetch(
             """SELECT name FROM job_schedules WHERE name = ANY ($1::text[]) AND next_at <= $2
                FOR UPDATE SKIP LOCKED""",
-            [each.name for each in jobs.REGISTRY.values() if each.cron],
+            [each.name for each in queue.REGISTRY.values() if each.cron],
             now,
         )
         for (name,) in due:
-            await jobs.enqueue(connection, name, [{}], dedupe_keys=[""])
+            await queue.enqueue(connection, name, [{}], dedupe_keys=[""])
             await connection.execute(
                 "UPDATE job_schedules SET next_at = $2 WHERE name = $1",
                 name,
-                _next(jobs.REGISTRY[name].cron or "", now),
+                _next(queue.REGISTRY[name].cron or "", now),
             )
 
 
 async def _plan(connection: asyncpg.Connection, now: datetime) -> None:
     """Enter new schedules and those whose cron changed; the others keep their next occasion."""
-    for each in jobs.REGISTRY.values():
+    for each in queue.REGISTRY.values():
         if each.cron:
             await connection.execute(
                 """INSERT INTO job_schedules (name, cron, next_at) VALUES ($1, $2, $3)

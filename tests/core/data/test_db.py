@@ -7,9 +7,10 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from app.core import db, settings
-from app.core.crypto import Keyring
-from app.core.db import TemporarilyUnavailable
+from app.core import settings
+from app.core.data import db
+from app.core.data.crypto import Keyring
+from app.core.data.db import TemporarilyUnavailable
 from tests import schema
 
 

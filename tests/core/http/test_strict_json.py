@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core import strict_json
+from app.core.http import strict_json
 
 REFUSED = [
     (b"{", "json_invalid"),

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.crypto import DecryptionRefused, Keyring, load_keyring
+from app.core.data.crypto import DecryptionRefused, Keyring, load_keyring
 from app.core.ids import new_id
 
 

@@ -18,10 +18,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field as TableField
 from sqlmodel import SQLModel
 
-from app.core import jobs, rls
-from app.core.columns import Instant
-from app.core.db import Tx
+from app.core.data import rls
+from app.core.data.columns import Instant
+from app.core.data.db import Tx
 from app.core.ids import new_id
+from app.core.jobs import queue
 
 
 class Event(BaseModel):
@@ -100,7 +101,7 @@ def on(kind: type[AnyEvent]) -> Callable[[Handler[AnyEvent]], Handler[AnyEvent]]
             )
             await handler(tx, kind.model_validate({"event_id": row["id"], **_data(row["data"])}))
 
-        jobs.job(name)(run)
+        queue.job(name)(run)
         _handlers[kind.wire_name].append(name)
         return handler
 
@@ -116,7 +117,7 @@ def on_every_event(
     async def run(tx: Tx, payload: dict[str, Any]) -> None:
         await handler(tx, UUID(payload["event"]))
 
-    jobs.job(name)(run)
+    queue.job(name)(run)
     _for_every.append(name)
     return handler
 
@@ -158,7 +159,7 @@ def on_wire_names(*wire_names: str) -> Callable[[AnnouncedHandler], AnnouncedHan
             }
             await handler(tx, Announced(event_id=found.pop("id"), **found))
 
-        jobs.job(name)(run)
+        queue.job(name)(run)
         for wire_name in wire_names:
             _handlers[wire_name].append(name)
         return handler
@@ -193,7 +194,7 @@ async def publish(tx: Tx, *events: Event) -> None:
         [None if event.told_to is None else _listed(event.told_to) for event in events],
         tx.now,
     )
-    await jobs.enqueue_each(
+    await queue.enqueue_each(
         tx.connection,
         [
             (name, {"event": str(event.event_id)})

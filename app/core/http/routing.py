@@ -6,15 +6,15 @@ is serialised and before it is sent; an idempotent answer is stored in that same
 
 from collections.abc import Callable, Coroutine
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
 
-from app.core import idempotency, strict_json
-from app.core.db import Database, Tx
+from app.core.data.db import Database, Tx
+from app.core.http import idempotency, strict_json
 from app.core.problems import FieldError, Problem
 
 
@@ -65,6 +65,15 @@ class Route(APIRoute):
             return await _in_transaction(strict, handler)
 
         return run
+
+
+async def _transaction(request: Request) -> Tx:
+    tx: Tx = request.scope["tx"]
+    return tx
+
+
+Transaction = Annotated[Tx, Depends(_transaction)]
+"""The transaction of this request, opened and committed by `Route`."""
 
 
 def operation_id(route: APIRoute) -> str:

@@ -7,7 +7,7 @@ from alembic.script import ScriptDirectory
 
 from alembic import command
 
-HOME = Path(__file__).resolve().parents[2]
+HOME = Path(__file__).resolve().parents[3]
 
 
 def configuration(owner_url: str | None = None) -> Config:
