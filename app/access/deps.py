@@ -1,10 +1,11 @@
 """Who is calling and whether they may: annotated parameters of endpoints."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Header, Request, Security
+from fastapi import Depends, Header, Path, Request, Security
 from fastapi.openapi.models import (
     OAuthFlowAuthorizationCode,
     OAuthFlowClientCredentials,
@@ -20,6 +21,7 @@ from app.audit import operations as audit
 from app.core.data.db import Tx
 from app.core.http import idempotency
 from app.core.http.rate_limits import RateLimits
+from app.core.http.shown import Seen
 from app.core.problems import Problem
 
 _NEVER_LIMITED = frozenset(
@@ -119,29 +121,58 @@ async def authenticated(request: Request) -> Principal:
         ip=request.client.host if request.client else None,
     )
     request.scope["caller"] = principal
-    _audit_denials(request, tx, principal)
+    tx.witness = _witness(request)
     return principal
 
 
-def _audit_denials(request: Request, tx: Tx, principal: Principal) -> None:
-    operation = request.scope["route"].unique_id
-    subject = next((v for v in request.path_params.values() if isinstance(v, str)), None)
+def _witness(request: Request) -> Callable[[Tx, Seen], Awaitable[None]]:
+    """Write the one audit row of this request: of every write, and of what names a child, was read
+    for a purpose or was refused. What everybody may read leaves none.
+    """
 
-    async def record_denial(after: Tx, problem: Problem) -> None:
-        try:
-            named = UUID(subject) if subject else None
-        except ValueError:
-            named = None
+    async def record(tx: Tx, seen: Seen) -> None:
+        principal: Principal = request.scope["caller"]
+        reads = request.method == "GET" and seen.decision == "allowed"
+        if reads and principal.purpose is None and not (seen.children or seen.groups):
+            return
+        operation = request.scope["route"].unique_id
         await audit.record(
-            after,
+            tx,
             principal.actor,
             operation,
-            subject=named,
-            decision="denied",
-            rule=problem.slug(),
+            children=seen.children,
+            subject=seen.subject,
+            field_groups=seen.groups,
+            since=seen.since,
+            decision=seen.decision,
+            rule=seen.rule,
         )
 
-    tx.denial = record_denial
+    return record
+
+
+def named_in_path(
+    name: str,
+    description: str,
+    find: Callable[..., Awaitable[Any]],
+    missing: type[Problem],
+    **how: Any,
+) -> Any:
+    """Make the dependency that finds what the path's `{name}` names, among what the caller may
+    know of, by `find(tx, principal, id, **how)`; it raises `missing`, the same for all else (AZ-3).
+    """
+
+    async def load(
+        request: Request,
+        principal: Annotated[Principal, Depends(authenticated)],
+        given: Annotated[UUID, Path(alias=name, description=description)],
+    ) -> Any:
+        found = await find(request.scope["tx"], principal, given, **how)
+        if found is None:
+            raise missing
+        return found
+
+    return Depends(load)
 
 
 # The framework walks the whole tree of dependencies on every request, so the tree is kept flat:
@@ -194,7 +225,7 @@ async def authorized_for_purpose(
     """
     if purpose_of_use not in principal.role.purposes:
         raise PurposeNotAllowed(f"Allowed: {', '.join(sorted(principal.role.purposes))}.")
-    principal = replace(principal, purpose=purpose_of_use)
+    request.scope["caller"] = principal = replace(principal, purpose=purpose_of_use)
     await _claim(request, principal)
     return principal
 
@@ -204,11 +235,7 @@ async def _claim(request: Request, principal: Principal) -> None:
         return
     tx: Tx = request.scope["tx"]
     operation = request.scope["route"].unique_id
-    try:
-        await idempotency.claim(tx, request, caller=principal.subject, operation=operation)
-    except idempotency.Replayed:
-        await audit.record(tx, principal.actor, operation, rule="idempotency-replayed")
-        raise
+    await idempotency.claim(tx, request, caller=principal.subject, operation=operation)
 
 
 def needs(scope: Scope) -> Any:

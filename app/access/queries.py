@@ -1,17 +1,17 @@
 """What the database says about a caller, and the one statement that also opens their reach."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from sqlmodel import col, select
-from sqlmodel.sql.expression import SelectOfScalar
 
 from app.access.models import Client
 from app.access.principal import Principal
 from app.access.tokens import Claims
 from app.core.data.db import Tx
+from app.core.data.sql import Where
+from app.core.http import paging
 
 NIL = "00000000-0000-0000-0000-000000000000"
 """A school no child is enrolled at: a role without children's files sees none (DB-2)."""
@@ -135,21 +135,25 @@ async def holdings_today(tx: Tx, staff_id: UUID) -> list[Holding]:
     return [Holding(**row) for row in rows]
 
 
-def administered(principal: Principal) -> SelectOfScalar[Client]:
-    """Select the clients a caller administers: its agency's own; the operator's, every one."""
+_BY_REGISTRATION: Final = paging.Order({"c.id": UUID})
+
+
+def administered(principal: Principal) -> Where:
+    """Limit `clients c` to those a caller administers: its agency's own; the operator's, all."""
     if principal.agency_kind == "operator":
-        return select(Client)
-    return select(Client).where(Client.agency_id == principal.agency_id)
+        return Where("true")
+    return Where("c.agency_id = {}", principal.agency_id)
 
 
-async def clients(tx: Tx, principal: Principal, *, after: UUID | None, limit: int) -> list[Client]:
+async def clients(tx: Tx, principal: Principal, window: paging.Window) -> paging.Rows:
     """List the clients the caller administers, in the order they were registered."""
-    statement = administered(principal).where(col(Client.id) > (after or UUID(NIL)))
-    found = await tx.session.exec(statement.order_by(col(Client.id)).limit(limit))
-    return list(found)
+    select = "SELECT c.* FROM clients c"
+    return await paging.fetch(tx, select, administered(principal), _BY_REGISTRATION, window)
 
 
 async def client_administered(tx: Tx, principal: Principal, client_id: UUID) -> Client | None:
     """Find one client the caller administers."""
-    found = await tx.session.exec(administered(principal).where(Client.id == client_id))
-    return found.first()
+    client = await tx.session.get(Client, client_id)
+    operates = principal.agency_kind == "operator"
+    own = client is not None and client.agency_id == principal.agency_id
+    return client if own or operates else None

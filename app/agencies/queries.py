@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from app.core.data.db import Tx
+from app.core.data.sql import Where
+from app.core.http import paging
 from app.regions import rules
 
 AGENCY = "id, kind, name, name_en, region_code, uscc, active, version"
@@ -91,28 +93,16 @@ async def find_post(tx: Tx, post_id: UUID) -> PostRef | None:
     return None if row is None else PostRef(*row)
 
 
-Place = tuple[int, UUID]
-"""Region code and id of the last row shown: where a list goes on."""
-
-_FIRST = UUID(int=0)
+_BY_PLACE: Final = paging.Order({"region_code": int, "id": UUID})
+_LATEST: Final = paging.Order({"h.since": date, "h.id": UUID}, descending=True)
 
 
 async def list_agencies(
-    tx: Tx, *, kind: str | None, span: tuple[int, int], after: Place | None, limit: int
-) -> list[Any]:
-    """Return up to `limit` agencies that serve in a span of regions, by (region code, id)."""
-    lo, hi = span
-    condition = "" if kind is None else "kind = $5 AND "
-    rows: list[Any] = await tx.connection.fetch(
-        f"SELECT {AGENCY} FROM agencies WHERE {condition}"
-        "(region_code, id) > ($1, $2::uuid) AND region_code < $3"
-        " ORDER BY region_code, id LIMIT $4",
-        *max(after or (lo, _FIRST), (lo, _FIRST)),
-        hi,
-        limit,
-        *([] if kind is None else [kind]),
-    )
-    return rows
+    tx: Tx, window: paging.Window, *, kind: str | None, span: tuple[int, int]
+) -> paging.Rows:
+    """Return a page of the agencies that serve in a span of regions, by (region code, id)."""
+    where = Where("region_code >= {} AND region_code < {}", *span).add_given({"kind = {}": kind})
+    return await paging.fetch(tx, f"SELECT {AGENCY} FROM agencies", where, _BY_PLACE, window)
 
 
 async def read_agency(tx: Tx, agency_id: UUID) -> Any:
@@ -122,46 +112,25 @@ async def read_agency(tx: Tx, agency_id: UUID) -> Any:
 
 async def list_posts(
     tx: Tx,
+    window: paging.Window,
     *,
     agency_id: UUID | None,
     role: str | None,
     span: tuple[int, int],
-    after: Place | None,
-    limit: int,
-) -> list[Any]:
-    """Return up to `limit` posts that answer for a place in a span, by (region code, id)."""
-    lo, hi = span
-    filters = {"agency_id": agency_id, "role": role}
-    chosen = {column: value for column, value in filters.items() if value is not None}
-    condition = "".join(f"{column} = ${n} AND " for n, column in enumerate(chosen, 5))
-    rows: list[Any] = await tx.connection.fetch(
-        f"SELECT {POST} FROM posts WHERE {condition}"
-        "(region_code, id) > ($1, $2::uuid) AND region_code < $3"
-        " ORDER BY region_code, id LIMIT $4",
-        *max(after or (lo, _FIRST), (lo, _FIRST)),
-        hi,
-        limit,
-        *chosen.values(),
-    )
-    return rows
+) -> paging.Rows:
+    """Return a page of the posts that answer for a place in a span, by (region code, id)."""
+    where = Where("region_code >= {} AND region_code < {}", *span)
+    where.add_given({"agency_id = {}": agency_id, "role = {}": role})
+    return await paging.fetch(tx, f"SELECT {POST} FROM posts", where, _BY_PLACE, window)
 
 
-async def list_holders(
-    tx: Tx, post_id: UUID, *, before: tuple[date, UUID] | None, limit: int
-) -> list[Any]:
+async def list_holders(tx: Tx, post_id: UUID, window: paging.Window) -> paging.Rows:
     """Return who holds and held a post, latest first, as far as the caller's reach goes."""
-    since, holding_id = before or (None, None)
-    rows: list[Any] = await tx.connection.fetch(
+    select = (
         f"SELECT {HOLDING}, s.name AS staff_name FROM post_holdings h"
-        " JOIN staff s ON s.id = h.staff_id WHERE h.post_id = $1"
-        " AND ($2::date IS NULL OR (h.since, h.id) < ($2, $3::uuid))"
-        " ORDER BY h.since DESC, h.id DESC LIMIT $4",
-        post_id,
-        since,
-        holding_id,
-        limit,
+        " JOIN staff s ON s.id = h.staff_id"
     )
-    return rows
+    return await paging.fetch(tx, select, Where("h.post_id = {}", post_id), _LATEST, window)
 
 
 async def holders(tx: Tx, role: str, region_code: int, on: date) -> list[UUID]:

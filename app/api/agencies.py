@@ -1,32 +1,25 @@
 """Agencies, their posts and who holds them, over HTTP."""
 
-from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Query, Response
+from fastapi import Query
 
 from app.access import operations as access
-from app.access.deps import (
-    PurposeNotAllowed,
-    ScopeMissing,
-    Unauthenticated,
-    needs,
-    needs_with_purpose,
-)
+from app.access.deps import needs, needs_with_purpose
 from app.access.principal import Principal
 from app.access.scopes import Scope
 from app.agencies import operations, queries, schemas
 from app.agencies.models import Agency, AgencyKind, Post, PostHolding
-from app.audit import operations as audit
 from app.core.data.db import Tx
-from app.core.http import paging, routing
-from app.core.http.preconditions import etag
+from app.core.http import routing
+from app.core.http.paging import Page, Paged
 from app.core.http.routing import Transaction
+from app.core.http.shown import Shown
 from app.core.http.wire import region_text
 from app.core.problems import Problem, documented
 from app.regions import rules
-from app.regions.deps import RegionCodeInvalid, RegionSpan
+from app.regions.deps import RegionSpan
 
 router = routing.router("Agencies")
 
@@ -121,63 +114,35 @@ def _holding(holding: PostHolding) -> schemas.Holding:
     return schemas.Holding(**holding.model_dump(), recorded_at=holding.created_at)
 
 
-def _place_cursor(rows: list[Any], limit: int) -> str | None:
-    if len(rows) <= limit:
-        return None
-    last = rows[limit - 1]
-    return paging.encode(last["region_code"], str(last["id"]))
-
-
-def _after(cursor: str | None) -> queries.Place | None:
-    keys = paging.decode(cursor, int, UUID)
-    return None if keys is None else (keys[0], keys[1])
-
-
-@router.get(
-    "/agencies",
-    response_model=paging.Page[schemas.Agency],
-    responses=documented(Unauthenticated, ScopeMissing, RegionCodeInvalid, paging.CursorInvalid),
-)
+@router.get("/agencies")
 async def list_agencies(
     _: ReadsAgencies,
     tx: Transaction,
+    window: Paged,
     region: RegionSpan,
     kind: Annotated[AgencyKind | None, Query(description="Only of this kind.")] = None,
-    limit: paging.Limit = 50,
-    cursor: paging.Cursor = None,
-) -> paging.Page[schemas.Agency]:
+) -> Shown[Page[schemas.Agency]]:
     """List agencies by the place they serve."""
-    rows = await queries.list_agencies(
-        tx, kind=kind, span=_span(region), after=_after(cursor), limit=limit + 1
-    )
-    return paging.Page(
-        items=[_agency(row) for row in rows[:limit]], next_cursor=_place_cursor(rows, limit)
-    )
+    page = await queries.list_agencies(tx, window, kind=kind, span=_span(region))
+    return Shown(page.shown(_agency))
 
 
 @router.get(
     "/agencies/{agency_id}",
-    response_model=schemas.Agency,
-    responses=documented(Unauthenticated, ScopeMissing, AgencyNotFound),
+    responses=documented(AgencyNotFound),
 )
-async def read_agency(
-    _: ReadsAgencies, agency_id: UUID, tx: Transaction, response: Response
-) -> schemas.Agency:
+async def read_agency(_: ReadsAgencies, agency_id: UUID, tx: Transaction) -> Shown[schemas.Agency]:
     """Read one agency."""
     row = await queries.read_agency(tx, agency_id)
     if row is None:
         raise AgencyNotFound
-    response.headers["etag"] = etag(row["version"])
-    return _agency(row)
+    return Shown(_agency(row))
 
 
 @router.post(
     "/agencies",
     status_code=201,
-    response_model=schemas.Agency,
     responses=documented(
-        Unauthenticated,
-        ScopeMissing,
         OutsideRemit,
         operations.RegionUnknown,
         operations.CreditCodeInvalid,
@@ -185,57 +150,37 @@ async def read_agency(
     ),
 )
 async def create_agency(
-    principal: WritesAgencies, new: schemas.AgencyCreate, tx: Transaction, response: Response
-) -> schemas.Agency:
+    principal: WritesAgencies, new: schemas.AgencyCreate, tx: Transaction
+) -> Shown[schemas.Agency]:
     """Register an agency inside your remit."""
     region_code = _region_number(new.region_code)
     _require_remit(principal, region_code)
     agency = await operations.create_agency(
         tx, new.kind, new.name, region_code, name_en=new.name_en, uscc=new.uscc
     )
-    await audit.record(tx, principal.actor, "createAgency", subject=agency.id)
-    response.headers["etag"] = etag(agency.version)
-    response.headers["location"] = f"/v1/agencies/{agency.id}"
-    return _agency(agency)
+    return Shown(_agency(agency), subject=agency.id)
 
 
-@router.get(
-    "/posts",
-    response_model=paging.Page[schemas.Post],
-    responses=documented(Unauthenticated, ScopeMissing, RegionCodeInvalid, paging.CursorInvalid),
-)
+@router.get("/posts")
 async def list_posts(
     _: ReadsAgencies,
     tx: Transaction,
+    window: Paged,
     region: RegionSpan,
     agency_id: Annotated[UUID | None, Query(description="Only of this agency.")] = None,
     role: Annotated[
         schemas.RoleCode | None, Query(description="Only posts that give this role.")
     ] = None,
-    limit: paging.Limit = 50,
-    cursor: paging.Cursor = None,
-) -> paging.Page[schemas.Post]:
+) -> Shown[Page[schemas.Post]]:
     """List posts by the place they answer for."""
-    rows = await queries.list_posts(
-        tx,
-        agency_id=agency_id,
-        role=role,
-        span=_span(region),
-        after=_after(cursor),
-        limit=limit + 1,
-    )
-    return paging.Page(
-        items=[_post(row) for row in rows[:limit]], next_cursor=_place_cursor(rows, limit)
-    )
+    page = await queries.list_posts(tx, window, agency_id=agency_id, role=role, span=_span(region))
+    return Shown(page.shown(_post))
 
 
 @router.post(
     "/posts",
     status_code=201,
-    response_model=schemas.Post,
     responses=documented(
-        Unauthenticated,
-        ScopeMissing,
         OutsideRemit,
         RoleNotYours,
         AgencyNotFound,
@@ -246,7 +191,7 @@ async def list_posts(
 )
 async def add_post(
     principal: WritesAgencies, new: schemas.PostCreate, tx: Transaction
-) -> schemas.Post:
+) -> Shown[schemas.Post]:
     """Set up a post in an agency of your remit."""
     _require_role(principal, new.role)
     region_code = _region_number(new.region_code)
@@ -257,8 +202,7 @@ async def add_post(
     _require_remit(principal, agency.region_code)
     access.fitting_role(new.role, agency.kind, region_code, holder="staff")
     post = await operations.add_post(tx, agency, new.role, new.local_title, region_code)
-    await audit.record(tx, principal.actor, "addPost", subject=post.id)
-    return _post(post)
+    return Shown(_post(post), subject=post.id)
 
 
 async def _post_in_remit(principal: Principal, tx: Tx, post_id: UUID) -> queries.PostRef:
@@ -271,64 +215,45 @@ async def _post_in_remit(principal: Principal, tx: Tx, post_id: UUID) -> queries
 
 @router.get(
     "/posts/{post_id}/holdings",
-    response_model=paging.Page[schemas.Holder],
-    responses=documented(
-        Unauthenticated, ScopeMissing, PurposeNotAllowed, PostNotFound, paging.CursorInvalid
-    ),
+    responses=documented(PostNotFound),
 )
 async def list_holders(
     principal: ReadsHolders,
     post_id: UUID,
     tx: Transaction,
-    limit: paging.Limit = 50,
-    cursor: paging.Cursor = None,
-) -> paging.Page[schemas.Holder]:
+    window: Paged,
+) -> Shown[Page[schemas.Holder]]:
     """List who holds and held a post of your agency or remit, latest first."""
-    keys = paging.decode(cursor, date, UUID)
     await _post_in_remit(principal, tx, post_id)
-    rows = await queries.list_holders(
-        tx, post_id, before=None if keys is None else (keys[0], keys[1]), limit=limit + 1
-    )
-    await audit.record(tx, principal.actor, "listHolders", subject=post_id)
-    last = rows[limit - 1] if len(rows) > limit else None
-    return paging.Page(
-        items=[schemas.Holder(**dict(row)) for row in rows[:limit]],
-        next_cursor=last and paging.encode(last["since"].isoformat(), str(last["id"])),
+    page = await queries.list_holders(tx, post_id, window)
+    return Shown(
+        page.shown(lambda row: schemas.Holder(**row)),
+        since=min((row["since"] for row in page.rows), default=None),
     )
 
 
 @router.post(
     "/posts/{post_id}/holdings",
     status_code=201,
-    response_model=schemas.Holding,
     responses=documented(
-        Unauthenticated,
-        ScopeMissing,
-        RoleNotYours,
-        PostNotFound,
-        operations.StaffNotOfAgency,
-        operations.AlreadyHeld,
+        RoleNotYours, PostNotFound, operations.StaffNotOfAgency, operations.AlreadyHeld
     ),
 )
 async def hold_post(
     principal: WritesAgencies, post_id: UUID, new: schemas.HoldingCreate, tx: Transaction
-) -> schemas.Holding:
+) -> Shown[schemas.Holding]:
     """Put a person into a post. Nobody appoints themselves."""
     post = await _post_in_remit(principal, tx, post_id)
     _require_role(principal, post.role)
     if new.staff_id == principal.staff_id:
         raise RoleNotYours
     holding = await operations.hold_post(tx, post, new.staff_id, new.since)
-    await audit.record(tx, principal.actor, "holdPost", subject=post_id)
-    return _holding(holding)
+    return Shown(_holding(holding))
 
 
 @router.post(
     "/posts/{post_id}/holdings/{holding_id}/end",
-    response_model=schemas.Holding,
     responses=documented(
-        Unauthenticated,
-        ScopeMissing,
         RoleNotYours,
         PostNotFound,
         HoldingNotFound,
@@ -342,13 +267,11 @@ async def leave_post(
     holding_id: UUID,
     end: schemas.HoldingEnd,
     tx: Transaction,
-) -> schemas.Holding:
+) -> Shown[schemas.Holding]:
     """End somebody's time in a post; their authority ends with it."""
     post = await _post_in_remit(principal, tx, post_id)
     _require_role(principal, post.role)
     holding = await tx.session.get(PostHolding, holding_id, with_for_update=True)
     if holding is None or holding.post_id != post.id:
         raise HoldingNotFound
-    left = await operations.leave_post(tx, holding, end.until)
-    await audit.record(tx, principal.actor, "leavePost", subject=post_id)
-    return _holding(left)
+    return Shown(_holding(await operations.leave_post(tx, holding, end.until)))

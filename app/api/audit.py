@@ -3,26 +3,28 @@
 Stands here because `audit` lies below `access`, which says who may call.
 """
 
-from datetime import datetime
-from typing import Annotated, Literal
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query
 from pydantic import BaseModel, Field
 
-from app.access.deps import PurposeNotAllowed, ScopeMissing, Unauthenticated, needs_with_purpose
+from app.access.deps import needs_with_purpose
 from app.access.principal import Principal
 from app.access.scopes import Scope
-from app.audit import operations, queries
-from app.core.http import paging, routing
-from app.core.http.paging import CursorInvalid, Page
+from app.audit import queries
+from app.core.clock import local_date
+from app.core.http import routing
+from app.core.http.paging import Page, Paged
 from app.core.http.routing import Transaction
+from app.core.http.shown import Shown
 from app.core.http.wire import region_text
-from app.core.problems import documented
 
 router = routing.router("Audit")
 
 ReadsAudit = Annotated[Principal, needs_with_purpose(Scope.audit_read)]
+Decision = Literal["allowed", "partly", "denied"]
 Name = Annotated[str, Field(max_length=80, pattern=r"^[A-Za-z0-9_.:-]*$")]
 
 
@@ -46,57 +48,46 @@ class AuditEntry(BaseModel):
     field_groups: Annotated[
         list[Name], Field(max_length=20, description="Sections of the file shown or changed.")
     ]
-    decision: Literal["allowed", "denied"] = Field(description="What was decided.")
+    since: date | None = Field(
+        description="The earliest day the look reached back to, for what is dated."
+    )
+    decision: Decision = Field(
+        description="What was decided; `partly`: some of what was asked for was refused."
+    )
     rule: Annotated[Name | None, Field(description="The rule that denied.")]
     request_id: Name = Field(description="The request, as in the operator's log.")
 
 
-@router.get(
-    "/audit-entries",
-    response_model=Page[AuditEntry],
-    responses=documented(Unauthenticated, ScopeMissing, PurposeNotAllowed, CursorInvalid),
-)
+@router.get("/audit-entries")
 async def list_audit_entries(
     principal: ReadsAudit,
     tx: Transaction,
+    window: Paged,
     child_id: Annotated[UUID | None, Query(description="Only what touched this child.")] = None,
-    decision: Annotated[
-        Literal["allowed", "denied"] | None, Query(description="Only this decision.")
-    ] = None,
-    cursor: paging.Cursor = None,
-    limit: paging.Limit = 50,
-) -> Page[AuditEntry]:
+    decision: Annotated[Decision | None, Query(description="Only this decision.")] = None,
+) -> Shown[Page[AuditEntry]]:
     """List who saw or changed what, newest first.
 
     Every caller with the scope sees its own agency's entries; supervision also those of every
     agency in its region.
     """
-    keys = paging.decode(cursor, datetime, UUID)
     supervises = principal.agency_kind == "supervision"
-    rows = await queries.entries(
+    page = await queries.entries(
         tx,
+        window,
         agency_id=principal.agency_id,
         region=(principal.region_lo, principal.region_hi) if supervises else None,
         child_id=child_id,
         decision=decision,
-        before=(keys[0], keys[1]) if keys else None,
-        limit=limit,
     )
-    await operations.record(
-        tx, principal.actor, "listAuditEntries", children=[child_id] if child_id else []
+    return Shown(
+        page.shown(_entry),
+        children=[child_id],  # an entry shows ids, no child's data
+        groups=["audit"],
+        since=min((local_date(row["at"]) for row in page.rows), default=None),
     )
-    last = rows[-1] if len(rows) == limit else None
-    return Page(
-        items=[
-            AuditEntry(
-                **{
-                    **row,
-                    "region_code": None
-                    if row["region_code"] is None
-                    else region_text(row["region_code"]),
-                }
-            )
-            for row in rows
-        ],
-        next_cursor=paging.encode(last["at"].isoformat(), str(last["id"])) if last else None,
-    )
+
+
+def _entry(row: Any) -> AuditEntry:
+    code = row["region_code"]
+    return AuditEntry(**{**row, "region_code": None if code is None else region_text(code)})

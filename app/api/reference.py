@@ -4,19 +4,20 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query
 
-from app.access.deps import ScopeMissing, Unauthenticated, needs
+from app.access.deps import needs
 from app.access.principal import Principal
 from app.access.scopes import Scope
 from app.core.http import paging, routing
 from app.core.http.routing import Transaction
+from app.core.http.shown import Shown
 from app.core.http.wire import Day, RegionCode, region_text
-from app.core.problems import FieldError, Problem, documented
+from app.core.problems import Problem, documented
 from app.policy import queries as policy
 from app.policy import schemas as policy_schemas
 from app.policy.codelists import Codelist, codelists, entries_in
 from app.policy.rules import ParameterMissing, ParameterValue, effective
 from app.regions import queries as regions
-from app.regions.deps import RegionCodeInvalid, RegionSpan
+from app.regions.deps import RegionSpan
 from app.regions.models import SINCE_EVER
 from app.regions.rules import NATION, Level
 from app.regions.schemas import Region
@@ -58,14 +59,11 @@ def _place(region: tuple[int, int] | None) -> int:
     return NATION if region is None else region[0]
 
 
-@places.get(
-    "/regions",
-    response_model=paging.Page[Region],
-    responses=documented(Unauthenticated, ScopeMissing, paging.CursorInvalid),
-)
+@places.get("/regions")
 async def list_regions(
     _: ReadsReference,
     tx: Transaction,
+    window: paging.Paged,
     parent_code: Annotated[
         RegionCode | None,
         Query(description="Only what lies directly in this one; 000000000000 gives provinces."),
@@ -80,34 +78,28 @@ async def list_regions(
             description="Beginning of the name.",
         ),
     ] = None,
-    limit: paging.Limit = 50,
-    cursor: paging.Cursor = None,
-) -> paging.Page[Region]:
+) -> Shown[paging.Page[Region]]:
     """List the divisions in force, by code."""
-    keys = paging.decode(cursor, int)
-    rows = await regions.list_regions(
+    page = await regions.list_regions(
         tx,
+        window,
         parent_code=None if parent_code is None else int(parent_code),
         level=level,
         name_prefix=q,
-        after=keys[0] if keys else 0,
-        limit=limit + 1,
     )
-    more = paging.encode(rows[limit - 1]["code"]) if len(rows) > limit else None
-    return paging.Page(items=[_region(row) for row in rows[:limit]], next_cursor=more)
+    return Shown(page.shown(_region))
 
 
 @places.get(
     "/regions/{code}",
-    response_model=Region,
-    responses=documented(Unauthenticated, ScopeMissing, RegionNotFound),
+    responses=documented(RegionNotFound),
 )
-async def read_region(_: ReadsReference, code: RegionCode, tx: Transaction) -> Region:
+async def read_region(_: ReadsReference, code: RegionCode, tx: Transaction) -> Shown[Region]:
     """Read one division, also one whose code was replaced."""
     row = await regions.read_region(tx, int(code))
     if row is None:
         raise RegionNotFound
-    return _region(row)
+    return Shown(_region(row))
 
 
 def _region(row: Any) -> Region:
@@ -123,21 +115,16 @@ def _region(row: Any) -> Region:
     )
 
 
-@rulebook.get(
-    "/codelists",
-    response_model=paging.Page[policy_schemas.CodelistSummary],
-    responses=documented(Unauthenticated, ScopeMissing),
-)
-async def list_codelists(_: ReadsReference) -> paging.Page[policy_schemas.CodelistSummary]:
+@rulebook.get("/codelists")
+async def list_codelists(_: ReadsReference) -> Shown[paging.Page[policy_schemas.CodelistSummary]]:
     """List the closed lists of codes, all on one page."""
     found = [policy_schemas.CodelistSummary(**_summary(each)) for each in codelists().values()]
-    return paging.Page(items=found, next_cursor=None)
+    return Shown({"items": found, "next_cursor": None})
 
 
 @rulebook.get(
     "/codelists/{name}",
-    response_model=policy_schemas.Codelist,
-    responses=documented(Unauthenticated, ScopeMissing, CodelistNotFound, RegionCodeInvalid),
+    responses=documented(CodelistNotFound),
 )
 async def read_codelist(
     _: ReadsReference,
@@ -145,14 +132,14 @@ async def read_codelist(
     name: Annotated[policy_schemas.ListName, Path()],
     region: RegionSpan,
     on: OnDay = None,
-) -> policy_schemas.Codelist:
+) -> Shown[policy_schemas.Codelist]:
     """Read a list of codes, as it holds in a region (the nation unless given) on a day."""
     chosen = codelists().get(name)
     if chosen is None:
         raise CodelistNotFound
     entries = entries_in(chosen, policy.values(), _place(region), on or tx.today)
     codes = [policy_schemas.Code(code=each.code, zh=each.zh, en=each.en) for each in entries]
-    return policy_schemas.Codelist(**_summary(chosen), codes=codes)
+    return Shown(policy_schemas.Codelist(**_summary(chosen), codes=codes))
 
 
 def _summary(chosen: Codelist) -> dict[str, Any]:
@@ -167,8 +154,7 @@ def _summary(chosen: Codelist) -> dict[str, Any]:
 
 @rulebook.get(
     "/policy/parameters",
-    response_model=paging.Page[policy_schemas.EffectiveParameter],
-    responses=documented(Unauthenticated, ScopeMissing, RegionCodeInvalid, ParameterNotFound),
+    responses=documented(ParameterNotFound),
 )
 async def list_policy_parameters(
     _: ReadsPolicy,
@@ -178,7 +164,7 @@ async def list_policy_parameters(
     name: Annotated[
         policy_schemas.ParameterName | None, Query(description="Only this parameter.")
     ] = None,
-) -> paging.Page[policy_schemas.EffectiveParameter]:
+) -> Shown[paging.Page[policy_schemas.EffectiveParameter]]:
     """List the values that hold in a region on a day, and where each comes from.
 
     The nearest region up the tree wins. A parameter without a value on that day is left out.
@@ -193,17 +179,16 @@ async def list_policy_parameters(
         except ParameterMissing:
             continue
         found.append(policy_schemas.EffectiveParameter(**_titles(each), **_value(value)))
-    return paging.Page(items=found, next_cursor=None)
+    return Shown({"items": found, "next_cursor": None})
 
 
 @rulebook.get(
     "/policy/parameters/{name}/values",
-    response_model=policy_schemas.ParameterHistory,
-    responses=documented(Unauthenticated, ScopeMissing, ParameterNotFound),
+    responses=documented(ParameterNotFound),
 )
 async def read_policy_parameter(
     _: ReadsPolicy, name: Annotated[policy_schemas.ParameterName, Path()]
-) -> policy_schemas.ParameterHistory:
+) -> Shown[policy_schemas.ParameterHistory]:
     """Read every value of a parameter: which region sets it, for which period, by which text."""
     parameter = policy.parameters().get(name)
     if parameter is None:
@@ -212,10 +197,12 @@ async def read_policy_parameter(
         (value for value in policy.values() if value.name == name),
         key=lambda value: (value.region_code, value.valid_from),
     )
-    return policy_schemas.ParameterHistory(
-        **_titles(name),
-        value_schema=dict(parameter.schema),
-        values=[policy_schemas.ParameterValue(**_value(value)) for value in values],
+    return Shown(
+        policy_schemas.ParameterHistory(
+            **_titles(name),
+            value_schema=dict(parameter.schema),
+            values=[policy_schemas.ParameterValue(**_value(value)) for value in values],
+        )
     )
 
 
@@ -239,13 +226,10 @@ def _value(value: ParameterValue) -> dict[str, Any]:
     }
 
 
-@rulebook.get(
-    "/policy/clauses",
-    response_model=paging.Page[policy_schemas.Clause],
-    responses=documented(Unauthenticated, ScopeMissing, paging.CursorInvalid),
-)
+@rulebook.get("/policy/clauses")
 async def list_clauses(
     _: ReadsPolicy,
+    window: paging.Paged,
     area: Annotated[
         str | None,
         Query(
@@ -260,31 +244,15 @@ async def list_clauses(
         Literal["carried", "not_yet"] | None,
         Query(description="Only those that something carries, or nothing yet."),
     ] = None,
-    limit: paging.Limit = 50,
-    cursor: paging.Cursor = None,
-) -> paging.Page[policy_schemas.Clause]:
+) -> Shown[paging.Page[policy_schemas.Clause]]:
     """List the obligations of the source documents and what carries each, by area."""
-    everything = policy.clauses_with_text()
-    start = _position(everything, cursor)
     found = [
         each
-        for each in everything[start:]
+        for each in policy.clauses_with_text()
         if (area is None or each.clause.area.startswith(f"{area} "))
         and (status is None or each.clause.carried == (status == "carried"))
     ]
-    more = paging.encode(found[limit - 1].clause.id) if len(found) > limit else None
-    return paging.Page(items=[_clause(each) for each in found[:limit]], next_cursor=more)
-
-
-def _position(everything: tuple[policy.ClauseWithText, ...], cursor: str | None) -> int:
-    keys = paging.decode(cursor, str)
-    if keys is None:
-        return 0
-    for position, each in enumerate(everything, 1):
-        if each.clause.id == keys[0]:
-            return position
-    detail = FieldError(pointer="cursor", code="cursor_invalid", detail="Start without one.")
-    raise paging.CursorInvalid(errors=[detail])
+    return Shown(paging.cut(found, window, lambda each: each.clause.id).shown(_clause))
 
 
 def _clause(each: policy.ClauseWithText) -> policy_schemas.Clause:

@@ -2,15 +2,13 @@
 
 import re
 from typing import Annotated
-from uuid import UUID
 
-from fastapi import Depends, Header, Path
+from fastapi import Depends, Header
 
-from app.access.deps import authenticated, needs_with_purpose
+from app.access.deps import named_in_path, needs_with_purpose
 from app.access.principal import Principal
 from app.access.scopes import Scope
 from app.attendance import queries
-from app.core.http.routing import Transaction
 from app.core.problems import Problem
 
 ReadsAttendance = Annotated[Principal, needs_with_purpose(Scope.attendance_read)]
@@ -28,18 +26,15 @@ class BatchNotFound(Problem):
     denies = True
 
 
-async def _batch_in_path(
-    batch_id: Annotated[UUID, Path(description="The batch's id, from the answer to the push.")],
-    tx: Transaction,
-    principal: Annotated[Principal, Depends(authenticated)],
-) -> bytes:
-    answer = await queries.batch_answer(tx, principal, batch_id)
-    if answer is None:
-        raise BatchNotFound
-    return answer
-
-
-BatchInPath = Annotated[bytes, Depends(_batch_in_path)]
+BatchInPath = Annotated[
+    bytes,
+    named_in_path(
+        "batch_id",
+        "The batch's id, from the answer to the push.",
+        queries.batch_answer,
+        BatchNotFound,
+    ),
+]
 """What was answered to the batch named in the path; else 404."""
 
 

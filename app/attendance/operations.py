@@ -5,8 +5,8 @@ statements however many events there are (I2–I6, EDU-01).
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, timedelta
-from typing import Any, Final
+from datetime import UTC, date, timedelta
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -20,7 +20,6 @@ from app.attendance.schemas import (
     StudentById,
     StudentByNumber,
 )
-from app.audit import operations as audit
 from app.children import queries as children
 from app.core.data.db import Tx
 from app.core.ids import new_id
@@ -72,10 +71,24 @@ class _Entry:
         return (self.event.source, self.event.id)
 
 
+class Pushed(NamedTuple):
+    """What became of a batch. `answer`: its receipt (`schemas.BatchReceipt`, JSON).
+
+    `children`: whom events were taken of, the earliest on the day `since`. `strangers`: some named
+    no pupil of the caller's.
+    """
+
+    batch_id: UUID
+    answer: bytes
+    children: set[UUID]
+    since: date | None
+    strangers: bool
+
+
 async def push_attendance_events(
     tx: Tx, principal: Principal, incoming: Sequence[Incoming], *, strict: bool
-) -> bytes:
-    """Store a batch of at least one event and answer its receipt (`schemas.BatchReceipt`, JSON).
+) -> Pushed:
+    """Store a batch of at least one event.
 
     Publishes one AbsencesRecorded if it changed what is believed of any session. Raises
     BatchRefused if `strict` and any event is rejected or in conflict.
@@ -103,8 +116,13 @@ async def push_attendance_events(
                 told_to=(principal.agency_id,),
             ),
         )
-    await _audit(tx, principal, verdicts, entries)
-    return answer
+    return Pushed(
+        batch_id,
+        answer,
+        {entry.child.id for entry in entries},
+        min((entry.event.school_day for entry in entries), default=None),
+        any(verdict.code == "child_not_found" for verdict in verdicts),
+    )
 
 
 async def _find_children(tx: Tx, principal: Principal, incoming: Sequence[Incoming]) -> _Found:
@@ -335,15 +353,3 @@ async def _keep_batch(
     await tx.connection.execute(
         _KEEP_BATCH, batch_id, principal.agency_id, principal.subject, answer, tx.now, sorted(days)
     )
-
-
-async def _audit(
-    tx: Tx, principal: Principal, verdicts: Sequence[_Verdict], entries: Sequence[_Entry]
-) -> None:
-    operation = "pushAttendanceEvents"
-    touched = sorted({entry.child.id for entry in entries})
-    await audit.record(tx, principal.actor, operation, children=touched, field_groups=["education"])
-    if any(verdict.code == "child_not_found" for verdict in verdicts):
-        await audit.record(
-            tx, principal.actor, operation, decision="denied", rule="child-not-found"
-        )

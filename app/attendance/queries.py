@@ -10,35 +10,29 @@ from uuid import UUID
 from app.access.principal import Principal
 from app.attendance.rules import Absence, absence, nearest
 from app.core.data.db import Tx
+from app.core.data.sql import Where
 from app.core.http import paging
 from app.regions.rules import lineage
 
-_EVENTS_OF_CHILD = """
+_EVENTS = """
 SELECT e.id AS event_ref, e.child_id, e.agency_id AS school_id, e.batch_id, e.source,
     e.event_id AS id, e.school_day, e.session, e.category, e.reason, e.happened_at AS time,
     e.sequence, e.received_at, s.event_row_id IS NOT NULL AS in_force
-FROM attendance_events e
+FROM (SELECT *, id AS event_ref FROM attendance_events) AS e
 LEFT JOIN attendance_slots s ON s.home_county = e.home_county AND s.child_id = e.child_id
     AND s.school_id = e.agency_id AND s.school_day = e.school_day AND s.session = e.session
     AND s.event_row_id = e.id
-WHERE e.child_id = $1 AND e.school_day >= $2 AND e.school_day <= $3
-    AND ($4::date IS NULL OR (e.school_day, e.id) < ($4, $5::uuid))
-ORDER BY e.school_day DESC, e.id DESC
-LIMIT $6
 """
+_LATEST = paging.Order({"e.school_day": date, "e.event_ref": UUID}, descending=True)
 
 
 async def events_of_child(
-    tx: Tx, child_id: UUID, *, since: date, until: date, limit: int, cursor: str | None
-) -> tuple[list[dict[str, Any]], str | None]:
-    """List the events on a child the caller may see, latest day first, and the next cursor."""
-    after = paging.decode(cursor, date, UUID) or (None, None)
-    rows = await tx.connection.fetch(_EVENTS_OF_CHILD, child_id, since, until, *after, limit + 1)
-    items = [dict(row) for row in rows[:limit]]
-    if len(rows) <= limit:
-        return items, None
-    last = items[-1]
-    return items, paging.encode(last["school_day"].isoformat(), str(last["event_ref"]))
+    tx: Tx, child_id: UUID, window: paging.Window, *, since: date, until: date
+) -> paging.Rows:
+    """List the events on a child the caller may see, latest day first."""
+    where = Where("e.child_id = {}", child_id)
+    where.add("e.school_day >= {} AND e.school_day <= {}", since, until)
+    return await paging.fetch(tx, _EVENTS, where, _LATEST, window)
 
 
 async def batch_answer(tx: Tx, principal: Principal, batch_id: UUID) -> bytes | None:

@@ -4,28 +4,28 @@ from datetime import date, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-import orjson
-from fastapi import Body, Query, Request, Response
+from fastapi import Body, Query, Request
 from pydantic import SkipValidation
 
-from app.access.deps import PurposeNotAllowed, ScopeMissing, Unauthenticated
 from app.attendance import operations, queries, schemas
 from app.attendance.deps import (
     BatchInPath,
-    BatchNotFound,
     ReadsAttendance,
     StrictHandling,
     WritesAttendance,
 )
-from app.audit import operations as audit
 from app.children import queries as children
 from app.children.deps import ChildNotFound
-from app.core.http import paging, routing
+from app.core.http import routing
+from app.core.http.paging import Page, Paged
 from app.core.http.routing import Transaction
+from app.core.http.shown import Shown
 from app.core.http.wire import Day
 from app.core.problems import documented
 
 router = routing.router("Attendance")
+
+_EDUCATION = ("education",)
 
 _DATA: dict[str, Any] = schemas.AttendanceEvent.model_json_schema(
     ref_template="#/components/schemas/{model}"
@@ -53,18 +53,9 @@ _CLOUDEVENT_BODIES = {
 @router.post(
     "/attendance-events",
     status_code=202,
-    response_model=schemas.BatchReceipt,
     responses={
-        200: {"description": "The batch was empty.", "model": schemas.BatchReceipt},
-        **documented(
-            Unauthenticated,
-            ScopeMissing,
-            PurposeNotAllowed,
-            routing.MalformedRequest,
-            routing.UnsupportedMediaType,
-            schemas.EnvelopeUnusable,
-            operations.BatchRefused,
-        ),
+        200: {"description": "The batch was empty."},
+        **documented(schemas.EnvelopeUnusable, operations.BatchRefused),
     },
     openapi_extra={"requestBody": {"content": _CLOUDEVENT_BODIES}},
 )
@@ -74,7 +65,7 @@ async def push_attendance_events(
     strict: StrictHandling,
     body: Annotated[SkipValidation[schemas.AttendanceBatch], Body()],
     tx: Transaction,
-) -> Response:
+) -> Shown[schemas.BatchReceipt]:
     """Push up to 1,000 attendance events of your school's pupils.
 
     Each is judged by itself and answered in order; a repetition changes nothing, so push again
@@ -83,61 +74,42 @@ async def push_attendance_events(
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     incoming = schemas.read_batch(media_type, body)
     if not incoming:
-        return _json(orjson.dumps({"batch_id": None, "results": []}), 200)
-    answer = await operations.push_attendance_events(tx, principal, incoming, strict=strict)
-    response = _json(answer, 202)
-    if strict:
-        response.headers["preference-applied"] = "handling=strict"
-    return response
+        return Shown({"batch_id": None, "results": []}, status=200)
+    pushed = await operations.push_attendance_events(tx, principal, incoming, strict=strict)
+    return Shown(
+        pushed.answer,
+        children=pushed.children,
+        groups=_EDUCATION,
+        subject=pushed.batch_id,
+        since=pushed.since,
+        refused_by="child-not-found" if pushed.strangers else None,
+        headers={"preference-applied": "handling=strict"} if strict else {},
+    )
 
 
-@router.get(
-    "/attendance-batches/{batch_id}",
-    response_model=schemas.BatchReceipt,
-    responses=documented(Unauthenticated, ScopeMissing, PurposeNotAllowed, BatchNotFound),
-)
-async def read_attendance_batch(principal: ReadsAttendance, answer: BatchInPath) -> Response:
+@router.get("/attendance-batches/{batch_id}")
+async def read_attendance_batch(
+    principal: ReadsAttendance, answer: BatchInPath
+) -> Shown[schemas.BatchReceipt]:
     """Read again what was answered to a batch of your own agency."""
-    return _json(answer, 200)
+    return Shown(answer, groups=_EDUCATION)
 
 
-@router.get(
-    "/attendance-events",
-    response_model=paging.Page[schemas.StoredEvent],
-    responses=documented(
-        Unauthenticated, ScopeMissing, PurposeNotAllowed, ChildNotFound, paging.CursorInvalid
-    ),
-)
+@router.get("/attendance-events", responses=documented(ChildNotFound))
 async def list_attendance_events(
     principal: ReadsAttendance,
     tx: Transaction,
+    window: Paged,
     child_id: Annotated[UUID, Query(description="The child.")],
     since: Annotated[Day | None, Query(description="First school day; else 90 days back.")] = None,
     until: Annotated[Day | None, Query(description="Last school day; else no end.")] = None,
-    limit: paging.Limit = 50,
-    cursor: paging.Cursor = None,
-) -> Response:
+) -> Shown[Page[schemas.StoredEvent]]:
     """List the attendance events on one child, latest school day first."""
     child = await children.find(tx, principal, child_id)
     if child is None:
         raise ChildNotFound
-    items, next_cursor = await queries.events_of_child(
-        tx,
-        child.id,
-        since=since or tx.today - timedelta(days=90),
-        until=until or date.max,
-        limit=limit,
-        cursor=cursor,
+    first = since or tx.today - timedelta(days=90)
+    page = await queries.events_of_child(tx, child.id, window, since=first, until=until or date.max)
+    return Shown(
+        page.shown(dict), children=[child.id], groups=_EDUCATION, subject=child.id, since=first
     )
-    await audit.record(
-        tx,
-        principal.actor,
-        "listAttendanceEvents",
-        children=[child.id],
-        field_groups=["education"],
-    )
-    return _json(orjson.dumps({"items": items, "next_cursor": next_cursor}, default=str), 200)
-
-
-def _json(body: bytes, status: int) -> Response:
-    return Response(body, status_code=status, media_type="application/json")

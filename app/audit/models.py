@@ -1,6 +1,6 @@
 """The record of who read or changed what (AUD-1, AUD-2). The app may only insert."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -37,7 +37,10 @@ class AuditEntry(SQLModel, table=True):
     field_groups: list[str] = Field(
         sa_column=Column(ARRAY(Text), nullable=False, server_default="{}")
     )
+    since: date | None = None
+    """The earliest day the look reached back to, for what is dated."""
     decision: str
+    """`allowed`, `denied`, or `partly`: some of what was asked for was refused."""
     rule: str | None
     request_id: str
     ip: str | None

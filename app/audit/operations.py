@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from uuid import UUID
 
 from app.core.data.db import Tx
@@ -27,8 +28,8 @@ SYSTEM = Actor("system", None, None, "system", None, "duty", "job", None)
 
 _INSERT = """
 INSERT INTO audit_entries (id, at, actor, client_id, agency_id, role, region_code, purpose,
-    operation, child_ids, subject_id, field_groups, decision, rule, request_id, ip)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+    operation, child_ids, subject_id, field_groups, since, decision, rule, request_id, ip)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 """
 
 
@@ -40,11 +41,13 @@ async def record(
     children: Sequence[UUID] = (),
     subject: UUID | None = None,
     field_groups: Sequence[str] = (),
+    since: date | None = None,
     decision: str = "allowed",
     rule: str | None = None,
 ) -> None:
     """Record one read, write or denial. `operation` is the operationId, `children` all children
-    whose data was shown or changed, `subject` the resource named in the path.
+    whose data was shown or changed, `subject` the resource it was about, `since` the earliest day
+    the look reached back to.
     """
     await tx.connection.execute(
         _INSERT,
@@ -60,6 +63,7 @@ async def record(
         list(children),
         subject,
         list(field_groups),
+        since,
         decision,
         rule,
         actor.request_id,

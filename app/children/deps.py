@@ -3,13 +3,12 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Path
+from fastapi import Path
 
-from app.access.deps import authenticated, needs_with_purpose
+from app.access.deps import named_in_path, needs_with_purpose
 from app.access.principal import Principal
 from app.access.scopes import Scope
 from app.children import queries
-from app.core.http.routing import Transaction
 from app.core.problems import Problem
 
 ReadsChildren = Annotated[Principal, needs_with_purpose(Scope.children_read)]
@@ -27,16 +26,8 @@ class ChildNotFound(Problem):
     denies = True
 
 
-async def _child_in_path(
-    child_id: ChildId,
-    tx: Transaction,
-    principal: Annotated[Principal, Depends(authenticated)],
-) -> queries.ChildRef:
-    child = await queries.find(tx, principal, child_id)
-    if child is None:
-        raise ChildNotFound
-    return child
-
-
-ChildInPath = Annotated[queries.ChildRef, Depends(_child_in_path)]
+ChildInPath = Annotated[
+    queries.ChildRef,
+    named_in_path("child_id", "The child's id.", queries.find, ChildNotFound),
+]
 """The child named in the path, if the caller may know of it; else 404."""

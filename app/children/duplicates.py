@@ -65,11 +65,9 @@ async def refuse_visible(
     number = identity["resident_id"]
     index = queries.resident_index(tx.keyring, number) if number else None
     if index is not None:
-        found = await queries.search_page(
-            tx, principal, {"r.index = {}": index}, after=None, limit=1
-        )
-        if found.items and found.items[0]["id"] not in others:
-            raise _duplicate(found.items[0]["id"], "resident_id")
+        found = await queries.find_by_number(tx, principal, index)
+        if found is not None and found not in others:
+            raise _duplicate(found, "resident_id")
     if region_code is None:
         return
     same = await tx.connection.fetchval(
@@ -96,6 +94,7 @@ def _duplicate(child_id: UUID, field: str) -> DuplicateChild:
             )
         ],
         headers={"location": f"/v1/children/{child_id}"},
+        children=[child_id],
     )
 
 

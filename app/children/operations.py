@@ -7,9 +7,7 @@ from uuid import UUID
 import orjson
 
 from app.access.principal import Principal
-from app.access.roles import FIELD_GROUPS
 from app.agencies import queries as agencies
-from app.audit import operations as audit
 from app.children import (
     checks,
     derivation,
@@ -76,7 +74,6 @@ async def create_child(
     sent = {name: value for name, value in given.items() if value is not None}
     _refuse_unwritable(principal, sent)
     if new.id is not None and await queries.find(tx, principal, new.id):
-        await _audit(tx, principal, "createChild", new.id, ())
         return new.id, False
     whole = {name: sent.get(name) or dict(sealing.BLANK[name]) for name in sections.MODELS}
     await _check(tx, principal, sent, new=True)
@@ -128,7 +125,6 @@ async def _open_file(
             priority_flags=list(outcome.priority_flags),
         ),
     )
-    await _audit(tx, principal, "createChild", child.id, sent)
 
 
 async def change_child(
@@ -153,7 +149,6 @@ async def change_child(
     merged = {name: _wire(name, _merged(before[name], patch[name])) for name in patch}
     after = {name: value for name, value in merged.items() if value != before[name]}
     if not after:
-        await _audit(tx, principal, "changeChild", child.id, {})
         return None
     await _check(tx, principal, after, new=False)
     try:
@@ -202,7 +197,6 @@ async def _write(
         ),
         *derivation.announced(moved, row, outcome),
     )
-    await _audit(tx, principal, "changeChild", child.id, after)
 
 
 def _refuse_unwritable(principal: Principal, names: Iterable[str]) -> None:
@@ -362,36 +356,11 @@ async def _refer(
     child: ChildRef,
     sent: Sections,
 ) -> duplicates.Referred:
-    referred = await duplicates.refer(
+    return await duplicates.refer(
         tx,
         by=principal.subject,
         region_code=child.region_code,
         reason=taken.reason,
         submitted=duplicates.as_submitted(sent),
         child_id=child.id if operation == "changeChild" else None,
-    )
-    await audit.record(
-        tx,
-        principal.actor,
-        operation,
-        children=[child.id] if operation == "changeChild" else [],
-        subject=referred.referral_id,
-        field_groups=[section for section in FIELD_GROUPS if section in sent],
-        rule="possible-duplicate",
-    )
-    return referred
-
-
-async def _audit(
-    tx: Tx, principal: Principal, operation: str, child_id: UUID, written: Iterable[str]
-) -> None:
-    # The answer shows the file as well, so what was shown is part of the record.
-    groups = {*written, *queries.readable(principal)}
-    await audit.record(
-        tx,
-        principal.actor,
-        operation,
-        children=[child_id],
-        subject=child_id,
-        field_groups=[group for group in FIELD_GROUPS if group in groups],
     )

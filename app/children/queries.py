@@ -8,44 +8,30 @@ from uuid import UUID
 
 import orjson
 
+from app.access.acts import Act, permitted
 from app.access.principal import Principal
 from app.access.roles import FIELD_GROUPS
 from app.children import sealing
+from app.children.acts import ACTS
 from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
+from app.core.data.sql import Where
+from app.core.http import paging
 from app.core.http.wire import region_text
 from app.regions.rules import county_of
 
 
-@dataclass(frozen=True, slots=True)
-class Visible:
-    """An SQL condition on the alias `c` of `children`, and its arguments.
-
-    `next` is the number the caller's own first parameter gets.
-    """
-
-    sql: str
-    arguments: tuple[Any, ...]
-
-    @property
-    def next(self) -> int:
-        return len(self.arguments) + 1
-
-
-def visible(principal: Principal) -> Visible:
+def visible(principal: Principal) -> Where:
     """Limit `children c` to those this caller may know exist. Every read starts here.
 
     Row-level security repeats it; the explicit range is what lets an index serve it.
     """
     if principal.role.relation == "none":
-        return Visible("false", ())
-    span = "c.region_code >= $1 AND c.region_code < $2"
-    if principal.school_id is not None:
-        return Visible(
-            f"{span} AND c.school_id = $3",
-            (principal.region_lo, principal.region_hi, principal.school_id),
-        )
-    return Visible(span, (principal.region_lo, principal.region_hi))
+        return Where("false")
+    where = Where(
+        "c.region_code >= {} AND c.region_code < {}", principal.region_lo, principal.region_hi
+    )
+    return where.add_given({"c.school_id = {}": principal.school_id})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +46,10 @@ class ChildRef:
 
 async def find(tx: Tx, principal: Principal, child_id: UUID) -> ChildRef | None:
     """Find one visible child by id."""
-    remit = visible(principal)
+    where = visible(principal).add("c.id = {}", child_id)
     row = await tx.connection.fetchrow(
-        "SELECT c.id, c.home_county, c.region_code, c.school_id FROM children c"
-        f" WHERE {remit.sql} AND c.id = ${remit.next}",
-        *remit.arguments,
-        child_id,
+        f"SELECT c.id, c.home_county, c.region_code, c.school_id FROM children c WHERE {where}",
+        *where.arguments,
     )
     return None if row is None else ChildRef(*row)
 
@@ -128,16 +112,18 @@ STORED: Final = ", ".join(
 
 async def read(tx: Tx, principal: Principal, child_id: UUID) -> dict[str, Any] | None:
     """Read a visible child's file, limited to the sections the role reads. One statement."""
-    remit = visible(principal)
+    where = visible(principal).add("c.id = {}", child_id)
     groups = readable(principal)
     columns = [f"c.{column}" for group in groups for column in sealing.columns_of(group)]
     row = await tx.connection.fetchrow(
-        f"SELECT {', '.join((_ALWAYS, _DERIVED, *columns))} FROM children c"
-        f" WHERE {remit.sql} AND c.id = ${remit.next}",
-        *remit.arguments,
-        child_id,
+        f"SELECT {', '.join((_ALWAYS, _DERIVED, *columns))} FROM children c WHERE {where}",
+        *where.arguments,
     )
-    return None if row is None else _file(tx.keyring, row, groups)
+    if row is None:
+        return None
+    shown = _file(tx.keyring, row, groups)
+    shown["permitted"] = permitted(ACTS, principal, row, tx.today)
+    return shown
 
 
 def readable(principal: Principal) -> list[str]:
@@ -172,105 +158,62 @@ class Filters:
     priority_flag: str | None = None
     school_id: UUID | None = None
     updated_since: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One page: summaries as on the wire, and the keys the next page starts after."""
-
-    items: list[dict[str, Any]]
-    last: tuple[int, UUID] | None
-
-    @property
-    def ids(self) -> list[UUID]:
-        return [item["id"] for item in self.items]
+    act: Act | None = None
 
 
 _SUMMARY: Final = (
-    "c.id, c.version, c.updated_at, c.region_code, c.name, c.name_pinyin, c.sex, c.birth_date,"
-    " c.categories, c.priority_flags, c.derived_on"
+    "SELECT c.id, c.version, c.updated_at, c.region_code, c.name, c.name_pinyin, c.sex,"
+    " c.birth_date, c.categories, c.priority_flags, c.derived_on FROM children c"
 )
+_WITH_NUMBERS: Final = " JOIN resident_ids r ON r.home_county = c.home_county AND r.child_id = c.id"
+_BY_REGION: Final = paging.Order({"c.region_code": int, "c.id": UUID})
 
 
 async def list_page(
-    tx: Tx,
-    principal: Principal,
-    filters: Filters,
-    *,
-    after: Sequence[Any] | None,
-    limit: int,
-) -> Found:
+    tx: Tx, principal: Principal, filters: Filters, window: paging.Window
+) -> paging.Rows:
     """List visible children by (region, id). One statement."""
-    conditions = {
-        "c.region_code >= {}": filters.lo,
-        "c.region_code < {}": filters.hi,
-        "{} = ANY(c.categories)": filters.category,
-        "{} = ANY(c.priority_flags)": filters.priority_flag,
-        "c.school_id = {}": filters.school_id,
-        "c.updated_at >= {}": filters.updated_since,
-    }
-    return await _page(
-        tx,
-        principal,
-        "children c",
-        {sql: value for sql, value in conditions.items() if value is not None},
-        after=after,
-        limit=limit,
+    where = visible(principal).add_given(
+        {
+            "c.region_code >= {}": filters.lo,
+            "c.region_code < {}": filters.hi,
+            "{} = ANY(c.categories)": filters.category,
+            "{} = ANY(c.priority_flags)": filters.priority_flag,
+            "c.school_id = {}": filters.school_id,
+            "c.updated_at >= {}": filters.updated_since,
+        }
     )
+    if filters.act is not None:
+        filters.act.narrow(where, principal, tx.today, alias="c")
+    return await paging.fetch(tx, _SUMMARY, where, _BY_REGION, window)
 
 
 async def search_page(
-    tx: Tx,
-    principal: Principal,
-    conditions: Mapping[str, Any],
-    *,
-    after: Sequence[Any] | None,
-    limit: int,
-) -> Found:
+    tx: Tx, principal: Principal, conditions: Mapping[str, Any], window: paging.Window
+) -> paging.Rows:
     """List visible children that meet `conditions`: SQL with `{}` for the value → value.
 
     The alias `r` is the table of resident numbers, if a condition names it. One statement.
     """
-    source = "children c"
-    if any("r." in sql for sql in conditions):
-        source += " JOIN resident_ids r ON r.home_county = c.home_county AND r.child_id = c.id"
-    return await _page(tx, principal, source, conditions, after=after, limit=limit)
+    select = _SUMMARY + _WITH_NUMBERS * any("r." in sql for sql in conditions)
+    where = visible(principal).add_given(conditions)
+    return await paging.fetch(tx, select, where, _BY_REGION, window)
 
 
-async def _page(
-    tx: Tx,
-    principal: Principal,
-    source: str,
-    conditions: Mapping[str, Any],
-    *,
-    after: Sequence[Any] | None,
-    limit: int,
-) -> Found:
-    remit = visible(principal)
-    arguments = [*remit.arguments]
-    where = [remit.sql]
-    for sql, value in conditions.items():
-        arguments.append(value)
-        where.append(sql.format(f"${len(arguments)}"))
-    if after is not None:
-        arguments += after
-        where.append(f"(c.region_code, c.id) > (${len(arguments) - 1}, ${len(arguments)})")
-    rows = await tx.connection.fetch(
-        f"SELECT {_SUMMARY} FROM {source} WHERE {' AND '.join(where)}"
-        f" ORDER BY c.region_code, c.id LIMIT ${len(arguments) + 1}",
-        *arguments,
-        limit + 1,
+async def find_by_number(tx: Tx, principal: Principal, index: bytes) -> UUID | None:
+    """Find the visible child that bears a resident number, by its blind index."""
+    where = visible(principal).add("r.index = {}", index)
+    found: UUID | None = await tx.connection.fetchval(
+        f"SELECT c.id FROM children c{_WITH_NUMBERS} WHERE {where}", *where.arguments
     )
-    more = len(rows) > limit
-    shown = rows[:limit]
-    return Found(
-        [_summary(row, principal.role.reads) for row in shown],
-        (shown[-1]["region_code"], shown[-1]["id"]) if more else None,
-    )
+    return found
 
 
-def _summary(row: Mapping[str, Any], reads: Collection[str]) -> dict[str, Any]:
+def summary(principal: Principal, row: Mapping[str, Any], on: date) -> dict[str, Any]:
+    """Show a row of a list as on the wire, limited to the sections the role reads."""
+    reads = principal.role.reads
     shown = {name: row[name] for name in ("id", "version", "updated_at")}
+    shown["permitted"] = permitted(ACTS, principal, row, on)
     if "identity" in reads:
         shown["identity"] = {
             name: row[name] for name in ("name", "name_pinyin", "sex", "birth_date")
@@ -282,32 +225,30 @@ def _summary(row: Mapping[str, Any], reads: Collection[str]) -> dict[str, Any]:
     return shown
 
 
-async def history_page(
-    tx: Tx, principal: Principal, child: ChildRef, *, before: int | None, limit: int
-) -> tuple[list[dict[str, Any]], int | None]:
-    """List a visible child's changes, newest first, limited to the sections the role reads.
+_HISTORY: Final = (
+    "SELECT h.id, h.version, h.at, h.actor, h.role, h.agency_id, h.operation, h.sections,"
+    " h.changes_sealed FROM child_changes h"
+)
+_NEWEST: Final = paging.Order({"h.version": int}, descending=True)
 
-    Returns the entries and the version the next page starts before. One statement.
-    """
-    rows = await tx.connection.fetch(
-        "SELECT h.id, h.version, h.at, h.actor, h.role, h.agency_id, h.operation, h.sections,"
-        " h.changes_sealed FROM child_changes h"
-        " WHERE h.home_county = $1 AND h.child_id = $2 AND h.sections && $3::text[]"
-        " AND ($4::integer IS NULL OR h.version < $4) ORDER BY h.version DESC LIMIT $5",
+
+async def history_page(
+    tx: Tx, principal: Principal, child: ChildRef, window: paging.Window
+) -> paging.Rows:
+    """List a visible child's changes, newest first, of sections the role reads. One statement."""
+    where = Where(
+        "h.home_county = {} AND h.child_id = {} AND h.sections && {}::text[]",
         child.home_county,
         child.id,
         readable(principal),
-        before,
-        limit + 1,
     )
-    shown = rows[:limit]
-    entries = [_history_entry(tx.keyring, row, principal.role.reads) for row in shown]
-    return entries, shown[-1]["version"] if len(rows) > limit else None
+    return await paging.fetch(tx, _HISTORY, where, _NEWEST, window)
 
 
-def _history_entry(
+def history_entry(
     keyring: Keyring, row: Mapping[str, Any], reads: Collection[str]
 ) -> dict[str, Any]:
+    """Show a change as on the wire, limited to sections that are read."""
     raw = keyring.unseal_bytes("child_changes.changes_sealed", row["id"], row["changes_sealed"])
     kept = ("version", "at", "actor", "role", "agency_id", "operation")
     return {

@@ -1,15 +1,16 @@
 """Files of children over HTTP."""
 
+from collections.abc import Collection
 from typing import Annotated, Any
 from uuid import UUID
 
-import orjson
-from fastapi import Query, Response
+from fastapi import Depends, Query
 
-from app.access.deps import PurposeNotAllowed, ScopeMissing, Unauthenticated
+from app.access import acts
 from app.access.principal import Principal
-from app.audit import operations as audit
+from app.access.roles import FIELD_GROUPS
 from app.children import duplicates, operations, queries, schemas, search
+from app.children.acts import ACTS
 from app.children.deps import (
     ChildId,
     ChildInPath,
@@ -17,18 +18,20 @@ from app.children.deps import (
     ReadsChildren,
     WritesChildren,
 )
+from app.core.clock import local_date
 from app.core.data.db import Tx
-from app.core.http import paging, preconditions, routing
+from app.core.http import routing
+from app.core.http.paging import Page, Paged, Rows, Window
+from app.core.http.preconditions import IfMatch
 from app.core.http.routing import Transaction
+from app.core.http.shown import Shown
 from app.core.http.wire import Code, Moment, RegionCode
 from app.core.problems import documented
 
 router = routing.router("Children", "/children")
 
 _SUMMARY_GROUPS = ("identity", "residence", "derived")
-_CALLER = (Unauthenticated, ScopeMissing, PurposeNotAllowed)
-_WRITE_PROBLEMS = (
-    *_CALLER,
+_WRITE_PROBLEMS = documented(
     operations.FieldGroupForbidden,
     operations.OutsideRemit,
     duplicates.DuplicateChild,
@@ -40,37 +43,28 @@ _REFERRED: dict[int | str, dict[str, Any]] = {
         "description": "Nothing was stored: it is looked into whether the child has a file.",
     }
 }
+_OPENED_BEFORE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "This id opened the file before."}
+}
 
 
-@router.post(
-    "",
-    status_code=201,
-    response_model=schemas.Child,
-    responses={
-        **_REFERRED,
-        200: {"model": schemas.Child, "description": "This id opened the file before."},
-        **documented(*_WRITE_PROBLEMS),
-    },
-)
+@router.post("", status_code=201, responses={**_REFERRED, **_OPENED_BEFORE, **_WRITE_PROBLEMS})
 async def create_child(
     principal: WritesChildren, new: schemas.ChildCreate, tx: Transaction
-) -> Response:
+) -> Shown[schemas.Child]:
     """Open a child's file."""
     outcome = await operations.create_child(tx, principal, new)
     if isinstance(outcome, duplicates.Referred):
-        return _referral(outcome)
+        return _referral(outcome, new.model_fields_set)
     child_id, opened = outcome
-    return await _file(tx, principal, child_id, 201 if opened else 200)
+    return await _file(tx, principal, child_id, written=new.model_fields_set, is_new=opened)
 
 
-@router.get(
-    "",
-    response_model=paging.Page[schemas.ChildSummary],
-    responses=documented(*_CALLER, search.FilterForbidden, paging.CursorInvalid),
-)
+@router.get("", responses=documented(search.FilterForbidden))
 async def list_children(
     principal: ReadsChildren,
     tx: Transaction,
+    window: Paged,
     region_code: Annotated[
         RegionCode | None, Query(description="Only children living in this region.")
     ] = None,
@@ -80,9 +74,8 @@ async def list_children(
     updated_since: Annotated[
         Moment | None, Query(description="Only files changed at or after this instant.")
     ] = None,
-    limit: paging.Limit = 50,
-    cursor: paging.Cursor = None,
-) -> Response:
+    act: Annotated[acts.Act | None, Depends(acts.asked(ACTS))] = None,
+) -> Shown[Page[schemas.ChildSummary]]:
     """List the children in the caller's remit, by region and id."""
     search.refuse_unreadable(
         principal,
@@ -92,143 +85,95 @@ async def list_children(
         school_id=school_id,
     )
     lo, hi = search.span_of(region_code)
-    found = await queries.list_page(
-        tx,
-        principal,
-        queries.Filters(lo, hi, category, priority_flag, school_id, updated_since),
-        after=paging.decode(cursor, int, UUID),
-        limit=limit,
-    )
-    return await _page(tx, principal, found, "listChildren")
+    filters = queries.Filters(lo, hi, category, priority_flag, school_id, updated_since, act)
+    return _page(tx, principal, await queries.list_page(tx, principal, filters, window))
 
 
-@router.post(
-    "/search",
-    response_model=paging.Page[schemas.ChildSummary],
-    responses=documented(
-        *_CALLER, search.FilterForbidden, search.SearchTooBroad, paging.CursorInvalid
-    ),
-)
+@router.post("/search", responses=documented(search.FilterForbidden, search.SearchTooBroad))
 async def search_children(
     principal: ReadsChildren, wanted: schemas.ChildSearch, tx: Transaction
-) -> Response:
+) -> Shown[Page[schemas.ChildSummary]]:
     """Search children in the caller's remit by number, name or its Latin spelling."""
     search.refuse_unreadable(principal, region_code=wanted.region_code)
-    found = await queries.search_page(
-        tx,
-        principal,
-        search.conditions(tx, principal, wanted),
-        after=paging.decode(wanted.cursor, int, UUID),
-        limit=wanted.limit,
-    )
-    return await _page(tx, principal, found, "searchChildren")
+    conditions = search.conditions(tx, principal, wanted)
+    window = Window(wanted.limit, wanted.cursor)
+    return _page(tx, principal, await queries.search_page(tx, principal, conditions, window))
 
 
-@router.get(
-    "/{child_id}",
-    response_model=schemas.Child,
-    responses=documented(*_CALLER, ChildNotFound),
-)
-async def read_child(principal: ReadsChildren, child_id: ChildId, tx: Transaction) -> Response:
+@router.get("/{child_id}", responses=documented(ChildNotFound))
+async def read_child(
+    principal: ReadsChildren, child_id: ChildId, tx: Transaction
+) -> Shown[schemas.Child]:
     """Read a child's file, limited to the sections the caller's role reads."""
-    response = await _file(tx, principal, child_id, 200)
-    await audit.record(
-        tx,
-        principal.actor,
-        "readChild",
-        children=[child_id],
-        subject=child_id,
-        field_groups=queries.readable(principal),
-    )
-    return response
+    return await _file(tx, principal, child_id)
 
 
-@router.patch(
-    "/{child_id}",
-    response_model=schemas.Child,
-    responses={
-        **_REFERRED,
-        **documented(
-            *_WRITE_PROBLEMS,
-            ChildNotFound,
-            preconditions.PreconditionRequired,
-            preconditions.PreconditionFailed,
-        ),
-    },
-)
+@router.patch("/{child_id}", responses={**_REFERRED, **_WRITE_PROBLEMS})
 async def change_child(
     principal: WritesChildren,
     child: ChildInPath,
     change: schemas.ChildChange,
-    if_match: preconditions.IfMatch,
+    if_match: IfMatch,
     tx: Transaction,
-) -> Response:
+) -> Shown[schemas.Child]:
     """Change sections of a child's file (JSON merge patch)."""
     referred = await operations.change_child(tx, principal, child, change, if_match=if_match)
     if referred is not None:
-        return _referral(referred)
-    return await _file(tx, principal, child.id, 200)
+        return _referral(referred, change.model_fields_set, child.id)
+    return await _file(tx, principal, child.id, written=change.model_fields_set)
 
 
-@router.get(
-    "/{child_id}/history",
-    response_model=paging.Page[schemas.HistoryEntry],
-    responses=documented(*_CALLER, ChildNotFound, paging.CursorInvalid),
-)
+@router.get("/{child_id}/history")
 async def read_child_history(
-    principal: ReadsChildren,
-    child: ChildInPath,
-    tx: Transaction,
-    limit: paging.Limit = 50,
-    cursor: paging.Cursor = None,
-) -> Response:
+    principal: ReadsChildren, child: ChildInPath, tx: Transaction, window: Paged
+) -> Shown[Page[schemas.HistoryEntry]]:
     """Read who changed what of a child's file, newest first."""
-    before = paging.decode(cursor, int)
-    entries, last = await queries.history_page(
-        tx, principal, child, before=before[0] if before else None, limit=limit
-    )
-    await audit.record(
-        tx,
-        principal.actor,
-        "readChildHistory",
+    page = await queries.history_page(tx, principal, child, window)
+    return Shown(
+        page.shown(lambda row: queries.history_entry(tx.keyring, row, principal.role.reads)),
         children=[child.id],
-        subject=child.id,
-        field_groups=queries.readable(principal),
+        groups=queries.readable(principal),
+        since=min((local_date(row["at"]) for row in page.rows), default=None),
     )
-    return _json({"items": entries, "next_cursor": paging.encode(last) if last else None})
 
 
-async def _file(tx: Tx, principal: Principal, child_id: UUID, status: int) -> Response:
+async def _file(
+    tx: Tx,
+    principal: Principal,
+    child_id: UUID,
+    *,
+    written: Collection[str] = (),
+    is_new: bool = True,
+) -> Shown[schemas.Child]:
     file = await queries.read(tx, principal, child_id)
     if file is None:
         raise ChildNotFound
-    headers = {"etag": preconditions.etag(file["version"])}
-    if status == 201:  # noqa: PLR2004  Created
-        headers["location"] = f"/v1/children/{child_id}"
-    return _json(file, status, headers)
-
-
-async def _page(tx: Tx, principal: Principal, found: queries.Found, operation: str) -> Response:
-    await audit.record(
-        tx,
-        principal.actor,
-        operation,
-        children=found.ids,
-        field_groups=[group for group in _SUMMARY_GROUPS if group in principal.role.reads],
+    groups = {*queries.readable(principal), *written}
+    return Shown(
+        file,
+        children=[child_id],
+        groups=[group for group in FIELD_GROUPS if group in groups],
+        subject=child_id,
+        is_new=is_new,
     )
-    region_code, child_id = found.last or (None, None)
-    cursor = None if region_code is None else paging.encode(region_code, str(child_id))
-    return _json({"items": found.items, "next_cursor": cursor})
 
 
-def _referral(referred: duplicates.Referred) -> Response:
-    return _json({"referral_id": referred.referral_id, "status": "referred"}, 202)
+def _page(tx: Tx, principal: Principal, page: Rows) -> Shown[Page[schemas.ChildSummary]]:
+    return Shown(
+        page.shown(lambda row: queries.summary(principal, row, tx.today)),
+        children=[row["id"] for row in page.rows],
+        groups=[group for group in _SUMMARY_GROUPS if group in principal.role.reads],
+    )
 
 
-def _json(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(
-        orjson.dumps(content, default=str, option=orjson.OPT_UTC_Z),
-        status,
-        headers,
-        media_type="application/json",
+def _referral(
+    referred: duplicates.Referred, written: Collection[str], child_id: UUID | None = None
+) -> Shown[schemas.Child]:
+    return Shown(
+        {"referral_id": referred.referral_id, "status": "referred"},
+        children=[child_id],
+        groups=[group for group in FIELD_GROUPS if group in written],
+        subject=referred.referral_id,
+        status=202,
+        refused_by="possible-duplicate",
     )

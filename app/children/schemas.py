@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
+from app.access.acts import Permitted
 from app.children import sections
 from app.core.http.wire import INPUT, Code, Day, Line, RegionCode, Version
 
@@ -112,6 +113,7 @@ class Child(BaseModel):
     version: Version
     created_at: datetime = Field(description="When the file was opened.")
     updated_at: datetime = Field(description="When it last changed.")
+    permitted: Permitted
     identity: IdentityShown | None = None
     hukou: sections.Hukou | None = None
     residence: sections.Residence | None = None
@@ -147,6 +149,7 @@ class ChildSummary(BaseModel):
     id: ChildId
     version: Version
     updated_at: datetime = Field(description="When the file last changed.")
+    permitted: Permitted
     identity: IdentitySummary | None = None
     residence: ResidenceSummary | None = None
     derived: Derived | None = None

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
+from uuid import UUID
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
@@ -89,8 +90,11 @@ class Problem(Exception):
         *,
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
+        children: Sequence[UUID] = (),
     ) -> None:
+        """`children`: those the answer tells something of, which is audited too."""
         super().__init__(self.title)
+        self.children = tuple(children)
         self.detail = detail
         self.errors = tuple(errors)
         self.headers = dict(headers or {})

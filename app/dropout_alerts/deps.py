@@ -1,11 +1,10 @@
 """Scopes of dropout alerts, and the alert a path names."""
 
 from typing import Annotated, Any
-from uuid import UUID
 
-from fastapi import Depends, Path
+from fastapi import Depends
 
-from app.access.deps import authenticated, needs_with_purpose
+from app.access.deps import named_in_path, needs_with_purpose
 from app.access.principal import Principal
 from app.access.scopes import Scope
 from app.core.http.routing import Transaction
@@ -26,28 +25,19 @@ class DropoutAlertNotFound(Problem):
     denies = True
 
 
-async def _alert_in_path(
-    alert_id: Annotated[UUID, Path(description="The alert's id.")],
-    tx: Transaction,
-    principal: Annotated[Principal, Depends(authenticated)],
-) -> dict[str, Any]:
-    alert = await queries.find(tx, principal, alert_id)
-    if alert is None:
-        raise DropoutAlertNotFound
-    return alert
+AlertInPath = Annotated[
+    dict[str, Any],
+    named_in_path("alert_id", "The alert's id.", queries.find, DropoutAlertNotFound),
+]
+"""The alert named in the path, as `queries.find` reads it; else 404."""
 
 
-async def _alert_to_change(
-    found: Annotated[dict[str, Any], Depends(_alert_in_path)], tx: Transaction
-) -> models.DropoutAlert:
+async def _alert_to_change(found: AlertInPath, tx: Transaction) -> models.DropoutAlert:
     alert = await tx.session.get(models.DropoutAlert, found["id"], with_for_update=True)
     if alert is None:
         raise DropoutAlertNotFound
     return alert
 
-
-AlertInPath = Annotated[dict[str, Any], Depends(_alert_in_path)]
-"""The alert named in the path, as `queries.find` reads it; else 404."""
 
 AlertToChange = Annotated[models.DropoutAlert, Depends(_alert_to_change)]
 """The alert named in the path, held for a change."""

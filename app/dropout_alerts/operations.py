@@ -8,13 +8,13 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from app.access.principal import Principal
-from app.audit import operations as audit
 from app.core.data.db import Tx
 from app.core.http.preconditions import check_version
 from app.core.ids import new_id
 from app.core.jobs import events
 from app.core.problems import FieldError, Problem
 from app.dropout_alerts import models, queries, rules, schemas
+from app.dropout_alerts.acts import ACTS
 from app.dropout_alerts.events import (
     ChildRegistered,
     ChildReturned,
@@ -23,32 +23,6 @@ from app.dropout_alerts.events import (
     WrittenReportReceived,
     WrittenReportSent,
 )
-
-
-class TransitionNotAllowed(Problem):
-    """The alert does not stand where this step may be taken."""
-
-    status = 409
-    title = "The alert's state does not admit this step"
-    title_zh = "预警当前状态不允许此操作"
-
-
-class NotOfYourSchool(Problem):
-    """Only the school that keeps the alert takes this step."""
-
-    status = 403
-    title = "The alert is kept by another school"
-    title_zh = "该预警由其他学校负责"
-    denies = True
-
-
-class NotAddressed(Problem):
-    """Only an addressee of the written report takes this step (EDU-07)."""
-
-    status = 403
-    title = "The written report was not addressed to your agency"
-    title_zh = "书面报告的收件单位不是贵单位"
-    denies = True
 
 
 class AddresseeMissing(Problem):
@@ -80,8 +54,7 @@ async def record_persuasion(
     The first attempt enters the child in the register, if it was not yet (EDU-02).
     """
     check_version(alert.version, if_match)
-    _only_own_school(principal, alert)
-    _only_if_allowed(tx, principal, alert, "record_persuasion")
+    ACTS["recordPersuasion"].require(principal, alert.model_dump(), tx.today)
     _only_past(tx, alert, new.persuaded_on, "persuaded_on")
     persuasion = new_id()
     tx.session.add(
@@ -101,7 +74,7 @@ async def record_persuasion(
     before, alert.state = alert.state, rules.after_persuasion(_state(alert), gave_up=new.final)
     if alert.state == "persuasion_failed" != before:
         announced.append(PersuasionFailed(**_named(alert)))
-    await _changed(tx, principal, alert, "recordPersuasion", *announced)
+    await _changed(tx, alert, *announced)
 
 
 async def send_written_report(
@@ -117,8 +90,7 @@ async def send_written_report(
     Raises AddresseeMissing if one of them is not registered: then nothing was sent to either.
     """
     check_version(alert.version, if_match)
-    _only_own_school(principal, alert)
-    _only_if_allowed(tx, principal, alert, "send_written_report")
+    ACTS["sendWrittenReport"].require(principal, alert.model_dump(), tx.today)
     addressees = await queries.addressees(
         tx, school_region=principal.region_code, child_region=alert.region_code
     )
@@ -152,7 +124,7 @@ async def send_written_report(
     alert.registered_on = alert.registered_on or tx.today
     told = tuple(addressees.values())
     sent = WrittenReportSent(**_named(alert), addressees=told, told_to=(*told, alert.school_id))
-    await _changed(tx, principal, alert, "sendWrittenReport", sent)
+    await _changed(tx, alert, sent)
 
 
 async def acknowledge_written_report(
@@ -160,9 +132,9 @@ async def acknowledge_written_report(
 ) -> None:
     """Confirm, as one of the addressees, to have the report. Again: the first time stands."""
     check_version(alert.version, if_match)
+    ACTS["acknowledgeWrittenReport"].require(principal, alert.model_dump(), tx.today)
     receipts = await _receipts(tx, alert)
-    own = _own_receipt(principal, receipts)
-    _only_if_allowed(tx, principal, alert, "acknowledge")
+    own = next(one for one in receipts if one.agency_id == principal.agency_id)
     announced = []
     if own.received_at is None:
         own.received_at, own.received_by = tx.now, principal.subject
@@ -174,7 +146,7 @@ async def acknowledge_written_report(
                 told_to=(*(receipt.agency_id for receipt in receipts), alert.school_id),
             )
         )
-    await _changed(tx, principal, alert, "acknowledgeWrittenReport", *announced)
+    await _changed(tx, alert, *announced)
 
 
 async def order_measure(
@@ -187,8 +159,7 @@ async def order_measure(
 ) -> None:
     """Record what an addressee does to bring the child back (EDU-07)."""
     check_version(alert.version, if_match)
-    _own_receipt(principal, await _receipts(tx, alert))
-    _only_if_allowed(tx, principal, alert, "order_measure")
+    ACTS["orderMeasure"].require(principal, alert.model_dump(), tx.today)
     _only_past(tx, alert, new.ordered_on, "ordered_on")
     measure = new_id()
     tx.session.add(
@@ -204,7 +175,7 @@ async def order_measure(
     )
     alert.state = "measures"
     ordered = MeasureOrdered(**_named(alert), agency_id=principal.agency_id)
-    await _changed(tx, principal, alert, "orderMeasure", ordered)
+    await _changed(tx, alert, ordered)
 
 
 async def record_return(
@@ -217,12 +188,11 @@ async def record_return(
 ) -> None:
     """Record that the child is back at school."""
     check_version(alert.version, if_match)
-    _only_own_school(principal, alert)
-    _only_if_allowed(tx, principal, alert, "record_return")
+    ACTS["recordReturn"].require(principal, alert.model_dump(), tx.today)
     _only_past(tx, alert, new.returned_on, "returned_on")
     alert.state, alert.end_reason, alert.ended_on = "returned", "recorded", tx.today
     alert.returned_on, alert.return_kind = new.returned_on, new.kind
-    await _changed(tx, principal, alert, "recordReturn", ChildReturned(**_named(alert)))
+    await _changed(tx, alert, ChildReturned(**_named(alert)))
 
 
 def _about(alert: models.DropoutAlert) -> dict[str, Any]:
@@ -253,22 +223,6 @@ def _sealed(tx: Tx, place: str, row: UUID, text: str | None) -> bytes | None:
     return None if text is None else tx.keyring.seal(place, row, text)
 
 
-def _only_own_school(principal: Principal, alert: models.DropoutAlert) -> None:
-    if alert.school_id != principal.agency_id:
-        raise NotOfYourSchool
-
-
-def _only_if_allowed(
-    tx: Tx, principal: Principal, alert: models.DropoutAlert, action: rules.Action
-) -> None:
-    at_once = queries.report_at_once(principal.region_code, tx.today)
-    if not rules.allowed(action, _state(alert), report_at_once=at_once):
-        admitted = rules.allowed_actions(_state(alert), report_at_once=at_once)
-        raise TransitionNotAllowed(
-            f"The alert is {alert.state}; it admits: {', '.join(admitted) or 'nothing more'}."
-        )
-
-
 def _only_past(tx: Tx, alert: models.DropoutAlert, day: date, field: str) -> None:
     if not alert.first_absent_day <= day <= tx.today:
         detail = "Not before the first day missed, and not in the future."
@@ -284,31 +238,8 @@ async def _receipts(tx: Tx, alert: models.DropoutAlert) -> Sequence[models.Repor
     return found.all()
 
 
-def _own_receipt(
-    principal: Principal, receipts: Sequence[models.ReportReceipt]
-) -> models.ReportReceipt:
-    own = next((one for one in receipts if one.agency_id == principal.agency_id), None)
-    if own is None:
-        raise NotAddressed
-    return own
-
-
-async def _changed(
-    tx: Tx,
-    principal: Principal,
-    alert: models.DropoutAlert,
-    operation: str,
-    *announced: events.Event,
-) -> None:
+async def _changed(tx: Tx, alert: models.DropoutAlert, *announced: events.Event) -> None:
     alert.version += 1
     alert.updated_at = tx.now
     await tx.flush()
     await events.publish(tx, *announced)
-    await audit.record(
-        tx,
-        principal.actor,
-        operation,
-        children=[alert.child_id],
-        subject=alert.id,
-        field_groups=["education"],
-    )

@@ -2,107 +2,74 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from functools import cache
 from typing import Any
 from uuid import UUID
 
+from app.access.acts import Act
 from app.access.principal import Principal
 from app.attendance import queries as attendance
 from app.attendance.rules import Absence
 from app.children.queries import visible as visible_children
 from app.core.data.db import Tx
+from app.core.data.sql import Where
 from app.core.http import paging
 from app.dropout_alerts.models import DONE, Addressee, State
 from app.dropout_alerts.rules import Thresholds
-from app.policy.parameters import shipped_parameters
-from app.policy.rules import ParameterValue, effective
+from app.policy import queries as policy
+from app.policy.rules import effective
 from app.regions.rules import Level, county_of, level_of, lineage
 
 _ALERT = """
 a.id, a.child_id, a.school_id, a.region_code, a.state, a.opened_on, a.first_absent_day,
 a.last_absent_day, a.unexcused_days, a.registered_on, a.ended_on, a.end_reason, a.returned_on,
-a.return_kind, a.version, a.created_at, a.updated_at
+a.return_kind, a.version, a.created_at, a.updated_at, a.addressed
 """
-
-
-@cache
-def _parameters() -> Mapping[str, list[ParameterValue]]:
-    names = ("dropout.thresholds", "dropout.escalate_when")
-    shipped = shipped_parameters()
-    return {name: [value for value in shipped if value.name == name] for name in names}
 
 
 def thresholds(region_code: int, on: date) -> Thresholds:
     """Read `dropout.thresholds` as it holds where a school stands."""
-    name = "dropout.thresholds"
-    return Thresholds(**effective(_parameters()[name], name, region_code, on).value)
+    found = effective(policy.values(), "dropout.thresholds", region_code, on)
+    return Thresholds(**found.value)
 
 
-def report_at_once(region_code: int, on: date) -> bool:
-    """Tell whether a school writes without waiting for persuasion to fail (EDU-06)."""
-    name = "dropout.escalate_when"
-    found: str = effective(_parameters()[name], name, region_code, on).value
-    return found == "at_once"
-
-
-def _visible(principal: Principal) -> tuple[str, tuple[Any, ...]]:
+def _visible(principal: Principal) -> Where:
     """Limit `dropout_alerts a LEFT JOIN children c` to what the caller may know exists.
 
     That is: alerts on children in the remit, the school's own, and those written to the caller.
     """
-    remit = visible_children(principal)
-    own = f"${remit.next}::uuid"
-    condition = (
-        f"({remit.sql} OR a.school_id = {own} OR a.id IN"
-        f" (SELECT r.alert_id FROM dropout_report_receipts r WHERE r.agency_id = {own}))"
+    return visible_children(principal).or_else(
+        "a.school_id = {0} OR {0} = ANY (a.addressed)", principal.agency_id
     )
-    return condition, (*remit.arguments, principal.agency_id)
 
 
-_FROM = (
-    " FROM dropout_alerts a"
+_SELECT = (
+    f"SELECT {_ALERT} FROM dropout_alerts a"
     " LEFT JOIN children c ON c.home_county = a.home_county AND c.id = a.child_id"
 )
+_NEWEST = paging.Order({"a.id": UUID}, descending=True)
 
 
 async def find(tx: Tx, principal: Principal, alert_id: UUID) -> dict[str, Any] | None:
     """Find one alert the caller may know of."""
-    condition, arguments = _visible(principal)
-    row = await tx.connection.fetchrow(
-        f"SELECT {_ALERT}{_FROM} WHERE {condition} AND a.id = ${len(arguments) + 1}",
-        *arguments,
-        alert_id,
-    )
+    where = _visible(principal).add("a.id = {}", alert_id)
+    row = await tx.connection.fetchrow(f"{_SELECT} WHERE {where}", *where.arguments)
     return None if row is None else dict(row)
 
 
 async def find_page(
     tx: Tx,
     principal: Principal,
+    window: paging.Window,
     *,
     state: State | None,
     child_id: UUID | None,
-    limit: int,
-    cursor: str | None,
-) -> tuple[list[dict[str, Any]], str | None]:
-    """List alerts the caller may know of, newest first, and the cursor of the next page."""
-    condition, arguments = _visible(principal)
-    before = paging.decode(cursor, UUID) or (None,)
-    n = len(arguments)
-    rows = await tx.connection.fetch(
-        f"SELECT {_ALERT}{_FROM} WHERE {condition}"
-        f" AND (${n + 1}::text IS NULL OR a.state = ${n + 1})"
-        f" AND (${n + 2}::uuid IS NULL OR a.child_id = ${n + 2})"
-        f" AND (${n + 3}::uuid IS NULL OR a.id < ${n + 3})"
-        f" ORDER BY a.id DESC LIMIT ${n + 4}",
-        *arguments,
-        state,
-        child_id,
-        *before,
-        limit + 1,
-    )
-    items = [dict(row) for row in rows[:limit]]
-    return items, paging.encode(str(items[-1]["id"])) if len(rows) > limit else None
+    act: Act | None,
+) -> paging.Rows:
+    """List alerts the caller may know of, newest first."""
+    where = _visible(principal).add_given({"a.state = {}": state, "a.child_id = {}": child_id})
+    if act is not None:
+        act.narrow(where, principal, tx.today, alias="a")
+    return await paging.fetch(tx, _SELECT, where, _NEWEST, window)
 
 
 _STEPS = {

@@ -30,20 +30,22 @@ _ALLOWED: Final[dict[Action, frozenset[State]]] = {
 }
 
 
-def allowed(action: Action, state: State, *, report_at_once: bool = False) -> bool:
-    """Tell whether an alert in `state` admits the action.
+def admitting(action: Action, *, report_at_once: bool = False) -> frozenset[State]:
+    """Return the states in which an alert admits the action.
 
     `report_at_once`: the region's `dropout.escalate_when` lets the school write without a failed
     persuasion before (EDU-06).
     """
     if action == "send_written_report" and report_at_once:
-        return state in _OPEN and state not in _REPORTED
-    return state in _ALLOWED[action]
+        return frozenset(_OPEN) - _REPORTED
+    return _ALLOWED[action]
 
 
 def allowed_actions(state: State, *, report_at_once: bool = False) -> list[Action]:
     """List the actions an alert in `state` admits."""
-    return [action for action in _ALLOWED if allowed(action, state, report_at_once=report_at_once)]
+    return [
+        action for action in _ALLOWED if state in admitting(action, report_at_once=report_at_once)
+    ]
 
 
 def after_persuasion(state: State, *, gave_up: bool) -> State:

@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
+from app.access.acts import Permitted
 from app.core.http.wire import INPUT, Day, Line, Moment, Prose, RegionCode, Version
 from app.dropout_alerts.models import (
     Addressee,
@@ -109,6 +110,7 @@ class DropoutAlert(BaseModel):
     version: Version
     created_at: Moment = Field(description="When it was opened.")
     updated_at: Moment = Field(description="When it was last changed.")
+    permitted: Permitted
 
 
 class Persuasion(BaseModel):
@@ -159,7 +161,10 @@ class DropoutAlertDetail(DropoutAlert):
     """An alert with everything done about it."""
 
     allowed_actions: list[Action] = Field(
-        max_length=10, description="What its state admits now.", examples=[["record_persuasion"]]
+        max_length=10,
+        deprecated=True,
+        description="What its state admits now, whoever you are; `permitted` knows that too.",
+        examples=[["record_persuasion"]],
     )
     persuasions: list[Persuasion] = Field(max_length=1000, description="Attempts, oldest first.")
     written_report: WrittenReport | None = Field(description="The written report, once sent.")

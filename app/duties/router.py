@@ -1,28 +1,21 @@
 """Who owes what by when."""
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
 
-from app.access.deps import (
-    PurposeNotAllowed,
-    ScopeMissing,
-    Unauthenticated,
-    needs,
-    needs_with_purpose,
-)
+from app.access.deps import needs, needs_with_purpose
 from app.access.principal import Principal
 from app.access.scopes import Scope
-from app.audit import operations as audit
-from app.core.http import paging, routing
-from app.core.http.paging import CursorInvalid, Page
+from app.core.clock import local_date
+from app.core.http import routing
+from app.core.http.paging import Page, Paged
 from app.core.http.routing import Transaction
+from app.core.http.shown import Shown
 from app.core.http.wire import Moment, region_text
-from app.core.problems import documented
 from app.duties import queries, rules, schemas
-from app.regions.deps import RegionCodeInvalid, RegionSpan
+from app.regions.deps import RegionSpan
 
 router = routing.router("Duties")
 
@@ -30,18 +23,11 @@ ReadsDuties = Annotated[Principal, needs_with_purpose(Scope.duties_read)]
 CountsDuties = Annotated[Principal, needs(Scope.duties_read)]
 
 
-@router.get(
-    "/duties",
-    response_model=Page[schemas.Duty],
-    responses=documented(
-        Unauthenticated, ScopeMissing, PurposeNotAllowed, CursorInvalid, RegionCodeInvalid
-    ),
-)
+@router.get("/duties")
 async def list_duties(
     principal: ReadsDuties,
     tx: Transaction,
-    limit: paging.Limit = 50,
-    cursor: paging.Cursor = None,
+    window: Paged,
     state: Annotated[schemas.DutyState | None, Query(description="Only in this state.")] = None,
     rule: Annotated[
         str | None,
@@ -56,7 +42,7 @@ async def list_duties(
         Query(description="Only children who must (or need not) be visited without exception."),
     ] = None,
     region: RegionSpan = None,
-) -> Page[schemas.Duty]:
+) -> Shown[Page[schemas.Duty]]:
     """List what is owed in your remit, or by your agency, in the order it falls due."""
     filters = queries.Filters(
         state=state,
@@ -66,26 +52,16 @@ async def list_duties(
         priority=priority,
         region=region,
     )
-    after = paging.decode(cursor, datetime, UUID)
-    duties = await queries.list_duties(tx, principal, filters, after=after, limit=limit + 1)
-    shown = duties[:limit]
-    await audit.record(
-        tx,
-        principal.actor,
-        "listDuties",
-        children=sorted({duty.child_id for duty in shown if duty.child_id}),
-        field_groups=["duties"],
+    page = await queries.list_duties(tx, principal, filters, window)
+    return Shown(
+        page.shown(queries.duty_of),
+        children=[row["child_id"] for row in page.rows],
+        groups=["duties"],
+        since=min((local_date(row["opened_at"]) for row in page.rows), default=None),
     )
-    more = len(duties) > limit
-    last = paging.encode(shown[-1].due_at.isoformat(), str(shown[-1].id)) if more else None
-    return Page(items=shown, next_cursor=last)
 
 
-@router.get(
-    "/duties/summary",
-    response_model=schemas.DutySummary,
-    responses=documented(Unauthenticated, ScopeMissing, RegionCodeInvalid),
-)
+@router.get("/duties/summary")
 async def summarise_duties(
     principal: CountsDuties,
     tx: Transaction,
@@ -99,13 +75,15 @@ async def summarise_duties(
         ),
     ] = None,
     region: RegionSpan = None,
-) -> schemas.DutySummary:
+) -> Shown[schemas.DutySummary]:
     """Count what is owed and done in a quarter, and how many children were visited (VIS-02)."""
     quarter = rules.quarter(period) if period else rules.quarter_of(tx.today)
     span = region or (principal.region_lo, principal.region_hi)
-    return schemas.DutySummary(
-        period=quarter.code,
-        region_code=region_text(region[0] if region else principal.region_code),
-        rules=await queries.counts(tx, principal, quarter, span),
-        coverage=await queries.coverage(tx, principal, quarter, span),
+    return Shown(
+        schemas.DutySummary(
+            period=quarter.code,
+            region_code=region_text(region[0] if region else principal.region_code),
+            rules=await queries.counts(tx, principal, quarter, span),
+            coverage=await queries.coverage(tx, principal, quarter, span),
+        )
     )

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from app.access.acts import Permitted
 from app.core.http.wire import RegionCode, Version
 from app.police_reports.models import State, Step
 from app.police_reports.schemas import (
@@ -53,6 +54,7 @@ class ReportSummary(BaseModel):
     supersedes: UUID | None = Field(description="The report this one corrects.")
     superseded_by: UUID | None = Field(description="The report that corrects this one.")
     version: Version
+    permitted: Permitted
 
 
 class SubjectShown(BaseModel):

@@ -1,16 +1,20 @@
-"""Load the report a path names, or answer that there is none."""
+"""Load the report a path names, or answer that there is none; who may do what with reports."""
 
 from typing import Annotated
-from uuid import UUID
 
 import asyncpg
-from fastapi import Depends, Path
 
-from app.access.deps import authenticated
+from app.access.deps import named_in_path, needs_with_purpose
 from app.access.principal import Principal
-from app.core.http.routing import Transaction
+from app.access.scopes import Scope
 from app.core.problems import Problem
 from app.police_reports import queries
+
+FilesReports = Annotated[Principal, needs_with_purpose(Scope.police_reports_file)]
+ReadsReports = Annotated[Principal, needs_with_purpose(Scope.police_reports_read)]
+HandlesReports = Annotated[Principal, needs_with_purpose(Scope.police_reports_handle)]
+ReceivesReports = Annotated[Principal, needs_with_purpose(Scope.police_reports_receive)]
+ReadsReporters = Annotated[Principal, needs_with_purpose(Scope.reporters_read)]
 
 
 class ReportNotFound(Problem):
@@ -22,33 +26,12 @@ class ReportNotFound(Problem):
     denies = True
 
 
-_ReportId = Annotated[UUID, Path(description="The report's id.")]
-_Caller = Annotated[Principal, Depends(authenticated)]
+_ID = ("report_id", "The report's id.")
 
-
-async def _report_in_path(
-    report_id: _ReportId, tx: Transaction, principal: _Caller
-) -> asyncpg.Record:
-    return await _found(tx, principal, report_id, lock=False)
-
-
-async def _report_to_change(
-    report_id: _ReportId, tx: Transaction, principal: _Caller
-) -> asyncpg.Record:
-    return await _found(tx, principal, report_id, lock=True)
-
-
-async def _found(
-    tx: Transaction, principal: Principal, report_id: UUID, *, lock: bool
-) -> asyncpg.Record:
-    report = await queries.find(tx, principal, report_id, lock=lock)
-    if report is None:
-        raise ReportNotFound
-    return report
-
-
-ReportInPath = Annotated[asyncpg.Record, Depends(_report_in_path)]
+ReportInPath = Annotated[asyncpg.Record, named_in_path(*_ID, queries.find, ReportNotFound)]
 """The report named in the path, if the caller has a part in it; else 404."""
 
-ReportToChange = Annotated[asyncpg.Record, Depends(_report_to_change)]
+ReportToChange = Annotated[
+    asyncpg.Record, named_in_path(*_ID, queries.find, ReportNotFound, lock=True)
+]
 """The same, locked until the change is committed: steps on one report take turns."""

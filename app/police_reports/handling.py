@@ -16,17 +16,16 @@ from pydantic import BaseModel
 from sqlalchemy.exc import IntegrityError
 
 from app.access.principal import Principal
-from app.audit import operations as audit
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events as spine
 from app.core.problems import Problem
 from app.police_reports import answers, events, models, queries, rules, schemas
-from app.police_reports.models import Party, State, Step
+from app.police_reports.acts import ACTS
+from app.police_reports.models import State, Step
 from app.police_reports.operations import (
     CLOCK_SKEW,
     UNIQUE_VIOLATION,
-    NotYourPart,
     announce,
     change,
     deadlines,
@@ -55,7 +54,6 @@ class Deed:
     step: Step
     at: datetime
     body: BaseModel
-    operation: str
     announces: type[spine.Event]
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What the event says besides the report."""
@@ -78,7 +76,7 @@ async def acknowledge_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.Acknowledgement
 ) -> Taken:
     """Accept a report under the police's own number; the same number again is the same answer."""
-    _must_be(Party.POLICE, principal, report)
+    ACTS["acknowledgeReport"].require(principal, report, tx.today)
     before = await tx.connection.fetchrow(
         "SELECT * FROM police_report_steps WHERE report_id = $1 AND agency_id = $2"
         " AND step = 'acknowledged' AND reference = $3",
@@ -94,7 +92,6 @@ async def acknowledge_report(
         Step.ACKNOWLEDGED,
         new.accepted_at,
         new,
-        "acknowledgeReport",
         events.ReportAcknowledged,
         reference=new.police_reference,
         changes=changes if first else {},
@@ -106,12 +103,11 @@ async def dispatch_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.Dispatch
 ) -> Taken:
     """Record that officers went out."""
-    _must_be(Party.POLICE, principal, report)
+    ACTS["dispatchReport"].require(principal, report, tx.today)
     deed = Deed(
         Step.DISPATCHED,
         new.dispatched_at,
         new,
-        "dispatchReport",
         events.ReportDispatched,
         sealed={"unit": new.unit},
     )
@@ -122,7 +118,7 @@ async def dispose_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.Disposition
 ) -> Taken:
     """Record what the police did in one kind of situation (REP-08…13)."""
-    _must_be(Party.POLICE, principal, report)
+    ACTS["disposeReport"].require(principal, report, tx.today)
     for at, measure in enumerate(new.measures):
         if measure not in rules.MEASURES[new.kind]:
             raise refuse(
@@ -135,7 +131,6 @@ async def dispose_report(
         Step.DISPOSED,
         new.at,
         new,
-        "disposeReport",
         events.ReportDisposed,
         facts={"police_agency_id": principal.agency_id},
         codes={
@@ -155,13 +150,12 @@ async def notify_township(
 
     A township that is reported itself, or not registered, is replaced by civil affairs.
     """
-    _must_be(Party.POLICE, principal, report)
+    ACTS["notifyTownship"].require(principal, report, tx.today)
     offices = await queries.offices(tx, report["region_code"], report["suspect_agency_id"])
     deed = Deed(
         Step.TOWNSHIP_NOTIFIED,
         new.sent_at,
         new,
-        "notifyTownship",
         events.TownshipNotified,
         facts={"township_agency_id": offices.township},
         sealed={"content": new.content},
@@ -179,7 +173,7 @@ async def forward_report(
     """
     if new.id is not None and (repeated := await _repeated(tx, report, Step.FORWARDED, new)):
         return _taken(repeated, report["state"], report["version"]), False
-    _must_be(Party.POLICE, principal, report)
+    ACTS["forwardReport"].require(principal, report, tx.today)
     target = new.police_agency_id
     if (
         target in {principal.agency_id, report["suspect_agency_id"]}
@@ -192,7 +186,6 @@ async def forward_report(
         Step.FORWARDED,
         new.forwarded_at,
         new,
-        "forwardReport",
         events.ReportForwarded,
         facts={"police_agency_id": target},
         codes={"police_agency_id": target},
@@ -216,14 +209,11 @@ async def confirm_township_notice(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.NoticeReceipt
 ) -> Taken:
     """Confirm the police's notice, as the agency it was sent to (REP-14)."""
-    _must_be(Party.PROTECTION, principal, report)
-    if report["township_agency_id"] not in {None, principal.agency_id}:
-        raise NotYourPart
+    ACTS["confirmTownshipNotice"].require(principal, report, tx.today)
     deed = Deed(
         Step.TOWNSHIP_RECEIVED,
         new.received_at,
         new,
-        "confirmTownshipNotice",
         events.TownshipNoticeReceived,
     )
     return await _take(tx, principal, report, deed)
@@ -233,13 +223,12 @@ async def record_assessment(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.Assessment
 ) -> Taken:
     """Record the assessment of the child (REP-15)."""
-    _must_be(Party.PROTECTION, principal, report)
+    ACTS["recordAssessment"].require(principal, report, tx.today)
     told = new.model_dump(mode="json", exclude={"id", "assessed_at", "summary"})
     deed = Deed(
         Step.ASSESSED,
         new.assessed_at,
         new,
-        "recordAssessment",
         events.AssessmentRecorded,
         sealed={**told, "summary": new.summary},
     )
@@ -250,12 +239,11 @@ async def arrange_services(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.ServiceOrder
 ) -> Taken:
     """Arrange services for the child (REP-16, REP-17)."""
-    _must_be(Party.PROTECTION, principal, report)
+    ACTS["arrangeServices"].require(principal, report, tx.today)
     deed = Deed(
         Step.SERVICES_ARRANGED,
         new.arranged_at,
         new,
-        "arrangeServices",
         events.ServicesArranged,
         codes={"service_kinds": sorted({service.kind for service in new.services})},
         sealed={"services": [service.model_dump() for service in new.services]},
@@ -267,12 +255,11 @@ async def close_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.Closure
 ) -> Taken:
     """End the case: nothing more is to be done."""
-    _must_be(Party.PROTECTION, principal, report)
+    ACTS["closeReport"].require(principal, report, tx.today)
     deed = Deed(
         Step.CLOSED,
         new.closed_at,
         new,
-        "closeReport",
         events.ReportClosed,
         codes={"reason": new.reason},
     )
@@ -296,11 +283,6 @@ async def redeliver(
         }
     )
     return await deliver(tx, filed, agency_id=agency_id)
-
-
-def _must_be(part: Party, principal: Principal, report: asyncpg.Record) -> None:
-    if queries.party_of(principal, report) is not part:
-        raise NotYourPart
 
 
 def _content(tx: Tx, step: Step, body: BaseModel) -> bytes:
@@ -334,14 +316,6 @@ async def _take(tx: Tx, principal: Principal, report: asyncpg.Record, deed: Deed
     await announce(tx, deed.announces, report, **deed.facts)
     changes = {"state": state, **deed.changes}
     await change(tx, report["id"], **changes)
-    await audit.record(
-        tx,
-        principal.actor,
-        deed.operation,
-        children=[report["child_id"]] if report["child_id"] else [],
-        subject=report["id"],
-        field_groups=["police_report"],
-    )
     return _taken(row, changes["state"], report["version"] + 1), True
 
 

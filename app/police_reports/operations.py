@@ -5,7 +5,7 @@ Taking in never waits for the police's systems and never fails because of them.
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -13,7 +13,6 @@ import orjson
 from sqlalchemy.exc import IntegrityError
 
 from app.access.principal import Principal
-from app.audit import operations as audit
 from app.children import queries as children
 from app.children.deps import ChildNotFound
 from app.children.queries import ChildRef
@@ -23,6 +22,7 @@ from app.core.ids import new_id
 from app.core.jobs import events as spine
 from app.core.problems import FieldError, Problem
 from app.police_reports import answers, events, models, queries, rules, schemas
+from app.police_reports.acts import ACTS
 from app.regions.rules import BadRegionCode, county_of
 from app.webhooks.operations import queue_mandatory
 
@@ -49,21 +49,11 @@ class ReportIdTaken(Problem):
     title_zh = "该编号已用于另一份报告"
 
 
-class SupersededAlready(Problem):
-    """A correction takes the place of the newest report, and this one has been replaced."""
+class Filed(NamedTuple):
+    """A report that was taken in, and the child's file it concerns."""
 
-    status = 409
-    title = "This report was replaced already; correct the one that took its place"
-    title_zh = "该报告已被更正;请更正最新的一份"
-
-
-class NotYourPart(Problem):
-    """The caller has a part in the case, but this step is another agency's."""
-
-    status = 403
-    title = "Another agency takes this step"
-    title_zh = "该步骤由其他机构办理"
-    denies = True
+    answer: answers.Filed
+    child_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +76,10 @@ async def file_report(
     new: schemas.ReportCreate,
     *,
     corrects: asyncpg.Record | None = None,
-    operation: str = "fileReport",
-) -> tuple[answers.Filed, bool]:
+) -> tuple[Filed, bool]:
     """File a report; returns it and whether it is new (False: it was filed before, same content).
 
-    Report, reporter, event, delivery and audit are one transaction. Raises ReportInvalid,
+    Report, reporter, event and delivery are one transaction. Raises ReportInvalid,
     ChildNotFound, ReportIdTaken.
     """
     content = tx.keyring.blind_index(_CONTENT, new.model_dump_json())
@@ -109,33 +98,24 @@ async def file_report(
     report.supersedes_id = corrects["id"] if corrects else None
     await _put_on_its_way(tx, report)
     await _store(tx, report, new.reporter)
-    await audit.record(
-        tx,
-        principal.actor,
-        operation,
-        children=[place.child.id] if place.child else [],
-        subject=report.id,
-        field_groups=["police_report"],
-    )
     return _filed(report.model_dump()), True
 
 
 async def supersede_report(
     tx: Tx, principal: Principal, old: asyncpg.Record, new: schemas.ReportCreate
-) -> tuple[answers.Filed, bool]:
+) -> tuple[Filed, bool]:
     """File a corrected report that takes the place of an earlier one of the same agency.
 
     Nothing is deleted: the earlier one stays and names its successor. Raises NotYourPart,
     SupersededAlready and what `file_report` raises.
     """
-    if old["reporter_agency_id"] != principal.agency_id:
-        raise NotYourPart
-    if old["superseded_by_id"] is not None and old["superseded_by_id"] != new.id:
-        raise SupersededAlready
-    filed, is_new = await file_report(tx, principal, new, corrects=old, operation="supersedeReport")
+    repeated = new.id is not None and old["superseded_by_id"] == new.id
+    stands = {**old, "superseded_by_id": None} if repeated else old
+    ACTS["supersedeReport"].require(principal, stands, tx.today)
+    filed, is_new = await file_report(tx, principal, new, corrects=old)
     if is_new:
-        await change(tx, old["id"], superseded_by_id=filed.id)
-        await announce(tx, events.ReportSuperseded, old, superseded_by=filed.id)
+        await change(tx, old["id"], superseded_by_id=filed.answer.id)
+        await announce(tx, events.ReportSuperseded, old, superseded_by=filed.answer.id)
     return filed, is_new
 
 
@@ -321,5 +301,6 @@ async def _store(tx: Tx, report: models.PoliceReport, reporter: schemas.Reporter
         await tx.flush()
 
 
-def _filed(report: Any) -> answers.Filed:
-    return answers.Filed.model_validate({name: report[name] for name in answers.Filed.model_fields})
+def _filed(report: Any) -> Filed:
+    wire = {name: report[name] for name in answers.Filed.model_fields}
+    return Filed(answers.Filed.model_validate(wire), report["child_id"])

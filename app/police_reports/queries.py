@@ -1,28 +1,28 @@
 """Reads of police reports. Every one starts from `visible_reports`."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 import orjson
 
+from app.access.acts import Act, permitted
 from app.access.principal import Principal
 from app.access.scopes import Scope
-from app.children.queries import ChildRef, Visible
+from app.children.queries import ChildRef
 from app.core.data.db import Tx
+from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.http.wire import region_text
 from app.police_reports import answers, models, rules
+from app.police_reports.acts import ACTS
 from app.police_reports.models import Party, State, Step
 from app.policy import queries as policy
 from app.policy.rules import effective
 from app.regions.rules import lineage
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-_LATEST: Final = 10**16
 _OFFICE_KINDS: Final = ("police", "township_government", "civil_affairs")
 
 
@@ -31,22 +31,24 @@ def parameter(name: str, region_code: int, on: date) -> Any:
     return effective(policy.values(), name, region_code, on).value
 
 
-def visible_reports(principal: Principal) -> Visible:
-    """Limit `police_reports r` to those this caller has a part in; `$1` is the caller's agency.
+def visible_reports(principal: Principal) -> Where:
+    """Limit `police_reports r` to those this caller has a part in.
 
     What a role has a part in follows from its scopes: who handles, who receives, else who files.
     Never the agency a report speaks against (AZ-8). Row-level security repeats it.
     """
     scopes = principal.role.scopes
-    mine: tuple[Any, ...] = (principal.agency_id,)
+    where = Where("r.suspect_agency_id IS DISTINCT FROM {}", principal.agency_id)
     if Scope.police_reports_handle in scopes:
-        party = "r.police_agency_id = $1 OR r.forwarded_by_id = $1"
-    elif Scope.police_reports_receive in scopes:
-        party = "r.reporter_agency_id = $1 OR (r.region_code >= $2 AND r.region_code < $3)"
-        mine = (*mine, principal.region_lo, principal.region_hi)
-    else:
-        party = "r.reporter_agency_id = $1"
-    return Visible(f"r.suspect_agency_id IS DISTINCT FROM $1 AND ({party})", mine)
+        return where.add("r.police_agency_id = {0} OR r.forwarded_by_id = {0}", principal.agency_id)
+    if Scope.police_reports_receive in scopes:
+        return where.add(
+            "r.reporter_agency_id = {} OR (r.region_code >= {} AND r.region_code < {})",
+            principal.agency_id,
+            principal.region_lo,
+            principal.region_hi,
+        )
+    return where.add("r.reporter_agency_id = {}", principal.agency_id)
 
 
 def party_of(principal: Principal, report: asyncpg.Record) -> Party:
@@ -67,60 +69,34 @@ async def find(
     tx: Tx, principal: Principal, report_id: UUID, *, lock: bool = False
 ) -> asyncpg.Record | None:
     """Find one report the caller has a part in; `lock` it for a change."""
-    remit = visible_reports(principal)
+    where = visible_reports(principal).add("r.id = {}", report_id)
     return await tx.connection.fetchrow(
-        f"SELECT r.* FROM police_reports r WHERE {remit.sql} AND r.id = ${remit.next}"
-        + (" FOR UPDATE" if lock else ""),
-        *remit.arguments,
-        report_id,
+        f"SELECT r.* FROM police_reports r WHERE {where}" + (" FOR UPDATE" if lock else ""),
+        *where.arguments,
     )
 
 
 async def page(
     tx: Tx,
     principal: Principal,
+    window: paging.Window,
     *,
     state: State | None,
     overdue: bool | None,
-    limit: int,
-    cursor: str | None,
-) -> tuple[list[asyncpg.Record], str | None]:
-    """List the reports the caller has a part in, newest first; returns rows and next cursor."""
-    remit = visible_reports(principal)
-    after = _position(cursor)
-    at = remit.next
-    rows = await tx.connection.fetch(
-        f"""SELECT r.* FROM police_reports r WHERE {remit.sql}
-            AND (${at}::text IS NULL OR r.state = ${at})
-            AND (${at + 1}::bool IS NULL OR ${at + 1} = ({_OVERDUE.format(now=at + 2)}))
-            AND (${at + 3}::timestamptz IS NULL OR (r.filed_at, r.id) < (${at + 3}, ${at + 4}))
-            ORDER BY r.filed_at DESC, r.id DESC LIMIT ${at + 5}""",
-        *remit.arguments,
-        state,
-        overdue,
-        tx.now,
-        *after,
-        limit + 1,
-    )
-    if len(rows) <= limit:
-        return rows, None
-    last = rows[limit - 1]
-    since_epoch = (last["filed_at"] - _EPOCH) // _MICROSECOND
-    return rows[:limit], paging.encode(since_epoch, str(last["id"]))
+    act: Act | None,
+) -> paging.Rows:
+    """List the reports the caller has a part in, newest first."""
+    where = visible_reports(principal).add_given({"r.state = {}": state})
+    if overdue is not None:
+        where.add(f"{'' if overdue else 'NOT '}({_OVERDUE})", tx.now)
+    if act is not None:
+        act.narrow(where, principal, tx.today, alias="r")
+    return await paging.fetch(tx, "SELECT r.* FROM police_reports r", where, _NEWEST, window)
 
 
-_OVERDUE = """r.superseded_by_id IS NULL AND r.acknowledged_at IS NULL
-    AND (r.acknowledge_due_at < ${now}::timestamptz
-         OR (r.delivered_at IS NULL AND r.deliver_alarm_at < ${now}::timestamptz))"""
-
-
-def _position(cursor: str | None) -> tuple[datetime | None, UUID | None]:
-    keys = paging.decode(cursor, int, UUID)
-    if keys is None:
-        return None, None
-    if not 0 <= keys[0] < _LATEST:
-        raise paging.CursorInvalid
-    return _EPOCH + keys[0] * _MICROSECOND, keys[1]
+_NEWEST: Final = paging.Order({"r.filed_at": datetime, "r.id": UUID}, descending=True)
+_OVERDUE: Final = """r.superseded_by_id IS NULL AND r.acknowledged_at IS NULL
+    AND (r.acknowledge_due_at < {0} OR (r.delivered_at IS NULL AND r.deliver_alarm_at < {0}))"""
 
 
 async def offices(tx: Tx, region_code: int, suspect: UUID | None) -> rules.Offices:
@@ -214,12 +190,13 @@ async def deliveries(tx: Tx, principal: Principal, report_id: UUID) -> list[answ
     ]
 
 
-def summary(report: asyncpg.Record, party: Party, now: datetime) -> answers.ReportSummary:
-    """Show where a report stands, to a party."""
-    return answers.ReportSummary.model_validate(_summary_fields(report, party, now))
+def summary(tx: Tx, principal: Principal, report: asyncpg.Record) -> answers.ReportSummary:
+    """Show where a report stands, to a caller who has a part in it."""
+    return answers.ReportSummary.model_validate(_summary_fields(tx, principal, report))
 
 
-def _summary_fields(report: asyncpg.Record, party: Party, now: datetime) -> dict[str, Any]:
+def _summary_fields(tx: Tx, principal: Principal, report: asyncpg.Record) -> dict[str, Any]:
+    party, now = party_of(principal, report), tx.now
     open_ = report["superseded_by_id"] is None and report["acknowledged_at"] is None
     shows_agency = rules.shows_reporter_agency(party)
     return {
@@ -232,19 +209,21 @@ def _summary_fields(report: asyncpg.Record, party: Party, now: datetime) -> dict
         "reporter_agency_id": report["reporter_agency_id"] if shows_agency else None,
         "supersedes": report["supersedes_id"],
         "superseded_by": report["superseded_by_id"],
+        "permitted": permitted(ACTS, principal, report, tx.today),
     }
 
 
 def whole(
-    tx: Tx, report: asyncpg.Record, journal: Sequence[asyncpg.Record], party: Party
+    tx: Tx, principal: Principal, report: asyncpg.Record, journal: Sequence[asyncpg.Record]
 ) -> answers.Report:
-    """Show a report with what a party may read of it."""
+    """Show a report with what the caller's part in it lets them read."""
+    party = party_of(principal, report)
     shown = rules.shows_report(party)
     key = str(report["id"])
     unseal = tx.keyring.unseal
     return answers.Report.model_validate(
         {
-            **_summary_fields(report, party, tx.now),
+            **_summary_fields(tx, principal, report),
             "party": party.value,
             "channel": report["channel"],
             "subject": orjson.loads(unseal(models.SUBJECT, key, report["subject_sealed"]))

@@ -5,6 +5,8 @@ from datetime import date
 from typing import Any, Final
 
 from app.core.data.db import Tx
+from app.core.data.sql import Where
+from app.core.http import paging
 
 REGION: Final = "code, name, level, parent_code, valid_from, valid_until, successor_code"
 _LAST: Final = chr(0x10FFFF)
@@ -51,31 +53,25 @@ async def read_region(tx: Tx, code: int) -> Any:
     )
 
 
+_BY_CODE: Final = paging.Order({"code": int})
+
+
 async def list_regions(
     tx: Tx,
+    window: paging.Window,
     *,
     parent_code: int | None,
     level: str | None,
     name_prefix: str | None,
-    after: int,
-    limit: int,
-) -> list[Any]:
-    """Return up to `limit` divisions in force, by code, after one (0: from the start)."""
+) -> paging.Rows:
+    """Return a page of the divisions in force, by code."""
     # Byte ranges instead of LIKE: a prepared LIKE does not use the index.
-    end = None if name_prefix is None else name_prefix + _LAST
-    filters = {
-        "parent_code =": parent_code,
-        "level =": level,
-        "name ~>=~": name_prefix,
-        "name ~<~": end,
-    }
-    chosen = {test: value for test, value in filters.items() if value is not None}
-    condition = "".join(f" AND {test} ${n}" for n, test in enumerate(chosen, 3))
-    rows: list[Any] = await tx.connection.fetch(
-        f"SELECT {REGION} FROM regions WHERE valid_until IS NULL AND code > $1{condition}"
-        " ORDER BY code LIMIT $2",
-        after,
-        limit,
-        *chosen.values(),
+    where = Where("valid_until IS NULL").add_given(
+        {
+            "parent_code = {}": parent_code,
+            "level = {}": level,
+            "name ~>=~ {}": name_prefix,
+            "name ~<~ {}": None if name_prefix is None else name_prefix + _LAST,
+        }
     )
-    return rows
+    return await paging.fetch(tx, f"SELECT {REGION} FROM regions", where, _BY_CODE, window)

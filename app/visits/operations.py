@@ -3,10 +3,10 @@
 from typing import Any, Final
 from uuid import UUID
 
+import asyncpg
 import orjson
 
 from app.access.principal import Principal
-from app.audit import operations as audit
 from app.children import queries as children
 from app.children.deps import ChildNotFound
 from app.core.data.crypto import Keyring
@@ -16,15 +16,6 @@ from app.core.jobs import events
 from app.core.problems import FieldError, Problem
 from app.visits import queries, rules, schemas
 from app.visits.events import AbnormalFinding, VisitCorrected, VisitRecorded
-
-
-class VisitNotFound(Problem):
-    """No such visit, or none the caller may know of: the same answer (AZ-3)."""
-
-    status = 404
-    title = "No such visit"
-    title_zh = "没有这条走访记录"
-    denies = True
 
 
 class VisitDiffers(Problem):
@@ -140,16 +131,8 @@ async def record_visit(
         return await _stored_before(tx, principal, new.id, values["content_mac"]), False
     about = {"child_id": new.child_id, "region_code": row["region_code"]}
     findings = orjson.loads(values["findings"])
-    visit = queries.visit_of(tx.keyring, {**values, **about, "findings": findings})
+    visit = queries.visit_of(tx, principal, {**values, **about, "findings": findings})
     await _announce(tx, VisitRecorded, visit, row["home_county"], news=visit.abnormal)
-    await audit.record(
-        tx,
-        principal.actor,
-        "recordVisit",
-        children=[new.child_id],
-        subject=new.id,
-        field_groups=["visits"],
-    )
     return visit, True
 
 
@@ -160,62 +143,50 @@ async def _stored_before(
     # A visit the caller may not know of is answered like one that says something else.
     if row is None or row["content_mac"] != content_mac:
         raise VisitDiffers
-    await audit.record(
-        tx,
-        principal.actor,
-        "recordVisit",
-        children=[row["child_id"]],
-        subject=visit_id,
-        field_groups=["visits"],
-    )
-    return queries.visit_of(tx.keyring, row)
+    return queries.visit_of(tx, principal, row)
 
 
 async def correct_visit(
     tx: Tx,
     principal: Principal,
-    visit_id: UUID,
+    row: asyncpg.Record,
     correction: schemas.VisitCorrection,
     *,
     if_match: int,
 ) -> schemas.Visit:
-    """Change a visit and keep what it said before.
+    """Change a locked visit and keep what it said before.
 
-    Raises VisitNotFound, PreconditionFailed, VisitInFuture, VisitStartOnOtherDay, VisitBeforeBirth.
+    Raises PreconditionFailed, VisitInFuture, VisitStartOnOtherDay, VisitBeforeBirth.
     """
-    row = await queries.find(tx, principal, visit_id, for_update=True)
-    if row is None:
-        raise VisitNotFound
     check_version(row["version"], if_match)
-    before = queries.visit_of(tx.keyring, row)
-    merged = {**before.model_dump(), **correction.changes()}
+    before = queries.visit_of(tx, principal, row)
+    said = before.model_dump(exclude={"permitted"})
+    merged = {**said, **correction.changes()}
     _check_days(merged["visited_on"], merged["started_at"], tx)
     _check_birth(merged["visited_on"], row["birth_date"])
     await tx.connection.execute(
         _KEEP,
         row["home_county"],
-        visit_id,
+        before.id,
         before.version,
         before.child_id,
-        tx.keyring.seal(queries.SNAPSHOT, f"{visit_id}/{before.version}", before.model_dump_json()),
+        tx.keyring.seal(
+            queries.SNAPSHOT,
+            f"{before.id}/{before.version}",
+            before.model_dump_json(exclude={"permitted"}),
+        ),
         tx.now,
         principal.subject,
     )
-    visit = await _replace(tx, visit_id, merged)
+    visit = await _replace(tx, principal, before.id, merged)
     news = visit.abnormal and not before.abnormal
     await _announce(tx, VisitCorrected, visit, row["home_county"], news=news)
-    await audit.record(
-        tx,
-        principal.actor,
-        "correctVisit",
-        children=[visit.child_id],
-        subject=visit_id,
-        field_groups=["visits"],
-    )
     return visit
 
 
-async def _replace(tx: Tx, visit_id: UUID, merged: dict[str, Any]) -> schemas.Visit:
+async def _replace(
+    tx: Tx, principal: Principal, visit_id: UUID, merged: dict[str, Any]
+) -> schemas.Visit:
     findings = merged["findings"]
     row = await tx.connection.fetchrow(
         _CORRECT,
@@ -232,7 +203,7 @@ async def _replace(tx: Tx, visit_id: UUID, merged: dict[str, Any]) -> schemas.Vi
         _seal_words(tx.keyring, visit_id, merged["note"], findings),
         tx.now,
     )
-    return queries.visit_of(tx.keyring, row)
+    return queries.visit_of(tx, principal, row)
 
 
 def _stored(tx: Tx, principal: Principal, new: schemas.VisitCreate) -> dict[str, Any]:

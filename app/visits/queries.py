@@ -1,26 +1,36 @@
 """Reads of visits. Every one starts from the children the caller may know of."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
+import asyncpg
 import orjson
 
+from app.access.acts import Act, permitted
 from app.access.principal import Principal
 from app.children import queries as children
 from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
+from app.core.data.sql import Where
+from app.core.http import paging
 from app.core.http.wire import region_text
 from app.visits import schemas
+from app.visits.acts import ACTS
 
 WORDS: Final = "visits.words_sealed"
 SNAPSHOT: Final = "visit_versions.snapshot_sealed"
 
-_FROM: Final = (
-    "FROM visits v JOIN children c ON c.home_county = v.home_county AND c.id = v.child_id"
+_SELECT: Final = (
+    "SELECT v.*, c.birth_date FROM visits v"
+    " JOIN children c ON c.home_county = v.home_county AND c.id = v.child_id"
 )
+_LATEST: Final = paging.Order({"v.visited_on": date, "v.id": UUID}, descending=True)
+_VERSIONS: Final = (
+    "SELECT version, snapshot_sealed, replaced_at, replaced_by FROM visit_versions AS h"
+)
+_NEWEST: Final = paging.Order({"h.version": int}, descending=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,87 +42,61 @@ class Filters:
     visited_until: date | None = None
     abnormal: bool | None = None
     region: tuple[int, int] | None = None
+    act: Act | None = None
 
 
 async def find(
     tx: Tx, principal: Principal, visit_id: UUID, *, for_update: bool = False
-) -> Any | None:
+) -> asyncpg.Record | None:
     """Find one visit to a visible child: its row and the child's `birth_date`."""
-    remit = children.visible(principal)
+    where = children.visible(principal).add("v.id = {}", visit_id)
     return await tx.connection.fetchrow(
-        f"SELECT v.*, c.birth_date {_FROM} WHERE {remit.sql} AND v.id = ${remit.next}"
-        + (" FOR UPDATE OF v" if for_update else ""),
-        *remit.arguments,
-        visit_id,
+        f"{_SELECT} WHERE {where}" + (" FOR UPDATE OF v" if for_update else ""), *where.arguments
     )
 
 
 async def list_visits(
-    tx: Tx,
-    principal: Principal,
-    filters: Filters,
-    *,
-    after: Sequence[Any] | None,
-    limit: int,
-) -> list[schemas.Visit]:
-    """Return visits to visible children, latest first, from `after` = (visited_on, id) on."""
-    remit = children.visible(principal)
-    conditions, arguments = [remit.sql], list(remit.arguments)
-
-    def narrow(condition: str, *values: Any) -> None:
-        places = (f"${len(arguments) + n}" for n in range(1, len(values) + 1))
-        conditions.append(condition.format(*places))
-        arguments.extend(values)
-
-    if filters.child_id is not None:
-        narrow("v.child_id = {}", filters.child_id)
-    if filters.visited_from is not None:
-        narrow("v.visited_on >= {}", filters.visited_from)
-    if filters.visited_until is not None:
-        narrow("v.visited_on <= {}", filters.visited_until)
-    if filters.abnormal is not None:
-        narrow("v.abnormal = {}", filters.abnormal)
+    tx: Tx, principal: Principal, filters: Filters, window: paging.Window
+) -> paging.Rows:
+    """Return a page of the visits to visible children, latest first."""
+    where = children.visible(principal).add_given(
+        {
+            "v.child_id = {}": filters.child_id,
+            "v.visited_on >= {}": filters.visited_from,
+            "v.visited_on <= {}": filters.visited_until,
+            "v.abnormal = {}": filters.abnormal,
+        }
+    )
     if filters.region is not None:
-        narrow("c.region_code >= {} AND c.region_code < {}", *filters.region)
-    if after is not None:
-        narrow("(v.visited_on, v.id) < ({}, {})", *after)
-    rows = await tx.connection.fetch(
-        f"SELECT v.* {_FROM} WHERE {' AND '.join(conditions)}"
-        f" ORDER BY v.visited_on DESC, v.id DESC LIMIT {int(limit)}",
-        *arguments,
+        where.add("c.region_code >= {} AND c.region_code < {}", *filters.region)
+    if filters.act is not None:
+        filters.act.narrow(where, principal, tx.today, alias="v")
+    return await paging.fetch(tx, _SELECT, where, _LATEST, window)
+
+
+async def list_versions(tx: Tx, visit_id: UUID, window: paging.Window) -> paging.Rows:
+    """Return a page of what a visit the caller may see said before, latest first."""
+    where = Where("h.visit_id = {}", visit_id)
+    return await paging.fetch(tx, _VERSIONS, where, _NEWEST, window)
+
+
+def version_of(keyring: Keyring, visit_id: UUID, row: Any) -> schemas.VisitVersion:
+    """Read a row of `list_versions`, with the visit sealed in it."""
+    snapshot = keyring.unseal_bytes(
+        SNAPSHOT, f"{visit_id}/{row['version']}", row["snapshot_sealed"]
     )
-    return [visit_of(tx.keyring, row) for row in rows]
-
-
-async def list_versions(
-    tx: Tx, visit_id: UUID, *, before: int | None, limit: int
-) -> list[schemas.VisitVersion]:
-    """Return the corrected versions of a visit the caller was found to see, latest first."""
-    rows = await tx.connection.fetch(
-        "SELECT version, snapshot_sealed, replaced_at, replaced_by FROM visit_versions"
-        f" WHERE visit_id = $1 AND version < $2 ORDER BY version DESC LIMIT {int(limit)}",
-        visit_id,
-        before or 2**31 - 1,
+    return schemas.VisitVersion(
+        version=row["version"],
+        replaced_at=row["replaced_at"],
+        replaced_by=row["replaced_by"],
+        visit=schemas.VisitContent.model_validate_json(snapshot),
     )
-    return [
-        schemas.VisitVersion(
-            version=row["version"],
-            replaced_at=row["replaced_at"],
-            replaced_by=row["replaced_by"],
-            visit=schemas.Visit.model_validate_json(
-                tx.keyring.unseal_bytes(
-                    SNAPSHOT, f"{visit_id}/{row['version']}", row["snapshot_sealed"]
-                )
-            ),
-        )
-        for row in rows
-    ]
 
 
-def visit_of(keyring: Keyring, row: Any) -> schemas.Visit:
-    """Read a row, with what is sealed in it."""
+def visit_of(tx: Tx, principal: Principal, row: Any) -> schemas.Visit:
+    """Read a row, with what is sealed in it, as the caller is shown it."""
     sealed = row["words_sealed"]
-    words = orjson.loads(keyring.unseal_bytes(WORDS, row["id"], sealed)) if sealed else {}
+    words = orjson.loads(tx.keyring.unseal_bytes(WORDS, row["id"], sealed)) if sealed else {}
     findings = row["findings"]
     notes = words.get("findings") or [None] * len(findings)
     return schemas.Visit(
@@ -123,7 +107,10 @@ def visit_of(keyring: Keyring, row: Any) -> schemas.Visit:
             for finding, note in zip(findings, notes, strict=True)
         ],
         note=words.get("note"),
+        permitted=permitted(ACTS, principal, row, tx.today),
     )
 
 
-_PLAIN: Final = tuple(schemas.Visit.model_fields.keys() - {"region_code", "findings", "note"})
+_PLAIN: Final = tuple(
+    schemas.VisitContent.model_fields.keys() - {"region_code", "findings", "note"}
+)

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
+from app.access.acts import Permitted
 from app.core.http.wire import INPUT, Day, Moment, Prose, RegionCode, Version
 from app.visits.models import Channel, Place, VisitorType
 
@@ -173,8 +174,8 @@ class VisitFinding(BaseModel):
     note: Prose | None = Field(description="In words.")
 
 
-class Visit(BaseModel):
-    """A visit as it stands."""
+class VisitContent(BaseModel):
+    """What a visit says."""
 
     id: UUID = Field(description="The visit's id.", examples=[_ID])
     child_id: ChildId
@@ -197,6 +198,12 @@ class Visit(BaseModel):
     updated_at: datetime = Field(description="When it was last corrected, else received.")
 
 
+class Visit(VisitContent):
+    """A visit as it stands."""
+
+    permitted: Permitted
+
+
 class VisitVersion(BaseModel):
     """What a visit said before a correction."""
 
@@ -210,4 +217,4 @@ class VisitVersion(BaseModel):
             description="Who corrected it.",
         ),
     ]
-    visit: Visit
+    visit: VisitContent

@@ -1,15 +1,12 @@
 """Load the endpoint or delivery a path names, or answer that there is none."""
 
 from typing import Annotated
-from uuid import UUID
 
-from fastapi import Depends, Path
+import asyncpg
 
-from app.access.deps import authenticated
-from app.access.principal import Principal
-from app.core.http.routing import Transaction
+from app.access.deps import named_in_path
 from app.core.problems import Problem
-from app.webhooks import queries, schemas
+from app.webhooks import queries
 from app.webhooks.models import WebhookEndpoint
 
 
@@ -31,43 +28,20 @@ class DeliveryNotFound(Problem):
     denies = True
 
 
-EndpointId = Annotated[UUID, Path(description="The endpoint's id.")]
-DeliveryId = Annotated[UUID, Path(description="The delivery's id.")]
-Caller = Annotated[Principal, Depends(authenticated)]
+_ENDPOINT = ("endpoint_id", "The endpoint's id.")
 
-
-async def _endpoint_in_path(
-    endpoint_id: EndpointId, tx: Transaction, principal: Caller
-) -> WebhookEndpoint:
-    found = await queries.endpoint(tx, principal, endpoint_id)
-    if found is None:
-        raise EndpointNotFound
-    return found
-
-
-async def _endpoint_to_change(
-    endpoint_id: EndpointId, tx: Transaction, principal: Caller
-) -> WebhookEndpoint:
-    found = await queries.endpoint(tx, principal, endpoint_id, lock=True)
-    if found is None:
-        raise EndpointNotFound
-    return found
-
-
-async def _delivery_in_path(
-    delivery_id: DeliveryId, tx: Transaction, principal: Caller
-) -> schemas.Delivery:
-    found = await queries.delivery(tx, principal, delivery_id)
-    if found is None:
-        raise DeliveryNotFound
-    return found
-
-
-EndpointInPath = Annotated[WebhookEndpoint, Depends(_endpoint_in_path)]
+EndpointInPath = Annotated[
+    WebhookEndpoint, named_in_path(*_ENDPOINT, queries.endpoint, EndpointNotFound)
+]
 """The endpoint named in the path, if it is the caller's agency's; else 404."""
 
-EndpointToChange = Annotated[WebhookEndpoint, Depends(_endpoint_to_change)]
+EndpointToChange = Annotated[
+    WebhookEndpoint, named_in_path(*_ENDPOINT, queries.endpoint, EndpointNotFound, lock=True)
+]
 """The same, locked: nothing is queued to it until the transaction ends."""
 
-DeliveryInPath = Annotated[schemas.Delivery, Depends(_delivery_in_path)]
+DeliveryInPath = Annotated[
+    asyncpg.Record,
+    named_in_path("delivery_id", "The delivery's id.", queries.delivery, DeliveryNotFound),
+]
 """The delivery named in the path, if it is to the caller's agency; else 404."""

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from app.access.principal import Principal
-from app.audit import operations as audit
 from app.core import settings as config
 from app.core.data.db import Tx
 from app.core.http.preconditions import check_version
@@ -65,8 +64,7 @@ async def register_endpoint(
     )
     tx.session.add(endpoint)
     await tx.flush()
-    await audit.record(tx, principal.actor, "registerWebhookEndpoint", subject=identity)
-    return _with_secret(endpoint, secret)
+    return _with_secret(tx, principal, endpoint, secret)
 
 
 async def change_endpoint(
@@ -95,8 +93,7 @@ async def change_endpoint(
         setattr(endpoint, name, value)
     _touch(tx, endpoint)
     await tx.flush()
-    await audit.record(tx, principal.actor, "changeWebhookEndpoint", subject=endpoint.id)
-    return queries.as_endpoint(endpoint)
+    return queries.as_endpoint(tx, principal, endpoint.model_dump())
 
 
 async def rotate_secret(
@@ -121,8 +118,7 @@ async def rotate_secret(
         endpoint.previous_secret_until = tx.now + timedelta(hours=rotation.overlap_hours)
     _touch(tx, endpoint)
     await tx.flush()
-    await audit.record(tx, principal.actor, "rotateWebhookSecret", subject=endpoint.id)
-    return _with_secret(endpoint, secret)
+    return _with_secret(tx, principal, endpoint, secret)
 
 
 def _touch(tx: Tx, endpoint: WebhookEndpoint) -> None:
@@ -130,10 +126,11 @@ def _touch(tx: Tx, endpoint: WebhookEndpoint) -> None:
     endpoint.updated_at = tx.now
 
 
-def _with_secret(endpoint: WebhookEndpoint, secret: bytes) -> schemas.EndpointWithSecret:
-    return schemas.EndpointWithSecret(
-        **queries.as_endpoint(endpoint).model_dump(), secret=signing.secret_text(secret)
-    )
+def _with_secret(
+    tx: Tx, principal: Principal, endpoint: WebhookEndpoint, secret: bytes
+) -> schemas.EndpointWithSecret:
+    shown = queries.as_endpoint(tx, principal, endpoint.model_dump())
+    return schemas.EndpointWithSecret(**shown.model_dump(), secret=signing.secret_text(secret))
 
 
 def _refuse(errors: Sequence[FieldError]) -> None:

@@ -6,38 +6,22 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
+import asyncpg
 import orjson
 
 from app.access.principal import Principal
-from app.audit import operations as audit
 from app.core.data.db import Tx
 from app.core.http.wire import region_text
 from app.core.ids import new_id
 from app.core.jobs.events import Event, publish
-from app.core.problems import Problem
-from app.webhooks import events, queries, rules, schemas, signing
+from app.webhooks import events, rules, schemas, signing
+from app.webhooks.acts import DELIVERY_ACTS, DeliveryNotOpen
 
 CHANNEL: Final = "tonghu_deliveries"
 """NOTIFY channel the senders listen on."""
 
 _MANDATORY_BYTES: Final = 20_000
 _ANY_BYTES: Final = 256 * 1024
-
-
-class DeliveryNotOpen(Problem):
-    """Only a mandatory delivery that is still being tried can be closed."""
-
-    status = 409
-    title = "This delivery is not a mandatory one that is still being tried"
-    title_zh = "该推送不是仍在重试的强制推送,不能关闭"
-
-
-class PersonRequired(Problem):
-    """A machine cannot take this decision."""
-
-    status = 403
-    title = "Only a named person may close a mandatory delivery"
-    title_zh = "强制推送只能由具名人员关闭"
 
 
 class PayloadTooLarge(Exception):
@@ -207,11 +191,9 @@ def _package(wire_name: str) -> str:
     return wire_name.partition(".")[0]
 
 
-async def replay_delivery(
-    tx: Tx, principal: Principal, delivery: schemas.Delivery
-) -> schemas.Delivery:
+async def replay_delivery(tx: Tx, delivery: asyncpg.Record) -> asyncpg.Record:
     """Send a delivery again, whatever its state; each call is one more send (R18)."""
-    row = await tx.connection.fetchrow(
+    return await tx.connection.fetchrow(
         """WITH again AS (
                UPDATE webhook_deliveries
                SET replays_due = replays_due + 1,
@@ -221,38 +203,34 @@ async def replay_delivery(
                WHERE id = $1 RETURNING *
            )
            SELECT *, pg_notify($3, '') FROM again""",
-        delivery.id,
+        delivery["id"],
         tx.now,
         CHANNEL,
     )
-    await audit.record(tx, principal.actor, "replayWebhookDelivery", subject=delivery.id)
-    return queries.as_delivery(row)
 
 
 async def close_delivery(
-    tx: Tx, principal: Principal, delivery: schemas.Delivery, closure: schemas.Closure
-) -> schemas.Delivery:
+    tx: Tx, principal: Principal, delivery: asyncpg.Record, closure: schemas.Closure
+) -> asyncpg.Record:
     """End a mandatory delivery undelivered, in a person's name (R6).
 
     Raises PersonRequired, DeliveryNotOpen.
     """
-    if principal.staff_id is None:
-        raise PersonRequired
+    DELIVERY_ACTS["closeWebhookDelivery"].require(principal, delivery, tx.today)
     row = await tx.connection.fetchrow(
         """UPDATE webhook_deliveries
            SET state = 'closed', lease = NULL, replays_due = 0,
                closed_at = $2, closed_by = $3, closed_because = $4
-           WHERE id = $1 AND delivery_class = 'M' AND state IN ('pending', 'leased')
+           WHERE id = $1 AND state IN ('pending', 'leased')
            RETURNING *""",
-        delivery.id,
+        delivery["id"],
         tx.now,
         principal.staff_id,
         closure.reason,
     )
-    if row is None:
+    if row is None:  # it arrived meanwhile
         raise DeliveryNotOpen
-    await audit.record(tx, principal.actor, "closeWebhookDelivery", subject=delivery.id)
-    return queries.as_delivery(row)
+    return row
 
 
 async def announce_overdue(tx: Tx) -> None:

@@ -1,17 +1,20 @@
 """Reading endpoints, deliveries and attempts: the caller's own agency only."""
 
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
 from uuid import UUID
 
 import asyncpg
-from sqlmodel import col, select
+from sqlmodel import select
 
+from app.access.acts import Act, permitted
 from app.access.principal import Principal
 from app.core.data.db import Tx
+from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.http.wire import region_text
 from app.webhooks import schemas
+from app.webhooks.acts import DELIVERY_ACTS, ENDPOINT_ACTS
 from app.webhooks.models import RESPONSE_PLACE, WebhookEndpoint
 
 _ATTEMPTS_SHOWN = 200
@@ -27,30 +30,27 @@ async def endpoint(
     return (await tx.session.exec(wanted.with_for_update() if lock else wanted)).first()
 
 
+_NEWEST: Final = paging.Order({"w.id": UUID}, descending=True)
+
+
 async def endpoints(
-    tx: Tx, principal: Principal, *, limit: int, cursor: str | None
-) -> paging.Page[schemas.Endpoint]:
+    tx: Tx, principal: Principal, window: paging.Window, *, act: Act | None
+) -> paging.Rows:
     """List the agency's endpoints, newest first."""
-    wanted = (
-        select(WebhookEndpoint)
-        .where(WebhookEndpoint.agency_id == principal.agency_id)
-        .order_by(col(WebhookEndpoint.id).desc())
-        .limit(limit + 1)
-    )
-    after = paging.decode(cursor, UUID)
-    if after is not None:
-        wanted = wanted.where(col(WebhookEndpoint.id) < after[0])
-    found = (await tx.session.exec(wanted)).all()
-    return paging.Page(
-        items=[as_endpoint(row) for row in found[:limit]],
-        next_cursor=paging.encode(str(found[limit - 1].id)) if len(found) > limit else None,
-    )
+    where = Where("w.agency_id = {}", principal.agency_id)
+    if act is not None:
+        act.narrow(where, principal, tx.today, alias="w")
+    return await paging.fetch(tx, "SELECT w.* FROM webhook_endpoints w", where, _NEWEST, window)
 
 
-def as_endpoint(row: WebhookEndpoint) -> schemas.Endpoint:
+def as_endpoint(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas.Endpoint:
     """Show an endpoint without its secrets."""
     return schemas.Endpoint.model_validate(
-        {**row.model_dump(), "region_code": region_text(row.region_code)}
+        {
+            **row,
+            "region_code": region_text(row["region_code"]),
+            "permitted": permitted(ENDPOINT_ACTS, principal, row, tx.today),
+        }
     )
 
 
@@ -64,72 +64,56 @@ async def has_open_mandatory(tx: Tx, endpoint_id: UUID) -> bool:
     return found
 
 
-async def delivery(tx: Tx, principal: Principal, delivery_id: UUID) -> schemas.Delivery | None:
+async def delivery(tx: Tx, principal: Principal, delivery_id: UUID) -> asyncpg.Record | None:
     """Find one delivery of the caller's agency."""
-    row = await tx.connection.fetchrow(
+    return await tx.connection.fetchrow(
         "SELECT * FROM webhook_deliveries WHERE id = $1 AND agency_id = $2",
         delivery_id,
         principal.agency_id,
     )
-    return None if row is None else as_delivery(row)
 
 
 async def deliveries(
     tx: Tx,
     principal: Principal,
+    window: paging.Window,
     *,
     endpoint_id: UUID | None,
     event_id: UUID | None,
     state: schemas.State | None,
-    limit: int,
-    cursor: str | None,
-) -> paging.Page[schemas.Delivery]:
+    act: Act | None,
+) -> paging.Rows:
     """List the agency's deliveries, newest first."""
-    after = paging.decode(cursor, UUID)
-    found = await tx.connection.fetch(
-        """SELECT * FROM webhook_deliveries
-           WHERE agency_id = $1
-             AND ($2::uuid IS NULL OR endpoint_id = $2) AND ($3::uuid IS NULL OR event_id = $3)
-             AND ($4::text IS NULL OR state = $4) AND ($5::uuid IS NULL OR id < $5)
-           ORDER BY id DESC LIMIT $6""",
-        principal.agency_id,
-        endpoint_id,
-        event_id,
-        state,
-        None if after is None else after[0],
-        limit + 1,
+    where = Where("w.agency_id = {}", principal.agency_id).add_given(
+        {"w.endpoint_id = {}": endpoint_id, "w.event_id = {}": event_id, "w.state = {}": state}
     )
-    return paging.Page(
-        items=[as_delivery(row) for row in found[:limit]],
-        next_cursor=paging.encode(str(found[limit - 1]["id"])) if len(found) > limit else None,
-    )
+    if act is not None:
+        act.narrow(where, principal, tx.today, alias="w")
+    return await paging.fetch(tx, "SELECT w.* FROM webhook_deliveries w", where, _NEWEST, window)
 
 
-def as_delivery(row: asyncpg.Record) -> schemas.Delivery:
+def as_delivery(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas.Delivery:
     """Show a row of `webhook_deliveries`."""
-    return schemas.Delivery(**_delivery_fields(row))
+    return schemas.Delivery(**_delivery_fields(tx, principal, row))
 
 
 async def delivery_with_attempts(
-    tx: Tx, delivery: schemas.Delivery
+    tx: Tx, principal: Principal, row: asyncpg.Record
 ) -> schemas.DeliveryWithAttempts:
-    """Read the body and the latest attempts of a delivery the caller may see."""
-    body = await tx.connection.fetchval(
-        "SELECT body FROM webhook_deliveries WHERE id = $1", delivery.id
-    )
-    rows = await tx.connection.fetch(
+    """Show a delivery with its body and latest attempts."""
+    attempts = await tx.connection.fetch(
         "SELECT * FROM webhook_attempts WHERE delivery_id = $1 ORDER BY number DESC LIMIT $2",
-        delivery.id,
+        row["id"],
         _ATTEMPTS_SHOWN,
     )
     return schemas.DeliveryWithAttempts(
-        **delivery.model_dump(),
-        body=body.decode(),
-        attempt_log=[_attempt(tx, row) for row in rows],
+        **_delivery_fields(tx, principal, row),
+        body=row["body"].decode(),
+        attempt_log=[_attempt(tx, attempt) for attempt in attempts],
     )
 
 
-def _delivery_fields(row: asyncpg.Record) -> dict[str, Any]:
+def _delivery_fields(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> dict[str, Any]:
     waits = row["state"] == "pending"
     shown: Sequence[str] = (
         *("id", "webhook_id", "endpoint_id", "event_id", "sequence", "delivery_class", "state"),
@@ -140,6 +124,7 @@ def _delivery_fields(row: asyncpg.Record) -> dict[str, Any]:
         "event_type": row["wire_name"],
         "subject_id": row["ordering_key"],
         "next_attempt_at": row["next_at"] if waits else None,
+        "permitted": permitted(DELIVERY_ACTS, principal, row, tx.today),
     }
 
 

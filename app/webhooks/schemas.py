@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt
 from pydantic_core import PydanticCustomError
 
+from app.access.acts import Permitted
 from app.core.http.wire import INPUT, Line, RegionCode, Version
 
 State = Literal["pending", "leased", "succeeded", "exhausted", "closed"]
@@ -110,6 +111,7 @@ class Endpoint(BaseModel):
     version: Version
     created_at: datetime = Field(description="When it was registered.")
     updated_at: datetime = Field(description="When it was last changed.")
+    permitted: Permitted
 
 
 class EndpointWithSecret(Endpoint):
@@ -158,6 +160,7 @@ class Delivery(BaseModel):
     created_at: datetime = Field(description="When it was queued.")
     delivered_at: datetime | None = Field(description="When it was first answered 2xx.")
     closed_at: datetime | None = Field(description="When a person ended it undelivered.")
+    permitted: Permitted
 
 
 class Attempt(BaseModel):

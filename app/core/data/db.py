@@ -96,14 +96,14 @@ class Tx:
     """One transaction and what the work in it needs.
 
     `connection` is raw asyncpg; `now` is the instant the transaction began (aware, UTC);
-    `denial` writes the audit row of a refused access after this transaction rolled back.
+    `witness` writes the audit row of what was shown or refused, into the transaction it is given.
     """
 
     connection: asyncpg.Connection
     now: datetime
     keyring: Keyring
     _lane: "Lane" = field(repr=False)
-    denial: Callable[["Tx", Problem], Awaitable[None]] | None = None
+    witness: Callable[["Tx", Any], Awaitable[None]] | None = None
     idempotency: Any = None
     _session: AsyncSession | None = field(default=None, repr=False)
 
@@ -129,6 +129,11 @@ class Tx:
             str(reach.school or ""),
             reach.caller,
         )
+
+    async def witnessed(self, seen: Any, after: "Tx | None" = None) -> None:
+        """Have it recorded what was shown, or refused: then in a transaction `after` this one."""
+        if self.witness is not None:
+            await self.witness(after or self, seen)
 
     async def flush(self) -> None:
         """Send what the session holds back, so that plain SQL sees it."""

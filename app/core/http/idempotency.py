@@ -6,8 +6,10 @@ a child's data. A second request with the same key waits for the first one's tra
 
 import hashlib
 import re
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
 
 import orjson
 from sqlmodel import Field, SQLModel
@@ -17,6 +19,7 @@ from starlette.responses import Response
 from app.core.data import rls
 from app.core.data.columns import Instant
 from app.core.data.db import Tx
+from app.core.http.shown import Seen
 from app.core.problems import FieldError, Problem
 
 KEPT_FOR = timedelta(days=30)
@@ -76,9 +79,10 @@ class Claim:
 class Replayed(Exception):
     """The answer is known already: give it again instead of doing the work."""
 
-    def __init__(self, response: Response) -> None:
+    def __init__(self, response: Response, seen: Seen) -> None:
         super().__init__("replayed")
         self.response = response
+        self.seen = seen
 
 
 def key_of(request: Request) -> str | None:
@@ -139,16 +143,31 @@ async def claim(tx: Tx, request: Request, *, caller: str, operation: str) -> Non
             kept["body"].encode("latin-1"),
             status_code=kept["status"],
             headers={**kept["headers"], "idempotency-replayed": "true"},
-        )
+        ),
+        _seen_again(kept["seen"]),
     )
 
 
-async def keep(tx: Tx, response: Response) -> None:
-    """Store the answer of a claimed key, in the transaction that did the work."""
+def _seen_again(kept: dict[str, Any]) -> Seen:
+    """Read whom the kept answer is about: it shows them once more."""
+    return Seen(
+        children=tuple(map(UUID, kept["children"])),
+        groups=tuple(kept["groups"]),
+        subject=UUID(kept["subject"]) if kept["subject"] else None,
+        since=date.fromisoformat(kept["since"]) if kept["since"] else None,
+        rule="idempotency-replayed",
+    )
+
+
+async def keep(tx: Tx, response: Response, seen: Seen) -> None:
+    """Store the answer of a claimed key and whom it is about, in the transaction that did the
+    work.
+    """
     held: Claim | None = tx.idempotency
     if held is None:
         return
     kept = {
+        "seen": asdict(seen),
         "status": response.status_code,
         "headers": {
             name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers
@@ -161,5 +180,5 @@ async def keep(tx: Tx, response: Response) -> None:
         held.caller,
         held.operation,
         held.key,
-        tx.keyring.seal(_PLACE, place, orjson.dumps(kept)),
+        tx.keyring.seal(_PLACE, place, orjson.dumps(kept, default=str)),
     )

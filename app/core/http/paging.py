@@ -2,13 +2,18 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
-from typing import Annotated, Any, Generic, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
+import asyncpg
 import orjson
-from fastapi import Query
+from fastapi import Depends, Query
 from pydantic import BaseModel, Field
 
+from app.core.data.db import Tx
+from app.core.data.sql import Where
 from app.core.problems import FieldError, Problem
 
 Item = TypeVar("Item")
@@ -46,28 +51,106 @@ class Page(BaseModel, Generic[Item]):
     ]
 
 
-def encode(*keys: int | str) -> str:
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which page a caller asks for: how many items at most, after which cursor."""
+
+    limit: int = 50
+    cursor: str | None = None
+
+
+def _window(limit: Limit = 50, cursor: Cursor = None) -> Window:
+    return Window(limit, cursor)
+
+
+Paged = Annotated[Window, Depends(_window)]
+"""The page asked for, from the query parameters `limit` and `cursor`."""
+
+
+class Order(NamedTuple):
+    """How a list is sorted: its columns with the types of their values, the last one unique."""
+
+    keys: Mapping[str, type]
+    descending: bool = False
+
+
+class Rows(NamedTuple):
+    """One page of rows, and the cursor of the next."""
+
+    rows: Sequence[Any]
+    next_cursor: str | None
+
+    def shown(self, show: Callable[[Any], Any]) -> dict[str, Any]:
+        """Return the page as on the wire, each row as `show` makes it."""
+        return {"items": [show(row) for row in self.rows], "next_cursor": self.next_cursor}
+
+
+async def fetch(tx: Tx, select: str, where: Where, order: Order, window: Window) -> Rows:
+    """Fetch one page of a SELECT: its rows that meet `where`, in `order`, from the cursor on.
+
+    Raises CursorInvalid. One statement.
+    """
+    values = decode(window.cursor, order.keys.values())
+    names = ", ".join(order.keys)
+    if values is not None:
+        places = ", ".join(map(where.bind, values))
+        where.add(f"({names}) {'<' if order.descending else '>'} ({places})")
+    sort = ", ".join(f"{name} DESC" if order.descending else name for name in order.keys)
+    try:
+        rows = await tx.connection.fetch(
+            f"{select} WHERE {where} ORDER BY {sort} LIMIT {int(window.limit) + 1}",
+            *where.arguments,
+        )
+    except asyncpg.DataError:
+        if values is None:
+            raise
+        raise _invalid() from None  # such as a number no column of this type holds
+    shown = rows[: window.limit]
+    if len(rows) <= window.limit:
+        return Rows(shown, None)
+    last = shown[-1]
+    return Rows(shown, encode(last[name.rpartition(".")[2]] for name in order.keys))
+
+
+def cut(items: Sequence[Any], window: Window, key: Callable[[Any], str]) -> Rows:
+    """Cut one page out of a list in memory; `key` tells its items apart. Raises CursorInvalid."""
+    start = 0
+    if (after := decode(window.cursor, [str])) is not None:
+        places = {key(item): place for place, item in enumerate(items, 1)}
+        if after[0] not in places:
+            raise _invalid()
+        start = places[after[0]]
+    end = start + window.limit
+    shown = items[start:end]
+    return Rows(shown, encode([key(shown[-1])]) if len(items) > end else None)
+
+
+def encode(keys: Iterable[Any]) -> str:
     """Make an opaque cursor from the sort keys of the last item shown."""
-    return base64.urlsafe_b64encode(orjson.dumps(keys)).decode().rstrip("=")
+    text = orjson.dumps(list(keys), default=str)
+    return base64.urlsafe_b64encode(text).decode().rstrip("=")
 
 
-def decode(cursor: str | None, *types: type) -> Sequence[Any] | None:
+def decode(cursor: str | None, types: Iterable[type]) -> Sequence[Any] | None:
     """Read a cursor back into keys of the given types (`int`, `str`, `UUID`, `date`…).
 
     Returns None without a cursor; raises CursorInvalid for one of another shape.
     """
     if cursor is None:
         return None
-    problem = CursorInvalid(
-        errors=[FieldError(pointer="cursor", code="cursor_invalid", detail="Start without one.")]
-    )
     try:
         keys = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if not isinstance(keys, list) or len(keys) != len(types):
-            raise problem
+        if not isinstance(keys, list):
+            raise _invalid()
         return [_convert(key, kind) for key, kind in zip(keys, types, strict=True)]
     except (ValueError, TypeError, binascii.Error, AttributeError, OverflowError):
-        raise problem from None
+        raise _invalid() from None
+
+
+def _invalid() -> CursorInvalid:
+    return CursorInvalid(
+        errors=[FieldError(pointer="cursor", code="cursor_invalid", detail="Start without one.")]
+    )
 
 
 def _convert(key: Any, kind: Any) -> Any:
@@ -75,6 +158,15 @@ def _convert(key: Any, kind: Any) -> Any:
         if type(key) is not kind or (kind is int and abs(key) >= 2**63):
             raise ValueError
         return key
+    if kind is datetime:
+        return _instant(key)
     if hasattr(kind, "fromisoformat"):
         return kind.fromisoformat(key)
     return kind(key)
+
+
+def _instant(key: Any) -> datetime:
+    at = datetime.fromisoformat(key)
+    if at.tzinfo is None:
+        raise ValueError
+    return at.astimezone(UTC)

@@ -1,20 +1,26 @@
 """How every request runs: strict input, one transaction, committed before the answer (D2, F1).
 
 `Route` opens the transaction around FastAPI's own handler, so the commit happens after the answer
-is serialised and before it is sent; an idempotent answer is stored in that same transaction.
+is serialised and before it is sent. In that same transaction it has the audit row written (AUD-1)
+and stores the answer of an Idempotency-Key. What an endpoint must do besides its work stands here.
 """
 
 from collections.abc import Callable, Coroutine
-from functools import cache
-from typing import Annotated, Any
+from functools import cache, wraps
+from inspect import get_annotations
+from typing import Annotated, Any, get_args, get_origin
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
+from fastapi.datastructures import DefaultPlaceholder
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
 
 from app.core.data.db import Database, Tx
 from app.core.http import idempotency, strict_json
+from app.core.http.preconditions import etag
+from app.core.http.shown import Answered, Seen, Shown, json_of
 from app.core.problems import FieldError, Problem
 
 
@@ -44,7 +50,16 @@ class StrictRequest(Request):
 
 
 class Route(APIRoute):
-    """The route class of every router."""
+    """The route class of every router.
+
+    `shows`: what the endpoint's `Shown[…]` holds, None for one that answers by itself.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        self.shows = _shows(endpoint)
+        if isinstance(options.get("response_model"), DefaultPlaceholder):
+            options["response_model"] = self.shows
+        super().__init__(path, _answering(endpoint), **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
@@ -62,9 +77,27 @@ class Route(APIRoute):
             strict = StrictRequest(request.scope, request.receive)
             if reads_json:
                 await _read_json(strict)
-            return await _in_transaction(strict, handler)
+            return await _in_transaction(strict, handler, self.status_code or 200)
 
         return run
+
+
+def _shows(endpoint: Callable[..., Any]) -> Any:
+    returned = get_annotations(endpoint).get("return")
+    return get_args(returned)[0] if get_origin(returned) is Shown else None
+
+
+def _answering(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a `Shown` pass the framework as the response it will become."""
+    if _shows(endpoint) is None:
+        return endpoint
+
+    @wraps(endpoint)
+    async def answer(*args: Any, **kwargs: Any) -> Response:
+        shown = await endpoint(*args, **kwargs)
+        return shown if isinstance(shown, Response) else Answered(shown)
+
+    return answer
 
 
 async def _transaction(request: Request) -> Tx:
@@ -100,7 +133,9 @@ def router(tag: str, prefix: str = "") -> APIRouter:
 
 
 async def _in_transaction(
-    request: StrictRequest, handler: Callable[[Request], Coroutine[Any, Any, Response]]
+    request: StrictRequest,
+    handler: Callable[[Request], Coroutine[Any, Any, Response]],
+    status: int,
 ) -> Response:
     database: Database = request.state.database
     tx: Tx | None = None
@@ -110,14 +145,66 @@ async def _in_transaction(
             try:
                 response = await handler(request)
             except idempotency.Replayed as replay:
+                await tx.witnessed(replay.seen)
                 return replay.response
-            await idempotency.keep(tx, response)
+            seen = Seen()
+            if isinstance(response, Answered):
+                seen = response.shown.seen(_named(request))
+                await tx.witnessed(seen)
+                response = _response(request, response.shown, seen.subject, status)
+            await idempotency.keep(tx, response, seen)
             return response
     except Problem as problem:
-        if problem.denies and tx is not None and tx.denial is not None:
+        if tx is not None and (problem.denies or problem.children):
+            refusal = Seen(problem.children, (), _named(request), None, "denied", problem.slug())
             async with database.begin() as after:
-                await tx.denial(after, problem)
+                await tx.witnessed(refusal, after)
         raise
+
+
+def _response(request: Request, shown: Shown[Any], subject: UUID | None, status: int) -> Response:
+    made = status == 201  # noqa: PLR2004  Created, or was when it was sent first
+    headers = dict(shown.headers)
+    if shown.version is not None:
+        headers["etag"] = etag(shown.version)
+    if made and shown.status is None and (place := _place_of(request, subject)):
+        headers["location"] = place
+    return Response(
+        json_of(shown.value),
+        shown.status or (status if shown.is_new else 200),
+        headers,
+        media_type="application/json",
+    )
+
+
+def _named(request: Request) -> UUID | None:
+    """Return the id the path names first."""
+    for value in request.path_params.values():
+        try:
+            return UUID(value)
+        except ValueError:
+            return None
+    return None
+
+
+def _place_of(request: Request, subject: UUID | None) -> str | None:
+    """Return where the resource can be read: under its id, in the collection posted to or into."""
+    path: str = request.scope["path"]
+    for value in request.path_params.values():
+        path = path.partition(f"/{value}")[0]
+        break
+    return f"{path}/{subject}" if subject and path in collections(request.app) else None
+
+
+@cache
+def collections(app: FastAPI) -> frozenset[str]:
+    """Collect the paths P of an app for which `GET P/{id}` reads one."""
+    reads = (
+        (route.path or "").rpartition("/{")
+        for route in iter_route_contexts(app.routes)
+        if "GET" in (route.methods or ())
+    )
+    return frozenset(path for path, _, name in reads if path and name.endswith("}"))
 
 
 async def _read_json(request: StrictRequest) -> None:

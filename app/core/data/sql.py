@@ -1,0 +1,56 @@
+"""The WHERE of a statement put together from parts, each with the values it binds."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+
+class Where:
+    """Conditions that must all hold, and the arguments they bind, numbered as they come.
+
+        where = Where("c.region_code >= {} AND c.region_code < {}", lo, hi)
+        where.add("v.id = {}", visit_id)
+        await tx.connection.fetch(f"SELECT v.* FROM … WHERE {where}", *where.arguments)
+
+    What is left out leaves no trace in the text, so that the planner sees what is asked.
+    """
+
+    def __init__(self, condition: str, *values: Any) -> None:
+        self.arguments: list[Any] = []
+        self._conditions: list[str] = []
+        self.add(condition, *values)
+
+    def bind(self, value: Any) -> str:
+        """Bind one value; return its place in the text, such as `$3`."""
+        self.arguments.append(value)
+        return f"${len(self.arguments)}"
+
+    def add(self, condition: str, *values: Any) -> Self:
+        """Add a condition; each `{}` (or `{0}`, `{1}` …) in it stands for one of the values."""
+        self._conditions.append(condition.format(*map(self.bind, values)))
+        return self
+
+    def add_given(self, conditions: Mapping[str, Any]) -> Self:
+        """Add the conditions whose one value is given; None means any."""
+        for condition, value in conditions.items():
+            if value is not None:
+                self.add(condition, value)
+        return self
+
+    def or_else(self, condition: str, *values: Any) -> Self:
+        """Let this condition suffice instead of all so far."""
+        alternative = condition.format(*map(self.bind, values))
+        self._conditions = [f"({self}) OR ({alternative})"]
+        return self
+
+    def __str__(self) -> str:
+        return " AND ".join(f"({condition})" for condition in self._conditions)
+
+    @property
+    def sql(self) -> str:
+        """The text so far."""
+        return str(self)
+
+    @property
+    def next(self) -> int:
+        """The number the next value bound will get."""
+        return len(self.arguments) + 1

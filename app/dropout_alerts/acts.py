@@ -1,0 +1,73 @@
+"""What may be done with an alert, by operationId, and by whom: school or addressee."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from functools import partial
+from typing import Any, Final
+
+from app.access.acts import Act, Condition, among, own, stands
+from app.access.principal import Principal
+from app.access.scopes import Scope
+from app.core.problems import Problem
+from app.dropout_alerts import rules
+from app.policy import queries as policy
+from app.policy.rules import effective
+
+
+class TransitionNotAllowed(Problem):
+    """The alert does not stand where this step may be taken."""
+
+    status = 409
+    title = "The alert's state does not admit this step"
+    title_zh = "预警当前状态不允许此操作"
+
+
+class NotOfYourSchool(Problem):
+    """Only the school that keeps the alert takes this step."""
+
+    status = 403
+    title = "The alert is kept by another school"
+    title_zh = "该预警由其他学校负责"
+    denies = True
+
+
+class NotAddressed(Problem):
+    """Only an addressee of the written report takes this step (EDU-07)."""
+
+    status = 403
+    title = "The written report was not addressed to your agency"
+    title_zh = "书面报告的收件单位不是贵单位"
+    denies = True
+
+
+def report_at_once(region_code: int, on: date) -> bool:
+    """Tell whether a school writes without waiting for persuasion to fail (EDU-06)."""
+    found = effective(policy.values(), "dropout.escalate_when", region_code, on)
+    return bool(found.value == "at_once")
+
+
+def _states(action: rules.Action, principal: Principal, on: date) -> Sequence[str]:
+    at_once = report_at_once(principal.region_code, on)
+    return [*rules.admitting(action, report_at_once=at_once)]
+
+
+def _not_from(row: Mapping[str, Any]) -> Problem:
+    return TransitionNotAllowed(f"The alert is {row['state']}; `permitted` says what it admits.")
+
+
+def _admits(action: rules.Action) -> Condition:
+    return stands(partial(_states, action), _not_from)
+
+
+_KEPT = own("school_id", NotOfYourSchool)
+_ADDRESSED = among("addressed", NotAddressed)
+
+ACTS: Final[Mapping[str, Act]] = {
+    "recordPersuasion": Act(Scope.dropout_alerts_write, (_KEPT, _admits("record_persuasion"))),
+    "sendWrittenReport": Act(Scope.dropout_alerts_write, (_KEPT, _admits("send_written_report"))),
+    "acknowledgeWrittenReport": Act(
+        Scope.dropout_alerts_decide, (_ADDRESSED, _admits("acknowledge"))
+    ),
+    "orderMeasure": Act(Scope.dropout_alerts_decide, (_ADDRESSED, _admits("order_measure"))),
+    "recordReturn": Act(Scope.dropout_alerts_write, (_KEPT, _admits("record_return"))),
+}

@@ -1,0 +1,52 @@
+"""What may be done with a report, by operationId, and by whom."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from app.access.acts import Act, inside, own, own_or_nobodys, unset
+from app.access.scopes import Scope
+from app.core.problems import Problem
+
+
+class NotYourPart(Problem):
+    """The caller has a part in the case, but this step is another agency's."""
+
+    status = 403
+    title = "Another agency takes this step"
+    title_zh = "该步骤由其他机构办理"
+    denies = True
+
+
+class SupersededAlready(Problem):
+    """A correction takes the place of the newest report, and this one has been replaced."""
+
+    status = 409
+    title = "This report was replaced already; correct the one that took its place"
+    title_zh = "该报告已被更正;请更正最新的一份"
+
+
+_IN_CHARGE = (own("police_agency_id", NotYourPart),)
+_HANDLE = Act(Scope.police_reports_handle, _IN_CHARGE)
+_PROTECTOR = inside("region_code", NotYourPart)
+_PROTECT = Act(Scope.police_reports_receive, (_PROTECTOR,))
+
+ACTS: Final[Mapping[str, Act]] = {
+    "readReporter": Act(Scope.reporters_read, _IN_CHARGE),
+    "readReportChain": Act(Scope.police_reports_read),
+    "acknowledgeReport": _HANDLE,
+    "dispatchReport": _HANDLE,
+    "disposeReport": _HANDLE,
+    "notifyTownship": _HANDLE,
+    "forwardReport": _HANDLE,
+    "confirmTownshipNotice": Act(
+        Scope.police_reports_receive,
+        (_PROTECTOR, own_or_nobodys("township_agency_id", NotYourPart)),
+    ),
+    "recordAssessment": _PROTECT,
+    "arrangeServices": _PROTECT,
+    "closeReport": _PROTECT,
+    "supersedeReport": Act(
+        Scope.police_reports_file,
+        (own("reporter_agency_id", NotYourPart), unset("superseded_by_id", SupersededAlready)),
+    ),
+}

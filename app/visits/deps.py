@@ -1,0 +1,34 @@
+"""Load the visit a path names, or answer that there is none; who may do what with visits."""
+
+from typing import Annotated
+
+import asyncpg
+
+from app.access.deps import named_in_path, needs_with_purpose
+from app.access.principal import Principal
+from app.access.scopes import Scope
+from app.core.problems import Problem
+from app.visits import queries
+
+ReadsVisits = Annotated[Principal, needs_with_purpose(Scope.visits_read)]
+WritesVisits = Annotated[Principal, needs_with_purpose(Scope.visits_write)]
+
+
+class VisitNotFound(Problem):
+    """No such visit, or none the caller may know of: the same answer (AZ-3)."""
+
+    status = 404
+    title = "No such visit"
+    title_zh = "没有这条走访记录"
+    denies = True
+
+
+_ID = ("visit_id", "The visit's id.")
+
+VisitInPath = Annotated[asyncpg.Record, named_in_path(*_ID, queries.find, VisitNotFound)]
+"""The visit named in the path, if the caller may know of it; else 404."""
+
+VisitToChange = Annotated[
+    asyncpg.Record, named_in_path(*_ID, queries.find, VisitNotFound, for_update=True)
+]
+"""The same, locked until the change is committed."""

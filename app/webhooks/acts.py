@@ -1,0 +1,43 @@
+"""What may be done with an endpoint and with a delivery, by operationId."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from app.access.acts import Act, personally, stands
+from app.access.scopes import Scope
+from app.core.problems import Problem
+
+
+class DeliveryNotOpen(Problem):
+    """Only a mandatory delivery that is still being tried can be closed."""
+
+    status = 409
+    title = "This delivery is not a mandatory one that is still being tried"
+    title_zh = "该推送不是仍在重试的强制推送,不能关闭"
+
+
+class PersonRequired(Problem):
+    """A machine cannot take this decision."""
+
+    status = 403
+    title = "Only a named person may close a mandatory delivery"
+    title_zh = "强制推送只能由具名人员关闭"
+    denies = True
+
+
+ENDPOINT_ACTS: Final[Mapping[str, Act]] = {
+    "changeWebhookEndpoint": Act(Scope.webhooks_write),
+    "rotateWebhookSecret": Act(Scope.webhooks_write),
+}
+
+DELIVERY_ACTS: Final[Mapping[str, Act]] = {
+    "replayWebhookDelivery": Act(Scope.webhooks_write),
+    "closeWebhookDelivery": Act(
+        Scope.webhooks_write,
+        (
+            personally("id", PersonRequired),
+            stands(lambda *_: ("M",), lambda _: DeliveryNotOpen(), "delivery_class"),
+            stands(lambda *_: ("pending", "leased"), lambda _: DeliveryNotOpen()),
+        ),
+    ),
+}
