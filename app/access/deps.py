@@ -19,8 +19,8 @@ from app.access.scopes import DESCRIPTIONS, Scope
 from app.audit import operations as audit
 from app.core.data.db import Tx
 from app.core.http import idempotency
-from app.core.http.rate_limits import RateLimits
-from app.core.problems import Problem
+from app.core.http.rate_limits import RateLimited, RateLimits
+from app.core.problems import Problem, raises
 
 _NEVER_LIMITED = frozenset(
     {
@@ -85,6 +85,7 @@ class PurposeNotAllowed(Problem):
     denies = True
 
 
+@raises(Unauthenticated)
 async def authenticated(request: Request) -> Principal:
     """Find out who is calling and open their reach, once a request. Raises Unauthenticated."""
     known: Principal | None = request.scope.get("caller")
@@ -158,6 +159,7 @@ _Key = Annotated[
 ]
 
 
+@raises(Unauthenticated, ScopeMissing, RateLimited)
 async def _admitted(request: Request, required: SecurityScopes, token: _Token) -> Principal:
     principal = await authenticated(request)
     if not principal.scopes.issuperset(required.scopes):
@@ -170,6 +172,7 @@ async def _admitted(request: Request, required: SecurityScopes, token: _Token) -
     return principal
 
 
+@raises(Unauthenticated, ScopeMissing, RateLimited)
 async def authorized(
     request: Request, required: SecurityScopes, token: _Token, idempotency_key: _Key = None
 ) -> Principal:
@@ -179,6 +182,7 @@ async def authorized(
     return principal
 
 
+@raises(PurposeNotAllowed)
 async def authorized_for_purpose(
     request: Request,
     principal: Annotated[Principal, Depends(_admitted)],

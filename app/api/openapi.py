@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import RouteContext, iter_route_contexts
 
-from app.access.deps import PurposeNotAllowed, ScopeMissing, Unauthenticated
+from app.access.deps import ScopeMissing, Unauthenticated
 from app.api import callbacks, tags
 from app.api.answers import ParameterInvalid, ValidationFailed
 from app.api.schemas import tidy
@@ -19,10 +21,9 @@ from app.core.http.exchange import InternalError
 from app.core.http.hardening import BodyTooLarge, BodyTooSlow, EncodingNotSupported, HeadersTooLarge
 from app.core.http.idempotency import IdempotencyKeyInvalid, IdempotencyKeyReused
 from app.core.http.paging import CursorInvalid
-from app.core.http.preconditions import PreconditionFailed, PreconditionRequired
 from app.core.http.rate_limits import RateLimited
-from app.core.http.routing import MalformedRequest, UnsupportedMediaType
-from app.core.problems import FieldError, Problem, ProblemDocument, documented
+from app.core.http.routing import MalformedRequest, UnsupportedMediaType, raised_by
+from app.core.problems import MEDIA_TYPE, FieldError, Problem, ProblemDocument, documented
 
 Json = dict[str, Any]
 
@@ -58,8 +59,6 @@ _WITH_BODY = (
 )
 _BY_PARAMETER: dict[str, tuple[type[Problem], ...]] = {
     "idempotency-key": (IdempotencyKeyInvalid, IdempotencyKeyReused),
-    "purpose-of-use": (PurposeNotAllowed,),
-    "if-match": (PreconditionFailed, PreconditionRequired),
     "cursor": (CursorInvalid,),
 }
 
@@ -116,8 +115,9 @@ def document(app: FastAPI) -> Json:
         ],
     )
     found["paths"] = {path: found["paths"][path] for path in found["paths"] if path[:4] == "/v1/"}
+    dependants = {route.unique_id: route.dependant for route in described(app)}
     for method, operation in _operations(found):
-        _finish(method, operation)
+        _finish(method, operation, dependants[operation["operationId"]])
     components = found.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     for model in (ProblemDocument, FieldError):
@@ -134,12 +134,27 @@ def document(app: FastAPI) -> Json:
     return found
 
 
+def described(app: FastAPI) -> Iterator[RouteContext]:
+    """Yield the routes the document describes."""
+    for route in iter_route_contexts(app.routes):
+        if (route.path or "").startswith("/v1/"):
+            yield route
+
+
+def implied(operation: Json, dependant: Dependant) -> frozenset[type[Problem]]:
+    """Collect the problems that follow from what an operation declares, so no route lists them."""
+    body = _WITH_BODY if "requestBody" in operation else ()
+    names = {parameter["name"].lower() for parameter in operation.get("parameters", ())}
+    named = (_BY_PARAMETER[name] for name in _BY_PARAMETER.keys() & names)
+    return raised_by(dependant).union(_ALWAYS, body, *named)
+
+
 def _operations(found: Json) -> Iterator[tuple[str, Json]]:
     for methods in found["paths"].values():
         yield from methods.items()
 
 
-def _finish(method: str, operation: Json) -> None:
+def _finish(method: str, operation: Json, dependant: Dependant) -> None:
     text = operation.get("description", "").strip()
     operation["summary"] = text.partition("\n")[0].rstrip(".")
     operation["description"] = text
@@ -147,13 +162,15 @@ def _finish(method: str, operation: Json) -> None:
     responses = operation["responses"]
     if "HTTPValidationError" in str(responses.get("422")):
         del responses["422"]
-    for status, response in documented(*_shared_problems(operation)).items():
-        _merge(responses.setdefault(str(status), response), response)
+    for status, response in documented(*implied(operation, dependant)).items():
+        named = responses.setdefault(str(status), response)["content"][MEDIA_TYPE]["examples"]
+        named.update(response["content"][MEDIA_TYPE]["examples"])
     for status, response in responses.items():
         headers = response.setdefault("headers", {})
         names = [*_EVERYWHERE, *_BY_STATUS.get(status, ())]
         if status >= "4":
             names.append("Content-Language")
+            _put_in_order(response)
         elif method != "get":
             names.append("Idempotency-Replayed")
         for name in names:
@@ -161,23 +178,11 @@ def _finish(method: str, operation: Json) -> None:
     operation["responses"] = dict(sorted(responses.items()))
 
 
-def _shared_problems(operation: Json) -> Iterator[type[Problem]]:
-    yield from _ALWAYS
-    if "requestBody" in operation:
-        yield from _WITH_BODY
-    for parameter in operation.get("parameters", ()):
-        yield from _BY_PARAMETER.get(parameter["name"].lower(), ())
-
-
-def _merge(response: Json, more: Json) -> None:
-    for media_type, content in more["content"].items():
-        examples = response.setdefault("content", {}).setdefault(media_type, dict(content))
-        examples.setdefault("examples", {}).update(content["examples"])
-    summaries = [
-        example["summary"]
-        for content in response["content"].values()
-        for example in content.get("examples", {}).values()
-    ]
+def _put_in_order(response: Json) -> None:
+    """Order the problems of a status by slug, whoever listed or implied them."""
+    content = response["content"][MEDIA_TYPE]
+    content["examples"] = dict(sorted(content["examples"].items()))
+    summaries = [example["summary"] for example in content["examples"].values()]
     response["description"] = " · ".join(dict.fromkeys(summaries))
 
 

@@ -11,7 +11,7 @@ from app.access.principal import Principal
 from app.access.scopes import Scope
 from app.attendance import queries
 from app.core.http.routing import Transaction
-from app.core.problems import Problem
+from app.core.problems import Problem, raises
 
 ReadsAttendance = Annotated[Principal, needs_with_purpose(Scope.attendance_read)]
 WritesAttendance = Annotated[Principal, needs_with_purpose(Scope.attendance_write)]
@@ -28,6 +28,7 @@ class BatchNotFound(Problem):
     denies = True
 
 
+@raises(BatchNotFound)
 async def _batch_in_path(
     batch_id: Annotated[UUID, Path(description="The batch's id, from the answer to the push.")],
     tx: Transaction,

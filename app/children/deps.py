@@ -10,7 +10,7 @@ from app.access.principal import Principal
 from app.access.scopes import Scope
 from app.children import queries
 from app.core.http.routing import Transaction
-from app.core.problems import Problem
+from app.core.problems import Problem, raises
 
 ReadsChildren = Annotated[Principal, needs_with_purpose(Scope.children_read)]
 WritesChildren = Annotated[Principal, needs_with_purpose(Scope.children_write)]
@@ -27,6 +27,7 @@ class ChildNotFound(Problem):
     denies = True
 
 
+@raises(ChildNotFound)
 async def _child_in_path(
     child_id: ChildId,
     tx: Transaction,

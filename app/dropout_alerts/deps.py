@@ -9,7 +9,7 @@ from app.access.deps import authenticated, needs_with_purpose
 from app.access.principal import Principal
 from app.access.scopes import Scope
 from app.core.http.routing import Transaction
-from app.core.problems import Problem
+from app.core.problems import Problem, raises
 from app.dropout_alerts import models, queries
 
 ReadsDropoutAlerts = Annotated[Principal, needs_with_purpose(Scope.dropout_alerts_read)]
@@ -26,6 +26,7 @@ class DropoutAlertNotFound(Problem):
     denies = True
 
 
+@raises(DropoutAlertNotFound)
 async def _alert_in_path(
     alert_id: Annotated[UUID, Path(description="The alert's id.")],
     tx: Transaction,
@@ -37,6 +38,7 @@ async def _alert_in_path(
     return alert
 
 
+@raises(DropoutAlertNotFound)
 async def _alert_to_change(
     found: Annotated[dict[str, Any], Depends(_alert_in_path)], tx: Transaction
 ) -> models.DropoutAlert:

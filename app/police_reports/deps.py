@@ -9,7 +9,7 @@ from fastapi import Depends, Path
 from app.access.deps import authenticated
 from app.access.principal import Principal
 from app.core.http.routing import Transaction
-from app.core.problems import Problem
+from app.core.problems import Problem, raises
 from app.police_reports import queries
 
 
@@ -26,12 +26,14 @@ _ReportId = Annotated[UUID, Path(description="The report's id.")]
 _Caller = Annotated[Principal, Depends(authenticated)]
 
 
+@raises(ReportNotFound)
 async def _report_in_path(
     report_id: _ReportId, tx: Transaction, principal: _Caller
 ) -> asyncpg.Record:
     return await _found(tx, principal, report_id, lock=False)
 
 
+@raises(ReportNotFound)
 async def _report_to_change(
     report_id: _ReportId, tx: Transaction, principal: _Caller
 ) -> asyncpg.Record:

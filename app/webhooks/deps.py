@@ -8,7 +8,7 @@ from fastapi import Depends, Path
 from app.access.deps import authenticated
 from app.access.principal import Principal
 from app.core.http.routing import Transaction
-from app.core.problems import Problem
+from app.core.problems import Problem, raises
 from app.webhooks import queries, schemas
 from app.webhooks.models import WebhookEndpoint
 
@@ -36,6 +36,7 @@ DeliveryId = Annotated[UUID, Path(description="The delivery's id.")]
 Caller = Annotated[Principal, Depends(authenticated)]
 
 
+@raises(EndpointNotFound)
 async def _endpoint_in_path(
     endpoint_id: EndpointId, tx: Transaction, principal: Caller
 ) -> WebhookEndpoint:
@@ -45,6 +46,7 @@ async def _endpoint_in_path(
     return found
 
 
+@raises(EndpointNotFound)
 async def _endpoint_to_change(
     endpoint_id: EndpointId, tx: Transaction, principal: Caller
 ) -> WebhookEndpoint:
@@ -54,6 +56,7 @@ async def _endpoint_to_change(
     return found
 
 
+@raises(DeliveryNotFound)
 async def _delivery_in_path(
     delivery_id: DeliveryId, tx: Transaction, principal: Caller
 ) -> schemas.Delivery:

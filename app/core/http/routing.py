@@ -99,6 +99,12 @@ def router(tag: str, prefix: str = "") -> APIRouter:
     )
 
 
+def raised_by(dependant: Dependant) -> frozenset[type[Problem]]:
+    """Collect what an operation's dependencies say they raise (`problems.raises`)."""
+    own: tuple[type[Problem], ...] = getattr(dependant.call, "raises", ())
+    return frozenset(own).union(*map(raised_by, dependant.dependencies))
+
+
 async def _in_transaction(
     request: StrictRequest, handler: Callable[[Request], Coroutine[Any, Any, Response]]
 ) -> Response:
