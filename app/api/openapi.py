@@ -13,7 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import RouteContext, iter_route_contexts
 
 from app.access.deps import ScopeMissing, Unauthenticated
-from app.api import callbacks, tags
+from app.api import callbacks, names, tags
 from app.api.answers import ParameterInvalid, ValidationFailed
 from app.api.schemas import tidy
 from app.core.data.db import TemporarilyUnavailable
@@ -81,6 +81,7 @@ _HEADERS: dict[str, Json] = {
     "Retry-After": _header("Seconds to wait before trying again.", "2"),
     "WWW-Authenticate": _header("How to authenticate (RFC 6750).", 'Bearer realm="tonghu"'),
     "ETag": _header("The version answered; send it as If-Match with a change.", '"1"'),
+    "Location": _header("Where what was made can be read.", "/v1/visits/0199f0c2-8d2e-7000"),
     "Idempotency-Replayed": _header("`true`: the answer of an earlier identical request.", "true"),
 }
 _EVERYWHERE = ("RateLimit", "RateLimit-Policy", "X-Request-Id", "Access-Control-Allow-Origin")
@@ -98,7 +99,7 @@ _IDEMPOTENCY_KEY = {
 def document(app: FastAPI) -> Json:
     """Return the finished OpenAPI 3.1 document of an assembled app."""
     found: Json = get_openapi(
-        title="Tonghu 童护",
+        title="Tonghu",
         version=VERSION,
         openapi_version="3.1.0",
         summary="The API child-protection agencies in rural China build on.",
@@ -126,7 +127,9 @@ def document(app: FastAPI) -> Json:
         schemas[model.__name__] = schema
     found["webhooks"] = callbacks.webhooks(schemas)
     found["tags"] = tags.used_in(found)
+    names.settle(found)
     tidy(found)
+    _declare_headers(found)
     used = {name for name in _HEADERS if f"#/components/headers/{name}'" in str(found)}
     components["headers"] = {name: _HEADERS[name] for name in _HEADERS if name in used}
     _hoist_responses(found)
@@ -162,6 +165,8 @@ def _finish(method: str, operation: Json, dependant: Dependant) -> None:
     responses = operation["responses"]
     if "HTTPValidationError" in str(responses.get("422")):
         del responses["422"]
+    if {"200", "201"} <= responses.keys():  # what was there already is shown like what was made
+        responses["200"].setdefault("content", responses["201"]["content"])
     for status, response in documented(*implied(operation, dependant)).items():
         named = responses.setdefault(str(status), response)["content"][MEDIA_TYPE]["examples"]
         named.update(response["content"][MEDIA_TYPE]["examples"])
@@ -176,6 +181,29 @@ def _finish(method: str, operation: Json, dependant: Dependant) -> None:
         for name in names:
             headers.setdefault(name, {"$ref": f"#/components/headers/{name}"})
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _declare_headers(found: Json) -> None:
+    """Declare what an answer's status and schema make sure of (D11)."""
+    read = {path.rpartition("{")[2] for path, methods in found["paths"].items() if "get" in methods}
+    for _, operation in _operations(found):
+        for status in operation["responses"].keys() & {"200", "201", "202"}:
+            response = operation["responses"][status]
+            members = _members(found, response)
+            headers = response["headers"]
+            if "version" in members:
+                headers["ETag"] = {"$ref": "#/components/headers/ETag"}
+            if status == "201" or (
+                status == "202" and any(f"{member}}}" in read for member in members)
+            ):
+                headers["Location"] = {"$ref": "#/components/headers/Location"}
+
+
+def _members(found: Json, response: Json) -> Json:
+    schema = response.get("content", {}).get("application/json", {}).get("schema", {})
+    named = found["components"]["schemas"].get(schema.get("$ref", "").rpartition("/")[2], schema)
+    members: Json = named.get("properties", {})
+    return members
 
 
 def _put_in_order(response: Json) -> None:
