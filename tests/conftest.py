@@ -22,11 +22,15 @@ from app.core.data import db
 from app.core.data.crypto import Keyring
 from app.core.settings import Environment, Settings
 from app.embedded import postgres
-from tests import schema
+from tests import answers_seen, schema
 from tests.recorder import QueryRecorder
 
 NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 """A Friday, 10:00 in China: the clock of every test that does not bring its own."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(answers_seen)
 
 
 @pytest.fixture(scope="session")
@@ -132,7 +136,9 @@ def queries(database: db.Database) -> Iterator[QueryRecorder]:
 
 @pytest.fixture(scope="session")
 def app(settings: Settings) -> FastAPI:
-    return main.create_app(settings)
+    app = main.create_app(settings)
+    app.add_middleware(answers_seen.Recorder, under_test=app)
+    return app
 
 
 @pytest.fixture

@@ -20,9 +20,9 @@ from app.access.scopes import DESCRIPTIONS, Scope
 from app.audit import operations as audit
 from app.core.data.db import Tx
 from app.core.http import idempotency
-from app.core.http.rate_limits import RateLimits
+from app.core.http.rate_limits import RateLimited, RateLimits
 from app.core.http.shown import Seen
-from app.core.problems import Problem
+from app.core.problems import Problem, raises
 
 _NEVER_LIMITED = frozenset(
     {
@@ -87,6 +87,7 @@ class PurposeNotAllowed(Problem):
     denies = True
 
 
+@raises(Unauthenticated)
 async def authenticated(request: Request) -> Principal:
     """Find out who is calling and open their reach, once a request. Raises Unauthenticated."""
     known: Principal | None = request.scope.get("caller")
@@ -162,6 +163,7 @@ def named_in_path(
     know of, by `find(tx, principal, id, **how)`; it raises `missing`, the same for all else (AZ-3).
     """
 
+    @raises(missing)
     async def load(
         request: Request,
         principal: Annotated[Principal, Depends(authenticated)],
@@ -189,6 +191,7 @@ _Key = Annotated[
 ]
 
 
+@raises(Unauthenticated, ScopeMissing, RateLimited)
 async def _admitted(request: Request, required: SecurityScopes, token: _Token) -> Principal:
     principal = await authenticated(request)
     if not principal.scopes.issuperset(required.scopes):
@@ -201,6 +204,7 @@ async def _admitted(request: Request, required: SecurityScopes, token: _Token) -
     return principal
 
 
+@raises(Unauthenticated, ScopeMissing, RateLimited)
 async def authorized(
     request: Request, required: SecurityScopes, token: _Token, idempotency_key: _Key = None
 ) -> Principal:
@@ -210,6 +214,7 @@ async def authorized(
     return principal
 
 
+@raises(PurposeNotAllowed)
 async def authorized_for_purpose(
     request: Request,
     principal: Annotated[Principal, Depends(_admitted)],

@@ -86,6 +86,12 @@ async def list_clients(
     return Shown(page.shown(_client_of))
 
 
+@router.get("/clients/{client_id}")
+async def read_client(_: ReadsClients, client: ClientInPath) -> Shown[schemas.Client]:
+    """Read a client of your agency; the operator reads any."""
+    return Shown(_client_of(client.model_dump()))
+
+
 @router.post(
     "/clients",
     status_code=201,
@@ -128,12 +134,13 @@ async def register_app(
     if principal.agency_kind != "operator":
         raise NotYoursToRegister
     app = await operations.create_app(tx, name=new.name, redirect_uris=new.redirect_uris)
-    return Shown(_client_of(app.model_dump()), subject=app.id)
+    made = _client_of(app.model_dump())
+    return Shown(made, subject=made.id, headers={"location": f"/v1/clients/{made.id}"})
 
 
 @router.put(
     "/clients/{client_id}/jwks",
-    responses=documented(ClientNotFound, operations.KeysUnusable),
+    responses=documented(operations.KeysUnusable),
 )
 async def replace_client_keys(
     _: WritesClients, client: ClientInPath, new: schemas.PublicKeys, tx: Transaction

@@ -137,7 +137,7 @@ class AppCreate(BaseModel):
     ]
 
 
-class Client(BaseModel):
+class Client(BaseModel, title="RegisteredClient"):
     """A registered client."""
 
     id: UUID = Field(description="Its client_id.")
@@ -159,7 +159,7 @@ class Client(BaseModel):
     created_at: Moment = Field(description="When it was registered.")
 
 
-class ClientRegistered(Client):
+class ClientRegistered(Client, title="ClientRegistered"):
     """A client that was just registered."""
 
     client_secret: Annotated[str, Field(max_length=60, pattern=r"^[A-Za-z0-9_-]+$")] | None = Field(

@@ -79,6 +79,7 @@ class PostRef:
     agency_kind: str
     agency_region: int
     role: str
+    local_title: str
     region_code: int
     active: bool
 
@@ -86,7 +87,8 @@ class PostRef:
 async def find_post(tx: Tx, post_id: UUID) -> PostRef | None:
     """Find one post by id."""
     row = await tx.connection.fetchrow(
-        "SELECT p.id, p.agency_id, a.kind, a.region_code, p.role, p.region_code, p.active"
+        "SELECT p.id, p.agency_id, a.kind, a.region_code, p.role, p.local_title, p.region_code,"
+        " p.active"
         " FROM posts p JOIN agencies a ON a.id = p.agency_id WHERE p.id = $1",
         post_id,
     )

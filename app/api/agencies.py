@@ -177,6 +177,15 @@ async def list_posts(
     return Shown(page.shown(_post))
 
 
+@router.get("/posts/{post_id}", responses=documented(PostNotFound))
+async def read_post(
+    principal: ReadsAgencies, post_id: UUID, tx: Transaction
+) -> Shown[schemas.Post]:
+    """Read one post of your agency or remit."""
+    post = await _post_in_remit(principal, tx, post_id)
+    return Shown(_post({name: getattr(post, name) for name in schemas.Post.model_fields}))
+
+
 @router.post(
     "/posts",
     status_code=201,

@@ -74,18 +74,19 @@ def _delivery(kind: type[Event], schemas: Json) -> Json:
         "description": text,
         "required": ["type", "timestamp", "data"],
         "properties": {
-            "type": {"const": kind.wire_name, "description": "What happened."},
+            "type": {"type": "string", "const": kind.wire_name, "description": "What happened."},
             "timestamp": {
                 "type": "string",
                 "format": "date-time",
                 "description": "When it happened.",
             },
-            "data": _data(kind, schemas),
+            "data": {"$ref": f"#/components/schemas/{kind.__name__}Data"},
         },
     }
+    schemas[f"{kind.__name__}Data"] = _data(kind, schemas)
     words = kind.wire_name.replace(".", "_").split("_")
     return {
-        "tags": ["Webhooks"],
+        "tags": ["Events"],
         "operationId": "on" + "".join(word.title() for word in words),
         "summary": text.partition(". ")[0].rstrip("."),
         "description": text,
@@ -105,7 +106,7 @@ def _data(kind: type[Event], schemas: Json) -> Json:
     """
     data = kind.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(data.pop("$defs", {}))
-    data.pop("description", None)
+    del data["title"], data["description"]
     kept: Json = {
         field: schema
         for field, schema in data["properties"].items()

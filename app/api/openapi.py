@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import RouteContext, iter_route_contexts
 
-from app.access.deps import PurposeNotAllowed, ScopeMissing, Unauthenticated
-from app.api import callbacks, tags
+from app.access.deps import ScopeMissing, Unauthenticated
+from app.api import callbacks, names, tags
 from app.api.answers import ParameterInvalid, ValidationFailed
 from app.api.schemas import tidy
 from app.core.data.db import TemporarilyUnavailable
@@ -19,10 +21,9 @@ from app.core.http.exchange import InternalError
 from app.core.http.hardening import BodyTooLarge, BodyTooSlow, EncodingNotSupported, HeadersTooLarge
 from app.core.http.idempotency import IdempotencyKeyInvalid, IdempotencyKeyReused
 from app.core.http.paging import CursorInvalid
-from app.core.http.preconditions import PreconditionFailed, PreconditionRequired
 from app.core.http.rate_limits import RateLimited
-from app.core.http.routing import MalformedRequest, UnsupportedMediaType
-from app.core.problems import FieldError, Problem, ProblemDocument, documented
+from app.core.http.routing import MalformedRequest, UnsupportedMediaType, raised_by
+from app.core.problems import MEDIA_TYPE, FieldError, Problem, ProblemDocument, documented
 
 Json = dict[str, Any]
 
@@ -58,8 +59,6 @@ _WITH_BODY = (
 )
 _BY_PARAMETER: dict[str, tuple[type[Problem], ...]] = {
     "idempotency-key": (IdempotencyKeyInvalid, IdempotencyKeyReused),
-    "purpose-of-use": (PurposeNotAllowed,),
-    "if-match": (PreconditionFailed, PreconditionRequired),
     "cursor": (CursorInvalid,),
 }
 
@@ -82,6 +81,7 @@ _HEADERS: dict[str, Json] = {
     "Retry-After": _header("Seconds to wait before trying again.", "2"),
     "WWW-Authenticate": _header("How to authenticate (RFC 6750).", 'Bearer realm="tonghu"'),
     "ETag": _header("The version answered; send it as If-Match with a change.", '"1"'),
+    "Location": _header("Where what was made can be read.", "/v1/visits/0199f0c2-8d2e-7000"),
     "Idempotency-Replayed": _header("`true`: the answer of an earlier identical request.", "true"),
 }
 _EVERYWHERE = ("RateLimit", "RateLimit-Policy", "X-Request-Id", "Access-Control-Allow-Origin")
@@ -99,7 +99,7 @@ _IDEMPOTENCY_KEY = {
 def document(app: FastAPI) -> Json:
     """Return the finished OpenAPI 3.1 document of an assembled app."""
     found: Json = get_openapi(
-        title="Tonghu 童护",
+        title="Tonghu",
         version=VERSION,
         openapi_version="3.1.0",
         summary="The API child-protection agencies in rural China build on.",
@@ -116,8 +116,9 @@ def document(app: FastAPI) -> Json:
         ],
     )
     found["paths"] = {path: found["paths"][path] for path in found["paths"] if path[:4] == "/v1/"}
+    dependants = {route.unique_id: route.dependant for route in described(app)}
     for method, operation in _operations(found):
-        _finish(method, operation)
+        _finish(method, operation, dependants[operation["operationId"]])
     components = found.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     for model in (ProblemDocument, FieldError):
@@ -126,7 +127,9 @@ def document(app: FastAPI) -> Json:
         schemas[model.__name__] = schema
     found["webhooks"] = callbacks.webhooks(schemas)
     found["tags"] = tags.used_in(found)
+    names.settle(found)
     tidy(found)
+    _declare_headers(found)
     used = {name for name in _HEADERS if f"#/components/headers/{name}'" in str(found)}
     components["headers"] = {name: _HEADERS[name] for name in _HEADERS if name in used}
     _hoist_responses(found)
@@ -134,12 +137,27 @@ def document(app: FastAPI) -> Json:
     return found
 
 
+def described(app: FastAPI) -> Iterator[RouteContext]:
+    """Yield the routes the document describes."""
+    for route in iter_route_contexts(app.routes):
+        if (route.path or "").startswith("/v1/"):
+            yield route
+
+
+def implied(operation: Json, dependant: Dependant) -> frozenset[type[Problem]]:
+    """Collect the problems that follow from what an operation declares, so no route lists them."""
+    body = _WITH_BODY if "requestBody" in operation else ()
+    names = {parameter["name"].lower() for parameter in operation.get("parameters", ())}
+    named = (_BY_PARAMETER[name] for name in _BY_PARAMETER.keys() & names)
+    return raised_by(dependant).union(_ALWAYS, body, *named)
+
+
 def _operations(found: Json) -> Iterator[tuple[str, Json]]:
     for methods in found["paths"].values():
         yield from methods.items()
 
 
-def _finish(method: str, operation: Json) -> None:
+def _finish(method: str, operation: Json, dependant: Dependant) -> None:
     text = operation.get("description", "").strip()
     operation["summary"] = text.partition("\n")[0].rstrip(".")
     operation["description"] = text
@@ -147,13 +165,18 @@ def _finish(method: str, operation: Json) -> None:
     responses = operation["responses"]
     if "HTTPValidationError" in str(responses.get("422")):
         del responses["422"]
-    for status, response in documented(*_shared_problems(operation)).items():
-        _merge(responses.setdefault(str(status), response), response)
+    made = responses.get("201") or responses.get("202")
+    if made and "200" in responses:  # what was there already is shown like what was made
+        responses["200"].setdefault("content", made["content"])
+    for status, response in documented(*implied(operation, dependant)).items():
+        named = responses.setdefault(str(status), response)["content"][MEDIA_TYPE]["examples"]
+        named.update(response["content"][MEDIA_TYPE]["examples"])
     for status, response in responses.items():
         headers = response.setdefault("headers", {})
         names = [*_EVERYWHERE, *_BY_STATUS.get(status, ())]
         if status >= "4":
             names.append("Content-Language")
+            _put_in_order(response)
         elif method != "get":
             names.append("Idempotency-Replayed")
         for name in names:
@@ -161,23 +184,34 @@ def _finish(method: str, operation: Json) -> None:
     operation["responses"] = dict(sorted(responses.items()))
 
 
-def _shared_problems(operation: Json) -> Iterator[type[Problem]]:
-    yield from _ALWAYS
-    if "requestBody" in operation:
-        yield from _WITH_BODY
-    for parameter in operation.get("parameters", ()):
-        yield from _BY_PARAMETER.get(parameter["name"].lower(), ())
+def _declare_headers(found: Json) -> None:
+    """Declare what an answer's status and schema make sure of (D11)."""
+    read = {path.rpartition("{")[2] for path, methods in found["paths"].items() if "get" in methods}
+    for _, operation in _operations(found):
+        for status in operation["responses"].keys() & {"200", "201", "202"}:
+            response = operation["responses"][status]
+            members = _members(found, response)
+            headers = response["headers"]
+            if "version" in members:
+                headers["ETag"] = {"$ref": "#/components/headers/ETag"}
+            if status == "201" or (
+                status == "202" and any(f"{member}}}" in read for member in members)
+            ):
+                headers["Location"] = {"$ref": "#/components/headers/Location"}
 
 
-def _merge(response: Json, more: Json) -> None:
-    for media_type, content in more["content"].items():
-        examples = response.setdefault("content", {}).setdefault(media_type, dict(content))
-        examples.setdefault("examples", {}).update(content["examples"])
-    summaries = [
-        example["summary"]
-        for content in response["content"].values()
-        for example in content.get("examples", {}).values()
-    ]
+def _members(found: Json, response: Json) -> Json:
+    schema = response.get("content", {}).get("application/json", {}).get("schema", {})
+    named = found["components"]["schemas"].get(schema.get("$ref", "").rpartition("/")[2], schema)
+    members: Json = named.get("properties", {})
+    return members
+
+
+def _put_in_order(response: Json) -> None:
+    """Order the problems of a status by slug, whoever listed or implied them."""
+    content = response["content"][MEDIA_TYPE]
+    content["examples"] = dict(sorted(content["examples"].items()))
+    summaries = [example["summary"] for example in content["examples"].values()]
     response["description"] = " · ".join(dict.fromkeys(summaries))
 
 

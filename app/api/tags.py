@@ -14,6 +14,7 @@ DESCRIPTIONS = {
     "Dropout alerts": "From absence to return to school.",
     "Police reports": "From the mandatory report to services for the child.",
     "Webhooks": "Signed deliveries of what happened, and their attempts.",
+    "Events": "What webhooks deliver, one kind of event each.",
     "Audit": "Who saw or changed what, and why.",
 }
 

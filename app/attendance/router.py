@@ -32,11 +32,13 @@ _DATA: dict[str, Any] = schemas.AttendanceEvent.model_json_schema(
 )
 del _DATA["$defs"]
 _CLOUDEVENT: dict[str, Any] = {
+    "title": "CloudEvent",
     **{key: value for key, value in schemas.cloudevent_schema().items() if key != "$schema"},
     "properties": {
         **schemas.cloudevent_schema()["properties"],
         "data": {
             **_DATA,
+            "title": "CloudEventData",
             "required": sorted({*_DATA["required"]} - {"source", "id", "time"}),
             "description": "The event; `source`, `id` and `time` may be left to the envelope.",
         },
@@ -44,7 +46,12 @@ _CLOUDEVENT: dict[str, Any] = {
 }
 _CLOUDEVENT_BODIES = {
     schemas.CLOUDEVENTS_BATCH: {
-        "schema": {"type": "array", "maxItems": schemas.MAX_EVENTS, "items": _CLOUDEVENT}
+        "schema": {
+            "title": "CloudEventBatch",
+            "type": "array",
+            "maxItems": schemas.MAX_EVENTS,
+            "items": _CLOUDEVENT,
+        }
     },
     schemas.CLOUDEVENT: {"schema": _CLOUDEVENT},
 }
@@ -63,7 +70,7 @@ async def push_attendance_events(
     request: Request,
     principal: WritesAttendance,
     strict: StrictHandling,
-    body: Annotated[SkipValidation[schemas.AttendanceBatch], Body()],
+    body: Annotated[SkipValidation[schemas.AttendanceBatch], Body(title="AttendanceBatch")],
     tx: Transaction,
 ) -> Shown[schemas.BatchReceipt]:
     """Push up to 1,000 attendance events of your school's pupils.
@@ -83,7 +90,10 @@ async def push_attendance_events(
         subject=pushed.batch_id,
         since=pushed.since,
         refused_by="child-not-found" if pushed.strangers else None,
-        headers={"preference-applied": "handling=strict"} if strict else {},
+        headers={
+            "location": f"/v1/attendance-batches/{pushed.batch_id}",
+            **({"preference-applied": "handling=strict"} if strict else {}),
+        },
     )
 
 

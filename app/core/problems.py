@@ -1,8 +1,8 @@
 """Errors we expect, each answered as an RFC 9457 problem document in Chinese or English."""
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 import orjson
@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
+
+Dependency = TypeVar("Dependency", bound=Callable[..., Any])
 
 
 class FieldError(BaseModel):
@@ -141,6 +143,16 @@ def response_to(request: Request, problem: Problem) -> Response:
         media_type=MEDIA_TYPE,
         headers={"content-language": language, "vary": "accept-language", **problem.headers},
     )
+
+
+def raises(*problems: type[Problem]) -> Callable[[Dependency], Dependency]:
+    """Say on a dependency what it raises; every operation that depends on it documents that."""
+
+    def mark(dependency: Dependency) -> Dependency:
+        vars(dependency)["raises"] = problems
+        return dependency
+
+    return mark
 
 
 def documented(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:

@@ -240,7 +240,7 @@ class ServiceOrder(BaseModel):
     ]
 
 
-class Closure(BaseModel):
+class Closure(BaseModel, title="ReportClosure"):
     """The township ends the case."""
 
     model_config = INPUT

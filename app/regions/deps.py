@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Query
 
 from app.core.http.wire import RegionCode
-from app.core.problems import FieldError, Problem
+from app.core.problems import FieldError, Problem, raises
 from app.regions.rules import BadRegionCode, subtree
 
 
@@ -17,6 +17,7 @@ class RegionCodeInvalid(Problem):
     title_zh = "不是有效的区划代码"
 
 
+@raises(RegionCodeInvalid)
 async def _span(
     region_code: Annotated[
         RegionCode | None, Query(description="Only in this region and all below it.")

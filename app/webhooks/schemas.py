@@ -212,7 +212,7 @@ class DeliveryWithAttempts(Delivery):
     ]
 
 
-class Closure(BaseModel):
+class Closure(BaseModel, title="DeliveryClosure"):
     """Why a mandatory delivery need not be tried any more."""
 
     model_config = INPUT

@@ -13,7 +13,6 @@ from app.access.scopes import Scope
 from app.api import doors
 from app.core.settings import Settings
 from scripts import write_openapi
-from tests.architecture import problems_seen
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +81,3 @@ def test_every_body_refuses_unknown_fields(document) -> None:
         if content and "$ref" in content["schema"]:
             name = content["schema"]["$ref"].rpartition("/")[2]
             assert schemas[name].get("additionalProperties") is False, f"{method} {path}"
-
-
-def test_every_documented_problem_is_raised_by_a_test(document) -> None:
-    documented = set(re.findall(r'"type": "/problems/([a-z0-9-]+)"', json.dumps(document)))
-    unseen = sorted(documented - problems_seen.named_in_tests())
-    assert not unseen, f"documented, but no test raises {', '.join(unseen)}"

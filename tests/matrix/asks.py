@@ -81,6 +81,7 @@ def _machine(role: str) -> Callable[[Target], Json]:
 _ACCESS = (
     Ask("readMe"),
     Ask("listClients", shows=("client_id",)),
+    Ask("readClient"),
     Ask("registerClient", _machine("hospital"), gives="hospital"),
     Ask("registerClient", _machine("police"), gives="police"),
     Ask("registerApp", _always({"name": "app", "redirect_uris": ["https://app.example/back"]})),
@@ -104,6 +105,7 @@ _REFERENCE = (
     ),
     Ask("readAgency"),
     Ask("listPosts", shows=("post_id in a list",)),
+    Ask("readPost"),
     Ask("addPost", _post("village_director"), gives="village_director"),
     Ask("addPost", _post("police"), gives="police"),
     Ask("listHolders"),

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header
 
-from app.core.problems import FieldError, Problem
+from app.core.problems import FieldError, Problem, raises
 
 
 class PreconditionRequired(Problem):
@@ -28,6 +28,7 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
+@raises(PreconditionRequired, PreconditionFailed)
 async def _if_match(
     if_match: Annotated[
         str | None,

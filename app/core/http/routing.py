@@ -132,6 +132,12 @@ def router(tag: str, prefix: str = "") -> APIRouter:
     )
 
 
+def raised_by(dependant: Dependant) -> frozenset[type[Problem]]:
+    """Collect what an operation's dependencies say they raise (`problems.raises`)."""
+    own: tuple[type[Problem], ...] = getattr(dependant.call, "raises", ())
+    return frozenset(own).union(*map(raised_by, dependant.dependencies))
+
+
 async def _in_transaction(
     request: StrictRequest,
     handler: Callable[[Request], Coroutine[Any, Any, Response]],
@@ -163,12 +169,12 @@ async def _in_transaction(
 
 
 def _response(request: Request, shown: Shown[Any], subject: UUID | None, status: int) -> Response:
-    made = status == 201  # noqa: PLR2004  Created, or was when it was sent first
+    made = status in {201, 202}  # or was when it was sent first
     headers = dict(shown.headers)
     if shown.version is not None:
         headers["etag"] = etag(shown.version)
     if made and shown.status is None and (place := _place_of(request, subject)):
-        headers["location"] = place
+        headers.setdefault("location", place)
     return Response(
         json_of(shown.value),
         shown.status or (status if shown.is_new else 200),
