@@ -36,6 +36,7 @@ from bench.load import Job, Result
 from bench.replay import Recording, RecordingDatabase, renew
 from bench.world import World, build, call
 from demo.stage import free_port
+from scripts.scratch import choose
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "5"))
 CONNECTIONS = 8
@@ -244,7 +245,7 @@ async def prepare(settings: Settings, folder: Path) -> tuple[World, list[Recordi
 
 
 def main() -> None:
-    folder = Path(tempfile.mkdtemp(prefix="tonghu-bench-"))
+    folder = Path(tempfile.mkdtemp(prefix="tonghu-bench-", dir=choose(durable=True).folder))
     os.environ.update(
         {
             "TONGHU_ENVIRONMENT": "sandbox",

@@ -18,6 +18,7 @@ from alembic import command
 from app import wiring
 from app.core.data import migrations, rls
 from app.embedded import postgres
+from scripts.scratch import choose
 
 VERSIONS = migrations.HOME / "alembic" / "versions"
 
@@ -26,8 +27,7 @@ def main() -> None:
     wiring.load()
     for old in VERSIONS.glob("*.py"):
         old.unlink()
-    shm = Path("/dev/shm")  # noqa: S108
-    place = (shm if shm.is_dir() else Path("/tmp")) / f"tonghu-freeze-{os.getuid()}"  # noqa: S108
+    place = choose().folder / f"tonghu-freeze-{os.getuid()}"
     with postgres.acquire(place, throwaway=True) as lease:
         name = f"freeze_{os.getpid()}"
         superuser = lease.server.superuser_url

@@ -39,6 +39,7 @@ from demo.casting import TIANJIN, WUQING
 from demo.loading import load
 from demo.register import JIZHOU, SyntheticChild, generate
 from demo.stage import HOME, Stage
+from scripts.scratch import choose
 
 SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
 CALLERS = {
@@ -244,7 +245,7 @@ def fuzz(stage: Stage, config: Path, *selection: str) -> bool:
 def main() -> int:
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
     os.environ["TONGHU_RATE_LIMIT__BURST"] = "1000000"
-    with TemporaryDirectory(prefix="tonghu-fuzz-") as place:
+    with TemporaryDirectory(prefix="tonghu-fuzz-", dir=choose().folder) as place:
         stage = Stage(Path(place) / "data")
         auth, config = Path(place) / "auth.json", Path(place) / "schemathesis.toml"
         try:

@@ -2,7 +2,7 @@
 
     scripts/with_debian_postgres.py pytest -n 2
 
-The cluster lives in a temporary folder and ends with the command. As root it runs as `postgres`.
+The cluster lives where the tests keep theirs and ends with the command. As root it runs as `postgres`.
 """
 
 import os
@@ -15,6 +15,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from scripts.scratch import choose
 
 LOWEST, HIGHEST = 20_000, 32_000
 
@@ -39,7 +41,7 @@ def free_port() -> int:
 @contextmanager
 def cluster(bin_dir: Path) -> Iterator[str]:
     """Run a cluster; yield its superuser DSN."""
-    place = Path(tempfile.mkdtemp(prefix="tonghu-pg-"))
+    place = Path(tempfile.mkdtemp(prefix="tonghu-pg-", dir=choose().folder))
     user: str | None = None
     if os.getuid() == 0:
         user = "postgres"

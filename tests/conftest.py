@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -22,6 +23,7 @@ from app.core.data import db
 from app.core.data.crypto import Keyring
 from app.core.settings import Environment, Settings
 from app.embedded import postgres
+from scripts.scratch import NowhereToWrite, Scratch, choose
 from tests import answers_seen, schema
 from tests.recorder import QueryRecorder
 
@@ -29,20 +31,50 @@ NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 """A Friday, 10:00 in China: the clock of every test that does not bring its own."""
 
 
+SCRATCH = pytest.StashKey[Scratch]()
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    """Choose once for the whole run: what one worker writes leaves less for the next."""
     config.pluginmanager.register(answers_seen)
+    handed_on = getattr(config, "workerinput", {}).get("scratch")
+    try:
+        config.stash[SCRATCH] = Scratch(Path(handed_on), 0) if handed_on else choose()
+    except NowhereToWrite as nowhere:
+        raise pytest.UsageError(str(nowhere)) from None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["scratch"] = str(node.config.stash[SCRATCH].folder)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return str(config.stash[SCRATCH])
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Say it even to who asked for no header, when it is not the place one would expect."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    scratch = session.config.stash[SCRATCH]
+    if reporter and scratch.passed_over and not reporter.showheader:
+        reporter.write_line(str(scratch))
 
 
 @pytest.fixture(scope="session")
-def pg() -> Iterator[str]:
+def scratch(pytestconfig: pytest.Config) -> Path:
+    """The folder for databases of one's own: in memory where there is enough."""
+    return pytestconfig.stash[SCRATCH].folder
+
+
+@pytest.fixture(scope="session")
+def pg(scratch: Path) -> Iterator[str]:
     """Superuser DSN of a running server."""
     given = os.environ.get("TONGHU_TEST_SUPERUSER_URL")
     if given:
         yield given
         return
-    shm = Path("/dev/shm")
-    place = (shm if shm.is_dir() else Path("/tmp")) / f"tonghu-test-{os.getuid()}"
-    with postgres.acquire(place, throwaway=True) as lease:
+    with postgres.acquire(scratch / f"tonghu-test-{os.getuid()}", throwaway=True) as lease:
         yield lease.server.superuser_url
 
 

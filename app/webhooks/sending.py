@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -88,6 +89,14 @@ def guard(allowed: Sequence[rules.Network]) -> Any:
     return open_socket
 
 
+def _tls() -> ssl.SSLContext:
+    """Chain and host name are verified; TLS 1.2 at least, which not every build of Python sets."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(("http/1.1",))
+    return context
+
+
 @asynccontextmanager
 async def open_client(
     settings: config.Webhooks, *, resolver: aiohttp.abc.AbstractResolver | None = None
@@ -99,6 +108,7 @@ async def open_client(
         keepalive_timeout=_KEEP_ALIVE_SECONDS,
         resolver=resolver,
         socket_factory=guard(allowed),
+        ssl=_tls(),
     )
     async with aiohttp.ClientSession(
         connector=connector,

@@ -27,7 +27,6 @@ import pytest
 from app.embedded import cluster, postgres
 
 ROOT = Path(__file__).resolve().parents[2]
-MEMORY = Path("/dev/shm")
 ORDINARY = 65534
 AS_ROOT = os.geteuid() == 0
 
@@ -64,13 +63,12 @@ def is_gone(folder: Path) -> bool:
 
 
 @pytest.fixture(scope="module")
-def folders() -> Iterator[Callable[[], Path]]:
+def folders(scratch: Path) -> Iterator[Callable[[], Path]]:
     """Make folders, and see at the end that no server of any of them is left."""
     made: list[Path] = []
 
     def make() -> Path:
-        base = MEMORY if MEMORY.is_dir() else None
-        made.append(Path(tempfile.mkdtemp(prefix="tonghu-test-", dir=base)))
+        made.append(Path(tempfile.mkdtemp(prefix="tonghu-test-", dir=scratch)))
         return made[-1]
 
     yield make

@@ -14,17 +14,11 @@ from tests.faults.town import Town, until
 from tests.webhooks.workshop import Receiver
 
 
-def a_place() -> Path:
-    memory = Path("/dev/shm")
-    base = memory if memory.is_dir() else None
-    return Path(tempfile.mkdtemp(prefix="tonghu-town-", dir=base))
-
-
 @pytest.fixture(scope="session")
-async def built_town() -> AsyncIterator[Town]:
+async def built_town(scratch: Path) -> AsyncIterator[Town]:
     if cluster.installed_binaries() is None:
         pytest.skip("there is no embedded PostgreSQL for this platform")
-    place = a_place()
+    place = Path(tempfile.mkdtemp(prefix="tonghu-town-", dir=scratch))
     town = towns.a_town(place / "data")
     try:
         await towns.build(town)

@@ -1,10 +1,8 @@
 """One attempt: where it may go, and what may come back."""
 
 import socket
-import ssl
 from datetime import UTC, datetime
 
-import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.abc import AbstractResolver
@@ -101,14 +99,6 @@ class TestFailure:
         receiver.replies = [hang_up]
         answer = await post(receiver.url, settings_for(receiver))
         assert answer.error == "connection_lost"
-
-
-def test_certificates_are_verified() -> None:
-    """aiohttp's default context, which nothing here replaces, verifies chain and host name."""
-    context = aiohttp.connector._SSL_CONTEXT_VERIFIED
-    assert context.verify_mode == ssl.CERT_REQUIRED
-    assert context.check_hostname
-    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
 
 
 async def test_compressed_answers_stay_as_they_are(receiver) -> None:

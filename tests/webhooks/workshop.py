@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -88,25 +89,25 @@ async def hang(_: web.Request) -> web.StreamResponse:
 
 
 @contextlib.asynccontextmanager
-async def receiving() -> AsyncIterator[Receiver]:
+async def receiving(tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]:
     receiver = Receiver()
     app = web.Application()
     app.router.add_route("*", "/{any:.*}", receiver.take)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01)
     await runner.setup()
     try:
-        receiver.port = await _listen(runner)
-        receiver.url = f"http://127.0.0.1:{receiver.port}/in"
+        receiver.port = await _listen(runner, tls)
+        receiver.url = f"{'https' if tls else 'http'}://127.0.0.1:{receiver.port}/in"
         yield receiver
     finally:
         await runner.cleanup()
 
 
-async def _listen(runner: web.AppRunner) -> int:
+async def _listen(runner: web.AppRunner, tls: ssl.SSLContext | None) -> int:
     while True:
         port = random.randrange(20_000, 32_000)
         try:
-            await web.TCPSite(runner, "127.0.0.1", port).start()
+            await web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls).start()
         except OSError:
             continue
         return port

@@ -21,10 +21,9 @@ from app.embedded import postgres
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[postgres.Server]:
+def server(scratch: Path) -> Iterator[postgres.Server]:
     """A server of our own: one test crashes it."""
-    memory = Path("/dev/shm")
-    place = Path(tempfile.mkdtemp(prefix="tonghu-jobs-", dir=memory if memory.is_dir() else None))
+    place = Path(tempfile.mkdtemp(prefix="tonghu-jobs-", dir=scratch))
     try:
         with postgres.acquire(place / "database", throwaway=True) as lease:
             yield lease.server
