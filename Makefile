@@ -1,6 +1,6 @@
 # Everything one does here. Needs python3 (3.11 or newer) and make; the rest is fetched into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo run worker migrate test check fix openapi lint-openapi fuzz bench lock clean
+.PHONY: help demo run worker migrate migration test check fix openapi lint-openapi fuzz bench lock clean
 
 READY := .venv/.ready
 BIN := .venv/bin
@@ -25,6 +25,9 @@ worker: $(READY) ## Run one more job runner
 
 migrate: $(READY) ## Bring the database to this version's schema
 	$(BIN)/tonghu migrate
+
+migration: $(READY) ## Write the next schema revision: message="…", and fill=TABLE to change rows
+	$(BIN)/tonghu revision "$(message)" $(if $(fill),--fill "$(fill)")
 
 test: $(READY) ## Run the tests on a real PostgreSQL
 	$(BIN)/pytest -q -n 2

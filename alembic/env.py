@@ -1,9 +1,16 @@
 """Run migrations as the owner role: one at a time, each in its own transaction, in bounded time."""
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
+import differences
+import gentle
 import sqlalchemy as sa
+from alembic.operations import ops
+from alembic.runtime.migration import MigrationContext
+from alembic.util import CommandError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 
@@ -13,36 +20,76 @@ from app.core.data import db, rls
 
 wiring.load()
 
-_TIMEOUTS = ("SET lock_timeout = '5s'", "SET statement_timeout = '10min'")
+_SETTINGS = (
+    "SET lock_timeout = '5s'",
+    "SET statement_timeout = '10min'",
+    # A statement that protected rows are hidden from is refused, instead of changing nothing
+    # and finding every foreign key in order. See reach.py.
+    "SET row_security = off",
+)
+_HIDDEN = "would be affected by row-level security policy for table "
 _ONE_AT_A_TIME = "SELECT pg_advisory_lock(hashtext('tonghu alembic'))"
 _DONE = "SELECT pg_advisory_unlock(hashtext('tonghu alembic'))"
 
 
-def _wanted(thing: Any, name: str | None, kind: str, *_: Any) -> bool:
-    only = context.config.attributes.get("tables")
-    return kind != "table" or only is None or name in only
+def _complete(migration: MigrationContext, _: Any, scripts: list[ops.MigrationScript]) -> None:
+    """Add what Alembic does not compare; write it so that it does not stop the app."""
+    [script] = scripts
+    writing, fill = (context.config.attributes.get(name) for name in ("writing", "fill"))
+    if migration.connection is None or script.upgrade_ops is None or script.downgrade_ops is None:
+        return
+    before = differences.standing(migration.connection, "public")
+    after = differences.declared(migration.connection)
+    changes, back = script.upgrade_ops, script.downgrade_ops
+    changes.ops = gentle.Plan(before, after, forward=True).operations(changes.ops)
+    back.ops = gentle.Plan(after, before, forward=False).operations(back.ops)
+    if not writing:
+        return
+    if fill and changes.ops:
+        raise CommandError("The models differ from the revisions: write that one first.")
+    if fill:
+        changes.ops, back.ops = gentle.filling(fill, before)
+    if not changes.ops:
+        scripts.clear()
 
 
 def _configure(**how: Any) -> None:
     context.configure(
-        include_object=_wanted,
         target_metadata=SQLModel.metadata,
         transaction_per_migration=True,
         compare_type=True,
         compare_server_default=True,
+        process_revision_directives=_complete,
+        render_item=gentle.plain_type,
         **how,
     )
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Say what to write where a revision meets rows that are hidden from it."""
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        _, hidden, rest = str(error.orig).partition(_HIDDEN)
+        if not hidden:
+            raise
+        table = rest.partition("\n")[0]
+        raise CommandError(
+            f"A revision touches rows of {table} that row-level security hides from it: put the"
+            f" statement in `with every_row({table}):` (from reach import every_row)."
+        ) from error
 
 
 def _migrate(connection: sa.Connection) -> None:
     # Two deploys at once: the second waits here, then finds nothing left to do.
     connection.exec_driver_sql(_ONE_AT_A_TIME)
-    for statement in _TIMEOUTS:
+    for statement in _SETTINGS:
         connection.exec_driver_sql(statement)
     connection.commit()
     try:
         _configure(connection=connection)
-        with context.begin_transaction():
+        with _explained(), context.begin_transaction():
             context.run_migrations()
         # /readyz, as the app role, compares this with the revision its program needs.
         connection.exec_driver_sql(f"GRANT SELECT ON alembic_version TO {rls.APP_ROLE}")
@@ -63,8 +110,8 @@ async def _online(url: str) -> None:
 if context.is_offline_mode():
     _configure(dialect_name="postgresql", literal_binds=True)
     with context.begin_transaction():
-        for timeout in _TIMEOUTS:
-            context.execute(timeout)
+        for setting in _SETTINGS:
+            context.execute(setting)
         context.run_migrations()
 else:
     asyncio.run(_online(context.config.attributes["owner_url"]))

@@ -1,9 +1,13 @@
-"""${message}
+<%!
+def plain(body):
+    """Leave Alembic's own comments out."""
+    lines = [line for line in (body or "pass").splitlines() if "# ###" not in line]
+    return "\n".join(lines).strip()
+%>"""${message}
 
-Rules for a revision: expand first, backfill by a job, contract later; NOT VALID + VALIDATE for
-constraints on tables with rows; indexes CONCURRENTLY in an autocommit block; say for every new table
-who may see it (grants and row-level security); never import `app`. FORCE row-level security binds
-the owner too: a backfill must open its reach first, or it silently changes nothing.
+Rules for a revision: expand first, fill in a revision of its own, contract in a later release; the
+release before this one still runs on the new schema. Protected rows are seen inside `every_row` or
+`in_batches` (reach.py) only. Never import `app`: the code changes later, this stays.
 
 Revision: ${up_revision}
 Revises: ${down_revision | comma,n}
@@ -14,6 +18,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 ${imports if imports else ""}
+
 revision: str = ${repr(up_revision)}
 down_revision: str | Sequence[str] | None = ${repr(down_revision)}
 branch_labels: str | Sequence[str] | None = ${repr(branch_labels)}
@@ -21,8 +26,8 @@ depends_on: str | Sequence[str] | None = ${repr(depends_on)}
 
 
 def upgrade() -> None:
-    ${upgrades if upgrades else "pass"}
+    ${plain(upgrades)}
 
 
 def downgrade() -> None:
-    ${downgrades if downgrades else "pass"}
+    ${plain(downgrades)}

@@ -12,6 +12,7 @@ from uuid import UUID
 import asyncpg
 import typer
 import uvicorn
+from alembic.util import CommandError
 from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import Progress
@@ -26,7 +27,7 @@ from app.agencies.queries import AgencyRef
 from app.agencies.queries import find as find_agency
 from app.core import startup
 from app.core.clock import utc_now
-from app.core.data import migrations
+from app.core.data import migrations, revisions
 from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, TemporarilyUnavailable, Tx
 from app.core.jobs import queue
@@ -125,6 +126,16 @@ def migrate() -> None:
 
     asyncio.run(run())
     out.print(f"The database is at revision {migrations.head()}.")
+
+
+@app.command()
+def revision(
+    message: Annotated[str, typer.Argument(help="What changes, in a few words.")],
+    fill: Annotated[str | None, typer.Option(help="Table whose rows are to change.")] = None,
+) -> None:
+    """Write the next schema revision: what the models changed, or with --fill what rows get."""
+    path = revisions.write(message, fill=fill)
+    out.print(f"Written: {path}" if path else "Nothing changed; no file written.", soft_wrap=True)
 
 
 @app.command()
@@ -334,7 +345,7 @@ def main() -> None:
     """Entry point of `tonghu`."""
     try:
         app()
-    except (EmbeddedDatabaseError, startup.UnsafeDatabaseRole) as error:
+    except (EmbeddedDatabaseError, startup.UnsafeDatabaseRole, CommandError) as error:
         say(str(error))
     except TemporarilyUnavailable:
         say("The database cannot be reached.")

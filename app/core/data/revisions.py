@@ -1,0 +1,48 @@
+"""Write the next schema revision from what the models declare."""
+
+import contextlib
+import io
+import re
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from alembic.util import CommandError
+
+from alembic import command
+from app.core.data import migrations
+from app.embedded import postgres
+
+_MESSAGE = re.compile(r"\w[^\"\\\n]{2,78}")
+
+
+def write(message: str, *, fill: str | None = None) -> Path | None:
+    """Compare the models with the revisions so far; write what changed as the next revision.
+
+    `fill` names a table whose rows are to change instead. Returns the file, or None if nothing
+    changed. Raises CommandError, which says what to do.
+    """
+    if not _MESSAGE.fullmatch(message):
+        raise CommandError(
+            "Say what changes, on one line of 3 to 79 characters without quotes:"
+            ' make migration message="add blood type"'
+        )
+    with (
+        tempfile.TemporaryDirectory(prefix="tonghu-revision-") as place,
+        postgres.acquire(Path(place) / "postgres", throwaway=True) as lease,
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
+        config = migrations.configuration(lease.server.owner_url)
+        config.attributes |= {"writing": True, "fill": fill}
+        command.upgrade(config, "head")
+        number = f"{int(migrations.head() or 0) + 1:04d}"
+        made = command.revision(config, message, autogenerate=True, rev_id=number)
+    # Alembic answers with a list when nothing was left to write.
+    if made is None or isinstance(made, list):
+        return None
+    path = Path(made.path)
+    if find_spec("ruff"):
+        subprocess.run([sys.executable, "-m", "ruff", "format", "-q", path], check=True)  # noqa: S603
+    return path
