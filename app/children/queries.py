@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -317,8 +317,3 @@ def _history_entry(
             change for change in orjson.loads(raw) if change["pointer"].split("/")[1] in reads
         ],
     }
-
-
-def day(value: str | date) -> date:
-    """Read a day from a section as on the wire, or from a row."""
-    return date.fromisoformat(value) if isinstance(value, str) else value

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from app.access.principal import Principal
 from app.children import queries, schemas
+from app.children.sections import GROUP_OF_FILTER
 from app.core.data.db import Tx
 from app.core.problems import FieldError, Problem
 from app.regions.rules import BadRegionCode, subtree
@@ -32,14 +33,6 @@ class SearchTooBroad(Problem):
     title_zh = "请输入更完整的姓名或指定区域"
 
 
-_GROUP_OF: Final = {
-    "region_code": "residence",
-    "category": "derived",
-    "priority_flag": "derived",
-    "school_id": "education",
-}
-
-
 def refuse_unreadable(principal: Principal, **given: str | UUID | None) -> None:
     """Raise FilterForbidden if a filter is given that the role's sections do not hold."""
     errors = [
@@ -49,7 +42,7 @@ def refuse_unreadable(principal: Principal, **given: str | UUID | None) -> None:
             detail="Your role does not read the section this is in.",
         )
         for name, value in given.items()
-        if value is not None and _GROUP_OF[name] not in principal.role.reads
+        if value is not None and GROUP_OF_FILTER[name] not in principal.role.reads
     ]
     if errors:
         raise FilterForbidden(errors=errors)
