@@ -298,8 +298,8 @@ def _lives_in(file: File) -> int:
 
 def _columns(
     tx: Tx, child: ChildRef, file: File, written: Iterable[str], outcome: Derived
-) -> dict[str, Any]:
-    columns: dict[str, Any] = {}
+) -> dict[str, object]:
+    columns: dict[str, object] = {}
     for section in written:
         columns |= sealing.keep(tx.keyring, child.id, section, getattr(file, section))
     return {
@@ -313,7 +313,7 @@ def _columns(
     }
 
 
-def _places(columns: Mapping[str, Any]) -> str:
+def _places(columns: Collection[str]) -> str:
     return ", ".join(f"${position + 1}" for position in range(len(columns)))
 
 

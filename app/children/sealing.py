@@ -31,7 +31,7 @@ class Place:
     plain: tuple[str, ...]
     sealed: str | None
     counted: frozenset[str]
-    blank: Mapping[str, Any]
+    blank: Mapping[str, object]
 
 
 def place_of(section: str, model: type[Section]) -> Place:
@@ -65,10 +65,10 @@ def columns_of(section: str) -> tuple[str, ...]:
     return place.plain if place.sealed is None else (*place.plain, place.sealed)
 
 
-def keep(keyring: Keyring, child_id: UUID, section: str, value: Section) -> dict[str, Any]:
+def keep(keyring: Keyring, child_id: UUID, section: str, value: Section) -> dict[str, object]:
     """Turn a section into column values of one child's row."""
     place, fields = PLACES[section], value.model_dump()
-    columns: dict[str, Any] = {}
+    columns: dict[str, object] = {}
     if isinstance(value, Identity):
         columns |= _searched(value)
         fields["name_pinyin"] = columns["name_pinyin"]

@@ -1,6 +1,6 @@
 """What a list or a search may ask for, and the SQL conditions it becomes."""
 
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from app.access.principal import Principal
@@ -58,10 +58,10 @@ def span_of(region_code: str | None) -> tuple[int | None, int | None]:
         return 0, 0
 
 
-def conditions(tx: Tx, principal: Principal, wanted: schemas.ChildSearch) -> dict[str, Any]:
+def conditions(tx: Tx, principal: Principal, wanted: schemas.ChildSearch) -> dict[str, object]:
     """Turn a search into SQL conditions for `queries.search_page`. Raises SearchTooBroad."""
     lo, hi = span_of(wanted.region_code)
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     if lo is not None:
         found |= {"c.region_code >= {}": lo, "c.region_code < {}": hi}
     if wanted.resident_id is not None:
@@ -78,7 +78,7 @@ def conditions(tx: Tx, principal: Principal, wanted: schemas.ChildSearch) -> dic
     return found
 
 
-def _name(name: str, match: str, *, in_one_county: bool) -> dict[str, Any]:
+def _name(name: str, match: str, *, in_one_county: bool) -> dict[str, object]:
     # Prefixes are ranges: unlike LIKE, comparison may use an index under row-level security.
     if match == "exact":
         return {"c.name = {}": name}

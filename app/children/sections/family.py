@@ -4,8 +4,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StrictInt
 
-from app.children.sections.marks import Codes, Part, PastDay, Phone, Section
-from app.core.http.wire import Day, Line
+from app.children.sections.marks import Codes, Part, PastDay, Section
+from app.core.http.wire import Day, Line, Phone
 
 ParentRole = Annotated[
     Literal["father", "mother"],

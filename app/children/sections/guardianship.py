@@ -4,8 +4,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from app.children.sections.marks import Codes, Counted, Part, PastDay, Phone, Section
-from app.core.http.wire import Line
+from app.children.sections.marks import Codes, Counted, Part, PastDay, Section
+from app.core.http.wire import Line, Phone
 
 GuardianshipKind = Annotated[
     Literal["parent", "grandparents", "relatives", "institution", "none", "other"],

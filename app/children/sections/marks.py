@@ -16,7 +16,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar, Union, get_args, get_origin
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from app.core.http.wire import Day
 from app.policy.codelists import Codelist, Entry
@@ -36,17 +36,6 @@ Counted = Annotated[T, Mark.counted]
 
 PastDay = Annotated[Day, Mark.past]
 """A day that has come."""
-
-Phone = Annotated[
-    str,
-    Field(
-        min_length=5,
-        max_length=20,
-        pattern=r"^\+?[0-9][0-9 -]{3,18}$",
-        description="Telephone number.",
-        examples=["+86 10 5550 0101"],
-    ),
-]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,13 +80,13 @@ _STORABLE: Final = (str, bool, int, date, UUID)
 @cache
 def marked(model: type[BaseModel], mark: Mark) -> frozenset[str]:
     """Name the fields of a model that bear a mark."""
-    return frozenset(name for name, _, said in _types(model) if mark in said)
+    return frozenset(each.name for each in _types(model) if mark in each.said)
 
 
 def filters(model: type[BaseModel]) -> frozenset[str]:
     """Name the filters of lists that read a field of the model."""
     return frozenset(
-        mark.filter for _, _, said in _types(model) for mark in said if isinstance(mark, FilteredBy)
+        mark.filter for each in _types(model) for mark in each.said if isinstance(mark, FilteredBy)
     )
 
 
@@ -107,10 +96,10 @@ def codelists(models: Iterable[type[BaseModel]]) -> dict[str, Codelist]:
     Raises BadField if two lists share a name.
     """
     found: dict[str, Codes] = {}
-    for model, name, _, said in _types_within(models):
-        for mark in said:
-            if isinstance(mark, Codes) and found.setdefault(mark.name, mark) != mark:
-                raise _bad(model, name, f"another code list is named {mark.name}")
+    for each in _types_within(models):
+        for mark in each.said:
+            if isinstance(mark, Codes) and found.setdefault(mark.name, mark) is not mark:
+                raise each.bad(f"another code list is named {mark.name}")
     return {
         name: Codelist(
             name,
@@ -126,28 +115,42 @@ def codelists(models: Iterable[type[BaseModel]]) -> dict[str, Codelist]:
 
 def check(section: type[BaseModel]) -> None:
     """Raise BadField if a field of a section, or of a part inside it, contradicts itself."""
-    for model, name, kind, said in _types_within([section]):
-        counted = Mark.counted in said
-        if model is section and model.model_fields[name].is_required():
-            raise _bad(model, name, "give it a default: a file begins with blank sections")
-        if model is not section and counted:
-            raise _bad(model, name, "only a field of a section is Counted; parts are kept whole")
-        if not counted and any(isinstance(mark, FilteredBy) for mark in said):
-            raise _bad(model, name, "lists are filtered by it, which only a Counted field allows")
-        if get_origin(kind) is not Literal and not (
-            isinstance(kind, type) and issubclass(kind, (*_STORABLE, Part))
+    for each in _types_within([section]):
+        counted = Mark.counted in each.said
+        if each.model is section and section.model_fields[each.name].is_required():
+            raise each.bad("give it a default: a file begins with blank sections")
+        if each.model is not section and counted:
+            raise each.bad("only a field of a section is Counted; a part is kept as a whole")
+        if not counted and any(isinstance(mark, FilteredBy) for mark in each.said):
+            raise each.bad("lists are filtered by it, which only a Counted field allows")
+        if get_origin(each.kind) is not Literal and not (
+            isinstance(each.kind, type) and issubclass(each.kind, (*_STORABLE, Part))
         ):
-            raise _bad(model, name, f"{kind} can be kept neither plain nor sealed")
-        if wrong := _wrong_codes(kind, said):
-            raise _bad(model, name, wrong)
+            raise each.bad(f"{each.kind} can be kept neither plain nor sealed")
+        if wrong := _wrong_codes(each):
+            raise each.bad(wrong)
 
 
-def _wrong_codes(kind: Any, said: tuple[Any, ...]) -> str | None:
-    lists = [mark for mark in said if isinstance(mark, Codes)]
-    accepted = get_args(kind) if get_origin(kind) is Literal else ()
+@dataclass(frozen=True, slots=True)
+class _Typed:
+    """A field's type, or one of those it is made of, and what is said of it."""
+
+    model: type[BaseModel]
+    name: str
+    kind: object
+    said: tuple[object, ...]
+
+    def bad(self, what: str) -> BadField:
+        return BadField(f"{self.model.__name__}.{self.name}: {what}")
+
+
+def _wrong_codes(typed: _Typed) -> str | None:
+    lists = [mark for mark in typed.said if isinstance(mark, Codes)]
+    accepted = get_args(typed.kind) if get_origin(typed.kind) is Literal else ()
     if not lists:
         return "its codes have no names: add Codes(...) to its type" if accepted else None
     (codes,) = lists
+    exact: Any = Annotated[typed.kind, *typed.said]
     for code in accepted:
         if code not in codes.labels:
             return f"the code {code} of {codes.name} has no label"
@@ -156,7 +159,7 @@ def _wrong_codes(kind: Any, said: tuple[Any, ...]) -> str | None:
         if not named or not all(isinstance(each, str) and each.strip() for each in label):
             return f"the code {code} of {codes.name} needs two labels, zh and en"
         try:
-            TypeAdapter(Annotated[kind, *said]).validate_python(code)
+            TypeAdapter(exact).validate_python(code)
         except ValidationError:
             return f"the code {code} of {codes.name} is not of its type"
     if len({zh for zh, _ in codes.labels.values()}) != len(codes.labels):
@@ -164,24 +167,24 @@ def _wrong_codes(kind: Any, said: tuple[Any, ...]) -> str | None:
     return None
 
 
-def _types_within(
-    models: Iterable[type[BaseModel]],
-) -> Iterator[tuple[type[BaseModel], str, Any, tuple[Any, ...]]]:
+def _types_within(models: Iterable[type[BaseModel]]) -> Iterator[_Typed]:
     for model in models:
-        for name, kind, said in _types(model):
-            yield model, name, kind, said
-            if isinstance(kind, type) and issubclass(kind, Part):
-                yield from _types_within([kind])
+        for each in _types(model):
+            yield each
+            if isinstance(each.kind, type) and issubclass(each.kind, Part):
+                yield from _types_within([each.kind])
 
 
-def _types(model: type[BaseModel]) -> Iterator[tuple[str, Any, tuple[Any, ...]]]:
-    """Yield field, type and what is said of it, through unions and lists, not into parts."""
+def _types(model: type[BaseModel]) -> Iterator[_Typed]:
+    # Through unions and lists, not into parts.
     for name, field in model.model_fields.items():
         for kind, said in _unwrapped(field.annotation, tuple(field.metadata)):
-            yield name, kind, said
+            yield _Typed(model, name, kind, said)
 
 
-def _unwrapped(kind: Any, said: tuple[Any, ...]) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+def _unwrapped(
+    kind: object, said: tuple[object, ...]
+) -> Iterator[tuple[object, tuple[object, ...]]]:
     if get_origin(kind) is Annotated:
         inner, *more = get_args(kind)
         yield from _unwrapped(inner, (*said, *more))
@@ -192,7 +195,3 @@ def _unwrapped(kind: Any, said: tuple[Any, ...]) -> Iterator[tuple[Any, tuple[An
             yield from _unwrapped(each, marks)
     elif kind is not NoneType:
         yield kind, said
-
-
-def _bad(model: type[BaseModel], name: str, what: str) -> BadField:
-    return BadField(f"{model.__name__}.{name}: {what}")
