@@ -220,16 +220,8 @@ async def create_staff(
         raise UsernameTaken
     post = await agencies.add_post(tx, agency, role, title or fitting.name_zh, region_code)
     person = await agencies.hire(tx, agency.id, name)
-    place = PostRef(
-        post.id,
-        agency.id,
-        agency.kind,
-        agency.region_code,
-        role,
-        post.local_title,
-        region_code,
-        active=True,
-    )
+    seat = (post.id, agency.id, agency.kind, agency.region_code, role, post.local_title)
+    place = PostRef(*seat, region_code, active=True)
     holding = await agencies.hold_post(tx, place, person.id, since or tx.today)
     tx.session.add(
         StaffAccount(

@@ -152,10 +152,7 @@ async def replace_client_keys(
     return Shown(_client_of(client.model_dump()))
 
 
-@router.post(
-    "/clients/{client_id}/suspension",
-    responses=documented(ClientNotFound),
-)
+@router.post("/clients/{client_id}/suspension")
 async def suspend_client(
     _: WritesClients, client: ClientInPath, tx: Transaction
 ) -> Shown[schemas.Client]:
@@ -164,10 +161,7 @@ async def suspend_client(
     return Shown(_client_of(client.model_dump()))
 
 
-@router.delete(
-    "/clients/{client_id}/suspension",
-    responses=documented(ClientNotFound),
-)
+@router.delete("/clients/{client_id}/suspension")
 async def resume_client(
     _: WritesClients, client: ClientInPath, tx: Transaction
 ) -> Shown[schemas.Client]:

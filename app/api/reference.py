@@ -1,5 +1,6 @@
 """What everybody looks up: divisions, code lists, policy, over HTTP."""
 
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query
@@ -7,6 +8,7 @@ from fastapi import Path, Query
 from app.access.deps import needs
 from app.access.principal import Principal
 from app.access.scopes import Scope
+from app.children import sections
 from app.core.http import paging, routing
 from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
@@ -14,7 +16,8 @@ from app.core.http.wire import Day, RegionCode, region_text
 from app.core.problems import Problem, documented
 from app.policy import queries as policy
 from app.policy import schemas as policy_schemas
-from app.policy.codelists import Codelist, codelists, entries_in
+from app.policy.codelists import BadCodelists, Codelist, entries_in
+from app.policy.codelists import codelists as lists_of_policy
 from app.policy.rules import ParameterMissing, ParameterValue, effective
 from app.regions import queries as regions
 from app.regions.deps import RegionSpan
@@ -53,6 +56,15 @@ class ParameterNotFound(Problem):
     status = 404
     title = "No such policy parameter"
     title_zh = "没有这个政策参数"
+
+
+@cache
+def codelists() -> dict[str, Codelist]:
+    """Return every list by name: those of a child's file, then the others. Raises BadCodelists."""
+    twice = sections.CODELISTS.keys() & lists_of_policy().keys()
+    if twice:
+        raise BadCodelists(f"{', '.join(sorted(twice))}: two lists of this name")
+    return {**sections.CODELISTS, **lists_of_policy()}
 
 
 def _place(region: tuple[int, int] | None) -> int:

@@ -9,6 +9,7 @@ from uuid import UUID
 from app.children import events, queries, rules, sealing
 from app.children.queries import ChildRef
 from app.children.rules import Derived
+from app.children.sections import File
 from app.core.data.db import Tx
 from app.core.jobs import events as announcements
 from app.policy import queries as policy
@@ -21,18 +22,11 @@ def _policy(region_code: int, on: date) -> rules.Policy:
     return rules.policy_of(policy.values(), region_code, on)
 
 
-def derive(sections: Mapping[str, Mapping[str, Any]], region_code: int, on: date) -> Derived:
-    """Derive from whole sections as on the wire, under the policy of a region on a day."""
-    named = {
-        name: sections[name]
-        for name in rules.Facts.__slots__
-        if name not in {"birth_date", "region_code"}
-    }
-    facts = rules.Facts(
-        birth_date=queries.day(sections["identity"]["birth_date"]),
-        region_code=region_code,
-        **named,
-    )
+def derive(file: File, region_code: int, on: date) -> Derived:
+    """Derive from a file that has a birth date, under the policy of a region on a day."""
+    if file.identity.birth_date is None:
+        raise ValueError("a file without a birth date was not checked")
+    facts = rules.Facts(file.identity.birth_date, region_code, file)
     return rules.derive(facts, _policy(region_code, on), on)
 
 
@@ -86,8 +80,7 @@ async def rederive(tx: Tx, after: UUID) -> UUID | None:
     news: list[events.CategoriesChanged] = []
     for row in rows:
         child = ChildRef(row["id"], row["home_county"], row["region_code"], row["school_id"])
-        whole = {name: sealing.show(tx.keyring, row, name) for name in sealing.BLANK}
-        outcome = derive(whole, child.region_code, tx.today)
+        outcome = derive(sealing.whole(tx.keyring, row), child.region_code, tx.today)
         told = announced(child, row, outcome)
         if told:
             changed.append((child, outcome))

@@ -1,14 +1,15 @@
 """One child, one file (REG-03): refuse a duplicate the caller may see, refer any other."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import orjson
 
 from app.access.principal import Principal
 from app.children import events, queries
+from app.children.sections import File
+from app.children.sections.identity import Identity
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events as announcements
@@ -52,7 +53,7 @@ ORDER BY c.id LIMIT 1
 async def refuse_visible(
     tx: Tx,
     principal: Principal,
-    identity: Mapping[str, Any],
+    identity: Identity,
     *,
     region_code: int | None,
     others: Collection[UUID],
@@ -62,7 +63,7 @@ async def refuse_visible(
 
     `others` are known to be other children. Two different numbers make two children.
     """
-    number = identity["resident_id"]
+    number = identity.resident_id
     index = queries.resident_index(tx.keyring, number) if number else None
     if index is not None:
         found = await queries.find_by_number(tx, principal, index)
@@ -72,9 +73,9 @@ async def refuse_visible(
         return
     same = await tx.connection.fetchval(
         _SAME_PERSON,
-        identity["name"],
-        queries.day(identity["birth_date"]),
-        identity["sex"],
+        identity.name,
+        identity.birth_date,
+        identity.sex,
         *subtree(county_of(region_code)),
         list(others),
         index,
@@ -201,6 +202,6 @@ async def _store(
         )
 
 
-def as_submitted(sections: Mapping[str, Any]) -> bytes:
+def as_submitted(file: File, sections: Collection[str]) -> bytes:
     """Write what was sent, for the referral."""
-    return orjson.dumps(sections)
+    return orjson.dumps({name: getattr(file, name).model_dump() for name in sections})

@@ -1,19 +1,15 @@
 """What a file was: every change with its author, and facts with the days they held (REG-03)."""
 
-from collections.abc import Mapping
-from datetime import date
-from typing import Any, Final
+from collections.abc import Collection, Iterator
 
 import orjson
 
 from app.access.principal import Principal
-from app.access.roles import FIELD_GROUPS
 from app.children.queries import ChildRef
+from app.children.sections import SECTIONS, File
+from app.children.sections.marks import Section
 from app.core.data.db import Tx
 from app.core.ids import new_id
-
-_DATED: Final = frozenset({"hukou", "residence", "family", "guardianship", "education"})
-"""Sections whose history is kept as dated facts."""
 
 
 async def remember(
@@ -23,17 +19,13 @@ async def remember(
     operation: str,
     version: int,
     *,
-    before: Mapping[str, Mapping[str, Any]],
-    after: Mapping[str, Mapping[str, Any]],
+    before: File | None,
+    after: File,
+    sections: Collection[str],
 ) -> None:
     """Keep who changed what of which sections (REG-11), and the dated facts."""
-    changes = [
-        {"pointer": f"/{section}/{field}", "before": old, "after": value}
-        for section in after
-        for field, value in after[section].items()
-        if (old := before.get(section, {}).get(field)) != value and (value or old) not in ([], None)
-    ]
     change_id = new_id()
+    changes = [*_changes(before, after, sections)]
     await tx.connection.execute(
         "INSERT INTO child_changes (id, child_id, home_county, version, at, actor, agency_id, role,"
         " operation, sections, changes_sealed)"
@@ -47,18 +39,29 @@ async def remember(
         principal.agency_id,
         principal.role.code,
         operation,
-        [section for section in FIELD_GROUPS if section in after],
+        [*sections],
         tx.keyring.seal("child_changes.changes_sealed", change_id, orjson.dumps(changes)),
     )
-    for kind in sorted(_DATED & after.keys()):
-        await _state_fact(tx, principal, child, kind, after[kind])
+    for section in sections:
+        if SECTIONS[section].dated:
+            await _state_fact(tx, principal, child, section, getattr(after, section))
+
+
+def _changes(
+    before: File | None, after: File, sections: Collection[str]
+) -> Iterator[dict[str, object]]:
+    for section in sections:
+        was = {} if before is None else getattr(before, section).model_dump()
+        for field, value in getattr(after, section).model_dump().items():
+            old = was.get(field)
+            if value != old and (old is not None or value != []):
+                yield {"pointer": f"/{section}/{field}", "before": old, "after": value}
 
 
 async def _state_fact(
-    tx: Tx, principal: Principal, child: ChildRef, kind: str, value: Mapping[str, Any]
+    tx: Tx, principal: Principal, child: ChildRef, kind: str, value: Section
 ) -> None:
-    stated = value.get("since")
-    since = tx.today if stated is None else date.fromisoformat(stated)
+    since = getattr(value, "since", None) or tx.today
     await tx.connection.execute(
         "UPDATE child_facts SET until = greatest(since, $4) WHERE home_county = $1"
         " AND child_id = $2 AND kind = $3 AND until IS NULL",
@@ -75,7 +78,7 @@ async def _state_fact(
         child.id,
         child.home_county,
         kind,
-        tx.keyring.seal("child_facts.value_sealed", fact_id, orjson.dumps(value)),
+        tx.keyring.seal("child_facts.value_sealed", fact_id, orjson.dumps(value.model_dump())),
         since,
         principal.subject,
         tx.now,

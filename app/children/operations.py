@@ -1,10 +1,8 @@
 """Open files and change them: whole sections checked, written with their history, derived anew."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
-
-import orjson
 
 from app.access.principal import Principal
 from app.agencies import queries as agencies
@@ -14,13 +12,14 @@ from app.children import (
     duplicates,
     events,
     history,
+    merging,
     queries,
     schemas,
     sealing,
-    sections,
 )
 from app.children.queries import ChildRef
 from app.children.rules import Derived
+from app.children.sections import SECTIONS, File
 from app.core.data.db import Tx
 from app.core.http import preconditions
 from app.core.ids import new_id
@@ -28,8 +27,6 @@ from app.core.jobs import events as announcements
 from app.core.problems import FieldError, Problem
 from app.regions import queries as regions
 from app.regions.rules import BadRegionCode, county_of
-
-Sections = dict[str, dict[str, Any]]
 
 
 class ChildInvalid(Problem):
@@ -70,40 +67,36 @@ async def create_child(
     Raises FieldGroupForbidden, ChildInvalid, OutsideRemit, DuplicateChild. Referred means that a
     child the caller may not know of may be meant: nothing but the referral is stored.
     """
-    given: Sections = new.model_dump(mode="json", exclude={"id", "not_the_same_as"})
-    sent = {name: value for name, value in given.items() if value is not None}
+    file, sent = merging.opened(new)
     _refuse_unwritable(principal, sent)
     if new.id is not None and await queries.find(tx, principal, new.id):
         return new.id, False
-    whole = {name: sent.get(name) or dict(sealing.BLANK[name]) for name in sections.MODELS}
-    await _check(tx, principal, sent, new=True)
-    region_code = int(whole["residence"]["region_code"])
+    await _check(tx, principal, file, sent, new=True)
+    region_code = _lives_in(file)
     await duplicates.refuse_visible(
-        tx,
-        principal,
-        whole["identity"],
-        region_code=region_code,
-        others=new.not_the_same_as,
+        tx, principal, file.identity, region_code=region_code, others=new.not_the_same_as
     )
-    child = ChildRef(new.id or new_id(), county_of(region_code), region_code, _school_of(whole))
+    child = ChildRef(
+        new.id or new_id(), county_of(region_code), region_code, file.education.school_id
+    )
     try:
         async with tx.connection.transaction():
-            await _open_file(tx, principal, child, whole, sent)
+            await _open_file(tx, principal, child, file, sent)
     except duplicates.Taken as taken:
-        return await _refer(tx, principal, "createChild", taken, child, sent)
+        return await _refer(tx, principal, "createChild", taken, child, file, sent)
     return child.id, True
 
 
 async def _open_file(
-    tx: Tx, principal: Principal, child: ChildRef, whole: Sections, sent: Sections
+    tx: Tx, principal: Principal, child: ChildRef, file: File, sent: Sequence[str]
 ) -> None:
-    outcome = derivation.derive(whole, child.region_code, tx.today)
+    outcome = derivation.derive(file, child.region_code, tx.today)
     columns = {
         "id": child.id,
         "home_county": child.home_county,
         "version": 1,
         "created_at": tx.now,
-        **_columns(tx, child, whole, outcome),
+        **_columns(tx, child, file, SECTIONS, outcome),
     }
     stored = await tx.connection.execute(
         f"INSERT INTO children ({', '.join(columns)}) VALUES ({_places(columns)})"
@@ -112,9 +105,11 @@ async def _open_file(
     )
     if stored != "INSERT 0 1":
         raise duplicates.Taken("id")
-    await duplicates.claim_number(tx, child, whole["identity"]["resident_id"])
-    await _store_numbers(tx, child, whole, sent)
-    await history.remember(tx, principal, child, "createChild", 1, before={}, after=sent)
+    await duplicates.claim_number(tx, child, file.identity.resident_id)
+    await _store_numbers(tx, child, file, sent)
+    await history.remember(
+        tx, principal, child, "createChild", 1, before=None, after=file, sections=sent
+    )
     await announcements.publish(
         tx,
         events.ChildRegistered(
@@ -134,8 +129,7 @@ async def change_child(
 
     Raises FieldGroupForbidden, PreconditionFailed, ChildInvalid, OutsideRemit, DuplicateChild.
     """
-    patch = change.model_dump(mode="json", exclude_unset=True)
-    _refuse_unwritable(principal, patch)
+    _refuse_unwritable(principal, merging.named(change))
     row = await tx.connection.fetchrow(
         f"SELECT c.id, c.version, c.categories, c.priority_flags, {queries.STORED}"
         " FROM children c WHERE c.home_county = $1 AND c.id = $2 FOR UPDATE",
@@ -145,39 +139,51 @@ async def change_child(
     if row is None:  # moved out of the remit between the look-up and the lock
         raise preconditions.PreconditionFailed
     preconditions.check_version(row["version"], if_match)
-    before = {name: _wire(name, sealing.show(tx.keyring, row, name)) for name in sections.MODELS}
-    merged = {name: _wire(name, _merged(before[name], patch[name])) for name in patch}
-    after = {name: value for name, value in merged.items() if value != before[name]}
-    if not after:
+    before = sealing.whole(tx.keyring, row)
+    after = merging.merged(before, change)
+    different = merging.differing(before, after)
+    if not different:
         return None
-    await _check(tx, principal, after, new=False)
+    await _check(tx, principal, after, different, new=False)
     try:
         async with tx.connection.transaction():
-            await _write(tx, principal, child, row, before, after)
+            await _write(tx, principal, child, row, before, after, different)
     except duplicates.Taken as taken:
-        return await _refer(tx, principal, "changeChild", taken, child, after)
+        return await _refer(tx, principal, "changeChild", taken, child, after, different)
     return None
 
 
 async def _write(
-    tx: Tx, principal: Principal, child: ChildRef, row: Any, before: Sections, after: Sections
+    tx: Tx,
+    principal: Principal,
+    child: ChildRef,
+    row: Mapping[str, Any],
+    before: File,
+    after: File,
+    different: Sequence[str],
 ) -> None:
-    whole = {**before, **after}
-    number = whole["identity"]["resident_id"]
-    if number != before["identity"]["resident_id"]:
+    if after.identity.resident_id != before.identity.resident_id:
         await duplicates.refuse_visible(
-            tx, principal, whole["identity"], region_code=None, others=[child.id]
+            tx, principal, after.identity, region_code=None, others=[child.id]
         )
-        await duplicates.claim_number(tx, child, number)
-    await _store_numbers(tx, child, whole, after)
-    region_code = int(whole["residence"]["region_code"])
-    moved = ChildRef(child.id, child.home_county, region_code, _school_of(whole))
-    outcome = derivation.derive(whole, region_code, tx.today)
+        await duplicates.claim_number(tx, child, after.identity.resident_id)
+    await _store_numbers(tx, child, after, different)
+    region_code = _lives_in(after)
+    moved = ChildRef(child.id, child.home_county, region_code, after.education.school_id)
+    outcome = derivation.derive(after, region_code, tx.today)
     version = row["version"] + 1
     # Before the row moves: afterwards the tables below it may be out of sight.
-    await history.remember(tx, principal, child, "changeChild", version, before=before, after=after)
-    touched = {**after, "residence": whole["residence"], "education": whole["education"]}
-    columns = {"version": version, **_columns(tx, moved, touched, outcome)}
+    await history.remember(
+        tx,
+        principal,
+        child,
+        "changeChild",
+        version,
+        before=before,
+        after=after,
+        sections=different,
+    )
+    columns = {"version": version, **_columns(tx, moved, after, different, outcome)}
     await tx.connection.execute(
         f"UPDATE children SET ({', '.join(columns)}) = ROW({_places(columns)})"
         f" WHERE home_county = ${len(columns) + 1} AND id = ${len(columns) + 2}",
@@ -192,7 +198,7 @@ async def _write(
             region_code=region_code,
             home_county=child.home_county,
             version=version,
-            sections=sorted(after),
+            sections=sorted(different),
             previous_region_code=child.region_code if child.region_code != region_code else None,
         ),
         *derivation.announced(moved, row, outcome),
@@ -214,12 +220,14 @@ def _refuse_unwritable(principal: Principal, names: Iterable[str]) -> None:
         )
 
 
-async def _check(tx: Tx, principal: Principal, sent: Sections, *, new: bool) -> None:
-    errors = checks.broken(sent, on=tx.today, new=new)
-    errors += await _unknown_regions(tx, sent)
-    school_id = sent.get("education", {}).get("school_id")
-    if school_id is not None:
-        school = await agencies.find(tx, UUID(school_id))
+async def _check(
+    tx: Tx, principal: Principal, file: File, sent: Collection[str], *, new: bool
+) -> None:
+    errors = checks.broken(file, sent, on=tx.today, new=new)
+    errors += await _unknown_regions(tx, file, sent)
+    school_id = file.education.school_id
+    if "education" in sent and school_id is not None:
+        school = await agencies.find(tx, school_id)
         if school is None or school.kind != "school" or not school.active:
             errors.append(
                 FieldError(
@@ -230,11 +238,10 @@ async def _check(tx: Tx, principal: Principal, sent: Sections, *, new: bool) -> 
             )
     if errors:
         raise ChildInvalid(errors=errors)
-    if "residence" in sent:
-        region_code = int(sent["residence"]["region_code"])
-        if not principal.region_lo <= region_code < principal.region_hi:
-            raise _outside("#/residence/region_code")
-    if "education" in sent and principal.school_id not in {None, _school_of(sent)}:
+    inside = principal.region_lo <= _lives_in(file) < principal.region_hi
+    if "residence" in sent and not inside:
+        raise _outside("#/residence/region_code")
+    if "education" in sent and principal.school_id not in {None, school_id}:
         raise _outside("#/education/school_id")
 
 
@@ -250,11 +257,14 @@ def _outside(pointer: str) -> OutsideRemit:
     )
 
 
-async def _unknown_regions(tx: Tx, sent: Sections) -> list[FieldError]:
+async def _unknown_regions(tx: Tx, file: File, sent: Collection[str]) -> list[FieldError]:
     named = {
         section: int(code)
-        for section in ("residence", "hukou")
-        if (code := sent.get(section, {}).get("region_code")) is not None
+        for section, code in (
+            ("residence", file.residence.region_code),
+            ("hukou", file.hukou.region_code),
+        )
+        if section in sent and code is not None
     }
     if not named:
         return []
@@ -276,34 +286,18 @@ def _in_a_county(code: int) -> bool:
     return True
 
 
-def _merged(stored: Any, patch: Any) -> Any:
-    """Apply a merge patch (RFC 7396); a cleared field stays, as null."""
-    if not isinstance(patch, dict):
-        return patch
-    base = stored if isinstance(stored, dict) else {}
-    return {**base, **{name: _merged(base.get(name), value) for name, value in patch.items()}}
+def _lives_in(file: File) -> int:
+    return int(file.residence.region_code or 0)  # no file without one passes the checks
 
 
-def _wire(section: str, value: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Complete a section with what its model says of absent fields, and drop what we add."""
-    model = sections.MODELS[section]
-    known = {
-        name: item
-        for name, item in (value or {}).items()
-        if name in model.model_fields and item is not None
-    }
-    return model.model_validate(known).model_dump(mode="json")
-
-
-def _columns(tx: Tx, child: ChildRef, whole: Sections, outcome: Derived) -> dict[str, Any]:
-    columns: dict[str, Any] = {}
-    for section, value in whole.items():
-        columns.update(sealing.keep(tx.keyring, child.id, section, value))
+def _columns(
+    tx: Tx, child: ChildRef, file: File, written: Iterable[str], outcome: Derived
+) -> dict[str, object]:
+    columns: dict[str, object] = {}
+    for section in written:
+        columns |= sealing.keep(tx.keyring, child.id, section, getattr(file, section))
     return {
-        **{
-            name: orjson.dumps(value).decode() if isinstance(value, dict) else value
-            for name, value in columns.items()
-        },
+        **columns,
         "region_code": child.region_code,
         "school_id": child.school_id,
         "categories": list(outcome.categories),
@@ -313,18 +307,16 @@ def _columns(tx: Tx, child: ChildRef, whole: Sections, outcome: Derived) -> dict
     }
 
 
-def _places(columns: Mapping[str, Any]) -> str:
+def _places(columns: Collection[str]) -> str:
     return ", ".join(f"${position + 1}" for position in range(len(columns)))
 
 
-def _school_of(whole: Sections) -> UUID | None:
-    found = whole["education"]["school_id"]
-    return None if found is None else UUID(found)
-
-
-async def _store_numbers(tx: Tx, child: ChildRef, whole: Sections, changed: Sections) -> None:
-    for section, field in (("education", "student_numbers"), ("external", "numbers")):
-        if section not in changed:
+async def _store_numbers(tx: Tx, child: ChildRef, file: File, written: Collection[str]) -> None:
+    for section, numbers in (
+        ("education", file.education.student_numbers),
+        ("external", file.external.numbers),
+    ):
+        if section not in written:
             continue
         await tx.connection.execute(
             "DELETE FROM child_external_ids"
@@ -334,8 +326,7 @@ async def _store_numbers(tx: Tx, child: ChildRef, whole: Sections, changed: Sect
             section,
         )
         indexes = [
-            queries.external_index(tx.keyring, entry["system"], entry["number"])
-            for entry in whole[section][field]
+            queries.external_index(tx.keyring, entry.system, entry.number) for entry in numbers
         ]
         await tx.connection.execute(
             "INSERT INTO child_external_ids (index, child_id, home_county, section)"
@@ -354,13 +345,14 @@ async def _refer(
     operation: str,
     taken: duplicates.Taken,
     child: ChildRef,
-    sent: Sections,
+    file: File,
+    sent: Collection[str],
 ) -> duplicates.Referred:
     return await duplicates.refer(
         tx,
         by=principal.subject,
         region_code=child.region_code,
         reason=taken.reason,
-        submitted=duplicates.as_submitted(sent),
+        submitted=duplicates.as_submitted(file, sent),
         child_id=child.id if operation == "changeChild" else None,
     )

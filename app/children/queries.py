@@ -258,8 +258,3 @@ def history_entry(
             change for change in orjson.loads(raw) if change["pointer"].split("/")[1] in reads
         ],
     }
-
-
-def day(value: str | date) -> date:
-    """Read a day from a section as on the wire, or from a row."""
-    return date.fromisoformat(value) if isinstance(value, str) else value

@@ -13,6 +13,10 @@ from datetime import date
 from itertools import permutations
 from typing import Any, Final
 
+from app.children.sections import File
+from app.children.sections.family import Parent, ParentStatus
+from app.children.sections.hukou import Hukou
+from app.children.sections.welfare import Hardship
 from app.policy.rules import ParameterValue, effective
 from app.regions.rules import county_of
 
@@ -68,17 +72,11 @@ _PARAMETERS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What rules read of a file: sections as on the wire, `{}` where nothing is known."""
+    """What rules read: a file, and what must be known of it."""
 
     birth_date: date
     region_code: int
-    hukou: Mapping[str, Any]
-    residence: Mapping[str, Any]
-    family: Mapping[str, Any]
-    guardianship: Mapping[str, Any]
-    education: Mapping[str, Any]
-    health: Mapping[str, Any]
-    welfare: Mapping[str, Any]
+    file: File
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,54 +144,46 @@ def months_between(since: date, on: date) -> int:
 
 def _parents(facts: Facts, policy: Policy, on: date) -> list[_Parent]:
     minimum = policy["unattended.rule_set"]["min_months"]
-    lives_with = facts.residence.get("lives_with") or ()
+    lives_with = facts.file.residence.lives_with
     return [
-        _parent(raw, minimum, on, together=raw["role"] in lives_with)
-        for raw in facts.family.get("parents") or ()
+        _parent(parent, minimum, on, together=parent.role in lives_with)
+        for parent in facts.file.family.parents
     ]
 
 
-def _parent(
-    raw: Mapping[str, Any], minimum: Mapping[str, int], on: date, *, together: bool
-) -> _Parent:
-    current = [entry for entry in raw.get("statuses") or () if _holds(entry, on)]
-    statuses = frozenset(entry["status"] for entry in current)
+def _parent(parent: Parent, minimum: Mapping[str, int], on: date, *, together: bool) -> _Parent:
+    current = [entry for entry in parent.statuses if _holds(entry, on)]
+    statuses = frozenset(entry.status for entry in current)
     if together:
         statuses -= {"away"}
-    away = [_months(entry, on) for entry in current if entry["status"] == "away"]
+    away = [_months(entry, on) for entry in current if entry.status == "away"]
     return _Parent(
         statuses=statuses,
         away_months=max(away) if away and not together else None,
-        lasting=frozenset(entry["status"] for entry in current if _lasts(entry, minimum, on)),
-        able=raw.get("guardianship_capacity") != "none" and not statuses & _UNABLE,
+        lasting=frozenset(entry.status for entry in current if _lasts(entry, minimum, on)),
+        able=parent.guardianship_capacity != "none" and not statuses & _UNABLE,
     )
 
 
-def _day(value: Any) -> date | None:
-    return date.fromisoformat(value) if isinstance(value, str) else value
+def _holds(entry: ParentStatus, on: date) -> bool:
+    return (entry.since is None or entry.since <= on) and (entry.until is None or on <= entry.until)
 
 
-def _holds(entry: Mapping[str, Any], on: date) -> bool:
-    since, until = _day(entry.get("since")), _day(entry.get("until"))
-    return (since is None or since <= on) and (until is None or on <= until)
+def _months(entry: ParentStatus, on: date) -> int:
+    return 0 if entry.since is None else months_between(entry.since, on)
 
 
-def _months(entry: Mapping[str, Any], on: date) -> int:
-    since = _day(entry.get("since"))
-    return 0 if since is None else months_between(since, on)
-
-
-def _lasts(entry: Mapping[str, Any], minimum: Mapping[str, int], on: date) -> bool:
-    needed = minimum.get(entry["status"], 0)
-    if entry["status"] in _TERMS:
-        return (entry.get("term_months") or 0) >= needed
+def _lasts(entry: ParentStatus, minimum: Mapping[str, int], on: date) -> bool:
+    needed = minimum.get(entry.status, 0)
+    if entry.status in _TERMS:
+        return (entry.term_months or 0) >= needed
     return _months(entry, on) >= needed
 
 
 def _left_behind(facts: Facts, parents: list[_Parent], policy: Policy, on: date) -> bool:
     if age_on(facts.birth_date, on) >= policy["lbc.age_limit"]:
         return False
-    if policy["lbc.hukou_rule"] == "rural" and not _rural(facts.hukou):
+    if policy["lbc.hukou_rule"] == "rural" and not _rural(facts.file.hukou):
         return False
     if policy["lbc.scope"] == "origin" and not _lives_at_origin(facts):
         return False
@@ -215,15 +205,13 @@ def _one_away_other_incapable(parents: list[_Parent], away: list[bool]) -> bool:
     )
 
 
-def _rural(hukou: Mapping[str, Any]) -> bool:
+def _rural(hukou: Hukou) -> bool:
     # Unregistered children count by their household, and are not struck off for want of an answer.
-    return hukou.get("type") == "rural" or (
-        hukou.get("registered") is False and hukou.get("type") is None
-    )
+    return hukou.type == "rural" or (hukou.registered is False and hukou.type is None)
 
 
 def _lives_at_origin(facts: Facts) -> bool:
-    origin = facts.hukou.get("region_code")
+    origin = facts.file.hukou.region_code
     if origin is None:
         return True
     return county_of(int(origin)) == county_of(facts.region_code)
@@ -254,16 +242,16 @@ def _difficulties(facts: Facts, parents: list[_Parent], on: date) -> set[str]:
     found = set()
     ill = [bool(parent.statuses & _ILL) for parent in parents]
     if (
-        facts.welfare.get("poor")
+        facts.file.welfare.poor
         or (len(ill) > 1 and all(ill))
         or any("dead" in a.statuses and b.statuses & _ILL for a, b in permutations(parents, 2))
     ):
         found.add("family")
-    if facts.health.get("disability_card_no") or facts.health.get("status") == "seriously_ill":
+    if facts.file.health.disability_card_no or facts.file.health.status == "seriously_ill":
         found.add("self")
     if (
-        facts.guardianship.get("harm")
-        or facts.guardianship.get("kind") == "none"
+        facts.file.guardianship.harm
+        or facts.file.guardianship.kind == "none"
         or any(
             one in a.statuses and other in b.statuses
             for one, other in _UNGUARDED_PAIRS
@@ -271,40 +259,38 @@ def _difficulties(facts: Facts, parents: list[_Parent], on: date) -> set[str]:
         )
     ):
         found.add("guardianship")
-    if any(_pressing(hardship, on) for hardship in facts.welfare.get("hardships") or ()):
+    if any(_pressing(hardship, on) for hardship in facts.file.welfare.hardships):
         found.add("temporary")
     return found
 
 
-def _pressing(hardship: Mapping[str, Any], on: date) -> bool:
-    since, review_on = _day(hardship["since"]), _day(hardship["review_on"])
-    return since is not None and review_on is not None and since <= on < review_on
+def _pressing(hardship: Hardship, on: date) -> bool:
+    return hardship.since <= on < hardship.review_on
 
 
 def _flags(
     facts: Facts, parents: list[_Parent], policy: Policy, categories: Iterable[str], on: date
 ) -> set[str]:
     away = [parent.away_months is not None for parent in parents]
-    unguarded = facts.guardianship.get("kind") == "none"
+    unguarded = facts.file.guardianship.kind == "none"
     incapable = len(parents) > 1 and _one_away_other_incapable(parents, away)
     poor_when = policy["guardian_eval.rule"]["poor_when"]
-    health = facts.health
-    status = facts.education.get("status")
+    health = facts.file.health
+    status = facts.file.education.status
     return {
         flag
         for flag, holds in {
             "orphan": "orphan" in categories,
             "no_guardian": unguarded,
             "one_away_other_incapable": incapable,
-            "poor_guardianship": facts.guardianship.get("evaluation") == "poor"
+            "poor_guardianship": facts.file.guardianship.evaluation == "poor"
             or (unguarded and "no_guardian" in poor_when)
             or (incapable and "one_away_other_incapable" in poor_when),
             "out_of_school": status == "dropout"
             or (status == "not_in_school" and age_on(facts.birth_date, on) >= _SCHOOL_AGE),
-            "no_hukou": facts.hukou.get("registered") is False,
-            "disabled": health.get("status") == "disabled"
-            or bool(health.get("disability_card_no")),
-            "ill": health.get("status") in {"seriously_ill", "chronic"},
+            "no_hukou": facts.file.hukou.registered is False,
+            "disabled": health.status == "disabled" or bool(health.disability_card_no),
+            "ill": health.status in {"seriously_ill", "chronic"},
         }.items()
         if holds
     }

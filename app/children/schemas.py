@@ -8,8 +8,17 @@ from pydantic import BaseModel, Field, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.access.acts import Permitted
-from app.children import sections
-from app.core.http.wire import INPUT, Code, Day, Line, RegionCode, Version
+from app.children.sections.derived import Derived
+from app.children.sections.education import Education
+from app.children.sections.external import External
+from app.children.sections.family import Family
+from app.children.sections.guardianship import Guardianship
+from app.children.sections.health import Health
+from app.children.sections.hukou import Hukou
+from app.children.sections.identity import Identity, IdentityShown, NewIdentity, Sex
+from app.children.sections.residence import NewResidence, Residence
+from app.children.sections.welfare import Welfare
+from app.core.http.wire import INPUT, Day, Line, RegionCode, Version
 
 ChildId = Annotated[
     UUID, Field(description="The child's id.", examples=["0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b10"])
@@ -17,30 +26,16 @@ ChildId = Annotated[
 Group = Annotated[str, Field(max_length=20, pattern=r"^[a-z]+$", description="A section.")]
 
 
-class NewIdentity(sections.Identity):
-    """Who the child is; name, sex and date of birth are needed to open a file."""
-
-    name: Line = Field(description="Full name.", examples=["样小一"])
-    sex: sections.Sex = Field(description="Sex as registered.")
-    birth_date: Day = Field(description="Date of birth.", examples=["2016-03-01"])
-
-
-class NewResidence(sections.Residence):
-    """Where the child lives; needed to open a file."""
-
-    region_code: RegionCode = Field(description="Village, township or county it lives in.")
-
-
 class _Sections(BaseModel):
     model_config = INPUT
 
-    hukou: sections.Hukou | None = None
-    family: sections.Family | None = None
-    guardianship: sections.Guardianship | None = None
-    education: sections.Education | None = None
-    health: sections.Health | None = None
-    welfare: sections.Welfare | None = None
-    external: sections.External | None = None
+    hukou: Hukou | None = None
+    family: Family | None = None
+    guardianship: Guardianship | None = None
+    education: Education | None = None
+    health: Health | None = None
+    welfare: Welfare | None = None
+    external: External | None = None
 
 
 class ChildCreate(_Sections):
@@ -65,45 +60,14 @@ class ChildChange(_Sections):
     null clears it, a list replaces the list.
     """
 
-    identity: sections.Identity | None = None
-    residence: sections.Residence | None = None
+    identity: Identity | None = None
+    residence: Residence | None = None
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
         if not self.model_fields_set:
             raise PydanticCustomError("change_empty", "Name at least one section.")
         return self
-
-
-class Derived(BaseModel):
-    """What follows from the facts under the policy of the child's region on a day."""
-
-    as_of: date | None = Field(description="The day it was last decided; checked anew every night.")
-    policy_region: RegionCode = Field(description="County whose policy decided.")
-    categories: list[Code] = Field(
-        max_length=20,
-        description="left_behind, orphan, unattended, difficulty.family …: see the rules.",
-        examples=[["left_behind", "difficulty.family"]],
-    )
-    priority_flags: list[Code] = Field(
-        max_length=20,
-        description="Why this child must be visited without exception (DEF-18, VIS-02).",
-        examples=[["no_hukou"]],
-    )
-
-
-class IdentityShown(NewIdentity):
-    """Who the child is."""
-
-    name_pinyin: str = Field(
-        max_length=600,
-        pattern=r"^[^\x00]*$",
-        description="The name in Latin letters, made by the service.",
-        examples=["yangxiaoyi"],
-    )
-    resident_id_place_known: bool | None = Field(
-        description="False if no table knows the number's place code: worth a second look.",
-    )
 
 
 class Child(BaseModel):
@@ -115,14 +79,14 @@ class Child(BaseModel):
     updated_at: datetime = Field(description="When it last changed.")
     permitted: Permitted
     identity: IdentityShown | None = None
-    hukou: sections.Hukou | None = None
-    residence: sections.Residence | None = None
-    family: sections.Family | None = None
-    guardianship: sections.Guardianship | None = None
-    education: sections.Education | None = None
-    health: sections.Health | None = None
-    welfare: sections.Welfare | None = None
-    external: sections.External | None = None
+    hukou: Hukou | None = None
+    residence: Residence | None = None
+    family: Family | None = None
+    guardianship: Guardianship | None = None
+    education: Education | None = None
+    health: Health | None = None
+    welfare: Welfare | None = None
+    external: External | None = None
     derived: Derived | None = None
 
 
@@ -133,7 +97,7 @@ class IdentitySummary(BaseModel):
     name_pinyin: str = Field(
         max_length=600, pattern=r"^[^\x00]*$", description="The name in Latin letters."
     )
-    sex: sections.Sex = Field(description="Sex as registered.")
+    sex: Sex = Field(description="Sex as registered.")
     birth_date: date = Field(description="Date of birth.")
 
 

@@ -1,94 +1,118 @@
-"""How the sections of a file are kept: plain columns, and one sealed column where it needs one."""
+"""How the sections of a file are kept: counted fields plain, all others in one sealed column.
+
+The counted fields of a section are a jsonb column named after it; those of identity, which searches
+read, are columns of their own. What is shown is read from wherever the row has it, so that a field
+whose mark changed stays readable until its section is next written.
+"""
 
 from collections.abc import Mapping
-from datetime import date
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
 import orjson
 
-from app.children import naming, residents, sections
+from app.children import naming, residents
+from app.children.models import Child
+from app.children.sections import SECTIONS, File
+from app.children.sections.identity import Identity, IdentityShown
+from app.children.sections.marks import BadField, Mark, Section, marked
 from app.core.data.crypto import Keyring
 
-SEALED: Final[Mapping[str, tuple[str, ...]]] = {
-    "identity": ("resident_id", "resident_id_place_known"),
-    "residence": ("address",),
-    "family": ("parents",),
-    "guardianship": ("guardian",),
-    "education": ("student_numbers",),
-    "health": ("disability_card_no", "notes"),
-    "external": ("numbers",),
+_COLUMNS: Final = frozenset(Child.model_fields)
+_OWN_COLUMNS: Final = "identity"
+"""The section whose counted fields have a column each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a section lies in a row of `children`, and what is shown while nothing is known."""
+
+    plain: tuple[str, ...]
+    sealed: str | None
+    counted: frozenset[str]
+    blank: Mapping[str, object]
+
+
+def place_of(section: str, model: type[Section]) -> Place:
+    """Work out where a section lies. Raises BadField if the table has no column for a field."""
+    counted, blank = marked(model, Mark.counted), model().model_dump()
+    own = section == _OWN_COLUMNS
+    if own:
+        made = [name for name in IdentityShown.model_fields if name not in blank]
+        counted |= marked(IdentityShown, Mark.counted).intersection(made)
+        blank |= dict.fromkeys(made)
+    plain = tuple(name for name in (blank if own else (section,)) if name in _COLUMNS)
+    sealed = f"{section}_sealed" if f"{section}_sealed" in _COLUMNS else None
+    for name in blank:
+        column = (name if own else section) if name in counted else f"{section}_sealed"
+        if column not in {*plain, sealed}:
+            how = "Counted" if name in counted else "sealed"
+            raise BadField(f"{model.__name__}.{name}: is {how}, so children needs {column}")
+    return Place(plain, sealed, counted, blank)
+
+
+PLACES: Final[Mapping[str, Place]] = {
+    section: place_of(section, model) for section, model in SECTIONS.items()
 }
-"""Fields kept encrypted, by section (D9, DB-4)."""
-
-_PLAIN: Final = frozenset({"hukou", "residence", "guardianship", "education", "health", "welfare"})
-
-_IDENTITY_COLUMNS: Final = (
-    "name",
-    "name_pinyin",
-    "sex",
-    "birth_date",
-    "ethnic_group",
-    "no_resident_id_reason",
-)
-
-BLANK: Final[Mapping[str, Mapping[str, Any]]] = {
-    section: model.model_construct().model_dump(mode="json")
-    for section, model in sections.MODELS.items()
-}
-"""Each section while nothing is known."""
 
 
 def columns_of(section: str) -> tuple[str, ...]:
-    """Name the columns of `children` that a section is read from."""
-    plain = _IDENTITY_COLUMNS if section == "identity" else (section,) * (section in _PLAIN)
-    return (*plain, f"{section}_sealed") if section in SEALED else plain
+    """Name the columns of `children` that a section is read from; none if it is derived."""
+    place = PLACES.get(section)
+    if place is None:
+        return ()
+    return place.plain if place.sealed is None else (*place.plain, place.sealed)
 
 
-def keep(
-    keyring: Keyring, child_id: UUID, section: str, value: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Turn a section as on the wire into column values of one child's row."""
-    shown = dict(value)
-    if section == "identity":
-        number = shown.get("resident_id")
-        shown["resident_id_place_known"] = number and residents.place_is_known(number)
-    columns: dict[str, Any] = {}
-    if section in SEALED:
-        hidden = {name: shown.pop(name) for name in SEALED[section]}
-        column = f"{section}_sealed"
-        columns[column] = (
-            keyring.seal(f"children.{column}", child_id, orjson.dumps(hidden))
-            if any(hidden.values())
+def keep(keyring: Keyring, child_id: UUID, section: str, value: Section) -> dict[str, object]:
+    """Turn a section into column values of one child's row."""
+    place, fields = PLACES[section], value.model_dump()
+    columns: dict[str, object] = {}
+    if isinstance(value, Identity):
+        columns |= _searched(value)
+        fields["name_pinyin"] = columns["name_pinyin"]
+        number = value.resident_id
+        fields["resident_id_place_known"] = number and residents.place_is_known(number)
+    plain = {name: fields.pop(name) for name in place.counted}
+    if section == _OWN_COLUMNS:
+        columns |= {name: plain.get(name) for name in place.plain}
+    elif place.plain:
+        columns[section] = orjson.dumps(plain).decode()
+    if place.sealed is not None:
+        known = any(fields[name] != place.blank[name] for name in fields)
+        columns[place.sealed] = (
+            keyring.seal(f"children.{place.sealed}", child_id, orjson.dumps(fields))
+            if known
             else None
         )
-    if section == "identity":
-        return {**columns, **_identity_columns(shown)}
-    return {**columns, section: shown} if section in _PLAIN else columns
+    return columns
 
 
 def show(keyring: Keyring, row: Mapping[str, Any], section: str) -> dict[str, Any]:
     """Turn a row with `id` and `columns_of(section)` back into the section, every field present."""
-    if section == "identity":
-        value = {name: row[name] for name in _IDENTITY_COLUMNS}
-        value |= dict.fromkeys(SEALED[section])
-    else:
-        value = dict(BLANK[section])
-        if section in _PLAIN:
-            value.update(_loaded(row[section]))
-    if section in SEALED:
-        column = f"{section}_sealed"
-        if row[column] is not None:
-            raw = keyring.unseal_bytes(f"children.{column}", row["id"], row[column])
-            value.update(orjson.loads(raw))
+    place = PLACES[section]
+    value = dict(place.blank)
+    if section == _OWN_COLUMNS:
+        value.update({name: row[name] for name in place.plain})
+    elif place.plain:
+        value.update(_loaded(row[section]))
+    if place.sealed is not None and row[place.sealed] is not None:
+        raw = keyring.unseal_bytes(f"children.{place.sealed}", row["id"], row[place.sealed])
+        value.update(orjson.loads(raw))
     return value
 
 
-def _identity_columns(value: Mapping[str, Any]) -> dict[str, Any]:
-    spelling = naming.spell(value["name"])
+def whole(keyring: Keyring, row: Mapping[str, Any]) -> File:
+    """Turn a row with `id` and the columns of every section into the file."""
+    return File.model_validate(
+        {section: show(keyring, row, section) for section in SECTIONS}, extra="ignore"
+    )
+
+
+def _searched(identity: Identity) -> dict[str, str]:
+    spelling = naming.spell(identity.name or "")
     return {
-        **{name: value[name] for name in _IDENTITY_COLUMNS if name != "name_pinyin"},
-        "birth_date": date.fromisoformat(value["birth_date"]),
         "name_pinyin": spelling.pinyin,
         "name_initials": spelling.initials,
         "name_reversed": spelling.reversed,

@@ -1,10 +1,11 @@
 """What a list or a search may ask for, and the SQL conditions it becomes."""
 
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from app.access.principal import Principal
 from app.children import queries, schemas
+from app.children.sections import GROUP_OF_FILTER
 from app.core.data.db import Tx
 from app.core.problems import FieldError, Problem
 from app.regions.rules import BadRegionCode, subtree
@@ -32,14 +33,6 @@ class SearchTooBroad(Problem):
     title_zh = "请输入更完整的姓名或指定区域"
 
 
-_GROUP_OF: Final = {
-    "region_code": "residence",
-    "category": "derived",
-    "priority_flag": "derived",
-    "school_id": "education",
-}
-
-
 def refuse_unreadable(principal: Principal, **given: str | UUID | None) -> None:
     """Raise FilterForbidden if a filter is given that the role's sections do not hold."""
     errors = [
@@ -49,7 +42,7 @@ def refuse_unreadable(principal: Principal, **given: str | UUID | None) -> None:
             detail="Your role does not read the section this is in.",
         )
         for name, value in given.items()
-        if value is not None and _GROUP_OF[name] not in principal.role.reads
+        if value is not None and GROUP_OF_FILTER[name] not in principal.role.reads
     ]
     if errors:
         raise FilterForbidden(errors=errors)
@@ -65,10 +58,10 @@ def span_of(region_code: str | None) -> tuple[int | None, int | None]:
         return 0, 0
 
 
-def conditions(tx: Tx, principal: Principal, wanted: schemas.ChildSearch) -> dict[str, Any]:
+def conditions(tx: Tx, principal: Principal, wanted: schemas.ChildSearch) -> dict[str, object]:
     """Turn a search into SQL conditions for `queries.search_page`. Raises SearchTooBroad."""
     lo, hi = span_of(wanted.region_code)
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     if lo is not None:
         found |= {"c.region_code >= {}": lo, "c.region_code < {}": hi}
     if wanted.resident_id is not None:
@@ -85,7 +78,7 @@ def conditions(tx: Tx, principal: Principal, wanted: schemas.ChildSearch) -> dic
     return found
 
 
-def _name(name: str, match: str, *, in_one_county: bool) -> dict[str, Any]:
+def _name(name: str, match: str, *, in_one_county: bool) -> dict[str, object]:
     # Prefixes are ranges: unlike LIKE, comparison may use an index under row-level security.
     if match == "exact":
         return {"c.name = {}": name}

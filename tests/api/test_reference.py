@@ -5,10 +5,9 @@ import pytest
 
 from app.access.principal import Purpose
 from app.agencies.models import AgencyKind
+from app.api.reference import codelists
 from app.attendance import models as attendance
-from app.children import sections
 from app.core.data.db import SYSTEM
-from app.policy.codelists import codelists
 from app.regions import operations
 from app.regions.rules import Level
 from tests.access.factories import a_caller
@@ -131,38 +130,12 @@ class TestCodelists:
             ("purposes", Purpose),
             ("agency_kinds", AgencyKind),
             ("region_levels", Level),
-            ("sex", get_args(sections.Sex)),
-            ("households", get_args(sections.Household)),
-            ("parent_statuses", get_args(sections.ParentCondition)),
-            ("income_sources", get_args(sections.IncomeSource)),
-            ("guardianship_harms", get_args(sections.Harm)),
             ("attendance_categories", get_args(attendance.Category)),
             ("school_sessions", get_args(attendance.Session)),
         ],
     )
     def test_a_list_is_what_the_code_knows(self, name: str, known: Any) -> None:
         assert codelists()[name].codes == {str(code) for code in known}
-
-    @pytest.mark.parametrize(
-        ("name", "section", "field"),
-        [
-            ("no_resident_id_reasons", sections.Identity, "no_resident_id_reason"),
-            ("hukou_types", sections.Hukou, "type"),
-            ("parent_roles", sections.Parent, "role"),
-            ("guardianship_capacities", sections.Parent, "guardianship_capacity"),
-            ("incapacity_reasons", sections.Parent, "incapacity_reason"),
-            ("guardianship_kinds", sections.Guardianship, "kind"),
-            ("guardian_evaluations", sections.Guardianship, "evaluation"),
-            ("schooling_stages", sections.Education, "stage"),
-            ("schooling_statuses", sections.Education, "status"),
-            ("health_statuses", sections.Health, "status"),
-            ("disability_types", sections.Health, "disability_type"),
-        ],
-    )
-    def test_a_list_is_what_the_file_takes(self, name: str, section: Any, field: str) -> None:
-        schema = section.model_json_schema()["properties"][field]
-        accepted = next(each for each in schema.get("anyOf", [schema]) if "enum" in each)
-        assert codelists()[name].codes == set(accepted["enum"])
 
 
 class TestPolicyParameters:

@@ -37,7 +37,7 @@ class TestReadsAFile:
         shown = answer.json()
         schemas.Child.model_validate(shown)
         reads = roles()[role].reads
-        always = {"id", "version", "created_at", "updated_at"}
+        always = {"id", "version", "created_at", "updated_at", "permitted"}
         assert shown.keys() - always == reads
         assert (RESIDENT_ID in answer.text) is ("identity" in reads)
         assert ("样板胡同" in answer.text) is ("residence" in reads)
@@ -160,7 +160,7 @@ class TestListsFiles:
         await a_child(database, VILLAGE)
         bureau = await a_caller(database, settings, "education_authority", COUNTY)
         (item,) = (await client.get("/v1/children", headers=bureau.headers)).json()["items"]
-        assert item.keys() == {"id", "version", "updated_at", "identity"}
+        assert item.keys() == {"id", "version", "updated_at", "permitted", "identity"}
 
     async def test_takes_three_statements_and_audits_each_child(
         self, client, database, township, queries

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from app.children.rules import Derived, Facts, age_on, derive, policy_of
+from app.children.sections import File
 from app.policy import parameters
 
 TODAY = date(2026, 11, 20)
@@ -41,7 +42,7 @@ def facts(region: int = NATION_LIKE, **given: Any) -> Facts:
         "welfare": {},
     }
     birth_date = given.pop("birth_date", date(2016, 3, 1))
-    return Facts(birth_date=birth_date, region_code=region, **{**sections, **given})
+    return Facts(birth_date, region, File.model_validate({**sections, **given}))
 
 
 def derived(child: Facts, on: date = TODAY) -> Derived:

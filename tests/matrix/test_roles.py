@@ -134,9 +134,9 @@ async def test_sections(client, database, settings, role) -> None:
     reads = set(ROLES[role]["reads"])
     url = f"/v1/children/{stage.targets[0].ids['child_id']}"
     file = (await client.get(url, headers=stage.headers())).json()
-    assert file.keys() - {"id", "version", "created_at", "updated_at"} == reads
+    assert file.keys() - {"id", "version", "created_at", "updated_at", "permitted"} == reads
     listed = (await client.get("/v1/children", headers=stage.headers())).json()["items"]
     assert listed
     for item in listed:
-        sections = item.keys() - {"id", "version", "updated_at"}
+        sections = item.keys() - {"id", "version", "updated_at", "permitted"}
         assert sections == reads & {"identity", "residence", "derived"}

@@ -66,6 +66,18 @@ Line = Annotated[
 Prose = Annotated[str, Field(min_length=1, max_length=4000, pattern=_NO_NUL)]
 """Text of several lines."""
 
+Phone = Annotated[
+    str,
+    Field(
+        min_length=5,
+        max_length=20,
+        pattern=r"^\+?[0-9][0-9 -]{3,18}$",
+        description="Telephone number.",
+        examples=["+86 10 5550 0101"],
+    ),
+]
+"""A telephone number."""
+
 Code = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[a-z0-9_.:-]+$")]
 """A code of one of our lists."""
 

@@ -1,0 +1,197 @@
+"""What a field of a file says of itself, where it is defined.
+
+A field is sealed, encrypted at rest, unless it is `Counted`: kept plain because a statistic, a rule
+or a filter reads it. A field that holds parts is sealed or counted as a whole, so a mark inside a
+part is refused. Closed sets of codes carry their names as `Codes`; a day that cannot lie ahead is a
+`PastDay`; `FilteredBy` names the filter of the list that reads the field. The field's group (AZ-5)
+is the section it stands in.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+from functools import cache
+from types import NoneType, UnionType
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar, Union, get_args, get_origin
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from app.core.http.wire import Day
+from app.policy.codelists import Codelist, Entry
+
+T = TypeVar("T")
+
+
+class Mark(Enum):
+    """A mark that needs no words of its own."""
+
+    counted = "counted"
+    past = "past"
+
+
+Counted = Annotated[T, Mark.counted]
+"""Kept plain."""
+
+PastDay = Annotated[Day, Mark.past]
+"""A day that has come."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Codes:
+    """The code list of a type: what its title and each code are called, code → (zh, en)."""
+
+    name: str
+    zh: str
+    en: str
+    source: str
+    labels: Mapping[str, tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class FilteredBy:
+    """The filter of lists that reads this field."""
+
+    filter: str
+
+
+class Part(BaseModel):
+    """Something inside a section."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, json_schema_serialization_defaults_required=True
+    )
+
+
+class Section(Part):
+    """A section of a file. `dated`: what it was is kept as facts with the days they held."""
+
+    dated: ClassVar[bool] = False
+
+
+class BadField(TypeError):
+    """A field of a file contradicts itself; the message names it."""
+
+
+_STORABLE: Final = (str, bool, int, date, UUID)
+
+
+@cache
+def marked(model: type[BaseModel], mark: Mark) -> frozenset[str]:
+    """Name the fields of a model that bear a mark."""
+    return frozenset(each.name for each in _types(model) if mark in each.said)
+
+
+def filters(model: type[BaseModel]) -> frozenset[str]:
+    """Name the filters of lists that read a field of the model."""
+    return frozenset(
+        mark.filter for each in _types(model) for mark in each.said if isinstance(mark, FilteredBy)
+    )
+
+
+def codelists(models: Iterable[type[BaseModel]]) -> dict[str, Codelist]:
+    """Return the code lists of the fields of models and their parts, in their order.
+
+    Raises BadField if two lists share a name.
+    """
+    found: dict[str, Codes] = {}
+    for each in _types_within(models):
+        for mark in each.said:
+            if isinstance(mark, Codes) and found.setdefault(mark.name, mark) is not mark:
+                raise each.bad(f"another code list is named {mark.name}")
+    return {
+        name: Codelist(
+            name,
+            codes.zh,
+            codes.en,
+            codes.source,
+            None,
+            tuple(Entry(code, zh, en) for code, (zh, en) in codes.labels.items()),
+        )
+        for name, codes in found.items()
+    }
+
+
+def check(section: type[BaseModel]) -> None:
+    """Raise BadField if a field of a section, or of a part inside it, contradicts itself."""
+    for each in _types_within([section]):
+        counted = Mark.counted in each.said
+        if each.model is section and section.model_fields[each.name].is_required():
+            raise each.bad("give it a default: a file begins with blank sections")
+        if each.model is not section and counted:
+            raise each.bad("only a field of a section is Counted; a part is kept as a whole")
+        if not counted and any(isinstance(mark, FilteredBy) for mark in each.said):
+            raise each.bad("lists are filtered by it, which only a Counted field allows")
+        if get_origin(each.kind) is not Literal and not (
+            isinstance(each.kind, type) and issubclass(each.kind, (*_STORABLE, Part))
+        ):
+            raise each.bad(f"{each.kind} can be kept neither plain nor sealed")
+        if wrong := _wrong_codes(each):
+            raise each.bad(wrong)
+
+
+@dataclass(frozen=True, slots=True)
+class _Typed:
+    """A field's type, or one of those it is made of, and what is said of it."""
+
+    model: type[BaseModel]
+    name: str
+    kind: object
+    said: tuple[object, ...]
+
+    def bad(self, what: str) -> BadField:
+        return BadField(f"{self.model.__name__}.{self.name}: {what}")
+
+
+def _wrong_codes(typed: _Typed) -> str | None:
+    lists = [mark for mark in typed.said if isinstance(mark, Codes)]
+    accepted = get_args(typed.kind) if get_origin(typed.kind) is Literal else ()
+    if not lists:
+        return "its codes have no names: add Codes(...) to its type" if accepted else None
+    (codes,) = lists
+    exact: Any = Annotated[typed.kind, *typed.said]
+    for code in accepted:
+        if code not in codes.labels:
+            return f"the code {code} of {codes.name} has no label"
+    for code, label in codes.labels.items():
+        named = isinstance(label, tuple) and len(label) == len(("zh", "en"))
+        if not named or not all(isinstance(each, str) and each.strip() for each in label):
+            return f"the code {code} of {codes.name} needs two labels, zh and en"
+        try:
+            TypeAdapter(exact).validate_python(code)
+        except ValidationError:
+            return f"the code {code} of {codes.name} is not of its type"
+    if len({zh for zh, _ in codes.labels.values()}) != len(codes.labels):
+        return f"two codes of {codes.name} have one label in zh"
+    return None
+
+
+def _types_within(models: Iterable[type[BaseModel]]) -> Iterator[_Typed]:
+    for model in models:
+        for each in _types(model):
+            yield each
+            if isinstance(each.kind, type) and issubclass(each.kind, Part):
+                yield from _types_within([each.kind])
+
+
+def _types(model: type[BaseModel]) -> Iterator[_Typed]:
+    # Through unions and lists, not into parts.
+    for name, field in model.model_fields.items():
+        for kind, said in _unwrapped(field.annotation, tuple(field.metadata)):
+            yield _Typed(model, name, kind, said)
+
+
+def _unwrapped(
+    kind: object, said: tuple[object, ...]
+) -> Iterator[tuple[object, tuple[object, ...]]]:
+    if get_origin(kind) is Annotated:
+        inner, *more = get_args(kind)
+        yield from _unwrapped(inner, (*said, *more))
+    elif get_origin(kind) in {Union, UnionType, list}:
+        # The length of a list says nothing of its items.
+        marks = tuple(mark for mark in said if isinstance(mark, Mark | Codes | FilteredBy))
+        for each in get_args(kind):
+            yield from _unwrapped(each, marks)
+    elif kind is not NoneType:
+        yield kind, said

@@ -1,0 +1,48 @@
+"""Where the child lives."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from app.children.sections.marks import Codes, Counted, FilteredBy, PastDay, Section
+from app.core.http.wire import Line, RegionCode
+
+Household = Annotated[
+    Literal["father", "mother", "grandparents", "relatives", "institution", "alone", "other"],
+    Codes(
+        "households",
+        zh="共同生活人",
+        en="Who a child lives with",
+        source="national form of 2016",
+        labels={
+            "father": ("父亲", "Father"),
+            "mother": ("母亲", "Mother"),
+            "grandparents": ("祖父母、外祖父母", "Grandparents"),
+            "relatives": ("其他亲属", "Other relatives"),
+            "institution": ("机构", "Institution"),
+            "alone": ("独自居住", "Alone"),
+            "other": ("其他", "Other"),
+        },
+    ),
+]
+
+
+class Residence(Section):
+    """Where the child lives. The region decides whose remit the file is in."""
+
+    dated: ClassVar = True
+
+    region_code: Annotated[Counted[RegionCode | None], FilteredBy("region_code")] = Field(
+        default=None, description="Village, township or county the child lives in."
+    )
+    address: Line | None = Field(default=None, description="Address inside the region.")
+    lives_with: Counted[list[Household]] = Field(
+        default=[], max_length=7, description="Who the child lives with."
+    )
+    since: Counted[PastDay | None] = Field(default=None, description="Since when this is so.")
+
+
+class NewResidence(Residence):
+    """Where the child lives; needed to open a file."""
+
+    region_code: RegionCode = Field(description="Village, township or county it lives in.")

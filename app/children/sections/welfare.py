@@ -1,0 +1,64 @@
+"""The family's economy and the help it has."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StrictBool
+
+from app.children.sections.marks import Codes, Counted, Part, PastDay, Section
+from app.core.http.wire import Day, Line
+
+IncomeSource = Annotated[
+    Literal["migrant_work", "farming", "business", "wages", "benefits", "other"],
+    Codes(
+        "income_sources",
+        zh="收入来源",
+        en="What the household lives on",
+        source="national form of 2016, STA-02",
+        labels={
+            "migrant_work": ("外出务工", "Migrant work"),
+            "farming": ("务农", "Farming"),
+            "business": ("经商", "Business"),
+            "wages": ("工资", "Wages"),
+            "benefits": ("政府救助", "Benefits"),
+            "other": ("其他", "Other"),
+        },
+    ),
+]
+HardshipKind = Annotated[
+    Literal["sudden_event", "accidental_injury", "major_illness", "other"],
+    Codes(
+        "hardship_kinds",
+        zh="临时困境原因",
+        en="What put a child in difficulty for a time",
+        source="DEF-14",
+        labels={
+            "sudden_event": ("突发事件", "Sudden event"),
+            "accidental_injury": ("意外伤害", "Accidental injury"),
+            "major_illness": ("重大疾病", "Major illness"),
+            "other": ("其他", "Other"),
+        },
+    ),
+]
+
+
+class Hardship(Part):
+    """A sudden event that puts the child in difficulty for a time (DEF-14)."""
+
+    kind: HardshipKind = Field(description="What happened.")
+    since: PastDay = Field(description="When.")
+    review_on: Day = Field(description="The day from which it no longer counts unless renewed.")
+
+
+class Welfare(Section):
+    """The family's economy and the help it has."""
+
+    poor: Counted[StrictBool | None] = Field(
+        default=None, description="Poverty makes living, treatment or schooling hard (DEF-11)."
+    )
+    income_sources: Counted[list[IncomeSource]] = Field(
+        default=[], max_length=6, description="What the household lives on, main source first."
+    )
+    aids: Counted[list[Line]] = Field(default=[], max_length=20, description="Help received.")
+    hardships: Counted[list[Hardship]] = Field(
+        default=[], max_length=20, description="Sudden events."
+    )

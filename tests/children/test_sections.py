@@ -1,0 +1,306 @@
+"""What a field of a file says of itself, and what follows: kept plain or sealed, codes, filters."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Annotated, Any, ClassVar, Literal
+from uuid import UUID
+
+import orjson
+import pytest
+from pydantic import Field
+
+from app.access.roles import FIELD_GROUPS
+from app.api.reference import codelists
+from app.children import sealing
+from app.children.models import Child
+from app.children.sections import CODELISTS, GROUP_OF_FILTER, SECTIONS, File, marks
+from app.children.sections.health import Health
+from app.children.sections.marks import BadField, Codes, Counted, FilteredBy, Part, Section
+from app.core.data.db import SYSTEM
+from app.core.ids import new_id
+from app.policy.codelists import codelists as lists_of_policy
+from tests.children.conftest import VILLAGE
+from tests.children.factories import RESIDENT_ID, a_child, a_file
+
+CHILD = new_id()
+
+PLAIN = {
+    "identity": {
+        "name",
+        "name_pinyin",
+        "sex",
+        "birth_date",
+        "ethnic_group",
+        "no_resident_id_reason",
+    },
+    "hukou": {"registered", "type", "region_code", "since"},
+    "residence": {"region_code", "lives_with", "since"},
+    "family": set(),
+    "guardianship": {"kind", "since", "evaluation", "evaluated_on", "harm"},
+    "education": {"school_id", "stage", "grade", "status", "boarding", "since"},
+    "health": {"status", "disability_type", "disability_grade"},
+    "welfare": {"poor", "income_sources", "aids", "hardships"},
+    "external": set(),
+}
+"""What a dump shows, decided field by field. One more here is a decision, never an oversight."""
+
+
+def blood(labels: Any, kind: Any = Literal["A", "B"]) -> Any:
+    return Annotated[
+        kind, Codes("blood_types", zh="血型", en="Blood group", source="test", labels=labels)
+    ]
+
+
+TWO = {"A": ("A型", "A"), "B": ("B型", "B")}
+
+
+class Clinic(Part):
+    name: Counted[str | None] = None
+
+
+def one_field(kind: Any, default: Any = None) -> type[Section]:
+    return type("Health", (Section,), {"__annotations__": {"mark": kind}, "mark": default})
+
+
+@pytest.mark.parametrize(
+    ("section", "says"),
+    [
+        (one_field(blood({"A": ("A型", "A")}) | None), "Health.mark: the code B of blood_types"),
+        (one_field(blood({**TWO, "B": ("", "B")})), "needs two labels, zh and en"),
+        (one_field(blood({**TWO, "B": ("B型",)})), "needs two labels, zh and en"),
+        (one_field(blood({**TWO, "B": "B型"})), "needs two labels, zh and en"),
+        (one_field(blood({**TWO, "AB": ("AB型", "AB")})), "the code AB of blood_types is not of"),
+        (one_field(blood({**TWO, "B": ("A型", "B")})), "have one label in zh"),
+        (one_field(list[blood({"A": ("A型", "A")})], []), "Health.mark: the code B of blood_types"),
+        (one_field(Literal["A", "B"] | None), "Health.mark: its codes have no names"),
+        (one_field(Counted[bytes | None]), "can be kept neither plain nor sealed"),
+        (one_field(dict[str, str] | None), "can be kept neither plain nor sealed"),
+        (one_field(str, Field()), "Health.mark: give it a default"),
+        (one_field(Clinic | None), "Clinic.name: only a field of a section is Counted"),
+        (one_field(Annotated[str | None, FilteredBy("x")]), "Health.mark: lists are filtered by"),
+    ],
+)
+def test_a_field_that_contradicts_itself_is_refused_by_name(section, says: str) -> None:
+    with pytest.raises(BadField) as refused:
+        marks.check(section)
+    assert says in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("group", "section", "says"),
+    [
+        ("family", one_field(Counted[str | None]), "mark: is Counted, so children needs family"),
+        ("identity", one_field(Counted[str | None]), "mark: is Counted, so children needs mark"),
+        ("clubs", one_field(str | None), "mark: is sealed, so children needs clubs_sealed"),
+    ],
+)
+def test_a_field_without_a_column_to_be_kept_in_is_refused(group, section, says: str) -> None:
+    with pytest.raises(BadField, match=says):
+        sealing.place_of(group, section)
+
+
+def test_two_lists_of_one_name_are_refused() -> None:
+    twice = [one_field(blood(TWO) | None), one_field(blood(TWO) | None)]
+    with pytest.raises(BadField, match="another code list is named blood_types"):
+        marks.codelists(twice)
+
+
+def test_every_field_of_today_is_kept_as_before() -> None:
+    assert {section: place.counted for section, place in sealing.PLACES.items()} == PLAIN
+
+
+def test_sections_are_the_groups_that_roles_know() -> None:
+    assert (*SECTIONS, "derived") == FIELD_GROUPS
+
+
+def test_filters_read_the_group_of_the_field_they_stand_at() -> None:
+    assert GROUP_OF_FILTER == {
+        "region_code": "residence",
+        "school_id": "education",
+        "category": "derived",
+        "priority_flag": "derived",
+    }
+
+
+def test_facts_are_kept_of_the_sections_that_say_so() -> None:
+    dated = {section for section, model in SECTIONS.items() if model.dated}
+    assert dated == {"hukou", "residence", "family", "guardianship", "education"}
+
+
+def test_the_lists_of_a_file_are_served_before_the_others() -> None:
+    assert [*codelists()] == [*CODELISTS, *lists_of_policy()]
+    assert CODELISTS["parent_statuses"].codes >= {"away", "dead", "deported"}
+
+
+class WithMarks(Health):
+    """Health with one field more of each kind, and one whose mark was taken away."""
+
+    donor: bool | None = None
+    seen: Counted[bool | None] = None
+    status: str | None = None
+    notes: Counted[str | None] = None
+    dated: ClassVar = False
+
+
+@pytest.fixture
+def with_marks(monkeypatch) -> Callable[[], None]:
+    """From now on, the file's health is `WithMarks`."""
+
+    def change() -> None:
+        place = sealing.place_of("health", WithMarks)
+        monkeypatch.setitem(sealing.PLACES, "health", place)
+
+    return change
+
+
+def test_an_unmarked_field_is_sealed_even_if_false(keyring, with_marks) -> None:
+    with_marks()
+    row = sealing.keep(keyring, CHILD, "health", WithMarks(donor=False, seen=False))
+    assert orjson.loads(row["health"]) == {
+        "disability_type": None,
+        "disability_grade": None,
+        "seen": False,
+        "notes": None,
+    }
+    assert b"donor" not in row["health_sealed"]
+    shown = sealing.show(keyring, {"id": CHILD, **row}, "health")
+    assert (shown["donor"], shown["seen"]) == (False, False)
+
+
+def test_a_field_whose_mark_changed_is_read_from_where_the_row_has_it(keyring, with_marks) -> None:
+    before = Health(status="chronic", notes="对样品过敏")
+    row = {"id": CHILD, **sealing.keep(keyring, CHILD, "health", before)}
+    with_marks()
+    assert "chronic" in row["health"]
+    shown = sealing.show(keyring, row, "health")
+    assert (shown["status"], shown["notes"]) == ("chronic", "对样品过敏")
+    again = sealing.keep(keyring, CHILD, "health", WithMarks.model_validate(shown))
+    assert "chronic" not in again["health"]
+    assert "对样品过敏" in again["health"]
+    assert sealing.show(keyring, {"id": CHILD, **again}, "health") == shown
+
+
+def test_what_is_not_counted_is_in_no_plain_column(keyring) -> None:
+    body = a_file(
+        VILLAGE,
+        external={"numbers": [{"system": "child_welfare", "number": "CANARY-2"}]},
+        welfare={"aids": ["样品补助"]},
+    )
+    body["health"]["disability_card_no"] = "1" * 20
+    file = File.model_validate(body)
+    for section, model in SECTIONS.items():
+        value = getattr(file, section)
+        kept = sealing.keep(keyring, CHILD, section, value)
+        for name in model.model_fields.keys() - PLAIN[section]:
+            secret = orjson.dumps(getattr(value, name), default=Part.model_dump)
+            assert value.model_fields_set >= {name}, f"{section}.{name} is not tried"
+            assert all(secret.decode() not in str(plain) for plain in kept.values())
+            assert kept[f"{section}_sealed"] is not None
+
+
+STORED = {
+    "identity_sealed": {"resident_id": RESIDENT_ID, "resident_id_place_known": False},
+    "hukou": {"type": "rural", "since": None, "registered": True, "region_code": f"{VILLAGE}"},
+    "residence": {"since": "2020-01-01", "lives_with": ["alone"], "region_code": f"{VILLAGE}"},
+    "residence_sealed": {"address": "样板胡同九号"},
+    "family_sealed": {
+        "parents": [
+            {
+                "role": "father",
+                "name": "样大甲",
+                "phone": None,
+                "work_place": None,
+                "statuses": [
+                    {"status": "away", "since": "2020-01-01", "until": None, "term_months": None}
+                ],
+                "guardianship_capacity": None,
+                "incapacity_reason": None,
+            }
+        ]
+    },
+    "guardianship": {
+        "kind": "none",
+        "harm": [],
+        "since": None,
+        "evaluation": "poor",
+        "evaluated_on": "2026-01-31",
+    },
+    "guardianship_sealed": {"guardian": {"name": "样老丙", "phone": None, "relation": None}},
+    "education": {
+        "grade": 3,
+        "since": None,
+        "stage": "primary",
+        "status": "enrolled",
+        "boarding": False,
+        "school_id": None,
+    },
+    "education_sealed": {"student_numbers": [{"system": "student_status", "number": "G-1"}]},
+    "health": {"status": "chronic", "disability_type": None, "disability_grade": None},
+    "health_sealed": {"disability_card_no": None, "notes": "对样品过敏"},
+    "welfare": {
+        "aids": ["样品补助"],
+        "poor": True,
+        "hardships": [{"kind": "other", "since": "2026-01-01", "review_on": "2027-01-01"}],
+        "income_sources": ["farming"],
+    },
+    "external_sealed": {"numbers": [{"system": "child_welfare", "number": "7"}]},
+}
+"""A row as the first release stored it: what it kept plain, and what inside each sealed column."""
+
+
+async def test_a_row_of_the_first_release_is_read_and_changed(
+    client, database, keyring, township
+) -> None:
+    child = await a_child(database, VILLAGE, name="样小一", name_pinyin="yangxiaoyi")
+    async with database.begin(SYSTEM) as tx:
+        row = await tx.session.get_one(Child, child.id)
+        for column, value in STORED.items():
+            sealed = keyring.seal(f"children.{column}", child.id, orjson.dumps(value))
+            setattr(row, column, sealed if column.endswith("_sealed") else value)
+    path = f"/v1/children/{child.id}"
+    shown = (await client.get(path, headers=township.headers)).json()
+    expected = {section: {} for section in SECTIONS}
+    for column, value in STORED.items():
+        expected[column.removesuffix("_sealed")] |= value
+    assert {name: shown["identity"][name] for name in expected["identity"]} == expected["identity"]
+    for section in expected.keys() - {"identity"}:
+        assert shown[section] == expected[section], section
+    changed = await client.patch(
+        path,
+        json={"health": {"status": "weak"}, "welfare": {"poor": False}},
+        headers={**township.headers, "if-match": '"1"'},
+    )
+    assert changed.status_code == 200, changed.text
+    assert changed.json()["health"] == {**shown["health"], "status": "weak"}
+    assert changed.json()["guardianship"] == shown["guardianship"]
+    async with database.begin(SYSTEM) as tx:
+        row = await tx.session.get_one(Child, child.id)
+        assert row.health == {**STORED["health"], "status": "weak"}
+        assert row.welfare == {**STORED["welfare"], "poor": False}
+        hidden = keyring.unseal("children.health_sealed", child.id, row.health_sealed)
+    assert orjson.loads(hidden) == STORED["health_sealed"]
+
+
+def test_days_that_have_come_are_marked_where_they_stand() -> None:
+    found = {
+        f"{each.model.__name__}.{each.name}"
+        for each in marks._types_within(SECTIONS.values())
+        if marks.Mark.past in each.said
+    }
+    assert found == {
+        "Identity.birth_date",
+        "Hukou.since",
+        "Residence.since",
+        "ParentStatus.since",
+        "Guardianship.since",
+        "Guardianship.evaluated_on",
+        "Education.since",
+        "Hardship.since",
+    }
+
+
+def test_a_file_of_stored_text_has_days_and_ids() -> None:
+    school = {"school_id": "0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b10"}
+    file = File.model_validate({"hukou": {"since": "2020-01-02"}, "education": school})
+    assert file.hukou.since == date(2020, 1, 2)
+    assert isinstance(file.education.school_id, UUID)
