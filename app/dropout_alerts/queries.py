@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from functools import cache
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from app.access.principal import Principal
@@ -14,8 +13,7 @@ from app.core.data.db import Tx
 from app.core.http import paging
 from app.dropout_alerts.models import DONE, Addressee, State
 from app.dropout_alerts.rules import Thresholds
-from app.policy.parameters import shipped_parameters
-from app.policy.rules import ParameterValue, effective
+from app.policy import queries as policy
 from app.regions.rules import Level, county_of, level_of, lineage
 
 _ALERT = """
@@ -25,24 +23,18 @@ a.return_kind, a.version, a.created_at, a.updated_at
 """
 
 
-@cache
-def _parameters() -> Mapping[str, list[ParameterValue]]:
-    names = ("dropout.thresholds", "dropout.escalate_when")
-    shipped = shipped_parameters()
-    return {name: [value for value in shipped if value.name == name] for name in names}
+_thresholds: Final = policy.lookup("dropout.thresholds")
+_escalate_when: Final = policy.lookup("dropout.escalate_when")
 
 
 def thresholds(region_code: int, on: date) -> Thresholds:
     """Read `dropout.thresholds` as it holds where a school stands."""
-    name = "dropout.thresholds"
-    return Thresholds(**effective(_parameters()[name], name, region_code, on).value)
+    return Thresholds(**_thresholds(region_code, on))
 
 
 def report_at_once(region_code: int, on: date) -> bool:
     """Tell whether a school writes without waiting for persuasion to fail (EDU-06)."""
-    name = "dropout.escalate_when"
-    found: str = effective(_parameters()[name], name, region_code, on).value
-    return found == "at_once"
+    return bool(_escalate_when(region_code, on) == "at_once")
 
 
 def _visible(principal: Principal) -> tuple[str, tuple[Any, ...]]:

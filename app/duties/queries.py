@@ -10,7 +10,8 @@ from app.access.principal import Principal
 from app.core.data.db import Tx
 from app.core.http.wire import region_text
 from app.duties import schemas
-from app.duties.rules import ONCE, Quarter, rules, rules_seen_by
+from app.duties.rulebook import rules, rules_seen_by
+from app.duties.rules import ONCE, Quarter
 
 VISIT_RULE: Final = "VIS-01"
 """The rule whose duties make up the coverage of visits."""
@@ -100,8 +101,8 @@ def _duty(row: Any) -> schemas.Duty:
     return schemas.Duty(
         id=row["id"],
         rule=row["rule"],
-        title_zh=rule.title_zh,
-        title_en=rule.title_en,
+        title_zh=rule.title.zh,
+        title_en=rule.title.en,
         child_id=row["child_id"],
         subject_id=row["subject_id"],
         region_code=region_text(row["region_code"]),
@@ -148,7 +149,7 @@ async def counts(
     titles = rules()
     return [
         schemas.DutyCounts(
-            title_zh=titles[row["rule"]].title_zh, title_en=titles[row["rule"]].title_en, **row
+            title_zh=titles[row["rule"]].title.zh, title_en=titles[row["rule"]].title.en, **row
         )
         for row in rows
     ]

@@ -1,7 +1,7 @@
 """Reads of police reports. Every one starts from `visible_reports`."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,19 +16,12 @@ from app.core.http import paging
 from app.core.http.wire import region_text
 from app.police_reports import answers, models, rules
 from app.police_reports.models import Party, State, Step
-from app.policy import queries as policy
-from app.policy.rules import effective
 from app.regions.rules import lineage
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _LATEST: Final = 10**16
 _OFFICE_KINDS: Final = ("police", "township_government", "civil_affairs")
-
-
-def parameter(name: str, region_code: int, on: date) -> Any:
-    """Return the value a policy parameter has for a place on a day."""
-    return effective(policy.values(), name, region_code, on).value
 
 
 def visible_reports(principal: Principal) -> Visible:
