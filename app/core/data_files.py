@@ -120,4 +120,3 @@ def _sentence(wrong: ErrorDetails, model: Any) -> str:
     if wrong["type"] == "value_error":
         return str(wrong["ctx"]["error"])
     return f"{name}: {wrong['msg']}"
-
