@@ -19,6 +19,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from app import main as web
+from app import wiring
 from app import worker as job_worker
 from app.access import operations as access
 from app.agencies import operations as agencies
@@ -30,6 +31,7 @@ from app.core.clock import utc_now
 from app.core.data import migrations, revisions
 from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, TemporarilyUnavailable, Tx
+from app.core.data_files import BadDataFile
 from app.core.jobs import queue
 from app.core.problems import Problem
 from app.core.settings import Environment, Settings
@@ -344,8 +346,14 @@ def say(message: str) -> None:
 def main() -> None:
     """Entry point of `tonghu`."""
     try:
+        wiring.load()
         app()
-    except (EmbeddedDatabaseError, startup.UnsafeDatabaseRole, CommandError) as error:
+    except (
+        BadDataFile,
+        CommandError,
+        EmbeddedDatabaseError,
+        startup.UnsafeDatabaseRole,
+    ) as error:
         say(str(error))
     except TemporarilyUnavailable:
         say("The database cannot be reached.")

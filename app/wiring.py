@@ -1,7 +1,11 @@
-"""Import every table and job, so that the schema and the handlers are known."""
+"""Import every table, event and job: the schema, what is announced and who hears it are known."""
 
 from importlib import import_module
 from importlib.util import find_spec
+
+from app.access import roles
+from app.access.scopes import Scope
+from app.duties import rulebook
 
 PACKAGES = (
     "audit",
@@ -20,11 +24,16 @@ PACKAGES = (
 
 
 def load() -> None:
-    """Import the models and jobs of every package, lowest first."""
+    """Import the models, events and jobs of every package, lowest first.
+
+    Raises BadDataFile if the roles or the rules about duties name what does not exist.
+    """
     import_module("app.core.http.idempotency")
     import_module("app.core.jobs.events")
     for package in PACKAGES:
-        for module in ("models", "jobs"):
+        for module in ("models", "events", "jobs"):
             name = f"app.{package}.{module}"
             if find_spec(f"app.{package}") and find_spec(name):
                 import_module(name)
+    roles.check(roles.file(), set(Scope))
+    rulebook.check(rulebook.file())

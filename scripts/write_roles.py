@@ -35,6 +35,10 @@ _RELATION = {
 def text() -> str:
     """Write the page the way it is committed."""
     roles = yaml.safe_load(ROLES.read_text("utf-8"))
+    sets = roles.pop("scope_sets")
+    for role in roles.values():
+        inherited = [scope for name in role["includes"] for scope in sets[name]]
+        role["scopes"] = [*inherited, *role.get("scopes", [])]
     document = json.loads(DOCUMENT.read_text("utf-8"))
     lines = [
         _HEAD,

@@ -14,8 +14,8 @@ from fastapi.openapi.models import (
 from fastapi.security import OAuth2, SecurityScopes
 
 from app.access import queries, tokens
-from app.access.principal import Principal, Purpose
-from app.access.roles import UnknownRole, role
+from app.access.principal import Principal
+from app.access.roles import Purpose, UnknownRole, role
 from app.access.scopes import DESCRIPTIONS, Scope
 from app.audit import operations as audit
 from app.core.data.db import Tx

@@ -67,7 +67,7 @@ async def client_credentials(
     """Issue a token to a machine, for its agency and role."""
     if client.kind != "machine" or client.agency_id is None or client.region_code is None:
         raise Refused("unauthorized_client", "This client signs people in; it has no authority.")
-    granted = frozenset(map(str, roles.role(client.role or "").scopes))
+    granted = roles.role(client.role or "").scopes
     asked = asked_scopes(form.get("scope", ""))
     if not asked <= granted:
         raise Refused("invalid_scope", "The client's role does not grant a scope asked for.")
@@ -216,7 +216,7 @@ async def _for_sign_in(
     if holding is None:
         raise Refused("invalid_grant", "The sign-in has ended.", reason="sign_in_over")
     allowed = asked_scopes(sign_in["scope"])
-    granted = frozenset(map(str, roles.role(holding.role).scopes))
+    granted = roles.role(holding.role).scopes
     scopes = granted & (allowed or granted) & (asked_scopes(form.get("scope", "")) or granted)
     if not scopes:
         raise Refused("invalid_scope", "The post grants none of the scopes asked for.")
@@ -299,7 +299,7 @@ async def introspect(
     row = await queries.open_reach(tx, claims, relation="none")
     if row is None or row["role"] != claims.role or row["agency_id"] != claims.agency_id:
         return {"active": False}
-    granted = frozenset(map(str, roles.role(claims.role).scopes))
+    granted = roles.role(claims.role).scopes
     return {
         "active": True,
         "iss": keys.issuer,

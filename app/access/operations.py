@@ -218,7 +218,7 @@ async def create_staff(
         "SELECT true FROM staff_accounts WHERE username = $1", account_name
     ):
         raise UsernameTaken
-    post = await agencies.add_post(tx, agency, role, title or fitting.name_zh, region_code)
+    post = await agencies.add_post(tx, agency, role, title or fitting.name.zh, region_code)
     person = await agencies.hire(tx, agency.id, name)
     seat = (post.id, agency.id, agency.kind, agency.region_code, role, post.local_title)
     place = PostRef(*seat, region_code, active=True)

@@ -1,26 +1,10 @@
 """Who is calling, from where, with what authority; and why."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from uuid import UUID
 
-from app.access.roles import Role
+from app.access.roles import Purpose, Role
 from app.audit.operations import Actor
-
-
-class Purpose(StrEnum):
-    """Why personal data is read or written (AZ-6; PIPL §6, §28). A closed list."""
-
-    care = "care"
-    """Visiting, helping and following up a child."""
-    education = "education"
-    """Attendance, dropout and return to school."""
-    protection = "protection"
-    """Suspected harm: report, handling, assessment."""
-    registration = "registration"
-    """Keeping the file itself true."""
-    supervision = "supervision"
-    """Checking whether duties are done."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,20 @@
 """Roles per agency kind and level, read from `roles.yaml` (obligations.md §5)."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from enum import StrEnum
 from functools import cache
-from importlib.resources import files
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
-import yaml
+from pydantic import BaseModel, ConfigDict, Field
 
-from app.access.scopes import Scope
+from app.agencies.models import AgencyKind
+from app.core import data_files
+from app.core.data_files import DataFile
+from app.policy import clauses
+from app.regions.rules import Level
 
 Relation = Literal["region", "enrolled", "none"]
-
-FIELD_GROUPS = (
+FieldGroup = Literal[
     "identity",
     "hukou",
     "residence",
@@ -22,56 +25,72 @@ FIELD_GROUPS = (
     "welfare",
     "external",
     "derived",
-)
+]
+FIELD_GROUPS: Final[tuple[str, ...]] = get_args(FieldGroup)
 """Sections of a child's file; a role reads and writes whole sections (AZ-5)."""
+
+_SETS: Final = "scope_sets"
+
+
+class Purpose(StrEnum):
+    """Why personal data is read or written (AZ-6; PIPL §6, §28). A closed list."""
+
+    care = "care"
+    """Visiting, helping and following up a child."""
+    education = "education"
+    """Attendance, dropout and return to school."""
+    protection = "protection"
+    """Suspected harm: report, handling, assessment."""
+    registration = "registration"
+    """Keeping the file itself true."""
+    supervision = "supervision"
+    """Checking whether duties are done."""
 
 
 class UnknownRole(ValueError):
-    """`roles.yaml` has no such role, or a role in it is not usable."""
+    """`roles.yaml` has no such role."""
 
 
-@dataclass(frozen=True, slots=True)
-class Role:
-    """What one kind of caller may do. See the head of `roles.yaml` for the fields."""
+class RoleName(BaseModel):
+    """What people call it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    zh: str
+    en: str
+
+
+class Role(BaseModel):
+    """What one kind of caller may do. See the head of `roles.yaml` for the fields.
+
+    `scopes`: its own, and those of the sets it includes.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     code: str
-    name_zh: str
-    name_en: str
+    name: RoleName
     obligations: tuple[str, ...]
-    holders: frozenset[str]
-    agency_kinds: frozenset[str]
+    holders: frozenset[Literal["staff", "machine"]] = Field(alias="for")
+    agency_kinds: frozenset[AgencyKind]
     levels: frozenset[str]
     relation: Relation
-    reads: frozenset[str]
-    writes: frozenset[str]
-    scopes: frozenset[Scope]
-    purposes: frozenset[str]
+    reads: frozenset[FieldGroup]
+    writes: frozenset[FieldGroup]
+    includes: tuple[str, ...] = ()
+    scopes: frozenset[str]
+    purposes: frozenset[Purpose]
+
+
+def file() -> DataFile:
+    """Read `roles.yaml`. Raises BadDataFile."""
+    return data_files.read("app.access", "roles.yaml")
 
 
 @cache
-def roles() -> dict[str, Role]:
-    """All roles by code. Raises UnknownRole if the file contradicts itself."""
-    raw = yaml.safe_load(files("app.access").joinpath("roles.yaml").read_text("utf-8"))
-    found = {}
-    for code, entry in raw.items():
-        groups = {*entry["reads"], *entry["writes"]}
-        if entry["relation"] not in get_args(Relation) or not groups <= {*FIELD_GROUPS}:
-            raise UnknownRole(f"{code}: unknown relation or field group")
-        found[code] = Role(
-            code=code,
-            name_zh=entry["name"]["zh"],
-            name_en=entry["name"]["en"],
-            obligations=tuple(entry["obligations"]),
-            holders=frozenset(entry["for"]),
-            agency_kinds=frozenset(entry["agency_kinds"]),
-            levels=frozenset(entry["levels"]),
-            relation=entry["relation"],
-            reads=frozenset(entry["reads"]),
-            writes=frozenset(entry["writes"]),
-            scopes=frozenset(Scope(scope) for scope in entry["scopes"]),
-            purposes=frozenset(entry["purposes"]),
-        )
-    return found
+def roles() -> Mapping[str, Role]:
+    """All roles by code. Raises BadDataFile."""
+    return roles_of(file())
 
 
 def role(code: str) -> Role:
@@ -80,3 +99,40 @@ def role(code: str) -> Role:
         return roles()[code]
     except KeyError:
         raise UnknownRole(code) from None
+
+
+def roles_of(read: DataFile) -> Mapping[str, Role]:
+    """Read roles, each with all its scopes; which scopes exist is for `check`.
+
+    Raises BadDataFile.
+    """
+    sets: Mapping[str, list[str]] = read.content.get(_SETS, {})
+    found = {}
+    for code, entry in read.content.items():
+        if code == _SETS:
+            continue
+        included = entry.get("includes", [])
+        for position, name in enumerate(included):
+            read.require((code, "includes", position), "set of scopes", name, sets)
+        for position, level in enumerate(entry.get("levels", [])):
+            read.require((code, "levels", position), "level", level, {*Level, "nation"})
+        scopes = [scope for name in included for scope in sets[name]]
+        given = {"code": code, **entry, "scopes": [*scopes, *entry.get("scopes", ())]}
+        found[code] = read.parsed(Role, (code,), given)
+    return found
+
+
+def check(read: DataFile, scopes: Collection[str]) -> None:
+    """Raise BadDataFile unless all scopes and obligations that the roles name exist.
+
+    To be asked once every package is imported: roles are granted scopes of packages above.
+    """
+    obligations = {row["id"] for row in clauses.obligations()}
+    for code, one in roles_of(read).items():
+        for position, cited in enumerate(one.obligations):
+            read.require((code, "obligations", position), "obligation", cited, obligations)
+        for position, scope in enumerate(read.content[code].get("scopes", ())):
+            read.require((code, "scopes", position), "scope", scope, scopes)
+    for name, named in read.content.get(_SETS, {}).items():
+        for position, scope in enumerate(named):
+            read.require((_SETS, name, position), "scope", scope, scopes)

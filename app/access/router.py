@@ -182,7 +182,7 @@ async def _agency_for(tx: Tx, principal: Principal, new: schemas.ClientCreate) -
     return agency
 
 
-def _scopes_of(code: str) -> frozenset[Scope]:
+def _scopes_of(code: str) -> frozenset[str]:
     try:
         return role(code).scopes
     except UnknownRole:

@@ -1,8 +1,8 @@
 """The `webhooks` part of the document, read off the event classes (Standard Webhooks, R3, R5)."""
 
-from collections.abc import Iterator
 from typing import Any
 
+from app.core.jobs import events
 from app.core.jobs.events import Event
 
 Json = dict[str, Any]
@@ -50,19 +50,11 @@ _RESPONSES = {
 }
 
 
-def every_event(base: type[Event] = Event) -> Iterator[type[Event]]:
-    """Yield every kind of event the loaded code announces."""
-    for kind in base.__subclasses__():
-        if kind.__module__.startswith("app.") and hasattr(kind, "wire_name"):
-            yield kind
-        yield from every_event(kind)
-
-
 def webhooks(schemas: Json) -> Json:
     """Describe one delivery per kind of event; payload schemas are added to `schemas`."""
     return {
         kind.wire_name: {"post": _delivery(kind, schemas)}
-        for kind in sorted(every_event(), key=lambda kind: kind.wire_name)
+        for _, kind in sorted(events.kinds().items())
     }
 
 

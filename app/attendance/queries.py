@@ -8,7 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from app.access.principal import Principal
-from app.attendance.rules import Absence, absence, nearest
+from app.attendance.holidays import nearest
+from app.attendance.rules import Absence, absence
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging

@@ -1,12 +1,8 @@
 """What attendance means: school days, whole days missed without leave, days in a row. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
-from functools import cache
-from importlib.resources import files
-
-import yaml
+from datetime import date
 
 from app.attendance.models import Category, Session
 
@@ -14,19 +10,6 @@ Slots = Mapping[Session, Category]
 """What is believed of one child's one day, by session."""
 
 _WEEKEND = 5
-
-
-@cache
-def public_holidays() -> Mapping[date, bool]:
-    """Days that differ from Monday to Friday in the whole nation: True is a make-up working day."""
-    text = files("app.attendance").joinpath("data/public_holidays.yaml").read_text("utf-8")
-    days: dict[date, bool] = {}
-    for holidays in yaml.safe_load(text).values():
-        for holiday in holidays:
-            first, last = holiday["closed"]
-            days |= {first + timedelta(n): False for n in range((last - first).days + 1)}
-            days |= dict.fromkeys(holiday["open"], True)
-    return days
 
 
 def is_school_day(day: date, exceptions: Mapping[date, bool]) -> bool:
@@ -91,11 +74,3 @@ def absence(
         else:
             run.clear()
     return Absence(tuple(days), tuple(run), back)
-
-
-def nearest(calendar: Iterable[tuple[int, date, bool]]) -> Mapping[date, bool]:
-    """Merge local calendars over the public holidays. Entries are (rank, day, is school day);
-    of several for one day the lowest rank, the nearest calendar, wins.
-    """
-    local = {day: is_open for _, day, is_open in sorted(calendar, reverse=True)}
-    return {**public_holidays(), **local}

@@ -16,6 +16,8 @@ from app.policy import queries as policy
 
 BATCH: Final = 1000
 
+policy.require(*rules.PARAMETERS)
+
 
 @lru_cache(maxsize=20_000)
 def _policy(region_code: int, on: date) -> rules.Policy:

@@ -11,6 +11,7 @@ class ChildRegistered(Event):
     """A file was opened."""
 
     wire_name: ClassVar[str] = "children.child_registered"
+    subject: ClassVar[str] = "child"
 
     categories: list[str] = Field(description="Categories the child is in.")
     priority_flags: list[str] = Field(description="Why it must be visited without exception.")
@@ -20,6 +21,7 @@ class ChildChanged(Event):
     """A file was changed; `region_code` is where the child lives now."""
 
     wire_name: ClassVar[str] = "children.child_changed"
+    subject: ClassVar[str] = "child"
 
     version: int = Field(description="The version it became.")
     sections: list[str] = Field(description="Sections changed.")
@@ -30,6 +32,7 @@ class CategoriesChanged(Event):
     """What follows from the facts is different now: a fact, an age or the policy changed."""
 
     wire_name: ClassVar[str] = "children.categories_changed"
+    subject: ClassVar[str] = "child"
 
     categories: list[str] = Field(description="Categories the child is in now.")
     priority_flags: list[str] = Field(description="Priority flags now.")
@@ -41,3 +44,4 @@ class DuplicateSuspected(Event):
     """Two files may be one child. `subject_id` is the referral."""
 
     wire_name: ClassVar[str] = "children.duplicate_suspected"
+    subject: ClassVar[str] = "referral"

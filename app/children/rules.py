@@ -56,7 +56,7 @@ _UNGUARDED_PAIRS: Final = (
 )
 _ILL: Final = frozenset({"serious_illness", "severe_disability"})
 
-_PARAMETERS: Final = (
+PARAMETERS: Final = (
     "lbc.age_limit",
     "lbc.parents_rule",
     "lbc.min_absence_months",
@@ -68,6 +68,7 @@ _PARAMETERS: Final = (
     "priority.flags",
     "guardian_eval.rule",
 )
+"""What `policy_of` reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def policy_of(values: Collection[ParameterValue], region_code: int, on: date) ->
 
     Raises ParameterMissing if no region up to the nation sets one of the parameters.
     """
-    return {name: effective(values, name, region_code, on).value for name in _PARAMETERS}
+    return {name: effective(values, name, region_code, on).value for name in PARAMETERS}
 
 
 def age_on(birth_date: date, on: date) -> int:

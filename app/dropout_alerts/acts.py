@@ -11,7 +11,6 @@ from app.access.scopes import Scope
 from app.core.problems import Problem
 from app.dropout_alerts import rules
 from app.policy import queries as policy
-from app.policy.rules import effective
 
 
 class TransitionNotAllowed(Problem):
@@ -40,10 +39,12 @@ class NotAddressed(Problem):
     denies = True
 
 
+_escalate_when: Final = policy.lookup("dropout.escalate_when")
+
+
 def report_at_once(region_code: int, on: date) -> bool:
     """Tell whether a school writes without waiting for persuasion to fail (EDU-06)."""
-    found = effective(policy.values(), "dropout.escalate_when", region_code, on)
-    return bool(found.value == "at_once")
+    return bool(_escalate_when(region_code, on) == "at_once")
 
 
 def _states(action: rules.Action, principal: Principal, on: date) -> Sequence[str]:

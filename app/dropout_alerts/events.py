@@ -9,7 +9,7 @@ from app.core.jobs.events import Event
 
 
 class _AboutAlert(Event):
-    """The subject is the alert."""
+    subject: ClassVar[str] = "alert"
 
     child_id: UUID = Field(description="The child.")
     school_id: UUID = Field(description="The school that keeps the alert.")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from app.access.acts import Act
@@ -16,7 +16,6 @@ from app.core.http import paging
 from app.dropout_alerts.models import DONE, Addressee, State
 from app.dropout_alerts.rules import Thresholds
 from app.policy import queries as policy
-from app.policy.rules import effective
 from app.regions.rules import Level, county_of, level_of, lineage
 
 _ALERT = """
@@ -26,10 +25,12 @@ a.return_kind, a.version, a.created_at, a.updated_at, a.addressed
 """
 
 
+_thresholds: Final = policy.lookup("dropout.thresholds")
+
+
 def thresholds(region_code: int, on: date) -> Thresholds:
     """Read `dropout.thresholds` as it holds where a school stands."""
-    found = effective(policy.values(), "dropout.thresholds", region_code, on)
-    return Thresholds(**found.value)
+    return Thresholds(**_thresholds(region_code, on))
 
 
 def _visible(principal: Principal) -> Where:

@@ -13,6 +13,7 @@ class DutyOverdue(Event):
     """A duty was not discharged in time. The subject is the duty."""
 
     wire_name: ClassVar[str] = "duties.duty_overdue"
+    subject: ClassVar[str] = "duty"
 
     rule: str = Field(max_length=20, description="The rule, named by its obligation.")
     child_id: UUID | None = Field(description="The child concerned, if it is known.")

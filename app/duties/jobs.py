@@ -6,7 +6,7 @@ from app.core.data.db import Tx
 from app.core.jobs import events, queue
 from app.core.jobs.events import Announced
 from app.duties import operations
-from app.duties.rules import rules
+from app.duties.rulebook import rules
 
 
 @events.on_wire_names(*sorted({name for rule in rules().values() for name in rule.listens_to}))

@@ -17,7 +17,9 @@ from app.core.ids import new_id
 from app.core.jobs import events
 from app.core.jobs.events import Announced
 from app.duties.events import DutyOverdue
-from app.duties.rules import ONCE, Quarter, Rule, quarter_of, rules
+from app.duties.rulebook import rules
+from app.duties.rules import ONCE, Quarter, Rule, quarter_of
+from app.policy import queries as policy
 
 OVERDUE_BATCH: Final = 500
 
@@ -150,7 +152,7 @@ async def _open_for_children(
         _OPEN_FOR_CHILDREN,
         tx.now,
         rule.code,
-        rule.bearer_role,
+        rule.bearer.role,
         current.code,
         current.first,
         current.last,
@@ -185,7 +187,7 @@ async def weigh_event(tx: Tx, announced: Announced) -> None:
         if announced.wire_name in {rule.evidence.event, rule.evidence.corrected_by}:
             await _weigh_evidence(tx, rule, announced)
         about = (rule.code, announced.home_county, announced.subject_id)
-        if announced.wire_name == rule.passed_on_by:
+        if announced.wire_name == rule.bearer.passed_on_by:
             agency_id = await _bearing_agency(tx, rule, announced)
             await tx.connection.execute(_HAND_OVER, *about, agency_id, announced.told_to)
         if announced.wire_name in rule.cancelled_by:
@@ -194,7 +196,7 @@ async def weigh_event(tx: Tx, announced: Announced) -> None:
 
 async def _open_one(tx: Tx, rule: Rule, announced: Announced) -> None:
     opened_at = announced.occurred_at
-    arose_on = _day(announced.data.get(rule.arose_on or "")) or local_date(opened_at)
+    arose_on = _day(announced.data.get(rule.opens.arose_on or "")) or local_date(opened_at)
     child = announced.data.get("child_id")
     await tx.connection.execute(
         _OPEN_ONE,
@@ -204,13 +206,13 @@ async def _open_one(tx: Tx, rule: Rule, announced: Announced) -> None:
         announced.subject_id,
         announced.home_county,
         announced.region_code,
-        rule.bearer_role,
-        await _bearing_agency(tx, rule, announced) if rule.agency_fields else None,
+        rule.bearer.role,
+        await _bearing_agency(tx, rule, announced) if rule.bearer.agency_fields else None,
         announced.told_to,
         ONCE,
         rule.counts_from(arose_on),
         opened_at,
-        rule.due_at(opened_at, announced.region_code, announced.data),
+        rule.due_at(opened_at, announced.region_code, policy.values(), announced.data),
     )
     key = announced.subject_id
     if rule.evidence.match == "child_id" and child:
@@ -223,8 +225,8 @@ def _day(text: str | None) -> date | None:
 
 
 async def _bearing_agency(tx: Tx, rule: Rule, announced: Announced) -> UUID | None:
-    kinds = role(rule.bearer_role).agency_kinds
-    named = [announced.data[name] for name in rule.agency_fields if announced.data.get(name)]
+    kinds = role(rule.bearer.role).agency_kinds
+    named = [announced.data[name] for name in rule.bearer.agency_fields if announced.data.get(name)]
     found: UUID | None = await tx.connection.fetchval(
         "SELECT id FROM agencies WHERE id = ANY($1::uuid[]) AND kind = ANY($2::text[])"
         " ORDER BY array_position($1::uuid[], id) LIMIT 1",

@@ -11,7 +11,8 @@ from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.http.wire import region_text
 from app.duties import schemas
-from app.duties.rules import Quarter, rules, rules_seen_by
+from app.duties.rulebook import rules, rules_seen_by
+from app.duties.rules import Quarter
 
 VISIT_RULE: Final = "VIS-01"
 """The rule whose duties make up the coverage of visits."""
@@ -74,8 +75,8 @@ def duty_of(row: Any) -> schemas.Duty:
     return schemas.Duty(
         id=row["id"],
         rule=row["rule"],
-        title_zh=rule.title_zh,
-        title_en=rule.title_en,
+        title_zh=rule.title.zh,
+        title_en=rule.title.en,
         child_id=row["child_id"],
         subject_id=row["subject_id"],
         region_code=region_text(row["region_code"]),
@@ -121,7 +122,7 @@ async def counts(
     titles = rules()
     return [
         schemas.DutyCounts(
-            title_zh=titles[row["rule"]].title_zh, title_en=titles[row["rule"]].title_en, **row
+            title_zh=titles[row["rule"]].title.zh, title_en=titles[row["rule"]].title.en, **row
         )
         for row in rows
     ]

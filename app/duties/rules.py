@@ -1,32 +1,23 @@
-"""Which duties there are, when they open, until when they are due, what discharges them. Pure.
+"""What a rule about a duty says: when it opens, until when it is due, what discharges it. Pure.
 
-The rules are data (`rules.yaml`), the calendar is the Chinese one: a quarter begins at midnight in
-China, not in UTC.
+The calendar is the Chinese one: a quarter begins at midnight in China, not in UTC.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from functools import cache
-from importlib.resources import files
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
-from app.access.roles import role
 from app.core.clock import CHINA, local_date
-from app.policy import queries as policy
-from app.policy.rules import effective
+from app.policy.rules import ParameterValue, effective
 
 ONCE: Final = ""
 """The period of a duty that an event opens: it is owed once."""
 
 _QUARTER: Final = re.compile(r"(\d{4})Q([1-4])")
-
-
-class BadRule(ValueError):
-    """`rules.yaml` contradicts itself; the message names the rule."""
 
 
 class BadPeriod(ValueError):
@@ -68,126 +59,139 @@ def quarter(code: str) -> Quarter:
     return quarter_of(date(int(match[1]), int(match[2]) * 3, 1))
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """Which events discharge a duty; see the head of `rules.yaml`."""
+class _Part(BaseModel):
+    """A part of `rules.yaml`; see its head."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Title(_Part):
+    """What must be done, in words."""
+
+    zh: str
+    en: str
+
+
+class Bearer(_Part):
+    """Who owes it: the post of a role in the region or, with `agency_fields`, an agency."""
+
+    role: str
+    agency_fields: tuple[str, ...] = ()
+    passed_on_by: str | None = None
+
+
+class Opens(_Part):
+    """When somebody owes it: every quarter, or once after an event."""
+
+    every: Literal["quarter"] | None = None
+    also_on: tuple[str, ...] = ()
+    event: str | None = None
+    arose_on: str | None = None
+
+
+def _duration(text: Any) -> timedelta:
+    match = re.fullmatch(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?", str(text))
+    if match is None or not any(match.groups()):
+        raise ValueError(f"{text} is no duration of days, hours and minutes, like P3D or PT2H")
+    days, hours, minutes = (int(part or 0) for part in match.groups())
+    return timedelta(days=days, hours=hours, minutes=minutes)
+
+
+class Due(_Part):
+    """Until when: the end of the quarter, or a time after the event."""
+
+    at: Literal["end_of_period"] | None = None
+    field: str | None = None
+    parameter: str | None = None
+    within: Annotated[timedelta, BeforeValidator(_duration)] | None = None
+    source: str | None = None
+
+
+class Evidence(_Part):
+    """Which events discharge a duty."""
 
     event: str
     match: Literal["child_id", "subject_id"]
     counts_from: Literal["period", "same_day", "next_day"]
     on: str | None = None
     corrected_by: str | None = None
-    where: Mapping[str, list[str]] | None = None
+    where: Mapping[str, tuple[str | bool, ...]] = {}
 
     def counts(self, data: Mapping[str, Any]) -> bool:
         """Tell whether what was announced is of the kind that counts."""
-        return all(data.get(name) in values for name, values in (self.where or {}).items())
+        return all(data.get(name) in values for name, values in self.where.items())
 
     def happened_on(self, data: Mapping[str, Any], announced_at: datetime) -> date:
         """Return the Chinese calendar day of the deed."""
         return date.fromisoformat(data[self.on]) if self.on else local_date(announced_at)
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(_Part):
     """One duty that somebody has. `code` is the obligation it mainly carries."""
 
     code: str
-    title_zh: str
-    title_en: str
+    title: Title
     carries: tuple[str, ...]
-    bearer_role: str
-    agency_fields: tuple[str, ...]
-    passed_on_by: str | None
-    every_quarter: bool
-    opens_on: tuple[str, ...]
-    arose_on: str | None
-    due_field: str | None
-    parameter: str | None
-    within: timedelta | None
+    bearer: Bearer
+    opens: Opens
+    due: Due
     evidence: Evidence
-    cancelled_by: tuple[str, ...]
-    seen_by: frozenset[str]
+    cancelled_by: tuple[str, ...] = ()
+    seen_by: tuple[str, ...]
     escalates_to: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        opens, due, every = self.opens, self.due, self.every_quarter
+        if every == (opens.event is not None) or every != (due.at is not None):
+            raise ValueError(f"{self.code} opens by event or by quarter, and is due accordingly")
+        if (opens.arose_on if every else opens.also_on) or (every and due.field):
+            raise ValueError(f"{self.code} has `also_on` by quarter, `arose_on`, `field` by event")
+        if (due.within is not None) + (due.parameter is not None) != (not every):
+            raise ValueError(f"{self.code} is due within a time or by a parameter, not both")
+        if due.within and not due.source:
+            raise ValueError(f"{self.code} has a deadline: it needs a source")
+        if every != (self.evidence.counts_from == "period"):
+            raise ValueError(f"{self.code} counts deeds from the period if it has one")
+        return self
+
+    @property
+    def every_quarter(self) -> bool:
+        """Whether it is owed anew each quarter, not once."""
+        return self.opens.every is not None
+
+    @property
+    def opens_on(self) -> tuple[str, ...]:
+        """Wire names of the events after which somebody owes it."""
+        return self.opens.also_on if self.opens.event is None else (self.opens.event,)
 
     @property
     def listens_to(self) -> frozenset[str]:
         """Wire names of the events the rule reads."""
-        once = [self.evidence.event, self.evidence.corrected_by, self.passed_on_by]
+        once = [self.evidence.event, self.evidence.corrected_by, self.bearer.passed_on_by]
         return frozenset({*self.opens_on, *self.cancelled_by, *filter(None, once)})
 
     def due_at(
-        self, opened_at: datetime, region_code: int, data: Mapping[str, Any] | None = None
+        self,
+        opened_at: datetime,
+        region_code: int,
+        values: Iterable[ParameterValue],
+        data: Mapping[str, Any] | None = None,
     ) -> datetime:
         """Return the instant at which the duty is overdue, as the opening event's `data` or the
         region's policy has it. Raises ParameterMissing.
         """
         if self.every_quarter:
             return quarter_of(local_date(opened_at)).ends
-        if self.due_field and data and data.get(self.due_field):
-            return datetime.fromisoformat(data[self.due_field])
-        return opened_at + (self.within or _minutes(self.parameter, region_code, opened_at))
+        if self.due.field and data and data.get(self.due.field):
+            return datetime.fromisoformat(data[self.due.field])
+        if self.due.within:
+            return opened_at + self.due.within
+        chosen = effective(values, str(self.due.parameter), region_code, local_date(opened_at))
+        return opened_at + timedelta(minutes=chosen.value)
 
     def counts_from(self, arose_on: date) -> date:
         """Return the first day whose deeds discharge a duty that arose on a day."""
-        if self.evidence.counts_from == "period":
+        if self.every_quarter:
             return quarter_of(arose_on).first
         return arose_on + timedelta(days=self.evidence.counts_from == "next_day")
-
-
-@cache
-def rules() -> Mapping[str, Rule]:
-    """All rules by code. Raises BadRule, or UnknownRole for a role that does not exist."""
-    raw = yaml.safe_load(files("app.duties").joinpath("rules.yaml").read_text("utf-8"))
-    return {code: rule_of(code, entry) for code, entry in raw.items()}
-
-
-def rules_seen_by(role_code: str) -> list[str]:
-    """Return the codes of the rules a role sees for every child of its region."""
-    return [rule.code for rule in rules().values() if role_code in rule.seen_by]
-
-
-def rule_of(code: str, entry: Mapping[str, Any]) -> Rule:
-    """Read one entry of `rules.yaml`. Raises BadRule."""
-    opens, due = entry["opens"], entry["due"]
-    periodic = opens.get("every") == "quarter"
-    if periodic == ("event" in opens) or periodic != (due.get("at") == "end_of_period"):
-        raise BadRule(f"{code}: opens by event or by quarter, due accordingly")
-    if not periodic and ("within" in due) == ("parameter" in due):
-        raise BadRule(f"{code}: due within a time or by a parameter, not both")
-    if "within" in due and not due.get("source"):
-        raise BadRule(f"{code}: a deadline needs a source")
-    for named in (entry["bearer"]["role"], *entry["seen_by"], *entry["escalates_to"]):
-        role(named)
-    return Rule(
-        code=code,
-        title_zh=entry["title"]["zh"],
-        title_en=entry["title"]["en"],
-        carries=tuple(entry["carries"]),
-        bearer_role=entry["bearer"]["role"],
-        agency_fields=tuple(entry["bearer"].get("agency_fields", ())),
-        passed_on_by=entry["bearer"].get("passed_on_by"),
-        every_quarter=periodic,
-        opens_on=tuple(opens["also_on"]) if periodic else (opens["event"],),
-        arose_on=opens.get("arose_on"),
-        due_field=due.get("field"),
-        parameter=due.get("parameter"),
-        within=_duration(code, due["within"]) if "within" in due else None,
-        evidence=Evidence(**entry["evidence"]),
-        cancelled_by=tuple(entry.get("cancelled_by", ())),
-        seen_by=frozenset(entry["seen_by"]),
-        escalates_to=tuple(entry["escalates_to"]),
-    )
-
-
-def _duration(code: str, text: str) -> timedelta:
-    match = re.fullmatch(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?", text)
-    if match is None or not any(match.groups()):
-        raise BadRule(f"{code}: {text!r} is no duration of days, hours and minutes")
-    days, hours, minutes = (int(part or 0) for part in match.groups())
-    return timedelta(days=days, hours=hours, minutes=minutes)
-
-
-def _minutes(parameter: str | None, region_code: int, at: datetime) -> timedelta:
-    value = effective(policy.values(), str(parameter), region_code, local_date(at))
-    return timedelta(minutes=value.value)

@@ -17,6 +17,7 @@ class ReportFiled(Event):
     """Somebody reported to the police (REP-01). Who and what is fetched by the parties."""
 
     wire_name: ClassVar[str] = "police_reports.report_filed"
+    subject: ClassVar[str] = "report"
 
     report_id: UUID = Field(description="The report.")
     fetch: str = Field(
@@ -38,6 +39,7 @@ class ReportUnrouted(Event):
     """No police endpoint takes the report: a person must reach the police otherwise."""
 
     wire_name: ClassVar[str] = "police_reports.report_unrouted"
+    subject: ClassVar[str] = "report"
 
     reason: Literal["no_agency", "no_endpoint"] = Field(
         description="No police agency is registered for the place, or it has no endpoint."
@@ -48,12 +50,14 @@ class ReportDelivered(Event):
     """The system of the police has taken it."""
 
     wire_name: ClassVar[str] = "police_reports.report_delivered"
+    subject: ClassVar[str] = "report"
 
 
 class ReportAcknowledged(Event):
     """The police accepted it and gave it a reference (REP-07)."""
 
     wire_name: ClassVar[str] = "police_reports.report_acknowledged"
+    subject: ClassVar[str] = "report"
 
 
 class ReportForwarded(Event):
@@ -63,6 +67,7 @@ class ReportForwarded(Event):
     """
 
     wire_name: ClassVar[str] = "police_reports.report_forwarded"
+    subject: ClassVar[str] = "report"
 
     police_agency_id: UUID = Field(description="The police agency in charge now.")
 
@@ -71,12 +76,14 @@ class ReportDispatched(Event):
     """Officers went out (REP-07)."""
 
     wire_name: ClassVar[str] = "police_reports.report_dispatched"
+    subject: ClassVar[str] = "report"
 
 
 class ReportDisposed(Event):
     """The police took measures (REP-08…13); what they are stays behind the API."""
 
     wire_name: ClassVar[str] = "police_reports.report_disposed"
+    subject: ClassVar[str] = "report"
 
     police_agency_id: UUID = Field(description="The police agency that must tell the township.")
 
@@ -85,6 +92,7 @@ class TownshipNotified(Event):
     """The police told the township (REP-14)."""
 
     wire_name: ClassVar[str] = "police_reports.township_notified"
+    subject: ClassVar[str] = "report"
 
     township_agency_id: UUID | None = Field(description="Who was told; null if none is registered.")
 
@@ -93,30 +101,35 @@ class TownshipNoticeReceived(Event):
     """The township confirmed the notice (REP-14)."""
 
     wire_name: ClassVar[str] = "police_reports.township_notice_received"
+    subject: ClassVar[str] = "report"
 
 
 class AssessmentRecorded(Event):
     """The township assessed the child (REP-15)."""
 
     wire_name: ClassVar[str] = "police_reports.assessment_recorded"
+    subject: ClassVar[str] = "report"
 
 
 class ServicesArranged(Event):
     """The township arranged services for the child (REP-16, REP-17)."""
 
     wire_name: ClassVar[str] = "police_reports.services_arranged"
+    subject: ClassVar[str] = "report"
 
 
 class ReportClosed(Event):
     """Nothing more is to be done."""
 
     wire_name: ClassVar[str] = "police_reports.report_closed"
+    subject: ClassVar[str] = "report"
 
 
 class ReportSuperseded(Event):
     """A corrected report took its place; this one stays as it was."""
 
     wire_name: ClassVar[str] = "police_reports.report_superseded"
+    subject: ClassVar[str] = "report"
 
     superseded_by: UUID = Field(description="The report that took its place.")
 
@@ -125,9 +138,11 @@ class AcknowledgementOverdue(Event):
     """The police have not accepted it in time (REP-07, `report.acknowledge_within_minutes`)."""
 
     wire_name: ClassVar[str] = "police_reports.acknowledgement_overdue"
+    subject: ClassVar[str] = "report"
 
 
 class DeliveryOverdue(Event):
     """It has not reached the police's system in time (`report.deliver_alarm_minutes`)."""
 
     wire_name: ClassVar[str] = "police_reports.delivery_overdue"
+    subject: ClassVar[str] = "report"

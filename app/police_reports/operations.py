@@ -23,6 +23,7 @@ from app.core.jobs import events as spine
 from app.core.problems import FieldError, Problem
 from app.police_reports import answers, events, models, queries, rules, schemas
 from app.police_reports.acts import ACTS
+from app.policy import queries as policy
 from app.regions.rules import BadRegionCode, county_of
 from app.webhooks.operations import queue_mandatory
 
@@ -31,6 +32,10 @@ CLOCK_SKEW: Final = timedelta(minutes=5)
 
 _CONTENT: Final = "police_reports.content"
 UNIQUE_VIOLATION: Final = "23505"
+
+_acknowledge_within: Final = policy.lookup("report.acknowledge_within_minutes")
+_deliver_alarm: Final = policy.lookup("report.deliver_alarm_minutes")
+_situations: Final = policy.lookup("report.situations")
 
 
 class ReportInvalid(Problem):
@@ -171,13 +176,10 @@ async def deliver(tx: Tx, event: events.ReportFiled, *, agency_id: UUID) -> bool
 
 def deadlines(tx: Tx, region_code: int) -> dict[str, Any]:
     """Return by when the police must have accepted a report and by when it must have arrived."""
-
-    def minutes(name: str) -> timedelta:
-        return timedelta(minutes=queries.parameter(f"report.{name}", region_code, tx.today))
-
+    accepted = timedelta(minutes=_acknowledge_within(region_code, tx.today))
     return {
-        "acknowledge_due_at": tx.now + minutes("acknowledge_within_minutes"),
-        "deliver_alarm_at": tx.now + minutes("deliver_alarm_minutes"),
+        "acknowledge_due_at": tx.now + accepted,
+        "deliver_alarm_at": tx.now + timedelta(minutes=_deliver_alarm(region_code, tx.today)),
     }
 
 
@@ -207,8 +209,7 @@ async def _place(tx: Tx, principal: Principal, new: schemas.ReportCreate) -> Pla
 def _check(tx: Tx, new: schemas.ReportCreate, region_code: int) -> None:
     if new.found_at > tx.now + CLOCK_SKEW:
         raise refuse("#/found_at", "moment_in_future", "It cannot have been found yet.")
-    listed = queries.parameter("report.situations", region_code, tx.today)
-    known = {situation["code"] for situation in listed}
+    known = {situation["code"] for situation in _situations(region_code, tx.today)}
     for at, code in enumerate(new.situations):
         if code not in known:
             raise refuse(f"#/situations/{at}", "situation_unknown", "Not in the code list.")

@@ -1,7 +1,7 @@
 """Reads of police reports. Every one starts from `visible_reports`."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,16 +19,9 @@ from app.core.http.wire import region_text
 from app.police_reports import answers, models, rules
 from app.police_reports.acts import ACTS
 from app.police_reports.models import Party, State, Step
-from app.policy import queries as policy
-from app.policy.rules import effective
 from app.regions.rules import lineage
 
 _OFFICE_KINDS: Final = ("police", "township_government", "civil_affairs")
-
-
-def parameter(name: str, region_code: int, on: date) -> Any:
-    """Return the value a policy parameter has for a place on a day."""
-    return effective(policy.values(), name, region_code, on).value
 
 
 def visible_reports(principal: Principal) -> Where:

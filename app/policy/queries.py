@@ -1,13 +1,15 @@
 """What the shipped policy says, read once per process."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import date
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from app.core.data_files import unknown
 from app.policy import clauses
 from app.policy.clauses import Clause, Obligation
-from app.policy.parameters import Parameter, declared, shipped_parameters
-from app.policy.rules import ParameterValue
+from app.policy.parameters import BadParameters, Parameter, declared, shipped_parameters
+from app.policy.rules import ParameterValue, effective
 
 
 @cache
@@ -20,6 +22,26 @@ def values() -> tuple[ParameterValue, ...]:
 def parameters() -> Mapping[str, Parameter]:
     """Return the declarations by name, in the order of the file."""
     return {parameter.name: parameter for parameter in declared()}
+
+
+def require(*names: str) -> None:
+    """Stop the start, where a module reads a parameter that is not declared.
+
+    To be called when that module is imported. Raises BadParameters.
+    """
+    for name in names:
+        if name not in parameters():
+            raise BadParameters(unknown("policy parameter", name, parameters()))
+
+
+def lookup(name: str) -> Callable[[int, date], Any]:
+    """Return how to read a parameter's value in force in a region on a day (or ParameterMissing).
+
+    Like `require`, to be called when a module is imported. Raises BadParameters.
+    """
+    require(name)
+    own = [value for value in values() if value.name == name]
+    return lambda region_code, on: effective(own, name, region_code, on).value
 
 
 class ClauseWithText(NamedTuple):

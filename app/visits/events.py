@@ -1,19 +1,25 @@
 """What a visit announces. Codes only: what was written stays behind the API."""
 
 from datetime import date
-from typing import ClassVar
+from typing import Annotated, ClassVar, Final
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from app.core.jobs.events import Event
+from app.visits.models import Channel, VisitorType
+
+_CODE: Final = WithJsonSchema({"type": "string", "maxLength": 40})
+"""On the wire a code is a word: a receiver must take one it does not know yet."""
 
 
 class _AboutVisit(Event):
+    subject: ClassVar[str] = "visit"
+
     child_id: UUID = Field(description="The child visited.")
     visited_on: date = Field(description="Day of the visit.")
-    visitor_type: str = Field(max_length=40, description="Who visited: a code.")
-    channel: str = Field(max_length=40, description="`in_person`, `phone` or `video`.")
+    visitor_type: Annotated[VisitorType, _CODE] = Field(description="Who visited: a code.")
+    channel: Annotated[Channel, _CODE] = Field(description="`in_person`, `phone` or `video`.")
     abnormal: bool = Field(description="Whether anything abnormal was found.")
 
 
@@ -33,6 +39,7 @@ class AbnormalFinding(Event):
     """A visit found something abnormal (VIS-03). The subject is the visit."""
 
     wire_name: ClassVar[str] = "visits.abnormal_finding"
+    subject: ClassVar[str] = "visit"
 
     child_id: UUID = Field(description="The child visited.")
     visited_on: date = Field(description="Day of the visit.")

@@ -15,6 +15,7 @@ class DeliverySucceeded(Event):
     """A mandatory delivery was answered 2xx for the first time. `subject_id`: the event's own."""
 
     wire_name: ClassVar[str] = "webhooks.delivery_succeeded"
+    subject: ClassVar[str] = "thing delivered"
 
     delivery_id: UUID = Field(description="The delivery.")
     source_event_id: UUID = Field(description="The event that was delivered.")
@@ -26,6 +27,7 @@ class WebhookOverdue(Event):
     """A mandatory delivery is undelivered a quarter of an hour after it was queued: tell people."""
 
     wire_name: ClassVar[str] = "webhooks.delivery_overdue"
+    subject: ClassVar[str] = "thing delivered"
 
     delivery_id: UUID = Field(description="The delivery.")
     source_event_id: UUID = Field(description="The event not yet delivered.")

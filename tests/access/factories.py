@@ -5,7 +5,7 @@ from uuid import UUID
 
 from app.access import tokens
 from app.access.models import Client, SignIn, StaffAccount
-from app.access.principal import Purpose
+from app.access.roles import Purpose
 from app.access.roles import role as role_of
 from app.agencies.models import Agency, Post, PostHolding, Staff
 from app.core.clock import local_date

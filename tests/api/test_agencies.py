@@ -3,7 +3,7 @@ from datetime import date
 
 import pytest
 
-from app.access.principal import Purpose
+from app.access.roles import Purpose
 from app.core.data.db import SYSTEM
 from app.core.ids import new_id
 from tests.access.factories import Caller, a_caller, an_agency

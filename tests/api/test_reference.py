@@ -3,7 +3,7 @@ from typing import Any, get_args
 
 import pytest
 
-from app.access.principal import Purpose
+from app.access.roles import Purpose
 from app.agencies.models import AgencyKind
 from app.api.reference import codelists
 from app.attendance import models as attendance

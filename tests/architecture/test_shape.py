@@ -48,6 +48,16 @@ def test_no_function_is_too_long() -> None:
     assert long == {}
 
 
+def test_no_rules_open_a_file() -> None:
+    calls = [
+        f"{path.relative_to(HOME)}:{node.lineno}"
+        for path in files("app/*/rules.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Name) and node.id == "open"
+    ]
+    assert calls == []
+
+
 def test_no_module_is_named_after_nothing() -> None:
     paths = [str(path.relative_to(HOME)) for path in files("app", "tests", "demo", "scripts")]
     assert [path for path in paths if FORBIDDEN.search(path)] == []

@@ -2,7 +2,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from app.attendance.rules import absence, is_school_day, missed_without_leave, nearest
+from app.attendance.holidays import nearest
+from app.attendance.rules import absence, is_school_day, missed_without_leave
 
 MONDAY = date(2026, 11, 16)
 WEEK = [MONDAY + timedelta(n) for n in range(5)]

@@ -16,6 +16,10 @@ from tests.matrix.facts import Target, Who
 
 _APP = Path(__file__).parents[2] / "app"
 ROLES: dict[str, dict[str, Any]] = yaml.safe_load((_APP / "access/roles.yaml").read_text("utf-8"))
+_SETS = ROLES.pop("scope_sets")
+for _role in ROLES.values():
+    _own = _role.get("scopes", [])
+    _role["scopes"] = [*_own, *(scope for name in _role["includes"] for scope in _SETS[name])]
 DUTIES: dict[str, dict[str, Any]] = yaml.safe_load((_APP / "duties/rules.yaml").read_text("utf-8"))
 
 PURPOSES = ("care", "education", "protection", "registration", "supervision")

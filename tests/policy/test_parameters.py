@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.policy import clauses, parameters
+from app.policy import clauses, parameters, queries
 from app.policy.parameters import BadParameters, Parameter, checked_values
 from app.policy.rules import ParameterValue, effective
 from app.regions import divisions
@@ -237,3 +237,11 @@ def test_a_broken_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     file.write_text(f"parameters: {{a.b: {{{titles}, schema: {{}}}}}}", encoding="utf-8")
     with pytest.raises(BadParameters, match=r"no value for the nation: a\.b"):
         parameters.shipped_parameters()
+
+
+def test_a_parameter_that_code_reads_is_declared_or_nothing_starts() -> None:
+    assert queries.lookup("report.situations")(0, date(2026, 1, 1))
+    said = "no policy parameter is called report.situation; did you mean report.situations?"
+    with pytest.raises(BadParameters) as refusal:
+        queries.lookup("report.situation")
+    assert str(refusal.value) == said

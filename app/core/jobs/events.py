@@ -5,7 +5,7 @@ answer with handlers in `jobs.py`. Payloads carry ids and codes only, never pers
 """
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
@@ -24,9 +24,15 @@ from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import queue
 
+_kinds: dict[str, type["Event"]] = {}
+
+
+class BadEvent(TypeError):
+    """An event's class does not say its subject, or another has its wire name."""
+
 
 class Event(BaseModel):
-    """Base of all events. Subclasses set `wire_name` and add their ids.
+    """Base of all events. Subclasses set `wire_name` and `subject` and add their ids.
 
     `region_code`: where it happened (12 digits): who may be told. `home_county`: the county that
     opened the child's file. `subject_id`: what it is about; deliveries keep order per subject.
@@ -35,6 +41,17 @@ class Event(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     wire_name: ClassVar[str]
+    subject: ClassVar[str]
+    """What `subject_id` is the id of, in a word: a rule may only match events about one kind."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        """Make the event known by its wire name, which no other may have."""
+        if "wire_name" in cls.__dict__ and cls.__module__.startswith("app."):
+            if not hasattr(cls, "subject"):
+                raise BadEvent(f"{cls.wire_name} does not say what it is about: set `subject`")
+            if _kinds.setdefault(cls.wire_name, cls) is not cls:
+                raise BadEvent(f"two events are called {cls.wire_name}")
 
     event_id: UUID = Field(default_factory=new_id, exclude=True)
     subject_id: UUID = Field(description="The resource the event is about.")
@@ -49,6 +66,11 @@ class Event(BaseModel):
         exclude=True,
         description="The only agencies that may be told; none given: those of the region (AZ-8).",
     )
+
+
+def kinds() -> Mapping[str, type[Event]]:
+    """Return every kind of event that the loaded packages announce, by wire name."""
+    return _kinds
 
 
 class EventRow(SQLModel, table=True):

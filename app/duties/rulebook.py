@@ -1,0 +1,165 @@
+"""The rules of `rules.yaml`, and whether everything they name exists."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from enum import StrEnum
+from functools import cache
+from itertools import chain
+from types import NoneType
+from typing import Any, Final, get_args
+from uuid import UUID
+
+from app.access.roles import roles
+from app.core import data_files
+from app.core.data_files import DataFile, Place
+from app.core.jobs import events
+from app.core.jobs.events import Event
+from app.duties.rules import Rule
+from app.policy import clauses
+from app.policy import queries as policy
+
+_READS_DUTIES: Final = "duties:read"
+_WORDS: Final[Mapping[type, str]] = {date: "a day", datetime: "an instant", UUID: "an id"}
+
+
+def file() -> DataFile:
+    """Read `rules.yaml`. Raises BadDataFile."""
+    return data_files.read("app.duties", "rules.yaml")
+
+
+@cache
+def rules() -> Mapping[str, Rule]:
+    """All rules by code. Raises BadDataFile."""
+    return rules_of(file())
+
+
+def rules_of(read: DataFile) -> Mapping[str, Rule]:
+    """Read rules; whether what they name exists is for `check`. Raises BadDataFile."""
+    return {
+        code: read.parsed(Rule, (code,), {"code": code, **entry})
+        for code, entry in read.content.items()
+    }
+
+
+def rules_seen_by(role_code: str) -> list[str]:
+    """Return the codes of the rules a role sees for every child of its region."""
+    return [rule.code for rule in rules().values() if role_code in rule.seen_by]
+
+
+def check(read: DataFile) -> None:
+    """Raise BadDataFile unless all that the rules name exists and fits.
+
+    To be asked once every package's events are imported: rules name those of packages above.
+    """
+    obligations = {row["id"] for row in clauses.obligations()}
+    for code, rule in rules_of(read).items():
+        read.require((code,), "obligation", code, obligations)
+        for place, carried in _words(read, code, "carries"):
+            read.require(place, "obligation", carried, obligations)
+        for place, name in _words(read, code, "due", "parameter"):
+            read.require(place, "policy parameter", name, policy.parameters())
+            if not name.endswith("_minutes"):
+                raise read.refusal(place, f"{name} is no number of minutes")
+        _check_roles(read, rule)
+        about = _check_opening(read, rule)
+        _check_course(read, rule, about)
+        _check_evidence(read, rule, about)
+
+
+def _words(read: DataFile, *place: str) -> Iterator[tuple[Place, str]]:
+    """Yield what a key names, a word or a list of them, and where each stands."""
+    said: Any = read.content
+    for step in place:
+        said = said.get(step, ())
+    if isinstance(said, str):
+        yield place, said
+    else:
+        for position, word in enumerate(said):
+            yield (*place, position), word
+
+
+def _check_roles(read: DataFile, rule: Rule) -> None:
+    keys = (("bearer", "role"), ("seen_by",), ("escalates_to",))
+    for place, name in chain(*(_words(read, rule.code, *key) for key in keys)):
+        read.require(place, "role", name, roles())
+        if _READS_DUTIES not in roles()[name].scopes:
+            raise read.refusal(place, f"{name} sees no duties: it lacks {_READS_DUTIES}")
+        if place[1] == "seen_by" and roles()[name].relation != "region":
+            raise read.refusal(place, f"{name} has no region whose duties it could see")
+        agency = place[1] == "bearer" and rule.bearer.agency_fields
+        if name not in rule.seen_by and not agency:
+            raise read.refusal(place, f"{name} could not see the duty: add it to seen_by")
+
+
+def _check_opening(read: DataFile, rule: Rule) -> str:
+    """Check what opens a duty; return what it is about."""
+    about = "child"
+    for place, name in _words(read, rule.code, "opens", "event"):
+        opening = _event(read, place, name)
+        about = opening.subject
+        for field in _words(read, rule.code, "opens", "arose_on"):
+            _field(read, field, opening, date, NoneType)
+        for field in _words(read, rule.code, "due", "field"):
+            _field(read, field, opening, datetime, NoneType)
+        for field in _words(read, rule.code, "bearer", "agency_fields"):
+            _field(read, field, opening, UUID, NoneType)
+        if rule.evidence.match == "child_id":
+            _field(read, ((rule.code, "evidence", "match"), "child_id"), opening, UUID)
+    return about
+
+
+def _check_course(read: DataFile, rule: Rule, about: str) -> None:
+    """Check the events that hand a duty over, bring it up to date or end it."""
+    for place, name in _words(read, rule.code, "bearer", "passed_on_by"):
+        passing = _event(read, place, name, about)
+        for field in _words(read, rule.code, "bearer", "agency_fields"):
+            _field(read, field, passing, UUID, NoneType)
+    keys = (("opens", "also_on"), ("cancelled_by",))
+    for place, name in chain(*(_words(read, rule.code, *key) for key in keys)):
+        _event(read, place, name, about)
+
+
+def _check_evidence(read: DataFile, rule: Rule, about: str) -> None:
+    here = (rule.code, "evidence")
+    by_child = rule.evidence.match == "child_id"
+    deed = None if by_child else about
+    for place, name in chain(_words(read, *here, "event"), _words(read, *here, "corrected_by")):
+        heard = _event(read, place, name, deed)
+        deed = heard.subject
+        if by_child:
+            _field(read, ((*here, "match"), "child_id"), heard, UUID)
+        for field in _words(read, *here, "on"):
+            _field(read, field, heard, date)
+        for counted in rule.evidence.where:
+            codes = _codes(read, (*here, "where", counted), heard, counted)
+            for where, value in _words(read, *here, "where", counted):
+                read.require(where, f"{counted} of {name}", value, codes)
+
+
+def _event(read: DataFile, place: Place, name: str, about: str | None = None) -> type[Event]:
+    read.require(place, "event", name, events.kinds())
+    found = events.kinds()[name]
+    if about is not None and found.subject != about:
+        raise read.refusal(place, f"the subject of {name} is {found.subject}, not {about}")
+    return found
+
+
+def _field(read: DataFile, field: tuple[Place, str], event: type[Event], *kinds: type) -> None:
+    place, name = field
+    read.require(place, f"field of {event.wire_name}", name, event.model_fields)
+    annotation = event.model_fields[name].annotation
+    if not {*(get_args(annotation) or [annotation])} <= {*kinds}:
+        raise read.refusal(place, f"{name} of {event.wire_name} is not always {_WORDS[kinds[0]]}")
+
+
+def _codes(read: DataFile, place: Place, event: type[Event], name: str) -> list[Any]:
+    """Return the values a field of an event can have, if they are closed."""
+    read.require(place, f"field of {event.wire_name}", name, event.model_fields)
+    annotation: Any = event.model_fields[name].annotation
+    if annotation is bool:
+        return [True, False]
+    closed = isinstance(annotation, type) and issubclass(annotation, StrEnum)
+    codes = list(annotation) if closed else list(get_args(annotation))
+    if not codes or not all(isinstance(each, str) for each in codes):
+        raise read.refusal(place, f"{name} of {event.wire_name} has no closed list of codes")
+    return codes

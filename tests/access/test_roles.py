@@ -1,0 +1,70 @@
+"""A slip in the roles stops every process at its start, with the line and the name meant."""
+
+import pytest
+
+from app import wiring
+from app.access import roles
+from app.access.scopes import Scope
+from app.core import data_files
+from app.core.data_files import BadDataFile
+
+NAME = "app/access/roles.yaml"
+ROLES = """\
+scope_sets:
+  signed_in: ["me:read", "reference:read"]
+  files: ["children:read"]
+school:
+  name: {zh: 学校, en: School}
+  obligations: [EDU-01]
+  for: [staff]
+  agency_kinds: [school]
+  levels: [village, township, county]
+  relation: enrolled
+  reads: [identity, family]
+  writes: [education]
+  includes: [signed_in, files]
+  scopes: ["attendance:read"]
+  purposes: [education]
+"""
+SLIPS = """
+scopes: ["attendance:read"] → scopes: ["attendence:read"] → no scope is called attendence:read; did you mean attendance:read?
+files: ["children:read"] → files: ["child:read"] → no scope is called child:read; did you mean children:read?
+includes: [signed_in, files] → includes: [signed_in, file] → no set of scopes is called file; did you mean files?
+reads: [identity, family] → reads: [identity, familiy] → no value of reads is called familiy; did you mean family?
+writes: [education] → writes: [eduction] → no value of writes is called eduction; did you mean education?
+agency_kinds: [school] → agency_kinds: [shool] → no value of agency_kinds is called shool; did you mean school?
+levels: [village, → levels: [vilage, → no level is called vilage; did you mean village?
+for: [staff] → for: [staf] → no value of for is called staf; did you mean staff?
+relation: enrolled → relation: enroled → no value of relation is called enroled; did you mean enrolled?
+purposes: [education] → purposes: [educate] → no value of purposes is called educate; did you mean education?
+obligations: [EDU-01] → obligations: [EDV-01] → no obligation is called EDV-01; did you mean EDU-01?
+{zh: 学校, en: School} → {zh: 学校, eng: School} → no key is called eng; did you mean en?
+purposes: [education] → purpose: [education] → no key is called purpose; did you mean purposes?
+levels: [village, township, county] → for: [staff] → for is said twice
+"""  # noqa: E501  a slip a line: what is right, what is written, what is said
+
+
+def test_the_roles_in_force_name_nothing_unknown() -> None:
+    roles.check(roles.file(), set(Scope))
+
+
+def test_a_role_has_its_own_scopes_and_those_of_its_sets() -> None:
+    found = roles.roles_of(data_files.parse(NAME, ROLES))
+    assert found.keys() == {"school"}
+    assert found["school"].scopes == {
+        "me:read",
+        "reference:read",
+        "children:read",
+        "attendance:read",
+    }
+
+
+@pytest.mark.parametrize("slip", SLIPS.strip().splitlines())
+def test_a_slip_is_refused_with_its_line(slip: str) -> None:
+    right, wrong, sentence = slip.split(" → ")
+    assert right in ROLES
+    line = ROLES[: ROLES.index(right)].count("\n") + 1
+    wiring.load()
+    with pytest.raises(BadDataFile) as refusal:
+        roles.check(data_files.parse(NAME, ROLES.replace(right, wrong, 1)), set(Scope))
+    assert str(refusal.value) == f"{NAME} line {line}: {sentence}"

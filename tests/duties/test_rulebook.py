@@ -1,0 +1,209 @@
+"""A slip in the rules stops every process at its start, with the line and the name meant."""
+
+import shutil
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import ClassVar
+from uuid import UUID
+
+import pytest
+
+from app import wiring
+from app.core import data_files
+from app.core.data_files import BadDataFile
+from app.core.jobs import events
+from app.core.jobs.events import BadEvent, Event
+from app.duties import rulebook
+
+APP = Path(wiring.__file__).parent
+NAME = "app/duties/rules.yaml"
+RULES = """\
+VIS-01:
+  title: {zh: 测, en: test}
+  carries: [VIS-01]
+  bearer: {role: village_director}
+  opens:
+    every: quarter
+    also_on: [children.child_registered]
+  due: {at: end_of_period}
+  evidence:
+    event: visits.visit_recorded
+    corrected_by: visits.visit_corrected
+    match: child_id
+    "on": visited_on
+    where: {channel: [in_person], abnormal: [false]}
+    counts_from: period
+  seen_by: [village_director]
+  escalates_to: [village_director]
+REP-07:
+  title: {zh: 测, en: test}
+  carries:
+    - REP-07
+  bearer:
+    role: police
+    agency_fields: [police_agency_id]
+    passed_on_by: police_reports.report_forwarded
+  opens:
+    event: police_reports.report_filed
+  due:
+    field: acknowledge_due_at
+    parameter: report.acknowledge_within_minutes
+  evidence:
+    event: police_reports.report_acknowledged
+    match: subject_id
+    counts_from: same_day
+  cancelled_by: [police_reports.report_superseded]
+  seen_by: [civil_affairs]
+  escalates_to: [civil_affairs]
+VIS-03:
+  title: {zh: 测, en: test}
+  carries: [VIS-03]
+  bearer: {role: village_director}
+  opens: {event: visits.abnormal_finding, arose_on: visited_on}
+  due: {within: P1DT2H3M, source: test}
+  evidence: {event: visits.visit_recorded, match: child_id, counts_from: next_day}
+  seen_by: [village_director]
+  escalates_to: []
+"""
+
+
+def refused(text: str) -> str:
+    wiring.load()
+    with pytest.raises(BadDataFile) as refusal:
+        rulebook.check(data_files.parse(NAME, text))
+    return str(refusal.value)
+
+
+def test_the_rules_in_force_name_nothing_unknown() -> None:
+    wiring.load()
+    rulebook.check(rulebook.file())
+    rulebook.check(data_files.parse(NAME, RULES))
+
+
+def test_reads_a_rule() -> None:
+    rule = rulebook.rules_of(data_files.parse(NAME, RULES))["VIS-03"]
+    assert rule.due.within == timedelta(days=1, hours=2, minutes=3)
+    assert rule.listens_to == {"visits.abnormal_finding", "visits.visit_recorded"}
+
+
+SLIPS = r"""
+event: visits.visit_recorded → event: visits.visit_recordet → no event is called visits.visit_recordet; did you mean visits.visit_recorded?
+event: police_reports.report_filed → event: police_reports.report_field → no event is called police_reports.report_field; did you mean police_reports.report_filed?
+corrected_by: visits.visit_corrected → corrected_by: visit.visit_corrected → no event is called visit.visit_corrected; did you mean visits.visit_corrected?
+[police_reports.report_superseded] → [police_reports.superseded] → no event is called police_reports.superseded; did you mean police_reports.report_superseded?
+passed_on_by: police_reports.report_forwarded → passed_on_by: police_reports.forwarded → no event is called police_reports.forwarded; did you mean police_reports.report_forwarded?
+[children.child_registered] → [children.child_registred] → no event is called children.child_registred; did you mean children.child_registered?
+"on": visited_on → "on": visited_at → no field of visits.visit_recorded is called visited_at; did you mean visited_on?
+"on": visited_on → "on": child_id → child_id of visits.visit_recorded is not always a day
+arose_on: visited_on → arose_on: visted_on → no field of visits.abnormal_finding is called visted_on; did you mean visited_on?
+arose_on: visited_on → arose_on: types → types of visits.abnormal_finding is not always a day
+field: acknowledge_due_at → field: acknowledged_due_at → no field of police_reports.report_filed is called acknowledged_due_at; did you mean acknowledge_due_at?
+field: acknowledge_due_at → field: urgency → urgency of police_reports.report_filed is not always an instant
+[police_agency_id] → [police_agency] → no field of police_reports.report_filed is called police_agency; did you mean police_agency_id?
+[police_agency_id] → [fetch] → fetch of police_reports.report_filed is not always an id
+[police_agency_id] → [supersedes] → no field of police_reports.report_forwarded is called supersedes
+match: subject_id → match: child_id → no field of police_reports.report_filed is called child_id
+channel: [in → chanel: [in → no field of visits.visit_recorded is called chanel; did you mean channel?
+[in_person] → [in_persom] → no channel of visits.visit_recorded is called in_persom; did you mean in_person?
+[false] → [never] → no abnormal of visits.visit_recorded is called never
+channel: [in_person] → child_id: [x] → child_id of visits.visit_recorded has no closed list of codes
+event: police_reports.report_acknowledged → event: dropout_alerts.child_returned → the subject of dropout_alerts.child_returned is alert, not report
+[police_reports.report_superseded] → [dropout_alerts.alert_closed] → the subject of dropout_alerts.alert_closed is alert, not report
+passed_on_by: police_reports.report_forwarded → passed_on_by: dropout_alerts.alert_closed → the subject of dropout_alerts.alert_closed is alert, not report
+[children.child_registered] → [visits.visit_recorded] → the subject of visits.visit_recorded is visit, not child
+corrected_by: visits.visit_corrected → corrected_by: dropout_alerts.child_returned → the subject of dropout_alerts.child_returned is alert, not visit
+parameter: report.acknowledge_within_minutes → parameter: report.acknowledge_minutes → no policy parameter is called report.acknowledge_minutes; did you mean report.acknowledge_within_minutes?
+parameter: report.acknowledge_within_minutes → parameter: report.assess_within_days → report.assess_within_days is no number of minutes
+role: police → role: polise → no role is called polise; did you mean police?
+seen_by: [civil_affairs] → seen_by: [civil_affair] → no role is called civil_affair; did you mean civil_affairs?
+seen_by: [civil_affairs] → seen_by: [hospital] → hospital sees no duties: it lacks duties:read
+seen_by: [civil_affairs] → seen_by: [school] → school has no region whose duties it could see
+role: police → role: operator → operator sees no duties: it lacks duties:read
+escalates_to: [civil_affairs] → escalates_to: [township_supervisor] → township_supervisor could not see the duty: add it to seen_by
+bearer: {role: village_director} → bearer: {role: township_supervisor} → township_supervisor could not see the duty: add it to seen_by
+VIS-01: → VlS-01: → no obligation is called VlS-01; did you mean VIS-01?
+- REP-07 → - REP07 → no obligation is called REP07; did you mean REP-07?
+counts_from: period → count_from: period → no key is called count_from; did you mean counts_from?
+escalates_to: [civil_affairs] → escalate_to: [civil_affairs] → no key is called escalate_to; did you mean escalates_to?
+{role: village_director} → {rôle: village_director} → no key is called rôle; did you mean role?
+every: quarter → every: quater → no value of opens.every is called quater; did you mean quarter?
+"on": visited_on → on: visited_on → put the key on in quotes, YAML takes it for something else
+counts_from: same_day → match: child_id → match is said twice
+within: P1DT2H3M → within: 3 days → 3 days is no duration of days, hours and minutes, like P3D or PT2H
+"""  # noqa: E501  a slip a line: what is right, what is written, what is said
+
+
+@pytest.mark.parametrize("slip", SLIPS.strip().splitlines())
+def test_a_slip_is_refused_with_its_line(slip: str) -> None:
+    right, wrong, sentence = slip.split(" → ")
+    assert right in RULES
+    text = RULES.replace(right, wrong, 1)
+    line = RULES[: RULES.index(right)].count("\n") + 1
+    assert refused(text) == f"{NAME} line {line}: {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("within: P1DT2H3M, source: test", "within: P1D"),
+        ("within: P1DT2H3M", "within: P"),
+        ("within: P1DT2H3M", "within: P1D, parameter: report.notice_within_minutes"),
+        ("within: P1DT2H3M, source: test", "source: test"),
+        ("within: P1DT2H3M, source: test", "at: end_of_period"),
+        ("every: quarter", "every: quarter\n    event: visits.visit_recorded"),
+        ("every: quarter", "arose_on: visited_on"),
+        ("every: quarter", "every: quarter\n    arose_on: visited_on"),
+        ("counts_from: next_day", "counts_from: period"),
+    ],
+)
+def test_refuses_a_rule_that_contradicts_itself(right: str, wrong: str) -> None:
+    assert refused(RULES.replace(right, wrong, 1)).startswith(f"{NAME} line ")
+
+
+def test_broken_yaml_is_refused_with_its_line() -> None:
+    assert refused("VIS-01:\n  title: {zh: 测").startswith(f"{NAME} line 2: ")
+    assert refused("- VIS-01") == f"{NAME} line 1: names and what they mean are expected"
+
+
+def test_no_process_starts_with_a_slip(tmp_path: Path) -> None:
+    shutil.copytree(APP, tmp_path / "app", ignore=shutil.ignore_patterns("__pycache__"))
+    place = tmp_path / NAME
+    slipped = place.read_text("utf-8").replace("visits.visit_recorded", "visits.visit_recordet", 1)
+    place.write_text(slipped, "utf-8")
+    line = slipped[: slipped.index("visit_recordet")].count("\n") + 1
+    ended = subprocess.run(
+        [sys.executable, "-m", "app.cli", "worker"],
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.stderr.strip() == (
+        f"{NAME} line {line}: no event is called visits.visit_recordet;"
+        " did you mean visits.visit_recorded?"
+    )
+    assert ended.returncode == 1
+
+
+def test_two_events_of_one_name_are_refused() -> None:
+    wiring.load()
+    fields = {"__module__": "app.visits.events", "wire_name": "visits.visit_recorded"}
+    with pytest.raises(BadEvent, match=r"two events are called visits\.visit_recorded"):
+        type("Again", (Event,), {**fields, "subject": "visit"})
+
+
+def test_an_event_without_a_subject_is_refused() -> None:
+    fields = {"__module__": "app.visits.events", "wire_name": "visits.visit_forgotten"}
+    with pytest.raises(BadEvent, match="does not say what it is about"):
+        type("Forgotten", (Event,), fields)
+    assert "visits.visit_forgotten" not in events.kinds()
+
+
+def test_an_event_outside_the_program_is_not_among_its_events() -> None:
+    class Elsewhere(Event):
+        wire_name: ClassVar[str] = "tests.elsewhere"
+        child_id: UUID
+
+    assert "tests.elsewhere" not in events.kinds()
