@@ -1,6 +1,7 @@
 """Run migrations as the owner role: one at a time, each in its own transaction, in bounded time."""
 
 import asyncio
+import time
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from app.core.data import db, rls
 wiring.load()
 
 _TIMEOUTS = ("SET lock_timeout = '5s'", "SET statement_timeout = '10min'")
-_ONE_AT_A_TIME = "SELECT pg_advisory_lock(hashtext('tonghu alembic'))"
+_ONE_AT_A_TIME = "SELECT pg_try_advisory_lock(hashtext('tonghu alembic'))"
 _DONE = "SELECT pg_advisory_unlock(hashtext('tonghu alembic'))"
 
 
@@ -36,7 +37,11 @@ def _configure(**how: Any) -> None:
 
 def _migrate(connection: sa.Connection) -> None:
     # Two deploys at once: the second waits here, then finds nothing left to do.
-    connection.exec_driver_sql(_ONE_AT_A_TIME)
+    # Asked again and again: a statement that waits holds a snapshot, and the first deploy's
+    # CREATE INDEX CONCURRENTLY would wait for that in turn.
+    while not connection.exec_driver_sql(_ONE_AT_A_TIME).scalar():
+        connection.rollback()
+        time.sleep(0.2)
     for statement in _TIMEOUTS:
         connection.exec_driver_sql(statement)
     connection.commit()

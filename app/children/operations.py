@@ -11,6 +11,7 @@ from app.access.roles import FIELD_GROUPS
 from app.agencies import queries as agencies
 from app.audit import operations as audit
 from app.children import (
+    below,
     checks,
     derivation,
     duplicates,
@@ -82,11 +83,7 @@ async def create_child(
     await _check(tx, principal, sent, new=True)
     region_code = int(whole["residence"]["region_code"])
     await duplicates.refuse_visible(
-        tx,
-        principal,
-        whole["identity"],
-        region_code=region_code,
-        others=new.not_the_same_as,
+        tx, principal, whole["identity"], region_code=region_code, others=new.not_the_same_as
     )
     child = ChildRef(new.id or new_id(), county_of(region_code), region_code, _school_of(whole))
     try:
@@ -141,14 +138,16 @@ async def change_child(
     patch = change.model_dump(mode="json", exclude_unset=True)
     _refuse_unwritable(principal, patch)
     row = await tx.connection.fetchrow(
-        f"SELECT c.id, c.version, c.categories, c.priority_flags, {queries.STORED}"
-        " FROM children c WHERE c.home_county = $1 AND c.id = $2 FOR UPDATE",
+        "SELECT c.id, c.version, c.region_code, c.school_id, c.categories, c.priority_flags,"
+        f" {queries.STORED} FROM children c WHERE c.home_county = $1 AND c.id = $2"
+        " FOR NO KEY UPDATE",
         child.home_county,
         child.id,
     )
     if row is None:  # moved out of the remit between the look-up and the lock
         raise preconditions.PreconditionFailed
     preconditions.check_version(row["version"], if_match)
+    child = ChildRef(child.id, child.home_county, row["region_code"], row["school_id"])
     before = {name: _wire(name, sealing.show(tx.keyring, row, name)) for name in sections.MODELS}
     merged = {name: _wire(name, _merged(before[name], patch[name])) for name in patch}
     after = {name: value for name, value in merged.items() if value != before[name]}
@@ -179,7 +178,6 @@ async def _write(
     moved = ChildRef(child.id, child.home_county, region_code, _school_of(whole))
     outcome = derivation.derive(whole, region_code, tx.today)
     version = row["version"] + 1
-    # Before the row moves: afterwards the tables below it may be out of sight.
     await history.remember(tx, principal, child, "changeChild", version, before=before, after=after)
     touched = {**after, "residence": whole["residence"], "education": whole["education"]}
     columns = {"version": version, **_columns(tx, moved, touched, outcome)}
@@ -190,6 +188,8 @@ async def _write(
         child.home_county,
         child.id,
     )
+    if moved != child:
+        await below.follow(tx, "c.home_county = $1 AND c.id = $2", child.home_county, child.id)
     await announcements.publish(
         tx,
         events.ChildChanged(
@@ -344,12 +344,13 @@ async def _store_numbers(tx: Tx, child: ChildRef, whole: Sections, changed: Sect
             for entry in whole[section][field]
         ]
         await tx.connection.execute(
-            "INSERT INTO child_external_ids (index, child_id, home_county, section)"
-            " SELECT u.index, $2, $3, $4 FROM UNNEST($1::bytea[]) AS u (index)"
-            " ON CONFLICT DO NOTHING",
+            "INSERT INTO child_external_ids (index, child_id, home_county, region_code, pupil_of,"
+            " section) SELECT u.index, c.id, c.home_county, c.region_code, c.school_id, $4"
+            " FROM children c, UNNEST($1::bytea[]) AS u (index)"
+            " WHERE c.home_county = $2 AND c.id = $3 ON CONFLICT DO NOTHING",
             indexes,
-            child.id,
             child.home_county,
+            child.id,
             section,
         )
 

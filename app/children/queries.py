@@ -19,7 +19,7 @@ from app.regions.rules import county_of
 
 @dataclass(frozen=True, slots=True)
 class Visible:
-    """An SQL condition on the alias `c` of `children`, and its arguments.
+    """An SQL condition on an alias (`children c`, unless said otherwise), and its arguments.
 
     `next` is the number the caller's own first parameter gets.
     """
@@ -37,12 +37,21 @@ def visible(principal: Principal) -> Visible:
 
     Row-level security repeats it; the explicit range is what lets an index serve it.
     """
+    return _in_remit(principal, "c", "school_id")
+
+
+def visible_below(principal: Principal, alias: str) -> Visible:
+    """Limit a table below the child (`below.BelowChild`) likewise: visible when the child is."""
+    return _in_remit(principal, alias, "pupil_of")
+
+
+def _in_remit(principal: Principal, alias: str, school: str) -> Visible:
     if principal.role.relation == "none":
         return Visible("false", ())
-    span = "c.region_code >= $1 AND c.region_code < $2"
+    span = f"{alias}.region_code >= $1 AND {alias}.region_code < $2"
     if principal.school_id is not None:
         return Visible(
-            f"{span} AND c.school_id = $3",
+            f"{span} AND {alias}.{school} = $3",
             (principal.region_lo, principal.region_hi, principal.school_id),
         )
     return Visible(span, (principal.region_lo, principal.region_hi))
@@ -71,11 +80,13 @@ async def find(tx: Tx, principal: Principal, child_id: UUID) -> ChildRef | None:
 
 
 async def find_many(tx: Tx, principal: Principal, ids: Iterable[UUID]) -> dict[UUID, ChildRef]:
-    """Find those of the children that are visible. One statement."""
+    """Find those of the children that are visible, and hold them where they are, so that rows may
+    be written below them (`below`). One statement.
+    """
     remit = visible(principal)
     rows = await tx.connection.fetch(
         "SELECT c.id, c.home_county, c.region_code, c.school_id FROM children c"
-        f" WHERE {remit.sql} AND c.id = ANY(${remit.next}::uuid[])",
+        f" WHERE {remit.sql} AND c.id = ANY(${remit.next}::uuid[]) ORDER BY c.id FOR SHARE OF c",
         *remit.arguments,
         list(set(ids)),
     )
@@ -85,7 +96,8 @@ async def find_many(tx: Tx, principal: Principal, ids: Iterable[UUID]) -> dict[U
 async def resolve_external(
     tx: Tx, principal: Principal, numbers: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], ChildRef]:
-    """Find visible children by (system, number), as schools know them. One statement.
+    """Find visible children by (system, number), as schools know them, and hold them like
+    `find_many`. One statement.
 
     Left out: numbers nobody visible bears, and numbers that two visible children bear.
     """
@@ -95,7 +107,8 @@ async def resolve_external(
         "SELECT c.id, c.home_county, c.region_code, c.school_id, x.index"
         " FROM child_external_ids x"
         " JOIN children c ON c.home_county = x.home_county AND c.id = x.child_id"
-        f" WHERE {remit.sql} AND x.index = ANY(${remit.next}::bytea[])",
+        f" WHERE {remit.sql} AND x.index = ANY(${remit.next}::bytea[])"
+        " ORDER BY c.id FOR SHARE OF c",
         *remit.arguments,
         list(by_index),
     )

@@ -9,7 +9,7 @@ from uuid import UUID
 from app.access.principal import Principal
 from app.attendance import queries as attendance
 from app.attendance.rules import Absence
-from app.children.queries import visible as visible_children
+from app.children.queries import ChildRef, visible_below
 from app.core.data.db import Tx
 from app.core.http import paging
 from app.dropout_alerts.models import DONE, Addressee, State
@@ -19,9 +19,9 @@ from app.policy.rules import ParameterValue, effective
 from app.regions.rules import Level, county_of, level_of, lineage
 
 _ALERT = """
-a.id, a.child_id, a.school_id, a.region_code, a.state, a.opened_on, a.first_absent_day,
-a.last_absent_day, a.unexcused_days, a.registered_on, a.ended_on, a.end_reason, a.returned_on,
-a.return_kind, a.version, a.created_at, a.updated_at
+a.id, a.home_county, a.child_id, a.school_id, a.region_code, a.opened_in, a.state, a.opened_on,
+a.first_absent_day, a.last_absent_day, a.unexcused_days, a.registered_on, a.ended_on, a.end_reason,
+a.returned_on, a.return_kind, a.version, a.created_at, a.updated_at
 """
 
 
@@ -46,30 +46,21 @@ def report_at_once(region_code: int, on: date) -> bool:
 
 
 def _visible(principal: Principal) -> tuple[str, tuple[Any, ...]]:
-    """Limit `dropout_alerts a LEFT JOIN children c` to what the caller may know exists.
+    """Limit `dropout_alerts a` to what the caller may know exists.
 
     That is: alerts on children in the remit, the school's own, and those written to the caller.
     """
-    remit = visible_children(principal)
+    remit = visible_below(principal, "a")
     own = f"${remit.next}::uuid"
-    condition = (
-        f"({remit.sql} OR a.school_id = {own} OR a.id IN"
-        f" (SELECT r.alert_id FROM dropout_report_receipts r WHERE r.agency_id = {own}))"
-    )
+    condition = f"({remit.sql} OR a.school_id = {own} OR {own} = ANY (a.addressed))"
     return condition, (*remit.arguments, principal.agency_id)
-
-
-_FROM = (
-    " FROM dropout_alerts a"
-    " LEFT JOIN children c ON c.home_county = a.home_county AND c.id = a.child_id"
-)
 
 
 async def find(tx: Tx, principal: Principal, alert_id: UUID) -> dict[str, Any] | None:
     """Find one alert the caller may know of."""
     condition, arguments = _visible(principal)
     row = await tx.connection.fetchrow(
-        f"SELECT {_ALERT}{_FROM} WHERE {condition} AND a.id = ${len(arguments) + 1}",
+        f"SELECT {_ALERT} FROM dropout_alerts a WHERE {condition} AND a.id = ${len(arguments) + 1}",
         *arguments,
         alert_id,
     )
@@ -90,7 +81,7 @@ async def find_page(
     before = paging.decode(cursor, UUID) or (None,)
     n = len(arguments)
     rows = await tx.connection.fetch(
-        f"SELECT {_ALERT}{_FROM} WHERE {condition}"
+        f"SELECT {_ALERT} FROM dropout_alerts a WHERE {condition}"
         f" AND (${n + 1}::text IS NULL OR a.state = ${n + 1})"
         f" AND (${n + 2}::uuid IS NULL OR a.child_id = ${n + 2})"
         f" AND (${n + 3}::uuid IS NULL OR a.id < ${n + 3})"
@@ -147,7 +138,7 @@ async def addressees(tx: Tx, *, school_region: int, child_region: int) -> dict[A
 
 
 _OPEN_OF_SCHOOL = f"""
-SELECT id, child_id, home_county, region_code, state, first_absent_day, last_absent_day,
+SELECT id, child_id, home_county, opened_in, state, first_absent_day, last_absent_day,
     unexcused_days
 FROM dropout_alerts WHERE school_id = $1 AND state NOT IN {DONE} ORDER BY id FOR UPDATE
 """
@@ -162,12 +153,14 @@ async def lock_school(tx: Tx, school_id: UUID) -> list[dict[str, Any]]:
     return [dict(row) for row in await tx.connection.fetch(_OPEN_OF_SCHOOL, school_id)]
 
 
-async def child_places(tx: Tx, ids: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
-    """Read (home_county, region_code) of children, for the worker."""
+async def child_places(tx: Tx, ids: Sequence[UUID]) -> dict[UUID, ChildRef]:
+    """Find children for the worker, and hold them where they are (`below`)."""
     rows = await tx.connection.fetch(
-        "SELECT id, home_county, region_code FROM children WHERE id = ANY ($1::uuid[])", list(ids)
+        "SELECT id, home_county, region_code, school_id FROM children WHERE id = ANY ($1::uuid[])"
+        " ORDER BY id FOR SHARE",
+        list(ids),
     )
-    return {row["id"]: (row["home_county"], row["region_code"]) for row in rows}
+    return {row["id"]: ChildRef(*row) for row in rows}
 
 
 async def absences_to_assess(

@@ -174,7 +174,7 @@ async def record_return(
 
 def _wire(alert: dict[str, Any]) -> dict[str, Any]:
     shown = {name: alert[name] for name in schemas.DropoutAlert.model_fields}
-    return {**shown, "region_code": region_text(alert["region_code"])}
+    return {**shown, "region_code": region_text(alert["opened_in"])}
 
 
 async def _detail(

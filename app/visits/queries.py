@@ -18,9 +18,8 @@ from app.visits import schemas
 WORDS: Final = "visits.words_sealed"
 SNAPSHOT: Final = "visit_versions.snapshot_sealed"
 
-_FROM: Final = (
-    "FROM visits v JOIN children c ON c.home_county = v.home_county AND c.id = v.child_id"
-)
+_FIRST: Final = "ORDER BY v.received_at, v.home_county LIMIT 1"
+"""Of visits of two counties to which their clients gave one id, it names the one received first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +37,11 @@ async def find(
     tx: Tx, principal: Principal, visit_id: UUID, *, for_update: bool = False
 ) -> Any | None:
     """Find one visit to a visible child: its row and the child's `birth_date`."""
-    remit = children.visible(principal)
+    remit = children.visible_below(principal, "v")
     return await tx.connection.fetchrow(
-        f"SELECT v.*, c.birth_date {_FROM} WHERE {remit.sql} AND v.id = ${remit.next}"
+        "SELECT v.*, c.birth_date FROM visits v"
+        " JOIN children c ON c.home_county = v.home_county AND c.id = v.child_id"
+        f" WHERE {remit.sql} AND v.id = ${remit.next} {_FIRST}"
         + (" FOR UPDATE OF v" if for_update else ""),
         *remit.arguments,
         visit_id,
@@ -56,7 +57,7 @@ async def list_visits(
     limit: int,
 ) -> list[schemas.Visit]:
     """Return visits to visible children, latest first, from `after` = (visited_on, id) on."""
-    remit = children.visible(principal)
+    remit = children.visible_below(principal, "v")
     conditions, arguments = [remit.sql], list(remit.arguments)
 
     def narrow(condition: str, *values: Any) -> None:
@@ -73,11 +74,11 @@ async def list_visits(
     if filters.abnormal is not None:
         narrow("v.abnormal = {}", filters.abnormal)
     if filters.region is not None:
-        narrow("c.region_code >= {} AND c.region_code < {}", *filters.region)
+        narrow("v.region_code >= {} AND v.region_code < {}", *filters.region)
     if after is not None:
         narrow("(v.visited_on, v.id) < ({}, {})", *after)
     rows = await tx.connection.fetch(
-        f"SELECT v.* {_FROM} WHERE {' AND '.join(conditions)}"
+        f"SELECT v.* FROM visits v WHERE {' AND '.join(conditions)}"
         f" ORDER BY v.visited_on DESC, v.id DESC LIMIT {int(limit)}",
         *arguments,
     )
@@ -90,7 +91,9 @@ async def list_versions(
     """Return the corrected versions of a visit the caller was found to see, latest first."""
     rows = await tx.connection.fetch(
         "SELECT version, snapshot_sealed, replaced_at, replaced_by FROM visit_versions"
-        f" WHERE visit_id = $1 AND version < $2 ORDER BY version DESC LIMIT {int(limit)}",
+        " WHERE visit_id = $1 AND version < $2 AND home_county ="
+        f" (SELECT v.home_county FROM visits v WHERE v.id = $1 {_FIRST})"
+        f" ORDER BY version DESC LIMIT {int(limit)}",
         visit_id,
         before or 2**31 - 1,
     )
@@ -117,7 +120,7 @@ def visit_of(keyring: Keyring, row: Any) -> schemas.Visit:
     notes = words.get("findings") or [None] * len(findings)
     return schemas.Visit(
         **{name: row[name] for name in _PLAIN},
-        region_code=region_text(row["region_code"]),
+        region_code=region_text(row["visited_in"]),
         findings=[
             schemas.VisitFinding(**finding, note=note)
             for finding, note in zip(findings, notes, strict=True)
