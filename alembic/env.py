@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,7 +29,7 @@ _SETTINGS = (
     "SET row_security = off",
 )
 _HIDDEN = "would be affected by row-level security policy for table "
-_ONE_AT_A_TIME = "SELECT pg_advisory_lock(hashtext('tonghu alembic'))"
+_ONE_AT_A_TIME = "SELECT pg_try_advisory_lock(hashtext('tonghu alembic'))"
 _DONE = "SELECT pg_advisory_unlock(hashtext('tonghu alembic'))"
 
 
@@ -83,7 +84,11 @@ def _explained() -> Iterator[None]:
 
 def _migrate(connection: sa.Connection) -> None:
     # Two deploys at once: the second waits here, then finds nothing left to do.
-    connection.exec_driver_sql(_ONE_AT_A_TIME)
+    # Asked again and again: a statement that waits holds a snapshot, and the first deploy's
+    # CREATE INDEX CONCURRENTLY would wait for that in turn.
+    while not connection.exec_driver_sql(_ONE_AT_A_TIME).scalar():
+        connection.rollback()
+        time.sleep(0.2)
     for statement in _SETTINGS:
         connection.exec_driver_sql(statement)
     connection.commit()

@@ -1,6 +1,7 @@
 """Make and drop a database for one test worker."""
 
 import asyncio
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
@@ -21,6 +22,27 @@ _STAMP = (
     f"GRANT SELECT ON alembic_version TO {rls.APP_ROLE}",
 )
 """What migrating would have left besides the tables."""
+
+
+GRANTED = f"""
+SELECT c.relname::text, a.privilege_type, NULL FROM pg_class c, aclexplode(c.relacl) a
+WHERE a.grantee = '{rls.APP_ROLE}'::regrole AND c.relkind IN ('r', 'p')
+UNION ALL
+SELECT c.relname::text, a.privilege_type, t.attname::text
+FROM pg_class c JOIN pg_attribute t ON t.attrelid = c.oid, aclexplode(t.attacl) a
+WHERE a.grantee = '{rls.APP_ROLE}'::regrole
+"""
+"""What the app role was granted: table, privilege, and column if it is for one only."""
+
+
+def declared() -> set[tuple[str, str, str | None]]:
+    """Return what the models grant the app role, in the form of GRANTED."""
+    return {
+        (table.name, privilege, column)
+        for table in rls.TABLES.values()
+        for privilege, columns in re.findall(r"(\w+)(?: \(([^)]*)\))?(?:, |$)", table.privileges)
+        for column in (columns.split(", ") if columns else [None])
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,12 +82,13 @@ class Post(SQLModel, table=True):
 
 
 class Staff(SQLModel, table=True):
-    """A person an agency employs. The phone number is encrypted."""
+    """A person an agency employs. The phone number is encrypted; `region_code` is the agency's."""
 
     __tablename__ = "staff"
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     agency_id: UUID = Field(foreign_key="agencies.id", index=True)
+    region_code: int = Field(sa_type=BigInteger)
     name: str
     phone_sealed: bytes | None = None
     active: bool = True
@@ -121,8 +122,6 @@ rls.allow("posts", "SELECT, INSERT, UPDATE")
 rls.allow("post_holdings", "SELECT, INSERT, UPDATE")
 rls.protect(
     "staff",
-    using=f"{rls.CALLER} = 'system' OR agency_id = {rls.AGENCY} OR EXISTS ("
-    "SELECT 1 FROM agencies a WHERE a.id = staff.agency_id"
-    f" AND a.region_code >= {rls.LO} AND a.region_code < {rls.HI})",
+    using=rls.case((rls.SYSTEM, "true"), (rls.own("agency_id"), "true"), (rls.IN_RANGE, "true")),
     privileges="SELECT, INSERT, UPDATE",
 )

@@ -200,7 +200,11 @@ async def add_post(
 
 async def hire(tx: Tx, agency_id: UUID, name: str, *, phone: str | None = None) -> Staff:
     """Take a person into an agency; the phone number is kept encrypted."""
-    person = Staff(id=new_id(), agency_id=agency_id, name=name, created_at=tx.now)
+    # Held, lest the agency's code changes before the person is among those who follow it.
+    region_code = await tx.connection.fetchval(
+        "SELECT region_code FROM agencies WHERE id = $1 FOR SHARE", agency_id
+    )
+    person = Staff(agency_id=agency_id, region_code=region_code, name=name, created_at=tx.now)
     if phone is not None:
         person.phone_sealed = tx.keyring.seal("staff.phone", person.id, phone)
     tx.session.add(person)

@@ -7,9 +7,10 @@ from datetime import date, datetime
 from typing import Any, Literal, get_args
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, text
+from sqlalchemy import BigInteger, CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
+from app.children.below import VISIBLE, BelowChild, below_child
 from app.core.data import rls
 from app.core.data.columns import Instant
 from app.core.ids import new_id
@@ -21,8 +22,6 @@ Session = Literal["whole_day", "morning", "afternoon"]
 
 _CATEGORY = f"category IN {get_args(Category)}"
 _SESSION = f"session IN {get_args(Session)}"
-_OWN_OR_CHILD = "{table}.{column} = " + rls.AGENCY + " OR " + rls.CHILD_VISIBLE
-"""The school comes first: during ingest the child is looked up only by the check of new rows."""
 
 
 class AttendanceBatch(SQLModel, table=True):
@@ -41,8 +40,9 @@ class AttendanceBatch(SQLModel, table=True):
     )
 
 
-class AttendanceEvent(SQLModel, table=True):
-    """One event as received. (`agency_id`, `source`, `event_id`) names it for good.
+class AttendanceEvent(BelowChild, table=True):
+    """One event as received. (`agency_id`, `source`, `event_id`) names it for good; a school sees
+    what it reported even of those who have left it.
 
     `content_sha256` tells a repetition from a contradiction. Neither batch nor agency is a foreign
     key: the batch is written last, the agency is the caller's own, and both would be looked up
@@ -50,19 +50,25 @@ class AttendanceEvent(SQLModel, table=True):
     """
 
     __tablename__ = "attendance_events"
-    __table_args__: Any = (
-        ForeignKeyConstraint(
-            ["home_county", "child_id"], ["children.home_county", "children.id"], name="child"
-        ),
+    __table_args__: Any = below_child(
+        "attendance_events",
         CheckConstraint(_CATEGORY, name="category"),
         CheckConstraint(_SESSION, name="session"),
-        Index("uq_attendance_events_origin", "agency_id", "source", "event_id", unique=True),
+        Index(
+            "uq_attendance_events_origin",
+            "agency_id",
+            "source",
+            "event_id",
+            "home_county",
+            unique=True,
+        ),
         Index("ix_attendance_events_child", "child_id", "school_day", "id"),
+        privileges="SELECT, INSERT",
+        also=(rls.own("agency_id"),),
+        check=VISIBLE,
     )
 
-    id: UUID = Field(default_factory=new_id, primary_key=True)
-    home_county: int = Field(sa_type=BigInteger)
-    child_id: UUID
+    id: UUID = Field(default_factory=new_id)
     agency_id: UUID
     batch_id: UUID
     source: str
@@ -77,25 +83,24 @@ class AttendanceEvent(SQLModel, table=True):
     received_at: datetime = Field(sa_type=Instant)
 
 
-class AttendanceSlot(SQLModel, table=True):
+class AttendanceSlot(BelowChild, table=True):
     """What is believed now of one child's session. `batch_id`: the batch that last changed it."""
 
     __tablename__ = "attendance_slots"
-    __table_args__: Any = (
-        ForeignKeyConstraint(
-            ["home_county", "child_id"], ["children.home_county", "children.id"], name="child"
-        ),
+    __table_args__: Any = below_child(
+        "attendance_slots",
         CheckConstraint(_CATEGORY, name="category"),
         CheckConstraint(_SESSION, name="session"),
         Index("ix_attendance_slots_batch_id", "batch_id"),
-        Index("ix_attendance_slots_child_id_school_day", "child_id", "school_day"),
+        key=("child_id", "school_day", "school_id", "session"),
+        privileges="SELECT, INSERT, UPDATE",
+        also=(rls.own("school_id"),),
+        check=VISIBLE,
     )
 
-    home_county: int = Field(sa_type=BigInteger, primary_key=True)
-    child_id: UUID = Field(primary_key=True)
-    school_id: UUID = Field(primary_key=True)
-    school_day: date = Field(primary_key=True)
-    session: str = Field(primary_key=True)
+    school_id: UUID
+    school_day: date
+    session: str
     category: str
     reason: str | None = None
     sequence: int
@@ -152,20 +157,8 @@ class SchoolCalendarDay(SQLModel, table=True):
 
 rls.protect(
     "attendance_batches",
-    using=f"agency_id = {rls.AGENCY} OR {rls.CALLER} = 'system'",
+    using=f"{rls.own('agency_id')} OR {rls.SYSTEM}",
     privileges="SELECT, INSERT",
-)
-rls.protect(
-    "attendance_events",
-    using=_OWN_OR_CHILD.format(table="attendance_events", column="agency_id"),
-    check=rls.CHILD_VISIBLE.format(table="attendance_events"),
-    privileges="SELECT, INSERT",
-)
-rls.protect(
-    "attendance_slots",
-    using=_OWN_OR_CHILD.format(table="attendance_slots", column="school_id"),
-    check=rls.CHILD_VISIBLE.format(table="attendance_slots"),
-    privileges="SELECT, INSERT, UPDATE",
 )
 rls.allow("attendance_days", "SELECT, INSERT")
 rls.allow("school_calendar_days", "SELECT, INSERT, UPDATE, DELETE")

@@ -199,20 +199,26 @@ def _compare(entry: _Entry, stored: bytes | None) -> None:
 
 
 _INSERT_EVENTS: Final = """
-INSERT INTO attendance_events (id, home_county, child_id, source, event_id, content_sha256,
-    school_day, session, category, reason, happened_at, sequence, agency_id, batch_id, received_at)
-SELECT u.*, $13::uuid, $14::uuid, $15::timestamptz
-FROM UNNEST($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::bytea[],
-    $7::date[], $8::text[], $9::text[], $10::text[], $11::timestamptz[], $12::int[]) AS u
-ON CONFLICT (agency_id, source, event_id) DO NOTHING
+INSERT INTO attendance_events (id, home_county, child_id, region_code, pupil_of, source, event_id,
+    content_sha256, school_day, session, category, reason, happened_at, sequence, agency_id,
+    batch_id, received_at)
+SELECT u.*, $15::uuid, $16::uuid, $17::timestamptz
+FROM UNNEST($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::uuid[], $6::text[], $7::text[],
+    $8::bytea[], $9::date[], $10::text[], $11::text[], $12::text[], $13::timestamptz[],
+    $14::int[]) AS u (id, home_county, child_id, region_code, pupil_of, source, event_id)
+WHERE NOT EXISTS (SELECT FROM attendance_events e WHERE e.agency_id = $15
+                  AND e.source = u.source AND e.event_id = u.event_id)
+ON CONFLICT (agency_id, source, event_id, home_county) DO NOTHING
 RETURNING id
 """
+# The key alone would let one origin name events on children of two counties.
 
 _STORED_CONTENT: Final = """
-SELECT e.source, e.event_id, e.content_sha256
+SELECT DISTINCT ON (e.source, e.event_id) e.source, e.event_id, e.content_sha256
 FROM UNNEST($2::text[], $3::text[]) AS u (source, event_id)
 JOIN attendance_events e USING (source, event_id)
 WHERE e.agency_id = $1
+ORDER BY e.source, e.event_id, e.received_at, e.home_county
 """
 
 
@@ -250,6 +256,8 @@ def _row(entry: _Entry) -> tuple[Any, ...]:
         entry.row_id,
         child.home_county,
         child.id,
+        child.region_code,
+        child.school_id,
         event.source,
         event.id,
         entry.content,
@@ -267,11 +275,11 @@ def _columns(rows: Any) -> list[list[Any]]:
 
 
 _UPSERT_SLOTS: Final = """
-INSERT INTO attendance_slots (home_county, child_id, school_day, session, category, reason,
-    sequence, happened_at, event_row_id, school_id, batch_id, updated_at)
-SELECT u.*, $10::uuid, $11::uuid, $12::timestamptz
-FROM UNNEST($1::bigint[], $2::uuid[], $3::date[], $4::text[], $5::text[], $6::text[],
-    $7::int[], $8::timestamptz[], $9::uuid[]) AS u
+INSERT INTO attendance_slots (home_county, child_id, school_day, session, region_code, pupil_of,
+    category, reason, sequence, happened_at, event_row_id, school_id, batch_id, updated_at)
+SELECT u.*, $12::uuid, $13::uuid, $14::timestamptz
+FROM UNNEST($1::bigint[], $2::uuid[], $3::date[], $4::text[], $5::bigint[], $6::uuid[], $7::text[],
+    $8::text[], $9::int[], $10::timestamptz[], $11::uuid[]) AS u
 ON CONFLICT (home_county, child_id, school_id, school_day, session) DO UPDATE SET
     category = EXCLUDED.category, reason = EXCLUDED.reason, sequence = EXCLUDED.sequence,
     happened_at = EXCLUDED.happened_at, event_row_id = EXCLUDED.event_row_id,
@@ -295,8 +303,8 @@ async def _set_slots(
     rows = await tx.connection.fetch(
         _UPSERT_SLOTS,
         *_columns(
-            (*slot, e.event.category, e.event.reason, e.event.sequence, e.event.time, e.row_id)
-            for slot, e in sorted(newest.items(), key=lambda item: item[0])
+            (*slot, *_slot(entry))
+            for slot, entry in sorted(newest.items(), key=lambda item: item[0])
         ),
         principal.agency_id,
         batch_id,
@@ -307,6 +315,19 @@ async def _set_slots(
     for entry in changed:
         entry.verdict.code = "applied"
     return changed
+
+
+def _slot(entry: _Entry) -> tuple[Any, ...]:
+    child, event = entry.child, entry.event
+    return (
+        child.region_code,
+        child.school_id,
+        event.category,
+        event.reason,
+        event.sequence,
+        event.time,
+        entry.row_id,
+    )
 
 
 def _refuse_unless_whole(verdicts: Sequence[_Verdict]) -> None:

@@ -55,8 +55,7 @@ class AuditEntry(SQLModel, table=True):
 
 rls.protect(
     "audit_entries",
-    using=f"agency_id = {rls.AGENCY} OR {rls.CALLER} = 'system'"
-    f" OR (region_code >= {rls.LO} AND region_code < {rls.HI})",
+    using=rls.case((rls.SYSTEM, "true"), (rls.own("agency_id"), "true"), (rls.IN_RANGE, "true")),
     check="true",
     privileges="SELECT, INSERT",
 )

@@ -110,11 +110,13 @@ async def claim_number(tx: Tx, child: queries.ChildRef, number: str | None) -> N
         return
     # Without a conflict target: naming one would need the right to see the row in the way.
     stored = await tx.connection.execute(
-        "INSERT INTO resident_ids (index, child_id, home_county) VALUES ($1, $2, $3)"
-        " ON CONFLICT DO NOTHING",
+        "INSERT INTO resident_ids (index, child_id, home_county, region_code, pupil_of)"
+        " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
         queries.resident_index(tx.keyring, number),
         child.id,
         child.home_county,
+        child.region_code,
+        child.school_id,
     )
     if stored != "INSERT 0 1":
         raise Taken("resident_id")

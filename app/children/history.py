@@ -27,12 +27,14 @@ async def remember(
     change_id = new_id()
     changes = [*_changes(before, after, sections)]
     await tx.connection.execute(
-        "INSERT INTO child_changes (id, child_id, home_county, version, at, actor, agency_id, role,"
-        " operation, sections, changes_sealed)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        "INSERT INTO child_changes (id, child_id, home_county, region_code, pupil_of, version, at,"
+        " actor, agency_id, role, operation, sections, changes_sealed)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         change_id,
         child.id,
         child.home_county,
+        child.region_code,
+        child.school_id,
         version,
         tx.now,
         principal.subject,
@@ -72,11 +74,14 @@ async def _state_fact(
     )
     fact_id = new_id()
     await tx.connection.execute(
-        "INSERT INTO child_facts (id, child_id, home_county, kind, value_sealed, since, stated_by,"
-        " recorded_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO child_facts (id, child_id, home_county, region_code, pupil_of, kind,"
+        " value_sealed, since, stated_by, recorded_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         fact_id,
         child.id,
         child.home_county,
+        child.region_code,
+        child.school_id,
         kind,
         tx.keyring.seal("child_facts.value_sealed", fact_id, orjson.dumps(value.model_dump())),
         since,

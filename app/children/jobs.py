@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from app.children import derivation, duplicates
+from app.children import below, derivation, duplicates
 from app.children.events import ChildRegistered
 from app.core.data.db import Tx
 from app.core.jobs import events, queue
@@ -28,7 +28,7 @@ async def look_for_namesakes(tx: Tx, event: ChildRegistered) -> None:
 
 @events.on(RegionReplaced)
 async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
-    """Keep children where they live when the place gets another code.
+    """Keep children, and all below them, where they live when the place gets another code.
 
     The version stays: nobody changed the file.
     """
@@ -42,3 +42,5 @@ async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
         event.shift,
         tx.now,
     )
+    new = (event.old_lo + event.shift, event.old_hi + event.shift)
+    await below.follow(tx, "c.region_code >= $1 AND c.region_code < $2", *new)

@@ -12,14 +12,15 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    ForeignKeyConstraint,
     Index,
+    PrimaryKeyConstraint,
     Text,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
+from app.children.below import BelowChild, below_child
 from app.core.data import rls
 from app.core.data.columns import Instant
 from app.core.ids import new_id
@@ -38,12 +39,6 @@ def _section() -> Column[dict[str, Any]]:
     return Column(JSONB, nullable=False, server_default=text("'{}'"))
 
 
-def _child() -> ForeignKeyConstraint:
-    return ForeignKeyConstraint(
-        ["home_county", "child_id"], ["children.home_county", "children.id"]
-    )
-
-
 class Child(SQLModel, table=True):
     """One child, as known now.
 
@@ -58,10 +53,11 @@ class Child(SQLModel, table=True):
         Index("ix_children_region_code_id", "region_code", "id"),
         Index("ix_children_school_id_id", "school_id", "id"),
         Index("ix_children_birth_date_name", "birth_date", "name"),
-        Index("uq_children_home_county_id", "home_county", "id", unique=True),
+        PrimaryKeyConstraint("home_county", "id"),
+        Index("uq_children_id", "id", unique=True),
     )
 
-    id: UUID = Field(default_factory=new_id, primary_key=True)
+    id: UUID = Field(default_factory=new_id)
     home_county: int = Field(sa_type=BigInteger)
     region_code: int = Field(sa_type=BigInteger)
     school_id: UUID | None = Field(default=None, foreign_key="agencies.id")
@@ -97,18 +93,21 @@ class Child(SQLModel, table=True):
     updated_at: datetime = Field(sa_type=Instant)
 
 
-class ResidentId(SQLModel, table=True):
+class ResidentId(BelowChild, table=True):
     """Which child a resident identity number belongs to, by blind index: one number, one child."""
 
     __tablename__ = "resident_ids"
-    __table_args__: Any = (_child(), Index("ix_resident_ids_child_id", "child_id"))
+    __table_args__: Any = below_child(
+        "resident_ids",
+        Index("ix_resident_ids_child_id", "child_id"),
+        key=(),  # the number alone: one child in the whole nation
+        privileges="SELECT, INSERT, DELETE",
+    )
 
     index: bytes = Field(primary_key=True)
-    child_id: UUID
-    home_county: int = Field(sa_type=BigInteger)
 
 
-class ExternalId(SQLModel, table=True):
+class ExternalId(BelowChild, table=True):
     """A number another system knows the child by, as a blind index of system and number.
 
     Not unique: a refusal would tell a caller that a stranger's child has the number (AZ-4). What
@@ -116,15 +115,18 @@ class ExternalId(SQLModel, table=True):
     """
 
     __tablename__ = "child_external_ids"
-    __table_args__: Any = (_child(), Index("ix_child_external_ids_child_id", "child_id"))
+    __table_args__: Any = below_child(
+        "child_external_ids",
+        Index("ix_child_external_ids_child_id", "child_id"),
+        key=("index", "child_id"),
+        privileges="SELECT, INSERT, DELETE",
+    )
 
-    index: bytes = Field(primary_key=True)
-    child_id: UUID = Field(primary_key=True)
-    home_county: int = Field(sa_type=BigInteger)
+    index: bytes
     section: str
 
 
-class ChildFact(SQLModel, table=True):
+class ChildFact(BelowChild, table=True):
     """What was true of a child from `since` until the day before `until`, and who said so.
 
     `kind` is a section: hukou, residence, family, guardianship or education; `value_sealed` is the
@@ -132,14 +134,13 @@ class ChildFact(SQLModel, table=True):
     """
 
     __tablename__ = "child_facts"
-    __table_args__: Any = (
-        _child(),
+    __table_args__: Any = below_child(
+        "child_facts",
         Index("ix_child_facts_child_id_kind_since", "child_id", "kind", "since"),
+        privileges="SELECT, INSERT, UPDATE",
     )
 
-    id: UUID = Field(default_factory=new_id, primary_key=True)
-    child_id: UUID
-    home_county: int = Field(sa_type=BigInteger)
+    id: UUID = Field(default_factory=new_id)
     kind: str
     value_sealed: bytes
     since: date
@@ -148,18 +149,17 @@ class ChildFact(SQLModel, table=True):
     recorded_at: datetime = Field(sa_type=Instant)
 
 
-class ChildChange(SQLModel, table=True):
+class ChildChange(BelowChild, table=True):
     """One change of a file: who, when, which sections; what it was and became is sealed."""
 
     __tablename__ = "child_changes"
-    __table_args__: Any = (
-        _child(),
-        Index("uq_child_changes_child_id_version", "child_id", "version", unique=True),
+    __table_args__: Any = below_child(
+        "child_changes",
+        Index("uq_child_changes_version", "child_id", "version", "home_county", unique=True),
+        privileges="SELECT, INSERT",
     )
 
-    id: UUID = Field(default_factory=new_id, primary_key=True)
-    child_id: UUID
-    home_county: int = Field(sa_type=BigInteger)
+    id: UUID = Field(default_factory=new_id)
     version: int
     at: datetime = Field(sa_type=Instant)
     actor: str
@@ -203,23 +203,14 @@ class DuplicateReferral(SQLModel, table=True):
     settled_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
-_IN_REACH = f"region_code >= {rls.LO} AND region_code < {rls.HI}"
-
 rls.protect(
     "children",
-    using=f"{_IN_REACH} AND ({rls.SCHOOL} IS NULL OR school_id = {rls.SCHOOL})",
+    using=rls.case(rls.in_remit("school_id")),
     privileges="SELECT, INSERT, UPDATE",
 )
-for _table, _privileges in {
-    "resident_ids": "SELECT, INSERT, DELETE",
-    "child_external_ids": "SELECT, INSERT, DELETE",
-    "child_facts": "SELECT, INSERT, UPDATE",
-    "child_changes": "SELECT, INSERT",
-}.items():
-    rls.protect(_table, using=rls.CHILD_VISIBLE.format(table=_table), privileges=_privileges)
 rls.protect(
     "duplicate_referrals",
-    using=f"{_IN_REACH} AND {rls.SCHOOL} IS NULL",
-    check=_IN_REACH,
+    using=rls.case((rls.IN_RANGE, f"{rls.SCHOOL} IS NULL")),
+    check=rls.case((rls.IN_RANGE, "true")),
     privileges="SELECT, INSERT, UPDATE",
 )

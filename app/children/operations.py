@@ -7,6 +7,7 @@ from uuid import UUID
 from app.access.principal import Principal
 from app.agencies import queries as agencies
 from app.children import (
+    below,
     checks,
     derivation,
     duplicates,
@@ -131,14 +132,16 @@ async def change_child(
     """
     _refuse_unwritable(principal, merging.named(change))
     row = await tx.connection.fetchrow(
-        f"SELECT c.id, c.version, c.categories, c.priority_flags, {queries.STORED}"
-        " FROM children c WHERE c.home_county = $1 AND c.id = $2 FOR UPDATE",
+        "SELECT c.id, c.version, c.region_code, c.school_id, c.categories, c.priority_flags,"
+        f" {queries.STORED} FROM children c WHERE c.home_county = $1 AND c.id = $2"
+        " FOR NO KEY UPDATE",
         child.home_county,
         child.id,
     )
     if row is None:  # moved out of the remit between the look-up and the lock
         raise preconditions.PreconditionFailed
     preconditions.check_version(row["version"], if_match)
+    child = ChildRef(child.id, child.home_county, row["region_code"], row["school_id"])
     before = sealing.whole(tx.keyring, row)
     after = merging.merged(before, change)
     different = merging.differing(before, after)
@@ -172,7 +175,6 @@ async def _write(
     moved = ChildRef(child.id, child.home_county, region_code, after.education.school_id)
     outcome = derivation.derive(after, region_code, tx.today)
     version = row["version"] + 1
-    # Before the row moves: afterwards the tables below it may be out of sight.
     await history.remember(
         tx,
         principal,
@@ -191,6 +193,8 @@ async def _write(
         child.home_county,
         child.id,
     )
+    if moved != child:
+        await below.follow(tx, "c.home_county = $1 AND c.id = $2", child.home_county, child.id)
     await announcements.publish(
         tx,
         events.ChildChanged(
@@ -329,12 +333,13 @@ async def _store_numbers(tx: Tx, child: ChildRef, file: File, written: Collectio
             queries.external_index(tx.keyring, entry.system, entry.number) for entry in numbers
         ]
         await tx.connection.execute(
-            "INSERT INTO child_external_ids (index, child_id, home_county, section)"
-            " SELECT u.index, $2, $3, $4 FROM UNNEST($1::bytea[]) AS u (index)"
-            " ON CONFLICT DO NOTHING",
+            "INSERT INTO child_external_ids (index, child_id, home_county, region_code, pupil_of,"
+            " section) SELECT u.index, c.id, c.home_county, c.region_code, c.school_id, $4"
+            " FROM children c, UNNEST($1::bytea[]) AS u (index)"
+            " WHERE c.home_county = $2 AND c.id = $3 ON CONFLICT DO NOTHING",
             indexes,
-            child.id,
             child.home_county,
+            child.id,
             section,
         )
 

@@ -26,12 +26,23 @@ def visible(principal: Principal) -> Where:
 
     Row-level security repeats it; the explicit range is what lets an index serve it.
     """
+    return _in_remit(principal, "c", "school_id")
+
+
+def visible_below(principal: Principal, alias: str) -> Where:
+    """Limit a table below the child (`below.BelowChild`) likewise: visible when the child is."""
+    return _in_remit(principal, alias, "pupil_of")
+
+
+def _in_remit(principal: Principal, alias: str, school: str) -> Where:
     if principal.role.relation == "none":
         return Where("false")
     where = Where(
-        "c.region_code >= {} AND c.region_code < {}", principal.region_lo, principal.region_hi
+        f"{alias}.region_code >= {{}} AND {alias}.region_code < {{}}",
+        principal.region_lo,
+        principal.region_hi,
     )
-    return where.add_given({"c.school_id = {}": principal.school_id})
+    return where.add_given({f"{alias}.{school} = {{}}": principal.school_id})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +66,13 @@ async def find(tx: Tx, principal: Principal, child_id: UUID) -> ChildRef | None:
 
 
 async def find_many(tx: Tx, principal: Principal, ids: Iterable[UUID]) -> dict[UUID, ChildRef]:
-    """Find those of the children that are visible. One statement."""
+    """Find those of the children that are visible, and hold them where they are, so that rows may
+    be written below them (`below`). One statement.
+    """
     remit = visible(principal)
     rows = await tx.connection.fetch(
         "SELECT c.id, c.home_county, c.region_code, c.school_id FROM children c"
-        f" WHERE {remit.sql} AND c.id = ANY(${remit.next}::uuid[])",
+        f" WHERE {remit.sql} AND c.id = ANY(${remit.next}::uuid[]) ORDER BY c.id FOR SHARE OF c",
         *remit.arguments,
         list(set(ids)),
     )
@@ -69,7 +82,8 @@ async def find_many(tx: Tx, principal: Principal, ids: Iterable[UUID]) -> dict[U
 async def resolve_external(
     tx: Tx, principal: Principal, numbers: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], ChildRef]:
-    """Find visible children by (system, number), as schools know them. One statement.
+    """Find visible children by (system, number), as schools know them, and hold them like
+    `find_many`. One statement.
 
     Left out: numbers nobody visible bears, and numbers that two visible children bear.
     """
@@ -79,7 +93,8 @@ async def resolve_external(
         "SELECT c.id, c.home_county, c.region_code, c.school_id, x.index"
         " FROM child_external_ids x"
         " JOIN children c ON c.home_county = x.home_county AND c.id = x.child_id"
-        f" WHERE {remit.sql} AND x.index = ANY(${remit.next}::bytea[])",
+        f" WHERE {remit.sql} AND x.index = ANY(${remit.next}::bytea[])"
+        " ORDER BY c.id FOR SHARE OF c",
         *remit.arguments,
         list(by_index),
     )

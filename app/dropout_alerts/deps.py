@@ -33,7 +33,8 @@ AlertInPath = Annotated[
 
 
 async def _alert_to_change(found: AlertInPath, tx: Transaction) -> models.DropoutAlert:
-    alert = await tx.session.get(models.DropoutAlert, found["id"], with_for_update=True)
+    key = (found["id"], found["home_county"])
+    alert = await tx.session.get(models.DropoutAlert, key, with_for_update=True)
     if alert is None:
         raise DropoutAlertNotFound
     return alert

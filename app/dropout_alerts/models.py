@@ -4,9 +4,10 @@ from datetime import date, datetime
 from typing import Any, Final, Literal, get_args
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, text
-from sqlmodel import Field, SQLModel
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Index, Uuid, text
+from sqlmodel import Field
 
+from app.children.below import BelowChild, below_child
 from app.core.data import rls
 from app.core.data.columns import Instant
 from app.core.ids import new_id
@@ -50,34 +51,42 @@ def _one_of(column: str, values: Any) -> CheckConstraint:
     return CheckConstraint(f"{column} IN {get_args(values)}", name=column)
 
 
-def _below_child(*more: Any) -> tuple[Any, ...]:
-    child = ForeignKeyConstraint(
-        ["home_county", "child_id"], ["children.home_county", "children.id"], name="child"
+# Whoever keeps an alert or was written to sees it even if the child lives elsewhere by now.
+_OWN: Final = (rls.own("school_id"), f"{rls.AGENCY} = ANY (addressed)")
+
+
+class _Kept(BelowChild):
+    """`school_id` is the school that keeps the alert, `addressed` the agencies written to."""
+
+    school_id: UUID
+    addressed: list[UUID] = Field(
+        default_factory=list, sa_type=ARRAY(Uuid), sa_column_kwargs={"server_default": "{}"}
     )
-    return (child, *more)
 
 
-def _below_alert(*more: Any) -> tuple[Any, ...]:
-    alert = ForeignKeyConstraint(
-        ["home_county", "alert_id"],
-        ["dropout_alerts.home_county", "dropout_alerts.id"],
-        name="alert",
+def _below_alert(table: str, *more: Any) -> tuple[Any, ...]:
+    return below_child(
+        table,
+        *more,
+        Index(f"ix_{table}_child_id", "child_id"),
+        under=("dropout_alerts", "alert_id"),
+        privileges="SELECT, INSERT, UPDATE (addressed)",
+        also=_OWN,
     )
-    return _below_child(alert, *more)
 
 
-class DropoutAlert(SQLModel, table=True):
-    """One child away from school. `region_code`: where the child lived when the alert opened."""
+class DropoutAlert(_Kept, table=True):
+    """One child away from school. `opened_in`: where the child lived when the alert opened."""
 
     __tablename__ = "dropout_alerts"
-    __table_args__: Any = _below_child(
+    __table_args__: Any = below_child(
+        "dropout_alerts",
         _one_of("state", State),
         CheckConstraint(f"(state IN {DONE}) = (ended_on IS NOT NULL)", name="ended"),
         CheckConstraint(
             "(state = 'returned') = (returned_on IS NOT NULL)",
             name="returned",
         ),
-        Index("uq_dropout_alerts_home_county_id", "home_county", "id", unique=True),
         Index(
             "uq_dropout_alerts_open",
             "home_county",
@@ -87,13 +96,13 @@ class DropoutAlert(SQLModel, table=True):
         ),
         Index("ix_dropout_alerts_school_id_id", "school_id", "id"),
         Index("ix_dropout_alerts_child_id", "child_id"),
+        privileges="SELECT, INSERT, UPDATE",
+        also=_OWN,
     )
 
-    id: UUID = Field(default_factory=new_id, primary_key=True)
-    home_county: int = Field(sa_type=BigInteger)
-    child_id: UUID
-    region_code: int = Field(sa_type=BigInteger)
+    id: UUID = Field(default_factory=new_id)
     school_id: UUID = Field(foreign_key="agencies.id")
+    opened_in: int = Field(sa_type=BigInteger)
     state: str
     opened_on: date
     first_absent_day: date
@@ -109,20 +118,19 @@ class DropoutAlert(SQLModel, table=True):
     updated_at: datetime = Field(sa_type=Instant)
 
 
-class Persuasion(SQLModel, table=True):
+class Persuasion(_Kept, table=True):
     """One attempt of the school to bring the child back (EDU-03). The note is encrypted."""
 
     __tablename__ = "dropout_persuasions"
     __table_args__: Any = _below_alert(
+        "dropout_persuasions",
         _one_of("by", By),
         _one_of("method", Method),
         _one_of("outcome", Outcome),
         Index("ix_dropout_persuasions_alert_id", "alert_id"),
     )
 
-    id: UUID = Field(default_factory=new_id, primary_key=True)
-    home_county: int = Field(sa_type=BigInteger)
-    child_id: UUID
+    id: UUID = Field(default_factory=new_id)
     alert_id: UUID
     persuaded_on: date
     by: str
@@ -134,19 +142,18 @@ class Persuasion(SQLModel, table=True):
     recorded_at: datetime = Field(sa_type=Instant)
 
 
-class WrittenReport(SQLModel, table=True):
+class WrittenReport(_Kept, table=True):
     """The school's report to education and township (EDU-04, EDU-05); once per alert."""
 
     __tablename__ = "dropout_written_reports"
     __table_args__: Any = _below_alert(
+        "dropout_written_reports",
         _one_of("cause", Cause),
         _one_of("whereabouts", Whereabouts),
-        Index("uq_dropout_written_reports_alert_id", "home_county", "alert_id", unique=True),
+        Index("uq_dropout_written_reports_alert_id", "alert_id", "home_county", unique=True),
     )
 
-    id: UUID = Field(default_factory=new_id, primary_key=True)
-    home_county: int = Field(sa_type=BigInteger)
-    child_id: UUID
+    id: UUID = Field(default_factory=new_id)
     alert_id: UUID
     number: str
     cause: str
@@ -156,25 +163,30 @@ class WrittenReport(SQLModel, table=True):
     sent_at: datetime = Field(sa_type=Instant)
 
 
-class ReportReceipt(SQLModel, table=True):
-    """One addressee of a written report, and when it confirmed to have it."""
+class ReportReceipt(BelowChild, table=True):
+    """One addressee of a written report, and when it confirmed to have it.
+
+    Visible to that addressee and to the school, whoever else was written to.
+    """
 
     __tablename__ = "dropout_report_receipts"
-    __table_args__: Any = _below_alert(
+    __table_args__: Any = below_child(
+        "dropout_report_receipts",
         _one_of("kind", Addressee),
         Index(
             "uq_dropout_report_receipts_alert_agency",
-            "home_county",
             "alert_id",
             "agency_id",
+            "home_county",
             unique=True,
         ),
-        Index("ix_dropout_report_receipts_agency_id_alert_id", "agency_id", "alert_id"),
+        Index("ix_dropout_report_receipts_child_id", "child_id"),
+        under=("dropout_alerts", "alert_id"),
+        privileges="SELECT, INSERT, UPDATE",
+        also=(rls.own("agency_id"), rls.own("school_id")),
     )
 
-    id: UUID = Field(default_factory=new_id, primary_key=True)
-    home_county: int = Field(sa_type=BigInteger)
-    child_id: UUID
+    id: UUID = Field(default_factory=new_id)
     alert_id: UUID
     school_id: UUID
     agency_id: UUID = Field(foreign_key="agencies.id")
@@ -183,18 +195,17 @@ class ReportReceipt(SQLModel, table=True):
     received_by: str | None = None
 
 
-class Measure(SQLModel, table=True):
+class Measure(_Kept, table=True):
     """What education or township did to bring the child back (EDU-07). The note is encrypted."""
 
     __tablename__ = "dropout_measures"
     __table_args__: Any = _below_alert(
+        "dropout_measures",
         _one_of("kind", MeasureKind),
         Index("ix_dropout_measures_alert_id", "alert_id"),
     )
 
-    id: UUID = Field(default_factory=new_id, primary_key=True)
-    home_county: int = Field(sa_type=BigInteger)
-    child_id: UUID
+    id: UUID = Field(default_factory=new_id)
     alert_id: UUID
     agency_id: UUID = Field(foreign_key="agencies.id")
     kind: str
@@ -202,28 +213,3 @@ class Measure(SQLModel, table=True):
     note_sealed: bytes | None = None
     ordered_by: str
     recorded_at: datetime = Field(sa_type=Instant)
-
-
-# Whoever was written to sees the alert even if the child lives outside its region; receipts do not
-# look at alerts in turn, or the two policies would call each other without end.
-rls.protect(
-    "dropout_report_receipts",
-    using=f"agency_id = {rls.AGENCY} OR school_id = {rls.AGENCY} OR "
-    + rls.CHILD_VISIBLE.format(table="dropout_report_receipts"),
-    privileges="SELECT, INSERT, UPDATE",
-)
-rls.protect(
-    "dropout_alerts",
-    using=f"school_id = {rls.AGENCY} OR "
-    + rls.CHILD_VISIBLE.format(table="dropout_alerts")
-    + " OR EXISTS (SELECT 1 FROM dropout_report_receipts r"
-    f" WHERE r.agency_id = {rls.AGENCY} AND r.alert_id = dropout_alerts.id)",
-    privileges="SELECT, INSERT, UPDATE",
-)
-for _table in ("dropout_persuasions", "dropout_written_reports", "dropout_measures"):
-    rls.protect(
-        _table,
-        using=f"EXISTS (SELECT 1 FROM dropout_alerts a WHERE a.home_county = {_table}.home_county"
-        f" AND a.id = {_table}.alert_id)",
-        privileges="SELECT, INSERT",
-    )

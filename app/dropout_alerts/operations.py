@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlmodel import col, select
@@ -60,6 +60,7 @@ async def record_persuasion(
     tx.session.add(
         models.Persuasion(
             **_about(alert),
+            addressed=alert.addressed,
             id=persuasion,
             **new.model_dump(exclude={"note"}),
             note_sealed=_sealed(tx, "dropout_persuasions.note_sealed", persuasion, new.note),
@@ -77,6 +78,11 @@ async def record_persuasion(
     await _changed(tx, alert, *announced)
 
 
+_ADDRESS: Final = """
+UPDATE dropout_persuasions SET addressed = $3 WHERE home_county = $1 AND alert_id = $2
+"""
+
+
 async def send_written_report(
     tx: Tx,
     principal: Principal,
@@ -92,7 +98,7 @@ async def send_written_report(
     check_version(alert.version, if_match)
     ACTS["sendWrittenReport"].require(principal, alert.model_dump(), tx.today)
     addressees = await queries.addressees(
-        tx, school_region=principal.region_code, child_region=alert.region_code
+        tx, school_region=principal.region_code, child_region=alert.opened_in
     )
     missing = [kind for kind in ("education", "township_government") if kind not in addressees]
     if missing:
@@ -102,10 +108,13 @@ async def send_written_report(
                 for kind in missing
             ]
         )
+    alert.addressed = list(addressees.values())
+    await tx.connection.execute(_ADDRESS, alert.home_county, alert.id, alert.addressed)
     report = new_id()
     tx.session.add(
         models.WrittenReport(
             **_about(alert),
+            addressed=alert.addressed,
             id=report,
             **new.model_dump(exclude={"summary"}),
             summary_sealed=_sealed(
@@ -116,9 +125,7 @@ async def send_written_report(
         )
     )
     for kind, agency_id in addressees.items():
-        receipt = models.ReportReceipt(
-            **_about(alert), school_id=alert.school_id, agency_id=agency_id, kind=kind
-        )
+        receipt = models.ReportReceipt(**_about(alert), agency_id=agency_id, kind=kind)
         tx.session.add(receipt)
     alert.state = "written_report_sent"
     alert.registered_on = alert.registered_on or tx.today
@@ -165,6 +172,7 @@ async def order_measure(
     tx.session.add(
         models.Measure(
             **_about(alert),
+            addressed=alert.addressed,
             id=measure,
             agency_id=principal.agency_id,
             **new.model_dump(exclude={"note"}),
@@ -196,17 +204,21 @@ async def record_return(
 
 
 def _about(alert: models.DropoutAlert) -> dict[str, Any]:
+    # The alert is held for a change, so its place is the child's now (`children.below`).
     return {
         "home_county": alert.home_county,
         "child_id": alert.child_id,
+        "region_code": alert.region_code,
+        "pupil_of": alert.pupil_of,
         "alert_id": alert.id,
+        "school_id": alert.school_id,
     }
 
 
 def _named(alert: models.DropoutAlert) -> dict[str, Any]:
     return {
         "subject_id": alert.id,
-        "region_code": alert.region_code,
+        "region_code": alert.opened_in,
         "home_county": alert.home_county,
         "child_id": alert.child_id,
         "school_id": alert.school_id,

@@ -9,7 +9,7 @@ from app.access.acts import Act
 from app.access.principal import Principal
 from app.attendance import queries as attendance
 from app.attendance.rules import Absence
-from app.children.queries import visible as visible_children
+from app.children.queries import ChildRef, visible_below
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
@@ -19,9 +19,9 @@ from app.policy import queries as policy
 from app.regions.rules import Level, county_of, level_of, lineage
 
 _ALERT = """
-a.id, a.child_id, a.school_id, a.region_code, a.state, a.opened_on, a.first_absent_day,
-a.last_absent_day, a.unexcused_days, a.registered_on, a.ended_on, a.end_reason, a.returned_on,
-a.return_kind, a.version, a.created_at, a.updated_at, a.addressed
+a.id, a.home_county, a.child_id, a.school_id, a.region_code, a.opened_in, a.state, a.opened_on,
+a.first_absent_day, a.last_absent_day, a.unexcused_days, a.registered_on, a.ended_on, a.end_reason,
+a.returned_on, a.return_kind, a.version, a.created_at, a.updated_at, a.addressed
 """
 
 
@@ -34,19 +34,16 @@ def thresholds(region_code: int, on: date) -> Thresholds:
 
 
 def _visible(principal: Principal) -> Where:
-    """Limit `dropout_alerts a LEFT JOIN children c` to what the caller may know exists.
+    """Limit `dropout_alerts a` to what the caller may know exists.
 
     That is: alerts on children in the remit, the school's own, and those written to the caller.
     """
-    return visible_children(principal).or_else(
+    return visible_below(principal, "a").or_else(
         "a.school_id = {0} OR {0} = ANY (a.addressed)", principal.agency_id
     )
 
 
-_SELECT = (
-    f"SELECT {_ALERT} FROM dropout_alerts a"
-    " LEFT JOIN children c ON c.home_county = a.home_county AND c.id = a.child_id"
-)
+_SELECT = f"SELECT {_ALERT} FROM dropout_alerts a"
 _NEWEST = paging.Order({"a.id": UUID}, descending=True)
 
 
@@ -115,7 +112,7 @@ async def addressees(tx: Tx, *, school_region: int, child_region: int) -> dict[A
 
 
 _OPEN_OF_SCHOOL = f"""
-SELECT id, child_id, home_county, region_code, state, first_absent_day, last_absent_day,
+SELECT id, child_id, home_county, opened_in, state, first_absent_day, last_absent_day,
     unexcused_days
 FROM dropout_alerts WHERE school_id = $1 AND state NOT IN {DONE} ORDER BY id FOR UPDATE
 """
@@ -130,12 +127,14 @@ async def lock_school(tx: Tx, school_id: UUID) -> list[dict[str, Any]]:
     return [dict(row) for row in await tx.connection.fetch(_OPEN_OF_SCHOOL, school_id)]
 
 
-async def child_places(tx: Tx, ids: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
-    """Read (home_county, region_code) of children, for the worker."""
+async def child_places(tx: Tx, ids: Sequence[UUID]) -> dict[UUID, ChildRef]:
+    """Find children for the worker, and hold them where they are (`below`)."""
     rows = await tx.connection.fetch(
-        "SELECT id, home_county, region_code FROM children WHERE id = ANY ($1::uuid[])", list(ids)
+        "SELECT id, home_county, region_code, school_id FROM children WHERE id = ANY ($1::uuid[])"
+        " ORDER BY id FOR SHARE",
+        list(ids),
     )
-    return {row["id"]: (row["home_county"], row["region_code"]) for row in rows}
+    return {row["id"]: ChildRef(*row) for row in rows}
 
 
 async def absences_to_assess(

@@ -69,14 +69,14 @@ def _standing(row: dict[str, Any] | None) -> rules.Standing | None:
 
 
 _OPEN: Final = """
-INSERT INTO dropout_alerts (id, home_county, child_id, region_code, state, first_absent_day,
-    last_absent_day, unexcused_days, registered_on, school_id, opened_on, version, created_at,
-    updated_at)
-SELECT u.*, $10::uuid, $11::date, 1, $12::timestamptz, $12
-FROM UNNEST($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::text[], $6::date[],
-    $7::date[], $8::int[], $9::date[]) AS u
+INSERT INTO dropout_alerts (id, home_county, child_id, region_code, pupil_of, opened_in, state,
+    first_absent_day, last_absent_day, unexcused_days, registered_on, school_id, opened_on, version,
+    created_at, updated_at)
+SELECT u.*, $12::uuid, $13::date, 1, $14::timestamptz, $14
+FROM UNNEST($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::uuid[], $6::bigint[],
+    $7::text[], $8::date[], $9::date[], $10::int[], $11::date[]) AS u
 ON CONFLICT DO NOTHING
-RETURNING id, home_county, child_id, region_code
+RETURNING id, home_county, child_id, opened_in
 """
 
 
@@ -91,9 +91,11 @@ async def _open(
     rows = [
         (
             new_id(),
-            places[child][0],
+            places[child].home_county,
             child,
-            places[child][1],
+            places[child].region_code,
+            places[child].school_id,
+            places[child].region_code,
             standing.state,
             standing.first_absent_day,
             standing.last_absent_day,
@@ -114,9 +116,9 @@ UPDATE dropout_alerts a SET state = u.state, first_absent_day = u.first_day,
                          ELSE a.registered_on END,
     ended_on = CASE WHEN u.reason IS NOT NULL THEN $8 END, end_reason = u.reason,
     version = a.version + 1, updated_at = $9::timestamptz
-FROM UNNEST($1::uuid[], $2::text[], $3::date[], $4::date[], $5::int[], $6::date[], $7::text[])
-    AS u (id, state, first_day, last_day, days, returned_on, reason)
-WHERE a.id = u.id
+FROM UNNEST($1::uuid[], $2::text[], $3::date[], $4::date[], $5::int[], $6::date[], $7::text[],
+    $10::bigint[]) AS u (id, state, first_day, last_day, days, returned_on, reason, home_county)
+WHERE a.home_county = u.home_county AND a.id = u.id
 """
 
 
@@ -140,7 +142,8 @@ async def _move(
             )
         )
     columns = [list(column) for column in zip(*rows, strict=True)]
-    await tx.connection.execute(_MOVE, *columns, tx.today, tx.now)
+    counties = [row["home_county"] for row in moved.values()]
+    await tx.connection.execute(_MOVE, *columns, tx.today, tx.now, counties)
 
 
 def _announcement(
@@ -148,7 +151,7 @@ def _announcement(
 ) -> events.Event | None:
     named = {
         "subject_id": row["id"],
-        "region_code": row["region_code"],
+        "region_code": row["opened_in"],
         "home_county": row["home_county"],
         "child_id": row["child_id"],
         "school_id": school_id,

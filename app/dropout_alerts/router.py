@@ -151,7 +151,7 @@ def _wire(tx: Tx, principal: Principal, alert: Any) -> dict[str, Any]:
     shown = {name: alert[name] for name in _PLAIN}
     return {
         **shown,
-        "region_code": region_text(alert["region_code"]),
+        "region_code": region_text(alert["opened_in"]),
         "permitted": acts.permitted(ACTS, principal, alert, tx.today),
     }
 

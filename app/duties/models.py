@@ -101,14 +101,15 @@ class DutyEvidence(SQLModel, table=True):
 
 rls.protect(
     "duties",
-    using=f"{rls.CALLER} = 'system' OR bearer_agency_id = {rls.AGENCY} OR ("
-    f"{rls.SCHOOL} IS NULL AND region_code >= {rls.LO} AND region_code < {rls.HI}"
-    f" AND (told_to IS NULL OR {rls.AGENCY} = ANY (told_to)))",
-    check=f"{rls.CALLER} = 'system'",
+    using=rls.case(
+        (rls.SYSTEM, "true"),
+        (rls.own("bearer_agency_id"), "true"),
+        (
+            rls.IN_RANGE,
+            f"{rls.SCHOOL} IS NULL AND (told_to IS NULL OR {rls.AGENCY} = ANY (told_to))",
+        ),
+    ),
+    check=rls.SYSTEM,
     privileges="SELECT, INSERT, UPDATE",
 )
-rls.protect(
-    "duty_evidence",
-    using=f"{rls.CALLER} = 'system'",
-    privileges="SELECT, INSERT, UPDATE",
-)
+rls.protect("duty_evidence", using=rls.SYSTEM, privileges="SELECT, INSERT, UPDATE")

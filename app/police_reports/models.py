@@ -200,19 +200,20 @@ class PoliceReportStep(SQLModel, table=True):
     out_of_order: bool = False
 
 
-_SYSTEM = f"{rls.CALLER} = 'system'"
-_PARTY = (
-    f"reporter_agency_id = {rls.AGENCY} OR police_agency_id = {rls.AGENCY}"
-    f" OR forwarded_by_id = {rls.AGENCY}"
-    f" OR ({rls.SCHOOL} IS NULL AND region_code >= {rls.LO} AND region_code < {rls.HI})"
+_REPORTER = (rls.own("reporter_agency_id"), "true")
+_OTHERS = (
+    (f"suspect_agency_id IS NOT DISTINCT FROM {rls.AGENCY}", "false"),
+    _REPORTER,
+    (rls.own("police_agency_id"), "true"),
+    (rls.own("forwarded_by_id"), "true"),
+    (rls.IN_RANGE, f"{rls.SCHOOL} IS NULL"),
 )
-_VISIBLE = f"{_SYSTEM} OR (suspect_agency_id IS DISTINCT FROM {rls.AGENCY} AND ({_PARTY}))"
 
 rls.protect(
     "police_reports",
-    using=_VISIBLE,
+    using=rls.case((rls.SYSTEM, "true"), *_OTHERS),
     # Somebody may report their own agency, and does not see the report afterwards.
-    check=f"{_VISIBLE} OR reporter_agency_id = {rls.AGENCY}",
+    check=rls.case((rls.SYSTEM, "true"), _REPORTER, *_OTHERS),
     privileges="SELECT, INSERT, UPDATE",
 )
 rls.protect(

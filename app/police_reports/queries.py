@@ -165,10 +165,8 @@ async def deliveries(tx: Tx, principal: Principal, report_id: UUID) -> list[answ
 
     Deliveries belong to the police's agency; these few columns are proof for every party.
     """
-    switch = "SELECT set_config('tonghu.caller', $1, true)"
-    await tx.connection.execute(switch, "system")
-    rows = await tx.connection.fetch(_DELIVERIES, report_id)
-    await tx.connection.execute(switch, principal.subject)
+    async with tx.as_system():
+        rows = await tx.connection.fetch(_DELIVERIES, report_id)
     return [
         answers.DeliveryShown(
             webhook_id=row["webhook_id"],

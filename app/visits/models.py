@@ -5,11 +5,11 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKeyConstraint, Index, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.core.data import rls
+from app.children.below import BelowChild, below_child
 from app.core.data.columns import Instant
 
 
@@ -54,36 +54,31 @@ def _one_of(column: str, codes: type[StrEnum]) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({listed})", name=column)
 
 
-def _child() -> ForeignKeyConstraint:
-    return ForeignKeyConstraint(
-        ["home_county", "child_id"], ["children.home_county", "children.id"]
-    )
-
-
-class Visit(SQLModel, table=True):
+class Visit(BelowChild, table=True):
     """One visit. `id` is made by the client, so that a phone may record it offline.
 
     `words_sealed` holds what was written in prose, encrypted: `note`, and `findings`, one entry per
-    finding. `content_mac` recognises the same visit sent again. `region_code` is where the child
+    finding. `content_mac` recognises the same visit sent again. `visited_in` is where the child
     lived when the visit was received. `visitor` is the staff member, null for a machine.
+
+    The same id may have been made for children of two counties: whoever sees both visits finds the
+    one received first under it.
     """
 
     __tablename__ = "visits"
-    __table_args__: Any = (
+    __table_args__: Any = below_child(
+        "visits",
         _one_of("visitor_type", VisitorType),
         _one_of("place", Place),
         _one_of("channel", Channel),
-        _child(),
         Index("ix_visits_child_id_visited_on", "child_id", "visited_on", "id"),
         Index("ix_visits_region_code_visited_on", "region_code", "visited_on", "id"),
         Index("ix_visits_visited_on_id", "visited_on", "id"),
-        Index("uq_visits_home_county_id", "home_county", "id", unique=True),
+        privileges="SELECT, INSERT, UPDATE",
     )
 
-    id: UUID = Field(primary_key=True)
-    child_id: UUID
-    home_county: int = Field(sa_type=BigInteger)
-    region_code: int = Field(sa_type=BigInteger)
+    id: UUID
+    visited_in: int = Field(sa_type=BigInteger)
     visited_on: date
     started_at: datetime | None = Field(sa_type=Instant)
     visitor: UUID | None
@@ -108,32 +103,21 @@ class Visit(SQLModel, table=True):
     updated_at: datetime = Field(sa_type=Instant)
 
 
-class VisitVersion(SQLModel, table=True):
+class VisitVersion(BelowChild, table=True):
     """What a visit said before a correction: the whole of it, sealed as JSON."""
 
     __tablename__ = "visit_versions"
-    __table_args__: Any = (
-        _child(),
-        ForeignKeyConstraint(["home_county", "visit_id"], ["visits.home_county", "visits.id"]),
+    __table_args__: Any = below_child(
+        "visit_versions",
+        Index("ix_visit_versions_child_id", "child_id"),
+        key=("visit_id", "version"),
+        under=("visits", "visit_id"),
+        privileges="SELECT, INSERT",
     )
 
-    home_county: int = Field(sa_type=BigInteger, primary_key=True)
-    visit_id: UUID = Field(primary_key=True)
-    version: int = Field(primary_key=True)
-    child_id: UUID
+    visit_id: UUID
+    version: int
     snapshot_sealed: bytes
     replaced_at: datetime = Field(sa_type=Instant)
     replaced_by: str
     """The subject of the caller: `staff:…` or `client:…`."""
-
-
-rls.protect(
-    "visits",
-    using=rls.CHILD_VISIBLE.format(table="visits"),
-    privileges="SELECT, INSERT, UPDATE",
-)
-rls.protect(
-    "visit_versions",
-    using=rls.CHILD_VISIBLE.format(table="visit_versions"),
-    privileges="SELECT, INSERT",
-)

@@ -52,12 +52,13 @@ class VisitStartOnOtherDay(Problem):
 
 _RECORD: Final = """
 WITH child AS (
-    SELECT c.id, c.home_county, c.region_code, c.birth_date FROM children c
-    WHERE {visible} AND c.id = ${child_id}
+    SELECT c.id, c.home_county, c.region_code, c.school_id, c.birth_date FROM children c
+    WHERE {visible} AND c.id = ${child_id} FOR SHARE OF c
 ), stored AS (
-    INSERT INTO visits (child_id, home_county, region_code, {columns})
-    SELECT child.id, child.home_county, child.region_code, {places} FROM child
-    WHERE child.birth_date <= ${visited_on}
+    INSERT INTO visits (child_id, home_county, region_code, pupil_of, visited_in, {columns})
+    SELECT child.id, child.home_county, child.region_code, child.school_id, child.region_code,
+        {places} FROM child
+    WHERE child.birth_date <= ${visited_on} AND NOT EXISTS (SELECT FROM visits v WHERE v.id = ${id})
     ON CONFLICT DO NOTHING RETURNING id
 )
 SELECT home_county, region_code, birth_date, EXISTS (SELECT 1 FROM stored) AS stored FROM child
@@ -86,8 +87,9 @@ _CASTS: Final = {
 
 _KEEP: Final = """
 INSERT INTO visit_versions
-    (home_county, visit_id, version, child_id, snapshot_sealed, replaced_at, replaced_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+    (home_county, child_id, region_code, pupil_of, visit_id, version, snapshot_sealed, replaced_at,
+     replaced_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
 
 _CORRECT: Final = """
@@ -95,7 +97,7 @@ UPDATE visits
 SET visited_on = $2, started_at = $3, visitor_type = $4, place = $5, channel = $6,
     guardian_present = $7, abnormal = $8, findings = $9, policies_explained = $10,
     words_sealed = $11, version = version + 1, updated_at = $12
-WHERE id = $1
+WHERE home_county = $13 AND id = $1
 RETURNING *
 """
 
@@ -119,6 +121,7 @@ async def record_visit(
             columns=", ".join(values),
             places=", ".join(f"${place[name]}::{_CASTS[name]}" for name in values),
             visited_on=place["visited_on"],
+            id=place["id"],
         ),
         *remit.arguments,
         new.child_id,
@@ -129,7 +132,7 @@ async def record_visit(
     _check_birth(new.visited_on, row["birth_date"])
     if not row["stored"]:
         return await _stored_before(tx, principal, new.id, values["content_mac"]), False
-    about = {"child_id": new.child_id, "region_code": row["region_code"]}
+    about = {"child_id": new.child_id, "visited_in": row["region_code"]}
     findings = orjson.loads(values["findings"])
     visit = queries.visit_of(tx, principal, {**values, **about, "findings": findings})
     await _announce(tx, VisitRecorded, visit, row["home_county"], news=visit.abnormal)
@@ -167,9 +170,11 @@ async def correct_visit(
     await tx.connection.execute(
         _KEEP,
         row["home_county"],
+        row["child_id"],
+        row["region_code"],
+        row["pupil_of"],
         before.id,
         before.version,
-        before.child_id,
         tx.keyring.seal(
             queries.SNAPSHOT,
             f"{before.id}/{before.version}",
@@ -178,14 +183,14 @@ async def correct_visit(
         tx.now,
         principal.subject,
     )
-    visit = await _replace(tx, principal, before.id, merged)
+    visit = await _replace(tx, principal, row["home_county"], before.id, merged)
     news = visit.abnormal and not before.abnormal
     await _announce(tx, VisitCorrected, visit, row["home_county"], news=news)
     return visit
 
 
 async def _replace(
-    tx: Tx, principal: Principal, visit_id: UUID, merged: dict[str, Any]
+    tx: Tx, principal: Principal, home_county: int, visit_id: UUID, merged: dict[str, Any]
 ) -> schemas.Visit:
     findings = merged["findings"]
     row = await tx.connection.fetchrow(
@@ -202,6 +207,7 @@ async def _replace(
         merged["policies_explained"],
         _seal_words(tx.keyring, visit_id, merged["note"], findings),
         tx.now,
+        home_county,
     )
     return queries.visit_of(tx, principal, row)
 

@@ -22,10 +22,9 @@ from app.visits.acts import ACTS
 WORDS: Final = "visits.words_sealed"
 SNAPSHOT: Final = "visit_versions.snapshot_sealed"
 
-_SELECT: Final = (
-    "SELECT v.*, c.birth_date FROM visits v"
-    " JOIN children c ON c.home_county = v.home_county AND c.id = v.child_id"
-)
+_FIRST: Final = "ORDER BY v.received_at, v.home_county LIMIT 1"
+"""Of visits of two counties to which their clients gave one id, it names the one received first."""
+
 _LATEST: Final = paging.Order({"v.visited_on": date, "v.id": UUID}, descending=True)
 _VERSIONS: Final = (
     "SELECT version, snapshot_sealed, replaced_at, replaced_by FROM visit_versions AS h"
@@ -49,9 +48,12 @@ async def find(
     tx: Tx, principal: Principal, visit_id: UUID, *, for_update: bool = False
 ) -> asyncpg.Record | None:
     """Find one visit to a visible child: its row and the child's `birth_date`."""
-    where = children.visible(principal).add("v.id = {}", visit_id)
+    where = children.visible_below(principal, "v").add("v.id = {}", visit_id)
     return await tx.connection.fetchrow(
-        f"{_SELECT} WHERE {where}" + (" FOR UPDATE OF v" if for_update else ""), *where.arguments
+        "SELECT v.*, c.birth_date FROM visits v"
+        " JOIN children c ON c.home_county = v.home_county AND c.id = v.child_id"
+        f" WHERE {where} {_FIRST}" + (" FOR UPDATE OF v" if for_update else ""),
+        *where.arguments,
     )
 
 
@@ -59,7 +61,7 @@ async def list_visits(
     tx: Tx, principal: Principal, filters: Filters, window: paging.Window
 ) -> paging.Rows:
     """Return a page of the visits to visible children, latest first."""
-    where = children.visible(principal).add_given(
+    where = children.visible_below(principal, "v").add_given(
         {
             "v.child_id = {}": filters.child_id,
             "v.visited_on >= {}": filters.visited_from,
@@ -68,15 +70,15 @@ async def list_visits(
         }
     )
     if filters.region is not None:
-        where.add("c.region_code >= {} AND c.region_code < {}", *filters.region)
+        where.add("v.region_code >= {} AND v.region_code < {}", *filters.region)
     if filters.act is not None:
         filters.act.narrow(where, principal, tx.today, alias="v")
-    return await paging.fetch(tx, _SELECT, where, _LATEST, window)
+    return await paging.fetch(tx, "SELECT v.* FROM visits v", where, _LATEST, window)
 
 
-async def list_versions(tx: Tx, visit_id: UUID, window: paging.Window) -> paging.Rows:
+async def list_versions(tx: Tx, visit: asyncpg.Record, window: paging.Window) -> paging.Rows:
     """Return a page of what a visit the caller may see said before, latest first."""
-    where = Where("h.visit_id = {}", visit_id)
+    where = Where("h.home_county = {} AND h.visit_id = {}", visit["home_county"], visit["id"])
     return await paging.fetch(tx, _VERSIONS, where, _NEWEST, window)
 
 
@@ -101,7 +103,7 @@ def visit_of(tx: Tx, principal: Principal, row: Any) -> schemas.Visit:
     notes = words.get("findings") or [None] * len(findings)
     return schemas.Visit(
         **{name: row[name] for name in _PLAIN},
-        region_code=region_text(row["region_code"]),
+        region_code=region_text(row["visited_in"]),
         findings=[
             schemas.VisitFinding(**finding, note=note)
             for finding, note in zip(findings, notes, strict=True)

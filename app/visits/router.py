@@ -96,7 +96,7 @@ async def list_visit_versions(
     principal: ReadsVisits, found: VisitInPath, tx: Transaction, window: Paged
 ) -> Shown[Page[schemas.VisitVersion]]:
     """List what a visit said before each correction, latest first."""
-    page = await queries.list_versions(tx, found["id"], window)
+    page = await queries.list_versions(tx, found, window)
     versions = [queries.version_of(tx.keyring, found["id"], row) for row in page.rows]
     answer = {"items": versions, "next_cursor": page.next_cursor}
     return _shown(answer, [version.visit for version in versions])

@@ -26,7 +26,7 @@ PREVIOUS_SECRET_PLACE = "webhook_endpoints.previous_secret_sealed"  # noqa: S105
 RESPONSE_PLACE = "webhook_attempts.response_sealed"
 
 _OPEN = text("state IN ('pending', 'leased')")
-_OWN = f"agency_id = {rls.AGENCY} OR {rls.CALLER} = 'system'"
+_OWN = f"{rls.own('agency_id')} OR {rls.SYSTEM}"
 
 
 class WebhookEndpoint(SQLModel, table=True):

@@ -1,7 +1,6 @@
 """Queue deliveries in the transaction that made them due; send again or close them by hand."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -93,7 +92,7 @@ async def queue_mandatory(
     deliveries' ids; none means the agency has no endpoint for it, and the caller must see to it
     that people tell people. Raises PayloadTooLarge above 20 kB.
     """
-    async with _as_system(tx):
+    async with tx.as_system():
         numbered = await tx.connection.fetch(
             _NUMBER_MANDATORY, agency_id, [event.wire_name, _package(event.wire_name) + ".*"]
         )
@@ -160,17 +159,6 @@ async def _queue(
             CHANNEL,
         )
     return ids
-
-
-@asynccontextmanager
-async def _as_system(tx: Tx) -> AsyncIterator[None]:
-    """Hand something over to another agency, whose rows the caller may not see."""
-    caller = await tx.connection.fetchval(
-        "WITH before AS MATERIALIZED (SELECT current_setting('tonghu.caller', true) AS caller)"
-        " SELECT caller, set_config('tonghu.caller', 'system', true) FROM before"
-    )
-    yield  # on an exception the whole transaction goes, and the setting with it
-    await tx.connection.execute("SELECT set_config('tonghu.caller', $1, true)", caller or "")
 
 
 def _body(wire_name: str, at: datetime, data: dict[str, Any], *, limit: int) -> bytes:

@@ -118,7 +118,15 @@ async def _a_staff_member(
     async with database.begin(SYSTEM) as tx:
         add = tx.session.add
         add(Client(id=app, kind="app", name="test app", created_at=tx.now))
-        add(Staff(id=person, agency_id=agency, name="测试员", created_at=tx.now))
+        add(
+            Staff(
+                id=person,
+                agency_id=agency,
+                region_code=region_code,
+                name="测试员",
+                created_at=tx.now,
+            )
+        )
         add(
             Post(
                 id=post,

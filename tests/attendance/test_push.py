@@ -263,11 +263,13 @@ class TestStudentNumbers:
         number = {"system": "xueji", "number": "G000000000000000001"}
         async with database.begin(SYSTEM) as tx:
             await tx.connection.execute(
-                "INSERT INTO child_external_ids (index, child_id, home_county, section)"
-                " VALUES ($1, $2, $3, 'education')",
+                "INSERT INTO child_external_ids (index, child_id, home_county, region_code,"
+                " pupil_of, section) VALUES ($1, $2, $3, $4, $5, 'education')",
                 external_index(tx.keyring, *number.values()),
                 pupil.id,
                 pupil.home_county,
+                pupil.region_code,
+                pupil.school_id,
             )
         known = an_event(pupil.id, student=number)
         unknown = an_event(pupil.id, student={**number, "number": "G2"})
@@ -340,14 +342,14 @@ class TestRowLevelSecurity:
         await push(client, school, an_event(pupil.id))
         reach = Reach(TOWNSHIP, TOWNSHIP + 1000, agency=school.id, school=school.id)
         copy = (
-            "INSERT INTO attendance_slots SELECT home_county, $1, school_id, school_day, session,"
-            " category, reason, sequence, happened_at, event_row_id, batch_id, updated_at"
-            " FROM attendance_slots"
+            "INSERT INTO attendance_slots SELECT home_county, $1, region_code, $2, school_id,"
+            " school_day, session, category, reason, sequence, happened_at, event_row_id, batch_id,"
+            " updated_at FROM attendance_slots"
         )
         async with database.begin(reach) as tx:
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 async with tx.connection.transaction():
-                    await tx.connection.execute(copy, stranger.id)
+                    await tx.connection.execute(copy, stranger.id, stranger.school_id)
 
     async def test_nobody_elses_region_sees_rows(self, client, database, school, pupil) -> None:
         await push(client, school, an_event(pupil.id))

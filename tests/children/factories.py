@@ -4,6 +4,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+from app.children import below
 from app.children.models import Child
 from app.children.queries import ChildRef
 from app.core.data.db import SYSTEM, Database
@@ -36,6 +37,16 @@ async def a_child(
             )
         )
     return ChildRef(child_id, home_county, region_code, school_id)
+
+
+async def moved(database: Database, child_id: UUID | str, **place: Any) -> None:
+    """Let a child live elsewhere (`region_code`) or be enrolled elsewhere (`school_id`)."""
+    async with database.begin(SYSTEM) as tx:
+        for column, value in place.items():
+            await tx.connection.execute(
+                f"UPDATE children SET {column} = $1 WHERE id = $2::uuid", value, child_id
+            )
+        await below.follow(tx, "c.id = $1::uuid", child_id)
 
 
 def with_check_digit(body: str) -> str:

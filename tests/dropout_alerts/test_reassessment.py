@@ -7,6 +7,7 @@ from app.core.data.db import SYSTEM
 from app.dropout_alerts.queries import thresholds
 from app.dropout_alerts.reassessment import reassess
 from tests.attendance.factories import a_school, an_event, push
+from tests.children.factories import moved
 from tests.dropout_alerts.factories import a_report, an_attempt, everyone
 from tests.jobs import run_jobs
 
@@ -151,10 +152,7 @@ async def test_another_schools_alert_is_kept_when_a_child_moves(
 ) -> None:
     await around.absent(pupil.id, WEEK[3])
     other = await a_school(database, settings)
-    async with database.begin(SYSTEM) as tx:
-        await tx.connection.execute(
-            "UPDATE children SET school_id = $1 WHERE id = $2", other.id, pupil.id
-        )
+    await moved(database, pupil.id, school_id=other.id)
     await push(around.client, other, an_event(pupil.id, WEEK[4]))
     await run_jobs(database)
     assert len(await around.alerts()) == 1

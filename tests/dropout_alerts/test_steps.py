@@ -7,6 +7,7 @@ import pytest
 from app.core.data.db import SYSTEM, Reach
 from tests.access.factories import a_caller
 from tests.attendance.factories import TOWNSHIP, a_school
+from tests.children.factories import moved
 from tests.dropout_alerts.factories import COUNTY, a_report, an_attempt, everyone
 
 NEXT_COUNTY = 120118000000
@@ -153,12 +154,7 @@ class TestRefusals:
         self, database, settings, around, alert
     ) -> None:
         other = await a_school(database, settings)
-        async with database.begin(SYSTEM) as tx:
-            await tx.connection.execute(
-                "UPDATE children SET school_id = $1 WHERE id = $2::uuid",
-                other.id,
-                alert["child_id"],
-            )
+        await moved(database, alert["child_id"], school_id=other.id)
         answer = await around.step(other.system, alert, "persuasions", an_attempt())
         assert (answer.status_code, answer.json()["type"]) == (403, "/problems/not-of-your-school")
 
@@ -212,12 +208,7 @@ class TestWhoSeesIt:
         self, database, around, alert
     ) -> None:
         await reported(around, alert)
-        async with database.begin(SYSTEM) as tx:
-            await tx.connection.execute(
-                "UPDATE children SET region_code = $1, school_id = NULL WHERE id = $2::uuid",
-                NEXT_COUNTY + 1200,
-                alert["child_id"],
-            )
+        await moved(database, alert["child_id"], region_code=NEXT_COUNTY + 1200, school_id=None)
         for caller in (around.teacher, around.education, around.township):
             assert len(await around.alerts(caller)) == 1
 

@@ -2,7 +2,7 @@
 
 from app.core.data.db import SYSTEM, Reach
 from tests.access.factories import a_caller
-from tests.children.factories import a_child
+from tests.children.factories import a_child, moved
 from tests.visits.conftest import VILLAGE
 from tests.visits.factories import a_visit, something_wrong
 
@@ -110,10 +110,7 @@ async def test_a_visit_follows_the_child_who_moved(
 ) -> None:
     body = a_visit(child.id)
     await _record(client, director, body)
-    async with database.begin(SYSTEM) as tx:
-        await tx.connection.execute(
-            "UPDATE children SET region_code = $1 WHERE id = $2", VILLAGE + 1, child.id
-        )
+    await moved(database, child.id, region_code=VILLAGE + 1)
     assert (await _list(client, director))["items"] == []
     (item,) = (await _list(client, neighbour))["items"]
     assert item["region_code"] == str(VILLAGE)

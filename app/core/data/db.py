@@ -80,6 +80,13 @@ class Reach:
     school: UUID | None = None
     caller: str = ""
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings that policies read, in the order of SET_REACH."""
+        named = {"lo": self.lo, "hi": self.hi, "agency": self.agency or ""}
+        named |= {"school": self.school or "", "caller": self.caller}
+        return {name: str(value) for name, value in named.items()}
+
 
 SYSTEM = Reach(*NATION, caller="system")
 """Jobs and operator commands, which act for every region."""
@@ -88,6 +95,14 @@ SET_REACH = """
 SELECT set_config('tonghu.lo', $1::text, true), set_config('tonghu.hi', $2::text, true),
        set_config('tonghu.agency', $3::text, true), set_config('tonghu.school', $4::text, true),
        set_config('tonghu.caller', $5::text, true)
+"""
+
+_SWITCH = """
+WITH before AS MATERIALIZED (
+    SELECT name, value, coalesce(current_setting('tonghu.' || name, true), '') AS was
+    FROM unnest($1::text[], $2::text[]) AS new (name, value)
+)
+SELECT name, was, set_config('tonghu.' || name, value, true) FROM before
 """
 
 
@@ -121,13 +136,18 @@ class Tx:
 
     async def reach(self, reach: Reach) -> None:
         """Let the rest of this transaction see what `reach` allows."""
+        await self.connection.execute(SET_REACH, *reach.settings.values())
+
+    @asynccontextmanager
+    async def as_system(self) -> AsyncIterator[None]:
+        """Hand something over to somebody whose rows the caller may not see: inside, this
+        transaction sees what SYSTEM sees. Show nothing of it that the caller has no part in.
+        """
+        elevated = SYSTEM.settings
+        before = await self.connection.fetch(_SWITCH, list(elevated), list(elevated.values()))
+        yield  # on an exception the whole transaction goes, and the settings with it
         await self.connection.execute(
-            SET_REACH,
-            str(reach.lo),
-            str(reach.hi),
-            str(reach.agency or ""),
-            str(reach.school or ""),
-            reach.caller,
+            _SWITCH, [row["name"] for row in before], [row["was"] for row in before]
         )
 
     async def witnessed(self, seen: Any, after: "Tx | None" = None) -> None:

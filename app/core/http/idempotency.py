@@ -62,7 +62,7 @@ class StoredAnswer(SQLModel, table=True):
 
 rls.protect(
     "idempotency_keys",
-    using=f"caller = {rls.CALLER} OR {rls.CALLER} = 'system'",
+    using=f"caller = {rls.CALLER} OR {rls.SYSTEM}",
     privileges="SELECT, INSERT, UPDATE, DELETE",
 )
 

@@ -1,0 +1,109 @@
+"""What lies below a child: which columns such a table has, who sees its rows, how they move along.
+
+Every row carries a copy of where its child lives and is enrolled now, so that its policy looks at
+no other table (ADR 14). Two things keep the copies true:
+
+* a row takes its place from the row above it while holding that row: from the child `FOR SHARE`,
+  or from an alert or visit that it has locked for its change. The foreign key's own lock, FOR KEY
+  SHARE, is not enough: a move changes no key, so the two would not wait for each other, and a row
+  written meanwhile would stay behind at the old place;
+* whoever moves a child locks it FOR NO KEY UPDATE and then calls `follow`.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ForeignKeyConstraint, PrimaryKeyConstraint
+from sqlmodel import Field, SQLModel
+
+from app.core.data import rls
+from app.core.data.db import Tx
+
+PLACE: Final = "region_code, pupil_of"
+VISIBLE: Final = rls.case(rls.in_remit("pupil_of"))
+"""The policy of a row that is visible exactly when its child is."""
+
+FOLLOWING: Final[tuple[list[str], list[str]]] = ([], [])
+"""Tables that move with the child: those that hang on it directly, and those one step further."""
+
+
+class BelowChild(SQLModel):
+    """The columns of a table below the child.
+
+    `home_county` is the county that opened the child's file and never changes. `region_code` is
+    where the child lives now, `pupil_of` the school it is enrolled at now: they follow the child.
+    Where something happened, or at which school, is another column.
+    """
+
+    home_county: int = Field(sa_type=BigInteger)
+    child_id: UUID
+    region_code: int = Field(sa_type=BigInteger)
+    pupil_of: UUID | None = None
+
+
+def below_child(
+    table: str,
+    *more: Any,
+    key: Sequence[str] = ("id",),
+    under: tuple[str, str] | None = None,
+    privileges: str,
+    also: Sequence[str] = (),
+    check: str | None = None,
+) -> tuple[Any, ...]:
+    """Return the `__table_args__` of a table below the child; protect it and let it follow moves.
+
+    `more`: further constraints and indexes; one index begins with `child_id`. `key`: the primary
+    key, which `home_county` completes; empty if the model says it itself. `under`: table and column
+    of the row between the child and this one, as ("visits", "visit_id"). `also`: conditions under
+    which a row is visible although its child is not. `check`: which rows may be written, if not
+    those that are visible.
+    """
+    constraints: list[Any] = [_points_at("children", "child_id")]
+    if key:
+        # The county last, so that the same index serves a look-up by id alone.
+        constraints.append(PrimaryKeyConstraint(*key, "home_county"))
+    if under is not None:
+        constraints.append(_points_at(*under))
+    if "UPDATE" not in privileges.split(", "):
+        privileges = f"{privileges}, UPDATE ({PLACE})"  # nothing else of the row is ever changed
+    own = [(condition, "true") for condition in also]
+    rls.protect(
+        table,
+        using=rls.case(*own, rls.in_remit("pupil_of")),
+        check=check,
+        privileges=privileges,
+    )
+    FOLLOWING[under is not None].append(table)
+    return (*constraints, *more)
+
+
+def _points_at(table: str, column: str) -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(
+        ["home_county", column],
+        [f"{table}.home_county", f"{table}.id"],
+        name=column.removesuffix("_id"),
+    )
+
+
+_MOVED: Final = """{table}_moved AS (
+    UPDATE {table} AS t SET region_code = place.region_code, pupil_of = place.school_id FROM place
+    WHERE t.home_county = place.home_county AND t.child_id = place.id
+      AND (t.region_code, t.pupil_of) IS DISTINCT FROM (place.region_code, place.school_id))"""
+
+
+async def follow(tx: Tx, which: str, *arguments: Any) -> None:
+    """Bring everything below some children to where they live and are enrolled now.
+
+    `which`: a condition on `children c`. The transaction has locked these children by an earlier
+    statement: only then does this one see every row that was written before.
+    """
+    # Alerts and visits first: whoever holds one may just be writing a row below it, which only a
+    # statement begun after they finished sees.
+    for tables in FOLLOWING:
+        moved = ",\n".join(_MOVED.format(table=table) for table in tables)
+        await tx.connection.execute(
+            "WITH place AS MATERIALIZED (SELECT c.home_county, c.id, c.region_code, c.school_id"
+            f" FROM children c WHERE {which}),\n{moved} SELECT",
+            *arguments,
+        )
