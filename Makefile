@@ -1,6 +1,6 @@
 # Everything one does here. Needs python3 (3.11 or newer) and make; the rest is fetched into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo run worker migrate migration test check fix openapi lint-openapi fuzz bench lock clean
+.PHONY: help demo run worker migrate migration release test check fix openapi lint-openapi fuzz bench lock clean
 
 READY := .venv/.ready
 BIN := .venv/bin
@@ -28,6 +28,9 @@ migrate: $(READY) ## Bring the database to this version's schema
 
 migration: $(READY) ## Write the next schema revision: message="…", and fill=TABLE to change rows
 	$(BIN)/tonghu revision "$(message)" $(if $(fill),--fill "$(fill)")
+
+release: $(READY) ## Keep this version's backup and statements, for the tests of later ones
+	$(BIN)/python -m scripts.keep_release
 
 test: $(READY) ## Run the tests on a real PostgreSQL
 	$(BIN)/pytest -q -n 2

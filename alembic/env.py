@@ -68,17 +68,19 @@ def _configure(**how: Any) -> None:
 
 @contextlib.contextmanager
 def _explained() -> Iterator[None]:
-    """Say what to write where a revision meets rows that are hidden from it."""
+    """Say in a line why a revision stopped, without the values of the row it stopped at."""
     try:
         yield
     except sa.exc.DBAPIError as error:
-        _, hidden, rest = str(error.orig).partition(_HIDDEN)
-        if not hidden:
-            raise
-        table = rest.partition("\n")[0]
+        reason = str(error.orig).partition("\n")[0].partition(">: ")[2] or str(error.orig)
+        table = reason.partition(_HIDDEN)[2]
+        if table:
+            raise CommandError(
+                f"A revision touches rows of {table} that row-level security hides from it: put"
+                f" the statement in `with every_row({table}):` (from reach import every_row)."
+            ) from error
         raise CommandError(
-            f"A revision touches rows of {table} that row-level security hides from it: put the"
-            f" statement in `with every_row({table}):` (from reach import every_row)."
+            f"The migration stopped: {reason}. Put that right and run it again."
         ) from error
 
 

@@ -25,7 +25,7 @@ class Block(ops.MigrateOperation):
 
     def __init__(self, opening: str, inside: Sequence[ops.MigrateOperation]) -> None:
         self.opening = opening
-        self.inside = inside
+        self.ops = inside
 
 
 class Line(ops.MigrateOperation):
@@ -34,12 +34,16 @@ class Line(ops.MigrateOperation):
     def __init__(self, text: str) -> None:
         self.text = text
 
+    def to_diff_tuple(self) -> tuple[str, str]:
+        """Return how `alembic check` tells of it."""
+        return "line", self.text
+
 
 @renderers.dispatch_for(Block)
 def _block(context: AutogenContext, block: Block) -> str:
     if "every_row" in block.opening:
         context.imports.add("from reach import every_row")
-    inside = "\n".join(render_op_text(context, each) for each in block.inside)
+    inside = "\n".join(render_op_text(context, each) for each in block.ops)
     return f"{block.opening}:\n{textwrap.indent(inside, '    ')}"
 
 

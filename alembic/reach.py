@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 from alembic.util import CommandError
 
-from alembic import context, op
+from alembic import op
 
 ROWS_A_BATCH = 2_000
 
@@ -49,7 +49,7 @@ def in_batches(table: str, change: str, *, where: str, reads: tuple[str, ...] = 
     if "…" in change + where:
         raise CommandError(f"Say which rows of {table} change, and how: in_batches has a … still.")
     with op.get_context().autocommit_block(), every_row(table, *reads):
-        if context.is_offline_mode():
+        if op.get_context().as_sql:
             op.execute(f"UPDATE {table} SET {change} WHERE {where}")
             return 0
         return _walk(op.get_bind(), table, change, where)

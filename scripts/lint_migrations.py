@@ -1,15 +1,35 @@
-"""Lint the SQL of all migrations with squawk, as an upgrade would run it."""
+"""Lint all migrations: no import of the app, and their SQL with squawk, as an upgrade runs it."""
 
+import ast
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 HOME = Path(__file__).resolve().parents[1]
-BIN = HOME / ".venv" / "bin"
+BIN = Path(sys.executable).parent
+
+
+def imports_of_the_app() -> Iterator[str]:
+    """Yield a sentence for each line that lets a revision change when the app does."""
+    for path in sorted((HOME / "alembic" / "versions").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            modules = (
+                [getattr(node, "module", None) or ""]
+                if isinstance(node, ast.ImportFrom)
+                else ([each.name for each in node.names] if isinstance(node, ast.Import) else [])
+            )
+            if any(module.split(".")[0] == "app" for module in modules):
+                yield (
+                    f"{path.relative_to(HOME)}:{node.lineno} imports app: the app changes later and"
+                    " a revision must not. Write what it needs as SQL."
+                )
 
 
 def main() -> None:
+    if found := list(imports_of_the_app()):
+        sys.exit("\n".join(found))
     sql = subprocess.run(
         [str(BIN / "alembic"), "upgrade", "head", "--sql"],
         cwd=HOME,

@@ -66,13 +66,16 @@ async def _unready(state: Any) -> str | None:
         return "database away"
     except asyncpg.PostgresError:
         return "database not migrated"
-    return None if revision == newest_revision() else "database of another version"
+    return "database of an older version" if revision in older_revisions() else None
 
 
 @cache
-def newest_revision() -> str | None:
-    """Return the schema revision this program needs; read from its files once."""
-    return migrations.head()
+def older_revisions() -> frozenset[str | None]:
+    """Return the schema revisions this program is too new for; read from its files once.
+
+    One it doesn't know is of a later release, whose schema it runs on, so that a deploy may roll.
+    """
+    return migrations.older() | {None}
 
 
 def _may_scrape(request: Request) -> None:

@@ -6,6 +6,7 @@ from starlette.routing import Route
 
 from app import main
 from app.api import doors, health
+from app.core.data import migrations
 from app.core.http.routing import router as a_router
 from app.core.settings import Settings
 from tests.access.factories import a_caller
@@ -133,8 +134,8 @@ async def test_ready_when_database_and_program_agree(client) -> None:
     assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
 
 
-async def test_not_ready_with_a_database_of_another_version(client, monkeypatch) -> None:
-    monkeypatch.setattr(health, "newest_revision", lambda: "next")
+async def test_not_ready_with_a_database_of_an_older_version(client, monkeypatch) -> None:
+    monkeypatch.setattr(health, "older_revisions", lambda: frozenset({migrations.head()}))
     answer = await client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["type"] == "/problems/not-ready"

@@ -25,3 +25,9 @@ def upgrade(owner_url: str, revision: str = "head") -> None:
 def head() -> str | None:
     """Return the newest revision this program knows."""
     return ScriptDirectory.from_config(configuration()).get_current_head()
+
+
+def older() -> frozenset[str]:
+    """Return every revision this program knows but the newest."""
+    known = ScriptDirectory.from_config(configuration()).walk_revisions()
+    return frozenset(script.revision for script in known) - {head()}

@@ -10,6 +10,17 @@ it needs lies on the row (ADR 14).
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sqlmodel import SQLModel
+
+# Here, since every models.py imports this module before it defines a table.
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(column_0_N_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
 APP_ROLE = "tonghu_app"
 OWNER_ROLE = "tonghu_owner"
 

@@ -1,0 +1,57 @@
+"""Keep a small backup of this version, and its statements, for the tests of later ones.
+
+    python -m scripts.keep_release
+
+Once a release, on the schema it ships. Everything in it is synthetic, the keys too.
+"""
+
+import asyncio
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+from app import wiring
+from app.core.data import migrations, rls
+from app.core.data.crypto import Keyring
+from app.embedded import postgres
+from tests import schema
+from tests.releases import backups, statements, world
+
+HOME = Path(__file__).resolve().parents[1]
+NAME = "tonghu_kept"
+
+
+async def _fill(urls: schema.Urls, keyring: Keyring) -> backups.Seen:
+    async with backups.serving(urls, keyring) as (client, database, settings):
+        readers = await world.play(client, database, settings)
+        return [(one, await backups.read(client, database, settings, one)) for one in readers]
+
+
+def main() -> None:
+    wiring.load()
+    version = tomllib.loads((HOME / "pyproject.toml").read_text())["project"]["version"]
+    folder = backups.HERE / version
+    folder.mkdir(exist_ok=True)
+    keyring = Keyring.generate()
+    with (
+        tempfile.TemporaryDirectory(prefix="tonghu-keep-") as place,
+        postgres.acquire(Path(place) / "postgres", throwaway=True) as lease,
+    ):
+        superuser = lease.server.superuser_url
+        postgres.bootstrap(superuser, NAME, schema.PASSWORD, schema.PASSWORD)
+        urls = schema.urls_of(superuser, NAME)
+        migrations.upgrade(urls.owner)
+        seen = asyncio.run(_fill(urls, keyring))
+        rows = asyncio.run(backups.counts(superuser, NAME))
+        if empty := sorted(name for name in rls.TABLES if not rows[name]):
+            sys.exit(f"The world has no row in {', '.join(empty)}: see tests/releases/world.py.")
+        backups.dump(superuser, NAME, folder)
+        backups.remember(folder, keyring, seen)
+        statements.record(folder)
+        asyncio.run(statements.leave_out_refused(urls.app, folder))
+    print(f"Kept: {folder}")
+
+
+if __name__ == "__main__":
+    main()

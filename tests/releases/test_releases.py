@@ -1,0 +1,126 @@
+"""Every release that is kept comes up to the newest schema, whole, and goes back."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from alembic import command
+from app.core.data import migrations, rls
+from tests import schema
+from tests.releases import backups, statements
+
+RELEASES = pytest.mark.parametrize("folder", backups.kept(), ids=lambda folder: folder.name)
+
+BROKEN_ON_PURPOSE: dict[str, str] = {}
+"""Statements of a release before that the schema breaks, by their beginning, and why it may."""
+
+
+@pytest.fixture
+def restored(pg: str, folder: Path) -> Iterator[schema.Urls]:
+    name = f"tonghu_release_{os.getpid()}"
+    yield backups.restore(pg, name, folder)
+    asyncio.run(schema.drop(pg, name))
+
+
+@pytest.fixture
+def name() -> str:
+    return f"tonghu_release_{os.getpid()}"
+
+
+def test_a_release_is_kept() -> None:
+    assert backups.kept()
+
+
+@RELEASES
+def test_a_backup_is_small_and_has_rows_in_every_table(pg, folder, restored, name) -> None:
+    assert sum(file.stat().st_size for file in folder.glob("backup*")) < 100_000
+    rows = asyncio.run(backups.counts(pg, name))
+    assert [table for table, count in rows.items() if not count] == []
+
+
+@RELEASES
+def test_no_row_is_lost_on_the_way_up_and_back(pg, folder, restored, name) -> None:
+    config = migrations.configuration(restored.owner)
+    [before] = asyncio.run(_rows(restored.owner, "SELECT version_num FROM alembic_version"))
+    was = asyncio.run(backups.counts(pg, name))
+    command.upgrade(config, "head")
+    now = asyncio.run(backups.counts(pg, name))
+    assert {table: now.get(table) for table in was} == was
+    command.check(config)
+    command.downgrade(config, before)
+    assert asyncio.run(backups.counts(pg, name)) == was
+    command.upgrade(config, "head")
+    command.check(config)
+
+
+@RELEASES
+async def test_what_could_be_read_can_be_read(folder, restored) -> None:
+    await asyncio.to_thread(migrations.upgrade, restored.owner)
+    keyring, seen = backups.remembered(folder)
+    async with backups.serving(restored, keyring) as (client, database, settings):
+        assert (await client.get("/readyz")).status_code == 200
+        for reader, answers in seen:
+            now = await backups.read(client, database, settings, reader)
+            for url, before in answers.items():
+                assert _still_said(before, now[url]), f"{url}: {before} became {now[url]}"
+
+
+@RELEASES
+async def test_the_statements_of_a_release_are_planned_on_the_newest_schema(
+    folder, restored
+) -> None:
+    await asyncio.to_thread(migrations.upgrade, restored.owner)
+    refusals = await statements.refused(restored.app, statements.recorded(folder))
+    unexpected = {
+        words: why
+        for words, why in refusals.items()
+        if not words.startswith(tuple(BROKEN_ON_PURPOSE))
+    }
+    assert unexpected == {}
+
+
+@RELEASES
+async def test_a_column_gone_or_a_privilege_lost_is_found(folder, restored) -> None:
+    owner = await asyncpg.connect(restored.owner)
+    await owner.execute("ALTER TABLE visits RENAME COLUMN place TO room")
+    await owner.execute(f"REVOKE UPDATE ON duties FROM {rls.APP_ROLE}")
+    await owner.close()
+    refusals = await statements.refused(restored.app, statements.recorded(folder))
+    said = " ".join(refusals.values())
+    assert 'column "place"' in said
+    assert "permission denied for table duties" in said
+
+
+@RELEASES
+async def test_a_program_is_ready_on_later_schemas_and_not_on_older_ones(folder, restored) -> None:
+    await asyncio.to_thread(migrations.upgrade, restored.owner)
+    keyring, _ = backups.remembered(folder)
+    owner = await asyncpg.connect(restored.owner)
+    async with backups.serving(restored, keyring) as (client, _, _):
+        for revision, status in (("0011", 503), (migrations.head(), 200), ("9999", 200)):
+            await owner.execute("UPDATE alembic_version SET version_num = $1", revision)
+            assert (await client.get("/readyz")).status_code == status
+        await owner.execute("DELETE FROM alembic_version")
+        assert (await client.get("/readyz")).status_code == 503
+    await owner.close()
+
+
+def _still_said(before: Any, now: Any) -> bool:
+    """Whether all of an earlier answer is in a later one, which may say more."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        return all(name in now and _still_said(value, now[name]) for name, value in before.items())
+    if isinstance(before, list) and isinstance(now, list):
+        return len(before) == len(now) and all(map(_still_said, before, now))
+    return bool(before == now)
+
+
+async def _rows(url: str, sql: str) -> list[Any]:
+    connection = await asyncpg.connect(url)
+    rows = await connection.fetch(sql)
+    await connection.close()
+    return [row[0] for row in rows]
