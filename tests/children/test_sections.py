@@ -116,6 +116,10 @@ def test_every_field_of_today_is_kept_as_before() -> None:
     assert {section: place.counted for section, place in sealing.PLACES.items()} == PLAIN
 
 
+def test_every_section_can_seal_a_field() -> None:
+    assert all(place.sealed == f"{name}_sealed" for name, place in sealing.PLACES.items())
+
+
 def test_sections_are_the_groups_that_roles_know() -> None:
     assert (*SECTIONS, "derived") == FIELD_GROUPS
 
