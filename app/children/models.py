@@ -71,6 +71,7 @@ class Child(SQLModel, table=True):
     no_resident_id_reason: str | None = None
     identity_sealed: bytes | None = None
     hukou: dict[str, Any] = Field(sa_column=_section(), default_factory=dict)
+    hukou_sealed: bytes | None = None
     residence: dict[str, Any] = Field(sa_column=_section(), default_factory=dict)
     residence_sealed: bytes | None = None
     family_sealed: bytes | None = None
@@ -81,6 +82,7 @@ class Child(SQLModel, table=True):
     health: dict[str, Any] = Field(sa_column=_section(), default_factory=dict)
     health_sealed: bytes | None = None
     welfare: dict[str, Any] = Field(sa_column=_section(), default_factory=dict)
+    welfare_sealed: bytes | None = None
     external_sealed: bytes | None = None
     categories: list[str] = Field(sa_column=_codes(), default_factory=list)
     """Derived: left-behind, orphan, difficulty classes; see rules.py."""

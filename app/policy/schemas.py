@@ -121,7 +121,7 @@ class Code(BaseModel):
         str,
         Field(
             max_length=60,
-            pattern=r"^[a-z0-9_.]+$",
+            pattern=r"^[A-Za-z0-9_.]+$",
             description="What travels in fields.",
             examples=["away"],
         ),

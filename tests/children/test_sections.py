@@ -69,8 +69,15 @@ def one_field(kind: Any, default: Any = None) -> type[Section]:
         (one_field(blood({**TWO, "B": ("", "B")})), "needs two labels, zh and en"),
         (one_field(blood({**TWO, "B": ("B型",)})), "needs two labels, zh and en"),
         (one_field(blood({**TWO, "B": "B型"})), "needs two labels, zh and en"),
-        (one_field(blood({**TWO, "AB": ("AB型", "AB")})), "the code AB of blood_types is not of"),
+        (
+            one_field(blood({**TWO, "AB": ("AB型", "AB")})),
+            "the code AB of blood_types: Input should",
+        ),
         (one_field(blood({**TWO, "B": ("A型", "B")})), "have one label in zh"),
+        (
+            one_field(blood({"?": ("问", "?")}, str) | None),
+            "the code ? of blood_types: String should",
+        ),
         (one_field(list[blood({"A": ("A型", "A")})], []), "Health.mark: the code B of blood_types"),
         (one_field(Literal["A", "B"] | None), "Health.mark: its codes have no names"),
         (one_field(Counted[bytes | None]), "can be kept neither plain nor sealed"),
@@ -107,6 +114,10 @@ def test_two_lists_of_one_name_are_refused() -> None:
 
 def test_every_field_of_today_is_kept_as_before() -> None:
     assert {section: place.counted for section, place in sealing.PLACES.items()} == PLAIN
+
+
+def test_every_section_can_seal_a_field() -> None:
+    assert all(place.sealed == f"{name}_sealed" for name, place in sealing.PLACES.items())
 
 
 def test_sections_are_the_groups_that_roles_know() -> None:

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from app.core.http.wire import Day
 from app.policy.codelists import Codelist, Entry
+from app.policy.schemas import Code as Served
 
 T = TypeVar("T")
 
@@ -151,6 +152,7 @@ def _wrong_codes(typed: _Typed) -> str | None:
         return "its codes have no names: add Codes(...) to its type" if accepted else None
     (codes,) = lists
     exact: Any = Annotated[typed.kind, *typed.said]
+    of_type = TypeAdapter(exact)
     for code in accepted:
         if code not in codes.labels:
             return f"the code {code} of {codes.name} has no label"
@@ -159,9 +161,10 @@ def _wrong_codes(typed: _Typed) -> str | None:
         if not named or not all(isinstance(each, str) and each.strip() for each in label):
             return f"the code {code} of {codes.name} needs two labels, zh and en"
         try:
-            TypeAdapter(exact).validate_python(code)
-        except ValidationError:
-            return f"the code {code} of {codes.name} is not of its type"
+            of_type.validate_python(code)
+            Served(code=code, zh=label[0], en=label[1])
+        except ValidationError as refused:
+            return f"the code {code} of {codes.name}: {refused.errors()[0]['msg']}"
     if len({zh for zh, _ in codes.labels.values()}) != len(codes.labels):
         return f"two codes of {codes.name} have one label in zh"
     return None
