@@ -2,7 +2,8 @@
 
     scripts/with_debian_postgres.py pytest -n 2
 
-The cluster lives where the tests keep theirs and ends with the command. As root it runs as `postgres`.
+The cluster lives where the tests keep theirs and ends with the command. As root it runs as
+`postgres`.
 """
 
 import os
