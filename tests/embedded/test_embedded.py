@@ -25,6 +25,7 @@ import asyncpg
 import pytest
 
 from app.embedded import cluster, postgres
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 ORDINARY = 65534
@@ -40,8 +41,8 @@ with postgres.acquire(Path(sys.argv[1]), throwaway=True) as lease:
 """
 
 
-def until(happened: Callable[[], object], *, seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
+def until(happened: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
     while not happened():
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.01)
@@ -101,7 +102,7 @@ async def ask(url: str, query: str, **changes: str) -> Any:
 
 
 async def ask_when_back(url: str, query: str) -> Any:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE):
         while True:
             with suppress(OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError):
                 return await ask(url, query)
@@ -124,7 +125,7 @@ def url_of(holder: subprocess.Popen[str]) -> str:
 
 
 def release(holder: subprocess.Popen[str]) -> None:
-    holder.communicate(timeout=15)
+    holder.communicate(timeout=PATIENCE)
     assert holder.returncode == 0
 
 

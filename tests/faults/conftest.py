@@ -10,7 +10,8 @@ import pytest
 
 from app.embedded import cluster
 from tests.faults import town as towns
-from tests.faults.town import Town, until
+from tests.faults.town import Town
+from tests.waiting import until
 from tests.webhooks.workshop import Receiver
 
 

@@ -12,7 +12,8 @@ import httpx
 from app.core.clock import local_date, utc_now
 from app.core.ids import new_id
 from demo.api import Api
-from tests.faults.town import RECOVERY_SECONDS, Town
+from tests.faults.town import Town
+from tests.waiting import PATIENCE
 
 AT_ONCE = 4
 IMPATIENT_EVERY = 5
@@ -39,7 +40,7 @@ class Wish:
 
 @dataclass
 class Load:
-    """The callers. `on_sent` is told after each request that leaves."""
+    """The callers. `on_sent` is told of each request that leaves."""
 
     town: Town
     callers: dict[str, Api]
@@ -69,12 +70,12 @@ class Load:
             # A connection of its own for each request: nobody's fault but the request's.
             limits = httpx.Limits(max_keepalive_connections=0)
             async with httpx.AsyncClient(
-                base_url=self.town.base, timeout=15, limits=limits
+                base_url=self.town.base, timeout=PATIENCE, limits=limits
             ) as http:
                 for wish in queue:
                     await self.send(http, wish)
 
-        async with asyncio.timeout(RECOVERY_SECONDS), asyncio.TaskGroup() as together:
+        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as together:
             for _ in range(AT_ONCE):
                 together.create_task(one_after_another())
 
@@ -87,13 +88,10 @@ class Load:
         }
         while True:
             try:
-                pending = asyncio.ensure_future(
-                    http.post(wish.path, json=wish.body, headers=headers)
-                )
                 self.sent += 1
                 wish.tries += 1
                 self.on_sent(self.sent)
-                answer = await pending
+                answer = await http.post(wish.path, json=wish.body, headers=headers)
             except httpx.TransportError as error:
                 refused = isinstance(error, httpx.ConnectError)
             else:

@@ -12,13 +12,13 @@ import signal
 import pytest
 
 from tests.faults.load import Load, assert_nothing_lost
-from tests.faults.town import RECOVERY_SECONDS, Town, read_signed, until
+from tests.faults.town import Town, read_signed
+from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("faults")
 
 PARTS = ("web", "worker", "postmaster", "supervisor")
 WISHES = 12
-MOST_REQUESTS = 300
 
 
 async def test_killed_at_random_moments_loses_nothing(town: Town, receiver) -> None:
@@ -26,7 +26,6 @@ async def test_killed_at_random_moments_loses_nothing(town: Town, receiver) -> N
     for part in random.sample(PARTS, len(PARTS)):
         await _strike_during(load, part)
     await load.run(3)
-    assert load.sent <= MOST_REQUESTS
     reports = await assert_nothing_lost(load)
 
     async def all_delivered() -> bool:
@@ -37,7 +36,7 @@ async def test_killed_at_random_moments_loses_nothing(town: Town, receiver) -> N
         )
         return row["open"] == 0
 
-    await until(all_delivered, seconds=RECOVERY_SECONDS)
+    await until(all_delivered)
     arrived = read_signed(town, receiver)
     assert arrived.keys() == reports
     assert all(len(set(copies)) == 1 for copies in arrived.values())
@@ -59,11 +58,11 @@ async def _strike_during(load: Load, part: str) -> None:
             asyncio.get_running_loop().call_later(random.uniform(0, 0.03), strike)
 
     load.on_sent = on_sent
-    running = asyncio.create_task(load.run(WISHES))
-    await until(struck.is_set)
-    if part in town.processes:
-        town.kill(part)
-        if part == "worker":
-            await town.lose_leases()
-        await asyncio.to_thread(town.up)
-    await running
+    async with asyncio.TaskGroup() as together:
+        together.create_task(load.run(WISHES))
+        await until(struck.is_set)
+        if part in town.processes:
+            town.kill(part)
+            if part == "worker":
+                await town.lose_leases()
+            await asyncio.to_thread(town.up)

@@ -12,7 +12,8 @@ import pytest
 from aiohttp import web
 
 from tests.faults import load as loads
-from tests.faults.town import Town, desk, read_signed, until
+from tests.faults.town import Town, desk, read_signed
+from tests.waiting import PATIENCE, until
 from tests.webhooks.workshop import Receiver, hang, status
 
 pytestmark = pytest.mark.xdist_group("faults")
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.xdist_group("faults")
 async def filed(town: Town) -> str:
     load = await asyncio.to_thread(loads.Load.of, town)
     wish = loads.a_report(town)
-    async with httpx.AsyncClient(base_url=town.base, timeout=15) as http:
+    async with httpx.AsyncClient(base_url=town.base, timeout=PATIENCE) as http:
         await load.send(http, wish)
     assert wish.status == 201, load.surprises
     return wish.id
@@ -46,7 +47,7 @@ async def chain_when_delivered(town: Town, report_id: str) -> dict:
     """Read what one API call tells of a report once it has arrived."""
     county = await asyncio.to_thread(town.token, "county", "protection")
     headers = {"authorization": f"Bearer {county.token}", "purpose-of-use": "protection"}
-    async with httpx.AsyncClient(base_url=town.base, headers=headers) as http:
+    async with httpx.AsyncClient(base_url=town.base, headers=headers, timeout=PATIENCE) as http:
 
         async def delivered() -> dict | None:
             chain = (await http.get(f"/v1/police-reports/{report_id}/chain")).json()

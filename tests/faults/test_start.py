@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 
 from tests import schema
+from tests.waiting import PATIENCE
 
 TONGHU = str(Path(sys.executable).with_name("tonghu"))
 
@@ -32,7 +33,7 @@ def run(*arguments: str, url: str, home: Path) -> subprocess.CompletedProcess[st
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 

@@ -8,7 +8,7 @@ import os
 import random
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,16 +26,16 @@ from app.embedded import supervisor
 from demo import api
 from demo.cast import Cast
 from demo.casting import assemble
-from demo.stage import Stage
+from demo.stage import Stage, poll
+from tests.waiting import PATIENCE
 from tests.webhooks.workshop import Receiver
 
 VILLAGE = 120119101201
 PUPILS = 4
 ATTEMPT_SECONDS = 2.0
-DRAIN_SECONDS = 1.0
+DRAIN_SECONDS = 25.0
+"""Nobody waits for it: a second signal goes through at once."""
 PROCESSES = {"web": ("serve", "--port"), "worker": ("worker",)}
-RECOVERY_SECONDS = 40.0
-"""More than the longest lease: what a dead process held is free again by then."""
 
 
 def free_ports(count: int) -> list[int]:
@@ -73,6 +73,9 @@ class Town(Stage):
             "TONGHU_WEBHOOKS__ALLOWED_PORTS": f"[{self.receiver_port}]",
             "TONGHU_WEBHOOKS__ATTEMPT_SECONDS": str(ATTEMPT_SECONDS),
             "TONGHU_DRAIN_SECONDS": str(DRAIN_SECONDS),
+            # Who is made to wait for a lock waits as long as the test says.
+            "TONGHU_DATABASE__LOCK_TIMEOUT_MS": str(int(PATIENCE * 1000)),
+            "TONGHU_DATABASE__STATEMENT_TIMEOUT_MS": str(int(PATIENCE * 1000)),
         }
 
     @property
@@ -94,17 +97,25 @@ class Town(Stage):
         return self.processes[part].pid
 
     def up(self) -> None:
-        """Start what does not run; return when the web process is ready."""
+        """Start what does not run; return when the web process is ready and the worker works."""
         for name, (command, *flags) in PROCESSES.items():
             process = self.processes.get(name)
             if process is None or process.poll() is not None:
+                self.log(name).write_bytes(b"")
                 port = [str(self.port)] if flags else []
                 self.start(name, "-m", "app.cli", command, *flags, *port)
         self.wait_until_ready()
+        poll("worker.started", lambda: b"worker.started" in self.log("worker").read_bytes())
+
+    def stop(self) -> None:
+        """Stop everything, without waiting for balancers to look elsewhere."""
+        if "web" in self.processes:
+            self.kill("web")
+        super().stop()
 
     async def query(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
         """Ask the database as the superuser, which may be starting again."""
-        async with asyncio.timeout(RECOVERY_SECONDS):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 try:
                     connection = await asyncpg.connect(self.database)
@@ -194,16 +205,6 @@ def _furnish(town: Town) -> None:
                 "education": {"school_id": school, "stage": "primary", "status": "enrolled"},
             }
             town.pupils.append(county.call("POST", "/v1/children", body).json()["id"])
-
-
-async def until(reached: Callable[[], Any], *, seconds: float = 20.0) -> Any:
-    """Wait for a condition, plain or awaitable, and return what it found."""
-    async with asyncio.timeout(seconds):
-        while True:
-            found = reached()
-            if answer := (await found if asyncio.iscoroutine(found) else found):
-                return answer
-            await asyncio.sleep(0.01)
 
 
 @contextlib.asynccontextmanager

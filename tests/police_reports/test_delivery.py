@@ -13,7 +13,8 @@ from tests.access.factories import a_caller, an_agency
 from tests.conftest import NOW
 from tests.jobs import run_jobs
 from tests.police_reports.factories import CANARY, TOWNSHIP, a_report, filed
-from tests.webhooks.workshop import an_endpoint, receiving, sending, settings_for, until, verified
+from tests.waiting import until
+from tests.webhooks.workshop import an_endpoint, receiving, sending, settings_for, verified
 
 URL = "/v1/police-reports"
 

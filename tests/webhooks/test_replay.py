@@ -10,16 +10,17 @@ from app.access.roles import role
 from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
 from app.webhooks import operations, queries
+from tests.waiting import until
 from tests.webhooks.workshop import (
     HOME,
     an_endpoint,
     attempts_of,
     has_state,
+    pass_time_until_due,
     queue,
     sending,
     settings_for,
     status,
-    until,
 )
 
 
@@ -72,7 +73,7 @@ class TestReplay:
         async with sending(live, settings_for(receiver), database_urls.app):
             await replay(live, made)
             await until(has_state(live, made, "pending", 11))
-            clock.advance(seconds=7)
+            await pass_time_until_due(live, made, clock)
             await until(has_state(live, made, "succeeded", 12))
 
 

@@ -21,6 +21,7 @@ from app.core.ids import new_id
 from app.webhooks import delivery, operations, signing
 from app.webhooks.events import WebhookOverdue
 from app.webhooks.models import SECRET_PLACE, WebhookEndpoint
+from tests.waiting import PATIENCE
 
 TOWNSHIP = 120119101000
 HOME = 120119000000
@@ -141,18 +142,8 @@ async def sending(
         yield stop
     finally:
         stop.set()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE):
             await task
-
-
-async def until(reached: Callable[[], Any]) -> None:
-    """Wait for a condition, plain or awaitable."""
-    async with asyncio.timeout(15):
-        while True:
-            found = reached()
-            if await found if asyncio.iscoroutine(found) else found:
-                return
-            await asyncio.sleep(0.01)
 
 
 async def an_endpoint(
@@ -224,6 +215,19 @@ async def attempts_of(database: Database, delivery_id: UUID) -> list[Any]:
         return await tx.connection.fetch(
             "SELECT * FROM webhook_attempts WHERE delivery_id = $1 ORDER BY number", delivery_id
         )
+
+
+async def waits_for(database: Database, delivery_id: UUID) -> timedelta:
+    """Say how long after the end of its last attempt a delivery is due."""
+    attempt = (await attempts_of(database, delivery_id))[-1]
+    ended = attempt["started_at"] + timedelta(milliseconds=attempt["duration_ms"])
+    wait: timedelta = (await row_of(database, delivery_id))["next_at"] - ended
+    return wait
+
+
+async def pass_time_until_due(database: Database, delivery_id: UUID, clock: Clock) -> None:
+    """An attempt lasts as long as it lasts: only the row says when the next one is due."""
+    clock.now = (await row_of(database, delivery_id))["next_at"] + timedelta(seconds=1)
 
 
 def has_state(database: Database, delivery_id: UUID, state: str, attempts: int) -> Any:

@@ -172,6 +172,7 @@ async def run(
                 losses = min(losses + 1, 10)
     finally:
         relay.cancel()
+        await asyncio.gather(relay, return_exceptions=True)
         await _cancel(worker)
 
 

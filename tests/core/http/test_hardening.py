@@ -1,6 +1,7 @@
 """Requests are refused by size, encoding and slowness before anything reads them."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -10,8 +11,9 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from app.core.http.hardening import Hardening, Limits
+from tests.waiting import PATIENCE
 
-LIMITS = Limits(body_bytes=1000, larger={"/batch": 5000}, header_bytes=2000, read_seconds=0.05)
+LIMITS = Limits(body_bytes=1000, larger={"/batch": 5000}, header_bytes=2000, read_seconds=PATIENCE)
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,10 +88,11 @@ async def test_refuses_long_headers_and_addresses(http, path: str, headers: dict
 
 async def test_a_trickling_body_ends_at_the_deadline() -> None:
     async def trickle() -> Message:
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0)
         return {"type": "http.request", "body": b"x", "more_body": True}
 
-    sent = await answers_to({"transfer-encoding": "chunked"}, trickle)
+    hasty = replace(LIMITS, body_bytes=10**9, read_seconds=0.05)
+    sent = await answers_to({"transfer-encoding": "chunked"}, trickle, hasty)
     assert sent[0]["status"] == 408
     assert b"/problems/body-too-slow" in sent[1]["body"]
 
@@ -101,7 +104,9 @@ async def test_says_nothing_to_a_caller_who_hung_up() -> None:
     assert await answers_to({"content-length": "10"}, gone) == []
 
 
-async def answers_to(headers: dict[str, str], receive: Receive) -> list[Message]:
+async def answers_to(
+    headers: dict[str, str], receive: Receive, limits: Limits = LIMITS
+) -> list[Message]:
     scope = {
         "type": "http",
         "method": "POST",
@@ -115,5 +120,5 @@ async def answers_to(headers: dict[str, str], receive: Receive) -> list[Message]
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await Hardening(echo, LIMITS)(scope, receive, send)
+    await Hardening(echo, limits)(scope, receive, send)
     return sent

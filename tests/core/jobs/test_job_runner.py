@@ -15,18 +15,19 @@ from app.core.jobs import queue
 from app.core.jobs.runner import Limits
 from app.embedded import postgres
 from tests.core.jobs.workshop import (
+    ATTENTIVE,
     QUICK,
     collecting,
     count,
     empty,
     failed_again,
+    leased_until,
     one_held,
     postmaster,
     reconnected,
-    renewed_beyond_two_leases,
-    until,
     working,
 )
+from tests.waiting import happens, until
 
 ROOT = Path(__file__).parents[3]
 
@@ -87,10 +88,11 @@ class TestFailure:
 
         await queue.enqueue(connection, "t", [{}])
         await connection.execute("UPDATE jobs SET failures = 3")
+        before = await connection.fetchval("SELECT now()")
         async with working(server, database, Limits()):
             await until(lambda: failed_again(connection))
-        wait = await connection.fetchval("SELECT run_at - now() FROM jobs")
-        assert timedelta(seconds=15) < wait <= timedelta(seconds=40)
+        again, after = await connection.fetchrow("SELECT run_at, now() FROM jobs")
+        assert before + timedelta(seconds=20) <= again <= after + timedelta(seconds=40)
 
 
 class TestSteps:
@@ -162,8 +164,7 @@ class TestServe:
             os.kill(await postmaster(server), signal.SIGQUIT)
             again = await reconnected(server)
             await queue.enqueue(again, "t", [{"n": 2}])
-            async with asyncio.timeout(15):
-                await enough.wait()
+            await happens(enough)
             await until(lambda: empty(again))
             await again.close()
         assert seen == [{"n": 1}, {"n": 2}]
@@ -183,8 +184,7 @@ class TestServe:
 
         async with working(server, database):
             await queue.enqueue(connection, "t", [{}])
-            async with asyncio.timeout(5):
-                await begun.wait()
+            await happens(begun)
             await connection.execute("UPDATE jobs SET lease = gen_random_uuid()")
             go_on.set()
             await until(lambda: empty(connection))
@@ -198,8 +198,8 @@ class TestServe:
         await queue.enqueue(connection, "t", [{"n": 1}, {"n": 2}])
         async with connection.transaction():
             await connection.execute("SELECT FROM jobs WHERE payload @> '{\"n\": 1}' FOR UPDATE")
-            async with working(server, database), asyncio.timeout(5):
-                await enough.wait()
+            async with working(server, database):
+                await happens(enough)
         assert seen == [{"n": 2}]
 
     async def test_a_long_job_keeps_its_lease(
@@ -214,8 +214,14 @@ class TestServe:
             await go_on.wait()
 
         await queue.enqueue(connection, "t", [{}])
-        async with working(server, database), working(server, database):
-            await until(lambda: renewed_beyond_two_leases(connection))
+        async with working(server, database, ATTENTIVE), working(server, database, ATTENTIVE):
+            first = await until(lambda: leased_until(connection))
+
+            async def renewed_twice() -> bool:
+                lease = await leased_until(connection)
+                return lease is not None and lease > first + 2 * ATTENTIVE.poll
+
+            await until(renewed_twice)
             go_on.set()
             await until(lambda: empty(connection))
         assert runs == [1]
@@ -232,8 +238,7 @@ class TestServe:
 
         await queue.enqueue(connection, "t", [{}])
         async with working(server, database) as stop:
-            async with asyncio.timeout(5):
-                await begun.wait()
+            await happens(begun)
             stop.set()
             await queue.enqueue(connection, "t", [{}])
             go_on.set()
@@ -253,8 +258,8 @@ class TestServe:
 
         await queue.enqueue(connection, "t", [{}])
         limits = Limits(grace=timedelta(seconds=0.1))
-        async with working(server, database, limits), asyncio.timeout(5):
-            await begun.wait()
+        async with working(server, database, limits):
+            await happens(begun)
         row = await connection.fetchrow("SELECT status, failures, crashes FROM jobs")
         assert tuple(row) == ("queued", 0, 0)
         assert await connection.fetchval("SELECT count(*) FROM marks") == 0

@@ -10,18 +10,19 @@ import pytest
 
 from app.core.data.db import Database, Tx
 from app.core.jobs import queue
-from app.core.jobs.runner import Limits
 from app.embedded import postgres
 from tests.core.jobs.workshop import (
+    ATTENTIVE,
+    DROWSY,
     collecting,
     count,
     empty,
     listening,
     one_left,
     scheduled,
-    until,
     working,
 )
+from tests.waiting import PATIENCE, happens, until
 
 
 class TestEnqueue:
@@ -38,8 +39,7 @@ class TestEnqueue:
             async with connection.transaction():
                 await queue.enqueue(connection, "t", [{"n": 2}])
                 assert seen == []
-            async with asyncio.timeout(5):
-                await enough.wait()
+            await happens(enough)
             await until(lambda: empty(connection))
         assert seen == [{"n": 2}]
 
@@ -47,11 +47,10 @@ class TestEnqueue:
         self, connection: asyncpg.Connection, server: postgres.Server, database: Database
     ) -> None:
         _, enough = collecting("t")
-        async with working(server, database, Limits()):
+        async with working(server, database, DROWSY):
             await until(lambda: listening(connection))
             await queue.enqueue(connection, "t", [{}])
-            async with asyncio.timeout(2):
-                await enough.wait()
+            await happens(enough)
 
     async def test_unknown_name_is_refused_at_once(self, connection: asyncpg.Connection) -> None:
         with pytest.raises(queue.UnknownJob):
@@ -67,8 +66,7 @@ class TestEnqueue:
         )
         await queue.enqueue(connection, "t", payloads[:1], dedupe_keys=["child:1"])
         async with working(server, database):
-            async with asyncio.timeout(5):
-                await enough.wait()
+            await happens(enough)
             await until(lambda: empty(connection))
         assert sorted(each["n"] for each in seen) == [1, 2, 3, 4]
 
@@ -92,8 +90,7 @@ class TestEnqueue:
 
         async with working(server, database):
             await queue.enqueue(connection, "t", [{}], dedupe_keys=["child:1"])
-            async with asyncio.timeout(5):
-                await read.wait()
+            await happens(read)
             async with connection.transaction():
                 await connection.execute("INSERT INTO marks VALUES ('changed')")
                 await queue.enqueue(connection, "t", [{}], dedupe_keys=["child:1"])
@@ -109,9 +106,9 @@ class TestEnqueue:
         async with working(server, database):
             async with connection.transaction():
                 await queue.enqueue(connection, "t", [{}], dedupe_keys=["k"])
-                async with asyncio.timeout(2):
+                async with asyncio.timeout(PATIENCE):  # it would wait for ever
                     await queue.enqueue(other, "t", [{}], dedupe_keys=["k"])
-                    await until(lambda: empty(other))
+                await until(lambda: empty(other))
                 assert len(seen) == 1
             await until(lambda: empty(other))
         await other.close()
@@ -123,9 +120,8 @@ class TestEnqueue:
         seen, enough = collecting("t")
         await queue.enqueue(connection, "t", [{"n": "later"}], delay=timedelta(hours=1))
         await queue.enqueue(connection, "t", [{"n": "soon"}], delay=timedelta(seconds=0.2))
-        async with working(server, database, Limits()):
-            async with asyncio.timeout(3):
-                await enough.wait()
+        async with working(server, database, DROWSY):
+            await happens(enough)
             await until(lambda: one_left(connection))
         assert seen == [{"n": "soon"}]
 
@@ -144,14 +140,13 @@ class TestEvery:
 
         now = datetime(2026, 3, 1, 23, 59, tzinfo=UTC)
         async with (
-            working(server, database, clock=lambda: now),
-            working(server, database, clock=lambda: now),
+            working(server, database, ATTENTIVE, clock=lambda: now),
+            working(server, database, ATTENTIVE, clock=lambda: now),
         ):
             await until(lambda: scheduled(connection, datetime(2026, 3, 2, 0, 0, tzinfo=UTC)))
             assert times == []
             now = datetime(2026, 3, 5, 0, 0, 1, tzinfo=UTC)
-            async with asyncio.timeout(5):
-                await ran.wait()
+            await happens(ran)
             await until(lambda: scheduled(connection, datetime(2026, 3, 6, 0, 0, tzinfo=UTC)))
             await until(lambda: empty(connection))
         assert times == [1]

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from app.core.data.db import Database, Tx
 from app.core.jobs import queue, runner
 from app.core.jobs.runner import Limits
 from app.embedded import postgres
+from tests.waiting import PATIENCE
 
 QUICK = Limits(
     poll=timedelta(seconds=0.1),
@@ -20,8 +21,15 @@ QUICK = Limits(
     failures=3,
     crashes=2,
     backoff=timedelta(milliseconds=10),
-    grace=timedelta(seconds=5),
+    grace=timedelta(seconds=PATIENCE),
 )
+"""The lease is short, so that the dead are missed soon; so it suits one worker at a time."""
+
+ATTENTIVE = Limits(poll=timedelta(seconds=0.1), lease=timedelta(seconds=PATIENCE))
+"""Looks often, and is not taken for dead however slow the machine."""
+
+DROWSY = Limits(poll=timedelta(hours=1), lease=timedelta(hours=3))
+"""Looks at nothing by itself before the test is over."""
 
 
 @contextlib.asynccontextmanager
@@ -46,14 +54,8 @@ async def working(
         yield stop
     finally:
         stop.set()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE):
             await worker
-
-
-async def until(reached: Callable[[], Awaitable[object]]) -> None:
-    async with asyncio.timeout(15):
-        while not await reached():  # noqa: ASYNC110  what is awaited happens in the database
-            await asyncio.sleep(0.01)
 
 
 async def count(connection: asyncpg.Connection, where: str = "true") -> int:
@@ -91,9 +93,9 @@ async def failed_again(connection: asyncpg.Connection) -> bool:
     return await count(connection, "failures = 4") == 1
 
 
-async def renewed_beyond_two_leases(connection: asyncpg.Connection) -> bool:
-    held_for = await connection.fetchval("SELECT lease_until - run_at FROM jobs")
-    return held_for is not None and held_for > QUICK.lease * 3
+async def leased_until(connection: asyncpg.Connection) -> datetime | None:
+    until: datetime | None = await connection.fetchval("SELECT lease_until FROM jobs")
+    return until
 
 
 async def listening(connection: asyncpg.Connection) -> object:
@@ -117,7 +119,7 @@ async def postmaster(server: postgres.Server) -> int:
 
 
 async def reconnected(server: postgres.Server) -> asyncpg.Connection:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE):
         while True:
             try:
                 return await asyncpg.connect(server.app_url)
