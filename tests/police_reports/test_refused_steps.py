@@ -1,0 +1,133 @@
+"""Steps are refused to who has no part in them, with an id that is taken, out of the future."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.access.factories import Caller, a_caller
+from tests.police_reports.factories import (
+    TOWNSHIP,
+    Offices,
+    a_report,
+    filed,
+    police_at,
+    the_offices,
+)
+from tests.police_reports.test_chain import (
+    ACCEPT,
+    ASSESS,
+    AT,
+    CLOSE,
+    DISPATCH,
+    DISPOSE,
+    NOTICE,
+    RECEIPT,
+    SERVICES,
+    URL,
+    step,
+)
+
+ELSEWHERE = 120118101000
+LATER = "2026-11-20T11:00:00+08:00"
+"""An hour after the clock of the tests."""
+
+POLICE: dict[str, dict[str, Any]] = {
+    "acknowledgement": ACCEPT,
+    "dispatch": DISPATCH,
+    "dispositions": DISPOSE,
+    "township-notice": NOTICE,
+    "forwarding": {"forwarded_at": AT},
+}
+PROTECTION: dict[str, dict[str, Any]] = {
+    "township-notice/receipt": RECEIPT,
+    "assessment": ASSESS,
+    "services": SERVICES,
+    "closure": CLOSE,
+}
+STEPS = {**POLICE, **PROTECTION}
+WITH_ID = [path for path in STEPS if path != "acknowledgement"]
+"""An acknowledgement is known by the police's own number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A report filed by a township elsewhere, and everybody around it."""
+
+    client: Any
+    offices: Offices
+    reporter: Caller
+    second_police: str
+    report_id: str
+
+    async def take(self, path: str, caller: Caller | None = None, **fields: Any) -> Any:
+        target = {"police_agency_id": self.second_police} if path == "forwarding" else {}
+        right = self.offices.police if path in POLICE else self.offices.township
+        body = {**STEPS[path], **target, **fields}
+        return await step(self.client, caller or right, self.report_id, path, body)
+
+
+def problem(answer: Any) -> tuple[int, str]:
+    return answer.status_code, answer.json()["type"].rpartition("/")[2]
+
+
+@pytest.fixture
+async def case(client, database, settings) -> Case:
+    offices = await the_offices(database, settings)
+    reporter = await a_caller(database, settings, "township_supervisor", ELSEWHERE)
+    second = str(await police_at(database, TOWNSHIP + 1000))
+    return Case(client, offices, reporter, second, await filed(client, reporter))
+
+
+@pytest.mark.parametrize("path", STEPS)
+async def test_who_has_another_part_does_not_take_it(case: Case, path: str) -> None:
+    stranger = case.reporter
+    if path in POLICE:  # who has passed the report on looks on
+        assert (await case.take("forwarding")).status_code == 201
+        stranger = case.offices.police
+    assert problem(await case.take(path, stranger)) == (403, "not-your-part")
+
+
+@pytest.mark.parametrize("path", WITH_ID)
+async def test_an_id_stands_for_one_step(case: Case, path: str) -> None:
+    at = next(name for name, value in STEPS[path].items() if value == AT)
+    taken = str(uuid4())
+    assert (await case.take(path, id=taken)).status_code == 201
+    other = await case.take(path, id=taken, **{at: "2026-11-20T09:56:00+08:00"})
+    assert problem(other) == (409, "step-id-taken")
+
+
+@pytest.mark.parametrize("path", STEPS)
+async def test_none_lies_in_the_future(case: Case, path: str) -> None:
+    at = next(name for name, value in STEPS[path].items() if value == AT)
+    answer = await case.take(path, **{at: LATER})
+    assert problem(answer) == (422, "report-invalid")
+    assert answer.json()["errors"][0]["pointer"] == f"#/{at}"
+
+
+class TestCorrection:
+    """What is filed in place of a report meets what any report meets."""
+
+    async def correct(self, case: Case, caller: Caller, **fields: Any) -> Any:
+        url = f"{URL}/{case.report_id}/supersession"
+        return await case.client.post(url, json=a_report(**fields), headers=caller.headers)
+
+    async def test_by_who_filed_it_only(self, case: Case) -> None:
+        assert problem(await self.correct(case, case.offices.township)) == (403, "not-your-part")
+
+    async def test_of_a_child_one_knows(self, case: Case) -> None:
+        answer = await self.correct(case, case.reporter, child_id=str(uuid4()))
+        assert problem(answer) == (404, "child-not-found")
+
+    async def test_of_what_has_been_found(self, case: Case) -> None:
+        answer = await self.correct(case, case.reporter, found_at=LATER)
+        assert problem(answer) == (422, "report-invalid")
+
+    async def test_once(self, case: Case) -> None:
+        taken = str(uuid4())
+        assert (await self.correct(case, case.reporter, id=taken)).status_code == 201
+        again = await self.correct(case, case.reporter, id=taken, narrative="又一次。")
+        assert problem(again) == (409, "report-id-taken")
+        third = await self.correct(case, case.reporter)
+        assert problem(third) == (409, "superseded-already")
