@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def _by_package() -> dict[str, list[str]]:
-    packages: dict[str, list[str]] = {name: [] for name in ("core", *wiring.PACKAGES)}
+    packages: dict[str, list[str]] = {name: [] for name in ("core", *wiring.packages())}
     for mapper in SQLModel._sa_registry.mappers:  # noqa: SLF001  no public way to the classes
         packages[mapper.class_.__module__.split(".")[1]].append(str(mapper.local_table))
     return {package: sorted(tables) for package, tables in packages.items() if tables}

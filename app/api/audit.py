@@ -10,19 +10,19 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import BaseModel, Field
 
-from app.access.deps import PurposeNotAllowed, ScopeMissing, Unauthenticated, needs_with_purpose
+from app.access.deps import PurposeNotAllowed, ScopeMissing, Unauthenticated, needs
 from app.access.principal import Principal
-from app.access.scopes import Scope
 from app.audit import operations, queries
+from app.audit.area import AREA, READ
 from app.core.http import paging, routing
 from app.core.http.paging import CursorInvalid, Page
 from app.core.http.routing import Transaction
 from app.core.http.wire import region_text
 from app.core.problems import documented
 
-router = routing.router("Audit")
+router = routing.router(AREA.tag)
 
-ReadsAudit = Annotated[Principal, needs_with_purpose(Scope.audit_read)]
+ReadsAudit = Annotated[Principal, needs(READ)]
 Name = Annotated[str, Field(max_length=80, pattern=r"^[A-Za-z0-9_.:-]*$")]
 
 

@@ -11,9 +11,10 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app.access.deps import PurposeNotAllowed, ScopeMissing, Unauthenticated
-from app.api import callbacks, tags
+from app.api import callbacks
 from app.api.answers import ParameterInvalid, ValidationFailed
 from app.api.schemas import tidy
+from app.core import areas
 from app.core.data.db import TemporarilyUnavailable
 from app.core.http.exchange import InternalError
 from app.core.http.hardening import BodyTooLarge, BodyTooSlow, EncodingNotSupported, HeadersTooLarge
@@ -119,13 +120,15 @@ def document(app: FastAPI) -> Json:
     for method, operation in _operations(found):
         _finish(method, operation)
     components = found.setdefault("components", {})
+    for flow in components["securitySchemes"]["oauth2"]["flows"].values():
+        flow["scopes"] = {code: scope.en for code, scope in areas.scopes().items()}
     schemas = components.setdefault("schemas", {})
     for model in (ProblemDocument, FieldError):
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schema.pop("$defs", None)
         schemas[model.__name__] = schema
     found["webhooks"] = callbacks.webhooks(schemas)
-    found["tags"] = tags.used_in(found)
+    found["tags"] = [{"name": each.tag, "description": each.en} for each in areas.areas()]
     tidy(found)
     used = {name for name in _HEADERS if f"#/components/headers/{name}'" in str(found)}
     components["headers"] = {name: _HEADERS[name] for name in _HEADERS if name in used}

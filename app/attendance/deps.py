@@ -6,15 +6,15 @@ from uuid import UUID
 
 from fastapi import Depends, Header, Path
 
-from app.access.deps import authenticated, needs_with_purpose
+from app.access.deps import authenticated, needs
 from app.access.principal import Principal
-from app.access.scopes import Scope
 from app.attendance import queries
+from app.attendance.area import READ, WRITE
 from app.core.http.routing import Transaction
 from app.core.problems import Problem
 
-ReadsAttendance = Annotated[Principal, needs_with_purpose(Scope.attendance_read)]
-WritesAttendance = Annotated[Principal, needs_with_purpose(Scope.attendance_write)]
+ReadsAttendance = Annotated[Principal, needs(READ)]
+WritesAttendance = Annotated[Principal, needs(WRITE)]
 
 _HANDLING_STRICT = re.compile(r"(?:^|,)\s*handling\s*=\s*\"?strict\b", re.IGNORECASE)
 

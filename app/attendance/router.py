@@ -10,6 +10,7 @@ from pydantic import SkipValidation
 
 from app.access.deps import PurposeNotAllowed, ScopeMissing, Unauthenticated
 from app.attendance import operations, queries, schemas
+from app.attendance.area import AREA
 from app.attendance.deps import (
     BatchInPath,
     BatchNotFound,
@@ -25,7 +26,7 @@ from app.core.http.routing import Transaction
 from app.core.http.wire import Day
 from app.core.problems import documented
 
-router = routing.router("Attendance")
+router = routing.router(AREA.tag)
 
 _DATA: dict[str, Any] = schemas.AttendanceEvent.model_json_schema(
     ref_template="#/components/schemas/{model}"

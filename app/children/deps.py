@@ -5,15 +5,15 @@ from uuid import UUID
 
 from fastapi import Depends, Path
 
-from app.access.deps import authenticated, needs_with_purpose
+from app.access.deps import authenticated, needs
 from app.access.principal import Principal
-from app.access.scopes import Scope
 from app.children import queries
+from app.children.area import READ, WRITE
 from app.core.http.routing import Transaction
 from app.core.problems import Problem
 
-ReadsChildren = Annotated[Principal, needs_with_purpose(Scope.children_read)]
-WritesChildren = Annotated[Principal, needs_with_purpose(Scope.children_write)]
+ReadsChildren = Annotated[Principal, needs(READ)]
+WritesChildren = Annotated[Principal, needs(WRITE)]
 
 ChildId = Annotated[UUID, Path(description="The child's id.")]
 

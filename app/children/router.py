@@ -10,6 +10,7 @@ from app.access.deps import PurposeNotAllowed, ScopeMissing, Unauthenticated
 from app.access.principal import Principal
 from app.audit import operations as audit
 from app.children import duplicates, operations, queries, schemas, search
+from app.children.area import AREA
 from app.children.deps import (
     ChildId,
     ChildInPath,
@@ -23,7 +24,7 @@ from app.core.http.routing import Transaction
 from app.core.http.wire import Code, Moment, RegionCode
 from app.core.problems import documented
 
-router = routing.router("Children", "/children")
+router = routing.router(AREA.tag, "/children")
 
 _SUMMARY_GROUPS = ("identity", "residence", "derived")
 _CALLER = (Unauthenticated, ScopeMissing, PurposeNotAllowed)

@@ -16,6 +16,7 @@ from app.core.http.routing import Transaction
 from app.core.http.wire import region_text
 from app.core.problems import documented
 from app.dropout_alerts import operations, queries, rules, schemas
+from app.dropout_alerts.area import AREA
 from app.dropout_alerts.deps import (
     AlertInPath,
     AlertToChange,
@@ -26,7 +27,7 @@ from app.dropout_alerts.deps import (
 )
 from app.dropout_alerts.models import State
 
-router = routing.router("Dropout alerts", prefix="/dropout-alerts")
+router = routing.router(AREA.tag, prefix="/dropout-alerts")
 
 _CALLER = (Unauthenticated, ScopeMissing, PurposeNotAllowed)
 _CHANGE = (

@@ -11,10 +11,8 @@ from app.access.deps import (
     ScopeMissing,
     Unauthenticated,
     needs,
-    needs_with_purpose,
 )
 from app.access.principal import Principal
-from app.access.scopes import Scope
 from app.audit import operations as audit
 from app.core.http import paging, routing
 from app.core.http.paging import CursorInvalid, Page
@@ -22,12 +20,13 @@ from app.core.http.routing import Transaction
 from app.core.http.wire import Moment, region_text
 from app.core.problems import documented
 from app.duties import queries, rules, schemas
+from app.duties.area import AREA, READ
 from app.regions.deps import RegionCodeInvalid, RegionSpan
 
-router = routing.router("Duties")
+router = routing.router(AREA.tag)
 
-ReadsDuties = Annotated[Principal, needs_with_purpose(Scope.duties_read)]
-CountsDuties = Annotated[Principal, needs(Scope.duties_read)]
+ReadsDuties = Annotated[Principal, needs(READ)]
+CountsDuties = Annotated[Principal, needs(READ, personal=False)]
 
 
 @router.get(

@@ -9,12 +9,12 @@ import asyncpg
 import orjson
 
 from app.access.principal import Principal
-from app.access.scopes import Scope
 from app.children.queries import ChildRef, Visible
 from app.core.data.db import Tx
 from app.core.http import paging
 from app.core.http.wire import region_text
 from app.police_reports import answers, models, rules
+from app.police_reports.area import HANDLE, RECEIVE
 from app.police_reports.models import Party, State, Step
 from app.regions.rules import lineage
 
@@ -32,9 +32,9 @@ def visible_reports(principal: Principal) -> Visible:
     """
     scopes = principal.role.scopes
     mine: tuple[Any, ...] = (principal.agency_id,)
-    if Scope.police_reports_handle in scopes:
+    if HANDLE.code in scopes:
         party = "r.police_agency_id = $1 OR r.forwarded_by_id = $1"
-    elif Scope.police_reports_receive in scopes:
+    elif RECEIVE.code in scopes:
         party = "r.reporter_agency_id = $1 OR (r.region_code >= $2 AND r.region_code < $3)"
         mine = (*mine, principal.region_lo, principal.region_hi)
     else:
@@ -45,11 +45,11 @@ def visible_reports(principal: Principal) -> Visible:
 def party_of(principal: Principal, report: asyncpg.Record) -> Party:
     """Return what the caller is to a report they may see."""
     scopes = principal.role.scopes
-    if Scope.police_reports_handle in scopes:
+    if HANDLE.code in scopes:
         in_charge = report["police_agency_id"] == principal.agency_id
         return Party.POLICE if in_charge else Party.ONLOOKER
     if (
-        Scope.police_reports_receive in scopes
+        RECEIVE.code in scopes
         and principal.region_lo <= report["region_code"] < principal.region_hi
     ):
         return Party.PROTECTION

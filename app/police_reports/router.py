@@ -5,9 +5,8 @@ from typing import Annotated, Any
 import asyncpg
 from fastapi import Query, Response
 
-from app.access.deps import PurposeNotAllowed, ScopeMissing, Unauthenticated, needs_with_purpose
+from app.access.deps import PurposeNotAllowed, ScopeMissing, Unauthenticated, needs
 from app.access.principal import Principal
-from app.access.scopes import Scope
 from app.audit import operations as audit
 from app.children.deps import ChildNotFound
 from app.core.data.db import Tx
@@ -16,16 +15,17 @@ from app.core.http.preconditions import etag
 from app.core.http.routing import Transaction
 from app.core.problems import Problem, documented
 from app.police_reports import answers, handling, operations, queries, schemas
+from app.police_reports.area import AREA, FILE, HANDLE, READ, READ_REPORTERS, RECEIVE
 from app.police_reports.deps import ReportInPath, ReportNotFound, ReportToChange
 from app.police_reports.models import Party, State
 
-router = routing.router("Police reports", prefix="/police-reports")
+router = routing.router(AREA.tag, prefix="/police-reports")
 
-FilesReports = Annotated[Principal, needs_with_purpose(Scope.police_reports_file)]
-ReadsReports = Annotated[Principal, needs_with_purpose(Scope.police_reports_read)]
-HandlesReports = Annotated[Principal, needs_with_purpose(Scope.police_reports_handle)]
-ReceivesReports = Annotated[Principal, needs_with_purpose(Scope.police_reports_receive)]
-ReadsReporters = Annotated[Principal, needs_with_purpose(Scope.reporters_read)]
+FilesReports = Annotated[Principal, needs(FILE)]
+ReadsReports = Annotated[Principal, needs(READ)]
+HandlesReports = Annotated[Principal, needs(HANDLE)]
+ReceivesReports = Annotated[Principal, needs(RECEIVE)]
+ReadsReporters = Annotated[Principal, needs(READ_REPORTERS)]
 
 _CALLER: tuple[type[Problem], ...] = (Unauthenticated, ScopeMissing, PurposeNotAllowed)
 _STEP = documented(

@@ -7,9 +7,8 @@ from uuid import UUID
 
 from fastapi import Path, Query, Response
 
-from app.access.deps import PurposeNotAllowed, ScopeMissing, Unauthenticated, needs_with_purpose
+from app.access.deps import PurposeNotAllowed, ScopeMissing, Unauthenticated, needs
 from app.access.principal import Principal
-from app.access.scopes import Scope
 from app.audit import operations as audit
 from app.children.deps import ChildInPath, ChildNotFound
 from app.core.data.db import Tx
@@ -22,11 +21,12 @@ from app.core.http.wire import Day
 from app.core.problems import documented
 from app.regions.deps import RegionCodeInvalid, RegionSpan
 from app.visits import operations, queries, schemas
+from app.visits.area import AREA, READ, WRITE
 
-router = routing.router("Visits")
+router = routing.router(AREA.tag)
 
-ReadsVisits = Annotated[Principal, needs_with_purpose(Scope.visits_read)]
-WritesVisits = Annotated[Principal, needs_with_purpose(Scope.visits_write)]
+ReadsVisits = Annotated[Principal, needs(READ)]
+WritesVisits = Annotated[Principal, needs(WRITE)]
 VisitId = Annotated[UUID, Path(description="The visit's id.")]
 
 _REFUSED = (Unauthenticated, ScopeMissing, PurposeNotAllowed)

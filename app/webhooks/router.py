@@ -7,7 +7,6 @@ from fastapi import Query, Request, Response
 
 from app.access.deps import ScopeMissing, Unauthenticated, needs
 from app.access.principal import Principal
-from app.access.scopes import Scope
 from app.audit import operations as audit
 from app.core import settings as config
 from app.core.http import routing
@@ -16,6 +15,7 @@ from app.core.http.preconditions import IfMatch, PreconditionFailed, Preconditio
 from app.core.http.routing import Transaction
 from app.core.problems import documented
 from app.webhooks import endpoints, operations, queries, schemas
+from app.webhooks.area import AREA, READ, WRITE
 from app.webhooks.deps import (
     DeliveryInPath,
     DeliveryNotFound,
@@ -24,10 +24,10 @@ from app.webhooks.deps import (
     EndpointToChange,
 )
 
-router = routing.router("Webhooks")
+router = routing.router(AREA.tag)
 
-ReadsWebhooks = Annotated[Principal, needs(Scope.webhooks_read)]
-WritesWebhooks = Annotated[Principal, needs(Scope.webhooks_write)]
+ReadsWebhooks = Annotated[Principal, needs(READ)]
+WritesWebhooks = Annotated[Principal, needs(WRITE)]
 
 _CHANGE = (
     Unauthenticated,
