@@ -9,10 +9,7 @@ AREA = areas.area(
     en="Who the token speaks for, and what it may do.",
 )
 READ_ME = AREA.scope(
-    "me:read",
-    zh="读取当前登录身份",
-    en="Read who you are signed in as",
-    personal=False,
+    "me:read", zh="读取当前登录身份", en="Read who you are signed in as", personal=False
 )
 READ_CLIENTS = AREA.scope(
     "clients:read",

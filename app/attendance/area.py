@@ -9,12 +9,6 @@ AREA = areas.area(
     en="Enrolment and absence, pushed by schools.",
 )
 READ = AREA.scope(
-    "attendance:read",
-    zh="读取考勤事件和批次",
-    en="Read attendance events and batches",
+    "attendance:read", zh="读取考勤事件和批次", en="Read attendance events and batches"
 )
-WRITE = AREA.scope(
-    "attendance:write",
-    zh="推送考勤事件",
-    en="Push attendance events",
-)
+WRITE = AREA.scope("attendance:write", zh="推送考勤事件", en="Push attendance events")

@@ -3,16 +3,9 @@
 from app.core import areas
 
 AREA = areas.area(
-    "Dropout alerts",
-    chapter=9,
-    zh="从旷课到复学。",
-    en="From absence to return to school.",
+    "Dropout alerts", chapter=9, zh="从旷课到复学。", en="From absence to return to school."
 )
-READ = AREA.scope(
-    "dropout_alerts:read",
-    zh="读取辍学预警",
-    en="Read dropout alerts",
-)
+READ = AREA.scope("dropout_alerts:read", zh="读取辍学预警", en="Read dropout alerts")
 WRITE = AREA.scope(
     "dropout_alerts:write",
     zh="以学校身份登记劝返、书面报告和复学",

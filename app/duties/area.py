@@ -9,7 +9,5 @@ AREA = areas.area(
     en="Who owes what to which child by when.",
 )
 READ = AREA.scope(
-    "duties:read",
-    zh="读取谁在何时之前应履行何种责任",
-    en="Read who owes what by when",
+    "duties:read", zh="读取谁在何时之前应履行何种责任", en="Read who owes what by when"
 )

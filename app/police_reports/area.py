@@ -1,4 +1,4 @@
-"""Mandatory reports to the outside: chapter and scopes. They are never told to wait (REL-12)."""
+"""Mandatory reports to the outside. Filing and handling them is never told to wait (REL-12)."""
 
 from app.core import areas
 

@@ -9,8 +9,5 @@ AREA = areas.area(
     en="Parameters by region and date, the clauses they come from, and code lists.",
 )
 READ = AREA.scope(
-    "policy:read",
-    zh="读取政策参数和条文",
-    en="Read policy parameters and clauses",
-    personal=False,
+    "policy:read", zh="读取政策参数和条文", en="Read policy parameters and clauses", personal=False
 )

@@ -3,10 +3,7 @@
 from app.core import areas
 
 AREA = areas.area(
-    "Regions",
-    chapter=2,
-    zh="行政区划及其沿革。",
-    en="Administrative divisions over time.",
+    "Regions", chapter=2, zh="行政区划及其沿革。", en="Administrative divisions over time."
 )
 READ = AREA.scope(
     "reference:read",
