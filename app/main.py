@@ -83,7 +83,8 @@ def document() -> dict[str, Any]:
 def assemble(settings: Settings, lifespan: Lifespan[FastAPI] | None) -> FastAPI:
     """Put routers, problem handlers and middleware around a lifespan.
 
-    Raises UnguardedRoute if a route states neither a scope nor that it is public (AZ-1).
+    Raises UnguardedRoute if a route states neither a scope nor that it is public (AZ-1), and
+    UnusedScope if no route needs one that is declared.
     """
     app = FastAPI(
         title="Tonghu 童护",
@@ -102,6 +103,7 @@ def assemble(settings: Settings, lifespan: Lifespan[FastAPI] | None) -> FastAPI:
     for router in public:
         app.include_router(router)
     doors.refuse_unguarded(app)
+    doors.refuse_unused(app)
     _surround(app, settings)
     return app
 

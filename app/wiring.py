@@ -2,38 +2,30 @@
 
 from importlib import import_module
 from importlib.util import find_spec
+from pkgutil import iter_modules
 
+import app
 from app.access import roles
-from app.access.scopes import Scope
+from app.core import areas
 from app.duties import rulebook
 
-PACKAGES = (
-    "audit",
-    "regions",
-    "policy",
-    "agencies",
-    "access",
-    "webhooks",
-    "children",
-    "duties",
-    "attendance",
-    "visits",
-    "dropout_alerts",
-    "police_reports",
-)
+
+def packages() -> list[str]:
+    """Return the names of the packages that say in `area.py` what they are to the outside."""
+    found = (each.name for each in iter_modules(app.__path__) if each.ispkg)
+    return [name for name in found if find_spec(f"app.{name}.area")]
 
 
 def load() -> None:
-    """Import the models, events and jobs of every package, lowest first.
+    """Import what every package says of itself, its models, events and jobs.
 
     Raises BadDataFile if the roles or the rules about duties name what does not exist.
     """
     import_module("app.core.http.idempotency")
     import_module("app.core.jobs.events")
-    for package in PACKAGES:
-        for module in ("models", "events", "jobs"):
-            name = f"app.{package}.{module}"
-            if find_spec(f"app.{package}") and find_spec(name):
-                import_module(name)
-    roles.check(roles.file(), set(Scope))
+    for package in packages():
+        for module in ("area", "models", "events", "jobs"):
+            if find_spec(f"app.{package}.{module}"):
+                import_module(f"app.{package}.{module}")
+    roles.check(roles.file(), areas.scopes())
     rulebook.check(rulebook.file())

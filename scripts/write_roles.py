@@ -1,4 +1,4 @@
-"""Write docs/roles.md from the roles and the API document. A test fails while they differ."""
+"""Write docs/roles.md from roles, scopes and the API document. A test fails while they differ."""
 
 import json
 from collections.abc import Iterator
@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from app import wiring
+from app.core import areas
 
 HOME = Path(__file__).resolve().parents[1]
 PLACE = HOME / "docs" / "roles.md"
@@ -15,7 +18,8 @@ DOCUMENT = HOME / "openapi" / "v1.json"
 _HEAD = """\
 # Who may do what
 
-Written by `make openapi` from `app/access/roles.yaml` and `openapi/v1.json`; do not edit.
+Written by `make openapi` from `app/access/roles.yaml`, the packages' `area.py` and
+`openapi/v1.json`; do not edit.
 What a role may do is data; `tests/matrix` works every answer out a second time and holds the API to
 it.
 
@@ -43,6 +47,8 @@ def text() -> str:
     lines = [
         _HEAD,
         *_described(roles),
+        "\n## Scopes\n",
+        *_scopes(),
         "\n## Operations\n",
         *_operations(roles, document),
     ]
@@ -58,6 +64,17 @@ def _described(roles: dict[str, Any]) -> Iterator[str]:
         groups = [role["reads"], role["writes"], role["purposes"], role["obligations"]]
         cells = [name, *map(_joined, lists), _RELATION[role["relation"]], *map(_joined, groups)]
         yield f"| {' | '.join(cells)} |"
+
+
+def _scopes() -> Iterator[str]:
+    wiring.load()
+    yield "Those marked ✎ open personal data: their operations need a `Purpose-Of-Use`, unless they"
+    yield "only count.\n"
+    yield "| scope | 说明 | what it opens | of |"
+    yield "|---|---|---|---|"
+    for code, scope in areas.scopes().items():
+        mark = " ✎" if scope.personal else ""
+        yield f"| `{code}`{mark} | {scope.zh} | {scope.en} | {scope.area.tag} · {scope.area.zh} |"
 
 
 def _joined(codes: list[str]) -> str:

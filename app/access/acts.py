@@ -14,7 +14,6 @@ from fastapi import Query
 from pydantic import Field
 
 from app.access.principal import Principal
-from app.access.scopes import Scope
 from app.core.data.sql import Where
 from app.core.problems import Problem
 
@@ -47,7 +46,7 @@ class Condition:
 class Act:
     """One operation on an object: its scope, and what else must hold, in the order it is told."""
 
-    scope: Scope
+    scope: str
     conditions: Sequence[Condition] = ()
 
     def require(self, principal: Principal, row: Mapping[str, Any], on: date) -> None:

@@ -16,24 +16,14 @@ from fastapi.security import OAuth2, SecurityScopes
 from app.access import queries, tokens
 from app.access.principal import Principal
 from app.access.roles import Purpose, UnknownRole, role
-from app.access.scopes import DESCRIPTIONS, Scope
 from app.audit import operations as audit
+from app.core import areas
+from app.core.areas import Scope
 from app.core.data.db import Tx
 from app.core.http import idempotency
 from app.core.http.rate_limits import RateLimited, RateLimits
 from app.core.http.shown import Seen
 from app.core.problems import Problem, raises
-
-_NEVER_LIMITED = frozenset(
-    {
-        Scope.police_reports_file,
-        Scope.police_reports_handle,
-        Scope.police_reports_receive,
-    }
-)
-"""A report of suspected harm is never told to wait (REL-12)."""
-
-_SCOPES = {str(scope): DESCRIPTIONS[scope] for scope in Scope}
 
 oauth2 = OAuth2(
     scheme_name="oauth2",
@@ -45,13 +35,13 @@ oauth2 = OAuth2(
     auto_error=False,
     flows=OAuthFlows(
         clientCredentials=OAuthFlowClientCredentials(
-            tokenUrl="/oauth/token", refreshUrl="/oauth/token", scopes=_SCOPES
+            tokenUrl="/oauth/token", refreshUrl="/oauth/token", scopes={}
         ),
         authorizationCode=OAuthFlowAuthorizationCode(
             authorizationUrl="/oauth/authorize",
             tokenUrl="/oauth/token",
             refreshUrl="/oauth/token",
-            scopes=_SCOPES,
+            scopes={},
         ),
     ),
 )
@@ -196,7 +186,7 @@ async def _admitted(request: Request, required: SecurityScopes, token: _Token) -
     principal = await authenticated(request)
     if not principal.scopes.issuperset(required.scopes):
         raise ScopeMissing(f"Needed: {', '.join(sorted(required.scopes))}.")
-    if not _NEVER_LIMITED.issuperset(required.scopes):
+    if not all(map(areas.never_waits, required.scopes)):
         kind = "read" if request.method == "GET" else "write"
         limits: RateLimits = request.state.rate_limits
         tx: Tx = request.scope["tx"]
@@ -243,11 +233,11 @@ async def _claim(request: Request, principal: Principal) -> None:
     await idempotency.claim(tx, request, caller=principal.subject, operation=operation)
 
 
-def needs(scope: Scope) -> Any:
-    """Require one scope, and say so in the OpenAPI document."""
-    return Security(authorized, scopes=[scope])
+def needs(scope: Scope, *, personal: bool | None = None) -> Any:
+    """Require one scope, and a `Purpose-Of-Use` header if it opens personal data.
 
-
-def needs_with_purpose(scope: Scope) -> Any:
-    """Require one scope and a `Purpose-Of-Use` header: for anything that touches a child's data."""
-    return Security(authorized_for_purpose, scopes=[scope])
+    `personal` is said only by an operation that differs from the others of its scope: it shows
+    nobody (a count), or, unlike them, somebody.
+    """
+    reaches_people = scope.personal if personal is None else personal
+    return Security(authorized_for_purpose if reaches_people else authorized, scopes=[scope.code])

@@ -13,8 +13,8 @@ from uuid import UUID
 
 from app.access import queries, roles, rules, tokens
 from app.access.oauth import Origin, Refused
-from app.access.scopes import Scope
 from app.audit import operations as audit
+from app.core import areas
 from app.core.data.db import Reach, Tx
 from app.core.ids import new_id
 from app.core.settings import Tokens as Lifetimes
@@ -56,7 +56,7 @@ def opaque() -> str:
 def asked_scopes(text: str) -> frozenset[str]:
     """Read a scope parameter; empty means all there is. Raises Refused `invalid_scope`."""
     asked = frozenset(text.split())
-    if not asked <= {str(scope) for scope in Scope}:
+    if not asked <= areas.scopes().keys():
         raise Refused("invalid_scope", "A scope asked for does not exist.")
     return asked
 

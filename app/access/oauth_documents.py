@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.access import assertions
-from app.access.scopes import Scope
+from app.core import areas
 
 PUBLIC: dict[str, Any] = {"security": []}
 """Marks an operation that needs no access token."""
@@ -186,7 +186,7 @@ def metadata(issuer: str, *, secrets_allowed: bool) -> Metadata:
         revocation_endpoint=f"{issuer}/oauth/revoke",
         introspection_endpoint=f"{issuer}/oauth/introspect",
         jwks_uri=f"{issuer}/.well-known/jwks.json",
-        scopes_supported=[str(scope) for scope in Scope],
+        scopes_supported=list(areas.scopes()),
         response_types_supported=["code"],
         response_modes_supported=["query"],
         grant_types_supported=["authorization_code", "client_credentials", "refresh_token"],

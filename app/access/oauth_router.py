@@ -8,6 +8,7 @@ import structlog
 from fastapi import Request, Response
 
 from app.access import credentials, grants, oauth_documents
+from app.access.area import AREA
 from app.access.forms import origin_of, read_form
 from app.access.oauth import Refused
 from app.access.queries import KnownClient
@@ -19,7 +20,7 @@ from app.core.http.routing import Transaction
 from app.core.problems import documented
 from app.core.settings import Environment, Settings
 
-router = routing.router("Access")
+router = routing.router(AREA.tag)
 
 log = structlog.get_logger()
 

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 from fastapi import Request
 
 from app.access import operations, queries, schemas
+from app.access.area import AREA, READ_CLIENTS, READ_ME, WRITE_CLIENTS
 from app.access.deps import named_in_path, needs
 from app.access.models import Client
 from app.access.principal import Principal
 from app.access.roles import UnknownRole, role
-from app.access.scopes import Scope
 from app.agencies import operations as agencies
 from app.agencies import queries as agency_queries
 from app.agencies.queries import AgencyRef
@@ -23,11 +23,11 @@ from app.core.http.wire import region_text
 from app.core.problems import Problem, documented
 from app.core.settings import Environment
 
-router = routing.router("Access")
+router = routing.router(AREA.tag)
 
-ReadsMe = Annotated[Principal, needs(Scope.me_read)]
-ReadsClients = Annotated[Principal, needs(Scope.clients_read)]
-WritesClients = Annotated[Principal, needs(Scope.clients_write)]
+ReadsMe = Annotated[Principal, needs(READ_ME)]
+ReadsClients = Annotated[Principal, needs(READ_CLIENTS)]
+WritesClients = Annotated[Principal, needs(WRITE_CLIENTS)]
 
 
 class ClientNotFound(Problem):

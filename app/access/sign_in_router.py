@@ -8,6 +8,7 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.access import sign_in, sign_in_pages
+from app.access.area import AREA
 from app.access.forms import origin_of, read_form
 from app.access.oauth import Origin, Refused
 from app.access.oauth_documents import PUBLIC
@@ -18,7 +19,7 @@ from app.core.data.db import Tx
 from app.core.http import routing
 from app.core.http.routing import Transaction
 
-router = routing.router("Access")
+router = routing.router(AREA.tag)
 
 _NO_STORE = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
 

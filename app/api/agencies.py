@@ -6,10 +6,10 @@ from uuid import UUID
 from fastapi import Query
 
 from app.access import operations as access
-from app.access.deps import needs, needs_with_purpose
+from app.access.deps import needs
 from app.access.principal import Principal
-from app.access.scopes import Scope
 from app.agencies import operations, queries, schemas
+from app.agencies.area import AREA, READ, WRITE
 from app.agencies.models import Agency, AgencyKind, Post, PostHolding
 from app.core.data.db import Tx
 from app.core.http import routing
@@ -21,11 +21,11 @@ from app.core.problems import Problem, documented
 from app.regions import rules
 from app.regions.deps import RegionSpan
 
-router = routing.router("Agencies")
+router = routing.router(AREA.tag)
 
-ReadsAgencies = Annotated[Principal, needs(Scope.agencies_read)]
-ReadsHolders = Annotated[Principal, needs_with_purpose(Scope.agencies_read)]
-WritesAgencies = Annotated[Principal, needs(Scope.agencies_write)]
+ReadsAgencies = Annotated[Principal, needs(READ)]
+ReadsHolders = Annotated[Principal, needs(READ, personal=True)]
+WritesAgencies = Annotated[Principal, needs(WRITE)]
 
 _FILLED_BY: dict[str, frozenset[str]] = {
     "civil_affairs": frozenset({"civil_affairs", "township_supervisor", "village_director"}),

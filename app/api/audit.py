@@ -10,10 +10,10 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import BaseModel, Field
 
-from app.access.deps import needs_with_purpose
+from app.access.deps import needs
 from app.access.principal import Principal
-from app.access.scopes import Scope
 from app.audit import queries
+from app.audit.area import AREA, READ
 from app.core.clock import local_date
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
@@ -21,9 +21,9 @@ from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
 from app.core.http.wire import region_text
 
-router = routing.router("Audit")
+router = routing.router(AREA.tag)
 
-ReadsAudit = Annotated[Principal, needs_with_purpose(Scope.audit_read)]
+ReadsAudit = Annotated[Principal, needs(READ)]
 Decision = Literal["allowed", "partly", "denied"]
 Name = Annotated[str, Field(max_length=80, pattern=r"^[A-Za-z0-9_.:-]*$")]
 

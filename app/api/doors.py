@@ -6,6 +6,8 @@ from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 
+from app.core import areas
+
 PUBLIC: frozenset[str] = frozenset(
     {
         "/.well-known/jwks.json",
@@ -32,6 +34,10 @@ class UnguardedRoute(Exception):
     """A route says neither which scope it needs nor that it is public; the app does not start."""
 
 
+class UnusedScope(Exception):
+    """A scope opens nothing: no role should be granted it; the app does not start."""
+
+
 def scopes_of(dependant: Dependant) -> frozenset[str]:
     """Collect the scopes an endpoint's parameters ask for."""
     return frozenset(dependant.own_oauth_scopes or ()).union(
@@ -55,3 +61,10 @@ def refuse_unguarded(app: FastAPI) -> None:
                 f"{'/'.join(sorted(methods))} {path} names {len(scopes)} scopes:"
                 " name exactly one, or list the path in app.api.doors.PUBLIC"
             )
+
+
+def refuse_unused(app: FastAPI) -> None:
+    """Raise UnusedScope unless some route needs every scope that is declared."""
+    needed = frozenset[str]().union(*(scopes for _, _, scopes in routes(app)))
+    if unused := areas.scopes().keys() - needed:
+        raise UnusedScope(f"no operation needs {', '.join(sorted(unused))}")

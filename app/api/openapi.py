@@ -13,9 +13,10 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import RouteContext, iter_route_contexts
 
 from app.access.deps import ScopeMissing, Unauthenticated
-from app.api import callbacks, names, tags
+from app.api import callbacks, names
 from app.api.answers import ParameterInvalid, ValidationFailed
 from app.api.schemas import tidy
+from app.core import areas
 from app.core.data.db import TemporarilyUnavailable
 from app.core.http.exchange import InternalError
 from app.core.http.hardening import BodyTooLarge, BodyTooSlow, EncodingNotSupported, HeadersTooLarge
@@ -120,13 +121,15 @@ def document(app: FastAPI) -> Json:
     for method, operation in _operations(found):
         _finish(method, operation, dependants[operation["operationId"]])
     components = found.setdefault("components", {})
+    for flow in components["securitySchemes"]["oauth2"]["flows"].values():
+        flow["scopes"] = {code: scope.en for code, scope in areas.scopes().items()}
     schemas = components.setdefault("schemas", {})
     for model in (ProblemDocument, FieldError):
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schema.pop("$defs", None)
         schemas[model.__name__] = schema
     found["webhooks"] = callbacks.webhooks(schemas)
-    found["tags"] = tags.used_in(found)
+    found["tags"] = [{"name": each.tag, "description": each.en} for each in areas.areas()]
     names.settle(found)
     tidy(found)
     _declare_headers(found)

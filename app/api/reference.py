@@ -7,29 +7,30 @@ from fastapi import Path, Query
 
 from app.access.deps import needs
 from app.access.principal import Principal
-from app.access.scopes import Scope
 from app.children import sections
 from app.core.http import paging, routing
 from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
 from app.core.http.wire import Day, RegionCode, region_text
 from app.core.problems import Problem, documented
+from app.policy import area as policy_area
 from app.policy import queries as policy
 from app.policy import schemas as policy_schemas
 from app.policy.codelists import BadCodelists, Codelist, entries_in
 from app.policy.codelists import codelists as lists_of_policy
 from app.policy.rules import ParameterMissing, ParameterValue, effective
+from app.regions import area as regions_area
 from app.regions import queries as regions
 from app.regions.deps import RegionSpan
 from app.regions.models import SINCE_EVER
 from app.regions.rules import NATION, Level
 from app.regions.schemas import Region
 
-places = routing.router("Regions")
-rulebook = routing.router("Policy")
+places = routing.router(regions_area.AREA.tag)
+rulebook = routing.router(policy_area.AREA.tag)
 
-ReadsReference = Annotated[Principal, needs(Scope.reference_read)]
-ReadsPolicy = Annotated[Principal, needs(Scope.policy_read)]
+ReadsReference = Annotated[Principal, needs(regions_area.READ)]
+ReadsPolicy = Annotated[Principal, needs(policy_area.READ)]
 
 OnDay = Annotated[Day | None, Query(description="As it holds on this day; today unless given.")]
 

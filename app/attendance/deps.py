@@ -5,14 +5,14 @@ from typing import Annotated
 
 from fastapi import Depends, Header
 
-from app.access.deps import named_in_path, needs_with_purpose
+from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
-from app.access.scopes import Scope
 from app.attendance import queries
+from app.attendance.area import READ, WRITE
 from app.core.problems import Problem
 
-ReadsAttendance = Annotated[Principal, needs_with_purpose(Scope.attendance_read)]
-WritesAttendance = Annotated[Principal, needs_with_purpose(Scope.attendance_write)]
+ReadsAttendance = Annotated[Principal, needs(READ)]
+WritesAttendance = Annotated[Principal, needs(WRITE)]
 
 _HANDLING_STRICT = re.compile(r"(?:^|,)\s*handling\s*=\s*\"?strict\b", re.IGNORECASE)
 

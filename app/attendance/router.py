@@ -8,6 +8,7 @@ from fastapi import Body, Query, Request
 from pydantic import SkipValidation
 
 from app.attendance import operations, queries, schemas
+from app.attendance.area import AREA
 from app.attendance.deps import (
     BatchInPath,
     ReadsAttendance,
@@ -23,7 +24,7 @@ from app.core.http.shown import Shown
 from app.core.http.wire import Day
 from app.core.problems import documented
 
-router = routing.router("Attendance")
+router = routing.router(AREA.tag)
 
 _EDUCATION = ("education",)
 

@@ -5,14 +5,14 @@ from uuid import UUID
 
 from fastapi import Path
 
-from app.access.deps import named_in_path, needs_with_purpose
+from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
-from app.access.scopes import Scope
 from app.children import queries
+from app.children.area import READ, WRITE
 from app.core.problems import Problem
 
-ReadsChildren = Annotated[Principal, needs_with_purpose(Scope.children_read)]
-WritesChildren = Annotated[Principal, needs_with_purpose(Scope.children_write)]
+ReadsChildren = Annotated[Principal, needs(READ)]
+WritesChildren = Annotated[Principal, needs(WRITE)]
 
 ChildId = Annotated[UUID, Path(description="The child's id.")]
 

@@ -11,6 +11,7 @@ from app.access.principal import Principal
 from app.access.roles import FIELD_GROUPS
 from app.children import duplicates, operations, queries, schemas, search
 from app.children.acts import ACTS
+from app.children.area import AREA
 from app.children.deps import (
     ChildId,
     ChildInPath,
@@ -28,7 +29,7 @@ from app.core.http.shown import Shown
 from app.core.http.wire import Code, Moment, RegionCode
 from app.core.problems import documented
 
-router = routing.router("Children", "/children")
+router = routing.router(AREA.tag, "/children")
 
 _SUMMARY_GROUPS = ("identity", "residence", "derived")
 _WRITE_PROBLEMS = documented(

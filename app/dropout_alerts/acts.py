@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from app.access.acts import Act, Condition, among, own, stands
 from app.access.principal import Principal
-from app.access.scopes import Scope
 from app.core.problems import Problem
 from app.dropout_alerts import rules
 from app.policy import queries as policy
@@ -64,11 +63,9 @@ _KEPT = own("school_id", NotOfYourSchool)
 _ADDRESSED = among("addressed", NotAddressed)
 
 ACTS: Final[Mapping[str, Act]] = {
-    "recordPersuasion": Act(Scope.dropout_alerts_write, (_KEPT, _admits("record_persuasion"))),
-    "sendWrittenReport": Act(Scope.dropout_alerts_write, (_KEPT, _admits("send_written_report"))),
-    "acknowledgeWrittenReport": Act(
-        Scope.dropout_alerts_decide, (_ADDRESSED, _admits("acknowledge"))
-    ),
-    "orderMeasure": Act(Scope.dropout_alerts_decide, (_ADDRESSED, _admits("order_measure"))),
-    "recordReturn": Act(Scope.dropout_alerts_write, (_KEPT, _admits("record_return"))),
+    "recordPersuasion": Act("dropout_alerts:write", (_KEPT, _admits("record_persuasion"))),
+    "sendWrittenReport": Act("dropout_alerts:write", (_KEPT, _admits("send_written_report"))),
+    "acknowledgeWrittenReport": Act("dropout_alerts:decide", (_ADDRESSED, _admits("acknowledge"))),
+    "orderMeasure": Act("dropout_alerts:decide", (_ADDRESSED, _admits("order_measure"))),
+    "recordReturn": Act("dropout_alerts:write", (_KEPT, _admits("record_return"))),
 }

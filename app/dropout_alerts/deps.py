@@ -4,16 +4,16 @@ from typing import Annotated, Any
 
 from fastapi import Depends
 
-from app.access.deps import named_in_path, needs_with_purpose
+from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
-from app.access.scopes import Scope
 from app.core.http.routing import Transaction
 from app.core.problems import Problem
 from app.dropout_alerts import models, queries
+from app.dropout_alerts.area import DECIDE, READ, WRITE
 
-ReadsDropoutAlerts = Annotated[Principal, needs_with_purpose(Scope.dropout_alerts_read)]
-WritesDropoutAlerts = Annotated[Principal, needs_with_purpose(Scope.dropout_alerts_write)]
-DecidesDropoutAlerts = Annotated[Principal, needs_with_purpose(Scope.dropout_alerts_decide)]
+ReadsDropoutAlerts = Annotated[Principal, needs(READ)]
+WritesDropoutAlerts = Annotated[Principal, needs(WRITE)]
+DecidesDropoutAlerts = Annotated[Principal, needs(DECIDE)]
 
 
 class DropoutAlertNotFound(Problem):

@@ -23,6 +23,7 @@ from app.dropout_alerts.acts import (
     TransitionNotAllowed,
     report_at_once,
 )
+from app.dropout_alerts.area import AREA
 from app.dropout_alerts.deps import (
     AlertInPath,
     AlertToChange,
@@ -32,7 +33,7 @@ from app.dropout_alerts.deps import (
 )
 from app.dropout_alerts.models import State
 
-router = routing.router("Dropout alerts", prefix="/dropout-alerts")
+router = routing.router(AREA.tag, prefix="/dropout-alerts")
 
 _EDUCATION = ("education",)
 _BY_SCHOOL = documented(TransitionNotAllowed, NotOfYourSchool, operations.DayImpossible)

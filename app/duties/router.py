@@ -5,9 +5,8 @@ from uuid import UUID
 
 from fastapi import Query
 
-from app.access.deps import needs, needs_with_purpose
+from app.access.deps import needs
 from app.access.principal import Principal
-from app.access.scopes import Scope
 from app.core.clock import local_date
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
@@ -15,12 +14,13 @@ from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
 from app.core.http.wire import Moment, region_text
 from app.duties import queries, rules, schemas
+from app.duties.area import AREA, READ
 from app.regions.deps import RegionSpan
 
-router = routing.router("Duties")
+router = routing.router(AREA.tag)
 
-ReadsDuties = Annotated[Principal, needs_with_purpose(Scope.duties_read)]
-CountsDuties = Annotated[Principal, needs(Scope.duties_read)]
+ReadsDuties = Annotated[Principal, needs(READ)]
+CountsDuties = Annotated[Principal, needs(READ, personal=False)]
 
 
 @router.get("/duties")

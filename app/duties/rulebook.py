@@ -14,11 +14,11 @@ from app.core import data_files
 from app.core.data_files import DataFile, Place
 from app.core.jobs import events
 from app.core.jobs.events import Event
+from app.duties.area import READ
 from app.duties.rules import Rule
 from app.policy import clauses
 from app.policy import queries as policy
 
-_READS_DUTIES: Final = "duties:read"
 _WORDS: Final[Mapping[type, str]] = {date: "a day", datetime: "an instant", UUID: "an id"}
 
 
@@ -82,8 +82,8 @@ def _check_roles(read: DataFile, rule: Rule) -> None:
     keys = (("bearer", "role"), ("seen_by",), ("escalates_to",))
     for place, name in chain(*(_words(read, rule.code, *key) for key in keys)):
         read.require(place, "role", name, roles())
-        if _READS_DUTIES not in roles()[name].scopes:
-            raise read.refusal(place, f"{name} sees no duties: it lacks {_READS_DUTIES}")
+        if READ.code not in roles()[name].scopes:
+            raise read.refusal(place, f"{name} sees no duties: it lacks {READ.code}")
         if place[1] == "seen_by" and roles()[name].relation != "region":
             raise read.refusal(place, f"{name} has no region whose duties it could see")
         agency = place[1] == "bearer" and rule.bearer.agency_fields

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Final
 
 from app.access.acts import Act, inside, own, own_or_nobodys, unset
-from app.access.scopes import Scope
 from app.core.problems import Problem
 
 
@@ -26,27 +25,27 @@ class SupersededAlready(Problem):
 
 
 _IN_CHARGE = (own("police_agency_id", NotYourPart),)
-_HANDLE = Act(Scope.police_reports_handle, _IN_CHARGE)
+_HANDLE = Act("police_reports:handle", _IN_CHARGE)
 _PROTECTOR = inside("region_code", NotYourPart)
-_PROTECT = Act(Scope.police_reports_receive, (_PROTECTOR,))
+_PROTECT = Act("police_reports:receive", (_PROTECTOR,))
 
 ACTS: Final[Mapping[str, Act]] = {
-    "readReporter": Act(Scope.reporters_read, _IN_CHARGE),
-    "readReportChain": Act(Scope.police_reports_read),
+    "readReporter": Act("reporters:read", _IN_CHARGE),
+    "readReportChain": Act("police_reports:read"),
     "acknowledgeReport": _HANDLE,
     "dispatchReport": _HANDLE,
     "disposeReport": _HANDLE,
     "notifyTownship": _HANDLE,
     "forwardReport": _HANDLE,
     "confirmTownshipNotice": Act(
-        Scope.police_reports_receive,
+        "police_reports:receive",
         (_PROTECTOR, own_or_nobodys("township_agency_id", NotYourPart)),
     ),
     "recordAssessment": _PROTECT,
     "arrangeServices": _PROTECT,
     "closeReport": _PROTECT,
     "supersedeReport": Act(
-        Scope.police_reports_file,
+        "police_reports:file",
         (own("reporter_agency_id", NotYourPart), unset("superseded_by_id", SupersededAlready)),
     ),
 }

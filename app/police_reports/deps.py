@@ -4,17 +4,17 @@ from typing import Annotated
 
 import asyncpg
 
-from app.access.deps import named_in_path, needs_with_purpose
+from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
-from app.access.scopes import Scope
 from app.core.problems import Problem
 from app.police_reports import queries
+from app.police_reports.area import FILE, HANDLE, READ, READ_REPORTERS, RECEIVE
 
-FilesReports = Annotated[Principal, needs_with_purpose(Scope.police_reports_file)]
-ReadsReports = Annotated[Principal, needs_with_purpose(Scope.police_reports_read)]
-HandlesReports = Annotated[Principal, needs_with_purpose(Scope.police_reports_handle)]
-ReceivesReports = Annotated[Principal, needs_with_purpose(Scope.police_reports_receive)]
-ReadsReporters = Annotated[Principal, needs_with_purpose(Scope.reporters_read)]
+FilesReports = Annotated[Principal, needs(FILE)]
+ReadsReports = Annotated[Principal, needs(READ)]
+HandlesReports = Annotated[Principal, needs(HANDLE)]
+ReceivesReports = Annotated[Principal, needs(RECEIVE)]
+ReadsReporters = Annotated[Principal, needs(READ_REPORTERS)]
 
 
 class ReportNotFound(Problem):

@@ -10,7 +10,6 @@ import orjson
 
 from app.access.acts import Act, permitted
 from app.access.principal import Principal
-from app.access.scopes import Scope
 from app.children.queries import ChildRef
 from app.core.data.db import Tx
 from app.core.data.sql import Where
@@ -18,6 +17,7 @@ from app.core.http import paging
 from app.core.http.wire import region_text
 from app.police_reports import answers, models, rules
 from app.police_reports.acts import ACTS
+from app.police_reports.area import HANDLE, RECEIVE
 from app.police_reports.models import Party, State, Step
 from app.regions.rules import lineage
 
@@ -32,9 +32,9 @@ def visible_reports(principal: Principal) -> Where:
     """
     scopes = principal.role.scopes
     where = Where("r.suspect_agency_id IS DISTINCT FROM {}", principal.agency_id)
-    if Scope.police_reports_handle in scopes:
+    if HANDLE.code in scopes:
         return where.add("r.police_agency_id = {0} OR r.forwarded_by_id = {0}", principal.agency_id)
-    if Scope.police_reports_receive in scopes:
+    if RECEIVE.code in scopes:
         return where.add(
             "r.reporter_agency_id = {} OR (r.region_code >= {} AND r.region_code < {})",
             principal.agency_id,
@@ -47,11 +47,11 @@ def visible_reports(principal: Principal) -> Where:
 def party_of(principal: Principal, report: asyncpg.Record) -> Party:
     """Return what the caller is to a report they may see."""
     scopes = principal.role.scopes
-    if Scope.police_reports_handle in scopes:
+    if HANDLE.code in scopes:
         in_charge = report["police_agency_id"] == principal.agency_id
         return Party.POLICE if in_charge else Party.ONLOOKER
     if (
-        Scope.police_reports_receive in scopes
+        RECEIVE.code in scopes
         and principal.region_lo <= report["region_code"] < principal.region_hi
     ):
         return Party.PROTECTION

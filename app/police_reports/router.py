@@ -14,6 +14,7 @@ from app.core.http.shown import REPEATED, Shown
 from app.core.problems import documented
 from app.police_reports import answers, handling, operations, queries, schemas
 from app.police_reports.acts import ACTS, NotYourPart, SupersededAlready
+from app.police_reports.area import AREA
 from app.police_reports.deps import (
     FilesReports,
     HandlesReports,
@@ -25,7 +26,7 @@ from app.police_reports.deps import (
 )
 from app.police_reports.models import State
 
-router = routing.router("Police reports", prefix="/police-reports")
+router = routing.router(AREA.tag, prefix="/police-reports")
 
 Value = TypeVar("Value")
 

@@ -4,14 +4,14 @@ from typing import Annotated
 
 import asyncpg
 
-from app.access.deps import named_in_path, needs_with_purpose
+from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
-from app.access.scopes import Scope
 from app.core.problems import Problem
 from app.visits import queries
+from app.visits.area import READ, WRITE
 
-ReadsVisits = Annotated[Principal, needs_with_purpose(Scope.visits_read)]
-WritesVisits = Annotated[Principal, needs_with_purpose(Scope.visits_write)]
+ReadsVisits = Annotated[Principal, needs(READ)]
+WritesVisits = Annotated[Principal, needs(WRITE)]
 
 
 class VisitNotFound(Problem):

@@ -20,9 +20,10 @@ from app.core.problems import documented
 from app.regions.deps import RegionSpan
 from app.visits import operations, queries, schemas
 from app.visits.acts import ACTS
+from app.visits.area import AREA
 from app.visits.deps import ReadsVisits, VisitInPath, VisitToChange, WritesVisits
 
-router = routing.router("Visits")
+router = routing.router(AREA.tag)
 
 _DAYS = (
     operations.VisitInFuture,

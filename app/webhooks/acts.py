@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Final
 
 from app.access.acts import Act, personally, stands
-from app.access.scopes import Scope
 from app.core.problems import Problem
 
 
@@ -26,14 +25,14 @@ class PersonRequired(Problem):
 
 
 ENDPOINT_ACTS: Final[Mapping[str, Act]] = {
-    "changeWebhookEndpoint": Act(Scope.webhooks_write),
-    "rotateWebhookSecret": Act(Scope.webhooks_write),
+    "changeWebhookEndpoint": Act("webhooks:write"),
+    "rotateWebhookSecret": Act("webhooks:write"),
 }
 
 DELIVERY_ACTS: Final[Mapping[str, Act]] = {
-    "replayWebhookDelivery": Act(Scope.webhooks_write),
+    "replayWebhookDelivery": Act("webhooks:write"),
     "closeWebhookDelivery": Act(
-        Scope.webhooks_write,
+        "webhooks:write",
         (
             personally("id", PersonRequired),
             stands(lambda *_: ("M",), lambda _: DeliveryNotOpen(), "delivery_class"),

@@ -8,7 +8,6 @@ from fastapi import Depends, Query, Request
 from app.access import acts
 from app.access.deps import needs
 from app.access.principal import Principal
-from app.access.scopes import Scope
 from app.core import settings as config
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
@@ -18,12 +17,13 @@ from app.core.http.shown import Shown
 from app.core.problems import documented
 from app.webhooks import endpoints, operations, queries, schemas
 from app.webhooks.acts import DELIVERY_ACTS, ENDPOINT_ACTS, DeliveryNotOpen, PersonRequired
+from app.webhooks.area import AREA, READ, WRITE
 from app.webhooks.deps import DeliveryInPath, EndpointInPath, EndpointToChange
 
-router = routing.router("Webhooks")
+router = routing.router(AREA.tag)
 
-ReadsWebhooks = Annotated[Principal, needs(Scope.webhooks_read)]
-WritesWebhooks = Annotated[Principal, needs(Scope.webhooks_write)]
+ReadsWebhooks = Annotated[Principal, needs(READ)]
+WritesWebhooks = Annotated[Principal, needs(WRITE)]
 
 
 @router.post("/webhook-endpoints", status_code=201, responses=documented(endpoints.EndpointInvalid))

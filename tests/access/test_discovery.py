@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from app.access.scopes import Scope
+from app.core import areas
 from app.core.data.db import SYSTEM
 from tests.access.apps import ISSUER, a_machine, a_person, an_app, refresh, signed_in
 
@@ -34,7 +34,7 @@ async def test_metadata_names_what_exists(client) -> None:
     assert told["issuer"] == ISSUER
     assert told["code_challenge_methods_supported"] == ["S256"]
     assert "password" not in told["grant_types_supported"]
-    assert set(told["scopes_supported"]) == {str(scope) for scope in Scope}
+    assert set(told["scopes_supported"]) == areas.scopes().keys()
     for name in ("authorization_endpoint", "token_endpoint", "revocation_endpoint", "jwks_uri"):
         path = told[name].removeprefix(ISSUER)
         method = "GET" if name in {"authorization_endpoint", "jwks_uri"} else "POST"

@@ -4,8 +4,7 @@ import pytest
 
 from app import wiring
 from app.access import roles
-from app.access.scopes import Scope
-from app.core import data_files
+from app.core import areas, data_files
 from app.core.data_files import BadDataFile
 
 NAME = "app/access/roles.yaml"
@@ -45,7 +44,7 @@ levels: [village, township, county] → for: [staff] → for is said twice
 
 
 def test_the_roles_in_force_name_nothing_unknown() -> None:
-    roles.check(roles.file(), set(Scope))
+    roles.check(roles.file(), areas.scopes())
 
 
 def test_a_role_has_its_own_scopes_and_those_of_its_sets() -> None:
@@ -66,5 +65,5 @@ def test_a_slip_is_refused_with_its_line(slip: str) -> None:
     line = ROLES[: ROLES.index(right)].count("\n") + 1
     wiring.load()
     with pytest.raises(BadDataFile) as refusal:
-        roles.check(data_files.parse(NAME, ROLES.replace(right, wrong, 1)), set(Scope))
+        roles.check(data_files.parse(NAME, ROLES.replace(right, wrong, 1)), areas.scopes())
     assert str(refusal.value) == f"{NAME} line {line}: {sentence}"

@@ -162,6 +162,13 @@ def test_does_not_start_with_a_route_that_names_no_scope(monkeypatch) -> None:
         main.create_app(Settings(environment="test"))
 
 
+def test_does_not_start_with_a_scope_that_no_operation_needs(monkeypatch) -> None:
+    without_audit = [each for each in main.v1.ROUTERS if each.tags != ["Audit"]]
+    monkeypatch.setattr(main.v1, "ROUTERS", without_audit)
+    with pytest.raises(doors.UnusedScope, match="no operation needs audit:read"):
+        main.create_app(Settings(environment="test"))
+
+
 def test_does_not_start_with_a_public_route_that_is_not_listed(app) -> None:
     other = main.assemble(Settings(environment="test"), None)
     other.router.routes.append(Route("/other", lambda _: None))

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from app import main
-from app.access.scopes import Scope
 from app.api import doors
+from app.core import areas
 from app.core.settings import Settings
 from scripts import write_openapi
 
@@ -35,7 +35,29 @@ def test_every_operation_names_exactly_one_known_scope(document) -> None:
     for path, method, operation in operations(document):
         ((scopes,),) = [requirement.values() for requirement in operation["security"]]
         assert len(scopes) == 1, f"{method} {path}"
-        assert Scope(scopes[0])
+        assert scopes[0] in areas.scopes()
+
+
+def test_the_chapters_are_those_the_packages_declare(document) -> None:
+    parts = (document["paths"], document["webhooks"])
+    each = [one for part in parts for methods in part.values() for one in methods.values()]
+    used = {tag for operation in each for tag in operation["tags"]}
+    assert used == {area.tag for area in areas.areas()}
+    assert [tag["name"] for tag in document["tags"]] == [area.tag for area in areas.areas()]
+
+
+DIFFERS = {
+    "summariseDuties": False,  # counts only
+    "listHolders": True,  # names people, other operations of its scope name agencies
+}
+
+
+def test_an_operation_asks_for_the_purpose_if_its_scope_opens_personal_data(document) -> None:
+    for _, _, operation in operations(document):
+        ((scopes,),) = [requirement.values() for requirement in operation["security"]]
+        asks = "Purpose-Of-Use" in {each["name"] for each in operation.get("parameters", ())}
+        wanted = DIFFERS.get(operation["operationId"], areas.scopes()[scopes[0]].personal)
+        assert asks == wanted, operation["operationId"]
 
 
 def test_every_route_is_described_or_public() -> None:

@@ -34,6 +34,8 @@ def defined_in(path: Path) -> frozenset[str]:
         for node in body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 yield inside + node.name
+            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                yield inside + node.target.id
             elif isinstance(node, ast.ClassDef):
                 yield from named(node.body, f"{inside}{node.name}::")
 
@@ -79,14 +81,17 @@ def test_every_test_named_exists(loaded: tuple[Clause, ...]) -> None:
 
 
 def test_every_rule_named_exists(loaded: tuple[Clause, ...]) -> None:
-    folder = ROOT / "app" / "duties" / "rules"
-    if not folder.is_dir():
-        return
-    known: set[str] = set()
-    for file in folder.glob("*.yaml"):
-        known |= ids_in(yaml.safe_load(file.read_text(encoding="utf-8")))
+    rules = yaml.safe_load((ROOT / "app" / "duties" / "rules.yaml").read_text(encoding="utf-8"))
     for rule in carriers(loaded, "rule:"):
-        assert rule in known or function_exists(rule), rule
+        assert rule in rules or is_defined(rule), rule
+
+
+def test_every_rule_carries_what_the_clauses_say(loaded: tuple[Clause, ...]) -> None:
+    rules = yaml.safe_load((ROOT / "app" / "duties" / "rules.yaml").read_text(encoding="utf-8"))
+    carried_by = {clause.id: clause.carried_by for clause in loaded}
+    for code, rule in rules.items():
+        for obligation in rule["carries"]:
+            assert f"rule:{code}" in carried_by[obligation], f"{obligation} by {code}"
 
 
 def test_every_resource_named_is_in_the_document(loaded: tuple[Clause, ...]) -> None:
@@ -101,26 +106,16 @@ def test_every_document_named_exists(loaded: tuple[Clause, ...]) -> None:
     assert all((ROOT / path).is_file() for path in carriers(loaded, "document:"))
 
 
-def ids_in(tree: Any) -> set[str]:
-    if isinstance(tree, list):
-        return {found for item in tree for found in ids_in(item)}
-    if isinstance(tree, dict):
-        own = {tree["id"]} if isinstance(tree.get("id"), str) else set()
-        return own.union(*(ids_in(item) for item in tree.values()))
-    return set()
-
-
-def function_exists(dotted: str) -> bool:
+def is_defined(dotted: str) -> bool:
     module, _, name = dotted.rpartition(".")
     file = (ROOT / module.replace(".", "/")).with_suffix(".py")
     return file.is_file() and name in defined_in(file)
 
 
 def test_references_that_do_not_exist_are_noticed() -> None:
-    assert ids_in([{"id": "visit", "steps": [{"id": "step"}]}]) == {"visit", "step"}
-    assert function_exists("app.policy.rules.effective")
-    assert not function_exists("app.policy.rules.effectual")
-    assert not function_exists("app.policy.no_such_module.effective")
+    assert is_defined("app.policy.rules.effective")
+    assert not is_defined("app.policy.rules.effectual")
+    assert not is_defined("app.policy.no_such_module.effective")
     assert "test_every_test_named_exists" in defined_in(Path(__file__))
     assert "test_no_such_test" not in defined_in(Path(__file__))
 

@@ -1,0 +1,13 @@
+"""Policy to the outside: chapter and scopes."""
+
+from app.core import areas
+
+AREA = areas.area(
+    "Policy",
+    chapter=3,
+    zh="按地区和日期生效的参数、其条文依据及代码表。",
+    en="Parameters by region and date, the clauses they come from, and code lists.",
+)
+READ = AREA.scope(
+    "policy:read", zh="读取政策参数和条文", en="Read policy parameters and clauses", personal=False
+)

@@ -1,0 +1,77 @@
+"""Glossary and code use the same words."""
+
+import json
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from app.access.roles import FIELD_GROUPS, roles
+from app.agencies.models import AgencyKind
+from app.policy import queries as policy
+from app.policy.codelists import codelists
+
+HOME = Path(__file__).resolve().parents[2]
+DOCUMENT = json.loads((HOME / "openapi" / "v1.json").read_bytes())
+PATHS = [path.split("/") for path in DOCUMENT["paths"]]
+SCHEMAS = DOCUMENT["components"]["schemas"].values()
+
+
+def values_of(parameter: str) -> Iterator[Any]:
+    """Every entry that the parameter, a list, has in any region."""
+    for value in policy.values():
+        if value.name == parameter:
+            yield from value.value
+
+
+KNOWN: dict[str, Collection[str]] = {
+    "category": codelists()["child_categories"].codes,
+    "flag": codelists()["priority_flags"].codes,
+    "kind": codelists()["guardianship_kinds"].codes,
+    "absence": codelists()["attendance_categories"].codes,
+    "paper": {paper["code"] for paper in values_of("document_types")},
+    "role": roles(),
+    "agency": set(AgencyKind),
+    "section": FIELD_GROUPS,
+    "resource": {path[2] for path in PATHS},
+    "step": {path[4] for path in PATHS if len(path) > 4},
+    "field": {name for schema in SCHEMAS for name in schema.get("properties", ())},
+}
+"""What the third column may call a name, and which names there are of that kind."""
+
+
+class Term(NamedTuple):
+    chinese: str
+    kind: str
+    name: str
+
+
+def terms() -> Iterator[Term]:
+    for line in (HOME / "docs" / "glossary.md").read_text("utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        for kind, name in re.findall(r"(\w*) ?`([^`]+)`", cells[2] if len(cells) > 3 else ""):
+            yield Term(cells[0], kind, name)
+
+
+@pytest.mark.parametrize("term", list(terms()), ids=lambda term: f"{term.kind} {term.name}")
+def test_a_name_in_the_glossary_is_in_the_code(term: Term) -> None:
+    assert term.kind in KNOWN, f"say what {term.name} is: {', '.join(KNOWN)}"
+    assert term.name in KNOWN[term.kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "listed"), [("category", "child_categories"), ("flag", "priority_flags")]
+)
+def test_what_is_derived_of_a_child_is_in_the_glossary(kind: str, listed: str) -> None:
+    found = {term.name: term.chinese for term in terms() if term.kind == kind}
+    assert found.keys() == codelists()[listed].codes
+    for entry in codelists()[listed].entries:
+        assert entry.zh.partition(":")[0] in found[entry.code], entry.code
+
+
+def test_what_the_policy_derives_has_a_name() -> None:
+    classes = {f"difficulty.{entry['code']}" for entry in values_of("difficulty.taxonomy")}
+    assert classes <= KNOWN["category"]
+    assert set(values_of("priority.flags")) <= KNOWN["flag"]
