@@ -6,7 +6,7 @@ who may see it (grants and row-level security); never import `app`. FORCE row-le
 the owner too: a backfill must open its reach first, or it silently changes nothing.
 
 Revision: 0014
-Revises: 0012
+Revises: 0013
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0014"
-down_revision: str | Sequence[str] | None = "0012"
+down_revision: str | Sequence[str] | None = "0013"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
