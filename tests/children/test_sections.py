@@ -58,6 +58,10 @@ class Clinic(Part):
     name: Counted[str | None] = None
 
 
+class Ward(Part):
+    name: str | None = None
+
+
 def one_field(kind: Any, default: Any = None) -> type[Section]:
     return type("Health", (Section,), {"__annotations__": {"mark": kind}, "mark": default})
 
@@ -83,7 +87,15 @@ def one_field(kind: Any, default: Any = None) -> type[Section]:
         (one_field(Counted[bytes | None]), "can be kept neither plain nor sealed"),
         (one_field(dict[str, str] | None), "can be kept neither plain nor sealed"),
         (one_field(str, Field()), "Health.mark: give it a default"),
-        (one_field(Clinic | None), "Clinic.name: only a field of a section is Counted"),
+        (
+            one_field(Clinic | None),
+            "Clinic.name: is Counted, but the field that holds it is sealed",
+        ),
+        (one_field(Counted[list[Ward]], []), "Ward.name: is not Counted, but the field that holds"),
+        (
+            one_field(Annotated[str | None, marks.Mark.past]),
+            "Health.mark: is a PastDay, but no day",
+        ),
         (one_field(Annotated[str | None, FilteredBy("x")]), "Health.mark: lists are filtered by"),
     ],
 )

@@ -14,10 +14,7 @@ ParentRole = Annotated[
         zh="父母",
         en="Parents",
         source="national form of 2016",
-        labels={
-            "father": ("父亲", "Father"),
-            "mother": ("母亲", "Mother"),
-        },
+        labels={"father": ("父亲", "Father"), "mother": ("母亲", "Mother")},
     ),
 ]
 ParentCondition = Annotated[
@@ -75,10 +72,7 @@ Capacity = Annotated[
         zh="监护能力",
         en="Guardianship capacity",
         source="DEF-03",
-        labels={
-            "full": ("有监护能力", "Has capacity"),
-            "none": ("无监护能力", "Has none"),
-        },
+        labels={"full": ("有监护能力", "Has capacity"), "none": ("无监护能力", "Has none")},
     ),
 ]
 IncapacityReason = Annotated[

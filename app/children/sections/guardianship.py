@@ -31,11 +31,7 @@ Evaluation = Annotated[
         zh="监护情况评价",
         en="How well a child is looked after",
         source="RSK-03",
-        labels={
-            "good": ("较好", "Good"),
-            "fair": ("一般", "Fair"),
-            "poor": ("差", "Poor"),
-        },
+        labels={"good": ("较好", "Good"), "fair": ("一般", "Fair"), "poor": ("差", "Poor")},
     ),
 ]
 Harm = Annotated[

@@ -14,11 +14,7 @@ Sex = Annotated[
         zh="性别",
         en="Sex",
         source="GB/T 2261.1 values in words",
-        labels={
-            "male": ("男", "Male"),
-            "female": ("女", "Female"),
-            "unknown": ("未知", "Unknown"),
-        },
+        labels={"male": ("男", "Male"), "female": ("女", "Female"), "unknown": ("未知", "Unknown")},
     ),
 ]
 EthnicGroup = Annotated[
@@ -114,9 +110,7 @@ class Identity(Section):
     sex: Counted[Sex | None] = Field(default=None, description="Sex as registered.")
     birth_date: Counted[PastDay | None] = Field(default=None, description="Date of birth.")
     ethnic_group: Counted[EthnicGroup | None] = Field(
-        default=None,
-        description="Ethnic group, GB/T 3304 number; 01 is Han.",
-        examples=["01"],
+        default=None, description="Ethnic group, GB/T 3304 number; 01 is Han.", examples=["01"]
     )
     resident_id: str | None = Field(
         default=None,
@@ -148,5 +142,5 @@ class IdentityShown(NewIdentity):
         examples=["yangxiaoyi"],
     )
     resident_id_place_known: bool | None = Field(
-        description="False if no table knows the number's place code: worth a second look.",
+        description="False if no table knows the number's place code: worth a second look."
     )

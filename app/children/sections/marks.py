@@ -1,10 +1,10 @@
 """What a field of a file says of itself, where it is defined.
 
 A field is sealed, encrypted at rest, unless it is `Counted`: kept plain because a statistic, a rule
-or a filter reads it. A field that holds parts is sealed or counted as a whole, so a mark inside a
-part is refused. Closed sets of codes carry their names as `Codes`; a day that cannot lie ahead is a
-`PastDay`; `FilteredBy` names the filter of the list that reads the field. The field's group (AZ-5)
-is the section it stands in.
+or a filter reads it. A field that holds parts is sealed or counted as a whole, and the fields of
+the parts must say the same. Closed sets of codes carry their names as `Codes`; a day that cannot
+lie ahead is a `PastDay`; `FilteredBy` names the filter of the list that reads the field. The
+field's group (AZ-5) is the section it stands in.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -118,10 +118,14 @@ def check(section: type[BaseModel]) -> None:
     """Raise BadField if a field of a section, or of a part inside it, contradicts itself."""
     for each in _types_within([section]):
         counted = Mark.counted in each.said
-        if each.model is section and section.model_fields[each.name].is_required():
+        if each.held_plain is None and section.model_fields[each.name].is_required():
             raise each.bad("give it a default: a file begins with blank sections")
-        if each.model is not section and counted:
-            raise each.bad("only a field of a section is Counted; a part is kept as a whole")
+        if each.held_plain is False and counted:
+            raise each.bad("is Counted, but the field that holds it is sealed as a whole")
+        if each.held_plain is True and not counted:
+            raise each.bad("is not Counted, but the field that holds it is kept plain as a whole")
+        if Mark.past in each.said and each.kind is not date:
+            raise each.bad("is a PastDay, but no day")
         if not counted and any(isinstance(mark, FilteredBy) for mark in each.said):
             raise each.bad("lists are filtered by it, which only a Counted field allows")
         if get_origin(each.kind) is not Literal and not (
@@ -134,12 +138,16 @@ def check(section: type[BaseModel]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Typed:
-    """A field's type, or one of those it is made of, and what is said of it."""
+    """A field's type, or one of those it is made of, and what is said of it.
+
+    `held_plain`: whether the field of a section that holds the part is Counted, None outside parts.
+    """
 
     model: type[BaseModel]
     name: str
     kind: object
     said: tuple[object, ...]
+    held_plain: bool | None = None
 
     def bad(self, what: str) -> BadField:
         return BadField(f"{self.model.__name__}.{self.name}: {what}")
@@ -170,19 +178,22 @@ def _wrong_codes(typed: _Typed) -> str | None:
     return None
 
 
-def _types_within(models: Iterable[type[BaseModel]]) -> Iterator[_Typed]:
+def _types_within(
+    models: Iterable[type[BaseModel]], *, held: bool | None = None
+) -> Iterator[_Typed]:
     for model in models:
-        for each in _types(model):
+        for each in _types(model, held=held):
             yield each
             if isinstance(each.kind, type) and issubclass(each.kind, Part):
-                yield from _types_within([each.kind])
+                plain = Mark.counted in each.said if held is None else held
+                yield from _types_within([each.kind], held=plain)
 
 
-def _types(model: type[BaseModel]) -> Iterator[_Typed]:
+def _types(model: type[BaseModel], *, held: bool | None = None) -> Iterator[_Typed]:
     # Through unions and lists, not into parts.
     for name, field in model.model_fields.items():
         for kind, said in _unwrapped(field.annotation, tuple(field.metadata)):
-            yield _Typed(model, name, kind, said)
+            yield _Typed(model, name, kind, said, held)
 
 
 def _unwrapped(

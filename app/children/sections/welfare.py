@@ -44,9 +44,11 @@ HardshipKind = Annotated[
 class Hardship(Part):
     """A sudden event that puts the child in difficulty for a time (DEF-14)."""
 
-    kind: HardshipKind = Field(description="What happened.")
-    since: PastDay = Field(description="When.")
-    review_on: Day = Field(description="The day from which it no longer counts unless renewed.")
+    kind: Counted[HardshipKind] = Field(description="What happened.")
+    since: Counted[PastDay] = Field(description="When.")
+    review_on: Counted[Day] = Field(
+        description="The day from which it no longer counts unless renewed."
+    )
 
 
 class Welfare(Section):
