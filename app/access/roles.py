@@ -108,7 +108,7 @@ def roles_of(read: DataFile) -> Mapping[str, Role]:
     """
     sets: Mapping[str, list[str]] = read.content.get(_SETS, {})
     found = {}
-    for code, entry in read.content.items():
+    for code, entry in read.entries():
         if code == _SETS:
             continue
         included = entry.get("includes", [])

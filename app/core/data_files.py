@@ -28,6 +28,13 @@ class DataFile:
     content: dict[str, Any]
     lines: Mapping[Place, int]
 
+    def entries(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield each name and what is said of it. Raises BadDataFile where nothing is."""
+        for name, entry in self.content.items():
+            if not isinstance(entry, dict):
+                raise self.refusal((name,), f"nothing is said of {name}")
+            yield name, entry
+
     def refusal(self, place: Place, sentence: str) -> BadDataFile:
         """Say what is wrong at a place, or at the nearest thing around it that is written down."""
         while place not in self.lines:

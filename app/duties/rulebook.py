@@ -36,8 +36,7 @@ def rules() -> Mapping[str, Rule]:
 def rules_of(read: DataFile) -> Mapping[str, Rule]:
     """Read rules; whether what they name exists is for `check`. Raises BadDataFile."""
     return {
-        code: read.parsed(Rule, (code,), {"code": code, **entry})
-        for code, entry in read.content.items()
+        code: read.parsed(Rule, (code,), {"code": code, **entry}) for code, entry in read.entries()
     }
 
 

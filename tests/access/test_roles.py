@@ -43,6 +43,11 @@ levels: [village, township, county] → for: [staff] → for is said twice
 """  # noqa: E501  a slip a line: what is right, what is written, what is said
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _scopes() -> None:
+    wiring.load()
+
+
 def test_the_roles_in_force_name_nothing_unknown() -> None:
     roles.check(roles.file(), areas.scopes())
 
@@ -63,7 +68,6 @@ def test_a_slip_is_refused_with_its_line(slip: str) -> None:
     right, wrong, sentence = slip.split(" → ")
     assert right in ROLES
     line = ROLES[: ROLES.index(right)].count("\n") + 1
-    wiring.load()
     with pytest.raises(BadDataFile) as refusal:
         roles.check(data_files.parse(NAME, ROLES.replace(right, wrong, 1)), areas.scopes())
     assert str(refusal.value) == f"{NAME} line {line}: {sentence}"

@@ -69,15 +69,18 @@ VIS-03:
 """
 
 
-def refused(text: str) -> str:
+@pytest.fixture(scope="module", autouse=True)
+def _events() -> None:
     wiring.load()
+
+
+def refused(text: str) -> str:
     with pytest.raises(BadDataFile) as refusal:
         rulebook.check(data_files.parse(NAME, text))
     return str(refusal.value)
 
 
 def test_the_rules_in_force_name_nothing_unknown() -> None:
-    wiring.load()
     rulebook.check(rulebook.file())
     rulebook.check(data_files.parse(NAME, RULES))
 
@@ -131,13 +134,14 @@ escalates_to: [civil_affairs] → escalate_to: [civil_affairs] → no key is cal
 every: quarter → every: quater → no value of opens.every is called quater; did you mean quarter?
 "on": visited_on → on: visited_on → put the key on in quotes, YAML takes it for something else
 counts_from: same_day → match: child_id → match is said twice
+VIS-01: → VIS-02:\nVIS-01: → nothing is said of VIS-02
 within: P1DT2H3M → within: 3 days → 3 days is no duration of days, hours and minutes, like P3D or PT2H
 """  # noqa: E501  a slip a line: what is right, what is written, what is said
 
 
 @pytest.mark.parametrize("slip", SLIPS.strip().splitlines())
 def test_a_slip_is_refused_with_its_line(slip: str) -> None:
-    right, wrong, sentence = slip.split(" → ")
+    right, wrong, sentence = slip.replace(r"\n", "\n").split(" → ")
     assert right in RULES
     text = RULES.replace(right, wrong, 1)
     line = RULES[: RULES.index(right)].count("\n") + 1
@@ -160,6 +164,12 @@ def test_a_slip_is_refused_with_its_line(slip: str) -> None:
 )
 def test_refuses_a_rule_that_contradicts_itself(right: str, wrong: str) -> None:
     assert refused(RULES.replace(right, wrong, 1)).startswith(f"{NAME} line ")
+
+
+def test_what_is_missing_is_named_at_the_line_around_it() -> None:
+    line = RULES[: RULES.index("  evidence:")].count("\n") + 1
+    text = RULES.replace("    match: child_id\n", "", 1)
+    assert refused(text) == f"{NAME} line {line}: evidence.match is missing"
 
 
 def test_broken_yaml_is_refused_with_its_line() -> None:
@@ -188,7 +198,6 @@ def test_no_process_starts_with_a_slip(tmp_path: Path) -> None:
 
 
 def test_two_events_of_one_name_are_refused() -> None:
-    wiring.load()
     fields = {"__module__": "app.visits.events", "wire_name": "visits.visit_recorded"}
     with pytest.raises(BadEvent, match=r"two events are called visits\.visit_recorded"):
         type("Again", (Event,), {**fields, "subject": "visit"})
