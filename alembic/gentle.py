@@ -252,7 +252,7 @@ def filling(table: str) -> tuple[list[ops.MigrateOperation], list[ops.MigrateOpe
         Line("# Say what the rows get, and which still need it; each batch commits by itself."),
         Line(f'in_batches("{table}", "column = …", where="column IS NULL")'),
     ]
-    return up, [Line("# The rows keep what they got; the column goes with its own revision.")]
+    return up, [Line("pass  # The rows keep what they got; the column goes with its own revision.")]
 
 
 def plain_type(kind: str, thing: object, _: AutogenContext) -> str | bool:
