@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from alembic.util import CommandError
 from sqlmodel import SQLModel
 
-from app.core.data import rls
+from app.core.data import revisions, rls
 
 SCRATCH = "tonghu_declared"
 
@@ -115,14 +115,8 @@ def standing(connection: sa.Connection, schema: str) -> dict[str, Standing]:
 
 def declared(connection: sa.Connection) -> dict[str, Standing]:
     """Read how the tables would stand, were the database made from the models."""
-    for table in SQLModel.metadata.sorted_tables:
-        if table.name not in rls.TABLES:
-            raise CommandError(
-                f"The table {table.name} does not say who may see it: call rls.protect, or "
-                "rls.allow if it holds nothing personal, beside its model."
-            )
-    if unknown := sorted(set(rls.TABLES) - set(SQLModel.metadata.tables)):
-        raise CommandError(f"There is no model of {', '.join(unknown)}, but rls.TABLES names it.")
+    if missing := revisions.undeclared():
+        raise CommandError(missing)
     with connection.begin_nested() as scratch:
         connection.exec_driver_sql(f"CREATE SCHEMA {SCRATCH}")
         # The extensions' operator classes stay in reach, the tables of the same names do not.

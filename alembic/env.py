@@ -49,7 +49,7 @@ def _complete(migration: MigrationContext, _: Any, scripts: list[ops.MigrationSc
     if fill and changes.ops:
         raise CommandError("The models differ from the revisions: write that one first.")
     if fill:
-        changes.ops, back.ops = gentle.filling(fill, before)
+        changes.ops, back.ops = gentle.filling(fill)
     if not changes.ops:
         scripts.clear()
 

@@ -1,13 +1,15 @@
 """A copy of the project in a folder of its own, to change as the README says."""
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -19,6 +21,36 @@ HOME = migrations.HOME
 COPIED = ("app", "alembic", "alembic.ini", "pyproject.toml", ".squawk.toml")
 
 
+_COMMANDS = """
+import contextlib, io, json, os, sys
+from alembic import command
+from app import cli
+from app.core.data import migrations
+
+for line in sys.stdin:
+    sys.argv = ["tonghu", *json.loads(line)]
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            if sys.argv[1] == "downgrade":
+                owner = os.environ["TONGHU_DATABASE__OWNER_URL"]
+                command.downgrade(migrations.configuration(owner), sys.argv[2])
+            else:
+                cli.main()
+        except SystemExit as end:
+            code = end.code or 0
+    print(json.dumps([code, out.getvalue(), err.getvalue()]), flush=True)
+"""
+
+
+class Said(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    errors: str
+
+
 @dataclass(frozen=True)
 class Copy:
     """The copy, and a database with the rows of the last release that is kept."""
@@ -27,12 +59,23 @@ class Copy:
     urls: schema.Urls
     pg: str
     database: str
+    process: list[subprocess.Popen[str]] = field(default_factory=list)
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run `python ARGUMENTS` there."""
+    def tonghu(self, *arguments: str) -> Said:
+        """Run `tonghu ARGUMENTS` there, all in one process: starting one costs the most.
+
+        What changes `app/` must come first. `downgrade REVISION` is for tests only.
+        """
+        if not self.process:
+            self.process.append(self._started())
+        [process] = self.process
+        print(json.dumps(arguments), file=process.stdin, flush=True)
+        return Said(*json.loads(process.stdout.readline()))
+
+    def _started(self) -> subprocess.Popen[str]:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("TONGHU_")}
-        return subprocess.run(
-            [sys.executable, *arguments],
+        return subprocess.Popen(
+            [sys.executable, "-c", _COMMANDS],
             cwd=self.home,
             env={
                 **inherited,
@@ -40,20 +83,9 @@ class Copy:
                 "TONGHU_DATABASE__URL": self.urls.app,
                 "TONGHU_DATABASE__OWNER_URL": self.urls.owner,
             },
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             text=True,
-            check=False,
-        )
-
-    def tonghu(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self.run("-m", "app.cli", *arguments)
-
-    def downgrade(self, revision: str) -> subprocess.CompletedProcess[str]:
-        configured = f"migrations.configuration({self.urls.owner!r})"
-        return self.run(
-            "-c",
-            "from alembic import command; from app.core.data import migrations;"
-            f"command.downgrade({configured}, {revision!r})",
         )
 
     def sql(self, statement: str) -> None:
@@ -96,5 +128,8 @@ def copy(pg: str, tmp_path: Path, worker_id: str) -> Iterator[Copy]:
     shutil.copy(HOME / "scripts" / "lint_migrations.py", tmp_path / "scripts")
     database = f"tonghu_copy_{os.getpid()}"
     urls = backups.restore(pg, database, backups.kept()[-1])
-    yield Copy(tmp_path, urls, pg, database)
+    made = Copy(tmp_path, urls, pg, database)
+    yield made
+    for process in made.process:
+        process.communicate()
     asyncio.run(schema.drop(pg, database))

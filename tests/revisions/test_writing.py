@@ -1,15 +1,19 @@
-"""The README's sentence on a changed schema, followed in a copy: what is written, what is not."""
+"""The README's sentences on changed tables and rows, followed in a copy from end to end."""
 
 import asyncio
 import re
 
 import pytest
+import sqlalchemy as sa
+from alembic.operations import ops
+from alembic.util import CommandError
 
-from app.core.data import migrations
+from app.core.data import migrations, revisions, rls
+from scripts import lint_migrations
 from tests.releases import backups
 from tests.revisions.conftest import Copy
 
-NEXT = f"{int(migrations.head() or 0) + 1:04d}"
+NEXT = int(migrations.head() or 0) + 1
 
 CHANGED = '''
 
@@ -25,18 +29,15 @@ class Mood(SQLModel, table=True):
 
 rls.protect("moods", using=f"{rls.CALLER} = 'system'", privileges="SELECT, INSERT")
 
-from dataclasses import replace
-
 from sqlalchemy import ForeignKey, String, UniqueConstraint
 
 _visits = Visit.__table__
 _visits.append_column(Column("mood", String, ForeignKey("moods.code")))
-_visits.append_column(Column("weather", String, nullable=False, server_default="fair"))
+_visits.append_column(Column("weather", String))
+_visits.append_column(Column("light", String, nullable=False, server_default="day"))
 _visits.append_constraint(CheckConstraint("weather <> 'snow'", name="weather"))
 _visits.append_constraint(UniqueConstraint(_visits.c.id, _visits.c.version))
-_visits.append_constraint(UniqueConstraint(_visits.c.id, _visits.c.home_county))
 Index("ix_visits_mood", _visits.c.mood, postgresql_where=text("mood IS NOT NULL"))
-_visits.c.guardian_present.nullable = True
 _old = rls.TABLES["visits"]
 rls.protect(
     "visits", using=f"({_old.using}) OR agency_id = {rls.AGENCY}", privileges="SELECT, INSERT"
@@ -44,37 +45,50 @@ rls.protect(
 rls.allow("regions", "SELECT, UPDATE (name, source)")
 '''
 
+UNFINISHED = '    in_batches("visits", "column = …", where="column IS NULL")\n'
+FINISHED = '    in_batches("visits", "weather = \'fair\'", where="weather IS NULL")\n'
 
-def test_a_changed_schema_is_one_file_that_goes_up_and_back(copy: Copy) -> None:
+
+def test_a_changed_table_and_its_rows_go_up_and_back(copy: Copy, monkeypatch) -> None:
     before, schema = copy.files(), _schema(copy)
     copy.append("app/visits/models.py", CHANGED)
-    done = copy.tonghu("revision", "add moods")
-    assert (done.returncode, done.stderr) == (0, "")
-    [path] = sorted(set(copy.files()) - set(before))
-    assert re.fullmatch(rf"alembic/versions/\d{{4}}_\d\d_\d\d_{NEXT}-add_moods\.py", path)
-    assert {name for name, text in before.items() if copy.files()[name] != text} == {
-        "app/visits/models.py"
-    }
-    assert "import app" not in (written := (copy.home / path).read_text())
-    assert "from app" not in written
+    early = copy.tonghu("revision", "fill weather", "--fill", "visits")
+    assert (early.code, early.out) == (1, "")
+    assert "The models differ from the revisions: write that one first." in early.errors
 
-    lint = copy.run("scripts/lint_migrations.py")
-    assert lint.returncode == 0, lint.stdout + lint.stderr
+    assert copy.tonghu("revision", "add moods")[::2] == (0, "")
+    path = _only_new(copy, before, f"{NEXT:04d}-add_moods")
+    assert not re.search(r"^(from|import) app\b", (copy.home / path).read_text(), re.MULTILINE)
+    # That nothing is left to write is what lets the next one be about rows alone.
+    between = copy.files()
+    assert copy.tonghu("revision", "fill weather", "--fill", "visits")[::2] == (0, "")
+    filling = copy.home / _only_new(copy, between, f"{NEXT + 1:04d}-fill_weather")
+
+    stopped = copy.tonghu("migrate")
+    assert (stopped.code, stopped.out) == (1, "")
+    assert "Say which rows of visits change, and how" in stopped.errors
+    text = filling.read_text()
+    assert text.count(UNFINISHED) == 1
+    filling.write_text(text.replace(UNFINISHED, FINISHED))
+
+    monkeypatch.setattr(lint_migrations, "HOME", copy.home)
+    monkeypatch.setenv("PYTHONPATH", str(copy.home))
+    with pytest.raises(SystemExit) as lint:
+        lint_migrations.main()
+    assert lint.value.code == 0
+
     rows = asyncio.run(backups.counts(copy.pg, copy.database))
-    assert copy.tonghu("migrate").returncode == 0
-    assert (
-        done := copy.tonghu("revision", "again")
-    ).stdout == "Nothing changed; no file written.\n"
-    assert len(copy.files()) == len(before) + 1
+    done = copy.tonghu("migrate")
+    assert (done.code, done.errors) == (0, f"visits: {rows['visits']:,} rows changed\n")
+    copy.sql("DO $$ BEGIN ASSERT (SELECT bool_and(weather = 'fair') FROM visits); END $$")
 
-    back = copy.downgrade("-1")
-    assert back.returncode == 0, back.stderr
+    assert copy.tonghu("downgrade", f"{NEXT - 1:04d}").code == 0
     assert _schema(copy) == schema
     assert asyncio.run(backups.counts(copy.pg, copy.database)) == rows
-    assert copy.tonghu("migrate").returncode == 0
+    assert copy.tonghu("migrate").code == 0
 
 
-def test_a_failed_end_can_be_repeated_from_the_top(copy: Copy) -> None:
+def test_an_end_that_failed_is_repeated_from_the_top(copy: Copy) -> None:
     copy.append(
         "app/children/models.py",
         """
@@ -85,49 +99,64 @@ Child.__table__.append_column(Column("mood", Text))
 Child.__table__.append_constraint(UniqueConstraint(Child.__table__.c.sex))
 """,
     )
-    assert copy.tonghu("revision", "one child of each sex").returncode == 0
+    assert copy.tonghu("revision", "one child of each sex").code == 0
     for _ in range(2):
         stopped = copy.tonghu("migrate")
-        assert (stopped.returncode, stopped.stdout) == (1, "")
-        assert stopped.stderr.startswith("The migration stopped: could not create unique index")
-        assert "female" not in stopped.stderr
+        assert (stopped.code, stopped.out) == (1, "")
+        assert stopped.errors.startswith("The migration stopped: could not create unique index")
+        assert "female" not in stopped.errors
     numbered = "SELECT id, row_number() OVER () AS n FROM children"
     values = "('{female,male,unknown}'::text[])[n]"
     copy.sql(f"UPDATE children c SET sex = {values} FROM ({numbered}) o WHERE o.id = c.id")
-    assert copy.tonghu("migrate").returncode == 0
-    assert copy.tonghu("revision", "again").stdout == "Nothing changed; no file written.\n"
+    assert copy.tonghu("migrate").code == 0
 
 
-@pytest.mark.parametrize(
-    ("message", "change", "said"),
-    [
-        ("", "", "Say what changes"),
-        ('add "mood"', "", "without quotes"),
-        (
-            "add moods",
-            "class Moods(SQLModel, table=True):\n    code: str = Field(primary_key=True)\n",
-            "The table moods does not say who may see it: call rls.protect",
-        ),
-        (
-            "forget a table",
-            'rls.allow("visit", "SELECT")\n',
-            "There is no model of visit, but rls.TABLES names it.",
-        ),
-        (
-            "add mood",
-            'Visit.__table__.append_column(Column("mood", Text, nullable=False))\n',
-            "visits.mood is required and has no server_default",
-        ),
-    ],
-)
-def test_what_nobody_can_guess_is_refused_in_a_sentence(copy, message, change, said) -> None:
-    copy.append("app/visits/models.py", f"\n{change}")
-    before = copy.files()
-    done = copy.tonghu("revision", message)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
-    assert copy.files() == before
+def test_nothing_changed_writes_nothing() -> None:
+    before = set(migrations.HOME.glob("alembic/versions/*.py"))
+    assert revisions.write("add nothing") is None
+    assert set(migrations.HOME.glob("alembic/versions/*.py")) == before
+
+
+@pytest.mark.parametrize("message", ["", "x", 'add "mood"', "add\nmood"])
+def test_a_message_that_says_nothing_or_does_not_fit_is_refused(message) -> None:
+    with pytest.raises(CommandError, match="Say what changes, on one line"):
+        revisions.write(message)
+
+
+def test_a_table_that_does_not_say_who_may_see_it_is_refused(monkeypatch) -> None:
+    monkeypatch.delitem(rls.TABLES, "visits")
+    with pytest.raises(CommandError, match="The table visits does not say who may see it"):
+        revisions.write("add moods")
+
+
+def test_a_policy_on_a_table_nobody_knows_is_refused(monkeypatch) -> None:
+    monkeypatch.setitem(rls.TABLES, "visit", rls.TABLES["visits"])
+    with pytest.raises(CommandError, match="No model has the table visit that"):
+        revisions.write("add moods")
+
+
+def test_a_table_to_fill_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(CommandError, match=r"There is no table visit; do you mean visits\?"):
+        revisions.write("fill mood", fill="visit")
+
+
+def test_a_required_column_without_a_default_is_refused() -> None:
+    import differences  # noqa: PLC0415  lies beside the revisions
+    import gentle  # noqa: PLC0415
+
+    visits = {"visits": differences.Standing("visits")}
+    add = ops.AddColumnOp("visits", sa.Column("mood", sa.Text, nullable=False))
+    with pytest.raises(CommandError, match=r"visits\.mood is required and has no server_default"):
+        gentle.Plan(visits, visits, forward=True).operations([add])
+
+
+def _only_new(copy: Copy, before: dict[str, bytes], ending: str) -> str:
+    """Return the one file more; only the model was touched besides."""
+    now = copy.files()
+    [path] = set(now) - set(before)
+    assert re.fullmatch(rf"alembic/versions/\d{{4}}_\d\d_\d\d_{ending}\.py", path)
+    assert {name for name in before if now[name] != before[name]} <= {"app/visits/models.py"}
+    return path
 
 
 def _schema(copy: Copy) -> str:

@@ -1,6 +1,7 @@
 """Write the next schema revision from what the models declare."""
 
 import contextlib
+import difflib
 import io
 import re
 import subprocess
@@ -10,9 +11,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from alembic.util import CommandError
+from sqlmodel import SQLModel
 
 from alembic import command
-from app.core.data import migrations
+from app.core.data import migrations, rls
 from app.embedded import postgres
 
 _MESSAGE = re.compile(r"\w[^\"\\\n]{2,78}")
@@ -29,6 +31,8 @@ def write(message: str, *, fill: str | None = None) -> Path | None:
             "Say what changes, on one line of 3 to 79 characters without quotes:"
             ' make migration message="add blood type"'
         )
+    if missing := undeclared() or (fill and _no_such_table(fill)):
+        raise CommandError(missing)
     with (
         tempfile.TemporaryDirectory(prefix="tonghu-revision-") as place,
         postgres.acquire(Path(place) / "postgres", throwaway=True) as lease,
@@ -46,3 +50,24 @@ def write(message: str, *, fill: str | None = None) -> Path | None:
     if find_spec("ruff"):
         subprocess.run([sys.executable, "-m", "ruff", "format", "-q", path], check=True)  # noqa: S603
     return path
+
+
+def undeclared() -> str | None:
+    """Say which table nobody said anything about, or which nobody knows; None if all is well."""
+    tables = set(SQLModel.metadata.tables)
+    for name in sorted(tables - set(rls.TABLES)):
+        return (
+            f"The table {name} does not say who may see it: call rls.protect, or rls.allow if it"
+            " holds nothing personal, beside its model."
+        )
+    for name in sorted(set(rls.TABLES) - tables):
+        return f"No model has the table {name} that rls.protect or rls.allow names."
+    return None
+
+
+def _no_such_table(name: str) -> str | None:
+    tables = sorted(SQLModel.metadata.tables)
+    if name in tables:
+        return None
+    near = difflib.get_close_matches(name, tables, 1)
+    return f"There is no table {name}{f'; do you mean {near[0]}?' if near else '.'}"
