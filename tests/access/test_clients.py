@@ -1,8 +1,11 @@
 """Clients are registered, listed, re-keyed and suspended over the API (AZ-11 in its first form)."""
 
+import httpx
 import pytest
 
+from app import main
 from app.core.data.db import SYSTEM
+from app.core.settings import Environment
 from tests.access.apps import Machine, a_key, a_machine
 from tests.access.factories import a_caller
 from tests.regions.factories import some_regions
@@ -93,6 +96,40 @@ async def test_another_agencys_machine_is_not_the_bureaus(client, operator, bure
     unknown = machine(agency_id="00000000-0000-0000-0000-000000000000")
     again = await client.post("/v1/clients", json=unknown, headers=bureau.headers)
     assert again.json()["type"] == answer.json()["type"]
+
+
+@pytest.mark.parametrize(
+    ("region", "problem"),
+    [("120118000000", "post-outside-agency"), ("120117000000", "region-unknown")],
+)
+async def test_the_operator_keeps_a_machine_inside_its_agency(
+    client, operator, bureau, region: str, problem: str
+) -> None:
+    wanted = machine(agency_id=str(bureau.agency_id), region_code=region)
+    answer = await client.post("/v1/clients", json=wanted, headers=operator.headers)
+    assert (answer.status_code, answer.json()["type"]) == (422, f"/problems/{problem}")
+
+
+async def test_production_makes_no_secret(client, app, settings, database, bureau) -> None:
+    real = settings.model_copy(update={"environment": Environment.production})
+    async with main.state(real, database) as shared:
+
+        async def with_state(scope, receive, send):
+            scope["state"] = dict(shared)
+            await app(scope, receive, send)
+
+        transport = httpx.ASGITransport(with_state)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+            answer = await http.post("/v1/clients", json=machine(jwks=None), headers=bureau.headers)
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/secrets-not-accepted")
+
+
+async def test_no_key_is_replaced_by_one_that_cannot_be_used(client, bureau) -> None:
+    made = await client.post("/v1/clients", json=machine(), headers=bureau.headers)
+    keys = {"keys": [{**a_key()[1], "x": "AA"}]}
+    path = f"/v1/clients/{made.json()['id']}/jwks"
+    answer = await client.put(path, json=keys, headers=bureau.headers)
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/keys-unusable")
 
 
 class TestApps:

@@ -261,6 +261,14 @@ class TestHoldings:
         )
         assert answer.json()["type"] == "/problems/role-not-yours"
 
+    async def test_nobody_ends_what_they_could_not_give(self, client, database, county) -> None:
+        post = await a_post(database, "police", TOWNSHIP, "police")
+        person = await a_person(database, post.agency_id)
+        holding = await a_holding(database, post, person, date(2026, 1, 1))
+        end = f"/v1/posts/{post.id}/holdings/{holding.id}/end"
+        answer = await client.post(end, json={"until": "2026-11-20"}, headers=county.headers)
+        assert (answer.status_code, answer.json()["type"]) == (403, "/problems/role-not-yours")
+
     async def test_names_are_shown_for_a_purpose_and_audited(
         self, client, database, county, seat: Seat
     ) -> None:

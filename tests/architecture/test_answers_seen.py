@@ -75,14 +75,9 @@ def test_nothing_is_said_of_what_agrees() -> None:
             ["listRooms answered 202, which it does not document"],
         ),
         (
-            Answer("listRooms", 200),
-            Answer("listRooms", 200, "", ("etag",)),
-            ["listRooms does not declare etag of its 200, and a test saw otherwise"],
-        ),
-        (
             Answer("addRoom", 201, "", ("etag", "location")),
             Answer("addRoom", 201, "", ("etag",)),
-            ["addRoom declares location of its 201, and a test saw otherwise"],
+            ["addRoom declares location of its 201, and a test saw none"],
         ),
     ],
 )

@@ -150,6 +150,12 @@ class TestWhoMayChange:
             assert answer.status_code == 404
 
 
+async def test_a_change_keeps_the_rules_of_a_file(file, patch, director) -> None:
+    answer = await patch(director, file["id"], {"identity": {"birth_date": "2026-11-21"}})
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/child-invalid")
+    assert answer.json()["errors"][0]["pointer"] == "#/identity/birth_date"
+
+
 class TestMoves:
     async def test_ends_the_old_remit_at_once(
         self, file, patch, client, director, township, database

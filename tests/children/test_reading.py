@@ -212,6 +212,17 @@ class TestSearches:
         ids = [item["id"] for item in answer.json()["items"]]
         assert ids == ([file["id"]] if found else [])
 
+    async def test_refuses_a_foreign_cursor(self, client, township) -> None:
+        wanted = {"name": "样小一", "cursor": "AAAA"}
+        answer = await client.post("/v1/children/search", json=wanted, headers=township.headers)
+        assert (answer.status_code, answer.json()["type"]) == (400, "/problems/cursor-invalid")
+
+    async def test_refuses_a_place_the_role_cannot_read(self, client, database, settings) -> None:
+        bureau = await a_caller(database, settings, "education_authority", COUNTY)
+        wanted = {"name": "样小一", "region_code": f"{VILLAGE}"}
+        answer = await client.post("/v1/children/search", json=wanted, headers=bureau.headers)
+        assert (answer.status_code, answer.json()["type"]) == (403, "/problems/filter-forbidden")
+
     async def test_never_beyond_the_remit(
         self, open_file, client, director, database, settings
     ) -> None:

@@ -1,0 +1,76 @@
+"""Every step on an alert is refused out of turn, to the next school, and on impossible days."""
+
+from typing import Any
+
+import pytest
+
+from app.core.data.db import SYSTEM
+from tests.attendance.factories import a_school
+from tests.dropout_alerts.factories import a_report, an_attempt, everyone
+
+BY_SCHOOL: dict[str, Any] = {
+    "persuasions": an_attempt(),
+    "written-report": a_report(),
+    "return": {"returned_on": "2026-11-20", "kind": "same_school"},
+}
+BY_ADDRESSEE: dict[str, Any] = {
+    "written-report/receipt": None,
+    "measures": {"kind": "aid", "ordered_on": "2026-11-20"},
+}
+DAYS = {"persuasions": "persuaded_on", "return": "returned_on", "measures": "ordered_on"}
+
+
+@pytest.fixture
+async def around(client, database, settings):
+    return await everyone(client, database, settings)
+
+
+@pytest.fixture
+async def reported(database, around):
+    """An alert about which the school has written."""
+    pupil = await around.school.pupil(database)
+    await around.absent(pupil.id, "2026-11-19", "2026-11-20")
+    alert = await around.alert(pupil.id)
+    for path, body in (("persuasions", an_attempt(final=True)), ("written-report", a_report())):
+        answer = await around.step(around.teacher, alert, path, body)
+        assert answer.status_code == 201, answer.text
+        alert = answer.json()
+    return alert
+
+
+def problem(answer: Any) -> tuple[int, str]:
+    return answer.status_code, answer.json()["type"].rpartition("/")[2]
+
+
+@pytest.mark.parametrize("path", [*BY_SCHOOL, *BY_ADDRESSEE])
+async def test_a_closed_alert_admits_nothing(database, around, reported, path: str) -> None:
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(
+            "UPDATE dropout_alerts SET state = 'closed', end_reason = 'excused', ended_on = $1",
+            tx.today,
+        )
+    caller = around.teacher if path in BY_SCHOOL else around.township
+    body = {**BY_SCHOOL, **BY_ADDRESSEE}[path]
+    answer = await around.step(caller, reported, path, body)
+    assert problem(answer) == (409, "transition-not-allowed")
+    assert "nothing more" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("path", BY_SCHOOL)
+async def test_the_next_school_takes_no_step(
+    database, settings, around, reported, path: str
+) -> None:
+    other = await a_school(database, settings)
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("UPDATE children SET school_id = $1", other.id)
+    answer = await around.step(other.system, reported, path, BY_SCHOOL[path])
+    assert problem(answer) == (403, "not-of-your-school")
+
+
+@pytest.mark.parametrize("path", DAYS)
+async def test_no_step_on_a_day_to_come(around, reported, path: str) -> None:
+    caller = around.teacher if path in BY_SCHOOL else around.township
+    body = {**BY_SCHOOL, **BY_ADDRESSEE}[path] | {DAYS[path]: "2026-11-21"}
+    answer = await around.step(caller, reported, path, body)
+    assert problem(answer) == (422, "day-impossible")
+    assert answer.json()["errors"][0]["pointer"] == f"#/{DAYS[path]}"
