@@ -3,6 +3,7 @@
 from sqlmodel import SQLModel
 
 from app import wiring
+from app.children import below
 from app.core.data import rls
 from tests import schema
 
@@ -32,3 +33,89 @@ async def test_the_database_forces_what_is_declared(tx) -> None:
 async def test_no_trigger_of_ours(tx) -> None:
     found = await tx.connection.fetch("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal")
     assert found == []
+
+
+NOT_BELOW: dict[str, str] = {}
+"""Tables with a child that does not follow it, each with its reason."""
+
+ASKS_ANOTHER_TABLE = {
+    "police_report_steps": "visible when the report is, whose parties are a set",
+    "police_reporters": "visible to the agency in charge of the report",
+}
+
+NATIONWIDE = {
+    "pk_resident_ids": "one number, one child, in the whole nation",
+    "uq_children_id": "an id names one file",
+}
+"""Unique rules without the county, each with its reason."""
+
+
+def _following() -> set[str]:
+    return {table for level in below.FOLLOWING for table in level}
+
+
+async def test_whatever_belongs_to_a_child_lies_below_it(tx) -> None:
+    owned = await tx.connection.fetch(
+        "SELECT table_name FROM information_schema.columns"
+        " WHERE table_schema = 'public' AND column_name = 'child_id' AND is_nullable = 'NO'"
+    )
+    assert {row["table_name"] for row in owned} == _following() | set(NOT_BELOW)
+
+
+async def test_what_lies_below_a_child_carries_its_place(tx) -> None:
+    for table in sorted(_following()):
+        columns = await tx.connection.fetch(
+            "SELECT column_name, is_nullable FROM information_schema.columns"
+            " WHERE table_schema = 'public' AND table_name = $1",
+            table,
+        )
+        nullable = {row["column_name"]: row["is_nullable"] == "YES" for row in columns}
+        carried = {name: nullable[name] for name in below.BelowChild.model_fields}
+        assert carried == {
+            "home_county": False,
+            "child_id": False,
+            "region_code": False,
+            "pupil_of": True,
+        }, table
+        led = await tx.connection.fetch(
+            "SELECT 1 FROM pg_index i JOIN pg_attribute a"
+            " ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]"
+            " WHERE i.indrelid = $1::text::regclass AND a.attname = 'child_id'"
+            " AND i.indpred IS NULL",
+            table,
+        )
+        assert led, f"no index of {table} begins with child_id: every move would read all of it"
+
+
+async def test_keys_of_children_and_below_name_a_row_within_its_county(tx) -> None:
+    tables = ["children", *sorted(_following())]
+    unique = await tx.connection.fetch(
+        "SELECT i.indexrelid::regclass::text AS name FROM pg_index i"
+        " WHERE i.indrelid = ANY ($1::text[]::regclass[]) AND i.indisunique AND NOT EXISTS ("
+        " SELECT FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)"
+        " AND a.attname = 'home_county')",
+        tables,
+    )
+    assert {row["name"] for row in unique} == set(NATIONWIDE)
+    foreign = await tx.connection.fetch(
+        "SELECT c.conrelid::regclass::text AS name, pg_get_constraintdef(c.oid) AS says"
+        " FROM pg_constraint c WHERE c.contype = 'f'"
+        " AND c.confrelid = ANY ($1::text[]::regclass[])",
+        tables,
+    )
+    assert foreign
+    for row in foreign:
+        assert row["says"].startswith("FOREIGN KEY (home_county, "), row
+
+
+async def test_no_policy_looks_at_another_table(tx) -> None:
+    policies = await tx.connection.fetch(
+        "SELECT tablename, coalesce(qual, '') || coalesce(with_check, '') AS says FROM pg_policies"
+    )
+    looking = {row["tablename"] for row in policies if "SELECT" in row["says"].upper()}
+    assert looking == set(ASKS_ANOTHER_TABLE)
+    # A range stands in a CASE: bare, the planner takes it for the caller of the moment's.
+    bare = [
+        r["tablename"] for r in policies if "region_code" in r["says"] and "CASE" not in r["says"]
+    ]
+    assert bare == []

@@ -62,6 +62,20 @@ class TestSameBatchAgain:
         assert {answer.content for answer in again} == {first.content}
         assert {answer.headers["idempotency-replayed"] for answer in again} == {"true"}
 
+    async def test_an_id_is_taken_for_pupils_from_every_county(
+        self, client, database, school, pupil
+    ) -> None:
+        other = await school.pupil(database)
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute(
+                "UPDATE children SET home_county = 120118000000 WHERE id = $1", other.id
+            )
+        taken = an_event(pupil.id)
+        await push(client, school, taken)
+        answer = await push(client, school, {**taken, "student": {"child_id": str(other.id)}})
+        assert (statuses(answer), codes(answer)) == (["conflict"], ["id_taken"])
+        assert await count(database, "attendance_events") == 1
+
     async def test_an_id_taken_by_other_content_is_a_conflict(self, client, school, pupil) -> None:
         event = an_event(pupil.id)
         await push(client, school, event)

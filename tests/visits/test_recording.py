@@ -1,5 +1,7 @@
 """POST /v1/visits (VIS-01, VIS-03, VIS-08)."""
 
+from datetime import timedelta
+
 import pytest
 
 from app.core.data.db import SYSTEM
@@ -92,6 +94,37 @@ async def test_id_of_a_visit_nobody_here_may_know_of_reveals_nothing(
     assert answer.json()["type"] == "/problems/visit-differs"
     same = await _record(client, neighbour, taken)
     assert same.json()["type"] == "/problems/child-not-found"
+
+
+async def test_an_id_of_another_county_reveals_nothing_and_names_the_first_received(
+    client, database, settings, director, child, now
+) -> None:
+    other_county = 120118101200
+    stranger = await a_caller(database, settings, "village_director", other_county)
+    province = await a_caller(database, settings, "civil_affairs", 120000000000)
+    theirs = await a_child(database, other_county)
+    first = a_visit(child.id)
+    assert (await _record(client, director, first)).status_code == 201
+    database.clock = lambda: now + timedelta(minutes=1)
+    second = a_visit(theirs.id, id=first["id"], place="school")
+    assert (await _record(client, stranger, second)).status_code == 201
+    assert (await _record(client, stranger, second)).status_code == 200
+    places = {}
+    for caller in (director, stranger, province):
+        answer = await client.get(f"/v1/visits/{first['id']}", headers=caller.headers)
+        places[caller.subject_id] = answer.json()["place"]
+    assert list(places.values()) == ["home", "school", "home"]
+    corrected = await client.patch(
+        f"/v1/visits/{first['id']}",
+        json={"channel": "phone"},
+        headers={**province.headers, "if-match": '"1"'},
+    )
+    assert corrected.status_code == 200, corrected.text
+    versions = f"/v1/visits/{first['id']}/versions"
+    assert len((await client.get(versions, headers=province.headers)).json()["items"]) == 1
+    assert (await client.get(versions, headers=stranger.headers)).json()["items"] == []
+    whoever_sees_both = await _record(client, province, a_visit(theirs.id, id=first["id"]))
+    assert whoever_sees_both.json()["type"] == "/problems/visit-differs"
 
 
 async def test_other_village_looks_absent_and_is_audited(
