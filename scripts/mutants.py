@@ -109,22 +109,23 @@ class Plugin:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        started, sound = time.monotonic(), {}
         self.running = mutation.Running(HOME / "app")
+        tests = sorted({test for trial in self.trials() for test in trial.tests})
+        sound = Trial("no fault", HOME, tests, limit=3600)
+        self.run(session, [sound])
+        if sound.outcome != SURVIVED:
+            pytest.exit("The tests fail without any fault.", 2)
+        print(f"{sound.seconds:.0f} s for the tests once", flush=True)
         for target in self.targets:
             for trial in target.trials:
-                sound[tuple(trial.tests)] = Trial("no fault", trial.path, trial.tests)
-        self.run(session, list(sound.values()))
-        for trial in sound.values():
-            if trial.outcome != SURVIVED:
-                pytest.exit(f"they fail without any fault: {' '.join(trial.tests)}", 2)
-        for target in self.targets:
-            for trial in target.trials:
-                trial.limit = 10 + 8 * sound[tuple(trial.tests)].seconds
+                trial.limit = 60 + 2 * sound.seconds
             self.run(session, target.trials)
             report(target)
-        print(f"{time.monotonic() - started:.0f} s in all")
         return True
+
+    def trials(self) -> Iterator[Trial]:
+        for target in self.targets:
+            yield from target.trials
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
@@ -200,7 +201,7 @@ def apart(trial: Trial) -> None:
     shutil.copytree(HOME, copy, ignore=shutil.ignore_patterns(".*", "node_modules"))
     (copy / trial.path.relative_to(HOME)).write_text(trial.source or "")
     os.chdir(copy)
-    os.execv(sys.executable, [sys.executable, "-m", "pytest", "-xq", *OPTIONS, *trial.tests])
+    os.execv(sys.executable, [sys.executable, "-m", "pytest", "-xq", *OPTIONS, *trial.tests])  # noqa: S606
 
 
 REWRITTEN_LATE = "ignore::pytest.PytestAssertRewriteWarning"  # we import the app before pytest does
@@ -244,13 +245,9 @@ def make_from_template(superuser_url: str, name: str) -> schema.Urls:
 def main() -> None:
     only = os.environ.get("ONLY") or None
     chosen_targets = [*targets(only), by_hand(only)]
-    files = {
-        test.partition("::")[0]
-        for target in chosen_targets
-        for trial in target.trials
-        for test in trial.tests
-    }
-    memory = Path("/dev/shm")
+    plugin = Plugin(chosen_targets)
+    files = {test.partition("::")[0] for trial in plugin.trials() for test in trial.tests}
+    memory, started = Path("/dev/shm"), time.monotonic()  # noqa: S108  of the machine, not shared
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as place:
         os.environ["MUTANTS_PLACE"] = os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = place
         with embedded.acquire(Path(place) / "database", throwaway=True) as lease:
@@ -258,7 +255,8 @@ def main() -> None:
             schema.make(lease.server.superuser_url, TEMPLATE)
             schema.make = make_from_template
             arguments = ["-s", "-qq", "-W", REWRITTEN_LATE, *OPTIONS, *sorted(files)]
-            done = pytest.main(arguments, [Plugin(chosen_targets)])
+            done = pytest.main(arguments, [plugin])
+    print(f"{time.monotonic() - started:.0f} s in all")
     bad = [
         target.name
         for target in chosen_targets

@@ -11,7 +11,6 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from os.path import commonprefix
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
@@ -31,17 +30,17 @@ Fault = tuple[cst.CSTNode, cst.CSTNode | None]
 
 
 def _library(node: cst.CSTNode) -> Iterator[Fault]:
-    """What mutmut does to a node."""
+    """Do what mutmut does to a node."""
     for kind, operator in mutators.mutation_operators:
-        if operator in _NOT_THESE or not isinstance(node, kind):
-            continue
-        for mutated in operator(node):
-            if operator is not mutators.operator_arg_removal:
-                yield node, mutated
-            elif len(mutated.args) == len(node.args):  # one fewer is a TypeError mostly
-                if not any(a is not b and m.matches(a.value, _PLUMBING)
-                           for a, b in zip(node.args, mutated.args, strict=True)):
-                    yield node, mutated
+        if operator not in _NOT_THESE and isinstance(node, kind):
+            yield from ((node, mutated) for mutated in operator(node))
+
+
+def _argument_unknown(node: cst.CSTNode) -> Iterator[Fault]:
+    """Give None for an argument."""
+    for argument in node.args if isinstance(node, cst.Call) else ():
+        if not argument.star and not m.matches(argument.value, _PLUMBING):
+            yield argument.value, cst.Name("None")
 
 
 def _negated(node: cst.CSTNode) -> Iterator[Fault]:
@@ -82,9 +81,21 @@ def _condition_dropped(node: cst.CSTNode) -> Iterator[Fault]:
         yield node, node.with_changes(value=text[: found.start()] + text[end:])
 
 
-_NOT_THESE = {mutators.operator_string, mutators.operator_assignment, mutators.operator_match}
-_PLUMBING = m.Name("tx") | m.Name("principal") | m.Name("self")
-OPERATORS = (_library, _negated, _statement_dropped, _part_dropped, _condition_dropped)
+_NOT_THESE = {
+    mutators.operator_string,  # texts for people
+    mutators.operator_assignment,  # what is None fails where it is used
+    mutators.operator_arg_removal,  # a TypeError mostly; see `_argument_unknown`
+    mutators.operator_match,  # a case of several lines loses its indentation
+}
+_PLUMBING = m.Name("tx") | m.Name("principal") | m.Name("self") | m.Name("None")
+OPERATORS = (
+    _library,
+    _argument_unknown,
+    _negated,
+    _statement_dropped,
+    _part_dropped,
+    _condition_dropped,
+)
 _LEFT_ALONE = (cst.Annotation, cst.Decorator, cst.Parameters, cst.Raise, cst.Import, cst.ImportFrom)
 
 
@@ -163,6 +174,11 @@ def mutants(source: str) -> list[Mutant]:
     return made
 
 
+def _alike(one: str, other: str) -> int:
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
 def _narrowed(node: cst.CSTNode, mutated: cst.CSTNode | None) -> Fault:
     """Descend to the one child that differs, so that the rest keeps its text."""
     while mutated is not None and type(node) is type(mutated):
@@ -176,9 +192,9 @@ def _narrowed(node: cst.CSTNode, mutated: cst.CSTNode | None) -> Fault:
 
 def _change(before: str, after: str, border: re.Pattern[str]) -> tuple[str, str]:
     """Return what differs, as far as the next borders on both sides."""
-    start = len(commonprefix([before, after]))
+    start = _alike(before, after)
     most = min(len(before), len(after)) - start
-    end = len(commonprefix([before[::-1][:most], after[::-1][:most]]))
+    end = min(most, _alike(before[::-1], after[::-1]))
     while start and not border.match(before, start - 1):
         start -= 1
     while end and not border.match(before, len(before) - end):
@@ -211,7 +227,9 @@ class Running:
             raise SameCode
         if [_skeleton(node) for node in old.body] != [_skeleton(node) for node in new.body]:
             raise NotInProcess
-        _swap_code(self._functions[str(path)], compile(before, path, "exec"), compile(after, path, "exec"))
+        _swap_code(
+            self._functions[str(path)], compile(before, path, "exec"), compile(after, path, "exec")
+        )
         _rebind(module, old, new)
         for cache in self._caches:
             if str(cache.__module__).startswith("app."):
@@ -219,14 +237,16 @@ class Running:
 
 
 def _skeleton(node: ast.stmt) -> str:
-    """What of a statement is neither a function's body nor a constant's value."""
+    """Tell what of a statement is neither a function's body nor a constant's value."""
     if isinstance(node, ast.Assign | ast.AnnAssign):
         return type(node).__name__
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return ast.dump(node.args) + ",".join(map(ast.dump, node.decorator_list)) + node.name
     if isinstance(node, ast.ClassDef):
         inner = [
-            _skeleton(each) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) else ast.dump(each)
+            _skeleton(each)
+            if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)
+            else ast.dump(each)
             for each in node.body
         ]
         return node.name + ",".join(map(ast.dump, node.bases)) + "\n".join(inner)
@@ -263,11 +283,12 @@ def _rebind(module: ModuleType, old: ast.Module, new: ast.Module) -> None:
         if ast.dump(was) == ast.dump(now) and not used & changed.keys():
             continue
         targets = [now.target] if isinstance(now, ast.AnnAssign) else now.targets
-        names = [node.id for each in targets for node in ast.walk(each) if isinstance(node, ast.Name)]
+        names = [
+            node.id for each in targets for node in ast.walk(each) if isinstance(node, ast.Name)
+        ]
         changed |= {name: vars(module)[name] for name in names}
         exec(compile(ast.Module([now], []), module.__file__ or "", "exec"), vars(module))  # noqa: S102
     for other in list(sys.modules.values()):
         for name in changed:
             if other is not module and getattr(other, "__dict__", {}).get(name) is changed[name]:
                 setattr(other, name, vars(module)[name])
-

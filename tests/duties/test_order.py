@@ -124,16 +124,16 @@ class TestAtOnce:
         await announce(live_database, "police_reports.report_filed", child=other)
         filed, accepted, elsewhere = await announced(live_database)
 
+        async def weigh(event: Announced) -> None:
+            async with live_database.begin(SYSTEM) as tx:
+                await tx.connection.execute("SET LOCAL lock_timeout = '20ms'")
+                await operations.weigh_event(tx, event)
+
         async with live_database.begin(SYSTEM) as tx:
             await operations.weigh_event(tx, filed)
             with pytest.raises(TemporarilyUnavailable):
-                async with live_database.begin(SYSTEM) as second:
-                    await second.connection.execute("SET LOCAL lock_timeout = '20ms'")
-                    await operations.weigh_event(second, accepted)
-            async with live_database.begin(SYSTEM) as third:
-                await third.connection.execute("SET LOCAL lock_timeout = '20ms'")
-                await operations.weigh_event(third, elsewhere)
-        async with live_database.begin(SYSTEM) as tx:
-            await operations.weigh_event(tx, accepted)
+                await weigh(accepted)
+            await weigh(elsewhere)
+        await weigh(accepted)
         duties = {duty["child_id"]: duty["state"] for duty in await ledger(live_database)}
         assert duties == {child.id: "discharged", other.id: "open"}
