@@ -1,9 +1,10 @@
 """Put faults into the code, one at a time, and see whether a test notices: `make mutants`.
 
 What is tried is data: `tests/mutants/targets.toml` names files, the tests that decide them and the
-survivors that are accepted, `tests/mutants/by_hand.toml` faults written by hand. pytest collects
-once; every fault is a fork of that process with the changed code put in force. One that cannot be
-(the body of a class, a file of data) gets a copy of the project and a pytest of its own.
+survivors that are accepted, `tests/mutants/by_hand.toml` faults written by hand. `ONLY` names one
+of the files, to try all its faults instead of a sample, or `by_hand`. pytest collects once; every
+fault is a fork of that process with the changed code put in force. One that cannot be (the body of
+a class, a file of data) gets a copy of the project and a pytest of its own.
 """
 
 import asyncio
@@ -59,6 +60,12 @@ class Target:
     trials: list[Trial]
     of: int
     stale: list[str] = field(default_factory=list)
+    """Reasons whose fault is not there any more, or does not survive."""
+
+    @property
+    def is_bad(self) -> bool:
+        unexplained = (t for t in self.trials if t.outcome == SURVIVED and not t.reason)
+        return bool(self.stale) or any(unexplained)
 
 
 def targets(only: str | None) -> Iterator[Target]:
@@ -82,11 +89,11 @@ def targets(only: str | None) -> Iterator[Target]:
         yield Target(entry["file"], trials, len(found), list(reasons))
 
 
-def by_hand(only: str | None) -> Target:
+def by_hand(only: str | None) -> Iterator[Target]:
     """Read the faults written by hand. A text that is not there exactly once ends it all."""
     trials = []
     for entry in tomllib.loads((DATA / "by_hand.toml").read_text())["fault"]:
-        if only not in {None, entry["file"]}:
+        if only not in {None, "by_hand", entry["file"]}:
             continue
         path, gone, come = HOME / entry["file"], entry["replace"], entry["by"]
         source = path.read_text()
@@ -97,7 +104,8 @@ def by_hand(only: str | None) -> Target:
         changed = source.replace(gone, come)
         says = entry["says"]
         trials.append(Trial(says, path, entry["tests"], changed, diff, entry.get("survives")))
-    return Target("by hand", trials, len(trials))
+    if trials:
+        yield Target("by hand", trials, len(trials))
 
 
 @dataclass(eq=False)
@@ -243,11 +251,12 @@ def make_from_template(superuser_url: str, name: str) -> schema.Urls:
 
 
 def main() -> None:
-    only = os.environ.get("ONLY") or None
-    chosen_targets = [*targets(only), by_hand(only)]
-    plugin = Plugin(chosen_targets)
+    only, started = os.environ.get("ONLY") or None, time.monotonic()
+    plugin = Plugin([*targets(only), *by_hand(only)])
     files = {test.partition("::")[0] for trial in plugin.trials() for test in trial.tests}
-    memory, started = Path("/dev/shm"), time.monotonic()  # noqa: S108  of the machine, not shared
+    if not files:
+        sys.exit(f"{only} is no target of {DATA.relative_to(HOME)}")
+    memory = Path("/dev/shm")  # noqa: S108  a folder of our own in it
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as place:
         os.environ["MUTANTS_PLACE"] = os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = place
         with embedded.acquire(Path(place) / "database", throwaway=True) as lease:
@@ -255,15 +264,12 @@ def main() -> None:
             schema.make(lease.server.superuser_url, TEMPLATE)
             schema.make = make_from_template
             arguments = ["-s", "-qq", "-W", REWRITTEN_LATE, *OPTIONS, *sorted(files)]
-            done = pytest.main(arguments, [plugin])
+            if done := pytest.main(arguments, [plugin]):
+                sys.exit(int(done))
     print(f"{time.monotonic() - started:.0f} s in all")
-    bad = [
-        target.name
-        for target in chosen_targets
-        if target.stale or any(t.outcome == SURVIVED and not t.reason for t in target.trials)
-    ]
-    if done or bad:
-        sys.exit(f"look at: {', '.join(bad)}" if bad else int(done))
+    if bad := [target.name for target in plugin.targets if target.is_bad]:
+        sys.exit(f"look at: {', '.join(bad)}")
+    print("every fault was noticed, or has its reason")
 
 
 if __name__ == "__main__":

@@ -210,7 +210,9 @@ class Running:
         self._functions: dict[str, list[FunctionType]] = defaultdict(list)
         self._caches = []
         for found in gc.get_objects():
-            if isinstance(found, FunctionType) and Path(found.__code__.co_filename) > below:
+            if isinstance(found, FunctionType) and found.__code__.co_filename.startswith(
+                f"{below}/"
+            ):
                 self._functions[found.__code__.co_filename].append(found)
             elif isinstance(found, functools._lru_cache_wrapper):  # noqa: SLF001  it has no other name
                 self._caches.append(found)
