@@ -51,7 +51,7 @@ fuzz: $(READY) ## Run schemathesis against the running app, two districts as pee
 	$(BIN)/python -m scripts.fuzz
 
 mutants: $(READY) ## Put faults into the code and see that tests notice; ONLY=app/… for one file
-	$(BIN)/python -m scripts.mutants
+	$(BIN)/python -m tests.mutants
 
 bench: $(READY) ## Measure against a bare handler running the same SQL
 	$(BIN)/python -m bench

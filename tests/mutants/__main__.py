@@ -1,7 +1,7 @@
 """Put faults into the code, one at a time, and see whether a test notices: `make mutants`.
 
-What is tried is data: `tests/mutants/targets.toml` names files, the tests that decide them and the
-survivors that are accepted, `tests/mutants/by_hand.toml` faults written by hand. `ONLY` names one
+What is tried is data: `targets.toml` names files, the tests that decide them and the
+survivors that are accepted, `by_hand.toml` faults written by hand. `ONLY` names one
 of the files, to try all its faults instead of a sample, or `by_hand`. pytest collects once; every
 fault is a fork of that process with the changed code put in force. One that cannot be (the body of
 a class, a file of data) gets a copy of the project and a pytest of its own.
@@ -27,11 +27,11 @@ import pytest
 from _pytest.main import pytest_runtestloop as run_tests
 
 from app.core import embedded, rls
-from scripts import mutation
 from tests import schema
+from tests.mutants import faults
 
-HOME = Path(__file__).resolve().parents[1]
-DATA = HOME / "tests" / "mutants"
+DATA = Path(__file__).resolve().parent
+HOME = DATA.parents[1]
 WORKERS = 2
 TEMPLATE = "mutants_template"
 SURVIVED, KILLED, NONE, TIMED_OUT = 0, 1, 90, 91
@@ -77,9 +77,9 @@ def targets(only: str | None) -> Iterator[Target]:
             continue
         path, reasons = HOME / entry["file"], dict(entry.get("survives", {}))
         places = tuple(entry.get("places", [""]))
-        found = [one for one in mutation.mutants(path.read_text()) if one.place.startswith(places)]
+        found = [one for one in faults.mutants(path.read_text()) if one.place.startswith(places)]
         most = len(found) if only else entry.get("most", data["most"])
-        chance = random.Random(f"{data['seed']} {entry['file']}")  # noqa: S311
+        chance = random.Random(f"{data['seed']} {entry['file']}")
         chosen = {one.key for one in chance.sample(found, min(most, len(found)))} | reasons.keys()
         trials = [
             Trial(one.key, path, entry["tests"], one.source, one.diff, reasons.pop(one.key, None))
@@ -113,11 +113,11 @@ class Plugin:
     """Takes pytest's loop over: instead of the tests once, the tests each fault is up against."""
 
     targets: list[Target]
-    running: mutation.Running | None = None
+    running: faults.Running | None = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        self.running = mutation.Running(HOME / "app")
+        self.running = faults.Running(HOME / "app")
         tests = sorted({test for trial in self.trials() for test in trial.tests})
         sound = Trial("no fault", HOME, tests, limit=3600)
         self.run(session, [sound])
@@ -168,7 +168,7 @@ def said_by(pid: int) -> Path:
     return Path(os.environ["MUTANTS_PLACE"]) / f"said-{pid}"
 
 
-def attempt(session: pytest.Session, running: mutation.Running, trial: Trial) -> int:
+def attempt(session: pytest.Session, running: faults.Running, trial: Trial) -> int:
     """Put one fault in force in this fork and run its tests up to the first that fails."""
     os.setsid()
     output = os.open(said_by(os.getpid()), os.O_WRONLY | os.O_CREAT)
@@ -178,9 +178,9 @@ def attempt(session: pytest.Session, running: mutation.Running, trial: Trial) ->
         if trial.source is not None:
             name = ".".join(trial.path.relative_to(HOME).with_suffix("").parts)
             running.install(trial.path, sys.modules[name], trial.source)
-    except (SyntaxError, mutation.SameCode):
+    except (SyntaxError, faults.SameCode):
         return NONE
-    except (KeyError, mutation.NotInProcess):
+    except (KeyError, faults.NotInProcess):
         apart(trial)
     except Exception:  # noqa: BLE001  a constant that cannot be evaluated: nothing would start
         return KILLED
@@ -189,7 +189,7 @@ def attempt(session: pytest.Session, running: mutation.Running, trial: Trial) ->
     with contextlib.suppress(BaseException):
         run_tests(session)
     with contextlib.suppress(BaseException):
-        session._setupstate.teardown_exact(None)  # noqa: SLF001  what a failing loop leaves undone
+        session._setupstate.teardown_exact(None)
     return KILLED if session.testsfailed else SURVIVED
 
 
@@ -209,7 +209,7 @@ def apart(trial: Trial) -> None:
     shutil.copytree(HOME, copy, ignore=shutil.ignore_patterns(".*", "node_modules"))
     (copy / trial.path.relative_to(HOME)).write_text(trial.source or "")
     os.chdir(copy)
-    os.execv(sys.executable, [sys.executable, "-m", "pytest", "-xq", *OPTIONS, *trial.tests])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-m", "pytest", "-xq", *OPTIONS, *trial.tests])
 
 
 REWRITTEN_LATE = "ignore::pytest.PytestAssertRewriteWarning"  # we import the app before pytest does
@@ -256,7 +256,7 @@ def main() -> None:
     files = {test.partition("::")[0] for trial in plugin.trials() for test in trial.tests}
     if not files:
         sys.exit(f"{only} is no target of {DATA.relative_to(HOME)}")
-    memory = Path("/dev/shm")  # noqa: S108  a folder of our own in it
+    memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as place:
         os.environ["MUTANTS_PLACE"] = os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = place
         with embedded.acquire(Path(place) / "database", throwaway=True) as lease:

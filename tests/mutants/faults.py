@@ -1,4 +1,4 @@
-"""Faults for `scripts.mutants`: where the code could be wrong, and how to make it so in a process.
+"""Where the code could be wrong, and how to make it so in a running process.
 
 The operators are mutmut's, without those on strings (texts for people), and five that it lacks.
 """
@@ -214,7 +214,7 @@ class Running:
                 f"{below}/"
             ):
                 self._functions[found.__code__.co_filename].append(found)
-            elif isinstance(found, functools._lru_cache_wrapper):  # noqa: SLF001  it has no other name
+            elif isinstance(found, functools._lru_cache_wrapper):
                 self._caches.append(found)
         gc.freeze()  # forks share the memory
 
@@ -289,7 +289,7 @@ def _rebind(module: ModuleType, old: ast.Module, new: ast.Module) -> None:
             node.id for each in targets for node in ast.walk(each) if isinstance(node, ast.Name)
         ]
         changed |= {name: vars(module)[name] for name in names}
-        exec(compile(ast.Module([now], []), module.__file__ or "", "exec"), vars(module))  # noqa: S102
+        exec(compile(ast.Module([now], []), module.__file__ or "", "exec"), vars(module))
     for other in list(sys.modules.values()):
         for name in changed:
             if other is not module and getattr(other, "__dict__", {}).get(name) is changed[name]:
