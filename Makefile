@@ -1,6 +1,6 @@
 # Everything one does here. Needs python3 (3.11 or newer) and make; the rest is fetched into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo run worker migrate migration release test check fix openapi lint-openapi fuzz bench lock clean
+.PHONY: help demo run worker migrate migration release test check fix openapi lint-openapi fuzz mutants bench lock clean
 
 READY := .venv/.ready
 BIN := .venv/bin
@@ -55,6 +55,9 @@ lint-openapi: openapi/node_modules/.ready ## Lint openapi/v1.json with Spectral 
 
 fuzz: $(READY) ## Run schemathesis against the running app, two districts as peers
 	$(BIN)/python -m scripts.fuzz
+
+mutants: $(READY) ## Put faults into the code and see that tests notice; ONLY=app/… for one file
+	$(BIN)/python -m tests.mutants
 
 bench: $(READY) ## Measure against a bare handler running the same SQL
 	$(BIN)/python -m bench

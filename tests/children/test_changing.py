@@ -103,9 +103,26 @@ class TestChangesSections:
         ]
         assert [value["kind"] for value in values] == ["grandparents", "relatives"]
         assert [row["since"] for row in rows] == [date(2026, 11, 20), date(2026, 10, 1)]
-        assert rows[0]["until"] is not None
-        assert rows[1]["until"] is None
+        assert [row["until"] for row in rows] == [date(2026, 11, 20), None]
         assert rows[1]["stated_by"] == f"staff:{director.subject_id}"
+
+    async def test_a_fact_ends_where_the_next_begins_and_not_before_it_began(
+        self, file, patch, director, database
+    ) -> None:
+        for version, since in enumerate(("2026-10-01", "2026-10-20", "2026-10-10"), start=1):
+            change = {"guardianship": {"since": since}}
+            answer = await patch(director, file["id"], change, version)
+            assert answer.status_code == 200, answer.text
+        async with database.begin(SYSTEM) as tx:
+            rows = await tx.connection.fetch(
+                "SELECT since, until FROM child_facts WHERE kind = 'guardianship' ORDER BY id"
+            )
+        day = date(2026, 10, 20)
+        assert [tuple(row) for row in rows][1:] == [
+            (date(2026, 10, 1), day),
+            (day, day),
+            (date(2026, 10, 10), None),
+        ]
 
     async def test_announces_sections_and_categories(self, file, patch, director, database) -> None:
         home = [

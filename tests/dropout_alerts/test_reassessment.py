@@ -66,6 +66,22 @@ class TestOpening:
         assert thresholds(120119101000, now.date()).register_after == 6
         assert thresholds(211381000000, now.date()).register_after == 20
 
+    async def test_it_moves_with_every_day_that_is_missed_excused_or_told_late(
+        self, around, pupil
+    ) -> None:
+        async def stands() -> tuple[str, str, int]:
+            alert = await around.alert(pupil.id)
+            return (alert["first_absent_day"], alert["last_absent_day"], alert["unexcused_days"])
+
+        await around.absent(pupil.id, WEEK[3])
+        assert await stands() == (WEEK[3], WEEK[3], 1)
+        await around.absent(pupil.id, WEEK[4])
+        assert await stands() == (WEEK[3], WEEK[4], 2)
+        await around.absent(pupil.id, WEEK[2])
+        assert await stands() == (WEEK[2], WEEK[4], 3)
+        await around.absent(pupil.id, WEEK[2], category="excused", sequence=1)
+        assert await stands() == (WEEK[3], WEEK[4], 2)
+
     async def test_leave_and_lateness_open_nothing(self, around, pupil) -> None:
         await around.absent(pupil.id, WEEK[3], category="excused")
         await around.absent(pupil.id, WEEK[4], category="late")

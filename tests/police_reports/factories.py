@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
 from app.core.settings import Settings
+from app.webhooks.events import DeliverySucceeded
 from app.webhooks.models import WebhookEndpoint
 from tests.access.factories import Caller, a_caller, an_agency
 
@@ -97,3 +98,40 @@ async def police_at(database: Database, region: int, *, endpoint: bool = True) -
     if endpoint:
         await an_endpoint(database, agency, region)
     return agency
+
+
+async def delivered(database: Database, report_id: str, *, to: UUID | None = None) -> None:
+    """What the sender does when the police's system answers 200; `to` names one of several."""
+    async with database.begin(SYSTEM) as tx:
+        row = await tx.connection.fetchrow(
+            "UPDATE webhook_deliveries SET state = 'succeeded', delivered_at = $2, attempts = 2"
+            " WHERE ordering_key = $1 AND ($3::uuid IS NULL OR agency_id = $3) RETURNING *",
+            UUID(report_id),
+            tx.now,
+            to,
+        )
+        for number, status in ((1, 503), (2, 200)):
+            await tx.connection.execute(
+                "INSERT INTO webhook_attempts (id, delivery_id, agency_id, number, trigger,"
+                " started_at, duration_ms, status, response_truncated, key_ids)"
+                " VALUES ($1, $2, $3, $4, 'auto', $5, 3, $6, false, '{}')",
+                uuid4(),
+                row["id"],
+                row["agency_id"],
+                number,
+                tx.now,
+                status,
+            )
+        await spine.publish(
+            tx,
+            DeliverySucceeded(
+                subject_id=row["ordering_key"],
+                region_code=row["region_code"],
+                home_county=row["home_county"],
+                delivery_id=row["id"],
+                source_event_id=row["event_id"],
+                source_wire_name=row["wire_name"],
+                agency_id=row["agency_id"],
+                told_to=row["told_to"],
+            ),
+        )

@@ -1,15 +1,13 @@
 """From filing to closing over HTTP, each party under its own token."""
 
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import orjson
 import pytest
 
 from app.core.data.db import SYSTEM
-from app.core.jobs import events as spine
 from app.core.jobs import queue
-from app.webhooks.events import DeliverySucceeded
 from tests.access.factories import a_caller
 from tests.jobs import run_jobs
 from tests.police_reports.factories import (
@@ -17,6 +15,7 @@ from tests.police_reports.factories import (
     TOWNSHIP,
     VILLAGE,
     a_report,
+    delivered,
     filed,
     police_at,
     the_offices,
@@ -72,42 +71,6 @@ async def offices(database, settings):
 
 async def step(client, caller, report_id: str, path: str, body):
     return await client.post(f"{URL}/{report_id}/{path}", json=body, headers=caller.headers)
-
-
-async def delivered(database, report_id: str) -> None:
-    """What the sender does when the police's system answers 200."""
-    async with database.begin(SYSTEM) as tx:
-        row = await tx.connection.fetchrow(
-            "UPDATE webhook_deliveries SET state = 'succeeded', delivered_at = $2, attempts = 2"
-            " WHERE ordering_key = $1 RETURNING *",
-            UUID(report_id),
-            tx.now,
-        )
-        for number, status in ((1, 503), (2, 200)):
-            await tx.connection.execute(
-                "INSERT INTO webhook_attempts (id, delivery_id, agency_id, number, trigger,"
-                " started_at, duration_ms, status, response_truncated, key_ids)"
-                " VALUES ($1, $2, $3, $4, 'auto', $5, 3, $6, false, '{}')",
-                uuid4(),
-                row["id"],
-                row["agency_id"],
-                number,
-                tx.now,
-                status,
-            )
-        await spine.publish(
-            tx,
-            DeliverySucceeded(
-                subject_id=row["ordering_key"],
-                region_code=row["region_code"],
-                home_county=row["home_county"],
-                delivery_id=row["id"],
-                source_event_id=row["event_id"],
-                source_wire_name=row["wire_name"],
-                agency_id=row["agency_id"],
-                told_to=row["told_to"],
-            ),
-        )
 
 
 async def test_chain_from_filing_to_closing(client, database, offices) -> None:
@@ -307,7 +270,8 @@ class TestSupersession:
         answer = await step(client, offices.school, old, "supersession", body)
         assert answer.status_code == 201, answer.text
         again = await step(client, offices.school, old, "supersession", body)
-        assert again.status_code == 200
+        assert (again.status_code, answer.json()) == (200, again.json())
+        assert again.headers["location"] == answer.headers["location"] == f"{URL}/{body['id']}"
         before = (await client.get(f"{URL}/{old}", headers=offices.police.headers)).json()
         after = (await client.get(f"{URL}/{body['id']}", headers=offices.police.headers)).json()
         assert (before["superseded_by"], after["supersedes"]) == (body["id"], old)

@@ -140,6 +140,7 @@ class TestOnce:
         second = await client.post(URL, json=body, headers=offices.school.headers)
         assert (first.status_code, second.status_code) == (201, 200)
         assert first.json() == second.json()
+        assert second.headers["location"] == f"{URL}/{body['id']}"
         assert len(await rows(database, "webhook_deliveries")) == 1
 
     async def test_same_id_other_content_is_refused(self, client, offices) -> None:
@@ -168,6 +169,7 @@ class TestOnce:
         assert second.status_code == 201
         assert second.headers["idempotency-replayed"] == "true"
         assert first.content == second.content
+        assert first.headers["location"] == second.headers["location"]
         assert len(await rows(database, "police_reports")) == 1
 
 

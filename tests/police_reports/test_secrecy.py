@@ -14,11 +14,12 @@ from tests.police_reports.factories import (
     VILLAGE,
     a_report,
     an_endpoint,
+    delivered,
     filed,
     police_at,
     the_offices,
 )
-from tests.police_reports.test_chain import BY_POLICE, BY_TOWNSHIP, DISPOSE, delivered, step
+from tests.police_reports.test_chain import BY_POLICE, BY_TOWNSHIP, DISPOSE, step
 
 URL = "/v1/police-reports"
 
@@ -55,6 +56,17 @@ class TestSuspect:
         )
         assert await items(client, offices.school) == []
         assert await items(client, offices.police) == [report_id]
+
+    async def test_who_reports_their_own_agency_is_told_no_more_of_it(
+        self, client, database, offices
+    ) -> None:
+        own = offices.school.agency_id
+        report_id = await filed(client, offices.school, suspect_agency_id=str(own))
+        await step(client, offices.police, report_id, *BY_POLICE[0][:2])
+        async with database.begin(SYSTEM) as tx:
+            named = await tx.connection.fetch("SELECT told_to FROM events")
+        assert len(named) == 2
+        assert not any(str(own) in row["told_to"] for row in named)
 
     async def test_no_event_reaches_the_agency_reported(self, client, database, offices) -> None:
         suspect = offices.township.agency_id

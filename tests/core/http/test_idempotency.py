@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import httpx
 import pytest
-from fastapi import Body, Depends, FastAPI, Request
+from fastapi import Body, Depends, FastAPI, Request, Response
 
 from app.api import answers
 from app.core.data.db import Database
@@ -28,10 +28,14 @@ async def _claim(request: Request, tx: Transaction) -> None:
 
 
 @router.post("/probe", status_code=201, dependencies=[Depends(_claim)])
-async def add_probe(body: Annotated[dict[str, Any], Body()], tx: Transaction) -> dict[str, Any]:
+@router.post("/probe/{place}", status_code=201, dependencies=[Depends(_claim)])
+async def add_probe(
+    body: Annotated[dict[str, Any], Body()], tx: Transaction, response: Response, place: str = ""
+) -> dict[str, Any]:
     if body.get("refuse"):
         raise Refused
     pid = await tx.connection.fetchval("SELECT pg_current_xact_id()::text")
+    response.headers.update({"location": f"/probe/{pid}", "etag": '"1"', "x-other": "1"})
     return {"transaction": pid, "said": body}
 
 
@@ -59,6 +63,24 @@ async def test_the_same_key_gets_the_same_answer(probe: httpx.AsyncClient) -> No
     assert (again.status_code, again.content) == (first.status_code, first.content)
     assert again.headers["idempotency-replayed"] == "true"
     assert "idempotency-replayed" not in first.headers
+
+
+async def test_the_same_answer_has_the_headers_that_are_part_of_it(probe) -> None:
+    first = await probe.post("/probe", json={"a": 1}, headers={"idempotency-key": "k7"})
+    again = await probe.post("/probe", json={"a": 1}, headers={"idempotency-key": "k7"})
+    assert first.headers["location"].startswith("/probe/")
+    for name in ("location", "etag", "content-type"):
+        assert again.headers[name] == first.headers[name]
+    assert "x-other" not in again.headers
+
+
+async def test_another_path_under_the_key_is_refused(probe: httpx.AsyncClient) -> None:
+    headers = {"idempotency-key": "k8"}
+    first = await probe.post("/probe/1", json={"a": 1}, headers=headers)
+    other = await probe.post("/probe/2", json={"a": 1}, headers=headers)
+    again = await probe.post("/probe/1", json={"a": 1}, headers=headers)
+    assert (other.status_code, other.json()["type"]) == (422, "/problems/idempotency-key-reused")
+    assert (first.status_code, again.content) == (201, first.content)
 
 
 async def test_another_body_under_the_key_is_refused(probe: httpx.AsyncClient) -> None:

@@ -1,0 +1,139 @@
+"""Deeds and duties in the order they come to the worker, late, twice and at once."""
+
+from datetime import date
+
+import pytest
+
+from app.core import jobs
+from app.core.clock import local_date
+from app.core.db import SYSTEM, TemporarilyUnavailable
+from app.core.events import Announced
+from app.duties import operations
+from tests.access.factories import a_caller
+from tests.children.factories import a_child
+from tests.duties.conftest import TOWNSHIP, VILLAGE
+from tests.duties.factories import announce, ledger, visited, work
+
+
+async def run(database, name: str) -> None:
+    async with database.begin(SYSTEM) as tx:
+        await jobs.enqueue(tx.connection, name, [{}])
+    await work(database)
+
+
+async def announced(database) -> list[Announced]:
+    """Everything announced so far, oldest first, as the worker gets it."""
+    async with database.begin(SYSTEM) as tx:
+        rows = await tx.connection.fetch("SELECT id FROM events ORDER BY id")
+        found: list[Announced] = []
+        for row in rows:
+            event = await tx.connection.fetchrow(
+                "SELECT id, wire_name, subject_id, region_code, home_county, data::jsonb AS data,"
+                " told_to, occurred_at FROM events WHERE id = $1",
+                row["id"],
+            )
+            fields = dict(event)
+            found.append(Announced(event_id=fields.pop("id"), **fields))
+    return found
+
+
+class TestCorrections:
+    @pytest.mark.parametrize("turn", [1, -1], ids=["in order", "the last first"])
+    async def test_the_last_correction_holds_in_whatever_order_they_are_worked_off(
+        self, database, child, turn
+    ) -> None:
+        await run(database, "duties.open_period")
+        visit = await visited(database, child, date(2026, 9, 18))
+        for day in (date(2026, 11, 18), date(2026, 9, 19)):
+            corrected = "visits.visit_corrected"
+            await visited(database, child, day, subject_id=visit, wire_name=corrected)
+        async with database.begin(SYSTEM) as tx:
+            queued = await tx.connection.fetch(
+                "DELETE FROM jobs WHERE name = 'duties.weigh_event' RETURNING payload ->> 'event'"
+            )
+        for (event_id,) in sorted(queued)[::turn]:
+            async with database.begin(SYSTEM) as tx:
+                payload = {"event": event_id}
+                await jobs.REGISTRY["duties.weigh_event"].handler(tx, payload)
+        (duty,) = await ledger(database)
+        assert duty["state"] == "open", "the visit was in the quarter before"
+
+    async def test_a_deed_of_the_next_quarter_discharges_nothing_of_this_one(
+        self, database, child, time
+    ) -> None:
+        await run(database, "duties.open_period")
+        time.set(2027, 1, 2, 0, 0)
+        await visited(database, child, local_date(time.now))
+        await work(database)
+        await run(database, "duties.open_period")
+        states = {duty["period"]: duty["state"] for duty in await ledger(database)}
+        assert states == {"2026Q4": "open", "2027Q1": "discharged"}
+
+
+class TestCancelling:
+    async def test_what_is_overdue_stays_so_when_the_child_has_returned(
+        self, database, child, time
+    ) -> None:
+        alert = await announce(database, "dropout_alerts.persuasion_failed", child=child)
+        await work(database)
+        time.set(2026, 11, 24, 0, 0)
+        await run(database, "duties.mark_overdue")
+        await announce(database, "dropout_alerts.child_returned", child=child, subject_id=alert)
+        await work(database)
+        (duty,) = await ledger(database)
+        assert (duty["rule"], duty["state"]) == ("EDU-04", "overdue")
+
+    async def test_what_is_overdue_stays_so_when_the_child_leaves_every_category(
+        self, database, child, time
+    ) -> None:
+        await run(database, "duties.open_period")
+        time.set(2027, 1, 2, 0, 0)
+        await run(database, "duties.mark_overdue")
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute("UPDATE children SET categories = '{}'")
+            await operations.open_period(tx, home_county=child.home_county, on=date(2026, 12, 31))
+        (duty,) = await ledger(database)
+        assert (duty["period"], duty["state"]) == ("2026Q4", "overdue")
+
+    async def test_what_is_cancelled_is_no_part_of_the_coverage(
+        self, client, database, settings, child
+    ) -> None:
+        await a_child(database, VILLAGE, categories=["orphan"])
+        await run(database, "duties.open_period")
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute(
+                "UPDATE children SET categories = '{}' WHERE id = $1", child.id
+            )
+        await run(database, "duties.open_period")
+        township = await a_caller(database, settings, "township_supervisor", TOWNSHIP)
+        answer = await client.get("/v1/duties/summary", headers=township.headers)
+        owed = {(row["group"], row["code"]): row["owed"] for row in answer.json()["coverage"]}
+        assert owed == {("all", None): 1, ("category", "orphan"): 1}
+        (counts,) = answer.json()["rules"]
+        assert (counts["open"], counts["cancelled"]) == (1, 1)
+
+
+class TestAtOnce:
+    async def test_duty_and_evidence_of_one_child_are_weighed_by_turns(self, live_database) -> None:
+        child = await a_child(live_database, VILLAGE)
+        other = await a_child(live_database, VILLAGE)
+        report = await announce(live_database, "police_reports.report_filed", child=child)
+        await announce(
+            live_database, "police_reports.report_acknowledged", child=child, subject_id=report
+        )
+        await announce(live_database, "police_reports.report_filed", child=other)
+        filed, accepted, elsewhere = await announced(live_database)
+
+        async def weigh(event: Announced) -> None:
+            async with live_database.begin(SYSTEM) as tx:
+                await tx.connection.execute("SET LOCAL lock_timeout = '20ms'")
+                await operations.weigh_event(tx, event)
+
+        async with live_database.begin(SYSTEM) as tx:
+            await operations.weigh_event(tx, filed)
+            with pytest.raises(TemporarilyUnavailable):
+                await weigh(accepted)
+            await weigh(elsewhere)
+        await weigh(accepted)
+        duties = {duty["child_id"]: duty["state"] for duty in await ledger(live_database)}
+        assert duties == {child.id: "discharged", other.id: "open"}
