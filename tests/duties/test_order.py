@@ -4,10 +4,10 @@ from datetime import date
 
 import pytest
 
-from app.core import jobs
 from app.core.clock import local_date
-from app.core.db import SYSTEM, TemporarilyUnavailable
-from app.core.events import Announced
+from app.core.data.db import SYSTEM, TemporarilyUnavailable
+from app.core.jobs import queue
+from app.core.jobs.events import Announced
 from app.duties import operations
 from tests.access.factories import a_caller
 from tests.children.factories import a_child
@@ -17,7 +17,7 @@ from tests.duties.factories import announce, ledger, visited, work
 
 async def run(database, name: str) -> None:
     async with database.begin(SYSTEM) as tx:
-        await jobs.enqueue(tx.connection, name, [{}])
+        await queue.enqueue(tx.connection, name, [{}])
     await work(database)
 
 
@@ -54,7 +54,7 @@ class TestCorrections:
         for (event_id,) in sorted(queued)[::turn]:
             async with database.begin(SYSTEM) as tx:
                 payload = {"event": event_id}
-                await jobs.REGISTRY["duties.weigh_event"].handler(tx, payload)
+                await queue.REGISTRY["duties.weigh_event"].handler(tx, payload)
         (duty,) = await ledger(database)
         assert duty["state"] == "open", "the visit was in the quarter before"
 

@@ -26,7 +26,8 @@ import asyncpg
 import pytest
 from _pytest.main import pytest_runtestloop as run_tests
 
-from app.core import embedded, rls
+from app.core.data import rls
+from app.embedded import postgres
 from tests import schema
 from tests.mutants import faults
 
@@ -259,7 +260,7 @@ def main() -> None:
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as place:
         os.environ["MUTANTS_PLACE"] = os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = place
-        with embedded.acquire(Path(place) / "database", throwaway=True) as lease:
+        with postgres.acquire(Path(place) / "database", throwaway=True) as lease:
             os.environ["TONGHU_TEST_SUPERUSER_URL"] = lease.server.superuser_url
             schema.make(lease.server.superuser_url, TEMPLATE)
             schema.make = make_from_template

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
+from app.core.jobs import events as spine
 from app.core.settings import Settings
 from app.webhooks.events import DeliverySucceeded
 from app.webhooks.models import WebhookEndpoint

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from app.core import jobs
-from app.core.db import SYSTEM
+from app.core.data.db import SYSTEM
+from app.core.jobs import queue
 from tests.access.factories import a_caller
 from tests.jobs import run_jobs
 from tests.police_reports.factories import (
@@ -50,7 +50,7 @@ async def forward(client, report_id: str, sender, receiver) -> None:
 
 async def alarms(database) -> dict[str, int]:
     async with database.begin(SYSTEM) as tx:
-        await jobs.REGISTRY["police_reports.mark_overdue"].handler(tx, {})
+        await queue.REGISTRY["police_reports.mark_overdue"].handler(tx, {})
         rows = await tx.connection.fetch(
             "SELECT wire_name, count(*) FROM events WHERE wire_name LIKE 'police_reports.%overdue'"
             " GROUP BY 1"
