@@ -14,8 +14,7 @@ from tests.matrix.described import Operation
 from tests.matrix.expectation import VISIBLE, Answer, expected
 from tests.matrix.facts import Target
 from tests.matrix.stage import Stage
-
-_REQUEST_ID = "the-same-every-time"
+from tests.matrix.witnessed import REQUEST_ID, faults, rows
 
 
 @asynccontextmanager
@@ -45,7 +44,7 @@ async def ask(
         path,
         params={"limit": "200", **query} if asked.shows and operation.method == "GET" else query,
         json=asked.body(target) if asked.body else None,
-        headers={**headers, **changes, "x-request-id": _REQUEST_ID},
+        headers={**headers, **changes, "x-request-id": REQUEST_ID},
     )
 
 
@@ -93,9 +92,11 @@ async def mismatches(
     for target in targets:
         async with undone(database):
             answer = await ask(client, operation, asked, target, stage.headers())
+            witnessed = await rows(database)
         right, got = due(stage, operation, asked, target), kind_of(answer)
         if got != right:
             wrong.append(f"{operation.id}, {target.label}: {right!r} expected, got {got!r}")
+        wrong += faults(operation, asked, target, answer, witnessed)
     return wrong
 
 

@@ -1,0 +1,113 @@
+"""What the audit must say of an answer, worked out from the answer alone (AUD-1)."""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import httpx
+
+from app.core.data.db import SYSTEM, Database
+from tests.matrix.asks import Ask
+from tests.matrix.described import Operation
+from tests.matrix.facts import Target
+
+REQUEST_ID = "the-same-every-time"
+
+_OF_A_CHILD = {"child_id", "visit_id", "alert_id", "report_id"}
+_FILES = {"createChild", "listChildren", "searchChildren", "readChild", "changeChild"}
+_DATED = {
+    "listVisits": "visited_on",
+    "listChildVisits": "visited_on",
+    "readVisit": "visited_on",
+    "listDropoutAlerts": "first_absent_day",
+    "readDropoutAlert": "first_absent_day",
+    "listReports": "filed_at",
+    "readReport": "filed_at",
+    "listDuties": "opened_at",
+    "readChildHistory": "at",
+    "listAuditEntries": "at",
+    "listHolders": "since",
+}
+"""Looks into the past, and the field that says how far back each item lies."""
+
+_ROWS = """
+SELECT operation, decision, child_ids, since, rule FROM audit_entries WHERE request_id = $1
+ORDER BY id
+"""
+
+
+async def rows(database: Database) -> list[Any]:
+    """Every audit row of the requests asked, oldest first."""
+    async with database.begin(SYSTEM) as tx:
+        found: list[Any] = await tx.connection.fetch(_ROWS, REQUEST_ID)
+    return found
+
+
+def faults(
+    operation: Operation, asked: Ask, target: Target, answer: httpx.Response, found: list[Any]
+) -> Iterator[str]:
+    """Say what is wrong with the audit of one answer; nothing if it is as it must be."""
+    told = f"{operation.id}, {target.label}, {answer.status_code}: {[dict(row) for row in found]}"
+    if len(found) != _how_many(operation, answer):
+        yield f"{len(found)} audit rows: {told}"
+    for row in found:
+        right = "denied" if answer.status_code >= 400 else "allowed"
+        if (row["operation"], row["decision"]) != (operation.id, right):
+            yield f"{right} expected: {told}"
+        if set(row["child_ids"]) != _children(operation, asked, target, answer):
+            yield f"other children: {told}"
+        if (
+            operation.id in _DATED
+            and answer.is_success
+            and row["since"] != _since(operation, answer)
+        ):
+            yield f"reaches back elsewhere: {told}"
+
+
+def _how_many(operation: Operation, answer: httpx.Response) -> int:
+    if answer.is_success:
+        open_to_all = operation.method == "GET" and not operation.needs_purpose
+        return int(not open_to_all or operation.id == "readWebhookDelivery")
+    if answer.status_code == 409:
+        return int("duplicate-child" in answer.text)  # its Location names a child
+    return int(answer.status_code in {403, 404})
+
+
+def _children(
+    operation: Operation, asked: Ask, target: Target, answer: httpx.Response
+) -> set[UUID]:
+    if not answer.is_success:
+        named = answer.headers.get("location", "").rpartition("/")[2]
+        return {UUID(named)} if named else set()
+    shown = {UUID(child) for child in _named(answer.json(), "child_id")}
+    if operation.id in _FILES:
+        page = answer.json()
+        shown |= {UUID(item["id"]) for item in page.get("items", [page])}
+    if _OF_A_CHILD & {*operation.names, *asked.names}:
+        shown.add(target.ids["child_id"])
+    return shown
+
+
+def _named(value: Any, field: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        if value.get(field):
+            yield value[field]
+        for inner in value.values():
+            yield from _named(inner, field)
+    if isinstance(value, list):
+        for inner in value:
+            yield from _named(inner, field)
+
+
+def _since(operation: Operation, answer: httpx.Response) -> date | None:
+    page = answer.json()
+    days = [item[_DATED[operation.id]] for item in page.get("items", [page])]
+    return min(map(_day, days), default=None)
+
+
+def _day(text: str) -> date:
+    if len(text) == 10:
+        return date.fromisoformat(text)
+    return datetime.fromisoformat(text).astimezone(ZoneInfo("Asia/Shanghai")).date()
