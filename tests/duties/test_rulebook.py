@@ -1,23 +1,20 @@
 """A slip in the rules stops every process at its start, with the line and the name meant."""
 
-import shutil
-import subprocess
 import sys
 from datetime import timedelta
-from pathlib import Path
 from typing import ClassVar
 from uuid import UUID
 
 import pytest
 
-from app import wiring
+from app import cli, main, wiring, worker
 from app.core import data_files
 from app.core.data_files import BadDataFile
 from app.core.jobs import events
 from app.core.jobs.events import BadEvent, Event
+from app.core.settings import Settings
 from app.duties import rulebook
 
-APP = Path(wiring.__file__).parent
 NAME = "app/duties/rules.yaml"
 RULES = """\
 VIS-01:
@@ -177,24 +174,22 @@ def test_broken_yaml_is_refused_with_its_line() -> None:
     assert refused("- VIS-01") == f"{NAME} line 1: names and what they mean are expected"
 
 
-def test_no_process_starts_with_a_slip(tmp_path: Path) -> None:
-    shutil.copytree(APP, tmp_path / "app", ignore=shutil.ignore_patterns("__pycache__"))
-    place = tmp_path / NAME
-    slipped = place.read_text("utf-8").replace("visits.visit_recorded", "visits.visit_recordet", 1)
-    place.write_text(slipped, "utf-8")
-    line = slipped[: slipped.index("visit_recordet")].count("\n") + 1
-    ended = subprocess.run(
-        [sys.executable, "-m", "app.cli", "worker"],
-        cwd=tmp_path,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert ended.stderr.strip() == (
-        f"{NAME} line {line}: no event is called visits.visit_recordet;"
+async def test_no_process_starts_with_a_slip(monkeypatch, capsys) -> None:
+    slipped = RULES.replace("visits.visit_recorded", "visits.visit_recordet", 1)
+    monkeypatch.setattr(rulebook, "file", lambda: data_files.parse(NAME, slipped))
+    settings = Settings(environment="test")
+    with pytest.raises(BadDataFile, match="line 10: .*visit_recordet"):
+        main.create_app(settings)
+    with pytest.raises(BadDataFile, match="line 10: .*visit_recordet"):
+        await worker.run(settings)
+    monkeypatch.setattr(sys, "argv", ["tonghu", "jobs", "held"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.strip() == (
+        f"{NAME} line 10: no event is called visits.visit_recordet;"
         " did you mean visits.visit_recorded?"
     )
-    assert ended.returncode == 1
 
 
 def test_two_events_of_one_name_are_refused() -> None:
