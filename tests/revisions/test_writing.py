@@ -51,6 +51,7 @@ FINISHED = '    in_batches("visits", "weather = \'fair\'", where="weather IS NUL
 
 def test_a_changed_table_and_its_rows_go_up_and_back(copy: Copy, monkeypatch) -> None:
     before, schema = copy.files(), _schema(copy)
+    rows = asyncio.run(backups.counts(copy.pg, copy.database))
     copy.append("app/visits/models.py", CHANGED)
     early = copy.tonghu("revision", "fill weather", "--fill", "visits")
     assert (early.code, early.out) == (1, "")
@@ -77,7 +78,6 @@ def test_a_changed_table_and_its_rows_go_up_and_back(copy: Copy, monkeypatch) ->
         lint_migrations.main()
     assert lint.value.code == 0
 
-    rows = asyncio.run(backups.counts(copy.pg, copy.database))
     done = copy.tonghu("migrate")
     assert (done.code, done.errors) == (0, f"visits: {rows['visits']:,} rows changed\n")
     copy.sql("DO $$ BEGIN ASSERT (SELECT bool_and(weather = 'fair') FROM visits); END $$")
