@@ -64,13 +64,11 @@ class Recorder:
             self.seen.add(_answer(operation, started, body))
 
     def _operation(self, scope: Scope) -> str | None:
+        """Find which operation a request is for; a path without parameters comes first."""
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        found = [
-            (path != scope["path"], name)
-            for methods, path, pattern, name in self.routes
-            if method in methods and pattern.match(scope["path"])
-        ]
-        return min(found)[1] if found else None
+        here = [route for route in self.routes if route[2].match(scope["path"])]
+        exact = [route for route in here if route[1] == scope["path"]]
+        return next((name for methods, _, _, name in exact or here if method in methods), None)
 
 
 def _answer(operation: str, started: Message, body: bytes) -> Answer:
