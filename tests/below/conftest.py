@@ -59,10 +59,13 @@ class Town:
         return found
 
     async def change(self, **sections: Any) -> httpx.Response:
-        path = f"/v1/children/{self.child}"
-        version = (await self.client.get(path, headers=self.supervisor.headers)).headers["etag"]
-        headers = {**self.supervisor.headers, "if-match": version}
-        return await self.client.patch(path, json=sections, headers=headers)
+        async with self.database.begin(db.SYSTEM) as tx:
+            version = await tx.connection.fetchval("SELECT version FROM children")
+        return await self.client.patch(
+            f"/v1/children/{self.child}",
+            json=sections,
+            headers={**self.supervisor.headers, "if-match": f'"{version}"'},
+        )
 
     async def move(self, region_code: int = NEXT_VILLAGE) -> httpx.Response:
         return await self.change(residence={"region_code": f"{region_code:012d}"})
