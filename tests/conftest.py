@@ -141,15 +141,40 @@ class PinnedDatabase(db.Database):
             yield self._pinned
 
 
-@pytest.fixture
-async def database(
+@asynccontextmanager
+async def pinned(
     pool: db.Database, keyring: Keyring, now: datetime
-) -> AsyncIterator[db.Database]:
+) -> AsyncIterator[PinnedDatabase]:
+    """Open a transaction around everything inside, and take it back."""
     async with pool.lane() as lane:
         outer = lane.raw.transaction()
         await outer.start()
         yield PinnedDatabase(lane, keyring, lambda: now)
         await outer.rollback()
+
+
+@asynccontextmanager
+async def calling(
+    app: FastAPI, settings: Settings, database: db.Database
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Open a client of the app over a database."""
+    async with main.state(settings, database) as shared:
+
+        async def with_state(scope, receive, send):
+            scope["state"] = dict(shared)
+            await app(scope, receive, send)
+
+        transport = httpx.ASGITransport(with_state, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+            yield http
+
+
+@pytest.fixture
+async def database(
+    pool: db.Database, keyring: Keyring, now: datetime
+) -> AsyncIterator[db.Database]:
+    async with pinned(pool, keyring, now) as database:
+        yield database
 
 
 @pytest.fixture
@@ -178,15 +203,8 @@ async def client(
     app: FastAPI, settings: Settings, database: db.Database
 ) -> AsyncIterator[httpx.AsyncClient]:
     """The real app, over the pinned database: real tokens, real scopes, no overrides."""
-    async with main.state(settings, database) as shared:
-
-        async def with_state(scope, receive, send):
-            scope["state"] = dict(shared)
-            await app(scope, receive, send)
-
-        transport = httpx.ASGITransport(with_state, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
-            yield http
+    async with calling(app, settings, database) as http:
+        yield http
 
 
 @pytest.fixture

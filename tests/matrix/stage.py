@@ -57,6 +57,11 @@ class Stage:
     targets: tuple[Target, ...]
 
     @property
+    def asker(self) -> tuple[str, Holder]:
+        """The caller's role and how they hold it."""
+        return self.who.role, self.who.holder
+
+    @property
     def purpose(self) -> str:
         """The first purpose the role has; one of the closed list if it has none."""
         return (ROLES[self.who.role]["purposes"] or PURPOSES)[0]

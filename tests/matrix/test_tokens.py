@@ -8,24 +8,16 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from fastapi import FastAPI
 
 from app.access import tokens
-from app.api import openapi
 from app.core.data.db import SYSTEM, Database
 from app.core.settings import Settings
 from tests.matrix.asking import ask, kind_of, undone
 from tests.matrix.asks import ASKS
-from tests.matrix.described import Operation, operations
 from tests.matrix.expectation import ROLES, Answer
 from tests.matrix.stage import Stage, a_stage
 
 SCOPES = sorted({scope for role in ROLES.values() for scope in role["scopes"]})
-
-
-@pytest.fixture(scope="module")
-def described(app: FastAPI) -> dict[str, Operation]:
-    return operations(openapi.document(app))
 
 
 def _claims(token: str) -> dict[str, Any]:

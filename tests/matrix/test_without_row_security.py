@@ -8,18 +8,16 @@ from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import pytest
-from fastapi import FastAPI
 
-from app.api import openapi
 from app.core.data import db
 from app.core.data.crypto import Keyring
 from app.core.settings import Settings
 from tests import schema
-from tests.conftest import NOW, PinnedDatabase
+from tests.conftest import NOW, pinned
 from tests.matrix.asking import ask, mismatches, shown, undone, visible
 from tests.matrix.asks import ASKS
-from tests.matrix.described import Operation, operations
 from tests.matrix.expectation import ROLES
+from tests.matrix.groups import CALLERS, asked_by
 from tests.matrix.stage import a_stage
 
 
@@ -29,30 +27,27 @@ async def database(
 ) -> AsyncIterator[db.Database]:
     url = urlsplit(pg)._replace(path=urlsplit(database_urls.app).path).geturl()
     engine = db.open_engine(url, settings.database)
-    async with db.Database(engine, keyring, lambda: NOW).lane() as lane:
-        outer = lane.raw.transaction()
-        await outer.start()
-        yield PinnedDatabase(lane, keyring, lambda: NOW)
-        await outer.rollback()
+    async with pinned(db.Database(engine, keyring, lambda: NOW), keyring, NOW) as database:
+        yield database
     await engine.dispose()
 
 
-@pytest.fixture(scope="module")
-def described(app: FastAPI) -> dict[str, Operation]:
-    return operations(openapi.document(app))
-
-
-@pytest.mark.parametrize("role", ROLES)
-async def test_the_queries_alone_hold(client, database, settings, described, role) -> None:
-    stage = await a_stage(database, settings, role, ROLES[role]["for"][0])
+@pytest.mark.parametrize(("role", "holder"), CALLERS)
+async def test_the_queries_alone_hold(client, database, settings, described, role, holder) -> None:
+    theirs = [
+        (operation, each)
+        for operation, each in asked_by(ASKS, described, (role, holder))
+        if operation.scope in ROLES[role]["scopes"]
+        and (operation.names or each.names or each.shows)
+    ]
+    if not theirs:
+        return
+    stage = await a_stage(database, settings, role, holder)
     wrong = []
-    for each in ASKS:
-        operation = described[each.operation]
-        if operation.scope not in ROLES[role]["scopes"]:
-            continue
+    for operation, each in theirs:
         if operation.names or each.names:
             wrong += await mismatches(client, database, stage, operation, each, stage.targets)
-        elif each.shows:
+        else:
             async with undone(database):
                 answer = await ask(client, operation, each, stage.targets[0], stage.headers())
             if shown(answer, stage, each) != visible(stage, each):

@@ -1,0 +1,137 @@
+"""Callers among whom nothing differs that an operation reads: one of each group is asked.
+
+A role is told apart by what its data says, never by its name alone, but where a name is what the
+rules go by. Who changes `roles.yaml`, or lets an operation look at something more, finds the roles
+asked anew: what an operation looks at besides what all do is in `LOOKS_AT`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Any, get_args
+
+from tests.matrix.asks import Ask
+from tests.matrix.described import Operation
+from tests.matrix.expectation import DUTIES, ROLES
+from tests.matrix.facts import Holder
+
+Caller = tuple[str, Holder]
+Role = Mapping[str, Any]
+Respect = Callable[[str, Role, Holder], object]
+
+CALLERS: tuple[Caller, ...] = tuple(
+    (role, holder)
+    for role, data in ROLES.items()
+    for holder in get_args(Holder)
+    if holder in data["for"]
+)
+"""Every role as everyone who may hold it."""
+
+PARTS = frozenset({"school", "police", "education", "township_government", "village_committee"})
+"""Kinds of agency that have a part in a case of their own; see `stage.py`."""
+
+APART = frozenset({"operator", "civil_affairs", "auditor"})
+"""Roles that rules know by name: who administers, who fills posts, who audits."""
+
+
+def level(data: Role) -> str:
+    """Where a caller of the stage stands."""
+    return "township" if "township" in data["levels"] else str(data["levels"][0])
+
+
+def _by_name(role: str, _: Role, __: Holder) -> object:
+    return role if role in APART else None
+
+
+def _police_scopes(_: str, data: Role, __: Holder) -> object:
+    return {"police_reports:handle", "police_reports:receive"} & {*data["scopes"]}
+
+
+def _sections(_: str, data: Role, __: Holder) -> object:
+    return {*data["reads"]}, {*data["writes"]}
+
+
+def _all_scopes(_: str, data: Role, __: Holder) -> object:
+    return {*data["scopes"]}
+
+
+def _duties(role: str, _: Role, __: Holder) -> object:
+    return {rule for rule, duty in DUTIES.items() if role in duty["seen_by"]}
+
+
+def _holder(_: str, __: Role, holder: Holder) -> object:
+    return holder
+
+
+LOOKS_AT: Mapping[str, tuple[Respect, ...]] = {
+    **dict.fromkeys(
+        (
+            *("createAgency", "listPosts", "addPost", "listHolders", "holdPost", "leavePost"),
+            *("listClients", "registerApp", "replaceClientKeys", "suspendClient", "resumeClient"),
+            "listAuditEntries",
+        ),
+        (_by_name,),
+    ),
+    "registerClient": (_by_name, _all_scopes),
+    **dict.fromkeys(("registerWebhookEndpoint", "changeWebhookEndpoint"), (_all_scopes,)),
+    "closeWebhookDelivery": (_holder,),
+    **dict.fromkeys(
+        (
+            *("createChild", "listChildren", "searchChildren", "readChild", "changeChild"),
+            "readChildHistory",
+        ),
+        (_sections,),
+    ),
+    **dict.fromkeys(("listDuties", "summariseDuties"), (_duties,)),
+}
+"""What an operation reads of a role besides relation, level, part, purposes and scopes held."""
+
+
+def group(operation: Operation, caller: Caller, roles: Mapping[str, Role] = ROLES) -> str:
+    """Name the group that a caller belongs to when this operation is asked."""
+    role, holder = caller
+    data = roles[role]
+    if operation.scope not in data["scopes"]:
+        return "scope missing"
+    if operation.needs_purpose and not data["purposes"]:
+        return "no purpose"
+    looks_at: tuple[Respect, ...] = LOOKS_AT.get(operation.id, ())
+    if operation.scope.startswith(("police_reports:", "reporters:")):
+        looks_at = (*looks_at, _police_scopes)
+    kind = min(data["agency_kinds"])
+    respects = (
+        data["relation"],
+        level(data),
+        kind if kind in PARTS else None,
+        *(look(role, data, holder) for look in looks_at),
+    )
+    return "; ".join(_told(each) for each in respects)
+
+
+def _told(respect: object) -> str:
+    if isinstance(respect, set | frozenset):
+        return " ".join(sorted(map(str, respect)))
+    if isinstance(respect, tuple):
+        return ", ".join(map(_told, respect))
+    return str(respect)
+
+
+def first_of_each(callers: Iterable[Caller], named: Callable[[Caller], str]) -> frozenset[Caller]:
+    """One caller of each group."""
+    first: dict[str, Caller] = {}
+    for caller in callers:
+        first.setdefault(named(caller), caller)
+    return frozenset(first.values())
+
+
+@cache
+def askers(operation: Operation) -> frozenset[Caller]:
+    """Who asks this operation."""
+    return first_of_each(CALLERS, lambda caller: group(operation, caller))
+
+
+def asked_by(
+    asks: Iterable[Ask], described: Mapping[str, Operation], caller: Caller
+) -> list[tuple[Operation, Ask]]:
+    """What this caller asks for their group."""
+    pairs = ((described[each.operation], each) for each in asks)
+    return [(operation, each) for operation, each in pairs if caller in askers(operation)]
