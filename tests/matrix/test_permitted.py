@@ -4,9 +4,6 @@ refuses), and what a list narrowed by it shows.
 
 import re
 
-import pytest
-from fastapi import FastAPI
-
 from app.api import openapi
 from app.children.acts import ACTS as CHILD
 from app.dropout_alerts.acts import ACTS as ALERT
@@ -15,9 +12,7 @@ from app.visits.acts import ACTS as VISIT
 from app.webhooks.acts import DELIVERY_ACTS, ENDPOINT_ACTS
 from tests.matrix.asking import ask, due, undone
 from tests.matrix.asks import ASKS
-from tests.matrix.described import Operation, operations
 from tests.matrix.expectation import ROLES, Answer
-from tests.matrix.stage import a_stage
 
 OBJECTS = {
     "/v1/children/{child_id}": ("readChild", "listChildren", CHILD),
@@ -38,11 +33,6 @@ OBJECTS = {
 ASKED = {each.operation: each for each in reversed(ASKS)}
 _REFUSED = {403, 404, 409}
 """Answers that say "not you" or "not now"; 422 finds fault with the body alone."""
-
-
-@pytest.fixture(scope="module")
-def described(app: FastAPI) -> dict[str, Operation]:
-    return operations(openapi.document(app))
 
 
 def test_every_operation_on_an_object_is_an_act_of_its_scope(described) -> None:
@@ -66,15 +56,15 @@ def test_every_act_is_offered_to_narrow_the_list(app) -> None:
                 assert set(re.findall(r"[A-Za-z]+", offered["schema"]["pattern"])) == {*acts}, read
 
 
-@pytest.mark.parametrize("role", ROLES)
-async def test_it_is_what_happens(client, database, settings, described, role) -> None:
-    stage = await a_stage(database, settings, role, ROLES[role]["for"][0])
+async def test_it_is_what_happens(theatre, described) -> None:
+    client, database, stage = theatre
     wrong = []
     for read, _, acts in OBJECTS.values():
         for target in stage.targets:
             if due(stage, described[read], ASKED[read], target) is not Answer.DONE:
                 continue
-            found = await ask(client, described[read], ASKED[read], target, stage.headers())
+            async with undone(database):
+                found = await ask(client, described[read], ASKED[read], target, stage.headers())
             told = set(found.json()["permitted"])
             happened = set()
             for name in acts:
@@ -89,20 +79,19 @@ async def test_it_is_what_happens(client, database, settings, described, role) -
     assert not wrong
 
 
-@pytest.mark.parametrize("role", ROLES)
-async def test_a_list_narrowed_shows_those_that_say_so(
-    client, database, settings, described, role
-) -> None:
-    stage = await a_stage(database, settings, role, ROLES[role]["for"][0])
+async def test_a_list_narrowed_shows_those_that_say_so(theatre, described) -> None:
+    client, database, stage = theatre
     for _, listed, acts in OBJECTS.values():
         operation = described[listed]
-        if operation.scope not in ROLES[role]["scopes"]:
+        if operation.scope not in ROLES[stage.who.role]["scopes"]:
             continue
-        whole = await client.get(operation.path, params={"limit": 200}, headers=stage.headers())
-        items = whole.json()["items"]
-        for name in acts:
-            wanted = {item["id"] for item in items if name in item["permitted"]}
-            narrowed = await client.get(
-                operation.path, params={"limit": 200, "permitted": name}, headers=stage.headers()
-            )
-            assert {item["id"] for item in narrowed.json()["items"]} == wanted, (listed, name)
+        async with undone(database):
+            asked = {"limit": "200"}
+            whole = await client.get(operation.path, params=asked, headers=stage.headers())
+            items = whole.json()["items"]
+            for name in acts:
+                wanted = {item["id"] for item in items if name in item["permitted"]}
+                narrowed = await client.get(
+                    operation.path, params={**asked, "permitted": name}, headers=stage.headers()
+                )
+                assert {item["id"] for item in narrowed.json()["items"]} == wanted, name
