@@ -1,38 +1,37 @@
 """Every router of the API."""
 
+from importlib import import_module
+from importlib.util import find_spec
+
 from fastapi import APIRouter
 
+from app import wiring
 from app.access.oauth_router import router as oauth
-from app.access.router import router as access
 from app.access.sign_in_router import router as sign_in
 from app.api.agencies import router as agencies
 from app.api.audit import router as audit
 from app.api.health import router as health
 from app.api.problem_pages import router as problem_pages
 from app.api.reference import places, rulebook
-from app.attendance.router import router as attendance
-from app.children.router import router as children
-from app.dropout_alerts.router import router as dropout_alerts
-from app.duties.router import router as duties
-from app.police_reports.router import router as police_reports
-from app.visits.router import router as visits
-from app.webhooks.router import router as webhooks
 
-ROUTERS: list[APIRouter] = [
-    children,
-    visits,
-    attendance,
-    dropout_alerts,
-    police_reports,
-    duties,
-    webhooks,
-    access,
-    places,
-    rulebook,
-    agencies,
-    audit,
-]
-"""Under /v1, those that are called most first: the framework tries them in turn."""
+_CALLED_MOST = (
+    *("children", "visits", "attendance", "dropout_alerts", "police_reports", "duties"),
+    "webhooks",
+)
+"""The framework tries routers in turn, and these first."""
+
+
+def _of_packages() -> list[APIRouter]:
+    found = {
+        name: import_module(f"app.{name}.router").router
+        for name in (*_CALLED_MOST, *wiring.packages())
+        if find_spec(f"app.{name}.router")
+    }
+    return [*found.values()]
+
+
+ROUTERS: list[APIRouter] = [*_of_packages(), places, rulebook, agencies, audit]
+"""Under /v1: those of the packages with an `area.py`, and those that stand here."""
 
 PUBLIC_ROUTERS: list[APIRouter] = [
     oauth,

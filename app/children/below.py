@@ -11,13 +11,15 @@ no other table (ADR 14). Two things keep the copies true:
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKeyConstraint, PrimaryKeyConstraint
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, PrimaryKeyConstraint
 from sqlmodel import Field, SQLModel
 
 from app.core.data import rls
+from app.core.data.columns import Instant
 from app.core.data.db import Tx
 
 PLACE: Final = "region_code, pupil_of"
@@ -40,6 +42,29 @@ class BelowChild(SQLModel):
     child_id: UUID
     region_code: int = Field(sa_type=BigInteger)
     pupil_of: UUID | None = None
+
+
+class VersionBelow(BelowChild):
+    """The columns of a table that keeps what rows below a child said before they were corrected.
+
+    `snapshot_sealed`: the whole of it, as JSON. `replaced_by`: the subject of the caller.
+    """
+
+    version: int
+    snapshot_sealed: bytes
+    replaced_at: datetime = Field(sa_type=Instant)
+    replaced_by: str
+
+
+def versions_of(above: str, column: str, table: str) -> tuple[Any, ...]:
+    """Return the `__table_args__` of a table of versions; `column` names the row of `above`."""
+    return below_child(
+        table,
+        Index(f"ix_{table}_child_id", "child_id"),
+        key=(column, "version"),
+        under=(above, column),
+        privileges="SELECT, INSERT",
+    )
 
 
 def below_child(

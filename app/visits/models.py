@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field
 
-from app.children.below import BelowChild, below_child
+from app.children.below import BelowChild, VersionBelow, below_child, versions_of
 from app.core.data.columns import Instant
 
 
@@ -103,21 +103,10 @@ class Visit(BelowChild, table=True):
     updated_at: datetime = Field(sa_type=Instant)
 
 
-class VisitVersion(BelowChild, table=True):
-    """What a visit said before a correction: the whole of it, sealed as JSON."""
+class VisitVersion(VersionBelow, table=True):
+    """What a visit said before a correction."""
 
     __tablename__ = "visit_versions"
-    __table_args__: Any = below_child(
-        "visit_versions",
-        Index("ix_visit_versions_child_id", "child_id"),
-        key=("visit_id", "version"),
-        under=("visits", "visit_id"),
-        privileges="SELECT, INSERT",
-    )
+    __table_args__: Any = versions_of("visits", "visit_id", "visit_versions")
 
     visit_id: UUID
-    version: int
-    snapshot_sealed: bytes
-    replaced_at: datetime = Field(sa_type=Instant)
-    replaced_by: str
-    """The subject of the caller: `staff:…` or `client:…`."""

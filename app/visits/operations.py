@@ -1,5 +1,6 @@
 """Recording and correcting visits."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -7,7 +8,7 @@ import asyncpg
 import orjson
 
 from app.access.principal import Principal
-from app.children import queries as children
+from app.children import rows
 from app.children.deps import ChildNotFound
 from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
@@ -50,56 +51,7 @@ class VisitStartOnOtherDay(Problem):
     title_zh = "走访开始时间与走访日期不在同一天"
 
 
-_RECORD: Final = """
-WITH child AS (
-    SELECT c.id, c.home_county, c.region_code, c.school_id, c.birth_date FROM children c
-    WHERE {visible} AND c.id = ${child_id} FOR SHARE OF c
-), stored AS (
-    INSERT INTO visits (child_id, home_county, region_code, pupil_of, visited_in, {columns})
-    SELECT child.id, child.home_county, child.region_code, child.school_id, child.region_code,
-        {places} FROM child
-    WHERE child.birth_date <= ${visited_on} AND NOT EXISTS (SELECT FROM visits v WHERE v.id = ${id})
-    ON CONFLICT DO NOTHING RETURNING id
-)
-SELECT home_county, region_code, birth_date, EXISTS (SELECT 1 FROM stored) AS stored FROM child
-"""
-
-_CASTS: Final = {
-    "id": "uuid",
-    "visited_on": "date",
-    "started_at": "timestamptz",
-    "visitor": "uuid",
-    "agency_id": "uuid",
-    "visitor_type": "text",
-    "place": "text",
-    "channel": "text",
-    "guardian_present": "boolean",
-    "abnormal": "boolean",
-    "findings": "jsonb",
-    "policies_explained": "text[]",
-    "words_sealed": "bytea",
-    "content_mac": "bytea",
-    "version": "integer",
-    "recorded_at": "timestamptz",
-    "received_at": "timestamptz",
-    "updated_at": "timestamptz",
-}
-
-_KEEP: Final = """
-INSERT INTO visit_versions
-    (home_county, child_id, region_code, pupil_of, visit_id, version, snapshot_sealed, replaced_at,
-     replaced_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-"""
-
-_CORRECT: Final = """
-UPDATE visits
-SET visited_on = $2, started_at = $3, visitor_type = $4, place = $5, channel = $6,
-    guardian_present = $7, abnormal = $8, findings = $9, policies_explained = $10,
-    words_sealed = $11, version = version + 1, updated_at = $12
-WHERE home_county = $13 AND id = $1
-RETURNING *
-"""
+VERSIONS: Final = ("visit_versions", "visit_id")
 
 
 async def record_visit(
@@ -112,30 +64,17 @@ async def record_visit(
     """
     _check_days(new.visited_on, new.started_at, tx)
     values = _stored(tx, principal, new)
-    remit = children.visible(principal)
-    place = {name: remit.next + 1 + n for n, name in enumerate(values)}
-    row = await tx.connection.fetchrow(
-        _RECORD.format(
-            visible=remit.sql,
-            child_id=remit.next,
-            columns=", ".join(values),
-            places=", ".join(f"${place[name]}::{_CASTS[name]}" for name in values),
-            visited_on=place["visited_on"],
-            id=place["id"],
-        ),
-        *remit.arguments,
-        new.child_id,
-        *values.values(),
-    )
-    if row is None:
+    stored = await rows.put(tx, principal, "visits", new.child_id, values, lived_in="visited_in")
+    if stored is None:
         raise ChildNotFound
-    _check_birth(new.visited_on, row["birth_date"])
-    if not row["stored"]:
+    child = stored.child
+    _check_birth(new.visited_on, child["birth_date"])
+    if not stored.is_new:
         return await _stored_before(tx, principal, new.id, values["content_mac"]), False
-    about = {"child_id": new.child_id, "visited_in": row["region_code"]}
     findings = orjson.loads(values["findings"])
-    visit = queries.visit_of(tx, principal, {**values, **about, "findings": findings})
-    await _announce(tx, VisitRecorded, visit, row["home_county"], news=visit.abnormal)
+    row = {**values, "child_id": child["id"], "visited_in": child["region_code"]}
+    visit = queries.visit_of(tx, principal, {**row, "findings": findings})
+    await _announce(tx, VisitRecorded, visit, child, news=visit.abnormal)
     return visit, True
 
 
@@ -167,49 +106,29 @@ async def correct_visit(
     merged = {**said, **correction.changes()}
     _check_days(merged["visited_on"], merged["started_at"], tx)
     _check_birth(merged["visited_on"], row["birth_date"])
-    await tx.connection.execute(
-        _KEEP,
-        row["home_county"],
-        row["child_id"],
-        row["region_code"],
-        row["pupil_of"],
-        before.id,
-        before.version,
-        tx.keyring.seal(
-            queries.SNAPSHOT,
-            f"{before.id}/{before.version}",
-            before.model_dump_json(exclude={"permitted"}),
-        ),
-        tx.now,
-        principal.subject,
+    await rows.keep(tx, principal, *VERSIONS, row, before.model_dump_json(exclude={"permitted"}))
+    findings = merged["findings"]
+    changed = await rows.correct(
+        tx,
+        "visits",
+        row,
+        {
+            **{name: merged[name] for name in _CORRECTED},
+            "abnormal": any(finding["abnormal"] for finding in findings),
+            "findings": _codes_of(findings),
+            "words_sealed": _seal_words(tx.keyring, row["id"], merged["note"], findings),
+        },
     )
-    visit = await _replace(tx, principal, row["home_county"], before.id, merged)
+    visit = queries.visit_of(tx, principal, changed)
     news = visit.abnormal and not before.abnormal
-    await _announce(tx, VisitCorrected, visit, row["home_county"], news=news)
+    await _announce(tx, VisitCorrected, visit, row, news=news)
     return visit
 
 
-async def _replace(
-    tx: Tx, principal: Principal, home_county: int, visit_id: UUID, merged: dict[str, Any]
-) -> schemas.Visit:
-    findings = merged["findings"]
-    row = await tx.connection.fetchrow(
-        _CORRECT,
-        visit_id,
-        merged["visited_on"],
-        merged["started_at"],
-        merged["visitor_type"],
-        merged["place"],
-        merged["channel"],
-        merged["guardian_present"],
-        any(finding["abnormal"] for finding in findings),
-        _codes_of(findings),
-        merged["policies_explained"],
-        _seal_words(tx.keyring, visit_id, merged["note"], findings),
-        tx.now,
-        home_county,
-    )
-    return queries.visit_of(tx, principal, row)
+_CORRECTED: Final = (
+    *("visited_on", "started_at", "visitor_type", "place", "channel", "guardian_present"),
+    "policies_explained",
+)
 
 
 def _stored(tx: Tx, principal: Principal, new: schemas.VisitCreate) -> dict[str, Any]:
@@ -255,14 +174,14 @@ async def _announce(
     tx: Tx,
     kind: type[VisitRecorded | VisitCorrected],
     visit: schemas.Visit,
-    home_county: int,
+    place: Mapping[str, Any],
     *,
     news: bool,
 ) -> None:
     about: dict[str, Any] = {
         "subject_id": visit.id,
-        "region_code": int(visit.region_code),
-        "home_county": home_county,
+        "region_code": place["region_code"],  # who looks after the child now is told
+        "home_county": place["home_county"],
         "child_id": visit.child_id,
         "visited_on": visit.visited_on,
     }

@@ -11,25 +11,18 @@ import orjson
 from app.access.acts import Act, permitted
 from app.access.principal import Principal
 from app.children import queries as children
-from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
-from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.http.wire import region_text
 from app.visits import schemas
 from app.visits.acts import ACTS
 
 WORDS: Final = "visits.words_sealed"
-SNAPSHOT: Final = "visit_versions.snapshot_sealed"
 
 _FIRST: Final = "ORDER BY v.received_at, v.home_county LIMIT 1"
 """Of visits of two counties to which their clients gave one id, it names the one received first."""
 
 _LATEST: Final = paging.Order({"v.visited_on": date, "v.id": UUID}, descending=True)
-_VERSIONS: Final = (
-    "SELECT version, snapshot_sealed, replaced_at, replaced_by FROM visit_versions AS h"
-)
-_NEWEST: Final = paging.Order({"h.version": int}, descending=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +67,6 @@ async def list_visits(
     if filters.act is not None:
         filters.act.narrow(where, principal, tx.today, alias="v")
     return await paging.fetch(tx, "SELECT v.* FROM visits v", where, _LATEST, window)
-
-
-async def list_versions(tx: Tx, visit: asyncpg.Record, window: paging.Window) -> paging.Rows:
-    """Return a page of what a visit the caller may see said before, latest first."""
-    where = Where("h.home_county = {} AND h.visit_id = {}", visit["home_county"], visit["id"])
-    return await paging.fetch(tx, _VERSIONS, where, _NEWEST, window)
-
-
-def version_of(keyring: Keyring, visit_id: UUID, row: Any) -> schemas.VisitVersion:
-    """Read a row of `list_versions`, with the visit sealed in it."""
-    snapshot = keyring.unseal_bytes(
-        SNAPSHOT, f"{visit_id}/{row['version']}", row["snapshot_sealed"]
-    )
-    return schemas.VisitVersion(
-        version=row["version"],
-        replaced_at=row["replaced_at"],
-        replaced_by=row["replaced_by"],
-        visit=schemas.VisitContent.model_validate_json(snapshot),
-    )
 
 
 def visit_of(tx: Tx, principal: Principal, row: Any) -> schemas.Visit:

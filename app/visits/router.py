@@ -8,6 +8,7 @@ from fastapi import Depends, Query
 
 from app.access import acts
 from app.access.principal import Principal
+from app.children import rows
 from app.children.deps import ChildInPath, ChildNotFound
 from app.core.data.db import Tx
 from app.core.http import routing
@@ -97,10 +98,19 @@ async def list_visit_versions(
     principal: ReadsVisits, found: VisitInPath, tx: Transaction, window: Paged
 ) -> Shown[Page[schemas.VisitVersion]]:
     """List what a visit said before each correction, latest first."""
-    page = await queries.list_versions(tx, found, window)
-    versions = [queries.version_of(tx.keyring, found["id"], row) for row in page.rows]
+    page = await rows.versions(tx, *operations.VERSIONS, found, window)
+    versions = [_version(tx, row) for row in page.rows]
     answer = {"items": versions, "next_cursor": page.next_cursor}
     return _shown(answer, [version.visit for version in versions])
+
+
+def _version(tx: Tx, row: Any) -> schemas.VisitVersion:
+    return schemas.VisitVersion(
+        version=row["version"],
+        replaced_at=row["replaced_at"],
+        replaced_by=row["replaced_by"],
+        visit=schemas.VisitContent.model_validate_json(rows.said(tx, *operations.VERSIONS, row)),
+    )
 
 
 async def _page(
