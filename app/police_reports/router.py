@@ -109,7 +109,7 @@ async def read_report_chain(
 @router.post(
     "/{report_id}/acknowledgement",
     status_code=201,
-    responses=_STEP,
+    responses={**REPEATED, **documented(NotYourPart, operations.ReportInvalid)},
 )
 async def acknowledge_report(
     principal: HandlesReports,
