@@ -26,7 +26,7 @@ worker: $(READY) ## Run one more job runner
 migrate: $(READY) ## Bring the database to this version's schema
 	$(BIN)/tonghu migrate
 
-test: $(READY) ## Run the tests on a real PostgreSQL
+test: $(READY) ## Run the tests on a real PostgreSQL, without measuring coverage
 	$(BIN)/pytest -q -n 2
 
 check: $(READY) ## Run what CI runs
