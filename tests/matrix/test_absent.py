@@ -13,8 +13,8 @@ from tests.matrix.expectation import Answer
 from tests.matrix.facts import Target
 from tests.matrix.groups import asked_by
 
-CHANGING = {"ratelimit"}
-"""Headers that say something about the caller, not about what was asked for."""
+CHANGING = {"ratelimit", "location"}
+"""Headers that say something about the caller, not about what was asked for; and the batch's place."""
 
 NEW_ID = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """In the answer to a batch, which is taken in whatever it says: the batch's."""
