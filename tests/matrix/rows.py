@@ -47,8 +47,9 @@ def an_agency(tx: Tx, kind: str, region: int) -> UUID:
 async def store(tx: Tx, target: Target, child: ChildRef) -> None:
     """Store everything of a target but its agencies and the child."""
     about = {"home_county": child.home_county, "child_id": child.id, "region_code": target.region}
-    _visit(tx, target, about)
-    await _alert(tx, target, about)
+    below = {**about, "region_code": child.region_code, "pupil_of": child.school_id}
+    _visit(tx, target, below)
+    await _alert(tx, target, below)
     _report(tx, target, about)
     _duties(tx, target, about)
     await _post(tx, target)
@@ -70,6 +71,7 @@ def _visit(tx: Tx, target: Target, about: dict[str, Any]) -> None:
         Visit(
             **about,
             id=target.ids["visit_id"],
+            visited_in=target.region,
             visited_on=_DAY,
             started_at=None,
             visitor=None,
@@ -95,7 +97,9 @@ async def _alert(tx: Tx, target: Target, about: dict[str, Any]) -> None:
     alert = DropoutAlert(
         **about,
         id=target.ids["alert_id"],
+        opened_in=target.region,
         school_id=target.school,
+        addressed=list(target.addressed),
         state="registered",
         opened_on=_DAY,
         first_absent_day=date(2026, 11, 2),
@@ -110,8 +114,7 @@ async def _alert(tx: Tx, target: Target, about: dict[str, Any]) -> None:
     for agency in target.addressed:
         tx.session.add(
             ReportReceipt(
-                home_county=alert.home_county,
-                child_id=alert.child_id,
+                **about,
                 alert_id=alert.id,
                 school_id=target.school,
                 agency_id=agency,
@@ -183,7 +186,9 @@ def _duties(tx: Tx, target: Target, about: dict[str, Any]) -> None:
 
 async def _post(tx: Tx, target: Target) -> None:
     lo, hi = subtree(target.region)
-    person = Staff(id=new_id(), agency_id=target.owner, name="测试员", created_at=tx.now)
+    person = Staff(
+        agency_id=target.owner, region_code=target.region, name="测试员", created_at=tx.now
+    )
     tx.session.add(person)
     tx.session.add(
         Post(
