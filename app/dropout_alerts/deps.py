@@ -26,8 +26,7 @@ class DropoutAlertNotFound(Problem):
 
 
 AlertInPath = Annotated[
-    dict[str, Any],
-    named_in_path("alert_id", "The alert's id.", queries.find, DropoutAlertNotFound),
+    dict[str, Any], named_in_path("alert_id", "The alert's id.", queries.find, DropoutAlertNotFound)
 ]
 """The alert named in the path, as `queries.find` reads it; else 404."""
 

@@ -1,4 +1,4 @@
-"""What people do about a dropout alert (what attendance does: `reassessment`)."""
+"""What people do about a dropout alert (what attendance does: `jobs`)."""
 
 from collections.abc import Sequence
 from datetime import date

@@ -38,8 +38,7 @@ ACTS: Final[Mapping[str, Act]] = {
     "notifyTownship": _HANDLE,
     "forwardReport": _HANDLE,
     "confirmTownshipNotice": Act(
-        "police_reports:receive",
-        (_PROTECTOR, own_or_nobodys("township_agency_id", NotYourPart)),
+        "police_reports:receive", (_PROTECTOR, own_or_nobodys("township_agency_id", NotYourPart))
     ),
     "recordAssessment": _PROTECT,
     "arrangeServices": _PROTECT,

@@ -144,8 +144,7 @@ class Delivery(BaseModel):
     endpoint_id: UUID = Field(description="The endpoint.")
     event_id: UUID = Field(description="The event delivered.")
     event_type: Annotated[
-        str,
-        Field(max_length=80, pattern=r"^[a-z_.]+$", description="The event's wire name."),
+        str, Field(max_length=80, pattern=r"^[a-z_.]+$", description="The event's wire name.")
     ]
     subject_id: UUID = Field(description="What the event is about; deliveries keep order per it.")
     sequence: int = Field(

@@ -21,11 +21,11 @@ from app.core.http.wire import region_text
 from app.core.ids import new_id
 from app.core.jobs import events as spine
 from app.core.problems import FieldError, Problem
-from app.police_reports import answers, events, models, queries, rules, schemas
+from app.police_reports import events, models, queries, rules, schemas
 from app.police_reports.acts import ACTS
 from app.policy import queries as policy
 from app.regions.rules import BadRegionCode, county_of
-from app.webhooks.operations import queue_mandatory
+from app.webhooks.operations.deliveries import queue_mandatory
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far a client's clock may run ahead of ours."""
@@ -57,7 +57,7 @@ class ReportIdTaken(Problem):
 class Filed(NamedTuple):
     """A report that was taken in, and the child's file it concerns."""
 
-    answer: answers.Filed
+    answer: schemas.Filed
     child_id: UUID | None
 
 
@@ -303,5 +303,5 @@ async def _store(tx: Tx, report: models.PoliceReport, reporter: schemas.Reporter
 
 
 def _filed(report: Any) -> Filed:
-    wire = {name: report[name] for name in answers.Filed.model_fields}
-    return Filed(answers.Filed.model_validate(wire), report["child_id"])
+    wire = {name: report[name] for name in schemas.Filed.model_fields}
+    return Filed(schemas.Filed.model_validate(wire), report["child_id"])
