@@ -32,7 +32,7 @@ migration: $(READY) ## Write the next schema revision: message="…", and fill=T
 release: $(READY) ## Keep this version's backup and statements, for the tests of later ones
 	$(BIN)/python -m scripts.keep_release
 
-test: $(READY) ## Run the tests on a real PostgreSQL
+test: $(READY) ## Run the tests on a real PostgreSQL, without measuring coverage
 	$(BIN)/pytest -q -n 2
 
 check: $(READY) ## Run what CI runs

@@ -4,6 +4,7 @@ Everything declared is made in a scratch schema, read back and rolled back, so P
 brings both sides to the same words.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -16,11 +17,13 @@ from app.core.data import revisions, rls
 SCRATCH = "tonghu_declared"
 
 _POLICIES = """
-SELECT tablename, policyname, format('CREATE POLICY %I ON %I AS %s FOR %s TO %s', policyname,
-       tablename, permissive, cmd, array_to_string(roles, ', ')),
-       coalesce(format(' USING (%s)', qual), '') ||
-       coalesce(format(' WITH CHECK (%s)', with_check), '')
-FROM pg_policies WHERE schemaname = :schema ORDER BY 1, 2
+SELECT v.tablename, v.policyname, format('CREATE POLICY %I ON %I AS %s FOR %s TO %s', v.policyname,
+       v.tablename, v.permissive, v.cmd, array_to_string(v.roles, ', ')),
+       coalesce(format(' USING (%s)', pg_get_expr(p.polqual, p.polrelid, true)), '') ||
+       coalesce(format(' WITH CHECK (%s)', pg_get_expr(p.polwithcheck, p.polrelid, true)), '')
+FROM pg_policies v JOIN pg_policy p ON p.polname = v.policyname
+ AND p.polrelid = format('%I.%I', v.schemaname, v.tablename)::text::regclass
+WHERE v.schemaname = :schema ORDER BY 1, 2
 """
 _FORCED = """
 SELECT relname, relrowsecurity, relforcerowsecurity FROM pg_class
@@ -37,7 +40,7 @@ WHERE c.relnamespace = CAST(:schema AS regnamespace) AND a.grantee = CAST(:role 
 GROUP BY 1, 2 ORDER BY 1, 2
 """
 _CONSTRAINTS = """
-SELECT c.relname, k.conname, pg_get_constraintdef(k.oid) FROM pg_constraint k
+SELECT c.relname, k.conname, pg_get_constraintdef(k.oid, true) FROM pg_constraint k
 JOIN pg_class c ON c.oid = k.conrelid
 WHERE c.relnamespace = CAST(:schema AS regnamespace) AND k.contype IN ('c', 'p')
 """
@@ -47,6 +50,19 @@ FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
 WHERE c.relnamespace = CAST(:schema AS regnamespace)
   AND NOT EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = i.indexrelid)
 """
+
+
+_CASTS = re.compile(r"::(character varying|text)(\[\])?")
+
+
+def same(one: dict[str, str], other: dict[str, str]) -> bool:
+    """Compare expressions of the catalogue. A database that was dumped and restored casts the
+    values of `column IN ('a', 'b')` one by one, and means the same.
+    """
+    plain_one, plain_other = (
+        {name: _CASTS.sub("", text) for name, text in each.items()} for each in (one, other)
+    )
+    return plain_one == plain_other
 
 
 @dataclass
@@ -83,7 +99,7 @@ class Standing:
         if self.forced != before.forced:
             word = "FORCE" if self.forced else "NO FORCE"
             yield f"ALTER TABLE {self.name} {word} ROW LEVEL SECURITY"
-        if self.policies != before.policies:
+        if not same(self.policies, before.policies):
             yield from self.worded or self.policies.values()
 
 

@@ -14,7 +14,7 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.render import render_op_text
 from alembic.operations import ops
 from alembic.util import CommandError
-from differences import Standing
+from differences import Standing, same
 
 Tables = dict[str, Standing]
 
@@ -68,7 +68,7 @@ class Plan:
         self._primary_keys()
         for name in sorted(self.before):
             table, after = self.before[name], self.after.get(name)
-            if after is None or table.policies != after.policies:
+            if after is None or not same(table.policies, after.policies):
                 self.first += _executed(table.closing())
         for each in sorted(_flat(found), key=_drops_a_foreign_key, reverse=True):
             self._place(each)
@@ -92,7 +92,7 @@ class Plan:
                 {name: text for name, text in each.constraints.items() if "PRIMARY KEY" in text}
                 for each in (before, after)
             )
-            if old != new:
+            if not same(old, new):
                 told = f"{before.name}: change {', '.join(old)} from {old} to {new} by hand"
                 self.first.append(Line(f"raise NotImplementedError({told!r})"))
 
@@ -100,7 +100,7 @@ class Plan:
         for before, after in self._both():
             old, new = _checks_of(before), _checks_of(after)
             for name in sorted(set(old) | set(new)):
-                if old.get(name) == new.get(name):
+                if same(*({n: t for n, t in each.items() if n == name} for each in (old, new))):
                     continue
                 table = f"ALTER TABLE {after.name}"
                 self.first += _executed([f"{table} DROP CONSTRAINT IF EXISTS {name}"])
@@ -118,7 +118,7 @@ class Plan:
         }
         for before, after in self._both():
             for name, text in sorted(after.indexes.items()):
-                if name in known or before.indexes.get(name, text) == text:
+                if name in known or same({name: before.indexes.get(name, text)}, {name: text}):
                     continue
                 self.last += _executed(
                     [

@@ -1,6 +1,7 @@
 """Reports to the police and back: filed, handled, told on, proven."""
 
 from typing import Annotated, TypeVar
+from uuid import UUID
 
 import asyncpg
 from fastapi import Depends, Query
@@ -109,7 +110,7 @@ async def read_report_chain(
 @router.post(
     "/{report_id}/acknowledgement",
     status_code=201,
-    responses=_STEP,
+    responses={**REPEATED, **documented(NotYourPart, operations.ReportInvalid)},
 )
 async def acknowledge_report(
     principal: HandlesReports,
@@ -253,13 +254,18 @@ async def supersede_report(
     tx: Transaction,
 ) -> Shown[answers.Filed]:
     """File a corrected report in place of one your agency filed; nothing is ever deleted."""
-    return _filed(*await operations.supersede_report(tx, principal, report, new))
+    filed = await operations.supersede_report(tx, principal, report, new)
+    return _filed(*filed, report["child_id"])
 
 
-def _filed(filed: operations.Filed, is_new: bool) -> Shown[answers.Filed]:  # noqa: FBT001  a pair
+def _filed(
+    filed: operations.Filed,
+    is_new: bool,  # noqa: FBT001  the second of a pair
+    *others: UUID | None,
+) -> Shown[answers.Filed]:
     return Shown(
         filed.answer,
-        children=[filed.child_id],
+        children=[filed.child_id, *others],
         groups=_REPORT,
         subject=filed.answer.id,
         is_new=is_new,

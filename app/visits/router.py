@@ -100,8 +100,12 @@ async def list_visit_versions(
     """List what a visit said before each correction, latest first."""
     page = await rows.versions(tx, *operations.VERSIONS, found, window)
     versions = [_version(tx, row) for row in page.rows]
-    answer = {"items": versions, "next_cursor": page.next_cursor}
-    return _shown(answer, [version.visit for version in versions])
+    return Shown(
+        {"items": versions, "next_cursor": page.next_cursor},
+        children=[found["child_id"]],
+        groups=["visits"],
+        since=min((version.visit.visited_on for version in versions), default=None),
+    )
 
 
 def _version(tx: Tx, row: Any) -> schemas.VisitVersion:

@@ -12,6 +12,7 @@ LONGEST_FUNCTION = 50
 FORBIDDEN = re.compile(
     r"(^|/)(utils?|helpers?|common|services?|repositor(y|ies)|constants|exceptions|misc|base)(\.py|/)"
 )
+UNMEASURED = re.compile(r"#\s*pragma:?\s*no\s*(?:cover|branch)(?P<why>.*)", re.IGNORECASE)
 PERSONAL_PLACE = re.compile(rb"(?<![\w.])/(root|home|Users|work)/[a-z]")
 
 
@@ -70,3 +71,22 @@ def test_no_path_of_somebodys_machine() -> None:
         for path in files()
         if path != mine and PERSONAL_PLACE.search(path.read_bytes())
     ] == []
+
+
+def unexplained(text: str) -> list[str]:
+    return [
+        found[0]
+        for found in UNMEASURED.finditer(text)
+        if not re.fullmatch(r"  \S+( \S+)+", found["why"].rstrip())
+    ]
+
+
+def test_what_no_test_reaches_says_why() -> None:
+    """Two spaces and a reason in words, as after every other mark for a tool."""
+    assert unexplained("x  # pragma: no cover\ny  # pragma: no branch  why\n") == [
+        "# pragma: no cover",
+        "# pragma: no branch  why",
+    ]
+    assert unexplained("x  # pragma: no cover  a loop that never ends by itself") == []
+    for path in files("app/**/*.py"):
+        assert unexplained(path.read_text()) == [], path.relative_to(HOME)
