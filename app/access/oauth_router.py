@@ -143,10 +143,7 @@ async def _answered(
         shown = credentials.presented(form, authorization)
         _limit(request, shown, tx)
         client = await credentials.client_of(
-            tx,
-            shown,
-            issuer=settings.tokens.issuer,
-            secrets_allowed=_secrets_allowed(settings),
+            tx, shown, issuer=settings.tokens.issuer, secrets_allowed=_secrets_allowed(settings)
         )
         return await answer(form, client)
     except Refused as refused:

@@ -54,10 +54,7 @@ _Base64Url = Annotated[str, Field(min_length=1, max_length=1400, pattern=r"^[A-Z
 _RedirectUri = Annotated[
     str,
     Field(
-        min_length=4,
-        max_length=300,
-        pattern=r"^[!-~]+$",
-        examples=["https://app.example/callback"],
+        min_length=4, max_length=300, pattern=r"^[!-~]+$", examples=["https://app.example/callback"]
     ),
 ]
 _RoleCode = Annotated[

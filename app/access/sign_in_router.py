@@ -83,10 +83,7 @@ async def sign_in_to_app(request: Request, tx: Transaction) -> Response:
 
 
 @router.get(
-    "/oauth/sign-in.css",
-    include_in_schema=False,
-    openapi_extra=PUBLIC,
-    response_model=None,
+    "/oauth/sign-in.css", include_in_schema=False, openapi_extra=PUBLIC, response_model=None
 )
 async def read_sign_in_style() -> Response:
     """Serve the pages' style from here: their networks may have nothing else."""

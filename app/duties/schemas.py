@@ -48,9 +48,7 @@ class Duty(BaseModel):
     subject_id: UUID = Field(description="What it is about: the child, visit, alert or report.")
     region_code: RegionCode
     bearer: Bearer
-    priority: bool = Field(
-        description="The child must be visited without exception (VIS-02).",
-    )
+    priority: bool = Field(description="The child must be visited without exception (VIS-02).")
     period: Annotated[str, Field(max_length=6, pattern=PERIOD)] | None = Field(
         description="The quarter it is owed for; null for a duty that arose from an event.",
         examples=["2026Q4"],

@@ -68,8 +68,7 @@ class ParameterHistory(BaseModel):
     note: Text = Field(description="What to know about it; empty if nothing.")
     value_schema: dict[str, Any] = Field(description="JSON Schema of the values.")
     values: Annotated[
-        list[ParameterValue],
-        Field(max_length=1000, description="By region, then by first day."),
+        list[ParameterValue], Field(max_length=1000, description="By region, then by first day.")
     ]
 
 
@@ -95,12 +94,10 @@ class Clause(BaseModel):
     original: Text = Field(description="The Chinese original.")
     status: Literal["carried", "not_yet"] = Field(description="Whether something carries it.")
     carried_by: Annotated[
-        list[Label],
-        Field(max_length=50, description="What carries it: `kind:reference`."),
+        list[Label], Field(max_length=50, description="What carries it: `kind:reference`.")
     ]
     tests: Annotated[
-        list[Label],
-        Field(max_length=50, description="Tests that would fail without it."),
+        list[Label], Field(max_length=50, description="Tests that would fail without it.")
     ]
 
 

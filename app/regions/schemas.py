@@ -13,8 +13,7 @@ class Region(BaseModel):
 
     code: RegionCode
     name: Annotated[
-        str,
-        Field(max_length=100, pattern=r"^[^\x00]+$", description="Name.", examples=["上仓镇"]),
+        str, Field(max_length=100, pattern=r"^[^\x00]+$", description="Name.", examples=["上仓镇"])
     ]
     level: Level = Field(description="How high it stands.")
     parent_code: Annotated[
