@@ -105,14 +105,9 @@ class DutySummary(BaseModel):
         description="The quarter.", examples=["2026Q4"]
     )
     region_code: RegionCode
-    rules: Annotated[
-        list[DutyCounts],
-        Field(
-            max_length=100,
-            description="Per rule: duties of the quarter, and older ones still owed.",
-        ),
-    ]
-    coverage: Annotated[
-        list[Coverage],
-        Field(max_length=500, description="Visits of the quarter, by group of children."),
-    ]
+    rules: list[DutyCounts] = Field(
+        max_length=100, description="Per rule: duties of the quarter, and older ones still owed."
+    )
+    coverage: list[Coverage] = Field(
+        max_length=500, description="Visits of the quarter, by group of children."
+    )

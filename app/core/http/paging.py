@@ -39,15 +39,12 @@ class CursorInvalid(Problem, status=400):
 class Page(BaseModel, Generic[Item]):
     """One page of a list."""
 
-    items: Annotated[list[Item], Field(max_length=200, description="The items, in order.")]
-    next_cursor: Annotated[
-        str | None,
-        Field(
-            max_length=400,
-            pattern=r"^[A-Za-z0-9_-]+$",
-            description="Pass as `cursor` for the next page; null on the last.",
-        ),
-    ]
+    items: list[Item] = Field(max_length=200, description="The items, in order.")
+    next_cursor: str | None = Field(
+        max_length=400,
+        pattern=r"^[A-Za-z0-9_-]+$",
+        description="Pass as `cursor` for the next page; null on the last.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
