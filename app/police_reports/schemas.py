@@ -179,9 +179,9 @@ class Acknowledgement(BaseModel):
 
     model_config = INPUT
 
-    police_reference: Annotated[
-        Line, Field(description="The police's own number.", examples=["津公(蓟)受〔2026〕0001"])
-    ]
+    police_reference: Line = Field(
+        description="The police's own number.", examples=["津公(蓟)受〔2026〕0001"]
+    )
     accepted_at: At
 
 

@@ -20,7 +20,7 @@ from app.core.data.db import Tx
 from app.core.http.wire import region_text
 from app.core.ids import new_id
 from app.core.jobs import events as spine
-from app.core.problems import FieldError, Problem
+from app.core.problems import Problem
 from app.police_reports import events, models, queries, rules, schemas
 from app.police_reports.acts import ACTS
 from app.policy import queries as policy
@@ -38,18 +38,16 @@ _deliver_alarm: Final = policy.lookup("report.deliver_alarm_minutes")
 _situations: Final = policy.lookup("report.situations")
 
 
-class ReportInvalid(Problem):
+class ReportInvalid(Problem, status=422):
     """The report or the step contradicts itself or names something that does not exist."""
 
-    status = 422
     title = "What was sent contradicts itself or names something unknown"
     title_zh = "提交的内容自相矛盾或引用了不存在的对象"
 
 
-class ReportIdTaken(Problem):
+class ReportIdTaken(Problem, status=409):
     """A report was filed under this id, with other content or by somebody else."""
 
-    status = 409
     title = "Another report was filed under this id"
     title_zh = "该编号已用于另一份报告"
 
@@ -72,7 +70,7 @@ class Place:
 
 def refuse(pointer: str, code: str, detail: str) -> ReportInvalid:
     """Make the problem for one wrong field."""
-    return ReportInvalid(errors=[FieldError(pointer=pointer, code=code, detail=detail)])
+    return ReportInvalid.at(pointer, code, detail)
 
 
 async def file_report(

@@ -39,10 +39,9 @@ SELECT id, data FROM events WHERE subject_id = $1 AND wire_name = $2 ORDER BY id
 """
 
 
-class StepIdTaken(Problem):
+class StepIdTaken(Problem, status=409):
     """A step was recorded under this id, with other content."""
 
-    status = 409
     title = "Another step was recorded under this id"
     title_zh = "该编号已用于另一个步骤"
 
