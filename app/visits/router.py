@@ -98,8 +98,8 @@ async def list_visit_versions(
     principal: ReadsVisits, found: VisitInPath, tx: Transaction, window: Paged
 ) -> Shown[Page[schemas.VisitVersion]]:
     """List what a visit said before each correction, latest first."""
-    page = await rows.versions(tx, *operations.VERSIONS, found, window)
-    versions = [_version(tx, row) for row in page.rows]
+    page = await rows.versions(tx, "visits", found, window)
+    versions = [_version(**kept) for kept in page.rows]
     return Shown(
         {"items": versions, "next_cursor": page.next_cursor},
         children=[found["child_id"]],
@@ -108,13 +108,8 @@ async def list_visit_versions(
     )
 
 
-def _version(tx: Tx, row: Any) -> schemas.VisitVersion:
-    return schemas.VisitVersion(
-        version=row["version"],
-        replaced_at=row["replaced_at"],
-        replaced_by=row["replaced_by"],
-        visit=schemas.VisitContent.model_validate_json(rows.said(tx, *operations.VERSIONS, row)),
-    )
+def _version(said: bytes, **when: Any) -> schemas.VisitVersion:
+    return schemas.VisitVersion(visit=schemas.VisitContent.model_validate_json(said), **when)
 
 
 async def _page(
