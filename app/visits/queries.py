@@ -14,7 +14,7 @@ from app.core.data.db import Tx
 from app.core.http import paging
 from app.core.http.wire import region_text
 from app.visits import schemas
-from app.visits.acts import ACTS
+from app.visits.area import ACTS
 
 WORDS: Final = "visits.words_sealed"
 

@@ -20,8 +20,7 @@ from app.core.http.wire import Day
 from app.core.problems import documented
 from app.regions.deps import RegionSpan
 from app.visits import operations, queries, schemas
-from app.visits.acts import ACTS
-from app.visits.area import AREA
+from app.visits.area import ACTS, AREA
 from app.visits.deps import ReadsVisits, VisitInPath, VisitToChange, WritesVisits
 
 router = routing.router(AREA.tag)
