@@ -22,9 +22,10 @@ _CALLED_MOST = (
 
 
 def _of_packages() -> list[APIRouter]:
+    packages = wiring.packages()  # before any router: what one package adds, another's list offers
     found = {
         name: import_module(f"app.{name}.router").router
-        for name in (*_CALLED_MOST, *wiring.packages())
+        for name in (*_CALLED_MOST, *packages)
         if find_spec(f"app.{name}.router")
     }
     return [*found.values()]

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.access.acts import Permitted
+from app.children.schemas import Replaced
 from app.core.http.wire import INPUT, Day, Moment, Prose, RegionCode, Version
 from app.visits.models import Channel, Place, VisitorType
 
@@ -204,12 +205,7 @@ class Visit(VisitContent):
     permitted: Permitted
 
 
-class VisitVersion(BaseModel):
+class VisitVersion(Replaced):
     """What a visit said before a correction."""
 
-    version: Version
-    replaced_at: datetime = Field(description="When it was corrected.")
-    replaced_by: str = Field(
-        max_length=50, pattern=r"^(staff|client):[0-9a-f-]{36}$", description="Who corrected it."
-    )
     visit: VisitContent
