@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from app.children import below
 from app.core.data.db import SYSTEM
 from tests.attendance.factories import a_school
 from tests.dropout_alerts.factories import a_report, an_attempt, everyone
@@ -63,6 +64,7 @@ async def test_the_next_school_takes_no_step(
     other = await a_school(database, settings)
     async with database.begin(SYSTEM) as tx:
         await tx.connection.execute("UPDATE children SET school_id = $1", other.id)
+        await below.follow(tx, "true")
     answer = await around.step(other.system, reported, path, BY_SCHOOL[path])
     assert problem(answer) == (403, "not-of-your-school")
 
