@@ -137,8 +137,9 @@ def test_each_party_reads_of_a_report_what_it_needs() -> None:
         Step.DISPOSED,
         Step.TOWNSHIP_NOTIFIED,
     }
-    details = {party: {step for step in Step if rules.shows_details(party, step)} for party in Party}
-    assert details == {
+    assert {
+        party: {step for step in Step if rules.shows_details(party, step)} for party in Party
+    } == {
         Party.PROTECTION: {*Step},
         Party.POLICE: by_police,
         Party.REPORTER: set(),
