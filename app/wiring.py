@@ -11,9 +11,12 @@ from app.duties import rulebook
 
 
 def packages() -> list[str]:
-    """Return the names of the packages that say in `area.py` what they are to the outside."""
+    """Read what packages say in `area.py` that they are to the outside; return their names."""
     found = (each.name for each in iter_modules(app.__path__) if each.ispkg)
-    return [name for name in found if find_spec(f"app.{name}.area")]
+    named = [name for name in found if find_spec(f"app.{name}.area")]
+    for name in named:
+        import_module(f"app.{name}.area")
+    return named
 
 
 def load() -> None:
@@ -24,7 +27,7 @@ def load() -> None:
     import_module("app.core.http.idempotency")
     import_module("app.core.jobs.events")
     for package in packages():
-        for module in ("area", "models", "events", "jobs"):
+        for module in ("models", "events", "jobs"):
             if find_spec(f"app.{package}.{module}"):
                 import_module(f"app.{package}.{module}")
     roles.check(roles.file(), areas.scopes())

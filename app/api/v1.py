@@ -22,9 +22,10 @@ _CALLED_MOST = (
 
 
 def _of_packages() -> list[APIRouter]:
+    packages = wiring.packages()  # before any router: what one package adds, another's list offers
     found = {
         name: import_module(f"app.{name}.router").router
-        for name in (*_CALLED_MOST, *wiring.packages())
+        for name in (*_CALLED_MOST, *packages)
         if find_spec(f"app.{name}.router")
     }
     return [*found.values()]
@@ -33,10 +34,5 @@ def _of_packages() -> list[APIRouter]:
 ROUTERS: list[APIRouter] = [*_of_packages(), places, rulebook, agencies, audit]
 """Under /v1: those of the packages with an `area.py`, and those that stand here."""
 
-PUBLIC_ROUTERS: list[APIRouter] = [
-    oauth,
-    sign_in,
-    health,
-    problem_pages,
-]
+PUBLIC_ROUTERS: list[APIRouter] = [oauth, sign_in, health, problem_pages]
 """At the root: sign-in, discovery, probes."""

@@ -1,12 +1,11 @@
 """What may be done with a child's file, by operationId."""
 
-from collections.abc import Mapping
 from typing import Final
 
 from app.access.acts import Act
 
-ACTS: Final[Mapping[str, Act]] = {
+ACTS: Final[dict[str, Act]] = {
     "changeChild": Act("children:write"),
     "readChildHistory": Act("children:read"),
-    "listChildVisits": Act("visits:read"),
 }
+"""Higher packages, in their `area.py`, add the lists that they hang below a child."""

@@ -29,6 +29,9 @@ VISIBLE: Final = rls.case(rls.in_remit("pupil_of"))
 FOLLOWING: Final[tuple[list[str], list[str]]] = ([], [])
 """Tables that move with the child: those that hang on it directly, and those one step further."""
 
+VERSIONS: Final[dict[str, tuple[str, str]]] = {}
+"""Of a table whose rows are corrected: the table of their versions, and its column for the row."""
+
 
 class BelowChild(SQLModel):
     """The columns of a table below the child.
@@ -44,8 +47,25 @@ class BelowChild(SQLModel):
     pupil_of: UUID | None = None
 
 
+class Correctable(BelowChild):
+    """The columns of a row that its author made, under an id of their own, and may correct.
+
+    `rows.put` and `rows.correct` write them. `content_mac` recognises the same row sent again.
+
+    The same id may have been made for children of two counties: whoever sees both finds the row
+    received first under it.
+    """
+
+    id: UUID
+    agency_id: UUID = Field(foreign_key="agencies.id")
+    content_mac: bytes
+    version: int
+    received_at: datetime = Field(sa_type=Instant)
+    updated_at: datetime = Field(sa_type=Instant)
+
+
 class VersionBelow(BelowChild):
-    """The columns of a table that keeps what rows below a child said before they were corrected.
+    """The columns of a table that keeps what `Correctable` rows said before they were corrected.
 
     `snapshot_sealed`: the whole of it, as JSON. `replaced_by`: the subject of the caller.
     """
@@ -58,6 +78,7 @@ class VersionBelow(BelowChild):
 
 def versions_of(above: str, column: str, table: str) -> tuple[Any, ...]:
     """Return the `__table_args__` of a table of versions; `column` names the row of `above`."""
+    VERSIONS[above] = (table, column)
     return below_child(
         table,
         Index(f"ix_{table}_child_id", "child_id"),

@@ -1,9 +1,10 @@
-"""Rows below a child: put below it, corrected, and what they said before.
+"""Rows below a child: found, put below it, corrected, and what they said before.
 
 The statements that every such table shares, for tables declared with `below.below_child`.
 """
 
 from collections.abc import Mapping
+from datetime import date
 from functools import cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -13,7 +14,7 @@ from sqlalchemy import make_url
 from sqlmodel import SQLModel
 
 from app.access.principal import Principal
-from app.children import queries
+from app.children import below, queries, schemas
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
@@ -23,16 +24,33 @@ _NEWEST: Final = paging.Order({"h.version": int}, descending=True)
 
 
 class Put(NamedTuple):
-    """The child a row was put below, and whether the row is new."""
+    """What became of a row: it, or None if its id was taken; and the child's birth date."""
 
-    child: asyncpg.Record
-    is_new: bool
+    row: asyncpg.Record | None
+    birth_date: date
 
 
 @cache
 def _type(table: str, column: str) -> str:
     kind = SQLModel.metadata.tables[table].columns[column].type
     return str(kind.compile(dialect=_DIALECT))
+
+
+async def find(
+    tx: Tx, principal: Principal, row_id: UUID, *, table: str, for_update: bool = False
+) -> asyncpg.Record | None:
+    """Find a row (`below.Correctable`) of a visible child: all of it, and the child's `birth_date`.
+
+    Of rows of two counties to which their clients gave one id, it is the one received first.
+    """
+    where = queries.visible_below(principal, "r").add("r.id = {}", row_id)
+    return await tx.connection.fetchrow(
+        f"SELECT r.*, c.birth_date FROM {table} r"
+        " JOIN children c ON c.home_county = r.home_county AND c.id = r.child_id"
+        f" WHERE {where} ORDER BY r.received_at, r.home_county LIMIT 1"
+        + (" FOR UPDATE OF r" if for_update else ""),
+        *where.arguments,
+    )
 
 
 async def put(
@@ -42,23 +60,30 @@ async def put(
     child_id: UUID,
     values: Mapping[str, Any],
     *,
-    lived_in: str | None = None,
+    lived_in: str,
 ) -> Put | None:
-    """Insert a row below a visible child, with the child's place; None if there is no such child.
+    """Insert a row (`below.Correctable`) below a visible child; None if there is no such child.
 
-    A row whose id is taken stays as it is. `lived_in`: a column that keeps where the child lived.
+    A row whose id is taken stays as it is. `lived_in`: the column that keeps where the child lived.
     The child is held meanwhile, so that no move leaves the row behind (see `below`).
     """
     where = queries.visible(principal).add("c.id = {}", child_id)
-    given = {name: f"{where.bind(value)}::{_type(table, name)}" for name, value in values.items()}
-    copied = {
+    made = {
+        "agency_id": principal.agency_id,
+        "version": 1,
+        "received_at": tx.now,
+        "updated_at": tx.now,
+        **values,
+    }
+    given = {name: f"{where.bind(value)}::{_type(table, name)}" for name, value in made.items()}
+    columns = {
         "child_id": "child.id",
         "home_county": "child.home_county",
         "region_code": "child.region_code",
         "pupil_of": "child.school_id",
-        **({lived_in: "child.region_code"} if lived_in else {}),
+        lived_in: "child.region_code",
+        **given,
     }
-    columns = {**copied, **given}
     row = await tx.connection.fetchrow(
         f"""
         WITH child AS MATERIALIZED (
@@ -68,19 +93,27 @@ async def put(
             INSERT INTO {table} ({", ".join(columns)})
             SELECT {", ".join(columns.values())} FROM child
             WHERE NOT EXISTS (SELECT FROM {table} AS taken WHERE taken.id = {given["id"]})
-            ON CONFLICT DO NOTHING RETURNING id
+            ON CONFLICT DO NOTHING RETURNING *
         )
-        SELECT child.*, EXISTS (SELECT FROM stored) AS is_new FROM child
+        SELECT child.birth_date, stored.* FROM child LEFT JOIN stored ON true
         """,
         *where.arguments,
     )
-    return None if row is None else Put(row, row["is_new"])
+    return None if row is None else Put(None if row["id"] is None else row, row["birth_date"])
 
 
 async def correct(
-    tx: Tx, table: str, row: Mapping[str, Any], values: Mapping[str, Any]
+    tx: Tx,
+    principal: Principal,
+    table: str,
+    row: Mapping[str, Any],
+    said: str,
+    values: Mapping[str, Any],
 ) -> asyncpg.Record:
-    """Change a locked row and count its version up; return it as it is now."""
+    """Change a locked row, count its version up and return it as it is now; keep what it `said`
+    before, as JSON.
+    """
+    await _keep(tx, principal, *below.VERSIONS[table], row, said)
     where = Where("home_county = {} AND id = {}", row["home_county"], row["id"])
     changes = {name: f"{where.bind(value)}::{_type(table, name)}" for name, value in values.items()}
     changes["version"] = "version + 1"
@@ -92,10 +125,9 @@ async def correct(
     )
 
 
-async def keep(
+async def _keep(
     tx: Tx, principal: Principal, table: str, column: str, row: Mapping[str, Any], said: str
 ) -> None:
-    """Keep what a locked row `said`, as JSON, before it is corrected (`below.VersionBelow`)."""
     await tx.connection.execute(
         f"INSERT INTO {table} (home_county, child_id, region_code, pupil_of, {column}, version,"
         " snapshot_sealed, replaced_at, replaced_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -112,17 +144,33 @@ async def keep(
 
 
 async def versions(
-    tx: Tx, table: str, column: str, row: Mapping[str, Any], window: paging.Window
+    tx: Tx, table: str, row: Mapping[str, Any], window: paging.Window
 ) -> paging.Rows:
-    """Return a page of what a row the caller may see said before, latest first; see `said`."""
+    """Return a page of what a row the caller may see said before, latest first.
+
+    Each is what `schemas.Replaced` says, and in `said` the JSON that was kept.
+    """
+    kept, column = below.VERSIONS[table]
     where = Where(f"h.home_county = {{}} AND h.{column} = {{}}", row["home_county"], row["id"])
-    return await paging.fetch(tx, f"SELECT h.* FROM {table} h", where, _NEWEST, window)
-
-
-def said(tx: Tx, table: str, column: str, version: Mapping[str, Any]) -> bytes:
-    """Read the JSON that a row of `versions` keeps."""
-    return tx.keyring.unseal_bytes(
-        f"{table}.snapshot_sealed",
-        f"{version[column]}/{version['version']}",
-        version["snapshot_sealed"],
+    page = await paging.fetch(tx, f"SELECT h.* FROM {kept} h", where, _NEWEST, window)
+    return page._replace(
+        rows=[
+            {
+                **{name: found[name] for name in schemas.Replaced.model_fields},
+                "said": tx.keyring.unseal_bytes(
+                    f"{kept}.snapshot_sealed",
+                    f"{row['id']}/{found['version']}",
+                    found["snapshot_sealed"],
+                ),
+            }
+            for found in page.rows
+        ]
     )
+
+
+def announced(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what every event about a row says: which, of whom, and who looks after them now."""
+    return {
+        "subject_id": row["id"],
+        **{name: row[name] for name in ("region_code", "home_county", "child_id")},
+    }

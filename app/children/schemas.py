@@ -201,3 +201,18 @@ class HistoryEntry(BaseModel):
     )
     sections: list[Group] = Field(max_length=20, description="Sections changed that you may read.")
     changes: list[FieldChange] = Field(max_length=200, description="Fields changed in them.")
+
+
+class Replaced(BaseModel):
+    """When something below a child was corrected, and by whom; a version adds what it said."""
+
+    version: Version
+    replaced_at: datetime = Field(description="When it was corrected.")
+    replaced_by: Annotated[
+        str,
+        Field(
+            max_length=50,
+            pattern=r"^(staff|client):[0-9a-f-]{36}$",
+            description="Who corrected it.",
+        ),
+    ]

@@ -9,7 +9,7 @@ from sqlmodel import Field
 
 from app.children.below import BelowChild, below_child
 from app.core.data import rls
-from app.core.data.columns import Instant
+from app.core.data.columns import Instant, one_of
 from app.core.ids import new_id
 
 State = Literal[
@@ -47,10 +47,6 @@ MeasureKind = Literal[
 ReturnKind = Literal["same_school", "other_school", "vocational_school", "home_teaching"]
 
 
-def _one_of(column: str, values: Any) -> CheckConstraint:
-    return CheckConstraint(f"{column} IN {get_args(values)}", name=column)
-
-
 # Whoever keeps an alert or was written to sees it even if the child lives elsewhere by now.
 _OWN: Final = (rls.own("school_id"), f"{rls.AGENCY} = ANY (addressed)")
 
@@ -81,12 +77,9 @@ class DropoutAlert(_Kept, table=True):
     __tablename__ = "dropout_alerts"
     __table_args__: Any = below_child(
         "dropout_alerts",
-        _one_of("state", State),
+        one_of("state", get_args(State)),
         CheckConstraint(f"(state IN {DONE}) = (ended_on IS NOT NULL)", name="ended"),
-        CheckConstraint(
-            "(state = 'returned') = (returned_on IS NOT NULL)",
-            name="returned",
-        ),
+        CheckConstraint("(state = 'returned') = (returned_on IS NOT NULL)", name="returned"),
         Index(
             "uq_dropout_alerts_open",
             "home_county",
@@ -124,9 +117,9 @@ class Persuasion(_Kept, table=True):
     __tablename__ = "dropout_persuasions"
     __table_args__: Any = _below_alert(
         "dropout_persuasions",
-        _one_of("by", By),
-        _one_of("method", Method),
-        _one_of("outcome", Outcome),
+        one_of("by", get_args(By)),
+        one_of("method", get_args(Method)),
+        one_of("outcome", get_args(Outcome)),
         Index("ix_dropout_persuasions_alert_id", "alert_id"),
     )
 
@@ -148,8 +141,8 @@ class WrittenReport(_Kept, table=True):
     __tablename__ = "dropout_written_reports"
     __table_args__: Any = _below_alert(
         "dropout_written_reports",
-        _one_of("cause", Cause),
-        _one_of("whereabouts", Whereabouts),
+        one_of("cause", get_args(Cause)),
+        one_of("whereabouts", get_args(Whereabouts)),
         Index("uq_dropout_written_reports_alert_id", "alert_id", "home_county", unique=True),
     )
 
@@ -172,7 +165,7 @@ class ReportReceipt(BelowChild, table=True):
     __tablename__ = "dropout_report_receipts"
     __table_args__: Any = below_child(
         "dropout_report_receipts",
-        _one_of("kind", Addressee),
+        one_of("kind", get_args(Addressee)),
         Index(
             "uq_dropout_report_receipts_alert_agency",
             "alert_id",
@@ -201,7 +194,7 @@ class Measure(_Kept, table=True):
     __tablename__ = "dropout_measures"
     __table_args__: Any = _below_alert(
         "dropout_measures",
-        _one_of("kind", MeasureKind),
+        one_of("kind", get_args(MeasureKind)),
         Index("ix_dropout_measures_alert_id", "alert_id"),
     )
 

@@ -6,29 +6,25 @@ import asyncpg
 
 from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
+from app.children import rows
 from app.core.problems import Problem
-from app.visits import queries
 from app.visits.area import READ, WRITE
 
 ReadsVisits = Annotated[Principal, needs(READ)]
 WritesVisits = Annotated[Principal, needs(WRITE)]
 
 
-class VisitNotFound(Problem):
+class VisitNotFound(Problem, status=404, denies=True):
     """No such visit, or none the caller may know of: the same answer (AZ-3)."""
 
-    status = 404
     title = "No such visit"
     title_zh = "没有这条走访记录"
-    denies = True
 
 
-_ID = ("visit_id", "The visit's id.")
+_VISIT = ("visit_id", "The visit's id.", rows.find, VisitNotFound)
 
-VisitInPath = Annotated[asyncpg.Record, named_in_path(*_ID, queries.find, VisitNotFound)]
+VisitInPath = Annotated[asyncpg.Record, named_in_path(*_VISIT, table="visits")]
 """The visit named in the path, if the caller may know of it; else 404."""
 
-VisitToChange = Annotated[
-    asyncpg.Record, named_in_path(*_ID, queries.find, VisitNotFound, for_update=True)
-]
+VisitToChange = Annotated[asyncpg.Record, named_in_path(*_VISIT, table="visits", for_update=True)]
 """The same, locked until the change is committed."""

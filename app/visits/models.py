@@ -5,12 +5,12 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Text, text
+from sqlalchemy import BigInteger, Column, Index, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field
 
-from app.children.below import BelowChild, VersionBelow, below_child, versions_of
-from app.core.data.columns import Instant
+from app.children.below import Correctable, VersionBelow, below_child, versions_of
+from app.core.data.columns import Instant, one_of
 
 
 class VisitorType(StrEnum):
@@ -49,40 +49,30 @@ class Channel(StrEnum):
     video = "video"
 
 
-def _one_of(column: str, codes: type[StrEnum]) -> CheckConstraint:
-    listed = ", ".join(f"'{code}'" for code in codes)
-    return CheckConstraint(f"{column} IN ({listed})", name=column)
-
-
-class Visit(BelowChild, table=True):
+class Visit(Correctable, table=True):
     """One visit. `id` is made by the client, so that a phone may record it offline.
 
     `words_sealed` holds what was written in prose, encrypted: `note`, and `findings`, one entry per
-    finding. `content_mac` recognises the same visit sent again. `visited_in` is where the child
-    lived when the visit was received. `visitor` is the staff member, null for a machine.
-
-    The same id may have been made for children of two counties: whoever sees both visits finds the
-    one received first under it.
+    finding. `visited_in` is where the child lived when the visit was received. `visitor` is the
+    staff member, null for a machine.
     """
 
     __tablename__ = "visits"
     __table_args__: Any = below_child(
         "visits",
-        _one_of("visitor_type", VisitorType),
-        _one_of("place", Place),
-        _one_of("channel", Channel),
+        one_of("visitor_type", VisitorType),
+        one_of("place", Place),
+        one_of("channel", Channel),
         Index("ix_visits_child_id_visited_on", "child_id", "visited_on", "id"),
         Index("ix_visits_region_code_visited_on", "region_code", "visited_on", "id"),
         Index("ix_visits_visited_on_id", "visited_on", "id"),
         privileges="SELECT, INSERT, UPDATE",
     )
 
-    id: UUID
     visited_in: int = Field(sa_type=BigInteger)
     visited_on: date
     started_at: datetime | None = Field(sa_type=Instant)
     visitor: UUID | None
-    agency_id: UUID = Field(foreign_key="agencies.id")
     visitor_type: str
     place: str
     channel: str
@@ -95,12 +85,8 @@ class Visit(BelowChild, table=True):
         sa_column=Column(ARRAY(Text), nullable=False, server_default="{}")
     )
     words_sealed: bytes | None
-    content_mac: bytes
-    version: int
     recorded_at: datetime | None = Field(sa_type=Instant)
     """When the device stored it, by the device's clock."""
-    received_at: datetime = Field(sa_type=Instant)
-    updated_at: datetime = Field(sa_type=Instant)
 
 
 class VisitVersion(VersionBelow, table=True):

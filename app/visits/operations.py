@@ -19,39 +19,32 @@ from app.visits import queries, rules, schemas
 from app.visits.events import AbnormalFinding, VisitCorrected, VisitRecorded
 
 
-class VisitDiffers(Problem):
+class VisitDiffers(Problem, status=409):
     """The id is taken by a visit that says something else."""
 
-    status = 409
     title = "This id belongs to a visit with other content; correct that one, or use a new id"
     title_zh = "该编号已用于内容不同的走访记录;请更正原记录或使用新编号"
 
 
-class VisitInFuture(Problem):
+class VisitInFuture(Problem, status=422):
     """A visit cannot be recorded before it happens."""
 
-    status = 422
     title = "The visit lies in the future"
     title_zh = "走访日期晚于今天"
 
 
-class VisitBeforeBirth(Problem):
+class VisitBeforeBirth(Problem, status=422):
     """The child was not born yet."""
 
-    status = 422
     title = "The visit lies before the child's birth"
     title_zh = "走访日期早于儿童出生日期"
 
 
-class VisitStartOnOtherDay(Problem):
+class VisitStartOnOtherDay(Problem, status=422):
     """The beginning contradicts the day."""
 
-    status = 422
     title = "The visit began on another day than it took place"
     title_zh = "走访开始时间与走访日期不在同一天"
-
-
-VERSIONS: Final = ("visit_versions", "visit_id")
 
 
 async def record_visit(
@@ -64,28 +57,18 @@ async def record_visit(
     """
     _check_days(new.visited_on, new.started_at, tx)
     values = _stored(tx, principal, new)
-    stored = await rows.put(tx, principal, "visits", new.child_id, values, lived_in="visited_in")
-    if stored is None:
+    put = await rows.put(tx, principal, "visits", new.child_id, values, lived_in="visited_in")
+    if put is None:
         raise ChildNotFound
-    child = stored.child
-    _check_birth(new.visited_on, child["birth_date"])
-    if not stored.is_new:
-        return await _stored_before(tx, principal, new.id, values["content_mac"]), False
-    findings = orjson.loads(values["findings"])
-    row = {**values, "child_id": child["id"], "visited_in": child["region_code"]}
-    visit = queries.visit_of(tx, principal, {**row, "findings": findings})
-    await _announce(tx, VisitRecorded, visit, child, news=visit.abnormal)
-    return visit, True
-
-
-async def _stored_before(
-    tx: Tx, principal: Principal, visit_id: UUID, content_mac: bytes
-) -> schemas.Visit:
-    row = await queries.find(tx, principal, visit_id)
+    _check_birth(new.visited_on, put.birth_date)
+    row = put.row or await rows.find(tx, principal, new.id, table="visits")
     # A visit the caller may not know of is answered like one that says something else.
-    if row is None or row["content_mac"] != content_mac:
+    if row is None or row["content_mac"] != values["content_mac"]:
         raise VisitDiffers
-    return queries.visit_of(tx, principal, row)
+    visit = queries.visit_of(tx, principal, row)
+    if put.row:
+        await _announce(tx, VisitRecorded, visit, row, news=visit.abnormal)
+    return visit, put.row is not None
 
 
 async def correct_visit(
@@ -106,12 +89,13 @@ async def correct_visit(
     merged = {**said, **correction.changes()}
     _check_days(merged["visited_on"], merged["started_at"], tx)
     _check_birth(merged["visited_on"], row["birth_date"])
-    await rows.keep(tx, principal, *VERSIONS, row, before.model_dump_json(exclude={"permitted"}))
     findings = merged["findings"]
     changed = await rows.correct(
         tx,
+        principal,
         "visits",
         row,
+        before.model_dump_json(exclude={"permitted"}),
         {
             **{name: merged[name] for name in _CORRECTED},
             "abnormal": any(finding["abnormal"] for finding in findings),
@@ -138,7 +122,6 @@ def _stored(tx: Tx, principal: Principal, new: schemas.VisitCreate) -> dict[str,
         "visited_on": new.visited_on,
         "started_at": new.started_at,
         "visitor": principal.staff_id,
-        "agency_id": principal.agency_id,
         "visitor_type": new.visitor_type,
         "place": new.place,
         "channel": new.channel,
@@ -148,10 +131,7 @@ def _stored(tx: Tx, principal: Principal, new: schemas.VisitCreate) -> dict[str,
         "policies_explained": list(new.policies_explained),
         "words_sealed": _seal_words(tx.keyring, new.id, new.note, findings),
         "content_mac": tx.keyring.blind_index("visit", new.model_dump_json()),
-        "version": 1,
         "recorded_at": new.recorded_at,
-        "received_at": tx.now,
-        "updated_at": tx.now,
     }
 
 
@@ -174,23 +154,14 @@ async def _announce(
     tx: Tx,
     kind: type[VisitRecorded | VisitCorrected],
     visit: schemas.Visit,
-    place: Mapping[str, Any],
+    row: Mapping[str, Any],
     *,
     news: bool,
 ) -> None:
-    about: dict[str, Any] = {
-        "subject_id": visit.id,
-        "region_code": place["region_code"],  # who looks after the child now is told
-        "home_county": place["home_county"],
-        "child_id": visit.child_id,
-        "visited_on": visit.visited_on,
-    }
+    about = {**rows.announced(row), "visited_on": visit.visited_on}
     announced: list[events.Event] = [
         kind(
-            **about,
-            visitor_type=visit.visitor_type,
-            channel=visit.channel,
-            abnormal=visit.abnormal,
+            **about, visitor_type=visit.visitor_type, channel=visit.channel, abnormal=visit.abnormal
         )
     ]
     if news:
@@ -222,4 +193,4 @@ def _check_birth(visited_on: Any, birth_date: Any) -> None:
 
 
 def _at(field: str, code: str, detail: str) -> FieldError:
-    return FieldError(pointer=f"#/{field}", code=code, detail=detail)
+    return FieldError(f"#/{field}", code, detail)

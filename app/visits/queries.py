@@ -5,7 +5,6 @@ from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
-import asyncpg
 import orjson
 
 from app.access.acts import Act, permitted
@@ -15,12 +14,9 @@ from app.core.data.db import Tx
 from app.core.http import paging
 from app.core.http.wire import region_text
 from app.visits import schemas
-from app.visits.acts import ACTS
+from app.visits.area import ACTS
 
 WORDS: Final = "visits.words_sealed"
-
-_FIRST: Final = "ORDER BY v.received_at, v.home_county LIMIT 1"
-"""Of visits of two counties to which their clients gave one id, it names the one received first."""
 
 _LATEST: Final = paging.Order({"v.visited_on": date, "v.id": UUID}, descending=True)
 
@@ -35,19 +31,6 @@ class Filters:
     abnormal: bool | None = None
     region: tuple[int, int] | None = None
     act: Act | None = None
-
-
-async def find(
-    tx: Tx, principal: Principal, visit_id: UUID, *, for_update: bool = False
-) -> asyncpg.Record | None:
-    """Find one visit to a visible child: its row and the child's `birth_date`."""
-    where = children.visible_below(principal, "v").add("v.id = {}", visit_id)
-    return await tx.connection.fetchrow(
-        "SELECT v.*, c.birth_date FROM visits v"
-        " JOIN children c ON c.home_county = v.home_county AND c.id = v.child_id"
-        f" WHERE {where} {_FIRST}" + (" FOR UPDATE OF v" if for_update else ""),
-        *where.arguments,
-    )
 
 
 async def list_visits(

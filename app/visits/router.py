@@ -20,17 +20,12 @@ from app.core.http.wire import Day
 from app.core.problems import documented
 from app.regions.deps import RegionSpan
 from app.visits import operations, queries, schemas
-from app.visits.acts import ACTS
-from app.visits.area import AREA
+from app.visits.area import ACTS, AREA
 from app.visits.deps import ReadsVisits, VisitInPath, VisitToChange, WritesVisits
 
 router = routing.router(AREA.tag)
 
-_DAYS = (
-    operations.VisitInFuture,
-    operations.VisitBeforeBirth,
-    operations.VisitStartOnOtherDay,
-)
+_DAYS = (operations.VisitInFuture, operations.VisitBeforeBirth, operations.VisitStartOnOtherDay)
 
 
 @router.post(
@@ -98,8 +93,8 @@ async def list_visit_versions(
     principal: ReadsVisits, found: VisitInPath, tx: Transaction, window: Paged
 ) -> Shown[Page[schemas.VisitVersion]]:
     """List what a visit said before each correction, latest first."""
-    page = await rows.versions(tx, *operations.VERSIONS, found, window)
-    versions = [_version(tx, row) for row in page.rows]
+    page = await rows.versions(tx, "visits", found, window)
+    versions = [_version(**kept) for kept in page.rows]
     return Shown(
         {"items": versions, "next_cursor": page.next_cursor},
         children=[found["child_id"]],
@@ -108,13 +103,8 @@ async def list_visit_versions(
     )
 
 
-def _version(tx: Tx, row: Any) -> schemas.VisitVersion:
-    return schemas.VisitVersion(
-        version=row["version"],
-        replaced_at=row["replaced_at"],
-        replaced_by=row["replaced_by"],
-        visit=schemas.VisitContent.model_validate_json(rows.said(tx, *operations.VERSIONS, row)),
-    )
+def _version(said: bytes, **when: Any) -> schemas.VisitVersion:
+    return schemas.VisitVersion(visit=schemas.VisitContent.model_validate_json(said), **when)
 
 
 async def _page(

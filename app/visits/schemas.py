@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.access.acts import Permitted
+from app.children.schemas import Replaced
 from app.core.http.wire import INPUT, Day, Moment, Prose, RegionCode, Version
 from app.visits.models import Channel, Place, VisitorType
 
@@ -168,9 +169,9 @@ class VisitFinding(BaseModel):
     domain: Domain = Field(description="The part of the child's life.")
     abnormal: bool = Field(description="Whether anything is wrong.")
     type: AbnormalType | None = Field(description="What is wrong.")
-    refer_to: Annotated[
-        list[ReferTo], Field(max_length=8, description="Departments that should act (VIS-08).")
-    ]
+    refer_to: list[ReferTo] = Field(
+        max_length=8, description="Departments that should act (VIS-08)."
+    )
     note: Prose | None = Field(description="In words.")
 
 
@@ -189,7 +190,7 @@ class VisitContent(BaseModel):
     channel: Channel = Field(description="How.")
     guardian_present: bool | None = Field(description="Whether a guardian was there.")
     abnormal: bool = Field(description="Whether any finding is abnormal.")
-    findings: Annotated[list[VisitFinding], Field(max_length=30, description="What was looked at.")]
+    findings: list[VisitFinding] = Field(max_length=30, description="What was looked at.")
     policies_explained: Policies
     note: Prose | None = Field(description="In words.")
     version: Version
@@ -204,17 +205,7 @@ class Visit(VisitContent):
     permitted: Permitted
 
 
-class VisitVersion(BaseModel):
+class VisitVersion(Replaced):
     """What a visit said before a correction."""
 
-    version: Version
-    replaced_at: datetime = Field(description="When it was corrected.")
-    replaced_by: Annotated[
-        str,
-        Field(
-            max_length=50,
-            pattern=r"^(staff|client):[0-9a-f-]{36}$",
-            description="Who corrected it.",
-        ),
-    ]
     visit: VisitContent

@@ -1,12 +1,16 @@
 """What every operation has in common, on the real app."""
 
 from collections.abc import AsyncIterator
+from typing import Annotated
 
 import httpx
 import pytest
 from starlette.routing import Route
 
 from app import main
+from app.access.area import READ_ME
+from app.access.deps import needs
+from app.access.principal import Principal
 from app.api import doors, health
 from app.core.data import migrations
 from app.core.http.routing import router as a_router
@@ -173,6 +177,18 @@ def test_does_not_start_with_a_route_that_names_no_scope(monkeypatch) -> None:
 
     monkeypatch.setattr(main.v1, "ROUTERS", [forgetful])
     with pytest.raises(doors.UnguardedRoute, match="/v1/forgotten"):
+        main.create_app(Settings(environment="test"))
+
+
+def test_does_not_start_with_a_route_that_says_nothing_of_whom_it_shows(monkeypatch) -> None:
+    forgetful = a_router("Access")
+
+    @forgetful.get("/forgotten")
+    async def read_forgotten(_: Annotated[Principal, needs(READ_ME)]) -> dict[str, str]:
+        return {}
+
+    monkeypatch.setattr(main.v1, "ROUTERS", [forgetful])
+    with pytest.raises(doors.UnguardedRoute, match=r"/v1/forgotten: let .* return Shown"):
         main.create_app(Settings(environment="test"))
 
 

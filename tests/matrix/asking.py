@@ -9,10 +9,11 @@ from uuid import UUID
 import httpx
 
 from app.core.data.db import Database
-from tests.matrix.asks import NAMES, Ask
+from tests.matrix.asks import NAMES
 from tests.matrix.described import Operation
 from tests.matrix.expectation import VISIBLE, Answer, expected
 from tests.matrix.facts import Target
+from tests.matrix.parts import Ask
 from tests.matrix.stage import Stage
 from tests.matrix.witnessed import REQUEST_ID, faults, rows
 

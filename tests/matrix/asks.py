@@ -1,8 +1,8 @@
-"""One well-formed request, or several, for every operation. A new operation needs a line here."""
+"""One well-formed request, or several, for every operation. A new operation needs a line in the
+part of its package (see `parts.py`), or here.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 from app.core.ids import new_id
 from tests.access.apps import a_key
@@ -10,31 +10,11 @@ from tests.attendance.factories import an_event
 from tests.children.factories import a_file
 from tests.dropout_alerts import factories as dropout
 from tests.matrix.facts import Target
+from tests.matrix.parts import PARTS, Ask, Json, always
 from tests.police_reports import factories as police
-from tests.visits.factories import a_visit
-
-Json = dict[str, Any]
 
 _NOW = "2026-11-20T09:30:00+08:00"
 _KEYS = {"keys": [a_key()[1]]}
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """A request. `body` and `query` are made for a target; `names`: what they name besides the
-    path. `gives`: the role it would give. `shows`: what a list's items are, by their id.
-    """
-
-    operation: str
-    body: Callable[[Target], Any] | None = None
-    query: Callable[[Target], dict[str, str]] | None = None
-    names: tuple[str, ...] = ()
-    gives: str | None = None
-    shows: tuple[str, ...] = ()
-
-
-def _always(body: Json) -> Callable[[Target], Json]:
-    return lambda _: body
 
 
 def _place(target: Target) -> str:
@@ -84,8 +64,8 @@ _ACCESS = (
     Ask("readClient"),
     Ask("registerClient", _machine("hospital"), gives="hospital"),
     Ask("registerClient", _machine("police"), gives="police"),
-    Ask("registerApp", _always({"name": "app", "redirect_uris": ["https://app.example/back"]})),
-    Ask("replaceClientKeys", _always(_KEYS)),
+    Ask("registerApp", always({"name": "app", "redirect_uris": ["https://app.example/back"]})),
+    Ask("replaceClientKeys", always(_KEYS)),
     Ask("suspendClient"),
     Ask("resumeClient"),
 )
@@ -111,10 +91,10 @@ _REFERENCE = (
     Ask("listHolders"),
     Ask(
         "holdPost",
-        _always({"staff_id": str(new_id()), "since": "2026-11-01"}),
+        always({"staff_id": str(new_id()), "since": "2026-11-01"}),
         gives="village_director",
     ),
-    Ask("leavePost", _always({"until": "2026-11-20"}), gives="village_director"),
+    Ask("leavePost", always({"until": "2026-11-20"}), gives="village_director"),
     Ask("listAuditEntries", shows=("entry_id",)),
 )
 
@@ -130,29 +110,23 @@ _WEBHOOKS = (
     ),
     Ask("listWebhookEndpoints", shows=("endpoint_id",)),
     Ask("readWebhookEndpoint"),
-    Ask("changeWebhookEndpoint", _always({"description": "changed"})),
-    Ask("rotateWebhookSecret", _always({"overlap_hours": 1})),
+    Ask("changeWebhookEndpoint", always({"description": "changed"})),
+    Ask("rotateWebhookSecret", always({"overlap_hours": 1})),
     Ask("listWebhookDeliveries", shows=("delivery_id",)),
     Ask("readWebhookDelivery"),
     Ask("replayWebhookDelivery"),
-    Ask("closeWebhookDelivery", _always({"reason": "told by telephone"})),
+    Ask("closeWebhookDelivery", always({"reason": "told by telephone"})),
 )
 
 _CHILDREN = (
     Ask("createChild", _new_file),
     Ask("listChildren", shows=("child_id",)),
-    Ask("searchChildren", _always({"name": "测一", "limit": 200}), shows=("child_id",)),
+    Ask("searchChildren", always({"name": "测一", "limit": 200}), shows=("child_id",)),
     Ask("readChild"),
-    Ask("changeChild", _always({"guardianship": {"kind": "grandparents"}})),
+    Ask("changeChild", always({"guardianship": {"kind": "grandparents"}})),
     Ask("readChildHistory"),
     Ask("listDuties", shows=("duty_id VIS-01", "duty_id EDU-04", "duty_id REP-07")),
     Ask("summariseDuties"),
-    Ask("recordVisit", lambda target: a_visit(target.ids["child_id"]), names=("child_id",)),
-    Ask("listVisits", shows=("visit_id",)),
-    Ask("listChildVisits"),
-    Ask("readVisit"),
-    Ask("correctVisit", _always({"note": "合成记录"})),
-    Ask("listVisitVersions"),
 )
 
 _SCHOOLS = (
@@ -165,11 +139,11 @@ _SCHOOLS = (
     Ask("readAttendanceBatch"),
     Ask("listDropoutAlerts", shows=("alert_id",)),
     Ask("readDropoutAlert"),
-    Ask("recordPersuasion", _always(dropout.an_attempt())),
-    Ask("sendWrittenReport", _always(dropout.a_report())),
+    Ask("recordPersuasion", always(dropout.an_attempt())),
+    Ask("sendWrittenReport", always(dropout.a_report())),
     Ask("acknowledgeWrittenReport"),
-    Ask("orderMeasure", _always({"kind": "aid", "ordered_on": "2026-11-20"})),
-    Ask("recordReturn", _always({"returned_on": "2026-11-20", "kind": "same_school"})),
+    Ask("orderMeasure", always({"kind": "aid", "ordered_on": "2026-11-20"})),
+    Ask("recordReturn", always({"returned_on": "2026-11-20", "kind": "same_school"})),
 )
 
 _POLICE = (
@@ -179,18 +153,18 @@ _POLICE = (
     Ask("readReport"),
     Ask("readReporter"),
     Ask("readReportChain"),
-    Ask("acknowledgeReport", _always({"police_reference": "1", "accepted_at": _NOW})),
-    Ask("dispatchReport", _always({"dispatched_at": _NOW, "unit": "一组"})),
+    Ask("acknowledgeReport", always({"police_reference": "1", "accepted_at": _NOW})),
+    Ask("dispatchReport", always({"dispatched_at": _NOW, "unit": "一组"})),
     Ask(
         "disposeReport",
-        _always({"kind": "living_alone", "at": _NOW, "measures": ["parents_admonished"]}),
+        always({"kind": "living_alone", "at": _NOW, "measures": ["parents_admonished"]}),
     ),
-    Ask("notifyTownship", _always({"sent_at": _NOW, "content": "合成记录"})),
-    Ask("forwardReport", _always({"forwarded_at": _NOW, "police_agency_id": str(new_id())})),
-    Ask("confirmTownshipNotice", _always({"received_at": _NOW})),
+    Ask("notifyTownship", always({"sent_at": _NOW, "content": "合成记录"})),
+    Ask("forwardReport", always({"forwarded_at": _NOW, "police_agency_id": str(new_id())})),
+    Ask("confirmTownshipNotice", always({"received_at": _NOW})),
     Ask(
         "recordAssessment",
-        _always(
+        always(
             {
                 "assessed_at": _NOW,
                 "safety": "safe",
@@ -204,18 +178,21 @@ _POLICE = (
     ),
     Ask(
         "arrangeServices",
-        _always(
+        always(
             {
                 "arranged_at": _NOW,
                 "services": [{"kind": "counselling", "provider": "测试", "started": True}],
             }
         ),
     ),
-    Ask("closeReport", _always({"closed_at": _NOW, "reason": "child_safe"})),
+    Ask("closeReport", always({"closed_at": _NOW, "reason": "child_safe"})),
     Ask("supersedeReport", _report),
 )
 
-ASKS: tuple[Ask, ...] = (*_ACCESS, *_REFERENCE, *_WEBHOOKS, *_CHILDREN, *_SCHOOLS, *_POLICE)
+ASKS: tuple[Ask, ...] = (
+    *(*_ACCESS, *_REFERENCE, *_WEBHOOKS, *_CHILDREN, *_SCHOOLS, *_POLICE),
+    *(each for part in PARTS for each in part.asks),
+)
 
 NAMES = {"readCodelist": "sex", "readPolicyParameter": "dropout.thresholds"}
 """What `{name}` in a path stands for: lists and parameters that everybody may read."""

@@ -13,6 +13,7 @@ import yaml
 
 from tests.matrix.described import Operation
 from tests.matrix.facts import Target, Who
+from tests.matrix.parts import PARTS
 
 _APP = Path(__file__).parents[2] / "app"
 ROLES: dict[str, dict[str, Any]] = yaml.safe_load((_APP / "access/roles.yaml").read_text("utf-8"))
@@ -129,7 +130,7 @@ def _sees_duty(rule: str) -> Callable[[Who, Target], bool]:
 
 VISIBLE: Mapping[str, Callable[[Who, Target], bool]] = {
     "child_id": sees_child,
-    "visit_id": sees_child,
+    **{part.id: sees_child for part in PARTS},
     "alert_id": sees_alert,
     "report_id": sees_report,
     "batch_id": _owns,

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, get_args
 
-from tests.matrix.asks import Ask
 from tests.matrix.described import Operation
 from tests.matrix.expectation import DUTIES, ROLES
 from tests.matrix.facts import Holder
+from tests.matrix.parts import Ask
 
 Caller = tuple[str, Holder]
 Role = Mapping[str, Any]

@@ -16,12 +16,13 @@ from app.dropout_alerts.models import DropoutAlert, ReportReceipt
 from app.duties.models import Duty
 from app.police_reports.models import NARRATIVE, SUBJECT, PoliceReport
 from app.regions.rules import subtree
-from app.visits.models import Visit
 from app.webhooks.models import SECRET_PLACE, WebhookDelivery, WebhookEndpoint
 from tests.matrix.facts import Target
+from tests.matrix.parts import PARTS
 
 KINDS = (
-    *("visit_id", "alert_id", "report_id", "batch_id", "endpoint_id", "delivery_id", "post_id"),
+    *(part.id for part in PARTS),
+    *("alert_id", "report_id", "batch_id", "endpoint_id", "delivery_id", "post_id"),
     *("holding_id", "client_id", "entry_id", "duty_id VIS-01", "duty_id EDU-04", "duty_id REP-07"),
 )
 """What `store` gives the ids that the target names for them."""
@@ -47,8 +48,9 @@ def an_agency(tx: Tx, kind: str, region: int) -> UUID:
 async def store(tx: Tx, target: Target, child: ChildRef) -> None:
     """Store everything of a target but its agencies and the child."""
     about = {"home_county": child.home_county, "child_id": child.id, "region_code": target.region}
-    below = {**about, "pupil_of": target.school}
-    _visit(tx, target, below)
+    below = {**about, "region_code": child.region_code, "pupil_of": child.school_id}
+    for part in PARTS:
+        tx.session.add_all(part.rows(tx, target, below))
     await _alert(tx, target, below)
     _report(tx, target, about)
     _duties(tx, target, about)
@@ -66,40 +68,13 @@ async def store(tx: Tx, target: Target, child: ChildRef) -> None:
     )
 
 
-def _visit(tx: Tx, target: Target, about: dict[str, Any]) -> None:
-    tx.session.add(
-        Visit(
-            **about,
-            id=target.ids["visit_id"],
-            visited_in=target.region,
-            visited_on=_DAY,
-            started_at=None,
-            visitor=None,
-            agency_id=target.owner,
-            visitor_type="child_director",
-            place="home",
-            channel="in_person",
-            guardian_present=None,
-            abnormal=False,
-            findings=[],
-            policies_explained=[],
-            words_sealed=None,
-            content_mac=b"-",
-            version=1,
-            recorded_at=None,
-            received_at=tx.now,
-            updated_at=tx.now,
-        )
-    )
-
-
 async def _alert(tx: Tx, target: Target, about: dict[str, Any]) -> None:
     alert = DropoutAlert(
         **about,
         id=target.ids["alert_id"],
         opened_in=target.region,
-        addressed=list(target.addressed),
         school_id=target.school,
+        addressed=list(target.addressed),
         state="registered",
         opened_on=_DAY,
         first_absent_day=date(2026, 11, 2),

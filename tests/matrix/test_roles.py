@@ -6,10 +6,11 @@ nothing an operation reads, one asks: see `groups.py`.
 """
 
 from tests.matrix.asking import ask, kind_of, mismatches, shown, undone, visible
-from tests.matrix.asks import ASKS, Ask
+from tests.matrix.asks import ASKS
 from tests.matrix.described import Operation
 from tests.matrix.expectation import PURPOSES, ROLES, VISIBLE, Answer, remit
 from tests.matrix.groups import CALLERS, asked_by, first_of_each
+from tests.matrix.parts import Ask
 from tests.matrix.stage import Stage
 
 

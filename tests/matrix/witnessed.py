@@ -9,18 +9,16 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from app.core.data.db import SYSTEM, Database
-from tests.matrix.asks import Ask
 from tests.matrix.described import Operation
 from tests.matrix.facts import Target
+from tests.matrix.parts import PARTS, Ask
 
 REQUEST_ID = "the-same-every-time"
 
-_OF_A_CHILD = {"child_id", "visit_id", "alert_id", "report_id"}
+_OF_A_CHILD = {"child_id", "alert_id", "report_id", *(part.id for part in PARTS)}
 _FILES = {"createChild", "listChildren", "searchChildren", "readChild", "changeChild"}
 _DATED = {
-    "listVisits": "visited_on",
-    "listChildVisits": "visited_on",
-    "readVisit": "visited_on",
+    **{each.operation: part.dated for part in PARTS for each in part.asks},
     "listDropoutAlerts": "first_absent_day",
     "readDropoutAlert": "first_absent_day",
     "listReports": "filed_at",
@@ -110,8 +108,7 @@ def _named(value: Any, field: str) -> Iterator[str]:
 
 
 def _since(operation: Operation, answer: httpx.Response) -> date | None:
-    page = answer.json()
-    days = [item[_DATED[operation.id]] for item in page.get("items", [page])]
+    days = _named(answer.json(), _DATED[operation.id])
     return min(map(_day, days), default=None)
 
 
