@@ -174,7 +174,7 @@ def ended(pid: int, trial: Trial, seconds: float) -> bool:
         return False
     trial.outcome = TIMED_OUT if os.WIFSIGNALED(status) else os.waitstatus_to_exitcode(status)
     if trial.source is None and trial.outcome != SURVIVED:
-        print(said_by(pid).read_text(errors="replace"))
+        print(*said_by(pid).read_text(errors="replace").splitlines()[-60:], sep="\n")
     said_by(pid).unlink(missing_ok=True)
     return True
 
