@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from app.core.http.wire import INPUT, Line, Moment, RegionCode
+from app.core.http.wire import Input, Line, Moment, RegionCode
 
 Region = Annotated[
     str,
@@ -62,10 +62,8 @@ _RoleCode = Annotated[
 ]
 
 
-class PublicKey(BaseModel):
+class PublicKey(Input):
     """One public key (RFC 7517): P-256 for ES256, or RSA of 2048 bits and more for RS256."""
-
-    model_config = INPUT
 
     kty: Literal["EC", "RSA"] = Field(description="Key type.")
     kid: str = Field(
@@ -84,18 +82,14 @@ class PublicKey(BaseModel):
     use: Literal["sig"] | None = Field(default=None, description="Signatures only.")
 
 
-class PublicKeys(BaseModel):
+class PublicKeys(Input):
     """The keys a machine proves itself with; two while one replaces the other."""
-
-    model_config = INPUT
 
     keys: list[PublicKey] = Field(min_length=1, max_length=10, description="Public keys.")
 
 
-class ClientCreate(BaseModel):
+class ClientCreate(Input):
     """A system that acts for an agency by itself."""
-
-    model_config = INPUT
 
     name: Line = Field(description="What the system is.")
     agency_id: UUID | None = Field(
@@ -108,10 +102,8 @@ class ClientCreate(BaseModel):
     )
 
 
-class AppCreate(BaseModel):
+class AppCreate(Input):
     """An app through which people sign in. Only the operator registers apps."""
-
-    model_config = INPUT
 
     name: Line = Field(description="Shown on the sign-in page.")
     redirect_uris: list[_RedirectUri] = Field(
