@@ -7,16 +7,7 @@ from pydantic import BaseModel, Field
 
 from app.core.http.wire import Input, Line, Moment, RegionCode
 
-Region = Annotated[
-    str,
-    Field(
-        pattern=r"^\d{12}$",
-        min_length=12,
-        max_length=12,
-        description="Division code, 12 digits (GB/T 2260 and statistical codes below).",
-        examples=["120119101000"],
-    ),
-]
+Word = Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+$")]
 
 
 class Me(BaseModel):
@@ -28,17 +19,17 @@ class Me(BaseModel):
     agency_id: UUID = Field(description="The agency the caller acts for.")
     agency_kind: str = Field(max_length=40, pattern=r"^[a-z_]+$", description="Kind of agency.")
     role: str = Field(max_length=40, pattern=r"^[a-z_]+$", description="Role held.")
-    region_code: Region
+    region_code: RegionCode
     scopes: list[Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+:[a-z_]+$")]] = Field(
         max_length=60, description="Scopes the token carries and the role still grants."
     )
-    purposes: list[Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+$")]] = Field(
+    purposes: list[Word] = Field(
         max_length=20, description="Purposes the role may use personal data for."
     )
-    reads: list[Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+$")]] = Field(
+    reads: list[Word] = Field(
         max_length=20, description="Sections of a child's file the role reads."
     )
-    writes: list[Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+$")]] = Field(
+    writes: list[Word] = Field(
         max_length=20, description="Sections of a child's file the role writes."
     )
 

@@ -1,6 +1,5 @@
 """Divisions on the wire."""
 
-
 from pydantic import BaseModel, Field
 
 from app.core.http.wire import Day, RegionCode
