@@ -1,7 +1,7 @@
 """What a package tells the matrix of a resource of its own, in `tests/<package>/matrix.py`: a PART.
 
-`found.py` looks there. What is seen otherwise than the child it lies below, or has parts for several
-agencies, is told in `asks.py`, `rows.py` and `expectation.py` instead.
+`found.py` looks there. What is seen otherwise than the child it lies below is told in `asks.py`,
+`rows.py` and `expectation.py` instead.
 """
 
 from collections.abc import Callable, Iterable
