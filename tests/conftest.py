@@ -19,16 +19,21 @@ import pytest
 from fastapi import FastAPI
 
 from app import main
+from app.children.queries import ChildRef
 from app.core.data import db
 from app.core.data.crypto import Keyring
 from app.core.settings import Environment, Settings
 from app.embedded import postgres
 from scripts.scratch import NowhereToWrite, Scratch, choose
 from tests import answers_seen, schema
+from tests.access.factories import Caller, a_caller
+from tests.children.factories import a_child
 from tests.recorder import QueryRecorder
 
 NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 """A Friday, 10:00 in China: the clock of every test that does not bring its own."""
+
+VILLAGE = 120119101200
 
 
 SCRATCH = pytest.StashKey[Scratch]()
@@ -205,6 +210,24 @@ async def client(
     """The real app, over the pinned database: real tokens, real scopes, no overrides."""
     async with calling(app, settings, database) as http:
         yield http
+
+
+@pytest.fixture
+async def director(database: db.Database, settings: Settings) -> Caller:
+    """The child director of VILLAGE."""
+    return await a_caller(database, settings, "village_director", VILLAGE)
+
+
+@pytest.fixture
+async def neighbour(database: db.Database, settings: Settings) -> Caller:
+    """The child director of the village next to it."""
+    return await a_caller(database, settings, "village_director", VILLAGE + 1)
+
+
+@pytest.fixture
+async def child(database: db.Database) -> ChildRef:
+    """A child who lives in VILLAGE."""
+    return await a_child(database, VILLAGE)
 
 
 @pytest.fixture

@@ -24,11 +24,6 @@ async def places(database) -> None:
 
 
 @pytest.fixture
-async def director(database, settings) -> Caller:
-    return await a_caller(database, settings, "village_director", VILLAGE)
-
-
-@pytest.fixture
 async def township(database, settings) -> Caller:
     return await a_caller(database, settings, "township_supervisor", TOWNSHIP)
 

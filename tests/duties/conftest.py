@@ -2,7 +2,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.access.factories import a_caller
 from tests.children.factories import a_child
 
 VILLAGE = 120119101200
@@ -27,11 +26,6 @@ class Time:
 def time(database, now) -> Time:
     database.clock = Time(now)
     return database.clock
-
-
-@pytest.fixture
-async def director(database, settings):
-    return await a_caller(database, settings, "village_director", VILLAGE)
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from tests.attendance.factories import an_event
 from tests.children.factories import a_file
 from tests.dropout_alerts import factories as dropout
 from tests.matrix.facts import Target
-from tests.matrix.parts import PARTS, Ask, Json, always
+from tests.matrix.found import PARTS
+from tests.matrix.parts import Ask, Json, always
 from tests.police_reports import factories as police
 
 _NOW = "2026-11-20T09:30:00+08:00"

@@ -13,7 +13,7 @@ import yaml
 
 from tests.matrix.described import Operation
 from tests.matrix.facts import Target, Who
-from tests.matrix.parts import PARTS
+from tests.matrix.found import PARTS
 
 _APP = Path(__file__).parents[2] / "app"
 ROLES: dict[str, dict[str, Any]] = yaml.safe_load((_APP / "access/roles.yaml").read_text("utf-8"))

@@ -1,13 +1,11 @@
 """What a package tells the matrix of a resource of its own, in `tests/<package>/matrix.py`: a PART.
 
-It is found there. What is seen otherwise than the child it lies below, or has parts for several
-agencies, is told in `asks.py`, `rows.py` and `expectation.py` instead.
+`found.py` looks there. What is seen otherwise than the child it lies below is told in `asks.py`,
+`rows.py` and `expectation.py` instead.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from sqlmodel import SQLModel
@@ -49,9 +47,3 @@ class Part:
 
 def always(body: Json) -> Callable[[Target], Json]:
     return lambda _: body
-
-
-PARTS: tuple[Part, ...] = tuple(
-    import_module(f"tests.{file.parent.name}.matrix").PART
-    for file in sorted(Path(__file__).parents[1].glob("*/matrix.py"))
-)

@@ -18,7 +18,7 @@ from app.police_reports.models import NARRATIVE, SUBJECT, PoliceReport
 from app.regions.rules import subtree
 from app.webhooks.models import SECRET_PLACE, WebhookDelivery, WebhookEndpoint
 from tests.matrix.facts import Target
-from tests.matrix.parts import PARTS
+from tests.matrix.found import PARTS
 
 KINDS = (
     *(part.id for part in PARTS),

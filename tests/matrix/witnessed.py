@@ -11,7 +11,8 @@ import httpx
 from app.core.data.db import SYSTEM, Database
 from tests.matrix.described import Operation
 from tests.matrix.facts import Target
-from tests.matrix.parts import PARTS, Ask
+from tests.matrix.found import PARTS
+from tests.matrix.parts import Ask
 
 REQUEST_ID = "the-same-every-time"
 

@@ -3,8 +3,8 @@
 from app.core.data.db import SYSTEM
 from app.core.jobs import queue
 from tests.children.factories import a_child
+from tests.conftest import VILLAGE
 from tests.jobs import run_jobs
-from tests.visits.conftest import VILLAGE
 from tests.visits.factories import a_visit, something_wrong
 
 

@@ -3,7 +3,7 @@
 from app.core.data.db import SYSTEM, Reach
 from tests.access.factories import a_caller
 from tests.children.factories import a_child, moved
-from tests.visits.conftest import VILLAGE
+from tests.conftest import VILLAGE
 from tests.visits.factories import a_visit, something_wrong
 
 TOWNSHIP = 120119101000

@@ -7,7 +7,7 @@ import pytest
 from app.core.data.db import SYSTEM
 from tests.access.factories import a_caller
 from tests.children.factories import a_child
-from tests.visits.conftest import VILLAGE
+from tests.conftest import VILLAGE
 from tests.visits.factories import a_visit, something_wrong
 
 
