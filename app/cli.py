@@ -348,12 +348,7 @@ def main() -> None:
     try:
         wiring.load()
         app()
-    except (
-        BadDataFile,
-        CommandError,
-        EmbeddedDatabaseError,
-        startup.UnsafeDatabaseRole,
-    ) as error:
+    except (BadDataFile, CommandError, EmbeddedDatabaseError, startup.UnsafeDatabaseRole) as error:
         say(str(error))
     except TemporarilyUnavailable:
         say("The database cannot be reached.")

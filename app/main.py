@@ -38,9 +38,7 @@ class State(TypedDict):
 async def state(settings: Settings, database: Database) -> AsyncIterator[State]:
     """Build what requests share around an open database."""
     keys = token_keys(
-        database.keyring.signing,
-        issuer=settings.tokens.issuer,
-        audience=settings.tokens.audience,
+        database.keyring.signing, issuer=settings.tokens.issuer, audience=settings.tokens.audience
     )
     gc.collect()
     gc.freeze()
@@ -111,8 +109,7 @@ def assemble(settings: Settings, lifespan: Lifespan[FastAPI] | None) -> FastAPI:
 def _surround(app: FastAPI, settings: Settings) -> None:
     """Add middleware, innermost first."""
     limits = Limits(
-        body_bytes=settings.max_body_bytes,
-        larger=dict.fromkeys(BATCHES, settings.max_batch_bytes),
+        body_bytes=settings.max_body_bytes, larger=dict.fromkeys(BATCHES, settings.max_batch_bytes)
     )
     app.add_middleware(Hardening, limits=limits)
     if settings.cors_origins:

@@ -183,5 +183,6 @@ def _left_out(config: pytest.Config) -> bool:
     """Tell whether some tests were not asked for."""
     option = config.option
     chosen = (option.keyword, option.markexpr, option.deselect, option.ignore, option.ignore_glob)
-    some = any(chosen) or option.lf or option.collectonly
-    return some or config.args_source is not pytest.Config.ArgsSource.TESTPATHS
+    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return True
+    return any(chosen) or option.lf or option.collectonly

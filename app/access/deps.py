@@ -47,10 +47,9 @@ oauth2 = OAuth2(
 )
 
 
-class Unauthenticated(Problem):
+class Unauthenticated(Problem, status=401):
     """No valid access token (RFC 6750)."""
 
-    status = 401
     title = "A valid access token is required"
     title_zh = "需要有效的访问令牌"
 
@@ -59,22 +58,18 @@ class Unauthenticated(Problem):
         super().__init__(detail, headers={"www-authenticate": f'Bearer realm="tonghu"{error}'})
 
 
-class ScopeMissing(Problem):
+class ScopeMissing(Problem, status=403, denies=True):
     """The token or the role behind it does not grant this operation."""
 
-    status = 403
     title = "This token does not grant the operation"
     title_zh = "该令牌无权执行此操作"
-    denies = True
 
 
-class PurposeNotAllowed(Problem):
+class PurposeNotAllowed(Problem, status=403, denies=True):
     """The role may not use personal data for the purpose named (AZ-6)."""
 
-    status = 403
     title = "Your role may not use personal data for this purpose"
     title_zh = "您的角色不得为此目的使用个人信息"
-    denies = True
 
 
 @raises(Unauthenticated)
@@ -209,8 +204,7 @@ async def authorized_for_purpose(
     request: Request,
     principal: Annotated[Principal, Depends(_admitted)],
     purpose_of_use: Annotated[
-        Purpose,
-        Header(description="Why personal data is used; recorded in the audit (AZ-6)."),
+        Purpose, Header(description="Why personal data is used; recorded in the audit (AZ-6).")
     ],
     idempotency_key: _Key = None,
 ) -> Principal:

@@ -145,9 +145,7 @@ async def refresh_token(
     if row["successor_sealed"] is not None:
         successor = tx.keyring.unseal(_SEALED, hashed(shown).hex(), row["successor_sealed"])
     outcome = rules.refresh_outcome(
-        used_at=row["used_at"],
-        successor_used_at=await _used_at(tx, successor),
-        now=tx.now,
+        used_at=row["used_at"], successor_used_at=await _used_at(tx, successor), now=tx.now
     )
     if outcome is rules.Refresh.reuse:
         await end_sign_in(tx, row["sign_in_id"])

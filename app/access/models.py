@@ -40,8 +40,7 @@ class Client(SQLModel, table=True):
     secret_hash: str | None = None
     """Only outside production; production knows private_key_jwt alone (TOK-5)."""
     redirect_uris: list[str] = Field(
-        sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"),
-        default_factory=list,
+        sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"), default_factory=list
     )
     active: bool = True
     created_at: datetime = Field(sa_type=Instant)

@@ -20,82 +20,61 @@ from app.regions import queries as regions_known
 from app.regions import rules as regions
 
 
-class RoleDoesNotFit(Problem):
+class RoleDoesNotFit(Problem, status=422):
     """The role is not one that this kind of agency, this level or this kind of holder has."""
 
-    status = 422
     title = "The role does not fit the agency, the level of the place or the holder"
     title_zh = "该角色与机构类别、区域级别或持有者类型不符"
-
-    def __init__(self) -> None:
-        super().__init__(
-            errors=[FieldError(pointer="#/role", code="role_does_not_fit", detail="See the roles.")]
-        )
+    errors = (FieldError("#/role", "role_does_not_fit", "See the roles."),)
 
 
-class KeysUnusable(Problem):
+class KeysUnusable(Problem, status=422):
     """The JWK set cannot prove a client."""
 
-    status = 422
     title = "The keys cannot be used"
     title_zh = "密钥无法使用"
-
-    def __init__(self, why: str = "Give public P-256 or RSA keys.") -> None:
-        super().__init__(errors=[FieldError(pointer="#/jwks", code="keys_unusable", detail=why)])
+    errors = (FieldError("#/jwks", "keys_unusable", "Give public P-256 or RSA keys."),)
 
 
-class SecretsNotAccepted(Problem):
+class SecretsNotAccepted(Problem, status=422):
     """Production knows client keys only (TOK-5)."""
 
-    status = 422
     title = "Register a public key; shared secrets exist in sandboxes only"
     title_zh = "请登记公钥;共享密钥仅限沙箱环境使用"
-
-    def __init__(self) -> None:
-        super().__init__(
-            errors=[FieldError(pointer="#/jwks", code="keys_required", detail="Send `jwks`.")]
-        )
+    errors = (FieldError("#/jwks", "keys_required", "Send `jwks`."),)
 
 
-class RedirectUriUnsafe(Problem):
+class RedirectUriUnsafe(Problem, status=422):
     """A redirect URI must be one that only the app receives."""
 
-    status = 422
     title = "Redirect URIs are https, http on this machine, or a private scheme with a dot"
     title_zh = "回调地址须为 https、本机 http 或带点号的私有协议"
-
-    def __init__(self) -> None:
-        super().__init__(
-            errors=[
-                FieldError(
-                    pointer="#/redirect_uris",
-                    code="redirect_uri_unsafe",
-                    detail="Exact addresses without fragment; RFC 8252 says which are safe.",
-                )
-            ]
-        )
+    errors = (
+        FieldError(
+            "#/redirect_uris",
+            "redirect_uri_unsafe",
+            "Exact addresses without fragment; RFC 8252 says which are safe.",
+        ),
+    )
 
 
-class UsernameTaken(Problem):
+class UsernameTaken(Problem, status=409):
     """Usernames are unique."""
 
-    status = 409
     title = "The username is taken"
     title_zh = "用户名已被使用"
 
 
-class UsernameInvalid(Problem):
+class UsernameInvalid(Problem, status=422):
     """Usernames can be typed on any keyboard."""
 
-    status = 422
     title = "Usernames have 3 to 64 characters: a-z, 0-9 and . _ @ -"
     title_zh = "用户名须为 3 至 64 个字符:a-z、0-9 及 . _ @ -"
 
 
-class PasswordTooWeak(Problem):
+class PasswordTooWeak(Problem, status=422):
     """The password is short or says nothing but the username."""
 
-    status = 422
     title = "Passwords have 10 to 128 characters and do not contain the username"
     title_zh = "密码须为 10 至 128 个字符,且不得包含用户名"
 
@@ -267,4 +246,4 @@ def _public_keys(jwks: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return assertions.public_keys(jwks)
     except assertions.KeyRefused as refused:
-        raise KeysUnusable(str(refused)) from None
+        raise KeysUnusable.at("#/jwks", "keys_unusable", str(refused)) from None

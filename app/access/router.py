@@ -30,13 +30,11 @@ ReadsClients = Annotated[Principal, needs(READ_CLIENTS)]
 WritesClients = Annotated[Principal, needs(WRITE_CLIENTS)]
 
 
-class ClientNotFound(Problem):
+class ClientNotFound(Problem, status=404, denies=True):
     """There is no such client, or not one of the caller's agency."""
 
-    status = 404
     title = "No such client"
     title_zh = "没有这个客户端"
-    denies = True
 
 
 ClientInPath = Annotated[
@@ -46,15 +44,13 @@ ClientInPath = Annotated[
 """The client named in the path, if the caller administers it; else 404."""
 
 
-class NotYoursToRegister(Problem):
+class NotYoursToRegister(Problem, status=403, denies=True):
     """Nobody gives a machine more than they have (AZ-11): another agency, a place outside the
     remit, a role with other scopes, or an app, which the operator registers.
     """
 
-    status = 403
     title = "You may not register a client with this authority"
     title_zh = "您无权登记具有该权限的客户端"
-    denies = True
 
 
 @router.get("/me")
@@ -77,9 +73,7 @@ async def read_me(principal: ReadsMe) -> Shown[schemas.Me]:
 
 @router.get("/clients")
 async def list_clients(
-    principal: ReadsClients,
-    tx: Transaction,
-    window: Paged,
+    principal: ReadsClients, tx: Transaction, window: Paged
 ) -> Shown[Page[schemas.Client]]:
     """List the clients of your agency; the operator lists all."""
     page = await queries.clients(tx, principal, window)
@@ -138,10 +132,7 @@ async def register_app(
     return Shown(made, subject=made.id, headers={"location": f"/v1/clients/{made.id}"})
 
 
-@router.put(
-    "/clients/{client_id}/jwks",
-    responses=documented(operations.KeysUnusable),
-)
+@router.put("/clients/{client_id}/jwks", responses=documented(operations.KeysUnusable))
 async def replace_client_keys(
     _: WritesClients, client: ClientInPath, new: schemas.PublicKeys, tx: Transaction
 ) -> Shown[schemas.Client]:

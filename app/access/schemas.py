@@ -22,42 +22,32 @@ Region = Annotated[
 class Me(BaseModel):
     """Who the token speaks for, as the database knows it now."""
 
-    subject: Annotated[
-        str,
-        Field(max_length=50, pattern=r"^(staff|client):[0-9a-f-]{36}$", description="The caller."),
-    ]
+    subject: str = Field(
+        max_length=50, pattern=r"^(staff|client):[0-9a-f-]{36}$", description="The caller."
+    )
     agency_id: UUID = Field(description="The agency the caller acts for.")
-    agency_kind: Annotated[
-        str, Field(max_length=40, pattern=r"^[a-z_]+$", description="Kind of agency.")
-    ]
-    role: Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+$", description="Role held.")]
+    agency_kind: str = Field(max_length=40, pattern=r"^[a-z_]+$", description="Kind of agency.")
+    role: str = Field(max_length=40, pattern=r"^[a-z_]+$", description="Role held.")
     region_code: Region
-    scopes: Annotated[
-        list[Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+:[a-z_]+$")]],
-        Field(max_length=60, description="Scopes the token carries and the role still grants."),
-    ]
-    purposes: Annotated[
-        list[Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+$")]],
-        Field(max_length=20, description="Purposes the role may use personal data for."),
-    ]
-    reads: Annotated[
-        list[Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+$")]],
-        Field(max_length=20, description="Sections of a child's file the role reads."),
-    ]
-    writes: Annotated[
-        list[Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+$")]],
-        Field(max_length=20, description="Sections of a child's file the role writes."),
-    ]
+    scopes: list[Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+:[a-z_]+$")]] = Field(
+        max_length=60, description="Scopes the token carries and the role still grants."
+    )
+    purposes: list[Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+$")]] = Field(
+        max_length=20, description="Purposes the role may use personal data for."
+    )
+    reads: list[Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+$")]] = Field(
+        max_length=20, description="Sections of a child's file the role reads."
+    )
+    writes: list[Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+$")]] = Field(
+        max_length=20, description="Sections of a child's file the role writes."
+    )
 
 
 _Base64Url = Annotated[str, Field(min_length=1, max_length=1400, pattern=r"^[A-Za-z0-9_-]+$")]
 _RedirectUri = Annotated[
     str,
     Field(
-        min_length=4,
-        max_length=300,
-        pattern=r"^[!-~]+$",
-        examples=["https://app.example/callback"],
+        min_length=4, max_length=300, pattern=r"^[!-~]+$", examples=["https://app.example/callback"]
     ),
 ]
 _RoleCode = Annotated[
@@ -78,16 +68,13 @@ class PublicKey(BaseModel):
     model_config = INPUT
 
     kty: Literal["EC", "RSA"] = Field(description="Key type.")
-    kid: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=200,
-            pattern=r"^[!-~]+$",
-            description="Your name for the key; assertions carry it in their header.",
-            examples=["2026-09"],
-        ),
-    ]
+    kid: str = Field(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[!-~]+$",
+        description="Your name for the key; assertions carry it in their header.",
+        examples=["2026-09"],
+    )
     crv: Literal["P-256"] | None = Field(default=None, description="EC: the curve.")
     x: _Base64Url | None = Field(default=None, description="EC: coordinate.")
     y: _Base64Url | None = Field(default=None, description="EC: coordinate.")
@@ -102,7 +89,7 @@ class PublicKeys(BaseModel):
 
     model_config = INPUT
 
-    keys: Annotated[list[PublicKey], Field(min_length=1, max_length=10, description="Public keys.")]
+    keys: list[PublicKey] = Field(min_length=1, max_length=10, description="Public keys.")
 
 
 class ClientCreate(BaseModel):
@@ -110,7 +97,7 @@ class ClientCreate(BaseModel):
 
     model_config = INPUT
 
-    name: Annotated[Line, Field(description="What the system is.")]
+    name: Line = Field(description="What the system is.")
     agency_id: UUID | None = Field(
         default=None, description="The agency it acts for; yours unless given."
     )
@@ -126,15 +113,10 @@ class AppCreate(BaseModel):
 
     model_config = INPUT
 
-    name: Annotated[Line, Field(description="Shown on the sign-in page.")]
-    redirect_uris: Annotated[
-        list[_RedirectUri],
-        Field(
-            min_length=1,
-            max_length=10,
-            description="Where sign-in may lead back to, compared exactly.",
-        ),
-    ]
+    name: Line = Field(description="Shown on the sign-in page.")
+    redirect_uris: list[_RedirectUri] = Field(
+        min_length=1, max_length=10, description="Where sign-in may lead back to, compared exactly."
+    )
 
 
 class Client(BaseModel, title="RegisteredClient"):
@@ -142,19 +124,16 @@ class Client(BaseModel, title="RegisteredClient"):
 
     id: UUID = Field(description="Its client_id.")
     kind: Literal["machine", "app"] = Field(description="A system, or an app for people.")
-    name: Annotated[
-        str, Field(max_length=200, pattern=r"^[^\x00]*$", description="What it is called.")
-    ]
+    name: str = Field(max_length=200, pattern=r"^[^\x00]*$", description="What it is called.")
     agency_id: UUID | None = Field(description="Machines: the agency it acts for.")
     role: _RoleCode | None
     region_code: RegionCode | None
-    key_ids: Annotated[
-        list[Annotated[str, Field(max_length=200, pattern=r"^[!-~]+$")]],
-        Field(max_length=10, description="Machines: the `kid`s of its keys."),
-    ]
-    redirect_uris: Annotated[
-        list[_RedirectUri], Field(max_length=10, description="Apps: where sign-in may lead.")
-    ]
+    key_ids: list[Annotated[str, Field(max_length=200, pattern=r"^[!-~]+$")]] = Field(
+        max_length=10, description="Machines: the `kid`s of its keys."
+    )
+    redirect_uris: list[_RedirectUri] = Field(
+        max_length=10, description="Apps: where sign-in may lead."
+    )
     active: bool = Field(description="False while it is suspended.")
     created_at: Moment = Field(description="When it was registered.")
 

@@ -5,13 +5,12 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from fastapi import Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import RedirectResponse
 
 from app.access import sign_in, sign_in_pages
 from app.access.area import AREA
 from app.access.forms import origin_of, read_form
 from app.access.oauth import Origin, Refused
-from app.access.oauth_documents import PUBLIC
 from app.access.queries import Holding
 from app.access.sign_in_pages import Flow
 from app.audit import operations as audit
@@ -24,13 +23,7 @@ router = routing.router(AREA.tag)
 _NO_STORE = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
 
 
-@router.get(
-    "/oauth/authorize",
-    include_in_schema=False,
-    openapi_extra=PUBLIC,
-    response_class=HTMLResponse,
-    response_model=None,
-)
+@router.get("/oauth/authorize", include_in_schema=False)
 async def show_sign_in(request: Request, tx: Transaction) -> Response:
     """Show the sign-in form for an app's authorization request (RFC 6749 §4.1.1)."""
     language = sign_in_pages.chosen_language(request)
@@ -54,13 +47,7 @@ async def show_sign_in(request: Request, tx: Transaction) -> Response:
     return page
 
 
-@router.post(
-    "/oauth/authorize",
-    include_in_schema=False,
-    openapi_extra=PUBLIC,
-    response_class=HTMLResponse,
-    response_model=None,
-)
+@router.post("/oauth/authorize", include_in_schema=False)
 async def sign_in_to_app(request: Request, tx: Transaction) -> Response:
     """Check the password, then the post, and send the browser back to the app with a code."""
     issuer: str = request.state.settings.tokens.issuer
@@ -82,12 +69,7 @@ async def sign_in_to_app(request: Request, tx: Transaction) -> Response:
     return await _by_post(attempt, form, flow.staff_id)
 
 
-@router.get(
-    "/oauth/sign-in.css",
-    include_in_schema=False,
-    openapi_extra=PUBLIC,
-    response_model=None,
-)
+@router.get("/oauth/sign-in.css", include_in_schema=False)
 async def read_sign_in_style() -> Response:
     """Serve the pages' style from here: their networks may have nothing else."""
     return Response(

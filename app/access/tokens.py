@@ -121,10 +121,7 @@ def issue(
     }
     kid = keys.signing_kid
     token: str = jwt.encode(
-        claims,
-        keys.private[kid],
-        algorithm=ALGORITHM,
-        headers={"typ": "at+jwt", "kid": kid},
+        claims, keys.private[kid], algorithm=ALGORITHM, headers={"typ": "at+jwt", "kid": kid}
     )
     return token
 

@@ -18,109 +18,67 @@ from app.regions import queries as regions
 from app.regions import rules
 
 
-class RegionUnknown(Problem):
+class RegionUnknown(Problem, status=422):
     """The division does not exist today."""
 
-    status = 422
     title = "No such division"
     title_zh = "没有这个行政区划"
-
-    def __init__(self, pointer: str = "#/region_code") -> None:
-        super().__init__(
-            errors=[
-                FieldError(pointer=pointer, code="region_unknown", detail="Not a division today.")
-            ]
-        )
+    errors = (FieldError("#/region_code", "region_unknown", "Not a division today."),)
 
 
-class CreditCodeInvalid(Problem):
+class CreditCodeInvalid(Problem, status=422):
     """The unified social credit code does not check (GB 32100)."""
 
-    status = 422
     title = "The unified social credit code is not valid"
     title_zh = "统一社会信用代码无效"
-
-    def __init__(self) -> None:
-        super().__init__(
-            errors=[
-                FieldError(pointer="#/uscc", code="uscc_invalid", detail="The code does not check.")
-            ]
-        )
+    errors = (FieldError("#/uscc", "uscc_invalid", "The code does not check."),)
 
 
-class AgencyAlreadyRegistered(Problem):
+class AgencyAlreadyRegistered(Problem, status=409):
     """An agency with this unified social credit code exists."""
 
-    status = 409
     title = "An agency with this unified social credit code is registered"
     title_zh = "该统一社会信用代码的机构已登记"
 
 
-class PostOutsideAgency(Problem):
+class PostOutsideAgency(Problem, status=422):
     """A post answers only for places its agency serves."""
 
-    status = 422
     title = "The post must answer for a place its agency serves"
     title_zh = "岗位负责区域必须在其机构服务区域之内"
-
-    def __init__(self) -> None:
-        super().__init__(
-            errors=[
-                FieldError(
-                    pointer="#/region_code",
-                    code="outside_agency",
-                    detail="Outside the region the agency serves.",
-                )
-            ]
-        )
+    errors = (
+        FieldError("#/region_code", "outside_agency", "Outside the region the agency serves."),
+    )
 
 
-class StaffNotOfAgency(Problem):
+class StaffNotOfAgency(Problem, status=422):
     """Only people of the agency hold its posts."""
 
-    status = 422
     title = "The post's agency employs nobody with this id"
     title_zh = "岗位所属机构没有该人员"
-
-    def __init__(self) -> None:
-        super().__init__(
-            errors=[
-                FieldError(
-                    pointer="#/staff_id", code="staff_unknown", detail="Not of the post's agency."
-                )
-            ]
-        )
+    errors = (FieldError("#/staff_id", "staff_unknown", "Not of the post's agency."),)
 
 
-class AlreadyHeld(Problem):
+class AlreadyHeld(Problem, status=409):
     """The person holds the post on one of these days."""
 
-    status = 409
     title = "This person already holds the post at that time"
     title_zh = "该人员在此期间已担任此岗位"
 
 
-class HoldingEnded(Problem):
+class HoldingEnded(Problem, status=409):
     """The holding has an end already."""
 
-    status = 409
     title = "The post was already left"
     title_zh = "该任职已经结束"
 
 
-class EndBeforeBeginning(Problem):
+class EndBeforeBeginning(Problem, status=422):
     """Nobody leaves a post before taking it."""
 
-    status = 422
     title = "A post cannot be left before it was taken"
     title_zh = "离任日期不得早于任职日期"
-
-    def __init__(self) -> None:
-        super().__init__(
-            errors=[
-                FieldError(pointer="#/until", code="before_since", detail="Not before `since`.")
-            ]
-        )
+    errors = (FieldError("#/until", "before_since", "Not before `since`."),)
 
 
 async def create_agency(

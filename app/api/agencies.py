@@ -28,52 +28,44 @@ ReadsHolders = Annotated[Principal, needs(READ, personal=True)]
 WritesAgencies = Annotated[Principal, needs(WRITE)]
 
 _FILLED_BY: dict[str, frozenset[str]] = {
-    "civil_affairs": frozenset({"civil_affairs", "township_supervisor", "village_director"}),
+    "civil_affairs": frozenset({"civil_affairs", "township_supervisor", "village_director"})
 }
 """Which roles a role may give (AZ-11): civil affairs their own line, the operator every one."""
 
 
-class AgencyNotFound(Problem):
+class AgencyNotFound(Problem, status=404):
     """There is no such agency."""
 
-    status = 404
     title = "No such agency"
     title_zh = "没有这个机构"
 
 
-class PostNotFound(Problem):
+class PostNotFound(Problem, status=404, denies=True):
     """There is no such post, or not in the caller's remit."""
 
-    status = 404
     title = "No such post"
     title_zh = "没有这个岗位"
-    denies = True
 
 
-class HoldingNotFound(Problem):
+class HoldingNotFound(Problem, status=404):
     """There is no such holding of this post."""
 
-    status = 404
     title = "No such holding"
     title_zh = "没有这项任职"
 
 
-class OutsideRemit(Problem):
+class OutsideRemit(Problem, status=403, denies=True):
     """The place is not the caller's to arrange."""
 
-    status = 403
     title = "The place lies outside your remit"
     title_zh = "该地区不在您的职责范围内"
-    denies = True
 
 
-class RoleNotYours(Problem):
+class RoleNotYours(Problem, status=403, denies=True):
     """The caller may not give this role, or not to themselves (AZ-11)."""
 
-    status = 403
     title = "You may not give this role"
     title_zh = "您无权授予该角色"
-    denies = True
 
 
 def _region_number(code: str) -> int:
@@ -127,10 +119,7 @@ async def list_agencies(
     return Shown(page.shown(_agency))
 
 
-@router.get(
-    "/agencies/{agency_id}",
-    responses=documented(AgencyNotFound),
-)
+@router.get("/agencies/{agency_id}", responses=documented(AgencyNotFound))
 async def read_agency(_: ReadsAgencies, agency_id: UUID, tx: Transaction) -> Shown[schemas.Agency]:
     """Read one agency."""
     row = await queries.read_agency(tx, agency_id)
@@ -222,15 +211,9 @@ async def _post_in_remit(principal: Principal, tx: Tx, post_id: UUID) -> queries
     return post
 
 
-@router.get(
-    "/posts/{post_id}/holdings",
-    responses=documented(PostNotFound),
-)
+@router.get("/posts/{post_id}/holdings", responses=documented(PostNotFound))
 async def list_holders(
-    principal: ReadsHolders,
-    post_id: UUID,
-    tx: Transaction,
-    window: Paged,
+    principal: ReadsHolders, post_id: UUID, tx: Transaction, window: Paged
 ) -> Shown[Page[schemas.Holder]]:
     """List who holds and held a post of your agency or remit, latest first."""
     await _post_in_remit(principal, tx, post_id)

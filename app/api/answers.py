@@ -26,42 +26,37 @@ _DETAILS = {
 }
 
 
-class ValidationFailed(Problem):
+class ValidationFailed(Problem, status=422):
     """The body breaks a rule of its schema."""
 
-    status = 422
     title = "The request breaks a rule"
     title_zh = "请求内容不符合规则"
 
 
-class ParameterInvalid(Problem):
+class ParameterInvalid(Problem, status=400):
     """A path, query or header parameter breaks a rule of its schema."""
 
-    status = 400
     title = "A parameter is missing or malformed"
     title_zh = "参数缺失或格式有误"
 
 
-class NotFound(Problem):
+class NotFound(Problem, status=404):
     """No such path."""
 
-    status = 404
     title = "There is nothing here"
     title_zh = "此处没有内容"
 
 
-class MethodNotAllowed(Problem):
+class MethodNotAllowed(Problem, status=405):
     """The path exists, the method does not."""
 
-    status = 405
     title = "This path does not support the method"
     title_zh = "该路径不支持此方法"
 
 
-class BadRequest(Problem):
+class BadRequest(Problem, status=400):
     """The request cannot be read."""
 
-    status = 400
     title = "The request cannot be read"
     title_zh = "无法读取请求"
 
@@ -76,9 +71,9 @@ async def answer_invalid(request: Request, invalid: Exception) -> Response:
     found = invalid.errors() if isinstance(invalid, RequestValidationError) else []
     errors = [
         FieldError(
-            pointer=_pointer(error["loc"]),
-            code=error["type"].replace("-", "_"),
-            detail=_DETAILS.get(error["type"], "The value does not meet the rule."),
+            _pointer(error["loc"]),
+            error["type"].replace("-", "_"),
+            _DETAILS.get(error["type"], "The value does not meet the rule."),
         )
         for error in found[:100]
     ]

@@ -36,25 +36,21 @@ class AuditEntry(BaseModel):
     actor: Name = Field(description="Who acted: `staff:…`, `client:…` or `system`.")
     agency_id: UUID | None = Field(description="The agency acted for.")
     role: Name = Field(description="The role held.")
-    region_code: Annotated[
-        str | None, Field(max_length=12, pattern=r"^[0-9]{12}$", description="The remit.")
-    ]
-    purpose: Annotated[Name | None, Field(description="Why, from the closed list.")]
+    region_code: str | None = Field(max_length=12, pattern=r"^[0-9]{12}$", description="The remit.")
+    purpose: Name | None = Field(description="Why, from the closed list.")
     operation: Name = Field(description="The operationId.")
-    child_ids: Annotated[
-        list[UUID], Field(max_length=10_000, description="Children shown or changed.")
-    ]
+    child_ids: list[UUID] = Field(max_length=10_000, description="Children shown or changed.")
     subject_id: UUID | None = Field(description="The resource named in the path.")
-    field_groups: Annotated[
-        list[Name], Field(max_length=20, description="Sections of the file shown or changed.")
-    ]
+    field_groups: list[Name] = Field(
+        max_length=20, description="Sections of the file shown or changed."
+    )
     since: date | None = Field(
         description="The earliest day the look reached back to, for what is dated."
     )
     decision: Decision = Field(
         description="What was decided; `partly`: some of what was asked for was refused."
     )
-    rule: Annotated[Name | None, Field(description="The rule that denied.")]
+    rule: Name | None = Field(description="The rule that denied.")
     request_id: Name = Field(description="The request, as in the operator's log.")
 
 

@@ -7,6 +7,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 
 from app.core import areas
+from app.core.http.routing import shows
 
 PUBLIC: frozenset[str] = frozenset(
     {
@@ -31,7 +32,9 @@ PUBLIC: frozenset[str] = frozenset(
 
 
 class UnguardedRoute(Exception):
-    """A route says neither which scope it needs nor that it is public; the app does not start."""
+    """A route says neither which scope it needs nor that it is public, or not what it shows of
+    whom; the app does not start.
+    """
 
 
 class UnusedScope(Exception):
@@ -54,13 +57,17 @@ def routes(app: FastAPI) -> Iterator[tuple[str, frozenset[str], frozenset[str]]]
 
 
 def refuse_unguarded(app: FastAPI) -> None:
-    """Raise UnguardedRoute unless every route has one scope, or none and is public."""
+    """Raise UnguardedRoute unless every route has one scope and returns `Shown`, or is public."""
     for path, methods, scopes in routes(app):
         if len(scopes) != (0 if path in PUBLIC else 1):
             raise UnguardedRoute(
                 f"{'/'.join(sorted(methods))} {path} names {len(scopes)} scopes:"
                 " name exactly one, or list the path in app.api.doors.PUBLIC"
             )
+    for route in iter_route_contexts(app.routes):
+        endpoint = getattr(route, "endpoint", None)
+        if (route.path or "").startswith("/v1/") and shows(endpoint) is None:
+            raise UnguardedRoute(f"{route.path}: let the endpoint return Shown[…]")
 
 
 def refuse_unused(app: FastAPI) -> None:

@@ -31,10 +31,9 @@ router = APIRouter(
 )
 
 
-class NotReady(Problem):
+class NotReady(Problem, status=503):
     """The process cannot serve requests now. The log says why."""
 
-    status = 503
     title = "Not ready"
     title_zh = "服务尚未就绪"
 

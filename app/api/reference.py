@@ -35,26 +35,23 @@ ReadsPolicy = Annotated[Principal, needs(policy_area.READ)]
 OnDay = Annotated[Day | None, Query(description="As it holds on this day; today unless given.")]
 
 
-class RegionNotFound(Problem):
+class RegionNotFound(Problem, status=404):
     """No division has or had this code."""
 
-    status = 404
     title = "No such division"
     title_zh = "没有这个行政区划"
 
 
-class CodelistNotFound(Problem):
+class CodelistNotFound(Problem, status=404):
     """There is no list of this name."""
 
-    status = 404
     title = "No such code list"
     title_zh = "没有这个代码表"
 
 
-class ParameterNotFound(Problem):
+class ParameterNotFound(Problem, status=404):
     """There is no policy parameter of this name."""
 
-    status = 404
     title = "No such policy parameter"
     title_zh = "没有这个政策参数"
 
@@ -103,10 +100,7 @@ async def list_regions(
     return Shown(page.shown(_region))
 
 
-@places.get(
-    "/regions/{code}",
-    responses=documented(RegionNotFound),
-)
+@places.get("/regions/{code}", responses=documented(RegionNotFound))
 async def read_region(_: ReadsReference, code: RegionCode, tx: Transaction) -> Shown[Region]:
     """Read one division, also one whose code was replaced."""
     row = await regions.read_region(tx, int(code))
@@ -135,10 +129,7 @@ async def list_codelists(_: ReadsReference) -> Shown[paging.Page[policy_schemas.
     return Shown({"items": found, "next_cursor": None})
 
 
-@rulebook.get(
-    "/codelists/{name}",
-    responses=documented(CodelistNotFound),
-)
+@rulebook.get("/codelists/{name}", responses=documented(CodelistNotFound))
 async def read_codelist(
     _: ReadsReference,
     tx: Transaction,
@@ -165,10 +156,7 @@ def _summary(chosen: Codelist) -> dict[str, Any]:
     }
 
 
-@rulebook.get(
-    "/policy/parameters",
-    responses=documented(ParameterNotFound),
-)
+@rulebook.get("/policy/parameters", responses=documented(ParameterNotFound))
 async def list_policy_parameters(
     _: ReadsPolicy,
     tx: Transaction,
@@ -195,10 +183,7 @@ async def list_policy_parameters(
     return Shown({"items": found, "next_cursor": None})
 
 
-@rulebook.get(
-    "/policy/parameters/{name}/values",
-    responses=documented(ParameterNotFound),
-)
+@rulebook.get("/policy/parameters/{name}/values", responses=documented(ParameterNotFound))
 async def read_policy_parameter(
     _: ReadsPolicy, name: Annotated[policy_schemas.ParameterName, Path()]
 ) -> Shown[policy_schemas.ParameterHistory]:

@@ -34,10 +34,5 @@ def _of_packages() -> list[APIRouter]:
 ROUTERS: list[APIRouter] = [*_of_packages(), places, rulebook, agencies, audit]
 """Under /v1: those of the packages with an `area.py`, and those that stand here."""
 
-PUBLIC_ROUTERS: list[APIRouter] = [
-    oauth,
-    sign_in,
-    health,
-    problem_pages,
-]
+PUBLIC_ROUTERS: list[APIRouter] = [oauth, sign_in, health, problem_pages]
 """At the root: sign-in, discovery, probes."""

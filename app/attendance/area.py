@@ -3,12 +3,7 @@
 from app.core import areas
 
 AREA = areas.area(
-    "Attendance",
-    chapter=8,
-    zh="学校推送的在籍与缺勤情况。",
-    en="Enrolment and absence, pushed by schools.",
+    "Attendance", 8, "学校推送的在籍与缺勤情况。", "Enrolment and absence, pushed by schools."
 )
-READ = AREA.scope(
-    "attendance:read", zh="读取考勤事件和批次", en="Read attendance events and batches"
-)
-WRITE = AREA.scope("attendance:write", zh="推送考勤事件", en="Push attendance events")
+READ = AREA.scope("attendance:read", "读取考勤事件和批次", "Read attendance events and batches")
+WRITE = AREA.scope("attendance:write", "推送考勤事件", "Push attendance events")

@@ -17,13 +17,11 @@ WritesAttendance = Annotated[Principal, needs(WRITE)]
 _HANDLING_STRICT = re.compile(r"(?:^|,)\s*handling\s*=\s*\"?strict\b", re.IGNORECASE)
 
 
-class BatchNotFound(Problem):
+class BatchNotFound(Problem, status=404, denies=True):
     """No such batch, or another school's: the same answer (AZ-3)."""
 
-    status = 404
     title = "No such attendance batch"
     title_zh = "没有这个考勤批次"
-    denies = True
 
 
 BatchInPath = Annotated[

@@ -37,10 +37,9 @@ _Found = dict[Any, children.ChildRef]
 """Children by id, and by (system, number)."""
 
 
-class BatchRefused(Problem):
+class BatchRefused(Problem, status=422):
     """`Prefer: handling=strict` and an event cannot be stored: nothing was."""
 
-    status = 422
     title = "An event of the batch cannot be stored, so none was"
     title_zh = "批次中有事件无法保存,因此全部未保存"
 
@@ -137,12 +136,7 @@ async def _find_children(tx: Tx, principal: Principal, incoming: Sequence[Incomi
     return found
 
 
-def _judge(
-    tx: Tx,
-    one: Incoming,
-    found: _Found,
-    entries: list[_Entry],
-) -> _Verdict:
+def _judge(tx: Tx, one: Incoming, found: _Found, entries: list[_Entry]) -> _Verdict:
     """Say what becomes of an event; if it can be stored, add it to `entries`."""
     if one.event is None:
         return _rejected(one, one.refusal)
@@ -172,7 +166,7 @@ def _rejected(one: Incoming, refusal: FieldError | None) -> _Verdict:
 
 
 def _error(one: Incoming, field: str, code: str, detail: str) -> FieldError:
-    return FieldError(pointer=f"{one.pointer}/{field}", code=code, detail=detail)
+    return FieldError(f"{one.pointer}/{field}", code, detail)
 
 
 def _bad_time(tx: Tx, one: Incoming, event: AttendanceEvent) -> FieldError | None:

@@ -89,13 +89,7 @@ WHERE day >= $3 AND day <= $4
 
 
 async def absences(
-    tx: Tx,
-    *,
-    school_id: UUID,
-    region_code: int,
-    children: Sequence[UUID],
-    since: date,
-    today: date,
+    tx: Tx, *, school_id: UUID, region_code: int, children: Sequence[UUID], since: date, today: date
 ) -> dict[UUID, Absence]:
     """Count, for pupils of one school, the school days missed without leave since a day.
 

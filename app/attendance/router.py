@@ -9,12 +9,7 @@ from pydantic import SkipValidation
 
 from app.attendance import operations, queries, schemas
 from app.attendance.area import AREA
-from app.attendance.deps import (
-    BatchInPath,
-    ReadsAttendance,
-    StrictHandling,
-    WritesAttendance,
-)
+from app.attendance.deps import BatchInPath, ReadsAttendance, StrictHandling, WritesAttendance
 from app.children import queries as children
 from app.children.deps import ChildNotFound
 from app.core.http import routing

@@ -157,19 +157,15 @@ class StoredEvent(BaseModel):
     reason: Code | None = Field(description="The school's reason code.")
     time: Moment = Field(description="When the system came to know.")
     sequence: int = Field(
-        ge=0,
-        le=2_147_483_647,
-        description="Its sequence.",
-        json_schema_extra={"format": "int32"},
+        ge=0, le=2_147_483_647, description="Its sequence.", json_schema_extra={"format": "int32"}
     )
     received_at: Moment = Field(description="When it was received.")
     in_force: bool = Field(description="True if it is what is believed of the session now.")
 
 
-class EnvelopeUnusable(Problem):
+class EnvelopeUnusable(Problem, status=422):
     """The body is not a batch of events at all (I4)."""
 
-    status = 422
     title = "The body is not a batch of at most 1,000 attendance events"
     title_zh = "请求体不是有效的考勤事件批次(最多 1000 条)"
 
@@ -226,7 +222,7 @@ def _bounded(events: Any, pointer: str) -> list[Any]:
 
 
 def _unusable(pointer: str, code: str, detail: str) -> EnvelopeUnusable:
-    return EnvelopeUnusable(errors=[FieldError(pointer=pointer, code=code, detail=detail)])
+    return EnvelopeUnusable.at(pointer, code, detail)
 
 
 def _read(event: Any, pointer: str, envelope: Any) -> Incoming:
@@ -246,10 +242,7 @@ def _read_cloudevent(envelope: Any, pointer: str) -> Incoming:
         path = "/".join([pointer, *map(str, broken.absolute_path)])
         detail = "The event does not meet the CloudEvents schema."
         return Incoming(
-            pointer,
-            *_origin(envelope),
-            None,
-            _refusal(path, "cloudevent_invalid", detail),
+            pointer, *_origin(envelope), None, _refusal(path, "cloudevent_invalid", detail)
         )
     data = envelope["data"]
     context = {name: envelope[name] for name in ("source", "id")}
@@ -276,7 +269,7 @@ def _origin(envelope: Any) -> tuple[str | None, str | None]:
 
 def _refusal(pointer: str, code: str, detail: str) -> FieldError:
     printable = "".join(c if " " <= c <= "~" else "?" for c in pointer)[:300]
-    return FieldError(pointer=printable, code=code, detail=detail)
+    return FieldError(printable, code, detail)
 
 
 def _first_error(invalid: ValidationError, pointer: str) -> FieldError:

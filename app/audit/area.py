@@ -2,7 +2,5 @@
 
 from app.core import areas
 
-AREA = areas.area(
-    "Audit", chapter=13, zh="谁因何查看或变更了什么。", en="Who saw or changed what, and why."
-)
-READ = AREA.scope("audit:read", zh="读取谁查看或变更了什么", en="Read who saw or changed what")
+AREA = areas.area("Audit", 13, "谁因何查看或变更了什么。", "Who saw or changed what, and why.")
+READ = AREA.scope("audit:read", "读取谁查看或变更了什么", "Read who saw or changed what")

@@ -46,9 +46,7 @@ class AuditEntry(SQLModel, table=True):
     ip: str | None
     committed_in: int = Field(
         sa_column=Column(
-            BigInteger,
-            nullable=False,
-            server_default=text("(pg_current_xact_id()::text)::bigint"),
+            BigInteger, nullable=False, server_default=text("(pg_current_xact_id()::text)::bigint")
         )
     )
 

@@ -26,9 +26,9 @@ def broken(file: File, sections: Collection[str], *, on: date, new: bool) -> lis
     if "family" in sections and len(set(roles)) != len(roles):
         errors.append(
             FieldError(
-                pointer="#/family/parents",
-                code="parent_repeated",
-                detail="One entry per parent; put every status into it.",
+                "#/family/parents",
+                "parent_repeated",
+                "One entry per parent; put every status into it.",
             )
         )
     return errors
@@ -43,9 +43,7 @@ def _identity(identity: Identity, on: date, *, new: bool) -> Iterator[FieldError
         return
     if new and rules.age_on(birth_date, on) >= rules.ADULT:
         yield FieldError(
-            pointer="#/identity/birth_date",
-            code="not_a_minor",
-            detail="Files are opened for children under 18.",
+            "#/identity/birth_date", "not_a_minor", "Files are opened for children under 18."
         )
     if number is None:
         return
@@ -53,18 +51,14 @@ def _identity(identity: Identity, on: date, *, new: bool) -> Iterator[FieldError
     if identity.no_resident_id_reason is not None:
         found.append("resident_id_reason")
     for rule in found:
-        yield FieldError(pointer="#/identity/resident_id", code=rule, detail=residents.RULES[rule])
+        yield FieldError("#/identity/resident_id", rule, residents.RULES[rule])
 
 
 def _dates(part: Part, pointer: str, on: date) -> Iterator[FieldError]:
     past = marked(type(part), Mark.past)
     for name, value in part:
         if name in past and value is not None and value > on:
-            yield FieldError(
-                pointer=f"{pointer}/{name}",
-                code="date_in_future",
-                detail="This day has not come yet.",
-            )
+            yield FieldError(f"{pointer}/{name}", "date_in_future", "This day has not come yet.")
         if isinstance(value, Part):
             yield from _dates(value, f"{pointer}/{name}", on)
         elif isinstance(value, list):
@@ -73,11 +67,9 @@ def _dates(part: Part, pointer: str, on: date) -> Iterator[FieldError]:
                     yield from _dates(item, f"{pointer}/{name}/{position}", on)
     if isinstance(part, ParentStatus) and part.since and part.until and part.until < part.since:
         yield FieldError(
-            pointer=f"{pointer}/until",
-            code="period_ends_before_it_starts",
-            detail="`until` lies before `since`.",
+            f"{pointer}/until", "period_ends_before_it_starts", "`until` lies before `since`."
         )
 
 
 def _missing(pointer: str) -> FieldError:
-    return FieldError(pointer=pointer, code="missing", detail="This is required.")
+    return FieldError(pointer, "missing", "This is required.")

@@ -17,17 +17,14 @@ WritesChildren = Annotated[Principal, needs(WRITE)]
 ChildId = Annotated[UUID, Path(description="The child's id.")]
 
 
-class ChildNotFound(Problem):
+class ChildNotFound(Problem, status=404, denies=True):
     """No such child, or none the caller may know of: the same answer (AZ-3)."""
 
-    status = 404
     title = "No such child"
     title_zh = "没有这名儿童的档案"
-    denies = True
 
 
 ChildInPath = Annotated[
-    queries.ChildRef,
-    named_in_path("child_id", "The child's id.", queries.find, ChildNotFound),
+    queries.ChildRef, named_in_path("child_id", "The child's id.", queries.find, ChildNotFound)
 ]
 """The child named in the path, if the caller may know of it; else 404."""

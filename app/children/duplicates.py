@@ -17,10 +17,9 @@ from app.core.problems import FieldError, Problem
 from app.regions.rules import county_of, subtree
 
 
-class DuplicateChild(Problem):
+class DuplicateChild(Problem, status=409):
     """The child has a file already, in the caller's remit; Location names it."""
 
-    status = 409
     title = "This child already has a file"
     title_zh = "该儿童已建立档案"
 
@@ -88,11 +87,7 @@ def _duplicate(child_id: UUID, field: str) -> DuplicateChild:
     return DuplicateChild(
         "Change the file named by Location, or name it in `not_the_same_as`.",
         errors=[
-            FieldError(
-                pointer=f"#/identity/{field}",
-                code="child_has_a_file",
-                detail="A child in your remit has this.",
-            )
+            FieldError(f"#/identity/{field}", "child_has_a_file", "A child in your remit has this.")
         ],
         headers={"location": f"/v1/children/{child_id}"},
         children=[child_id],

@@ -8,15 +8,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
-    Column,
-    Index,
-    PrimaryKeyConstraint,
-    Text,
-    text,
-)
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, PrimaryKeyConstraint, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
@@ -206,9 +198,7 @@ class DuplicateReferral(SQLModel, table=True):
 
 
 rls.protect(
-    "children",
-    using=rls.case(rls.in_remit("school_id")),
-    privileges="SELECT, INSERT, UPDATE",
+    "children", using=rls.case(rls.in_remit("school_id")), privileges="SELECT, INSERT, UPDATE"
 )
 rls.protect(
     "duplicate_referrals",

@@ -83,9 +83,7 @@ def spell(name: str) -> Spelling:
     syllables = _syllables(name)
     letters = ["".join(c for c in syllable.lower() if c.isalnum()) for syllable in syllables]
     return Spelling(
-        pinyin="".join(letters),
-        initials="".join(word[:1] for word in letters),
-        reversed=name[::-1],
+        pinyin="".join(letters), initials="".join(word[:1] for word in letters), reversed=name[::-1]
     )
 
 

@@ -30,33 +30,28 @@ from app.regions import queries as regions
 from app.regions.rules import BadRegionCode, county_of
 
 
-class ChildInvalid(Problem):
+class ChildInvalid(Problem, status=422):
     """The file would break a rule."""
 
-    status = 422
     title = "The file breaks a rule"
     title_zh = "档案内容不符合规则"
 
 
-class FieldGroupForbidden(Problem):
+class FieldGroupForbidden(Problem, status=403, denies=True):
     """The role does not write a section that was sent (AZ-5)."""
 
-    status = 403
     title = "Your role may not write this section"
     title_zh = "您的角色无权填写该部分"
-    denies = True
 
 
-class OutsideRemit(Problem):
+class OutsideRemit(Problem, status=403, denies=True):
     """The child would leave, or never be in, the caller's remit.
 
     A move across remits is recorded by the next level up, whose remit holds both places.
     """
 
-    status = 403
     title = "The place or school lies outside your remit"
     title_zh = "该地点或学校不在您的管辖范围内"
-    denies = True
 
 
 async def create_child(
@@ -176,14 +171,7 @@ async def _write(
     outcome = derivation.derive(after, region_code, tx.today)
     version = row["version"] + 1
     await history.remember(
-        tx,
-        principal,
-        child,
-        "changeChild",
-        version,
-        before=before,
-        after=after,
-        sections=different,
+        tx, principal, child, "changeChild", version, before=before, after=after, sections=different
     )
     columns = {"version": version, **_columns(tx, moved, after, different, outcome)}
     await tx.connection.execute(
@@ -215,9 +203,7 @@ def _refuse_unwritable(principal: Principal, names: Iterable[str]) -> None:
         raise FieldGroupForbidden(
             errors=[
                 FieldError(
-                    pointer=f"#/{name}",
-                    code="section_not_writable",
-                    detail="Your role does not write this section.",
+                    f"#/{name}", "section_not_writable", "Your role does not write this section."
                 )
                 for name in forbidden
             ]
@@ -234,11 +220,7 @@ async def _check(
         school = await agencies.find(tx, school_id)
         if school is None or school.kind != "school" or not school.active:
             errors.append(
-                FieldError(
-                    pointer="#/education/school_id",
-                    code="school_unknown",
-                    detail="There is no such school.",
-                )
+                FieldError("#/education/school_id", "school_unknown", "There is no such school.")
             )
     if errors:
         raise ChildInvalid(errors=errors)
@@ -250,14 +232,8 @@ async def _check(
 
 
 def _outside(pointer: str) -> OutsideRemit:
-    return OutsideRemit(
-        errors=[
-            FieldError(
-                pointer=pointer,
-                code="outside_remit",
-                detail="Let somebody record it whose remit holds both.",
-            )
-        ]
+    return OutsideRemit.at(
+        pointer, "outside_remit", "Let somebody record it whose remit holds both."
     )
 
 
@@ -274,9 +250,7 @@ async def _unknown_regions(tx: Tx, file: File, sent: Collection[str]) -> list[Fi
         return []
     known = await regions.known(tx, named.values(), tx.today)
     return [
-        FieldError(
-            pointer=f"#/{section}/region_code", code="region_unknown", detail="No such region."
-        )
+        FieldError(f"#/{section}/region_code", "region_unknown", "No such region.")
         for section, code in named.items()
         if code not in known or (section == "residence" and not _in_a_county(code))
     ]

@@ -12,13 +12,7 @@ from app.access.roles import FIELD_GROUPS
 from app.children import duplicates, operations, queries, schemas, search
 from app.children.acts import ACTS
 from app.children.area import AREA
-from app.children.deps import (
-    ChildId,
-    ChildInPath,
-    ChildNotFound,
-    ReadsChildren,
-    WritesChildren,
-)
+from app.children.deps import ChildId, ChildInPath, ChildNotFound, ReadsChildren, WritesChildren
 from app.core.clock import local_date
 from app.core.data.db import Tx
 from app.core.http import routing

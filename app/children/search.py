@@ -16,19 +16,16 @@ _ANYWHERE: Final = 3
 _LAST: Final = "\U0010ffff"
 
 
-class FilterForbidden(Problem):
+class FilterForbidden(Problem, status=403, denies=True):
     """The role does not read what the list would be filtered by (AZ-5)."""
 
-    status = 403
     title = "Your role may not filter by this"
     title_zh = "您的角色不得按此条件筛选"
-    denies = True
 
 
-class SearchTooBroad(Problem):
+class SearchTooBroad(Problem, status=422):
     """Too short a part of a name for so large an area."""
 
-    status = 422
     title = "Give more of the name, or a region"
     title_zh = "请输入更完整的姓名或指定区域"
 
@@ -36,11 +33,7 @@ class SearchTooBroad(Problem):
 def refuse_unreadable(principal: Principal, **given: str | UUID | None) -> None:
     """Raise FilterForbidden if a filter is given that the role's sections do not hold."""
     errors = [
-        FieldError(
-            pointer=name,
-            code="section_not_readable",
-            detail="Your role does not read the section this is in.",
-        )
+        FieldError(name, "section_not_readable", "Your role does not read the section this is in.")
         for name, value in given.items()
         if value is not None and GROUP_OF_FILTER[name] not in principal.role.reads
     ]
@@ -88,13 +81,7 @@ def _name(name: str, match: str, *, in_one_county: bool) -> dict[str, object]:
         back = name[::-1]
         return {"c.name_reversed >= {}": back, "c.name_reversed < {}": back + _LAST}
     if len(name) < (_SHORTEST if in_one_county else _ANYWHERE):
-        raise SearchTooBroad(
-            errors=[
-                FieldError(
-                    pointer="#/name",
-                    code="name_too_short",
-                    detail="Two characters inside one county, three anywhere.",
-                )
-            ]
+        raise SearchTooBroad.at(
+            "#/name", "name_too_short", "Two characters inside one county, three anywhere."
         )
     return {"position({} in c.name) > 0": name}

@@ -21,7 +21,7 @@ class Area:
     en: str
 
     def scope(
-        self, code: str, *, zh: str, en: str, personal: bool = True, never_waits: bool = False
+        self, code: str, zh: str, en: str, *, personal: bool = True, never_waits: bool = False
     ) -> "Scope":
         """Declare a scope. It opens personal data unless that is denied. Raises DeclaredTwice."""
         if code in _scopes:
@@ -50,7 +50,7 @@ _areas: dict[str, Area] = {}
 _scopes: dict[str, Scope] = {}
 
 
-def area(tag: str, *, chapter: int, zh: str, en: str) -> Area:
+def area(tag: str, chapter: int, zh: str, en: str) -> Area:
     """Declare the area of a package. Raises DeclaredTwice."""
     if tag in _areas:
         raise DeclaredTwice(tag)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 from uuid import UUID
 
 import orjson
@@ -38,6 +38,9 @@ class FieldError(BaseModel):
         description="What is wrong, for a person.",
         examples=["A date of birth cannot lie in the future."],
     )
+
+    def __init__(self, pointer: str, code: str, detail: str) -> None:
+        super().__init__(pointer=pointer, code=code, detail=detail)
 
 
 class ProblemDocument(BaseModel):
@@ -78,13 +81,20 @@ class ProblemDocument(BaseModel):
 
 
 class Problem(Exception):
-    """An expected failure. Subclass it next to the operation that raises it."""
+    """An expected failure. Subclass it next to the operation that raises it.
+
+    `denies`: the answer refuses access to personal data, which is audited (AUD-1).
+    """
 
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Internal error"
     title_zh: ClassVar[str] = "内部错误"
     denies: ClassVar[bool] = False
-    """True if the answer refuses access to personal data, which is audited (AUD-1)."""
+    errors: Sequence[FieldError] = ()
+
+    def __init_subclass__(cls, *, status: int | None = None, denies: bool = False) -> None:
+        if status is not None:
+            cls.status, cls.denies = status, denies
 
     def __init__(
         self,
@@ -98,8 +108,13 @@ class Problem(Exception):
         super().__init__(self.title)
         self.children = tuple(children)
         self.detail = detail
-        self.errors = tuple(errors)
+        self.errors = tuple(errors) or self.errors
         self.headers = dict(headers or {})
+
+    @classmethod
+    def at(cls, pointer: str, code: str, detail: str) -> Self:
+        """Make the problem for one thing that is wrong."""
+        return cls(errors=[FieldError(pointer, code, detail)])
 
     @classmethod
     def slug(cls) -> str:

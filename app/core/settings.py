@@ -3,7 +3,7 @@
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Self
 
 from pydantic import BaseModel, Field, IPvAnyNetwork, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -25,10 +25,10 @@ class Database(BaseModel):
     """DSN of the app role: not the owner of the tables, not superuser, not BYPASSRLS."""
     owner_url: SecretStr | None = None
     """DSN of the owner role, for migrations only."""
-    pool_size: Annotated[int, Field(ge=1, le=200)] = 10
-    pool_timeout_seconds: Annotated[float, Field(gt=0, le=10)] = 2.0
-    statement_timeout_ms: Annotated[int, Field(ge=100)] = 15_000
-    lock_timeout_ms: Annotated[int, Field(ge=100)] = 5_000
+    pool_size: int = Field(default=10, ge=1, le=200)
+    pool_timeout_seconds: float = Field(default=2.0, gt=0, le=10)
+    statement_timeout_ms: int = Field(default=15_000, ge=100)
+    lock_timeout_ms: int = Field(default=5_000, ge=100)
     behind_pgbouncer: bool = False
     """Turn both statement caches off, as transaction pooling needs."""
 
@@ -38,8 +38,8 @@ class Tokens(BaseModel):
 
     issuer: str = "http://127.0.0.1:8000"
     audience: str = "https://tonghu.example/api"
-    staff_seconds: Annotated[int, Field(ge=60, le=600)] = 600
-    machine_seconds: Annotated[int, Field(ge=60, le=300)] = 300
+    staff_seconds: int = Field(default=600, ge=60, le=600)
+    machine_seconds: int = Field(default=300, ge=60, le=300)
 
 
 class Webhooks(BaseModel):
@@ -48,15 +48,15 @@ class Webhooks(BaseModel):
     allowed_networks: tuple[str, ...] = ()
     allow_http: bool = False
     allowed_ports: tuple[int, ...] = (443,)
-    concurrency: Annotated[int, Field(ge=1, le=1000)] = 64
-    attempt_seconds: Annotated[float, Field(gt=0, le=60)] = 20.0
+    concurrency: int = Field(default=64, ge=1, le=1000)
+    attempt_seconds: float = Field(default=20.0, gt=0, le=60)
 
 
 class RateLimit(BaseModel):
     """Token bucket per caller, for reads and for writes, in each web process (REL-12)."""
 
-    per_second: Annotated[float, Field(gt=0)] = 200.0
-    burst: Annotated[int, Field(ge=1)] = 2_000
+    per_second: float = Field(default=200.0, gt=0)
+    burst: int = Field(default=2_000, ge=1)
 
 
 class Settings(BaseSettings):
@@ -78,11 +78,11 @@ class Settings(BaseSettings):
     webhooks: Webhooks = Webhooks()
     docs_enabled: bool | None = None
     """Interactive docs; by default on everywhere but in production (IN-8)."""
-    max_body_bytes: Annotated[int, Field(ge=1024)] = 1_048_576
-    max_batch_bytes: Annotated[int, Field(ge=1024)] = 5_242_880
+    max_body_bytes: int = Field(default=1_048_576, ge=1024)
+    max_batch_bytes: int = Field(default=5_242_880, ge=1024)
     """For operations that take a batch of events."""
     rate_limit: RateLimit = RateLimit()
-    drain_seconds: Annotated[float, Field(ge=0, le=25)] = 0.0
+    drain_seconds: float = Field(default=0.0, ge=0, le=25)
     """How long to be "not ready" at SIGTERM before the door closes; for use behind a balancer."""
     cors_origins: tuple[str, ...] = ()
     """Origins of web apps that call the API from a browser; tokens only, never cookies."""

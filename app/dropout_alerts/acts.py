@@ -12,30 +12,25 @@ from app.dropout_alerts import rules
 from app.policy import queries as policy
 
 
-class TransitionNotAllowed(Problem):
+class TransitionNotAllowed(Problem, status=409):
     """The alert does not stand where this step may be taken."""
 
-    status = 409
     title = "The alert's state does not admit this step"
     title_zh = "预警当前状态不允许此操作"
 
 
-class NotOfYourSchool(Problem):
+class NotOfYourSchool(Problem, status=403, denies=True):
     """Only the school that keeps the alert takes this step."""
 
-    status = 403
     title = "The alert is kept by another school"
     title_zh = "该预警由其他学校负责"
-    denies = True
 
 
-class NotAddressed(Problem):
+class NotAddressed(Problem, status=403, denies=True):
     """Only an addressee of the written report takes this step (EDU-07)."""
 
-    status = 403
     title = "The written report was not addressed to your agency"
     title_zh = "书面报告的收件单位不是贵单位"
-    denies = True
 
 
 _escalate_when: Final = policy.lookup("dropout.escalate_when")

@@ -16,18 +16,15 @@ WritesDropoutAlerts = Annotated[Principal, needs(WRITE)]
 DecidesDropoutAlerts = Annotated[Principal, needs(DECIDE)]
 
 
-class DropoutAlertNotFound(Problem):
+class DropoutAlertNotFound(Problem, status=404, denies=True):
     """No such alert, or none the caller may know of: the same answer (AZ-3)."""
 
-    status = 404
     title = "No such dropout alert"
     title_zh = "没有这条辍学预警"
-    denies = True
 
 
 AlertInPath = Annotated[
-    dict[str, Any],
-    named_in_path("alert_id", "The alert's id.", queries.find, DropoutAlertNotFound),
+    dict[str, Any], named_in_path("alert_id", "The alert's id.", queries.find, DropoutAlertNotFound)
 ]
 """The alert named in the path, as `queries.find` reads it; else 404."""
 

@@ -1,12 +1,173 @@
-"""What dropout alerts do when attendance comes in."""
+"""What attendance does to dropout alerts: opens, moves and closes them."""
+
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
 
 from app.attendance.events import AbsencesRecorded
+from app.audit import operations as audit
 from app.core.data.db import Tx
+from app.core.ids import new_id
 from app.core.jobs import events
-from app.dropout_alerts import reassessment
+from app.dropout_alerts import models, queries, rules
+from app.dropout_alerts.events import (
+    AlertAmended,
+    AlertClosed,
+    AlertOpened,
+    ChildRegistered,
+    ChildReturned,
+)
+
+_LOOK_BACK: Final = timedelta(days=120)
 
 
 @events.on(AbsencesRecorded)
 async def reassess(tx: Tx, event: AbsencesRecorded) -> None:
-    """Open, move and close alerts after a batch."""
-    await reassessment.reassess(tx, event)
+    """Open, move and close the alerts of a school after a batch (EDU-01, EDU-02, I6).
+
+    The outcome depends on the sessions as they stand, not on the event, so running twice or late
+    changes nothing. A fixed number of statements.
+    """
+    alerts = {row["child_id"]: row for row in await queries.lock_school(tx, event.school_id)}
+    thresholds = queries.thresholds(event.region_code, tx.today)
+    absences = await queries.absences_to_assess(
+        tx,
+        school_id=event.school_id,
+        region_code=event.region_code,
+        batch_id=event.subject_id,
+        alerted={child: row["first_absent_day"] for child, row in alerts.items()},
+        since=tx.today - _LOOK_BACK,
+    )
+    changes: dict[UUID, rules.Change] = {}
+    for child_id, absence in absences.items():
+        change = rules.assess(_standing(alerts.get(child_id)), absence, thresholds)
+        if change is not None:
+            changes[child_id] = change
+    if not changes:
+        return
+    opened = await _open(tx, event.school_id, changes)
+    moved = {child: alerts[child] for child in changes if child in alerts}
+    await _move(tx, moved, changes)
+    rows = {**opened, **moved}
+    announced = [
+        _announcement(rows[child], changes[child], event.school_id) for child in sorted(rows)
+    ]
+    await events.publish(tx, *(one for one in announced if one is not None))
+    await audit.record(
+        tx,
+        audit.SYSTEM,
+        "dropout_alerts.reassess",
+        children=sorted(rows),
+        field_groups=["education"],
+    )
+
+
+def _standing(row: dict[str, Any] | None) -> rules.Standing | None:
+    if row is None:
+        return None
+    names = ("state", "first_absent_day", "last_absent_day", "unexcused_days")
+    return rules.Standing(**{name: row[name] for name in names})
+
+
+_OPEN: Final = """
+INSERT INTO dropout_alerts (id, home_county, child_id, region_code, pupil_of, opened_in, state,
+    first_absent_day, last_absent_day, unexcused_days, registered_on, school_id, opened_on, version,
+    created_at, updated_at)
+SELECT u.*, $12::uuid, $13::date, 1, $14::timestamptz, $14
+FROM UNNEST($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::uuid[], $6::bigint[],
+    $7::text[], $8::date[], $9::date[], $10::int[], $11::date[]) AS u
+ON CONFLICT DO NOTHING
+RETURNING id, home_county, child_id, opened_in
+"""
+
+
+async def _open(
+    tx: Tx, school_id: UUID, changes: dict[UUID, rules.Change]
+) -> dict[UUID, dict[str, Any]]:
+    """Open alerts; a child who has one at another school keeps that one only."""
+    new = {child: c.standing for child, c in changes.items() if c.verdict == "opened"}
+    if not new:
+        return {}
+    places = await queries.child_places(tx, list(new))
+    rows = [
+        (
+            new_id(),
+            places[child].home_county,
+            child,
+            places[child].region_code,
+            places[child].school_id,
+            places[child].region_code,
+            standing.state,
+            standing.first_absent_day,
+            standing.last_absent_day,
+            standing.unexcused_days,
+            tx.today if standing.state == "registered" else None,
+        )
+        for child, standing in sorted(new.items())
+    ]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    opened = await tx.connection.fetch(_OPEN, *columns, school_id, tx.today, tx.now)
+    return {row["child_id"]: dict(row) for row in opened}
+
+
+_MOVE: Final = """
+UPDATE dropout_alerts a SET state = u.state, first_absent_day = u.first_day,
+    last_absent_day = u.last_day, unexcused_days = u.days, returned_on = u.returned_on,
+    registered_on = CASE WHEN u.state = 'registered' THEN coalesce(a.registered_on, $8::date)
+                         ELSE a.registered_on END,
+    ended_on = CASE WHEN u.reason IS NOT NULL THEN $8 END, end_reason = u.reason,
+    version = a.version + 1, updated_at = $9::timestamptz
+FROM UNNEST($1::uuid[], $2::text[], $3::date[], $4::date[], $5::int[], $6::date[], $7::text[],
+    $10::bigint[]) AS u (id, state, first_day, last_day, days, returned_on, reason, home_county)
+WHERE a.home_county = u.home_county AND a.id = u.id
+"""
+
+
+async def _move(
+    tx: Tx, moved: dict[UUID, dict[str, Any]], changes: dict[UUID, rules.Change]
+) -> None:
+    if not moved:
+        return
+    rows = []
+    for child, row in moved.items():
+        change, standing = changes[child], changes[child].standing
+        rows.append(
+            (
+                row["id"],
+                standing.state,
+                standing.first_absent_day,
+                standing.last_absent_day,
+                standing.unexcused_days,
+                change.returned_on,
+                change.verdict if standing.state in models.DONE else None,
+            )
+        )
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    counties = [row["home_county"] for row in moved.values()]
+    await tx.connection.execute(_MOVE, *columns, tx.today, tx.now, counties)
+
+
+def _announcement(
+    row: dict[str, Any], change: rules.Change, school_id: UUID
+) -> events.Event | None:
+    named = {
+        "subject_id": row["id"],
+        "region_code": row["opened_in"],
+        "home_county": row["home_county"],
+        "child_id": row["child_id"],
+        "school_id": school_id,
+    }
+    days = change.standing.unexcused_days
+    match change.verdict:
+        case "opened":
+            return AlertOpened(**named, unexcused_days=days)
+        case "registered":
+            return ChildRegistered(**named)
+        case "amended":
+            return AlertAmended(**named, unexcused_days=days)
+        case "excused":
+            return AlertClosed(**named, reason="excused")
+        case "attended":
+            return ChildReturned(**named)
+        case "counted":
+            return None

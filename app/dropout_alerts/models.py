@@ -79,10 +79,7 @@ class DropoutAlert(_Kept, table=True):
         "dropout_alerts",
         one_of("state", get_args(State)),
         CheckConstraint(f"(state IN {DONE}) = (ended_on IS NOT NULL)", name="ended"),
-        CheckConstraint(
-            "(state = 'returned') = (returned_on IS NOT NULL)",
-            name="returned",
-        ),
+        CheckConstraint("(state = 'returned') = (returned_on IS NOT NULL)", name="returned"),
         Index(
             "uq_dropout_alerts_open",
             "home_county",

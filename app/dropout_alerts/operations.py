@@ -1,4 +1,4 @@
-"""What people do about a dropout alert (what attendance does: `reassessment`)."""
+"""What people do about a dropout alert (what attendance does: `jobs`)."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -25,18 +25,16 @@ from app.dropout_alerts.events import (
 )
 
 
-class AddresseeMissing(Problem):
+class AddresseeMissing(Problem, status=409):
     """No agency is registered that the written report must go to (EDU-05)."""
 
-    status = 409
     title = "An addressee of the written report is not registered"
     title_zh = "书面报告的收件单位尚未登记"
 
 
-class DayImpossible(Problem):
+class DayImpossible(Problem, status=422):
     """The day lies in the future, or before the absence."""
 
-    status = 422
     title = "The day does not fit the alert"
     title_zh = "日期与预警不符"
 
@@ -103,10 +101,7 @@ async def send_written_report(
     missing = [kind for kind in ("education", "township_government") if kind not in addressees]
     if missing:
         raise AddresseeMissing(
-            errors=[
-                FieldError(pointer="#", code=f"{kind}_missing", detail="No such agency there.")
-                for kind in missing
-            ]
+            errors=[FieldError("#", f"{kind}_missing", "No such agency there.") for kind in missing]
         )
     alert.addressed = list(addressees.values())
     await tx.connection.execute(_ADDRESS, alert.home_county, alert.id, alert.addressed)
@@ -238,9 +233,7 @@ def _sealed(tx: Tx, place: str, row: UUID, text: str | None) -> bytes | None:
 def _only_past(tx: Tx, alert: models.DropoutAlert, day: date, field: str) -> None:
     if not alert.first_absent_day <= day <= tx.today:
         detail = "Not before the first day missed, and not in the future."
-        raise DayImpossible(
-            errors=[FieldError(pointer=f"#/{field}", code="day_impossible", detail=detail)]
-        )
+        raise DayImpossible.at(f"#/{field}", "day_impossible", detail)
 
 
 async def _receipts(tx: Tx, alert: models.DropoutAlert) -> Sequence[models.ReportReceipt]:

@@ -66,11 +66,7 @@ async def read_dropout_alert(
     return await _detail(tx, principal, found)
 
 
-@router.post(
-    "/{alert_id}/persuasions",
-    status_code=201,
-    responses=_BY_SCHOOL,
-)
+@router.post("/{alert_id}/persuasions", status_code=201, responses=_BY_SCHOOL)
 async def record_persuasion(
     principal: WritesDropoutAlerts,
     alert: AlertToChange,
@@ -104,8 +100,7 @@ async def send_written_report(
 
 
 @router.post(
-    "/{alert_id}/written-report/receipt",
-    responses=documented(TransitionNotAllowed, NotAddressed),
+    "/{alert_id}/written-report/receipt", responses=documented(TransitionNotAllowed, NotAddressed)
 )
 async def acknowledge_written_report(
     principal: DecidesDropoutAlerts, alert: AlertToChange, if_match: IfMatch, tx: Transaction
@@ -132,10 +127,7 @@ async def order_measure(
     return await _detail(tx, principal, alert.model_dump())
 
 
-@router.post(
-    "/{alert_id}/return",
-    responses=_BY_SCHOOL,
-)
+@router.post("/{alert_id}/return", responses=_BY_SCHOOL)
 async def record_return(
     principal: WritesDropoutAlerts,
     alert: AlertToChange,
@@ -182,10 +174,7 @@ async def _detail(
         ],
     }
     return Shown(
-        body,
-        children=[alert["child_id"]],
-        groups=_EDUCATION,
-        since=alert["first_absent_day"],
+        body, children=[alert["child_id"]], groups=_EDUCATION, since=alert["first_absent_day"]
     )
 
 

@@ -48,9 +48,7 @@ class Duty(BaseModel):
     subject_id: UUID = Field(description="What it is about: the child, visit, alert or report.")
     region_code: RegionCode
     bearer: Bearer
-    priority: bool = Field(
-        description="The child must be visited without exception (VIS-02).",
-    )
+    priority: bool = Field(description="The child must be visited without exception (VIS-02).")
     period: Annotated[str, Field(max_length=6, pattern=PERIOD)] | None = Field(
         description="The quarter it is owed for; null for a duty that arose from an event.",
         examples=["2026Q4"],
@@ -107,14 +105,9 @@ class DutySummary(BaseModel):
         description="The quarter.", examples=["2026Q4"]
     )
     region_code: RegionCode
-    rules: Annotated[
-        list[DutyCounts],
-        Field(
-            max_length=100,
-            description="Per rule: duties of the quarter, and older ones still owed.",
-        ),
-    ]
-    coverage: Annotated[
-        list[Coverage],
-        Field(max_length=500, description="Visits of the quarter, by group of children."),
-    ]
+    rules: list[DutyCounts] = Field(
+        max_length=100, description="Per rule: duties of the quarter, and older ones still owed."
+    )
+    coverage: list[Coverage] = Field(
+        max_length=500, description="Visits of the quarter, by group of children."
+    )

@@ -7,19 +7,16 @@ from app.access.acts import Act, inside, own, own_or_nobodys, unset
 from app.core.problems import Problem
 
 
-class NotYourPart(Problem):
+class NotYourPart(Problem, status=403, denies=True):
     """The caller has a part in the case, but this step is another agency's."""
 
-    status = 403
     title = "Another agency takes this step"
     title_zh = "该步骤由其他机构办理"
-    denies = True
 
 
-class SupersededAlready(Problem):
+class SupersededAlready(Problem, status=409):
     """A correction takes the place of the newest report, and this one has been replaced."""
 
-    status = 409
     title = "This report was replaced already; correct the one that took its place"
     title_zh = "该报告已被更正;请更正最新的一份"
 
@@ -38,8 +35,7 @@ ACTS: Final[Mapping[str, Act]] = {
     "notifyTownship": _HANDLE,
     "forwardReport": _HANDLE,
     "confirmTownshipNotice": Act(
-        "police_reports:receive",
-        (_PROTECTOR, own_or_nobodys("township_agency_id", NotYourPart)),
+        "police_reports:receive", (_PROTECTOR, own_or_nobodys("township_agency_id", NotYourPart))
     ),
     "recordAssessment": _PROTECT,
     "arrangeServices": _PROTECT,

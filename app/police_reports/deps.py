@@ -17,13 +17,11 @@ ReceivesReports = Annotated[Principal, needs(RECEIVE)]
 ReadsReporters = Annotated[Principal, needs(READ_REPORTERS)]
 
 
-class ReportNotFound(Problem):
+class ReportNotFound(Problem, status=404, denies=True):
     """No such report, or none the caller has a part in: the same answer (AZ-3, AZ-8)."""
 
-    status = 404
     title = "No such report"
     title_zh = "没有这份报告"
-    denies = True
 
 
 _ID = ("report_id", "The report's id.")

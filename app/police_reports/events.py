@@ -13,11 +13,14 @@ from pydantic import Field
 from app.core.jobs.events import Event
 
 
-class ReportFiled(Event):
+class _AboutReport(Event):
+    subject: ClassVar[str] = "report"
+
+
+class ReportFiled(_AboutReport):
     """Somebody reported to the police (REP-01). Who and what is fetched by the parties."""
 
     wire_name: ClassVar[str] = "police_reports.report_filed"
-    subject: ClassVar[str] = "report"
 
     report_id: UUID = Field(description="The report.")
     fetch: str = Field(
@@ -35,114 +38,100 @@ class ReportFiled(Event):
     acknowledge_due_at: datetime = Field(description="When the police must have accepted it.")
 
 
-class ReportUnrouted(Event):
+class ReportUnrouted(_AboutReport):
     """No police endpoint takes the report: a person must reach the police otherwise."""
 
     wire_name: ClassVar[str] = "police_reports.report_unrouted"
-    subject: ClassVar[str] = "report"
 
     reason: Literal["no_agency", "no_endpoint"] = Field(
         description="No police agency is registered for the place, or it has no endpoint."
     )
 
 
-class ReportDelivered(Event):
+class ReportDelivered(_AboutReport):
     """The system of the police has taken it."""
 
     wire_name: ClassVar[str] = "police_reports.report_delivered"
-    subject: ClassVar[str] = "report"
 
 
-class ReportAcknowledged(Event):
+class ReportAcknowledged(_AboutReport):
     """The police accepted it and gave it a reference (REP-07)."""
 
     wire_name: ClassVar[str] = "police_reports.report_acknowledged"
-    subject: ClassVar[str] = "report"
 
 
-class ReportForwarded(Event):
+class ReportForwarded(_AboutReport):
     """Another police agency is in charge now (高检发〔2020〕9号 Art. 8).
 
     Also said when a report that no agency was registered for has found one.
     """
 
     wire_name: ClassVar[str] = "police_reports.report_forwarded"
-    subject: ClassVar[str] = "report"
 
     police_agency_id: UUID = Field(description="The police agency in charge now.")
 
 
-class ReportDispatched(Event):
+class ReportDispatched(_AboutReport):
     """Officers went out (REP-07)."""
 
     wire_name: ClassVar[str] = "police_reports.report_dispatched"
-    subject: ClassVar[str] = "report"
 
 
-class ReportDisposed(Event):
+class ReportDisposed(_AboutReport):
     """The police took measures (REP-08…13); what they are stays behind the API."""
 
     wire_name: ClassVar[str] = "police_reports.report_disposed"
-    subject: ClassVar[str] = "report"
 
     police_agency_id: UUID = Field(description="The police agency that must tell the township.")
 
 
-class TownshipNotified(Event):
+class TownshipNotified(_AboutReport):
     """The police told the township (REP-14)."""
 
     wire_name: ClassVar[str] = "police_reports.township_notified"
-    subject: ClassVar[str] = "report"
 
     township_agency_id: UUID | None = Field(description="Who was told; null if none is registered.")
 
 
-class TownshipNoticeReceived(Event):
+class TownshipNoticeReceived(_AboutReport):
     """The township confirmed the notice (REP-14)."""
 
     wire_name: ClassVar[str] = "police_reports.township_notice_received"
-    subject: ClassVar[str] = "report"
 
 
-class AssessmentRecorded(Event):
+class AssessmentRecorded(_AboutReport):
     """The township assessed the child (REP-15)."""
 
     wire_name: ClassVar[str] = "police_reports.assessment_recorded"
-    subject: ClassVar[str] = "report"
 
 
-class ServicesArranged(Event):
+class ServicesArranged(_AboutReport):
     """The township arranged services for the child (REP-16, REP-17)."""
 
     wire_name: ClassVar[str] = "police_reports.services_arranged"
-    subject: ClassVar[str] = "report"
 
 
-class ReportClosed(Event):
+class ReportClosed(_AboutReport):
     """Nothing more is to be done."""
 
     wire_name: ClassVar[str] = "police_reports.report_closed"
-    subject: ClassVar[str] = "report"
 
 
-class ReportSuperseded(Event):
+class ReportSuperseded(_AboutReport):
     """A corrected report took its place; this one stays as it was."""
 
     wire_name: ClassVar[str] = "police_reports.report_superseded"
-    subject: ClassVar[str] = "report"
 
     superseded_by: UUID = Field(description="The report that took its place.")
 
 
-class AcknowledgementOverdue(Event):
+class AcknowledgementOverdue(_AboutReport):
     """The police have not accepted it in time (REP-07, `report.acknowledge_within_minutes`)."""
 
     wire_name: ClassVar[str] = "police_reports.acknowledgement_overdue"
-    subject: ClassVar[str] = "report"
 
 
-class DeliveryOverdue(Event):
+class DeliveryOverdue(_AboutReport):
     """It has not reached the police's system in time (`report.deliver_alarm_minutes`)."""
 
     wire_name: ClassVar[str] = "police_reports.delivery_overdue"
-    subject: ClassVar[str] = "report"

@@ -10,9 +10,10 @@ import orjson
 from app.core.data.db import Tx
 from app.core.jobs import events as spine
 from app.core.jobs import queue
-from app.police_reports import events, handling, models, queries, rules
+from app.police_reports import events, models, queries, rules
 from app.police_reports.models import State, Step
-from app.police_reports.operations import announce, change
+from app.police_reports.operations.filing import announce, change
+from app.police_reports.operations.steps import redeliver
 from app.webhooks.events import DeliverySucceeded
 
 _PER_RUN: Final = 200
@@ -80,7 +81,7 @@ async def _route(tx: Tx, report: asyncpg.Record) -> None:
         police = offices.police
     if police is None:
         return
-    routed = await handling.redeliver(tx, report, police, report["acknowledge_due_at"])
+    routed = await redeliver(tx, report, police, report["acknowledge_due_at"])
     if report["police_agency_id"] is None:
         await announce(tx, events.ReportForwarded, report, police_agency_id=police)
     elif not routed:

@@ -15,7 +15,7 @@ from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.http.wire import region_text
-from app.police_reports import answers, models, rules
+from app.police_reports import models, rules, schemas
 from app.police_reports.acts import ACTS
 from app.police_reports.area import HANDLE, RECEIVE
 from app.police_reports.models import Party, State, Step
@@ -131,20 +131,15 @@ async def steps(tx: Tx, report_id: UUID) -> list[asyncpg.Record]:
     return rows
 
 
-async def reporter(tx: Tx, report: asyncpg.Record) -> answers.ReporterShown:
+async def reporter(tx: Tx, report: asyncpg.Record) -> schemas.ReporterShown:
     """Return who made a report that this caller's agency is in charge of (AZ-9)."""
     sealed = await tx.connection.fetchval(
         "SELECT person_sealed FROM police_reporters WHERE report_id = $1", report["id"]
     )
     nobody = {"name": None, "phone": None, "position": None}
     person = orjson.loads(tx.keyring.unseal(models.PERSON, report["id"], sealed)) if sealed else {}
-    return answers.ReporterShown.model_validate(
-        {
-            "anonymous": not sealed,
-            **nobody,
-            **person,
-            "agency_id": report["reporter_agency_id"],
-        }
+    return schemas.ReporterShown.model_validate(
+        {"anonymous": not sealed, **nobody, **person, "agency_id": report["reporter_agency_id"]}
     )
 
 
@@ -160,7 +155,7 @@ ORDER BY d.created_at, d.id LIMIT 50
 """
 
 
-async def deliveries(tx: Tx, principal: Principal, report_id: UUID) -> list[answers.DeliveryShown]:
+async def deliveries(tx: Tx, principal: Principal, report_id: UUID) -> list[schemas.DeliveryShown]:
     """Return how a report the caller may see travelled to the police: times and statuses.
 
     Deliveries belong to the police's agency; these few columns are proof for every party.
@@ -168,7 +163,7 @@ async def deliveries(tx: Tx, principal: Principal, report_id: UUID) -> list[answ
     async with tx.as_system():
         rows = await tx.connection.fetch(_DELIVERIES, report_id)
     return [
-        answers.DeliveryShown(
+        schemas.DeliveryShown(
             webhook_id=row["webhook_id"],
             agency_id=row["agency_id"],
             state=row["state"],
@@ -181,9 +176,9 @@ async def deliveries(tx: Tx, principal: Principal, report_id: UUID) -> list[answ
     ]
 
 
-def summary(tx: Tx, principal: Principal, report: asyncpg.Record) -> answers.ReportSummary:
+def summary(tx: Tx, principal: Principal, report: asyncpg.Record) -> schemas.ReportSummary:
     """Show where a report stands, to a caller who has a part in it."""
-    return answers.ReportSummary.model_validate(_summary_fields(tx, principal, report))
+    return schemas.ReportSummary.model_validate(_summary_fields(tx, principal, report))
 
 
 def _summary_fields(tx: Tx, principal: Principal, report: asyncpg.Record) -> dict[str, Any]:
@@ -191,7 +186,7 @@ def _summary_fields(tx: Tx, principal: Principal, report: asyncpg.Record) -> dic
     open_ = report["superseded_by_id"] is None and report["acknowledged_at"] is None
     shows_agency = rules.shows_reporter_agency(party)
     return {
-        **{name: report[name] for name in answers.ReportSummary.model_fields if name in report},
+        **{name: report[name] for name in schemas.ReportSummary.model_fields if name in report},
         "region_code": region_text(report["region_code"]),
         "acknowledgement_overdue": open_
         and rules.is_overdue(None, report["acknowledge_due_at"], now),
@@ -206,13 +201,13 @@ def _summary_fields(tx: Tx, principal: Principal, report: asyncpg.Record) -> dic
 
 def whole(
     tx: Tx, principal: Principal, report: asyncpg.Record, journal: Sequence[asyncpg.Record]
-) -> answers.Report:
+) -> schemas.Report:
     """Show a report with what the caller's part in it lets them read."""
     party = party_of(principal, report)
     shown = rules.shows_report(party)
     key = str(report["id"])
     unseal = tx.keyring.unseal
-    return answers.Report.model_validate(
+    return schemas.Report.model_validate(
         {
             **_summary_fields(tx, principal, report),
             "party": party.value,
@@ -244,4 +239,4 @@ def _details(tx: Tx, step: asyncpg.Record) -> dict[str, Any]:
         **(orjson.loads(tx.keyring.unseal(models.DETAILS, step["id"], sealed)) if sealed else {}),
         "police_reference": step["reference"],
     }
-    return {name: told.get(name) for name in answers.StepDetails.model_fields}
+    return {name: told.get(name) for name in schemas.StepDetails.model_fields}

@@ -13,7 +13,7 @@ from app.core.http import paging, routing
 from app.core.http.routing import Transaction
 from app.core.http.shown import REPEATED, Shown
 from app.core.problems import documented
-from app.police_reports import answers, handling, operations, queries, schemas
+from app.police_reports import queries, schemas
 from app.police_reports.acts import ACTS, NotYourPart, SupersededAlready
 from app.police_reports.area import AREA
 from app.police_reports.deps import (
@@ -26,29 +26,27 @@ from app.police_reports.deps import (
     ReportToChange,
 )
 from app.police_reports.models import State
+from app.police_reports.operations import filing, steps
 
 router = routing.router(AREA.tag, prefix="/police-reports")
 
 Value = TypeVar("Value")
 
 _REPORT = ("police_report",)
-_FILING = (ChildNotFound, operations.ReportInvalid, operations.ReportIdTaken)
-_STEP = {
-    **REPEATED,
-    **documented(NotYourPart, operations.ReportInvalid, handling.StepIdTaken),
-}
+_FILING = (ChildNotFound, filing.ReportInvalid, filing.ReportIdTaken)
+_STEP = {**REPEATED, **documented(NotYourPart, filing.ReportInvalid, steps.StepIdTaken)}
 
 
 @router.post("", status_code=201, responses={**REPEATED, **documented(*_FILING)})
 async def file_report(
     principal: FilesReports, new: schemas.ReportCreate, tx: Transaction
-) -> Shown[answers.Filed]:
+) -> Shown[schemas.Filed]:
     """File a mandatory report to the police (REP-01, REP-02).
 
     It is stored, audited and queued to the police in charge of the place before the answer leaves.
     A police system that is slow, away or not registered never delays or refuses a report.
     """
-    return _filed(*await operations.file_report(tx, principal, new))
+    return _filed(*await filing.file_report(tx, principal, new))
 
 
 @router.get("")
@@ -61,7 +59,7 @@ async def list_reports(
         bool | None, Query(description="Only reports that are, or are not, late.")
     ] = None,
     act: Annotated[acts.Act | None, Depends(acts.asked(ACTS))] = None,
-) -> Shown[paging.Page[answers.ReportSummary]]:
+) -> Shown[paging.Page[schemas.ReportSummary]]:
     """List the reports your agency filed, handles or follows up, newest first."""
     page = await queries.page(tx, principal, window, state=state, overdue=overdue, act=act)
     return Shown(
@@ -75,7 +73,7 @@ async def list_reports(
 @router.get("/{report_id}")
 async def read_report(
     principal: ReadsReports, report: ReportInPath, tx: Transaction
-) -> Shown[answers.Report]:
+) -> Shown[schemas.Report]:
     """Read a report: what it shows depends on your agency's part in the case."""
     journal = await queries.steps(tx, report["id"])
     whole = queries.whole(tx, principal, report, journal)
@@ -85,7 +83,7 @@ async def read_report(
 @router.get("/{report_id}/reporter", responses=documented(NotYourPart))
 async def read_reporter(
     principal: ReadsReporters, report: ReportInPath, tx: Transaction
-) -> Shown[answers.ReporterShown]:
+) -> Shown[schemas.ReporterShown]:
     """Read who reported, as the police agency in charge. Each reading is audited."""
     ACTS["readReporter"].require(principal, report, tx.today)
     return _shown(await queries.reporter(tx, report), report, "reporter")
@@ -94,11 +92,11 @@ async def read_reporter(
 @router.get("/{report_id}/chain")
 async def read_report_chain(
     principal: ReadsReports, report: ReportInPath, tx: Transaction
-) -> Shown[answers.Chain]:
+) -> Shown[schemas.Chain]:
     """Read the proof of a report: filed, each attempt to deliver, accepted, handled, told on."""
-    chain = answers.Chain.model_validate(
+    chain = schemas.Chain.model_validate(
         {
-            **{name: report[name] for name in answers.Chain.model_fields if name in report},
+            **{name: report[name] for name in schemas.Chain.model_fields if name in report},
             "report_id": report["id"],
             "deliveries": await queries.deliveries(tx, principal, report["id"]),
             "steps": [dict(step) for step in await queries.steps(tx, report["id"])],
@@ -110,136 +108,77 @@ async def read_report_chain(
 @router.post(
     "/{report_id}/acknowledgement",
     status_code=201,
-    responses={**REPEATED, **documented(NotYourPart, operations.ReportInvalid)},
+    responses={**REPEATED, **documented(NotYourPart, filing.ReportInvalid)},
 )
 async def acknowledge_report(
-    principal: HandlesReports,
-    report: ReportToChange,
-    new: schemas.Acknowledgement,
-    tx: Transaction,
-) -> Shown[answers.StepTaken]:
+    principal: HandlesReports, report: ReportToChange, new: schemas.Acknowledgement, tx: Transaction
+) -> Shown[schemas.StepTaken]:
     """Accept a report, as the police (REP-07). The same reference again gets the same answer."""
-    return _step(report, await handling.acknowledge_report(tx, principal, report, new))
+    return _step(report, await steps.acknowledge_report(tx, principal, report, new))
 
 
-@router.post(
-    "/{report_id}/dispatch",
-    status_code=201,
-    responses=_STEP,
-)
+@router.post("/{report_id}/dispatch", status_code=201, responses=_STEP)
 async def dispatch_report(
-    principal: HandlesReports,
-    report: ReportToChange,
-    new: schemas.Dispatch,
-    tx: Transaction,
-) -> Shown[answers.StepTaken]:
+    principal: HandlesReports, report: ReportToChange, new: schemas.Dispatch, tx: Transaction
+) -> Shown[schemas.StepTaken]:
     """Record that officers went out (REP-07)."""
-    return _step(report, await handling.dispatch_report(tx, principal, report, new))
+    return _step(report, await steps.dispatch_report(tx, principal, report, new))
 
 
-@router.post(
-    "/{report_id}/dispositions",
-    status_code=201,
-    responses=_STEP,
-)
+@router.post("/{report_id}/dispositions", status_code=201, responses=_STEP)
 async def dispose_report(
-    principal: HandlesReports,
-    report: ReportToChange,
-    new: schemas.Disposition,
-    tx: Transaction,
-) -> Shown[answers.StepTaken]:
+    principal: HandlesReports, report: ReportToChange, new: schemas.Disposition, tx: Transaction
+) -> Shown[schemas.StepTaken]:
     """Record what the police did, by kind of situation (REP-08…13). May be said several times."""
-    return _step(report, await handling.dispose_report(tx, principal, report, new))
+    return _step(report, await steps.dispose_report(tx, principal, report, new))
 
 
-@router.post(
-    "/{report_id}/township-notice",
-    status_code=201,
-    responses=_STEP,
-)
+@router.post("/{report_id}/township-notice", status_code=201, responses=_STEP)
 async def notify_township(
-    principal: HandlesReports,
-    report: ReportToChange,
-    new: schemas.TownshipNotice,
-    tx: Transaction,
-) -> Shown[answers.StepTaken]:
+    principal: HandlesReports, report: ReportToChange, new: schemas.TownshipNotice, tx: Transaction
+) -> Shown[schemas.StepTaken]:
     """Tell the township of acceptance and handling (REP-14)."""
-    return _step(report, await handling.notify_township(tx, principal, report, new))
+    return _step(report, await steps.notify_township(tx, principal, report, new))
 
 
-@router.post(
-    "/{report_id}/forwarding",
-    status_code=201,
-    responses=_STEP,
-)
+@router.post("/{report_id}/forwarding", status_code=201, responses=_STEP)
 async def forward_report(
-    principal: HandlesReports,
-    report: ReportToChange,
-    new: schemas.Forwarding,
-    tx: Transaction,
-) -> Shown[answers.StepTaken]:
+    principal: HandlesReports, report: ReportToChange, new: schemas.Forwarding, tx: Transaction
+) -> Shown[schemas.StepTaken]:
     """Pass a report to the police agency in charge; it is delivered there at once."""
-    return _step(report, await handling.forward_report(tx, principal, report, new))
+    return _step(report, await steps.forward_report(tx, principal, report, new))
 
 
-@router.post(
-    "/{report_id}/township-notice/receipt",
-    status_code=201,
-    responses=_STEP,
-)
+@router.post("/{report_id}/township-notice/receipt", status_code=201, responses=_STEP)
 async def confirm_township_notice(
-    principal: ReceivesReports,
-    report: ReportToChange,
-    new: schemas.NoticeReceipt,
-    tx: Transaction,
-) -> Shown[answers.StepTaken]:
+    principal: ReceivesReports, report: ReportToChange, new: schemas.NoticeReceipt, tx: Transaction
+) -> Shown[schemas.StepTaken]:
     """Confirm the police's notice, as the township (REP-14)."""
-    return _step(report, await handling.confirm_township_notice(tx, principal, report, new))
+    return _step(report, await steps.confirm_township_notice(tx, principal, report, new))
 
 
-@router.post(
-    "/{report_id}/assessment",
-    status_code=201,
-    responses=_STEP,
-)
+@router.post("/{report_id}/assessment", status_code=201, responses=_STEP)
 async def record_assessment(
-    principal: ReceivesReports,
-    report: ReportToChange,
-    new: schemas.Assessment,
-    tx: Transaction,
-) -> Shown[answers.StepTaken]:
+    principal: ReceivesReports, report: ReportToChange, new: schemas.Assessment, tx: Transaction
+) -> Shown[schemas.StepTaken]:
     """Record the assessment of the child, as the township (REP-15)."""
-    return _step(report, await handling.record_assessment(tx, principal, report, new))
+    return _step(report, await steps.record_assessment(tx, principal, report, new))
 
 
-@router.post(
-    "/{report_id}/services",
-    status_code=201,
-    responses=_STEP,
-)
+@router.post("/{report_id}/services", status_code=201, responses=_STEP)
 async def arrange_services(
-    principal: ReceivesReports,
-    report: ReportToChange,
-    new: schemas.ServiceOrder,
-    tx: Transaction,
-) -> Shown[answers.StepTaken]:
+    principal: ReceivesReports, report: ReportToChange, new: schemas.ServiceOrder, tx: Transaction
+) -> Shown[schemas.StepTaken]:
     """Arrange services for the child, as the township or civil affairs (REP-16, REP-17)."""
-    return _step(report, await handling.arrange_services(tx, principal, report, new))
+    return _step(report, await steps.arrange_services(tx, principal, report, new))
 
 
-@router.post(
-    "/{report_id}/closure",
-    status_code=201,
-    responses=_STEP,
-)
+@router.post("/{report_id}/closure", status_code=201, responses=_STEP)
 async def close_report(
-    principal: ReceivesReports,
-    report: ReportToChange,
-    new: schemas.Closure,
-    tx: Transaction,
-) -> Shown[answers.StepTaken]:
+    principal: ReceivesReports, report: ReportToChange, new: schemas.Closure, tx: Transaction
+) -> Shown[schemas.StepTaken]:
     """End the case, as the township or civil affairs."""
-    return _step(report, await handling.close_report(tx, principal, report, new))
+    return _step(report, await steps.close_report(tx, principal, report, new))
 
 
 @router.post(
@@ -248,21 +187,18 @@ async def close_report(
     responses={**REPEATED, **documented(*_FILING, NotYourPart, SupersededAlready)},
 )
 async def supersede_report(
-    principal: FilesReports,
-    report: ReportToChange,
-    new: schemas.ReportCreate,
-    tx: Transaction,
-) -> Shown[answers.Filed]:
+    principal: FilesReports, report: ReportToChange, new: schemas.ReportCreate, tx: Transaction
+) -> Shown[schemas.Filed]:
     """File a corrected report in place of one your agency filed; nothing is ever deleted."""
-    filed = await operations.supersede_report(tx, principal, report, new)
+    filed = await filing.supersede_report(tx, principal, report, new)
     return _filed(*filed, report["child_id"])
 
 
 def _filed(
-    filed: operations.Filed,
+    filed: filing.Filed,
     is_new: bool,  # noqa: FBT001  the second of a pair
     *others: UUID | None,
-) -> Shown[answers.Filed]:
+) -> Shown[schemas.Filed]:
     return Shown(
         filed.answer,
         children=[filed.child_id, *others],
@@ -272,7 +208,7 @@ def _filed(
     )
 
 
-def _step(report: asyncpg.Record, taken: handling.Taken) -> Shown[answers.StepTaken]:
+def _step(report: asyncpg.Record, taken: steps.Taken) -> Shown[schemas.StepTaken]:
     step, is_new = taken
     return Shown(step, children=[report["child_id"]], groups=_REPORT, is_new=is_new)
 

@@ -39,11 +39,7 @@ def advance(state: State, step: Step) -> tuple[State, bool]:
 MEASURES: Final[Mapping[str, frozenset[str]]] = {
     # REP-08
     "living_alone": frozenset(
-        {
-            "parents_ordered_to_return",
-            "entrusted_guardian_named",
-            "parents_admonished",
-        }
+        {"parents_ordered_to_return", "entrusted_guardian_named", "parents_admonished"}
     ),
     # REP-09
     "guardian_failure": frozenset(

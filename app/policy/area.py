@@ -4,10 +4,10 @@ from app.core import areas
 
 AREA = areas.area(
     "Policy",
-    chapter=3,
-    zh="按地区和日期生效的参数、其条文依据及代码表。",
-    en="Parameters by region and date, the clauses they come from, and code lists.",
+    3,
+    "按地区和日期生效的参数、其条文依据及代码表。",
+    "Parameters by region and date, the clauses they come from, and code lists.",
 )
 READ = AREA.scope(
-    "policy:read", zh="读取政策参数和条文", en="Read policy parameters and clauses", personal=False
+    "policy:read", "读取政策参数和条文", "Read policy parameters and clauses", personal=False
 )

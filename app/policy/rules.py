@@ -57,6 +57,5 @@ def effective(
     if not candidates:
         raise ParameterMissing(name)
     return min(
-        candidates,
-        key=lambda value: (nearness[value.region_code], -value.valid_from.toordinal()),
+        candidates, key=lambda value: (nearness[value.region_code], -value.valid_from.toordinal())
     )

@@ -67,24 +67,20 @@ class ParameterHistory(BaseModel):
     title_en: Label = Field(description="What it settles, in English.")
     note: Text = Field(description="What to know about it; empty if nothing.")
     value_schema: dict[str, Any] = Field(description="JSON Schema of the values.")
-    values: Annotated[
-        list[ParameterValue],
-        Field(max_length=1000, description="By region, then by first day."),
-    ]
+    values: list[ParameterValue] = Field(
+        max_length=1000, description="By region, then by first day."
+    )
 
 
 class Clause(BaseModel):
     """One obligation of the source documents, and what of Tonghu carries it."""
 
-    id: Annotated[
-        str,
-        Field(
-            max_length=10,
-            pattern=r"^[A-Z]{3}-[0-9]{2}$",
-            description="Obligation id.",
-            examples=["VIS-01"],
-        ),
-    ]
+    id: str = Field(
+        max_length=10,
+        pattern=r"^[A-Z]{3}-[0-9]{2}$",
+        description="Obligation id.",
+        examples=["VIS-01"],
+    )
     area: Label = Field(description="The area it belongs to.")
     title_zh: Label = Field(description="Words of the source.")
     title_en: Label = Field(description="Short English title.")
@@ -94,14 +90,8 @@ class Clause(BaseModel):
     when: Text = Field(description="By when; — where the source does not say.")
     original: Text = Field(description="The Chinese original.")
     status: Literal["carried", "not_yet"] = Field(description="Whether something carries it.")
-    carried_by: Annotated[
-        list[Label],
-        Field(max_length=50, description="What carries it: `kind:reference`."),
-    ]
-    tests: Annotated[
-        list[Label],
-        Field(max_length=50, description="Tests that would fail without it."),
-    ]
+    carried_by: list[Label] = Field(max_length=50, description="What carries it: `kind:reference`.")
+    tests: list[Label] = Field(max_length=50, description="Tests that would fail without it.")
 
 
 class CodelistSummary(BaseModel):
@@ -117,15 +107,12 @@ class CodelistSummary(BaseModel):
 class Code(BaseModel):
     """One code."""
 
-    code: Annotated[
-        str,
-        Field(
-            max_length=60,
-            pattern=r"^[A-Za-z0-9_.]+$",
-            description="What travels in fields.",
-            examples=["away"],
-        ),
-    ]
+    code: str = Field(
+        max_length=60,
+        pattern=r"^[A-Za-z0-9_.]+$",
+        description="What travels in fields.",
+        examples=["away"],
+    )
     zh: Label = Field(description="What it is called in Chinese.")
     en: Label = Field(description="What it is called in English.")
 
@@ -133,4 +120,4 @@ class Code(BaseModel):
 class Codelist(CodelistSummary):
     """A closed list with its codes."""
 
-    codes: Annotated[list[Code], Field(max_length=500, description="The codes, in order.")]
+    codes: list[Code] = Field(max_length=500, description="The codes, in order.")

@@ -2,12 +2,10 @@
 
 from app.core import areas
 
-AREA = areas.area(
-    "Regions", chapter=2, zh="行政区划及其沿革。", en="Administrative divisions over time."
-)
+AREA = areas.area("Regions", 2, "行政区划及其沿革。", "Administrative divisions over time.")
 READ = AREA.scope(
     "reference:read",
-    zh="读取区划、代码表和政策参数",
-    en="Read regions, code lists and policy parameters",
+    "读取区划、代码表和政策参数",
+    "Read regions, code lists and policy parameters",
     personal=False,
 )

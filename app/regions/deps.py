@@ -9,10 +9,9 @@ from app.core.problems import FieldError, Problem, raises
 from app.regions.rules import BadRegionCode, subtree
 
 
-class RegionCodeInvalid(Problem):
+class RegionCodeInvalid(Problem, status=400):
     """The digits cannot be a division."""
 
-    status = 400
     title = "The region code is not a division code"
     title_zh = "不是有效的区划代码"
 
@@ -28,9 +27,7 @@ async def _span(
     try:
         return subtree(int(region_code))
     except BadRegionCode:
-        invalid = FieldError(
-            pointer="region_code", code="region_code_invalid", detail="Use a 12-digit code."
-        )
+        invalid = FieldError("region_code", "region_code_invalid", "Use a 12-digit code.")
         raise RegionCodeInvalid(errors=[invalid]) from None
 
 

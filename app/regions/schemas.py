@@ -1,7 +1,5 @@
 """Divisions on the wire."""
 
-from typing import Annotated
-
 from pydantic import BaseModel, Field
 
 from app.core.http.wire import Day, RegionCode
@@ -12,21 +10,17 @@ class Region(BaseModel):
     """One division, as it holds or held."""
 
     code: RegionCode
-    name: Annotated[
-        str,
-        Field(max_length=100, pattern=r"^[^\x00]+$", description="Name.", examples=["上仓镇"]),
-    ]
+    name: str = Field(
+        max_length=100, pattern=r"^[^\x00]+$", description="Name.", examples=["上仓镇"]
+    )
     level: Level = Field(description="How high it stands.")
-    parent_code: Annotated[
-        str,
-        Field(
-            min_length=12,
-            max_length=12,
-            pattern=r"^[0-9]{12}$",
-            description="The division it lies in; 000000000000 for a province.",
-            examples=["120119000000"],
-        ),
-    ]
+    parent_code: str = Field(
+        min_length=12,
+        max_length=12,
+        pattern=r"^[0-9]{12}$",
+        description="The division it lies in; 000000000000 for a province.",
+        examples=["120119000000"],
+    )
     valid_from: Day | None = Field(
         description="First day of the code; null where the source does not say."
     )

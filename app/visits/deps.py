@@ -14,13 +14,11 @@ ReadsVisits = Annotated[Principal, needs(READ)]
 WritesVisits = Annotated[Principal, needs(WRITE)]
 
 
-class VisitNotFound(Problem):
+class VisitNotFound(Problem, status=404, denies=True):
     """No such visit, or none the caller may know of: the same answer (AZ-3)."""
 
-    status = 404
     title = "No such visit"
     title_zh = "没有这条走访记录"
-    denies = True
 
 
 _VISIT = ("visit_id", "The visit's id.", rows.find, VisitNotFound)

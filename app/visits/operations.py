@@ -19,34 +19,30 @@ from app.visits import queries, rules, schemas
 from app.visits.events import AbnormalFinding, VisitCorrected, VisitRecorded
 
 
-class VisitDiffers(Problem):
+class VisitDiffers(Problem, status=409):
     """The id is taken by a visit that says something else."""
 
-    status = 409
     title = "This id belongs to a visit with other content; correct that one, or use a new id"
     title_zh = "该编号已用于内容不同的走访记录;请更正原记录或使用新编号"
 
 
-class VisitInFuture(Problem):
+class VisitInFuture(Problem, status=422):
     """A visit cannot be recorded before it happens."""
 
-    status = 422
     title = "The visit lies in the future"
     title_zh = "走访日期晚于今天"
 
 
-class VisitBeforeBirth(Problem):
+class VisitBeforeBirth(Problem, status=422):
     """The child was not born yet."""
 
-    status = 422
     title = "The visit lies before the child's birth"
     title_zh = "走访日期早于儿童出生日期"
 
 
-class VisitStartOnOtherDay(Problem):
+class VisitStartOnOtherDay(Problem, status=422):
     """The beginning contradicts the day."""
 
-    status = 422
     title = "The visit began on another day than it took place"
     title_zh = "走访开始时间与走访日期不在同一天"
 
@@ -165,10 +161,7 @@ async def _announce(
     about = {**rows.announced(row), "visited_on": visit.visited_on}
     announced: list[events.Event] = [
         kind(
-            **about,
-            visitor_type=visit.visitor_type,
-            channel=visit.channel,
-            abnormal=visit.abnormal,
+            **about, visitor_type=visit.visitor_type, channel=visit.channel, abnormal=visit.abnormal
         )
     ]
     if news:
@@ -200,4 +193,4 @@ def _check_birth(visited_on: Any, birth_date: Any) -> None:
 
 
 def _at(field: str, code: str, detail: str) -> FieldError:
-    return FieldError(pointer=f"#/{field}", code=code, detail=detail)
+    return FieldError(f"#/{field}", code, detail)

@@ -25,11 +25,7 @@ from app.visits.deps import ReadsVisits, VisitInPath, VisitToChange, WritesVisit
 
 router = routing.router(AREA.tag)
 
-_DAYS = (
-    operations.VisitInFuture,
-    operations.VisitBeforeBirth,
-    operations.VisitStartOnOtherDay,
-)
+_DAYS = (operations.VisitInFuture, operations.VisitBeforeBirth, operations.VisitStartOnOtherDay)
 
 
 @router.post(

@@ -169,9 +169,9 @@ class VisitFinding(BaseModel):
     domain: Domain = Field(description="The part of the child's life.")
     abnormal: bool = Field(description="Whether anything is wrong.")
     type: AbnormalType | None = Field(description="What is wrong.")
-    refer_to: Annotated[
-        list[ReferTo], Field(max_length=8, description="Departments that should act (VIS-08).")
-    ]
+    refer_to: list[ReferTo] = Field(
+        max_length=8, description="Departments that should act (VIS-08)."
+    )
     note: Prose | None = Field(description="In words.")
 
 
@@ -190,7 +190,7 @@ class VisitContent(BaseModel):
     channel: Channel = Field(description="How.")
     guardian_present: bool | None = Field(description="Whether a guardian was there.")
     abnormal: bool = Field(description="Whether any finding is abnormal.")
-    findings: Annotated[list[VisitFinding], Field(max_length=30, description="What was looked at.")]
+    findings: list[VisitFinding] = Field(max_length=30, description="What was looked at.")
     policies_explained: Policies
     note: Prose | None = Field(description="In words.")
     version: Version

@@ -7,21 +7,18 @@ from app.access.acts import Act, personally, stands
 from app.core.problems import Problem
 
 
-class DeliveryNotOpen(Problem):
+class DeliveryNotOpen(Problem, status=409):
     """Only a mandatory delivery that is still being tried can be closed."""
 
-    status = 409
     title = "This delivery is not a mandatory one that is still being tried"
     title_zh = "该推送不是仍在重试的强制推送,不能关闭"
 
 
-class PersonRequired(Problem):
+class PersonRequired(Problem, status=403, denies=True):
     """A machine cannot take this decision."""
 
-    status = 403
     title = "Only a named person may close a mandatory delivery"
     title_zh = "强制推送只能由具名人员关闭"
-    denies = True
 
 
 ENDPOINT_ACTS: Final[Mapping[str, Act]] = {

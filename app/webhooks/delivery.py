@@ -25,7 +25,7 @@ from app.core.jobs.queue import Begin
 from app.core.jobs.runner import CONNECTION_FAILED
 from app.webhooks import events, rules, sending
 from app.webhooks.models import PREVIOUS_SECRET_PLACE, RESPONSE_PLACE, SECRET_PLACE
-from app.webhooks.operations import CHANNEL
+from app.webhooks.operations.deliveries import CHANNEL
 
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
 

@@ -10,22 +10,18 @@ from app.webhooks import queries
 from app.webhooks.models import WebhookEndpoint
 
 
-class EndpointNotFound(Problem):
+class EndpointNotFound(Problem, status=404, denies=True):
     """No such endpoint, or another agency's: the same answer (AZ-3)."""
 
-    status = 404
     title = "No such webhook endpoint"
     title_zh = "没有这个推送地址"
-    denies = True
 
 
-class DeliveryNotFound(Problem):
+class DeliveryNotFound(Problem, status=404, denies=True):
     """No such delivery, or another agency's: the same answer (AZ-3)."""
 
-    status = 404
     title = "No such webhook delivery"
     title_zh = "没有这条推送记录"
-    denies = True
 
 
 _ENDPOINT = ("endpoint_id", "The endpoint's id.")

@@ -4,17 +4,43 @@ from typing import Any
 from uuid import UUID
 
 from app.core.data.db import Tx
-from app.core.jobs import events, queue
-from app.webhooks import operations
+from app.core.jobs import events as spine
+from app.core.jobs import queue
+from app.webhooks import events, rules
+from app.webhooks.operations import deliveries
 
 
-@events.on_every_event
+@spine.on_every_event
 async def fan_out(tx: Tx, event_id: UUID) -> None:
     """Queue every event to its subscribers."""
-    await operations.fan_out(tx, event_id)
+    await deliveries.fan_out(tx, event_id)
 
 
 @queue.every("webhooks.announce_overdue", "* * * * *")
 async def announce_overdue(tx: Tx, payload: dict[str, Any]) -> None:
-    """Announce mandatory deliveries that are overdue."""
-    await operations.announce_overdue(tx)
+    """Announce, once each, the mandatory deliveries undelivered past their time (R6, REP-07)."""
+    overdue = await tx.connection.fetch(
+        """UPDATE webhook_deliveries SET overdue_announced_at = $1
+           WHERE delivery_class = 'M' AND delivered_at IS NULL AND overdue_announced_at IS NULL
+             AND created_at <= $2 AND state IN ('pending', 'leased')
+           RETURNING id, event_id, wire_name, ordering_key, agency_id, region_code, home_county,
+                     told_to""",
+        tx.now,
+        tx.now - rules.OVERDUE_AFTER,
+    )
+    await spine.publish(
+        tx,
+        *(
+            events.WebhookOverdue(
+                subject_id=row["ordering_key"],
+                region_code=row["region_code"],
+                home_county=row["home_county"],
+                told_to=row["told_to"],
+                delivery_id=row["id"],
+                source_event_id=row["event_id"],
+                source_wire_name=row["wire_name"],
+                agency_id=row["agency_id"],
+            )
+            for row in overdue
+        ),
+    )

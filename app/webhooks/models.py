@@ -34,7 +34,7 @@ class WebhookEndpoint(SQLModel, table=True):
 
     `event_types` holds wire names and `package.*`. `mandatory`: the agency must be told (the
     police); such an endpoint is never switched off with deliveries open. `relation` is that of the
-    registering role: it limits which events are fanned out (`operations.fan_out`).
+    registering role: it limits which events are fanned out (`deliveries.fan_out`).
     """
 
     __tablename__ = "webhook_endpoints"
@@ -107,9 +107,7 @@ class WebhookDelivery(SQLModel, table=True):
             postgresql_where=_OPEN,
         ),
         Index(
-            "ix_webhook_deliveries_leased",
-            "endpoint_id",
-            postgresql_where=text("state = 'leased'"),
+            "ix_webhook_deliveries_leased", "endpoint_id", postgresql_where=text("state = 'leased'")
         ),
         Index(
             "ix_webhook_deliveries_overdue",

@@ -15,10 +15,11 @@ from app.core.http.preconditions import IfMatch
 from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
 from app.core.problems import documented
-from app.webhooks import endpoints, operations, queries, schemas
+from app.webhooks import queries, schemas
 from app.webhooks.acts import DELIVERY_ACTS, ENDPOINT_ACTS, DeliveryNotOpen, PersonRequired
 from app.webhooks.area import AREA, READ, WRITE
 from app.webhooks.deps import DeliveryInPath, EndpointInPath, EndpointToChange
+from app.webhooks.operations import deliveries, endpoints
 
 router = routing.router(AREA.tag)
 
@@ -128,7 +129,7 @@ async def replay_webhook_delivery(
     principal: WritesWebhooks, delivery: DeliveryInPath, tx: Transaction
 ) -> Shown[schemas.Delivery]:
     """Send a delivery again: the same id and bytes, whatever came of it before."""
-    row = await operations.replay_delivery(tx, delivery)
+    row = await deliveries.replay_delivery(tx, delivery)
     return Shown(queries.as_delivery(tx, principal, row))
 
 
@@ -138,13 +139,10 @@ async def replay_webhook_delivery(
     responses=documented(PersonRequired, DeliveryNotOpen),
 )
 async def close_webhook_delivery(
-    principal: WritesWebhooks,
-    delivery: DeliveryInPath,
-    closure: schemas.Closure,
-    tx: Transaction,
+    principal: WritesWebhooks, delivery: DeliveryInPath, closure: schemas.Closure, tx: Transaction
 ) -> Shown[schemas.Delivery]:
     """Stop trying a mandatory delivery, in the name of the person signed in."""
-    row = await operations.close_delivery(tx, principal, delivery, closure)
+    row = await deliveries.close_delivery(tx, principal, delivery, closure)
     return Shown(queries.as_delivery(tx, principal, row))
 
 

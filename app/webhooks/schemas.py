@@ -56,10 +56,10 @@ class EndpointCreate(BaseModel):
     url: Url
     description: Description
     event_types: EventTypes
-    region_code: Annotated[
-        RegionCode | None,
-        Field(description="Take events of this region only; by default the caller's whole remit."),
-    ] = None
+    region_code: RegionCode | None = Field(
+        default=None,
+        description="Take events of this region only; by default the caller's whole remit.",
+    )
 
 
 class EndpointChange(BaseModel):
@@ -70,9 +70,9 @@ class EndpointChange(BaseModel):
     url: Url | None = None
     description: Description | None = None
     event_types: EventTypes | None = None
-    active: Annotated[
-        StrictBool | None, Field(description="False: no new deliveries, none sent.")
-    ] = None
+    active: StrictBool | None = Field(
+        default=None, description="False: no new deliveries, none sent."
+    )
 
 
 class SecretRotation(BaseModel):
@@ -80,16 +80,14 @@ class SecretRotation(BaseModel):
 
     model_config = INPUT
 
-    overlap_hours: Annotated[
-        StrictInt,
-        Field(
-            ge=0,
-            le=168,
-            description="Hours for which both secrets sign; 0 revokes the old one at once.",
-            examples=[24],
-            json_schema_extra={"format": "int32"},
-        ),
-    ] = 24
+    overlap_hours: StrictInt = Field(
+        default=24,
+        ge=0,
+        le=168,
+        description="Hours for which both secrets sign; 0 revokes the old one at once.",
+        examples=[24],
+        json_schema_extra={"format": "int32"},
+    )
 
 
 class Endpoint(BaseModel):
@@ -117,36 +115,29 @@ class Endpoint(BaseModel):
 class EndpointWithSecret(Endpoint):
     """An endpoint and its new signing secret, which is never shown again."""
 
-    secret: Annotated[
-        str,
-        Field(
-            max_length=60,
-            pattern=r"^whsec_[A-Za-z0-9+/]+=*$",
-            description="Standard Webhooks secret. Keep it safe: it is not shown again.",
-            examples=["whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="],
-        ),
-    ]
+    secret: str = Field(
+        max_length=60,
+        pattern=r"^whsec_[A-Za-z0-9+/]+=*$",
+        description="Standard Webhooks secret. Keep it safe: it is not shown again.",
+        examples=["whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="],
+    )
 
 
 class Delivery(BaseModel):
     """One event on its way to one endpoint."""
 
     id: UUID = Field(description="The delivery.", examples=["0198c0de-0000-7000-8000-000000000002"])
-    webhook_id: Annotated[
-        str,
-        Field(
-            max_length=40,
-            pattern=r"^msg_[A-Za-z0-9_-]{27}$",
-            description="The `webhook-id` header: the same on every attempt.",
-            examples=["msg_27UH4WbU6Z5A5EzD8u03UvzRbpk"],
-        ),
-    ]
+    webhook_id: str = Field(
+        max_length=40,
+        pattern=r"^msg_[A-Za-z0-9_-]{27}$",
+        description="The `webhook-id` header: the same on every attempt.",
+        examples=["msg_27UH4WbU6Z5A5EzD8u03UvzRbpk"],
+    )
     endpoint_id: UUID = Field(description="The endpoint.")
     event_id: UUID = Field(description="The event delivered.")
-    event_type: Annotated[
-        str,
-        Field(max_length=80, pattern=r"^[a-z_.]+$", description="The event's wire name."),
-    ]
+    event_type: str = Field(
+        max_length=80, pattern=r"^[a-z_.]+$", description="The event's wire name."
+    )
     subject_id: UUID = Field(description="What the event is about; deliveries keep order per it.")
     sequence: int = Field(
         ge=1, le=2**63 - 1, description="Order among the deliveries of the endpoint."
@@ -170,46 +161,35 @@ class Attempt(BaseModel):
     trigger: Literal["auto", "manual"] = Field(description="By schedule or asked for by hand.")
     started_at: datetime = Field(description="When it began.")
     duration_ms: int = Field(ge=0, le=2**31 - 1, description="How long it took, milliseconds.")
-    address: Annotated[
-        str | None,
-        Field(max_length=60, pattern=r"^[0-9a-f.:%]+$", description="The address dialled."),
-    ]
+    address: str | None = Field(
+        max_length=60, pattern=r"^[0-9a-f.:%]+$", description="The address dialled."
+    )
     status: int | None = Field(ge=100, le=999, description="The HTTP status answered.")
-    error: Annotated[
-        str | None,
-        Field(
-            max_length=40, pattern=r"^[a-z0-9_]+$", description="Why there was no 2xx, as a code."
-        ),
-    ]
-    response: Annotated[
-        str | None,
-        Field(
-            max_length=16_384,
-            pattern=r"^[^\x00]*$",
-            description="The first 16 KiB of the answer, as UTF-8.",
-        ),
-    ]
+    error: str | None = Field(
+        max_length=40, pattern=r"^[a-z0-9_]+$", description="Why there was no 2xx, as a code."
+    )
+    response: str | None = Field(
+        max_length=16_384,
+        pattern=r"^[^\x00]*$",
+        description="The first 16 KiB of the answer, as UTF-8.",
+    )
     response_truncated: bool = Field(description="True if the answer was longer than shown.")
-    key_ids: Annotated[
-        list[Annotated[str, Field(max_length=12, pattern=r"^[0-9a-f]{12}$")]],
-        Field(max_length=2, description="Which secrets signed, newest first."),
-    ]
+    key_ids: list[Annotated[str, Field(max_length=12, pattern=r"^[0-9a-f]{12}$")]] = Field(
+        max_length=2, description="Which secrets signed, newest first."
+    )
 
 
 class DeliveryWithAttempts(Delivery):
     """A delivery, the exact bytes sent, and its latest attempts."""
 
-    body: Annotated[
-        str,
-        Field(
-            max_length=262_144,
-            pattern=r"^[^\x00]*$",
-            description="The body: these very bytes are signed and sent on every attempt.",
-        ),
-    ]
-    attempt_log: Annotated[
-        list[Attempt], Field(max_length=200, description="The latest attempts, newest first.")
-    ]
+    body: str = Field(
+        max_length=262_144,
+        pattern=r"^[^\x00]*$",
+        description="The body: these very bytes are signed and sent on every attempt.",
+    )
+    attempt_log: list[Attempt] = Field(
+        max_length=200, description="The latest attempts, newest first."
+    )
 
 
 class Closure(BaseModel, title="DeliveryClosure"):
@@ -217,10 +197,7 @@ class Closure(BaseModel, title="DeliveryClosure"):
 
     model_config = INPUT
 
-    reason: Annotated[
-        Line,
-        Field(
-            description="How the agency was told instead. Name no child.",
-            examples=["Told by telephone; the duty officer has taken it down"],
-        ),
-    ]
+    reason: Line = Field(
+        description="How the agency was told instead. Name no child.",
+        examples=["Told by telephone; the duty officer has taken it down"],
+    )

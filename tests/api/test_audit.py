@@ -22,11 +22,13 @@ async def test_supervision_sees_its_region_and_nothing_beyond(client, database, 
     assert [item["agency_id"] for item in answer.json()["items"]] == [str(near.agency_id)]
 
 
-async def test_an_agency_sees_its_own_only(client, database, settings):
+async def test_an_agency_sees_its_own_looks_only(client, database, settings):
     await _denied_call(client, database, settings, VILLAGE)
     county = await a_caller(database, settings, "civil_affairs", JIZHOU)
     answer = await client.get("/v1/audit-entries", headers=county.headers)
     assert answer.json()["items"] == []
+    again = await client.get("/v1/audit-entries", headers=county.headers)
+    assert [item["operation"] for item in again.json()["items"]] == ["listAuditEntries"]
 
 
 async def test_reading_the_audit_is_audited_and_pages(client, database, settings, queries):

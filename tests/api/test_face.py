@@ -1,15 +1,22 @@
 """What every operation has in common, on the real app."""
 
+from collections.abc import AsyncIterator
+from typing import Annotated
+
 import httpx
 import pytest
 from starlette.routing import Route
 
 from app import main
+from app.access.area import READ_ME
+from app.access.deps import needs
+from app.access.principal import Principal
 from app.api import doors, health
 from app.core.data import migrations
 from app.core.http.routing import router as a_router
 from app.core.settings import Settings
 from tests.access.factories import a_caller
+from tests.police_reports.factories import filed
 
 DIRECTOR = ("village_director", 120119101200)
 
@@ -73,12 +80,12 @@ async def test_says_what_is_left_of_the_share(client, database, settings) -> Non
     assert answer.headers["ratelimit"].startswith(f'"default";r={burst - 1};')
 
 
-async def test_a_caller_over_its_share_waits(app, database, settings) -> None:
-    caller = await a_caller(database, settings, *DIRECTOR)
-    meagre = settings.model_copy(
-        update={"rate_limit": settings.rate_limit.model_copy(update={"burst": 1})}
-    )
-    async with main.state(meagre, database) as shared:
+@pytest.fixture
+async def meagre(app, database, settings) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a server where each caller has one request of each kind, then waits."""
+    share = settings.rate_limit.model_copy(update={"burst": 1})
+    changed = settings.model_copy(update={"rate_limit": share})
+    async with main.state(changed, database) as shared:
 
         async def with_state(scope, receive, send):
             scope["state"] = dict(shared)
@@ -86,11 +93,22 @@ async def test_a_caller_over_its_share_waits(app, database, settings) -> None:
 
         transport = httpx.ASGITransport(with_state)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
-            assert (await http.get("/v1/me", headers=caller.headers)).status_code == 200
-            answer = await http.get("/v1/me", headers=caller.headers)
+            yield http
+
+
+async def test_a_caller_over_its_share_waits(meagre, database, settings) -> None:
+    caller = await a_caller(database, settings, *DIRECTOR)
+    assert (await meagre.get("/v1/me", headers=caller.headers)).status_code == 200
+    answer = await meagre.get("/v1/me", headers=caller.headers)
     assert answer.status_code == 429
     assert answer.json()["type"] == "/problems/rate-limited"
     assert answer.headers["retry-after"] == "1"
+
+
+async def test_who_reports_to_the_police_never_waits(meagre, database, settings) -> None:
+    school = await a_caller(database, settings, "school", 120119101000)
+    for _ in range(3):
+        await filed(meagre, school)
 
 
 async def test_every_problem_has_a_page(client) -> None:
@@ -159,6 +177,18 @@ def test_does_not_start_with_a_route_that_names_no_scope(monkeypatch) -> None:
 
     monkeypatch.setattr(main.v1, "ROUTERS", [forgetful])
     with pytest.raises(doors.UnguardedRoute, match="/v1/forgotten"):
+        main.create_app(Settings(environment="test"))
+
+
+def test_does_not_start_with_a_route_that_says_nothing_of_whom_it_shows(monkeypatch) -> None:
+    forgetful = a_router("Access")
+
+    @forgetful.get("/forgotten")
+    async def read_forgotten(_: Annotated[Principal, needs(READ_ME)]) -> dict[str, str]:
+        return {}
+
+    monkeypatch.setattr(main.v1, "ROUTERS", [forgetful])
+    with pytest.raises(doors.UnguardedRoute, match=r"/v1/forgotten: let .* return Shown"):
         main.create_app(Settings(environment="test"))
 
 

@@ -1,6 +1,7 @@
 """What a school system may rely on when it pushes (I1–I6, EDU-01)."""
 
-from uuid import uuid4
+from datetime import date
+from uuid import UUID, uuid4
 
 import asyncpg
 import orjson
@@ -54,13 +55,20 @@ class TestSameBatchAgain:
         assert await count(database, "attendance_events") == 2
         assert await count(database, "events") == 1
 
-    async def test_with_one_key_the_same_answer_comes_back(self, client, school, pupil) -> None:
+    async def test_with_one_key_the_same_answer_comes_back(
+        self, client, database, school, pupil
+    ) -> None:
         event = an_event(pupil.id)
         first, *again = [
             await push(client, school, event, **{"idempotency-key": "morning"}) for _ in range(5)
         ]
         assert {answer.content for answer in again} == {first.content}
         assert {answer.headers["idempotency-replayed"] for answer in again} == {"true"}
+        audited = "SELECT child_ids, since, field_groups, subject_id FROM audit_entries"
+        async with database.begin(SYSTEM) as tx:
+            rows = [tuple(row) for row in await tx.connection.fetch(audited)]
+        batch_id = UUID(first.json()["batch_id"])
+        assert rows == [([pupil.id], date(2026, 11, 20), ["education"], batch_id)] * 5
 
     async def test_an_id_is_taken_for_pupils_from_every_county(
         self, client, database, school, pupil

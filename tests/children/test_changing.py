@@ -224,15 +224,24 @@ class TestNumbers:
         after = await client.get(f"/v1/children/{child}", headers=director.headers)
         assert after.headers["etag"] == '"1"'
         assert after.json()["identity"]["resident_id"] is None
+        audited = (
+            "SELECT decision, rule, child_ids FROM audit_entries WHERE operation = 'changeChild'"
+        )
+        async with database.begin(SYSTEM) as tx:
+            row = await tx.connection.fetchrow(audited)
+        assert tuple(row) == ("partly", "possible-duplicate", [UUID(child)])
 
     async def test_a_visible_childs_number_is_a_duplicate(
-        self, file, open_file, patch, director
+        self, file, open_file, patch, director, database
     ) -> None:
         identity = {**a_file(VILLAGE)["identity"], "name": "样小二", "resident_id": None}
         child = (await open_file(director, identity=identity)).json()["id"]
         answer = await patch(director, child, {"identity": {"resident_id": RESIDENT_ID}})
         assert answer.status_code == 409
         assert answer.headers["location"] == f"/v1/children/{file['id']}"
+        audited = "SELECT child_ids FROM audit_entries WHERE decision = 'denied'"
+        async with database.begin(SYSTEM) as tx:
+            assert await tx.connection.fetchval(audited) == [UUID(file["id"])]
 
     async def test_other_systems_numbers_resolve_inside_the_remit(
         self, file, patch, database, township

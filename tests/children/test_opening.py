@@ -99,11 +99,15 @@ class TestOpensAFile:
         assert again.headers["idempotency-replayed"] == "true"
         async with database.begin(SYSTEM) as tx:
             rules = await tx.connection.fetch(
-                "SELECT rule, purpose FROM audit_entries WHERE operation = 'createChild'"
-                " ORDER BY id"
+                "SELECT rule, purpose, child_ids, field_groups FROM audit_entries"
+                " WHERE operation = 'createChild' ORDER BY id"
             )
         assert [row["rule"] for row in rules] == [None, "idempotency-replayed"]
-        assert len({row["purpose"] for row in rules} - {None}) == 1
+        assert tuple(rules[0])[1:] == tuple(rules[1])[1:]
+        assert (rules[1]["purpose"], rules[1]["child_ids"]) == (
+            str(director.purpose),
+            [UUID(first.json()["id"])],
+        )
 
     async def test_a_kept_answer_is_given_for_a_purpose_only(self, client, director) -> None:
         headers = {**director.headers, "idempotency-key": "k-1"}

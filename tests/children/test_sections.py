@@ -276,7 +276,7 @@ async def test_a_row_of_the_first_release_is_read_and_changed(
 ) -> None:
     child = await a_child(database, VILLAGE, name="样小一", name_pinyin="yangxiaoyi")
     async with database.begin(SYSTEM) as tx:
-        row = await tx.session.get_one(Child, child.id)
+        row = await tx.session.get_one(Child, (child.home_county, child.id))
         for column, value in STORED.items():
             sealed = keyring.seal(f"children.{column}", child.id, orjson.dumps(value))
             setattr(row, column, sealed if column.endswith("_sealed") else value)
@@ -297,7 +297,7 @@ async def test_a_row_of_the_first_release_is_read_and_changed(
     assert changed.json()["health"] == {**shown["health"], "status": "weak"}
     assert changed.json()["guardianship"] == shown["guardianship"]
     async with database.begin(SYSTEM) as tx:
-        row = await tx.session.get_one(Child, child.id)
+        row = await tx.session.get_one(Child, (child.home_county, child.id))
         assert row.health == {**STORED["health"], "status": "weak"}
         assert row.welfare == {**STORED["welfare"], "poor": False}
         hidden = keyring.unseal("children.health_sealed", child.id, row.health_sealed)

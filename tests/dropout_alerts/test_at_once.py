@@ -12,7 +12,7 @@ from app import main
 from app.attendance.events import AbsencesRecorded
 from app.core.data import db
 from app.core.data.db import SYSTEM
-from app.dropout_alerts.reassessment import reassess
+from app.dropout_alerts.jobs import reassess
 from tests import schema
 from tests.attendance.factories import a_school, an_event, push, statuses
 

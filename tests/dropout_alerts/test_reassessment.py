@@ -4,8 +4,8 @@ import pytest
 
 from app.attendance.events import AbsencesRecorded
 from app.core.data.db import SYSTEM
+from app.dropout_alerts.jobs import reassess
 from app.dropout_alerts.queries import thresholds
-from app.dropout_alerts.reassessment import reassess
 from tests.attendance.factories import a_school, an_event, push
 from tests.children.factories import moved
 from tests.dropout_alerts.factories import a_report, an_attempt, everyone

@@ -48,7 +48,7 @@ def an_agency(tx: Tx, kind: str, region: int) -> UUID:
 async def store(tx: Tx, target: Target, child: ChildRef) -> None:
     """Store everything of a target but its agencies and the child."""
     about = {"home_county": child.home_county, "child_id": child.id, "region_code": target.region}
-    below = {**about, "pupil_of": target.school}
+    below = {**about, "region_code": child.region_code, "pupil_of": child.school_id}
     for part in PARTS:
         tx.session.add_all(part.rows(tx, target, below))
     await _alert(tx, target, below)
@@ -73,8 +73,8 @@ async def _alert(tx: Tx, target: Target, about: dict[str, Any]) -> None:
         **about,
         id=target.ids["alert_id"],
         opened_in=target.region,
-        addressed=list(target.addressed),
         school_id=target.school,
+        addressed=list(target.addressed),
         state="registered",
         opened_on=_DAY,
         first_absent_day=date(2026, 11, 2),

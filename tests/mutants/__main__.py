@@ -48,6 +48,7 @@ class Trial:
     source: str | None = None
     diff: str = ""
     reason: str | None = None
+    apart: bool = False
     limit: float = 120
     outcome: int = NONE
     seconds: float = 0
@@ -104,7 +105,8 @@ def by_hand(only: str | None) -> Iterator[Target]:
         diff = "\n".join(lines + [f"+ {line}" for line in come.splitlines()])
         changed = source.replace(gone, come)
         says = entry["says"]
-        trials.append(Trial(says, path, entry["tests"], changed, diff, entry.get("survives")))
+        reason, apart = entry.get("survives"), entry.get("apart", False)
+        trials.append(Trial(says, path, entry["tests"], changed, diff, reason, apart))
     if trials:
         yield Target("by hand", trials, len(trials))
 
@@ -143,26 +145,37 @@ class Plugin:
     def run(self, session: pytest.Session, trials: Iterable[Trial]) -> None:
         """Try several faults, some at once."""
         waiting, running = deque(trials), dict[int, tuple[Trial, float]]()
-        while waiting or running:
-            while waiting and len(running) < WORKERS:
-                trial = waiting.popleft()
-                pid = os.fork()
-                if not pid:
-                    os._exit(attempt(session, self.running, trial))
-                running[pid] = (trial, time.monotonic())
-            time.sleep(0.01)
-            for pid, (trial, began) in list(running.items()):
-                trial.seconds = time.monotonic() - began
-                if trial.seconds > trial.limit:
+        try:
+            while waiting or running:
+                while waiting and len(running) < WORKERS:
+                    trial = waiting.popleft()
+                    pid = os.fork()
+                    if not pid:
+                        os._exit(attempt(session, self.running, trial))
+                    running[pid] = (trial, time.monotonic())
+                time.sleep(0.01)
+                for pid, (trial, began) in list(running.items()):
+                    if ended(pid, trial, time.monotonic() - began):
+                        del running[pid]
+        finally:
+            for pid in running:
+                with contextlib.suppress(ProcessLookupError):
                     os.killpg(pid, signal.SIGKILL)
-                done, status = os.waitpid(pid, os.WNOHANG)
-                if done:
-                    signalled = os.WIFSIGNALED(status)
-                    trial.outcome = TIMED_OUT if signalled else os.waitstatus_to_exitcode(status)
-                    if trial.source is None and trial.outcome != SURVIVED:
-                        print(said_by(pid).read_text(errors="replace"))
-                    said_by(pid).unlink(missing_ok=True)
-                    del running[pid]
+
+
+def ended(pid: int, trial: Trial, seconds: float) -> bool:
+    """Tell whether a trial is over, and what became of it; end it after its time."""
+    trial.seconds = seconds
+    if seconds > trial.limit:
+        os.killpg(pid, signal.SIGKILL)
+    done, status = os.waitpid(pid, os.WNOHANG)
+    if not done:
+        return False
+    trial.outcome = TIMED_OUT if os.WIFSIGNALED(status) else os.waitstatus_to_exitcode(status)
+    if trial.source is None and trial.outcome != SURVIVED:
+        print(said_by(pid).read_text(errors="replace"))
+    said_by(pid).unlink(missing_ok=True)
+    return True
 
 
 def said_by(pid: int) -> Path:
@@ -172,11 +185,14 @@ def said_by(pid: int) -> Path:
 def attempt(session: pytest.Session, running: faults.Running, trial: Trial) -> int:
     """Put one fault in force in this fork and run its tests up to the first that fails."""
     os.setsid()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     output = os.open(said_by(os.getpid()), os.O_WRONLY | os.O_CREAT)
     os.dup2(output, 1)
     os.dup2(output, 2)
     try:
-        if trial.source is not None:
+        if trial.apart:
+            apart(trial)
+        elif trial.source is not None:
             name = ".".join(trial.path.relative_to(HOME).with_suffix("").parts)
             running.install(trial.path, sys.modules[name], trial.source)
     except (SyntaxError, faults.SameCode):
@@ -252,6 +268,7 @@ def make_from_template(superuser_url: str, name: str) -> schema.Urls:
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up, as after Ctrl-C
     only, started = os.environ.get("ONLY") or None, time.monotonic()
     plugin = Plugin([*targets(only), *by_hand(only)])
     files = {test.partition("::")[0] for trial in plugin.trials() for test in trial.tests}

@@ -91,6 +91,7 @@ async def test_list_is_audited_with_every_child_shown(
         )
     assert set(row["child_ids"]) == {child.id, second.id}
     assert (row["purpose"], row["field_groups"]) == (str(director.purpose), ["visits"])
+    assert row["since"].isoformat() == a_visit(child.id)["visited_on"]
 
 
 async def test_visits_of_a_child(client, queries, director, neighbour, child) -> None:

@@ -10,7 +10,9 @@ from aiohttp import web
 
 from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
-from app.webhooks import operations, signing
+from app.core.jobs.events import publish
+from app.webhooks import signing
+from app.webhooks.operations import deliveries
 from tests import schema
 from tests.access.factories import an_agency
 from tests.waiting import happens, until
@@ -186,8 +188,8 @@ class TestSubscriber:
     async def a_delivery(self, live: Database) -> UUID:
         async with live.begin(SYSTEM) as tx:
             event = an_event()
-            await operations.publish(tx, event)
-            await operations.fan_out(tx, event.event_id)
+            await publish(tx, event)
+            await deliveries.fan_out(tx, event.event_id)
             made: UUID = await tx.connection.fetchval(
                 "SELECT id FROM webhook_deliveries WHERE event_id = $1", event.event_id
             )

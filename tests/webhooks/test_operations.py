@@ -10,7 +10,8 @@ from app.core.data.db import SYSTEM, Database, Reach
 from app.core.ids import new_id
 from app.core.jobs.events import publish
 from app.regions.rules import subtree
-from app.webhooks import jobs, operations
+from app.webhooks import jobs
+from app.webhooks.operations import deliveries
 from tests.access.factories import an_agency
 from tests.jobs import run_jobs
 from tests.webhooks.workshop import HOME, TOWNSHIP, an_endpoint, an_event
@@ -18,7 +19,7 @@ from tests.webhooks.workshop import HOME, TOWNSHIP, an_endpoint, an_event
 VILLAGE = 120119101200
 
 
-async def deliveries(database: Database) -> list:
+async def queued(database: Database) -> list:
     async with database.begin(SYSTEM) as tx:
         return await tx.connection.fetch("SELECT * FROM webhook_deliveries ORDER BY sequence")
 
@@ -31,14 +32,14 @@ class TestQueueMandatory:
         reach = Reach(*subtree(VILLAGE), agency=committee, caller="staff:somebody")
         event = an_event()
         async with database.begin(reach) as tx:
-            (made,) = await operations.queue_mandatory(
+            (made,) = await deliveries.queue_mandatory(
                 tx, event, agency_id=police, data={"report_id": event.subject_id}
             )
             # The caller is who they were, and sees nothing of it.
             assert await tx.connection.fetchval("SELECT count(*) FROM webhook_deliveries") == 0
             caller = await tx.connection.fetchval("SELECT current_setting('tonghu.caller')")
             assert caller == "staff:somebody"
-        (row,) = await deliveries(database)
+        (row,) = await queued(database)
         assert (row["id"], row["endpoint_id"], row["agency_id"]) == (made, endpoint, police)
         assert (row["delivery_class"], row["state"], row["ordering_key"]) == (
             "M",
@@ -53,19 +54,19 @@ class TestQueueMandatory:
 
         async def file_and_fail() -> None:
             async with database.begin(SYSTEM) as tx:
-                await operations.queue_mandatory(tx, an_event(), agency_id=police, data={})
+                await deliveries.queue_mandatory(tx, an_event(), agency_id=police, data={})
                 raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
             await file_and_fail()
-        assert await deliveries(database) == []
+        assert await queued(database) == []
 
     async def test_takes_four_statements(self, database, queries) -> None:
         police = await an_agency(database, "police", HOME)
         await an_endpoint(database, police, "https://receiver.example.org/")
         async with database.begin(SYSTEM) as tx:
             queries.clear()
-            await operations.queue_mandatory(tx, an_event(), agency_id=police, data={})
+            await deliveries.queue_mandatory(tx, an_event(), agency_id=police, data={})
         assert len(queries) == 4, queries.statements
 
     async def test_says_so_when_nobody_takes_it(self, database) -> None:
@@ -76,15 +77,15 @@ class TestQueueMandatory:
             await tx.connection.execute(
                 "UPDATE webhook_endpoints SET active = false WHERE id = $1", idle
             )
-            made = await operations.queue_mandatory(tx, an_event(), agency_id=police, data={})
+            made = await deliveries.queue_mandatory(tx, an_event(), agency_id=police, data={})
         assert made == []
 
     async def test_refuses_a_fat_payload(self, database) -> None:
         police = await an_agency(database, "police", HOME)
         await an_endpoint(database, police, "https://receiver.example.org/")
         async with database.begin(SYSTEM) as tx:
-            with pytest.raises(operations.PayloadTooLarge):
-                await operations.queue_mandatory(
+            with pytest.raises(deliveries.PayloadTooLarge):
+                await deliveries.queue_mandatory(
                     tx, an_event(), agency_id=police, data={"note": "x" * 20_000}
                 )
 
@@ -112,7 +113,7 @@ class TestFanOut:
         return found
 
     async def told(self, database: Database, names: dict[UUID, str]) -> set[str]:
-        return {names[row["agency_id"]] for row in await deliveries(database)}
+        return {names[row["agency_id"]] for row in await queued(database)}
 
     async def test_reaches_the_region_and_nobody_else(self, database) -> None:
         names = await self.subscribers(database)
@@ -120,7 +121,7 @@ class TestFanOut:
             await publish(tx, an_event(region_code=VILLAGE))
         assert "webhooks.fan_out" in await run_jobs(database)
         assert await self.told(database, names) == {"county", "township"}
-        row = (await deliveries(database))[0]
+        row = (await queued(database))[0]
         body = orjson.loads(row["body"])
         assert (row["delivery_class"], body["data"]["region_code"]) == ("S", "120119101200")
         assert body["data"]["event_id"] == str(row["event_id"])
@@ -148,12 +149,12 @@ class TestFanOut:
         await an_endpoint(database, county, "https://county.example.org/")
         event = an_event()
         async with database.begin(SYSTEM) as tx:
-            await operations.queue_mandatory(tx, event, agency_id=county, data={})
+            await deliveries.queue_mandatory(tx, event, agency_id=county, data={})
             await publish(tx, event)
         await run_jobs(database)
         async with database.begin(SYSTEM) as tx:
             await jobs.fan_out(tx, event.event_id)
-        assert [row["delivery_class"] for row in await deliveries(database)] == ["M"]
+        assert [row["delivery_class"] for row in await queued(database)] == ["M"]
 
 
 class TestAnnounceOverdue:
@@ -163,7 +164,7 @@ class TestAnnounceOverdue:
         parties = (police, new_id())
         event = an_event().model_copy(update={"told_to": parties})
         async with database.begin(SYSTEM) as tx:
-            (made,) = await operations.queue_mandatory(tx, event, agency_id=police, data={})
+            (made,) = await deliveries.queue_mandatory(tx, event, agency_id=police, data={})
         database.clock = lambda: now + timedelta(minutes=14, seconds=59)
         assert await self.announced(database) == []
         database.clock = lambda: now + timedelta(minutes=15)

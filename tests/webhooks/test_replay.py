@@ -9,7 +9,8 @@ from app.access.principal import Principal
 from app.access.roles import role
 from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
-from app.webhooks import operations, queries
+from app.webhooks import queries
+from app.webhooks.operations import deliveries
 from tests.waiting import until
 from tests.webhooks.workshop import (
     HOME,
@@ -83,7 +84,7 @@ async def replay(live: Database, delivery_id: UUID, times: int = 1) -> None:
             "SELECT * FROM webhook_deliveries WHERE id = $1", delivery_id
         )
         for _ in range(times):
-            await operations.replay_delivery(tx, SOMEBODY, queries.as_delivery(row))
+            await deliveries.replay_delivery(tx, SOMEBODY, queries.as_delivery(row))
 
 
 SOMEBODY = Principal(

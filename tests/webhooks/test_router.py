@@ -7,8 +7,8 @@ import pytest
 
 from app.core.data.db import SYSTEM
 from app.core.ids import new_id
-from app.webhooks import operations
 from app.webhooks.models import WebhookAttempt
+from app.webhooks.operations import deliveries
 from tests.access.factories import a_caller
 from tests.webhooks.workshop import HOME, an_event
 
@@ -40,7 +40,7 @@ async def registered(client, caller, **changes):
 
 async def queued(database, agency_id) -> str:
     async with database.begin(SYSTEM) as tx:
-        (made,) = await operations.queue_mandatory(
+        (made,) = await deliveries.queue_mandatory(
             tx, an_event(), agency_id=agency_id, data={"report_id": "r"}
         )
     return str(made)

@@ -18,9 +18,10 @@ from aiohttp import web
 from app.core import settings as config
 from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
-from app.webhooks import delivery, operations, signing
+from app.webhooks import delivery, signing
 from app.webhooks.events import WebhookOverdue
 from app.webhooks.models import SECRET_PLACE, WebhookEndpoint
+from app.webhooks.operations import deliveries
 from tests.waiting import PATIENCE
 
 TOWNSHIP = 120119101000
@@ -197,7 +198,7 @@ async def queue(
 ) -> UUID:
     """Queue one mandatory delivery; returns its id."""
     async with database.begin(SYSTEM) as tx:
-        (made,) = await operations.queue_mandatory(
+        (made,) = await deliveries.queue_mandatory(
             tx, an_event(subject_id), agency_id=agency_id, data=data
         )
     return made

@@ -49,10 +49,9 @@ _UNAVAILABLE = (
 )
 
 
-class TemporarilyUnavailable(Problem):
+class TemporarilyUnavailable(Problem, status=503):
     """The database is away or overloaded; nothing was stored, try again (REL-4)."""
 
-    status = 503
     title = "Temporarily unavailable; nothing was stored, try again"
     title_zh = "服务暂时不可用;没有保存任何内容,请稍后重试"
 

@@ -33,10 +33,9 @@ _CALLER_GONE = 499
 _ID = re.compile(rb"[A-Za-z0-9_-]{8,64}")
 
 
-class InternalError(Problem):
+class InternalError(Problem, status=500):
     """A fault of ours. Nothing was stored; the log has the request id."""
 
-    status = 500
     title = "Internal error; nothing was stored"
     title_zh = "内部错误;没有保存任何内容"
 
@@ -63,10 +62,7 @@ class Exchange:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                extra = (
-                    (b"x-request-id", request_id.encode()),
-                    *inner.get("answer_headers", ()),
-                )
+                extra = ((b"x-request-id", request_id.encode()), *inner.get("answer_headers", ()))
                 message["headers"] = self._complete(message.get("headers", ()), extra)
             elif inner is not scope:
                 if message.get("more_body"):

@@ -25,34 +25,30 @@ class Limits:
     read_seconds: float = 10.0
 
 
-class BodyTooLarge(Problem):
+class BodyTooLarge(Problem, status=413):
     """The body has more bytes than the operation reads (IN-1)."""
 
-    status = 413
     title = "The request body is too large"
     title_zh = "请求体过大"
 
 
-class HeadersTooLarge(Problem):
+class HeadersTooLarge(Problem, status=431):
     """Headers and address together are longer than 32 KiB (IN-7)."""
 
-    status = 431
     title = "The request headers are too large"
     title_zh = "请求头过大"
 
 
-class EncodingNotSupported(Problem):
+class EncodingNotSupported(Problem, status=415):
     """Bodies are read as they are, never unpacked (IN-6)."""
 
-    status = 415
     title = "Compressed request bodies are not read"
     title_zh = "不支持压缩的请求体"
 
 
-class BodyTooSlow(Problem):
+class BodyTooSlow(Problem, status=408):
     """The body did not arrive within its deadline (IN-7)."""
 
-    status = 408
     title = "The request body did not arrive in time"
     title_zh = "请求体未能及时到达"
 

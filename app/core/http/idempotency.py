@@ -20,7 +20,7 @@ from app.core.data import rls
 from app.core.data.columns import Instant
 from app.core.data.db import Tx
 from app.core.http.shown import Seen
-from app.core.problems import FieldError, Problem
+from app.core.problems import Problem
 
 KEPT_FOR = timedelta(days=30)
 """Offline phones come back late (REL-1)."""
@@ -31,18 +31,16 @@ _SAYS_WHAT_TO_DO = ("if-match", "prefer")
 _KEPT_HEADERS = ("etag", "location", "content-type")
 
 
-class IdempotencyKeyReused(Problem):
+class IdempotencyKeyReused(Problem, status=422):
     """The key was used with another path, body, If-Match or Prefer."""
 
-    status = 422
     title = "This Idempotency-Key was used with another request"
     title_zh = "该 Idempotency-Key 已用于不同的请求"
 
 
-class IdempotencyKeyInvalid(Problem):
+class IdempotencyKeyInvalid(Problem, status=400):
     """The header is not a usable key."""
 
-    status = 400
     title = "The Idempotency-Key header is not usable"
     title_zh = "Idempotency-Key 请求头无法使用"
 
@@ -92,14 +90,10 @@ def key_of(request: Request) -> str | None:
         return None
     match = re.fullmatch(r'"([\x20\x21\x23-\x5b\x5d-\x7e]{1,200})"|([!#-~]{1,200})', values[0])
     if len(values) > 1 or match is None:
-        raise IdempotencyKeyInvalid(
-            errors=[
-                FieldError(
-                    pointer="Idempotency-Key",
-                    code="idempotency_key_invalid",
-                    detail="Send one key of 1 to 200 visible ASCII characters.",
-                )
-            ]
+        raise IdempotencyKeyInvalid.at(
+            "Idempotency-Key",
+            "idempotency_key_invalid",
+            "Send one key of 1 to 200 visible ASCII characters.",
         )
     return match[1] or match[2]
 

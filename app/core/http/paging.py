@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from app.core.data.db import Tx
 from app.core.data.sql import Where
-from app.core.problems import FieldError, Problem
+from app.core.problems import Problem
 
 Item = TypeVar("Item")
 
@@ -29,10 +29,9 @@ Cursor = Annotated[
 ]
 
 
-class CursorInvalid(Problem):
+class CursorInvalid(Problem, status=400):
     """The cursor was not made by this list."""
 
-    status = 400
     title = "The cursor is not one this list has given out"
     title_zh = "游标不是本列表给出的"
 
@@ -40,15 +39,12 @@ class CursorInvalid(Problem):
 class Page(BaseModel, Generic[Item]):
     """One page of a list."""
 
-    items: Annotated[list[Item], Field(max_length=200, description="The items, in order.")]
-    next_cursor: Annotated[
-        str | None,
-        Field(
-            max_length=400,
-            pattern=r"^[A-Za-z0-9_-]+$",
-            description="Pass as `cursor` for the next page; null on the last.",
-        ),
-    ]
+    items: list[Item] = Field(max_length=200, description="The items, in order.")
+    next_cursor: str | None = Field(
+        max_length=400,
+        pattern=r"^[A-Za-z0-9_-]+$",
+        description="Pass as `cursor` for the next page; null on the last.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +144,7 @@ def decode(cursor: str | None, types: Iterable[type]) -> Sequence[Any] | None:
 
 
 def _invalid() -> CursorInvalid:
-    return CursorInvalid(
-        errors=[FieldError(pointer="cursor", code="cursor_invalid", detail="Start without one.")]
-    )
+    return CursorInvalid.at("cursor", "cursor_invalid", "Start without one.")
 
 
 def _convert(key: Any, kind: Any) -> Any:

@@ -5,21 +5,19 @@ from typing import Annotated
 
 from fastapi import Depends, Header
 
-from app.core.problems import FieldError, Problem, raises
+from app.core.problems import Problem, raises
 
 
-class PreconditionRequired(Problem):
+class PreconditionRequired(Problem, status=428):
     """A change must name the version it is based on."""
 
-    status = 428
     title = "Send If-Match with the ETag you last read"
     title_zh = "请在 If-Match 中提供最近读取到的 ETag"
 
 
-class PreconditionFailed(Problem):
+class PreconditionFailed(Problem, status=412):
     """Somebody changed it meanwhile."""
 
-    status = 412
     title = "It was changed meanwhile; read it again and repeat the change"
     title_zh = "记录已被他人修改;请重新读取后再提交"
 
@@ -41,11 +39,7 @@ async def _if_match(
     ] = None,
 ) -> int:
     if if_match is None:
-        raise PreconditionRequired(
-            errors=[
-                FieldError(pointer="If-Match", code="if_match_missing", detail="Send the ETag.")
-            ]
-        )
+        raise PreconditionRequired.at("If-Match", "if_match_missing", "Send the ETag.")
     found = re.fullmatch(r'"([0-9]{1,9})"', if_match)
     if found is None:  # pragma: no cover  the pattern above refused it already
         raise PreconditionFailed

@@ -13,10 +13,9 @@ from app.core.problems import Problem
 _MOST_BUCKETS = 50_000
 
 
-class RateLimited(Problem):
+class RateLimited(Problem, status=429):
     """The caller sent more requests than its share."""
 
-    status = 429
     title = "Too many requests; wait as long as Retry-After says"
     title_zh = "请求过于频繁;请按 Retry-After 的时间等待后重试"
 

@@ -50,15 +50,11 @@ class StrictRequest(Request):
 
 
 class Route(APIRoute):
-    """The route class of every router.
-
-    `shows`: what the endpoint's `Shown[…]` holds, None for one that answers by itself.
-    """
+    """The route class of every router."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        self.shows = _shows(endpoint)
         if isinstance(options.get("response_model"), DefaultPlaceholder):
-            options["response_model"] = self.shows
+            options["response_model"] = shows(endpoint)
         super().__init__(path, _answering(endpoint), **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -82,14 +78,15 @@ class Route(APIRoute):
         return run
 
 
-def _shows(endpoint: Callable[..., Any]) -> Any:
+def shows(endpoint: Any) -> Any:
+    """Return what an endpoint's `Shown[…]` holds, None for one that answers by itself."""
     returned = get_annotations(endpoint).get("return")
     return get_args(returned)[0] if get_origin(returned) is Shown else None
 
 
 def _answering(endpoint: Callable[..., Any]) -> Callable[..., Any]:
     """Let a `Shown` pass the framework as the response it will become."""
-    if _shows(endpoint) is None:
+    if shows(endpoint) is None:
         return endpoint
 
     @wraps(endpoint)

@@ -53,3 +53,25 @@ def test_keys_survive_their_file_and_are_private(tmp_path: Path) -> None:
 def test_refuses_short_keys() -> None:
     with pytest.raises(ValueError, match="32 bytes"):
         Keyring.from_json('{"signing": {"a": "pem"}, "data": {"abcd": "AAAA"}, "index": "AAAA"}')
+
+
+def test_refuses_a_key_file_without_keys() -> None:
+    with pytest.raises(ValueError, match="no signing or no data key"):
+        Keyring.from_json('{"signing": {}, "data": {}, "index": "AAAA"}')
+
+
+def test_refuses_data_keys_whose_names_do_not_fit_the_envelope() -> None:
+    written = Keyring.generate().to_json()
+    kid = next(iter(Keyring.from_json(written).data))
+    with pytest.raises(ValueError, match="4 characters"):
+        Keyring.from_json(written.replace(f'"{kid}"', '"too long"'))
+
+
+def test_keys_come_as_a_value_or_a_file_or_not_at_all(tmp_path: Path) -> None:
+    ring = Keyring.generate()
+    file = tmp_path / "given.json"
+    file.write_text(ring.to_json())
+    assert load_keyring(keys=ring.to_json(), keys_file=None, generate_in=None) == ring
+    assert load_keyring(keys=None, keys_file=file, generate_in=None) == ring
+    with pytest.raises(ValueError, match="no keys given"):
+        load_keyring(keys=None, keys_file=None, generate_in=None)

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -65,3 +66,17 @@ async def test_our_own_faults_stay_faults(live_database) -> None:
     with pytest.raises(Exception, match="syntax error"):
         async with live_database.begin() as tx:
             await tx.session.exec(text("SELEKT"))
+
+
+async def test_what_runs_as_system_gives_the_callers_reach_back(database) -> None:
+    settings = (
+        "SELECT ARRAY(SELECT current_setting('tonghu.' || name) FROM unnest($1::text[]) name)"
+    )
+    caller = db.Reach(1, 2, agency=UUID(int=3), school=UUID(int=4), caller="staff:5")
+    names = list(caller.settings)
+    async with database.begin(caller) as tx:
+        async with tx.as_system():
+            assert await tx.connection.fetchval(settings, names) == list(
+                db.SYSTEM.settings.values()
+            )
+        assert await tx.connection.fetchval(settings, names) == list(caller.settings.values())

@@ -12,8 +12,8 @@ from app.access.principal import Principal
 from app.core.data.db import Tx
 from app.core.http.wire import region_text
 from app.core.ids import new_id
-from app.core.jobs.events import Event, publish
-from app.webhooks import events, rules, schemas, signing
+from app.core.jobs.events import Event
+from app.webhooks import schemas, signing
 from app.webhooks.acts import DELIVERY_ACTS, DeliveryNotOpen
 
 CHANNEL: Final = "tonghu_deliveries"
@@ -219,32 +219,3 @@ async def close_delivery(
     if row is None:  # it arrived meanwhile
         raise DeliveryNotOpen
     return row
-
-
-async def announce_overdue(tx: Tx) -> None:
-    """Announce, once each, the mandatory deliveries undelivered past their time (R6, REP-07)."""
-    overdue = await tx.connection.fetch(
-        """UPDATE webhook_deliveries SET overdue_announced_at = $1
-           WHERE delivery_class = 'M' AND delivered_at IS NULL AND overdue_announced_at IS NULL
-             AND created_at <= $2 AND state IN ('pending', 'leased')
-           RETURNING id, event_id, wire_name, ordering_key, agency_id, region_code, home_county,
-                     told_to""",
-        tx.now,
-        tx.now - rules.OVERDUE_AFTER,
-    )
-    await publish(
-        tx,
-        *(
-            events.WebhookOverdue(
-                subject_id=row["ordering_key"],
-                region_code=row["region_code"],
-                home_county=row["home_county"],
-                told_to=row["told_to"],
-                delivery_id=row["id"],
-                source_event_id=row["event_id"],
-                source_wire_name=row["wire_name"],
-                agency_id=row["agency_id"],
-            )
-            for row in overdue
-        ),
-    )

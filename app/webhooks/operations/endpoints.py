@@ -14,18 +14,16 @@ from app.webhooks import queries, rules, schemas, signing
 from app.webhooks.models import PREVIOUS_SECRET_PLACE, SECRET_PLACE, WebhookEndpoint
 
 
-class EndpointInvalid(Problem):
+class EndpointInvalid(Problem, status=422):
     """The endpoint asks for what it may not have."""
 
-    status = 422
     title = "The webhook endpoint cannot be registered like this"
     title_zh = "推送地址不符合要求"
 
 
-class DeliveriesOpen(Problem):
+class DeliveriesOpen(Problem, status=409):
     """Mandatory deliveries are still under way."""
 
-    status = 409
     title = "Mandatory deliveries to this endpoint are still open; close or receive them first"
     title_zh = "该地址仍有未完成的强制推送,请先接收或关闭"
 
@@ -147,16 +145,16 @@ def _url_errors(url: str, settings: config.Webhooks) -> list[FieldError]:
     ):
         return []
     # One text for every reason: the answer is no map of our networks.
-    return [FieldError(pointer="#/url", code="address_not_allowed", detail="Address not allowed.")]
+    return [FieldError("#/url", "address_not_allowed", "Address not allowed.")]
 
 
 def _type_errors(event_types: Sequence[str], principal: Principal) -> list[FieldError]:
     """Who may not read a package's resources is not told of its events either (AZ-1)."""
     return [
         FieldError(
-            pointer=f"#/event_types/{index}",
-            code="event_type_not_granted",
-            detail="Your role does not read what these events are about.",
+            f"#/event_types/{index}",
+            "event_type_not_granted",
+            "Your role does not read what these events are about.",
         )
         for index, wanted in enumerate(event_types)
         if f"{wanted.partition('.')[0]}:read" not in principal.role.scopes
@@ -172,8 +170,6 @@ def _region_errors(region_code: int, principal: Principal) -> list[FieldError]:
         return []
     return [
         FieldError(
-            pointer="#/region_code",
-            code="region_outside_remit",
-            detail="The region does not lie in your remit.",
+            "#/region_code", "region_outside_remit", "The region does not lie in your remit."
         )
     ]

@@ -20,12 +20,12 @@ from app.core.data.db import Tx
 from app.core.http.wire import region_text
 from app.core.ids import new_id
 from app.core.jobs import events as spine
-from app.core.problems import FieldError, Problem
-from app.police_reports import answers, events, models, queries, rules, schemas
+from app.core.problems import Problem
+from app.police_reports import events, models, queries, rules, schemas
 from app.police_reports.acts import ACTS
 from app.policy import queries as policy
 from app.regions.rules import BadRegionCode, county_of
-from app.webhooks.operations import queue_mandatory
+from app.webhooks.operations.deliveries import queue_mandatory
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far a client's clock may run ahead of ours."""
@@ -38,18 +38,16 @@ _deliver_alarm: Final = policy.lookup("report.deliver_alarm_minutes")
 _situations: Final = policy.lookup("report.situations")
 
 
-class ReportInvalid(Problem):
+class ReportInvalid(Problem, status=422):
     """The report or the step contradicts itself or names something that does not exist."""
 
-    status = 422
     title = "What was sent contradicts itself or names something unknown"
     title_zh = "提交的内容自相矛盾或引用了不存在的对象"
 
 
-class ReportIdTaken(Problem):
+class ReportIdTaken(Problem, status=409):
     """A report was filed under this id, with other content or by somebody else."""
 
-    status = 409
     title = "Another report was filed under this id"
     title_zh = "该编号已用于另一份报告"
 
@@ -57,7 +55,7 @@ class ReportIdTaken(Problem):
 class Filed(NamedTuple):
     """A report that was taken in, and the child's file it concerns."""
 
-    answer: answers.Filed
+    answer: schemas.Filed
     child_id: UUID | None
 
 
@@ -72,7 +70,7 @@ class Place:
 
 def refuse(pointer: str, code: str, detail: str) -> ReportInvalid:
     """Make the problem for one wrong field."""
-    return ReportInvalid(errors=[FieldError(pointer=pointer, code=code, detail=detail)])
+    return ReportInvalid.at(pointer, code, detail)
 
 
 async def file_report(
@@ -303,5 +301,5 @@ async def _store(tx: Tx, report: models.PoliceReport, reporter: schemas.Reporter
 
 
 def _filed(report: Any) -> Filed:
-    wire = {name: report[name] for name in answers.Filed.model_fields}
-    return Filed(answers.Filed.model_validate(wire), report["child_id"])
+    wire = {name: report[name] for name in schemas.Filed.model_fields}
+    return Filed(schemas.Filed.model_validate(wire), report["child_id"])

@@ -20,10 +20,10 @@ from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events as spine
 from app.core.problems import Problem
-from app.police_reports import answers, events, models, queries, rules, schemas
+from app.police_reports import events, models, queries, rules, schemas
 from app.police_reports.acts import ACTS
 from app.police_reports.models import State, Step
-from app.police_reports.operations import (
+from app.police_reports.operations.filing import (
     CLOCK_SKEW,
     UNIQUE_VIOLATION,
     announce,
@@ -39,10 +39,9 @@ SELECT id, data FROM events WHERE subject_id = $1 AND wire_name = $2 ORDER BY id
 """
 
 
-class StepIdTaken(Problem):
+class StepIdTaken(Problem, status=409):
     """A step was recorded under this id, with other content."""
 
-    status = 409
     title = "Another step was recorded under this id"
     title_zh = "该编号已用于另一个步骤"
 
@@ -68,7 +67,7 @@ class Deed:
         return made
 
 
-Taken = tuple[answers.StepTaken, bool]
+Taken = tuple[schemas.StepTaken, bool]
 """What was recorded, and whether it is new."""
 
 
@@ -105,11 +104,7 @@ async def dispatch_report(
     """Record that officers went out."""
     ACTS["dispatchReport"].require(principal, report, tx.today)
     deed = Deed(
-        Step.DISPATCHED,
-        new.dispatched_at,
-        new,
-        events.ReportDispatched,
-        sealed={"unit": new.unit},
+        Step.DISPATCHED, new.dispatched_at, new, events.ReportDispatched, sealed={"unit": new.unit}
     )
     return await _take(tx, principal, report, deed)
 
@@ -210,12 +205,7 @@ async def confirm_township_notice(
 ) -> Taken:
     """Confirm the police's notice, as the agency it was sent to (REP-14)."""
     ACTS["confirmTownshipNotice"].require(principal, report, tx.today)
-    deed = Deed(
-        Step.TOWNSHIP_RECEIVED,
-        new.received_at,
-        new,
-        events.TownshipNoticeReceived,
-    )
+    deed = Deed(Step.TOWNSHIP_RECEIVED, new.received_at, new, events.TownshipNoticeReceived)
     return await _take(tx, principal, report, deed)
 
 
@@ -256,13 +246,7 @@ async def close_report(
 ) -> Taken:
     """End the case: nothing more is to be done."""
     ACTS["closeReport"].require(principal, report, tx.today)
-    deed = Deed(
-        Step.CLOSED,
-        new.closed_at,
-        new,
-        events.ReportClosed,
-        codes={"reason": new.reason},
-    )
+    deed = Deed(Step.CLOSED, new.closed_at, new, events.ReportClosed, codes={"reason": new.reason})
     return await _take(tx, principal, report, deed)
 
 
@@ -350,8 +334,8 @@ async def _append(
     return row.model_dump()
 
 
-def _taken(step: Any, state: str, version: int) -> answers.StepTaken:
-    return answers.StepTaken(
+def _taken(step: Any, state: str, version: int) -> schemas.StepTaken:
+    return schemas.StepTaken(
         id=step["id"],
         report_id=step["report_id"],
         step=step["step"],

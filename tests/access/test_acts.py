@@ -1,0 +1,137 @@
+"""What one act asks of the caller and the object, held in Python and in SQL alike."""
+
+from datetime import date
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import pytest
+
+from app.access import acts
+from app.access.acts import Act, Condition
+from app.access.principal import Principal
+from app.access.roles import role
+from app.core.data.db import SYSTEM
+from app.core.data.sql import Where
+from app.core.problems import Problem
+
+TODAY = date(2026, 11, 20)
+OURS, THEIRS = UUID(int=1), UUID(int=2)
+SCOPE = "visits:write"
+
+
+class First(Problem):
+    status = 403
+    title = "first"
+
+
+class Second(Problem):
+    status = 409
+    title = "second"
+
+
+def somebody(*, staff: bool = True, scopes: frozenset[str] = frozenset({SCOPE})) -> Principal:
+    return Principal(
+        subject="staff:1",
+        staff_id=OURS if staff else None,
+        client_id=OURS,
+        agency_id=OURS,
+        agency_kind="police",
+        role=role("police"),
+        region_code=120119101000,
+        region_lo=120119101000,
+        region_hi=120119102000,
+        scopes=scopes,
+        request_id="-",
+        ip=None,
+    )
+
+
+class Case(NamedTuple):
+    """A condition, the type of its column, and for values of the column whether it holds."""
+
+    condition: Condition
+    kind: str
+    values: list[tuple[Any, bool]]
+    who: Principal = somebody()
+
+
+CASES = {
+    "own": Case(acts.own("it", First), "uuid", [(OURS, True), (THEIRS, False), (None, False)]),
+    "own_or_nobodys": Case(
+        acts.own_or_nobodys("it", First), "uuid", [(OURS, True), (THEIRS, False), (None, True)]
+    ),
+    "among": Case(
+        acts.among("it", First), "uuid[]", [([THEIRS, OURS], True), ([THEIRS], False), ([], False)]
+    ),
+    "inside": Case(
+        acts.inside("it", First),
+        "bigint",
+        [
+            (120119100999, False),
+            (120119101000, True),
+            (120119101999, True),
+            (120119102000, False),
+        ],
+    ),
+    "unset": Case(acts.unset("it", First), "uuid", [(None, True), (OURS, False)]),
+    "stands": Case(
+        acts.stands(lambda *_: ("open", "late"), lambda _: First(), "it"),
+        "text",
+        [("open", True), ("late", True), ("closed", False)],
+    ),
+    "personally": Case(acts.personally("it", First), "uuid", [(OURS, True)]),
+    "not personally": Case(
+        acts.personally("it", First), "uuid", [(OURS, False)], somebody(staff=False)
+    ),
+}
+
+
+EACH_VALUE = [
+    pytest.param(case, value, holds, id=f"{name} {value}")
+    for name, case in CASES.items()
+    for value, holds in case.values
+]
+
+
+async def listed(database, kind: str, value: Any, act: Act, who: Principal) -> bool:
+    where = Where(f"o.it IS NOT DISTINCT FROM {{}}::{kind}", value)
+    act.narrow(where, who, TODAY, alias="o")
+    async with database.begin(SYSTEM) as tx:
+        found: bool = await tx.connection.fetchval(
+            f"SELECT EXISTS (SELECT FROM (SELECT $1::{kind}) AS o (it) WHERE {where})",
+            *where.arguments,
+        )
+    return found
+
+
+@pytest.mark.parametrize(("case", "value", "holds"), EACH_VALUE)
+async def test_it_refuses_tells_and_narrows_alike(database, case, value, holds) -> None:
+    act = Act(SCOPE, (case.condition,))
+    row = {"it": value}
+    assert act.admits(case.who, row, TODAY) is holds
+    assert acts.permitted({"correctVisit": act}, case.who, row, TODAY) == ["correctVisit"] * holds
+    assert await listed(database, case.kind, value, act, case.who) is holds
+    if holds:
+        act.require(case.who, row, TODAY)
+    else:
+        with pytest.raises(First):
+            act.require(case.who, row, TODAY)
+
+
+async def test_without_its_scope_nothing_is_permitted_or_listed(database) -> None:
+    act, who = Act(SCOPE), somebody(scopes=frozenset({"visits:read"}))
+    assert acts.permitted({"correctVisit": act}, who, {}, TODAY) == []
+    assert not await listed(database, "uuid", OURS, act, who)
+    assert await listed(database, "uuid", OURS, act, somebody())
+
+
+def test_every_condition_must_hold_and_the_first_that_does_not_is_told() -> None:
+    act = Act(SCOPE, (acts.own("owner", First), acts.unset("done", Second)))
+    for row, refusal in (
+        ({"owner": THEIRS, "done": OURS}, First),
+        ({"owner": OURS, "done": OURS}, Second),
+    ):
+        assert not act.admits(somebody(), row, TODAY)
+        with pytest.raises(refusal):
+            act.require(somebody(), row, TODAY)
+    act.require(somebody(), {"owner": OURS, "done": None}, TODAY)
