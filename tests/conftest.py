@@ -20,6 +20,7 @@ from fastapi import FastAPI
 
 from app import main
 from app.children.queries import ChildRef
+from app.core import settings as config
 from app.core.data import db
 from app.core.data.crypto import Keyring
 from app.core.settings import Environment, Settings
@@ -127,6 +128,18 @@ async def live_database(
 ) -> AsyncIterator[db.Database]:
     """Real commits on several connections; every table is emptied afterwards."""
     yield pool
+    await schema.empty(pg, database_urls)
+
+
+@pytest.fixture
+async def patient(
+    pg: str, database_urls: schema.Urls, keyring: Keyring
+) -> AsyncIterator[db.Database]:
+    """Real commits on several connections that wait for locks as long as it takes."""
+    limits = config.Database(lock_timeout_ms=60_000, statement_timeout_ms=60_000)
+    database = db.Database(db.open_engine(database_urls.app, limits), keyring, lambda: NOW)
+    yield database
+    await database.close()
     await schema.empty(pg, database_urls)
 
 

@@ -8,13 +8,10 @@ import httpx
 import pytest
 
 from app import main
-from app.core import settings as config
 from app.core.data import db
-from tests import schema
 from tests.access.factories import Caller, a_caller
 from tests.attendance.factories import School, a_school, an_event, push
 from tests.children.factories import a_file
-from tests.conftest import NOW
 from tests.dropout_alerts.factories import an_attempt
 from tests.jobs import run_jobs
 from tests.regions.factories import some_regions
@@ -96,16 +93,6 @@ class Town:
             json=an_attempt(final=True),
             headers={**self.teacher.headers, "if-match": '"1"'},
         )
-
-
-@pytest.fixture
-async def patient(pg, database_urls, keyring) -> AsyncIterator[db.Database]:
-    """Real commits on several connections that wait for locks as long as it takes."""
-    limits = config.Database(lock_timeout_ms=60_000, statement_timeout_ms=60_000)
-    database = db.Database(db.open_engine(database_urls.app, limits), keyring, lambda: NOW)
-    yield database
-    await database.close()
-    await schema.empty(pg, database_urls)
 
 
 @pytest.fixture

@@ -1,13 +1,10 @@
 """A row written while its child moves ends up where the child is, whoever comes first."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 
-import asyncpg
 import pytest
 
-from app.core.data.db import SYSTEM
+from tests.at_once import at_once
 from tests.attendance.factories import an_event, push
 from tests.below.conftest import Town, with_alert
 from tests.below.places import rows, strays
@@ -46,32 +43,7 @@ async def test_a_row_and_a_move_wait_for_each_other(town, database_urls, table, 
     waiters = (
         [town.move, lambda: write(town)] if first == "move" else [lambda: write(town), town.move]
     )
-    async with AsyncExitStack() as stack:
-        owner = await asyncpg.connect(database_urls.owner)
-        stack.push_async_callback(owner.close)
-        gate = owner.transaction()
-        await gate.start()
-        # Both write their audit row last: behind the gate, with all their locks.
-        await owner.execute("LOCK TABLE audit_entries IN SHARE MODE")
-        tasks = []
-        for waiting, begin in enumerate(waiters, start=1):
-            tasks.append(asyncio.ensure_future(begin()))
-            await _until(town, tasks, waiting)
-        await gate.commit()
-        answers = await asyncio.gather(*tasks)
+    answers = await at_once(town.database, database_urls.owner, *waiters)
     assert [a.status_code for a in answers if a is not None and a.status_code >= 300] == []
     assert (await rows(town.database))[table] == held + 1
     assert await strays(town.database) == {}
-
-
-async def _until(town: Town, tasks: list[asyncio.Future], number: int) -> None:
-    waiting = (
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    async with asyncio.timeout(60):
-        while True:
-            async with town.database.begin(SYSTEM) as tx:
-                if await tx.connection.fetchval(waiting) == number:
-                    return
-            assert not any(task.done() for task in tasks), "somebody did not wait"

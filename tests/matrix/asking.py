@@ -35,10 +35,12 @@ async def ask(
     asked: Ask,
     target: Target,
     headers: Mapping[str, str],
+    *,
+    if_match: str | None = '"1"',
 ) -> httpx.Response:
     """Send one request about a target."""
     path = re.sub(r"\{(\w+)\}", lambda name: _in_path(operation, name[1], target), operation.path)
-    changes = {"if-match": '"1"'} if "If-Match" in operation.headers else {}
+    changes = {"if-match": if_match} if if_match and "If-Match" in operation.headers else {}
     query = asked.query(target) if asked.query else {}
     return await client.request(
         operation.method,

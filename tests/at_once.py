@@ -1,0 +1,44 @@
+"""Several changes at once, on real connections: each at its end, with all its locks, before any."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import asyncpg
+
+from app.core.data.db import SYSTEM, Database
+from tests.waiting import PATIENCE
+
+
+async def at_once(
+    database: Database, owner_url: str, *begin: Callable[[], Awaitable[Any]]
+) -> list[Any]:
+    """Begin each when the one before waits, let all end together, and return what they answer.
+
+    A change writes its audit row last: that is where it is held up.
+    """
+    owner = await asyncpg.connect(owner_url)
+    gate = owner.transaction()
+    await gate.start()
+    await owner.execute("LOCK TABLE audit_entries IN SHARE MODE")
+    tasks: list[asyncio.Future[Any]] = []
+    for waiting, each in enumerate(begin, start=1):
+        tasks.append(asyncio.ensure_future(each()))
+        await _until(database, tasks, waiting)
+    await gate.commit()
+    answers = await asyncio.gather(*tasks)
+    await owner.close()
+    return answers
+
+
+async def _until(database: Database, tasks: list[asyncio.Future[Any]], number: int) -> None:
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            async with database.begin(SYSTEM) as tx:
+                if await tx.connection.fetchval(waiting) == number:
+                    return
+            assert not any(task.done() for task in tasks), "somebody did not wait"
