@@ -75,7 +75,7 @@ CASES = {
     ),
     "unset": Case(acts.unset("it", First), "uuid", [(None, True), (OURS, False)]),
     "stands": Case(
-        acts.stands(lambda *_: ("open", "late"), lambda _: First(), "it"),
+        acts.stands(lambda *_: ("open", "late"), lambda *_: First(), "it"),
         "text",
         [("open", True), ("late", True), ("closed", False)],
     ),

@@ -128,6 +128,7 @@ def copy(pg: str, tmp_path: Path, worker_id: str) -> Iterator[Copy]:
     shutil.copy(HOME / "scripts" / "lint_migrations.py", tmp_path / "scripts")
     database = f"tonghu_copy_{os.getpid()}"
     urls = backups.restore(pg, database, backups.kept()[-1])
+    migrations.upgrade(urls.owner)
     made = Copy(tmp_path, urls, pg, database)
     yield made
     for process in made.process:

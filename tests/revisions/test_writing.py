@@ -17,6 +17,11 @@ NEXT = int(migrations.head() or 0) + 1
 
 CHANGED = '''
 
+from sqlmodel import SQLModel
+
+from app.core.data import rls
+
+
 class Mood(SQLModel, table=True):
     """How a child seems to be."""
 
@@ -29,7 +34,7 @@ class Mood(SQLModel, table=True):
 
 rls.protect("moods", using=f"{rls.CALLER} = 'system'", privileges="SELECT, INSERT")
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
 
 _visits = Visit.__table__
 _visits.append_column(Column("mood", String, ForeignKey("moods.code")))
