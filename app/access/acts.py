@@ -39,7 +39,7 @@ class Condition:
     expected: Callable[[Principal, date], Any]
     holds: Callable[[Any, Any], bool]
     sql: str
-    refusal: Callable[[Mapping[str, Any]], Problem]
+    refusal: Callable[[Principal, Mapping[str, Any], date], Problem]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Act:
         """Raise the problem of the first condition that does not hold."""
         for each in self.conditions:
             if not each.holds(row[each.column], each.expected(principal, on)):
-                raise each.refusal(row)
+                raise each.refusal(principal, row, on)
 
     def admits(self, principal: Principal, row: Mapping[str, Any], on: date) -> bool:
         """Tell whether the caller may do it with the object now."""
@@ -97,7 +97,7 @@ def asked(acts: Mapping[str, Act]) -> Callable[..., Act | None]:
 
 def own(column: str, otherwise: type[Problem]) -> Condition:
     """Hold if the object is the caller's agency's: `column` is its id."""
-    return Condition(column, _agency, _equal, "{0} = {1}", lambda _: otherwise())
+    return Condition(column, _agency, _equal, "{0} = {1}", lambda *_: otherwise())
 
 
 def own_or_nobodys(column: str, otherwise: type[Problem]) -> Condition:
@@ -107,7 +107,7 @@ def own_or_nobodys(column: str, otherwise: type[Problem]) -> Condition:
         _agency,
         lambda found, wanted: found in {None, wanted},
         "({0} IS NULL OR {0} = {1})",
-        lambda _: otherwise(),
+        lambda *_: otherwise(),
     )
 
 
@@ -118,7 +118,7 @@ def among(column: str, otherwise: type[Problem]) -> Condition:
         _agency,
         lambda found, wanted: wanted in found,
         "{1} = ANY ({0})",
-        lambda _: otherwise(),
+        lambda *_: otherwise(),
     )
 
 
@@ -129,7 +129,7 @@ def inside(column: str, otherwise: type[Problem]) -> Condition:
         lambda principal, _: [principal.region_lo, principal.region_hi],
         lambda found, span: span[0] <= found < span[1],
         "({0} >= ({1}::bigint[])[1] AND {0} < ({1}::bigint[])[2])",
-        lambda _: otherwise(),
+        lambda *_: otherwise(),
     )
 
 
@@ -140,13 +140,13 @@ def unset(column: str, otherwise: type[Problem]) -> Condition:
         lambda *_: None,
         lambda found, _: found is None,
         "({0} IS NULL OR {1}::text IS NOT NULL)",
-        lambda _: otherwise(),
+        lambda *_: otherwise(),
     )
 
 
 def stands(
     states: Callable[[Principal, date], Sequence[str]],
-    refusal: Callable[[Mapping[str, Any]], Problem],
+    refusal: Callable[[Principal, Mapping[str, Any], date], Problem],
     column: str = "state",
 ) -> Condition:
     """Hold if the object stands in one of the states named for the caller and the day."""
@@ -166,7 +166,7 @@ def personally(column: str, otherwise: type[Problem]) -> Condition:
         lambda principal, _: principal.staff_id is not None,
         lambda _, person: bool(person),
         "({0} IS NOT NULL AND {1}::boolean)",
-        lambda _: otherwise(),
+        lambda *_: otherwise(),
     )
 
 

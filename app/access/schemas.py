@@ -5,18 +5,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from app.core.http.wire import INPUT, Line, Moment, RegionCode
+from app.core.http.wire import Input, Line, Moment, RegionCode
 
-Region = Annotated[
-    str,
-    Field(
-        pattern=r"^\d{12}$",
-        min_length=12,
-        max_length=12,
-        description="Division code, 12 digits (GB/T 2260 and statistical codes below).",
-        examples=["120119101000"],
-    ),
-]
+Word = Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+$")]
 
 
 class Me(BaseModel):
@@ -28,17 +19,17 @@ class Me(BaseModel):
     agency_id: UUID = Field(description="The agency the caller acts for.")
     agency_kind: str = Field(max_length=40, pattern=r"^[a-z_]+$", description="Kind of agency.")
     role: str = Field(max_length=40, pattern=r"^[a-z_]+$", description="Role held.")
-    region_code: Region
+    region_code: RegionCode
     scopes: list[Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+:[a-z_]+$")]] = Field(
         max_length=60, description="Scopes the token carries and the role still grants."
     )
-    purposes: list[Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+$")]] = Field(
+    purposes: list[Word] = Field(
         max_length=20, description="Purposes the role may use personal data for."
     )
-    reads: list[Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+$")]] = Field(
+    reads: list[Word] = Field(
         max_length=20, description="Sections of a child's file the role reads."
     )
-    writes: list[Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+$")]] = Field(
+    writes: list[Word] = Field(
         max_length=20, description="Sections of a child's file the role writes."
     )
 
@@ -62,10 +53,8 @@ _RoleCode = Annotated[
 ]
 
 
-class PublicKey(BaseModel):
+class PublicKey(Input):
     """One public key (RFC 7517): P-256 for ES256, or RSA of 2048 bits and more for RS256."""
-
-    model_config = INPUT
 
     kty: Literal["EC", "RSA"] = Field(description="Key type.")
     kid: str = Field(
@@ -84,18 +73,14 @@ class PublicKey(BaseModel):
     use: Literal["sig"] | None = Field(default=None, description="Signatures only.")
 
 
-class PublicKeys(BaseModel):
+class PublicKeys(Input):
     """The keys a machine proves itself with; two while one replaces the other."""
-
-    model_config = INPUT
 
     keys: list[PublicKey] = Field(min_length=1, max_length=10, description="Public keys.")
 
 
-class ClientCreate(BaseModel):
+class ClientCreate(Input):
     """A system that acts for an agency by itself."""
-
-    model_config = INPUT
 
     name: Line = Field(description="What the system is.")
     agency_id: UUID | None = Field(
@@ -108,10 +93,8 @@ class ClientCreate(BaseModel):
     )
 
 
-class AppCreate(BaseModel):
+class AppCreate(Input):
     """An app through which people sign in. Only the operator registers apps."""
-
-    model_config = INPUT
 
     name: Line = Field(description="Shown on the sign-in page.")
     redirect_uris: list[_RedirectUri] = Field(

@@ -1,6 +1,5 @@
 """Which agencies there are, which one serves a place, and who holds which post."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -16,40 +15,20 @@ POST = "id, agency_id, role, local_title, region_code, active"
 HOLDING = "h.id, h.post_id, h.staff_id, h.since, h.until, h.created_at AS recorded_at"
 
 _SERVING = """
-SELECT id, kind FROM agencies
-WHERE active AND kind = ANY($1::text[]) AND region_code = ANY($2::bigint[])
-ORDER BY array_position($2::bigint[], region_code), id
+SELECT id FROM agencies
+WHERE active AND kind = $1 AND region_code = ANY($2::bigint[])
+ORDER BY array_position($2::bigint[], region_code), id LIMIT 1
 """
 
 
-async def serving(
-    tx: Tx, kind: str, region_code: int, *, excluding: Iterable[UUID] = ()
-) -> UUID | None:
+async def serving(tx: Tx, kind: str, region_code: int) -> UUID | None:
     """Return the nearest active agency of a kind whose region contains the place.
 
     A township's own station comes before the county bureau, that before the province; of two
-    equally near the older. `excluding`: agencies that may not be chosen (AZ-8). One statement.
+    equally near the older. One statement.
     """
-    left_out = set(excluding)
-    rows = await tx.connection.fetch(_SERVING, [kind], rules.lineage(region_code))
-    return next((row["id"] for row in rows if row["id"] not in left_out), None)
-
-
-async def all_serving(tx: Tx, kinds: Iterable[str], region_code: int) -> list[tuple[str, UUID]]:
-    """Return (kind, id) of every active agency of these kinds whose region contains the place.
-
-    Nearest first. One statement.
-    """
-    rows = await tx.connection.fetch(_SERVING, list(kinds), rules.lineage(region_code))
-    return [(row["kind"], row["id"]) for row in rows]
-
-
-async def names(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, str]:
-    """Return the names of agencies by id; unknown ids are left out. One statement."""
-    rows = await tx.connection.fetch(
-        "SELECT id, name FROM agencies WHERE id = ANY($1::uuid[])", list(set(ids))
-    )
-    return {row["id"]: row["name"] for row in rows}
+    found: UUID | None = await tx.connection.fetchval(_SERVING, kind, rules.lineage(region_code))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,21 +112,3 @@ async def list_holders(tx: Tx, post_id: UUID, window: paging.Window) -> paging.R
         " JOIN staff s ON s.id = h.staff_id"
     )
     return await paging.fetch(tx, select, Where("h.post_id = {}", post_id), _LATEST, window)
-
-
-async def holders(tx: Tx, role: str, region_code: int, on: date) -> list[UUID]:
-    """Return the staff ids of those who on that day hold a post of a role that covers a place.
-
-    Nearest remit first: the 儿童主任 of the village before anybody above.
-    """
-    rows = await tx.connection.fetch(
-        "SELECT h.staff_id FROM posts p"
-        " JOIN post_holdings h ON h.post_id = p.id AND h.since <= $3::date"
-        " AND (h.until IS NULL OR h.until > $3::date)"
-        " WHERE p.active AND p.role = $1 AND p.region_code = ANY($2::bigint[])"
-        " ORDER BY array_position($2::bigint[], p.region_code), h.since, h.id",
-        role,
-        rules.lineage(region_code),
-        on,
-    )
-    return [row["staff_id"] for row in rows]

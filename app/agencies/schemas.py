@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from app.agencies.models import AgencyKind
-from app.core.http.wire import INPUT, Day, Line, Moment, RegionCode, Version
+from app.core.http.wire import Day, Input, Line, Moment, RegionCode, Version
 
 RoleCode = Annotated[
     str,
@@ -33,10 +33,8 @@ Uscc = Annotated[
 Shown = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
 
 
-class AgencyCreate(BaseModel):
+class AgencyCreate(Input):
     """An organisation to be registered."""
-
-    model_config = INPUT
 
     kind: AgencyKind = Field(description="What it is; decides which roles its people may hold.")
     name: Line = Field(description="Full Chinese name.", examples=["蓟州区上仓镇人民政府"])
@@ -58,10 +56,8 @@ class Agency(BaseModel):
     version: Version
 
 
-class PostCreate(BaseModel):
+class PostCreate(Input):
     """A seat with authority to be set up."""
-
-    model_config = INPUT
 
     agency_id: UUID = Field(description="The agency the post belongs to.")
     role: RoleCode = Field(description="What the post may do; never read from its title.")
@@ -84,19 +80,15 @@ class Post(BaseModel):
     active: bool = Field(description="False once it was given up.")
 
 
-class HoldingCreate(BaseModel):
+class HoldingCreate(Input):
     """Who takes a post, and when."""
-
-    model_config = INPUT
 
     staff_id: UUID = Field(description="Somebody the post's agency employs.")
     since: Day = Field(description="First day in the post.")
 
 
-class HoldingEnd(BaseModel):
+class HoldingEnd(Input):
     """When somebody leaves a post."""
-
-    model_config = INPUT
 
     until: Day = Field(description="First day no longer in the post.")
 

@@ -121,7 +121,8 @@ def document(app: FastAPI) -> Json:
     for method, operation in _operations(found):
         _finish(method, operation, dependants[operation["operationId"]])
     components = found.setdefault("components", {})
-    for flow in components["securitySchemes"]["oauth2"]["flows"].values():
+    signing_in: Json = components.get("securitySchemes", {}).get("oauth2", {"flows": {}})
+    for flow in signing_in["flows"].values():
         flow["scopes"] = {code: scope.en for code, scope in areas.scopes().items()}
     schemas = components.setdefault("schemas", {})
     for model in (ProblemDocument, FieldError):

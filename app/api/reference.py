@@ -1,5 +1,6 @@
 """What everybody looks up: divisions, code lists, policy, over HTTP."""
 
+from dataclasses import asdict
 from functools import cache
 from typing import Annotated, Any, Literal
 
@@ -147,13 +148,8 @@ async def read_codelist(
 
 
 def _summary(chosen: Codelist) -> dict[str, Any]:
-    return {
-        "name": chosen.name,
-        "title_zh": chosen.title_zh,
-        "title_en": chosen.title_en,
-        "source": chosen.source,
-        "by_region": chosen.parameter is not None,
-    }
+    shown = {name: getattr(chosen, name) for name in ("name", "title_zh", "title_en", "source")}
+    return {**shown, "by_region": chosen.parameter is not None}
 
 
 @rulebook.get("/policy/parameters", responses=documented(ParameterNotFound))
@@ -206,22 +202,13 @@ async def read_policy_parameter(
 
 def _titles(name: str) -> dict[str, Any]:
     parameter = policy.parameters()[name]
-    return {
-        "name": name,
-        "title_zh": parameter.title_zh,
-        "title_en": parameter.title_en,
-        "note": parameter.note,
-    }
+    return {word: getattr(parameter, word) for word in ("name", "title_zh", "title_en", "note")}
 
 
 def _value(value: ParameterValue) -> dict[str, Any]:
-    return {
-        "region_code": region_text(value.region_code),
-        "valid_from": value.valid_from,
-        "valid_until": value.valid_until,
-        "value": value.value,
-        "citation": value.citation,
-    }
+    shown = asdict(value)
+    del shown["name"]
+    return {**shown, "region_code": region_text(value.region_code)}
 
 
 @rulebook.get("/policy/clauses")

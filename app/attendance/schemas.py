@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, StrictInt, TypeAdapter, ValidationError
 
 from app.attendance.models import Category, Session
 from app.core.http.routing import UnsupportedMediaType
-from app.core.http.wire import INPUT, Code, Day, Moment
+from app.core.http.wire import Code, Day, Input, Moment
 from app.core.problems import FieldError, Problem
 
 MAX_EVENTS: Final = 1000
@@ -44,20 +44,16 @@ EventId = Annotated[
 ResultStatus = Literal["accepted", "duplicate", "conflict", "rejected"]
 
 
-class StudentById(BaseModel):
+class StudentById(Input):
     """A pupil by the id of the file."""
-
-    model_config = INPUT
 
     child_id: UUID = Field(
         description="The child's id.", examples=["0199b1f0-0000-7000-8000-000000000001"]
     )
 
 
-class StudentByNumber(BaseModel):
+class StudentByNumber(Input):
     """A pupil by the number another system has given."""
-
-    model_config = INPUT
 
     system: Code = Field(description="Whose number it is.", examples=["xueji"])
     number: str = Field(
@@ -69,10 +65,8 @@ class StudentByNumber(BaseModel):
     )
 
 
-class AttendanceEvent(BaseModel):
+class AttendanceEvent(Input):
     """What a school system says of one pupil's session of one school day (EDU-01)."""
-
-    model_config = INPUT
 
     source: Source
     id: EventId
@@ -93,14 +87,11 @@ class AttendanceEvent(BaseModel):
         le=2_147_483_647,
         description="For corrections: of two events on one session the higher sequence holds, "
         "then the later time, then the one received later.",
-        json_schema_extra={"format": "int32"},
     )
 
 
-class AttendanceBatch(BaseModel):
+class AttendanceBatch(Input):
     """Up to 1,000 events."""
-
-    model_config = INPUT
 
     events: list[AttendanceEvent] = Field(
         max_length=MAX_EVENTS, description="The events, each judged by itself."
@@ -110,12 +101,7 @@ class AttendanceBatch(BaseModel):
 class EventResult(BaseModel):
     """What became of one event."""
 
-    index: int = Field(
-        ge=0,
-        lt=MAX_EVENTS,
-        description="Its place in the request.",
-        json_schema_extra={"format": "int32"},
-    )
+    index: int = Field(ge=0, lt=MAX_EVENTS, description="Its place in the request.")
     source: Source | None = Field(description="Its source, if it could be read.")
     id: EventId | None = Field(description="Its id, if it could be read.")
     status: ResultStatus = Field(
@@ -156,9 +142,7 @@ class StoredEvent(BaseModel):
     category: Category = Field(description="What it says.")
     reason: Code | None = Field(description="The school's reason code.")
     time: Moment = Field(description="When the system came to know.")
-    sequence: int = Field(
-        ge=0, le=2_147_483_647, description="Its sequence.", json_schema_extra={"format": "int32"}
-    )
+    sequence: int = Field(ge=0, le=2_147_483_647, description="Its sequence.")
     received_at: Moment = Field(description="When it was received.")
     in_force: bool = Field(description="True if it is what is believed of the session now.")
 
@@ -202,7 +186,7 @@ def read_batch(media_type: str, body: Any) -> list[Incoming]:
     """
     if media_type == JSON:
         if not isinstance(body, dict) or body.keys() != {"events"}:
-            raise _unusable("#", "envelope_invalid", 'Send {"events": [...]}.')
+            raise EnvelopeUnusable.at("#", "envelope_invalid", 'Send {"events": [...]}.')
         events = _bounded(body["events"], "#/events")
         return [_read(event, f"#/events/{n}", event) for n, event in enumerate(events)]
     if media_type == CLOUDEVENTS_BATCH:
@@ -215,14 +199,10 @@ def read_batch(media_type: str, body: Any) -> list[Incoming]:
 
 def _bounded(events: Any, pointer: str) -> list[Any]:
     if not isinstance(events, list):
-        raise _unusable(pointer, "envelope_invalid", "Send a list of events.")
+        raise EnvelopeUnusable.at(pointer, "envelope_invalid", "Send a list of events.")
     if len(events) > MAX_EVENTS:
-        raise _unusable(pointer, "too_many_events", f"Send at most {MAX_EVENTS} events.")
+        raise EnvelopeUnusable.at(pointer, "too_many_events", f"Send at most {MAX_EVENTS} events.")
     return events
-
-
-def _unusable(pointer: str, code: str, detail: str) -> EnvelopeUnusable:
-    return EnvelopeUnusable.at(pointer, code, detail)
 
 
 def _read(event: Any, pointer: str, envelope: Any) -> Incoming:

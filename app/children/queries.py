@@ -69,12 +69,11 @@ async def find_many(tx: Tx, principal: Principal, ids: Iterable[UUID]) -> dict[U
     """Find those of the children that are visible, and hold them where they are, so that rows may
     be written below them (`below`). One statement.
     """
-    remit = visible(principal)
+    where = visible(principal).add("c.id = ANY({}::uuid[])", list(set(ids)))
     rows = await tx.connection.fetch(
         "SELECT c.id, c.home_county, c.region_code, c.school_id FROM children c"
-        f" WHERE {remit.sql} AND c.id = ANY(${remit.next}::uuid[]) ORDER BY c.id FOR SHARE OF c",
-        *remit.arguments,
-        list(set(ids)),
+        f" WHERE {where} ORDER BY c.id FOR SHARE OF c",
+        *where.arguments,
     )
     return {row["id"]: ChildRef(*row) for row in rows}
 
@@ -88,15 +87,13 @@ async def resolve_external(
     Left out: numbers nobody visible bears, and numbers that two visible children bear.
     """
     by_index = {external_index(tx.keyring, *number): number for number in set(numbers)}
-    remit = visible(principal)
+    where = visible(principal).add("x.index = ANY({}::bytea[])", list(by_index))
     rows = await tx.connection.fetch(
         "SELECT c.id, c.home_county, c.region_code, c.school_id, x.index"
         " FROM child_external_ids x"
         " JOIN children c ON c.home_county = x.home_county AND c.id = x.child_id"
-        f" WHERE {remit.sql} AND x.index = ANY(${remit.next}::bytea[])"
-        " ORDER BY c.id FOR SHARE OF c",
-        *remit.arguments,
-        list(by_index),
+        f" WHERE {where} ORDER BY c.id FOR SHARE OF c",
+        *where.arguments,
     )
     found: dict[tuple[str, str], list[ChildRef]] = {}
     for row in rows:

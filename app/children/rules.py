@@ -155,8 +155,6 @@ def _parents(facts: Facts, policy: Policy, on: date) -> list[_Parent]:
 def _parent(parent: Parent, minimum: Mapping[str, int], on: date, *, together: bool) -> _Parent:
     current = [entry for entry in parent.statuses if _holds(entry, on)]
     statuses = frozenset(entry.status for entry in current)
-    if together:
-        statuses -= {"away"}
     away = [_months(entry, on) for entry in current if entry.status == "away"]
     return _Parent(
         statuses=statuses,

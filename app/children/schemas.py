@@ -18,7 +18,7 @@ from app.children.sections.hukou import Hukou
 from app.children.sections.identity import Identity, IdentityShown, NewIdentity, Sex
 from app.children.sections.residence import NewResidence, Residence
 from app.children.sections.welfare import Welfare
-from app.core.http.wire import INPUT, Day, Line, RegionCode, Version
+from app.core.http.wire import Day, Input, Line, RegionCode, Version
 
 ChildId = Annotated[
     UUID, Field(description="The child's id.", examples=["0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b10"])
@@ -26,9 +26,7 @@ ChildId = Annotated[
 Group = Annotated[str, Field(max_length=20, pattern=r"^[a-z]+$", description="A section.")]
 
 
-class _Sections(BaseModel):
-    model_config = INPUT
-
+class _Sections(Input):
     hukou: Hukou | None = None
     family: Family | None = None
     guardianship: Guardianship | None = None
@@ -128,10 +126,8 @@ class Referral(BaseModel):
     status: Literal["referred"] = Field(description="Always `referred`.")
 
 
-class ChildSearch(BaseModel):
+class ChildSearch(Input):
     """What to look for; all conditions given must hold. Never in the URL (AZ-3)."""
-
-    model_config = INPUT
 
     resident_id: str | None = Field(
         default=None,

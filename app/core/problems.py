@@ -60,9 +60,7 @@ class ProblemDocument(BaseModel):
         description="The problem in one line, in the language asked for.",
         examples=["No such child"],
     )
-    status: int = Field(
-        ge=400, le=599, description="The HTTP status.", json_schema_extra={"format": "int32"}
-    )
+    status: int = Field(ge=400, le=599, description="The HTTP status.")
     detail: str | None = Field(
         default=None,
         max_length=1000,

@@ -46,8 +46,12 @@ def _states(action: rules.Action, principal: Principal, on: date) -> Sequence[st
     return [*rules.admitting(action, report_at_once=at_once)]
 
 
-def _not_from(row: Mapping[str, Any]) -> Problem:
-    return TransitionNotAllowed(f"The alert is {row['state']}; `permitted` says what it admits.")
+def _not_from(principal: Principal, row: Mapping[str, Any], on: date) -> Problem:
+    at_once = report_at_once(principal.region_code, on)
+    admitted = rules.allowed_actions(row["state"], report_at_once=at_once)
+    return TransitionNotAllowed(
+        f"The alert is {row['state']}; it admits: {', '.join(admitted) or 'nothing more'}."
+    )
 
 
 def _admits(action: rules.Action) -> Condition:

@@ -1,6 +1,7 @@
 """What the chain from absence to return announces: ids and codes only."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 from uuid import UUID
 
 from pydantic import Field
@@ -13,6 +14,17 @@ class _AboutAlert(Event):
 
     child_id: UUID = Field(description="The child.")
     school_id: UUID = Field(description="The school that keeps the alert.")
+
+
+def about(alert: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what every event says of the alert in a row of `dropout_alerts`."""
+    return {
+        "subject_id": alert["id"],
+        "region_code": alert["opened_in"],
+        "home_county": alert["home_county"],
+        "child_id": alert["child_id"],
+        "school_id": alert["school_id"],
+    }
 
 
 class AlertOpened(_AboutAlert):

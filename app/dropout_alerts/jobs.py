@@ -16,6 +16,7 @@ from app.dropout_alerts.events import (
     AlertOpened,
     ChildRegistered,
     ChildReturned,
+    about,
 )
 
 _LOOK_BACK: Final = timedelta(days=120)
@@ -150,13 +151,7 @@ async def _move(
 def _announcement(
     row: dict[str, Any], change: rules.Change, school_id: UUID
 ) -> events.Event | None:
-    named = {
-        "subject_id": row["id"],
-        "region_code": row["opened_in"],
-        "home_county": row["home_county"],
-        "child_id": row["child_id"],
-        "school_id": school_id,
-    }
+    named = about({**row, "school_id": school_id})
     days = change.standing.unexcused_days
     match change.verdict:
         case "opened":

@@ -22,6 +22,7 @@ from app.dropout_alerts.events import (
     PersuasionFailed,
     WrittenReportReceived,
     WrittenReportSent,
+    about,
 )
 
 
@@ -69,10 +70,10 @@ async def record_persuasion(
     announced: list[events.Event] = []
     if alert.registered_on is None:
         alert.registered_on = tx.today
-        announced.append(ChildRegistered(**_named(alert)))
+        announced.append(ChildRegistered(**about(alert.model_dump())))
     before, alert.state = alert.state, rules.after_persuasion(_state(alert), gave_up=new.final)
     if alert.state == "persuasion_failed" != before:
-        announced.append(PersuasionFailed(**_named(alert)))
+        announced.append(PersuasionFailed(**about(alert.model_dump())))
     await _changed(tx, alert, *announced)
 
 
@@ -125,7 +126,9 @@ async def send_written_report(
     alert.state = "written_report_sent"
     alert.registered_on = alert.registered_on or tx.today
     told = tuple(addressees.values())
-    sent = WrittenReportSent(**_named(alert), addressees=told, told_to=(*told, alert.school_id))
+    sent = WrittenReportSent(
+        **about(alert.model_dump()), addressees=told, told_to=(*told, alert.school_id)
+    )
     await _changed(tx, alert, sent)
 
 
@@ -142,7 +145,7 @@ async def acknowledge_written_report(
         own.received_at, own.received_by = tx.now, principal.subject
         announced.append(
             WrittenReportReceived(
-                **_named(alert),
+                **about(alert.model_dump()),
                 agency_id=own.agency_id,
                 all_received=all(receipt.received_at for receipt in receipts),
                 told_to=(*(receipt.agency_id for receipt in receipts), alert.school_id),
@@ -177,7 +180,7 @@ async def order_measure(
         )
     )
     alert.state = "measures"
-    ordered = MeasureOrdered(**_named(alert), agency_id=principal.agency_id)
+    ordered = MeasureOrdered(**about(alert.model_dump()), agency_id=principal.agency_id)
     await _changed(tx, alert, ordered)
 
 
@@ -195,7 +198,7 @@ async def record_return(
     _only_past(tx, alert, new.returned_on, "returned_on")
     alert.state, alert.end_reason, alert.ended_on = "returned", "recorded", tx.today
     alert.returned_on, alert.return_kind = new.returned_on, new.kind
-    await _changed(tx, alert, ChildReturned(**_named(alert)))
+    await _changed(tx, alert, ChildReturned(**about(alert.model_dump())))
 
 
 def _about(alert: models.DropoutAlert) -> dict[str, Any]:
@@ -206,16 +209,6 @@ def _about(alert: models.DropoutAlert) -> dict[str, Any]:
         "region_code": alert.region_code,
         "pupil_of": alert.pupil_of,
         "alert_id": alert.id,
-        "school_id": alert.school_id,
-    }
-
-
-def _named(alert: models.DropoutAlert) -> dict[str, Any]:
-    return {
-        "subject_id": alert.id,
-        "region_code": alert.opened_in,
-        "home_county": alert.home_county,
-        "child_id": alert.child_id,
         "school_id": alert.school_id,
     }
 

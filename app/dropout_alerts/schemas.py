@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.access.acts import Permitted
-from app.core.http.wire import INPUT, Day, Line, Moment, Prose, RegionCode, Version
+from app.core.http.wire import Day, Input, Line, Moment, Prose, RegionCode, Version
 from app.dropout_alerts.models import (
     Addressee,
     By,
@@ -27,10 +27,8 @@ Note = Annotated[
 ]
 
 
-class PersuasionCreate(BaseModel):
+class PersuasionCreate(Input):
     """An attempt to bring the child back (EDU-03)."""
-
-    model_config = INPUT
 
     persuaded_on: Day = Field(description="The day of the attempt.")
     by: By = Field(description="Who tried.", examples=["class_teacher"])
@@ -50,10 +48,8 @@ class PersuasionCreate(BaseModel):
         return self
 
 
-class WrittenReportCreate(BaseModel):
+class WrittenReportCreate(Input):
     """The school's written report (EDU-04, EDU-05); education and township are addressed by us."""
-
-    model_config = INPUT
 
     number: Line = Field(description="The number the school gave the paper.", examples=["2026-3"])
     cause: Cause = Field(description="Why the child stays away.", examples=["tired_of_school"])
@@ -61,20 +57,16 @@ class WrittenReportCreate(BaseModel):
     summary: Note = None
 
 
-class DropoutMeasureCreate(BaseModel):
+class DropoutMeasureCreate(Input):
     """What an addressee of the report does to bring the child back (EDU-07)."""
-
-    model_config = INPUT
 
     kind: MeasureKind = Field(description="What is done.", examples=["talk_with_guardian"])
     ordered_on: Day = Field(description="Since when.")
     note: Note = None
 
 
-class SchoolReturnCreate(BaseModel):
+class SchoolReturnCreate(Input):
     """The child is back at school."""
-
-    model_config = INPUT
 
     returned_on: Day = Field(description="First day back.")
     kind: ReturnKind = Field(description="To which school.", examples=["same_school"])
@@ -94,10 +86,7 @@ class DropoutAlert(BaseModel):
     first_absent_day: Day = Field(description="First school day missed without leave.")
     last_absent_day: Day = Field(description="Last school day missed without leave so far.")
     unexcused_days: int = Field(
-        ge=0,
-        le=1000,
-        description="School days missed without leave, as known now.",
-        json_schema_extra={"format": "int32"},
+        ge=0, le=1000, description="School days missed without leave, as known now."
     )
     registered_on: Day | None = Field(description="Day of entry in the dropout register.")
     ended_on: Day | None = Field(description="Day it ended, as returned or closed.")

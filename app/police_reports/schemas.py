@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StrictBool
 
 from app.access.acts import Permitted
-from app.core.http.wire import INPUT, Code, Day, Line, Moment, Prose, RegionCode, Version
+from app.core.http.wire import Code, Day, Input, Line, Moment, Prose, RegionCode, Version
 from app.police_reports.models import State, Step
 
 Urgency = Annotated[
@@ -53,10 +53,8 @@ ShortText = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
 CodeShown = Annotated[str, Field(max_length=60, pattern=r"^[a-z0-9_.:-]+$")]
 
 
-class Subject(BaseModel):
+class Subject(Input):
     """The child a report is about, as far as the reporter knows."""
-
-    model_config = INPUT
 
     name: Line | None = Field(default=None, description="Name, if known.")
     sex: Sex = "unknown"
@@ -67,10 +65,8 @@ class Subject(BaseModel):
     place: Line | None = Field(default=None, description="Where the child is now.")
 
 
-class Reporter(BaseModel):
+class Reporter(Input):
     """Who reports. Kept apart; read by the police agency in charge alone (AZ-9)."""
-
-    model_config = INPUT
 
     name: Line = Field(description="Name.")
     phone: str | None = Field(
@@ -84,10 +80,8 @@ class Reporter(BaseModel):
     position: Line | None = Field(default=None, description="Position in the agency.")
 
 
-class ReportCreate(BaseModel):
+class ReportCreate(Input):
     """A mandatory report (REP-01, REP-02). Leave `reporter` out to stay unnamed."""
-
-    model_config = INPUT
 
     id: UUID | None = Field(
         default=None,
@@ -174,10 +168,8 @@ class SubjectShown(BaseModel):
     place: ShortText | None = Field(description="Where the child was.")
 
 
-class Acknowledgement(BaseModel):
+class Acknowledgement(Input):
     """The police accept a report (REP-07)."""
-
-    model_config = INPUT
 
     police_reference: Line = Field(
         description="The police's own number.", examples=["津公(蓟)受〔2026〕0001"]
@@ -185,9 +177,7 @@ class Acknowledgement(BaseModel):
     accepted_at: At
 
 
-class _New(BaseModel):
-    model_config = INPUT
-
+class _New(Input):
     id: UUID | None = Field(
         default=None,
         description="Made by the client, so that a repeated request is known as the same step.",
@@ -247,10 +237,8 @@ class Assessment(_New):
     summary: Prose = Field(description="The findings, in words.")
 
 
-class Service(BaseModel):
+class Service(Input):
     """One service for the child (REP-16; social assistance: REP-17)."""
-
-    model_config = INPUT
 
     kind: ServiceKind = Field(description="What kind of service.")
     provider: Line = Field(description="Who provides it.")

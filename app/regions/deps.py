@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Query
 
 from app.core.http.wire import RegionCode
-from app.core.problems import FieldError, Problem, raises
+from app.core.problems import Problem, raises
 from app.regions.rules import BadRegionCode, subtree
 
 
@@ -27,8 +27,8 @@ async def _span(
     try:
         return subtree(int(region_code))
     except BadRegionCode:
-        invalid = FieldError("region_code", "region_code_invalid", "Use a 12-digit code.")
-        raise RegionCodeInvalid(errors=[invalid]) from None
+        detail = "Use a 12-digit code."
+        raise RegionCodeInvalid.at("region_code", "region_code_invalid", detail) from None
 
 
 RegionSpan = Annotated[tuple[int, int] | None, Depends(_span)]

@@ -14,7 +14,7 @@ from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
 from app.core.http.preconditions import check_version
 from app.core.jobs import events
-from app.core.problems import FieldError, Problem
+from app.core.problems import Problem
 from app.visits import queries, rules, schemas
 from app.visits.events import AbnormalFinding, VisitCorrected, VisitRecorded
 
@@ -178,19 +178,13 @@ async def _announce(
 
 def _check_days(visited_on: Any, started_at: Any, tx: Tx) -> None:
     if rules.lies_in_future(visited_on, tx.today):
-        raise VisitInFuture(errors=[_at("visited_on", "date_in_future", "The day has not come.")])
+        raise VisitInFuture.at("#/visited_on", "date_in_future", "The day has not come.")
     if rules.began_on_other_day(visited_on, started_at):
-        raise VisitStartOnOtherDay(
-            errors=[_at("started_at", "visit_start_on_other_day", "Give an instant of that day.")]
-        )
+        detail = "Give an instant of that day."
+        raise VisitStartOnOtherDay.at("#/started_at", "visit_start_on_other_day", detail)
 
 
 def _check_birth(visited_on: Any, birth_date: Any) -> None:
     if visited_on < birth_date:
-        raise VisitBeforeBirth(
-            errors=[_at("visited_on", "visit_before_birth", "The child was not born yet.")]
-        )
-
-
-def _at(field: str, code: str, detail: str) -> FieldError:
-    return FieldError(f"#/{field}", code, detail)
+        detail = "The child was not born yet."
+        raise VisitBeforeBirth.at("#/visited_on", "visit_before_birth", detail)

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from app.access.acts import Permitted
 from app.children.schemas import Replaced
-from app.core.http.wire import INPUT, Day, Moment, Prose, RegionCode, Version
+from app.core.http.wire import Day, Input, Moment, Prose, RegionCode, Version
 from app.visits.models import Channel, Place, VisitorType
 
 _ID = "0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b10"
@@ -76,10 +76,8 @@ class ReferTo(StrEnum):
     social_work = "social_work"
 
 
-class Finding(BaseModel):
+class Finding(Input):
     """One thing that was looked at."""
-
-    model_config = INPUT
 
     domain: Domain = Field(description="The part of the child's life.")
     abnormal: StrictBool = Field(description="Whether anything is wrong.")
@@ -107,10 +105,8 @@ Policies = Annotated[
 ChildId = Annotated[UUID, Field(description="The child visited.", examples=[_ID])]
 
 
-class VisitCreate(BaseModel):
+class VisitCreate(Input):
     """A visit as the visitor records it, possibly days before it reaches the service."""
-
-    model_config = INPUT
 
     id: UUID = Field(
         description="Made by the client (UUID, version 7 preferred): sent again, it is one visit.",
@@ -125,18 +121,16 @@ class VisitCreate(BaseModel):
     guardian_present: StrictBool | None = Field(
         default=None, description="Whether a guardian was there; null if not noted."
     )
-    findings: Findings = []
-    policies_explained: Policies = []
+    findings: Findings = Field(default=[])
+    policies_explained: Policies = Field(default=[])
     note: Prose | None = Field(default=None, description="In words; stored encrypted.")
     recorded_at: Moment | None = Field(
         default=None, description="When the device stored it, by its own clock."
     )
 
 
-class VisitCorrection(BaseModel):
+class VisitCorrection(Input):
     """What to change; the version before is kept. What is left out stays as it was."""
-
-    model_config = INPUT
 
     visited_on: Day | None = Field(default=None, description="Day of the visit; null: unchanged.")
     started_at: Moment | None = Field(default=None, description="When it began; null removes it.")

@@ -32,8 +32,8 @@ DELIVERY_ACTS: Final[Mapping[str, Act]] = {
         "webhooks:write",
         (
             personally("id", PersonRequired),
-            stands(lambda *_: ("M",), lambda _: DeliveryNotOpen(), "delivery_class"),
-            stands(lambda *_: ("pending", "leased"), lambda _: DeliveryNotOpen()),
+            stands(lambda *_: ("M",), lambda *_: DeliveryNotOpen(), "delivery_class"),
+            stands(lambda *_: ("pending", "leased"), lambda *_: DeliveryNotOpen()),
         ),
     ),
 }

@@ -311,16 +311,7 @@ async def _record(tx: Tx, results: list[_Result]) -> None:
     await publish(
         tx,
         *(
-            events.DeliverySucceeded(
-                subject_id=claim["ordering_key"],
-                region_code=claim["region_code"],
-                home_county=claim["home_county"],
-                told_to=claim["told_to"],
-                delivery_id=claim["id"],
-                source_event_id=claim["event_id"],
-                source_wire_name=claim["wire_name"],
-                agency_id=claim["agency_id"],
-            )
+            events.DeliverySucceeded.of(claim)
             for result in results
             if (claim := result.claim)["id"] in ours
             and claim["delivery_class"] == "M"

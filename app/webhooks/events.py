@@ -3,7 +3,8 @@
 Higher features answer: the police report notes its delivery, duties are opened.
 """
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 from uuid import UUID
 
 from pydantic import Field
@@ -11,25 +12,36 @@ from pydantic import Field
 from app.core.jobs.events import Event
 
 
-class DeliverySucceeded(Event):
+class _AboutDelivery(Event):
+    subject: ClassVar[str] = "thing delivered"
+
+    delivery_id: UUID = Field(description="The delivery.")
+    source_event_id: UUID = Field(description="The event it carries.")
+    source_wire_name: str = Field(description="What kind of event it carries.")
+    agency_id: UUID = Field(description="The agency whose endpoint it goes to.")
+
+    @classmethod
+    def of(cls, delivery: Mapping[str, Any]) -> Self:
+        """Make the event about a row of `webhook_deliveries`. `subject_id`: the event's own."""
+        return cls(
+            subject_id=delivery["ordering_key"],
+            region_code=delivery["region_code"],
+            home_county=delivery["home_county"],
+            told_to=delivery["told_to"],
+            delivery_id=delivery["id"],
+            source_event_id=delivery["event_id"],
+            source_wire_name=delivery["wire_name"],
+            agency_id=delivery["agency_id"],
+        )
+
+
+class DeliverySucceeded(_AboutDelivery):
     """A mandatory delivery was answered 2xx for the first time. `subject_id`: the event's own."""
 
     wire_name: ClassVar[str] = "webhooks.delivery_succeeded"
-    subject: ClassVar[str] = "thing delivered"
-
-    delivery_id: UUID = Field(description="The delivery.")
-    source_event_id: UUID = Field(description="The event that was delivered.")
-    source_wire_name: str = Field(description="What kind of event was delivered.")
-    agency_id: UUID = Field(description="The agency whose endpoint received it.")
 
 
-class WebhookOverdue(Event):
+class WebhookOverdue(_AboutDelivery):
     """A mandatory delivery is undelivered a quarter of an hour after it was queued: tell people."""
 
     wire_name: ClassVar[str] = "webhooks.delivery_overdue"
-    subject: ClassVar[str] = "thing delivered"
-
-    delivery_id: UUID = Field(description="The delivery.")
-    source_event_id: UUID = Field(description="The event not yet delivered.")
-    source_wire_name: str = Field(description="What kind of event is not yet delivered.")
-    agency_id: UUID = Field(description="The agency whose endpoint does not take it.")

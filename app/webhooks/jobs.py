@@ -28,19 +28,4 @@ async def announce_overdue(tx: Tx, payload: dict[str, Any]) -> None:
         tx.now,
         tx.now - rules.OVERDUE_AFTER,
     )
-    await spine.publish(
-        tx,
-        *(
-            events.WebhookOverdue(
-                subject_id=row["ordering_key"],
-                region_code=row["region_code"],
-                home_county=row["home_county"],
-                told_to=row["told_to"],
-                delivery_id=row["id"],
-                source_event_id=row["event_id"],
-                source_wire_name=row["wire_name"],
-                agency_id=row["agency_id"],
-            )
-            for row in overdue
-        ),
-    )
+    await spine.publish(tx, *map(events.WebhookOverdue.of, overdue))

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt
 from pydantic_core import PydanticCustomError
 
 from app.access.acts import Permitted
-from app.core.http.wire import INPUT, Line, RegionCode, Version
+from app.core.http.wire import Input, Line, RegionCode, Version
 
 State = Literal["pending", "leased", "succeeded", "exhausted", "closed"]
 
@@ -48,10 +48,8 @@ Description = Annotated[
 ]
 
 
-class EndpointCreate(BaseModel):
+class EndpointCreate(Input):
     """An endpoint to be registered for the caller's own agency."""
-
-    model_config = INPUT
 
     url: Url
     description: Description
@@ -62,10 +60,8 @@ class EndpointCreate(BaseModel):
     )
 
 
-class EndpointChange(BaseModel):
+class EndpointChange(Input):
     """What is to be changed about an endpoint; what is left out stays."""
-
-    model_config = INPUT
 
     url: Url | None = None
     description: Description | None = None
@@ -75,10 +71,8 @@ class EndpointChange(BaseModel):
     )
 
 
-class SecretRotation(BaseModel):
+class SecretRotation(Input):
     """How long the old secret goes on signing beside the new one."""
-
-    model_config = INPUT
 
     overlap_hours: StrictInt = Field(
         default=24,
@@ -86,7 +80,6 @@ class SecretRotation(BaseModel):
         le=168,
         description="Hours for which both secrets sign; 0 revokes the old one at once.",
         examples=[24],
-        json_schema_extra={"format": "int32"},
     )
 
 
@@ -192,10 +185,8 @@ class DeliveryWithAttempts(Delivery):
     )
 
 
-class Closure(BaseModel, title="DeliveryClosure"):
+class Closure(Input, title="DeliveryClosure"):
     """Why a mandatory delivery need not be tried any more."""
-
-    model_config = INPUT
 
     reason: Line = Field(
         description="How the agency was told instead. Name no child.",

@@ -10,8 +10,8 @@ import pytest
 
 from app.access.roles import FIELD_GROUPS, roles
 from app.agencies.models import AgencyKind
+from app.api.reference import codelists
 from app.policy import queries as policy
-from app.policy.codelists import codelists
 
 HOME = Path(__file__).resolve().parents[2]
 DOCUMENT = json.loads((HOME / "openapi" / "v1.json").read_bytes())

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.children.merging import differing, merged, named
@@ -91,6 +91,11 @@ def file_of(document: dict[str, Any]) -> File:
     return File.model_validate({name: value for name, value in document.items() if value})
 
 
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine draws files slowly; that is no fault of the merge."""
+
+
+@UNHURRIED
 @given(FILES, FILES.filter(bool))
 def test_is_what_the_rfc_says(stored: dict[str, Any], patch: dict[str, Any]) -> None:
     before = file_of(stored)
@@ -103,6 +108,7 @@ def test_is_what_the_rfc_says(stored: dict[str, Any], patch: dict[str, Any]) -> 
     assert before == file_of(stored)
 
 
+@UNHURRIED
 @given(FILES, FILES.filter(bool))
 def test_only_what_is_named_can_differ(stored: dict[str, Any], patch: dict[str, Any]) -> None:
     before, change = file_of(stored), ChildChange.model_validate(patch)

@@ -151,6 +151,13 @@ def test_orphan_and_unattended(pair: tuple[str, str], expected: str | None) -> N
     assert found == ({expected} if expected else set())
 
 
+@pytest.mark.parametrize("region", [NATION_LIKE, SHANXI])
+@pytest.mark.parametrize("status", ["dead", "not_found", "severe_disability"])
+def test_nothing_is_held_to_be_so_of_a_parent_of_whom_nothing_is_known(region, status) -> None:
+    found = categories(facts(region, family={"parents": [parent("father", status)]}))
+    assert found == ()
+
+
 @pytest.mark.parametrize(
     ("term_months", "on", "benefit"),
     [
@@ -177,6 +184,7 @@ def test_class_is_not_benefit(term_months: int, on: date, *, benefit: bool) -> N
         (SHANXI, {"welfare": {"poor": True}}, "difficulty.family"),
         (SHANXI, {"health": {"disability_card_no": "1" * 20}}, "difficulty.self"),
         (SHANXI, {"guardianship": {"harm": ["abuse"]}}, "difficulty.guardianship"),
+        (SHANXI, {"guardianship": {"kind": "none"}}, "difficulty.guardianship"),
         (SHANXI, {"family": both("missing", "imprisoned")}, "difficulty.guardianship"),
     ],
 )

@@ -6,6 +6,7 @@ import pytest
 
 from app.core.data.db import SYSTEM
 from tests.attendance.factories import a_school
+from tests.children.factories import moved
 from tests.dropout_alerts.factories import a_report, an_attempt, everyone
 
 BY_SCHOOL: dict[str, Any] = {
@@ -53,7 +54,7 @@ async def test_a_closed_alert_admits_nothing(database, around, reported, path: s
     body = {**BY_SCHOOL, **BY_ADDRESSEE}[path]
     answer = await around.step(caller, reported, path, body)
     assert problem(answer) == (409, "transition-not-allowed")
-    assert "nothing more" in answer.json()["detail"]
+    assert "The alert is closed" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("path", BY_SCHOOL)
@@ -61,8 +62,7 @@ async def test_the_next_school_takes_no_step(
     database, settings, around, reported, path: str
 ) -> None:
     other = await a_school(database, settings)
-    async with database.begin(SYSTEM) as tx:
-        await tx.connection.execute("UPDATE children SET school_id = $1", other.id)
+    await moved(database, reported["child_id"], school_id=other.id)
     answer = await around.step(other.system, reported, path, BY_SCHOOL[path])
     assert problem(answer) == (403, "not-of-your-school")
 

@@ -103,11 +103,12 @@ async def test_the_whole_chain(around, alert, database) -> None:
 
 
 class TestRefusals:
-    async def test_steps_out_of_turn_say_what_is_allowed(self, around, alert) -> None:
+    async def test_steps_out_of_turn_say_where_the_alert_stands(self, around, alert) -> None:
         answer = await around.step(around.teacher, alert, "written-report", a_report())
         assert answer.status_code == 409
         assert answer.json()["type"] == "/problems/transition-not-allowed"
-        assert "record_persuasion" in answer.json()["detail"]
+        assert "The alert is absent" in answer.json()["detail"]
+        assert alert["permitted"] == ["recordPersuasion", "recordReturn"]
 
     async def test_a_change_names_its_version(self, around, alert) -> None:
         stale = {**alert, "version": alert["version"] + 1}

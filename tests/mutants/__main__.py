@@ -28,6 +28,7 @@ from _pytest.main import pytest_runtestloop as run_tests
 
 from app.core.data import rls
 from app.embedded import postgres
+from scripts.scratch import choose
 from tests import schema
 from tests.mutants import faults
 
@@ -173,7 +174,7 @@ def ended(pid: int, trial: Trial, seconds: float) -> bool:
         return False
     trial.outcome = TIMED_OUT if os.WIFSIGNALED(status) else os.waitstatus_to_exitcode(status)
     if trial.source is None and trial.outcome != SURVIVED:
-        print(said_by(pid).read_text(errors="replace"))
+        print(*said_by(pid).read_text(errors="replace").splitlines()[-60:], sep="\n")
     said_by(pid).unlink(missing_ok=True)
     return True
 
@@ -274,8 +275,7 @@ def main() -> None:
     files = {test.partition("::")[0] for trial in plugin.trials() for test in trial.tests}
     if not files:
         sys.exit(f"{only} is no target of {DATA.relative_to(HOME)}")
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as place:
+    with tempfile.TemporaryDirectory(dir=choose().folder) as place:
         os.environ["MUTANTS_PLACE"] = os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = place
         with postgres.acquire(Path(place) / "database", throwaway=True) as lease:
             os.environ["TONGHU_TEST_SUPERUSER_URL"] = lease.server.superuser_url

@@ -86,10 +86,65 @@ def test_every_way_of_handling_in_the_code_list_has_measures() -> None:
     assert {*ways, "parents_unreachable"} == set(rules.MEASURES)
 
 
-@pytest.mark.parametrize("step", Step)
-def test_who_filed_and_who_passed_on_read_no_details(step) -> None:
-    assert not rules.shows_details(Party.REPORTER, step)
-    assert not rules.shows_details(Party.ONLOOKER, step)
+def test_the_police_do_what_the_law_lists_for_the_situation() -> None:
+    """REP-08…13, one by one: what is added or taken away is a decision, never an oversight."""
+    assert {way: sorted(measures) for way, measures in rules.MEASURES.items()} == {
+        "living_alone": [
+            "entrusted_guardian_named",
+            "parents_admonished",
+            "parents_ordered_to_return",
+        ],
+        "guardian_failure": ["parents_contacted", "parents_returning", "relatives_entrusted"],
+        "parents_unreachable": [
+            "escorted_to_relative",
+            "escorted_to_rescue_institution",
+            "escorted_to_village_committee",
+            "escorted_to_welfare_institution",
+            "parents_notified",
+        ],
+        "missing": ["child_found", "search_started"],
+        "domestic_violence": [
+            "civil_affairs_notified",
+            "evidence_collected",
+            "injury_appraisal_arranged",
+            "medical_care_arranged",
+            "placed_in_rescue_institution",
+            "placed_in_shelter",
+            "placed_in_welfare_institution",
+            "violence_stopped",
+            "warning_letter_issued",
+        ],
+        "other_harm": [
+            "child_protected",
+            "evidence_collected",
+            "harm_stopped",
+            "injury_appraisal_arranged",
+            "medical_care_arranged",
+        ],
+    }
+
+
+def test_each_party_reads_of_a_report_what_it_needs() -> None:
+    assert {party for party in Party if rules.shows_report(party)} == {*Party} - {Party.ONLOOKER}
+    assert {party for party in Party if rules.shows_reporter_agency(party)} == {
+        Party.POLICE,
+        Party.REPORTER,
+    }
+    by_police = {
+        Step.ACKNOWLEDGED,
+        Step.FORWARDED,
+        Step.DISPATCHED,
+        Step.DISPOSED,
+        Step.TOWNSHIP_NOTIFIED,
+    }
+    assert {
+        party: {step for step in Step if rules.shows_details(party, step)} for party in Party
+    } == {
+        Party.PROTECTION: {*Step},
+        Party.POLICE: by_police,
+        Party.REPORTER: set(),
+        Party.ONLOOKER: set(),
+    }
 
 
 def test_overdue_is_past_the_moment_and_not_done() -> None:

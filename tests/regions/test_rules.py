@@ -74,6 +74,11 @@ def test_a_subtree_is_one_half_open_range(code: int, low: int, high: int) -> Non
     assert rules.subtree(code) == (low, high)
 
 
+@pytest.mark.parametrize("code", [710000000000, 810000000000, 820000000000])
+def test_taiwan_hong_kong_and_macau_are_provinces(code: int) -> None:
+    assert rules.level_of(code) is Level.PROVINCE
+
+
 def test_lineage_climbs_to_the_nation() -> None:
     assert rules.lineage(120119001001) == (
         120119001001,

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,11 @@ from tests.releases import backups, statements
 
 RELEASES = pytest.mark.parametrize("folder", backups.kept(), ids=lambda folder: folder.name)
 
-BROKEN_ON_PURPOSE: dict[str, str] = {}
+BROKEN_ON_PURPOSE: dict[str, str] = {
+    "INSERT INTO attendance_events (id, home_county, child_id, source": (
+        "0013 takes home_county into every key below a child; no server ever ran 0.1.0"
+    ),
+}
 """Statements of a release before that the schema breaks, by their beginning, and why it may."""
 
 
@@ -116,7 +121,15 @@ def _still_said(before: Any, now: Any) -> bool:
         return all(name in now and _still_said(value, now[name]) for name, value in before.items())
     if isinstance(before, list) and isinstance(now, list):
         return len(before) == len(now) and all(map(_still_said, before, now))
-    return bool(before == now)
+    return bool(before == now) or _instant(before) == _instant(now) is not None
+
+
+def _instant(value: Any) -> datetime | None:
+    """An instant is the same however its offset is written."""
+    try:
+        return datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
 
 
 async def _rows(url: str, sql: str) -> list[Any]:

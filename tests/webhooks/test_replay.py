@@ -5,15 +5,10 @@ from uuid import UUID
 
 from aiohttp import web
 
-from app.access.principal import Principal
-from app.access.roles import role
 from app.core.data.db import SYSTEM, Database
-from app.core.ids import new_id
-from app.webhooks import queries
 from app.webhooks.operations import deliveries
 from tests.waiting import until
 from tests.webhooks.workshop import (
-    HOME,
     an_endpoint,
     attempts_of,
     has_state,
@@ -84,20 +79,4 @@ async def replay(live: Database, delivery_id: UUID, times: int = 1) -> None:
             "SELECT * FROM webhook_deliveries WHERE id = $1", delivery_id
         )
         for _ in range(times):
-            await deliveries.replay_delivery(tx, SOMEBODY, queries.as_delivery(row))
-
-
-SOMEBODY = Principal(
-    subject="staff:somebody",
-    staff_id=None,
-    client_id=None,
-    agency_id=new_id(),
-    agency_kind="police",
-    role=role("police"),
-    region_code=HOME,
-    region_lo=HOME,
-    region_hi=HOME + 10**6,
-    scopes=frozenset(),
-    request_id="-",
-    ip=None,
-)
+            await deliveries.replay_delivery(tx, row)

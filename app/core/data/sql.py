@@ -44,13 +44,3 @@ class Where:
 
     def __str__(self) -> str:
         return " AND ".join(f"({condition})" for condition in self._conditions)
-
-    @property
-    def sql(self) -> str:
-        """The text so far."""
-        return str(self)
-
-    @property
-    def next(self) -> int:
-        """The number the next value bound will get."""
-        return len(self.arguments) + 1

@@ -4,11 +4,18 @@ import re
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 INPUT = ConfigDict(extra="forbid", frozen=True)
 """Configuration of every request body."""
+
+
+class Input(BaseModel):
+    """Something callers send: nothing is in it that we do not know, and it stays as it came."""
+
+    model_config = INPUT
+
 
 _NO_CONTROL = r"^[^\x00-\x1f\x7f]*$"
 _NO_NUL = r"^[^\x00]*$"

@@ -68,11 +68,6 @@ class Place:
     home_county: int
 
 
-def refuse(pointer: str, code: str, detail: str) -> ReportInvalid:
-    """Make the problem for one wrong field."""
-    return ReportInvalid.at(pointer, code, detail)
-
-
 async def file_report(
     tx: Tx,
     principal: Principal,
@@ -95,7 +90,7 @@ async def file_report(
     place = await _place(tx, principal, new)
     _check(tx, new, place.region_code)
     if new.suspect_agency_id and not await queries.agency_kind(tx, new.suspect_agency_id):
-        raise refuse("#/suspect_agency_id", "agency_unknown", "There is no such agency.")
+        raise ReportInvalid.at("#/suspect_agency_id", "agency_unknown", "There is no such agency.")
     report = _report(tx, principal, new, place, content)
     report.subject_sealed = await _sealed_subject(tx, new, report.id, place.child)
     report.supersedes_id = corrects["id"] if corrects else None
@@ -188,17 +183,19 @@ async def _place(tx: Tx, principal: Principal, new: schemas.ReportCreate) -> Pla
         if child is None:
             raise ChildNotFound
     elif new.subject is None:
-        raise refuse("#/subject", "subject_missing", "Say who the child is, or name a file.")
+        raise ReportInvalid.at(
+            "#/subject", "subject_missing", "Say who the child is, or name a file."
+        )
     if new.region_code is not None:
         region_code = int(new.region_code)
     elif child is not None:
         region_code = child.region_code
     else:
-        raise refuse("#/region_code", "region_missing", "Say where it happened.")
+        raise ReportInvalid.at("#/region_code", "region_missing", "Say where it happened.")
     try:
         county = county_of(region_code)
     except BadRegionCode:
-        raise refuse(
+        raise ReportInvalid.at(
             "#/region_code", "region_invalid", "Name a county or a place below one."
         ) from None
     return Place(child, region_code, child.home_county if child else county)
@@ -206,11 +203,13 @@ async def _place(tx: Tx, principal: Principal, new: schemas.ReportCreate) -> Pla
 
 def _check(tx: Tx, new: schemas.ReportCreate, region_code: int) -> None:
     if new.found_at > tx.now + CLOCK_SKEW:
-        raise refuse("#/found_at", "moment_in_future", "It cannot have been found yet.")
+        raise ReportInvalid.at("#/found_at", "moment_in_future", "It cannot have been found yet.")
     known = {situation["code"] for situation in _situations(region_code, tx.today)}
     for at, code in enumerate(new.situations):
         if code not in known:
-            raise refuse(f"#/situations/{at}", "situation_unknown", "Not in the code list.")
+            raise ReportInvalid.at(
+                f"#/situations/{at}", "situation_unknown", "Not in the code list."
+            )
 
 
 def _report(

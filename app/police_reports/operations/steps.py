@@ -26,11 +26,11 @@ from app.police_reports.models import State, Step
 from app.police_reports.operations.filing import (
     CLOCK_SKEW,
     UNIQUE_VIOLATION,
+    ReportInvalid,
     announce,
     change,
     deadlines,
     deliver,
-    refuse,
 )
 
 _CONTENT: Final = "police_report_steps.content"
@@ -116,12 +116,14 @@ async def dispose_report(
     ACTS["disposeReport"].require(principal, report, tx.today)
     for at, measure in enumerate(new.measures):
         if measure not in rules.MEASURES[new.kind]:
-            raise refuse(
+            raise ReportInvalid.at(
                 f"#/measures/{at}", "measure_unknown", "Not a measure of this kind of situation."
             )
     placed = new.placed_with_agency_id
     if placed is not None and await queries.agency_kind(tx, placed) is None:
-        raise refuse("#/placed_with_agency_id", "agency_unknown", "There is no such agency.")
+        raise ReportInvalid.at(
+            "#/placed_with_agency_id", "agency_unknown", "There is no such agency."
+        )
     deed = Deed(
         Step.DISPOSED,
         new.at,
@@ -174,7 +176,9 @@ async def forward_report(
         target in {principal.agency_id, report["suspect_agency_id"]}
         or await queries.agency_kind(tx, target) != "police"
     ):
-        raise refuse("#/police_agency_id", "agency_unknown", "Name another police agency.")
+        raise ReportInvalid.at(
+            "#/police_agency_id", "agency_unknown", "Name another police agency."
+        )
     terms = deadlines(tx, report["region_code"])
     routed = await redeliver(tx, report, target, terms["acknowledge_due_at"])
     deed = Deed(
@@ -292,7 +296,7 @@ async def _take(tx: Tx, principal: Principal, report: asyncpg.Record, deed: Deed
         moment = next(
             name for name, value in deed.body if isinstance(value, datetime) and value == deed.at
         )
-        raise refuse(f"#/{moment}", "moment_in_future", "It cannot have been done yet.")
+        raise ReportInvalid.at(f"#/{moment}", "moment_in_future", "It cannot have been done yet.")
     if deed.id is not None and (repeated := await _repeated(tx, report, deed.step, deed.body)):
         return _taken(repeated, report["state"], report["version"]), False
     state, early = rules.advance(State(report["state"]), deed.step)
