@@ -57,9 +57,12 @@ class Act:
 
     def admits(self, principal: Principal, row: Mapping[str, Any], on: date) -> bool:
         """Tell whether the caller may do it with the object now."""
-        return self.scope in principal.scopes and all(
-            each.holds(row[each.column], each.expected(principal, on)) for each in self.conditions
-        )
+        if self.scope not in principal.scopes:
+            return False
+        for each in self.conditions:
+            if not each.holds(row[each.column], each.expected(principal, on)):
+                return False
+        return True
 
     def narrow(self, where: Where, principal: Principal, on: date, *, alias: str) -> None:
         """Narrow a list, whose rows go by `alias`, to the objects it may be done with."""
