@@ -185,4 +185,4 @@ def _left_out(config: pytest.Config) -> bool:
     chosen = (option.keyword, option.markexpr, option.deselect, option.ignore, option.ignore_glob)
     if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
         return True
-    return any(chosen) or option.lf or option.collectonly
+    return any(chosen) or getattr(option, "lf", False) or option.collectonly

@@ -16,7 +16,7 @@ from app.children.deps import ChildId, ChildInPath, ChildNotFound, ReadsChildren
 from app.core.clock import local_date
 from app.core.data.db import Tx
 from app.core.http import routing
-from app.core.http.paging import Page, Paged, Rows, Window
+from app.core.http.paging import CursorInvalid, Page, Paged, Rows, Window
 from app.core.http.preconditions import IfMatch
 from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
@@ -84,7 +84,10 @@ async def list_children(
     return _page(tx, principal, await queries.list_page(tx, principal, filters, window))
 
 
-@router.post("/search", responses=documented(search.FilterForbidden, search.SearchTooBroad))
+@router.post(
+    "/search",
+    responses=documented(search.FilterForbidden, search.SearchTooBroad, CursorInvalid),
+)
 async def search_children(
     principal: ReadsChildren, wanted: schemas.ChildSearch, tx: Transaction
 ) -> Shown[Page[schemas.ChildSummary]]:
