@@ -10,12 +10,12 @@ from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 import orjson
-import yaml
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from app.core.data.crypto import DecryptionRefused, Keyring
+from app.core.data_files import plain
 from app.core.problems import language_of
 
 LIVES_SECONDS = 900
@@ -60,7 +60,7 @@ def read_flow(keyring: Keyring, cookie: str | None, sealed: str, *, instant: int
 def texts() -> dict[str, dict[str, str]]:
     """All texts by language."""
     raw = files("app.access").joinpath("pages/texts.yaml").read_text("utf-8")
-    found: dict[str, dict[str, str]] = yaml.safe_load(raw)
+    found: dict[str, dict[str, str]] = plain(raw)
     return found
 
 

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from functools import cache
 from importlib.resources import files
 
-import yaml
+from app.core.data_files import plain
 
 
 @cache
@@ -13,7 +13,7 @@ def public_holidays() -> Mapping[date, bool]:
     """Days that differ from Monday to Friday in the whole nation: True is a make-up working day."""
     text = files("app.attendance").joinpath("data/public_holidays.yaml").read_text("utf-8")
     days: dict[date, bool] = {}
-    for holidays in yaml.safe_load(text).values():
+    for holidays in plain(text).values():
         for holiday in holidays:
             first, last = holiday["closed"]
             days |= {first + timedelta(n): False for n in range((last - first).days + 1)}

@@ -56,6 +56,11 @@ class DataFile:
             raise self.refusal((*place, *wrong["loc"]), _sentence(wrong, model)) from None
 
 
+def plain(text: str) -> Any:
+    """Read YAML without its lines."""
+    return yaml.load(text, yaml.CSafeLoader)
+
+
 def read(package: str, name: str) -> DataFile:
     """Read a file that lies in a package. Raises BadDataFile if it is not usable YAML."""
     text = files(package).joinpath(name).read_text("utf-8")
@@ -64,7 +69,7 @@ def read(package: str, name: str) -> DataFile:
 
 def parse(name: str, text: str) -> DataFile:
     """Read YAML whose keys are words, none of them twice in one place. Raises BadDataFile."""
-    loader = yaml.SafeLoader(text)
+    loader = yaml.CSafeLoader(text)
     try:
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
@@ -76,7 +81,8 @@ def parse(name: str, text: str) -> DataFile:
             lines[place] = line
         return DataFile(name, loader.construct_document(node), lines)
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        found = error.problem_mark.line if error.problem_mark else 0
+        line = min(found, text.count("\n")) + 1  # at the end libyaml counts one more
         raise BadDataFile(f"{name} line {line}: {error.problem}") from None
     finally:
         loader.dispose()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypedDict
 
-import yaml
+from app.core.data_files import plain
 
 _HERE: Final = Path(__file__).parent
 _KINDS: Final = ("rule:", "parameter:", "resource:", "statistic:", "field:", "document:")
@@ -71,7 +71,7 @@ class BadClause(ValueError):
 
 def load() -> tuple[Clause, ...]:
     """Return all clauses, by area. Raises BadClause."""
-    entries = yaml.safe_load((_HERE / "clauses.yaml").read_text(encoding="utf-8"))
+    entries = plain((_HERE / "clauses.yaml").read_text(encoding="utf-8"))
     return tuple(clause(entry) for entry in entries)
 
 

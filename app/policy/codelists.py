@@ -11,8 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
+from app.core.data_files import plain
 from app.policy.rules import ParameterMissing, ParameterValue, effective
 
 _FILE: Final = Path(__file__).parent / "data" / "codelists.yaml"
@@ -51,7 +50,7 @@ class BadCodelists(ValueError):
 @cache
 def codelists() -> Mapping[str, Codelist]:
     """Return all lists by name. Raises BadCodelists."""
-    raw = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    raw = plain(_FILE.read_text(encoding="utf-8"))
     return {name: codelist(name, entry) for name, entry in raw.items()}
 
 

@@ -13,10 +13,10 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
+from app.core.data_files import plain
 from app.policy.rules import ParameterValue
 from app.regions.rules import NATION, is_valid_code
 
@@ -51,6 +51,11 @@ def shipped_parameters() -> tuple[ParameterValue, ...]:
     """Return the values the sources give for the nation and for named places."""
     document = _document("parameters.yaml")
     parameters = _declarations(document)
+    for parameter in parameters:
+        try:
+            Draft202012Validator.check_schema(parameter.schema)
+        except SchemaError as error:
+            raise BadParameters(f"{parameter.name}: schema: {error.message}") from error
     values = {name: entry.get("values", ()) for name, entry in document["parameters"].items()}
     shipped = checked_values(parameters, values)
     without = {parameter.name for parameter in parameters} - {
@@ -93,7 +98,7 @@ def checked_values(
 
 
 def _document(name: str) -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load((_DATA / name).read_text(encoding="utf-8"))
+    document: dict[str, Any] = plain((_DATA / name).read_text(encoding="utf-8"))
     return document
 
 
@@ -103,10 +108,6 @@ def _declarations(document: Mapping[str, Any]) -> tuple[Parameter, ...]:
 
 def _declaration(name: str, entry: Mapping[str, Any]) -> Parameter:
     _refuse_keys(name, entry, required=_REQUIRED_KEYS, allowed=_DECLARED_KEYS)
-    try:
-        Draft202012Validator.check_schema(entry["schema"])
-    except SchemaError as error:
-        raise BadParameters(f"{name}: schema: {error.message}") from error
     note = entry.get("note", "")
     return Parameter(name, entry["title_zh"], entry["title_en"], note, entry["schema"])
 

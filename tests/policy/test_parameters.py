@@ -233,7 +233,7 @@ def test_a_broken_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         parameters.declared()
     file.write_text(f"parameters: {{a.b: {{{titles}, schema: {{type: x}}}}}}", encoding="utf-8")
     with pytest.raises(BadParameters, match=r"a\.b: schema: "):
-        parameters.declared()
+        parameters.shipped_parameters()
     file.write_text(f"parameters: {{a.b: {{{titles}, schema: {{}}}}}}", encoding="utf-8")
     with pytest.raises(BadParameters, match=r"no value for the nation: a\.b"):
         parameters.shipped_parameters()
