@@ -18,7 +18,6 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from app import main as web
 from app import wiring
 from app import worker as job_worker
 from app.access import operations as access
@@ -155,7 +154,9 @@ def clauses() -> None:
 @app.command()
 def openapi() -> None:
     """Print the API document."""
-    print_json(web.document())
+    from app import main  # noqa: PLC0415  the routes take longer to load than most commands run
+
+    print_json(main.document())
 
 
 @regions_app.command("load")

@@ -40,9 +40,6 @@ async def state(settings: Settings, database: Database) -> AsyncIterator[State]:
     keys = token_keys(
         database.keyring.signing, issuer=settings.tokens.issuer, audience=settings.tokens.audience
     )
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 50, 50)
     yield {
         "database": database,
         "token_keys": keys,
@@ -66,6 +63,9 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> F
             startup.open_database(chosen, clock, addresses=addresses) as database,
             state(chosen, database) as shared,
         ):
+            gc.collect()
+            gc.freeze()  # what every request shares is never garbage
+            gc.set_threshold(50_000, 50, 50)
             with drained_first(chosen.drain_seconds):
                 yield shared
 

@@ -134,7 +134,8 @@ def document(app: FastAPI) -> Json:
     names.settle(found)
     tidy(found)
     _declare_headers(found)
-    used = {name for name in _HEADERS if f"#/components/headers/{name}'" in str(found)}
+    whole = str(found)
+    used = {name for name in _HEADERS if f"#/components/headers/{name}'" in whole}
     components["headers"] = {name: _HEADERS[name] for name in _HEADERS if name in used}
     _hoist_responses(found)
     _drop_unused_schemas(found)

@@ -13,8 +13,8 @@ COPIED = ("app", "tests", "alembic", "alembic.ini", "pyproject.toml", "scripts",
 FOLLOWED = (
     "tests/contact_notes",
     "tests/architecture/test_tables.py",
-    "tests/matrix/test_permitted.py::test_it_is_what_happens[village_director-staff]",
-    "tests/matrix/test_roles.py::test_answers[village_director-staff]",
+    "tests/matrix/on_stage/test_permitted.py::test_it_is_what_happens[village_director-staff]",
+    "tests/matrix/on_stage/test_roles.py::test_answers[village_director-staff]",
 )
 
 

@@ -1,30 +1,26 @@
 """Every operator command once, on a database of its own: what it prints, and what it refuses.
 
-They run in this process through the command's entry point, which is what the installed script
-calls (`test_start.py` runs that); a process each would take a minute.
+They run in this process; `test_start.py` runs the installed script.
 """
 
 import asyncio
 import json
 import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from app import cli
 from app.core.data.crypto import Keyring
 from app.embedded import postgres
 from tests import schema
-from tests.faults.test_start import run
+from tests.faults import command
+from tests.faults.command import Tonghu
 
 HEADER = "code,name,streetCode,provinceCode,cityCode,areaCode"
 VILLAGE = "120119101901,测试村委会,120119101,12,1201,120119"
 BAD = "120119101902,测试村委会,120119102,12,1201,120119"
 TOWNSHIP = "120119101000"
-
-Tonghu = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -44,21 +40,13 @@ def tonghu(
     capsys: pytest.CaptureFixture[str],
 ) -> Tonghu:
     """Run `tonghu ARGUMENTS`; returns exit code, output and errors."""
-    for name in list(os.environ):
-        if name.startswith("TONGHU_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("TONGHU_DATABASE__URL", urls.app)
-    monkeypatch.setenv("TONGHU_DATABASE__OWNER_URL", urls.owner)
-    monkeypatch.setenv("TONGHU_DATA_DIR", str(tmp_path))
-
-    def run_here(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tonghu", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return run_here
+    return command.here(
+        monkeypatch,
+        capsys,
+        TONGHU_DATABASE__URL=urls.app,
+        TONGHU_DATABASE__OWNER_URL=urls.owner,
+        TONGHU_DATA_DIR=str(tmp_path),
+    )
 
 
 def villages(tmp_path: Path, *lines: str) -> Path:
@@ -119,9 +107,3 @@ def test_commands_without_a_database(tonghu: Tonghu, tmp_path) -> None:
     assert "never overwritten" in errors
     assert "209" in tonghu("clauses")[1]
     assert json.loads(tonghu("openapi")[1])["openapi"].startswith("3.1")
-
-
-def test_installed_script(tmp_path) -> None:
-    done = run("jobs", "--help", url="postgresql://a:b@/c", home=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "held" in done.stdout

@@ -1,7 +1,4 @@
-"""A process that would run with a dangerous or wrong database says so in one line and ends (DB-1).
-
-Real processes of the installed command; the worker is what starts fastest.
-"""
+"""What would run with a dangerous or wrong database says so in one line and ends (DB-1)."""
 
 import asyncio
 import os
@@ -13,45 +10,47 @@ import asyncpg
 import pytest
 
 from tests import schema
+from tests.faults import command
 from tests.waiting import PATIENCE
 
 TONGHU = str(Path(sys.executable).with_name("tonghu"))
 
 
-def run(*arguments: str, url: str, home: Path) -> subprocess.CompletedProcess[str]:
-    inherited = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("TONGHU_") and name != "PYTHONDONTWRITEBYTECODE"
-    }
-    return subprocess.run(
-        [TONGHU, *arguments],
-        env={
-            **inherited,
-            "TONGHU_DATABASE__URL": url,
-            "TONGHU_DATA_DIR": str(home),
-        },
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-
-
-async def refusal(url: str, home: Path, *arguments: str) -> str:
-    done = await asyncio.to_thread(run, *arguments, url=url, home=home)
-    assert (done.returncode, done.stdout) == (1, "")
-    [line] = done.stderr.splitlines()
+def one_line(code: int, out: str, errors: str) -> str:
+    assert (code, out) == (1, "")
+    [line] = errors.splitlines()
     assert schema.PASSWORD not in line
     return line
 
 
-async def test_superuser(pg, tmp_path) -> None:
-    assert "is a superuser" in await refusal(pg, tmp_path, "worker")
+@pytest.fixture
+def refusal(monkeypatch, capsys, tmp_path):
+    """Run a command on a database; return the line it refuses with."""
+
+    async def refused(url: str, *arguments: str) -> str:
+        settings = {"TONGHU_DATABASE__URL": url, "TONGHU_DATA_DIR": str(tmp_path)}
+        tonghu = command.here(monkeypatch, capsys, **settings)
+        return one_line(*await asyncio.to_thread(tonghu, *arguments))
+
+    return refused
 
 
-async def test_owner_of_the_tables(database_urls, tmp_path) -> None:
-    line = await refusal(database_urls.owner, tmp_path, "serve", "--port", "29999")
+async def test_the_installed_script(pg, tmp_path) -> None:
+    inherited = {name: value for name, value in os.environ.items() if name[:7] != "TONGHU_"}
+    inherited.pop("PYTHONDONTWRITEBYTECODE", None)
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [TONGHU, "worker"],
+        env={**inherited, "TONGHU_DATABASE__URL": pg, "TONGHU_DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert "is a superuser" in one_line(done.returncode, done.stdout, done.stderr)
+
+
+async def test_owner_of_the_tables(database_urls, refusal) -> None:
+    line = await refusal(database_urls.owner, "serve", "--port", "29999")
     assert "owns tables" in line
     assert "tonghu_app" in line
 
@@ -66,15 +65,15 @@ async def bypassing(pg, database_urls, unique):
     await admin.close()
 
 
-async def test_role_past_row_level_security(bypassing, tmp_path) -> None:
-    assert "bypasses row-level security" in await refusal(bypassing, tmp_path, "worker")
+async def test_role_past_row_level_security(bypassing, refusal) -> None:
+    assert "bypasses row-level security" in await refusal(bypassing, "jobs", "held")
 
 
-async def test_wrong_password(database_urls, tmp_path) -> None:
+async def test_wrong_password(database_urls, refusal) -> None:
     wrong = database_urls.app.replace(f":{schema.PASSWORD}@", ":wrong@")
-    assert "password authentication failed" in await refusal(wrong, tmp_path, "jobs", "held")
+    assert "password authentication failed" in await refusal(wrong, "jobs", "held")
 
 
-async def test_database_that_is_away(tmp_path) -> None:
+async def test_database_that_is_away(refusal, tmp_path) -> None:
     nowhere = f"postgresql://a:b@/c?host={tmp_path}"
-    assert await refusal(nowhere, tmp_path, "migrate") == "The database cannot be reached."
+    assert await refusal(nowhere, "migrate") == "The database cannot be reached."

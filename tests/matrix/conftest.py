@@ -1,51 +1,12 @@
-"""What the matrix shares. A module makes a caller's stage once, not for each of its tests."""
+"""What the matrix shares."""
 
-from collections.abc import AsyncIterator
-from typing import NamedTuple
-
-import httpx
 import pytest
 from fastapi import FastAPI
 
 from app.api import openapi
-from app.core.data import db
-from app.core.data.crypto import Keyring
-from app.core.settings import Settings
-from tests.conftest import NOW, calling, pinned
 from tests.matrix.described import Operation, operations
-from tests.matrix.groups import CALLERS
-from tests.matrix.stage import Stage, a_stage
-
-
-class Theatre(NamedTuple):
-    """A stage with its database and a client; each request on it is to be `undone`."""
-
-    client: httpx.AsyncClient
-    database: db.Database
-    stage: Stage
 
 
 @pytest.fixture(scope="session")
 def described(app: FastAPI) -> dict[str, Operation]:
     return operations(openapi.document(app))
-
-
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(each, marks=pytest.mark.xdist_group("-".join(each))) for each in CALLERS],
-    ids="-".join,
-)
-async def theatre(
-    request: pytest.FixtureRequest,
-    app: FastAPI,
-    settings: Settings,
-    pool: db.Database,
-    keyring: Keyring,
-) -> AsyncIterator[Theatre]:
-    """Every caller in turn on a stage of their own.
-
-    Its transaction stays open between tests: a module that uses it uses no other database.
-    """
-    role, holder = request.param
-    async with pinned(pool, keyring, NOW) as database, calling(app, settings, database) as client:
-        yield Theatre(client, database, await a_stage(database, settings, role, holder))

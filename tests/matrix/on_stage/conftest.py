@@ -1,0 +1,44 @@
+"""Each caller on a stage made once, which everything in this folder asks in turn."""
+
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from app.core.data import db
+from app.core.data.crypto import Keyring
+from app.core.settings import Settings
+from tests.conftest import NOW, calling, pinned
+from tests.matrix.groups import CALLERS
+from tests.matrix.stage import Stage, a_stage
+
+
+class Theatre(NamedTuple):
+    """A stage with its database and a client; each request on it is to be `undone`."""
+
+    client: httpx.AsyncClient
+    database: db.Database
+    stage: Stage
+
+
+@pytest.fixture(
+    scope="package",
+    params=[pytest.param(each, marks=pytest.mark.xdist_group("-".join(each))) for each in CALLERS],
+    ids="-".join,
+)
+async def theatre(
+    request: pytest.FixtureRequest,
+    app: FastAPI,
+    settings: Settings,
+    pool: db.Database,
+    keyring: Keyring,
+) -> AsyncIterator[Theatre]:
+    """Every caller in turn on a stage of their own.
+
+    Its transaction stays open between tests: nothing in this folder uses another database.
+    """
+    role, holder = request.param
+    async with pinned(pool, keyring, NOW) as database, calling(app, settings, database) as client:
+        yield Theatre(client, database, await a_stage(database, settings, role, holder))
