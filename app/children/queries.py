@@ -226,8 +226,12 @@ def summary(principal: Principal, row: Mapping[str, Any], told: Sequence[str]) -
     the caller may do with it.
     """
     reads = principal.role.reads
-    shown = {name: row[name] for name in ("id", "version", "updated_at")}
-    shown["permitted"] = told
+    shown = {
+        "id": row["id"],
+        "version": row["version"],
+        "updated_at": row["updated_at"],
+        "permitted": told,
+    }
     if "identity" in reads:
         shown["identity"] = {
             name: row[name] for name in ("name", "name_pinyin", "sex", "birth_date")

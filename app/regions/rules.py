@@ -119,6 +119,7 @@ def subtree(code: int) -> tuple[int, int]:
     return (code, code + _SPAN[level_of(code)])
 
 
+@lru_cache(maxsize=4096)
 def county_of(code: int) -> int:
     """Return the county a county, township or village lies in.
 

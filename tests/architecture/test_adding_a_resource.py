@@ -27,7 +27,7 @@ def followed(place: Path) -> Path:
     """Copy the project and do what the page says."""
     for name in COPIED:
         if (HOME / name).is_dir():
-            left_out = shutil.ignore_patterns("__pycache__", "node_modules")
+            left_out = shutil.ignore_patterns("node_modules")
             shutil.copytree(HOME / name, place / name, ignore=left_out)
         else:
             shutil.copy(HOME / name, place / name)
