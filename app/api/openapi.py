@@ -12,7 +12,6 @@ from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import RouteContext, iter_route_contexts
 
-from app.access.deps import ScopeMissing, Unauthenticated
 from app.api import callbacks, names
 from app.api.answers import ParameterInvalid, ValidationFailed
 from app.api.schemas import tidy
@@ -22,7 +21,6 @@ from app.core.http.exchange import InternalError
 from app.core.http.hardening import BodyTooLarge, BodyTooSlow, EncodingNotSupported, HeadersTooLarge
 from app.core.http.idempotency import IdempotencyKeyInvalid, IdempotencyKeyReused
 from app.core.http.paging import CursorInvalid
-from app.core.http.rate_limits import RateLimited
 from app.core.http.routing import MalformedRequest, UnsupportedMediaType, raised_by
 from app.core.problems import MEDIA_TYPE, FieldError, Problem, ProblemDocument, documented
 
@@ -44,9 +42,6 @@ caller's remit is answered exactly like one that does not exist.
 _ALWAYS = (
     MalformedRequest,
     ParameterInvalid,
-    Unauthenticated,
-    ScopeMissing,
-    RateLimited,
     HeadersTooLarge,
     InternalError,
     TemporarilyUnavailable,
