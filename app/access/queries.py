@@ -6,6 +6,7 @@ from uuid import UUID
 
 import orjson
 
+from app.access.acts import Act
 from app.access.models import Client
 from app.access.principal import Principal
 from app.access.tokens import Claims
@@ -145,10 +146,14 @@ def administered(principal: Principal) -> Where:
     return Where("c.agency_id = {}", principal.agency_id)
 
 
-async def clients(tx: Tx, principal: Principal, window: paging.Window) -> paging.Rows:
+async def clients(
+    tx: Tx, principal: Principal, window: paging.Window, *, act: Act | None
+) -> paging.Rows:
     """List the clients the caller administers, in the order they were registered."""
-    select = "SELECT c.* FROM clients c"
-    return await paging.fetch(tx, select, administered(principal), _BY_REGISTRATION, window)
+    where = administered(principal)
+    if act is not None:
+        act.narrow(where, principal, tx.today, alias="c")
+    return await paging.fetch(tx, "SELECT c.* FROM clients c", where, _BY_REGISTRATION, window)
 
 
 async def client_administered(tx: Tx, principal: Principal, client_id: UUID) -> Client | None:

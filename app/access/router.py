@@ -1,11 +1,12 @@
 """Who am I; and the clients of an agency."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from fastapi import Request
+from fastapi import Depends, Request
 
 from app.access import operations, queries, schemas
+from app.access.acts import Act, asked, permitted, stands
 from app.access.area import AREA, READ_CLIENTS, READ_ME, WRITE_CLIENTS
 from app.access.deps import named_in_path, needs
 from app.access.models import Client
@@ -36,6 +37,16 @@ class ClientNotFound(Problem, status=404, denies=True):
     title = "No such client"
     title_zh = "没有这个客户端"
 
+
+ACTS: Final[Mapping[str, Act]] = {
+    "replaceClientKeys": Act(
+        WRITE_CLIENTS.code,
+        (stands(lambda *_: ("machine",), lambda *_: ClientNotFound(), "kind"),),
+    ),
+    "suspendClient": Act(WRITE_CLIENTS.code),
+    "resumeClient": Act(WRITE_CLIENTS.code),
+}
+"""What may be done with a client, by operationId."""
 
 ClientInPath = Annotated[
     Client,
@@ -73,17 +84,22 @@ async def read_me(principal: ReadsMe) -> Shown[schemas.Me]:
 
 @router.get("/clients")
 async def list_clients(
-    principal: ReadsClients, tx: Transaction, window: Paged
+    principal: ReadsClients,
+    tx: Transaction,
+    window: Paged,
+    act: Annotated[Act | None, Depends(asked(ACTS))] = None,
 ) -> Shown[Page[schemas.Client]]:
     """List the clients of your agency; the operator lists all."""
-    page = await queries.clients(tx, principal, window)
-    return Shown(page.shown(_client_of))
+    page = await queries.clients(tx, principal, window, act=act)
+    return Shown(page.shown(lambda row: _client_of(tx, principal, row)))
 
 
 @router.get("/clients/{client_id}")
-async def read_client(_: ReadsClients, client: ClientInPath) -> Shown[schemas.Client]:
+async def read_client(
+    principal: ReadsClients, client: ClientInPath, tx: Transaction
+) -> Shown[schemas.Client]:
     """Read a client of your agency; the operator reads any."""
-    return Shown(_client_of(client.model_dump()))
+    return Shown(_client_of(tx, principal, client.model_dump()))
 
 
 @router.post(
@@ -111,7 +127,7 @@ async def register_client(
         jwks=new.jwks.model_dump(exclude_none=True) if new.jwks else None,
         secrets_allowed=request.state.settings.environment is not Environment.production,
     )
-    shown = _client_of(made.client.model_dump()).model_dump()
+    shown = _client_of(tx, principal, made.client.model_dump()).model_dump()
     registered = schemas.ClientRegistered(**shown, client_secret=made.secret)
     return Shown(registered, subject=registered.id)
 
@@ -128,37 +144,36 @@ async def register_app(
     if principal.agency_kind != "operator":
         raise NotYoursToRegister
     app = await operations.create_app(tx, name=new.name, redirect_uris=new.redirect_uris)
-    made = _client_of(app.model_dump())
+    made = _client_of(tx, principal, app.model_dump())
     return Shown(made, subject=made.id, headers={"location": f"/v1/clients/{made.id}"})
 
 
 @router.put("/clients/{client_id}/jwks", responses=documented(operations.KeysUnusable))
 async def replace_client_keys(
-    _: WritesClients, client: ClientInPath, new: schemas.PublicKeys, tx: Transaction
+    principal: WritesClients, client: ClientInPath, new: schemas.PublicKeys, tx: Transaction
 ) -> Shown[schemas.Client]:
     """Replace a machine's keys; those left out count no more."""
-    if client.kind != "machine":
-        raise ClientNotFound
+    ACTS["replaceClientKeys"].require(principal, client.model_dump(), tx.today)
     await operations.replace_keys(tx, client, new.model_dump(exclude_none=True))
-    return Shown(_client_of(client.model_dump()))
+    return Shown(_client_of(tx, principal, client.model_dump()))
 
 
 @router.post("/clients/{client_id}/suspension")
 async def suspend_client(
-    _: WritesClients, client: ClientInPath, tx: Transaction
+    principal: WritesClients, client: ClientInPath, tx: Transaction
 ) -> Shown[schemas.Client]:
     """Suspend a client: its tokens stop counting at once."""
     await operations.set_active(tx, client, active=False)
-    return Shown(_client_of(client.model_dump()))
+    return Shown(_client_of(tx, principal, client.model_dump()))
 
 
 @router.delete("/clients/{client_id}/suspension")
 async def resume_client(
-    _: WritesClients, client: ClientInPath, tx: Transaction
+    principal: WritesClients, client: ClientInPath, tx: Transaction
 ) -> Shown[schemas.Client]:
     """Let a suspended client work again."""
     await operations.set_active(tx, client, active=True)
-    return Shown(_client_of(client.model_dump()))
+    return Shown(_client_of(tx, principal, client.model_dump()))
 
 
 async def _agency_for(tx: Tx, principal: Principal, new: schemas.ClientCreate) -> AgencyRef:
@@ -180,7 +195,7 @@ def _scopes_of(code: str) -> frozenset[str]:
         raise operations.RoleDoesNotFit from None
 
 
-def _client_of(row: Mapping[str, Any]) -> schemas.Client:
+def _client_of(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas.Client:
     code = row["region_code"]
     keys = (row["jwks"] or {}).get("keys", [])
     return schemas.Client.model_validate(
@@ -188,5 +203,6 @@ def _client_of(row: Mapping[str, Any]) -> schemas.Client:
             **row,
             "region_code": None if code is None else region_text(code),
             "key_ids": [key["kid"] for key in keys],
+            "permitted": permitted(ACTS, principal, row, tx.today),
         }
     )

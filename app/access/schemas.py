@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from app.access.acts import Permitted
 from app.core.http.wire import Input, Line, Moment, RegionCode
 
 Word = Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+$")]
@@ -119,6 +120,7 @@ class Client(BaseModel, title="RegisteredClient"):
     )
     active: bool = Field(description="False while it is suspended.")
     created_at: Moment = Field(description="When it was registered.")
+    permitted: Permitted
 
 
 class ClientRegistered(Client, title="ClientRegistered"):
