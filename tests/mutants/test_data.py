@@ -1,0 +1,33 @@
+"""What `make mutants` is to plant can be planted: it names code, tests and functions that exist."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+HOME = HERE.parents[1]
+FAULTS = tomllib.loads((HERE / "by_hand.toml").read_text())["fault"]
+TARGETS = tomllib.loads((HERE / "targets.toml").read_text())["target"]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=[each["says"] for each in FAULTS])
+def test_the_text_to_replace_stands_once(fault: dict[str, Any]) -> None:
+    assert (HOME / fault["file"]).read_text("utf-8").count(fault["replace"]) == 1
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=[each["file"] for each in TARGETS])
+def test_the_places_of_a_file_exist(target: dict[str, Any]) -> None:
+    source = (HOME / target["file"]).read_text("utf-8")
+    for place in target.get("places", ()):
+        assert re.search(rf"^(async )?(def |class )?{place}\b", source, re.MULTILINE), place
+
+
+def test_the_tests_named_exist() -> None:
+    for name in {test for each in (*FAULTS, *TARGETS) for test in each["tests"]}:
+        file, *inside = name.partition("[")[0].split("::")
+        source = (HOME / file).read_text("utf-8")
+        for part in inside:
+            assert re.search(rf"^\s*(async )?(def|class) {part}\b", source, re.MULTILINE), name
