@@ -5,8 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from app.access.acts import Permitted
-from app.core.http.wire import Input, Line, Moment, RegionCode
+from app.core.http.wire import Input, Line, Moment, Permitted, RegionCode
 
 Word = Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+$")]
 

@@ -1,5 +1,6 @@
 """Which agencies there are, which one serves a place, and who holds which post."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -11,7 +12,11 @@ from app.core.http import paging
 from app.regions import rules
 
 AGENCY = "id, kind, name, name_en, region_code, uscc, active, version"
-POST = "id, agency_id, role, local_title, region_code, active"
+_POST = """
+SELECT p.id, p.agency_id, a.kind AS agency_kind, a.region_code AS agency_region, p.role,
+       p.local_title, p.region_code, p.active
+FROM posts p JOIN agencies a ON a.id = p.agency_id
+"""
 HOLDING = "h.id, h.post_id, h.staff_id, h.since, h.until, h.created_at AS recorded_at"
 
 _SERVING = """
@@ -65,12 +70,7 @@ class PostRef:
 
 async def find_post(tx: Tx, post_id: UUID) -> PostRef | None:
     """Find one post by id."""
-    row = await tx.connection.fetchrow(
-        "SELECT p.id, p.agency_id, a.kind, a.region_code, p.role, p.local_title, p.region_code,"
-        " p.active"
-        " FROM posts p JOIN agencies a ON a.id = p.agency_id WHERE p.id = $1",
-        post_id,
-    )
+    row = await tx.connection.fetchrow(f"{_POST} WHERE p.id = $1", post_id)
     return None if row is None else PostRef(*row)
 
 
@@ -98,11 +98,14 @@ async def list_posts(
     agency_id: UUID | None,
     role: str | None,
     span: tuple[int, int],
+    narrow: Callable[[Where], object] | None,
 ) -> paging.Rows:
-    """Return a page of the posts that answer for a place in a span, by (region code, id)."""
-    where = Where("region_code >= {} AND region_code < {}", *span)
-    where.add_given({"agency_id = {}": agency_id, "role = {}": role})
-    return await paging.fetch(tx, f"SELECT {POST} FROM posts", where, _BY_PLACE, window)
+    """Return a page of the posts `p` that answer for a place in a span, by (region code, id)."""
+    where = Where("p.region_code >= {} AND p.region_code < {}", *span)
+    where.add_given({"p.agency_id = {}": agency_id, "p.role = {}": role})
+    if narrow is not None:
+        narrow(where)
+    return await paging.fetch(tx, f"SELECT p.* FROM ({_POST}) p", where, _BY_PLACE, window)
 
 
 async def list_holders(tx: Tx, post_id: UUID, window: paging.Window) -> paging.Rows:

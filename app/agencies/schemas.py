@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from app.agencies.models import AgencyKind
-from app.core.http.wire import Day, Input, Line, Moment, RegionCode, Version
+from app.core.http.wire import Day, Input, Line, Moment, Permitted, RegionCode, Version
 
 RoleCode = Annotated[
     str,
@@ -78,6 +78,7 @@ class Post(BaseModel):
     local_title: Shown = Field(description="What people call it.")
     region_code: RegionCode
     active: bool = Field(description="False once it was given up.")
+    permitted: Permitted
 
 
 class HoldingCreate(Input):

@@ -7,7 +7,6 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
-from app.access.acts import Permitted
 from app.children.sections.derived import Derived
 from app.children.sections.education import Education
 from app.children.sections.external import External
@@ -18,7 +17,7 @@ from app.children.sections.hukou import Hukou
 from app.children.sections.identity import Identity, IdentityShown, NewIdentity, Sex
 from app.children.sections.residence import NewResidence, Residence
 from app.children.sections.welfare import Welfare
-from app.core.http.wire import Day, Input, Line, RegionCode, Version
+from app.core.http.wire import Day, Input, Line, Permitted, RegionCode, Version
 
 ChildId = Annotated[
     UUID, Field(description="The child's id.", examples=["0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b10"])

@@ -9,8 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, StrictBool
 
-from app.access.acts import Permitted
-from app.core.http.wire import Code, Day, Input, Line, Moment, Prose, RegionCode, Version
+from app.core.http.wire import Code, Day, Input, Line, Moment, Permitted, Prose, RegionCode, Version
 from app.police_reports.models import State, Step
 
 Urgency = Annotated[

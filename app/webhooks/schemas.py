@@ -7,8 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt
 from pydantic_core import PydanticCustomError
 
-from app.access.acts import Permitted
-from app.core.http.wire import Input, Line, RegionCode, Version
+from app.core.http.wire import Input, Line, Permitted, RegionCode, Version
 
 State = Literal["pending", "leased", "succeeded", "exhausted", "closed"]
 

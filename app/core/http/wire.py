@@ -19,6 +19,14 @@ class Input(BaseModel):
 
 _NO_CONTROL = r"^[^\x00-\x1f\x7f]*$"
 _NO_NUL = r"^[^\x00]*$"
+Permitted = Annotated[
+    list[Annotated[str, Field(max_length=60, pattern=r"^[a-z][A-Za-z]+$")]],
+    Field(
+        max_length=30,
+        description="Operations you may call on it now, by operationId.",
+        examples=[["readChildHistory"]],
+    ),
+]
 
 
 def _iso_day(value: Any) -> Any:
