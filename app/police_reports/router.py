@@ -46,7 +46,7 @@ async def file_report(
     It is stored, audited and queued to the police in charge of the place before the answer leaves.
     A police system that is slow, away or not registered never delays or refuses a report.
     """
-    return _filed(*await filing.file_report(tx, principal, new))
+    return _filed(await filing.file_report(tx, principal, new))
 
 
 @router.get("")
@@ -76,8 +76,7 @@ async def read_report(
 ) -> Shown[schemas.Report]:
     """Read a report: what it shows depends on your agency's part in the case."""
     journal = await queries.steps(tx, report["id"])
-    whole = queries.whole(tx, principal, report, journal)
-    return _shown(whole, report)
+    return _shown(queries.whole(tx, principal, report, journal), report)
 
 
 @router.get("/{report_id}/reporter", responses=documented(NotYourPart))
@@ -96,7 +95,7 @@ async def read_report_chain(
     """Read the proof of a report: filed, each attempt to deliver, accepted, handled, told on."""
     chain = schemas.Chain.model_validate(
         {
-            **{name: report[name] for name in schemas.Chain.model_fields if name in report},
+            **report,
             "report_id": report["id"],
             "deliveries": await queries.deliveries(tx, principal, report["id"]),
             "steps": [dict(step) for step in await queries.steps(tx, report["id"])],
@@ -191,21 +190,13 @@ async def supersede_report(
 ) -> Shown[schemas.Filed]:
     """File a corrected report in place of one your agency filed; nothing is ever deleted."""
     filed = await filing.supersede_report(tx, principal, report, new)
-    return _filed(*filed, report["child_id"])
+    return _filed(filed, report["child_id"])
 
 
-def _filed(
-    filed: filing.Filed,
-    is_new: bool,  # noqa: FBT001  the second of a pair
-    *others: UUID | None,
-) -> Shown[schemas.Filed]:
-    return Shown(
-        filed.answer,
-        children=[filed.child_id, *others],
-        groups=_REPORT,
-        subject=filed.answer.id,
-        is_new=is_new,
-    )
+def _filed(filed: filing.Filed, *others: UUID | None) -> Shown[schemas.Filed]:
+    answer, child_id, is_new = filed
+    about = [child_id, *others]
+    return Shown(answer, children=about, groups=_REPORT, subject=answer.id, is_new=is_new)
 
 
 def _step(report: asyncpg.Record, taken: steps.Taken) -> Shown[schemas.StepTaken]:
