@@ -9,8 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from app.access.acts import Permitted
 from app.core.http.wire import Input, Line, RegionCode, Version
-
-State = Literal["pending", "leased", "succeeded", "exhausted", "closed"]
+from app.webhooks.models import State
 
 
 def _distinct(values: list[str]) -> list[str]:
