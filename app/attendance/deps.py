@@ -24,15 +24,9 @@ class BatchNotFound(Problem, status=404, denies=True):
     title_zh = "没有这个考勤批次"
 
 
-BatchInPath = Annotated[
-    bytes,
-    named_in_path(
-        "batch_id",
-        "The batch's id, from the answer to the push.",
-        queries.batch_answer,
-        BatchNotFound,
-    ),
-]
+_BATCH = ("batch_id", "The batch's id, from the answer to the push.")
+
+BatchInPath = Annotated[bytes, named_in_path(*_BATCH, queries.batch_answer, BatchNotFound)]
 """What was answered to the batch named in the path; else 404."""
 
 

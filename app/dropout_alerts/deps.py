@@ -1,7 +1,8 @@
 """Scopes of dropout alerts, and the alert a path names."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
+import asyncpg
 from fastapi import Depends
 
 from app.access.deps import named_in_path, needs
@@ -24,9 +25,10 @@ class DropoutAlertNotFound(Problem, status=404, denies=True):
 
 
 AlertInPath = Annotated[
-    dict[str, Any], named_in_path("alert_id", "The alert's id.", queries.find, DropoutAlertNotFound)
+    asyncpg.Record,
+    named_in_path("alert_id", "The alert's id.", queries.find, DropoutAlertNotFound),
 ]
-"""The alert named in the path, as `queries.find` reads it; else 404."""
+"""The alert named in the path, if the caller may know of it; else 404."""
 
 
 async def _alert_to_change(found: AlertInPath, tx: Transaction) -> models.DropoutAlert:

@@ -5,6 +5,8 @@ from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
+import asyncpg
+
 from app.access.acts import Act
 from app.access.principal import Principal
 from app.attendance import queries as attendance
@@ -17,13 +19,6 @@ from app.dropout_alerts.models import DONE, Addressee, State
 from app.dropout_alerts.rules import Thresholds
 from app.policy import queries as policy
 from app.regions.rules import Level, county_of, level_of, lineage
-
-_ALERT = """
-a.id, a.home_county, a.child_id, a.school_id, a.region_code, a.opened_in, a.state, a.opened_on,
-a.first_absent_day, a.last_absent_day, a.unexcused_days, a.registered_on, a.ended_on, a.end_reason,
-a.returned_on, a.return_kind, a.version, a.created_at, a.updated_at, a.addressed
-"""
-
 
 _thresholds: Final = policy.lookup("dropout.thresholds")
 
@@ -43,15 +38,14 @@ def _visible(principal: Principal) -> Where:
     )
 
 
-_SELECT = f"SELECT {_ALERT} FROM dropout_alerts a"
+_SELECT = "SELECT a.* FROM dropout_alerts a"
 _NEWEST = paging.Order({"a.id": UUID}, descending=True)
 
 
-async def find(tx: Tx, principal: Principal, alert_id: UUID) -> dict[str, Any] | None:
+async def find(tx: Tx, principal: Principal, alert_id: UUID) -> asyncpg.Record | None:
     """Find one alert the caller may know of."""
     where = _visible(principal).add("a.id = {}", alert_id)
-    row = await tx.connection.fetchrow(f"{_SELECT} WHERE {where}", *where.arguments)
-    return None if row is None else dict(row)
+    return await tx.connection.fetchrow(f"{_SELECT} WHERE {where}", *where.arguments)
 
 
 async def find_page(
@@ -150,8 +144,7 @@ async def absences_to_assess(
     without leave, and all with an open alert (`alerted`: child and first day missed), since
     nothing said of them may mean that they are back.
     """
-    touched = await attendance.touched_by_batch(tx, batch_id, since=since)
-    worth = {child.child_id for child in touched if child.unexcused} | alerted.keys()
+    worth = await attendance.absent_in_batch(tx, batch_id, since=since) | alerted.keys()
     if not worth:
         return {}
     return await attendance.absences(

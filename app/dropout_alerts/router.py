@@ -1,5 +1,6 @@
 """Read dropout alerts and take the steps from absence to return."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -140,10 +141,9 @@ async def record_return(
     return await _detail(tx, principal, alert.model_dump())
 
 
-def _wire(tx: Tx, principal: Principal, alert: Any) -> dict[str, Any]:
-    shown = {name: alert[name] for name in _PLAIN}
+def _wire(tx: Tx, principal: Principal, alert: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        **shown,
+        **{name: alert[name] for name in _PLAIN},
         "region_code": region_text(alert["opened_in"]),
         "permitted": acts.permitted(ACTS, principal, alert, tx.today),
     }
@@ -153,7 +153,7 @@ _PLAIN = tuple(schemas.DropoutAlert.model_fields.keys() - {"region_code", "permi
 
 
 async def _detail(
-    tx: Tx, principal: Principal, alert: dict[str, Any]
+    tx: Tx, principal: Principal, alert: Mapping[str, Any]
 ) -> Shown[schemas.DropoutAlertDetail]:
     steps = await queries.steps(tx, alert["id"])
     at_once = report_at_once(principal.region_code, tx.today)
