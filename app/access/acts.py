@@ -5,6 +5,7 @@ asks `require`; the answer carries `permitted`, so that an app shows only what w
 narrowed to what an act may be done with. All three read the same conditions.
 """
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -100,7 +101,7 @@ def asked(acts: Mapping[str, Act]) -> Callable[..., Act | None]:
 
 def own(column: str, otherwise: type[Problem]) -> Condition:
     """Hold if the object is the caller's agency's: `column` is its id."""
-    return Condition(column, _agency, _equal, "{0} = {1}", lambda *_: otherwise())
+    return Condition(column, _agency, operator.eq, "{0} = {1}", lambda *_: otherwise())
 
 
 def own_or_nobodys(column: str, otherwise: type[Problem]) -> Condition:
@@ -175,7 +176,3 @@ def personally(column: str, otherwise: type[Problem]) -> Condition:
 
 def _agency(principal: Principal, on: date) -> Any:
     return principal.agency_id
-
-
-def _equal(found: Any, wanted: Any) -> bool:
-    return bool(found == wanted)
