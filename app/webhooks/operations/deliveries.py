@@ -93,9 +93,8 @@ async def queue_mandatory(
     that people tell people. Raises PayloadTooLarge above 20 kB.
     """
     async with tx.as_system():
-        numbered = await tx.connection.fetch(
-            _NUMBER_MANDATORY, agency_id, [event.wire_name, _package(event.wire_name) + ".*"]
-        )
+        takes = [event.wire_name, f"{event.wire_name.partition('.')[0]}.*"]
+        numbered = await tx.connection.fetch(_NUMBER_MANDATORY, agency_id, takes)
         bodies = [
             _body(
                 event.wire_name,
@@ -173,10 +172,6 @@ def _body(wire_name: str, at: datetime, data: dict[str, Any], *, limit: int) -> 
     if len(body) > limit:
         raise PayloadTooLarge(wire_name)
     return body
-
-
-def _package(wire_name: str) -> str:
-    return wire_name.partition(".")[0]
 
 
 async def replay_delivery(tx: Tx, delivery: asyncpg.Record) -> asyncpg.Record:
