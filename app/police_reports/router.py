@@ -7,30 +7,41 @@ import asyncpg
 from fastapi import Depends, Query
 
 from app.access import acts
+from app.access.deps import named_in_path, needs
+from app.access.principal import Principal
 from app.children.deps import ChildNotFound
 from app.core.clock import local_date
 from app.core.http import paging, routing
 from app.core.http.routing import Transaction
 from app.core.http.shown import REPEATED, Shown
-from app.core.problems import documented
+from app.core.problems import Problem, documented
 from app.police_reports import queries, schemas
 from app.police_reports.acts import ACTS, NotYourPart, SupersededAlready
-from app.police_reports.area import AREA
-from app.police_reports.deps import (
-    FilesReports,
-    HandlesReports,
-    ReadsReporters,
-    ReadsReports,
-    ReceivesReports,
-    ReportInPath,
-    ReportToChange,
-)
+from app.police_reports.area import AREA, FILE, HANDLE, READ, READ_REPORTERS, RECEIVE
 from app.police_reports.models import State
 from app.police_reports.operations import filing, steps
 
 router = routing.router(AREA.tag, prefix="/police-reports")
 
 Value = TypeVar("Value")
+
+
+class ReportNotFound(Problem, status=404, denies=True):
+    """No such report, or none the caller has a part in: the same answer (AZ-3, AZ-8)."""
+
+    title = "No such report"
+    title_zh = "没有这份报告"
+
+
+FilesReports = Annotated[Principal, needs(FILE)]
+ReadsReports = Annotated[Principal, needs(READ)]
+HandlesReports = Annotated[Principal, needs(HANDLE)]
+ReceivesReports = Annotated[Principal, needs(RECEIVE)]
+ReadsReporters = Annotated[Principal, needs(READ_REPORTERS)]
+_NAMED = ("report_id", "The report's id.", queries.find, ReportNotFound)
+ReportInPath = Annotated[asyncpg.Record, named_in_path(*_NAMED)]
+ReportToChange = Annotated[asyncpg.Record, named_in_path(*_NAMED, lock=True)]
+"""Locked until the change is committed: steps on one report take turns."""
 
 _REPORT = ("police_report",)
 _FILING = (ChildNotFound, filing.ReportInvalid, filing.ReportIdTaken)

@@ -3,28 +3,49 @@
 from typing import Annotated
 from uuid import UUID
 
+import asyncpg
 from fastapi import Depends, Query, Request
 
 from app.access import acts
-from app.access.deps import needs
+from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
 from app.core.http.preconditions import IfMatch
 from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
-from app.core.problems import documented
+from app.core.problems import Problem, documented
 from app.webhooks import queries, schemas
 from app.webhooks.acts import DELIVERY_ACTS, ENDPOINT_ACTS, DeliveryNotOpen, PersonRequired
 from app.webhooks.area import AREA, READ, WRITE
-from app.webhooks.deps import DeliveryInPath, EndpointInPath, EndpointToChange
-from app.webhooks.models import State
+from app.webhooks.models import State, WebhookEndpoint
 from app.webhooks.operations import deliveries, endpoints
 
 router = routing.router(AREA.tag)
 
+
+class EndpointNotFound(Problem, status=404, denies=True):
+    """No such endpoint, or another agency's: the same answer (AZ-3)."""
+
+    title = "No such webhook endpoint"
+    title_zh = "没有这个推送地址"
+
+
+class DeliveryNotFound(Problem, status=404, denies=True):
+    """No such delivery, or another agency's: the same answer (AZ-3)."""
+
+    title = "No such webhook delivery"
+    title_zh = "没有这条推送记录"
+
+
 ReadsWebhooks = Annotated[Principal, needs(READ)]
 WritesWebhooks = Annotated[Principal, needs(WRITE)]
+_ENDPOINT = ("endpoint_id", "The endpoint's id.", queries.endpoint, EndpointNotFound)
+EndpointInPath = Annotated[WebhookEndpoint, named_in_path(*_ENDPOINT)]
+EndpointToChange = Annotated[WebhookEndpoint, named_in_path(*_ENDPOINT, lock=True)]
+"""Locked: nothing is queued to it until the transaction ends."""
+_DELIVERY = ("delivery_id", "The delivery's id.", queries.delivery, DeliveryNotFound)
+DeliveryInPath = Annotated[asyncpg.Record, named_in_path(*_DELIVERY)]
 
 
 @router.post("/webhook-endpoints", status_code=201, responses=documented(endpoints.EndpointInvalid))
