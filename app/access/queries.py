@@ -149,7 +149,6 @@ async def clients(tx: Tx, principal: Principal, window: paging.Window) -> paging
 
 
 async def client_administered(tx: Tx, principal: Principal, client_id: UUID) -> Client | None:
-    """Find one client the caller administers."""
     client = await tx.session.get(Client, client_id)
     operates = principal.agency_kind == "operator"
     own = client is not None and client.agency_id == principal.agency_id

@@ -34,7 +34,8 @@ class Flow:
     staff_id: UUID | None = None
 
     def sealed(self, keyring: Keyring, cookie: str) -> str:
-        return base64.urlsafe_b64encode(keyring.seal(_PLACE, cookie, orjson.dumps(self))).decode()
+        plain = orjson.dumps(self, default=str)
+        return base64.urlsafe_b64encode(keyring.seal(_PLACE, cookie, plain)).decode()
 
 
 def read_flow(keyring: Keyring, cookie: str | None, sealed: str, *, instant: int) -> Flow | None:

@@ -89,11 +89,10 @@ async def absences(
     days before today which the school reported; today the other classes may still be to come.
     Three statements for any number of children.
     """
-    connection = tx.connection
-    slots = await connection.fetch(_SLOTS, school_id, list(children), since, today)
-    days = await connection.fetch(_REPORTED, school_id, since, today)
+    slots = await tx.connection.fetch(_SLOTS, school_id, list(children), since, today)
+    days = await tx.connection.fetch(_REPORTED, school_id, since, today)
     places = list(lineage(region_code))
-    calendar = await connection.fetch(_CALENDAR, school_id, places, since, today)
+    calendar = await tx.connection.fetch(_CALENDAR, school_id, places, since, today)
     exceptions = nearest(tuple(row) for row in calendar)
     by_child: dict[UUID, dict[date, dict[Any, Any]]] = defaultdict(lambda: defaultdict(dict))
     for row in slots:

@@ -45,7 +45,6 @@ def visible_reports(principal: Principal) -> Where:
 
 
 def party_of(principal: Principal, report: asyncpg.Record) -> Party:
-    """Return what the caller is to a report they may see."""
     scopes = principal.role.scopes
     if HANDLE.code in scopes:
         in_charge = report["police_agency_id"] == principal.agency_id
@@ -105,7 +104,6 @@ async def offices(tx: Tx, region_code: int, suspect: UUID | None) -> rules.Offic
 
 
 async def agency_kind(tx: Tx, agency_id: UUID) -> str | None:
-    """Return the kind of an active agency."""
     kind: str | None = await tx.connection.fetchval(
         "SELECT kind FROM agencies WHERE id = $1 AND active", agency_id
     )

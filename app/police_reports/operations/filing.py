@@ -220,13 +220,9 @@ def _report(
         child_id=place.child.id if place.child else None,
         region_code=place.region_code,
         situations=sorted(set(new.situations)),
-        urgency=new.urgency,
-        channel=new.channel,
-        found_at=new.found_at,
+        **new.model_dump(include=_AS_STATED),
         filed_at=tx.now,
         reporter_agency_id=principal.agency_id,
-        suspect_agency_id=new.suspect_agency_id,
-        visit_id=new.visit_id,
         narrative_sealed=tx.keyring.seal(models.NARRATIVE, report_id, new.narrative),
         subject_sealed=b"",
         content_index=content,
@@ -234,6 +230,9 @@ def _report(
         updated_at=tx.now,
         **deadlines(tx, place.region_code),
     )
+
+
+_AS_STATED: Final = {"urgency", "channel", "found_at", "suspect_agency_id", "visit_id"}
 
 
 async def _sealed_subject(

@@ -95,7 +95,6 @@ async def acknowledge_report(
 async def dispatch_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.Dispatch
 ) -> Taken:
-    """Record that officers went out."""
     ACTS["dispatchReport"].require(principal, report, tx.today)
     return await _take(tx, principal, report, Deed(Step.DISPATCHED, new, events.ReportDispatched))
 
@@ -202,7 +201,6 @@ async def confirm_township_notice(
 async def record_assessment(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.Assessment
 ) -> Taken:
-    """Record the assessment of the child (REP-15)."""
     ACTS["recordAssessment"].require(principal, report, tx.today)
     return await _take(tx, principal, report, Deed(Step.ASSESSED, new, events.AssessmentRecorded))
 
@@ -210,7 +208,6 @@ async def record_assessment(
 async def arrange_services(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.ServiceOrder
 ) -> Taken:
-    """Arrange services for the child (REP-16, REP-17)."""
     ACTS["arrangeServices"].require(principal, report, tx.today)
     codes = {"service_kinds": sorted({service.kind for service in new.services})}
     deed = Deed(Step.SERVICES_ARRANGED, new, events.ServicesArranged, codes=codes)
