@@ -162,7 +162,6 @@ async def record_return(
     *,
     if_match: int,
 ) -> None:
-    """Record that the child is back at school."""
     check_version(alert.version, if_match)
     ACTS["recordReturn"].require(principal, alert.model_dump(), tx.today)
     _only_past(tx, alert, new.returned_on, "returned_on")

@@ -1,6 +1,6 @@
 """Reads of dropout alerts, and of the policy they follow."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Any, Final
 from uuid import UUID
@@ -9,8 +9,6 @@ import asyncpg
 
 from app.access.acts import Act
 from app.access.principal import Principal
-from app.attendance import queries as attendance
-from app.attendance.rules import Absence
 from app.children.queries import ChildRef, visible_below
 from app.core.data.db import Tx
 from app.core.data.sql import Where
@@ -43,7 +41,6 @@ _NEWEST = paging.Order({"a.id": UUID}, descending=True)
 
 
 async def find(tx: Tx, principal: Principal, alert_id: UUID) -> asyncpg.Record | None:
-    """Find one alert the caller may know of."""
     where = _visible(principal).add("a.id = {}", alert_id)
     return await tx.connection.fetchrow(f"{_SELECT} WHERE {where}", *where.arguments)
 
@@ -57,7 +54,6 @@ async def find_page(
     child_id: UUID | None,
     act: Act | None,
 ) -> paging.Rows:
-    """List alerts the caller may know of, newest first."""
     where = _visible(principal).add_given({"a.state = {}": state, "a.child_id = {}": child_id})
     if act is not None:
         act.narrow(where, principal, tx.today, alias="a")
@@ -129,29 +125,3 @@ async def child_places(tx: Tx, ids: Sequence[UUID]) -> dict[UUID, ChildRef]:
         list(ids),
     )
     return {row["id"]: ChildRef(*row) for row in rows}
-
-
-async def absences_to_assess(
-    tx: Tx,
-    *,
-    school_id: UUID,
-    region_code: int,
-    batch_id: UUID,
-    alerted: Mapping[UUID, date],
-    since: date,
-) -> dict[UUID, Absence]:
-    """Count absences of every child a batch makes worth a look: those it touched who missed a day
-    without leave, and all with an open alert (`alerted`: child and first day missed), since
-    nothing said of them may mean that they are back.
-    """
-    worth = await attendance.absent_in_batch(tx, batch_id, since=since) | alerted.keys()
-    if not worth:
-        return {}
-    return await attendance.absences(
-        tx,
-        school_id=school_id,
-        region_code=region_code,
-        children=sorted(worth),
-        since=min([since, *alerted.values()]),
-        today=tx.today,
-    )

@@ -42,7 +42,6 @@ def admitting(action: Action, *, report_at_once: bool = False) -> frozenset[Stat
 
 
 def allowed_actions(state: State, *, report_at_once: bool = False) -> list[Action]:
-    """List the actions an alert in `state` admits."""
     return [
         action for action in _ALLOWED if state in admitting(action, report_at_once=report_at_once)
     ]

@@ -54,7 +54,6 @@ _BY_DUE: Final = paging.Order({"d.due_at": datetime, "d.id": UUID})
 async def list_duties(
     tx: Tx, principal: Principal, filters: Filters, window: paging.Window
 ) -> paging.Rows:
-    """Return a page of visible duties in the order they fall due."""
     where = visible(principal).add_given(
         {
             "d.state = {}": filters.state,

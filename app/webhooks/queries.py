@@ -36,7 +36,6 @@ _NEWEST: Final = paging.Order({"w.id": UUID}, descending=True)
 async def endpoints(
     tx: Tx, principal: Principal, window: paging.Window, *, act: Act | None
 ) -> paging.Rows:
-    """List the agency's endpoints, newest first."""
     where = Where("w.agency_id = {}", principal.agency_id)
     if act is not None:
         act.narrow(where, principal, tx.today, alias="w")
@@ -65,7 +64,6 @@ async def has_open_mandatory(tx: Tx, endpoint_id: UUID) -> bool:
 
 
 async def delivery(tx: Tx, principal: Principal, delivery_id: UUID) -> asyncpg.Record | None:
-    """Find one delivery of the caller's agency."""
     return await tx.connection.fetchrow(
         "SELECT * FROM webhook_deliveries WHERE id = $1 AND agency_id = $2",
         delivery_id,
@@ -83,7 +81,6 @@ async def deliveries(
     state: State | None,
     act: Act | None,
 ) -> paging.Rows:
-    """List the agency's deliveries, newest first."""
     where = Where("w.agency_id = {}", principal.agency_id).add_given(
         {"w.endpoint_id = {}": endpoint_id, "w.event_id = {}": event_id, "w.state = {}": state}
     )
@@ -93,7 +90,6 @@ async def deliveries(
 
 
 def as_delivery(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas.Delivery:
-    """Show a row of `webhook_deliveries`."""
     return schemas.Delivery.model_validate(_delivery_fields(tx, principal, row))
 
 
