@@ -95,13 +95,8 @@ async def queue_mandatory(
     async with tx.as_system():
         takes = [event.wire_name, f"{event.wire_name.partition('.')[0]}.*"]
         numbered = await tx.connection.fetch(_NUMBER_MANDATORY, agency_id, takes)
-        bodies = _bodies(
-            event.wire_name,
-            tx.now,
-            {**data, "event_id": event.event_id},
-            numbered,
-            limit=_MANDATORY_BYTES,
-        )
+        facts = {**data, "event_id": event.event_id}
+        bodies = _bodies(event.wire_name, tx.now, facts, numbered, limit=_MANDATORY_BYTES)
         about = (event.event_id, event.wire_name, event.subject_id)
         where = (event.region_code, event.home_county, event.told_to)
         return await _queue(tx, numbered, bodies, *about, *where, "M")
