@@ -5,6 +5,7 @@ asks `require`; the answer carries `permitted`, so that an app shows only what w
 narrowed to what an act may be done with. All three read the same conditions.
 """
 
+import operator
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -38,10 +39,14 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One operation on an object: its scope, and what else must hold, in the order it is told."""
+    """One operation on an object: its scope, and what else must hold, in the order it is told.
+
+    `personal`: it takes a purpose, though the scope itself opens nobody's data.
+    """
 
     scope: str
     conditions: Sequence[Condition] = ()
+    personal: bool = False
 
     def require(self, principal: Principal, row: Mapping[str, Any], on: date) -> None:
         """Raise the problem of the first condition that does not hold."""
@@ -51,18 +56,21 @@ class Act:
 
     def admits(self, principal: Principal, row: Mapping[str, Any], on: date) -> bool:
         """Tell whether the caller may do it with the object now."""
-        return self.scope in principal.scopes and all(
+        return self._may(principal) and all(
             each.holds(principal, row, on) for each in self.conditions
         )
 
     def narrow(self, where: Where, principal: Principal, on: date, *, alias: str) -> None:
         """Narrow a list, whose rows go by `alias`, to the objects it may be done with."""
-        if self.scope not in principal.scopes:
+        if not self._may(principal):
             where.add("false")
         for each in self.conditions:
             place = where.bind(each.expected(principal, on))
             columns = [f"{alias}.{column}" for column in each.columns]
             where.add(each.sql.format(*columns, wanted=place))
+
+    def _may(self, principal: Principal) -> bool:
+        return self.scope in principal.scopes and bool(principal.role.purposes or not self.personal)
 
 
 def permitted(
@@ -92,7 +100,7 @@ def asked(acts: Mapping[str, Act]) -> Callable[..., Act | None]:
 
 def own(column: str, otherwise: type[Problem]) -> Condition:
     """Hold if the object is the caller's agency's: `column` is its id."""
-    return Condition((column,), _agency, _equal, "{0} = {wanted}", lambda *_: otherwise())
+    return Condition((column,), _agency, operator.eq, "{0} = {wanted}", lambda *_: otherwise())
 
 
 def own_or_nobodys(column: str, otherwise: type[Problem]) -> Condition:
@@ -183,7 +191,3 @@ def personally(column: str, otherwise: type[Problem]) -> Condition:
 
 def _agency(principal: Principal, on: date) -> Any:
     return principal.agency_id
-
-
-def _equal(found: Any, wanted: Any) -> bool:
-    return bool(found == wanted)

@@ -1,7 +1,7 @@
 """Agencies, their posts and who holds them, over HTTP."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from functools import partial
 from typing import Annotated, Any, Final
@@ -86,7 +86,7 @@ _GIVEN: Final = stands(_roles_filled_by, lambda *_: RoleNotYours(), "role")
 _READ: Final = Act(READ.code, (_REACHED,))
 _FILL: Final = Act(WRITE.code, (_REACHED, _GIVEN))
 _POST_ACTS: Final[Mapping[str, Act]] = {
-    "listHolders": _READ,
+    "listHolders": replace(_READ, personal=True),
     "holdPost": _FILL,
     "leavePost": _FILL,
 }

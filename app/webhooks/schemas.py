@@ -8,8 +8,7 @@ from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt
 from pydantic_core import PydanticCustomError
 
 from app.core.http.wire import Input, Line, Permitted, RegionCode, Version
-
-State = Literal["pending", "leased", "succeeded", "exhausted", "closed"]
+from app.webhooks.models import State
 
 
 def _distinct(values: list[str]) -> list[str]:
