@@ -19,7 +19,7 @@ from app.core import areas
 from app.core.data.db import TemporarilyUnavailable
 from app.core.http.exchange import InternalError
 from app.core.http.hardening import BodyTooLarge, BodyTooSlow, EncodingNotSupported, HeadersTooLarge
-from app.core.http.idempotency import IdempotencyKeyInvalid, IdempotencyKeyReused
+from app.core.http.idempotency import AnswerOutOfSight, IdempotencyKeyInvalid, IdempotencyKeyReused
 from app.core.http.paging import CursorInvalid
 from app.core.http.routing import MalformedRequest, UnsupportedMediaType, raised_by
 from app.core.problems import MEDIA_TYPE, FieldError, Problem, ProblemDocument, documented
@@ -54,7 +54,7 @@ _WITH_BODY = (
     ValidationFailed,
 )
 _BY_PARAMETER: dict[str, tuple[type[Problem], ...]] = {
-    "idempotency-key": (IdempotencyKeyInvalid, IdempotencyKeyReused),
+    "idempotency-key": (IdempotencyKeyInvalid, IdempotencyKeyReused, AnswerOutOfSight),
     "cursor": (CursorInvalid,),
 }
 

@@ -28,6 +28,7 @@ KEPT_FOR = timedelta(days=30)
 _PLACE = "idempotency_keys.answer"
 _SAYS_WHAT_TO_DO = ("if-match", "prefer")
 """Headers that are part of the request a key stands for, as path and body are."""
+_PLAIN = "application/json"
 _KEPT_HEADERS = ("etag", "location", "content-type")
 
 
@@ -43,6 +44,13 @@ class IdempotencyKeyInvalid(Problem, status=400):
 
     title = "The Idempotency-Key header is not usable"
     title_zh = "Idempotency-Key 请求头无法使用"
+
+
+class AnswerOutOfSight(Problem, status=410, denies=True):
+    """The request was done when it came first; its answer shows whom the caller sees no more."""
+
+    title = "This was done; its answer is no longer yours to see"
+    title_zh = "该请求此前已完成;其内容您已无权查看"
 
 
 class StoredAnswer(SQLModel, table=True):
@@ -72,6 +80,7 @@ class Claim:
     caller: str
     operation: str
     key: str
+    authority: str
 
 
 class Replayed(Exception):
@@ -98,15 +107,19 @@ def key_of(request: Request) -> str | None:
     return match[1] or match[2]
 
 
-async def claim(tx: Tx, request: Request, *, caller: str, operation: str) -> None:
+async def claim(tx: Tx, request: Request, *, caller: str, operation: str, authority: str) -> None:
     """Hold the request's key for this transaction, or raise Replayed with the stored answer.
 
-    Raises IdempotencyKeyReused if the same key came with another path, body, If-Match or Prefer.
+    `authority`: what the caller's rights come from. Raises IdempotencyKeyReused if the same key
+    came with another path, body, If-Match or Prefer; AnswerOutOfSight if the answer names children
+    and the authority is another now, or one of those it could see then is visible no more (AZ-3).
     """
     key = key_of(request)
     if key is None:
         return
     said = [request.headers.get(name) for name in _SAYS_WHAT_TO_DO]
+    media_type = request.headers.get("content-type", _PLAIN)
+    said += [media_type] * (media_type != _PLAIN)
     named = orjson.dumps([request.url.path, *said])
     digest = hashlib.sha256(named + b"\0" + await request.body()).digest()
     held = await tx.connection.execute(
@@ -119,7 +132,7 @@ async def claim(tx: Tx, request: Request, *, caller: str, operation: str) -> Non
         tx.now,
     )
     if held == "INSERT 0 1":
-        tx.idempotency = Claim(caller, operation, key)
+        tx.idempotency = Claim(caller, operation, key, authority)
         return
     stored = await tx.connection.fetchrow(
         "SELECT body_sha256, answer FROM idempotency_keys"
@@ -132,14 +145,28 @@ async def claim(tx: Tx, request: Request, *, caller: str, operation: str) -> Non
         raise IdempotencyKeyReused
     raw = tx.keyring.unseal_bytes(_PLACE, f"{caller}/{operation}/{key}", stored["answer"])
     kept = orjson.loads(raw)
+    seen = _seen_again(kept["seen"])
+    lost = set(kept.get("visible", ())).difference(await _visible(tx, seen))
+    if lost or (seen.children and kept.get("authority", authority) != authority):
+        raise AnswerOutOfSight(children=seen.children)
     raise Replayed(
         Response(
             kept["body"].encode("latin-1"),
             status_code=kept["status"],
             headers={**kept["headers"], "idempotency-replayed": "true"},
         ),
-        _seen_again(kept["seen"]),
+        seen,
     )
+
+
+async def _visible(tx: Tx, seen: Seen) -> list[str]:
+    """Return those of the children whom row-level security shows the caller now."""
+    if not seen.children:
+        return []
+    rows = await tx.connection.fetch(
+        "SELECT id FROM children WHERE id = ANY($1::uuid[]) ORDER BY id", seen.children
+    )
+    return [str(row["id"]) for row in rows]
 
 
 def _seen_again(kept: dict[str, Any]) -> Seen:
@@ -162,6 +189,8 @@ async def keep(tx: Tx, response: Response, seen: Seen) -> None:
         return
     kept = {
         "seen": asdict(seen),
+        "authority": held.authority,
+        "visible": await _visible(tx, seen),
         "status": response.status_code,
         "headers": {
             name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers
