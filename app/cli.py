@@ -80,7 +80,8 @@ def serve(
     workers: Annotated[int, typer.Option(help="Web processes.", min=1, max=64)] = 1,
 ) -> None:
     """Serve the API."""
-    asyncio.run(_try_out(Settings()))
+    # Let a wrong setting or database fail in one line here, not inside a server process.
+    in_transaction(lambda tx: tx.flush())
     # Once stopped in good order, uvicorn raises the signal again: that is success, not a crash.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
@@ -98,15 +99,6 @@ def serve(
         timeout_graceful_shutdown=25,
         h11_max_incomplete_event_size=32_768,
     )
-
-
-async def _try_out(settings: Settings) -> None:
-    """Let a wrong setting or database fail in one line here, not inside a server process."""
-    async with (
-        startup.reachable_database(settings) as addresses,
-        startup.open_database(settings, utc_now, addresses=addresses),
-    ):
-        pass
 
 
 @app.command()

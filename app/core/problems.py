@@ -43,6 +43,11 @@ class FieldError(BaseModel):
         super().__init__(pointer=pointer, code=code, detail=detail)
 
 
+def printable(pointer: str) -> str:
+    """Cut a pointer to plain ASCII: names of unknown fields are the caller's own words."""
+    return "".join(c if " " <= c <= "~" else "?" for c in pointer)[:300]
+
+
 class ProblemDocument(BaseModel):
     """What a client receives whenever a request fails (RFC 9457)."""
 

@@ -16,7 +16,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core import metrics
 from app.core.ids import new_id
-from app.core.logs import place_of
 from app.core.problems import Problem, response_to
 
 log = structlog.get_logger("tonghu.http")
@@ -72,8 +71,8 @@ class Exchange:
 
         try:
             await self.app(inner, receive, answer)
-        except Exception as error:  # noqa: BLE001  the last line of defence
-            _log_fault(error, request_id)
+        except Exception:
+            log.exception("fault", request_id=request_id)
             if not status:
                 response = response_to(Request(inner), InternalError())
                 await response(inner, receive, answer)
@@ -110,13 +109,3 @@ def _request_id(scope: Scope) -> str:
         if name == b"x-request-id" and _ID.fullmatch(value):
             return str(value.decode())
     return str(new_id())
-
-
-def _log_fault(error: Exception, request_id: str) -> None:
-    log.error(
-        "fault",
-        error=type(error).__name__,
-        place=place_of(error),
-        sqlstate=getattr(error, "sqlstate", None),
-        request_id=request_id,
-    )

@@ -6,9 +6,9 @@ a child's data. A second request with the same key waits for the first one's tra
 
 import hashlib
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -65,13 +65,17 @@ rls.protect(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """A key this transaction holds and must store the answer for."""
 
     caller: str
     operation: str
     key: str
+
+    @property
+    def place(self) -> str:
+        """The row its answer is sealed for."""
+        return "/".join(self)
 
 
 class Replayed(Exception):
@@ -109,29 +113,25 @@ async def claim(tx: Tx, request: Request, *, caller: str, operation: str) -> Non
     said = [request.headers.get(name) for name in _SAYS_WHAT_TO_DO]
     named = orjson.dumps([request.url.path, *said])
     digest = hashlib.sha256(named + b"\0" + await request.body()).digest()
+    wanted = Claim(caller, operation, key)
     held = await tx.connection.execute(
         "INSERT INTO idempotency_keys (caller, operation, key, body_sha256, created_at)"
         " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-        caller,
-        operation,
-        key,
+        *wanted,
         digest,
         tx.now,
     )
     if held == "INSERT 0 1":
-        tx.idempotency = Claim(caller, operation, key)
+        tx.idempotency = wanted
         return
     stored = await tx.connection.fetchrow(
         "SELECT body_sha256, answer FROM idempotency_keys"
         " WHERE caller = $1 AND operation = $2 AND key = $3",
-        caller,
-        operation,
-        key,
+        *wanted,
     )
     if stored is None or stored["body_sha256"] != digest:
         raise IdempotencyKeyReused
-    raw = tx.keyring.unseal_bytes(_PLACE, f"{caller}/{operation}/{key}", stored["answer"])
-    kept = orjson.loads(raw)
+    kept = orjson.loads(tx.keyring.unseal_bytes(_PLACE, wanted.place, stored["answer"]))
     raise Replayed(
         Response(
             kept["body"].encode("latin-1"),
@@ -168,11 +168,8 @@ async def keep(tx: Tx, response: Response, seen: Seen) -> None:
         },
         "body": bytes(response.body).decode("latin-1"),
     }
-    place = f"{held.caller}/{held.operation}/{held.key}"
     await tx.connection.execute(
         "UPDATE idempotency_keys SET answer = $4 WHERE caller = $1 AND operation = $2 AND key = $3",
-        held.caller,
-        held.operation,
-        held.key,
-        tx.keyring.seal(_PLACE, place, orjson.dumps(kept, default=str)),
+        *held,
+        tx.keyring.seal(_PLACE, held.place, orjson.dumps(kept, default=str)),
     )

@@ -21,21 +21,19 @@ from app.core.data.db import Database, Tx
 from app.core.http import idempotency, strict_json
 from app.core.http.preconditions import etag
 from app.core.http.shown import Answered, Seen, Shown, json_of
-from app.core.problems import FieldError, Problem
+from app.core.problems import Problem, printable
 
 
-class MalformedRequest(Problem):
+class MalformedRequest(Problem, status=400):
     """The request cannot be read as what it says it is."""
 
-    status = 400
     title = "The request is malformed"
     title_zh = "请求格式有误"
 
 
-class UnsupportedMediaType(Problem):
+class UnsupportedMediaType(Problem, status=415):
     """The body is of a type this operation does not read."""
 
-    status = 415
     title = "The body must be JSON"
     title_zh = "请求体必须是 JSON"
 
@@ -122,10 +120,7 @@ def concrete_paths(app: FastAPI) -> frozenset[str]:
 def router(tag: str, prefix: str = "") -> APIRouter:
     """Make the router of a feature: one tag, every route a `Route`."""
     return APIRouter(
-        prefix=prefix,
-        tags=[tag],
-        route_class=Route,
-        generate_unique_id_function=operation_id,
+        prefix=prefix, tags=[tag], route_class=Route, generate_unique_id_function=operation_id
     )
 
 
@@ -136,9 +131,7 @@ def raised_by(dependant: Dependant) -> frozenset[type[Problem]]:
 
 
 async def _in_transaction(
-    request: StrictRequest,
-    handler: Callable[[Request], Coroutine[Any, Any, Response]],
-    status: int,
+    request: StrictRequest, handler: Callable[[Request], Coroutine[Any, Any, Response]], status: int
 ) -> Response:
     database: Database = request.state.database
     tx: Tx | None = None
@@ -224,16 +217,8 @@ async def _read_json(request: StrictRequest) -> None:
     try:
         request.parsed = strict_json.loads(body)
     except strict_json.JsonRefused as refused:
-        pointer = refused.pointer.encode("ascii", "replace").decode()[:300]
-        raise MalformedRequest(
-            errors=[
-                FieldError(
-                    pointer="".join(c if c.isprintable() else "?" for c in pointer),
-                    code=refused.code,
-                    detail="The body is not JSON this service accepts.",
-                )
-            ]
-        ) from None
+        detail = "The body is not JSON this service accepts."
+        raise MalformedRequest.at(printable(refused.pointer), refused.code, detail) from None
 
 
 def _query_names(dependant: Dependant) -> frozenset[str]:
@@ -252,13 +237,6 @@ def _refuse_unknown_query(request: Request, known: frozenset[str]) -> None:
     for name, _ in request.query_params.multi_items():
         if name not in known or name in seen:
             code = "parameter_repeated" if name in seen else "parameter_unknown"
-            raise MalformedRequest(
-                errors=[
-                    FieldError(
-                        pointer="query",
-                        code=code,
-                        detail=f"Known parameters: {', '.join(sorted(known)) or 'none'}.",
-                    )
-                ]
-            )
+            names = ", ".join(sorted(known)) or "none"
+            raise MalformedRequest.at("query", code, f"Known parameters: {names}.")
         seen.add(name)

@@ -64,8 +64,7 @@ REGISTRY: dict[str, Job] = {}
 
 def _register(new: Job) -> None:
     if new.name in REGISTRY:
-        msg = f"job {new.name!r} is registered twice"
-        raise ValueError(msg)
+        raise ValueError(f"job {new.name!r} is registered twice")
     REGISTRY[new.name] = new
 
 
@@ -103,8 +102,7 @@ def every(name: str, cron: str) -> Callable[[Handler], Handler]:
     one `poll` late; occasions missed while no worker ran are made up for by a single run.
     """
     if not croniter.is_valid(cron):
-        msg = f"not a cron expression: {cron!r}"
-        raise ValueError(msg)
+        raise ValueError(f"not a cron expression: {cron!r}")
 
     def register(handler: Handler) -> Handler:
         _register(Job(name, handler=handler, cron=cron))
