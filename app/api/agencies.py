@@ -1,6 +1,7 @@
 """Agencies, their posts and who holds them, over HTTP."""
 
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
@@ -10,13 +11,12 @@ from app.access.deps import needs
 from app.access.principal import Principal
 from app.agencies import operations, queries, schemas
 from app.agencies.area import AREA, READ, WRITE
-from app.agencies.models import Agency, AgencyKind, Post, PostHolding
+from app.agencies.models import AgencyKind, PostHolding
 from app.core.data.db import Tx
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
 from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
-from app.core.http.wire import region_text
 from app.core.problems import Problem, documented
 from app.regions import rules
 from app.regions.deps import RegionSpan
@@ -86,20 +86,9 @@ def _require_remit(principal: Principal, region_code: int) -> None:
 
 
 def _require_role(principal: Principal, role: str) -> None:
-    if principal.role.code != "operator" and role not in _FILLED_BY.get(
-        principal.role.code, frozenset()
-    ):
+    own = principal.role.code
+    if own != "operator" and role not in _FILLED_BY.get(own, ()):
         raise RoleNotYours
-
-
-def _agency(row: Any) -> schemas.Agency:
-    values = row.model_dump() if isinstance(row, Agency) else dict(row)
-    return schemas.Agency(**{**values, "region_code": region_text(values["region_code"])})
-
-
-def _post(row: Any) -> schemas.Post:
-    values = row.model_dump() if isinstance(row, Post) else dict(row)
-    return schemas.Post(**{**values, "region_code": region_text(values["region_code"])})
 
 
 def _holding(holding: PostHolding) -> schemas.Holding:
@@ -116,7 +105,7 @@ async def list_agencies(
 ) -> Shown[Page[schemas.Agency]]:
     """List agencies by the place they serve."""
     page = await queries.list_agencies(tx, window, kind=kind, span=_span(region))
-    return Shown(page.shown(_agency))
+    return Shown(page.shown(lambda row: schemas.Agency(**row)))
 
 
 @router.get("/agencies/{agency_id}", responses=documented(AgencyNotFound))
@@ -125,7 +114,7 @@ async def read_agency(_: ReadsAgencies, agency_id: UUID, tx: Transaction) -> Sho
     row = await queries.read_agency(tx, agency_id)
     if row is None:
         raise AgencyNotFound
-    return Shown(_agency(row))
+    return Shown(schemas.Agency(**row))
 
 
 @router.post(
@@ -147,7 +136,7 @@ async def create_agency(
     agency = await operations.create_agency(
         tx, new.kind, new.name, region_code, name_en=new.name_en, uscc=new.uscc
     )
-    return Shown(_agency(agency), subject=agency.id)
+    return Shown(schemas.Agency(**agency.model_dump()), subject=agency.id)
 
 
 @router.get("/posts")
@@ -163,7 +152,7 @@ async def list_posts(
 ) -> Shown[Page[schemas.Post]]:
     """List posts by the place they answer for."""
     page = await queries.list_posts(tx, window, agency_id=agency_id, role=role, span=_span(region))
-    return Shown(page.shown(_post))
+    return Shown(page.shown(lambda row: schemas.Post(**row)))
 
 
 @router.get("/posts/{post_id}", responses=documented(PostNotFound))
@@ -172,7 +161,7 @@ async def read_post(
 ) -> Shown[schemas.Post]:
     """Read one post of your agency or remit."""
     post = await _post_in_remit(principal, tx, post_id)
-    return Shown(_post({name: getattr(post, name) for name in schemas.Post.model_fields}))
+    return Shown(schemas.Post(**asdict(post)))
 
 
 @router.post(
@@ -200,7 +189,7 @@ async def add_post(
     _require_remit(principal, agency.region_code)
     access.fitting_role(new.role, agency.kind, region_code, holder="staff")
     post = await operations.add_post(tx, agency, new.role, new.local_title, region_code)
-    return Shown(_post(post), subject=post.id)
+    return Shown(schemas.Post(**post.model_dump()), subject=post.id)
 
 
 async def _post_in_remit(principal: Principal, tx: Tx, post_id: UUID) -> queries.PostRef:

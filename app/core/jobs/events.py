@@ -117,7 +117,7 @@ def on(kind: type[AnyEvent]) -> Callable[[Handler[AnyEvent]], Handler[AnyEvent]]
     def register(handler: Handler[AnyEvent]) -> Handler[AnyEvent]:
         async def run(tx: Tx, event_id: UUID) -> None:
             data = await tx.connection.fetchval("SELECT data FROM events WHERE id = $1", event_id)
-            await handler(tx, kind.model_validate({"event_id": event_id, **_data(data)}))
+            await handler(tx, kind.model_validate({"event_id": event_id, **data}))
 
         _handlers[kind.wire_name].append(_job(handler, run))
         return handler
@@ -168,7 +168,7 @@ def on_wire_names(*wire_names: str) -> Callable[[AnnouncedHandler], AnnouncedHan
                 event_id,
             )
             told_to = row["told_to"] and tuple(map(UUID, row["told_to"]))
-            await handler(tx, Announced(**{**row, "data": _data(row["data"]), "told_to": told_to}))
+            await handler(tx, Announced(**{**row, "told_to": told_to}))
 
         name = _job(handler, run)
         for wire_name in wire_names:
@@ -176,11 +176,6 @@ def on_wire_names(*wire_names: str) -> Callable[[AnnouncedHandler], AnnouncedHan
         return handler
 
     return register
-
-
-def _data(stored: Any) -> dict[str, Any]:
-    data: dict[str, Any] = orjson.loads(stored) if isinstance(stored, str) else stored
-    return data
 
 
 def _listed(agencies: Sequence[UUID]) -> str:
