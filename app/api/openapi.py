@@ -15,6 +15,7 @@ from fastapi.routing import RouteContext, iter_route_contexts
 from app.access.deps import ScopeMissing, Unauthenticated
 from app.api import callbacks, names
 from app.api.answers import ParameterInvalid, ValidationFailed
+from app.api.callbacks import header
 from app.api.schemas import tidy
 from app.core import areas
 from app.core.data.db import TemporarilyUnavailable
@@ -63,27 +64,19 @@ _BY_PARAMETER: dict[str, tuple[type[Problem], ...]] = {
     "cursor": (CursorInvalid,),
 }
 
-_TEXT = r"^[\x20-\x7e]+$"
-
-
-def _header(description: str, example: str) -> Json:
-    schema = {"type": "string", "maxLength": 500, "pattern": _TEXT}
-    return {"description": description, "schema": schema, "example": example}
-
-
 _HEADERS: dict[str, Json] = {
-    "RateLimit": _header("What is left of the share.", '"default";r=1999;t=1'),
-    "RateLimit-Policy": _header("The caller's share.", '"default";q=2000;w=10'),
-    "X-Request-Id": _header("Names this exchange in the operator's log.", "0199f0c2-8d2e-7000"),
-    "Access-Control-Allow-Origin": _header(
+    "RateLimit": header("What is left of the share.", '"default";r=1999;t=1'),
+    "RateLimit-Policy": header("The caller's share.", '"default";q=2000;w=10'),
+    "X-Request-Id": header("Names this exchange in the operator's log.", "0199f0c2-8d2e-7000"),
+    "Access-Control-Allow-Origin": header(
         "The calling web app's origin, if the operator listed it.", "https://app.example"
     ),
-    "Content-Language": _header("Language of the texts: zh or en.", "zh"),
-    "Retry-After": _header("Seconds to wait before trying again.", "2"),
-    "WWW-Authenticate": _header("How to authenticate (RFC 6750).", 'Bearer realm="tonghu"'),
-    "ETag": _header("The version answered; send it as If-Match with a change.", '"1"'),
-    "Location": _header("Where what was made can be read.", "/v1/visits/0199f0c2-8d2e-7000"),
-    "Idempotency-Replayed": _header("`true`: the answer of an earlier identical request.", "true"),
+    "Content-Language": header("Language of the texts: zh or en.", "zh"),
+    "Retry-After": header("Seconds to wait before trying again.", "2"),
+    "WWW-Authenticate": header("How to authenticate (RFC 6750).", 'Bearer realm="tonghu"'),
+    "ETag": header("The version answered; send it as If-Match with a change.", '"1"'),
+    "Location": header("Where what was made can be read.", "/v1/visits/0199f0c2-8d2e-7000"),
+    "Idempotency-Replayed": header("`true`: the answer of an earlier identical request.", "true"),
 }
 _EVERYWHERE = ("RateLimit", "RateLimit-Policy", "X-Request-Id", "Access-Control-Allow-Origin")
 _BY_STATUS = {"401": ("WWW-Authenticate",), "429": ("Retry-After",), "503": ("Retry-After",)}

@@ -25,14 +25,11 @@ def place_of(error: BaseException) -> str:
 
 def without_messages(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Replace `exc_info` by the exception's class, SQLSTATE and place."""
-    info = entry.pop("exc_info", None)
-    if not info:
-        return entry
-    error = info if isinstance(info, BaseException) else None
-    if isinstance(info, tuple):
-        error = info[1]
-    elif error is None:
-        error = sys.exc_info()[1]
+    error = entry.pop("exc_info", None)
+    if error is True:
+        error = sys.exception()
+    elif isinstance(error, tuple):
+        error = error[1]
     if error is not None:
         entry["error"] = type(error).__name__
         entry["place"] = place_of(error)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -37,6 +37,7 @@ from app.core.data.db import Tx
 Begin = Callable[[], AbstractAsyncContextManager[Tx]]
 Handler = Callable[[Tx, dict[str, Any]], Awaitable[None]]
 Steps = Callable[[Begin, dict[str, Any]], Awaitable[None]]
+Work = TypeVar("Work", bound=Callable[..., Awaitable[None]])
 
 CHANNEL: Final = "tonghu_jobs"
 
@@ -62,10 +63,11 @@ class Job:
 REGISTRY: dict[str, Job] = {}
 
 
-def _register(new: Job) -> None:
+def _register(new: Job, work: Work) -> Work:
     if new.name in REGISTRY:
         raise ValueError(f"job {new.name!r} is registered twice")
     REGISTRY[new.name] = new
+    return work
 
 
 def job(name: str) -> Callable[[Handler], Handler]:
@@ -73,12 +75,7 @@ def job(name: str) -> Callable[[Handler], Handler]:
 
     It runs in one transaction, which the worker opens and commits (D2); the time is `tx.now`.
     """
-
-    def register(handler: Handler) -> Handler:
-        _register(Job(name, handler=handler))
-        return handler
-
-    return register
+    return lambda handler: _register(Job(name, handler=handler), handler)
 
 
 def job_in_steps(name: str) -> Callable[[Steps], Steps]:
@@ -87,12 +84,7 @@ def job_in_steps(name: str) -> Callable[[Steps], Steps]:
     For work that must not hold one open, such as calling another system in between:
     `async with begin() as tx`. All of it may be repeated.
     """
-
-    def register(steps: Steps) -> Steps:
-        _register(Job(name, steps=steps))
-        return steps
-
-    return register
+    return lambda steps: _register(Job(name, steps=steps), steps)
 
 
 def every(name: str, cron: str) -> Callable[[Handler], Handler]:
@@ -103,12 +95,7 @@ def every(name: str, cron: str) -> Callable[[Handler], Handler]:
     """
     if not croniter.is_valid(cron):
         raise ValueError(f"not a cron expression: {cron!r}")
-
-    def register(handler: Handler) -> Handler:
-        _register(Job(name, handler=handler, cron=cron))
-        return handler
-
-    return register
+    return lambda handler: _register(Job(name, handler=handler, cron=cron), handler)
 
 
 class JobRow(SQLModel, table=True):
