@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -40,7 +41,6 @@ from app.policy import clauses as policy_clauses
 from app.regions.divisions import BadDivisionLine, shipped
 from app.regions.operations import BadDivisions, import_divisions, import_village_file
 
-REGION_DIGITS = 12
 _NO_SUCH_DATABASE = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
@@ -93,18 +93,16 @@ def serve(
         loop="uvloop",
         http="httptools",
         server_header=False,
-        date_header=True,
         access_log=False,
         log_config=None,  # app.core.logs decides, for uvicorn's own lines too
         timeout_graceful_shutdown=25,
-        h11_max_incomplete_event_size=32_768,
     )
 
 
 @app.command()
 def worker() -> None:
     """Run jobs and deliver webhooks until SIGTERM."""
-    job_worker.main(Settings())
+    asyncio.run(job_worker.run(Settings()))
 
 
 @app.command()
@@ -268,8 +266,7 @@ async def _agency(tx: Tx, agency_id: UUID) -> AgencyRef:
 
 
 def region_code(text: str) -> int:
-    """Read a 12-digit division code."""
-    if not (len(text) == REGION_DIGITS and text.isdecimal() and text.isascii()):
+    if not re.fullmatch("[0-9]{12}", text):
         fail("A division code has 12 digits.")
     return int(text)
 
@@ -336,7 +333,6 @@ def say(message: str) -> None:
 
 
 def main() -> None:
-    """Entry point of `tonghu`."""
     try:
         wiring.load()
         app()

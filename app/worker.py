@@ -44,8 +44,3 @@ async def run(settings: Settings, *, clock: Clock = utc_now) -> None:
                 delivery.run(connect, begin=begin, settings=settings.webhooks, stop=stop)
             )
         log.info("worker.stopped")
-
-
-def main(settings: Settings) -> None:
-    """Run the worker in this process."""
-    asyncio.run(run(settings))

@@ -12,7 +12,7 @@ from app.access.principal import Principal
 from app.agencies import operations, queries, schemas
 from app.agencies.area import AREA, READ, WRITE
 from app.agencies.models import AgencyKind, PostHolding
-from app.core.data.db import Tx
+from app.core.data.db import NATION, Tx
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
 from app.core.http.routing import Transaction
@@ -76,10 +76,6 @@ def _region_number(code: str) -> int:
     return number
 
 
-def _span(span: tuple[int, int] | None) -> tuple[int, int]:
-    return span or rules.subtree(rules.NATION)
-
-
 def _require_remit(principal: Principal, region_code: int) -> None:
     if not principal.region_lo <= region_code < principal.region_hi:
         raise OutsideRemit
@@ -104,7 +100,7 @@ async def list_agencies(
     kind: Annotated[AgencyKind | None, Query(description="Only of this kind.")] = None,
 ) -> Shown[Page[schemas.Agency]]:
     """List agencies by the place they serve."""
-    page = await queries.list_agencies(tx, window, kind=kind, span=_span(region))
+    page = await queries.list_agencies(tx, window, kind=kind, span=region or NATION)
     return Shown(page.shown(lambda row: schemas.Agency(**row)))
 
 
@@ -151,7 +147,9 @@ async def list_posts(
     ] = None,
 ) -> Shown[Page[schemas.Post]]:
     """List posts by the place they answer for."""
-    page = await queries.list_posts(tx, window, agency_id=agency_id, role=role, span=_span(region))
+    page = await queries.list_posts(
+        tx, window, agency_id=agency_id, role=role, span=region or NATION
+    )
     return Shown(page.shown(lambda row: schemas.Post(**row)))
 
 

@@ -62,7 +62,6 @@ class BadRequest(Problem, status=400):
 
 
 async def answer_problem(request: Request, problem: Exception) -> Response:
-    """Answer an expected failure."""
     return response_to(request, problem if isinstance(problem, Problem) else InternalError())
 
 
@@ -113,7 +112,6 @@ def _allowed(request: Request) -> str:
 
 
 def install(app: FastAPI) -> None:
-    """Register the handlers."""
     app.add_exception_handler(Problem, answer_problem)
     app.add_exception_handler(RequestValidationError, answer_invalid)
     app.add_exception_handler(HTTPException, answer_http)

@@ -1,7 +1,6 @@
 """Is it alive, is it ready, what does it count (REL-6, REL-7). Answers carry no detail."""
 
 import asyncio
-from collections.abc import Mapping
 from functools import cache
 from ipaddress import ip_address
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import asyncpg
 import structlog
 from fastapi import APIRouter, Depends, Request, Response
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from app.api.answers import NotFound
 from app.core import metrics
@@ -79,8 +79,7 @@ def older_revisions() -> frozenset[str | None]:
 
 def _may_scrape(request: Request) -> None:
     settings: Settings = request.state.settings
-    headers: Mapping[str, str] = request.headers
-    direct = not any(name in headers for name in _FORWARDED)
+    direct = not any(name in request.headers for name in _FORWARDED)
     try:
         address = ip_address(request.client.host) if request.client else None
     except ValueError:
@@ -92,4 +91,4 @@ def _may_scrape(request: Request) -> None:
 @router.get("/metrics", dependencies=[Depends(_may_scrape)])
 async def read_metrics(request: Request) -> Response:
     """Write the figures of this process for Prometheus."""
-    return Response(await metrics.render(request.state.database), media_type=metrics.MEDIA_TYPE)
+    return Response(await metrics.render(request.state.database), media_type=CONTENT_TYPE_LATEST)

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import RouteContext, iter_route_contexts
+from pydantic.json_schema import models_json_schema
 
 from app.access.deps import ScopeMissing, Unauthenticated
 from app.api import callbacks, names
@@ -25,7 +26,7 @@ from app.core.http.idempotency import IdempotencyKeyInvalid, IdempotencyKeyReuse
 from app.core.http.paging import CursorInvalid
 from app.core.http.rate_limits import RateLimited
 from app.core.http.routing import MalformedRequest, UnsupportedMediaType, raised_by
-from app.core.problems import MEDIA_TYPE, FieldError, Problem, ProblemDocument, documented
+from app.core.problems import MEDIA_TYPE, Problem, ProblemDocument, documented
 
 Json = dict[str, Any]
 
@@ -118,10 +119,10 @@ def document(app: FastAPI) -> Json:
     for flow in signing_in["flows"].values():
         flow["scopes"] = {code: scope.en for code, scope in areas.scopes().items()}
     schemas = components.setdefault("schemas", {})
-    for model in (ProblemDocument, FieldError):
-        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-        schema.pop("$defs", None)
-        schemas[model.__name__] = schema
+    _, made = models_json_schema(
+        [(ProblemDocument, "validation")], ref_template="#/components/schemas/{model}"
+    )
+    schemas |= made["$defs"]
     found["webhooks"] = callbacks.webhooks(schemas)
     found["tags"] = [{"name": each.tag, "description": each.en} for each in areas.areas()]
     names.settle(found)

@@ -6,7 +6,7 @@ whose mark changed stays readable until its section is next written.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -70,7 +70,8 @@ def keep(keyring: Keyring, child_id: UUID, section: str, value: Section) -> dict
     place, fields = PLACES[section], value.model_dump()
     columns: dict[str, object] = {}
     if isinstance(value, Identity):
-        columns |= _searched(value)
+        spelling = asdict(naming.spell(value.name or ""))
+        columns |= {f"name_{how}": spelt for how, spelt in spelling.items()}
         fields["name_pinyin"] = columns["name_pinyin"]
         number = value.resident_id
         fields["resident_id_place_known"] = number and residents.place_is_known(number)
@@ -108,15 +109,6 @@ def whole(keyring: Keyring, row: Mapping[str, Any]) -> File:
     return File.model_validate(
         {section: show(keyring, row, section) for section in SECTIONS}, extra="ignore"
     )
-
-
-def _searched(identity: Identity) -> dict[str, str]:
-    spelling = naming.spell(identity.name or "")
-    return {
-        "name_pinyin": spelling.pinyin,
-        "name_initials": spelling.initials,
-        "name_reversed": spelling.reversed,
-    }
 
 
 def _loaded(stored: Any) -> Mapping[str, Any]:

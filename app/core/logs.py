@@ -52,7 +52,9 @@ def configure(*, level: int = logging.INFO) -> None:
             structlog.stdlib.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             without_messages,
-            structlog.processors.JSONRenderer(serializer=_dumps),
+            structlog.processors.JSONRenderer(
+                serializer=lambda entry, **_: orjson.dumps(entry, default=str)
+            ),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: structlog.BytesLogger(sys.stderr.buffer),
@@ -61,7 +63,3 @@ def configure(*, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [h for h in root.handlers if not isinstance(h, _FromStandardLibrary)]
     root.addHandler(_FromStandardLibrary(logging.WARNING))
-
-
-def _dumps(entry: Any, **_: Any) -> bytes:
-    return orjson.dumps(entry, default=str)

@@ -1,13 +1,11 @@
 """Figures for Prometheus. Labels are operations, statuses and job names: never a person's data."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.exposition import generate_latest
 from sqlalchemy import QueuePool
 
 from app.core.data.db import SYSTEM, Database, TemporarilyUnavailable
 from app.core.jobs import queue
-
-MEDIA_TYPE = CONTENT_TYPE_LATEST
 
 _registry = CollectorRegistry()
 ProcessCollector(registry=_registry)
@@ -33,7 +31,6 @@ _waiting = Gauge(
 
 
 def note(operation: str, status: int, seconds: float) -> None:
-    """Count one answered request."""
     _requests.labels(operation, str(status)).inc()
     _seconds.labels(operation).observe(seconds)
 

@@ -49,11 +49,6 @@ _SPAN: Final = {
 class BadRegionCode(ValueError):
     """The number is no division code, or no code of the level asked for."""
 
-    def __init__(self, code: int, reason: str) -> None:
-        super().__init__(f"{code}: {reason}")
-        self.code = code
-        self.reason = reason
-
 
 def is_valid_code(code: int) -> bool:
     """Tell whether the digits can be a place; whether the place exists is the table's answer."""
@@ -73,7 +68,7 @@ def is_valid_code(code: int) -> bool:
 def level_of(code: int) -> Level:
     """Return how high the place stands. Raises BadRegionCode, also for NATION."""
     if not is_valid_code(code):
-        raise BadRegionCode(code, "not a division code")
+        raise BadRegionCode(f"{code}: not a division code")
     return next(level for level, span in _SPAN.items() if code % span == 0)
 
 
@@ -93,7 +88,7 @@ def county_of(code: int) -> int:
     if level is Level.PROVINCE or (
         level is Level.PREFECTURE and code not in _PREFECTURES_WITHOUT_COUNTIES
     ):
-        raise BadRegionCode(code, "lies in no county")
+        raise BadRegionCode(f"{code}: lies in no county")
     return code - code % _SPAN[Level.COUNTY]
 
 

@@ -39,13 +39,11 @@ _UNAVAILABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # the server hung up while a statement was being sent
-    asyncpg.QueryCanceledError,
     asyncpg.LockNotAvailableError,
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.CannotConnectNowError,
+    asyncpg.OperatorInterventionError,  # cancelled, shutting down, or not up yet
 )
 
 

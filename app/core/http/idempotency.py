@@ -94,11 +94,8 @@ def key_of(request: Request) -> str | None:
         return None
     match = re.fullmatch(r'"([\x20\x21\x23-\x5b\x5d-\x7e]{1,200})"|([!#-~]{1,200})', values[0])
     if len(values) > 1 or match is None:
-        raise IdempotencyKeyInvalid.at(
-            "Idempotency-Key",
-            "idempotency_key_invalid",
-            "Send one key of 1 to 200 visible ASCII characters.",
-        )
+        detail = "Send one key of 1 to 200 visible ASCII characters."
+        raise IdempotencyKeyInvalid.at("Idempotency-Key", "idempotency_key_invalid", detail)
     return match[1] or match[2]
 
 

@@ -175,20 +175,17 @@ def _response(request: Request, shown: Shown[Any], subject: UUID | None, status:
 
 def _named(request: Request) -> UUID | None:
     """Return the id the path names first."""
-    for value in request.path_params.values():
-        try:
-            return UUID(value)
-        except ValueError:
-            return None
-    return None
+    try:
+        return UUID(next(iter(request.path_params.values()), ""))
+    except ValueError:
+        return None
 
 
 def _place_of(request: Request, subject: UUID | None) -> str | None:
     """Return where the resource can be read: under its id, in the collection posted to or into."""
     path: str = request.scope["path"]
-    for value in request.path_params.values():
-        path = path.partition(f"/{value}")[0]
-        break
+    if request.path_params:
+        path = path.partition(f"/{next(iter(request.path_params.values()))}")[0]
     return f"{path}/{subject}" if subject and path in collections(request.app) else None
 
 

@@ -102,7 +102,6 @@ RegionCode = Annotated[
 
 
 def region_text(code: int) -> str:
-    """Write a region code as the wire shows it."""
     return f"{code:012d}"
 
 
