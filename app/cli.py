@@ -187,12 +187,10 @@ def create_agency(
     uscc: Annotated[str | None, typer.Option(help="Unified social credit code.")] = None,
 ) -> None:
     """Register an agency."""
-
-    async def run(tx: Tx) -> UUID:
-        made = await agencies.create_agency(tx, kind, name, region_code(region), uscc=uscc)
-        return made.id
-
-    print_json({"agency_id": in_transaction(run)})
+    made = in_transaction(
+        lambda tx: agencies.create_agency(tx, kind, name, region_code(region), uscc=uscc)
+    )
+    print_json({"agency_id": made.id})
 
 
 @clients_app.command("create")

@@ -26,9 +26,7 @@ DRAINING = asyncio.Event()
 _DATABASE_SECONDS = 2.0
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 
-router = APIRouter(
-    include_in_schema=False, generate_unique_id_function=routing.operation_id, tags=["Running"]
-)
+router = APIRouter(include_in_schema=False, generate_unique_id_function=routing.operation_id)
 
 
 class NotReady(Problem, status=503):

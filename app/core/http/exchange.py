@@ -7,7 +7,6 @@ says what was done, its ids stand in the audit.
 
 import re
 import time
-from collections.abc import Iterable
 from typing import Any
 
 import structlog
@@ -61,8 +60,11 @@ class Exchange:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                extra = ((b"x-request-id", request_id.encode()), *inner.get("answer_headers", ()))
-                message["headers"] = self._complete(message.get("headers", ()), extra)
+                headers = list(message.get("headers", ()))
+                present = {name.lower() for name, _ in headers}
+                own = (*self.headers, (b"x-request-id", request_id.encode()))
+                own = (*own, *inner.get("answer_headers", ()))
+                message["headers"] = headers + [pair for pair in own if pair[0] not in present]
             elif inner is not scope:
                 if message.get("more_body"):
                     return
@@ -78,14 +80,6 @@ class Exchange:
                 await response(inner, receive, answer)
         finally:
             _note(inner, status, time.perf_counter() - started)
-
-    def _complete(
-        self, given: Iterable[tuple[bytes, bytes]], extra: Iterable[tuple[bytes, bytes]]
-    ) -> list[tuple[bytes, bytes]]:
-        headers = list(given)
-        present = {name.lower() for name, _ in headers}
-        headers += [pair for pair in (*self.headers, *extra) if pair[0] not in present]
-        return headers
 
 
 def _note(scope: Scope, status: int, seconds: float) -> None:

@@ -13,13 +13,13 @@ from uuid import UUID
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import BigInteger, Column, text
+from sqlalchemy import BigInteger, Column
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field as TableField
 from sqlmodel import SQLModel
 
 from app.core.data import rls
-from app.core.data.columns import Instant
+from app.core.data.columns import OF_TRANSACTION, Instant
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import queue
@@ -92,14 +92,7 @@ class EventRow(SQLModel, table=True):
         default=None, sa_column=Column(JSONB(none_as_null=True), nullable=True)
     )
     occurred_at: datetime = TableField(sa_type=Instant)
-    committed_in: int = TableField(
-        sa_column=Column(
-            BigInteger,
-            nullable=False,
-            index=True,
-            server_default=text("(pg_current_xact_id()::text)::bigint"),
-        )
-    )
+    committed_in: int = TableField(index=True, sa_type=BigInteger, sa_column_kwargs=OF_TRANSACTION)
 
 
 AnyEvent = TypeVar("AnyEvent", bound=Event)
