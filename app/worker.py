@@ -21,8 +21,6 @@ from app.webhooks import delivery
 
 log = structlog.get_logger(__name__)
 
-_CONNECT_SECONDS = 5
-
 
 async def run(settings: Settings, *, clock: Clock = utc_now) -> None:
     """Work until SIGTERM or SIGINT."""
@@ -35,7 +33,7 @@ async def run(settings: Settings, *, clock: Clock = utc_now) -> None:
         startup.reachable_database(settings) as addresses,
         startup.open_database(settings, clock, addresses=addresses) as database,
     ):
-        connect = partial(asyncpg.connect, addresses.app_url, timeout=_CONNECT_SECONDS)
+        connect = partial(asyncpg.connect, addresses.app_url, timeout=5)
         begin = partial(database.begin, SYSTEM)
         log.info("worker.started")
         async with asyncio.TaskGroup() as together:

@@ -13,7 +13,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from app.api.answers import NotFound
 from app.core import metrics
 from app.core.data import migrations
-from app.core.data.db import Database, TemporarilyUnavailable
+from app.core.data.db import TemporarilyUnavailable
 from app.core.http import routing
 from app.core.problems import Problem
 from app.core.settings import Settings
@@ -55,9 +55,8 @@ async def readyz(request: Request) -> dict[str, str]:
 async def _unready(state: Any) -> str | None:
     if not state.token_keys.private:
         return "no signing key"
-    database: Database = state.database
     try:
-        async with asyncio.timeout(_DATABASE_SECONDS), database.begin() as tx:
+        async with asyncio.timeout(_DATABASE_SECONDS), state.database.begin() as tx:
             revision = await tx.connection.fetchval("SELECT version_num FROM alembic_version")
     except (TemporarilyUnavailable, TimeoutError, OSError):
         return "database away"

@@ -17,6 +17,7 @@ from app.core.problems import Problem, documented
 from app.policy import area as policy_area
 from app.policy import queries as policy
 from app.policy import schemas as policy_schemas
+from app.policy.clauses import Clause, Obligation
 from app.policy.codelists import BadCodelists, Codelist, entries_in
 from app.policy.codelists import codelists as lists_of_policy
 from app.policy.rules import ParameterMissing, effective
@@ -212,16 +213,16 @@ async def list_clauses(
 ) -> Shown[paging.Page[policy_schemas.Clause]]:
     """List the obligations of the source documents and what carries each, by area."""
     found = [
-        each
-        for each in policy.clauses_with_text()
-        if (area is None or each.clause.area.startswith(f"{area} "))
-        and (status is None or each.clause.carried == (status == "carried"))
+        (clause, text)
+        for clause, text in policy.clauses_with_text()
+        if (area is None or clause.area.startswith(f"{area} "))
+        and (status is None or clause.carried == (status == "carried"))
     ]
-    return Shown(paging.cut(found, window, lambda each: each.clause.id).shown(_clause))
+    page = paging.cut(found, window, lambda each: each[0].id)
+    return Shown(page.shown(lambda each: _clause(*each)))
 
 
-def _clause(each: policy.ClauseWithText) -> policy_schemas.Clause:
-    clause, text = each
+def _clause(clause: Clause, text: Obligation) -> policy_schemas.Clause:
     return policy_schemas.Clause(
         **{**text, **asdict(clause)},
         source=text["src"],

@@ -49,8 +49,7 @@ async def render(database: Database) -> bytes:
         depths = {}
         _up.set(0)
     for name, depth in depths.items():
-        _jobs.labels(name, "queued").set(depth.queued)
-        _jobs.labels(name, "running").set(depth.running)
-        _jobs.labels(name, "held").set(depth.held)
+        for state in ("queued", "running", "held"):
+            _jobs.labels(name, state).set(getattr(depth, state))
         _waiting.labels(name).set(depth.oldest_seconds)
     return generate_latest(_registry)

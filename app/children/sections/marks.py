@@ -156,9 +156,8 @@ def _wrong_codes(typed: _Typed) -> str | None:
     (codes,) = lists
     exact: Any = Annotated[typed.kind, *typed.said]
     of_type = TypeAdapter(exact)
-    for code in accepted:
-        if code not in codes.labels:
-            return f"the code {code} of {codes.name} has no label"
+    if bare := [code for code in accepted if code not in codes.labels]:
+        return f"the code {bare[0]} of {codes.name} has no label"
     for code, label in codes.labels.items():
         named = isinstance(label, tuple) and len(label) == len(("zh", "en"))
         if not named or not all(isinstance(each, str) and each.strip() for each in label):

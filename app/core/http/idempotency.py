@@ -7,11 +7,11 @@ a child's data. A second request with the same key waits for the first one's tra
 import hashlib
 import re
 from dataclasses import asdict
-from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
-from uuid import UUID
+from datetime import datetime
+from typing import NamedTuple
 
 import orjson
+from pydantic import TypeAdapter
 from sqlmodel import Field, SQLModel
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,13 +22,13 @@ from app.core.data.db import Tx
 from app.core.http.shown import Seen
 from app.core.problems import Problem
 
-KEPT_FOR = timedelta(days=30)
-"""Offline phones come back late (REL-1)."""
-
 _PLACE = "idempotency_keys.answer"
 _SAYS_WHAT_TO_DO = ("if-match", "prefer")
 """Headers that are part of the request a key stands for, as path and body are."""
 _KEPT_HEADERS = ("etag", "location", "content-type")
+_SEEN = TypeAdapter(Seen)
+_AGAIN = {"decision": "allowed", "rule": "idempotency-replayed"}
+"""Of an answer given again: it shows whom it is about once more."""
 
 
 class IdempotencyKeyReused(Problem, status=422):
@@ -135,18 +135,7 @@ async def claim(tx: Tx, request: Request, *, caller: str, operation: str) -> Non
             status_code=kept["status"],
             headers={**kept["headers"], "idempotency-replayed": "true"},
         ),
-        _seen_again(kept["seen"]),
-    )
-
-
-def _seen_again(kept: dict[str, Any]) -> Seen:
-    """Read whom the kept answer is about: it shows them once more."""
-    return Seen(
-        children=tuple(map(UUID, kept["children"])),
-        groups=tuple(kept["groups"]),
-        subject=UUID(kept["subject"]) if kept["subject"] else None,
-        since=date.fromisoformat(kept["since"]) if kept["since"] else None,
-        rule="idempotency-replayed",
+        _SEEN.validate_python({**kept["seen"], **_AGAIN}),
     )
 
 

@@ -5,6 +5,7 @@ is serialised and before it is sent. In that same transaction it has the audit r
 and stores the answer of an Idempotency-Key. What an endpoint must do besides its work stands here.
 """
 
+import re
 from collections.abc import Callable, Coroutine
 from functools import cache, wraps
 from inspect import get_annotations
@@ -205,9 +206,7 @@ async def _read_json(request: StrictRequest) -> None:
     body = await request.body()
     if not body and not media_type:
         return
-    if media_type != "application/json" and not (
-        media_type.startswith("application/") and media_type.endswith("+json")
-    ):
+    if not re.fullmatch(r"application/(.*\+)?json", media_type):
         if media_type in {"application/x-www-form-urlencoded", "multipart/form-data"}:
             return  # FastAPI reads forms itself, where an operation declares one
         raise UnsupportedMediaType(headers={"accept-post": "application/json"})

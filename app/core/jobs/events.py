@@ -13,7 +13,7 @@ from uuid import UUID
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import BigInteger, Column
+from sqlalchemy import BigInteger
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field as TableField
 from sqlmodel import SQLModel
@@ -87,10 +87,8 @@ class EventRow(SQLModel, table=True):
     subject_id: UUID = TableField(index=True)
     region_code: int = TableField(sa_type=BigInteger)
     home_county: int = TableField(sa_type=BigInteger)
-    data: dict[str, Any] = TableField(sa_column=Column(JSONB, nullable=False))
-    told_to: list[str] | None = TableField(
-        default=None, sa_column=Column(JSONB(none_as_null=True), nullable=True)
-    )
+    data: dict[str, Any] = TableField(sa_type=JSONB)
+    told_to: list[str] | None = TableField(default=None, sa_type=JSONB(none_as_null=True))
     occurred_at: datetime = TableField(sa_type=Instant)
     committed_in: int = TableField(index=True, sa_type=BigInteger, sa_column_kwargs=OF_TRANSACTION)
 

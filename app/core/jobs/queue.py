@@ -16,22 +16,12 @@ from uuid import UUID
 import asyncpg
 import orjson
 from croniter import croniter
-from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
-    Column,
-    DateTime,
-    Identity,
-    Index,
-    Integer,
-    Text,
-    func,
-    text,
-)
+from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from app.core.data import rls
+from app.core.data.columns import Instant
 from app.core.data.db import Tx
 
 Begin = Callable[[], AbstractAsyncContextManager[Tx]]
@@ -40,10 +30,6 @@ Steps = Callable[[Begin, dict[str, Any]], Awaitable[None]]
 Work = TypeVar("Work", bound=Callable[..., Awaitable[None]])
 
 CHANNEL: Final = "tonghu_jobs"
-
-
-def _now_column() -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=False, server_default=func.now())
 
 
 class UnknownJob(LookupError):
@@ -126,12 +112,12 @@ class JobRow(SQLModel, table=True):
     payload: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     dedupe_key: str | None
     status: str = Field(sa_column=Column(Text, nullable=False, server_default="queued"))
-    run_at: datetime = Field(sa_column=_now_column())
-    enqueued_at: datetime = Field(sa_column=_now_column())
+    run_at: datetime = Field(sa_type=Instant, sa_column_kwargs={"server_default": func.now()})
+    enqueued_at: datetime = Field(sa_type=Instant, sa_column_kwargs={"server_default": func.now()})
     lease: UUID | None
-    lease_until: datetime | None = Field(sa_type=DateTime(timezone=True))
-    failures: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
-    crashes: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
+    lease_until: datetime | None = Field(sa_type=Instant)
+    failures: int = Field(sa_column_kwargs={"server_default": "0"})
+    crashes: int = Field(sa_column_kwargs={"server_default": "0"})
     failure: str | None
 
 
@@ -142,7 +128,7 @@ class ScheduleRow(SQLModel, table=True):
 
     name: str = Field(primary_key=True)
     cron: str
-    next_at: datetime = Field(sa_type=DateTime(timezone=True))
+    next_at: datetime = Field(sa_type=Instant)
 
 
 rls.allow("jobs", "SELECT, INSERT, UPDATE, DELETE")
