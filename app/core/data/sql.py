@@ -15,12 +15,9 @@ async def insert(
 ) -> bool:
     """Insert a row, by column. `unless_taken`: leave a row in its way, and return False."""
     places = ", ".join(f"${place}" for place, _ in enumerate(values, 1))
-    done = await connection.execute(
-        f"INSERT INTO {table} ({', '.join(values)}) VALUES ({places})"
-        + " ON CONFLICT DO NOTHING" * unless_taken,
-        *values.values(),
-    )
-    return bool(done == "INSERT 0 1")
+    otherwise = " ON CONFLICT DO NOTHING" if unless_taken else ""
+    statement = f"INSERT INTO {table} ({', '.join(values)}) VALUES ({places}){otherwise}"
+    return bool(await connection.execute(statement, *values.values()) == "INSERT 0 1")
 
 
 class Where:
