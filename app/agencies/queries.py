@@ -17,7 +17,6 @@ SELECT p.id, p.agency_id, a.kind AS agency_kind, a.region_code AS agency_region,
        p.local_title, p.region_code, p.active
 FROM posts p JOIN agencies a ON a.id = p.agency_id
 """
-HOLDING = "h.id, h.post_id, h.staff_id, h.since, h.until, h.created_at AS recorded_at"
 
 _SERVING = """
 SELECT id FROM agencies
@@ -47,7 +46,6 @@ class AgencyRef:
 
 
 async def find(tx: Tx, agency_id: UUID) -> AgencyRef | None:
-    """Find one agency by id."""
     row = await tx.connection.fetchrow(
         "SELECT id, kind, region_code, active FROM agencies WHERE id = $1", agency_id
     )
@@ -69,7 +67,6 @@ class PostRef:
 
 
 async def find_post(tx: Tx, post_id: UUID) -> PostRef | None:
-    """Find one post by id."""
     row = await tx.connection.fetchrow(f"{_POST} WHERE p.id = $1", post_id)
     return None if row is None else PostRef(*row)
 
@@ -111,7 +108,7 @@ async def list_posts(
 async def list_holders(tx: Tx, post_id: UUID, window: paging.Window) -> paging.Rows:
     """Return who holds and held a post, latest first, as far as the caller's reach goes."""
     select = (
-        f"SELECT {HOLDING}, s.name AS staff_name FROM post_holdings h"
-        " JOIN staff s ON s.id = h.staff_id"
+        "SELECT h.id, h.post_id, h.staff_id, h.since, h.until, h.created_at AS recorded_at,"
+        " s.name AS staff_name FROM post_holdings h JOIN staff s ON s.id = h.staff_id"
     )
     return await paging.fetch(tx, select, Where("h.post_id = {}", post_id), _LATEST, window)

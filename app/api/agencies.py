@@ -16,13 +16,12 @@ from app.access.principal import Principal
 from app.access.roles import roles
 from app.agencies import operations, queries, schemas
 from app.agencies.area import AREA, READ, WRITE
-from app.agencies.models import Agency, AgencyKind, PostHolding
-from app.core.data.db import Tx
+from app.agencies.models import AgencyKind, PostHolding
+from app.core.data.db import NATION, Tx
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
 from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
-from app.core.http.wire import region_text
 from app.core.problems import Problem, documented
 from app.regions import rules
 from app.regions.deps import RegionSpan
@@ -100,24 +99,13 @@ def _region_number(code: str) -> int:
     return number
 
 
-def _span(span: tuple[int, int] | None) -> tuple[int, int]:
-    return span or rules.subtree(rules.NATION)
-
-
 def _require_remit(principal: Principal, region_code: int) -> None:
     if not principal.region_lo <= region_code < principal.region_hi:
         raise OutsideRemit
 
 
-def _agency(row: Any) -> schemas.Agency:
-    values = row.model_dump() if isinstance(row, Agency) else dict(row)
-    return schemas.Agency(**{**values, "region_code": region_text(values["region_code"])})
-
-
 def _post(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas.Post:
-    told = permitted(_POST_ACTS, principal, row, tx.today)
-    shown = {**row, "region_code": region_text(row["region_code"]), "permitted": told}
-    return schemas.Post.model_validate(shown)
+    return schemas.Post(**row, permitted=permitted(_POST_ACTS, principal, row, tx.today))
 
 
 def _holding(holding: PostHolding) -> schemas.Holding:
@@ -133,8 +121,8 @@ async def list_agencies(
     kind: Annotated[AgencyKind | None, Query(description="Only of this kind.")] = None,
 ) -> Shown[Page[schemas.Agency]]:
     """List agencies by the place they serve."""
-    page = await queries.list_agencies(tx, window, kind=kind, span=_span(region))
-    return Shown(page.shown(_agency))
+    page = await queries.list_agencies(tx, window, kind=kind, span=region or NATION)
+    return Shown(page.shown(lambda row: schemas.Agency(**row)))
 
 
 @router.get("/agencies/{agency_id}", responses=documented(AgencyNotFound))
@@ -143,7 +131,7 @@ async def read_agency(_: ReadsAgencies, agency_id: UUID, tx: Transaction) -> Sho
     row = await queries.read_agency(tx, agency_id)
     if row is None:
         raise AgencyNotFound
-    return Shown(_agency(row))
+    return Shown(schemas.Agency(**row))
 
 
 @router.post(
@@ -165,7 +153,7 @@ async def create_agency(
     agency = await operations.create_agency(
         tx, new.kind, new.name, region_code, name_en=new.name_en, uscc=new.uscc
     )
-    return Shown(_agency(agency), subject=agency.id)
+    return Shown(schemas.Agency(**agency.model_dump()), subject=agency.id)
 
 
 @router.get("/posts")
@@ -185,7 +173,7 @@ async def list_posts(
         None if act is None else partial(act.narrow, principal=principal, on=tx.today, alias="p")
     )
     page = await queries.list_posts(
-        tx, window, agency_id=agency_id, role=role, span=_span(region), narrow=narrow
+        tx, window, agency_id=agency_id, role=role, span=region or NATION, narrow=narrow
     )
     return Shown(page.shown(lambda row: _post(tx, principal, row)))
 

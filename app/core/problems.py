@@ -43,6 +43,11 @@ class FieldError(BaseModel):
         super().__init__(pointer=pointer, code=code, detail=detail)
 
 
+def printable(pointer: str) -> str:
+    """Cut a pointer to plain ASCII: names of unknown fields are the caller's own words."""
+    return "".join(c if " " <= c <= "~" else "?" for c in pointer)[:300]
+
+
 class ProblemDocument(BaseModel):
     """What a client receives whenever a request fails (RFC 9457)."""
 
@@ -111,7 +116,6 @@ class Problem(Exception):
 
     @classmethod
     def at(cls, pointer: str, code: str, detail: str) -> Self:
-        """Make the problem for one thing that is wrong."""
         return cls(errors=[FieldError(pointer, code, detail)])
 
     @classmethod
@@ -172,17 +176,9 @@ def documented(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
     """Describe the problems an endpoint can answer with, grouped by status."""
     responses: dict[int | str, dict[str, Any]] = {}
     for problem in problems:
+        content = {"schema": {"$ref": "#/components/schemas/ProblemDocument"}, "examples": {}}
         response = responses.setdefault(
-            problem.status,
-            {
-                "description": problem.title,
-                "content": {
-                    MEDIA_TYPE: {
-                        "schema": {"$ref": "#/components/schemas/ProblemDocument"},
-                        "examples": {},
-                    }
-                },
-            },
+            problem.status, {"description": problem.title, "content": {MEDIA_TYPE: content}}
         )
         response["content"][MEDIA_TYPE]["examples"][problem.slug()] = {
             "summary": problem.title,

@@ -108,11 +108,17 @@ RegionCode = Annotated[
 ]
 """A division, as on the wire; `int()` of it is what the database stores."""
 
+
+def region_text(code: int) -> str:
+    return f"{code:012d}"
+
+
+ShownRegion = Annotated[
+    RegionCode,
+    BeforeValidator(lambda code: region_text(code) if isinstance(code, int) else code),
+]
+"""A division in an answer, made of what the database stores."""
+
 Version = Annotated[
     int, Field(ge=1, le=2_147_483_647, description="Goes up by one with every change.")
 ]
-
-
-def region_text(code: int) -> str:
-    """Write a region code as the wire shows it."""
-    return f"{code:012d}"
