@@ -72,6 +72,7 @@ _HEADERS: dict[str, Json] = {
     "WWW-Authenticate": header("How to authenticate (RFC 6750).", 'Bearer realm="tonghu"'),
     "ETag": header("The version answered; send it as If-Match with a change.", '"1"'),
     "Location": header("Where what was made can be read.", "/v1/visits/0199f0c2-8d2e-7000"),
+    "Preference-Applied": header("Which preference was heeded.", "handling=strict"),
     "Idempotency-Replayed": header("`true`: the answer of an earlier identical request.", "true"),
 }
 _EVERYWHERE = ("RateLimit", "RateLimit-Policy", "X-Request-Id", "Access-Control-Allow-Origin")
@@ -173,6 +174,7 @@ def _finish(method: str, operation: Json, dependant: Dependant) -> None:
             _put_in_order(response)
         elif method != "get":
             names.append("Idempotency-Replayed")
+            names += ["Preference-Applied"] * ("'prefer'" in str(operation["parameters"]).lower())
         for name in names:
             headers.setdefault(name, {"$ref": f"#/components/headers/{name}"})
     operation["responses"] = dict(sorted(responses.items()))
@@ -188,9 +190,8 @@ def _declare_headers(found: Json) -> None:
             headers = response["headers"]
             if "version" in members:
                 headers["ETag"] = {"$ref": "#/components/headers/ETag"}
-            if status == "201" or (
-                status == "202" and any(f"{member}}}" in read for member in members)
-            ):
+            made = "201" in operation["responses"] and status != "202"
+            if made or (status == "202" and any(f"{member}}}" in read for member in members)):
                 headers["Location"] = {"$ref": "#/components/headers/Location"}
 
 

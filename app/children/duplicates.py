@@ -18,7 +18,7 @@ from app.core.problems import FieldError, Problem
 from app.regions.rules import county_of, subtree
 
 
-class DuplicateChild(Problem, status=409):
+class DuplicateChild(Problem, status=409, points=True):
     """The child has a file already, in the caller's remit; Location names it."""
 
     title = "This child already has a file"

@@ -86,18 +86,22 @@ class ProblemDocument(BaseModel):
 class Problem(Exception):
     """An expected failure. Subclass it next to the operation that raises it.
 
-    `denies`: the answer refuses access to personal data, which is audited (AUD-1).
+    `denies`: the answer refuses access to personal data, which is audited (AUD-1). `points`: it has
+    the Location of what stands in the way.
     """
 
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Internal error"
     title_zh: ClassVar[str] = "内部错误"
     denies: ClassVar[bool] = False
+    points: ClassVar[bool] = False
     errors: Sequence[FieldError] = ()
 
-    def __init_subclass__(cls, *, status: int | None = None, denies: bool = False) -> None:
+    def __init_subclass__(
+        cls, *, status: int | None = None, denies: bool = False, points: bool = False
+    ) -> None:
         if status is not None:
-            cls.status, cls.denies = status, denies
+            cls.status, cls.denies, cls.points = status, denies, points
 
     def __init__(
         self,
@@ -184,4 +188,6 @@ def documented(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
             "summary": problem.title,
             "value": problem().document(language="en", request_id=None),
         }
+        if problem.points:
+            response["headers"] = {"Location": {"$ref": "#/components/headers/Location"}}
     return responses

@@ -26,7 +26,7 @@ _PLACE = "idempotency_keys.answer"
 _SAYS_WHAT_TO_DO = ("if-match", "prefer")
 """Headers that are part of the request a key stands for, as path and body are."""
 _PLAIN = "application/json"
-_KEPT_HEADERS = ("etag", "location", "content-type")
+_KEPT_HEADERS = ("etag", "location", "content-type", "preference-applied")
 _SEEN = TypeAdapter(Seen)
 _AGAIN = {"decision": "allowed", "rule": "idempotency-replayed"}
 """Of an answer given again: it shows whom it is about once more."""
