@@ -1,6 +1,6 @@
 # Everything one does here. Needs python3 (3.11 or newer) and make; the rest is fetched into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo run worker migrate migration release test check fix openapi lint-openapi fuzz mutants bench lock clean
+.PHONY: help demo run worker migrate migration release test check exam fix openapi lint-openapi fuzz mutants bench lock clean
 
 READY := .venv/.ready
 BIN := .venv/bin
@@ -37,6 +37,11 @@ test: $(READY) ## Run the tests on a real PostgreSQL, without measuring coverage
 
 check: $(READY) ## Run what CI runs
 	$(BIN)/python scripts/check.py
+
+exam: ## Run what takes longer than CI may: fuzz, bench, mutants
+	$(MAKE) fuzz
+	$(MAKE) bench
+	$(MAKE) mutants
 
 fix: $(READY) ## Format, and fix what can be fixed by machine
 	$(BIN)/ruff check --fix-only --quiet .
