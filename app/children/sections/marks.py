@@ -116,8 +116,12 @@ def codelists(models: Iterable[type[BaseModel]]) -> dict[str, Codelist]:
 
 def check(section: type[BaseModel]) -> None:
     """Raise BadField if a field of a section, or of a part inside it, contradicts itself."""
-    for each in _types_within([section]):
+    found = [*_types_within([section])]
+    plain = {(each.model, each.name) for each in found if Mark.counted in each.said}
+    for each in found:
         counted = Mark.counted in each.said
+        if not counted and (each.model, each.name) in plain:
+            raise each.bad("is Counted in part: write Counted[…] around its whole type")
         if each.held_plain is None and section.model_fields[each.name].is_required():
             raise each.bad("give it a default: a file begins with blank sections")
         if each.held_plain is False and counted:
