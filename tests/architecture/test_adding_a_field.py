@@ -24,16 +24,21 @@ FIELD = """
 """
 
 
-def copied(place: Path, field: str, *names: str) -> Path:
-    """Copy what is named of the project, and add the field to its section of health."""
+def copied(place: Path, *names: str) -> Path:
+    """Copy what is named of the project."""
     for name in names:
         if (HOME / name).is_dir():
             shutil.copytree(HOME / name, place / name)
         else:
             shutil.copy(HOME / name, place / name)
-    with (place / HEALTH).open("a", encoding="utf-8") as section:
-        section.write(field)
     return place
+
+
+def with_field(copy: Path, field: str) -> Path:
+    """Add the field to the section of health."""
+    with (copy / HEALTH).open("a", encoding="utf-8") as section:
+        section.write(field)
+    return copy
 
 
 def run(place: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -49,11 +54,11 @@ def run(place: Path, *command: str, **environment: str) -> subprocess.CompletedP
 
 
 def test_its_line_is_enough(tmp_path: Path, pg: str) -> None:
-    copy = copied(tmp_path, FIELD, "app", "tests", "alembic", "alembic.ini", "pyproject.toml")
+    names = ("app", "tests", "alembic", "alembic.ini", "pyproject.toml")
+    copy = with_field(copied(tmp_path, *names), FIELD)
     shutil.copy(HOME / "tests/children/blood_type.py", copy / "tests/children/test_blood_type.py")
-    tests = ("test_blood_type.py", "test_sections.py")
-    names = [f"tests/children/{name}" for name in tests]
-    done = run(copy, "-m", "pytest", "-q", *names, TONGHU_TEST_SUPERUSER_URL=pg)
+    tests = [f"tests/children/test_{name}.py" for name in ("blood_type", "sections")]
+    done = run(copy, "-m", "pytest", "-q", *tests, TONGHU_TEST_SUPERUSER_URL=pg)
     assert done.returncode == 0, done.stdout
     assert " passed" in done.stdout, done.stdout
 
@@ -70,6 +75,6 @@ def test_its_line_is_enough(tmp_path: Path, pg: str) -> None:
     ],
 )
 def test_a_typo_in_it_is_refused(tmp_path: Path, right: str, wrong: str, says: str) -> None:
-    copy = copied(tmp_path, FIELD.replace(right, wrong), "app")
+    copy = with_field(copied(tmp_path, "app"), FIELD.replace(right, wrong))
     done = run(copy, "-c", "import app.children.sections")
     assert done.stderr.splitlines()[-1].endswith(f"Health.blood_type: {says}"), done.stderr
