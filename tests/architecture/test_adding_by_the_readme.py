@@ -128,6 +128,7 @@ def test_the_lines_of_a_field_and_a_rule_are_enough(tmp_path: Path, pg: str) -> 
             "the code O of blood_types needs two labels, zh and en",
         ),
         (', "O": ("O型", "O")', "", "the code O of blood_types has no label"),
+        ("default=None, ", "", "give it a default: a file begins with blank sections"),
     ],
 )
 def test_a_typo_in_a_field_is_refused(tmp_path: Path, right: str, wrong: str, says: str) -> None:

@@ -11,11 +11,11 @@ from pydantic import Field
 
 from app.access.roles import FIELD_GROUPS
 from app.api.reference import codelists
-from app.children import sealing
+from app.children import sealing, search
 from app.children.models import Child
 from app.children.sections import CODELISTS, GROUP_OF_FILTER, SECTIONS, File, marks
 from app.children.sections.health import Health
-from app.children.sections.marks import BadField, Codes, Counted, FilteredBy, Part, Section
+from app.children.sections.marks import BadField, Codes, Counted, FilteredBy, Part, PastDay, Section
 from app.core.data.db import SYSTEM
 from app.core.http.wire import Day
 from app.core.ids import new_id
@@ -46,10 +46,9 @@ PLAIN = {
 """What a dump shows, decided field by field. One more here is a decision, never an oversight."""
 
 
-def blood(labels: Any, kind: Any = Literal["A", "B"]) -> Any:
-    return Annotated[
-        kind, Codes("blood_types", zh="血型", en="Blood group", source="test", labels=labels)
-    ]
+def blood(labels: Any, kind: Any = Literal["A", "B"], **words: str) -> Any:
+    said = {"name": "blood_types", "zh": "血型", "en": "Blood group", "source": "test", **words}
+    return Annotated[kind, Codes(labels=labels, **said)]
 
 
 TWO = {"A": ("A型", "A"), "B": ("B型", "B")}
@@ -63,8 +62,9 @@ class Ward(Part):
     name: str | None = None
 
 
-def one_field(kind: Any, default: Any = None) -> type[Section]:
-    return type("Health", (Section,), {"__annotations__": {"mark": kind}, "mark": default})
+def one_field(kind: Any, default: Any = None, description: str | None = "x") -> type[Section]:
+    field = Field(default=default, description=description)
+    return type("Health", (Section,), {"__annotations__": {"mark": kind}, "mark": field})
 
 
 @pytest.mark.parametrize(
@@ -79,6 +79,15 @@ def one_field(kind: Any, default: Any = None) -> type[Section]:
             "the code AB of blood_types: Input should",
         ),
         (one_field(blood({**TWO, "B": ("A型", "B")})), "have one label in zh"),
+        (one_field(blood({**TWO, "B": ("B型", "A")})), "have one label in en"),
+        (
+            one_field(blood(TWO, name="blood-types")),
+            "its code list blood-types: String",
+        ),
+        (one_field(blood(TWO, source=" ")), "the code list blood_types needs zh, en and a source"),
+        (one_field(blood(TWO) | None, "C"), "Health.mark: its default: Input should be 'A' or 'B'"),
+        (one_field(list[PastDay], ["2026-02-30"]), "Health.mark: its default: Input should be"),
+        (one_field(str | None, None, None), "Health.mark: give it a description"),
         (
             one_field(blood({"?": ("问", "?")}, str) | None),
             "the code ? of blood_types: String should",
@@ -87,7 +96,7 @@ def one_field(kind: Any, default: Any = None) -> type[Section]:
         (one_field(Literal["A", "B"] | None), "Health.mark: its codes have no names"),
         (one_field(Counted[bytes | None]), "can be kept neither plain nor sealed"),
         (one_field(dict[str, str] | None), "can be kept neither plain nor sealed"),
-        (one_field(str, Field()), "Health.mark: give it a default"),
+        (one_field(str, ...), "Health.mark: give it a default"),
         (
             one_field(Clinic | None),
             "Clinic.name: is Counted, but the field that holds it is sealed",
@@ -146,6 +155,12 @@ def test_sections_are_the_groups_that_roles_know() -> None:
 def test_filters_read_the_group_of_the_field_they_stand_at() -> None:
     expected = {"region_code": "residence", "school_id": "education", "category": "derived"}
     assert GROUP_OF_FILTER.items() >= {**expected, "priority_flag": "derived"}.items()
+
+
+def test_a_filter_that_lists_do_not_have_is_refused(monkeypatch) -> None:
+    monkeypatch.setitem(GROUP_OF_FILTER, "schol_id", "education")
+    with pytest.raises(BadField, match="no filter of lists is called schol_id; did you mean schoo"):
+        search.refuse_unknown_filters(["category", "priority_flag", "region_code", "school_id"])
 
 
 def test_facts_are_kept_of_the_sections_that_say_so() -> None:
