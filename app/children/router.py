@@ -89,8 +89,7 @@ search.refuse_unknown_filters(signature(list_children).parameters)
 
 
 @router.post(
-    "/search",
-    responses=documented(search.FilterForbidden, search.SearchTooBroad, CursorInvalid),
+    "/search", responses=documented(search.FilterForbidden, search.SearchTooBroad, CursorInvalid)
 )
 async def search_children(
     principal: ReadsChildren, wanted: schemas.ChildSearch, tx: Transaction

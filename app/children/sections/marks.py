@@ -51,6 +51,11 @@ class Codes:
     source: str
     labels: Mapping[str, tuple[str, str]]
 
+    def served(self) -> Codelist:
+        """Return the list as it is looked up."""
+        entries = tuple(Entry(code, zh, en) for code, (zh, en) in self.labels.items())
+        return Codelist(self.name, self.zh, self.en, self.source, None, entries)
+
 
 @dataclass(frozen=True, slots=True)
 class FilteredBy:
@@ -105,17 +110,7 @@ def codelists(models: Iterable[type[BaseModel]]) -> dict[str, Codelist]:
         for mark in each.said:
             if isinstance(mark, Codes) and found.setdefault(mark.name, mark) is not mark:
                 raise each.bad(f"another code list is named {mark.name}")
-    return {
-        name: Codelist(
-            name,
-            codes.zh,
-            codes.en,
-            codes.source,
-            None,
-            tuple(Entry(code, zh, en) for code, (zh, en) in codes.labels.items()),
-        )
-        for name, codes in found.items()
-    }
+    return {name: codes.served() for name, codes in found.items()}
 
 
 def blank(section: type[Kind]) -> Kind:
