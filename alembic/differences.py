@@ -42,7 +42,7 @@ GROUP BY 1, 2 ORDER BY 1, 2
 _CONSTRAINTS = """
 SELECT c.relname, k.conname, pg_get_constraintdef(k.oid, true) FROM pg_constraint k
 JOIN pg_class c ON c.oid = k.conrelid
-WHERE c.relnamespace = CAST(:schema AS regnamespace) AND k.contype IN ('c', 'p')
+WHERE c.relnamespace = CAST(:schema AS regnamespace) AND k.contype IN ('c', 'p', 'x')
 """
 _INDEXES = """
 SELECT c.relname, i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid, 0, true)

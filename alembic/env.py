@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -42,10 +43,12 @@ def _complete(migration: MigrationContext, _: Any, scripts: list[ops.MigrationSc
     before = differences.standing(migration.connection, "public")
     after = differences.declared(migration.connection)
     changes, back = script.upgrade_ops, script.downgrade_ops
-    changes.ops = gentle.Plan(before, after, forward=True).operations(changes.ops)
+    plan = gentle.Plan(before, after, forward=True)
+    changes.ops = plan.operations(changes.ops)
     back.ops = gentle.Plan(after, before, forward=False).operations(back.ops)
     if not writing:
         return
+    sys.stderr.writelines(f"{sentence}\n" for sentence in plan.lost)
     if fill and changes.ops:
         raise CommandError("The models differ from the revisions: write that one first.")
     if fill:

@@ -62,10 +62,12 @@ class Plan:
         self.forward = forward
         self.first: list[ops.MigrateOperation] = []
         self.last: list[ops.MigrateOperation] = []
+        self.lost: list[str] = []
+        """Sentences about what a person must know before it is gone."""
 
     def operations(self, found: Sequence[ops.MigrateOperation]) -> list[ops.MigrateOperation]:
         """Return the statements in the order they run."""
-        self._primary_keys()
+        self._by_hand()
         for name in sorted(self.before):
             table, after = self.before[name], self.after.get(name)
             if after is None or not same(table.policies, after.policies):
@@ -86,15 +88,17 @@ class Plan:
         for name in sorted(set(self.before) & set(self.after)):
             yield self.before[name], self.after[name]
 
-    def _primary_keys(self) -> None:
+    def _by_hand(self) -> None:
         for before, after in self._both():
             old, new = (
-                {name: text for name, text in each.constraints.items() if "PRIMARY KEY" in text}
+                {name: text for name, text in each.constraints.items() if _of_a_person(text)}
                 for each in (before, after)
             )
-            if not same(old, new):
-                told = f"{before.name}: change {', '.join(old)} from {old} to {new} by hand"
-                self.first.append(Line(f"raise NotImplementedError({told!r})"))
+            for name in sorted({*old, *new}):
+                was, becomes = old.get(name, ""), new.get(name, "")
+                if not same({name: was}, {name: becomes}):
+                    told = f"{before.name}: change {name} by hand from [{was}] to [{becomes}]"
+                    self.first.append(Line(f"raise NotImplementedError({told!r})"))
 
     def _checks(self) -> None:
         for before, after in self._both():
@@ -129,6 +133,8 @@ class Plan:
 
     def _place(self, each: ops.MigrateOperation) -> None:
         name = getattr(each, "table_name", None) or getattr(each, "source_table", "")
+        if self.forward and isinstance(each, ops.DropColumnOp | ops.DropTableOp):
+            self._lose(f"{name}.{each.column_name}" if isinstance(each, ops.DropColumnOp) else name)
         if name not in self.before or name not in self.after:
             self.first.append(each)  # the whole table comes or goes: nobody waits for it
             return
@@ -150,6 +156,13 @@ class Plan:
             case _:
                 self.first.append(each)
 
+    def _lose(self, what: str) -> None:
+        self.lost.append(
+            f"{what} is dropped: what it holds is lost, and the release before must use it no more."
+        )
+        rename = "A new name for it is two releases: add and fill the new one, then drop the old."
+        self.first += [Line(f"# {self.lost[-1]}"), Line(f"# {rename}")]
+
     def _index(self, index: ops.CreateIndexOp) -> None:
         # An index left invalid by a run that failed would count as existing.
         self.last += _executed([f"DROP INDEX CONCURRENTLY IF EXISTS {index.index_name}"])
@@ -158,11 +171,15 @@ class Plan:
 
     def _unique(self, constraint: ops.CreateUniqueConstraintOp) -> None:
         name, table = constraint.constraint_name, constraint.table_name
-        columns = ", ".join(constraint.columns)
+        columns = f"({', '.join(constraint.columns)})"
+        if constraint.kw.pop("postgresql_nulls_not_distinct", None):
+            columns += " NULLS NOT DISTINCT"
+        if more := [word for word, value in constraint.kw.items() if value]:
+            raise CommandError(f"Write {name} of {table} by hand: it is unique with {more[0]}.")
         self.last += _executed(
             [
                 f"DROP INDEX CONCURRENTLY IF EXISTS {name}",
-                f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} ({columns})",
+                f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} {columns}",
                 f"ALTER TABLE {table} ADD CONSTRAINT {name} UNIQUE USING INDEX {name}",
             ]
         )
@@ -231,6 +248,10 @@ def _executed(statements: Sequence[str] | Iterator[str]) -> list[ops.MigrateOper
 
 def _checks_of(table: Standing) -> dict[str, str]:
     return {name: text for name, text in table.constraints.items() if text.startswith("CHECK")}
+
+
+def _of_a_person(text: str) -> bool:
+    return text.startswith(("PRIMARY KEY", "EXCLUDE"))
 
 
 def _repeatable(each: ops.MigrateOperation) -> Iterator[ops.MigrateOperation]:

@@ -82,7 +82,7 @@ def assemble(settings: Settings, lifespan: Lifespan[FastAPI] | None) -> FastAPI:
     """Put routers, problem handlers and middleware around a lifespan.
 
     Raises UnguardedRoute if a route states neither a scope nor that it is public (AZ-1), and
-    UnusedScope if no route needs one that is declared.
+    UnusedScope if no route needs one that is declared, BadAct if an act is no operation.
     """
     app = FastAPI(
         lifespan=lifespan,
@@ -98,6 +98,7 @@ def assemble(settings: Settings, lifespan: Lifespan[FastAPI] | None) -> FastAPI:
         app.include_router(router)
     doors.refuse_unguarded(app)
     doors.refuse_unused(app)
+    doors.refuse_unknown_acts(app)
     _surround(app, settings)
     return app
 

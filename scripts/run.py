@@ -9,7 +9,8 @@ TONGHU = str(Path(sys.executable).with_name("tonghu"))
 
 
 def main() -> None:
-    subprocess.run([TONGHU, "migrate"], check=True)
+    if failed := subprocess.run([TONGHU, "migrate"], check=False).returncode:
+        sys.exit(failed)
     parts = [
         subprocess.Popen([TONGHU, *arguments])
         for arguments in (["serve", *sys.argv[1:]], ["worker"])

@@ -113,7 +113,8 @@ def test_check_finds_what_alembic_itself_does_not_compare(empty: schema.Urls) ->
         "ALTER TABLE children FORCE ROW LEVEL SECURITY",
         "ADD CONSTRAINT ck_children_sex CHECK (sex IN (",
         "CREATE UNIQUE INDEX CONCURRENTLY uq_regions_open",
-        "duty_evidence: change",
+        "duty_evidence: change pk_duty_evidence by hand",
+        "duties: change one_a_time by hand from [EXCLUDE USING",
     ):
         assert words in str(found.value)
 
@@ -142,6 +143,7 @@ async def _rows(url: str, sql: str) -> list[object]:
 
 
 _DRIFTED = f"""
+ALTER TABLE duties ADD CONSTRAINT one_a_time EXCLUDE USING btree (due_at WITH =);
 ALTER POLICY remit ON visits USING (true);
 REVOKE UPDATE ON regions FROM {rls.APP_ROLE};
 GRANT UPDATE (replaced_by) ON visit_versions TO {rls.APP_ROLE};

@@ -73,6 +73,10 @@ class Act:
         return self.scope in principal.scopes and bool(principal.role.purposes or not self.personal)
 
 
+declared: list[Mapping[str, Act]] = []
+"""The acts of every list, for the check at start."""
+
+
 def permitted(
     acts: Mapping[str, Act], principal: Principal, row: Mapping[str, Any], on: date
 ) -> list[str]:
@@ -82,6 +86,7 @@ def permitted(
 
 def asked(acts: Mapping[str, Act]) -> Callable[..., Act | None]:
     """Make the dependency that reads the query parameter `permitted` of a list."""
+    declared.append(acts)
 
     def act(
         permitted: Annotated[

@@ -123,7 +123,8 @@ def roles_of(read: DataFile) -> Mapping[str, Role]:
 
 
 def check(read: DataFile, scopes: Collection[str]) -> None:
-    """Raise BadDataFile unless all scopes and obligations that the roles name exist.
+    """Raise BadDataFile unless all scopes and obligations that the roles name exist, and every
+    scope is held by some role.
 
     To be asked once every package is imported: roles are granted scopes of packages above.
     """
@@ -136,3 +137,7 @@ def check(read: DataFile, scopes: Collection[str]) -> None:
     for name, named in read.content.get(_SETS, {}).items():
         for position, scope in enumerate(named):
             read.require((_SETS, name, position), "scope", scope, scopes)
+    held = {scope for one in roles_of(read).values() for scope in one.scopes}
+    for scope in scopes:
+        if scope not in held:
+            raise read.refusal((), f"no role holds the scope {scope}")

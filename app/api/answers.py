@@ -1,5 +1,6 @@
 """Every failure leaves as an RFC 9457 problem that repeats nothing of the input (IN-4, IN-10)."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
@@ -24,6 +25,9 @@ _DETAILS = {
     "greater_than_equal": "The number is too small.",
     "less_than_equal": "The number is too large.",
 }
+
+
+_SHORT = 400
 
 
 class ValidationFailed(Problem, status=422):
@@ -72,13 +76,20 @@ async def answer_invalid(request: Request, invalid: Exception) -> Response:
         FieldError(
             _pointer(error["loc"]),
             error["type"].replace("-", "_"),
-            _DETAILS.get(error["type"], "The value does not meet the rule."),
+            _detail(error["type"], error.get("ctx", {})),
         )
         for error in found[:100]
     ]
     in_body = any(error["loc"][:1] == ("body",) for error in found)
     problem = ValidationFailed(errors=errors) if in_body else ParameterInvalid(errors=errors)
     return response_to(request, problem)
+
+
+def _detail(kind: str, rule: Mapping[str, object]) -> str:
+    """Say what is wrong; of a form or a list also which, if that is short. Both are our words."""
+    detail = _DETAILS.get(kind, "The value does not meet the rule.")
+    choices = str(rule.get("expected") or rule.get("pattern") or "")
+    return f"{detail[:-1]}: {choices}" if 0 < len(choices) <= _SHORT else detail
 
 
 def _pointer(loc: tuple[int | str, ...]) -> str:

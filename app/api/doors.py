@@ -1,12 +1,15 @@
 """Deny by default: every route names exactly one scope or stands on the public list (AZ-1)."""
 
 from collections.abc import Iterator
+from itertools import chain
 
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 
+from app.access.acts import declared
 from app.core import areas
+from app.core.data_files import unknown
 from app.core.http.routing import shows
 
 PUBLIC: frozenset[str] = frozenset(
@@ -39,6 +42,10 @@ class UnguardedRoute(Exception):
 
 class UnusedScope(Exception):
     """A scope opens nothing: no role should be granted it; the app does not start."""
+
+
+class BadAct(Exception):
+    """An act is no operation, or not of the scope this needs; the app does not start."""
 
 
 def scopes_of(dependant: Dependant) -> frozenset[str]:
@@ -75,3 +82,17 @@ def refuse_unused(app: FastAPI) -> None:
     needed = frozenset[str]().union(*(scopes for _, _, scopes in routes(app)))
     if unused := areas.scopes().keys() - needed:
         raise UnusedScope(f"no operation needs {', '.join(sorted(unused))}")
+
+
+def refuse_unknown_acts(app: FastAPI) -> None:
+    """Raise BadAct unless every act is an operation and has the scope that this needs."""
+    needed = {
+        getattr(route, "unique_id", ""): scopes_of(route.dependant)
+        for route in iter_route_contexts(app.routes)
+        if hasattr(route, "dependant")
+    }
+    for name, act in chain.from_iterable(acts.items() for acts in declared):
+        if name not in needed:
+            raise BadAct(unknown("operation", name, needed))
+        if needed[name] != {act.scope}:
+            raise BadAct(f"the act {name} asks for {act.scope}, not {', '.join(needed[name])}")

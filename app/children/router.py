@@ -1,6 +1,7 @@
 """Files of children over HTTP."""
 
 from collections.abc import Collection
+from inspect import signature
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -82,6 +83,9 @@ async def list_children(
     lo, hi = search.span_of(region_code)
     filters = queries.Filters(lo, hi, category, priority_flag, school_id, updated_since, act)
     return _page(tx, principal, await queries.list_page(tx, principal, filters, window))
+
+
+search.refuse_unknown_filters(signature(list_children).parameters)
 
 
 @router.post(

@@ -1,12 +1,15 @@
 """What a list or a search may ask for, and the SQL conditions it becomes."""
 
+from collections.abc import Collection
 from typing import Final
 from uuid import UUID
 
 from app.access.principal import Principal
 from app.children import queries, schemas
 from app.children.sections import GROUP_OF_FILTER
+from app.children.sections.marks import BadField
 from app.core.data.db import Tx
+from app.core.data_files import unknown
 from app.core.problems import FieldError, Problem
 from app.regions.rules import BadRegionCode, subtree
 
@@ -28,6 +31,12 @@ class SearchTooBroad(Problem, status=422):
 
     title = "Give more of the name, or a region"
     title_zh = "请输入更完整的姓名或指定区域"
+
+
+def refuse_unknown_filters(known: Collection[str]) -> None:
+    """Raise BadField if a field names a filter that lists do not have."""
+    for name in GROUP_OF_FILTER.keys() - known:
+        raise BadField(f"a field is FilteredBy: {unknown('filter of lists', name, known)}")
 
 
 def refuse_unreadable(principal: Principal, **given: str | UUID | None) -> None:

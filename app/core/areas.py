@@ -8,7 +8,11 @@ from dataclasses import dataclass
 
 
 class DeclaredTwice(Exception):
-    """Two areas have one tag, or two scopes one code."""
+    """Two areas have one tag or one chapter, or two scopes one code."""
+
+
+class NothingSaid(Exception):
+    """An area or a scope has no words in one of the two languages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +27,13 @@ class Area:
     def scope(
         self, code: str, zh: str, en: str, *, personal: bool = True, never_waits: bool = False
     ) -> "Scope":
-        """Declare a scope. It opens personal data unless that is denied. Raises DeclaredTwice."""
+        """Declare a scope. It opens personal data unless that is denied.
+
+        Raises DeclaredTwice, NothingSaid.
+        """
         if code in _scopes:
             raise DeclaredTwice(code)
+        _require_words(code, zh, en)
         _scopes[code] = Scope(code, self, zh, en, personal, never_waits)
         return _scopes[code]
 
@@ -51,11 +59,20 @@ _scopes: dict[str, Scope] = {}
 
 
 def area(tag: str, chapter: int, zh: str, en: str) -> Area:
-    """Declare the area of a package. Raises DeclaredTwice."""
+    """Declare the area of a package. Raises DeclaredTwice, NothingSaid."""
     if tag in _areas:
         raise DeclaredTwice(tag)
+    for other in _areas.values():
+        if other.chapter == chapter:
+            raise DeclaredTwice(f"{tag}: chapter {chapter} is {other.tag}")
+    _require_words(tag, zh, en)
     _areas[tag] = Area(tag, chapter, zh, en)
     return _areas[tag]
+
+
+def _require_words(name: str, *words: str) -> None:
+    if not all(each.strip() for each in words):
+        raise NothingSaid(f"{name} needs words in zh and en")
 
 
 def areas() -> list[Area]:

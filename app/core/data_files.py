@@ -125,11 +125,12 @@ def _sentence(wrong: ErrorDetails, model: Any) -> str:
             model = model.model_fields[step].annotation
         known = [field.alias or name for name, field in model.model_fields.items()]
         return unknown("key", wrong["loc"][-1], known)
-    if wrong["type"] == "missing":
-        return f"{name} is missing"
     if wrong["type"] in {"enum", "literal_error"}:
         choices = re.findall(r"'([^']*)'", str(wrong["ctx"]["expected"]))
         return unknown(f"value of {name}", wrong["input"], choices)
     if wrong["type"] == "value_error":
         return str(wrong["ctx"]["error"])
-    return f"{name}: {wrong['msg']}"
+    a_list, nothing = f"is a list: write [{wrong['input']}]", "says nothing"
+    said = {"missing": "is missing", "too_short": nothing, "string_too_short": nothing}
+    said |= dict.fromkeys(("tuple_type", "frozen_set_type"), a_list)
+    return f"{name} {said[wrong['type']]}" if wrong["type"] in said else f"{name}: {wrong['msg']}"

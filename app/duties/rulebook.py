@@ -55,6 +55,8 @@ def check(read: DataFile) -> None:
         read.require((code,), "obligation", code, obligations)
         for place, carried in _words(read, code, "carries"):
             read.require(place, "obligation", carried, obligations)
+        if code not in rule.carries:
+            raise read.refusal((code, "carries"), f"{code} carries {code} itself: add it")
         for place, name in _words(read, code, "due", "parameter"):
             read.require(place, "policy parameter", name, policy.parameters())
             if not name.endswith("_minutes"):

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from app.core.clock import CHINA, local_date
 from app.policy.rules import ParameterValue, effective
@@ -67,8 +75,8 @@ class _Part(BaseModel):
 class Title(_Part):
     """What must be done, in words."""
 
-    zh: str
-    en: str
+    zh: str = Field(min_length=1)
+    en: str = Field(min_length=1)
 
 
 class Bearer(_Part):
@@ -87,12 +95,22 @@ class Opens(_Part):
     event: str | None = None
     arose_on: str | None = None
 
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if (self.every is None) == (self.event is None):
+            raise ValueError("say one of `every` and `event`")
+        if self.arose_on if self.every else self.also_on:
+            raise ValueError("`also_on` goes with `every`, `arose_on` with `event`")
+        return self
+
 
 def _duration(text: Any) -> timedelta:
     match = re.fullmatch(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?", str(text))
     if match is None or not any(match.groups()):
         raise ValueError(f"{text} is no duration of days, hours and minutes, like P3D or PT2H")
     days, hours, minutes = (int(part or 0) for part in match.groups())
+    if not days + hours + minutes:
+        raise ValueError(f"{text} leaves no time")
     return timedelta(days=days, hours=hours, minutes=minutes)
 
 
@@ -105,6 +123,16 @@ class Due(_Part):
     within: Annotated[timedelta, BeforeValidator(_duration)] | None = None
     source: str | None = None
 
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if [self.at, self.within, self.parameter].count(None) != len(("within", "parameter")):
+            raise ValueError("say one of `at`, `within` and `parameter`")
+        if self.at and self.field:
+            raise ValueError("`field` goes with `within` or `parameter`")
+        if self.within and not self.source:
+            raise ValueError("`within` needs a `source`")
+        return self
+
 
 class Evidence(_Part):
     """Which events discharge a duty."""
@@ -114,7 +142,7 @@ class Evidence(_Part):
     counts_from: Literal["period", "same_day", "next_day"]
     on: str | None = None
     corrected_by: str | None = None
-    where: Mapping[str, tuple[str | bool, ...]] = {}
+    where: Mapping[str, Annotated[tuple[str | bool, ...], Field(min_length=1)]] = {}
 
     def counts(self, data: Mapping[str, Any]) -> bool:
         """Tell whether what was announced is of the kind that counts."""
@@ -137,22 +165,18 @@ class Rule(_Part):
     evidence: Evidence
     cancelled_by: tuple[str, ...] = ()
     seen_by: tuple[str, ...]
-    escalates_to: tuple[str, ...]
+    escalates_to: tuple[str, ...] = Field(min_length=1)
 
-    @model_validator(mode="after")
-    def _says_one_thing(self) -> Self:
-        opens, due, every = self.opens, self.due, self.every_quarter
-        if every == (opens.event is not None) or every != (due.at is not None):
-            raise ValueError(f"{self.code} opens by event or by quarter, and is due accordingly")
-        if (opens.arose_on if every else opens.also_on) or (every and due.field):
-            raise ValueError(f"{self.code} has `also_on` by quarter, `arose_on`, `field` by event")
-        if (due.within is not None) + (due.parameter is not None) != (not every):
-            raise ValueError(f"{self.code} is due within a time or by a parameter, not both")
-        if due.within and not due.source:
-            raise ValueError(f"{self.code} has a deadline: it needs a source")
-        if every != (self.evidence.counts_from == "period"):
-            raise ValueError(f"{self.code} counts deeds from the period if it has one")
-        return self
+    @field_validator("due", "evidence")
+    @classmethod
+    def _fits_what_opens_it(cls, said: Due | Evidence, info: ValidationInfo) -> Due | Evidence:
+        opens: Opens | None = info.data.get("opens")
+        by_quarter = opens and opens.every is not None
+        if isinstance(said, Due) and by_quarter is (said.at is None):
+            raise ValueError("`at: end_of_period` goes with `every`, all else with `event`")
+        if isinstance(said, Evidence) and by_quarter is (said.counts_from != "period"):
+            raise ValueError("`counts_from: period` goes with `every`, all else with `event`")
+        return said
 
     @property
     def every_quarter(self) -> bool:

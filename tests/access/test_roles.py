@@ -52,6 +52,11 @@ def test_the_roles_in_force_name_nothing_unknown() -> None:
     roles.check(roles.file(), areas.scopes())
 
 
+def test_a_scope_that_no_role_holds_is_refused() -> None:
+    with pytest.raises(BadDataFile, match="no role holds the scope visits:plan"):
+        roles.check(roles.file(), [*areas.scopes(), "visits:plan"])
+
+
 def test_a_role_has_its_own_scopes_and_those_of_its_sets() -> None:
     found = roles.roles_of(data_files.parse(NAME, ROLES))
     assert found.keys() == {"school"}

@@ -8,6 +8,7 @@ import pytest
 from starlette.routing import Route
 
 from app import main
+from app.access.acts import Act
 from app.access.area import READ_ME
 from app.access.deps import needs
 from app.access.principal import Principal
@@ -196,6 +197,23 @@ def test_does_not_start_with_a_scope_that_no_operation_needs(monkeypatch) -> Non
     without_audit = [each for each in main.v1.ROUTERS if each.tags != ["Audit"]]
     monkeypatch.setattr(main.v1, "ROUTERS", without_audit)
     with pytest.raises(doors.UnusedScope, match="no operation needs audit:read"):
+        main.create_app(Settings(environment="test"))
+
+
+@pytest.mark.parametrize(
+    ("name", "scope", "says"),
+    [
+        (
+            "corectVisit",
+            "visits:write",
+            "no operation is called corectVisit; did you mean",
+        ),
+        ("correctVisit", "visits:read", "correctVisit asks for visits:read, not visits:write"),
+    ],
+)
+def test_does_not_start_with_an_act_that_is_no_operation(monkeypatch, name, scope, says) -> None:
+    monkeypatch.setattr(doors, "declared", [{name: Act(scope)}])
+    with pytest.raises(doors.BadAct, match=says):
         main.create_app(Settings(environment="test"))
 
 

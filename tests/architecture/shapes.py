@@ -143,8 +143,9 @@ def d9_named_members_or_free_ones(document: Json) -> Iterator[str]:
         )
         if "properties" in schema and free:
             yield f"{place}: typed free members beside named ones"
-        whole = resolved(document, schema)
-        if "default" in schema and schema["default"] not in whole.get("enum", [schema["default"]]):
+        choices = [resolved(document, each) for each in (schema, *schema.get("anyOf", ()))]
+        codes = [code for each in choices for code in each.get("enum", ())]
+        if codes and schema.get("default") not in {None, *codes}:
             yield f"{place}: its default is no member of its enum"
 
 

@@ -100,6 +100,7 @@ FAULTS = [
     ("D9", "components schemas Visit additionalProperties", {"type": "string"}),
     ("D9", "components schemas Visit propertyNames", {"pattern": "^a"}),
     ("D9", f"{MEMBERS} kind default", "moon"),
+    ("D9", f"{MEMBERS} note", {"anyOf": [{"enum": ["a"]}, NULL], "default": "moon"}),
     ("D10", f"{MEMBERS} note", {"type": ["string", "null"]}),
     ("D10", f"{MEMBERS} note", {"enum": ["a", None]}),
     ("D10", f"{MEMBERS} note", {"oneOf": [{"type": "string"}, NULL]}),

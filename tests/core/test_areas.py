@@ -3,7 +3,7 @@
 import pytest
 
 from app.core import areas
-from app.core.areas import DeclaredTwice
+from app.core.areas import DeclaredTwice, NothingSaid
 from app.visits.area import AREA, READ
 
 
@@ -17,3 +17,12 @@ def test_nothing_is_declared_twice() -> None:
         areas.area("Visits", chapter=99, zh="走访", en="Visits")
     with pytest.raises(DeclaredTwice, match="visits:read"):
         AREA.scope("visits:read", zh="走访", en="Visits")
+    with pytest.raises(DeclaredTwice, match="Outings: chapter 6 is "):
+        areas.area("Outings", chapter=6, zh="出行", en="Outings")
+
+
+def test_words_are_in_both_languages() -> None:
+    with pytest.raises(NothingSaid, match="Outings needs words in zh and en"):
+        areas.area("Outings", chapter=99, zh=" ", en="Outings")
+    with pytest.raises(NothingSaid, match="visits:plan needs words in zh and en"):
+        AREA.scope("visits:plan", zh="", en="Plan visits")

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from scripts import run
 from tests import schema
 from tests.faults import command
 from tests.waiting import PATIENCE
@@ -77,3 +79,10 @@ async def test_wrong_password(database_urls, refusal) -> None:
 async def test_database_that_is_away(refusal, tmp_path) -> None:
     nowhere = f"postgresql://a:b@/c?host={tmp_path}"
     assert await refusal(nowhere, "migrate") == "The database cannot be reached."
+
+
+def test_what_runs_both_adds_nothing_to_the_line_of_a_refusal(monkeypatch, capfd) -> None:
+    monkeypatch.setattr(run, "TONGHU", str(shutil.which("false")))
+    with pytest.raises(SystemExit) as ended:
+        run.main()
+    assert (ended.value.code, capfd.readouterr().err) == (1, "")

@@ -5,6 +5,7 @@ import re
 
 import pytest
 import sqlalchemy as sa
+from alembic.autogenerate import render_python_code
 from alembic.operations import ops
 from alembic.util import CommandError
 
@@ -145,14 +146,38 @@ def test_a_table_to_fill_that_nobody_knows_is_refused() -> None:
         revisions.write("fill mood", fill="visit")
 
 
-def test_a_required_column_without_a_default_is_refused() -> None:
+def _written(*found: ops.MigrateOperation) -> tuple[str, list[str]]:
+    """Return what becomes of operations on visits, and what a person is told."""
     import differences  # noqa: PLC0415  lies beside the revisions
     import gentle  # noqa: PLC0415
 
     visits = {"visits": differences.Standing("visits")}
+    plan = gentle.Plan(visits, visits, forward=True)
+    script = ops.UpgradeOps(plan.operations([*found]))
+    return render_python_code(script), plan.lost
+
+
+def test_a_required_column_without_a_default_is_refused() -> None:
     add = ops.AddColumnOp("visits", sa.Column("mood", sa.Text, nullable=False))
     with pytest.raises(CommandError, match=r"visits\.mood is required and has no server_default"):
-        gentle.Plan(visits, visits, forward=True).operations([add])
+        _written(add)
+
+
+def test_what_is_dropped_is_told() -> None:
+    text, told = _written(ops.DropColumnOp("visits", "place"))
+    sentence = "visits.place is dropped: what it holds is lost"
+    assert f"# {sentence}" in text
+    assert text.index("A new name for it is two releases") < text.index("op.drop_column")
+    assert [each.startswith(sentence) for each in told] == [True]
+
+
+def test_what_is_unique_keeps_its_words_or_is_refused() -> None:
+    words = {"postgresql_nulls_not_distinct": True}
+    text, _ = _written(ops.CreateUniqueConstraintOp("uq", "visits", ["place"], **words))
+    assert "CONCURRENTLY uq ON visits (place) NULLS NOT DISTINCT" in text
+    later = ops.CreateUniqueConstraintOp("uq", "visits", ["place"], deferrable=True)
+    with pytest.raises(CommandError, match="uq of visits by hand: it is unique with deferrable"):
+        _written(later)
 
 
 def _only_new(copy: Copy, before: dict[str, bytes], ending: str) -> str:

@@ -1,6 +1,7 @@
 """Reading visits: remit, filters, paging, audit, budgets."""
 
 from app.core.data.db import SYSTEM, Reach
+from app.visits.area import ACTS
 from tests.access.factories import a_caller
 from tests.children.factories import a_child, moved
 from tests.conftest import VILLAGE
@@ -123,3 +124,13 @@ async def test_row_level_security_hides_visits_by_itself(client, database, direc
         assert await tx.connection.fetchval("SELECT count(*) FROM visits") == 0
     async with database.begin(Reach(VILLAGE, VILLAGE + 1)) as tx:
         assert await tx.connection.fetchval("SELECT count(*) FROM visits") == 1
+
+
+async def test_an_operation_that_visits_do_not_have_is_answered_with_those_they_have(
+    client, director
+) -> None:
+    answer = await client.get("/v1/visits?permitted=readVisits", headers=director.headers)
+    assert answer.status_code == 400
+    (error,) = answer.json()["errors"]
+    assert error["pointer"] == "permitted"
+    assert error["detail"] == f"The text has the wrong form: ^({'|'.join(sorted(ACTS))})$"

@@ -26,24 +26,21 @@ from app.policy.codelists import Codelist
 class File(marks.Part):
     """A whole file; a section nothing is known of is blank."""
 
-    identity: Identity = Identity()
-    hukou: Hukou = Hukou()
-    residence: Residence = Residence()
-    family: Family = Family()
-    guardianship: Guardianship = Guardianship()
-    education: Education = Education()
-    health: Health = Health()
-    welfare: Welfare = Welfare()
-    external: External = External()
+    identity: Identity = marks.blank(Identity)
+    hukou: Hukou = marks.blank(Hukou)
+    residence: Residence = marks.blank(Residence)
+    family: Family = marks.blank(Family)
+    guardianship: Guardianship = marks.blank(Guardianship)
+    education: Education = marks.blank(Education)
+    health: Health = marks.blank(Health)
+    welfare: Welfare = marks.blank(Welfare)
+    external: External = marks.blank(External)
 
 
 SECTIONS: Final[Mapping[str, type[marks.Section]]] = {
     name: cast("type[marks.Section]", field.annotation) for name, field in File.model_fields.items()
 }
 """The sections a client writes, by field group."""
-
-for _section in SECTIONS.values():
-    marks.check(_section)
 
 _GROUPS: Final[Mapping[str, type[BaseModel]]] = {**SECTIONS, "derived": Derived}
 

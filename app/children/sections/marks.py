@@ -21,8 +21,10 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from app.core.http.wire import Day
 from app.policy.codelists import Codelist, Entry
 from app.policy.schemas import Code as Served
+from app.policy.schemas import ListName
 
 T = TypeVar("T")
+Kind = TypeVar("Kind", bound="Section")
 
 
 class Mark(Enum):
@@ -81,6 +83,8 @@ class BadField(TypeError):
 
 
 _STORABLE: Final = (str, bool, int, date, UUID)
+_SERVED: Final = TypeAdapter(Served)
+_LIST_NAME: Final = TypeAdapter[str](ListName)
 
 
 @cache
@@ -109,10 +113,20 @@ def codelists(models: Iterable[type[BaseModel]]) -> dict[str, Codelist]:
     return {name: codes.served() for name, codes in found.items()}
 
 
+def blank(section: type[Kind]) -> Kind:
+    """Return a section of which nothing is known. Raises BadField if its fields are not right."""
+    check(section)
+    return section()
+
+
 def check(section: type[BaseModel]) -> None:
     """Raise BadField if a field of a section, or of a part inside it, contradicts itself."""
-    for each in _types_within([section]):
+    found = [*_types_within([section])]
+    plain = {(each.model, each.name) for each in found if Mark.counted in each.said}
+    for each in found:
         counted = Mark.counted in each.said
+        if not counted and (each.model, each.name) in plain:
+            raise each.bad("is Counted in part: write Counted[…] around its whole type")
         if each.held_plain is None and section.model_fields[each.name].is_required():
             raise each.bad("give it a default: a file begins with blank sections")
         if each.held_plain is False and counted:
@@ -127,7 +141,7 @@ def check(section: type[BaseModel]) -> None:
             isinstance(each.kind, type) and issubclass(each.kind, (*_STORABLE, Part))
         ):
             raise each.bad(f"{each.kind} can be kept neither plain nor sealed")
-        if wrong := _wrong_codes(each):
+        for wrong in _wrong(each):
             raise each.bad(wrong)
 
 
@@ -148,27 +162,59 @@ class _Typed:
         return BadField(f"{self.model.__name__}.{self.name}: {what}")
 
 
-def _wrong_codes(typed: _Typed) -> str | None:
-    lists = [mark for mark in typed.said if isinstance(mark, Codes)]
+def _wrong(typed: _Typed) -> Iterator[str]:
+    field = typed.model.model_fields[typed.name]
+    if not any(getattr(said, "description", None) for said in (field, *typed.said)):
+        yield "give it a description: the document shows it"
     accepted = get_args(typed.kind) if get_origin(typed.kind) is Literal else ()
-    if not lists:
-        return "its codes have no names: add Codes(...) to its type" if accepted else None
-    (codes,) = lists
-    exact: Any = Annotated[typed.kind, *typed.said]
-    of_type = TypeAdapter(exact)
-    if bare := [code for code in accepted if code not in codes.labels]:
-        return f"the code {bare[0]} of {codes.name} has no label"
+    lists = [mark for mark in typed.said if isinstance(mark, Codes)]
+    if accepted and not lists:
+        yield "its codes have no names: add Codes(...) to its type"
+    for codes in lists:
+        yield from _wrong_words(codes, accepted)
+        of_type = _adapter(typed.kind, *typed.said)
+        for code in codes.labels:
+            if wrong := _refused(of_type, code):
+                yield f"the code {code} of {codes.name}: {wrong}"
+    if not field.is_required():
+        of_type = _adapter(field.annotation, *field.metadata)
+        if wrong := _refused(of_type, field.get_default()):
+            yield f"its default: {wrong}"
+
+
+def _wrong_words(codes: Codes, accepted: tuple[str, ...]) -> Iterator[str]:
+    if wrong := _refused(_LIST_NAME, codes.name):
+        yield f"the name of its code list {codes.name}: {wrong}"
+    if not _said(codes.zh, codes.en, codes.source):
+        yield f"the code list {codes.name} needs zh, en and a source"
+    for code in accepted:
+        if code not in codes.labels:
+            yield f"the code {code} of {codes.name} has no label"
     for code, label in codes.labels.items():
-        named = isinstance(label, tuple) and len(label) == len(("zh", "en"))
-        if not named or not all(isinstance(each, str) and each.strip() for each in label):
-            return f"the code {code} of {codes.name} needs two labels, zh and en"
-        try:
-            of_type.validate_python(code)
-            Served(code=code, zh=label[0], en=label[1])
-        except ValidationError as refused:
-            return f"the code {code} of {codes.name}: {refused.errors()[0]['msg']}"
-    if len({zh for zh, _ in codes.labels.values()}) != len(codes.labels):
-        return f"two codes of {codes.name} have one label in zh"
+        if not isinstance(label, tuple) or len(label) != len(("zh", "en")) or not _said(*label):
+            yield f"the code {code} of {codes.name} needs two labels, zh and en"
+        if wrong := _refused(_SERVED, {"code": code, "zh": label[0], "en": label[1]}):
+            yield f"the code {code} of {codes.name}: {wrong}"
+    for position, language in enumerate(("zh", "en")):
+        if len({label[position] for label in codes.labels.values()}) != len(codes.labels):
+            yield f"two codes of {codes.name} have one label in {language}"
+
+
+def _adapter(kind: Any, *said: object) -> TypeAdapter[Any]:
+    exact: Any = Annotated[kind, None, *said]
+    return TypeAdapter(exact)
+
+
+def _said(*words: object) -> bool:
+    return all(isinstance(each, str) and each.strip() for each in words)
+
+
+def _refused(of_type: TypeAdapter[Any], value: object) -> str | None:
+    """Say why a value does not fit a type; None if it does."""
+    try:
+        of_type.validate_python(value)
+    except ValidationError as refused:
+        return refused.errors()[0]["msg"]
     return None
 
 
