@@ -9,10 +9,12 @@ from app.core.data.db import SYSTEM, TemporarilyUnavailable
 from app.core.jobs import queue
 from app.core.jobs.events import Announced
 from app.duties import operations
-from tests.access.factories import a_caller
+from tests.access.factories import a_caller, an_agency
 from tests.children.factories import a_child
 from tests.duties.conftest import TOWNSHIP, VILLAGE
 from tests.duties.factories import announce, ledger, visited, work
+
+IN_TIME = "2026-11-20T03:30:00+00:00"
 
 
 async def run(database, name: str) -> None:
@@ -111,6 +113,55 @@ class TestCancelling:
         assert owed == {("all", None): 1, ("category", "orphan"): 1}
         (counts,) = answer.json()["rules"]
         assert (counts["open"], counts["cancelled"]) == (1, 1)
+
+
+class TestHandingOver:
+    @pytest.mark.parametrize("turn", [1, -1], ids=["in order", "the last first"])
+    async def test_what_the_agency_before_did_discharges_nothing_of_the_next(
+        self, database, child, turn
+    ) -> None:
+        before, after = [await an_agency(database, "police", TOWNSHIP) for _ in range(2)]
+        filed, forwarded = (
+            {"told_to": (one,), "police_agency_id": str(one), "acknowledge_due_at": due}
+            for one, due in ((before, "2026-11-20T02:30:00Z"), (after, "2026-11-20T02:40:00Z"))
+        )
+        report = await announce(database, "police_reports.report_filed", child=child, **filed)
+        await work(database)
+        about = {"child": child, "subject_id": report}
+        await announce(database, "police_reports.report_acknowledged", **about)
+        await announce(database, "police_reports.report_forwarded", **about, **forwarded)
+        for event in (await announced(database))[:0:-1][::-turn]:
+            async with database.begin(SYSTEM) as tx:
+                await operations.weigh_event(tx, event)
+        (duty,) = await ledger(database)
+        assert (duty["state"], duty["bearer_agency_id"]) == ("open", after)
+        await announce(database, "police_reports.report_acknowledged", **about)
+        *_, accepted = await announced(database)
+        async with database.begin(SYSTEM) as tx:
+            await operations.weigh_event(tx, accepted)
+        (duty,) = await ledger(database)
+        assert duty["state"] == "discharged"
+
+    async def test_what_is_overdue_is_handed_over_and_due_again(
+        self, database, child, time
+    ) -> None:
+        before, after = [await an_agency(database, "police", TOWNSHIP) for _ in range(2)]
+        report = await announce(
+            database, "police_reports.report_filed", child=child, told_to=(before,)
+        )
+        await work(database)
+        time.set(2026, 11, 20, 3, 0)
+        await run(database, "duties.mark_overdue")
+        (duty,) = await ledger(database)
+        assert (duty["state"], duty["bearer_agency_id"]) == ("overdue", before)
+        passed = {"subject_id": report, "told_to": (after,), "police_agency_id": str(after)}
+        for due, state in (({}, "overdue"), ({"acknowledge_due_at": IN_TIME}, "open")):
+            forwarded = "police_reports.report_forwarded"
+            await announce(database, forwarded, child=child, **passed, **due)
+            await work(database)
+            (duty,) = await ledger(database)
+            assert (duty["state"], duty["bearer_agency_id"]) == (state, after)
+        assert (duty["due_at"].isoformat(), duty["overdue_at"]) == (IN_TIME, None)
 
 
 class TestAtOnce:
