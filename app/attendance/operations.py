@@ -37,7 +37,7 @@ _Found = dict[Any, children.ChildRef]
 """Children by id, and by (system, number)."""
 
 
-class BatchRefused(Problem, status=422):
+class BatchRefused(Problem, status=422, denies=True):
     """`Prefer: handling=strict` and an event cannot be stored: nothing was."""
 
     title = "An event of the batch cannot be stored, so none was"
@@ -99,7 +99,7 @@ async def push_attendance_events(
     fresh = await _store(tx, principal, batch_id, entries)
     changed = await _set_slots(tx, principal, batch_id, fresh)
     if strict:
-        _refuse_unless_whole(verdicts)
+        _refuse_unless_whole(verdicts, {entry.child.id for entry in entries})
     answer = _receipt(batch_id, verdicts)
     await _keep_batch(tx, principal, batch_id, answer, fresh)
     if changed:
@@ -324,10 +324,10 @@ def _slot(entry: _Entry) -> tuple[Any, ...]:
     )
 
 
-def _refuse_unless_whole(verdicts: Sequence[_Verdict]) -> None:
+def _refuse_unless_whole(verdicts: Sequence[_Verdict], known: set[UUID]) -> None:
     refusals = [verdict.refusal for verdict in verdicts if verdict.refusal is not None]
     if refusals:
-        raise BatchRefused(errors=refusals)
+        raise BatchRefused(errors=refusals, children=sorted(known))
 
 
 def _receipt(batch_id: UUID, verdicts: Sequence[_Verdict]) -> bytes:

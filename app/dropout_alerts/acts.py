@@ -50,7 +50,8 @@ def _not_from(principal: Principal, row: Mapping[str, Any], on: date) -> Problem
     at_once = report_at_once(principal.region_code, on)
     admitted = rules.allowed_actions(row["state"], report_at_once=at_once)
     return TransitionNotAllowed(
-        f"The alert is {row['state']}; it admits: {', '.join(admitted) or 'nothing more'}."
+        f"The alert is {row['state']}; it admits: {', '.join(admitted) or 'nothing more'}.",
+        children=[row["child_id"]],
     )
 
 

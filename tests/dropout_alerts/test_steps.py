@@ -103,12 +103,20 @@ async def test_the_whole_chain(around, alert, database) -> None:
 
 
 class TestRefusals:
-    async def test_steps_out_of_turn_say_where_the_alert_stands(self, around, alert) -> None:
+    async def test_steps_out_of_turn_say_where_the_alert_stands(
+        self, database, around, alert
+    ) -> None:
         answer = await around.step(around.teacher, alert, "written-report", a_report())
         assert answer.status_code == 409
         assert answer.json()["type"] == "/problems/transition-not-allowed"
         assert "The alert is absent" in answer.json()["detail"]
         assert alert["permitted"] == ["recordPersuasion", "recordReturn"]
+        async with database.begin(SYSTEM) as tx:
+            row = await tx.connection.fetchrow(
+                "SELECT * FROM audit_entries ORDER BY id DESC LIMIT 1"
+            )
+        assert (row["decision"], row["rule"]) == ("denied", "transition-not-allowed")
+        assert [str(child) for child in row["child_ids"]] == [alert["child_id"]]
 
     async def test_a_change_names_its_version(self, around, alert) -> None:
         stale = {**alert, "version": alert["version"] + 1}
