@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import orjson
 import pytest
@@ -18,7 +19,7 @@ from tests.police_reports.factories import (
     police_at,
     the_offices,
 )
-from tests.police_reports.test_chain import ACCEPT, AT, URL, step
+from tests.police_reports.test_chain import ACCEPT, ASSESS, AT, URL, step
 
 LATE_TO_DELIVER = 6
 LATE_TO_ACCEPT = 31
@@ -188,3 +189,56 @@ class TestThereAndBack:
         )
         assert read["acknowledged_at"] is not None
         assert await accepted(client, report_id, offices.police) == 200
+
+    async def test_each_has_numbers_of_its_own(self, client, offices, target) -> None:
+        report_id = await filed(client, offices.school)
+        assert await accepted(client, report_id, offices.police) == 201
+        await forward(client, report_id, offices.police, target)
+        body = {**ACCEPT, "police_reference": "受〔2026〕2号"}
+        first = await step(client, target, report_id, "acknowledgement", body)
+        assert first.status_code == 201
+        assert await accepted(client, report_id, target) == 201, "the number of the police before"
+
+
+class TestWhoKnows:
+    async def test_the_police_it_goes_to_are_told_so(
+        self, client, database, offices, target
+    ) -> None:
+        report_id = await filed(client, offices.school)
+        await forward(client, report_id, offices.police, target)
+        assert str(target.agency_id) in await told_of(database, "report_forwarded")
+
+    async def test_the_police_in_charge_are_told_what_the_township_does(
+        self, client, database, offices
+    ) -> None:
+        report_id = await filed(client, offices.school)
+        await step(client, offices.township, report_id, "assessment", ASSESS)
+        assert str(offices.police.agency_id) in await told_of(database, "assessment_recorded")
+
+    async def test_it_never_goes_to_the_police_it_speaks_against(
+        self, client, offices, target
+    ) -> None:
+        suspect = str(target.agency_id)
+        report_id = await filed(client, offices.school, suspect_agency_id=suspect)
+        body = {"forwarded_at": AT, "police_agency_id": suspect}
+        answer = await step(client, offices.police, report_id, "forwarding", body)
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["code"] == "agency_unknown"
+
+    async def test_who_passed_it_on_reads_neither_suspect_nor_visit(
+        self, client, offices, target
+    ) -> None:
+        named = {"suspect_agency_id": str(offices.village.agency_id), "visit_id": str(uuid4())}
+        report_id = await filed(client, offices.school, **named)
+        await forward(client, report_id, offices.police, target)
+        for caller, shown in ((target, named), (offices.police, dict.fromkeys(named))):
+            read = (await client.get(f"{URL}/{report_id}", headers=caller.headers)).json()
+            assert {name: read[name] for name in named} == shown
+
+
+async def told_of(database, event: str) -> list[str]:
+    async with database.begin(SYSTEM) as tx:
+        told: list[str] = await tx.connection.fetchval(
+            "SELECT told_to FROM events WHERE wire_name = $1", f"police_reports.{event}"
+        )
+    return told
