@@ -60,6 +60,20 @@ class TestCorrections:
         (duty,) = await ledger(database)
         assert duty["state"] == "open", "the visit was in the quarter before"
 
+    async def test_what_was_overdue_is_so_again_without_its_deed(
+        self, database, child, time
+    ) -> None:
+        await run(database, "duties.open_period")
+        time.set(2027, 1, 2, 0, 0)
+        await run(database, "duties.mark_overdue")
+        visit = await visited(database, child, date(2026, 12, 30))
+        await work(database)
+        corrected = {"subject_id": visit, "wire_name": "visits.visit_corrected"}
+        await visited(database, child, date(2026, 9, 18), **corrected)
+        await work(database)
+        (duty,) = await ledger(database)
+        assert (duty["state"], duty["overdue_at"]) == ("overdue", time.now)
+
     async def test_a_deed_of_the_next_quarter_discharges_nothing_of_this_one(
         self, database, child, time
     ) -> None:
@@ -70,6 +84,48 @@ class TestCorrections:
         await run(database, "duties.open_period")
         states = {duty["period"]: duty["state"] for duty in await ledger(database)}
         assert states == {"2026Q4": "open", "2027Q1": "discharged"}
+
+
+class TestDeedsBeforeTheDuty:
+    async def test_the_earliest_discharges_it(self, database, child) -> None:
+        days = [date(2026, 10, day) for day in (5, 2, 9)]
+        visits = {day: await visited(database, child, day) for day in days}
+        await work(database)
+        await run(database, "duties.open_period")
+        (duty,) = await ledger(database)
+        assert duty["discharged_on"] == min(days)
+        assert duty["discharged_by"] == visits[min(days)]
+
+    async def test_a_visit_counts_for_a_child_whose_category_came_later(self, database) -> None:
+        child = await a_child(database, VILLAGE)
+        await visited(database, child, date(2026, 11, 18))
+        await work(database)
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute("UPDATE children SET categories = '{orphan}'")
+        await announce(database, "children.categories_changed", child=child, subject_id=child.id)
+        await work(database)
+        (duty,) = await ledger(database)
+        assert duty["state"] == "discharged"
+
+    async def test_what_is_done_stays_where_it_was_owed(self, database, child) -> None:
+        await visited(database, child, date(2026, 11, 18))
+        await work(database)
+        await run(database, "duties.open_period")
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute("UPDATE children SET region_code = $1", VILLAGE + 1)
+        await run(database, "duties.open_period")
+        (duty,) = await ledger(database)
+        assert (duty["state"], duty["region_code"]) == ("discharged", VILLAGE)
+
+    async def test_the_day_of_a_deed_is_the_chinese_one(self, database, child, time) -> None:
+        time.set(2026, 11, 20, 16, 20)
+        report = await announce(database, "police_reports.report_filed", child=child)
+        time.set(2026, 11, 20, 16, 30)
+        accepted = "police_reports.report_acknowledged"
+        await announce(database, accepted, child=child, subject_id=report)
+        await work(database)
+        (duty,) = await ledger(database)
+        assert (duty["state"], duty["discharged_on"]) == ("discharged", date(2026, 11, 21))
 
 
 class TestCancelling:

@@ -16,7 +16,7 @@ from tests.access.factories import a_caller
 from tests.children.factories import a_child
 from tests.conftest import NOW
 from tests.jobs import run_jobs
-from tests.webhooks.workshop import HOME, TOWNSHIP, an_event
+from tests.webhooks.workshop import HOME, TOWNSHIP, an_event, row_of
 
 ENDPOINTS = "/v1/webhook-endpoints"
 DELIVERIES = "/v1/webhook-deliveries"
@@ -88,6 +88,7 @@ class TestRegister:
             ({"url": "https://receiver.example.org:9443/"}, "address_not_allowed"),
             ({"event_types": ["visits.visit_recorded"]}, "event_type_not_granted"),
             ({"region_code": "120110000000"}, "region_outside_remit"),
+            ({"region_code": "120225000000"}, "region_outside_remit"),
             ({"region_code": "990000000000"}, "region_outside_remit"),
             ({"event_types": ["*"]}, "string_pattern_mismatch"),
             ({"event_types": []}, "too_short"),
@@ -148,6 +149,13 @@ class TestChange:
         assert closed.status_code == 201, closed.text
         off = await client.patch(path, json={"active": False}, headers=headers)
         assert (off.status_code, off.json()["active"]) == (200, False)
+
+    async def test_is_switched_on_whatever_is_under_way(self, client, police, database) -> None:
+        path = (await registered(client, police, event_types=["webhooks.*"])).headers["location"]
+        await queued(database, police.agency_id)
+        headers = {**police.headers, "if-match": '"1"'}
+        on = await client.patch(path, json={"active": True}, headers=headers)
+        assert (on.status_code, on.json()["active"]) == (200, True)
 
     async def test_rotates_the_secret(self, client, police) -> None:
         answer = await registered(client, police)
@@ -245,6 +253,18 @@ class TestDelivery:
         assert (closed.status_code, closed.json()["state"]) == (201, "closed")
         again = await client.post(path, json=body, headers=police.headers)
         assert again.json()["type"] == "/problems/delivery-not-open"
+
+    async def test_closing_ends_the_replays_asked_for(self, client, police, database) -> None:
+        await registered(client, police, event_types=["webhooks.*"])
+        delivery = await queued(database, police.agency_id)
+        steps = ("replays", "closure", "replays")
+        for step in steps:
+            body = {"reason": "已电话告知"} if step == "closure" else None
+            path = f"{DELIVERIES}/{delivery}/{step}"
+            answer = await client.post(path, json=body, headers=police.headers)
+            assert answer.is_success, answer.text
+        row = await row_of(database, UUID(delivery))
+        assert (row["state"], row["replays_due"]) == ("pending", 1)
 
 
 class TestWhoIsNamed:
