@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -39,7 +40,6 @@ from app.policy import clauses as policy_clauses
 from app.regions.divisions import BadDivisionLine, shipped
 from app.regions.operations import BadDivisions, import_divisions, import_village_file
 
-REGION_DIGITS = 12
 _NO_SUCH_DATABASE = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
@@ -79,7 +79,8 @@ def serve(
     workers: Annotated[int, typer.Option(help="Web processes.", min=1, max=64)] = 1,
 ) -> None:
     """Serve the API."""
-    asyncio.run(_try_out(Settings()))
+    # Let a wrong setting or database fail in one line here, not inside a server process.
+    in_transaction(lambda tx: tx.flush())
     # Once stopped in good order, uvicorn raises the signal again: that is success, not a crash.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
@@ -91,27 +92,16 @@ def serve(
         loop="uvloop",
         http="httptools",
         server_header=False,
-        date_header=True,
         access_log=False,
         log_config=None,  # app.core.logs decides, for uvicorn's own lines too
         timeout_graceful_shutdown=25,
-        h11_max_incomplete_event_size=32_768,
     )
-
-
-async def _try_out(settings: Settings) -> None:
-    """Let a wrong setting or database fail in one line here, not inside a server process."""
-    async with (
-        startup.reachable_database(settings) as addresses,
-        startup.open_database(settings, utc_now, addresses=addresses),
-    ):
-        pass
 
 
 @app.command()
 def worker() -> None:
     """Run jobs and deliver webhooks until SIGTERM."""
-    job_worker.main(Settings())
+    asyncio.run(job_worker.run(Settings()))
 
 
 @app.command()
@@ -198,12 +188,10 @@ def create_agency(
     uscc: Annotated[str | None, typer.Option(help="Unified social credit code.")] = None,
 ) -> None:
     """Register an agency."""
-
-    async def run(tx: Tx) -> UUID:
-        made = await agencies.create_agency(tx, kind, name, region_code(region), uscc=uscc)
-        return made.id
-
-    print_json({"agency_id": in_transaction(run)})
+    made = in_transaction(
+        lambda tx: agencies.create_agency(tx, kind, name, region_code(region), uscc=uscc)
+    )
+    print_json({"agency_id": made.id})
 
 
 @clients_app.command("create")
@@ -277,8 +265,7 @@ async def _agency(tx: Tx, agency_id: UUID) -> AgencyRef:
 
 
 def region_code(text: str) -> int:
-    """Read a 12-digit division code."""
-    if not (len(text) == REGION_DIGITS and text.isdecimal() and text.isascii()):
+    if not re.fullmatch("[0-9]{12}", text):
         fail("A division code has 12 digits.")
     return int(text)
 
@@ -345,7 +332,6 @@ def say(message: str) -> None:
 
 
 def main() -> None:
-    """Entry point of `tonghu`."""
     try:
         wiring.load()
         app()

@@ -85,13 +85,9 @@ def assemble(settings: Settings, lifespan: Lifespan[FastAPI] | None) -> FastAPI:
     UnusedScope if no route needs one that is declared.
     """
     app = FastAPI(
-        title="Tonghu 童护",
-        version=openapi.VERSION,
         lifespan=lifespan,
         redirect_slashes=False,
         openapi_url=None,
-        docs_url=None,
-        redoc_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     answers.install(app)

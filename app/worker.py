@@ -5,8 +5,8 @@ Stateless, like the web process: start as many as needed. What is in flight at S
 """
 
 import asyncio
-import contextlib
 import signal
+from functools import partial
 
 import asyncpg
 import structlog
@@ -14,14 +14,12 @@ import structlog
 from app import wiring
 from app.core import startup
 from app.core.clock import Clock, utc_now
-from app.core.data.db import SYSTEM, Tx
+from app.core.data.db import SYSTEM
 from app.core.jobs import runner
 from app.core.settings import Settings
 from app.webhooks import delivery
 
 log = structlog.get_logger(__name__)
-
-_CONNECT_SECONDS = 5
 
 
 async def run(settings: Settings, *, clock: Clock = utc_now) -> None:
@@ -35,13 +33,8 @@ async def run(settings: Settings, *, clock: Clock = utc_now) -> None:
         startup.reachable_database(settings) as addresses,
         startup.open_database(settings, clock, addresses=addresses) as database,
     ):
-
-        async def connect() -> asyncpg.Connection:
-            return await asyncpg.connect(addresses.app_url, timeout=_CONNECT_SECONDS)
-
-        def begin() -> contextlib.AbstractAsyncContextManager[Tx]:
-            return database.begin(SYSTEM)
-
+        connect = partial(asyncpg.connect, addresses.app_url, timeout=5)
+        begin = partial(database.begin, SYSTEM)
         log.info("worker.started")
         async with asyncio.TaskGroup() as together:
             together.create_task(runner.run(connect, begin=begin, clock=clock, stop=stop))
@@ -49,8 +42,3 @@ async def run(settings: Settings, *, clock: Clock = utc_now) -> None:
                 delivery.run(connect, begin=begin, settings=settings.webhooks, stop=stop)
             )
         log.info("worker.stopped")
-
-
-def main(settings: Settings) -> None:
-    """Run the worker in this process."""
-    asyncio.run(run(settings))

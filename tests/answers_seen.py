@@ -19,13 +19,15 @@ from app.core.settings import Settings
 
 Json = dict[str, Any]
 
-HEADERS = ("etag", "location")
+ALWAYS = ("etag", "location")
+HEADERS = (*ALWAYS, "preference-applied")
+"""What is declared is always sent; the last only when it was asked for."""
 KEPT = "answers_seen"
 GAPS = pytest.StashKey[list[str]]()
 
 
 class Answer(NamedTuple):
-    """What left the app: of a failure the problem, of a success which of HEADERS it had."""
+    """What left the app: of a failure the problem, and which of HEADERS it had."""
 
     operation: str
     status: int
@@ -74,9 +76,9 @@ class Recorder:
 def _answer(operation: str, started: Message, body: bytes) -> Answer:
     headers = {name.decode().lower(): value.decode() for name, value in started["headers"]}
     status = started["status"]
+    sent = tuple(name for name in HEADERS if name in headers)
     if headers.get("content-type") == MEDIA_TYPE and body:
-        return Answer(operation, status, orjson.loads(body)["type"].rpartition("/")[2])
-    sent = tuple(name for name in HEADERS if name in headers) if status < 400 else ()
+        return Answer(operation, status, orjson.loads(body)["type"].rpartition("/")[2], sent)
     return Answer(operation, status, "", sent)
 
 
@@ -112,6 +114,7 @@ def gaps(document: Json, implied: Mapping[str, set[str]], seen: set[Answer]) -> 
     for name, status, slug in problems - documented:
         yield f"{name} answered {status} {slug}, which it does not document"
     yield from _successes(document, seen)
+    yield from _headers(document, seen)
 
 
 def _successes(document: Json, seen: set[Answer]) -> Iterator[str]:
@@ -123,9 +126,18 @@ def _successes(document: Json, seen: set[Answer]) -> Iterator[str]:
         if response is None:
             yield f"{name} answered {status}, which it does not document"
             continue
-        declared = {header.lower() for header in response.get("headers", ())} & {*HEADERS}
+        declared = {header.lower() for header in response.get("headers", ())} & {*ALWAYS}
         for header in declared.difference(sent):
             yield f"{name} declares {header} of its {status}, and a test saw none"
+
+
+def _headers(document: Json, seen: set[Answer]) -> Iterator[str]:
+    operations = _operations(document)
+    for name, status, _, sent in seen:
+        response = operations[name]["responses"].get(str(status), {})
+        declared = {header.lower() for header in _resolved(document, response).get("headers", ())}
+        for header in {*sent} - declared:
+            yield f"{name} sent {header} with its {status}, which does not declare it"
 
 
 def _operations(document: Json) -> dict[str, Json]:

@@ -5,72 +5,72 @@ asks `require`; the answer carries `permitted`, so that an app shows only what w
 narrowed to what an act may be done with. All three read the same conditions.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import operator
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
 
 from fastapi import Query
-from pydantic import Field
 
 from app.access.principal import Principal
 from app.core.data.sql import Where
 from app.core.problems import Problem
-
-Permitted = Annotated[
-    list[Annotated[str, Field(max_length=60, pattern=r"^[a-z][A-Za-z]+$")]],
-    Field(
-        max_length=30,
-        description="Operations you may call on it now, by operationId.",
-        examples=[["readChildHistory"]],
-    ),
-]
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
     """Something that must hold of the caller and the object.
 
-    `column` of the object's row is compared with `expected(principal, day)`: by `holds` in Python
-    and by `sql`, in which `{0}` stands for the column and `{1}` for the value.
+    `columns` of the object's row are compared with `expected(principal, day)`: by `test` in Python
+    and by `sql`, in which `{0}`, `{1}` stand for the columns and `{wanted}` for the value.
     """
 
-    column: str
+    columns: tuple[str, ...]
     expected: Callable[[Principal, date], Any]
-    holds: Callable[[Any, Any], bool]
+    test: Callable[..., bool]
     sql: str
     refusal: Callable[[Principal, Mapping[str, Any], date], Problem]
+
+    def holds(self, principal: Principal, row: Mapping[str, Any], on: date) -> bool:
+        """Tell whether it holds of the caller and the object's row."""
+        return self.test(*[row[each] for each in self.columns], self.expected(principal, on))
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One operation on an object: its scope, and what else must hold, in the order it is told."""
+    """One operation on an object: its scope, and what else must hold, in the order it is told.
+
+    `personal`: it takes a purpose, though the scope itself opens nobody's data.
+    """
 
     scope: str
     conditions: Sequence[Condition] = ()
+    personal: bool = False
 
     def require(self, principal: Principal, row: Mapping[str, Any], on: date) -> None:
         """Raise the problem of the first condition that does not hold."""
         for each in self.conditions:
-            if not each.holds(row[each.column], each.expected(principal, on)):
+            if not each.holds(principal, row, on):
                 raise each.refusal(principal, row, on)
 
     def admits(self, principal: Principal, row: Mapping[str, Any], on: date) -> bool:
         """Tell whether the caller may do it with the object now."""
-        if self.scope not in principal.scopes:
-            return False
-        for each in self.conditions:
-            if not each.holds(row[each.column], each.expected(principal, on)):
-                return False
-        return True
+        return self._may(principal) and all(
+            each.holds(principal, row, on) for each in self.conditions
+        )
 
     def narrow(self, where: Where, principal: Principal, on: date, *, alias: str) -> None:
         """Narrow a list, whose rows go by `alias`, to the objects it may be done with."""
-        if self.scope not in principal.scopes:
+        if not self._may(principal):
             where.add("false")
         for each in self.conditions:
             place = where.bind(each.expected(principal, on))
-            where.add(each.sql.format(f"{alias}.{each.column}", place))
+            columns = [f"{alias}.{column}" for column in each.columns]
+            where.add(each.sql.format(*columns, wanted=place))
+
+    def _may(self, principal: Principal) -> bool:
+        return self.scope in principal.scopes and bool(principal.role.purposes or not self.personal)
 
 
 def permitted(
@@ -100,16 +100,16 @@ def asked(acts: Mapping[str, Act]) -> Callable[..., Act | None]:
 
 def own(column: str, otherwise: type[Problem]) -> Condition:
     """Hold if the object is the caller's agency's: `column` is its id."""
-    return Condition(column, _agency, _equal, "{0} = {1}", lambda *_: otherwise())
+    return Condition((column,), _agency, operator.eq, "{0} = {wanted}", lambda *_: otherwise())
 
 
 def own_or_nobodys(column: str, otherwise: type[Problem]) -> Condition:
     """Hold if the object is the caller's agency's, or no agency's yet."""
     return Condition(
-        column,
+        (column,),
         _agency,
         lambda found, wanted: found in {None, wanted},
-        "({0} IS NULL OR {0} = {1})",
+        "({0} IS NULL OR {0} = {wanted})",
         lambda *_: otherwise(),
     )
 
@@ -117,10 +117,10 @@ def own_or_nobodys(column: str, otherwise: type[Problem]) -> Condition:
 def among(column: str, otherwise: type[Problem]) -> Condition:
     """Hold if the caller's agency is one of those in `column`."""
     return Condition(
-        column,
+        (column,),
         _agency,
         lambda found, wanted: wanted in found,
-        "{1} = ANY ({0})",
+        "{wanted} = ANY ({0})",
         lambda *_: otherwise(),
     )
 
@@ -128,10 +128,26 @@ def among(column: str, otherwise: type[Problem]) -> Condition:
 def inside(column: str, otherwise: type[Problem]) -> Condition:
     """Hold if the region in `column` lies in the caller's remit."""
     return Condition(
-        column,
+        (column,),
         lambda principal, _: [principal.region_lo, principal.region_hi],
         lambda found, span: span[0] <= found < span[1],
-        "({0} >= ({1}::bigint[])[1] AND {0} < ({1}::bigint[])[2])",
+        "({0} >= ({wanted}::bigint[])[1] AND {0} < ({wanted}::bigint[])[2])",
+        lambda *_: otherwise(),
+    )
+
+
+def own_or_inside(agency: str, region: str, otherwise: type[Problem]) -> Condition:
+    """Hold if the agency in one column is the caller's, or the region in the other in its remit."""
+    return Condition(
+        (agency, region),
+        lambda principal, _: [
+            *map(str, (principal.agency_id, principal.region_lo, principal.region_hi))
+        ],
+        lambda owner, place, wanted: (
+            str(owner) == wanted[0] or int(wanted[1]) <= place < int(wanted[2])
+        ),
+        "({0}::text = ({wanted}::text[])[1] OR {1} >= ({wanted}::text[])[2]::bigint"
+        " AND {1} < ({wanted}::text[])[3]::bigint)",
         lambda *_: otherwise(),
     )
 
@@ -139,25 +155,25 @@ def inside(column: str, otherwise: type[Problem]) -> Condition:
 def unset(column: str, otherwise: type[Problem]) -> Condition:
     """Hold while `column` is empty."""
     return Condition(
-        column,
+        (column,),
         lambda *_: None,
         lambda found, _: found is None,
-        "({0} IS NULL OR {1}::text IS NOT NULL)",
+        "({0} IS NULL OR {wanted}::text IS NOT NULL)",
         lambda *_: otherwise(),
     )
 
 
 def stands(
-    states: Callable[[Principal, date], Sequence[str]],
+    states: Callable[[Principal, date], Collection[str]],
     refusal: Callable[[Principal, Mapping[str, Any], date], Problem],
     column: str = "state",
 ) -> Condition:
     """Hold if the object stands in one of the states named for the caller and the day."""
     return Condition(
-        column,
+        (column,),
         lambda principal, on: sorted(states(principal, on)),
         lambda found, wanted: found in wanted,
-        "{0} = ANY ({1}::text[])",
+        "{0} = ANY ({wanted}::text[])",
         refusal,
     )
 
@@ -165,17 +181,13 @@ def stands(
 def personally(column: str, otherwise: type[Problem]) -> Condition:
     """Hold if the caller is a person, not a machine; `column` is any that is never empty."""
     return Condition(
-        column,
+        (column,),
         lambda principal, _: principal.staff_id is not None,
         lambda _, person: bool(person),
-        "({0} IS NOT NULL AND {1}::boolean)",
+        "({0} IS NOT NULL AND {wanted}::boolean)",
         lambda *_: otherwise(),
     )
 
 
 def _agency(principal: Principal, on: date) -> Any:
     return principal.agency_id
-
-
-def _equal(found: Any, wanted: Any) -> bool:
-    return bool(found == wanted)

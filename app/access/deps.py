@@ -224,7 +224,13 @@ async def _claim(request: Request, principal: Principal) -> None:
         return
     tx: Tx = request.scope["tx"]
     operation = request.scope["route"].unique_id
-    await idempotency.claim(tx, request, caller=principal.subject, operation=operation)
+    await idempotency.claim(
+        tx,
+        request,
+        caller=principal.subject,
+        operation=operation,
+        authority=f"{principal.role.code} {principal.agency_id}",
+    )
 
 
 def needs(scope: Scope, *, personal: bool | None = None) -> Any:

@@ -93,7 +93,7 @@ async def authorization_code(
     tx: Tx, issuer: Issuer, client: queries.KnownClient, form: Mapping[str, str], origin: Origin
 ) -> Issued:
     """Exchange a code, once. A second use ends the sign-in it belongs to (TOK-6)."""
-    code_hash = hashed(_required(form, "code"))
+    code_hash = hashed(required(form, "code"))
     row = await tx.connection.fetchrow(
         """SELECT c.redirect_uri, c.code_challenge, c.expires_at, c.used_at, c.sign_in_id,
                   s.client_id
@@ -102,24 +102,19 @@ async def authorization_code(
         code_hash,
     )
     if row is None or row["client_id"] != client.id:
-        raise Refused("invalid_grant", "The code is not valid.")
+        raise _invalid("code")
     if row["used_at"] is not None:
         await end_sign_in(tx, row["sign_in_id"])
-        raise Refused(
-            "invalid_grant",
-            "The code is not valid.",
-            reason="code_reused",
-            sign_in_id=row["sign_in_id"],
-        )
+        raise _invalid("code", "code_reused", row["sign_in_id"])
     await tx.connection.execute(
         "UPDATE authorization_codes SET used_at = $2 WHERE code_hash = $1", code_hash, tx.now
     )
     if row["expires_at"] <= tx.now:
-        raise Refused("invalid_grant", "The code is not valid.", reason="code_expired")
+        raise _invalid("code", "code_expired")
     if row["redirect_uri"] != form.get("redirect_uri"):
-        raise Refused("invalid_grant", "The code is not valid.", reason="redirect_uri_differs")
-    if not rules.pkce_matches(row["code_challenge"], _required(form, "code_verifier")):
-        raise Refused("invalid_grant", "The code is not valid.", reason="pkce")
+        raise _invalid("code", "redirect_uri_differs")
+    if not rules.pkce_matches(row["code_challenge"], required(form, "code_verifier")):
+        raise _invalid("code", "pkce")
     issued = await _for_sign_in(
         tx, issuer, client, form, origin, row["sign_in_id"], "authorization_code"
     )
@@ -132,7 +127,7 @@ async def refresh_token(
     tx: Tx, issuer: Issuer, client: queries.KnownClient, form: Mapping[str, str], origin: Origin
 ) -> Issued:
     """Rotate a refresh token. A lost reply is repeated; later reuse ends the sign-in (TOK-7)."""
-    shown = _required(form, "refresh_token")
+    shown = required(form, "refresh_token")
     row = await tx.connection.fetchrow(
         """SELECT r.sign_in_id, r.used_at, r.successor_sealed, s.client_id
            FROM refresh_tokens r JOIN sign_ins s ON s.id = r.sign_in_id
@@ -140,35 +135,25 @@ async def refresh_token(
         hashed(shown),
     )
     if row is None or row["client_id"] != client.id:
-        raise Refused("invalid_grant", "The refresh token is not valid.")
-    successor = None
+        raise _invalid("refresh token")
+    successor = successor_used_at = None
     if row["successor_sealed"] is not None:
         successor = tx.keyring.unseal(_SEALED, hashed(shown).hex(), row["successor_sealed"])
+        successor_used_at = await tx.connection.fetchval(
+            "SELECT used_at FROM refresh_tokens WHERE token_hash = $1", hashed(successor)
+        )
     outcome = rules.refresh_outcome(
-        used_at=row["used_at"], successor_used_at=await _used_at(tx, successor), now=tx.now
+        used_at=row["used_at"], successor_used_at=successor_used_at, now=tx.now
     )
     if outcome is rules.Refresh.reuse:
         await end_sign_in(tx, row["sign_in_id"])
-        raise Refused(
-            "invalid_grant",
-            "The refresh token is not valid.",
-            reason="refresh_reused",
-            sign_in_id=row["sign_in_id"],
-        )
+        raise _invalid("refresh token", "refresh_reused", row["sign_in_id"])
     issued = await _for_sign_in(
         tx, issuer, client, form, origin, row["sign_in_id"], f"refresh_{outcome}"
     )
     if outcome is rules.Refresh.rotate or successor is None:
         successor = await _rotate(tx, shown, row["sign_in_id"])
     return replace(issued, refresh_token=successor)
-
-
-async def _used_at(tx: Tx, token: str | None) -> Any:
-    if token is None:
-        return None
-    return await tx.connection.fetchval(
-        "SELECT used_at FROM refresh_tokens WHERE token_hash = $1", hashed(token)
-    )
 
 
 async def _rotate(tx: Tx, spent: str, sign_in_id: UUID) -> str:
@@ -315,7 +300,13 @@ async def introspect(
     }
 
 
-def _required(form: Mapping[str, str], name: str) -> str:
+def _invalid(what: str, reason: str | None = None, sign_in_id: UUID | None = None) -> Refused:
+    description = f"The {what} is not valid."
+    return Refused("invalid_grant", description, reason=reason, sign_in_id=sign_in_id)
+
+
+def required(form: Mapping[str, str], name: str) -> str:
+    """Return a parameter of the form. Raises Refused `invalid_request` if it is missing."""
     value = form.get(name)
     if not value:
         raise Refused("invalid_request", f"The parameter {name} is missing.")

@@ -65,7 +65,7 @@ async def revoke_token(request: Request, tx: Transaction) -> Response:
     """Revoke a token of the calling client; a refresh token ends its whole sign-in (RFC 7009)."""
 
     async def answer(form: Form, client: KnownClient) -> Response:
-        token = _token_in(form)
+        token = grants.required(form, "token")
         await grants.revoke(tx, request.state.token_keys, client, token, origin_of(request))
         return Response(headers=_NO_STORE)
 
@@ -79,7 +79,7 @@ async def introspect_token(request: Request, tx: Transaction) -> Response:
     async def answer(form: Form, client: KnownClient) -> Response:
         if client.kind != "machine":
             raise Refused("invalid_client", "Client authentication failed.", reason="app client")
-        token = _token_in(form)
+        token = grants.required(form, "token")
         return _json(await grants.introspect(tx, request.state.token_keys, client, token))
 
     return await _answered(request, tx, "introspectToken", answer)
@@ -170,13 +170,6 @@ def _refusal(refused: Refused, *, basic: bool) -> Response:
         status=401 if unproven else 400,
         headers={**_NO_STORE, **challenge},
     )
-
-
-def _token_in(form: Form) -> str:
-    token = form.get("token")
-    if not token:
-        raise Refused("invalid_request", "The parameter token is missing.")
-    return token
 
 
 def _secrets_allowed(settings: Settings) -> bool:

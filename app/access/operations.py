@@ -155,14 +155,12 @@ async def replace_keys(tx: Tx, client: Client, jwks: Mapping[str, Any]) -> None:
     """Give a machine new keys; the old ones, and a secret, count no more. Raises KeysUnusable."""
     client.jwks = _public_keys(jwks)
     client.secret_hash = None
-    tx.session.add(client)
     await tx.flush()
 
 
 async def set_active(tx: Tx, client: Client, *, active: bool) -> None:
     """Suspend a client, or let it work again. Its tokens stop with the next request (TOK-4)."""
     client.active = active
-    tx.session.add(client)
     await tx.flush()
 
 

@@ -32,7 +32,6 @@ def _matches(stored: str | None, password: str) -> bool:
 
 
 async def hash_of(password: str) -> str:
-    """Return the argon2id hash to store."""
     return await asyncio.to_thread(_HASHER.hash, _normal(password))
 
 

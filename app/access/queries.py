@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-import orjson
-
 from app.access.acts import Act
 from app.access.models import Client
 from app.access.principal import Principal
@@ -95,7 +93,7 @@ async def usable_client(tx: Tx, client_id: str | None) -> KnownClient | None:
     except ValueError:
         return None
     row = await tx.connection.fetchrow(
-        """SELECT c.id, c.kind, c.name, c.agency_id, c.role, c.region_code, c.jwks::text,
+        """SELECT c.id, c.kind, c.name, c.agency_id, c.role, c.region_code, c.jwks,
                   c.secret_hash, c.redirect_uris
            FROM clients c LEFT JOIN agencies a ON a.id = c.agency_id
            WHERE c.id = $1 AND c.active AND (c.agency_id IS NULL OR a.active)""",
@@ -103,8 +101,7 @@ async def usable_client(tx: Tx, client_id: str | None) -> KnownClient | None:
     )
     if row is None:
         return None
-    jwks = orjson.loads(row["jwks"]) if row["jwks"] else None
-    return KnownClient(**{**row, "jwks": jwks, "redirect_uris": tuple(row["redirect_uris"])})
+    return KnownClient(**{**row, "redirect_uris": tuple(row["redirect_uris"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +154,6 @@ async def clients(
 
 
 async def client_administered(tx: Tx, principal: Principal, client_id: UUID) -> Client | None:
-    """Find one client the caller administers."""
     client = await tx.session.get(Client, client_id)
     operates = principal.agency_kind == "operator"
     own = client is not None and client.agency_id == principal.agency_id

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from app.access.acts import Permitted
-from app.core.http.wire import Input, Line, Moment, RegionCode
+from app.core.http.wire import Input, Line, Moment, Permitted, RegionCode
 
 Word = Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+$")]
+Words = Annotated[list[Word], Field(max_length=20)]
 
 
 class Me(BaseModel):
@@ -18,21 +18,15 @@ class Me(BaseModel):
         max_length=50, pattern=r"^(staff|client):[0-9a-f-]{36}$", description="The caller."
     )
     agency_id: UUID = Field(description="The agency the caller acts for.")
-    agency_kind: str = Field(max_length=40, pattern=r"^[a-z_]+$", description="Kind of agency.")
-    role: str = Field(max_length=40, pattern=r"^[a-z_]+$", description="Role held.")
+    agency_kind: Word = Field(description="Kind of agency.")
+    role: Word = Field(description="Role held.")
     region_code: RegionCode
     scopes: list[Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+:[a-z_]+$")]] = Field(
         max_length=60, description="Scopes the token carries and the role still grants."
     )
-    purposes: list[Word] = Field(
-        max_length=20, description="Purposes the role may use personal data for."
-    )
-    reads: list[Word] = Field(
-        max_length=20, description="Sections of a child's file the role reads."
-    )
-    writes: list[Word] = Field(
-        max_length=20, description="Sections of a child's file the role writes."
-    )
+    purposes: Words = Field(description="Purposes the role may use personal data for.")
+    reads: Words = Field(description="Sections of a child's file the role reads.")
+    writes: Words = Field(description="Sections of a child's file the role writes.")
 
 
 _Base64Url = Annotated[str, Field(min_length=1, max_length=1400, pattern=r"^[A-Za-z0-9_-]+$")]

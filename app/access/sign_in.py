@@ -45,7 +45,7 @@ class RequestRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRequest:
-    """What an app asks for when it sends a person to sign in. All of it was checked."""
+    """What an app asks for when it sends a person to sign in."""
 
     client: queries.KnownClient
     redirect_uri: str
@@ -55,7 +55,8 @@ class AuthorizationRequest:
 
     def location(self, issuer: str, **answer: str) -> str:
         """Return where to send the browser with an answer (RFC 6749 §4.1.2, RFC 9207)."""
-        return _location(self.redirect_uri, self.state, issuer, answer)
+        values = {**answer, **({} if self.state is None else {"state": self.state}), "iss": issuer}
+        return f"{self.redirect_uri}{'&' if '?' in self.redirect_uri else '?'}{urlencode(values)}"
 
 
 async def read_request(tx: Tx, asked: Mapping[str, str], *, issuer: str) -> AuthorizationRequest:
@@ -66,15 +67,14 @@ async def read_request(tx: Tx, asked: Mapping[str, str], *, issuer: str) -> Auth
     redirect_uri = asked.get("redirect_uri", "")
     if client is None or client.kind != "app" or redirect_uri not in client.redirect_uris:
         raise RequestUntrusted
-    state = asked.get("state")
+    said = (asked.get("state"), asked.get("scope", ""), asked.get("code_challenge", ""))
+    request = AuthorizationRequest(client, redirect_uri, *said)
     try:
         _check(asked)
     except Refused as refused:
         answer = {"error": refused.error, "error_description": refused.description}
-        raise RequestRefused(_location(redirect_uri, state, issuer, answer)) from None
-    return AuthorizationRequest(
-        client, redirect_uri, state, asked.get("scope", ""), asked["code_challenge"]
-    )
+        raise RequestRefused(request.location(issuer, **answer)) from None
+    return request
 
 
 def _check(asked: Mapping[str, str]) -> None:
@@ -85,11 +85,6 @@ def _check(asked: Mapping[str, str]) -> None:
     if not re.fullmatch(r"[A-Za-z0-9_-]{43}", asked.get("code_challenge", "")):
         raise Refused("invalid_request", "code_challenge is not an S256 challenge.")
     grants.asked_scopes(asked.get("scope", ""))
-
-
-def _location(redirect_uri: str, state: str | None, issuer: str, answer: Mapping[str, str]) -> str:
-    values = {**answer, **({} if state is None else {"state": state}), "iss": issuer}
-    return f"{redirect_uri}{'&' if '?' in redirect_uri else '?'}{urlencode(values)}"
 
 
 def normal_username(username: str) -> str:

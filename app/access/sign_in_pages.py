@@ -34,13 +34,8 @@ class Flow:
     staff_id: UUID | None = None
 
     def sealed(self, keyring: Keyring, cookie: str) -> str:
-        plain = {
-            "asked": self.asked,
-            "language": self.language,
-            "expires_at": self.expires_at,
-            "staff_id": str(self.staff_id) if self.staff_id else None,
-        }
-        return base64.urlsafe_b64encode(keyring.seal(_PLACE, cookie, orjson.dumps(plain))).decode()
+        plain = orjson.dumps(self, default=str)
+        return base64.urlsafe_b64encode(keyring.seal(_PLACE, cookie, plain)).decode()
 
 
 def read_flow(keyring: Keyring, cookie: str | None, sealed: str, *, instant: int) -> Flow | None:
@@ -126,10 +121,10 @@ def render(
     )
 
 
-def stopped(language: str, what: str, *, status: int = 400) -> Response:
+def stopped(language: str, what: str) -> Response:
     """Render a page that ends the sign-in and says why."""
     heading = texts()[language][f"{what}_title"]
-    return render("stopped.html", language, status=status, error=what, heading=heading)
+    return render("stopped.html", language, status=400, error=what, heading=heading)
 
 
 def cookie_name(issuer: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 from fastapi import Request, Response
@@ -66,7 +67,7 @@ async def sign_in_to_app(request: Request, tx: Transaction) -> Response:
     attempt = _Attempt(tx, wanted, flow, cookie, issuer, origin_of(request))
     if flow.staff_id is None:
         return await _by_password(attempt, form)
-    return await _by_post(attempt, form, flow.staff_id)
+    return await _by_post(attempt, flow.staff_id, form.get("post", ""))
 
 
 @router.get("/oauth/sign-in.css", include_in_schema=False)
@@ -92,54 +93,40 @@ class _Attempt:
 
 
 async def _by_password(attempt: _Attempt, form: Mapping[str, str]) -> Response:
-    tx, flow = attempt.tx, attempt.flow
     username, password = form.get("username", ""), form.get("password", "")
-    staff_id = await sign_in.check_password(tx, username, password)
+    staff_id = await sign_in.check_password(attempt.tx, username, password)
     if staff_id is None:
         await _record_refusal(attempt, "password")
-        return sign_in_pages.render(
-            "sign_in.html",
-            flow.language,
-            status=400,
-            asked=flow.asked,
-            error="wrong",
-            app=attempt.wanted.client.name,
-            flow=flow.sealed(tx.keyring, attempt.cookie),
-            username=username[:64],
-        )
-    posts = await sign_in.posts_of(tx, staff_id)
-    if not posts:
-        await _record_refusal(attempt, "no_post", staff_id)
-        return sign_in_pages.stopped(flow.language, "no_post")
-    if len(posts) == 1:
-        return await _back_to_app(attempt, posts[0])
-    return _choice(attempt, staff_id, posts)
+        return _form(attempt, attempt.flow, "sign_in.html", error="wrong", username=username[:64])
+    return await _by_post(attempt, staff_id)
 
 
-async def _by_post(attempt: _Attempt, form: Mapping[str, str], staff_id: UUID) -> Response:
+async def _by_post(attempt: _Attempt, staff_id: UUID, chosen: str | None = None) -> Response:
+    """Go back to the app with the post chosen or, before there was a choice, with the only one."""
     posts = await sign_in.posts_of(attempt.tx, staff_id)
     if not posts:
         await _record_refusal(attempt, "no_post", staff_id)
         return sign_in_pages.stopped(attempt.flow.language, "no_post")
     for post in posts:
-        if str(post.id) == form.get("post"):
+        if str(post.id) == chosen or (chosen is None and len(posts) == 1):
             return await _back_to_app(attempt, post)
-    return _choice(attempt, staff_id, posts, error="choose_missing")
-
-
-def _choice(
-    attempt: _Attempt, staff_id: UUID, posts: list[Holding], error: str | None = None
-) -> Response:
     flow = replace(attempt.flow, staff_id=staff_id)
+    error = None if chosen is None else "choose_missing"
+    return _form(attempt, flow, "choose_post.html", error=error, posts=posts)
+
+
+def _form(
+    attempt: _Attempt, flow: Flow, page: str, *, error: str | None, **values: Any
+) -> Response:
     return sign_in_pages.render(
-        "choose_post.html",
+        page,
         flow.language,
         status=400 if error else 200,
         asked=flow.asked,
         error=error,
         app=attempt.wanted.client.name,
         flow=flow.sealed(attempt.tx.keyring, attempt.cookie),
-        posts=posts,
+        **values,
     )
 
 

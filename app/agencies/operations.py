@@ -12,7 +12,6 @@ from stdnum.cn import uscc as credit_code
 from app.agencies.models import Agency, AgencyKind, Post, PostHolding, Staff
 from app.agencies.queries import AgencyRef, PostRef
 from app.core.data.db import Tx
-from app.core.ids import new_id
 from app.core.problems import FieldError, Problem
 from app.regions import queries as regions
 from app.regions import rules
@@ -89,17 +88,15 @@ async def create_agency(
     *,
     name_en: str | None = None,
     uscc: str | None = None,
-    agency_id: UUID | None = None,
 ) -> Agency:
     """Register an agency.
 
     Raises RegionUnknown, CreditCodeInvalid or AgencyAlreadyRegistered.
     """
     await _require_region(tx, region_code)
-    if uscc is not None:
-        _check_credit_code(uscc)
+    if uscc is not None and not (credit_code.is_valid(uscc) and credit_code.compact(uscc) == uscc):
+        raise CreditCodeInvalid
     agency = Agency(
-        id=agency_id or new_id(),
         kind=AgencyKind(kind).value,
         name=name,
         name_en=name_en,
@@ -122,11 +119,6 @@ async def _require_region(tx: Tx, region_code: int) -> None:
     # The nation is served by the platform's own operator and is no row of the table.
     if region_code != rules.NATION and not await regions.known(tx, [region_code], tx.today):
         raise RegionUnknown
-
-
-def _check_credit_code(uscc: str) -> None:
-    if not credit_code.is_valid(uscc) or credit_code.compact(uscc) != uscc:
-        raise CreditCodeInvalid
 
 
 async def add_post(

@@ -1,5 +1,6 @@
 """Which agencies there are, which one serves a place, and who holds which post."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -11,8 +12,11 @@ from app.core.http import paging
 from app.regions import rules
 
 AGENCY = "id, kind, name, name_en, region_code, uscc, active, version"
-POST = "id, agency_id, role, local_title, region_code, active"
-HOLDING = "h.id, h.post_id, h.staff_id, h.since, h.until, h.created_at AS recorded_at"
+_POST = """
+SELECT p.id, p.agency_id, a.kind AS agency_kind, a.region_code AS agency_region, p.role,
+       p.local_title, p.region_code, p.active
+FROM posts p JOIN agencies a ON a.id = p.agency_id
+"""
 
 _SERVING = """
 SELECT id FROM agencies
@@ -42,7 +46,6 @@ class AgencyRef:
 
 
 async def find(tx: Tx, agency_id: UUID) -> AgencyRef | None:
-    """Find one agency by id."""
     row = await tx.connection.fetchrow(
         "SELECT id, kind, region_code, active FROM agencies WHERE id = $1", agency_id
     )
@@ -64,13 +67,7 @@ class PostRef:
 
 
 async def find_post(tx: Tx, post_id: UUID) -> PostRef | None:
-    """Find one post by id."""
-    row = await tx.connection.fetchrow(
-        "SELECT p.id, p.agency_id, a.kind, a.region_code, p.role, p.local_title, p.region_code,"
-        " p.active"
-        " FROM posts p JOIN agencies a ON a.id = p.agency_id WHERE p.id = $1",
-        post_id,
-    )
+    row = await tx.connection.fetchrow(f"{_POST} WHERE p.id = $1", post_id)
     return None if row is None else PostRef(*row)
 
 
@@ -98,17 +95,20 @@ async def list_posts(
     agency_id: UUID | None,
     role: str | None,
     span: tuple[int, int],
+    narrow: Callable[[Where], object] | None,
 ) -> paging.Rows:
-    """Return a page of the posts that answer for a place in a span, by (region code, id)."""
-    where = Where("region_code >= {} AND region_code < {}", *span)
-    where.add_given({"agency_id = {}": agency_id, "role = {}": role})
-    return await paging.fetch(tx, f"SELECT {POST} FROM posts", where, _BY_PLACE, window)
+    """Return a page of the posts `p` that answer for a place in a span, by (region code, id)."""
+    where = Where("p.region_code >= {} AND p.region_code < {}", *span)
+    where.add_given({"p.agency_id = {}": agency_id, "p.role = {}": role})
+    if narrow is not None:
+        narrow(where)
+    return await paging.fetch(tx, f"SELECT p.* FROM ({_POST}) p", where, _BY_PLACE, window)
 
 
 async def list_holders(tx: Tx, post_id: UUID, window: paging.Window) -> paging.Rows:
     """Return who holds and held a post, latest first, as far as the caller's reach goes."""
     select = (
-        f"SELECT {HOLDING}, s.name AS staff_name FROM post_holdings h"
-        " JOIN staff s ON s.id = h.staff_id"
+        "SELECT h.id, h.post_id, h.staff_id, h.since, h.until, h.created_at AS recorded_at,"
+        " s.name AS staff_name FROM post_holdings h JOIN staff s ON s.id = h.staff_id"
     )
     return await paging.fetch(tx, select, Where("h.post_id = {}", post_id), _LATEST, window)

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from app.agencies.models import AgencyKind
-from app.core.http.wire import Day, Input, Line, Moment, RegionCode, Version
+from app.core.http.wire import Day, Input, Line, Moment, Permitted, RegionCode, ShownRegion, Version
 
 RoleCode = Annotated[
     str,
@@ -50,7 +50,7 @@ class Agency(BaseModel):
     kind: AgencyKind = Field(description="What it is.")
     name: Shown = Field(description="Full Chinese name.")
     name_en: Shown | None = Field(description="English name, if it has one.")
-    region_code: RegionCode
+    region_code: ShownRegion
     uscc: Uscc | None = Field(description="统一社会信用代码, if known.")
     active: bool = Field(description="False once it acts no more.")
     version: Version
@@ -76,8 +76,9 @@ class Post(BaseModel):
     agency_id: UUID = Field(description="The agency it belongs to.")
     role: RoleCode
     local_title: Shown = Field(description="What people call it.")
-    region_code: RegionCode
+    region_code: ShownRegion
     active: bool = Field(description="False once it was given up.")
+    permitted: Permitted
 
 
 class HoldingCreate(Input):

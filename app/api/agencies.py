@@ -1,22 +1,27 @@
 """Agencies, their posts and who holds them, over HTTP."""
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from datetime import date
+from functools import partial
+from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Depends, Query
 
 from app.access import operations as access
+from app.access.acts import Act, asked, own_or_inside, permitted, stands
 from app.access.deps import needs
 from app.access.principal import Principal
+from app.access.roles import roles
 from app.agencies import operations, queries, schemas
 from app.agencies.area import AREA, READ, WRITE
-from app.agencies.models import Agency, AgencyKind, Post, PostHolding
-from app.core.data.db import Tx
+from app.agencies.models import AgencyKind, PostHolding
+from app.core.data.db import NATION, Tx
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
 from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
-from app.core.http.wire import region_text
 from app.core.problems import Problem, documented
 from app.regions import rules
 from app.regions.deps import RegionSpan
@@ -26,11 +31,6 @@ router = routing.router(AREA.tag)
 ReadsAgencies = Annotated[Principal, needs(READ)]
 ReadsHolders = Annotated[Principal, needs(READ, personal=True)]
 WritesAgencies = Annotated[Principal, needs(WRITE)]
-
-_FILLED_BY: dict[str, frozenset[str]] = {
-    "civil_affairs": frozenset({"civil_affairs", "township_supervisor", "village_director"})
-}
-"""Which roles a role may give (AZ-11): civil affairs their own line, the operator every one."""
 
 
 class AgencyNotFound(Problem, status=404):
@@ -68,6 +68,29 @@ class RoleNotYours(Problem, status=403, denies=True):
     title_zh = "您无权授予该角色"
 
 
+def _roles_filled_by(principal: Principal, _: date) -> frozenset[str]:
+    """Tell which roles the caller may give (AZ-11): civil affairs their own line, the operator
+    every one.
+    """
+    if principal.role.code == "operator":
+        return frozenset(roles())
+    return _FILLED_BY.get(principal.role.code, frozenset())
+
+
+_FILLED_BY: Final[Mapping[str, frozenset[str]]] = {
+    "civil_affairs": frozenset({"civil_affairs", "township_supervisor", "village_director"})
+}
+_REACHED: Final = own_or_inside("agency_id", "agency_region", PostNotFound)
+_GIVEN: Final = stands(_roles_filled_by, lambda *_: RoleNotYours(), "role")
+_READ: Final = Act(READ.code, (_REACHED,))
+_FILL: Final = Act(WRITE.code, (_REACHED, _GIVEN))
+_POST_ACTS: Final[Mapping[str, Act]] = {
+    "listHolders": replace(_READ, personal=True),
+    "holdPost": _FILL,
+    "leavePost": _FILL,
+}
+
+
 def _region_number(code: str) -> int:
     """Turn a well-formed code into the number stored. Raises RegionUnknown for no division."""
     number = int(code)
@@ -76,30 +99,13 @@ def _region_number(code: str) -> int:
     return number
 
 
-def _span(span: tuple[int, int] | None) -> tuple[int, int]:
-    return span or rules.subtree(rules.NATION)
-
-
 def _require_remit(principal: Principal, region_code: int) -> None:
     if not principal.region_lo <= region_code < principal.region_hi:
         raise OutsideRemit
 
 
-def _require_role(principal: Principal, role: str) -> None:
-    if principal.role.code != "operator" and role not in _FILLED_BY.get(
-        principal.role.code, frozenset()
-    ):
-        raise RoleNotYours
-
-
-def _agency(row: Any) -> schemas.Agency:
-    values = row.model_dump() if isinstance(row, Agency) else dict(row)
-    return schemas.Agency(**{**values, "region_code": region_text(values["region_code"])})
-
-
-def _post(row: Any) -> schemas.Post:
-    values = row.model_dump() if isinstance(row, Post) else dict(row)
-    return schemas.Post(**{**values, "region_code": region_text(values["region_code"])})
+def _post(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas.Post:
+    return schemas.Post(**row, permitted=permitted(_POST_ACTS, principal, row, tx.today))
 
 
 def _holding(holding: PostHolding) -> schemas.Holding:
@@ -115,8 +121,8 @@ async def list_agencies(
     kind: Annotated[AgencyKind | None, Query(description="Only of this kind.")] = None,
 ) -> Shown[Page[schemas.Agency]]:
     """List agencies by the place they serve."""
-    page = await queries.list_agencies(tx, window, kind=kind, span=_span(region))
-    return Shown(page.shown(_agency))
+    page = await queries.list_agencies(tx, window, kind=kind, span=region or NATION)
+    return Shown(page.shown(lambda row: schemas.Agency(**row)))
 
 
 @router.get("/agencies/{agency_id}", responses=documented(AgencyNotFound))
@@ -125,7 +131,7 @@ async def read_agency(_: ReadsAgencies, agency_id: UUID, tx: Transaction) -> Sho
     row = await queries.read_agency(tx, agency_id)
     if row is None:
         raise AgencyNotFound
-    return Shown(_agency(row))
+    return Shown(schemas.Agency(**row))
 
 
 @router.post(
@@ -147,12 +153,12 @@ async def create_agency(
     agency = await operations.create_agency(
         tx, new.kind, new.name, region_code, name_en=new.name_en, uscc=new.uscc
     )
-    return Shown(_agency(agency), subject=agency.id)
+    return Shown(schemas.Agency(**agency.model_dump()), subject=agency.id)
 
 
 @router.get("/posts")
 async def list_posts(
-    _: ReadsAgencies,
+    principal: ReadsAgencies,
     tx: Transaction,
     window: Paged,
     region: RegionSpan,
@@ -160,10 +166,16 @@ async def list_posts(
     role: Annotated[
         schemas.RoleCode | None, Query(description="Only posts that give this role.")
     ] = None,
+    act: Annotated[Act | None, Depends(asked(_POST_ACTS))] = None,
 ) -> Shown[Page[schemas.Post]]:
     """List posts by the place they answer for."""
-    page = await queries.list_posts(tx, window, agency_id=agency_id, role=role, span=_span(region))
-    return Shown(page.shown(_post))
+    narrow = (
+        None if act is None else partial(act.narrow, principal=principal, on=tx.today, alias="p")
+    )
+    page = await queries.list_posts(
+        tx, window, agency_id=agency_id, role=role, span=region or NATION, narrow=narrow
+    )
+    return Shown(page.shown(lambda row: _post(tx, principal, row)))
 
 
 @router.get("/posts/{post_id}", responses=documented(PostNotFound))
@@ -171,8 +183,8 @@ async def read_post(
     principal: ReadsAgencies, post_id: UUID, tx: Transaction
 ) -> Shown[schemas.Post]:
     """Read one post of your agency or remit."""
-    post = await _post_in_remit(principal, tx, post_id)
-    return Shown(_post({name: getattr(post, name) for name in schemas.Post.model_fields}))
+    post = await _post_for(_READ, principal, tx, post_id)
+    return Shown(_post(tx, principal, asdict(post)))
 
 
 @router.post(
@@ -191,7 +203,7 @@ async def add_post(
     principal: WritesAgencies, new: schemas.PostCreate, tx: Transaction
 ) -> Shown[schemas.Post]:
     """Set up a post in an agency of your remit."""
-    _require_role(principal, new.role)
+    Act(WRITE.code, (_GIVEN,)).require(principal, {"role": new.role}, tx.today)
     region_code = _region_number(new.region_code)
     _require_remit(principal, region_code)
     agency = await queries.find(tx, new.agency_id)
@@ -200,14 +212,15 @@ async def add_post(
     _require_remit(principal, agency.region_code)
     access.fitting_role(new.role, agency.kind, region_code, holder="staff")
     post = await operations.add_post(tx, agency, new.role, new.local_title, region_code)
-    return Shown(_post(post), subject=post.id)
+    made = {**post.model_dump(), "agency_region": agency.region_code}
+    return Shown(_post(tx, principal, made), subject=post.id)
 
 
-async def _post_in_remit(principal: Principal, tx: Tx, post_id: UUID) -> queries.PostRef:
+async def _post_for(act: Act, principal: Principal, tx: Tx, post_id: UUID) -> queries.PostRef:
     post = await queries.find_post(tx, post_id)
-    own = post is not None and post.agency_id == principal.agency_id
-    if post is None or not (own or principal.region_lo <= post.agency_region < principal.region_hi):
+    if post is None:
         raise PostNotFound
+    act.require(principal, asdict(post), tx.today)
     return post
 
 
@@ -216,7 +229,7 @@ async def list_holders(
     principal: ReadsHolders, post_id: UUID, tx: Transaction, window: Paged
 ) -> Shown[Page[schemas.Holder]]:
     """List who holds and held a post of your agency or remit, latest first."""
-    await _post_in_remit(principal, tx, post_id)
+    await _post_for(_READ, principal, tx, post_id)
     page = await queries.list_holders(tx, post_id, window)
     return Shown(
         page.shown(lambda row: schemas.Holder(**row)),
@@ -235,8 +248,7 @@ async def hold_post(
     principal: WritesAgencies, post_id: UUID, new: schemas.HoldingCreate, tx: Transaction
 ) -> Shown[schemas.Holding]:
     """Put a person into a post. Nobody appoints themselves."""
-    post = await _post_in_remit(principal, tx, post_id)
-    _require_role(principal, post.role)
+    post = await _post_for(_FILL, principal, tx, post_id)
     if new.staff_id == principal.staff_id:
         raise RoleNotYours
     holding = await operations.hold_post(tx, post, new.staff_id, new.since)
@@ -261,8 +273,7 @@ async def leave_post(
     tx: Transaction,
 ) -> Shown[schemas.Holding]:
     """End somebody's time in a post; their authority ends with it."""
-    post = await _post_in_remit(principal, tx, post_id)
-    _require_role(principal, post.role)
+    post = await _post_for(_FILL, principal, tx, post_id)
     holding = await tx.session.get(PostHolding, holding_id, with_for_update=True)
     if holding is None or holding.post_id != post.id:
         raise HoldingNotFound

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 
 from app.core.http import routing
 from app.core.http.exchange import InternalError
-from app.core.problems import FieldError, Problem, response_to
+from app.core.problems import FieldError, Problem, printable, response_to
 
 _DETAILS = {
     "missing": "This is required.",
@@ -62,7 +62,6 @@ class BadRequest(Problem, status=400):
 
 
 async def answer_problem(request: Request, problem: Exception) -> Response:
-    """Answer an expected failure."""
     return response_to(request, problem if isinstance(problem, Problem) else InternalError())
 
 
@@ -85,13 +84,8 @@ async def answer_invalid(request: Request, invalid: Exception) -> Response:
 def _pointer(loc: tuple[int | str, ...]) -> str:
     place, *path = loc
     if place != "body":
-        return _printable(str(path[0] if path else place))
-    return _printable("/".join(["#", *(str(step) for step in path)]))
-
-
-def _printable(text: str) -> str:
-    # Unknown field names are the caller's own words: cut to plain ASCII before repeating them.
-    return "".join(c if " " <= c <= "~" else "?" for c in text)[:300]
+        return printable(str(path[0] if path else place))
+    return printable("/".join(["#", *map(str, path)]))
 
 
 async def answer_http(request: Request, error: Exception) -> Response:
@@ -118,7 +112,6 @@ def _allowed(request: Request) -> str:
 
 
 def install(app: FastAPI) -> None:
-    """Register the handlers."""
     app.add_exception_handler(Problem, answer_problem)
     app.add_exception_handler(RequestValidationError, answer_invalid)
     app.add_exception_handler(HTTPException, answer_http)

@@ -10,29 +10,25 @@ Json = dict[str, Any]
 _TEXT = r"^[\x20-\x7e]+$"
 
 
-def _header(name: str, description: str, example: str) -> Json:
-    return {
-        "name": name,
-        "in": "header",
-        "required": True,
-        "description": description,
-        "schema": {"type": "string", "maxLength": 500, "pattern": _TEXT},
-        "example": example,
-    }
+def header(description: str, example: str) -> Json:
+    """Describe a header of plain text."""
+    schema = {"type": "string", "maxLength": 500, "pattern": _TEXT}
+    return {"description": description, "schema": schema, "example": example}
 
 
-_PARAMETERS = [
-    _header(
-        "webhook-id",
+_HEADERS = {
+    "webhook-id": header(
         "The delivery's name, the same on every attempt: use it to drop duplicates.",
         "0199f0c2-8d2e-7000-8000-000000000001",
     ),
-    _header("webhook-timestamp", "Unix seconds of this attempt.", "1795226700"),
-    _header(
-        "webhook-signature",
+    "webhook-timestamp": header("Unix seconds of this attempt.", "1795226700"),
+    "webhook-signature": header(
         "HMAC-SHA256 of `id.timestamp.body` under each valid secret, space-separated.",
         "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",
     ),
+}
+_PARAMETERS = [
+    {"name": name, "in": "header", "required": True, **said} for name, said in _HEADERS.items()
 ]
 _REGION = {"type": "string", "minLength": 12, "maxLength": 12, "pattern": "^[0-9]{12}$"}
 _ADDED: Json = {

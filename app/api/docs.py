@@ -61,9 +61,7 @@ _ASSETS = {
     "favicon-32x32.png": "image/png",
 }
 
-router = APIRouter(
-    include_in_schema=False, generate_unique_id_function=routing.operation_id, tags=["Running"]
-)
+router = APIRouter(include_in_schema=False, generate_unique_id_function=routing.operation_id)
 
 
 @router.get("/openapi.json")

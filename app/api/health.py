@@ -1,7 +1,6 @@
 """Is it alive, is it ready, what does it count (REL-6, REL-7). Answers carry no detail."""
 
 import asyncio
-from collections.abc import Mapping
 from functools import cache
 from ipaddress import ip_address
 from typing import Any
@@ -9,11 +8,12 @@ from typing import Any
 import asyncpg
 import structlog
 from fastapi import APIRouter, Depends, Request, Response
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from app.api.answers import NotFound
 from app.core import metrics
 from app.core.data import migrations
-from app.core.data.db import Database, TemporarilyUnavailable
+from app.core.data.db import TemporarilyUnavailable
 from app.core.http import routing
 from app.core.problems import Problem
 from app.core.settings import Settings
@@ -26,9 +26,7 @@ DRAINING = asyncio.Event()
 _DATABASE_SECONDS = 2.0
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 
-router = APIRouter(
-    include_in_schema=False, generate_unique_id_function=routing.operation_id, tags=["Running"]
-)
+router = APIRouter(include_in_schema=False, generate_unique_id_function=routing.operation_id)
 
 
 class NotReady(Problem, status=503):
@@ -57,9 +55,8 @@ async def readyz(request: Request) -> dict[str, str]:
 async def _unready(state: Any) -> str | None:
     if not state.token_keys.private:
         return "no signing key"
-    database: Database = state.database
     try:
-        async with asyncio.timeout(_DATABASE_SECONDS), database.begin() as tx:
+        async with asyncio.timeout(_DATABASE_SECONDS), state.database.begin() as tx:
             revision = await tx.connection.fetchval("SELECT version_num FROM alembic_version")
     except (TemporarilyUnavailable, TimeoutError, OSError):
         return "database away"
@@ -79,8 +76,7 @@ def older_revisions() -> frozenset[str | None]:
 
 def _may_scrape(request: Request) -> None:
     settings: Settings = request.state.settings
-    headers: Mapping[str, str] = request.headers
-    direct = not any(name in headers for name in _FORWARDED)
+    direct = not any(name in request.headers for name in _FORWARDED)
     try:
         address = ip_address(request.client.host) if request.client else None
     except ValueError:
@@ -92,4 +88,4 @@ def _may_scrape(request: Request) -> None:
 @router.get("/metrics", dependencies=[Depends(_may_scrape)])
 async def read_metrics(request: Request) -> Response:
     """Write the figures of this process for Prometheus."""
-    return Response(await metrics.render(request.state.database), media_type=metrics.MEDIA_TYPE)
+    return Response(await metrics.render(request.state.database), media_type=CONTENT_TYPE_LATEST)

@@ -22,7 +22,6 @@ ENUMS = {
     "AttendanceSession": "AttendanceEvent.session",
     "ClientKind": "RegisteredClient.kind",
     "DeliveryClass": "Delivery.delivery_class",
-    "DeliveryState": "Delivery.state",
     "HouseholdMember": "Residence.lives_with",
     "IncomeSource": "Welfare.income_sources",
     "ParentCondition": "ParentStatus.status",

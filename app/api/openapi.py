@@ -11,18 +11,20 @@ from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import RouteContext, iter_route_contexts
+from pydantic.json_schema import models_json_schema
 
 from app.api import callbacks, names
 from app.api.answers import ParameterInvalid, ValidationFailed
+from app.api.callbacks import header
 from app.api.schemas import tidy
 from app.core import areas
 from app.core.data.db import TemporarilyUnavailable
 from app.core.http.exchange import InternalError
 from app.core.http.hardening import BodyTooLarge, BodyTooSlow, EncodingNotSupported, HeadersTooLarge
-from app.core.http.idempotency import IdempotencyKeyInvalid, IdempotencyKeyReused
+from app.core.http.idempotency import AnswerOutOfSight, IdempotencyKeyInvalid, IdempotencyKeyReused
 from app.core.http.paging import CursorInvalid
 from app.core.http.routing import MalformedRequest, UnsupportedMediaType, raised_by
-from app.core.problems import MEDIA_TYPE, FieldError, Problem, ProblemDocument, documented
+from app.core.problems import MEDIA_TYPE, Problem, ProblemDocument, documented
 
 Json = dict[str, Any]
 
@@ -54,31 +56,24 @@ _WITH_BODY = (
     ValidationFailed,
 )
 _BY_PARAMETER: dict[str, tuple[type[Problem], ...]] = {
-    "idempotency-key": (IdempotencyKeyInvalid, IdempotencyKeyReused),
+    "idempotency-key": (IdempotencyKeyInvalid, IdempotencyKeyReused, AnswerOutOfSight),
     "cursor": (CursorInvalid,),
 }
 
-_TEXT = r"^[\x20-\x7e]+$"
-
-
-def _header(description: str, example: str) -> Json:
-    schema = {"type": "string", "maxLength": 500, "pattern": _TEXT}
-    return {"description": description, "schema": schema, "example": example}
-
-
 _HEADERS: dict[str, Json] = {
-    "RateLimit": _header("What is left of the share.", '"default";r=1999;t=1'),
-    "RateLimit-Policy": _header("The caller's share.", '"default";q=2000;w=10'),
-    "X-Request-Id": _header("Names this exchange in the operator's log.", "0199f0c2-8d2e-7000"),
-    "Access-Control-Allow-Origin": _header(
+    "RateLimit": header("What is left of the share.", '"default";r=1999;t=1'),
+    "RateLimit-Policy": header("The caller's share.", '"default";q=2000;w=10'),
+    "X-Request-Id": header("Names this exchange in the operator's log.", "0199f0c2-8d2e-7000"),
+    "Access-Control-Allow-Origin": header(
         "The calling web app's origin, if the operator listed it.", "https://app.example"
     ),
-    "Content-Language": _header("Language of the texts: zh or en.", "zh"),
-    "Retry-After": _header("Seconds to wait before trying again.", "2"),
-    "WWW-Authenticate": _header("How to authenticate (RFC 6750).", 'Bearer realm="tonghu"'),
-    "ETag": _header("The version answered; send it as If-Match with a change.", '"1"'),
-    "Location": _header("Where what was made can be read.", "/v1/visits/0199f0c2-8d2e-7000"),
-    "Idempotency-Replayed": _header("`true`: the answer of an earlier identical request.", "true"),
+    "Content-Language": header("Language of the texts: zh or en.", "zh"),
+    "Retry-After": header("Seconds to wait before trying again.", "2"),
+    "WWW-Authenticate": header("How to authenticate (RFC 6750).", 'Bearer realm="tonghu"'),
+    "ETag": header("The version answered; send it as If-Match with a change.", '"1"'),
+    "Location": header("Where what was made can be read.", "/v1/visits/0199f0c2-8d2e-7000"),
+    "Preference-Applied": header("Which preference was heeded.", "handling=strict"),
+    "Idempotency-Replayed": header("`true`: the answer of an earlier identical request.", "true"),
 }
 _EVERYWHERE = ("RateLimit", "RateLimit-Policy", "X-Request-Id", "Access-Control-Allow-Origin")
 _BY_STATUS = {"401": ("WWW-Authenticate",), "429": ("Retry-After",), "503": ("Retry-After",)}
@@ -120,10 +115,10 @@ def document(app: FastAPI) -> Json:
     for flow in signing_in["flows"].values():
         flow["scopes"] = {code: scope.en for code, scope in areas.scopes().items()}
     schemas = components.setdefault("schemas", {})
-    for model in (ProblemDocument, FieldError):
-        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-        schema.pop("$defs", None)
-        schemas[model.__name__] = schema
+    _, made = models_json_schema(
+        [(ProblemDocument, "validation")], ref_template="#/components/schemas/{model}"
+    )
+    schemas |= made["$defs"]
     found["webhooks"] = callbacks.webhooks(schemas)
     found["tags"] = [{"name": each.tag, "description": each.en} for each in areas.areas()]
     names.settle(found)
@@ -179,6 +174,7 @@ def _finish(method: str, operation: Json, dependant: Dependant) -> None:
             _put_in_order(response)
         elif method != "get":
             names.append("Idempotency-Replayed")
+            names += ["Preference-Applied"] * ("'prefer'" in str(operation["parameters"]).lower())
         for name in names:
             headers.setdefault(name, {"$ref": f"#/components/headers/{name}"})
     operation["responses"] = dict(sorted(responses.items()))
@@ -194,9 +190,8 @@ def _declare_headers(found: Json) -> None:
             headers = response["headers"]
             if "version" in members:
                 headers["ETag"] = {"$ref": "#/components/headers/ETag"}
-            if status == "201" or (
-                status == "202" and any(f"{member}}}" in read for member in members)
-            ):
+            made = "201" in operation["responses"] and status != "202"
+            if made or (status == "202" and any(f"{member}}}" in read for member in members)):
                 headers["Location"] = {"$ref": "#/components/headers/Location"}
 
 

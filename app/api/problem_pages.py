@@ -10,9 +10,7 @@ from app.api.answers import NotFound
 from app.core.http import routing
 from app.core.problems import Problem
 
-router = APIRouter(
-    include_in_schema=False, generate_unique_id_function=routing.operation_id, tags=["Running"]
-)
+router = APIRouter(include_in_schema=False, generate_unique_id_function=routing.operation_id)
 
 
 def every_problem(base: type[Problem] = Problem) -> Iterator[type[Problem]]:

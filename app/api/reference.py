@@ -12,14 +12,15 @@ from app.children import sections
 from app.core.http import paging, routing
 from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
-from app.core.http.wire import Day, RegionCode, region_text
+from app.core.http.wire import Day, RegionCode
 from app.core.problems import Problem, documented
 from app.policy import area as policy_area
 from app.policy import queries as policy
 from app.policy import schemas as policy_schemas
+from app.policy.clauses import Clause, Obligation
 from app.policy.codelists import BadCodelists, Codelist, entries_in
 from app.policy.codelists import codelists as lists_of_policy
-from app.policy.rules import ParameterMissing, ParameterValue, effective
+from app.policy.rules import ParameterMissing, effective
 from app.regions import area as regions_area
 from app.regions import queries as regions
 from app.regions.deps import RegionSpan
@@ -111,16 +112,8 @@ async def read_region(_: ReadsReference, code: RegionCode, tx: Transaction) -> S
 
 
 def _region(row: Any) -> Region:
-    successor = row["successor_code"]
-    return Region(
-        code=region_text(row["code"]),
-        name=row["name"],
-        level=row["level"],
-        parent_code=region_text(row["parent_code"]),
-        valid_from=None if row["valid_from"] == SINCE_EVER else row["valid_from"],
-        valid_until=row["valid_until"],
-        successor_code=None if successor is None else region_text(successor),
-    )
+    since = None if row["valid_from"] == SINCE_EVER else row["valid_from"]
+    return Region(**{**row, "valid_from": since})
 
 
 @rulebook.get("/codelists")
@@ -143,7 +136,7 @@ async def read_codelist(
     if chosen is None:
         raise CodelistNotFound
     entries = entries_in(chosen, policy.values(), _place(region), on or tx.today)
-    codes = [policy_schemas.Code(code=each.code, zh=each.zh, en=each.en) for each in entries]
+    codes = [policy_schemas.Code(**asdict(each)) for each in entries]
     return Shown(policy_schemas.Codelist(**_summary(chosen), codes=codes))
 
 
@@ -168,14 +161,13 @@ async def list_policy_parameters(
     """
     if name is not None and name not in policy.parameters():
         raise ParameterNotFound
-    chosen = [name] if name is not None else list(policy.parameters())
     found = []
-    for each in chosen:
+    for each in policy.parameters().values() if name is None else [policy.parameters()[name]]:
         try:
-            value = effective(policy.values(), each, _place(region), on or tx.today)
+            value = effective(policy.values(), each.name, _place(region), on or tx.today)
         except ParameterMissing:
             continue
-        found.append(policy_schemas.EffectiveParameter(**_titles(each), **_value(value)))
+        found.append(policy_schemas.EffectiveParameter(**asdict(each) | asdict(value)))
     return Shown({"items": found, "next_cursor": None})
 
 
@@ -193,22 +185,11 @@ async def read_policy_parameter(
     )
     return Shown(
         policy_schemas.ParameterHistory(
-            **_titles(name),
+            **asdict(parameter),
             value_schema=dict(parameter.schema),
-            values=[policy_schemas.ParameterValue(**_value(value)) for value in values],
+            values=[policy_schemas.ParameterValue(**asdict(value)) for value in values],
         )
     )
-
-
-def _titles(name: str) -> dict[str, Any]:
-    parameter = policy.parameters()[name]
-    return {word: getattr(parameter, word) for word in ("name", "title_zh", "title_en", "note")}
-
-
-def _value(value: ParameterValue) -> dict[str, Any]:
-    shown = asdict(value)
-    del shown["name"]
-    return {**shown, "region_code": region_text(value.region_code)}
 
 
 @rulebook.get("/policy/clauses")
@@ -232,27 +213,19 @@ async def list_clauses(
 ) -> Shown[paging.Page[policy_schemas.Clause]]:
     """List the obligations of the source documents and what carries each, by area."""
     found = [
-        each
-        for each in policy.clauses_with_text()
-        if (area is None or each.clause.area.startswith(f"{area} "))
-        and (status is None or each.clause.carried == (status == "carried"))
+        (clause, text)
+        for clause, text in policy.clauses_with_text()
+        if (area is None or clause.area.startswith(f"{area} "))
+        and (status is None or clause.carried == (status == "carried"))
     ]
-    return Shown(paging.cut(found, window, lambda each: each.clause.id).shown(_clause))
+    page = paging.cut(found, window, lambda each: each[0].id)
+    return Shown(page.shown(lambda each: _clause(*each)))
 
 
-def _clause(each: policy.ClauseWithText) -> policy_schemas.Clause:
-    clause, text = each
+def _clause(clause: Clause, text: Obligation) -> policy_schemas.Clause:
     return policy_schemas.Clause(
-        id=clause.id,
-        area=clause.area,
-        title_zh=clause.title_zh,
-        title_en=clause.title_en,
+        **{**text, **asdict(clause)},
         source=text["src"],
-        who=text["who"],
-        what=text["what"],
-        when=text["when"],
         original=text["zh"],
         status="carried" if clause.carried else "not_yet",
-        carried_by=list(clause.carried_by),
-        tests=list(clause.tests),
     )

@@ -98,8 +98,10 @@ async def push_attendance_events(
     verdicts = [_judge(tx, one, found, entries) for one in incoming]
     fresh = await _store(tx, principal, batch_id, entries)
     changed = await _set_slots(tx, principal, batch_id, fresh)
-    if strict:
-        _refuse_unless_whole(verdicts, {entry.child.id for entry in entries})
+    refusals = [verdict.refusal for verdict in verdicts if verdict.refusal is not None]
+    if strict and refusals:
+        known = {entry.child.id for entry in entries}
+        raise BatchRefused(errors=refusals, children=sorted(known))
     answer = _receipt(batch_id, verdicts)
     await _keep_batch(tx, principal, batch_id, answer, fresh)
     if changed:
@@ -322,12 +324,6 @@ def _slot(entry: _Entry) -> tuple[Any, ...]:
         event.time,
         entry.row_id,
     )
-
-
-def _refuse_unless_whole(verdicts: Sequence[_Verdict], known: set[UUID]) -> None:
-    refusals = [verdict.refusal for verdict in verdicts if verdict.refusal is not None]
-    if refusals:
-        raise BatchRefused(errors=refusals, children=sorted(known))
 
 
 def _receipt(batch_id: UUID, verdicts: Sequence[_Verdict]) -> bytes:

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -46,27 +45,20 @@ async def batch_answer(tx: Tx, principal: Principal, batch_id: UUID) -> bytes | 
     return answer
 
 
-@dataclass(frozen=True, slots=True)
-class Touched:
-    """A child whose sessions a batch set last; `unexcused`: any day missed without leave since."""
-
-    child_id: UUID
-    unexcused: bool
-
-
-_TOUCHED = """
-SELECT b.child_id, bool_or(EXISTS (
+_ABSENT = """
+SELECT DISTINCT b.child_id FROM attendance_slots b WHERE b.batch_id = $1 AND EXISTS (
     SELECT 1 FROM attendance_slots s
     WHERE s.home_county = b.home_county AND s.child_id = b.child_id
-        AND s.school_id = b.school_id AND s.school_day >= $2 AND s.category = 'unexcused'))
-FROM attendance_slots b WHERE b.batch_id = $1 GROUP BY b.child_id ORDER BY b.child_id
+        AND s.school_id = b.school_id AND s.school_day >= $2 AND s.category = 'unexcused')
 """
 
 
-async def touched_by_batch(tx: Tx, batch_id: UUID, *, since: date) -> list[Touched]:
-    """List the children whose sessions a batch set last, in order."""
-    rows = await tx.connection.fetch(_TOUCHED, batch_id, since)
-    return [Touched(*row) for row in rows]
+async def absent_in_batch(tx: Tx, batch_id: UUID, *, since: date) -> set[UUID]:
+    """Find the children whose sessions a batch set last and who missed a day without leave since
+    a day.
+    """
+    rows = await tx.connection.fetch(_ABSENT, batch_id, since)
+    return {row["child_id"] for row in rows}
 
 
 _SLOTS = """
@@ -97,11 +89,10 @@ async def absences(
     days before today which the school reported; today the other classes may still be to come.
     Three statements for any number of children.
     """
-    connection = tx.connection
-    slots = await connection.fetch(_SLOTS, school_id, list(children), since, today)
-    days = await connection.fetch(_REPORTED, school_id, since, today)
+    slots = await tx.connection.fetch(_SLOTS, school_id, list(children), since, today)
+    days = await tx.connection.fetch(_REPORTED, school_id, since, today)
     places = list(lineage(region_code))
-    calendar = await connection.fetch(_CALENDAR, school_id, places, since, today)
+    calendar = await tx.connection.fetch(_CALENDAR, school_id, places, since, today)
     exceptions = nearest(tuple(row) for row in calendar)
     by_child: dict[UUID, dict[date, dict[Any, Any]]] = defaultdict(lambda: defaultdict(dict))
     for row in slots:

@@ -1,15 +1,17 @@
 """Push attendance, read what became of it."""
 
+import re
 from datetime import date, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Body, Query, Request
+from fastapi import Body, Depends, Header, Query, Request
 from pydantic import SkipValidation
 
+from app.access.deps import named_in_path, needs
+from app.access.principal import Principal
 from app.attendance import operations, queries, schemas
-from app.attendance.area import AREA
-from app.attendance.deps import BatchInPath, ReadsAttendance, StrictHandling, WritesAttendance
+from app.attendance.area import AREA, READ, WRITE
 from app.children import queries as children
 from app.children.deps import ChildNotFound
 from app.core.http import routing
@@ -17,9 +19,40 @@ from app.core.http.paging import Page, Paged
 from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
 from app.core.http.wire import Day
-from app.core.problems import documented
+from app.core.problems import Problem, documented
 
 router = routing.router(AREA.tag)
+
+_HANDLING_STRICT = re.compile(r"(?:^|,)\s*handling\s*=\s*\"?strict\b", re.IGNORECASE)
+
+
+class BatchNotFound(Problem, status=404, denies=True):
+    """No such batch, or another school's: the same answer (AZ-3)."""
+
+    title = "No such attendance batch"
+    title_zh = "没有这个考勤批次"
+
+
+async def _strict(
+    prefer: Annotated[
+        str | None,
+        Header(
+            max_length=200,
+            pattern=r"^[ -~]+$",
+            description="`handling=strict`: all events or none (RFC 7240).",
+            examples=["handling=strict"],
+        ),
+    ] = None,
+) -> bool:
+    return _HANDLING_STRICT.search(prefer or "") is not None
+
+
+ReadsAttendance = Annotated[Principal, needs(READ)]
+WritesAttendance = Annotated[Principal, needs(WRITE)]
+StrictHandling = Annotated[bool, Depends(_strict)]
+_BATCH = ("batch_id", "The batch's id, from the answer to the push.")
+BatchInPath = Annotated[bytes, named_in_path(*_BATCH, queries.batch_answer, BatchNotFound)]
+"""What was answered to the batch."""
 
 _EDUCATION = ("education",)
 

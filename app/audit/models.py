@@ -4,12 +4,12 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Index, Text, Uuid, text
+from sqlalchemy import BigInteger, Index, Text, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
 from app.core.data import rls
-from app.core.data.columns import Instant
+from app.core.data.columns import OF_TRANSACTION, Instant
 
 
 class AuditEntry(SQLModel, table=True):
@@ -30,13 +30,9 @@ class AuditEntry(SQLModel, table=True):
     region_code: int | None = Field(sa_type=BigInteger)
     purpose: str | None
     operation: str
-    child_ids: list[UUID] = Field(
-        sa_column=Column(ARRAY(Uuid), nullable=False, server_default="{}")
-    )
+    child_ids: list[UUID] = Field(sa_type=ARRAY(Uuid), sa_column_kwargs={"server_default": "{}"})
     subject_id: UUID | None
-    field_groups: list[str] = Field(
-        sa_column=Column(ARRAY(Text), nullable=False, server_default="{}")
-    )
+    field_groups: list[str] = Field(sa_type=ARRAY(Text), sa_column_kwargs={"server_default": "{}"})
     since: date | None = None
     """The earliest day the look reached back to, for what is dated."""
     decision: str
@@ -44,11 +40,7 @@ class AuditEntry(SQLModel, table=True):
     rule: str | None
     request_id: str
     ip: str | None
-    committed_in: int = Field(
-        sa_column=Column(
-            BigInteger, nullable=False, server_default=text("(pg_current_xact_id()::text)::bigint")
-        )
-    )
+    committed_in: int = Field(sa_type=BigInteger, sa_column_kwargs=OF_TRANSACTION)
 
 
 rls.protect(

@@ -1,17 +1,16 @@
 """Write the audit row in the transaction that showed or changed the data (AUD-1)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 from uuid import UUID
 
 from app.core.data.db import Tx
 from app.core.ids import new_id
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who acted, from where and why, as the audit row names them."""
+class Actor(NamedTuple):
+    """Who acted, from where and why, in the order of the audit row."""
 
     subject: str
     client_id: UUID | None
@@ -28,7 +27,7 @@ SYSTEM = Actor("system", None, None, "system", None, "duty", "job", None)
 
 _INSERT = """
 INSERT INTO audit_entries (id, at, actor, client_id, agency_id, role, region_code, purpose,
-    operation, child_ids, subject_id, field_groups, since, decision, rule, request_id, ip)
+    request_id, ip, operation, child_ids, subject_id, field_groups, since, decision, rule)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 """
 
@@ -53,12 +52,7 @@ async def record(
         _INSERT,
         new_id(),
         tx.now,
-        actor.subject,
-        actor.client_id,
-        actor.agency_id,
-        actor.role,
-        actor.region_code,
-        actor.purpose,
+        *actor,
         operation,
         list(children),
         subject,
@@ -66,6 +60,4 @@ async def record(
         since,
         decision,
         rule,
-        actor.request_id,
-        actor.ip,
     )

@@ -115,10 +115,7 @@ def below_child(
         privileges = f"{privileges}, UPDATE ({PLACE})"  # nothing else of the row is ever changed
     own = [(condition, "true") for condition in also]
     rls.protect(
-        table,
-        using=rls.case(*own, rls.in_remit("pupil_of")),
-        check=check,
-        privileges=privileges,
+        table, using=rls.case(*own, rls.in_remit("pupil_of")), check=check, privileges=privileges
     )
     FOLLOWING[under is not None].append(table)
     return (*constraints, *more)

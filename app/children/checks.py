@@ -24,13 +24,8 @@ def broken(file: File, sections: Collection[str], *, on: date, new: bool) -> lis
         errors.append(_missing("#/residence/region_code"))
     roles = [parent.role for parent in file.family.parents]
     if "family" in sections and len(set(roles)) != len(roles):
-        errors.append(
-            FieldError(
-                "#/family/parents",
-                "parent_repeated",
-                "One entry per parent; put every status into it.",
-            )
-        )
+        detail = "One entry per parent; put every status into it."
+        errors.append(FieldError("#/family/parents", "parent_repeated", detail))
     return errors
 
 

@@ -1,6 +1,6 @@
 """One child, one file (REG-03): refuse a duplicate the caller may see, refer any other."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from app.access.principal import Principal
 from app.children import events, queries
 from app.children.sections import File
 from app.children.sections.identity import Identity
+from app.core.data import sql
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events as announcements
@@ -17,7 +18,7 @@ from app.core.problems import FieldError, Problem
 from app.regions.rules import county_of, subtree
 
 
-class DuplicateChild(Problem, status=409):
+class DuplicateChild(Problem, status=409, points=True):
     """The child has a file already, in the caller's remit; Location names it."""
 
     title = "This child already has a file"
@@ -103,35 +104,36 @@ async def claim_number(tx: Tx, child: queries.ChildRef, number: str | None) -> N
     )
     if number is None:
         return
+    values = {
+        "index": queries.resident_index(tx.keyring, number),
+        "child_id": child.id,
+        "home_county": child.home_county,
+        "region_code": child.region_code,
+        "pupil_of": child.school_id,
+    }
     # Without a conflict target: naming one would need the right to see the row in the way.
-    stored = await tx.connection.execute(
-        "INSERT INTO resident_ids (index, child_id, home_county, region_code, pupil_of)"
-        " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-        queries.resident_index(tx.keyring, number),
-        child.id,
-        child.home_county,
-        child.region_code,
-        child.school_id,
-    )
-    if stored != "INSERT 0 1":
+    if not await sql.insert(tx.connection, "resident_ids", values, unless_taken=True):
         raise Taken("resident_id")
 
 
 async def refer(
-    tx: Tx, *, by: str, region_code: int, reason: str, submitted: bytes, child_id: UUID | None
+    tx: Tx,
+    principal: Principal,
+    reason: str,
+    child: queries.ChildRef,
+    file: File,
+    sections: Collection[str],
+    *,
+    known: bool,
 ) -> Referred:
-    """Keep what was sent, sealed, for those who may see both children."""
+    """Keep the sections sent, sealed, for those who may see both children. `known`: the child has a
+    file, which was to be changed.
+    """
     referral_id = new_id()
-    await _store(
-        tx,
-        referral_id,
-        region_code=region_code,
-        reason=reason,
-        child_id=child_id,
-        other=None,
-        submitted=tx.keyring.seal("duplicate_referrals.submitted_sealed", referral_id, submitted),
-        by=by,
-    )
+    sent = orjson.dumps({name: getattr(file, name).model_dump() for name in sections})
+    sealed = tx.keyring.seal("duplicate_referrals.submitted_sealed", referral_id, sent)
+    values = {"child_id": child.id if known else None, "submitted_sealed": sealed}
+    await _store(tx, referral_id, child.region_code, reason, principal.subject, values)
     return Referred(referral_id)
 
 
@@ -152,53 +154,21 @@ async def refer_namesakes(tx: Tx, child_id: UUID) -> None:
     For jobs: it looks across remits, so that whoever opened the file learns nothing (AZ-4).
     """
     for other, region_code in await tx.connection.fetch(_NAMESAKES, child_id):
-        await _store(
-            tx,
-            new_id(),
-            region_code=county_of(region_code),
-            reason="name_and_birth_date",
-            child_id=child_id,
-            other=other,
-            submitted=None,
-            by="system",
-        )
+        values = {"child_id": child_id, "other_child_id": other}
+        county = county_of(region_code)
+        await _store(tx, new_id(), county, "name_and_birth_date", "system", values)
 
 
 async def _store(
     tx: Tx,
     referral_id: UUID,
-    *,
     region_code: int,
     reason: str,
-    child_id: UUID | None,
-    other: UUID | None,
-    submitted: bytes | None,
     by: str,
+    values: Mapping[str, object],
 ) -> None:
-    home_county = county_of(region_code)
-    stored = await tx.connection.execute(
-        "INSERT INTO duplicate_referrals (id, home_county, region_code, reason, child_id,"
-        " other_child_id, submitted_sealed, submitted_by, created_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
-        referral_id,
-        home_county,
-        region_code,
-        reason,
-        child_id,
-        other,
-        submitted,
-        by,
-        tx.now,
-    )
-    if stored == "INSERT 0 1":
-        await announcements.publish(
-            tx,
-            events.DuplicateSuspected(
-                subject_id=referral_id, region_code=region_code, home_county=home_county
-            ),
-        )
-
-
-def as_submitted(file: File, sections: Collection[str]) -> bytes:
-    """Write what was sent, for the referral."""
-    return orjson.dumps({name: getattr(file, name).model_dump() for name in sections})
+    place = {"region_code": region_code, "home_county": county_of(region_code)}
+    said = {"reason": reason, "submitted_by": by, "created_at": tx.now, **values}
+    row = {"id": referral_id, **place, **said}
+    if await sql.insert(tx.connection, "duplicate_referrals", row, unless_taken=True):
+        await announcements.publish(tx, events.DuplicateSuspected(subject_id=referral_id, **place))

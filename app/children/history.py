@@ -1,6 +1,6 @@
 """What a file was: every change with its author, and facts with the days they held (REG-03)."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 import orjson
 
@@ -8,6 +8,7 @@ from app.access.principal import Principal
 from app.children.queries import ChildRef
 from app.children.sections import SECTIONS, File
 from app.children.sections.marks import Section
+from app.core.data import sql
 from app.core.data.db import Tx
 from app.core.ids import new_id
 
@@ -24,26 +25,17 @@ async def remember(
     sections: Collection[str],
 ) -> None:
     """Keep who changed what of which sections (REG-11), and the dated facts."""
-    change_id = new_id()
+    said = {
+        "version": version,
+        "at": tx.now,
+        "actor": principal.subject,
+        "agency_id": principal.agency_id,
+        "role": principal.role.code,
+        "operation": operation,
+        "sections": [*sections],
+    }
     changes = [*_changes(before, after, sections)]
-    await tx.connection.execute(
-        "INSERT INTO child_changes (id, child_id, home_county, region_code, pupil_of, version, at,"
-        " actor, agency_id, role, operation, sections, changes_sealed)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-        change_id,
-        child.id,
-        child.home_county,
-        child.region_code,
-        child.school_id,
-        version,
-        tx.now,
-        principal.subject,
-        principal.agency_id,
-        principal.role.code,
-        operation,
-        [*sections],
-        tx.keyring.seal("child_changes.changes_sealed", change_id, orjson.dumps(changes)),
-    )
+    await _insert(tx, "child_changes", child, said, "changes_sealed", changes)
     for section in sections:
         if SECTIONS[section].dated:
             await _state_fact(tx, principal, child, section, getattr(after, section))
@@ -72,19 +64,19 @@ async def _state_fact(
         kind,
         since,
     )
-    fact_id = new_id()
-    await tx.connection.execute(
-        "INSERT INTO child_facts (id, child_id, home_county, region_code, pupil_of, kind,"
-        " value_sealed, since, stated_by, recorded_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-        fact_id,
-        child.id,
-        child.home_county,
-        child.region_code,
-        child.school_id,
-        kind,
-        tx.keyring.seal("child_facts.value_sealed", fact_id, orjson.dumps(value.model_dump())),
-        since,
-        principal.subject,
-        tx.now,
-    )
+    said = {"kind": kind, "since": since, "stated_by": principal.subject, "recorded_at": tx.now}
+    await _insert(tx, "child_facts", child, said, "value_sealed", value.model_dump())
+
+
+async def _insert(
+    tx: Tx, table: str, child: ChildRef, said: Mapping[str, object], column: str, secret: object
+) -> None:
+    row_id = new_id()
+    place = {
+        "child_id": child.id,
+        "home_county": child.home_county,
+        "region_code": child.region_code,
+        "pupil_of": child.school_id,
+    }
+    sealed = tx.keyring.seal(f"{table}.{column}", row_id, orjson.dumps(secret))
+    await sql.insert(tx.connection, table, {"id": row_id, **place, **said, column: sealed})

@@ -9,16 +9,14 @@ os.environ.setdefault("PYPINYIN_NO_PHRASES", "true")
 
 from pypinyin import lazy_pinyin
 
-_COMPOUND: Final = {
-    "万俟": ("mo", "qi"),
-    "尉迟": ("yu", "chi"),
-    "单于": ("chan", "yu"),
-    "长孙": ("zhang", "sun"),
-    "澹台": ("tan", "tai"),
-    "宰父": ("zai", "fu"),
-    "令狐": ("ling", "hu"),
-}
 _SURNAMES: Final = {
+    "万俟": "mo qi",
+    "尉迟": "yu chi",
+    "单于": "chan yu",
+    "长孙": "zhang sun",
+    "澹台": "tan tai",
+    "宰父": "zai fu",
+    "令狐": "ling hu",
     "单": "shan",
     "曾": "zeng",
     "仇": "qiu",
@@ -88,8 +86,7 @@ def spell(name: str) -> Spelling:
 
 
 def _syllables(name: str) -> list[str]:
-    for length, table in ((2, _COMPOUND), (1, {k: (v,) for k, v in _SURNAMES.items()})):
-        read = table.get(name[:length])
-        if read is not None:
-            return [*read, *lazy_pinyin(name[length:], v_to_u=False)]
+    for length in (2, 1):
+        if read := _SURNAMES.get(name[:length]):
+            return [*read.split(), *lazy_pinyin(name[length:], v_to_u=False)]
     return lazy_pinyin(name, v_to_u=False)

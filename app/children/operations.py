@@ -21,7 +21,9 @@ from app.children import (
 from app.children.queries import ChildRef
 from app.children.rules import Derived
 from app.children.sections import SECTIONS, File
+from app.core.data import sql
 from app.core.data.db import Tx
+from app.core.data.sql import Where
 from app.core.http import preconditions
 from app.core.ids import new_id
 from app.core.jobs import events as announcements
@@ -79,7 +81,7 @@ async def create_child(
         async with tx.connection.transaction():
             await _open_file(tx, principal, child, file, sent)
     except duplicates.Taken as taken:
-        return await _refer(tx, principal, "createChild", taken, child, file, sent)
+        return await duplicates.refer(tx, principal, taken.reason, child, file, sent, known=False)
     return child.id, True
 
 
@@ -94,12 +96,7 @@ async def _open_file(
         "created_at": tx.now,
         **_columns(tx, child, file, SECTIONS, outcome),
     }
-    stored = await tx.connection.execute(
-        f"INSERT INTO children ({', '.join(columns)}) VALUES ({_places(columns)})"
-        " ON CONFLICT DO NOTHING",
-        *columns.values(),
-    )
-    if stored != "INSERT 0 1":
+    if not await sql.insert(tx.connection, "children", columns, unless_taken=True):
         raise duplicates.Taken("id")
     await duplicates.claim_number(tx, child, file.identity.resident_id)
     await _store_numbers(tx, child, file, sent)
@@ -147,7 +144,9 @@ async def change_child(
         async with tx.connection.transaction():
             await _write(tx, principal, child, row, before, after, different)
     except duplicates.Taken as taken:
-        return await _refer(tx, principal, "changeChild", taken, child, after, different)
+        return await duplicates.refer(
+            tx, principal, taken.reason, child, after, different, known=True
+        )
     return None
 
 
@@ -174,13 +173,9 @@ async def _write(
         tx, principal, child, "changeChild", version, before=before, after=after, sections=different
     )
     columns = {"version": version, **_columns(tx, moved, after, different, outcome)}
-    await tx.connection.execute(
-        f"UPDATE children SET ({', '.join(columns)}) = ROW({_places(columns)})"
-        f" WHERE home_county = ${len(columns) + 1} AND id = ${len(columns) + 2}",
-        *columns.values(),
-        child.home_county,
-        child.id,
-    )
+    where = Where("home_county = {} AND id = {}", child.home_county, child.id)
+    values = ", ".join(f"{column} = {where.bind(value)}" for column, value in columns.items())
+    await tx.connection.execute(f"UPDATE children SET {values} WHERE {where}", *where.arguments)
     if moved != child:
         await below.follow(tx, "c.home_county = $1 AND c.id = $2", child.home_county, child.id)
     await announcements.publish(
@@ -198,16 +193,13 @@ async def _write(
 
 
 def _refuse_unwritable(principal: Principal, names: Iterable[str]) -> None:
-    forbidden = [name for name in names if name not in principal.role.writes]
-    if forbidden:
-        raise FieldGroupForbidden(
-            errors=[
-                FieldError(
-                    f"#/{name}", "section_not_writable", "Your role does not write this section."
-                )
-                for name in forbidden
-            ]
-        )
+    errors = [
+        FieldError(f"#/{name}", "section_not_writable", "Your role does not write this section.")
+        for name in names
+        if name not in principal.role.writes
+    ]
+    if errors:
+        raise FieldGroupForbidden(errors=errors)
 
 
 async def _check(
@@ -238,14 +230,8 @@ def _outside(pointer: str) -> OutsideRemit:
 
 
 async def _unknown_regions(tx: Tx, file: File, sent: Collection[str]) -> list[FieldError]:
-    named = {
-        section: int(code)
-        for section, code in (
-            ("residence", file.residence.region_code),
-            ("hukou", file.hukou.region_code),
-        )
-        if section in sent and code is not None
-    }
+    codes = {"residence": file.residence.region_code, "hukou": file.hukou.region_code}
+    named = {name: int(code) for name, code in codes.items() if name in sent and code is not None}
     if not named:
         return []
     known = await regions.known(tx, named.values(), tx.today)
@@ -285,15 +271,9 @@ def _columns(
     }
 
 
-def _places(columns: Collection[str]) -> str:
-    return ", ".join(f"${position + 1}" for position in range(len(columns)))
-
-
 async def _store_numbers(tx: Tx, child: ChildRef, file: File, written: Collection[str]) -> None:
-    for section, numbers in (
-        ("education", file.education.student_numbers),
-        ("external", file.external.numbers),
-    ):
+    numbers = {"education": file.education.student_numbers, "external": file.external.numbers}
+    for section, entries in numbers.items():
         if section not in written:
             continue
         await tx.connection.execute(
@@ -303,35 +283,13 @@ async def _store_numbers(tx: Tx, child: ChildRef, file: File, written: Collectio
             child.id,
             section,
         )
-        indexes = [
-            queries.external_index(tx.keyring, entry.system, entry.number) for entry in numbers
-        ]
         await tx.connection.execute(
             "INSERT INTO child_external_ids (index, child_id, home_county, region_code, pupil_of,"
             " section) SELECT u.index, c.id, c.home_county, c.region_code, c.school_id, $4"
             " FROM children c, UNNEST($1::bytea[]) AS u (index)"
             " WHERE c.home_county = $2 AND c.id = $3 ON CONFLICT DO NOTHING",
-            indexes,
+            [queries.external_index(tx.keyring, each.system, each.number) for each in entries],
             child.home_county,
             child.id,
             section,
         )
-
-
-async def _refer(
-    tx: Tx,
-    principal: Principal,
-    operation: str,
-    taken: duplicates.Taken,
-    child: ChildRef,
-    file: File,
-    sent: Collection[str],
-) -> duplicates.Referred:
-    return await duplicates.refer(
-        tx,
-        by=principal.subject,
-        region_code=child.region_code,
-        reason=taken.reason,
-        submitted=duplicates.as_submitted(file, sent),
-        child_id=child.id if operation == "changeChild" else None,
-    )

@@ -85,8 +85,7 @@ async def list_children(
 
 
 @router.post(
-    "/search",
-    responses=documented(search.FilterForbidden, search.SearchTooBroad, CursorInvalid),
+    "/search", responses=documented(search.FilterForbidden, search.SearchTooBroad, CursorInvalid)
 )
 async def search_children(
     principal: ReadsChildren, wanted: schemas.ChildSearch, tx: Transaction

@@ -15,6 +15,7 @@ from sqlmodel import SQLModel
 
 from app.access.principal import Principal
 from app.children import below, queries, schemas
+from app.core.data import sql
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
@@ -113,7 +114,17 @@ async def correct(
     """Change a locked row, count its version up and return it as it is now; keep what it `said`
     before, as JSON.
     """
-    await _keep(tx, principal, *below.VERSIONS[table], row, said)
+    kept, column = below.VERSIONS[table]
+    version = {
+        **{name: row[name] for name in (*below.BelowChild.model_fields, "version")},
+        column: row["id"],
+        "snapshot_sealed": tx.keyring.seal(
+            f"{kept}.snapshot_sealed", f"{row['id']}/{row['version']}", said
+        ),
+        "replaced_at": tx.now,
+        "replaced_by": principal.subject,
+    }
+    await sql.insert(tx.connection, kept, version)
     where = Where("home_county = {} AND id = {}", row["home_county"], row["id"])
     changes = {name: f"{where.bind(value)}::{_type(table, name)}" for name, value in values.items()}
     changes["version"] = "version + 1"
@@ -122,24 +133,6 @@ async def correct(
         f"UPDATE {table} SET {', '.join(f'{name} = {value}' for name, value in changes.items())}"
         f" WHERE {where} RETURNING *",
         *where.arguments,
-    )
-
-
-async def _keep(
-    tx: Tx, principal: Principal, table: str, column: str, row: Mapping[str, Any], said: str
-) -> None:
-    await tx.connection.execute(
-        f"INSERT INTO {table} (home_county, child_id, region_code, pupil_of, {column}, version,"
-        " snapshot_sealed, replaced_at, replaced_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        row["home_county"],
-        row["child_id"],
-        row["region_code"],
-        row["pupil_of"],
-        row["id"],
-        row["version"],
-        tx.keyring.seal(f"{table}.snapshot_sealed", f"{row['id']}/{row['version']}", said),
-        tx.now,
-        principal.subject,
     )
 
 

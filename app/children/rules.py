@@ -16,7 +16,6 @@ from typing import Any, Final
 from app.children.sections import File
 from app.children.sections.family import Parent, ParentStatus
 from app.children.sections.hukou import Hukou
-from app.children.sections.welfare import Hardship
 from app.policy.rules import ParameterValue, effective
 from app.regions.rules import county_of
 
@@ -258,13 +257,9 @@ def _difficulties(facts: Facts, parents: list[_Parent], on: date) -> set[str]:
         )
     ):
         found.add("guardianship")
-    if any(_pressing(hardship, on) for hardship in facts.file.welfare.hardships):
+    if any(each.since <= on < each.review_on for each in facts.file.welfare.hardships):
         found.add("temporary")
     return found
-
-
-def _pressing(hardship: Hardship, on: date) -> bool:
-    return hardship.since <= on < hardship.review_on
 
 
 def _flags(

@@ -7,7 +7,6 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
-from app.access.acts import Permitted
 from app.children.sections.derived import Derived
 from app.children.sections.education import Education
 from app.children.sections.external import External
@@ -15,10 +14,10 @@ from app.children.sections.family import Family
 from app.children.sections.guardianship import Guardianship
 from app.children.sections.health import Health
 from app.children.sections.hukou import Hukou
-from app.children.sections.identity import Identity, IdentityShown, NewIdentity, Sex
+from app.children.sections.identity import Identity, IdentityShown, NewIdentity, ResidentNumber, Sex
 from app.children.sections.residence import NewResidence, Residence
 from app.children.sections.welfare import Welfare
-from app.core.http.wire import Day, Input, Line, RegionCode, Version
+from app.core.http.wire import Day, Input, Line, Permitted, RegionCode, Version
 
 ChildId = Annotated[
     UUID, Field(description="The child's id.", examples=["0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b10"])
@@ -129,12 +128,8 @@ class Referral(BaseModel):
 class ChildSearch(Input):
     """What to look for; all conditions given must hold. Never in the URL (AZ-3)."""
 
-    resident_id: str | None = Field(
-        default=None,
-        min_length=18,
-        max_length=18,
-        pattern=r"^[0-9]{17}[0-9X]$",
-        description="Resident identity number, exact.",
+    resident_id: ResidentNumber | None = Field(
+        default=None, description="Resident identity number, exact."
     )
     name: Line | None = Field(default=None, description="Name or part of it.", examples=["样小"])
     match: Literal["exact", "prefix", "suffix", "infix"] = Field(

@@ -6,7 +6,7 @@ whose mark changed stays readable until its section is next written.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -29,7 +29,7 @@ class Place:
     """Where a section lies in a row of `children`, and what is shown while nothing is known."""
 
     plain: tuple[str, ...]
-    sealed: str | None
+    sealed: str
     counted: frozenset[str]
     blank: Mapping[str, object]
 
@@ -43,10 +43,10 @@ def place_of(section: str, model: type[Section]) -> Place:
         counted |= marked(IdentityShown, Mark.counted).intersection(made)
         blank |= dict.fromkeys(made)
     plain = tuple(name for name in (blank if own else (section,)) if name in _COLUMNS)
-    sealed = f"{section}_sealed" if f"{section}_sealed" in _COLUMNS else None
+    sealed = f"{section}_sealed"
     for name in blank:
-        column = (name if own else section) if name in counted else f"{section}_sealed"
-        if column not in {*plain, sealed}:
+        column = (name if own else section) if name in counted else sealed
+        if column not in _COLUMNS:
             how = "Counted" if name in counted else "sealed"
             raise BadField(f"{model.__name__}.{name}: is {how}, so children needs {column}")
     return Place(plain, sealed, counted, blank)
@@ -60,9 +60,7 @@ PLACES: Final[Mapping[str, Place]] = {
 def columns_of(section: str) -> tuple[str, ...]:
     """Name the columns of `children` that a section is read from; none if it is derived."""
     place = PLACES.get(section)
-    if place is None:
-        return ()
-    return place.plain if place.sealed is None else (*place.plain, place.sealed)
+    return () if place is None else (*place.plain, place.sealed)
 
 
 def keep(keyring: Keyring, child_id: UUID, section: str, value: Section) -> dict[str, object]:
@@ -70,7 +68,8 @@ def keep(keyring: Keyring, child_id: UUID, section: str, value: Section) -> dict
     place, fields = PLACES[section], value.model_dump()
     columns: dict[str, object] = {}
     if isinstance(value, Identity):
-        columns |= _searched(value)
+        spelling = asdict(naming.spell(value.name or ""))
+        columns |= {f"name_{how}": spelt for how, spelt in spelling.items()}
         fields["name_pinyin"] = columns["name_pinyin"]
         number = value.resident_id
         fields["resident_id_place_known"] = number and residents.place_is_known(number)
@@ -79,13 +78,10 @@ def keep(keyring: Keyring, child_id: UUID, section: str, value: Section) -> dict
         columns |= {name: plain.get(name) for name in place.plain}
     elif place.plain:
         columns[section] = orjson.dumps(plain).decode()
-    if place.sealed is not None:
-        known = any(fields[name] != place.blank[name] for name in fields)
-        columns[place.sealed] = (
-            keyring.seal(f"children.{place.sealed}", child_id, orjson.dumps(fields))
-            if known
-            else None
-        )
+    known = any(fields[name] != place.blank[name] for name in fields)
+    columns[place.sealed] = (
+        keyring.seal(f"children.{place.sealed}", child_id, orjson.dumps(fields)) if known else None
+    )
     return columns
 
 
@@ -97,7 +93,7 @@ def show(keyring: Keyring, row: Mapping[str, Any], section: str) -> dict[str, An
         value.update({name: row[name] for name in place.plain})
     elif place.plain:
         value.update(_loaded(row[section]))
-    if place.sealed is not None and row[place.sealed] is not None:
+    if row[place.sealed] is not None:
         raw = keyring.unseal_bytes(f"children.{place.sealed}", row["id"], row[place.sealed])
         value.update(orjson.loads(raw))
     return value
@@ -108,15 +104,6 @@ def whole(keyring: Keyring, row: Mapping[str, Any]) -> File:
     return File.model_validate(
         {section: show(keyring, row, section) for section in SECTIONS}, extra="ignore"
     )
-
-
-def _searched(identity: Identity) -> dict[str, str]:
-    spelling = naming.spell(identity.name or "")
-    return {
-        "name_pinyin": spelling.pinyin,
-        "name_initials": spelling.initials,
-        "name_reversed": spelling.reversed,
-    }
 
 
 def _loaded(stored: Any) -> Mapping[str, Any]:

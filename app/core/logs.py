@@ -25,14 +25,11 @@ def place_of(error: BaseException) -> str:
 
 def without_messages(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Replace `exc_info` by the exception's class, SQLSTATE and place."""
-    info = entry.pop("exc_info", None)
-    if not info:
-        return entry
-    error = info if isinstance(info, BaseException) else None
-    if isinstance(info, tuple):
-        error = info[1]
-    elif error is None:
-        error = sys.exc_info()[1]
+    error = entry.pop("exc_info", None)
+    if error is True:
+        error = sys.exception()
+    elif isinstance(error, tuple):
+        error = error[1]
     if error is not None:
         entry["error"] = type(error).__name__
         entry["place"] = place_of(error)
@@ -55,7 +52,9 @@ def configure(*, level: int = logging.INFO) -> None:
             structlog.stdlib.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             without_messages,
-            structlog.processors.JSONRenderer(serializer=_dumps),
+            structlog.processors.JSONRenderer(
+                serializer=lambda entry, **_: orjson.dumps(entry, default=str)
+            ),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: structlog.BytesLogger(sys.stderr.buffer),
@@ -64,7 +63,3 @@ def configure(*, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [h for h in root.handlers if not isinstance(h, _FromStandardLibrary)]
     root.addHandler(_FromStandardLibrary(logging.WARNING))
-
-
-def _dumps(entry: Any, **_: Any) -> bytes:
-    return orjson.dumps(entry, default=str)

@@ -1,13 +1,11 @@
 """Figures for Prometheus. Labels are operations, statuses and job names: never a person's data."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.exposition import generate_latest
 from sqlalchemy import QueuePool
 
 from app.core.data.db import SYSTEM, Database, TemporarilyUnavailable
 from app.core.jobs import queue
-
-MEDIA_TYPE = CONTENT_TYPE_LATEST
 
 _registry = CollectorRegistry()
 ProcessCollector(registry=_registry)
@@ -33,7 +31,6 @@ _waiting = Gauge(
 
 
 def note(operation: str, status: int, seconds: float) -> None:
-    """Count one answered request."""
     _requests.labels(operation, str(status)).inc()
     _seconds.labels(operation).observe(seconds)
 
@@ -52,8 +49,7 @@ async def render(database: Database) -> bytes:
         depths = {}
         _up.set(0)
     for name, depth in depths.items():
-        _jobs.labels(name, "queued").set(depth.queued)
-        _jobs.labels(name, "running").set(depth.running)
-        _jobs.labels(name, "held").set(depth.held)
+        for state in ("queued", "running", "held"):
+            _jobs.labels(name, state).set(getattr(depth, state))
         _waiting.labels(name).set(depth.oldest_seconds)
     return generate_latest(_registry)

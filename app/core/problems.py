@@ -43,6 +43,11 @@ class FieldError(BaseModel):
         super().__init__(pointer=pointer, code=code, detail=detail)
 
 
+def printable(pointer: str) -> str:
+    """Cut a pointer to plain ASCII: names of unknown fields are the caller's own words."""
+    return "".join(c if " " <= c <= "~" else "?" for c in pointer)[:300]
+
+
 class ProblemDocument(BaseModel):
     """What a client receives whenever a request fails (RFC 9457)."""
 
@@ -81,18 +86,22 @@ class ProblemDocument(BaseModel):
 class Problem(Exception):
     """An expected failure. Subclass it next to the operation that raises it.
 
-    `denies`: the answer refuses access to personal data, which is audited (AUD-1).
+    `denies`: the answer refuses access to personal data, which is audited (AUD-1). `points`: it has
+    the Location of what stands in the way.
     """
 
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Internal error"
     title_zh: ClassVar[str] = "内部错误"
     denies: ClassVar[bool] = False
+    points: ClassVar[bool] = False
     errors: Sequence[FieldError] = ()
 
-    def __init_subclass__(cls, *, status: int | None = None, denies: bool = False) -> None:
+    def __init_subclass__(
+        cls, *, status: int | None = None, denies: bool = False, points: bool = False
+    ) -> None:
         if status is not None:
-            cls.status, cls.denies = status, denies
+            cls.status, cls.denies, cls.points = status, denies, points
 
     def __init__(
         self,
@@ -111,7 +120,6 @@ class Problem(Exception):
 
     @classmethod
     def at(cls, pointer: str, code: str, detail: str) -> Self:
-        """Make the problem for one thing that is wrong."""
         return cls(errors=[FieldError(pointer, code, detail)])
 
     @classmethod
@@ -172,20 +180,14 @@ def documented(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
     """Describe the problems an endpoint can answer with, grouped by status."""
     responses: dict[int | str, dict[str, Any]] = {}
     for problem in problems:
+        content = {"schema": {"$ref": "#/components/schemas/ProblemDocument"}, "examples": {}}
         response = responses.setdefault(
-            problem.status,
-            {
-                "description": problem.title,
-                "content": {
-                    MEDIA_TYPE: {
-                        "schema": {"$ref": "#/components/schemas/ProblemDocument"},
-                        "examples": {},
-                    }
-                },
-            },
+            problem.status, {"description": problem.title, "content": {MEDIA_TYPE: content}}
         )
         response["content"][MEDIA_TYPE]["examples"][problem.slug()] = {
             "summary": problem.title,
             "value": problem().document(language="en", request_id=None),
         }
+        if problem.points:
+            response["headers"] = {"Location": {"$ref": "#/components/headers/Location"}}
     return responses

@@ -95,16 +95,10 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _production_is_explicit(self) -> Self:
         if self.environment is Environment.production:
-            missing = [
-                name
-                for name, value in {
-                    "TONGHU_DATABASE__URL": self.database.url,
-                    "TONGHU_KEYS_FILE or TONGHU_KEYS": self.keys_file or self.keys,
-                }.items()
-                if value is None
-            ]
-            if missing:
-                raise ValueError(f"production needs {', '.join(missing)}")
+            if self.database.url is None:
+                raise ValueError("production needs TONGHU_DATABASE__URL")
+            if self.keys_file is None and self.keys is None:
+                raise ValueError("production needs TONGHU_KEYS_FILE or TONGHU_KEYS")
             if not self.tokens.issuer.startswith("https://"):
                 raise ValueError("production needs an https TONGHU_TOKENS__ISSUER")
             if self.webhooks.allow_http:

@@ -18,11 +18,14 @@ _LEASE_CHECK_SECONDS = 0.5
 
 log = structlog.get_logger(__name__)
 
-_ROLE = """
-SELECT r.rolsuper, r.rolbypassrls,
-       EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-               WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p')
-                 AND pg_has_role(r.oid, c.relowner, 'USAGE')) AS owns
+_DANGER = """
+SELECT CASE
+    WHEN r.rolsuper THEN 'is a superuser'
+    WHEN r.rolbypassrls THEN 'bypasses row-level security'
+    WHEN EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                 WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p')
+                   AND pg_has_role(r.oid, c.relowner, 'USAGE')) THEN 'owns tables'
+    END
 FROM pg_roles r WHERE r.rolname = current_user
 """
 
@@ -47,8 +50,6 @@ async def reachable_database(settings: Settings) -> AsyncIterator[DatabaseAddres
         owner = configured.owner_url or configured.url
         yield DatabaseAddresses(configured.url.get_secret_value(), owner.get_secret_value())
         return
-    if settings.environment is Environment.production:
-        raise ValueError("production needs TONGHU_DATABASE__URL")
     lease = await asyncio.to_thread(postgres.acquire, settings.data_dir / "postgres")
     watcher = asyncio.create_task(_keep(lease))
     try:
@@ -98,13 +99,8 @@ async def open_database(
 async def refuse_unsafe_role(database: Database) -> None:
     """Raise UnsafeDatabaseRole unless row-level security binds the connected role."""
     async with database.begin() as tx:
-        role = await tx.connection.fetchrow(_ROLE)
-    for column, why in (
-        ("rolsuper", "is a superuser"),
-        ("rolbypassrls", "bypasses row-level security"),
-        ("owns", "owns tables"),
-    ):
-        if role[column]:
-            raise UnsafeDatabaseRole(
-                f"the database user {why}; connect as a role like {rls.APP_ROLE} instead"
-            )
+        why = await tx.connection.fetchval(_DANGER)
+    if why is not None:
+        raise UnsafeDatabaseRole(
+            f"the database user {why}; connect as a role like {rls.APP_ROLE} instead"
+        )

@@ -1,9 +1,11 @@
 """What attendance does to dropout alerts: opens, moves and closes them."""
 
+from dataclasses import astuple
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from app.attendance import queries as attendance
 from app.attendance.events import AbsencesRecorded
 from app.audit import operations as audit
 from app.core.data.db import Tx
@@ -31,13 +33,18 @@ async def reassess(tx: Tx, event: AbsencesRecorded) -> None:
     """
     alerts = {row["child_id"]: row for row in await queries.lock_school(tx, event.school_id)}
     thresholds = queries.thresholds(event.region_code, tx.today)
-    absences = await queries.absences_to_assess(
+    since = tx.today - _LOOK_BACK
+    # Those with an open alert as well: that nothing is said of them may mean they are back.
+    worth = await attendance.absent_in_batch(tx, event.subject_id, since=since) | alerts.keys()
+    if not worth:
+        return
+    absences = await attendance.absences(
         tx,
         school_id=event.school_id,
         region_code=event.region_code,
-        batch_id=event.subject_id,
-        alerted={child: row["first_absent_day"] for child, row in alerts.items()},
-        since=tx.today - _LOOK_BACK,
+        children=sorted(worth),
+        since=min([since, *(row["first_absent_day"] for row in alerts.values())]),
+        today=tx.today,
     )
     changes: dict[UUID, rules.Change] = {}
     for child_id, absence in absences.items():
@@ -90,22 +97,12 @@ async def _open(
     if not new:
         return {}
     places = await queries.child_places(tx, list(new))
-    rows = [
-        (
-            new_id(),
-            places[child].home_county,
-            child,
-            places[child].region_code,
-            places[child].school_id,
-            places[child].region_code,
-            standing.state,
-            standing.first_absent_day,
-            standing.last_absent_day,
-            standing.unexcused_days,
-            tx.today if standing.state == "registered" else None,
-        )
-        for child, standing in sorted(new.items())
-    ]
+    rows = []
+    for child, standing in sorted(new.items()):
+        place = places[child]
+        lives = (place.home_county, child, place.region_code, place.school_id, place.region_code)
+        registered_on = tx.today if standing.state == "registered" else None
+        rows.append((new_id(), *lives, *astuple(standing), registered_on))
     columns = [list(column) for column in zip(*rows, strict=True)]
     opened = await tx.connection.fetch(_OPEN, *columns, school_id, tx.today, tx.now)
     return {row["child_id"]: dict(row) for row in opened}
@@ -114,12 +111,12 @@ async def _open(
 _MOVE: Final = """
 UPDATE dropout_alerts a SET state = u.state, first_absent_day = u.first_day,
     last_absent_day = u.last_day, unexcused_days = u.days, returned_on = u.returned_on,
-    registered_on = CASE WHEN u.state = 'registered' THEN coalesce(a.registered_on, $8::date)
+    registered_on = CASE WHEN u.state = 'registered' THEN coalesce(a.registered_on, $9::date)
                          ELSE a.registered_on END,
-    ended_on = CASE WHEN u.reason IS NOT NULL THEN $8 END, end_reason = u.reason,
-    version = a.version + 1, updated_at = $9::timestamptz
+    ended_on = CASE WHEN u.reason IS NOT NULL THEN $9 END, end_reason = u.reason,
+    version = a.version + 1, updated_at = $10::timestamptz
 FROM UNNEST($1::uuid[], $2::text[], $3::date[], $4::date[], $5::int[], $6::date[], $7::text[],
-    $10::bigint[]) AS u (id, state, first_day, last_day, days, returned_on, reason, home_county)
+    $8::bigint[]) AS u (id, state, first_day, last_day, days, returned_on, reason, home_county)
 WHERE a.home_county = u.home_county AND a.id = u.id
 """
 
@@ -131,21 +128,12 @@ async def _move(
         return
     rows = []
     for child, row in moved.items():
-        change, standing = changes[child], changes[child].standing
-        rows.append(
-            (
-                row["id"],
-                standing.state,
-                standing.first_absent_day,
-                standing.last_absent_day,
-                standing.unexcused_days,
-                change.returned_on,
-                change.verdict if standing.state in models.DONE else None,
-            )
-        )
+        change = changes[child]
+        reason = change.verdict if change.standing.state in models.DONE else None
+        about = (change.returned_on, reason, row["home_county"])
+        rows.append((row["id"], *astuple(change.standing), *about))
     columns = [list(column) for column in zip(*rows, strict=True)]
-    counties = [row["home_county"] for row in moved.values()]
-    await tx.connection.execute(_MOVE, *columns, tx.today, tx.now, counties)
+    await tx.connection.execute(_MOVE, *columns, tx.today, tx.now)
 
 
 def _announcement(

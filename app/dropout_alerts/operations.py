@@ -1,15 +1,14 @@
 """What people do about a dropout alert (what attendance does: `jobs`)."""
 
-from collections.abc import Sequence
 from datetime import date
-from typing import Any, Final
-from uuid import UUID
+from typing import Any, Final, cast
 
-from sqlmodel import col, select
+from sqlmodel import SQLModel, col, select
 
 from app.access.principal import Principal
 from app.core.data.db import Tx
 from app.core.http.preconditions import check_version
+from app.core.http.wire import Input
 from app.core.ids import new_id
 from app.core.jobs import events
 from app.core.problems import FieldError, Problem
@@ -55,23 +54,14 @@ async def record_persuasion(
     check_version(alert.version, if_match)
     ACTS["recordPersuasion"].require(principal, alert.model_dump(), tx.today)
     _only_past(tx, alert, new.persuaded_on, "persuaded_on")
-    persuasion = new_id()
-    tx.session.add(
-        models.Persuasion(
-            **_about(alert),
-            addressed=alert.addressed,
-            id=persuasion,
-            **new.model_dump(exclude={"note"}),
-            note_sealed=_sealed(tx, "dropout_persuasions.note_sealed", persuasion, new.note),
-            recorded_by=principal.subject,
-            recorded_at=tx.now,
-        )
-    )
+    by = {"recorded_by": principal.subject, "recorded_at": tx.now}
+    _keep(tx, alert, models.Persuasion, new, "note", **by)
     announced: list[events.Event] = []
     if alert.registered_on is None:
         alert.registered_on = tx.today
         announced.append(ChildRegistered(**about(alert.model_dump())))
-    before, alert.state = alert.state, rules.after_persuasion(_state(alert), gave_up=new.final)
+    before = cast("models.State", alert.state)  # the table's constraint holds it to the states
+    alert.state = rules.after_persuasion(before, gave_up=new.final)
     if alert.state == "persuasion_failed" != before:
         announced.append(PersuasionFailed(**about(alert.model_dump())))
     await _changed(tx, alert, *announced)
@@ -106,20 +96,8 @@ async def send_written_report(
         )
     alert.addressed = list(addressees.values())
     await tx.connection.execute(_ADDRESS, alert.home_county, alert.id, alert.addressed)
-    report = new_id()
-    tx.session.add(
-        models.WrittenReport(
-            **_about(alert),
-            addressed=alert.addressed,
-            id=report,
-            **new.model_dump(exclude={"summary"}),
-            summary_sealed=_sealed(
-                tx, "dropout_written_reports.summary_sealed", report, new.summary
-            ),
-            sent_by=principal.subject,
-            sent_at=tx.now,
-        )
-    )
+    by = {"sent_by": principal.subject, "sent_at": tx.now}
+    _keep(tx, alert, models.WrittenReport, new, "summary", **by)
     for kind, agency_id in addressees.items():
         receipt = models.ReportReceipt(**_about(alert), agency_id=agency_id, kind=kind)
         tx.session.add(receipt)
@@ -138,7 +116,10 @@ async def acknowledge_written_report(
     """Confirm, as one of the addressees, to have the report. Again: the first time stands."""
     check_version(alert.version, if_match)
     ACTS["acknowledgeWrittenReport"].require(principal, alert.model_dump(), tx.today)
-    receipts = await _receipts(tx, alert)
+    found = await tx.session.exec(
+        select(models.ReportReceipt).where(col(models.ReportReceipt.alert_id) == alert.id)
+    )
+    receipts = found.all()
     own = next(one for one in receipts if one.agency_id == principal.agency_id)
     announced = []
     if own.received_at is None:
@@ -166,19 +147,8 @@ async def order_measure(
     check_version(alert.version, if_match)
     ACTS["orderMeasure"].require(principal, alert.model_dump(), tx.today)
     _only_past(tx, alert, new.ordered_on, "ordered_on")
-    measure = new_id()
-    tx.session.add(
-        models.Measure(
-            **_about(alert),
-            addressed=alert.addressed,
-            id=measure,
-            agency_id=principal.agency_id,
-            **new.model_dump(exclude={"note"}),
-            note_sealed=_sealed(tx, "dropout_measures.note_sealed", measure, new.note),
-            ordered_by=principal.subject,
-            recorded_at=tx.now,
-        )
-    )
+    by = {"agency_id": principal.agency_id, "ordered_by": principal.subject}
+    _keep(tx, alert, models.Measure, new, "note", **by, recorded_at=tx.now)
     alert.state = "measures"
     ordered = MeasureOrdered(**about(alert.model_dump()), agency_id=principal.agency_id)
     await _changed(tx, alert, ordered)
@@ -192,7 +162,6 @@ async def record_return(
     *,
     if_match: int,
 ) -> None:
-    """Record that the child is back at school."""
     check_version(alert.version, if_match)
     ACTS["recordReturn"].require(principal, alert.model_dump(), tx.today)
     _only_past(tx, alert, new.returned_on, "returned_on")
@@ -213,27 +182,21 @@ def _about(alert: models.DropoutAlert) -> dict[str, Any]:
     }
 
 
-def _state(alert: models.DropoutAlert) -> models.State:
-    state: Any = alert.state  # the table's constraint holds it to the states
-    found: models.State = state
-    return found
-
-
-def _sealed(tx: Tx, place: str, row: UUID, text: str | None) -> bytes | None:
-    return None if text is None else tx.keyring.seal(place, row, text)
+def _keep(
+    tx: Tx, alert: models.DropoutAlert, kind: type[SQLModel], new: Input, words: str, **by: Any
+) -> None:
+    """Add a row below an alert: what was said, its `words` sealed, and by whom."""
+    row_id, said = new_id(), new.model_dump()
+    text, column = said.pop(words), f"{words}_sealed"
+    if text is not None:
+        said[column] = tx.keyring.seal(f"{kind.__tablename__}.{column}", row_id, text)
+    tx.session.add(kind(**_about(alert), addressed=alert.addressed, id=row_id, **said, **by))
 
 
 def _only_past(tx: Tx, alert: models.DropoutAlert, day: date, field: str) -> None:
     if not alert.first_absent_day <= day <= tx.today:
         detail = "Not before the first day missed, and not in the future."
         raise DayImpossible.at(f"#/{field}", "day_impossible", detail)
-
-
-async def _receipts(tx: Tx, alert: models.DropoutAlert) -> Sequence[models.ReportReceipt]:
-    found = await tx.session.exec(
-        select(models.ReportReceipt).where(col(models.ReportReceipt.alert_id) == alert.id)
-    )
-    return found.all()
 
 
 async def _changed(tx: Tx, alert: models.DropoutAlert, *announced: events.Event) -> None:

@@ -1,14 +1,14 @@
 """Reads of dropout alerts, and of the policy they follow."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
+import asyncpg
+
 from app.access.acts import Act
 from app.access.principal import Principal
-from app.attendance import queries as attendance
-from app.attendance.rules import Absence
 from app.children.queries import ChildRef, visible_below
 from app.core.data.db import Tx
 from app.core.data.sql import Where
@@ -17,13 +17,6 @@ from app.dropout_alerts.models import DONE, Addressee, State
 from app.dropout_alerts.rules import Thresholds
 from app.policy import queries as policy
 from app.regions.rules import Level, county_of, level_of, lineage
-
-_ALERT = """
-a.id, a.home_county, a.child_id, a.school_id, a.region_code, a.opened_in, a.state, a.opened_on,
-a.first_absent_day, a.last_absent_day, a.unexcused_days, a.registered_on, a.ended_on, a.end_reason,
-a.returned_on, a.return_kind, a.version, a.created_at, a.updated_at, a.addressed
-"""
-
 
 _thresholds: Final = policy.lookup("dropout.thresholds")
 
@@ -43,15 +36,13 @@ def _visible(principal: Principal) -> Where:
     )
 
 
-_SELECT = f"SELECT {_ALERT} FROM dropout_alerts a"
+_SELECT = "SELECT a.* FROM dropout_alerts a"
 _NEWEST = paging.Order({"a.id": UUID}, descending=True)
 
 
-async def find(tx: Tx, principal: Principal, alert_id: UUID) -> dict[str, Any] | None:
-    """Find one alert the caller may know of."""
+async def find(tx: Tx, principal: Principal, alert_id: UUID) -> asyncpg.Record | None:
     where = _visible(principal).add("a.id = {}", alert_id)
-    row = await tx.connection.fetchrow(f"{_SELECT} WHERE {where}", *where.arguments)
-    return None if row is None else dict(row)
+    return await tx.connection.fetchrow(f"{_SELECT} WHERE {where}", *where.arguments)
 
 
 async def find_page(
@@ -63,7 +54,6 @@ async def find_page(
     child_id: UUID | None,
     act: Act | None,
 ) -> paging.Rows:
-    """List alerts the caller may know of, newest first."""
     where = _visible(principal).add_given({"a.state = {}": state, "a.child_id = {}": child_id})
     if act is not None:
         act.narrow(where, principal, tx.today, alias="a")
@@ -135,30 +125,3 @@ async def child_places(tx: Tx, ids: Sequence[UUID]) -> dict[UUID, ChildRef]:
         list(ids),
     )
     return {row["id"]: ChildRef(*row) for row in rows}
-
-
-async def absences_to_assess(
-    tx: Tx,
-    *,
-    school_id: UUID,
-    region_code: int,
-    batch_id: UUID,
-    alerted: Mapping[UUID, date],
-    since: date,
-) -> dict[UUID, Absence]:
-    """Count absences of every child a batch makes worth a look: those it touched who missed a day
-    without leave, and all with an open alert (`alerted`: child and first day missed), since
-    nothing said of them may mean that they are back.
-    """
-    touched = await attendance.touched_by_batch(tx, batch_id, since=since)
-    worth = {child.child_id for child in touched if child.unexcused} | alerted.keys()
-    if not worth:
-        return {}
-    return await attendance.absences(
-        tx,
-        school_id=school_id,
-        region_code=region_code,
-        children=sorted(worth),
-        since=min([since, *alerted.values()]),
-        today=tx.today,
-    )

@@ -1,11 +1,14 @@
 """Read dropout alerts and take the steps from absence to return."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
+import asyncpg
 from fastapi import Depends, Query
 
 from app.access import acts
+from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
 from app.core.data.db import Tx
 from app.core.http import routing
@@ -14,8 +17,8 @@ from app.core.http.preconditions import IfMatch
 from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
 from app.core.http.wire import region_text
-from app.core.problems import documented
-from app.dropout_alerts import operations, queries, rules, schemas
+from app.core.problems import Problem, documented
+from app.dropout_alerts import models, operations, queries, rules, schemas
 from app.dropout_alerts.acts import (
     ACTS,
     NotAddressed,
@@ -23,17 +26,37 @@ from app.dropout_alerts.acts import (
     TransitionNotAllowed,
     report_at_once,
 )
-from app.dropout_alerts.area import AREA
-from app.dropout_alerts.deps import (
-    AlertInPath,
-    AlertToChange,
-    DecidesDropoutAlerts,
-    ReadsDropoutAlerts,
-    WritesDropoutAlerts,
-)
+from app.dropout_alerts.area import AREA, DECIDE, READ, WRITE
 from app.dropout_alerts.models import State
 
 router = routing.router(AREA.tag, prefix="/dropout-alerts")
+
+
+class DropoutAlertNotFound(Problem, status=404, denies=True):
+    """No such alert, or none the caller may know of: the same answer (AZ-3)."""
+
+    title = "No such dropout alert"
+    title_zh = "没有这条辍学预警"
+
+
+ReadsDropoutAlerts = Annotated[Principal, needs(READ)]
+WritesDropoutAlerts = Annotated[Principal, needs(WRITE)]
+DecidesDropoutAlerts = Annotated[Principal, needs(DECIDE)]
+AlertInPath = Annotated[
+    asyncpg.Record, named_in_path("alert_id", "The alert's id.", queries.find, DropoutAlertNotFound)
+]
+
+
+async def _alert_to_change(found: AlertInPath, tx: Transaction) -> models.DropoutAlert:
+    key = (found["id"], found["home_county"])
+    alert = await tx.session.get(models.DropoutAlert, key, with_for_update=True)
+    if alert is None:
+        raise DropoutAlertNotFound
+    return alert
+
+
+AlertToChange = Annotated[models.DropoutAlert, Depends(_alert_to_change)]
+"""The alert named in the path, held for a change."""
 
 _EDUCATION = ("education",)
 _BY_SCHOOL = documented(TransitionNotAllowed, NotOfYourSchool, operations.DayImpossible)
@@ -140,10 +163,9 @@ async def record_return(
     return await _detail(tx, principal, alert.model_dump())
 
 
-def _wire(tx: Tx, principal: Principal, alert: Any) -> dict[str, Any]:
-    shown = {name: alert[name] for name in _PLAIN}
+def _wire(tx: Tx, principal: Principal, alert: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        **shown,
+        **{name: alert[name] for name in _PLAIN},
         "region_code": region_text(alert["opened_in"]),
         "permitted": acts.permitted(ACTS, principal, alert, tx.today),
     }
@@ -153,7 +175,7 @@ _PLAIN = tuple(schemas.DropoutAlert.model_fields.keys() - {"region_code", "permi
 
 
 async def _detail(
-    tx: Tx, principal: Principal, alert: dict[str, Any]
+    tx: Tx, principal: Principal, alert: Mapping[str, Any]
 ) -> Shown[schemas.DropoutAlertDetail]:
     steps = await queries.steps(tx, alert["id"])
     at_once = report_at_once(principal.region_code, tx.today)

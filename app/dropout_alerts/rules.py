@@ -1,6 +1,6 @@
 """How an alert moves: by what attendance says, and by what people do. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final, Literal
 
@@ -42,7 +42,6 @@ def admitting(action: Action, *, report_at_once: bool = False) -> frozenset[Stat
 
 
 def allowed_actions(state: State, *, report_at_once: bool = False) -> list[Action]:
-    """List the actions an alert in `state` admits."""
     return [
         action for action in _ALLOWED if state in admitting(action, report_at_once=report_at_once)
     ]
@@ -103,11 +102,11 @@ def assess(current: Standing | None, absence: Absence, thresholds: Thresholds) -
         len(days),
     )
     if len(days) < thresholds.open_after and not reported:
-        return Change("excused", _in_state(counted, "closed"))
+        return Change("excused", replace(counted, state="closed"))
     if current.state == "absent" and absence.back is not None:
-        return Change("attended", _in_state(counted, "returned"), absence.back)
+        return Change("attended", replace(counted, state="returned"), absence.back)
     if current.state == "absent" and len(absence.run) >= thresholds.register_after:
-        return Change("registered", _in_state(counted, "registered"))
+        return Change("registered", replace(counted, state="registered"))
     if counted == current:
         return None
     fewer = counted.unexcused_days < current.unexcused_days
@@ -120,9 +119,3 @@ def _open(absence: Absence, thresholds: Thresholds) -> Change | None:
         return None
     state: State = "registered" if len(run) >= thresholds.register_after else "absent"
     return Change("opened", Standing(state, run[0], run[-1], len(run)))
-
-
-def _in_state(standing: Standing, state: State) -> Standing:
-    return Standing(
-        state, standing.first_absent_day, standing.last_absent_day, standing.unexcused_days
-    )

@@ -6,8 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
-from app.access.acts import Permitted
-from app.core.http.wire import Day, Input, Line, Moment, Prose, RegionCode, Version
+from app.core.http.wire import Day, Input, Line, Moment, Permitted, Prose, RegionCode, Version
 from app.dropout_alerts.models import (
     Addressee,
     By,

@@ -11,7 +11,6 @@ from app.duties.rulebook import rules
 
 @events.on_wire_names(*sorted({name for rule in rules().values() for name in rule.listens_to}))
 async def weigh_event(tx: Tx, announced: Announced) -> None:
-    """Open and discharge what the event opens and discharges."""
     await operations.weigh_event(tx, announced)
 
 
@@ -29,7 +28,6 @@ async def open_period(tx: Tx, _: dict[str, Any]) -> None:
 
 @queue.job("duties.open_period_in_county")
 async def open_period_in_county(tx: Tx, payload: dict[str, Any]) -> None:
-    """Open the quarter's duties of one county."""
     await operations.open_period(tx, home_county=payload["home_county"])
 
 

@@ -18,7 +18,7 @@ from app.core.jobs import events
 from app.core.jobs.events import Announced
 from app.duties.events import DutyOverdue
 from app.duties.rulebook import rules
-from app.duties.rules import ONCE, Quarter, Rule, quarter_of
+from app.duties.rules import ONCE, Rule, quarter_of
 from app.policy import queries as policy
 
 OVERDUE_BATCH: Final = 500
@@ -120,8 +120,8 @@ _MARK_OVERDUE: Final = f"""
 UPDATE duties d SET state = 'overdue', overdue_at = $1, version = d.version + 1
 WHERE d.id IN (SELECT id FROM duties WHERE state = 'open' AND due_at <= $1
                ORDER BY due_at LIMIT {OVERDUE_BATCH} FOR UPDATE SKIP LOCKED)
-RETURNING d.id, d.rule, d.child_id, d.home_county, d.region_code, d.bearer_role,
-          d.bearer_agency_id, d.told_to, d.due_at
+RETURNING d.id AS subject_id, d.rule, d.child_id, d.home_county, d.region_code, d.bearer_role,
+          d.bearer_agency_id AS agency_id, d.told_to, d.due_at
 """
 
 
@@ -136,7 +136,18 @@ async def open_period(
     for rule in rules().values():
         if not rule.every_quarter:
             continue
-        await _open_for_children(tx, rule, current, home_county, child_id)
+        await tx.connection.execute(
+            _OPEN_FOR_CHILDREN,
+            tx.now,
+            rule.code,
+            rule.bearer.role,
+            current.code,
+            current.first,
+            current.last,
+            current.ends,
+            home_county,
+            child_id,
+        )
         await tx.connection.execute(
             _CANCEL_FOR_CHILDREN, rule.code, current.code, home_county, child_id
         )
@@ -146,23 +157,6 @@ async def open_period(
             )
         else:
             await _discharge(tx, rule, "d.subject_id = $3", child_id)
-
-
-async def _open_for_children(
-    tx: Tx, rule: Rule, current: Quarter, home_county: int, child_id: UUID | None
-) -> None:
-    await tx.connection.execute(
-        _OPEN_FOR_CHILDREN,
-        tx.now,
-        rule.code,
-        rule.bearer.role,
-        current.code,
-        current.first,
-        current.last,
-        current.ends,
-        home_county,
-        child_id,
-    )
 
 
 async def counties(tx: Tx) -> Sequence[int]:
@@ -198,7 +192,8 @@ async def weigh_event(tx: Tx, announced: Announced) -> None:
 
 async def _open_one(tx: Tx, rule: Rule, announced: Announced) -> None:
     opened_at = announced.occurred_at
-    arose_on = _day(announced.data.get(rule.opens.arose_on or "")) or local_date(opened_at)
+    said = announced.data.get(rule.opens.arose_on or "")
+    arose_on = date.fromisoformat(said) if said else local_date(opened_at)
     child = announced.data.get("child_id")
     await tx.connection.execute(
         _OPEN_ONE,
@@ -236,10 +231,6 @@ async def _hand_over(tx: Tx, rule: Rule, announced: Announced) -> None:
         announced.told_to,
         datetime.fromisoformat(due_at) if due_at else None,
     )
-
-
-def _day(text: str | None) -> date | None:
-    return date.fromisoformat(text) if text else None
 
 
 async def _bearing_agency(tx: Tx, rule: Rule, announced: Announced) -> UUID | None:
@@ -291,23 +282,10 @@ async def mark_overdue(tx: Tx) -> int:
     for rule in rules().values():
         await _discharge(tx, rule, "d.state = 'open' AND d.due_at <= $2")
     rows = await tx.connection.fetch(_MARK_OVERDUE, tx.now)
-    await events.publish(
-        tx,
-        *(
-            DutyOverdue(
-                subject_id=row["id"],
-                region_code=row["region_code"],
-                home_county=row["home_county"],
-                told_to=None if row["told_to"] is None else tuple(row["told_to"]),
-                rule=row["rule"],
-                child_id=row["child_id"],
-                bearer_role=row["bearer_role"],
-                agency_id=row["bearer_agency_id"],
-                escalates_to=list(rules()[row["rule"]].escalates_to),
-                due_at=row["due_at"],
-            )
-            for row in rows
-            if row["rule"] in rules()
-        ),
-    )
+    overdue = [
+        DutyOverdue(**row, escalates_to=list(rules()[row["rule"]].escalates_to))
+        for row in rows
+        if row["rule"] in rules()
+    ]
+    await events.publish(tx, *overdue)
     return len(rows)

@@ -54,7 +54,6 @@ _BY_DUE: Final = paging.Order({"d.due_at": datetime, "d.id": UUID})
 async def list_duties(
     tx: Tx, principal: Principal, filters: Filters, window: paging.Window
 ) -> paging.Rows:
-    """Return a page of visible duties in the order they fall due."""
     where = visible(principal).add_given(
         {
             "d.state = {}": filters.state,
@@ -72,25 +71,15 @@ async def list_duties(
 def duty_of(row: Any) -> schemas.Duty:
     """Show a row, with what its rule says must be done."""
     rule = rules()[row["rule"]]
-    return schemas.Duty(
-        id=row["id"],
-        rule=row["rule"],
-        title_zh=rule.title.zh,
-        title_en=rule.title.en,
-        child_id=row["child_id"],
-        subject_id=row["subject_id"],
-        region_code=region_text(row["region_code"]),
-        bearer=schemas.Bearer(role=row["bearer_role"], agency_id=row["bearer_agency_id"]),
-        priority=row["priority"],
-        period=row["period"] or None,
-        state=row["state"],
-        opened_at=row["opened_at"],
-        due_at=row["due_at"],
-        overdue_at=row["overdue_at"],
-        discharged_at=row["discharged_at"],
-        discharged_on=row["discharged_on"],
-        discharged_by=row["discharged_by"],
-        version=row["version"],
+    return schemas.Duty.model_validate(
+        {
+            **row,
+            "title_zh": rule.title.zh,
+            "title_en": rule.title.en,
+            "region_code": region_text(row["region_code"]),
+            "bearer": {"role": row["bearer_role"], "agency_id": row["bearer_agency_id"]},
+            "period": row["period"] or None,
+        }
     )
 
 

@@ -44,14 +44,7 @@ async def list_duties(
     region: RegionSpan = None,
 ) -> Shown[Page[schemas.Duty]]:
     """List what is owed in your remit, or by your agency, in the order it falls due."""
-    filters = queries.Filters(
-        state=state,
-        rule=rule,
-        due_before=due_before,
-        child_id=child_id,
-        priority=priority,
-        region=region,
-    )
+    filters = queries.Filters(state, rule, due_before, child_id, priority, region)
     page = await queries.list_duties(tx, principal, filters, window)
     return Shown(
         page.shown(queries.duty_of),

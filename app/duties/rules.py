@@ -44,7 +44,6 @@ class Quarter:
 
 
 def quarter_of(day: date) -> Quarter:
-    """Return the quarter a day lies in."""
     number = (day.month - 1) // 3
     first = date(day.year, number * 3 + 1, 1)
     following = date(day.year + number // 3, (number + 1) % 4 * 3 + 1, 1)

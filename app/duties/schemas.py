@@ -12,7 +12,7 @@ from app.core.http.wire import RegionCode, Version
 Code = Annotated[str, Field(max_length=60, pattern=r"^[A-Za-z0-9_.:-]+$")]
 Title = Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f]*$")]
 Count = Annotated[int, Field(ge=0, le=2_000_000_000)]
-PERIOD = r"^[0-9]{4}Q[1-4]$"
+Period = Annotated[str, Field(max_length=6, pattern=r"^[0-9]{4}Q[1-4]$")]
 
 
 class DutyState(StrEnum):
@@ -49,7 +49,7 @@ class Duty(BaseModel):
     region_code: RegionCode
     bearer: Bearer
     priority: bool = Field(description="The child must be visited without exception (VIS-02).")
-    period: Annotated[str, Field(max_length=6, pattern=PERIOD)] | None = Field(
+    period: Period | None = Field(
         description="The quarter it is owed for; null for a duty that arose from an event.",
         examples=["2026Q4"],
     )
@@ -101,9 +101,7 @@ class Coverage(BaseModel):
 class DutySummary(BaseModel):
     """Where the duties of a region stand in a quarter."""
 
-    period: Annotated[str, Field(max_length=6, pattern=PERIOD)] = Field(
-        description="The quarter.", examples=["2026Q4"]
-    )
+    period: Period = Field(description="The quarter.", examples=["2026Q4"])
     region_code: RegionCode
     rules: list[DutyCounts] = Field(
         max_length=100, description="Per rule: duties of the quarter, and older ones still owed."

@@ -192,6 +192,9 @@ class Home:
 
         `options` makes its arguments from the name it has for the socket folder.
         """
+        account: dict[str, Any] = {}
+        if self.account:
+            account = {"user": self.account.uid, "group": self.account.gid, "extra_groups": []}
         folders = [os.open(path, os.O_PATH | os.O_DIRECTORY) for path in (cluster, self.sockets)]
         names = [f"/proc/self/fd/{folder}" for folder in folders]
         try:
@@ -205,16 +208,11 @@ class Home:
                     env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC"},
                     pass_fds=(lock, *folders),
                     preexec_fn=_die_with_parent(death_signal),  # noqa: PLW1509 -- one thread only
-                    **self._credentials(),
+                    **account,
                 )
         finally:
             for folder in folders:
                 os.close(folder)
-
-    def _credentials(self) -> dict[str, Any]:
-        if self.account is None:
-            return {}
-        return {"user": self.account.uid, "group": self.account.gid, "extra_groups": []}
 
     def make_cluster(self) -> None:
         """Create the cluster unless it is there; a half-made one is started over."""

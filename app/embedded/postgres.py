@@ -28,6 +28,7 @@ import asyncpg
 
 from app.embedded import cluster, supervisor
 
+DATABASE = "tonghu"
 READY_TIMEOUT = 60.0  # seconds; making a cluster takes one or two, recovery after a crash more
 RETRY = 0.02  # seconds between attempts to reach a supervisor that is starting
 BOOTSTRAP_LOCK = 0x746F6E67  # advisory lock key: one bootstrap at a time
@@ -46,27 +47,26 @@ class Server:
     owner_url: str
     app_url: str
     superuser_url: str
-    """Connects to the database `postgres`; the other two to the one that was asked for."""
+    """Connects to the database `postgres`; the other two to `tonghu`."""
 
 
 class Lease:
     """Keeps the server running while it is open. Made by `acquire`; safe to use from any thread."""
 
-    def __init__(self, data_dir: Path, database: str, *, throwaway: bool, timeout: float) -> None:
+    def __init__(self, data_dir: Path, *, throwaway: bool) -> None:
         self._data_dir = data_dir
-        self._database = database
         self._throwaway = throwaway
-        self._timeout = timeout
         self._guard = threading.Lock()
         self._held: socket.socket | None = None
         self.server = self._take()
 
     def _take(self) -> Server:
         for last in (False, False, True):  # the server may be killed while it is prepared
-            held, sockets = _hold(self._data_dir, self._timeout, throwaway=self._throwaway)
+            held, sockets = _hold(self._data_dir, throwaway=self._throwaway)
             try:
-                server = _server(self._data_dir, sockets, self._database, throwaway=self._throwaway)
-                _run(_bootstrap_once(self._data_dir, server, self._database))
+                identity = _identity(self._data_dir, throwaway=self._throwaway)
+                server = _server(identity, sockets)
+                _run(_bootstrap_once(identity, server))
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as problem:
                 held.close()
                 if last:
@@ -121,18 +121,12 @@ class Lease:
         self.close()
 
 
-def acquire(
-    data_dir: Path,
-    *,
-    database: str = "tonghu",
-    throwaway: bool = False,
-    timeout: float = READY_TIMEOUT,
-) -> Lease:
-    """Start or join the server of `data_dir` and return when `database` can be connected to.
+def acquire(data_dir: Path, *, throwaway: bool = False) -> Lease:
+    """Start or join the server of `data_dir` and return when its database can be connected to.
 
     `data_dir` is created if need be and must belong to the calling user. `throwaway` gives up
     durability for speed (fsync, full_page_writes, synchronous_commit off) and is fixed when the
-    folder is first used. `timeout` is in seconds. Blocks; usable inside a running event loop.
+    folder is first used. Blocks; usable inside a running event loop.
 
     Raises EmbeddedDatabaseError.
     """
@@ -143,7 +137,7 @@ def acquire(
         )
     data_dir = data_dir.resolve()
     _own(data_dir)
-    return Lease(data_dir, database, throwaway=throwaway, timeout=timeout)
+    return Lease(data_dir, throwaway=throwaway)
 
 
 def bootstrap(superuser_url: str, database: str, owner_password: str, app_password: str) -> None:
@@ -177,9 +171,9 @@ def _own(data_dir: Path) -> None:
         )
 
 
-def _hold(data_dir: Path, timeout: float, *, throwaway: bool) -> tuple[socket.socket, str]:
+def _hold(data_dir: Path, *, throwaway: bool) -> tuple[socket.socket, str]:
     """Connect to the supervisor, starting one as often as needed; return also the socket folder."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + READY_TIMEOUT
     start_after = 0.0
     while (now := time.monotonic()) < deadline:
         held = socket.socket(socket.AF_UNIX)
@@ -187,7 +181,9 @@ def _hold(data_dir: Path, timeout: float, *, throwaway: bool) -> tuple[socket.so
             with supervisor.lease_address(data_dir) as address:
                 held.connect(address)
             held.settimeout(max(RETRY, deadline - time.monotonic()))
-            answer = _answer(held)
+            with held.makefile("rb") as lines:
+                line = lines.readline()
+            answer = json.loads(line) if line.endswith(b"\n") else {}
         except (TimeoutError, ConnectionError, FileNotFoundError):
             answer = {}
         except BaseException:
@@ -203,18 +199,7 @@ def _hold(data_dir: Path, timeout: float, *, throwaway: bool) -> tuple[socket.so
             _start_supervisor(data_dir, throwaway=throwaway)
             start_after = now + 1.0  # by then it listens, waits for its turn, or is gone
         time.sleep(RETRY)
-    raise _failure(data_dir, f"It was not ready within {timeout:g} seconds.")
-
-
-def _answer(held: socket.socket) -> dict[str, str]:
-    line = b""
-    while not line.endswith(b"\n"):
-        part = held.recv(4096)
-        if not part:
-            return {}
-        line += part
-    answer: dict[str, str] = json.loads(line)
-    return answer
+    raise _failure(data_dir, f"It was not ready within {READY_TIMEOUT:g} seconds.")
 
 
 def _start_supervisor(data_dir: Path, *, throwaway: bool) -> None:
@@ -241,21 +226,24 @@ def _failure(data_dir: Path, reason: str) -> EmbeddedDatabaseError:
     )
 
 
-def _server(data_dir: Path, sockets: str, database: str, *, throwaway: bool) -> Server:
-    identity = json.loads((data_dir / "embedded.json").read_text())
+def _identity(data_dir: Path, *, throwaway: bool) -> dict[str, Any]:
+    identity: dict[str, Any] = json.loads((data_dir / "embedded.json").read_text())
     if identity["throwaway"] != throwaway:
         was, now = ("throwaway", "durable") if identity["throwaway"] else ("durable", "throwaway")
         raise EmbeddedDatabaseError(
             f"The data folder {data_dir} holds a {was} database; a {now} one was asked for. "
             "Choose another data folder."
         )
+    return identity
 
-    def url(user: str, password: str, name: str) -> str:
-        return f"postgresql://{user}:{password}@/{quote(name, safe='')}?host={quote(sockets)}"
+
+def _server(identity: dict[str, Any], sockets: str) -> Server:
+    def url(user: str, password: str, database: str = DATABASE) -> str:
+        return f"postgresql://{user}:{password}@/{database}?host={quote(sockets)}"
 
     return Server(
-        owner_url=url("tonghu_owner", identity["owner"], database),
-        app_url=url("tonghu_app", identity["app"], database),
+        owner_url=url("tonghu_owner", identity["owner"]),
+        app_url=url("tonghu_app", identity["app"]),
         superuser_url=url("postgres", identity["superuser"], "postgres"),
     )
 
@@ -269,16 +257,15 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
         threads.submit(asyncio.run, work).result()
 
 
-async def _bootstrap_once(data_dir: Path, server: Server, database: str) -> None:
+async def _bootstrap_once(identity: dict[str, Any], server: Server) -> None:
     """Bootstrap unless done: others may hold the database still, say as a template."""
-    identity = json.loads((data_dir / "embedded.json").read_text())
     async with _connected(server.superuser_url) as admin:
         done = await admin.fetchval(
             "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = $1",
-            database,
+            DATABASE,
         )
-        if done != BOOTSTRAPPED:
-            await _bootstrap(server.superuser_url, database, identity["owner"], identity["app"])
+    if done != BOOTSTRAPPED:
+        await _bootstrap(server.superuser_url, DATABASE, identity["owner"], identity["app"])
 
 
 async def _bootstrap(

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from typing import Any, Final
-from uuid import UUID
 
 import asyncpg
 import orjson
@@ -24,7 +23,9 @@ async def mark_delivered(tx: Tx, delivered: DeliverySucceeded) -> None:
     """Note that the police's system has taken a report (R24). The delivery's id is the step's."""
     if not delivered.source_wire_name.startswith("police_reports."):
         return
-    report = await _locked(tx, delivered.subject_id)
+    report = await tx.connection.fetchrow(
+        "SELECT * FROM police_reports WHERE id = $1 FOR UPDATE", delivered.subject_id
+    )
     at = await tx.connection.fetchval(
         "SELECT delivered_at FROM webhook_deliveries WHERE id = $1", delivered.delivery_id
     )
@@ -90,12 +91,6 @@ async def _route(tx: Tx, report: asyncpg.Record) -> None:
         return
     routing = "routed" if routed else "no_endpoint"
     await change(tx, report["id"], police_agency_id=police, routing=routing)
-
-
-async def _locked(tx: Tx, report_id: UUID) -> asyncpg.Record | None:
-    return await tx.connection.fetchrow(
-        "SELECT * FROM police_reports WHERE id = $1 FOR UPDATE", report_id
-    )
 
 
 async def _note_delivery(

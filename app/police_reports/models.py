@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
 from app.core.data import rls
-from app.core.data.columns import Instant
+from app.core.data.columns import Instant, one_of
 from app.core.ids import new_id
 
 NARRATIVE: Final = "police_reports.narrative"
@@ -77,7 +77,7 @@ class Party(StrEnum):
 class PoliceReport(SQLModel, table=True):
     """One report to the police and where it stands.
 
-    `state`: the furthest step taken, in the order of the CHECK below. `routing`: `routed` when the
+    `state`: the furthest step taken, in the order of `State`. `routing`: `routed` when the
     report waits at an endpoint of the police; `no_agency` when no police agency serves the place,
     `no_endpoint` when the one that does has no endpoint: both are tried again by a job.
     `suspect_agency_id`: the agency a report speaks against; it learns nothing of it (AZ-8).
@@ -87,11 +87,7 @@ class PoliceReport(SQLModel, table=True):
 
     __tablename__ = "police_reports"
     __table_args__: Any = (
-        CheckConstraint(
-            "state IN ('filed', 'delivered', 'acknowledged', 'dispatched', 'handling',"
-            " 'township_notified', 'assessed', 'services_arranged', 'closed')",
-            name="state",
-        ),
+        one_of("state", State),
         CheckConstraint("urgency IN ('immediate', 'urgent', 'standard')", name="urgency"),
         CheckConstraint("channel IN ('app', 'system', 'phone', 'in_person')", name="channel"),
         CheckConstraint("routing IN ('routed', 'no_agency', 'no_endpoint')", name="routing"),
@@ -146,17 +142,16 @@ class PoliceReport(SQLModel, table=True):
     updated_at: datetime = Field(sa_type=Instant)
 
 
+def _of_report() -> ForeignKeyConstraint:
+    report = ["police_reports.home_county", "police_reports.id"]
+    return ForeignKeyConstraint(["home_county", "report_id"], report, name="report")
+
+
 class PoliceReporter(SQLModel, table=True):
     """Who made a report, if they said so: name, telephone, position, encrypted (AZ-9, REP-06)."""
 
     __tablename__ = "police_reporters"
-    __table_args__: Any = (
-        ForeignKeyConstraint(
-            ["home_county", "report_id"],
-            ["police_reports.home_county", "police_reports.id"],
-            name="report",
-        ),
-    )
+    __table_args__: Any = (_of_report(),)
 
     report_id: UUID = Field(primary_key=True)
     home_county: int = Field(sa_type=BigInteger)
@@ -177,11 +172,7 @@ class PoliceReportStep(SQLModel, table=True):
             " 'township_received', 'assessed', 'services_arranged', 'closed', 'forwarded')",
             name="step",
         ),
-        ForeignKeyConstraint(
-            ["home_county", "report_id"],
-            ["police_reports.home_county", "police_reports.id"],
-            name="report",
-        ),
+        _of_report(),
         Index("ix_police_report_steps_report", "report_id", "recorded_at", "id"),
     )
 

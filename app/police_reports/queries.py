@@ -45,7 +45,6 @@ def visible_reports(principal: Principal) -> Where:
 
 
 def party_of(principal: Principal, report: asyncpg.Record) -> Party:
-    """Return what the caller is to a report they may see."""
     scopes = principal.role.scopes
     if HANDLE.code in scopes:
         in_charge = report["police_agency_id"] == principal.agency_id
@@ -105,7 +104,6 @@ async def offices(tx: Tx, region_code: int, suspect: UUID | None) -> rules.Offic
 
 
 async def agency_kind(tx: Tx, agency_id: UUID) -> str | None:
-    """Return the kind of an active agency."""
     kind: str | None = await tx.connection.fetchval(
         "SELECT kind FROM agencies WHERE id = $1 AND active", agency_id
     )
@@ -144,10 +142,11 @@ async def reporter(tx: Tx, report: asyncpg.Record) -> schemas.ReporterShown:
 
 
 _DELIVERIES = """
-SELECT d.webhook_id, d.agency_id, d.state, d.created_at, d.delivered_at, d.attempts,
+SELECT d.webhook_id, d.agency_id, d.state, d.created_at AS queued_at, d.delivered_at,
+       d.attempts AS attempt_count,
        (SELECT coalesce(jsonb_agg(a ORDER BY a.number), '[]') FROM
            (SELECT number, started_at AS at, status FROM webhook_attempts
-            WHERE delivery_id = d.id ORDER BY number DESC LIMIT 20) a) AS attempt_log
+            WHERE delivery_id = d.id ORDER BY number DESC LIMIT 20) a) AS attempts
 FROM webhook_deliveries d
 WHERE d.delivery_class = 'M'
   AND d.event_id IN (SELECT id FROM events WHERE subject_id = $1)
@@ -162,18 +161,7 @@ async def deliveries(tx: Tx, principal: Principal, report_id: UUID) -> list[sche
     """
     async with tx.as_system():
         rows = await tx.connection.fetch(_DELIVERIES, report_id)
-    return [
-        schemas.DeliveryShown(
-            webhook_id=row["webhook_id"],
-            agency_id=row["agency_id"],
-            state=row["state"],
-            queued_at=row["created_at"],
-            delivered_at=row["delivered_at"],
-            attempt_count=row["attempts"],
-            attempts=row["attempt_log"],
-        )
-        for row in rows
-    ]
+    return [schemas.DeliveryShown(**row) for row in rows]
 
 
 def summary(tx: Tx, principal: Principal, report: asyncpg.Record) -> schemas.ReportSummary:
@@ -182,16 +170,15 @@ def summary(tx: Tx, principal: Principal, report: asyncpg.Record) -> schemas.Rep
 
 
 def _summary_fields(tx: Tx, principal: Principal, report: asyncpg.Record) -> dict[str, Any]:
-    party, now = party_of(principal, report), tx.now
     open_ = report["superseded_by_id"] is None and report["acknowledged_at"] is None
-    shows_agency = rules.shows_reporter_agency(party)
+    shows_agency = rules.shows_reporter_agency(party_of(principal, report))
     return {
-        **{name: report[name] for name in schemas.ReportSummary.model_fields if name in report},
+        **report,
         "region_code": region_text(report["region_code"]),
         "acknowledgement_overdue": open_
-        and rules.is_overdue(None, report["acknowledge_due_at"], now),
+        and rules.is_overdue(None, report["acknowledge_due_at"], tx.now),
         "delivery_overdue": open_
-        and rules.is_overdue(report["delivered_at"], report["deliver_alarm_at"], now),
+        and rules.is_overdue(report["delivered_at"], report["deliver_alarm_at"], tx.now),
         "reporter_agency_id": report["reporter_agency_id"] if shows_agency else None,
         "supersedes": report["supersedes_id"],
         "superseded_by": report["superseded_by_id"],
@@ -211,7 +198,6 @@ def whole(
         {
             **_summary_fields(tx, principal, report),
             "party": party.value,
-            "channel": report["channel"],
             "subject": orjson.loads(unseal(models.SUBJECT, key, report["subject_sealed"]))
             if shown
             else None,
@@ -220,19 +206,14 @@ def whole(
             else None,
             "suspect_agency_id": report["suspect_agency_id"] if shown else None,
             "visit_id": report["visit_id"] if shown else None,
-            "steps": [
-                {**step, "details": _details(tx, step) if _open(party, step) else None}
-                for step in journal
-            ],
+            "steps": [{**step, "details": _details(tx, party, step)} for step in journal],
         }
     )
 
 
-def _open(party: Party, step: asyncpg.Record) -> bool:
-    return rules.shows_details(party, Step(step["step"]))
-
-
-def _details(tx: Tx, step: asyncpg.Record) -> dict[str, Any]:
+def _details(tx: Tx, party: Party, step: asyncpg.Record) -> dict[str, Any] | None:
+    if not rules.shows_details(party, Step(step["step"])):
+        return None
     sealed = step["details_sealed"]
     told = {
         **step["codes"],

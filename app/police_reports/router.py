@@ -7,30 +7,41 @@ import asyncpg
 from fastapi import Depends, Query
 
 from app.access import acts
+from app.access.deps import named_in_path, needs
+from app.access.principal import Principal
 from app.children.deps import ChildNotFound
 from app.core.clock import local_date
 from app.core.http import paging, routing
 from app.core.http.routing import Transaction
 from app.core.http.shown import REPEATED, Shown
-from app.core.problems import documented
+from app.core.problems import Problem, documented
 from app.police_reports import queries, schemas
 from app.police_reports.acts import ACTS, NotYourPart, SupersededAlready
-from app.police_reports.area import AREA
-from app.police_reports.deps import (
-    FilesReports,
-    HandlesReports,
-    ReadsReporters,
-    ReadsReports,
-    ReceivesReports,
-    ReportInPath,
-    ReportToChange,
-)
+from app.police_reports.area import AREA, FILE, HANDLE, READ, READ_REPORTERS, RECEIVE
 from app.police_reports.models import State
 from app.police_reports.operations import filing, steps
 
 router = routing.router(AREA.tag, prefix="/police-reports")
 
 Value = TypeVar("Value")
+
+
+class ReportNotFound(Problem, status=404, denies=True):
+    """No such report, or none the caller has a part in: the same answer (AZ-3, AZ-8)."""
+
+    title = "No such report"
+    title_zh = "没有这份报告"
+
+
+FilesReports = Annotated[Principal, needs(FILE)]
+ReadsReports = Annotated[Principal, needs(READ)]
+HandlesReports = Annotated[Principal, needs(HANDLE)]
+ReceivesReports = Annotated[Principal, needs(RECEIVE)]
+ReadsReporters = Annotated[Principal, needs(READ_REPORTERS)]
+_NAMED = ("report_id", "The report's id.", queries.find, ReportNotFound)
+ReportInPath = Annotated[asyncpg.Record, named_in_path(*_NAMED)]
+ReportToChange = Annotated[asyncpg.Record, named_in_path(*_NAMED, lock=True)]
+"""Locked until the change is committed: steps on one report take turns."""
 
 _REPORT = ("police_report",)
 _FILING = (ChildNotFound, filing.ReportInvalid, filing.ReportIdTaken)
@@ -46,7 +57,7 @@ async def file_report(
     It is stored, audited and queued to the police in charge of the place before the answer leaves.
     A police system that is slow, away or not registered never delays or refuses a report.
     """
-    return _filed(*await filing.file_report(tx, principal, new))
+    return _filed(await filing.file_report(tx, principal, new))
 
 
 @router.get("")
@@ -76,8 +87,7 @@ async def read_report(
 ) -> Shown[schemas.Report]:
     """Read a report: what it shows depends on your agency's part in the case."""
     journal = await queries.steps(tx, report["id"])
-    whole = queries.whole(tx, principal, report, journal)
-    return _shown(whole, report)
+    return _shown(queries.whole(tx, principal, report, journal), report)
 
 
 @router.get("/{report_id}/reporter", responses=documented(NotYourPart))
@@ -96,7 +106,7 @@ async def read_report_chain(
     """Read the proof of a report: filed, each attempt to deliver, accepted, handled, told on."""
     chain = schemas.Chain.model_validate(
         {
-            **{name: report[name] for name in schemas.Chain.model_fields if name in report},
+            **report,
             "report_id": report["id"],
             "deliveries": await queries.deliveries(tx, principal, report["id"]),
             "steps": [dict(step) for step in await queries.steps(tx, report["id"])],
@@ -191,21 +201,13 @@ async def supersede_report(
 ) -> Shown[schemas.Filed]:
     """File a corrected report in place of one your agency filed; nothing is ever deleted."""
     filed = await filing.supersede_report(tx, principal, report, new)
-    return _filed(*filed, report["child_id"])
+    return _filed(filed, report["child_id"])
 
 
-def _filed(
-    filed: filing.Filed,
-    is_new: bool,  # noqa: FBT001  the second of a pair
-    *others: UUID | None,
-) -> Shown[schemas.Filed]:
-    return Shown(
-        filed.answer,
-        children=[filed.child_id, *others],
-        groups=_REPORT,
-        subject=filed.answer.id,
-        is_new=is_new,
-    )
+def _filed(filed: filing.Filed, *others: UUID | None) -> Shown[schemas.Filed]:
+    answer, child_id, is_new = filed
+    about = [child_id, *others]
+    return Shown(answer, children=about, groups=_REPORT, subject=answer.id, is_new=is_new)
 
 
 def _step(report: asyncpg.Record, taken: steps.Taken) -> Shown[schemas.StepTaken]:

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, StrictBool
 
-from app.access.acts import Permitted
-from app.core.http.wire import Code, Day, Input, Line, Moment, Prose, RegionCode, Version
+from app.core.http.wire import Code, Day, Input, Line, Moment, Permitted, Prose, RegionCode, Version
 from app.police_reports.models import State, Step
+from app.webhooks.models import State as DeliveryState
 
 Urgency = Annotated[
     Literal["immediate", "urgent", "standard"], Field(description="How fast to act.")
@@ -374,9 +374,7 @@ class DeliveryShown(BaseModel):
 
     webhook_id: ShortText = Field(description="The id on every attempt.")
     agency_id: UUID = Field(description="The police agency.")
-    state: Literal["pending", "leased", "succeeded", "exhausted", "closed"] = Field(
-        description="Where the delivery stands."
-    )
+    state: DeliveryState = Field(description="Where the delivery stands.")
     queued_at: datetime = Field(description="When it was queued.")
     delivered_at: datetime | None = Field(description="When it was first answered 2xx.")
     attempt_count: int = Field(ge=0, le=2_147_483_647, description="How often it was tried.")

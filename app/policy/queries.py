@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import date
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from app.core.data_files import unknown
 from app.policy import clauses
@@ -44,15 +44,8 @@ def lookup(name: str) -> Callable[[int, date], Any]:
     return lambda region_code, on: effective(own, name, region_code, on).value
 
 
-class ClauseWithText(NamedTuple):
-    """What carries an obligation, beside what it says."""
-
-    clause: Clause
-    text: Obligation
-
-
 @cache
-def clauses_with_text() -> tuple[ClauseWithText, ...]:
-    """Return all clauses with the obligations they carry, by area."""
+def clauses_with_text() -> tuple[tuple[Clause, Obligation], ...]:
+    """Return all clauses, each beside the obligation it carries, by area."""
     texts = {obligation["id"]: obligation for obligation in clauses.obligations()}
-    return tuple(ClauseWithText(clause, texts[clause.id]) for clause in clauses.load())
+    return tuple((clause, texts[clause.id]) for clause in clauses.load())

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from app.core.http.wire import Day
+from app.core.http.wire import Day, ShownRegion
 
 Text = Annotated[str, Field(max_length=4000, pattern=r"^[^\x00]*$")]
 Label = Annotated[str, Field(max_length=400, pattern=r"^[^\x00]*$")]
@@ -28,22 +28,15 @@ ListName = Annotated[
         examples=["parent_statuses"],
     ),
 ]
-RegionOrNation = Annotated[
-    str,
-    Field(
-        min_length=12,
-        max_length=12,
-        pattern=r"^[0-9]{12}$",
-        description="The division that set the value, 12 digits; 000000000000 is the nation.",
-        examples=["120000000000"],
-    ),
-]
 
 
 class ParameterValue(BaseModel):
     """One value of a parameter, and what says so."""
 
-    region_code: RegionOrNation
+    region_code: ShownRegion = Field(
+        description="The division that set the value, 12 digits; 000000000000 is the nation.",
+        examples=["120000000000"],
+    )
     valid_from: Day = Field(description="First day the value holds.")
     valid_until: Day | None = Field(description="Last day it holds; null while it has no end.")
     value: Any = Field(description="The value, shaped as the parameter's schema says.")

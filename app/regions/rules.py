@@ -16,46 +16,11 @@ from typing import Final
 NATION: Final = 0
 _CODES: Final = 10**12
 
-# GB/T 2260, first two digits. Taiwan, Hong Kong and Macau have codes though the statistical
-# tables do not go below them.
+# GB/T 2260, first two digits, the first of them a part of the country. Taiwan, Hong Kong and Macau
+# have codes though the statistical tables do not go below them.
 _PROVINCES: Final = frozenset(
-    int(code)
-    for code in [
-        "11",
-        "12",
-        "13",
-        "14",
-        "15",
-        "21",
-        "22",
-        "23",
-        "31",
-        "32",
-        "33",
-        "34",
-        "35",
-        "36",
-        "37",
-        "41",
-        "42",
-        "43",
-        "44",
-        "45",
-        "46",
-        "50",
-        "51",
-        "52",
-        "53",
-        "54",
-        "61",
-        "62",
-        "63",
-        "64",
-        "65",
-        "71",
-        "81",
-        "82",
-    ]
+    {*range(11, 16), *range(21, 24), *range(31, 38), *range(41, 47), *range(50, 55)}
+    | {*range(61, 66), 71, 81, 82}
 )
 # Dongguan, Zhongshan, Danzhou. The range of such a prefecture holds no county.
 _PREFECTURES_WITHOUT_COUNTIES: Final = frozenset([441900000000, 442000000000, 460400000000])
@@ -84,11 +49,6 @@ _SPAN: Final = {
 class BadRegionCode(ValueError):
     """The number is no division code, or no code of the level asked for."""
 
-    def __init__(self, code: int, reason: str) -> None:
-        super().__init__(f"{code}: {reason}")
-        self.code = code
-        self.reason = reason
-
 
 def is_valid_code(code: int) -> bool:
     """Tell whether the digits can be a place; whether the place exists is the table's answer."""
@@ -108,7 +68,7 @@ def is_valid_code(code: int) -> bool:
 def level_of(code: int) -> Level:
     """Return how high the place stands. Raises BadRegionCode, also for NATION."""
     if not is_valid_code(code):
-        raise BadRegionCode(code, "not a division code")
+        raise BadRegionCode(f"{code}: not a division code")
     return next(level for level, span in _SPAN.items() if code % span == 0)
 
 
@@ -129,7 +89,7 @@ def county_of(code: int) -> int:
     if level is Level.PROVINCE or (
         level is Level.PREFECTURE and code not in _PREFECTURES_WITHOUT_COUNTIES
     ):
-        raise BadRegionCode(code, "lies in no county")
+        raise BadRegionCode(f"{code}: lies in no county")
     return code - code % _SPAN[Level.COUNTY]
 
 

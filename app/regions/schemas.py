@@ -2,22 +2,19 @@
 
 from pydantic import BaseModel, Field
 
-from app.core.http.wire import Day, RegionCode
+from app.core.http.wire import Day, ShownRegion
 from app.regions.rules import Level
 
 
 class Region(BaseModel):
     """One division, as it holds or held."""
 
-    code: RegionCode
+    code: ShownRegion
     name: str = Field(
         max_length=100, pattern=r"^[^\x00]+$", description="Name.", examples=["上仓镇"]
     )
     level: Level = Field(description="How high it stands.")
-    parent_code: str = Field(
-        min_length=12,
-        max_length=12,
-        pattern=r"^[0-9]{12}$",
+    parent_code: ShownRegion = Field(
         description="The division it lies in; 000000000000 for a province.",
         examples=["120119000000"],
     )
@@ -25,6 +22,6 @@ class Region(BaseModel):
         description="First day of the code; null where the source does not say."
     )
     valid_until: Day | None = Field(description="Last day of the code; null while it holds.")
-    successor_code: RegionCode | None = Field(
+    successor_code: ShownRegion | None = Field(
         description="The code that took its place; null while it holds or if none did."
     )

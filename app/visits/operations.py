@@ -1,6 +1,7 @@
 """Recording and correcting visits."""
 
 from collections.abc import Mapping
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,12 +11,12 @@ import orjson
 from app.access.principal import Principal
 from app.children import rows
 from app.children.deps import ChildNotFound
-from app.core.data.crypto import Keyring
+from app.core.clock import local_date
 from app.core.data.db import Tx
 from app.core.http.preconditions import check_version
 from app.core.jobs import events
 from app.core.problems import Problem
-from app.visits import queries, rules, schemas
+from app.visits import queries, schemas
 from app.visits.events import AbnormalFinding, VisitCorrected, VisitRecorded
 
 
@@ -56,7 +57,13 @@ async def record_visit(
     VisitStartOnOtherDay, VisitBeforeBirth, VisitDiffers.
     """
     _check_days(new.visited_on, new.started_at, tx)
-    values = _stored(tx, principal, new)
+    values = {
+        "id": new.id,
+        "visitor": principal.staff_id,
+        "content_mac": tx.keyring.blind_index("visit", new.model_dump_json()),
+        "recorded_at": new.recorded_at,
+        **_stored(tx, new.id, new.model_dump()),
+    }
     put = await rows.put(tx, principal, "visits", new.child_id, values, lived_in="visited_in")
     if put is None:
         raise ChildNotFound
@@ -85,69 +92,36 @@ async def correct_visit(
     """
     check_version(row["version"], if_match)
     before = queries.visit_of(tx, principal, row)
-    said = before.model_dump(exclude={"permitted"})
-    merged = {**said, **correction.changes()}
+    merged = {**before.model_dump(), **correction.changes()}
     _check_days(merged["visited_on"], merged["started_at"], tx)
     _check_birth(merged["visited_on"], row["birth_date"])
-    findings = merged["findings"]
-    changed = await rows.correct(
-        tx,
-        principal,
-        "visits",
-        row,
-        before.model_dump_json(exclude={"permitted"}),
-        {
-            **{name: merged[name] for name in _CORRECTED},
-            "abnormal": any(finding["abnormal"] for finding in findings),
-            "findings": _codes_of(findings),
-            "words_sealed": _seal_words(tx.keyring, row["id"], merged["note"], findings),
-        },
-    )
+    said, values = before.model_dump_json(exclude={"permitted"}), _stored(tx, row["id"], merged)
+    changed = await rows.correct(tx, principal, "visits", row, said, values)
     visit = queries.visit_of(tx, principal, changed)
     news = visit.abnormal and not before.abnormal
     await _announce(tx, VisitCorrected, visit, row, news=news)
     return visit
 
 
-_CORRECTED: Final = (
+_PLAIN: Final = (
     *("visited_on", "started_at", "visitor_type", "place", "channel", "guardian_present"),
     "policies_explained",
 )
 
 
-def _stored(tx: Tx, principal: Principal, new: schemas.VisitCreate) -> dict[str, Any]:
-    findings = [finding.model_dump() for finding in new.findings]
+def _stored(tx: Tx, visit_id: UUID, said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of what a visit says, its words sealed apart from its codes."""
+    codes = [{**finding} for finding in said["findings"]]
+    words = {"note": said["note"], "findings": [finding.pop("note") for finding in codes]}
+    sealed = None
+    if words["note"] is not None or any(words["findings"]):
+        sealed = tx.keyring.seal(queries.WORDS, visit_id, orjson.dumps(words))
     return {
-        "id": new.id,
-        "visited_on": new.visited_on,
-        "started_at": new.started_at,
-        "visitor": principal.staff_id,
-        "visitor_type": new.visitor_type,
-        "place": new.place,
-        "channel": new.channel,
-        "guardian_present": new.guardian_present,
-        "abnormal": any(finding.abnormal for finding in new.findings),
-        "findings": _codes_of(findings),
-        "policies_explained": list(new.policies_explained),
-        "words_sealed": _seal_words(tx.keyring, new.id, new.note, findings),
-        "content_mac": tx.keyring.blind_index("visit", new.model_dump_json()),
-        "recorded_at": new.recorded_at,
+        **{name: said[name] for name in _PLAIN},
+        "abnormal": any(finding["abnormal"] for finding in codes),
+        "findings": orjson.dumps(codes).decode(),
+        "words_sealed": sealed,
     }
-
-
-def _codes_of(findings: list[dict[str, Any]]) -> str:
-    codes = [{k: v for k, v in finding.items() if k != "note"} for finding in findings]
-    return orjson.dumps(codes).decode()
-
-
-def _seal_words(
-    keyring: Keyring, visit_id: UUID, note: str | None, findings: list[dict[str, Any]]
-) -> bytes | None:
-    notes = [finding["note"] for finding in findings]
-    if note is None and not any(notes):
-        return None
-    words = orjson.dumps({"note": note, "findings": notes})
-    return keyring.seal(queries.WORDS, visit_id, words)
 
 
 async def _announce(
@@ -176,15 +150,15 @@ async def _announce(
     await events.publish(tx, *announced)
 
 
-def _check_days(visited_on: Any, started_at: Any, tx: Tx) -> None:
-    if rules.lies_in_future(visited_on, tx.today):
+def _check_days(visited_on: date, started_at: datetime | None, tx: Tx) -> None:
+    if visited_on > tx.today:
         raise VisitInFuture.at("#/visited_on", "date_in_future", "The day has not come.")
-    if rules.began_on_other_day(visited_on, started_at):
+    if started_at is not None and local_date(started_at) != visited_on:
         detail = "Give an instant of that day."
         raise VisitStartOnOtherDay.at("#/started_at", "visit_start_on_other_day", detail)
 
 
-def _check_birth(visited_on: Any, birth_date: Any) -> None:
+def _check_birth(visited_on: date, birth_date: date) -> None:
     if visited_on < birth_date:
         detail = "The child was not born yet."
         raise VisitBeforeBirth.at("#/visited_on", "visit_before_birth", detail)

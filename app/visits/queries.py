@@ -36,7 +36,6 @@ class Filters:
 async def list_visits(
     tx: Tx, principal: Principal, filters: Filters, window: paging.Window
 ) -> paging.Rows:
-    """Return a page of the visits to visible children, latest first."""
     where = children.visible_below(principal, "v").add_given(
         {
             "v.child_id = {}": filters.child_id,

@@ -4,9 +4,11 @@ from collections.abc import Iterable
 from typing import Annotated, Any
 from uuid import UUID
 
+import asyncpg
 from fastapi import Depends, Query
 
 from app.access import acts
+from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
 from app.children import rows
 from app.children.deps import ChildInPath, ChildNotFound
@@ -17,14 +19,26 @@ from app.core.http.preconditions import IfMatch
 from app.core.http.routing import Transaction
 from app.core.http.shown import REPEATED, Shown
 from app.core.http.wire import Day
-from app.core.problems import documented
+from app.core.problems import Problem, documented
 from app.regions.deps import RegionSpan
 from app.visits import operations, queries, schemas
-from app.visits.area import ACTS, AREA
-from app.visits.deps import ReadsVisits, VisitInPath, VisitToChange, WritesVisits
+from app.visits.area import ACTS, AREA, READ, WRITE
 
 router = routing.router(AREA.tag)
 
+
+class VisitNotFound(Problem, status=404, denies=True):
+    """No such visit, or none the caller may know of: the same answer (AZ-3)."""
+
+    title = "No such visit"
+    title_zh = "没有这条走访记录"
+
+
+ReadsVisits = Annotated[Principal, needs(READ)]
+WritesVisits = Annotated[Principal, needs(WRITE)]
+_VISIT = ("visit_id", "The visit's id.", rows.find, VisitNotFound)
+VisitInPath = Annotated[asyncpg.Record, named_in_path(*_VISIT, table="visits")]
+VisitToChange = Annotated[asyncpg.Record, named_in_path(*_VISIT, table="visits", for_update=True)]
 _DAYS = (operations.VisitInFuture, operations.VisitBeforeBirth, operations.VisitStartOnOtherDay)
 
 

@@ -8,9 +8,8 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
-from app.access.acts import Permitted
 from app.children.schemas import Replaced
-from app.core.http.wire import Day, Input, Moment, Prose, RegionCode, Version
+from app.core.http.wire import Day, Input, Moment, Permitted, Prose, RegionCode, Version
 from app.visits.models import Channel, Place, VisitorType
 
 _ID = "0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b10"

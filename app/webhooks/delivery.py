@@ -23,7 +23,7 @@ from app.core.ids import new_id
 from app.core.jobs.events import publish
 from app.core.jobs.queue import Begin
 from app.core.jobs.runner import CONNECTION_FAILED
-from app.webhooks import events, rules, sending
+from app.webhooks import events, rules, sending, signing
 from app.webhooks.models import PREVIOUS_SECRET_PLACE, RESPONSE_PLACE, SECRET_PLACE
 from app.webhooks.operations.deliveries import CHANNEL
 
@@ -251,7 +251,7 @@ async def _attempt(sender: _Sender, row: asyncpg.Record, keyring: Keyring, now: 
         answer = await sender.send(
             row["url"], keys, webhook_id=row["webhook_id"], body=row["body"], at=now
         )
-        sender.results.append(_judge(sender, row, answer, now, sending.key_ids(keys)))
+        sender.results.append(_judge(sender, row, answer, now, list(map(signing.key_id, keys))))
     except Exception as error:  # noqa: BLE001  one bad delivery must not end the sender
         log.warning("webhooks.attempt_failed", error=type(error).__qualname__)
         fault = sending.Answer(error="internal_error")

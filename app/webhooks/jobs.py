@@ -12,7 +12,6 @@ from app.webhooks.operations import deliveries
 
 @spine.on_every_event
 async def fan_out(tx: Tx, event_id: UUID) -> None:
-    """Queue every event to its subscribers."""
     await deliveries.fan_out(tx, event_id)
 
 

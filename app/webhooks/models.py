@@ -1,7 +1,7 @@
 """Who is told by webhook, what is on its way to them, and every attempt made."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, get_args
 from uuid import UUID
 
 from sqlalchemy import (
@@ -18,12 +18,14 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
 from app.core.data import rls
-from app.core.data.columns import Instant
+from app.core.data.columns import Instant, one_of
 from app.core.ids import new_id
 
 SECRET_PLACE = "webhook_endpoints.secret_sealed"  # noqa: S105  a column's name, as crypto wants it
 PREVIOUS_SECRET_PLACE = "webhook_endpoints.previous_secret_sealed"  # noqa: S105  the same
 RESPONSE_PLACE = "webhook_attempts.response_sealed"
+
+State = Literal["pending", "leased", "succeeded", "exhausted", "closed"]
 
 _OPEN = text("state IN ('pending', 'leased')")
 _OWN = f"{rls.own('agency_id')} OR {rls.SYSTEM}"
@@ -82,9 +84,7 @@ class WebhookDelivery(SQLModel, table=True):
     __tablename__ = "webhook_deliveries"
     __table_args__: Any = (
         CheckConstraint("delivery_class IN ('M', 'S')", name="delivery_class"),
-        CheckConstraint(
-            "state IN ('pending', 'leased', 'succeeded', 'exhausted', 'closed')", name="state"
-        ),
+        one_of("state", get_args(State)),
         CheckConstraint("(state = 'leased') = (lease IS NOT NULL)", name="lease"),
         CheckConstraint(
             "(closed_at IS NULL) = (closed_by IS NULL)"

@@ -1,7 +1,7 @@
 """Reading endpoints, deliveries and attempts: the caller's own agency only."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, cast
+from collections.abc import Mapping
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
@@ -17,7 +17,7 @@ from app.core.http.wire import region_text
 from app.core.jobs import events
 from app.webhooks import schemas
 from app.webhooks.acts import DELIVERY_ACTS, ENDPOINT_ACTS
-from app.webhooks.models import RESPONSE_PLACE, WebhookEndpoint
+from app.webhooks.models import RESPONSE_PLACE, State, WebhookEndpoint
 
 _ATTEMPTS_SHOWN = 200
 
@@ -38,7 +38,6 @@ _NEWEST: Final = paging.Order({"w.id": UUID}, descending=True)
 async def endpoints(
     tx: Tx, principal: Principal, window: paging.Window, *, act: Act | None
 ) -> paging.Rows:
-    """List the agency's endpoints, newest first."""
     where = Where("w.agency_id = {}", principal.agency_id)
     if act is not None:
         act.narrow(where, principal, tx.today, alias="w")
@@ -67,7 +66,6 @@ async def has_open_mandatory(tx: Tx, endpoint_id: UUID) -> bool:
 
 
 async def delivery(tx: Tx, principal: Principal, delivery_id: UUID) -> asyncpg.Record | None:
-    """Find one delivery of the caller's agency."""
     return await tx.connection.fetchrow(
         "SELECT * FROM webhook_deliveries WHERE id = $1 AND agency_id = $2",
         delivery_id,
@@ -82,10 +80,9 @@ async def deliveries(
     *,
     endpoint_id: UUID | None,
     event_id: UUID | None,
-    state: schemas.State | None,
+    state: State | None,
     act: Act | None,
 ) -> paging.Rows:
-    """List the agency's deliveries, newest first."""
     where = Where("w.agency_id = {}", principal.agency_id).add_given(
         {"w.endpoint_id = {}": endpoint_id, "w.event_id = {}": event_id, "w.state = {}": state}
     )
@@ -104,8 +101,7 @@ def named(row: Mapping[str, Any], *, in_body: bool = False) -> set[UUID]:
 
 
 def as_delivery(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas.Delivery:
-    """Show a row of `webhook_deliveries`."""
-    return schemas.Delivery(**_delivery_fields(tx, principal, row))
+    return schemas.Delivery.model_validate(_delivery_fields(tx, principal, row))
 
 
 async def delivery_with_attempts(
@@ -117,36 +113,28 @@ async def delivery_with_attempts(
         row["id"],
         _ATTEMPTS_SHOWN,
     )
-    return schemas.DeliveryWithAttempts(
-        **_delivery_fields(tx, principal, row),
-        body=row["body"].decode(),
-        attempt_log=[_attempt(tx, attempt) for attempt in attempts],
+    return schemas.DeliveryWithAttempts.model_validate(
+        {
+            **_delivery_fields(tx, principal, row),
+            "body": row["body"].decode(),
+            "attempt_log": [_attempt(tx, attempt) for attempt in attempts],
+        }
     )
 
 
 def _delivery_fields(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> dict[str, Any]:
-    waits = row["state"] == "pending"
-    shown: Sequence[str] = (
-        *("id", "webhook_id", "endpoint_id", "event_id", "sequence", "delivery_class", "state"),
-        *("attempts", "created_at", "delivered_at", "closed_at"),
-    )
     return {
-        **{name: row[name] for name in shown},
+        **row,
         "event_type": row["wire_name"],
         "subject_id": row["ordering_key"],
-        "next_attempt_at": row["next_at"] if waits else None,
+        "next_attempt_at": row["next_at"] if row["state"] == "pending" else None,
         "permitted": permitted(DELIVERY_ACTS, principal, row, tx.today),
     }
 
 
-def _attempt(tx: Tx, row: asyncpg.Record) -> schemas.Attempt:
-    sealed = cast("bytes | None", row["response_sealed"])
-    raw = tx.keyring.unseal_bytes(RESPONSE_PLACE, row["id"], sealed) if sealed is not None else None
-    shown = (
-        *("number", "trigger", "started_at", "duration_ms", "address", "status", "error"),
-        *("response_truncated", "key_ids"),
-    )
-    return schemas.Attempt(
-        **{name: row[name] for name in shown},
-        response=None if raw is None else raw.decode(errors="replace").replace("\0", "\ufffd"),
-    )
+def _attempt(tx: Tx, row: asyncpg.Record) -> dict[str, Any]:
+    response, sealed = None, row["response_sealed"]
+    if sealed is not None:
+        raw = tx.keyring.unseal_bytes(RESPONSE_PLACE, row["id"], sealed)
+        response = raw.decode(errors="replace").replace("\0", "\ufffd")
+    return {**row, "response": response}

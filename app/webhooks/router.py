@@ -3,28 +3,49 @@
 from typing import Annotated
 from uuid import UUID
 
+import asyncpg
 from fastapi import Depends, Query, Request
 
 from app.access import acts
-from app.access.deps import needs
+from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
-from app.core import settings as config
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
 from app.core.http.preconditions import IfMatch
 from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
-from app.core.problems import documented
+from app.core.problems import Problem, documented
 from app.webhooks import queries, schemas
 from app.webhooks.acts import DELIVERY_ACTS, ENDPOINT_ACTS, DeliveryNotOpen, PersonRequired
 from app.webhooks.area import AREA, READ, WRITE
-from app.webhooks.deps import DeliveryInPath, EndpointInPath, EndpointToChange
+from app.webhooks.models import State, WebhookEndpoint
 from app.webhooks.operations import deliveries, endpoints
 
 router = routing.router(AREA.tag)
 
+
+class EndpointNotFound(Problem, status=404, denies=True):
+    """No such endpoint, or another agency's: the same answer (AZ-3)."""
+
+    title = "No such webhook endpoint"
+    title_zh = "没有这个推送地址"
+
+
+class DeliveryNotFound(Problem, status=404, denies=True):
+    """No such delivery, or another agency's: the same answer (AZ-3)."""
+
+    title = "No such webhook delivery"
+    title_zh = "没有这条推送记录"
+
+
 ReadsWebhooks = Annotated[Principal, needs(READ)]
 WritesWebhooks = Annotated[Principal, needs(WRITE)]
+_ENDPOINT = ("endpoint_id", "The endpoint's id.", queries.endpoint, EndpointNotFound)
+EndpointInPath = Annotated[WebhookEndpoint, named_in_path(*_ENDPOINT)]
+EndpointToChange = Annotated[WebhookEndpoint, named_in_path(*_ENDPOINT, lock=True)]
+"""Locked: nothing is queued to it until the transaction ends."""
+_DELIVERY = ("delivery_id", "The delivery's id.", queries.delivery, DeliveryNotFound)
+DeliveryInPath = Annotated[asyncpg.Record, named_in_path(*_DELIVERY)]
 
 
 @router.post("/webhook-endpoints", status_code=201, responses=documented(endpoints.EndpointInvalid))
@@ -37,7 +58,8 @@ async def register_webhook_endpoint(
     Webhooks 1.0.0: verify `webhook-signature` over `webhook-id.webhook-timestamp.body`, and use
     `webhook-id` to recognise repeats.
     """
-    made = await endpoints.register_endpoint(tx, principal, new, settings=_settings(request))
+    settings = request.state.settings.webhooks
+    made = await endpoints.register_endpoint(tx, principal, new, settings=settings)
     return Shown(made, subject=made.id)
 
 
@@ -77,11 +99,11 @@ async def change_webhook_endpoint(
 
     One with mandatory deliveries under way cannot be switched off.
     """
-    return Shown(
-        await endpoints.change_endpoint(
-            tx, principal, endpoint, change, if_match=if_match, settings=_settings(request)
-        )
+    settings = request.state.settings.webhooks
+    changed = await endpoints.change_endpoint(
+        tx, principal, endpoint, change, if_match=if_match, settings=settings
     )
+    return Shown(changed)
 
 
 @router.post("/webhook-endpoints/{endpoint_id}/secret-rotations", status_code=201)
@@ -93,9 +115,8 @@ async def rotate_webhook_secret(
     tx: Transaction,
 ) -> Shown[schemas.EndpointWithSecret]:
     """Replace the signing secret; for a while both sign, the new one first."""
-    return Shown(
-        await endpoints.rotate_secret(tx, principal, endpoint, rotation, if_match=if_match)
-    )
+    made = await endpoints.rotate_secret(tx, principal, endpoint, rotation, if_match=if_match)
+    return Shown(made)
 
 
 @router.get("/webhook-deliveries")
@@ -105,7 +126,7 @@ async def list_webhook_deliveries(
     window: Paged,
     endpoint_id: Annotated[UUID | None, Query(description="Only those to this endpoint.")] = None,
     event_id: Annotated[UUID | None, Query(description="Only those of this event.")] = None,
-    state: Annotated[schemas.State | None, Query(description="Only those in this state.")] = None,
+    state: Annotated[State | None, Query(description="Only those in this state.")] = None,
     act: Annotated[acts.Act | None, Depends(acts.asked(DELIVERY_ACTS))] = None,
 ) -> Shown[Page[schemas.Delivery]]:
     """List the deliveries to your agency, newest first."""
@@ -146,8 +167,3 @@ async def close_webhook_delivery(
     """Stop trying a mandatory delivery, in the name of the person signed in."""
     row = await deliveries.close_delivery(tx, principal, delivery, closure)
     return Shown(queries.as_delivery(tx, principal, row), children=queries.named(row))
-
-
-def _settings(request: Request) -> config.Webhooks:
-    settings: config.Settings = request.state.settings
-    return settings.webhooks

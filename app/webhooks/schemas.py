@@ -7,10 +7,8 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt
 from pydantic_core import PydanticCustomError
 
-from app.access.acts import Permitted
-from app.core.http.wire import Input, Line, RegionCode, Version
-
-State = Literal["pending", "leased", "succeeded", "exhausted", "closed"]
+from app.core.http.wire import Input, Line, Permitted, RegionCode, Version
+from app.webhooks.models import State
 
 
 def _distinct(values: list[str]) -> list[str]:

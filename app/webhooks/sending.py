@@ -142,11 +142,6 @@ async def open_client(
         yield send
 
 
-def key_ids(keys: Sequence[bytes]) -> list[str]:
-    """Name the keys that signed, newest first."""
-    return [signing.key_id(key) for key in keys]
-
-
 async def _post(
     client: aiohttp.ClientSession,
     url: str,
@@ -163,7 +158,8 @@ async def _post(
         async with response:
             answer = await _read(response, min(loop.time() + BODY_SECONDS, began + attempt_seconds))
     except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-        answer = Answer(error="address_not_allowed" if _refused(dial) else _code(error))
+        refused = dial.refused and not dial.addresses
+        answer = Answer(error="address_not_allowed" if refused else _code(error))
     address = dial.addresses[-1] if dial.addresses else None
     return replace(answer, address=address, took=timedelta(seconds=loop.time() - began))
 
@@ -191,10 +187,6 @@ async def _read(response: aiohttp.ClientResponse, until: float) -> Answer:
         retry_after=response.headers.get("retry-after"),
         said=response.headers.get("webhook-delivery"),
     )
-
-
-def _refused(dial: _Dial) -> bool:
-    return dial.refused and not dial.addresses
 
 
 def _code(error: Exception) -> str:

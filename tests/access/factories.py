@@ -88,6 +88,26 @@ async def a_caller(
     return Caller(agency, subject_id, token, Purpose(purposes[0]) if purposes else None)
 
 
+def a_token(database: Database, settings: Settings, system: Caller, *, agency_id: UUID) -> str:
+    """Give a system of civil affairs a token for the agency it belongs to now."""
+    keys = tokens.token_keys(
+        database.keyring.signing, issuer=settings.tokens.issuer, audience=settings.tokens.audience
+    )
+    return tokens.issue(
+        keys,
+        subject=f"client:{system.subject_id}",
+        grant_id=system.subject_id,
+        client_id=str(system.subject_id),
+        agency_id=agency_id,
+        role="civil_affairs",
+        region_code=120119000000,
+        scopes=frozenset(role_of("civil_affairs").scopes),
+        session_id=new_id(),
+        now=database.clock(),
+        seconds=300,
+    )
+
+
 async def _a_machine(
     database: Database, agency: UUID, role_code: str, region_code: int
 ) -> tuple[UUID, UUID, UUID, UUID]:

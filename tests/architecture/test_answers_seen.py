@@ -79,6 +79,11 @@ def test_nothing_is_said_of_what_agrees() -> None:
             Answer("addRoom", 201, "", ("etag",)),
             ["addRoom declares location of its 201, and a test saw none"],
         ),
+        (
+            Answer("addRoom", 409, "house-full"),
+            Answer("addRoom", 409, "house-full", ("location",)),
+            ["addRoom sent location with its 409, which does not declare it"],
+        ),
     ],
 )
 def test_what_is_apart_is_told(missed: Answer, seen: Answer, said: list[str]) -> None:

@@ -334,6 +334,10 @@ class TestReading:
             ("2026-11-17", "unexcused", False),
             ("2026-11-16", "unexcused", True),
         ]
+        looked = "SELECT DISTINCT since FROM audit_entries WHERE operation = 'listAttendanceEvents'"
+        async with database.begin(SYSTEM) as tx:
+            rows = [row["since"] for row in await tx.connection.fetch(looked)]
+        assert rows == [date(2026, 8, 22)]  # 90 days before the 20th of November
 
     async def test_a_child_out_of_the_remit_looks_absent(self, client, database, settings) -> None:
         elsewhere = await a_child(database, 120118101200)

@@ -19,7 +19,8 @@ Json = dict[str, Any]
 @dataclass(frozen=True, slots=True)
 class Ask:
     """A request. `body` and `query` are made for a target; `names`: what they name besides the
-    path. `gives`: the role it would give. `shows`: what a list's items are, by their id.
+    path. `gives`: the role it would give. `shows`: what a list's items are, by their id. `dated`:
+    the field of the answer that says how far back it looks, where that is not the part's.
     """
 
     operation: str
@@ -28,6 +29,7 @@ class Ask:
     names: tuple[str, ...] = ()
     gives: str | None = None
     shows: tuple[str, ...] = ()
+    dated: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Who learns what: the agency reported nothing, the reporter's name nobody but the police."""
 
+from datetime import date
+
 import orjson
 import pytest
 
@@ -127,6 +129,7 @@ class TestReporter:
                 "SELECT * FROM audit_entries WHERE operation = 'readReporter'"
             )
         assert (row["field_groups"], str(row["subject_id"])) == (["reporter"], report_id)
+        assert row["since"] == date(2026, 11, 20)
 
     async def test_unnamed_reporter_stays_unnamed(self, client, offices) -> None:
         body = a_report()

@@ -87,6 +87,7 @@ EthnicGroup = Annotated[
         },
     ),
 ]
+ResidentNumber = Annotated[str, Field(min_length=18, max_length=18, pattern=r"^[0-9]{17}[0-9X]$")]
 NoNumberReason = Annotated[
     Literal["not_registered", "not_issued", "not_shown"],
     Codes(
@@ -112,11 +113,8 @@ class Identity(Section):
     ethnic_group: Counted[EthnicGroup | None] = Field(
         default=None, description="Ethnic group, GB/T 3304 number; 01 is Han.", examples=["01"]
     )
-    resident_id: str | None = Field(
+    resident_id: ResidentNumber | None = Field(
         default=None,
-        min_length=18,
-        max_length=18,
-        pattern=r"^[0-9]{17}[0-9X]$",
         description="Resident identity number (GB 11643). A child may have none yet.",
     )
     no_resident_id_reason: Counted[NoNumberReason | None] = Field(

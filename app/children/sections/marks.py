@@ -49,6 +49,11 @@ class Codes:
     source: str
     labels: Mapping[str, tuple[str, str]]
 
+    def served(self) -> Codelist:
+        """Return the list as it is looked up."""
+        entries = tuple(Entry(code, zh, en) for code, (zh, en) in self.labels.items())
+        return Codelist(self.name, self.zh, self.en, self.source, None, entries)
+
 
 @dataclass(frozen=True, slots=True)
 class FilteredBy:
@@ -101,17 +106,7 @@ def codelists(models: Iterable[type[BaseModel]]) -> dict[str, Codelist]:
         for mark in each.said:
             if isinstance(mark, Codes) and found.setdefault(mark.name, mark) is not mark:
                 raise each.bad(f"another code list is named {mark.name}")
-    return {
-        name: Codelist(
-            name,
-            codes.zh,
-            codes.en,
-            codes.source,
-            None,
-            tuple(Entry(code, zh, en) for code, (zh, en) in codes.labels.items()),
-        )
-        for name, codes in found.items()
-    }
+    return {name: codes.served() for name, codes in found.items()}
 
 
 def check(section: type[BaseModel]) -> None:
@@ -161,9 +156,8 @@ def _wrong_codes(typed: _Typed) -> str | None:
     (codes,) = lists
     exact: Any = Annotated[typed.kind, *typed.said]
     of_type = TypeAdapter(exact)
-    for code in accepted:
-        if code not in codes.labels:
-            return f"the code {code} of {codes.name} has no label"
+    if bare := [code for code in accepted if code not in codes.labels]:
+        return f"the code {bare[0]} of {codes.name} has no label"
     for code, label in codes.labels.items():
         named = isinstance(label, tuple) and len(label) == len(("zh", "en"))
         if not named or not all(isinstance(each, str) and each.strip() for each in label):

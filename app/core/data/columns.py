@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import CheckConstraint, DateTime
+from sqlalchemy import CheckConstraint, DateTime, text
 
+Instant = DateTime(timezone=True)
+"""`timestamptz`: an instant, always aware. `Field(sa_type=Instant)`."""
 
-class Instant(DateTime):
-    """`timestamptz`: an instant, always aware. `Field(sa_type=Instant)`."""
-
-    def __init__(self, timezone: bool = True) -> None:  # noqa: FBT001, FBT002  SQLAlchemy's own
-        super().__init__(timezone=timezone)
+OF_TRANSACTION = {"server_default": text("(pg_current_xact_id()::text)::bigint")}
+"""A column for the number of the transaction that wrote the row: it orders feeds safely (F4)."""
 
 
 def one_of(column: str, codes: Iterable[str]) -> CheckConstraint:

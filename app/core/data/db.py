@@ -39,13 +39,11 @@ _UNAVAILABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # the server hung up while a statement was being sent
-    asyncpg.QueryCanceledError,
     asyncpg.LockNotAvailableError,
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.CannotConnectNowError,
+    asyncpg.OperatorInterventionError,  # cancelled, shutting down, or not up yet
 )
 
 
@@ -116,7 +114,10 @@ class Tx:
     def session(self) -> AsyncSession:
         """A SQLModel session inside this transaction. Never commit it."""
         if self._session is None:
-            self._session = AsyncSession(self._lane.for_session(), expire_on_commit=False)
+            engine = self._lane.engine
+            connection = Connection(engine.sync_engine, connection=self._lane.pooled)
+            bind = AsyncConnection(engine, connection)
+            self._session = AsyncSession(bind, expire_on_commit=False)
         return self._session
 
     @property
@@ -153,7 +154,7 @@ class Tx:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One connection of the pool: as asyncpg's own, and for a session when one is wanted."""
+    """One connection of the pool, and as asyncpg's own."""
 
     engine: AsyncEngine
     pooled: PoolProxiedConnection
@@ -161,10 +162,6 @@ class Lane:
     @property
     def raw(self) -> asyncpg.Connection:
         return self.pooled.driver_connection
-
-    def for_session(self) -> AsyncConnection:
-        connection = Connection(self.engine.sync_engine, connection=self.pooled)
-        return AsyncConnection(self.engine, connection)
 
 
 class Database:

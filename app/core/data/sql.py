@@ -1,7 +1,23 @@
-"""The WHERE of a statement put together from parts, each with the values it binds."""
+"""Statements put together from parts, each with the values it binds."""
 
 from collections.abc import Mapping
 from typing import Any, Self
+
+import asyncpg
+
+
+async def insert(
+    connection: asyncpg.Connection,
+    table: str,
+    values: Mapping[str, Any],
+    *,
+    unless_taken: bool = False,
+) -> bool:
+    """Insert a row, by column. `unless_taken`: leave a row in its way, and return False."""
+    places = ", ".join(f"${place}" for place, _ in enumerate(values, 1))
+    otherwise = " ON CONFLICT DO NOTHING" if unless_taken else ""
+    statement = f"INSERT INTO {table} ({', '.join(values)}) VALUES ({places}){otherwise}"
+    return bool(await connection.execute(statement, *values.values()) == "INSERT 0 1")
 
 
 class Where:

@@ -7,7 +7,6 @@ says what was done, its ids stand in the audit.
 
 import re
 import time
-from collections.abc import Iterable
 from typing import Any
 
 import structlog
@@ -16,7 +15,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core import metrics
 from app.core.ids import new_id
-from app.core.logs import place_of
 from app.core.problems import Problem, response_to
 
 log = structlog.get_logger("tonghu.http")
@@ -62,8 +60,11 @@ class Exchange:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                extra = ((b"x-request-id", request_id.encode()), *inner.get("answer_headers", ()))
-                message["headers"] = self._complete(message.get("headers", ()), extra)
+                headers = list(message.get("headers", ()))
+                present = {name.lower() for name, _ in headers}
+                own = (*self.headers, (b"x-request-id", request_id.encode()))
+                own = (*own, *inner.get("answer_headers", ()))
+                message["headers"] = headers + [pair for pair in own if pair[0] not in present]
             elif inner is not scope:
                 if message.get("more_body"):
                     return
@@ -72,21 +73,13 @@ class Exchange:
 
         try:
             await self.app(inner, receive, answer)
-        except Exception as error:  # noqa: BLE001  the last line of defence
-            _log_fault(error, request_id)
+        except Exception:
+            log.exception("fault", request_id=request_id)
             if not status:
                 response = response_to(Request(inner), InternalError())
                 await response(inner, receive, answer)
         finally:
             _note(inner, status, time.perf_counter() - started)
-
-    def _complete(
-        self, given: Iterable[tuple[bytes, bytes]], extra: Iterable[tuple[bytes, bytes]]
-    ) -> list[tuple[bytes, bytes]]:
-        headers = list(given)
-        present = {name.lower() for name, _ in headers}
-        headers += [pair for pair in (*self.headers, *extra) if pair[0] not in present]
-        return headers
 
 
 def _note(scope: Scope, status: int, seconds: float) -> None:
@@ -110,13 +103,3 @@ def _request_id(scope: Scope) -> str:
         if name == b"x-request-id" and _ID.fullmatch(value):
             return str(value.decode())
     return str(new_id())
-
-
-def _log_fault(error: Exception, request_id: str) -> None:
-    log.error(
-        "fault",
-        error=type(error).__name__,
-        place=place_of(error),
-        sqlstate=getattr(error, "sqlstate", None),
-        request_id=request_id,
-    )

@@ -6,12 +6,12 @@ a child's data. A second request with the same key waits for the first one's tra
 
 import hashlib
 import re
-from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta
-from typing import Any
-from uuid import UUID
+from dataclasses import asdict
+from datetime import datetime
+from typing import NamedTuple
 
 import orjson
+from pydantic import TypeAdapter
 from sqlmodel import Field, SQLModel
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,13 +22,14 @@ from app.core.data.db import Tx
 from app.core.http.shown import Seen
 from app.core.problems import Problem
 
-KEPT_FOR = timedelta(days=30)
-"""Offline phones come back late (REL-1)."""
-
 _PLACE = "idempotency_keys.answer"
 _SAYS_WHAT_TO_DO = ("if-match", "prefer")
 """Headers that are part of the request a key stands for, as path and body are."""
-_KEPT_HEADERS = ("etag", "location", "content-type")
+_PLAIN = "application/json"
+_KEPT_HEADERS = ("etag", "location", "content-type", "preference-applied")
+_SEEN = TypeAdapter(Seen)
+_AGAIN = {"decision": "allowed", "rule": "idempotency-replayed"}
+"""Of an answer given again: it shows whom it is about once more."""
 
 
 class IdempotencyKeyReused(Problem, status=422):
@@ -43,6 +44,13 @@ class IdempotencyKeyInvalid(Problem, status=400):
 
     title = "The Idempotency-Key header is not usable"
     title_zh = "Idempotency-Key 请求头无法使用"
+
+
+class AnswerOutOfSight(Problem, status=410, denies=True):
+    """The request was done when it came first; its answer shows whom the caller sees no more."""
+
+    title = "This was done; its answer is no longer yours to see"
+    title_zh = "该请求此前已完成;其内容您已无权查看"
 
 
 class StoredAnswer(SQLModel, table=True):
@@ -65,13 +73,18 @@ rls.protect(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """A key this transaction holds and must store the answer for."""
 
     caller: str
     operation: str
     key: str
+    authority: str
+
+    @property
+    def place(self) -> str:
+        """The row its answer is sealed for."""
+        return "/".join(self[:3])
 
 
 class Replayed(Exception):
@@ -90,67 +103,67 @@ def key_of(request: Request) -> str | None:
         return None
     match = re.fullmatch(r'"([\x20\x21\x23-\x5b\x5d-\x7e]{1,200})"|([!#-~]{1,200})', values[0])
     if len(values) > 1 or match is None:
-        raise IdempotencyKeyInvalid.at(
-            "Idempotency-Key",
-            "idempotency_key_invalid",
-            "Send one key of 1 to 200 visible ASCII characters.",
-        )
+        detail = "Send one key of 1 to 200 visible ASCII characters."
+        raise IdempotencyKeyInvalid.at("Idempotency-Key", "idempotency_key_invalid", detail)
     return match[1] or match[2]
 
 
-async def claim(tx: Tx, request: Request, *, caller: str, operation: str) -> None:
+async def claim(tx: Tx, request: Request, *, caller: str, operation: str, authority: str) -> None:
     """Hold the request's key for this transaction, or raise Replayed with the stored answer.
 
-    Raises IdempotencyKeyReused if the same key came with another path, body, If-Match or Prefer.
+    `authority`: what the caller's rights come from. Raises IdempotencyKeyReused if the same key
+    came with another path, body, If-Match or Prefer; AnswerOutOfSight if the answer names children
+    and the authority is another now, or one of those it could see then is visible no more (AZ-3).
     """
     key = key_of(request)
     if key is None:
         return
     said = [request.headers.get(name) for name in _SAYS_WHAT_TO_DO]
+    media_type = request.headers.get("content-type", _PLAIN)
+    said += [media_type] * (media_type != _PLAIN)
     named = orjson.dumps([request.url.path, *said])
     digest = hashlib.sha256(named + b"\0" + await request.body()).digest()
+    wanted = Claim(caller, operation, key, authority)
     held = await tx.connection.execute(
         "INSERT INTO idempotency_keys (caller, operation, key, body_sha256, created_at)"
         " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-        caller,
-        operation,
-        key,
+        *wanted[:3],
         digest,
         tx.now,
     )
     if held == "INSERT 0 1":
-        tx.idempotency = Claim(caller, operation, key)
+        tx.idempotency = wanted
         return
     stored = await tx.connection.fetchrow(
         "SELECT body_sha256, answer FROM idempotency_keys"
         " WHERE caller = $1 AND operation = $2 AND key = $3",
-        caller,
-        operation,
-        key,
+        *wanted[:3],
     )
     if stored is None or stored["body_sha256"] != digest:
         raise IdempotencyKeyReused
-    raw = tx.keyring.unseal_bytes(_PLACE, f"{caller}/{operation}/{key}", stored["answer"])
-    kept = orjson.loads(raw)
+    kept = orjson.loads(tx.keyring.unseal_bytes(_PLACE, wanted.place, stored["answer"]))
+    seen = _SEEN.validate_python({**kept["seen"], **_AGAIN})
+    lost = set(kept.get("visible", ())).difference(await _visible(tx, seen))
+    if lost or (seen.children and kept.get("authority", authority) != authority):
+        raise AnswerOutOfSight(children=seen.children)
     raise Replayed(
         Response(
             kept["body"].encode("latin-1"),
             status_code=kept["status"],
             headers={**kept["headers"], "idempotency-replayed": "true"},
         ),
-        _seen_again(kept["seen"]),
+        seen,
     )
 
 
-def _seen_again(kept: dict[str, Any]) -> Seen:
-    """Read whom the kept answer is about: it shows them once more."""
-    return Seen(
-        children=tuple(map(UUID, kept["children"])),
-        groups=tuple(kept["groups"]),
-        subject=UUID(kept["subject"]) if kept["subject"] else None,
-        since=date.fromisoformat(kept["since"]) if kept["since"] else None,
-        rule="idempotency-replayed",
+async def _visible(tx: Tx, seen: Seen) -> list[str]:
+    """Return those of the children whom row-level security shows the caller now."""
+    if not seen.children:
+        return []
+    rows = await tx.connection.fetch(
+        "SELECT id FROM children WHERE id = ANY($1::uuid[])", seen.children
     )
+    return [str(row["id"]) for row in rows]
 
 
 async def keep(tx: Tx, response: Response, seen: Seen) -> None:
@@ -162,17 +175,16 @@ async def keep(tx: Tx, response: Response, seen: Seen) -> None:
         return
     kept = {
         "seen": asdict(seen),
+        "authority": held.authority,
+        "visible": await _visible(tx, seen),
         "status": response.status_code,
         "headers": {
             name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers
         },
         "body": bytes(response.body).decode("latin-1"),
     }
-    place = f"{held.caller}/{held.operation}/{held.key}"
     await tx.connection.execute(
         "UPDATE idempotency_keys SET answer = $4 WHERE caller = $1 AND operation = $2 AND key = $3",
-        held.caller,
-        held.operation,
-        held.key,
-        tx.keyring.seal(_PLACE, place, orjson.dumps(kept, default=str)),
+        *held[:3],
+        tx.keyring.seal(_PLACE, held.place, orjson.dumps(kept, default=str)),
     )

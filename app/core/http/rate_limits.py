@@ -49,13 +49,8 @@ class RateLimits:
             bucket.tokens, bucket.at = min(refilled, float(self._burst)), at
         if bucket.tokens < 1:
             wait = max(1, ceil((1 - bucket.tokens) / self._rate))
-            raise RateLimited(
-                headers={
-                    "retry-after": str(wait),
-                    "ratelimit-policy": self._policy.decode(),
-                    "ratelimit": f'"default";r=0;t={wait}',
-                }
-            )
+            headers = {"retry-after": str(wait), "ratelimit-policy": self._policy.decode()}
+            raise RateLimited(headers={**headers, "ratelimit": f'"default";r=0;t={wait}'})
         bucket.tokens -= 1
         remaining = int(bucket.tokens)
         full_in = ceil((self._burst - remaining) / self._rate)

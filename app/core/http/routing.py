@@ -5,6 +5,7 @@ is serialised and before it is sent. In that same transaction it has the audit r
 and stores the answer of an Idempotency-Key. What an endpoint must do besides its work stands here.
 """
 
+import re
 from collections.abc import Callable, Coroutine
 from functools import cache, wraps
 from inspect import get_annotations
@@ -21,21 +22,19 @@ from app.core.data.db import Database, Tx
 from app.core.http import idempotency, strict_json
 from app.core.http.preconditions import etag
 from app.core.http.shown import Answered, Seen, Shown, json_of
-from app.core.problems import FieldError, Problem
+from app.core.problems import Problem, printable
 
 
-class MalformedRequest(Problem):
+class MalformedRequest(Problem, status=400):
     """The request cannot be read as what it says it is."""
 
-    status = 400
     title = "The request is malformed"
     title_zh = "请求格式有误"
 
 
-class UnsupportedMediaType(Problem):
+class UnsupportedMediaType(Problem, status=415):
     """The body is of a type this operation does not read."""
 
-    status = 415
     title = "The body must be JSON"
     title_zh = "请求体必须是 JSON"
 
@@ -122,10 +121,7 @@ def concrete_paths(app: FastAPI) -> frozenset[str]:
 def router(tag: str, prefix: str = "") -> APIRouter:
     """Make the router of a feature: one tag, every route a `Route`."""
     return APIRouter(
-        prefix=prefix,
-        tags=[tag],
-        route_class=Route,
-        generate_unique_id_function=operation_id,
+        prefix=prefix, tags=[tag], route_class=Route, generate_unique_id_function=operation_id
     )
 
 
@@ -136,9 +132,7 @@ def raised_by(dependant: Dependant) -> frozenset[type[Problem]]:
 
 
 async def _in_transaction(
-    request: StrictRequest,
-    handler: Callable[[Request], Coroutine[Any, Any, Response]],
-    status: int,
+    request: StrictRequest, handler: Callable[[Request], Coroutine[Any, Any, Response]], status: int
 ) -> Response:
     database: Database = request.state.database
     tx: Tx | None = None
@@ -182,20 +176,17 @@ def _response(request: Request, shown: Shown[Any], subject: UUID | None, status:
 
 def _named(request: Request) -> UUID | None:
     """Return the id the path names first."""
-    for value in request.path_params.values():
-        try:
-            return UUID(value)
-        except ValueError:
-            return None
-    return None
+    try:
+        return UUID(next(iter(request.path_params.values()), ""))
+    except ValueError:
+        return None
 
 
 def _place_of(request: Request, subject: UUID | None) -> str | None:
     """Return where the resource can be read: under its id, in the collection posted to or into."""
     path: str = request.scope["path"]
-    for value in request.path_params.values():
-        path = path.partition(f"/{value}")[0]
-        break
+    if request.path_params:
+        path = path.partition(f"/{next(iter(request.path_params.values()))}")[0]
     return f"{path}/{subject}" if subject and path in collections(request.app) else None
 
 
@@ -215,25 +206,15 @@ async def _read_json(request: StrictRequest) -> None:
     body = await request.body()
     if not body and not media_type:
         return
-    if media_type != "application/json" and not (
-        media_type.startswith("application/") and media_type.endswith("+json")
-    ):
+    if not re.fullmatch(r"application/(.*\+)?json", media_type):
         if media_type in {"application/x-www-form-urlencoded", "multipart/form-data"}:
             return  # FastAPI reads forms itself, where an operation declares one
         raise UnsupportedMediaType(headers={"accept-post": "application/json"})
     try:
         request.parsed = strict_json.loads(body)
     except strict_json.JsonRefused as refused:
-        pointer = refused.pointer.encode("ascii", "replace").decode()[:300]
-        raise MalformedRequest(
-            errors=[
-                FieldError(
-                    pointer="".join(c if c.isprintable() else "?" for c in pointer),
-                    code=refused.code,
-                    detail="The body is not JSON this service accepts.",
-                )
-            ]
-        ) from None
+        detail = "The body is not JSON this service accepts."
+        raise MalformedRequest.at(printable(refused.pointer), refused.code, detail) from None
 
 
 def _query_names(dependant: Dependant) -> frozenset[str]:
@@ -252,13 +233,6 @@ def _refuse_unknown_query(request: Request, known: frozenset[str]) -> None:
     for name, _ in request.query_params.multi_items():
         if name not in known or name in seen:
             code = "parameter_repeated" if name in seen else "parameter_unknown"
-            raise MalformedRequest(
-                errors=[
-                    FieldError(
-                        pointer="query",
-                        code=code,
-                        detail=f"Known parameters: {', '.join(sorted(known)) or 'none'}.",
-                    )
-                ]
-            )
+            names = ", ".join(sorted(known)) or "none"
+            raise MalformedRequest.at("query", code, f"Known parameters: {names}.")
         seen.add(name)

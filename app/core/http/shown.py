@@ -61,7 +61,6 @@ class Shown(Generic[Value]):
 
     @property
     def version(self) -> int | None:
-        """The version of what is shown, if it has one."""
         if isinstance(self.value, Mapping):
             return self.value.get("version")
         return getattr(self.value, "version", None)

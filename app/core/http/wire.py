@@ -19,6 +19,14 @@ class Input(BaseModel):
 
 _NO_CONTROL = r"^[^\x00-\x1f\x7f]*$"
 _NO_NUL = r"^[^\x00]*$"
+Permitted = Annotated[
+    list[Annotated[str, Field(max_length=60, pattern=r"^[a-z][A-Za-z]+$")]],
+    Field(
+        max_length=30,
+        description="Operations you may call on it now, by operationId.",
+        examples=[["readChildHistory"]],
+    ),
+]
 
 
 def _iso_day(value: Any) -> Any:
@@ -100,11 +108,17 @@ RegionCode = Annotated[
 ]
 """A division, as on the wire; `int()` of it is what the database stores."""
 
+
+def region_text(code: int) -> str:
+    return f"{code:012d}"
+
+
+ShownRegion = Annotated[
+    RegionCode,
+    BeforeValidator(lambda code: region_text(code) if isinstance(code, int) else code),
+]
+"""A division in an answer, made of what the database stores."""
+
 Version = Annotated[
     int, Field(ge=1, le=2_147_483_647, description="Goes up by one with every change.")
 ]
-
-
-def region_text(code: int) -> str:
-    """Write a region code as the wire shows it."""
-    return f"{code:012d}"

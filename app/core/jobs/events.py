@@ -13,13 +13,13 @@ from uuid import UUID
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import BigInteger, Column, text
+from sqlalchemy import BigInteger
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field as TableField
 from sqlmodel import SQLModel
 
 from app.core.data import rls
-from app.core.data.columns import Instant
+from app.core.data.columns import OF_TRANSACTION, Instant
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import queue
@@ -87,19 +87,10 @@ class EventRow(SQLModel, table=True):
     subject_id: UUID = TableField(index=True)
     region_code: int = TableField(sa_type=BigInteger)
     home_county: int = TableField(sa_type=BigInteger)
-    data: dict[str, Any] = TableField(sa_column=Column(JSONB, nullable=False))
-    told_to: list[str] | None = TableField(
-        default=None, sa_column=Column(JSONB(none_as_null=True), nullable=True)
-    )
+    data: dict[str, Any] = TableField(sa_type=JSONB)
+    told_to: list[str] | None = TableField(default=None, sa_type=JSONB(none_as_null=True))
     occurred_at: datetime = TableField(sa_type=Instant)
-    committed_in: int = TableField(
-        sa_column=Column(
-            BigInteger,
-            nullable=False,
-            index=True,
-            server_default=text("(pg_current_xact_id()::text)::bigint"),
-        )
-    )
+    committed_in: int = TableField(index=True, sa_type=BigInteger, sa_column_kwargs=OF_TRANSACTION)
 
 
 AnyEvent = TypeVar("AnyEvent", bound=Event)
@@ -115,32 +106,28 @@ def on(kind: type[AnyEvent]) -> Callable[[Handler[AnyEvent]], Handler[AnyEvent]]
     """Run the decorated job for each event of a kind: in its own transaction, at least once."""
 
     def register(handler: Handler[AnyEvent]) -> Handler[AnyEvent]:
-        name = f"{handler.__module__.split('.')[1]}.{handler.__name__}"
+        async def run(tx: Tx, event_id: UUID) -> None:
+            data = await tx.connection.fetchval("SELECT data FROM events WHERE id = $1", event_id)
+            await handler(tx, kind.model_validate({"event_id": event_id, **data}))
 
-        async def run(tx: Tx, payload: dict[str, Any]) -> None:
-            row = await tx.connection.fetchrow(
-                "SELECT id, data FROM events WHERE id = $1", UUID(payload["event"])
-            )
-            await handler(tx, kind.model_validate({"event_id": row["id"], **_data(row["data"])}))
-
-        queue.job(name)(run)
-        _handlers[kind.wire_name].append(name)
+        _handlers[kind.wire_name].append(_job(handler, run))
         return handler
 
     return register
+
+
+def _job(handler: Callable[..., Any], run: Callable[[Tx, UUID], Awaitable[None]]) -> str:
+    """Register a job named after a handler, which `run` calls for one event; return the name."""
+    name = f"{handler.__module__.split('.')[1]}.{handler.__name__}"
+    queue.job(name)(lambda tx, payload: run(tx, UUID(payload["event"])))
+    return name
 
 
 def on_every_event(
     handler: Callable[[Tx, UUID], Awaitable[None]],
 ) -> Callable[[Tx, UUID], Awaitable[None]]:
     """Run the decorated job with the id of every event, whatever its kind (for fan-out)."""
-    name = f"{handler.__module__.split('.')[1]}.{handler.__name__}"
-
-    async def run(tx: Tx, payload: dict[str, Any]) -> None:
-        await handler(tx, UUID(payload["event"]))
-
-    queue.job(name)(run)
-    _for_every.append(name)
+    _for_every.append(_job(handler, handler))
     return handler
 
 
@@ -165,33 +152,21 @@ def on_wire_names(*wire_names: str) -> Callable[[AnnouncedHandler], AnnouncedHan
     """Run the decorated job for each event of these names, whoever defines them."""
 
     def register(handler: AnnouncedHandler) -> AnnouncedHandler:
-        name = f"{handler.__module__.split('.')[1]}.{handler.__name__}"
-
-        async def run(tx: Tx, payload: dict[str, Any]) -> None:
+        async def run(tx: Tx, event_id: UUID) -> None:
             row = await tx.connection.fetchrow(
-                "SELECT id, wire_name, subject_id, region_code, home_county, data, told_to,"
-                " occurred_at FROM events WHERE id = $1",
-                UUID(payload["event"]),
+                "SELECT id AS event_id, wire_name, subject_id, region_code, home_county, data,"
+                " told_to, occurred_at FROM events WHERE id = $1",
+                event_id,
             )
-            told_to = row["told_to"]
-            found = {
-                **row,
-                "data": _data(row["data"]),
-                "told_to": None if told_to is None else tuple(map(UUID, told_to)),
-            }
-            await handler(tx, Announced(event_id=found.pop("id"), **found))
+            told_to = row["told_to"] and tuple(map(UUID, row["told_to"]))
+            await handler(tx, Announced(**{**row, "told_to": told_to}))
 
-        queue.job(name)(run)
+        name = _job(handler, run)
         for wire_name in wire_names:
             _handlers[wire_name].append(name)
         return handler
 
     return register
-
-
-def _data(stored: Any) -> dict[str, Any]:
-    data: dict[str, Any] = orjson.loads(stored) if isinstance(stored, str) else stored
-    return data
 
 
 def _listed(agencies: Sequence[UUID]) -> str:

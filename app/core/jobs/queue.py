@@ -10,39 +10,26 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import asyncpg
 import orjson
 from croniter import croniter
-from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
-    Column,
-    DateTime,
-    Identity,
-    Index,
-    Integer,
-    Text,
-    func,
-    text,
-)
+from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from app.core.data import rls
+from app.core.data.columns import Instant
 from app.core.data.db import Tx
 
 Begin = Callable[[], AbstractAsyncContextManager[Tx]]
 Handler = Callable[[Tx, dict[str, Any]], Awaitable[None]]
 Steps = Callable[[Begin, dict[str, Any]], Awaitable[None]]
+Work = TypeVar("Work", bound=Callable[..., Awaitable[None]])
 
 CHANNEL: Final = "tonghu_jobs"
-
-
-def _now_column() -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=False, server_default=func.now())
 
 
 class UnknownJob(LookupError):
@@ -62,11 +49,11 @@ class Job:
 REGISTRY: dict[str, Job] = {}
 
 
-def _register(new: Job) -> None:
+def _register(new: Job, work: Work) -> Work:
     if new.name in REGISTRY:
-        msg = f"job {new.name!r} is registered twice"
-        raise ValueError(msg)
+        raise ValueError(f"job {new.name!r} is registered twice")
     REGISTRY[new.name] = new
+    return work
 
 
 def job(name: str) -> Callable[[Handler], Handler]:
@@ -74,12 +61,7 @@ def job(name: str) -> Callable[[Handler], Handler]:
 
     It runs in one transaction, which the worker opens and commits (D2); the time is `tx.now`.
     """
-
-    def register(handler: Handler) -> Handler:
-        _register(Job(name, handler=handler))
-        return handler
-
-    return register
+    return lambda handler: _register(Job(name, handler=handler), handler)
 
 
 def job_in_steps(name: str) -> Callable[[Steps], Steps]:
@@ -88,12 +70,7 @@ def job_in_steps(name: str) -> Callable[[Steps], Steps]:
     For work that must not hold one open, such as calling another system in between:
     `async with begin() as tx`. All of it may be repeated.
     """
-
-    def register(steps: Steps) -> Steps:
-        _register(Job(name, steps=steps))
-        return steps
-
-    return register
+    return lambda steps: _register(Job(name, steps=steps), steps)
 
 
 def every(name: str, cron: str) -> Callable[[Handler], Handler]:
@@ -103,14 +80,8 @@ def every(name: str, cron: str) -> Callable[[Handler], Handler]:
     one `poll` late; occasions missed while no worker ran are made up for by a single run.
     """
     if not croniter.is_valid(cron):
-        msg = f"not a cron expression: {cron!r}"
-        raise ValueError(msg)
-
-    def register(handler: Handler) -> Handler:
-        _register(Job(name, handler=handler, cron=cron))
-        return handler
-
-    return register
+        raise ValueError(f"not a cron expression: {cron!r}")
+    return lambda handler: _register(Job(name, handler=handler, cron=cron), handler)
 
 
 class JobRow(SQLModel, table=True):
@@ -141,12 +112,12 @@ class JobRow(SQLModel, table=True):
     payload: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     dedupe_key: str | None
     status: str = Field(sa_column=Column(Text, nullable=False, server_default="queued"))
-    run_at: datetime = Field(sa_column=_now_column())
-    enqueued_at: datetime = Field(sa_column=_now_column())
+    run_at: datetime = Field(sa_type=Instant, sa_column_kwargs={"server_default": func.now()})
+    enqueued_at: datetime = Field(sa_type=Instant, sa_column_kwargs={"server_default": func.now()})
     lease: UUID | None
-    lease_until: datetime | None = Field(sa_type=DateTime(timezone=True))
-    failures: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
-    crashes: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
+    lease_until: datetime | None = Field(sa_type=Instant)
+    failures: int = Field(sa_column_kwargs={"server_default": "0"})
+    crashes: int = Field(sa_column_kwargs={"server_default": "0"})
     failure: str | None
 
 
@@ -157,7 +128,7 @@ class ScheduleRow(SQLModel, table=True):
 
     name: str = Field(primary_key=True)
     cron: str
-    next_at: datetime = Field(sa_type=DateTime(timezone=True))
+    next_at: datetime = Field(sa_type=Instant)
 
 
 rls.allow("jobs", "SELECT, INSERT, UPDATE, DELETE")

@@ -3,6 +3,7 @@
 Taking in never waits for the police's systems and never fails because of them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
@@ -31,7 +32,7 @@ CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far a client's clock may run ahead of ours."""
 
 _CONTENT: Final = "police_reports.content"
-UNIQUE_VIOLATION: Final = "23505"
+_UNIQUE_VIOLATION: Final = "23505"
 
 _acknowledge_within: Final = policy.lookup("report.acknowledge_within_minutes")
 _deliver_alarm: Final = policy.lookup("report.deliver_alarm_minutes")
@@ -53,10 +54,13 @@ class ReportIdTaken(Problem, status=409):
 
 
 class Filed(NamedTuple):
-    """A report that was taken in, and the child's file it concerns."""
+    """A report that was taken in, the child's file it concerns, and whether it was not filed
+    before with the same content.
+    """
 
     answer: schemas.Filed
     child_id: UUID | None
+    is_new: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +78,8 @@ async def file_report(
     new: schemas.ReportCreate,
     *,
     corrects: asyncpg.Record | None = None,
-) -> tuple[Filed, bool]:
-    """File a report; returns it and whether it is new (False: it was filed before, same content).
+) -> Filed:
+    """File a report.
 
     Report, reporter, event and delivery are one transaction. Raises ReportInvalid,
     ChildNotFound, ReportIdTaken.
@@ -88,7 +92,7 @@ async def file_report(
         )
         if not same or (corrects and before["supersedes_id"] != corrects["id"]):
             raise ReportIdTaken
-        return _filed(before), False
+        return _filed(before, is_new=False)
     place = await _place(tx, principal, new)
     _check(tx, new, place.region_code)
     if new.suspect_agency_id and not await queries.agency_kind(tx, new.suspect_agency_id):
@@ -98,12 +102,12 @@ async def file_report(
     report.supersedes_id = corrects["id"] if corrects else None
     await _put_on_its_way(tx, report)
     await _store(tx, report, new.reporter)
-    return _filed(report.model_dump()), True
+    return _filed(report.model_dump(), is_new=True)
 
 
 async def supersede_report(
     tx: Tx, principal: Principal, old: asyncpg.Record, new: schemas.ReportCreate
-) -> tuple[Filed, bool]:
+) -> Filed:
     """File a corrected report that takes the place of an earlier one of the same agency.
 
     Nothing is deleted: the earlier one stays and names its successor. Raises NotYourPart,
@@ -112,11 +116,11 @@ async def supersede_report(
     repeated = new.id is not None and old["superseded_by_id"] == new.id
     stands = {**old, "superseded_by_id": None} if repeated else old
     ACTS["supersedeReport"].require(principal, stands, tx.today)
-    filed, is_new = await file_report(tx, principal, new, corrects=old)
-    if is_new:
+    filed = await file_report(tx, principal, new, corrects=old)
+    if filed.is_new:
         await change(tx, old["id"], superseded_by_id=filed.answer.id)
         await announce(tx, events.ReportSuperseded, old, superseded_by=filed.answer.id)
-    return filed, is_new
+    return filed
 
 
 async def change(tx: Tx, report_id: UUID, **columns: Any) -> None:
@@ -131,29 +135,23 @@ async def change(tx: Tx, report_id: UUID, **columns: Any) -> None:
     )
 
 
-async def announce(
-    tx: Tx, kind: type[spine.Event], report: asyncpg.Record, **fields: Any
-) -> rules.Offices:
+async def announce(tx: Tx, kind: type[spine.Event], report: asyncpg.Record, **fields: Any) -> None:
     """Publish an event to the parties of a report, and to nobody else (AZ-8)."""
-    suspect = report["suspect_agency_id"]
-    offices = await queries.offices(tx, report["region_code"], suspect)
-    told = offices.told(
-        report["reporter_agency_id"],
-        report["police_agency_id"],
-        fields.get("police_agency_id"),
-        suspect=suspect,
-    )
-    await spine.publish(
-        tx,
-        kind(
-            subject_id=report["id"],
-            region_code=report["region_code"],
-            home_county=report["home_county"],
-            told_to=told,
-            **fields,
-        ),
-    )
-    return offices
+    offices = await queries.offices(tx, report["region_code"], report["suspect_agency_id"])
+    about = _about(report, offices, fields.get("police_agency_id"))
+    await spine.publish(tx, kind(**about, **fields))
+
+
+def _about(
+    report: Mapping[str, Any], offices: rules.Offices, *others: UUID | None
+) -> dict[str, Any]:
+    parties = (report["reporter_agency_id"], report["police_agency_id"], *others)
+    return {
+        "subject_id": report["id"],
+        "region_code": report["region_code"],
+        "home_county": report["home_county"],
+        "told_to": offices.told(*parties, suspect=report["suspect_agency_id"]),
+    }
 
 
 async def deliver(tx: Tx, event: events.ReportFiled, *, agency_id: UUID) -> bool:
@@ -224,13 +222,9 @@ def _report(
         child_id=place.child.id if place.child else None,
         region_code=place.region_code,
         situations=sorted(set(new.situations)),
-        urgency=new.urgency,
-        channel=new.channel,
-        found_at=new.found_at,
+        **new.model_dump(include=_AS_STATED),
         filed_at=tx.now,
         reporter_agency_id=principal.agency_id,
-        suspect_agency_id=new.suspect_agency_id,
-        visit_id=new.visit_id,
         narrative_sealed=tx.keyring.seal(models.NARRATIVE, report_id, new.narrative),
         subject_sealed=b"",
         content_index=content,
@@ -238,6 +232,9 @@ def _report(
         updated_at=tx.now,
         **deadlines(tx, place.region_code),
     )
+
+
+_AS_STATED: Final = {"urgency", "channel", "found_at", "suspect_agency_id", "visit_id"}
 
 
 async def _sealed_subject(
@@ -256,15 +253,9 @@ async def _sealed_subject(
 
 async def _put_on_its_way(tx: Tx, report: models.PoliceReport) -> None:
     """Find the police in charge, announce the report and queue it to them."""
-    suspect = report.suspect_agency_id
-    offices = await queries.offices(tx, report.region_code, suspect)
+    offices = await queries.offices(tx, report.region_code, report.suspect_agency_id)
     report.police_agency_id = offices.police
-    about: dict[str, Any] = {
-        "subject_id": report.id,
-        "region_code": report.region_code,
-        "home_county": report.home_county,
-        "told_to": offices.told(report.reporter_agency_id, offices.police, suspect=suspect),
-    }
+    about = _about(report.model_dump(), offices)
     filed = events.ReportFiled(
         **about,
         report_id=report.id,
@@ -285,12 +276,7 @@ async def _put_on_its_way(tx: Tx, report: models.PoliceReport) -> None:
 
 async def _store(tx: Tx, report: models.PoliceReport, reporter: schemas.Reporter | None) -> None:
     tx.session.add(report)
-    try:
-        await tx.flush()
-    except IntegrityError as error:
-        if getattr(error.orig, "sqlstate", None) == UNIQUE_VIOLATION:
-            raise ReportIdTaken from None
-        raise
+    await flush(tx, ReportIdTaken)
     if reporter is not None:
         person = tx.keyring.seal(models.PERSON, report.id, reporter.model_dump_json())
         tx.session.add(
@@ -301,6 +287,15 @@ async def _store(tx: Tx, report: models.PoliceReport, reporter: schemas.Reporter
         await tx.flush()
 
 
-def _filed(report: Any) -> Filed:
-    wire = {name: report[name] for name in schemas.Filed.model_fields}
-    return Filed(schemas.Filed.model_validate(wire), report["child_id"])
+async def flush(tx: Tx, taken: type[Problem]) -> None:
+    """Write what was added to the session; raises `taken` if its id is."""
+    try:
+        await tx.flush()
+    except IntegrityError as error:
+        if getattr(error.orig, "sqlstate", None) == _UNIQUE_VIOLATION:
+            raise taken from None
+        raise
+
+
+def _filed(report: Mapping[str, Any], *, is_new: bool) -> Filed:
+    return Filed(schemas.Filed.model_validate({**report}), report["child_id"], is_new)

@@ -13,7 +13,6 @@ from uuid import UUID
 import asyncpg
 import orjson
 from pydantic import BaseModel
-from sqlalchemy.exc import IntegrityError
 
 from app.access.principal import Principal
 from app.core.data.db import Tx
@@ -25,12 +24,12 @@ from app.police_reports.acts import ACTS
 from app.police_reports.models import State, Step
 from app.police_reports.operations.filing import (
     CLOCK_SKEW,
-    UNIQUE_VIOLATION,
     ReportInvalid,
     announce,
     change,
     deadlines,
     deliver,
+    flush,
 )
 
 _CONTENT: Final = "police_report_steps.content"
@@ -48,23 +47,19 @@ class StepIdTaken(Problem, status=409):
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """One step to be taken: what is stored of it, who is told and what it changes."""
+    """One step to be taken: what was stated, who is told and what it changes.
+
+    `facts`: what the event says besides the report. `codes`: what may be counted; all else that was
+    stated, but the moment and the reference, is sealed.
+    """
 
     step: Step
-    at: datetime
     body: BaseModel
     announces: type[spine.Event]
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """What the event says besides the report."""
     reference: str | None = None
     codes: Mapping[str, Any] = field(default_factory=dict)
-    sealed: Mapping[str, Any] = field(default_factory=dict)
     changes: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def id(self) -> UUID | None:
-        made: UUID | None = getattr(self.body, "id", None)
-        return made
 
 
 Taken = tuple[schemas.StepTaken, bool]
@@ -92,7 +87,6 @@ async def acknowledge_report(
     changes = {"acknowledged_at": new.accepted_at, "police_reference": new.police_reference}
     deed = Deed(
         Step.ACKNOWLEDGED,
-        new.accepted_at,
         new,
         events.ReportAcknowledged,
         reference=new.police_reference,
@@ -104,12 +98,8 @@ async def acknowledge_report(
 async def dispatch_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.Dispatch
 ) -> Taken:
-    """Record that officers went out."""
     ACTS["dispatchReport"].require(principal, report, tx.today)
-    deed = Deed(
-        Step.DISPATCHED, new.dispatched_at, new, events.ReportDispatched, sealed={"unit": new.unit}
-    )
-    return await _take(tx, principal, report, deed)
+    return await _take(tx, principal, report, Deed(Step.DISPATCHED, new, events.ReportDispatched))
 
 
 async def dispose_report(
@@ -129,7 +119,6 @@ async def dispose_report(
         )
     deed = Deed(
         Step.DISPOSED,
-        new.at,
         new,
         events.ReportDisposed,
         facts={"police_agency_id": principal.agency_id},
@@ -138,7 +127,6 @@ async def dispose_report(
             "measures": sorted(set(new.measures)),
             "placed_with_agency_id": placed,
         },
-        sealed={"unit": new.unit, "details": new.details},
     )
     return await _take(tx, principal, report, deed)
 
@@ -154,11 +142,9 @@ async def notify_township(
     offices = await queries.offices(tx, report["region_code"], report["suspect_agency_id"])
     deed = Deed(
         Step.TOWNSHIP_NOTIFIED,
-        new.sent_at,
         new,
         events.TownshipNotified,
         facts={"township_agency_id": offices.township},
-        sealed={"content": new.content},
         changes={"township_agency_id": offices.township},
     )
     return await _take(tx, principal, report, deed)
@@ -171,8 +157,8 @@ async def forward_report(
 
     The deadline to accept it starts again; the journal keeps what was done before.
     """
-    if new.id is not None and (repeated := await _repeated(tx, report, Step.FORWARDED, new)):
-        return _taken(repeated, report["state"], report["version"]), False
+    if repeated := await _repeated(tx, report, Step.FORWARDED, new):
+        return repeated
     ACTS["forwardReport"].require(principal, report, tx.today)
     target = new.police_agency_id
     if (
@@ -186,7 +172,6 @@ async def forward_report(
     routed = await redeliver(tx, report, target, terms["acknowledge_due_at"])
     deed = Deed(
         Step.FORWARDED,
-        new.forwarded_at,
         new,
         events.ReportForwarded,
         facts={
@@ -215,39 +200,23 @@ async def confirm_township_notice(
 ) -> Taken:
     """Confirm the police's notice, as the agency it was sent to (REP-14)."""
     ACTS["confirmTownshipNotice"].require(principal, report, tx.today)
-    deed = Deed(Step.TOWNSHIP_RECEIVED, new.received_at, new, events.TownshipNoticeReceived)
+    deed = Deed(Step.TOWNSHIP_RECEIVED, new, events.TownshipNoticeReceived)
     return await _take(tx, principal, report, deed)
 
 
 async def record_assessment(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.Assessment
 ) -> Taken:
-    """Record the assessment of the child (REP-15)."""
     ACTS["recordAssessment"].require(principal, report, tx.today)
-    told = new.model_dump(mode="json", exclude={"id", "assessed_at", "summary"})
-    deed = Deed(
-        Step.ASSESSED,
-        new.assessed_at,
-        new,
-        events.AssessmentRecorded,
-        sealed={**told, "summary": new.summary},
-    )
-    return await _take(tx, principal, report, deed)
+    return await _take(tx, principal, report, Deed(Step.ASSESSED, new, events.AssessmentRecorded))
 
 
 async def arrange_services(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.ServiceOrder
 ) -> Taken:
-    """Arrange services for the child (REP-16, REP-17)."""
     ACTS["arrangeServices"].require(principal, report, tx.today)
-    deed = Deed(
-        Step.SERVICES_ARRANGED,
-        new.arranged_at,
-        new,
-        events.ServicesArranged,
-        codes={"service_kinds": sorted({service.kind for service in new.services})},
-        sealed={"services": [service.model_dump() for service in new.services]},
-    )
+    codes = {"service_kinds": sorted({service.kind for service in new.services})}
+    deed = Deed(Step.SERVICES_ARRANGED, new, events.ServicesArranged, codes=codes)
     return await _take(tx, principal, report, deed)
 
 
@@ -256,7 +225,7 @@ async def close_report(
 ) -> Taken:
     """End the case: nothing more is to be done."""
     ACTS["closeReport"].require(principal, report, tx.today)
-    deed = Deed(Step.CLOSED, new.closed_at, new, events.ReportClosed, codes={"reason": new.reason})
+    deed = Deed(Step.CLOSED, new, events.ReportClosed, codes={"reason": new.reason})
     return await _take(tx, principal, report, deed)
 
 
@@ -285,47 +254,37 @@ def _content(tx: Tx, step: Step, body: BaseModel) -> bytes:
     return tx.keyring.blind_index(_CONTENT, f"{step}\0{body.model_dump_json()}")
 
 
-async def _repeated(
-    tx: Tx, report: asyncpg.Record, step: Step, body: BaseModel
-) -> asyncpg.Record | None:
+async def _repeated(tx: Tx, report: asyncpg.Record, step: Step, body: BaseModel) -> Taken | None:
     """Return the step recorded under the client's id, if it is this one; raises StepIdTaken."""
+    step_id = getattr(body, "id", None)
+    if step_id is None:
+        return None
     before = await tx.connection.fetchrow(
-        "SELECT * FROM police_report_steps WHERE id = $1", getattr(body, "id", None)
+        "SELECT * FROM police_report_steps WHERE id = $1", step_id
     )
-    if before is not None and (
-        before["report_id"] != report["id"] or before["content_index"] != _content(tx, step, body)
-    ):
+    if before is None:
+        return None
+    if before["report_id"] != report["id"] or before["content_index"] != _content(tx, step, body):
         raise StepIdTaken
-    return before
+    return _taken(before, report["state"], report["version"]), False
 
 
 async def _take(tx: Tx, principal: Principal, report: asyncpg.Record, deed: Deed) -> Taken:
-    if deed.at > tx.now + CLOCK_SKEW:
-        moment = next(
-            name for name, value in deed.body if isinstance(value, datetime) and value == deed.at
-        )
+    moment, at = next((name, said) for name, said in deed.body if isinstance(said, datetime))
+    if at > tx.now + CLOCK_SKEW:
         raise ReportInvalid.at(f"#/{moment}", "moment_in_future", "It cannot have been done yet.")
-    if deed.id is not None and (repeated := await _repeated(tx, report, deed.step, deed.body)):
-        return _taken(repeated, report["state"], report["version"]), False
+    if repeated := await _repeated(tx, report, deed.step, deed.body):
+        return repeated
     state, early = rules.advance(State(report["state"]), deed.step)
-    row = await _append(tx, principal, report, deed, out_of_order=early)
-    await announce(tx, deed.announces, report, **deed.facts)
-    changes = {"state": state, **deed.changes}
-    await change(tx, report["id"], **changes)
-    return _taken(row, changes["state"], report["version"] + 1), True
-
-
-async def _append(
-    tx: Tx, principal: Principal, report: asyncpg.Record, deed: Deed, *, out_of_order: bool
-) -> dict[str, Any]:
-    step_id = deed.id or new_id()
-    told = {name: value for name, value in deed.sealed.items() if value is not None}
+    step_id = getattr(deed.body, "id", None) or new_id()
+    known = {"id", moment, "police_reference", *deed.codes}
+    told = deed.body.model_dump(mode="json", exclude=known, exclude_none=True)
     row = models.PoliceReportStep(
         id=step_id,
         home_county=report["home_county"],
         report_id=report["id"],
         step=deed.step,
-        at=deed.at,
+        at=at,
         recorded_at=tx.now,
         agency_id=principal.agency_id,
         reference=deed.reference,
@@ -334,25 +293,15 @@ async def _append(
         if told
         else None,
         content_index=_content(tx, deed.step, deed.body),
-        out_of_order=out_of_order,
+        out_of_order=early,
     )
     tx.session.add(row)
-    try:
-        await tx.flush()
-    except IntegrityError as error:
-        if getattr(error.orig, "sqlstate", None) == UNIQUE_VIOLATION:
-            raise StepIdTaken from None
-        raise
-    return row.model_dump()
+    await flush(tx, StepIdTaken)
+    await announce(tx, deed.announces, report, **deed.facts)
+    changes = {"state": state, **deed.changes}
+    await change(tx, report["id"], **changes)
+    return _taken(row.model_dump(), changes["state"], report["version"] + 1), True
 
 
-def _taken(step: Any, state: str, version: int) -> schemas.StepTaken:
-    return schemas.StepTaken(
-        id=step["id"],
-        report_id=step["report_id"],
-        step=step["step"],
-        at=step["at"],
-        out_of_order=step["out_of_order"],
-        state=State(state),
-        version=version,
-    )
+def _taken(step: Mapping[str, Any], state: str, version: int) -> schemas.StepTaken:
+    return schemas.StepTaken.model_validate({**step, "state": state, "version": version})

@@ -93,18 +93,10 @@ async def queue_mandatory(
     that people tell people. Raises PayloadTooLarge above 20 kB.
     """
     async with tx.as_system():
-        numbered = await tx.connection.fetch(
-            _NUMBER_MANDATORY, agency_id, [event.wire_name, _package(event.wire_name) + ".*"]
-        )
-        bodies = [
-            _body(
-                event.wire_name,
-                tx.now,
-                {**data, "event_id": event.event_id, "sequence": row["last_sequence"]},
-                limit=_MANDATORY_BYTES,
-            )
-            for row in numbered
-        ]
+        takes = [event.wire_name, f"{event.wire_name.partition('.')[0]}.*"]
+        numbered = await tx.connection.fetch(_NUMBER_MANDATORY, agency_id, takes)
+        facts = {**data, "event_id": event.event_id}
+        bodies = _bodies(event.wire_name, tx.now, facts, numbered, limit=_MANDATORY_BYTES)
         about = (event.event_id, event.wire_name, event.subject_id)
         where = (event.region_code, event.home_county, event.told_to)
         return await _queue(tx, numbered, bodies, *about, *where, "M")
@@ -127,15 +119,8 @@ async def fan_out(tx: Tx, event_id: UUID) -> None:
         "home_county": region_text(event["home_county"]),
         "event_id": event_id,
     }
-    bodies = [
-        _body(
-            event["wire_name"],
-            event["occurred_at"],
-            {**facts, "sequence": row["last_sequence"]},
-            limit=_ANY_BYTES,
-        )
-        for row in numbered
-    ]
+    at = event["occurred_at"]
+    bodies = _bodies(event["wire_name"], at, facts, numbered, limit=_ANY_BYTES)
     about = (event_id, event["wire_name"], event["subject_id"])
     where = (event["region_code"], event["home_county"], None)
     await _queue(tx, numbered, bodies, *about, *where, "S")
@@ -161,22 +146,19 @@ async def _queue(
     return ids
 
 
-def _body(wire_name: str, at: datetime, data: dict[str, Any], *, limit: int) -> bytes:
-    """Render the payload, once: the bytes stored are the bytes signed and sent (R3, R5)."""
-    body = orjson.dumps(
-        {
-            "type": wire_name,
-            "timestamp": at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            "data": data,
-        }
-    )
-    if len(body) > limit:
-        raise PayloadTooLarge(wire_name)
-    return body
-
-
-def _package(wire_name: str) -> str:
-    return wire_name.partition(".")[0]
+def _bodies(
+    wire_name: str, at: datetime, data: dict[str, Any], numbered: Sequence[Any], *, limit: int
+) -> list[bytes]:
+    """Render the payloads, once: the bytes stored are the bytes signed and sent (R3, R5)."""
+    timestamp = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    bodies = []
+    for row in numbered:
+        told = {**data, "sequence": row["last_sequence"]}
+        body = orjson.dumps({"type": wire_name, "timestamp": timestamp, "data": told})
+        if len(body) > limit:
+            raise PayloadTooLarge(wire_name)
+        bodies.append(body)
+    return bodies
 
 
 async def replay_delivery(tx: Tx, delivery: asyncpg.Record) -> asyncpg.Record:

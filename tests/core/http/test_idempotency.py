@@ -24,7 +24,7 @@ class Refused(Problem):
 
 async def _claim(request: Request, tx: Transaction) -> None:
     await tx.connection.execute("SELECT set_config('tonghu.caller', 'probe', true)")
-    await idempotency.claim(tx, request, caller="probe", operation="addProbe")
+    await idempotency.claim(tx, request, caller="probe", operation="addProbe", authority="")
 
 
 @router.post("/probe", status_code=201, dependencies=[Depends(_claim)])

@@ -60,7 +60,8 @@ def test_every_operation_on_an_object_is_an_act(objects, described) -> None:
     assert len(objects) > 5
     for read, _, acts in objects:
         below = {each.id for each in described.values() if each.path.startswith(read.path)}
-        assert acts == below - {read.id}
+        assert not below - {read.id} - acts, f"name them among the acts of what {read.id} shows"
+        assert not acts - below, f"no operation on what {read.id} shows has this name"
 
 
 async def test_it_is_what_happens(theatre, described, objects) -> None:
