@@ -90,7 +90,9 @@ async def test_the_whole_chain(around, alert, database) -> None:
         "child_returned",
     ]
     async with database.begin(SYSTEM) as tx:
-        sealed = await tx.connection.fetchval("SELECT note_sealed FROM dropout_persuasions LIMIT 1")
+        sealed = await tx.connection.fetchval(
+            "SELECT note_sealed FROM dropout_persuasions ORDER BY id LIMIT 1"
+        )
         stored = await tx.connection.fetch("SELECT data::text, told_to FROM events")
         audited = await tx.connection.fetchval(
             "SELECT count(*) FROM audit_entries"
@@ -135,10 +137,16 @@ class TestRefusals:
                 "UPDATE agencies SET active = false WHERE id = $1", around.education.agency_id
             )
         failed = await around.step(around.teacher, alert, "persuasions", an_attempt(final=True))
+        assert "sendWrittenReport" not in failed.json()["permitted"]
+        assert await around.alerts(permitted="sendWrittenReport") == []
         answer = await around.step(around.teacher, failed.json(), "written-report", a_report())
         assert (answer.status_code, answer.json()["type"]) == (409, "/problems/addressee-missing")
         assert [error["code"] for error in answer.json()["errors"]] == ["education_missing"]
         assert "written_report_sent" not in await around.announced()
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute("UPDATE agencies SET active = true")
+        (ready,) = await around.alerts(permitted="sendWrittenReport")
+        assert "sendWrittenReport" in ready["permitted"]
 
     async def test_only_addressees_confirm_and_act(self, database, settings, around, alert) -> None:
         now = await reported(around, alert)
