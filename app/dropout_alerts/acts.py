@@ -70,7 +70,8 @@ def _admits(action: rules.Action) -> Condition:
 def _unaddressed(principal: Principal, row: Mapping[str, Any], on: date) -> Problem:
     missing = [kind for kind in get_args(Addressee) if kind not in row["addressees"]]
     return AddresseeMissing(
-        errors=[FieldError("#", f"{kind}_missing", "No such agency there.") for kind in missing]
+        errors=[FieldError("#", f"{kind}_missing", "No such agency there.") for kind in missing],
+        children=[row["child_id"]],
     )
 
 

@@ -144,7 +144,13 @@ class TestRefusals:
         assert [error["code"] for error in answer.json()["errors"]] == ["education_missing"]
         assert "written_report_sent" not in await around.announced()
         async with database.begin(SYSTEM) as tx:
+            refused = await tx.connection.fetch(
+                "SELECT child_ids FROM audit_entries WHERE rule = 'addressee-missing'"
+            )
             await tx.connection.execute("UPDATE agencies SET active = true")
+        assert [[str(child) for child in row["child_ids"]] for row in refused] == [
+            [alert["child_id"]]
+        ]
         (ready,) = await around.alerts(permitted="sendWrittenReport")
         assert "sendWrittenReport" in ready["permitted"]
 
