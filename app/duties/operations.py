@@ -70,9 +70,10 @@ ON CONFLICT (home_county, rule, period, subject_id) DO NOTHING
 _HAND_OVER: Final = """
 UPDATE duties
 SET bearer_agency_id = $4, told_to = $5, due_at = coalesce($6, due_at), version = version + 1,
-    state = CASE WHEN $6 > due_at THEN 'open' ELSE state END,
+    state = CASE WHEN $6 > due_at AND state = 'overdue' THEN 'open' ELSE state END,
     overdue_at = CASE WHEN $6 > due_at THEN NULL ELSE overdue_at END
-WHERE rule = $1 AND home_county = $2 AND subject_id = $3 AND state IN ('open', 'overdue')
+WHERE rule = $1 AND home_county = $2 AND subject_id = $3
+  AND (state IN ('open', 'overdue') OR (state = 'discharged' AND $6 > due_at))
   AND (bearer_agency_id, told_to, due_at) IS DISTINCT FROM ($4, $5, coalesce($6, due_at))
 """
 

@@ -1,6 +1,7 @@
 """Deeds and duties in the order they come to the worker, late, twice and at once."""
 
 from datetime import date
+from itertools import permutations
 
 import pytest
 
@@ -172,31 +173,31 @@ class TestCancelling:
 
 
 class TestHandingOver:
-    @pytest.mark.parametrize("turn", [1, -1], ids=["in order", "the last first"])
-    async def test_what_the_agency_before_did_discharges_nothing_of_the_next(
-        self, database, child, turn
+    @pytest.mark.parametrize("turns", [*permutations(range(3))], ids=str)
+    async def test_each_agency_is_held_to_what_it_did_itself_in_whatever_order(
+        self, database, child, turns
     ) -> None:
         before, after = [await an_agency(database, "police", TOWNSHIP) for _ in range(2)]
         filed, forwarded = (
             {"told_to": (one,), "police_agency_id": str(one), "acknowledge_due_at": due}
-            for one, due in ((before, "2026-11-20T02:30:00Z"), (after, "2026-11-20T02:40:00Z"))
+            for one, due in ((before, "2026-11-20T02:30:00Z"), (after, IN_TIME))
         )
         report = await announce(database, "police_reports.report_filed", child=child, **filed)
-        await work(database)
         about = {"child": child, "subject_id": report}
         await announce(database, "police_reports.report_acknowledged", **about)
         await announce(database, "police_reports.report_forwarded", **about, **forwarded)
-        for event in (await announced(database))[:0:-1][::-turn]:
-            async with database.begin(SYSTEM) as tx:
-                await operations.weigh_event(tx, event)
-        (duty,) = await ledger(database)
-        assert (duty["state"], duty["bearer_agency_id"]) == ("open", after)
         await announce(database, "police_reports.report_acknowledged", **about)
-        *_, accepted = await announced(database)
-        async with database.begin(SYSTEM) as tx:
-            await operations.weigh_event(tx, accepted)
-        (duty,) = await ledger(database)
-        assert duty["state"] == "discharged"
+        opened, *then = await announced(database)
+        told: set[int] = set()
+        for turn in (None, *turns):
+            async with database.begin(SYSTEM) as tx:
+                await operations.weigh_event(tx, opened if turn is None else then[turn])
+            told |= {turn} - {None}
+            (duty,) = await ledger(database)
+            if told == {0, 1}:
+                assert (duty["state"], duty["bearer_agency_id"]) == ("open", after)
+        assert (duty["state"], duty["bearer_agency_id"]) == ("discharged", after)
+        assert duty["due_at"].isoformat() == IN_TIME
 
     async def test_what_is_overdue_is_handed_over_and_due_again(
         self, database, child, time
