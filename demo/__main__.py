@@ -181,7 +181,8 @@ def main() -> int:
     data_dir = Path(os.environ.get("TONGHU_DEMO_DIR", HOME / ".data" / "demo"))
     leave = "--leave" in sys.argv
     stage = Stage(data_dir)
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    for ending in (signal.SIGINT, signal.SIGTERM):  # a shell's background job ignores the first
+        signal.signal(ending, signal.default_int_handler)
     try:
         same = play(stage)
         if not leave:

@@ -2,6 +2,8 @@
 
 from uuid import uuid4
 
+from app.core.data.db import SYSTEM
+from app.core.ids import new_id
 from tests.access.factories import a_caller
 
 JIZHOU, VILLAGE, WUQING = 120119000000, 120119101200, 120114000000
@@ -11,6 +13,18 @@ async def _denied_call(client, database, settings, region):
     caller = await a_caller(database, settings, "police", region, scopes=frozenset())
     await client.get("/v1/me", headers=caller.headers)
     return caller
+
+
+async def test_a_refusal_names_what_was_asked_for(client, database, settings):
+    director = await a_caller(database, settings, "village_director", VILLAGE)
+    unknown = new_id()
+    answer = await client.get(f"/v1/children/{unknown}", headers=director.headers)
+    async with database.begin(SYSTEM) as tx:
+        row = await tx.connection.fetchrow(
+            "SELECT subject_id, decision, rule FROM audit_entries WHERE operation = 'readChild'"
+        )
+    assert answer.status_code == 404
+    assert tuple(row) == (unknown, "denied", "child-not-found")
 
 
 async def test_supervision_sees_its_region_and_nothing_beyond(client, database, settings):

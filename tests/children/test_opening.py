@@ -251,6 +251,12 @@ class TestDuplicates:
         )
         assert apart.status_code == 201
 
+    async def test_a_number_now_of_a_child_known_without_one(self, open_file, director) -> None:
+        first = (await open_file(director, identity=identity(resident_id=None))).json()
+        answer = await open_file(director)
+        assert (answer.status_code, answer.json()["type"]) == (409, "/problems/duplicate-child")
+        assert answer.headers["location"] == f"/v1/children/{first['id']}"
+
     async def test_two_numbers_are_two_children(self, open_file, director) -> None:
         await open_file(director)
         other = with_check_digit("12000020160301902")
@@ -316,6 +322,14 @@ async def test_row_level_security_repeats_the_remit(open_file, director, databas
             for table in tables:
                 rows = await tx.connection.fetchval(f"SELECT count(*) FROM {table}")
                 assert (rows > 0) is visible, table
+
+
+async def test_a_school_that_closed_is_none(open_file, director, database) -> None:
+    school = await an_agency(database, "school", VILLAGE)
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("UPDATE agencies SET active = false WHERE id = $1", school)
+    answer = await open_file(director, education={"school_id": str(school)})
+    assert [error["code"] for error in answer.json()["errors"]] == ["school_unknown"]
 
 
 async def test_a_school_at_another_place_is_still_a_school(open_file, director, database) -> None:

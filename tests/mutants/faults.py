@@ -96,6 +96,7 @@ OPERATORS = (
     _part_dropped,
     _condition_dropped,
 )
+_DOCSTRING = m.Expr(m.SimpleString() | m.ConcatenatedString())
 _LEFT_ALONE = (cst.Annotation, cst.Decorator, cst.Parameters, cst.Raise, cst.Import, cst.ImportFrom)
 
 
@@ -126,7 +127,7 @@ class _Visitor(cst.CSTVisitor):
         self.found: list[tuple[str, Fault]] = []
 
     def on_visit(self, node: cst.CSTNode) -> bool:
-        if isinstance(node, _LEFT_ALONE):
+        if isinstance(node, _LEFT_ALONE) or m.matches(node, _DOCSTRING):
             return False
         constant = isinstance(node, cst.Assign | cst.AnnAssign) and not self.inside
         if isinstance(node, cst.FunctionDef | cst.ClassDef):

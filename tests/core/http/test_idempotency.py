@@ -24,7 +24,13 @@ class Refused(Problem):
 
 async def _claim(request: Request, tx: Transaction) -> None:
     await tx.connection.execute("SELECT set_config('tonghu.caller', 'probe', true)")
-    await idempotency.claim(tx, request, caller="probe", operation="addProbe", authority="")
+    await idempotency.claim(
+        tx,
+        request,
+        caller="probe",
+        operation=request.headers.get("x-operation", "addProbe"),
+        authority="",
+    )
 
 
 @router.post("/probe", status_code=201, dependencies=[Depends(_claim)])
@@ -81,6 +87,20 @@ async def test_another_path_under_the_key_is_refused(probe: httpx.AsyncClient) -
     again = await probe.post("/probe/1", json={"a": 1}, headers=headers)
     assert (other.status_code, other.json()["type"]) == (422, "/problems/idempotency-key-reused")
     assert (first.status_code, again.content) == (201, first.content)
+
+
+async def test_a_key_belongs_to_one_operation(probe: httpx.AsyncClient) -> None:
+    said = {"json": {"a": 1}}
+    first = [
+        await probe.post("/probe", headers={"idempotency-key": "k", "x-operation": name}, **said)
+        for name in ("addProbe", "addOther")
+    ]
+    again = [
+        await probe.post("/probe", headers={"idempotency-key": "k", "x-operation": name}, **said)
+        for name in ("addProbe", "addOther")
+    ]
+    assert first[0].json() != first[1].json()
+    assert [each.json() for each in again] == [each.json() for each in first]
 
 
 async def test_another_body_under_the_key_is_refused(probe: httpx.AsyncClient) -> None:

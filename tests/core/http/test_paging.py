@@ -19,6 +19,14 @@ def test_gives_back_what_went_in() -> None:
     assert paging.decode(None, [int]) is None
 
 
+def test_a_list_in_memory_is_cut_into_pages_the_last_of_which_has_no_cursor() -> None:
+    items = ["a", "b", "c", "d"]
+    first = paging.cut(items, paging.Window(2), str)
+    assert (first.rows, first.next_cursor is None) == (["a", "b"], False)
+    last = paging.cut(items, paging.Window(2, first.next_cursor), str)
+    assert (last.rows, last.next_cursor) == (["c", "d"], None)
+
+
 FORGED = [[], [1, 2], ["x"], [True], [2**70], [1.5], {"a": 1}, None, "text"]
 
 
