@@ -37,7 +37,7 @@ _Found = dict[Any, children.ChildRef]
 """Children by id, and by (system, number)."""
 
 
-class BatchRefused(Problem, status=422):
+class BatchRefused(Problem, status=422, denies=True):
     """`Prefer: handling=strict` and an event cannot be stored: nothing was."""
 
     title = "An event of the batch cannot be stored, so none was"
@@ -100,7 +100,8 @@ async def push_attendance_events(
     changed = await _set_slots(tx, principal, batch_id, fresh)
     refusals = [verdict.refusal for verdict in verdicts if verdict.refusal is not None]
     if strict and refusals:
-        raise BatchRefused(errors=refusals)
+        known = {entry.child.id for entry in entries}
+        raise BatchRefused(errors=refusals, children=sorted(known))
     answer = _receipt(batch_id, verdicts)
     await _keep_batch(tx, principal, batch_id, answer, fresh)
     if changed:

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from app.access.acts import Act, Condition, among, own, stands
 from app.access.principal import Principal
-from app.core.problems import Problem
+from app.core.problems import FieldError, Problem
 from app.dropout_alerts import rules
+from app.dropout_alerts.models import Addressee
 from app.policy import queries as policy
 
 
@@ -17,6 +18,13 @@ class TransitionNotAllowed(Problem, status=409):
 
     title = "The alert's state does not admit this step"
     title_zh = "预警当前状态不允许此操作"
+
+
+class AddresseeMissing(Problem, status=409):
+    """No agency is registered that the written report must go to (EDU-05)."""
+
+    title = "An addressee of the written report is not registered"
+    title_zh = "书面报告的收件单位尚未登记"
 
 
 class NotOfYourSchool(Problem, status=403, denies=True):
@@ -50,7 +58,8 @@ def _not_from(principal: Principal, row: Mapping[str, Any], on: date) -> Problem
     at_once = report_at_once(principal.region_code, on)
     admitted = rules.allowed_actions(row["state"], report_at_once=at_once)
     return TransitionNotAllowed(
-        f"The alert is {row['state']}; it admits: {', '.join(admitted) or 'nothing more'}."
+        f"The alert is {row['state']}; it admits: {', '.join(admitted) or 'nothing more'}.",
+        children=[row["child_id"]],
     )
 
 
@@ -58,12 +67,29 @@ def _admits(action: rules.Action) -> Condition:
     return stands(partial(_states, action), _not_from)
 
 
+def _unaddressed(principal: Principal, row: Mapping[str, Any], on: date) -> Problem:
+    missing = [kind for kind in get_args(Addressee) if kind not in row["addressees"]]
+    return AddresseeMissing(
+        errors=[FieldError("#", f"{kind}_missing", "No such agency there.") for kind in missing],
+        children=[row["child_id"]],
+    )
+
+
+_REACHES = Condition(
+    ("addressees",),
+    lambda *_: [*get_args(Addressee)],
+    lambda found, wanted: found.keys() >= {*wanted},
+    "{0} ?& {wanted}::text[]",
+    _unaddressed,
+)
 _KEPT = own("school_id", NotOfYourSchool)
 _ADDRESSED = among("addressed", NotAddressed)
 
 ACTS: Final[Mapping[str, Act]] = {
     "recordPersuasion": Act("dropout_alerts:write", (_KEPT, _admits("record_persuasion"))),
-    "sendWrittenReport": Act("dropout_alerts:write", (_KEPT, _admits("send_written_report"))),
+    "sendWrittenReport": Act(
+        "dropout_alerts:write", (_KEPT, _admits("send_written_report"), _REACHES)
+    ),
     "acknowledgeWrittenReport": Act("dropout_alerts:decide", (_ADDRESSED, _admits("acknowledge"))),
     "orderMeasure": Act("dropout_alerts:decide", (_ADDRESSED, _admits("order_measure"))),
     "recordReturn": Act("dropout_alerts:write", (_KEPT, _admits("record_return"))),

@@ -2,6 +2,7 @@
 
 from datetime import date
 from typing import Any, Final, cast
+from uuid import UUID
 
 from sqlmodel import SQLModel, col, select
 
@@ -11,7 +12,7 @@ from app.core.http.preconditions import check_version
 from app.core.http.wire import Input
 from app.core.ids import new_id
 from app.core.jobs import events
-from app.core.problems import FieldError, Problem
+from app.core.problems import Problem
 from app.dropout_alerts import models, queries, rules, schemas
 from app.dropout_alerts.acts import ACTS
 from app.dropout_alerts.events import (
@@ -23,13 +24,6 @@ from app.dropout_alerts.events import (
     WrittenReportSent,
     about,
 )
-
-
-class AddresseeMissing(Problem, status=409):
-    """No agency is registered that the written report must go to (EDU-05)."""
-
-    title = "An addressee of the written report is not registered"
-    title_zh = "书面报告的收件单位尚未登记"
 
 
 class DayImpossible(Problem, status=422):
@@ -85,15 +79,9 @@ async def send_written_report(
     Raises AddresseeMissing if one of them is not registered: then nothing was sent to either.
     """
     check_version(alert.version, if_match)
-    ACTS["sendWrittenReport"].require(principal, alert.model_dump(), tx.today)
-    addressees = await queries.addressees(
-        tx, school_region=principal.region_code, child_region=alert.opened_in
-    )
-    missing = [kind for kind in ("education", "township_government") if kind not in addressees]
-    if missing:
-        raise AddresseeMissing(
-            errors=[FieldError("#", f"{kind}_missing", "No such agency there.") for kind in missing]
-        )
+    found = await queries.whole(tx, principal, alert)
+    ACTS["sendWrittenReport"].require(principal, found, tx.today)
+    addressees = {kind: UUID(agency_id) for kind, agency_id in found["addressees"].items()}
     alert.addressed = list(addressees.values())
     await tx.connection.execute(_ADDRESS, alert.home_county, alert.id, alert.addressed)
     by = {"sent_by": principal.subject, "sent_at": tx.now}

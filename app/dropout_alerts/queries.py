@@ -13,10 +13,10 @@ from app.children.queries import ChildRef, visible_below
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
-from app.dropout_alerts.models import DONE, Addressee, State
+from app.dropout_alerts.models import DONE, DropoutAlert, State
 from app.dropout_alerts.rules import Thresholds
 from app.policy import queries as policy
-from app.regions.rules import Level, county_of, level_of, lineage
+from app.regions.rules import county_of
 
 _thresholds: Final = policy.lookup("dropout.thresholds")
 
@@ -36,13 +36,30 @@ def _visible(principal: Principal) -> Where:
     )
 
 
-_SELECT = "SELECT a.* FROM dropout_alerts a"
+# `addressees`: whom a written report goes to, by kind: the education authority of the school's
+# county and the government of the child's township (EDU-05, `dropout.recipients`).
+_SELECT = """
+SELECT a.* FROM (
+    SELECT d.*, coalesce((SELECT jsonb_object_agg(kind, id) FROM (
+        SELECT DISTINCT ON (kind) kind, id FROM agencies
+        WHERE active AND ((kind = 'education' AND region_code = {county}::bigint)
+            OR (kind = 'township_government' AND region_code = d.opened_in / 1000 * 1000
+                AND d.opened_in % 1000000 >= 1000))
+        ORDER BY kind, created_at, id) AS registered), '{{}}') AS addressees
+    FROM dropout_alerts d
+) AS a"""
 _NEWEST = paging.Order({"a.id": UUID}, descending=True)
 
 
 async def find(tx: Tx, principal: Principal, alert_id: UUID) -> asyncpg.Record | None:
     where = _visible(principal).add("a.id = {}", alert_id)
-    return await tx.connection.fetchrow(f"{_SELECT} WHERE {where}", *where.arguments)
+    statement = f"{_select(principal, where)} WHERE {where}"
+    return await tx.connection.fetchrow(statement, *where.arguments)
+
+
+async def whole(tx: Tx, principal: Principal, alert: DropoutAlert) -> dict[str, Any]:
+    """Return an alert held for a change as `find` does, as it is now."""
+    return {**dict(await find(tx, principal, alert.id) or {}), **alert.model_dump()}
 
 
 async def find_page(
@@ -57,7 +74,12 @@ async def find_page(
     where = _visible(principal).add_given({"a.state = {}": state, "a.child_id = {}": child_id})
     if act is not None:
         act.narrow(where, principal, tx.today, alias="a")
-    return await paging.fetch(tx, _SELECT, where, _NEWEST, window)
+    return await paging.fetch(tx, _select(principal, where), where, _NEWEST, window)
+
+
+def _select(principal: Principal, where: Where) -> str:
+    county = county_of(principal.region_code) if principal.agency_kind == "school" else None
+    return _SELECT.format(county=where.bind(county))
 
 
 _STEPS = {
@@ -79,26 +101,6 @@ async def steps(tx: Tx, alert_id: UUID) -> dict[str, list[dict[str, Any]]]:
         rows = await tx.connection.fetch(statement, alert_id)
         found[name] = [dict(row) for row in rows]
     return found
-
-
-_ADDRESSEES = """
-SELECT DISTINCT ON (kind) kind, id FROM agencies
-WHERE active AND ((kind = 'education' AND region_code = $1)
-    OR (kind = 'township_government' AND region_code = $2))
-ORDER BY kind, created_at, id
-"""
-
-
-async def addressees(tx: Tx, *, school_region: int, child_region: int) -> dict[Addressee, UUID]:
-    """Find who a written report goes to: the education authority of the school's county and the
-    government of the child's township (EDU-05, `dropout.recipients`). What is not registered is
-    left out.
-    """
-    township = next(
-        (code for code in lineage(child_region)[:-1] if level_of(code) is Level.TOWNSHIP), None
-    )
-    rows = await tx.connection.fetch(_ADDRESSEES, county_of(school_region), township)
-    return {row["kind"]: row["id"] for row in rows}
 
 
 _OPEN_OF_SCHOOL = f"""

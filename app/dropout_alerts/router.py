@@ -21,6 +21,7 @@ from app.core.problems import Problem, documented
 from app.dropout_alerts import models, operations, queries, rules, schemas
 from app.dropout_alerts.acts import (
     ACTS,
+    AddresseeMissing,
     NotAddressed,
     NotOfYourSchool,
     TransitionNotAllowed,
@@ -102,13 +103,13 @@ async def record_persuasion(
     With `final` the school gives up, and a written report to education and township is due.
     """
     await operations.record_persuasion(tx, principal, alert, new, if_match=if_match)
-    return await _detail(tx, principal, alert.model_dump())
+    return await _detail(tx, principal, await queries.whole(tx, principal, alert))
 
 
 @router.post(
     "/{alert_id}/written-report",
     status_code=201,
-    responses=documented(TransitionNotAllowed, NotOfYourSchool, operations.AddresseeMissing),
+    responses=documented(TransitionNotAllowed, NotOfYourSchool, AddresseeMissing),
 )
 async def send_written_report(
     principal: WritesDropoutAlerts,
@@ -119,7 +120,7 @@ async def send_written_report(
 ) -> Shown[schemas.DropoutAlertDetail]:
     """Send, as the school, the written report to education and township (EDU-04, EDU-05)."""
     await operations.send_written_report(tx, principal, alert, new, if_match=if_match)
-    return await _detail(tx, principal, alert.model_dump())
+    return await _detail(tx, principal, await queries.whole(tx, principal, alert))
 
 
 @router.post(
@@ -130,7 +131,7 @@ async def acknowledge_written_report(
 ) -> Shown[schemas.DropoutAlertDetail]:
     """Confirm, as an addressee, that your agency has the written report."""
     await operations.acknowledge_written_report(tx, principal, alert, if_match=if_match)
-    return await _detail(tx, principal, alert.model_dump())
+    return await _detail(tx, principal, await queries.whole(tx, principal, alert))
 
 
 @router.post(
@@ -147,7 +148,7 @@ async def order_measure(
 ) -> Shown[schemas.DropoutAlertDetail]:
     """Record, as an addressee, what is done to bring the child back (EDU-07)."""
     await operations.order_measure(tx, principal, alert, new, if_match=if_match)
-    return await _detail(tx, principal, alert.model_dump())
+    return await _detail(tx, principal, await queries.whole(tx, principal, alert))
 
 
 @router.post("/{alert_id}/return", responses=_BY_SCHOOL)
@@ -160,7 +161,7 @@ async def record_return(
 ) -> Shown[schemas.DropoutAlertDetail]:
     """Record, as the school, that the child is back at a school."""
     await operations.record_return(tx, principal, alert, new, if_match=if_match)
-    return await _detail(tx, principal, alert.model_dump())
+    return await _detail(tx, principal, await queries.whole(tx, principal, alert))
 
 
 def _wire(tx: Tx, principal: Principal, alert: Mapping[str, Any]) -> dict[str, Any]:

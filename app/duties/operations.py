@@ -5,7 +5,7 @@ a deed one row per rule.
 """
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
@@ -68,9 +68,13 @@ ON CONFLICT (home_county, rule, period, subject_id) DO NOTHING
 """
 
 _HAND_OVER: Final = """
-UPDATE duties SET bearer_agency_id = $4, told_to = $5, version = version + 1
-WHERE rule = $1 AND home_county = $2 AND subject_id = $3 AND state IN ('open', 'overdue')
-  AND (bearer_agency_id, told_to) IS DISTINCT FROM ($4, $5)
+UPDATE duties
+SET bearer_agency_id = $4, told_to = $5, due_at = coalesce($6, due_at), version = version + 1,
+    state = CASE WHEN $6 > due_at AND state = 'overdue' THEN 'open' ELSE state END,
+    overdue_at = CASE WHEN $6 > due_at THEN NULL ELSE overdue_at END
+WHERE rule = $1 AND home_county = $2 AND subject_id = $3
+  AND (state IN ('open', 'overdue') OR (state = 'discharged' AND $6 > due_at))
+  AND (bearer_agency_id, told_to, due_at) IS DISTINCT FROM ($4, $5, coalesce($6, due_at))
 """
 
 _CANCEL_ONE: Final = """
@@ -180,11 +184,10 @@ async def weigh_event(tx: Tx, announced: Announced) -> None:
                 await _open_one(tx, rule, announced)
         if announced.wire_name in {rule.evidence.event, rule.evidence.corrected_by}:
             await _weigh_evidence(tx, rule, announced)
-        about = (rule.code, announced.home_county, announced.subject_id)
         if announced.wire_name == rule.bearer.passed_on_by:
-            agency_id = await _bearing_agency(tx, rule, announced)
-            await tx.connection.execute(_HAND_OVER, *about, agency_id, announced.told_to)
+            await _hand_over(tx, rule, announced)
         if announced.wire_name in rule.cancelled_by:
+            about = (rule.code, announced.home_county, announced.subject_id)
             await tx.connection.execute(_CANCEL_ONE, *about)
 
 
@@ -215,6 +218,22 @@ async def _open_one(tx: Tx, rule: Rule, announced: Announced) -> None:
     await _discharge(tx, rule, f"d.{rule.evidence.match} = $3", key)
 
 
+async def _hand_over(tx: Tx, rule: Rule, announced: Announced) -> None:
+    """Let another agency owe it; by a deadline of its own it owes it anew, whatever was done."""
+    due_at = announced.data.get(rule.due.field or "")
+    if due_at:
+        await _weigh_evidence(tx, rule, announced)
+    await tx.connection.execute(
+        _HAND_OVER,
+        rule.code,
+        announced.home_county,
+        announced.subject_id,
+        await _bearing_agency(tx, rule, announced),
+        announced.told_to,
+        datetime.fromisoformat(due_at) if due_at else None,
+    )
+
+
 async def _bearing_agency(tx: Tx, rule: Rule, announced: Announced) -> UUID | None:
     kinds = role(rule.bearer.role).agency_kinds
     named = [announced.data[name] for name in rule.bearer.agency_fields if announced.data.get(name)]
@@ -231,6 +250,7 @@ async def _bearing_agency(tx: Tx, rule: Rule, announced: Announced) -> UUID | No
 
 async def _weigh_evidence(tx: Tx, rule: Rule, announced: Announced) -> None:
     evidence, data = rule.evidence, announced.data
+    passed_on = announced.wire_name == rule.bearer.passed_on_by
     match_id = announced.subject_id if evidence.match == "subject_id" else UUID(data["child_id"])
     await tx.connection.execute(
         _NOTE,
@@ -239,10 +259,10 @@ async def _weigh_evidence(tx: Tx, rule: Rule, announced: Announced) -> None:
         announced.home_county,
         match_id,
         evidence.happened_on(data, announced.occurred_at),
-        evidence.counts(data),
+        evidence.counts(data) and not passed_on,
         announced.event_id,
     )
-    if announced.wire_name == evidence.corrected_by:
+    if passed_on or announced.wire_name == evidence.corrected_by:
         await tx.connection.execute(
             _WITHDRAW.format(match=evidence.match),
             rule.code,

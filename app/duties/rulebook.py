@@ -115,6 +115,8 @@ def _check_course(read: DataFile, rule: Rule, about: str) -> None:
         passing = _event(read, place, name, about)
         for field in _words(read, rule.code, "bearer", "agency_fields"):
             _field(read, field, passing, UUID, NoneType)
+        for field in _words(read, rule.code, "due", "field"):
+            _field(read, field, passing, datetime, NoneType)
     keys = (("opens", "also_on"), ("cancelled_by",))
     for place, name in chain(*(_words(read, rule.code, *key) for key in keys)):
         _event(read, place, name, about)

@@ -18,7 +18,10 @@ class _AboutReport(Event):
 
 
 class ReportFiled(_AboutReport):
-    """Somebody reported to the police (REP-01). Who and what is fetched by the parties."""
+    """Somebody reported to the police (REP-01). Who and what is fetched by the parties.
+
+    Said again, to them alone, to the police a report is passed on to.
+    """
 
     wire_name: ClassVar[str] = "police_reports.report_filed"
 
@@ -69,6 +72,7 @@ class ReportForwarded(_AboutReport):
     wire_name: ClassVar[str] = "police_reports.report_forwarded"
 
     police_agency_id: UUID = Field(description="The police agency in charge now.")
+    acknowledge_due_at: datetime = Field(description="When they must have accepted it.")
 
 
 class ReportDispatched(_AboutReport):

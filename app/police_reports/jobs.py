@@ -82,9 +82,11 @@ async def _route(tx: Tx, report: asyncpg.Record) -> None:
         police = offices.police
     if police is None:
         return
-    routed = await redeliver(tx, report, police, report["acknowledge_due_at"])
+    due_at = report["acknowledge_due_at"]
+    routed = await redeliver(tx, report, police, due_at)
     if report["police_agency_id"] is None:
-        await announce(tx, events.ReportForwarded, report, police_agency_id=police)
+        found = {"police_agency_id": police, "acknowledge_due_at": due_at}
+        await announce(tx, events.ReportForwarded, report, **found)
     elif not routed:
         return
     routing = "routed" if routed else "no_endpoint"

@@ -5,6 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
+import orjson
 from sqlmodel import select
 
 from app.access.acts import Act, permitted
@@ -13,6 +14,7 @@ from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.http.wire import region_text
+from app.core.jobs import events
 from app.webhooks import schemas
 from app.webhooks.acts import DELIVERY_ACTS, ENDPOINT_ACTS
 from app.webhooks.models import RESPONSE_PLACE, State, WebhookEndpoint
@@ -87,6 +89,15 @@ async def deliveries(
     if act is not None:
         act.narrow(where, principal, tx.today, alias="w")
     return await paging.fetch(tx, "SELECT w.* FROM webhook_deliveries w", where, _NEWEST, window)
+
+
+def named(row: Mapping[str, Any], *, in_body: bool = False) -> set[UUID]:
+    """Return the children a delivery names: as what it is about, or in its body."""
+    kind = events.kinds().get(row["wire_name"])
+    found = {row["ordering_key"]} if kind is not None and kind.subject == "child" else set()
+    if in_body and (child := orjson.loads(row["body"]).get("data", {}).get("child_id")):
+        found.add(UUID(child))
+    return found
 
 
 def as_delivery(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas.Delivery:

@@ -133,7 +133,8 @@ async def list_webhook_deliveries(
     page = await queries.deliveries(
         tx, principal, window, endpoint_id=endpoint_id, event_id=event_id, state=state, act=act
     )
-    return Shown(page.shown(lambda row: queries.as_delivery(tx, principal, row)))
+    about = [child for row in page.rows for child in queries.named(row)]
+    return Shown(page.shown(lambda row: queries.as_delivery(tx, principal, row)), children=about)
 
 
 @router.get("/webhook-deliveries/{delivery_id}")
@@ -142,7 +143,8 @@ async def read_webhook_delivery(
 ) -> Shown[schemas.DeliveryWithAttempts]:
     """Read a delivery: the exact bytes sent and every attempt."""
     whole = await queries.delivery_with_attempts(tx, principal, delivery)
-    return Shown(whole, groups=["webhook_delivery"])
+    children = queries.named(delivery, in_body=True)
+    return Shown(whole, children=children, groups=["webhook_delivery"])
 
 
 @router.post("/webhook-deliveries/{delivery_id}/replays", status_code=202)
@@ -151,7 +153,7 @@ async def replay_webhook_delivery(
 ) -> Shown[schemas.Delivery]:
     """Send a delivery again: the same id and bytes, whatever came of it before."""
     row = await deliveries.replay_delivery(tx, delivery)
-    return Shown(queries.as_delivery(tx, principal, row))
+    return Shown(queries.as_delivery(tx, principal, row), children=queries.named(row))
 
 
 @router.post(
@@ -164,4 +166,4 @@ async def close_webhook_delivery(
 ) -> Shown[schemas.Delivery]:
     """Stop trying a mandatory delivery, in the name of the person signed in."""
     row = await deliveries.close_delivery(tx, principal, delivery, closure)
-    return Shown(queries.as_delivery(tx, principal, row))
+    return Shown(queries.as_delivery(tx, principal, row), children=queries.named(row))

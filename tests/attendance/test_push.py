@@ -143,16 +143,6 @@ class TestEachEventByItself:
             rules = await tx.connection.fetch("SELECT decision, rule FROM audit_entries")
         assert ("denied", "child-not-found") in {tuple(row) for row in rules}
 
-    async def test_strict_is_all_or_nothing(self, client, database, school, pupil) -> None:
-        events = [an_event(pupil.id), {**an_event(pupil.id), "category": "asleep"}]
-        refused = await push(client, school, *events, prefer="handling=strict")
-        assert refused.status_code == 422
-        assert refused.json()["type"] == "/problems/batch-refused"
-        assert refused.json()["errors"][0]["pointer"] == "#/events/1/category"
-        assert await count(database, "attendance_events") == 0
-        stored = await push(client, school, events[0], prefer="handling=strict")
-        assert stored.headers["preference-applied"] == "handling=strict"
-
 
 class TestEnvelope:
     async def test_empty_is_fine(self, client, school) -> None:

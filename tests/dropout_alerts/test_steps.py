@@ -90,7 +90,9 @@ async def test_the_whole_chain(around, alert, database) -> None:
         "child_returned",
     ]
     async with database.begin(SYSTEM) as tx:
-        sealed = await tx.connection.fetchval("SELECT note_sealed FROM dropout_persuasions LIMIT 1")
+        sealed = await tx.connection.fetchval(
+            "SELECT note_sealed FROM dropout_persuasions ORDER BY id LIMIT 1"
+        )
         stored = await tx.connection.fetch("SELECT data::text, told_to FROM events")
         audited = await tx.connection.fetchval(
             "SELECT count(*) FROM audit_entries"
@@ -103,12 +105,20 @@ async def test_the_whole_chain(around, alert, database) -> None:
 
 
 class TestRefusals:
-    async def test_steps_out_of_turn_say_where_the_alert_stands(self, around, alert) -> None:
+    async def test_steps_out_of_turn_say_where_the_alert_stands(
+        self, database, around, alert
+    ) -> None:
         answer = await around.step(around.teacher, alert, "written-report", a_report())
         assert answer.status_code == 409
         assert answer.json()["type"] == "/problems/transition-not-allowed"
         assert "The alert is absent" in answer.json()["detail"]
         assert alert["permitted"] == ["recordPersuasion", "recordReturn"]
+        async with database.begin(SYSTEM) as tx:
+            row = await tx.connection.fetchrow(
+                "SELECT * FROM audit_entries ORDER BY id DESC LIMIT 1"
+            )
+        assert (row["decision"], row["rule"]) == ("denied", "transition-not-allowed")
+        assert [str(child) for child in row["child_ids"]] == [alert["child_id"]]
 
     async def test_a_change_names_its_version(self, around, alert) -> None:
         stale = {**alert, "version": alert["version"] + 1}
@@ -127,10 +137,22 @@ class TestRefusals:
                 "UPDATE agencies SET active = false WHERE id = $1", around.education.agency_id
             )
         failed = await around.step(around.teacher, alert, "persuasions", an_attempt(final=True))
+        assert "sendWrittenReport" not in failed.json()["permitted"]
+        assert await around.alerts(permitted="sendWrittenReport") == []
         answer = await around.step(around.teacher, failed.json(), "written-report", a_report())
         assert (answer.status_code, answer.json()["type"]) == (409, "/problems/addressee-missing")
         assert [error["code"] for error in answer.json()["errors"]] == ["education_missing"]
         assert "written_report_sent" not in await around.announced()
+        async with database.begin(SYSTEM) as tx:
+            refused = await tx.connection.fetch(
+                "SELECT child_ids FROM audit_entries WHERE rule = 'addressee-missing'"
+            )
+            await tx.connection.execute("UPDATE agencies SET active = true")
+        assert [[str(child) for child in row["child_ids"]] for row in refused] == [
+            [alert["child_id"]]
+        ]
+        (ready,) = await around.alerts(permitted="sendWrittenReport")
+        assert "sendWrittenReport" in ready["permitted"]
 
     async def test_only_addressees_confirm_and_act(self, database, settings, around, alert) -> None:
         now = await reported(around, alert)

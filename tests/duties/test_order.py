@@ -1,6 +1,7 @@
 """Deeds and duties in the order they come to the worker, late, twice and at once."""
 
 from datetime import date
+from itertools import permutations
 
 import pytest
 
@@ -9,10 +10,12 @@ from app.core.data.db import SYSTEM, TemporarilyUnavailable
 from app.core.jobs import queue
 from app.core.jobs.events import Announced
 from app.duties import operations
-from tests.access.factories import a_caller
+from tests.access.factories import a_caller, an_agency
 from tests.children.factories import a_child
 from tests.duties.conftest import TOWNSHIP, VILLAGE
 from tests.duties.factories import announce, ledger, visited, work
+
+IN_TIME = "2026-11-20T03:30:00+00:00"
 
 
 async def run(database, name: str) -> None:
@@ -58,6 +61,20 @@ class TestCorrections:
         (duty,) = await ledger(database)
         assert duty["state"] == "open", "the visit was in the quarter before"
 
+    async def test_what_was_overdue_is_so_again_without_its_deed(
+        self, database, child, time
+    ) -> None:
+        await run(database, "duties.open_period")
+        time.set(2027, 1, 2, 0, 0)
+        await run(database, "duties.mark_overdue")
+        visit = await visited(database, child, date(2026, 12, 30))
+        await work(database)
+        corrected = {"subject_id": visit, "wire_name": "visits.visit_corrected"}
+        await visited(database, child, date(2026, 9, 18), **corrected)
+        await work(database)
+        (duty,) = await ledger(database)
+        assert (duty["state"], duty["overdue_at"]) == ("overdue", time.now)
+
     async def test_a_deed_of_the_next_quarter_discharges_nothing_of_this_one(
         self, database, child, time
     ) -> None:
@@ -68,6 +85,48 @@ class TestCorrections:
         await run(database, "duties.open_period")
         states = {duty["period"]: duty["state"] for duty in await ledger(database)}
         assert states == {"2026Q4": "open", "2027Q1": "discharged"}
+
+
+class TestDeedsBeforeTheDuty:
+    async def test_the_earliest_discharges_it(self, database, child) -> None:
+        days = [date(2026, 10, day) for day in (5, 2, 9)]
+        visits = {day: await visited(database, child, day) for day in days}
+        await work(database)
+        await run(database, "duties.open_period")
+        (duty,) = await ledger(database)
+        assert duty["discharged_on"] == min(days)
+        assert duty["discharged_by"] == visits[min(days)]
+
+    async def test_a_visit_counts_for_a_child_whose_category_came_later(self, database) -> None:
+        child = await a_child(database, VILLAGE)
+        await visited(database, child, date(2026, 11, 18))
+        await work(database)
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute("UPDATE children SET categories = '{orphan}'")
+        await announce(database, "children.categories_changed", child=child, subject_id=child.id)
+        await work(database)
+        (duty,) = await ledger(database)
+        assert duty["state"] == "discharged"
+
+    async def test_what_is_done_stays_where_it_was_owed(self, database, child) -> None:
+        await visited(database, child, date(2026, 11, 18))
+        await work(database)
+        await run(database, "duties.open_period")
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute("UPDATE children SET region_code = $1", VILLAGE + 1)
+        await run(database, "duties.open_period")
+        (duty,) = await ledger(database)
+        assert (duty["state"], duty["region_code"]) == ("discharged", VILLAGE)
+
+    async def test_the_day_of_a_deed_is_the_chinese_one(self, database, child, time) -> None:
+        time.set(2026, 11, 20, 16, 20)
+        report = await announce(database, "police_reports.report_filed", child=child)
+        time.set(2026, 11, 20, 16, 30)
+        accepted = "police_reports.report_acknowledged"
+        await announce(database, accepted, child=child, subject_id=report)
+        await work(database)
+        (duty,) = await ledger(database)
+        assert (duty["state"], duty["discharged_on"]) == ("discharged", date(2026, 11, 21))
 
 
 class TestCancelling:
@@ -111,6 +170,55 @@ class TestCancelling:
         assert owed == {("all", None): 1, ("category", "orphan"): 1}
         (counts,) = [row for row in answer.json()["rules"] if row["rule"] == "VIS-01"]
         assert (counts["open"], counts["cancelled"]) == (1, 1)
+
+
+class TestHandingOver:
+    @pytest.mark.parametrize("turns", [*permutations(range(3))], ids=str)
+    async def test_each_agency_is_held_to_what_it_did_itself_in_whatever_order(
+        self, database, child, turns
+    ) -> None:
+        before, after = [await an_agency(database, "police", TOWNSHIP) for _ in range(2)]
+        filed, forwarded = (
+            {"told_to": (one,), "police_agency_id": str(one), "acknowledge_due_at": due}
+            for one, due in ((before, "2026-11-20T02:30:00Z"), (after, IN_TIME))
+        )
+        report = await announce(database, "police_reports.report_filed", child=child, **filed)
+        about = {"child": child, "subject_id": report}
+        await announce(database, "police_reports.report_acknowledged", **about)
+        await announce(database, "police_reports.report_forwarded", **about, **forwarded)
+        await announce(database, "police_reports.report_acknowledged", **about)
+        opened, *then = await announced(database)
+        told: set[int] = set()
+        for turn in (None, *turns):
+            async with database.begin(SYSTEM) as tx:
+                await operations.weigh_event(tx, opened if turn is None else then[turn])
+            told |= {turn} - {None}
+            (duty,) = await ledger(database)
+            if told == {0, 1}:
+                assert (duty["state"], duty["bearer_agency_id"]) == ("open", after)
+        assert (duty["state"], duty["bearer_agency_id"]) == ("discharged", after)
+        assert duty["due_at"].isoformat() == IN_TIME
+
+    async def test_what_is_overdue_is_handed_over_and_due_again(
+        self, database, child, time
+    ) -> None:
+        before, after = [await an_agency(database, "police", TOWNSHIP) for _ in range(2)]
+        report = await announce(
+            database, "police_reports.report_filed", child=child, told_to=(before,)
+        )
+        await work(database)
+        time.set(2026, 11, 20, 3, 0)
+        await run(database, "duties.mark_overdue")
+        (duty,) = await ledger(database)
+        assert (duty["state"], duty["bearer_agency_id"]) == ("overdue", before)
+        passed = {"subject_id": report, "told_to": (after,), "police_agency_id": str(after)}
+        for due, state in (({}, "overdue"), ({"acknowledge_due_at": IN_TIME}, "open")):
+            forwarded = "police_reports.report_forwarded"
+            await announce(database, forwarded, child=child, **passed, **due)
+            await work(database)
+            (duty,) = await ledger(database)
+            assert (duty["state"], duty["bearer_agency_id"]) == (state, after)
+        assert (duty["due_at"].isoformat(), duty["overdue_at"]) == (IN_TIME, None)
 
 
 class TestAtOnce:

@@ -88,6 +88,12 @@ def test_reads_a_rule() -> None:
     assert rule.listens_to == {"visits.abnormal_finding", "visits.visit_recorded"}
 
 
+def test_who_passes_a_duty_on_says_until_when_it_is_owed_anew() -> None:
+    text = RULES.replace("police_reports.report_forwarded", "police_reports.report_disposed")
+    missing = "no field of police_reports.report_disposed is called acknowledge_due_at"
+    assert refused(text).endswith(missing)
+
+
 SLIPS = r"""
 event: visits.visit_recorded → event: visits.visit_recordet → no event is called visits.visit_recordet; did you mean visits.visit_recorded?
 event: police_reports.report_filed → event: police_reports.report_field → no event is called police_reports.report_field; did you mean police_reports.report_filed?

@@ -101,15 +101,25 @@ async def police_at(database: Database, region: int, *, endpoint: bool = True) -
     return agency
 
 
-async def delivered(database: Database, report_id: str, *, to: UUID | None = None) -> None:
-    """What the sender does when the police's system answers 200; `to` names one of several."""
+async def delivered(
+    database: Database,
+    report_id: str,
+    *,
+    to: UUID | None = None,
+    delivery_id: UUID | None = None,
+) -> None:
+    """What the sender does when the police's system answers 200; `to` names one of several
+    agencies, `delivery_id` one of several deliveries.
+    """
     async with database.begin(SYSTEM) as tx:
         row = await tx.connection.fetchrow(
             "UPDATE webhook_deliveries SET state = 'succeeded', delivered_at = $2, attempts = 2"
-            " WHERE ordering_key = $1 AND ($3::uuid IS NULL OR agency_id = $3) RETURNING *",
+            " WHERE ordering_key = $1 AND ($3::uuid IS NULL OR agency_id = $3)"
+            " AND ($4::uuid IS NULL OR id = $4) RETURNING *",
             UUID(report_id),
             tx.now,
             to,
+            delivery_id,
         )
         for number, status in ((1, 503), (2, 200)):
             await tx.connection.execute(

@@ -280,6 +280,19 @@ class TestSupersession:
             bodies = await tx.connection.fetch("SELECT body FROM webhook_deliveries ORDER BY id")
         assert orjson.loads(bodies[1]["body"])["data"]["supersedes"] == old
 
+    async def test_a_report_filed_for_itself_replaces_nothing(self, client, offices) -> None:
+        old, other = [await filed(client, offices.school) for _ in range(2)]
+        body = a_report(id=str(uuid4()), narrative="另一件事。")
+        await filed(client, offices.school, **body)
+        replaced = await step(client, offices.school, old, "supersession", body)
+        assert (replaced.status_code, replaced.json()["type"]) == (409, "/problems/report-id-taken")
+        right = a_report(id=str(uuid4()))
+        assert (await step(client, offices.school, old, "supersession", right)).status_code == 201
+        second = await step(client, offices.school, other, "supersession", right)
+        assert second.status_code == 409
+        read = await client.get(f"{URL}/{other}", headers=offices.school.headers)
+        assert read.json()["superseded_by"] is None
+
     async def test_only_by_who_filed_it_and_only_once(self, client, offices) -> None:
         old = await filed(client, offices.school)
         township = await step(client, offices.township, old, "supersession", a_report())

@@ -83,6 +83,15 @@ class TestFileReport:
         audited = await rows(database, "audit_entries")
         assert [row["child_ids"] for row in audited] == [[child.id], [child.id]]
 
+    async def test_what_the_reporter_says_of_the_child_stays(
+        self, client, database, offices
+    ) -> None:
+        child = await a_child(database, VILLAGE, name="测三")
+        subject = {"name": "小名", "sex": "male", "birth_date": "2015-05-05"}
+        report_id = await filed(client, offices.village, child_id=str(child.id), subject=subject)
+        read = await client.get(f"{URL}/{report_id}", headers=offices.police.headers)
+        assert {name: read.json()["subject"][name] for name in subject} == subject
+
     async def test_child_out_of_sight_is_not_found(self, client, database, offices) -> None:
         child = await a_child(database, 120119102200)
         for caller in (offices.village, offices.school):
@@ -161,6 +170,14 @@ class TestOnce:
             URL, json=a_report(id=report_id), headers=offices.village.headers
         )
         assert answer.status_code == 409
+
+    async def test_same_id_and_content_by_somebody_who_sees_it_is_refused(
+        self, client, offices
+    ) -> None:
+        body = a_report(id=str(uuid4()))
+        await filed(client, offices.school, **body)
+        answer = await client.post(URL, json=body, headers=offices.township.headers)
+        assert (answer.status_code, answer.json()["type"]) == (409, "/problems/report-id-taken")
 
     async def test_idempotency_key_gives_the_same_answer(self, client, database, offices) -> None:
         headers = {**offices.school.headers, "idempotency-key": "k-1"}

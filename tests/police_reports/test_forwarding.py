@@ -1,7 +1,10 @@
 """What a report's past police leave behind when it is forwarded: nothing that hides lateness."""
 
 from datetime import timedelta
+from typing import Any
+from uuid import uuid4
 
+import orjson
 import pytest
 
 from app.core.data.db import SYSTEM
@@ -16,7 +19,7 @@ from tests.police_reports.factories import (
     police_at,
     the_offices,
 )
-from tests.police_reports.test_chain import AT, URL, step
+from tests.police_reports.test_chain import ACCEPT, ASSESS, AT, URL, step
 
 LATE_TO_DELIVER = 6
 LATE_TO_ACCEPT = 31
@@ -46,6 +49,27 @@ async def forward(client, report_id: str, sender, receiver) -> None:
     body = {"forwarded_at": AT, "police_agency_id": str(receiver.agency_id)}
     answer = await step(client, sender, report_id, "forwarding", body)
     assert answer.status_code == 201, answer.text
+
+
+async def accepted(client, report_id: str, police) -> int:
+    answer = await step(client, police, report_id, "acknowledgement", ACCEPT)
+    return int(answer.status_code)
+
+
+async def sent(database) -> list[tuple[Any, str]]:
+    """To whom the report was sent, and by when each was told to accept it."""
+    async with database.begin(SYSTEM) as tx:
+        rows = await tx.connection.fetch(
+            "SELECT agency_id, body FROM webhook_deliveries ORDER BY id"
+        )
+    return [
+        (row["agency_id"], orjson.loads(row["body"])["data"]["acknowledge_due_at"]) for row in rows
+    ]
+
+
+async def owed(client, police) -> list[tuple[str, str, str]]:
+    answer = await client.get("/v1/duties", headers=police.headers)
+    return [(duty["rule"], duty["state"], duty["due_at"]) for duty in answer.json()["items"]]
 
 
 async def alarms(database) -> dict[str, int]:
@@ -92,3 +116,129 @@ async def test_delivery_to_the_police_before_proves_nothing_for_those_it_was_for
     async with database.begin(SYSTEM) as tx:
         report = await tx.connection.fetchrow("SELECT state, delivered_at FROM police_reports")
         assert tuple(report) == ("delivered", tx.now)
+
+
+class TestAfterAcceptance:
+    """Whoever had accepted it, those it is forwarded to start from nothing."""
+
+    async def test_neither_acceptance_nor_delivery_nor_number_stays(
+        self, client, database, offices, target, clock
+    ) -> None:
+        report_id = await filed(client, offices.school)
+        await delivered(database, report_id)
+        await run_jobs(database)
+        assert await accepted(client, report_id, offices.police) == 201
+        await forward(client, report_id, offices.police, target)
+        read = (await client.get(f"{URL}/{report_id}", headers=target.headers)).json()
+        fresh = ("acknowledged_at", "delivered_at", "police_reference")
+        assert [read[name] for name in fresh] == [None, None, None]
+        clock(LATE_TO_ACCEPT)
+        assert await alarms(database) == {"delivery_overdue": 1, "acknowledgement_overdue": 1}
+
+    async def test_the_duty_to_accept_is_owed_anew(
+        self, client, database, offices, target, clock
+    ) -> None:
+        report_id = await filed(client, offices.school)
+        assert await accepted(client, report_id, offices.police) == 201
+        await run_jobs(database)
+        [(rule, state, _)] = await owed(client, offices.police)
+        assert (rule, state) == ("REP-07", "discharged")
+        clock(4)
+        await forward(client, report_id, offices.police, target)
+        await run_jobs(database)
+        assert await owed(client, offices.police) == []
+        assert await owed(client, target) == [("REP-07", "open", "2026-11-20T02:34:00Z")]
+        assert await accepted(client, report_id, target) == 201
+        await run_jobs(database)
+        assert await owed(client, target) == [("REP-07", "discharged", "2026-11-20T02:34:00Z")]
+
+
+class TestThereAndBack:
+    """Police who had a report get it again when it is forwarded back."""
+
+    async def test_it_is_sent_again_with_the_new_deadline(
+        self, client, database, offices, target, clock
+    ) -> None:
+        report_id = await filed(client, offices.school)
+        clock(1)
+        await forward(client, report_id, offices.police, target)
+        clock(2)
+        await forward(client, report_id, target, offices.police)
+        first, second = offices.police.agency_id, target.agency_id
+        assert await sent(database) == [
+            (first, "2026-11-20T02:30:00Z"),
+            (second, "2026-11-20T02:31:00Z"),
+            (first, "2026-11-20T02:32:00Z"),
+        ]
+        chain = await client.get(f"{URL}/{report_id}/chain", headers=offices.county.headers)
+        named = [delivery["agency_id"] for delivery in chain.json()["deliveries"]]
+        assert named == [str(first), str(second), str(first)]
+
+    async def test_it_is_accepted_again_under_the_same_number(
+        self, client, offices, target
+    ) -> None:
+        report_id = await filed(client, offices.school)
+        assert await accepted(client, report_id, offices.police) == 201
+        await forward(client, report_id, offices.police, target)
+        await forward(client, report_id, target, offices.police)
+        assert await accepted(client, report_id, offices.police) == 201
+        read = (await client.get(f"{URL}/{report_id}", headers=offices.police.headers)).json()
+        assert (read["state"], read["police_reference"]) == (
+            "acknowledged",
+            ACCEPT["police_reference"],
+        )
+        assert read["acknowledged_at"] is not None
+        assert await accepted(client, report_id, offices.police) == 200
+
+    async def test_each_has_numbers_of_its_own(self, client, offices, target) -> None:
+        report_id = await filed(client, offices.school)
+        assert await accepted(client, report_id, offices.police) == 201
+        await forward(client, report_id, offices.police, target)
+        body = {**ACCEPT, "police_reference": "受〔2026〕2号"}
+        first = await step(client, target, report_id, "acknowledgement", body)
+        assert first.status_code == 201
+        assert await accepted(client, report_id, target) == 201, "the number of the police before"
+
+
+class TestWhoKnows:
+    async def test_the_police_it_goes_to_are_told_so(
+        self, client, database, offices, target
+    ) -> None:
+        report_id = await filed(client, offices.school)
+        await forward(client, report_id, offices.police, target)
+        assert str(target.agency_id) in await told_of(database, "report_forwarded")
+
+    async def test_the_police_in_charge_are_told_what_the_township_does(
+        self, client, database, offices
+    ) -> None:
+        report_id = await filed(client, offices.school)
+        await step(client, offices.township, report_id, "assessment", ASSESS)
+        assert str(offices.police.agency_id) in await told_of(database, "assessment_recorded")
+
+    async def test_it_never_goes_to_the_police_it_speaks_against(
+        self, client, offices, target
+    ) -> None:
+        suspect = str(target.agency_id)
+        report_id = await filed(client, offices.school, suspect_agency_id=suspect)
+        body = {"forwarded_at": AT, "police_agency_id": suspect}
+        answer = await step(client, offices.police, report_id, "forwarding", body)
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["code"] == "agency_unknown"
+
+    async def test_who_passed_it_on_reads_neither_suspect_nor_visit(
+        self, client, offices, target
+    ) -> None:
+        named = {"suspect_agency_id": str(offices.village.agency_id), "visit_id": str(uuid4())}
+        report_id = await filed(client, offices.school, **named)
+        await forward(client, report_id, offices.police, target)
+        for caller, shown in ((target, named), (offices.police, dict.fromkeys(named))):
+            read = (await client.get(f"{URL}/{report_id}", headers=caller.headers)).json()
+            assert {name: read[name] for name in named} == shown
+
+
+async def told_of(database, event: str) -> list[str]:
+    async with database.begin(SYSTEM) as tx:
+        told: list[str] = await tx.connection.fetchval(
+            "SELECT told_to FROM events WHERE wire_name = $1", f"police_reports.{event}"
+        )
+    return told

@@ -1,6 +1,6 @@
 """Steps are refused to who has no part in them, with an id that is taken, out of the future."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
@@ -96,6 +96,19 @@ async def test_an_id_stands_for_one_step(case: Case, path: str) -> None:
     assert (await case.take(path, id=taken)).status_code == 201
     other = await case.take(path, id=taken, **{at: "2026-11-20T09:56:00+08:00"})
     assert problem(other) == (409, "step-id-taken")
+
+
+async def test_an_id_stands_for_a_step_on_one_report(case: Case) -> None:
+    taken = str(uuid4())
+    assert (await case.take("dispatch", id=taken)).status_code == 201
+    other = replace(case, report_id=await filed(case.client, case.reporter))
+    assert problem(await other.take("dispatch", id=taken)) == (409, "step-id-taken")
+
+
+async def test_a_township_that_reported_elsewhere_is_the_reporter(case: Case) -> None:
+    for caller, party in ((case.reporter, "reporter"), (case.offices.township, "protection")):
+        read = await case.client.get(f"{URL}/{case.report_id}", headers=caller.headers)
+        assert read.json()["party"] == party
 
 
 @pytest.mark.parametrize("path", STEPS)

@@ -183,6 +183,22 @@ class TestMandatory:
         (attempt,) = await attempts_of(live, made)
         assert attempt["error"] == "connection_failed"
 
+    async def test_waits_while_its_endpoint_is_switched_off(
+        self, live, bureau, receiver, database_urls
+    ) -> None:
+        endpoint, _ = await an_endpoint(live, bureau, receiver.url)
+        made = await queue(live, bureau)
+        async with live.begin(SYSTEM) as tx:
+            await tx.connection.execute(
+                "UPDATE webhook_endpoints SET active = false WHERE id = $1", endpoint
+            )
+        neighbour = await an_agency(live, "police", HOME)
+        await an_endpoint(live, neighbour, receiver.url)
+        beside = await queue(live, neighbour)
+        async with sending(live, settings_for(receiver), database_urls.app):
+            await until(has_state(live, beside, "succeeded", 1))
+        assert await has_state(live, made, "pending", 0)()
+
 
 class TestSubscriber:
     async def a_delivery(self, live: Database) -> UUID:
@@ -207,6 +223,15 @@ class TestSubscriber:
                 clock.advance(hours=30)
             await until(has_state(live, made, "exhausted", 10))
         assert len(receiver.received) == 10
+
+    async def test_is_no_proof_once_delivered(self, live, bureau, receiver, database_urls) -> None:
+        await an_endpoint(live, bureau, receiver.url)
+        made = await self.a_delivery(live)
+        async with sending(live, settings_for(receiver), database_urls.app):
+            await until(has_state(live, made, "succeeded", 1))
+        async with live.begin(SYSTEM) as tx:
+            said = await tx.connection.fetch("SELECT wire_name FROM events")
+        assert [row["wire_name"] for row in said] == [an_event().wire_name]
 
     async def test_stops_at_410(self, live, bureau, receiver, database_urls) -> None:
         await an_endpoint(live, bureau, receiver.url)

@@ -14,6 +14,7 @@ from tests.webhooks.workshop import (
     has_state,
     pass_time_until_due,
     queue,
+    row_of,
     sending,
     settings_for,
     status,
@@ -37,6 +38,19 @@ class TestReplay:
         async with live.begin(SYSTEM) as tx:
             announced = await tx.connection.fetchval("SELECT count(*) FROM events")
         assert announced == 1  # it was delivered for the first time once
+
+    async def test_it_was_delivered_when_it_first_was(
+        self, live, bureau, receiver, clock, database_urls
+    ) -> None:
+        await an_endpoint(live, bureau, receiver.url)
+        made = await queue(live, bureau)
+        async with sending(live, settings_for(receiver), database_urls.app):
+            await until(has_state(live, made, "succeeded", 1))
+            first = (await row_of(live, made))["delivered_at"]
+            clock.advance(hours=1)
+            await replay(live, made)
+            await until(has_state(live, made, "succeeded", 2))
+        assert (await row_of(live, made))["delivered_at"] == first
 
     async def test_during_a_send_follows_it(self, live, bureau, receiver, database_urls) -> None:
         go_on = asyncio.Event()

@@ -5,12 +5,18 @@ from uuid import UUID
 
 import pytest
 
+from app.children.events import ChildRegistered
 from app.core.data.db import SYSTEM
 from app.core.ids import new_id
+from app.core.jobs.events import Event, publish
+from app.duties.events import DutyOverdue
 from app.webhooks.models import WebhookAttempt
 from app.webhooks.operations import deliveries
 from tests.access.factories import a_caller
-from tests.webhooks.workshop import HOME, an_event
+from tests.children.factories import a_child
+from tests.conftest import NOW
+from tests.jobs import run_jobs
+from tests.webhooks.workshop import HOME, TOWNSHIP, an_event, row_of
 
 ENDPOINTS = "/v1/webhook-endpoints"
 DELIVERIES = "/v1/webhook-deliveries"
@@ -19,6 +25,8 @@ NEW = {
     "description": "案件系统",
     "event_types": ["police_reports.*", "webhooks.delivery_overdue"],
 }
+
+PLACE = {"region_code": TOWNSHIP + 200, "home_county": HOME}
 
 
 @pytest.fixture
@@ -80,6 +88,7 @@ class TestRegister:
             ({"url": "https://receiver.example.org:9443/"}, "address_not_allowed"),
             ({"event_types": ["visits.visit_recorded"]}, "event_type_not_granted"),
             ({"region_code": "120110000000"}, "region_outside_remit"),
+            ({"region_code": "120225000000"}, "region_outside_remit"),
             ({"region_code": "990000000000"}, "region_outside_remit"),
             ({"event_types": ["*"]}, "string_pattern_mismatch"),
             ({"event_types": []}, "too_short"),
@@ -140,6 +149,13 @@ class TestChange:
         assert closed.status_code == 201, closed.text
         off = await client.patch(path, json={"active": False}, headers=headers)
         assert (off.status_code, off.json()["active"]) == (200, False)
+
+    async def test_is_switched_on_whatever_is_under_way(self, client, police, database) -> None:
+        path = (await registered(client, police, event_types=["webhooks.*"])).headers["location"]
+        await queued(database, police.agency_id)
+        headers = {**police.headers, "if-match": '"1"'}
+        on = await client.patch(path, json={"active": True}, headers=headers)
+        assert (on.status_code, on.json()["active"]) == (200, True)
 
     async def test_rotates_the_secret(self, client, police) -> None:
         answer = await registered(client, police)
@@ -237,6 +253,72 @@ class TestDelivery:
         assert (closed.status_code, closed.json()["state"]) == (201, "closed")
         again = await client.post(path, json=body, headers=police.headers)
         assert again.json()["type"] == "/problems/delivery-not-open"
+
+    async def test_closing_ends_the_replays_asked_for(self, client, police, database) -> None:
+        await registered(client, police, event_types=["webhooks.*"])
+        delivery = await queued(database, police.agency_id)
+        steps = ("replays", "closure", "replays")
+        for step in steps:
+            body = {"reason": "已电话告知"} if step == "closure" else None
+            path = f"{DELIVERIES}/{delivery}/{step}"
+            answer = await client.post(path, json=body, headers=police.headers)
+            assert answer.is_success, answer.text
+        row = await row_of(database, UUID(delivery))
+        assert (row["state"], row["replays_due"]) == ("pending", 1)
+
+
+class TestWhoIsNamed:
+    """A delivery may name a child: as what it is about, or in the bytes sent."""
+
+    @pytest.fixture
+    async def township(self, database, settings):
+        return await a_caller(database, settings, "township_supervisor", TOWNSHIP)
+
+    async def looked_at(self, client, database, caller, path: str, method: str = "GET"):
+        """Whom the audit says was seen by asking."""
+        async with database.begin(SYSTEM) as tx:
+            before = await tx.connection.fetchval("SELECT count(*) FROM audit_entries")
+        answer = await client.request(method, f"{DELIVERIES}{path}", headers=caller.headers)
+        assert answer.is_success, answer.text
+        async with database.begin(SYSTEM) as tx:
+            rows = await tx.connection.fetch(
+                "SELECT child_ids FROM audit_entries ORDER BY at, id OFFSET $1", before
+            )
+        return answer.json(), [row["child_ids"] for row in rows]
+
+    async def test_what_is_about_a_child_is_recorded_wherever_it_is_shown(
+        self, client, database, township
+    ) -> None:
+        await registered(client, township, event_types=["children.*"])
+        child = await a_child(database, TOWNSHIP + 200)
+        told = {"subject_id": child.id, "categories": ["orphan"], "priority_flags": []}
+        await announced(database, ChildRegistered(**told, **PLACE))
+        page, seen = await self.looked_at(client, database, township, "")
+        assert seen == [[child.id]]
+        (item,) = page["items"]
+        assert item["subject_id"] == str(child.id)
+        for path, method in ((f"/{item['id']}", "GET"), (f"/{item['id']}/replays", "POST")):
+            _, seen = await self.looked_at(client, database, township, path, method)
+            assert seen == [[child.id]], path
+
+    async def test_what_names_a_child_in_its_body_is_recorded_when_read(
+        self, client, database, township
+    ) -> None:
+        await registered(client, township, event_types=["duties.*"])
+        child = await a_child(database, TOWNSHIP + 200)
+        owed = {"rule": "VIS-01", "bearer_role": "village_director", "agency_id": None}
+        more = {"escalates_to": [], "due_at": NOW, "child_id": child.id}
+        await announced(database, DutyOverdue(subject_id=new_id(), **owed, **more, **PLACE))
+        page, seen = await self.looked_at(client, database, township, "")
+        assert seen == [], "the list names the duty alone"
+        _, seen = await self.looked_at(client, database, township, f"/{page['items'][0]['id']}")
+        assert seen == [[child.id]]
+
+
+async def announced(database, event: Event) -> None:
+    async with database.begin(SYSTEM) as tx:
+        await publish(tx, event)
+    await run_jobs(database)
 
 
 class TestOtherAgency:

@@ -86,9 +86,11 @@ async def file_report(
     """
     content = tx.keyring.blind_index(_CONTENT, new.model_dump_json())
     if new.id is not None and (before := await queries.find(tx, principal, new.id)) is not None:
-        if before["content_index"] != content or before["reporter_agency_id"] != (
-            principal.agency_id
-        ):
+        same = (before["content_index"], before["reporter_agency_id"]) == (
+            content,
+            principal.agency_id,
+        )
+        if not same or (corrects and before["supersedes_id"] != corrects["id"]):
             raise ReportIdTaken
         return _filed(before, is_new=False)
     place = await _place(tx, principal, new)

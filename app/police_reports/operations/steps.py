@@ -34,7 +34,7 @@ from app.police_reports.operations.filing import (
 
 _CONTENT: Final = "police_report_steps.content"
 _FILED: Final = """
-SELECT id, data FROM events WHERE subject_id = $1 AND wire_name = $2 ORDER BY id LIMIT 1
+SELECT data FROM events WHERE subject_id = $1 AND wire_name = $2 ORDER BY id LIMIT 1
 """
 
 
@@ -69,18 +69,21 @@ Taken = tuple[schemas.StepTaken, bool]
 async def acknowledge_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.Acknowledgement
 ) -> Taken:
-    """Accept a report under the police's own number; the same number again is the same answer."""
+    """Accept a report under the police's own number; the same number again is the same answer.
+
+    Forwarded since, it is to be accepted anew, also by police who had accepted it before.
+    """
     ACTS["acknowledgeReport"].require(principal, report, tx.today)
     before = await tx.connection.fetchrow(
         "SELECT * FROM police_report_steps WHERE report_id = $1 AND agency_id = $2"
-        " AND step = 'acknowledged' AND reference = $3",
+        " AND step = 'acknowledged' AND reference = $3 ORDER BY recorded_at DESC, id DESC",
         report["id"],
         principal.agency_id,
         new.police_reference,
     )
-    if before is not None:
-        return _taken(before, report["state"], report["version"]), False
     first = report["acknowledged_at"] is None
+    if before is not None and not first:
+        return _taken(before, report["state"], report["version"]), False
     changes = {"acknowledged_at": new.accepted_at, "police_reference": new.police_reference}
     deed = Deed(
         Step.ACKNOWLEDGED,
@@ -171,7 +174,10 @@ async def forward_report(
         Step.FORWARDED,
         new,
         events.ReportForwarded,
-        facts={"police_agency_id": target},
+        facts={
+            "police_agency_id": target,
+            "acknowledge_due_at": terms["acknowledge_due_at"],
+        },
         codes={"police_agency_id": target},
         changes={
             "police_agency_id": target,
@@ -226,20 +232,22 @@ async def close_report(
 async def redeliver(
     tx: Tx, report: asyncpg.Record, agency_id: UUID, acknowledge_due_at: datetime
 ) -> bool:
-    """Queue a report once more, to a police agency that did not get it; False: no endpoint."""
+    """Queue a report once more, to police who may have had it before; False: no endpoint."""
     suspect = report["suspect_agency_id"]
     offices = await queries.offices(tx, report["region_code"], suspect)
-    row = await tx.connection.fetchrow(_FILED, report["id"], events.ReportFiled.wire_name)
+    said = await tx.connection.fetchval(_FILED, report["id"], events.ReportFiled.wire_name)
     filed = events.ReportFiled.model_validate(
         {
-            **row["data"],
-            "event_id": str(row["id"]),
+            **said,
             "told_to": offices.told(report["reporter_agency_id"], agency_id, suspect=suspect),
             "police_agency_id": agency_id,
             "acknowledge_due_at": acknowledge_due_at,
         }
     )
-    return await deliver(tx, filed, agency_id=agency_id)
+    routed = await deliver(tx, filed, agency_id=agency_id)
+    if routed:
+        await spine.publish(tx, filed.model_copy(update={"told_to": (agency_id,)}))
+    return routed
 
 
 def _content(tx: Tx, step: Step, body: BaseModel) -> bytes:
