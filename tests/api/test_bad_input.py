@@ -92,7 +92,8 @@ class World:
         after = await self.rows()
         changed = {table for table, count in after.items() if count != before[table]}
         # A refusal that says which child it is about is a look at that child (AUD-1).
-        audited = status in {403, 404} or "location" in answer.headers
+        named = "location" in answer.headers or headers.get("prefer") == "handling=strict"
+        audited = status in {403, 404} or named
         assert changed <= (DENIALS if audited else set())
         caller = self.writes["createChild"].caller
         listed = await self.client.get("/v1/children", headers=caller.headers)
