@@ -40,8 +40,7 @@ class ClientNotFound(Problem, status=404, denies=True):
 
 ACTS: Final[Mapping[str, Act]] = {
     "replaceClientKeys": Act(
-        WRITE_CLIENTS.code,
-        (stands(lambda *_: ("machine",), lambda *_: ClientNotFound(), "kind"),),
+        WRITE_CLIENTS.code, (stands(lambda *_: ("machine",), lambda *_: ClientNotFound(), "kind"),)
     ),
     "suspendClient": Act(WRITE_CLIENTS.code),
     "resumeClient": Act(WRITE_CLIENTS.code),

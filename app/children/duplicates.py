@@ -160,12 +160,7 @@ async def refer_namesakes(tx: Tx, child_id: UUID) -> None:
 
 
 async def _store(
-    tx: Tx,
-    referral_id: UUID,
-    region_code: int,
-    reason: str,
-    by: str,
-    values: Mapping[str, object],
+    tx: Tx, referral_id: UUID, region_code: int, reason: str, by: str, values: Mapping[str, object]
 ) -> None:
     place = {"region_code": region_code, "home_county": county_of(region_code)}
     said = {"reason": reason, "submitted_by": by, "created_at": tx.now, **values}

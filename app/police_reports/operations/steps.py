@@ -174,10 +174,7 @@ async def forward_report(
         Step.FORWARDED,
         new,
         events.ReportForwarded,
-        facts={
-            "police_agency_id": target,
-            "acknowledge_due_at": terms["acknowledge_due_at"],
-        },
+        facts={"police_agency_id": target, "acknowledge_due_at": terms["acknowledge_due_at"]},
         codes={"police_agency_id": target},
         changes={
             "police_agency_id": target,
