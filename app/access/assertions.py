@@ -93,9 +93,8 @@ def claimed_client(assertion: str) -> str | None:
 def verify(
     assertion: str, jwks: Mapping[str, Any] | None, *, client_id: str, issuer: str, now: datetime
 ) -> Assertion:
-    """Verify a client assertion or raise AssertionRefused; never anything else.
-
-    Without keys (an unknown client) the same work is done and refused (TOK-10).
+    """Verify a client assertion or raise AssertionRefused; never anything else. Without keys (an
+    unknown client) the same work is done and refused (TOK-10).
     """
     try:
         return _verify(assertion, jwks, client_id, issuer, int(now.timestamp()))

@@ -235,9 +235,8 @@ async def end_sign_in(tx: Tx, sign_in_id: UUID) -> None:
 async def revoke(
     tx: Tx, keys: tokens.TokenKeys, client: queries.KnownClient, token: str, origin: Origin
 ) -> None:
-    """Make a token of this client invalid (RFC 7009): a refresh token ends its whole sign-in.
-
-    A token that is unknown, or another client's, changes nothing and is no error.
+    """Make a token of this client invalid (RFC 7009): a refresh token ends its whole sign-in. A
+    token that is unknown, or another client's, changes nothing and is no error.
     """
     row = await tx.connection.fetchrow(
         """SELECT s.id, s.staff_id FROM refresh_tokens r JOIN sign_ins s ON s.id = r.sign_in_id

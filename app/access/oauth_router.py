@@ -87,9 +87,8 @@ async def introspect_token(request: Request, tx: Transaction) -> Response:
 
 @router.get("/.well-known/oauth-authorization-server")
 async def read_oauth_metadata(request: Request) -> Response:
-    """Read where the endpoints are and what they support (RFC 8414).
-
-    Shared secrets are named only where they are accepted (TOK-5).
+    """Read where the endpoints are and what they support (RFC 8414). Shared secrets are named only
+    where they are accepted (TOK-5).
     """
     settings: Settings = request.state.settings
     issuer = settings.tokens.issuer

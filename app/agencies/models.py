@@ -35,9 +35,8 @@ class AgencyKind(StrEnum):
 
 
 class Agency(SQLModel, table=True):
-    """An organisation with duties: a village committee, a school, a police bureau …
-
-    `kind`: obligations.md §5. `region_code`: the division it serves.
+    """An organisation with duties: a village committee, a school, a police bureau … `kind`:
+    obligations.md §5. `region_code`: the division it serves.
     """
 
     __tablename__ = "agencies"

@@ -111,9 +111,8 @@ class AttendanceSlot(BelowChild, table=True):
 
 
 class AttendanceDay(SQLModel, table=True):
-    """A school has reported on this day at all: without a slot, a pupil was there on it.
-
-    A day nobody reported (the system was down) says nothing about anybody.
+    """A school has reported on this day at all: without a slot, a pupil was there on it. A day
+    nobody reported (the system was down) says nothing about anybody.
     """
 
     __tablename__ = "attendance_days"
@@ -124,9 +123,8 @@ class AttendanceDay(SQLModel, table=True):
 
 
 class SchoolCalendarDay(SQLModel, table=True):
-    """A day that differs from Monday to Friday, for a region or for one school.
-
-    The nearest wins: the school, then the region up the tree, then `data/public_holidays.yaml`.
+    """A day that differs from Monday to Friday, for a region or for one school. The nearest wins:
+    the school, then the region up the tree, then `data/public_holidays.yaml`.
     """
 
     __tablename__ = "school_calendar_days"

@@ -149,9 +149,8 @@ ORDER BY o.id LIMIT 20
 
 
 async def refer_namesakes(tx: Tx, child_id: UUID) -> None:
-    """Refer a newly filed child that another file of the county may already describe.
-
-    For jobs: it looks across remits, so that whoever opened the file learns nothing (AZ-4).
+    """Refer a newly filed child that another file of the county may already describe. For jobs: it
+    looks across remits, so that whoever opened the file learns nothing (AZ-4).
     """
     for other, region_code in await tx.connection.fetch(_NAMESAKES, child_id):
         values = {"child_id": child_id, "other_child_id": other}

@@ -47,9 +47,8 @@ class FieldGroupForbidden(Problem, status=403, denies=True):
 
 
 class OutsideRemit(Problem, status=403, denies=True):
-    """The child would leave, or never be in, the caller's remit.
-
-    A move across remits is recorded by the next level up, whose remit holds both places.
+    """The child would leave, or never be in, the caller's remit. A move across remits is recorded
+    by the next level up, whose remit holds both places.
     """
 
     title = "The place or school lies outside your remit"
@@ -118,9 +117,8 @@ async def _open_file(
 async def change_child(
     tx: Tx, principal: Principal, child: ChildRef, change: schemas.ChildChange, *, if_match: int
 ) -> duplicates.Referred | None:
-    """Change sections of a file. What changes nothing makes no new version.
-
-    Raises FieldGroupForbidden, PreconditionFailed, ChildInvalid, OutsideRemit, DuplicateChild.
+    """Change sections of a file. What changes nothing makes no new version. Raises
+    FieldGroupForbidden, PreconditionFailed, ChildInvalid, OutsideRemit, DuplicateChild.
     """
     _refuse_unwritable(principal, merging.named(change))
     row = await tx.connection.fetchrow(

@@ -22,9 +22,8 @@ from app.regions.rules import county_of
 
 
 def visible(principal: Principal) -> Where:
-    """Limit `children c` to those this caller may know exist. Every read starts here.
-
-    Row-level security repeats it; the explicit range is what lets an index serve it.
+    """Limit `children c` to those this caller may know exist. Every read starts here. Row-level
+    security repeats it; the explicit range is what lets an index serve it.
     """
     return _in_remit(principal, "c", "school_id")
 
@@ -203,9 +202,8 @@ async def list_page(
 async def search_page(
     tx: Tx, principal: Principal, conditions: Mapping[str, Any], window: paging.Window
 ) -> paging.Rows:
-    """List visible children that meet `conditions`: SQL with `{}` for the value → value.
-
-    The alias `r` is the table of resident numbers, if a condition names it. One statement.
+    """List visible children that meet `conditions`: SQL with `{}` for the value → value. The alias
+    `r` is the table of resident numbers, if a condition names it. One statement.
     """
     select = _SUMMARY + _WITH_NUMBERS * any("r." in sql for sql in conditions)
     where = visible(principal).add_given(conditions)

@@ -41,7 +41,6 @@ async def find(
     tx: Tx, principal: Principal, row_id: UUID, *, table: str, for_update: bool = False
 ) -> asyncpg.Record | None:
     """Find a row (`below.Correctable`) of a visible child: all of it, and the child's `birth_date`.
-
     Of rows of two counties to which their clients gave one id, it is the one received first.
     """
     where = queries.visible_below(principal, "r").add("r.id = {}", row_id)
@@ -139,9 +138,8 @@ async def correct(
 async def versions(
     tx: Tx, table: str, row: Mapping[str, Any], window: paging.Window
 ) -> paging.Rows:
-    """Return a page of what a row the caller may see said before, latest first.
-
-    Each is what `schemas.Replaced` says, and in `said` the JSON that was kept.
+    """Return a page of what a row the caller may see said before, latest first. Each is what
+    `schemas.Replaced` says, and in `said` the JSON that was kept.
     """
     kept, column = below.VERSIONS[table]
     where = Where(f"h.home_county = {{}} AND h.{column} = {{}}", row["home_county"], row["id"])

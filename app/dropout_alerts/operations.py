@@ -41,9 +41,8 @@ async def record_persuasion(
     *,
     if_match: int,
 ) -> None:
-    """Record an attempt to bring the child back (EDU-03); a final one makes the report due.
-
-    The first attempt enters the child in the register, if it was not yet (EDU-02).
+    """Record an attempt to bring the child back (EDU-03); a final one makes the report due. The
+    first attempt enters the child in the register, if it was not yet (EDU-02).
     """
     check_version(alert.version, if_match)
     ACTS["recordPersuasion"].require(principal, alert.model_dump(), tx.today)
@@ -74,9 +73,8 @@ async def send_written_report(
     *,
     if_match: int,
 ) -> None:
-    """Write to the county's education authority and the child's township (EDU-04, EDU-05).
-
-    Raises AddresseeMissing if one of them is not registered: then nothing was sent to either.
+    """Write to the county's education authority and the child's township (EDU-04, EDU-05). Raises
+    AddresseeMissing if one of them is not registered: then nothing was sent to either.
     """
     check_version(alert.version, if_match)
     found = await queries.whole(tx, principal, alert)

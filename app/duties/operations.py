@@ -129,9 +129,8 @@ RETURNING d.id AS subject_id, d.rule, d.child_id, d.home_county, d.region_code, 
 async def open_period(
     tx: Tx, *, home_county: int, child_id: UUID | None = None, on: date | None = None
 ) -> None:
-    """Open the quarter's duties for a county's children, or for one, and bring them up to date.
-
-    A duty follows the child who moved, and is cancelled when the child is in no category any more.
+    """Open the quarter's duties for a county's children, or for one, and bring them up to date. A
+    duty follows the child who moved, and is cancelled when the child is in no category any more.
     """
     current = quarter_of(on or tx.today)
     for rule in rules().values():

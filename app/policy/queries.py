@@ -25,9 +25,8 @@ def parameters() -> Mapping[str, Parameter]:
 
 
 def require(*names: str) -> None:
-    """Stop the start, where a module reads a parameter that is not declared.
-
-    To be called when that module is imported. Raises BadParameters.
+    """Stop the start, where a module reads a parameter that is not declared. To be called when that
+    module is imported. Raises BadParameters.
     """
     for name in names:
         if name not in parameters():
@@ -36,7 +35,6 @@ def require(*names: str) -> None:
 
 def lookup(name: str) -> Callable[[int, date], Any]:
     """Return how to read a parameter's value in force in a region on a day (or ParameterMissing).
-
     Like `require`, to be called when a module is imported. Raises BadParameters.
     """
     require(name)

@@ -72,9 +72,8 @@ WHERE code >= $1 AND code < $2 AND successor_code = code + $3 AND valid_until = 
 
 
 class BadDivisions(ValueError):
-    """A list of divisions cannot be used; nothing of it was stored.
-
-    `problems` holds one readable line each, at most 100 of every kind.
+    """A list of divisions cannot be used; nothing of it was stored. `problems` holds one readable
+    line each, at most 100 of every kind.
     """
 
     def __init__(self, problems: Iterable[str]) -> None:
@@ -138,9 +137,8 @@ async def import_village_file(
     source: str,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Imported:
-    """Import a full village file (see `divisions.read_villages`), all or nothing.
-
-    Raises BadDivisions with the line number of every bad line and unknown township.
+    """Import a full village file (see `divisions.read_villages`), all or nothing. Raises
+    BadDivisions with the line number of every bad line and unknown township.
     """
     bad: list[BadDivisionLine] = []
 

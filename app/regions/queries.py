@@ -37,10 +37,8 @@ async def known(tx: Tx, codes: Iterable[int], on: date) -> set[int]:
 
 
 async def current(tx: Tx, code: int, on: date) -> int | None:
-    """Return the code that stands for a division on that day: itself while it
-    holds, else the first successor that does.
-
-    None if the code is unknown or was abolished without a successor.
+    """Return the code that stands for a division on that day: itself while it holds, else the first
+    successor that does. None if the code is unknown or was abolished without a successor.
     """
     found: int | None = await tx.connection.fetchval(_CURRENT, code, on)
     return found

@@ -83,7 +83,6 @@ class Rows(NamedTuple):
 
 async def fetch(tx: Tx, select: str, where: Where, order: Order, window: Window) -> Rows:
     """Fetch one page of a SELECT: its rows that meet `where`, in `order`, from the cursor on.
-
     Raises CursorInvalid. One statement.
     """
     values = decode(window.cursor, order.keys.values())
@@ -128,9 +127,8 @@ def encode(keys: Iterable[Any]) -> str:
 
 
 def decode(cursor: str | None, types: Iterable[type]) -> Sequence[Any] | None:
-    """Read a cursor back into keys of the given types (`int`, `str`, `UUID`, `date`…).
-
-    Returns None without a cursor; raises CursorInvalid for one of another shape.
+    """Read a cursor back into keys of the given types (`int`, `str`, `UUID`, `date`…). Returns None
+    without a cursor; raises CursorInvalid for one of another shape.
     """
     if cursor is None:
         return None

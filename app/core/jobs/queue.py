@@ -57,9 +57,8 @@ def _register(new: Job, work: Work) -> Work:
 
 
 def job(name: str) -> Callable[[Handler], Handler]:
-    """Register `async def handler(tx, payload)`.
-
-    It runs in one transaction, which the worker opens and commits (D2); the time is `tx.now`.
+    """Register `async def handler(tx, payload)`. It runs in one transaction, which the worker opens
+    and commits (D2); the time is `tx.now`.
     """
     return lambda handler: _register(Job(name, handler=handler), handler)
 
@@ -178,9 +177,8 @@ async def enqueue(
 async def enqueue_each(
     connection: asyncpg.Connection, wanted: Sequence[tuple[str, dict[str, Any]]]
 ) -> None:
-    """Add jobs of several names, `(name, payload)` each, in one statement; see `enqueue`.
-
-    Raises UnknownJob.
+    """Add jobs of several names, `(name, payload)` each, in one statement; see `enqueue`. Raises
+    UnknownJob.
     """
     if missing := {name for name, _ in wanted} - REGISTRY.keys():
         raise UnknownJob(", ".join(sorted(missing)))

@@ -79,10 +79,8 @@ async def file_report(
     *,
     corrects: asyncpg.Record | None = None,
 ) -> Filed:
-    """File a report.
-
-    Report, reporter, event and delivery are one transaction. Raises ReportInvalid,
-    ChildNotFound, ReportIdTaken.
+    """File a report. Report, reporter, event and delivery are one transaction. Raises
+    ReportInvalid, ChildNotFound, ReportIdTaken.
     """
     content = tx.keyring.blind_index(_CONTENT, new.model_dump_json())
     if new.id is not None and (before := await queries.find(tx, principal, new.id)) is not None:
@@ -155,9 +153,8 @@ def _about(
 
 
 async def deliver(tx: Tx, event: events.ReportFiled, *, agency_id: UUID) -> bool:
-    """Queue the mandatory delivery to a police agency; False if it has no endpoint (R4).
-
-    The payload is the event's, thin: who is concerned is fetched with the police's own token.
+    """Queue the mandatory delivery to a police agency; False if it has no endpoint (R4). The
+    payload is the event's, thin: who is concerned is fetched with the police's own token.
     """
     data = {
         **event.model_dump(mode="json"),

@@ -70,7 +70,6 @@ async def acknowledge_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.Acknowledgement
 ) -> Taken:
     """Accept a report under the police's own number; the same number again is the same answer.
-
     Forwarded since, it is to be accepted anew, also by police who had accepted it before.
     """
     ACTS["acknowledgeReport"].require(principal, report, tx.today)
@@ -134,9 +133,8 @@ async def dispose_report(
 async def notify_township(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.TownshipNotice
 ) -> Taken:
-    """Tell the township of acceptance and handling (REP-14).
-
-    A township that is reported itself, or not registered, is replaced by civil affairs.
+    """Tell the township of acceptance and handling (REP-14). A township that is reported itself, or
+    not registered, is replaced by civil affairs.
     """
     ACTS["notifyTownship"].require(principal, report, tx.today)
     offices = await queries.offices(tx, report["region_code"], report["suspect_agency_id"])
@@ -153,9 +151,8 @@ async def notify_township(
 async def forward_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.Forwarding
 ) -> Taken:
-    """Pass a report to the police agency in charge, which gets it as if just filed.
-
-    The deadline to accept it starts again; the journal keeps what was done before.
+    """Pass a report to the police agency in charge, which gets it as if just filed. The deadline to
+    accept it starts again; the journal keeps what was done before.
     """
     if repeated := await _repeated(tx, report, Step.FORWARDED, new):
         return repeated
