@@ -101,7 +101,7 @@ def role(code: str) -> Role:
 
 
 def roles_of(read: DataFile) -> Mapping[str, Role]:
-    """Read roles, each with all its scopes; which scopes exist is for `check`. Raises BadDataFile."""
+    """Read roles, each with all its scopes; which exist is for `check`. Raises BadDataFile."""
     sets: Mapping[str, list[str]] = read.content.get(_SETS, {})
     found = {}
     for code, entry in read.entries():

@@ -67,8 +67,7 @@ WHERE school_id = $1 AND child_id = ANY ($2::uuid[]) AND school_day >= $3 AND sc
 """
 
 _REPORTED = """
-SELECT school_day FROM attendance_days
-WHERE agency_id = $1 AND school_day >= $2 AND school_day < $3
+SELECT school_day FROM attendance_days WHERE agency_id = $1 AND school_day >= $2 AND school_day < $3
 """
 
 _CALENDAR = """

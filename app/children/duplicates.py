@@ -143,8 +143,7 @@ JOIN children o ON o.birth_date = c.birth_date AND o.name = c.name AND o.sex = c
   AND o.home_county = c.home_county AND o.id <> c.id
 LEFT JOIN resident_ids rc ON rc.home_county = c.home_county AND rc.child_id = c.id
 LEFT JOIN resident_ids ro ON ro.home_county = o.home_county AND ro.child_id = o.id
-WHERE c.id = $1 AND (rc.index IS NULL OR ro.index IS NULL)
-ORDER BY o.id LIMIT 20
+WHERE c.id = $1 AND (rc.index IS NULL OR ro.index IS NULL) ORDER BY o.id LIMIT 20
 """
 
 

@@ -47,8 +47,9 @@ class FieldGroupForbidden(Problem, status=403, denies=True):
 
 
 class OutsideRemit(Problem, status=403, denies=True):
-    """The child would leave, or never be in, the caller's remit. A move across remits is recorded
-    by the next level up, whose remit holds both places.
+    """The child would leave, or never be in, the caller's remit.
+
+    A move across remits is recorded by the next level up, whose remit holds both places.
     """
 
     title = "The place or school lies outside your remit"

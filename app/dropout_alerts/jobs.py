@@ -84,8 +84,7 @@ INSERT INTO dropout_alerts (id, home_county, child_id, region_code, pupil_of, op
 SELECT u.*, $12::uuid, $13::date, 1, $14::timestamptz, $14
 FROM UNNEST($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::uuid[], $6::bigint[],
     $7::text[], $8::date[], $9::date[], $10::int[], $11::date[]) AS u
-ON CONFLICT DO NOTHING
-RETURNING id, home_county, child_id, opened_in
+ON CONFLICT DO NOTHING RETURNING id, home_county, child_id, opened_in
 """
 
 

@@ -85,8 +85,7 @@ WHERE rule = $1 AND home_county = $2 AND subject_id = $3 AND state = 'open'
 _NOTE: Final = """
 INSERT INTO duty_evidence
     (rule, evidence_id, home_county, match_id, happened_on, counts, event_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
-ON CONFLICT (rule, evidence_id, home_county) DO UPDATE
+VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (rule, evidence_id, home_county) DO UPDATE
 SET happened_on = excluded.happened_on, counts = excluded.counts, event_id = excluded.event_id
 WHERE duty_evidence.event_id < excluded.event_id
 """

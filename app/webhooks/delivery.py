@@ -61,8 +61,7 @@ WITH room AS MATERIALIZED (
           AND w.state IN ('pending', 'leased') AND w.next_at <= $1)
 ), due AS MATERIALIZED (
     SELECT d.id, room.id AS endpoint_id, room.free, class.name AS class, d.next_at, d.manual
-    FROM room
-    CROSS JOIN (VALUES ('M'), ('S')) AS class (name)
+    FROM room CROSS JOIN (VALUES ('M'), ('S')) AS class (name)
     CROSS JOIN LATERAL (
         SELECT w.id, w.next_at, w.replays_due > 0 AS manual FROM webhook_deliveries w
         WHERE w.endpoint_id = room.id AND w.delivery_class = class.name
@@ -84,8 +83,7 @@ WITH room AS MATERIALIZED (
 UPDATE webhook_deliveries d
 SET state = 'leased', lease = gen_random_uuid(), next_at = $3, attempts = d.attempts + 1,
     replays_due = greatest(d.replays_due - 1, 0)
-FROM chosen, webhook_endpoints e
-WHERE d.id = chosen.id AND e.id = d.endpoint_id
+FROM chosen, webhook_endpoints e WHERE d.id = chosen.id AND e.id = d.endpoint_id
 RETURNING d.id, d.lease, d.webhook_id, d.body, d.delivery_class, d.attempts, d.replayed_after,
           d.delivered_at, d.event_id, d.wire_name, d.ordering_key, d.region_code, d.home_county,
           d.told_to, d.endpoint_id, d.agency_id, chosen.manual, e.url, e.secret_sealed,
@@ -112,8 +110,7 @@ UPDATE webhook_deliveries d
 SET state = CASE WHEN d.replays_due > 0 THEN 'pending' ELSE r.state END,
     next_at = CASE WHEN d.replays_due > 0 THEN r.started_at ELSE r.next_at END,
     delivered_at = coalesce(d.delivered_at, r.delivered_at), lease = NULL
-FROM result r WHERE d.id = r.delivery_id AND d.lease = r.lease
-RETURNING d.id
+FROM result r WHERE d.id = r.delivery_id AND d.lease = r.lease RETURNING d.id
 """
 
 _RENEW: Final = """

@@ -61,16 +61,13 @@ class Limits:
 # running waits, so that runs of one key seldom overlap (two workers claiming at once still can).
 _CLAIM: Final = """
 WITH due AS (
-    SELECT id, name, dedupe_key, run_at, failures + crashes AS mishaps
-    FROM jobs AS waiting
+    SELECT id, name, dedupe_key, run_at, failures + crashes AS mishaps FROM jobs AS waiting
     WHERE status = 'queued' AND run_at <= now() AND name = ANY ($1::text[])
       AND (dedupe_key IS NULL OR NOT EXISTS (
           SELECT FROM jobs AS same
           WHERE same.status = 'running'
             AND same.name = waiting.name AND same.dedupe_key = waiting.dedupe_key))
-    ORDER BY run_at, id
-    LIMIT $2
-    FOR UPDATE SKIP LOCKED
+    ORDER BY run_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
 ), chosen AS (
     SELECT DISTINCT ON (name, dedupe_key, CASE WHEN dedupe_key IS NULL THEN id END)
         id, name, dedupe_key
@@ -78,16 +75,13 @@ WITH due AS (
     ORDER BY name, dedupe_key, CASE WHEN dedupe_key IS NULL THEN id END, mishaps DESC, run_at, id
 ), merged AS (
     DELETE FROM jobs WHERE id IN (
-        SELECT twin.id
-        FROM jobs AS twin
+        SELECT twin.id FROM jobs AS twin
         JOIN chosen ON twin.name = chosen.name AND twin.dedupe_key = chosen.dedupe_key
         WHERE twin.status = 'queued' AND twin.run_at <= now() AND twin.id <> chosen.id
         FOR UPDATE OF twin SKIP LOCKED)
 )
-UPDATE jobs
-SET status = 'running', lease = gen_random_uuid(), lease_until = now() + $3::interval
-FROM chosen
-WHERE jobs.id = chosen.id
+UPDATE jobs SET status = 'running', lease = gen_random_uuid(), lease_until = now() + $3::interval
+FROM chosen WHERE jobs.id = chosen.id
 RETURNING jobs.id, jobs.name, jobs.payload::text AS payload, jobs.lease
 """
 
@@ -114,8 +108,7 @@ WHERE status = 'running' AND lease = ANY ($1::uuid[])
 
 _HAND_BACK: Final = """
 UPDATE jobs SET status = 'queued', lease = NULL, lease_until = NULL
-WHERE status = 'running' AND lease = ANY ($1::uuid[])
-RETURNING pg_notify($2, '')
+WHERE status = 'running' AND lease = ANY ($1::uuid[]) RETURNING pg_notify($2, '')
 """
 
 # The short random wait parts a job that kills its worker from the ones it took down with it.
