@@ -22,15 +22,7 @@ from app.core.problems import Problem
 from app.police_reports import events, models, queries, rules, schemas
 from app.police_reports.acts import ACTS
 from app.police_reports.models import State, Step
-from app.police_reports.operations.filing import (
-    CLOCK_SKEW,
-    ReportInvalid,
-    announce,
-    change,
-    deadlines,
-    deliver,
-    flush,
-)
+from app.police_reports.operations import filing
 
 _CONTENT: Final = "police_report_steps.content"
 _FILED: Final = """
@@ -108,12 +100,12 @@ async def dispose_report(
     ACTS["disposeReport"].require(principal, report, tx.today)
     for at, measure in enumerate(new.measures):
         if measure not in rules.MEASURES[new.kind]:
-            raise ReportInvalid.at(
+            raise filing.ReportInvalid.at(
                 f"#/measures/{at}", "measure_unknown", "Not a measure of this kind of situation."
             )
     placed = new.placed_with_agency_id
     if placed is not None and await queries.agency_kind(tx, placed) is None:
-        raise ReportInvalid.at(
+        raise filing.ReportInvalid.at(
             "#/placed_with_agency_id", "agency_unknown", "There is no such agency."
         )
     deed = Deed(
@@ -162,10 +154,10 @@ async def forward_report(
         target in {principal.agency_id, report["suspect_agency_id"]}
         or await queries.agency_kind(tx, target) != "police"
     ):
-        raise ReportInvalid.at(
+        raise filing.ReportInvalid.at(
             "#/police_agency_id", "agency_unknown", "Name another police agency."
         )
-    terms = deadlines(tx, report["region_code"])
+    terms = filing.deadlines(tx, report["region_code"])
     routed = await redeliver(tx, report, target, terms["acknowledge_due_at"])
     deed = Deed(
         Step.FORWARDED,
@@ -238,7 +230,7 @@ async def redeliver(
             "acknowledge_due_at": acknowledge_due_at,
         }
     )
-    routed = await deliver(tx, filed, agency_id=agency_id)
+    routed = await filing.deliver(tx, filed, agency_id=agency_id)
     if routed:
         await spine.publish(tx, filed.model_copy(update={"told_to": (agency_id,)}))
     return routed
@@ -265,8 +257,10 @@ async def _repeated(tx: Tx, report: asyncpg.Record, step: Step, body: BaseModel)
 
 async def _take(tx: Tx, principal: Principal, report: asyncpg.Record, deed: Deed) -> Taken:
     moment, at = next((name, said) for name, said in deed.body if isinstance(said, datetime))
-    if at > tx.now + CLOCK_SKEW:
-        raise ReportInvalid.at(f"#/{moment}", "moment_in_future", "It cannot have been done yet.")
+    if at > tx.now + filing.CLOCK_SKEW:
+        raise filing.ReportInvalid.at(
+            f"#/{moment}", "moment_in_future", "It cannot have been done yet."
+        )
     if repeated := await _repeated(tx, report, deed.step, deed.body):
         return repeated
     state, early = rules.advance(State(report["state"]), deed.step)
@@ -290,10 +284,10 @@ async def _take(tx: Tx, principal: Principal, report: asyncpg.Record, deed: Deed
         out_of_order=early,
     )
     tx.session.add(row)
-    await flush(tx, StepIdTaken)
-    await announce(tx, deed.announces, report, **deed.facts)
+    await filing.flush(tx, StepIdTaken)
+    await filing.announce(tx, deed.announces, report, **deed.facts)
     changes = {"state": state, **deed.changes}
-    await change(tx, report["id"], **changes)
+    await filing.change(tx, report["id"], **changes)
     return _taken(row.model_dump(), changes["state"], report["version"] + 1), True
 
 
