@@ -14,7 +14,6 @@ from app.access import tokens
 
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ALGORITHMS = ("ES256", "RS256")
-
 _LONGEST_SECONDS = 300
 _SKEW_SECONDS = 30
 _TYPES = frozenset({"jwt", "client-authentication+jwt", "application/client-authentication+jwt"})

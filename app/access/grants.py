@@ -20,7 +20,6 @@ from app.core.ids import new_id
 from app.core.settings import Tokens as Lifetimes
 
 _SEALED = "refresh_tokens.successor_sealed"
-
 AT_THE_DOOR = Reach(0, 0, caller="sign-in")
 """What sign-in may see: accounts and nothing of any region."""
 

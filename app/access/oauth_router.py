@@ -21,7 +21,6 @@ from app.core.http.routing import Transaction
 from app.core.settings import Environment, Settings
 
 router = routing.router(AREA.tag)
-
 log = structlog.get_logger()
 
 _GRANTS = {
@@ -31,7 +30,6 @@ _GRANTS = {
 }
 _NO_STORE = {"cache-control": "no-store", "pragma": "no-cache"}
 _CACHED = {"cache-control": "public, max-age=300"}
-
 Form = Mapping[str, str]
 
 

@@ -55,7 +55,6 @@ class RoleName(BaseModel):
     """What people call it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
     zh: str
     en: str
 
@@ -66,7 +65,6 @@ class Role(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
     code: str
     name: RoleName
     obligations: tuple[str, ...]

@@ -25,7 +25,6 @@ from app.core.problems import Problem, documented
 from app.core.settings import Environment
 
 router = routing.router(AREA.tag)
-
 ReadsMe = Annotated[Principal, needs(READ_ME)]
 ReadsClients = Annotated[Principal, needs(READ_CLIENTS)]
 WritesClients = Annotated[Principal, needs(WRITE_CLIENTS)]

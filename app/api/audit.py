@@ -22,7 +22,6 @@ from app.core.http.shown import Shown
 from app.core.http.wire import region_text
 
 router = routing.router(AREA.tag)
-
 ReadsAudit = Annotated[Principal, needs(READ)]
 Decision = Literal["allowed", "partly", "denied"]
 Name = Annotated[str, Field(max_length=80, pattern=r"^[A-Za-z0-9_.:-]*$")]

@@ -19,7 +19,6 @@ Category = Literal["present", "excused", "unexcused", "late", "left_early", "wit
 """What an event says of a session. `withdrawn` takes back whatever was said before (I6)."""
 
 Session = Literal["whole_day", "morning", "afternoon"]
-
 _CATEGORY = f"category IN {get_args(Category)}"
 _SESSION = f"session IN {get_args(Session)}"
 
@@ -28,13 +27,11 @@ class AttendanceBatch(SQLModel, table=True):
     """One accepted request; `answer` is the body that was answered, byte for byte."""
 
     __tablename__ = "attendance_batches"
-
     id: UUID = Field(primary_key=True)
     agency_id: UUID = Field(foreign_key="agencies.id")
     caller: str
     answer: bytes
     received_at: datetime = Field(sa_type=Instant)
-
     __table_args__: Any = (
         Index("ix_attendance_batches_agency_id_received_at", "agency_id", "received_at"),
     )
@@ -116,7 +113,6 @@ class AttendanceDay(SQLModel, table=True):
     """
 
     __tablename__ = "attendance_days"
-
     agency_id: UUID = Field(primary_key=True)
     school_day: date = Field(primary_key=True)
     first_reported_at: datetime = Field(sa_type=Instant)

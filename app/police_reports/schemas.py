@@ -43,7 +43,6 @@ Participant = Literal[
 Safety = Literal["safe", "at_risk", "unsafe"]
 Guardianship = Literal["adequate", "weak", "absent"]
 Health = Literal["good", "fair", "poor"]
-
 ReportId = Annotated[
     UUID, Field(description="The report's id.", examples=["01995f3c-7a10-7c55-8a41-5d0e2f6b9c01"])
 ]

@@ -28,7 +28,6 @@ from app.webhooks.models import PREVIOUS_SECRET_PLACE, RESPONSE_PLACE, SECRET_PL
 from app.webhooks.operations.deliveries import CHANNEL
 
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
-
 log = structlog.get_logger(__name__)
 
 

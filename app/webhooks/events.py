@@ -14,7 +14,6 @@ from app.core.jobs.events import Event
 
 class _AboutDelivery(Event):
     subject: ClassVar[str] = "thing delivered"
-
     delivery_id: UUID = Field(description="The delivery.")
     source_event_id: UUID = Field(description="The event it carries.")
     source_wire_name: str = Field(description="What kind of event it carries.")

@@ -57,7 +57,6 @@ class StoredAnswer(SQLModel, table=True):
     """One key and the answer given for it."""
 
     __tablename__ = "idempotency_keys"
-
     caller: str = Field(primary_key=True)
     operation: str = Field(primary_key=True)
     key: str = Field(primary_key=True)

@@ -17,7 +17,6 @@ from app.core.data.sql import Where
 from app.core.problems import Problem
 
 Item = TypeVar("Item")
-
 Limit = Annotated[int, Query(ge=1, le=200, description="How many items to answer at most.")]
 Cursor = Annotated[
     str | None,

@@ -28,7 +28,6 @@ Begin = Callable[[], AbstractAsyncContextManager[Tx]]
 Handler = Callable[[Tx, dict[str, Any]], Awaitable[None]]
 Steps = Callable[[Begin, dict[str, Any]], Awaitable[None]]
 Work = TypeVar("Work", bound=Callable[..., Awaitable[None]])
-
 CHANNEL: Final = "tonghu_jobs"
 
 
@@ -124,7 +123,6 @@ class ScheduleRow(SQLModel, table=True):
     """When a job registered by `every` is enqueued next."""
 
     __tablename__ = "job_schedules"
-
     name: str = Field(primary_key=True)
     cron: str
     next_at: datetime = Field(sa_type=Instant)

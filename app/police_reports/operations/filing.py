@@ -33,7 +33,6 @@ CLOCK_SKEW: Final = timedelta(minutes=5)
 
 _CONTENT: Final = "police_reports.content"
 _UNIQUE_VIOLATION: Final = "23505"
-
 _acknowledge_within: Final = policy.lookup("report.acknowledge_within_minutes")
 _deliver_alarm: Final = policy.lookup("report.deliver_alarm_minutes")
 _situations: Final = policy.lookup("report.situations")
