@@ -110,9 +110,7 @@ async def correct(
     said: str,
     values: Mapping[str, Any],
 ) -> asyncpg.Record:
-    """Change a locked row, count its version up and return it as it is now; keep what it `said`
-    before, as JSON.
-    """
+    """Change a locked row, count its version up and return it; keep what it `said`, as JSON."""
     kept, column = below.VERSIONS[table]
     version = {
         **{name: row[name] for name in (*below.BelowChild.model_fields, "version")},

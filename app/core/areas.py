@@ -27,9 +27,7 @@ class Area:
     def scope(
         self, code: str, zh: str, en: str, *, personal: bool = True, never_waits: bool = False
     ) -> "Scope":
-        """Declare a scope. It opens personal data unless that is denied. Raises DeclaredTwice,
-        NothingSaid.
-        """
+        """Declare a scope, personal unless that is denied. Raises DeclaredTwice, NothingSaid."""
         if code in _scopes:
             raise DeclaredTwice(code)
         _require_words(code, zh, en)

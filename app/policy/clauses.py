@@ -39,9 +39,7 @@ class Obligation(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """What carries an obligation: `kind:reference` each, and pytest node ids. Both are empty while
-    nothing carries it.
-    """
+    """What carries an obligation, if anything: `kind:reference` each, and pytest node ids."""
 
     id: str
     area: str

@@ -81,9 +81,7 @@ class Rows(NamedTuple):
 
 
 async def fetch(tx: Tx, select: str, where: Where, order: Order, window: Window) -> Rows:
-    """Fetch one page of a SELECT: its rows that meet `where`, in `order`, from the cursor on.
-    Raises CursorInvalid. One statement.
-    """
+    """Fetch a page of a SELECT, from the cursor on. Raises CursorInvalid. One statement."""
     values = decode(window.cursor, order.keys.values())
     names = ", ".join(order.keys)
     if values is not None:

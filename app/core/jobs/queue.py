@@ -175,9 +175,7 @@ async def enqueue(
 async def enqueue_each(
     connection: asyncpg.Connection, wanted: Sequence[tuple[str, dict[str, Any]]]
 ) -> None:
-    """Add jobs of several names, `(name, payload)` each, in one statement; see `enqueue`. Raises
-    UnknownJob.
-    """
+    """Add jobs of several names, `(name, payload)` each; see `enqueue`. Raises UnknownJob."""
     if missing := {name for name, _ in wanted} - REGISTRY.keys():
         raise UnknownJob(", ".join(sorted(missing)))
     if wanted:

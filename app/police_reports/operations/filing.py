@@ -53,9 +53,7 @@ class ReportIdTaken(Problem, status=409):
 
 
 class Filed(NamedTuple):
-    """A report that was taken in, the child's file it concerns, and whether it was not filed
-    before with the same content.
-    """
+    """A report taken in, its child's file, and whether the same was not filed before."""
 
     answer: schemas.Filed
     child_id: UUID | None
@@ -78,9 +76,7 @@ async def file_report(
     *,
     corrects: asyncpg.Record | None = None,
 ) -> Filed:
-    """File a report. Report, reporter, event and delivery are one transaction. Raises
-    ReportInvalid, ChildNotFound, ReportIdTaken.
-    """
+    """File a report, in one transaction. Raises ReportInvalid, ChildNotFound, ReportIdTaken."""
     content = tx.keyring.blind_index(_CONTENT, new.model_dump_json())
     if new.id is not None and (before := await queries.find(tx, principal, new.id)) is not None:
         same = (before["content_index"], before["reporter_agency_id"]) == (

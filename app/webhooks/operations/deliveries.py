@@ -180,9 +180,7 @@ async def replay_delivery(tx: Tx, delivery: asyncpg.Record) -> asyncpg.Record:
 async def close_delivery(
     tx: Tx, principal: Principal, delivery: asyncpg.Record, closure: schemas.Closure
 ) -> asyncpg.Record:
-    """End a mandatory delivery undelivered, in a person's name (R6). Raises PersonRequired,
-    DeliveryNotOpen.
-    """
+    """End a mandatory delivery for a person (R6). Raises PersonRequired, DeliveryNotOpen."""
     DELIVERY_ACTS["closeWebhookDelivery"].require(principal, delivery, tx.today)
     row = await tx.connection.fetchrow(
         """UPDATE webhook_deliveries

@@ -73,9 +73,7 @@ async def change_endpoint(
     if_match: int,
     settings: config.Webhooks,
 ) -> schemas.Endpoint:
-    """Change a locked endpoint. Raises PreconditionFailed, EndpointInvalid, DeliveriesOpen when
-    mandatory deliveries are open.
-    """
+    """Change a locked endpoint. Raises PreconditionFailed, EndpointInvalid, DeliveriesOpen."""
     check_version(endpoint.version, if_match)
     _refuse(
         [
@@ -100,9 +98,7 @@ async def rotate_secret(
     *,
     if_match: int,
 ) -> schemas.EndpointWithSecret:
-    """Give a locked endpoint a new secret; the old one signs beside it for a while (R16). Raises
-    PreconditionFailed.
-    """
+    """Give a new secret; the old one signs on for a while (R16). Raises PreconditionFailed."""
     check_version(endpoint.version, if_match)
     old = tx.keyring.unseal_bytes(SECRET_PLACE, endpoint.id, endpoint.secret_sealed)
     secret = signing.new_secret()
