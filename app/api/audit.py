@@ -1,7 +1,4 @@
-"""Who saw or changed what: the audit trail, for supervisors (AUD-1, AUD-6).
-
-Stands here because `audit` lies below `access`, which says who may call.
-"""
+"""Who saw or changed what, for supervisors (AUD-1, AUD-6). `audit` itself lies below `access`."""
 
 from datetime import date, datetime
 from typing import Annotated, Any, Literal

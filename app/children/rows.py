@@ -1,7 +1,4 @@
-"""Rows below a child: found, put below it, corrected, and what they said before.
-
-The statements that every such table shares, for tables declared with `below.below_child`.
-"""
+"""Rows below a child (`below.below_child`): found, put, corrected, and what they said before."""
 
 from collections.abc import Mapping
 from datetime import date

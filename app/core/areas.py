@@ -1,7 +1,4 @@
-"""What a package says of itself to the outside, in its `area.py`: its chapter and its scopes.
-
-Wiring, sign-in, the document, the page of the roles and the check of the roles read it from here.
-"""
+"""What a package says of itself to the outside, in its `area.py`: its chapter and its scopes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""What callers send about police reports and their steps, and what they are shown.
-
-What is shown has no defaults.
-"""
+"""What callers send about police reports and their steps; what they are shown has no defaults."""
 
 from datetime import date, datetime
 from typing import Annotated, Literal

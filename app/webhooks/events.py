@@ -1,7 +1,4 @@
-"""What mandatory deliveries announce, to those who may hear of the event delivered (AZ-8).
-
-Higher features answer: the police report notes its delivery, duties are opened.
-"""
+"""What mandatory deliveries announce, to those who may hear of the event delivered (AZ-8)."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
