@@ -22,7 +22,7 @@ from app.core.data.db import TemporarilyUnavailable, Tx
 from app.core.ids import new_id
 from app.core.jobs.events import publish
 from app.core.jobs.queue import Begin
-from app.core.jobs.runner import CONNECTION_FAILED
+from app.core.jobs.runner import CONNECTION_FAILED, wait, wake_at
 from app.webhooks import events, rules, sending, signing
 from app.webhooks.models import PREVIOUS_SECRET_PLACE, RESPONSE_PLACE, SECRET_PLACE
 from app.webhooks.operations.deliveries import CHANNEL
@@ -162,7 +162,7 @@ async def run(
         sender = _Sender(begin, send, settings, limits or Limits())
         helpers = [
             asyncio.create_task(_listen(connect, sender.wake)),
-            asyncio.create_task(_relay(stop, sender.wake)),
+            asyncio.create_task(wake_at(stop, sender.wake)),
         ]
         try:
             await _work(sender, stop)
@@ -192,7 +192,7 @@ async def _work(sender: _Sender, stop: asyncio.Event) -> None:
             losses += 1
             pause = min(0.1 * 2**losses, 5.0)
             sender.wake.clear()
-        await _wait(sender.wake, pause)
+        await wait(sender.wake, pause)
 
 
 async def _turn(sender: _Sender, *, claims: bool) -> bool:
@@ -357,16 +357,3 @@ async def _listen(connect: Connect, wake: asyncio.Event) -> None:
         except CONNECTION_FAILED as error:
             log.warning("webhooks.listener_lost", error=type(error).__qualname__)
         await asyncio.sleep(1)
-
-
-async def _relay(stop: asyncio.Event, wake: asyncio.Event) -> None:
-    await stop.wait()
-    wake.set()
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        pass

@@ -1,6 +1,6 @@
 """The worker's side of `app.core.jobs.queue`: claim, run, finish or try again, keep the leases.
 
-Only `app.worker` calls this. A worker claims with SKIP LOCKED, marks each row with a lease of its
+Only `app.worker` calls `run`. A worker claims with SKIP LOCKED, marks each row with a lease of its
 own and renews it; a lease that ran out means its worker died, and the row goes to another.
 """
 
@@ -147,7 +147,7 @@ async def run(
     each loss of the server. `begin` opens a job's transaction on a connection of its own.
     """
     worker = _Worker(begin, clock, limits or Limits())
-    relay = asyncio.create_task(_relay(stop, worker.wake))
+    relay = asyncio.create_task(wake_at(stop, worker.wake))
     losses = 0
     try:
         while not stop.is_set():
@@ -161,7 +161,7 @@ async def run(
                     connection.terminate()
             except CONNECTION_FAILED as error:
                 log.warning("jobs.connection_lost", error=type(error).__qualname__)
-                await _wait(stop, min(0.1 * 2**losses, 5.0))
+                await wait(stop, min(0.1 * 2**losses, 5.0))
                 losses = min(losses + 1, 10)
     finally:
         relay.cancel()
@@ -169,12 +169,14 @@ async def run(
         await _cancel(worker)
 
 
-async def _relay(stop: asyncio.Event, wake: asyncio.Event) -> None:
+async def wake_at(stop: asyncio.Event, wake: asyncio.Event) -> None:
+    """Set `wake` once `stop` is set."""
     await stop.wait()
     wake.set()
 
 
-async def _wait(event: asyncio.Event, seconds: float) -> None:
+async def wait(event: asyncio.Event, seconds: float) -> None:
+    """Wait for the event, but no longer than `seconds`."""
     try:
         async with asyncio.timeout(max(seconds, 0)):
             await event.wait()
@@ -217,7 +219,7 @@ async def _serve(worker: _Worker, connection: asyncpg.Connection, stop: asyncio.
                 await connection.fetch(_HAND_BACK, await _cancel(worker), queue.CHANNEL)
                 return
             until = min(until, stop_by - loop.time())
-        await _wait(worker.wake, until)
+        await wait(worker.wake, until)
 
 
 async def _claim(worker: _Worker, connection: asyncpg.Connection) -> float:
