@@ -20,9 +20,8 @@ def packages() -> list[str]:
 
 
 def load() -> None:
-    """Import what every package says of itself, its models, events and jobs.
-
-    Raises BadDataFile if the roles or the rules about duties name what does not exist.
+    """Import what every package says of itself, its models, events and jobs. Raises BadDataFile if
+    the roles or the rules about duties name what does not exist.
     """
     import_module("app.core.http.idempotency")
     import_module("app.core.jobs.events")

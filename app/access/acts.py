@@ -40,7 +40,6 @@ class Condition:
 @dataclass(frozen=True, slots=True)
 class Act:
     """One operation on an object: its scope, and what else must hold, in the order it is told.
-
     `personal`: it takes a purpose, though the scope itself opens nobody's data.
     """
 

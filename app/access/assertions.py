@@ -14,7 +14,6 @@ from app.access import tokens
 
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ALGORITHMS = ("ES256", "RS256")
-
 _LONGEST_SECONDS = 300
 _SKEW_SECONDS = 30
 _TYPES = frozenset({"jwt", "client-authentication+jwt", "application/client-authentication+jwt"})
@@ -93,9 +92,8 @@ def claimed_client(assertion: str) -> str | None:
 def verify(
     assertion: str, jwks: Mapping[str, Any] | None, *, client_id: str, issuer: str, now: datetime
 ) -> Assertion:
-    """Verify a client assertion or raise AssertionRefused; never anything else.
-
-    Without keys (an unknown client) the same work is done and refused (TOK-10).
+    """Verify a client assertion or raise AssertionRefused; never anything else. Without keys (an
+    unknown client) the same work is done and refused (TOK-10).
     """
     try:
         return _verify(assertion, jwks, client_id, issuer, int(now.timestamp()))

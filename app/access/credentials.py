@@ -61,9 +61,8 @@ def _basic(authorization: str) -> tuple[str, str]:
 async def client_of(
     tx: Tx, shown: Presented, *, issuer: str, secrets_allowed: bool
 ) -> queries.KnownClient:
-    """Find the client and check its proof: apps have none to give, machines must.
-
-    Raises Refused `invalid_client`, the same for an unknown client and a bad key (TOK-10).
+    """Find the client and check its proof: apps have none to give, machines must. Raises Refused
+    `invalid_client`, the same for an unknown client and a bad key (TOK-10).
     """
     client = await queries.usable_client(tx, shown.client_id)
     if shown.assertion is not None:

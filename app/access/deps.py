@@ -208,9 +208,8 @@ async def authorized_for_purpose(
     ],
     idempotency_key: _Key = None,
 ) -> Principal:
-    """Like `authorized`, for operations on personal data: the purpose must be allowed too.
-
-    An answer kept for the key shows the data once more, so it too is given for a purpose only.
+    """Like `authorized`, for operations on personal data: the purpose must be allowed too. An
+    answer kept for the key shows the data once more, so it too is given for a purpose only.
     """
     if purpose_of_use not in principal.role.purposes:
         raise PurposeNotAllowed(f"Allowed: {', '.join(sorted(principal.role.purposes))}.")

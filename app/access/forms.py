@@ -17,9 +17,8 @@ def origin_of(request: Request) -> Origin:
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """Return the fields of an urlencoded body of at most 16 KiB, none twice.
-
-    Raises Refused `invalid_request`; its text never repeats the input.
+    """Return the fields of an urlencoded body of at most 16 KiB, none twice. Raises Refused
+    `invalid_request`; its text never repeats the input.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/x-www-form-urlencoded":

@@ -20,7 +20,6 @@ from app.core.ids import new_id
 from app.core.settings import Tokens as Lifetimes
 
 _SEALED = "refresh_tokens.successor_sealed"
-
 AT_THE_DOOR = Reach(0, 0, caller="sign-in")
 """What sign-in may see: accounts and nothing of any region."""
 
@@ -235,9 +234,8 @@ async def end_sign_in(tx: Tx, sign_in_id: UUID) -> None:
 async def revoke(
     tx: Tx, keys: tokens.TokenKeys, client: queries.KnownClient, token: str, origin: Origin
 ) -> None:
-    """Make a token of this client invalid (RFC 7009): a refresh token ends its whole sign-in.
-
-    A token that is unknown, or another client's, changes nothing and is no error.
+    """Make a token of this client invalid (RFC 7009): a refresh token ends its whole sign-in. A
+    token that is unknown, or another client's, changes nothing and is no error.
     """
     row = await tx.connection.fetchrow(
         """SELECT s.id, s.staff_id FROM refresh_tokens r JOIN sign_ins s ON s.id = r.sign_in_id

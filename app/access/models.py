@@ -50,7 +50,6 @@ class StaffAccount(SQLModel, table=True):
     """How a person signs in. The name and phone live in `agencies.Staff`."""
 
     __tablename__ = "staff_accounts"
-
     staff_id: UUID = Field(foreign_key="staff.id", primary_key=True)
     username: str = Field(unique=True)
     password_hash: str
@@ -64,7 +63,6 @@ class SignIn(SQLModel, table=True):
     """One staff sign-in: the family its refresh tokens belong to (TOK-7)."""
 
     __tablename__ = "sign_ins"
-
     id: UUID = Field(default_factory=new_id, primary_key=True)
     staff_id: UUID = Field(foreign_key="staff.id", index=True)
     client_id: UUID = Field(foreign_key="clients.id")
@@ -79,7 +77,6 @@ class AuthorizationCode(SQLModel, table=True):
     """A code of the authorization code grant: hashed, single use, one minute (TOK-6)."""
 
     __tablename__ = "authorization_codes"
-
     code_hash: bytes = Field(primary_key=True)
     sign_in_id: UUID = Field(foreign_key="sign_ins.id")
     redirect_uri: str
@@ -92,7 +89,6 @@ class RefreshToken(SQLModel, table=True):
     """A refresh token: hashed, rotated; `successor_sealed` answers a lost reply (TOK-7)."""
 
     __tablename__ = "refresh_tokens"
-
     token_hash: bytes = Field(primary_key=True)
     sign_in_id: UUID = Field(foreign_key="sign_ins.id", index=True)
     issued_at: datetime = Field(sa_type=Instant)
@@ -104,7 +100,6 @@ class Revocation(SQLModel, table=True):
     """A token id or sign-in id that no longer counts (TOK-3)."""
 
     __tablename__ = "revocations"
-
     id: UUID = Field(primary_key=True)
     revoked_at: datetime = Field(sa_type=Instant)
     expires_at: datetime = Field(index=True, sa_type=Instant)
@@ -114,7 +109,6 @@ class UsedAssertion(SQLModel, table=True):
     """A client assertion's jti, kept until it expires: single use (TOK-5)."""
 
     __tablename__ = "used_assertions"
-
     client_id: UUID = Field(primary_key=True)
     token_id: str = Field(primary_key=True)
     expires_at: datetime = Field(index=True, sa_type=Instant)

@@ -21,7 +21,6 @@ from app.core.http.routing import Transaction
 from app.core.settings import Environment, Settings
 
 router = routing.router(AREA.tag)
-
 log = structlog.get_logger()
 
 _GRANTS = {
@@ -31,7 +30,6 @@ _GRANTS = {
 }
 _NO_STORE = {"cache-control": "no-store", "pragma": "no-cache"}
 _CACHED = {"cache-control": "public, max-age=300"}
-
 Form = Mapping[str, str]
 
 
@@ -87,9 +85,8 @@ async def introspect_token(request: Request, tx: Transaction) -> Response:
 
 @router.get("/.well-known/oauth-authorization-server")
 async def read_oauth_metadata(request: Request) -> Response:
-    """Read where the endpoints are and what they support (RFC 8414).
-
-    Shared secrets are named only where they are accepted (TOK-5).
+    """Read where the endpoints are and what they support (RFC 8414). Shared secrets are named only
+    where they are accepted (TOK-5).
     """
     settings: Settings = request.state.settings
     issuer = settings.tokens.issuer

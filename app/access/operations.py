@@ -137,10 +137,7 @@ async def create_machine(
 
 
 async def create_app(tx: Tx, *, name: str, redirect_uris: Sequence[str]) -> Client:
-    """Register an app through which staff sign in; it has no authority of its own.
-
-    Raises RedirectUriUnsafe.
-    """
+    """Register an app, which has no authority of its own. Raises RedirectUriUnsafe."""
     if not redirect_uris or not all(map(rules.redirect_uri_is_safe, redirect_uris)):
         raise RedirectUriUnsafe
     client = Client(
@@ -215,10 +212,7 @@ async def create_staff(
 def fitting_role(
     code: str, agency_kind: str, region_code: int, *, holder: Literal["staff", "machine"]
 ) -> roles.Role:
-    """Return the role if such an agency may give it to such a holder for such a place.
-
-    Raises RoleDoesNotFit.
-    """
+    """Return the role if it fits such an agency, holder and place. Raises RoleDoesNotFit."""
     try:
         role = roles.role(code)
         level = "nation" if region_code == regions.NATION else str(regions.level_of(region_code))

@@ -9,7 +9,6 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 SHORTEST = 10
 LONGEST = 128
-
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 """OWASP's minimum for argon2id: some 25 ms and 19 MiB; a school morning needs no bigger machine."""
 

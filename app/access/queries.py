@@ -29,8 +29,7 @@ _STAFF = (
     """
 WITH who AS MATERIALIZED (
     SELECT p.remit_lo, p.remit_hi, p.region_code, p.agency_id, p.role, a.kind AS agency_kind
-    FROM post_holdings h
-    JOIN posts p ON p.id = h.post_id AND p.active
+    FROM post_holdings h JOIN posts p ON p.id = h.post_id AND p.active
     JOIN agencies a ON a.id = p.agency_id AND a.active
     JOIN sign_ins s ON s.id = $2 AND s.staff_id = h.staff_id AND s.revoked_at IS NULL
     JOIN clients app ON app.id = s.client_id AND app.active
@@ -122,8 +121,7 @@ async def holdings_today(tx: Tx, staff_id: UUID) -> list[Holding]:
     rows = await tx.connection.fetch(
         """SELECT h.id, h.staff_id, p.role, p.local_title AS title, p.region_code,
                   a.id AS agency_id, a.name AS agency_name
-           FROM post_holdings h
-           JOIN posts p ON p.id = h.post_id AND p.active
+           FROM post_holdings h JOIN posts p ON p.id = h.post_id AND p.active
            JOIN agencies a ON a.id = p.agency_id AND a.active
            WHERE h.staff_id = $1 AND h.since <= $2 AND (h.until IS NULL OR h.until > $2)
            ORDER BY h.since, h.id""",

@@ -55,19 +55,16 @@ class RoleName(BaseModel):
     """What people call it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
     zh: str
     en: str
 
 
 class Role(BaseModel):
-    """What one kind of caller may do. See the head of `roles.yaml` for the fields.
-
-    `scopes`: its own, and those of the sets it includes.
+    """What one kind of caller may do. See the head of `roles.yaml` for the fields. `scopes`: its
+    own, and those of the sets it includes.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
     code: str
     name: RoleName
     obligations: tuple[str, ...]
@@ -102,10 +99,7 @@ def role(code: str) -> Role:
 
 
 def roles_of(read: DataFile) -> Mapping[str, Role]:
-    """Read roles, each with all its scopes; which scopes exist is for `check`.
-
-    Raises BadDataFile.
-    """
+    """Read roles, each with all its scopes; which exist is for `check`. Raises BadDataFile."""
     sets: Mapping[str, list[str]] = read.content.get(_SETS, {})
     found = {}
     for code, entry in read.entries():

@@ -25,7 +25,6 @@ from app.core.problems import Problem, documented
 from app.core.settings import Environment
 
 router = routing.router(AREA.tag)
-
 ReadsMe = Annotated[Principal, needs(READ_ME)]
 ReadsClients = Annotated[Principal, needs(READ_CLIENTS)]
 WritesClients = Annotated[Principal, needs(WRITE_CLIENTS)]
@@ -40,8 +39,7 @@ class ClientNotFound(Problem, status=404, denies=True):
 
 ACTS: Final[Mapping[str, Act]] = {
     "replaceClientKeys": Act(
-        WRITE_CLIENTS.code,
-        (stands(lambda *_: ("machine",), lambda *_: ClientNotFound(), "kind"),),
+        WRITE_CLIENTS.code, (stands(lambda *_: ("machine",), lambda *_: ClientNotFound(), "kind"),)
     ),
     "suspendClient": Act(WRITE_CLIENTS.code),
     "resumeClient": Act(WRITE_CLIENTS.code),

@@ -1,7 +1,4 @@
-"""How a person signs in: the request of their app, their password, their post, a code (TOK-6).
-
-Nothing here tells whether a username exists.
-"""
+"""How a person signs in (TOK-6): request, password, post, code. No username is ever betrayed."""
 
 import re
 import unicodedata

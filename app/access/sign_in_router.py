@@ -20,7 +20,6 @@ from app.core.http import routing
 from app.core.http.routing import Transaction
 
 router = routing.router(AREA.tag)
-
 _NO_STORE = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
 
 

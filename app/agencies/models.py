@@ -35,9 +35,8 @@ class AgencyKind(StrEnum):
 
 
 class Agency(SQLModel, table=True):
-    """An organisation with duties: a village committee, a school, a police bureau …
-
-    `kind`: obligations.md §5. `region_code`: the division it serves.
+    """An organisation with duties: a village committee, a school, a police bureau … `kind`:
+    obligations.md §5. `region_code`: the division it serves.
     """
 
     __tablename__ = "agencies"
@@ -69,7 +68,6 @@ class Post(SQLModel, table=True):
 
     __tablename__ = "posts"
     __table_args__: Any = (Index("ix_posts_region_code_id", "region_code", "id"),)
-
     id: UUID = Field(default_factory=new_id, primary_key=True)
     agency_id: UUID = Field(foreign_key="agencies.id", index=True)
     role: str
@@ -85,7 +83,6 @@ class Staff(SQLModel, table=True):
     """A person an agency employs. The phone number is encrypted; `region_code` is the agency's."""
 
     __tablename__ = "staff"
-
     id: UUID = Field(default_factory=new_id, primary_key=True)
     agency_id: UUID = Field(foreign_key="agencies.id", index=True)
     region_code: int = Field(sa_type=BigInteger)

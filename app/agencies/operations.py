@@ -89,10 +89,7 @@ async def create_agency(
     name_en: str | None = None,
     uscc: str | None = None,
 ) -> Agency:
-    """Register an agency.
-
-    Raises RegionUnknown, CreditCodeInvalid or AgencyAlreadyRegistered.
-    """
+    """Register an agency. Raises RegionUnknown, CreditCodeInvalid or AgencyAlreadyRegistered."""
     await _require_region(tx, region_code)
     if uscc is not None and not (credit_code.is_valid(uscc) and credit_code.compact(uscc) == uscc):
         raise CreditCodeInvalid
@@ -124,10 +121,8 @@ async def _require_region(tx: Tx, region_code: int) -> None:
 async def add_post(
     tx: Tx, agency: AgencyRef, role: str, local_title: str, region_code: int
 ) -> Post:
-    """Set up a post that answers for a region; whether the agency may give the role is the
-    caller's to decide.
-
-    Raises RegionUnknown or PostOutsideAgency.
+    """Set up a post that answers for a region; whether the agency may give the role is the caller's
+    to decide. Raises RegionUnknown or PostOutsideAgency.
     """
     await _require_region(tx, region_code)
     lo, hi = rules.subtree(agency.region_code)
@@ -188,9 +183,8 @@ async def hold_post(tx: Tx, post: PostRef, staff_id: UUID, since: date) -> PostH
 
 
 async def leave_post(tx: Tx, holding: PostHolding, until: date) -> PostHolding:
-    """End a holding: `until` is the first day the person no longer holds the post.
-
-    Their authority ends with that day (TOK-4). Raises HoldingEnded or EndBeforeBeginning.
+    """End a holding: `until` is the first day the person no longer holds the post. Their authority
+    ends with that day (TOK-4). Raises HoldingEnded or EndBeforeBeginning.
     """
     if holding.until is not None:
         raise HoldingEnded

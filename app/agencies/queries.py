@@ -19,8 +19,7 @@ FROM posts p JOIN agencies a ON a.id = p.agency_id
 """
 
 _SERVING = """
-SELECT id FROM agencies
-WHERE active AND kind = $1 AND region_code = ANY($2::bigint[])
+SELECT id FROM agencies WHERE active AND kind = $1 AND region_code = ANY($2::bigint[])
 ORDER BY array_position($2::bigint[], region_code), id LIMIT 1
 """
 

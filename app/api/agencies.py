@@ -27,7 +27,6 @@ from app.regions import rules
 from app.regions.deps import RegionSpan
 
 router = routing.router(AREA.tag)
-
 ReadsAgencies = Annotated[Principal, needs(READ)]
 ReadsHolders = Annotated[Principal, needs(READ, personal=True)]
 WritesAgencies = Annotated[Principal, needs(WRITE)]

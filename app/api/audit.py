@@ -1,7 +1,4 @@
-"""Who saw or changed what: the audit trail, for supervisors (AUD-1, AUD-6).
-
-Stands here because `audit` lies below `access`, which says who may call.
-"""
+"""Who saw or changed what, for supervisors (AUD-1, AUD-6). `audit` itself lies below `access`."""
 
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
@@ -22,7 +19,6 @@ from app.core.http.shown import Shown
 from app.core.http.wire import region_text
 
 router = routing.router(AREA.tag)
-
 ReadsAudit = Annotated[Principal, needs(READ)]
 Decision = Literal["allowed", "partly", "denied"]
 Name = Annotated[str, Field(max_length=80, pattern=r"^[A-Za-z0-9_.:-]*$")]

@@ -6,7 +6,6 @@ from app.core.jobs import events
 from app.core.jobs.events import Event
 
 Json = dict[str, Any]
-
 _TEXT = r"^[\x20-\x7e]+$"
 
 

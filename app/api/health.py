@@ -19,13 +19,11 @@ from app.core.problems import Problem
 from app.core.settings import Settings
 
 log = structlog.get_logger("tonghu.health")
-
 DRAINING = asyncio.Event()
 """Set when this process was told to stop: not ready any more, still answering (REL-6)."""
 
 _DATABASE_SECONDS = 2.0
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
-
 router = APIRouter(include_in_schema=False, generate_unique_id_function=routing.operation_id)
 
 

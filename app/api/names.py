@@ -11,7 +11,6 @@ from typing import Any
 from app.api.schemas import below, every_schema
 
 Json = dict[str, Any]
-
 _REF = "#/components/schemas/"
 _IDENTIFIER = re.compile(r"[A-Z][A-Za-z0-9]*")
 _SIDE = re.compile(r"(\w+)-(?:Input|Output)\b")

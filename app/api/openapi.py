@@ -27,7 +27,6 @@ from app.core.http.routing import MalformedRequest, UnsupportedMediaType, raised
 from app.core.problems import MEDIA_TYPE, Problem, ProblemDocument, documented
 
 Json = dict[str, Any]
-
 VERSION = "1.0.0"
 _DESCRIPTION = """\
 Tonghu 童护 keeps one file per child in need of care, gives every duty an owner and a deadline, \

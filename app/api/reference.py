@@ -30,10 +30,8 @@ from app.regions.schemas import Region
 
 places = routing.router(regions_area.AREA.tag)
 rulebook = routing.router(policy_area.AREA.tag)
-
 ReadsReference = Annotated[Principal, needs(regions_area.READ)]
 ReadsPolicy = Annotated[Principal, needs(policy_area.READ)]
-
 OnDay = Annotated[Day | None, Query(description="As it holds on this day; today unless given.")]
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 Json = dict[str, Any]
-
 _LENGTHS = {"uuid": 36, "date": 10, "date-time": 40, "uri": 2000}
 _INT32 = 2**31 - 1
 _INSIDE = ("items", "not", "additionalProperties", "propertyNames", "contains")

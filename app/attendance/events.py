@@ -17,7 +17,6 @@ class AbsencesRecorded(Event):
 
     wire_name: ClassVar[str] = "attendance.absences_recorded"
     subject: ClassVar[str] = "batch"
-
     school_id: UUID = Field(description="The school that reported.")
     changed: int = Field(ge=1, le=1000, description="How many sessions the batch changed.")
     unexcused: int = Field(

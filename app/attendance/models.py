@@ -19,7 +19,6 @@ Category = Literal["present", "excused", "unexcused", "late", "left_early", "wit
 """What an event says of a session. `withdrawn` takes back whatever was said before (I6)."""
 
 Session = Literal["whole_day", "morning", "afternoon"]
-
 _CATEGORY = f"category IN {get_args(Category)}"
 _SESSION = f"session IN {get_args(Session)}"
 
@@ -28,13 +27,11 @@ class AttendanceBatch(SQLModel, table=True):
     """One accepted request; `answer` is the body that was answered, byte for byte."""
 
     __tablename__ = "attendance_batches"
-
     id: UUID = Field(primary_key=True)
     agency_id: UUID = Field(foreign_key="agencies.id")
     caller: str
     answer: bytes
     received_at: datetime = Field(sa_type=Instant)
-
     __table_args__: Any = (
         Index("ix_attendance_batches_agency_id_received_at", "agency_id", "received_at"),
     )
@@ -111,22 +108,19 @@ class AttendanceSlot(BelowChild, table=True):
 
 
 class AttendanceDay(SQLModel, table=True):
-    """A school has reported on this day at all: without a slot, a pupil was there on it.
-
-    A day nobody reported (the system was down) says nothing about anybody.
+    """A school has reported on this day at all: without a slot, a pupil was there on it. A day
+    nobody reported (the system was down) says nothing about anybody.
     """
 
     __tablename__ = "attendance_days"
-
     agency_id: UUID = Field(primary_key=True)
     school_day: date = Field(primary_key=True)
     first_reported_at: datetime = Field(sa_type=Instant)
 
 
 class SchoolCalendarDay(SQLModel, table=True):
-    """A day that differs from Monday to Friday, for a region or for one school.
-
-    The nearest wins: the school, then the region up the tree, then `data/public_holidays.yaml`.
+    """A day that differs from Monday to Friday, for a region or for one school. The nearest wins:
+    the school, then the region up the tree, then `data/public_holidays.yaml`.
     """
 
     __tablename__ = "school_calendar_days"

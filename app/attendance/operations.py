@@ -204,16 +204,14 @@ FROM UNNEST($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::uuid[], $6::
     $14::int[]) AS u (id, home_county, child_id, region_code, pupil_of, source, event_id)
 WHERE NOT EXISTS (SELECT FROM attendance_events e WHERE e.agency_id = $15
                   AND e.source = u.source AND e.event_id = u.event_id)
-ON CONFLICT (agency_id, source, event_id, home_county) DO NOTHING
-RETURNING id
+ON CONFLICT (agency_id, source, event_id, home_county) DO NOTHING RETURNING id
 """
 # The key alone would let one origin name events on children of two counties.
 
 _STORED_CONTENT: Final = """
 SELECT DISTINCT ON (e.source, e.event_id) e.source, e.event_id, e.content_sha256
 FROM UNNEST($2::text[], $3::text[]) AS u (source, event_id)
-JOIN attendance_events e USING (source, event_id)
-WHERE e.agency_id = $1
+JOIN attendance_events e USING (source, event_id) WHERE e.agency_id = $1
 ORDER BY e.source, e.event_id, e.received_at, e.home_county
 """
 
@@ -349,8 +347,7 @@ def _receipt(batch_id: UUID, verdicts: Sequence[_Verdict]) -> bytes:
 _KEEP_BATCH: Final = """
 WITH reported AS (
     INSERT INTO attendance_days (agency_id, school_day, first_reported_at)
-    SELECT $2::uuid, day, $5::timestamptz FROM UNNEST($6::date[]) AS day
-    ON CONFLICT DO NOTHING
+    SELECT $2::uuid, day, $5::timestamptz FROM UNNEST($6::date[]) AS day ON CONFLICT DO NOTHING
 )
 INSERT INTO attendance_batches (id, agency_id, caller, answer, received_at)
 VALUES ($1, $2, $3, $4, $5)

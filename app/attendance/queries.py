@@ -54,9 +54,7 @@ SELECT DISTINCT b.child_id FROM attendance_slots b WHERE b.batch_id = $1 AND EXI
 
 
 async def absent_in_batch(tx: Tx, batch_id: UUID, *, since: date) -> set[UUID]:
-    """Find the children whose sessions a batch set last and who missed a day without leave since
-    a day.
-    """
+    """Find whose sessions a batch set last who missed a day without leave since a day."""
     rows = await tx.connection.fetch(_ABSENT, batch_id, since)
     return {row["child_id"] for row in rows}
 
@@ -67,8 +65,7 @@ WHERE school_id = $1 AND child_id = ANY ($2::uuid[]) AND school_day >= $3 AND sc
 """
 
 _REPORTED = """
-SELECT school_day FROM attendance_days
-WHERE agency_id = $1 AND school_day >= $2 AND school_day < $3
+SELECT school_day FROM attendance_days WHERE agency_id = $1 AND school_day >= $2 AND school_day < $3
 """
 
 _CALENDAR = """

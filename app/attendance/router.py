@@ -22,7 +22,6 @@ from app.core.http.wire import Day
 from app.core.problems import Problem, documented
 
 router = routing.router(AREA.tag)
-
 _HANDLING_STRICT = re.compile(r"(?:^|,)\s*handling\s*=\s*\"?strict\b", re.IGNORECASE)
 
 
@@ -55,7 +54,6 @@ BatchInPath = Annotated[bytes, named_in_path(*_BATCH, queries.batch_answer, Batc
 """What was answered to the batch."""
 
 _EDUCATION = ("education",)
-
 _DATA: dict[str, Any] = schemas.AttendanceEvent.model_json_schema(
     ref_template="#/components/schemas/{model}"
 )

@@ -18,9 +18,8 @@ def is_school_day(day: date, exceptions: Mapping[date, bool]) -> bool:
 
 
 def said_of_halves(slots: Slots) -> tuple[Category | None, Category | None]:
-    """Say what is believed of morning and afternoon; None: nothing, so the child was there.
-
-    What was said of a half beats what was said of the whole day: whoever said it knew more.
+    """Say what is believed of morning and afternoon; None: nothing, so the child was there. What
+    was said of a half beats what was said of the whole day: whoever said it knew more.
     """
     whole = slots.get("whole_day")
     morning, afternoon = (

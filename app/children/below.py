@@ -66,7 +66,6 @@ class Correctable(BelowChild):
 
 class VersionBelow(BelowChild):
     """The columns of a table that keeps what `Correctable` rows said before they were corrected.
-
     `snapshot_sealed`: the whole of it, as JSON. `replaced_by`: the subject of the caller.
     """
 

@@ -13,7 +13,6 @@ from app.core.problems import Problem
 
 ReadsChildren = Annotated[Principal, needs(READ)]
 WritesChildren = Annotated[Principal, needs(WRITE)]
-
 ChildId = Annotated[UUID, Path(description="The child's id.")]
 
 

@@ -56,8 +56,7 @@ def announced(
 _NEXT: Final = f"""
 SELECT c.id, c.home_county, c.region_code, c.school_id, c.categories, c.priority_flags,
        {queries.STORED}
-FROM children c
-WHERE c.id > $1 AND (c.birth_date > $2 OR c.categories <> '{{}}')
+FROM children c WHERE c.id > $1 AND (c.birth_date > $2 OR c.categories <> '{{}}')
 ORDER BY c.id LIMIT $3 FOR NO KEY UPDATE
 """
 

@@ -143,15 +143,13 @@ JOIN children o ON o.birth_date = c.birth_date AND o.name = c.name AND o.sex = c
   AND o.home_county = c.home_county AND o.id <> c.id
 LEFT JOIN resident_ids rc ON rc.home_county = c.home_county AND rc.child_id = c.id
 LEFT JOIN resident_ids ro ON ro.home_county = o.home_county AND ro.child_id = o.id
-WHERE c.id = $1 AND (rc.index IS NULL OR ro.index IS NULL)
-ORDER BY o.id LIMIT 20
+WHERE c.id = $1 AND (rc.index IS NULL OR ro.index IS NULL) ORDER BY o.id LIMIT 20
 """
 
 
 async def refer_namesakes(tx: Tx, child_id: UUID) -> None:
-    """Refer a newly filed child that another file of the county may already describe.
-
-    For jobs: it looks across remits, so that whoever opened the file learns nothing (AZ-4).
+    """Refer a newly filed child that another file of the county may already describe. For jobs: it
+    looks across remits, so that whoever opened the file learns nothing (AZ-4).
     """
     for other, region_code in await tx.connection.fetch(_NAMESAKES, child_id):
         values = {"child_id": child_id, "other_child_id": other}
@@ -160,12 +158,7 @@ async def refer_namesakes(tx: Tx, child_id: UUID) -> None:
 
 
 async def _store(
-    tx: Tx,
-    referral_id: UUID,
-    region_code: int,
-    reason: str,
-    by: str,
-    values: Mapping[str, object],
+    tx: Tx, referral_id: UUID, region_code: int, reason: str, by: str, values: Mapping[str, object]
 ) -> None:
     place = {"region_code": region_code, "home_county": county_of(region_code)}
     said = {"reason": reason, "submitted_by": by, "created_at": tx.now, **values}

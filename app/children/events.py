@@ -12,7 +12,6 @@ class ChildRegistered(Event):
 
     wire_name: ClassVar[str] = "children.child_registered"
     subject: ClassVar[str] = "child"
-
     categories: list[str] = Field(description="Categories the child is in.")
     priority_flags: list[str] = Field(description="Why it must be visited without exception.")
 
@@ -22,7 +21,6 @@ class ChildChanged(Event):
 
     wire_name: ClassVar[str] = "children.child_changed"
     subject: ClassVar[str] = "child"
-
     version: int = Field(description="The version it became.")
     sections: list[str] = Field(description="Sections changed.")
     previous_region_code: int | None = Field(description="Where it lived before, if it moved.")
@@ -33,7 +31,6 @@ class CategoriesChanged(Event):
 
     wire_name: ClassVar[str] = "children.categories_changed"
     subject: ClassVar[str] = "child"
-
     categories: list[str] = Field(description="Categories the child is in now.")
     priority_flags: list[str] = Field(description="Priority flags now.")
     added: list[str] = Field(description="Categories and flags that came.")

@@ -28,9 +28,8 @@ async def look_for_namesakes(tx: Tx, event: ChildRegistered) -> None:
 
 @events.on(RegionReplaced)
 async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
-    """Keep children, and all below them, where they live when the place gets another code.
-
-    The version stays: nobody changed the file.
+    """Keep children, and all below them, where they live when the place gets another code. The
+    version stays: nobody changed the file.
     """
     await tx.connection.execute(
         "UPDATE children SET region_code = region_code + $3, updated_at = $4,"

@@ -118,9 +118,8 @@ async def _open_file(
 async def change_child(
     tx: Tx, principal: Principal, child: ChildRef, change: schemas.ChildChange, *, if_match: int
 ) -> duplicates.Referred | None:
-    """Change sections of a file. What changes nothing makes no new version.
-
-    Raises FieldGroupForbidden, PreconditionFailed, ChildInvalid, OutsideRemit, DuplicateChild.
+    """Change sections of a file. What changes nothing makes no new version. Raises
+    FieldGroupForbidden, PreconditionFailed, ChildInvalid, OutsideRemit, DuplicateChild.
     """
     _refuse_unwritable(principal, merging.named(change))
     row = await tx.connection.fetchrow(

@@ -22,9 +22,8 @@ from app.regions.rules import county_of
 
 
 def visible(principal: Principal) -> Where:
-    """Limit `children c` to those this caller may know exist. Every read starts here.
-
-    Row-level security repeats it; the explicit range is what lets an index serve it.
+    """Limit `children c` to those this caller may know exist. Every read starts here. Row-level
+    security repeats it; the explicit range is what lets an index serve it.
     """
     return _in_remit(principal, "c", "school_id")
 
@@ -66,9 +65,7 @@ async def find(tx: Tx, principal: Principal, child_id: UUID) -> ChildRef | None:
 
 
 async def find_many(tx: Tx, principal: Principal, ids: Iterable[UUID]) -> dict[UUID, ChildRef]:
-    """Find those of the children that are visible, and hold them where they are, so that rows may
-    be written below them (`below`). One statement.
-    """
+    """Find visible children and hold them, to write rows `below` them. One statement."""
     where = visible(principal).add("c.id = ANY({}::uuid[])", list(set(ids)))
     rows = await tx.connection.fetch(
         "SELECT c.id, c.home_county, c.region_code, c.school_id FROM children c"
@@ -203,9 +200,8 @@ async def list_page(
 async def search_page(
     tx: Tx, principal: Principal, conditions: Mapping[str, Any], window: paging.Window
 ) -> paging.Rows:
-    """List visible children that meet `conditions`: SQL with `{}` for the value → value.
-
-    The alias `r` is the table of resident numbers, if a condition names it. One statement.
+    """List visible children that meet `conditions`: SQL with `{}` for the value → value. The alias
+    `r` is the table of resident numbers, if a condition names it. One statement.
     """
     select = _SUMMARY + _WITH_NUMBERS * any("r." in sql for sql in conditions)
     where = visible(principal).add_given(conditions)
@@ -222,9 +218,7 @@ async def find_by_number(tx: Tx, principal: Principal, index: bytes) -> UUID | N
 
 
 def summary(principal: Principal, row: Mapping[str, Any], told: Sequence[str]) -> dict[str, Any]:
-    """Show a row of a list as on the wire, limited to the sections the role reads; `told`: what
-    the caller may do with it.
-    """
+    """Show a list's row on the wire, as the role reads it; `told`: what the caller may do."""
     reads = principal.role.reads
     shown = {
         "id": row["id"],

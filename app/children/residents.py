@@ -17,9 +17,8 @@ RULES: Final = {
 
 
 def broken_rules(number: str, *, birth_date: date, sex: str) -> list[str]:
-    """Return the names of the rules that an 18 character number breaks, most basic first.
-
-    A number of the right form whose place code no table knows breaks none: see `place_is_known`.
+    """Return the names of the rules that an 18 character number breaks, most basic first. A number
+    of the right form whose place code no table knows breaks none: see `place_is_known`.
     """
     if ric.calc_check_digit(number) != number[-1]:
         return ["resident_id_checksum"]

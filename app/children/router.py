@@ -25,7 +25,6 @@ from app.core.http.wire import Code, Moment, RegionCode
 from app.core.problems import documented
 
 router = routing.router(AREA.tag, "/children")
-
 _SUMMARY_GROUPS = ("identity", "residence", "derived")
 _WRITE_PROBLEMS = documented(
     operations.FieldGroupForbidden,

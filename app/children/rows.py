@@ -1,7 +1,4 @@
-"""Rows below a child: found, put below it, corrected, and what they said before.
-
-The statements that every such table shares, for tables declared with `below.below_child`.
-"""
+"""Rows below a child (`below.below_child`): found, put, corrected, and what they said before."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -41,7 +38,6 @@ async def find(
     tx: Tx, principal: Principal, row_id: UUID, *, table: str, for_update: bool = False
 ) -> asyncpg.Record | None:
     """Find a row (`below.Correctable`) of a visible child: all of it, and the child's `birth_date`.
-
     Of rows of two counties to which their clients gave one id, it is the one received first.
     """
     where = queries.visible_below(principal, "r").add("r.id = {}", row_id)
@@ -111,9 +107,7 @@ async def correct(
     said: str,
     values: Mapping[str, Any],
 ) -> asyncpg.Record:
-    """Change a locked row, count its version up and return it as it is now; keep what it `said`
-    before, as JSON.
-    """
+    """Change a locked row, count its version up and return it; keep what it `said`, as JSON."""
     kept, column = below.VERSIONS[table]
     version = {
         **{name: row[name] for name in (*below.BelowChild.model_fields, "version")},
@@ -139,9 +133,8 @@ async def correct(
 async def versions(
     tx: Tx, table: str, row: Mapping[str, Any], window: paging.Window
 ) -> paging.Rows:
-    """Return a page of what a row the caller may see said before, latest first.
-
-    Each is what `schemas.Replaced` says, and in `said` the JSON that was kept.
+    """Return a page of what a row the caller may see said before, latest first. Each is what
+    `schemas.Replaced` says, and in `said` the JSON that was kept.
     """
     kept, column = below.VERSIONS[table]
     where = Where(f"h.home_county = {{}} AND h.{column} = {{}}", row["home_county"], row["id"])

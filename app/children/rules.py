@@ -102,9 +102,8 @@ Policy = Mapping[str, Any]
 
 
 def policy_of(values: Collection[ParameterValue], region_code: int, on: date) -> Policy:
-    """Return what `derive` needs of the policy in force in a region on a day.
-
-    Raises ParameterMissing if no region up to the nation sets one of the parameters.
+    """Return what `derive` needs of the policy in force in a region on a day. Raises
+    ParameterMissing if no region up to the nation sets one of the parameters.
     """
     return {name: effective(values, name, region_code, on).value for name in PARAMETERS}
 

@@ -1,7 +1,4 @@
-"""What a package says of itself to the outside, in its `area.py`: its chapter and its scopes.
-
-Wiring, sign-in, the document, the page of the roles and the check of the roles read it from here.
-"""
+"""What a package says of itself to the outside, in its `area.py`: its chapter and its scopes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,10 +24,7 @@ class Area:
     def scope(
         self, code: str, zh: str, en: str, *, personal: bool = True, never_waits: bool = False
     ) -> "Scope":
-        """Declare a scope. It opens personal data unless that is denied.
-
-        Raises DeclaredTwice, NothingSaid.
-        """
+        """Declare a scope, personal unless that is denied. Raises DeclaredTwice, NothingSaid."""
         if code in _scopes:
             raise DeclaredTwice(code)
         _require_words(code, zh, en)

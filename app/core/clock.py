@@ -5,7 +5,6 @@ from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 Clock = Callable[[], datetime]
-
 CHINA = ZoneInfo("Asia/Shanghai")
 """Deadlines, quarters and school days are counted on Chinese calendar days."""
 

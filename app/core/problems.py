@@ -11,7 +11,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
-
 Dependency = TypeVar("Dependency", bound=Callable[..., Any])
 
 
@@ -19,7 +18,6 @@ class FieldError(BaseModel):
     """One thing that is wrong, and where. Never repeats what was sent (IN-4)."""
 
     model_config = ConfigDict(extra="forbid")
-
     pointer: str = Field(
         max_length=300,
         pattern=r"^[\x20-\x7e]*$",
@@ -52,7 +50,6 @@ class ProblemDocument(BaseModel):
     """What a client receives whenever a request fails (RFC 9457)."""
 
     model_config = ConfigDict(extra="forbid")
-
     type: str = Field(
         max_length=200,
         pattern=r"^/problems/[a-z0-9-]+$",

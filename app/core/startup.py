@@ -15,7 +15,6 @@ from app.core.settings import Environment, Settings
 from app.embedded import postgres
 
 _LEASE_CHECK_SECONDS = 0.5
-
 log = structlog.get_logger(__name__)
 
 _DANGER = """

@@ -11,7 +11,6 @@ from app.core.jobs.events import Event
 
 class _AboutAlert(Event):
     subject: ClassVar[str] = "alert"
-
     child_id: UUID = Field(description="The child.")
     school_id: UUID = Field(description="The school that keeps the alert.")
 
@@ -31,7 +30,6 @@ class AlertOpened(_AboutAlert):
     """A child missed school without leave long enough to look after it (EDU-01)."""
 
     wire_name: ClassVar[str] = "dropout_alerts.alert_opened"
-
     unexcused_days: int = Field(ge=1, description="School days missed without leave.")
 
 
@@ -51,7 +49,6 @@ class WrittenReportSent(_AboutAlert):
     """Education and township were written to (EDU-04, EDU-05)."""
 
     wire_name: ClassVar[str] = "dropout_alerts.written_report_sent"
-
     addressees: tuple[UUID, ...] = Field(
         max_length=10, description="The agencies that must confirm to have it."
     )
@@ -61,7 +58,6 @@ class WrittenReportReceived(_AboutAlert):
     """One of the addressees confirmed to have the written report."""
 
     wire_name: ClassVar[str] = "dropout_alerts.written_report_received"
-
     agency_id: UUID = Field(description="The addressee.")
     all_received: bool = Field(description="True if every addressee has confirmed.")
 
@@ -70,7 +66,6 @@ class MeasureOrdered(_AboutAlert):
     """Education or township acted to bring the child back (EDU-07)."""
 
     wire_name: ClassVar[str] = "dropout_alerts.measure_ordered"
-
     agency_id: UUID = Field(description="Who acted.")
 
 
@@ -84,7 +79,6 @@ class AlertClosed(_AboutAlert):
     """It was no absence without leave after all."""
 
     wire_name: ClassVar[str] = "dropout_alerts.alert_closed"
-
     reason: str = Field(max_length=60, description="Why: `excused`.")
 
 
@@ -92,5 +86,4 @@ class AlertAmended(_AboutAlert):
     """Absences of a written report were excused or withdrawn afterwards (I6)."""
 
     wire_name: ClassVar[str] = "dropout_alerts.alert_amended"
-
     unexcused_days: int = Field(ge=0, description="School days missed without leave that remain.")

@@ -10,21 +10,13 @@ from app.attendance.events import AbsencesRecorded
 from app.audit import operations as audit
 from app.core.data.db import Tx
 from app.core.ids import new_id
-from app.core.jobs import events
-from app.dropout_alerts import models, queries, rules
-from app.dropout_alerts.events import (
-    AlertAmended,
-    AlertClosed,
-    AlertOpened,
-    ChildRegistered,
-    ChildReturned,
-    about,
-)
+from app.core.jobs import events as spine
+from app.dropout_alerts import events, models, queries, rules
 
 _LOOK_BACK: Final = timedelta(days=120)
 
 
-@events.on(AbsencesRecorded)
+@spine.on(AbsencesRecorded)
 async def reassess(tx: Tx, event: AbsencesRecorded) -> None:
     """Open, move and close the alerts of a school after a batch (EDU-01, EDU-02, I6).
 
@@ -60,7 +52,7 @@ async def reassess(tx: Tx, event: AbsencesRecorded) -> None:
     announced = [
         _announcement(rows[child], changes[child], event.school_id) for child in sorted(rows)
     ]
-    await events.publish(tx, *(one for one in announced if one is not None))
+    await spine.publish(tx, *(one for one in announced if one is not None))
     await audit.record(
         tx,
         audit.SYSTEM,
@@ -84,8 +76,7 @@ INSERT INTO dropout_alerts (id, home_county, child_id, region_code, pupil_of, op
 SELECT u.*, $12::uuid, $13::date, 1, $14::timestamptz, $14
 FROM UNNEST($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::uuid[], $6::bigint[],
     $7::text[], $8::date[], $9::date[], $10::int[], $11::date[]) AS u
-ON CONFLICT DO NOTHING
-RETURNING id, home_county, child_id, opened_in
+ON CONFLICT DO NOTHING RETURNING id, home_county, child_id, opened_in
 """
 
 
@@ -136,21 +127,19 @@ async def _move(
     await tx.connection.execute(_MOVE, *columns, tx.today, tx.now)
 
 
-def _announcement(
-    row: dict[str, Any], change: rules.Change, school_id: UUID
-) -> events.Event | None:
-    named = about({**row, "school_id": school_id})
+def _announcement(row: dict[str, Any], change: rules.Change, school_id: UUID) -> spine.Event | None:
+    named = events.about({**row, "school_id": school_id})
     days = change.standing.unexcused_days
     match change.verdict:
         case "opened":
-            return AlertOpened(**named, unexcused_days=days)
+            return events.AlertOpened(**named, unexcused_days=days)
         case "registered":
-            return ChildRegistered(**named)
+            return events.ChildRegistered(**named)
         case "amended":
-            return AlertAmended(**named, unexcused_days=days)
+            return events.AlertAmended(**named, unexcused_days=days)
         case "excused":
-            return AlertClosed(**named, reason="excused")
+            return events.AlertClosed(**named, reason="excused")
         case "attended":
-            return ChildReturned(**named)
+            return events.ChildReturned(**named)
         case "counted":
             return None

@@ -157,9 +157,8 @@ class WrittenReport(_Kept, table=True):
 
 
 class ReportReceipt(BelowChild, table=True):
-    """One addressee of a written report, and when it confirmed to have it.
-
-    Visible to that addressee and to the school, whoever else was written to.
+    """One addressee of a written report, and when it confirmed to have it. Visible to that
+    addressee and to the school, whoever else was written to.
     """
 
     __tablename__ = "dropout_report_receipts"

@@ -11,19 +11,10 @@ from app.core.data.db import Tx
 from app.core.http.preconditions import check_version
 from app.core.http.wire import Input
 from app.core.ids import new_id
-from app.core.jobs import events
+from app.core.jobs import events as spine
 from app.core.problems import Problem
-from app.dropout_alerts import models, queries, rules, schemas
+from app.dropout_alerts import events, models, queries, rules, schemas
 from app.dropout_alerts.acts import ACTS
-from app.dropout_alerts.events import (
-    ChildRegistered,
-    ChildReturned,
-    MeasureOrdered,
-    PersuasionFailed,
-    WrittenReportReceived,
-    WrittenReportSent,
-    about,
-)
 
 
 class DayImpossible(Problem, status=422):
@@ -41,23 +32,22 @@ async def record_persuasion(
     *,
     if_match: int,
 ) -> None:
-    """Record an attempt to bring the child back (EDU-03); a final one makes the report due.
-
-    The first attempt enters the child in the register, if it was not yet (EDU-02).
+    """Record an attempt to bring the child back (EDU-03); a final one makes the report due. The
+    first attempt enters the child in the register, if it was not yet (EDU-02).
     """
     check_version(alert.version, if_match)
     ACTS["recordPersuasion"].require(principal, alert.model_dump(), tx.today)
     _only_past(tx, alert, new.persuaded_on, "persuaded_on")
     by = {"recorded_by": principal.subject, "recorded_at": tx.now}
     _keep(tx, alert, models.Persuasion, new, "note", **by)
-    announced: list[events.Event] = []
+    announced: list[spine.Event] = []
     if alert.registered_on is None:
         alert.registered_on = tx.today
-        announced.append(ChildRegistered(**about(alert.model_dump())))
+        announced.append(events.ChildRegistered(**events.about(alert.model_dump())))
     before = cast("models.State", alert.state)  # the table's constraint holds it to the states
     alert.state = rules.after_persuasion(before, gave_up=new.final)
     if alert.state == "persuasion_failed" != before:
-        announced.append(PersuasionFailed(**about(alert.model_dump())))
+        announced.append(events.PersuasionFailed(**events.about(alert.model_dump())))
     await _changed(tx, alert, *announced)
 
 
@@ -74,9 +64,8 @@ async def send_written_report(
     *,
     if_match: int,
 ) -> None:
-    """Write to the county's education authority and the child's township (EDU-04, EDU-05).
-
-    Raises AddresseeMissing if one of them is not registered: then nothing was sent to either.
+    """Write to the county's education authority and the child's township (EDU-04, EDU-05). Raises
+    AddresseeMissing if one of them is not registered: then nothing was sent to either.
     """
     check_version(alert.version, if_match)
     found = await queries.whole(tx, principal, alert)
@@ -92,8 +81,8 @@ async def send_written_report(
     alert.state = "written_report_sent"
     alert.registered_on = alert.registered_on or tx.today
     told = tuple(addressees.values())
-    sent = WrittenReportSent(
-        **about(alert.model_dump()), addressees=told, told_to=(*told, alert.school_id)
+    sent = events.WrittenReportSent(
+        **events.about(alert.model_dump()), addressees=told, told_to=(*told, alert.school_id)
     )
     await _changed(tx, alert, sent)
 
@@ -113,8 +102,8 @@ async def acknowledge_written_report(
     if own.received_at is None:
         own.received_at, own.received_by = tx.now, principal.subject
         announced.append(
-            WrittenReportReceived(
-                **about(alert.model_dump()),
+            events.WrittenReportReceived(
+                **events.about(alert.model_dump()),
                 agency_id=own.agency_id,
                 all_received=all(receipt.received_at for receipt in receipts),
                 told_to=(*(receipt.agency_id for receipt in receipts), alert.school_id),
@@ -138,7 +127,9 @@ async def order_measure(
     by = {"agency_id": principal.agency_id, "ordered_by": principal.subject}
     _keep(tx, alert, models.Measure, new, "note", **by, recorded_at=tx.now)
     alert.state = "measures"
-    ordered = MeasureOrdered(**about(alert.model_dump()), agency_id=principal.agency_id)
+    ordered = events.MeasureOrdered(
+        **events.about(alert.model_dump()), agency_id=principal.agency_id
+    )
     await _changed(tx, alert, ordered)
 
 
@@ -155,7 +146,7 @@ async def record_return(
     _only_past(tx, alert, new.returned_on, "returned_on")
     alert.state, alert.end_reason, alert.ended_on = "returned", "recorded", tx.today
     alert.returned_on, alert.return_kind = new.returned_on, new.kind
-    await _changed(tx, alert, ChildReturned(**about(alert.model_dump())))
+    await _changed(tx, alert, events.ChildReturned(**events.about(alert.model_dump())))
 
 
 def _about(alert: models.DropoutAlert) -> dict[str, Any]:
@@ -187,8 +178,8 @@ def _only_past(tx: Tx, alert: models.DropoutAlert, day: date, field: str) -> Non
         raise DayImpossible.at(f"#/{field}", "day_impossible", detail)
 
 
-async def _changed(tx: Tx, alert: models.DropoutAlert, *announced: events.Event) -> None:
+async def _changed(tx: Tx, alert: models.DropoutAlert, *announced: spine.Event) -> None:
     alert.version += 1
     alert.updated_at = tx.now
     await tx.flush()
-    await events.publish(tx, *announced)
+    await spine.publish(tx, *announced)

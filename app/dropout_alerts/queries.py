@@ -27,9 +27,8 @@ def thresholds(region_code: int, on: date) -> Thresholds:
 
 
 def _visible(principal: Principal) -> Where:
-    """Limit `dropout_alerts a` to what the caller may know exists.
-
-    That is: alerts on children in the remit, the school's own, and those written to the caller.
+    """Limit `dropout_alerts a` to what the caller may know exists. That is: alerts on children in
+    the remit, the school's own, and those written to the caller.
     """
     return visible_below(principal, "a").or_else(
         "a.school_id = {0} OR {0} = ANY (a.addressed)", principal.agency_id

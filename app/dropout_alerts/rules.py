@@ -31,10 +31,8 @@ _ALLOWED: Final[dict[Action, frozenset[State]]] = {
 
 
 def admitting(action: Action, *, report_at_once: bool = False) -> frozenset[State]:
-    """Return the states in which an alert admits the action.
-
-    `report_at_once`: the region's `dropout.escalate_when` lets the school write without a failed
-    persuasion before (EDU-06).
+    """Return the states in which an alert admits the action. `report_at_once`: the region's
+    `dropout.escalate_when` lets the school write without a failed persuasion before (EDU-06).
     """
     if action == "send_written_report" and report_at_once:
         return frozenset(_OPEN) - _REPORTED

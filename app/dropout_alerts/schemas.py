@@ -7,18 +7,7 @@ from pydantic import BaseModel, Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.core.http.wire import Day, Input, Line, Moment, Permitted, Prose, RegionCode, Version
-from app.dropout_alerts.models import (
-    Addressee,
-    By,
-    Cause,
-    CloseReason,
-    MeasureKind,
-    Method,
-    Outcome,
-    ReturnKind,
-    State,
-    Whereabouts,
-)
+from app.dropout_alerts import models
 from app.dropout_alerts.rules import Action
 
 Note = Annotated[
@@ -30,9 +19,9 @@ class PersuasionCreate(Input):
     """An attempt to bring the child back (EDU-03)."""
 
     persuaded_on: Day = Field(description="The day of the attempt.")
-    by: By = Field(description="Who tried.", examples=["class_teacher"])
-    method: Method = Field(description="How.", examples=["home_visit"])
-    outcome: Outcome = Field(description="What came of it.", examples=["refused"])
+    by: models.By = Field(description="Who tried.", examples=["class_teacher"])
+    method: models.Method = Field(description="How.", examples=["home_visit"])
+    outcome: models.Outcome = Field(description="What came of it.", examples=["refused"])
     final: StrictBool = Field(
         default=False, description="True if the school gives up: a written report is due then."
     )
@@ -51,15 +40,17 @@ class WrittenReportCreate(Input):
     """The school's written report (EDU-04, EDU-05); education and township are addressed by us."""
 
     number: Line = Field(description="The number the school gave the paper.", examples=["2026-3"])
-    cause: Cause = Field(description="Why the child stays away.", examples=["tired_of_school"])
-    whereabouts: Whereabouts = Field(description="Where the child is.", examples=["at_home"])
+    cause: models.Cause = Field(
+        description="Why the child stays away.", examples=["tired_of_school"]
+    )
+    whereabouts: models.Whereabouts = Field(description="Where the child is.", examples=["at_home"])
     summary: Note = None
 
 
 class DropoutMeasureCreate(Input):
     """What an addressee of the report does to bring the child back (EDU-07)."""
 
-    kind: MeasureKind = Field(description="What is done.", examples=["talk_with_guardian"])
+    kind: models.MeasureKind = Field(description="What is done.", examples=["talk_with_guardian"])
     ordered_on: Day = Field(description="Since when.")
     note: Note = None
 
@@ -68,7 +59,7 @@ class SchoolReturnCreate(Input):
     """The child is back at school."""
 
     returned_on: Day = Field(description="First day back.")
-    kind: ReturnKind = Field(description="To which school.", examples=["same_school"])
+    kind: models.ReturnKind = Field(description="To which school.", examples=["same_school"])
 
 
 class DropoutAlert(BaseModel):
@@ -80,7 +71,7 @@ class DropoutAlert(BaseModel):
     child_id: UUID = Field(description="The child.")
     school_id: UUID = Field(description="The school that keeps the alert.")
     region_code: RegionCode
-    state: State = Field(description="Where it stands.", examples=["absent"])
+    state: models.State = Field(description="Where it stands.", examples=["absent"])
     opened_on: Day = Field(description="When it opened.")
     first_absent_day: Day = Field(description="First school day missed without leave.")
     last_absent_day: Day = Field(description="Last school day missed without leave so far.")
@@ -89,12 +80,14 @@ class DropoutAlert(BaseModel):
     )
     registered_on: Day | None = Field(description="Day of entry in the dropout register.")
     ended_on: Day | None = Field(description="Day it ended, as returned or closed.")
-    end_reason: CloseReason | None = Field(
+    end_reason: models.CloseReason | None = Field(
         description="attended: seen at school; recorded: the school recorded the return; "
         "excused: too few days without leave remain."
     )
     returned_on: Day | None = Field(description="First day back.")
-    return_kind: ReturnKind | None = Field(description="To which school the child went back.")
+    return_kind: models.ReturnKind | None = Field(
+        description="To which school the child went back."
+    )
     version: Version
     created_at: Moment = Field(description="When it was opened.")
     updated_at: Moment = Field(description="When it was last changed.")
@@ -106,9 +99,9 @@ class Persuasion(BaseModel):
 
     id: UUID = Field(description="The attempt's id.")
     persuaded_on: Day = Field(description="The day of the attempt.")
-    by: By = Field(description="Who tried.")
-    method: Method = Field(description="How.")
-    outcome: Outcome = Field(description="What came of it.")
+    by: models.By = Field(description="Who tried.")
+    method: models.Method = Field(description="How.")
+    outcome: models.Outcome = Field(description="What came of it.")
     final: bool = Field(description="True if the school gave up.")
     note: Prose | None = Field(description="The note.")
     recorded_at: Moment = Field(description="When it was recorded.")
@@ -118,7 +111,7 @@ class ReportReceipt(BaseModel):
     """An addressee of the written report."""
 
     agency_id: UUID = Field(description="The addressee.")
-    kind: Addressee = Field(description="As what it is addressed.")
+    kind: models.Addressee = Field(description="As what it is addressed.")
     received_at: Moment | None = Field(description="When it confirmed to have the report.")
 
 
@@ -127,8 +120,8 @@ class WrittenReport(BaseModel):
 
     id: UUID = Field(description="The report's id.")
     number: Line = Field(description="The number the school gave the paper.")
-    cause: Cause = Field(description="Why the child stays away.")
-    whereabouts: Whereabouts = Field(description="Where the child is.")
+    cause: models.Cause = Field(description="Why the child stays away.")
+    whereabouts: models.Whereabouts = Field(description="Where the child is.")
     summary: Prose | None = Field(description="The summary.")
     sent_at: Moment = Field(description="When it was sent.")
     receipts: list[ReportReceipt] = Field(max_length=10, description="Who it was sent to.")
@@ -139,7 +132,7 @@ class DropoutMeasure(BaseModel):
 
     id: UUID = Field(description="The measure's id.")
     agency_id: UUID = Field(description="Who acted.")
-    kind: MeasureKind = Field(description="What was done.")
+    kind: models.MeasureKind = Field(description="What was done.")
     ordered_on: Day = Field(description="Since when.")
     note: Prose | None = Field(description="The note.")
     recorded_at: Moment = Field(description="When it was recorded.")

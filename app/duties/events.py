@@ -14,7 +14,6 @@ class DutyOverdue(Event):
 
     wire_name: ClassVar[str] = "duties.duty_overdue"
     subject: ClassVar[str] = "duty"
-
     rule: str = Field(max_length=20, description="The rule, named by its obligation.")
     child_id: UUID | None = Field(description="The child concerned, if it is known.")
     bearer_role: str = Field(max_length=40, description="Role that owes it.")

@@ -89,7 +89,6 @@ class DutyEvidence(SQLModel, table=True):
 
     __tablename__ = "duty_evidence"
     __table_args__: Any = (Index("ix_duty_evidence_match_id", "match_id", "rule"),)
-
     rule: str = Field(primary_key=True)
     evidence_id: UUID = Field(primary_key=True)
     home_county: int = Field(sa_type=BigInteger, primary_key=True)

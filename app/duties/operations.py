@@ -85,8 +85,7 @@ WHERE rule = $1 AND home_county = $2 AND subject_id = $3 AND state = 'open'
 _NOTE: Final = """
 INSERT INTO duty_evidence
     (rule, evidence_id, home_county, match_id, happened_on, counts, event_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
-ON CONFLICT (rule, evidence_id, home_county) DO UPDATE
+VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (rule, evidence_id, home_county) DO UPDATE
 SET happened_on = excluded.happened_on, counts = excluded.counts, event_id = excluded.event_id
 WHERE duty_evidence.event_id < excluded.event_id
 """
@@ -129,9 +128,8 @@ RETURNING d.id AS subject_id, d.rule, d.child_id, d.home_county, d.region_code, 
 async def open_period(
     tx: Tx, *, home_county: int, child_id: UUID | None = None, on: date | None = None
 ) -> None:
-    """Open the quarter's duties for a county's children, or for one, and bring them up to date.
-
-    A duty follows the child who moved, and is cancelled when the child is in no category any more.
+    """Open the quarter's duties for a county's children, or for one, and bring them up to date. A
+    duty follows the child who moved, and is cancelled when the child is in no category any more.
     """
     current = quarter_of(on or tx.today)
     for rule in rules().values():

@@ -103,8 +103,7 @@ async def counts(
                count(*) FILTER (WHERE d.state = 'discharged' AND d.overdue_at IS NOT NULL)
                    AS discharged_late,
                count(*) FILTER (WHERE d.state = 'cancelled') AS cancelled
-        FROM duties d
-        WHERE {where} GROUP BY d.rule ORDER BY d.rule
+        FROM duties d WHERE {where} GROUP BY d.rule ORDER BY d.rule
         """,
         *where.arguments,
     )

@@ -18,7 +18,6 @@ from app.duties.area import AREA, READ
 from app.regions.deps import RegionSpan
 
 router = routing.router(AREA.tag)
-
 ReadsDuties = Annotated[Principal, needs(READ)]
 CountsDuties = Annotated[Principal, needs(READ, personal=False)]
 

@@ -46,9 +46,8 @@ def rules_seen_by(role_code: str) -> list[str]:
 
 
 def check(read: DataFile) -> None:
-    """Raise BadDataFile unless all that the rules name exists and fits.
-
-    To be asked once every package's events are imported: rules name those of packages above.
+    """Raise BadDataFile unless all that the rules name exists and fits. To be asked once every
+    package's events are imported: rules name those of packages above.
     """
     obligations = {row["id"] for row in clauses.obligations()}
     for code, rule in rules_of(read).items():

@@ -189,7 +189,6 @@ class Home:
         death_signal: signal.Signals,
     ) -> subprocess.Popen[bytes]:
         """Run a PostgreSQL program as the account, holding `lock`, ended when this process ends.
-
         `options` makes its arguments from the name it has for the socket folder.
         """
         account: dict[str, Any] = {}

@@ -86,10 +86,7 @@ class Supervisor:
         self.started_at = self.start_after = self.idle_since = time.monotonic()
 
     def run(self) -> None:
-        """Serve until the grace after the last lease is over.
-
-        Raises ServerFailed when PostgreSQL cannot be started.
-        """
+        """Serve until the grace is over. Raises ServerFailed when PostgreSQL cannot be started."""
         while self.holders or time.monotonic() < self.idle_since + GRACE:
             if self.postgres is None and time.monotonic() >= self.start_after:
                 self._start()

@@ -24,7 +24,6 @@ class ReportFiled(_AboutReport):
     """
 
     wire_name: ClassVar[str] = "police_reports.report_filed"
-
     report_id: UUID = Field(description="The report.")
     fetch: str = Field(
         max_length=60,
@@ -45,7 +44,6 @@ class ReportUnrouted(_AboutReport):
     """No police endpoint takes the report: a person must reach the police otherwise."""
 
     wire_name: ClassVar[str] = "police_reports.report_unrouted"
-
     reason: Literal["no_agency", "no_endpoint"] = Field(
         description="No police agency is registered for the place, or it has no endpoint."
     )
@@ -70,7 +68,6 @@ class ReportForwarded(_AboutReport):
     """
 
     wire_name: ClassVar[str] = "police_reports.report_forwarded"
-
     police_agency_id: UUID = Field(description="The police agency in charge now.")
     acknowledge_due_at: datetime = Field(description="When they must have accepted it.")
 
@@ -85,7 +82,6 @@ class ReportDisposed(_AboutReport):
     """The police took measures (REP-08…13); what they are stays behind the API."""
 
     wire_name: ClassVar[str] = "police_reports.report_disposed"
-
     police_agency_id: UUID = Field(description="The police agency that must tell the township.")
 
 
@@ -93,7 +89,6 @@ class TownshipNotified(_AboutReport):
     """The police told the township (REP-14)."""
 
     wire_name: ClassVar[str] = "police_reports.township_notified"
-
     township_agency_id: UUID | None = Field(description="Who was told; null if none is registered.")
 
 
@@ -125,7 +120,6 @@ class ReportSuperseded(_AboutReport):
     """A corrected report took its place; this one stays as it was."""
 
     wire_name: ClassVar[str] = "police_reports.report_superseded"
-
     superseded_by: UUID = Field(description="The report that took its place.")
 
 

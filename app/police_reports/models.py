@@ -152,7 +152,6 @@ class PoliceReporter(SQLModel, table=True):
 
     __tablename__ = "police_reporters"
     __table_args__: Any = (_of_report(),)
-
     report_id: UUID = Field(primary_key=True)
     home_county: int = Field(sa_type=BigInteger)
     person_sealed: bytes

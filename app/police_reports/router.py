@@ -22,7 +22,6 @@ from app.police_reports.models import State
 from app.police_reports.operations import filing, steps
 
 router = routing.router(AREA.tag, prefix="/police-reports")
-
 Value = TypeVar("Value")
 
 

@@ -1,7 +1,4 @@
-"""What callers send about police reports and their steps, and what they are shown.
-
-What is shown has no defaults.
-"""
+"""What callers send about police reports and their steps; what they are shown has no defaults."""
 
 from datetime import date, datetime
 from typing import Annotated, Literal
@@ -43,7 +40,6 @@ Participant = Literal[
 Safety = Literal["safe", "at_risk", "unsafe"]
 Guardianship = Literal["adequate", "weak", "absent"]
 Health = Literal["good", "fair", "poor"]
-
 ReportId = Annotated[
     UUID, Field(description="The report's id.", examples=["01995f3c-7a10-7c55-8a41-5d0e2f6b9c01"])
 ]

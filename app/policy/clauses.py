@@ -20,9 +20,8 @@ _NOT_CARRIED: Final = _TITLES | {"status"}
 
 
 class Obligation(TypedDict):
-    """One row of the table of obligations; "—" where the source says nothing.
-
-    `zh` quotes the source. The other texts are English readings of it.
+    """One row of the table of obligations; "—" where the source says nothing. `zh` quotes the
+    source. The other texts are English readings of it.
     """
 
     id: str
@@ -40,10 +39,7 @@ class Obligation(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """What carries an obligation: `kind:reference` each, and pytest node ids.
-
-    Both are empty while nothing carries it.
-    """
+    """What carries an obligation, if anything: `kind:reference` each, and pytest node ids."""
 
     id: str
     area: str

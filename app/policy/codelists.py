@@ -71,10 +71,7 @@ def codelist(name: str, raw: Mapping[str, Any]) -> Codelist:
 def entries_in(
     chosen: Codelist, values: Iterable[ParameterValue], region_code: int, on: date
 ) -> tuple[Entry, ...]:
-    """Return the codes of a list as they hold in a region on a day.
-
-    Empty where a parameter gives them and no value of it holds.
-    """
+    """Return the codes of a list in a region on a day; empty where no parameter gives any."""
     if chosen.parameter is None:
         return chosen.entries
     try:

@@ -25,20 +25,14 @@ def parameters() -> Mapping[str, Parameter]:
 
 
 def require(*names: str) -> None:
-    """Stop the start, where a module reads a parameter that is not declared.
-
-    To be called when that module is imported. Raises BadParameters.
-    """
+    """Stop the import of a module that reads an undeclared parameter. Raises BadParameters."""
     for name in names:
         if name not in parameters():
             raise BadParameters(unknown("policy parameter", name, parameters()))
 
 
 def lookup(name: str) -> Callable[[int, date], Any]:
-    """Return how to read a parameter's value in force in a region on a day (or ParameterMissing).
-
-    Like `require`, to be called when a module is imported. Raises BadParameters.
-    """
+    """Return how to read a parameter (or ParameterMissing), at import. Raises BadParameters."""
     require(name)
     own = [value for value in values() if value.name == name]
     return lambda region_code, on: effective(own, name, region_code, on).value

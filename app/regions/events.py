@@ -17,7 +17,6 @@ class RegionReplaced(Event):
 
     wire_name: ClassVar[str] = "regions.region_replaced"
     subject: ClassVar[str] = "division"
-
     old_lo: int = Field(ge=0, lt=10**12, description="First code that was replaced.")
     old_hi: int = Field(ge=0, le=10**12, description="First code above those replaced.")
     shift: int = Field(gt=-(10**12), lt=10**12, description="New code minus old code.")

@@ -46,8 +46,7 @@ WITH merged AS (
     SELECT s.code, s.name, s.level, s.parent_code, $1::date, $2 FROM staged_regions s
     WHERE NOT EXISTS (SELECT 1 FROM regions r WHERE r.code = s.code AND r.valid_until IS NOT NULL)
     ON CONFLICT (code) WHERE valid_until IS NULL DO UPDATE
-        SET name = excluded.name, source = excluded.source
-        WHERE regions.name <> excluded.name
+        SET name = excluded.name, source = excluded.source WHERE regions.name <> excluded.name
     RETURNING (xmax = 0) AS added
 )
 SELECT count(*) FILTER (WHERE added) AS added, count(*) FILTER (WHERE NOT added) AS renamed,
@@ -58,8 +57,7 @@ FROM merged
 
 _END = """
 UPDATE regions SET valid_until = $3::date, successor_code = code + $4
-WHERE code >= $1 AND code < $2 AND valid_until IS NULL
-RETURNING code, name, level, parent_code
+WHERE code >= $1 AND code < $2 AND valid_until IS NULL RETURNING code, name, level, parent_code
 """
 
 _BEGIN = """
@@ -72,9 +70,8 @@ WHERE code >= $1 AND code < $2 AND successor_code = code + $3 AND valid_until = 
 
 
 class BadDivisions(ValueError):
-    """A list of divisions cannot be used; nothing of it was stored.
-
-    `problems` holds one readable line each, at most 100 of every kind.
+    """A list of divisions cannot be used; nothing of it was stored. `problems` holds one readable
+    line each, at most 100 of every kind.
     """
 
     def __init__(self, problems: Iterable[str]) -> None:
@@ -138,9 +135,8 @@ async def import_village_file(
     source: str,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Imported:
-    """Import a full village file (see `divisions.read_villages`), all or nothing.
-
-    Raises BadDivisions with the line number of every bad line and unknown township.
+    """Import a full village file (see `divisions.read_villages`), all or nothing. Raises
+    BadDivisions with the line number of every bad line and unknown township.
     """
     bad: list[BadDivisionLine] = []
 

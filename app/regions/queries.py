@@ -16,12 +16,10 @@ _CURRENT = f"""
 WITH RECURSIVE line AS (
     SELECT $1::bigint AS code, 0 AS steps
     UNION
-    SELECT r.successor_code, line.steps + 1
-    FROM line JOIN regions r ON r.code = line.code
+    SELECT r.successor_code, line.steps + 1 FROM line JOIN regions r ON r.code = line.code
     WHERE r.successor_code IS NOT NULL AND r.valid_until < $2::date AND line.steps < 20
 )
-SELECT line.code FROM line
-JOIN regions r ON r.code = line.code AND {_HOLDS.format(2)}
+SELECT line.code FROM line JOIN regions r ON r.code = line.code AND {_HOLDS.format(2)}
 ORDER BY line.steps LIMIT 1
 """
 
@@ -37,10 +35,8 @@ async def known(tx: Tx, codes: Iterable[int], on: date) -> set[int]:
 
 
 async def current(tx: Tx, code: int, on: date) -> int | None:
-    """Return the code that stands for a division on that day: itself while it
-    holds, else the first successor that does.
-
-    None if the code is unknown or was abolished without a successor.
+    """Return the code that stands for a division on that day: itself while it holds, else the first
+    successor that does. None if the code is unknown or was abolished without a successor.
     """
     found: int | None = await tx.connection.fetchval(_CURRENT, code, on)
     return found

@@ -81,9 +81,8 @@ def subtree(code: int) -> tuple[int, int]:
 
 @lru_cache(maxsize=4096)
 def county_of(code: int) -> int:
-    """Return the county a county, township or village lies in.
-
-    For a city without districts that is the prefecture itself. Raises BadRegionCode above counties.
+    """Return the county a county, township or village lies in. For a city without districts that is
+    the prefecture itself. Raises BadRegionCode above counties.
     """
     level = level_of(code)
     if level is Level.PROVINCE or (

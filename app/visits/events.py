@@ -15,7 +15,6 @@ _CODE: Final = WithJsonSchema({"type": "string", "maxLength": 40})
 
 class _AboutVisit(Event):
     subject: ClassVar[str] = "visit"
-
     child_id: UUID = Field(description="The child visited.")
     visited_on: date = Field(description="Day of the visit.")
     visitor_type: Annotated[VisitorType, _CODE] = Field(description="Who visited: a code.")
@@ -40,7 +39,6 @@ class AbnormalFinding(Event):
 
     wire_name: ClassVar[str] = "visits.abnormal_finding"
     subject: ClassVar[str] = "visit"
-
     child_id: UUID = Field(description="The child visited.")
     visited_on: date = Field(description="Day of the visit.")
     types: list[str] = Field(max_length=40, description="Kinds of abnormality: codes.")

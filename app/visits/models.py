@@ -94,5 +94,4 @@ class VisitVersion(VersionBelow, table=True):
 
     __tablename__ = "visit_versions"
     __table_args__: Any = versions_of("visits", "visit_id", "visit_versions")
-
     visit_id: UUID

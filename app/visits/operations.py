@@ -86,9 +86,8 @@ async def correct_visit(
     *,
     if_match: int,
 ) -> schemas.Visit:
-    """Change a locked visit and keep what it said before.
-
-    Raises PreconditionFailed, VisitInFuture, VisitStartOnOtherDay, VisitBeforeBirth.
+    """Change a locked visit and keep what it said before. Raises PreconditionFailed, VisitInFuture,
+    VisitStartOnOtherDay, VisitBeforeBirth.
     """
     check_version(row["version"], if_match)
     before = queries.visit_of(tx, principal, row)

@@ -17,7 +17,6 @@ from app.visits import schemas
 from app.visits.area import ACTS
 
 WORDS: Final = "visits.words_sealed"
-
 _LATEST: Final = paging.Order({"v.visited_on": date, "v.id": UUID}, descending=True)
 
 

@@ -22,13 +22,12 @@ from app.core.data.db import TemporarilyUnavailable, Tx
 from app.core.ids import new_id
 from app.core.jobs.events import publish
 from app.core.jobs.queue import Begin
-from app.core.jobs.runner import CONNECTION_FAILED
+from app.core.jobs.runner import CONNECTION_FAILED, wait, wake_at
 from app.webhooks import events, rules, sending, signing
 from app.webhooks.models import PREVIOUS_SECRET_PLACE, RESPONSE_PLACE, SECRET_PLACE
 from app.webhooks.operations.deliveries import CHANNEL
 
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
-
 log = structlog.get_logger(__name__)
 
 
@@ -61,8 +60,7 @@ WITH room AS MATERIALIZED (
           AND w.state IN ('pending', 'leased') AND w.next_at <= $1)
 ), due AS MATERIALIZED (
     SELECT d.id, room.id AS endpoint_id, room.free, class.name AS class, d.next_at, d.manual
-    FROM room
-    CROSS JOIN (VALUES ('M'), ('S')) AS class (name)
+    FROM room CROSS JOIN (VALUES ('M'), ('S')) AS class (name)
     CROSS JOIN LATERAL (
         SELECT w.id, w.next_at, w.replays_due > 0 AS manual FROM webhook_deliveries w
         WHERE w.endpoint_id = room.id AND w.delivery_class = class.name
@@ -84,8 +82,7 @@ WITH room AS MATERIALIZED (
 UPDATE webhook_deliveries d
 SET state = 'leased', lease = gen_random_uuid(), next_at = $3, attempts = d.attempts + 1,
     replays_due = greatest(d.replays_due - 1, 0)
-FROM chosen, webhook_endpoints e
-WHERE d.id = chosen.id AND e.id = d.endpoint_id
+FROM chosen, webhook_endpoints e WHERE d.id = chosen.id AND e.id = d.endpoint_id
 RETURNING d.id, d.lease, d.webhook_id, d.body, d.delivery_class, d.attempts, d.replayed_after,
           d.delivered_at, d.event_id, d.wire_name, d.ordering_key, d.region_code, d.home_county,
           d.told_to, d.endpoint_id, d.agency_id, chosen.manual, e.url, e.secret_sealed,
@@ -112,8 +109,7 @@ UPDATE webhook_deliveries d
 SET state = CASE WHEN d.replays_due > 0 THEN 'pending' ELSE r.state END,
     next_at = CASE WHEN d.replays_due > 0 THEN r.started_at ELSE r.next_at END,
     delivered_at = coalesce(d.delivered_at, r.delivered_at), lease = NULL
-FROM result r WHERE d.id = r.delivery_id AND d.lease = r.lease
-RETURNING d.id
+FROM result r WHERE d.id = r.delivery_id AND d.lease = r.lease RETURNING d.id
 """
 
 _RENEW: Final = """
@@ -166,7 +162,7 @@ async def run(
         sender = _Sender(begin, send, settings, limits or Limits())
         helpers = [
             asyncio.create_task(_listen(connect, sender.wake)),
-            asyncio.create_task(_relay(stop, sender.wake)),
+            asyncio.create_task(wake_at(stop, sender.wake)),
         ]
         try:
             await _work(sender, stop)
@@ -196,7 +192,7 @@ async def _work(sender: _Sender, stop: asyncio.Event) -> None:
             losses += 1
             pause = min(0.1 * 2**losses, 5.0)
             sender.wake.clear()
-        await _wait(sender.wake, pause)
+        await wait(sender.wake, pause)
 
 
 async def _turn(sender: _Sender, *, claims: bool) -> bool:
@@ -361,16 +357,3 @@ async def _listen(connect: Connect, wake: asyncio.Event) -> None:
         except CONNECTION_FAILED as error:
             log.warning("webhooks.listener_lost", error=type(error).__qualname__)
         await asyncio.sleep(1)
-
-
-async def _relay(stop: asyncio.Event, wake: asyncio.Event) -> None:
-    await stop.wait()
-    wake.set()
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        pass

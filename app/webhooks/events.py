@@ -1,7 +1,4 @@
-"""What mandatory deliveries announce, to those who may hear of the event delivered (AZ-8).
-
-Higher features answer: the police report notes its delivery, duties are opened.
-"""
+"""What mandatory deliveries announce, to those who may hear of the event delivered (AZ-8)."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
@@ -14,7 +11,6 @@ from app.core.jobs.events import Event
 
 class _AboutDelivery(Event):
     subject: ClassVar[str] = "thing delivered"
-
     delivery_id: UUID = Field(description="The delivery.")
     source_event_id: UUID = Field(description="The event it carries.")
     source_wire_name: str = Field(description="What kind of event it carries.")

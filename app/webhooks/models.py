@@ -24,9 +24,7 @@ from app.core.ids import new_id
 SECRET_PLACE = "webhook_endpoints.secret_sealed"  # noqa: S105  a column's name, as crypto wants it
 PREVIOUS_SECRET_PLACE = "webhook_endpoints.previous_secret_sealed"  # noqa: S105  the same
 RESPONSE_PLACE = "webhook_attempts.response_sealed"
-
 State = Literal["pending", "leased", "succeeded", "exhausted", "closed"]
-
 _OPEN = text("state IN ('pending', 'leased')")
 _OWN = f"{rls.own('agency_id')} OR {rls.SYSTEM}"
 

@@ -20,7 +20,6 @@ SCHEDULE_M: Final = (5, 30, 120, 300, 900)
 """The same for a mandatory delivery; the last step repeats without end."""
 
 _LONGEST: Final = {"M": timedelta(minutes=15), "S": timedelta(hours=24)}
-
 OVERDUE_AFTER: Final = timedelta(minutes=15)
 """An undelivered mandatory delivery is announced to people after this (R6)."""
 

@@ -26,10 +26,8 @@ _USER_AGENT: Final = "tonghu/1.0"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of an attempt.
-
-    `error`: a code unless 2xx. `body`: the first 16 KiB at most. `said`: the `webhook-delivery`
-    header. `address`: the concrete one dialled.
+    """What came of an attempt. `error`: a code unless 2xx. `body`: the first 16 KiB at most.
+    `said`: the `webhook-delivery` header. `address`: the concrete one dialled.
     """
 
     status: int | None = None

@@ -43,7 +43,6 @@ SECTIONS: Final[Mapping[str, type[marks.Section]]] = {
 """The sections a client writes, by field group."""
 
 _GROUPS: Final[Mapping[str, type[BaseModel]]] = {**SECTIONS, "derived": Derived}
-
 CODELISTS: Final[Mapping[str, Codelist]] = marks.codelists(_GROUPS.values())
 """The code lists of a file, by name."""
 

@@ -57,7 +57,6 @@ class Education(Section):
     """School and stage."""
 
     dated: ClassVar = True
-
     school_id: Annotated[Counted[UUID | None], FilteredBy("school_id")] = Field(
         default=None, description="The school, an agency; null if the child is at none we know."
     )

@@ -122,5 +122,4 @@ class Family(Section):
     """The parents."""
 
     dated: ClassVar = True
-
     parents: list[Parent] = Field(default=[], max_length=2, description="One entry per parent.")

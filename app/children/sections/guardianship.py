@@ -63,7 +63,6 @@ class Guardianship(Section):
     """Who looks after the child, and how well (RSK-03)."""
 
     dated: ClassVar = True
-
     kind: Counted[GuardianshipKind | None] = Field(
         default=None, description="Who looks after the child; none: nobody does."
     )

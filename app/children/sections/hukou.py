@@ -27,7 +27,6 @@ class Hukou(Section):
     """Household registration (户籍)."""
 
     dated: ClassVar = True
-
     registered: Counted[StrictBool | None] = Field(
         default=None, description="Whether the child is registered; null if nobody asked yet."
     )

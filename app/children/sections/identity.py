@@ -114,8 +114,7 @@ class Identity(Section):
         default=None, description="Ethnic group, GB/T 3304 number; 01 is Han.", examples=["01"]
     )
     resident_id: ResidentNumber | None = Field(
-        default=None,
-        description="Resident identity number (GB 11643). A child may have none yet.",
+        default=None, description="Resident identity number (GB 11643). A child may have none yet."
     )
     no_resident_id_reason: Counted[NoNumberReason | None] = Field(
         default=None, description="Why there is no number, if that is known."

@@ -31,7 +31,6 @@ class Residence(Section):
     """Where the child lives. The region decides whose remit the file is in."""
 
     dated: ClassVar = True
-
     region_code: Annotated[Counted[RegionCode | None], FilteredBy("region_code")] = Field(
         default=None, description="Village, township or county the child lives in."
     )

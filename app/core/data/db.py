@@ -174,10 +174,8 @@ class Database:
 
     @asynccontextmanager
     async def lane(self) -> AsyncIterator[Lane]:
-        """Check one connection out of the pool.
-
-        Straight from the pool: `engine.connect()` costs a task and three switches of greenlets
-        more, a tenth of a hot read.
+        """Check one connection out of the pool. Straight from the pool: `engine.connect()` costs a
+        task and three switches of greenlets more, a tenth of a hot read.
         """
         try:
             pooled = await greenlet_spawn(self.engine.pool.connect)
@@ -193,9 +191,8 @@ class Database:
 
     @asynccontextmanager
     async def begin(self, reach: Reach | None = None) -> AsyncIterator[Tx]:
-        """Run one transaction: commit at the end, roll back on any exception.
-
-        Raises TemporarilyUnavailable when the database is away, busy or gave up on a lock.
+        """Run one transaction: commit at the end, roll back on any exception. Raises
+        TemporarilyUnavailable when the database is away, busy or gave up on a lock.
         """
         tx: Tx | None = None
         try:

@@ -36,7 +36,6 @@ HI = _setting("hi", "bigint")
 AGENCY = _setting("agency", "uuid")
 SCHOOL = _setting("school", "uuid")
 CALLER = _setting("caller", "text")
-
 SYSTEM = f"{CALLER} = 'system'"
 IN_RANGE = f"region_code >= {LO} AND region_code < {HI}"
 

@@ -57,7 +57,6 @@ class StoredAnswer(SQLModel, table=True):
     """One key and the answer given for it."""
 
     __tablename__ = "idempotency_keys"
-
     caller: str = Field(primary_key=True)
     operation: str = Field(primary_key=True)
     key: str = Field(primary_key=True)
@@ -167,9 +166,7 @@ async def _visible(tx: Tx, seen: Seen) -> list[str]:
 
 
 async def keep(tx: Tx, response: Response, seen: Seen) -> None:
-    """Store the answer of a claimed key and whom it is about, in the transaction that did the
-    work.
-    """
+    """Store a claimed key's answer and whom it is about, in the transaction that did the work."""
     held: Claim | None = tx.idempotency
     if held is None:
         return

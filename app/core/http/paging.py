@@ -17,7 +17,6 @@ from app.core.data.sql import Where
 from app.core.problems import Problem
 
 Item = TypeVar("Item")
-
 Limit = Annotated[int, Query(ge=1, le=200, description="How many items to answer at most.")]
 Cursor = Annotated[
     str | None,
@@ -82,10 +81,7 @@ class Rows(NamedTuple):
 
 
 async def fetch(tx: Tx, select: str, where: Where, order: Order, window: Window) -> Rows:
-    """Fetch one page of a SELECT: its rows that meet `where`, in `order`, from the cursor on.
-
-    Raises CursorInvalid. One statement.
-    """
+    """Fetch a page of a SELECT, from the cursor on. Raises CursorInvalid. One statement."""
     values = decode(window.cursor, order.keys.values())
     names = ", ".join(order.keys)
     if values is not None:
@@ -128,9 +124,8 @@ def encode(keys: Iterable[Any]) -> str:
 
 
 def decode(cursor: str | None, types: Iterable[type]) -> Sequence[Any] | None:
-    """Read a cursor back into keys of the given types (`int`, `str`, `UUID`, `date`…).
-
-    Returns None without a cursor; raises CursorInvalid for one of another shape.
+    """Read a cursor back into keys of the given types (`int`, `str`, `UUID`, `date`…). Returns None
+    without a cursor; raises CursorInvalid for one of another shape.
     """
     if cursor is None:
         return None

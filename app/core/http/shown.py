@@ -15,7 +15,6 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 Value = TypeVar("Value")
-
 REPEATED: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "It was stored before, with the same content; nothing changed."}
 }

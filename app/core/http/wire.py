@@ -114,8 +114,7 @@ def region_text(code: int) -> str:
 
 
 ShownRegion = Annotated[
-    RegionCode,
-    BeforeValidator(lambda code: region_text(code) if isinstance(code, int) else code),
+    RegionCode, BeforeValidator(lambda code: region_text(code) if isinstance(code, int) else code)
 ]
 """A division in an answer, made of what the database stores."""
 

@@ -39,7 +39,6 @@ class Event(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True)
-
     wire_name: ClassVar[str]
     subject: ClassVar[str]
     """What `subject_id` is the id of, in a word: a rule may only match events about one kind."""
@@ -81,7 +80,6 @@ class EventRow(SQLModel, table=True):
     """
 
     __tablename__ = "events"
-
     id: UUID = TableField(primary_key=True)
     wire_name: str
     subject_id: UUID = TableField(index=True)

@@ -28,7 +28,6 @@ Begin = Callable[[], AbstractAsyncContextManager[Tx]]
 Handler = Callable[[Tx, dict[str, Any]], Awaitable[None]]
 Steps = Callable[[Begin, dict[str, Any]], Awaitable[None]]
 Work = TypeVar("Work", bound=Callable[..., Awaitable[None]])
-
 CHANNEL: Final = "tonghu_jobs"
 
 
@@ -57,9 +56,8 @@ def _register(new: Job, work: Work) -> Work:
 
 
 def job(name: str) -> Callable[[Handler], Handler]:
-    """Register `async def handler(tx, payload)`.
-
-    It runs in one transaction, which the worker opens and commits (D2); the time is `tx.now`.
+    """Register `async def handler(tx, payload)`. It runs in one transaction, which the worker opens
+    and commits (D2); the time is `tx.now`.
     """
     return lambda handler: _register(Job(name, handler=handler), handler)
 
@@ -125,7 +123,6 @@ class ScheduleRow(SQLModel, table=True):
     """When a job registered by `every` is enqueued next."""
 
     __tablename__ = "job_schedules"
-
     name: str = Field(primary_key=True)
     cron: str
     next_at: datetime = Field(sa_type=Instant)
@@ -178,10 +175,7 @@ async def enqueue(
 async def enqueue_each(
     connection: asyncpg.Connection, wanted: Sequence[tuple[str, dict[str, Any]]]
 ) -> None:
-    """Add jobs of several names, `(name, payload)` each, in one statement; see `enqueue`.
-
-    Raises UnknownJob.
-    """
+    """Add jobs of several names, `(name, payload)` each; see `enqueue`. Raises UnknownJob."""
     if missing := {name for name, _ in wanted} - REGISTRY.keys():
         raise UnknownJob(", ".join(sorted(missing)))
     if wanted:

@@ -1,6 +1,6 @@
 """The worker's side of `app.core.jobs.queue`: claim, run, finish or try again, keep the leases.
 
-Only `app.worker` calls this. A worker claims with SKIP LOCKED, marks each row with a lease of its
+Only `app.worker` calls `run`. A worker claims with SKIP LOCKED, marks each row with a lease of its
 own and renews it; a lease that ran out means its worker died, and the row goes to another.
 """
 
@@ -61,16 +61,13 @@ class Limits:
 # running waits, so that runs of one key seldom overlap (two workers claiming at once still can).
 _CLAIM: Final = """
 WITH due AS (
-    SELECT id, name, dedupe_key, run_at, failures + crashes AS mishaps
-    FROM jobs AS waiting
+    SELECT id, name, dedupe_key, run_at, failures + crashes AS mishaps FROM jobs AS waiting
     WHERE status = 'queued' AND run_at <= now() AND name = ANY ($1::text[])
       AND (dedupe_key IS NULL OR NOT EXISTS (
           SELECT FROM jobs AS same
           WHERE same.status = 'running'
             AND same.name = waiting.name AND same.dedupe_key = waiting.dedupe_key))
-    ORDER BY run_at, id
-    LIMIT $2
-    FOR UPDATE SKIP LOCKED
+    ORDER BY run_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
 ), chosen AS (
     SELECT DISTINCT ON (name, dedupe_key, CASE WHEN dedupe_key IS NULL THEN id END)
         id, name, dedupe_key
@@ -78,16 +75,13 @@ WITH due AS (
     ORDER BY name, dedupe_key, CASE WHEN dedupe_key IS NULL THEN id END, mishaps DESC, run_at, id
 ), merged AS (
     DELETE FROM jobs WHERE id IN (
-        SELECT twin.id
-        FROM jobs AS twin
+        SELECT twin.id FROM jobs AS twin
         JOIN chosen ON twin.name = chosen.name AND twin.dedupe_key = chosen.dedupe_key
         WHERE twin.status = 'queued' AND twin.run_at <= now() AND twin.id <> chosen.id
         FOR UPDATE OF twin SKIP LOCKED)
 )
-UPDATE jobs
-SET status = 'running', lease = gen_random_uuid(), lease_until = now() + $3::interval
-FROM chosen
-WHERE jobs.id = chosen.id
+UPDATE jobs SET status = 'running', lease = gen_random_uuid(), lease_until = now() + $3::interval
+FROM chosen WHERE jobs.id = chosen.id
 RETURNING jobs.id, jobs.name, jobs.payload::text AS payload, jobs.lease
 """
 
@@ -114,8 +108,7 @@ WHERE status = 'running' AND lease = ANY ($1::uuid[])
 
 _HAND_BACK: Final = """
 UPDATE jobs SET status = 'queued', lease = NULL, lease_until = NULL
-WHERE status = 'running' AND lease = ANY ($1::uuid[])
-RETURNING pg_notify($2, '')
+WHERE status = 'running' AND lease = ANY ($1::uuid[]) RETURNING pg_notify($2, '')
 """
 
 # The short random wait parts a job that kills its worker from the ones it took down with it.
@@ -154,7 +147,7 @@ async def run(
     each loss of the server. `begin` opens a job's transaction on a connection of its own.
     """
     worker = _Worker(begin, clock, limits or Limits())
-    relay = asyncio.create_task(_relay(stop, worker.wake))
+    relay = asyncio.create_task(wake_at(stop, worker.wake))
     losses = 0
     try:
         while not stop.is_set():
@@ -168,7 +161,7 @@ async def run(
                     connection.terminate()
             except CONNECTION_FAILED as error:
                 log.warning("jobs.connection_lost", error=type(error).__qualname__)
-                await _wait(stop, min(0.1 * 2**losses, 5.0))
+                await wait(stop, min(0.1 * 2**losses, 5.0))
                 losses = min(losses + 1, 10)
     finally:
         relay.cancel()
@@ -176,12 +169,14 @@ async def run(
         await _cancel(worker)
 
 
-async def _relay(stop: asyncio.Event, wake: asyncio.Event) -> None:
+async def wake_at(stop: asyncio.Event, wake: asyncio.Event) -> None:
+    """Set `wake` once `stop` is set."""
     await stop.wait()
     wake.set()
 
 
-async def _wait(event: asyncio.Event, seconds: float) -> None:
+async def wait(event: asyncio.Event, seconds: float) -> None:
+    """Wait for the event, but no longer than `seconds`."""
     try:
         async with asyncio.timeout(max(seconds, 0)):
             await event.wait()
@@ -224,7 +219,7 @@ async def _serve(worker: _Worker, connection: asyncpg.Connection, stop: asyncio.
                 await connection.fetch(_HAND_BACK, await _cancel(worker), queue.CHANNEL)
                 return
             until = min(until, stop_by - loop.time())
-        await _wait(worker.wake, until)
+        await wait(worker.wake, until)
 
 
 async def _claim(worker: _Worker, connection: asyncpg.Connection) -> float:

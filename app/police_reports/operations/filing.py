@@ -33,7 +33,6 @@ CLOCK_SKEW: Final = timedelta(minutes=5)
 
 _CONTENT: Final = "police_reports.content"
 _UNIQUE_VIOLATION: Final = "23505"
-
 _acknowledge_within: Final = policy.lookup("report.acknowledge_within_minutes")
 _deliver_alarm: Final = policy.lookup("report.deliver_alarm_minutes")
 _situations: Final = policy.lookup("report.situations")
@@ -54,9 +53,7 @@ class ReportIdTaken(Problem, status=409):
 
 
 class Filed(NamedTuple):
-    """A report that was taken in, the child's file it concerns, and whether it was not filed
-    before with the same content.
-    """
+    """A report taken in, its child's file, and whether the same was not filed before."""
 
     answer: schemas.Filed
     child_id: UUID | None
@@ -79,11 +76,7 @@ async def file_report(
     *,
     corrects: asyncpg.Record | None = None,
 ) -> Filed:
-    """File a report.
-
-    Report, reporter, event and delivery are one transaction. Raises ReportInvalid,
-    ChildNotFound, ReportIdTaken.
-    """
+    """File a report, in one transaction. Raises ReportInvalid, ChildNotFound, ReportIdTaken."""
     content = tx.keyring.blind_index(_CONTENT, new.model_dump_json())
     if new.id is not None and (before := await queries.find(tx, principal, new.id)) is not None:
         same = (before["content_index"], before["reporter_agency_id"]) == (
@@ -155,9 +148,8 @@ def _about(
 
 
 async def deliver(tx: Tx, event: events.ReportFiled, *, agency_id: UUID) -> bool:
-    """Queue the mandatory delivery to a police agency; False if it has no endpoint (R4).
-
-    The payload is the event's, thin: who is concerned is fetched with the police's own token.
+    """Queue the mandatory delivery to a police agency; False if it has no endpoint (R4). The
+    payload is the event's, thin: who is concerned is fetched with the police's own token.
     """
     data = {
         **event.model_dump(mode="json"),

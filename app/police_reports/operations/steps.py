@@ -22,15 +22,7 @@ from app.core.problems import Problem
 from app.police_reports import events, models, queries, rules, schemas
 from app.police_reports.acts import ACTS
 from app.police_reports.models import State, Step
-from app.police_reports.operations.filing import (
-    CLOCK_SKEW,
-    ReportInvalid,
-    announce,
-    change,
-    deadlines,
-    deliver,
-    flush,
-)
+from app.police_reports.operations import filing
 
 _CONTENT: Final = "police_report_steps.content"
 _FILED: Final = """
@@ -70,7 +62,6 @@ async def acknowledge_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.Acknowledgement
 ) -> Taken:
     """Accept a report under the police's own number; the same number again is the same answer.
-
     Forwarded since, it is to be accepted anew, also by police who had accepted it before.
     """
     ACTS["acknowledgeReport"].require(principal, report, tx.today)
@@ -109,12 +100,12 @@ async def dispose_report(
     ACTS["disposeReport"].require(principal, report, tx.today)
     for at, measure in enumerate(new.measures):
         if measure not in rules.MEASURES[new.kind]:
-            raise ReportInvalid.at(
+            raise filing.ReportInvalid.at(
                 f"#/measures/{at}", "measure_unknown", "Not a measure of this kind of situation."
             )
     placed = new.placed_with_agency_id
     if placed is not None and await queries.agency_kind(tx, placed) is None:
-        raise ReportInvalid.at(
+        raise filing.ReportInvalid.at(
             "#/placed_with_agency_id", "agency_unknown", "There is no such agency."
         )
     deed = Deed(
@@ -134,9 +125,8 @@ async def dispose_report(
 async def notify_township(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.TownshipNotice
 ) -> Taken:
-    """Tell the township of acceptance and handling (REP-14).
-
-    A township that is reported itself, or not registered, is replaced by civil affairs.
+    """Tell the township of acceptance and handling (REP-14). A township that is reported itself, or
+    not registered, is replaced by civil affairs.
     """
     ACTS["notifyTownship"].require(principal, report, tx.today)
     offices = await queries.offices(tx, report["region_code"], report["suspect_agency_id"])
@@ -153,9 +143,8 @@ async def notify_township(
 async def forward_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.Forwarding
 ) -> Taken:
-    """Pass a report to the police agency in charge, which gets it as if just filed.
-
-    The deadline to accept it starts again; the journal keeps what was done before.
+    """Pass a report to the police agency in charge, which gets it as if just filed. The deadline to
+    accept it starts again; the journal keeps what was done before.
     """
     if repeated := await _repeated(tx, report, Step.FORWARDED, new):
         return repeated
@@ -165,19 +154,16 @@ async def forward_report(
         target in {principal.agency_id, report["suspect_agency_id"]}
         or await queries.agency_kind(tx, target) != "police"
     ):
-        raise ReportInvalid.at(
+        raise filing.ReportInvalid.at(
             "#/police_agency_id", "agency_unknown", "Name another police agency."
         )
-    terms = deadlines(tx, report["region_code"])
+    terms = filing.deadlines(tx, report["region_code"])
     routed = await redeliver(tx, report, target, terms["acknowledge_due_at"])
     deed = Deed(
         Step.FORWARDED,
         new,
         events.ReportForwarded,
-        facts={
-            "police_agency_id": target,
-            "acknowledge_due_at": terms["acknowledge_due_at"],
-        },
+        facts={"police_agency_id": target, "acknowledge_due_at": terms["acknowledge_due_at"]},
         codes={"police_agency_id": target},
         changes={
             "police_agency_id": target,
@@ -244,7 +230,7 @@ async def redeliver(
             "acknowledge_due_at": acknowledge_due_at,
         }
     )
-    routed = await deliver(tx, filed, agency_id=agency_id)
+    routed = await filing.deliver(tx, filed, agency_id=agency_id)
     if routed:
         await spine.publish(tx, filed.model_copy(update={"told_to": (agency_id,)}))
     return routed
@@ -271,8 +257,10 @@ async def _repeated(tx: Tx, report: asyncpg.Record, step: Step, body: BaseModel)
 
 async def _take(tx: Tx, principal: Principal, report: asyncpg.Record, deed: Deed) -> Taken:
     moment, at = next((name, said) for name, said in deed.body if isinstance(said, datetime))
-    if at > tx.now + CLOCK_SKEW:
-        raise ReportInvalid.at(f"#/{moment}", "moment_in_future", "It cannot have been done yet.")
+    if at > tx.now + filing.CLOCK_SKEW:
+        raise filing.ReportInvalid.at(
+            f"#/{moment}", "moment_in_future", "It cannot have been done yet."
+        )
     if repeated := await _repeated(tx, report, deed.step, deed.body):
         return repeated
     state, early = rules.advance(State(report["state"]), deed.step)
@@ -296,10 +284,10 @@ async def _take(tx: Tx, principal: Principal, report: asyncpg.Record, deed: Deed
         out_of_order=early,
     )
     tx.session.add(row)
-    await flush(tx, StepIdTaken)
-    await announce(tx, deed.announces, report, **deed.facts)
+    await filing.flush(tx, StepIdTaken)
+    await filing.announce(tx, deed.announces, report, **deed.facts)
     changes = {"state": state, **deed.changes}
-    await change(tx, report["id"], **changes)
+    await filing.change(tx, report["id"], **changes)
     return _taken(row.model_dump(), changes["state"], report["version"] + 1), True
 
 

@@ -31,13 +31,11 @@ class PayloadTooLarge(Exception):
 # and an endpoint cannot be switched off meanwhile.
 _NUMBER_MANDATORY = """
 WITH chosen AS (
-    SELECT id FROM webhook_endpoints
-    WHERE agency_id = $1 AND active AND event_types && $2::text[]
+    SELECT id FROM webhook_endpoints WHERE agency_id = $1 AND active AND event_types && $2::text[]
     ORDER BY id FOR UPDATE
 )
 UPDATE webhook_endpoints e SET last_sequence = e.last_sequence + 1
-FROM chosen WHERE e.id = chosen.id
-RETURNING e.id, e.agency_id, e.last_sequence
+FROM chosen WHERE e.id = chosen.id RETURNING e.id, e.agency_id, e.last_sequence
 """
 
 # An event that names who may be told goes to them and nobody else. Of the others, a role bound to
@@ -182,10 +180,7 @@ async def replay_delivery(tx: Tx, delivery: asyncpg.Record) -> asyncpg.Record:
 async def close_delivery(
     tx: Tx, principal: Principal, delivery: asyncpg.Record, closure: schemas.Closure
 ) -> asyncpg.Record:
-    """End a mandatory delivery undelivered, in a person's name (R6).
-
-    Raises PersonRequired, DeliveryNotOpen.
-    """
+    """End a mandatory delivery for a person (R6). Raises PersonRequired, DeliveryNotOpen."""
     DELIVERY_ACTS["closeWebhookDelivery"].require(principal, delivery, tx.today)
     row = await tx.connection.fetchrow(
         """UPDATE webhook_deliveries

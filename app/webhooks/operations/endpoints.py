@@ -31,9 +31,8 @@ class DeliveriesOpen(Problem, status=409):
 async def register_endpoint(
     tx: Tx, principal: Principal, new: schemas.EndpointCreate, *, settings: config.Webhooks
 ) -> schemas.EndpointWithSecret:
-    """Register an endpoint and give out its secret, once (R11, R16).
-
-    Police endpoints are mandatory ones: reports must reach them (REP-07). Raises EndpointInvalid.
+    """Register an endpoint and give out its secret, once (R11, R16). Police endpoints are mandatory
+    ones: reports must reach them (REP-07). Raises EndpointInvalid.
     """
     region_code = principal.region_code if new.region_code is None else int(new.region_code)
     _refuse(
@@ -74,10 +73,7 @@ async def change_endpoint(
     if_match: int,
     settings: config.Webhooks,
 ) -> schemas.Endpoint:
-    """Change a locked endpoint.
-
-    Raises PreconditionFailed, EndpointInvalid, DeliveriesOpen when mandatory deliveries are open.
-    """
+    """Change a locked endpoint. Raises PreconditionFailed, EndpointInvalid, DeliveriesOpen."""
     check_version(endpoint.version, if_match)
     _refuse(
         [
@@ -102,10 +98,7 @@ async def rotate_secret(
     *,
     if_match: int,
 ) -> schemas.EndpointWithSecret:
-    """Give a locked endpoint a new secret; the old one signs beside it for a while (R16).
-
-    Raises PreconditionFailed.
-    """
+    """Give a new secret; the old one signs on for a while (R16). Raises PreconditionFailed."""
     check_version(endpoint.version, if_match)
     old = tx.keyring.unseal_bytes(SECRET_PLACE, endpoint.id, endpoint.secret_sealed)
     secret = signing.new_secret()
