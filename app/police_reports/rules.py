@@ -133,7 +133,7 @@ class Offices:
 
     def told(self, *others: UUID | None, suspect: UUID | None) -> tuple[UUID, ...]:
         """Return who is told what happens, `others` included: never the agency reported (AZ-8)."""
-        parties = {self.township, *self.civil_affairs, *others} - {None, suspect}
+        parties = {self.township, *self.civil_affairs, *others} - {suspect}
         return tuple(sorted(party for party in parties if party is not None))
 
 

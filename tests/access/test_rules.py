@@ -31,6 +31,11 @@ def test_pause_grows_to_a_quarter_of_an_hour(failures, seconds) -> None:
     assert rules.pause_after(failures) == expected
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_a_program_on_ones_own_machine_may_be_led_back_to(host) -> None:
+    assert rules.redirect_uri_is_safe(f"http://{host}:8400/back")
+
+
 def test_pkce_matches_the_example_of_rfc_7636() -> None:
     challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
     assert rules.pkce_matches(challenge, "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -205,6 +206,20 @@ def test_temporary_class_only_where_the_taxonomy_has_it_and_until_its_review() -
     )
 
 
+def test_nobody_is_out_of_school_before_school_age() -> None:
+    at_home = facts(NATION_LIKE, education={"status": "not_in_school"})
+    young = replace(at_home, birth_date=date(2020, 11, 21))
+    assert derived(young).priority_flags == ()
+    assert derived(replace(young, birth_date=date(2020, 11, 20))).priority_flags == (
+        "out_of_school",
+    )
+
+
+def test_who_grew_up_has_neither_categories_nor_flags() -> None:
+    grown = replace(facts(NATION_LIKE, family=both("dead", "dead")), birth_date=date(2008, 11, 20))
+    assert derived(grown) == Derived((), ())
+
+
 @pytest.mark.parametrize(
     ("region", "change", "flags"),
     [
@@ -219,6 +234,7 @@ def test_temporary_class_only_where_the_taxonomy_has_it_and_until_its_review() -
         (ANHUI, {"guardianship": {"kind": "none"}}, ("no_guardian",)),
         (ANHUI, {"family": ONE_AWAY_OTHER_INCAPABLE}, ("one_away_other_incapable",)),
         (NATION_LIKE, {"education": {"status": "dropout"}}, ("out_of_school",)),
+        (NATION_LIKE, {"education": {"status": "not_in_school"}}, ("out_of_school",)),
         (NATION_LIKE, {"hukou": {"registered": False}}, ("no_hukou",)),
         (NATION_LIKE, {"health": {"status": "disabled"}}, ("disabled",)),
         (NATION_LIKE, {"health": {"status": "chronic"}}, ("ill",)),

@@ -35,6 +35,10 @@ def test_a_quarter_begins_and_ends_at_midnight_in_china() -> None:
     assert found.ends.astimezone(UTC) == datetime(2026, 12, 31, 16, 0, tzinfo=UTC)
 
 
+def test_the_first_quarters_there_are() -> None:
+    assert quarter("0002Q1").first.year == 2
+
+
 @pytest.mark.parametrize("code", ["2026Q5", "2026", "q4", "0001Q1", "9999Q4", "2026Q12"])
 def test_no_quarter(code) -> None:
     with pytest.raises(BadPeriod):

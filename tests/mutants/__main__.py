@@ -130,7 +130,7 @@ class Plugin:
         print(f"{sound.seconds:.0f} s for the tests once", flush=True)
         for target in self.targets:
             for trial in target.trials:
-                trial.limit = 60 + 2 * sound.seconds
+                trial.limit = 30 + sound.seconds / 2  # of all tests, and a trial runs some
             self.run(session, target.trials)
             report(target)
         return True
