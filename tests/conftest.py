@@ -38,6 +38,13 @@ VILLAGE = 120119101200
 
 
 SCRATCH = pytest.StashKey[Scratch]()
+LONGEST = ("tests/faults", "tests/revisions", "tests/architecture/test_adding")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, lest one worker is left with it while the other is idle."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
 def pytest_configure(config: pytest.Config) -> None:
