@@ -35,7 +35,8 @@ SELECT c.relname, a.privilege_type, NULL FROM pg_class c, aclexplode(c.relacl) a
 WHERE c.relnamespace = CAST(:schema AS regnamespace) AND a.grantee = CAST(:role AS regrole)
 UNION ALL
 SELECT c.relname, a.privilege_type, string_agg(t.attname, ', ' ORDER BY t.attname COLLATE "C")
-FROM pg_class c JOIN pg_attribute t ON t.attrelid = c.oid, aclexplode(t.attacl) a
+FROM pg_class c JOIN pg_attribute t ON t.attrelid = c.oid AND NOT t.attisdropped,
+     aclexplode(t.attacl) a
 WHERE c.relnamespace = CAST(:schema AS regnamespace) AND a.grantee = CAST(:role AS regrole)
 GROUP BY 1, 2 ORDER BY 1, 2
 """
