@@ -50,6 +50,13 @@ async def state(settings: Settings, database: Database) -> AsyncIterator[State]:
     }
 
 
+def spare_the_collector() -> None:
+    """Look for garbage seldom, and not in what the program is made of."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 50)
+
+
 def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> FastAPI:
     """Assemble the app. Settings come from the environment unless given."""
     chosen = settings or Settings()
@@ -63,9 +70,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> F
             startup.open_database(chosen, clock, addresses=addresses) as database,
             state(chosen, database) as shared,
         ):
-            gc.collect()
-            gc.freeze()  # what every request shares is never garbage
-            gc.set_threshold(50_000, 50, 50)
+            spare_the_collector()
             with drained_first(chosen.drain_seconds):
                 yield shared
 
