@@ -103,6 +103,23 @@ async def test_a_key_belongs_to_one_operation(probe: httpx.AsyncClient) -> None:
     assert [each.json() for each in again] == [each.json() for each in first]
 
 
+async def test_two_keys_are_none(probe: httpx.AsyncClient) -> None:
+    headers = [("idempotency-key", "one"), ("idempotency-key", "two")]
+    answer = await probe.post("/probe", json={"a": 1}, headers=headers)
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/idempotency-key-invalid")
+
+
+async def test_another_media_type_under_the_key_is_refused(probe: httpx.AsyncClient) -> None:
+    for media_type, status in (
+        ("application/json", 201),
+        ("application/json", 201),
+        ("application/cloudevents+json", 422),
+    ):
+        headers = {"idempotency-key": "k", "content-type": media_type}
+        answer = await probe.post("/probe", content=b'{"a": 1}', headers=headers)
+        assert answer.status_code == status
+
+
 async def test_another_body_under_the_key_is_refused(probe: httpx.AsyncClient) -> None:
     await probe.post("/probe", json={"a": 1}, headers={"idempotency-key": "k2"})
     other = await probe.post("/probe", json={"a": 2}, headers={"idempotency-key": "k2"})
