@@ -6,7 +6,7 @@ narrowed to what an act may be done with. All three read the same conditions.
 """
 
 import operator
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
@@ -83,11 +83,11 @@ def permitted(
     return [name for name, act in acts.items() if act.admits(principal, row, on)]
 
 
-def asked(acts: Mapping[str, Act]) -> Callable[..., Act | None]:
+def asked(acts: Mapping[str, Act]) -> Callable[..., Awaitable[Act | None]]:
     """Make the dependency that reads the query parameter `permitted` of a list."""
     declared.append(acts)
 
-    def act(
+    async def act(
         permitted: Annotated[
             str | None,
             Query(

@@ -54,7 +54,7 @@ class Window:
     cursor: str | None = None
 
 
-def _window(limit: Limit = 50, cursor: Cursor = None) -> Window:
+async def _window(limit: Limit = 50, cursor: Cursor = None) -> Window:
     return Window(limit, cursor)
 
 

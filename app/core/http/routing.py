@@ -8,7 +8,7 @@ and stores the answer of an Idempotency-Key. What an endpoint must do besides it
 import re
 from collections.abc import Callable, Coroutine
 from functools import cache, wraps
-from inspect import get_annotations
+from inspect import get_annotations, iscoroutinefunction
 from typing import Annotated, Any, get_args, get_origin
 from uuid import UUID
 
@@ -55,6 +55,7 @@ class Route(APIRoute):
         if isinstance(options.get("response_model"), DefaultPlaceholder):
             options["response_model"] = shows(endpoint)
         super().__init__(path, _answering(endpoint), **options)
+        _refuse_threads(self.dependant)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
@@ -67,9 +68,9 @@ class Route(APIRoute):
         async def run(request: Request) -> Response:
             if templated and request.scope["path"] in concrete_paths(request.app):
                 raise HTTPException(405)  # OpenAPI 3.1 §4.8.8.2: a concrete path comes first
-            if query_names is not None:
-                _refuse_unknown_query(request, query_names)
             strict = StrictRequest(request.scope, request.receive)
+            if query_names is not None:
+                _refuse_unknown_query(strict, query_names)
             if reads_json:
                 await _read_json(strict)
             return await _in_transaction(strict, handler, self.status_code or 200)
@@ -131,6 +132,17 @@ def raised_by(dependant: Dependant) -> frozenset[type[Problem]]:
     return frozenset(own).union(*map(raised_by, dependant.dependencies))
 
 
+def _refuse_threads(dependant: Dependant) -> None:
+    """Raise TypeError for an endpoint or a dependency that is no coroutine: the framework would run
+    it in a thread, which costs more than most of them do, and outside of the request's timeout.
+    """
+    call: Any = dependant.call
+    if not (iscoroutinefunction(call) or iscoroutinefunction(type(call).__call__)):
+        raise TypeError(f"{getattr(call, '__qualname__', call)}: say `async def`")
+    for each in dependant.dependencies:
+        _refuse_threads(each)
+
+
 async def _in_transaction(
     request: StrictRequest, handler: Callable[[Request], Coroutine[Any, Any, Response]], status: int
 ) -> Response:
@@ -146,9 +158,10 @@ async def _in_transaction(
                 return replay.response
             seen = Seen()
             if isinstance(response, Answered):
-                seen = response.shown.seen(_named(request))
+                shown = response.shown
+                seen = shown.seen(shown.subject or _named(request))
                 await tx.witnessed(seen)
-                response = _response(request, response.shown, seen.subject, status)
+                response = _response(request, shown, seen.subject, status)
             await idempotency.keep(tx, response, seen)
             return response
     except Problem as problem:

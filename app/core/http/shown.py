@@ -64,14 +64,14 @@ class Shown(Generic[Value]):
             return self.value.get("version")
         return getattr(self.value, "version", None)
 
-    def seen(self, named_in_path: UUID | None) -> Seen:
-        """Return what the audit keeps of the answer."""
+    def seen(self, subject: UUID | None) -> Seen:
+        """Return what the audit keeps of the answer, which was about `subject`."""
         children = tuple(sorted({child for child in self.children if child is not None}))
         partly: Literal["partly", "denied"] = "partly" if children else "denied"
         return Seen(
             children,
             tuple(self.groups),
-            self.subject or named_in_path,
+            subject,
             self.since,
             "allowed" if self.refused_by is None else partly,
             self.refused_by,
@@ -82,8 +82,11 @@ class Answered(Response):
     """A `Shown` on its way through the framework, which leaves responses alone."""
 
     def __init__(self, shown: Shown[Any]) -> None:
-        super().__init__()
+        # What the framework touches of it; rendering headers that nobody sends would be waste.
         self.shown = shown
+        self.status_code = 200
+        self.background = None
+        self.raw_headers = []
 
 
 def json_of(value: Any) -> bytes:

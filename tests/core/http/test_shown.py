@@ -15,11 +15,6 @@ def test_it_keeps_everybody_shown_once_and_how_far_back() -> None:
     assert shown.seen(NAMED) == Seen((ONE, TWO), ("health",), NAMED, date(2026, 1, 2))
 
 
-def test_the_resource_is_the_one_the_answer_names_before_the_one_in_the_path() -> None:
-    assert Shown({}, subject=ONE).seen(NAMED).subject == ONE
-    assert Shown({}).seen(NAMED).subject == NAMED
-
-
 @pytest.mark.parametrize(
     ("children", "rule", "decision"),
     [
