@@ -117,6 +117,7 @@ async def push_attendance_events(
         subject=pushed.batch_id,
         since=pushed.since,
         refused_by="child-not-found" if pushed.strangers else None,
+        receipt=True,
         headers={
             "location": f"/v1/attendance-batches/{pushed.batch_id}",
             **({"preference-applied": "handling=strict"} if strict else {}),

@@ -206,12 +206,14 @@ async def supersede_report(
 def _filed(filed: filing.Filed, *others: UUID | None) -> Shown[schemas.Filed]:
     answer, child_id, is_new = filed
     about = [child_id, *others]
-    return Shown(answer, children=about, groups=_REPORT, subject=answer.id, is_new=is_new)
+    return Shown(
+        answer, children=about, groups=_REPORT, subject=answer.id, is_new=is_new, receipt=True
+    )
 
 
 def _step(report: asyncpg.Record, taken: steps.Taken) -> Shown[schemas.StepTaken]:
     step, is_new = taken
-    return Shown(step, children=[report["child_id"]], groups=_REPORT, is_new=is_new)
+    return Shown(step, children=[report["child_id"]], groups=_REPORT, is_new=is_new, receipt=True)
 
 
 def _shown(value: Value, report: asyncpg.Record, *groups: str) -> Shown[Value]:

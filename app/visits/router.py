@@ -52,7 +52,7 @@ async def record_visit(
 ) -> Shown[schemas.Visit]:
     """Record a home visit. Sent again with the same id and content, it is stored once."""
     visit, is_new = await operations.record_visit(tx, principal, new)
-    return _shown(visit, [visit], is_new=is_new)
+    return _shown(visit, [visit], is_new=is_new, receipt=is_new)  # later it may say what others did
 
 
 @router.get("/visits")
@@ -130,7 +130,11 @@ async def _page(
 
 
 def _shown(
-    answer: Any, visits: Iterable[schemas.VisitContent], *, is_new: bool = True
+    answer: Any,
+    visits: Iterable[schemas.VisitContent],
+    *,
+    is_new: bool = True,
+    receipt: bool = False,
 ) -> Shown[Any]:
     about = [(visit.child_id, visit.visited_on) for visit in visits]
     return Shown(
@@ -140,4 +144,5 @@ def _shown(
         since=min((day for _, day in about), default=None),
         subject=answer.id if isinstance(answer, schemas.Visit) else None,
         is_new=is_new,
+        receipt=receipt,
     )

@@ -6,7 +6,8 @@ import pytest
 from app.core.data.db import SYSTEM
 from app.core.jobs import queue
 from tests.access.factories import a_caller
-from tests.children.factories import a_child
+from tests.children.conftest import OTHER_COUNTY_VILLAGE
+from tests.children.factories import a_child, moved
 from tests.jobs import run_jobs
 from tests.police_reports.factories import (
     CANARY,
@@ -188,6 +189,17 @@ class TestOnce:
         assert first.content == second.content
         assert first.headers["location"] == second.headers["location"]
         assert len(await rows(database, "police_reports")) == 1
+
+    async def test_whoever_lost_the_line_hears_that_it_was_taken_in_wherever_the_child_is_now(
+        self, client, database, offices
+    ) -> None:
+        headers = {**offices.village.headers, "idempotency-key": "k-1"}
+        child = await a_child(database, VILLAGE)
+        body = a_report(child_id=str(child.id))
+        first = await client.post(URL, json=body, headers=headers)
+        await moved(database, child.id, region_code=OTHER_COUNTY_VILLAGE)
+        again = await client.post(URL, json=body, headers=headers)
+        assert (again.status_code, again.content) == (201, first.content)
 
 
 class TestJurisdiction:

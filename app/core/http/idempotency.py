@@ -6,9 +6,10 @@ a child's data. A second request with the same key waits for the first one's tra
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 from pydantic import TypeAdapter
@@ -111,8 +112,9 @@ async def claim(tx: Tx, request: Request, *, caller: str, operation: str, author
     """Hold the request's key for this transaction, or raise Replayed with the stored answer.
 
     `authority`: what the caller's rights come from. Raises IdempotencyKeyReused if the same key
-    came with another path, body, If-Match or Prefer; AnswerOutOfSight if the answer names children
+    came with another path, body, If-Match or Prefer; AnswerOutOfSight if the answer shows children
     and the authority is another now, or one of those it could see then is visible no more (AZ-3).
+    A receipt shows nobody: who files a report and loses the line hears that it was taken in.
     """
     key = key_of(request)
     if key is None:
@@ -143,8 +145,7 @@ async def claim(tx: Tx, request: Request, *, caller: str, operation: str, author
         raise IdempotencyKeyReused
     kept = orjson.loads(tx.keyring.unseal_bytes(_PLACE, wanted.place, stored["answer"]))
     seen = _SEEN.validate_python({**kept["seen"], **_AGAIN})
-    lost = set(kept.get("visible", ())).difference(await _visible(tx, seen))
-    if lost or (seen.children and kept.get("authority", authority) != authority):
+    if not kept.get("receipt") and await _out_of_sight(tx, kept, seen, authority):
         raise AnswerOutOfSight(children=seen.children)
     raise Replayed(
         Response(
@@ -154,6 +155,11 @@ async def claim(tx: Tx, request: Request, *, caller: str, operation: str, author
         ),
         seen,
     )
+
+
+async def _out_of_sight(tx: Tx, kept: Mapping[str, Any], seen: Seen, authority: str) -> bool:
+    moved_on = seen.children and kept.get("authority", authority) != authority
+    return bool(moved_on or set(kept.get("visible", ())).difference(await _visible(tx, seen)))
 
 
 async def _visible(tx: Tx, seen: Seen) -> list[str]:
@@ -166,7 +172,7 @@ async def _visible(tx: Tx, seen: Seen) -> list[str]:
     return [str(row["id"]) for row in rows]
 
 
-async def keep(tx: Tx, response: Response, seen: Seen) -> None:
+async def keep(tx: Tx, response: Response, seen: Seen, *, receipt: bool) -> None:
     """Store a claimed key's answer and whom it is about, in the transaction that did the work."""
     held: Claim | None = tx.idempotency
     if held is None:
@@ -174,7 +180,8 @@ async def keep(tx: Tx, response: Response, seen: Seen) -> None:
     kept = {
         "seen": asdict(seen),
         "authority": held.authority,
-        "visible": await _visible(tx, seen),
+        "receipt": receipt,
+        "visible": [] if receipt else await _visible(tx, seen),
         "status": response.status_code,
         "headers": {
             name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers

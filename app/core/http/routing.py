@@ -156,13 +156,13 @@ async def _in_transaction(
             except idempotency.Replayed as replay:
                 await tx.witnessed(replay.seen)
                 return replay.response
-            seen = Seen()
+            seen, receipt = Seen(), False
             if isinstance(response, Answered):
-                shown = response.shown
+                shown, receipt = response.shown, response.shown.receipt
                 seen = shown.seen(shown.subject or _named(request))
                 await tx.witnessed(seen)
                 response = _response(request, shown, seen.subject, status)
-            await idempotency.keep(tx, response, seen)
+            await idempotency.keep(tx, response, seen, receipt=receipt)
             return response
     except Problem as problem:
         if tx is not None and (problem.denies or problem.children):

@@ -45,7 +45,8 @@ class Shown(Generic[Value]):
     `value`: a model, plain data or finished JSON; its `version`, if it has one, becomes the ETag.
     `groups`: sections shown. `subject`: the resource, unless the path names it. `is_new`: False if
     the request was done before, which is answered 200. `status`: one that is not the route's own.
-    `refused_by`: the rule that refused some of what was asked for.
+    `refused_by`: the rule that refused some of what was asked for. `receipt`: it tells only what
+    its asker said and what became of that, so it is given again whoever may see the child by then.
     """
 
     value: Value | Mapping[str, Any] | bytes
@@ -56,6 +57,7 @@ class Shown(Generic[Value]):
     is_new: bool = True
     status: int | None = None
     refused_by: str | None = None
+    receipt: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
