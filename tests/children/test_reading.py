@@ -1,11 +1,13 @@
 """readChild, listChildren, searchChildren, readChildHistory: who sees what, at what cost."""
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
 from app.access.roles import roles
 from app.children import schemas
+from app.core.clock import local_date
 from app.core.data.db import SYSTEM
 from app.core.http import paging
 from tests.access.factories import a_caller, an_agency
@@ -306,3 +308,24 @@ class TestReadsHistory:
         )
         assert [item["version"] for item in rest.json()["items"]] == [1]
         assert a_file(VILLAGE)["identity"]["name"] in rest.text
+
+    async def test_the_audit_says_how_far_back_one_looked(
+        self, open_file, client, director, database, settings, now
+    ) -> None:
+        path = f"/v1/children/{(await open_file(director)).json()['id']}"
+        database.clock = lambda: now + timedelta(days=3)
+        later = await a_caller(database, settings, "village_director", VILLAGE)
+        await client.patch(
+            path,
+            json={"health": {"status": "weak"}},
+            headers={**later.headers, "if-match": '"1"'},
+        )
+        for limit, opened in ((1, False), (2, True)):
+            url = f"{path}/history?limit={limit}"
+            assert (await client.get(url, headers=later.headers)).status_code == 200
+            async with database.begin(SYSTEM) as tx:
+                since = await tx.connection.fetchval(
+                    "SELECT since FROM audit_entries WHERE operation = 'readChildHistory'"
+                    " ORDER BY id DESC LIMIT 1"
+                )
+            assert since == local_date(now) + timedelta(days=0 if opened else 3)
