@@ -1,6 +1,8 @@
 """What one act asks of the caller and the object, held in Python and in SQL alike."""
 
+import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -147,6 +149,8 @@ async def test_what_is_own_is_reached_anywhere_what_is_not_inside_the_remit_only
     row, kinds = {"owner": owner, "place": place}, {"owner": "uuid", "place": "bigint"}
     assert act.admits(somebody(), row, TODAY) is reached
     assert await listed(database, kinds, row, act, somebody()) is reached
+    with contextlib.nullcontext() if reached else pytest.raises(First):
+        act.require(somebody(), row, TODAY)
 
 
 async def test_without_its_scope_nothing_is_permitted_or_listed(database) -> None:
@@ -154,6 +158,16 @@ async def test_without_its_scope_nothing_is_permitted_or_listed(database) -> Non
     assert acts.permitted({"correctVisit": act}, who, {}, TODAY) == []
     assert not await listed(database, {"it": "uuid"}, {"it": OURS}, act, who)
     assert await listed(database, {"it": "uuid"}, {"it": OURS}, act, somebody())
+
+
+def test_what_opens_somebodys_data_takes_a_role_that_looks_for_a_purpose() -> None:
+    police, operator = somebody(), replace(somebody(), role=role("operator"))
+    assert police.role.purposes
+    assert not operator.role.purposes
+    for personal, admitted in ((False, [True, True]), (True, [True, False])):
+        act = Act(SCOPE, personal=personal)
+        assert [act.admits(who, {}, TODAY) for who in (police, operator)] == admitted
+    assert Act(SCOPE).admits(operator, {}, TODAY)
 
 
 def test_every_condition_must_hold_and_the_first_that_does_not_is_told() -> None:
