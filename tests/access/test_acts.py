@@ -1,5 +1,8 @@
 """What one act asks of the caller and the object, held in Python and in SQL alike."""
 
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -49,22 +52,28 @@ def somebody(*, staff: bool = True, scopes: frozenset[str] = frozenset({SCOPE}))
 class Case(NamedTuple):
     """A condition, the type of its column, and for values of the column whether it holds."""
 
-    condition: Condition
+    condition: Callable[[], Condition]
     kind: str
     values: list[tuple[Any, bool]]
     who: Principal = somebody()
 
 
 CASES = {
-    "own": Case(acts.own("it", First), "uuid", [(OURS, True), (THEIRS, False), (None, False)]),
+    "own": Case(
+        lambda: acts.own("it", First), "uuid", [(OURS, True), (THEIRS, False), (None, False)]
+    ),
     "own_or_nobodys": Case(
-        acts.own_or_nobodys("it", First), "uuid", [(OURS, True), (THEIRS, False), (None, True)]
+        lambda: acts.own_or_nobodys("it", First),
+        "uuid",
+        [(OURS, True), (THEIRS, False), (None, True)],
     ),
     "among": Case(
-        acts.among("it", First), "uuid[]", [([THEIRS, OURS], True), ([THEIRS], False), ([], False)]
+        lambda: acts.among("it", First),
+        "uuid[]",
+        [([THEIRS, OURS], True), ([THEIRS], False), ([], False)],
     ),
     "inside": Case(
-        acts.inside("it", First),
+        lambda: acts.inside("it", First),
         "bigint",
         [
             (120119100999, False),
@@ -73,15 +82,15 @@ CASES = {
             (120119102000, False),
         ],
     ),
-    "unset": Case(acts.unset("it", First), "uuid", [(None, True), (OURS, False)]),
+    "unset": Case(lambda: acts.unset("it", First), "uuid", [(None, True), (OURS, False)]),
     "stands": Case(
-        acts.stands(lambda *_: ("open", "late"), lambda *_: First(), "it"),
+        lambda: acts.stands(lambda *_: ("open", "late"), lambda *_: First(), "it"),
         "text",
         [("open", True), ("late", True), ("closed", False)],
     ),
-    "personally": Case(acts.personally("it", First), "uuid", [(OURS, True)]),
+    "personally": Case(lambda: acts.personally("it", First), "uuid", [(OURS, True)]),
     "not personally": Case(
-        acts.personally("it", First), "uuid", [(OURS, False)], somebody(staff=False)
+        lambda: acts.personally("it", First), "uuid", [(OURS, False)], somebody(staff=False)
     ),
 }
 
@@ -93,12 +102,16 @@ EACH_VALUE = [
 ]
 
 
-async def listed(database, kind: str, value: Any, act: Act, who: Principal) -> bool:
-    where = Where(f"o.it IS NOT DISTINCT FROM {{}}::{kind}", value)
+async def listed(
+    database, kinds: dict[str, str], row: dict[str, Any], act: Act, who: Principal
+) -> bool:
+    where = Where("true")
+    columns = ", ".join(f"{where.bind(row[name])}::{kind}" for name, kind in kinds.items())
     act.narrow(where, who, TODAY, alias="o")
     async with database.begin(SYSTEM) as tx:
         found: bool = await tx.connection.fetchval(
-            f"SELECT EXISTS (SELECT FROM (SELECT $1::{kind}) AS o (it) WHERE {where})",
+            f"SELECT EXISTS (SELECT FROM (SELECT {columns}) AS o ({', '.join(kinds)})"
+            f" WHERE {where})",
             *where.arguments,
         )
     return found
@@ -106,11 +119,11 @@ async def listed(database, kind: str, value: Any, act: Act, who: Principal) -> b
 
 @pytest.mark.parametrize(("case", "value", "holds"), EACH_VALUE)
 async def test_it_refuses_tells_and_narrows_alike(database, case, value, holds) -> None:
-    act = Act(SCOPE, (case.condition,))
+    act = Act(SCOPE, (case.condition(),))
     row = {"it": value}
     assert act.admits(case.who, row, TODAY) is holds
     assert acts.permitted({"correctVisit": act}, case.who, row, TODAY) == ["correctVisit"] * holds
-    assert await listed(database, case.kind, value, act, case.who) is holds
+    assert await listed(database, {"it": case.kind}, row, act, case.who) is holds
     if holds:
         act.require(case.who, row, TODAY)
     else:
@@ -118,11 +131,43 @@ async def test_it_refuses_tells_and_narrows_alike(database, case, value, holds) 
             act.require(case.who, row, TODAY)
 
 
+@pytest.mark.parametrize(
+    ("owner", "place", "reached"),
+    [
+        (OURS, 120119100999, True),
+        (OURS, 120119102000, True),
+        (THEIRS, 120119101000, True),
+        (THEIRS, 120119101999, True),
+        (THEIRS, 120119100999, False),
+        (THEIRS, 120119102000, False),
+    ],
+)
+async def test_what_is_own_is_reached_anywhere_what_is_not_inside_the_remit_only(
+    database, owner, place, reached
+) -> None:
+    act = Act(SCOPE, (acts.own_or_inside("owner", "place", First),))
+    row, kinds = {"owner": owner, "place": place}, {"owner": "uuid", "place": "bigint"}
+    assert act.admits(somebody(), row, TODAY) is reached
+    assert await listed(database, kinds, row, act, somebody()) is reached
+    with contextlib.nullcontext() if reached else pytest.raises(First):
+        act.require(somebody(), row, TODAY)
+
+
 async def test_without_its_scope_nothing_is_permitted_or_listed(database) -> None:
     act, who = Act(SCOPE), somebody(scopes=frozenset({"visits:read"}))
     assert acts.permitted({"correctVisit": act}, who, {}, TODAY) == []
-    assert not await listed(database, "uuid", OURS, act, who)
-    assert await listed(database, "uuid", OURS, act, somebody())
+    assert not await listed(database, {"it": "uuid"}, {"it": OURS}, act, who)
+    assert await listed(database, {"it": "uuid"}, {"it": OURS}, act, somebody())
+
+
+def test_what_opens_somebodys_data_takes_a_role_that_looks_for_a_purpose() -> None:
+    police, operator = somebody(), replace(somebody(), role=role("operator"))
+    assert police.role.purposes
+    assert not operator.role.purposes
+    for personal, admitted in ((False, [True, True]), (True, [True, False])):
+        act = Act(SCOPE, personal=personal)
+        assert [act.admits(who, {}, TODAY) for who in (police, operator)] == admitted
+    assert Act(SCOPE).admits(operator, {}, TODAY)
 
 
 def test_every_condition_must_hold_and_the_first_that_does_not_is_told() -> None:

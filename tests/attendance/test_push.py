@@ -19,7 +19,7 @@ from tests.attendance.factories import (
     push,
     statuses,
 )
-from tests.children.factories import a_child
+from tests.children.factories import a_child, moved
 
 
 @pytest.fixture
@@ -69,6 +69,15 @@ class TestSameBatchAgain:
             rows = [tuple(row) for row in await tx.connection.fetch(audited)]
         batch_id = UUID(first.json()["batch_id"])
         assert rows == [([pupil.id], date(2026, 11, 20), ["education"], batch_id)] * 5
+
+    async def test_the_answer_is_not_given_again_once_one_of_its_pupils_has_left(
+        self, client, database, school, pupil
+    ) -> None:
+        events = [an_event(pupil.id), an_event((await school.pupil(database)).id)]
+        key = {"idempotency-key": "morning"}
+        await push(client, school, *events, **key)
+        await moved(database, pupil.id, school_id=None)
+        assert (await push(client, school, *events, **key)).status_code == 410
 
     async def test_an_id_is_taken_for_pupils_from_every_county(
         self, client, database, school, pupil

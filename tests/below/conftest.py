@@ -57,7 +57,9 @@ class Town:
 
     async def change(self, **sections: Any) -> httpx.Response:
         async with self.database.begin(db.SYSTEM) as tx:
-            version = await tx.connection.fetchval("SELECT version FROM children")
+            version = await tx.connection.fetchval(
+                "SELECT version FROM children WHERE id = $1::uuid", self.child
+            )
         return await self.client.patch(
             f"/v1/children/{self.child}",
             json=sections,
@@ -67,9 +69,9 @@ class Town:
     async def move(self, region_code: int = NEXT_VILLAGE) -> httpx.Response:
         return await self.change(residence={"region_code": f"{region_code:012d}"})
 
-    async def record_visit(self) -> httpx.Response:
+    async def record_visit(self, child: str | None = None) -> httpx.Response:
         return await self.client.post(
-            "/v1/visits", json=a_visit(self.child), headers=self.supervisor.headers
+            "/v1/visits", json=a_visit(child or self.child), headers=self.supervisor.headers
         )
 
     async def correct_visit(self) -> httpx.Response:

@@ -50,6 +50,22 @@ async def test_random_moves_take_every_row_along(town) -> None:
         assert await tx.connection.fetchval("SELECT bool_and(pupil_of IS NULL) FROM visits")
 
 
+async def test_what_lies_below_other_children_stays(town) -> None:
+    other = await town.opens_file("样小二", "G000000000000000002")
+    await town.record_visit(other)
+    assert (await town.move()).status_code == 200
+    assert await strays(town.database) == {}
+
+
+async def test_what_is_in_its_place_already_is_not_written_again(town) -> None:
+    versions = "SELECT xmin FROM visits UNION ALL SELECT xmin FROM child_facts"
+    async with town.database.begin(SYSTEM) as tx:
+        before = await tx.connection.fetch(versions)
+    await moved(town.database, town.child)
+    async with town.database.begin(SYSTEM) as tx:
+        assert await tx.connection.fetch(versions) == before
+
+
 async def test_a_place_with_another_code_takes_every_row_along(town) -> None:
     await _something_everywhere(town)
     async with town.database.begin(SYSTEM) as tx:

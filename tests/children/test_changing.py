@@ -246,6 +246,7 @@ class TestNumbers:
     async def test_other_systems_numbers_resolve_inside_the_remit(
         self, file, patch, database, township
     ) -> None:
+        await a_child(database, VILLAGE)
         change = {"external": {"numbers": [{"system": "child_welfare", "number": "7"}]}}
         assert (await patch(township, file["id"], change)).status_code == 200
         numbers = [("student_status", "G-CANARY-1"), ("child_welfare", "7"), ("other", "7")]

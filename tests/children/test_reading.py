@@ -111,12 +111,13 @@ class TestReadsAFile:
 
 
 class TestListsFiles:
-    async def test_pages_through_the_remit_only(self, client, database, township) -> None:
+    @pytest.mark.parametrize("limit", [1, 2, 3])
+    async def test_pages_through_the_remit_only(self, limit, client, database, township) -> None:
         mine = [await a_child(database, place) for place in (VILLAGE, SIBLING, VILLAGE)]
         await a_child(database, OTHER_TOWNSHIP_VILLAGE)
         seen, cursor = [], None
         while True:
-            params = {"limit": 2, **({"cursor": cursor} if cursor else {})}
+            params = {"limit": limit, **({"cursor": cursor} if cursor else {})}
             page = await client.get("/v1/children", params=params, headers=township.headers)
             assert page.status_code == 200, page.text
             paging.Page[schemas.ChildSummary].model_validate(page.json())

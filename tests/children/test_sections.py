@@ -19,6 +19,7 @@ from app.children.sections.marks import BadField, Codes, Counted, FilteredBy, Pa
 from app.core.data.db import SYSTEM
 from app.core.http.wire import Day
 from app.core.ids import new_id
+from app.policy.codelists import Codelist, Entry
 from app.policy.codelists import codelists as lists_of_policy
 from tests.children.conftest import VILLAGE
 from tests.children.factories import RESIDENT_ID, a_child, a_file
@@ -138,6 +139,14 @@ def test_two_lists_of_one_name_are_refused() -> None:
     twice = [one_field(blood(TWO) | None), one_field(blood(TWO) | None)]
     with pytest.raises(BadField, match="another code list is named blood_types"):
         marks.codelists(twice)
+
+
+def test_a_code_list_is_served_with_what_each_code_is_called() -> None:
+    served = marks.codelists([one_field(blood(TWO) | None)])
+    entries = (Entry("A", "A型", "A"), Entry("B", "B型", "B"))
+    assert served == {
+        "blood_types": Codelist("blood_types", "血型", "Blood group", "test", None, entries)
+    }
 
 
 def test_every_field_of_today_is_kept_as_before() -> None:

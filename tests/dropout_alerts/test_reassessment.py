@@ -34,6 +34,17 @@ class TestOpening:
         assert (alert["first_absent_day"], alert["last_absent_day"]) == (WEEK[2], WEEK[4])
         assert await around.announced() == ["alert_opened"]
 
+    async def test_it_stands_in_the_record_as_done_by_rule_out_of_duty(
+        self, around, pupil, database
+    ) -> None:
+        await around.absent(pupil.id, *WEEK)
+        async with database.begin(SYSTEM) as tx:
+            entry = await tx.connection.fetchrow(
+                "SELECT actor, role, purpose, child_ids FROM audit_entries"
+                " WHERE operation = 'dropout_alerts.reassess'"
+            )
+        assert tuple(entry) == ("system", "system", "duty", [pupil.id])
+
     async def test_the_same_batch_five_times_opens_one(self, around, pupil, database) -> None:
         events = [an_event(pupil.id, day) for day in WEEK]
         for _ in range(5):

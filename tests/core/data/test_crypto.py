@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,27 @@ def test_refuses_what_was_cut_or_changed(cut: int) -> None:
         ring.unseal("t.c", row, sealed[:-1] + bytes([sealed[-1] ^ 1]))
 
 
+def test_refuses_another_version_and_a_key_nobody_has() -> None:
+    ring, row = Keyring.generate(), new_id()
+    sealed = ring.seal("t.c", row, "text")
+    for other in (b"\x02" + sealed[1:], sealed[:1] + b"\xff\xff\xff\xff" + sealed[5:]):
+        with pytest.raises(DecryptionRefused):
+            ring.unseal("t.c", row, other)
+
+
+def test_bytes_come_back_as_they_were() -> None:
+    ring, row, raw = Keyring.generate(), new_id(), b"\xff\x00 no text"
+    assert ring.unseal_bytes("t.c", row, ring.seal("t.c", row, raw)) == raw
+
+
+def test_what_was_sealed_before_still_opens() -> None:
+    key = bytes(range(32))
+    sealed = bytes.fromhex(
+        "0161626364000102030405060708090a0ba1a261ff7b6e2aac229dcac93b926428dcc3d875ba23608e4f"
+    )
+    assert Keyring({}, {"abcd": key}, key).unseal("children.phone", "1", sealed) == "样例路"
+
+
 def test_an_older_key_still_opens() -> None:
     old, row = Keyring.generate(), new_id()
     sealed = old.seal("t.c", row, "text")
@@ -44,20 +66,27 @@ def test_blind_index_depends_on_kind_and_key() -> None:
 
 
 def test_keys_survive_their_file_and_are_private(tmp_path: Path) -> None:
-    made = load_keyring(keys=None, keys_file=None, generate_in=tmp_path)
-    assert load_keyring(keys=None, keys_file=None, generate_in=tmp_path) == made
-    assert (tmp_path / "keys.json").stat().st_mode & 0o077 == 0
+    folder = tmp_path / "not" / "there"
+    made = load_keyring(keys=None, keys_file=None, generate_in=folder)
+    assert load_keyring(keys=None, keys_file=None, generate_in=folder) == made
+    assert (folder / "keys.json").stat().st_mode & 0o077 == 0
+    assert [path.name for path in folder.iterdir()] == ["keys.json"]
     assert repr(made) == "Keyring()"
 
 
-def test_refuses_short_keys() -> None:
-    with pytest.raises(ValueError, match="32 bytes"):
-        Keyring.from_json('{"signing": {"a": "pem"}, "data": {"abcd": "AAAA"}, "index": "AAAA"}')
-
-
-def test_refuses_a_key_file_without_keys() -> None:
-    with pytest.raises(ValueError, match="no signing or no data key"):
-        Keyring.from_json('{"signing": {}, "data": {}, "index": "AAAA"}')
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"data": {"abcd": "AAAA"}}, "32 bytes"),
+        ({"index": "AAAA"}, "32 bytes"),
+        ({"signing": {}}, "no signing or no data key"),
+        ({"data": {}}, "no signing or no data key"),
+    ],
+)
+def test_refuses_a_key_file_with_short_keys_or_none(change, says: str) -> None:
+    written = {**json.loads(Keyring.generate().to_json()), **change}
+    with pytest.raises(ValueError, match=says):
+        Keyring.from_json(json.dumps(written))
 
 
 def test_refuses_data_keys_whose_names_do_not_fit_the_envelope() -> None:

@@ -29,7 +29,7 @@ async def _claim(request: Request, tx: Transaction) -> None:
         request,
         caller="probe",
         operation=request.headers.get("x-operation", "addProbe"),
-        authority="",
+        authority=request.headers.get("x-authority", ""),
     )
 
 
@@ -43,6 +43,12 @@ async def add_probe(
     pid = await tx.connection.fetchval("SELECT pg_current_xact_id()::text")
     response.headers.update({"location": f"/probe/{pid}", "etag": '"1"', "x-other": "1"})
     return {"transaction": pid, "said": body}
+
+
+@router.post("/bare-probe", status_code=201, dependencies=[Depends(_claim)])
+async def add_bare_probe(tx: Transaction) -> str:
+    pid: str = await tx.connection.fetchval("SELECT pg_current_xact_id()::text")
+    return pid
 
 
 @pytest.fixture
@@ -109,15 +115,39 @@ async def test_two_keys_are_none(probe: httpx.AsyncClient) -> None:
     assert (answer.status_code, answer.json()["type"]) == (400, "/problems/idempotency-key-invalid")
 
 
-async def test_another_media_type_under_the_key_is_refused(probe: httpx.AsyncClient) -> None:
-    for media_type, status in (
-        ("application/json", 201),
-        ("Application/JSON; charset=utf-8", 201),
-        ("application/cloudevents+json", 422),
-    ):
+@pytest.mark.parametrize(
+    ("first", "same", "other"),
+    [
+        ("application/json", "Application/JSON; charset=utf-8", "application/cloudevents+json"),
+        (
+            "application/cloudevents+json",
+            "application/CloudEvents+json",
+            "application/cloudevents-batch+json",
+        ),
+    ],
+)
+async def test_another_media_type_under_the_key_is_refused(probe, first, same, other) -> None:
+    for media_type, status in ((first, 201), (same, 201), (other, 422)):
         headers = {"idempotency-key": "k", "content-type": media_type}
         answer = await probe.post("/probe", content=b'{"a": 1}', headers=headers)
         assert answer.status_code == status, media_type
+
+
+async def test_what_has_no_body_takes_a_key_as_well(probe: httpx.AsyncClient) -> None:
+    first, again = [
+        await probe.post("/bare-probe", headers={"idempotency-key": "k9"}) for _ in range(2)
+    ]
+    assert (first.status_code, again.content) == (201, first.content)
+
+
+async def test_an_answer_that_names_no_child_is_given_again_whatever_the_authority(probe) -> None:
+    first, again = [
+        await probe.post(
+            "/probe", json={"a": 1}, headers={"idempotency-key": "k", "x-authority": authority}
+        )
+        for authority in ("post:1", "post:2")
+    ]
+    assert (again.status_code, again.content) == (201, first.content)
 
 
 async def test_another_body_under_the_key_is_refused(probe: httpx.AsyncClient) -> None:
