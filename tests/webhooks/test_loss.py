@@ -3,19 +3,24 @@
 import asyncio
 import signal
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
+from aiohttp import web
 
 from app.core.clock import utc_now
 from app.core.data import db
 from app.core.data.db import SYSTEM
 from app.core.ids import new_id
 from tests import schema
+from tests.access.factories import an_agency
 from tests.waiting import until
 from tests.webhooks.workshop import (
+    HOME,
+    QUICK,
     an_endpoint,
     attempts_of,
     has_state,
@@ -88,6 +93,53 @@ async def test_result_under_a_lost_lease_is_logged_but_decides_nothing(
         await until(logged)
     row = await row_of(live, made)
     assert (row["state"], row["lease"]) == ("leased", taken_over)
+
+
+async def test_what_is_on_its_way_stays_ours_as_time_passes(
+    live, bureau, receiver, clock, database_urls
+) -> None:
+    await an_endpoint(live, bureau, receiver.url)
+    go_on = asyncio.Event()
+
+    async def wait(_):
+        await go_on.wait()
+        return web.Response()
+
+    receiver.replies = [wait]
+    made = await queue(live, bureau)
+    settings, lease = settings_for(receiver), timedelta(seconds=1)
+    short = replace(QUICK, margin=lease - timedelta(seconds=settings.attempt_seconds))
+
+    async def renewed() -> bool:
+        return bool((await row_of(live, made))["next_at"] == clock.now + lease)
+
+    async with sending(live, settings, database_urls.app, short):
+        await until(lambda: receiver.in_flight)
+        for _ in range(2):
+            clock.advance(seconds=0.9)
+            await until(renewed)
+        go_on.set()
+        await until(has_state(live, made, "succeeded", 1))
+    assert len(receiver.received) == 1
+
+
+async def test_a_secret_that_cannot_be_read_is_a_failed_attempt_and_others_go_on(
+    live, bureau, receiver, database_urls
+) -> None:
+    broken, _ = await an_endpoint(live, bureau, receiver.url)
+    made = await queue(live, bureau)
+    neighbour = await an_agency(live, "police", HOME)
+    await an_endpoint(live, neighbour, receiver.url)
+    async with live.begin(SYSTEM) as tx:
+        await tx.connection.execute(
+            "UPDATE webhook_endpoints SET secret_sealed = '-' WHERE id = $1", broken
+        )
+    async with sending(live, settings_for(receiver), database_urls.app):
+        await until(has_state(live, made, "pending", 1))
+        beside = await queue(live, neighbour)
+        await until(has_state(live, beside, "succeeded", 1))
+    (attempt,) = await attempts_of(live, made)
+    assert (attempt["error"], attempt["status"]) == ("internal_error", None)
 
 
 async def test_database_that_hangs_up_stops_nothing(

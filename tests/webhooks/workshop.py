@@ -126,7 +126,10 @@ def settings_for(*receivers: Receiver, **others: Any) -> config.Webhooks:
 
 @contextlib.asynccontextmanager
 async def sending(
-    database: Database, settings: config.Webhooks, url: str
+    database: Database,
+    settings: config.Webhooks,
+    url: str,
+    limits: delivery.Limits = QUICK,
 ) -> AsyncIterator[asyncio.Event]:
     """Run a sender; leaving the block stops it and waits for its end."""
     stop = asyncio.Event()
@@ -136,7 +139,7 @@ async def sending(
             begin=lambda: database.begin(SYSTEM),
             settings=settings,
             stop=stop,
-            limits=QUICK,
+            limits=limits,
         )
     )
     try:
