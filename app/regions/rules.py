@@ -96,9 +96,10 @@ def parent_of(code: int) -> int | None:
     """Return the next place up; NATION above a province, None above NATION."""
     if code == NATION:
         return None
-    # The first wider span that changes the digits: skips the county that Dongguan does not have.
+    level_of(code)  # refuses what is no place
+    # The first span that changes the digits: skips the county that Dongguan does not have.
     for span in sorted(_SPAN.values()):
-        if span > _SPAN[level_of(code)] and (parent := code - code % span) != code:
+        if (parent := code - code % span) != code:
             return parent
     return NATION
 
@@ -106,7 +107,5 @@ def parent_of(code: int) -> int | None:
 @lru_cache(maxsize=65_536)
 def lineage(code: int) -> tuple[int, ...]:
     """Return the place and all above it, nearest first, ending with NATION."""
-    path = [code]
-    while (parent := parent_of(path[-1])) is not None:
-        path.append(parent)
-    return tuple(path)
+    parent = parent_of(code)
+    return (code,) if parent is None else (code, *lineage(parent))

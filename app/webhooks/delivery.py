@@ -228,7 +228,7 @@ async def _claim(sender: _Sender, tx: Tx, room: int) -> list[asyncpg.Record]:
 
 
 async def _renew(sender: _Sender, tx: Tx) -> None:
-    """Keep the leases of what is in flight or not yet written down."""
+    """Keep the leases of what is in flight."""
     now = asyncio.get_running_loop().time()
     if sender.in_flight and now >= sender.renew_at:
         sender.renew_at = now + sender.lease.total_seconds() / 3

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from app.core.data.db import SYSTEM
-from tests.attendance.factories import a_school
+from tests.access.factories import a_caller
+from tests.attendance.factories import TOWNSHIP, a_school
 from tests.children.factories import moved
 from tests.dropout_alerts.factories import a_report, an_attempt, everyone
 
@@ -43,6 +44,13 @@ def problem(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json()["type"].rpartition("/")[2]
 
 
+async def denied(database) -> list[str]:
+    """Which refusals stand in the record."""
+    async with database.begin(SYSTEM) as tx:
+        rows = await tx.connection.fetch("SELECT rule FROM audit_entries WHERE decision = 'denied'")
+    return [row["rule"] for row in rows]
+
+
 @pytest.mark.parametrize("path", [*BY_SCHOOL, *BY_ADDRESSEE])
 async def test_a_closed_alert_admits_nothing(database, around, reported, path: str) -> None:
     async with database.begin(SYSTEM) as tx:
@@ -65,6 +73,25 @@ async def test_the_next_school_takes_no_step(
     await moved(database, reported["child_id"], school_id=other.id)
     answer = await around.step(other.system, reported, path, BY_SCHOOL[path])
     assert problem(answer) == (403, "not-of-your-school")
+    assert await denied(database) == ["not-of-your-school"]
+
+
+@pytest.mark.parametrize("path", BY_ADDRESSEE)
+async def test_who_was_not_addressed_takes_no_step(
+    database, settings, around, reported, path: str
+) -> None:
+    second = await a_caller(database, settings, "township_supervisor", TOWNSHIP)
+    answer = await around.step(second, reported, path, BY_ADDRESSEE[path])
+    assert problem(answer) == (403, "not-addressed")
+    assert await denied(database) == ["not-addressed"]
+
+
+@pytest.mark.parametrize("path", [*BY_SCHOOL, *BY_ADDRESSEE])
+async def test_no_step_on_what_has_changed_meanwhile(around, reported, path: str) -> None:
+    caller = around.teacher if path in BY_SCHOOL else around.township
+    seen = {**reported, "version": reported["version"] - 1}
+    answer = await around.step(caller, seen, path, {**BY_SCHOOL, **BY_ADDRESSEE}[path])
+    assert problem(answer) == (412, "precondition-failed")
 
 
 @pytest.mark.parametrize("path", DAYS)

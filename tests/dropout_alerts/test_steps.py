@@ -6,7 +6,7 @@ import pytest
 
 from app.core.data.db import SYSTEM, Reach
 from tests.access.factories import a_caller
-from tests.attendance.factories import TOWNSHIP, a_school
+from tests.attendance.factories import a_school
 from tests.children.factories import moved
 from tests.dropout_alerts.factories import COUNTY, a_report, an_attempt, everyone
 
@@ -153,17 +153,6 @@ class TestRefusals:
         ]
         (ready,) = await around.alerts(permitted="sendWrittenReport")
         assert "sendWrittenReport" in ready["permitted"]
-
-    async def test_only_addressees_confirm_and_act(self, database, settings, around, alert) -> None:
-        now = await reported(around, alert)
-        second = await a_caller(database, settings, "township_supervisor", TOWNSHIP)
-        for path, body in (
-            ("written-report/receipt", None),
-            ("measures", {"kind": "aid", "ordered_on": "2026-11-20"}),
-        ):
-            answer = await around.step(second, now, path, body)
-            assert answer.status_code == 403
-            assert answer.json()["type"] == "/problems/not-addressed"
 
     async def test_days_fit_the_alert(self, around, alert) -> None:
         for day in ("2026-11-18", "2026-11-21"):

@@ -162,6 +162,22 @@ async def test_summary_counts_and_measures_coverage(
     assert (before.json()["coverage"], before.json()["rules"]) == ([], [])
 
 
+async def test_summary_tells_what_was_done_late(client, database, settings, child, time) -> None:
+    other = await a_child(database, VILLAGE, categories=["orphan"])
+    await _open_period(database)
+    await visited(database, other, date(2026, 11, 20))
+    await work(database)
+    time.set(2027, 1, 2, 0, 0)
+    async with database.begin(SYSTEM) as tx:
+        await queue.enqueue(tx.connection, "duties.mark_overdue", [{}])
+    await visited(database, child, date(2026, 12, 30))
+    await work(database)
+    township = await a_caller(database, settings, "township_supervisor", TOWNSHIP)
+    answer = await client.get("/v1/duties/summary?period=2026Q4", headers=township.headers)
+    (counts,) = [row for row in answer.json()["rules"] if row["rule"] == "VIS-01"]
+    assert (counts["discharged"], counts["discharged_late"]) == (2, 1)
+
+
 async def test_bad_parameters(client, director) -> None:
     for path, problem in (
         ("/v1/duties?region_code=999999999999", "region-code-invalid"),

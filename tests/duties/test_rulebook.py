@@ -1,11 +1,12 @@
 """A slip in the rules stops every process at its start, with the line and the name meant."""
 
 import sys
-from datetime import timedelta
-from typing import ClassVar
+from datetime import date, datetime, timedelta
+from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
+from pydantic import create_model
 
 from app import cli, main, wiring, worker
 from app.core import data_files
@@ -92,6 +93,24 @@ def test_who_passes_a_duty_on_says_until_when_it_is_owed_anew() -> None:
     text = RULES.replace("police_reports.report_forwarded", "police_reports.report_disposed")
     missing = "no field of police_reports.report_disposed is called acknowledge_due_at"
     assert refused(text).endswith(missing)
+
+
+def test_what_opens_a_duty_or_passes_it_on_may_leave_day_deadline_and_agency_unsaid(
+    monkeypatch,
+) -> None:
+    unsaid: dict[str, Any] = {
+        "visited_on": (date | None, None),
+        "acknowledge_due_at": (datetime | None, None),
+        "police_agency_id": (UUID | None, None),
+    }
+    for name in (
+        "visits.abnormal_finding",
+        "police_reports.report_filed",
+        "police_reports.report_forwarded",
+    ):
+        vague = create_model("Vague", __base__=events.kinds()[name], **unsaid)
+        monkeypatch.setitem(events.kinds(), name, vague)
+    rulebook.check(data_files.parse(NAME, RULES))
 
 
 SLIPS = r"""

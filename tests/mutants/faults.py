@@ -252,7 +252,8 @@ def _skeleton(node: ast.stmt) -> str:
             else ast.dump(each)
             for each in node.body
         ]
-        return node.name + ",".join(map(ast.dump, node.bases)) + "\n".join(inner)
+        said = ",".join(map(ast.dump, [*node.bases, *node.keywords]))
+        return node.name + said + "\n".join(inner)
     return ast.dump(node)
 
 
@@ -276,10 +277,18 @@ def _swap_code(functions: Iterable[FunctionType], before: CodeType, after: CodeT
                 raise NotInProcess from error
 
 
+_ITSELF = object()
+"""Stands for a function, which is changed where it is."""
+
+
 def _rebind(module: ModuleType, old: ast.Module, new: ast.Module) -> None:
-    """Assign the changed constants and those made of them, here and wherever they are imported."""
+    """Assign the changed constants and those made of them or by a changed function, here and
+    wherever they are imported.
+    """
     changed: dict[str, object] = {}
     for was, now in zip(old.body, new.body, strict=True):
+        if isinstance(now, ast.FunctionDef) and ast.dump(was) != ast.dump(now):
+            changed[now.name] = _ITSELF
         if not isinstance(now, ast.Assign | ast.AnnAssign) or now.value is None:
             continue
         used = {node.id for node in ast.walk(now.value) if isinstance(node, ast.Name)}

@@ -208,6 +208,14 @@ class TestWhoKnows:
         await forward(client, report_id, offices.police, target)
         assert str(target.agency_id) in await told_of(database, "report_forwarded")
 
+    async def test_the_journal_says_to_whom_it_was_passed_on(self, client, offices, target) -> None:
+        report_id = await filed(client, offices.school)
+        await forward(client, report_id, offices.police, target)
+        read = await client.get(f"{URL}/{report_id}", headers=offices.county.headers)
+        [forwarded] = read.json()["steps"]
+        assert forwarded["agency_id"] == str(offices.police.agency_id)
+        assert forwarded["details"]["police_agency_id"] == str(target.agency_id)
+
     async def test_the_police_in_charge_are_told_what_the_township_does(
         self, client, database, offices
     ) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -30,6 +30,7 @@ from tests.police_reports.test_chain import (
 )
 
 ELSEWHERE = 120118101000
+NEXT_TOWNSHIP = TOWNSHIP + 1000
 LATER = "2026-11-20T11:00:00+08:00"
 """An hour after the clock of the tests."""
 
@@ -76,7 +77,7 @@ def problem(answer: Any) -> tuple[int, str]:
 async def case(client, database, settings) -> Case:
     offices = await the_offices(database, settings)
     reporter = await a_caller(database, settings, "township_supervisor", ELSEWHERE)
-    second = str(await police_at(database, TOWNSHIP + 1000))
+    second = str(await police_at(database, NEXT_TOWNSHIP))
     return Case(client, offices, reporter, second, await filed(client, reporter))
 
 
@@ -103,6 +104,19 @@ async def test_an_id_stands_for_a_step_on_one_report(case: Case) -> None:
     assert (await case.take("dispatch", id=taken)).status_code == 201
     other = replace(case, report_id=await filed(case.client, case.reporter))
     assert problem(await other.take("dispatch", id=taken)) == (409, "step-id-taken")
+
+
+async def test_an_id_taken_on_a_report_out_of_sight_is_taken(
+    case: Case, database, settings
+) -> None:
+    away = await a_caller(
+        database, settings, "police", NEXT_TOWNSHIP, agency_id=UUID(case.second_police)
+    )
+    unseen = await filed(case.client, case.reporter, region_code=str(NEXT_TOWNSHIP + 1))
+    taken = str(uuid4())
+    first = await replace(case, report_id=unseen).take("dispatch", away, id=taken)
+    assert first.status_code == 201, first.text
+    assert problem(await case.take("dispatch", id=taken)) == (409, "step-id-taken")
 
 
 async def test_a_township_that_reported_elsewhere_is_the_reporter(case: Case) -> None:

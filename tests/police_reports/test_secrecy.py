@@ -21,7 +21,7 @@ from tests.police_reports.factories import (
     police_at,
     the_offices,
 )
-from tests.police_reports.test_chain import BY_POLICE, BY_TOWNSHIP, DISPOSE, step
+from tests.police_reports.test_chain import AT, BY_POLICE, BY_TOWNSHIP, DISPOSE, step
 
 URL = "/v1/police-reports"
 
@@ -301,3 +301,31 @@ async def test_sealed_columns_hold_no_plain_text(client, database, offices) -> N
     raw = orjson.dumps({name: str(value) for name, value in row.items()}).decode()
     assert a_report()["narrative"] not in raw
     assert "测二" not in raw
+
+
+async def test_of_each_step_codes_may_be_counted_and_all_else_is_sealed(
+    client, database, offices
+) -> None:
+    target = str(await police_at(database, COUNTY))
+    report_id = await filed(client, offices.school)
+    passed_on = ("forwarding", {"forwarded_at": AT, "police_agency_id": target})
+    for caller, steps in (
+        (offices.police, BY_POLICE),
+        (offices.township, BY_TOWNSHIP),
+        (offices.police, [passed_on]),
+    ):
+        for path, body, *_ in steps:
+            answer = await step(client, caller, report_id, path, body)
+            assert answer.status_code == 201, answer.text
+    async with database.begin(SYSTEM) as tx:
+        rows = await tx.connection.fetch("SELECT step, codes FROM police_report_steps")
+    assert {row["step"]: row["codes"] for row in rows if row["codes"]} == {
+        "disposed": {
+            "kind": DISPOSE["kind"],
+            "measures": sorted(DISPOSE["measures"]),
+            "placed_with_agency_id": None,
+        },
+        "services_arranged": {"service_kinds": ["counselling"]},
+        "closed": {"reason": "child_safe"},
+        "forwarded": {"police_agency_id": target},
+    }

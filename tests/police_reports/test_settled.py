@@ -120,6 +120,18 @@ class TestRouting:
         assert after.headers["etag"] == before.headers["etag"] == '"1"'
 
 
+async def test_it_was_delivered_when_it_arrived_however_late_that_is_noted(
+    client, database, offices, monkeypatch, now
+) -> None:
+    report_id = await filed(client, offices.school)
+    await delivered(database, report_id)
+    monkeypatch.setattr(database, "clock", lambda: now + timedelta(minutes=2))
+    await run_jobs(database)
+    read = (await client.get(f"{URL}/{report_id}", headers=offices.school.headers)).json()
+    assert read["delivered_at"] == "2026-11-20T02:00:00Z"
+    assert [taken["at"] for taken in read["steps"]] == ["2026-11-20T02:00:00Z"]
+
+
 async def test_a_second_delivery_is_noted_but_the_first_stands(
     client, database, offices, monkeypatch, now
 ) -> None:

@@ -57,6 +57,9 @@ def test_digits_that_cannot_be_a_place(code: int) -> None:
     assert not rules.is_valid_code(code)
     with pytest.raises(rules.BadRegionCode, match=str(code)):
         rules.level_of(code)
+    if code != rules.NATION:
+        with pytest.raises(rules.BadRegionCode, match=str(code)):
+            rules.lineage(code)
 
 
 @pytest.mark.parametrize(

@@ -3,19 +3,25 @@
 import asyncio
 import signal
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import asyncpg
+from aiohttp import web
 
 from app.core.clock import utc_now
 from app.core.data import db
 from app.core.data.db import SYSTEM
 from app.core.ids import new_id
 from tests import schema
+from tests.access.factories import an_agency
 from tests.waiting import until
 from tests.webhooks.workshop import (
+    HOME,
+    QUICK,
+    Receiver,
     an_endpoint,
     attempts_of,
     has_state,
@@ -88,6 +94,58 @@ async def test_result_under_a_lost_lease_is_logged_but_decides_nothing(
         await until(logged)
     row = await row_of(live, made)
     assert (row["state"], row["lease"]) == ("leased", taken_over)
+
+
+async def test_what_is_on_its_way_keeps_its_lease_as_time_passes(
+    live, bureau, receiver, clock, database_urls
+) -> None:
+    go_on = asyncio.Event()
+
+    async def wait(_):
+        await go_on.wait()
+        return web.Response()
+
+    def ticking() -> datetime:
+        clock.advance(milliseconds=1)
+        return clock.now
+
+    live.clock = ticking
+    await an_endpoint(live, bureau, receiver.url)
+    receiver.replies = [wait]
+    made = await queue(live, bureau)
+    settings = settings_for(receiver)
+    async with sending(live, settings, database_urls.app):
+        await until(lambda: receiver.in_flight)
+        await until(has_state(live, await beside(live, receiver), "succeeded", 1))
+        leased = (await row_of(live, made))["next_at"]
+        go_on.set()
+        await until(has_state(live, made, "succeeded", 1))
+    (attempt,) = await attempts_of(live, made)
+    lease = timedelta(seconds=settings.attempt_seconds) + QUICK.margin
+    assert leased > attempt["started_at"] + lease
+
+
+async def test_a_secret_that_cannot_be_read_is_a_failed_attempt_and_others_go_on(
+    live, bureau, receiver, database_urls
+) -> None:
+    broken, _ = await an_endpoint(live, bureau, receiver.url)
+    made = await queue(live, bureau)
+    async with live.begin(SYSTEM) as tx:
+        await tx.connection.execute(
+            "UPDATE webhook_endpoints SET secret_sealed = '-' WHERE id = $1", broken
+        )
+    async with sending(live, settings_for(receiver), database_urls.app):
+        await until(has_state(live, await beside(live, receiver), "succeeded", 1))
+    assert await has_state(live, made, "pending", 1)()
+    (attempt,) = await attempts_of(live, made)
+    assert (attempt["error"], attempt["status"]) == ("internal_error", None)
+
+
+async def beside(live: db.Database, receiver: Receiver) -> UUID:
+    """Queue a delivery to another agency, whose arrival tells that the sender took its turns."""
+    neighbour = await an_agency(live, "police", HOME)
+    await an_endpoint(live, neighbour, receiver.url)
+    return await queue(live, neighbour)
 
 
 async def test_database_that_hangs_up_stops_nothing(

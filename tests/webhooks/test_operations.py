@@ -69,6 +69,18 @@ class TestQueueMandatory:
             await deliveries.queue_mandatory(tx, an_event(), agency_id=police, data={})
         assert len(queries) == 4, queries.statements
 
+    @pytest.mark.parametrize("takes", ["webhooks.delivery_overdue", "webhooks.*"])
+    async def test_who_takes_this_event_or_all_of_its_package_gets_it(
+        self, database, takes
+    ) -> None:
+        police = await an_agency(database, "police", HOME)
+        await an_endpoint(
+            database, police, "https://receiver.example.org/", event_types=("visits.*", takes)
+        )
+        async with database.begin(SYSTEM) as tx:
+            made = await deliveries.queue_mandatory(tx, an_event(), agency_id=police, data={})
+        assert len(made) == 1
+
     async def test_says_so_when_nobody_takes_it(self, database) -> None:
         police = await an_agency(database, "police", HOME)
         await an_endpoint(database, police, "https://a.example.org/", event_types=("visits.*",))
@@ -125,6 +137,16 @@ class TestFanOut:
         body = orjson.loads(row["body"])
         assert (row["delivery_class"], body["data"]["region_code"]) == ("S", "120119101200")
         assert body["data"]["event_id"] == str(row["event_id"])
+
+    async def test_says_when_it_happened_however_late_it_is_told(self, database, now) -> None:
+        await self.subscribers(database)
+        async with database.begin(SYSTEM) as tx:
+            await publish(tx, an_event(region_code=VILLAGE))
+        database.clock = lambda: now + timedelta(minutes=3)
+        await run_jobs(database)
+        assert {orjson.loads(row["body"])["timestamp"] for row in await queued(database)} == {
+            "2026-11-20T02:00:00.000000Z"
+        }
 
     async def test_reaches_exactly_those_the_event_names(self, database) -> None:
         names = await self.subscribers(database)

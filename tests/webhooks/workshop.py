@@ -128,8 +128,10 @@ def settings_for(*receivers: Receiver, **others: Any) -> config.Webhooks:
 async def sending(
     database: Database, settings: config.Webhooks, url: str
 ) -> AsyncIterator[asyncio.Event]:
-    """Run a sender; leaving the block stops it and waits for its end."""
-    stop = asyncio.Event()
+    """Run a sender; leaving the block stops it and waits for its end. If it dies before, so does
+    the block, which would wait in vain.
+    """
+    stop, block = asyncio.Event(), asyncio.current_task()
     task = asyncio.create_task(
         delivery.run(
             lambda: asyncpg.connect(url),
@@ -139,6 +141,7 @@ async def sending(
             limits=QUICK,
         )
     )
+    task.add_done_callback(lambda _: None if stop.is_set() or block is None else block.cancel())
     try:
         yield stop
     finally:
