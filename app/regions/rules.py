@@ -52,7 +52,7 @@ class BadRegionCode(ValueError):
 
 def is_valid_code(code: int) -> bool:
     """Tell whether the digits can be a place; whether the place exists is the table's answer."""
-    if not 0 < code < _CODES or code // 10**10 not in _PROVINCES:
+    if code // 10**10 not in _PROVINCES:
         return False
     prefecture = code // 10**8 % 100
     county = code // 10**6 % 100
@@ -62,7 +62,7 @@ def is_valid_code(code: int) -> bool:
         return False
     if township and not county:
         return code - code % 10**8 in _PREFECTURES_WITHOUT_COUNTIES
-    return not ((county or township) and not prefecture)
+    return bool(prefecture or not county)
 
 
 def level_of(code: int) -> Level:

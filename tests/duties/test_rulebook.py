@@ -113,6 +113,21 @@ def test_what_opens_a_duty_or_passes_it_on_may_leave_day_deadline_and_agency_uns
     rulebook.check(data_files.parse(NAME, RULES))
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("abnormal: [false]", "abnormal: [true]"),
+        (
+            "event: police_reports.report_acknowledged",
+            "event: police_reports.report_filed\n    where: {urgency: [immediate]}",
+        ),
+    ],
+    ids=["a yes", "one of a few words"],
+)
+def test_a_deed_may_count_by(before: str, after: str) -> None:
+    rulebook.check(data_files.parse(NAME, RULES.replace(before, after, 1)))
+
+
 SLIPS = r"""
 event: visits.visit_recorded → event: visits.visit_recordet → no event is called visits.visit_recordet; did you mean visits.visit_recorded?
 event: police_reports.report_filed → event: police_reports.report_field → no event is called police_reports.report_field; did you mean police_reports.report_filed?
@@ -130,6 +145,7 @@ field: acknowledge_due_at → field: urgency → urgency of police_reports.repor
 [police_agency_id] → [fetch] → fetch of police_reports.report_filed is not always an id
 [police_agency_id] → [supersedes] → no field of police_reports.report_forwarded is called supersedes
 match: subject_id → match: child_id → no field of police_reports.report_filed is called child_id
+{event: visits.visit_recorded, match → {event: police_reports.report_filed, match → no field of police_reports.report_filed is called child_id
 channel: [in → chanel: [in → no field of visits.visit_recorded is called chanel; did you mean channel?
 [in_person] → [in_persom] → no channel of visits.visit_recorded is called in_persom; did you mean in_person?
 [false] → [never] → no abnormal of visits.visit_recorded is called never

@@ -303,9 +303,7 @@ async def test_sealed_columns_hold_no_plain_text(client, database, offices) -> N
     assert "测二" not in raw
 
 
-async def test_of_each_step_codes_may_be_counted_and_all_else_is_sealed(
-    client, database, offices
-) -> None:
+async def test_of_a_step_codes_are_plain_and_all_else_sealed(client, database, offices) -> None:
     target = str(await police_at(database, COUNTY))
     report_id = await filed(client, offices.school)
     passed_on = ("forwarding", {"forwarded_at": AT, "police_agency_id": target})

@@ -50,6 +50,7 @@ def test_a_code_says_where_the_place_stands(
         120001000000,  # a county without a prefecture
         120119000001,  # a village without a township
         120100001000,  # a township without a county, in a city that has them
+        120100100000,
         120000001000,
     ],
 )
@@ -80,6 +81,10 @@ def test_a_subtree_is_one_half_open_range(code: int, low: int, high: int) -> Non
 @pytest.mark.parametrize("code", [710000000000, 810000000000, 820000000000])
 def test_taiwan_hong_kong_and_macau_are_provinces(code: int) -> None:
     assert rules.level_of(code) is Level.PROVINCE
+
+
+def test_there_are_thirty_four_provinces() -> None:
+    assert sum(rules.is_valid_code(code) for code in range(0, 10**12, 10**10)) == 34
 
 
 def test_lineage_climbs_to_the_nation() -> None:

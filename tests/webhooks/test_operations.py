@@ -48,6 +48,22 @@ class TestQueueMandatory:
         )
         assert row["webhook_id"].startswith("msg_")
 
+    async def test_says_of_what_kind_it_is_when_it_was_and_which_in_order(self, database) -> None:
+        police = await an_agency(database, "police", HOME)
+        await an_endpoint(database, police, "https://receiver.example.org/")
+        both = [an_event(), an_event()]
+        async with database.begin(SYSTEM) as tx:
+            for event in both:
+                await deliveries.queue_mandatory(tx, event, agency_id=police, data={"fetch": "/"})
+        assert [orjson.loads(row["body"]) for row in await queued(database)] == [
+            {
+                "type": "webhooks.delivery_overdue",
+                "timestamp": "2026-11-20T02:00:00.000000Z",
+                "data": {"fetch": "/", "event_id": str(event.event_id), "sequence": sequence},
+            }
+            for sequence, event in enumerate(both, 1)
+        ]
+
     async def test_is_undone_with_the_transaction(self, database) -> None:
         police = await an_agency(database, "police", HOME)
         await an_endpoint(database, police, "https://receiver.example.org/")
@@ -137,6 +153,40 @@ class TestFanOut:
         body = orjson.loads(row["body"])
         assert (row["delivery_class"], body["data"]["region_code"]) == ("S", "120119101200")
         assert body["data"]["event_id"] == str(row["event_id"])
+
+    async def test_reaches_who_takes_such_events_with_all_it_says(self, database) -> None:
+        county = await an_agency(database, "civil_affairs", HOME)
+        await an_endpoint(database, county, "https://a.example.org/", event_types=("visits.*",))
+        hearing, _ = await an_endpoint(database, county, "https://b.example.org/")
+        event = an_event(region_code=VILLAGE)
+        async with database.begin(SYSTEM) as tx:
+            await publish(tx, event)
+        await run_jobs(database)
+        (row,) = await queued(database)
+        assert row["endpoint_id"] == hearing
+        assert orjson.loads(row["body"]) == {
+            "type": "webhooks.delivery_overdue",
+            "timestamp": "2026-11-20T02:00:00.000000Z",
+            "data": {
+                **event.model_dump(mode="json"),
+                "region_code": str(VILLAGE),
+                "home_county": str(HOME),
+                "event_id": str(event.event_id),
+                "sequence": 1,
+            },
+        }
+
+    async def test_reaches_subscribers_though_others_were_told_directly(self, database) -> None:
+        police = await an_agency(database, "police", HOME)
+        await an_endpoint(database, police, "https://police.example.org/", relation="none")
+        names = await self.subscribers(database)
+        event = an_event(region_code=VILLAGE)
+        async with database.begin(SYSTEM) as tx:
+            await deliveries.queue_mandatory(tx, event, agency_id=police, data={})
+            await publish(tx, event)
+        await run_jobs(database)
+        names[police] = "told directly"
+        assert await self.told(database, names) == {"county", "township", "told directly"}
 
     async def test_says_when_it_happened_however_late_it_is_told(self, database, now) -> None:
         await self.subscribers(database)

@@ -253,6 +253,9 @@ class TestDelivery:
         assert (closed.status_code, closed.json()["state"]) == (201, "closed")
         again = await client.post(path, json=body, headers=police.headers)
         assert again.json()["type"] == "/problems/delivery-not-open"
+        row = await row_of(database, UUID(delivery))
+        assert (row["closed_at"], row["closed_by"]) == (NOW, police.subject_id)
+        assert row["closed_because"] == body["reason"]
 
     async def test_closing_ends_the_replays_asked_for(self, client, police, database) -> None:
         await registered(client, police, event_types=["webhooks.*"])
