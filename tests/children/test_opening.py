@@ -17,7 +17,7 @@ from tests.children.conftest import (
     TOWNSHIP,
     VILLAGE,
 )
-from tests.children.factories import RESIDENT_ID, a_file, moved, with_check_digit
+from tests.children.factories import RESIDENT_ID, a_child, a_file, moved, with_check_digit
 from tests.jobs import run_jobs
 
 
@@ -361,6 +361,16 @@ class TestAnswersUnderAKeyWhoMaySeeTheChildStill:
         file = (await self.opened(client, director)).json()
         await moved(database, file["id"], region_code=SIBLING)
         await self.refused(client, database, director, file["id"])
+
+    async def test_not_once_one_of_those_found_has_moved_away(
+        self, client, director, database
+    ) -> None:
+        found = [await a_child(database, VILLAGE, name="样一") for _ in range(2)]
+        wanted = {"json": {"name": "样一"}, "headers": {**director.headers, "idempotency-key": "s"}}
+        first = await client.post("/v1/children/search", **wanted)
+        assert {child["id"] for child in first.json()["items"]} == {str(each.id) for each in found}
+        await moved(database, found[0].id, region_code=SIBLING)
+        assert (await client.post("/v1/children/search", **wanted)).status_code == 410
 
     async def test_not_for_another_agency(self, client, database, settings) -> None:
         system = await a_caller(database, settings, "civil_affairs", COUNTY, machine=True)
