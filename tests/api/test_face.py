@@ -255,6 +255,9 @@ async def test_reads_json_and_nothing_else(client) -> None:
     assert answer.status_code == 415
     assert answer.json()["type"] == "/problems/unsupported-media-type"
     assert answer.headers["accept-post"] == "application/json"
+    for headers, status in (({}, 401), ({"content-type": "application/json"}, 400)):
+        nothing = await client.post("/v1/visits", headers=headers)
+        assert nothing.status_code == status
 
 
 @pytest.mark.parametrize("key", ["two words", "x" * 201, '"open', ""])

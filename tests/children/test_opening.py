@@ -26,13 +26,15 @@ def identity(**fields):
 
 
 class TestOpensAFile:
-    async def test_shows_the_whole_file_derived(self, open_file, director) -> None:
+    async def test_shows_the_whole_file_derived(self, open_file, client, director) -> None:
         answer = await open_file(director)
         assert answer.status_code == 201, answer.text
         file = answer.json()
         schemas.Child.model_validate(file)
         assert answer.headers["location"] == f"/v1/children/{file['id']}"
         assert answer.headers["etag"] == '"1"'
+        read = await client.get(answer.headers["location"], headers=director.headers)
+        assert (read.json(), "location" in read.headers) == (file, False)
         assert file["identity"]["name_pinyin"] == "yangxiaoyi"
         assert file["identity"]["resident_id"] == RESIDENT_ID
         assert file["identity"]["resident_id_place_known"] is True
@@ -272,6 +274,7 @@ class TestDuplicates:
         answer = await open_file(director)
         assert answer.status_code == 202
         assert answer.json().keys() == {"referral_id", "status"}
+        assert "location" not in answer.headers
         assert there.json()["id"] not in answer.text
         async with database.begin(SYSTEM) as tx:
             referral = await tx.connection.fetchrow("SELECT * FROM duplicate_referrals")

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import orjson
 
+from app.access.roles import FIELD_GROUPS
 from app.core.data.db import SYSTEM, Database
 from tests.matrix.described import Operation
 from tests.matrix.facts import Target
@@ -41,9 +42,23 @@ _DATED = {
 _DATED_UNSAID = {"readReporter", "listAttendanceEvents", "pushAttendanceEvents"}
 """Looks into the past whose answer does not say how far: tests of their own do."""
 
+_KINDS = {
+    "attendance": {"education"},
+    "dropout_alerts": {"education"},
+    "police_reports": {"police_report"},
+    "readReporter": {"reporter"},
+    "webhooks": set(),
+    "readWebhookDelivery": {"webhook_delivery"},
+    "agencies": set(),
+}
+"""What kinds of data an operation shows of a child, where that is not called like its chapter."""
+
+_MORE = {"createChild", "changeChild", "listChildren", "searchChildren", "readChildHistory"}
+"""Recorded, too: sections written but not read, and what a page would show if it had an item."""
+
 _ROWS = """
-SELECT operation, decision, child_ids, since, rule FROM audit_entries WHERE request_id = $1
-ORDER BY id
+SELECT operation, decision, child_ids, since, rule, field_groups, subject_id FROM audit_entries
+WHERE request_id = $1 ORDER BY id
 """
 
 
@@ -68,6 +83,11 @@ def faults(
             yield f"{right} expected: {told}"
         if set(row["child_ids"]) != children:
             yield f"other children: {told}"
+        kinds, said = _kinds(operation, answer), {*row["field_groups"]}
+        if not (kinds <= said if operation.id in _MORE else kinds == said):
+            yield f"shows {kinds}: {told}"
+        if row["subject_id"] != (subject := _subject(operation, target, answer)):
+            yield f"is about {subject}: {told}"
         reached = operation.id not in _DATED_UNSAID and answer.is_success
         if reached and row["since"] != (since := _since(operation, answer)):
             yield f"reaches back to {since} (`dated` of its Ask tells the field): {told}"
@@ -137,3 +157,29 @@ def _day(text: str) -> date:
     if len(text) == 10:
         return date.fromisoformat(text)
     return datetime.fromisoformat(text).astimezone(ZoneInfo("Asia/Shanghai")).date()
+
+
+def _kinds(operation: Operation, answer: httpx.Response) -> set[str]:
+    """Return the kinds of data an answer shows: of files the sections."""
+    if not answer.is_success:
+        return set()
+    chapter = operation.scope.partition(":")[0]
+    if chapter == "children":
+        page = answer.json()
+        told = {section for item in page.get("items", [page]) for section in item}
+        return told.intersection(FIELD_GROUPS)
+    personal = {chapter} if operation.needs_purpose else set()
+    return _KINDS.get(operation.id, _KINDS.get(chapter, personal))
+
+
+def _subject(operation: Operation, target: Target, answer: httpx.Response) -> UUID | None:
+    """Return what an answer is about: what was made, or what the path names first."""
+    makes = operation.method == "POST" and not operation.names
+    if answer.is_success and (makes or operation.id == "supersedeReport"):
+        made = answer.json()
+        return next(
+            (UUID(made[name]) for name in ("id", "referral_id", "batch_id") if name in made), None
+        )
+    if answer.is_success and operation.id == "listAttendanceEvents":
+        return target.ids["child_id"]
+    return target.ids.get(operation.names[0]) if operation.names else None

@@ -124,6 +124,16 @@ async def test_an_id_of_another_county_reveals_nothing_and_names_the_first_recei
     versions = f"/v1/visits/{first['id']}/versions"
     assert len((await client.get(versions, headers=province.headers)).json()["items"]) == 1
     assert (await client.get(versions, headers=stranger.headers)).json()["items"] == []
+    untouched = await client.get(f"/v1/visits/{first['id']}", headers=stranger.headers)
+    assert (untouched.json()["channel"], untouched.headers["etag"]) == ("in_person", '"1"')
+    await client.patch(
+        f"/v1/visits/{first['id']}",
+        json={"place": "other"},
+        headers={**stranger.headers, "if-match": '"1"'},
+    )
+    for caller in (province, stranger):
+        kept = (await client.get(versions, headers=caller.headers)).json()["items"]
+        assert len(kept) == 1, "a version of the other county's visit"
     whoever_sees_both = await _record(client, province, a_visit(theirs.id, id=first["id"]))
     assert whoever_sees_both.json()["type"] == "/problems/visit-differs"
 

@@ -211,6 +211,19 @@ class TestDelivery:
         assert (shown["attempt_log"], shown["attempts"]) == ([], 0)
         assert shown["next_attempt_at"] is not None
 
+    async def test_a_look_at_one_about_no_child_on_file_stands_in_the_record(
+        self, client, police, database
+    ) -> None:
+        await registered(client, police, event_types=["webhooks.*"])
+        delivery = await queued(database, police.agency_id)
+        await client.get(f"{DELIVERIES}/{delivery}", headers=police.headers)
+        async with database.begin(SYSTEM) as tx:
+            (row,) = await tx.connection.fetch(
+                "SELECT child_ids, subject_id FROM audit_entries"
+                " WHERE operation = 'readWebhookDelivery'"
+            )
+        assert (row["child_ids"], row["subject_id"]) == ([], UUID(delivery))
+
     @pytest.mark.parametrize(
         ("status", "error"),
         [(503, "status_not_2xx"), (None, "name_not_resolved"), (None, "address_not_allowed")],
