@@ -6,12 +6,12 @@ narrowed to what an act may be done with. All three read the same conditions.
 """
 
 import operator
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
 
-from fastapi import Query
+from fastapi import Depends, Query
 
 from app.access.principal import Principal
 from app.core.data.sql import Where
@@ -83,7 +83,7 @@ def permitted(
     return [name for name, act in acts.items() if act.admits(principal, row, on)]
 
 
-def asked(acts: Mapping[str, Act]) -> Callable[..., Awaitable[Act | None]]:
+def asked(acts: Mapping[str, Act]) -> Any:
     """Make the dependency that reads the query parameter `permitted` of a list."""
     declared.append(acts)
 
@@ -99,7 +99,7 @@ def asked(acts: Mapping[str, Act]) -> Callable[..., Awaitable[Act | None]]:
     ) -> Act | None:
         return None if permitted is None else acts[permitted]
 
-    return act
+    return Depends(act)
 
 
 def own(column: str, otherwise: type[Problem]) -> Condition:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
-from fastapi import Depends, Request
+from fastapi import Request
 
 from app.access import operations, queries, schemas
 from app.access.acts import Act, asked, permitted, stands
@@ -85,7 +85,7 @@ async def list_clients(
     principal: ReadsClients,
     tx: Transaction,
     window: Paged,
-    act: Annotated[Act | None, Depends(asked(ACTS))] = None,
+    act: Annotated[Act | None, asked(ACTS)] = None,
 ) -> Shown[Page[schemas.Client]]:
     """List the clients of your agency; the operator lists all."""
     page = await queries.clients(tx, principal, window, act=act)

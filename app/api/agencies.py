@@ -7,7 +7,7 @@ from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import Depends, Query
+from fastapi import Query
 
 from app.access import operations as access
 from app.access.acts import Act, asked, own_or_inside, permitted, stands
@@ -165,7 +165,7 @@ async def list_posts(
     role: Annotated[
         schemas.RoleCode | None, Query(description="Only posts that give this role.")
     ] = None,
-    act: Annotated[Act | None, Depends(asked(_POST_ACTS))] = None,
+    act: Annotated[Act | None, asked(_POST_ACTS)] = None,
 ) -> Shown[Page[schemas.Post]]:
     """List posts by the place they answer for."""
     narrow = (

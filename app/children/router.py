@@ -5,7 +5,7 @@ from inspect import signature
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Query
+from fastapi import Query
 
 from app.access import acts
 from app.access.principal import Principal
@@ -69,7 +69,7 @@ async def list_children(
     updated_since: Annotated[
         Moment | None, Query(description="Only files changed at or after this instant.")
     ] = None,
-    act: Annotated[acts.Act | None, Depends(acts.asked(ACTS))] = None,
+    act: Annotated[acts.Act | None, acts.asked(ACTS)] = None,
 ) -> Shown[Page[schemas.ChildSummary]]:
     """List the children in the caller's remit, by region and id."""
     search.refuse_unreadable(

@@ -70,7 +70,7 @@ async def list_dropout_alerts(
     window: Paged,
     state: Annotated[State | None, Query(description="Only alerts that stand there.")] = None,
     child_id: Annotated[UUID | None, Query(description="Only alerts on this child.")] = None,
-    act: Annotated[acts.Act | None, Depends(acts.asked(ACTS))] = None,
+    act: Annotated[acts.Act | None, acts.asked(ACTS)] = None,
 ) -> Shown[Page[schemas.DropoutAlert]]:
     """List the dropout alerts on children in your remit, newest first."""
     page = await queries.find_page(tx, principal, window, state=state, child_id=child_id, act=act)

@@ -4,7 +4,7 @@ from typing import Annotated, TypeVar
 from uuid import UUID
 
 import asyncpg
-from fastapi import Depends, Query
+from fastapi import Query
 
 from app.access import acts
 from app.access.deps import named_in_path, needs
@@ -68,7 +68,7 @@ async def list_reports(
     overdue: Annotated[
         bool | None, Query(description="Only reports that are, or are not, late.")
     ] = None,
-    act: Annotated[acts.Act | None, Depends(acts.asked(ACTS))] = None,
+    act: Annotated[acts.Act | None, acts.asked(ACTS)] = None,
 ) -> Shown[paging.Page[schemas.ReportSummary]]:
     """List the reports your agency filed, handles or follows up, newest first."""
     page = await queries.page(tx, principal, window, state=state, overdue=overdue, act=act)

@@ -1,24 +1,21 @@
 """What a visit announces. Codes only: what was written stays behind the API."""
 
 from datetime import date
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar
 from uuid import UUID
 
-from pydantic import Field, WithJsonSchema
+from pydantic import Field
 
-from app.core.jobs.events import Event
+from app.core.jobs.events import CODE, Event
 from app.visits.models import Channel, VisitorType
-
-_CODE: Final = WithJsonSchema({"type": "string", "maxLength": 40})
-"""On the wire a code is a word: a receiver must take one it does not know yet."""
 
 
 class _AboutVisit(Event):
     subject: ClassVar[str] = "visit"
     child_id: UUID = Field(description="The child visited.")
     visited_on: date = Field(description="Day of the visit.")
-    visitor_type: Annotated[VisitorType, _CODE] = Field(description="Who visited: a code.")
-    channel: Annotated[Channel, _CODE] = Field(description="`in_person`, `phone` or `video`.")
+    visitor_type: Annotated[VisitorType, CODE] = Field(description="Who visited: a code.")
+    channel: Annotated[Channel, CODE] = Field(description="`in_person`, `phone` or `video`.")
     abnormal: bool = Field(description="Whether anything abnormal was found.")
 
 

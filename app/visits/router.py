@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import asyncpg
-from fastapi import Depends, Query
+from fastapi import Query
 
 from app.access import acts
 from app.access.deps import named_in_path, needs
@@ -39,6 +39,7 @@ WritesVisits = Annotated[Principal, needs(WRITE)]
 _VISIT = ("visit_id", "The visit's id.", rows.find, VisitNotFound)
 VisitInPath = Annotated[asyncpg.Record, named_in_path(*_VISIT, table="visits")]
 VisitToChange = Annotated[asyncpg.Record, named_in_path(*_VISIT, table="visits", for_update=True)]
+Narrowed = Annotated[acts.Act | None, acts.asked(ACTS)]
 _DAYS = (operations.VisitInFuture, operations.VisitBeforeBirth, operations.VisitStartOnOtherDay)
 
 
@@ -65,7 +66,7 @@ async def list_visits(
     visited_until: Annotated[Day | None, Query(description="On this day or earlier.")] = None,
     abnormal: Annotated[bool | None, Query(description="Only with or without findings.")] = None,
     region: RegionSpan = None,
-    act: Annotated[acts.Act | None, Depends(acts.asked(ACTS))] = None,
+    act: Narrowed = None,
 ) -> Shown[Page[schemas.Visit]]:
     """List visits to the children of your remit, latest first."""
     filters = queries.Filters(child_id, visited_from, visited_until, abnormal, region, act)
@@ -74,10 +75,14 @@ async def list_visits(
 
 @router.get("/children/{child_id}/visits")
 async def list_child_visits(
-    principal: ReadsVisits, child: ChildInPath, tx: Transaction, window: Paged
+    principal: ReadsVisits,
+    child: ChildInPath,
+    tx: Transaction,
+    window: Paged,
+    act: Narrowed = None,
 ) -> Shown[Page[schemas.Visit]]:
     """List the visits to a child, latest first."""
-    return await _page(tx, principal, queries.Filters(child_id=child.id), window)
+    return await _page(tx, principal, queries.Filters(child_id=child.id, act=act), window)
 
 
 @router.get("/visits/{visit_id}")

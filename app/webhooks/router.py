@@ -4,7 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 import asyncpg
-from fastapi import Depends, Query, Request
+from fastapi import Query, Request
 
 from app.access import acts
 from app.access.deps import named_in_path, needs
@@ -68,7 +68,7 @@ async def list_webhook_endpoints(
     principal: ReadsWebhooks,
     tx: Transaction,
     window: Paged,
-    act: Annotated[acts.Act | None, Depends(acts.asked(ENDPOINT_ACTS))] = None,
+    act: Annotated[acts.Act | None, acts.asked(ENDPOINT_ACTS)] = None,
 ) -> Shown[Page[schemas.Endpoint]]:
     """List the webhook endpoints of your agency, newest first."""
     page = await queries.endpoints(tx, principal, window, act=act)
@@ -127,7 +127,7 @@ async def list_webhook_deliveries(
     endpoint_id: Annotated[UUID | None, Query(description="Only those to this endpoint.")] = None,
     event_id: Annotated[UUID | None, Query(description="Only those of this event.")] = None,
     state: Annotated[State | None, Query(description="Only those in this state.")] = None,
-    act: Annotated[acts.Act | None, Depends(acts.asked(DELIVERY_ACTS))] = None,
+    act: Annotated[acts.Act | None, acts.asked(DELIVERY_ACTS)] = None,
 ) -> Shown[Page[schemas.Delivery]]:
     """List the deliveries to your agency, newest first."""
     page = await queries.deliveries(

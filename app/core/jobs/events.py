@@ -8,11 +8,11 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 from uuid import UUID
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from sqlalchemy import BigInteger
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field as TableField
@@ -23,6 +23,11 @@ from app.core.data.columns import OF_TRANSACTION, Instant
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import queue
+
+CODE: Final = WithJsonSchema({"type": "string", "maxLength": 40})
+"""For a field that is a code: a word on the wire, since a receiver must take one it does not know
+yet, and a closed list to the rules that count by it.
+"""
 
 _kinds: dict[str, type["Event"]] = {}
 

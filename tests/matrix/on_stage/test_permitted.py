@@ -64,6 +64,23 @@ def test_every_operation_on_an_object_is_an_act(objects, described) -> None:
         assert not acts - below, f"no operation on what {read.id} shows has this name"
 
 
+def test_every_list_of_what_has_acts_is_narrowed_by_them(app) -> None:
+    document = openapi.document(app)
+    schemas = document["components"]["schemas"]
+    narrowed = {}
+    for path, methods in document["paths"].items():
+        listed = methods.get("get", {})
+        for page in re.findall(r"schemas/(\w+)", str(listed.get("responses", {}).get("200"))):
+            items = schemas[page].get("properties", {}).get("items")
+            if any(
+                "permitted" in schemas[item].get("properties", ())
+                for item in re.findall(r"schemas/(\w+)", str(items))
+            ):
+                narrowed[path] = "permitted" in {each["name"] for each in listed["parameters"]}
+    assert len(narrowed) > 7
+    assert all(narrowed.values()), narrowed
+
+
 async def test_it_is_what_happens(theatre, described, objects) -> None:
     client, database, stage = theatre
     wrong = []
