@@ -26,7 +26,6 @@ from app.core.data.db import Tx
 
 Begin = Callable[[], AbstractAsyncContextManager[Tx]]
 Handler = Callable[[Tx, dict[str, Any]], Awaitable[None]]
-Steps = Callable[[Begin, dict[str, Any]], Awaitable[None]]
 Work = TypeVar("Work", bound=Callable[..., Awaitable[None]])
 CHANNEL: Final = "tonghu_jobs"
 
@@ -37,11 +36,10 @@ class UnknownJob(LookupError):
 
 @dataclass(frozen=True)
 class Job:
-    """What to run under a name: either a handler of one transaction, or steps."""
+    """What to run under a name, in one transaction."""
 
     name: str
-    handler: Handler | None = None
-    steps: Steps | None = None
+    handler: Handler
     cron: str | None = None
 
 
@@ -59,16 +57,7 @@ def job(name: str) -> Callable[[Handler], Handler]:
     """Register `async def handler(tx, payload)`. It runs in one transaction, which the worker opens
     and commits (D2); the time is `tx.now`.
     """
-    return lambda handler: _register(Job(name, handler=handler), handler)
-
-
-def job_in_steps(name: str) -> Callable[[Steps], Steps]:
-    """Register `async def steps(begin, payload)`, which opens transactions itself.
-
-    For work that must not hold one open, such as calling another system in between:
-    `async with begin() as tx`. All of it may be repeated.
-    """
-    return lambda steps: _register(Job(name, steps=steps), steps)
+    return lambda handler: _register(Job(name, handler), handler)
 
 
 def every(name: str, cron: str) -> Callable[[Handler], Handler]:
@@ -79,7 +68,7 @@ def every(name: str, cron: str) -> Callable[[Handler], Handler]:
     """
     if not croniter.is_valid(cron):
         raise ValueError(f"not a cron expression: {cron!r}")
-    return lambda handler: _register(Job(name, handler=handler, cron=cron), handler)
+    return lambda handler: _register(Job(name, handler, cron), handler)
 
 
 class JobRow(SQLModel, table=True):

@@ -243,11 +243,8 @@ async def _execute(worker: _Worker, row: asyncpg.Record) -> None:
     """Run one job; its row goes in the same transaction as its work."""
     registered = queue.REGISTRY[row["name"]]
     payload = orjson.loads(row["payload"])
-    if registered.steps:
-        await registered.steps(worker.begin, payload)
     async with worker.begin() as tx:
-        if registered.handler:
-            await registered.handler(tx, payload)
+        await registered.handler(tx, payload)
         if await tx.connection.execute(_FINISH, row["id"], row["lease"]) != "DELETE 1":
             raise LeaseLost
 

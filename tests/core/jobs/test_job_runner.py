@@ -95,22 +95,6 @@ class TestFailure:
         assert before + timedelta(seconds=20) <= again <= after + timedelta(seconds=40)
 
 
-class TestSteps:
-    async def test_open_their_own_transactions(
-        self, connection: asyncpg.Connection, server: postgres.Server, database: Database
-    ) -> None:
-        @queue.job_in_steps("t")
-        async def deliver(begin: queue.Begin, payload: dict[str, Any]) -> None:
-            for text in ("claimed", "sent"):
-                async with begin() as tx:
-                    await tx.connection.execute("INSERT INTO marks VALUES ($1)", text)
-
-        await queue.enqueue(connection, "t", [{}])
-        async with working(server, database):
-            await until(lambda: empty(connection))
-        assert await connection.fetchval("SELECT count(*) FROM marks") == 2
-
-
 class TestKilledWorker:
     @staticmethod
     async def start(server: postgres.Server) -> asyncio.subprocess.Process:
