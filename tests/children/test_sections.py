@@ -143,7 +143,7 @@ def test_two_lists_of_one_name_are_refused() -> None:
 
 def test_a_code_list_is_served_with_what_each_code_is_called() -> None:
     served = marks.codelists([one_field(blood(TWO) | None)])
-    entries = (Entry("A", "A型", "A"), Entry("B", "B型", "B"))
+    entries = (Entry(code="A", zh="A型", en="A"), Entry(code="B", zh="B型", en="B"))
     assert served == {
         "blood_types": Codelist("blood_types", "血型", "Blood group", "test", None, entries)
     }

@@ -53,7 +53,7 @@ class Codes:
 
     def served(self) -> Codelist:
         """Return the list as it is looked up."""
-        entries = tuple(Entry(code, zh, en) for code, (zh, en) in self.labels.items())
+        entries = tuple(Entry(code=code, zh=zh, en=en) for code, (zh, en) in self.labels.items())
         return Codelist(self.name, self.zh, self.en, self.source, None, entries)
 
 
