@@ -52,8 +52,10 @@ class DataFile:
     def entries(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield each name and what is said of it. Raises BadDataFile where nothing is."""
         for name, entry in self.content.items():
-            if not isinstance(entry, dict):
+            if entry is None:
                 raise self.refusal((name,), f"nothing is said of {name}")
+            if not isinstance(entry, dict):
+                raise self.refusal((name,), f"{name} {_WRONG['dict_type']}")
             yield name, entry
 
     def refusal(self, place: Place, sentence: str) -> BadDataFile:
@@ -80,7 +82,7 @@ class DataFile:
                     raise self.refusal(place, f"the {key} {value} is given twice")
                 seen.add(said)
 
-    def parsed(self, model: type[Model], place: Place, entry: Mapping[str, Any]) -> Model:
+    def parsed(self, model: type[Model], place: Place, entry: object) -> Model:
         """Read an entry as a model that knows every key it may have. Raises BadDataFile."""
         try:
             return model.model_validate(entry)
