@@ -8,7 +8,7 @@ import app
 from app.access import roles
 from app.core import areas
 from app.duties import rulebook
-from app.policy import codelists, parameters
+from app.policy import clauses, codelists, parameters
 from app.policy import queries as policy
 
 
@@ -23,7 +23,7 @@ def packages() -> list[str]:
 
 def load() -> None:
     """Import what every package says of itself, its models, events and jobs. Raises BadDataFile if
-    a file of roles, rules about duties, policy or code lists names what does not exist.
+    a file of roles, rules about duties, policy, clauses or code lists names what does not exist.
     """
     import_module("app.core.http.idempotency")
     import_module("app.core.jobs.events")
@@ -35,3 +35,4 @@ def load() -> None:
     rulebook.check(rulebook.file())
     parameters.check(parameters.file(), parameters.demo_file())
     codelists.check(codelists.file(), policy.parameters())
+    clauses.check(clauses.file(), policy.parameters())

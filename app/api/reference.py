@@ -225,7 +225,7 @@ async def list_clauses(
 
 def _clause(clause: Clause, text: Obligation) -> policy_schemas.Clause:
     return policy_schemas.Clause(
-        **{**text, **asdict(clause)},
+        **{**text, **clause.model_dump(exclude={"status"})},
         source=text["src"],
         original=text["zh"],
         status="carried" if clause.carried else "not_yet",

@@ -152,7 +152,8 @@ def _walk(node: yaml.Node, place: Place) -> Iterator[tuple[Place, int, str | Non
             wrong = f"put the key {key.value} in quotes, YAML takes it for something else"
         elif key.value in seen:
             wrong = f"{key.value} is said twice"
-        seen.add(key.value)
+        else:
+            seen.add(key.value)
         plain = isinstance(value, yaml.ScalarNode) and wrong is None
         yield (*place, key.value), value.start_mark.line + 1 if plain else line, wrong
         yield from _walk(value, (*place, key.value))
@@ -179,14 +180,14 @@ def _sentence(wrong: ErrorDetails, model: Any, place: Place) -> str:
             model = _inside(model, step)
         known = [field.alias or name for name, field in model.model_fields.items()]
         return unknown("key", wrong["loc"][-1], known)
+    if wrong["type"] == "value_error":
+        return str(wrong["ctx"]["error"])
     name = ".".join(each for each in wrong["loc"] or place[-1:] if isinstance(each, str))
+    if wrong["input"] is None:
+        return f"{name} says nothing"
     if wrong["type"] in {"enum", "literal_error"}:
         choices = re.findall(r"'([^']*)'", str(wrong["ctx"]["expected"]))
         return unknown(f"value of {name}", wrong["input"], choices)
-    if wrong["type"] == "value_error":
-        return str(wrong["ctx"]["error"])
-    if wrong["input"] is None:
-        return f"{name} says nothing"
     said = _WRONG.get(wrong["type"])
     return f"{name} {said.format(**wrong)}" if said else f"{name}: {wrong['msg']}"
 

@@ -7,7 +7,7 @@ import pytest
 from app import cli
 from app.core import data_files
 from app.core.data_files import BadDataFile
-from app.policy import codelists, parameters, queries
+from app.policy import clauses, codelists, parameters, queries
 
 POLICY = """\
 contradictions:
@@ -72,6 +72,19 @@ classes:
   title: {zh: 类别, en: Classes}
   parameter: lbc.classes
 """
+CLAUSES = """\
+DEF-01:
+  area: A Definitions
+  title_zh: 定义
+  title_en: Definition
+  carried_by: ["parameter:lbc.age"]
+  tests: [tests/a.py::b]
+DEF-02:
+  area: A Definitions
+  title_zh: 定义
+  title_en: Definition
+  status: not_yet
+"""
 POLICY_SLIPS = r"""
 "1": [lbc.age] → "1": [lbc.ago] → no policy parameter is called lbc.ago; did you mean lbc.age?
 "1": [lbc.age] → "1": → nothing is said of 1
@@ -133,25 +146,44 @@ code: female → code: no → items.code is a text: put it in quotes
 parameter: lbc.classes → parameter: lbc.class → no policy parameter is called lbc.class; did you mean lbc.classes?
 parameter: lbc.classes → paramter: lbc.classes → no key is called paramter; did you mean parameter?
 """  # noqa: E501  a slip a line: what is right, what is written, what is said
+CLAUSES_SLIPS = """
+DEF-01: → DEF01: → no obligation is called DEF01; did you mean DEF-01?
+DEF-02: → DEF-01: → DEF-01 is said twice
+title_zh: 定义 → title_hz: 定义 → no key is called title_hz; did you mean title_zh?
+title_en: Definition → title_en: → title_en says nothing
+status: not_yet → status: done → no value of status is called done
+status: not_yet → status: notyet → no value of status is called notyet; did you mean not_yet?
+["parameter:lbc.age"] → ["parameter:lbc.ages"] → no policy parameter is called lbc.ages; did you mean lbc.age?
+["parameter:lbc.age"] → ["paramter:lbc.age"] → no kind of carrier is called paramter; did you mean parameter?
+["parameter:lbc.age"] → ["parameter:"] → parameter: names nothing
+["parameter:lbc.age"] → "parameter:lbc.age" → carried_by is a list: write [parameter:lbc.age]
+"""  # noqa: E501  a slip a line: what is right, what is written, what is said
 ALL = [
     *((POLICY, 0, slip) for slip in POLICY_SLIPS.strip().splitlines()),
     *((DEMO, 1, slip) for slip in DEMO_SLIPS.strip().splitlines()),
     *((LISTS, 2, slip) for slip in LISTS_SLIPS.strip().splitlines()),
+    *((CLAUSES, 3, slip) for slip in CLAUSES_SLIPS.strip().splitlines()),
 ]
-NAMES = [f"app/policy/data/{name}.yaml" for name in ("parameters", "demo_parameters", "codelists")]
-
+RIGHT = (POLICY, DEMO, LISTS, CLAUSES)
+NAMES = [
+    f"app/policy/{name}.yaml"
+    for name in ("data/parameters", "data/demo_parameters", "data/codelists", "clauses")
+]
 A_DAY = "is a day: write it like 2026-11-20, without quotes"
+EITHER = "say either `carried_by` and `tests`, or `status: not_yet`"
 ONE_THING = "say either `parameter`, or `source` and `items`"
 
 
 def check(*texts: str) -> None:
-    policy, demo, lists = map(data_files.parse, NAMES, texts)
+    policy, demo, lists, carried = map(data_files.parse, NAMES, texts)
     parameters.check(policy, demo)
-    codelists.check(lists, {each.name: each for each in parameters.declared_in(policy)})
+    declared = {each.name: each for each in parameters.declared_in(policy)}
+    codelists.check(lists, declared)
+    clauses.check(carried, declared)
 
 
 def refused(which: int, text: str) -> str:
-    texts = [POLICY, DEMO, LISTS]
+    texts = [*RIGHT]
     texts[which] = text
     with pytest.raises(BadDataFile) as refusal:
         check(*texts)
@@ -161,7 +193,8 @@ def refused(which: int, text: str) -> str:
 def test_the_files_in_force_name_nothing_unknown() -> None:
     parameters.check(parameters.file(), parameters.demo_file())
     codelists.check(codelists.file(), queries.parameters())
-    check(POLICY, DEMO, LISTS)
+    clauses.check(clauses.file(), queries.parameters())
+    check(*RIGHT)
 
 
 @pytest.mark.parametrize(("right_text", "which", "slip"), ALL)
@@ -202,6 +235,11 @@ def test_a_slip_is_refused_with_its_line(right_text: str, which: int, slip: str)
         (1, DEMO.replace("- {<<: *demo", "- {<<: *demo, <<: *demo"), 9, "<< is said twice"),
         (1, DEMO.replace("value: 18", "value: x"), 6, "lbc.age: 'x' is not of type 'integer'"),
         (2, LISTS.replace("[", "{") + "x: [", 10, "did not find expected node content"),
+        (3, CLAUSES.replace("  tests: [tests/a.py::b]\n", ""), 1, EITHER),
+        (3, CLAUSES.replace("[tests/a.py::b]", "[]"), 1, EITHER),
+        (3, CLAUSES.replace('["parameter:lbc.age"]', "[]"), 1, EITHER),
+        (3, CLAUSES.replace("  status: not_yet\n", ""), 7, EITHER),
+        (3, CLAUSES + "  tests: [tests/a.py::b]\n", 7, EITHER),
         (2, "- sexes", 1, "names and what they mean are expected"),
     ],
 )
@@ -212,16 +250,21 @@ def test_a_slip_that_is_more_than_a_line(which: int, text: str, line: int, sente
 def test_periods_of_one_region_may_touch() -> None:
     before = "region: 0, valid_from: 2016-02-04, valid_until: 2016-02-04, value: 16"
     text = POLICY.replace("region: 120000000000", "region: 0")
-    check(text.replace("region: 0, valid_from: 2016-02-04, value: 16", before), DEMO, LISTS)
+    check(text.replace("region: 0, valid_from: 2016-02-04, value: 16", before), *RIGHT[1:])
 
 
 @pytest.mark.parametrize(
     ("module", "name", "which"),
-    [(parameters, "file", 0), (parameters, "demo_file", 1), (codelists, "file", 2)],
+    [
+        (parameters, "file", 0),
+        (parameters, "demo_file", 1),
+        (codelists, "file", 2),
+        (clauses, "file", 3),
+    ],
 )
 def test_no_command_starts_with_a_slip(module, name, which, monkeypatch, capsys) -> None:
     def slipped() -> data_files.DataFile:
-        return data_files.parse(NAMES[which], f"{(POLICY, DEMO, LISTS)[which]}xs: {{")
+        return data_files.parse(NAMES[which], f"{RIGHT[which]}xs: {{")
 
     monkeypatch.setattr(module, name, slipped)
     monkeypatch.setattr(sys, "argv", ["tonghu", "jobs", "held"])
