@@ -8,6 +8,8 @@ import app
 from app.access import roles
 from app.core import areas
 from app.duties import rulebook
+from app.policy import clauses, codelists, parameters
+from app.policy import queries as policy
 
 
 def packages() -> list[str]:
@@ -21,7 +23,7 @@ def packages() -> list[str]:
 
 def load() -> None:
     """Import what every package says of itself, its models, events and jobs. Raises BadDataFile if
-    the roles or the rules about duties name what does not exist.
+    a file of roles, rules about duties, policy, clauses or code lists names what does not exist.
     """
     import_module("app.core.http.idempotency")
     import_module("app.core.jobs.events")
@@ -31,3 +33,6 @@ def load() -> None:
                 import_module(f"app.{package}.{module}")
     roles.check(roles.file(), areas.scopes())
     rulebook.check(rulebook.file())
+    parameters.check(parameters.file(), parameters.demo_file())
+    codelists.check(codelists.file(), policy.parameters())
+    clauses.check(clauses.file(), policy.parameters())

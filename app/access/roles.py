@@ -1,15 +1,17 @@
 """Roles per agency kind and level, read from `roles.yaml` (obligations.md §5)."""
 
+import re
 from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
-from typing import Final, Literal, get_args
+from typing import Annotated, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from app.agencies.models import AgencyKind
 from app.core import data_files
-from app.core.data_files import DataFile
+from app.core.data_files import DataFile, Text
 from app.policy import clauses
 from app.regions.rules import Level
 
@@ -55,8 +57,8 @@ class RoleName(BaseModel):
     """What people call it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    zh: str
-    en: str
+    zh: Text
+    en: Text
 
 
 class Role(BaseModel):
@@ -75,8 +77,12 @@ class Role(BaseModel):
     reads: frozenset[FieldGroup]
     writes: frozenset[FieldGroup]
     includes: tuple[str, ...] = ()
-    scopes: frozenset[str]
+    scopes: frozenset[str] = frozenset()
     purposes: frozenset[Purpose]
+
+
+class _ScopeSet(RootModel[Annotated[tuple[str, ...], Field(min_length=1)]]):
+    """Scopes that several roles include."""
 
 
 def file() -> DataFile:
@@ -100,19 +106,24 @@ def role(code: str) -> Role:
 
 def roles_of(read: DataFile) -> Mapping[str, Role]:
     """Read roles, each with all its scopes; which exist is for `check`. Raises BadDataFile."""
-    sets: Mapping[str, list[str]] = read.content.get(_SETS, {})
+    for near in get_close_matches(_SETS, read.content, n=1):
+        read.require((near,), "key", near, [_SETS])
+    entries = dict(read.entries())
+    sets = {
+        name: read.parsed(_ScopeSet, (_SETS, name), scopes).root
+        for name, scopes in entries.pop(_SETS, {}).items()
+    }
     found = {}
-    for code, entry in read.entries():
-        if code == _SETS:
-            continue
-        included = entry.get("includes", [])
-        for position, name in enumerate(included):
+    for code, entry in entries.items():
+        if not re.fullmatch("[a-z]+(_[a-z]+)*", code):
+            raise read.refusal((code,), f"{code} is no code of a role, like village_director")
+        one = read.parsed(Role, (code,), {"code": code, **entry})
+        for position, name in enumerate(one.includes):
             read.require((code, "includes", position), "set of scopes", name, sets)
-        for position, level in enumerate(entry.get("levels", [])):
+        for position, level in enumerate(entry["levels"]):
             read.require((code, "levels", position), "level", level, {*Level, "nation"})
-        scopes = [scope for name in included for scope in sets[name]]
-        given = {"code": code, **entry, "scopes": [*scopes, *entry.get("scopes", ())]}
-        found[code] = read.parsed(Role, (code,), given)
+        scopes = one.scopes.union(*(sets[name] for name in one.includes))
+        found[code] = one.model_copy(update={"scopes": scopes})
     return found
 
 

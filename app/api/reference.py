@@ -15,11 +15,11 @@ from app.core.http.shown import Shown
 from app.core.http.wire import Day, RegionCode
 from app.core.problems import Problem, documented
 from app.policy import area as policy_area
+from app.policy import codelists as policy_codelists
 from app.policy import queries as policy
 from app.policy import schemas as policy_schemas
 from app.policy.clauses import Clause, Obligation
-from app.policy.codelists import BadCodelists, Codelist, entries_in
-from app.policy.codelists import codelists as lists_of_policy
+from app.policy.codelists import Codelist, entries_in
 from app.policy.rules import ParameterMissing, effective
 from app.regions import area as regions_area
 from app.regions import queries as regions
@@ -58,11 +58,14 @@ class ParameterNotFound(Problem, status=404):
 
 @cache
 def codelists() -> dict[str, Codelist]:
-    """Return every list by name: those of a child's file, then the others. Raises BadCodelists."""
-    twice = sections.CODELISTS.keys() & lists_of_policy().keys()
-    if twice:
-        raise BadCodelists(f"{', '.join(sorted(twice))}: two lists of this name")
-    return {**sections.CODELISTS, **lists_of_policy()}
+    """Return every list by name: those of a child's file, then the others. Raises BadDataFile
+    if two share a name.
+    """
+    others = policy_codelists.codelists()
+    for name in sections.CODELISTS.keys() & others.keys():
+        sentence = f"a section of a child's file has a code list {name}"
+        raise policy_codelists.file().refusal((name,), sentence)
+    return {**sections.CODELISTS, **others}
 
 
 def _place(region: tuple[int, int] | None) -> int:
@@ -134,7 +137,7 @@ async def read_codelist(
     if chosen is None:
         raise CodelistNotFound
     entries = entries_in(chosen, policy.values(), _place(region), on or tx.today)
-    codes = [policy_schemas.Code(**asdict(each)) for each in entries]
+    codes = [policy_schemas.Code(**each.model_dump()) for each in entries]
     return Shown(policy_schemas.Codelist(**_summary(chosen), codes=codes))
 
 
@@ -222,7 +225,7 @@ async def list_clauses(
 
 def _clause(clause: Clause, text: Obligation) -> policy_schemas.Clause:
     return policy_schemas.Clause(
-        **{**text, **asdict(clause)},
+        **{**text, **clause.model_dump(exclude={"status"})},
         source=text["src"],
         original=text["zh"],
         status="carried" if clause.carried else "not_yet",

@@ -1,26 +1,47 @@
 """YAML that is part of the program, read with its lines: a slip is refused where it stands."""
 
+import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.resources import files
-from typing import Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
 Model = TypeVar("Model", bound=BaseModel)
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+"""Words that are never left out."""
+
 Place = tuple[str | int, ...]
 """Where something stands: the keys and positions that lead to it."""
+
+_WRONG: Final = {
+    "missing": "is missing",
+    "too_short": "says nothing",
+    "string_too_short": "says nothing",
+    "string_type": "is a text: put it in quotes",
+    "date_type": "is a day: write it like 2026-11-20, without quotes",
+    "int_type": "is a number: write it without quotes",
+    "tuple_type": "is a list: write [{input}]",
+    "frozen_set_type": "is a list: write [{input}]",
+    "list_type": "is a list: write each with - before it",
+    "dict_type": "is made of names and what they mean",
+    "model_type": "is made of names and what they mean",
+}
+"""What to say of a mistake that pydantic names."""
+
+_KEYS: Final = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
 
 
 class BadDataFile(ValueError):
     """A file names what does not exist, or contradicts itself. The message has file and line."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class DataFile:
     """What a file says, and the line each part of it stands on."""
 
@@ -31,8 +52,10 @@ class DataFile:
     def entries(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield each name and what is said of it. Raises BadDataFile where nothing is."""
         for name, entry in self.content.items():
-            if not isinstance(entry, dict):
+            if entry is None:
                 raise self.refusal((name,), f"nothing is said of {name}")
+            if not isinstance(entry, dict):
+                raise self.refusal((name,), f"{name} {_WRONG['dict_type']}")
             yield name, entry
 
     def refusal(self, place: Place, sentence: str) -> BadDataFile:
@@ -43,17 +66,42 @@ class DataFile:
 
     def require(self, place: Place, kind: str, word: object, known: Collection[Any]) -> None:
         """Refuse a word that is not one of those known, with the nearest of them."""
-        if word not in known:
+        if word not in [*known]:
             raise self.refusal(place, unknown(kind, word, known))
 
-    def parsed(self, model: type[Model], place: Place, entry: Mapping[str, Any]) -> Model:
+    def require_unlike(self, key: str) -> None:
+        """Refuse two entries of one list that have the same under a key."""
+        seen = set()
+        for place in self.lines:
+            if place[-1:] == (key,) and isinstance(place[-2], int):
+                value: Any = self.content
+                for step in place:
+                    value = value[step]
+                said = (place[:-2], value)
+                if said in seen:
+                    raise self.refusal(place, f"the {key} {value} is given twice")
+                seen.add(said)
+
+    def parsed(self, model: type[Model], place: Place, entry: object) -> Model:
         """Read an entry as a model that knows every key it may have. Raises BadDataFile."""
         try:
             return model.model_validate(entry)
         except ValidationError as error:
             # A key mistyped is also a key missing: the slip is the one to show.
             wrong = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
-            raise self.refusal((*place, *wrong["loc"]), _sentence(wrong, model)) from None
+            sentence = _sentence(wrong, model, place)
+            raise self.refusal((*place, *wrong["loc"]), sentence) from None
+
+
+class _Loader(yaml.CSafeLoader):
+    """Says where a day or a number stands that does not exist."""
+
+    def construct_object(self, node: yaml.Node, *deep: bool, **named: bool) -> Any:
+        try:
+            return super().construct_object(node, *deep, **named)
+        except ValueError:
+            problem = f"{node.value} is no day or number that exists"
+            raise yaml.MarkedYAMLError(None, None, problem, node.start_mark) from None
 
 
 def plain(text: str) -> Any:
@@ -69,7 +117,7 @@ def read(package: str, name: str) -> DataFile:
 
 def parse(name: str, text: str) -> DataFile:
     """Read YAML whose keys are words, none of them twice in one place. Raises BadDataFile."""
-    loader = yaml.CSafeLoader(text)
+    loader = _Loader(text)
     try:
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
@@ -100,11 +148,12 @@ def _walk(node: yaml.Node, place: Place) -> Iterator[tuple[Place, int, str | Non
     for key, value in node.value:
         line = key.start_mark.line + 1
         wrong = None
-        if key.tag != "tag:yaml.org,2002:str":
+        if key.tag not in _KEYS:
             wrong = f"put the key {key.value} in quotes, YAML takes it for something else"
         elif key.value in seen:
             wrong = f"{key.value} is said twice"
-        seen.add(key.value)
+        else:
+            seen.add(key.value)
         plain = isinstance(value, yaml.ScalarNode) and wrong is None
         yield (*place, key.value), value.start_mark.line + 1 if plain else line, wrong
         yield from _walk(value, (*place, key.value))
@@ -112,25 +161,39 @@ def _walk(node: yaml.Node, place: Place) -> Iterator[tuple[Place, int, str | Non
 
 def unknown(kind: str, word: object, known: Collection[Any]) -> str:
     """Say that a word means nothing, and which one was probably meant."""
-    near = get_close_matches(str(word), sorted(str(each) for each in known), n=1)
-    if near:
-        return f"no {kind} is called {word}; did you mean {near[0]}?"
-    return f"no {kind} is called {word}"
+    spelled = sorted(map(_spelled, known))
+    said = _spelled(word)
+    near = get_close_matches(said, spelled, n=1) if isinstance(word, str) else ()
+    said = f'"{said}"' if said in spelled else said
+    sentence = f"no {kind} is called {said}"
+    return f"{sentence}; did you mean {near[0]}?" if near else sentence
 
 
-def _sentence(wrong: ErrorDetails, model: Any) -> str:
-    name = ".".join(str(step) for step in wrong["loc"] if isinstance(step, str))
+def _spelled(word: object) -> str:
+    """Return a word as YAML spells it."""
+    return word if isinstance(word, str) else json.dumps(word, ensure_ascii=False, default=str)
+
+
+def _sentence(wrong: ErrorDetails, model: Any, place: Place) -> str:
     if wrong["type"] == "extra_forbidden":
         for step in wrong["loc"][:-1]:
-            model = model.model_fields[step].annotation
+            model = _inside(model, step)
         known = [field.alias or name for name, field in model.model_fields.items()]
         return unknown("key", wrong["loc"][-1], known)
+    if wrong["type"] == "value_error":
+        return str(wrong["ctx"]["error"])
+    name = ".".join(each for each in wrong["loc"] or place[-1:] if isinstance(each, str))
+    if wrong["input"] is None:
+        return f"{name} says nothing"
     if wrong["type"] in {"enum", "literal_error"}:
         choices = re.findall(r"'([^']*)'", str(wrong["ctx"]["expected"]))
         return unknown(f"value of {name}", wrong["input"], choices)
-    if wrong["type"] == "value_error":
-        return str(wrong["ctx"]["error"])
-    a_list, nothing = f"is a list: write [{wrong['input']}]", "says nothing"
-    said = {"missing": "is missing", "too_short": nothing, "string_too_short": nothing}
-    said |= dict.fromkeys(("tuple_type", "frozen_set_type"), a_list)
-    return f"{name} {said[wrong['type']]}" if wrong["type"] in said else f"{name}: {wrong['msg']}"
+    said = _WRONG.get(wrong["type"])
+    return f"{name} {said.format(**wrong)}" if said else f"{name}: {wrong['msg']}"
+
+
+def _inside(kind: Any, step: int | str) -> Any:
+    """Return the type of what stands at a key or a position."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return kind.model_fields[str(step)].annotation
+    return [each for each in get_args(kind) if each is not ...][-1]

@@ -6,17 +6,16 @@ parameter, resource, statistic, field or document carries it and which test woul
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final, NamedTuple, TypedDict
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final, Literal, NamedTuple, Self, TypedDict
 
-from app.core.data_files import plain
+from pydantic import BaseModel, ConfigDict, model_validator
 
-_HERE: Final = Path(__file__).parent
-_KINDS: Final = ("rule:", "parameter:", "resource:", "statistic:", "field:", "document:")
-_TITLES: Final = frozenset({"id", "area", "title_zh", "title_en"})
-_CARRIED: Final = _TITLES | {"carried_by", "tests"}
-_NOT_CARRIED: Final = _TITLES | {"status"}
+from app.core import data_files
+from app.core.data_files import DataFile, Text
+
+_KINDS: Final = ("rule", "parameter", "resource", "statistic", "field", "document")
 
 
 class Obligation(TypedDict):
@@ -37,16 +36,24 @@ class Obligation(TypedDict):
     zh: str
 
 
-@dataclass(frozen=True, slots=True)
-class Clause:
+class Clause(BaseModel):
     """What carries an obligation, if anything: `kind:reference` each, and pytest node ids."""
 
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
     id: str
-    area: str
-    title_zh: str
-    title_en: str
-    carried_by: tuple[str, ...]
-    tests: tuple[str, ...]
+    area: Text
+    title_zh: Text
+    title_en: Text
+    carried_by: tuple[str, ...] = ()
+    tests: tuple[str, ...] = ()
+    status: Literal["not_yet"] | None = None
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if not self.carried == bool(self.tests) == (self.status is None):
+            raise ValueError("say either `carried_by` and `tests`, or `status: not_yet`")
+        return self
 
     @property
     def carried(self) -> bool:
@@ -61,19 +68,45 @@ class AreaCoverage(NamedTuple):
     total: int
 
 
-class BadClause(ValueError):
-    """An entry of `clauses.yaml` is not of the form its head describes."""
+def file() -> DataFile:
+    """Read `clauses.yaml`. Raises BadDataFile."""
+    return data_files.read("app.policy", "clauses.yaml")
 
 
+@cache
 def load() -> tuple[Clause, ...]:
-    """Return all clauses, by area. Raises BadClause."""
-    entries = plain((_HERE / "clauses.yaml").read_text(encoding="utf-8"))
-    return tuple(clause(entry) for entry in entries)
+    """Return all clauses, by area. Raises BadDataFile."""
+    return clauses_of(file())
+
+
+def clauses_of(read: DataFile) -> tuple[Clause, ...]:
+    """Read clauses; whether what they name exists is for `check`. Raises BadDataFile."""
+    return tuple(
+        read.parsed(Clause, (code,), {"id": code, **entry}) for code, entry in read.entries()
+    )
+
+
+def check(read: DataFile, parameters: Mapping[str, Any]) -> None:
+    """Raise BadDataFile unless the obligations, kinds of carrier and parameters that the clauses
+    name exist.
+    """
+    known = {row["id"] for row in obligations()}
+    for one in clauses_of(read):
+        read.require((one.id,), "obligation", one.id, known)
+        for position, carrier in enumerate(one.carried_by):
+            place = (one.id, "carried_by", position)
+            kind, _, reference = carrier.partition(":")
+            read.require(place, "kind of carrier", kind, _KINDS)
+            if not reference:
+                raise read.refusal(place, f"{carrier} names nothing")
+            if kind == "parameter":
+                read.require(place, "policy parameter", reference, parameters)
 
 
 def obligations() -> tuple[Obligation, ...]:
     """Return what the sources say, in the order of the table."""
-    rows: list[Obligation] = json.loads((_HERE / "data" / "obligations.json").read_bytes())
+    text = files("app.policy").joinpath("data/obligations.json").read_bytes()
+    rows: list[Obligation] = json.loads(text)
     return tuple(rows)
 
 
@@ -83,20 +116,3 @@ def coverage(clauses: Iterable[Clause]) -> list[AreaCoverage]:
     for each in clauses:
         by_area.setdefault(each.area, []).append(each.carried)
     return [AreaCoverage(area, sum(carried), len(carried)) for area, carried in by_area.items()]
-
-
-def clause(entry: Mapping[str, Any]) -> Clause:
-    """Read one entry of the YAML. Raises BadClause."""
-    which = entry.get("id", "an entry without id")
-    if entry.keys() not in (_CARRIED, _NOT_CARRIED):
-        raise BadClause(f"{which}: either carried_by and tests, or status, beside {_TITLES}")
-    if entry.get("status", "not_yet") != "not_yet":
-        raise BadClause(f"{which}: the only status is not_yet")
-    carried_by, tests = tuple(entry.get("carried_by", ())), tuple(entry.get("tests", ()))
-    if "status" not in entry and not (carried_by and tests):
-        raise BadClause(f"{which}: something carries it and a test shows it, or it is not_yet")
-    for reference in carried_by:
-        if not reference.startswith(_KINDS) or reference in _KINDS:
-            raise BadClause(f"{which}: {reference} is no carrier")
-    titles = {name: entry[name] for name in _TITLES}
-    return Clause(**titles, carried_by=carried_by, tests=tests)

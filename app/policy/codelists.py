@@ -8,22 +8,45 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, Self
 
-from app.core.data_files import plain
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from app.core import data_files
+from app.core.data_files import DataFile, Text
 from app.policy.rules import ParameterMissing, ParameterValue, effective
 
-_FILE: Final = Path(__file__).parent / "data" / "codelists.yaml"
+
+class _Part(BaseModel):
+    """A part of `codelists.yaml`; see its head."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(_Part):
     """One code and what it is called."""
 
-    code: str
-    zh: str
-    en: str
+    code: Text
+    zh: Text
+    en: Text
+
+
+class _Title(_Part):
+    zh: Text
+    en: Text
+
+
+class _List(_Part):
+    title: _Title
+    parameter: Text | None = None
+    source: Text | None = None
+    items: tuple[Entry, ...] = ()
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if not bool(self.source) == bool(self.items) == (self.parameter is None):
+            raise ValueError("say either `parameter`, or `source` and `items`")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,29 +66,33 @@ class Codelist:
         return frozenset(entry.code for entry in self.entries)
 
 
-class BadCodelists(ValueError):
-    """The file of code lists cannot be used; the message names the list."""
+def file() -> DataFile:
+    """Read `codelists.yaml`. Raises BadDataFile."""
+    return data_files.read("app.policy", "data/codelists.yaml")
 
 
 @cache
 def codelists() -> Mapping[str, Codelist]:
-    """Return all lists by name. Raises BadCodelists."""
-    raw = plain(_FILE.read_text(encoding="utf-8"))
-    return {name: codelist(name, entry) for name, entry in raw.items()}
+    """Return all lists by name. Raises BadDataFile."""
+    return lists_of(file())
 
 
-def codelist(name: str, raw: Mapping[str, Any]) -> Codelist:
-    """Read one list of the YAML. Raises BadCodelists."""
-    parameter = raw.get("parameter")
-    if raw.keys() != {"title", "parameter"} and raw.keys() != {"title", "source", "items"}:
-        raise BadCodelists(f"{name}: title, and either parameter or source and items")
-    entries = _entries(raw.get("items", ()))
-    if len({entry.code for entry in entries}) != len(entries):
-        raise BadCodelists(f"{name}: a code is repeated")
-    if parameter is None and not entries:
-        raise BadCodelists(f"{name}: no codes")
-    source = raw.get("source") or f"policy parameter {parameter}"
-    return Codelist(name, raw["title"]["zh"], raw["title"]["en"], source, parameter, entries)
+def lists_of(read: DataFile) -> Mapping[str, Codelist]:
+    """Read lists; whether the parameters they name exist is for `check`. Raises BadDataFile."""
+    found = {}
+    for name, entry in read.entries():
+        one = read.parsed(_List, (name,), entry)
+        source = one.source or f"policy parameter {one.parameter}"
+        found[name] = Codelist(name, one.title.zh, one.title.en, source, one.parameter, one.items)
+    read.require_unlike("code")
+    return found
+
+
+def check(read: DataFile, parameters: Mapping[str, Any]) -> None:
+    """Raise BadDataFile unless every parameter that a list names exists."""
+    for name, one in lists_of(read).items():
+        if one.parameter is not None:
+            read.require((name, "parameter"), "policy parameter", one.parameter, parameters)
 
 
 def entries_in(
@@ -75,10 +102,7 @@ def entries_in(
     if chosen.parameter is None:
         return chosen.entries
     try:
-        return _entries(effective(values, chosen.parameter, region_code, on).value)
+        items = effective(values, chosen.parameter, region_code, on).value
     except ParameterMissing:
         return ()
-
-
-def _entries(items: Iterable[Mapping[str, Any]]) -> tuple[Entry, ...]:
-    return tuple(Entry(item["code"], item["zh"], item["en"]) for item in items)
+    return tuple(Entry(code=item["code"], zh=item["zh"], en=item["en"]) for item in items)

@@ -5,26 +5,23 @@ gives the values that the sources state for real places. `data/demo_parameters.y
 of a district whose name its source masks, on a place chosen for the demo.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from itertools import pairwise
-from operator import attrgetter
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
+from jsonschema.exceptions import SchemaError, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from app.core.data_files import plain
+from app.core import data_files
+from app.core.data_files import DataFile, Place, Text, unknown
 from app.policy.rules import ParameterValue
 from app.regions.rules import NATION, is_valid_code
 
-_DATA: Final = Path(__file__).parent / "data"
-_DECLARED_KEYS: Final = frozenset({"title_zh", "title_en", "note", "schema", "values"})
-_REQUIRED_KEYS: Final = _DECLARED_KEYS - {"note", "values"}
-_VALUE_KEYS: Final = frozenset({"region", "valid_from", "valid_until", "value", "citation"})
-_REQUIRED_VALUE_KEYS: Final = _VALUE_KEYS - {"valid_until"}
+_KEYWORDS: Final = Draft202012Validator.VALIDATORS
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,121 +35,204 @@ class Parameter:
     schema: Mapping[str, Any]
 
 
-class BadParameters(ValueError):
-    """A parameter file cannot be used; the message names the parameter and the rule it breaks."""
+class _Part(BaseModel):
+    """A part of the files; see the head of `parameters.yaml`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Value(_Part):
+    model_config = ConfigDict(strict=True)
+
+    region: int
+    valid_from: date
+    valid_until: date | None = None
+    value: Any
+    citation: Text
+
+    @field_validator("region")
+    @classmethod
+    def _is_a_region(cls, code: int) -> int:
+        if code != NATION and not is_valid_code(code):
+            raise ValueError(f"{code} is no region")
+        return code
+
+    @model_validator(mode="after")
+    def _ends_after_it_starts(self) -> Self:
+        if self.valid_until and self.valid_until < self.valid_from:
+            raise ValueError(f"the period from {self.valid_from} ends before it starts")
+        return self
+
+
+class _Declaration(_Part):
+    title_zh: Text
+    title_en: Text
+    note: Text = ""
+    of_value: dict[str, Any] = Field(alias="schema")
+    values: list[_Value]
+
+
+class _Parameters(_Part):
+    contradictions: dict[str, Any]
+    parameters: dict[str, _Declaration]
+
+
+class _Demo(_Part):
+    values: dict[str, list[_Value]]
+
+
+@cache
+def file() -> DataFile:
+    """Read `parameters.yaml`. Raises BadDataFile."""
+    return data_files.read("app.policy", "data/parameters.yaml")
+
+
+@cache
+def demo_file() -> DataFile:
+    """Read `demo_parameters.yaml`. Raises BadDataFile."""
+    return data_files.read("app.policy", "data/demo_parameters.yaml")
 
 
 def declared() -> tuple[Parameter, ...]:
-    """Return all parameters, in the order of the file."""
-    return _declarations(_document("parameters.yaml"))
+    """Return all parameters, in the order of the file. Raises BadDataFile."""
+    return declared_in(file())
 
 
 def shipped_parameters() -> tuple[ParameterValue, ...]:
-    """Return the values the sources give for the nation and for named places."""
-    document = _document("parameters.yaml")
-    parameters = _declarations(document)
-    for parameter in parameters:
-        try:
-            Draft202012Validator.check_schema(parameter.schema)
-        except SchemaError as error:
-            raise BadParameters(f"{parameter.name}: schema: {error.message}") from error
-    values = {name: entry.get("values", ()) for name, entry in document["parameters"].items()}
-    shipped = checked_values(parameters, values)
-    without = {parameter.name for parameter in parameters} - {
-        value.name for value in shipped if value.region_code == NATION
-    }
-    if without:
-        raise BadParameters(f"no value for the nation: {', '.join(sorted(without))}")
-    return shipped
+    """Return the values the sources give for the nation and for named places. Raises
+    BadDataFile.
+    """
+    return values_in(file())
 
 
 def demo_parameters() -> tuple[ParameterValue, ...]:
-    """Return the values that stand on a place they were not written for. Not for production."""
-    return checked_values(declared(), _document("demo_parameters.yaml")["values"])
-
-
-def contradictions() -> Mapping[int, str | list[str]]:
-    """Return, for each of the 30 contradictions of the sources, its parameters or where it went."""
-    answered: dict[int, str | list[str]] = _document("parameters.yaml")["contradictions"]
-    return answered
-
-
-def checked_values(
-    parameters: Iterable[Parameter], values: Mapping[str, Iterable[Mapping[str, Any]]]
-) -> tuple[ParameterValue, ...]:
-    """Check raw values (as in the YAML) against their declarations, or raise BadParameters.
-
-    Refused: a name not declared, a missing or unknown key, a value its schema refuses, a number
-    that is no region, an empty citation, a period that ends before it starts, and two periods of
-    one parameter that overlap in one region.
+    """Return the values that stand on a place they were not written for. Not for production.
+    Raises BadDataFile.
     """
-    by_name = {parameter.name: parameter for parameter in parameters}
-    unknown = values.keys() - by_name.keys()
-    if unknown:
-        raise BadParameters(f"not declared: {', '.join(sorted(unknown))}")
-    checked = tuple(
-        _value(by_name[name], raw) for name, entries in values.items() for raw in entries
-    )
-    _refuse_overlaps(checked)
-    return checked
+    return demo_values_in(demo_file(), declared())
 
 
-def _document(name: str) -> dict[str, Any]:
-    document: dict[str, Any] = plain((_DATA / name).read_text(encoding="utf-8"))
-    return document
+def contradictions() -> Mapping[str, str | list[str]]:
+    """Return, for each of the 30 contradictions of the sources, its parameters or where it went."""
+    return _parsed(file()).contradictions
 
 
-def _declarations(document: Mapping[str, Any]) -> tuple[Parameter, ...]:
-    return tuple(_declaration(name, entry) for name, entry in document["parameters"].items())
+def check(read: DataFile, demo: DataFile) -> None:
+    """Raise BadDataFile unless the files say what their heads describe, and all that the
+    contradictions and the demo name is declared.
+    """
+    declarations = declared_in(read)
+    names = {each.name for each in declarations}
+    for number, answer in _parsed(read).contradictions.items():
+        place = ("contradictions", number)
+        if not answer:
+            raise read.refusal(place, f"nothing is said of {number}")
+        for position, name in enumerate(answer if isinstance(answer, list) else ()):
+            read.require((*place, position), "policy parameter", name, names)
+    values_in(read)
+    demo_values_in(demo, declarations)
 
 
-def _declaration(name: str, entry: Mapping[str, Any]) -> Parameter:
-    _refuse_keys(name, entry, required=_REQUIRED_KEYS, allowed=_DECLARED_KEYS)
-    note = entry.get("note", "")
-    return Parameter(name, entry["title_zh"], entry["title_en"], note, entry["schema"])
+@cache
+def declared_in(read: DataFile) -> tuple[Parameter, ...]:
+    """Return the parameters of a file, each with a JSON Schema. Raises BadDataFile."""
+    found = []
+    for name, said in _parsed(read).parameters.items():
+        place = ("parameters", name, "schema")
+        for inside, schema in _schemas(said.of_value):
+            for keyword in schema:
+                read.require((*place, *inside, keyword), "keyword", keyword, _KEYWORDS)
+        try:
+            Draft202012Validator.check_schema(said.of_value)
+        except SchemaError as error:
+            raise read.refusal((*place, *error.path), f"{name}: {error.message}") from None
+        found.append(Parameter(name, said.title_zh, said.title_en, said.note, said.of_value))
+    return tuple(found)
 
 
-def _value(parameter: Parameter, raw: Mapping[str, Any]) -> ParameterValue:
+@cache
+def values_in(read: DataFile) -> tuple[ParameterValue, ...]:
+    """Return the values of a file that declares their parameters. Raises BadDataFile.
+
+    Refused, here as in the demo: a value its schema refuses, a code given twice in one list, two
+    periods of one parameter that overlap in one region. Here also: none for the nation.
+    """
+    found = []
+    for parameter in declared_in(read):
+        place = ("parameters", parameter.name, "values")
+        values = _parsed(read).parameters[parameter.name].values
+        if not any(each.region == NATION for each in values):
+            raise read.refusal(place, f"{parameter.name} has no value for the nation")
+        found += _checked(read, place, parameter, values)
+    read.require_unlike("code")
+    return tuple(found)
+
+
+def demo_values_in(
+    read: DataFile, declarations: Collection[Parameter]
+) -> tuple[ParameterValue, ...]:
+    """Return the values of a file whose parameters another declares. Raises BadDataFile."""
+    known = {each.name: each for each in declarations}
+    found = []
+    for name, values in read.parsed(_Demo, (), read.content).values.items():
+        place = ("values", name)
+        read.require(place, "policy parameter", name, known)
+        found += _checked(read, place, known[name], values)
+    read.require_unlike("code")
+    return tuple(found)
+
+
+@cache
+def _parsed(read: DataFile) -> _Parameters:
+    return read.parsed(_Parameters, (), read.content)
+
+
+def _schemas(schema: Any, place: Place = ()) -> Iterator[tuple[Place, Mapping[str, Any]]]:
+    """Yield a JSON Schema, those inside it, and where each stands."""
+    if isinstance(schema, dict):
+        yield place, schema
+        for keyword in ("items", "propertyNames", "additionalProperties"):
+            yield from _schemas(schema.get(keyword), (*place, keyword))
+        inside = schema.get("properties")
+        for name, each in inside.items() if isinstance(inside, dict) else ():
+            yield from _schemas(each, (*place, "properties", name))
+
+
+def _checked(
+    read: DataFile, place: Place, parameter: Parameter, values: Iterable[_Value]
+) -> list[ParameterValue]:
+    fits = Draft202012Validator(parameter.schema)
     name = parameter.name
-    _refuse_keys(name, raw, required=_REQUIRED_VALUE_KEYS, allowed=_VALUE_KEYS)
-    region, start, end = raw["region"], raw["valid_from"], raw.get("valid_until")
-    if type(region) is not int or not (region == NATION or is_valid_code(region)):
-        raise BadParameters(f"{name}: {region!r} is no region")
-    where = f"{name} in {region}"
-    if type(start) is not date or (end is not None and type(end) is not date):
-        raise BadParameters(f"{where}: a period is made of dates")
-    if end is not None and end < start:
-        raise BadParameters(f"{where}: the period from {start} ends before it starts")
-    citation = raw["citation"]
-    if not isinstance(citation, str) or not citation.strip():
-        raise BadParameters(f"{where}: the citation is missing")
-    for error in Draft202012Validator(parameter.schema).iter_errors(raw["value"]):
-        raise BadParameters(f"{where}: {error.json_path}: {error.message}")
-    return ParameterValue(name, region, start, end, raw["value"], citation.strip())
-
-
-def _refuse_keys(
-    name: str, entry: Mapping[str, Any], *, required: frozenset[str], allowed: frozenset[str]
-) -> None:
-    if missing := required - entry.keys():
-        raise BadParameters(f"{name}: {', '.join(sorted(missing))} is missing")
-    if unknown := entry.keys() - allowed:
-        raise BadParameters(f"{name}: {', '.join(sorted(unknown))} is unknown")
-
-
-def _refuse_overlaps(values: Iterable[ParameterValue]) -> None:
-    for before, after in _neighbours(values):
-        if before.valid_until is None or before.valid_until >= after.valid_from:
-            raise BadParameters(
-                f"{after.name} in {after.region_code}: the periods from {before.valid_from}"
-                f" and from {after.valid_from} overlap"
+    in_order = sorted(enumerate(values), key=lambda each: (each[1].region, each[1].valid_from))
+    for position, each in in_order:
+        # A key mistyped is also a key missing: the slip is the one to show.
+        errors = sorted(
+            fits.iter_errors(each.value), key=lambda error: error.validator == "required"
+        )
+        for error in errors:
+            where = (*place, position, "value", *error.absolute_path)
+            raise read.refusal(where, _sentence(name, error))
+    for (_, before), (position, after) in pairwise(in_order):
+        if before.region == after.region and (before.valid_until or date.max) >= after.valid_from:
+            raise read.refusal(
+                (*place, position, "valid_from"),
+                f"{name} in {after.region}: the periods from {before.valid_from}"
+                f" and from {after.valid_from} overlap",
             )
+    return [
+        ParameterValue(
+            name, each.region, each.valid_from, each.valid_until, each.value, each.citation
+        )
+        for each in values
+    ]
 
 
-def _neighbours(
-    values: Iterable[ParameterValue],
-) -> Iterator[tuple[ParameterValue, ParameterValue]]:
-    in_order = sorted(values, key=attrgetter("name", "region_code", "valid_from"))
-    for before, after in pairwise(in_order):
-        if (before.name, before.region_code) == (after.name, after.region_code):
-            yield before, after
+def _sentence(name: str, error: ValidationError) -> str:
+    said: Any = error.instance
+    asked: Any = error.schema
+    if error.validator == "additionalProperties":
+        known = asked.get("properties", {})
+        return unknown("key", next(key for key in said if key not in known), known)
+    if error.validator == "enum":
+        return unknown(f"value of {name}", said, asked["enum"])
+    return f"{name}: {error.message}"

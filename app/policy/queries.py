@@ -5,10 +5,10 @@ from datetime import date
 from functools import cache
 from typing import Any
 
-from app.core.data_files import unknown
 from app.policy import clauses
+from app.policy import parameters as declarations
 from app.policy.clauses import Clause, Obligation
-from app.policy.parameters import BadParameters, Parameter, declared, shipped_parameters
+from app.policy.parameters import Parameter, declared, shipped_parameters
 from app.policy.rules import ParameterValue, effective
 
 
@@ -25,14 +25,13 @@ def parameters() -> Mapping[str, Parameter]:
 
 
 def require(*names: str) -> None:
-    """Stop the import of a module that reads an undeclared parameter. Raises BadParameters."""
+    """Stop the import of a module that reads an undeclared parameter. Raises BadDataFile."""
     for name in names:
-        if name not in parameters():
-            raise BadParameters(unknown("policy parameter", name, parameters()))
+        declarations.file().require(("parameters",), "policy parameter", name, parameters())
 
 
 def lookup(name: str) -> Callable[[int, date], Any]:
-    """Return how to read a parameter (or ParameterMissing), at import. Raises BadParameters."""
+    """Return how to read a parameter (or ParameterMissing), at import. Raises BadDataFile."""
     require(name)
     own = [value for value in values() if value.name == name]
     return lambda region_code, on: effective(own, name, region_code, on).value

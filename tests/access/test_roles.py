@@ -25,7 +25,7 @@ school:
   scopes: ["attendance:read"]
   purposes: [education]
 """
-SLIPS = """
+SLIPS = r"""
 scopes: ["attendance:read"] → scopes: ["attendence:read"] → no scope is called attendence:read; did you mean attendance:read?
 files: ["children:read"] → files: ["child:read"] → no scope is called child:read; did you mean children:read?
 includes: [signed_in, files] → includes: [signed_in, file] → no set of scopes is called file; did you mean files?
@@ -38,6 +38,19 @@ relation: enrolled → relation: enroled → no value of relation is called enro
 purposes: [education] → purposes: [educate] → no value of purposes is called educate; did you mean education?
 obligations: [EDU-01] → obligations: [EDV-01] → no obligation is called EDV-01; did you mean EDU-01?
 {zh: 学校, en: School} → {zh: 学校, eng: School} → no key is called eng; did you mean en?
+{zh: 学校, en: School} → {zh: "", en: School} → name.zh says nothing
+{zh: 学校, en: School} → 学校 → name is made of names and what they mean
+scopes: ["attendance:read"] → scopes: "attendance:read" → scopes is a list: write [attendance:read]
+scopes: ["attendance:read"] → scopes: → scopes says nothing
+files: ["children:read"] → files: "children:read" → files is a list: write [children:read]
+files: ["children:read"] → files: → files says nothing
+files: ["children:read"] → files: [] → files says nothing
+levels: [village, township, county] → levels: county → levels is a list: write [county]
+includes: [signed_in, files] → includes: files → includes is a list: write [files]
+scope_sets: → scope_set: → no key is called scope_set; did you mean scope_sets?
+scope_sets: → scope_sets: []\nothers: → scope_sets is made of names and what they mean
+school: → School: → School is no code of a role, like village_director
+school: → the school: → the school is no code of a role, like village_director
 purposes: [education] → purpose: [education] → no key is called purpose; did you mean purposes?
 levels: [village, township, county] → for: [staff] → for is said twice
 """  # noqa: E501  a slip a line: what is right, what is written, what is said
@@ -70,7 +83,7 @@ def test_a_role_has_its_own_scopes_and_those_of_its_sets() -> None:
 
 @pytest.mark.parametrize("slip", SLIPS.strip().splitlines())
 def test_a_slip_is_refused_with_its_line(slip: str) -> None:
-    right, wrong, sentence = slip.split(" → ")
+    right, wrong, sentence = slip.replace(r"\n", "\n").split(" → ")
     assert right in ROLES
     line = ROLES[: ROLES.index(right)].count("\n") + 1
     with pytest.raises(BadDataFile) as refusal:

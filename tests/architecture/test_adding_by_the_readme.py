@@ -104,9 +104,9 @@ def with_rule(copy: Path) -> Path:
         rules.write(RULE)
     (copy / "tests/duties/test_teachers.py").write_text(TEST, "utf-8")
     clauses = copy / "app/policy/clauses.yaml"
-    before, _, after = clauses.read_text("utf-8").partition("- id: VIS-05\n")
+    before, _, after = clauses.read_text("utf-8").partition("\nVIS-05:\n")
     carried = after.replace("  status: not_yet\n", CLAUSE, 1)
-    clauses.write_text(f"{before}- id: VIS-05\n{carried}", "utf-8")
+    clauses.write_text(f"{before}\nVIS-05:\n{carried}", "utf-8")
     return copy
 
 

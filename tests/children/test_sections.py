@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from datetime import date
+from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 import orjson
 import pytest
-from pydantic import Field
+from pydantic import Field, PydanticDeprecatedSince20
 
 from app.access.roles import FIELD_GROUPS
 from app.api.reference import codelists
@@ -17,7 +18,7 @@ from app.children.sections import CODELISTS, GROUP_OF_FILTER, SECTIONS, File, ma
 from app.children.sections.health import Health
 from app.children.sections.marks import BadField, Codes, Counted, FilteredBy, Part, PastDay, Section
 from app.core.data.db import SYSTEM
-from app.core.http.wire import Day
+from app.core.http.wire import Day, Line
 from app.core.ids import new_id
 from app.policy.codelists import Codelist, Entry
 from app.policy.codelists import codelists as lists_of_policy
@@ -50,6 +51,11 @@ PLAIN = {
 def blood(labels: Any, kind: Any = Literal["A", "B"], **words: str) -> Any:
     said = {"name": "blood_types", "zh": "血型", "en": "Blood group", "source": "test", **words}
     return Annotated[kind, Codes(labels=labels, **said)]
+
+
+class Blood(StrEnum):
+    a = "A"
+    b = "B"
 
 
 TWO = {"A": ("A型", "A"), "B": ("B型", "B")}
@@ -95,6 +101,13 @@ def one_field(kind: Any, default: Any = None, description: str | None = "x") -> 
         ),
         (one_field(list[blood({"A": ("A型", "A")})], []), "Health.mark: the code B of blood_types"),
         (one_field(Literal["A", "B"] | None), "Health.mark: its codes have no names"),
+        (one_field(Blood | None), "Health.mark: its codes have no names"),
+        (
+            one_field(blood({"A": ("A型", "A")}, Blood)),
+            "Health.mark: the code B of blood_types has no label",
+        ),
+        (one_field(Line | str | None), "Health.mark: give it a max_length"),
+        (one_field(list[Annotated[str, Field(min_length=1)]], []), "Health.mark: give it a max"),
         (one_field(Counted[bytes | None]), "can be kept neither plain nor sealed"),
         (one_field(dict[str, str] | None), "can be kept neither plain nor sealed"),
         (one_field(str, ...), "Health.mark: give it a default"),
@@ -122,6 +135,26 @@ def test_a_field_that_contradicts_itself_is_refused_by_name(section, says: str) 
     assert says in str(refused.value)
 
 
+def test_a_word_that_fields_do_not_know_is_refused() -> None:
+    with pytest.warns(PydanticDeprecatedSince20):
+        said: Any = Field(max_lenght=5)  # type: ignore[call-arg]
+    for section in (one_field(Annotated[str | None, said]), one_field(list[Annotated[str, said]])):
+        with pytest.raises(BadField, match="no argument of Field is called max_lenght; did you me"):
+            marks.check(section)
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        one_field(Annotated[str | None, Field(max_length=5)]),
+        one_field(Annotated[str, Field(max_length=5)] | None),
+        one_field(list[Line], []),
+    ],
+)
+def test_a_text_has_its_length_where_one_may_write_it(section) -> None:
+    marks.check(section)
+
+
 @pytest.mark.parametrize(
     ("group", "section", "says"),
     [
@@ -143,7 +176,7 @@ def test_two_lists_of_one_name_are_refused() -> None:
 
 def test_a_code_list_is_served_with_what_each_code_is_called() -> None:
     served = marks.codelists([one_field(blood(TWO) | None)])
-    entries = (Entry("A", "A型", "A"), Entry("B", "B型", "B"))
+    entries = (Entry(code="A", zh="A型", en="A"), Entry(code="B", zh="B型", en="B"))
     assert served == {
         "blood_types": Codelist("blood_types", "血型", "Blood group", "test", None, entries)
     }

@@ -187,6 +187,9 @@ channel: [in_person] → channel: [] → evidence.where.channel says nothing
 channel: [in_person] → channel: in_person → evidence.where.channel is a list: write [in_person]
 escalates_to: [civil_affairs] → escalates_to: [] → escalates_to says nothing
 {zh: 测, en: test} → {zh: "", en: test} → title.zh says nothing
+[false] → ["true"] → no abnormal of visits.visit_recorded is called "true"; did you mean true?
+[false] → [treu] → no abnormal of visits.visit_recorded is called treu; did you mean true?
+carries: [VIS-03] → carries: → carries says nothing
 carries: [VIS-03] → carries: [VIS-02] → VIS-03 carries VIS-03 itself: add it
 within: P1DT2H3M → within: P → P is no duration of days, hours and minutes, like P3D or PT2H
 within: P1DT2H3M → within: 3 days → 3 days is no duration of days, hours and minutes, like P3D or PT2H

@@ -10,14 +10,16 @@ field's group (AZ-5) is the section it stands in.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from enum import Enum
+from enum import Enum, EnumType
 from functools import cache
+from inspect import signature
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar, Union, get_args, get_origin
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from app.core.data_files import unknown
 from app.core.http.wire import Day
 from app.policy.codelists import Codelist, Entry
 from app.policy.schemas import Code as Served
@@ -53,7 +55,7 @@ class Codes:
 
     def served(self) -> Codelist:
         """Return the list as it is looked up."""
-        entries = tuple(Entry(code, zh, en) for code, (zh, en) in self.labels.items())
+        entries = tuple(Entry(code=code, zh=zh, en=en) for code, (zh, en) in self.labels.items())
         return Codelist(self.name, self.zh, self.en, self.source, None, entries)
 
 
@@ -164,9 +166,25 @@ class _Typed:
 
 def _wrong(typed: _Typed) -> Iterator[str]:
     field = typed.model.model_fields[typed.name]
-    if not any(getattr(said, "description", None) for said in (field, *typed.said)):
+    said = (field, *typed.said)
+    if not any(getattr(each, "description", None) for each in said):
         yield "give it a description: the document shows it"
+    for each in said:
+        for word in getattr(each, "json_schema_extra", None) or ():
+            yield unknown("argument of Field", word, signature(Field).parameters)
+    yield from _wrong_codes(typed)
+    if not field.is_required():
+        of_type = _adapter(field.annotation, *field.metadata)
+        if wrong := _refused(of_type, field.get_default()):
+            yield f"its default: {wrong}"
+    if typed.kind is str and "maxLength" not in _adapter(str, *typed.said).json_schema():
+        yield "give it a max_length"
+
+
+def _wrong_codes(typed: _Typed) -> Iterator[str]:
     accepted = get_args(typed.kind) if get_origin(typed.kind) is Literal else ()
+    if isinstance(typed.kind, EnumType):
+        accepted = tuple(typed.kind)
     lists = [mark for mark in typed.said if isinstance(mark, Codes)]
     if accepted and not lists:
         yield "its codes have no names: add Codes(...) to its type"
@@ -176,10 +194,6 @@ def _wrong(typed: _Typed) -> Iterator[str]:
         for code in codes.labels:
             if wrong := _refused(of_type, code):
                 yield f"the code {code} of {codes.name}: {wrong}"
-    if not field.is_required():
-        of_type = _adapter(field.annotation, *field.metadata)
-        if wrong := _refused(of_type, field.get_default()):
-            yield f"its default: {wrong}"
 
 
 def _wrong_words(codes: Codes, accepted: tuple[str, ...]) -> Iterator[str]:
@@ -243,9 +257,9 @@ def _unwrapped(
         inner, *more = get_args(kind)
         yield from _unwrapped(inner, (*said, *more))
     elif get_origin(kind) in {Union, UnionType, list}:
-        # The length of a list says nothing of its items.
-        marks = tuple(mark for mark in said if isinstance(mark, Mark | Codes | FilteredBy))
+        if get_origin(kind) is list:  # its length says nothing of its items
+            said = tuple(mark for mark in said if isinstance(mark, Mark | Codes | FilteredBy))
         for each in get_args(kind):
-            yield from _unwrapped(each, marks)
+            yield from _unwrapped(each, said)
     elif kind is not NoneType:
         yield kind, said
