@@ -3,8 +3,8 @@
 Each `models.py` says for each table who may see its rows (`protect`) or that it holds nothing
 personal (`allow`). Migrations carry the statements; a test compares the database with this list.
 
-A policy compares the row's own columns with the caller's settings and looks at no other table: what
-it needs lies on the row (ADR 14).
+A policy compares the row's own columns with the caller's settings: what it needs lies on the row
+(ADR 14). Only the steps and the reporter of a police report look at the report.
 """
 
 from collections.abc import Iterator
