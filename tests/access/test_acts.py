@@ -180,3 +180,11 @@ def test_every_condition_must_hold_and_the_first_that_does_not_is_told() -> None
         with pytest.raises(refusal):
             act.require(somebody(), row, TODAY)
     act.require(somebody(), {"owner": OURS, "done": None}, TODAY)
+
+
+async def test_a_list_is_asked_for_one_of_its_acts_or_for_none(monkeypatch) -> None:
+    monkeypatch.setattr(acts, "declared", [])
+    known = {"readThing": Act(SCOPE), "changeThing": Act(SCOPE)}
+    asked = acts.asked(known).dependency
+    assert await asked("readThing") is known["readThing"]
+    assert await asked(None) is None

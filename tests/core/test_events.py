@@ -1,11 +1,11 @@
 """What is announced: a fact that stays as it was said, heard by whoever waits for it."""
 
 from collections import defaultdict
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from app.core.data.db import SYSTEM, Database, Tx
 from app.core.ids import new_id
@@ -128,3 +128,16 @@ def test_it_stays_as_it_was_said() -> None:
 def test_it_happened_at_a_place_that_can_be(field: str, code: int) -> None:
     with pytest.raises(ValidationError, match=field):
         an_event(**{field: code})
+
+
+def test_a_code_is_a_word_on_the_wire_and_a_closed_list_to_the_rules() -> None:
+    class Coded(BaseModel):
+        channel: Annotated[Literal["phone", "video"], events.CODE]
+
+    assert Coded.model_json_schema()["properties"]["channel"] == {
+        "title": "Channel",
+        "type": "string",
+        "maxLength": 40,
+    }
+    with pytest.raises(ValidationError):
+        Coded(channel="pigeon")  # type: ignore[arg-type]
