@@ -203,16 +203,20 @@ FROM UNNEST($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::uuid[], $6::
     $8::bytea[], $9::date[], $10::text[], $11::text[], $12::text[], $13::timestamptz[],
     $14::int[]) AS u (id, home_county, child_id, region_code, pupil_of, source, event_id)
 WHERE NOT EXISTS (SELECT FROM attendance_events e WHERE e.agency_id = $15
-                  AND e.source = u.source AND e.event_id = u.event_id)
+                  AND e.source = u.source AND e.event_id = u.event_id OFFSET 0)
 ON CONFLICT (agency_id, source, event_id, home_county) DO NOTHING RETURNING id
 """
-# The key alone would let one origin name events on children of two counties.
+# The key alone would let one origin name events on children of two counties. OFFSET here, LIMIT
+# below: each event is looked up by its whole key. A join that was planned while the table was small
+# reads all events of the agency.
 
 _STORED_CONTENT: Final = """
-SELECT DISTINCT ON (e.source, e.event_id) e.source, e.event_id, e.content_sha256
-FROM UNNEST($2::text[], $3::text[]) AS u (source, event_id)
-JOIN attendance_events e USING (source, event_id) WHERE e.agency_id = $1
-ORDER BY e.source, e.event_id, e.received_at, e.home_county
+SELECT stored.* FROM UNNEST($2::text[], $3::text[]) AS u (source, event_id)
+CROSS JOIN LATERAL (
+    SELECT e.source, e.event_id, e.content_sha256 FROM attendance_events e
+    WHERE e.agency_id = $1 AND e.source = u.source AND e.event_id = u.event_id
+    ORDER BY e.received_at, e.home_county LIMIT 1
+) AS stored
 """
 
 
