@@ -23,6 +23,7 @@ from tests.webhooks.workshop import (
     an_endpoint,
     an_event,
     attempts_of,
+    beside,
     hang,
     has_state,
     pass_time_until_due,
@@ -192,11 +193,8 @@ class TestMandatory:
             await tx.connection.execute(
                 "UPDATE webhook_endpoints SET active = false WHERE id = $1", endpoint
             )
-        neighbour = await an_agency(live, "police", HOME)
-        await an_endpoint(live, neighbour, receiver.url)
-        beside = await queue(live, neighbour)
         async with sending(live, settings_for(receiver), database_urls.app):
-            await until(has_state(live, beside, "succeeded", 1))
+            await until(has_state(live, await beside(live, receiver), "succeeded", 1))
         assert await has_state(live, made, "pending", 0)()
 
 

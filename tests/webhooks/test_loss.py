@@ -6,7 +6,6 @@ import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
-from uuid import UUID
 
 import asyncpg
 from aiohttp import web
@@ -16,14 +15,12 @@ from app.core.data import db
 from app.core.data.db import SYSTEM
 from app.core.ids import new_id
 from tests import schema
-from tests.access.factories import an_agency
 from tests.waiting import until
 from tests.webhooks.workshop import (
-    HOME,
     QUICK,
-    Receiver,
     an_endpoint,
     attempts_of,
+    beside,
     has_state,
     queue,
     row_of,
@@ -139,13 +136,6 @@ async def test_a_secret_that_cannot_be_read_is_a_failed_attempt_and_others_go_on
     assert await has_state(live, made, "pending", 1)()
     (attempt,) = await attempts_of(live, made)
     assert (attempt["error"], attempt["status"]) == ("internal_error", None)
-
-
-async def beside(live: db.Database, receiver: Receiver) -> UUID:
-    """Queue a delivery to another agency, whose arrival tells that the sender took its turns."""
-    neighbour = await an_agency(live, "police", HOME)
-    await an_endpoint(live, neighbour, receiver.url)
-    return await queue(live, neighbour)
 
 
 async def test_database_that_hangs_up_stops_nothing(

@@ -22,6 +22,7 @@ from app.webhooks import delivery, signing
 from app.webhooks.events import WebhookOverdue
 from app.webhooks.models import SECRET_PLACE, WebhookEndpoint
 from app.webhooks.operations import deliveries
+from tests.access.factories import an_agency
 from tests.waiting import PATIENCE
 
 TOWNSHIP = 120119101000
@@ -205,6 +206,13 @@ async def queue(
             tx, an_event(subject_id), agency_id=agency_id, data=data
         )
     return made
+
+
+async def beside(database: Database, receiver: Receiver) -> UUID:
+    """Queue one to another agency, too: that it arrived tells that the sender took its turns."""
+    neighbour = await an_agency(database, "police", HOME)
+    await an_endpoint(database, neighbour, receiver.url)
+    return await queue(database, neighbour)
 
 
 async def row_of(database: Database, delivery_id: UUID) -> Any:
