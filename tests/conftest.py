@@ -19,6 +19,7 @@ import pytest
 from fastapi import FastAPI
 
 from app import main
+from app.api import openapi
 from app.children.queries import ChildRef
 from app.core import settings as config
 from app.core.data import db
@@ -222,6 +223,12 @@ def app(settings: Settings) -> FastAPI:
     main.spare_the_collector()
     app.add_middleware(answers_seen.Recorder, under_test=app)
     return app
+
+
+@pytest.fixture(scope="session")
+def document(app: FastAPI) -> dict[str, Any]:
+    """Its OpenAPI document, made once: read it, change nothing."""
+    return openapi.document(app)
 
 
 @pytest.fixture

@@ -6,18 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
 from app import main
 from app.api import doors
 from app.core import areas
 from app.core.settings import Settings
 from scripts import write_openapi
-
-
-@pytest.fixture(scope="module")
-def document() -> dict[str, Any]:
-    return main.document()
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -60,8 +53,8 @@ def test_an_operation_asks_for_the_purpose_if_its_scope_opens_personal_data(docu
         assert asks == wanted, operation["operationId"]
 
 
-def test_every_route_is_described_or_public() -> None:
-    described = {(path, method) for path, method, _ in operations(main.document())}
+def test_every_route_is_described_or_public(document) -> None:
+    described = {(path, method) for path, method, _ in operations(document)}
     for path, methods, _ in doors.routes(main.assemble(Settings(environment="test"), None)):
         for method in methods:
             if path not in doors.PUBLIC:

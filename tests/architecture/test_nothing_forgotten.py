@@ -4,11 +4,10 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from app import main, wiring
+from app import wiring
 from app.core import areas
 from app.core.problems import Problem
 from tests.architecture.test_document import operations
@@ -35,11 +34,6 @@ def _problems(kind: type[Problem] = Problem) -> Iterator[type[Problem]]:
         if each.__module__.startswith("app."):
             yield each
         yield from _problems(each)
-
-
-@pytest.fixture(scope="module")
-def document() -> dict[str, Any]:
-    return main.document()
 
 
 @pytest.mark.usefixtures("document")

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from app import main
 from app.api import names
 from tests.architecture import shapes
 
@@ -24,11 +23,6 @@ say null for nothing said, which D10 would keep for erasing, null stays too."""
 VISIT = {"$ref": "#/components/schemas/Visit"}
 KIND = {"type": "string", "enum": ["home", "school"]}
 NULL = {"type": "null"}
-
-
-@pytest.fixture(scope="module")
-def document() -> dict[str, Any]:
-    return main.document()
 
 
 def test_nothing_offends_but_what_is_known_to(document) -> None:

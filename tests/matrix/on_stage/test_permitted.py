@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from app.api import openapi
 from tests.matrix.asking import ask, due, undone
 from tests.matrix.asks import ASKS
 from tests.matrix.described import Operation, operations
@@ -43,9 +42,9 @@ def _objects(document: Mapping[str, Any]) -> Iterator[Object]:
         )
 
 
-@pytest.fixture(scope="module")
-def objects(app) -> list[Object]:
-    return [*_objects(openapi.document(app))]
+@pytest.fixture(scope="session")
+def objects(document) -> list[Object]:
+    return [*_objects(document)]
 
 
 ASKED = {each.operation: each for each in reversed(ASKS)}
@@ -64,8 +63,7 @@ def test_every_operation_on_an_object_is_an_act(objects, described) -> None:
         assert not acts - below, f"no operation on what {read.id} shows has this name"
 
 
-def test_every_list_of_what_has_acts_is_narrowed_by_them(app) -> None:
-    document = openapi.document(app)
+def test_every_list_of_what_has_acts_is_narrowed_by_them(document) -> None:
     schemas = document["components"]["schemas"]
     narrowed = {}
     for path, methods in document["paths"].items():
