@@ -7,6 +7,7 @@ that need several connections or real commits use `live_database`.
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -37,6 +38,8 @@ NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 
 VILLAGE = 120119101200
 
+sys.modules["sniffio"] = None  # type: ignore[assignment]
+"""The client looks for it in vain before every request; here that is known, and costs nothing."""
 
 SCRATCH = pytest.StashKey[Scratch]()
 LONGEST = ("tests/faults", "tests/revisions", "tests/architecture/test_adding")
