@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy import BigInteger, CheckConstraint, Column
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from app.core.data import rls
-from app.core.data.columns import Instant
+from app.core.data.columns import Instant, code_list
 from app.core.ids import new_id
 
 
@@ -39,9 +39,7 @@ class Client(SQLModel, table=True):
     jwks: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
     secret_hash: str | None = None
     """Only outside production; production knows private_key_jwt alone (TOK-5)."""
-    redirect_uris: list[str] = Field(
-        sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"), default_factory=list
-    )
+    redirect_uris: list[str] = Field(sa_column=code_list(), default_factory=list)
     active: bool = True
     created_at: datetime = Field(sa_type=Instant)
 

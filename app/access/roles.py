@@ -7,11 +7,11 @@ from enum import StrEnum
 from functools import cache
 from typing import Annotated, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import Field, RootModel
 
 from app.agencies.models import AgencyKind
 from app.core import data_files
-from app.core.data_files import DataFile, Text
+from app.core.data_files import DataFile, Part, Words
 from app.policy import clauses
 from app.regions.rules import Level
 
@@ -53,22 +53,13 @@ class UnknownRole(ValueError):
     """`roles.yaml` has no such role."""
 
 
-class RoleName(BaseModel):
-    """What people call it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    zh: Text
-    en: Text
-
-
-class Role(BaseModel):
+class Role(Part):
     """What one kind of caller may do. See the head of `roles.yaml` for the fields. `scopes`: its
     own, and those of the sets it includes.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     code: str
-    name: RoleName
+    name: Words
     obligations: tuple[str, ...]
     holders: frozenset[Literal["staff", "machine"]] = Field(alias="for")
     agency_kinds: frozenset[AgencyKind]

@@ -142,8 +142,13 @@ async def read_codelist(
 
 
 def _summary(chosen: Codelist) -> dict[str, Any]:
-    shown = {name: getattr(chosen, name) for name in ("name", "title_zh", "title_en", "source")}
-    return {**shown, "by_region": chosen.parameter is not None}
+    return {
+        "name": chosen.name,
+        "title_zh": chosen.title.zh,
+        "title_en": chosen.title.en,
+        "source": chosen.source or f"policy parameter {chosen.parameter}",
+        "by_region": chosen.parameter is not None,
+    }
 
 
 @rulebook.get("/policy/parameters", responses=documented(ParameterNotFound))
@@ -163,12 +168,13 @@ async def list_policy_parameters(
     if name is not None and name not in policy.parameters():
         raise ParameterNotFound
     found = []
-    for each in policy.parameters().values() if name is None else [policy.parameters()[name]]:
+    for each in policy.parameters() if name is None else [name]:
         try:
-            value = effective(policy.values(), each.name, _place(region), on or tx.today)
+            value = effective(policy.values(), each, _place(region), on or tx.today)
         except ParameterMissing:
             continue
-        found.append(policy_schemas.EffectiveParameter(**asdict(each) | asdict(value)))
+        told = {**dict(policy.parameters()[each]), **asdict(value)}
+        found.append(policy_schemas.EffectiveParameter(**told))
     return Shown({"items": found, "next_cursor": None})
 
 
@@ -186,8 +192,11 @@ async def read_policy_parameter(
     )
     return Shown(
         policy_schemas.ParameterHistory(
-            **asdict(parameter),
-            value_schema=dict(parameter.schema),
+            name=name,
+            title_zh=parameter.title_zh,
+            title_en=parameter.title_en,
+            note=parameter.note,
+            value_schema=parameter.of_value,
             values=[policy_schemas.ParameterValue(**asdict(value)) for value in values],
         )
     )

@@ -7,20 +7,18 @@ from datetime import date, datetime
 from typing import Any, Literal, get_args
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, text
+from sqlalchemy import BigInteger, Index, text
 from sqlmodel import Field, SQLModel
 
 from app.children.below import VISIBLE, BelowChild, below_child
 from app.core.data import rls
-from app.core.data.columns import Instant
+from app.core.data.columns import Instant, one_of
 from app.core.ids import new_id
 
 Category = Literal["present", "excused", "unexcused", "late", "left_early", "withdrawn"]
 """What an event says of a session. `withdrawn` takes back whatever was said before (I6)."""
 
 Session = Literal["whole_day", "morning", "afternoon"]
-_CATEGORY = f"category IN {get_args(Category)}"
-_SESSION = f"session IN {get_args(Session)}"
 
 
 class AttendanceBatch(SQLModel, table=True):
@@ -49,8 +47,8 @@ class AttendanceEvent(BelowChild, table=True):
     __tablename__ = "attendance_events"
     __table_args__: Any = below_child(
         "attendance_events",
-        CheckConstraint(_CATEGORY, name="category"),
-        CheckConstraint(_SESSION, name="session"),
+        one_of("category", get_args(Category)),
+        one_of("session", get_args(Session)),
         Index(
             "uq_attendance_events_origin",
             "agency_id",
@@ -86,8 +84,8 @@ class AttendanceSlot(BelowChild, table=True):
     __tablename__ = "attendance_slots"
     __table_args__: Any = below_child(
         "attendance_slots",
-        CheckConstraint(_CATEGORY, name="category"),
-        CheckConstraint(_SESSION, name="session"),
+        one_of("category", get_args(Category)),
+        one_of("session", get_args(Session)),
         Index("ix_attendance_slots_batch_id", "batch_id"),
         key=("child_id", "school_day", "school_id", "session"),
         privileges="SELECT, INSERT, UPDATE",

@@ -33,11 +33,7 @@ class Referred:
 
 
 class Taken(Exception):
-    """The number or id belongs to a file the caller cannot see. Never leaves this package."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    """A file the caller cannot see has this: `resident_id` or `id`. Never leaves this package."""
 
 
 _SAME_PERSON = """
@@ -104,13 +100,7 @@ async def claim_number(tx: Tx, child: queries.ChildRef, number: str | None) -> N
     )
     if number is None:
         return
-    values = {
-        "index": queries.resident_index(tx.keyring, number),
-        "child_id": child.id,
-        "home_county": child.home_county,
-        "region_code": child.region_code,
-        "pupil_of": child.school_id,
-    }
+    values = {"index": queries.resident_index(tx.keyring, number), **child.place()}
     # Without a conflict target: naming one would need the right to see the row in the way.
     if not await sql.insert(tx.connection, "resident_ids", values, unless_taken=True):
         raise Taken("resident_id")

@@ -72,11 +72,5 @@ async def _insert(
     tx: Tx, table: str, child: ChildRef, said: Mapping[str, object], column: str, secret: object
 ) -> None:
     row_id = new_id()
-    place = {
-        "child_id": child.id,
-        "home_county": child.home_county,
-        "region_code": child.region_code,
-        "pupil_of": child.school_id,
-    }
     sealed = tx.keyring.seal(f"{table}.{column}", row_id, orjson.dumps(secret))
-    await sql.insert(tx.connection, table, {"id": row_id, **place, **said, column: sealed})
+    await sql.insert(tx.connection, table, {"id": row_id, **child.place(), **said, column: sealed})

@@ -9,22 +9,18 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Index, PrimaryKeyConstraint, Text, text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from app.children.below import BelowChild, below_child
 from app.core.data import rls
-from app.core.data.columns import Instant
+from app.core.data.columns import Instant, code_list
 from app.core.ids import new_id
 
 
 def _bytewise() -> Column[str]:
     # Prefix searches are ranges, which only byte order serves; LIKE is not leakproof under RLS.
     return Column(Text(collation="C"), nullable=False, index=True, server_default="")
-
-
-def _codes() -> Column[list[str]]:
-    return Column(ARRAY(Text), nullable=False, server_default="{}")
 
 
 def _section() -> Column[dict[str, Any]]:
@@ -76,9 +72,9 @@ class Child(SQLModel, table=True):
     welfare: dict[str, Any] = Field(sa_column=_section(), default_factory=dict)
     welfare_sealed: bytes | None = None
     external_sealed: bytes | None = None
-    categories: list[str] = Field(sa_column=_codes(), default_factory=list)
+    categories: list[str] = Field(sa_column=code_list(), default_factory=list)
     """Derived: left-behind, orphan, difficulty classes; see rules.py."""
-    priority_flags: list[str] = Field(sa_column=_codes(), default_factory=list)
+    priority_flags: list[str] = Field(sa_column=code_list(), default_factory=list)
     """Derived: DEF-18 groups that must be visited every quarter without exception (VIS-02)."""
     derived_on: date | None = None
     """The day `categories` and `priority_flags` are true of; null before the first derivation."""
@@ -160,7 +156,7 @@ class ChildChange(BelowChild, table=True):
     agency_id: UUID | None
     role: str
     operation: str
-    sections: list[str] = Field(sa_column=_codes(), default_factory=list)
+    sections: list[str] = Field(sa_column=code_list(), default_factory=list)
     changes_sealed: bytes
 
 

@@ -81,7 +81,7 @@ async def create_child(
         async with tx.connection.transaction():
             await _open_file(tx, principal, child, file, sent)
     except duplicates.Taken as taken:
-        return await duplicates.refer(tx, principal, taken.reason, child, file, sent, known=False)
+        return await duplicates.refer(tx, principal, str(taken), child, file, sent, known=False)
     return child.id, True
 
 
@@ -144,7 +144,7 @@ async def change_child(
             await _write(tx, principal, child, row, before, after, different)
     except duplicates.Taken as taken:
         return await duplicates.refer(
-            tx, principal, taken.reason, child, after, different, known=True
+            tx, principal, str(taken), child, after, different, known=True
         )
     return None
 

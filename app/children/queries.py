@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -52,6 +51,15 @@ class ChildRef:
     home_county: int
     region_code: int
     school_id: UUID | None
+
+    def place(self) -> dict[str, Any]:
+        """Return what every row below the child says of it (`below.BelowChild`)."""
+        return {
+            "child_id": self.id,
+            "home_county": self.home_county,
+            "region_code": self.region_code,
+            "pupil_of": self.school_id,
+        }
 
 
 async def find(tx: Tx, principal: Principal, child_id: UUID) -> ChildRef | None:
@@ -130,21 +138,16 @@ async def read(tx: Tx, principal: Principal, child_id: UUID) -> dict[str, Any] |
     )
     if row is None:
         return None
-    shown = _file(tx.keyring, row, groups)
-    shown["permitted"] = permitted(ACTS, principal, row, tx.today)
-    return shown
+    shown = {name: row[name] for name in ("id", "version", "created_at", "updated_at")}
+    for group in groups:
+        derived = group == "derived"
+        shown[group] = _derived(row) if derived else sealing.show(tx.keyring, row, group)
+    return {**shown, "permitted": permitted(ACTS, principal, row, tx.today)}
 
 
 def readable(principal: Principal) -> list[str]:
     """Return the sections the role reads, in the order of the file."""
     return [group for group in FIELD_GROUPS if group in principal.role.reads]
-
-
-def _file(keyring: Keyring, row: Mapping[str, Any], groups: Sequence[str]) -> dict[str, Any]:
-    shown = {name: row[name] for name in ("id", "version", "created_at", "updated_at")}
-    for group in groups:
-        shown[group] = _derived(row) if group == "derived" else sealing.show(keyring, row, group)
-    return shown
 
 
 def _derived(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,19 +160,6 @@ def _derived(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """What a list is narrowed to. `lo`/`hi`: half-open range of region codes."""
-
-    lo: int | None = None
-    hi: int | None = None
-    category: str | None = None
-    priority_flag: str | None = None
-    school_id: UUID | None = None
-    updated_since: datetime | None = None
-    act: Act | None = None
-
-
 _SUMMARY: Final = (
     "SELECT c.id, c.version, c.updated_at, c.region_code, c.name, c.name_pinyin, c.sex,"
     " c.birth_date, c.categories, c.priority_flags, c.derived_on FROM children c"
@@ -179,32 +169,20 @@ _BY_REGION: Final = paging.Order({"c.region_code": int, "c.id": UUID})
 
 
 async def list_page(
-    tx: Tx, principal: Principal, filters: Filters, window: paging.Window
+    tx: Tx,
+    principal: Principal,
+    conditions: Mapping[str, Any],
+    window: paging.Window,
+    act: Act | None = None,
 ) -> paging.Rows:
-    """List visible children by (region, id). One statement."""
-    where = visible(principal).add_given(
-        {
-            "c.region_code >= {}": filters.lo,
-            "c.region_code < {}": filters.hi,
-            "{} = ANY(c.categories)": filters.category,
-            "{} = ANY(c.priority_flags)": filters.priority_flag,
-            "c.school_id = {}": filters.school_id,
-            "c.updated_at >= {}": filters.updated_since,
-        }
-    )
-    if filters.act is not None:
-        filters.act.narrow(where, principal, tx.today, alias="c")
-    return await paging.fetch(tx, _SUMMARY, where, _BY_REGION, window)
-
-
-async def search_page(
-    tx: Tx, principal: Principal, conditions: Mapping[str, Any], window: paging.Window
-) -> paging.Rows:
-    """List visible children that meet `conditions`: SQL with `{}` for the value → value. The alias
-    `r` is the table of resident numbers, if a condition names it. One statement.
+    """List visible children that meet `conditions`, by (region, id): SQL with `{}` for the value →
+    value, None for any. The alias `r` is the table of resident numbers, if a condition names it.
+    One statement.
     """
     select = _SUMMARY + _WITH_NUMBERS * any("r." in sql for sql in conditions)
     where = visible(principal).add_given(conditions)
+    if act is not None:
+        act.narrow(where, principal, tx.today, alias="c")
     return await paging.fetch(tx, select, where, _BY_REGION, window)
 
 
@@ -220,12 +198,8 @@ async def find_by_number(tx: Tx, principal: Principal, index: bytes) -> UUID | N
 def summary(principal: Principal, row: Mapping[str, Any], told: Sequence[str]) -> dict[str, Any]:
     """Show a list's row on the wire, as the role reads it; `told`: what the caller may do."""
     reads = principal.role.reads
-    shown = {
-        "id": row["id"],
-        "version": row["version"],
-        "updated_at": row["updated_at"],
-        "permitted": told,
-    }
+    shown: dict[str, Any] = {name: row[name] for name in ("id", "version", "updated_at")}
+    shown["permitted"] = told
     if "identity" in reads:
         shown["identity"] = {
             name: row[name] for name in ("name", "name_pinyin", "sex", "birth_date")

@@ -72,16 +72,15 @@ async def list_children(
     act: Annotated[acts.Act | None, acts.asked(ACTS)] = None,
 ) -> Shown[Page[schemas.ChildSummary]]:
     """List the children in the caller's remit, by region and id."""
-    search.refuse_unreadable(
+    conditions = search.listed(
         principal,
+        updated_since,
         region_code=region_code,
         category=category,
         priority_flag=priority_flag,
         school_id=school_id,
     )
-    lo, hi = search.span_of(region_code)
-    filters = queries.Filters(lo, hi, category, priority_flag, school_id, updated_since, act)
-    return _page(tx, principal, await queries.list_page(tx, principal, filters, window))
+    return _page(tx, principal, await queries.list_page(tx, principal, conditions, window, act))
 
 
 search.refuse_unknown_filters(signature(list_children).parameters)
@@ -94,10 +93,9 @@ async def search_children(
     principal: ReadsChildren, wanted: schemas.ChildSearch, tx: Transaction
 ) -> Shown[Page[schemas.ChildSummary]]:
     """Search children in the caller's remit by number, name or its Latin spelling."""
-    search.refuse_unreadable(principal, region_code=wanted.region_code)
-    conditions = search.conditions(tx, principal, wanted)
+    conditions = search.searched(tx, principal, wanted)
     window = Window(wanted.limit, wanted.cursor)
-    return _page(tx, principal, await queries.search_page(tx, principal, conditions, window))
+    return _page(tx, principal, await queries.list_page(tx, principal, conditions, window))
 
 
 @router.get("/{child_id}", responses=documented(ChildNotFound))

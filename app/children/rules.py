@@ -8,6 +8,7 @@ is visited less.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
 from itertools import permutations
@@ -218,12 +219,16 @@ def _orphan(facts: Facts, parents: list[_Parent], rule: Mapping[str, Any], on: d
     if age_on(facts.birth_date, on) >= rule["age_limit"]:
         return False
     if rule["rule"] == "each_dead_or_not_found":
-        return len(parents) > 1 and all(p.statuses & {"dead", "not_found"} for p in parents)
-    return _both(parents, "dead") or _both(parents, "not_found")
+        return _both(parents, {"dead", "not_found"})
+    return _both(parents, {"dead"}) or _both(parents, {"not_found"})
 
 
-def _both(parents: list[_Parent], status: str) -> bool:
-    return len(parents) > 1 and all(status in parent.statuses for parent in parents)
+def _both(parents: list[_Parent], among: AbstractSet[str]) -> bool:
+    return len(parents) > 1 and all(parent.statuses & among for parent in parents)
+
+
+def _one_and_other(parents: list[_Parent], one: AbstractSet[str], other: AbstractSet[str]) -> bool:
+    return any(a.statuses & one and b.statuses & other for a, b in permutations(parents, 2))
 
 
 def _unattended(facts: Facts, parents: list[_Parent], rule: Mapping[str, Any], on: date) -> bool:
@@ -237,23 +242,14 @@ def _unattended(facts: Facts, parents: list[_Parent], rule: Mapping[str, Any], o
 
 def _difficulties(facts: Facts, parents: list[_Parent], on: date) -> set[str]:
     found = set()
-    ill = [bool(parent.statuses & _ILL) for parent in parents]
-    if (
-        facts.file.welfare.poor
-        or (len(ill) > 1 and all(ill))
-        or any("dead" in a.statuses and b.statuses & _ILL for a, b in permutations(parents, 2))
-    ):
+    if facts.file.welfare.poor or _both(parents, _ILL) or _one_and_other(parents, {"dead"}, _ILL):
         found.add("family")
     if facts.file.health.disability_card_no or facts.file.health.status == "seriously_ill":
         found.add("self")
     if (
         facts.file.guardianship.harm
         or facts.file.guardianship.kind == "none"
-        or any(
-            one in a.statuses and other in b.statuses
-            for one, other in _UNGUARDED_PAIRS
-            for a, b in permutations(parents, 2)
-        )
+        or any(_one_and_other(parents, {one}, {other}) for one, other in _UNGUARDED_PAIRS)
     ):
         found.add("guardianship")
     if any(each.since <= on < each.review_on for each in facts.file.welfare.hardships):

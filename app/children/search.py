@@ -1,6 +1,7 @@
 """What a list or a search may ask for, and the SQL conditions it becomes."""
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -39,8 +40,59 @@ def refuse_unknown_filters(known: Collection[str]) -> None:
         raise BadField(f"a field is FilteredBy: {unknown('filter of lists', name, known)}")
 
 
-def refuse_unreadable(principal: Principal, **given: str | UUID | None) -> None:
-    """Raise FilterForbidden if a filter is given that the role's sections do not hold."""
+def listed(
+    principal: Principal,
+    updated_since: datetime | None,
+    *,
+    region_code: str | None,
+    category: str | None,
+    priority_flag: str | None,
+    school_id: UUID | None,
+) -> dict[str, object]:
+    """Turn the filters of a list into SQL conditions for `queries.list_page`. Raises
+    FilterForbidden.
+    """
+    _refuse_unreadable(
+        principal,
+        region_code=region_code,
+        category=category,
+        priority_flag=priority_flag,
+        school_id=school_id,
+    )
+    lo, hi = _span_of(region_code)
+    return {
+        "c.region_code >= {}": lo,
+        "c.region_code < {}": hi,
+        "{} = ANY(c.categories)": category,
+        "{} = ANY(c.priority_flags)": priority_flag,
+        "c.school_id = {}": school_id,
+        "c.updated_at >= {}": updated_since,
+    }
+
+
+def searched(tx: Tx, principal: Principal, wanted: schemas.ChildSearch) -> dict[str, object]:
+    """Turn a search into SQL conditions for `queries.list_page`. Raises FilterForbidden,
+    SearchTooBroad.
+    """
+    _refuse_unreadable(principal, region_code=wanted.region_code)
+    lo, hi = _span_of(wanted.region_code)
+    found: dict[str, object] = {
+        "c.region_code >= {}": lo,
+        "c.region_code < {}": hi,
+        "c.birth_date = {}": wanted.birth_date,
+        "(starts_with(c.name_pinyin, {0}) OR c.name_initials = {0})": wanted.pinyin,
+    }
+    if wanted.resident_id is not None:
+        found["r.index = {}"] = queries.resident_index(tx.keyring, wanted.resident_id)
+    if wanted.name is not None:
+        narrow = min(hi or principal.region_hi, principal.region_hi) - max(
+            lo or principal.region_lo, principal.region_lo
+        )
+        found |= _name(wanted.name, wanted.match, in_one_county=narrow <= _COUNTY)
+    return found
+
+
+def _refuse_unreadable(principal: Principal, **given: str | UUID | None) -> None:
     errors = [
         FieldError(name, "section_not_readable", "Your role does not read the section this is in.")
         for name, value in given.items()
@@ -50,34 +102,14 @@ def refuse_unreadable(principal: Principal, **given: str | UUID | None) -> None:
         raise FilterForbidden(errors=errors)
 
 
-def span_of(region_code: str | None) -> tuple[int | None, int | None]:
-    """Return the half-open range of a region's codes; an empty one for what is no region."""
+def _span_of(region_code: str | None) -> tuple[int | None, int | None]:
+    # What is no region holds no child.
     if region_code is None:
         return None, None
     try:
         return subtree(int(region_code))
     except BadRegionCode:
         return 0, 0
-
-
-def conditions(tx: Tx, principal: Principal, wanted: schemas.ChildSearch) -> dict[str, object]:
-    """Turn a search into SQL conditions for `queries.search_page`. Raises SearchTooBroad."""
-    lo, hi = span_of(wanted.region_code)
-    found: dict[str, object] = {}
-    if lo is not None:
-        found |= {"c.region_code >= {}": lo, "c.region_code < {}": hi}
-    if wanted.resident_id is not None:
-        found["r.index = {}"] = queries.resident_index(tx.keyring, wanted.resident_id)
-    if wanted.birth_date is not None:
-        found["c.birth_date = {}"] = wanted.birth_date
-    if wanted.pinyin is not None:
-        found["(starts_with(c.name_pinyin, {0}) OR c.name_initials = {0})"] = wanted.pinyin
-    if wanted.name is not None:
-        narrow = min(hi or principal.region_hi, principal.region_hi) - max(
-            lo or principal.region_lo, principal.region_lo
-        )
-        found |= _name(wanted.name, wanted.match, in_one_county=narrow <= _COUNTY)
-    return found
 
 
 def _name(name: str, match: str, *, in_one_county: bool) -> dict[str, object]:

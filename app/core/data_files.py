@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Annotated, Any, Final, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -35,6 +35,19 @@ _WRONG: Final = {
 """What to say of a mistake that pydantic names."""
 
 _KEYS: Final = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
+
+
+class Part(BaseModel):
+    """A part of a file, and every key it may have."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Words(Part):
+    """What something is called."""
+
+    zh: Text
+    en: Text
 
 
 class BadDataFile(ValueError):
@@ -82,6 +95,13 @@ class DataFile:
                     raise self.refusal(place, f"the {key} {value} is given twice")
                 seen.add(said)
 
+    def parts(self, model: type[Model], key: str) -> dict[str, Model]:
+        """Read every entry as a model that has its name under a key. Raises BadDataFile."""
+        return {
+            name: self.parsed(model, (name,), {key: name, **entry})
+            for name, entry in self.entries()
+        }
+
     def parsed(self, model: type[Model], place: Place, entry: object) -> Model:
         """Read an entry as a model that knows every key it may have. Raises BadDataFile."""
         try:
@@ -122,11 +142,7 @@ def parse(name: str, text: str) -> DataFile:
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
             raise BadDataFile(f"{name} line 1: names and what they mean are expected")
-        lines: dict[Place, int] = {(): 1}
-        for place, line, wrong in _walk(node, ()):
-            if wrong is not None:
-                raise BadDataFile(f"{name} line {line}: {wrong}")
-            lines[place] = line
+        lines = {(): 1, **dict(_walk(node, ()))}
         return DataFile(name, loader.construct_document(node), lines)
     except yaml.MarkedYAMLError as error:
         found = error.problem_mark.line if error.problem_mark else 0
@@ -136,26 +152,25 @@ def parse(name: str, text: str) -> DataFile:
         loader.dispose()
 
 
-def _walk(node: yaml.Node, place: Place) -> Iterator[tuple[Place, int, str | None]]:
-    """Yield each place, its line, and what is wrong with its key, if anything."""
+def _walk(node: yaml.Node, place: Place) -> Iterator[tuple[Place, int]]:
+    """Yield each place and its line. Raises MarkedYAMLError where a key cannot be one."""
     if isinstance(node, yaml.SequenceNode):
         for position, item in enumerate(node.value):
-            yield (*place, position), item.start_mark.line + 1, None
+            yield (*place, position), item.start_mark.line + 1
             yield from _walk(item, (*place, position))
     if not isinstance(node, yaml.MappingNode):
         return
     seen = set()
     for key, value in node.value:
-        line = key.start_mark.line + 1
-        wrong = None
         if key.tag not in _KEYS:
             wrong = f"put the key {key.value} in quotes, YAML takes it for something else"
-        elif key.value in seen:
+            raise yaml.MarkedYAMLError(None, None, wrong, key.start_mark)
+        if key.value in seen:
             wrong = f"{key.value} is said twice"
-        else:
-            seen.add(key.value)
-        plain = isinstance(value, yaml.ScalarNode) and wrong is None
-        yield (*place, key.value), value.start_mark.line + 1 if plain else line, wrong
+            raise yaml.MarkedYAMLError(None, None, wrong, key.start_mark)
+        seen.add(key.value)
+        stands = value if isinstance(value, yaml.ScalarNode) else key
+        yield (*place, key.value), stands.start_mark.line + 1
         yield from _walk(value, (*place, key.value))
 
 

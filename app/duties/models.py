@@ -4,25 +4,12 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
-    Column,
-    ForeignKeyConstraint,
-    Index,
-    Text,
-    Uuid,
-    text,
-)
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKeyConstraint, Index, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
 from app.core.data import rls
-from app.core.data.columns import Instant
-
-
-def _codes() -> Column[list[str]]:
-    return Column(ARRAY(Text), nullable=False, server_default="{}")
+from app.core.data.columns import Instant, code_list
 
 
 class Duty(SQLModel, table=True):
@@ -61,8 +48,8 @@ class Duty(SQLModel, table=True):
     bearer_agency_id: UUID | None = Field(foreign_key="agencies.id")
     priority: bool = Field(sa_column_kwargs={"server_default": "false"})
     """A child who must be visited without exception (VIS-02)."""
-    categories: list[str] = Field(sa_column=_codes())
-    priority_flags: list[str] = Field(sa_column=_codes())
+    categories: list[str] = Field(sa_column=code_list())
+    priority_flags: list[str] = Field(sa_column=code_list())
     told_to: list[UUID] | None = Field(sa_column=Column(ARRAY(Uuid), nullable=True))
     """The only agencies that may know of it; null for all that serve the region (AZ-8)."""
     period: str

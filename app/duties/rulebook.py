@@ -30,14 +30,7 @@ def file() -> DataFile:
 @cache
 def rules() -> Mapping[str, Rule]:
     """All rules by code. Raises BadDataFile."""
-    return rules_of(file())
-
-
-def rules_of(read: DataFile) -> Mapping[str, Rule]:
-    """Read rules; whether what they name exists is for `check`. Raises BadDataFile."""
-    return {
-        code: read.parsed(Rule, (code,), {"code": code, **entry}) for code, entry in read.entries()
-    }
+    return file().parts(Rule, "code")
 
 
 def rules_seen_by(role_code: str) -> list[str]:
@@ -50,7 +43,7 @@ def check(read: DataFile) -> None:
     package's events are imported: rules name those of packages above.
     """
     obligations = {row["id"] for row in clauses.obligations()}
-    for code, rule in rules_of(read).items():
+    for code, rule in read.parts(Rule, "code").items():
         read.require((code,), "obligation", code, obligations)
         for place, carried in _words(read, code, "carries"):
             read.require(place, "obligation", carried, obligations)

@@ -10,10 +10,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final, Literal, NamedTuple, Self, TypedDict
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import model_validator
 
 from app.core import data_files
-from app.core.data_files import DataFile, Text
+from app.core.data_files import DataFile, Part, Text
 
 _KINDS: Final = ("rule", "parameter", "resource", "statistic", "field", "document")
 
@@ -36,10 +36,8 @@ class Obligation(TypedDict):
     zh: str
 
 
-class Clause(BaseModel):
+class Clause(Part):
     """What carries an obligation, if anything: `kind:reference` each, and pytest node ids."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str
     area: Text
@@ -76,14 +74,7 @@ def file() -> DataFile:
 @cache
 def load() -> tuple[Clause, ...]:
     """Return all clauses, by area. Raises BadDataFile."""
-    return clauses_of(file())
-
-
-def clauses_of(read: DataFile) -> tuple[Clause, ...]:
-    """Read clauses; whether what they name exists is for `check`. Raises BadDataFile."""
-    return tuple(
-        read.parsed(Clause, (code,), {"id": code, **entry}) for code, entry in read.entries()
-    )
+    return tuple(file().parts(Clause, "id").values())
 
 
 def check(read: DataFile, parameters: Mapping[str, Any]) -> None:
@@ -91,7 +82,7 @@ def check(read: DataFile, parameters: Mapping[str, Any]) -> None:
     name exist.
     """
     known = {row["id"] for row in obligations()}
-    for one in clauses_of(read):
+    for one in read.parts(Clause, "id").values():
         read.require((one.id,), "obligation", one.id, known)
         for position, carrier in enumerate(one.carried_by):
             place = (one.id, "carried_by", position)
@@ -106,8 +97,7 @@ def check(read: DataFile, parameters: Mapping[str, Any]) -> None:
 def obligations() -> tuple[Obligation, ...]:
     """Return what the sources say, in the order of the table."""
     text = files("app.policy").joinpath("data/obligations.json").read_bytes()
-    rows: list[Obligation] = json.loads(text)
-    return tuple(rows)
+    return tuple(json.loads(text))
 
 
 def coverage(clauses: Iterable[Clause]) -> list[AreaCoverage]:

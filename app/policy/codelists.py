@@ -5,39 +5,30 @@ depend on the region and the day.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import model_validator
 
 from app.core import data_files
-from app.core.data_files import DataFile, Text
+from app.core.data_files import DataFile, Part, Text, Words
 from app.policy.rules import ParameterMissing, ParameterValue, effective
 
 
-class _Part(BaseModel):
-    """A part of `codelists.yaml`; see its head."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Entry(_Part):
+class Entry(Words):
     """One code and what it is called."""
 
     code: Text
-    zh: Text
-    en: Text
 
 
-class _Title(_Part):
-    zh: Text
-    en: Text
+class Codelist(Part):
+    """A list: its title, and either its codes and their source or the parameter that gives both.
+    See the head of `codelists.yaml`.
+    """
 
-
-class _List(_Part):
-    title: _Title
+    name: str
+    title: Words
     parameter: Text | None = None
     source: Text | None = None
     items: tuple[Entry, ...] = ()
@@ -47,23 +38,6 @@ class _List(_Part):
         if not bool(self.source) == bool(self.items) == (self.parameter is None):
             raise ValueError("say either `parameter`, or `source` and `items`")
         return self
-
-
-@dataclass(frozen=True, slots=True)
-class Codelist:
-    """A list: its titles, where it comes from, and its codes or the parameter that gives them."""
-
-    name: str
-    title_zh: str
-    title_en: str
-    source: str
-    parameter: str | None
-    entries: tuple[Entry, ...]
-
-    @property
-    def codes(self) -> frozenset[str]:
-        """The codes of a list that no parameter gives."""
-        return frozenset(entry.code for entry in self.entries)
 
 
 def file() -> DataFile:
@@ -79,11 +53,7 @@ def codelists() -> Mapping[str, Codelist]:
 
 def lists_of(read: DataFile) -> Mapping[str, Codelist]:
     """Read lists; whether the parameters they name exist is for `check`. Raises BadDataFile."""
-    found = {}
-    for name, entry in read.entries():
-        one = read.parsed(_List, (name,), entry)
-        source = one.source or f"policy parameter {one.parameter}"
-        found[name] = Codelist(name, one.title.zh, one.title.en, source, one.parameter, one.items)
+    found = read.parts(Codelist, "name")
     read.require_unlike("code")
     return found
 
@@ -100,7 +70,7 @@ def entries_in(
 ) -> tuple[Entry, ...]:
     """Return the codes of a list in a region on a day; empty where no parameter gives any."""
     if chosen.parameter is None:
-        return chosen.entries
+        return chosen.items
     try:
         items = effective(values, chosen.parameter, region_code, on).value
     except ParameterMissing:

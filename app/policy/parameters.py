@@ -5,8 +5,7 @@ gives the values that the sources state for real places. `data/demo_parameters.y
 of a district whose name its source masks, on a place chosen for the demo.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import cache
 from itertools import pairwise
@@ -14,43 +13,28 @@ from typing import Any, Final, Self
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from app.core import data_files
-from app.core.data_files import DataFile, Place, Text, unknown
+from app.core.data_files import DataFile, Part, Place, Text, unknown
 from app.policy.rules import ParameterValue
 from app.regions.rules import NATION, is_valid_code
 
 _KEYWORDS: Final = Draft202012Validator.VALIDATORS
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """What a parameter is: its name, titles, what to know about it and its value's JSON Schema."""
+class _Value(Part):
+    """A `ParameterValue` as it is written."""
 
-    name: str
-    title_zh: str
-    title_en: str
-    note: str
-    schema: Mapping[str, Any]
-
-
-class _Part(BaseModel):
-    """A part of the files; see the head of `parameters.yaml`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Value(_Part):
     model_config = ConfigDict(strict=True)
 
-    region: int
+    region_code: int = Field(alias="region")
     valid_from: date
     valid_until: date | None = None
     value: Any
     citation: Text
 
-    @field_validator("region")
+    @field_validator("region_code")
     @classmethod
     def _is_a_region(cls, code: int) -> int:
         if code != NATION and not is_valid_code(code):
@@ -64,7 +48,11 @@ class _Value(_Part):
         return self
 
 
-class _Declaration(_Part):
+class Parameter(Part):
+    """What a parameter is: its titles, what to know about it, the JSON Schema of its value, and the
+    values that the sources state. See the head of `parameters.yaml`.
+    """
+
     title_zh: Text
     title_en: Text
     note: Text = ""
@@ -72,12 +60,13 @@ class _Declaration(_Part):
     values: list[_Value]
 
 
-class _Parameters(_Part):
+class _Parameters(Part):
     contradictions: dict[str, Any]
-    parameters: dict[str, _Declaration]
+    """For each of the 30 contradictions of the sources, its parameters or where it went."""
+    parameters: dict[str, Parameter]
 
 
-class _Demo(_Part):
+class _Demo(Part):
     values: dict[str, list[_Value]]
 
 
@@ -93,51 +82,26 @@ def demo_file() -> DataFile:
     return data_files.read("app.policy", "data/demo_parameters.yaml")
 
 
-def declared() -> tuple[Parameter, ...]:
-    """Return all parameters, in the order of the file. Raises BadDataFile."""
-    return declared_in(file())
-
-
-def shipped_parameters() -> tuple[ParameterValue, ...]:
-    """Return the values the sources give for the nation and for named places. Raises
-    BadDataFile.
-    """
-    return values_in(file())
-
-
-def demo_parameters() -> tuple[ParameterValue, ...]:
-    """Return the values that stand on a place they were not written for. Not for production.
-    Raises BadDataFile.
-    """
-    return demo_values_in(demo_file(), declared())
-
-
-def contradictions() -> Mapping[str, str | list[str]]:
-    """Return, for each of the 30 contradictions of the sources, its parameters or where it went."""
-    return _parsed(file()).contradictions
-
-
 def check(read: DataFile, demo: DataFile) -> None:
     """Raise BadDataFile unless the files say what their heads describe, and all that the
     contradictions and the demo name is declared.
     """
-    declarations = declared_in(read)
-    names = {each.name for each in declarations}
+    known = declared_in(read)
     for number, answer in _parsed(read).contradictions.items():
         place = ("contradictions", number)
         if not answer:
             raise read.refusal(place, f"nothing is said of {number}")
         for position, name in enumerate(answer if isinstance(answer, list) else ()):
-            read.require((*place, position), "policy parameter", name, names)
+            read.require((*place, position), "policy parameter", name, known)
     values_in(read)
-    demo_values_in(demo, declarations)
+    demo_values_in(demo, known)
 
 
 @cache
-def declared_in(read: DataFile) -> tuple[Parameter, ...]:
-    """Return the parameters of a file, each with a JSON Schema. Raises BadDataFile."""
-    found = []
-    for name, said in _parsed(read).parameters.items():
+def declared_in(read: DataFile) -> Mapping[str, Parameter]:
+    """Return the parameters of a file by name, each with a JSON Schema. Raises BadDataFile."""
+    found = _parsed(read).parameters
+    for name, said in found.items():
         place = ("parameters", name, "schema")
         for inside, schema in _schemas(said.of_value):
             for keyword in schema:
@@ -146,38 +110,36 @@ def declared_in(read: DataFile) -> tuple[Parameter, ...]:
             Draft202012Validator.check_schema(said.of_value)
         except SchemaError as error:
             raise read.refusal((*place, *error.path), f"{name}: {error.message}") from None
-        found.append(Parameter(name, said.title_zh, said.title_en, said.note, said.of_value))
-    return tuple(found)
+    return found
 
 
 @cache
 def values_in(read: DataFile) -> tuple[ParameterValue, ...]:
-    """Return the values of a file that declares their parameters. Raises BadDataFile.
+    """Return the values, for the nation and for named places, of a file that declares their
+    parameters. Raises BadDataFile.
 
     Refused, here as in the demo: a value its schema refuses, a code given twice in one list, two
     periods of one parameter that overlap in one region. Here also: none for the nation.
     """
     found = []
-    for parameter in declared_in(read):
-        place = ("parameters", parameter.name, "values")
-        values = _parsed(read).parameters[parameter.name].values
-        if not any(each.region == NATION for each in values):
-            raise read.refusal(place, f"{parameter.name} has no value for the nation")
-        found += _checked(read, place, parameter, values)
+    for name, parameter in declared_in(read).items():
+        place = ("parameters", name, "values")
+        if not any(each.region_code == NATION for each in parameter.values):
+            raise read.refusal(place, f"{name} has no value for the nation")
+        found += _checked(read, place, name, parameter.of_value, parameter.values)
     read.require_unlike("code")
     return tuple(found)
 
 
-def demo_values_in(
-    read: DataFile, declarations: Collection[Parameter]
-) -> tuple[ParameterValue, ...]:
-    """Return the values of a file whose parameters another declares. Raises BadDataFile."""
-    known = {each.name: each for each in declarations}
+def demo_values_in(read: DataFile, known: Mapping[str, Parameter]) -> tuple[ParameterValue, ...]:
+    """Return the values of a file whose parameters another declares, on places that they were not
+    written for. Not for production. Raises BadDataFile.
+    """
     found = []
     for name, values in read.parsed(_Demo, (), read.content).values.items():
         place = ("values", name)
         read.require(place, "policy parameter", name, known)
-        found += _checked(read, place, known[name], values)
+        found += _checked(read, place, name, known[name].of_value, values)
     read.require_unlike("code")
     return tuple(found)
 
@@ -199,11 +161,10 @@ def _schemas(schema: Any, place: Place = ()) -> Iterator[tuple[Place, Mapping[st
 
 
 def _checked(
-    read: DataFile, place: Place, parameter: Parameter, values: Iterable[_Value]
+    read: DataFile, place: Place, name: str, schema: Mapping[str, Any], values: Sequence[_Value]
 ) -> list[ParameterValue]:
-    fits = Draft202012Validator(parameter.schema)
-    name = parameter.name
-    in_order = sorted(enumerate(values), key=lambda each: (each[1].region, each[1].valid_from))
+    fits = Draft202012Validator(schema)
+    in_order = sorted(enumerate(values), key=lambda each: (each[1].region_code, each[1].valid_from))
     for position, each in in_order:
         # A key mistyped is also a key missing: the slip is the one to show.
         errors = sorted(
@@ -213,18 +174,14 @@ def _checked(
             where = (*place, position, "value", *error.absolute_path)
             raise read.refusal(where, _sentence(name, error))
     for (_, before), (position, after) in pairwise(in_order):
-        if before.region == after.region and (before.valid_until or date.max) >= after.valid_from:
+        region, until = after.region_code, before.valid_until or date.max
+        if before.region_code == region and until >= after.valid_from:
             raise read.refusal(
                 (*place, position, "valid_from"),
-                f"{name} in {after.region}: the periods from {before.valid_from}"
+                f"{name} in {region}: the periods from {before.valid_from}"
                 f" and from {after.valid_from} overlap",
             )
-    return [
-        ParameterValue(
-            name, each.region, each.valid_from, each.valid_until, each.value, each.citation
-        )
-        for each in values
-    ]
+    return [ParameterValue(name, **dict(each)) for each in values]
 
 
 def _sentence(name: str, error: ValidationError) -> str:

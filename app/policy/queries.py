@@ -8,20 +8,18 @@ from typing import Any
 from app.policy import clauses
 from app.policy import parameters as declarations
 from app.policy.clauses import Clause, Obligation
-from app.policy.parameters import Parameter, declared, shipped_parameters
+from app.policy.parameters import Parameter
 from app.policy.rules import ParameterValue, effective
 
 
-@cache
 def values() -> tuple[ParameterValue, ...]:
     """Return every shipped value of every parameter."""
-    return shipped_parameters()
+    return declarations.values_in(declarations.file())
 
 
-@cache
 def parameters() -> Mapping[str, Parameter]:
     """Return the declarations by name, in the order of the file."""
-    return {parameter.name: parameter for parameter in declared()}
+    return declarations.declared_in(declarations.file())
 
 
 def require(*names: str) -> None:

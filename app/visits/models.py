@@ -5,12 +5,12 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Index, Text, text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy import BigInteger, Column, Index, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from app.children.below import Correctable, VersionBelow, below_child, versions_of
-from app.core.data.columns import Instant, one_of
+from app.core.data.columns import Instant, code_list, one_of
 
 
 class VisitorType(StrEnum):
@@ -81,9 +81,7 @@ class Visit(Correctable, table=True):
     findings: list[dict[str, Any]] = Field(
         sa_column=Column(JSONB, nullable=False, server_default=text("'[]'"))
     )
-    policies_explained: list[str] = Field(
-        sa_column=Column(ARRAY(Text), nullable=False, server_default="{}")
-    )
+    policies_explained: list[str] = Field(sa_column=code_list())
     words_sealed: bytes | None
     recorded_at: datetime | None = Field(sa_type=Instant)
     """When the device stored it, by the device's clock."""

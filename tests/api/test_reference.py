@@ -135,7 +135,8 @@ class TestCodelists:
         ],
     )
     def test_a_list_is_what_the_code_knows(self, name: str, known: Any) -> None:
-        assert codelists()[name].codes == {str(code) for code in known}
+        codes = {entry.code for entry in codelists()[name].items}
+        assert codes == {str(code) for code in known}
 
 
 class TestPolicyParameters:

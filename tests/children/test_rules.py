@@ -6,7 +6,7 @@ import pytest
 
 from app.children.rules import Derived, Facts, age_on, derive, policy_of
 from app.children.sections import File
-from app.policy import parameters
+from app.policy import parameters, queries
 
 TODAY = date(2026, 11, 20)
 NATION_LIKE = 110101001001  # a place with no rule of its own
@@ -15,7 +15,8 @@ TIANJIN = 120119101200
 HEPING = 120101001000
 SHANXI = 140105101001
 ANHUI = 340103101001
-VALUES = (*parameters.shipped_parameters(), *parameters.demo_parameters())
+DEMO = parameters.demo_values_in(parameters.demo_file(), queries.parameters())
+VALUES = (*queries.values(), *DEMO)
 
 
 def parent(role: str, *statuses: str | dict[str, Any], capacity: str = "full") -> dict[str, Any]:

@@ -18,6 +18,7 @@ from app.children.sections import CODELISTS, GROUP_OF_FILTER, SECTIONS, File, ma
 from app.children.sections.health import Health
 from app.children.sections.marks import BadField, Codes, Counted, FilteredBy, Part, PastDay, Section
 from app.core.data.db import SYSTEM
+from app.core.data_files import Words
 from app.core.http.wire import Day, Line
 from app.core.ids import new_id
 from app.policy.codelists import Codelist, Entry
@@ -177,8 +178,9 @@ def test_two_lists_of_one_name_are_refused() -> None:
 def test_a_code_list_is_served_with_what_each_code_is_called() -> None:
     served = marks.codelists([one_field(blood(TWO) | None)])
     entries = (Entry(code="A", zh="A型", en="A"), Entry(code="B", zh="B型", en="B"))
+    title = Words(zh="血型", en="Blood group")
     assert served == {
-        "blood_types": Codelist("blood_types", "血型", "Blood group", "test", None, entries)
+        "blood_types": Codelist(name="blood_types", title=title, source="test", items=entries)
     }
 
 
@@ -212,7 +214,8 @@ def test_facts_are_kept_of_the_sections_that_say_so() -> None:
 
 def test_the_lists_of_a_file_are_served_before_the_others() -> None:
     assert [*codelists()] == [*CODELISTS, *lists_of_policy()]
-    assert CODELISTS["parent_statuses"].codes >= {"away", "dead", "deported"}
+    codes = {entry.code for entry in CODELISTS["parent_statuses"].items}
+    assert codes >= {"away", "dead", "deported"}
 
 
 class WithMarks(Health):

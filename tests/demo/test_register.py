@@ -4,7 +4,7 @@ from datetime import date
 import pytest
 from stdnum.cn import ric
 
-from app.policy import parameters
+from app.policy import queries
 from app.policy.rules import effective
 from app.regions import divisions
 from app.regions.divisions import Division
@@ -107,7 +107,7 @@ def test_resident_ids_check_and_cannot_be_issued(children: tuple[SyntheticChild,
 def test_every_child_is_left_behind_under_the_policy_of_tianjin(
     children: tuple[SyntheticChild, ...],
 ) -> None:
-    shipped = parameters.shipped_parameters()
+    shipped = queries.values()
 
     def policy(name: str, village: int) -> object:
         return effective(shipped, f"lbc.{name}", village, AS_OF).value

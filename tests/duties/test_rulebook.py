@@ -15,6 +15,7 @@ from app.core.jobs import events
 from app.core.jobs.events import BadEvent, Event
 from app.core.settings import Settings
 from app.duties import rulebook
+from app.duties.rules import Rule
 
 NAME = "app/duties/rules.yaml"
 RULES = """\
@@ -84,7 +85,7 @@ def test_the_rules_in_force_name_nothing_unknown() -> None:
 
 
 def test_reads_a_rule() -> None:
-    rule = rulebook.rules_of(data_files.parse(NAME, RULES))["VIS-03"]
+    rule = data_files.parse(NAME, RULES).parts(Rule, "code")["VIS-03"]
     assert rule.due.within == timedelta(days=1, hours=2, minutes=3)
     assert rule.listens_to == {"visits.abnormal_finding", "visits.visit_recorded"}
 

@@ -6,7 +6,7 @@ import pytest
 from app.police_reports import rules
 from app.police_reports.models import Party, State, Step
 from app.police_reports.rules import Office, Offices
-from app.policy.parameters import shipped_parameters
+from app.policy import queries
 from app.regions.rules import lineage
 
 VILLAGE = 120119101200
@@ -81,7 +81,7 @@ def test_the_agency_reported_is_never_told() -> None:
 
 
 def test_every_way_of_handling_in_the_code_list_has_measures() -> None:
-    listed = next(v.value for v in shipped_parameters() if v.name == "report.situations")
+    listed = next(v.value for v in queries.values() if v.name == "report.situations")
     ways = {situation["handled_as"] for situation in listed}
     assert {*ways, "parents_unreachable"} == set(rules.MEASURES)
 

@@ -13,4 +13,4 @@ def test_every_parameter_named_gives_codes_for_the_nation() -> None:
 
 def test_every_code_has_a_name_of_its_own() -> None:
     for each in codelists().values():
-        assert len({entry.zh for entry in each.entries}) == len(each.entries), each.name
+        assert len({entry.zh for entry in each.items}) == len(each.items), each.name

@@ -18,9 +18,13 @@ DEMO_DISTRICT = 120101000000
 GUANGDONG = 440000000000
 
 
+def demo_values() -> tuple[ParameterValue, ...]:
+    return parameters.demo_values_in(parameters.demo_file(), queries.parameters())
+
+
 @pytest.fixture(scope="module")
 def everywhere() -> tuple[ParameterValue, ...]:
-    return parameters.shipped_parameters() + parameters.demo_parameters()
+    return queries.values() + demo_values()
 
 
 def lbc(values: tuple[ParameterValue, ...], region: int) -> dict[str, Any]:
@@ -67,8 +71,8 @@ def test_linxiang_counts_by_residence(everywhere: tuple[ParameterValue, ...]) ->
 
 
 def test_the_masked_district_is_left_out_of_what_ships_for_real() -> None:
-    assert not [v for v in parameters.shipped_parameters() if v.region_code == DEMO_DISTRICT]
-    demo = parameters.demo_parameters()
+    assert not [v for v in queries.values() if v.region_code == DEMO_DISTRICT]
+    demo = demo_values()
     assert {value.region_code for value in demo} == {DEMO_DISTRICT}
     assert all("DEMO" in value.citation for value in demo)
 
@@ -165,7 +169,7 @@ def test_every_obligation_cited_exists(everywhere: tuple[ParameterValue, ...]) -
 
 
 def test_every_contradiction_is_answered() -> None:
-    assert sorted(map(int, parameters.contradictions())) == list(range(1, 31))
+    assert sorted(map(int, parameters.file().content["contradictions"])) == list(range(1, 31))
 
 
 def test_a_parameter_that_code_reads_is_declared_or_nothing_starts() -> None:

@@ -177,7 +177,7 @@ ONE_THING = "say either `parameter`, or `source` and `items`"
 def check(*texts: str) -> None:
     policy, demo, lists, carried = map(data_files.parse, NAMES, texts)
     parameters.check(policy, demo)
-    declared = {each.name: each for each in parameters.declared_in(policy)}
+    declared = parameters.declared_in(policy)
     codelists.check(lists, declared)
     clauses.check(carried, declared)
 

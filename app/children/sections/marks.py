@@ -19,7 +19,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from app.core.data_files import unknown
+from app.core.data_files import Words, unknown
 from app.core.http.wire import Day
 from app.policy.codelists import Codelist, Entry
 from app.policy.schemas import Code as Served
@@ -55,8 +55,9 @@ class Codes:
 
     def served(self) -> Codelist:
         """Return the list as it is looked up."""
-        entries = tuple(Entry(code=code, zh=zh, en=en) for code, (zh, en) in self.labels.items())
-        return Codelist(self.name, self.zh, self.en, self.source, None, entries)
+        items = tuple(Entry(code=code, zh=zh, en=en) for code, (zh, en) in self.labels.items())
+        title = Words(zh=self.zh, en=self.en)
+        return Codelist(name=self.name, title=title, source=self.source, items=items)
 
 
 @dataclass(frozen=True, slots=True)
