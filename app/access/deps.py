@@ -121,18 +121,7 @@ def _witness(request: Request) -> Callable[[Tx, Seen], Awaitable[None]]:
         reads = request.method == "GET" and seen.decision == "allowed"
         if reads and principal.purpose is None and not (seen.children or seen.groups):
             return
-        operation = request.scope["route"].unique_id
-        await audit.record(
-            tx,
-            principal.actor,
-            operation,
-            children=seen.children,
-            subject=seen.subject,
-            field_groups=seen.groups,
-            since=seen.since,
-            decision=seen.decision,
-            rule=seen.rule,
-        )
+        await audit.record(tx, principal.actor, request.scope["route"].unique_id, seen)
 
     return record
 

@@ -16,6 +16,7 @@ from app.access.oauth import Origin, Refused
 from app.audit import operations as audit
 from app.core import areas
 from app.core.data.db import Reach, Tx
+from app.core.http.shown import Seen
 from app.core.ids import new_id
 from app.core.settings import Tokens as Lifetimes
 
@@ -84,7 +85,7 @@ async def client_credentials(
         now=tx.now,
         seconds=issuer.lifetimes.machine_seconds,
     )
-    await audit.record(tx, origin.actor(client), "issueToken", rule="client_credentials")
+    await audit.record(tx, origin.actor(client), "issueToken", Seen(rule="client_credentials"))
     return Issued(token, issuer.lifetimes.machine_seconds, _text(scopes))
 
 
@@ -218,7 +219,7 @@ async def _for_sign_in(
         seconds=seconds,
     )
     actor = origin.actor(client, staff_id=holding.staff_id, holding=holding)
-    await audit.record(tx, actor, "issueToken", subject=sign_in_id, rule=rule)
+    await audit.record(tx, actor, "issueToken", Seen(subject=sign_in_id, rule=rule))
     return Issued(token, seconds, _text(scopes))
 
 
@@ -246,7 +247,8 @@ async def revoke(
     if row is not None:
         await end_sign_in(tx, row["id"])
         actor = origin.actor(client, staff_id=row["staff_id"])
-        await audit.record(tx, actor, "revokeToken", subject=row["id"], rule="refresh_token")
+        seen = Seen(subject=row["id"], rule="refresh_token")
+        await audit.record(tx, actor, "revokeToken", seen)
         return
     try:
         claims = tokens.verify(keys, token, now=tx.now)
@@ -261,8 +263,8 @@ async def revoke(
         tx.now,
         claims.expires_at,
     )
-    actor = origin.actor(client)
-    await audit.record(tx, actor, "revokeToken", subject=claims.token_id, rule="access_token")
+    seen = Seen(subject=claims.token_id, rule="access_token")
+    await audit.record(tx, origin.actor(client), "revokeToken", seen)
 
 
 async def introspect(

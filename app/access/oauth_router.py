@@ -18,6 +18,7 @@ from app.core.data.db import Tx
 from app.core.http import routing
 from app.core.http.rate_limits import RateLimits
 from app.core.http.routing import Transaction
+from app.core.http.shown import Seen
 from app.core.settings import Environment, Settings
 
 router = routing.router(AREA.tag)
@@ -138,14 +139,8 @@ async def _answered(
         )
         return await answer(form, client)
     except Refused as refused:
-        await audit.record(
-            tx,
-            origin_of(request).actor(client),
-            operation,
-            subject=refused.sign_in_id,
-            decision="denied",
-            rule=refused.reason,
-        )
+        seen = Seen(subject=refused.sign_in_id, decision="denied", rule=refused.reason)
+        await audit.record(tx, origin_of(request).actor(client), operation, seen)
         if refused.sign_in_id is not None:
             log.warning("sign_in_ended", reason=refused.reason, sign_in=str(refused.sign_in_id))
         return _refusal(refused, basic=authorization is not None)

@@ -18,6 +18,7 @@ from app.audit import operations as audit
 from app.core.data.db import Tx
 from app.core.http import routing
 from app.core.http.routing import Transaction
+from app.core.http.shown import Seen
 
 router = routing.router(AREA.tag)
 _NO_STORE = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
@@ -137,4 +138,4 @@ async def _back_to_app(attempt: _Attempt, post: Holding) -> Response:
 
 async def _record_refusal(attempt: _Attempt, rule: str, staff_id: UUID | None = None) -> None:
     actor = attempt.origin.actor(attempt.wanted.client, staff_id=staff_id)
-    await audit.record(attempt.tx, actor, "signIn", decision="denied", rule=rule)
+    await audit.record(attempt.tx, actor, "signIn", Seen(decision="denied", rule=rule))
