@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
 from app.access import assertions, queries
+from app.access.models import Client
 from app.access.oauth import Refused
 from app.core.data.db import Tx
 
@@ -58,9 +59,7 @@ def _basic(authorization: str) -> tuple[str, str]:
     return unquote_plus(client_id), unquote_plus(secret)
 
 
-async def client_of(
-    tx: Tx, shown: Presented, *, issuer: str, secrets_allowed: bool
-) -> queries.KnownClient:
+async def client_of(tx: Tx, shown: Presented, *, issuer: str, secrets_allowed: bool) -> Client:
     """Find the client and check its proof: apps have none to give, machines must. Raises Refused
     `invalid_client`, the same for an unknown client and a bad key (TOK-10).
     """
@@ -78,9 +77,7 @@ async def client_of(
     return client
 
 
-async def _by_assertion(
-    tx: Tx, client: queries.KnownClient | None, shown: Presented, issuer: str
-) -> queries.KnownClient:
+async def _by_assertion(tx: Tx, client: Client | None, shown: Presented, issuer: str) -> Client:
     try:
         proof = assertions.verify(
             shown.assertion or "",

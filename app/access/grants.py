@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from app.access import queries, roles, rules, tokens
+from app.access.models import Client
 from app.access.oauth import Origin, Refused
 from app.audit import operations as audit
 from app.core import areas
@@ -62,7 +63,7 @@ def asked_scopes(text: str) -> frozenset[str]:
 
 
 async def client_credentials(
-    tx: Tx, issuer: Issuer, client: queries.KnownClient, form: Mapping[str, str], origin: Origin
+    tx: Tx, issuer: Issuer, client: Client, form: Mapping[str, str], origin: Origin
 ) -> Issued:
     """Issue a token to a machine, for its agency and role."""
     if client.kind != "machine" or client.agency_id is None or client.region_code is None:
@@ -90,7 +91,7 @@ async def client_credentials(
 
 
 async def authorization_code(
-    tx: Tx, issuer: Issuer, client: queries.KnownClient, form: Mapping[str, str], origin: Origin
+    tx: Tx, issuer: Issuer, client: Client, form: Mapping[str, str], origin: Origin
 ) -> Issued:
     """Exchange a code, once. A second use ends the sign-in it belongs to (TOK-6)."""
     code_hash = hashed(required(form, "code"))
@@ -124,7 +125,7 @@ async def authorization_code(
 
 
 async def refresh_token(
-    tx: Tx, issuer: Issuer, client: queries.KnownClient, form: Mapping[str, str], origin: Origin
+    tx: Tx, issuer: Issuer, client: Client, form: Mapping[str, str], origin: Origin
 ) -> Issued:
     """Rotate a refresh token. A lost reply is repeated; later reuse ends the sign-in (TOK-7)."""
     shown = required(form, "refresh_token")
@@ -180,7 +181,7 @@ async def _keep_refresh_token(tx: Tx, token: str, sign_in_id: UUID) -> None:
 async def _for_sign_in(
     tx: Tx,
     issuer: Issuer,
-    client: queries.KnownClient,
+    client: Client,
     form: Mapping[str, str],
     origin: Origin,
     sign_in_id: UUID,
@@ -233,7 +234,7 @@ async def end_sign_in(tx: Tx, sign_in_id: UUID) -> None:
 
 
 async def revoke(
-    tx: Tx, keys: tokens.TokenKeys, client: queries.KnownClient, token: str, origin: Origin
+    tx: Tx, keys: tokens.TokenKeys, client: Client, token: str, origin: Origin
 ) -> None:
     """Make a token of this client invalid (RFC 7009): a refresh token ends its whole sign-in. A
     token that is unknown, or another client's, changes nothing and is no error.
@@ -267,9 +268,7 @@ async def revoke(
     await audit.record(tx, origin.actor(client), "revokeToken", seen)
 
 
-async def introspect(
-    tx: Tx, keys: tokens.TokenKeys, client: queries.KnownClient, token: str
-) -> dict[str, Any]:
+async def introspect(tx: Tx, keys: tokens.TokenKeys, client: Client, token: str) -> dict[str, Any]:
     """Describe an access token of the asking machine's own agency; of any other, that it is not
     active, like one that does not exist (RFC 7662 §2.2, TOK-9).
     """

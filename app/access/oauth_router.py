@@ -10,8 +10,8 @@ from fastapi import Request, Response
 from app.access import assertions, credentials, grants
 from app.access.area import AREA
 from app.access.forms import origin_of, read_form
+from app.access.models import Client
 from app.access.oauth import Refused
-from app.access.queries import KnownClient
 from app.audit import operations as audit
 from app.core import areas
 from app.core.data.db import Tx
@@ -40,7 +40,7 @@ async def issue_token(request: Request, tx: Transaction) -> Response:
     settings: Settings = request.state.settings
     issuer = grants.Issuer(request.state.token_keys, settings.tokens)
 
-    async def answer(form: Form, client: KnownClient) -> Response:
+    async def answer(form: Form, client: Client) -> Response:
         grant = _GRANTS.get(form.get("grant_type", ""))
         if grant is None:
             kind = "unsupported_grant_type" if form.get("grant_type") else "invalid_request"
@@ -63,7 +63,7 @@ async def issue_token(request: Request, tx: Transaction) -> Response:
 async def revoke_token(request: Request, tx: Transaction) -> Response:
     """Revoke a token of the calling client; a refresh token ends its whole sign-in (RFC 7009)."""
 
-    async def answer(form: Form, client: KnownClient) -> Response:
+    async def answer(form: Form, client: Client) -> Response:
         token = grants.required(form, "token")
         await grants.revoke(tx, request.state.token_keys, client, token, origin_of(request))
         return Response(headers=_NO_STORE)
@@ -75,7 +75,7 @@ async def revoke_token(request: Request, tx: Transaction) -> Response:
 async def introspect_token(request: Request, tx: Transaction) -> Response:
     """Describe an access token of the asking machine's own agency (RFC 7662)."""
 
-    async def answer(form: Form, client: KnownClient) -> Response:
+    async def answer(form: Form, client: Client) -> Response:
         if client.kind != "machine":
             raise Refused("invalid_client", "Client authentication failed.", reason="app client")
         token = grants.required(form, "token")
@@ -124,12 +124,12 @@ async def _answered(
     request: Request,
     tx: Tx,
     operation: str,
-    answer: Callable[[Form, KnownClient], Awaitable[Response]],
+    answer: Callable[[Form, Client], Awaitable[Response]],
 ) -> Response:
     """Authenticate the client and answer; a refusal is an answer too, so it commits."""
     settings: Settings = request.state.settings
     authorization = request.headers.get("authorization")
-    client: KnownClient | None = None
+    client: Client | None = None
     try:
         form = await read_form(request)
         shown = credentials.presented(form, authorization)

@@ -70,37 +70,20 @@ async def open_reach(tx: Tx, claims: Claims, *, relation: str) -> Any:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class KnownClient:
-    """A client that may be used now: neither it nor its agency is suspended."""
-
-    id: UUID
-    kind: str
-    name: str
-    agency_id: UUID | None
-    role: str | None
-    region_code: int | None
-    jwks: dict[str, Any] | None
-    secret_hash: str | None
-    redirect_uris: tuple[str, ...]
-
-
-async def usable_client(tx: Tx, client_id: str | None) -> KnownClient | None:
-    """Find a client by the id a request names; None if it is no id or may not be used."""
+async def usable_client(tx: Tx, client_id: str | None) -> Client | None:
+    """Find a client by the id a request names; None if it is no id, or may not be used since the
+    client or its agency is suspended.
+    """
     try:
         identity = UUID(client_id or "")
     except ValueError:
         return None
     row = await tx.connection.fetchrow(
-        """SELECT c.id, c.kind, c.name, c.agency_id, c.role, c.region_code, c.jwks,
-                  c.secret_hash, c.redirect_uris
-           FROM clients c LEFT JOIN agencies a ON a.id = c.agency_id
+        """SELECT c.* FROM clients c LEFT JOIN agencies a ON a.id = c.agency_id
            WHERE c.id = $1 AND c.active AND (c.agency_id IS NULL OR a.active)""",
         identity,
     )
-    if row is None:
-        return None
-    return KnownClient(**{**row, "redirect_uris": tuple(row["redirect_uris"])})
+    return None if row is None else Client(**row)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from app.access import grants, passwords, queries, roles, rules
-from app.access.models import SignIn
+from app.access.models import Client, SignIn
 from app.access.oauth import Origin, Refused
 from app.audit import operations as audit
 from app.core.data.db import Tx
@@ -45,7 +45,7 @@ class RequestRefused(Exception):
 class AuthorizationRequest:
     """What an app asks for when it sends a person to sign in."""
 
-    client: queries.KnownClient
+    client: Client
     redirect_uri: str
     state: str | None
     scope: str
