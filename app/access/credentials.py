@@ -12,6 +12,7 @@ from app.access import assertions, queries
 from app.access.models import Client
 from app.access.oauth import Refused
 from app.core.data.db import Tx
+from app.core.data.sql import insert
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +91,8 @@ async def _by_assertion(tx: Tx, client: Client | None, shown: Presented, issuer:
         raise _unproven(f"assertion: {refused.reason}") from None
     if client is None:  # pragma: no cover  verify() refuses without keys
         raise _unproven("unknown client")
-    kept = await tx.connection.execute(
-        "INSERT INTO used_assertions (client_id, token_id, expires_at) VALUES ($1, $2, $3)"
-        " ON CONFLICT DO NOTHING",
-        client.id,
-        proof.token_id,
-        proof.expires_at,
-    )
-    if kept != "INSERT 0 1":
+    use = {"client_id": client.id, "token_id": proof.token_id, "expires_at": proof.expires_at}
+    if not await insert(tx.connection, "used_assertions", use, unless_taken=True):
         raise _unproven("assertion: replayed")
     return client
 
