@@ -38,23 +38,15 @@ Form = Mapping[str, str]
 async def issue_token(request: Request, tx: Transaction) -> Response:
     """Issue an access token: to a machine for its key, to a person for a code or refresh token."""
     settings: Settings = request.state.settings
-    issuer = grants.Issuer(request.state.token_keys, settings.tokens)
 
     async def answer(form: Form, client: Client) -> Response:
         grant = _GRANTS.get(form.get("grant_type", ""))
         if grant is None:
             kind = "unsupported_grant_type" if form.get("grant_type") else "invalid_request"
             raise Refused(kind, f"grant_type is one of {', '.join(sorted(_GRANTS))}.")
-        issued = await grant(tx, issuer, client, form, origin_of(request))
-        body = {
-            "access_token": issued.access_token,
-            "token_type": "Bearer",
-            "expires_in": issued.expires_in,
-            "scope": issued.scope,
-        }
-        if issued.refresh_token is not None:
-            body["refresh_token"] = issued.refresh_token
-        return _json(body)
+        keys = request.state.token_keys
+        wanted = grants.TokenRequest(client, form, origin_of(request), keys, settings.tokens)
+        return _json(await grant(tx, wanted))
 
     return await _answered(request, tx, "issueToken", answer)
 

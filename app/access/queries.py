@@ -55,10 +55,11 @@ async def open_reach(tx: Tx, claims: Claims, *, relation: str) -> Any:
     """Read the caller's authority as it is now and set row-level security to it, in one trip.
 
     Returns remit_lo, remit_hi, region_code, agency_id, role, agency_kind; None if the post was
-    left, the client or agency suspended, or the token or sign-in revoked (TOK-4).
+    left or is not what the token says, the client or agency suspended, or the token or sign-in
+    revoked (TOK-4).
     """
     statement = _STAFF if claims.subject.startswith("staff:") else _MACHINE
-    return await tx.connection.fetchrow(
+    row = await tx.connection.fetchrow(
         statement,
         claims.grant_id,
         claims.session_id,
@@ -68,6 +69,8 @@ async def open_reach(tx: Tx, claims: Claims, *, relation: str) -> Any:
         claims.subject,
         tx.today,
     )
+    said = (claims.role, claims.agency_id)
+    return None if row is None or (row["role"], row["agency_id"]) != said else row
 
 
 async def usable_client(tx: Tx, client_id: str | None) -> Client | None:
