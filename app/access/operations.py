@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
-from uuid import UUID
 
 from app.access import assertions, credentials, passwords, roles, rules
 from app.access.models import Client, StaffAccount
 from app.access.sign_in import normal_username
 from app.agencies import operations as agencies
+from app.agencies.models import PostHolding
 from app.agencies.queries import AgencyRef
 from app.core.data.db import Tx
 from app.core.ids import new_id
@@ -84,15 +84,6 @@ class Registered:
 
     client: Client
     secret: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Hired:
-    """A new person who can sign in, and the post they hold."""
-
-    staff_id: UUID
-    post_id: UUID
-    holding_id: UUID
 
 
 async def create_machine(
@@ -170,7 +161,7 @@ async def create_staff(
     region_code: int,
     title: str | None = None,
     since: date | None = None,
-) -> Hired:
+) -> PostHolding:
     """Hire a person, set up a post for them, and let them sign in. Needs the SYSTEM reach.
 
     `title`: what people call the post; by default the role's Chinese name. `since`: today.
@@ -202,7 +193,7 @@ async def create_staff(
         )
     )
     await tx.flush()
-    return Hired(person.id, post.id, holding.id)
+    return holding
 
 
 def fitting_role(
