@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
 from app.access import assertions, queries
+from app.access.models import Client
 from app.access.oauth import Refused
 from app.core.data.db import Tx
+from app.core.data.sql import insert
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,7 @@ def _basic(authorization: str) -> tuple[str, str]:
     return unquote_plus(client_id), unquote_plus(secret)
 
 
-async def client_of(
-    tx: Tx, shown: Presented, *, issuer: str, secrets_allowed: bool
-) -> queries.KnownClient:
+async def client_of(tx: Tx, shown: Presented, *, issuer: str, secrets_allowed: bool) -> Client:
     """Find the client and check its proof: apps have none to give, machines must. Raises Refused
     `invalid_client`, the same for an unknown client and a bad key (TOK-10).
     """
@@ -78,9 +78,7 @@ async def client_of(
     return client
 
 
-async def _by_assertion(
-    tx: Tx, client: queries.KnownClient | None, shown: Presented, issuer: str
-) -> queries.KnownClient:
+async def _by_assertion(tx: Tx, client: Client | None, shown: Presented, issuer: str) -> Client:
     try:
         proof = assertions.verify(
             shown.assertion or "",
@@ -93,14 +91,8 @@ async def _by_assertion(
         raise _unproven(f"assertion: {refused.reason}") from None
     if client is None:  # pragma: no cover  verify() refuses without keys
         raise _unproven("unknown client")
-    kept = await tx.connection.execute(
-        "INSERT INTO used_assertions (client_id, token_id, expires_at) VALUES ($1, $2, $3)"
-        " ON CONFLICT DO NOTHING",
-        client.id,
-        proof.token_id,
-        proof.expires_at,
-    )
-    if kept != "INSERT 0 1":
+    use = {"client_id": client.id, "token_id": proof.token_id, "expires_at": proof.expires_at}
+    if not await insert(tx.connection, "used_assertions", use, unless_taken=True):
         raise _unproven("assertion: replayed")
     return client
 

@@ -89,7 +89,7 @@ async def authenticated(request: Request) -> Principal:
     except (tokens.TokenRefused, UnknownRole):
         raise Unauthenticated(presented=True) from None
     row = await queries.open_reach(tx, claims, relation=granted.relation)
-    if row is None or row["role"] != claims.role or row["agency_id"] != claims.agency_id:
+    if row is None:
         raise Unauthenticated(presented=True)
     owner, _, identity = claims.subject.partition(":")
     principal = Principal(
@@ -121,18 +121,7 @@ def _witness(request: Request) -> Callable[[Tx, Seen], Awaitable[None]]:
         reads = request.method == "GET" and seen.decision == "allowed"
         if reads and principal.purpose is None and not (seen.children or seen.groups):
             return
-        operation = request.scope["route"].unique_id
-        await audit.record(
-            tx,
-            principal.actor,
-            operation,
-            children=seen.children,
-            subject=seen.subject,
-            field_groups=seen.groups,
-            since=seen.since,
-            decision=seen.decision,
-            rule=seen.rule,
-        )
+        await audit.record(tx, principal.actor, request.scope["route"].unique_id, seen)
 
     return record
 

@@ -6,16 +6,20 @@ Every function here may write before it raises Refused; the edge commits all the
 import hashlib
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from app.access import queries, roles, rules, tokens
+from app.access.models import Client
 from app.access.oauth import Origin, Refused
 from app.audit import operations as audit
 from app.core import areas
 from app.core.data.db import Reach, Tx
+from app.core.data.sql import insert
+from app.core.http.shown import Seen
+from app.core.http.wire import region_text
 from app.core.ids import new_id
 from app.core.settings import Tokens as Lifetimes
 
@@ -25,21 +29,18 @@ AT_THE_DOOR = Reach(0, 0, caller="sign-in")
 
 
 @dataclass(frozen=True, slots=True)
-class Issuer:
-    """What issuing needs besides the transaction."""
+class TokenRequest:
+    """What a client that proved itself asks for, and what issuing needs."""
 
+    client: Client
+    form: Mapping[str, str]
+    origin: Origin
     keys: tokens.TokenKeys
     lifetimes: Lifetimes
 
 
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """The successful answer of the token endpoint. `expires_in` in seconds."""
-
-    access_token: str
-    expires_in: int
-    scope: str
-    refresh_token: str | None = None
+Issued = dict[str, Any]
+"""The successful answer of the token endpoint (RFC 6749 §5.1)."""
 
 
 def hashed(opaque: str) -> bytes:
@@ -60,19 +61,19 @@ def asked_scopes(text: str) -> frozenset[str]:
     return asked
 
 
-async def client_credentials(
-    tx: Tx, issuer: Issuer, client: queries.KnownClient, form: Mapping[str, str], origin: Origin
-) -> Issued:
+async def client_credentials(tx: Tx, wanted: TokenRequest) -> Issued:
     """Issue a token to a machine, for its agency and role."""
+    client = wanted.client
     if client.kind != "machine" or client.agency_id is None or client.region_code is None:
         raise Refused("unauthorized_client", "This client signs people in; it has no authority.")
     granted = roles.role(client.role or "").scopes
-    asked = asked_scopes(form.get("scope", ""))
+    asked = asked_scopes(wanted.form.get("scope", ""))
     if not asked <= granted:
         raise Refused("invalid_scope", "The client's role does not grant a scope asked for.")
     scopes = asked or granted
+    seconds = wanted.lifetimes.machine_seconds
     token = tokens.issue(
-        issuer.keys,
+        wanted.keys,
         subject=f"client:{client.id}",
         grant_id=client.id,
         client_id=str(client.id),
@@ -82,17 +83,16 @@ async def client_credentials(
         scopes=scopes,
         session_id=new_id(),
         now=tx.now,
-        seconds=issuer.lifetimes.machine_seconds,
+        seconds=seconds,
     )
-    await audit.record(tx, origin.actor(client), "issueToken", rule="client_credentials")
-    return Issued(token, issuer.lifetimes.machine_seconds, _text(scopes))
+    actor = wanted.origin.actor(client)
+    await audit.record(tx, actor, "issueToken", Seen(rule="client_credentials"))
+    return _bearer(token, seconds, scopes)
 
 
-async def authorization_code(
-    tx: Tx, issuer: Issuer, client: queries.KnownClient, form: Mapping[str, str], origin: Origin
-) -> Issued:
+async def authorization_code(tx: Tx, wanted: TokenRequest) -> Issued:
     """Exchange a code, once. A second use ends the sign-in it belongs to (TOK-6)."""
-    code_hash = hashed(required(form, "code"))
+    code_hash = hashed(required(wanted.form, "code"))
     row = await tx.connection.fetchrow(
         """SELECT c.redirect_uri, c.code_challenge, c.expires_at, c.used_at, c.sign_in_id,
                   s.client_id
@@ -100,7 +100,7 @@ async def authorization_code(
            WHERE c.code_hash = $1 FOR UPDATE OF c""",
         code_hash,
     )
-    if row is None or row["client_id"] != client.id:
+    if row is None or row["client_id"] != wanted.client.id:
         raise _invalid("code")
     if row["used_at"] is not None:
         await end_sign_in(tx, row["sign_in_id"])
@@ -110,30 +110,26 @@ async def authorization_code(
     )
     if row["expires_at"] <= tx.now:
         raise _invalid("code", "code_expired")
-    if row["redirect_uri"] != form.get("redirect_uri"):
+    if row["redirect_uri"] != wanted.form.get("redirect_uri"):
         raise _invalid("code", "redirect_uri_differs")
-    if not rules.pkce_matches(row["code_challenge"], required(form, "code_verifier")):
+    if not rules.pkce_matches(row["code_challenge"], required(wanted.form, "code_verifier")):
         raise _invalid("code", "pkce")
-    issued = await _for_sign_in(
-        tx, issuer, client, form, origin, row["sign_in_id"], "authorization_code"
-    )
+    issued = await _for_sign_in(tx, wanted, row["sign_in_id"], "authorization_code")
     first = opaque()
     await _keep_refresh_token(tx, first, row["sign_in_id"])
-    return replace(issued, refresh_token=first)
+    return {**issued, "refresh_token": first}
 
 
-async def refresh_token(
-    tx: Tx, issuer: Issuer, client: queries.KnownClient, form: Mapping[str, str], origin: Origin
-) -> Issued:
+async def refresh_token(tx: Tx, wanted: TokenRequest) -> Issued:
     """Rotate a refresh token. A lost reply is repeated; later reuse ends the sign-in (TOK-7)."""
-    shown = required(form, "refresh_token")
+    shown = required(wanted.form, "refresh_token")
     row = await tx.connection.fetchrow(
         """SELECT r.sign_in_id, r.used_at, r.successor_sealed, s.client_id
            FROM refresh_tokens r JOIN sign_ins s ON s.id = r.sign_in_id
            WHERE r.token_hash = $1 FOR UPDATE OF r""",
         hashed(shown),
     )
-    if row is None or row["client_id"] != client.id:
+    if row is None or row["client_id"] != wanted.client.id:
         raise _invalid("refresh token")
     successor = successor_used_at = None
     if row["successor_sealed"] is not None:
@@ -147,12 +143,10 @@ async def refresh_token(
     if outcome is rules.Refresh.reuse:
         await end_sign_in(tx, row["sign_in_id"])
         raise _invalid("refresh token", "refresh_reused", row["sign_in_id"])
-    issued = await _for_sign_in(
-        tx, issuer, client, form, origin, row["sign_in_id"], f"refresh_{outcome}"
-    )
+    issued = await _for_sign_in(tx, wanted, row["sign_in_id"], f"refresh_{outcome}")
     if outcome is rules.Refresh.rotate or successor is None:
         successor = await _rotate(tx, shown, row["sign_in_id"])
-    return replace(issued, refresh_token=successor)
+    return {**issued, "refresh_token": successor}
 
 
 async def _rotate(tx: Tx, spent: str, sign_in_id: UUID) -> str:
@@ -168,23 +162,11 @@ async def _rotate(tx: Tx, spent: str, sign_in_id: UUID) -> str:
 
 
 async def _keep_refresh_token(tx: Tx, token: str, sign_in_id: UUID) -> None:
-    await tx.connection.execute(
-        "INSERT INTO refresh_tokens (token_hash, sign_in_id, issued_at) VALUES ($1, $2, $3)",
-        hashed(token),
-        sign_in_id,
-        tx.now,
-    )
+    values = {"token_hash": hashed(token), "sign_in_id": sign_in_id, "issued_at": tx.now}
+    await insert(tx.connection, "refresh_tokens", values)
 
 
-async def _for_sign_in(
-    tx: Tx,
-    issuer: Issuer,
-    client: queries.KnownClient,
-    form: Mapping[str, str],
-    origin: Origin,
-    sign_in_id: UUID,
-    rule: str,
-) -> Issued:
+async def _for_sign_in(tx: Tx, wanted: TokenRequest, sign_in_id: UUID, rule: str) -> Issued:
     await tx.reach(AT_THE_DOOR)
     sign_in = await tx.connection.fetchrow(
         """SELECT s.staff_id, s.holding_id, s.scope, s.ends_at
@@ -199,16 +181,17 @@ async def _for_sign_in(
         raise Refused("invalid_grant", "The sign-in has ended.", reason="sign_in_over")
     allowed = asked_scopes(sign_in["scope"])
     granted = roles.role(holding.role).scopes
-    scopes = granted & (allowed or granted) & (asked_scopes(form.get("scope", "")) or granted)
+    asked = asked_scopes(wanted.form.get("scope", ""))
+    scopes = granted & (allowed or granted) & (asked or granted)
     if not scopes:
         raise Refused("invalid_scope", "The post grants none of the scopes asked for.")
     left = int((sign_in["ends_at"] - tx.now).total_seconds())
-    seconds = min(issuer.lifetimes.staff_seconds, left)
+    seconds = min(wanted.lifetimes.staff_seconds, left)
     token = tokens.issue(
-        issuer.keys,
+        wanted.keys,
         subject=f"staff:{holding.staff_id}",
         grant_id=holding.id,
-        client_id=str(client.id),
+        client_id=str(wanted.client.id),
         agency_id=holding.agency_id,
         role=holding.role,
         region_code=holding.region_code,
@@ -217,9 +200,18 @@ async def _for_sign_in(
         now=tx.now,
         seconds=seconds,
     )
-    actor = origin.actor(client, staff_id=holding.staff_id, holding=holding)
-    await audit.record(tx, actor, "issueToken", subject=sign_in_id, rule=rule)
-    return Issued(token, seconds, _text(scopes))
+    actor = wanted.origin.actor(wanted.client, staff_id=holding.staff_id, holding=holding)
+    await audit.record(tx, actor, "issueToken", Seen(subject=sign_in_id, rule=rule))
+    return _bearer(token, seconds, scopes)
+
+
+def _bearer(token: str, seconds: int, scopes: frozenset[str]) -> Issued:
+    return {
+        "access_token": token,
+        "token_type": "Bearer",
+        "expires_in": seconds,
+        "scope": _text(scopes),
+    }
 
 
 async def end_sign_in(tx: Tx, sign_in_id: UUID) -> None:
@@ -232,7 +224,7 @@ async def end_sign_in(tx: Tx, sign_in_id: UUID) -> None:
 
 
 async def revoke(
-    tx: Tx, keys: tokens.TokenKeys, client: queries.KnownClient, token: str, origin: Origin
+    tx: Tx, keys: tokens.TokenKeys, client: Client, token: str, origin: Origin
 ) -> None:
     """Make a token of this client invalid (RFC 7009): a refresh token ends its whole sign-in. A
     token that is unknown, or another client's, changes nothing and is no error.
@@ -246,7 +238,8 @@ async def revoke(
     if row is not None:
         await end_sign_in(tx, row["id"])
         actor = origin.actor(client, staff_id=row["staff_id"])
-        await audit.record(tx, actor, "revokeToken", subject=row["id"], rule="refresh_token")
+        seen = Seen(subject=row["id"], rule="refresh_token")
+        await audit.record(tx, actor, "revokeToken", seen)
         return
     try:
         claims = tokens.verify(keys, token, now=tx.now)
@@ -261,13 +254,11 @@ async def revoke(
         tx.now,
         claims.expires_at,
     )
-    actor = origin.actor(client)
-    await audit.record(tx, actor, "revokeToken", subject=claims.token_id, rule="access_token")
+    seen = Seen(subject=claims.token_id, rule="access_token")
+    await audit.record(tx, origin.actor(client), "revokeToken", seen)
 
 
-async def introspect(
-    tx: Tx, keys: tokens.TokenKeys, client: queries.KnownClient, token: str
-) -> dict[str, Any]:
+async def introspect(tx: Tx, keys: tokens.TokenKeys, client: Client, token: str) -> dict[str, Any]:
     """Describe an access token of the asking machine's own agency; of any other, that it is not
     active, like one that does not exist (RFC 7662 §2.2, TOK-9).
     """
@@ -278,7 +269,7 @@ async def introspect(
     if claims.agency_id != client.agency_id:
         return {"active": False}
     row = await queries.open_reach(tx, claims, relation="none")
-    if row is None or row["role"] != claims.role or row["agency_id"] != claims.agency_id:
+    if row is None:
         return {"active": False}
     granted = roles.role(claims.role).scopes
     return {
@@ -294,7 +285,7 @@ async def introspect(
         "jti": str(claims.token_id),
         "agency": str(claims.agency_id),
         "role": claims.role,
-        "region": f"{row['region_code']:012d}",
+        "region": region_text(row["region_code"]),
     }
 
 

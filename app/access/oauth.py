@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from app.access.queries import Holding, KnownClient
+from app.access.models import Client
+from app.access.queries import Holding
 from app.audit.operations import Actor
 
 
@@ -37,7 +38,7 @@ class Origin:
 
     def actor(
         self,
-        client: KnownClient | None,
+        client: Client | None,
         *,
         staff_id: UUID | None = None,
         holding: Holding | None = None,

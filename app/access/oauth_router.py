@@ -10,14 +10,15 @@ from fastapi import Request, Response
 from app.access import assertions, credentials, grants
 from app.access.area import AREA
 from app.access.forms import origin_of, read_form
+from app.access.models import Client
 from app.access.oauth import Refused
-from app.access.queries import KnownClient
 from app.audit import operations as audit
 from app.core import areas
 from app.core.data.db import Tx
 from app.core.http import routing
 from app.core.http.rate_limits import RateLimits
 from app.core.http.routing import Transaction
+from app.core.http.shown import Seen
 from app.core.settings import Environment, Settings
 
 router = routing.router(AREA.tag)
@@ -37,23 +38,15 @@ Form = Mapping[str, str]
 async def issue_token(request: Request, tx: Transaction) -> Response:
     """Issue an access token: to a machine for its key, to a person for a code or refresh token."""
     settings: Settings = request.state.settings
-    issuer = grants.Issuer(request.state.token_keys, settings.tokens)
 
-    async def answer(form: Form, client: KnownClient) -> Response:
+    async def answer(form: Form, client: Client) -> Response:
         grant = _GRANTS.get(form.get("grant_type", ""))
         if grant is None:
             kind = "unsupported_grant_type" if form.get("grant_type") else "invalid_request"
             raise Refused(kind, f"grant_type is one of {', '.join(sorted(_GRANTS))}.")
-        issued = await grant(tx, issuer, client, form, origin_of(request))
-        body = {
-            "access_token": issued.access_token,
-            "token_type": "Bearer",
-            "expires_in": issued.expires_in,
-            "scope": issued.scope,
-        }
-        if issued.refresh_token is not None:
-            body["refresh_token"] = issued.refresh_token
-        return _json(body)
+        keys = request.state.token_keys
+        wanted = grants.TokenRequest(client, form, origin_of(request), keys, settings.tokens)
+        return _json(await grant(tx, wanted))
 
     return await _answered(request, tx, "issueToken", answer)
 
@@ -62,7 +55,7 @@ async def issue_token(request: Request, tx: Transaction) -> Response:
 async def revoke_token(request: Request, tx: Transaction) -> Response:
     """Revoke a token of the calling client; a refresh token ends its whole sign-in (RFC 7009)."""
 
-    async def answer(form: Form, client: KnownClient) -> Response:
+    async def answer(form: Form, client: Client) -> Response:
         token = grants.required(form, "token")
         await grants.revoke(tx, request.state.token_keys, client, token, origin_of(request))
         return Response(headers=_NO_STORE)
@@ -74,7 +67,7 @@ async def revoke_token(request: Request, tx: Transaction) -> Response:
 async def introspect_token(request: Request, tx: Transaction) -> Response:
     """Describe an access token of the asking machine's own agency (RFC 7662)."""
 
-    async def answer(form: Form, client: KnownClient) -> Response:
+    async def answer(form: Form, client: Client) -> Response:
         if client.kind != "machine":
             raise Refused("invalid_client", "Client authentication failed.", reason="app client")
         token = grants.required(form, "token")
@@ -123,12 +116,12 @@ async def _answered(
     request: Request,
     tx: Tx,
     operation: str,
-    answer: Callable[[Form, KnownClient], Awaitable[Response]],
+    answer: Callable[[Form, Client], Awaitable[Response]],
 ) -> Response:
     """Authenticate the client and answer; a refusal is an answer too, so it commits."""
     settings: Settings = request.state.settings
     authorization = request.headers.get("authorization")
-    client: KnownClient | None = None
+    client: Client | None = None
     try:
         form = await read_form(request)
         shown = credentials.presented(form, authorization)
@@ -138,14 +131,8 @@ async def _answered(
         )
         return await answer(form, client)
     except Refused as refused:
-        await audit.record(
-            tx,
-            origin_of(request).actor(client),
-            operation,
-            subject=refused.sign_in_id,
-            decision="denied",
-            rule=refused.reason,
-        )
+        seen = Seen(subject=refused.sign_in_id, decision="denied", rule=refused.reason)
+        await audit.record(tx, origin_of(request).actor(client), operation, seen)
         if refused.sign_in_id is not None:
             log.warning("sign_in_ended", reason=refused.reason, sign_in=str(refused.sign_in_id))
         return _refusal(refused, basic=authorization is not None)

@@ -6,17 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
-from uuid import UUID
 
 from app.access import assertions, credentials, passwords, roles, rules
 from app.access.models import Client, StaffAccount
 from app.access.sign_in import normal_username
 from app.agencies import operations as agencies
-from app.agencies.queries import AgencyRef, PostRef
+from app.agencies.models import PostHolding
+from app.agencies.queries import AgencyRef
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.problems import FieldError, Problem
-from app.regions import queries as regions_known
 from app.regions import rules as regions
 
 
@@ -87,15 +86,6 @@ class Registered:
     secret: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Hired:
-    """A new person who can sign in, and the post they hold."""
-
-    staff_id: UUID
-    post_id: UUID
-    holding_id: UUID
-
-
 async def create_machine(
     tx: Tx,
     agency: AgencyRef,
@@ -113,11 +103,10 @@ async def create_machine(
     SecretsNotAccepted.
     """
     fitting_role(role, agency.kind, region_code, holder="machine")
-    await _require_region(tx, agency, region_code)
+    lo, hi = await agencies.remit(tx, agency, region_code)
     if jwks is None and not secrets_allowed:
         raise SecretsNotAccepted
     secret = secrets.token_urlsafe(32) if jwks is None else None
-    lo, hi = regions.subtree(region_code)
     client = Client(
         id=new_id(),
         kind="machine",
@@ -172,7 +161,7 @@ async def create_staff(
     region_code: int,
     title: str | None = None,
     since: date | None = None,
-) -> Hired:
+) -> PostHolding:
     """Hire a person, set up a post for them, and let them sign in. Needs the SYSTEM reach.
 
     `title`: what people call the post; by default the role's Chinese name. `since`: today.
@@ -194,9 +183,7 @@ async def create_staff(
         raise UsernameTaken
     post = await agencies.add_post(tx, agency, role, title or fitting.name.zh, region_code)
     person = await agencies.hire(tx, agency.id, name)
-    seat = (post.id, agency.id, agency.kind, agency.region_code, role, post.local_title)
-    place = PostRef(*seat, region_code, active=True)
-    holding = await agencies.hold_post(tx, place, person.id, since or tx.today)
+    holding = await agencies.hold_post(tx, post, person.id, since or tx.today)
     tx.session.add(
         StaffAccount(
             staff_id=person.id,
@@ -206,7 +193,7 @@ async def create_staff(
         )
     )
     await tx.flush()
-    return Hired(person.id, post.id, holding.id)
+    return holding
 
 
 def fitting_role(
@@ -223,15 +210,6 @@ def fitting_role(
     if level not in role.levels:
         raise RoleDoesNotFit
     return role
-
-
-async def _require_region(tx: Tx, agency: AgencyRef, region_code: int) -> None:
-    known = await regions_known.known(tx, [region_code], tx.today)
-    if region_code != regions.NATION and not known:
-        raise agencies.RegionUnknown
-    lo, hi = regions.subtree(agency.region_code)
-    if not lo <= region_code < hi:
-        raise agencies.PostOutsideAgency
 
 
 def _public_keys(jwks: Mapping[str, Any]) -> dict[str, Any]:

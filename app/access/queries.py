@@ -55,10 +55,11 @@ async def open_reach(tx: Tx, claims: Claims, *, relation: str) -> Any:
     """Read the caller's authority as it is now and set row-level security to it, in one trip.
 
     Returns remit_lo, remit_hi, region_code, agency_id, role, agency_kind; None if the post was
-    left, the client or agency suspended, or the token or sign-in revoked (TOK-4).
+    left or is not what the token says, the client or agency suspended, or the token or sign-in
+    revoked (TOK-4).
     """
     statement = _STAFF if claims.subject.startswith("staff:") else _MACHINE
-    return await tx.connection.fetchrow(
+    row = await tx.connection.fetchrow(
         statement,
         claims.grant_id,
         claims.session_id,
@@ -68,39 +69,24 @@ async def open_reach(tx: Tx, claims: Claims, *, relation: str) -> Any:
         claims.subject,
         tx.today,
     )
+    said = (claims.role, claims.agency_id)
+    return None if row is None or (row["role"], row["agency_id"]) != said else row
 
 
-@dataclass(frozen=True, slots=True)
-class KnownClient:
-    """A client that may be used now: neither it nor its agency is suspended."""
-
-    id: UUID
-    kind: str
-    name: str
-    agency_id: UUID | None
-    role: str | None
-    region_code: int | None
-    jwks: dict[str, Any] | None
-    secret_hash: str | None
-    redirect_uris: tuple[str, ...]
-
-
-async def usable_client(tx: Tx, client_id: str | None) -> KnownClient | None:
-    """Find a client by the id a request names; None if it is no id or may not be used."""
+async def usable_client(tx: Tx, client_id: str | None) -> Client | None:
+    """Find a client by the id a request names; None if it is no id, or may not be used since the
+    client or its agency is suspended.
+    """
     try:
         identity = UUID(client_id or "")
     except ValueError:
         return None
     row = await tx.connection.fetchrow(
-        """SELECT c.id, c.kind, c.name, c.agency_id, c.role, c.region_code, c.jwks,
-                  c.secret_hash, c.redirect_uris
-           FROM clients c LEFT JOIN agencies a ON a.id = c.agency_id
+        """SELECT c.* FROM clients c LEFT JOIN agencies a ON a.id = c.agency_id
            WHERE c.id = $1 AND c.active AND (c.agency_id IS NULL OR a.active)""",
         identity,
     )
-    if row is None:
-        return None
-    return KnownClient(**{**row, "redirect_uris": tuple(row["redirect_uris"])})
+    return None if row is None else Client(**row)
 
 
 @dataclass(frozen=True, slots=True)

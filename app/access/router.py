@@ -20,7 +20,6 @@ from app.core.http import routing
 from app.core.http.paging import Page, Paged
 from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
-from app.core.http.wire import region_text
 from app.core.problems import Problem, documented
 from app.core.settings import Environment
 
@@ -71,7 +70,7 @@ async def read_me(principal: ReadsMe) -> Shown[schemas.Me]:
             agency_id=principal.agency_id,
             agency_kind=principal.agency_kind,
             role=principal.role.code,
-            region_code=f"{principal.region_code:012d}",
+            region_code=principal.region_code,
             scopes=sorted(principal.scopes),
             purposes=sorted(principal.role.purposes),
             reads=sorted(principal.role.reads),
@@ -194,12 +193,10 @@ def _scopes_of(code: str) -> frozenset[str]:
 
 
 def _client_of(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas.Client:
-    code = row["region_code"]
     keys = (row["jwks"] or {}).get("keys", [])
     return schemas.Client.model_validate(
         {
             **row,
-            "region_code": None if code is None else region_text(code),
             "key_ids": [key["kid"] for key in keys],
             "permitted": permitted(ACTS, principal, row, tx.today),
         }

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from app.core.http.wire import Input, Line, Moment, Permitted, RegionCode
+from app.core.http.wire import Input, Line, Moment, Permitted, RegionCode, ShownRegion
 
 Word = Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+$")]
 Words = Annotated[list[Word], Field(max_length=20)]
@@ -20,7 +20,7 @@ class Me(BaseModel):
     agency_id: UUID = Field(description="The agency the caller acts for.")
     agency_kind: Word = Field(description="Kind of agency.")
     role: Word = Field(description="Role held.")
-    region_code: RegionCode
+    region_code: ShownRegion
     scopes: list[Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+:[a-z_]+$")]] = Field(
         max_length=60, description="Scopes the token carries and the role still grants."
     )
@@ -105,7 +105,7 @@ class Client(BaseModel, title="RegisteredClient"):
     name: str = Field(max_length=200, pattern=r"^[^\x00]*$", description="What it is called.")
     agency_id: UUID | None = Field(description="Machines: the agency it acts for.")
     role: _RoleCode | None
-    region_code: RegionCode | None
+    region_code: ShownRegion | None
     key_ids: list[Annotated[str, Field(max_length=200, pattern=r"^[!-~]+$")]] = Field(
         max_length=10, description="Machines: the `kid`s of its keys."
     )

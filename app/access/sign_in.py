@@ -8,10 +8,11 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from app.access import grants, passwords, queries, roles, rules
-from app.access.models import SignIn
+from app.access.models import Client, SignIn
 from app.access.oauth import Origin, Refused
 from app.audit import operations as audit
 from app.core.data.db import Tx
+from app.core.http.shown import Seen
 from app.core.ids import new_id
 
 PARAMETERS = (
@@ -44,7 +45,7 @@ class RequestRefused(Exception):
 class AuthorizationRequest:
     """What an app asks for when it sends a person to sign in."""
 
-    client: queries.KnownClient
+    client: Client
     redirect_uri: str
     state: str | None
     scope: str
@@ -157,5 +158,5 @@ async def grant_code(
         tx.now + rules.CODE_LIVES,
     )
     actor = origin.actor(request.client, staff_id=post.staff_id, holding=post)
-    await audit.record(tx, actor, "signIn", subject=begun.id)
+    await audit.record(tx, actor, "signIn", Seen(subject=begun.id))
     return code

@@ -1,7 +1,6 @@
 """The sign-in pages: Chinese and English, no script, sealed state, a strict policy (TOK-6)."""
 
 import base64
-import secrets
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -13,6 +12,7 @@ import orjson
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from pydantic import TypeAdapter
 
 from app.core.data.crypto import DecryptionRefused, Keyring
 from app.core.data_files import plain
@@ -34,8 +34,11 @@ class Flow:
     staff_id: UUID | None = None
 
     def sealed(self, keyring: Keyring, cookie: str) -> str:
-        plain = orjson.dumps(self, default=str)
-        return base64.urlsafe_b64encode(keyring.seal(_PLACE, cookie, plain)).decode()
+        sealed = keyring.seal(_PLACE, cookie, orjson.dumps(self, default=str))
+        return base64.urlsafe_b64encode(sealed).decode()
+
+
+_FLOW = TypeAdapter(Flow)
 
 
 def read_flow(keyring: Keyring, cookie: str | None, sealed: str, *, instant: int) -> Flow | None:
@@ -44,11 +47,8 @@ def read_flow(keyring: Keyring, cookie: str | None, sealed: str, *, instant: int
         opened = keyring.unseal_bytes(_PLACE, cookie or "", base64.urlsafe_b64decode(sealed))
     except (DecryptionRefused, ValueError):
         return None
-    plain = orjson.loads(opened)
-    if cookie is None or plain["expires_at"] <= instant:
-        return None
-    staff_id = UUID(plain["staff_id"]) if plain["staff_id"] else None
-    return Flow(plain["asked"], plain["language"], plain["expires_at"], staff_id)
+    flow = _FLOW.validate_json(opened)
+    return None if cookie is None or flow.expires_at <= instant else flow
 
 
 @cache
@@ -108,14 +108,11 @@ def render(
         status_code=status,
         headers={
             "content-language": t["lang"],
-            "cache-control": "no-store",
             "content-security-policy": (
                 f"default-src 'none'; style-src 'self'; form-action 'self'{targets};"
                 " base-uri 'none'; frame-ancestors 'none'"
             ),
-            "referrer-policy": "no-referrer",
             "vary": "accept-language",
-            "x-content-type-options": "nosniff",
             "x-frame-options": "DENY",
         },
     )
@@ -136,10 +133,6 @@ def browser_cookie(request: Request, issuer: str) -> str | None:
     """Read the value that ties forms to this browser."""
     value = request.cookies.get(cookie_name(issuer))
     return value if value and value.isascii() and len(value) <= 64 else None  # noqa: PLR2004
-
-
-def new_cookie() -> str:
-    return secrets.token_urlsafe(24)
 
 
 def set_cookie(response: Response, issuer: str, value: str) -> None:

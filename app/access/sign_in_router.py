@@ -1,5 +1,6 @@
 """The pages on which a person signs in (TOK-6). For browsers: in no API document."""
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,15 +13,14 @@ from app.access import sign_in, sign_in_pages
 from app.access.area import AREA
 from app.access.forms import origin_of, read_form
 from app.access.oauth import Origin, Refused
-from app.access.queries import Holding
 from app.access.sign_in_pages import Flow
 from app.audit import operations as audit
 from app.core.data.db import Tx
 from app.core.http import routing
 from app.core.http.routing import Transaction
+from app.core.http.shown import Seen
 
 router = routing.router(AREA.tag)
-_NO_STORE = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
 
 
 @router.get("/oauth/authorize", include_in_schema=False)
@@ -36,8 +36,8 @@ async def show_sign_in(request: Request, tx: Transaction) -> Response:
     except sign_in.RequestUntrusted:
         return sign_in_pages.stopped(language, "untrusted")
     except sign_in.RequestRefused as refused:
-        return RedirectResponse(refused.location, status_code=303, headers=_NO_STORE)
-    cookie = sign_in_pages.browser_cookie(request, issuer) or sign_in_pages.new_cookie()
+        return RedirectResponse(refused.location, 303)
+    cookie = sign_in_pages.browser_cookie(request, issuer) or secrets.token_urlsafe(24)
     expires_at = int(tx.now.timestamp()) + sign_in_pages.LIVES_SECONDS
     flow = Flow(asked, language, expires_at).sealed(tx.keyring, cookie)
     page = sign_in_pages.render(
@@ -62,7 +62,7 @@ async def sign_in_to_app(request: Request, tx: Transaction) -> Response:
     except (Refused, sign_in.RequestUntrusted):
         return sign_in_pages.stopped(sign_in_pages.chosen_language(request), "untrusted")
     except sign_in.RequestRefused as refused:
-        return RedirectResponse(refused.location, status_code=303, headers=_NO_STORE)
+        return RedirectResponse(refused.location, 303)
     attempt = _Attempt(tx, wanted, flow, cookie, issuer, origin_of(request))
     if flow.staff_id is None:
         return await _by_password(attempt, form)
@@ -75,7 +75,7 @@ async def read_sign_in_style() -> Response:
     return Response(
         sign_in_pages.stylesheet(),
         media_type="text/css",
-        headers={"cache-control": "public, max-age=3600", "x-content-type-options": "nosniff"},
+        headers={"cache-control": "public, max-age=3600"},
     )
 
 
@@ -108,7 +108,8 @@ async def _by_post(attempt: _Attempt, staff_id: UUID, chosen: str | None = None)
         return sign_in_pages.stopped(attempt.flow.language, "no_post")
     for post in posts:
         if str(post.id) == chosen or (chosen is None and len(posts) == 1):
-            return await _back_to_app(attempt, post)
+            code = await sign_in.grant_code(attempt.tx, attempt.wanted, post, attempt.origin)
+            return RedirectResponse(attempt.wanted.location(attempt.issuer, code=code), 303)
     flow = replace(attempt.flow, staff_id=staff_id)
     error = None if chosen is None else "choose_missing"
     return _form(attempt, flow, "choose_post.html", error=error, posts=posts)
@@ -129,12 +130,6 @@ def _form(
     )
 
 
-async def _back_to_app(attempt: _Attempt, post: Holding) -> Response:
-    code = await sign_in.grant_code(attempt.tx, attempt.wanted, post, attempt.origin)
-    location = attempt.wanted.location(attempt.issuer, code=code)
-    return RedirectResponse(location, status_code=303, headers=_NO_STORE)
-
-
 async def _record_refusal(attempt: _Attempt, rule: str, staff_id: UUID | None = None) -> None:
     actor = attempt.origin.actor(attempt.wanted.client, staff_id=staff_id)
-    await audit.record(attempt.tx, actor, "signIn", decision="denied", rule=rule)
+    await audit.record(attempt.tx, actor, "signIn", Seen(decision="denied", rule=rule))

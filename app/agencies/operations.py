@@ -118,17 +118,24 @@ async def _require_region(tx: Tx, region_code: int) -> None:
         raise RegionUnknown
 
 
+async def remit(tx: Tx, agency: AgencyRef, region_code: int) -> tuple[int, int]:
+    """Return the half-open range of codes that a post or system of an agency answers for. Raises
+    RegionUnknown or PostOutsideAgency.
+    """
+    await _require_region(tx, region_code)
+    lo, hi = rules.subtree(agency.region_code)
+    if not lo <= region_code < hi:
+        raise PostOutsideAgency
+    return rules.subtree(region_code)
+
+
 async def add_post(
     tx: Tx, agency: AgencyRef, role: str, local_title: str, region_code: int
 ) -> Post:
     """Set up a post that answers for a region; whether the agency may give the role is the caller's
     to decide. Raises RegionUnknown or PostOutsideAgency.
     """
-    await _require_region(tx, region_code)
-    lo, hi = rules.subtree(agency.region_code)
-    if not lo <= region_code < hi:
-        raise PostOutsideAgency
-    remit_lo, remit_hi = rules.subtree(region_code)
+    remit_lo, remit_hi = await remit(tx, agency, region_code)
     post = Post(
         agency_id=agency.id,
         role=role,
@@ -157,7 +164,7 @@ async def hire(tx: Tx, agency_id: UUID, name: str, *, phone: str | None = None) 
     return person
 
 
-async def hold_post(tx: Tx, post: PostRef, staff_id: UUID, since: date) -> PostHolding:
+async def hold_post(tx: Tx, post: Post | PostRef, staff_id: UUID, since: date) -> PostHolding:
     """Put a person into a post from a day on. Raises StaffNotOfAgency or AlreadyHeld."""
     # Locking the person makes two holdings of one person wait for each other.
     employed = await tx.connection.fetchval(
@@ -191,6 +198,5 @@ async def leave_post(tx: Tx, holding: PostHolding, until: date) -> PostHolding:
     if until < holding.since:
         raise EndBeforeBeginning
     holding.until = until
-    tx.session.add(holding)
     await tx.flush()
     return holding

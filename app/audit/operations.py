@@ -1,11 +1,10 @@
 """Write the audit row in the transaction that showed or changed the data (AUD-1)."""
 
-from collections.abc import Sequence
-from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
 from app.core.data.db import Tx
+from app.core.http.shown import Seen
 from app.core.ids import new_id
 
 
@@ -32,32 +31,18 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 """
 
 
-async def record(
-    tx: Tx,
-    actor: Actor,
-    operation: str,
-    *,
-    children: Sequence[UUID] = (),
-    subject: UUID | None = None,
-    field_groups: Sequence[str] = (),
-    since: date | None = None,
-    decision: str = "allowed",
-    rule: str | None = None,
-) -> None:
-    """Record one read, write or denial. `operation` is the operationId, `children` all children
-    whose data was shown or changed, `subject` the resource it was about, `since` the earliest day
-    the look reached back to.
-    """
+async def record(tx: Tx, actor: Actor, operation: str, seen: Seen) -> None:
+    """Record one read, write or denial. `operation` is the operationId."""
     await tx.connection.execute(
         _INSERT,
         new_id(),
         tx.now,
         *actor,
         operation,
-        list(children),
-        subject,
-        list(field_groups),
-        since,
-        decision,
-        rule,
+        seen.children,
+        seen.subject,
+        seen.groups,
+        seen.since,
+        seen.decision,
+        seen.rule,
     )

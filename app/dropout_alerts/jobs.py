@@ -9,6 +9,7 @@ from app.attendance import queries as attendance
 from app.attendance.events import AbsencesRecorded
 from app.audit import operations as audit
 from app.core.data.db import Tx
+from app.core.http.shown import Seen
 from app.core.ids import new_id
 from app.core.jobs import events as spine
 from app.dropout_alerts import events, models, queries, rules
@@ -53,13 +54,8 @@ async def reassess(tx: Tx, event: AbsencesRecorded) -> None:
         _announcement(rows[child], changes[child], event.school_id) for child in sorted(rows)
     ]
     await spine.publish(tx, *(one for one in announced if one is not None))
-    await audit.record(
-        tx,
-        audit.SYSTEM,
-        "dropout_alerts.reassess",
-        children=sorted(rows),
-        field_groups=["education"],
-    )
+    seen = Seen(tuple(sorted(rows)), ("education",))
+    await audit.record(tx, audit.SYSTEM, "dropout_alerts.reassess", seen)
 
 
 def _standing(row: dict[str, Any] | None) -> rules.Standing | None:

@@ -13,7 +13,6 @@ from app.access.principal import Principal
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
-from app.core.http.wire import region_text
 from app.core.jobs import events
 from app.webhooks import schemas
 from app.webhooks.acts import DELIVERY_ACTS, ENDPOINT_ACTS
@@ -46,13 +45,8 @@ async def endpoints(
 
 def as_endpoint(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas.Endpoint:
     """Show an endpoint without its secrets."""
-    return schemas.Endpoint.model_validate(
-        {
-            **row,
-            "region_code": region_text(row["region_code"]),
-            "permitted": permitted(ENDPOINT_ACTS, principal, row, tx.today),
-        }
-    )
+    may = permitted(ENDPOINT_ACTS, principal, row, tx.today)
+    return schemas.Endpoint.model_validate({**row, "permitted": may})
 
 
 async def has_open_mandatory(tx: Tx, endpoint_id: UUID) -> bool:

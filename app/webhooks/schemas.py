@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt
 from pydantic_core import PydanticCustomError
 
-from app.core.http.wire import Input, Line, Permitted, RegionCode, Version
+from app.core.http.wire import Input, Line, Permitted, RegionCode, ShownRegion, Version
 from app.webhooks.models import State
 
 
@@ -92,7 +92,7 @@ class Endpoint(BaseModel):
     mandatory: bool = Field(
         description="True if the agency must be told: deliveries to it are tried without end."
     )
-    region_code: RegionCode
+    region_code: ShownRegion
     active: bool = Field(description="False: no new deliveries, none sent.")
     previous_secret_until: datetime | None = Field(
         description="Until when the secret before the current one signs too."

@@ -135,7 +135,7 @@ async def a_person(
             role=role,
             region_code=region_code,
         )
-    return Person(made.staff_id, agency_id, username, made.holding_id, made.post_id)
+    return Person(made.staff_id, agency_id, username, made.id, made.post_id)
 
 
 async def an_app(database: Database) -> UUID:

@@ -15,7 +15,7 @@ A_UUID = UUID("0198a1b2-0000-7000-8000-000000000001")
 
 def test_gives_back_what_went_in() -> None:
     cursor = paging.encode([120119101200, A_UUID, date(2026, 1, 2)])
-    assert paging.decode(cursor, [int, UUID, date]) == [120119101200, A_UUID, date(2026, 1, 2)]
+    assert paging.decode(cursor, [int, UUID, date]) == (120119101200, A_UUID, date(2026, 1, 2))
     assert paging.decode(None, [int]) is None
 
 
