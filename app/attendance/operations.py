@@ -126,7 +126,7 @@ async def push_attendance_events(
 
 
 async def _find_children(tx: Tx, principal: Principal, incoming: Sequence[Incoming]) -> _Found:
-    students = [one.event.student for one in incoming if one.event is not None]
+    students = [one.event.student for one in incoming if isinstance(one.event, AttendanceEvent)]
     ids = {s.child_id for s in students if isinstance(s, StudentById)}
     numbers = {(s.system, s.number) for s in students if isinstance(s, StudentByNumber)}
     found: _Found = {}
@@ -139,8 +139,8 @@ async def _find_children(tx: Tx, principal: Principal, incoming: Sequence[Incomi
 
 def _judge(tx: Tx, one: Incoming, found: _Found, entries: list[_Entry]) -> _Verdict:
     """Say what becomes of an event; if it can be stored, add it to `entries`."""
-    if one.event is None:
-        return _rejected(one, one.refusal)
+    if isinstance(one.event, FieldError):
+        return _rejected(one, one.event)
     student = one.event.student
     child = found.get(
         student.child_id if isinstance(student, StudentById) else (student.system, student.number)
@@ -162,8 +162,8 @@ def _digest(child: children.ChildRef, event: AttendanceEvent) -> bytes:
     return hashlib.sha256(orjson.dumps((str(child.id), *content, event.sequence))).digest()
 
 
-def _rejected(one: Incoming, refusal: FieldError | None) -> _Verdict:
-    return _Verdict(one, "rejected", refusal.code if refusal else "invalid", refusal)
+def _rejected(one: Incoming, refusal: FieldError) -> _Verdict:
+    return _Verdict(one, "rejected", refusal.code, refusal)
 
 
 def _error(one: Incoming, field: str, code: str, detail: str) -> FieldError:
