@@ -173,8 +173,7 @@ async def list_policy_parameters(
             value = effective(policy.values(), each, _place(region), on or tx.today)
         except ParameterMissing:
             continue
-        told = {**dict(policy.parameters()[each]), **asdict(value)}
-        found.append(policy_schemas.EffectiveParameter(**told))
+        found.append(policy_schemas.EffectiveParameter(**_titles(each) | asdict(value)))
     return Shown({"items": found, "next_cursor": None})
 
 
@@ -183,8 +182,7 @@ async def read_policy_parameter(
     _: ReadsPolicy, name: Annotated[policy_schemas.ParameterName, Path()]
 ) -> Shown[policy_schemas.ParameterHistory]:
     """Read every value of a parameter: which region sets it, for which period, by which text."""
-    parameter = policy.parameters().get(name)
-    if parameter is None:
+    if name not in policy.parameters():
         raise ParameterNotFound
     values = sorted(
         (value for value in policy.values() if value.name == name),
@@ -192,14 +190,16 @@ async def read_policy_parameter(
     )
     return Shown(
         policy_schemas.ParameterHistory(
-            name=name,
-            title_zh=parameter.title_zh,
-            title_en=parameter.title_en,
-            note=parameter.note,
-            value_schema=parameter.of_value,
+            **_titles(name),
+            value_schema=policy.parameters()[name].of_value,
             values=[policy_schemas.ParameterValue(**asdict(value)) for value in values],
         )
     )
+
+
+def _titles(name: str) -> dict[str, Any]:
+    said = policy.parameters()[name]
+    return {"name": name, "title_zh": said.title_zh, "title_en": said.title_en, "note": said.note}
 
 
 @rulebook.get("/policy/clauses")
