@@ -120,7 +120,7 @@ def _region(row: Any) -> Region:
 @rulebook.get("/codelists")
 async def list_codelists(_: ReadsReference) -> Shown[paging.Page[policy_schemas.CodelistSummary]]:
     """List the closed lists of codes, all on one page."""
-    found = [policy_schemas.CodelistSummary(**_summary(each)) for each in codelists().values()]
+    found = [policy_schemas.CodelistSummary(**_summary(name)) for name in codelists()]
     return Shown({"items": found, "next_cursor": None})
 
 
@@ -138,16 +138,17 @@ async def read_codelist(
         raise CodelistNotFound
     entries = entries_in(chosen, policy.values(), _place(region), on or tx.today)
     codes = [policy_schemas.Code(**each.model_dump()) for each in entries]
-    return Shown(policy_schemas.Codelist(**_summary(chosen), codes=codes))
+    return Shown(policy_schemas.Codelist(**_summary(name), codes=codes))
 
 
-def _summary(chosen: Codelist) -> dict[str, Any]:
+def _summary(name: str) -> dict[str, Any]:
+    said = codelists()[name]
     return {
-        "name": chosen.name,
-        "title_zh": chosen.title.zh,
-        "title_en": chosen.title.en,
-        "source": chosen.source or f"policy parameter {chosen.parameter}",
-        "by_region": chosen.parameter is not None,
+        "name": name,
+        "title_zh": said.title.zh,
+        "title_en": said.title.en,
+        "source": said.source or f"policy parameter {said.parameter}",
+        "by_region": said.parameter is not None,
     }
 
 
