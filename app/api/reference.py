@@ -120,7 +120,7 @@ def _region(row: Any) -> Region:
 @rulebook.get("/codelists")
 async def list_codelists(_: ReadsReference) -> Shown[paging.Page[policy_schemas.CodelistSummary]]:
     """List the closed lists of codes, all on one page."""
-    found = [policy_schemas.CodelistSummary(**_summary(each)) for each in codelists().values()]
+    found = [policy_schemas.CodelistSummary(**_summary(name)) for name in codelists()]
     return Shown({"items": found, "next_cursor": None})
 
 
@@ -138,16 +138,17 @@ async def read_codelist(
         raise CodelistNotFound
     entries = entries_in(chosen, policy.values(), _place(region), on or tx.today)
     codes = [policy_schemas.Code(**each.model_dump()) for each in entries]
-    return Shown(policy_schemas.Codelist(**_summary(chosen), codes=codes))
+    return Shown(policy_schemas.Codelist(**_summary(name), codes=codes))
 
 
-def _summary(chosen: Codelist) -> dict[str, Any]:
+def _summary(name: str) -> dict[str, Any]:
+    said = codelists()[name]
     return {
-        "name": chosen.name,
-        "title_zh": chosen.title.zh,
-        "title_en": chosen.title.en,
-        "source": chosen.source or f"policy parameter {chosen.parameter}",
-        "by_region": chosen.parameter is not None,
+        "name": name,
+        "title_zh": said.title.zh,
+        "title_en": said.title.en,
+        "source": said.source or f"policy parameter {said.parameter}",
+        "by_region": said.parameter is not None,
     }
 
 
@@ -173,8 +174,7 @@ async def list_policy_parameters(
             value = effective(policy.values(), each, _place(region), on or tx.today)
         except ParameterMissing:
             continue
-        told = {**dict(policy.parameters()[each]), **asdict(value)}
-        found.append(policy_schemas.EffectiveParameter(**told))
+        found.append(policy_schemas.EffectiveParameter(**_titles(each) | asdict(value)))
     return Shown({"items": found, "next_cursor": None})
 
 
@@ -183,8 +183,7 @@ async def read_policy_parameter(
     _: ReadsPolicy, name: Annotated[policy_schemas.ParameterName, Path()]
 ) -> Shown[policy_schemas.ParameterHistory]:
     """Read every value of a parameter: which region sets it, for which period, by which text."""
-    parameter = policy.parameters().get(name)
-    if parameter is None:
+    if name not in policy.parameters():
         raise ParameterNotFound
     values = sorted(
         (value for value in policy.values() if value.name == name),
@@ -192,14 +191,16 @@ async def read_policy_parameter(
     )
     return Shown(
         policy_schemas.ParameterHistory(
-            name=name,
-            title_zh=parameter.title_zh,
-            title_en=parameter.title_en,
-            note=parameter.note,
-            value_schema=parameter.of_value,
+            **_titles(name),
+            value_schema=policy.parameters()[name].of_value,
             values=[policy_schemas.ParameterValue(**asdict(value)) for value in values],
         )
     )
+
+
+def _titles(name: str) -> dict[str, Any]:
+    said = policy.parameters()[name]
+    return {"name": name, "title_zh": said.title_zh, "title_en": said.title_en, "note": said.note}
 
 
 @rulebook.get("/policy/clauses")

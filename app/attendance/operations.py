@@ -56,14 +56,13 @@ class _Verdict:
 
 @dataclass(slots=True)
 class _Entry:
-    """An event that can be stored. `stored`: content under its source and id, once known."""
+    """An event that can be stored."""
 
     verdict: _Verdict
     event: AttendanceEvent
     child: children.ChildRef
     row_id: UUID
     content: bytes
-    stored: bytes | None = None
 
     @property
     def origin(self) -> tuple[str, str]:
@@ -127,7 +126,7 @@ async def push_attendance_events(
 
 
 async def _find_children(tx: Tx, principal: Principal, incoming: Sequence[Incoming]) -> _Found:
-    students = [one.event.student for one in incoming if one.event is not None]
+    students = [one.event.student for one in incoming if isinstance(one.event, AttendanceEvent)]
     ids = {s.child_id for s in students if isinstance(s, StudentById)}
     numbers = {(s.system, s.number) for s in students if isinstance(s, StudentByNumber)}
     found: _Found = {}
@@ -140,8 +139,8 @@ async def _find_children(tx: Tx, principal: Principal, incoming: Sequence[Incomi
 
 def _judge(tx: Tx, one: Incoming, found: _Found, entries: list[_Entry]) -> _Verdict:
     """Say what becomes of an event; if it can be stored, add it to `entries`."""
-    if one.event is None:
-        return _rejected(one, one.refusal)
+    if isinstance(one.event, FieldError):
+        return _rejected(one, one.event)
     student = one.event.student
     child = found.get(
         student.child_id if isinstance(student, StudentById) else (student.system, student.number)
@@ -163,8 +162,8 @@ def _digest(child: children.ChildRef, event: AttendanceEvent) -> bytes:
     return hashlib.sha256(orjson.dumps((str(child.id), *content, event.sequence))).digest()
 
 
-def _rejected(one: Incoming, refusal: FieldError | None) -> _Verdict:
-    return _Verdict(one, "rejected", refusal.code if refusal else "invalid", refusal)
+def _rejected(one: Incoming, refusal: FieldError) -> _Verdict:
+    return _Verdict(one, "rejected", refusal.code, refusal)
 
 
 def _error(one: Incoming, field: str, code: str, detail: str) -> FieldError:
@@ -184,7 +183,6 @@ def _bad_time(tx: Tx, one: Incoming, event: AttendanceEvent) -> FieldError | Non
 
 def _compare(entry: _Entry, stored: bytes | None) -> None:
     """Tell a repetition from a contradiction (I3)."""
-    entry.stored = stored
     verdict = entry.verdict
     if stored == entry.content:
         verdict.status, verdict.code = "duplicate", "duplicate"
@@ -234,18 +232,15 @@ async def _store(
         _INSERT_EVENTS, *_columns(map(_row, ordered)), principal.agency_id, batch_id, tx.now
     )
     new = {row["id"] for row in inserted}
-    if known := [entry for entry in ordered if entry.row_id not in new]:
-        rows = await tx.connection.fetch(
-            _STORED_CONTENT, principal.agency_id, *_columns(entry.origin for entry in known)
-        )
-        stored = {(row["source"], row["event_id"]): row["content_sha256"] for row in rows}
-        for entry in known:
-            _compare(entry, stored.get(entry.origin))
+    fresh = [entry for entry in ordered if entry.row_id in new]
+    stored = {entry.origin: entry.content for entry in fresh}
+    if known := [entry.origin for entry in ordered if entry.row_id not in new]:
+        rows = await tx.connection.fetch(_STORED_CONTENT, principal.agency_id, *_columns(known))
+        stored |= {(row["source"], row["event_id"]): row["content_sha256"] for row in rows}
     for entry in entries:
-        first = firsts[entry.origin]
-        if entry is not first:
-            _compare(entry, first.content if first.row_id in new else first.stored)
-    return [entry for entry in ordered if entry.row_id in new]
+        if entry.row_id not in new:
+            _compare(entry, stored.get(entry.origin))
+    return fresh
 
 
 def _row(entry: _Entry) -> tuple[Any, ...]:

@@ -34,11 +34,6 @@ def missed_without_leave(slots: Slots) -> bool:
     return said_of_halves(slots) == ("unexcused", "unexcused")
 
 
-def was_there(slots: Slots) -> bool:
-    """Tell whether a child was at school for any part of the day."""
-    return not {"unexcused", "excused"}.issuperset(said_of_halves(slots))
-
-
 @dataclass(frozen=True, slots=True)
 class Absence:
     """Days missed without leave.
@@ -66,7 +61,8 @@ def absence(
     back = None
     for day in sorted(day for day in reported if is_school_day(day, exceptions)):
         slots = slots_by_day.get(day, {})
-        back = day if was_there(slots) else None
+        away = {"unexcused", "excused"}.issuperset(said_of_halves(slots))
+        back = None if away else day
         if missed_without_leave(slots):
             days.append(day)
             run.append(day)

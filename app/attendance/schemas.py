@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, StrictInt, TypeAdapter, ValidationError
 from app.attendance.models import Category, Session
 from app.core.http.routing import UnsupportedMediaType
 from app.core.http.wire import Code, Day, Input, Moment
-from app.core.problems import FieldError, Problem
+from app.core.problems import FieldError, Problem, printable
 
 MAX_EVENTS: Final = 1000
 MAX_EVENT_BYTES: Final = 64 * 1024
@@ -156,13 +156,12 @@ class EnvelopeUnusable(Problem, status=422):
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One event of a request: read, or the first rule it breaks. `pointer` is where it stands."""
+    """An event of a request, or the first rule that it breaks. `pointer` is where it stands."""
 
     pointer: str
     source: str | None
     id: str | None
-    event: AttendanceEvent | None
-    refusal: FieldError | None
+    event: AttendanceEvent | FieldError
 
 
 _EVENT: Final = TypeAdapter(AttendanceEvent)
@@ -207,56 +206,42 @@ def _bounded(events: Any, pointer: str) -> list[Any]:
 
 def _read(event: Any, pointer: str, envelope: Any) -> Incoming:
     if len(orjson.dumps(envelope)) > MAX_EVENT_BYTES:
-        refusal = _refusal(pointer, "event_too_large", "An event has at most 64 KiB.")
-        return Incoming(pointer, *_origin(envelope), None, refusal)
+        return _unread(pointer, envelope, "event_too_large", "An event has at most 64 KiB.")
     try:
         read = _EVENT.validate_python(event)
     except ValidationError as invalid:
-        return Incoming(pointer, *_origin(envelope), None, _first_error(invalid, pointer))
-    return Incoming(pointer, read.source, read.id, read, None)
+        error = invalid.errors(include_url=False, include_context=False, include_input=False)[0]
+        steps = [step for step in error["loc"] if step not in _UNION_STEPS]
+        detail = "The value does not meet the rule of this field."
+        return _unread(pointer, envelope, error["type"].replace("-", "_"), detail, *steps)
+    return Incoming(pointer, read.source, read.id, read)
 
 
 def _read_cloudevent(envelope: Any, pointer: str) -> Incoming:
     broken = next(Draft202012Validator(cloudevent_schema()).iter_errors(envelope), None)
     if broken is not None:
-        path = "/".join([pointer, *map(str, broken.absolute_path)])
         detail = "The event does not meet the CloudEvents schema."
-        return Incoming(
-            pointer, *_origin(envelope), None, _refusal(path, "cloudevent_invalid", detail)
-        )
+        return _unread(pointer, envelope, "cloudevent_invalid", detail, *broken.absolute_path)
     data = envelope["data"]
     context = {name: envelope[name] for name in ("source", "id")}
     if envelope.get("time") is not None:
         context["time"] = envelope["time"]
     if any(data.get(name, value) != value for name, value in context.items()):
         detail = "The data contradict the event's own source, id or time."
-        refusal = _refusal(f"{pointer}/data", "attributes_differ", detail)
-        return Incoming(pointer, *_origin(envelope), None, refusal)
+        return _unread(f"{pointer}/data", envelope, "attributes_differ", detail)
     return _read({**data, **context}, f"{pointer}/data", envelope)
 
 
-def _origin(envelope: Any) -> tuple[str | None, str | None]:
-    if not isinstance(envelope, dict):
-        return None, None
-    found: list[str | None] = []
-    for adapter, name in ((_SOURCE, "source"), (_ID, "id")):
-        try:
-            found.append(adapter.validate_python(envelope.get(name)))
-        except ValidationError:
-            found.append(None)
-    return found[0], found[1]
+def _unread(pointer: str, envelope: Any, code: str, detail: str, *below: str | int) -> Incoming:
+    """Refuse an event for what stands at the pointer, or some steps below it."""
+    said = envelope if isinstance(envelope, dict) else {}
+    origin = _if_valid(_SOURCE, said.get("source")), _if_valid(_ID, said.get("id"))
+    refusal = FieldError(printable("/".join([pointer, *map(str, below)])), code, detail)
+    return Incoming(pointer, *origin, refusal)
 
 
-def _refusal(pointer: str, code: str, detail: str) -> FieldError:
-    printable = "".join(c if " " <= c <= "~" else "?" for c in pointer)[:300]
-    return FieldError(printable, code, detail)
-
-
-def _first_error(invalid: ValidationError, pointer: str) -> FieldError:
-    error = invalid.errors(include_url=False, include_context=False, include_input=False)[0]
-    steps = [str(step) for step in error["loc"] if step not in _UNION_STEPS]
-    return _refusal(
-        "/".join([pointer, *steps]),
-        error["type"].replace("-", "_"),
-        "The value does not meet the rule of this field.",
-    )
+def _if_valid(adapter: TypeAdapter[str], value: Any) -> str | None:
+    try:
+        return adapter.validate_python(value)
+    except ValidationError:
+        return None

@@ -1,7 +1,6 @@
 """How a Chinese name is spelt in Latin letters, so that it can be searched by them. Pure."""
 
 import os
-from dataclasses import dataclass
 from typing import Final
 
 # The dictionary of phrases costs 45 MiB and says nothing about names; read when pypinyin loads.
@@ -67,22 +66,17 @@ _SURNAMES: Final = {
 """Surnames whose reading differs from the character's usual one; dictionaries take the usual."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spelling:
-    """One name as searches find it: lower-case letters without tones, spaces or separators."""
-
-    pinyin: str
-    initials: str
-    reversed: str
-
-
-def spell(name: str) -> Spelling:
-    """Spell a name; letters that are not Chinese are kept, in lower case."""
+def spell(name: str) -> dict[str, str]:
+    """Spell a name as searches find it, by column of `children`: lower-case letters without tones,
+    spaces or separators. Letters that are not Chinese are kept.
+    """
     syllables = _syllables(name)
     letters = ["".join(c for c in syllable.lower() if c.isalnum()) for syllable in syllables]
-    return Spelling(
-        pinyin="".join(letters), initials="".join(word[:1] for word in letters), reversed=name[::-1]
-    )
+    return {
+        "name_pinyin": "".join(letters),
+        "name_initials": "".join(word[:1] for word in letters),
+        "name_reversed": name[::-1],
+    }
 
 
 def _syllables(name: str) -> list[str]:

@@ -29,7 +29,7 @@ from app.core.ids import new_id
 from app.core.jobs import events as announcements
 from app.core.problems import FieldError, Problem
 from app.regions import queries as regions
-from app.regions.rules import BadRegionCode, county_of
+from app.regions.rules import county_of, lies_in_a_county
 
 
 class ChildInvalid(Problem, status=422):
@@ -237,16 +237,8 @@ async def _unknown_regions(tx: Tx, file: File, sent: Collection[str]) -> list[Fi
     return [
         FieldError(f"#/{section}/region_code", "region_unknown", "No such region.")
         for section, code in named.items()
-        if code not in known or (section == "residence" and not _in_a_county(code))
+        if code not in known or (section == "residence" and not lies_in_a_county(code))
     ]
-
-
-def _in_a_county(code: int) -> bool:
-    try:
-        county_of(code)
-    except BadRegionCode:
-        return False
-    return True
 
 
 def _lives_in(file: File) -> int:

@@ -6,7 +6,7 @@ whose mark changed stays readable until its section is next written.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -68,8 +68,7 @@ def keep(keyring: Keyring, child_id: UUID, section: str, value: Section) -> dict
     place, fields = PLACES[section], value.model_dump()
     columns: dict[str, object] = {}
     if isinstance(value, Identity):
-        spelling = asdict(naming.spell(value.name or ""))
-        columns |= {f"name_{how}": spelt for how, spelt in spelling.items()}
+        columns |= naming.spell(value.name or "")
         fields["name_pinyin"] = columns["name_pinyin"]
         number = value.resident_id
         fields["resident_id_place_known"] = number and residents.place_is_known(number)

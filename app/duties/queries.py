@@ -70,17 +70,19 @@ async def list_duties(
 
 def duty_of(row: Any) -> schemas.Duty:
     """Show a row, with what its rule says must be done."""
-    rule = rules()[row["rule"]]
     return schemas.Duty.model_validate(
         {
-            **row,
-            "title_zh": rule.title.zh,
-            "title_en": rule.title.en,
+            **_titled(row),
             "region_code": region_text(row["region_code"]),
             "bearer": {"role": row["bearer_role"], "agency_id": row["bearer_agency_id"]},
             "period": row["period"] or None,
         }
     )
+
+
+def _titled(row: Any) -> dict[str, Any]:
+    title = rules()[row["rule"]].title
+    return {**row, "title_zh": title.zh, "title_en": title.en}
 
 
 async def counts(
@@ -107,13 +109,7 @@ async def counts(
         """,
         *where.arguments,
     )
-    titles = rules()
-    return [
-        schemas.DutyCounts(
-            title_zh=titles[row["rule"]].title.zh, title_en=titles[row["rule"]].title.en, **row
-        )
-        for row in rows
-    ]
+    return [schemas.DutyCounts(**_titled(row)) for row in rows]
 
 
 async def coverage(

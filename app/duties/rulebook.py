@@ -90,14 +90,11 @@ def _check_opening(read: DataFile, rule: Rule) -> str:
     for place, name in _words(read, rule.code, "opens", "event"):
         opening = _event(read, place, name)
         about = opening.subject
-        for field in _words(read, rule.code, "opens", "arose_on"):
-            _field(read, field, opening, date, NoneType)
-        for field in _words(read, rule.code, "due", "field"):
-            _field(read, field, opening, datetime, NoneType)
-        for field in _words(read, rule.code, "bearer", "agency_fields"):
-            _field(read, field, opening, UUID, NoneType)
+        _fields(read, (rule.code, "opens", "arose_on"), opening, date, NoneType)
+        _fields(read, (rule.code, "due", "field"), opening, datetime, NoneType)
+        _fields(read, (rule.code, "bearer", "agency_fields"), opening, UUID, NoneType)
         if rule.evidence.match == "child_id":
-            _field(read, ((rule.code, "evidence", "match"), "child_id"), opening, UUID)
+            _fields(read, (rule.code, "evidence", "match"), opening, UUID)
     return about
 
 
@@ -105,10 +102,8 @@ def _check_course(read: DataFile, rule: Rule, about: str) -> None:
     """Check the events that hand a duty over, bring it up to date or end it."""
     for place, name in _words(read, rule.code, "bearer", "passed_on_by"):
         passing = _event(read, place, name, about)
-        for field in _words(read, rule.code, "bearer", "agency_fields"):
-            _field(read, field, passing, UUID, NoneType)
-        for field in _words(read, rule.code, "due", "field"):
-            _field(read, field, passing, datetime, NoneType)
+        _fields(read, (rule.code, "bearer", "agency_fields"), passing, UUID, NoneType)
+        _fields(read, (rule.code, "due", "field"), passing, datetime, NoneType)
     keys = (("opens", "also_on"), ("cancelled_by",))
     for place, name in chain(*(_words(read, rule.code, *key) for key in keys)):
         _event(read, place, name, about)
@@ -122,9 +117,8 @@ def _check_evidence(read: DataFile, rule: Rule, about: str) -> None:
         heard = _event(read, place, name, deed)
         deed = heard.subject
         if by_child:
-            _field(read, ((*here, "match"), "child_id"), heard, UUID)
-        for field in _words(read, *here, "on"):
-            _field(read, field, heard, date)
+            _fields(read, (*here, "match"), heard, UUID)
+        _fields(read, (*here, "on"), heard, date)
         for counted in rule.evidence.where:
             codes = _codes(read, (*here, "where", counted), heard, counted)
             for where, value in _words(read, *here, "where", counted):
@@ -139,12 +133,14 @@ def _event(read: DataFile, place: Place, name: str, about: str | None = None) ->
     return found
 
 
-def _field(read: DataFile, field: tuple[Place, str], event: type[Event], *kinds: type) -> None:
-    place, name = field
-    read.require(place, f"field of {event.wire_name}", name, event.model_fields)
-    annotation = event.model_fields[name].annotation
-    if not {*(get_args(annotation) or [annotation])} <= {*kinds}:
-        raise read.refusal(place, f"{name} of {event.wire_name} is not always {_WORDS[kinds[0]]}")
+def _fields(read: DataFile, key: tuple[str, ...], event: type[Event], *kinds: type) -> None:
+    """Check that what a key names are fields of the event, of these kinds."""
+    for place, name in _words(read, *key):
+        read.require(place, f"field of {event.wire_name}", name, event.model_fields)
+        annotation = event.model_fields[name].annotation
+        if not {*(get_args(annotation) or [annotation])} <= {*kinds}:
+            sentence = f"{name} of {event.wire_name} is not always {_WORDS[kinds[0]]}"
+            raise read.refusal(place, sentence)
 
 
 def _codes(read: DataFile, place: Place, event: type[Event], name: str) -> list[Any]:

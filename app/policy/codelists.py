@@ -27,7 +27,6 @@ class Codelist(Part):
     See the head of `codelists.yaml`.
     """
 
-    name: str
     title: Words
     parameter: Text | None = None
     source: Text | None = None
@@ -53,7 +52,7 @@ def codelists() -> Mapping[str, Codelist]:
 
 def lists_of(read: DataFile) -> Mapping[str, Codelist]:
     """Read lists; whether the parameters they name exist is for `check`. Raises BadDataFile."""
-    found = read.parts(Codelist, "name")
+    found = {name: read.parsed(Codelist, (name,), entry) for name, entry in read.entries()}
     read.require_unlike("code")
     return found
 

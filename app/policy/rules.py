@@ -35,10 +35,6 @@ class ParameterValue:
 class ParameterMissing(LookupError):
     """No region from the place up to the nation sets the parameter on that day."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"no value of {name} holds")
-        self.name = name
-
 
 def effective(
     values: Iterable[ParameterValue], name: str, region_code: int, on: date
@@ -55,7 +51,7 @@ def effective(
         if value.name == name and value.region_code in nearness and value.holds(on)
     ]
     if not candidates:
-        raise ParameterMissing(name)
+        raise ParameterMissing(f"no value of {name} holds")
     return min(
         candidates, key=lambda value: (nearness[value.region_code], -value.valid_from.toordinal())
     )

@@ -43,22 +43,20 @@ class ParameterValue(BaseModel):
     citation: Label = Field(description="Obligation ids or the text it is taken from.")
 
 
-class EffectiveParameter(ParameterValue):
+class _Parameter(BaseModel):
+    name: ParameterName
+    title_zh: Label = Field(description="What it settles, in Chinese.")
+    title_en: Label = Field(description="What it settles, in English.")
+    note: Text = Field(description="What to know about it; empty if nothing.")
+
+
+class EffectiveParameter(_Parameter, ParameterValue):
     """The value that holds in a region on a day; `region_code` is where it comes from."""
 
-    name: ParameterName
-    title_zh: Label = Field(description="What it settles, in Chinese.")
-    title_en: Label = Field(description="What it settles, in English.")
-    note: Text = Field(description="What to know about it; empty if nothing.")
 
-
-class ParameterHistory(BaseModel):
+class ParameterHistory(_Parameter):
     """A parameter with every value of every region."""
 
-    name: ParameterName
-    title_zh: Label = Field(description="What it settles, in Chinese.")
-    title_en: Label = Field(description="What it settles, in English.")
-    note: Text = Field(description="What to know about it; empty if nothing.")
     value_schema: dict[str, Any] = Field(description="JSON Schema of the values.")
     values: list[ParameterValue] = Field(
         max_length=1000, description="By region, then by first day."

@@ -57,7 +57,7 @@ FROM merged
 
 _END = """
 UPDATE regions SET valid_until = $3::date, successor_code = code + $4
-WHERE code >= $1 AND code < $2 AND valid_until IS NULL RETURNING code, name, level, parent_code
+WHERE code >= $1 AND code < $2 AND valid_until IS NULL RETURNING code
 """
 
 _BEGIN = """
@@ -110,8 +110,7 @@ async def import_divisions(
 
     def records() -> Iterator[tuple[Any, ...]]:
         nonlocal read
-        for division in rows:
-            read += 1
+        for read, division in enumerate(rows, 1):
             if read % _PROGRESS_EVERY == 0:
                 progress(read)
             yield division.code, division.name, str(division.level), division.parent
@@ -138,10 +137,10 @@ async def import_village_file(
     """Import a full village file (see `divisions.read_villages`), all or nothing. Raises
     BadDivisions with the line number of every bad line and unknown township.
     """
-    bad: list[BadDivisionLine] = []
+    bad: list[str] = []
 
     def note(problem: BadDivisionLine) -> None:
-        bad.append(problem)
+        bad.append(str(problem))
         if len(bad) == _PROBLEMS_SHOWN:
             raise BadDivisionLine(problem.line, "too many bad lines; stopped reading here")
 
@@ -150,11 +149,11 @@ async def import_village_file(
             connection, read_villages(path, note), source=source, progress=progress
         )
     except BadDivisionLine as unreadable:
-        raise BadDivisions([str(problem) for problem in (*bad, unreadable)]) from unreadable
+        raise BadDivisions([*bad, str(unreadable)]) from unreadable
     except BadDivisions as broken:
-        raise BadDivisions([*map(str, bad), *_with_lines(path, broken.problems)]) from broken
+        raise BadDivisions([*bad, *_with_lines(path, broken.problems)]) from broken
     if bad:
-        raise BadDivisions([str(problem) for problem in bad])
+        raise BadDivisions(bad)
     return imported
 
 
@@ -202,7 +201,7 @@ async def replace_region(tx: Tx, old: int, new: int, on: date, *, name: str | No
     event = RegionReplaced(
         subject_id=new_id(),
         region_code=new,
-        home_county=_county(new),
+        home_county=rules.county_of(new) if rules.lies_in_a_county(new) else new,
         old_lo=lo,
         old_hi=hi,
         shift=shift,
@@ -241,10 +240,3 @@ async def _check_replacement(tx: Tx, old: int, new: int, on: date) -> bool:
     if rules.parent_of(new) not in {*began, rules.NATION}:
         raise RegionNotReplaceable("the division the new code lies in is unknown")
     return False
-
-
-def _county(code: int) -> int:
-    try:
-        return rules.county_of(code)
-    except rules.BadRegionCode:
-        return code

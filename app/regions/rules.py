@@ -92,6 +92,15 @@ def county_of(code: int) -> int:
     return code - code % _SPAN[Level.COUNTY]
 
 
+def lies_in_a_county(code: int) -> bool:
+    """Tell whether `county_of` knows the county of a number."""
+    try:
+        county_of(code)
+    except BadRegionCode:
+        return False
+    return True
+
+
 def parent_of(code: int) -> int | None:
     """Return the next place up; NATION above a province, None above NATION."""
     if code == NATION:

@@ -1,6 +1,5 @@
 """Reads of visits. Every one starts from the children the caller may know of."""
 
-from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 from uuid import UUID
@@ -20,33 +19,31 @@ WORDS: Final = "visits.words_sealed"
 _LATEST: Final = paging.Order({"v.visited_on": date, "v.id": UUID}, descending=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """What a list of visits is narrowed to; None means any."""
-
-    child_id: UUID | None = None
-    visited_from: date | None = None
-    visited_until: date | None = None
-    abnormal: bool | None = None
-    region: tuple[int, int] | None = None
-    act: Act | None = None
-
-
 async def list_visits(
-    tx: Tx, principal: Principal, filters: Filters, window: paging.Window
+    tx: Tx,
+    principal: Principal,
+    window: paging.Window,
+    child_id: UUID | None,
+    *,
+    days: tuple[date | None, date | None] = (None, None),
+    abnormal: bool | None = None,
+    region: tuple[int, int] | None = None,
+    act: Act | None = None,
 ) -> paging.Rows:
+    """Return a page of the visits to visible children, latest first; `days`: the first and last."""
+    first, last = days
     where = children.visible_below(principal, "v").add_given(
         {
-            "v.child_id = {}": filters.child_id,
-            "v.visited_on >= {}": filters.visited_from,
-            "v.visited_on <= {}": filters.visited_until,
-            "v.abnormal = {}": filters.abnormal,
+            "v.child_id = {}": child_id,
+            "v.visited_on >= {}": first,
+            "v.visited_on <= {}": last,
+            "v.abnormal = {}": abnormal,
         }
     )
-    if filters.region is not None:
-        where.add("v.region_code >= {} AND v.region_code < {}", *filters.region)
-    if filters.act is not None:
-        filters.act.narrow(where, principal, tx.today, alias="v")
+    if region is not None:
+        where.add("v.region_code >= {} AND v.region_code < {}", *region)
+    if act is not None:
+        act.narrow(where, principal, tx.today, alias="v")
     return await paging.fetch(tx, "SELECT v.* FROM visits v", where, _LATEST, window)
 
 

@@ -14,7 +14,7 @@ from app.children import rows
 from app.children.deps import ChildInPath, ChildNotFound
 from app.core.data.db import Tx
 from app.core.http import routing
-from app.core.http.paging import Page, Paged, Window
+from app.core.http.paging import Page, Paged, Rows
 from app.core.http.preconditions import IfMatch
 from app.core.http.routing import Transaction
 from app.core.http.shown import REPEATED, Shown
@@ -69,20 +69,20 @@ async def list_visits(
     act: Narrowed = None,
 ) -> Shown[Page[schemas.Visit]]:
     """List visits to the children of your remit, latest first."""
-    filters = queries.Filters(child_id, visited_from, visited_until, abnormal, region, act)
-    return await _page(tx, principal, filters, window)
+    days = (visited_from, visited_until)
+    page = await queries.list_visits(
+        tx, principal, window, child_id, days=days, abnormal=abnormal, region=region, act=act
+    )
+    return _page(tx, principal, page)
 
 
 @router.get("/children/{child_id}/visits")
 async def list_child_visits(
-    principal: ReadsVisits,
-    child: ChildInPath,
-    tx: Transaction,
-    window: Paged,
-    act: Narrowed = None,
+    principal: ReadsVisits, child: ChildInPath, tx: Transaction, window: Paged, act: Narrowed = None
 ) -> Shown[Page[schemas.Visit]]:
     """List the visits to a child, latest first."""
-    return await _page(tx, principal, queries.Filters(child_id=child.id, act=act), window)
+    page = await queries.list_visits(tx, principal, window, child.id, act=act)
+    return _page(tx, principal, page)
 
 
 @router.get("/visits/{visit_id}")
@@ -113,41 +113,23 @@ async def list_visit_versions(
 ) -> Shown[Page[schemas.VisitVersion]]:
     """List what a visit said before each correction, latest first."""
     page = await rows.versions(tx, "visits", found, window)
-    versions = [_version(**kept) for kept in page.rows]
-    return Shown(
-        {"items": versions, "next_cursor": page.next_cursor},
-        children=[found["child_id"]],
-        groups=["visits"],
-        since=min((version.visit.visited_on for version in versions), default=None),
-    )
+    answer = page.shown(lambda kept: _version(**kept))
+    said = [version.visit for version in answer["items"]]
+    return _shown(answer, said, children=[found["child_id"]])
 
 
 def _version(said: bytes, **when: Any) -> schemas.VisitVersion:
     return schemas.VisitVersion(visit=schemas.VisitContent.model_validate_json(said), **when)
 
 
-async def _page(
-    tx: Tx, principal: Principal, filters: queries.Filters, window: Window
-) -> Shown[Page[schemas.Visit]]:
-    page = await queries.list_visits(tx, principal, filters, window)
-    visits = [queries.visit_of(tx, principal, row) for row in page.rows]
-    return _shown({"items": visits, "next_cursor": page.next_cursor}, visits)
+def _page(tx: Tx, principal: Principal, page: Rows) -> Shown[Page[schemas.Visit]]:
+    answer = page.shown(lambda row: queries.visit_of(tx, principal, row))
+    return _shown(answer, answer["items"])
 
 
-def _shown(
-    answer: Any,
-    visits: Iterable[schemas.VisitContent],
-    *,
-    is_new: bool = True,
-    receipt: bool = False,
-) -> Shown[Any]:
+def _shown(answer: Any, visits: Iterable[schemas.VisitContent], **more: Any) -> Shown[Any]:
     about = [(visit.child_id, visit.visited_on) for visit in visits]
-    return Shown(
-        answer,
-        children=[child for child, _ in about],
-        groups=["visits"],
-        since=min((day for _, day in about), default=None),
-        subject=answer.id if isinstance(answer, schemas.Visit) else None,
-        is_new=is_new,
-        receipt=receipt,
-    )
+    more = {"children": [child for child, _ in about], **more}
+    since = min((day for _, day in about), default=None)
+    subject = answer.id if isinstance(answer, schemas.Visit) else None
+    return Shown(answer, groups=["visits"], since=since, subject=subject, **more)

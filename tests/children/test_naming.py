@@ -1,6 +1,6 @@
 import pytest
 
-from app.children.naming import Spelling, spell
+from app.children.naming import spell
 
 
 @pytest.mark.parametrize(
@@ -22,4 +22,8 @@ from app.children.naming import Spelling, spell
     ],
 )
 def test_spells_names(name: str, pinyin: str, initials: str) -> None:
-    assert spell(name) == Spelling(pinyin, initials, name[::-1])
+    assert spell(name) == {
+        "name_pinyin": pinyin,
+        "name_initials": initials,
+        "name_reversed": name[::-1],
+    }

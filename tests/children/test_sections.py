@@ -179,9 +179,7 @@ def test_a_code_list_is_served_with_what_each_code_is_called() -> None:
     served = marks.codelists([one_field(blood(TWO) | None)])
     entries = (Entry(code="A", zh="A型", en="A"), Entry(code="B", zh="B型", en="B"))
     title = Words(zh="血型", en="Blood group")
-    assert served == {
-        "blood_types": Codelist(name="blood_types", title=title, source="test", items=entries)
-    }
+    assert served == {"blood_types": Codelist(title=title, source="test", items=entries)}
 
 
 def test_every_field_of_today_is_kept_as_before() -> None:

@@ -62,9 +62,8 @@ def test_the_latest_start_wins_within_a_region() -> None:
     ],
 )
 def test_nothing_that_holds_is_an_error_not_a_guess(values: list[ParameterValue]) -> None:
-    with pytest.raises(ParameterMissing, match=r"lbc\.age_limit") as missing:
+    with pytest.raises(ParameterMissing, match=r"lbc\.age_limit"):
         effective(values, "lbc.age_limit", JIZHOU, DAY)
-    assert missing.value.name == "lbc.age_limit"
 
 
 def test_a_number_that_is_no_region_is_refused() -> None:

@@ -57,7 +57,7 @@ class Codes:
         """Return the list as it is looked up."""
         items = tuple(Entry(code=code, zh=zh, en=en) for code, (zh, en) in self.labels.items())
         title = Words(zh=self.zh, en=self.en)
-        return Codelist(name=self.name, title=title, source=self.source, items=items)
+        return Codelist(title=title, source=self.source, items=items)
 
 
 @dataclass(frozen=True, slots=True)
