@@ -11,8 +11,7 @@ from app.access import assertions, credentials, passwords, roles, rules
 from app.access.models import Client, StaffAccount
 from app.access.sign_in import normal_username
 from app.agencies import operations as agencies
-from app.agencies.models import PostHolding
-from app.agencies.queries import AgencyRef
+from app.agencies.models import Agency, PostHolding
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.problems import FieldError, Problem
@@ -88,7 +87,7 @@ class Registered:
 
 async def create_machine(
     tx: Tx,
-    agency: AgencyRef,
+    agency: Agency,
     *,
     name: str,
     role: str,
@@ -152,7 +151,7 @@ async def set_active(tx: Tx, client: Client, *, active: bool) -> None:
 
 async def create_staff(
     tx: Tx,
-    agency: AgencyRef,
+    agency: Agency,
     *,
     name: str,
     username: str,

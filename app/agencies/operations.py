@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from stdnum.cn import uscc as credit_code
 
 from app.agencies.models import Agency, AgencyKind, Post, PostHolding, Staff
-from app.agencies.queries import AgencyRef, PostRef
+from app.agencies.queries import PostRef
 from app.core.data.db import Tx
 from app.core.problems import FieldError, Problem
 from app.regions import queries as regions
@@ -118,7 +118,7 @@ async def _require_region(tx: Tx, region_code: int) -> None:
         raise RegionUnknown
 
 
-async def remit(tx: Tx, agency: AgencyRef, region_code: int) -> tuple[int, int]:
+async def remit(tx: Tx, agency: Agency, region_code: int) -> tuple[int, int]:
     """Return the half-open range of codes that a post or system of an agency answers for. Raises
     RegionUnknown or PostOutsideAgency.
     """
@@ -129,9 +129,7 @@ async def remit(tx: Tx, agency: AgencyRef, region_code: int) -> tuple[int, int]:
     return rules.subtree(region_code)
 
 
-async def add_post(
-    tx: Tx, agency: AgencyRef, role: str, local_title: str, region_code: int
-) -> Post:
+async def add_post(tx: Tx, agency: Agency, role: str, local_title: str, region_code: int) -> Post:
     """Set up a post that answers for a region; whether the agency may give the role is the caller's
     to decide. Raises RegionUnknown or PostOutsideAgency.
     """
