@@ -120,8 +120,7 @@ async def change(tx: Tx, report_id: UUID, **columns: Any) -> None:
     """Write columns of a report and count its version up."""
     names = ", ".join(f"{name} = ${at}" for at, name in enumerate(columns, start=3))
     await tx.connection.execute(
-        "UPDATE police_reports SET version = version + 1, updated_at = $2"
-        f"{', ' + names if names else ''} WHERE id = $1",
+        f"UPDATE police_reports SET version = version + 1, updated_at = $2, {names} WHERE id = $1",
         report_id,
         tx.now,
         *columns.values(),
