@@ -13,7 +13,6 @@ from app.access.sign_in import normal_username
 from app.agencies import operations as agencies
 from app.agencies.models import Agency, PostHolding
 from app.core.data.db import Tx
-from app.core.ids import new_id
 from app.core.problems import FieldError, Problem
 from app.regions import rules as regions
 
@@ -107,7 +106,6 @@ async def create_machine(
         raise SecretsNotAccepted
     secret = secrets.token_urlsafe(32) if jwks is None else None
     client = Client(
-        id=new_id(),
         kind="machine",
         name=name,
         agency_id=agency.id,
@@ -119,21 +117,16 @@ async def create_machine(
         secret_hash=None if secret is None else credentials.secret_hash(secret),
         created_at=tx.now,
     )
-    tx.session.add(client)
-    await tx.flush()
-    return Registered(client, secret)
+    return Registered(await tx.add(client), secret)
 
 
 async def create_app(tx: Tx, *, name: str, redirect_uris: Sequence[str]) -> Client:
     """Register an app, which has no authority of its own. Raises RedirectUriUnsafe."""
     if not redirect_uris or not all(map(rules.redirect_uri_is_safe, redirect_uris)):
         raise RedirectUriUnsafe
-    client = Client(
-        id=new_id(), kind="app", name=name, redirect_uris=list(redirect_uris), created_at=tx.now
+    return await tx.add(
+        Client(kind="app", name=name, redirect_uris=list(redirect_uris), created_at=tx.now)
     )
-    tx.session.add(client)
-    await tx.flush()
-    return client
 
 
 async def replace_keys(tx: Tx, client: Client, jwks: Mapping[str, Any]) -> None:
@@ -183,7 +176,7 @@ async def create_staff(
     post = await agencies.add_post(tx, agency, role, title or fitting.name.zh, region_code)
     person = await agencies.hire(tx, agency.id, name)
     holding = await agencies.hold_post(tx, post, person.id, since or tx.today)
-    tx.session.add(
+    await tx.add(
         StaffAccount(
             staff_id=person.id,
             username=account_name,
@@ -191,7 +184,6 @@ async def create_staff(
             created_at=tx.now,
         )
     )
-    await tx.flush()
     return holding
 
 

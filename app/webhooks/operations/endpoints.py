@@ -59,8 +59,7 @@ async def register_endpoint(
         created_at=tx.now,
         updated_at=tx.now,
     )
-    tx.session.add(endpoint)
-    await tx.flush()
+    await tx.add(endpoint)
     return _with_secret(tx, principal, endpoint, secret)
 
 
