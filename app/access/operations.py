@@ -4,7 +4,6 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Literal
 
 from app.access import assertions, credentials, passwords, roles, rules
@@ -151,14 +150,10 @@ async def create_staff(
     password: str,
     role: str,
     region_code: int,
-    title: str | None = None,
-    since: date | None = None,
 ) -> PostHolding:
-    """Hire a person, set up a post for them, and let them sign in. Needs the SYSTEM reach.
-
-    `title`: what people call the post; by default the role's Chinese name. `since`: today.
-    Raises UsernameInvalid, UsernameTaken, PasswordTooWeak, RoleDoesNotFit, and what
-    agencies.add_post raises.
+    """Hire a person, set up a post for them, called by the role's Chinese name, and let them sign
+    in from today. Needs the SYSTEM reach. Raises UsernameInvalid, UsernameTaken, PasswordTooWeak,
+    RoleDoesNotFit, and what agencies.add_post raises.
     """
     account_name = normal_username(username)
     if not re.fullmatch(r"[a-z0-9._@-]{3,64}", account_name):
@@ -173,9 +168,9 @@ async def create_staff(
         "SELECT true FROM staff_accounts WHERE username = $1", account_name
     ):
         raise UsernameTaken
-    post = await agencies.add_post(tx, agency, role, title or fitting.name.zh, region_code)
+    post = await agencies.add_post(tx, agency, role, fitting.name.zh, region_code)
     person = await agencies.hire(tx, agency.id, name)
-    holding = await agencies.hold_post(tx, post, person.id, since or tx.today)
+    holding = await agencies.hold_post(tx, post, person.id, tx.today)
     await tx.add(
         StaffAccount(
             staff_id=person.id,

@@ -174,14 +174,13 @@ async def enqueue_each(
         await connection.execute(_ENQUEUE, names, texts, keys, timedelta(), CHANNEL)
 
 
-async def held(connection: asyncpg.Connection, *, limit: int = 100) -> list[asyncpg.Record]:
-    """Return the jobs that wait for an operator, oldest first: id, name, payload (JSON), failures,
-    crashes, and failure, the last exception's class and place, never its message.
+async def held(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+    """Return the jobs that wait for an operator, the oldest hundred: id, name, payload (JSON),
+    failures, crashes, and failure, the last exception's class and place, never its message.
     """
     rows: list[asyncpg.Record] = await connection.fetch(
         """SELECT id, name, payload::text AS payload, failures, crashes, failure
-           FROM jobs WHERE status = 'held' ORDER BY id LIMIT $1""",
-        limit,
+           FROM jobs WHERE status = 'held' ORDER BY id LIMIT 100"""
     )
     return rows
 
