@@ -133,7 +133,7 @@ def _url_errors(url: str, settings: config.Webhooks) -> list[FieldError]:
         url,
         allow_http=settings.allow_http,
         ports=settings.allowed_ports,
-        allowed=rules.networks(settings.allowed_networks),
+        allowed=settings.allowed_networks,
     ):
         return []
     # One text for every reason: the answer is no map of our networks.
