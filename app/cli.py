@@ -23,8 +23,7 @@ from app import wiring
 from app import worker as job_worker
 from app.access import operations as access
 from app.agencies import operations as agencies
-from app.agencies.models import AgencyKind
-from app.agencies.queries import AgencyRef
+from app.agencies.models import Agency, AgencyKind
 from app.agencies.queries import find as find_agency
 from app.core import startup
 from app.core.clock import utc_now
@@ -257,7 +256,7 @@ def create_staff(
     print_json({"staff_id": in_transaction(run)})
 
 
-async def _agency(tx: Tx, agency_id: UUID) -> AgencyRef:
+async def _agency(tx: Tx, agency_id: UUID) -> Agency:
     found = await find_agency(tx, agency_id)
     if found is None:
         fail("There is no such agency.")
@@ -290,7 +289,8 @@ def held_jobs() -> None:
     found = in_transaction(lambda tx: queue.held(tx.connection))
     table = Table("id", "job", "failure", "failures", "crashes")
     for job in found:
-        table.add_row(str(job.id), job.name, job.failure, str(job.failures), str(job.crashes))
+        shown = (job["id"], job["name"], job["failure"], job["failures"], job["crashes"])
+        table.add_row(*map(str, shown))
     out.print(table if found else "No job is held.")
 
 

@@ -13,7 +13,6 @@ from app.access import tokens
 from app.access.roles import role as role_of
 from app.agencies import operations as agencies
 from app.agencies.models import AgencyKind
-from app.agencies.queries import AgencyRef
 from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
 from app.core.settings import Settings
@@ -98,8 +97,7 @@ async def _caller(
 ) -> tuple[dict[str, str], UUID]:
     role = "school_system" if kind is AgencyKind.school else "civil_affairs"
     async with database.begin(SYSTEM) as tx:
-        made = await agencies.create_agency(tx, kind, f"bench {kind}", region_code)
-        owner = AgencyRef(made.id, made.kind, made.region_code, active=True)
+        owner = await agencies.create_agency(tx, kind, f"bench {kind}", region_code)
         registered = await access.create_machine(
             tx,
             owner,
@@ -119,7 +117,7 @@ async def _caller(
         subject=f"client:{client}",
         grant_id=client,
         client_id=str(client),
-        agency_id=made.id,
+        agency_id=owner.id,
         role=role,
         region_code=region_code,
         scopes=frozenset(role_of(role).scopes),
@@ -133,7 +131,7 @@ async def _caller(
         "purpose-of-use": purpose,
         "x-client": str(client),
     }
-    return headers, made.id
+    return headers, owner.id
 
 
 async def _open_file(

@@ -9,8 +9,7 @@ from jose import jwk
 
 from app.access import operations as access
 from app.agencies import operations as agencies
-from app.agencies.models import AgencyKind
-from app.agencies.queries import AgencyRef
+from app.agencies.models import Agency, AgencyKind
 from app.core.data.db import Tx
 from app.regions.divisions import demo_villages, shipped
 from app.regions.operations import import_divisions
@@ -32,14 +31,13 @@ async def assemble(tx: Tx, *, village: int) -> Cast:
     machines: dict[str, Machine] = {}
     people: dict[str, Person] = {}
 
-    async def agency(kind: AgencyKind, name: str, region_code: int) -> AgencyRef:
-        made = await agencies.create_agency(tx, kind, name, region_code)
-        return AgencyRef(made.id, made.kind, made.region_code, active=True)
+    async def agency(kind: AgencyKind, name: str, region_code: int) -> Agency:
+        return await agencies.create_agency(tx, kind, name, region_code)
 
-    async def machine(label: str, owner: AgencyRef, role: str) -> None:
+    async def machine(label: str, owner: Agency, role: str) -> None:
         machines[label] = await _machine(tx, owner, role)
 
-    async def person(label: str, owner: AgencyRef, role: str, region_code: int) -> None:
+    async def person(label: str, owner: Agency, role: str, region_code: int) -> None:
         people[label] = await _person(tx, owner, label, role, region_code)
 
     city = await agency(AgencyKind.civil_affairs, "天津市民政局", TIANJIN)
@@ -67,7 +65,7 @@ async def assemble(tx: Tx, *, village: int) -> Cast:
     return Cast(str(app.id), machines, people)
 
 
-async def _machine(tx: Tx, owner: AgencyRef, role: str) -> Machine:
+async def _machine(tx: Tx, owner: Agency, role: str) -> Machine:
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     public: dict[str, Any] = jwk.construct(pem, "ES256").public_key().to_dict()
@@ -83,7 +81,7 @@ async def _machine(tx: Tx, owner: AgencyRef, role: str) -> Machine:
     return Machine(str(registered.client.id), str(owner.id), pem)
 
 
-async def _person(tx: Tx, owner: AgencyRef, label: str, role: str, region_code: int) -> Person:
+async def _person(tx: Tx, owner: Agency, label: str, role: str, region_code: int) -> Person:
     password = secrets.token_urlsafe(12)
     await access.create_staff(
         tx,

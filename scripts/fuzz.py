@@ -25,7 +25,7 @@ from uuid import UUID
 from app.access import operations as access
 from app.agencies import operations as agencies
 from app.agencies import queries
-from app.agencies.models import AgencyKind
+from app.agencies.models import Agency, AgencyKind
 from app.core import startup
 from app.core.clock import local_date, utc_now
 from app.core.data.db import SYSTEM, Tx
@@ -114,12 +114,11 @@ async def register_callers(settings: Settings, cast: Cast) -> list[Login]:
             if agency is None:
                 raise LookupError(label)
             logins.append(await _login(tx, name, agency, role))
-        made = await agencies.create_agency(tx, AgencyKind.operator, "平台运维", TIANJIN)
-        operator = queries.AgencyRef(made.id, made.kind, made.region_code, active=True)
+        operator = await agencies.create_agency(tx, AgencyKind.operator, "平台运维", TIANJIN)
         return [*logins, await _login(tx, "operator", operator, "operator")]
 
 
-async def _login(tx: Tx, name: str, agency: queries.AgencyRef, role: str) -> Login:
+async def _login(tx: Tx, name: str, agency: Agency, role: str) -> Login:
     made = await access.create_machine(
         tx,
         agency,

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -107,23 +108,19 @@ async def authenticated(request: Request) -> Principal:
         ip=request.client.host if request.client else None,
     )
     request.scope["caller"] = principal
-    tx.witness = _witness(request)
+    tx.witness = partial(_witness, request)
     return principal
 
 
-def _witness(request: Request) -> Callable[[Tx, Seen], Awaitable[None]]:
+async def _witness(request: Request, tx: Tx, seen: Seen) -> None:
     """Write the one audit row of this request: of every write, and of what names a child, was read
     for a purpose or was refused. What everybody may read leaves none.
     """
-
-    async def record(tx: Tx, seen: Seen) -> None:
-        principal: Principal = request.scope["caller"]
-        reads = request.method == "GET" and seen.decision == "allowed"
-        if reads and principal.purpose is None and not (seen.children or seen.groups):
-            return
-        await audit.record(tx, principal.actor, request.scope["route"].unique_id, seen)
-
-    return record
+    principal: Principal = request.scope["caller"]
+    reads = request.method == "GET" and seen.decision == "allowed"
+    if reads and principal.purpose is None and not (seen.children or seen.groups):
+        return
+    await audit.record(tx, principal.actor, request.scope["route"].unique_id, seen)
 
 
 def named_in_path(

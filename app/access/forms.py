@@ -23,11 +23,9 @@ async def read_form(request: Request) -> dict[str, str]:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/x-www-form-urlencoded":
         raise Refused("invalid_request", "Send application/x-www-form-urlencoded.")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_BYTES:
-            raise Refused("invalid_request", "The form is longer than 16 KiB.")
+    body = await request.body()
+    if len(body) > _MAX_BYTES:
+        raise Refused("invalid_request", "The form is longer than 16 KiB.")
     try:
         pairs = parse_qsl(
             body.decode("ascii"),

@@ -30,7 +30,7 @@ AT_THE_DOOR = Reach(0, 0, caller="sign-in")
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """What a client that proved itself asks for, and what issuing needs."""
+    """What a client that proved itself asks about tokens, and what they are made with."""
 
     client: Client
     form: Mapping[str, str]
@@ -223,12 +223,11 @@ async def end_sign_in(tx: Tx, sign_in_id: UUID) -> None:
     )
 
 
-async def revoke(
-    tx: Tx, keys: tokens.TokenKeys, client: Client, token: str, origin: Origin
-) -> None:
+async def revoke(tx: Tx, wanted: TokenRequest) -> None:
     """Make a token of this client invalid (RFC 7009): a refresh token ends its whole sign-in. A
     token that is unknown, or another client's, changes nothing and is no error.
     """
+    client, token = wanted.client, required(wanted.form, "token")
     row = await tx.connection.fetchrow(
         """SELECT s.id, s.staff_id FROM refresh_tokens r JOIN sign_ins s ON s.id = r.sign_in_id
            WHERE r.token_hash = $1 AND s.client_id = $2""",
@@ -237,12 +236,12 @@ async def revoke(
     )
     if row is not None:
         await end_sign_in(tx, row["id"])
-        actor = origin.actor(client, staff_id=row["staff_id"])
+        actor = wanted.origin.actor(client, staff_id=row["staff_id"])
         seen = Seen(subject=row["id"], rule="refresh_token")
         await audit.record(tx, actor, "revokeToken", seen)
         return
     try:
-        claims = tokens.verify(keys, token, now=tx.now)
+        claims = tokens.verify(wanted.keys, token, now=tx.now)
     except tokens.TokenRefused:
         return
     if claims.client_id != str(client.id):
@@ -255,18 +254,18 @@ async def revoke(
         claims.expires_at,
     )
     seen = Seen(subject=claims.token_id, rule="access_token")
-    await audit.record(tx, origin.actor(client), "revokeToken", seen)
+    await audit.record(tx, wanted.origin.actor(client), "revokeToken", seen)
 
 
-async def introspect(tx: Tx, keys: tokens.TokenKeys, client: Client, token: str) -> dict[str, Any]:
+async def introspect(tx: Tx, wanted: TokenRequest) -> dict[str, Any]:
     """Describe an access token of the asking machine's own agency; of any other, that it is not
     active, like one that does not exist (RFC 7662 §2.2, TOK-9).
     """
     try:
-        claims = tokens.verify(keys, token, now=tx.now)
+        claims = tokens.verify(wanted.keys, required(wanted.form, "token"), now=tx.now)
     except tokens.TokenRefused:
         return {"active": False}
-    if claims.agency_id != client.agency_id:
+    if claims.agency_id != wanted.client.agency_id:
         return {"active": False}
     row = await queries.open_reach(tx, claims, relation="none")
     if row is None:
@@ -274,8 +273,8 @@ async def introspect(tx: Tx, keys: tokens.TokenKeys, client: Client, token: str)
     granted = roles.role(claims.role).scopes
     return {
         "active": True,
-        "iss": keys.issuer,
-        "aud": keys.audience,
+        "iss": wanted.keys.issuer,
+        "aud": wanted.keys.audience,
         "sub": claims.subject,
         "client_id": claims.client_id,
         "scope": _text(claims.scopes & granted),

@@ -10,6 +10,7 @@ from fastapi import Request, Response
 from app.access import assertions, credentials, grants
 from app.access.area import AREA
 from app.access.forms import origin_of, read_form
+from app.access.grants import TokenRequest
 from app.access.models import Client
 from app.access.oauth import Refused
 from app.audit import operations as audit
@@ -31,21 +32,17 @@ _GRANTS = {
 }
 _NO_STORE = {"cache-control": "no-store", "pragma": "no-cache"}
 _CACHED = {"cache-control": "public, max-age=300"}
-Form = Mapping[str, str]
 
 
 @router.post("/oauth/token")
 async def issue_token(request: Request, tx: Transaction) -> Response:
     """Issue an access token: to a machine for its key, to a person for a code or refresh token."""
-    settings: Settings = request.state.settings
 
-    async def answer(form: Form, client: Client) -> Response:
-        grant = _GRANTS.get(form.get("grant_type", ""))
+    async def answer(wanted: TokenRequest) -> Response:
+        grant = _GRANTS.get(wanted.form.get("grant_type", ""))
         if grant is None:
-            kind = "unsupported_grant_type" if form.get("grant_type") else "invalid_request"
+            kind = "unsupported_grant_type" if wanted.form.get("grant_type") else "invalid_request"
             raise Refused(kind, f"grant_type is one of {', '.join(sorted(_GRANTS))}.")
-        keys = request.state.token_keys
-        wanted = grants.TokenRequest(client, form, origin_of(request), keys, settings.tokens)
         return _json(await grant(tx, wanted))
 
     return await _answered(request, tx, "issueToken", answer)
@@ -55,9 +52,8 @@ async def issue_token(request: Request, tx: Transaction) -> Response:
 async def revoke_token(request: Request, tx: Transaction) -> Response:
     """Revoke a token of the calling client; a refresh token ends its whole sign-in (RFC 7009)."""
 
-    async def answer(form: Form, client: Client) -> Response:
-        token = grants.required(form, "token")
-        await grants.revoke(tx, request.state.token_keys, client, token, origin_of(request))
+    async def answer(wanted: TokenRequest) -> Response:
+        await grants.revoke(tx, wanted)
         return Response(headers=_NO_STORE)
 
     return await _answered(request, tx, "revokeToken", answer)
@@ -67,11 +63,10 @@ async def revoke_token(request: Request, tx: Transaction) -> Response:
 async def introspect_token(request: Request, tx: Transaction) -> Response:
     """Describe an access token of the asking machine's own agency (RFC 7662)."""
 
-    async def answer(form: Form, client: Client) -> Response:
-        if client.kind != "machine":
+    async def answer(wanted: TokenRequest) -> Response:
+        if wanted.client.kind != "machine":
             raise Refused("invalid_client", "Client authentication failed.", reason="app client")
-        token = grants.required(form, "token")
-        return _json(await grants.introspect(tx, request.state.token_keys, client, token))
+        return _json(await grants.introspect(tx, wanted))
 
     return await _answered(request, tx, "introspectToken", answer)
 
@@ -116,7 +111,7 @@ async def _answered(
     request: Request,
     tx: Tx,
     operation: str,
-    answer: Callable[[Form, Client], Awaitable[Response]],
+    answer: Callable[[TokenRequest], Awaitable[Response]],
 ) -> Response:
     """Authenticate the client and answer; a refusal is an answer too, so it commits."""
     settings: Settings = request.state.settings
@@ -129,7 +124,8 @@ async def _answered(
         client = await credentials.client_of(
             tx, shown, issuer=settings.tokens.issuer, secrets_allowed=_secrets_allowed(settings)
         )
-        return await answer(form, client)
+        keys, origin = request.state.token_keys, origin_of(request)
+        return await answer(TokenRequest(client, form, origin, keys, settings.tokens))
     except Refused as refused:
         seen = Seen(subject=refused.sign_in_id, decision="denied", rule=refused.reason)
         await audit.record(tx, origin_of(request).actor(client), operation, seen)

@@ -4,17 +4,14 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Literal
 
 from app.access import assertions, credentials, passwords, roles, rules
 from app.access.models import Client, StaffAccount
 from app.access.sign_in import normal_username
 from app.agencies import operations as agencies
-from app.agencies.models import PostHolding
-from app.agencies.queries import AgencyRef
+from app.agencies.models import Agency, PostHolding
 from app.core.data.db import Tx
-from app.core.ids import new_id
 from app.core.problems import FieldError, Problem
 from app.regions import rules as regions
 
@@ -88,7 +85,7 @@ class Registered:
 
 async def create_machine(
     tx: Tx,
-    agency: AgencyRef,
+    agency: Agency,
     *,
     name: str,
     role: str,
@@ -108,7 +105,6 @@ async def create_machine(
         raise SecretsNotAccepted
     secret = secrets.token_urlsafe(32) if jwks is None else None
     client = Client(
-        id=new_id(),
         kind="machine",
         name=name,
         agency_id=agency.id,
@@ -120,21 +116,16 @@ async def create_machine(
         secret_hash=None if secret is None else credentials.secret_hash(secret),
         created_at=tx.now,
     )
-    tx.session.add(client)
-    await tx.flush()
-    return Registered(client, secret)
+    return Registered(await tx.add(client), secret)
 
 
 async def create_app(tx: Tx, *, name: str, redirect_uris: Sequence[str]) -> Client:
     """Register an app, which has no authority of its own. Raises RedirectUriUnsafe."""
     if not redirect_uris or not all(map(rules.redirect_uri_is_safe, redirect_uris)):
         raise RedirectUriUnsafe
-    client = Client(
-        id=new_id(), kind="app", name=name, redirect_uris=list(redirect_uris), created_at=tx.now
+    return await tx.add(
+        Client(kind="app", name=name, redirect_uris=list(redirect_uris), created_at=tx.now)
     )
-    tx.session.add(client)
-    await tx.flush()
-    return client
 
 
 async def replace_keys(tx: Tx, client: Client, jwks: Mapping[str, Any]) -> None:
@@ -152,21 +143,17 @@ async def set_active(tx: Tx, client: Client, *, active: bool) -> None:
 
 async def create_staff(
     tx: Tx,
-    agency: AgencyRef,
+    agency: Agency,
     *,
     name: str,
     username: str,
     password: str,
     role: str,
     region_code: int,
-    title: str | None = None,
-    since: date | None = None,
 ) -> PostHolding:
-    """Hire a person, set up a post for them, and let them sign in. Needs the SYSTEM reach.
-
-    `title`: what people call the post; by default the role's Chinese name. `since`: today.
-    Raises UsernameInvalid, UsernameTaken, PasswordTooWeak, RoleDoesNotFit, and what
-    agencies.add_post raises.
+    """Hire a person, set up a post for them, called by the role's Chinese name, and let them sign
+    in from today. Needs the SYSTEM reach. Raises UsernameInvalid, UsernameTaken, PasswordTooWeak,
+    RoleDoesNotFit, and what agencies.add_post raises.
     """
     account_name = normal_username(username)
     if not re.fullmatch(r"[a-z0-9._@-]{3,64}", account_name):
@@ -181,10 +168,10 @@ async def create_staff(
         "SELECT true FROM staff_accounts WHERE username = $1", account_name
     ):
         raise UsernameTaken
-    post = await agencies.add_post(tx, agency, role, title or fitting.name.zh, region_code)
+    post = await agencies.add_post(tx, agency, role, fitting.name.zh, region_code)
     person = await agencies.hire(tx, agency.id, name)
-    holding = await agencies.hold_post(tx, post, person.id, since or tx.today)
-    tx.session.add(
+    holding = await agencies.hold_post(tx, post, person.id, tx.today)
+    await tx.add(
         StaffAccount(
             staff_id=person.id,
             username=account_name,
@@ -192,7 +179,6 @@ async def create_staff(
             created_at=tx.now,
         )
     )
-    await tx.flush()
     return holding
 
 

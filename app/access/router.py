@@ -14,7 +14,7 @@ from app.access.principal import Principal
 from app.access.roles import UnknownRole, role
 from app.agencies import operations as agencies
 from app.agencies import queries as agency_queries
-from app.agencies.queries import AgencyRef
+from app.agencies.models import Agency
 from app.core.data.db import Tx
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
@@ -173,7 +173,7 @@ async def resume_client(
     return Shown(_client_of(tx, principal, client.model_dump()))
 
 
-async def _agency_for(tx: Tx, principal: Principal, new: schemas.ClientCreate) -> AgencyRef:
+async def _agency_for(tx: Tx, principal: Principal, new: schemas.ClientCreate) -> Agency:
     agency = await agency_queries.find(tx, new.agency_id or principal.agency_id)
     if principal.agency_kind != "operator":
         own = agency is not None and agency.id == principal.agency_id

@@ -8,12 +8,11 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from app.access import grants, passwords, queries, roles, rules
-from app.access.models import Client, SignIn
+from app.access.models import AuthorizationCode, Client, SignIn
 from app.access.oauth import Origin, Refused
 from app.audit import operations as audit
 from app.core.data.db import Tx
 from app.core.http.shown import Seen
-from app.core.ids import new_id
 
 PARAMETERS = (
     "response_type",
@@ -135,27 +134,25 @@ async def grant_code(
     tx: Tx, request: AuthorizationRequest, post: queries.Holding, origin: Origin
 ) -> str:
     """Begin the sign-in to one post and return the code the app exchanges for tokens."""
-    begun = SignIn(
-        id=new_id(),
-        staff_id=post.staff_id,
-        client_id=request.client.id,
-        holding_id=post.id,
-        scope=request.scope,
-        started_at=tx.now,
-        ends_at=tx.now + rules.sign_in_lasts(post.role),
+    begun = await tx.add(
+        SignIn(
+            staff_id=post.staff_id,
+            client_id=request.client.id,
+            holding_id=post.id,
+            scope=request.scope,
+            started_at=tx.now,
+            ends_at=tx.now + rules.sign_in_lasts(post.role),
+        )
     )
-    tx.session.add(begun)
-    await tx.flush()
     code = grants.opaque()
-    await tx.connection.execute(
-        "INSERT INTO authorization_codes"
-        " (code_hash, sign_in_id, redirect_uri, code_challenge, expires_at)"
-        " VALUES ($1, $2, $3, $4, $5)",
-        grants.hashed(code),
-        begun.id,
-        request.redirect_uri,
-        request.code_challenge,
-        tx.now + rules.CODE_LIVES,
+    await tx.add(
+        AuthorizationCode(
+            code_hash=grants.hashed(code),
+            sign_in_id=begun.id,
+            redirect_uri=request.redirect_uri,
+            code_challenge=request.code_challenge,
+            expires_at=tx.now + rules.CODE_LIVES,
+        )
     )
     actor = origin.actor(request.client, staff_id=post.staff_id, holding=post)
     await audit.record(tx, actor, "signIn", Seen(subject=begun.id))

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from stdnum.cn import uscc as credit_code
 
 from app.agencies.models import Agency, AgencyKind, Post, PostHolding, Staff
-from app.agencies.queries import AgencyRef, PostRef
+from app.agencies.queries import PostRef
 from app.core.data.db import Tx
 from app.core.problems import FieldError, Problem
 from app.regions import queries as regions
@@ -102,14 +102,12 @@ async def create_agency(
         created_at=tx.now,
         updated_at=tx.now,
     )
-    tx.session.add(agency)
     try:
-        await tx.flush()
+        return await tx.add(agency)
     except IntegrityError as error:
         if uscc is None:
             raise
         raise AgencyAlreadyRegistered from error
-    return agency
 
 
 async def _require_region(tx: Tx, region_code: int) -> None:
@@ -118,7 +116,7 @@ async def _require_region(tx: Tx, region_code: int) -> None:
         raise RegionUnknown
 
 
-async def remit(tx: Tx, agency: AgencyRef, region_code: int) -> tuple[int, int]:
+async def remit(tx: Tx, agency: Agency, region_code: int) -> tuple[int, int]:
     """Return the half-open range of codes that a post or system of an agency answers for. Raises
     RegionUnknown or PostOutsideAgency.
     """
@@ -129,25 +127,22 @@ async def remit(tx: Tx, agency: AgencyRef, region_code: int) -> tuple[int, int]:
     return rules.subtree(region_code)
 
 
-async def add_post(
-    tx: Tx, agency: AgencyRef, role: str, local_title: str, region_code: int
-) -> Post:
+async def add_post(tx: Tx, agency: Agency, role: str, local_title: str, region_code: int) -> Post:
     """Set up a post that answers for a region; whether the agency may give the role is the caller's
     to decide. Raises RegionUnknown or PostOutsideAgency.
     """
     remit_lo, remit_hi = await remit(tx, agency, region_code)
-    post = Post(
-        agency_id=agency.id,
-        role=role,
-        local_title=local_title,
-        region_code=region_code,
-        remit_lo=remit_lo,
-        remit_hi=remit_hi,
-        created_at=tx.now,
+    return await tx.add(
+        Post(
+            agency_id=agency.id,
+            role=role,
+            local_title=local_title,
+            region_code=region_code,
+            remit_lo=remit_lo,
+            remit_hi=remit_hi,
+            created_at=tx.now,
+        )
     )
-    tx.session.add(post)
-    await tx.flush()
-    return post
 
 
 async def hire(tx: Tx, agency_id: UUID, name: str, *, phone: str | None = None) -> Staff:
@@ -159,9 +154,7 @@ async def hire(tx: Tx, agency_id: UUID, name: str, *, phone: str | None = None) 
     person = Staff(agency_id=agency_id, region_code=region_code, name=name, created_at=tx.now)
     if phone is not None:
         person.phone_sealed = tx.keyring.seal("staff.phone", person.id, phone)
-    tx.session.add(person)
-    await tx.flush()
-    return person
+    return await tx.add(person)
 
 
 async def hold_post(tx: Tx, post: Post | PostRef, staff_id: UUID, since: date) -> PostHolding:
@@ -183,10 +176,9 @@ async def hold_post(tx: Tx, post: Post | PostRef, staff_id: UUID, since: date) -
     )
     if held:
         raise AlreadyHeld
-    holding = PostHolding(post_id=post.id, staff_id=staff_id, since=since, created_at=tx.now)
-    tx.session.add(holding)
-    await tx.flush()
-    return holding
+    return await tx.add(
+        PostHolding(post_id=post.id, staff_id=staff_id, since=since, created_at=tx.now)
+    )
 
 
 async def leave_post(tx: Tx, holding: PostHolding, until: date) -> PostHolding:

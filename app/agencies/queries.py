@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
+from app.agencies.models import Agency
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
 from app.regions import rules
 
-AGENCY = "id, kind, name, name_en, region_code, uscc, active, version"
 _POST = """
 SELECT p.id, p.agency_id, a.kind AS agency_kind, a.region_code AS agency_region, p.role,
        p.local_title, p.region_code, p.active
@@ -34,21 +34,8 @@ async def serving(tx: Tx, kind: str, region_code: int) -> UUID | None:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class AgencyRef:
-    """What a decision about an agency needs."""
-
-    id: UUID
-    kind: str
-    region_code: int
-    active: bool
-
-
-async def find(tx: Tx, agency_id: UUID) -> AgencyRef | None:
-    row = await tx.connection.fetchrow(
-        "SELECT id, kind, region_code, active FROM agencies WHERE id = $1", agency_id
-    )
-    return None if row is None else AgencyRef(*row)
+async def find(tx: Tx, agency_id: UUID) -> Agency | None:
+    return await tx.session.get(Agency, agency_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +66,8 @@ async def list_agencies(
 ) -> paging.Rows:
     """Return a page of the agencies that serve in a span of regions, by (region code, id)."""
     where = Where("region_code >= {} AND region_code < {}", *span).add_given({"kind = {}": kind})
-    return await paging.fetch(tx, f"SELECT {AGENCY} FROM agencies", where, _BY_PLACE, window)
-
-
-async def read_agency(tx: Tx, agency_id: UUID) -> Any:
-    """Return one agency, or None."""
-    return await tx.connection.fetchrow(f"SELECT {AGENCY} FROM agencies WHERE id = $1", agency_id)
+    select = "SELECT id, kind, name, name_en, region_code, uscc, active, version FROM agencies"
+    return await paging.fetch(tx, select, where, _BY_PLACE, window)
 
 
 async def list_posts(

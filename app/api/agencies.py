@@ -127,10 +127,10 @@ async def list_agencies(
 @router.get("/agencies/{agency_id}", responses=documented(AgencyNotFound))
 async def read_agency(_: ReadsAgencies, agency_id: UUID, tx: Transaction) -> Shown[schemas.Agency]:
     """Read one agency."""
-    row = await queries.read_agency(tx, agency_id)
-    if row is None:
+    agency = await queries.find(tx, agency_id)
+    if agency is None:
         raise AgencyNotFound
-    return Shown(schemas.Agency(**row))
+    return Shown(schemas.Agency(**agency.model_dump()))
 
 
 @router.post(

@@ -1,7 +1,6 @@
 """Is it alive, is it ready, what does it count (REL-6, REL-7). Answers carry no detail."""
 
 import asyncio
-from functools import cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -60,16 +59,9 @@ async def _unready(state: Any) -> str | None:
         return "database away"
     except asyncpg.PostgresError:
         return "database not migrated"
-    return "database of an older version" if revision in older_revisions() else None
-
-
-@cache
-def older_revisions() -> frozenset[str | None]:
-    """Return the schema revisions this program is too new for; read from its files once.
-
-    One it doesn't know is of a later release, whose schema it runs on, so that a deploy may roll.
-    """
-    return migrations.older() | {None}
+    # One it doesn't know is of a later release, whose schema it runs on, so that a deploy may roll.
+    old = revision is None or revision in migrations.older()
+    return "database of an older version" if old else None
 
 
 def _may_scrape(request: Request) -> None:

@@ -45,7 +45,7 @@ class _FromStandardLibrary(logging.Handler):
         log.log(record.levelno, str(record.msg)[:200], exc_info=record.exc_info)
 
 
-def configure(*, level: int = logging.INFO) -> None:
+def configure() -> None:
     """Set logging up for this process. Call it once, where the process is put together."""
     structlog.configure(
         processors=[
@@ -56,7 +56,7 @@ def configure(*, level: int = logging.INFO) -> None:
                 serializer=lambda entry, **_: orjson.dumps(entry, default=str)
             ),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=lambda *_: structlog.BytesLogger(sys.stderr.buffer),
         cache_logger_on_first_use=False,
     )

@@ -46,10 +46,10 @@ async def render(database: Database) -> bytes:
             depths = await queue.depth(tx.connection)
         _up.set(1)
     except (TemporarilyUnavailable, OSError):
-        depths = {}
+        depths = []
         _up.set(0)
-    for name, depth in depths.items():
+    for row in depths:
         for state in ("queued", "running", "held"):
-            _jobs.labels(name, state).set(getattr(depth, state))
-        _waiting.labels(name).set(depth.oldest_seconds)
+            _jobs.labels(row["name"], state).set(row[state])
+        _waiting.labels(row["name"]).set(row["oldest_seconds"])
     return generate_latest(_registry)

@@ -45,7 +45,7 @@ class Tokens(BaseModel):
 class Webhooks(BaseModel):
     """Outgoing deliveries. Private receivers only by an operator's CIDR list (R11)."""
 
-    allowed_networks: tuple[str, ...] = ()
+    allowed_networks: tuple[IPvAnyNetwork, ...] = ()
     allow_http: bool = False
     allowed_ports: tuple[int, ...] = (443,)
     concurrency: int = Field(default=64, ge=1, le=1000)

@@ -7,6 +7,7 @@ import asyncpg
 import orjson
 
 from app.core.data.db import Tx
+from app.core.data.sql import insert
 from app.core.jobs import events as spine
 from app.core.jobs import queue
 from app.police_reports import events, queries, rules
@@ -98,19 +99,16 @@ async def _note_delivery(
 ) -> bool:
     """Append the step; False if it was there already, since handlers may run twice."""
     _, early = rules.advance(State(report["state"]), Step.DELIVERED)
-    noted: str = await tx.connection.execute(
-        """INSERT INTO police_report_steps (id, home_county, report_id, step, at, recorded_at,
-               agency_id, codes, content_index, out_of_order)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING""",
-        delivered.delivery_id,
-        report["home_county"],
-        report["id"],
-        Step.DELIVERED,
-        at,
-        tx.now,
-        delivered.agency_id,
-        orjson.dumps({"event_id": delivered.source_event_id}).decode(),
-        b"",  # nobody states it, so nobody can state the same again
-        early,
-    )
-    return noted == "INSERT 0 1"
+    step = {
+        "id": delivered.delivery_id,
+        "home_county": report["home_county"],
+        "report_id": report["id"],
+        "step": Step.DELIVERED,
+        "at": at,
+        "recorded_at": tx.now,
+        "agency_id": delivered.agency_id,
+        "codes": orjson.dumps({"event_id": delivered.source_event_id}).decode(),
+        "content_index": b"",  # nobody states it, so nobody can state the same again
+        "out_of_order": early,
+    }
+    return await insert(tx.connection, "police_report_steps", step, unless_taken=True)

@@ -154,7 +154,7 @@ ORDER BY d.created_at, d.id LIMIT 50
 """
 
 
-async def deliveries(tx: Tx, principal: Principal, report_id: UUID) -> list[schemas.DeliveryShown]:
+async def deliveries(tx: Tx, report_id: UUID) -> list[schemas.DeliveryShown]:
     """Return how a report the caller may see travelled to the police: times and statuses.
     Deliveries belong to the police's agency; these few columns are proof for every party.
     """

@@ -107,7 +107,7 @@ async def read_report_chain(
         {
             **report,
             "report_id": report["id"],
-            "deliveries": await queries.deliveries(tx, principal, report["id"]),
+            "deliveries": await queries.deliveries(tx, report["id"]),
             "steps": [dict(step) for step in await queries.steps(tx, report["id"])],
         }
     )

@@ -1,7 +1,6 @@
 """What happens to deliveries in the background, beside the sending (`delivery.py`)."""
 
 from typing import Any
-from uuid import UUID
 
 from app.core.data.db import Tx
 from app.core.jobs import events as spine
@@ -9,10 +8,7 @@ from app.core.jobs import queue
 from app.webhooks import events, rules
 from app.webhooks.operations import deliveries
 
-
-@spine.on_every_event
-async def fan_out(tx: Tx, event_id: UUID) -> None:
-    await deliveries.fan_out(tx, event_id)
+spine.on_every_event(deliveries.fan_out)
 
 
 @queue.every("webhooks.announce_overdue", "* * * * *")

@@ -142,11 +142,6 @@ _GLOBAL_V6: Final = IPv6Network("2000::/3")
 _NAT64: Final = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 
 
-def networks(texts: Sequence[str]) -> tuple[Network, ...]:
-    """Read an operator's list of CIDRs. Raises ValueError."""
-    return tuple(ip_network(text) for text in texts)
-
-
 def address_allowed(address: Address, allowed: Sequence[Network]) -> bool:
     """Tell whether a concrete address may be dialled. The operator's networks come first."""
     if isinstance(address, IPv6Address):

@@ -100,7 +100,7 @@ async def open_client(
     settings: config.Webhooks, *, resolver: aiohttp.abc.AbstractResolver | None = None
 ) -> AsyncIterator[Send]:
     """Open the HTTP client of a sender. No proxies, cookies, redirects or decompression."""
-    allowed = rules.networks(settings.allowed_networks)
+    allowed = settings.allowed_networks
     connector = aiohttp.TCPConnector(
         limit=0,
         keepalive_timeout=_KEEP_ALIVE_SECONDS,

@@ -23,8 +23,10 @@ class TestCreateAgency:
             agency = await operations.create_agency(
                 tx, AgencyKind.police, "测试派出所", TOWNSHIP, uscc=USCC
             )
-            row = await queries.read_agency(tx, agency.id)
-        assert (row["kind"], row["region_code"], row["uscc"]) == ("police", TOWNSHIP, USCC)
+        async with database.begin(SYSTEM) as tx:
+            kept = await queries.find(tx, agency.id)
+        assert kept is not None
+        assert (kept.kind, kept.region_code, kept.uscc) == ("police", TOWNSHIP, USCC)
 
     async def test_the_operator_serves_the_nation(self, tx: Tx) -> None:
         agency = await operations.create_agency(tx, AgencyKind.operator, "测试平台", 0)

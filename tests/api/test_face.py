@@ -154,7 +154,7 @@ async def test_ready_when_database_and_program_agree(client) -> None:
 
 
 async def test_not_ready_with_a_database_of_an_older_version(client, monkeypatch) -> None:
-    monkeypatch.setattr(health, "older_revisions", lambda: frozenset({migrations.head()}))
+    monkeypatch.setattr(migrations, "older", lambda: frozenset({migrations.head()}))
     answer = await client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["type"] == "/problems/not-ready"

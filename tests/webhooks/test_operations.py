@@ -225,7 +225,7 @@ class TestFanOut:
             await publish(tx, event)
         await run_jobs(database)
         async with database.begin(SYSTEM) as tx:
-            await jobs.fan_out(tx, event.event_id)
+            await deliveries.fan_out(tx, event.event_id)
         assert [row["delivery_class"] for row in await queued(database)] == ["M"]
 
 

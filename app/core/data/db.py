@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.util.concurrency import greenlet_spawn
+from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import settings as config
@@ -30,6 +31,7 @@ from app.core.clock import Clock, local_date
 from app.core.data.crypto import Keyring
 from app.core.problems import Problem
 
+Row = TypeVar("Row", bound=SQLModel)
 NATION = (0, 10**12)
 """The half-open range of all region codes."""
 
@@ -145,6 +147,12 @@ class Tx:
         """Have it recorded what was shown, or refused: then in a transaction `after` this one."""
         if self.witness is not None:
             await self.witness(after or self, seen)
+
+    async def add(self, row: Row) -> Row:
+        """Store a row at once, with all the session holds back; return it."""
+        self.session.add(row)
+        await self.session.flush()
+        return row
 
     async def flush(self) -> None:
         """Send what the session holds back, so that plain SQL sees it."""

@@ -1,5 +1,6 @@
 """Bring a database to the schema this version of the program needs."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic.config import Config
@@ -27,7 +28,8 @@ def head() -> str | None:
     return ScriptDirectory.from_config(configuration()).get_current_head()
 
 
+@cache
 def older() -> frozenset[str]:
-    """Return every revision this program knows but the newest."""
+    """Return every revision this program knows but the newest; read from its files once."""
     known = ScriptDirectory.from_config(configuration()).walk_revisions()
     return frozenset(script.revision for script in known) - {head()}

@@ -20,6 +20,7 @@ from starlette.responses import Response
 from app.core.data import rls
 from app.core.data.columns import Instant
 from app.core.data.db import Tx
+from app.core.data.sql import insert
 from app.core.http.shown import Seen
 from app.core.problems import Problem
 
@@ -126,14 +127,9 @@ async def claim(tx: Tx, request: Request, *, caller: str, operation: str, author
     named = orjson.dumps([request.url.path, *said])
     digest = hashlib.sha256(named + b"\0" + await request.body()).digest()
     wanted = Claim(caller, operation, key, authority)
-    held = await tx.connection.execute(
-        "INSERT INTO idempotency_keys (caller, operation, key, body_sha256, created_at)"
-        " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-        *wanted[:3],
-        digest,
-        tx.now,
-    )
-    if held == "INSERT 0 1":
+    place = {"caller": caller, "operation": operation, "key": key}
+    row = {**place, "body_sha256": digest, "created_at": tx.now}
+    if await insert(tx.connection, "idempotency_keys", row, unless_taken=True):
         tx.idempotency = wanted
         return
     stored = await tx.connection.fetchrow(

@@ -174,27 +174,15 @@ async def enqueue_each(
         await connection.execute(_ENQUEUE, names, texts, keys, timedelta(), CHANNEL)
 
 
-@dataclass(frozen=True)
-class Held:
-    """A job set aside; `failure` is the last exception's class and place, never its message."""
-
-    id: int
-    name: str
-    payload: dict[str, Any]
-    failures: int
-    crashes: int
-    failure: str | None
-    enqueued_at: datetime
-
-
-async def held(connection: asyncpg.Connection, *, limit: int = 100) -> list[Held]:
-    """Return the jobs that wait for an operator, oldest first."""
-    rows = await connection.fetch(
-        """SELECT id, name, payload::text AS payload, failures, crashes, failure, enqueued_at
-           FROM jobs WHERE status = 'held' ORDER BY id LIMIT $1""",
-        limit,
+async def held(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+    """Return the jobs that wait for an operator, the oldest hundred: id, name, payload (JSON),
+    failures, crashes, and failure, the last exception's class and place, never its message.
+    """
+    rows: list[asyncpg.Record] = await connection.fetch(
+        """SELECT id, name, payload::text AS payload, failures, crashes, failure
+           FROM jobs WHERE status = 'held' ORDER BY id LIMIT 100"""
     )
-    return [Held(**{**row, "payload": orjson.loads(row["payload"])}) for row in rows]
+    return rows
 
 
 async def release(connection: asyncpg.Connection, ids: Sequence[int]) -> int:
@@ -208,19 +196,11 @@ async def release(connection: asyncpg.Connection, ids: Sequence[int]) -> int:
     return len(released)
 
 
-@dataclass(frozen=True)
-class Depth:
-    """One job name's rows; `oldest_seconds` is how long past due the longest-waiting one is."""
-
-    queued: int
-    running: int
-    held: int
-    oldest_seconds: float
-
-
-async def depth(connection: asyncpg.Connection) -> dict[str, Depth]:
-    """Return the state of the queue by job name; names with no rows are absent."""
-    rows = await connection.fetch(
+async def depth(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+    """Return the state of the queue, of each job name that has rows: name, how many are queued,
+    running and held, and oldest_seconds, how long past due the longest-waiting one is.
+    """
+    rows: list[asyncpg.Record] = await connection.fetch(
         """SELECT name,
                   count(*) FILTER (WHERE status = 'queued') AS queued,
                   count(*) FILTER (WHERE status = 'running') AS running,
@@ -229,4 +209,4 @@ async def depth(connection: asyncpg.Connection) -> dict[str, Depth]:
                       FILTER (WHERE status = 'queued')))::float8 AS oldest_seconds
            FROM jobs GROUP BY name"""
     )
-    return {row["name"]: Depth(*tuple(row)[1:]) for row in rows}
+    return rows

@@ -12,6 +12,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 from sqlalchemy.exc import IntegrityError
+from sqlmodel import SQLModel
 
 from app.access.principal import Principal
 from app.children import queries as children
@@ -120,8 +121,7 @@ async def change(tx: Tx, report_id: UUID, **columns: Any) -> None:
     """Write columns of a report and count its version up."""
     names = ", ".join(f"{name} = ${at}" for at, name in enumerate(columns, start=3))
     await tx.connection.execute(
-        "UPDATE police_reports SET version = version + 1, updated_at = $2"
-        f"{', ' + names if names else ''} WHERE id = $1",
+        f"UPDATE police_reports SET version = version + 1, updated_at = $2, {names} WHERE id = $1",
         report_id,
         tx.now,
         *columns.values(),
@@ -267,22 +267,20 @@ async def _put_on_its_way(tx: Tx, report: models.PoliceReport) -> None:
 
 
 async def _store(tx: Tx, report: models.PoliceReport, reporter: schemas.Reporter | None) -> None:
-    tx.session.add(report)
-    await flush(tx, ReportIdTaken)
+    await add(tx, report, ReportIdTaken)
     if reporter is not None:
         person = tx.keyring.seal(models.PERSON, report.id, reporter.model_dump_json())
-        tx.session.add(
+        await tx.add(
             models.PoliceReporter(
                 report_id=report.id, home_county=report.home_county, person_sealed=person
             )
         )
-        await tx.flush()
 
 
-async def flush(tx: Tx, taken: type[Problem]) -> None:
-    """Write what was added to the session; raises `taken` if its id is."""
+async def add(tx: Tx, row: SQLModel, taken: type[Problem]) -> None:
+    """Store a row; raises `taken` if its id is."""
     try:
-        await tx.flush()
+        await tx.add(row)
     except IntegrityError as error:
         if getattr(error.orig, "sqlstate", None) == _UNIQUE_VIOLATION:
             raise taken from None

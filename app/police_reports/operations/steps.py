@@ -283,8 +283,7 @@ async def _take(tx: Tx, principal: Principal, report: asyncpg.Record, deed: Deed
         content_index=_content(tx, deed.step, deed.body),
         out_of_order=early,
     )
-    tx.session.add(row)
-    await filing.flush(tx, StepIdTaken)
+    await filing.add(tx, row, StepIdTaken)
     await filing.announce(tx, deed.announces, report, **deed.facts)
     changes = {"state": state, **deed.changes}
     await filing.change(tx, report["id"], **changes)

@@ -59,8 +59,7 @@ async def register_endpoint(
         created_at=tx.now,
         updated_at=tx.now,
     )
-    tx.session.add(endpoint)
-    await tx.flush()
+    await tx.add(endpoint)
     return _with_secret(tx, principal, endpoint, secret)
 
 
@@ -134,7 +133,7 @@ def _url_errors(url: str, settings: config.Webhooks) -> list[FieldError]:
         url,
         allow_http=settings.allow_http,
         ports=settings.allowed_ports,
-        allowed=rules.networks(settings.allowed_networks),
+        allowed=settings.allowed_networks,
     ):
         return []
     # One text for every reason: the answer is no map of our networks.

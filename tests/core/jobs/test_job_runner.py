@@ -49,12 +49,11 @@ class TestFailure:
             await queue.enqueue(connection, "t", [{"id": 7}])
             await until(lambda: one_held(connection))
             (held,) = await queue.held(connection)
-            assert (held.name, held.payload, held.failures) == ("t", {"id": 7}, 3)
-            assert held.failure is not None
-            assert held.failure.startswith(f"ValueError at {__name__}:")
+            assert (held["name"], held["payload"], held["failures"]) == ("t", '{"id": 7}', 3)
+            assert held["failure"].startswith(f"ValueError at {__name__}:")
             assert "赵" not in str(await connection.fetchval("SELECT jobs::text FROM jobs"))
             assert await connection.fetchval("SELECT count(*) FROM marks") == 0
-            assert await queue.release(connection, [held.id]) == 1
+            assert await queue.release(connection, [held["id"]]) == 1
             await until(lambda: empty(connection))
         assert len(runs) == 4
         assert await connection.fetchval("SELECT count(*) FROM marks") == 1
@@ -76,8 +75,7 @@ class TestFailure:
         async with working(server, database):
             await until(lambda: one_held(connection))
         (held,) = await queue.held(connection)
-        assert held.failure is not None
-        assert held.failure.startswith("UniqueViolationError")
+        assert held["failure"].startswith("UniqueViolationError")
 
     async def test_waits_longer_each_time(
         self, connection: asyncpg.Connection, server: postgres.Server, database: Database
@@ -134,7 +132,7 @@ class TestKilledWorker:
         async with working(server, database):
             await until(lambda: one_held(connection))
         (held,) = await queue.held(connection)
-        assert (held.crashes, held.failure) == (2, "WorkerLost")
+        assert (held["crashes"], held["failure"]) == (2, "WorkerLost")
 
 
 class TestServe:
