@@ -118,6 +118,17 @@ def own_or_nobodys(column: str, otherwise: type[Problem]) -> Condition:
     )
 
 
+def own_or_among(column: str, others: str, otherwise: type[Problem]) -> Condition:
+    """Hold if the object is the caller's agency's, or the agency is one of those in `others`."""
+    return Condition(
+        (column, others),
+        _agency,
+        lambda owner, found, wanted: wanted == owner or wanted in found,
+        "({0} = {wanted} OR {wanted} = ANY ({1}))",
+        lambda *_: otherwise(),
+    )
+
+
 def among(column: str, otherwise: type[Problem]) -> Condition:
     """Hold if the caller's agency is one of those in `column`."""
     return Condition(

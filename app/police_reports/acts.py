@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from app.access.acts import Act, inside, own, own_or_nobodys, unset
+from app.access.acts import Act, inside, own, own_or_among, own_or_nobodys, unset
 from app.core.problems import Problem
 
 
@@ -22,7 +22,9 @@ class SupersededAlready(Problem, status=409):
 
 
 _IN_CHARGE = (own("police_agency_id", NotYourPart),)
-_HANDLE = Act("police_reports:handle", _IN_CHARGE)
+_HANDLE = Act(
+    "police_reports:handle", (own_or_among("police_agency_id", "also_told", NotYourPart),)
+)
 _PROTECTOR = inside("region_code", NotYourPart)
 _PROTECT = Act("police_reports:receive", (_PROTECTOR,))
 

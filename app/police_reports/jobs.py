@@ -14,9 +14,51 @@ from app.police_reports import events, queries, rules
 from app.police_reports.models import State, Step
 from app.police_reports.operations.filing import announce, change
 from app.police_reports.operations.steps import redeliver
+from app.regions.rules import SPANS
 from app.webhooks.events import DeliverySucceeded
 
 _PER_RUN: Final = 200
+
+
+_RELIEVE: Final = """
+WITH RECURSIVE replaced AS (
+    SELECT id, supersedes_id FROM police_reports WHERE id = $1
+    UNION
+    SELECT r.id, r.supersedes_id
+    FROM replaced JOIN police_reports r ON r.id = replaced.supersedes_id
+)
+UPDATE police_reports SET relieved_at = $2
+WHERE id IN (SELECT id FROM replaced) AND relieved_at IS NULL
+"""
+"""A corrected report stays in the alarms until one that took its place reached the police."""
+
+_TAKES: Final = [events.ReportFiled.wire_name, "police_reports.*"]
+_UP: Final = ", ".join(f"p.region_code - p.region_code % {n}" for n in SPANS)
+_WAITING: Final = f"""
+WITH places AS MATERIALIZED (
+    SELECT DISTINCT region_code, suspect_agency_id, police_agency_id IS NULL AS nobodys
+    FROM police_reports
+    WHERE routing <> 'routed' AND acknowledged_at IS NULL AND superseded_by_id IS NULL
+), open AS (
+    SELECT p.* FROM places p WHERE EXISTS (
+        SELECT 1 FROM agencies a
+        WHERE a.active AND a.kind = 'police' AND a.region_code IN ({_UP}, 0)
+          AND a.id IS DISTINCT FROM p.suspect_agency_id
+          AND (p.nobodys OR EXISTS (SELECT 1 FROM webhook_endpoints e WHERE e.agency_id = a.id
+                                    AND e.active AND e.event_types && $2::text[])))
+), turns AS (
+    SELECT r.id, row_number() OVER (PARTITION BY r.region_code ORDER BY r.filed_at, r.id) AS turn
+    FROM police_reports r JOIN open p ON p.region_code = r.region_code
+     AND p.suspect_agency_id IS NOT DISTINCT FROM r.suspect_agency_id
+     AND p.nobodys = (r.police_agency_id IS NULL)
+    WHERE r.routing <> 'routed' AND r.acknowledged_at IS NULL
+      AND r.superseded_by_id IS NULL
+    ORDER BY turn LIMIT $1
+)
+SELECT r.* FROM police_reports r JOIN turns USING (id) ORDER BY turn, filed_at
+FOR UPDATE OF r SKIP LOCKED
+"""
+"""Reports that can be brought further now: of every place one, then of every place a second."""
 
 
 @spine.on(DeliverySucceeded)
@@ -35,6 +77,7 @@ async def mark_delivered(tx: Tx, delivered: DeliverySucceeded) -> None:
     if report["police_agency_id"] == delivered.agency_id and report["delivered_at"] is None:
         state, _ = rules.advance(State(report["state"]), Step.DELIVERED)
         await change(tx, report["id"], delivered_at=at or tx.now, state=state)
+        await tx.connection.execute(_RELIEVE, report["supersedes_id"], tx.now)
         await announce(tx, events.ReportDelivered, report)
 
 
@@ -52,7 +95,7 @@ async def mark_overdue(tx: Tx, payload: dict[str, Any]) -> None:
         late = await tx.connection.fetch(
             f"""UPDATE police_reports SET {column} = $1 WHERE id IN (
                     SELECT id FROM police_reports
-                    WHERE acknowledged_at IS NULL AND superseded_by_id IS NULL
+                    WHERE acknowledged_at IS NULL AND relieved_at IS NULL
                       AND {column} IS NULL AND {condition}
                     ORDER BY filed_at LIMIT $2 FOR UPDATE SKIP LOCKED)
                 RETURNING *""",
@@ -66,32 +109,28 @@ async def mark_overdue(tx: Tx, payload: dict[str, Any]) -> None:
 @queue.every("police_reports.route_waiting", "* * * * *")
 async def route_waiting(tx: Tx, payload: dict[str, Any]) -> None:
     """Try again to bring reports on their way that no police endpoint has taken so far."""
-    waiting = await tx.connection.fetch(
-        """SELECT * FROM police_reports
-           WHERE routing <> 'routed' AND acknowledged_at IS NULL AND superseded_by_id IS NULL
-           ORDER BY filed_at LIMIT $1 FOR UPDATE SKIP LOCKED""",
-        _PER_RUN,
-    )
-    for report in waiting:
+    for report in await tx.connection.fetch(_WAITING, _PER_RUN, _TAKES):
         await _route(tx, report)
 
 
 async def _route(tx: Tx, report: asyncpg.Record) -> None:
-    police = report["police_agency_id"]
-    if police is None:
-        offices = await queries.offices(tx, report["region_code"], report["suspect_agency_id"])
-        police = offices.police
-    if police is None:
-        return
+    """Bring a report to the nearest police with an endpoint. Those who had it keep it."""
     due_at = report["acknowledge_due_at"]
-    routed = await redeliver(tx, report, police, due_at)
-    if report["police_agency_id"] is None:
+    offices = await queries.offices(tx, report["region_code"], report["suspect_agency_id"])
+    had = {report["police_agency_id"], *report["also_told"]} - {None}
+    for police in offices.police:
+        if await redeliver(tx, report, police, due_at):
+            others, routing = sorted(had - {police}), "routed"
+            break
+    else:
+        if had or not offices.police:
+            return
+        police, *others = offices.police
+        routing = "no_endpoint"
+    if police != report["police_agency_id"]:
         found = {"police_agency_id": police, "acknowledge_due_at": due_at}
-        await announce(tx, events.ReportForwarded, report, **found)
-    elif not routed:
-        return
-    routing = "routed" if routed else "no_endpoint"
-    await change(tx, report["id"], police_agency_id=police, routing=routing)
+        await announce(tx, events.ReportForwarded, {**report, "also_told": others}, **found)
+    await change(tx, report["id"], police_agency_id=police, also_told=others, routing=routing)
 
 
 async def _note_delivery(

@@ -17,19 +17,21 @@ from sqlalchemy import (
     Index,
     Text,
     UniqueConstraint,
+    Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
 from app.core.data import rls
-from app.core.data.columns import Instant, one_of
+from app.core.data.columns import Instant, code_list, one_of
 from app.core.ids import new_id
 
 NARRATIVE: Final = "police_reports.narrative"
 SUBJECT: Final = "police_reports.subject"
 PERSON: Final = "police_reporters.person"
 DETAILS: Final = "police_report_steps.details"
+AS_SENT: Final = "police_reports.as_sent"
 
 
 class State(StrEnum):
@@ -82,6 +84,9 @@ class PoliceReport(SQLModel, table=True):
     `no_endpoint` when the one that does has no endpoint: both are tried again by a job.
     `suspect_agency_id`: the agency a report speaks against; it learns nothing of it (AZ-8).
     `forwarded_by_id`: the police agency that passed it on last; it still sees how it stands.
+    `also_told`: the police of every level above, while no police endpoint takes it; whoever accepts
+    first is in charge. `doubts`: what was stated and could not be followed; `as_sent_sealed` keeps
+    it. `relieved_at`: when a report that took its place reached the police.
     `content_index`: keyed hash of what was filed, to tell a repeated filing from another one.
     """
 
@@ -91,7 +96,6 @@ class PoliceReport(SQLModel, table=True):
         CheckConstraint("urgency IN ('immediate', 'urgent', 'standard')", name="urgency"),
         CheckConstraint("channel IN ('app', 'system', 'phone', 'in_person')", name="channel"),
         CheckConstraint("routing IN ('routed', 'no_agency', 'no_endpoint')", name="routing"),
-        CheckConstraint("cardinality(situations) > 0", name="situations"),
         CheckConstraint("(routing = 'no_agency') = (police_agency_id IS NULL)", name="police"),
         ForeignKeyConstraint(
             ["home_county", "child_id"], ["children.home_county", "children.id"], name="child"
@@ -104,7 +108,7 @@ class PoliceReport(SQLModel, table=True):
         Index(
             "ix_police_reports_waiting",
             "filed_at",
-            postgresql_where=text("acknowledged_at IS NULL AND superseded_by_id IS NULL"),
+            postgresql_where=text("acknowledged_at IS NULL AND relieved_at IS NULL"),
         ),
     )
 
@@ -121,10 +125,15 @@ class PoliceReport(SQLModel, table=True):
     reporter_agency_id: UUID = Field(foreign_key="agencies.id")
     suspect_agency_id: UUID | None = Field(default=None, foreign_key="agencies.id")
     police_agency_id: UUID | None = Field(default=None, foreign_key="agencies.id")
+    also_told: list[UUID] = Field(
+        sa_column=Column(ARRAY(Uuid), nullable=False, server_default="{}"), default_factory=list
+    )
     forwarded_by_id: UUID | None = Field(default=None, foreign_key="agencies.id")
     visit_id: UUID | None = None
     narrative_sealed: bytes
     subject_sealed: bytes
+    as_sent_sealed: bytes | None = None
+    doubts: list[str] = Field(sa_column=code_list(), default_factory=list)
     content_index: bytes
     state: str = "filed"
     routing: str
@@ -138,6 +147,7 @@ class PoliceReport(SQLModel, table=True):
     township_agency_id: UUID | None = Field(default=None, foreign_key="agencies.id")
     supersedes_id: UUID | None = Field(default=None, foreign_key="police_reports.id")
     superseded_by_id: UUID | None = Field(default=None, foreign_key="police_reports.id")
+    relieved_at: datetime | None = Field(default=None, sa_type=Instant)
     version: int = 1
     updated_at: datetime = Field(sa_type=Instant)
 
@@ -196,6 +206,7 @@ _OTHERS = (
     _REPORTER,
     (rls.own("police_agency_id"), "true"),
     (rls.own("forwarded_by_id"), "true"),
+    (f"{rls.AGENCY} = ANY (also_told)", "true"),
     (rls.IN_RANGE, f"{rls.SCHOOL} IS NULL"),
 )
 

@@ -33,7 +33,10 @@ def visible_reports(principal: Principal) -> Where:
     scopes = principal.role.scopes
     where = Where("r.suspect_agency_id IS DISTINCT FROM {}", principal.agency_id)
     if HANDLE.code in scopes:
-        return where.add("r.police_agency_id = {0} OR r.forwarded_by_id = {0}", principal.agency_id)
+        return where.add(
+            "r.police_agency_id = {0} OR r.forwarded_by_id = {0} OR {0} = ANY (r.also_told)",
+            principal.agency_id,
+        )
     if RECEIVE.code in scopes:
         return where.add(
             "r.reporter_agency_id = {} OR (r.region_code >= {} AND r.region_code < {})",
@@ -47,8 +50,8 @@ def visible_reports(principal: Principal) -> Where:
 def party_of(principal: Principal, report: asyncpg.Record) -> Party:
     scopes = principal.role.scopes
     if HANDLE.code in scopes:
-        in_charge = report["police_agency_id"] == principal.agency_id
-        return Party.POLICE if in_charge else Party.ONLOOKER
+        may_accept = (report["police_agency_id"], *report["also_told"])
+        return Party.POLICE if principal.agency_id in may_accept else Party.ONLOOKER
     if (
         RECEIVE.code in scopes
         and principal.region_lo <= report["region_code"] < principal.region_hi
@@ -66,6 +69,12 @@ async def find(
         f"SELECT r.* FROM police_reports r WHERE {where}" + (" FOR UPDATE" if lock else ""),
         *where.arguments,
     )
+
+
+async def find_anywhere(tx: Tx, report_id: UUID) -> asyncpg.Record | None:
+    """Find a report by its id, whoever has a part in it: to recognise it, not to show it."""
+    async with tx.as_system():
+        return await tx.connection.fetchrow("SELECT * FROM police_reports WHERE id = $1", report_id)
 
 
 async def page(
@@ -87,7 +96,7 @@ async def page(
 
 
 _NEWEST: Final = paging.Order({"r.filed_at": datetime, "r.id": UUID}, descending=True)
-_OVERDUE: Final = """r.superseded_by_id IS NULL AND r.acknowledged_at IS NULL
+_OVERDUE: Final = """r.relieved_at IS NULL AND r.acknowledged_at IS NULL
     AND (r.acknowledge_due_at < {0} OR (r.delivered_at IS NULL AND r.deliver_alarm_at < {0}))"""
 
 
@@ -169,10 +178,15 @@ def summary(tx: Tx, principal: Principal, report: asyncpg.Record) -> schemas.Rep
 
 
 def _summary_fields(tx: Tx, principal: Principal, report: asyncpg.Record) -> dict[str, Any]:
-    open_ = report["superseded_by_id"] is None and report["acknowledged_at"] is None
+    open_ = report["relieved_at"] is None and report["acknowledged_at"] is None
     shows_agency = rules.shows_reporter_agency(party_of(principal, report))
+    # Of a file its reporter does not see, they learn not even whether there is one.
+    unconfirmed = "child_unconfirmed" in report["doubts"]
     return {
         **report,
+        "child_id": None
+        if unconfirmed and party_of(principal, report) is Party.REPORTER
+        else report["child_id"],
         "region_code": region_text(report["region_code"]),
         "acknowledgement_overdue": open_
         and rules.is_overdue(None, report["acknowledge_due_at"], tx.now),
@@ -204,8 +218,14 @@ def whole(
             if shown
             else None,
             "suspect_agency_id": report["suspect_agency_id"] if shown else None,
+            "as_sent": orjson.loads(unseal(models.AS_SENT, key, report["as_sent_sealed"]))
+            if shown and report["as_sent_sealed"]
+            else None,
             "visit_id": report["visit_id"] if shown else None,
-            "steps": [{**step, "details": _details(tx, party, step)} for step in journal],
+            "steps": [
+                {**step, "at_ahead": rules.is_ahead(step), "details": _details(tx, party, step)}
+                for step in journal
+            ],
         }
     )
 

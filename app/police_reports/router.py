@@ -9,17 +9,18 @@ from fastapi import Query
 from app.access import acts
 from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
-from app.children.deps import ChildNotFound
 from app.core.clock import local_date
 from app.core.http import paging, routing
 from app.core.http.routing import Transaction
 from app.core.http.shown import REPEATED, Shown
 from app.core.problems import Problem, documented
-from app.police_reports import queries, schemas
+from app.police_reports import queries, rules, schemas
 from app.police_reports.acts import ACTS, NotYourPart, SupersededAlready
 from app.police_reports.area import AREA, FILE, HANDLE, READ, READ_REPORTERS, RECEIVE
 from app.police_reports.models import State
 from app.police_reports.operations import filing, steps
+from app.police_reports.operations.claims import ReportInvalid
+from app.police_reports.schemas import steps as stated
 
 router = routing.router(AREA.tag, prefix="/police-reports")
 Value = TypeVar("Value")
@@ -43,8 +44,10 @@ ReportToChange = Annotated[asyncpg.Record, named_in_path(*_NAMED, lock=True)]
 """Locked until the change is committed: steps on one report take turns."""
 
 _REPORT = ("police_report",)
-_FILING = (ChildNotFound, filing.ReportInvalid, filing.ReportIdTaken)
-_STEP = {**REPEATED, **documented(NotYourPart, filing.ReportInvalid, steps.StepIdTaken)}
+_FILING = (ReportInvalid, filing.ReportIdTaken)
+_STEP = {**REPEATED, **documented(NotYourPart, steps.StepIdTaken)}
+_NAMING = {**_STEP, **documented(NotYourPart, steps.StepIdTaken, ReportInvalid)}
+"""Of steps that name something of ours."""
 
 
 @router.post("", status_code=201, responses={**REPEATED, **documented(*_FILING)})
@@ -108,7 +111,10 @@ async def read_report_chain(
             **report,
             "report_id": report["id"],
             "deliveries": await queries.deliveries(tx, report["id"]),
-            "steps": [dict(step) for step in await queries.steps(tx, report["id"])],
+            "steps": [
+                {**step, "at_ahead": rules.is_ahead(step)}
+                for step in await queries.steps(tx, report["id"])
+            ],
         }
     )
     return _shown(chain, report)
@@ -117,10 +123,13 @@ async def read_report_chain(
 @router.post(
     "/{report_id}/acknowledgement",
     status_code=201,
-    responses={**REPEATED, **documented(NotYourPart, filing.ReportInvalid)},
+    responses={**REPEATED, **documented(NotYourPart)},
 )
 async def acknowledge_report(
-    principal: HandlesReports, report: ReportToChange, new: schemas.Acknowledgement, tx: Transaction
+    principal: HandlesReports,
+    report: ReportToChange,
+    new: stated.Acknowledgement,
+    tx: Transaction,
 ) -> Shown[schemas.StepTaken]:
     """Accept a report, as the police (REP-07). The same reference again gets the same answer."""
     return _step(report, await steps.acknowledge_report(tx, principal, report, new))
@@ -128,15 +137,18 @@ async def acknowledge_report(
 
 @router.post("/{report_id}/dispatch", status_code=201, responses=_STEP)
 async def dispatch_report(
-    principal: HandlesReports, report: ReportToChange, new: schemas.Dispatch, tx: Transaction
+    principal: HandlesReports, report: ReportToChange, new: stated.Dispatch, tx: Transaction
 ) -> Shown[schemas.StepTaken]:
     """Record that officers went out (REP-07)."""
     return _step(report, await steps.dispatch_report(tx, principal, report, new))
 
 
-@router.post("/{report_id}/dispositions", status_code=201, responses=_STEP)
+@router.post("/{report_id}/dispositions", status_code=201, responses=_NAMING)
 async def dispose_report(
-    principal: HandlesReports, report: ReportToChange, new: schemas.Disposition, tx: Transaction
+    principal: HandlesReports,
+    report: ReportToChange,
+    new: stated.Disposition,
+    tx: Transaction,
 ) -> Shown[schemas.StepTaken]:
     """Record what the police did, by kind of situation (REP-08…13). May be said several times."""
     return _step(report, await steps.dispose_report(tx, principal, report, new))
@@ -144,15 +156,18 @@ async def dispose_report(
 
 @router.post("/{report_id}/township-notice", status_code=201, responses=_STEP)
 async def notify_township(
-    principal: HandlesReports, report: ReportToChange, new: schemas.TownshipNotice, tx: Transaction
+    principal: HandlesReports,
+    report: ReportToChange,
+    new: stated.TownshipNotice,
+    tx: Transaction,
 ) -> Shown[schemas.StepTaken]:
     """Tell the township of acceptance and handling (REP-14)."""
     return _step(report, await steps.notify_township(tx, principal, report, new))
 
 
-@router.post("/{report_id}/forwarding", status_code=201, responses=_STEP)
+@router.post("/{report_id}/forwarding", status_code=201, responses=_NAMING)
 async def forward_report(
-    principal: HandlesReports, report: ReportToChange, new: schemas.Forwarding, tx: Transaction
+    principal: HandlesReports, report: ReportToChange, new: stated.Forwarding, tx: Transaction
 ) -> Shown[schemas.StepTaken]:
     """Pass a report to the police agency in charge; it is delivered there at once."""
     return _step(report, await steps.forward_report(tx, principal, report, new))
@@ -160,7 +175,10 @@ async def forward_report(
 
 @router.post("/{report_id}/township-notice/receipt", status_code=201, responses=_STEP)
 async def confirm_township_notice(
-    principal: ReceivesReports, report: ReportToChange, new: schemas.NoticeReceipt, tx: Transaction
+    principal: ReceivesReports,
+    report: ReportToChange,
+    new: stated.NoticeReceipt,
+    tx: Transaction,
 ) -> Shown[schemas.StepTaken]:
     """Confirm the police's notice, as the township (REP-14)."""
     return _step(report, await steps.confirm_township_notice(tx, principal, report, new))
@@ -168,7 +186,10 @@ async def confirm_township_notice(
 
 @router.post("/{report_id}/assessment", status_code=201, responses=_STEP)
 async def record_assessment(
-    principal: ReceivesReports, report: ReportToChange, new: schemas.Assessment, tx: Transaction
+    principal: ReceivesReports,
+    report: ReportToChange,
+    new: stated.Assessment,
+    tx: Transaction,
 ) -> Shown[schemas.StepTaken]:
     """Record the assessment of the child, as the township (REP-15)."""
     return _step(report, await steps.record_assessment(tx, principal, report, new))
@@ -176,7 +197,10 @@ async def record_assessment(
 
 @router.post("/{report_id}/services", status_code=201, responses=_STEP)
 async def arrange_services(
-    principal: ReceivesReports, report: ReportToChange, new: schemas.ServiceOrder, tx: Transaction
+    principal: ReceivesReports,
+    report: ReportToChange,
+    new: stated.ServiceOrder,
+    tx: Transaction,
 ) -> Shown[schemas.StepTaken]:
     """Arrange services for the child, as the township or civil affairs (REP-16, REP-17)."""
     return _step(report, await steps.arrange_services(tx, principal, report, new))
@@ -184,7 +208,7 @@ async def arrange_services(
 
 @router.post("/{report_id}/closure", status_code=201, responses=_STEP)
 async def close_report(
-    principal: ReceivesReports, report: ReportToChange, new: schemas.Closure, tx: Transaction
+    principal: ReceivesReports, report: ReportToChange, new: stated.Closure, tx: Transaction
 ) -> Shown[schemas.StepTaken]:
     """End the case, as the township or civil affairs."""
     return _step(report, await steps.close_report(tx, principal, report, new))
@@ -204,7 +228,7 @@ async def supersede_report(
 
 
 def _filed(filed: filing.Filed, *others: UUID | None) -> Shown[schemas.Filed]:
-    answer, child_id, is_new = filed
+    answer, child_id, _, is_new = filed
     about = [child_id, *others]
     return Shown(
         answer, children=about, groups=_REPORT, subject=answer.id, is_new=is_new, receipt=True

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
 from app.police_reports.models import Party, State, Step
@@ -125,9 +125,11 @@ class Office:
 
 @dataclass(frozen=True, slots=True)
 class Offices:
-    """Who has a part in a report of a place: the police and township in charge, civil affairs."""
+    """Who has a part in a report of a place: the police, nearest first, the township in charge,
+    civil affairs.
+    """
 
-    police: UUID | None
+    police: tuple[UUID, ...]
     township: UUID | None
     civil_affairs: tuple[UUID, ...]
 
@@ -150,12 +152,25 @@ def offices(
         key=lambda office: (lineage.index(office.region_code), office.id),
     )
     first = {office.kind: office.id for office in reversed(near)}
-    civil_affairs = tuple(office.id for office in near if office.kind == "civil_affairs")
+    police, civil_affairs = (
+        tuple(office.id for office in near if office.kind == kind)
+        for kind in ("police", "civil_affairs")
+    )
     return Offices(
-        police=first.get("police"),
+        police=police,
         township=first.get("township_government") or first.get("civil_affairs"),
         civil_affairs=civil_affairs,
     )
+
+
+CLOCK_SKEW: Final = timedelta(minutes=5)
+"""How far somebody's clock may run ahead of ours before its word is doubted."""
+
+
+def is_ahead(step: Mapping[str, Any]) -> bool:
+    """Tell whether a step was done, by its sender's clock, after we learnt of it."""
+    ahead: bool = step["at"] > step["recorded_at"] + CLOCK_SKEW
+    return ahead
 
 
 def is_overdue(done_at: datetime | None, due_at: datetime, now: datetime) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
+from app.regions.rules import SPANS
 
 REGION: Final = "code, name, level, parent_code, valid_from, valid_until, successor_code"
 _LAST: Final = chr(0x10FFFF)
@@ -40,6 +41,27 @@ async def current(tx: Tx, code: int, on: date) -> int | None:
     """
     found: int | None = await tx.connection.fetchval(_CURRENT, code, on)
     return found
+
+
+_NEAREST: Final = f"""
+WITH RECURSIVE line AS (
+    SELECT code, above, 0 AS steps FROM unnest($1::bigint[]) WITH ORDINALITY AS up (code, above)
+    UNION
+    SELECT r.successor_code, line.above, line.steps + 1
+    FROM line JOIN regions r ON r.code = line.code
+    WHERE r.successor_code IS NOT NULL AND r.valid_until < $2::date AND line.steps < 20
+)
+SELECT line.code, line.above FROM line JOIN regions r ON r.code = line.code AND {_HOLDS.format(2)}
+ORDER BY line.above, line.steps LIMIT 1
+"""
+
+
+async def nearest(tx: Tx, code: int, on: date) -> tuple[int, bool] | None:
+    """Return the code that stands on that day for the place, or else for the nearest above it that
+    was ever one, and whether it is the place itself. None if not even the province exists.
+    """
+    row = await tx.connection.fetchrow(_NEAREST, [code - code % span for span in SPANS], on)
+    return None if row is None else (row["code"], row["above"] == 1)
 
 
 async def read_region(tx: Tx, code: int) -> Any:

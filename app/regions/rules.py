@@ -46,6 +46,10 @@ _SPAN: Final = {
 }
 
 
+SPANS: Final = tuple(sorted(_SPAN.values()))
+"""The same, the smallest first."""
+
+
 class BadRegionCode(ValueError):
     """The number is no division code, or no code of the level asked for."""
 
@@ -107,7 +111,7 @@ def parent_of(code: int) -> int | None:
         return None
     level_of(code)  # refuses what is no place
     # The first span that changes the digits: skips the county that Dongguan does not have.
-    for span in sorted(_SPAN.values()):
+    for span in SPANS:
         if (parent := code - code % span) != code:
             return parent
     return NATION

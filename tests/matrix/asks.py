@@ -149,7 +149,7 @@ _SCHOOLS = (
 
 _POLICE = (
     Ask("fileReport", _report),
-    Ask("fileReport", _report_on_file, names=("child_id",)),
+    Ask("fileReport", _report_on_file, claims=("child_id",)),
     Ask("listReports", shows=("report_id",)),
     Ask("readReport"),
     Ask("readReporter"),

@@ -19,7 +19,8 @@ Json = dict[str, Any]
 @dataclass(frozen=True, slots=True)
 class Ask:
     """A request. `body` and `query` are made for a target; `names`: what they name besides the
-    path. `gives`: the role it would give. `shows`: what a list's items are, by their id. `dated`:
+    path; `claims`: what they name without asking whether the caller may see it. `gives`: the role
+    it would give. `shows`: what a list's items are, by their id. `dated`:
     the field of the answer that says how far back it looks, where that is not the part's.
     """
 
@@ -27,6 +28,7 @@ class Ask:
     body: Callable[[Target], Any] | None = None
     query: Callable[[Target], dict[str, str]] | None = None
     names: tuple[str, ...] = ()
+    claims: tuple[str, ...] = ()
     gives: str | None = None
     shows: tuple[str, ...] = ()
     dated: str | None = None

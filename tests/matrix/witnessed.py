@@ -123,7 +123,7 @@ def _children(
     if operation.id in _FILES:
         page = answer.json()
         shown |= {UUID(item["id"]) for item in page.get("items", [page])}
-    if _OF_A_CHILD & {*operation.names, *asked.names}:
+    if _OF_A_CHILD & {*operation.names, *asked.names, *asked.claims}:
         shown.add(target.ids["child_id"])
     return shown
 

@@ -8,9 +8,11 @@ from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
 from app.core.jobs import events as spine
 from app.core.settings import Settings
+from app.regions.rules import lineage
 from app.webhooks.events import DeliverySucceeded
 from app.webhooks.models import WebhookEndpoint
 from tests.access.factories import Caller, a_caller, an_agency
+from tests.regions.factories import some_regions
 
 COUNTY = 120119000000
 TOWNSHIP = 120119101000
@@ -42,6 +44,7 @@ async def the_offices(database: Database, settings: Settings) -> Offices:
         county=await caller("civil_affairs", COUNTY),
     )
     await an_endpoint(database, found.police.agency_id, TOWNSHIP)
+    await some_regions(database, *lineage(VILLAGE)[:-1])
     return found
 
 
@@ -69,6 +72,12 @@ async def an_endpoint(
             )
         )
     return chosen
+
+
+async def rows(database: Database, table: str) -> list[dict[str, Any]]:
+    """Everything in a table."""
+    async with database.begin(SYSTEM) as tx:
+        return [dict(row) for row in await tx.connection.fetch(f"SELECT * FROM {table}")]
 
 
 def a_report(**fields: Any) -> dict[str, Any]:

@@ -168,13 +168,6 @@ class TestSteps:
         assert other.status_code == 409
         assert other.json()["type"] == "/problems/step-id-taken"
 
-    async def test_step_in_the_future_is_refused(self, client, offices) -> None:
-        report_id = await filed(client, offices.school)
-        body = {**ACCEPT, "accepted_at": "2026-11-20T10:06:00+08:00"}
-        answer = await step(client, offices.police, report_id, "acknowledgement", body)
-        assert answer.status_code == 422
-        assert answer.json()["errors"][0]["pointer"] == "#/accepted_at"
-
     async def test_measure_of_another_situation_is_refused(self, client, offices) -> None:
         report_id = await filed(client, offices.school)
         body = {**DISPOSE, "measures": ["parents_admonished", "search_started"]}

@@ -1,4 +1,4 @@
-"""Steps are refused to who has no part in them, with an id that is taken, out of the future."""
+"""Steps are refused to who has no part in them, and with an id that is taken; for no clock."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,6 +28,7 @@ from tests.police_reports.test_chain import (
     URL,
     step,
 )
+from tests.regions.factories import some_regions
 
 ELSEWHERE = 120118101000
 NEXT_TOWNSHIP = TOWNSHIP + 1000
@@ -78,6 +79,7 @@ async def case(client, database, settings) -> Case:
     offices = await the_offices(database, settings)
     reporter = await a_caller(database, settings, "township_supervisor", ELSEWHERE)
     second = str(await police_at(database, NEXT_TOWNSHIP))
+    await some_regions(database, NEXT_TOWNSHIP + 1)
     return Case(client, offices, reporter, second, await filed(client, reporter))
 
 
@@ -126,11 +128,15 @@ async def test_a_township_that_reported_elsewhere_is_the_reporter(case: Case) ->
 
 
 @pytest.mark.parametrize("path", STEPS)
-async def test_none_lies_in_the_future(case: Case, path: str) -> None:
+@pytest.mark.parametrize(("said", "ahead"), [(LATER, True), (AT, False)])
+async def test_a_clock_that_runs_ahead_is_marked(case: Case, path: str, said, ahead) -> None:
     at = next(name for name, value in STEPS[path].items() if value == AT)
-    answer = await case.take(path, **{at: LATER})
-    assert problem(answer) == (422, "report-invalid")
-    assert answer.json()["errors"][0]["pointer"] == f"#/{at}"
+    answer = await case.take(path, **{at: said})
+    assert (answer.status_code, answer.json()["at_ahead"]) == (201, ahead), answer.text
+    read = await case.client.get(f"{URL}/{case.report_id}", headers=case.reporter.headers)
+    assert read.json()["steps"][-1]["at_ahead"] is ahead
+    chain = await case.client.get(f"{URL}/{case.report_id}/chain", headers=case.reporter.headers)
+    assert chain.json()["steps"][-1]["at_ahead"] is ahead
 
 
 class TestCorrection:
@@ -143,12 +149,8 @@ class TestCorrection:
     async def test_by_who_filed_it_only(self, case: Case) -> None:
         assert problem(await self.correct(case, case.offices.township)) == (403, "not-your-part")
 
-    async def test_of_a_child_one_knows(self, case: Case) -> None:
-        answer = await self.correct(case, case.reporter, child_id=str(uuid4()))
-        assert problem(answer) == (404, "child-not-found")
-
-    async def test_of_what_has_been_found(self, case: Case) -> None:
-        answer = await self.correct(case, case.reporter, found_at=LATER)
+    async def test_of_somebody_somewhere(self, case: Case) -> None:
+        answer = await self.correct(case, case.reporter, subject=None)
         assert problem(answer) == (422, "report-invalid")
 
     async def test_once(self, case: Case) -> None:

@@ -60,10 +60,10 @@ OFFICES = [
 @pytest.mark.parametrize(
     ("suspect", "expected"),
     [
-        (None, Offices(an_id(2), an_id(4), (an_id(5), an_id(6)))),
-        (an_id(2), Offices(an_id(1), an_id(4), (an_id(5), an_id(6)))),
-        (an_id(4), Offices(an_id(2), an_id(5), (an_id(5), an_id(6)))),
-        (an_id(5), Offices(an_id(2), an_id(4), (an_id(6),))),
+        (None, Offices((an_id(2), an_id(1)), an_id(4), (an_id(5), an_id(6)))),
+        (an_id(2), Offices((an_id(1),), an_id(4), (an_id(5), an_id(6)))),
+        (an_id(4), Offices((an_id(2), an_id(1)), an_id(5), (an_id(5), an_id(6)))),
+        (an_id(5), Offices((an_id(2), an_id(1)), an_id(4), (an_id(6),))),
     ],
 )
 def test_nearest_office_of_each_kind_the_reported_one_passed_over(suspect, expected) -> None:
@@ -71,7 +71,7 @@ def test_nearest_office_of_each_kind_the_reported_one_passed_over(suspect, expec
 
 
 def test_nobody_registered() -> None:
-    assert rules.offices([], lineage(VILLAGE)) == Offices(None, None, ())
+    assert rules.offices([], lineage(VILLAGE)) == Offices((), None, ())
 
 
 def test_the_agency_reported_is_never_told() -> None:

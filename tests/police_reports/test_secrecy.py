@@ -19,6 +19,7 @@ from tests.police_reports.factories import (
     delivered,
     filed,
     police_at,
+    rows,
     the_offices,
 )
 from tests.police_reports.test_chain import AT, BY_POLICE, BY_TOWNSHIP, DISPOSE, step
@@ -51,6 +52,38 @@ class TestSuspect:
         chain = await client.get(f"{URL}/{report_id}/chain", headers=named.headers)
         assert chain.status_code == 404
         assert await items(client, offices.police) == [report_id]
+
+    async def test_police_that_a_correction_speaks_against_lose_the_report(
+        self, client, database, offices
+    ) -> None:
+        county = await police_at(database, COUNTY)
+        first = await filed(client, offices.school)
+        assert await items(client, offices.police) == [first]
+        suspect = str(offices.police.agency_id)
+        body = a_report(suspect_agency_id=suspect)
+        answer = await step(client, offices.school, first, "supersession", body)
+        assert answer.status_code == 201, answer.text
+        assert await items(client, offices.police) == []
+        stored = {str(row["id"]): row for row in await rows(database, "police_reports")}
+        assert stored[answer.json()["id"]]["police_agency_id"] == county
+        told = [row for row in await rows(database, "events") if row["told_to"]]
+        later = [row for row in told if "superseded" in row["wire_name"]]
+        assert len(later) == 1
+        assert suspect not in later[0]["told_to"]
+
+    async def test_of_the_police_only_those_told_see_it_under_row_security(
+        self, database, client, settings
+    ) -> None:
+        reporter = await a_caller(database, settings, "hospital", COUNTY)
+        station = await police_at(database, TOWNSHIP, endpoint=False)
+        county = await police_at(database, COUNTY, endpoint=False)
+        beside = await police_at(database, TOWNSHIP + 1000, endpoint=False)
+        await filed(client, reporter)
+        seen = {}
+        for agency in (station, county, beside):
+            async with database.begin(Reach(0, 0, agency=agency)) as tx:
+                seen[agency] = await tx.connection.fetchval("SELECT count(*) FROM police_reports")
+        assert seen == {station: 1, county: 1, beside: 0}
 
     async def test_who_reports_their_own_agency_sees_it_no_more(self, client, offices) -> None:
         report_id = await filed(

@@ -1,4 +1,6 @@
-"""A report accepted, or replaced by a correction, is late no more and sent no more."""
+"""A report accepted is late no more; one replaced by a correction is sent no more, and late until
+the correction has reached the police.
+"""
 
 from datetime import timedelta
 
@@ -55,32 +57,51 @@ async def replaced(client, reporter, report_id: str) -> str:
 
 class TestLateness:
     @pytest.fixture
-    async def open_one(self, client, database, offices, monkeypatch, now) -> str:
-        """Of three reports the only one still open, an hour later."""
+    async def corrected(self, client, database, offices, monkeypatch, now) -> list[str]:
+        """Of four reports the three still open, an hour later: one corrected twice."""
         ours, first = [await filed(client, offices.school) for _ in range(2)]
         await accepted(client, offices.police, ours)
         second = await replaced(client, offices.school, first)
+        third = await replaced(client, offices.school, second)
         monkeypatch.setattr(database, "clock", lambda: now + timedelta(hours=1))
-        return second
+        return [first, second, third]
 
-    async def test_only_what_is_open_is_listed_as_late(
-        self, client, database, settings, open_one
-    ) -> None:
+    async def late(self, client, database, settings) -> dict[str, tuple[bool, bool]]:
         reader = await a_caller(database, settings, "civil_affairs", COUNTY)
-        late = await client.get(f"{URL}?overdue=true", headers=reader.headers)
-        assert [item["id"] for item in late.json()["items"]] == [open_one]
-        everything = await client.get(URL, headers=reader.headers)
-        assert {
+        listed = await client.get(f"{URL}?overdue=true", headers=reader.headers)
+        everything = (await client.get(URL, headers=reader.headers)).json()["items"]
+        found = {
             item["id"]: (item["acknowledgement_overdue"], item["delivery_overdue"])
-            for item in everything.json()["items"]
+            for item in everything
             if item["acknowledgement_overdue"] or item["delivery_overdue"]
-        } == {open_one: (True, True)}
-        assert len(everything.json()["items"]) == 3
+        }
+        assert {item["id"] for item in listed.json()["items"]} == found.keys()
+        assert len(everything) == 4
+        return found
 
-    async def test_an_alarm_sounds_only_for_what_is_open(self, database, open_one) -> None:
-        await run(database, "mark_overdue")
+    async def test_what_was_replaced_is_late_until_what_replaced_it_arrives(
+        self, client, database, settings, corrected
+    ) -> None:
+        late = await self.late(client, database, settings)
+        assert late == dict.fromkeys(corrected, (True, True))
+        await delivered(database, corrected[2])
+        await run_jobs(database)
+        late = await self.late(client, database, settings)
+        assert late == {corrected[2]: (True, False)}
+
+    async def test_what_was_replaced_twice_waits_for_the_last(
+        self, client, database, settings, corrected
+    ) -> None:
+        await delivered(database, corrected[1])
+        await run_jobs(database)
+        late = await self.late(client, database, settings)
+        assert late == {corrected[1]: (True, False), corrected[2]: (True, True)}
+
+    async def test_an_alarm_sounds_for_what_is_open(self, database, corrected) -> None:
+        for _ in range(2):
+            await run(database, "mark_overdue")
         for alarm in ("acknowledgement_overdue", "delivery_overdue"):
-            assert await about(database, alarm) == [open_one]
+            assert sorted(await about(database, alarm)) == sorted(corrected)
 
 
 class TestRouting:

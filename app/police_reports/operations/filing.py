@@ -4,7 +4,6 @@ Taking in never waits for the police's systems and never fails because of them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -15,8 +14,6 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import SQLModel
 
 from app.access.principal import Principal
-from app.children import queries as children
-from app.children.deps import ChildNotFound
 from app.children.queries import ChildRef
 from app.core.data.db import Tx
 from app.core.http.wire import region_text
@@ -25,25 +22,14 @@ from app.core.jobs import events as spine
 from app.core.problems import Problem
 from app.police_reports import events, models, queries, rules, schemas
 from app.police_reports.acts import ACTS
+from app.police_reports.operations import claims
 from app.policy import queries as policy
-from app.regions.rules import BadRegionCode, county_of
 from app.webhooks.operations.deliveries import queue_mandatory
-
-CLOCK_SKEW: Final = timedelta(minutes=5)
-"""How far a client's clock may run ahead of ours."""
 
 _CONTENT: Final = "police_reports.content"
 _UNIQUE_VIOLATION: Final = "23505"
 _acknowledge_within: Final = policy.lookup("report.acknowledge_within_minutes")
 _deliver_alarm: Final = policy.lookup("report.deliver_alarm_minutes")
-_situations: Final = policy.lookup("report.situations")
-
-
-class ReportInvalid(Problem, status=422):
-    """The report or the step contradicts itself or names something that does not exist."""
-
-    title = "What was sent contradicts itself or names something unknown"
-    title_zh = "提交的内容自相矛盾或引用了不存在的对象"
 
 
 class ReportIdTaken(Problem, status=409):
@@ -54,20 +40,12 @@ class ReportIdTaken(Problem, status=409):
 
 
 class Filed(NamedTuple):
-    """A report taken in, its child's file, and whether the same was not filed before."""
+    """A report taken in, its child's file, whom it speaks against, and whether it is new."""
 
     answer: schemas.Filed
     child_id: UUID | None
+    suspect_agency_id: UUID | None
     is_new: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a report belongs: the child's file if there is one, the region, the county's file."""
-
-    child: ChildRef | None
-    region_code: int
-    home_county: int
 
 
 async def file_report(
@@ -77,9 +55,13 @@ async def file_report(
     *,
     corrects: asyncpg.Record | None = None,
 ) -> Filed:
-    """File a report, in one transaction. Raises ReportInvalid, ChildNotFound, ReportIdTaken."""
+    """File a report, in one transaction. Raises ReportInvalid, ReportIdTaken.
+
+    Whoever sends it again is recognised before anything is asked of the child, the place or of who
+    may see the report: somebody who reported their own agency does not (AZ-8).
+    """
     content = tx.keyring.blind_index(_CONTENT, new.model_dump_json())
-    if new.id is not None and (before := await queries.find(tx, principal, new.id)) is not None:
+    if new.id is not None and (before := await queries.find_anywhere(tx, new.id)) is not None:
         same = (before["content_index"], before["reporter_agency_id"]) == (
             content,
             principal.agency_id,
@@ -87,12 +69,11 @@ async def file_report(
         if not same or (corrects and before["supersedes_id"] != corrects["id"]):
             raise ReportIdTaken
         return _filed(before, is_new=False)
-    place = await _place(tx, principal, new)
-    _check(tx, new, place.region_code)
-    if new.suspect_agency_id and not await queries.agency_kind(tx, new.suspect_agency_id):
-        raise ReportInvalid.at("#/suspect_agency_id", "agency_unknown", "There is no such agency.")
-    report = _report(tx, principal, new, place, content)
-    report.subject_sealed = await _sealed_subject(tx, new, report.id, place.child)
+    said = await claims.understood(tx, principal, new)
+    report = _report(tx, principal, new, said, content)
+    report.subject_sealed = await _sealed_subject(
+        tx, new, report.id, said.child if said.seen else None
+    )
     report.supersedes_id = corrects["id"] if corrects else None
     await _put_on_its_way(tx, report)
     await _store(tx, report, new.reporter)
@@ -105,15 +86,18 @@ async def supersede_report(
     """File a corrected report that takes the place of an earlier one of the same agency.
 
     Nothing is deleted: the earlier one stays and names its successor. Raises NotYourPart,
-    SupersededAlready and what `file_report` raises.
+    SupersededAlready and what `file_report` raises. Whom the correction speaks against learns of
+    the earlier one no more.
     """
     repeated = new.id is not None and old["superseded_by_id"] == new.id
     stands = {**old, "superseded_by_id": None} if repeated else old
     ACTS["supersedeReport"].require(principal, stands, tx.today)
     filed = await file_report(tx, principal, new, corrects=old)
     if filed.is_new:
-        await change(tx, old["id"], superseded_by_id=filed.answer.id)
-        await announce(tx, events.ReportSuperseded, old, superseded_by=filed.answer.id)
+        suspect = filed.suspect_agency_id or old["suspect_agency_id"]
+        await change(tx, old["id"], superseded_by_id=filed.answer.id, suspect_agency_id=suspect)
+        replaced = {**old, "suspect_agency_id": suspect}
+        await announce(tx, events.ReportSuperseded, replaced, superseded_by=filed.answer.id)
     return filed
 
 
@@ -128,7 +112,9 @@ async def change(tx: Tx, report_id: UUID, **columns: Any) -> None:
     )
 
 
-async def announce(tx: Tx, kind: type[spine.Event], report: asyncpg.Record, **fields: Any) -> None:
+async def announce(
+    tx: Tx, kind: type[spine.Event], report: Mapping[str, Any], **fields: Any
+) -> None:
     """Publish an event to the parties of a report, and to nobody else (AZ-8)."""
     offices = await queries.offices(tx, report["region_code"], report["suspect_agency_id"])
     about = _about(report, offices, fields.get("police_agency_id"))
@@ -138,7 +124,10 @@ async def announce(tx: Tx, kind: type[spine.Event], report: asyncpg.Record, **fi
 def _about(
     report: Mapping[str, Any], offices: rules.Offices, *others: UUID | None
 ) -> dict[str, Any]:
-    parties = (report["reporter_agency_id"], report["police_agency_id"], *others)
+    parties = (
+        *(report["reporter_agency_id"], report["police_agency_id"], report["township_agency_id"]),
+        *(*report["also_told"], *others),
+    )
     return {
         "subject_id": report["id"],
         "region_code": report["region_code"],
@@ -168,52 +157,26 @@ def deadlines(tx: Tx, region_code: int) -> dict[str, Any]:
     }
 
 
-async def _place(tx: Tx, principal: Principal, new: schemas.ReportCreate) -> Place:
-    child = None
-    if new.child_id is not None:
-        child = await children.find(tx, principal, new.child_id)
-        if child is None:
-            raise ChildNotFound
-    elif new.subject is None:
-        raise ReportInvalid.at(
-            "#/subject", "subject_missing", "Say who the child is, or name a file."
-        )
-    if new.region_code is not None:
-        region_code = int(new.region_code)
-    elif child is not None:
-        region_code = child.region_code
-    else:
-        raise ReportInvalid.at("#/region_code", "region_missing", "Say where it happened.")
-    try:
-        county = county_of(region_code)
-    except BadRegionCode:
-        raise ReportInvalid.at(
-            "#/region_code", "region_invalid", "Name a county or a place below one."
-        ) from None
-    return Place(child, region_code, child.home_county if child else county)
-
-
-def _check(tx: Tx, new: schemas.ReportCreate, region_code: int) -> None:
-    if new.found_at > tx.now + CLOCK_SKEW:
-        raise ReportInvalid.at("#/found_at", "moment_in_future", "It cannot have been found yet.")
-    known = {situation["code"] for situation in _situations(region_code, tx.today)}
-    for at, code in enumerate(new.situations):
-        if code not in known:
-            raise ReportInvalid.at(
-                f"#/situations/{at}", "situation_unknown", "Not in the code list."
-            )
-
-
 def _report(
-    tx: Tx, principal: Principal, new: schemas.ReportCreate, place: Place, content: bytes
+    tx: Tx,
+    principal: Principal,
+    new: schemas.ReportCreate,
+    said: claims.Understood,
+    content: bytes,
 ) -> models.PoliceReport:
     report_id = new.id or new_id()
     return models.PoliceReport(
         id=report_id,
-        home_county=place.home_county,
-        child_id=place.child.id if place.child else None,
-        region_code=place.region_code,
-        situations=sorted(set(new.situations)),
+        home_county=said.home_county,
+        child_id=said.child.id if said.child else None,
+        region_code=said.region_code,
+        situations=said.situations,
+        found_at=said.found_at,
+        suspect_agency_id=said.suspect_agency_id,
+        doubts=said.doubts,
+        as_sent_sealed=tx.keyring.seal(models.AS_SENT, report_id, orjson.dumps(said.as_sent))
+        if said.as_sent
+        else None,
         **new.model_dump(include=_AS_STATED),
         filed_at=tx.now,
         reporter_agency_id=principal.agency_id,
@@ -222,11 +185,11 @@ def _report(
         content_index=content,
         routing="no_agency",
         updated_at=tx.now,
-        **deadlines(tx, place.region_code),
+        **deadlines(tx, said.region_code),
     )
 
 
-_AS_STATED: Final = {"urgency", "channel", "found_at", "suspect_agency_id", "visit_id"}
+_AS_STATED: Final = {"urgency", "channel", "visit_id"}
 
 
 async def _sealed_subject(
@@ -244,26 +207,35 @@ async def _sealed_subject(
 
 
 async def _put_on_its_way(tx: Tx, report: models.PoliceReport) -> None:
-    """Find the police in charge, announce the report and queue it to them."""
+    """Announce the report and queue it to the nearest police with a working endpoint. While there
+    is none, the police of every level above are told, and whoever accepts first is in charge.
+    """
     offices = await queries.offices(tx, report.region_code, report.suspect_agency_id)
-    report.police_agency_id = offices.police
+    for police in offices.police:
+        report.police_agency_id = police
+        filed = _as_filed(report, offices)
+        if await deliver(tx, filed, agency_id=police):
+            report.routing = "routed"
+            await spine.publish(tx, filed)
+            return
+    report.police_agency_id = next(iter(offices.police), None)
+    report.also_told = list(offices.police[1:])
+    report.routing = "no_endpoint" if offices.police else "no_agency"
+    filed = _as_filed(report, offices)
     about = _about(report.model_dump(), offices)
-    filed = events.ReportFiled(
-        **about,
+    await spine.publish(tx, filed, events.ReportUnrouted(**about, reason=report.routing))
+
+
+def _as_filed(report: models.PoliceReport, offices: rules.Offices) -> events.ReportFiled:
+    return events.ReportFiled(
+        **_about(report.model_dump(), offices),
         report_id=report.id,
         fetch=f"/v1/police-reports/{report.id}",
         supersedes=report.supersedes_id,
-        police_agency_id=offices.police,
+        police_agency_id=report.police_agency_id,
         urgency=report.urgency,
         acknowledge_due_at=report.acknowledge_due_at,
     )
-    announced: list[spine.Event] = [filed]
-    if offices.police is not None:
-        queued = await deliver(tx, filed, agency_id=offices.police)
-        report.routing = "routed" if queued else "no_endpoint"
-    if report.routing != "routed":
-        announced.append(events.ReportUnrouted(**about, reason=report.routing))
-    await spine.publish(tx, *announced)
 
 
 async def _store(tx: Tx, report: models.PoliceReport, reporter: schemas.Reporter | None) -> None:
@@ -288,4 +260,5 @@ async def add(tx: Tx, row: SQLModel, taken: type[Problem]) -> None:
 
 
 def _filed(report: Mapping[str, Any], *, is_new: bool) -> Filed:
-    return Filed(schemas.Filed.model_validate({**report}), report["child_id"], is_new)
+    about = (report["child_id"], report["suspect_agency_id"])
+    return Filed(schemas.Filed.model_validate({**report}), *about, is_new)

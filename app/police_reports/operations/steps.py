@@ -23,6 +23,8 @@ from app.police_reports import events, models, queries, rules, schemas
 from app.police_reports.acts import ACTS
 from app.police_reports.models import State, Step
 from app.police_reports.operations import filing
+from app.police_reports.operations.claims import ReportInvalid
+from app.police_reports.schemas import steps as stated
 
 _CONTENT: Final = "police_report_steps.content"
 _FILED: Final = """
@@ -59,7 +61,7 @@ Taken = tuple[schemas.StepTaken, bool]
 
 
 async def acknowledge_report(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.Acknowledgement
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Acknowledgement
 ) -> Taken:
     """Accept a report under the police's own number; the same number again is the same answer.
     Forwarded since, it is to be accepted anew, also by police who had accepted it before.
@@ -87,25 +89,25 @@ async def acknowledge_report(
 
 
 async def dispatch_report(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.Dispatch
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Dispatch
 ) -> Taken:
     ACTS["dispatchReport"].require(principal, report, tx.today)
     return await _take(tx, principal, report, Deed(Step.DISPATCHED, new, events.ReportDispatched))
 
 
 async def dispose_report(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.Disposition
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Disposition
 ) -> Taken:
     """Record what the police did in one kind of situation (REP-08…13)."""
     ACTS["disposeReport"].require(principal, report, tx.today)
     for at, measure in enumerate(new.measures):
         if measure not in rules.MEASURES[new.kind]:
-            raise filing.ReportInvalid.at(
+            raise ReportInvalid.at(
                 f"#/measures/{at}", "measure_unknown", "Not a measure of this kind of situation."
             )
     placed = new.placed_with_agency_id
     if placed is not None and await queries.agency_kind(tx, placed) is None:
-        raise filing.ReportInvalid.at(
+        raise ReportInvalid.at(
             "#/placed_with_agency_id", "agency_unknown", "There is no such agency."
         )
     deed = Deed(
@@ -123,7 +125,7 @@ async def dispose_report(
 
 
 async def notify_township(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.TownshipNotice
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.TownshipNotice
 ) -> Taken:
     """Tell the township of acceptance and handling (REP-14). A township that is reported itself, or
     not registered, is replaced by civil affairs.
@@ -141,7 +143,7 @@ async def notify_township(
 
 
 async def forward_report(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.Forwarding
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Forwarding
 ) -> Taken:
     """Pass a report to the police agency in charge, which gets it as if just filed. The deadline to
     accept it starts again; the journal keeps what was done before.
@@ -154,7 +156,7 @@ async def forward_report(
         target in {principal.agency_id, report["suspect_agency_id"]}
         or await queries.agency_kind(tx, target) != "police"
     ):
-        raise filing.ReportInvalid.at(
+        raise ReportInvalid.at(
             "#/police_agency_id", "agency_unknown", "Name another police agency."
         )
     terms = filing.deadlines(tx, report["region_code"])
@@ -167,6 +169,7 @@ async def forward_report(
         codes={"police_agency_id": target},
         changes={
             "police_agency_id": target,
+            "also_told": [],
             "forwarded_by_id": principal.agency_id,
             "routing": "routed" if routed else "no_endpoint",
             "state": State.FILED,
@@ -182,7 +185,7 @@ async def forward_report(
 
 
 async def confirm_township_notice(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.NoticeReceipt
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.NoticeReceipt
 ) -> Taken:
     """Confirm the police's notice, as the agency it was sent to (REP-14)."""
     ACTS["confirmTownshipNotice"].require(principal, report, tx.today)
@@ -191,14 +194,14 @@ async def confirm_township_notice(
 
 
 async def record_assessment(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.Assessment
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Assessment
 ) -> Taken:
     ACTS["recordAssessment"].require(principal, report, tx.today)
     return await _take(tx, principal, report, Deed(Step.ASSESSED, new, events.AssessmentRecorded))
 
 
 async def arrange_services(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.ServiceOrder
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.ServiceOrder
 ) -> Taken:
     ACTS["arrangeServices"].require(principal, report, tx.today)
     codes = {"service_kinds": sorted({service.kind for service in new.services})}
@@ -207,7 +210,7 @@ async def arrange_services(
 
 
 async def close_report(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: schemas.Closure
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Closure
 ) -> Taken:
     """End the case: nothing more is to be done."""
     ACTS["closeReport"].require(principal, report, tx.today)
@@ -257,10 +260,6 @@ async def _repeated(tx: Tx, report: asyncpg.Record, step: Step, body: BaseModel)
 
 async def _take(tx: Tx, principal: Principal, report: asyncpg.Record, deed: Deed) -> Taken:
     moment, at = next((name, said) for name, said in deed.body if isinstance(said, datetime))
-    if at > tx.now + filing.CLOCK_SKEW:
-        raise filing.ReportInvalid.at(
-            f"#/{moment}", "moment_in_future", "It cannot have been done yet."
-        )
     if repeated := await _repeated(tx, report, deed.step, deed.body):
         return repeated
     state, early = rules.advance(State(report["state"]), deed.step)
@@ -285,10 +284,18 @@ async def _take(tx: Tx, principal: Principal, report: asyncpg.Record, deed: Deed
     )
     await filing.add(tx, row, StepIdTaken)
     await filing.announce(tx, deed.announces, report, **deed.facts)
-    changes = {"state": state, **deed.changes}
+    changes = {"state": state, **_takes_charge(principal, report), **deed.changes}
     await filing.change(tx, report["id"], **changes)
     return _taken(row.model_dump(), changes["state"], report["version"] + 1), True
 
 
+def _takes_charge(principal: Principal, report: asyncpg.Record) -> dict[str, Any]:
+    """Of several police who were told, the first to do something is in charge."""
+    if principal.agency_id not in report["also_told"]:
+        return {}
+    return {"police_agency_id": principal.agency_id, "also_told": []}
+
+
 def _taken(step: Mapping[str, Any], state: str, version: int) -> schemas.StepTaken:
-    return schemas.StepTaken.model_validate({**step, "state": state, "version": version})
+    said = {**step, "at_ahead": rules.is_ahead(step)}
+    return schemas.StepTaken.model_validate({**said, "state": state, "version": version})

@@ -4,9 +4,9 @@ from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field, StrictBool
+from pydantic import BaseModel, Field
 
-from app.core.http.wire import Code, Day, Input, Line, Moment, Permitted, Prose, RegionCode, Version
+from app.core.http.wire import Day, Input, Line, Moment, Permitted, Prose, RegionCode, Version
 from app.police_reports.models import State, Step
 from app.webhooks.models import State as DeliveryState
 
@@ -43,7 +43,11 @@ Health = Literal["good", "fair", "poor"]
 ReportId = Annotated[
     UUID, Field(description="The report's id.", examples=["01995f3c-7a10-7c55-8a41-5d0e2f6b9c01"])
 ]
-At = Annotated[Moment, Field(description="When it was done; not in the future.")]
+AsSaid = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""Taken as it is sent, whatever it looks like: evidence is not refused for its spelling."""
+Doubt = Literal[
+    "found_at_ahead", "place_unknown", "child_unconfirmed", "situation_unknown", "agency_unknown"
+]
 Text = Annotated[str, Field(max_length=4000, pattern=r"^[^\x00]*$")]
 ShortText = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
 CodeShown = Annotated[str, Field(max_length=60, pattern=r"^[a-z0-9_.:-]+$")]
@@ -56,7 +60,7 @@ class Subject(Input):
     sex: Sex = "unknown"
     birth_date: Day | None = Field(default=None, description="Birth date, if known.")
     approximate_age: int | None = Field(
-        default=None, strict=True, ge=0, le=18, description="Age in years, if estimated."
+        default=None, strict=True, ge=0, le=150, description="Age in years, if estimated."
     )
     place: Line | None = Field(default=None, description="Where the child is now.")
 
@@ -64,36 +68,40 @@ class Subject(Input):
 class Reporter(Input):
     """Who reports. Kept apart; read by the police agency in charge alone (AZ-9)."""
 
-    name: Line = Field(description="Name.")
-    phone: str | None = Field(
+    name: Line | None = Field(default=None, description="Name.")
+    phone: AsSaid | None = Field(
         default=None,
-        min_length=5,
-        max_length=20,
-        pattern=r"^\+?[0-9-]+$",
-        description="Telephone number.",
-        examples=["+86-22-00000000"],
+        description="Telephone number, in any spelling.",
+        examples=["(022) 0000 0000 转 8"],
     )
     position: Line | None = Field(default=None, description="Position in the agency.")
 
 
 class ReportCreate(Input):
-    """A mandatory report (REP-01, REP-02). Leave `reporter` out to stay unnamed."""
+    """A mandatory report (REP-01, REP-02). Leave `reporter` out to stay unnamed.
+
+    What cannot be followed is kept as sent and told in `doubts`; it never refuses the report.
+    """
 
     id: UUID | None = Field(
         default=None,
         description="Made by the client, so that a repeated filing is known as the same.",
         examples=["01995f3c-7a10-7c55-8a41-5d0e2f6b9c01"],
     )
-    child_id: UUID | None = Field(default=None, description="The child's file, if you may read it.")
+    child_id: UUID | None = Field(
+        default=None, description="The child's file, as you know it; the report needs none."
+    )
     subject: Subject | None = Field(
         default=None, description="The child, as you know them; needed without `child_id`."
     )
-    region_code: RegionCode | None = Field(
+    region_code: AsSaid | None = Field(
         default=None,
-        description="Where it happened, county or below: decides which police are in charge. "
-        "Needed without `child_id`, else where the child lives.",
+        description="Where it happened, the division's code, of today or before: decides which "
+        "police are in charge. Of an unknown code the part that is known decides. Needed without "
+        "`child_id`, else where the child lives.",
+        examples=["120119101200"],
     )
-    situations: list[Code] = Field(
+    situations: list[AsSaid] = Field(
         min_length=1,
         max_length=14,
         description="Codes of the list `report.situations`.",
@@ -101,12 +109,15 @@ class ReportCreate(Input):
     )
     urgency: Urgency = "urgent"
     channel: Channel = "app"
-    found_at: Moment = Field(description="When it was found; not in the future.")
+    found_at: Moment | None = Field(
+        default=None, description="When it was found, by your clock; now, if you do not say."
+    )
     narrative: Prose = Field(description="What was seen, in words.")
     reporter: Reporter | None = Field(default=None, description="Who reports.")
-    suspect_agency_id: UUID | None = Field(
+    suspect_agency_id: AsSaid | None = Field(
         default=None,
-        description="The agency the report speaks against, if any; it learns nothing of it.",
+        description="The agency the report speaks against, by id, if any; it learns nothing of it.",
+        examples=["01995f3c-2b40-7d66-8c55-1e0f3a7b8d02"],
     )
     visit_id: UUID | None = Field(default=None, description="The visit it came from.")
 
@@ -124,6 +135,10 @@ class Filed(_Stands):
     """A report was taken in."""
 
     id: ReportId
+    doubts: list[Doubt] = Field(
+        max_length=5,
+        description="What was stated and could not be followed; it was kept as sent.",
+    )
 
 
 class ReportSummary(Filed):
@@ -152,116 +167,31 @@ class ReportSummary(Filed):
     permitted: Permitted
 
 
+class AsSent(BaseModel):
+    """What was stated and could not be followed, as it was sent; null where nothing was."""
+
+    child_id: ShortText | None = Field(
+        default=None, description="The file named, which its reporter does not see."
+    )
+    region_code: ShortText | None = Field(default=None, description="Where it happened.")
+    situations: list[ShortText] | None = Field(
+        default=None, max_length=14, description="Situations that are in no list."
+    )
+    suspect_agency_id: ShortText | None = Field(
+        default=None, description="The agency it speaks against."
+    )
+
+
 class SubjectShown(BaseModel):
     """The child a report is about, as stated when it was filed."""
 
     name: ShortText | None = Field(description="Name.")
     sex: Sex
     birth_date: date | None = Field(description="Birth date.")
-    approximate_age: Annotated[int, Field(ge=0, le=18)] | None = Field(
+    approximate_age: Annotated[int, Field(ge=0, le=150)] | None = Field(
         description="Age in years, estimated."
     )
     place: ShortText | None = Field(description="Where the child was.")
-
-
-class Acknowledgement(Input):
-    """The police accept a report (REP-07)."""
-
-    police_reference: Line = Field(
-        description="The police's own number.", examples=["津公(蓟)受〔2026〕0001"]
-    )
-    accepted_at: At
-
-
-class _New(Input):
-    id: UUID | None = Field(
-        default=None,
-        description="Made by the client, so that a repeated request is known as the same step.",
-        examples=["01995f3c-9d20-7e11-9a02-3b7c1d4e5f60"],
-    )
-
-
-class Dispatch(_New):
-    """Officers go out (REP-07)."""
-
-    dispatched_at: At
-    unit: Line = Field(description="Which officers go.", examples=["派出所一组"])
-
-
-class Disposition(_New):
-    """What the police did, by kind of situation (REP-08…13)."""
-
-    kind: DispositionKind = Field(description="The kind of situation handled.")
-    at: At
-    measures: list[Code] = Field(
-        min_length=1,
-        max_length=12,
-        description="Codes of the measures of this kind.",
-        examples=[["parents_ordered_to_return", "parents_admonished"]],
-    )
-    placed_with_agency_id: UUID | None = Field(
-        default=None, description="The agency that took the child in (REP-10)."
-    )
-    unit: Line | None = Field(default=None, description="Which officers acted.")
-    details: Prose | None = Field(default=None, description="More, in words.")
-
-
-class TownshipNotice(_New):
-    """The police tell the township of acceptance and handling (REP-14)."""
-
-    sent_at: At
-    content: Prose = Field(description="What the township must know.")
-
-
-class NoticeReceipt(_New):
-    """The township confirms the notice (REP-14)."""
-
-    received_at: At
-
-
-class Assessment(_New):
-    """The township's assessment of the child (REP-15)."""
-
-    assessed_at: At
-    safety: Safety = Field(description="Safety.")
-    guardianship: Guardianship = Field(description="Guardianship.")
-    physical_health: Health = Field(description="Physical health.")
-    mental_health: Health = Field(description="Mental health.")
-    participants: list[Participant] = Field(
-        max_length=7, description="Who took part, besides the township."
-    )
-    summary: Prose = Field(description="The findings, in words.")
-
-
-class Service(Input):
-    """One service for the child (REP-16; social assistance: REP-17)."""
-
-    kind: ServiceKind = Field(description="What kind of service.")
-    provider: Line = Field(description="Who provides it.")
-    started: StrictBool = Field(description="Whether it has begun.")
-
-
-class ServiceOrder(_New):
-    """Services the township arranges (REP-16)."""
-
-    arranged_at: At
-    services: list[Service] = Field(min_length=1, max_length=20, description="The services.")
-
-
-class Closure(_New, title="ReportClosure"):
-    """The township ends the case."""
-
-    closed_at: At
-    reason: Literal["child_safe", "long_term_care", "unfounded", "moved_away"] = Field(
-        description="Why nothing more is to be done."
-    )
-
-
-class Forwarding(_New):
-    """The police pass a report to the police agency in charge (高检发〔2020〕9号 Art. 8)."""
-
-    forwarded_at: At
-    police_agency_id: UUID = Field(description="The police agency in charge.")
 
 
 class _Recorded(BaseModel):
@@ -271,6 +201,7 @@ class _Recorded(BaseModel):
     out_of_order: bool = Field(
         description="It came before the step it follows from; it is kept all the same."
     )
+    at_ahead: bool = Field(description="`at` lies ahead of when we learnt of it: a clock is wrong.")
 
 
 class StepTaken(_Recorded):
@@ -341,6 +272,9 @@ class Report(ReportSummary):
     subject: SubjectShown | None = Field(description="The child; null if not shown to you.")
     narrative: Text | None = Field(description="What was seen; null if not shown to you.")
     suspect_agency_id: UUID | None = Field(description="The agency it speaks against.")
+    as_sent: AsSent | None = Field(
+        description="What could not be followed; null if nothing, or not shown to you."
+    )
     visit_id: UUID | None = Field(description="The visit it came from.")
     steps: list[StepRead] = Field(max_length=1000, description="What was done, oldest first.")
 

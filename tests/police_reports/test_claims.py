@@ -1,0 +1,154 @@
+"""What a report says that cannot be followed never refuses it: kept as sent, and told."""
+
+from datetime import datetime
+from uuid import UUID, uuid4
+
+import pytest
+
+from tests.children.factories import a_child
+from tests.police_reports.factories import (
+    COUNTY,
+    TOWNSHIP,
+    VILLAGE,
+    a_report,
+    filed,
+    police_at,
+    rows,
+    the_offices,
+)
+
+URL = "/v1/police-reports"
+
+
+@pytest.fixture
+async def offices(database, settings):
+    return await the_offices(database, settings)
+
+
+async def test_child_out_of_sight_is_a_claim(client, database, offices) -> None:
+    child = await a_child(database, 120119102200, name="测三")
+    unseen, unknown = [
+        await filed(client, offices.school, child_id=child_id, subject=None)
+        for child_id in (str(child.id), str(uuid4()))
+    ]
+    stored = {str(row["id"]): row for row in await rows(database, "police_reports")}
+    assert (stored[unseen]["child_id"], stored[unknown]["child_id"]) == (child.id, None)
+    for report_id in (unseen, unknown):
+        assert stored[report_id]["region_code"] == VILLAGE
+        told = (await client.get(f"{URL}/{report_id}", headers=offices.school.headers)).json()
+        assert (told["child_id"], told["doubts"]) == (None, ["child_unconfirmed"])
+        read = (await client.get(f"{URL}/{report_id}", headers=offices.police.headers)).json()
+        assert read["child_id"] == (str(child.id) if report_id == unseen else None)
+        assert read["as_sent"]["child_id"] == (
+            str(child.id) if report_id == unseen else read["as_sent"]["child_id"]
+        )
+        assert read["subject"]["name"] is None
+
+
+async def test_a_child_out_of_sight_does_not_tell_where_it_lives(client, database, offices) -> None:
+    child = await a_child(database, 120119102200)
+    report_id = await filed(client, offices.school, child_id=str(child.id), region_code=None)
+    read = (await client.get(f"{URL}/{report_id}", headers=offices.school.headers)).json()
+    assert read["region_code"] == str(TOWNSHIP)
+    assert read["doubts"] == ["place_unknown", "child_unconfirmed"]
+
+
+@pytest.mark.parametrize(
+    "phone",
+    [
+        *("022 2959 0000", "(022)29590000", "022－29590000", "138 0000 0000"),
+        *("022-29590000转8", "110", "无", "138 0000 0000 / 139 0000 0000 (爷爷)"),
+    ],
+)
+async def test_a_phone_number_is_taken_as_it_is(client, offices, phone) -> None:
+    report_id = await filed(client, offices.school, reporter={"phone": phone})
+    read = await client.get(f"{URL}/{report_id}/reporter", headers=offices.police.headers)
+    assert (read.json()["phone"], read.json()["name"]) == (phone, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "doubts", "stored", "as_sent"),
+    [
+        ({"found_at": "2026-11-20T10:10:00+08:00"}, ["found_at_ahead"], {}, None),
+        ({"found_at": "2026-11-21T12:00:00+08:00"}, ["found_at_ahead"], {}, None),
+        ({"found_at": None}, [], {}, None),
+        ({"region_code": "１２０１１９１０１２００"}, [], {"region_code": VILLAGE}, None),
+        ({"region_code": "120119"}, [], {"region_code": COUNTY}, None),
+        ({"region_code": "12"}, [], {"region_code": 120000000000}, None),
+        *(
+            (
+                {"region_code": sent},
+                ["place_unknown"],
+                {"region_code": place},
+                {"region_code": sent},
+            )
+            for sent, place in {
+                "120119101999": TOWNSHIP,
+                "120119999999": COUNTY,
+                "120225000000": 120000000000,
+                "999999999999": TOWNSHIP,
+                "1201191012000001": TOWNSHIP,
+                "蓟州区出头岭镇": TOWNSHIP,
+            }.items()
+        ),
+        (
+            {"situations": ["nonsense", " LIVING_ALONE ", "失踪"]},
+            ["situation_unknown"],
+            {"situations": ["living_alone", "missing"]},
+            {"situations": ["nonsense"]},
+        ),
+        (
+            {"situations": ["被人打"]},
+            ["situation_unknown"],
+            {"situations": []},
+            {"situations": ["被人打"]},
+        ),
+        (
+            {"suspect_agency_id": str(UUID(int=7))},
+            ["agency_unknown"],
+            {"suspect_agency_id": None},
+            {"suspect_agency_id": str(UUID(int=7))},
+        ),
+        (
+            {"suspect_agency_id": "蓟州一中"},
+            ["agency_unknown"],
+            {"suspect_agency_id": None},
+            {"suspect_agency_id": "蓟州一中"},
+        ),
+        ({"subject": {"approximate_age": 19}}, [], {}, None),
+    ],
+)
+async def test_what_cannot_be_followed_is_kept_as_sent(
+    client, database, offices, change, doubts, stored, as_sent
+) -> None:
+    await police_at(database, 120000000000)
+    answer = await client.post(URL, json=a_report(**change), headers=offices.school.headers)
+    assert (answer.status_code, answer.json().get("routing")) == (201, "routed"), answer.text
+    assert answer.json()["doubts"] == doubts
+    [report] = await rows(database, "police_reports")
+    assert {name: report[name] for name in stored} == stored
+    read = await client.get(answer.headers["location"], headers=offices.school.headers)
+    told = read.json()["as_sent"]
+    assert (told and {name: sent for name, sent in told.items() if sent}) == as_sent
+    assert read.json()["doubts"] == doubts
+    if given := change.get("found_at"):
+        assert datetime.fromisoformat(read.json()["found_at"]) == datetime.fromisoformat(given)
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer", "code"),
+    [
+        ({"subject": None}, "#/subject", "subject_missing"),
+        ({"region_code": None}, "#/region_code", "region_missing"),
+    ],
+)
+async def test_a_report_is_about_somebody_somewhere(
+    client, database, offices, change, pointer, code
+) -> None:
+    answer = await client.post(URL, json=a_report(**change), headers=offices.school.headers)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["type"] == "/problems/report-invalid"
+    [error] = answer.json()["errors"]
+    assert (error["pointer"], error["code"]) == (pointer, code)
+    for table in ("police_reports", "police_reporters", "events", "webhook_deliveries"):
+        assert await rows(database, table) == [], table
