@@ -1,6 +1,7 @@
 """What a file was: every change with its author, and facts with the days they held (REG-03)."""
 
 from collections.abc import Collection, Iterator, Mapping
+from typing import Final
 
 import orjson
 
@@ -66,6 +67,21 @@ async def _state_fact(
     )
     said = {"kind": kind, "since": since, "stated_by": principal.subject, "recorded_at": tx.now}
     await _insert(tx, "child_facts", child, said, "value_sealed", value.model_dump())
+
+
+_LEAVE: Final = """
+INSERT INTO child_stays
+    (id, home_county, child_id, region_code, pupil_of, lived_in, enrolled_at, since, until)
+SELECT $3, c.home_county, c.id, c.region_code, c.school_id, c.region_code, c.school_id,
+       coalesce((SELECT max(s.until) FROM child_stays s
+                 WHERE s.home_county = c.home_county AND s.child_id = c.id), '-infinity'), $4
+FROM children c WHERE c.home_county = $1 AND c.id = $2
+"""
+
+
+async def leave(tx: Tx, child: ChildRef) -> None:
+    """Keep where a locked child lives and is enrolled, before it is moved."""
+    await tx.connection.execute(_LEAVE, child.home_county, child.id, new_id(), tx.now)
 
 
 async def _insert(

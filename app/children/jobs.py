@@ -41,5 +41,11 @@ async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
         event.shift,
         tx.now,
     )
+    await tx.connection.execute(
+        "UPDATE child_stays SET lived_in = lived_in + $3 WHERE lived_in >= $1 AND lived_in < $2",
+        event.old_lo,
+        event.old_hi,
+        event.shift,
+    )
     new = (event.old_lo + event.shift, event.old_hi + event.shift)
     await below.follow(tx, "c.region_code >= $1 AND c.region_code < $2", *new)

@@ -116,6 +116,27 @@ class ExternalId(BelowChild, table=True):
     section: str
 
 
+class ChildStay(BelowChild, table=True):
+    """Where a child lived and was enrolled until `until`, by the register: kept when it moves on.
+    Before the first move that was so since ever.
+
+    Whoever looked after the child then may still say what happened then (`rows.put`).
+    """
+
+    __tablename__ = "child_stays"
+    __table_args__: Any = below_child(
+        "child_stays",
+        Index("ix_child_stays_child_id_until", "child_id", "until"),
+        privileges="SELECT, INSERT, UPDATE",
+    )
+
+    id: UUID = Field(default_factory=new_id)
+    lived_in: int = Field(sa_type=BigInteger)
+    enrolled_at: UUID | None = None
+    since: datetime = Field(sa_type=Instant)
+    until: datetime = Field(sa_type=Instant)
+
+
 class ChildFact(BelowChild, table=True):
     """What was true of a child from `since` until the day before `until`, and who said so.
 

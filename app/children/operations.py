@@ -171,6 +171,8 @@ async def _write(
     await history.remember(
         tx, principal, child, "changeChild", version, before=before, after=after, sections=different
     )
+    if moved != child:
+        await history.leave(tx, child)
     columns = {"version": version, **_columns(tx, moved, after, different, outcome)}
     where = Where("home_county = {} AND id = {}", child.home_county, child.id)
     values = ", ".join(f"{column} = {where.bind(value)}" for column, value in columns.items())

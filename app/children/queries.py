@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from app.access.principal import Principal
 from app.access.roles import FIELD_GROUPS
 from app.children import sealing
 from app.children.acts import ACTS
+from app.core.clock import CHINA
 from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
 from app.core.data.sql import Where
@@ -32,11 +34,20 @@ def visible_below(principal: Principal, alias: str) -> Where:
     return _in_remit(principal, alias, "pupil_of")
 
 
-def _in_remit(principal: Principal, alias: str, school: str) -> Where:
+def visible_then(principal: Principal, on: date) -> Where:
+    """Limit `children c` and their former `child_stays s` to those this caller looked after on a
+    day. For SYSTEM's reach: neither is theirs to see now.
+    """
+    midnight = datetime.combine(on, time.min, CHINA)
+    where = _in_remit(principal, "s", "enrolled_at", region="lived_in")
+    return where.add("s.since < {} AND s.until >= {}", midnight + timedelta(days=1), midnight)
+
+
+def _in_remit(principal: Principal, alias: str, school: str, region: str = "region_code") -> Where:
     if principal.role.relation == "none":
         return Where("false")
     where = Where(
-        f"{alias}.region_code >= {{}} AND {alias}.region_code < {{}}",
+        f"{alias}.{region} >= {{}} AND {alias}.{region} < {{}}",
         principal.region_lo,
         principal.region_hi,
     )

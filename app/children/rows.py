@@ -58,13 +58,41 @@ async def put(
     values: Mapping[str, Any],
     *,
     lived_in: str,
+    on: date | None = None,
 ) -> Put | None:
-    """Insert a row (`below.Correctable`) below a visible child; None if there is no such child.
+    """Insert a row (`below.Correctable`) below a child that is visible, or that the caller looked
+    after on the day it is about (`on`); None if there is no such child.
 
     A row whose id is taken stays as it is. `lived_in`: the column that keeps where the child lived.
     The child is held meanwhile, so that no move leaves the row behind (see `below`).
     """
-    where = queries.visible(principal).add("c.id = {}", child_id)
+    here = queries.visible(principal).add("c.id = {}", child_id)
+    found = await _put(tx, principal, table, _HERE, here, values, lived_in)
+    if found is not None or on is None:
+        return found
+    then = queries.visible_then(principal, on).add("c.id = {}", child_id)
+    async with tx.as_system():
+        return await _put(tx, principal, table, _THEN, then, values, lived_in)
+
+
+_HERE: Final = ("children c", "c.region_code")
+_THEN: Final = (
+    "children c JOIN child_stays s ON s.home_county = c.home_county AND s.child_id = c.id",
+    "s.lived_in",
+)
+"""Where a child is looked for, and the column of where it lived on the day."""
+
+
+async def _put(
+    tx: Tx,
+    principal: Principal,
+    table: str,
+    looked: tuple[str, str],
+    where: Where,
+    values: Mapping[str, Any],
+    lived_in: str,
+) -> Put | None:
+    source, place = looked
     made = {
         "agency_id": principal.agency_id,
         "version": 1,
@@ -78,14 +106,15 @@ async def put(
         "home_county": "child.home_county",
         "region_code": "child.region_code",
         "pupil_of": "child.school_id",
-        lived_in: "child.region_code",
+        lived_in: "child.lived_in",
         **given,
     }
     row = await tx.connection.fetchrow(
         f"""
         WITH child AS MATERIALIZED (
-            SELECT c.id, c.home_county, c.region_code, c.school_id, c.birth_date FROM children c
-            WHERE {where} FOR SHARE OF c
+            SELECT c.id, c.home_county, c.region_code, c.school_id, c.birth_date,
+                   {place} AS lived_in
+            FROM {source} WHERE {where} LIMIT 1 FOR SHARE OF c
         ), stored AS (
             INSERT INTO {table} ({", ".join(columns)})
             SELECT {", ".join(columns.values())} FROM child
@@ -97,6 +126,18 @@ async def put(
         *where.arguments,
     )
     return None if row is None else Put(None if row["id"] is None else row, row["birth_date"])
+
+
+async def sent_before(
+    tx: Tx, principal: Principal, row_id: UUID, *, table: str
+) -> asyncpg.Record | None:
+    """Find a row that the caller's agency sent, whoever sees its child now: to recognise it."""
+    async with tx.as_system():
+        return await tx.connection.fetchrow(
+            f"SELECT * FROM {table} WHERE id = $1 AND agency_id = $2 ORDER BY received_at LIMIT 1",
+            row_id,
+            principal.agency_id,
+        )
 
 
 async def correct(

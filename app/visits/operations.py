@@ -56,7 +56,6 @@ async def record_visit(
     The same visit sent again is answered with what is stored. Raises ChildNotFound, VisitInFuture,
     VisitStartOnOtherDay, VisitBeforeBirth, VisitDiffers.
     """
-    _check_days(new.visited_on, new.started_at, tx)
     values = {
         "id": new.id,
         "visitor": principal.staff_id,
@@ -64,18 +63,42 @@ async def record_visit(
         "recorded_at": new.recorded_at,
         **_stored(tx, new.id, new.model_dump()),
     }
-    put = await rows.put(tx, principal, "visits", new.child_id, values, lived_in="visited_in")
-    if put is None:
+    put = await rows.put(
+        tx, principal, "visits", new.child_id, values, on=new.visited_on, lived_in="visited_in"
+    )
+    if put is not None:
+        _check_birth(new.visited_on, put.birth_date)
+    if put is not None and put.row is not None:
+        _check_days(new.visited_on, new.started_at, tx)
+        visit = queries.visit_of(tx, principal, put.row)
+        await _announce(tx, VisitRecorded, visit, put.row, news=visit.abnormal)
+        return visit, True
+    return await _sent_before(tx, principal, new, values, child_known=put is not None), False
+
+
+async def _sent_before(
+    tx: Tx,
+    principal: Principal,
+    new: schemas.VisitCreate,
+    values: Mapping[str, Any],
+    *,
+    child_known: bool,
+) -> schemas.Visit:
+    """Recognise a visit sent again: as it stands, or as it was sent if its child is out of sight
+    by now.
+    """
+    row = await rows.find(tx, principal, new.id, table="visits")
+    sent = row or await rows.sent_before(tx, principal, new.id, table="visits")
+    if sent is None and not child_known:
         raise ChildNotFound
-    _check_birth(new.visited_on, put.birth_date)
-    row = put.row or await rows.find(tx, principal, new.id, table="visits")
     # A visit the caller may not know of is answered like one that says something else.
-    if row is None or row["content_mac"] != values["content_mac"]:
+    if sent is None or sent["content_mac"] != values["content_mac"]:
         raise VisitDiffers
-    visit = queries.visit_of(tx, principal, row)
-    if put.row:
-        await _announce(tx, VisitRecorded, visit, row, news=visit.abnormal)
-    return visit, put.row is not None
+    if row is not None:
+        return queries.visit_of(tx, principal, row)
+    first = {"version": 1, "updated_at": sent["received_at"], **values}
+    findings = orjson.loads(values["findings"])
+    return queries.visit_of(tx, principal, {**sent, **first, "findings": findings})
 
 
 async def correct_visit(

@@ -32,6 +32,8 @@ async def _something_everywhere(town: Town) -> None:
         headers={**town.education.headers, "if-match": '"3"'},
     )
     assert ordered.status_code == 201, ordered.text
+    for place in (NEXT_VILLAGE, VILLAGE):
+        assert (await town.move(place)).status_code == 200
     assert all((await rows(town.database)).values()), await rows(town.database)
     assert await strays(town.database) == {}
 
@@ -74,9 +76,11 @@ async def test_a_place_with_another_code_takes_every_row_along(town) -> None:
     assert await strays(town.database) == {}
     async with town.database.begin(SYSTEM) as tx:
         place = await tx.connection.fetchrow("SELECT region_code, visited_in FROM visits")
+        stays = await tx.connection.fetch("SELECT lived_in FROM child_stays")
         staff = await tx.connection.fetch("SELECT DISTINCT region_code FROM staff")
     assert tuple(place) == (120120101200, VILLAGE)
-    assert all(120120000000 <= row[0] < 120121000000 for row in staff)
+    assert len(stays) == 2
+    assert all(120120000000 <= row[0] < 120121000000 for row in (*staff, *stays))
 
 
 async def test_a_move_that_forgets_a_table_is_noticed(town) -> None:

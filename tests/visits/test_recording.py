@@ -1,15 +1,19 @@
 """POST /v1/visits (VIS-01, VIS-03, VIS-08)."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
+from app.children.models import ChildStay
 from app.core.data.db import SYSTEM
 from tests.access.factories import a_caller
 from tests.children.conftest import SIBLING
 from tests.children.factories import a_child, moved
 from tests.conftest import VILLAGE
+from tests.regions.factories import some_regions
 from tests.visits.factories import a_visit, something_wrong
+
+NEW_HOME = 120119102201
 
 
 async def _record(client, caller, body, **headers):
@@ -236,3 +240,97 @@ async def test_idempotency_key_gives_the_same_answer(client, queries, director, 
         client, director, {**body, "place": "school"}, **{"idempotency-key": "phone-7"}
     )
     assert other.json()["type"] == "/problems/idempotency-key-reused"
+
+
+class TestMovedMeanwhile:
+    """Whoever looked after a child on the day may say what they saw, also when it has moved."""
+
+    @pytest.fixture(autouse=True)
+    async def new_home(self, client, database, settings, child):
+        """The county moves the file to a village of the next township; its director."""
+        county = await a_caller(database, settings, "civil_affairs", 120119000000)
+        await some_regions(database, NEW_HOME)
+        read = await client.get(f"/v1/children/{child.id}", headers=county.headers)
+        residence = {"region_code": str(NEW_HOME)}
+        answer = await client.patch(
+            f"/v1/children/{child.id}",
+            json={"residence": residence},
+            headers={**county.headers, "if-match": read.headers["etag"]},
+        )
+        assert answer.status_code == 200, answer.text
+        return await a_caller(database, settings, "village_director", NEW_HOME)
+
+    async def test_it_is_kept_and_reaches_whom_it_now_concerns(
+        self, client, database, director, child, new_home
+    ) -> None:
+        body = a_visit(child.id, findings=[something_wrong()], note="家中无人")
+        answer = await _record(client, director, body)
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["region_code"] == str(VILLAGE)
+        read = await client.get(f"/v1/visits/{body['id']}", headers=new_home.headers)
+        assert (read.status_code, read.json()["note"]) == (200, "家中无人")
+        announced = [data for name, data in await _events(database) if name.startswith("visits.")]
+        async with database.begin(SYSTEM) as tx:
+            told = await tx.connection.fetch(
+                "SELECT DISTINCT region_code FROM events WHERE wire_name LIKE 'visits.%'"
+            )
+        assert len(announced) == 2
+        assert [row["region_code"] for row in told] == [NEW_HOME]
+
+    async def test_who_sent_it_sees_no_more_of_the_child(self, client, director, child) -> None:
+        body = a_visit(child.id)
+        await _record(client, director, body)
+        for url in (f"/v1/visits/{body['id']}", f"/v1/children/{child.id}/visits"):
+            assert (await client.get(url, headers=director.headers)).status_code == 404
+
+    async def test_sent_again_it_is_what_was_sent_whatever_others_made_of_it(
+        self, client, director, child, new_home
+    ) -> None:
+        body = a_visit(child.id, note="家中无人")
+        first = await _record(client, director, body)
+        change = {"note": "已纠正"}
+        headers = {**new_home.headers, "if-match": '"1"'}
+        changed = await client.patch(f"/v1/visits/{body['id']}", json=change, headers=headers)
+        assert changed.status_code in {200, 403}, changed.text
+        again = await _record(client, director, body)
+        assert (first.status_code, again.status_code) == (201, 200)
+        assert again.json() == first.json()
+
+    async def test_sent_before_the_move_and_again_after_it(
+        self, client, database, director, child
+    ) -> None:
+        body = a_visit(child.id, note="家中无人")
+        first = await _record(client, director, body)
+        await moved(database, child.id, region_code=SIBLING)
+        again = await _record(client, director, body)
+        assert (first.status_code, again.status_code) == (201, 200)
+        assert again.json()["note"] == "家中无人"
+
+    async def test_another_content_under_its_id_is_refused(self, client, director, child) -> None:
+        body = a_visit(child.id)
+        await _record(client, director, body)
+        other = await _record(client, director, {**body, "note": "另一件事"})
+        assert other.status_code == 409
+
+    @pytest.mark.parametrize(
+        ("visited_on", "status"),
+        [("2026-10-31", 404), ("2026-11-01", 201), ("2026-11-10", 201), ("2026-11-11", 404)],
+    )
+    async def test_of_the_days_the_child_was_theirs(
+        self, client, database, director, visited_on, status
+    ) -> None:
+        """It came on the first of November in the evening and left on the tenth in the morning."""
+        child = await a_child(database, SIBLING)
+        async with database.begin(SYSTEM) as tx:
+            came, left = [
+                datetime.fromisoformat(f"{at}+08:00")
+                for at in ("2026-11-01T23:30", "2026-11-10T00:30")
+            ]
+            place = {**child.place(), "lived_in": VILLAGE}
+            tx.session.add(ChildStay(**place, since=came, until=left))
+        answer = await _record(client, director, a_visit(child.id, visited_on=visited_on))
+        assert answer.status_code == status, answer.text
+
+    async def test_a_stranger_is_still_a_stranger(self, client, database, settings, child) -> None:
+        other = await a_caller(database, settings, "village_director", SIBLING)
+        assert (await _record(client, other, a_visit(child.id))).status_code == 404
