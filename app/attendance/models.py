@@ -106,9 +106,7 @@ class AttendanceSlot(BelowChild, table=True):
 
 
 class AttendanceDay(SQLModel, table=True):
-    """A school has reported on this day at all: without a slot, a pupil was there on it. A day
-    nobody reported (the system was down) says nothing about anybody.
-    """
+    """A school's system was heard on this day. Of a child without a slot it says nothing."""
 
     __tablename__ = "attendance_days"
     agency_id: UUID = Field(primary_key=True)

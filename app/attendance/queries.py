@@ -64,10 +64,6 @@ SELECT child_id, school_day, session, category FROM attendance_slots
 WHERE school_id = $1 AND child_id = ANY ($2::uuid[]) AND school_day >= $3 AND school_day <= $4
 """
 
-_REPORTED = """
-SELECT school_day FROM attendance_days WHERE agency_id = $1 AND school_day >= $2 AND school_day < $3
-"""
-
 _CALENDAR = """
 SELECT CASE WHEN agency_id IS NOT NULL THEN -1 ELSE array_position($2::bigint[], region_code) END
     AS rank, day, is_school_day
@@ -82,20 +78,13 @@ async def absences(
 ) -> dict[UUID, Absence]:
     """Count, for pupils of one school, the school days missed without leave since a day.
 
-    `region_code`: where the school stands. A pupil about whom nothing was said was there on the
-    days before today which the school reported; today the other classes may still be to come.
-    Three statements for any number of children.
+    `region_code`: where the school stands. Two statements for any number of children.
     """
     slots = await tx.connection.fetch(_SLOTS, school_id, list(children), since, today)
-    days = await tx.connection.fetch(_REPORTED, school_id, since, today)
     places = list(lineage(region_code))
     calendar = await tx.connection.fetch(_CALENDAR, school_id, places, since, today)
     exceptions = nearest(tuple(row) for row in calendar)
     by_child: dict[UUID, dict[date, dict[Any, Any]]] = defaultdict(lambda: defaultdict(dict))
     for row in slots:
         by_child[row["child_id"]][row["school_day"]][row["session"]] = row["category"]
-    reported = {row["school_day"] for row in days}
-    return {
-        child: absence(by_child[child], reported | by_child[child].keys(), exceptions)
-        for child in children
-    }
+    return {child: absence(by_child[child], exceptions) for child in children}

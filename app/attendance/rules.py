@@ -1,8 +1,9 @@
-"""What attendance means: school days, whole days missed without leave, days in a row. Pure."""
+"""What attendance means: school days, half days missed without leave, days in a row. Pure."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
 from app.attendance.models import Category, Session
 
@@ -18,7 +19,7 @@ def is_school_day(day: date, exceptions: Mapping[date, bool]) -> bool:
 
 
 def said_of_halves(slots: Slots) -> tuple[Category | None, Category | None]:
-    """Say what is believed of morning and afternoon; None: nothing, so the child was there. What
+    """Say what is believed of morning and afternoon; None: nothing. What
     was said of a half beats what was said of the whole day: whoever said it knew more.
     """
     whole = slots.get("whole_day")
@@ -29,43 +30,45 @@ def said_of_halves(slots: Slots) -> tuple[Category | None, Category | None]:
     return morning, afternoon
 
 
-def missed_without_leave(slots: Slots) -> bool:
-    """Tell whether a child missed a whole school day without leave."""
-    return said_of_halves(slots) == ("unexcused", "unexcused")
+_THERE: Final = frozenset({"present", "late", "left_early"})
+HALVES: Final = 2
+"""What a whole day counts: half days missed add up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """Days missed without leave.
+    """Half days missed without leave.
 
-    `days`: all of them, in order. `run`: those at the end with no other school day after them or
-    between them; empty if the child was there, or had leave, on the last day reported.
-    `back`: the last day reported, if the child was there on it.
+    `missed`: by day, in order, how many of its halves. `run`: the days at the end since the child
+    was last said to have been there. `back`: the day since which it is there again: the first on
+    which that was said after all that was missed.
     """
 
-    days: tuple[date, ...]
+    missed: Mapping[date, int]
     run: tuple[date, ...]
     back: date | None
 
+    def whole_days(self, days: Iterable[date]) -> int:
+        """Add the halves missed on some days up to whole days."""
+        return sum(self.missed[day] for day in days) // HALVES
 
-def absence(
-    slots_by_day: Mapping[date, Slots], reported: Collection[date], exceptions: Mapping[date, bool]
-) -> Absence:
-    """Count school days missed without leave (EDU-01; `dropout.thresholds` counts school days).
 
-    `reported`: days on which the school reported anything; on such a day a child without a slot
-    was there. Days nobody reported say nothing and neither count nor interrupt.
+def absence(slots_by_day: Mapping[date, Slots], exceptions: Mapping[date, bool]) -> Absence:
+    """Count what was missed of school days without leave (EDU-01; `dropout.thresholds`).
+
+    A day says something only by what was said of the child. Silence and leave neither count nor
+    interrupt: nobody was seen. A day on which the child was seen and missed nothing interrupts.
     """
-    days: list[date] = []
+    missed: dict[date, int] = {}
     run: list[date] = []
     back = None
-    for day in sorted(day for day in reported if is_school_day(day, exceptions)):
-        slots = slots_by_day.get(day, {})
-        away = {"unexcused", "excused"}.issuperset(said_of_halves(slots))
-        back = None if away else day
-        if missed_without_leave(slots):
-            days.append(day)
+    for day in sorted(day for day in slots_by_day if is_school_day(day, exceptions)):
+        halves = said_of_halves(slots_by_day[day])
+        if gone := halves.count("unexcused"):
+            missed[day] = gone
             run.append(day)
-        else:
+            back = None
+        elif _THERE.intersection(halves):
             run.clear()
-    return Absence(tuple(days), tuple(run), back)
+            back = back or day
+    return Absence(missed, tuple(run), back)

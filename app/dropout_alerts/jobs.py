@@ -27,7 +27,7 @@ async def reassess(tx: Tx, event: AbsencesRecorded) -> None:
     alerts = {row["child_id"]: row for row in await queries.lock_school(tx, event.school_id)}
     thresholds = queries.thresholds(event.region_code, tx.today)
     since = tx.today - _LOOK_BACK
-    # Those with an open alert as well: that nothing is said of them may mean they are back.
+    # Those with an open alert as well: the batch may say that they are back, or had leave.
     worth = await attendance.absent_in_batch(tx, event.subject_id, since=since) | alerts.keys()
     if not worth:
         return

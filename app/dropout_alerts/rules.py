@@ -1,7 +1,7 @@
 """How an alert moves: by what attendance says, and by what people do. Pure."""
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Final, Literal
 
 from app.attendance.rules import Absence
@@ -54,11 +54,24 @@ def after_persuasion(state: State, *, gave_up: bool) -> State:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Parameter `dropout.thresholds`, in school days missed without leave in a row."""
+    """Parameter `dropout.thresholds`, in school days missed without leave: in a row, or in total
+    (`register_after_total`) within some calendar days up to the last one missed.
+    """
 
     open_after: int
     register_after: int
+    register_after_total: int
+    total_within_days: int
     persuade_within: int
+
+    def registers(self, absence: Absence) -> bool:
+        """Tell whether what was missed puts a child into the register."""
+        since = max(absence.missed, default=date.min) - timedelta(days=self.total_within_days - 1)
+        lately = absence.whole_days(day for day in absence.missed if day >= since)
+        return (
+            absence.whole_days(absence.run) >= self.register_after
+            or lately >= self.register_after_total
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +104,22 @@ def assess(current: Standing | None, absence: Absence, thresholds: Thresholds) -
     """
     if current is None:
         return _open(absence, thresholds)
-    days = sorted({*absence.run, *(day for day in absence.days if day >= current.first_absent_day)})
+    days = sorted(
+        {*absence.run, *(day for day in absence.missed if day >= current.first_absent_day)}
+    )
+    missed = absence.whole_days(days)
     reported = current.state in _REPORTED
     counted = Standing(
         current.state,
         days[0] if days else current.first_absent_day,
         days[-1] if days else current.last_absent_day,
-        len(days),
+        missed,
     )
-    if len(days) < thresholds.open_after and not reported:
+    if missed < thresholds.open_after and not reported:
         return Change("excused", replace(counted, state="closed"))
     if current.state == "absent" and absence.back is not None:
         return Change("attended", replace(counted, state="returned"), absence.back)
-    if current.state == "absent" and len(absence.run) >= thresholds.register_after:
+    if current.state == "absent" and thresholds.registers(absence):
         return Change("registered", replace(counted, state="registered"))
     if counted == current:
         return None
@@ -113,7 +129,7 @@ def assess(current: Standing | None, absence: Absence, thresholds: Thresholds) -
 
 def _open(absence: Absence, thresholds: Thresholds) -> Change | None:
     run = absence.run
-    if len(run) < thresholds.open_after:
+    if absence.whole_days(run) < thresholds.open_after:
         return None
-    state: State = "registered" if len(run) >= thresholds.register_after else "absent"
-    return Change("opened", Standing(state, run[0], run[-1], len(run)))
+    state: State = "registered" if thresholds.registers(absence) else "absent"
+    return Change("opened", Standing(state, run[0], run[-1], absence.whole_days(run)))

@@ -3,11 +3,11 @@ from datetime import date, timedelta
 import pytest
 
 from app.attendance.holidays import nearest
-from app.attendance.rules import absence, is_school_day, missed_without_leave
+from app.attendance.rules import Absence, Slots, absence, is_school_day
 
 MONDAY = date(2026, 11, 16)
 WEEK = [MONDAY + timedelta(n) for n in range(5)]
-GONE = {"whole_day": "unexcused"}
+GONE: Slots = {"whole_day": "unexcused"}
 
 
 @pytest.mark.parametrize(
@@ -31,45 +31,64 @@ def test_the_nearest_calendar_wins() -> None:
     assert [is_school_day(day, local) for day in WEEK] == [False, False, True, True, True]
 
 
+THERE: Slots = {"whole_day": "present"}
+LEAVE: Slots = {"whole_day": "excused"}
+
+
 @pytest.mark.parametrize(
-    ("slots", "missed"),
+    ("slots", "halves"),
     [
-        ({}, False),
-        (GONE, True),
-        ({"whole_day": "excused"}, False),
-        ({"whole_day": "withdrawn"}, False),
-        ({"morning": "unexcused"}, False),
-        ({"morning": "unexcused", "afternoon": "unexcused"}, True),
-        ({"morning": "unexcused", "afternoon": "late"}, False),
-        ({**GONE, "afternoon": "present"}, False),
-        ({**GONE, "afternoon": "withdrawn"}, True),
+        ({}, 0),
+        (GONE, 2),
+        (LEAVE, 0),
+        ({"whole_day": "withdrawn"}, 0),
+        ({"morning": "unexcused"}, 1),
+        ({"morning": "unexcused", "afternoon": "unexcused"}, 2),
+        ({"morning": "unexcused", "afternoon": "late"}, 1),
+        ({"morning": "unexcused", "afternoon": "excused"}, 1),
+        ({**GONE, "afternoon": "present"}, 1),
+        ({**GONE, "afternoon": "withdrawn"}, 2),
     ],
 )
-def test_a_day_is_missed_when_both_halves_are(slots, missed) -> None:
-    assert missed_without_leave(slots) is missed
+def test_halves_of_a_day_are_missed_each(slots, halves) -> None:
+    assert absence({MONDAY: slots}, {}).missed.get(MONDAY, 0) == halves
+
+
+def stands(*days: Slots) -> Absence:
+    """What follows from days in a row, weekends left out; {}: nothing was said."""
+    school = [MONDAY + timedelta(n) for n in range(90) if (MONDAY + timedelta(n)).weekday() < 5]
+    return absence({day: slots for day, slots in zip(school, days, strict=False) if slots}, {})
 
 
 class TestAbsence:
     def test_days_in_a_row_skip_the_weekend(self) -> None:
-        days = [WEEK[3], WEEK[4], WEEK[4] + timedelta(3)]
-        found = absence(dict.fromkeys(days, GONE), days, {})
-        assert found.run == found.days == tuple(days)
+        found = stands(*[GONE] * 6)
+        assert found.run == tuple(found.missed)
+        assert found.whole_days(found.run) == 6
 
-    def test_being_there_ends_the_row(self) -> None:
-        found = absence({WEEK[0]: GONE, WEEK[2]: GONE}, WEEK[:3], {})
-        assert (found.days, found.run) == ((WEEK[0], WEEK[2]), (WEEK[2],))
-        gone_once = absence({WEEK[0]: GONE}, WEEK[:2], {})
-        assert (gone_once.run, gone_once.back) == ((), WEEK[1])
+    def test_being_seen_ends_the_row_and_is_being_back(self) -> None:
+        found = stands(GONE, THERE, GONE)
+        assert (tuple(found.missed), found.run) == ((WEEK[0], WEEK[2]), (WEEK[2],))
+        again = stands(GONE, THERE, THERE)
+        assert (again.run, again.back) == ((), WEEK[1])
 
-    def test_leave_ends_the_row(self) -> None:
-        slots = {WEEK[0]: GONE, WEEK[1]: {"whole_day": "excused"}}
-        found = absence(slots, WEEK[:2], {})
-        assert (found.run, found.back) == ((), None)
+    @pytest.mark.parametrize("slots", [{}, LEAVE, {"whole_day": "withdrawn"}])
+    def test_silence_and_leave_are_neither_missed_nor_being_back(self, slots) -> None:
+        found = stands(GONE, GONE, slots, GONE)
+        assert found.run == (WEEK[0], WEEK[1], WEEK[3])
+        after = stands(GONE, slots)
+        assert (after.run, after.back) == ((WEEK[0],), None)
 
-    def test_a_day_nobody_reported_says_nothing(self) -> None:
-        found = absence({WEEK[0]: GONE, WEEK[2]: GONE}, [WEEK[0], WEEK[2]], {})
-        assert found.run == (WEEK[0], WEEK[2])
+    @pytest.mark.parametrize("slots", [{}, LEAVE])
+    def test_silence_and_leave_take_nobody_back_out_of_school(self, slots) -> None:
+        assert stands(GONE, THERE, slots).back == WEEK[1]
 
-    def test_a_day_without_school_does_not_count(self) -> None:
-        found = absence(dict.fromkeys(WEEK[:2], GONE), WEEK[:2], {WEEK[1]: False})
-        assert found.run == (WEEK[0],)
+    def test_halves_add_up_whatever_the_other_half_was(self) -> None:
+        mornings: Slots = {"morning": "unexcused", "afternoon": "present"}
+        found = stands(*[mornings] * 15)
+        assert found.whole_days(found.run) == 7
+        assert found.back is None
+
+    def test_a_day_without_school_says_nothing(self) -> None:
+        found = absence({WEEK[0]: GONE, WEEK[1]: THERE}, {WEEK[1]: False})
+        assert (found.run, found.back) == ((WEEK[0],), None)

@@ -1,5 +1,7 @@
 """What attendance does to alerts by itself (EDU-01, EDU-02, I6)."""
 
+from datetime import date, timedelta
+
 import pytest
 
 from app.attendance.events import AbsencesRecorded
@@ -124,15 +126,43 @@ class TestClosingByItself:
         assert (alert["state"], alert["end_reason"]) == ("returned", "attended")
         assert alert["returned_on"] == WEEK[4]
 
-    async def test_not_being_named_on_a_finished_day_is_being_back(
-        self, around, pupil, database
-    ) -> None:
+    async def test_not_being_named_is_not_being_back(self, around, pupil, database) -> None:
+        """Another class is heard of, and the child's own leaves it out."""
         classmate = await around.school.pupil(database)
-        await around.absent(pupil.id, WEEK[2])
-        await around.absent(classmate.id, WEEK[4])
-        assert (await around.alert(pupil.id))["state"] == "absent"  # today is not over
-        await around.absent(classmate.id, WEEK[3])
-        assert (await around.alert(pupil.id))["state"] == "returned"
+        await around.absent(pupil.id, WEEK[0])
+        for day in WEEK[1:4]:
+            await around.absent(classmate.id, day)
+            await around.absent(classmate.id, day, category="present", sequence=1)
+        assert (await around.alert(pupil.id))["state"] == "absent"
+
+    async def test_five_days_leave_by_telephone_and_five_days_register(self, around, pupil) -> None:
+        days = [f"2026-11-{day:02}" for day in (5, 6, 9, 10, 11, 12, 13, 16, 17, 18, 19)]
+        await around.absent(pupil.id, *days[:5])
+        await around.absent(pupil.id, days[5], category="excused")
+        await around.absent(pupil.id, *days[6:])
+        alert = await around.alert(pupil.id)
+        assert (alert["state"], alert["unexcused_days"]) == ("registered", 10)
+
+    async def test_three_days_a_week_for_four_weeks_register(self, around, pupil) -> None:
+        mondays = [f"2026-{day}" for day in ("10-26", "11-02", "11-09", "11-16")]
+        for monday in mondays:
+            for n, category in enumerate(("unexcused", "present") * 2 + ("unexcused",)):
+                day = date.fromisoformat(monday) + timedelta(n)
+                await around.absent(pupil.id, day.isoformat(), category=category)
+        states = sorted(alert["state"] for alert in await around.alerts())
+        assert states[0] == "registered"
+        assert set(states[1:]) == {"returned"}
+
+    async def test_mornings_only_for_three_weeks_open_one(self, around, pupil) -> None:
+        for day in ("11-02", "11-03", "11-04", "11-05", "11-06", *[d[5:] for d in WEEK]):
+            morning, afternoon = [
+                an_event(pupil.id, f"2026-{day}", session=half, category=category)
+                for half, category in (("morning", "unexcused"), ("afternoon", "present"))
+            ]
+            await push(around.client, around.school, morning, afternoon)
+        await run_jobs(around.database)
+        alert = await around.alert(pupil.id)
+        assert (alert["state"], alert["unexcused_days"]) == ("absent", 5)
 
     async def test_a_new_absence_opens_a_new_one(self, around, pupil) -> None:
         await around.absent(pupil.id, WEEK[2])

@@ -7,13 +7,19 @@ from app.dropout_alerts.rules import Standing, Thresholds, admitting, after_pers
 
 MONDAY = date(2026, 11, 16)
 DAYS = [MONDAY + timedelta(n) for n in range(5)]
-LIMITS = Thresholds(open_after=2, register_after=4, persuade_within=3)
+LIMITS = Thresholds(
+    open_after=2,
+    register_after=4,
+    register_after_total=5,
+    total_within_days=14,
+    persuade_within=3,
+)
 
 
 def gone(*numbers: int, back: int | None = None, run: tuple[int, ...] | None = None) -> Absence:
     days = tuple(DAYS[n] for n in numbers)
     return Absence(
-        days,
+        dict.fromkeys(days, 2),
         days if run is None else tuple(DAYS[n] for n in run),
         None if back is None else DAYS[back],
     )
@@ -59,6 +65,32 @@ def test_an_earlier_absence_that_arrives_late_moves_the_first_day() -> None:
 def test_days_before_the_alert_in_another_row_do_not_count() -> None:
     before = Standing("absent", DAYS[2], DAYS[3], 2)
     assert assess(before, gone(0, 2, 3, run=(2, 3)), LIMITS) is None
+
+
+@pytest.mark.parametrize(
+    ("halves", "last", "state"),
+    [
+        ({0: 2, 1: 2, 2: 2, 3: 2, 4: 2}, (3, 4), "registered"),
+        ({0: 2, 1: 2, 2: 2, 3: 2, 4: 1}, (3, 4), None),
+        ({0: 1, 1: 2, 2: 2, 3: 2, 4: 2}, (3, 4), "absent"),
+        ({0: 1, 1: 2, 2: 2, 3: 2, 4: 2, 5: 1}, (4, 5), None),
+        ({0: 2, 1: 2, 2: 2, 12: 2, 13: 2}, (12, 13), "registered"),
+        ({0: 2, 1: 2, 2: 2, 13: 2, 14: 2}, (13, 14), "absent"),
+    ],
+)
+def test_days_that_are_not_in_a_row_register_too(halves, last, state) -> None:
+    missed = {MONDAY + timedelta(n): many for n, many in halves.items()}
+    found = Absence(missed, tuple(MONDAY + timedelta(n) for n in last), None)
+    change = assess(None, found, LIMITS)
+    assert (change and change.standing.state) == state
+
+
+def test_halves_open_as_they_add_up() -> None:
+    missed = {DAYS[n]: 1 for n in range(4)}
+    assert assess(None, Absence(dict.fromkeys(DAYS[:3], 1), tuple(DAYS[:3]), None), LIMITS) is None
+    change = assess(None, Absence(missed, tuple(DAYS[:4]), None), LIMITS)
+    assert change is not None
+    assert change.standing == Standing("absent", DAYS[0], DAYS[3], 2)
 
 
 def test_assessing_again_changes_nothing() -> None:
