@@ -66,7 +66,7 @@ class Thresholds:
 
     def registers(self, absence: Absence) -> bool:
         """Tell whether what was missed puts a child into the register."""
-        since = max(absence.missed, default=date.min) - timedelta(days=self.total_within_days - 1)
+        since = max(absence.missed) - timedelta(days=self.total_within_days - 1)
         lately = absence.whole_days(day for day in absence.missed if day >= since)
         return (
             absence.whole_days(absence.run) >= self.register_after

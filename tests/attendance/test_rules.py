@@ -66,10 +66,11 @@ class TestAbsence:
         assert found.run == tuple(found.missed)
         assert found.whole_days(found.run) == 6
 
-    def test_being_seen_ends_the_row_and_is_being_back(self) -> None:
-        found = stands(GONE, THERE, GONE)
+    @pytest.mark.parametrize("seen", ["present", "late", "left_early"])
+    def test_being_seen_ends_the_row_and_is_being_back(self, seen) -> None:
+        found = stands(GONE, {"afternoon": seen}, GONE)
         assert (tuple(found.missed), found.run) == ((WEEK[0], WEEK[2]), (WEEK[2],))
-        again = stands(GONE, THERE, THERE)
+        again = stands(GONE, {"whole_day": seen}, THERE)
         assert (again.run, again.back) == ((), WEEK[1])
 
     @pytest.mark.parametrize("slots", [{}, LEAVE, {"whole_day": "withdrawn"}])
