@@ -60,11 +60,23 @@ class OutsideRemit(Problem, status=403, denies=True):
     title_zh = "该地区不在您的职责范围内"
 
 
+class KindNotYours(Problem, status=403, denies=True):
+    """Whoever registers a police agency decides who reads the reports of a place."""
+
+    title = "Only the operator registers agencies of this kind"
+    title_zh = "此类机构仅由运营方登记"
+
+
 class RoleNotYours(Problem, status=403, denies=True):
     """The caller may not give this role, or not to themselves (AZ-11)."""
 
     title = "You may not give this role"
     title_zh = "您无权授予该角色"
+
+
+_OPERATORS_ALONE: Final = frozenset(
+    {AgencyKind.police, AgencyKind.supervision, AgencyKind.operator}
+)
 
 
 def _roles_filled_by(principal: Principal, _: date) -> frozenset[str]:
@@ -138,6 +150,7 @@ async def read_agency(_: ReadsAgencies, agency_id: UUID, tx: Transaction) -> Sho
     status_code=201,
     responses=documented(
         OutsideRemit,
+        KindNotYours,
         operations.RegionUnknown,
         operations.CreditCodeInvalid,
         operations.AgencyAlreadyRegistered,
@@ -146,7 +159,11 @@ async def read_agency(_: ReadsAgencies, agency_id: UUID, tx: Transaction) -> Sho
 async def create_agency(
     principal: WritesAgencies, new: schemas.AgencyCreate, tx: Transaction
 ) -> Shown[schemas.Agency]:
-    """Register an agency inside your remit."""
+    """Register an agency inside your remit. Police, supervision and operators' own agencies are
+    registered by the operator alone.
+    """
+    if new.kind in _OPERATORS_ALONE and principal.role.code != "operator":
+        raise KindNotYours
     region_code = _region_number(new.region_code)
     _require_remit(principal, region_code)
     agency = await operations.create_agency(

@@ -12,7 +12,7 @@ from tests.regions.factories import some_regions
 
 VILLAGE, TOWNSHIP, COUNTY, OTHER = 120119101200, 120119101000, 120119000000, 120118101000
 USCC = "91110000600037341L"
-NEW = {"kind": "police", "name": "测试派出所", "region_code": str(TOWNSHIP)}
+NEW = {"kind": "hospital", "name": "测试卫生院", "region_code": str(TOWNSHIP)}
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ class TestCreateAgency:
         again = await client.post("/v1/agencies", json=NEW, headers=headers)
         assert (again.status_code, again.json()) == (201, once.json())
         async with database.begin() as tx:
-            sql = "SELECT count(*) FROM agencies WHERE kind = 'police'"
+            sql = "SELECT count(*) FROM agencies WHERE kind = 'hospital'"
             assert await tx.connection.fetchval(sql) == 1
 
     @pytest.mark.parametrize(
@@ -116,6 +116,19 @@ class TestCreateAgency:
     ) -> None:
         answer = await client.post("/v1/agencies", json={**NEW, **change}, headers=county.headers)
         assert (answer.status_code, answer.json()["type"]) == (status, f"/problems/{problem}")
+
+    @pytest.mark.parametrize("kind", ["police", "supervision", "operator"])
+    async def test_whoever_gets_reports_or_power_is_registered_by_the_operator_alone(
+        self, client, database, county, operator, kind
+    ) -> None:
+        body = {**NEW, "kind": kind}
+        answer = await client.post("/v1/agencies", json=body, headers=county.headers)
+        assert (answer.status_code, answer.json()["type"]) == (403, "/problems/kind-not-yours")
+        sql = "SELECT count(*) FROM agencies WHERE name = $1"
+        async with database.begin() as tx:
+            assert await tx.connection.fetchval(sql, NEW["name"]) == 0
+        answer = await client.post("/v1/agencies", json=body, headers=operator.headers)
+        assert answer.status_code == 201, answer.text
 
     async def test_refuses_a_registered_credit_code(self, client, county) -> None:
         body = {**NEW, "uscc": USCC}
