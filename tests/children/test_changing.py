@@ -1,12 +1,12 @@
 """changeChild, and what follows from facts by itself."""
 
-from datetime import date
+from datetime import date, timedelta
 from uuid import UUID, uuid4
 
 import orjson
 import pytest
 
-from app.children import derivation, queries
+from app.children import derivation, naming, queries
 from app.core.data.db import SYSTEM
 from app.core.jobs import queue
 from tests.access.factories import a_caller, an_agency
@@ -302,3 +302,18 @@ class TestRederives:
                 "SELECT count(*) FROM children WHERE categories <> '{}'"
             )
         assert left == 0
+
+    async def test_a_name_the_release_before_stored_is_spelt_anew(self, database) -> None:
+        spelt = naming.spell("乐　样")
+        before = dict.fromkeys(spelt) | {"name_pinyin": "yueyang", "name_initials": "yy"}
+        before |= {"name_canonical": "", "name_reversed": "样　乐"}
+        late = await a_child(database, VILLAGE, name="乐　样", **before)
+        other = await a_child(database, VILLAGE, name="样一")
+        columns = ", ".join((*spelt, "version"))
+        async with database.begin(SYSTEM) as tx:
+            tx.now += timedelta(days=1)
+            await derivation.rederive(tx, UUID(int=0))
+            read = f"SELECT {columns}, updated_at = $2 AS new FROM children WHERE id = $1"
+            row = await tx.connection.fetchrow(read, late.id, tx.now)
+            assert dict(row) == {**spelt, "version": 1, "new": True}
+            assert not (await tx.connection.fetchrow(read, other.id, tx.now))["new"]
