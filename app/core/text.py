@@ -83,6 +83,8 @@ def letters(text: str) -> str:
     """Return text in Latin letters as it is searched: lower case, no accents, tones, spaces or
     separators. ü is v after l and n, where pinyin tells it from u, and u elsewhere.
     """
+    if text.isascii() and text.isalnum():
+        return text.lower()
     plain = unicodedata.normalize("NFKD", _compatible(text).casefold())
     plain = re.sub("u([\u0300-\u0307\u0309-\u036f]*)\u0308", r"ü\1", plain)
     kept = "".join(c for c in plain if c.isalnum())

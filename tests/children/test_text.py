@@ -260,6 +260,23 @@ class TestNumbersOfSchools:
         ]
         assert statuses(await push(client, school, *events)) == ["accepted", "accepted"]
 
+    async def test_a_number_kept_as_it_was_sent_before_is_still_known(
+        self, database, keyring
+    ) -> None:
+        child = await a_child(database, VILLAGE)
+        sent = ("student_status", "g2020-0001")
+        was = keyring.blind_index("child_external_ids", "\0".join(sent))
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute(
+                "INSERT INTO child_external_ids (index, child_id, home_county, region_code,"
+                " section) VALUES ($1, $2, $3, $4, 'education')",
+                was,
+                child.id,
+                child.home_county,
+                child.region_code,
+            )
+            assert await resolve_external(tx, everywhere(), [sent]) == {sent: child}
+
     async def test_case_tells_pupils_apart_where_it_may(
         self, open_file, director, database
     ) -> None:
