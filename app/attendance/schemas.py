@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, StrictInt, TypeAdapter, ValidationError
 
 from app.attendance.models import Category, Session
 from app.core.http.routing import UnsupportedMediaType
-from app.core.http.wire import Code, Day, Input, Moment
+from app.core.http.wire import Code, Day, Input, Moment, RegisterNumber
 from app.core.problems import FieldError, Problem, printable
 
 MAX_EVENTS: Final = 1000
@@ -56,11 +56,8 @@ class StudentByNumber(Input):
     """A pupil by the number another system has given."""
 
     system: Code = Field(description="Whose number it is.", examples=["xueji"])
-    number: str = Field(
-        min_length=1,
-        max_length=100,
-        pattern=r"^[^\x00-\x1f\x7f]+$",
-        description="The number in that system.",
+    number: RegisterNumber = Field(
+        description="The number in that system; width and spaces make no difference.",
         examples=["G0000000000000000X"],
     )
 

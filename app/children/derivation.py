@@ -1,12 +1,14 @@
-"""Apply the rules to stored files: on every change, and daily, since ages and policy change too."""
+"""Apply the rules to stored files: on every change, and daily, since ages, policy and the spelling
+of names change too.
+"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
-from app.children import events, queries, rules, sealing
+from app.children import events, naming, queries, rules, sealing
 from app.children.queries import ChildRef
 from app.children.rules import Derived
 from app.children.sections import File
@@ -53,9 +55,11 @@ def announced(
     ]
 
 
+_SPELT: Final = tuple(naming.spell(""))
+
 _NEXT: Final = f"""
 SELECT c.id, c.home_county, c.region_code, c.school_id, c.categories, c.priority_flags,
-       {queries.STORED}
+       {queries.STORED}, {", ".join(f"c.{column}" for column in _SPELT)}
 FROM children c WHERE c.id > $1 AND (c.birth_date > $2 OR c.categories <> '{{}}')
 ORDER BY c.id LIMIT $3 FOR NO KEY UPDATE
 """
@@ -70,8 +74,29 @@ WHERE c.home_county = u.home_county AND c.id = u.id
 """
 
 
+_RESPELL: Final = f"""
+UPDATE children c SET {", ".join(f"{column} = u.{column}" for column in _SPELT)}, updated_at = $3
+FROM UNNEST($1::bigint[], $2::uuid[]{"".join(f", ${n}::text[]" for n, _ in enumerate(_SPELT, 4))})
+    AS u (home_county, id, {", ".join(_SPELT)})
+WHERE c.home_county = u.home_county AND c.id = u.id
+"""
+
+
+async def _respell(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Spell names anew that the release before stored, or that this one spells otherwise."""
+    found: list[tuple[Any, ...]] = []
+    for row in rows:
+        spelt = naming.spell(row["name"])
+        if any(row[column] != value for column, value in spelt.items()):
+            found.append((row["home_county"], row["id"], *spelt.values()))
+    if found:
+        counties, ids, *columns = map(list, zip(*found, strict=True))
+        await tx.connection.execute(_RESPELL, counties, ids, tx.now, *columns)
+
+
 async def rederive(tx: Tx, after: UUID) -> UUID | None:
-    """Derive the next BATCH of files anew, by id; store and announce those that are different.
+    """Derive the next BATCH of files anew, by id, and spell their names; store those that are
+    different, and announce what follows from them.
 
     Returns the id to go on after, None at the end. Grown-ups are left out once they are in no
     category. The version stays: nobody changed the file.
@@ -97,4 +122,5 @@ async def rederive(tx: Tx, after: UUID) -> UUID | None:
             tx.now,
         )
         await announcements.publish(tx, *news)
+    await _respell(tx, rows)
     return rows[-1]["id"] if len(rows) == BATCH else None

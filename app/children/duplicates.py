@@ -15,6 +15,7 @@ from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events as announcements
 from app.core.problems import FieldError, Problem
+from app.core.text import canonical_name
 from app.regions.rules import county_of, subtree
 
 
@@ -39,7 +40,7 @@ class Taken(Exception):
 _SAME_PERSON = """
 SELECT c.id FROM children c LEFT JOIN resident_ids r
   ON r.home_county = c.home_county AND r.child_id = c.id
-WHERE c.name = $1 AND c.birth_date = $2 AND c.sex = $3 AND c.region_code >= $4
+WHERE c.name_canonical = $1 AND c.birth_date = $2 AND c.sex = $3 AND c.region_code >= $4
   AND c.region_code < $5 AND c.id <> ALL($6::uuid[])
   AND (r.index IS NULL OR $7::bytea IS NULL OR r.index = $7)
 ORDER BY c.id LIMIT 1
@@ -69,7 +70,7 @@ async def refuse_visible(
         return
     same = await tx.connection.fetchval(
         _SAME_PERSON,
-        identity.name,
+        canonical_name(identity.name or ""),
         identity.birth_date,
         identity.sex,
         *subtree(county_of(region_code)),
@@ -129,8 +130,8 @@ async def refer(
 
 _NAMESAKES = """
 SELECT o.id, c.region_code FROM children c
-JOIN children o ON o.birth_date = c.birth_date AND o.name = c.name AND o.sex = c.sex
-  AND o.home_county = c.home_county AND o.id <> c.id
+JOIN children o ON o.birth_date = c.birth_date AND o.name_canonical = c.name_canonical
+  AND o.sex = c.sex AND o.home_county = c.home_county AND o.id <> c.id
 LEFT JOIN resident_ids rc ON rc.home_county = c.home_county AND rc.child_id = c.id
 LEFT JOIN resident_ids ro ON ro.home_county = o.home_county AND ro.child_id = o.id
 WHERE c.id = $1 AND (rc.index IS NULL OR ro.index IS NULL) ORDER BY o.id LIMIT 20

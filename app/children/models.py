@@ -23,6 +23,18 @@ def _bytewise() -> Column[str]:
     return Column(Text(collation="C"), nullable=False, index=True, server_default="")
 
 
+def _other_reading() -> Column[str | None]:
+    return Column(Text(collation="C"), nullable=True)
+
+
+def _other_readings(*columns: str) -> list[Index]:
+    # Few names have a second reading, so that is all these hold.
+    return [
+        Index(f"ix_children_{each}", each, postgresql_where=text(f"{each} IS NOT NULL"))
+        for each in columns
+    ]
+
+
 def _section() -> Column[dict[str, Any]]:
     return Column(JSONB, nullable=False, server_default=text("'{}'"))
 
@@ -33,6 +45,8 @@ class Child(SQLModel, table=True):
     `home_county` is the county that opened the file and never changes (D14); `region_code` is where
     the child lives now. `school_id` is the school agency the child is enrolled at now. The jsonb
     columns hold the sections of the file as on the wire, without their sealed fields.
+
+    `name` is shown; what is compared are the columns that `naming.spell` makes of it.
     """
 
     __tablename__ = "children"
@@ -40,7 +54,8 @@ class Child(SQLModel, table=True):
         CheckConstraint("sex IN ('male', 'female', 'unknown')", name="sex"),
         Index("ix_children_region_code_id", "region_code", "id"),
         Index("ix_children_school_id_id", "school_id", "id"),
-        Index("ix_children_birth_date_name", "birth_date", "name"),
+        Index("ix_children_birth_date_name_canonical", "birth_date", "name_canonical"),
+        *_other_readings("name_pinyin_2", "name_initials_2", "name_pinyin_3", "name_initials_3"),
         PrimaryKeyConstraint("home_county", "id"),
         Index("uq_children_id", "id", unique=True),
     )
@@ -50,9 +65,14 @@ class Child(SQLModel, table=True):
     region_code: int = Field(sa_type=BigInteger)
     school_id: UUID | None = Field(default=None, foreign_key="agencies.id")
     name: str = Field(sa_column=_bytewise())
+    name_canonical: str = Field(default="", sa_column=_bytewise())
     name_reversed: str = Field(default="", sa_column=_bytewise())
     name_pinyin: str = Field(default="", sa_column=_bytewise())
     name_initials: str = Field(default="", sa_column=_bytewise())
+    name_pinyin_2: str | None = Field(default=None, sa_column=_other_reading())
+    name_initials_2: str | None = Field(default=None, sa_column=_other_reading())
+    name_pinyin_3: str | None = Field(default=None, sa_column=_other_reading())
+    name_initials_3: str | None = Field(default=None, sa_column=_other_reading())
     sex: str
     birth_date: date
     ethnic_group: str | None = None

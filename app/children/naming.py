@@ -1,86 +1,195 @@
-"""How a Chinese name is spelt in Latin letters, so that it can be searched by them. Pure."""
+"""How a name is compared, and how it is spelt in Latin letters to be searched by them. Pure."""
 
 import os
+import re
+from collections.abc import Iterator
+from itertools import islice, product
 from typing import Final
+
+from app.core.text import canonical_name, letters
 
 # The dictionary of phrases costs 45 MiB and says nothing about names; read when pypinyin loads.
 os.environ.setdefault("PYPINYIN_NO_PHRASES", "true")
 
 from pypinyin import lazy_pinyin
 
+MOST_READINGS: Final = 3
+"""Of one name: as many as `children` has columns for."""
+
 _SURNAMES: Final = {
-    "万俟": "mo qi",
-    "尉迟": "yu chi",
-    "单于": "chan yu",
-    "长孙": "zhang sun",
-    "澹台": "tan tai",
-    "宰父": "zai fu",
-    "令狐": "ling hu",
-    "单": "shan",
-    "曾": "zeng",
-    "仇": "qiu",
-    "解": "xie",
-    "查": "zha",
-    "朴": "piao",
-    "区": "ou",
-    "盖": "ge",
-    "乐": "yue",
-    "任": "ren",
-    "华": "hua",
-    "尹": "yin",
-    "员": "yun",
-    "繁": "po",
-    "秘": "bi",
-    "冼": "xian",
-    "洗": "xian",
-    "召": "shao",
-    "折": "she",
-    "种": "chong",
-    "重": "chong",
-    "翟": "zhai",
-    "缪": "miao",
-    "宓": "mi",
-    "晁": "chao",
-    "逄": "pang",
-    "乜": "nie",
-    "黑": "he",
-    "覃": "qin",
-    "隗": "wei",
-    "祭": "zhai",
-    "燕": "yan",
-    "纪": "ji",
-    "谌": "chen",
-    "幺": "yao",
-    "那": "na",
-    "柏": "bai",
-    "车": "che",
-    "葛": "ge",
-    "能": "nai",
-    "应": "ying",
-    "宁": "ning",
-    "于": "yu",
-    "佘": "she",
-    "臧": "zang",
-    "牟": "mu",
+    surname: readings.split(", ")
+    for surname, _, readings in (
+        line.partition(" ")
+        for line in """
+万俟 mo qi, wan si
+尉迟 yu chi, wei chi
+单于 chan yu, dan yu
+长孙 zhang sun, chang sun
+澹台 tan tai, dan tai
+宰父 zai fu
+令狐 ling hu
+子车 zi ju, zi che
+拓跋 tuo ba, ta ba
+皇甫 huang fu, huang pu
+乐 yue, le
+单 shan, dan, chan
+曾 zeng, ceng
+仇 qiu, chou
+解 xie, jie, hai
+查 zha, cha
+朴 piao, pu, po
+区 ou, qu
+盖 ge, gai
+任 ren
+华 hua
+尹 yin
+员 yun, yuan
+贠 yun, yuan
+繁 po, fan
+秘 bi, mi
+冼 xian
+洗 xian, xi
+召 shao, zhao
+折 she, zhe
+种 chong, zhong
+重 chong, zhong
+翟 zhai, di
+缪 miao, mou, miu
+宓 mi, fu
+晁 chao
+逄 pang
+乜 nie, mie
+黑 he, hei
+覃 qin, tan
+隗 wei, kui
+祭 zhai, ji
+燕 yan
+纪 ji
+谌 chen, shen
+幺 yao
+那 na, nuo
+柏 bai, bo
+车 che, ju
+葛 ge
+能 nai, neng
+应 ying
+宁 ning
+甯 ning
+于 yu
+於 yu, wu
+佘 she
+臧 zang
+牟 mu, mou
+尉 yu, wei
+蔚 yu, wei
+卜 bu, bo
+句 gou, ju
+谷 gu, yu
+郗 xi, chi
+郄 qie, xi
+佴 nai, er
+相 xiang
+行 xing, hang
+宿 su, xiu
+俟 qi, si
+盛 sheng, cheng
+乘 cheng, sheng
+都 du, dou
+阚 kan, han
+瞿 qu, ju
+薄 bo, bao
+贲 ben, bi, fei
+费 fei, bi
+郇 xun, huan
+藏 zang, cang
+强 qiang, jiang
+茜 qian, xi
+晟 cheng, sheng
+适 kuo, shi
+沈 shen, chen
+俞 yu, shu
+六 lu, liu
+陆 lu, liu
+还 huan, hai
+会 gui, hui
+奇 qi, ji
+长 zhang, chang
+朝 chao, zhao
+度 du, duo
+炅 gui, jiong
+角 jue, jiao
+隽 juan, jun
+圈 juan, quan
+莘 shen, xin
+术 zhu, shu
+拓 tuo, ta
+咸 xian, jian
+省 xing, sheng
+钭 tou, dou
+眭 sui, gui
+呙 guo, gua
+笮 ze, zha
+盍 he, ge, ke
+钥 yue, yao
+降 jiang, xiang
+逯 lu, dai
+便 pian, bian
+提 di, ti
+粘 nian, zhan
+""".strip().splitlines()
+    )
 }
-"""Surnames whose reading differs from the character's usual one; dictionaries take the usual."""
+"""Readings of surnames, as 现代汉语词典 and those who bear them have it, the usual one first. They
+are here if a dictionary takes another for usual, or if there are several.
+"""
+
+_SIMPLIFIED: Final = str.maketrans(
+    "樂單蓋區員種繆華紀諶車寧應遲萬長孫臺會術適強費賁闞陸還",
+    "乐单盖区员种缪华纪谌车宁应迟万长孙台会术适强费贲阚陆还",
+)
+_MOST_UNSURE: Final = 3
+_UNSURE: Final = re.compile("(?<=[ln])(yu|u)")
 
 
-def spell(name: str) -> dict[str, str]:
-    """Spell a name as searches find it, by column of `children`: lower-case letters without tones,
-    spaces or separators. Letters that are not Chinese are kept.
+def spell(name: str) -> dict[str, str | None]:
+    """Spell a name as searches find it, by column of `children`: in its canonical form, forwards
+    and backwards, and in lower-case letters without tones, spaces or separators, once for each
+    reading. Letters that are not Chinese are kept.
     """
-    syllables = _syllables(name)
-    letters = ["".join(c for c in syllable.lower() if c.isalnum()) for syllable in syllables]
-    return {
-        "name_pinyin": "".join(letters),
-        "name_initials": "".join(word[:1] for word in letters),
-        "name_reversed": name[::-1],
+    compared = canonical_name(name) or name
+    found = dict.fromkeys(
+        (letters("".join(syllables)), "".join(letters(each)[:1] for each in syllables))
+        for syllables in _readings(compared)
+    )
+    first, *others = islice(found, MOST_READINGS)
+    columns: dict[str, str | None] = {
+        "name_canonical": compared,
+        "name_reversed": compared[::-1],
+        "name_pinyin": first[0],
+        "name_initials": first[1],
     }
+    for place in range(2, MOST_READINGS + 1):
+        pinyin, initials = others[place - 2] if len(others) > place - 2 else (None, None)
+        columns |= {f"name_pinyin_{place}": pinyin, f"name_initials_{place}": initials}
+    return columns
 
 
-def _syllables(name: str) -> list[str]:
-    for length in (2, 1):
-        if read := _SURNAMES.get(name[:length]):
-            return [*read.split(), *lazy_pinyin(name[length:], v_to_u=False)]
-    return lazy_pinyin(name, v_to_u=False)
+def _readings(name: str) -> Iterator[list[str]]:
+    """Yield the syllables of a name once for each reading of its surname, the usual one first."""
+    begun = name[:2].translate(_SIMPLIFIED)
+    known = [length for length in (2, 1) if begun[:length] in _SURNAMES]
+    for length in known:
+        rest = lazy_pinyin(name[length:], v_to_u=False)
+        for reading in _SURNAMES[begun[:length]]:
+            yield [*reading.split(), *rest]
+    if not known:
+        yield lazy_pinyin(name, v_to_u=False)
+
+
+def meant(typed: str) -> list[str]:
+    """Return what the letters that somebody typed may begin in a spelt name: the ü of 吕 is v
+    there, and typed as ü, v, yu or u.
+    """
+    parts = _UNSURE.split(letters(typed), _MOST_UNSURE)
+    choices = [(part, "v") if place % 2 else (part,) for place, part in enumerate(parts)]
+    return ["".join(chosen) for chosen in product(*choices)]

@@ -1,5 +1,6 @@
 """Reads of children's files. Every one starts from `visible`."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -11,7 +12,7 @@ import orjson
 from app.access.acts import Act, permitted
 from app.access.principal import Principal
 from app.access.roles import FIELD_GROUPS
-from app.children import sealing
+from app.children import residents, sealing
 from app.children.acts import ACTS
 from app.core.clock import CHINA
 from app.core.data.crypto import Keyring
@@ -19,7 +20,14 @@ from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.http.wire import region_text
+from app.core.text import canonical_number
 from app.regions.rules import county_of
+
+_STUDENT_STATUS: Final = "student_status"
+"""The system of the ministry of education's student numbers."""
+
+_NATIONAL_NUMBER: Final = re.compile(r"[A-Za-z]?[0-9]{17}[0-9Xx]")
+"""A resident number, or a student number made of one: G, L or J before it."""
 
 
 def visible(principal: Principal) -> Where:
@@ -111,8 +119,9 @@ async def resolve_external(
 
     Left out: numbers nobody visible bears, and numbers that two visible children bear.
     """
-    by_index = {external_index(tx.keyring, *number): number for number in set(numbers)}
-    where = visible(principal).add("x.index = ANY({}::bytea[])", list(by_index))
+    sought = {number: _spelt(tx.keyring, *number) for number in set(numbers)}
+    indexes = {index for spelt in sought.values() for index in spelt}
+    where = visible(principal).add("x.index = ANY({}::bytea[])", list(indexes))
     rows = await tx.connection.fetch(
         "SELECT c.id, c.home_county, c.region_code, c.school_id, x.index"
         " FROM child_external_ids x"
@@ -120,20 +129,37 @@ async def resolve_external(
         f" WHERE {where} ORDER BY c.id FOR SHARE OF c",
         *where.arguments,
     )
-    found: dict[tuple[str, str], list[ChildRef]] = {}
+    bearers: dict[bytes, set[ChildRef]] = {}
     for row in rows:
-        found.setdefault(by_index[row["index"]], []).append(ChildRef(*tuple(row)[:4]))
-    return {number: bearers[0] for number, bearers in found.items() if len(bearers) == 1}
+        bearers.setdefault(row["index"], set()).add(ChildRef(*tuple(row)[:4]))
+    found = {
+        number: set[ChildRef]().union(*(bearers.get(index, ()) for index in spelt))
+        for number, spelt in sought.items()
+    }
+    return {number: next(iter(they)) for number, they in found.items() if len(they) == 1}
 
 
 def external_index(keyring: Keyring, system: str, number: str) -> bytes:
     """Make the blind index under which a number of another system is kept."""
-    return keyring.blind_index("child_external_ids", f"{system}\0{number}")
+    compared = canonical_number(number)
+    # Where letters are known to be nothing but capitals. Elsewhere `a7` and `A7` may be two pupils.
+    if system == _STUDENT_STATUS or _NATIONAL_NUMBER.fullmatch(compared):
+        compared = compared.upper()
+    return _index(keyring, system, compared)
+
+
+def _spelt(keyring: Keyring, system: str, number: str) -> set[bytes]:
+    # The second is how numbers were kept before they had one form; their keys are in no migration.
+    return {external_index(keyring, system, number), _index(keyring, system, number)}
+
+
+def _index(keyring: Keyring, system: str, compared: str) -> bytes:
+    return keyring.blind_index("child_external_ids", f"{system}\0{compared}")
 
 
 def resident_index(keyring: Keyring, number: str) -> bytes:
-    """Make the blind index under which a resident identity number is kept."""
-    return keyring.blind_index("resident_ids", number)
+    """Make the blind index under which a resident identity number, as written, is kept."""
+    return keyring.blind_index("resident_ids", residents.canonical(number))
 
 
 _ALWAYS: Final = "c.id, c.version, c.created_at, c.updated_at"

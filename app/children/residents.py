@@ -6,6 +6,8 @@ from typing import Final
 from stdnum.cn import ric
 from stdnum.exceptions import ValidationError
 
+from app.core.text import canonical_number
+
 RULES: Final = {
     "resident_id_checksum": "The last character does not fit the other digits.",
     "resident_id_date": "The digits 7 to 14 are no date.",
@@ -16,10 +18,31 @@ RULES: Final = {
 """Name of each rule, and what it says to a person."""
 
 
+_OLD_LENGTH: Final = 15
+_LIKE_X: Final = str.maketrans(dict.fromkeys("×✕ХΧ", "X"))
+"""What keyboards offer for the check character: signs, and the letters of Cyrillic and Greek."""
+
+
+def written(number: str) -> str:
+    """Return a number as it is written: without spaces, hyphens or width, and with a capital X."""
+    return canonical_number(number).replace("-", "").upper().translate(_LIKE_X)
+
+
+def canonical(number: str) -> str:
+    """Return the 18 characters by which a number as `written` is compared. Those of 15 digits,
+    given out until 1999, leave out the century and the check character.
+    """
+    if len(number) != _OLD_LENGTH:
+        return number
+    body = f"{number[:6]}19{number[6:]}"
+    return body + str(ric.calc_check_digit(f"{body}0"))  # which leaves the last out
+
+
 def broken_rules(number: str, *, birth_date: date, sex: str) -> list[str]:
-    """Return the names of the rules that an 18 character number breaks, most basic first. A number
+    """Return the names of the rules that a number as `written` breaks, most basic first. A number
     of the right form whose place code no table knows breaks none: see `place_is_known`.
     """
+    number = canonical(number)
     if ric.calc_check_digit(number) != number[-1]:
         return ["resident_id_checksum"]
     try:
@@ -37,7 +60,7 @@ def broken_rules(number: str, *, birth_date: date, sex: str) -> list[str]:
 def place_is_known(number: str) -> bool:
     """Tell whether the place code existed when the number was given; old tables are incomplete."""
     try:
-        ric.get_birth_place(number)
+        ric.get_birth_place(canonical(number))
     except (ValidationError, KeyError):  # python-stdnum raises the latter in known provinces
         return False
     return True

@@ -1,7 +1,7 @@
 """What travels on the wire about a child's file."""
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, Field, StrictInt, model_validator
@@ -17,11 +17,13 @@ from app.children.sections.hukou import Hukou
 from app.children.sections.identity import Identity, IdentityShown, NewIdentity, ResidentNumber, Sex
 from app.children.sections.residence import NewResidence, Residence
 from app.children.sections.welfare import Welfare
-from app.core.http.wire import Day, Input, Line, Permitted, RegionCode, Version
+from app.core.http.wire import Day, Input, Name, Permitted, RegionCode, Version
+from app.core.text import letters
 
 ChildId = Annotated[
     UUID, Field(description="The child's id.", examples=["0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b10"])
 ]
+_FEWEST_LETTERS: Final = 2
 Group = Annotated[str, Field(max_length=20, pattern=r"^[a-z]+$", description="A section.")]
 
 
@@ -90,7 +92,7 @@ class Child(BaseModel):
 class IdentitySummary(BaseModel):
     """Enough to know the child by."""
 
-    name: Line
+    name: Name
     name_pinyin: str = Field(
         max_length=600, pattern=r"^[^\x00]*$", description="The name in Latin letters."
     )
@@ -129,9 +131,13 @@ class ChildSearch(Input):
     """What to look for; all conditions given must hold. Never in the URL (AZ-3)."""
 
     resident_id: ResidentNumber | None = Field(
-        default=None, description="Resident identity number, exact."
+        default=None, description="Resident identity number, in any spelling."
     )
-    name: Line | None = Field(default=None, description="Name or part of it.", examples=["样小"])
+    name: Name | None = Field(
+        default=None,
+        description="Name or part of it; width, spaces, dots and case make no difference.",
+        examples=["样小"],
+    )
     match: Literal["exact", "prefix", "suffix", "infix"] = Field(
         default="exact",
         description=(
@@ -142,9 +148,12 @@ class ChildSearch(Input):
     pinyin: str | None = Field(
         default=None,
         min_length=2,
-        max_length=60,
-        pattern=r"^[a-z]+$",
-        description="Beginning of the name in Latin letters, or its initials.",
+        max_length=120,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        description=(
+            "Beginning of the name in Latin letters, or its initials. Any reading of the surname is"
+            " found; ü is typed as ü, v, u or yu. Spaces, tones and case make no difference."
+        ),
         examples=["yangxiao"],
     )
     birth_date: Day | None = Field(default=None, description="Date of birth.")
@@ -161,6 +170,8 @@ class ChildSearch(Input):
     def _looks_for_something(self) -> Self:
         if self.resident_id is None and self.name is None and self.pinyin is None:
             raise PydanticCustomError("search_empty", "Give resident_id, name or pinyin.")
+        if self.pinyin is not None and len(letters(self.pinyin)) < _FEWEST_LETTERS:
+            raise PydanticCustomError("pinyin_too_short", "Give two letters or more.")
         return self
 
 

@@ -6,18 +6,20 @@ from typing import Final
 from uuid import UUID
 
 from app.access.principal import Principal
-from app.children import queries, schemas
+from app.children import naming, queries, schemas
 from app.children.sections import GROUP_OF_FILTER
 from app.children.sections.marks import BadField
 from app.core.data.db import Tx
 from app.core.data_files import unknown
 from app.core.problems import FieldError, Problem
+from app.core.text import canonical_name, letters
 from app.regions.rules import BadRegionCode, subtree
 
 _COUNTY: Final = 10**6
 _SHORTEST: Final = 2
 _ANYWHERE: Final = 3
 _LAST: Final = "\U0010ffff"
+_READINGS: Final = ("", *(f"_{place}" for place in range(2, naming.MOST_READINGS + 1)))
 
 
 class FilterForbidden(Problem, status=403, denies=True):
@@ -80,15 +82,16 @@ def searched(tx: Tx, principal: Principal, wanted: schemas.ChildSearch) -> dict[
         "c.region_code >= {}": lo,
         "c.region_code < {}": hi,
         "c.birth_date = {}": wanted.birth_date,
-        "(starts_with(c.name_pinyin, {0}) OR c.name_initials = {0})": wanted.pinyin,
     }
+    if wanted.pinyin is not None:
+        found |= _spelling(wanted.pinyin)
     if wanted.resident_id is not None:
         found["r.index = {}"] = queries.resident_index(tx.keyring, wanted.resident_id)
     if wanted.name is not None:
         narrow = min(hi or principal.region_hi, principal.region_hi) - max(
             lo or principal.region_lo, principal.region_lo
         )
-        found |= _name(wanted.name, wanted.match, in_one_county=narrow <= _COUNTY)
+        found |= _name(canonical_name(wanted.name), wanted.match, in_one_county=narrow <= _COUNTY)
     return found
 
 
@@ -115,9 +118,9 @@ def _span_of(region_code: str | None) -> tuple[int | None, int | None]:
 def _name(name: str, match: str, *, in_one_county: bool) -> dict[str, object]:
     # Prefixes are ranges: unlike LIKE, comparison may use an index under row-level security.
     if match == "exact":
-        return {"c.name = {}": name}
+        return {"c.name_canonical = {}": name}
     if match == "prefix":
-        return {"c.name >= {}": name, "c.name < {}": name + _LAST}
+        return {"c.name_canonical >= {}": name, "c.name_canonical < {}": name + _LAST}
     if match == "suffix":
         back = name[::-1]
         return {"c.name_reversed >= {}": back, "c.name_reversed < {}": back + _LAST}
@@ -125,4 +128,18 @@ def _name(name: str, match: str, *, in_one_county: bool) -> dict[str, object]:
         raise SearchTooBroad.at(
             "#/name", "name_too_short", "Two characters inside one county, three anywhere."
         )
-    return {"position({} in c.name) > 0": name}
+    return {"position({} in c.name_canonical) > 0": name}
+
+
+def _spelling(typed: str) -> dict[str, object]:
+    # Every arm is a range or an equality that an index of its own serves.
+    bounds = [(begun, begun + _LAST) for begun in naming.meant(typed)]
+    values = [letters(typed), *(bound for both in bounds for bound in both)]
+    arms = [f"c.name_initials{reading} = ({{0}}::text[])[1]" for reading in _READINGS]
+    arms += [
+        f"c.name_pinyin{reading} >= ({{0}}::text[])[{place}]"
+        f" AND c.name_pinyin{reading} < ({{0}}::text[])[{place + 1}]"
+        for reading in _READINGS
+        for place in range(2, len(values), 2)
+    ]
+    return {" OR ".join(arms): values}

@@ -2,9 +2,11 @@
 
 from datetime import date
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from app.children import below
+from app.access.principal import Principal
+from app.access.roles import role
+from app.children import below, naming
 from app.children.models import Child
 from app.children.queries import ChildRef
 from app.core.data.db import SYSTEM, Database
@@ -18,12 +20,7 @@ async def a_child(
     """Store a synthetic child living in `region_code`."""
     child_id = new_id()
     home_county = regions.county_of(region_code)
-    chosen = {
-        "name": "测一",
-        "name_pinyin": "ceyi",
-        "sex": "female",
-        "birth_date": date(2016, 3, 1),
-    }
+    chosen = {"name": "测一", "sex": "female", "birth_date": date(2016, 3, 1), **fields}
     async with database.begin(SYSTEM) as tx:
         tx.session.add(
             Child(
@@ -33,7 +30,7 @@ async def a_child(
                 school_id=school_id,
                 created_at=tx.now,
                 updated_at=tx.now,
-                **{**chosen, **fields},
+                **{**chosen, **naming.spell(chosen["name"]), **fields},
             )
         )
     return ChildRef(child_id, home_county, region_code, school_id)
@@ -94,3 +91,21 @@ def a_file(region_code: int, **sections: Any) -> dict[str, Any]:
         "health": {"status": "healthy", "notes": "对样品过敏"},
     }
     return {**chosen, **sections}
+
+
+def everywhere(lo: int = 0, hi: int = 10**12) -> Principal:
+    """Somebody who sees every child of a range of regions."""
+    return Principal(
+        subject="staff:test",
+        staff_id=None,
+        client_id=None,
+        agency_id=uuid4(),
+        agency_kind="civil_affairs",
+        role=role("civil_affairs"),
+        region_code=0,
+        region_lo=lo,
+        region_hi=hi,
+        scopes=frozenset(),
+        request_id="-",
+        ip=None,
+    )

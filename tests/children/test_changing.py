@@ -1,14 +1,12 @@
 """changeChild, and what follows from facts by itself."""
 
-from datetime import date
+from datetime import date, timedelta
 from uuid import UUID, uuid4
 
 import orjson
 import pytest
 
-from app.access.principal import Principal
-from app.access.roles import role
-from app.children import derivation, queries
+from app.children import derivation, naming, queries
 from app.core.data.db import SYSTEM
 from app.core.jobs import queue
 from tests.access.factories import a_caller, an_agency
@@ -19,7 +17,7 @@ from tests.children.conftest import (
     TOWNSHIP,
     VILLAGE,
 )
-from tests.children.factories import RESIDENT_ID, a_child, a_file, with_check_digit
+from tests.children.factories import RESIDENT_ID, a_child, a_file, everywhere, with_check_digit
 from tests.jobs import run_jobs
 
 
@@ -251,15 +249,15 @@ class TestNumbers:
         assert (await patch(township, file["id"], change)).status_code == 200
         numbers = [("student_status", "G-CANARY-1"), ("child_welfare", "7"), ("other", "7")]
         async with database.begin(SYSTEM) as tx:
-            resolved = await queries.resolve_external(tx, _everywhere(), numbers)
+            resolved = await queries.resolve_external(tx, everywhere(), numbers)
         assert {number: str(child.id) for number, child in resolved.items()} == dict.fromkeys(
             numbers[:2], file["id"]
         )
         async with database.begin(SYSTEM) as tx:
-            elsewhere = _everywhere(lo=SIBLING, hi=SIBLING + 1)
+            elsewhere = everywhere(lo=SIBLING, hi=SIBLING + 1)
             assert await queries.resolve_external(tx, elsewhere, numbers) == {}
             assert await queries.find_many(tx, elsewhere, [UUID(file["id"])]) == {}
-            found = await queries.find_many(tx, _everywhere(), [UUID(file["id"]), uuid4()])
+            found = await queries.find_many(tx, everywhere(), [UUID(file["id"]), uuid4()])
         assert list(found) == [UUID(file["id"])]
 
     async def test_a_number_two_children_bear_resolves_to_neither(
@@ -270,24 +268,7 @@ class TestNumbers:
         assert (await open_file(director, identity=other)).status_code == 201
         async with database.begin(SYSTEM) as tx:
             number = ("student_status", "G-CANARY-1")
-            assert await queries.resolve_external(tx, _everywhere(), [number]) == {}
-
-
-def _everywhere(lo: int = 0, hi: int = 10**12):
-    return Principal(
-        subject="staff:test",
-        staff_id=None,
-        client_id=None,
-        agency_id=uuid4(),
-        agency_kind="civil_affairs",
-        role=role("civil_affairs"),
-        region_code=0,
-        region_lo=lo,
-        region_hi=hi,
-        scopes=frozenset(),
-        request_id="-",
-        ip=None,
-    )
+            assert await queries.resolve_external(tx, everywhere(), [number]) == {}
 
 
 class TestRederives:
@@ -321,3 +302,18 @@ class TestRederives:
                 "SELECT count(*) FROM children WHERE categories <> '{}'"
             )
         assert left == 0
+
+    async def test_a_name_the_release_before_stored_is_spelt_anew(self, database) -> None:
+        spelt = naming.spell("乐　样")
+        before = dict.fromkeys(spelt) | {"name_pinyin": "yueyang", "name_initials": "yy"}
+        before |= {"name_canonical": "", "name_reversed": "样　乐"}
+        late = await a_child(database, VILLAGE, name="乐　样", **before)
+        other = await a_child(database, VILLAGE, name="样一")
+        columns = ", ".join((*spelt, "version"))
+        async with database.begin(SYSTEM) as tx:
+            tx.now += timedelta(days=1)
+            await derivation.rederive(tx, UUID(int=0))
+            read = f"SELECT {columns}, updated_at = $2 AS new FROM children WHERE id = $1"
+            row = await tx.connection.fetchrow(read, late.id, tx.now)
+            assert dict(row) == {**spelt, "version": 1, "new": True}
+            assert not (await tx.connection.fetchrow(read, other.id, tx.now))["new"]

@@ -2,7 +2,7 @@ from datetime import date
 
 import pytest
 
-from app.children.residents import broken_rules, place_is_known
+from app.children.residents import broken_rules, canonical, place_is_known, written
 from tests.children.factories import with_check_digit
 
 BORN = date(2016, 3, 1)
@@ -38,3 +38,21 @@ def test_an_unknown_place_is_no_error(place: str) -> None:
 
 def test_a_known_place() -> None:
     assert place_is_known(with_check_digit("11010120160301900"))
+
+
+OLD = "110101990301900"
+"""Fifteen digits: no century, no check character."""
+
+
+def test_an_old_number_is_compared_in_full() -> None:
+    assert canonical(OLD) == with_check_digit("11010119990301900")
+    assert canonical(canonical(OLD)) == canonical(OLD)
+    assert place_is_known(OLD)
+    assert not place_is_known("999999" + OLD[6:])
+    assert broken_rules(OLD, birth_date=date(1999, 3, 1), sex="female") == []
+    assert broken_rules(OLD, birth_date=date(1999, 3, 1), sex="male") == ["resident_id_sex"]
+
+
+@pytest.mark.parametrize("x", "xXｘＸ×ⅹⅩХхΧ")
+def test_every_x_is_one(x: str) -> None:
+    assert written(f" 1101 0120160301－90{x}\u200b") == "1101012016030190X"

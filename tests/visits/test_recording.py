@@ -242,6 +242,15 @@ async def test_idempotency_key_gives_the_same_answer(client, queries, director, 
     assert other.json()["type"] == "/problems/idempotency-key-reused"
 
 
+async def test_a_leap_second_is_taken(client, director, child) -> None:
+    body = a_visit(child.id, visited_on="2026-07-01", started_at="2026-06-30T23:59:60Z")
+    answer = await _record(client, director, body)
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["started_at"] == "2026-07-01T00:00:00Z"
+    minute = a_visit(child.id, visited_on="2026-07-01", started_at="2026-07-01T08:30:60+08:00")
+    assert (await _record(client, director, minute)).status_code == 422
+
+
 class TestMovedMeanwhile:
     """Whoever looked after a child on the day may say what they saw, also when it has moved."""
 

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from app.children.sections.marks import Part, Section
+from app.core.http.wire import RegisterNumber
 
 
 class ExternalNumber(Part):
@@ -15,11 +16,8 @@ class ExternalNumber(Part):
         description="The system, e.g. `student_status` or one named after a school.",
         examples=["student_status"],
     )
-    number: str = Field(
-        min_length=1,
-        max_length=60,
-        pattern=r"^[A-Za-z0-9._/-]+$",
-        description="The number in that system.",
+    number: RegisterNumber = Field(
+        description="The number in that system; width and spaces make no difference.",
         examples=["G2020-0001"],
     )
 

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from app.children import residents
 from app.children.sections.marks import Codes, Counted, PastDay, Section
-from app.core.http.wire import Line
+from app.core.http.wire import Name
 
 Sex = Annotated[
     Literal["male", "female", "unknown"],
@@ -87,7 +88,13 @@ EthnicGroup = Annotated[
         },
     ),
 ]
-ResidentNumber = Annotated[str, Field(min_length=18, max_length=18, pattern=r"^[0-9]{17}[0-9X]$")]
+ResidentNumber = Annotated[
+    str,
+    Field(min_length=15, max_length=18, pattern=r"^([0-9]{15}|[0-9]{17}[0-9X])$"),
+    BeforeValidator(lambda sent: residents.written(sent) if isinstance(sent, str) else sent),
+]
+"""A resident identity number as `residents.written`, compared as `residents.canonical`."""
+
 NoNumberReason = Annotated[
     Literal["not_registered", "not_issued", "not_shown"],
     Codes(
@@ -107,14 +114,18 @@ NoNumberReason = Annotated[
 class Identity(Section):
     """Who the child is."""
 
-    name: Counted[Line | None] = Field(default=None, description="Full name.", examples=["样小一"])
+    name: Counted[Name | None] = Field(default=None, description="Full name.", examples=["样小一"])
     sex: Counted[Sex | None] = Field(default=None, description="Sex as registered.")
     birth_date: Counted[PastDay | None] = Field(default=None, description="Date of birth.")
     ethnic_group: Counted[EthnicGroup | None] = Field(
         default=None, description="Ethnic group, GB/T 3304 number; 01 is Han.", examples=["01"]
     )
     resident_id: ResidentNumber | None = Field(
-        default=None, description="Resident identity number (GB 11643). A child may have none yet."
+        default=None,
+        description=(
+            "Resident identity number (GB 11643), 18 characters or the 15 of an old one. Spaces,"
+            " hyphens, full-width digits and a small x are taken. A child may have none yet."
+        ),
     )
     no_resident_id_reason: Counted[NoNumberReason | None] = Field(
         default=None, description="Why there is no number, if that is known."
@@ -124,7 +135,7 @@ class Identity(Section):
 class NewIdentity(Identity):
     """Who the child is; name, sex and date of birth are needed to open a file."""
 
-    name: Counted[Line] = Field(description="Full name.", examples=["样小一"])
+    name: Counted[Name] = Field(description="Full name.", examples=["样小一"])
     sex: Counted[Sex] = Field(description="Sex as registered.")
     birth_date: Counted[PastDay] = Field(description="Date of birth.", examples=["2016-03-01"])
 

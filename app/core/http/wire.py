@@ -1,11 +1,13 @@
 """Field types of the wire, strict and bounded (IN-3, IN-11: the constraint comes first)."""
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
+
+from app.core.text import canonical_name, canonical_number
 
 INPUT = ConfigDict(extra="forbid", frozen=True)
 """Configuration of every request body."""
@@ -44,7 +46,19 @@ def _iso_moment(value: Any) -> Any:
         r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", value
     ):
         raise PydanticCustomError("moment_format", "Write RFC 3339 with an offset.")
-    return value
+    return _after_leap_second(value) if isinstance(value, str) and value[17:19] == "60" else value
+
+
+def _after_leap_second(value: str) -> datetime:
+    # A leap second is the last of a day in UTC. It is kept as the second that follows, as clocks
+    # without leap seconds count, PostgreSQL's among them.
+    before = _in_utc(datetime.fromisoformat(f"{value[:17]}59{value[19:]}".upper()))
+    if (before.hour, before.minute) != (23, 59):
+        raise PydanticCustomError("moment_format", "Only 23:59 UTC has a second 60.")
+    try:
+        return before + timedelta(seconds=1)
+    except OverflowError:
+        raise PydanticCustomError("moment_range", "The instant is out of range.") from None
 
 
 def _in_utc(value: datetime) -> datetime:
@@ -62,6 +76,18 @@ def _not_blank(value: str) -> str:
     return value.strip()
 
 
+def _names(value: str) -> str:
+    if not canonical_name(value):
+        raise PydanticCustomError("text_blank", "The text is blank.")
+    return value
+
+
+def _counts(value: str) -> str:
+    if not canonical_number(value):
+        raise PydanticCustomError("text_blank", "The text is blank.")
+    return value
+
+
 Day = Annotated[date, Field(examples=["2026-03-02"]), BeforeValidator(_iso_day)]
 """A plain calendar day, `YYYY-MM-DD`, Chinese calendar."""
 
@@ -71,12 +97,20 @@ Moment = Annotated[
     BeforeValidator(_iso_moment),
     AfterValidator(_in_utc),
 ]
-"""An instant, RFC 3339 with an offset; kept in UTC."""
+"""An instant, RFC 3339 with an offset; kept in UTC, a leap second as the second after it."""
 
 Line = Annotated[
     str, Field(min_length=1, max_length=200, pattern=_NO_CONTROL), AfterValidator(_not_blank)
 ]
 """One line of text."""
+
+Name = Annotated[Line, AfterValidator(_names)]
+"""The name of a person: kept as it came, compared as `canonical_name` of it."""
+
+RegisterNumber = Annotated[
+    str, Field(min_length=1, max_length=100, pattern=_NO_CONTROL), AfterValidator(_counts)
+]
+"""A number that a school or another register gave: kept as it came, compared without its dress."""
 
 Prose = Annotated[str, Field(min_length=1, max_length=4000, pattern=_NO_NUL)]
 """Text of several lines."""
@@ -84,14 +118,17 @@ Prose = Annotated[str, Field(min_length=1, max_length=4000, pattern=_NO_NUL)]
 Phone = Annotated[
     str,
     Field(
-        min_length=5,
-        max_length=20,
-        pattern=r"^\+?[0-9][0-9 -]{3,18}$",
-        description="Telephone number.",
+        min_length=1,
+        max_length=60,
+        pattern=_NO_CONTROL,
+        description="Telephone number, in any spelling.",
         examples=["+86 10 5550 0101"],
     ),
+    AfterValidator(_not_blank),
 ]
-"""A telephone number."""
+"""A telephone number as people write it: spaces, brackets, full-width, an extension. Nothing
+compares it.
+"""
 
 Code = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[a-z0-9_.:-]+$")]
 """A code of one of our lists."""

@@ -41,3 +41,28 @@ def test_an_instant_is_kept_in_utc(text) -> None:
 def test_an_instant_is_nothing_else(wrong, said) -> None:
     with pytest.raises(ValidationError, match=said):
         MOMENT.validate_python(wrong)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("2026-06-30T23:59:60Z", datetime(2026, 7, 1, tzinfo=UTC)),
+        ("2026-07-01T07:59:60.5+08:00", datetime(2026, 7, 1, microsecond=500_000, tzinfo=UTC)),
+        ("2026-06-30t23:59:60z", datetime(2026, 7, 1, tzinfo=UTC)),
+    ],
+)
+def test_a_leap_second_is_the_second_after_it(text, kept) -> None:
+    assert MOMENT.validate_python(text) == kept
+
+
+@pytest.mark.parametrize(
+    "wrong", ["2026-06-30T23:59:61Z", "2026-06-30T23:59:60+08:00", "2026-06-30T12:00:60Z"]
+)
+def test_no_other_minute_has_sixty_one_seconds(wrong) -> None:
+    with pytest.raises(ValidationError):
+        MOMENT.validate_python(wrong)
+
+
+def test_a_leap_second_at_the_end_of_time_is_out_of_range() -> None:
+    with pytest.raises(ValidationError, match="out of range"):
+        MOMENT.validate_python("9999-12-31T23:59:60Z")
