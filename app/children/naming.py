@@ -16,6 +16,9 @@ from pypinyin import lazy_pinyin
 MOST_READINGS: Final = 3
 """Of one name: as many as `children` has columns for."""
 
+MOST_LETTERS: Final = 600
+"""Of one reading: an index takes no row of more than 2,704 bytes."""
+
 _SURNAMES: Final = {
     surname: readings.split(", ")
     for surname, _, readings in (
@@ -158,7 +161,10 @@ def spell(name: str) -> dict[str, str | None]:
     """
     compared = canonical_name(name) or name
     found = dict.fromkeys(
-        (letters("".join(syllables)), "".join(letters(each)[:1] for each in syllables))
+        (
+            letters("".join(syllables))[:MOST_LETTERS],
+            "".join(letters(each)[:1] for each in syllables),
+        )
         for syllables in _readings(compared)
     )
     first, *others = islice(found, MOST_READINGS)

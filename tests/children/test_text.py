@@ -109,6 +109,14 @@ class TestNames:
             reasons = await tx.connection.fetch("SELECT reason FROM duplicate_referrals")
         assert [row["reason"] for row in reasons] == ["name_and_birth_date"]
 
+    @pytest.mark.parametrize("longest", ["ﷺ壮", "㌖装", "𝅘𝅥𝅲ﬃ", "㍿装"])
+    async def test_the_longest_name_is_kept(self, longest, open_file, search, director) -> None:
+        name = (longest * 200)[:200]
+        opened = await open_file(director, identity=identity(name=name))
+        assert opened.status_code == 201, opened.text
+        assert len(opened.json()["identity"]["name_pinyin"]) <= 600
+        assert await search(director, name=name) == [opened.json()["id"]]
+
     async def test_other_names_are_others(self, open_file, director) -> None:
         for name in ("样伟", "样炜", "样·伟"):
             answer = await open_file(director, identity=identity(name=name))
