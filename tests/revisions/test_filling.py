@@ -23,12 +23,19 @@ WHEN (OLD.region_code = 4500) EXECUTE FUNCTION behind();
 """
 """Adds a row behind the batches, as the release before may."""
 
+SINCE_THE_RELEASE = """
+INSERT INTO child_stays (id, home_county, child_id, region_code, lived_in, since, until)
+SELECT gen_random_uuid(), home_county, id, region_code, region_code, now(), now() FROM children
+"""
+"""Rows of the tables that the kept release did not have."""
+
 
 def test_a_revision_sees_every_row_of_every_protected_table(copy: Copy) -> None:
     copy.sql(
         "INSERT INTO school_calendar_days (id, region_code, day, is_school_day, source)"
         " SELECT gen_random_uuid(), n, '2026-01-01', false, 'test' FROM generate_series(1, 4500) n"
     )
+    copy.sql(SINCE_THE_RELEASE)
     rows = asyncio.run(backups.counts(copy.pg, copy.database))
     copy.sql(BEHIND)
     copy.revision(
