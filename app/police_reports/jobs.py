@@ -13,9 +13,17 @@ from app.police_reports import events, queries, rules
 from app.police_reports.models import State, Step
 from app.police_reports.operations.filing import announce, change
 from app.police_reports.operations.steps import redeliver
+from app.regions import following
+from app.regions.events import RegionReplaced
 from app.webhooks.events import DeliverySucceeded
 
 _PER_RUN: Final = 200
+
+
+@following.follows
+async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
+    """Let reports lie where their place is now: its offices go on seeing them."""
+    await following.shift(tx, event, "police_reports", "region_code")
 
 
 @spine.on(DeliverySucceeded)
