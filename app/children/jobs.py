@@ -58,30 +58,29 @@ async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
     await following.shift(tx, event, "duplicate_referrals", "region_code")
 
 
+_HUKOU_JOB: Final = "children.rename_next_hukou"
+
+
 @events.on(RegionReplaced)
 async def rename_hukou(tx: Tx, event: RegionReplaced) -> None:
     """Have the place where children are registered told by the code it has now, wherever they
     live. It decides nobody's remit, so it may come after.
     """
     lo, hi = region_text(event.old_lo), region_text(event.old_hi)
-    payload = {"lo": lo, "hi": hi, "shift": event.shift, "after": [str(_FIRST), 0]}
-    await queue.enqueue(tx.connection, "children.rename_next_hukou", [payload])
+    first = following.start(lo, hi, event.shift)
+    await queue.enqueue(tx.connection, _HUKOU_JOB, [first])
 
 
-@queue.job("children.rename_next_hukou")
+@queue.job(_HUKOU_JOB)
 async def rename_next_hukou(tx: Tx, payload: dict[str, Any]) -> None:
     """Look at one set of files; queue the next in the same transaction."""
-    child_id, home_county = payload["after"]
-    reached = await following.walk(
+    await following.walk(
         tx,
-        "children",
-        "hukou = t.hukou || jsonb_build_object('region_code',"
+        _HUKOU_JOB,
+        payload,
+        table="children",
+        changes="hukou = t.hukou || jsonb_build_object('region_code',"
         " lpad(((t.hukou ->> 'region_code')::bigint + $6)::text, 12, '0'))",
-        "coalesce(t.hukou ->> 'region_code' COLLATE \"C\" >= $4"
+        which="coalesce(t.hukou ->> 'region_code' COLLATE \"C\" >= $4"
         " AND t.hukou ->> 'region_code' COLLATE \"C\" < $5, false)",
-        (UUID(child_id), home_county),
-        *(payload[name] for name in ("lo", "hi", "shift")),
     )
-    if reached is not None:
-        after = {"after": [str(reached[0]), reached[1]]}
-        await queue.enqueue(tx.connection, "children.rename_next_hukou", [{**payload, **after}])

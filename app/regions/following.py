@@ -14,13 +14,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.core.data.db import Tx
+from app.core.jobs import queue
 from app.regions.events import RegionReplaced
 
 BATCH: Final = 2_000
-"""Rows a statement moves: some of them carry a dozen indexes."""
-
-WALK: Final = 5_000
-"""Rows a walking transaction looks at."""
+"""Rows a statement moves or looks at: some of them carry a dozen indexes."""
 
 Follower = Callable[[Tx, RegionReplaced], Awaitable[None]]
 _FOLLOWERS: Final[dict[str, Follower]] = {}
@@ -82,16 +80,23 @@ async def shift(
         lo = max(row["was"] for row in rows)
 
 
+def start(*arguments: Any) -> dict[str, Any]:
+    """Return the payload of the first job of a walk; see `walk`."""
+    return {"arguments": arguments, "after": [str(UUID(int=0)), 0]}
+
+
 async def walk(
-    tx: Tx, table: str, changes: str, which: str, after: tuple[UUID, int], *arguments: Any
-) -> tuple[UUID, int] | None:
-    """Change, of the next rows of a table after (id, home_county), those that fit; return the last
-    row looked at, None at the end. `arguments` are $4 and on in `changes` and `which`, both of `t`.
+    tx: Tx, job: str, payload: dict[str, Any], *, table: str, changes: str, which: str
+) -> None:
+    """Change, of the next set of rows of a table by (id, home_county), those that fit, and queue
+    the job again for the set after it. `changes` and `which` are SQL about `t`; the payload's
+    arguments are $4 and on in both.
     """
-    rows = await tx.connection.fetch(
+    row_id, home_county = payload["after"]
+    reached = await tx.connection.fetchrow(
         f"""
         WITH next AS MATERIALIZED (
-            SELECT t.home_county, t.id, {which} AS fits FROM {table} t
+            SELECT t.id, t.home_county, {which} AS fits FROM {table} t
             WHERE (t.id, t.home_county) > ($1, $2) ORDER BY t.id, t.home_county LIMIT $3
         ), changed AS (
             UPDATE {table} AS t SET {changes} FROM next
@@ -99,8 +104,11 @@ async def walk(
         )
         SELECT id, home_county FROM next ORDER BY id DESC, home_county DESC LIMIT 1
         """,
-        *after,
-        WALK,
-        *arguments,
+        UUID(row_id),
+        home_county,
+        BATCH,
+        *payload["arguments"],
     )
-    return (rows[0]["id"], rows[0]["home_county"]) if rows else None
+    if reached is not None:
+        after = [str(reached["id"]), reached["home_county"]]
+        await queue.enqueue(tx.connection, job, [{**payload, "after": after}])
