@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, NoReturn, TypeVar
 from uuid import UUID
@@ -36,8 +37,17 @@ from app.core.problems import Problem
 from app.core.settings import Environment, Settings
 from app.embedded.postgres import EmbeddedDatabaseError
 from app.policy import clauses as policy_clauses
-from app.regions.divisions import BadDivisionLine, shipped
-from app.regions.operations import BadDivisions, import_divisions, import_village_file
+from app.regions.divisions import BadDivisionLine, replaced, shipped
+from app.regions.operations import (
+    BadDivisions,
+    Imported,
+    RegionNotReplaceable,
+    import_divisions,
+    import_replaced,
+    import_village_file,
+    replace_region,
+)
+from app.regions.rules import BadRegionCode
 
 _NO_SUCH_DATABASE = (
     asyncpg.InvalidAuthorizationSpecificationError,
@@ -150,9 +160,15 @@ def openapi() -> None:
 
 @regions_app.command("load")
 def load_regions() -> None:
-    """Load the divisions that come with the program: the nation down to townships."""
-    done = in_transaction(lambda tx: import_divisions(tx.connection, shipped()))
+    """Load what comes with the program: the nation down to townships, and codes since replaced."""
+
+    async def run(tx: Tx) -> tuple[Imported, int]:
+        done = await import_divisions(tx.connection, shipped())
+        return done, await import_replaced(tx.connection, replaced())
+
+    done, codes = in_transaction(run)
     out.print(f"{done.read:,} divisions read, {done.added:,} added, {done.renamed:,} renamed.")
+    out.print(f"{codes:,} codes that were replaced since 2015 added.")
 
 
 @regions_app.command("import")
@@ -177,6 +193,26 @@ def import_regions(
                 err.print(line, markup=False, highlight=False)
             fail("Nothing was imported.")
     out.print(f"{done.read:,} villages read, {done.added:,} added, {done.renamed:,} renamed.")
+
+
+@regions_app.command("replace")
+def replace_division(
+    old: Annotated[str, typer.Argument(help="12-digit code that ends.")],
+    new: Annotated[str, typer.Argument(help="12-digit code that takes its place.")],
+    on: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day of the new code.")],
+    name: Annotated[str | None, typer.Option(help="The new name, if it changed too.")] = None,
+) -> None:
+    """Let a division take another's place, with all that lies in it and is filed there.
+
+    A new code that exists already takes the old one in: first replace what lies below the old one.
+    """
+    try:
+        codes = in_transaction(
+            lambda tx: replace_region(tx, region_code(old), region_code(new), on.date(), name=name)
+        )
+    except (RegionNotReplaceable, BadRegionCode) as refused:
+        fail(f"Nothing was changed: {refused}.")
+    out.print(f"{codes:,} codes were replaced; what was filed under them went along.")
 
 
 @agencies_app.command("create")

@@ -11,8 +11,8 @@ from app.access import operations as access
 from app.agencies import operations as agencies
 from app.agencies.models import Agency, AgencyKind
 from app.core.data.db import Tx
-from app.regions.divisions import demo_villages, shipped
-from app.regions.operations import import_divisions
+from app.regions.divisions import demo_villages, replaced, shipped
+from app.regions.operations import import_divisions, import_replaced
 from demo.cast import CALLBACK, Cast, Machine, Person
 from demo.register import JIZHOU
 
@@ -24,6 +24,7 @@ async def assemble(tx: Tx, *, village: int) -> Cast:
     """Load the divisions and register everybody. `village`: where the story plays, in Jizhou."""
     await import_divisions(tx.connection, shipped())
     await import_divisions(tx.connection, demo_villages())
+    await import_replaced(tx.connection, replaced())
     township = village // 1000 * 1000
     app = await access.create_app(
         tx, name="演示走访应用 Demo visiting app", redirect_uris=[CALLBACK]

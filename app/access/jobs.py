@@ -4,7 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 from app.core.data.db import Tx
-from app.core.jobs import events, queue
+from app.core.jobs import queue
+from app.regions import following
 from app.regions.events import RegionReplaced
 
 _KEPT = timedelta(days=1)
@@ -25,13 +26,7 @@ async def forget_expired(tx: Tx, payload: dict[str, Any]) -> None:
         await tx.connection.execute(statement, before)
 
 
-@events.on(RegionReplaced)
+@following.follows
 async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
     """Let systems keep their authority when their place gets another code."""
-    await tx.connection.execute(
-        "UPDATE clients SET region_code = region_code + $3, remit_lo = remit_lo + $3,"
-        " remit_hi = remit_hi + $3 WHERE region_code >= $1 AND region_code < $2",
-        event.old_lo,
-        event.old_hi,
-        event.shift,
-    )
+    await following.shift(tx, event, "clients", "region_code", "remit_lo", "remit_hi")

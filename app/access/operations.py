@@ -100,7 +100,7 @@ async def create_machine(
     SecretsNotAccepted.
     """
     fitting_role(role, agency.kind, region_code, holder="machine")
-    lo, hi = await agencies.remit(tx, agency, region_code)
+    place = await agencies.remit(tx, agency, region_code)
     if jwks is None and not secrets_allowed:
         raise SecretsNotAccepted
     secret = secrets.token_urlsafe(32) if jwks is None else None
@@ -109,9 +109,9 @@ async def create_machine(
         name=name,
         agency_id=agency.id,
         role=role,
-        region_code=region_code,
-        remit_lo=lo,
-        remit_hi=hi,
+        region_code=place.region_code,
+        remit_lo=place.lo,
+        remit_hi=place.hi,
         jwks=None if jwks is None else _public_keys(jwks),
         secret_hash=None if secret is None else credentials.secret_hash(secret),
         created_at=tx.now,

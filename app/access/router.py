@@ -22,6 +22,7 @@ from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
 from app.core.problems import Problem, documented
 from app.core.settings import Environment
+from app.regions import queries as regions
 
 router = routing.router(AREA.tag)
 ReadsMe = Annotated[Principal, needs(READ_ME)]
@@ -177,7 +178,9 @@ async def _agency_for(tx: Tx, principal: Principal, new: schemas.ClientCreate) -
     agency = await agency_queries.find(tx, new.agency_id or principal.agency_id)
     if principal.agency_kind != "operator":
         own = agency is not None and agency.id == principal.agency_id
-        inside = principal.region_lo <= int(new.region_code) < principal.region_hi
+        asked = int(new.region_code)
+        place = await regions.current(tx, asked, tx.today) or asked
+        inside = principal.region_lo <= place < principal.region_hi
         if not own or not inside or not _scopes_of(new.role) <= principal.role.scopes:
             raise NotYoursToRegister
     if agency is None or not agency.active:

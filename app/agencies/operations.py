@@ -4,6 +4,7 @@ Which role an agency may give is decided above, from `app/access/roles.yaml`: he
 """
 
 from datetime import date
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -90,7 +91,7 @@ async def create_agency(
     uscc: str | None = None,
 ) -> Agency:
     """Register an agency. Raises RegionUnknown, CreditCodeInvalid or AgencyAlreadyRegistered."""
-    await _require_region(tx, region_code)
+    region_code = await _place(tx, region_code)
     if uscc is not None and not (credit_code.is_valid(uscc) and credit_code.compact(uscc) == uscc):
         raise CreditCodeInvalid
     agency = Agency(
@@ -110,36 +111,48 @@ async def create_agency(
         raise AgencyAlreadyRegistered from error
 
 
-async def _require_region(tx: Tx, region_code: int) -> None:
+async def _place(tx: Tx, region_code: int) -> int:
     # The nation is served by the platform's own operator and is no row of the table.
-    if region_code != rules.NATION and not await regions.known(tx, [region_code], tx.today):
+    if region_code == rules.NATION:
+        return region_code
+    found = await regions.current(tx, region_code, tx.today)
+    if found is None:
         raise RegionUnknown
+    return found
 
 
-async def remit(tx: Tx, agency: Agency, region_code: int) -> tuple[int, int]:
-    """Return the half-open range of codes that a post or system of an agency answers for. Raises
-    RegionUnknown or PostOutsideAgency.
+class Remit(NamedTuple):
+    """The place a post or system answers for, by the code it has now, and its range of codes."""
+
+    region_code: int
+    lo: int
+    hi: int
+
+
+async def remit(tx: Tx, agency: Agency, region_code: int) -> Remit:
+    """Return what a post or system of an agency answers for. Raises RegionUnknown or
+    PostOutsideAgency.
     """
-    await _require_region(tx, region_code)
+    place = await _place(tx, region_code)
     lo, hi = rules.subtree(agency.region_code)
-    if not lo <= region_code < hi:
+    if not lo <= place < hi:
         raise PostOutsideAgency
-    return rules.subtree(region_code)
+    return Remit(place, *rules.subtree(place))
 
 
 async def add_post(tx: Tx, agency: Agency, role: str, local_title: str, region_code: int) -> Post:
     """Set up a post that answers for a region; whether the agency may give the role is the caller's
     to decide. Raises RegionUnknown or PostOutsideAgency.
     """
-    remit_lo, remit_hi = await remit(tx, agency, region_code)
+    place = await remit(tx, agency, region_code)
     return await tx.add(
         Post(
             agency_id=agency.id,
             role=role,
             local_title=local_title,
-            region_code=region_code,
-            remit_lo=remit_lo,
-            remit_hi=remit_hi,
+            region_code=place.region_code,
+            remit_lo=place.lo,
+            remit_hi=place.hi,
             created_at=tx.now,
         )
     )

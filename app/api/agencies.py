@@ -23,6 +23,7 @@ from app.core.http.paging import Page, Paged
 from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
 from app.core.problems import Problem, documented
+from app.regions import queries as regions
 from app.regions import rules
 from app.regions.deps import RegionSpan
 
@@ -102,12 +103,16 @@ _POST_ACTS: Final[Mapping[str, Act]] = {
 }
 
 
-def _region_number(code: str) -> int:
-    """Turn a well-formed code into the number stored. Raises RegionUnknown for no division."""
+async def _place(tx: Tx, code: str) -> int:
+    """Turn a well-formed code into that of the place today. One that is no place's is left to the
+    operation to refuse, unless it cannot be one: that raises RegionUnknown.
+    """
     number = int(code)
-    if number != rules.NATION and not rules.is_valid_code(number):
+    if number == rules.NATION:
+        return number
+    if not rules.is_valid_code(number):
         raise operations.RegionUnknown
-    return number
+    return await regions.current(tx, number, tx.today) or number
 
 
 def _require_remit(principal: Principal, region_code: int) -> None:
@@ -164,7 +169,7 @@ async def create_agency(
     """
     if new.kind in _OPERATORS_ALONE and principal.role.code != "operator":
         raise KindNotYours
-    region_code = _region_number(new.region_code)
+    region_code = await _place(tx, new.region_code)
     _require_remit(principal, region_code)
     agency = await operations.create_agency(
         tx, new.kind, new.name, region_code, name_en=new.name_en, uscc=new.uscc
@@ -220,7 +225,7 @@ async def add_post(
 ) -> Shown[schemas.Post]:
     """Set up a post in an agency of your remit."""
     Act(WRITE.code, (_GIVEN,)).require(principal, {"role": new.role}, tx.today)
-    region_code = _region_number(new.region_code)
+    region_code = await _place(tx, new.region_code)
     _require_remit(principal, region_code)
     agency = await queries.find(tx, new.agency_id)
     if agency is None or not agency.active:

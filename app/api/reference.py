@@ -93,10 +93,13 @@ async def list_regions(
     ] = None,
 ) -> Shown[paging.Page[Region]]:
     """List the divisions in force, by code."""
+    parent = None if parent_code is None else int(parent_code)
+    if parent:
+        parent = await regions.current(tx, parent, tx.today) or parent
     page = await regions.list_regions(
         tx,
         window,
-        parent_code=None if parent_code is None else int(parent_code),
+        parent_code=parent,
         level=level,
         name_prefix=q,
     )
@@ -105,8 +108,10 @@ async def list_regions(
 
 @places.get("/regions/{code}", responses=documented(RegionNotFound))
 async def read_region(_: ReadsReference, code: RegionCode, tx: Transaction) -> Shown[Region]:
-    """Read one division, also one whose code was replaced."""
-    row = await regions.read_region(tx, int(code))
+    """Read one division, also one whose code was replaced. A code that only lay in a replaced place
+    is answered with what stands for it.
+    """
+    row = await regions.read_region(tx, int(code), tx.today)
     if row is None:
         raise RegionNotFound
     return Shown(_region(row))

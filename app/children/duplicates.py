@@ -128,10 +128,12 @@ async def refer(
     return Referred(referral_id)
 
 
+# Of the county both were opened in, or both live in: the one may have another code since.
 _NAMESAKES = """
 SELECT o.id, c.region_code FROM children c
 JOIN children o ON o.birth_date = c.birth_date AND o.name_canonical = c.name_canonical
-  AND o.sex = c.sex AND o.home_county = c.home_county AND o.id <> c.id
+  AND o.sex = c.sex AND o.id <> c.id
+  AND (o.home_county = c.home_county OR o.region_code / 1000000 = c.region_code / 1000000)
 LEFT JOIN resident_ids rc ON rc.home_county = c.home_county AND rc.child_id = c.id
 LEFT JOIN resident_ids ro ON ro.home_county = o.home_county AND ro.child_id = o.id
 WHERE c.id = $1 AND (rc.index IS NULL OR ro.index IS NULL) ORDER BY o.id LIMIT 20

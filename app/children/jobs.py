@@ -1,12 +1,14 @@
 """What happens to files by itself."""
 
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from app.children import below, derivation, duplicates
 from app.children.events import ChildRegistered
 from app.core.data.db import Tx
+from app.core.http.wire import region_text
 from app.core.jobs import events, queue
+from app.regions import following
 from app.regions.events import RegionReplaced
 
 _FIRST = UUID(int=0)
@@ -26,26 +28,60 @@ async def look_for_namesakes(tx: Tx, event: ChildRegistered) -> None:
     await duplicates.refer_namesakes(tx, event.subject_id)
 
 
-@events.on(RegionReplaced)
+_MOVE: Final = """
+WITH next AS (
+    SELECT home_county, id, region_code AS was FROM children
+    WHERE region_code >= $1 AND region_code < $2 AND (region_code, id) > ($5, $6)
+    ORDER BY region_code, id LIMIT $7 FOR NO KEY UPDATE
+)
+UPDATE children AS c SET region_code = c.region_code + $3, updated_at = $4,
+    residence = c.residence || jsonb_build_object(
+        'region_code', lpad((c.region_code + $3)::text, 12, '0'))
+FROM next WHERE c.home_county = next.home_county AND c.id = next.id RETURNING next.was, c.id
+"""
+
+
+@following.follows
 async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
     """Keep children, and all below them, where they live when the place gets another code. The
     version stays: nobody changed the file.
     """
-    await tx.connection.execute(
-        "UPDATE children SET region_code = region_code + $3, updated_at = $4,"
-        " residence = residence || jsonb_build_object("
-        "'region_code', lpad((region_code + $3)::text, 12, '0'))"
-        " WHERE region_code >= $1 AND region_code < $2",
-        event.old_lo,
-        event.old_hi,
-        event.shift,
-        tx.now,
+    last = (event.old_lo, _FIRST)
+    while True:
+        moved = await tx.connection.fetch(
+            _MOVE, event.old_lo, event.old_hi, event.shift, tx.now, *last, following.BATCH
+        )
+        await below.follow(tx, "c.id = ANY($1::uuid[])", [row["id"] for row in moved])
+        if len(moved) < following.BATCH:
+            break
+        last = max((row["was"], row["id"]) for row in moved)
+    await following.shift(tx, event, "duplicate_referrals", "region_code")
+    await following.shift(tx, event, "child_stays", "lived_in")
+
+
+_HUKOU_JOB: Final = "children.rename_next_hukou"
+
+
+@events.on(RegionReplaced)
+async def rename_hukou(tx: Tx, event: RegionReplaced) -> None:
+    """Have the place where children are registered told by the code it has now, wherever they
+    live. It decides nobody's remit, so it may come after.
+    """
+    lo, hi = region_text(event.old_lo), region_text(event.old_hi)
+    first = following.start(lo, hi, event.shift)
+    await queue.enqueue(tx.connection, _HUKOU_JOB, [first])
+
+
+@queue.job(_HUKOU_JOB)
+async def rename_next_hukou(tx: Tx, payload: dict[str, Any]) -> None:
+    """Look at one set of files; queue the next in the same transaction."""
+    await following.walk(
+        tx,
+        _HUKOU_JOB,
+        payload,
+        table="children",
+        changes="hukou = t.hukou || jsonb_build_object('region_code',"
+        " lpad(((t.hukou ->> 'region_code')::bigint + $6)::text, 12, '0'))",
+        which="coalesce(t.hukou ->> 'region_code' COLLATE \"C\" >= $4"
+        " AND t.hukou ->> 'region_code' COLLATE \"C\" < $5, false)",
     )
-    await tx.connection.execute(
-        "UPDATE child_stays SET lived_in = lived_in + $3 WHERE lived_in >= $1 AND lived_in < $2",
-        event.old_lo,
-        event.old_hi,
-        event.shift,
-    )
-    new = (event.old_lo + event.shift, event.old_hi + event.shift)
-    await below.follow(tx, "c.region_code >= $1 AND c.region_code < $2", *new)

@@ -25,6 +25,7 @@ from app.core.data import sql
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import preconditions
+from app.core.http.wire import region_text
 from app.core.ids import new_id
 from app.core.jobs import events as announcements
 from app.core.problems import FieldError, Problem
@@ -69,7 +70,8 @@ async def create_child(
     _refuse_unwritable(principal, sent)
     if new.id is not None and await queries.find(tx, principal, new.id):
         return new.id, False
-    await _check(tx, principal, file, sent, new=True)
+    file, unknown = await _placed(tx, file, sent)
+    await _check(tx, principal, file, sent, unknown, new=True)
     region_code = _lives_in(file)
     await duplicates.refuse_visible(
         tx, principal, file.identity, region_code=region_code, others=new.not_the_same_as
@@ -134,11 +136,11 @@ async def change_child(
     preconditions.check_version(row["version"], if_match)
     child = ChildRef(child.id, child.home_county, row["region_code"], row["school_id"])
     before = sealing.whole(tx.keyring, row)
-    after = merging.merged(before, change)
+    after, unknown = await _placed(tx, merging.merged(before, change), merging.named(change))
     different = merging.differing(before, after)
     if not different:
         return None
-    await _check(tx, principal, after, different, new=False)
+    await _check(tx, principal, after, different, unknown, new=False)
     try:
         async with tx.connection.transaction():
             await _write(tx, principal, child, row, before, after, different)
@@ -204,10 +206,15 @@ def _refuse_unwritable(principal: Principal, names: Iterable[str]) -> None:
 
 
 async def _check(
-    tx: Tx, principal: Principal, file: File, sent: Collection[str], *, new: bool
+    tx: Tx,
+    principal: Principal,
+    file: File,
+    sent: Collection[str],
+    unknown: Iterable[FieldError],
+    *,
+    new: bool,
 ) -> None:
-    errors = checks.broken(file, sent, on=tx.today, new=new)
-    errors += await _unknown_regions(tx, file, sent)
+    errors = [*checks.broken(file, sent, on=tx.today, new=new), *unknown]
     school_id = file.education.school_id
     if "education" in sent and school_id is not None:
         school = await agencies.find(tx, school_id)
@@ -230,17 +237,28 @@ def _outside(pointer: str) -> OutsideRemit:
     )
 
 
-async def _unknown_regions(tx: Tx, file: File, sent: Collection[str]) -> list[FieldError]:
-    codes = {"residence": file.residence.region_code, "hukou": file.hukou.region_code}
-    named = {name: int(code) for name, code in codes.items() if name in sent and code is not None}
-    if not named:
-        return []
-    known = await regions.known(tx, named.values(), tx.today)
-    return [
-        FieldError(f"#/{section}/region_code", "region_unknown", "No such region.")
-        for section, code in named.items()
-        if code not in known or (section == "residence" and not lies_in_a_county(code))
-    ]
+async def _placed(tx: Tx, file: File, sent: Collection[str]) -> tuple[File, Sequence[FieldError]]:
+    """Put the codes of today into the sections sent that name a place; tell the codes that are no
+    place's. One statement, none if no such section was sent.
+    """
+    codes = {
+        section: int(code)
+        for section in ("residence", "hukou")
+        if section in sent and (code := getattr(file, section).region_code) is not None
+    }
+    if not codes:
+        return file, ()
+    stands = await regions.current_of(tx, codes.values(), tx.today)
+    errors, placed = [], {}
+    for section, code in codes.items():
+        now = stands.get(code)
+        if now is None or (section == "residence" and not lies_in_a_county(now)):
+            detail = "No such region."
+            errors.append(FieldError(f"#/{section}/region_code", "region_unknown", detail))
+        else:
+            update = {"region_code": region_text(now)}
+            placed[section] = getattr(file, section).model_copy(update=update)
+    return file.model_copy(update=placed), errors
 
 
 def _lives_in(file: File) -> int:

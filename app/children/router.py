@@ -72,7 +72,8 @@ async def list_children(
     act: Annotated[acts.Act | None, acts.asked(ACTS)] = None,
 ) -> Shown[Page[schemas.ChildSummary]]:
     """List the children in the caller's remit, by region and id."""
-    conditions = search.listed(
+    conditions = await search.listed(
+        tx,
         principal,
         updated_since,
         region_code=region_code,
@@ -93,7 +94,7 @@ async def search_children(
     principal: ReadsChildren, wanted: schemas.ChildSearch, tx: Transaction
 ) -> Shown[Page[schemas.ChildSummary]]:
     """Search children in the caller's remit by number, name or its Latin spelling."""
-    conditions = search.searched(tx, principal, wanted)
+    conditions = await search.searched(tx, principal, wanted)
     window = Window(wanted.limit, wanted.cursor)
     return _page(tx, principal, await queries.list_page(tx, principal, conditions, window))
 

@@ -13,7 +13,8 @@ from app.core.data.db import Tx
 from app.core.data_files import unknown
 from app.core.problems import FieldError, Problem
 from app.core.text import canonical_name, letters
-from app.regions.rules import BadRegionCode, subtree
+from app.regions import queries as regions
+from app.regions.rules import BadRegionCode
 
 _COUNTY: Final = 10**6
 _SHORTEST: Final = 2
@@ -42,7 +43,8 @@ def refuse_unknown_filters(known: Collection[str]) -> None:
         raise BadField(f"a field is FilteredBy: {unknown('filter of lists', name, known)}")
 
 
-def listed(
+async def listed(
+    tx: Tx,
     principal: Principal,
     updated_since: datetime | None,
     *,
@@ -61,7 +63,7 @@ def listed(
         priority_flag=priority_flag,
         school_id=school_id,
     )
-    lo, hi = _span_of(region_code)
+    lo, hi = await _span_of(tx, region_code)
     return {
         "c.region_code >= {}": lo,
         "c.region_code < {}": hi,
@@ -72,12 +74,12 @@ def listed(
     }
 
 
-def searched(tx: Tx, principal: Principal, wanted: schemas.ChildSearch) -> dict[str, object]:
+async def searched(tx: Tx, principal: Principal, wanted: schemas.ChildSearch) -> dict[str, object]:
     """Turn a search into SQL conditions for `queries.list_page`. Raises FilterForbidden,
     SearchTooBroad.
     """
     _refuse_unreadable(principal, region_code=wanted.region_code)
-    lo, hi = _span_of(wanted.region_code)
+    lo, hi = await _span_of(tx, wanted.region_code)
     found: dict[str, object] = {
         "c.region_code >= {}": lo,
         "c.region_code < {}": hi,
@@ -105,12 +107,12 @@ def _refuse_unreadable(principal: Principal, **given: str | UUID | None) -> None
         raise FilterForbidden(errors=errors)
 
 
-def _span_of(region_code: str | None) -> tuple[int | None, int | None]:
+async def _span_of(tx: Tx, region_code: str | None) -> tuple[int | None, int | None]:
     # What is no region holds no child.
     if region_code is None:
         return None, None
     try:
-        return subtree(int(region_code))
+        return await regions.span(tx, int(region_code), tx.today)
     except BadRegionCode:
         return 0, 0
 

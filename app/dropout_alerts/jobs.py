@@ -13,8 +13,18 @@ from app.core.http.shown import Seen
 from app.core.ids import new_id
 from app.core.jobs import events as spine
 from app.dropout_alerts import events, models, queries, rules
+from app.regions import following
+from app.regions.events import RegionReplaced
 
 _LOOK_BACK: Final = timedelta(days=120)
+
+
+@following.follows
+async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
+    """Let the place where alerts opened have its new code: its township is written to. Where the
+    children live follows with them (`children.below`).
+    """
+    await following.shift(tx, event, "dropout_alerts", "opened_in", keys=("id", "home_county"))
 
 
 @spine.on(AbsencesRecorded)

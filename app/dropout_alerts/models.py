@@ -89,6 +89,7 @@ class DropoutAlert(_Kept, table=True):
         ),
         Index("ix_dropout_alerts_school_id_id", "school_id", "id"),
         Index("ix_dropout_alerts_child_id", "child_id"),
+        Index("ix_dropout_alerts_opened_in", "opened_in"),
         privileges="SELECT, INSERT, UPDATE",
         also=_OWN,
     )

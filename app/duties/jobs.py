@@ -7,11 +7,19 @@ from app.core.jobs import events, queue
 from app.core.jobs.events import Announced
 from app.duties import operations
 from app.duties.rulebook import rules
+from app.regions import following
+from app.regions.events import RegionReplaced
 
 
 @events.on_wire_names(*sorted({name for rule in rules().values() for name in rule.listens_to}))
 async def weigh_event(tx: Tx, announced: Announced) -> None:
     await operations.weigh_event(tx, announced)
+
+
+@following.follows
+async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
+    """Let duties be owed where their place is now; nobody changed them, so the version stays."""
+    await following.shift(tx, event, "duties", "region_code")
 
 
 @queue.every("duties.open_period", "5 0 * * *")

@@ -5,6 +5,7 @@ a deed one row per rule.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Final
 from uuid import UUID
@@ -20,6 +21,7 @@ from app.duties.events import DutyOverdue
 from app.duties.rulebook import rules
 from app.duties.rules import ONCE, Rule, quarter_of
 from app.policy import queries as policy
+from app.regions import queries as regions
 
 OVERDUE_BATCH: Final = 500
 
@@ -165,7 +167,11 @@ async def counties(tx: Tx) -> Sequence[int]:
 
 
 async def weigh_event(tx: Tx, announced: Announced) -> None:
-    """Open and discharge what the rules say an event opens and discharges."""
+    """Open and discharge what the rules say an event opens and discharges, where its place is now:
+    the code may have been replaced since it was announced.
+    """
+    place = await regions.current(tx, announced.region_code, tx.today)
+    announced = replace(announced, region_code=place or announced.region_code)
     # Evidence and duty of one child may be worked off by two workers at once, neither seeing the
     # other's row: they take turns.
     child_id = announced.data.get("child_id") or announced.subject_id

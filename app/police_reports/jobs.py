@@ -14,6 +14,8 @@ from app.police_reports import events, queries, rules
 from app.police_reports.models import State, Step
 from app.police_reports.operations.filing import announce, change
 from app.police_reports.operations.steps import redeliver
+from app.regions import following
+from app.regions.events import RegionReplaced
 from app.regions.rules import SPANS
 from app.webhooks.events import DeliverySucceeded
 
@@ -59,6 +61,12 @@ SELECT r.* FROM police_reports r JOIN turns USING (id) ORDER BY turn, filed_at
 FOR UPDATE OF r SKIP LOCKED
 """
 """Reports that can be brought further now: of every place one, then of every place a second."""
+
+
+@following.follows
+async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
+    """Let reports lie where their place is now: its offices go on seeing them."""
+    await following.shift(tx, event, "police_reports", "region_code")
 
 
 @spine.on(DeliverySucceeded)

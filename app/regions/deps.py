@@ -4,9 +4,11 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 
+from app.core.http.routing import Transaction
 from app.core.http.wire import RegionCode
 from app.core.problems import Problem, raises
-from app.regions.rules import BadRegionCode, subtree
+from app.regions import queries
+from app.regions.rules import BadRegionCode
 
 
 class RegionCodeInvalid(Problem, status=400):
@@ -18,6 +20,7 @@ class RegionCodeInvalid(Problem, status=400):
 
 @raises(RegionCodeInvalid)
 async def _span(
+    tx: Transaction,
     region_code: Annotated[
         RegionCode | None, Query(description="Only in this region and all below it.")
     ] = None,
@@ -25,11 +28,13 @@ async def _span(
     if region_code is None:
         return None
     try:
-        return subtree(int(region_code))
+        return await queries.span(tx, int(region_code), tx.today)
     except BadRegionCode:
         detail = "Use a 12-digit code."
         raise RegionCodeInvalid.at("region_code", "region_code_invalid", detail) from None
 
 
 RegionSpan = Annotated[tuple[int, int] | None, Depends(_span)]
-"""The half-open range of codes of the query parameter `region_code`, None without one; else 400."""
+"""The half-open range of codes of the query parameter `region_code`, or of what took the place of
+that code; None without one; else 400.
+"""

@@ -8,6 +8,7 @@ import csv
 import gzip
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -31,6 +32,18 @@ class Division(NamedTuple):
         return parent_of(self.code)
 
 
+class Replaced(NamedTuple):
+    """A code that stands in no table any more. `valid_until`: the last day a table shows it.
+    `succession`: see `models.Region`.
+    """
+
+    code: int
+    name: str
+    valid_until: date
+    successor_code: int
+    succession: str
+
+
 class BadDivisionLine(ValueError):
     """A line of a division file cannot be used."""
 
@@ -50,6 +63,21 @@ def demo_villages() -> Iterator[Division]:
     """Yield the villages of the counties the demo plays in, by ascending code."""
     with (_DATA / "villages-demo.csv").open(encoding="utf-8", newline="") as lines:
         yield from _shipped(lines)
+
+
+def replaced() -> Iterator[Replaced]:
+    """Yield the counties and prefectures that were replaced since 2015 and the townships that went
+    along, by ascending code.
+    """
+    with gzip.open(_DATA / "successors.csv.gz", "rt", encoding="utf-8", newline="") as lines:
+        for row in csv.DictReader(lines):
+            yield Replaced(
+                int(row["code"]),
+                row["name"],
+                date.fromisoformat(row["valid_until"]),
+                int(row["successor_code"]),
+                row["succession"],
+            )
 
 
 def read_villages(

@@ -30,6 +30,11 @@ class Region(SQLModel, table=True):
             "successor_code IS NULL OR (valid_until IS NOT NULL AND successor_code <> code)",
             name="successor",
         ),
+        CheckConstraint(
+            "succession IS NULL"
+            " OR (succession IN ('whole', 'merged', 'split') AND successor_code IS NOT NULL)",
+            name="succession",
+        ),
         Index("uq_regions_open", "code", unique=True, postgresql_where=text("valid_until IS NULL")),
         Index("ix_regions_parent_code_code", "parent_code", "code"),
         Index("ix_regions_level_code", "level", "code"),
@@ -50,6 +55,11 @@ class Region(SQLModel, table=True):
     """0 above a province."""
     valid_until: date | None = None
     successor_code: int | None = Field(default=None, sa_type=BigInteger)
+    succession: str | None = None
+    """How the successor took over: `whole`, all that lay in the one lies in the other under the
+    same last digits; `merged`, together with other places; `split`, the largest part of it. Null
+    while the code holds, and where nobody said.
+    """
     source: str
     """Which edition of the table of divisions says so."""
 

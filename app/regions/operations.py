@@ -11,12 +11,13 @@ import asyncpg
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events
-from app.regions import rules
-from app.regions.divisions import BadDivisionLine, Division, read_villages
+from app.regions import following, rules
+from app.regions.divisions import BadDivisionLine, Division, Replaced, read_villages
 from app.regions.events import RegionReplaced
 from app.regions.models import SINCE_EVER
 
 SHIPPED_SOURCE: Final = "统计用区划代码 2023"
+REPLACED_SOURCE: Final = "统计用区划代码 2015-2023"
 _COLUMNS: Final = ("code", "name", "level", "parent_code")
 _PROGRESS_EVERY: Final = 10_000
 _PROBLEMS_SHOWN: Final = 100
@@ -55,8 +56,19 @@ SELECT count(*) FILTER (WHERE added) AS added, count(*) FILTER (WHERE NOT added)
 FROM merged
 """
 
+# A code the table knows, in force or not, stays as it is: what an operator did weighs more.
+_ADD_REPLACED = """
+INSERT INTO regions (code, name, level, parent_code, valid_until, successor_code, succession,
+                     valid_from, source)
+SELECT u.*, $8::date, $9
+FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::date[], $6::bigint[],
+            $7::text[]) AS u (code, name, level, parent_code, valid_until, successor_code, how)
+WHERE NOT EXISTS (SELECT FROM regions r WHERE r.code = u.code)
+RETURNING code
+"""
+
 _END = """
-UPDATE regions SET valid_until = $3::date, successor_code = code + $4
+UPDATE regions SET valid_until = $3::date, successor_code = code + $4, succession = $5
 WHERE code >= $1 AND code < $2 AND valid_until IS NULL RETURNING code
 """
 
@@ -127,6 +139,28 @@ async def import_divisions(
     return Imported(read, counts["added"], counts["renamed"], counts["ended"])
 
 
+async def import_replaced(
+    connection: asyncpg.Connection, rows: Iterable[Replaced], *, source: str = REPLACED_SOURCE
+) -> int:
+    """Add codes that were replaced before the table was made, so that they are understood; return
+    how many are new. A code the table knows already stays as it is. One statement.
+    """
+    given = [
+        (
+            row.code,
+            row.name,
+            str(rules.level_of(row.code)),
+            rules.parent_of(row.code) or rules.NATION,
+            row.valid_until,
+            row.successor_code,
+            row.succession,
+        )
+        for row in rows
+    ]
+    added = await connection.fetch(_ADD_REPLACED, *zip(*given, strict=True), SINCE_EVER, source)
+    return len(added)
+
+
 async def import_village_file(
     connection: asyncpg.Connection,
     path: Path,
@@ -183,14 +217,15 @@ async def replace_region(tx: Tx, old: int, new: int, on: date, *, name: str | No
 
     If `new` does not exist yet, all below `old` moves with it and keeps its last digits; `name`
     is its name if that changed too. If it exists, `old` is merged into it and nothing may be left
-    below `old`. What is filed under the old codes follows by the event RegionReplaced. Raises
-    RegionNotReplaceable: codes of different levels, `old` not in force, a day still to come, an
-    unknown parent, or divisions left below a place to be merged.
+    below `old`. What is filed under the old codes goes along in the same transaction (`following`).
+    Raises RegionNotReplaceable: codes of different levels, `old` not in force, a day still to come,
+    an unknown parent, or divisions left below a place to be merged.
     """
     lo, hi = rules.subtree(old)
     merged = await _check_replacement(tx, old, new, on)
     shift = new - old
-    ended = await tx.connection.fetch(_END, lo, hi, on - timedelta(days=1), shift)
+    how = "merged" if merged else "whole"
+    ended = await tx.connection.fetch(_END, lo, hi, on - timedelta(days=1), shift, how)
     if not merged:
         parent = rules.parent_of(new) or rules.NATION
         await tx.connection.execute(_BEGIN, lo, hi, shift, on, parent)
@@ -207,6 +242,7 @@ async def replace_region(tx: Tx, old: int, new: int, on: date, *, name: str | No
         shift=shift,
         on=on,
     )
+    await following.take_along(tx, event)
     await events.publish(tx, event)
     return len(ended)
 

@@ -7,68 +7,94 @@ from typing import Any, Final
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
-from app.regions.rules import SPANS
+from app.regions.rules import NATION, SPANS, subtree
 
-REGION: Final = "code, name, level, parent_code, valid_from, valid_until, successor_code"
+REGION: Final = (
+    "code, name, level, parent_code, valid_from, valid_until, successor_code, succession"
+)
 _LAST: Final = chr(0x10FFFF)
 _HOLDS = "valid_from <= ${0}::date AND (valid_until IS NULL OR valid_until >= ${0}::date)"
 
-_CURRENT = f"""
-WITH RECURSIVE line AS (
-    SELECT $1::bigint AS code, 0 AS steps
+# What stands for a code that does not hold on the day. The table knows the code, or else the
+# township or county it lies in: from there the successors are followed, and if they took over the
+# whole, the last digits stay. `coalesce` asks none of this for a code that holds: one look-up each.
+_SUCCESSOR = f"""
+WITH RECURSIVE recorded AS (
+    SELECT above.code
+    FROM unnest(ARRAY[asked.code, asked.code / 1000 * 1000, asked.code / 1000000 * 1000000])
+        WITH ORDINALITY AS above (code, distance)
+    WHERE EXISTS (SELECT FROM regions r WHERE r.code = above.code)
+    ORDER BY above.distance LIMIT 1
+), line AS (
+    SELECT recorded.code, 0 AS steps, true AS whole FROM recorded
     UNION
-    SELECT r.successor_code, line.steps + 1 FROM line JOIN regions r ON r.code = line.code
+    SELECT r.successor_code, line.steps + 1,
+           line.whole AND coalesce(r.succession, 'whole') = 'whole'
+    FROM line JOIN regions r ON r.code = line.code
     WHERE r.successor_code IS NOT NULL AND r.valid_until < $2::date AND line.steps < 20
+), heir AS (
+    SELECT line.code, line.whole FROM line JOIN regions r ON r.code = line.code
+    WHERE line.steps > 0 AND {_HOLDS.format(2)} ORDER BY line.steps LIMIT 1
 )
-SELECT line.code FROM line JOIN regions r ON r.code = line.code AND {_HOLDS.format(2)}
-ORDER BY line.steps LIMIT 1
+SELECT coalesce(
+    (SELECT r.code FROM regions r WHERE heir.whole
+     AND r.code = heir.code + asked.code - recorded.code AND {_HOLDS.format(2)}), heir.code)
+FROM heir, recorded
+"""
+
+_CURRENT = f"""
+SELECT asked.code, coalesce(
+    (SELECT r.code FROM regions r WHERE r.code = asked.code AND {_HOLDS.format(2)}),
+    ({_SUCCESSOR})
+) AS current
+FROM unnest($1::bigint[]) AS asked (code)
 """
 
 
-async def known(tx: Tx, codes: Iterable[int], on: date) -> set[int]:
-    """Return those of the 12-digit codes that are divisions on that day. One statement."""
-    rows = await tx.connection.fetch(
-        f"SELECT DISTINCT code FROM regions WHERE code = ANY($1::bigint[]) AND {_HOLDS.format(2)}",
-        list(set(codes)),
-        on,
-    )
-    return {row["code"] for row in rows}
+async def current_of(tx: Tx, codes: Iterable[int], on: date) -> dict[int, int]:
+    """Return, of 12-digit codes, those that stand for a division on that day and which: the code
+    itself while it holds, else what took its place. A code below a replaced county or township is
+    the place with the same last digits below its successor, if there is one, else the successor.
+
+    Left out: codes that never were, and those abolished without a successor. One statement.
+    """
+    rows = await tx.connection.fetch(_CURRENT, list(set(codes)), on)
+    return {row["code"]: row["current"] for row in rows if row["current"] is not None}
 
 
 async def current(tx: Tx, code: int, on: date) -> int | None:
-    """Return the code that stands for a division on that day: itself while it holds, else the first
-    successor that does. None if the code is unknown or was abolished without a successor.
+    """Return what stands for one code on that day, or None; see `current_of`."""
+    return (await current_of(tx, [code], on)).get(code)
+
+
+async def span(tx: Tx, code: int, on: date) -> tuple[int, int]:
+    """Return the half-open range of codes that a filter by this code means: of what stands for it,
+    else of the code as it is, which may hold nothing. Raises BadRegionCode.
     """
-    found: int | None = await tx.connection.fetchval(_CURRENT, code, on)
+    return subtree(code if code == NATION else await current(tx, code, on) or code)
+
+
+_LATEST: Final = f"SELECT {REGION} FROM regions WHERE code = $1 ORDER BY valid_from DESC LIMIT 1"
+
+
+async def read_region(tx: Tx, code: int, on: date) -> Any:
+    """Return the latest period of a code; of one that only lies in a replaced place, what stands
+    for it. None if there is neither.
+    """
+    found = await tx.connection.fetchrow(_LATEST, code)
+    if found is None and (stands := await current(tx, code, on)) is not None:
+        return await tx.connection.fetchrow(_LATEST, stands)
     return found
 
 
-_NEAREST: Final = f"""
-WITH RECURSIVE line AS (
-    SELECT code, above, 0 AS steps FROM unnest($1::bigint[]) WITH ORDINALITY AS up (code, above)
-    UNION
-    SELECT r.successor_code, line.above, line.steps + 1
-    FROM line JOIN regions r ON r.code = line.code
-    WHERE r.successor_code IS NOT NULL AND r.valid_until < $2::date AND line.steps < 20
-)
-SELECT line.code, line.above FROM line JOIN regions r ON r.code = line.code AND {_HOLDS.format(2)}
-ORDER BY line.above, line.steps LIMIT 1
-"""
-
-
 async def nearest(tx: Tx, code: int, on: date) -> tuple[int, bool] | None:
-    """Return the code that stands on that day for the place, or else for the nearest above it that
-    was ever one, and whether it is the place itself. None if not even the province exists.
+    """Return what stands for a code on that day, or else for the nearest above it that was ever
+    one, and whether it is the place itself. None if not even the province exists.
     """
-    row = await tx.connection.fetchrow(_NEAREST, [code - code % span for span in SPANS], on)
-    return None if row is None else (row["code"], row["above"] == 1)
-
-
-async def read_region(tx: Tx, code: int) -> Any:
-    """Return the latest period of a code, or None."""
-    return await tx.connection.fetchrow(
-        f"SELECT {REGION} FROM regions WHERE code = $1 ORDER BY valid_from DESC LIMIT 1", code
-    )
+    above = [code - code % span for span in SPANS]
+    stands = await current_of(tx, above, on)
+    found = next((place for place in above if place in stands), None)
+    return None if found is None else (stands[found], found == code)
 
 
 _BY_CODE: Final = paging.Order({"code": int})

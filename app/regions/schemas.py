@@ -1,5 +1,7 @@
 """Divisions on the wire."""
 
+from typing import Literal
+
 from pydantic import BaseModel, Field
 
 from app.core.http.wire import Day, ShownRegion
@@ -24,4 +26,8 @@ class Region(BaseModel):
     valid_until: Day | None = Field(description="Last day of the code; null while it holds.")
     successor_code: ShownRegion | None = Field(
         description="The code that took its place; null while it holds or if none did."
+    )
+    succession: Literal["whole", "merged", "split"] | None = Field(
+        description="How that took its place: whole; merged with other places; or split, and the"
+        " successor is where the largest part lies. Null where nobody said."
     )

@@ -5,10 +5,18 @@ from typing import Any
 from app.core.data.db import Tx
 from app.core.jobs import events as spine
 from app.core.jobs import queue
+from app.regions import following
+from app.regions.events import RegionReplaced
 from app.webhooks import events, rules
 from app.webhooks.operations import deliveries
 
 spine.on_every_event(deliveries.fan_out)
+
+
+@following.follows
+async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
+    """Let endpoints hear of their place under its new code. Few rows: no index begins with it."""
+    await following.shift(tx, event, "webhook_endpoints", "region_code", "region_lo", "region_hi")
 
 
 @queue.every("webhooks.announce_overdue", "* * * * *")

@@ -78,6 +78,7 @@ class TestReadRegion:
             "valid_from": None,
             "valid_until": None,
             "successor_code": None,
+            "succession": None,
         }
 
     async def test_a_replaced_code_names_its_successor(self, client, database, headers) -> None:

@@ -3,11 +3,11 @@ from datetime import date
 from app.core.data.db import SYSTEM
 from app.regions.operations import replace_region
 from tests.access.factories import a_caller
-from tests.children.factories import a_child
+from tests.children.factories import a_child, a_file
 from tests.jobs import run_jobs
 from tests.regions.factories import some_regions
 
-VILLAGE, COUNTY = 120119101200, 120119000000
+VILLAGE, NEXT_VILLAGE, COUNTY = 120119101200, 120119102200, 120119000000
 
 
 async def test_a_place_with_another_code_keeps_its_children_and_their_workers(
@@ -27,3 +27,31 @@ async def test_a_place_with_another_code_keeps_its_children_and_their_workers(
     async with database.begin(SYSTEM) as tx:
         row = await tx.connection.fetchrow("SELECT home_county, version FROM children")
     assert tuple(row) == (COUNTY, 1)
+
+
+async def test_a_second_file_opened_after_the_change_is_referred(
+    client, database, settings
+) -> None:
+    """REG-03: one child, one file, whichever code the county had when the first was opened."""
+    await some_regions(database, VILLAGE, NEXT_VILLAGE)
+    directors = [
+        await a_caller(database, settings, "village_director", place)
+        for place in (VILLAGE, NEXT_VILLAGE)
+    ]
+    opened = []
+    for director, place in zip(directors, (VILLAGE, NEXT_VILLAGE), strict=True):
+        file = a_file(place)
+        file["identity"]["resident_id"] = None
+        answer = await client.post("/v1/children", json=file, headers=director.headers)
+        assert answer.status_code == 201, answer.text
+        opened.append(answer.json()["id"])
+        if place == VILLAGE:
+            await run_jobs(database)
+            async with database.begin(SYSTEM) as tx:
+                await replace_region(tx, COUNTY, 120120000000, date(2026, 7, 1))
+    await run_jobs(database)
+    async with database.begin(SYSTEM) as tx:
+        referrals = await tx.connection.fetch(
+            "SELECT child_id::text, other_child_id::text FROM duplicate_referrals"
+        )
+    assert [tuple(row) for row in referrals] == [(opened[1], opened[0])]

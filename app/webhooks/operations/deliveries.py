@@ -13,6 +13,7 @@ from app.core.data.db import Tx
 from app.core.http.wire import region_text
 from app.core.ids import new_id
 from app.core.jobs.events import Event
+from app.regions import queries as regions
 from app.webhooks import schemas, signing
 from app.webhooks.acts import DELIVERY_ACTS, DeliveryNotOpen
 
@@ -43,7 +44,7 @@ FROM chosen WHERE e.id = chosen.id RETURNING e.id, e.agency_id, e.last_sequence
 # name its agency: closed unless the event says otherwise (AZ-3, AZ-8).
 _NUMBER_SUBSCRIBERS = """
 WITH chosen AS (
-    SELECT e.id, v.id AS event_id, v.wire_name, v.subject_id, v.region_code, v.home_county,
+    SELECT e.id, v.id AS event_id, v.wire_name, v.subject_id, v.home_county,
            v.data::text AS data, v.occurred_at
     FROM events v
     JOIN webhook_endpoints e
@@ -51,7 +52,7 @@ WITH chosen AS (
      AND e.event_types && ARRAY[v.wire_name::text, split_part(v.wire_name, '.', 1) || '.*']
      AND CASE WHEN v.told_to IS NOT NULL THEN v.told_to ? e.agency_id::text
               WHEN e.relation = 'region'
-              THEN v.region_code >= e.region_lo AND v.region_code < e.region_hi
+              THEN $2 >= e.region_lo AND $2 < e.region_hi
               WHEN e.relation = 'enrolled' THEN v.data ->> 'school_id' = e.agency_id::text
               ELSE v.data ->> 'agency_id' = e.agency_id::text END
     WHERE v.id = $1
@@ -62,8 +63,7 @@ WITH chosen AS (
 UPDATE webhook_endpoints e SET last_sequence = e.last_sequence + 1
 FROM chosen WHERE e.id = chosen.id
 RETURNING e.id, e.agency_id, e.last_sequence, chosen.event_id, chosen.wire_name,
-          chosen.subject_id, chosen.region_code, chosen.home_county, chosen.data,
-          chosen.occurred_at
+          chosen.subject_id, chosen.home_county, chosen.data, chosen.occurred_at
 """
 
 _QUEUE = """
@@ -105,22 +105,25 @@ async def fan_out(tx: Tx, event_id: UUID) -> None:
 
     May hear: the agencies in the event's `told_to`, if it has one; else endpoints whose region it
     lies in or, for roles that do not work on regions, those whose agency the event's data names as
-    `school_id` or `agency_id`.
+    `school_id` or `agency_id`. The region is where the event's place is now: its code may have been
+    replaced since.
     """
-    numbered = await tx.connection.fetch(_NUMBER_SUBSCRIBERS, event_id)
+    said = await tx.connection.fetchval("SELECT region_code FROM events WHERE id = $1", event_id)
+    place = await regions.current(tx, said, tx.today) or said
+    numbered = await tx.connection.fetch(_NUMBER_SUBSCRIBERS, event_id, place)
     if not numbered:
         return
     event = numbered[0]
     facts = {
         **orjson.loads(event["data"]),
-        "region_code": region_text(event["region_code"]),
+        "region_code": region_text(place),
         "home_county": region_text(event["home_county"]),
         "event_id": event_id,
     }
     at = event["occurred_at"]
     bodies = _bodies(event["wire_name"], at, facts, numbered, limit=_ANY_BYTES)
     about = (event_id, event["wire_name"], event["subject_id"])
-    where = (event["region_code"], event["home_county"], None)
+    where = (place, event["home_county"], None)
     await _queue(tx, numbered, bodies, *about, *where, "S")
 
 

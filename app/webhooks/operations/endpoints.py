@@ -9,6 +9,7 @@ from app.core.data.db import Tx
 from app.core.http.preconditions import check_version
 from app.core.ids import new_id
 from app.core.problems import FieldError, Problem
+from app.regions import queries as region_queries
 from app.regions import rules as regions
 from app.webhooks import queries, rules, schemas, signing
 from app.webhooks.models import PREVIOUS_SECRET_PLACE, SECRET_PLACE, WebhookEndpoint
@@ -34,7 +35,10 @@ async def register_endpoint(
     """Register an endpoint and give out its secret, once (R11, R16). Police endpoints are mandatory
     ones: reports must reach them (REP-07). Raises EndpointInvalid.
     """
-    region_code = principal.region_code if new.region_code is None else int(new.region_code)
+    region_code = principal.region_code
+    if new.region_code is not None:
+        asked = int(new.region_code)
+        region_code = await region_queries.current(tx, asked, tx.today) or asked
     _refuse(
         [
             *_url_errors(new.url, settings),

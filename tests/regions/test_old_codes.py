@@ -1,0 +1,189 @@
+"""A code that was valid once is understood wherever a place is named, and answered with today's.
+
+蓟县 120225 is 蓟州区 120119 since 2016; what ships says so. Codes that never were are refused.
+"""
+
+import pytest
+
+from app.children.queries import ChildRef
+from app.core.data.db import SYSTEM
+from app.regions import divisions, operations
+from tests.access.factories import a_caller
+from tests.children.factories import a_child, a_file
+from tests.jobs import run_jobs
+from tests.regions.factories import some_regions
+from tests.visits.factories import a_visit
+
+COUNTY, TOWNSHIP, VILLAGE = 120119000000, 120119101000, 120119101200
+OLD_COUNTY, OLD_TOWNSHIP, OLD_VILLAGE = "120225000000", "120225101000", "120225101200"
+NEVER = "120119999000"
+
+
+@pytest.fixture(autouse=True)
+async def divisions_of_today_and_before(database) -> None:
+    await some_regions(database, VILLAGE, VILLAGE + 1)
+    async with database.begin(SYSTEM) as tx:
+        await operations.import_replaced(tx.connection, divisions.replaced())
+
+
+@pytest.fixture
+async def county(database, settings):
+    return await a_caller(database, settings, "civil_affairs", COUNTY)
+
+
+class TestAFile:
+    async def test_is_opened_with_old_codes(self, client, director) -> None:
+        file = a_file(int(OLD_VILLAGE), hukou={"registered": True, "region_code": OLD_COUNTY})
+        answer = await client.post("/v1/children", json=file, headers=director.headers)
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["residence"]["region_code"] == str(VILLAGE)
+        assert answer.json()["hukou"]["region_code"] == str(COUNTY)
+
+    async def test_is_changed_with_an_old_code(self, client, director) -> None:
+        answer = await self._patched(client, director, OLD_TOWNSHIP)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["hukou"]["region_code"] == str(TOWNSHIP)
+        assert answer.json()["version"] == 2
+
+    async def test_that_says_the_same_place_makes_no_version(self, client, director) -> None:
+        answer = await self._patched(client, director, OLD_VILLAGE)
+        assert (answer.status_code, answer.json()["version"]) == (200, 1)
+
+    @pytest.mark.parametrize("section", ["residence", "hukou"])
+    async def test_with_a_code_that_never_was_is_refused(self, client, director, section) -> None:
+        file = a_file(VILLAGE)
+        file[section]["region_code"] = NEVER
+        answer = await client.post("/v1/children", json=file, headers=director.headers)
+        assert answer.status_code == 422, answer.text
+        errors = answer.json()["errors"]
+        assert [(e["pointer"], e["code"]) for e in errors] == [
+            (f"#/{section}/region_code", "region_unknown")
+        ]
+
+    async def test_asks_for_all_codes_in_one_statement(self, client, director, queries) -> None:
+        queries.clear()
+        await client.post("/v1/children", json=a_file(VILLAGE), headers=director.headers)
+        asked = [each for each in queries.statements if "unnest($1::bigint[]) AS asked" in each]
+        assert len(asked) == 1
+
+    @staticmethod
+    async def _patched(client, caller, hukou: str):
+        """Open a file registered in VILLAGE, then say where it is registered."""
+        made = await client.post("/v1/children", json=a_file(VILLAGE), headers=caller.headers)
+        return await client.patch(
+            f"/v1/children/{made.json()['id']}",
+            json={"hukou": {"region_code": hukou}},
+            headers={**caller.headers, "if-match": '"1"'},
+        )
+
+
+class TestAFilter:
+    @pytest.fixture
+    async def visited(self, client, database, director, child) -> ChildRef:
+        """A child with a file of before, a visit and what is owed for it."""
+        answer = await client.post("/v1/visits", json=a_visit(child.id), headers=director.headers)
+        assert answer.status_code == 201, answer.text
+        await a_child(database, VILLAGE + 1)
+        await run_jobs(database)
+        return child
+
+    @pytest.mark.parametrize("path", ["/v1/children", "/v1/visits", "/v1/agencies", "/v1/posts"])
+    @pytest.mark.usefixtures("visited")
+    async def test_finds_the_same_by_either_code(self, client, county, path) -> None:
+        found = [
+            (await client.get(path, params={"region_code": code}, headers=county.headers)).json()
+            for code in (OLD_VILLAGE, str(VILLAGE), NEVER)
+        ]
+        old, new, never = ([item["id"] for item in page["items"]] for page in found)
+        assert old == new != []
+        assert never == []
+
+    @pytest.mark.usefixtures("visited")
+    async def test_of_duties_finds_the_same(self, client, county) -> None:
+        answers = [
+            await client.get("/v1/duties", params={"region_code": code}, headers=county.headers)
+            for code in (OLD_COUNTY, str(COUNTY))
+        ]
+        assert [answer.status_code for answer in answers] == [200, 200]
+        assert answers[0].json()["items"] == answers[1].json()["items"]
+
+    async def test_of_a_search_finds_the_child(self, client, county, visited) -> None:
+        wanted = {"pinyin": "ceyi", "region_code": OLD_VILLAGE}
+        answer = await client.post("/v1/children/search", json=wanted, headers=county.headers)
+        assert [item["id"] for item in answer.json()["items"]] == [str(visited.id)]
+
+    async def test_of_policy_asks_for_the_place_of_today(self, client, county) -> None:
+        said = [
+            (
+                await client.get(
+                    "/v1/policy/parameters", params={"region_code": code}, headers=county.headers
+                )
+            ).json()
+            for code in (OLD_COUNTY, str(COUNTY))
+        ]
+        assert said[0] == said[1]
+
+
+class TestAnOffice:
+    async def test_is_registered_with_an_old_code(self, client, county) -> None:
+        new = {"kind": "village_committee", "name": "测试村委会", "region_code": OLD_VILLAGE}
+        answer = await client.post("/v1/agencies", json=new, headers=county.headers)
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["region_code"] == str(VILLAGE)
+
+    async def test_gets_a_post_with_an_old_code(self, client, county, director) -> None:
+        new = {
+            "agency_id": str(director.agency_id),
+            "role": "village_director",
+            "local_title": "儿童主任",
+            "region_code": OLD_VILLAGE,
+        }
+        answer = await client.post("/v1/posts", json=new, headers=county.headers)
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["region_code"] == str(VILLAGE)
+
+    async def test_gets_a_system_with_an_old_code(self, client, county) -> None:
+        new = {"name": "测试系统", "role": "civil_affairs", "region_code": OLD_COUNTY}
+        answer = await client.post("/v1/clients", json=new, headers=county.headers)
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["region_code"] == str(COUNTY)
+
+    async def test_is_told_of_a_place_by_its_old_code(self, client, county) -> None:
+        new = {
+            "url": "https://receiver.example.org/in",
+            "description": "案件系统",
+            "event_types": ["children.*"],
+            "region_code": OLD_TOWNSHIP,
+        }
+        answer = await client.post("/v1/webhook-endpoints", json=new, headers=county.headers)
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["region_code"] == str(TOWNSHIP)
+
+    async def test_of_a_place_that_never_was_is_refused(self, client, county) -> None:
+        new = {"kind": "village_committee", "name": "测试村委会", "region_code": NEVER}
+        answer = await client.post("/v1/agencies", json=new, headers=county.headers)
+        assert (answer.status_code, answer.json()["type"]) == (422, "/problems/region-unknown")
+
+    async def test_does_not_reach_another_county_by_its_old_code(self, client, county) -> None:
+        """邢台县 130521 is 信都区 130503: not this county's to arrange, by whatever code."""
+        new = {"kind": "village_committee", "name": "测试村委会", "region_code": "130521000000"}
+        answer = await client.post("/v1/agencies", json=new, headers=county.headers)
+        assert (answer.status_code, answer.json()["type"]) == (403, "/problems/outside-remit")
+
+
+class TestTheTable:
+    async def test_names_the_successor_and_how_it_took_over(self, client, county) -> None:
+        answer = await client.get(f"/v1/regions/{OLD_COUNTY}", headers=county.headers)
+        told = answer.json()
+        assert (told["name"], told["successor_code"]) == ("蓟县", str(COUNTY))
+        assert (told["valid_until"], told["succession"]) == ("2015-09-30", "whole")
+
+    async def test_answers_a_village_of_before_with_the_one_of_today(self, client, county) -> None:
+        answer = await client.get(f"/v1/regions/{OLD_VILLAGE}", headers=county.headers)
+        assert answer.json()["code"] == str(VILLAGE)
+
+    async def test_lists_what_lies_in_the_successor(self, client, county) -> None:
+        found = await client.get(
+            "/v1/regions", params={"parent_code": OLD_TOWNSHIP}, headers=county.headers
+        )
+        assert [item["code"] for item in found.json()["items"]] == [str(VILLAGE), str(VILLAGE + 1)]

@@ -1,0 +1,113 @@
+"""What ships about codes that were replaced since 2015 (app/regions/data/SOURCE.md)."""
+
+from collections import Counter
+from datetime import date
+
+import pytest
+
+from app.core.data.db import SYSTEM, Tx
+from app.regions import divisions, operations, queries, rules
+from app.regions.rules import Level
+
+TODAY = date(2026, 11, 20)
+
+
+@pytest.fixture(scope="module")
+def shipped() -> dict[int, divisions.Replaced]:
+    return {row.code: row for row in divisions.replaced()}
+
+
+def test_counties_and_their_townships_are_shipped(shipped) -> None:
+    assert Counter(rules.level_of(code) for code in shipped) == {
+        Level.PREFECTURE: 4,
+        Level.COUNTY: 224,
+        Level.TOWNSHIP: 2653,
+    }
+    above = [row for row in shipped.values() if rules.level_of(row.code) is not Level.TOWNSHIP]
+    assert Counter(row.succession for row in above) == {"whole": 161, "merged": 57, "split": 10}
+
+
+def test_every_code_ends_in_one_that_is_shipped_as_in_force(shipped) -> None:
+    today = {division.code for division in divisions.shipped()}
+    assert not today & shipped.keys()
+    for code in shipped:
+        end = code
+        while end in shipped:
+            end = shipped[end].successor_code
+        assert end in today, code
+
+
+# County → district, → county-level city, districts merged, another prefecture, twice: by the
+# documents of the State Council (国函) or the Ministry of Civil Affairs (民函).
+@pytest.mark.parametrize(
+    ("old", "new", "how"),
+    [
+        (120225000000, 120119000000, "whole"),  # 蓟县 → 蓟州区
+        (530522000000, None, None),  # 腾冲县: replaced before the first table
+        (522322000000, 522302000000, "whole"),  # 兴仁县 → 兴仁市
+        (421023000000, 421088000000, "whole"),  # 监利县 → 监利市
+        (310108000000, 310106000000, "merged"),  # 闸北区 → 静安区
+        (320611000000, 320613000000, "merged"),  # 港闸区 → 崇川区, 国函〔2020〕79号
+        (
+            330104000000,
+            330102000000,
+            "split",
+        ),  # 江干区 → 上城区, a part to 钱塘区, 国函〔2021〕29号
+        (341521000000, 340422000000, "whole"),  # 寿县, from 六安 to 淮南
+        (371202000000, 370116000000, "whole"),  # 莱城区 → 莱芜区, 国函〔2018〕163号
+        (371200000000, 370100000000, "merged"),  # 莱芜市 → 济南市
+        (540530000000, 540581000000, "whole"),  # 错那县 → 错那市
+        (340702000000, 340705000000, "merged"),  # 铜官山区 → 铜官区, 国函〔2015〕181号
+        (230712000000, 230723000000, "merged"),  # 汤旺河区 → 汤旺县, 国函〔2019〕63号
+        (370634000000, 370614000000, "merged"),  # 长岛县 → 蓬莱区, 国函〔2020〕81号
+    ],
+)
+def test_changes_are_those_of_the_documents(shipped, old: int, new: int | None, how) -> None:
+    found = shipped.get(old)
+    assert (found and found.successor_code, found and found.succession) == (new, how)
+
+
+class TestLoading:
+    @pytest.fixture
+    async def loaded(self, tx: Tx) -> Tx:
+        await operations.import_divisions(tx.connection, divisions.shipped())
+        await operations.import_replaced(tx.connection, divisions.replaced())
+        return tx
+
+    async def test_twice_adds_nothing(self, loaded: Tx) -> None:
+        assert await operations.import_replaced(loaded.connection, divisions.replaced()) == 0
+        again = await operations.import_divisions(loaded.connection, divisions.shipped())
+        assert (again.added, again.renamed, again.ended) == (0, 0, 0)
+
+    async def test_every_old_code_stands_for_a_place_in_force(self, loaded: Tx, shipped) -> None:
+        stands = await queries.current_of(loaded, shipped, TODAY)
+        assert stands.keys() == shipped.keys()
+
+    async def test_follows_a_county_that_was_replaced_twice(self, loaded: Tx) -> None:
+        """错那县 was 542232 until 2015, 540530 until 2022, and is 错那市 540581."""
+        assert await queries.current(loaded, 542232000000, TODAY) == 540581000000
+
+    async def test_a_split_county_leads_each_township_to_where_it_is(self, loaded: Tx) -> None:
+        """Of 江干区 the most became 上城区 and the east, such as 下沙街道, 钱塘区."""
+        name = "SELECT name FROM regions WHERE code = $1 AND valid_until IS NULL"
+        counties = {
+            await loaded.connection.fetchval(name, rules.county_of(place))
+            for place in (
+                await queries.current_of(
+                    loaded, [row.code for row in divisions.replaced() if _in(row, 330104)], TODAY
+                )
+            ).values()
+        }
+        assert counties == {"上城区", "钱塘区"}
+
+    async def test_what_an_operator_did_weighs_more(self, database) -> None:
+        async with database.begin(SYSTEM) as tx:
+            rows = [row for row in divisions.replaced() if row.code == 120225000000]
+            await operations.import_replaced(
+                tx.connection, [rows[0]._replace(successor_code=120118000000)]
+            )
+            assert await operations.import_replaced(tx.connection, rows) == 0
+
+
+def _in(row: divisions.Replaced, county: int) -> bool:
+    return row.code // 10**6 == county
