@@ -61,7 +61,7 @@ def written_otherwise(draw: st.DrawFn, name: str) -> str:
 
 
 @given(st.data(), NAMES)
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_every_spelling_of_a_name_is_one(data: st.DataObject, name: str) -> None:
     other = data.draw(st.composite(written_otherwise)(name))
     assert canonical_name(other) == canonical_name(name)

@@ -193,9 +193,11 @@ class Database:
         try:
             yield lane
         finally:
-            if lane.raw.is_closed() or lane.raw.is_in_transaction():
-                await greenlet_spawn(pooled.invalidate)  # cut off in the middle of something
-            await greenlet_spawn(pooled.close)
+            # None: SQLAlchemy saw the server hang up, and has let go of the connection.
+            if (raw := pooled.driver_connection) is not None:
+                if raw.is_closed() or raw.is_in_transaction():
+                    await greenlet_spawn(pooled.invalidate)  # cut off in the middle of something
+                await greenlet_spawn(pooled.close)
 
     @asynccontextmanager
     async def begin(self, reach: Reach | None = None) -> AsyncIterator[Tx]:

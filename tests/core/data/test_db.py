@@ -59,6 +59,28 @@ async def test_lock_not_given_in_the_session_lane(live_database, database_urls, 
                 await tx.session.exec(text("SELECT pg_advisory_xact_lock(41)"))
 
 
+@pytest.mark.parametrize("lane", ["connection", "session"])
+async def test_server_that_hangs_up_in_the_middle(live_database, pg, lane) -> None:
+    for _ in range(3):  # no connection of the pool is lost
+        with pytest.raises(TemporarilyUnavailable):
+            await _cut_off(live_database, pg, lane)
+    assert live_database.engine.pool.checkedout() == 0
+    async with live_database.begin() as tx:
+        assert await tx.connection.fetchval("SELECT 1") == 1
+
+
+async def _cut_off(database: db.Database, pg: str, lane: str) -> None:
+    async with database.begin() as tx:
+        pid = await tx.connection.fetchval("SELECT pg_backend_pid()")
+        admin = await asyncpg.connect(pg)
+        await admin.execute("SELECT pg_terminate_backend($1, 5000)", pid)
+        await admin.close()
+        if lane == "connection":
+            await tx.connection.execute("SELECT 1")
+        else:
+            await tx.session.exec(text("SELECT 1"))
+
+
 async def test_our_own_faults_stay_faults(live_database) -> None:
     with pytest.raises(FileNotFoundError):
         async with live_database.begin():
