@@ -40,7 +40,8 @@ _WAITING: Final = f"""
 WITH places AS MATERIALIZED (
     SELECT DISTINCT region_code, suspect_agency_id, police_agency_id IS NULL AS nobodys
     FROM police_reports
-    WHERE routing <> 'routed' AND acknowledged_at IS NULL AND superseded_by_id IS NULL
+    WHERE routing <> 'routed' AND acknowledged_at IS NULL AND relieved_at IS NULL
+      AND superseded_by_id IS NULL
 ), open AS (
     SELECT p.* FROM places p WHERE EXISTS (
         SELECT 1 FROM agencies a
@@ -53,7 +54,7 @@ WITH places AS MATERIALIZED (
     FROM police_reports r JOIN open p ON p.region_code = r.region_code
      AND p.suspect_agency_id IS NOT DISTINCT FROM r.suspect_agency_id
      AND p.nobodys = (r.police_agency_id IS NULL)
-    WHERE r.routing <> 'routed' AND r.acknowledged_at IS NULL
+    WHERE r.routing <> 'routed' AND r.acknowledged_at IS NULL AND r.relieved_at IS NULL
       AND r.superseded_by_id IS NULL
     ORDER BY turn LIMIT $1
 )

@@ -27,21 +27,19 @@ async def offices(database, settings):
 
 async def test_child_out_of_sight_is_a_claim(client, database, offices) -> None:
     child = await a_child(database, 120119102200, name="测三")
+    named = (str(child.id), str(uuid4()))
     unseen, unknown = [
-        await filed(client, offices.school, child_id=child_id, subject=None)
-        for child_id in (str(child.id), str(uuid4()))
+        await filed(client, offices.school, child_id=child_id, subject=None) for child_id in named
     ]
     stored = {str(row["id"]): row for row in await rows(database, "police_reports")}
     assert (stored[unseen]["child_id"], stored[unknown]["child_id"]) == (child.id, None)
-    for report_id in (unseen, unknown):
+    for report_id, child_id in zip((unseen, unknown), named, strict=True):
         assert stored[report_id]["region_code"] == VILLAGE
         told = (await client.get(f"{URL}/{report_id}", headers=offices.school.headers)).json()
         assert (told["child_id"], told["doubts"]) == (None, ["child_unconfirmed"])
         read = (await client.get(f"{URL}/{report_id}", headers=offices.police.headers)).json()
-        assert read["child_id"] == (str(child.id) if report_id == unseen else None)
-        assert read["as_sent"]["child_id"] == (
-            str(child.id) if report_id == unseen else read["as_sent"]["child_id"]
-        )
+        assert read["child_id"] == (child_id if report_id == unseen else None)
+        assert read["as_sent"]["child_id"] == child_id
         assert read["subject"]["name"] is None
 
 

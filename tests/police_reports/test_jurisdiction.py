@@ -7,6 +7,7 @@ import pytest
 
 from app.core.data.db import SYSTEM
 from app.core.jobs import queue
+from app.police_reports import jobs
 from tests.access.factories import a_caller
 from tests.police_reports.factories import (
     COUNTY,
@@ -130,6 +131,15 @@ class TestJurisdiction:
         assert sorted(found, key=str) == sorted(
             [(station, "no_agency"), (station, "no_agency"), (None, "routed")], key=str
         )
+
+    async def test_waiting_reports_are_found_without_reading_the_others(self, database) -> None:
+        """The partial index serves the job: it would not, if what it says were not asked for."""
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute("SET LOCAL enable_seqscan = off")
+            plan = await tx.connection.fetch(f"EXPLAIN {jobs._WAITING}", 200, ["police_reports.*"])
+        read = [row[0] for row in plan if "police_reports" in row[0] and "Scan" in row[0]]
+        assert sum("ix_police_reports_waiting" in line for line in read) == 2, plan
+        assert not any("Seq Scan on police_reports" in line for line in read)
 
     async def test_no_police_registered_is_taken_in_and_escalated(
         self, client, database, settings
