@@ -51,6 +51,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
+def pytest_collection_finish() -> None:
+    """What is collected stays: thousands of tests need not look for garbage among it."""
+    main.spare_the_collector()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Choose once for the whole run: what one worker writes leaves less for the next."""
     config.pluginmanager.register(answers_seen)

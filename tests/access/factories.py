@@ -4,10 +4,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from app.access import tokens
-from app.access.models import Client, SignIn, StaffAccount
 from app.access.roles import Purpose
 from app.access.roles import role as role_of
-from app.agencies.models import Agency, Post, PostHolding, Staff
 from app.core.clock import local_date
 from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
@@ -30,21 +28,19 @@ class Caller:
         return {"authorization": f"Bearer {self.token}", **purpose}
 
 
+_AN_AGENCY = """
+INSERT INTO agencies (id, kind, name, region_code, active, version, created_at, updated_at)
+VALUES ($1, $2, $3, $4, true, 1, $5, $5)
+"""
+
+
 async def an_agency(
     database: Database, kind: str, region_code: int, *, agency_id: UUID | None = None
 ) -> UUID:
     chosen = agency_id or new_id()
     async with database.begin(SYSTEM) as tx:
-        tx.session.add(
-            Agency(
-                id=chosen,
-                kind=kind,
-                name=f"测试机构 {kind} {region_code}",
-                region_code=region_code,
-                created_at=tx.now,
-                updated_at=tx.now,
-            )
-        )
+        name = f"测试机构 {kind} {region_code}"
+        await tx.connection.execute(_AN_AGENCY, chosen, kind, name, region_code, tx.now)
     return chosen
 
 
@@ -108,82 +104,58 @@ def a_token(database: Database, settings: Settings, system: Caller, *, agency_id
     )
 
 
+_A_MACHINE = """
+INSERT INTO clients (id, kind, name, agency_id, role, region_code, remit_lo, remit_hi,
+                     redirect_uris, active, created_at)
+VALUES ($1, 'machine', 'test system', $2, $3, $4, $5, $6, '{}', true, $7)
+"""
+
+
 async def _a_machine(
     database: Database, agency: UUID, role_code: str, region_code: int
 ) -> tuple[UUID, UUID, UUID, UUID]:
     client_id = new_id()
-    lo, hi = regions.subtree(region_code)
+    remit = regions.subtree(region_code)
     async with database.begin(SYSTEM) as tx:
-        tx.session.add(
-            Client(
-                id=client_id,
-                kind="machine",
-                name="test system",
-                agency_id=agency,
-                role=role_code,
-                region_code=region_code,
-                remit_lo=lo,
-                remit_hi=hi,
-                created_at=tx.now,
-            )
+        await tx.connection.execute(
+            _A_MACHINE, client_id, agency, role_code, region_code, *remit, tx.now
         )
     return client_id, client_id, client_id, new_id()
+
+
+# One statement, as a suite makes thousands of them.
+_A_STAFF_MEMBER = """
+WITH app AS (
+    INSERT INTO clients (id, kind, name, redirect_uris, active, created_at)
+    VALUES ($1, 'app', 'test app', '{}', true, $10)
+), person AS (
+    INSERT INTO staff (id, agency_id, region_code, name, active, created_at)
+    VALUES ($2, $6, $8, '测试员', true, $10)
+), account AS (
+    INSERT INTO staff_accounts (staff_id, username, password_hash, failed_attempts, active,
+                                created_at)
+    VALUES ($2, $2::uuid::text, '-', 0, true, $10)
+), post AS (
+    INSERT INTO posts (id, agency_id, role, local_title, region_code, remit_lo, remit_hi, active,
+                       created_at)
+    VALUES ($3, $6, $7, '测试岗位', $8, $11, $12, true, $10)
+), holding AS (
+    INSERT INTO post_holdings (id, post_id, staff_id, since, created_at)
+    VALUES ($4, $3, $2, $9, $10)
+)
+INSERT INTO sign_ins (id, staff_id, client_id, holding_id, scope, started_at, ends_at)
+VALUES ($5, $2, $1, $4, '', $10, $10)
+"""
 
 
 async def _a_staff_member(
     database: Database, agency: UUID, role_code: str, region_code: int
 ) -> tuple[UUID, UUID, UUID, UUID]:
-    post, person, holding, app, sign_in = (new_id() for _ in range(5))
-    lo, hi = regions.subtree(region_code)
+    app, person, post, holding, sign_in = (new_id() for _ in range(5))
     async with database.begin(SYSTEM) as tx:
-        add = tx.session.add
-        add(Client(id=app, kind="app", name="test app", created_at=tx.now))
-        add(
-            Staff(
-                id=person,
-                agency_id=agency,
-                region_code=region_code,
-                name="测试员",
-                created_at=tx.now,
-            )
-        )
-        add(
-            Post(
-                id=post,
-                agency_id=agency,
-                role=role_code,
-                local_title="测试岗位",
-                region_code=region_code,
-                remit_lo=lo,
-                remit_hi=hi,
-                created_at=tx.now,
-            )
-        )
-        await tx.flush()
-        add(
-            StaffAccount(
-                staff_id=person, username=str(person), password_hash="-", created_at=tx.now
-            )
-        )
-        add(
-            PostHolding(
-                id=holding,
-                post_id=post,
-                staff_id=person,
-                since=local_date(tx.now).replace(year=2020),
-                created_at=tx.now,
-            )
-        )
-        await tx.flush()
-        add(
-            SignIn(
-                id=sign_in,
-                staff_id=person,
-                client_id=app,
-                holding_id=holding,
-                scope="",
-                started_at=tx.now,
-                ends_at=tx.now,
-            )
+        await tx.connection.execute(
+            _A_STAFF_MEMBER,
+            *(app, person, post, holding, sign_in, agency, role_code, region_code),
+            *(local_date(tx.now).replace(year=2020), tx.now, *regions.subtree(region_code)),
         )
     return person, holding, app, sign_in
