@@ -18,6 +18,7 @@ _HOLDS = "valid_from <= ${0}::date AND (valid_until IS NULL OR valid_until >= ${
 # What stands for a code that does not hold on the day. The table knows the code, or else the
 # township or county it lies in: from there the successors are followed, and if they took over the
 # whole, the last digits stay. `coalesce` asks none of this for a code that holds: one look-up each.
+# OFFSET keeps each step a look-up: a join that was planned on stale counts reads the whole table.
 _SUCCESSOR = f"""
 WITH RECURSIVE recorded AS (
     SELECT above.code
@@ -30,10 +31,11 @@ WITH RECURSIVE recorded AS (
     UNION
     SELECT r.successor_code, line.steps + 1,
            line.whole AND coalesce(r.succession, 'whole') = 'whole'
-    FROM line JOIN regions r ON r.code = line.code
+    FROM line CROSS JOIN LATERAL (SELECT * FROM regions r WHERE r.code = line.code OFFSET 0) r
     WHERE r.successor_code IS NOT NULL AND r.valid_until < $2::date AND line.steps < 20
 ), heir AS (
-    SELECT line.code, line.whole FROM line JOIN regions r ON r.code = line.code
+    SELECT line.code, line.whole
+    FROM line CROSS JOIN LATERAL (SELECT * FROM regions r WHERE r.code = line.code OFFSET 0) r
     WHERE line.steps > 0 AND {_HOLDS.format(2)} ORDER BY line.steps LIMIT 1
 )
 SELECT coalesce(

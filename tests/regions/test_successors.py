@@ -1,13 +1,16 @@
 """What ships about codes that were replaced since 2015 (app/regions/data/SOURCE.md)."""
 
 from collections import Counter
+from collections.abc import AsyncIterator
 from datetime import date
 
 import pytest
 
+from app.core.data import db
 from app.core.data.db import SYSTEM, Tx
 from app.regions import divisions, operations, queries, rules
 from app.regions.rules import Level
+from tests.conftest import NOW, pinned
 
 TODAY = date(2026, 11, 20)
 
@@ -68,11 +71,18 @@ def test_changes_are_those_of_the_documents(shipped, old: int, new: int | None, 
 
 
 class TestLoading:
+    @pytest.fixture(scope="class")
+    async def nation(self, pool, keyring) -> AsyncIterator[db.Database]:
+        async with pinned(pool, keyring, NOW) as database:
+            async with database.begin(SYSTEM) as tx:
+                await operations.import_divisions(tx.connection, divisions.shipped())
+                await operations.import_replaced(tx.connection, divisions.replaced())
+            yield database
+
     @pytest.fixture
-    async def loaded(self, tx: Tx) -> Tx:
-        await operations.import_divisions(tx.connection, divisions.shipped())
-        await operations.import_replaced(tx.connection, divisions.replaced())
-        return tx
+    async def loaded(self, nation: db.Database) -> AsyncIterator[Tx]:
+        async with nation.begin(SYSTEM) as tx:
+            yield tx
 
     async def test_twice_adds_nothing(self, loaded: Tx) -> None:
         assert await operations.import_replaced(loaded.connection, divisions.replaced()) == 0
