@@ -70,15 +70,16 @@ def test_changes_are_those_of_the_documents(shipped, old: int, new: int | None, 
     assert (found and found.successor_code, found and found.succession) == (new, how)
 
 
-class TestLoading:
-    @pytest.fixture(scope="class")
-    async def nation(self, pool, keyring) -> AsyncIterator[db.Database]:
-        async with pinned(pool, keyring, NOW) as database:
-            async with database.begin(SYSTEM) as tx:
-                await operations.import_divisions(tx.connection, divisions.shipped())
-                await operations.import_replaced(tx.connection, divisions.replaced())
-            yield database
+@pytest.fixture(scope="module")
+async def nation(pool, keyring) -> AsyncIterator[db.Database]:
+    async with pinned(pool, keyring, NOW) as database:
+        async with database.begin(SYSTEM) as tx:
+            await operations.import_divisions(tx.connection, divisions.shipped())
+            await operations.import_replaced(tx.connection, divisions.replaced())
+        yield database
 
+
+class TestLoading:
     @pytest.fixture
     async def loaded(self, nation: db.Database) -> AsyncIterator[Tx]:
         async with nation.begin(SYSTEM) as tx:
