@@ -21,15 +21,20 @@ from tests.matrix.groups import CALLERS, asked_by
 from tests.matrix.stage import a_stage
 
 
-@pytest.fixture
-async def database(
+@pytest.fixture(scope="module")
+async def unbound(
     pg: str, database_urls: schema.Urls, settings: Settings, keyring: Keyring
 ) -> AsyncIterator[db.Database]:
     url = urlsplit(pg)._replace(path=urlsplit(database_urls.app).path).geturl()
-    engine = db.open_engine(url, settings.database)
-    async with pinned(db.Database(engine, keyring, lambda: NOW), keyring, NOW) as database:
+    database = db.Database(db.open_engine(url, settings.database), keyring, lambda: NOW)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def database(unbound: db.Database, keyring: Keyring) -> AsyncIterator[db.Database]:
+    async with pinned(unbound, keyring, NOW) as database:
         yield database
-    await engine.dispose()
 
 
 @pytest.mark.parametrize(("role", "holder"), CALLERS)
