@@ -30,7 +30,7 @@ def without_messages(_: Any, __: str, entry: MutableMapping[str, Any]) -> Mutabl
         error = sys.exception()
     elif isinstance(error, tuple):
         error = error[1]
-    if error is not None:
+    if isinstance(error, BaseException):  # not the False that asyncio says for none
         entry["error"] = type(error).__name__
         entry["place"] = place_of(error)
         entry["sqlstate"] = getattr(error, "sqlstate", None)

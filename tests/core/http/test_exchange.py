@@ -1,5 +1,6 @@
 """Every exchange has an id, safe headers and one log line, and ends in a problem at worst."""
 
+import asyncio
 import logging
 
 import httpx
@@ -91,3 +92,11 @@ async def test_library_logs_lose_their_arguments(http, capsysbinary) -> None:
     raw = capsysbinary.readouterr().err
     assert SECRET.encode() not in raw
     assert orjson.loads(raw)["error"] == "Broken"
+
+
+async def test_what_asyncio_reports_without_an_exception_is_logged(http, capsysbinary) -> None:
+    """It says `exc_info=False` for none."""
+    asyncio.get_running_loop().call_exception_handler({"message": "Task was destroyed"})
+    entry = orjson.loads(capsysbinary.readouterr().err)
+    assert (entry["event"], entry["level"]) == ("Task was destroyed", "error")
+    assert "error" not in entry
