@@ -1,6 +1,7 @@
 """Callers for tests: an agency, its authority, and a real token for it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 from app.access import tokens
@@ -21,6 +22,8 @@ class Caller:
     subject_id: UUID
     token: str
     purpose: Purpose | None
+    claims: dict[str, Any]
+    """What the token claims, for `renewed`."""
 
     @property
     def headers(self) -> dict[str, str]:
@@ -62,26 +65,34 @@ async def a_caller(
     subject_id, grant_id, client_id, sign_in_id = await make(
         database, agency, role_code, region_code
     )
+    claims = {
+        "subject": f"{'client' if as_machine else 'staff'}:{subject_id}",
+        "grant_id": grant_id,
+        "client_id": str(client_id),
+        "agency_id": agency,
+        "role": role_code,
+        "region_code": region_code,
+        "scopes": frozenset(granted.scopes) if scopes is None else scopes,
+        "session_id": sign_in_id,
+    }
+    token = _issued(database, settings, claims)
+    purposes = sorted(granted.purposes)
+    purpose = Purpose(purposes[0]) if purposes else None
+    return Caller(agency, subject_id, token, purpose, claims)
+
+
+def renewed(database: Database, settings: Settings, caller: Caller) -> Caller:
+    """Give somebody a token of now."""
+    return replace(caller, token=_issued(database, settings, caller.claims))
+
+
+def _issued(database: Database, settings: Settings, claims: dict[str, Any]) -> str:
     keys = tokens.token_keys(
         database.keyring.signing,
         issuer=settings.tokens.issuer,
         audience=settings.tokens.audience,
     )
-    token = tokens.issue(
-        keys,
-        subject=f"{'client' if as_machine else 'staff'}:{subject_id}",
-        grant_id=grant_id,
-        client_id=str(client_id),
-        agency_id=agency,
-        role=role_code,
-        region_code=region_code,
-        scopes=frozenset(granted.scopes) if scopes is None else scopes,
-        session_id=sign_in_id,
-        now=database.clock(),
-        seconds=300,
-    )
-    purposes = sorted(granted.purposes)
-    return Caller(agency, subject_id, token, Purpose(purposes[0]) if purposes else None)
+    return tokens.issue(keys, **claims, now=database.clock(), seconds=300)
 
 
 def a_token(database: Database, settings: Settings, system: Caller, *, agency_id: UUID) -> str:
