@@ -53,7 +53,7 @@ class Child(SQLModel, table=True):
     __table_args__: Any = (
         CheckConstraint("sex IN ('male', 'female', 'unknown')", name="sex"),
         Index("ix_children_region_code_id", "region_code", "id"),
-        Index("ix_children_school_id_id", "school_id", "id"),
+        Index("ix_children_school_id_region_code_id", "school_id", "region_code", "id"),
         Index("ix_children_birth_date_name_canonical", "birth_date", "name_canonical"),
         *_other_readings("name_pinyin_2", "name_initials_2", "name_pinyin_3", "name_initials_3"),
         PrimaryKeyConstraint("home_county", "id"),
@@ -235,7 +235,7 @@ class DuplicateReferral(SQLModel, table=True):
 
 
 rls.protect(
-    "children", using=rls.case(rls.in_remit("school_id")), privileges="SELECT, INSERT, UPDATE"
+    "children", using=rls.case(*rls.in_remit("school_id")), privileges="SELECT, INSERT, UPDATE"
 )
 rls.protect(
     "duplicate_referrals",

@@ -88,6 +88,7 @@ class DropoutAlert(_Kept, table=True):
             postgresql_where=text(f"state NOT IN {DONE}"),
         ),
         Index("ix_dropout_alerts_school_id_id", "school_id", "id"),
+        Index("ix_dropout_alerts_pupil_of_id", "pupil_of", "id"),
         Index("ix_dropout_alerts_child_id", "child_id"),
         Index("ix_dropout_alerts_opened_in", "opened_in"),
         privileges="SELECT, INSERT, UPDATE",

@@ -28,11 +28,13 @@ def thresholds(region_code: int, on: date) -> Thresholds:
 
 def _visible(principal: Principal) -> Where:
     """Limit `dropout_alerts a` to what the caller may know exists. That is: alerts on children in
-    the remit, the school's own, and those written to the caller.
+    the remit, the school's own, and those written to the caller. Schools are not written to: two
+    indexes serve them.
     """
-    return visible_below(principal, "a").or_else(
-        "a.school_id = {0} OR {0} = ANY (a.addressed)", principal.agency_id
-    )
+    where = visible_below(principal, "a")
+    if principal.school_id is not None:
+        return where.or_else("a.school_id = {}", principal.school_id)
+    return where.or_else("a.school_id = {0} OR {0} = ANY (a.addressed)", principal.agency_id)
 
 
 # `addressees`: whom a written report goes to, by kind: the education authority of the school's

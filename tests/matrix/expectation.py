@@ -70,9 +70,10 @@ def _inside(who: Who, region: int) -> bool:
 
 
 def sees_child(who: Who, target: Target) -> bool:
+    """A school sees its pupils wherever they live."""
     relation = ROLES[who.role]["relation"]
     if relation == "enrolled":
-        return _inside(who, target.region) and target.school == who.agency
+        return target.school == who.agency
     return relation == "region" and _inside(who, target.region)
 
 
