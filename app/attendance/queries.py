@@ -27,10 +27,16 @@ _LATEST = paging.Order({"e.school_day": date, "e.event_ref": UUID}, descending=T
 
 
 async def events_of_child(
-    tx: Tx, child_id: UUID, window: paging.Window, *, since: date, until: date
+    tx: Tx,
+    child_id: UUID,
+    window: paging.Window,
+    *,
+    since: date,
+    until: date,
+    school_id: UUID | None,
 ) -> paging.Rows:
-    """List the events on a child the caller may see, latest day first."""
-    where = Where("e.child_id = {}", child_id)
+    """List the events on a child, latest day first. `school_id`: those of this school only."""
+    where = Where("e.child_id = {}", child_id).add_given({"e.agency_id = {}": school_id})
     where.add("e.school_day >= {} AND e.school_day <= {}", since, until)
     return await paging.fetch(tx, _EVENTS, where, _LATEST, window)
 

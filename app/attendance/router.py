@@ -12,6 +12,7 @@ from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
 from app.attendance import operations, queries, schemas
 from app.attendance.area import AREA, READ, WRITE
+from app.children import enrolments
 from app.children import queries as children
 from app.children.deps import ChildNotFound
 from app.core.http import routing
@@ -142,12 +143,18 @@ async def list_attendance_events(
     since: Annotated[Day | None, Query(description="First school day; else 90 days back.")] = None,
     until: Annotated[Day | None, Query(description="Last school day; else no end.")] = None,
 ) -> Shown[Page[schemas.StoredEvent]]:
-    """List the attendance events on one child, latest school day first."""
-    child = await children.find(tx, principal, child_id)
-    if child is None:
-        raise ChildNotFound
+    """List the attendance events on one child, latest school day first. A school that the child
+    has left reads its own again.
+    """
+    own = None
+    if await children.find(tx, principal, child_id) is None:
+        own = principal.school_id
+        if own is None or not await enrolments.was_pupil(tx, own, child_id):
+            raise ChildNotFound
     first = since or tx.today - timedelta(days=90)
-    page = await queries.events_of_child(tx, child.id, window, since=first, until=until or date.max)
+    page = await queries.events_of_child(
+        tx, child_id, window, since=first, until=until or date.max, school_id=own
+    )
     return Shown(
-        page.shown(dict), children=[child.id], groups=_EDUCATION, subject=child.id, since=first
+        page.shown(dict), children=[child_id], groups=_EDUCATION, subject=child_id, since=first
     )

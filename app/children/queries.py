@@ -121,7 +121,7 @@ async def resolve_external(
 
     Left out: numbers nobody visible bears, and numbers that two visible children bear.
     """
-    sought = {number: _spelt(tx.keyring, *number) for number in set(numbers)}
+    sought = {number: external_spellings(tx.keyring, *number) for number in set(numbers)}
     indexes = {index for spelt in sought.values() for index in spelt}
     where = visible(principal).add("x.index = ANY({}::bytea[])", list(indexes))
     rows = await tx.connection.fetch(
@@ -150,7 +150,8 @@ def external_index(keyring: Keyring, system: str, number: str) -> bytes:
     return _index(keyring, system, compared)
 
 
-def _spelt(keyring: Keyring, system: str, number: str) -> set[bytes]:
+def external_spellings(keyring: Keyring, system: str, number: str) -> set[bytes]:
+    """Make every blind index under which a number of another system may be kept."""
     # The second is how numbers were kept before they had one form; their keys are in no migration.
     return {external_index(keyring, system, number), _index(keyring, system, number)}
 
