@@ -1,14 +1,17 @@
 """Reads of attendance."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
 
 from app.access.principal import Principal
 from app.attendance.holidays import nearest
-from app.attendance.rules import Absence, absence
+from app.attendance.rules import Absence, Slots, absence, together
+from app.children import enrolments
+from app.children.enrolments import attended_on
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
@@ -51,23 +54,34 @@ async def batch_answer(tx: Tx, principal: Principal, batch_id: UUID) -> bytes | 
     return answer
 
 
-_ABSENT = """
-SELECT DISTINCT b.child_id FROM attendance_slots b WHERE b.batch_id = $1 AND EXISTS (
+_HEARD = """
+SELECT DISTINCT b.child_id, b.pupil_of, EXISTS (
     SELECT 1 FROM attendance_slots s
     WHERE s.home_county = b.home_county AND s.child_id = b.child_id
-        AND s.school_id = b.school_id AND s.school_day >= $2 AND s.category = 'unexcused')
+        AND s.school_day >= $2 AND s.category = 'unexcused') AS absent
+FROM attendance_slots b WHERE b.batch_id = $1
 """
 
 
-async def absent_in_batch(tx: Tx, batch_id: UUID, *, since: date) -> set[UUID]:
-    """Find whose sessions a batch set last who missed a day without leave since a day."""
-    rows = await tx.connection.fetch(_ABSENT, batch_id, since)
-    return {row["child_id"] for row in rows}
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Whose sessions a batch set last. `pupil_of`: the school now; `absent`: it missed a day
+    without leave lately, as any school said.
+    """
+
+    child_id: UUID
+    pupil_of: UUID | None
+    absent: bool
+
+
+async def heard_of(tx: Tx, batch_id: UUID, *, since: date) -> list[Heard]:
+    """Find of whom a batch spoke, and whether they missed a day since a day."""
+    return [Heard(*row) for row in await tx.connection.fetch(_HEARD, batch_id, since)]
 
 
 _SLOTS = """
-SELECT child_id, school_day, session, category FROM attendance_slots
-WHERE school_id = $1 AND child_id = ANY ($2::uuid[]) AND school_day >= $3 AND school_day <= $4
+SELECT child_id, school_day, school_id, session, category FROM attendance_slots
+WHERE child_id = ANY ($1::uuid[]) AND school_day >= $2 AND school_day <= $3
 """
 
 _CALENDAR = """
@@ -80,17 +94,39 @@ WHERE day >= $3 AND day <= $4
 
 
 async def absences(
-    tx: Tx, *, school_id: UUID, region_code: int, children: Sequence[UUID], since: date, today: date
+    tx: Tx,
+    *,
+    school_id: UUID,
+    region_code: int,
+    returned_on: Mapping[UUID, date | None],
+    since: date,
+    today: date,
 ) -> dict[UUID, Absence]:
-    """Count, for pupils of one school, the school days missed without leave since a day.
+    """Count the school days that children missed without leave since a day, whichever school said
+    it, by the calendar of one school. `region_code`: where that stands. `returned_on`: of each
+    child, the day on which a person last had it back.
 
-    `region_code`: where the school stands. Two statements for any number of children.
+    Two statements for any number of children, three if two schools spoke of one of them.
     """
-    slots = await tx.connection.fetch(_SLOTS, school_id, list(children), since, today)
+    slots = await tx.connection.fetch(_SLOTS, list(returned_on), since, today)
     places = list(lineage(region_code))
     calendar = await tx.connection.fetch(_CALENDAR, school_id, places, since, today)
     exceptions = nearest(tuple(row) for row in calendar)
-    by_child: dict[UUID, dict[date, dict[Any, Any]]] = defaultdict(lambda: defaultdict(dict))
+    said: dict[tuple[UUID, date], dict[UUID, dict[Any, Any]]] = defaultdict(
+        lambda: defaultdict(dict)
+    )
     for row in slots:
-        by_child[row["child_id"]][row["school_day"]][row["session"]] = row["category"]
-    return {child: absence(by_child[child], exceptions) for child in children}
+        spoke = said[row["child_id"], row["school_day"]]
+        spoke[row["school_id"]][row["session"]] = row["category"]
+    several = {child for (child, _), schools in said.items() if len(schools) > 1}
+    attended = await enrolments.attended(tx, several) if several else {}
+    by_child: dict[UUID, dict[date, Slots]] = defaultdict(dict)
+    for (child, day), schools in said.items():
+        by_child[child][day] = together(
+            (attended_on(attended.get(child, ()), school, day), what)
+            for school, what in schools.items()
+        )
+    return {
+        child: absence(by_child[child], exceptions, returned_on=returned)
+        for child, returned in returned_on.items()
+    }

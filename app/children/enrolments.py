@@ -2,7 +2,7 @@
 changes write these rows.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Final
 from uuid import UUID
@@ -165,3 +165,29 @@ async def was_pupil(tx: Tx, school_id: UUID, child_id: UUID) -> bool:
             school_id,
         )
     return found
+
+
+Attended = Sequence[tuple[UUID, date, date | None]]
+"""At which schools a child was: school, since and until."""
+
+
+async def attended(tx: Tx, children: Collection[UUID]) -> Mapping[UUID, Attended]:
+    """Find at which schools some children were, for the worker. One statement."""
+    rows = await tx.connection.fetch(
+        "SELECT child_id, school_id, since, until FROM child_enrolments"
+        " WHERE child_id = ANY ($1::uuid[])",
+        list(children),
+    )
+    found: dict[UUID, list[tuple[UUID, date, date | None]]] = {}
+    for row in rows:
+        child, *span = tuple(row)
+        found.setdefault(child, []).append((span[0], span[1], span[2]))
+    return found
+
+
+def attended_on(attended: Attended, school_id: UUID, day: date) -> bool:
+    """Tell whether a child was at a school on a day."""
+    return any(
+        school == school_id and since <= day and (until is None or day < until)
+        for school, since, until in attended
+    )

@@ -146,6 +146,7 @@ _SCHOOLS = (
     Ask("acknowledgeWrittenReport"),
     Ask("orderMeasure", always({"kind": "aid", "ordered_on": "2026-11-20"})),
     Ask("recordReturn", always({"returned_on": "2026-11-20", "kind": "same_school"})),
+    Ask("settleDoubt", always({"decision": "stands", "note": "合成记录"})),
 )
 
 _POLICE = (

@@ -223,7 +223,11 @@ REFUSED: Mapping[str, Refusal] = {
         _not_our_place,
     ),
     "supersedeReport": lambda who, target, _: target.reporter != who.agency,
-    **dict.fromkeys(("recordPersuasion", "sendWrittenReport", "recordReturn"), _not_our_pupil),
+    **dict.fromkeys(("recordPersuasion", "sendWrittenReport"), _not_our_pupil),
+    **dict.fromkeys(
+        ("recordReturn", "settleDoubt"),
+        lambda who, target, _: target.school != who.agency or who.holder == "machine",
+    ),
     **dict.fromkeys(("acknowledgeWrittenReport", "orderMeasure"), _not_written_to),
     "addPost": _no_post_of_ours,
     **dict.fromkeys(("holdPost", "leavePost"), lambda who, _, gives: not _may_give(who, gives)),

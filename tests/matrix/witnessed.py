@@ -26,6 +26,7 @@ _DATED = {
         (
             *("listDropoutAlerts", "readDropoutAlert", "recordPersuasion", "sendWrittenReport"),
             *("acknowledgeWrittenReport", "orderMeasure", "recordReturn"),
+            "settleDoubt",
         ),
         "first_absent_day",
     ),

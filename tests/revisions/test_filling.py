@@ -25,7 +25,11 @@ WHEN (OLD.region_code = 4500) EXECUTE FUNCTION behind();
 
 SINCE_THE_RELEASE = """
 INSERT INTO child_stays (id, home_county, child_id, region_code, lived_in, since, until)
-SELECT gen_random_uuid(), home_county, id, region_code, region_code, now(), now() FROM children
+SELECT gen_random_uuid(), home_county, id, region_code, region_code, now(), now() FROM children;
+INSERT INTO dropout_alert_steps (id, home_county, child_id, region_code, alert_id, school_id, kind,
+    taken_by, taken_at)
+SELECT gen_random_uuid(), home_county, child_id, region_code, id, school_id, 'doubted', '-', now()
+FROM dropout_alerts
 """
 """Rows of the tables that the kept release did not have."""
 
