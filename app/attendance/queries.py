@@ -9,7 +9,7 @@ from uuid import UUID
 
 from app.access.principal import Principal
 from app.attendance.holidays import nearest
-from app.attendance.rules import Absence, Slots, absence, together
+from app.attendance.rules import Absence, Slots, absence, together, with_roll
 from app.children import enrolments
 from app.children.enrolments import attended_on
 from app.core.data.db import Tx
@@ -20,7 +20,7 @@ from app.regions.rules import lineage
 _EVENTS = """
 SELECT e.id AS event_ref, e.child_id, e.agency_id AS school_id, e.batch_id, e.source,
     e.event_id AS id, e.school_day, e.session, e.category, e.reason, e.happened_at AS time,
-    e.sequence, e.received_at, s.event_row_id IS NOT NULL AS in_force
+    e.sequence, e.doubt, e.received_at, s.event_row_id IS NOT NULL AS in_force
 FROM (SELECT *, id AS event_ref FROM attendance_events) AS e
 LEFT JOIN attendance_slots s ON s.home_county = e.home_county AND s.child_id = e.child_id
     AND s.school_id = e.agency_id AND s.school_day = e.school_day AND s.session = e.session
@@ -59,14 +59,21 @@ SELECT DISTINCT b.child_id, b.pupil_of, EXISTS (
     SELECT 1 FROM attendance_slots s
     WHERE s.home_county = b.home_county AND s.child_id = b.child_id
         AND s.school_day >= $2 AND s.category = 'unexcused') AS absent
-FROM attendance_slots b WHERE b.batch_id = $1
+FROM (
+    SELECT home_county, child_id, pupil_of FROM attendance_slots WHERE batch_id = $1
+    UNION ALL
+    SELECT e.home_county, e.child_id, e.pupil_of FROM attendance_rolls r
+    JOIN child_enrolments e ON e.school_id = r.agency_id AND e.class_key = r.class_key
+        AND e.since <= r.school_day AND (e.until IS NULL OR e.until > r.school_day)
+    WHERE r.batch_id = $1
+) AS b
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Whose sessions a batch set last. `pupil_of`: the school now; `absent`: it missed a day
-    without leave lately, as any school said.
+    """Whose sessions a batch set last, or whose class it called. `pupil_of`: the school now;
+    `absent`: it missed a day without leave lately, as any school said.
     """
 
     child_id: UUID
@@ -82,6 +89,14 @@ async def heard_of(tx: Tx, batch_id: UUID, *, since: date) -> list[Heard]:
 _SLOTS = """
 SELECT child_id, school_day, school_id, session, category FROM attendance_slots
 WHERE child_id = ANY ($1::uuid[]) AND school_day >= $2 AND school_day <= $3
+"""
+
+_ROLLS = """
+SELECT e.child_id, r.school_day, r.agency_id AS school_id, r.session FROM child_enrolments e
+JOIN attendance_rolls r ON r.agency_id = e.school_id AND r.class_key = e.class_key
+    AND r.school_day >= greatest(e.since, $2::date)
+    AND r.school_day <= least(e.until - 1, $3::date)
+WHERE e.child_id = ANY ($1::uuid[])
 """
 
 _CALENDAR = """
@@ -106,9 +121,10 @@ async def absences(
     it, by the calendar of one school. `region_code`: where that stands. `returned_on`: of each
     child, the day on which a person last had it back.
 
-    Two statements for any number of children, three if two schools spoke of one of them.
+    Three statements for any number of children, four if two schools spoke of one of them.
     """
     slots = await tx.connection.fetch(_SLOTS, list(returned_on), since, today)
+    rolls = await tx.connection.fetch(_ROLLS, list(returned_on), since, today)
     places = list(lineage(region_code))
     calendar = await tx.connection.fetch(_CALENDAR, school_id, places, since, today)
     exceptions = nearest(tuple(row) for row in calendar)
@@ -118,6 +134,12 @@ async def absences(
     for row in slots:
         spoke = said[row["child_id"], row["school_day"]]
         spoke[row["school_id"]][row["session"]] = row["category"]
+    called: dict[tuple[UUID, date, UUID], dict[Any, Any]] = defaultdict(dict)
+    for row in rolls:
+        called[row["child_id"], row["school_day"], row["school_id"]][row["session"]] = "present"
+    for (child, day, school), roll in called.items():
+        heard = said[child, day]
+        heard[school] = {**with_roll(heard[school], roll)}
     several = {child for (child, _), schools in said.items() if len(schools) > 1}
     attended = await enrolments.attended(tx, several) if several else {}
     by_child: dict[UUID, dict[date, Slots]] = defaultdict(dict)

@@ -2,15 +2,32 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
-from typing import Final
+from datetime import date, datetime, timedelta
+from typing import Final, Literal
 
-from app.attendance.models import Category, Session
+from app.attendance.models import Category, Doubt, Session
 
 Slots = Mapping[Session, Category]
 """What is believed of one child's one day, by session."""
 
 _WEEKEND = 5
+OLDEST: Final = timedelta(days=400)
+"""A school year and its vacations: ids are unique for that long (I3)."""
+FURTHEST: Final = timedelta(days=31)
+"""A day further ahead is kept, but believed of no session: it is a slip, not a plan."""
+_CLOCK_SKEW: Final = timedelta(days=1)
+
+
+def doubt(
+    day: date, said_at: datetime, category: Category | Literal["roll"], today: date, now: datetime
+) -> Doubt | None:
+    """Tell why a statement received now is marked; a clock is never a reason to refuse one. Leave
+    may be told ahead.
+    """
+    ahead = FURTHEST if category in {"excused", "withdrawn"} else timedelta()
+    if day > today + ahead:
+        return "day_ahead"
+    return None if now - OLDEST <= said_at <= now + _CLOCK_SKEW else "clock"
 
 
 def is_school_day(day: date, exceptions: Mapping[date, bool]) -> bool:
@@ -33,6 +50,17 @@ def said_of_halves(slots: Slots) -> tuple[Category | None, Category | None]:
 THERE: Final = frozenset[Category]({"present", "late", "left_early"})
 HALVES: Final = 2
 """What a whole day counts: half days missed add up."""
+
+
+def with_roll(slots: Slots, roll: Slots) -> Slots:
+    """Add to what was said of one child's day what the roll of its class says of the rest of it."""
+    halves: tuple[Session, Session] = ("morning", "afternoon")
+    told = zip(halves, said_of_halves(slots), said_of_halves(roll), strict=True)
+    return {
+        half: what
+        for half, said, called in told
+        if (what := called if said in {None, "withdrawn"} else said) is not None
+    }
 
 
 def together(said: Iterable[tuple[bool, Slots]]) -> Slots:

@@ -56,6 +56,7 @@ async def a_pupil(
     school_id: UUID,
     *,
     lives_in: int = 120119101200,
+    identity: dict[str, Any] | None = None,
     **education: Any,
 ) -> Pupil:
     office = await a_caller(database, settings, "civil_affairs", 120000000000)
@@ -67,6 +68,7 @@ async def a_pupil(
         **education,
     }
     body = a_file(lives_in, education=section)
+    body["identity"] |= identity or {}
     answer = await client.post("/v1/children", json=body, headers=office.headers)
     assert answer.status_code == 201, answer.text
     return Pupil(client, office, UUID(answer.json()["id"]))
