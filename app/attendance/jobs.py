@@ -1,6 +1,11 @@
 """What happens to attendance by itself."""
 
+from typing import Any
+
+from app.attendance.events import AbsencesRecorded
 from app.core.data.db import Tx
+from app.core.ids import new_id
+from app.core.jobs import events, queue
 from app.regions import following
 from app.regions.events import RegionReplaced
 
@@ -18,3 +23,10 @@ async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
     rows: a place has a handful of days of its own.
     """
     await tx.connection.execute(_CALENDAR, event.old_lo, event.old_hi, event.shift)
+
+
+@queue.job("attendance.day_came")
+async def day_came(tx: Tx, payload: dict[str, Any]) -> None:
+    """Tell again of a batch that spoke of a day ahead, now that the day has come: it counts."""
+    told = {"event_id": new_id(), "told_to": (payload["school_id"],)}
+    await events.publish(tx, AbsencesRecorded.model_validate({**payload, **told}))

@@ -20,6 +20,11 @@ Category = Literal["present", "excused", "unexcused", "late", "left_early", "wit
 
 Session = Literal["whole_day", "morning", "afternoon"]
 
+Doubt = Literal["clock", "day_ahead"]
+"""Why a statement is marked: `clock`, its time cannot be; `day_ahead`, its day had not come when it
+was received.
+"""
+
 
 class AttendanceBatch(SQLModel, table=True):
     """One accepted request; `answer` is the body that was answered, byte for byte."""
@@ -49,6 +54,7 @@ class AttendanceEvent(BelowChild, table=True):
         "attendance_events",
         one_of("category", get_args(Category)),
         one_of("session", get_args(Session)),
+        one_of("doubt", get_args(Doubt)),
         Index(
             "uq_attendance_events_origin",
             "agency_id",
@@ -75,11 +81,49 @@ class AttendanceEvent(BelowChild, table=True):
     reason: str | None = None
     happened_at: datetime = Field(sa_type=Instant)
     sequence: int
+    doubt: str | None = None
+    received_at: datetime = Field(sa_type=Instant)
+
+
+class AttendanceRoll(SQLModel, table=True):
+    """A class was called in full: who was enrolled in it that day, and of whom nothing else was
+    said, was there. (`agency_id`, `source`, `event_id`) names it for good.
+
+    `pupils`, `spoke_for`: how many the class had, and of how many nothing else was said, when it
+    was received. What is believed is worked out when it is asked, so that a later statement, or a
+    corrected enrolment, counts.
+    """
+
+    __tablename__ = "attendance_rolls"
+    __table_args__: Any = (
+        one_of("session", get_args(Session)),
+        one_of("doubt", get_args(Doubt)),
+        Index("uq_attendance_rolls_origin", "agency_id", "source", "event_id", unique=True),
+        Index("ix_attendance_rolls_class", "agency_id", "class_key", "school_day"),
+        Index("ix_attendance_rolls_batch_id", "batch_id"),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    agency_id: UUID
+    batch_id: UUID
+    source: str
+    event_id: str
+    content_sha256: bytes
+    class_name: str
+    class_key: str
+    school_day: date
+    session: str
+    happened_at: datetime = Field(sa_type=Instant)
+    doubt: str | None = None
+    pupils: int
+    spoke_for: int
     received_at: datetime = Field(sa_type=Instant)
 
 
 class AttendanceSlot(BelowChild, table=True):
-    """What is believed now of one child's session. `batch_id`: the batch that last changed it."""
+    """What is believed now of one child's session. `batch_id`: the batch that last changed it.
+    `happened_at`: what it was said with; where the sender's clock cannot be, when it was received.
+    """
 
     __tablename__ = "attendance_slots"
     __table_args__: Any = below_child(
@@ -147,6 +191,11 @@ class SchoolCalendarDay(SQLModel, table=True):
 
 rls.protect(
     "attendance_batches",
+    using=f"{rls.own('agency_id')} OR {rls.SYSTEM}",
+    privileges="SELECT, INSERT",
+)
+rls.protect(
+    "attendance_rolls",
     using=f"{rls.own('agency_id')} OR {rls.SYSTEM}",
     privileges="SELECT, INSERT",
 )

@@ -3,38 +3,39 @@ statements however many events there are (I2–I6, EDU-01).
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import UTC, date, timedelta
+from datetime import UTC, date, datetime, time
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import orjson
 
 from app.access.principal import Principal
+from app.attendance import receipts, rolls, rules
 from app.attendance.events import AbsencesRecorded
+from app.attendance.receipts import Verdict
 from app.attendance.schemas import (
     AttendanceEvent,
     Incoming,
-    ResultStatus,
+    Roll,
     StudentById,
     StudentByNumber,
 )
+from app.children import enrolments
 from app.children import queries as children
+from app.core.clock import CHINA
 from app.core.data.db import Tx
 from app.core.ids import new_id
-from app.core.jobs import events
+from app.core.jobs import events, queue
 from app.core.problems import FieldError, Problem
 from app.regions.rules import county_of
 
-_OLDEST: Final = timedelta(days=400)
-"""A school year and its vacations: ids are unique for that long (I3)."""
-_LEAVE_AHEAD: Final = timedelta(days=31)
-_CLOCK_SKEW: Final = timedelta(days=1)
-
-
 _Found = dict[Any, children.ChildRef]
-"""Children by id, and by (system, number)."""
+"""Children by id, and by (system, number); those who have left the school since by that and the
+day.
+"""
 
 
 class BatchRefused(Problem, status=422, denies=True):
@@ -45,24 +46,16 @@ class BatchRefused(Problem, status=422, denies=True):
 
 
 @dataclass(slots=True)
-class _Verdict:
-    """What becomes of one event."""
-
-    incoming: Incoming
-    status: ResultStatus
-    code: str
-    refusal: FieldError | None = None
-
-
-@dataclass(slots=True)
 class _Entry:
     """An event that can be stored."""
 
-    verdict: _Verdict
+    verdict: Verdict
     event: AttendanceEvent
     child: children.ChildRef
     row_id: UUID
     content: bytes
+    moment: datetime
+    """When it was said, as far as it can be believed: never later than it was received."""
 
     @property
     def origin(self) -> tuple[str, str]:
@@ -95,64 +88,80 @@ async def push_attendance_events(
     found = await _find_children(tx, principal, incoming)
     entries: list[_Entry] = []
     verdicts = [_judge(tx, one, found, entries) for one in incoming]
-    fresh = await _store(tx, principal, batch_id, entries)
-    changed = await _set_slots(tx, principal, batch_id, fresh)
+    left = any(entry.child.school_id != principal.agency_id for entry in entries)
+    async with tx.as_system() if left else nullcontext():  # their rows are another school's to see
+        fresh = await _store(tx, principal, batch_id, entries)
+        changed = await _set_slots(tx, principal, batch_id, fresh)
+    called = await _call(tx, principal, batch_id, verdicts)
     refusals = [verdict.refusal for verdict in verdicts if verdict.refusal is not None]
     if strict and refusals:
         known = {entry.child.id for entry in entries}
         raise BatchRefused(errors=refusals, children=sorted(known))
-    answer = _receipt(batch_id, verdicts)
-    await _keep_batch(tx, principal, batch_id, answer, fresh)
-    if changed:
-        await events.publish(
-            tx,
-            AbsencesRecorded(
-                subject_id=batch_id,
-                region_code=principal.region_code,
-                home_county=county_of(principal.region_code),
-                school_id=principal.agency_id,
-                changed=len(changed),
-                unexcused=sum(entry.event.category == "unexcused" for entry in changed),
-                told_to=(principal.agency_id,),
-            ),
+    answer = receipts.receipt(batch_id, verdicts)
+    days = {entry.event.school_day for entry in fresh} | {roll.school_day for roll in called}
+    await receipts.keep(tx, principal, batch_id, answer, days)
+    if changed or called:
+        recorded = AbsencesRecorded(
+            subject_id=batch_id,
+            region_code=principal.region_code,
+            home_county=county_of(principal.region_code),
+            school_id=principal.agency_id,
+            changed=len(changed) + len(called),
+            unexcused=sum(entry.event.category == "unexcused" for entry in changed),
+            told_to=(principal.agency_id,),
         )
+        await events.publish(tx, recorded)
+        await _count_later(tx, recorded, {day for day in days if day > tx.today})
     return Pushed(
         batch_id,
         answer,
         {entry.child.id for entry in entries},
-        min((entry.event.school_day for entry in entries), default=None),
+        min((*(entry.event.school_day for entry in entries), *days), default=None),
         any(verdict.code == "child_not_found" for verdict in verdicts),
     )
 
 
 async def _find_children(tx: Tx, principal: Principal, incoming: Sequence[Incoming]) -> _Found:
-    students = [one.event.student for one in incoming if isinstance(one.event, AttendanceEvent)]
-    ids = {s.child_id for s in students if isinstance(s, StudentById)}
-    numbers = {(s.system, s.number) for s in students if isinstance(s, StudentByNumber)}
+    named = {
+        (_known(one.event.student), one.event.school_day)
+        for one in incoming
+        if isinstance(one.event, AttendanceEvent)
+    }
+    ids = {known for known, _ in named if isinstance(known, UUID)}
+    numbers = {known for known, _ in named if not isinstance(known, UUID)}
     found: _Found = {}
     if ids:
         found |= await children.find_many(tx, principal, list(ids))
     if numbers:
         found |= await children.resolve_external(tx, principal, list(numbers))
+    if left := {each for each in named if each[0] not in found}:
+        found |= await enrolments.pupils_then(tx, principal.agency_id, left)
     return found
 
 
-def _judge(tx: Tx, one: Incoming, found: _Found, entries: list[_Entry]) -> _Verdict:
+def _known(student: StudentById | StudentByNumber) -> enrolments.Known:
+    if isinstance(student, StudentById):
+        return student.child_id
+    return student.system, student.number
+
+
+def _judge(tx: Tx, one: Incoming, found: _Found, entries: list[_Entry]) -> Verdict:
     """Say what becomes of an event; if it can be stored, add it to `entries`."""
     if isinstance(one.event, FieldError):
         return _rejected(one, one.event)
-    student = one.event.student
-    child = found.get(
-        student.child_id if isinstance(student, StudentById) else (student.system, student.number)
-    )
+    if isinstance(one.event, Roll):
+        return _bad_day(tx, one, one.event) or _marked(tx, one, one.event)
+    known = _known(one.event.student)
+    child = found.get(known) or found.get((known, one.event.school_day))
     if child is None:
         detail = "No pupil of your school goes by this."
         return _rejected(one, _error(one, "student", "child_not_found", detail))
-    refusal = _bad_time(tx, one, one.event)
-    if refusal is not None:
-        return _rejected(one, refusal)
-    verdict = _Verdict(one, "accepted", "superseded")
-    entries.append(_Entry(verdict, one.event, child, new_id(), _digest(child, one.event)))
+    if refused := _bad_day(tx, one, one.event):
+        return refused
+    verdict = _marked(tx, one, one.event)
+    content = _digest(child, one.event)
+    moment = tx.now if verdict.doubt == "clock" else min(one.event.time, tx.now)
+    entries.append(_Entry(verdict, one.event, child, new_id(), content, moment))
     return verdict
 
 
@@ -162,23 +171,24 @@ def _digest(child: children.ChildRef, event: AttendanceEvent) -> bytes:
     return hashlib.sha256(orjson.dumps((str(child.id), *content, event.sequence))).digest()
 
 
-def _rejected(one: Incoming, refusal: FieldError) -> _Verdict:
-    return _Verdict(one, "rejected", refusal.code, refusal)
+def _rejected(one: Incoming, refusal: FieldError) -> Verdict:
+    return Verdict(one, "rejected", refusal.code, refusal)
 
 
 def _error(one: Incoming, field: str, code: str, detail: str) -> FieldError:
     return FieldError(f"{one.pointer}/{field}", code, detail)
 
 
-def _bad_time(tx: Tx, one: Incoming, event: AttendanceEvent) -> FieldError | None:
-    ahead = _LEAVE_AHEAD if event.category in {"excused", "withdrawn"} else timedelta()
-    if event.school_day > tx.today + ahead:
-        return _error(one, "school_day", "day_in_future", "The day lies too far in the future.")
-    if event.school_day < tx.today - _OLDEST:
-        return _error(one, "school_day", "day_too_old", "The day lies over 400 days back.")
-    if not tx.now - _OLDEST <= event.time <= tx.now + _CLOCK_SKEW:
-        return _error(one, "time", "time_out_of_range", "Not within the last 400 days.")
-    return None
+def _bad_day(tx: Tx, one: Incoming, event: AttendanceEvent | Roll) -> Verdict | None:
+    if event.school_day >= tx.today - rules.OLDEST:
+        return None
+    detail = "The day lies over 400 days back."
+    return _rejected(one, _error(one, "school_day", "day_too_old", detail))
+
+
+def _marked(tx: Tx, one: Incoming, event: AttendanceEvent | Roll) -> Verdict:
+    doubt = rules.doubt(event.school_day, event.time, event.category, tx.today, tx.now)
+    return Verdict(one, "accepted", "superseded", doubt=doubt)
 
 
 def _compare(entry: _Entry, stored: bytes | None) -> None:
@@ -187,20 +197,26 @@ def _compare(entry: _Entry, stored: bytes | None) -> None:
     if stored == entry.content:
         verdict.status, verdict.code = "duplicate", "duplicate"
         return
-    detail = "An event of this source and id was stored with other content."
     verdict.status, verdict.code = "conflict", "id_taken"
-    verdict.refusal = _error(verdict.incoming, "id", "id_taken", detail)
+    verdict.refusal = _taken(verdict.incoming)
+
+
+def _taken(one: Incoming) -> FieldError:
+    return _error(
+        one, "id", "id_taken", "An event of this source and id was stored with other content."
+    )
 
 
 _INSERT_EVENTS: Final = """
 INSERT INTO attendance_events (id, home_county, child_id, region_code, pupil_of, source, event_id,
-    content_sha256, school_day, session, category, reason, happened_at, sequence, agency_id,
+    content_sha256, school_day, session, category, reason, happened_at, sequence, doubt, agency_id,
     batch_id, received_at)
-SELECT u.*, $15::uuid, $16::uuid, $17::timestamptz
+SELECT u.*, $16::uuid, $17::uuid, $18::timestamptz
 FROM UNNEST($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::uuid[], $6::text[], $7::text[],
     $8::bytea[], $9::date[], $10::text[], $11::text[], $12::text[], $13::timestamptz[],
-    $14::int[]) AS u (id, home_county, child_id, region_code, pupil_of, source, event_id)
-WHERE NOT EXISTS (SELECT FROM attendance_events e WHERE e.agency_id = $15
+    $14::int[], $15::text[]) AS u (id, home_county, child_id, region_code, pupil_of, source,
+    event_id)
+WHERE NOT EXISTS (SELECT FROM attendance_events e WHERE e.agency_id = $16
                   AND e.source = u.source AND e.event_id = u.event_id OFFSET 0)
 ON CONFLICT (agency_id, source, event_id, home_county) DO NOTHING RETURNING id
 """
@@ -260,6 +276,7 @@ def _row(entry: _Entry) -> tuple[Any, ...]:
         event.reason,
         event.time,
         event.sequence,
+        entry.verdict.doubt,
     )
 
 
@@ -288,8 +305,11 @@ async def _set_slots(
 ) -> list[_Entry]:
     """Let the newest event set each session (I6) and return the events that did."""
     newest: dict[tuple[Any, ...], _Entry] = {}
-    for entry in sorted(fresh, key=lambda e: (e.event.sequence, e.event.time, e.row_id)):
+    for entry in sorted(fresh, key=lambda e: (e.event.sequence, e.moment, e.row_id)):
         child, event = entry.child, entry.event
+        if event.school_day > tx.today + rules.FURTHEST:
+            entry.verdict.code = "too_far_ahead"
+            continue
         newest[child.home_county, child.id, event.school_day, event.session] = entry
     if not newest:
         return []
@@ -318,45 +338,34 @@ def _slot(entry: _Entry) -> tuple[Any, ...]:
         event.category,
         event.reason,
         event.sequence,
-        event.time,
+        entry.moment,
         entry.row_id,
     )
 
 
-def _receipt(batch_id: UUID, verdicts: Sequence[_Verdict]) -> bytes:
-    return orjson.dumps(
-        {
-            "batch_id": batch_id,
-            "results": [
-                {
-                    "index": index,
-                    "source": verdict.incoming.source,
-                    "id": verdict.incoming.id,
-                    "status": verdict.status,
-                    "code": verdict.code,
-                    "detail": verdict.refusal.detail if verdict.refusal else None,
-                    "pointer": verdict.refusal.pointer if verdict.refusal else None,
-                }
-                for index, verdict in enumerate(verdicts)
-            ],
-        }
+async def _call(
+    tx: Tx, principal: Principal, batch_id: UUID, verdicts: Sequence[Verdict]
+) -> list[Roll]:
+    """Take in the rolls of a batch, and return those that are new."""
+    called = [
+        (one.incoming.event, one)
+        for one in verdicts
+        if isinstance(one.incoming.event, Roll) and one.status == "accepted"
+    ]
+    outcomes = await rolls.call(
+        tx, principal, batch_id, [(roll, verdict.doubt) for roll, verdict in called]
     )
+    for (_, verdict), outcome in zip(called, outcomes, strict=True):
+        verdict.status, verdict.code = outcome.status, outcome.code
+        verdict.spoke_for = outcome.spoke_for
+        if outcome.status == "conflict":
+            verdict.refusal = _taken(verdict.incoming)
+    return [roll for roll, verdict in called if verdict.status == "accepted"]
 
 
-_KEEP_BATCH: Final = """
-WITH reported AS (
-    INSERT INTO attendance_days (agency_id, school_day, first_reported_at)
-    SELECT $2::uuid, day, $5::timestamptz FROM UNNEST($6::date[]) AS day ON CONFLICT DO NOTHING
-)
-INSERT INTO attendance_batches (id, agency_id, caller, answer, received_at)
-VALUES ($1, $2, $3, $4, $5)
-"""
-
-
-async def _keep_batch(
-    tx: Tx, principal: Principal, batch_id: UUID, answer: bytes, fresh: Sequence[_Entry]
-) -> None:
-    days = {entry.event.school_day for entry in fresh if entry.event.school_day <= tx.today}
-    await tx.connection.execute(
-        _KEEP_BATCH, batch_id, principal.agency_id, principal.subject, answer, tx.now, sorted(days)
-    )
+async def _count_later(tx: Tx, recorded: AbsencesRecorded, ahead: Iterable[date]) -> None:
+    """Have it told again, on each day that had not come, that something was said of it."""
+    for day in sorted(ahead):
+        begins = datetime.combine(day, time.min, CHINA)
+        payload = recorded.model_dump(mode="json")
+        await queue.enqueue(tx.connection, "attendance.day_came", [payload], delay=begins - tx.now)

@@ -1,14 +1,17 @@
 """Reads of attendance."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
 
 from app.access.principal import Principal
 from app.attendance.holidays import nearest
-from app.attendance.rules import Absence, absence
+from app.attendance.rules import Absence, Slots, absence, together, with_roll
+from app.children import enrolments
+from app.children.enrolments import attended_on
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
@@ -17,7 +20,7 @@ from app.regions.rules import lineage
 _EVENTS = """
 SELECT e.id AS event_ref, e.child_id, e.agency_id AS school_id, e.batch_id, e.source,
     e.event_id AS id, e.school_day, e.session, e.category, e.reason, e.happened_at AS time,
-    e.sequence, e.received_at, s.event_row_id IS NOT NULL AS in_force
+    e.sequence, e.doubt, e.received_at, s.event_row_id IS NOT NULL AS in_force
 FROM (SELECT *, id AS event_ref FROM attendance_events) AS e
 LEFT JOIN attendance_slots s ON s.home_county = e.home_county AND s.child_id = e.child_id
     AND s.school_id = e.agency_id AND s.school_day = e.school_day AND s.session = e.session
@@ -27,10 +30,16 @@ _LATEST = paging.Order({"e.school_day": date, "e.event_ref": UUID}, descending=T
 
 
 async def events_of_child(
-    tx: Tx, child_id: UUID, window: paging.Window, *, since: date, until: date
+    tx: Tx,
+    child_id: UUID,
+    window: paging.Window,
+    *,
+    since: date,
+    until: date,
+    school_id: UUID | None,
 ) -> paging.Rows:
-    """List the events on a child the caller may see, latest day first."""
-    where = Where("e.child_id = {}", child_id)
+    """List the events on a child, latest day first. `school_id`: those of this school only."""
+    where = Where("e.child_id = {}", child_id).add_given({"e.agency_id = {}": school_id})
     where.add("e.school_day >= {} AND e.school_day <= {}", since, until)
     return await paging.fetch(tx, _EVENTS, where, _LATEST, window)
 
@@ -45,23 +54,49 @@ async def batch_answer(tx: Tx, principal: Principal, batch_id: UUID) -> bytes | 
     return answer
 
 
-_ABSENT = """
-SELECT DISTINCT b.child_id FROM attendance_slots b WHERE b.batch_id = $1 AND EXISTS (
+_HEARD = """
+SELECT DISTINCT b.child_id, b.pupil_of, EXISTS (
     SELECT 1 FROM attendance_slots s
     WHERE s.home_county = b.home_county AND s.child_id = b.child_id
-        AND s.school_id = b.school_id AND s.school_day >= $2 AND s.category = 'unexcused')
+        AND s.school_day >= $2 AND s.category = 'unexcused') AS absent
+FROM (
+    SELECT home_county, child_id, pupil_of FROM attendance_slots WHERE batch_id = $1
+    UNION ALL
+    SELECT e.home_county, e.child_id, e.pupil_of FROM attendance_rolls r
+    JOIN child_enrolments e ON e.school_id = r.agency_id AND e.class_key = r.class_key
+        AND e.since <= r.school_day AND (e.until IS NULL OR e.until > r.school_day)
+    WHERE r.batch_id = $1
+) AS b
 """
 
 
-async def absent_in_batch(tx: Tx, batch_id: UUID, *, since: date) -> set[UUID]:
-    """Find whose sessions a batch set last who missed a day without leave since a day."""
-    rows = await tx.connection.fetch(_ABSENT, batch_id, since)
-    return {row["child_id"] for row in rows}
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Whose sessions a batch set last, or whose class it called. `pupil_of`: the school now;
+    `absent`: it missed a day without leave lately, as any school said.
+    """
+
+    child_id: UUID
+    pupil_of: UUID | None
+    absent: bool
+
+
+async def heard_of(tx: Tx, batch_id: UUID, *, since: date) -> list[Heard]:
+    """Find of whom a batch spoke, and whether they missed a day since a day."""
+    return [Heard(*row) for row in await tx.connection.fetch(_HEARD, batch_id, since)]
 
 
 _SLOTS = """
-SELECT child_id, school_day, session, category FROM attendance_slots
-WHERE school_id = $1 AND child_id = ANY ($2::uuid[]) AND school_day >= $3 AND school_day <= $4
+SELECT child_id, school_day, school_id, session, category FROM attendance_slots
+WHERE child_id = ANY ($1::uuid[]) AND school_day >= $2 AND school_day <= $3
+"""
+
+_ROLLS = """
+SELECT e.child_id, r.school_day, r.agency_id AS school_id, r.session FROM child_enrolments e
+JOIN attendance_rolls r ON r.agency_id = e.school_id AND r.class_key = e.class_key
+    AND r.school_day >= greatest(e.since, $2::date)
+    AND r.school_day <= least(e.until - 1, $3::date)
+WHERE e.child_id = ANY ($1::uuid[])
 """
 
 _CALENDAR = """
@@ -74,17 +109,46 @@ WHERE day >= $3 AND day <= $4
 
 
 async def absences(
-    tx: Tx, *, school_id: UUID, region_code: int, children: Sequence[UUID], since: date, today: date
+    tx: Tx,
+    *,
+    school_id: UUID,
+    region_code: int,
+    returned_on: Mapping[UUID, date | None],
+    since: date,
+    today: date,
 ) -> dict[UUID, Absence]:
-    """Count, for pupils of one school, the school days missed without leave since a day.
+    """Count the school days that children missed without leave since a day, whichever school said
+    it, by the calendar of one school. `region_code`: where that stands. `returned_on`: of each
+    child, the day on which a person last had it back.
 
-    `region_code`: where the school stands. Two statements for any number of children.
+    Three statements for any number of children, four if two schools spoke of one of them.
     """
-    slots = await tx.connection.fetch(_SLOTS, school_id, list(children), since, today)
+    slots = await tx.connection.fetch(_SLOTS, list(returned_on), since, today)
+    rolls = await tx.connection.fetch(_ROLLS, list(returned_on), since, today)
     places = list(lineage(region_code))
     calendar = await tx.connection.fetch(_CALENDAR, school_id, places, since, today)
     exceptions = nearest(tuple(row) for row in calendar)
-    by_child: dict[UUID, dict[date, dict[Any, Any]]] = defaultdict(lambda: defaultdict(dict))
+    said: dict[tuple[UUID, date], dict[UUID, dict[Any, Any]]] = defaultdict(
+        lambda: defaultdict(dict)
+    )
     for row in slots:
-        by_child[row["child_id"]][row["school_day"]][row["session"]] = row["category"]
-    return {child: absence(by_child[child], exceptions) for child in children}
+        spoke = said[row["child_id"], row["school_day"]]
+        spoke[row["school_id"]][row["session"]] = row["category"]
+    called: dict[tuple[UUID, date, UUID], dict[Any, Any]] = defaultdict(dict)
+    for row in rolls:
+        called[row["child_id"], row["school_day"], row["school_id"]][row["session"]] = "present"
+    for (child, day, school), roll in called.items():
+        heard = said[child, day]
+        heard[school] = {**with_roll(heard[school], roll)}
+    several = {child for (child, _), schools in said.items() if len(schools) > 1}
+    attended = await enrolments.attended(tx, several) if several else {}
+    by_child: dict[UUID, dict[date, Slots]] = defaultdict(dict)
+    for (child, day), schools in said.items():
+        by_child[child][day] = together(
+            (attended_on(attended.get(child, ()), school, day), what)
+            for school, what in schools.items()
+        )
+    return {
+        child: absence(by_child[child], exceptions, returned_on=returned)
+        for child, returned in returned_on.items()
+    }

@@ -6,12 +6,13 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Body, Depends, Header, Query, Request
-from pydantic import SkipValidation
+from pydantic import BaseModel, SkipValidation
 
 from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
 from app.attendance import operations, queries, schemas
 from app.attendance.area import AREA, READ, WRITE
+from app.children import enrolments
 from app.children import queries as children
 from app.children.deps import ChildNotFound
 from app.core.http import routing
@@ -54,19 +55,25 @@ BatchInPath = Annotated[bytes, named_in_path(*_BATCH, queries.batch_answer, Batc
 """What was answered to the batch."""
 
 _EDUCATION = ("education",)
-_DATA: dict[str, Any] = schemas.AttendanceEvent.model_json_schema(
-    ref_template="#/components/schemas/{model}"
-)
-del _DATA["$defs"]
+
+
+def _data(model: type[BaseModel]) -> dict[str, Any]:
+    data = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {
+        **{key: value for key, value in data.items() if key != "$defs"},
+        "title": f"CloudEventData{model.__name__}",
+        "required": sorted({*data["required"]} - {"source", "id", "time"}),
+    }
+
+
 _CLOUDEVENT: dict[str, Any] = {
     "title": "CloudEvent",
     **{key: value for key, value in schemas.cloudevent_schema().items() if key != "$schema"},
     "properties": {
         **schemas.cloudevent_schema()["properties"],
         "data": {
-            **_DATA,
             "title": "CloudEventData",
-            "required": sorted({*_DATA["required"]} - {"source", "id", "time"}),
+            "anyOf": [_data(schemas.AttendanceEvent), _data(schemas.Roll)],
             "description": "The event; `source`, `id` and `time` may be left to the envelope.",
         },
     },
@@ -100,7 +107,7 @@ async def push_attendance_events(
     body: Annotated[SkipValidation[schemas.AttendanceBatch], Body(title="AttendanceBatch")],
     tx: Transaction,
 ) -> Shown[schemas.BatchReceipt]:
-    """Push up to 1,000 attendance events of your school's pupils.
+    """Push up to 1,000 attendance events of your school's pupils, and rolls of its classes.
 
     Each is judged by itself and answered in order; a repetition changes nothing, so push again
     whenever in doubt. Native JSON, a CloudEvents batch or a single CloudEvent (EDU-01).
@@ -142,12 +149,18 @@ async def list_attendance_events(
     since: Annotated[Day | None, Query(description="First school day; else 90 days back.")] = None,
     until: Annotated[Day | None, Query(description="Last school day; else no end.")] = None,
 ) -> Shown[Page[schemas.StoredEvent]]:
-    """List the attendance events on one child, latest school day first."""
-    child = await children.find(tx, principal, child_id)
-    if child is None:
-        raise ChildNotFound
+    """List the attendance events on one child, latest school day first. A school that the child
+    has left reads its own again.
+    """
+    own = None
+    if await children.find(tx, principal, child_id) is None:
+        own = principal.school_id
+        if own is None or not await enrolments.was_pupil(tx, own, child_id):
+            raise ChildNotFound
     first = since or tx.today - timedelta(days=90)
-    page = await queries.events_of_child(tx, child.id, window, since=first, until=until or date.max)
+    page = await queries.events_of_child(
+        tx, child_id, window, since=first, until=until or date.max, school_id=own
+    )
     return Shown(
-        page.shown(dict), children=[child.id], groups=_EDUCATION, subject=child.id, since=first
+        page.shown(dict), children=[child_id], groups=_EDUCATION, subject=child_id, since=first
     )

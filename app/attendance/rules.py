@@ -2,15 +2,32 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
-from typing import Final
+from datetime import date, datetime, timedelta
+from typing import Final, Literal
 
-from app.attendance.models import Category, Session
+from app.attendance.models import Category, Doubt, Session
 
 Slots = Mapping[Session, Category]
 """What is believed of one child's one day, by session."""
 
 _WEEKEND = 5
+OLDEST: Final = timedelta(days=400)
+"""A school year and its vacations: ids are unique for that long (I3)."""
+FURTHEST: Final = timedelta(days=31)
+"""A day further ahead is kept, but believed of no session: it is a slip, not a plan."""
+_CLOCK_SKEW: Final = timedelta(days=1)
+
+
+def doubt(
+    day: date, said_at: datetime, category: Category | Literal["roll"], today: date, now: datetime
+) -> Doubt | None:
+    """Tell why a statement received now is marked; a clock is never a reason to refuse one. Leave
+    may be told ahead.
+    """
+    ahead = FURTHEST if category in {"excused", "withdrawn"} else timedelta()
+    if day > today + ahead:
+        return "day_ahead"
+    return None if now - OLDEST <= said_at <= now + _CLOCK_SKEW else "clock"
 
 
 def is_school_day(day: date, exceptions: Mapping[date, bool]) -> bool:
@@ -30,9 +47,34 @@ def said_of_halves(slots: Slots) -> tuple[Category | None, Category | None]:
     return morning, afternoon
 
 
-_THERE: Final = frozenset({"present", "late", "left_early"})
+THERE: Final = frozenset[Category]({"present", "late", "left_early"})
 HALVES: Final = 2
 """What a whole day counts: half days missed add up."""
+
+
+def with_roll(slots: Slots, roll: Slots) -> Slots:
+    """Add to what was said of one child's day what the roll of its class says of the rest of it."""
+    halves: tuple[Session, Session] = ("morning", "afternoon")
+    told = zip(halves, said_of_halves(slots), said_of_halves(roll), strict=True)
+    return {
+        half: what
+        for half, said, called in told
+        if (what := called if said in {None, "withdrawn"} else said) is not None
+    }
+
+
+def together(said: Iterable[tuple[bool, Slots]]) -> Slots:
+    """Say what is believed of one child's day of which several schools spoke; of each: whether the
+    child was enrolled there, and what it said. Who saw the child knows; else the school it was
+    enrolled at; else who gave it leave.
+    """
+    halves: tuple[Session, Session] = ("morning", "afternoon")
+    told: dict[Session, list[tuple[bool, bool, bool, Category]]] = {half: [] for half in halves}
+    for enrolled, slots in said:
+        for half, what in zip(halves, said_of_halves(slots), strict=True):
+            if what is not None and what != "withdrawn":
+                told[half].append((what not in THERE, not enrolled, what != "excused", what))
+    return {half: min(ranked)[-1] for half, ranked in told.items() if ranked}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,35 +82,50 @@ class Absence:
     """Half days missed without leave.
 
     `missed`: by day, in order, how many of its halves. `run`: the days at the end since the child
-    was last said to have been there. `back`: the day since which it is there again: the first on
-    which that was said after all that was missed.
+    was last said to have been there; `runs`: those before. `back`: the day since which it is there
+    again: the first on which that was said after all that was missed.
     """
 
     missed: Mapping[date, int]
     run: tuple[date, ...]
     back: date | None
+    runs: tuple[tuple[date, ...], ...] = ()
 
     def whole_days(self, days: Iterable[date]) -> int:
         """Add the halves missed on some days up to whole days."""
         return sum(self.missed[day] for day in days) // HALVES
 
 
-def absence(slots_by_day: Mapping[date, Slots], exceptions: Mapping[date, bool]) -> Absence:
+def absence(
+    slots_by_day: Mapping[date, Slots],
+    exceptions: Mapping[date, bool],
+    *,
+    returned_on: date | None = None,
+) -> Absence:
     """Count what was missed of school days without leave (EDU-01; `dropout.thresholds`).
 
     A day says something only by what was said of the child. Silence and leave neither count nor
-    interrupt: nobody was seen. A day on which the child was seen and missed nothing interrupts.
+    interrupt: nobody was seen. A day on which the child was seen and missed nothing interrupts, and
+    so does `returned_on`, the day on which a person last had the child back.
     """
     missed: dict[date, int] = {}
     run: list[date] = []
+    runs: list[tuple[date, ...]] = []
     back = None
     for day in sorted(day for day in slots_by_day if is_school_day(day, exceptions)):
         halves = said_of_halves(slots_by_day[day])
+        if run and returned_on and run[-1] < returned_on <= day:
+            runs.append(tuple(run))
+            run.clear()
         if gone := halves.count("unexcused"):
             missed[day] = gone
             run.append(day)
             back = None
-        elif _THERE.intersection(halves):
+        elif THERE.intersection(halves):
+            runs.append(tuple(run))
             run.clear()
             back = back or day
-    return Absence(missed, tuple(run), back)
+    if run and returned_on and run[-1] < returned_on:
+        runs.append(tuple(run))
+        run.clear()
+    return Absence(missed, tuple(run), back, tuple(filter(None, runs)))

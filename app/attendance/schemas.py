@@ -10,9 +10,9 @@ import orjson
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field, StrictInt, TypeAdapter, ValidationError
 
-from app.attendance.models import Category, Session
+from app.attendance.models import Category, Doubt, Session
 from app.core.http.routing import UnsupportedMediaType
-from app.core.http.wire import Code, Day, Input, Moment, RegisterNumber
+from app.core.http.wire import Code, Day, Input, Line, Moment, RegisterNumber
 from app.core.problems import FieldError, Problem, printable
 
 MAX_EVENTS: Final = 1000
@@ -87,10 +87,26 @@ class AttendanceEvent(Input):
     )
 
 
-class AttendanceBatch(Input):
-    """Up to 1,000 events."""
+class Roll(Input):
+    """A class called in full: whoever is enrolled in it that day was there, except those of whom
+    an event says something, earlier or later.
+    """
 
-    events: list[AttendanceEvent] = Field(
+    source: Source
+    id: EventId
+    class_name: Line = Field(
+        description="The class, as the pupils' files name it.", examples=["三年级2班"]
+    )
+    school_day: Day = Field(description="The day, in the Chinese calendar.")
+    session: Session = Field(description="The part of the day.", examples=["whole_day"])
+    category: Literal["roll"] = Field(description="That it is the roll of a class.")
+    time: Moment = Field(description="When the class was called.")
+
+
+class AttendanceBatch(Input):
+    """Up to 1,000 events, of pupils or of classes."""
+
+    events: list[AttendanceEvent | Roll] = Field(
         max_length=MAX_EVENTS, description="The events, each judged by itself."
     )
 
@@ -107,7 +123,8 @@ class EventResult(BaseModel):
     )
     code: Code = Field(
         description="applied: it set the session; superseded: a newer event had set it; "
-        "otherwise the rule that spoke.",
+        "class_unknown: no pupil is enrolled in such a class that day; too_far_ahead: kept, but"
+        " its day lies over 31 days ahead; otherwise the rule that spoke.",
         examples=["applied"],
     )
     detail: str | None = Field(
@@ -115,6 +132,13 @@ class EventResult(BaseModel):
     )
     pointer: str | None = Field(
         max_length=300, pattern=r"^[\x20-\x7e]*$", description="Where it is wrong."
+    )
+    doubt: Doubt | None = Field(
+        description="Stored, but marked. clock: its time cannot be, and when it was received"
+        " counts; day_ahead: its day has not come, and it does not count before."
+    )
+    spoke_for: int | None = Field(
+        ge=0, description="Of a roll: of how many pupils it said, then, that they were there."
     )
 
 
@@ -140,6 +164,7 @@ class StoredEvent(BaseModel):
     reason: Code | None = Field(description="The school's reason code.")
     time: Moment = Field(description="When the system came to know.")
     sequence: int = Field(ge=0, le=2_147_483_647, description="Its sequence.")
+    doubt: Doubt | None = Field(description="Why it is marked.")
     received_at: Moment = Field(description="When it was received.")
     in_force: bool = Field(description="True if it is what is believed of the session now.")
 
@@ -158,10 +183,11 @@ class Incoming:
     pointer: str
     source: str | None
     id: str | None
-    event: AttendanceEvent | FieldError
+    event: AttendanceEvent | Roll | FieldError
 
 
 _EVENT: Final = TypeAdapter(AttendanceEvent)
+_ROLL: Final = TypeAdapter(Roll)
 _SOURCE: Final = TypeAdapter(Source)
 _ID: Final = TypeAdapter(EventId)
 _UNION_STEPS: Final = frozenset({"StudentById", "StudentByNumber"})
@@ -205,7 +231,8 @@ def _read(event: Any, pointer: str, envelope: Any) -> Incoming:
     if len(orjson.dumps(envelope)) > MAX_EVENT_BYTES:
         return _unread(pointer, envelope, "event_too_large", "An event has at most 64 KiB.")
     try:
-        read = _EVENT.validate_python(event)
+        roll = isinstance(event, dict) and event.get("category") == "roll"
+        read = (_ROLL if roll else _EVENT).validate_python(event)
     except ValidationError as invalid:
         error = invalid.errors(include_url=False, include_context=False, include_input=False)[0]
         steps = [step for step in error["loc"] if step not in _UNION_STEPS]

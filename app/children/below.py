@@ -23,7 +23,7 @@ from app.core.data.columns import Instant
 from app.core.data.db import Tx
 
 PLACE: Final = "region_code, pupil_of"
-VISIBLE: Final = rls.case(rls.in_remit("pupil_of"))
+VISIBLE: Final = rls.case(*rls.in_remit("pupil_of"))
 """The policy of a row that is visible exactly when its child is."""
 
 FOLLOWING: Final[tuple[list[str], list[str]]] = ([], [])
@@ -114,7 +114,7 @@ def below_child(
         privileges = f"{privileges}, UPDATE ({PLACE})"  # nothing else of the row is ever changed
     own = [(condition, "true") for condition in also]
     rls.protect(
-        table, using=rls.case(*own, rls.in_remit("pupil_of")), check=check, privileges=privileges
+        table, using=rls.case(*own, *rls.in_remit("pupil_of")), check=check, privileges=privileges
     )
     FOLLOWING[under is not None].append(table)
     return (*constraints, *more)

@@ -1,5 +1,6 @@
 """What a request makes of a file: opened from sections, or changed by a merge patch. Pure."""
 
+from datetime import date
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -21,6 +22,13 @@ def opened(new: ChildCreate) -> tuple[File, list[str]]:
 def named(change: ChildChange) -> list[str]:
     """Name the sections that a request changes, in the order of the file."""
     return [name for name in SECTIONS if name in change.model_fields_set]
+
+
+def since_said(change: ChildChange, section: str) -> date | None:
+    """Return since when a section is as the request says, if the request says that too."""
+    patch = getattr(change, section)
+    said = patch is not None and "since" in patch.model_fields_set
+    return patch.since if said else None
 
 
 def differing(before: File, after: File) -> list[str]:

@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, Index, PrimaryKeyCon
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from app.children.below import BelowChild, below_child
+from app.children.below import VISIBLE, BelowChild, below_child
 from app.core.data import rls
 from app.core.data.columns import Instant, code_list
 from app.core.ids import new_id
@@ -53,7 +53,7 @@ class Child(SQLModel, table=True):
     __table_args__: Any = (
         CheckConstraint("sex IN ('male', 'female', 'unknown')", name="sex"),
         Index("ix_children_region_code_id", "region_code", "id"),
-        Index("ix_children_school_id_id", "school_id", "id"),
+        Index("ix_children_school_id_region_code_id", "school_id", "region_code", "id"),
         Index("ix_children_birth_date_name_canonical", "birth_date", "name_canonical"),
         *_other_readings("name_pinyin_2", "name_initials_2", "name_pinyin_3", "name_initials_3"),
         PrimaryKeyConstraint("home_county", "id"),
@@ -157,6 +157,43 @@ class ChildStay(BelowChild, table=True):
     until: datetime = Field(sa_type=Instant)
 
 
+class ChildEnrolment(BelowChild, table=True):
+    """At which school, in which class, a child was from `since` until the day before `until`, as
+    known now: the dated history of the section of education, which is the present. The school
+    still sees its own row of a child that has left it.
+
+    `class_name` is as the school writes it; `class_key` is what is compared.
+    """
+
+    __tablename__ = "child_enrolments"
+    __table_args__: Any = below_child(
+        "child_enrolments",
+        CheckConstraint("until IS NULL OR until > since", name="until"),
+        Index("ix_child_enrolments_child_id_since", "child_id", "since"),
+        Index("ix_child_enrolments_school_id_class_key", "school_id", "class_key", "since"),
+        Index(
+            "uq_child_enrolments_open",
+            "child_id",
+            "home_county",
+            unique=True,
+            postgresql_where=text("until IS NULL"),
+        ),
+        privileges="SELECT, INSERT, UPDATE, DELETE",
+        also=(rls.own("school_id"),),
+        check=VISIBLE,
+    )
+
+    id: UUID = Field(default_factory=new_id)
+    school_id: UUID = Field(foreign_key="agencies.id")
+    class_name: str | None = None
+    class_key: str | None = None
+    boarding: bool | None = None
+    since: date
+    until: date | None = None
+    stated_by: str
+    recorded_at: datetime = Field(sa_type=Instant)
+
+
 class ChildFact(BelowChild, table=True):
     """What was true of a child from `since` until the day before `until`, and who said so.
 
@@ -235,7 +272,7 @@ class DuplicateReferral(SQLModel, table=True):
 
 
 rls.protect(
-    "children", using=rls.case(rls.in_remit("school_id")), privileges="SELECT, INSERT, UPDATE"
+    "children", using=rls.case(*rls.in_remit("school_id")), privileges="SELECT, INSERT, UPDATE"
 )
 rls.protect(
     "duplicate_referrals",

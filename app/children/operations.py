@@ -1,6 +1,7 @@
 """Open files and change them: whole sections checked, written with their history, derived anew."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from app.children import (
     checks,
     derivation,
     duplicates,
+    enrolments,
     events,
     history,
     merging,
@@ -105,6 +107,9 @@ async def _open_file(
     await history.remember(
         tx, principal, child, "createChild", 1, before=None, after=file, sections=sent
     )
+    if "education" in sent:
+        learnt = file.education
+        await enrolments.keep(tx, principal, child, None, learnt, since=learnt.since)
     await announcements.publish(
         tx,
         events.ChildRegistered(
@@ -143,7 +148,16 @@ async def change_child(
     await _check(tx, principal, after, different, unknown, new=False)
     try:
         async with tx.connection.transaction():
-            await _write(tx, principal, child, row, before, after, different)
+            await _write(
+                tx,
+                principal,
+                child,
+                row,
+                before,
+                after,
+                different,
+                enrolled_since=merging.since_said(change, "education"),
+            )
     except duplicates.Taken as taken:
         return await duplicates.refer(
             tx, principal, str(taken), child, after, different, known=True
@@ -159,6 +173,8 @@ async def _write(
     before: File,
     after: File,
     different: Sequence[str],
+    *,
+    enrolled_since: date | None,
 ) -> None:
     if after.identity.resident_id != before.identity.resident_id:
         await duplicates.refuse_visible(
@@ -173,6 +189,9 @@ async def _write(
     await history.remember(
         tx, principal, child, "changeChild", version, before=before, after=after, sections=different
     )
+    if "education" in different:
+        was, become = before.education, after.education
+        await enrolments.keep(tx, principal, child, was, become, since=enrolled_since)
     if moved != child:
         await history.leave(tx, child)
     columns = {"version": version, **_columns(tx, moved, after, different, outcome)}

@@ -31,8 +31,9 @@ _NATIONAL_NUMBER: Final = re.compile(r"[A-Za-z]?[0-9]{17}[0-9Xx]")
 
 
 def visible(principal: Principal) -> Where:
-    """Limit `children c` to those this caller may know exist. Every read starts here. Row-level
-    security repeats it; the explicit range is what lets an index serve it.
+    """Limit `children c` to those this caller may know exist: those who live in the range, for a
+    school those enrolled at it. Every read starts here. Row-level security repeats it; that it is
+    said here is what lets an index serve it.
     """
     return _in_remit(principal, "c", "school_id")
 
@@ -54,12 +55,13 @@ def visible_then(principal: Principal, on: date) -> Where:
 def _in_remit(principal: Principal, alias: str, school: str, region: str = "region_code") -> Where:
     if principal.role.relation == "none":
         return Where("false")
-    where = Where(
+    if principal.school_id is not None:  # a boarder may live in any county
+        return Where(f"{alias}.{school} = {{}}", principal.school_id)
+    return Where(
         f"{alias}.{region} >= {{}} AND {alias}.{region} < {{}}",
         principal.region_lo,
         principal.region_hi,
     )
-    return where.add_given({f"{alias}.{school} = {{}}": principal.school_id})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ async def resolve_external(
 
     Left out: numbers nobody visible bears, and numbers that two visible children bear.
     """
-    sought = {number: _spelt(tx.keyring, *number) for number in set(numbers)}
+    sought = {number: external_spellings(tx.keyring, *number) for number in set(numbers)}
     indexes = {index for spelt in sought.values() for index in spelt}
     where = visible(principal).add("x.index = ANY({}::bytea[])", list(indexes))
     rows = await tx.connection.fetch(
@@ -148,7 +150,8 @@ def external_index(keyring: Keyring, system: str, number: str) -> bytes:
     return _index(keyring, system, compared)
 
 
-def _spelt(keyring: Keyring, system: str, number: str) -> set[bytes]:
+def external_spellings(keyring: Keyring, system: str, number: str) -> set[bytes]:
+    """Make every blind index under which a number of another system may be kept."""
     # The second is how numbers were kept before they had one form; their keys are in no migration.
     return {external_index(keyring, system, number), _index(keyring, system, number)}
 

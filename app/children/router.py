@@ -10,7 +10,7 @@ from fastapi import Query
 from app.access import acts
 from app.access.principal import Principal
 from app.access.roles import FIELD_GROUPS
-from app.children import duplicates, operations, queries, schemas, search
+from app.children import duplicates, enrolments, operations, queries, schemas, search
 from app.children.acts import ACTS
 from app.children.area import AREA
 from app.children.deps import ChildId, ChildInPath, ChildNotFound, ReadsChildren, WritesChildren
@@ -133,6 +133,20 @@ async def read_child_history(
         children=[child.id],
         groups=queries.readable(principal),
         since=min((local_date(row["at"]) for row in page.rows), default=None),
+    )
+
+
+@router.get("/{child_id}/enrolments")
+async def list_child_enrolments(
+    principal: ReadsChildren, child: ChildInPath, tx: Transaction, window: Paged
+) -> Shown[Page[schemas.Enrolment]]:
+    """Read at which schools, in which classes, a child was from when to when, latest first."""
+    page = await enrolments.page(tx, child, window)
+    return Shown(
+        page.shown(dict),
+        children=[child.id],
+        groups=("education",),
+        since=min((row["since"] for row in page.rows), default=None),
     )
 
 

@@ -17,7 +17,7 @@ from app.children.sections.hukou import Hukou
 from app.children.sections.identity import Identity, IdentityShown, NewIdentity, ResidentNumber, Sex
 from app.children.sections.residence import NewResidence, Residence
 from app.children.sections.welfare import Welfare
-from app.core.http.wire import Day, Input, Name, Permitted, RegionCode, Version
+from app.core.http.wire import Day, Input, Line, Name, Permitted, RegionCode, Version
 from app.core.text import letters
 
 ChildId = Annotated[
@@ -203,6 +203,17 @@ class HistoryEntry(BaseModel):
     )
     sections: list[Group] = Field(max_length=20, description="Sections changed that you may read.")
     changes: list[FieldChange] = Field(max_length=200, description="Fields changed in them.")
+
+
+class Enrolment(BaseModel):
+    """Where a child was at school, as known now."""
+
+    id: UUID = Field(description="Its id.")
+    school_id: UUID = Field(description="The school.")
+    class_name: Line | None = Field(description="The class, as the school writes it.")
+    boarding: bool | None = Field(description="Whether the child boarded there.")
+    since: Day = Field(description="First day; if nobody said it, the day it was recorded.")
+    until: Day | None = Field(description="First day no longer; null: still so.")
 
 
 class Replaced(BaseModel):

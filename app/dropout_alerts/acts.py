@@ -5,7 +5,7 @@ from datetime import date
 from functools import partial
 from typing import Any, Final, get_args
 
-from app.access.acts import Act, Condition, among, own, stands
+from app.access.acts import Act, Condition, among, own, personally, stands
 from app.access.principal import Principal
 from app.core.problems import FieldError, Problem
 from app.dropout_alerts import rules
@@ -32,6 +32,20 @@ class NotOfYourSchool(Problem, status=403, denies=True):
 
     title = "The alert is kept by another school"
     title_zh = "该预警由其他学校负责"
+
+
+class DecidedInPerson(Problem, status=403, denies=True):
+    """A machine cannot end an alert."""
+
+    title = "Only a named person may decide this"
+    title_zh = "此事只能由具名人员决定"
+
+
+class NothingDoubted(Problem, status=409):
+    """There is no doubt to settle."""
+
+    title = "The alert is not in doubt"
+    title_zh = "该预警没有待核实的疑点"
 
 
 class NotAddressed(Problem, status=403, denies=True):
@@ -83,6 +97,14 @@ _REACHES = Condition(
     _unaddressed,
 )
 _KEPT = own("school_id", NotOfYourSchool)
+_IN_PERSON = personally("id", DecidedInPerson)
+_DOUBTED = Condition(
+    ("doubt",),
+    lambda *_: True,
+    lambda found, _: found is not None,
+    "({0} IS NOT NULL AND {wanted}::boolean)",
+    lambda _, row, __: NothingDoubted(children=[row["child_id"]]),
+)
 _ADDRESSED = among("addressed", NotAddressed)
 
 ACTS: Final[Mapping[str, Act]] = {
@@ -92,5 +114,9 @@ ACTS: Final[Mapping[str, Act]] = {
     ),
     "acknowledgeWrittenReport": Act("dropout_alerts:decide", (_ADDRESSED, _admits("acknowledge"))),
     "orderMeasure": Act("dropout_alerts:decide", (_ADDRESSED, _admits("order_measure"))),
-    "recordReturn": Act("dropout_alerts:write", (_KEPT, _admits("record_return"))),
+    "recordReturn": Act("dropout_alerts:write", (_KEPT, _IN_PERSON, _admits("record_return"))),
+    "settleDoubt": Act(
+        "dropout_alerts:write",
+        (_KEPT, _IN_PERSON, stands(lambda *_: rules.OPEN, _not_from), _DOUBTED),
+    ),
 }

@@ -13,6 +13,12 @@ class _AboutAlert(Event):
     subject: ClassVar[str] = "alert"
     child_id: UUID = Field(description="The child.")
     school_id: UUID = Field(description="The school that keeps the alert.")
+    known_to: tuple[UUID, ...] = Field(
+        default=(),
+        max_length=100,
+        description="The schools that keep and kept it, and the education authorities of their"
+        " counties: told wherever the child lives.",
+    )
 
 
 def about(alert: Mapping[str, Any]) -> dict[str, Any]:
@@ -23,6 +29,7 @@ def about(alert: Mapping[str, Any]) -> dict[str, Any]:
         "home_county": alert["home_county"],
         "child_id": alert["child_id"],
         "school_id": alert["school_id"],
+        "known_to": alert["known_to"],
     }
 
 
@@ -79,7 +86,9 @@ class AlertClosed(_AboutAlert):
     """It was no absence without leave after all."""
 
     wire_name: ClassVar[str] = "dropout_alerts.alert_closed"
-    reason: str = Field(max_length=60, description="Why: `excused`.")
+    reason: str = Field(
+        max_length=60, description="Why: `excused`, or `struck_off` by a named person."
+    )
 
 
 class AlertAmended(_AboutAlert):
@@ -87,3 +96,24 @@ class AlertAmended(_AboutAlert):
 
     wire_name: ClassVar[str] = "dropout_alerts.alert_amended"
     unexcused_days: int = Field(ge=0, description="School days missed without leave that remain.")
+
+
+class AlertHandedOver(_AboutAlert):
+    """The child is enrolled at another school, which keeps the alert from now on, as it stands."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.alert_handed_over"
+    from_school_id: UUID = Field(description="The school that kept it until now.")
+
+
+class AlertDoubted(_AboutAlert):
+    """What is known now would not have registered the child: a named person must decide."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.alert_doubted"
+    unexcused_days: int = Field(ge=0, description="School days missed without leave that remain.")
+
+
+class DoubtSettled(_AboutAlert):
+    """A named person looked at a doubt."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.doubt_settled"
+    decision: str = Field(max_length=60, description="`stands` or `struck_off`.")

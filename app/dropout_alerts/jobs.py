@@ -1,5 +1,6 @@
-"""What attendance does to dropout alerts: opens, moves and closes them."""
+"""What attendance and enrolment do to dropout alerts: they open, move, close and hand them over."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple
 from datetime import timedelta
 from typing import Any, Final
@@ -8,15 +9,19 @@ from uuid import UUID
 from app.attendance import queries as attendance
 from app.attendance.events import AbsencesRecorded
 from app.audit import operations as audit
+from app.children.events import ChildChanged
 from app.core.data.db import Tx
 from app.core.http.shown import Seen
 from app.core.ids import new_id
 from app.core.jobs import events as spine
-from app.dropout_alerts import events, models, queries, rules
+from app.dropout_alerts import events, models, operations, queries, rules
 from app.regions import following
 from app.regions.events import RegionReplaced
 
 _LOOK_BACK: Final = timedelta(days=120)
+
+_Alerts = dict[UUID, dict[str, Any]]
+"""Open alerts by child, locked."""
 
 
 @following.follows
@@ -29,98 +34,160 @@ async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
 
 @spine.on(AbsencesRecorded)
 async def reassess(tx: Tx, event: AbsencesRecorded) -> None:
-    """Open, move and close the alerts of a school after a batch (EDU-01, EDU-02, I6).
+    """Open, move and close the alerts of a school, and on the children of whom it spoke, after a
+    batch (EDU-01, EDU-02, I6).
 
     The outcome depends on the sessions as they stand, not on the event, so running twice or late
-    changes nothing. A fixed number of statements.
+    changes nothing. A fixed number of statements for each school that keeps one of the alerts.
     """
-    alerts = {row["child_id"]: row for row in await queries.lock_school(tx, event.school_id)}
-    thresholds = queries.thresholds(event.region_code, tx.today)
-    since = tx.today - _LOOK_BACK
+    await queries.lock_school(tx, event.school_id)
+    heard = await attendance.heard_of(tx, event.subject_id, since=tx.today - _LOOK_BACK)
+    spoken_of = [each.child_id for each in heard]
+    alerts = await queries.open_alerts(tx, school_id=event.school_id, children=spoken_of)
     # Those with an open alert as well: the batch may say that they are back, or had leave.
-    worth = await attendance.absent_in_batch(tx, event.subject_id, since=since) | alerts.keys()
-    if not worth:
+    keepers = {each.child_id: each.pupil_of or event.school_id for each in heard if each.absent}
+    await _weigh(tx, alerts, keepers)
+
+
+@spine.on(ChildChanged)
+async def follow_pupil(tx: Tx, event: ChildChanged) -> None:
+    """Hand an open alert over to the school at which the child is enrolled now."""
+    if "education" in event.sections:
+        alerts = await queries.open_alerts(tx, school_id=None, children=[event.subject_id])
+        await _weigh(tx, alerts, {})
+
+
+async def _weigh(tx: Tx, alerts: _Alerts, keepers: Mapping[UUID, UUID]) -> None:
+    """Bring open alerts up to date, and open those that are due on the children in `keepers`, at
+    the school named there.
+    """
+    await _hand_over(tx, alerts)
+    keepers = {**keepers, **{child: alert["school_id"] for child, alert in alerts.items()}}
+    if not keepers:
         return
-    absences = await attendance.absences(
-        tx,
-        school_id=event.school_id,
-        region_code=event.region_code,
-        children=sorted(worth),
-        since=min([since, *(row["first_absent_day"] for row in alerts.values())]),
-        today=tx.today,
-    )
+    returned = await queries.last_returns(tx, list(keepers))
+    schools = await queries.schools(tx, {*keepers.values()})
+    since = tx.today - _LOOK_BACK
     changes: dict[UUID, rules.Change] = {}
-    for child_id, absence in absences.items():
-        change = rules.assess(_standing(alerts.get(child_id)), absence, thresholds)
-        if change is not None:
-            changes[child_id] = change
+    for school in schools.values():
+        pupils = sorted(child for child, keeper in keepers.items() if keeper == school.id)
+        absences = await attendance.absences(
+            tx,
+            school_id=school.id,
+            region_code=school.region_code,
+            returned_on={child: returned.get(child) for child in pupils},
+            since=min([since, *(a["first_absent_day"] for a in alerts.values())]),
+            today=tx.today,
+        )
+        thresholds = queries.thresholds(school.region_code, tx.today)
+        for child, absence in absences.items():
+            change = rules.assess(_standing(alerts.get(child)), absence, thresholds)
+            if change is not None:
+                changes[child] = change
     if not changes:
         return
-    opened = await _open(tx, event.school_id, changes)
+    opened = await _open(tx, keepers, schools, changes)
     moved = {child: alerts[child] for child in changes if child in alerts}
     await _move(tx, moved, changes)
     rows = {**opened, **moved}
-    announced = [
-        _announcement(rows[child], changes[child], event.school_id) for child in sorted(rows)
-    ]
-    await spine.publish(tx, *(one for one in announced if one is not None))
-    seen = Seen(tuple(sorted(rows)), ("education",))
+    await spine.publish(
+        tx, *(each for child in sorted(rows) for each in _announced(rows[child], changes[child]))
+    )
+    await _witness(tx, rows)
+    # Somebody opened an alert on the others at this moment: it has counted less than is known now.
+    late = [child for child, c in changes.items() if c.verdict == "opened" and child not in opened]
+    if late:
+        await _weigh(tx, await queries.open_alerts(tx, school_id=None, children=late), {})
+
+
+async def _witness(tx: Tx, children: Iterable[UUID]) -> None:
+    seen = Seen(tuple(sorted(children)), ("education",))
     await audit.record(tx, audit.SYSTEM, "dropout_alerts.reassess", seen)
+
+
+async def _hand_over(tx: Tx, alerts: _Alerts) -> None:
+    """Give alerts to the schools at which the children are enrolled now, as they stand. `alerts`
+    says it afterwards.
+    """
+    going = [a for a in alerts.values() if a["pupil_of"] not in {None, a["school_id"]}]
+    if not going:
+        return
+    parties = {school for a in going for school in (a["pupil_of"], a["school_id"])}
+    schools = await queries.schools(tx, parties)
+    told: list[spine.Event] = []
+    for alert in going:
+        old, new = alert["school_id"], alert["pupil_of"]
+        known = {*alert["known_to"], *schools[old].known_to, *schools[new].known_to}
+        alert |= {"school_id": new, "handed_over_by": old, "known_to": sorted(known)}
+        step = {"kind": "handed_over", "from_school_id": old, "to_school_id": new}
+        await operations.hand_over(tx, alert, step)
+        told.append(events.AlertHandedOver(**events.about(alert), from_school_id=old))
+    await spine.publish(tx, *told)
+    await _witness(tx, (alert["child_id"] for alert in going))
 
 
 def _standing(row: dict[str, Any] | None) -> rules.Standing | None:
     if row is None:
         return None
-    names = ("state", "first_absent_day", "last_absent_day", "unexcused_days")
+    names = ("state", "first_absent_day", "last_absent_day", "unexcused_days", "doubt")
     return rules.Standing(**{name: row[name] for name in names})
 
 
 _OPEN: Final = """
 INSERT INTO dropout_alerts (id, home_county, child_id, region_code, pupil_of, opened_in, state,
-    first_absent_day, last_absent_day, unexcused_days, registered_on, school_id, opened_on, version,
-    created_at, updated_at)
-SELECT u.*, $12::uuid, $13::date, 1, $14::timestamptz, $14
-FROM UNNEST($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::uuid[], $6::bigint[],
-    $7::text[], $8::date[], $9::date[], $10::int[], $11::date[]) AS u
-ON CONFLICT DO NOTHING RETURNING id, home_county, child_id, opened_in
+    first_absent_day, last_absent_day, unexcused_days, registered_on, school_id, known_to,
+    opened_on, version, created_at, updated_at)
+SELECT u.id, u.home_county, u.child_id, u.region_code, u.pupil_of, u.region_code, u.state, u.first,
+    u.last, u.days, u.registered_on, u.school_id, string_to_array(u.known_to, ' ')::uuid[],
+    $13::date, 1, $14::timestamptz, $14
+FROM UNNEST($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::uuid[], $6::text[], $7::date[],
+    $8::date[], $9::int[], $10::date[], $11::uuid[], $12::text[])
+    AS u (id, home_county, child_id, region_code, pupil_of, state, first, last, days, registered_on,
+          school_id, known_to)
+ON CONFLICT DO NOTHING RETURNING id, home_county, child_id, opened_in, school_id, known_to
 """
 
 
 async def _open(
-    tx: Tx, school_id: UUID, changes: dict[UUID, rules.Change]
-) -> dict[UUID, dict[str, Any]]:
-    """Open alerts; a child who has one at another school keeps that one only."""
+    tx: Tx,
+    keepers: Mapping[UUID, UUID],
+    schools: Mapping[UUID, queries.School],
+    changes: Mapping[UUID, rules.Change],
+) -> _Alerts:
+    """Open alerts; a child who has one by now keeps that one only."""
     new = {child: c.standing for child, c in changes.items() if c.verdict == "opened"}
     if not new:
         return {}
     places = await queries.child_places(tx, list(new))
     rows = []
     for child, standing in sorted(new.items()):
-        place = places[child]
-        lives = (place.home_county, child, place.region_code, place.school_id, place.region_code)
-        registered_on = tx.today if standing.state == "registered" else None
-        rows.append((new_id(), *lives, *astuple(standing), registered_on))
+        place, school = places[child], schools[keepers[child]]
+        lives = (place.home_county, child, place.region_code, place.school_id)
+        state, first, last, days, _ = astuple(standing)
+        registered_on = tx.today if state == "registered" else None
+        known = " ".join(map(str, school.known_to))
+        rows.append((new_id(), *lives, state, first, last, days, registered_on, school.id, known))
     columns = [list(column) for column in zip(*rows, strict=True)]
-    opened = await tx.connection.fetch(_OPEN, *columns, school_id, tx.today, tx.now)
+    opened = await tx.connection.fetch(_OPEN, *columns, tx.today, tx.now)
     return {row["child_id"]: dict(row) for row in opened}
 
 
 _MOVE: Final = """
 UPDATE dropout_alerts a SET state = u.state, first_absent_day = u.first_day,
-    last_absent_day = u.last_day, unexcused_days = u.days, returned_on = u.returned_on,
-    registered_on = CASE WHEN u.state = 'registered' THEN coalesce(a.registered_on, $9::date)
+    last_absent_day = u.last_day, unexcused_days = u.days, doubt = u.doubt,
+    returned_on = u.returned_on,
+    registered_on = CASE WHEN u.state = 'registered' THEN coalesce(a.registered_on, $10::date)
                          ELSE a.registered_on END,
-    ended_on = CASE WHEN u.reason IS NOT NULL THEN $9 END, end_reason = u.reason,
-    version = a.version + 1, updated_at = $10::timestamptz
-FROM UNNEST($1::uuid[], $2::text[], $3::date[], $4::date[], $5::int[], $6::date[], $7::text[],
-    $8::bigint[]) AS u (id, state, first_day, last_day, days, returned_on, reason, home_county)
+    ended_on = CASE WHEN u.reason IS NOT NULL THEN $10 END, end_reason = u.reason,
+    version = a.version + 1, updated_at = $11::timestamptz
+FROM UNNEST($1::uuid[], $2::text[], $3::date[], $4::date[], $5::int[], $6::text[], $7::date[],
+    $8::text[], $9::bigint[])
+    AS u (id, state, first_day, last_day, days, doubt, returned_on, reason, home_county)
 WHERE a.home_county = u.home_county AND a.id = u.id
 """
 
 
-async def _move(
-    tx: Tx, moved: dict[UUID, dict[str, Any]], changes: dict[UUID, rules.Change]
-) -> None:
+async def _move(tx: Tx, moved: _Alerts, changes: Mapping[UUID, rules.Change]) -> None:
     if not moved:
         return
     rows = []
@@ -129,23 +196,29 @@ async def _move(
         reason = change.verdict if change.standing.state in models.DONE else None
         about = (change.returned_on, reason, row["home_county"])
         rows.append((row["id"], *astuple(change.standing), *about))
+        if change.doubted:
+            days = change.standing.unexcused_days
+            await operations.note(tx, row, {"kind": "doubted", "unexcused_days": days})
     columns = [list(column) for column in zip(*rows, strict=True)]
     await tx.connection.execute(_MOVE, *columns, tx.today, tx.now)
 
 
-def _announcement(row: dict[str, Any], change: rules.Change, school_id: UUID) -> spine.Event | None:
-    named = events.about({**row, "school_id": school_id})
+def _announced(row: dict[str, Any], change: rules.Change) -> Sequence[spine.Event]:
+    named = events.about(row)
     days = change.standing.unexcused_days
+    doubt = [events.AlertDoubted(**named, unexcused_days=days)] if change.doubted else []
     match change.verdict:
         case "opened":
-            return events.AlertOpened(**named, unexcused_days=days)
+            opened = events.AlertOpened(**named, unexcused_days=days)
+            registered = change.standing.state == "registered"
+            return [opened, events.ChildRegistered(**named)] if registered else [opened]
         case "registered":
-            return events.ChildRegistered(**named)
+            return [events.ChildRegistered(**named)]
         case "amended":
-            return events.AlertAmended(**named, unexcused_days=days)
+            return [events.AlertAmended(**named, unexcused_days=days), *doubt]
         case "excused":
-            return events.AlertClosed(**named, reason="excused")
+            return [events.AlertClosed(**named, reason="excused")]
         case "attended":
-            return events.ChildReturned(**named)
-        case "counted":
-            return None
+            return [events.ChildReturned(**named)]
+        case "counted" | "doubted":
+            return doubt

@@ -32,7 +32,14 @@ is back; `closed`: it was no absence without leave after all.
 """
 
 DONE: Final = ("returned", "closed")
-CloseReason = Literal["attended", "recorded", "excused"]
+CloseReason = Literal["attended", "recorded", "excused", "struck_off"]
+Doubt = Literal["fewer_days"]
+"""Why a person must look at an alert: `fewer_days`, what is known now would not have registered the
+child.
+"""
+StepKind = Literal["handed_over", "doubted", "doubt_settled"]
+Decision = Literal["stands", "struck_off"]
+"""What a person decided about a doubt."""
 By = Literal["class_teacher", "teacher", "school_leader", "village_cadre", "relative", "other"]
 Method = Literal["home_visit", "phone", "message", "meeting", "other"]
 Outcome = Literal["returned", "promised", "refused", "unreachable"]
@@ -47,17 +54,25 @@ MeasureKind = Literal[
 ReturnKind = Literal["same_school", "other_school", "vocational_school", "home_teaching"]
 
 
-# Whoever keeps an alert or was written to sees it even if the child lives elsewhere by now.
-_OWN: Final = (rls.own("school_id"), f"{rls.AGENCY} = ANY (addressed)")
+# Whoever keeps or kept an alert, or was written to, sees it wherever the child is by now.
+_KNOWN: Final = (rls.own("school_id"), f"{rls.AGENCY} = ANY (known_to)")
+_OWN: Final = (*_KNOWN, f"{rls.AGENCY} = ANY (addressed)")
+
+
+def _agencies() -> Any:
+    return Field(
+        default_factory=list, sa_type=ARRAY(Uuid), sa_column_kwargs={"server_default": "{}"}
+    )
 
 
 class _Kept(BelowChild):
-    """`school_id` is the school that keeps the alert, `addressed` the agencies written to."""
+    """`school_id` is the school that keeps the alert, `addressed` the agencies written to.
+    `known_to`: the schools that keep and kept it, and the education authorities of their counties.
+    """
 
     school_id: UUID
-    addressed: list[UUID] = Field(
-        default_factory=list, sa_type=ARRAY(Uuid), sa_column_kwargs={"server_default": "{}"}
-    )
+    addressed: list[UUID] = _agencies()
+    known_to: list[UUID] = _agencies()
 
 
 def _below_alert(table: str, *more: Any) -> tuple[Any, ...]:
@@ -66,18 +81,21 @@ def _below_alert(table: str, *more: Any) -> tuple[Any, ...]:
         *more,
         Index(f"ix_{table}_child_id", "child_id"),
         under=("dropout_alerts", "alert_id"),
-        privileges="SELECT, INSERT, UPDATE (addressed)",
+        privileges="SELECT, INSERT, UPDATE (school_id, addressed, known_to)",
         also=_OWN,
     )
 
 
 class DropoutAlert(_Kept, table=True):
-    """One child away from school. `opened_in`: where the child lived when the alert opened."""
+    """One child away from school. `opened_in`: where the child lived when the alert opened.
+    `handed_over_by`: the school that kept it before, if the child changed school meanwhile.
+    """
 
     __tablename__ = "dropout_alerts"
     __table_args__: Any = below_child(
         "dropout_alerts",
         one_of("state", get_args(State)),
+        one_of("doubt", get_args(Doubt)),
         CheckConstraint(f"(state IN {DONE}) = (ended_on IS NOT NULL)", name="ended"),
         CheckConstraint("(state = 'returned') = (returned_on IS NOT NULL)", name="returned"),
         Index(
@@ -88,6 +106,8 @@ class DropoutAlert(_Kept, table=True):
             postgresql_where=text(f"state NOT IN {DONE}"),
         ),
         Index("ix_dropout_alerts_school_id_id", "school_id", "id"),
+        Index("ix_dropout_alerts_pupil_of_id", "pupil_of", "id"),
+        Index("ix_dropout_alerts_handed_over_by_id", "handed_over_by", "id"),
         Index("ix_dropout_alerts_child_id", "child_id"),
         Index("ix_dropout_alerts_opened_in", "opened_in"),
         privileges="SELECT, INSERT, UPDATE",
@@ -107,6 +127,8 @@ class DropoutAlert(_Kept, table=True):
     end_reason: str | None = None
     returned_on: date | None = None
     return_kind: str | None = None
+    handed_over_by: UUID | None = None
+    doubt: str | None = None
     version: int = 1
     created_at: datetime = Field(sa_type=Instant)
     updated_at: datetime = Field(sa_type=Instant)
@@ -159,7 +181,7 @@ class WrittenReport(_Kept, table=True):
 
 class ReportReceipt(BelowChild, table=True):
     """One addressee of a written report, and when it confirmed to have it. Visible to that
-    addressee and to the school, whoever else was written to.
+    addressee and to whom the alert is known, whoever else was written to.
     """
 
     __tablename__ = "dropout_report_receipts"
@@ -176,12 +198,13 @@ class ReportReceipt(BelowChild, table=True):
         Index("ix_dropout_report_receipts_child_id", "child_id"),
         under=("dropout_alerts", "alert_id"),
         privileges="SELECT, INSERT, UPDATE",
-        also=(rls.own("agency_id"), rls.own("school_id")),
+        also=(rls.own("agency_id"), *_KNOWN),
     )
 
     id: UUID = Field(default_factory=new_id)
     alert_id: UUID
     school_id: UUID
+    known_to: list[UUID] = _agencies()
     agency_id: UUID = Field(foreign_key="agencies.id")
     kind: str
     received_at: datetime | None = Field(default=None, sa_type=Instant)
@@ -206,3 +229,29 @@ class Measure(_Kept, table=True):
     note_sealed: bytes | None = None
     ordered_by: str
     recorded_at: datetime = Field(sa_type=Instant)
+
+
+class AlertStep(_Kept, table=True):
+    """What happened to an alert besides: it was handed over, doubted, the doubt settled.
+
+    `taken_by`: the subject of the caller, or `system`. The note is encrypted.
+    """
+
+    __tablename__ = "dropout_alert_steps"
+    __table_args__: Any = _below_alert(
+        "dropout_alert_steps",
+        one_of("kind", get_args(StepKind)),
+        one_of("decision", get_args(Decision)),
+        Index("ix_dropout_alert_steps_alert_id", "alert_id"),
+    )
+
+    id: UUID = Field(default_factory=new_id)
+    alert_id: UUID
+    kind: str
+    from_school_id: UUID | None = None
+    to_school_id: UUID | None = None
+    unexcused_days: int | None = None
+    decision: str | None = None
+    note_sealed: bytes | None = None
+    taken_by: str
+    taken_at: datetime = Field(sa_type=Instant)

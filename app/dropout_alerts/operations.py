@@ -1,5 +1,8 @@
-"""What people do about a dropout alert (what attendance does: `jobs`)."""
+"""What people do about a dropout alert, and how what happens to it is written down (what attendance
+does: `jobs`).
+"""
 
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any, Final, cast
 from uuid import UUID
@@ -7,6 +10,7 @@ from uuid import UUID
 from sqlmodel import SQLModel, col, select
 
 from app.access.principal import Principal
+from app.core.data import sql
 from app.core.data.db import Tx
 from app.core.http.preconditions import check_version
 from app.core.http.wire import Input
@@ -51,11 +55,6 @@ async def record_persuasion(
     await _changed(tx, alert, *announced)
 
 
-_ADDRESS: Final = """
-UPDATE dropout_persuasions SET addressed = $3 WHERE home_county = $1 AND alert_id = $2
-"""
-
-
 async def send_written_report(
     tx: Tx,
     principal: Principal,
@@ -72,7 +71,7 @@ async def send_written_report(
     ACTS["sendWrittenReport"].require(principal, found, tx.today)
     addressees = {kind: UUID(agency_id) for kind, agency_id in found["addressees"].items()}
     alert.addressed = list(addressees.values())
-    await tx.connection.execute(_ADDRESS, alert.home_county, alert.id, alert.addressed)
+    await _spread(tx, alert.model_dump())
     by = {"sent_by": principal.subject, "sent_at": tx.now}
     _keep(tx, alert, models.WrittenReport, new, "summary", **by)
     for kind, agency_id in addressees.items():
@@ -82,7 +81,9 @@ async def send_written_report(
     alert.registered_on = alert.registered_on or tx.today
     told = tuple(addressees.values())
     sent = events.WrittenReportSent(
-        **events.about(alert.model_dump()), addressees=told, told_to=(*told, alert.school_id)
+        **events.about(alert.model_dump()),
+        addressees=told,
+        told_to=_parties(alert, told),
     )
     await _changed(tx, alert, sent)
 
@@ -106,7 +107,7 @@ async def acknowledge_written_report(
                 **events.about(alert.model_dump()),
                 agency_id=own.agency_id,
                 all_received=all(receipt.received_at for receipt in receipts),
-                told_to=(*(receipt.agency_id for receipt in receipts), alert.school_id),
+                told_to=_parties(alert, (receipt.agency_id for receipt in receipts)),
             )
         )
     await _changed(tx, alert, *announced)
@@ -141,12 +142,95 @@ async def record_return(
     *,
     if_match: int,
 ) -> None:
+    """Record that the child is back (销号): a named person says so."""
     check_version(alert.version, if_match)
     ACTS["recordReturn"].require(principal, alert.model_dump(), tx.today)
     _only_past(tx, alert, new.returned_on, "returned_on")
     alert.state, alert.end_reason, alert.ended_on = "returned", "recorded", tx.today
     alert.returned_on, alert.return_kind = new.returned_on, new.kind
     await _changed(tx, alert, events.ChildReturned(**events.about(alert.model_dump())))
+
+
+async def settle_doubt(
+    tx: Tx,
+    principal: Principal,
+    alert: models.DropoutAlert,
+    new: schemas.DoubtDecision,
+    *,
+    if_match: int,
+) -> None:
+    """Decide, as a named person, whether a doubted alert stands or was none."""
+    check_version(alert.version, if_match)
+    ACTS["settleDoubt"].require(principal, alert.model_dump(), tx.today)
+    by = {"kind": "doubt_settled", "taken_by": principal.subject, "taken_at": tx.now}
+    _keep(tx, alert, models.AlertStep, new, "note", **by, unexcused_days=alert.unexcused_days)
+    alert.doubt = None
+    about = events.about(alert.model_dump())
+    announced: list[spine.Event] = [events.DoubtSettled(**about, decision=new.decision)]
+    if new.decision == "struck_off":
+        alert.state, alert.end_reason, alert.ended_on = "closed", "struck_off", tx.today
+        announced.append(events.AlertClosed(**about, reason="struck_off"))
+    await _changed(tx, alert, *announced)
+
+
+_HAND_OVER: Final = """
+UPDATE dropout_alerts SET school_id = $3, handed_over_by = $4, known_to = $5,
+    version = version + 1, updated_at = $6
+WHERE home_county = $1 AND id = $2
+"""
+
+
+async def hand_over(tx: Tx, alert: Mapping[str, Any], step: Mapping[str, Any]) -> None:
+    """Let another school keep a locked alert and all below it, as `alert` says; note the step."""
+    await tx.connection.execute(
+        _HAND_OVER,
+        alert["home_county"],
+        alert["id"],
+        *(alert[name] for name in ("school_id", "handed_over_by", "known_to")),
+        tx.now,
+    )
+    await _spread(tx, alert)
+    await note(tx, alert, step)
+
+
+async def note(tx: Tx, alert: Mapping[str, Any], step: Mapping[str, Any]) -> None:
+    """Write down what happened to a locked alert by itself."""
+    place = ("home_county", "child_id", "region_code", "pupil_of", "school_id")
+    row = {
+        **{name: alert[name] for name in (*place, "addressed", "known_to")},
+        "id": new_id(),
+        "alert_id": alert["id"],
+        "taken_by": "system",
+        "taken_at": tx.now,
+        **step,
+    }
+    await sql.insert(tx.connection, "dropout_alert_steps", row)
+
+
+_KEPT: Final = ("dropout_persuasions", "dropout_written_reports", "dropout_measures")
+_SPREAD: Final = f"""
+WITH {
+    ", ".join(
+        f'''
+    {table}_told AS (
+        UPDATE {table} SET school_id = $3, known_to = $4, addressed = $5
+        WHERE home_county = $1 AND alert_id = $2)'''
+        for table in (*_KEPT, "dropout_alert_steps")
+    )
+}
+UPDATE dropout_report_receipts SET school_id = $3, known_to = $4
+WHERE home_county = $1 AND alert_id = $2
+"""
+
+
+async def _spread(tx: Tx, alert: Mapping[str, Any]) -> None:
+    """Let what lies below an alert say who sees it."""
+    names = ("home_county", "id", "school_id", "known_to", "addressed")
+    await tx.connection.execute(_SPREAD, *(alert[name] for name in names))
+
+
+def _parties(alert: models.DropoutAlert, addressees: Iterable[UUID]) -> tuple[UUID, ...]:
+    return tuple({*addressees, alert.school_id, *alert.known_to})
 
 
 def _about(alert: models.DropoutAlert) -> dict[str, Any]:
@@ -158,18 +242,19 @@ def _about(alert: models.DropoutAlert) -> dict[str, Any]:
         "pupil_of": alert.pupil_of,
         "alert_id": alert.id,
         "school_id": alert.school_id,
+        "known_to": alert.known_to,
     }
 
 
 def _keep(
-    tx: Tx, alert: models.DropoutAlert, kind: type[SQLModel], new: Input, words: str, **by: Any
+    tx: Tx, alert: models.DropoutAlert, table: type[SQLModel], new: Input, words: str, **by: Any
 ) -> None:
     """Add a row below an alert: what was said, its `words` sealed, and by whom."""
     row_id, said = new_id(), new.model_dump()
     text, column = said.pop(words), f"{words}_sealed"
     if text is not None:
-        said[column] = tx.keyring.seal(f"{kind.__tablename__}.{column}", row_id, text)
-    tx.session.add(kind(**_about(alert), addressed=alert.addressed, id=row_id, **said, **by))
+        said[column] = tx.keyring.seal(f"{table.__tablename__}.{column}", row_id, text)
+    tx.session.add(table(**_about(alert), addressed=alert.addressed, id=row_id, **said, **by))
 
 
 def _only_past(tx: Tx, alert: models.DropoutAlert, day: date, field: str) -> None:

@@ -1,6 +1,7 @@
 """Reads of dropout alerts, and of the policy they follow."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 from uuid import UUID
@@ -28,10 +29,22 @@ def thresholds(region_code: int, on: date) -> Thresholds:
 
 def _visible(principal: Principal) -> Where:
     """Limit `dropout_alerts a` to what the caller may know exists. That is: alerts on children in
-    the remit, the school's own, and those written to the caller.
+    the remit, those known to the caller, and those written to the caller.
     """
     return visible_below(principal, "a").or_else(
-        "a.school_id = {0} OR {0} = ANY (a.addressed)", principal.agency_id
+        "a.school_id = {0} OR {0} = ANY (a.known_to) OR {0} = ANY (a.addressed)",
+        principal.agency_id,
+    )
+
+
+def _listed(principal: Principal) -> Where:
+    """Limit them for a list: for a school to what an index each serves, its own pupils', its own,
+    and those it handed over last.
+    """
+    if principal.school_id is None:
+        return _visible(principal)
+    return visible_below(principal, "a").or_else(
+        "a.school_id = {0} OR a.handed_over_by = {0}", principal.school_id
     )
 
 
@@ -70,7 +83,7 @@ async def find_page(
     child_id: UUID | None,
     act: Act | None,
 ) -> paging.Rows:
-    where = _visible(principal).add_given({"a.state = {}": state, "a.child_id = {}": child_id})
+    where = _listed(principal).add_given({"a.state = {}": state, "a.child_id = {}": child_id})
     if act is not None:
         act.narrow(where, principal, tx.today, alias="a")
     return await paging.fetch(tx, _select(principal, where), where, _NEWEST, window)
@@ -90,11 +103,13 @@ _STEPS = {
     " FROM dropout_report_receipts WHERE alert_id = $1 ORDER BY kind, agency_id",
     "measures": "SELECT id, agency_id, kind, ordered_on, note_sealed, recorded_at"
     " FROM dropout_measures WHERE alert_id = $1 ORDER BY id",
+    "journal": "SELECT id, kind, from_school_id, to_school_id, unexcused_days, decision,"
+    " note_sealed, taken_at FROM dropout_alert_steps WHERE alert_id = $1 ORDER BY id",
 }
 
 
 async def steps(tx: Tx, alert_id: UUID) -> dict[str, list[dict[str, Any]]]:
-    """Read what was done about an alert: persuasions, reports, receipts and measures, in order."""
+    """Read all that was done about an alert, by kind, each in its order."""
     found: dict[str, list[dict[str, Any]]] = {}
     for name, statement in _STEPS.items():
         rows = await tx.connection.fetch(statement, alert_id)
@@ -102,20 +117,70 @@ async def steps(tx: Tx, alert_id: UUID) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-_OPEN_OF_SCHOOL = f"""
-SELECT id, child_id, home_county, opened_in, state, first_absent_day, last_absent_day,
-    unexcused_days
-FROM dropout_alerts WHERE school_id = $1 AND state NOT IN {DONE} ORDER BY id FOR UPDATE
-"""
-
-
-async def lock_school(tx: Tx, school_id: UUID) -> list[dict[str, Any]]:
-    """Wait for other reassessments of a school, then read its open alerts and hold them."""
+async def lock_school(tx: Tx, school_id: UUID) -> None:
+    """Wait for other reassessments of a school."""
     await tx.connection.execute(
         "SELECT pg_advisory_xact_lock(hashtextextended('dropout_alerts/' || $1::text, 0))",
         str(school_id),
     )
-    return [dict(row) for row in await tx.connection.fetch(_OPEN_OF_SCHOOL, school_id)]
+
+
+_OPEN = f"""
+SELECT * FROM dropout_alerts
+WHERE (school_id = $1 OR child_id = ANY ($2::uuid[])) AND state NOT IN {DONE}
+ORDER BY id FOR UPDATE
+"""
+
+
+async def open_alerts(
+    tx: Tx, *, school_id: UUID | None, children: Sequence[UUID]
+) -> dict[UUID, dict[str, Any]]:
+    """Find the open alerts that a school keeps, and those on some children, by child, and hold
+    them. Where a child is enrolled now stands in its alert, `pupil_of`.
+    """
+    rows = await tx.connection.fetch(_OPEN, school_id, list(children))
+    return {row["child_id"]: dict(row) for row in rows}
+
+
+async def last_returns(tx: Tx, children: Sequence[UUID]) -> dict[UUID, date]:
+    """Find on which day children were last back at school, by an alert that ended so."""
+    rows = await tx.connection.fetch(
+        "SELECT child_id, max(returned_on) AS day FROM dropout_alerts"
+        " WHERE child_id = ANY ($1::uuid[]) AND state = 'returned' GROUP BY child_id",
+        list(children),
+    )
+    return {row["child_id"]: row["day"] for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class School:
+    """A school, where it stands, and who knows of its alerts wherever the child lives: the school
+    and the education authority of its county.
+    """
+
+    id: UUID
+    region_code: int
+    known_to: tuple[UUID, ...]
+
+
+_SCHOOLS = """
+SELECT s.id, s.region_code, (
+    SELECT e.id FROM agencies e
+    WHERE e.active AND e.kind = 'education' AND e.region_code = s.region_code / 1000000 * 1000000
+    ORDER BY e.created_at, e.id LIMIT 1) AS education
+FROM agencies s WHERE s.id = ANY ($1::uuid[])
+"""
+
+
+async def schools(tx: Tx, ids: Collection[UUID]) -> dict[UUID, School]:
+    """Find schools by id. One statement."""
+    rows = await tx.connection.fetch(_SCHOOLS, list(ids))
+    return {
+        row["id"]: School(
+            row["id"], row["region_code"], tuple(filter(None, (row["id"], row["education"])))
+        )
+        for row in rows
+    }
 
 
 async def child_places(tx: Tx, ids: Sequence[UUID]) -> dict[UUID, ChildRef]:

@@ -22,7 +22,9 @@ from app.dropout_alerts import models, operations, queries, rules, schemas
 from app.dropout_alerts.acts import (
     ACTS,
     AddresseeMissing,
+    DecidedInPerson,
     NotAddressed,
+    NothingDoubted,
     NotOfYourSchool,
     TransitionNotAllowed,
     report_at_once,
@@ -61,6 +63,10 @@ AlertToChange = Annotated[models.DropoutAlert, Depends(_alert_to_change)]
 
 _EDUCATION = ("education",)
 _BY_SCHOOL = documented(TransitionNotAllowed, NotOfYourSchool, operations.DayImpossible)
+_RETURNED = documented(
+    TransitionNotAllowed, NotOfYourSchool, DecidedInPerson, operations.DayImpossible
+)
+_DECIDED = documented(TransitionNotAllowed, NotOfYourSchool, DecidedInPerson, NothingDoubted)
 
 
 @router.get("")
@@ -151,7 +157,7 @@ async def order_measure(
     return await _detail(tx, principal, await queries.whole(tx, principal, alert))
 
 
-@router.post("/{alert_id}/return", responses=_BY_SCHOOL)
+@router.post("/{alert_id}/return", responses=_RETURNED)
 async def record_return(
     principal: WritesDropoutAlerts,
     alert: AlertToChange,
@@ -161,6 +167,19 @@ async def record_return(
 ) -> Shown[schemas.DropoutAlertDetail]:
     """Record, as the school, that the child is back at a school."""
     await operations.record_return(tx, principal, alert, new, if_match=if_match)
+    return await _detail(tx, principal, await queries.whole(tx, principal, alert))
+
+
+@router.post("/{alert_id}/doubt/decision", responses=_DECIDED)
+async def settle_doubt(
+    principal: WritesDropoutAlerts,
+    alert: AlertToChange,
+    if_match: IfMatch,
+    new: schemas.DoubtDecision,
+    tx: Transaction,
+) -> Shown[schemas.DropoutAlertDetail]:
+    """Decide, as a named person of the school, whether a doubted alert stands."""
+    await operations.settle_doubt(tx, principal, alert, new, if_match=if_match)
     return await _detail(tx, principal, await queries.whole(tx, principal, alert))
 
 
@@ -194,6 +213,9 @@ async def _detail(
         "written_report": report,
         "measures": [
             _unsealed(tx, "dropout_measures.note_sealed", row) for row in steps["measures"]
+        ],
+        "journal": [
+            _unsealed(tx, "dropout_alert_steps.note_sealed", row) for row in steps["journal"]
         ],
     }
     return Shown(

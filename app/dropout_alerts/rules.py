@@ -5,13 +5,13 @@ from datetime import date, timedelta
 from typing import Final, Literal
 
 from app.attendance.rules import Absence
-from app.dropout_alerts.models import State
+from app.dropout_alerts.models import Doubt, State
 
 Action = Literal[
     "record_persuasion", "send_written_report", "acknowledge", "order_measure", "record_return"
 ]
 
-_OPEN: Final[tuple[State, ...]] = (
+OPEN: Final[tuple[State, ...]] = (
     "absent",
     "registered",
     "persuading",
@@ -22,11 +22,11 @@ _OPEN: Final[tuple[State, ...]] = (
 _REPORTED: Final = frozenset[State]({"written_report_sent", "measures"})
 
 _ALLOWED: Final[dict[Action, frozenset[State]]] = {
-    "record_persuasion": frozenset(_OPEN),
+    "record_persuasion": frozenset(OPEN),
     "send_written_report": frozenset({"persuasion_failed"}),
     "acknowledge": frozenset({*_REPORTED, "returned"}),
     "order_measure": _REPORTED,
-    "record_return": frozenset(_OPEN),
+    "record_return": frozenset(OPEN),
 }
 
 
@@ -35,7 +35,7 @@ def admitting(action: Action, *, report_at_once: bool = False) -> frozenset[Stat
     `dropout.escalate_when` lets the school write without a failed persuasion before (EDU-06).
     """
     if action == "send_written_report" and report_at_once:
-        return frozenset(_OPEN) - _REPORTED
+        return frozenset(OPEN) - _REPORTED
     return _ALLOWED[action]
 
 
@@ -66,12 +66,22 @@ class Thresholds:
 
     def registers(self, absence: Absence) -> bool:
         """Tell whether what was missed puts a child into the register."""
-        since = max(absence.missed) - timedelta(days=self.total_within_days - 1)
-        lately = absence.whole_days(day for day in absence.missed if day >= since)
-        return (
-            absence.whole_days(absence.run) >= self.register_after
-            or lately >= self.register_after_total
+        return absence.whole_days(absence.run) >= self.register_after or self._adds_up(
+            absence, max(absence.missed)
         )
+
+    def registered(self, absence: Absence, since: date) -> bool:
+        """Tell whether what was missed since a day put a child into the register at some time."""
+        return any(self._adds_up(absence, day) for day in absence.missed if day >= since) or any(
+            absence.whole_days(run) >= self.register_after
+            for run in (*absence.runs, absence.run)
+            if run and run[-1] >= since
+        )
+
+    def _adds_up(self, absence: Absence, until: date) -> bool:
+        since = until - timedelta(days=self.total_within_days - 1)
+        lately = absence.whole_days(day for day in absence.missed if since <= day <= until)
+        return lately >= self.register_after_total
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +92,10 @@ class Standing:
     first_absent_day: date
     last_absent_day: date
     unexcused_days: int
+    doubt: Doubt | None = None
 
 
-Verdict = Literal["opened", "registered", "counted", "amended", "excused", "attended"]
+Verdict = Literal["opened", "registered", "counted", "amended", "doubted", "excused", "attended"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +105,15 @@ class Change:
     verdict: Verdict
     standing: Standing
     returned_on: date | None = None
+    doubted: bool = False
 
 
 def assess(current: Standing | None, absence: Absence, thresholds: Thresholds) -> Change | None:
     """Decide what a pupil's absence means for the open alert on them, or for having none.
 
     None: nothing changes. An excuse that takes the days below the first threshold closes an alert
-    by itself, unless the authorities have been written to: then it only amends (I6).
+    by itself while the child is not in the register. A register never changes backwards by itself:
+    what would take the child out of it again makes a doubt, which a person settles (I6).
     """
     if current is None:
         return _open(absence, thresholds)
@@ -114,17 +127,43 @@ def assess(current: Standing | None, absence: Absence, thresholds: Thresholds) -
         days[0] if days else current.first_absent_day,
         days[-1] if days else current.last_absent_day,
         missed,
+        current.doubt,
     )
-    if missed < thresholds.open_after and not reported:
-        return Change("excused", replace(counted, state="closed"))
-    if current.state == "absent" and absence.back is not None:
-        return Change("attended", replace(counted, state="returned"), absence.back)
-    if current.state == "absent" and thresholds.registers(absence):
-        return Change("registered", replace(counted, state="registered"))
+    if current.state == "absent" and (decided := _decided(current, counted, absence, thresholds)):
+        return decided
     if counted == current:
         return None
     fewer = counted.unexcused_days < current.unexcused_days
-    return Change("amended" if reported and fewer else "counted", counted)
+    doubted = fewer and not current.doubt and _unfounded(current, counted, absence, thresholds)
+    if doubted:
+        counted = replace(counted, doubt="fewer_days")
+    if fewer and reported:
+        return Change("amended", counted, doubted=doubted)
+    return Change("doubted" if doubted else "counted", counted, doubted=doubted)
+
+
+def _decided(
+    was: Standing, now: Standing, absence: Absence, thresholds: Thresholds
+) -> Change | None:
+    """Decide what becomes of an alert on a child that is not in the register."""
+    # Where the child is handed over to, more days may be asked for: that takes back nothing.
+    if now.unexcused_days < min(thresholds.open_after, was.unexcused_days):
+        return Change("excused", replace(now, state="closed"))
+    if absence.back is not None:
+        return Change("attended", replace(now, state="returned"), absence.back)
+    if thresholds.registers(absence):
+        return Change("registered", replace(now, state="registered"))
+    return None
+
+
+def _unfounded(was: Standing, now: Standing, absence: Absence, thresholds: Thresholds) -> bool:
+    """Tell whether days that were taken back had put the child into the register."""
+    if was.state == "absent":
+        return False
+    if now.unexcused_days < thresholds.open_after:
+        return True
+    by_days = was.unexcused_days >= thresholds.register_after  # else the school entered it by hand
+    return by_days and not thresholds.registered(absence, now.first_absent_day)
 
 
 def _open(absence: Absence, thresholds: Thresholds) -> Change | None:

@@ -62,6 +62,16 @@ class SchoolReturnCreate(Input):
     kind: models.ReturnKind = Field(description="To which school.", examples=["same_school"])
 
 
+class DoubtDecision(Input):
+    """What a named person found about a doubted alert."""
+
+    decision: models.Decision = Field(
+        description="stands: the child did miss school; struck_off: it was no dropout.",
+        examples=["stands"],
+    )
+    note: Prose = Field(description="Why; kept encrypted, never in events.")
+
+
 class DropoutAlert(BaseModel):
     """One child away from school without leave."""
 
@@ -82,11 +92,18 @@ class DropoutAlert(BaseModel):
     ended_on: Day | None = Field(description="Day it ended, as returned or closed.")
     end_reason: models.CloseReason | None = Field(
         description="attended: seen at school; recorded: the school recorded the return; "
-        "excused: too few days without leave remain."
+        "excused: too few days without leave remain; struck_off: a named person decided so."
     )
     returned_on: Day | None = Field(description="First day back.")
     return_kind: models.ReturnKind | None = Field(
         description="To which school the child went back."
+    )
+    handed_over_by: UUID | None = Field(
+        description="The school that kept the alert before, if the child changed school."
+    )
+    doubt: models.Doubt | None = Field(
+        description="fewer_days: what is known now would not have registered the child, and a"
+        " named person must decide."
     )
     version: Version
     created_at: Moment = Field(description="When it was opened.")
@@ -138,6 +155,21 @@ class DropoutMeasure(BaseModel):
     recorded_at: Moment = Field(description="When it was recorded.")
 
 
+class AlertStep(BaseModel):
+    """What happened to an alert besides."""
+
+    id: UUID = Field(description="The step's id.")
+    kind: models.StepKind = Field(description="What happened.")
+    from_school_id: UUID | None = Field(description="Handed over: the school before.")
+    to_school_id: UUID | None = Field(description="Handed over: the school since.")
+    unexcused_days: int | None = Field(
+        ge=0, le=1000, description="Doubted or settled: school days missed, as known then."
+    )
+    decision: models.Decision | None = Field(description="Settled: what was decided.")
+    note: Prose | None = Field(description="The note.")
+    taken_at: Moment = Field(description="When.")
+
+
 class DropoutAlertDetail(DropoutAlert):
     """An alert with everything done about it."""
 
@@ -150,3 +182,6 @@ class DropoutAlertDetail(DropoutAlert):
     persuasions: list[Persuasion] = Field(max_length=1000, description="Attempts, oldest first.")
     written_report: WrittenReport | None = Field(description="The written report, once sent.")
     measures: list[DropoutMeasure] = Field(max_length=1000, description="Measures, oldest first.")
+    journal: list[AlertStep] = Field(
+        max_length=1000, description="Hand-overs, doubts and decisions, oldest first."
+    )

@@ -41,7 +41,7 @@ PLAIN = {
     "residence": {"region_code", "lives_with", "since"},
     "family": set(),
     "guardianship": {"kind", "since", "evaluation", "evaluated_on", "harm"},
-    "education": {"school_id", "stage", "grade", "status", "boarding", "since"},
+    "education": {"school_id", "stage", "grade", "class_name", "status", "boarding", "since"},
     "health": {"status", "disability_type", "disability_grade"},
     "welfare": {"poor", "income_sources", "aids", "hardships"},
     "external": set(),

@@ -40,7 +40,12 @@ def standing(state: str, days: int) -> Standing:
         (standing("absent", 2), gone(0, 1, 2), "counted", "absent"),
         (standing("absent", 3), gone(0, 1, 2, 3), "registered", "registered"),
         (standing("absent", 2), gone(0), "excused", "closed"),
-        (standing("persuasion_failed", 4), gone(), "excused", "closed"),
+        (standing("persuasion_failed", 4), gone(), "doubted", "persuasion_failed"),
+        (standing("registered", 4), gone(0, 1, 2), "doubted", "registered"),
+        (standing("registered", 5), gone(0, 1, 2, 3), "counted", "registered"),
+        (standing("persuading", 3), gone(0, 1), "counted", "persuading"),  # entered by hand
+        (standing("persuading", 3), gone(0), "doubted", "persuading"),
+        (standing("absent", 1), gone(0, run=()), None, None),  # opened where one day is enough
         (standing("written_report_sent", 4), gone(0), "amended", "written_report_sent"),
         (standing("measures", 4), gone(), "amended", "measures"),
         (standing("measures", 2), gone(0, 1, 2), "counted", "measures"),
@@ -53,6 +58,30 @@ def test_what_absence_does_to_an_alert(before, absence, verdict, state) -> None:
     change = assess(before, absence, LIMITS)
     assert (change and change.verdict) == verdict
     assert (change and change.standing.state) == state
+
+
+def test_a_doubt_stays_until_a_person_settles_it() -> None:
+    was = standing("registered", 4)
+    change = assess(was, gone(0, 1, 2), LIMITS)
+    assert change is not None
+    assert (change.doubted, change.standing.doubt) == (True, "fewer_days")
+    further = assess(change.standing, gone(0, 1), LIMITS)
+    assert further is not None
+    assert (further.verdict, further.doubted, further.standing.doubt) == (
+        "counted",
+        False,
+        "fewer_days",
+    )
+
+
+def test_days_in_a_row_that_ended_since_still_registered() -> None:
+    """The child was back and away again: taking back a day of the second row doubts nothing."""
+    was = Standing("registered", DAYS[0], DAYS[-1] + timedelta(days=3), 6)
+    days = (*DAYS[:4], DAYS[4] + timedelta(days=3))
+    found = Absence(dict.fromkeys(days, 2), days[4:], None, (days[:4],))
+    change = assess(was, found, LIMITS)
+    assert change is not None
+    assert (change.verdict, change.doubted) == ("counted", False)
 
 
 def test_an_earlier_absence_that_arrives_late_moves_the_first_day() -> None:

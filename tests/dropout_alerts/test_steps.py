@@ -162,7 +162,7 @@ class TestRefusals:
             assert (answer.status_code, answer.json()["type"]) == (422, "/problems/day-impossible")
             assert answer.json()["errors"][0]["pointer"] == "#/persuaded_on"
 
-    async def test_the_next_school_does_not_act_for_the_last(
+    async def test_the_next_school_does_not_act_before_the_alert_is_handed_over(
         self, database, settings, around, alert
     ) -> None:
         other = await a_school(database, settings)
@@ -265,7 +265,7 @@ async def test_reading_stays_within_its_budget(around, alert, queries) -> None:
     path = f"/v1/dropout-alerts/{alert['id']}"
     queries.clear()
     await around.client.get(path, headers=around.teacher.headers)
-    assert len(queries) <= 7, queries.statements
+    assert len(queries) <= 8, queries.statements
     queries.clear()
     await around.alerts()
     assert len(queries) == 3, queries.statements  # authority, alerts, audit

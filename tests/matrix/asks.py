@@ -126,6 +126,7 @@ _CHILDREN = (
     Ask("readChild"),
     Ask("changeChild", always({"guardianship": {"kind": "grandparents"}})),
     Ask("readChildHistory"),
+    Ask("listChildEnrolments"),
     Ask("listDuties", shows=("duty_id VIS-01", "duty_id EDU-04", "duty_id REP-07")),
     Ask("summariseDuties"),
 )
@@ -145,6 +146,7 @@ _SCHOOLS = (
     Ask("acknowledgeWrittenReport"),
     Ask("orderMeasure", always({"kind": "aid", "ordered_on": "2026-11-20"})),
     Ask("recordReturn", always({"returned_on": "2026-11-20", "kind": "same_school"})),
+    Ask("settleDoubt", always({"decision": "stands", "note": "合成记录"})),
 )
 
 _POLICE = (

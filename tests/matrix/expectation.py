@@ -70,9 +70,10 @@ def _inside(who: Who, region: int) -> bool:
 
 
 def sees_child(who: Who, target: Target) -> bool:
+    """A school sees its pupils wherever they live."""
     relation = ROLES[who.role]["relation"]
     if relation == "enrolled":
-        return _inside(who, target.region) and target.school == who.agency
+        return target.school == who.agency
     return relation == "region" and _inside(who, target.region)
 
 
@@ -222,7 +223,11 @@ REFUSED: Mapping[str, Refusal] = {
         _not_our_place,
     ),
     "supersedeReport": lambda who, target, _: target.reporter != who.agency,
-    **dict.fromkeys(("recordPersuasion", "sendWrittenReport", "recordReturn"), _not_our_pupil),
+    **dict.fromkeys(("recordPersuasion", "sendWrittenReport"), _not_our_pupil),
+    **dict.fromkeys(
+        ("recordReturn", "settleDoubt"),
+        lambda who, target, _: target.school != who.agency or who.holder == "machine",
+    ),
     **dict.fromkeys(("acknowledgeWrittenReport", "orderMeasure"), _not_written_to),
     "addPost": _no_post_of_ours,
     **dict.fromkeys(("holdPost", "leavePost"), lambda who, _, gives: not _may_give(who, gives)),

@@ -81,6 +81,7 @@ async def _alert(tx: Tx, target: Target, about: dict[str, Any]) -> None:
         last_absent_day=_DAY,
         unexcused_days=9,
         registered_on=_DAY,
+        doubt="fewer_days",
         created_at=tx.now,
         updated_at=tx.now,
     )

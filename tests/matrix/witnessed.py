@@ -26,6 +26,7 @@ _DATED = {
         (
             *("listDropoutAlerts", "readDropoutAlert", "recordPersuasion", "sendWrittenReport"),
             *("acknowledgeWrittenReport", "orderMeasure", "recordReturn"),
+            "settleDoubt",
         ),
         "first_absent_day",
     ),
@@ -34,6 +35,7 @@ _DATED = {
     "readReportChain": "filed_at",
     "listDuties": "opened_at",
     "readChildHistory": "at",
+    "listChildEnrolments": "since",
     "listAuditEntries": "at",
     "listHolders": "since",
 }
@@ -47,6 +49,7 @@ _KINDS = {
     "dropout_alerts": {"education"},
     "police_reports": {"police_report"},
     "readReporter": {"reporter"},
+    "listChildEnrolments": {"education"},
     "webhooks": set(),
     "readWebhookDelivery": {"webhook_delivery"},
     "agencies": set(),
@@ -165,7 +168,7 @@ def _kinds(operation: Operation, answer: httpx.Response) -> set[str]:
     if not answer.is_success:
         return set()
     chapter = operation.scope.partition(":")[0]
-    if chapter == "children":
+    if chapter == "children" and operation.id not in _KINDS:
         page = answer.json()
         told = {section for item in page.get("items", [page]) for section in item}
         return told.intersection(FIELD_GROUPS)

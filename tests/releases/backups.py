@@ -77,6 +77,14 @@ async def counts(superuser_url: str, name: str) -> dict[str, int]:
     return found
 
 
+async def asked(superuser_url: str, name: str, sql: str) -> tuple[Any, ...]:
+    """Read one row, whoever may see what it is made of."""
+    connection = await asyncpg.connect(_at(superuser_url, name))
+    row = await connection.fetchrow(sql)
+    await connection.close()
+    return tuple(row)
+
+
 @asynccontextmanager
 async def serving(
     urls: schema.Urls, keyring: Keyring

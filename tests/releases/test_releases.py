@@ -64,6 +64,25 @@ def test_no_row_is_lost_on_the_way_up_and_back(pg, folder, restored, name) -> No
 
 
 @RELEASES
+def test_every_pupil_of_a_release_is_enrolled_since_the_file_says_so(
+    pg, folder, restored, name
+) -> None:
+    migrations.upgrade(restored.owner)
+    pupils, enrolled = asyncio.run(backups.asked(pg, name, _PUPILS))
+    assert pupils == enrolled > 0
+
+
+_PUPILS = """
+SELECT count(*), count(e.id) FROM children c LEFT JOIN child_enrolments e ON
+    (e.home_county, e.child_id, e.school_id, e.region_code, e.pupil_of)
+        = (c.home_county, c.id, c.school_id, c.region_code, c.school_id)
+    AND e.until IS NULL AND e.since = coalesce((c.education ->> 'since')::date,
+        (c.created_at AT TIME ZONE 'Asia/Shanghai')::date)
+WHERE c.school_id IS NOT NULL
+"""
+
+
+@RELEASES
 async def test_what_could_be_read_can_be_read(folder, restored) -> None:
     await asyncio.to_thread(migrations.upgrade, restored.owner)
     keyring, seen = backups.remembered(folder)

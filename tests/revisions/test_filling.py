@@ -25,7 +25,15 @@ WHEN (OLD.region_code = 4500) EXECUTE FUNCTION behind();
 
 SINCE_THE_RELEASE = """
 INSERT INTO child_stays (id, home_county, child_id, region_code, lived_in, since, until)
-SELECT gen_random_uuid(), home_county, id, region_code, region_code, now(), now() FROM children
+SELECT gen_random_uuid(), home_county, id, region_code, region_code, now(), now() FROM children;
+INSERT INTO dropout_alert_steps (id, home_county, child_id, region_code, alert_id, school_id, kind,
+    taken_by, taken_at)
+SELECT gen_random_uuid(), home_county, child_id, region_code, id, school_id, 'doubted', '-', now()
+FROM dropout_alerts;
+INSERT INTO attendance_rolls (id, agency_id, batch_id, source, event_id, content_sha256, class_name,
+    class_key, school_day, session, happened_at, pupils, spoke_for, received_at)
+VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), '-', '-', '-', '-', '-',
+    '2026-11-20', 'whole_day', now(), 0, 0, now())
 """
 """Rows of the tables that the kept release did not have."""
 

@@ -7,6 +7,7 @@ from pydantic import Field, StrictBool, StrictInt
 
 from app.children.sections.external import ExternalNumber
 from app.children.sections.marks import Codes, Counted, FilteredBy, PastDay, Section
+from app.core.http.wire import Line
 
 Stage = Annotated[
     Literal[
@@ -65,6 +66,9 @@ class Education(Section):
     )
     grade: Counted[Annotated[StrictInt, Field(ge=1, le=12)] | None] = Field(
         default=None, description="Grade within the stage."
+    )
+    class_name: Counted[Line | None] = Field(
+        default=None, description="The class, as the school writes it.", examples=["三年级2班"]
     )
     status: Counted[SchoolingStatus | None] = Field(
         default=None, description="Whether the child is at school."

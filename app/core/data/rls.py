@@ -55,9 +55,11 @@ def case(*arms: tuple[str, str]) -> str:
     return f"CASE {' '.join(f'WHEN {when} THEN ({then})' for when, then in arms)} ELSE false END"
 
 
-def in_remit(school: str) -> tuple[str, str]:
-    """Write the last arm of most policies: the caller's range, and of it a school's own pupils."""
-    return IN_RANGE, f"{SCHOOL} IS NULL OR {school} = {SCHOOL}"
+def in_remit(school: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Write the last arms of most policies: a school's own pupils, wherever they live; for everyone
+    else the caller's range.
+    """
+    return (f"{SCHOOL} IS NOT NULL", f"{school} = {SCHOOL}"), (IN_RANGE, "true")
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,8 +39,9 @@ UPDATE webhook_endpoints e SET last_sequence = e.last_sequence + 1
 FROM chosen WHERE e.id = chosen.id RETURNING e.id, e.agency_id, e.last_sequence
 """
 
-# An event that names who may be told goes to them and nobody else. Of the others, a role bound to
-# its own pupils hears of those that name its school, one without children's files of those that
+# An event that names who may be told goes to them and nobody else. The others go to whom they name
+# as `known_to`, wherever it happened; to those whose region it happened in; and a role bound to its
+# own pupils hears of those that name its school, one without children's files of those that
 # name its agency: closed unless the event says otherwise (AZ-3, AZ-8).
 _NUMBER_SUBSCRIBERS = """
 WITH chosen AS (
@@ -51,6 +52,7 @@ WITH chosen AS (
       ON e.active
      AND e.event_types && ARRAY[v.wire_name::text, split_part(v.wire_name, '.', 1) || '.*']
      AND CASE WHEN v.told_to IS NOT NULL THEN v.told_to ? e.agency_id::text
+              WHEN v.data -> 'known_to' ? e.agency_id::text THEN true
               WHEN e.relation = 'region'
               THEN $2 >= e.region_lo AND $2 < e.region_hi
               WHEN e.relation = 'enrolled' THEN v.data ->> 'school_id' = e.agency_id::text
@@ -103,10 +105,10 @@ async def queue_mandatory(
 async def fan_out(tx: Tx, event_id: UUID) -> None:
     """Queue an event to every subscriber that may hear of it and was not told directly.
 
-    May hear: the agencies in the event's `told_to`, if it has one; else endpoints whose region it
-    lies in or, for roles that do not work on regions, those whose agency the event's data names as
-    `school_id` or `agency_id`. The region is where the event's place is now: its code may have been
-    replaced since.
+    May hear: the agencies in the event's `told_to`, if it has one; else those its data names as
+    `known_to`, endpoints whose region it lies in or, for roles that do not work on regions, those
+    whose agency the event's data names as `school_id` or `agency_id`. The region is where the
+    event's place is now: its code may have been replaced since.
     """
     said = await tx.connection.fetchval("SELECT region_code FROM events WHERE id = $1", event_id)
     place = await regions.current(tx, said, tx.today) or said

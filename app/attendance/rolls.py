@@ -1,0 +1,125 @@
+"""A class called in full: whoever of it nothing else was said of was there (EDU-01)."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from app.access.principal import Principal
+from app.attendance.schemas import ResultStatus, Roll
+from app.children.enrolments import class_key
+from app.core.data.db import Tx
+from app.core.ids import new_id
+
+# A statement about the whole session silences the roll of it, two halves a roll of the day.
+_INSERT: Final = """
+WITH called AS MATERIALIZED (
+    SELECT u.*, about.pupils, about.spoke_for
+    FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[],
+        $7::date[], $8::text[], $9::timestamptz[], $10::text[])
+        AS u (id, source, event_id, content_sha256, class_name, class_key, school_day, session,
+              happened_at, doubt)
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS pupils, count(*) FILTER (WHERE (
+            SELECT 2 * count(*) FILTER (WHERE s.session IN ('whole_day', u.session)) + count(*)
+            FROM attendance_slots s
+            WHERE s.home_county = e.home_county AND s.child_id = e.child_id
+                AND s.school_id = e.school_id AND s.school_day = u.school_day
+                AND s.category <> 'withdrawn') < 2) AS spoke_for
+        FROM child_enrolments e
+        WHERE e.school_id = $11 AND e.class_key = u.class_key AND e.since <= u.school_day
+            AND (e.until IS NULL OR e.until > u.school_day)
+    ) AS about
+), stored AS (
+    INSERT INTO attendance_rolls (id, source, event_id, content_sha256, class_name, class_key,
+        school_day, session, happened_at, doubt, pupils, spoke_for, agency_id, batch_id,
+        received_at)
+    SELECT called.*, $11::uuid, $12::uuid, $13::timestamptz FROM called
+    ON CONFLICT (agency_id, source, event_id) DO NOTHING RETURNING id
+)
+SELECT called.id, called.pupils, called.spoke_for FROM called JOIN stored USING (id)
+"""
+
+_STORED: Final = """
+SELECT r.source, r.event_id, r.content_sha256, r.pupils, r.spoke_for
+FROM UNNEST($2::text[], $3::text[]) AS u (source, event_id)
+CROSS JOIN LATERAL (
+    SELECT * FROM attendance_rolls r
+    WHERE r.agency_id = $1 AND r.source = u.source AND r.event_id = u.event_id LIMIT 1
+) AS r
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What became of a roll: for how many pupils it spoke when it was received."""
+
+    status: ResultStatus
+    code: str
+    spoke_for: int | None
+
+
+async def call(
+    tx: Tx, principal: Principal, batch_id: UUID, rolls: Sequence[tuple[Roll, str | None]]
+) -> list[Called]:
+    """Store rolls, each with the doubt about its time, after the statements of their batch. One
+    statement, two if some were sent before.
+    """
+    firsts: dict[tuple[str, str], tuple[UUID, Roll, str | None]] = {}
+    for roll, doubt in rolls:
+        firsts.setdefault((roll.source, roll.id), (new_id(), roll, doubt))
+    if not firsts:
+        return []
+    ordered = [firsts[origin] for origin in sorted(firsts)]
+    columns = [list(column) for column in zip(*map(_row, ordered), strict=True)]
+    inserted = await tx.connection.fetch(_INSERT, *columns, principal.agency_id, batch_id, tx.now)
+    new = {row["id"]: (row["pupils"], row["spoke_for"]) for row in inserted}
+    stored = {
+        origin: (_digest(roll), *new[row_id])
+        for origin, (row_id, roll, _) in firsts.items()
+        if row_id in new
+    }
+    if known := [origin for origin in firsts if origin not in stored]:
+        names = [list(column) for column in zip(*known, strict=True)]
+        for row in await tx.connection.fetch(_STORED, principal.agency_id, *names):
+            source, event_id, *kept = tuple(row)
+            stored[source, event_id] = (kept[0], kept[1], kept[2])
+    fresh = {origin for origin, (row_id, *_) in firsts.items() if row_id in new}
+    outcomes = []
+    for roll, _ in rolls:
+        origin = (roll.source, roll.id)
+        content, pupils, spoke_for = stored[origin]
+        if content != _digest(roll):
+            outcomes.append(Called("conflict", "id_taken", None))
+        elif origin in fresh:
+            fresh.discard(origin)  # told again in the same batch, it is a repetition
+            code = "applied" if pupils else "class_unknown"
+            outcomes.append(Called("accepted", code, spoke_for))
+        else:
+            outcomes.append(Called("duplicate", "duplicate", spoke_for))
+    return outcomes
+
+
+def _row(called: tuple[UUID, Roll, str | None]) -> tuple[Any, ...]:
+    row_id, roll, doubt = called
+    return (
+        row_id,
+        roll.source,
+        roll.id,
+        _digest(roll),
+        roll.class_name,
+        class_key(roll.class_name),
+        roll.school_day,
+        roll.session,
+        roll.time,
+        doubt,
+    )
+
+
+def _digest(roll: Roll) -> bytes:
+    content = (class_key(roll.class_name), roll.school_day, roll.session, roll.time.astimezone(UTC))
+    return hashlib.sha256(orjson.dumps(content)).digest()

@@ -1,0 +1,88 @@
+"""Evidence is not refused for a clock: it is taken, marked, and does not count before its day."""
+
+from datetime import timedelta
+
+import pytest
+
+from app.core.data.db import SYSTEM
+from tests.attendance.factories import an_event, codes, push, statuses
+from tests.dropout_alerts.factories import everyone
+from tests.jobs import run_jobs
+
+TODAY, TOMORROW = "2026-11-20", "2026-11-21"
+MONDAY = "2026-11-23"
+
+
+@pytest.fixture
+async def around(client, database, settings):
+    return await everyone(client, database, settings)
+
+
+@pytest.fixture
+async def pupil(around, database):
+    return await around.school.pupil(database)
+
+
+def doubts(answer) -> list[str | None]:
+    return [result["doubt"] for result in answer.json()["results"]]
+
+
+@pytest.mark.parametrize(
+    ("day", "fields", "doubt"),
+    [
+        (TODAY, {}, None),
+        (TODAY, {"time": "2026-11-20T23:59:00+08:00"}, None),
+        (TODAY, {"time": "2029-01-01T00:00:00Z"}, "clock"),
+        (TODAY, {"time": "1970-01-01T00:00:00Z"}, "clock"),
+        (MONDAY, {}, "day_ahead"),
+        (MONDAY, {"category": "present"}, "day_ahead"),
+        (MONDAY, {"category": "excused", "time": "2026-11-20T08:00:00+08:00"}, None),  # leave
+        ("2026-12-31", {"category": "excused"}, "day_ahead"),
+    ],
+)
+async def test_it_is_taken_and_marked(client, around, pupil, day, fields, doubt) -> None:
+    event = an_event(pupil.id, day, **fields)
+    answer = await push(client, around.school, event)
+    assert (statuses(answer), doubts(answer)) == (["accepted"], [doubt])
+    read = await client.get(
+        "/v1/attendance-events",
+        headers=around.teacher.headers,
+        params={"child_id": str(pupil.id)},
+    )
+    (stored,) = read.json()["items"]
+    assert (stored["doubt"], stored["school_day"]) == (doubt, day)
+
+
+async def test_a_day_ahead_counts_on_its_day_and_not_before(
+    client, around, pupil, database, now
+) -> None:
+    await push(client, around.school, an_event(pupil.id, MONDAY, time="2026-11-20T08:00:00+08:00"))
+    await run_jobs(database)
+    assert await around.alerts() == []
+    async with database.begin(SYSTEM) as tx:
+        (wait,) = await tx.connection.fetch(
+            "SELECT run_at - now() AS wait FROM jobs WHERE name = 'attendance.day_came'"
+        )
+        await tx.connection.execute("UPDATE jobs SET run_at = now()")
+    assert wait["wait"] == timedelta(days=2, hours=14)  # from ten in the morning to midnight
+    database.clock = lambda: now + timedelta(days=3)
+    await run_jobs(database)
+    database.clock = lambda: now
+    (alert,) = await around.alerts()
+    assert (alert["first_absent_day"], alert["unexcused_days"]) == (MONDAY, 1)
+
+
+async def test_a_day_next_year_is_kept_and_never_counts(client, around, pupil, database) -> None:
+    answer = await push(client, around.school, an_event(pupil.id, "2027-11-19"))
+    assert (statuses(answer), codes(answer)) == (["accepted"], ["too_far_ahead"])
+    async with database.begin(SYSTEM) as tx:
+        assert await tx.connection.fetchval("SELECT count(*) FROM attendance_slots") == 0
+
+
+async def test_a_clock_years_ahead_does_not_hold_against_the_next_word(
+    client, around, pupil
+) -> None:
+    await push(client, around.school, an_event(pupil.id, time="2029-01-01T00:00:00Z"))
+    next_word = an_event(pupil.id, category="present", time="2026-11-20T10:30:00+08:00")
+    answer = await push(client, around.school, next_word)
+    assert codes(answer) == ["applied"]

@@ -1,0 +1,118 @@
+"""Enrolments are the dated history of the section of education."""
+
+import pytest
+
+from app.access.roles import roles
+from app.children.enrolments import class_key
+from tests.access.factories import a_caller, an_agency
+from tests.children.conftest import TOWNSHIP
+from tests.children.enrolling import a_pupil
+
+TODAY, AUTUMN, LAST_YEAR = "2026-11-20", "2026-09-01", "2025-09-01"
+
+
+@pytest.fixture
+async def schools(database):
+    return [await an_agency(database, "school", TOWNSHIP) for _ in range(2)]
+
+
+@pytest.fixture
+async def pupil(client, database, settings, schools):
+    first, _ = schools
+    return await a_pupil(client, database, settings, first, class_name="一班", since=LAST_YEAR)
+
+
+class TestWrittenFromTheFile:
+    async def test_opening_a_file_begins_one(self, pupil, schools) -> None:
+        (enrolment,) = await pupil.enrolments()
+        del enrolment["id"]
+        assert enrolment == {
+            "school_id": str(schools[0]),
+            "class_name": "一班",
+            "boarding": None,
+            "since": LAST_YEAR,
+            "until": None,
+        }
+
+    async def test_nobody_said_since_when(self, client, database, settings, schools) -> None:
+        pupil = await a_pupil(client, database, settings, schools[0])
+        assert await pupil.spans() == [(str(schools[0]), None, TODAY, None)]
+
+    async def test_a_change_holds_from_today_and_the_past_stays(self, pupil, schools) -> None:
+        await pupil.enrol(schools[1])
+        assert await pupil.spans() == [
+            (str(schools[0]), "一班", LAST_YEAR, TODAY),
+            (str(schools[1]), "一班", TODAY, None),
+        ]
+
+    async def test_since_corrects_backwards(self, pupil, schools) -> None:
+        await pupil.enrol(schools[1], class_name="二班", since=AUTUMN)
+        assert await pupil.spans() == [
+            (str(schools[0]), "一班", LAST_YEAR, AUTUMN),
+            (str(schools[1]), "二班", AUTUMN, None),
+        ]
+
+    async def test_since_before_all_that_was_known(self, pupil, schools) -> None:
+        await pupil.enrol(schools[1], since=AUTUMN)
+        await pupil.enrol(schools[1], since="2025-03-01")
+        assert await pupil.spans() == [(str(schools[1]), "一班", "2025-03-01", None)]
+
+    async def test_a_correction_taken_back_leaves_one(self, pupil, schools) -> None:
+        await pupil.enrol(schools[1], since=AUTUMN)
+        await pupil.enrol(schools[0], since=AUTUMN)
+        assert await pupil.spans() == [(str(schools[0]), "一班", LAST_YEAR, None)]
+
+    async def test_another_class_and_boarding_are_enrolments_of_their_own(self, pupil) -> None:
+        await pupil.change(education={"class_name": "二班", "since": AUTUMN})
+        await pupil.change(education={"boarding": True})
+        assert [row[1:] for row in await pupil.spans()] == [
+            ("一班", LAST_YEAR, AUTUMN),
+            ("二班", AUTUMN, TODAY),
+            ("二班", TODAY, None),
+        ]
+        assert (await pupil.enrolments())[0]["boarding"] is True
+
+    async def test_a_grade_is_none_of_its_business(self, pupil) -> None:
+        await pupil.change(education={"grade": 4})
+        await pupil.change(education={"grade": 5, "since": AUTUMN})
+        assert [row[2:] for row in await pupil.spans()] == [(LAST_YEAR, None)]
+
+    async def test_leaving_school_ends_it(self, pupil, schools) -> None:
+        await pupil.enrol(None, status="dropout")
+        assert await pupil.spans() == [(str(schools[0]), "一班", LAST_YEAR, TODAY)]
+        await pupil.enrol(schools[0], status="enrolled")
+        assert await pupil.spans() == [(str(schools[0]), "一班", LAST_YEAR, None)]
+
+    async def test_clearing_the_section_ends_it(self, pupil) -> None:
+        await pupil.change(education=None)
+        assert [row[3] for row in await pupil.spans()] == [TODAY]
+
+    async def test_a_move_takes_them_along(self, pupil, database, settings) -> None:
+        await pupil.change(residence={"region_code": "120118101201"})
+        county = await a_caller(database, settings, "civil_affairs", 120118000000)
+        assert len(await pupil.enrolments(county)) == 1
+
+
+class TestWhoReads:
+    async def test_the_new_school_reads_the_history_and_the_former_nothing(
+        self, pupil, schools, database, settings
+    ) -> None:
+        await pupil.enrol(schools[1])
+        new, former = [
+            await a_caller(database, settings, "school", TOWNSHIP, agency_id=school)
+            for school in reversed(schools)
+        ]
+        assert len(await pupil.enrolments(new)) == 2
+        url = f"/v1/children/{pupil.id}/enrolments"
+        assert (await pupil.client.get(url, headers=former.headers)).status_code == 404
+
+    def test_whoever_reads_files_reads_the_section(self) -> None:
+        readers = [role for role in roles().values() if "children:read" in role.scopes]
+        assert readers
+        assert all("education" in role.reads for role in readers)
+
+
+@pytest.mark.parametrize("written", ["三（２）班", "三(2)班", " 三 (2) 班", "三(2)班\u200b"])
+def test_a_class_is_the_same_however_it_is_spelt(written) -> None:
+    assert class_key(written) == "三(2)班"
+    assert class_key("A班") == class_key("a班") != class_key("b班")

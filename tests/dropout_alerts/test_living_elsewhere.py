@@ -1,0 +1,47 @@
+"""A school's pupils are its pupils wherever they live: from the township beside it, or boarders of
+another county (EDU-01).
+"""
+
+import pytest
+
+from tests.attendance.factories import a_school, an_event, push, statuses
+from tests.children.factories import a_child
+from tests.dropout_alerts.factories import everyone
+from tests.regions.factories import some_regions
+
+NEIGHBOUR, FAR = 120119102201, 120118101201
+DAYS = ("2026-11-18", "2026-11-19", "2026-11-20")
+
+
+@pytest.fixture
+async def around(client, database, settings):
+    await some_regions(database, NEIGHBOUR, FAR)
+    return await everyone(client, database, settings)
+
+
+@pytest.mark.parametrize("lives_in", [NEIGHBOUR, FAR])
+class TestSchoolSees:
+    async def test_the_file_absences_and_the_alert(self, around, database, lives_in) -> None:
+        pupil = await around.school.pupil(database, lives_in)
+        file = await around.client.get(f"/v1/children/{pupil.id}", headers=around.teacher.headers)
+        assert file.status_code == 200
+        assert "residence" not in file.json()
+        listed = await around.client.get("/v1/children", headers=around.teacher.headers)
+        assert [each["id"] for each in listed.json()["items"]] == [str(pupil.id)]
+        answer = await around.absent(pupil.id, *DAYS)
+        assert statuses(answer) == ["accepted"] * 3
+        alert = await around.alert(pupil.id)
+        assert (alert["state"], alert["school_id"]) == ("absent", str(around.school.id))
+
+    async def test_not_the_pupils_of_another(self, around, database, settings, lives_in) -> None:
+        other = await a_school(database, settings)
+        pupil = await other.pupil(database, lives_in)
+        file = await around.client.get(f"/v1/children/{pupil.id}", headers=around.teacher.headers)
+        assert file.status_code == 404
+        answer = await push(around.client, around.school, an_event(pupil.id))
+        assert statuses(answer) == ["rejected"]
+
+    async def test_a_neighbour_at_no_school_stays_unseen(self, around, database, lives_in) -> None:
+        child = await a_child(database, lives_in)
+        file = await around.client.get(f"/v1/children/{child.id}", headers=around.teacher.headers)
+        assert file.status_code == 404
