@@ -1,11 +1,13 @@
 """What attendance announces."""
 
-from typing import ClassVar
+from datetime import date
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 from pydantic import Field
 
-from app.core.jobs.events import Event
+from app.attendance.models import Finding
+from app.core.jobs.events import CODE, Event
 
 
 class AbsencesRecorded(Event):
@@ -22,3 +24,24 @@ class AbsencesRecorded(Event):
     unexcused: int = Field(
         ge=0, le=1000, description="How many of them it set to absent without leave."
     )
+
+
+class _AboutPresence(Event):
+    subject: ClassVar[str] = "presence_doubt"
+    child_id: UUID = Field(description="The child.")
+    school_id: UUID = Field(description="The school that said it was there.")
+    school_day: date = Field(description="The day.")
+
+
+class PresenceDoubted(_AboutPresence):
+    """A school said that a child was there, and it was seen elsewhere the same day."""
+
+    wire_name: ClassVar[str] = "attendance.presence_doubted"
+    seen_by_id: UUID = Field(description="The agency that saw it elsewhere.")
+
+
+class PresenceVerified(_AboutPresence):
+    """A named person of the school looked where the child was."""
+
+    wire_name: ClassVar[str] = "attendance.presence_verified"
+    finding: Annotated[Finding, CODE] = Field(description="What was found: a code.")

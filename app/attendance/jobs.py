@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from app.attendance import presence
 from app.attendance.events import AbsencesRecorded
 from app.core.data.db import Tx
 from app.core.ids import new_id
@@ -23,6 +24,12 @@ async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
     rows: a place has a handful of days of its own.
     """
     await tx.connection.execute(_CALENDAR, event.old_lo, event.old_hi, event.shift)
+
+
+@events.on(AbsencesRecorded)
+async def look_elsewhere(tx: Tx, event: AbsencesRecorded) -> None:
+    """Doubt what schools say of children whom two of them saw on one day (EDU-01)."""
+    await presence.look_elsewhere(tx, event.subject_id)
 
 
 @queue.job("attendance.day_came")

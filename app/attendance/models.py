@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any, Literal, get_args
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, text
+from sqlalchemy import BigInteger, CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
 from app.children.below import VISIBLE, BelowChild, below_child
@@ -24,6 +24,10 @@ Doubt = Literal["clock", "day_ahead"]
 """Why a statement is marked: `clock`, its time cannot be; `day_ahead`, its day had not come when it
 was received.
 """
+
+
+Finding = Literal["here", "elsewhere"]
+"""Where a child was of whom two said that it was with them."""
 
 
 class AttendanceBatch(SQLModel, table=True):
@@ -147,6 +151,41 @@ class AttendanceSlot(BelowChild, table=True):
     event_row_id: UUID
     batch_id: UUID
     updated_at: datetime = Field(sa_type=Instant)
+
+
+class PresenceDoubt(BelowChild, table=True):
+    """A school said that a child was there on a day on which it was seen elsewhere: `seen_by_id`,
+    an agency. Somebody of the school looks: `finding`. The note is encrypted.
+    """
+
+    __tablename__ = "presence_doubts"
+    __table_args__: Any = below_child(
+        "presence_doubts",
+        one_of("finding", get_args(Finding)),
+        CheckConstraint("(finding IS NULL) = (found_at IS NULL)", name="found"),
+        Index(
+            "uq_presence_doubts_said",
+            "child_id",
+            "school_id",
+            "school_day",
+            "home_county",
+            unique=True,
+        ),
+        Index("ix_presence_doubts_school_id_id", "school_id", "id"),
+        Index("ix_presence_doubts_pupil_of_id", "pupil_of", "id"),
+        privileges="SELECT, INSERT, UPDATE",
+        also=(rls.own("school_id"),),
+    )
+
+    id: UUID = Field(default_factory=new_id)
+    school_id: UUID = Field(foreign_key="agencies.id")
+    school_day: date
+    seen_by_id: UUID = Field(foreign_key="agencies.id")
+    opened_at: datetime = Field(sa_type=Instant)
+    finding: str | None = None
+    note_sealed: bytes | None = None
+    found_by: str | None = None
+    found_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
 class AttendanceDay(SQLModel, table=True):

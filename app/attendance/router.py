@@ -1,20 +1,25 @@
 """Push attendance, read what became of it."""
 
 import re
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
+import asyncpg
 from fastapi import Body, Depends, Header, Query, Request
 from pydantic import BaseModel, SkipValidation
 
+from app.access import acts
 from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
-from app.attendance import operations, queries, schemas
+from app.attendance import operations, presence, queries, schemas
+from app.attendance.acts import PRESENCE_ACTS, AlreadyFound, FoundInPerson, NotSaidByYou
 from app.attendance.area import AREA, READ, WRITE
 from app.children import enrolments
 from app.children import queries as children
 from app.children.deps import ChildNotFound
+from app.core.data.db import Tx
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
 from app.core.http.routing import Transaction
@@ -31,6 +36,13 @@ class BatchNotFound(Problem, status=404, denies=True):
 
     title = "No such attendance batch"
     title_zh = "没有这个考勤批次"
+
+
+class PresenceDoubtNotFound(Problem, status=404, denies=True):
+    """No such doubt, or none the caller may know of: the same answer (AZ-3)."""
+
+    title = "No such doubt about who was there"
+    title_zh = "没有这条在校情况核实记录"
 
 
 async def _strict(
@@ -53,6 +65,10 @@ StrictHandling = Annotated[bool, Depends(_strict)]
 _BATCH = ("batch_id", "The batch's id, from the answer to the push.")
 BatchInPath = Annotated[bytes, named_in_path(*_BATCH, queries.batch_answer, BatchNotFound)]
 """What was answered to the batch."""
+
+_DOUBT = ("doubt_id", "The doubt's id.", presence.find)
+DoubtToSettle = Annotated[asyncpg.Record, named_in_path(*_DOUBT, PresenceDoubtNotFound, lock=True)]
+"""The doubt named in the path, held for a change."""
 
 _EDUCATION = ("education",)
 
@@ -164,3 +180,46 @@ async def list_attendance_events(
     return Shown(
         page.shown(dict), children=[child_id], groups=_EDUCATION, subject=child_id, since=first
     )
+
+
+@router.get("/presence-doubts")
+async def list_presence_doubts(
+    principal: ReadsAttendance,
+    tx: Transaction,
+    window: Paged,
+    act: Annotated[acts.Act | None, acts.asked(PRESENCE_ACTS)] = None,
+) -> Shown[Page[schemas.PresenceDoubt]]:
+    """List children said to be at a school and seen elsewhere the same day, newest first."""
+    page = await presence.page(tx, principal, window, act=act)
+    return Shown(
+        page.shown(lambda row: _doubt(tx, principal, row)),
+        children=[row["child_id"] for row in page.rows],
+        groups=_EDUCATION,
+        since=min((row["school_day"] for row in page.rows), default=None),
+    )
+
+
+@router.post(
+    "/presence-doubts/{doubt_id}/finding",
+    responses=documented(NotSaidByYou, FoundInPerson, AlreadyFound),
+)
+async def record_presence_finding(
+    principal: WritesAttendance,
+    doubt: DoubtToSettle,
+    new: schemas.PresenceFindingCreate,
+    tx: Transaction,
+) -> Shown[schemas.PresenceDoubt]:
+    """Record, as a named person of the school, where the child was that day."""
+    row = await presence.record_finding(tx, principal, doubt, new)
+    return Shown(
+        _doubt(tx, principal, row),
+        children=[row["child_id"]],
+        groups=_EDUCATION,
+        since=row["school_day"],
+    )
+
+
+def _doubt(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> dict[str, Any]:
+    names = schemas.PresenceDoubt.model_fields.keys() - {"permitted"}
+    told = acts.permitted(PRESENCE_ACTS, principal, row, tx.today)
+    return {**{name: row[name] for name in names}, "permitted": told}

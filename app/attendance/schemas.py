@@ -10,9 +10,18 @@ import orjson
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field, StrictInt, TypeAdapter, ValidationError
 
-from app.attendance.models import Category, Doubt, Session
+from app.attendance.models import Category, Doubt, Finding, Session
 from app.core.http.routing import UnsupportedMediaType
-from app.core.http.wire import Code, Day, Input, Line, Moment, RegisterNumber
+from app.core.http.wire import (
+    Code,
+    Day,
+    Input,
+    Line,
+    Moment,
+    Permitted,
+    Prose,
+    RegisterNumber,
+)
 from app.core.problems import FieldError, Problem, printable
 
 MAX_EVENTS: Final = 1000
@@ -167,6 +176,29 @@ class StoredEvent(BaseModel):
     doubt: Doubt | None = Field(description="Why it is marked.")
     received_at: Moment = Field(description="When it was received.")
     in_force: bool = Field(description="True if it is what is believed of the session now.")
+
+
+class PresenceFindingCreate(Input):
+    """What somebody found who looked where a child was that day."""
+
+    finding: Finding = Field(
+        description="here: it was at this school; elsewhere: it was not.", examples=["elsewhere"]
+    )
+    note: Prose = Field(description="Who looked, and how; kept encrypted, never in events.")
+
+
+class PresenceDoubt(BaseModel):
+    """A school said that a child was there on a day on which it was seen elsewhere."""
+
+    id: UUID = Field(description="The doubt's id.")
+    child_id: UUID = Field(description="The child.")
+    school_id: UUID = Field(description="The school that said it was there, and must look.")
+    school_day: Day = Field(description="The day.")
+    seen_by_id: UUID = Field(description="The agency that saw it elsewhere.")
+    opened_at: Moment = Field(description="Since when it is doubted.")
+    finding: Finding | None = Field(description="What was found; null: nobody looked yet.")
+    found_at: Moment | None = Field(description="When that was recorded.")
+    permitted: Permitted
 
 
 class EnvelopeUnusable(Problem, status=422):

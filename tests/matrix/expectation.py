@@ -225,7 +225,7 @@ REFUSED: Mapping[str, Refusal] = {
     "supersedeReport": lambda who, target, _: target.reporter != who.agency,
     **dict.fromkeys(("recordPersuasion", "sendWrittenReport"), _not_our_pupil),
     **dict.fromkeys(
-        ("recordReturn", "settleDoubt"),
+        ("recordReturn", "settleDoubt", "recordPresenceFinding"),
         lambda who, target, _: target.school != who.agency or who.holder == "machine",
     ),
     **dict.fromkeys(("acknowledgeWrittenReport", "orderMeasure"), _not_written_to),

@@ -73,7 +73,9 @@ LOOKS_AT: Mapping[str, tuple[Respect, ...]] = {
     ),
     "registerClient": (_by_name, _all_scopes),
     **dict.fromkeys(("registerWebhookEndpoint", "changeWebhookEndpoint"), (_all_scopes,)),
-    **dict.fromkeys(("closeWebhookDelivery", "recordReturn", "settleDoubt"), (_holder,)),
+    **dict.fromkeys(
+        ("closeWebhookDelivery", "recordReturn", "settleDoubt", "recordPresenceFinding"), (_holder,)
+    ),
     **dict.fromkeys(
         (
             *("createChild", "listChildren", "searchChildren", "readChild", "changeChild"),

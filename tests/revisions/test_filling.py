@@ -30,6 +30,11 @@ INSERT INTO dropout_alert_steps (id, home_county, child_id, region_code, alert_i
     taken_by, taken_at)
 SELECT gen_random_uuid(), home_county, child_id, region_code, id, school_id, 'doubted', '-', now()
 FROM dropout_alerts;
+INSERT INTO presence_doubts (id, home_county, child_id, region_code, school_id, school_day,
+    seen_by_id, opened_at)
+SELECT gen_random_uuid(), home_county, child_id, region_code, school_id, '2026-11-20', school_id,
+    now()
+FROM dropout_alerts;
 INSERT INTO attendance_rolls (id, agency_id, batch_id, source, event_id, content_sha256, class_name,
     class_key, school_day, session, happened_at, pupils, spoke_for, received_at)
 VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), '-', '-', '-', '-', '-',

@@ -1,0 +1,40 @@
+"""What may be done with a doubt about who was there, by operationId."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from app.access.acts import Act, own, personally, unset
+from app.core.problems import Problem
+
+
+class NotSaidByYou(Problem, status=403, denies=True):
+    """Only the school that said the child was there looks after that."""
+
+    title = "Another school said that the child was there"
+    title_zh = "该在校记录由其他学校报送"
+
+
+class FoundInPerson(Problem, status=403, denies=True):
+    """A machine has looked nowhere."""
+
+    title = "Only a named person may say what was found"
+    title_zh = "核实结果只能由具名人员登记"
+
+
+class AlreadyFound(Problem, status=409):
+    """It was looked into."""
+
+    title = "What was found is recorded already"
+    title_zh = "核实结果已登记"
+
+
+PRESENCE_ACTS: Final[Mapping[str, Act]] = {
+    "recordPresenceFinding": Act(
+        "attendance:write",
+        (
+            own("school_id", NotSaidByYou),
+            personally("id", FoundInPerson),
+            unset("finding", AlreadyFound),
+        ),
+    ),
+}

@@ -1,0 +1,148 @@
+"""名在人不在: said to be present here and seen elsewhere, somebody must look (EDU-01)."""
+
+import pytest
+
+from app.core.data.db import SYSTEM
+from tests.access.factories import a_caller
+from tests.attendance.factories import TOWNSHIP, a_school, an_event, push
+from tests.attendance.test_rolls import a_roll
+from tests.children.enrolling import a_pupil
+from tests.dropout_alerts.factories import everyone
+from tests.jobs import run_jobs
+from tests.regions.factories import some_regions
+
+TUESDAY, DAY = "2026-11-17", "2026-11-18"
+
+
+@pytest.fixture
+async def around(client, database, settings):
+    await some_regions(database, 120119101200)
+    return await everyone(client, database, settings)
+
+
+@pytest.fixture
+async def new(database, settings):
+    return await a_school(database, settings)
+
+
+@pytest.fixture
+async def pupil(client, database, settings, around, new):
+    """At the new school by the register since today: the old one may still speak of before."""
+    found = await a_pupil(
+        client, database, settings, around.school.id, class_name="三年级2班", since="2026-09-01"
+    )
+    await found.enrol(new.id, since=DAY)
+    return found
+
+
+@pytest.fixture
+def said(client, database):
+    async def push_and_work(school, *events) -> None:
+        answer = await push(client, school, *events)
+        assert {each["status"] for each in answer.json()["results"]} == {"accepted"}
+        await run_jobs(database)
+
+    return push_and_work
+
+
+def present(pupil, day=TUESDAY, **fields):
+    return an_event(pupil.id, day, **{"category": "present", **fields})
+
+
+async def doubts(around, caller) -> list[dict]:
+    answer = await around.client.get("/v1/presence-doubts", headers=caller.headers)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["items"]
+
+
+class TestDoubted:
+    async def test_two_schools_saw_it(self, around, new, pupil, said, database) -> None:
+        await said(around.school, present(pupil))
+        assert await doubts(around, around.teacher) == []
+        await said(new, present(pupil, category="late"))
+        (mine,) = await doubts(around, around.teacher)
+        assert (mine["school_id"], mine["seen_by_id"], mine["school_day"]) == (
+            str(around.school.id),
+            str(new.id),
+            TUESDAY,
+        )
+        async with database.begin(SYSTEM) as tx:
+            duties = await tx.connection.fetch(
+                "SELECT bearer_agency_id, state FROM duties WHERE rule = 'EDU-01'"
+            )
+        assert {tuple(row) for row in duties} == {(around.school.id, "open"), (new.id, "open")}
+
+    async def test_by_the_roll_of_its_class_too(self, around, new, pupil, said) -> None:
+        await said(new, present(pupil))
+        await said(around.school, a_roll(TUESDAY))
+        assert len(await doubts(around, around.teacher)) == 1
+
+    async def test_a_statement_is_what_a_school_says_not_its_roll(
+        self, around, new, pupil, said
+    ) -> None:
+        await said(new, present(pupil))
+        await said(around.school, an_event(pupil.id, TUESDAY), a_roll(TUESDAY))
+        assert await doubts(around, around.teacher) == []
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            {"category": "unexcused"},
+            {"category": "withdrawn"},
+            {"session": "afternoon"},  # the other half of the day
+            {"day": "2026-11-16"},
+        ],
+    )
+    async def test_nothing_else_is_a_doubt(self, around, new, pupil, said, other) -> None:
+        await said(around.school, present(pupil, session="morning"))
+        await said(new, present(pupil, **other))
+        assert await doubts(around, around.teacher) == []
+
+    async def test_told_again_it_is_one(self, around, new, pupil, said) -> None:
+        await said(around.school, present(pupil))
+        for sequence in range(3):
+            await said(new, present(pupil, sequence=sequence))
+        assert len(await doubts(around, around.teacher)) == 1
+
+
+class TestFound:
+    @pytest.fixture(autouse=True)
+    async def doubt(self, around, new, pupil, said):
+        await said(around.school, present(pupil))
+        await said(new, present(pupil))
+        (found,) = await doubts(around, around.teacher)
+        return found
+
+    async def find(self, around, caller, doubt):
+        return await around.client.post(
+            f"/v1/presence-doubts/{doubt['id']}/finding",
+            headers=caller.headers,
+            json={"finding": "elsewhere", "note": "班主任王老师到宿舍查看"},
+        )
+
+    async def test_by_a_named_person_discharges_the_duty(self, around, doubt, database) -> None:
+        answer = await self.find(around, around.teacher, doubt)
+        assert (answer.status_code, answer.json()["finding"]) == (200, "elsewhere")
+        await run_jobs(database)
+        async with database.begin(SYSTEM) as tx:
+            states = await tx.connection.fetch(
+                "SELECT state, subject_id::text FROM duties WHERE rule = 'EDU-01'"
+                " AND bearer_agency_id = $1",
+                around.school.id,
+            )
+        assert [tuple(row) for row in states] == [("discharged", doubt["id"])]
+        again = await self.find(around, around.teacher, doubt)
+        assert (again.status_code, again.json()["type"]) == (409, "/problems/already-found")
+
+    async def test_a_machine_has_looked_nowhere(self, around, doubt) -> None:
+        answer = await self.find(around, around.school.system, doubt)
+        assert (answer.status_code, answer.json()["type"]) == (403, "/problems/found-in-person")
+
+    async def test_the_other_school_answers_for_its_own(
+        self, around, new, doubt, database, settings
+    ) -> None:
+        teacher = await a_caller(database, settings, "school", TOWNSHIP, agency_id=new.id)
+        answer = await self.find(around, teacher, doubt)
+        assert (answer.status_code, answer.json()["type"]) == (403, "/problems/not-said-by-you")
+        mine = [each for each in await doubts(around, teacher) if each["permitted"]]
+        assert [each["school_id"] for each in mine] == [str(new.id)]
