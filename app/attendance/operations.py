@@ -17,9 +17,9 @@ from app.attendance import receipts, rolls, rules
 from app.attendance.events import AbsencesRecorded
 from app.attendance.receipts import Verdict
 from app.attendance.schemas import (
-    AttendanceEvent,
     Incoming,
     Roll,
+    Statement,
     StudentById,
     StudentByNumber,
 )
@@ -50,7 +50,7 @@ class _Entry:
     """An event that can be stored."""
 
     verdict: Verdict
-    event: AttendanceEvent
+    event: Statement
     child: children.ChildRef
     row_id: UUID
     content: bytes
@@ -125,7 +125,7 @@ async def _find_children(tx: Tx, principal: Principal, incoming: Sequence[Incomi
     named = {
         (_known(one.event.student), one.event.school_day)
         for one in incoming
-        if isinstance(one.event, AttendanceEvent)
+        if isinstance(one.event, Statement)
     }
     ids = {known for known, _ in named if isinstance(known, UUID)}
     numbers = {known for known, _ in named if not isinstance(known, UUID)}
@@ -165,7 +165,7 @@ def _judge(tx: Tx, one: Incoming, found: _Found, entries: list[_Entry]) -> Verdi
     return verdict
 
 
-def _digest(child: children.ChildRef, event: AttendanceEvent) -> bytes:
+def _digest(child: children.ChildRef, event: Statement) -> bytes:
     moment = event.time.astimezone(UTC)
     content = (event.school_day, event.session, event.category, event.reason, moment)
     return hashlib.sha256(orjson.dumps((str(child.id), *content, event.sequence))).digest()
@@ -179,14 +179,14 @@ def _error(one: Incoming, field: str, code: str, detail: str) -> FieldError:
     return FieldError(f"{one.pointer}/{field}", code, detail)
 
 
-def _bad_day(tx: Tx, one: Incoming, event: AttendanceEvent | Roll) -> Verdict | None:
+def _bad_day(tx: Tx, one: Incoming, event: Statement | Roll) -> Verdict | None:
     if event.school_day >= tx.today - rules.OLDEST:
         return None
     detail = "The day lies over 400 days back."
     return _rejected(one, _error(one, "school_day", "day_too_old", detail))
 
 
-def _marked(tx: Tx, one: Incoming, event: AttendanceEvent | Roll) -> Verdict:
+def _marked(tx: Tx, one: Incoming, event: Statement | Roll) -> Verdict:
     doubt = rules.doubt(event.school_day, event.time, event.category, tx.today, tx.now)
     return Verdict(one, "accepted", "superseded", doubt=doubt)
 

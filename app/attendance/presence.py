@@ -90,7 +90,9 @@ def _about(row: asyncpg.Record) -> dict[str, Any]:
 
 def _visible(principal: Principal) -> Where:
     where = visible_below(principal, "d")
-    return where.or_else("d.school_id = {}", principal.agency_id)
+    if principal.school_id is None:
+        return where
+    return where.or_else("d.school_id = {}", principal.school_id)  # an index each
 
 
 async def find(

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 from fastapi import Body, Depends, Header, Query, Request
-from pydantic import BaseModel, SkipValidation
+from pydantic import SkipValidation
 
 from app.access import acts
 from app.access.deps import named_in_path, needs
@@ -72,24 +72,19 @@ DoubtToSettle = Annotated[asyncpg.Record, named_in_path(*_DOUBT, PresenceDoubtNo
 
 _EDUCATION = ("education",)
 
-
-def _data(model: type[BaseModel]) -> dict[str, Any]:
-    data = model.model_json_schema(ref_template="#/components/schemas/{model}")
-    return {
-        **{key: value for key, value in data.items() if key != "$defs"},
-        "title": f"CloudEventData{model.__name__}",
-        "required": sorted({*data["required"]} - {"source", "id", "time"}),
-    }
-
-
+_DATA: dict[str, Any] = schemas.AttendanceEvent.model_json_schema(
+    ref_template="#/components/schemas/{model}"
+)
+del _DATA["$defs"]
 _CLOUDEVENT: dict[str, Any] = {
     "title": "CloudEvent",
     **{key: value for key, value in schemas.cloudevent_schema().items() if key != "$schema"},
     "properties": {
         **schemas.cloudevent_schema()["properties"],
         "data": {
+            **_DATA,
             "title": "CloudEventData",
-            "anyOf": [_data(schemas.AttendanceEvent), _data(schemas.Roll)],
+            "required": sorted({*_DATA["required"]} - {"source", "id", "time"}),
             "description": "The event; `source`, `id` and `time` may be left to the envelope.",
         },
     },

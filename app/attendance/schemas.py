@@ -71,51 +71,88 @@ class StudentByNumber(Input):
     )
 
 
-class AttendanceEvent(Input):
-    """What a school system says of one pupil's session of one school day (EDU-01)."""
-
+class _Sent(Input):
     source: Source
     id: EventId
-    student: StudentById | StudentByNumber = Field(description="Whom it is about.")
-    school_day: Day = Field(description="The day, in the Chinese calendar.")
-    session: Session = Field(description="The part of the day.", examples=["whole_day"])
-    category: Category = Field(
-        description="What happened; `withdrawn` takes back what was said before.",
-        examples=["unexcused"],
-    )
-    reason: Code | None = Field(
-        default=None, description="A reason code of the school, no free text.", examples=["sick"]
-    )
-    time: Moment = Field(description="When the system came to know.")
-    sequence: StrictInt = Field(
-        default=0,
+
+
+SchoolDay = Annotated[Day, Field(description="The day, in the Chinese calendar.")]
+PartOfDay = Annotated[Session, Field(description="The part of the day.", examples=["whole_day"])]
+SaidAt = Annotated[Moment, Field(description="When the system came to know.")]
+ClassName = Annotated[
+    Line,
+    Field(
+        description="Of a roll: the class, as the pupils' files name it.", examples=["三年级2班"]
+    ),
+]
+Student = Annotated[
+    StudentById | StudentByNumber, Field(description="Whom it is about; of a roll, nobody.")
+]
+Reason = Annotated[
+    Code | None,
+    Field(description="A reason code of the school, no free text.", examples=["sick"]),
+]
+Sequence = Annotated[
+    StrictInt,
+    Field(
         ge=0,
         le=2_147_483_647,
         description="For corrections: of two events on one session the higher sequence holds, "
-        "then the later time, then the one received later.",
-    )
+        "then the later time, then the one received later. A roll has none.",
+    ),
+]
 
 
-class Roll(Input):
+class Statement(_Sent):
+    """What a school system says of one pupil's session of one school day (EDU-01)."""
+
+    student: Student
+    school_day: SchoolDay
+    session: PartOfDay
+    category: Category
+    reason: Reason = None
+    time: SaidAt
+    sequence: Sequence = 0
+
+
+class Roll(_Sent):
     """A class called in full: whoever is enrolled in it that day was there, except those of whom
-    an event says something, earlier or later.
+    a statement says something, earlier or later.
     """
 
-    source: Source
-    id: EventId
-    class_name: Line = Field(
-        description="The class, as the pupils' files name it.", examples=["三年级2班"]
+    class_name: ClassName
+    school_day: SchoolDay
+    session: PartOfDay
+    category: Literal["roll"]
+    time: SaidAt
+
+
+class AttendanceEvent(_Sent):
+    """What a school system says of one pupil's session of one school day; or, as `roll`, that a
+    class was called in full: whoever is enrolled in it that day was there, except those of whom
+    another event says something, earlier or later (EDU-01).
+    """
+
+    student: Student | None = None
+    class_name: ClassName | None = None
+    school_day: SchoolDay
+    session: PartOfDay
+    category: Literal[
+        "present", "excused", "unexcused", "late", "left_early", "withdrawn", "roll"
+    ] = Field(
+        description="What happened; `withdrawn` takes back what was said before, `roll` calls a"
+        " class.",
+        examples=["unexcused"],
     )
-    school_day: Day = Field(description="The day, in the Chinese calendar.")
-    session: Session = Field(description="The part of the day.", examples=["whole_day"])
-    category: Literal["roll"] = Field(description="That it is the roll of a class.")
-    time: Moment = Field(description="When the class was called.")
+    reason: Reason = None
+    time: SaidAt
+    sequence: Sequence = 0
 
 
 class AttendanceBatch(Input):
     """Up to 1,000 events, of pupils or of classes."""
 
-    events: list[AttendanceEvent | Roll] = Field(
+    events: list[AttendanceEvent] = Field(
         max_length=MAX_EVENTS, description="The events, each judged by itself."
     )
 
@@ -215,10 +252,10 @@ class Incoming:
     pointer: str
     source: str | None
     id: str | None
-    event: AttendanceEvent | Roll | FieldError
+    event: Statement | Roll | FieldError
 
 
-_EVENT: Final = TypeAdapter(AttendanceEvent)
+_EVENT: Final = TypeAdapter(Statement)
 _ROLL: Final = TypeAdapter(Roll)
 _SOURCE: Final = TypeAdapter(Source)
 _ID: Final = TypeAdapter(EventId)

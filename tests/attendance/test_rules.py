@@ -3,7 +3,15 @@ from datetime import date, timedelta
 import pytest
 
 from app.attendance.holidays import nearest
-from app.attendance.rules import Absence, Slots, absence, is_school_day
+from app.attendance.rules import (
+    Absence,
+    Slots,
+    absence,
+    is_school_day,
+    said_of_halves,
+    together,
+    with_roll,
+)
 
 MONDAY = date(2026, 11, 16)
 WEEK = [MONDAY + timedelta(n) for n in range(5)]
@@ -93,3 +101,43 @@ class TestAbsence:
     def test_a_day_without_school_says_nothing(self) -> None:
         found = absence({WEEK[0]: GONE, WEEK[1]: THERE}, {WEEK[1]: False})
         assert (found.run, found.back) == ((WEEK[0],), None)
+
+
+@pytest.mark.parametrize(
+    ("said", "believed"),
+    [
+        ([(True, GONE), (False, THERE)], ("present", "present")),  # it was seen
+        ([(True, LEAVE), (False, GONE)], ("excused", "excused")),
+        ([(True, GONE), (False, LEAVE)], ("unexcused", "unexcused")),  # its own school knows
+        ([(False, GONE), (False, LEAVE)], ("excused", "excused")),
+        ([(True, {"morning": "unexcused"}), (False, THERE)], ("present", "present")),
+        ([(True, {"morning": "unexcused"}), (False, {"afternoon": "late"})], ("unexcused", "late")),
+        ([(True, {"whole_day": "withdrawn"}), (False, GONE)], ("unexcused", "unexcused")),
+    ],
+)
+def test_what_several_schools_say_of_a_day(said, believed) -> None:
+    for order in (said, said[::-1]):
+        assert said_of_halves(together(order)) == believed
+
+
+@pytest.mark.parametrize(
+    ("slots", "roll", "believed"),
+    [
+        ({}, THERE, ("present", "present")),
+        (GONE, THERE, ("unexcused", "unexcused")),
+        ({"morning": "unexcused"}, THERE, ("unexcused", "present")),
+        (GONE, {"morning": "present"}, ("unexcused", "unexcused")),
+        ({"whole_day": "withdrawn"}, THERE, ("present", "present")),
+        ({}, {"afternoon": "present"}, (None, "present")),
+    ],
+)
+def test_a_roll_speaks_where_nothing_else_was_said(slots, roll, believed) -> None:
+    assert said_of_halves(with_roll(slots, roll)) == believed
+
+
+def test_a_return_that_was_recorded_interrupts() -> None:
+    days = dict.fromkeys((WEEK[0], WEEK[1], WEEK[4]), GONE)
+    found = absence(days, {}, returned_on=WEEK[3])
+    assert (found.runs, found.run) == (((WEEK[0], WEEK[1]),), (WEEK[4],))
+    assert absence(dict.fromkeys(WEEK[:2], GONE), {}, returned_on=WEEK[3]).run == ()
+    assert absence(days, {}).run == (WEEK[0], WEEK[1], WEEK[4])
