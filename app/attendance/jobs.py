@@ -1,8 +1,17 @@
 """What happens to attendance by itself."""
 
+from collections.abc import Sequence
+
+from app.access.principal import Principal
+from app.attendance import operations
+from app.attendance.schemas import AttendanceEvent
+from app.children.queries import ChildRef
 from app.core.data.db import Tx
 from app.regions import following
 from app.regions.events import RegionReplaced
+from app.unresolved.models import UnresolvedKind
+from app.unresolved.operations import settling
+from app.unresolved.operations.settling import Waiting
 
 _CALENDAR = """
 UPDATE school_calendar_days AS d SET region_code = d.region_code + $3
@@ -18,3 +27,15 @@ async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
     rows: a place has a handful of days of its own.
     """
     await tx.connection.execute(_CALENDAR, event.old_lo, event.old_hi, event.shift)
+
+
+@settling.takes(UnresolvedKind.attendance)
+async def store_held_events(
+    tx: Tx, sender: Principal, child: ChildRef, waiting: Sequence[Waiting]
+) -> None:
+    """Store the events that waited for a pupil, as they were pushed."""
+    kept = [
+        (AttendanceEvent.model_validate(sent), row["batch_id"], row["received_at"])
+        for row, sent in waiting
+    ]
+    await operations.store_held(tx, sender, child, kept)

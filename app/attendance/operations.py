@@ -5,13 +5,14 @@ statements however many events there are (I2–I6, EDU-01).
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, timedelta
+from datetime import UTC, date, datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import orjson
 
 from app.access.principal import Principal
+from app.attendance import schemas, unknown_pupils
 from app.attendance.events import AbsencesRecorded
 from app.attendance.schemas import (
     AttendanceEvent,
@@ -26,12 +27,7 @@ from app.core.ids import new_id
 from app.core.jobs import events
 from app.core.problems import FieldError, Problem
 from app.regions.rules import county_of
-
-_OLDEST: Final = timedelta(days=400)
-"""A school year and its vacations: ids are unique for that long (I3)."""
-_LEAVE_AHEAD: Final = timedelta(days=31)
-_CLOCK_SKEW: Final = timedelta(days=1)
-
+from app.unresolved.operations.holding import Kept
 
 _Found = dict[Any, children.ChildRef]
 """Children by id, and by (system, number)."""
@@ -63,6 +59,8 @@ class _Entry:
     child: children.ChildRef
     row_id: UUID
     content: bytes
+    batch_id: UUID
+    received_at: datetime
 
     @property
     def origin(self) -> tuple[str, str]:
@@ -94,8 +92,9 @@ async def push_attendance_events(
     batch_id = new_id()
     found = await _find_children(tx, principal, incoming)
     entries: list[_Entry] = []
-    verdicts = [_judge(tx, one, found, entries) for one in incoming]
-    fresh = await _store(tx, principal, batch_id, entries)
+    verdicts = [_judge(tx, batch_id, one, found, entries) for one in incoming]
+    await _hold(tx, principal, batch_id, verdicts)
+    fresh = await _store(tx, principal, entries)
     changed = await _set_slots(tx, principal, batch_id, fresh)
     refusals = [verdict.refusal for verdict in verdicts if verdict.refusal is not None]
     if strict and refusals:
@@ -103,6 +102,19 @@ async def push_attendance_events(
         raise BatchRefused(errors=refusals, children=sorted(known))
     answer = _receipt(batch_id, verdicts)
     await _keep_batch(tx, principal, batch_id, answer, fresh)
+    await _announce(tx, principal, batch_id, changed)
+    return Pushed(
+        batch_id,
+        answer,
+        {entry.child.id for entry in entries},
+        min((entry.event.school_day for entry in entries), default=None),
+        any(verdict.code == "child_not_found" for verdict in verdicts),
+    )
+
+
+async def _announce(
+    tx: Tx, principal: Principal, batch_id: UUID, changed: Sequence[_Entry]
+) -> None:
     if changed:
         await events.publish(
             tx,
@@ -116,13 +128,25 @@ async def push_attendance_events(
                 told_to=(principal.agency_id,),
             ),
         )
-    return Pushed(
-        batch_id,
-        answer,
-        {entry.child.id for entry in entries},
-        min((entry.event.school_day for entry in entries), default=None),
-        any(verdict.code == "child_not_found" for verdict in verdicts),
-    )
+
+
+async def store_held(
+    tx: Tx,
+    sender: Principal,
+    child: children.ChildRef,
+    kept: Sequence[tuple[AttendanceEvent, UUID, datetime]],
+) -> None:
+    """Store events that waited until it was known which pupil they are about, each with the batch
+    that brought it and when that was. In SYSTEM's reach; a fixed number of statements.
+    """
+    entries = []
+    for event, batch_id, received_at in kept:
+        verdict = _Verdict(Incoming("#", event.source, event.id, event), "accepted", "superseded")
+        content = _digest(child, event)
+        entries.append(_Entry(verdict, event, child, new_id(), content, batch_id, received_at))
+    fresh = await _store(tx, sender, entries)
+    set_by = new_id()  # the sessions were set now, by no batch
+    await _announce(tx, sender, set_by, await _set_slots(tx, sender, set_by, fresh))
 
 
 async def _find_children(tx: Tx, principal: Principal, incoming: Sequence[Incoming]) -> _Found:
@@ -137,7 +161,7 @@ async def _find_children(tx: Tx, principal: Principal, incoming: Sequence[Incomi
     return found
 
 
-def _judge(tx: Tx, one: Incoming, found: _Found, entries: list[_Entry]) -> _Verdict:
+def _judge(tx: Tx, batch_id: UUID, one: Incoming, found: _Found, entries: list[_Entry]) -> _Verdict:
     """Say what becomes of an event; if it can be stored, add it to `entries`."""
     if isinstance(one.event, FieldError):
         return _rejected(one, one.event)
@@ -145,15 +169,34 @@ def _judge(tx: Tx, one: Incoming, found: _Found, entries: list[_Entry]) -> _Verd
     child = found.get(
         student.child_id if isinstance(student, StudentById) else (student.system, student.number)
     )
-    if child is None:
-        detail = "No pupil of your school goes by this."
-        return _rejected(one, _error(one, "student", "child_not_found", detail))
-    refusal = _bad_time(tx, one, one.event)
+    refusal = schemas.bad_time(one, one.event, today=tx.today, now=tx.now)
     if refusal is not None:
         return _rejected(one, refusal)
+    if child is None:
+        detail = "No pupil of your school goes by this."
+        unknown = one.error("student", "child_not_found", detail)
+        return _Verdict(one, "unresolved", unknown.code, unknown)
     verdict = _Verdict(one, "accepted", "superseded")
-    entries.append(_Entry(verdict, one.event, child, new_id(), _digest(child, one.event)))
+    content = _digest(child, one.event)
+    entries.append(_Entry(verdict, one.event, child, new_id(), content, batch_id, tx.now))
     return verdict
+
+
+async def _hold(tx: Tx, principal: Principal, batch_id: UUID, verdicts: list[_Verdict]) -> None:
+    """Keep what is about nobody the school has; beyond its share of the queue it is rejected."""
+    unknown = [
+        (verdict, verdict.incoming.event)
+        for verdict in verdicts
+        if verdict.status == "unresolved" and isinstance(verdict.incoming.event, AttendanceEvent)
+    ]
+    pushed = [event for _, event in unknown]
+    held = await unknown_pupils.hold(tx, principal, batch_id, pushed)
+    for verdict, event in unknown:
+        kept = held[event.source, event.id]
+        if kept is Kept.differs:
+            _contradicts(verdict)
+        elif kept is Kept.full:
+            verdict.status = "rejected"
 
 
 def _digest(child: children.ChildRef, event: AttendanceEvent) -> bytes:
@@ -166,41 +209,31 @@ def _rejected(one: Incoming, refusal: FieldError) -> _Verdict:
     return _Verdict(one, "rejected", refusal.code, refusal)
 
 
-def _error(one: Incoming, field: str, code: str, detail: str) -> FieldError:
-    return FieldError(f"{one.pointer}/{field}", code, detail)
-
-
-def _bad_time(tx: Tx, one: Incoming, event: AttendanceEvent) -> FieldError | None:
-    ahead = _LEAVE_AHEAD if event.category in {"excused", "withdrawn"} else timedelta()
-    if event.school_day > tx.today + ahead:
-        return _error(one, "school_day", "day_in_future", "The day lies too far in the future.")
-    if event.school_day < tx.today - _OLDEST:
-        return _error(one, "school_day", "day_too_old", "The day lies over 400 days back.")
-    if not tx.now - _OLDEST <= event.time <= tx.now + _CLOCK_SKEW:
-        return _error(one, "time", "time_out_of_range", "Not within the last 400 days.")
-    return None
-
-
 def _compare(entry: _Entry, stored: bytes | None) -> None:
     """Tell a repetition from a contradiction (I3)."""
     verdict = entry.verdict
     if stored == entry.content:
         verdict.status, verdict.code = "duplicate", "duplicate"
         return
+    _contradicts(verdict)
+
+
+def _contradicts(verdict: _Verdict) -> None:
     detail = "An event of this source and id was stored with other content."
     verdict.status, verdict.code = "conflict", "id_taken"
-    verdict.refusal = _error(verdict.incoming, "id", "id_taken", detail)
+    verdict.refusal = verdict.incoming.error("id", "id_taken", detail)
 
 
 _INSERT_EVENTS: Final = """
 INSERT INTO attendance_events (id, home_county, child_id, region_code, pupil_of, source, event_id,
     content_sha256, school_day, session, category, reason, happened_at, sequence, agency_id,
     batch_id, received_at)
-SELECT u.*, $15::uuid, $16::uuid, $17::timestamptz
+SELECT u.*
 FROM UNNEST($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::uuid[], $6::text[], $7::text[],
     $8::bytea[], $9::date[], $10::text[], $11::text[], $12::text[], $13::timestamptz[],
-    $14::int[]) AS u (id, home_county, child_id, region_code, pupil_of, source, event_id)
-WHERE NOT EXISTS (SELECT FROM attendance_events e WHERE e.agency_id = $15
+    $14::int[], $15::uuid[], $16::uuid[], $17::timestamptz[])
+    AS u (id, home_county, child_id, region_code, pupil_of, source, event_id)
+WHERE NOT EXISTS (SELECT FROM attendance_events e WHERE e.agency_id = $18
                   AND e.source = u.source AND e.event_id = u.event_id OFFSET 0)
 ON CONFLICT (agency_id, source, event_id, home_county) DO NOTHING RETURNING id
 """
@@ -218,9 +251,7 @@ CROSS JOIN LATERAL (
 """
 
 
-async def _store(
-    tx: Tx, principal: Principal, batch_id: UUID, entries: Sequence[_Entry]
-) -> list[_Entry]:
+async def _store(tx: Tx, principal: Principal, entries: Sequence[_Entry]) -> list[_Entry]:
     """Insert what is new and return it; the rest learns what is stored under its id."""
     firsts: dict[tuple[str, str], _Entry] = {}
     for entry in entries:
@@ -228,9 +259,10 @@ async def _store(
     if not firsts:
         return []
     ordered = sorted(firsts.values(), key=lambda entry: entry.origin)  # two batches never deadlock
-    inserted = await tx.connection.fetch(
-        _INSERT_EVENTS, *_columns(map(_row, ordered)), principal.agency_id, batch_id, tx.now
+    columns = _columns(
+        (*_row(one), principal.agency_id, one.batch_id, one.received_at) for one in ordered
     )
+    inserted = await tx.connection.fetch(_INSERT_EVENTS, *columns, principal.agency_id)
     new = {row["id"] for row in inserted}
     fresh = [entry for entry in ordered if entry.row_id in new]
     stored = {entry.origin: entry.content for entry in fresh}

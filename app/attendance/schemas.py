@@ -1,6 +1,7 @@
 """What travels on the wire about attendance, and how a pushed body is read event by event."""
 
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Annotated, Any, Final, Literal
@@ -41,7 +42,7 @@ EventId = Annotated[
         examples=["2026-03-02/0815/17"],
     ),
 ]
-ResultStatus = Literal["accepted", "duplicate", "conflict", "rejected"]
+ResultStatus = Literal["accepted", "duplicate", "conflict", "unresolved", "rejected"]
 
 
 class StudentById(Input):
@@ -103,7 +104,8 @@ class EventResult(BaseModel):
     id: EventId | None = Field(description="Its id, if it could be read.")
     status: ResultStatus = Field(
         description="accepted: stored; duplicate: stored before with the same content; "
-        "conflict: its id is taken by other content; rejected: it breaks a rule."
+        "conflict: its id is taken by other content; unresolved: kept, and stored as soon as it is "
+        "known which pupil it is about; rejected: it breaks a rule."
     )
     code: Code = Field(
         description="applied: it set the session; superseded: a newer event had set it; "
@@ -159,6 +161,30 @@ class Incoming:
     source: str | None
     id: str | None
     event: AttendanceEvent | FieldError
+
+    def error(self, field: str, code: str, detail: str) -> FieldError:
+        """Find fault with a field of it."""
+        return FieldError(f"{self.pointer}/{field}", code, detail)
+
+
+_OLDEST: Final = timedelta(days=400)
+"""A school year and its vacations: ids are unique for that long (I3)."""
+_LEAVE_AHEAD: Final = timedelta(days=31)
+_CLOCK_SKEW: Final = timedelta(days=1)
+
+
+def bad_time(
+    one: Incoming, event: AttendanceEvent, *, today: date, now: datetime
+) -> FieldError | None:
+    """Say what is wrong with the days of an event that was read."""
+    ahead = _LEAVE_AHEAD if event.category in {"excused", "withdrawn"} else timedelta()
+    if event.school_day > today + ahead:
+        return one.error("school_day", "day_in_future", "The day lies too far in the future.")
+    if event.school_day < today - _OLDEST:
+        return one.error("school_day", "day_too_old", "The day lies over 400 days back.")
+    if not now - _OLDEST <= event.time <= now + _CLOCK_SKEW:
+        return one.error("time", "time_out_of_range", "Not within the last 400 days.")
+    return None
 
 
 _EVENT: Final = TypeAdapter(AttendanceEvent)
