@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.Column(
             "sender", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
         ),
+        sa.Column("sent_from", sa.BigInteger(), nullable=True),
         sa.Column("claim", sa.LargeBinary(), nullable=True),
         sa.Column("claim_sealed", sa.LargeBinary(), nullable=True),
         sa.Column("child_id", sa.Uuid(), nullable=True),
@@ -87,10 +88,29 @@ def upgrade() -> None:
         "ix_unresolved_claim", "unresolved", ["claim"], unique=False, if_not_exists=True
     )
     op.create_index(
+        "ix_unresolved_due_at_id", "unresolved", ["due_at", "id"], unique=False, if_not_exists=True
+    )
+    op.create_index(
+        "ix_unresolved_open",
+        "unresolved",
+        ["due_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("state = 'open'"),
+        if_not_exists=True,
+    )
+    op.create_index(
         "ix_unresolved_region_code_due_at",
         "unresolved",
         ["region_code", "due_at", "id"],
         unique=False,
+        if_not_exists=True,
+    )
+    op.create_index(
+        "ix_unresolved_sent_from",
+        "unresolved",
+        ["sent_from"],
+        unique=False,
+        postgresql_where=sa.text("sent_from IS NOT NULL"),
         if_not_exists=True,
     )
     op.create_index(
@@ -252,7 +272,20 @@ def downgrade() -> None:
         postgresql_where=sa.text("state = 'open'"),
         if_exists=True,
     )
+    op.drop_index(
+        "ix_unresolved_sent_from",
+        table_name="unresolved",
+        postgresql_where=sa.text("sent_from IS NOT NULL"),
+        if_exists=True,
+    )
     op.drop_index("ix_unresolved_region_code_due_at", table_name="unresolved", if_exists=True)
+    op.drop_index(
+        "ix_unresolved_open",
+        table_name="unresolved",
+        postgresql_where=sa.text("state = 'open'"),
+        if_exists=True,
+    )
+    op.drop_index("ix_unresolved_due_at_id", table_name="unresolved", if_exists=True)
     op.drop_index("ix_unresolved_claim", table_name="unresolved", if_exists=True)
     op.drop_index("ix_unresolved_agency_id_due_at", table_name="unresolved", if_exists=True)
     op.drop_table("unresolved", if_exists=True)

@@ -42,6 +42,9 @@ async def open_referral(tx: Tx, event: DuplicateSuspected) -> None:
 
 @following.follows
 async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
-    """Let questions be owed where their place is now."""
+    """Let questions be owed where their place is now, and be tried again by whoever sent what waits
+    from where they are now.
+    """
     await following.shift(tx, event, "unresolved", "region_code")
+    await following.shift(tx, event, "unresolved", "sent_from")
     await following.shift(tx, event, "unresolved_evidence", "region_code")

@@ -76,7 +76,8 @@ class Unresolved(SQLModel, table=True):
     """One question. It has no child of its own: that is what is asked.
 
     `region_code`: the place whose `owner_role` owes the answer. `agency_id`: who sent what waits,
-    null for what was found here; `sender` is how the caller was known then (`senders.Sender`).
+    null for what was found here; `sender` is how the caller was known then (`queries.Sender`), for
+    the place `sent_from`.
     `claim`: whom it was said to be about, as it is looked up: the bytes of an id, or the blind
     index of a number. `child_id`: whose file it concerns or was attached to, `other_child_id` the
     other of two. `twin_id`: the question the other office sees; `their_…` is what it answered.
@@ -100,6 +101,13 @@ class Unresolved(SQLModel, table=True):
         Index("ix_unresolved_claim", "claim"),
         Index("ix_unresolved_region_code_due_at", "region_code", "due_at", "id"),
         Index("ix_unresolved_agency_id_due_at", "agency_id", "due_at", "id"),
+        Index("ix_unresolved_due_at_id", "due_at", "id"),
+        Index("ix_unresolved_open", "due_at", "id", postgresql_where=text("state = 'open'")),
+        Index(
+            "ix_unresolved_sent_from",
+            "sent_from",
+            postgresql_where=text("sent_from IS NOT NULL"),
+        ),
     )
 
     id: UUID = Field(primary_key=True)
@@ -109,6 +117,7 @@ class Unresolved(SQLModel, table=True):
     owner_role: str
     agency_id: UUID | None = Field(foreign_key="agencies.id")
     sender: dict[str, Any] | None = Field(sa_column=Column(JSONB(none_as_null=True)))
+    sent_from: int | None = Field(sa_type=BigInteger)
     claim: bytes | None
     claim_sealed: bytes | None
     child_id: UUID | None

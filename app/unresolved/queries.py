@@ -15,6 +15,7 @@ from app.access.roles import role
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
+from app.regions.rules import subtree
 from app.unresolved import models
 from app.unresolved.acts import ACTS, may_settle
 from app.unresolved.models import UnresolvedKind, UnresolvedState
@@ -23,7 +24,9 @@ from app.unresolved.rules import OWNERS
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """A caller as they were when they sent something: by this authority it is tried again."""
+    """A caller as they were when they sent something: by this authority it is tried again, for the
+    place it was sent from.
+    """
 
     subject: str
     staff_id: UUID | None
@@ -31,23 +34,27 @@ class Sender:
     agency_id: UUID
     agency_kind: str
     role: str
-    region_code: int
-    region_lo: int
-    region_hi: int
 
 
-def sender_of(principal: Principal) -> str:
+def written_down(principal: Principal) -> str:
     """Write down who is calling, as JSON."""
     said = {name: getattr(principal, name) for name in Sender.__slots__}
     sender = asdict(Sender(**{**said, "role": principal.role.code}))
     return orjson.dumps(sender, default=str).decode()
 
 
-def principal_of(sender: Mapping[str, Any]) -> Principal:
-    """Return who sent something as a caller who may see what they saw, and do nothing."""
+def sender_of(row: Mapping[str, Any]) -> Principal:
+    """Return who sent what waits for a question, as a caller who may see what they saw, and do
+    nothing.
+    """
+    sender, place = row["sender"], row["sent_from"]
+    lo, hi = subtree(place)
     ids = {name: sender[name] and UUID(sender[name]) for name in ("staff_id", "client_id")}
     return Principal(
         **{**sender, **ids, "agency_id": UUID(sender["agency_id"]), "role": role(sender["role"])},
+        region_code=place,
+        region_lo=lo,
+        region_hi=hi,
         scopes=frozenset(),
         request_id="unresolved",
         ip=None,
@@ -150,7 +157,7 @@ def shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> dict[str, Any
         and {
             "agency_id": sender["agency_id"],
             "role": sender["role"],
-            "region_code": f"{sender['region_code']:012d}",
+            "region_code": f"{row['sent_from']:012d}",
         },
         "claim": claim_of(tx, row),
         "child_id": row["child_id"] if settles else None,

@@ -16,9 +16,10 @@ from app.visits import rules, schemas
 from app.visits.area import ACTS
 
 WORDS: Final = "visits.words_sealed"
+# Not a join: so it is looked up for the rows of the page, after they were sorted and cut.
 _VISITS: Final = (
-    "SELECT v.*, c.birth_date FROM visits v"
-    " JOIN children c ON c.home_county = v.home_county AND c.id = v.child_id"
+    "SELECT v.*, (SELECT c.birth_date FROM children c"
+    " WHERE c.home_county = v.home_county AND c.id = v.child_id) AS birth_date FROM visits v"
 )
 _LATEST: Final = paging.Order({"v.visited_on": date, "v.id": UUID}, descending=True)
 

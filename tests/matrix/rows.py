@@ -178,9 +178,6 @@ async def _unresolved(tx: Tx, target: Target) -> None:
         "agency_id": str(target.owner),
         "agency_kind": "village_committee",
         "role": "village_director",
-        "region_code": target.region,
-        "region_lo": target.region,
-        "region_hi": target.region + 1,
     }
     nothing = dict.fromkeys(
         (
@@ -200,6 +197,7 @@ async def _unresolved(tx: Tx, target: Target) -> None:
             owner_role="township_supervisor",
             agency_id=target.owner,
             sender=sender,
+            sent_from=target.region,
             claim=claimed.bytes,
             claim_sealed=tx.keyring.seal(CLAIM, identity, claim),
             state="open",

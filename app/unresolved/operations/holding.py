@@ -73,9 +73,9 @@ SELECT $3 - count(*) FROM (
 """
 
 _ASK: Final = """
-INSERT INTO unresolved (id, kind, reason, region_code, owner_role, agency_id, sender, claim,
-    claim_sealed, state, due_at, received_at, updated_at, version)
-SELECT u.id, $4, $5, $6, $7, $8, $9::jsonb, u.claim, u.sealed, 'open', $10, $11, $11, 1
+INSERT INTO unresolved (id, kind, reason, region_code, owner_role, agency_id, sender,
+    sent_from, claim, claim_sealed, state, due_at, received_at, updated_at, version)
+SELECT u.id, $4, $5, $6, $7, $8, $9::jsonb, $12, u.claim, u.sealed, 'open', $10, $11, $11, 1
 FROM UNNEST($1::uuid[], $2::bytea[], $3::bytea[]) AS u (id, claim, sealed)
 ON CONFLICT (agency_id, kind, claim) WHERE state = 'open'
 DO UPDATE SET updated_at = excluded.updated_at
@@ -195,9 +195,10 @@ async def _ask(
         place,
         owner_role,
         principal.agency_id,
-        queries.sender_of(principal),
+        queries.written_down(principal),
         due_at,
         tx.now,
+        principal.region_code,
     )
     begun = {identity for identity, _, _ in new}
     about = {"region_code": place, "home_county": home_of(place), "reason": _REASONS[kind]}

@@ -122,7 +122,7 @@ async def try_again(
     """Store what waits if its sender, by the authority of then, sees now whom it is about, or if
     that was decided before. `row` is locked, the reach SYSTEM's. Tells whether it was.
     """
-    sender = queries.principal_of(row["sender"])
+    sender = queries.sender_of(row)
     claim = queries.claim_of(tx, row) or {}
     child: ChildRef | None = None
     if claim.get("student"):
@@ -165,7 +165,7 @@ async def _store(
 ) -> None:
     kind = UnresolvedKind(row["kind"])
     rows = await _waiting(tx, row["id"])
-    sender = queries.principal_of(row["sender"])
+    sender = queries.sender_of(row)
     await _TAKERS[kind](tx, sender, child, [(each, queries.said(tx, each)) for each in rows])
     claim = queries.claim_of(tx, row) or {}
     if state is UnresolvedState.attached and claim.get("child_id") and by != "system":
