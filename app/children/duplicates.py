@@ -144,15 +144,17 @@ async def refer(
     """Keep the sections sent, sealed, for those who may see both children. `known`: the child has a
     file, which was to be changed.
     """
-    if (before := await _referred_before(tx, principal, reason, child.id)) is not None:
+    number = file.identity.resident_id if reason == "resident_id" else None
+    other = await _other_file(tx, child.id, number)
+    before = await _referred_before(tx, principal, reason, child.id, other)
+    if before is not None:
         return Referred(before)
     referral_id = new_id()
     sent = orjson.dumps({name: getattr(file, name).model_dump() for name in sections})
     sealed = tx.keyring.seal("duplicate_referrals.submitted_sealed", referral_id, sent)
-    number = file.identity.resident_id if reason == "resident_id" else None
     values = {
         "child_id": child.id if known else None,
-        "other_child_id": await _other_file(tx, child.id, number),
+        "other_child_id": other,
         "submitted_id": child.id,
         "agency_id": principal.agency_id,
         "submitted_sealed": sealed,
@@ -162,14 +164,16 @@ async def refer(
 
 
 async def _referred_before(
-    tx: Tx, principal: Principal, reason: str, child_id: UUID
+    tx: Tx, principal: Principal, reason: str, child_id: UUID, other: UUID | None
 ) -> UUID | None:
     found: UUID | None = await tx.connection.fetchval(
         "SELECT id FROM duplicate_referrals WHERE agency_id = $1 AND submitted_id = $2"
-        " AND reason = $3 AND settled_at IS NULL LIMIT 1",
+        " AND reason = $3 AND other_child_id IS NOT DISTINCT FROM $4"
+        " AND settled_at IS NULL LIMIT 1",
         principal.agency_id,
         child_id,
         reason,
+        other,
     )
     return found
 

@@ -10,7 +10,7 @@ import pytest
 from app.core.data.db import SYSTEM
 from app.core.ids import new_id
 from tests.access.factories import a_caller
-from tests.children.factories import RESIDENT_ID, a_file
+from tests.children.factories import RESIDENT_ID, a_file, with_check_digit
 from tests.conftest import VILLAGE
 from tests.jobs import run_jobs
 from tests.unresolved.conftest import COUNTY, OTHER_COUNTY_VILLAGE, TOWNSHIP, count, listed
@@ -236,3 +236,27 @@ async def test_corrected_and_sent_again_the_file_opens_and_takes_what_waited(
     await run_jobs(database)
     read = await client.get(f"/v1/visits/{visit['id']}", headers=county.headers)
     assert read.json()["child_id"] == refused["id"]
+
+
+async def test_another_number_that_is_elsewhere_is_another_referral(
+    client, database, settings, director, county, refused
+) -> None:
+    other = with_check_digit("12000020160301902")
+    stranger = await a_caller(database, settings, "village_director", OTHER_COUNTY_VILLAGE)
+    identity = {**a_file(VILLAGE)["identity"], "name": "样小二", "resident_id": other}
+    there = await client.post(
+        "/v1/children",
+        json=a_file(OTHER_COUNTY_VILLAGE, identity=identity),
+        headers=stranger.headers,
+    )
+    assert there.status_code == 201, there.text
+    body = {name: refused[name] for name in refused if name != "referral_id"}
+    again = await client.post(
+        "/v1/children",
+        json={**body, "identity": {**body["identity"], "resident_id": other}},
+        headers=director.headers,
+    )
+    assert again.status_code == 202, again.text
+    assert again.json()["referral_id"] != refused["referral_id"]
+    await run_jobs(database)
+    assert len(await listed(client, county)) == 2
