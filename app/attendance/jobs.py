@@ -1,14 +1,21 @@
 """What happens to attendance by itself."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from app.attendance import presence
+from app.access.principal import Principal
+from app.attendance import operations, presence
 from app.attendance.events import AbsencesRecorded
+from app.attendance.schemas import Statement
+from app.children.queries import ChildRef
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events, queue
 from app.regions import following
 from app.regions.events import RegionReplaced
+from app.unresolved.models import UnresolvedKind
+from app.unresolved.operations import settling
+from app.unresolved.operations.settling import Waiting
 
 _CALENDAR = """
 UPDATE school_calendar_days AS d SET region_code = d.region_code + $3
@@ -37,3 +44,15 @@ async def day_came(tx: Tx, payload: dict[str, Any]) -> None:
     """Tell again of a batch that spoke of a day ahead, now that the day has come: it counts."""
     told = {"event_id": new_id(), "told_to": (payload["school_id"],)}
     await events.publish(tx, AbsencesRecorded.model_validate({**payload, **told}))
+
+
+@settling.takes(UnresolvedKind.attendance)
+async def store_held_events(
+    tx: Tx, sender: Principal, child: ChildRef, waiting: Sequence[Waiting]
+) -> None:
+    """Store the events that waited for a pupil, as they were pushed."""
+    kept = [
+        (Statement.model_validate(sent), row["batch_id"], row["received_at"])
+        for row, sent in waiting
+    ]
+    await operations.store_held(tx, sender, child, kept)

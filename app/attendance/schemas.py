@@ -50,7 +50,7 @@ EventId = Annotated[
         examples=["2026-03-02/0815/17"],
     ),
 ]
-ResultStatus = Literal["accepted", "duplicate", "conflict", "rejected"]
+ResultStatus = Literal["accepted", "duplicate", "conflict", "unresolved", "rejected"]
 
 
 class StudentById(Input):
@@ -165,7 +165,8 @@ class EventResult(BaseModel):
     id: EventId | None = Field(description="Its id, if it could be read.")
     status: ResultStatus = Field(
         description="accepted: stored; duplicate: stored before with the same content; "
-        "conflict: its id is taken by other content; rejected: it breaks a rule."
+        "conflict: its id is taken by other content; unresolved: kept, and stored as soon as it is "
+        "known which pupil it is about; rejected: it breaks a rule."
     )
     code: Code = Field(
         description="applied: it set the session; superseded: a newer event had set it; "
@@ -253,6 +254,10 @@ class Incoming:
     source: str | None
     id: str | None
     event: Statement | Roll | FieldError
+
+    def error(self, field: str, code: str, detail: str) -> FieldError:
+        """Find fault with a field of it."""
+        return FieldError(f"{self.pointer}/{field}", code, detail)
 
 
 _EVENT: Final = TypeAdapter(Statement)

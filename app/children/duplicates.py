@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+import asyncpg
 import orjson
 
 from app.access.principal import Principal
@@ -31,6 +32,29 @@ class Referred:
     """Nothing was stored but the referral: somebody else must look whether the child has a file."""
 
     referral_id: UUID
+
+
+_ADOPT = """
+INSERT INTO child_aliases (alias, agency_id, child_id, home_county, region_code, pupil_of, agreed,
+    made_at)
+SELECT $1, $2, c.id, c.home_county, c.region_code, c.school_id, $4, $5
+FROM children c WHERE c.id = $3 FOR SHARE OF c
+"""
+
+
+async def adopt(
+    tx: Tx, agency_id: UUID, alias: UUID, child_id: UUID, *, agreed: bool = False
+) -> None:
+    """Let an id that an agency's app made be another name of a file, for that agency. The latest
+    holds. `agreed`: whoever is in charge said so (`models.ChildAlias`).
+    """
+    if alias == child_id:
+        return
+    async with tx.as_system():
+        await tx.connection.execute(
+            "DELETE FROM child_aliases WHERE alias = $1 AND agency_id = $2", alias, agency_id
+        )
+        await tx.connection.execute(_ADOPT, alias, agency_id, child_id, agreed, tx.now)
 
 
 class Taken(Exception):
@@ -120,12 +144,68 @@ async def refer(
     """Keep the sections sent, sealed, for those who may see both children. `known`: the child has a
     file, which was to be changed.
     """
+    number = file.identity.resident_id if reason == "resident_id" else None
+    other = await _other_file(tx, child.id, number)
+    before = await _referred_before(tx, principal, reason, child.id, other)
+    if before is not None:
+        return Referred(before)
     referral_id = new_id()
     sent = orjson.dumps({name: getattr(file, name).model_dump() for name in sections})
     sealed = tx.keyring.seal("duplicate_referrals.submitted_sealed", referral_id, sent)
-    values = {"child_id": child.id if known else None, "submitted_sealed": sealed}
+    values = {
+        "child_id": child.id if known else None,
+        "other_child_id": other,
+        "submitted_id": child.id,
+        "agency_id": principal.agency_id,
+        "submitted_sealed": sealed,
+    }
     await _store(tx, referral_id, child.region_code, reason, principal.subject, values)
     return Referred(referral_id)
+
+
+async def _referred_before(
+    tx: Tx, principal: Principal, reason: str, child_id: UUID, other: UUID | None
+) -> UUID | None:
+    found: UUID | None = await tx.connection.fetchval(
+        "SELECT id FROM duplicate_referrals WHERE agency_id = $1 AND submitted_id = $2"
+        " AND reason = $3 AND other_child_id IS NOT DISTINCT FROM $4"
+        " AND settled_at IS NULL LIMIT 1",
+        principal.agency_id,
+        child_id,
+        reason,
+        other,
+    )
+    return found
+
+
+async def _other_file(tx: Tx, child_id: UUID, number: str | None) -> UUID | None:
+    """Find the file elsewhere that has the number, or without one the id."""
+    if number is None:
+        return child_id
+    index = queries.resident_index(tx.keyring, number)
+    async with tx.as_system():
+        found: UUID | None = await tx.connection.fetchval(
+            "SELECT child_id FROM resident_ids WHERE index = $1", index
+        )
+    return found
+
+
+_REFERRAL = """
+SELECT d.*, o.region_code AS other_region_code FROM duplicate_referrals d
+LEFT JOIN children o ON o.id = d.other_child_id WHERE d.id = $1
+"""
+
+
+async def referral(tx: Tx, referral_id: UUID) -> asyncpg.Record | None:
+    """Read a referral, and where the other file lives (`other_region_code`). For jobs."""
+    return await tx.connection.fetchrow(_REFERRAL, referral_id)
+
+
+async def settle_referral(tx: Tx, referral_id: UUID) -> None:
+    """Note that the offices concerned have answered."""
+    await tx.connection.execute(
+        "UPDATE duplicate_referrals SET settled_at = $2 WHERE id = $1", referral_id, tx.now
+    )
 
 
 # Of the county both were opened in, or both live in: the one may have another code since.

@@ -194,6 +194,28 @@ class ChildEnrolment(BelowChild, table=True):
     recorded_at: datetime = Field(sa_type=Instant)
 
 
+class ChildAlias(BelowChild, table=True):
+    """Another id of a file, for the agency whose app made it: its file turned out to be this one.
+
+    `agreed`: somebody in charge said so, so what comes under it is about this child wherever the
+    child lives. Without that it names the file only to whoever may know of it.
+    """
+
+    __tablename__ = "child_aliases"
+    __table_args__: Any = below_child(
+        "child_aliases",
+        Index("ix_child_aliases_child_id", "child_id"),
+        key=("alias", "agency_id"),
+        privileges="SELECT, INSERT, DELETE",
+        also=(rls.own("agency_id"),),
+    )
+
+    alias: UUID
+    agency_id: UUID
+    agreed: bool
+    made_at: datetime = Field(sa_type=Instant)
+
+
 class ChildFact(BelowChild, table=True):
     """What was true of a child from `since` until the day before `until`, and who said so.
 
@@ -242,14 +264,20 @@ class DuplicateReferral(SQLModel, table=True):
     """Two files that may be one child, or a file not opened because its child may have one already.
 
     Somebody whose remit holds `region_code`, where the new file belongs, looks into it; the other
-    child is not named to those who may not know of it. `submitted_sealed` is what was sent, if it
-    was not stored as a file.
+    child is not named to those who may not know of it. `submitted_sealed` is what was sent, by
+    `agency_id` and under its id `submitted_id`, if it was not stored as a file.
     """
 
     __tablename__ = "duplicate_referrals"
     __table_args__: Any = (
         CheckConstraint("reason IN ('resident_id', 'id', 'name_and_birth_date')", name="reason"),
         Index("ix_duplicate_referrals_region_code", "region_code", "created_at"),
+        Index(
+            "ix_duplicate_referrals_submitted",
+            "agency_id",
+            "submitted_id",
+            postgresql_where=text("settled_at IS NULL"),
+        ),
         Index(
             "uq_duplicate_referrals_pair",
             "child_id",
@@ -267,6 +295,8 @@ class DuplicateReferral(SQLModel, table=True):
     other_child_id: UUID | None = None
     submitted_sealed: bytes | None = None
     submitted_by: str
+    submitted_id: UUID | None = None
+    agency_id: UUID | None = None
     created_at: datetime = Field(sa_type=Instant)
     settled_at: datetime | None = Field(default=None, sa_type=Instant)
 

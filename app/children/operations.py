@@ -70,14 +70,19 @@ async def create_child(
     """
     file, sent = merging.opened(new)
     _refuse_unwritable(principal, sent)
-    if new.id is not None and await queries.find(tx, principal, new.id):
+    if new.id is not None and await queries.find_itself(tx, principal, new.id):
         return new.id, False
     file, unknown = await _placed(tx, file, sent)
     await _check(tx, principal, file, sent, unknown, new=True)
     region_code = _lives_in(file)
-    await duplicates.refuse_visible(
-        tx, principal, file.identity, region_code=region_code, others=new.not_the_same_as
-    )
+    try:
+        await duplicates.refuse_visible(
+            tx, principal, file.identity, region_code=region_code, others=new.not_the_same_as
+        )
+    except duplicates.DuplicateChild as duplicate:
+        if new.id is not None:  # what its app goes on sending under this id is about that file
+            duplicate.keep(duplicates.adopt, principal.agency_id, new.id, duplicate.children[0])
+        raise
     child = ChildRef(
         new.id or new_id(), county_of(region_code), region_code, file.education.school_id
     )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -84,7 +84,15 @@ class ChildRef:
 
 
 async def find(tx: Tx, principal: Principal, child_id: UUID) -> ChildRef | None:
-    """Find one visible child by id."""
+    """Find one visible child by id, or by an id that turned out to be another name of its file."""
+    found = await find_itself(tx, principal, child_id)
+    if found is None and (named := await named_by(tx, principal.agency_id, child_id)):
+        found = await find_itself(tx, principal, named.child_id)
+    return found
+
+
+async def find_itself(tx: Tx, principal: Principal, child_id: UUID) -> ChildRef | None:
+    """Find one visible child by its own id."""
     where = visible(principal).add("c.id = {}", child_id)
     row = await tx.connection.fetchrow(
         f"SELECT c.id, c.home_county, c.region_code, c.school_id FROM children c WHERE {where}",
@@ -93,13 +101,55 @@ async def find(tx: Tx, principal: Principal, child_id: UUID) -> ChildRef | None:
     return None if row is None else ChildRef(*row)
 
 
+class Named(NamedTuple):
+    """The child an agency means by an id of its own (`models.ChildAlias`)."""
+
+    child_id: UUID
+    agreed: bool
+
+
+async def named_by(tx: Tx, agency_id: UUID, alias: UUID) -> Named | None:
+    """Return whom an agency means by an id that is no file's. One row by its key."""
+    row = await tx.connection.fetchrow(
+        "SELECT child_id, agreed FROM child_aliases WHERE alias = $1 AND agency_id = $2",
+        alias,
+        agency_id,
+    )
+    return None if row is None else Named(*row)
+
+
+async def looked_after(tx: Tx, principal: Principal, child_id: UUID, on: date) -> ChildRef | None:
+    """Find a child that somebody looked after on a day and that has moved on since, in SYSTEM's
+    reach.
+    """
+    where = visible_then(principal, on).add("c.id = {}", child_id)
+    row = await tx.connection.fetchrow(
+        "SELECT c.id, c.home_county, c.region_code, c.school_id FROM children c JOIN child_stays s"
+        f" ON s.home_county = c.home_county AND s.child_id = c.id WHERE {where} LIMIT 1",
+        *where.arguments,
+    )
+    return None if row is None else ChildRef(*row)
+
+
 async def find_anywhere(tx: Tx, child_id: UUID) -> ChildRef | None:
-    """Find a file by its id, whoever may see it: to hang something on it, not to show it."""
+    """Find a file by its id, whoever may see it: to hang something on it, not to show it. By an id
+    that is another name of a file to the caller's agency, too.
+    """
+    another = await tx.connection.fetchval(_ANOTHER_NAME, child_id)
     async with tx.as_system():
         row = await tx.connection.fetchrow(
-            "SELECT id, home_county, region_code, school_id FROM children WHERE id = $1", child_id
+            "SELECT id, home_county, region_code, school_id FROM children WHERE id = ANY ($1)"
+            " ORDER BY id = $2 DESC LIMIT 1",
+            [child_id, another],
+            child_id,
         )
     return None if row is None else ChildRef(**row)
+
+
+_ANOTHER_NAME: Final = (
+    "SELECT child_id FROM child_aliases WHERE alias = $1"
+    " AND agency_id = NULLIF(current_setting('tonghu.agency', true), '')::uuid"
+)
 
 
 async def find_many(tx: Tx, principal: Principal, ids: Iterable[UUID]) -> dict[UUID, ChildRef]:

@@ -61,7 +61,8 @@ async def put(
     on: date | None = None,
 ) -> Put | None:
     """Insert a row (`below.Correctable`) below a child that is visible, or that the caller looked
-    after on the day it is about (`on`); None if there is no such child.
+    after on the day it is about (`on`); None if there is no such child. An id that turned out to be
+    another name of a file stands for that file.
 
     A row whose id is taken stays as it is. `lived_in`: the column that keeps where the child lived.
     The child is held meanwhile, so that no move leaves the row behind (see `below`).
@@ -70,9 +71,34 @@ async def put(
     found = await _put(tx, principal, table, _HERE, here, values, lived_in)
     if found is not None or on is None:
         return found
+    named = await queries.named_by(tx, principal.agency_id, child_id)
+    if named is not None:
+        child_id = named.child_id
+        here = queries.visible(principal).add("c.id = {}", child_id)
+        if found := await _put(tx, principal, table, _HERE, here, values, lived_in):
+            return found
     then = queries.visible_then(principal, on).add("c.id = {}", child_id)
     async with tx.as_system():
-        return await _put(tx, principal, table, _THEN, then, values, lived_in)
+        found = await _put(tx, principal, table, _THEN, then, values, lived_in)
+        if found is None and named is not None and named.agreed:
+            found = await put_below(tx, principal, table, child_id, values, lived_in=lived_in)
+    return found
+
+
+async def put_below(
+    tx: Tx,
+    principal: Principal,
+    table: str,
+    child_id: UUID,
+    values: Mapping[str, Any],
+    *,
+    lived_in: str,
+) -> Put | None:
+    """Insert a row below a child, whoever sees the child: in SYSTEM's reach, for whoever has been
+    told that it is about this one. See `put`.
+    """
+    where = Where("c.id = {}", child_id)
+    return await _put(tx, principal, table, _HERE, where, values, lived_in)
 
 
 _HERE: Final = ("children c", "c.region_code")

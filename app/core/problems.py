@@ -1,7 +1,7 @@
 """Errors we expect, each answered as an RFC 9457 problem document in Chinese or English."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self, TypeVar
 from uuid import UUID
 
@@ -111,9 +111,16 @@ class Problem(Exception):
         """`children`: those the answer tells something of, which is audited too."""
         super().__init__(self.title)
         self.children = tuple(children)
+        self.kept: Callable[[Any], Awaitable[None]] | None = None
         self.detail = detail
         self.errors = tuple(errors) or self.errors
         self.headers = dict(headers or {})
+
+    def keep(self, store: Callable[..., Awaitable[None]], *arguments: Any) -> None:
+        """Have `store(tx, *arguments)` run in a transaction after the one that is taken back: what
+        must be remembered although the request is refused. Only of a problem that is audited.
+        """
+        self.kept = lambda tx: store(tx, *arguments)
 
     @classmethod
     def at(cls, pointer: str, code: str, detail: str) -> Self:

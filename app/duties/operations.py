@@ -92,8 +92,9 @@ SET happened_on = excluded.happened_on, counts = excluded.counts, event_id = exc
 WHERE duty_evidence.event_id < excluded.event_id
 """
 
+# A deed does not count before its day: the clock that dated it may have run ahead.
 _FITS: Final = """e.rule = d.rule AND e.counts AND e.home_county = d.home_county
-    AND e.happened_on >= d.counts_from
+    AND e.happened_on >= d.counts_from AND e.happened_on <= {today}::date
     AND (d.counts_until IS NULL OR e.happened_on <= d.counts_until)"""
 
 _WITHDRAW: Final = f"""
@@ -102,7 +103,8 @@ SET state = CASE WHEN d.overdue_at IS NULL THEN 'open' ELSE 'overdue' END,
     discharged_at = NULL, discharged_by = NULL, discharged_on = NULL, version = d.version + 1
 WHERE d.rule = $1 AND d.home_county = $2 AND d.state = 'discharged' AND d.discharged_by = $3
   AND d.{{match}} = $4
-  AND NOT EXISTS (SELECT 1 FROM duty_evidence e WHERE e.evidence_id = d.discharged_by AND {_FITS})
+  AND NOT EXISTS (SELECT 1 FROM duty_evidence e
+                  WHERE e.evidence_id = d.discharged_by AND {_FITS.format(today="$5")})
 """
 
 _DISCHARGE: Final = f"""
@@ -111,7 +113,8 @@ SET state = 'discharged', discharged_at = $2, discharged_by = found.evidence_id,
     discharged_on = found.happened_on, version = duties.version + 1
 FROM (
     SELECT DISTINCT ON (d.id) d.id, e.evidence_id, e.happened_on
-    FROM duties d JOIN duty_evidence e ON e.match_id = d.{{match}} AND {_FITS}
+    FROM duties d JOIN duty_evidence e
+        ON e.match_id = d.{{match}} AND {_FITS.format(today="$3")}
     WHERE d.rule = $1 AND d.state IN ('open', 'overdue') AND {{which}}
     ORDER BY d.id, e.happened_on, e.evidence_id
 ) AS found
@@ -154,10 +157,10 @@ async def open_period(
         )
         if child_id is None:
             await _discharge(
-                tx, rule, "d.period = $3 AND d.home_county = $4", current.code, home_county
+                tx, rule, "d.period = $4 AND d.home_county = $5", current.code, home_county
             )
         else:
-            await _discharge(tx, rule, "d.subject_id = $3", child_id)
+            await _discharge(tx, rule, "d.subject_id = $4", child_id)
 
 
 async def counties(tx: Tx) -> Sequence[int]:
@@ -219,7 +222,7 @@ async def _open_one(tx: Tx, rule: Rule, announced: Announced) -> None:
     key = announced.subject_id
     if rule.evidence.match == "child_id" and child:
         key = UUID(child)
-    await _discharge(tx, rule, f"d.{rule.evidence.match} = $3", key)
+    await _discharge(tx, rule, f"d.{rule.evidence.match} = $4", key)
 
 
 async def _hand_over(tx: Tx, rule: Rule, announced: Announced) -> None:
@@ -273,13 +276,14 @@ async def _weigh_evidence(tx: Tx, rule: Rule, announced: Announced) -> None:
             announced.home_county,
             announced.subject_id,
             match_id,
+            tx.today,
         )
-    await _discharge(tx, rule, f"d.{evidence.match} = $3", match_id)
+    await _discharge(tx, rule, f"d.{evidence.match} = $4", match_id)
 
 
 async def _discharge(tx: Tx, rule: Rule, which: str, *arguments: object) -> None:
     statement = _DISCHARGE.format(match=rule.evidence.match, which=which)
-    await tx.connection.execute(statement, rule.code, tx.now, *arguments)
+    await tx.connection.execute(statement, rule.code, tx.now, tx.today, *arguments)
 
 
 async def mark_overdue(tx: Tx) -> int:

@@ -44,11 +44,13 @@ def check(read: DataFile) -> None:
     """
     obligations = {row["id"] for row in clauses.obligations()}
     for code, rule in read.parts(Rule, "code").items():
-        read.require((code,), "obligation", code, obligations)
+        obligation, _, _ = code.partition(".")  # as EDU-01.presence: one may be owed in two ways
+        read.require((code,), "obligation", obligation, obligations)
         for place, carried in _words(read, code, "carries"):
             read.require(place, "obligation", carried, obligations)
-        if code not in rule.carries:
-            raise read.refusal((code, "carries"), f"{code} carries {code} itself: add it")
+        if obligation not in rule.carries:
+            message = f"{code} carries {obligation} itself: add it"
+            raise read.refusal((code, "carries"), message)
         for place, name in _words(read, code, "due", "parameter"):
             read.require(place, "policy parameter", name, policy.parameters())
             if not name.endswith("_minutes"):

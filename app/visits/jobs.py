@@ -1,11 +1,23 @@
 """What happens to visits by itself."""
 
+from collections.abc import Sequence
 from typing import Any, Final
+from uuid import UUID
 
+import asyncpg
+
+from app.access.principal import Principal
+from app.children.queries import ChildRef
 from app.core.data.db import Tx
 from app.core.jobs import events, queue
 from app.regions import following
 from app.regions.events import RegionReplaced
+from app.unresolved.models import UnresolvedAnswer, UnresolvedKind, UnresolvedReason
+from app.unresolved.operations import referrals, settling
+from app.unresolved.operations.settling import Waiting
+from app.unresolved.rules import owner_of
+from app.visits import operations, schemas
+from app.visits.events import VisitCorrected, VisitRecorded
 
 _JOB: Final = "visits.rename_next_places"
 
@@ -30,3 +42,70 @@ async def rename_next_places(tx: Tx, payload: dict[str, Any]) -> None:
         changes="visited_in = t.visited_in + $6",
         which="t.visited_in >= $4 AND t.visited_in < $5",
     )
+
+
+@settling.takes(UnresolvedKind.visit)
+async def store_held_visits(
+    tx: Tx, sender: Principal, child: ChildRef, waiting: Sequence[Waiting]
+) -> None:
+    """Store the visits that waited for a child, as they were sent."""
+    for row, sent in waiting:
+        new = schemas.VisitCreate.model_validate(sent)
+        await operations.store_held(tx, sender, child, new, row["received_at"])
+
+
+_TWIN: Final = """
+UPDATE visits AS v SET possibly_same_as = earlier.id
+FROM (SELECT o.id, o.received_at FROM visits n JOIN visits o
+        ON o.child_id = n.child_id AND o.home_county = n.home_county
+       AND o.visited_on = n.visited_on AND o.agency_id = n.agency_id
+       AND o.visitor IS NOT DISTINCT FROM n.visitor AND o.visitor_type = n.visitor_type
+      WHERE n.id = $1 AND n.child_id = $2 AND n.home_county = $3
+        AND (o.received_at, o.id) < (n.received_at, n.id)
+        AND o.same_as IS NULL
+      ORDER BY o.received_at, o.id LIMIT 1) AS earlier
+WHERE v.id = $1 AND v.child_id = $2 AND v.home_county = $3
+  AND v.possibly_same_as IS NULL AND v.same_as IS NULL
+RETURNING v.region_code, v.agency_id
+"""
+
+
+@events.on(VisitRecorded)
+async def look_for_twin(tx: Tx, event: VisitRecorded) -> None:
+    """Mark a visit that is possibly an earlier one under another id, and ask the township."""
+    await _look_for_twin(tx, event.subject_id, event.child_id, event.home_county)
+
+
+@events.on(VisitCorrected)
+async def look_for_twin_again(tx: Tx, event: VisitCorrected) -> None:
+    """Look again once a visit says another day or visitor."""
+    await _look_for_twin(tx, event.subject_id, event.child_id, event.home_county)
+
+
+async def _look_for_twin(tx: Tx, visit_id: UUID, child_id: UUID, home_county: int) -> None:
+    row = await tx.connection.fetchrow(_TWIN, visit_id, child_id, home_county)
+    if row is None:
+        return
+    owner_role, place = owner_of(UnresolvedKind.two_entries, row["region_code"])
+    await referrals.ask(
+        tx,
+        UnresolvedKind.two_entries,
+        owner_role,
+        place,
+        id=visit_id,
+        reason=UnresolvedReason.two_entries,
+        child_id=child_id,
+    )
+
+
+_SETTLE_TWIN: Final = """
+UPDATE visits SET same_as = CASE WHEN $3 THEN possibly_same_as END, possibly_same_as = NULL
+WHERE id = $1 AND child_id = $2
+"""
+
+
+@referrals.hears(UnresolvedKind.two_entries)
+async def settle_twin(tx: Tx, row: asyncpg.Record, outcome: UnresolvedAnswer) -> None:
+    """Mark a visit as the earlier one, or as one of its own. Both are kept."""
+    one = outcome is UnresolvedAnswer.one_visit
+    await tx.connection.execute(_SETTLE_TWIN, row["id"], row["child_id"], one)

@@ -54,7 +54,8 @@ class Visit(Correctable, table=True):
 
     `words_sealed` holds what was written in prose, encrypted: `note`, and `findings`, one entry per
     finding. `visited_in` is where the child lived when the visit was received. `visitor` is the
-    staff member, null for a machine.
+    staff member, null for a machine. `possibly_same_as`: an earlier visit by the same visitor on
+    the same day, until somebody says whether the two are one; `same_as`: they are.
     """
 
     __tablename__ = "visits"
@@ -85,6 +86,8 @@ class Visit(Correctable, table=True):
     words_sealed: bytes | None
     recorded_at: datetime | None = Field(sa_type=Instant)
     """When the device stored it, by the device's clock."""
+    possibly_same_as: UUID | None = None
+    same_as: UUID | None = None
 
 
 class VisitVersion(VersionBelow, table=True):

@@ -1,7 +1,7 @@
 """Recording and correcting visits."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,12 +10,14 @@ import orjson
 
 from app.access.principal import Principal
 from app.children import rows
-from app.children.deps import ChildNotFound
-from app.core.clock import local_date
+from app.children.queries import ChildRef
 from app.core.data.db import Tx
 from app.core.http.preconditions import check_version
 from app.core.jobs import events
 from app.core.problems import Problem
+from app.unresolved.models import UnresolvedKind
+from app.unresolved.operations import holding
+from app.unresolved.operations.holding import Kept
 from app.visits import queries, schemas
 from app.visits.events import AbnormalFinding, VisitCorrected, VisitRecorded
 
@@ -27,53 +29,78 @@ class VisitDiffers(Problem, status=409):
     title_zh = "该编号已用于内容不同的走访记录;请更正原记录或使用新编号"
 
 
-class VisitInFuture(Problem, status=422):
-    """A visit cannot be recorded before it happens."""
+class TooManyUnplaced(Problem, status=429):
+    """So many visits of the agency wait for a child that no more are kept (I7). Not one of them is
+    lost: this one is still on the device.
+    """
 
-    title = "The visit lies in the future"
-    title_zh = "走访日期晚于今天"
-
-
-class VisitBeforeBirth(Problem, status=422):
-    """The child was not born yet."""
-
-    title = "The visit lies before the child's birth"
-    title_zh = "走访日期早于儿童出生日期"
-
-
-class VisitStartOnOtherDay(Problem, status=422):
-    """The beginning contradicts the day."""
-
-    title = "The visit began on another day than it took place"
-    title_zh = "走访开始时间与走访日期不在同一天"
+    title = "Too many visits of your agency name unknown children; settle some, then send it again"
+    title_zh = "贵单位无法归属的走访记录过多;请先处理一部分再重新发送"
 
 
 async def record_visit(
     tx: Tx, principal: Principal, new: schemas.VisitCreate
-) -> tuple[schemas.Visit, bool]:
-    """Store a visit and announce it. Returns it, and whether it is new.
+) -> tuple[schemas.Visit | UUID, bool]:
+    """Store a visit and announce it. Returns it, and whether it is new; or the id of the question
+    it waits for, if its child is nobody's whom the caller sees or saw on that day.
 
-    The same visit sent again is answered with what is stored. Raises ChildNotFound, VisitInFuture,
-    VisitStartOnOtherDay, VisitBeforeBirth, VisitDiffers.
+    The same visit sent again is answered with what is stored. Raises VisitDiffers, TooManyUnplaced.
     """
-    values = {
+    values = _values(tx, new, principal)
+    put = await rows.put(
+        tx, principal, "visits", new.child_id, values, on=new.visited_on, lived_in="visited_in"
+    )
+    if put is not None and put.row is not None:
+        row = {**put.row, "birth_date": put.birth_date}
+        visit = queries.visit_of(tx, principal, row)
+        await _announce(tx, VisitRecorded, visit, put.row, news=visit.abnormal)
+        return visit, True
+    before = await _sent_before(tx, principal, new, values)
+    if before is not None:
+        return before, False
+    if put is not None:
+        raise VisitDiffers  # the id is a visit's that the caller may not know of
+    return await _hold(tx, principal, new), True
+
+
+def _values(tx: Tx, new: schemas.VisitCreate, sender: Principal) -> dict[str, Any]:
+    return {
         "id": new.id,
-        "visitor": principal.staff_id,
+        "visitor": sender.staff_id,
         "content_mac": tx.keyring.blind_index("visit", new.model_dump_json()),
         "recorded_at": new.recorded_at,
         **_stored(tx, new.id, new.model_dump()),
     }
-    put = await rows.put(
-        tx, principal, "visits", new.child_id, values, on=new.visited_on, lived_in="visited_in"
-    )
-    if put is not None:
-        _check_birth(new.visited_on, put.birth_date)
+
+
+async def _hold(tx: Tx, principal: Principal, new: schemas.VisitCreate) -> UUID:
+    sent = new.model_dump_json().encode()
+    piece = holding.Piece(str(new.id), {"child_id": new.child_id}, sent, new.visited_on)
+    held = (await holding.hold(tx, principal, UnresolvedKind.visit, [piece]))[piece.sender_ref]
+    if held.kept is Kept.full:
+        raise TooManyUnplaced
+    if held.kept is Kept.differs or held.unresolved_id is None:
+        raise VisitDiffers
+    return held.unresolved_id
+
+
+async def store_held(
+    tx: Tx, sender: Principal, child: ChildRef, new: schemas.VisitCreate, received_at: datetime
+) -> None:
+    """Store and announce a visit that waited until it was known whom it is about, as if it had come
+    rightly: its own id, its sender, when it was received. In SYSTEM's reach.
+
+    If another visit has its id, it stays where it was kept.
+    """
+    values = {
+        **_values(tx, new, sender),
+        "received_at": received_at,
+        "updated_at": received_at,
+    }
+    put = await rows.put_below(tx, sender, "visits", child.id, values, lived_in="visited_in")
     if put is not None and put.row is not None:
-        _check_days(new.visited_on, new.started_at, tx)
-        visit = queries.visit_of(tx, principal, put.row)
+        visit = queries.visit_of(tx, sender, {**put.row, "birth_date": put.birth_date})
         await _announce(tx, VisitRecorded, visit, put.row, news=visit.abnormal)
-        return visit, True
-    return await _sent_before(tx, principal, new, values, child_known=put is not None), False
 
 
 async def _sent_before(
@@ -81,22 +108,20 @@ async def _sent_before(
     principal: Principal,
     new: schemas.VisitCreate,
     values: Mapping[str, Any],
-    *,
-    child_known: bool,
-) -> schemas.Visit:
+) -> schemas.Visit | None:
     """Recognise a visit sent again: as it stands, or as it was sent if its child is out of sight
-    by now.
+    by now; None if it was not sent. Raises VisitDiffers.
     """
     row = await rows.find(tx, principal, new.id, table="visits")
     sent = row or await rows.sent_before(tx, principal, new.id, table="visits")
-    if sent is None and not child_known:
-        raise ChildNotFound
-    # A visit the caller may not know of is answered like one that says something else.
-    if sent is None or sent["content_mac"] != values["content_mac"]:
+    if sent is None:
+        return None
+    if sent["content_mac"] != values["content_mac"]:
         raise VisitDiffers
     if row is not None:
         return queries.visit_of(tx, principal, row)
-    first = {"version": 1, "updated_at": sent["received_at"], **values}
+    first = {"version": 1, "updated_at": sent["received_at"], "birth_date": None, **values}
+    first |= {"possibly_same_as": None, "same_as": None}
     findings = orjson.loads(values["findings"])
     return queries.visit_of(tx, principal, {**sent, **first, "findings": findings})
 
@@ -109,17 +134,14 @@ async def correct_visit(
     *,
     if_match: int,
 ) -> schemas.Visit:
-    """Change a locked visit and keep what it said before. Raises PreconditionFailed, VisitInFuture,
-    VisitStartOnOtherDay, VisitBeforeBirth.
-    """
+    """Change a locked visit and keep what it said before. Raises PreconditionFailed."""
     check_version(row["version"], if_match)
     before = queries.visit_of(tx, principal, row)
     merged = {**before.model_dump(), **correction.changes()}
-    _check_days(merged["visited_on"], merged["started_at"], tx)
-    _check_birth(merged["visited_on"], row["birth_date"])
-    said, values = before.model_dump_json(exclude={"permitted"}), _stored(tx, row["id"], merged)
+    said = before.model_dump_json(include={*schemas.VisitContent.model_fields})
+    values = _stored(tx, row["id"], merged)
     changed = await rows.correct(tx, principal, "visits", row, said, values)
-    visit = queries.visit_of(tx, principal, changed)
+    visit = queries.visit_of(tx, principal, {**changed, "birth_date": row["birth_date"]})
     news = visit.abnormal and not before.abnormal
     await _announce(tx, VisitCorrected, visit, row, news=news)
     return visit
@@ -170,17 +192,3 @@ async def _announce(
             )
         )
     await events.publish(tx, *announced)
-
-
-def _check_days(visited_on: date, started_at: datetime | None, tx: Tx) -> None:
-    if visited_on > tx.today:
-        raise VisitInFuture.at("#/visited_on", "date_in_future", "The day has not come.")
-    if started_at is not None and local_date(started_at) != visited_on:
-        detail = "Give an instant of that day."
-        raise VisitStartOnOtherDay.at("#/started_at", "visit_start_on_other_day", detail)
-
-
-def _check_birth(visited_on: date, birth_date: date) -> None:
-    if visited_on < birth_date:
-        detail = "The child was not born yet."
-        raise VisitBeforeBirth.at("#/visited_on", "visit_before_birth", detail)

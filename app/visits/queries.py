@@ -12,10 +12,15 @@ from app.children import queries as children
 from app.core.data.db import Tx
 from app.core.http import paging
 from app.core.http.wire import region_text
-from app.visits import schemas
+from app.visits import rules, schemas
 from app.visits.area import ACTS
 
 WORDS: Final = "visits.words_sealed"
+# Not a join: so it is looked up for the rows of the page, after they were sorted and cut.
+_VISITS: Final = (
+    "SELECT v.*, (SELECT c.birth_date FROM children c"
+    " WHERE c.home_county = v.home_county AND c.id = v.child_id) AS birth_date FROM visits v"
+)
 _LATEST: Final = paging.Order({"v.visited_on": date, "v.id": UUID}, descending=True)
 
 
@@ -44,7 +49,7 @@ async def list_visits(
         where.add("v.region_code >= {} AND v.region_code < {}", *region)
     if act is not None:
         act.narrow(where, principal, tx.today, alias="v")
-    return await paging.fetch(tx, "SELECT v.* FROM visits v", where, _LATEST, window)
+    return await paging.fetch(tx, _VISITS, where, _LATEST, window)
 
 
 def visit_of(tx: Tx, principal: Principal, row: Any) -> schemas.Visit:
@@ -61,6 +66,11 @@ def visit_of(tx: Tx, principal: Principal, row: Any) -> schemas.Visit:
             for finding, note in zip(findings, notes, strict=True)
         ],
         note=words.get("note"),
+        doubts=rules.doubts(
+            row["visited_on"], row["started_at"], row["birth_date"], row["received_at"]
+        ),
+        possibly_same_as=row["possibly_same_as"],
+        same_as=row["same_as"],
         permitted=permitted(ACTS, principal, row, tx.today),
     )
 

@@ -11,7 +11,7 @@ from app.access import acts
 from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
 from app.children import rows
-from app.children.deps import ChildInPath, ChildNotFound
+from app.children.deps import ChildInPath
 from app.core.data.db import Tx
 from app.core.http import routing
 from app.core.http.paging import Page, Paged, Rows
@@ -21,6 +21,7 @@ from app.core.http.shown import REPEATED, Shown
 from app.core.http.wire import Day
 from app.core.problems import Problem, documented
 from app.regions.deps import RegionSpan
+from app.unresolved.schemas import HeldForNow
 from app.visits import operations, queries, schemas
 from app.visits.area import ACTS, AREA, READ, WRITE
 
@@ -40,19 +41,38 @@ _VISIT = ("visit_id", "The visit's id.", rows.find, VisitNotFound)
 VisitInPath = Annotated[asyncpg.Record, named_in_path(*_VISIT, table="visits")]
 VisitToChange = Annotated[asyncpg.Record, named_in_path(*_VISIT, table="visits", for_update=True)]
 Narrowed = Annotated[acts.Act | None, acts.asked(ACTS)]
-_DAYS = (operations.VisitInFuture, operations.VisitBeforeBirth, operations.VisitStartOnOtherDay)
+_HELD: dict[int | str, dict[str, Any]] = {
+    202: {
+        "model": HeldForNow,
+        "description": "Taken in: the visit names a child you neither see nor saw on that day. It"
+        " is kept and stored as soon as somebody says who that is; the copy may be deleted.",
+    }
+}
 
 
 @router.post(
     "/visits",
     status_code=201,
-    responses={**REPEATED, **documented(ChildNotFound, operations.VisitDiffers, *_DAYS)},
+    responses={
+        **REPEATED,
+        **_HELD,
+        **documented(operations.VisitDiffers, operations.TooManyUnplaced),
+    },
 )
 async def record_visit(
     principal: WritesVisits, new: schemas.VisitCreate, tx: Transaction
 ) -> Shown[schemas.Visit]:
     """Record a home visit. Sent again with the same id and content, it is stored once."""
     visit, is_new = await operations.record_visit(tx, principal, new)
+    if isinstance(visit, UUID):
+        return Shown(
+            {"unresolved_id": visit, "status": "unresolved"},
+            children=[new.child_id],
+            groups=["visits"],
+            subject=visit,
+            status=202,
+            receipt=True,
+        )
     return _shown(visit, [visit], is_new=is_new, receipt=is_new)  # later it may say what others did
 
 
@@ -94,7 +114,7 @@ async def read_visit(
     return _shown(visit, [visit])
 
 
-@router.patch("/visits/{visit_id}", responses=documented(*_DAYS))
+@router.patch("/visits/{visit_id}")
 async def correct_visit(
     principal: WritesVisits,
     found: VisitToChange,
@@ -102,7 +122,7 @@ async def correct_visit(
     if_match: IfMatch,
     tx: Transaction,
 ) -> Shown[schemas.Visit]:
-    """Correct a visit. What it said before is kept and can be read."""
+    """Correct a visit. What it said before is kept and can be read; what cannot be is marked."""
     visit = await operations.correct_visit(tx, principal, found, correction, if_match=if_match)
     return _shown(visit, [visit])
 

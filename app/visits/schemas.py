@@ -5,12 +5,13 @@ from enum import StrEnum
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, Field, StrictBool, model_validator
+from pydantic import AfterValidator, BaseModel, Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.children.schemas import Replaced
 from app.core.http.wire import Day, Input, Moment, Permitted, Prose, RegionCode, Version
 from app.visits.models import Channel, Place, VisitorType
+from app.visits.rules import Doubt
 
 _ID = "0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b10"
 
@@ -104,6 +105,19 @@ Policies = Annotated[
 ChildId = Annotated[UUID, Field(description="The child visited.", examples=[_ID])]
 
 
+_FIRST, _LAST = date(1900, 1, 1), date(2199, 12, 31)
+
+
+def _countable(day: date) -> date:
+    if not _FIRST <= day <= _LAST:
+        raise PydanticCustomError("date_out_of_range", "Give a day of the years 1900 to 2199.")
+    return day
+
+
+VisitDay = Annotated[Day, AfterValidator(_countable)]
+"""A day that can be counted with. A phone whose clock runs wrong is believed, and marked."""
+
+
 class VisitCreate(Input):
     """A visit as the visitor records it, possibly days before it reaches the service."""
 
@@ -112,7 +126,10 @@ class VisitCreate(Input):
         examples=[_ID],
     )
     child_id: ChildId
-    visited_on: Day = Field(description="Day of the visit, in China.")
+    visited_on: VisitDay = Field(
+        description="Day of the visit, in China, by the device: one that cannot be is taken and"
+        " told in `doubts`."
+    )
     started_at: Moment | None = Field(default=None, description="When it began, if noted.")
     visitor_type: VisitorType = Field(description="Who visited.")
     place: Place = Field(default=Place.home, description="Where the child was seen.")
@@ -131,7 +148,9 @@ class VisitCreate(Input):
 class VisitCorrection(Input):
     """What to change; the version before is kept. What is left out stays as it was."""
 
-    visited_on: Day | None = Field(default=None, description="Day of the visit; null: unchanged.")
+    visited_on: VisitDay | None = Field(
+        default=None, description="Day of the visit; null: unchanged."
+    )
     started_at: Moment | None = Field(default=None, description="When it began; null removes it.")
     visitor_type: VisitorType | None = Field(
         default=None, description="Who visited; null: unchanged."
@@ -195,6 +214,15 @@ class VisitContent(BaseModel):
 class Visit(VisitContent):
     """A visit as it stands."""
 
+    doubts: list[Doubt] = Field(
+        max_length=3,
+        description="What its days contradict: `date_ahead` the day it was received on,"
+        " `start_on_another_day` its own beginning, `before_birth` the child's date of birth.",
+    )
+    possibly_same_as: UUID | None = Field(
+        description="An earlier visit to the child by the same visitor on that day: possibly one."
+    )
+    same_as: UUID | None = Field(description="The earlier visit that it was found to be.")
     permitted: Permitted
 
 

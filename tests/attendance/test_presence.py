@@ -68,7 +68,7 @@ class TestDoubted:
         )
         async with database.begin(SYSTEM) as tx:
             duties = await tx.connection.fetch(
-                "SELECT bearer_agency_id, state FROM duties WHERE rule = 'EDU-01'"
+                "SELECT bearer_agency_id, state FROM duties WHERE rule = 'EDU-01.presence'"
             )
         assert {tuple(row) for row in duties} == {(around.school.id, "open"), (new.id, "open")}
 
@@ -126,7 +126,7 @@ class TestFound:
         await run_jobs(database)
         async with database.begin(SYSTEM) as tx:
             states = await tx.connection.fetch(
-                "SELECT state, subject_id::text FROM duties WHERE rule = 'EDU-01'"
+                "SELECT state, subject_id::text FROM duties WHERE rule = 'EDU-01.presence'"
                 " AND bearer_agency_id = $1",
                 around.school.id,
             )

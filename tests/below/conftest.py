@@ -9,6 +9,7 @@ import pytest
 
 from app import main
 from app.core.data import db
+from app.core.ids import new_id
 from tests.access.factories import Caller, a_caller
 from tests.attendance.factories import School, a_school, an_event, push
 from tests.children.factories import a_file
@@ -54,6 +55,16 @@ class Town:
         assert answer.status_code == 201, answer.text
         found: str = answer.json()["id"]
         return found
+
+    async def open_again(self) -> None:
+        """Open a file for a child that has one: its phone's id becomes another name of that."""
+        identity = {**a_file(VILLAGE)["identity"], "name": "样小一"}
+        answer = await self.client.post(
+            "/v1/children",
+            json=a_file(VILLAGE, id=str(new_id()), identity=identity),
+            headers=self.supervisor.headers,
+        )
+        assert answer.status_code == 409, answer.text
 
     async def change(self, **sections: Any) -> httpx.Response:
         async with self.database.begin(db.SYSTEM) as tx:

@@ -27,6 +27,7 @@ async def _something_everywhere(town: Town) -> None:
     """Write at least one row into every table below the child."""
     await with_alert(town)
     await town.change(identity={"resident_id": RESIDENT_ID})
+    await town.open_again()
     await town.correct_visit()
     assert (await town.persuade()).status_code == 201
     path = f"/v1/dropout-alerts/{town.alert}"

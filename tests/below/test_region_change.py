@@ -23,7 +23,15 @@ from tests.visits.factories import a_visit, something_wrong
 
 NEW = 120120000000
 SHIFT = NEW - COUNTY
-LISTS = ("children", "visits", "dropout-alerts", "duties", "police-reports", "webhook-endpoints")
+LISTS = (
+    "children",
+    "visits",
+    "dropout-alerts",
+    "duties",
+    "police-reports",
+    "webhook-endpoints",
+    "unresolved",
+)
 CODES = {
     "children": ("residence", "region_code"),
     "visits": ("region_code",),
@@ -31,6 +39,7 @@ CODES = {
     "duties": ("region_code",),
     "police-reports": ("region_code",),
     "webhook-endpoints": ("region_code",),
+    "unresolved": ("region_code",),
 }
 Seen = dict[tuple[str, str], dict[str, str]]
 
@@ -69,6 +78,11 @@ async def offices(town: Town, settings) -> dict[str, Caller]:
     )
     assert answer.status_code == 201, answer.text
     await a_referral(town)
+    for caller in (found["village_director"], town.supervisor):
+        unknown = await town.client.post(
+            "/v1/visits", json=a_visit(new_id()), headers=caller.headers
+        )
+        assert unknown.status_code == 202, unknown.text
     await run_jobs(town.database)
     return found
 
@@ -267,5 +281,6 @@ def test_every_package_that_files_under_places_follows() -> None:
         "dropout_alerts",
         "duties",
         "police_reports",
+        "unresolved",
         "webhooks",
     }

@@ -192,8 +192,25 @@ _POLICE = (
     Ask("supersedeReport", _report),
 )
 
+_UNRESOLVED = (
+    Ask("listUnresolved", shows=("unresolved_id",)),
+    Ask("readUnresolved"),
+    Ask(
+        "attachUnresolved",
+        lambda target: {"child_id": str(target.ids["child_id"])},
+        claims=("child_id",),
+    ),
+    Ask(
+        "correctUnresolved",
+        lambda target: {"child_id": str(target.ids["child_id"])},
+        claims=("child_id",),
+    ),
+    Ask("dismissUnresolved", always({"words": "合成记录"})),
+    Ask("answerUnresolved", always({"answer": "one_visit", "words": "合成记录"})),
+)
+
 ASKS: tuple[Ask, ...] = (
-    *(*_ACCESS, *_REFERENCE, *_WEBHOOKS, *_CHILDREN, *_SCHOOLS, *_POLICE),
+    *(*_ACCESS, *_REFERENCE, *_WEBHOOKS, *_CHILDREN, *_SCHOOLS, *_POLICE, *_UNRESOLVED),
     *(each for part in PARTS for each in part.asks),
 )
 

@@ -92,6 +92,21 @@ def sees_report(who: Who, target: Target) -> bool:
     return protects or target.reporter == who.agency
 
 
+_ANSWERS_FOR_ITS_PLACE = {"township_supervisor", "civil_affairs"}
+
+
+def _settles(who: Who, target: Target) -> bool:
+    """Whose place a visit is sent from says whom it was paid to."""
+    return who.role in _ANSWERS_FOR_ITS_PLACE and _inside(who, target.region)
+
+
+def _sees_unresolved(who: Who, target: Target) -> bool:
+    """Offices see what their places sent, all others what their own agency did."""
+    if who.role in {*_ANSWERS_FOR_ITS_PLACE, "education_authority"}:
+        return _settles(who, target)
+    return _owns(who, target)
+
+
 def _owns(who: Who, target: Target) -> bool:
     return target.owner == who.agency
 
@@ -135,6 +150,7 @@ VISIBLE: Mapping[str, Callable[[Who, Target], bool]] = {
     "alert_id": sees_alert,
     "report_id": sees_report,
     "batch_id": _owns,
+    "unresolved_id": _sees_unresolved,
     "endpoint_id": _owns,
     "delivery_id": _owns,
     "post_id": _arranges_posts,
@@ -197,6 +213,9 @@ def _no_post_of_ours(who: Who, target: Target, gives: str | None) -> bool:
 
 
 REFUSED: Mapping[str, Refusal] = {
+    **dict.fromkeys(
+        ("attachUnresolved", "dismissUnresolved"), lambda who, target, _: not _settles(who, target)
+    ),
     "createChild": lambda who, target, _: (
         not _writes(who, "identity", "residence") or not _inside(who, target.region)
     ),

@@ -33,6 +33,10 @@ APART = frozenset({"operator", "civil_affairs", "auditor"})
 """Roles that rules know by name: who administers, who fills posts, who audits."""
 
 
+OFFICES = frozenset({"township_supervisor", "civil_affairs", "education_authority"})
+"""Roles known by name to the queue of what cannot be placed."""
+
+
 def level(data: Role) -> str:
     """Where a caller of the stage stands."""
     return "township" if "township" in data["levels"] else str(data["levels"][0])
@@ -58,6 +62,10 @@ def _duties(role: str, _: Role, __: Holder) -> object:
     return {rule for rule, duty in DUTIES.items() if role in duty["seen_by"]}
 
 
+def _owner_of_unresolved(role: str, _: Role, __: Holder) -> object:
+    return role if role in OFFICES else None
+
+
 def _holder(_: str, __: Role, holder: Holder) -> object:
     return holder
 
@@ -75,6 +83,13 @@ LOOKS_AT: Mapping[str, tuple[Respect, ...]] = {
     **dict.fromkeys(("registerWebhookEndpoint", "changeWebhookEndpoint"), (_all_scopes,)),
     **dict.fromkeys(
         ("closeWebhookDelivery", "recordReturn", "settleDoubt", "recordPresenceFinding"), (_holder,)
+    ),
+    **dict.fromkeys(
+        (
+            *("listUnresolved", "readUnresolved", "attachUnresolved", "correctUnresolved"),
+            *("dismissUnresolved", "answerUnresolved"),
+        ),
+        (_owner_of_unresolved,),
     ),
     **dict.fromkeys(
         (

@@ -16,13 +16,22 @@ from app.dropout_alerts.models import DropoutAlert, ReportReceipt
 from app.duties.models import Duty
 from app.police_reports.models import NARRATIVE, SUBJECT, PoliceReport
 from app.regions.rules import subtree
+from app.unresolved.models import CLAIM, Unresolved
 from app.webhooks.models import SECRET_PLACE, WebhookDelivery, WebhookEndpoint
 from tests.matrix.facts import Target
 from tests.matrix.found import PARTS
 
 KINDS = (
     *(part.id for part in PARTS),
-    *("alert_id", "report_id", "batch_id", "endpoint_id", "delivery_id", "post_id"),
+    *(
+        "unresolved_id",
+        "alert_id",
+        "report_id",
+        "batch_id",
+        "endpoint_id",
+        "delivery_id",
+        "post_id",
+    ),
     *("holding_id", "client_id", "entry_id", "duty_id VIS-01", "duty_id EDU-04", "duty_id REP-07"),
 )
 """What `store` gives the ids that the target names for them."""
@@ -52,6 +61,7 @@ async def store(tx: Tx, target: Target, child: ChildRef) -> None:
     for part in PARTS:
         tx.session.add_all(part.rows(tx, target, below))
     await _alert(tx, target, below)
+    await _unresolved(tx, target)
     _report(tx, target, about)
     _duties(tx, target, about)
     await _post(tx, target)
@@ -158,6 +168,47 @@ def _duties(tx: Tx, target: Target, about: dict[str, Any]) -> None:
                 version=1,
             )
         )
+
+
+async def _unresolved(tx: Tx, target: Target) -> None:
+    """A visit that its sender, an agency, made to somebody nobody knows."""
+    identity, claimed = target.ids["unresolved_id"], new_id()
+    sender = {
+        **dict.fromkeys(("staff_id", "client_id")),
+        "subject": "staff:test",
+        "agency_id": str(target.owner),
+        "agency_kind": "village_committee",
+        "role": "village_director",
+    }
+    nothing = dict.fromkeys(
+        (
+            *("child_id", "other_child_id", "twin_id", "settled_at", "settled_by"),
+            *("words_sealed", "answer", "answer_sealed", "answered_at"),
+            *("their_answer", "their_answer_sealed", "their_answered_at"),
+        )
+    )
+    claim = orjson.dumps({"child_id": claimed}, default=str)
+    tx.session.add(
+        Unresolved(
+            **nothing,
+            id=identity,
+            kind="visit",
+            reason="child_unknown",
+            region_code=target.region,
+            owner_role="township_supervisor",
+            agency_id=target.owner,
+            sender=sender,
+            sent_from=target.region,
+            claim=claimed.bytes,
+            claim_sealed=tx.keyring.seal(CLAIM, identity, claim),
+            state="open",
+            due_at=tx.now,
+            received_at=tx.now,
+            updated_at=tx.now,
+            version=1,
+        )
+    )
+    await tx.flush()
 
 
 async def _post(tx: Tx, target: Target) -> None:

@@ -20,6 +20,7 @@ NOT_YET = {
     "sendWrittenReport": "the school must have given up persuading",
     "acknowledgeWrittenReport": "the school must have written",
     "orderMeasure": "the school must have written",
+    "answerUnresolved": "a visit is attached or dismissed, not answered",
 }
 """Changes that what the matrix stores is not ready for."""
 

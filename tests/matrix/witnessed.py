@@ -59,6 +59,9 @@ _KINDS = {
 _MORE = {"createChild", "changeChild", "listChildren", "searchChildren", "readChildHistory"}
 """Recorded, too: sections written but not read, and what a page would show if it had an item."""
 
+_MADE = ("id", "referral_id", "batch_id", "unresolved_id")
+"""What an answer calls what was made."""
+
 _ROWS = """
 SELECT operation, decision, child_ids, since, rule, field_groups, subject_id FROM audit_entries
 WHERE request_id = $1 ORDER BY id
@@ -100,7 +103,9 @@ def faults(
 def _took_nothing(answer: httpx.Response) -> bool:
     """Tell whether a batch was taken in, but nothing of it."""
     results = answer.json().get("results", []) if answer.is_success else []
-    return bool(results) and all(result["status"] == "rejected" for result in results)
+    return bool(results) and all(
+        result["status"] in {"rejected", "unresolved"} for result in results
+    )
 
 
 def _how_many(operation: Operation, answer: httpx.Response, children: set[UUID]) -> int:
@@ -181,9 +186,7 @@ def _subject(operation: Operation, target: Target, answer: httpx.Response) -> UU
     makes = operation.method == "POST" and not operation.names
     if answer.is_success and (makes or operation.id == "supersedeReport"):
         made = answer.json()
-        return next(
-            (UUID(made[name]) for name in ("id", "referral_id", "batch_id") if name in made), None
-        )
+        return next((UUID(made[name]) for name in _MADE if name in made), None)
     if answer.is_success and operation.id == "listAttendanceEvents":
         return target.ids["child_id"]
     return target.ids.get(operation.names[0]) if operation.names else None

@@ -38,7 +38,7 @@ def _rows(tx: Tx, target: Target, about: Json) -> Iterator[Visit]:
 PART = Part(
     id="visit_id",
     asks=(
-        Ask("recordVisit", lambda target: a_visit(target.ids["child_id"]), names=("child_id",)),
+        Ask("recordVisit", lambda target: a_visit(target.ids["child_id"]), claims=("child_id",)),
         Ask("listVisits", shows=("visit_id",)),
         Ask("listChildVisits"),
         Ask("readVisit"),

@@ -1,6 +1,7 @@
 """POST /v1/visits (VIS-01, VIS-03, VIS-08)."""
 
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -98,7 +99,8 @@ async def test_id_of_a_visit_nobody_here_may_know_of_reveals_nothing(
     assert {**answer.json(), "request_id": ""} == {**known.json(), "request_id": ""}
     assert answer.json()["type"] == "/problems/visit-differs"
     same = await _record(client, neighbour, taken)
-    assert same.json()["type"] == "/problems/child-not-found"
+    unknown = await _record(client, neighbour, a_visit(uuid4()))
+    assert (same.status_code, same.json().keys()) == (202, unknown.json().keys())
 
 
 async def test_an_id_of_another_county_reveals_nothing_and_names_the_first_received(
@@ -142,28 +144,26 @@ async def test_an_id_of_another_county_reveals_nothing_and_names_the_first_recei
     assert whoever_sees_both.json()["type"] == "/problems/visit-differs"
 
 
-async def test_other_village_looks_absent_and_is_audited(
+async def test_other_village_looks_unknown_and_is_audited(
     client, database, neighbour, child
 ) -> None:
-    answer = await _record(client, neighbour, a_visit(child.id))
-    assert answer.status_code == 404
-    assert answer.json()["type"] == "/problems/child-not-found"
+    for somebody in (child.id, uuid4()):
+        answer = await _record(client, neighbour, a_visit(somebody))
+        assert (answer.status_code, answer.json()["status"]) == (202, "unresolved")
+        assert answer.json().keys() == {"unresolved_id", "status"}
     async with database.begin(SYSTEM) as tx:
         assert await tx.connection.fetchval("SELECT count(*) FROM visits") == 0
-        row = await tx.connection.fetchrow("SELECT decision, rule FROM audit_entries")
-    assert tuple(row) == ("denied", "child-not-found")
+        row = await tx.connection.fetchrow(
+            "SELECT decision, child_ids FROM audit_entries WHERE child_ids = $1", [child.id]
+        )
+    assert tuple(row) == ("allowed", [child.id])
 
 
 @pytest.mark.parametrize(
     ("fields", "problem", "code"),
     [
-        ({"visited_on": "2026-11-21"}, "visit-in-future", "date_in_future"),
-        ({"visited_on": "2016-02-29"}, "visit-before-birth", "visit_before_birth"),
-        (
-            {"started_at": "2026-11-17T15:59:59Z"},
-            "visit-start-on-other-day",
-            "visit_start_on_other_day",
-        ),
+        ({"visited_on": "9999-12-31"}, "validation-failed", "date_out_of_range"),
+        ({"visited_on": "1899-12-31"}, "validation-failed", "date_out_of_range"),
         ({"visited_on": "20261118"}, "validation-failed", "date_format"),
         ({"visited_on": 20261118}, "validation-failed", "date_type"),
         ({"findings": [something_wrong(type=None)]}, "validation-failed", "finding_type"),
@@ -187,6 +187,29 @@ async def test_today_in_china_is_not_the_future(client, director, child) -> None
     body = a_visit(child.id, visited_on="2026-11-20", started_at="2026-11-20T00:30:00+08:00")
     answer = await _record(client, director, body)
     assert answer.status_code == 201, answer.text
+    assert answer.json()["doubts"] == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "doubts"),
+    [
+        ({"visited_on": "2026-11-21"}, ["date_ahead"]),
+        ({"visited_on": "2036-01-01"}, ["date_ahead"]),
+        ({"visited_on": "1970-01-01"}, ["before_birth"]),
+        ({"visited_on": "2016-02-29"}, ["before_birth"]),
+        ({"visited_on": "2016-03-01"}, []),
+        ({"started_at": "2026-11-17T15:59:59Z"}, ["start_on_another_day"]),
+        ({"started_at": "2026-11-17T16:00:00Z"}, []),
+    ],
+)
+async def test_a_wrong_clock_is_taken_and_marked(client, director, child, fields, doubts) -> None:
+    body = a_visit(child.id, **fields)
+    answer = await _record(client, director, body)
+    assert (answer.status_code, answer.json()["doubts"]) == (201, doubts)
+    again = await _record(client, director, body)
+    assert (again.status_code, again.json()) == (200, answer.json())
+    (listed,) = (await client.get("/v1/visits", headers=director.headers)).json()["items"]
+    assert listed["doubts"] == doubts
 
 
 async def test_school_may_not_record(client, database, settings, child) -> None:
@@ -323,7 +346,7 @@ class TestMovedMeanwhile:
 
     @pytest.mark.parametrize(
         ("visited_on", "status"),
-        [("2026-10-31", 404), ("2026-11-01", 201), ("2026-11-10", 201), ("2026-11-11", 404)],
+        [("2026-10-31", 202), ("2026-11-01", 201), ("2026-11-10", 201), ("2026-11-11", 202)],
     )
     async def test_of_the_days_the_child_was_theirs(
         self, client, database, director, visited_on, status
@@ -342,4 +365,4 @@ class TestMovedMeanwhile:
 
     async def test_a_stranger_is_still_a_stranger(self, client, database, settings, child) -> None:
         other = await a_caller(database, settings, "village_director", SIBLING)
-        assert (await _record(client, other, a_visit(child.id))).status_code == 404
+        assert (await _record(client, other, a_visit(child.id))).status_code == 202

@@ -169,6 +169,8 @@ async def _in_transaction(
             refusal = Seen(problem.children, (), _named(request), None, "denied", problem.slug())
             async with database.begin() as after:
                 await tx.witnessed(refusal, after)
+                if problem.kept is not None:
+                    await problem.kept(after)
         raise
 
 

@@ -1,0 +1,77 @@
+"""What may be done about a question, by operationId, and by whom."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any, Final
+from uuid import UUID
+
+from app.access.acts import Act, Condition, stands
+from app.access.principal import Principal
+from app.core.problems import Problem
+from app.unresolved.area import WRITE
+from app.unresolved.models import UnresolvedKind, UnresolvedState
+from app.unresolved.rules import ANSWERS, OWNERS
+
+
+class SettledAlready(Problem, status=409):
+    """Somebody settled it, or what was missing appeared."""
+
+    title = "This question is settled already; read it again"
+    title_zh = "该事项已经处理完毕;请重新读取"
+
+
+class NotForThisKind(Problem, status=409):
+    """Evidence is attached, corrected or dismissed; a referral is answered."""
+
+    title = "A question of this kind is settled by another operation"
+    title_zh = "此类事项应以其他操作处理"
+
+
+class NotYoursToSettle(Problem, status=403, denies=True):
+    """Who sent it may correct it; whose place it is settles it."""
+
+    title = "The office of the place settles this"
+    title_zh = "该事项由所在地的主管单位处理"
+
+
+def _owned(principal: Principal, on: date) -> list[str]:
+    kinds = OWNERS.get(principal.role.code, ())
+    return [*map(str, (principal.agency_id, principal.region_lo, principal.region_hi)), *kinds]
+
+
+def settles(kind: str, agency: UUID | None, region: int, owned: Sequence[str]) -> bool:
+    """Tell whether a question is a caller's to settle: what their school sent of its own pupils, or
+    what lies in the region whose questions of this kind they own.
+    """
+    own_school = kind == UnresolvedKind.attendance and str(agency) == owned[0]
+    return own_school or (kind in owned[3:] and int(owned[1]) <= region < int(owned[2]))
+
+
+_OWNER: Final = Condition(
+    ("kind", "agency_id", "region_code"),
+    _owned,
+    settles,
+    f"(({{0}} = '{UnresolvedKind.attendance}' AND {{1}}::text = ({{wanted}}::text[])[1])"
+    " OR ({0} = ANY (({wanted}::text[])[4:]) AND {2} >= ({wanted}::text[])[2]::bigint"
+    " AND {2} < ({wanted}::text[])[3]::bigint))",
+    lambda *_: NotYoursToSettle(),
+)
+_OPEN: Final = stands(lambda *_: [UnresolvedState.open], lambda *_: SettledAlready())
+_EVIDENCE: Final = stands(
+    lambda *_: [UnresolvedKind.visit, UnresolvedKind.attendance],
+    lambda *_: NotForThisKind(),
+    "kind",
+)
+_ANSWERABLE: Final = stands(lambda *_: [*ANSWERS], lambda *_: NotForThisKind(), "kind")
+
+ACTS: Final[Mapping[str, Act]] = {
+    "attachUnresolved": Act(WRITE.code, (_EVIDENCE, _OWNER, _OPEN)),
+    "correctUnresolved": Act(WRITE.code, (_EVIDENCE, _OPEN)),
+    "dismissUnresolved": Act(WRITE.code, (_EVIDENCE, _OWNER, _OPEN)),
+    "answerUnresolved": Act(WRITE.code, (_ANSWERABLE, _OWNER, _OPEN)),
+}
+
+
+def may_settle(principal: Principal, row: Mapping[str, Any], on: date) -> bool:
+    """Tell whether the files a question names are the caller's to know of."""
+    return _OWNER.holds(principal, row, on)

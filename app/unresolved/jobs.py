@@ -1,0 +1,50 @@
+"""What settles by itself: a file appears, a pupil gets a number, a place another code."""
+
+from app.children.events import ChildChanged, ChildRegistered, DuplicateSuspected
+from app.core.data.db import Tx
+from app.core.jobs import events
+from app.regions import following
+from app.regions.events import RegionReplaced
+from app.unresolved.events import AttendanceUnresolved, VisitUnresolved
+from app.unresolved.operations import referrals, settling
+
+
+@events.on(ChildRegistered)
+async def look_again_at_new_file(tx: Tx, event: ChildRegistered) -> None:
+    """Store what waited for a file that was opened now."""
+    await settling.look_again(tx, event.subject_id)
+
+
+@events.on(ChildChanged)
+async def look_again_at_changed_file(tx: Tx, event: ChildChanged) -> None:
+    """Store what waited for a child who moved, was enrolled or got a number."""
+    if {"residence", "education", "external"}.intersection(event.sections):
+        await settling.look_again(tx, event.subject_id)
+
+
+@events.on(VisitUnresolved)
+async def look_again_at_visit(tx: Tx, event: VisitUnresolved) -> None:
+    """Look once more after the commit: the file may have appeared meanwhile."""
+    await settling.ask_again(tx, event.subject_id)
+
+
+@events.on(AttendanceUnresolved)
+async def look_again_at_attendance(tx: Tx, event: AttendanceUnresolved) -> None:
+    """Look once more after the commit: it may be decided, or the number have come, meanwhile."""
+    await settling.ask_again(tx, event.subject_id)
+
+
+@events.on(DuplicateSuspected)
+async def open_referral(tx: Tx, event: DuplicateSuspected) -> None:
+    """Ask the offices concerned whether two files are one child."""
+    await referrals.open_referral(tx, event.subject_id)
+
+
+@following.follows
+async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
+    """Let questions be owed where their place is now, and be tried again by whoever sent what waits
+    from where they are now.
+    """
+    await following.shift(tx, event, "unresolved", "region_code")
+    await following.shift(tx, event, "unresolved", "sent_from")
+    await following.shift(tx, event, "unresolved_evidence", "region_code")

@@ -1,0 +1,187 @@
+"""The queue of what arrived and cannot be placed yet: questions, and the evidence that waits.
+
+A question is asked once: "whose number is this?", "who is this child?", "are these two one?". What
+was sent about it waits beside it, sealed as it came, and is stored where it belongs as soon as the
+question is answered.
+"""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKeyConstraint, Index, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from app.core.data import rls
+from app.core.data.columns import Instant, one_of
+
+CLAIM: Final = "unresolved.claim_sealed"
+WORDS: Final = "unresolved.words_sealed"
+ANSWER: Final = "unresolved.answer_sealed"
+THEIR_ANSWER: Final = "unresolved.their_answer_sealed"
+SENT: Final = "unresolved_evidence.sent_sealed"
+
+
+class UnresolvedKind(StrEnum):
+    """What cannot be placed."""
+
+    visit = "visit"
+    """A visit to a child whose file nobody here knows."""
+    attendance = "attendance"
+    """Events of a pupil whom the school has under no such number."""
+    referral = "referral"
+    """A number, an id or a name that is on another file already."""
+    two_entries = "two_entries"
+    """Two visits that are possibly one."""
+
+
+class UnresolvedReason(StrEnum):
+    """Why it cannot be placed."""
+
+    child_unknown = "child_unknown"
+    pupil_unknown = "pupil_unknown"
+    resident_id = "resident_id"
+    id = "id"
+    name_and_birth_date = "name_and_birth_date"
+    two_entries = "two_entries"
+
+
+class UnresolvedState(StrEnum):
+    """Where a question stands."""
+
+    open = "open"
+    attached = "attached"
+    """Somebody, or a file that appeared, told whom it is about."""
+    corrected = "corrected"
+    """What was sent named the wrong child; put right, it was stored."""
+    dismissed = "dismissed"
+    """It belongs nowhere; `words` say why. What was sent is kept."""
+    answered = "answered"
+    """The offices concerned have answered."""
+
+
+class UnresolvedAnswer(StrEnum):
+    """What an office says of two files, or of two visits."""
+
+    same_child = "same_child"
+    another_child = "another_child"
+    number_wrong = "number_wrong"
+    one_visit = "one_visit"
+    two_visits = "two_visits"
+
+
+class Unresolved(SQLModel, table=True):
+    """One question. It has no child of its own: that is what is asked.
+
+    `region_code`: the place whose `owner_role` owes the answer. `agency_id`: who sent what waits,
+    null for what was found here; `sender` is how the caller was known then (`queries.Sender`), for
+    the place `sent_from`.
+    `claim`: whom it was said to be about, as it is looked up: the bytes of an id, or the blind
+    index of a number. `child_id`: whose file it concerns or was attached to, `other_child_id` the
+    other of two. `twin_id`: the question the other office sees; `their_…` is what it answered.
+    """
+
+    __tablename__ = "unresolved"
+    __table_args__: Any = (
+        one_of("kind", UnresolvedKind),
+        one_of("reason", UnresolvedReason),
+        one_of("state", UnresolvedState),
+        one_of("answer", UnresolvedAnswer),
+        CheckConstraint("(state = 'open') = (settled_at IS NULL)", name="settled"),
+        Index(
+            "uq_unresolved_asked_once",
+            "agency_id",
+            "kind",
+            "claim",
+            unique=True,
+            postgresql_where=text("state = 'open'"),
+        ),
+        Index("ix_unresolved_claim", "claim"),
+        Index("ix_unresolved_region_code_due_at", "region_code", "due_at", "id"),
+        Index("ix_unresolved_agency_id_due_at", "agency_id", "due_at", "id"),
+        Index("ix_unresolved_due_at_id", "due_at", "id"),
+        Index("ix_unresolved_open", "due_at", "id", postgresql_where=text("state = 'open'")),
+        Index(
+            "ix_unresolved_sent_from",
+            "sent_from",
+            postgresql_where=text("sent_from IS NOT NULL"),
+        ),
+    )
+
+    id: UUID = Field(primary_key=True)
+    kind: str
+    reason: str
+    region_code: int = Field(sa_type=BigInteger)
+    owner_role: str
+    agency_id: UUID | None = Field(foreign_key="agencies.id")
+    sender: dict[str, Any] | None = Field(sa_column=Column(JSONB(none_as_null=True)))
+    sent_from: int | None = Field(sa_type=BigInteger)
+    claim: bytes | None
+    claim_sealed: bytes | None
+    child_id: UUID | None
+    other_child_id: UUID | None
+    twin_id: UUID | None
+    state: str
+    due_at: datetime = Field(sa_type=Instant)
+    received_at: datetime = Field(sa_type=Instant)
+    updated_at: datetime = Field(sa_type=Instant)
+    version: int
+    settled_at: datetime | None = Field(sa_type=Instant)
+    settled_by: str | None
+    words_sealed: bytes | None
+    answer: str | None
+    answer_sealed: bytes | None
+    answered_at: datetime | None = Field(sa_type=Instant)
+    their_answer: str | None
+    their_answer_sealed: bytes | None
+    their_answered_at: datetime | None = Field(sa_type=Instant)
+
+
+class UnresolvedEvidence(SQLModel, table=True):
+    """One thing that was sent and waits, as it was sent. (`agency_id`, `kind`, `sender_ref`) names
+    it for good, so that a repetition is recognised whatever became of it.
+
+    `region_code` is the question's, repeated for the policy. `batch_id`: the batch that brought it.
+    `waiting` until it is stored where it belongs, or dismissed.
+    """
+
+    __tablename__ = "unresolved_evidence"
+    __table_args__: Any = (
+        ForeignKeyConstraint(["unresolved_id"], ["unresolved.id"]),
+        Index("uq_unresolved_evidence_sent", "agency_id", "kind", "sender_ref", unique=True),
+        Index("ix_unresolved_evidence_unresolved_id", "unresolved_id", "received_at", "id"),
+        Index(
+            "ix_unresolved_evidence_waiting",
+            "agency_id",
+            "kind",
+            postgresql_where=text("waiting"),
+        ),
+        Index("ix_unresolved_evidence_region_code", "region_code"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    unresolved_id: UUID
+    agency_id: UUID
+    region_code: int = Field(sa_type=BigInteger)
+    kind: str
+    sender_ref: str
+    content_mac: bytes
+    sent_sealed: bytes
+    happened_on: date
+    batch_id: UUID | None
+    waiting: bool
+    received_at: datetime = Field(sa_type=Instant)
+
+
+for _table in ("unresolved", "unresolved_evidence"):
+    rls.protect(
+        _table,
+        using=rls.case(
+            (rls.SYSTEM, "true"),
+            (rls.own("agency_id"), "true"),
+            (rls.IN_RANGE, f"{rls.SCHOOL} IS NULL"),
+        ),
+        privileges="SELECT, INSERT, UPDATE",
+    )

@@ -1,0 +1,227 @@
+"""Keep what was sent and cannot be placed yet. A question is asked once, however often it comes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from app.access.principal import Principal
+from app.children import queries as children
+from app.core.data.db import Tx
+from app.core.ids import new_id
+from app.core.jobs import events as announcements
+from app.policy import queries as policy
+from app.regions.rules import BadRegionCode, county_of
+from app.unresolved import events, models, queries
+from app.unresolved.models import UnresolvedKind, UnresolvedReason
+from app.unresolved.rules import MOST_WAITING, owner_of
+
+settle_within: Final = policy.lookup("unresolved.settle_within_minutes")
+_REASONS: Final = {
+    UnresolvedKind.visit: UnresolvedReason.child_unknown,
+    UnresolvedKind.attendance: UnresolvedReason.pupil_unknown,
+}
+
+
+class Kept(StrEnum):
+    """What became of one thing sent."""
+
+    held = "held"
+    """Kept, now or when it was sent before."""
+    differs = "differs"
+    """Something else is kept under this reference."""
+    full = "full"
+    """The sender's share of the queue is full: not kept, it must be sent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One thing that was sent.
+
+    `claim`: `{"child_id": …}` or `{"student": {"system", "number"}}`. `sent`: the JSON of all of
+    it. `batch_id`: the batch that brought it.
+    """
+
+    sender_ref: str
+    claim: Mapping[str, Any]
+    sent: bytes
+    happened_on: date
+    batch_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Whether a piece is kept, and the question it waits for."""
+
+    kept: Kept
+    unresolved_id: UUID | None
+
+
+_KNOWN: Final = """
+SELECT sender_ref, content_mac, unresolved_id FROM unresolved_evidence
+WHERE agency_id = $1 AND kind = $2 AND sender_ref = ANY ($3::text[])
+"""
+
+_ROOM: Final = """
+SELECT $3 - count(*) FROM (
+    SELECT FROM unresolved_evidence WHERE agency_id = $1 AND kind = $2 AND waiting LIMIT $3
+) AS waiting
+"""
+
+_ASK: Final = """
+INSERT INTO unresolved (id, kind, reason, region_code, owner_role, agency_id, sender,
+    sent_from, claim, claim_sealed, state, due_at, received_at, updated_at, version)
+SELECT u.id, $4, $5, $6, $7, $8, $9::jsonb, $12, u.claim, u.sealed, 'open', $10, $11, $11, 1
+FROM UNNEST($1::uuid[], $2::bytea[], $3::bytea[]) AS u (id, claim, sealed)
+ON CONFLICT (agency_id, kind, claim) WHERE state = 'open'
+DO UPDATE SET updated_at = excluded.updated_at
+RETURNING id, claim
+"""
+
+_KEEP: Final = """
+INSERT INTO unresolved_evidence (id, unresolved_id, sender_ref, content_mac, sent_sealed,
+    happened_on, batch_id, agency_id, region_code, kind, waiting, received_at)
+SELECT u.*, $8, $9, $10, true, $11
+FROM UNNEST($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::bytea[], $6::date[], $7::uuid[])
+    AS u
+ON CONFLICT (agency_id, kind, sender_ref) DO NOTHING
+"""
+
+
+def claim_index(tx: Tx, claim: Mapping[str, Any]) -> bytes:
+    """Make the key under which a claim is looked up: what a file that appears is compared with."""
+    if claim.get("student"):
+        student = claim["student"]
+        return children.external_index(tx.keyring, student["system"], student["number"])
+    return UUID(str(claim["child_id"])).bytes
+
+
+def home_of(region_code: int) -> int:
+    """Return the county of a place, or the place itself above counties."""
+    try:
+        return county_of(region_code)
+    except BadRegionCode:
+        return region_code
+
+
+async def hold(
+    tx: Tx, principal: Principal, kind: UnresolvedKind, pieces: Sequence[Piece]
+) -> dict[str, Held]:
+    """Keep pieces, by their references; five statements however many there are, and the event.
+
+    A piece sent again is recognised by reference and content, whatever became of it.
+    """
+    macs = {each.sender_ref: _mac(tx, kind, each) for each in pieces}
+    rows = await tx.connection.fetch(_KNOWN, principal.agency_id, kind, list(macs))
+    found = {
+        row["sender_ref"]: Held(
+            Kept.held if row["content_mac"] == macs[row["sender_ref"]] else Kept.differs,
+            row["unresolved_id"],
+        )
+        for row in rows
+    }
+    fresh = {each.sender_ref: each for each in pieces if each.sender_ref not in found}
+    if not fresh:
+        return found
+    room = await tx.connection.fetchval(_ROOM, principal.agency_id, kind, MOST_WAITING[kind])
+    kept, beyond = [*fresh.values()][:room], [*fresh][room:]
+    found |= dict.fromkeys(beyond, Held(Kept.full, None))
+    if kept:
+        asked = await _keep(tx, principal, kind, kept, macs)
+        found |= {
+            each.sender_ref: Held(Kept.held, asked[claim_index(tx, each.claim)]) for each in kept
+        }
+    return found
+
+
+async def _keep(
+    tx: Tx,
+    principal: Principal,
+    kind: UnresolvedKind,
+    pieces: Sequence[Piece],
+    macs: Mapping[str, bytes],
+) -> dict[bytes, UUID]:
+    owner_role, place = owner_of(kind, principal.region_code)
+    asked = await _ask(tx, principal, kind, owner_role, place, pieces)
+    rows = [new_id() for _ in pieces]
+    await tx.connection.execute(
+        _KEEP,
+        rows,
+        [asked[claim_index(tx, each.claim)] for each in pieces],
+        [each.sender_ref for each in pieces],
+        [macs[each.sender_ref] for each in pieces],
+        [
+            tx.keyring.seal(models.SENT, row, each.sent)
+            for row, each in zip(rows, pieces, strict=True)
+        ],
+        [each.happened_on for each in pieces],
+        [each.batch_id for each in pieces],
+        principal.agency_id,
+        place,
+        kind,
+        tx.now,
+    )
+    return asked
+
+
+async def _ask(
+    tx: Tx,
+    principal: Principal,
+    kind: UnresolvedKind,
+    owner_role: str,
+    place: int,
+    pieces: Sequence[Piece],
+) -> dict[bytes, UUID]:
+    """Ask what is not being asked already; return the questions by the key of their claims."""
+    # In the order of their keys, so that two senders of one agency never deadlock.
+    first = {claim_index(tx, each.claim): each.claim for each in reversed(pieces)}
+    claims = {index: first[index] for index in sorted(first)}
+    new = [(new_id(), index, claim) for index, claim in claims.items()]
+    due_at = due(tx, place)
+    rows = await tx.connection.fetch(
+        _ASK,
+        [identity for identity, _, _ in new],
+        [index for _, index, _ in new],
+        [
+            tx.keyring.seal(models.CLAIM, identity, orjson.dumps(claim, default=str))
+            for identity, _, claim in new
+        ],
+        kind,
+        _REASONS[kind],
+        place,
+        owner_role,
+        principal.agency_id,
+        queries.written_down(principal),
+        due_at,
+        tx.now,
+        principal.region_code,
+    )
+    begun = {identity for identity, _, _ in new}
+    about = {"region_code": place, "home_county": home_of(place), "reason": _REASONS[kind]}
+    school = {"school_id": principal.agency_id} if kind is UnresolvedKind.attendance else {}
+    event: Any = {
+        UnresolvedKind.visit: events.VisitUnresolved,
+        UnresolvedKind.attendance: events.AttendanceUnresolved,
+    }[kind]
+    await announcements.publish(
+        tx,
+        *(
+            event(subject_id=row["id"], due_at=due_at, **about, **school)
+            for row in rows
+            if row["id"] in begun
+        ),
+    )
+    return {row["claim"]: row["id"] for row in rows}
+
+
+def due(tx: Tx, place: int) -> Any:
+    """Return the instant until which a question that arises at a place must be answered."""
+    return tx.now + timedelta(minutes=settle_within(place, tx.today))
+
+
+def _mac(tx: Tx, kind: UnresolvedKind, piece: Piece) -> bytes:
+    return tx.keyring.blind_index(f"unresolved {kind}", piece.sent.decode())

@@ -1,0 +1,207 @@
+"""Reads of the queue. Every one starts from `visible`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+from app.access.acts import Act, permitted
+from app.access.principal import Principal
+from app.access.roles import role
+from app.core.data.db import Tx
+from app.core.data.sql import Where
+from app.core.http import paging
+from app.regions.rules import subtree
+from app.unresolved import models
+from app.unresolved.acts import ACTS, may_settle
+from app.unresolved.models import UnresolvedKind, UnresolvedState
+from app.unresolved.rules import OWNERS
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """A caller as they were when they sent something: by this authority it is tried again, for the
+    place it was sent from.
+    """
+
+    subject: str
+    staff_id: UUID | None
+    client_id: UUID | None
+    agency_id: UUID
+    agency_kind: str
+    role: str
+
+
+def written_down(principal: Principal) -> str:
+    """Write down who is calling, as JSON."""
+    said = {name: getattr(principal, name) for name in Sender.__slots__}
+    sender = asdict(Sender(**{**said, "role": principal.role.code}))
+    return orjson.dumps(sender, default=str).decode()
+
+
+def sender_of(row: Mapping[str, Any]) -> Principal:
+    """Return who sent what waits for a question, as a caller who may see what they saw, and do
+    nothing.
+    """
+    sender, place = row["sender"], row["sent_from"]
+    lo, hi = subtree(place)
+    ids = {name: sender[name] and UUID(sender[name]) for name in ("staff_id", "client_id")}
+    return Principal(
+        **{**sender, **ids, "agency_id": UUID(sender["agency_id"]), "role": role(sender["role"])},
+        region_code=place,
+        region_lo=lo,
+        region_hi=hi,
+        scopes=frozenset(),
+        request_id="unresolved",
+        ip=None,
+    )
+
+
+def visible(principal: Principal) -> Where:
+    """Limit `unresolved u` to what the caller may know of: an office that owes answers sees those
+    of its kinds in its region, whoever else what their own agency sent.
+    """
+    kinds = OWNERS.get(principal.role.code)
+    if kinds is None:
+        return Where("u.agency_id = {}", principal.agency_id)
+    return Where(
+        "u.region_code >= {} AND u.region_code < {} AND u.kind = ANY ({}::text[])",
+        principal.region_lo,
+        principal.region_hi,
+        [*kinds],
+    )
+
+
+_BY_DUE: Final = paging.Order({"u.due_at": datetime, "u.id": UUID})
+
+
+async def list_unresolved(
+    tx: Tx,
+    principal: Principal,
+    window: paging.Window,
+    *,
+    kind: UnresolvedKind | None,
+    state: UnresolvedState | None,
+    region: tuple[int, int] | None,
+    act: Act | None,
+) -> paging.Rows:
+    """Return a page of the questions the caller may know of, in the order they fall due."""
+    where = visible(principal).add_given({"u.kind = {}": kind, "u.state = {}": state})
+    if region is not None:
+        where.add("u.region_code >= {} AND u.region_code < {}", *region)
+    if act is not None:
+        act.narrow(where, principal, tx.today, alias="u")
+    return await paging.fetch(tx, "SELECT u.* FROM unresolved u", where, _BY_DUE, window)
+
+
+async def find(
+    tx: Tx, principal: Principal, unresolved_id: UUID, *, for_update: bool = False
+) -> asyncpg.Record | None:
+    """Find one question the caller may know of; lock it for a change."""
+    where = visible(principal).add("u.id = {}", unresolved_id)
+    return await tx.connection.fetchrow(
+        f"SELECT u.* FROM unresolved u WHERE {where}" + (" FOR UPDATE" if for_update else ""),
+        *where.arguments,
+    )
+
+
+_EVIDENCE: Final = """
+SELECT * FROM unresolved_evidence WHERE unresolved_id = $1 AND (waiting OR NOT $3)
+ORDER BY received_at, id LIMIT $2
+"""
+
+
+async def evidence(
+    tx: Tx, unresolved_id: UUID, *, most: int | None, waiting: bool
+) -> list[asyncpg.Record]:
+    """Return what was sent about a question, oldest first; only what still waits, if `waiting`."""
+    found: list[asyncpg.Record] = await tx.connection.fetch(_EVIDENCE, unresolved_id, most, waiting)
+    return found
+
+
+def said(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was sent, as it was sent."""
+    sent: dict[str, Any] = orjson.loads(
+        tx.keyring.unseal_bytes(models.SENT, row["id"], row["sent_sealed"])
+    )
+    return sent
+
+
+def claim_of(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return whom a question is said to be about: `{"child_id"}` or `{"student"}`."""
+    if row["claim_sealed"] is None:
+        return None
+    sealed = tx.keyring.unseal_bytes(models.CLAIM, row["id"], row["claim_sealed"])
+    claim: dict[str, Any] = orjson.loads(sealed)
+    return claim
+
+
+def shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Show a question (`schemas.Unresolved`). The files it names are told to who settles it."""
+    settles = may_settle(principal, row, tx.today)
+    sender = row["sender"]
+    plain = (
+        *("id", "kind", "reason", "region_code", "state", "due_at", "received_at", "updated_at"),
+        *("settled_at", "settled_by", "version"),
+    )
+    by_school = row["kind"] == UnresolvedKind.attendance
+    return {
+        **{name: row[name] for name in plain},
+        "region_code": f"{row['region_code']:012d}",
+        "owner": {"role": row["owner_role"], "agency_id": row["agency_id"] if by_school else None},
+        "sender": sender
+        and {
+            "agency_id": sender["agency_id"],
+            "role": sender["role"],
+            "region_code": f"{row['sent_from']:012d}",
+        },
+        "claim": claim_of(tx, row),
+        "child_id": row["child_id"] if settles else None,
+        "other_child_id": row["other_child_id"] if settles else None,
+        "overdue": row["state"] == UnresolvedState.open and row["due_at"] <= tx.now,
+        "words": _words(tx, models.WORDS, row, "words_sealed"),
+        "answers": _answers(tx, row),
+        "permitted": permitted(ACTS, principal, row, tx.today),
+    }
+
+
+def _words(tx: Tx, place: str, row: Mapping[str, Any], column: str) -> str | None:
+    sealed = row[column]
+    return None if sealed is None else tx.keyring.unseal(place, row["id"], sealed)
+
+
+def _answers(tx: Tx, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    given = (
+        ("yours", "answer", models.ANSWER, "answered_at"),
+        ("other", "their_answer", models.THEIR_ANSWER, "their_answered_at"),
+    )
+    return [
+        {
+            "office": office,
+            "answer": row[column],
+            "words": _words(tx, place, row, f"{column}_sealed"),
+            "answered_at": row[at],
+        }
+        for office, column, place, at in given
+        if row[column] is not None
+    ]
+
+
+def waiting(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Show one thing that was sent (`schemas.UnresolvedEvidence`)."""
+    plain = ("sender_ref", "happened_on", "received_at", "waiting")
+    return {**{name: row[name] for name in plain}, "sent": said(tx, row)}
+
+
+def concerned(answers: Sequence[Mapping[str, Any]]) -> list[UUID]:
+    """Return every child that shown questions name, whether or not there is such a child."""
+    found: list[Any] = []
+    for each in answers:
+        found += [each["child_id"], each["other_child_id"], (each["claim"] or {}).get("child_id")]
+        for one in each.get("evidence", ()):
+            found += [one["sent"].get("child_id"), one["sent"].get("student", {}).get("child_id")]
+    return [UUID(str(child)) for child in found if child]

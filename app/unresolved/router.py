@@ -1,0 +1,161 @@
+"""What cannot be placed yet: list, read, settle."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+import asyncpg
+from fastapi import Query
+
+from app.access import acts
+from app.access.deps import named_in_path, needs
+from app.access.principal import Principal
+from app.children.deps import ChildNotFound
+from app.core.data.db import Tx
+from app.core.http import routing
+from app.core.http.paging import Page, Paged
+from app.core.http.preconditions import IfMatch
+from app.core.http.routing import Transaction
+from app.core.http.shown import Shown
+from app.core.problems import Problem, documented
+from app.regions.deps import RegionSpan
+from app.unresolved import queries, schemas
+from app.unresolved.acts import ACTS, NotForThisKind, NotYoursToSettle, SettledAlready
+from app.unresolved.area import AREA, READ, WRITE
+from app.unresolved.models import UnresolvedKind, UnresolvedState
+from app.unresolved.operations import referrals, settling
+
+router = routing.router(AREA.tag, "/unresolved")
+
+
+class UnresolvedNotFound(Problem, status=404, denies=True):
+    """Nothing of this id is unresolved, or nothing the caller may know of: the same (AZ-3)."""
+
+    title = "There is no such unresolved item"
+    title_zh = "没有这条待处理事项"
+
+
+ReadsUnresolved = Annotated[Principal, needs(READ)]
+SettlesUnresolved = Annotated[Principal, needs(WRITE)]
+_ITEM = ("unresolved_id", "The question's id.", queries.find, UnresolvedNotFound)
+UnresolvedInPath = Annotated[asyncpg.Record, named_in_path(*_ITEM)]
+UnresolvedToSettle = Annotated[asyncpg.Record, named_in_path(*_ITEM, for_update=True)]
+Narrowed = Annotated[acts.Act | None, acts.asked(ACTS)]
+
+
+@router.get("")
+async def list_unresolved(
+    principal: ReadsUnresolved,
+    tx: Transaction,
+    window: Paged,
+    kind: Annotated[UnresolvedKind | None, Query(description="Only of this kind.")] = None,
+    state: Annotated[UnresolvedState | None, Query(description="Only where it stands so.")] = None,
+    region: RegionSpan = None,
+    act: Narrowed = None,
+) -> Shown[Page[schemas.Unresolved]]:
+    """List what cannot be placed yet: in your region what your office must answer, else what your
+    agency sent; in the order it falls due.
+    """
+    page = await queries.list_unresolved(
+        tx, principal, window, kind=kind, state=state, region=region, act=act
+    )
+    answer = page.shown(lambda row: queries.shown(tx, principal, row))
+    return _shown(answer, answer["items"])
+
+
+@router.get("/{unresolved_id}")
+async def read_unresolved(
+    principal: ReadsUnresolved, found: UnresolvedInPath, tx: Transaction
+) -> Shown[schemas.UnresolvedDetail]:
+    """Read one, with what was sent, as it was sent."""
+    return await _detail(tx, principal, found)
+
+
+@router.post(
+    "/{unresolved_id}/attachment",
+    responses=documented(ChildNotFound, NotForThisKind, NotYoursToSettle, SettledAlready),
+)
+async def attach_unresolved(
+    principal: SettlesUnresolved,
+    found: UnresolvedToSettle,
+    said: schemas.UnresolvedAttachment,
+    if_match: IfMatch,
+    tx: Transaction,
+) -> Shown[schemas.UnresolvedDetail]:
+    """Say whom it is about. What waits is stored with its first sender, time and id; what follows
+    from it follows, and what its sender still sends under this id reaches the file.
+    """
+    await settling.attach(tx, principal, found, said.child_id, if_match=if_match)
+    return await _again(tx, principal, found, said.child_id)
+
+
+@router.post("/{unresolved_id}/correction", responses=documented(NotForThisKind, SettledAlready))
+async def correct_unresolved(
+    principal: SettlesUnresolved,
+    found: UnresolvedToSettle,
+    said: schemas.UnresolvedCorrection,
+    if_match: IfMatch,
+    tx: Transaction,
+) -> Shown[schemas.UnresolvedDetail]:
+    """Say whom its sender meant, and try again. If that is nobody its sender may write about, it
+    stays open.
+    """
+    claim = settling.claimed(said)
+    await settling.correct(tx, principal, found, claim, if_match=if_match)
+    return await _again(tx, principal, found)
+
+
+@router.post(
+    "/{unresolved_id}/dismissal",
+    responses=documented(NotForThisKind, NotYoursToSettle, SettledAlready),
+)
+async def dismiss_unresolved(
+    principal: SettlesUnresolved,
+    found: UnresolvedToSettle,
+    said: schemas.UnresolvedDismissal,
+    if_match: IfMatch,
+    tx: Transaction,
+) -> Shown[schemas.UnresolvedDetail]:
+    """Say in words why it belongs nowhere. What was sent is kept and can be read."""
+    await settling.dismiss(tx, principal, found, said.words, if_match=if_match)
+    return await _again(tx, principal, found)
+
+
+@router.post(
+    "/{unresolved_id}/answer",
+    responses=documented(
+        referrals.AnswerDoesNotFit, NotForThisKind, NotYoursToSettle, SettledAlready
+    ),
+)
+async def answer_unresolved(
+    principal: SettlesUnresolved,
+    found: UnresolvedToSettle,
+    said: schemas.AnswerGiven,
+    if_match: IfMatch,
+    tx: Transaction,
+) -> Shown[schemas.UnresolvedDetail]:
+    """Say whether two files are one child, or two visits one. The other office reads your answer
+    and nothing of your file; it is settled when both say the same or one finds its number wrong.
+    """
+    await referrals.answer(tx, principal, found, said, if_match=if_match)
+    return await _again(tx, principal, found)
+
+
+async def _again(
+    tx: Tx, principal: Principal, row: asyncpg.Record, *also: UUID
+) -> Shown[schemas.UnresolvedDetail]:
+    settled = await queries.find(tx, principal, row["id"])
+    return await _detail(tx, principal, settled or row, *also)
+
+
+async def _detail(
+    tx: Tx, principal: Principal, row: asyncpg.Record, *also: UUID
+) -> Shown[schemas.UnresolvedDetail]:
+    rows = await queries.evidence(tx, row["id"], most=schemas.MOST_SHOWN, waiting=False)
+    evidence = [queries.waiting(tx, each) for each in rows]
+    answer = {**queries.shown(tx, principal, row), "evidence": evidence}
+    return _shown(answer, [answer], *also)
+
+
+def _shown(answer: Any, items: Sequence[Any], *also: UUID) -> Shown[Any]:
+    return Shown(answer, children=[*queries.concerned(items), *also], groups=["unresolved"])

@@ -1,0 +1,75 @@
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from app.children.queries import external_index
+from app.core.data.db import SYSTEM, Database
+from tests.access.factories import Caller, a_caller
+from tests.conftest import VILLAGE
+from tests.regions.factories import some_regions
+
+TOWNSHIP = 120119101000
+COUNTY = 120119000000
+OTHER_COUNTY = 120118000000
+OTHER_COUNTY_VILLAGE = 120118101201
+
+Act = Callable[..., Awaitable[httpx.Response]]
+
+
+@pytest.fixture(autouse=True)
+async def places(database) -> None:
+    await some_regions(database, VILLAGE, VILLAGE + 1, OTHER_COUNTY_VILLAGE)
+
+
+@pytest.fixture
+async def township(database, settings) -> Caller:
+    return await a_caller(database, settings, "township_supervisor", TOWNSHIP)
+
+
+@pytest.fixture
+async def county(database, settings) -> Caller:
+    return await a_caller(database, settings, "civil_affairs", COUNTY)
+
+
+@pytest.fixture
+async def other_county(database, settings) -> Caller:
+    return await a_caller(database, settings, "civil_affairs", OTHER_COUNTY)
+
+
+@pytest.fixture
+def act(client) -> Act:
+    """Settle a question as a caller, on the version it has now."""
+
+    async def post(caller: Caller, item: str, act: str, **body: Any) -> httpx.Response:
+        read = await client.get(f"/v1/unresolved/{item}", headers=caller.headers)
+        headers = {**caller.headers, "if-match": read.headers.get("etag", '"1"')}
+        return await client.post(f"/v1/unresolved/{item}/{act}", json=body, headers=headers)
+
+    return post
+
+
+async def listed(client, caller: Caller, query: str = "") -> list[dict[str, Any]]:
+    answer = await client.get(f"/v1/unresolved{query}", headers=caller.headers)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["items"]
+
+
+async def count(database: Database, table: str) -> int:
+    async with database.begin(SYSTEM) as tx:
+        return await tx.connection.fetchval(f"SELECT count(*) FROM {table}")
+
+
+async def numbered(database: Database, child, system: str, number: str) -> None:
+    """Let a child have a number of another system."""
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(
+            "INSERT INTO child_external_ids (index, child_id, home_county, region_code,"
+            " pupil_of, section) VALUES ($1, $2, $3, $4, $5, 'education')",
+            external_index(tx.keyring, system, number),
+            child.id,
+            child.home_county,
+            child.region_code,
+            child.school_id,
+        )
