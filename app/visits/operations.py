@@ -30,7 +30,7 @@ class VisitDiffers(Problem, status=409):
 
 
 class TooManyUnplaced(Problem, status=429):
-    """So many visits of the agency wait for a child that no more are kept (I7). Not one of them is
+    """So many visits of the agency wait for a child that no more are kept. Not one of them is
     lost: this one is still on the device.
     """
 

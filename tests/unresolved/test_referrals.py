@@ -201,6 +201,8 @@ async def test_in_one_county_one_office_answers_once(
     (item,) = await listed(client, county)
     assert item["region_code"] == str(COUNTY)
     assert item["other_child_id"] == theirs.json()["id"], "it sees both places"
+    (sent,) = await listed(client, director)
+    assert (sent["id"], sent["other_child_id"]) == (item["id"], None), "who sent it does not"
     answer = await act(county, item["id"], "answer", answer="same_child", words="同一人")
     assert answer.json()["state"] == "answered"
 

@@ -156,6 +156,15 @@ class TestAttached:
                 "/problems/child-not-found",
             )
 
+    async def test_whose_child_it_is_is_not_told_to_whoever_sent_it(
+        self, client, database, director, township, held, act
+    ) -> None:
+        theirs = await a_child(database, VILLAGE + 1)
+        await act(township, held["unresolved_id"], "attachment", child_id=str(theirs.id))
+        read = await client.get(f"/v1/unresolved/{held['unresolved_id']}", headers=director.headers)
+        assert (read.json()["state"], read.json()["child_id"]) == ("attached", None)
+        assert str(theirs.id) not in read.text
+
     async def test_not_by_whoever_sent_it(self, director, child, held, act) -> None:
         item = held["unresolved_id"]
         for what, body in (
