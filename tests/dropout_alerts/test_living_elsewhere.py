@@ -39,7 +39,7 @@ class TestSchoolSees:
         file = await around.client.get(f"/v1/children/{pupil.id}", headers=around.teacher.headers)
         assert file.status_code == 404
         answer = await push(around.client, around.school, an_event(pupil.id))
-        assert statuses(answer) == ["rejected"]
+        assert statuses(answer) == ["unresolved"]
 
     async def test_a_neighbour_at_no_school_stays_unseen(self, around, database, lives_in) -> None:
         child = await a_child(database, lives_in)
