@@ -21,7 +21,8 @@ from app.core.ids import new_id
 from app.core.jobs import events
 
 # Of whom the batch said that they were there: every school that says so of the day, by a statement,
-# or by a roll where it made none; and of these each that is not alone.
+# or by a roll where it made none; and of these each that is not alone. OFFSET: a roll is looked up
+# by its whole key; a join reads those of all days of the class.
 _FIND: Final = """
 WITH heard AS MATERIALIZED (
     SELECT home_county, child_id, school_day FROM attendance_slots
@@ -39,8 +40,10 @@ WITH heard AS MATERIALIZED (
     SELECT h.*, e.school_id, r.session FROM heard h
     JOIN child_enrolments e ON e.home_county = h.home_county AND e.child_id = h.child_id
         AND e.since <= h.school_day AND (e.until IS NULL OR e.until > h.school_day)
-    JOIN attendance_rolls r ON r.agency_id = e.school_id AND r.class_key = e.class_key
-        AND r.school_day = h.school_day
+    CROSS JOIN LATERAL (
+        SELECT session FROM attendance_rolls r WHERE r.agency_id = e.school_id
+            AND r.class_key = e.class_key AND r.school_day = h.school_day OFFSET 0
+    ) AS r
     WHERE NOT EXISTS (
         SELECT FROM attendance_slots s
         WHERE s.home_county = h.home_county AND s.child_id = h.child_id
