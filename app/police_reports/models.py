@@ -60,7 +60,13 @@ class Step(StrEnum):
     TOWNSHIP_RECEIVED = "township_received"
     ASSESSED = "assessed"
     SERVICES_ARRANGED = "services_arranged"
+    CLOSURE_PROPOSED = "closure_proposed"
+    """Somebody would close it unassessed or unanswered; a second person has to agree."""
     CLOSED = "closed"
+    REOPENED = "reopened"
+    """A new fact came after it was closed; the step beside this one says which."""
+    IDENTIFIED = "identified"
+    JOINED = "joined"
 
 
 class Party(StrEnum):
@@ -87,6 +93,10 @@ class PoliceReport(SQLModel, table=True):
     `also_told`: the police of every level above, while no police endpoint takes it; whoever accepts
     first is in charge. `doubts`: what was stated and could not be followed; `as_sent_sealed` keeps
     it. `relieved_at`: when a report that took its place reached the police.
+    `disposed_as`: the kinds of disposition so far; `handled_at`: when they answered everything that
+    was reported. `assessed_at`: cleared by a new fact after the case was closed, as are `closed_at`
+    and `outcome`. `closure_step_id`: the proposal to close that waits for a second person, by whom
+    of which agency (`closure_staff_id`, `closure_agency_id`).
     `content_index`: keyed hash of what was filed, to tell a repeated filing from another one.
     """
 
@@ -144,6 +154,14 @@ class PoliceReport(SQLModel, table=True):
     police_reference: str | None = None
     acknowledgement_alarmed_at: datetime | None = Field(default=None, sa_type=Instant)
     delivery_alarmed_at: datetime | None = Field(default=None, sa_type=Instant)
+    disposed_as: list[str] = Field(sa_column=code_list(), default_factory=list)
+    handled_at: datetime | None = Field(default=None, sa_type=Instant)
+    assessed_at: datetime | None = Field(default=None, sa_type=Instant)
+    closure_step_id: UUID | None = None
+    closure_agency_id: UUID | None = None
+    closure_staff_id: UUID | None = None
+    closed_at: datetime | None = Field(default=None, sa_type=Instant)
+    outcome: str | None = None
     township_agency_id: UUID | None = Field(default=None, foreign_key="agencies.id")
     supersedes_id: UUID | None = Field(default=None, foreign_key="police_reports.id")
     superseded_by_id: UUID | None = Field(default=None, foreign_key="police_reports.id")
@@ -178,7 +196,8 @@ class PoliceReportStep(SQLModel, table=True):
     __table_args__: Any = (
         CheckConstraint(
             "step IN ('delivered', 'acknowledged', 'dispatched', 'disposed', 'township_notified',"
-            " 'township_received', 'assessed', 'services_arranged', 'closed', 'forwarded')",
+            " 'township_received', 'assessed', 'services_arranged', 'closed', 'forwarded',"
+            " 'closure_proposed', 'reopened', 'identified', 'joined')",
             name="step",
         ),
         _of_report(),

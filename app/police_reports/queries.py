@@ -1,8 +1,8 @@
 """Reads of police reports. Every one starts from `visible_reports`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, get_args
 from uuid import UUID
 
 import asyncpg
@@ -11,6 +11,7 @@ import orjson
 from app.access.acts import Act, permitted
 from app.access.principal import Principal
 from app.children.queries import ChildRef
+from app.core.clock import local_date
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
@@ -19,6 +20,7 @@ from app.police_reports import models, rules, schemas
 from app.police_reports.acts import ACTS
 from app.police_reports.area import HANDLE, RECEIVE
 from app.police_reports.models import Party, State, Step
+from app.policy import queries as policy
 from app.regions.rules import lineage
 
 _OFFICE_KINDS: Final = ("police", "township_government", "civil_affairs")
@@ -128,14 +130,37 @@ async def identity(tx: Tx, child: ChildRef) -> asyncpg.Record:
     )
 
 
-async def steps(tx: Tx, report_id: UUID) -> list[asyncpg.Record]:
-    """Return the journal of a report the caller may see, oldest first."""
-    rows: list[asyncpg.Record] = await tx.connection.fetch(
+async def steps(tx: Tx, report: asyncpg.Record) -> list[dict[str, Any]]:
+    """Return the journal of a report the caller may see, in the order in which things happened;
+    each step says by which clock (`rules.happened`).
+    """
+    rows = await tx.connection.fetch(
         "SELECT * FROM police_report_steps WHERE report_id = $1 ORDER BY recorded_at, id"
         " LIMIT 1000",
-        report_id,
+        report["id"],
     )
-    return rows
+    found_at = report["found_at"]
+    return [
+        {
+            **row,
+            "at_ahead": rules.is_ahead(row),
+            "in_order_by": "recorded_at" if rules.doubted(row, found_at) else "at",
+        }
+        for row in sorted(rows, key=lambda row: rules.happened(row, found_at))
+    ]
+
+
+_situations: Final = policy.lookup("report.situations")
+
+
+def reported(report: Mapping[str, Any]) -> rules.Reported:
+    """Return what a report asks of the police, by the list of its place on the day it was filed."""
+    return rules.reported(
+        report["situations"],
+        _situations(report["region_code"], local_date(report["filed_at"])),
+        get_args(schemas.DispositionKind),
+        others="situation_unknown" in report["doubts"],
+    )
 
 
 async def reporter(tx: Tx, report: asyncpg.Record) -> schemas.ReporterShown:
@@ -182,8 +207,12 @@ def _summary_fields(tx: Tx, principal: Principal, report: asyncpg.Record) -> dic
     shows_agency = rules.shows_reporter_agency(party_of(principal, report))
     # Of a file its reporter does not see, they learn not even whether there is one.
     unconfirmed = "child_unconfirmed" in report["doubts"]
+    shows_result = rules.shows_result(party_of(principal, report))
     return {
         **report,
+        "unanswered": reported(report).unanswered(report["disposed_as"]),
+        "outcome": report["outcome"] if shows_result else None,
+        "closure_proposed": report["closure_step_id"] is not None,
         "child_id": None
         if unconfirmed and party_of(principal, report) is Party.REPORTER
         else report["child_id"],
@@ -200,7 +229,7 @@ def _summary_fields(tx: Tx, principal: Principal, report: asyncpg.Record) -> dic
 
 
 def whole(
-    tx: Tx, principal: Principal, report: asyncpg.Record, journal: Sequence[asyncpg.Record]
+    tx: Tx, principal: Principal, report: asyncpg.Record, journal: Sequence[Mapping[str, Any]]
 ) -> schemas.Report:
     """Show a report with what the caller's part in it lets them read."""
     party = party_of(principal, report)
@@ -222,15 +251,12 @@ def whole(
             if shown and report["as_sent_sealed"]
             else None,
             "visit_id": report["visit_id"] if shown else None,
-            "steps": [
-                {**step, "at_ahead": rules.is_ahead(step), "details": _details(tx, party, step)}
-                for step in journal
-            ],
+            "steps": [{**step, "details": _details(tx, party, step)} for step in journal],
         }
     )
 
 
-def _details(tx: Tx, party: Party, step: asyncpg.Record) -> dict[str, Any] | None:
+def _details(tx: Tx, party: Party, step: Mapping[str, Any]) -> dict[str, Any] | None:
     if not rules.shows_details(party, Step(step["step"])):
         return None
     sealed = step["details_sealed"]

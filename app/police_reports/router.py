@@ -14,11 +14,17 @@ from app.core.http import paging, routing
 from app.core.http.routing import Transaction
 from app.core.http.shown import REPEATED, Shown
 from app.core.problems import Problem, documented
-from app.police_reports import queries, rules, schemas
-from app.police_reports.acts import ACTS, NotYourPart, SupersededAlready
+from app.police_reports import queries, schemas
+from app.police_reports.acts import (
+    ACTS,
+    ClosureNotProposed,
+    NotYourPart,
+    SecondPersonNeeded,
+    SupersededAlready,
+)
 from app.police_reports.area import AREA, FILE, HANDLE, READ, READ_REPORTERS, RECEIVE
 from app.police_reports.models import State
-from app.police_reports.operations import filing, steps
+from app.police_reports.operations import closing, dispositions, filing, steps
 from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.schemas import steps as stated
 
@@ -88,7 +94,7 @@ async def read_report(
     principal: ReadsReports, report: ReportInPath, tx: Transaction
 ) -> Shown[schemas.Report]:
     """Read a report: what it shows depends on your agency's part in the case."""
-    journal = await queries.steps(tx, report["id"])
+    journal = await queries.steps(tx, report)
     return _shown(queries.whole(tx, principal, report, journal), report)
 
 
@@ -111,10 +117,7 @@ async def read_report_chain(
             **report,
             "report_id": report["id"],
             "deliveries": await queries.deliveries(tx, report["id"]),
-            "steps": [
-                {**step, "at_ahead": rules.is_ahead(step)}
-                for step in await queries.steps(tx, report["id"])
-            ],
+            "steps": await queries.steps(tx, report),
         }
     )
     return _shown(chain, report)
@@ -150,8 +153,10 @@ async def dispose_report(
     new: stated.Disposition,
     tx: Transaction,
 ) -> Shown[schemas.StepTaken]:
-    """Record what the police did, by kind of situation (REP-08…13). May be said several times."""
-    return _step(report, await steps.dispose_report(tx, principal, report, new))
+    """Record what the police did, by kind of situation (REP-08…13). May be said several times; it
+    answers something that was reported, or stands beside what was.
+    """
+    return _step(report, await dispositions.dispose_report(tx, principal, report, new))
 
 
 @router.post("/{report_id}/township-notice", status_code=201, responses=_STEP)
@@ -206,12 +211,29 @@ async def arrange_services(
     return _step(report, await steps.arrange_services(tx, principal, report, new))
 
 
-@router.post("/{report_id}/closure", status_code=201, responses=_STEP)
+@router.post("/{report_id}/closure", status_code=201, responses=_NAMING)
 async def close_report(
     principal: ReceivesReports, report: ReportToChange, new: stated.Closure, tx: Transaction
 ) -> Shown[schemas.StepTaken]:
-    """End the case, as the township or civil affairs."""
-    return _step(report, await steps.close_report(tx, principal, report, new))
+    """End the case, as the township or civil affairs. Unless the child was assessed and everything
+    reported was answered, this only proposes it: a second person confirms.
+    """
+    return _step(report, await closing.close_report(tx, principal, report, new))
+
+
+@router.post(
+    "/{report_id}/closure/confirmation",
+    status_code=201,
+    responses={**_STEP, **documented(NotYourPart, SecondPersonNeeded, ClosureNotProposed)},
+)
+async def confirm_closure(
+    principal: ReceivesReports,
+    report: ReportToChange,
+    new: stated.ClosureConfirmation,
+    tx: Transaction,
+) -> Shown[schemas.StepTaken]:
+    """Agree that a case ends: another person of the agency that proposed it, or of the county."""
+    return _step(report, await closing.confirm_closure(tx, principal, report, new))
 
 
 @router.post(

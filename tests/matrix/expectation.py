@@ -221,6 +221,12 @@ REFUSED: Mapping[str, Refusal] = {
         ),
         _not_our_place,
     ),
+    # Somebody of the same agency proposed to close it.
+    "confirmClosure": lambda who, target, _: (
+        not _inside(who, target.region)
+        or who.holder == "machine"
+        or (who.kind != "civil_affairs" and target.owner != who.agency)
+    ),
     "supersedeReport": lambda who, target, _: target.reporter != who.agency,
     **dict.fromkeys(("recordPersuasion", "sendWrittenReport", "recordReturn"), _not_our_pupil),
     **dict.fromkeys(("acknowledgeWrittenReport", "orderMeasure"), _not_written_to),
