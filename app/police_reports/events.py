@@ -145,6 +145,25 @@ class ResultTold(_AboutReport):
     )
 
 
+class ChildIdentified(_AboutReport):
+    """The child of the report is known now: the offices of where it lives have a part in it."""
+
+    wire_name: ClassVar[str] = "police_reports.child_identified"
+
+
+class ChildMoved(_AboutReport):
+    """The child lives elsewhere now: the offices there have a part in it beside those before."""
+
+    wire_name: ClassVar[str] = "police_reports.child_moved"
+
+
+class ReportsJoined(_AboutReport):
+    """Several reports are about one event. Each keeps its own deadlines and its proof."""
+
+    wire_name: ClassVar[str] = "police_reports.reports_joined"
+    incident_id: UUID = Field(description="What the reports of the event share.")
+
+
 class ReportSuperseded(_AboutReport):
     """A corrected report took its place; this one stays as it was."""
 

@@ -97,6 +97,10 @@ class PoliceReport(SQLModel, table=True):
     was reported. `assessed_at`: cleared by a new fact after the case was closed, as are `closed_at`
     and `outcome`. `closure_step_id`: the proposal to close that waits for a second person, by whom
     of which agency (`closure_staff_id`, `closure_agency_id`).
+    `home_county`: the county it is kept under, which never changes; `child_county`: that of the
+    child's file. `home_region`: where the child lives, a party beside the place; `former_homes`:
+    where it lived since the report was filed, and all that lies above each. `incident_id`: shared
+    by the reports of one event; without it, the report's own id.
     `content_index`: keyed hash of what was filed, to tell a repeated filing from another one.
     """
 
@@ -108,13 +112,25 @@ class PoliceReport(SQLModel, table=True):
         CheckConstraint("routing IN ('routed', 'no_agency', 'no_endpoint')", name="routing"),
         CheckConstraint("(routing = 'no_agency') = (police_agency_id IS NULL)", name="police"),
         ForeignKeyConstraint(
-            ["home_county", "child_id"], ["children.home_county", "children.id"], name="child"
+            ["child_county", "child_id"], ["children.home_county", "children.id"], name="child"
         ),
         UniqueConstraint("home_county", "id"),
         Index("ix_police_reports_reporter", "reporter_agency_id", "filed_at", "id"),
         Index("ix_police_reports_police", "police_agency_id", "filed_at", "id"),
         Index("ix_police_reports_region", "region_code", "filed_at", "id"),
-        Index("ix_police_reports_child", "home_county", "child_id"),
+        Index("ix_police_reports_home", "home_region", "filed_at", "id"),
+        Index(
+            "ix_police_reports_moved",
+            "filed_at",
+            "id",
+            postgresql_where=text("cardinality(former_homes) > 0"),
+        ),
+        Index("ix_police_reports_child", "child_county", "child_id"),
+        Index(
+            "ix_police_reports_incident",
+            "incident_id",
+            postgresql_where=text("incident_id IS NOT NULL"),
+        ),
         Index(
             "ix_police_reports_waiting",
             "filed_at",
@@ -124,9 +140,16 @@ class PoliceReport(SQLModel, table=True):
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     home_county: int = Field(sa_type=BigInteger)
+    child_county: int | None = Field(default=None, sa_type=BigInteger)
     child_id: UUID | None = None
     region_code: int = Field(sa_type=BigInteger)
     """Where it happened: decides which police agency is in charge."""
+    home_region: int | None = Field(default=None, sa_type=BigInteger)
+    former_homes: list[int] = Field(
+        sa_column=Column(ARRAY(BigInteger), nullable=False, server_default="{}"),
+        default_factory=list,
+    )
+    incident_id: UUID | None = None
     situations: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
     urgency: str
     channel: str
@@ -227,6 +250,9 @@ _OTHERS = (
     (rls.own("forwarded_by_id"), "true"),
     (f"{rls.AGENCY} = ANY (also_told)", "true"),
     (rls.IN_RANGE, f"{rls.SCHOOL} IS NULL"),
+    (f"home_region >= {rls.LO} AND home_region < {rls.HI}", f"{rls.SCHOOL} IS NULL"),
+    # A remit is all of one division: it is named by its first code, which `former_homes` has.
+    (f"{rls.LO} = ANY (former_homes)", f"{rls.SCHOOL} IS NULL"),
 )
 
 rls.protect(

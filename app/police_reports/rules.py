@@ -161,41 +161,64 @@ class Office:
 
 @dataclass(frozen=True, slots=True)
 class Offices:
-    """Who has a part in a report of a place: the police, nearest first, the township in charge,
-    civil affairs.
+    """Who has a part in a report: the police of its place, nearest first, the township in charge of
+    the child, civil affairs of the place; `also` the offices of where the child lives and lived.
     """
 
     police: tuple[UUID, ...]
     township: UUID | None
     civil_affairs: tuple[UUID, ...]
+    also: tuple[UUID, ...] = ()
 
     def told(self, *others: UUID | None, suspect: UUID | None) -> tuple[UUID, ...]:
         """Return who is told what happens, `others` included: never the agency reported (AZ-8)."""
-        parties = {self.township, *self.civil_affairs, *others} - {suspect}
+        parties = {self.township, *self.civil_affairs, *self.also, *others} - {suspect}
         return tuple(sorted(party for party in parties if party is not None))
 
 
 def offices(
-    found: Iterable[Office], lineage: Sequence[int], *, suspect: UUID | None = None
+    found: Iterable[Office],
+    lineage: Sequence[int],
+    *,
+    suspect: UUID | None = None,
+    home: Sequence[int] = (),
+    former: Collection[int] = (),
 ) -> Offices:
-    """Choose the offices in charge of a place: of each kind the nearest up the tree.
+    """Choose the offices in charge of a report: of each kind the nearest up the tree.
 
-    `lineage`: the place and all above it, nearest first. The agency reported is passed over; a
-    township that is reported, or not registered, is replaced by the nearest civil affairs office.
+    `lineage`: the place and all above it, nearest first; `home` likewise where the child lives,
+    whose township comes before that of the place: it knows the family. `former`: where it lived
+    before. The agency reported is passed over; a township that is reported, or not registered, is
+    replaced by the other one, else by the nearest civil affairs office.
     """
-    near = sorted(
-        (office for office in found if office.id != suspect and office.region_code in lineage),
-        key=lambda office: (lineage.index(office.region_code), office.id),
-    )
-    first = {office.kind: office.id for office in reversed(near)}
+    known = [office for office in found if office.id != suspect]
+    here, there = _near(known, lineage), _near(known, home)
     police, civil_affairs = (
-        tuple(office.id for office in near if office.kind == kind)
+        tuple(office.id for office in here if office.kind == kind)
         for kind in ("police", "civil_affairs")
     )
-    return Offices(
-        police=police,
-        township=first.get("township_government") or first.get("civil_affairs"),
-        civil_affairs=civil_affairs,
+    near = {
+        (kind, where): next((office.id for office in offices if office.kind == kind), None)
+        for kind in _PROTECTORS
+        for where, offices in (("home", there), ("place", here))
+    }
+    township = next((office for office in near.values() if office is not None), None)
+    beside = {
+        near["township_government", "home"],
+        near["township_government", "place"],
+        *(office.id for office in there if office.kind == "civil_affairs"),
+        *(o.id for o in known if o.kind in _PROTECTORS and o.region_code in former),
+    } - {township, None, *civil_affairs}
+    return Offices(police, township, civil_affairs, tuple(sorted(filter(None, beside))))
+
+
+_PROTECTORS: Final = ("township_government", "civil_affairs")
+
+
+def _near(found: Iterable[Office], lineage: Sequence[int]) -> list[Office]:
+    return sorted(
+        (office for office in found if office.region_code in lineage),
+        key=lambda office: (lineage.index(office.region_code), office.id),
     )
 
 

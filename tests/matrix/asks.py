@@ -194,6 +194,11 @@ _POLICE = (
     ),
     Ask("closeReport", always({"closed_at": _NOW, "reason": "child_safe"})),
     Ask("confirmClosure", always({"confirmed_at": _NOW})),
+    Ask(
+        "identifyChild",
+        lambda target: {"identified_at": _NOW, "child_id": str(target.ids["child_id"])},
+    ),
+    Ask("joinReports", always({"joined_at": _NOW, "report_id": str(new_id())})),
     Ask("supersedeReport", _report),
 )
 

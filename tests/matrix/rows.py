@@ -15,7 +15,7 @@ from app.core.ids import new_id
 from app.dropout_alerts.models import DropoutAlert, ReportReceipt
 from app.duties.models import Duty
 from app.police_reports.models import NARRATIVE, SUBJECT, PoliceReport, PoliceReportStep
-from app.regions.rules import subtree
+from app.regions.rules import lineage, subtree
 from app.webhooks.models import SECRET_PLACE, WebhookDelivery, WebhookEndpoint
 from tests.matrix.facts import Target
 from tests.matrix.found import PARTS
@@ -105,7 +105,12 @@ async def _report(tx: Tx, target: Target, about: dict[str, Any]) -> None:
     closure = new_id()
     tx.session.add(
         PoliceReport(
-            **about,
+            home_county=about["home_county"],
+            child_county=about["home_county"],
+            child_id=about["child_id"],
+            region_code=target.scene,
+            home_region=target.region,
+            former_homes=sorted(lineage(target.before)[:-1]) if target.before else [],
             id=identity,
             situations=["living_alone"],
             urgency="urgent",

@@ -72,6 +72,36 @@ def test_nearest_office_of_each_kind_the_reported_one_passed_over(suspect, expec
     assert rules.offices(OFFICES, lineage(VILLAGE), suspect=suspect) == expected
 
 
+NEXT = 120119102200
+AT_HOME = [*OFFICES, Office(an_id(7), "township_government", 120119102000)]
+
+
+@pytest.mark.parametrize(
+    ("suspect", "township", "also"),
+    [
+        (None, 7, [4]),  # the child's own township is in charge; that of the place is told
+        (an_id(7), 4, []),
+        (an_id(4), 7, []),
+    ],
+)
+def test_the_township_of_the_home_comes_before_that_of_the_place(suspect, township, also) -> None:
+    found = rules.offices(AT_HOME, lineage(VILLAGE), suspect=suspect, home=lineage(NEXT))
+    assert (found.township, found.also) == (an_id(township), tuple(map(an_id, also)))
+    assert found.police == (an_id(2), an_id(1))
+    assert suspect not in found.told(suspect=suspect)
+
+
+def test_a_home_with_no_township_registered_leaves_it_to_the_place() -> None:
+    found = rules.offices(OFFICES, lineage(VILLAGE), home=lineage(NEXT))
+    assert (found.township, found.also) == (an_id(4), ())
+
+
+def test_where_the_child_lived_before_is_told_too() -> None:
+    former = lineage(NEXT)[:-1]
+    found = rules.offices(AT_HOME, lineage(VILLAGE), home=lineage(VILLAGE), former=former)
+    assert (found.township, found.also) == (an_id(4), (an_id(7),))
+
+
 def test_nobody_registered() -> None:
     assert rules.offices([], lineage(VILLAGE)) == Offices((), None, ())
 

@@ -60,7 +60,9 @@ async def file_report(
     Whoever sends it again is recognised before anything is asked of the child, the place or of who
     may see the report: somebody who reported their own agency does not (AZ-8).
     """
-    content = tx.keyring.blind_index(_CONTENT, new.model_dump_json())
+    # A field that came later is no part of what was sent before it was there.
+    later = {name for name in ("incident_id",) if getattr(new, name) is None}
+    content = tx.keyring.blind_index(_CONTENT, new.model_dump_json(exclude=later))
     if new.id is not None and (before := await queries.find_anywhere(tx, new.id)) is not None:
         same = (before["content_index"], before["reporter_agency_id"]) == (
             content,
@@ -116,7 +118,7 @@ async def announce(
     tx: Tx, kind: type[spine.Event], report: Mapping[str, Any], **fields: Any
 ) -> None:
     """Publish an event to the parties of a report, and to nobody else (AZ-8)."""
-    offices = await queries.offices(tx, report["region_code"], report["suspect_agency_id"])
+    offices = await queries.offices(tx, report)
     about = _about(report, offices, fields.get("police_agency_id"))
     await spine.publish(tx, kind(**about, **fields))
 
@@ -168,8 +170,10 @@ def _report(
     return models.PoliceReport(
         id=report_id,
         home_county=said.home_county,
+        child_county=said.child.home_county if said.child else None,
         child_id=said.child.id if said.child else None,
         region_code=said.region_code,
+        home_region=said.child.region_code if said.child else None,
         situations=said.situations,
         found_at=said.found_at,
         suspect_agency_id=said.suspect_agency_id,
@@ -189,7 +193,7 @@ def _report(
     )
 
 
-_AS_STATED: Final = {"urgency", "channel", "visit_id"}
+_AS_STATED: Final = {"urgency", "channel", "visit_id", "incident_id"}
 
 
 async def _sealed_subject(
@@ -210,7 +214,7 @@ async def _put_on_its_way(tx: Tx, report: models.PoliceReport) -> None:
     """Announce the report and queue it to the nearest police with a working endpoint. While there
     is none, the police of every level above are told, and whoever accepts first is in charge.
     """
-    offices = await queries.offices(tx, report.region_code, report.suspect_agency_id)
+    offices = await queries.offices(tx, report.model_dump())
     for police in offices.police:
         report.police_agency_id = police
         filed = _as_filed(report, offices)

@@ -22,7 +22,7 @@ from app.core.problems import Problem
 from app.police_reports import events, models, queries, rules, schemas
 from app.police_reports.acts import ACTS
 from app.police_reports.models import State, Step
-from app.police_reports.operations import filing
+from app.police_reports.operations import filing, home
 from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.schemas import steps as stated
 
@@ -103,11 +103,11 @@ async def dispatch_report(
 async def notify_township(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.TownshipNotice
 ) -> Taken:
-    """Tell the township of acceptance and handling (REP-14). A township that is reported itself, or
-    not registered, is replaced by civil affairs.
+    """Tell the township of acceptance and handling (REP-14): that of the child's home, else of the
+    place. One that is reported itself, or not registered, is replaced by civil affairs.
     """
     ACTS["notifyTownship"].require(principal, report, tx.today)
-    offices = await queries.offices(tx, report["region_code"], report["suspect_agency_id"])
+    offices = await queries.offices(tx, report)
     deed = Deed(
         Step.TOWNSHIP_NOTIFIED,
         new,
@@ -192,7 +192,7 @@ async def redeliver(
 ) -> bool:
     """Queue a report once more, to police who may have had it before; False: no endpoint."""
     suspect = report["suspect_agency_id"]
-    offices = await queries.offices(tx, report["region_code"], suspect)
+    offices = await queries.offices(tx, report)
     said = await tx.connection.fetchval(_FILED, report["id"], events.ReportFiled.wire_name)
     filed = events.ReportFiled.model_validate(
         {
@@ -248,7 +248,7 @@ async def take(tx: Tx, principal: Principal, report: asyncpg.Record, deed: Deed)
         recorded_at=tx.now,
         agency_id=principal.agency_id,
         reference=deed.reference,
-        codes=orjson.loads(orjson.dumps(deed.codes)),
+        codes=orjson.loads(orjson.dumps(deed.codes, default=str)),
         details_sealed=tx.keyring.seal(models.DETAILS, step_id, orjson.dumps(told))
         if told
         else None,
@@ -257,8 +257,9 @@ async def take(tx: Tx, principal: Principal, report: asyncpg.Record, deed: Deed)
     )
     again = await _reopened(tx, principal, report, row)
     await filing.add(tx, row, StepIdTaken)
-    await filing.announce(tx, deed.announces, report, **deed.facts)
     changes = {"state": state, **again, **_takes_charge(principal, report), **deed.changes}
+    homes = {name: changes.get(name, report[name]) for name in ("home_region", "former_homes")}
+    await filing.announce(tx, deed.announces, {**report, **homes}, **deed.facts)
     await filing.change(tx, report["id"], **changes)
     await _tell_result(tx, report, changes)
     return _taken(row.model_dump(), changes["state"], report["version"] + 1), True
@@ -288,6 +289,7 @@ async def _reopened(
     await filing.announce(tx, events.ReportReopened, report, state=state)
     known = report["assessed_at"] if step is Step.SERVICES_ARRANGED else None
     return {
+        **await home.now(tx, report),
         **NOT_PROPOSED,
         "state": state,
         "assessed_at": known,

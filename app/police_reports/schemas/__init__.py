@@ -121,6 +121,11 @@ class ReportCreate(Input):
         examples=["01995f3c-2b40-7d66-8c55-1e0f3a7b8d02"],
     )
     visit_id: UUID | None = Field(default=None, description="The visit it came from.")
+    incident_id: UUID | None = Field(
+        default=None,
+        description="Of several reports about one event, as of several children: made by the "
+        "client and the same in all of them, or the id of the first.",
+    )
 
 
 class _Stands(BaseModel):
@@ -177,6 +182,7 @@ class ReportSummary(Filed):
     )
     supersedes: UUID | None = Field(description="The report this one corrects.")
     superseded_by: UUID | None = Field(description="The report that corrects this one.")
+    incident_id: UUID = Field(description="What the reports of one event share.")
     version: Version
     permitted: Permitted
 
@@ -302,6 +308,8 @@ class StepDetails(BaseModel):
         description="Services arranged: which."
     )
     reason: CodeShown | None = Field(description="Closed, or to be closed: why.")
+    child_id: UUID | None = Field(description="Identified: the child's file.")
+    basis: Text | None = Field(description="Identified: how it was known.")
     explanation: Text | None = Field(
         description="To be closed: why, though not assessed or answered."
     )
@@ -329,6 +337,9 @@ class Report(ReportSummary):
         description="What could not be followed; null if nothing, or not shown to you."
     )
     visit_id: UUID | None = Field(description="The visit it came from.")
+    joined: list[ReportId] = Field(
+        max_length=50, description="Other reports of the same event that you have a part in."
+    )
     steps: list[StepRead] = Field(max_length=1000, description="What was done, in order.")
 
 

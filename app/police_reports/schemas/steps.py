@@ -12,6 +12,7 @@ from app.police_reports.schemas import (
     Health,
     Outcome,
     Participant,
+    ReportId,
     Safety,
     ServiceKind,
 )
@@ -180,3 +181,18 @@ class Forwarding(_New):
 
     forwarded_at: At
     police_agency_id: UUID = Field(description="The police agency in charge.")
+
+
+class Identification(_New):
+    """The child of a report is known now."""
+
+    identified_at: At
+    child_id: UUID = Field(description="The child's file.")
+    basis: Prose | None = Field(default=None, description="How it was known, in words.")
+
+
+class Joining(_New, title="ReportJoining"):
+    """Another report is about the same event."""
+
+    joined_at: At
+    report_id: ReportId
