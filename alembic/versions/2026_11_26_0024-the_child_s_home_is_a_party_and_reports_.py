@@ -90,22 +90,10 @@ def upgrade() -> None:
             postgresql_where=sa.text("cardinality(former_homes) > 0"),
             postgresql_concurrently=True,
         )
-        op.execute("ALTER TABLE police_reports DROP CONSTRAINT IF EXISTS child")
-        op.create_foreign_key(
-            "child",
-            "police_reports",
-            "children",
-            ["child_county", "child_id"],
-            ["home_county", "id"],
-            postgresql_not_valid=True,
-        )
-        with every_row("police_reports", "children"):
-            op.execute("ALTER TABLE police_reports VALIDATE CONSTRAINT child")
 
 
 def downgrade() -> None:
     op.execute("DROP POLICY IF EXISTS remit ON police_reports")
-    op.drop_constraint("child", "police_reports", type_="foreignkey", if_exists=True)
     op.drop_column("police_reports", "incident_id", if_exists=True)
     op.drop_column("police_reports", "former_homes", if_exists=True)
     op.drop_column("police_reports", "home_region", if_exists=True)

@@ -98,9 +98,12 @@ class PoliceReport(SQLModel, table=True):
     and `outcome`. `closure_step_id`: the proposal to close that waits for a second person, by whom
     of which agency (`closure_staff_id`, `closure_agency_id`).
     `home_county`: the county it is kept under, which never changes; `child_county`: that of the
-    child's file. `home_region`: where the child lives, a party beside the place; `former_homes`:
-    where it lived since the report was filed, and all that lies above each. `incident_id`: shared
-    by the reports of one event; without it, the report's own id.
+    child's file, another one if an unknown child turned out to be from there (so no key of the
+    county points at it). `home_region`: where the child lives, a party beside the place;
+    `former_homes`: where it lived since the report was filed, and all that lies above each.
+    `incident_id`: shared by the reports of one event; without it, the report's own id.
+    `bound_as`: as which bearer of the duty (`report.duty_bearers`) its reporter had to file it;
+    none for who did so of their own accord.
     `content_index`: keyed hash of what was filed, to tell a repeated filing from another one.
     """
 
@@ -111,9 +114,6 @@ class PoliceReport(SQLModel, table=True):
         CheckConstraint("channel IN ('app', 'system', 'phone', 'in_person')", name="channel"),
         CheckConstraint("routing IN ('routed', 'no_agency', 'no_endpoint')", name="routing"),
         CheckConstraint("(routing = 'no_agency') = (police_agency_id IS NULL)", name="police"),
-        ForeignKeyConstraint(
-            ["child_county", "child_id"], ["children.home_county", "children.id"], name="child"
-        ),
         UniqueConstraint("home_county", "id"),
         Index("ix_police_reports_reporter", "reporter_agency_id", "filed_at", "id"),
         Index("ix_police_reports_police", "police_agency_id", "filed_at", "id"),
@@ -156,6 +156,7 @@ class PoliceReport(SQLModel, table=True):
     found_at: datetime = Field(sa_type=Instant)
     filed_at: datetime = Field(sa_type=Instant)
     reporter_agency_id: UUID = Field(foreign_key="agencies.id")
+    bound_as: str | None = None
     suspect_agency_id: UUID | None = Field(default=None, foreign_key="agencies.id")
     police_agency_id: UUID | None = Field(default=None, foreign_key="agencies.id")
     also_told: list[UUID] = Field(

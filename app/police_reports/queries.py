@@ -248,6 +248,8 @@ def _summary_fields(tx: Tx, principal: Principal, report: asyncpg.Record) -> dic
         "delivery_overdue": open_
         and rules.is_overdue(report["delivered_at"], report["deliver_alarm_at"], tx.now),
         "reporter_agency_id": report["reporter_agency_id"] if shows_agency else None,
+        "reporter_bound": report["bound_as"] is not None if shows_agency else None,
+        "reported_as": report["bound_as"] if shows_agency else None,
         "supersedes": report["supersedes_id"],
         "superseded_by": report["superseded_by_id"],
         "permitted": permitted(ACTS, principal, report, tx.today),

@@ -100,6 +100,20 @@ def reported(
     return Reported({code: ways.get(code, anyhow) for code in situations}, others)
 
 
+def bound_as(
+    kind: str, situations: Collection[str], bearers: Iterable[Mapping[str, Any]]
+) -> str | None:
+    """Return as which bearer of the duty an agency of this kind must report these situations, if it
+    must: a text may leave out some of them for a body (REP-02). One in no list is left out by none.
+    """
+    for each in bearers:
+        left_out = set(each.get("except_situations", ()))
+        if kind in each["agency_kinds"] and (not situations or set(situations) - left_out):
+            code: str = each["code"]
+            return code
+    return None
+
+
 def gaps(
     kind: str, told: Collection[str], required: Iterable[Mapping[str, Any]]
 ) -> list[tuple[str, ...]]:

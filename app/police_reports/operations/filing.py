@@ -177,6 +177,7 @@ def _report(
         situations=said.situations,
         found_at=said.found_at,
         suspect_agency_id=said.suspect_agency_id,
+        bound_as=said.bound_as,
         doubts=said.doubts,
         as_sent_sealed=tx.keyring.seal(models.AS_SENT, report_id, orjson.dumps(said.as_sent))
         if said.as_sent

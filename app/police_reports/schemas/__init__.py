@@ -180,6 +180,12 @@ class ReportSummary(Filed):
     reporter_agency_id: UUID | None = Field(
         description="The agency that filed it; shown to itself and to the police in charge."
     )
+    reporter_bound: bool | None = Field(
+        description="Whether whoever filed it had to (`report.duty_bearers`); null if not shown."
+    )
+    reported_as: CodeShown | None = Field(
+        description="As which of the list `duty_bearers` they had to; shown likewise."
+    )
     supersedes: UUID | None = Field(description="The report this one corrects.")
     superseded_by: UUID | None = Field(description="The report that corrects this one.")
     incident_id: UUID = Field(description="What the reports of one event share.")
