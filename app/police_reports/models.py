@@ -117,6 +117,17 @@ class PoliceReport(SQLModel, table=True):
         UniqueConstraint("home_county", "id"),
         Index("ix_police_reports_reporter", "reporter_agency_id", "filed_at", "id"),
         Index("ix_police_reports_police", "police_agency_id", "filed_at", "id"),
+        Index(
+            "ix_police_reports_forwarded",
+            "forwarded_by_id",
+            postgresql_where=text("forwarded_by_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_police_reports_told",
+            "filed_at",
+            "id",
+            postgresql_where=text("cardinality(also_told) > 0"),
+        ),
         Index("ix_police_reports_region", "region_code", "filed_at", "id"),
         Index("ix_police_reports_home", "home_region", "filed_at", "id"),
         Index(

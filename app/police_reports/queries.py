@@ -36,7 +36,8 @@ def visible_reports(principal: Principal) -> Where:
     where = Where("r.suspect_agency_id IS DISTINCT FROM {}", principal.agency_id)
     if HANDLE.code in scopes:
         return where.add(
-            "r.police_agency_id = {0} OR r.forwarded_by_id = {0} OR {0} = ANY (r.also_told)",
+            "r.police_agency_id = {0} OR r.forwarded_by_id = {0}"
+            " OR (cardinality(r.also_told) > 0 AND {0} = ANY (r.also_told))",
             principal.agency_id,
         )
     if RECEIVE.code in scopes:
