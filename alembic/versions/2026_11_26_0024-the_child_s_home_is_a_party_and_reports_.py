@@ -42,6 +42,11 @@ def upgrade() -> None:
         if_not_exists=True,
     )
     op.add_column(
+        "police_reports",
+        sa.Column("identified_at", sa.DateTime(timezone=True), nullable=True),
+        if_not_exists=True,
+    )
+    op.add_column(
         "police_reports", sa.Column("incident_id", sa.Uuid(), nullable=True), if_not_exists=True
     )
     op.execute("DROP POLICY IF EXISTS remit ON police_reports")
@@ -95,6 +100,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("DROP POLICY IF EXISTS remit ON police_reports")
     op.drop_column("police_reports", "incident_id", if_exists=True)
+    op.drop_column("police_reports", "identified_at", if_exists=True)
     op.drop_column("police_reports", "former_homes", if_exists=True)
     op.drop_column("police_reports", "home_region", if_exists=True)
     op.drop_column("police_reports", "child_county", if_exists=True)

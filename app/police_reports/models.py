@@ -101,6 +101,7 @@ class PoliceReport(SQLModel, table=True):
     child's file, another one if an unknown child turned out to be from there (so no key of the
     county points at it). `home_region`: where the child lives, a party beside the place;
     `former_homes`: where it lived since the report was filed, and all that lies above each.
+    `identified_at`: when somebody else than its reporter said which child it is.
     `incident_id`: shared by the reports of one event; without it, the report's own id.
     `bound_as`: as which bearer of the duty (`report.duty_bearers`) its reporter had to file it;
     none for who did so of their own accord.
@@ -160,6 +161,7 @@ class PoliceReport(SQLModel, table=True):
         sa_column=Column(ARRAY(BigInteger), nullable=False, server_default="{}"),
         default_factory=list,
     )
+    identified_at: datetime | None = Field(default=None, sa_type=Instant)
     incident_id: UUID | None = None
     situations: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
     urgency: str

@@ -232,7 +232,7 @@ def _summary_fields(tx: Tx, principal: Principal, report: asyncpg.Record) -> dic
     open_ = report["relieved_at"] is None and report["acknowledged_at"] is None
     shows_agency = rules.shows_reporter_agency(party_of(principal, report))
     # Of a file its reporter does not see, they learn not even whether there is one.
-    unconfirmed = "child_unconfirmed" in report["doubts"]
+    unconfirmed = "child_unconfirmed" in report["doubts"] or report["identified_at"] is not None
     shows_result = rules.shows_result(party_of(principal, report))
     return {
         **report,

@@ -215,6 +215,28 @@ class TestIdentification:
         assert home.agency_id in await told(database, "child_identified")
         assert "identifyChild" not in read["permitted"]
 
+    async def test_the_reporter_learns_nothing_of_the_file(self, client, offices, child) -> None:
+        report_id = await filed(client, offices.school)
+        body = {**IDENTIFY, "child_id": str(child.id)}
+        await step(client, offices.police, report_id, "child", body)
+        for path in ("", f"/{report_id}", f"/{report_id}/chain"):
+            answer = await client.get(f"{URL}{path}", headers=offices.school.headers)
+            assert answer.status_code == 200
+            assert str(child.id) not in answer.text
+
+    async def test_a_correction_does_not_lose_what_was_found_out(
+        self, client, offices, home, child
+    ) -> None:
+        report_id = await filed(client, offices.school)
+        body = {**IDENTIFY, "child_id": str(child.id)}
+        await step(client, offices.police, report_id, "child", body)
+        corrected = await step(client, offices.school, report_id, "supersession", a_report())
+        new = corrected.json()["id"]
+        read = (await client.get(f"{URL}/{new}", headers=home.headers)).json()
+        assert (read["child_id"], read["joined"]) == (str(child.id), [report_id])
+        answer = await client.get(f"{URL}/{new}", headers=offices.school.headers)
+        assert str(child.id) not in answer.text
+
     async def test_before_it_the_home_sees_nothing(self, client, offices, home) -> None:
         assert await status(client, home, await filed(client, offices.school)) == 404
 

@@ -16,6 +16,7 @@ from app.children.queries import ChildRef
 from app.core.data.db import Tx
 from app.core.problems import Problem
 from app.police_reports import rules, schemas
+from app.police_reports.operations import home
 from app.police_reports.rules import CLOCK_SKEW
 from app.policy import queries as policy
 from app.regions import queries as regions
@@ -72,8 +73,7 @@ async def understood(tx: Tx, principal: Principal, new: schemas.ReportCreate) ->
         )
     if new.child_id is None and new.region_code is None:
         raise ReportInvalid.at("#/region_code", "region_missing", "Say where it happened.")
-    seen = await children.find(tx, principal, new.child_id) if new.child_id else None
-    child = seen or (await children.find_anywhere(tx, new.child_id) if new.child_id else None)
+    seen, child = await _child(tx, principal, new.child_id)
     place, exact = await _place(tx, principal, new.region_code, seen)
     situations, others = _known_situations(new.situations, _situations(place, tx.today))
     suspect = await _agency(tx, new.suspect_agency_id)
@@ -105,6 +105,16 @@ async def understood(tx: Tx, principal: Principal, new: schemas.ReportCreate) ->
             field: sent for doubted, field, sent in doubts.values() if doubted and sent is not None
         },
     )
+
+
+async def _child(
+    tx: Tx, principal: Principal, stated: UUID | None
+) -> tuple[ChildRef | None, ChildRef | None]:
+    """Return the file named, if the caller sees it, and if anybody does. It is held."""
+    if stated is None:
+        return None, None
+    seen = (await children.find_many(tx, principal, [stated])).get(stated)
+    return seen, seen or await home.hold(tx, stated)
 
 
 async def _place(

@@ -76,7 +76,8 @@ async def file_report(
     report.subject_sealed = await _sealed_subject(
         tx, new, report.id, said.child if said.seen else None
     )
-    report.supersedes_id = corrects["id"] if corrects else None
+    if corrects is not None:
+        _take_over(report, corrects)
     await _put_on_its_way(tx, report)
     await _store(tx, report, new.reporter)
     return _filed(report.model_dump(), is_new=True)
@@ -262,6 +263,19 @@ async def add(tx: Tx, row: SQLModel, taken: type[Problem]) -> None:
         if getattr(error.orig, "sqlstate", None) == _UNIQUE_VIOLATION:
             raise taken from None
         raise
+
+
+def _take_over(report: models.PoliceReport, corrects: Mapping[str, Any]) -> None:
+    """Let a correction stand where the report before it stood: what was found out of the child and
+    of the event meanwhile is not lost, nor a party's part.
+    """
+    report.supersedes_id = corrects["id"]
+    report.incident_id = report.incident_id or queries.incident_of(corrects)
+    if report.child_id is None:
+        for column in ("child_id", "child_county", "home_region", "identified_at"):
+            setattr(report, column, corrects[column])
+    if report.child_id == corrects["child_id"]:
+        report.former_homes = list(corrects["former_homes"])
 
 
 def _filed(report: Mapping[str, Any], *, is_new: bool) -> Filed:

@@ -6,11 +6,11 @@ from uuid import UUID
 import asyncpg
 
 from app.access.principal import Principal
-from app.children import queries as children
 from app.core.data.db import Tx
 from app.police_reports import events, queries
 from app.police_reports.acts import ACTS
 from app.police_reports.models import Step
+from app.police_reports.operations import home
 from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.operations.steps import Deed, Taken, repeated, take
 from app.police_reports.schemas import steps as stated
@@ -34,7 +34,7 @@ async def identify_child(
     if before := await repeated(tx, report, new, Step.IDENTIFIED):
         return before
     ACTS["identifyChild"].require(principal, report, tx.today)
-    child = await children.find_anywhere(tx, new.child_id)
+    child = await home.hold(tx, new.child_id)
     if child is None:
         raise ReportInvalid.at("#/child_id", "child_unknown", "There is no such file.")
     deed = Deed(
@@ -46,6 +46,7 @@ async def identify_child(
             "child_id": child.id,
             "child_county": child.home_county,
             "home_region": child.region_code,
+            "identified_at": tx.now,
         },
     )
     return await take(tx, principal, report, deed)
