@@ -74,7 +74,16 @@ class Desk:
             f"{path}/dispositions",
             kind="domestic_violence",
             at=_now(),
-            measures=["violence_stopped", "warning_letter_issued", "evidence_collected"],
+            measures=[
+                *("violence_stopped", "warning_letter_issued", "evidence_collected"),
+                *("civil_affairs_notified", "medical_care_arranged"),
+            ],
+            omitted=[
+                {
+                    "measure": "injury_appraisal_arranged",
+                    "reason": "演示:医生认为不需要。Demo: the doctor sees no need.",
+                }
+            ],
         )
         tell("police", "dispatched officers and recorded what they did (REP-12)")
         self._step(

@@ -14,7 +14,7 @@ from app.core.ids import new_id
 
 
 class AgencyKind(StrEnum):
-    """What an organisation is (obligations.md §5)."""
+    """What an organisation is (obligations.md §5; who must report: 高检发〔2020〕9号 Art. 3)."""
 
     village_committee = "village_committee"
     township_government = "township_government"
@@ -28,6 +28,19 @@ class AgencyKind(StrEnum):
     social_work = "social_work"
     disabled_persons_federation = "disabled_persons_federation"
     mass_organisation = "mass_organisation"
+    trade_union = "trade_union"
+    youth_league = "youth_league"
+    womens_federation = "womens_federation"
+    next_generation_committee = "next_generation_committee"
+    kindergarten = "kindergarten"
+    childcare_institution = "childcare_institution"
+    training_institution = "training_institution"
+    activity_centre = "activity_centre"
+    after_school_care = "after_school_care"
+    school_bus_provider = "school_bus_provider"
+    domestic_service = "domestic_service"
+    hotel = "hotel"
+    state_organ = "state_organ"
     court = "court"
     procuratorate = "procuratorate"
     supervision = "supervision"

@@ -1,9 +1,11 @@
 """What may be done with a report, by operationId, and by whom."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from app.access.acts import Act, inside, own, own_or_among, own_or_nobodys, unset
+from app.access.acts import Act, Condition, own, own_or_among, own_or_nobodys, unset
+from app.access.principal import Principal
+from app.agencies.models import AgencyKind
 from app.core.problems import Problem
 
 
@@ -21,12 +23,98 @@ class SupersededAlready(Problem, status=409):
     title_zh = "该报告已被更正;请更正最新的一份"
 
 
+class ChildKnownAlready(Problem, status=409):
+    """The report names its child's file; who else it may be about is another report."""
+
+    title = "This report hangs on a file already"
+    title_zh = "该报告已关联儿童档案"
+
+
+class ClosureNotProposed(Problem, status=409):
+    """There is nothing to agree to: nobody proposed to close it, or something new came since."""
+
+    title = "Nobody has proposed to close this report, or something new came since"
+    title_zh = "没有待确认的结案申请,或此后又有新情况"
+
+
+class SecondPersonNeeded(Problem, status=403, denies=True):
+    """An unassessed or unanswered case ends by two people: of one agency, or the other of the
+    county.
+    """
+
+    title = "Another person of that agency or of the county confirms this"
+    title_zh = "须由该机构或县级部门的另一名工作人员确认"
+
+
+_COUNTY: Final = frozenset({AgencyKind.civil_affairs})
+"""Civil affairs stand at the county or above, over every township they see."""
+
+
+def _remit(principal: Principal) -> list[int]:
+    return [principal.region_lo, principal.region_hi]
+
+
+def _protects(place: int, home: int | None, former: Sequence[int], remit: Sequence[int]) -> bool:
+    lo, hi = remit
+    return lo <= place < hi or (home is not None and lo <= home < hi) or lo in former
+
+
+PROTECTOR: Final = Condition(
+    ("region_code", "home_region", "former_homes"),
+    lambda principal, _: _remit(principal),
+    _protects,
+    "(({0} >= ({wanted}::bigint[])[1] AND {0} < ({wanted}::bigint[])[2])"
+    " OR coalesce({1} >= ({wanted}::bigint[])[1] AND {1} < ({wanted}::bigint[])[2], false)"
+    " OR ({wanted}::bigint[])[1] = ANY ({2}))",
+    lambda *_: NotYourPart(),
+)
+"""Hold if it happened in the caller's remit, or the child lives there, or lived there since."""
+
+_POLICE_OR_PROTECTOR = Condition(
+    ("police_agency_id", "also_told", "region_code", "home_region", "former_homes"),
+    # The agency counts for the police alone, the remit for all others.
+    lambda principal, _: (
+        [str(principal.agency_id), "0", "0"]
+        if principal.agency_kind == AgencyKind.police
+        else ["", *map(str, _remit(principal))]
+    ),
+    lambda police, told, place, home, former, wanted: (
+        wanted[0] in {str(police), *map(str, told)}
+        or _protects(place, home, former, [*map(int, wanted[1:])])
+    ),
+    "({0}::text = ({wanted}::text[])[1] OR ({wanted}::text[])[1] = ANY ({1}::text[])"
+    " OR ({2} >= ({wanted}::text[])[2]::bigint AND {2} < ({wanted}::text[])[3]::bigint)"
+    " OR coalesce({3} >= ({wanted}::text[])[2]::bigint AND {3} < ({wanted}::text[])[3]::bigint,"
+    " false) OR ({wanted}::text[])[2]::bigint = ANY ({4}))",
+    lambda *_: NotYourPart(),
+)
+_PROPOSED = Condition(
+    ("closure_step_id",),
+    lambda *_: None,
+    lambda found, _: found is not None,
+    "({0} IS NOT NULL AND {wanted}::text IS NULL)",
+    lambda *_: ClosureNotProposed(),
+)
+_ANOTHER_PERSON = Condition(
+    ("closure_staff_id",),
+    lambda principal, _: principal.staff_id,
+    lambda proposer, person: person is not None and person != proposer,
+    "({wanted}::uuid IS NOT NULL AND {0} IS DISTINCT FROM {wanted}::uuid)",
+    lambda *_: SecondPersonNeeded(),
+)
+_THERE_OR_ABOVE = Condition(
+    ("closure_agency_id",),
+    lambda principal, _: None if principal.agency_kind in _COUNTY else principal.agency_id,
+    lambda proposer, agency: agency is None or agency == proposer,
+    "({wanted}::uuid IS NULL OR {0} = {wanted}::uuid)",
+    lambda *_: SecondPersonNeeded(),
+)
 _IN_CHARGE = (own("police_agency_id", NotYourPart),)
 _HANDLE = Act(
     "police_reports:handle", (own_or_among("police_agency_id", "also_told", NotYourPart),)
 )
-_PROTECTOR = inside("region_code", NotYourPart)
-_PROTECT = Act("police_reports:receive", (_PROTECTOR,))
+_PROTECT = Act("police_reports:receive", (PROTECTOR,))
+_MATCH = Act("police_reports:match", (_POLICE_OR_PROTECTOR,))
 
 ACTS: Final[Mapping[str, Act]] = {
     "readReporter": Act("reporters:read", _IN_CHARGE),
@@ -37,11 +125,18 @@ ACTS: Final[Mapping[str, Act]] = {
     "notifyTownship": _HANDLE,
     "forwardReport": _HANDLE,
     "confirmTownshipNotice": Act(
-        "police_reports:receive", (_PROTECTOR, own_or_nobodys("township_agency_id", NotYourPart))
+        "police_reports:receive", (PROTECTOR, own_or_nobodys("township_agency_id", NotYourPart))
     ),
     "recordAssessment": _PROTECT,
     "arrangeServices": _PROTECT,
     "closeReport": _PROTECT,
+    "confirmClosure": Act(
+        "police_reports:receive", (PROTECTOR, _PROPOSED, _ANOTHER_PERSON, _THERE_OR_ABOVE)
+    ),
+    "identifyChild": Act(
+        _MATCH.scope, (_POLICE_OR_PROTECTOR, unset("child_id", ChildKnownAlready))
+    ),
+    "joinReports": _MATCH,
     "supersedeReport": Act(
         "police_reports:file",
         (own("reporter_agency_id", NotYourPart), unset("superseded_by_id", SupersededAlready)),

@@ -31,6 +31,12 @@ RECEIVE = AREA.scope(
     "Confirm police notices and assess, as the township",
     never_waits=True,
 )
+MATCH = AREA.scope(
+    "police_reports:match",
+    "为报告关联儿童档案,合并同一事件的多份报告",
+    "Say which child's file a report is about, and which reports are about one event",
+    never_waits=True,
+)
 READ_REPORTERS = AREA.scope(
     "reporters:read",
     "读取报告人身份(公安办案人员)",

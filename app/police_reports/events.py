@@ -110,10 +110,58 @@ class ServicesArranged(_AboutReport):
     wire_name: ClassVar[str] = "police_reports.services_arranged"
 
 
+class ClosureProposed(_AboutReport):
+    """Somebody would close it unassessed or unanswered; a second person has to agree."""
+
+    wire_name: ClassVar[str] = "police_reports.closure_proposed"
+
+
 class ReportClosed(_AboutReport):
     """Nothing more is to be done."""
 
     wire_name: ClassVar[str] = "police_reports.report_closed"
+
+
+class ReportReopened(_AboutReport):
+    """A new fact came after it was closed: somebody has to act again."""
+
+    wire_name: ClassVar[str] = "police_reports.report_reopened"
+    state: str = Field(
+        max_length=40,
+        pattern=r"^[a-z_]+$",
+        description="Where it stands now; what follows is owed.",
+    )
+
+
+class ResultTold(_AboutReport):
+    """Told to who reported alone: what became of the report (未成年人保护法 Art. 11)."""
+
+    wire_name: ClassVar[str] = "police_reports.result_told"
+    result: Literal["accepted", "handled", "ended"] = Field(
+        description="The police accepted it; all that was reported has its answer; it is closed."
+    )
+    outcome: Literal["child_safe", "long_term_care", "unfounded", "moved_away"] | None = Field(
+        description="How it ended, once it has."
+    )
+
+
+class ChildIdentified(_AboutReport):
+    """The child of the report is known now: the offices of where it lives have a part in it."""
+
+    wire_name: ClassVar[str] = "police_reports.child_identified"
+
+
+class ChildMoved(_AboutReport):
+    """The child lives elsewhere now: the offices there have a part in it beside those before."""
+
+    wire_name: ClassVar[str] = "police_reports.child_moved"
+
+
+class ReportsJoined(_AboutReport):
+    """Several reports are about one event. Each keeps its own deadlines and its proof."""
+
+    wire_name: ClassVar[str] = "police_reports.reports_joined"
+    incident_id: UUID = Field(description="What the reports of the event share.")
 
 
 class ReportSuperseded(_AboutReport):

@@ -6,17 +6,19 @@ from typing import Any, Final
 import asyncpg
 import orjson
 
+from app.children.events import ChildChanged
 from app.core.data.db import Tx
 from app.core.data.sql import insert
 from app.core.jobs import events as spine
 from app.core.jobs import queue
 from app.police_reports import events, queries, rules
 from app.police_reports.models import State, Step
+from app.police_reports.operations import home
 from app.police_reports.operations.filing import announce, change
 from app.police_reports.operations.steps import redeliver
 from app.regions import following
 from app.regions.events import RegionReplaced
-from app.regions.rules import SPANS
+from app.regions.rules import SPANS, lineage
 from app.webhooks.events import DeliverySucceeded
 
 _PER_RUN: Final = 200
@@ -64,10 +66,42 @@ FOR UPDATE OF r SKIP LOCKED
 """Reports that can be brought further now: of every place one, then of every place a second."""
 
 
+_OPEN_OF_CHILD: Final = """
+SELECT * FROM police_reports WHERE child_county = $1 AND child_id = $2 AND state <> 'closed'
+ORDER BY id FOR UPDATE
+"""
+_SHIFT_FORMER: Final = """
+UPDATE police_reports SET former_homes = ARRAY(
+    SELECT CASE WHEN code >= $1 AND code < $2 THEN code + $3 ELSE code END
+    FROM unnest(former_homes) AS code UNION SELECT unnest($4::bigint[]))
+WHERE cardinality(former_homes) > 0
+  AND EXISTS (SELECT FROM unnest(former_homes) AS code WHERE code >= $1 AND code < $2)
+"""
+"""Few children move while a report about them is open: an index has just those."""
+
+
 @following.follows
 async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
-    """Let reports lie where their place is now: its offices go on seeing them."""
+    """Let reports lie where their place is now, and where the child lives and lived: the offices go
+    on seeing them.
+    """
     await following.shift(tx, event, "police_reports", "region_code")
+    await following.shift(tx, event, "police_reports", "home_region")
+    above = lineage(event.old_lo + event.shift)[:-1]
+    await tx.connection.execute(_SHIFT_FORMER, event.old_lo, event.old_hi, event.shift, above)
+
+
+@spine.on(ChildChanged)
+async def follow_child(tx: Tx, changed: ChildChanged) -> None:
+    """Let the offices of a child's new home have a part in its open reports, beside the former."""
+    if changed.previous_region_code is None:
+        return
+    for report in await tx.connection.fetch(
+        _OPEN_OF_CHILD, changed.home_county, changed.subject_id
+    ):
+        if moved := await home.now(tx, report):
+            await change(tx, report["id"], **moved)
+            await announce(tx, events.ChildMoved, {**report, **moved})
 
 
 @spine.on(DeliverySucceeded)
@@ -125,7 +159,7 @@ async def route_waiting(tx: Tx, payload: dict[str, Any]) -> None:
 async def _route(tx: Tx, report: asyncpg.Record) -> None:
     """Bring a report to the nearest police with an endpoint. Those who had it keep it."""
     due_at = report["acknowledge_due_at"]
-    offices = await queries.offices(tx, report["region_code"], report["suspect_agency_id"])
+    offices = await queries.offices(tx, report)
     had = {report["police_agency_id"], *report["also_told"]} - {None}
     for police in offices.police:
         if await redeliver(tx, report, police, due_at):

@@ -60,7 +60,13 @@ class Step(StrEnum):
     TOWNSHIP_RECEIVED = "township_received"
     ASSESSED = "assessed"
     SERVICES_ARRANGED = "services_arranged"
+    CLOSURE_PROPOSED = "closure_proposed"
+    """Somebody would close it unassessed or unanswered; a second person has to agree."""
     CLOSED = "closed"
+    REOPENED = "reopened"
+    """A new fact came after it was closed; the step beside this one says which."""
+    IDENTIFIED = "identified"
+    JOINED = "joined"
 
 
 class Party(StrEnum):
@@ -87,6 +93,18 @@ class PoliceReport(SQLModel, table=True):
     `also_told`: the police of every level above, while no police endpoint takes it; whoever accepts
     first is in charge. `doubts`: what was stated and could not be followed; `as_sent_sealed` keeps
     it. `relieved_at`: when a report that took its place reached the police.
+    `disposed_as`: the kinds of disposition so far; `handled_at`: when they answered everything that
+    was reported. `assessed_at`: cleared by a new fact after the case was closed, as are `closed_at`
+    and `outcome`. `closure_step_id`: the proposal to close that waits for a second person, by whom
+    of which agency (`closure_staff_id`, `closure_agency_id`).
+    `home_county`: the county it is kept under, which never changes; `child_county`: that of the
+    child's file, another one if an unknown child turned out to be from there (so no key of the
+    county points at it). `home_region`: where the child lives, a party beside the place;
+    `former_homes`: where it lived since the report was filed, and all that lies above each.
+    `identified_at`: when somebody else than its reporter said which child it is.
+    `incident_id`: shared by the reports of one event; without it, the report's own id.
+    `bound_as`: as which bearer of the duty (`report.duty_bearers`) its reporter had to file it;
+    none for who did so of their own accord.
     `content_index`: keyed hash of what was filed, to tell a repeated filing from another one.
     """
 
@@ -97,14 +115,34 @@ class PoliceReport(SQLModel, table=True):
         CheckConstraint("channel IN ('app', 'system', 'phone', 'in_person')", name="channel"),
         CheckConstraint("routing IN ('routed', 'no_agency', 'no_endpoint')", name="routing"),
         CheckConstraint("(routing = 'no_agency') = (police_agency_id IS NULL)", name="police"),
-        ForeignKeyConstraint(
-            ["home_county", "child_id"], ["children.home_county", "children.id"], name="child"
-        ),
         UniqueConstraint("home_county", "id"),
         Index("ix_police_reports_reporter", "reporter_agency_id", "filed_at", "id"),
         Index("ix_police_reports_police", "police_agency_id", "filed_at", "id"),
+        Index(
+            "ix_police_reports_forwarded",
+            "forwarded_by_id",
+            postgresql_where=text("forwarded_by_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_police_reports_told",
+            "filed_at",
+            "id",
+            postgresql_where=text("cardinality(also_told) > 0"),
+        ),
         Index("ix_police_reports_region", "region_code", "filed_at", "id"),
-        Index("ix_police_reports_child", "home_county", "child_id"),
+        Index("ix_police_reports_home", "home_region", "filed_at", "id"),
+        Index(
+            "ix_police_reports_moved",
+            "filed_at",
+            "id",
+            postgresql_where=text("cardinality(former_homes) > 0"),
+        ),
+        Index("ix_police_reports_child", "child_county", "child_id"),
+        Index(
+            "ix_police_reports_incident",
+            "incident_id",
+            postgresql_where=text("incident_id IS NOT NULL"),
+        ),
         Index(
             "ix_police_reports_waiting",
             "filed_at",
@@ -114,15 +152,24 @@ class PoliceReport(SQLModel, table=True):
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     home_county: int = Field(sa_type=BigInteger)
+    child_county: int | None = Field(default=None, sa_type=BigInteger)
     child_id: UUID | None = None
     region_code: int = Field(sa_type=BigInteger)
     """Where it happened: decides which police agency is in charge."""
+    home_region: int | None = Field(default=None, sa_type=BigInteger)
+    former_homes: list[int] = Field(
+        sa_column=Column(ARRAY(BigInteger), nullable=False, server_default="{}"),
+        default_factory=list,
+    )
+    identified_at: datetime | None = Field(default=None, sa_type=Instant)
+    incident_id: UUID | None = None
     situations: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
     urgency: str
     channel: str
     found_at: datetime = Field(sa_type=Instant)
     filed_at: datetime = Field(sa_type=Instant)
     reporter_agency_id: UUID = Field(foreign_key="agencies.id")
+    bound_as: str | None = None
     suspect_agency_id: UUID | None = Field(default=None, foreign_key="agencies.id")
     police_agency_id: UUID | None = Field(default=None, foreign_key="agencies.id")
     also_told: list[UUID] = Field(
@@ -144,6 +191,14 @@ class PoliceReport(SQLModel, table=True):
     police_reference: str | None = None
     acknowledgement_alarmed_at: datetime | None = Field(default=None, sa_type=Instant)
     delivery_alarmed_at: datetime | None = Field(default=None, sa_type=Instant)
+    disposed_as: list[str] = Field(sa_column=code_list(), default_factory=list)
+    handled_at: datetime | None = Field(default=None, sa_type=Instant)
+    assessed_at: datetime | None = Field(default=None, sa_type=Instant)
+    closure_step_id: UUID | None = None
+    closure_agency_id: UUID | None = None
+    closure_staff_id: UUID | None = None
+    closed_at: datetime | None = Field(default=None, sa_type=Instant)
+    outcome: str | None = None
     township_agency_id: UUID | None = Field(default=None, foreign_key="agencies.id")
     supersedes_id: UUID | None = Field(default=None, foreign_key="police_reports.id")
     superseded_by_id: UUID | None = Field(default=None, foreign_key="police_reports.id")
@@ -178,7 +233,8 @@ class PoliceReportStep(SQLModel, table=True):
     __table_args__: Any = (
         CheckConstraint(
             "step IN ('delivered', 'acknowledged', 'dispatched', 'disposed', 'township_notified',"
-            " 'township_received', 'assessed', 'services_arranged', 'closed', 'forwarded')",
+            " 'township_received', 'assessed', 'services_arranged', 'closed', 'forwarded',"
+            " 'closure_proposed', 'reopened', 'identified', 'joined')",
             name="step",
         ),
         _of_report(),
@@ -208,6 +264,9 @@ _OTHERS = (
     (rls.own("forwarded_by_id"), "true"),
     (f"{rls.AGENCY} = ANY (also_told)", "true"),
     (rls.IN_RANGE, f"{rls.SCHOOL} IS NULL"),
+    (f"home_region >= {rls.LO} AND home_region < {rls.HI}", f"{rls.SCHOOL} IS NULL"),
+    # A remit is all of one division: it is named by its first code, which `former_homes` has.
+    (f"{rls.LO} = ANY (former_homes)", f"{rls.SCHOOL} IS NULL"),
 )
 
 rls.protect(

@@ -1,8 +1,8 @@
 """Reads of police reports. Every one starts from `visible_reports`."""
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, Final
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any, Final, get_args
 from uuid import UUID
 
 import asyncpg
@@ -11,14 +11,16 @@ import orjson
 from app.access.acts import Act, permitted
 from app.access.principal import Principal
 from app.children.queries import ChildRef
+from app.core.clock import local_date
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.http.wire import region_text
 from app.police_reports import models, rules, schemas
-from app.police_reports.acts import ACTS
+from app.police_reports.acts import ACTS, PROTECTOR
 from app.police_reports.area import HANDLE, RECEIVE
 from app.police_reports.models import Party, State, Step
+from app.policy import queries as policy
 from app.regions.rules import lineage
 
 _OFFICE_KINDS: Final = ("police", "township_government", "civil_affairs")
@@ -34,12 +36,15 @@ def visible_reports(principal: Principal) -> Where:
     where = Where("r.suspect_agency_id IS DISTINCT FROM {}", principal.agency_id)
     if HANDLE.code in scopes:
         return where.add(
-            "r.police_agency_id = {0} OR r.forwarded_by_id = {0} OR {0} = ANY (r.also_told)",
+            "r.police_agency_id = {0} OR r.forwarded_by_id = {0}"
+            " OR (cardinality(r.also_told) > 0 AND {0} = ANY (r.also_told))",
             principal.agency_id,
         )
     if RECEIVE.code in scopes:
         return where.add(
-            "r.reporter_agency_id = {} OR (r.region_code >= {} AND r.region_code < {})",
+            "r.reporter_agency_id = {0} OR (r.region_code >= {1} AND r.region_code < {2})"
+            " OR (r.home_region >= {1} AND r.home_region < {2})"
+            " OR (cardinality(r.former_homes) > 0 AND {1} = ANY (r.former_homes))",
             principal.agency_id,
             principal.region_lo,
             principal.region_hi,
@@ -52,10 +57,7 @@ def party_of(principal: Principal, report: asyncpg.Record) -> Party:
     if HANDLE.code in scopes:
         may_accept = (report["police_agency_id"], *report["also_told"])
         return Party.POLICE if principal.agency_id in may_accept else Party.ONLOOKER
-    if (
-        RECEIVE.code in scopes
-        and principal.region_lo <= report["region_code"] < principal.region_hi
-    ):
+    if RECEIVE.code in scopes and PROTECTOR.holds(principal, report, date.min):
         return Party.PROTECTION
     return Party.REPORTER
 
@@ -84,32 +86,58 @@ async def page(
     *,
     state: State | None,
     overdue: bool | None,
+    incident: UUID | None,
     act: Act | None,
 ) -> paging.Rows:
     """List the reports the caller has a part in, newest first."""
     where = visible_reports(principal).add_given({"r.state = {}": state})
     if overdue is not None:
         where.add(f"{'' if overdue else 'NOT '}({_OVERDUE})", tx.now)
+    if incident is not None:
+        where.add(_OF_INCIDENT, incident)
     if act is not None:
         act.narrow(where, principal, tx.today, alias="r")
     return await paging.fetch(tx, "SELECT r.* FROM police_reports r", where, _NEWEST, window)
 
 
+_OF_INCIDENT: Final = "r.incident_id = {0} OR r.id = {0}"
 _NEWEST: Final = paging.Order({"r.filed_at": datetime, "r.id": UUID}, descending=True)
 _OVERDUE: Final = """r.relieved_at IS NULL AND r.acknowledged_at IS NULL
     AND (r.acknowledge_due_at < {0} OR (r.delivered_at IS NULL AND r.deliver_alarm_at < {0}))"""
 
 
-async def offices(tx: Tx, region_code: int, suspect: UUID | None) -> rules.Offices:
-    """Return who is in charge of a place, the agency reported left out. One statement."""
-    path = lineage(region_code)
+async def offices(tx: Tx, report: Mapping[str, Any]) -> rules.Offices:
+    """Return who is in charge of a report: of its place, of where the child lives and lived; the
+    agency reported left out. One statement.
+    """
+    path = lineage(report["region_code"])
+    home = lineage(report["home_region"]) if report["home_region"] is not None else ()
+    former = report["former_homes"]
     rows = await tx.connection.fetch(
         "SELECT id, kind, region_code FROM agencies"
         " WHERE active AND kind = ANY($1::text[]) AND region_code = ANY($2::bigint[])",
         _OFFICE_KINDS,
-        path,
+        list({*path, *home, *former}),
     )
-    return rules.offices((rules.Office(**row) for row in rows), path, suspect=suspect)
+    found = [rules.Office(**row) for row in rows]
+    return rules.offices(found, path, suspect=report["suspect_agency_id"], home=home, former=former)
+
+
+async def joined(tx: Tx, principal: Principal, report: asyncpg.Record) -> list[UUID]:
+    """Return the other reports of the same event that the caller has a part in, too."""
+    where = visible_reports(principal).add(_OF_INCIDENT, incident_of(report))
+    rows = await tx.connection.fetch(
+        f"SELECT r.id FROM police_reports r WHERE {where.add('r.id <> {}', report['id'])}"
+        " ORDER BY r.id LIMIT 50",
+        *where.arguments,
+    )
+    return [row["id"] for row in rows]
+
+
+def incident_of(report: Mapping[str, Any]) -> UUID:
+    """Return what the reports of one event share."""
+    incident: UUID = report["incident_id"] or report["id"]
+    return incident
 
 
 async def agency_kind(tx: Tx, agency_id: UUID) -> str | None:
@@ -128,14 +156,37 @@ async def identity(tx: Tx, child: ChildRef) -> asyncpg.Record:
     )
 
 
-async def steps(tx: Tx, report_id: UUID) -> list[asyncpg.Record]:
-    """Return the journal of a report the caller may see, oldest first."""
-    rows: list[asyncpg.Record] = await tx.connection.fetch(
+async def steps(tx: Tx, report: asyncpg.Record) -> list[dict[str, Any]]:
+    """Return the journal of a report the caller may see, in the order in which things happened;
+    each step says by which clock (`rules.happened`).
+    """
+    rows = await tx.connection.fetch(
         "SELECT * FROM police_report_steps WHERE report_id = $1 ORDER BY recorded_at, id"
         " LIMIT 1000",
-        report_id,
+        report["id"],
     )
-    return rows
+    found_at = report["found_at"]
+    return [
+        {
+            **row,
+            "at_ahead": rules.is_ahead(row),
+            "in_order_by": "recorded_at" if rules.doubted(row, found_at) else "at",
+        }
+        for row in sorted(rows, key=lambda row: rules.happened(row, found_at))
+    ]
+
+
+_situations: Final = policy.lookup("report.situations")
+
+
+def reported(report: Mapping[str, Any]) -> rules.Reported:
+    """Return what a report asks of the police, by the list of its place on the day it was filed."""
+    return rules.reported(
+        report["situations"],
+        _situations(report["region_code"], local_date(report["filed_at"])),
+        get_args(schemas.DispositionKind),
+        others="situation_unknown" in report["doubts"],
+    )
 
 
 async def reporter(tx: Tx, report: asyncpg.Record) -> schemas.ReporterShown:
@@ -181,9 +232,14 @@ def _summary_fields(tx: Tx, principal: Principal, report: asyncpg.Record) -> dic
     open_ = report["relieved_at"] is None and report["acknowledged_at"] is None
     shows_agency = rules.shows_reporter_agency(party_of(principal, report))
     # Of a file its reporter does not see, they learn not even whether there is one.
-    unconfirmed = "child_unconfirmed" in report["doubts"]
+    unconfirmed = "child_unconfirmed" in report["doubts"] or report["identified_at"] is not None
+    shows_result = rules.shows_result(party_of(principal, report))
     return {
         **report,
+        "unanswered": reported(report).unanswered(report["disposed_as"]),
+        "outcome": report["outcome"] if shows_result else None,
+        "incident_id": incident_of(report),
+        "closure_proposed": report["closure_step_id"] is not None,
         "child_id": None
         if unconfirmed and party_of(principal, report) is Party.REPORTER
         else report["child_id"],
@@ -193,15 +249,15 @@ def _summary_fields(tx: Tx, principal: Principal, report: asyncpg.Record) -> dic
         "delivery_overdue": open_
         and rules.is_overdue(report["delivered_at"], report["deliver_alarm_at"], tx.now),
         "reporter_agency_id": report["reporter_agency_id"] if shows_agency else None,
+        "reporter_bound": report["bound_as"] is not None if shows_agency else None,
+        "reported_as": report["bound_as"] if shows_agency else None,
         "supersedes": report["supersedes_id"],
         "superseded_by": report["superseded_by_id"],
         "permitted": permitted(ACTS, principal, report, tx.today),
     }
 
 
-def whole(
-    tx: Tx, principal: Principal, report: asyncpg.Record, journal: Sequence[asyncpg.Record]
-) -> schemas.Report:
+async def whole(tx: Tx, principal: Principal, report: asyncpg.Record) -> schemas.Report:
     """Show a report with what the caller's part in it lets them read."""
     party = party_of(principal, report)
     shown = rules.shows_report(party)
@@ -222,15 +278,15 @@ def whole(
             if shown and report["as_sent_sealed"]
             else None,
             "visit_id": report["visit_id"] if shown else None,
+            "joined": await joined(tx, principal, report),
             "steps": [
-                {**step, "at_ahead": rules.is_ahead(step), "details": _details(tx, party, step)}
-                for step in journal
+                {**step, "details": _details(tx, party, step)} for step in await steps(tx, report)
             ],
         }
     )
 
 
-def _details(tx: Tx, party: Party, step: asyncpg.Record) -> dict[str, Any] | None:
+def _details(tx: Tx, party: Party, step: Mapping[str, Any]) -> dict[str, Any] | None:
     if not rules.shows_details(party, Step(step["step"])):
         return None
     sealed = step["details_sealed"]

@@ -14,11 +14,18 @@ from app.core.http import paging, routing
 from app.core.http.routing import Transaction
 from app.core.http.shown import REPEATED, Shown
 from app.core.problems import Problem, documented
-from app.police_reports import queries, rules, schemas
-from app.police_reports.acts import ACTS, NotYourPart, SupersededAlready
-from app.police_reports.area import AREA, FILE, HANDLE, READ, READ_REPORTERS, RECEIVE
+from app.police_reports import queries, schemas
+from app.police_reports.acts import (
+    ACTS,
+    ChildKnownAlready,
+    ClosureNotProposed,
+    NotYourPart,
+    SecondPersonNeeded,
+    SupersededAlready,
+)
+from app.police_reports.area import AREA, FILE, HANDLE, MATCH, READ, READ_REPORTERS, RECEIVE
 from app.police_reports.models import State
-from app.police_reports.operations import filing, steps
+from app.police_reports.operations import closing, dispositions, filing, incidents, steps
 from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.schemas import steps as stated
 
@@ -37,6 +44,7 @@ FilesReports = Annotated[Principal, needs(FILE)]
 ReadsReports = Annotated[Principal, needs(READ)]
 HandlesReports = Annotated[Principal, needs(HANDLE)]
 ReceivesReports = Annotated[Principal, needs(RECEIVE)]
+MatchesReports = Annotated[Principal, needs(MATCH)]
 ReadsReporters = Annotated[Principal, needs(READ_REPORTERS)]
 _NAMED = ("report_id", "The report's id.", queries.find, ReportNotFound)
 ReportInPath = Annotated[asyncpg.Record, named_in_path(*_NAMED)]
@@ -71,10 +79,13 @@ async def list_reports(
     overdue: Annotated[
         bool | None, Query(description="Only reports that are, or are not, late.")
     ] = None,
+    incident_id: Annotated[UUID | None, Query(description="Only reports of this event.")] = None,
     act: Annotated[acts.Act | None, acts.asked(ACTS)] = None,
 ) -> Shown[paging.Page[schemas.ReportSummary]]:
     """List the reports your agency filed, handles or follows up, newest first."""
-    page = await queries.page(tx, principal, window, state=state, overdue=overdue, act=act)
+    page = await queries.page(
+        tx, principal, window, state=state, overdue=overdue, incident=incident_id, act=act
+    )
     return Shown(
         page.shown(lambda row: queries.summary(tx, principal, row)),
         children=[row["child_id"] for row in page.rows],
@@ -88,8 +99,7 @@ async def read_report(
     principal: ReadsReports, report: ReportInPath, tx: Transaction
 ) -> Shown[schemas.Report]:
     """Read a report: what it shows depends on your agency's part in the case."""
-    journal = await queries.steps(tx, report["id"])
-    return _shown(queries.whole(tx, principal, report, journal), report)
+    return _shown(await queries.whole(tx, principal, report), report)
 
 
 @router.get("/{report_id}/reporter", responses=documented(NotYourPart))
@@ -111,10 +121,7 @@ async def read_report_chain(
             **report,
             "report_id": report["id"],
             "deliveries": await queries.deliveries(tx, report["id"]),
-            "steps": [
-                {**step, "at_ahead": rules.is_ahead(step)}
-                for step in await queries.steps(tx, report["id"])
-            ],
+            "steps": await queries.steps(tx, report),
         }
     )
     return _shown(chain, report)
@@ -150,8 +157,10 @@ async def dispose_report(
     new: stated.Disposition,
     tx: Transaction,
 ) -> Shown[schemas.StepTaken]:
-    """Record what the police did, by kind of situation (REP-08…13). May be said several times."""
-    return _step(report, await steps.dispose_report(tx, principal, report, new))
+    """Record what the police did, by kind of situation (REP-08…13). May be said several times; it
+    answers something that was reported, or stands beside what was.
+    """
+    return _step(report, await dispositions.dispose_report(tx, principal, report, new))
 
 
 @router.post("/{report_id}/township-notice", status_code=201, responses=_STEP)
@@ -206,12 +215,52 @@ async def arrange_services(
     return _step(report, await steps.arrange_services(tx, principal, report, new))
 
 
-@router.post("/{report_id}/closure", status_code=201, responses=_STEP)
+@router.post("/{report_id}/closure", status_code=201, responses=_NAMING)
 async def close_report(
     principal: ReceivesReports, report: ReportToChange, new: stated.Closure, tx: Transaction
 ) -> Shown[schemas.StepTaken]:
-    """End the case, as the township or civil affairs."""
-    return _step(report, await steps.close_report(tx, principal, report, new))
+    """End the case, as the township or civil affairs. Unless the child was assessed and everything
+    reported was answered, this only proposes it: a second person confirms.
+    """
+    return _step(report, await closing.close_report(tx, principal, report, new))
+
+
+@router.post(
+    "/{report_id}/closure/confirmation",
+    status_code=201,
+    responses={**_STEP, **documented(NotYourPart, SecondPersonNeeded, ClosureNotProposed)},
+)
+async def confirm_closure(
+    principal: ReceivesReports,
+    report: ReportToChange,
+    new: stated.ClosureConfirmation,
+    tx: Transaction,
+) -> Shown[schemas.StepTaken]:
+    """Agree that a case ends: another person of the agency that proposed it, or of the county."""
+    return _step(report, await closing.confirm_closure(tx, principal, report, new))
+
+
+@router.post(
+    "/{report_id}/child",
+    status_code=201,
+    responses={**_NAMING, **documented(NotYourPart, ChildKnownAlready, steps.StepIdTaken)},
+)
+async def identify_child(
+    principal: MatchesReports, report: ReportToChange, new: stated.Identification, tx: Transaction
+) -> Shown[schemas.StepTaken]:
+    """Hang a report about an unknown child on its file, as the police or the township."""
+    taken = await incidents.identify_child(tx, principal, report, new)
+    return _step(report, taken, new.child_id)
+
+
+@router.post("/{report_id}/incident", status_code=201, responses=_NAMING)
+async def join_reports(
+    principal: MatchesReports, report: ReportInPath, new: stated.Joining, tx: Transaction
+) -> Shown[schemas.StepTaken]:
+    """Say that another report is about the same event. Each keeps its deadlines and its proof, and
+    a party to one sees the others only if it is party there.
+    """
+    return _step(report, await incidents.join_reports(tx, principal, report, new))
 
 
 @router.post(
@@ -235,9 +284,10 @@ def _filed(filed: filing.Filed, *others: UUID | None) -> Shown[schemas.Filed]:
     )
 
 
-def _step(report: asyncpg.Record, taken: steps.Taken) -> Shown[schemas.StepTaken]:
+def _step(report: asyncpg.Record, taken: steps.Taken, *others: UUID) -> Shown[schemas.StepTaken]:
     step, is_new = taken
-    return Shown(step, children=[report["child_id"]], groups=_REPORT, is_new=is_new, receipt=True)
+    about = [report["child_id"], *others]
+    return Shown(step, children=about, groups=_REPORT, is_new=is_new, receipt=True)
 
 
 def _shown(value: Value, report: asyncpg.Record, *groups: str) -> Shown[Value]:

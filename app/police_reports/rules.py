@@ -1,6 +1,6 @@
 """How a report moves and who reads what of it. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -21,7 +21,11 @@ _MOVES: Final[Mapping[Step, tuple[State | None, State]]] = {
     Step.TOWNSHIP_RECEIVED: (None, State.TOWNSHIP_NOTIFIED),
     Step.ASSESSED: (State.ASSESSED, State.TOWNSHIP_NOTIFIED),
     Step.SERVICES_ARRANGED: (State.SERVICES_ARRANGED, State.ASSESSED),
+    Step.CLOSURE_PROPOSED: (None, State.FILED),
     Step.CLOSED: (State.CLOSED, State.ASSESSED),
+    Step.REOPENED: (None, State.FILED),
+    Step.IDENTIFIED: (None, State.FILED),
+    Step.JOINED: (None, State.FILED),
 }
 
 
@@ -36,53 +40,92 @@ def advance(state: State, step: Step) -> tuple[State, bool]:
     return after, _ORDER.index(state) < _ORDER.index(follows)
 
 
-MEASURES: Final[Mapping[str, frozenset[str]]] = {
-    # REP-08
-    "living_alone": frozenset(
-        {"parents_ordered_to_return", "entrusted_guardian_named", "parents_admonished"}
-    ),
-    # REP-09
-    "guardian_failure": frozenset(
-        {"parents_contacted", "parents_returning", "relatives_entrusted"}
-    ),
-    # REP-10
-    "parents_unreachable": frozenset(
-        {
-            "escorted_to_relative",
-            "escorted_to_village_committee",
-            "escorted_to_rescue_institution",
-            "escorted_to_welfare_institution",
-            "parents_notified",
-        }
-    ),
-    # REP-11
-    "missing": frozenset({"search_started", "child_found"}),
-    # REP-12
-    "domestic_violence": frozenset(
-        {
-            "violence_stopped",
-            "warning_letter_issued",
-            "civil_affairs_notified",
-            "placed_in_shelter",
-            "placed_in_rescue_institution",
-            "placed_in_welfare_institution",
-            "evidence_collected",
-            "medical_care_arranged",
-            "injury_appraisal_arranged",
-        }
-    ),
-    # REP-13
-    "other_harm": frozenset(
-        {
-            "harm_stopped",
-            "child_protected",
-            "evidence_collected",
-            "medical_care_arranged",
-            "injury_appraisal_arranged",
-        }
-    ),
+REOPENING: Final = frozenset(Step) - {
+    *(Step.DELIVERED, Step.TOWNSHIP_RECEIVED, Step.JOINED),
+    *(Step.CLOSURE_PROPOSED, Step.CLOSED, Step.REOPENED),
 }
-"""What the police do in each kind of situation (REP-08…13)."""
+"""Steps that say something new of the case: it stays neither closed nor proposed to be closed."""
+
+
+def reopened(report: Mapping[str, Any], step: Step) -> State:
+    """Return where a closed case stands after a new fact: at the step, so that what follows from it
+    is owed again; after one that leads nowhere by itself, at what the police did last.
+    """
+    leads_to, _ = _MOVES[step]
+    if leads_to is not None:
+        return leads_to
+    if report["disposed_as"]:
+        return State.HANDLING
+    return State.ACKNOWLEDGED if report["acknowledged_at"] else State.FILED
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What a report asks of the police: by situation the kinds of disposition that answer it.
+
+    `others`: it names a situation that is in no list, which any kind may answer.
+    """
+
+    answers: Mapping[str, frozenset[str]]
+    others: bool
+
+    def unanswered(self, kinds: Collection[str]) -> list[str]:
+        """List the situations that none of these kinds answers."""
+        return sorted(code for code, wanted in self.answers.items() if wanted.isdisjoint(kinds))
+
+    def handled(self, kinds: Collection[str]) -> bool:
+        """Tell whether these kinds, together, answer all that was reported."""
+        return bool(kinds) and not self.unanswered(kinds)
+
+    def takes(self, kinds: Collection[str], before: Collection[str]) -> bool:
+        """Tell whether a report disposed of as `before` may now be disposed of as `kinds`: they
+        answer something reported, or all that was reported has its answer and this is beside it.
+        """
+        wanted = frozenset[str]().union(*self.answers.values())
+        return self.others or not wanted.isdisjoint(kinds) or self.handled(before)
+
+
+def reported(
+    situations: Iterable[str],
+    listed: Iterable[Mapping[str, Any]],
+    kinds: Iterable[str],
+    *,
+    others: bool,
+) -> Reported:
+    """Read what was reported by the list that says how each situation is handled (`handled_as`).
+    What that list does not have, any of the `kinds` answers.
+    """
+    ways = {each["code"]: frozenset(each["handled_as"]) for each in listed}
+    anyhow = frozenset(kinds)
+    return Reported({code: ways.get(code, anyhow) for code in situations}, others)
+
+
+def bound_as(
+    kind: str, situations: Collection[str], bearers: Iterable[Mapping[str, Any]]
+) -> str | None:
+    """Return as which bearer of the duty an agency of this kind must report these situations, if it
+    must: a text may leave out some of them for a body (REP-02). One in no list is left out by none.
+    """
+    for each in bearers:
+        left_out = set(each.get("except_situations", ()))
+        if kind in each["agency_kinds"] and (not situations or set(situations) - left_out):
+            code: str = each["code"]
+            return code
+    return None
+
+
+def gaps(
+    kind: str, told: Collection[str], required: Iterable[Mapping[str, Any]]
+) -> list[tuple[str, ...]]:
+    """List what a kind of disposition requires and nobody `told` of, as done or left out; of each
+    gap the measures that would fill it.
+    """
+    return [
+        tuple(each["one_of"])
+        for each in required
+        if each["kind"] == kind and set(told).isdisjoint(each["one_of"])
+    ]
+
 
 _POLICE_STEPS: Final = {
     Step.ACKNOWLEDGED,
@@ -101,6 +144,13 @@ def shows_report(party: Party) -> bool:
 def shows_reporter_agency(party: Party) -> bool:
     """Whether a party reads which agency filed it: in a small place that is a person (AZ-9)."""
     return party in {Party.POLICE, Party.REPORTER}
+
+
+def shows_result(party: Party) -> bool:
+    """Whether a party reads what became of the case. Who reported does, in their own terms: what of
+    it was accepted and answered, and how it ended (未成年人保护法 Art. 11).
+    """
+    return party is not Party.ONLOOKER
 
 
 def shows_details(party: Party, step: Step) -> bool:
@@ -125,41 +175,64 @@ class Office:
 
 @dataclass(frozen=True, slots=True)
 class Offices:
-    """Who has a part in a report of a place: the police, nearest first, the township in charge,
-    civil affairs.
+    """Who has a part in a report: the police of its place, nearest first, the township in charge of
+    the child, civil affairs of the place; `also` the offices of where the child lives and lived.
     """
 
     police: tuple[UUID, ...]
     township: UUID | None
     civil_affairs: tuple[UUID, ...]
+    also: tuple[UUID, ...] = ()
 
     def told(self, *others: UUID | None, suspect: UUID | None) -> tuple[UUID, ...]:
         """Return who is told what happens, `others` included: never the agency reported (AZ-8)."""
-        parties = {self.township, *self.civil_affairs, *others} - {suspect}
+        parties = {self.township, *self.civil_affairs, *self.also, *others} - {suspect}
         return tuple(sorted(party for party in parties if party is not None))
 
 
 def offices(
-    found: Iterable[Office], lineage: Sequence[int], *, suspect: UUID | None = None
+    found: Iterable[Office],
+    lineage: Sequence[int],
+    *,
+    suspect: UUID | None = None,
+    home: Sequence[int] = (),
+    former: Collection[int] = (),
 ) -> Offices:
-    """Choose the offices in charge of a place: of each kind the nearest up the tree.
+    """Choose the offices in charge of a report: of each kind the nearest up the tree.
 
-    `lineage`: the place and all above it, nearest first. The agency reported is passed over; a
-    township that is reported, or not registered, is replaced by the nearest civil affairs office.
+    `lineage`: the place and all above it, nearest first; `home` likewise where the child lives,
+    whose township comes before that of the place: it knows the family. `former`: where it lived
+    before. The agency reported is passed over; a township that is reported, or not registered, is
+    replaced by the other one, else by the nearest civil affairs office.
     """
-    near = sorted(
-        (office for office in found if office.id != suspect and office.region_code in lineage),
-        key=lambda office: (lineage.index(office.region_code), office.id),
-    )
-    first = {office.kind: office.id for office in reversed(near)}
+    known = [office for office in found if office.id != suspect]
+    here, there = _near(known, lineage), _near(known, home)
     police, civil_affairs = (
-        tuple(office.id for office in near if office.kind == kind)
+        tuple(office.id for office in here if office.kind == kind)
         for kind in ("police", "civil_affairs")
     )
-    return Offices(
-        police=police,
-        township=first.get("township_government") or first.get("civil_affairs"),
-        civil_affairs=civil_affairs,
+    near = {
+        (kind, where): next((office.id for office in offices if office.kind == kind), None)
+        for kind in _PROTECTORS
+        for where, offices in (("home", there), ("place", here))
+    }
+    township = next((office for office in near.values() if office is not None), None)
+    beside = {
+        near["township_government", "home"],
+        near["township_government", "place"],
+        *(office.id for office in there if office.kind == "civil_affairs"),
+        *(o.id for o in known if o.kind in _PROTECTORS and o.region_code in former),
+    } - {township, None, *civil_affairs}
+    return Offices(police, township, civil_affairs, tuple(sorted(filter(None, beside))))
+
+
+_PROTECTORS: Final = ("township_government", "civil_affairs")
+
+
+def _near(found: Iterable[Office], lineage: Sequence[int]) -> list[Office]:
+    return sorted(
+        (office for office in found if office.region_code in lineage),
+        key=lambda office: (lineage.index(office.region_code), office.id),
     )
 
 
@@ -171,6 +244,20 @@ def is_ahead(step: Mapping[str, Any]) -> bool:
     """Tell whether a step was done, by its sender's clock, after we learnt of it."""
     ahead: bool = step["at"] > step["recorded_at"] + CLOCK_SKEW
     return ahead
+
+
+def happened(step: Mapping[str, Any], found_at: datetime) -> tuple[datetime, datetime]:
+    """Return what orders a journal: when a step was taken, by its sender's clock where that is not
+    in doubt, and when we learnt of it. In doubt is a clock ahead of ours, or behind the finding.
+    """
+    learnt: datetime = step["recorded_at"]
+    return (learnt if doubted(step, found_at) else step["at"]), learnt
+
+
+def doubted(step: Mapping[str, Any], found_at: datetime) -> bool:
+    """Tell whether the sender's clock cannot be right about a step."""
+    before: bool = step["at"] < min(found_at, step["recorded_at"]) - CLOCK_SKEW
+    return before or is_ahead(step)
 
 
 def is_overdue(done_at: datetime | None, due_at: datetime, now: datetime) -> bool:

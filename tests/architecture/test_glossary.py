@@ -42,6 +42,7 @@ KNOWN: dict[str, Collection[str]] = {
     "section": FIELD_GROUPS,
     "resource": {path[2] for path in PATHS},
     "step": {path[4] for path in PATHS if len(path) > 4},
+    "parameter": policy.parameters(),
     "field": {name for schema in SCHEMAS for name in schema.get("properties", ())},
 }
 """What the third column may call a name, and which names there are of that kind."""

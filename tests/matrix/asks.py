@@ -160,7 +160,13 @@ _POLICE = (
     Ask("dispatchReport", always({"dispatched_at": _NOW, "unit": "一组"})),
     Ask(
         "disposeReport",
-        always({"kind": "living_alone", "at": _NOW, "measures": ["parents_admonished"]}),
+        always(
+            {
+                "kind": "living_alone",
+                "at": _NOW,
+                "measures": ["parents_ordered_to_return", "parents_admonished"],
+            }
+        ),
     ),
     Ask("notifyTownship", always({"sent_at": _NOW, "content": "合成记录"})),
     Ask("forwardReport", always({"forwarded_at": _NOW, "police_agency_id": str(new_id())})),
@@ -189,6 +195,12 @@ _POLICE = (
         ),
     ),
     Ask("closeReport", always({"closed_at": _NOW, "reason": "child_safe"})),
+    Ask("confirmClosure", always({"confirmed_at": _NOW})),
+    Ask(
+        "identifyChild",
+        lambda target: {"identified_at": _NOW, "child_id": str(target.ids["child_id"])},
+    ),
+    Ask("joinReports", always({"joined_at": _NOW, "report_id": str(new_id())})),
     Ask("supersedeReport", _report),
 )
 

@@ -88,8 +88,15 @@ def sees_report(who: Who, target: Target) -> bool:
     scopes = ROLES[who.role]["scopes"]
     if "police_reports:handle" in scopes:
         return who.agency in {target.police, target.passed_on_by}
-    protects = "police_reports:receive" in scopes and _inside(who, target.region)
-    return protects or target.reporter == who.agency
+    return _protects(who, target) or target.reporter == who.agency
+
+
+def _protects(who: Who, target: Target) -> bool:
+    """The offices of the place, of the child's home, and of where it lived when it happened."""
+    places = (target.scene, target.region, target.before)
+    return "police_reports:receive" in ROLES[who.role]["scopes"] and any(
+        place is not None and _inside(who, place) for place in places
+    )
 
 
 _ANSWERS_FOR_ITS_PLACE = {"township_supervisor", "civil_affairs"}
@@ -183,6 +190,14 @@ def _not_with_us(who: Who, target: Target, gives: str | None) -> bool:
     return target.police != who.agency
 
 
+def _not_our_child(who: Who, target: Target, gives: str | None) -> bool:
+    return not _protects(who, target)
+
+
+def _neither_police_nor_place(who: Who, target: Target, gives: str | None) -> bool:
+    return target.police != who.agency if who.kind == "police" else not _protects(who, target)
+
+
 def _not_our_place(who: Who, target: Target, gives: str | None) -> bool:
     return not _inside(who, target.region)
 
@@ -237,9 +252,16 @@ REFUSED: Mapping[str, Refusal] = {
             "recordAssessment",
             "arrangeServices",
             "closeReport",
-            "createAgency",
         ),
-        _not_our_place,
+        _not_our_child,
+    ),
+    "createAgency": _not_our_place,
+    **dict.fromkeys(("identifyChild", "joinReports"), _neither_police_nor_place),
+    # Somebody of the same agency proposed to close it.
+    "confirmClosure": lambda who, target, _: (
+        not _protects(who, target)
+        or who.holder == "machine"
+        or (who.kind != "civil_affairs" and target.owner != who.agency)
     ),
     "supersedeReport": lambda who, target, _: target.reporter != who.agency,
     **dict.fromkeys(("recordPersuasion", "sendWrittenReport"), _not_our_pupil),

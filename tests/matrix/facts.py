@@ -23,7 +23,8 @@ class Who:
 class Target:
     """One of everything, in one place and of one agency.
 
-    `region`: where the child lives and what is reported happened. `owner`: the agency that the
+    `region`: where the child lives. `scene`: where what is reported happened. `before`: where the
+    child lived when it was. `owner`: the agency that the
     endpoint, delivery, batch, post, client and audit entry belong to; it stands in `owner_region`.
     `addressed`: whom the school wrote to about the alert. `told_to`: who alone may know of the
     duty to accept the report; None for all of the region. `ids`: kind → id.
@@ -31,6 +32,8 @@ class Target:
 
     label: str
     region: int
+    scene: int
+    before: int | None
     owner: UUID
     owner_region: int
     school: UUID

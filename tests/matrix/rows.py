@@ -14,8 +14,8 @@ from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.dropout_alerts.models import DropoutAlert, ReportReceipt
 from app.duties.models import Duty
-from app.police_reports.models import NARRATIVE, SUBJECT, PoliceReport
-from app.regions.rules import subtree
+from app.police_reports.models import NARRATIVE, SUBJECT, PoliceReport, PoliceReportStep
+from app.regions.rules import lineage, subtree
 from app.unresolved.models import CLAIM, Unresolved
 from app.webhooks.models import SECRET_PLACE, WebhookDelivery, WebhookEndpoint
 from tests.matrix.facts import Target
@@ -62,7 +62,7 @@ async def store(tx: Tx, target: Target, child: ChildRef) -> None:
         tx.session.add_all(part.rows(tx, target, below))
     await _alert(tx, target, below)
     await _unresolved(tx, target)
-    _report(tx, target, about)
+    await _report(tx, target, about)
     _duties(tx, target, about)
     await _post(tx, target)
     _machine(tx, target)
@@ -109,13 +109,19 @@ async def _alert(tx: Tx, target: Target, about: dict[str, Any]) -> None:
         )
 
 
-def _report(tx: Tx, target: Target, about: dict[str, Any]) -> None:
+async def _report(tx: Tx, target: Target, about: dict[str, Any]) -> None:
     identity = target.ids["report_id"]
     nobody = dict.fromkeys(("name", "birth_date", "approximate_age", "place"))
     subject = orjson.dumps({**nobody, "sex": "unknown"})
+    closure = new_id()
     tx.session.add(
         PoliceReport(
-            **about,
+            home_county=about["home_county"],
+            child_county=about["home_county"],
+            child_id=about["child_id"],
+            region_code=target.scene,
+            home_region=target.region,
+            former_homes=sorted(lineage(target.before)[:-1]) if target.before else [],
             id=identity,
             situations=["living_alone"],
             urgency="urgent",
@@ -126,6 +132,9 @@ def _report(tx: Tx, target: Target, about: dict[str, Any]) -> None:
             suspect_agency_id=target.suspect,
             police_agency_id=target.police,
             forwarded_by_id=target.passed_on_by,
+            closure_step_id=closure,
+            closure_agency_id=target.owner,
+            closure_staff_id=new_id(),
             narrative_sealed=tx.keyring.seal(NARRATIVE, identity, "合成记录"),
             subject_sealed=tx.keyring.seal(SUBJECT, identity, subject),
             content_index=b"-",
@@ -133,6 +142,20 @@ def _report(tx: Tx, target: Target, about: dict[str, Any]) -> None:
             acknowledge_due_at=tx.now,
             deliver_alarm_at=tx.now,
             updated_at=tx.now,
+        )
+    )
+    await tx.flush()
+    tx.session.add(
+        PoliceReportStep(
+            id=closure,
+            home_county=about["home_county"],
+            report_id=identity,
+            step="closure_proposed",
+            at=tx.now,
+            recorded_at=tx.now,
+            agency_id=target.owner,
+            codes={"reason": "unfounded"},
+            content_index=b"-",
         )
     )
 

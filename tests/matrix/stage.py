@@ -26,11 +26,15 @@ _EVERY_SCOPE = frozenset(scope for role in ROLES.values() for scope in role["sco
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Where a target lies and whether the caller's agency has the part of its kind in it."""
+    """Where a target lies and whether the caller's agency has the part of its kind in it. `scene`:
+    where what is reported happened, if elsewhere; `before`: where the child lived then, if so.
+    """
 
     label: str
     region: int
     own: bool
+    scene: int | None = None
+    before: int | None = None
     suspect: bool = False
     passed_on: bool = False
 
@@ -44,6 +48,9 @@ PLANS = (
     Plan("other township, a pupil of the caller's school", OTHER_TOWNSHIP, own=True),
     Plan("other county, a boarder at the caller's school", OTHER_COUNTY, own=True),
     Plan("other county", OTHER_COUNTY, own=False),
+    Plan("harm elsewhere to a child of the remit", VILLAGE, own=False, scene=OTHER_COUNTY),
+    Plan("harm in the remit to a child from elsewhere", OTHER_COUNTY, own=False, scene=VILLAGE),
+    Plan("moved away since", OTHER_COUNTY, own=False, scene=OTHER_COUNTY, before=VILLAGE),
     Plan("against the caller's agency", VILLAGE, own=False, suspect=True),
     Plan("passed on by the caller's agency", VILLAGE, own=False, passed_on=True),
 )
@@ -120,6 +127,8 @@ async def _a_target(database: Database, who: Who, plan: Plan) -> Target:
     target = Target(
         label=plan.label,
         region=plan.region,
+        scene=plan.scene or plan.region,
+        before=plan.before,
         owner=owner,
         owner_region=who.region if plan.own else plan.region,
         school=school,

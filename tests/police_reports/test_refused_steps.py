@@ -46,7 +46,7 @@ PROTECTION: dict[str, dict[str, Any]] = {
     "township-notice/receipt": RECEIPT,
     "assessment": ASSESS,
     "services": SERVICES,
-    "closure": CLOSE,
+    "closure": {**CLOSE, "explanation": "孩子已随父母迁走。"},
 }
 STEPS = {**POLICE, **PROTECTION}
 WITH_ID = [path for path in STEPS if path != "acknowledgement"]

@@ -15,7 +15,8 @@ from app.children import queries as children
 from app.children.queries import ChildRef
 from app.core.data.db import Tx
 from app.core.problems import Problem
-from app.police_reports import schemas
+from app.police_reports import rules, schemas
+from app.police_reports.operations import home
 from app.police_reports.rules import CLOCK_SKEW
 from app.policy import queries as policy
 from app.regions import queries as regions
@@ -23,6 +24,7 @@ from app.regions.rules import BadRegionCode, county_of, is_valid_code
 
 _CODE_LENGTH: Final = 12
 _situations: Final = policy.lookup("report.situations")
+_duty_bearers: Final = policy.lookup("report.duty_bearers")
 
 
 class ReportInvalid(Problem, status=422):
@@ -37,7 +39,7 @@ class Understood:
     """What a report says, as far as we can follow it.
 
     `child`: the file it names, whether or not its reporter may see it: `seen` tells. `as_sent`: by
-    field, what could not be followed.
+    field, what could not be followed. `bound_as`: as which bearer of the duty they had to report.
     """
 
     child: ChildRef | None
@@ -45,6 +47,7 @@ class Understood:
     region_code: int
     situations: list[str]
     suspect_agency_id: UUID | None
+    bound_as: str | None
     found_at: datetime
     doubts: list[str]
     as_sent: dict[str, Any]
@@ -70,8 +73,7 @@ async def understood(tx: Tx, principal: Principal, new: schemas.ReportCreate) ->
         )
     if new.child_id is None and new.region_code is None:
         raise ReportInvalid.at("#/region_code", "region_missing", "Say where it happened.")
-    seen = await children.find(tx, principal, new.child_id) if new.child_id else None
-    child = seen or (await children.find_anywhere(tx, new.child_id) if new.child_id else None)
+    seen, child = await _child(tx, principal, new.child_id)
     place, exact = await _place(tx, principal, new.region_code, seen)
     situations, others = _known_situations(new.situations, _situations(place, tx.today))
     suspect = await _agency(tx, new.suspect_agency_id)
@@ -93,12 +95,26 @@ async def understood(tx: Tx, principal: Principal, new: schemas.ReportCreate) ->
         region_code=place,
         situations=situations,
         suspect_agency_id=suspect,
+        # What could not be followed may be one of those the text does not leave out.
+        bound_as=rules.bound_as(
+            principal.agency_kind, [*situations, *others], _duty_bearers(place, tx.today)
+        ),
         found_at=found_at,
         doubts=[code for code, (doubted, _, _) in doubts.items() if doubted],
         as_sent={
             field: sent for doubted, field, sent in doubts.values() if doubted and sent is not None
         },
     )
+
+
+async def _child(
+    tx: Tx, principal: Principal, stated: UUID | None
+) -> tuple[ChildRef | None, ChildRef | None]:
+    """Return the file named, if the caller sees it, and if anybody does. It is held."""
+    if stated is None:
+        return None, None
+    seen = (await children.find_many(tx, principal, [stated])).get(stated)
+    return seen, seen or await home.hold(tx, stated)
 
 
 async def _place(

@@ -60,7 +60,9 @@ async def file_report(
     Whoever sends it again is recognised before anything is asked of the child, the place or of who
     may see the report: somebody who reported their own agency does not (AZ-8).
     """
-    content = tx.keyring.blind_index(_CONTENT, new.model_dump_json())
+    # A field that came later is no part of what was sent before it was there.
+    later = {name for name in ("incident_id",) if getattr(new, name) is None}
+    content = tx.keyring.blind_index(_CONTENT, new.model_dump_json(exclude=later))
     if new.id is not None and (before := await queries.find_anywhere(tx, new.id)) is not None:
         same = (before["content_index"], before["reporter_agency_id"]) == (
             content,
@@ -74,7 +76,8 @@ async def file_report(
     report.subject_sealed = await _sealed_subject(
         tx, new, report.id, said.child if said.seen else None
     )
-    report.supersedes_id = corrects["id"] if corrects else None
+    if corrects is not None:
+        _take_over(report, corrects)
     await _put_on_its_way(tx, report)
     await _store(tx, report, new.reporter)
     return _filed(report.model_dump(), is_new=True)
@@ -116,7 +119,7 @@ async def announce(
     tx: Tx, kind: type[spine.Event], report: Mapping[str, Any], **fields: Any
 ) -> None:
     """Publish an event to the parties of a report, and to nobody else (AZ-8)."""
-    offices = await queries.offices(tx, report["region_code"], report["suspect_agency_id"])
+    offices = await queries.offices(tx, report)
     about = _about(report, offices, fields.get("police_agency_id"))
     await spine.publish(tx, kind(**about, **fields))
 
@@ -168,11 +171,14 @@ def _report(
     return models.PoliceReport(
         id=report_id,
         home_county=said.home_county,
+        child_county=said.child.home_county if said.child else None,
         child_id=said.child.id if said.child else None,
         region_code=said.region_code,
+        home_region=said.child.region_code if said.child else None,
         situations=said.situations,
         found_at=said.found_at,
         suspect_agency_id=said.suspect_agency_id,
+        bound_as=said.bound_as,
         doubts=said.doubts,
         as_sent_sealed=tx.keyring.seal(models.AS_SENT, report_id, orjson.dumps(said.as_sent))
         if said.as_sent
@@ -189,7 +195,7 @@ def _report(
     )
 
 
-_AS_STATED: Final = {"urgency", "channel", "visit_id"}
+_AS_STATED: Final = {"urgency", "channel", "visit_id", "incident_id"}
 
 
 async def _sealed_subject(
@@ -210,7 +216,7 @@ async def _put_on_its_way(tx: Tx, report: models.PoliceReport) -> None:
     """Announce the report and queue it to the nearest police with a working endpoint. While there
     is none, the police of every level above are told, and whoever accepts first is in charge.
     """
-    offices = await queries.offices(tx, report.region_code, report.suspect_agency_id)
+    offices = await queries.offices(tx, report.model_dump())
     for police in offices.police:
         report.police_agency_id = police
         filed = _as_filed(report, offices)
@@ -257,6 +263,19 @@ async def add(tx: Tx, row: SQLModel, taken: type[Problem]) -> None:
         if getattr(error.orig, "sqlstate", None) == _UNIQUE_VIOLATION:
             raise taken from None
         raise
+
+
+def _take_over(report: models.PoliceReport, corrects: Mapping[str, Any]) -> None:
+    """Let a correction stand where the report before it stood: what was found out of the child and
+    of the event meanwhile is not lost, nor a party's part.
+    """
+    report.supersedes_id = corrects["id"]
+    report.incident_id = report.incident_id or queries.incident_of(corrects)
+    if report.child_id is None:
+        for column in ("child_id", "child_county", "home_region", "identified_at"):
+            setattr(report, column, corrects[column])
+    if report.child_id == corrects["child_id"]:
+        report.former_homes = list(corrects["former_homes"])
 
 
 def _filed(report: Mapping[str, Any], *, is_new: bool) -> Filed:

@@ -22,7 +22,7 @@ from app.core.problems import Problem
 from app.police_reports import events, models, queries, rules, schemas
 from app.police_reports.acts import ACTS
 from app.police_reports.models import State, Step
-from app.police_reports.operations import filing
+from app.police_reports.operations import filing, home
 from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.schemas import steps as stated
 
@@ -56,6 +56,11 @@ class Deed:
     changes: Mapping[str, Any] = field(default_factory=dict)
 
 
+NOT_PROPOSED: Final[Mapping[str, None]] = dict.fromkeys(
+    ("closure_step_id", "closure_agency_id", "closure_staff_id")
+)
+"""What a report says while nobody would close it before its time."""
+
 Taken = tuple[schemas.StepTaken, bool]
 """What was recorded, and whether it is new."""
 
@@ -85,53 +90,24 @@ async def acknowledge_report(
         reference=new.police_reference,
         changes=changes if first else {},
     )
-    return await _take(tx, principal, report, deed)
+    return await take(tx, principal, report, deed)
 
 
 async def dispatch_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Dispatch
 ) -> Taken:
     ACTS["dispatchReport"].require(principal, report, tx.today)
-    return await _take(tx, principal, report, Deed(Step.DISPATCHED, new, events.ReportDispatched))
-
-
-async def dispose_report(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Disposition
-) -> Taken:
-    """Record what the police did in one kind of situation (REP-08…13)."""
-    ACTS["disposeReport"].require(principal, report, tx.today)
-    for at, measure in enumerate(new.measures):
-        if measure not in rules.MEASURES[new.kind]:
-            raise ReportInvalid.at(
-                f"#/measures/{at}", "measure_unknown", "Not a measure of this kind of situation."
-            )
-    placed = new.placed_with_agency_id
-    if placed is not None and await queries.agency_kind(tx, placed) is None:
-        raise ReportInvalid.at(
-            "#/placed_with_agency_id", "agency_unknown", "There is no such agency."
-        )
-    deed = Deed(
-        Step.DISPOSED,
-        new,
-        events.ReportDisposed,
-        facts={"police_agency_id": principal.agency_id},
-        codes={
-            "kind": new.kind,
-            "measures": sorted(set(new.measures)),
-            "placed_with_agency_id": placed,
-        },
-    )
-    return await _take(tx, principal, report, deed)
+    return await take(tx, principal, report, Deed(Step.DISPATCHED, new, events.ReportDispatched))
 
 
 async def notify_township(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.TownshipNotice
 ) -> Taken:
-    """Tell the township of acceptance and handling (REP-14). A township that is reported itself, or
-    not registered, is replaced by civil affairs.
+    """Tell the township of acceptance and handling (REP-14): that of the child's home, else of the
+    place. One that is reported itself, or not registered, is replaced by civil affairs.
     """
     ACTS["notifyTownship"].require(principal, report, tx.today)
-    offices = await queries.offices(tx, report["region_code"], report["suspect_agency_id"])
+    offices = await queries.offices(tx, report)
     deed = Deed(
         Step.TOWNSHIP_NOTIFIED,
         new,
@@ -139,7 +115,7 @@ async def notify_township(
         facts={"township_agency_id": offices.township},
         changes={"township_agency_id": offices.township},
     )
-    return await _take(tx, principal, report, deed)
+    return await take(tx, principal, report, deed)
 
 
 async def forward_report(
@@ -148,8 +124,8 @@ async def forward_report(
     """Pass a report to the police agency in charge, which gets it as if just filed. The deadline to
     accept it starts again; the journal keeps what was done before.
     """
-    if repeated := await _repeated(tx, report, Step.FORWARDED, new):
-        return repeated
+    if before := await repeated(tx, report, new, Step.FORWARDED):
+        return before
     ACTS["forwardReport"].require(principal, report, tx.today)
     target = new.police_agency_id
     if (
@@ -181,7 +157,7 @@ async def forward_report(
             **terms,
         },
     )
-    return await _take(tx, principal, report, deed)
+    return await take(tx, principal, report, deed)
 
 
 async def confirm_township_notice(
@@ -190,14 +166,16 @@ async def confirm_township_notice(
     """Confirm the police's notice, as the agency it was sent to (REP-14)."""
     ACTS["confirmTownshipNotice"].require(principal, report, tx.today)
     deed = Deed(Step.TOWNSHIP_RECEIVED, new, events.TownshipNoticeReceived)
-    return await _take(tx, principal, report, deed)
+    return await take(tx, principal, report, deed)
 
 
 async def record_assessment(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Assessment
 ) -> Taken:
     ACTS["recordAssessment"].require(principal, report, tx.today)
-    return await _take(tx, principal, report, Deed(Step.ASSESSED, new, events.AssessmentRecorded))
+    changes = {"assessed_at": new.assessed_at}
+    deed = Deed(Step.ASSESSED, new, events.AssessmentRecorded, changes=changes)
+    return await take(tx, principal, report, deed)
 
 
 async def arrange_services(
@@ -206,16 +184,7 @@ async def arrange_services(
     ACTS["arrangeServices"].require(principal, report, tx.today)
     codes = {"service_kinds": sorted({service.kind for service in new.services})}
     deed = Deed(Step.SERVICES_ARRANGED, new, events.ServicesArranged, codes=codes)
-    return await _take(tx, principal, report, deed)
-
-
-async def close_report(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Closure
-) -> Taken:
-    """End the case: nothing more is to be done."""
-    ACTS["closeReport"].require(principal, report, tx.today)
-    deed = Deed(Step.CLOSED, new, events.ReportClosed, codes={"reason": new.reason})
-    return await _take(tx, principal, report, deed)
+    return await take(tx, principal, report, deed)
 
 
 async def redeliver(
@@ -223,7 +192,7 @@ async def redeliver(
 ) -> bool:
     """Queue a report once more, to police who may have had it before; False: no endpoint."""
     suspect = report["suspect_agency_id"]
-    offices = await queries.offices(tx, report["region_code"], suspect)
+    offices = await queries.offices(tx, report)
     said = await tx.connection.fetchval(_FILED, report["id"], events.ReportFiled.wire_name)
     filed = events.ReportFiled.model_validate(
         {
@@ -243,8 +212,10 @@ def _content(tx: Tx, step: Step, body: BaseModel) -> bytes:
     return tx.keyring.blind_index(_CONTENT, f"{step}\0{body.model_dump_json()}")
 
 
-async def _repeated(tx: Tx, report: asyncpg.Record, step: Step, body: BaseModel) -> Taken | None:
-    """Return the step recorded under the client's id, if it is this one; raises StepIdTaken."""
+async def repeated(tx: Tx, report: asyncpg.Record, body: BaseModel, *steps: Step) -> Taken | None:
+    """Return the step recorded under the client's id, if it is this one, taken as one of `steps`;
+    raises StepIdTaken.
+    """
     step_id = getattr(body, "id", None)
     if step_id is None:
         return None
@@ -253,15 +224,17 @@ async def _repeated(tx: Tx, report: asyncpg.Record, step: Step, body: BaseModel)
     )
     if before is None:
         return None
-    if before["report_id"] != report["id"] or before["content_index"] != _content(tx, step, body):
+    same = before["content_index"] in {_content(tx, step, body) for step in steps}
+    if before["report_id"] != report["id"] or not same:
         raise StepIdTaken
     return _taken(before, report["state"], report["version"]), False
 
 
-async def _take(tx: Tx, principal: Principal, report: asyncpg.Record, deed: Deed) -> Taken:
+async def take(tx: Tx, principal: Principal, report: asyncpg.Record, deed: Deed) -> Taken:
+    """Append a step and change what follows from it. One on a closed case opens it again."""
     moment, at = next((name, said) for name, said in deed.body if isinstance(said, datetime))
-    if repeated := await _repeated(tx, report, deed.step, deed.body):
-        return repeated
+    if before := await repeated(tx, report, deed.body, deed.step):
+        return before
     state, early = rules.advance(State(report["state"]), deed.step)
     step_id = getattr(deed.body, "id", None) or new_id()
     known = {"id", moment, "police_reference", *deed.codes}
@@ -275,18 +248,82 @@ async def _take(tx: Tx, principal: Principal, report: asyncpg.Record, deed: Deed
         recorded_at=tx.now,
         agency_id=principal.agency_id,
         reference=deed.reference,
-        codes=orjson.loads(orjson.dumps(deed.codes)),
+        codes=orjson.loads(orjson.dumps(deed.codes, default=str)),
         details_sealed=tx.keyring.seal(models.DETAILS, step_id, orjson.dumps(told))
         if told
         else None,
         content_index=_content(tx, deed.step, deed.body),
         out_of_order=early,
     )
+    again = await _reopened(tx, principal, report, row)
     await filing.add(tx, row, StepIdTaken)
-    await filing.announce(tx, deed.announces, report, **deed.facts)
-    changes = {"state": state, **_takes_charge(principal, report), **deed.changes}
+    changes = {"state": state, **again, **_takes_charge(principal, report), **deed.changes}
+    homes = {name: changes.get(name, report[name]) for name in ("home_region", "former_homes")}
+    await filing.announce(tx, deed.announces, {**report, **homes}, **deed.facts)
     await filing.change(tx, report["id"], **changes)
+    await _tell_result(tx, report, changes)
     return _taken(row.model_dump(), changes["state"], report["version"] + 1), True
+
+
+async def _reopened(
+    tx: Tx, principal: Principal, report: asyncpg.Record, row: models.PoliceReportStep
+) -> Mapping[str, Any]:
+    """Return what a new fact changes of a case that is closed, or that somebody would close."""
+    step = Step(row.step)
+    if step not in rules.REOPENING:
+        return {}
+    if report["state"] != State.CLOSED:
+        return NOT_PROPOSED if report["closure_step_id"] else {}
+    state = rules.reopened(report, step)
+    reopening = models.PoliceReportStep(
+        home_county=report["home_county"],
+        report_id=report["id"],
+        step=Step.REOPENED,
+        at=row.at,
+        recorded_at=tx.now,
+        agency_id=principal.agency_id,
+        codes={"by": str(row.id)},
+        content_index=b"",  # nobody states it, so nobody can state the same again
+    )
+    await tx.add(reopening)
+    await filing.announce(tx, events.ReportReopened, report, state=state)
+    known = report["assessed_at"] if step is Step.SERVICES_ARRANGED else None
+    return {
+        **await home.now(tx, report),
+        **NOT_PROPOSED,
+        "state": state,
+        "assessed_at": known,
+        "closed_at": None,
+        "outcome": None,
+        "acknowledgement_alarmed_at": None,
+        "delivery_alarmed_at": None,
+    }
+
+
+async def _tell_result(tx: Tx, report: asyncpg.Record, changes: Mapping[str, Any]) -> None:
+    """Tell who reported what became of it (未成年人保护法 Art. 11), each thing once."""
+    new = [
+        result
+        for result, column in _RESULTS.items()
+        if changes.get(column) is not None and report[column] is None
+    ]
+    if new and report["reporter_agency_id"] != report["suspect_agency_id"]:
+        outcome = changes.get("outcome")
+        told = [
+            events.ResultTold(
+                subject_id=report["id"],
+                region_code=report["region_code"],
+                home_county=report["home_county"],
+                told_to=(report["reporter_agency_id"],),
+                result=result,
+                outcome=outcome if result == "ended" else None,
+            )
+            for result in new
+        ]
+        await spine.publish(tx, *told)
+
+
+_RESULTS: Final = {"accepted": "acknowledged_at", "handled": "handled_at", "ended": "closed_at"}
 
 
 def _takes_charge(principal: Principal, report: asyncpg.Record) -> dict[str, Any]:

@@ -37,6 +37,7 @@ ServiceKind = Literal[
 Participant = Literal[
     "civil_affairs", "police", "village_committee", "school", "hospital", "relatives", "social_work"
 ]
+Outcome = Literal["child_safe", "long_term_care", "unfounded", "moved_away"]
 Safety = Literal["safe", "at_risk", "unsafe"]
 Guardianship = Literal["adequate", "weak", "absent"]
 Health = Literal["good", "fair", "poor"]
@@ -120,6 +121,11 @@ class ReportCreate(Input):
         examples=["01995f3c-2b40-7d66-8c55-1e0f3a7b8d02"],
     )
     visit_id: UUID | None = Field(default=None, description="The visit it came from.")
+    incident_id: UUID | None = Field(
+        default=None,
+        description="Of several reports about one event, as of several children: made by the "
+        "client and the same in all of them, or the id of the first.",
+    )
 
 
 class _Stands(BaseModel):
@@ -156,13 +162,33 @@ class ReportSummary(Filed):
     police_reference: ShortText | None = Field(description="The police's own number.")
     acknowledgement_overdue: bool = Field(description="Not accepted in time (REP-07).")
     delivery_overdue: bool = Field(description="Not delivered in time.")
+    unanswered: list[CodeShown] = Field(
+        max_length=14, description="Situations reported that no disposition has answered yet."
+    )
+    handled_at: datetime | None = Field(
+        description="When everything that was reported had been answered."
+    )
+    closed_at: datetime | None = Field(description="When it was closed, if it is.")
+    outcome: Outcome | None = Field(
+        description="How it ended; null while it has not, or not shown to you."
+    )
+    closure_proposed: bool = Field(
+        description="Somebody would close it unassessed or unanswered: a second person must agree."
+    )
     police_agency_id: UUID | None = Field(description="The police agency in charge.")
     township_agency_id: UUID | None = Field(description="The agency the police told (REP-14).")
     reporter_agency_id: UUID | None = Field(
         description="The agency that filed it; shown to itself and to the police in charge."
     )
+    reporter_bound: bool | None = Field(
+        description="Whether whoever filed it had to (`report.duty_bearers`); null if not shown."
+    )
+    reported_as: CodeShown | None = Field(
+        description="As which of the list `duty_bearers` they had to; shown likewise."
+    )
     supersedes: UUID | None = Field(description="The report this one corrects.")
     superseded_by: UUID | None = Field(description="The report that corrects this one.")
+    incident_id: UUID = Field(description="What the reports of one event share.")
     version: Version
     permitted: Permitted
 
@@ -216,6 +242,9 @@ class StepShown(_Recorded):
     """One step, with what the caller may read of it."""
 
     recorded_at: datetime = Field(description="When we learnt of it.")
+    in_order_by: Literal["at", "recorded_at"] = Field(
+        description="Which of the two it stands in order by: `at`, unless that clock is in doubt."
+    )
     agency_id: UUID | None = Field(description="Who did it.")
 
 
@@ -227,6 +256,29 @@ class ServiceShown(BaseModel):
     started: bool = Field(description="Whether it has begun.")
 
 
+class OmissionShown(BaseModel):
+    """A measure that was not taken, and why."""
+
+    measure: CodeShown = Field(description="Which measure.")
+    reason: Text = Field(description="Why not.")
+
+
+class HandlingShown(BaseModel):
+    """What was done in one more kind of situation."""
+
+    kind: DispositionKind = Field(description="The kind of situation handled.")
+    measures: list[CodeShown] = Field(max_length=24, description="Codes of the measures.")
+    omitted: list[OmissionShown] = Field(max_length=24, description="What was left out, and why.")
+
+
+class HandOverShown(BaseModel):
+    """The paper by which a child was handed over."""
+
+    paper_number: ShortText = Field(description="Its number.")
+    handed_over_on: date = Field(description="Its day.")
+    received_by: ShortText = Field(description="Who received the child.")
+
+
 class StepDetails(BaseModel):
     """What was done in a step; what does not belong to that kind of step is null."""
 
@@ -234,10 +286,20 @@ class StepDetails(BaseModel):
     police_agency_id: UUID | None = Field(description="Forwarded: to which agency.")
     unit: ShortText | None = Field(description="Dispatched, disposed: which officers.")
     kind: DispositionKind | None = Field(description="Disposed: the kind of situation handled.")
-    measures: Annotated[list[CodeShown], Field(max_length=12)] | None = Field(
+    measures: Annotated[list[CodeShown], Field(max_length=24)] | None = Field(
         description="Disposed: codes of the measures."
     )
+    omitted: Annotated[list[OmissionShown], Field(max_length=24)] | None = Field(
+        description="Disposed: what was left out, and why."
+    )
+    also: Annotated[list[HandlingShown], Field(max_length=5)] | None = Field(
+        description="Disposed: further kinds handled."
+    )
     placed_with_agency_id: UUID | None = Field(description="Disposed: who took the child in.")
+    placed_with_name: ShortText | None = Field(
+        description="Disposed: who took the child in, in words: no agency registered here."
+    )
+    hand_over: HandOverShown | None = Field(description="Disposed: the paper of it.")
     details: Text | None = Field(description="Disposed: more, in words.")
     content: Text | None = Field(description="Township notified: what it was told.")
     safety: Safety | None = Field(description="Assessed: safety.")
@@ -251,7 +313,12 @@ class StepDetails(BaseModel):
     services: Annotated[list[ServiceShown], Field(max_length=20)] | None = Field(
         description="Services arranged: which."
     )
-    reason: CodeShown | None = Field(description="Closed: why.")
+    reason: CodeShown | None = Field(description="Closed, or to be closed: why.")
+    child_id: UUID | None = Field(description="Identified: the child's file.")
+    basis: Text | None = Field(description="Identified: how it was known.")
+    explanation: Text | None = Field(
+        description="To be closed: why, though not assessed or answered."
+    )
 
 
 class StepRead(StepShown):
@@ -276,7 +343,10 @@ class Report(ReportSummary):
         description="What could not be followed; null if nothing, or not shown to you."
     )
     visit_id: UUID | None = Field(description="The visit it came from.")
-    steps: list[StepRead] = Field(max_length=1000, description="What was done, oldest first.")
+    joined: list[ReportId] = Field(
+        max_length=50, description="Other reports of the same event that you have a part in."
+    )
+    steps: list[StepRead] = Field(max_length=1000, description="What was done, in order.")
 
 
 class ReporterShown(BaseModel):
@@ -321,4 +391,6 @@ class Chain(_Stands):
     deliveries: list[DeliveryShown] = Field(
         max_length=50, description="Messages to the police, in order."
     )
-    steps: list[StepShown] = Field(max_length=1000, description="Steps, oldest first.")
+    steps: list[StepShown] = Field(
+        max_length=1000, description="Steps, in the order in which they were taken."
+    )

@@ -1,16 +1,18 @@
 """What callers send about the steps on a report."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field, StrictBool
 
-from app.core.http.wire import Code, Input, Line, Moment, Prose
+from app.core.http.wire import Code, Day, Input, Line, Moment, Prose
 from app.police_reports.schemas import (
     DispositionKind,
     Guardianship,
     Health,
+    Outcome,
     Participant,
+    ReportId,
     Safety,
     ServiceKind,
 )
@@ -42,19 +44,73 @@ class Dispatch(_New):
     unit: Line = Field(description="Which officers go.", examples=["派出所一组"])
 
 
+class Omission(Input):
+    """A measure that was not taken, and why."""
+
+    measure: Code = Field(description="Code of the list `disposition_measures`.")
+    reason: Prose = Field(description="Why it was not taken, or not yet.")
+
+
+Measures = Annotated[
+    list[Code],
+    Field(
+        max_length=24,
+        description="What was done: codes of this kind in the list `disposition_measures`.",
+        examples=[["parents_ordered_to_return", "parents_admonished"]],
+    ),
+]
+Omitted = Annotated[
+    list[Omission],
+    Field(
+        max_length=24,
+        description="What the law asks for in this kind (`report.required_measures`) and was not "
+        "done. What neither an earlier disposition nor this one tells of is refused.",
+    ),
+]
+
+
+class Handling(Input):
+    """What was done in one more kind of situation."""
+
+    kind: DispositionKind = Field(description="The kind of situation handled.")
+    measures: Measures = Field(default_factory=list)
+    omitted: Omitted = Field(default_factory=list)
+
+
+class HandOver(Input):
+    """The paper by which a child was handed over (REP-10)."""
+
+    paper_number: Line = Field(description="Its number.", examples=["护送〔2026〕03号"])
+    handed_over_on: Day = Field(description="Its day.")
+    received_by: Line = Field(description="Who received the child.")
+
+
 class Disposition(_New):
-    """What the police did, by kind of situation (REP-08…13)."""
+    """What the police did, by kind of situation (REP-08…13).
+
+    Every situation reported has an answer of its own. A kind beside those reported is welcome once
+    they are answered, or `also` in the same step.
+    """
 
     kind: DispositionKind = Field(description="The kind of situation handled.")
     at: At
-    measures: list[Code] = Field(
-        min_length=1,
-        max_length=12,
-        description="Codes of the measures of this kind.",
-        examples=[["parents_ordered_to_return", "parents_admonished"]],
+    measures: Measures = Field(default_factory=list)
+    omitted: Omitted = Field(default_factory=list)
+    also: list[Handling] = Field(
+        default_factory=list,
+        max_length=5,
+        description="Further kinds handled in the same step.",
     )
     placed_with_agency_id: UUID | None = Field(
         default=None, description="The agency that took the child in (REP-10)."
+    )
+    placed_with_name: Line | None = Field(
+        default=None,
+        description="Who took the child in, in words: a relative, or an agency that is not "
+        "registered. This or the agency is needed if the child was taken somewhere.",
+    )
+    hand_over: HandOver | None = Field(
+        default=None, description="Needed if the child was taken somewhere (REP-10)."
     )
     unit: Line | None = Field(default=None, description="Which officers acted.")
     details: Prose | None = Field(default=None, description="More, in words.")
@@ -106,9 +162,18 @@ class Closure(_New, title="ReportClosure"):
     """The township ends the case."""
 
     closed_at: At
-    reason: Literal["child_safe", "long_term_care", "unfounded", "moved_away"] = Field(
-        description="Why nothing more is to be done."
+    reason: Outcome = Field(description="Why nothing more is to be done.")
+    explanation: Prose | None = Field(
+        default=None,
+        description="Why it ends although the child was not assessed or something reported was not "
+        "answered. Needed then, and a second person has to confirm it.",
     )
+
+
+class ClosureConfirmation(_New):
+    """A second person agrees that the case ends."""
+
+    confirmed_at: At
 
 
 class Forwarding(_New):
@@ -116,3 +181,18 @@ class Forwarding(_New):
 
     forwarded_at: At
     police_agency_id: UUID = Field(description="The police agency in charge.")
+
+
+class Identification(_New):
+    """The child of a report is known now."""
+
+    identified_at: At
+    child_id: UUID = Field(description="The child's file.")
+    basis: Prose | None = Field(default=None, description="How it was known, in words.")
+
+
+class Joining(_New, title="ReportJoining"):
+    """Another report is about the same event."""
+
+    joined_at: At
+    report_id: ReportId

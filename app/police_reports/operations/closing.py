@@ -1,0 +1,85 @@
+"""How a case ends: assessed and answered, or by two people who say why it needs neither."""
+
+from datetime import datetime
+from typing import Any, Final
+
+import asyncpg
+
+from app.access.principal import Principal
+from app.core.data.db import Tx
+from app.core.ids import new_id
+from app.police_reports import events
+from app.police_reports.acts import ACTS
+from app.police_reports.models import State, Step
+from app.police_reports.operations.claims import ReportInvalid
+from app.police_reports.operations.steps import NOT_PROPOSED, Deed, Taken, repeated, take
+from app.police_reports.schemas import steps as stated
+
+_PROPOSED: Final = "SELECT codes FROM police_report_steps WHERE report_id = $1 AND id = $2"
+
+
+async def close_report(
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Closure
+) -> Taken:
+    """End the case, or propose it if the child was not assessed (REP-15) or something reported was
+    not answered: then it says why, and stays open until a second person confirms. Raises
+    ReportInvalid without a reason, or if nobody in person proposes it.
+    """
+    ACTS["closeReport"].require(principal, report, tx.today)
+    if before := await repeated(tx, report, new, Step.CLOSED, Step.CLOSURE_PROPOSED):
+        return before
+    codes = {"reason": new.reason}
+    complete = report["assessed_at"] is not None and report["handled_at"] is not None
+    if complete or report["state"] == State.CLOSED:
+        ended = {} if report["closed_at"] else _ended(new.closed_at, new.reason)
+        deed = Deed(Step.CLOSED, new, events.ReportClosed, codes=codes, changes=ended)
+        return await take(tx, principal, report, deed)
+    if new.explanation is None:
+        raise ReportInvalid.at(
+            "#/explanation",
+            "explanation_missing",
+            "Not assessed, or something reported has no answer: say why it ends all the same."
+            " 未评估或有情形未处置,须说明结案理由。",
+        )
+    if principal.staff_id is None:
+        raise ReportInvalid.at(
+            "#/explanation", "person_missing", "Only a person can propose this. 须由工作人员提出。"
+        )
+    said = new if new.id else new.model_copy(update={"id": new_id()})
+    deed = Deed(
+        Step.CLOSURE_PROPOSED,
+        said,
+        events.ClosureProposed,
+        codes=codes,
+        changes={
+            "closure_step_id": said.id,
+            "closure_agency_id": principal.agency_id,
+            "closure_staff_id": principal.staff_id,
+        },
+    )
+    return await take(tx, principal, report, deed)
+
+
+def _ended(at: datetime, reason: str) -> dict[str, Any]:
+    return {"closed_at": at, "outcome": reason, **NOT_PROPOSED}
+
+
+async def confirm_closure(
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.ClosureConfirmation
+) -> Taken:
+    """Close a case on somebody else's proposal, as another person of that agency or of the county.
+    Raises NotYourPart, ClosureNotProposed, SecondPersonNeeded.
+    """
+    if before := await repeated(tx, report, new, Step.CLOSED):
+        return before
+    ACTS["confirmClosure"].require(principal, report, tx.today)
+    proposed = await tx.connection.fetchrow(_PROPOSED, report["id"], report["closure_step_id"])
+    reason = proposed["codes"]["reason"]
+    deed = Deed(
+        Step.CLOSED,
+        new,
+        events.ReportClosed,
+        codes={"reason": reason},
+        changes=_ended(new.confirmed_at, reason),
+    )
+    return await take(tx, principal, report, deed)

@@ -1,0 +1,174 @@
+"""What the police did about what was reported (REP-08…13): every situation gets an answer of its
+own, and nothing the law asks for is left out in silence.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import asyncpg
+
+from app.access.principal import Principal
+from app.core.clock import local_date
+from app.core.data.db import Tx
+from app.police_reports import events, queries, rules
+from app.police_reports.acts import ACTS
+from app.police_reports.models import Step
+from app.police_reports.operations.claims import ReportInvalid
+from app.police_reports.operations.steps import Deed, Taken, repeated, take
+from app.police_reports.schemas import steps as stated
+from app.policy import queries as policy
+from app.policy.codelists import codelists
+
+_measures: Final = policy.lookup("report.measures")
+_required: Final = policy.lookup("report.required_measures")
+
+_BEFORE: Final = """
+SELECT codes FROM police_report_steps WHERE report_id = $1 AND step = 'disposed'
+ORDER BY recorded_at, id LIMIT 1000
+"""
+
+
+_Handling = stated.Disposition | stated.Handling
+_Placed = Sequence[tuple[str, _Handling]]
+"""Each kind handled, and where it stands in what was sent."""
+
+
+async def dispose_report(
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Disposition
+) -> Taken:
+    """Record what the police did, in one kind of situation or several. Raises NotYourPart,
+    StepIdTaken; ReportInvalid where it answers nothing that was reported, leaves out a required
+    measure without a reason, or takes the child somewhere and does not say where.
+    """
+    ACTS["disposeReport"].require(principal, report, tx.today)
+    if before := await repeated(tx, report, new, Step.DISPOSED):
+        return before
+    handlings: _Placed = [("#", new), *((f"#/also/{n}", more) for n, more in enumerate(new.also))]
+    kinds = {each.kind for _, each in handlings}
+    asked = queries.reported(report)
+    if not asked.takes(kinds, report["disposed_as"]):
+        raise ReportInvalid.at("#/kind", "situation_unanswered", _would_answer(asked))
+    await _check(tx, report, new, handlings)
+    all_kinds = sorted({*report["disposed_as"], *kinds})
+    handled = asked.handled(all_kinds)
+    deed = Deed(
+        Step.DISPOSED,
+        new,
+        events.ReportDisposed,
+        facts={"police_agency_id": principal.agency_id},
+        codes=_codes(new, [each for _, each in handlings]),
+        changes={
+            "disposed_as": all_kinds,
+            "handled_at": (report["handled_at"] or tx.now) if handled else None,
+        },
+    )
+    return await take(tx, principal, report, deed)
+
+
+async def _check(
+    tx: Tx, report: asyncpg.Record, new: stated.Disposition, handlings: _Placed
+) -> None:
+    """Raise ReportInvalid unless the measures are those of their kinds, and complete."""
+    day = local_date(report["filed_at"])
+    listed = {each["code"]: each for each in _measures(report["region_code"], day)}
+    required = _required(report["region_code"], day)
+    told = _told_before(await tx.connection.fetch(_BEFORE, report["id"]))
+    for pointer, each in handlings:
+        _check_measures(pointer, each, listed)
+        _check_gaps(pointer, each, told.get(each.kind, set()), required)
+    await _check_destination(tx, new, handlings, listed)
+
+
+def _codes(new: stated.Disposition, handlings: Iterable[_Handling]) -> dict[str, Any]:
+    """Return what may be counted: kinds, measures done and left out, where the child was taken.
+
+    `handled` says all of it again, by kind; the reasons and names are sealed.
+    """
+    return {
+        "kind": new.kind,
+        "measures": sorted(set(new.measures)),
+        "placed_with_agency_id": new.placed_with_agency_id,
+        "placed_unregistered": new.placed_with_name is not None,
+        "handled": [
+            {
+                "kind": each.kind,
+                "measures": sorted(set(each.measures)),
+                "omitted": sorted({one.measure for one in each.omitted}),
+            }
+            for each in handlings
+        ],
+    }
+
+
+def _told_before(rows: Iterable[Mapping[str, Any]]) -> dict[str, set[str]]:
+    """Return, by kind, the measures that earlier dispositions tell of, as done or left out."""
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        for each in row["codes"].get("handled", [row["codes"]]):
+            told = found.setdefault(each["kind"], set())
+            told.update(each["measures"], each.get("omitted", ()))
+    return found
+
+
+def _check_measures(pointer: str, new: _Handling, listed: Mapping[str, Mapping[str, Any]]) -> None:
+    omitted = [each.measure for each in new.omitted]
+    for field, codes in (("measures", new.measures), ("omitted", omitted)):
+        for at, code in enumerate(codes):
+            if code not in listed or new.kind not in listed[code]["kinds"]:
+                raise ReportInvalid.at(
+                    f"{pointer}/{field}/{at}",
+                    "measure_unknown",
+                    "Not a measure of this kind of situation.",
+                )
+    for at, code in enumerate(omitted):
+        if code in new.measures:
+            raise ReportInvalid.at(
+                f"{pointer}/omitted/{at}", "measure_contradicted", "Either done or left out."
+            )
+
+
+def _check_gaps(
+    pointer: str, new: _Handling, told: Iterable[str], required: Iterable[Mapping[str, Any]]
+) -> None:
+    said = {*told, *new.measures, *(each.measure for each in new.omitted)}
+    for gap in rules.gaps(new.kind, said, required):
+        raise ReportInvalid.at(
+            f"{pointer}/omitted",
+            "measure_missing",
+            f"Done, or left out for a reason: {' / '.join(gap)}. 须采取或说明未采取的理由。",
+        )
+
+
+async def _check_destination(
+    tx: Tx, new: stated.Disposition, handlings: _Placed, listed: Mapping[str, Mapping[str, Any]]
+) -> None:
+    placed = new.placed_with_agency_id
+    if placed is not None and await queries.agency_kind(tx, placed) is None:
+        raise ReportInvalid.at(
+            "#/placed_with_agency_id", "agency_unknown", "There is no such agency."
+        )
+    if not any(listed[code].get("hand_over") for _, each in handlings for code in each.measures):
+        return
+    if placed is None and new.placed_with_name is None:
+        raise ReportInvalid.at(
+            "#/placed_with_agency_id",
+            "destination_missing",
+            "Say where the child was taken: the agency, or who it is in words."
+            " 须写明护送或安置去向。",
+        )
+    if new.hand_over is None:
+        raise ReportInvalid.at(
+            "#/hand_over", "hand_over_missing", "Name the hand-over paper. 须写明交接文书。"
+        )
+
+
+def _would_answer(asked: rules.Reported) -> str:
+    """Say which kinds of disposition would answer what was reported, in both languages."""
+    names = {each.code: each for each in codelists()["disposition_kinds"].items}
+    wanted = sorted({kind for kinds in asked.answers.values() for kind in kinds})
+    return (
+        "This answers nothing that was reported; these would: "
+        + ", ".join(f"{kind} ({names[kind].en})" for kind in wanted)
+        + "。所报告的情形须先以下列类别处置:"
+        + "、".join(names[kind].zh for kind in wanted)
+    )

@@ -1,0 +1,101 @@
+"""What reads of reports cost, by plan: a page and a report are found by index, however many there
+are and whoever asks.
+"""
+
+import pytest
+
+from app.access.principal import Principal
+from app.access.roles import role
+from app.core.data.db import SYSTEM, Reach
+from app.core.ids import new_id
+from app.police_reports import jobs, queries
+from app.police_reports.operations import dispositions, incidents
+from app.regions.rules import subtree
+from tests.access.factories import an_agency
+
+ROWS = 20_000
+TOWNSHIP = 120119005000
+
+_FILL = """
+INSERT INTO police_reports (id, home_county, child_county, child_id, region_code, home_region,
+    former_homes, situations, urgency, channel, found_at, filed_at, reporter_agency_id,
+    narrative_sealed, subject_sealed, content_index, state, routing, acknowledge_due_at,
+    deliver_alarm_at, acknowledged_at, version, updated_at)
+SELECT gen_random_uuid(), county, county, gen_random_uuid(), county + township, CASE n % 10
+    WHEN 0 THEN 120119000000 + (1 + n / 7 % 20) * 1000 ELSE county + township END,
+    CASE n % 100 WHEN 0 THEN ARRAY[county + 7000, county] ELSE '{}' END,
+    '{living_alone}', 'urgent', 'app', at, at, $1, repeat('x', 400)::bytea, 'x', 'x', 'filed',
+    'no_agency', at, at, at, 1, at
+FROM (SELECT n, 120101000000 + n % 400 * 1000000 AS county, (1 + n / 400 % 20) * 1000 AS township,
+             $2::timestamptz - n * interval '1 minute' AS at
+      FROM generate_series(1, $3) AS n) AS rows
+"""
+
+
+@pytest.fixture
+async def many(database):
+    reporter = await an_agency(database, "hospital", 0)
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(_FILL, reporter, tx.now, ROWS)
+        await tx.connection.execute("ANALYZE police_reports")
+
+
+def a_principal(code: str, region: int) -> Principal:
+    return Principal(
+        "staff:test",
+        new_id(),
+        None,
+        new_id(),
+        min(role(code).agency_kinds),
+        role(code),
+        region,
+        *subtree(region),
+        frozenset(role(code).scopes),
+        "-",
+        None,
+    )
+
+
+async def plan(database, principal: Principal, sql: str, *arguments: object) -> str:
+    reach = Reach(principal.region_lo, principal.region_hi, agency=principal.agency_id)
+    async with database.begin(reach) as tx:
+        rows = await tx.connection.fetch(f"EXPLAIN {sql}", *arguments)
+    return "\n".join(row[0] for row in rows)
+
+
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize(
+    ("code", "region", "indexes"),
+    [
+        ("township_supervisor", TOWNSHIP, ["region", "home", "moved", "reporter"]),
+        ("police", TOWNSHIP, ["police", "forwarded", "told"]),
+        ("hospital", 120119000000, ["reporter"]),
+    ],
+)
+async def test_a_page_is_found_by_index(database, code, region, indexes) -> None:
+    principal = a_principal(code, region)
+    where = queries.visible_reports(principal)
+    sql = (
+        f"SELECT r.* FROM police_reports r WHERE {where}"
+        " ORDER BY r.filed_at DESC, r.id DESC LIMIT 51"
+    )
+    found = await plan(database, principal, sql, *where.arguments)
+    assert "Seq Scan on police_reports" not in found, found
+    for name in indexes:
+        assert f"ix_police_reports_{name}" in found, found
+
+
+@pytest.mark.usefixtures("many")
+async def test_what_hangs_on_one_report_is_found_by_index(database) -> None:
+    principal = a_principal("township_supervisor", TOWNSHIP)
+    where = queries.visible_reports(principal).add(queries._OF_INCIDENT, new_id())
+    some = new_id()
+    for sql, arguments in (
+        (f"SELECT r.id FROM police_reports r WHERE {where}", where.arguments),
+        (dispositions._BEFORE, [some]),
+        (jobs._OPEN_OF_CHILD, [120119000000, some]),
+        (incidents._HOLD, [[some]]),
+        ("SELECT id FROM police_reports WHERE cardinality(former_homes) > 0", []),
+    ):
+        found = await plan(database, principal, sql, *arguments)
+        assert "Seq Scan" not in found, found
