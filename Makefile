@@ -1,6 +1,6 @@
 # Everything one does here. Needs python3 (3.11 or newer) and make; the rest is fetched into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo run worker migrate migration release test check exam fix openapi lint-openapi fuzz mutants bench lock clean
+.PHONY: help demo run worker migrate migration release test check exam fix openapi lint-openapi lives fuzz mutants bench lock clean
 
 READY := .venv/.ready
 BIN := .venv/bin
@@ -38,7 +38,11 @@ test: $(READY) ## Run the tests on a real PostgreSQL, without measuring coverage
 check: $(READY) ## Run what CI runs
 	$(BIN)/python scripts/check.py
 
-exam: ## Run what takes longer than CI may: fuzz, bench, mutants
+lives: $(READY) ## Drive 100 random lives and see that no evidence, alert or report is lost
+	TONGHU_LIVES=100 $(BIN)/pytest -q -n 2 tests/lives
+
+exam: ## Run what takes longer than CI may: lives, fuzz, bench, mutants
+	$(MAKE) lives
 	$(MAKE) fuzz
 	$(MAKE) bench
 	$(MAKE) mutants

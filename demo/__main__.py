@@ -17,7 +17,7 @@ from app.core.data import migrations
 from app.core.data.db import SYSTEM
 from app.core.settings import Settings
 from app.regions.divisions import demo_villages
-from demo import api, table
+from demo import api, table, turns
 from demo.cast import Cast
 from demo.casting import assemble
 from demo.loading import load
@@ -88,6 +88,10 @@ def play(stage: Stage) -> bool:
     chapter("6  The register recomputed, beside what Tianjin printed (STA-02)")
     compared, same = table.compare(table.read_register(stage.base, stage.data_dir, today))
     out.print(compared)
+
+    chapter("7  What life brings in the middle of it")
+    for part in turns.PARTS:
+        stage.run("demo.turns", part)
     summary(stage, same=same, seconds=time.monotonic() - began)
     return same
 

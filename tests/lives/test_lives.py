@@ -1,0 +1,24 @@
+"""Random lives (`world`), random deeds (`deeds`), and what is true of them all the same (`truths`).
+
+TONGHU_LIVES=200 .venv/bin/pytest tests/lives -n 2     # as long as one likes; `make exam`
+"""
+
+import os
+
+import pytest
+
+from tests.lives.deeds import DEEDS
+from tests.lives.truths import TRUTHS
+from tests.lives.world import a_world
+
+LIVES = int(os.environ.get("TONGHU_LIVES", "4"))
+DEEDS_EACH = 40
+
+
+@pytest.mark.parametrize("seed", range(LIVES))
+async def test_whatever_happens(client, database, settings, seed: int) -> None:
+    world = await a_world(client, database, settings, seed)
+    for _ in range(DEEDS_EACH):
+        await world.rng.choice(DEEDS)(world)
+        wrong = [each for truth in TRUTHS for each in await truth(world)]
+        assert not wrong, "\n".join(["", *world.told[-25:], "", *wrong[:5]])
