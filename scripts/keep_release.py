@@ -7,7 +7,6 @@ Once a release, on the schema it ships. Everything in it is synthetic, the keys 
 
 import asyncio
 import sys
-import tempfile
 import tomllib
 from pathlib import Path
 
@@ -34,10 +33,7 @@ def main() -> None:
     folder = backups.HERE / version
     folder.mkdir(exist_ok=True)
     keyring = Keyring.generate()
-    with (
-        tempfile.TemporaryDirectory(prefix="tonghu-keep-") as place,
-        postgres.acquire(Path(place) / "postgres", throwaway=True) as lease,
-    ):
+    with postgres.passing("tonghu-keep-") as lease:
         superuser = lease.server.superuser_url
         postgres.bootstrap(superuser, NAME, schema.PASSWORD, schema.PASSWORD)
         urls = schema.urls_of(superuser, NAME)

@@ -10,14 +10,16 @@ shortly after the last lease ended, by `close()` or by the end of the process, h
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,6 +140,19 @@ def acquire(data_dir: Path, *, throwaway: bool = False) -> Lease:
     data_dir = data_dir.resolve()
     _own(data_dir)
     return Lease(data_dir, throwaway=throwaway)
+
+
+@contextlib.contextmanager
+def passing(prefix: str) -> Iterator[Lease]:
+    """Start a throwaway server in a temporary folder, and remove both at the end."""
+    with tempfile.TemporaryDirectory(prefix=prefix) as place:
+        folder = Path(place) / "postgres"
+        try:
+            with acquire(folder, throwaway=True) as lease:
+                yield lease
+        finally:
+            with (folder / "supervisor.lock").open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)  # held until the server has let go of its folder
 
 
 def bootstrap(superuser_url: str, database: str, owner_password: str, app_password: str) -> None:

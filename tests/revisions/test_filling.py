@@ -38,7 +38,21 @@ FROM dropout_alerts;
 INSERT INTO attendance_rolls (id, agency_id, batch_id, source, event_id, content_sha256, class_name,
     class_key, school_day, session, happened_at, pupils, spoke_for, received_at)
 VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), '-', '-', '-', '-', '-',
-    '2026-11-20', 'whole_day', now(), 0, 0, now())
+    '2026-11-20', 'whole_day', now(), 0, 0, now());
+INSERT INTO child_aliases (alias, agency_id, home_county, child_id, region_code, agreed, made_at)
+SELECT gen_random_uuid(), gen_random_uuid(), home_county, id, region_code, false, now()
+FROM children;
+WITH asked AS (
+    INSERT INTO unresolved (id, kind, reason, region_code, owner_role, state, due_at, received_at,
+        updated_at, version)
+    VALUES (gen_random_uuid(), 'visit', 'child_unknown', 1, '-', 'open', now(), now(), now(), 1)
+    RETURNING id
+)
+INSERT INTO unresolved_evidence (id, unresolved_id, agency_id, region_code, kind, sender_ref,
+    content_mac, sent_sealed, happened_on, waiting, received_at)
+SELECT gen_random_uuid(), id, gen_random_uuid(), 1, 'visit', '-', '-', '-', '2026-11-20', true,
+    now()
+FROM asked
 """
 """Rows of the tables that the kept release did not have."""
 

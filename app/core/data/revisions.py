@@ -6,7 +6,6 @@ import io
 import re
 import subprocess
 import sys
-import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -34,8 +33,7 @@ def write(message: str, *, fill: str | None = None) -> Path | None:
     if missing := undeclared() or (fill and _no_such_table(fill)):
         raise CommandError(missing)
     with (
-        tempfile.TemporaryDirectory(prefix="tonghu-revision-") as place,
-        postgres.acquire(Path(place) / "postgres", throwaway=True) as lease,
+        postgres.passing("tonghu-revision-") as lease,
         contextlib.redirect_stdout(io.StringIO()),
     ):
         config = migrations.configuration(lease.server.owner_url)

@@ -110,10 +110,15 @@ async def understood(tx: Tx, principal: Principal, new: schemas.ReportCreate) ->
 async def _child(
     tx: Tx, principal: Principal, stated: UUID | None
 ) -> tuple[ChildRef | None, ChildRef | None]:
-    """Return the file named, if the caller sees it, and if anybody does. It is held."""
+    """Return the file named, if the caller sees it, and if anybody does. It is held. The id may be
+    the caller's own name for it.
+    """
     if stated is None:
         return None, None
     seen = (await children.find_many(tx, principal, [stated])).get(stated)
+    if seen is None and (named := await children.named_by(tx, principal.agency_id, stated)):
+        stated = named.child_id
+        seen = (await children.find_many(tx, principal, [stated])).get(stated)
     return seen, seen or await home.hold(tx, stated)
 
 
