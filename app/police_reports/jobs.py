@@ -18,7 +18,7 @@ from app.police_reports.operations.filing import announce, change
 from app.police_reports.operations.steps import redeliver
 from app.regions import following
 from app.regions.events import RegionReplaced
-from app.regions.rules import SPANS, lineage
+from app.regions.rules import lineage
 from app.webhooks.events import DeliverySucceeded
 
 _PER_RUN: Final = 200
@@ -37,25 +37,26 @@ WHERE id IN (SELECT id FROM replaced) AND relieved_at IS NULL
 """A corrected report stays in the alarms until one that took its place reached the police."""
 
 _TAKES: Final = [events.ReportFiled.wire_name, "police_reports.*"]
-_UP: Final = ", ".join(f"p.region_code - p.region_code % {n}" for n in SPANS)
 _WAITING: Final = f"""
 WITH places AS MATERIALIZED (
-    SELECT DISTINCT region_code, suspect_agency_id, police_agency_id IS NULL AS nobodys
+    SELECT DISTINCT region_code, suspect_agency_id, police_agency_id
     FROM police_reports
     WHERE routing <> 'routed' AND acknowledged_at IS NULL AND relieved_at IS NULL
       AND superseded_by_id IS NULL
 ), open AS (
     SELECT p.* FROM places p WHERE EXISTS (
         SELECT 1 FROM agencies a
-        WHERE a.active AND a.kind = 'police' AND a.region_code IN ({_UP}, 0)
+        WHERE a.active AND a.kind = 'police'
+          AND (a.region_code IN ({queries.above("p.region_code")}) OR a.id = p.police_agency_id)
           AND a.id IS DISTINCT FROM p.suspect_agency_id
-          AND (p.nobodys OR EXISTS (SELECT 1 FROM webhook_endpoints e WHERE e.agency_id = a.id
-                                    AND e.active AND e.event_types && $2::text[])))
+          AND (p.police_agency_id IS NULL OR EXISTS (
+              SELECT 1 FROM webhook_endpoints e
+              WHERE e.agency_id = a.id AND e.active AND e.event_types && $2::text[])))
 ), turns AS (
     SELECT r.id, row_number() OVER (PARTITION BY r.region_code ORDER BY r.filed_at, r.id) AS turn
     FROM police_reports r JOIN open p ON p.region_code = r.region_code
      AND p.suspect_agency_id IS NOT DISTINCT FROM r.suspect_agency_id
-     AND p.nobodys = (r.police_agency_id IS NULL)
+     AND p.police_agency_id IS NOT DISTINCT FROM r.police_agency_id
     WHERE r.routing <> 'routed' AND r.acknowledged_at IS NULL AND r.relieved_at IS NULL
       AND r.superseded_by_id IS NULL
     ORDER BY turn LIMIT $1

@@ -1,6 +1,7 @@
 """Reads of police reports. Every one starts from `visible_reports`."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Final, get_args
 from uuid import UUID
@@ -21,7 +22,7 @@ from app.police_reports.acts import ACTS, PROTECTOR
 from app.police_reports.area import HANDLE, RECEIVE
 from app.police_reports.models import Party, State, Step
 from app.policy import queries as policy
-from app.regions.rules import lineage
+from app.regions.rules import SPANS, lineage, subtree
 
 _OFFICE_KINDS: Final = ("police", "township_government", "civil_affairs")
 
@@ -106,9 +107,15 @@ _OVERDUE: Final = """r.relieved_at IS NULL AND r.acknowledged_at IS NULL
     AND (r.acknowledge_due_at < {0} OR (r.delivered_at IS NULL AND r.deliver_alarm_at < {0}))"""
 
 
+def above(code: str) -> str:
+    """Write, in SQL, the list of a place and everything above it. `code`: of a column."""
+    return ", ".join([*(f"{code} - {code} % {span}" for span in SPANS), "0"])
+
+
 async def offices(tx: Tx, report: Mapping[str, Any]) -> rules.Offices:
     """Return who is in charge of a report: of its place, of where the child lives and lived; the
-    agency reported left out. One statement.
+    agency reported left out. One statement, and one more for a place that no police are in charge
+    of: then those of the reporter's own region are, else those below the place.
     """
     path = lineage(report["region_code"])
     home = lineage(report["home_region"]) if report["home_region"] is not None else ()
@@ -120,7 +127,23 @@ async def offices(tx: Tx, report: Mapping[str, Any]) -> rules.Offices:
         list({*path, *home, *former}),
     )
     found = [rules.Office(**row) for row in rows]
-    return rules.offices(found, path, suspect=report["suspect_agency_id"], home=home, former=former)
+    suspect = report["suspect_agency_id"]
+    chosen = rules.offices(found, path, suspect=suspect, home=home, former=former)
+    if chosen.police:
+        return chosen
+    lo, hi = subtree(report["region_code"])
+    others = await tx.connection.fetch(_OTHER_POLICE, report["reporter_agency_id"], suspect, lo, hi)
+    nearest = [row for row in others if row["above_reporter"]] or others
+    return replace(chosen, police=tuple(row["id"] for row in nearest))
+
+
+_OTHER_POLICE: Final = f"""
+SELECT a.id, a.region_code IN ({above("r.region_code")}) AS above_reporter
+FROM agencies r, agencies a
+WHERE r.id = $1 AND a.active AND a.kind = 'police' AND a.id IS DISTINCT FROM $2
+  AND (a.region_code IN ({above("r.region_code")}) OR (a.region_code >= $3 AND a.region_code < $4))
+ORDER BY above_reporter DESC, a.region_code DESC, a.id LIMIT 10
+"""
 
 
 async def joined(tx: Tx, principal: Principal, report: asyncpg.Record) -> list[UUID]:

@@ -14,7 +14,7 @@ from tests.attendance.factories import an_event
 from tests.dropout_alerts.factories import a_report as a_written_report
 from tests.dropout_alerts.factories import an_attempt
 from tests.jobs import run_jobs
-from tests.lives.world import Sent, World, township_of
+from tests.lives.world import CLASS, Sent, World, township_of
 from tests.police_reports.factories import a_report
 from tests.visits.factories import a_visit, something_wrong
 
@@ -77,6 +77,45 @@ async def pupils_are_missed(world: World) -> None:
     await run_jobs(world.database)
 
 
+async def a_class_is_called(world: World) -> None:
+    """In full: whoever of it nothing else was said of was there."""
+    school, day = world.rng.choice([*world.schools]), _day_past(world, 10)
+    roll = {
+        "source": "urn:school:test:gate",
+        "id": f"roll-{new_id()}",
+        "class_name": CLASS,
+        "school_day": day.isoformat(),
+        "session": "whole_day",
+        "category": "roll",
+        "time": world.now.isoformat(),
+    }
+    system = world.schools[school].system
+    answer = await world.call(system, "POST", "attendance-events", {"events": [roll]})
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["results"][0]["status"] == "accepted", answer.text
+    world.tell(f"{school} calls its class for {day}")
+    await run_jobs(world.database)
+
+
+async def somebody_writes_of_a_child_nobody_has(world: World) -> None:
+    """An id made offline whose file never came, a number nobody bears."""
+    if world.rng.random() < 0.5:
+        director = world.rng.choice(world.directors)
+        body = a_visit(new_id(), visited_on=world.today.isoformat())
+        answer = await world.call(director, "POST", "visits", body)
+        _keep(world, "visit", (UUID(body["id"]),), answer)
+    else:
+        school = world.rng.choice([*world.schools])
+        student = {"system": "student_status", "number": f"G{world.rng.randint(1, 9)}"}
+        event = an_event(new_id(), world.today, student=student, time=world.now.isoformat())
+        system = world.schools[school].system
+        answer = await world.call(system, "POST", "attendance-events", {"events": [event]})
+        lost = answer.json()["results"][0]["status"] == "rejected"
+        key = (school, event["source"], event["id"])
+        world.sent.append(Sent("absence", key, 422 if lost else 202, answer.text[:300]))
+    await run_jobs(world.database)
+
+
 async def a_director_visits(world: World) -> None:
     """Whoever looked after a child on the day says what they saw, now or two weeks later."""
     rng = world.rng
@@ -107,6 +146,7 @@ async def harm_is_reported(world: World) -> None:
             {"reporter": {"name": "样甲", "phone": "022 2959 0000转8", "position": "教师"}},
             {"region_code": f"{rng.choice(world.old_codes):012d}"},
             {"situations": ["不知道"]},
+            {"region_code": rng.choice(["130102000000", "120199000000", "12", "村东头"])},
         ]
     )
     whom = {"child_id": str(life.id), "subject": None} if rng.random() < 0.6 else {}
@@ -220,6 +260,8 @@ async def police_act(world: World) -> None:
 DEEDS = (
     *((time_passes,) * 4),
     *((pupils_are_missed,) * 8),
+    *((a_class_is_called,) * 2),
+    somebody_writes_of_a_child_nobody_has,
     *((a_director_visits,) * 4),
     *((harm_is_reported,) * 3),
     *((a_child_moves,) * 2),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from tests.lives.world import World, rows
 
@@ -15,10 +16,14 @@ async def no_evidence_is_lost(world: World) -> list[str]:
     visits = {row["id"] for row in await rows(world, "SELECT id FROM visits")}
     reports = {row["id"] for row in await rows(world, "SELECT id FROM police_reports")}
     events = await rows(world, "SELECT agency_id, source, event_id FROM attendance_events")
+    waiting = await rows(world, "SELECT kind, agency_id, sender_ref FROM unresolved_evidence")
+    held = [(row["kind"], row["agency_id"], row["sender_ref"]) for row in waiting]
     stored = {
-        "visit": {(each,) for each in visits},
+        "visit": {(each,) for each in visits}
+        | {(UUID(ref),) for kind, _, ref in held if kind == "visit"},
         "report": {(each,) for each in reports},
-        "absence": {tuple(row.values()) for row in events},
+        "absence": {tuple(row.values()) for row in events}
+        | {(agency, *ref.split(" ")) for kind, agency, ref in held if kind == "attendance"},
     }
     return wrong + [f"gone: {sent}" for sent in world.sent if sent.key not in stored[sent.kind]]
 
@@ -48,7 +53,10 @@ _ENDED = """
 SELECT a.id, a.child_id, a.end_reason, a.returned_on, a.first_absent_day,
     EXISTS (SELECT 1 FROM attendance_slots s WHERE s.child_id = a.child_id
             AND s.category = ANY ($1::text[])
-            AND s.school_day > a.first_absent_day) AS seen,
+            AND s.school_day > a.first_absent_day)
+    OR EXISTS (SELECT 1 FROM attendance_rolls l JOIN child_enrolments e ON e.school_id = l.agency_id
+               WHERE e.child_id = a.child_id AND l.school_day > a.first_absent_day
+               AND e.since <= l.school_day AND (e.until IS NULL OR e.until > l.school_day)) AS seen,
     EXISTS (SELECT 1 FROM attendance_events e WHERE e.child_id = a.child_id
             AND e.category <> 'unexcused') AS taken_back,
     EXISTS (SELECT 1 FROM audit_entries w WHERE w.subject_id = a.id AND w.decision = 'allowed'

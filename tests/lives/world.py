@@ -30,6 +30,7 @@ VILLAGES = (120119101200, 120119101201, 120119102201, 120118101201)
 """Two of one township, one of the next, one of another county."""
 
 
+CLASS = "三年级2班"
 CITY = 120100000000
 BEFORE_2016 = 120225000000
 """蓟县, since 蓟州区 120119."""
@@ -159,11 +160,13 @@ async def _a_life(world: World) -> None:
     child = await a_child(
         world.database,
         VILLAGES[home],
-        school_id=school,
-        education={"school_id": str(school), "status": "enrolled"},
         residence={"region_code": f"{VILLAGES[home]:012d}"},
     )
-    world.children.append(Life(child.id, [(since, home)], [(since, school)]))
+    life = Life(child.id, [(since, home)], [(since, school)])
+    enrolled = {"school_id": str(school), "class_name": CLASS, "since": since.isoformat()}
+    answer = await world.change_file(life, {"education": enrolled})
+    assert answer.status_code == 200, answer.text
+    world.children.append(life)
 
 
 async def rows(world: World, statement: str, *arguments: Any) -> list[dict[str, Any]]:

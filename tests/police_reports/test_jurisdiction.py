@@ -20,6 +20,7 @@ from tests.police_reports.factories import (
     rows,
     the_offices,
 )
+from tests.regions.factories import some_regions
 
 URL = "/v1/police-reports"
 
@@ -140,6 +141,36 @@ class TestJurisdiction:
         read = [row[0] for row in plan if "police_reports" in row[0] and "Scan" in row[0]]
         assert sum("ix_police_reports_waiting" in line for line in read) == 2, plan
         assert not any("Seq Scan on police_reports" in line for line in read)
+
+    @pytest.mark.parametrize(
+        ("place", "where"),
+        [
+            ("130102000000", TOWNSHIP),  # of a province nobody has loaded: those of the reporter
+            (str(COUNTY), TOWNSHIP),  # a county that has only a township's: those below
+            (str(COUNTY), 120119102000),
+        ],
+    )
+    async def test_a_place_without_police_of_its_own_is_in_somebodys_hands(
+        self, client, database, settings, place, where
+    ) -> None:
+        reporter = await a_caller(database, settings, "hospital", TOWNSHIP)
+        await some_regions(database, TOWNSHIP)
+        police = await police_at(database, where)
+        await filed(client, reporter, region_code=place)
+        [report] = await rows(database, "police_reports")
+        assert (report["police_agency_id"], report["routing"]) == (police, "routed")
+
+    async def test_who_is_told_for_want_of_others_gets_it_once_they_have_an_endpoint(
+        self, client, database, settings
+    ) -> None:
+        reporter = await a_caller(database, settings, "hospital", TOWNSHIP)
+        police = await police_at(database, TOWNSHIP, endpoint=False)
+        await filed(client, reporter, region_code="130102000000")
+        await an_endpoint(database, police, TOWNSHIP)
+        async with database.begin(SYSTEM) as tx:
+            await queue.REGISTRY["police_reports.route_waiting"].handler(tx, {})
+        [report] = await rows(database, "police_reports")
+        assert (report["police_agency_id"], report["routing"]) == (police, "routed")
 
     async def test_no_police_registered_is_taken_in_and_escalated(
         self, client, database, settings
