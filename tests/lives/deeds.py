@@ -103,7 +103,7 @@ async def somebody_writes_of_a_child_nobody_has(world: World) -> None:
         director = world.rng.choice(world.directors)
         body = a_visit(new_id(), visited_on=world.today.isoformat())
         answer = await world.call(director, "POST", "visits", body)
-        _keep(world, "visit", (UUID(body["id"]),), answer)
+        _keep(world, "stray visit", (UUID(body["id"]),), answer)
     else:
         school = world.rng.choice([*world.schools])
         student = {"system": "student_status", "number": f"G{world.rng.randint(1, 9)}"}
@@ -112,7 +112,7 @@ async def somebody_writes_of_a_child_nobody_has(world: World) -> None:
         answer = await world.call(system, "POST", "attendance-events", {"events": [event]})
         lost = answer.json()["results"][0]["status"] == "rejected"
         key = (school, event["source"], event["id"])
-        world.sent.append(Sent("absence", key, 422 if lost else 202, answer.text[:300]))
+        world.sent.append(Sent("stray absence", key, 422 if lost else 202, answer.text[:300]))
     await run_jobs(world.database)
 
 

@@ -11,19 +11,23 @@ POSITIVE = ("present", "late", "left_early")
 
 
 async def no_evidence_is_lost(world: World) -> list[str]:
-    """Whoever had the authority when it happened was not refused, and it is stored."""
+    """Whoever had the authority when it happened was not refused, and it is stored with the child;
+    what is of nobody known is kept too.
+    """
     wrong = [f"refused: {sent}" for sent in world.sent if sent.status >= 400]
     visits = {row["id"] for row in await rows(world, "SELECT id FROM visits")}
     reports = {row["id"] for row in await rows(world, "SELECT id FROM police_reports")}
     events = await rows(world, "SELECT agency_id, source, event_id FROM attendance_events")
     waiting = await rows(world, "SELECT kind, agency_id, sender_ref FROM unresolved_evidence")
     held = [(row["kind"], row["agency_id"], row["sender_ref"]) for row in waiting]
-    stored = {
-        "visit": {(each,) for each in visits}
-        | {(UUID(ref),) for kind, _, ref in held if kind == "visit"},
+    stored: dict[str, set[tuple[Any, ...]]] = {
+        "visit": {(each,) for each in visits},
         "report": {(each,) for each in reports},
-        "absence": {tuple(row.values()) for row in events}
-        | {(agency, *ref.split(" ")) for kind, agency, ref in held if kind == "attendance"},
+        "absence": {tuple(row.values()) for row in events},
+        "stray visit": {(UUID(ref),) for kind, _, ref in held if kind == "visit"},
+        "stray absence": {
+            (agency, *ref.split(" ")) for kind, agency, ref in held if kind == "attendance"
+        },
     }
     return wrong + [f"gone: {sent}" for sent in world.sent if sent.key not in stored[sent.kind]]
 
