@@ -120,7 +120,11 @@ async def a_director_visits(world: World) -> None:
     """Whoever looked after a child on the day says what they saw, now or two weeks later."""
     rng = world.rng
     life, day = rng.choice(world.children), _day_past(world, 14)
-    if rng.random() < 0.1:
+    moved = [each for each in world.children if len(each.homes) > 1]
+    if moved and rng.random() < 0.5:  # the phone has been without signal since before the move
+        life = rng.choice(moved)
+        day = life.homes[-1][0] - timedelta(days=1)
+    elif rng.random() < 0.1:
         day = world.today + timedelta(days=1)  # the phone's clock
     director = world.directors[life.home(min(day, world.today))]
     findings = [something_wrong()] if rng.random() < 0.4 else []

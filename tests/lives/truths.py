@@ -15,6 +15,7 @@ async def no_evidence_is_lost(world: World) -> list[str]:
     what is of nobody known is kept too.
     """
     wrong = [f"refused: {sent}" for sent in world.sent if sent.status >= 400]
+    wrong += [f"asked back: {s}" for s in world.sent if s.kind == "visit" and s.status == 202]
     visits = {row["id"] for row in await rows(world, "SELECT id FROM visits")}
     reports = {row["id"] for row in await rows(world, "SELECT id FROM police_reports")}
     events = await rows(world, "SELECT agency_id, source, event_id FROM attendance_events")
