@@ -18,13 +18,13 @@ _HOLDS = "valid_from <= ${0}::date AND (valid_until IS NULL OR valid_until >= ${
 # What stands for a code that does not hold on the day. The table knows the code, or else the
 # township or county it lies in: from there the successors are followed, and if they took over the
 # whole, the last digits stay. `coalesce` asks none of this for a code that holds: one look-up each.
-# OFFSET keeps each step a look-up: a join that was planned on stale counts reads the whole table.
+# OFFSET and LIMIT keep each step a look-up: a join that was planned on stale counts reads the whole table.
 _SUCCESSOR = f"""
 WITH RECURSIVE recorded AS (
     SELECT above.code
     FROM unnest(ARRAY[asked.code, asked.code / 1000 * 1000, asked.code / 1000000 * 1000000])
         WITH ORDINALITY AS above (code, distance)
-    WHERE EXISTS (SELECT FROM regions r WHERE r.code = above.code)
+    CROSS JOIN LATERAL (SELECT FROM regions r WHERE r.code = above.code LIMIT 1) AS known
     ORDER BY above.distance LIMIT 1
 ), line AS (
     SELECT recorded.code, 0 AS steps, true AS whole FROM recorded
