@@ -18,7 +18,7 @@ _HOLDS = "valid_from <= ${0}::date AND (valid_until IS NULL OR valid_until >= ${
 # What stands for a code that does not hold on the day. The table knows the code, or else the
 # township or county it lies in: from there the successors are followed, and if they took over the
 # whole, the last digits stay. `coalesce` asks none of this for a code that holds: one look-up each.
-# OFFSET and LIMIT keep each step a look-up: a join that was planned on stale counts reads the whole table.
+# OFFSET and LIMIT keep each step a look-up: a join planned on stale counts reads the whole table.
 _SUCCESSOR = f"""
 WITH RECURSIVE recorded AS (
     SELECT above.code

@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import httpx
@@ -82,21 +82,38 @@ def kind_of(answer: httpx.Response) -> Answer | str:
     return Answer.DONE
 
 
+class Theatre(NamedTuple):
+    """A stage with its database and a client; each request on it is to be `undone`."""
+
+    client: httpx.AsyncClient
+    database: Database
+    stage: Stage
+    kept: dict[tuple[int, str], tuple[httpx.Response, list[Any]]]
+    """Answers had already, with what was witnessed: each leaves everything as it was, so asking
+    the same again would tell the same.
+    """
+
+    async def asked(
+        self, operation: Operation, asked: Ask, target: Target
+    ) -> tuple[httpx.Response, list[Any]]:
+        """Ask for a target under the caller's first purpose, once."""
+        key = (id(asked), target.label)
+        if key not in self.kept:
+            async with undone(self.database):
+                headers = self.stage.headers()
+                answer = await ask(self.client, operation, asked, target, headers)
+                self.kept[key] = answer, await rows(self.database)
+        return self.kept[key]
+
+
 async def mismatches(
-    client: httpx.AsyncClient,
-    database: Database,
-    stage: Stage,
-    operation: Operation,
-    asked: Ask,
-    targets: Sequence[Target],
+    theatre: Theatre, operation: Operation, asked: Ask, targets: Sequence[Target]
 ) -> list[str]:
     """Ask for each target and say where the answer is not the one that is due."""
     wrong = []
     for target in targets:
-        async with undone(database):
-            answer = await ask(client, operation, asked, target, stage.headers())
-            witnessed = await rows(database)
-        right, got = due(stage, operation, asked, target), kind_of(answer)
+        answer, witnessed = await theatre.asked(operation, asked, target)
+        right, got = due(theatre.stage, operation, asked, target), kind_of(answer)
         if got != right:
             wrong.append(f"{operation.id}, {target.label}: {right!r} expected, got {got!r}")
         wrong += faults(operation, asked, target, answer, witnessed)

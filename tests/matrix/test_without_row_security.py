@@ -14,9 +14,9 @@ from app.core.data.crypto import Keyring
 from app.core.settings import Settings
 from tests import schema
 from tests.conftest import NOW, pinned
-from tests.matrix.asking import ask, mismatches, shown, undone, visible
+from tests.matrix.asking import Theatre, ask, due, mismatches, shown, undone, visible
 from tests.matrix.asks import ASKS
-from tests.matrix.expectation import ROLES
+from tests.matrix.expectation import ROLES, Answer
 from tests.matrix.groups import CALLERS, asked_by
 from tests.matrix.stage import a_stage
 
@@ -48,10 +48,13 @@ async def test_the_queries_alone_hold(client, database, settings, described, rol
     if not theirs:
         return
     stage = await a_stage(database, settings, role, holder)
+    theatre = Theatre(client, database, stage, {})
     wrong = []
     for operation, each in theirs:
         if operation.names or each.names:
-            wrong += await mismatches(client, database, stage, operation, each, stage.targets)
+            # What may be done can be done with row-level security in the way, too.
+            hidden = [t for t in stage.targets if due(stage, operation, each, t) is not Answer.DONE]
+            wrong += await mismatches(theatre, operation, each, hidden)
         else:
             async with undone(database):
                 answer = await ask(client, operation, each, stage.targets[0], stage.headers())

@@ -1,9 +1,7 @@
 """Each caller on a stage made once, which everything in this folder asks in turn."""
 
 from collections.abc import AsyncIterator
-from typing import NamedTuple
 
-import httpx
 import pytest
 from fastapi import FastAPI
 
@@ -11,16 +9,9 @@ from app.core.data import db
 from app.core.data.crypto import Keyring
 from app.core.settings import Settings
 from tests.conftest import NOW, calling, pinned
+from tests.matrix.asking import Theatre
 from tests.matrix.groups import CALLERS
-from tests.matrix.stage import Stage, a_stage
-
-
-class Theatre(NamedTuple):
-    """A stage with its database and a client; each request on it is to be `undone`."""
-
-    client: httpx.AsyncClient
-    database: db.Database
-    stage: Stage
+from tests.matrix.stage import a_stage
 
 
 @pytest.fixture(
@@ -41,4 +32,4 @@ async def theatre(
     """
     role, holder = request.param
     async with pinned(pool, keyring, NOW) as database, calling(app, settings, database) as client:
-        yield Theatre(client, database, await a_stage(database, settings, role, holder))
+        yield Theatre(client, database, await a_stage(database, settings, role, holder), {})

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.matrix.asking import ask, due, undone
+from tests.matrix.asking import due, undone
 from tests.matrix.asks import ASKS
 from tests.matrix.described import Operation, operations
 from tests.matrix.expectation import ROLES, Answer
@@ -80,21 +80,16 @@ def test_every_list_of_what_has_acts_is_narrowed_by_them(document) -> None:
 
 
 async def test_it_is_what_happens(theatre, described, objects) -> None:
-    client, database, stage = theatre
-    wrong = []
+    stage, wrong = theatre.stage, []
     for read, _, acts in objects:
         for target in stage.targets:
             if due(stage, read, ASKED[read.id], target) is not Answer.DONE:
                 continue
-            async with undone(database):
-                found = await ask(client, read, ASKED[read.id], target, stage.headers())
+            found, _ = await theatre.asked(read, ASKED[read.id], target)
             told = set(found.json()["permitted"])
             happened = set()
             for name in acts:
-                async with undone(database):
-                    answer = await ask(
-                        client, described[name], ASKED[name], target, stage.headers()
-                    )
+                answer, _ = await theatre.asked(described[name], ASKED[name], target)
                 if answer.status_code not in _REFUSED or _OF_THE_BODY in answer.text:
                     happened.add(name)
             if told != happened:
@@ -103,7 +98,7 @@ async def test_it_is_what_happens(theatre, described, objects) -> None:
 
 
 async def test_a_list_narrowed_shows_those_that_say_so(theatre, described, objects) -> None:
-    client, database, stage = theatre
+    client, database, stage, _ = theatre
     for _, operation, acts in objects:
         if operation.scope not in ROLES[stage.who.role]["scopes"]:
             continue

@@ -36,17 +36,16 @@ def test_reading_takes_a_reading_scope_and_writing_another(described) -> None:
 
 
 async def test_answers(theatre, described) -> None:
-    client, database, stage = theatre
-    wrong = []
+    stage, wrong = theatre.stage, []
     for operation, each in asked_by(ASKS, described, stage.asker):
         targets = stage.targets[: _how_many(stage, operation, each)]
-        wrong += await mismatches(client, database, stage, operation, each, targets)
+        wrong += await mismatches(theatre, operation, each, targets)
     assert not wrong, "\n".join(["", *wrong])
 
 
 async def test_lists(theatre, described) -> None:
     """A list shows what is visible of it, and nothing else."""
-    client, database, stage = theatre
+    client, database, stage, _ = theatre
     for operation, each in asked_by(ASKS, described, stage.asker):
         if not each.shows or not _granted(stage, operation):
             continue
@@ -58,7 +57,7 @@ async def test_lists(theatre, described) -> None:
 
 async def test_counts(theatre, described) -> None:
     """A count counts what its list would show of the caller's own region."""
-    client, database, stage = theatre
+    client, database, stage, _ = theatre
     if not _granted(stage, described["summariseDuties"]):
         return
     async with undone(database):
@@ -77,7 +76,7 @@ async def test_counts(theatre, described) -> None:
 
 async def test_purposes(theatre, described) -> None:
     """AZ-6: every purpose the role has is admitted, no other, and none is taken for granted."""
-    client, database, stage = theatre
+    client, database, stage, _ = theatre
     target = stage.targets[0]
     theirs = ROLES[stage.who.role]["purposes"]
 
@@ -110,7 +109,7 @@ async def test_purposes(theatre, described) -> None:
 
 async def test_sections(theatre) -> None:
     """AZ-5: a file and a list show the sections the role reads, all of them and no other."""
-    client, database, stage = theatre
+    client, database, stage, _ = theatre
     reads = set(ROLES[stage.who.role]["reads"])
     if not reads:
         return
