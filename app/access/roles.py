@@ -95,6 +95,15 @@ def role(code: str) -> Role:
         raise UnknownRole(code) from None
 
 
+def levels_of(kind: str) -> frozenset[str]:
+    """Return at which levels an agency of a kind has anything to do: those of the roles it gives;
+    none if it gives no role.
+    """
+    return frozenset(
+        level for one in roles().values() if kind in one.agency_kinds for level in one.levels
+    )
+
+
 def roles_of(read: DataFile) -> Mapping[str, Role]:
     """Read roles, each with all its scopes; which exist is for `check`. Raises BadDataFile."""
     for near in get_close_matches(_SETS, read.content, n=1):

@@ -13,7 +13,7 @@ from app.access import operations as access
 from app.access.acts import Act, asked, own_or_inside, permitted, stands
 from app.access.deps import needs
 from app.access.principal import Principal
-from app.access.roles import roles
+from app.access.roles import levels_of, roles
 from app.agencies import operations, queries, schemas
 from app.agencies.area import AREA, READ, WRITE
 from app.agencies.models import AgencyKind, PostHolding
@@ -22,7 +22,7 @@ from app.core.http import routing
 from app.core.http.paging import Page, Paged
 from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
-from app.core.problems import Problem, documented
+from app.core.problems import FieldError, Problem, documented
 from app.regions import queries as regions
 from app.regions import rules
 from app.regions.deps import RegionSpan
@@ -66,6 +66,14 @@ class KindNotYours(Problem, status=403, denies=True):
 
     title = "Only the operator registers agencies of this kind"
     title_zh = "此类机构仅由运营方登记"
+
+
+class KindNotAtLevel(Problem, status=422):
+    """An office beside the one in charge would draw away what that one is told."""
+
+    title = "There are no agencies of this kind at such a place"
+    title_zh = "此级行政区划不设此类机构"
+    errors = (FieldError("#/kind", "kind_not_at_level", "Not at a place of this level."),)
 
 
 class RoleNotYours(Problem, status=403, denies=True):
@@ -115,6 +123,10 @@ async def _place(tx: Tx, code: str) -> int:
     return await regions.current(tx, number, tx.today) or number
 
 
+def _level(region_code: int) -> str:
+    return "nation" if region_code == rules.NATION else str(rules.level_of(region_code))
+
+
 def _require_remit(principal: Principal, region_code: int) -> None:
     if not principal.region_lo <= region_code < principal.region_hi:
         raise OutsideRemit
@@ -156,6 +168,7 @@ async def read_agency(_: ReadsAgencies, agency_id: UUID, tx: Transaction) -> Sho
     responses=documented(
         OutsideRemit,
         KindNotYours,
+        KindNotAtLevel,
         operations.RegionUnknown,
         operations.CreditCodeInvalid,
         operations.AgencyAlreadyRegistered,
@@ -171,6 +184,9 @@ async def create_agency(
         raise KindNotYours
     region_code = await _place(tx, new.region_code)
     _require_remit(principal, region_code)
+    levels = levels_of(new.kind)
+    if levels and _level(region_code) not in levels:
+        raise KindNotAtLevel
     agency = await operations.create_agency(
         tx, new.kind, new.name, region_code, name_en=new.name_en, uscc=new.uscc
     )
