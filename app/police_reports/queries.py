@@ -217,7 +217,7 @@ async def reporter(tx: Tx, report: asyncpg.Record) -> schemas.ReporterShown:
     sealed = await tx.connection.fetchval(
         "SELECT person_sealed FROM police_reporters WHERE report_id = $1", report["id"]
     )
-    nobody = {"name": None, "phone": None, "position": None}
+    nobody = {"name": None, "phone": None, "position": None, "as_sent": None}
     person = orjson.loads(tx.keyring.unseal(models.PERSON, report["id"], sealed)) if sealed else {}
     return schemas.ReporterShown.model_validate(
         {"anonymous": not sealed, **nobody, **person, "agency_id": report["reporter_agency_id"]}

@@ -28,6 +28,7 @@ from app.police_reports.models import State
 from app.police_reports.operations import closing, dispositions, filing, incidents, steps
 from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.schemas import steps as stated
+from app.police_reports.schemas.filing import ReportCreate
 
 router = routing.router(AREA.tag, prefix="/police-reports")
 Value = TypeVar("Value")
@@ -60,7 +61,7 @@ _NAMING = {**_STEP, **documented(NotYourPart, steps.StepIdTaken, ReportInvalid)}
 
 @router.post("", status_code=201, responses={**REPEATED, **documented(*_FILING)})
 async def file_report(
-    principal: FilesReports, new: schemas.ReportCreate, tx: Transaction
+    principal: FilesReports, new: ReportCreate, tx: Transaction
 ) -> Shown[schemas.Filed]:
     """File a mandatory report to the police (REP-01, REP-02).
 
@@ -269,7 +270,7 @@ async def join_reports(
     responses={**REPEATED, **documented(*_FILING, NotYourPart, SupersededAlready)},
 )
 async def supersede_report(
-    principal: FilesReports, report: ReportToChange, new: schemas.ReportCreate, tx: Transaction
+    principal: FilesReports, report: ReportToChange, new: ReportCreate, tx: Transaction
 ) -> Shown[schemas.Filed]:
     """File a corrected report in place of one your agency filed; nothing is ever deleted."""
     filed = await filing.supersede_report(tx, principal, report, new)

@@ -254,8 +254,6 @@ RULES = [
     ("pushAttendanceEvents", "shoe_size", CANARY, "envelope_invalid"),
     ("fileReport", "situations", [], "too_short"),
     ("fileReport", "narrative", CANARY * 400, "string_too_long"),
-    ("fileReport", "reporter/phone", CANARY * 40, "string_too_long"),
-    ("fileReport", "shoe_size", CANARY, "extra_forbidden"),
 ]
 
 

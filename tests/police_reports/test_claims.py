@@ -7,6 +7,7 @@ import pytest
 
 from tests.children.factories import a_child
 from tests.police_reports.factories import (
+    CANARY,
     COUNTY,
     TOWNSHIP,
     VILLAGE,
@@ -85,7 +86,7 @@ async def test_a_phone_number_is_taken_as_it_is(client, offices, phone) -> None:
                 "120119999999": COUNTY,
                 "120225000000": 120000000000,
                 "999999999999": TOWNSHIP,
-                "1201191012000001": TOWNSHIP,
+                "1201191012000001": VILLAGE,
                 "蓟州区出头岭镇": TOWNSHIP,
             }.items()
         ),
@@ -134,9 +135,65 @@ async def test_what_cannot_be_followed_is_kept_as_sent(
 
 
 @pytest.mark.parametrize(
+    ("change", "field", "kept"),
+    [
+        ({"subject": {"sex": "男", "name": "测二"}}, "subject.sex", "男"),
+        ({"subject": {"approximate_age": "八九岁"}}, "subject.approximate_age", "八九岁"),
+        ({"subject": {"birth_date": "2016-02-30"}}, "subject.birth_date", "2016-02-30"),
+        ({"urgency": "紧急"}, "urgency", "紧急"),
+        ({"channel": "hotline"}, "channel", "hotline"),
+        ({"child_id": "不知道"}, "child_id", "不知道"),
+        ({"visit_id": "7"}, "visit_id", "7"),
+        ({"found_at": "昨晚"}, "found_at", "昨晚"),
+        ({"found_at": "2026-11-20"}, "found_at", "2026-11-20"),
+        ({"天气": "雨"}, "天气", "雨"),
+    ],
+)
+async def test_what_cannot_be_read_is_set_aside_as_sent(
+    client, offices, change, field, kept
+) -> None:
+    """Only narrative, place and situation may be required; all else is kept and marked."""
+    answer = await client.post(URL, json=a_report(**change), headers=offices.school.headers)
+    assert (answer.status_code, answer.json()["doubts"]) == (201, ["field_unread"]), answer.text
+    read = await client.get(answer.headers["location"], headers=offices.police.headers)
+    assert read.json()["as_sent"]["unread"] == {field: kept}
+    again = await client.post(URL, json=a_report(**change), headers=offices.school.headers)
+    assert again.status_code == 201
+
+
+@pytest.mark.parametrize("phone", ["", 13800000000, "022 2959\t0000", "家\n022", ["110"]])
+async def test_what_is_said_of_who_reports_is_kept_apart_however_it_looks(
+    client, database, offices, phone
+) -> None:
+    body = a_report(reporter={"name": CANARY, "phone": phone})
+    answer = await client.post(URL, json=body, headers=offices.school.headers)
+    assert answer.status_code == 201, answer.text
+    who = await client.get(f"{answer.headers['location']}/reporter", headers=offices.police.headers)
+    shown = who.json()
+    assert shown["name"] == CANARY
+    assert str(phone) == shown["phone"] or shown["as_sent"] == {"reporter.phone": phone}
+    read = await client.get(answer.headers["location"], headers=offices.township.headers)
+    assert "reporter" not in str(read.json()["as_sent"])
+
+
+async def test_a_child_nobody_says_anything_of(client, offices) -> None:
+    answer = await client.post(URL, json=a_report(subject=None), headers=offices.school.headers)
+    assert answer.status_code == 201, answer.text
+
+
+@pytest.mark.parametrize(
+    "stated", ["120119 101 200", "120119-101-200", "１２０１１９·１０１·２００"]
+)
+async def test_a_code_in_any_dress_is_that_place(client, offices, stated) -> None:
+    body = a_report(region_code=stated)
+    answer = await client.post(URL, json=body, headers=offices.school.headers)
+    read = await client.get(answer.headers["location"], headers=offices.school.headers)
+    assert (read.json()["region_code"], read.json()["doubts"]) == (str(VILLAGE), [])
+
+
+@pytest.mark.parametrize(
     ("change", "pointer", "code"),
     [
-        ({"subject": None}, "#/subject", "subject_missing"),
         ({"region_code": None}, "#/region_code", "region_missing"),
     ],
 )

@@ -150,7 +150,7 @@ class TestCorrection:
         assert problem(await self.correct(case, case.offices.township)) == (403, "not-your-part")
 
     async def test_of_somebody_somewhere(self, case: Case) -> None:
-        answer = await self.correct(case, case.reporter, subject=None)
+        answer = await self.correct(case, case.reporter, region_code=None)
         assert problem(answer) == (422, "report-invalid")
 
     async def test_once(self, case: Case) -> None:

@@ -2,6 +2,7 @@
 file, situation or agency we know is kept as sent, and told in the report's `doubts`.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,14 +16,17 @@ from app.children import queries as children
 from app.children.queries import ChildRef
 from app.core.data.db import Tx
 from app.core.problems import Problem
-from app.police_reports import rules, schemas
+from app.police_reports import rules
 from app.police_reports.operations import home
 from app.police_reports.rules import CLOCK_SKEW
+from app.police_reports.schemas.filing import ReportCreate
 from app.policy import queries as policy
 from app.regions import queries as regions
 from app.regions.rules import BadRegionCode, county_of, is_valid_code
 
 _CODE_LENGTH: Final = 12
+_DRESS: Final = re.compile(r"[\s\W_]+")
+"""Spaces, dashes and dots that people write between the digits of a code."""
 _situations: Final = policy.lookup("report.situations")
 _duty_bearers: Final = policy.lookup("report.duty_bearers")
 
@@ -65,13 +69,9 @@ class Understood:
             return self.region_code
 
 
-async def understood(tx: Tx, principal: Principal, new: schemas.ReportCreate) -> Understood:
+async def understood(tx: Tx, principal: Principal, new: ReportCreate) -> Understood:
     """Follow a report's statements. Raises ReportInvalid without a child or a place."""
-    if new.child_id is None and new.subject is None:
-        raise ReportInvalid.at(
-            "#/subject", "subject_missing", "Say who the child is, or name a file."
-        )
-    if new.child_id is None and new.region_code is None:
+    if new.child_id is None and new.region_code is None and not new.unread:
         raise ReportInvalid.at("#/region_code", "region_missing", "Say where it happened.")
     seen, child = await _child(tx, principal, new.child_id)
     place, exact = await _place(tx, principal, new.region_code, seen)
@@ -88,6 +88,7 @@ async def understood(tx: Tx, principal: Principal, new: schemas.ReportCreate) ->
             "suspect_agency_id",
             new.suspect_agency_id,
         ),
+        "field_unread": (bool(new.unread), "unread", _of_the_case(new.unread)),
     }
     return Understood(
         child=child,
@@ -105,6 +106,12 @@ async def understood(tx: Tx, principal: Principal, new: schemas.ReportCreate) ->
             field: sent for doubted, field, sent in doubts.values() if doubted and sent is not None
         },
     )
+
+
+def _of_the_case(unread: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Leave out what was said of the reporter, which is kept apart (AZ-9)."""
+    kept = {field: said for field, said in unread.items() if field.partition(".")[0] != "reporter"}
+    return kept or None
 
 
 async def _child(
@@ -131,12 +138,13 @@ async def _place(
     """
     if stated is None and child is not None:
         return child.region_code, True
-    digits = normalize("NFKC", stated or "").strip()
-    if digits.isascii() and digits.isdigit() and len(digits) <= _CODE_LENGTH:
-        code = int(digits.ljust(_CODE_LENGTH, "0"))
+    digits = _DRESS.sub("", normalize("NFKC", stated or ""))
+    if digits.isascii() and digits.isdigit():
+        code = int(digits[:_CODE_LENGTH].ljust(_CODE_LENGTH, "0"))
         found = await regions.nearest(tx, code, tx.today)
         if found is not None:
-            return found
+            place, exact = found
+            return place, exact and len(digits) <= _CODE_LENGTH
         if is_valid_code(code):
             return code, False
     return child.region_code if child is not None else principal.region_code, False
@@ -146,11 +154,20 @@ def _known_situations(
     stated: Iterable[str], listed: Iterable[Mapping[str, Any]]
 ) -> tuple[list[str], list[str]]:
     """Sort what was stated into codes of the list, also told by their names, and the rest."""
-    codes = {_folded(word): each["code"] for each in listed for word in (each["code"], each["zh"])}
-    known, others = set(), []
+    codes = {
+        _folded(word): each["code"]
+        for each in listed
+        for word in (each["code"], each["zh"], each["en"])
+    }
+    known, others = set[str](), []
     for said in stated:
-        code = codes.get(_folded(said))
-        known.add(code) if code else others.append(said)
+        word = _folded(said)
+        # A name of the list that the words are a part of, or the words of it.
+        near = {code for name, code in codes.items() if word and (word in name or name in word)}
+        found = {codes[word]} if word in codes else near
+        known |= found
+        if not found:
+            others.append(said)
     return sorted(known), others
 
 

@@ -23,6 +23,7 @@ from app.core.problems import Problem
 from app.police_reports import events, models, queries, rules, schemas
 from app.police_reports.acts import ACTS
 from app.police_reports.operations import claims
+from app.police_reports.schemas.filing import ReportCreate, Subject
 from app.policy import queries as policy
 from app.webhooks.operations.deliveries import queue_mandatory
 
@@ -51,7 +52,7 @@ class Filed(NamedTuple):
 async def file_report(
     tx: Tx,
     principal: Principal,
-    new: schemas.ReportCreate,
+    new: ReportCreate,
     *,
     corrects: asyncpg.Record | None = None,
 ) -> Filed:
@@ -62,7 +63,8 @@ async def file_report(
     """
     # A field that came later is no part of what was sent before it was there.
     later = {name for name in ("incident_id",) if getattr(new, name) is None}
-    content = tx.keyring.blind_index(_CONTENT, new.model_dump_json(exclude=later))
+    unread = orjson.dumps(new.unread).decode() if new.unread else ""
+    content = tx.keyring.blind_index(_CONTENT, new.model_dump_json(exclude=later) + unread)
     if new.id is not None and (before := await queries.find_anywhere(tx, new.id)) is not None:
         same = (before["content_index"], before["reporter_agency_id"]) == (
             content,
@@ -79,12 +81,12 @@ async def file_report(
     if corrects is not None:
         _take_over(report, corrects)
     await _put_on_its_way(tx, report)
-    await _store(tx, report, new.reporter)
+    await _store(tx, report, _person(new))
     return _filed(report.model_dump(), is_new=True)
 
 
 async def supersede_report(
-    tx: Tx, principal: Principal, old: asyncpg.Record, new: schemas.ReportCreate
+    tx: Tx, principal: Principal, old: asyncpg.Record, new: ReportCreate
 ) -> Filed:
     """File a corrected report that takes the place of an earlier one of the same agency.
 
@@ -163,7 +165,7 @@ def deadlines(tx: Tx, region_code: int) -> dict[str, Any]:
 def _report(
     tx: Tx,
     principal: Principal,
-    new: schemas.ReportCreate,
+    new: ReportCreate,
     said: claims.Understood,
     content: bytes,
 ) -> models.PoliceReport:
@@ -199,10 +201,10 @@ _AS_STATED: Final = {"urgency", "channel", "visit_id", "incident_id"}
 
 
 async def _sealed_subject(
-    tx: Tx, new: schemas.ReportCreate, report_id: UUID, child: ChildRef | None
+    tx: Tx, new: ReportCreate, report_id: UUID, child: ChildRef | None
 ) -> bytes:
     """Seal who the child is: what the reporter says, completed from the file."""
-    nothing = {**dict.fromkeys(schemas.Subject.model_fields), "sex": "unknown"}
+    nothing = {**dict.fromkeys(Subject.model_fields), "sex": "unknown"}
     stated = new.subject.model_dump(mode="json") if new.subject else nothing
     if child is not None:
         file = await queries.identity(tx, child)
@@ -244,10 +246,20 @@ def _as_filed(report: models.PoliceReport, offices: rules.Offices) -> events.Rep
     )
 
 
-async def _store(tx: Tx, report: models.PoliceReport, reporter: schemas.Reporter | None) -> None:
+def _person(new: ReportCreate) -> dict[str, Any] | None:
+    """Return what was said of who reports, with what of it could not be read; None: nothing."""
+    unread = {
+        field: said for field, said in new.unread.items() if field.partition(".")[0] == "reporter"
+    }
+    if new.reporter is None and not unread:
+        return None
+    return {**(new.reporter.model_dump() if new.reporter else {}), "as_sent": unread or None}
+
+
+async def _store(tx: Tx, report: models.PoliceReport, said: Mapping[str, Any] | None) -> None:
     await add(tx, report, ReportIdTaken)
-    if reporter is not None:
-        person = tx.keyring.seal(models.PERSON, report.id, reporter.model_dump_json())
+    if said is not None:
+        person = tx.keyring.seal(models.PERSON, report.id, orjson.dumps(said))
         await tx.add(
             models.PoliceReporter(
                 report_id=report.id, home_county=report.home_county, person_sealed=person

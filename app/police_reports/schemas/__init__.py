@@ -1,12 +1,12 @@
 """What callers send about police reports and their steps; what they are shown has no defaults."""
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
-from app.core.http.wire import Day, Input, Line, Moment, Permitted, Prose, RegionCode, Version
+from app.core.http.wire import Permitted, RegionCode, Version
 from app.police_reports.models import State, Step
 from app.webhooks.models import State as DeliveryState
 
@@ -44,88 +44,23 @@ Health = Literal["good", "fair", "poor"]
 ReportId = Annotated[
     UUID, Field(description="The report's id.", examples=["01995f3c-7a10-7c55-8a41-5d0e2f6b9c01"])
 ]
-AsSaid = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+AsSaid = Annotated[
+    str,
+    Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$"),
+    BeforeValidator(lambda said: str(said) if type(said) is int else said),
+]
 """Taken as it is sent, whatever it looks like: evidence is not refused for its spelling."""
 Doubt = Literal[
-    "found_at_ahead", "place_unknown", "child_unconfirmed", "situation_unknown", "agency_unknown"
+    "found_at_ahead",
+    "place_unknown",
+    "child_unconfirmed",
+    "situation_unknown",
+    "agency_unknown",
+    "field_unread",
 ]
 Text = Annotated[str, Field(max_length=4000, pattern=r"^[^\x00]*$")]
 ShortText = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
 CodeShown = Annotated[str, Field(max_length=60, pattern=r"^[a-z0-9_.:-]+$")]
-
-
-class Subject(Input):
-    """The child a report is about, as far as the reporter knows."""
-
-    name: Line | None = Field(default=None, description="Name, if known.")
-    sex: Sex = "unknown"
-    birth_date: Day | None = Field(default=None, description="Birth date, if known.")
-    approximate_age: int | None = Field(
-        default=None, strict=True, ge=0, le=150, description="Age in years, if estimated."
-    )
-    place: Line | None = Field(default=None, description="Where the child is now.")
-
-
-class Reporter(Input):
-    """Who reports. Kept apart; read by the police agency in charge alone (AZ-9)."""
-
-    name: Line | None = Field(default=None, description="Name.")
-    phone: AsSaid | None = Field(
-        default=None,
-        description="Telephone number, in any spelling.",
-        examples=["(022) 0000 0000 转 8"],
-    )
-    position: Line | None = Field(default=None, description="Position in the agency.")
-
-
-class ReportCreate(Input):
-    """A mandatory report (REP-01, REP-02). Leave `reporter` out to stay unnamed.
-
-    What cannot be followed is kept as sent and told in `doubts`; it never refuses the report.
-    """
-
-    id: UUID | None = Field(
-        default=None,
-        description="Made by the client, so that a repeated filing is known as the same.",
-        examples=["01995f3c-7a10-7c55-8a41-5d0e2f6b9c01"],
-    )
-    child_id: UUID | None = Field(
-        default=None, description="The child's file, as you know it; the report needs none."
-    )
-    subject: Subject | None = Field(
-        default=None, description="The child, as you know them; needed without `child_id`."
-    )
-    region_code: AsSaid | None = Field(
-        default=None,
-        description="Where it happened, the division's code, of today or before: decides which "
-        "police are in charge. Of an unknown code the part that is known decides. Needed without "
-        "`child_id`, else where the child lives.",
-        examples=["120119101200"],
-    )
-    situations: list[AsSaid] = Field(
-        min_length=1,
-        max_length=14,
-        description="Codes of the list `report.situations`.",
-        examples=[["living_alone"]],
-    )
-    urgency: Urgency = "urgent"
-    channel: Channel = "app"
-    found_at: Moment | None = Field(
-        default=None, description="When it was found, by your clock; now, if you do not say."
-    )
-    narrative: Prose = Field(description="What was seen, in words.")
-    reporter: Reporter | None = Field(default=None, description="Who reports.")
-    suspect_agency_id: AsSaid | None = Field(
-        default=None,
-        description="The agency the report speaks against, by id, if any; it learns nothing of it.",
-        examples=["01995f3c-2b40-7d66-8c55-1e0f3a7b8d02"],
-    )
-    visit_id: UUID | None = Field(default=None, description="The visit it came from.")
-    incident_id: UUID | None = Field(
-        default=None,
-        description="Of several reports about one event, as of several children: made by the "
-        "client and the same in all of them, or the id of the first.",
-    )
 
 
 class _Stands(BaseModel):
@@ -142,7 +77,7 @@ class Filed(_Stands):
 
     id: ReportId
     doubts: list[Doubt] = Field(
-        max_length=5,
+        max_length=6,
         description="What was stated and could not be followed; it was kept as sent.",
     )
 
@@ -205,6 +140,9 @@ class AsSent(BaseModel):
     )
     suspect_agency_id: ShortText | None = Field(
         default=None, description="The agency it speaks against."
+    )
+    unread: dict[str, Any] | None = Field(
+        default=None, description="What could not be read, by field, as `subject.birth_date`."
     )
 
 
@@ -356,6 +294,9 @@ class ReporterShown(BaseModel):
     name: ShortText | None = Field(description="Name.")
     phone: ShortText | None = Field(description="Telephone number.")
     position: ShortText | None = Field(description="Position in the agency.")
+    as_sent: dict[str, Any] | None = Field(
+        description="What was said of them and could not be read, by field."
+    )
     agency_id: UUID = Field(description="The agency that filed it.")
 
 
