@@ -121,7 +121,7 @@ class TestCreateAgency:
     async def test_whoever_gets_reports_or_power_is_registered_by_the_operator_alone(
         self, client, database, county, operator, kind
     ) -> None:
-        body = {**NEW, "kind": kind}
+        body = {**NEW, "kind": kind, "region_code": str(COUNTY)}
         answer = await client.post("/v1/agencies", json=body, headers=county.headers)
         assert (answer.status_code, answer.json()["type"]) == (403, "/problems/kind-not-yours")
         sql = "SELECT count(*) FROM agencies WHERE name = $1"
@@ -129,6 +129,17 @@ class TestCreateAgency:
             assert await tx.connection.fetchval(sql, NEW["name"]) == 0
         answer = await client.post("/v1/agencies", json=body, headers=operator.headers)
         assert answer.status_code == 201, answer.text
+
+    @pytest.mark.parametrize(
+        ("kind", "place"),
+        [("township_government", VILLAGE), ("township_government", COUNTY)]
+        + [("civil_affairs", TOWNSHIP), ("village_committee", TOWNSHIP)],
+    )
+    async def test_no_office_beside_the_one_in_charge(self, client, county, kind, place) -> None:
+        """What a place is told goes to the nearest office: a second one, lower, would draw it away."""
+        body = {**NEW, "kind": kind, "region_code": str(place)}
+        answer = await client.post("/v1/agencies", json=body, headers=county.headers)
+        assert (answer.status_code, answer.json()["type"]) == (422, "/problems/kind-not-at-level")
 
     async def test_refuses_a_registered_credit_code(self, client, county) -> None:
         body = {**NEW, "uscc": USCC}
