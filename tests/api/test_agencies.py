@@ -132,11 +132,15 @@ class TestCreateAgency:
 
     @pytest.mark.parametrize(
         ("kind", "place"),
-        [("township_government", VILLAGE), ("township_government", COUNTY)]
-        + [("civil_affairs", TOWNSHIP), ("village_committee", TOWNSHIP)],
+        [
+            ("township_government", VILLAGE),
+            ("township_government", COUNTY),
+            ("civil_affairs", TOWNSHIP),
+            ("village_committee", TOWNSHIP),
+        ],
     )
     async def test_no_office_beside_the_one_in_charge(self, client, county, kind, place) -> None:
-        """What a place is told goes to the nearest office: a second one, lower, would draw it away."""
+        """What a place is told goes to the nearest office: a lower one would draw it away."""
         body = {**NEW, "kind": kind, "region_code": str(place)}
         answer = await client.post("/v1/agencies", json=body, headers=county.headers)
         assert (answer.status_code, answer.json()["type"]) == (422, "/problems/kind-not-at-level")
