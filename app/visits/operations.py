@@ -46,9 +46,16 @@ async def record_visit(
 
     The same visit sent again is answered with what is stored. Raises VisitDiffers, TooManyUnplaced.
     """
-    values = _values(tx, new, principal)
+    values, piece = _values(tx, new, principal), _piece(new)
     put = await rows.put(
-        tx, principal, "visits", new.child_id, values, on=new.visited_on, lived_in="visited_in"
+        tx,
+        principal,
+        "visits",
+        new.child_id,
+        values,
+        on=new.visited_on,
+        lived_in="visited_in",
+        unless=holding.taken(tx, principal, UnresolvedKind.visit, piece),
     )
     if put is not None and put.row is not None:
         row = {**put.row, "birth_date": put.birth_date}
@@ -59,8 +66,8 @@ async def record_visit(
     if before is not None:
         return before, False
     if put is not None:
-        raise VisitDiffers  # the id is a visit's that the caller may not know of
-    return await _hold(tx, principal, new), True
+        return await _held_before(tx, principal, piece), True
+    return await _hold(tx, principal, piece), True
 
 
 def _values(tx: Tx, new: schemas.VisitCreate, sender: Principal) -> dict[str, Any]:
@@ -73,34 +80,58 @@ def _values(tx: Tx, new: schemas.VisitCreate, sender: Principal) -> dict[str, An
     }
 
 
-async def _hold(tx: Tx, principal: Principal, new: schemas.VisitCreate) -> UUID:
+def _piece(new: schemas.VisitCreate) -> holding.Piece:
     sent = new.model_dump_json().encode()
-    piece = holding.Piece(str(new.id), {"child_id": new.child_id}, sent, new.visited_on)
+    return holding.Piece(str(new.id), {"child_id": new.child_id}, sent, new.visited_on)
+
+
+async def _held_before(tx: Tx, principal: Principal, piece: holding.Piece) -> UUID:
+    """Return the question for which a visit waited whose id is taken: it is stored under another.
+    Raises VisitDiffers if the id is another visit's, of which the caller may not know.
+    """
+    held = await holding.held_before(tx, principal, UnresolvedKind.visit, [piece])
+    before = held.get(piece.sender_ref)
+    if before is None or before.kept is Kept.differs:
+        raise VisitDiffers
+    return before.unresolved_id
+
+
+async def _hold(tx: Tx, principal: Principal, piece: holding.Piece) -> UUID:
     held = (await holding.hold(tx, principal, UnresolvedKind.visit, [piece]))[piece.sender_ref]
     if held.kept is Kept.full:
         raise TooManyUnplaced
-    if held.kept is Kept.differs or held.unresolved_id is None:
+    if held.kept is Kept.differs:
         raise VisitDiffers
     return held.unresolved_id
 
 
 async def store_held(
-    tx: Tx, sender: Principal, child: ChildRef, new: schemas.VisitCreate, received_at: datetime
+    tx: Tx,
+    sender: Principal,
+    child: ChildRef,
+    new: schemas.VisitCreate,
+    received_at: datetime,
+    otherwise: UUID,
 ) -> None:
     """Store and announce a visit that waited until it was known whom it is about, as if it had come
     rightly: its own id, its sender, when it was received. In SYSTEM's reach.
 
-    If another visit has its id, it stays where it was kept.
+    If another visit has its id, it is stored under the id `otherwise`: two agencies' phones may
+    have made one id, and neither visit is lost.
     """
-    values = {
-        **_values(tx, new, sender),
-        "received_at": received_at,
-        "updated_at": received_at,
-    }
-    put = await rows.put_below(tx, sender, "visits", child.id, values, lived_in="visited_in")
-    if put is not None and put.row is not None:
-        visit = queries.visit_of(tx, sender, {**put.row, "birth_date": put.birth_date})
-        await _announce(tx, VisitRecorded, visit, put.row, news=visit.abnormal)
+    for each in (new, new.model_copy(update={"id": otherwise})):
+        values = _values(tx, each, sender)
+        dated = {**values, "received_at": received_at, "updated_at": received_at}
+        put = await rows.put_below(tx, sender, "visits", child.id, dated, lived_in="visited_in")
+        if put is None:
+            raise LookupError("the child of a held visit has no file")
+        if put.row is not None:
+            visit = queries.visit_of(tx, sender, {**put.row, "birth_date": put.birth_date})
+            await _announce(tx, VisitRecorded, visit, put.row, news=visit.abnormal)
+            return
+        sent = await rows.sent_before(tx, sender, each.id, table="visits")
+        if sent is not None and sent["content_mac"] == values["content_mac"]:
+            return  # it came rightly meanwhile
 
 
 async def _sent_before(

@@ -53,18 +53,28 @@ class Piece:
     batch_id: UUID | None = None
 
 
+NOWHERE: Final = UUID(int=0)
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """Whether a piece is kept, and the question it waits for."""
 
     kept: Kept
-    unresolved_id: UUID | None
+    unresolved_id: UUID
 
 
 _KNOWN: Final = """
 SELECT sender_ref, content_mac, unresolved_id FROM unresolved_evidence
 WHERE agency_id = $1 AND kind = $2 AND sender_ref = ANY ($3::text[])
 """
+
+_TAKEN: Final = """EXISTS (
+    SELECT FROM unresolved_evidence e JOIN unresolved u ON u.id = e.unresolved_id
+    WHERE e.agency_id = {} AND e.kind = {} AND e.sender_ref = {}
+      AND (e.content_mac <> {} OR u.state IN ('attached', 'corrected')))"""
+
+_ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1, 25))"
 
 _ROOM: Final = """
 SELECT $3 - count(*) FROM (
@@ -111,39 +121,56 @@ def home_of(region_code: int) -> int:
 async def hold(
     tx: Tx, principal: Principal, kind: UnresolvedKind, pieces: Sequence[Piece]
 ) -> dict[str, Held]:
-    """Keep pieces, by their references; five statements however many there are, and the event.
+    """Keep pieces, by their references; six statements however many there are, and the event.
 
-    A piece sent again is recognised by reference and content, whatever became of it.
+    A piece sent again is recognised by reference and content, whatever became of it. What an agency
+    sends at one moment is kept one after the other, so that none is taken for another's repetition.
     """
-    macs = {each.sender_ref: _mac(tx, kind, each) for each in pieces}
-    rows = await tx.connection.fetch(_KNOWN, principal.agency_id, kind, list(macs))
-    found = {
-        row["sender_ref"]: Held(
-            Kept.held if row["content_mac"] == macs[row["sender_ref"]] else Kept.differs,
-            row["unresolved_id"],
-        )
-        for row in rows
-    }
+    await tx.connection.execute(_ONE_AT_A_TIME, f"unresolved/{principal.agency_id}")
+    found = await held_before(tx, principal, kind, pieces)
     fresh = {each.sender_ref: each for each in pieces if each.sender_ref not in found}
     if not fresh:
         return found
     room = await tx.connection.fetchval(_ROOM, principal.agency_id, kind, MOST_WAITING[kind])
     kept, beyond = [*fresh.values()][:room], [*fresh][room:]
-    found |= dict.fromkeys(beyond, Held(Kept.full, None))
+    found |= dict.fromkeys(beyond, Held(Kept.full, NOWHERE))
     if kept:
-        asked = await _keep(tx, principal, kind, kept, macs)
+        asked = await _keep(tx, principal, kind, kept)
         found |= {
             each.sender_ref: Held(Kept.held, asked[claim_index(tx, each.claim)]) for each in kept
         }
     return found
 
 
+async def held_before(
+    tx: Tx, principal: Principal, kind: UnresolvedKind, pieces: Sequence[Piece]
+) -> dict[str, Held]:
+    """Tell, by their references, which pieces the caller's agency sent before, whatever became of
+    them; those it did not send are left out. One statement.
+    """
+    macs = {each.sender_ref: _mac(tx, kind, each) for each in pieces}
+    rows = await tx.connection.fetch(_KNOWN, principal.agency_id, kind, list(macs))
+    return {
+        row["sender_ref"]: Held(
+            Kept.held if row["content_mac"] == macs[row["sender_ref"]] else Kept.differs,
+            row["unresolved_id"],
+        )
+        for row in rows
+    }
+
+
+def taken(
+    tx: Tx, principal: Principal, kind: UnresolvedKind, piece: Piece
+) -> tuple[str, Sequence[Any]]:
+    """Return the condition that a piece's reference is taken by something else that was kept, or
+    that it was kept itself and stored since: for `rows.put`, so that neither is stored again.
+    """
+    mac = _mac(tx, kind, piece)
+    return _TAKEN, (principal.agency_id, str(kind), piece.sender_ref, mac)
+
+
 async def _keep(
-    tx: Tx,
-    principal: Principal,
-    kind: UnresolvedKind,
-    pieces: Sequence[Piece],
-    macs: Mapping[str, bytes],
+    tx: Tx, principal: Principal, kind: UnresolvedKind, pieces: Sequence[Piece]
 ) -> dict[bytes, UUID]:
     owner_role, place = owner_of(kind, principal.region_code)
     asked = await _ask(tx, principal, kind, owner_role, place, pieces)
@@ -153,7 +180,7 @@ async def _keep(
         rows,
         [asked[claim_index(tx, each.claim)] for each in pieces],
         [each.sender_ref for each in pieces],
-        [macs[each.sender_ref] for each in pieces],
+        [_mac(tx, kind, each) for each in pieces],
         [
             tx.keyring.seal(models.SENT, row, each.sent)
             for row, each in zip(rows, pieces, strict=True)
