@@ -146,7 +146,7 @@ def shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> dict[str, Any
     sender = row["sender"]
     plain = (
         *("id", "kind", "reason", "region_code", "state", "due_at", "received_at", "updated_at"),
-        *("settled_at", "settled_by", "version"),
+        *("settled_at", "settled_by", "version", "abnormal"),
     )
     by_school = row["kind"] == UnresolvedKind.attendance
     return {
@@ -164,6 +164,7 @@ def shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> dict[str, Any
         "other_child_id": row["other_child_id"] if settles else None,
         "overdue": row["state"] == UnresolvedState.open and row["due_at"] <= tx.now,
         "words": _words(tx, models.WORDS, row, "words_sealed"),
+        "dismissal_proposed": _dismissal(tx, row),
         "answers": _answers(tx, row),
         "permitted": permitted(ACTS, principal, row, tx.today),
     }
@@ -172,6 +173,13 @@ def shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> dict[str, Any
 def _words(tx: Tx, place: str, row: Mapping[str, Any], column: str) -> str | None:
     sealed = row[column]
     return None if sealed is None else tx.keyring.unseal(place, row["id"], sealed)
+
+
+def _dismissal(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any] | None:
+    if row["dismissal_by"] is None:
+        return None
+    words = _words(tx, models.DISMISSAL, row, "dismissal_sealed")
+    return {"by": row["dismissal_by"], "words": words, "proposed_at": row["dismissal_at"]}
 
 
 def _answers(tx: Tx, row: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -20,7 +20,14 @@ from app.core.http.shown import Shown
 from app.core.problems import Problem, documented
 from app.regions.deps import RegionSpan
 from app.unresolved import queries, schemas
-from app.unresolved.acts import ACTS, NotForThisKind, NotYoursToSettle, SettledAlready
+from app.unresolved.acts import (
+    ACTS,
+    DismissedByAPerson,
+    NotForThisKind,
+    NotYoursToSettle,
+    SecondPersonDismisses,
+    SettledAlready,
+)
 from app.unresolved.area import AREA, READ, WRITE
 from app.unresolved.models import UnresolvedKind, UnresolvedState
 from app.unresolved.operations import referrals, settling
@@ -107,7 +114,9 @@ async def correct_unresolved(
 
 @router.post(
     "/{unresolved_id}/dismissal",
-    responses=documented(NotForThisKind, NotYoursToSettle, SettledAlready),
+    responses=documented(
+        NotForThisKind, NotYoursToSettle, DismissedByAPerson, SettledAlready, SecondPersonDismisses
+    ),
 )
 async def dismiss_unresolved(
     principal: SettlesUnresolved,
@@ -116,7 +125,10 @@ async def dismiss_unresolved(
     if_match: IfMatch,
     tx: Transaction,
 ) -> Shown[schemas.UnresolvedDetail]:
-    """Say in words why it belongs nowhere. What was sent is kept and can be read."""
+    """Say in words why it belongs nowhere. What was sent is kept and can be read. What holds an
+    abnormal finding stays open until a second person of your office, or of one above, does the
+    same; anything new withdraws what the first proposed.
+    """
     await settling.dismiss(tx, principal, found, said.words, if_match=if_match)
     return await _again(tx, principal, found)
 

@@ -82,7 +82,9 @@ def _values(tx: Tx, new: schemas.VisitCreate, sender: Principal) -> dict[str, An
 
 def _piece(new: schemas.VisitCreate) -> holding.Piece:
     sent = new.model_dump_json().encode()
-    return holding.Piece(str(new.id), {"child_id": new.child_id}, sent, new.visited_on)
+    abnormal = any(finding.abnormal for finding in new.findings)
+    claim = {"child_id": new.child_id}
+    return holding.Piece(str(new.id), claim, sent, new.visited_on, abnormal=abnormal)
 
 
 async def _held_before(tx: Tx, principal: Principal, piece: holding.Piece) -> UUID:

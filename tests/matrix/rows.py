@@ -206,7 +206,8 @@ async def _unresolved(tx: Tx, target: Target) -> None:
     nothing = dict.fromkeys(
         (
             *("child_id", "other_child_id", "twin_id", "settled_at", "settled_by"),
-            *("words_sealed", "answer", "answer_sealed", "answered_at"),
+            *("words_sealed", "dismissal_by", "dismissal_sealed", "dismissal_at"),
+            *("answer", "answer_sealed", "answered_at"),
             *("their_answer", "their_answer_sealed", "their_answered_at"),
         )
     )
@@ -222,6 +223,7 @@ async def _unresolved(tx: Tx, target: Target) -> None:
             agency_id=target.owner,
             sender=sender,
             sent_from=target.region,
+            abnormal=False,
             claim=claimed.bytes,
             claim_sealed=tx.keyring.seal(CLAIM, identity, claim),
             state="open",

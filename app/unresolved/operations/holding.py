@@ -43,7 +43,7 @@ class Piece:
     """One thing that was sent.
 
     `claim`: `{"child_id": …}` or `{"student": {"system", "number"}}`. `sent`: the JSON of all of
-    it. `batch_id`: the batch that brought it.
+    it. `batch_id`: the batch that brought it. `abnormal`: it holds an abnormal finding.
     """
 
     sender_ref: str
@@ -51,6 +51,7 @@ class Piece:
     sent: bytes
     happened_on: date
     batch_id: UUID | None = None
+    abnormal: bool = False
 
 
 NOWHERE: Final = UUID(int=0)
@@ -84,11 +85,14 @@ SELECT $3 - count(*) FROM (
 
 _ASK: Final = """
 INSERT INTO unresolved (id, kind, reason, region_code, owner_role, agency_id, sender,
-    sent_from, claim, claim_sealed, state, due_at, received_at, updated_at, version)
-SELECT u.id, $4, $5, $6, $7, $8, $9::jsonb, $12, u.claim, u.sealed, 'open', $10, $11, $11, 1
-FROM UNNEST($1::uuid[], $2::bytea[], $3::bytea[]) AS u (id, claim, sealed)
+    sent_from, claim, claim_sealed, state, due_at, received_at, updated_at, version, abnormal)
+SELECT u.id, $4, $5, $6, $7, $8, $9::jsonb, $12, u.claim, u.sealed, 'open', $10, $11, $11, 1,
+    u.abnormal
+FROM UNNEST($1::uuid[], $2::bytea[], $3::bytea[], $13::bool[]) AS u (id, claim, sealed, abnormal)
 ON CONFLICT (agency_id, kind, claim) WHERE state = 'open'
-DO UPDATE SET updated_at = excluded.updated_at
+DO UPDATE SET updated_at = excluded.updated_at, version = unresolved.version + 1,
+    abnormal = unresolved.abnormal OR excluded.abnormal,
+    dismissal_by = NULL, dismissal_sealed = NULL, dismissal_at = NULL
 RETURNING id, claim
 """
 
@@ -203,11 +207,15 @@ async def _ask(
     place: int,
     pieces: Sequence[Piece],
 ) -> dict[bytes, UUID]:
-    """Ask what is not being asked already; return the questions by the key of their claims."""
+    """Ask what is not being asked already; return the questions by the key of their claims. One
+    that is asked already has another version from now on, and nobody's dismissal: whoever read it
+    has not read this.
+    """
     # In the order of their keys, so that two senders of one agency never deadlock.
     first = {claim_index(tx, each.claim): each.claim for each in reversed(pieces)}
     claims = {index: first[index] for index in sorted(first)}
     new = [(new_id(), index, claim) for index, claim in claims.items()]
+    abnormal = {claim_index(tx, each.claim) for each in pieces if each.abnormal}
     due_at = due(tx, place)
     rows = await tx.connection.fetch(
         _ASK,
@@ -226,6 +234,7 @@ async def _ask(
         due_at,
         tx.now,
         principal.region_code,
+        [index in abnormal for _, index, _ in new],
     )
     begun = {identity for identity, _, _ in new}
     about = {"region_code": place, "home_county": home_of(place), "reason": _REASONS[kind]}

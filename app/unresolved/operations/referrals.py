@@ -118,6 +118,7 @@ async def ask(tx: Tx, kind: UnresolvedKind, owner_role: str, place: int, **colum
         "region_code": place,
         "owner_role": owner_role,
         "state": UnresolvedState.open,
+        "abnormal": False,
         "due_at": due(tx, place),
         "received_at": tx.now,
         "updated_at": tx.now,
