@@ -34,6 +34,8 @@ class Referred:
     referral_id: UUID
 
 
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended($1, 3))"
+
 _ADOPT = """
 INSERT INTO child_aliases (alias, agency_id, child_id, home_county, region_code, pupil_of, agreed,
     made_at)
@@ -51,6 +53,8 @@ async def adopt(
     if alias == child_id:
         return
     async with tx.as_system():
+        # A phone may send it five times at one moment; and the file may be of any county.
+        await tx.connection.execute(_ONE_AT_A_TIME, f"child_aliases/{agency_id}/{alias}")
         await tx.connection.execute(
             "DELETE FROM child_aliases WHERE alias = $1 AND agency_id = $2", alias, agency_id
         )
