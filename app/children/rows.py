@@ -25,10 +25,14 @@ NOTHING: Final = ("false", ())
 
 
 class Put(NamedTuple):
-    """What became of a row: it, or None if its id was taken; and the child's birth date."""
+    """What became of a row: it, or None if its id was taken; and the child's birth date. `seen`:
+    whether the caller sees the child, or looked after it on the day; if not, nothing is shown of it
+    but what the caller said.
+    """
 
     row: asyncpg.Record | None
     birth_date: date
+    seen: bool = True
 
 
 @cache
@@ -88,6 +92,7 @@ async def put(
         if found is None and named is not None and named.agreed:
             whoever = Where("c.id = {}", child_id)
             found = await _put(tx, principal, table, _HERE, whoever, values, lived_in, unless)
+            found = found and found._replace(seen=False)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -13,6 +13,7 @@ from app.children import rows
 from app.children.queries import ChildRef
 from app.core.data.db import Tx
 from app.core.http.preconditions import check_version
+from app.core.http.wire import region_text
 from app.core.jobs import events
 from app.core.problems import Problem
 from app.unresolved.models import UnresolvedKind
@@ -38,11 +39,20 @@ class TooManyUnplaced(Problem, status=429):
     title_zh = "贵单位无法归属的走访记录过多;请先处理一部分再重新发送"
 
 
-async def record_visit(
-    tx: Tx, principal: Principal, new: schemas.VisitCreate
-) -> tuple[schemas.Visit | UUID, bool]:
-    """Store a visit and announce it. Returns it, and whether it is new; or the id of the question
-    it waits for, if its child is nobody's whom the caller sees or saw on that day.
+class Recorded(NamedTuple):
+    """What became of a visit: it, or the id of the question it waits for; whether it is new; and
+    whom it is about, as far as that is known.
+    """
+
+    answer: schemas.Visit | UUID
+    is_new: bool
+    child_id: UUID
+
+
+async def record_visit(tx: Tx, principal: Principal, new: schemas.VisitCreate) -> Recorded:
+    """Store a visit and announce it; or keep it, if its child is nobody's whom the caller sees or
+    saw on that day, and nobody in charge said whom the id means. If somebody did and the child is
+    out of sight, the answer tells what was sent and nothing of the file.
 
     The same visit sent again is answered with what is stored. Raises VisitDiffers, TooManyUnplaced.
     """
@@ -61,13 +71,27 @@ async def record_visit(
         row = {**put.row, "birth_date": put.birth_date}
         visit = queries.visit_of(tx, principal, row)
         await _announce(tx, VisitRecorded, visit, put.row, news=visit.abnormal)
-        return visit, True
+        shown = visit if put.seen else _as_sent(principal, visit, new)
+        return Recorded(shown, True, visit.child_id)
     before = await _sent_before(tx, principal, new, values)
     if before is not None:
-        return before, False
-    if put is not None:
-        return await _held_before(tx, principal, piece), True
-    return await _hold(tx, principal, piece), True
+        return before
+    held = _hold if put is None else _held_before
+    return Recorded(await held(tx, principal, piece), True, new.child_id)
+
+
+def _as_sent(principal: Principal, visit: schemas.Visit, new: schemas.VisitCreate) -> schemas.Visit:
+    """Show a visit to a child out of sight: under the sender's own id of the child, as made where
+    the sender is, with nothing that its file alone could tell.
+    """
+    return visit.model_copy(
+        update={
+            "child_id": new.child_id,
+            "region_code": region_text(principal.region_code),
+            "doubts": [doubt for doubt in visit.doubts if doubt != "before_birth"],
+            "permitted": [],
+        }
+    )
 
 
 def _values(tx: Tx, new: schemas.VisitCreate, sender: Principal) -> dict[str, Any]:
@@ -141,7 +165,7 @@ async def _sent_before(
     principal: Principal,
     new: schemas.VisitCreate,
     values: Mapping[str, Any],
-) -> schemas.Visit | None:
+) -> Recorded | None:
     """Recognise a visit sent again: as it stands, or as it was sent if its child is out of sight
     by now; None if it was not sent. Raises VisitDiffers.
     """
@@ -152,11 +176,14 @@ async def _sent_before(
     if sent["content_mac"] != values["content_mac"]:
         raise VisitDiffers
     if row is not None:
-        return queries.visit_of(tx, principal, row)
+        return Recorded(queries.visit_of(tx, principal, row), False, row["child_id"])
     first = {"version": 1, "updated_at": sent["received_at"], "birth_date": None, **values}
     first |= {"possibly_same_as": None, "same_as": None}
     findings = orjson.loads(values["findings"])
-    return queries.visit_of(tx, principal, {**sent, **first, "findings": findings})
+    visit = queries.visit_of(tx, principal, {**sent, **first, "findings": findings})
+    seen = visit.child_id == new.child_id
+    shown = visit if seen else _as_sent(principal, visit, new)
+    return Recorded(shown, False, visit.child_id)
 
 
 async def correct_visit(
