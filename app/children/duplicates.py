@@ -40,7 +40,8 @@ _ADOPT = """
 INSERT INTO child_aliases (alias, agency_id, child_id, home_county, region_code, pupil_of, agreed,
     made_at)
 SELECT $1, $2, c.id, c.home_county, c.region_code, c.school_id, $4, $5
-FROM children c WHERE c.id = $3 FOR SHARE OF c
+FROM children c WHERE c.id = $3 AND NOT EXISTS (SELECT FROM children own WHERE own.id = $1)
+FOR SHARE OF c
 """
 
 
@@ -48,7 +49,8 @@ async def adopt(
     tx: Tx, agency_id: UUID, alias: UUID, child_id: UUID, *, agreed: bool = False
 ) -> None:
     """Let an id that an agency's app made be another name of a file, for that agency. The latest
-    holds. `agreed`: whoever is in charge said so (`models.ChildAlias`).
+    holds. `agreed`: whoever is in charge said so (`models.ChildAlias`). A file's own id is never
+    another's name, wherever that file lives.
     """
     if alias == child_id:
         return
@@ -59,6 +61,11 @@ async def adopt(
             "DELETE FROM child_aliases WHERE alias = $1 AND agency_id = $2", alias, agency_id
         )
         await tx.connection.execute(_ADOPT, alias, agency_id, child_id, agreed, tx.now)
+
+
+async def disown(tx: Tx, child_id: UUID) -> None:
+    """Let an id name nothing but the file that was opened under it. In SYSTEM's reach."""
+    await tx.connection.execute("DELETE FROM child_aliases WHERE alias = $1", child_id)
 
 
 class Taken(Exception):

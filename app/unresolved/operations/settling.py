@@ -126,7 +126,9 @@ async def dismiss(
 _DECIDED: Final = """
 SELECT u.child_id FROM unresolved u
 WHERE u.claim = $1 AND u.agency_id = $2 AND u.kind = $3 AND u.state IN ('attached', 'corrected')
-  AND u.child_id IS NOT NULL ORDER BY u.settled_at DESC LIMIT 1
+  AND u.child_id IS NOT NULL
+  AND NOT EXISTS (SELECT FROM children c WHERE c.id = $4)
+ORDER BY u.settled_at DESC LIMIT 1
 """
 
 
@@ -137,7 +139,8 @@ async def try_again(
     by: str = "system",
 ) -> bool:
     """Store what waits if its sender, by the authority of then, sees now whom it is about, or if
-    that was decided before. `row` is locked, the reach SYSTEM's. Tells whether it was.
+    that was decided before of what is no file's own id. `row` is locked, the reach SYSTEM's. Tells
+    whether it was.
     """
     sender = queries.sender_of(row)
     claim = queries.claim_of(tx, row) or {}
@@ -151,7 +154,7 @@ async def try_again(
         child = child or await _agreed(tx, sender, UUID(str(claim["child_id"])))
     if child is None:
         decided = await tx.connection.fetchval(
-            _DECIDED, row["claim"], row["agency_id"], row["kind"]
+            _DECIDED, row["claim"], row["agency_id"], row["kind"], claim.get("child_id")
         )
         child = None if decided is None else await children.find_anywhere(tx, decided)
     if child is None:
