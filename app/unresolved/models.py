@@ -82,6 +82,7 @@ class Unresolved(SQLModel, table=True):
     `claim`: whom it was said to be about, as it is looked up: the bytes of an id, or the blind
     index of a number. `child_id`: whose file it concerns or was attached to, `other_child_id` the
     other of two. `twin_id`: the question the other office sees; `their_…` is what it answered.
+    `answered_by` and `their_answered_by`: the people who did.
     `abnormal`: something that was sent for it holds an abnormal finding; what came before this was
     asked counts as such. `dismissal_…`: who proposed to dismiss it, until a second person does.
     """
@@ -148,9 +149,11 @@ class Unresolved(SQLModel, table=True):
     answer: str | None
     answer_sealed: bytes | None
     answered_at: datetime | None = Field(sa_type=Instant)
+    answered_by: str | None
     their_answer: str | None
     their_answer_sealed: bytes | None
     their_answered_at: datetime | None = Field(sa_type=Instant)
+    their_answered_by: str | None
 
 
 class UnresolvedEvidence(SQLModel, table=True):

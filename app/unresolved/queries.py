@@ -101,12 +101,23 @@ async def list_unresolved(
 async def find(
     tx: Tx, principal: Principal, unresolved_id: UUID, *, for_update: bool = False
 ) -> asyncpg.Record | None:
-    """Find one question the caller may know of; lock it for a change."""
+    """Find one question the caller may know of; lock it for a change, with that of the other office
+    if there is one, in the order of their ids: both offices may answer at one moment.
+    """
     where = visible(principal).add("u.id = {}", unresolved_id)
-    return await tx.connection.fetchrow(
-        f"SELECT u.* FROM unresolved u WHERE {where}" + (" FOR UPDATE" if for_update else ""),
-        *where.arguments,
-    )
+    statement = f"SELECT u.* FROM unresolved u WHERE {where}"
+    if for_update:
+        twin_id = await tx.connection.fetchval(
+            statement.replace("u.*", "u.twin_id", 1), *where.arguments
+        )
+        if twin_id is not None:
+            async with tx.as_system():
+                await tx.connection.execute(_LOCK, [unresolved_id, twin_id])
+        statement += " FOR UPDATE"
+    return await tx.connection.fetchrow(statement, *where.arguments)
+
+
+_LOCK: Final = "SELECT FROM unresolved WHERE id = ANY ($1) ORDER BY id FOR UPDATE"
 
 
 _EVIDENCE: Final = """

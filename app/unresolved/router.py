@@ -22,9 +22,12 @@ from app.regions.deps import RegionSpan
 from app.unresolved import queries, schemas
 from app.unresolved.acts import (
     ACTS,
+    AnsweredByAPerson,
+    AnsweredForTheOther,
     DismissedByAPerson,
     NotForThisKind,
     NotYoursToSettle,
+    OfficeAnswers,
     SecondPersonDismisses,
     SettledAlready,
 )
@@ -136,7 +139,13 @@ async def dismiss_unresolved(
 @router.post(
     "/{unresolved_id}/answer",
     responses=documented(
-        referrals.AnswerDoesNotFit, NotForThisKind, NotYoursToSettle, SettledAlready
+        referrals.AnswerDoesNotFit,
+        NotForThisKind,
+        NotYoursToSettle,
+        AnsweredByAPerson,
+        OfficeAnswers,
+        SettledAlready,
+        AnsweredForTheOther,
     ),
 )
 async def answer_unresolved(
@@ -148,6 +157,7 @@ async def answer_unresolved(
 ) -> Shown[schemas.UnresolvedDetail]:
     """Say whether two files are one child, or two visits one. The other office reads your answer
     and nothing of your file; it is settled when both say the same or one finds its number wrong.
+    Of two offices each answers itself, by a person.
     """
     await referrals.answer(tx, principal, found, said, if_match=if_match)
     return await _again(tx, principal, found)

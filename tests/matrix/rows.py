@@ -207,8 +207,9 @@ async def _unresolved(tx: Tx, target: Target) -> None:
         (
             *("child_id", "other_child_id", "twin_id", "settled_at", "settled_by"),
             *("words_sealed", "dismissal_by", "dismissal_sealed", "dismissal_at"),
-            *("answer", "answer_sealed", "answered_at"),
+            *("answer", "answer_sealed", "answered_at", "answered_by"),
             *("their_answer", "their_answer_sealed", "their_answered_at"),
+            "their_answered_by",
         )
     )
     claim = orjson.dumps({"child_id": claimed}, default=str)
