@@ -86,11 +86,22 @@ async def list_unresolved(
     *,
     kind: UnresolvedKind | None,
     state: UnresolvedState | None,
+    abnormal: bool | None,
+    sender: UUID | None,
     region: tuple[int, int] | None,
     act: Act | None,
 ) -> paging.Rows:
-    """Return a page of the questions the caller may know of, in the order they fall due."""
-    where = visible(principal).add_given({"u.kind = {}": kind, "u.state = {}": state})
+    """Return a page of the questions the caller may know of, in the order they fall due. `sender`:
+    the agency that sent what waits.
+    """
+    where = visible(principal).add_given(
+        {
+            "u.kind = {}": kind,
+            "u.state = {}": state,
+            "u.abnormal = {}": abnormal,
+            "u.agency_id = {}": sender,
+        }
+    )
     if region is not None:
         where.add("u.region_code >= {} AND u.region_code < {}", *region)
     if act is not None:

@@ -60,14 +60,27 @@ async def list_unresolved(
     window: Paged,
     kind: Annotated[UnresolvedKind | None, Query(description="Only of this kind.")] = None,
     state: Annotated[UnresolvedState | None, Query(description="Only where it stands so.")] = None,
+    abnormal: Annotated[
+        bool | None, Query(description="Only with or without an abnormal finding.")
+    ] = None,
+    sender: Annotated[UUID | None, Query(description="Only what this agency sent.")] = None,
     region: RegionSpan = None,
     act: Narrowed = None,
 ) -> Shown[Page[schemas.Unresolved]]:
     """List what cannot be placed yet: in your region what your office must answer, else what your
-    agency sent; in the order it falls due.
+    agency sent; in the order it falls due. Ask for `abnormal` first: another's many may be due
+    before one that cannot wait.
     """
     page = await queries.list_unresolved(
-        tx, principal, window, kind=kind, state=state, region=region, act=act
+        tx,
+        principal,
+        window,
+        kind=kind,
+        state=state,
+        abnormal=abnormal,
+        sender=sender,
+        region=region,
+        act=act,
     )
     answer = page.shown(lambda row: queries.shown(tx, principal, row))
     return _shown(answer, answer["items"])
