@@ -15,7 +15,7 @@ from app.access.roles import role
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
-from app.regions.rules import subtree
+from app.regions.rules import lineage, subtree
 from app.unresolved import models
 from app.unresolved.acts import ACTS, may_settle
 from app.unresolved.models import UnresolvedKind, UnresolvedState
@@ -74,6 +74,29 @@ def visible(principal: Principal) -> Where:
         principal.region_hi,
         [*kinds],
     )
+
+
+_READERS: Final = """
+SELECT id FROM agencies WHERE kind = ANY ($1::text[]) AND region_code = ANY ($2::bigint[])
+ORDER BY region_code DESC, id
+"""
+
+
+async def readers(
+    tx: Tx, kind: UnresolvedKind, place: int, sender: UUID | None = None
+) -> tuple[UUID, ...]:
+    """Return the agencies that may read a question of a kind about a place: the offices of it and
+    above it that own such questions, nearest first, and whoever sent what waits.
+    """
+    kinds = {
+        each
+        for owner, owned in OWNERS.items()
+        if kind in owned
+        for each in role(owner).agency_kinds
+    }
+    async with tx.as_system():
+        rows = await tx.connection.fetch(_READERS, sorted(kinds), [*lineage(place)])
+    return tuple(dict.fromkeys([*(row["id"] for row in rows), *([sender] if sender else [])]))
 
 
 _BY_DUE: Final = paging.Order({"u.due_at": datetime, "u.id": UUID})
@@ -163,7 +186,9 @@ def claim_of(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Show a question (`schemas.Unresolved`). The files it names are told to who settles it."""
+    """Show a question (`schemas.Unresolved`). The files it names, and what offices say of them, are
+    told to who settles it.
+    """
     settles = may_settle(principal, row, tx.today)
     sender = row["sender"]
     plain = (
@@ -187,7 +212,7 @@ def shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> dict[str, Any
         "overdue": row["state"] == UnresolvedState.open and row["due_at"] <= tx.now,
         "words": _words(tx, models.WORDS, row, "words_sealed"),
         "dismissal_proposed": _dismissal(tx, row),
-        "answers": _answers(tx, row),
+        "answers": _answers(tx, row) if settles else [],
         "permitted": permitted(ACTS, principal, row, tx.today),
     }
 

@@ -171,7 +171,9 @@ class Unresolved(BaseModel):
         description="Who proposed to dismiss it; anything new withdraws that."
     )
     words: Prose | None = Field(description="Why it was dismissed, in words.")
-    answers: list[OfficeAnswer] = Field(max_length=2, description="What the offices answered.")
+    answers: list[OfficeAnswer] = Field(
+        max_length=2, description="What the offices answered, if you may settle it."
+    )
     permitted: Permitted
     version: Version
 

@@ -236,7 +236,8 @@ async def _ask(
         principal.region_code,
         [index in abnormal for _, index, _ in new],
     )
-    begun = {identity for identity, _, _ in new}
+    begun = {identity for identity, _, _ in new}.intersection(row["id"] for row in rows)
+    told_to = await queries.readers(tx, kind, place, principal.agency_id) if begun else ()
     about = {"region_code": place, "home_county": home_of(place), "reason": _REASONS[kind]}
     school = {"school_id": principal.agency_id} if kind is UnresolvedKind.attendance else {}
     event: Any = {
@@ -246,7 +247,7 @@ async def _ask(
     await announcements.publish(
         tx,
         *(
-            event(subject_id=row["id"], due_at=due_at, **about, **school)
+            event(subject_id=row["id"], due_at=due_at, told_to=told_to, **about, **school)
             for row in rows
             if row["id"] in begun
         ),

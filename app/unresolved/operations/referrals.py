@@ -16,7 +16,7 @@ from app.core.http.preconditions import check_version
 from app.core.ids import new_id
 from app.core.jobs import events as announcements
 from app.core.problems import Problem
-from app.unresolved import events, models, schemas
+from app.unresolved import events, models, queries, schemas
 from app.unresolved.acts import ACTS
 from app.unresolved.models import (
     UnresolvedAnswer,
@@ -136,7 +136,9 @@ async def ask(tx: Tx, kind: UnresolvedKind, owner_role: str, place: int, **colum
         events.ReferralOpened if kind is UnresolvedKind.referral else events.VisitUnresolved
     )
     about = {"region_code": place, "home_county": home_of(place), "due_at": row["due_at"]}
-    await announcements.publish(tx, event(subject_id=row["id"], reason=row["reason"], **about))
+    told_to = await queries.readers(tx, kind, place, row.get("agency_id"))
+    asked = event(subject_id=row["id"], reason=row["reason"], told_to=told_to, **about)
+    await announcements.publish(tx, asked)
     return True
 
 
@@ -161,5 +163,8 @@ async def settle_referral(tx: Tx, row: asyncpg.Record, outcome: UnresolvedAnswer
     place = found["other_region_code"]
     if home_of(place) != home_of(found["region_code"]):
         about = {"region_code": place, "home_county": home_of(place)}
-        asked = events.HandoverAsked(subject_id=other, unresolved_id=row["id"], **about)
+        told_to = await queries.readers(tx, UnresolvedKind.referral, home_of(place))
+        asked = events.HandoverAsked(
+            subject_id=other, unresolved_id=row["id"], told_to=told_to, **about
+        )
         await announcements.publish(tx, asked)

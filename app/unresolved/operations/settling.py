@@ -213,7 +213,10 @@ async def settle(
     )
     place = row["region_code"]
     about = {"region_code": place, "home_county": home_of(place)}
-    settled = events.UnresolvedSettled(subject_id=row["id"], outcome=state, **about)
+    told_to = await queries.readers(tx, UnresolvedKind(row["kind"]), place, row["agency_id"])
+    settled = events.UnresolvedSettled(
+        subject_id=row["id"], outcome=state, told_to=told_to, **about
+    )
     await announcements.publish(tx, settled)
 
 
