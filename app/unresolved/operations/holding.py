@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
@@ -236,8 +236,25 @@ async def _ask(
         principal.region_code,
         [index in abnormal for _, index, _ in new],
     )
-    begun = {identity for identity, _, _ in new}.intersection(row["id"] for row in rows)
-    told_to = await queries.readers(tx, kind, place, principal.agency_id) if begun else ()
+    begun = {identity for identity, _, _ in new}
+    await _announce(
+        tx, principal, kind, place, due_at, [row["id"] for row in rows if row["id"] in begun]
+    )
+    return {row["claim"]: row["id"] for row in rows}
+
+
+async def _announce(
+    tx: Tx,
+    principal: Principal,
+    kind: UnresolvedKind,
+    place: int,
+    due_at: datetime,
+    begun: Sequence[UUID],
+) -> None:
+    """Tell who may read them of questions that were not asked before."""
+    if not begun:
+        return
+    told_to = await queries.readers(tx, kind, place, principal.agency_id)
     about = {"region_code": place, "home_county": home_of(place), "reason": _REASONS[kind]}
     school = {"school_id": principal.agency_id} if kind is UnresolvedKind.attendance else {}
     event: Any = {
@@ -247,12 +264,10 @@ async def _ask(
     await announcements.publish(
         tx,
         *(
-            event(subject_id=row["id"], due_at=due_at, told_to=told_to, **about, **school)
-            for row in rows
-            if row["id"] in begun
+            event(subject_id=each, due_at=due_at, told_to=told_to, **about, **school)
+            for each in begun
         ),
     )
-    return {row["claim"]: row["id"] for row in rows}
 
 
 def due(tx: Tx, place: int) -> Any:
