@@ -52,7 +52,7 @@ async def store_held_events(
 ) -> None:
     """Store the events that waited for a pupil, as they were pushed."""
     kept = [
-        (Statement.model_validate(sent), row["batch_id"], row["received_at"])
+        (Statement.model_validate(sent), row["batch_id"], row["received_at"], row["id"])
         for row, sent in waiting
     ]
     await operations.store_held(tx, sender, child, kept)

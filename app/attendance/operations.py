@@ -5,6 +5,7 @@ statements however many events there are (I2–I6, EDU-01).
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from datetime import date, datetime, time
+from itertools import compress
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -120,16 +121,26 @@ async def store_held(
     tx: Tx,
     sender: Principal,
     child: children.ChildRef,
-    kept: Sequence[tuple[Statement, UUID, datetime]],
+    kept: Sequence[tuple[Statement, UUID, datetime, UUID]],
 ) -> None:
     """Store events that waited until it was known which pupil they are about, each with the batch
     that brought it and when that was. In SYSTEM's reach; a fixed number of statements.
+
+    If its id was taken meanwhile by an event that says something else, it is stored under the last
+    of what is given, which is an id of our own: neither is lost.
     """
-    entries = []
-    for event, batch_id, received_at in kept:
-        verdict = _marked(Incoming("#", event.source, event.id, event), event, received_at)
-        entries.append(_entry(verdict, event, child, batch_id, received_at))
-    fresh = await store(tx, sender.agency_id, entries)
+    own: list[Entry] = []
+    instead: list[Entry] = []
+    for event, batch_id, received_at, otherwise in kept:
+        for entries, each in (
+            (own, event),
+            (instead, event.model_copy(update={"id": str(otherwise)})),
+        ):
+            verdict = _marked(Incoming("#", each.source, each.id, each), each, received_at)
+            entries.append(_entry(verdict, each, child, batch_id, received_at))
+    fresh = await store(tx, sender.agency_id, own)
+    taken = [each.verdict.status == "conflict" for each in own]
+    fresh += await store(tx, sender.agency_id, [*compress(instead, taken)])
     set_by = new_id()  # the sessions were set now, by no batch
     changed = await set_slots(tx, sender.agency_id, set_by, fresh)
     await _announce(tx, sender, set_by, changed, 0, {each.event.school_day for each in fresh})

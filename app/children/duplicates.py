@@ -34,11 +34,14 @@ class Referred:
     referral_id: UUID
 
 
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended($1, 3))"
+
 _ADOPT = """
 INSERT INTO child_aliases (alias, agency_id, child_id, home_county, region_code, pupil_of, agreed,
     made_at)
 SELECT $1, $2, c.id, c.home_county, c.region_code, c.school_id, $4, $5
-FROM children c WHERE c.id = $3 FOR SHARE OF c
+FROM children c WHERE c.id = $3 AND NOT EXISTS (SELECT FROM children own WHERE own.id = $1)
+FOR SHARE OF c
 """
 
 
@@ -46,15 +49,23 @@ async def adopt(
     tx: Tx, agency_id: UUID, alias: UUID, child_id: UUID, *, agreed: bool = False
 ) -> None:
     """Let an id that an agency's app made be another name of a file, for that agency. The latest
-    holds. `agreed`: whoever is in charge said so (`models.ChildAlias`).
+    holds. `agreed`: whoever is in charge said so (`models.ChildAlias`). A file's own id is never
+    another's name, wherever that file lives.
     """
     if alias == child_id:
         return
     async with tx.as_system():
+        # A phone may send it five times at one moment; and the file may be of any county.
+        await tx.connection.execute(_ONE_AT_A_TIME, f"child_aliases/{agency_id}/{alias}")
         await tx.connection.execute(
             "DELETE FROM child_aliases WHERE alias = $1 AND agency_id = $2", alias, agency_id
         )
         await tx.connection.execute(_ADOPT, alias, agency_id, child_id, agreed, tx.now)
+
+
+async def disown(tx: Tx, child_id: UUID) -> None:
+    """Let an id name nothing but the file that was opened under it. In SYSTEM's reach."""
+    await tx.connection.execute("DELETE FROM child_aliases WHERE alias = $1", child_id)
 
 
 class Taken(Exception):

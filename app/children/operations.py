@@ -75,6 +75,25 @@ async def create_child(
     file, unknown = await _placed(tx, file, sent)
     await _check(tx, principal, file, sent, unknown, new=True)
     region_code = _lives_in(file)
+    await _refuse_visible(tx, principal, new, file, region_code)
+    child = ChildRef(
+        new.id or new_id(), county_of(region_code), region_code, file.education.school_id
+    )
+    try:
+        async with tx.connection.transaction():
+            await _open_file(tx, principal, child, file, sent)
+    except duplicates.Taken as taken:
+        # Whoever was in the way may have been committed since we looked: look again.
+        if await queries.find_itself(tx, principal, child.id):
+            return child.id, False
+        await _refuse_visible(tx, principal, new, file, region_code)
+        return await duplicates.refer(tx, principal, str(taken), child, file, sent, known=False)
+    return child.id, True
+
+
+async def _refuse_visible(
+    tx: Tx, principal: Principal, new: schemas.ChildCreate, file: File, region_code: int
+) -> None:
     try:
         await duplicates.refuse_visible(
             tx, principal, file.identity, region_code=region_code, others=new.not_the_same_as
@@ -83,15 +102,6 @@ async def create_child(
         if new.id is not None:  # what its app goes on sending under this id is about that file
             duplicate.keep(duplicates.adopt, principal.agency_id, new.id, duplicate.children[0])
         raise
-    child = ChildRef(
-        new.id or new_id(), county_of(region_code), region_code, file.education.school_id
-    )
-    try:
-        async with tx.connection.transaction():
-            await _open_file(tx, principal, child, file, sent)
-    except duplicates.Taken as taken:
-        return await duplicates.refer(tx, principal, str(taken), child, file, sent, known=False)
-    return child.id, True
 
 
 async def _open_file(
@@ -164,6 +174,9 @@ async def change_child(
                 enrolled_since=merging.since_said(change, "education"),
             )
     except duplicates.Taken as taken:
+        await duplicates.refuse_visible(
+            tx, principal, after.identity, region_code=None, others=[child.id]
+        )
         return await duplicates.refer(
             tx, principal, str(taken), child, after, different, known=True
         )

@@ -1,6 +1,6 @@
 """Rows below a child (`below.below_child`): found, put, corrected, and what they said before."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -21,11 +21,18 @@ _DIALECT: Final = make_url("postgresql+asyncpg://").get_dialect()()
 _NEWEST: Final = paging.Order({"h.version": int}, descending=True)
 
 
+NOTHING: Final = ("false", ())
+
+
 class Put(NamedTuple):
-    """What became of a row: it, or None if its id was taken; and the child's birth date."""
+    """What became of a row: it, or None if its id was taken; and the child's birth date. `seen`:
+    whether the caller sees the child, or looked after it on the day; if not, nothing is shown of it
+    but what the caller said.
+    """
 
     row: asyncpg.Record | None
     birth_date: date
+    seen: bool = True
 
 
 @cache
@@ -59,29 +66,33 @@ async def put(
     *,
     lived_in: str,
     on: date | None = None,
+    unless: tuple[str, Sequence[Any]] = NOTHING,
 ) -> Put | None:
     """Insert a row (`below.Correctable`) below a child that is visible, or that the caller looked
     after on the day it is about (`on`); None if there is no such child. An id that turned out to be
     another name of a file stands for that file.
 
-    A row whose id is taken stays as it is. `lived_in`: the column that keeps where the child lived.
+    A row whose id is taken stays as it is; `unless`: what takes the id too, as a condition with its
+    values (`sql.Where.add`). `lived_in`: the column that keeps where the child lived.
     The child is held meanwhile, so that no move leaves the row behind (see `below`).
     """
     here = queries.visible(principal).add("c.id = {}", child_id)
-    found = await _put(tx, principal, table, _HERE, here, values, lived_in)
+    found = await _put(tx, principal, table, _HERE, here, values, lived_in, unless)
     if found is not None or on is None:
         return found
     named = await queries.named_by(tx, principal.agency_id, child_id)
     if named is not None:
         child_id = named.child_id
         here = queries.visible(principal).add("c.id = {}", child_id)
-        if found := await _put(tx, principal, table, _HERE, here, values, lived_in):
+        if found := await _put(tx, principal, table, _HERE, here, values, lived_in, unless):
             return found
     then = queries.visible_then(principal, on).add("c.id = {}", child_id)
     async with tx.as_system():
-        found = await _put(tx, principal, table, _THEN, then, values, lived_in)
+        found = await _put(tx, principal, table, _THEN, then, values, lived_in, unless)
         if found is None and named is not None and named.agreed:
-            found = await put_below(tx, principal, table, child_id, values, lived_in=lived_in)
+            whoever = Where("c.id = {}", child_id)
+            found = await _put(tx, principal, table, _HERE, whoever, values, lived_in, unless)
+            found = found and found._replace(seen=False)
     return found
 
 
@@ -98,7 +109,7 @@ async def put_below(
     told that it is about this one. See `put`.
     """
     where = Where("c.id = {}", child_id)
-    return await _put(tx, principal, table, _HERE, where, values, lived_in)
+    return await _put(tx, principal, table, _HERE, where, values, lived_in, NOTHING)
 
 
 _HERE: Final = ("children c", "c.region_code")
@@ -117,8 +128,11 @@ async def _put(
     where: Where,
     values: Mapping[str, Any],
     lived_in: str,
+    unless: tuple[str, Sequence[Any]],
 ) -> Put | None:
     source, place = looked
+    condition, compared = unless
+    taken = condition.format(*map(where.bind, compared))
     made = {
         "agency_id": principal.agency_id,
         "version": 1,
@@ -145,6 +159,7 @@ async def _put(
             INSERT INTO {table} ({", ".join(columns)})
             SELECT {", ".join(columns.values())} FROM child
             WHERE NOT EXISTS (SELECT FROM {table} AS taken WHERE taken.id = {given["id"]})
+              AND NOT ({taken})
             ON CONFLICT DO NOTHING RETURNING *
         )
         SELECT child.birth_date, stored.* FROM child LEFT JOIN stored ON true

@@ -198,6 +198,11 @@ async def weigh_event(tx: Tx, announced: Announced) -> None:
             await tx.connection.execute(_CANCEL_ONE, *about)
 
 
+def _shielded(announced: Announced) -> tuple[UUID, ...] | None:
+    """Return the only agencies that may know of a duty, if an event keeps it from all others."""
+    return announced.told_to if events.kinds()[announced.wire_name].shields else None
+
+
 async def _open_one(tx: Tx, rule: Rule, announced: Announced) -> None:
     opened_at = announced.occurred_at
     said = announced.data.get(rule.opens.arose_on or "")
@@ -213,7 +218,7 @@ async def _open_one(tx: Tx, rule: Rule, announced: Announced) -> None:
         announced.region_code,
         rule.bearer.role,
         await _bearing_agency(tx, rule, announced) if rule.bearer.agency_fields else None,
-        announced.told_to,
+        _shielded(announced),
         ONCE,
         rule.counts_from(arose_on),
         opened_at,
@@ -236,7 +241,7 @@ async def _hand_over(tx: Tx, rule: Rule, announced: Announced) -> None:
         announced.home_county,
         announced.subject_id,
         await _bearing_agency(tx, rule, announced),
-        announced.told_to,
+        _shielded(announced),
         datetime.fromisoformat(due_at) if due_at else None,
     )
 
@@ -247,10 +252,10 @@ async def _bearing_agency(tx: Tx, rule: Rule, announced: Announced) -> UUID | No
     found: UUID | None = await tx.connection.fetchval(
         "SELECT id FROM agencies WHERE id = ANY($1::uuid[]) AND kind = ANY($2::text[])"
         " ORDER BY array_position($1::uuid[], id) LIMIT 1",
-        [*named, *(announced.told_to or ())],
+        [*named, *(_shielded(announced) or ())],
         list(kinds),
     )
-    if found is not None or announced.told_to is not None:
+    if found is not None or _shielded(announced) is not None:
         return found  # the nearest agency may be the very one that must not know (AZ-8)
     return await agencies.serving(tx, min(kinds), announced.region_code)
 

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
-from app.access.acts import Act, Condition, stands
+from app.access.acts import Act, Condition, personally, stands
 from app.access.principal import Principal
 from app.core.problems import Problem
 from app.unresolved.area import WRITE
@@ -32,6 +32,41 @@ class NotYoursToSettle(Problem, status=403, denies=True):
 
     title = "The office of the place settles this"
     title_zh = "该事项由所在地的主管单位处理"
+
+
+class DismissedByAPerson(Problem, status=403, denies=True):
+    """Whoever drops what was sent about a child has looked at it."""
+
+    title = "A person dismisses this, by name"
+    title_zh = "注销该事项须由具体人员办理"
+
+
+class SecondPersonDismisses(Problem, status=409):
+    """What holds an abnormal finding is not dropped by one person alone."""
+
+    title = "You proposed this; a second person of your office or of one above confirms it"
+    title_zh = "您已提议注销;须由本单位或上级单位的另一人确认"
+
+
+class AnsweredByAPerson(Problem, status=403, denies=True):
+    """Whoever says that two children are one, or two, has looked at it."""
+
+    title = "A person answers this, by name"
+    title_zh = "该事项须由具体人员答复"
+
+
+class OfficeAnswers(Problem, status=403, denies=True):
+    """Where two offices are asked, each answers itself: one above both would answer for both."""
+
+    title = "The office that is asked answers this itself"
+    title_zh = "须由被询问的单位自行答复"
+
+
+class AnsweredForTheOther(Problem, status=409):
+    """Two offices agree, not one person of both."""
+
+    title = "You answered for the other office; somebody else answers for this one"
+    title_zh = "您已代表另一单位答复;本单位须由他人答复"
 
 
 def _owned(principal: Principal, on: date) -> list[str]:
@@ -64,11 +99,36 @@ _EVIDENCE: Final = stands(
 )
 _ANSWERABLE: Final = stands(lambda *_: [*ANSWERS], lambda *_: NotForThisKind(), "kind")
 
+_PERSON: Final = personally("kind", DismissedByAPerson)
+_SECOND: Final = Condition(
+    ("dismissal_by",),
+    lambda principal, _: principal.subject,
+    lambda proposed, subject: proposed is None or proposed != subject,
+    "({0} IS NULL OR {0} <> {wanted}::text)",
+    lambda *_: SecondPersonDismisses(),
+)
+
+_BY_NAME: Final = personally("kind", AnsweredByAPerson)
+_ASKED: Final = Condition(
+    ("region_code", "twin_id"),
+    lambda principal, _: principal.region_code,
+    lambda place, twin, own: twin is None or place == own,
+    "({1} IS NULL OR {0} = {wanted}::bigint)",
+    lambda *_: OfficeAnswers(),
+)
+_ANOTHER: Final = Condition(
+    ("their_answered_by",),
+    lambda principal, _: principal.subject,
+    lambda theirs, subject: theirs is None or theirs != subject,
+    "({0} IS NULL OR {0} <> {wanted}::text)",
+    lambda *_: AnsweredForTheOther(),
+)
+
 ACTS: Final[Mapping[str, Act]] = {
     "attachUnresolved": Act(WRITE.code, (_EVIDENCE, _OWNER, _OPEN)),
     "correctUnresolved": Act(WRITE.code, (_EVIDENCE, _OPEN)),
-    "dismissUnresolved": Act(WRITE.code, (_EVIDENCE, _OWNER, _OPEN)),
-    "answerUnresolved": Act(WRITE.code, (_ANSWERABLE, _OWNER, _OPEN)),
+    "dismissUnresolved": Act(WRITE.code, (_EVIDENCE, _OWNER, _PERSON, _OPEN, _SECOND)),
+    "answerUnresolved": Act(WRITE.code, (_ANSWERABLE, _OWNER, _BY_NAME, _ASKED, _OPEN, _ANOTHER)),
 }
 
 

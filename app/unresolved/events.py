@@ -1,4 +1,6 @@
-"""What the queue announces. Ids and codes only: what was sent stays behind the API."""
+"""What the queue announces, to those who may read the question (`queries.readers`). Ids and codes
+only: what was sent stays behind the API.
+"""
 
 from datetime import datetime
 from typing import Annotated, ClassVar
@@ -11,6 +13,7 @@ from app.unresolved.models import UnresolvedReason, UnresolvedState
 
 
 class _Asked(Event):
+    shields: ClassVar[bool] = False
     subject: ClassVar[str] = "unresolved"
     reason: Annotated[UnresolvedReason, CODE] = Field(
         description="Why it cannot be placed: a code."
@@ -45,6 +48,7 @@ class UnresolvedSettled(Event):
     """A question is settled, in whatever way. The subject is the question."""
 
     wire_name: ClassVar[str] = "unresolved.settled"
+    shields: ClassVar[bool] = False
     subject: ClassVar[str] = "unresolved"
     outcome: Annotated[UnresolvedState, CODE] = Field(description="How: a code.")
 
@@ -55,5 +59,6 @@ class HandoverAsked(Event):
     """
 
     wire_name: ClassVar[str] = "unresolved.handover_asked"
+    shields: ClassVar[bool] = False
     subject: ClassVar[str] = "child"
     unresolved_id: UUID = Field(description="The question the two offices answered.")

@@ -20,6 +20,7 @@ from app.core.data.columns import Instant, one_of
 CLAIM: Final = "unresolved.claim_sealed"
 WORDS: Final = "unresolved.words_sealed"
 ANSWER: Final = "unresolved.answer_sealed"
+DISMISSAL: Final = "unresolved.dismissal_sealed"
 THEIR_ANSWER: Final = "unresolved.their_answer_sealed"
 SENT: Final = "unresolved_evidence.sent_sealed"
 
@@ -81,6 +82,9 @@ class Unresolved(SQLModel, table=True):
     `claim`: whom it was said to be about, as it is looked up: the bytes of an id, or the blind
     index of a number. `child_id`: whose file it concerns or was attached to, `other_child_id` the
     other of two. `twin_id`: the question the other office sees; `their_…` is what it answered.
+    `answered_by` and `their_answered_by`: the people who did.
+    `abnormal`: something that was sent for it holds an abnormal finding; what came before this was
+    asked counts as such. `dismissal_…`: who proposed to dismiss it, until a second person does.
     """
 
     __tablename__ = "unresolved"
@@ -102,6 +106,13 @@ class Unresolved(SQLModel, table=True):
         Index("ix_unresolved_region_code_due_at", "region_code", "due_at", "id"),
         Index("ix_unresolved_agency_id_due_at", "agency_id", "due_at", "id"),
         Index("ix_unresolved_due_at_id", "due_at", "id"),
+        Index(
+            "ix_unresolved_abnormal",
+            "region_code",
+            "due_at",
+            "id",
+            postgresql_where=text("abnormal AND state = 'open'"),
+        ),
         Index("ix_unresolved_open", "due_at", "id", postgresql_where=text("state = 'open'")),
         Index(
             "ix_unresolved_sent_from",
@@ -124,6 +135,7 @@ class Unresolved(SQLModel, table=True):
     other_child_id: UUID | None
     twin_id: UUID | None
     state: str
+    abnormal: bool = Field(sa_column_kwargs={"server_default": text("true")})
     due_at: datetime = Field(sa_type=Instant)
     received_at: datetime = Field(sa_type=Instant)
     updated_at: datetime = Field(sa_type=Instant)
@@ -131,12 +143,17 @@ class Unresolved(SQLModel, table=True):
     settled_at: datetime | None = Field(sa_type=Instant)
     settled_by: str | None
     words_sealed: bytes | None
+    dismissal_by: str | None
+    dismissal_sealed: bytes | None
+    dismissal_at: datetime | None = Field(sa_type=Instant)
     answer: str | None
     answer_sealed: bytes | None
     answered_at: datetime | None = Field(sa_type=Instant)
+    answered_by: str | None
     their_answer: str | None
     their_answer_sealed: bytes | None
     their_answered_at: datetime | None = Field(sa_type=Instant)
+    their_answered_by: str | None
 
 
 class UnresolvedEvidence(SQLModel, table=True):

@@ -15,7 +15,7 @@ from app.access.roles import role
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
-from app.regions.rules import subtree
+from app.regions.rules import lineage, subtree
 from app.unresolved import models
 from app.unresolved.acts import ACTS, may_settle
 from app.unresolved.models import UnresolvedKind, UnresolvedState
@@ -76,6 +76,29 @@ def visible(principal: Principal) -> Where:
     )
 
 
+_READERS: Final = """
+SELECT id FROM agencies WHERE kind = ANY ($1::text[]) AND region_code = ANY ($2::bigint[])
+ORDER BY region_code DESC, id
+"""
+
+
+async def readers(
+    tx: Tx, kind: UnresolvedKind, place: int, sender: UUID | None = None
+) -> tuple[UUID, ...]:
+    """Return the agencies that may read a question of a kind about a place: the offices of it and
+    above it that own such questions, nearest first, and whoever sent what waits.
+    """
+    kinds = {
+        each
+        for owner, owned in OWNERS.items()
+        if kind in owned
+        for each in role(owner).agency_kinds
+    }
+    async with tx.as_system():
+        rows = await tx.connection.fetch(_READERS, sorted(kinds), [*lineage(place)])
+    return tuple(dict.fromkeys([*(row["id"] for row in rows), *([sender] if sender else [])]))
+
+
 _BY_DUE: Final = paging.Order({"u.due_at": datetime, "u.id": UUID})
 
 
@@ -86,11 +109,22 @@ async def list_unresolved(
     *,
     kind: UnresolvedKind | None,
     state: UnresolvedState | None,
+    abnormal: bool | None,
+    sender: UUID | None,
     region: tuple[int, int] | None,
     act: Act | None,
 ) -> paging.Rows:
-    """Return a page of the questions the caller may know of, in the order they fall due."""
-    where = visible(principal).add_given({"u.kind = {}": kind, "u.state = {}": state})
+    """Return a page of the questions the caller may know of, in the order they fall due. `sender`:
+    the agency that sent what waits.
+    """
+    where = visible(principal).add_given(
+        {
+            "u.kind = {}": kind,
+            "u.state = {}": state,
+            "u.abnormal = {}": abnormal,
+            "u.agency_id = {}": sender,
+        }
+    )
     if region is not None:
         where.add("u.region_code >= {} AND u.region_code < {}", *region)
     if act is not None:
@@ -101,12 +135,23 @@ async def list_unresolved(
 async def find(
     tx: Tx, principal: Principal, unresolved_id: UUID, *, for_update: bool = False
 ) -> asyncpg.Record | None:
-    """Find one question the caller may know of; lock it for a change."""
+    """Find one question the caller may know of; lock it for a change, with that of the other office
+    if there is one, in the order of their ids: both offices may answer at one moment.
+    """
     where = visible(principal).add("u.id = {}", unresolved_id)
-    return await tx.connection.fetchrow(
-        f"SELECT u.* FROM unresolved u WHERE {where}" + (" FOR UPDATE" if for_update else ""),
-        *where.arguments,
-    )
+    statement = f"SELECT u.* FROM unresolved u WHERE {where}"
+    if for_update:
+        twin_id = await tx.connection.fetchval(
+            statement.replace("u.*", "u.twin_id", 1), *where.arguments
+        )
+        if twin_id is not None:
+            async with tx.as_system():
+                await tx.connection.execute(_LOCK, [unresolved_id, twin_id])
+        statement += " FOR UPDATE"
+    return await tx.connection.fetchrow(statement, *where.arguments)
+
+
+_LOCK: Final = "SELECT FROM unresolved WHERE id = ANY ($1) ORDER BY id FOR UPDATE"
 
 
 _EVIDENCE: Final = """
@@ -141,12 +186,14 @@ def claim_of(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Show a question (`schemas.Unresolved`). The files it names are told to who settles it."""
+    """Show a question (`schemas.Unresolved`). The files it names, and what offices say of them, are
+    told to who settles it.
+    """
     settles = may_settle(principal, row, tx.today)
     sender = row["sender"]
     plain = (
         *("id", "kind", "reason", "region_code", "state", "due_at", "received_at", "updated_at"),
-        *("settled_at", "settled_by", "version"),
+        *("settled_at", "settled_by", "version", "abnormal"),
     )
     by_school = row["kind"] == UnresolvedKind.attendance
     return {
@@ -164,7 +211,8 @@ def shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> dict[str, Any
         "other_child_id": row["other_child_id"] if settles else None,
         "overdue": row["state"] == UnresolvedState.open and row["due_at"] <= tx.now,
         "words": _words(tx, models.WORDS, row, "words_sealed"),
-        "answers": _answers(tx, row),
+        "dismissal_proposed": _dismissal(tx, row),
+        "answers": _answers(tx, row) if settles else [],
         "permitted": permitted(ACTS, principal, row, tx.today),
     }
 
@@ -172,6 +220,13 @@ def shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> dict[str, Any
 def _words(tx: Tx, place: str, row: Mapping[str, Any], column: str) -> str | None:
     sealed = row[column]
     return None if sealed is None else tx.keyring.unseal(place, row["id"], sealed)
+
+
+def _dismissal(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any] | None:
+    if row["dismissal_by"] is None:
+        return None
+    words = _words(tx, models.DISMISSAL, row, "dismissal_sealed")
+    return {"by": row["dismissal_by"], "words": words, "proposed_at": row["dismissal_at"]}
 
 
 def _answers(tx: Tx, row: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -20,7 +20,17 @@ from app.core.http.shown import Shown
 from app.core.problems import Problem, documented
 from app.regions.deps import RegionSpan
 from app.unresolved import queries, schemas
-from app.unresolved.acts import ACTS, NotForThisKind, NotYoursToSettle, SettledAlready
+from app.unresolved.acts import (
+    ACTS,
+    AnsweredByAPerson,
+    AnsweredForTheOther,
+    DismissedByAPerson,
+    NotForThisKind,
+    NotYoursToSettle,
+    OfficeAnswers,
+    SecondPersonDismisses,
+    SettledAlready,
+)
 from app.unresolved.area import AREA, READ, WRITE
 from app.unresolved.models import UnresolvedKind, UnresolvedState
 from app.unresolved.operations import referrals, settling
@@ -50,14 +60,27 @@ async def list_unresolved(
     window: Paged,
     kind: Annotated[UnresolvedKind | None, Query(description="Only of this kind.")] = None,
     state: Annotated[UnresolvedState | None, Query(description="Only where it stands so.")] = None,
+    abnormal: Annotated[
+        bool | None, Query(description="Only with or without an abnormal finding.")
+    ] = None,
+    sender: Annotated[UUID | None, Query(description="Only what this agency sent.")] = None,
     region: RegionSpan = None,
     act: Narrowed = None,
 ) -> Shown[Page[schemas.Unresolved]]:
     """List what cannot be placed yet: in your region what your office must answer, else what your
-    agency sent; in the order it falls due.
+    agency sent; in the order it falls due. Ask for `abnormal` first: another's many may be due
+    before one that cannot wait.
     """
     page = await queries.list_unresolved(
-        tx, principal, window, kind=kind, state=state, region=region, act=act
+        tx,
+        principal,
+        window,
+        kind=kind,
+        state=state,
+        abnormal=abnormal,
+        sender=sender,
+        region=region,
+        act=act,
     )
     answer = page.shown(lambda row: queries.shown(tx, principal, row))
     return _shown(answer, answer["items"])
@@ -107,7 +130,9 @@ async def correct_unresolved(
 
 @router.post(
     "/{unresolved_id}/dismissal",
-    responses=documented(NotForThisKind, NotYoursToSettle, SettledAlready),
+    responses=documented(
+        NotForThisKind, NotYoursToSettle, DismissedByAPerson, SettledAlready, SecondPersonDismisses
+    ),
 )
 async def dismiss_unresolved(
     principal: SettlesUnresolved,
@@ -116,7 +141,10 @@ async def dismiss_unresolved(
     if_match: IfMatch,
     tx: Transaction,
 ) -> Shown[schemas.UnresolvedDetail]:
-    """Say in words why it belongs nowhere. What was sent is kept and can be read."""
+    """Say in words why it belongs nowhere. What was sent is kept and can be read. What holds an
+    abnormal finding stays open until a second person of your office, or of one above, does the
+    same; anything new withdraws what the first proposed.
+    """
     await settling.dismiss(tx, principal, found, said.words, if_match=if_match)
     return await _again(tx, principal, found)
 
@@ -124,7 +152,13 @@ async def dismiss_unresolved(
 @router.post(
     "/{unresolved_id}/answer",
     responses=documented(
-        referrals.AnswerDoesNotFit, NotForThisKind, NotYoursToSettle, SettledAlready
+        referrals.AnswerDoesNotFit,
+        NotForThisKind,
+        NotYoursToSettle,
+        AnsweredByAPerson,
+        OfficeAnswers,
+        SettledAlready,
+        AnsweredForTheOther,
     ),
 )
 async def answer_unresolved(
@@ -136,6 +170,7 @@ async def answer_unresolved(
 ) -> Shown[schemas.UnresolvedDetail]:
     """Say whether two files are one child, or two visits one. The other office reads your answer
     and nothing of your file; it is settled when both say the same or one finds its number wrong.
+    Of two offices each answers itself, by a person.
     """
     await referrals.answer(tx, principal, found, said, if_match=if_match)
     return await _again(tx, principal, found)

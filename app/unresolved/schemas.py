@@ -114,6 +114,16 @@ class OfficeAnswer(BaseModel):
     answered_at: datetime = Field(description="When.")
 
 
+class DismissalProposed(BaseModel):
+    """What one person said; a second has to say so too."""
+
+    by: str = Field(
+        max_length=50, pattern=r"^[a-z]+(:[0-9a-f-]{36})?$", description="Who proposed it."
+    )
+    words: Prose = Field(description="Why it belongs nowhere, in words.")
+    proposed_at: datetime = Field(description="When.")
+
+
 class UnresolvedEvidence(BaseModel):
     """One thing that was sent, as it was sent."""
 
@@ -153,8 +163,17 @@ class Unresolved(BaseModel):
     settled_by: str | None = Field(
         max_length=50, pattern=r"^[a-z]+(:[0-9a-f-]{36})?$", description="Who settled it."
     )
+    abnormal: bool = Field(
+        description="Whether something sent for it holds an abnormal finding, as far as we know:"
+        " true where it was received before this was kept. It takes two people to dismiss."
+    )
+    dismissal_proposed: DismissalProposed | None = Field(
+        description="Who proposed to dismiss it; anything new withdraws that."
+    )
     words: Prose | None = Field(description="Why it was dismissed, in words.")
-    answers: list[OfficeAnswer] = Field(max_length=2, description="What the offices answered.")
+    answers: list[OfficeAnswer] = Field(
+        max_length=2, description="What the offices answered, if you may settle it."
+    )
     permitted: Permitted
     version: Version
 

@@ -51,7 +51,7 @@ async def store_held_visits(
     """Store the visits that waited for a child, as they were sent."""
     for row, sent in waiting:
         new = schemas.VisitCreate.model_validate(sent)
-        await operations.store_held(tx, sender, child, new, row["received_at"])
+        await operations.store_held(tx, sender, child, new, row["received_at"], row["id"])
 
 
 _TWIN: Final = """

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -13,6 +13,7 @@ from app.children import rows
 from app.children.queries import ChildRef
 from app.core.data.db import Tx
 from app.core.http.preconditions import check_version
+from app.core.http.wire import region_text
 from app.core.jobs import events
 from app.core.problems import Problem
 from app.unresolved.models import UnresolvedKind
@@ -38,29 +39,59 @@ class TooManyUnplaced(Problem, status=429):
     title_zh = "贵单位无法归属的走访记录过多;请先处理一部分再重新发送"
 
 
-async def record_visit(
-    tx: Tx, principal: Principal, new: schemas.VisitCreate
-) -> tuple[schemas.Visit | UUID, bool]:
-    """Store a visit and announce it. Returns it, and whether it is new; or the id of the question
-    it waits for, if its child is nobody's whom the caller sees or saw on that day.
+class Recorded(NamedTuple):
+    """What became of a visit: it, or the id of the question it waits for; whether it is new; and
+    whom it is about, as far as that is known.
+    """
+
+    answer: schemas.Visit | UUID
+    is_new: bool
+    child_id: UUID
+
+
+async def record_visit(tx: Tx, principal: Principal, new: schemas.VisitCreate) -> Recorded:
+    """Store a visit and announce it; or keep it, if its child is nobody's whom the caller sees or
+    saw on that day, and nobody in charge said whom the id means. If somebody did and the child is
+    out of sight, the answer tells what was sent and nothing of the file.
 
     The same visit sent again is answered with what is stored. Raises VisitDiffers, TooManyUnplaced.
     """
-    values = _values(tx, new, principal)
+    values, piece = _values(tx, new, principal), _piece(new)
     put = await rows.put(
-        tx, principal, "visits", new.child_id, values, on=new.visited_on, lived_in="visited_in"
+        tx,
+        principal,
+        "visits",
+        new.child_id,
+        values,
+        on=new.visited_on,
+        lived_in="visited_in",
+        unless=holding.taken(tx, principal, UnresolvedKind.visit, piece),
     )
     if put is not None and put.row is not None:
         row = {**put.row, "birth_date": put.birth_date}
         visit = queries.visit_of(tx, principal, row)
         await _announce(tx, VisitRecorded, visit, put.row, news=visit.abnormal)
-        return visit, True
+        shown = visit if put.seen else _as_sent(principal, visit, new)
+        return Recorded(shown, True, visit.child_id)
     before = await _sent_before(tx, principal, new, values)
     if before is not None:
-        return before, False
-    if put is not None:
-        raise VisitDiffers  # the id is a visit's that the caller may not know of
-    return await _hold(tx, principal, new), True
+        return before
+    held = _hold if put is None else _held_before
+    return Recorded(await held(tx, principal, piece), True, new.child_id)
+
+
+def _as_sent(principal: Principal, visit: schemas.Visit, new: schemas.VisitCreate) -> schemas.Visit:
+    """Show a visit to a child out of sight: under the sender's own id of the child, as made where
+    the sender is, with nothing that its file alone could tell.
+    """
+    return visit.model_copy(
+        update={
+            "child_id": new.child_id,
+            "region_code": region_text(principal.region_code),
+            "doubts": [doubt for doubt in visit.doubts if doubt != "before_birth"],
+            "permitted": [],
+        }
+    )
 
 
 def _values(tx: Tx, new: schemas.VisitCreate, sender: Principal) -> dict[str, Any]:
@@ -73,34 +104,60 @@ def _values(tx: Tx, new: schemas.VisitCreate, sender: Principal) -> dict[str, An
     }
 
 
-async def _hold(tx: Tx, principal: Principal, new: schemas.VisitCreate) -> UUID:
+def _piece(new: schemas.VisitCreate) -> holding.Piece:
     sent = new.model_dump_json().encode()
-    piece = holding.Piece(str(new.id), {"child_id": new.child_id}, sent, new.visited_on)
+    abnormal = any(finding.abnormal for finding in new.findings)
+    claim = {"child_id": new.child_id}
+    return holding.Piece(str(new.id), claim, sent, new.visited_on, abnormal=abnormal)
+
+
+async def _held_before(tx: Tx, principal: Principal, piece: holding.Piece) -> UUID:
+    """Return the question for which a visit waited whose id is taken: it is stored under another.
+    Raises VisitDiffers if the id is another visit's, of which the caller may not know.
+    """
+    held = await holding.held_before(tx, principal, UnresolvedKind.visit, [piece])
+    before = held.get(piece.sender_ref)
+    if before is None or before.kept is Kept.differs:
+        raise VisitDiffers
+    return before.unresolved_id
+
+
+async def _hold(tx: Tx, principal: Principal, piece: holding.Piece) -> UUID:
     held = (await holding.hold(tx, principal, UnresolvedKind.visit, [piece]))[piece.sender_ref]
     if held.kept is Kept.full:
         raise TooManyUnplaced
-    if held.kept is Kept.differs or held.unresolved_id is None:
+    if held.kept is Kept.differs:
         raise VisitDiffers
     return held.unresolved_id
 
 
 async def store_held(
-    tx: Tx, sender: Principal, child: ChildRef, new: schemas.VisitCreate, received_at: datetime
+    tx: Tx,
+    sender: Principal,
+    child: ChildRef,
+    new: schemas.VisitCreate,
+    received_at: datetime,
+    otherwise: UUID,
 ) -> None:
     """Store and announce a visit that waited until it was known whom it is about, as if it had come
     rightly: its own id, its sender, when it was received. In SYSTEM's reach.
 
-    If another visit has its id, it stays where it was kept.
+    If another visit has its id, it is stored under the id `otherwise`: two agencies' phones may
+    have made one id, and neither visit is lost.
     """
-    values = {
-        **_values(tx, new, sender),
-        "received_at": received_at,
-        "updated_at": received_at,
-    }
-    put = await rows.put_below(tx, sender, "visits", child.id, values, lived_in="visited_in")
-    if put is not None and put.row is not None:
-        visit = queries.visit_of(tx, sender, {**put.row, "birth_date": put.birth_date})
-        await _announce(tx, VisitRecorded, visit, put.row, news=visit.abnormal)
+    for each in (new, new.model_copy(update={"id": otherwise})):
+        values = _values(tx, each, sender)
+        dated = {**values, "received_at": received_at, "updated_at": received_at}
+        put = await rows.put_below(tx, sender, "visits", child.id, dated, lived_in="visited_in")
+        if put is None:
+            raise LookupError("the child of a held visit has no file")
+        if put.row is not None:
+            visit = queries.visit_of(tx, sender, {**put.row, "birth_date": put.birth_date})
+            await _announce(tx, VisitRecorded, visit, put.row, news=visit.abnormal)
+            return
+        sent = await rows.sent_before(tx, sender, each.id, table="visits")
+        if sent is not None and sent["content_mac"] == values["content_mac"]:
+            return  # it came rightly meanwhile
 
 
 async def _sent_before(
@@ -108,7 +165,7 @@ async def _sent_before(
     principal: Principal,
     new: schemas.VisitCreate,
     values: Mapping[str, Any],
-) -> schemas.Visit | None:
+) -> Recorded | None:
     """Recognise a visit sent again: as it stands, or as it was sent if its child is out of sight
     by now; None if it was not sent. Raises VisitDiffers.
     """
@@ -119,11 +176,14 @@ async def _sent_before(
     if sent["content_mac"] != values["content_mac"]:
         raise VisitDiffers
     if row is not None:
-        return queries.visit_of(tx, principal, row)
+        return Recorded(queries.visit_of(tx, principal, row), False, row["child_id"])
     first = {"version": 1, "updated_at": sent["received_at"], "birth_date": None, **values}
     first |= {"possibly_same_as": None, "same_as": None}
     findings = orjson.loads(values["findings"])
-    return queries.visit_of(tx, principal, {**sent, **first, "findings": findings})
+    visit = queries.visit_of(tx, principal, {**sent, **first, "findings": findings})
+    seen = visit.child_id == new.child_id
+    shown = visit if seen else _as_sent(principal, visit, new)
+    return Recorded(shown, False, visit.child_id)
 
 
 async def correct_visit(

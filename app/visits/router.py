@@ -63,17 +63,18 @@ async def record_visit(
     principal: WritesVisits, new: schemas.VisitCreate, tx: Transaction
 ) -> Shown[schemas.Visit]:
     """Record a home visit. Sent again with the same id and content, it is stored once."""
-    visit, is_new = await operations.record_visit(tx, principal, new)
+    visit, is_new, child_id = await operations.record_visit(tx, principal, new)
     if isinstance(visit, UUID):
         return Shown(
             {"unresolved_id": visit, "status": "unresolved"},
-            children=[new.child_id],
+            children=[child_id],
             groups=["visits"],
             subject=visit,
             status=202,
             receipt=True,
         )
-    return _shown(visit, [visit], is_new=is_new, receipt=is_new)  # later it may say what others did
+    # Later it may say what others did.
+    return _shown(visit, [visit], is_new=is_new, receipt=is_new, children=[child_id])
 
 
 @router.get("/visits")

@@ -228,8 +228,9 @@ def _no_post_of_ours(who: Who, target: Target, gives: str | None) -> bool:
 
 
 REFUSED: Mapping[str, Refusal] = {
-    **dict.fromkeys(
-        ("attachUnresolved", "dismissUnresolved"), lambda who, target, _: not _settles(who, target)
+    "attachUnresolved": lambda who, target, _: not _settles(who, target),
+    "dismissUnresolved": lambda who, target, _: (
+        not _settles(who, target) or who.holder == "machine"
     ),
     "createChild": lambda who, target, _: (
         not _writes(who, "identity", "residence") or not _inside(who, target.region)

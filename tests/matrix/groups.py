@@ -86,11 +86,12 @@ LOOKS_AT: Mapping[str, tuple[Respect, ...]] = {
     ),
     **dict.fromkeys(
         (
-            *("listUnresolved", "readUnresolved", "attachUnresolved", "correctUnresolved"),
-            *("dismissUnresolved", "answerUnresolved"),
+            *("readUnresolved", "attachUnresolved", "correctUnresolved", "answerUnresolved"),
+            "listUnresolved",
         ),
         (_owner_of_unresolved,),
     ),
+    "dismissUnresolved": (_owner_of_unresolved, _holder),
     **dict.fromkeys(
         (
             *("createChild", "listChildren", "searchChildren", "readChild", "changeChild"),

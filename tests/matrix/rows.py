@@ -206,8 +206,10 @@ async def _unresolved(tx: Tx, target: Target) -> None:
     nothing = dict.fromkeys(
         (
             *("child_id", "other_child_id", "twin_id", "settled_at", "settled_by"),
-            *("words_sealed", "answer", "answer_sealed", "answered_at"),
+            *("words_sealed", "dismissal_by", "dismissal_sealed", "dismissal_at"),
+            *("answer", "answer_sealed", "answered_at", "answered_by"),
             *("their_answer", "their_answer_sealed", "their_answered_at"),
+            "their_answered_by",
         )
     )
     claim = orjson.dumps({"child_id": claimed}, default=str)
@@ -222,6 +224,7 @@ async def _unresolved(tx: Tx, target: Target) -> None:
             agency_id=target.owner,
             sender=sender,
             sent_from=target.region,
+            abnormal=False,
             claim=claimed.bytes,
             claim_sealed=tx.keyring.seal(CLAIM, identity, claim),
             state="open",

@@ -1,5 +1,6 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -9,6 +10,7 @@ from app.core.data.db import SYSTEM, Database
 from tests.access.factories import Caller, a_caller
 from tests.conftest import VILLAGE
 from tests.regions.factories import some_regions
+from tests.visits.factories import a_visit
 
 TOWNSHIP = 120119101000
 COUNTY = 120119000000
@@ -48,6 +50,17 @@ def act(client) -> Act:
         return await client.post(f"/v1/unresolved/{item}/{act}", json=body, headers=headers)
 
     return post
+
+
+@pytest.fixture
+async def alias(client, director, township, child, act) -> str:
+    """What the director's phone called the child, by the word of the township."""
+    body = a_visit(uuid4())
+    sent = await client.post("/v1/visits", json=body, headers=director.headers)
+    item = sent.json()["unresolved_id"]
+    attached = await act(township, item, "attachment", child_id=str(child.id))
+    assert attached.json()["state"] == "attached", attached.text
+    return body["child_id"]
 
 
 async def listed(client, caller: Caller, query: str = "") -> list[dict[str, Any]]:

@@ -99,6 +99,19 @@ class TestTaken:
         assert (await _record(client, director, bodies[0])).status_code == 202
         assert (await _record(client, neighbour, a_visit(uuid4()))).status_code == 202
 
+    async def test_a_finding_is_found_among_anothers_many(
+        self, client, director, neighbour, township
+    ) -> None:
+        for _ in range(3):
+            await _record(client, director, a_visit(uuid4()))
+        body = a_visit(uuid4(), findings=[something_wrong()])
+        item = (await _record(client, neighbour, body)).json()["unresolved_id"]
+        for query in ("abnormal=true", f"sender={neighbour.agency_id}"):
+            found = await listed(client, township, f"?limit=1&state=open&{query}")
+            assert [each["id"] for each in found] == [item], query
+        assert len(await listed(client, township, "?abnormal=false")) == 3
+        assert await listed(client, director, f"?sender={neighbour.agency_id}") == []
+
 
 class TestAttached:
     @pytest.fixture

@@ -47,6 +47,10 @@ class Event(BaseModel):
     wire_name: ClassVar[str]
     subject: ClassVar[str]
     """What `subject_id` is the id of, in a word: a rule may only match events about one kind."""
+    shields: ClassVar[bool] = True
+    """Whether those that `told_to` leaves out may not know of the duties either (AZ-8). False if
+    each rule says by itself who sees them, whoever was there to be told.
+    """
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:

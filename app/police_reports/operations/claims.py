@@ -123,10 +123,12 @@ async def _child(
     if stated is None:
         return None, None
     seen = (await children.find_many(tx, principal, [stated])).get(stated)
-    if seen is None and (named := await children.named_by(tx, principal.agency_id, stated)):
+    held = seen or await home.hold(tx, stated)  # the file itself comes before any other name
+    if held is None and (named := await children.named_by(tx, principal.agency_id, stated)):
         stated = named.child_id
         seen = (await children.find_many(tx, principal, [stated])).get(stated)
-    return seen, seen or await home.hold(tx, stated)
+        held = seen or await home.hold(tx, stated)
+    return seen, held
 
 
 async def _place(

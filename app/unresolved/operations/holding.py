@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
@@ -43,7 +43,7 @@ class Piece:
     """One thing that was sent.
 
     `claim`: `{"child_id": …}` or `{"student": {"system", "number"}}`. `sent`: the JSON of all of
-    it. `batch_id`: the batch that brought it.
+    it. `batch_id`: the batch that brought it. `abnormal`: it holds an abnormal finding.
     """
 
     sender_ref: str
@@ -51,6 +51,10 @@ class Piece:
     sent: bytes
     happened_on: date
     batch_id: UUID | None = None
+    abnormal: bool = False
+
+
+NOWHERE: Final = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +62,20 @@ class Held:
     """Whether a piece is kept, and the question it waits for."""
 
     kept: Kept
-    unresolved_id: UUID | None
+    unresolved_id: UUID
 
 
 _KNOWN: Final = """
 SELECT sender_ref, content_mac, unresolved_id FROM unresolved_evidence
 WHERE agency_id = $1 AND kind = $2 AND sender_ref = ANY ($3::text[])
 """
+
+_TAKEN: Final = """EXISTS (
+    SELECT FROM unresolved_evidence e JOIN unresolved u ON u.id = e.unresolved_id
+    WHERE e.agency_id = {} AND e.kind = {} AND e.sender_ref = {}
+      AND (e.content_mac <> {} OR u.state IN ('attached', 'corrected')))"""
+
+_ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1, 25))"
 
 _ROOM: Final = """
 SELECT $3 - count(*) FROM (
@@ -74,11 +85,14 @@ SELECT $3 - count(*) FROM (
 
 _ASK: Final = """
 INSERT INTO unresolved (id, kind, reason, region_code, owner_role, agency_id, sender,
-    sent_from, claim, claim_sealed, state, due_at, received_at, updated_at, version)
-SELECT u.id, $4, $5, $6, $7, $8, $9::jsonb, $12, u.claim, u.sealed, 'open', $10, $11, $11, 1
-FROM UNNEST($1::uuid[], $2::bytea[], $3::bytea[]) AS u (id, claim, sealed)
+    sent_from, claim, claim_sealed, state, due_at, received_at, updated_at, version, abnormal)
+SELECT u.id, $4, $5, $6, $7, $8, $9::jsonb, $12, u.claim, u.sealed, 'open', $10, $11, $11, 1,
+    u.abnormal
+FROM UNNEST($1::uuid[], $2::bytea[], $3::bytea[], $13::bool[]) AS u (id, claim, sealed, abnormal)
 ON CONFLICT (agency_id, kind, claim) WHERE state = 'open'
-DO UPDATE SET updated_at = excluded.updated_at
+DO UPDATE SET updated_at = excluded.updated_at, version = unresolved.version + 1,
+    abnormal = unresolved.abnormal OR excluded.abnormal,
+    dismissal_by = NULL, dismissal_sealed = NULL, dismissal_at = NULL
 RETURNING id, claim
 """
 
@@ -111,39 +125,56 @@ def home_of(region_code: int) -> int:
 async def hold(
     tx: Tx, principal: Principal, kind: UnresolvedKind, pieces: Sequence[Piece]
 ) -> dict[str, Held]:
-    """Keep pieces, by their references; five statements however many there are, and the event.
+    """Keep pieces, by their references; six statements however many there are, and the event.
 
-    A piece sent again is recognised by reference and content, whatever became of it.
+    A piece sent again is recognised by reference and content, whatever became of it. What an agency
+    sends at one moment is kept one after the other, so that none is taken for another's repetition.
     """
-    macs = {each.sender_ref: _mac(tx, kind, each) for each in pieces}
-    rows = await tx.connection.fetch(_KNOWN, principal.agency_id, kind, list(macs))
-    found = {
-        row["sender_ref"]: Held(
-            Kept.held if row["content_mac"] == macs[row["sender_ref"]] else Kept.differs,
-            row["unresolved_id"],
-        )
-        for row in rows
-    }
+    await tx.connection.execute(_ONE_AT_A_TIME, f"unresolved/{principal.agency_id}")
+    found = await held_before(tx, principal, kind, pieces)
     fresh = {each.sender_ref: each for each in pieces if each.sender_ref not in found}
     if not fresh:
         return found
     room = await tx.connection.fetchval(_ROOM, principal.agency_id, kind, MOST_WAITING[kind])
     kept, beyond = [*fresh.values()][:room], [*fresh][room:]
-    found |= dict.fromkeys(beyond, Held(Kept.full, None))
+    found |= dict.fromkeys(beyond, Held(Kept.full, NOWHERE))
     if kept:
-        asked = await _keep(tx, principal, kind, kept, macs)
+        asked = await _keep(tx, principal, kind, kept)
         found |= {
             each.sender_ref: Held(Kept.held, asked[claim_index(tx, each.claim)]) for each in kept
         }
     return found
 
 
+async def held_before(
+    tx: Tx, principal: Principal, kind: UnresolvedKind, pieces: Sequence[Piece]
+) -> dict[str, Held]:
+    """Tell, by their references, which pieces the caller's agency sent before, whatever became of
+    them; those it did not send are left out. One statement.
+    """
+    macs = {each.sender_ref: _mac(tx, kind, each) for each in pieces}
+    rows = await tx.connection.fetch(_KNOWN, principal.agency_id, kind, list(macs))
+    return {
+        row["sender_ref"]: Held(
+            Kept.held if row["content_mac"] == macs[row["sender_ref"]] else Kept.differs,
+            row["unresolved_id"],
+        )
+        for row in rows
+    }
+
+
+def taken(
+    tx: Tx, principal: Principal, kind: UnresolvedKind, piece: Piece
+) -> tuple[str, Sequence[Any]]:
+    """Return the condition that a piece's reference is taken by something else that was kept, or
+    that it was kept itself and stored since: for `rows.put`, so that neither is stored again.
+    """
+    mac = _mac(tx, kind, piece)
+    return _TAKEN, (principal.agency_id, str(kind), piece.sender_ref, mac)
+
+
 async def _keep(
-    tx: Tx,
-    principal: Principal,
-    kind: UnresolvedKind,
-    pieces: Sequence[Piece],
-    macs: Mapping[str, bytes],
+    tx: Tx, principal: Principal, kind: UnresolvedKind, pieces: Sequence[Piece]
 ) -> dict[bytes, UUID]:
     owner_role, place = owner_of(kind, principal.region_code)
     asked = await _ask(tx, principal, kind, owner_role, place, pieces)
@@ -153,7 +184,7 @@ async def _keep(
         rows,
         [asked[claim_index(tx, each.claim)] for each in pieces],
         [each.sender_ref for each in pieces],
-        [macs[each.sender_ref] for each in pieces],
+        [_mac(tx, kind, each) for each in pieces],
         [
             tx.keyring.seal(models.SENT, row, each.sent)
             for row, each in zip(rows, pieces, strict=True)
@@ -176,11 +207,15 @@ async def _ask(
     place: int,
     pieces: Sequence[Piece],
 ) -> dict[bytes, UUID]:
-    """Ask what is not being asked already; return the questions by the key of their claims."""
+    """Ask what is not being asked already; return the questions by the key of their claims. One
+    that is asked already has another version from now on, and nobody's dismissal: whoever read it
+    has not read this.
+    """
     # In the order of their keys, so that two senders of one agency never deadlock.
     first = {claim_index(tx, each.claim): each.claim for each in reversed(pieces)}
     claims = {index: first[index] for index in sorted(first)}
     new = [(new_id(), index, claim) for index, claim in claims.items()]
+    abnormal = {claim_index(tx, each.claim) for each in pieces if each.abnormal}
     due_at = due(tx, place)
     rows = await tx.connection.fetch(
         _ASK,
@@ -199,8 +234,27 @@ async def _ask(
         due_at,
         tx.now,
         principal.region_code,
+        [index in abnormal for _, index, _ in new],
     )
     begun = {identity for identity, _, _ in new}
+    await _announce(
+        tx, principal, kind, place, due_at, [row["id"] for row in rows if row["id"] in begun]
+    )
+    return {row["claim"]: row["id"] for row in rows}
+
+
+async def _announce(
+    tx: Tx,
+    principal: Principal,
+    kind: UnresolvedKind,
+    place: int,
+    due_at: datetime,
+    begun: Sequence[UUID],
+) -> None:
+    """Tell who may read them of questions that were not asked before."""
+    if not begun:
+        return
+    told_to = await queries.readers(tx, kind, place, principal.agency_id)
     about = {"region_code": place, "home_county": home_of(place), "reason": _REASONS[kind]}
     school = {"school_id": principal.agency_id} if kind is UnresolvedKind.attendance else {}
     event: Any = {
@@ -210,12 +264,10 @@ async def _ask(
     await announcements.publish(
         tx,
         *(
-            event(subject_id=row["id"], due_at=due_at, **about, **school)
-            for row in rows
-            if row["id"] in begun
+            event(subject_id=each, due_at=due_at, told_to=told_to, **about, **school)
+            for each in begun
         ),
     )
-    return {row["claim"]: row["id"] for row in rows}
 
 
 def due(tx: Tx, place: int) -> Any:

@@ -16,7 +16,7 @@ from app.core.http.preconditions import check_version
 from app.core.ids import new_id
 from app.core.jobs import events as announcements
 from app.core.problems import Problem
-from app.unresolved import events, models, schemas
+from app.unresolved import events, models, queries, schemas
 from app.unresolved.acts import ACTS
 from app.unresolved.models import (
     UnresolvedAnswer,
@@ -53,14 +53,15 @@ async def answer(
     if_match: int,
 ) -> None:
     """Keep what an office answers and tell it to the other; settle what is agreed. Raises
-    NotForThisKind, NotYoursToSettle, SettledAlready, AnswerDoesNotFit, PreconditionFailed.
+    NotForThisKind, NotYoursToSettle, AnsweredByAPerson, OfficeAnswers, AnsweredForTheOther,
+    SettledAlready, AnswerDoesNotFit, PreconditionFailed.
     """
     check_version(row["version"], if_match)
     ACTS["answerUnresolved"].require(principal, row, tx.today)
     if said.answer not in ANSWERS[UnresolvedKind(row["kind"])]:
         raise AnswerDoesNotFit.at("#/answer", "answer_does_not_fit", "See the question's kind.")
     async with tx.as_system():
-        twin = await _keep(tx, row, said)
+        twin = await _keep(tx, row, said, principal.subject)
         theirs = UnresolvedAnswer(row["their_answer"]) if row["their_answer"] else None
         outcome = agreed(said.answer, theirs, alone=twin is None)
         if outcome is None:
@@ -71,19 +72,23 @@ async def answer(
         await _TOLD[UnresolvedKind(row["kind"])](tx, row, outcome)
 
 
-async def _keep(tx: Tx, row: asyncpg.Record, said: schemas.AnswerGiven) -> asyncpg.Record | None:
+async def _keep(
+    tx: Tx, row: asyncpg.Record, said: schemas.AnswerGiven, by: str
+) -> asyncpg.Record | None:
     """Write an answer down on both questions; return the other office's, if there is one."""
     statement = (
-        "UPDATE unresolved SET {0} = $2, {0}_sealed = $3, {0}ed_at = $4, updated_at = $4,"
-        " version = version + 1 WHERE id = $1 RETURNING *"
+        "UPDATE unresolved SET {0} = $2, {0}_sealed = $3, {0}ed_at = $4, {0}ed_by = $5,"
+        " updated_at = $4, version = version + 1 WHERE id = $1 RETURNING *"
     )
     ours = tx.keyring.seal(models.ANSWER, row["id"], said.words)
-    await tx.connection.execute(statement.format("answer"), row["id"], said.answer, ours, tx.now)
+    await tx.connection.execute(
+        statement.format("answer"), row["id"], said.answer, ours, tx.now, by
+    )
     if row["twin_id"] is None:
         return None
     theirs = tx.keyring.seal(models.THEIR_ANSWER, row["twin_id"], said.words)
     told = statement.format("their_answer")
-    return await tx.connection.fetchrow(told, row["twin_id"], said.answer, theirs, tx.now)
+    return await tx.connection.fetchrow(told, row["twin_id"], said.answer, theirs, tx.now, by)
 
 
 async def open_referral(tx: Tx, referral_id: UUID) -> None:
@@ -118,6 +123,7 @@ async def ask(tx: Tx, kind: UnresolvedKind, owner_role: str, place: int, **colum
         "region_code": place,
         "owner_role": owner_role,
         "state": UnresolvedState.open,
+        "abnormal": False,
         "due_at": due(tx, place),
         "received_at": tx.now,
         "updated_at": tx.now,
@@ -130,7 +136,9 @@ async def ask(tx: Tx, kind: UnresolvedKind, owner_role: str, place: int, **colum
         events.ReferralOpened if kind is UnresolvedKind.referral else events.VisitUnresolved
     )
     about = {"region_code": place, "home_county": home_of(place), "due_at": row["due_at"]}
-    await announcements.publish(tx, event(subject_id=row["id"], reason=row["reason"], **about))
+    told_to = await queries.readers(tx, kind, place, row.get("agency_id"))
+    asked = event(subject_id=row["id"], reason=row["reason"], told_to=told_to, **about)
+    await announcements.publish(tx, asked)
     return True
 
 
@@ -155,5 +163,8 @@ async def settle_referral(tx: Tx, row: asyncpg.Record, outcome: UnresolvedAnswer
     place = found["other_region_code"]
     if home_of(place) != home_of(found["region_code"]):
         about = {"region_code": place, "home_county": home_of(place)}
-        asked = events.HandoverAsked(subject_id=other, unresolved_id=row["id"], **about)
+        told_to = await queries.readers(tx, UnresolvedKind.referral, home_of(place))
+        asked = events.HandoverAsked(
+            subject_id=other, unresolved_id=row["id"], told_to=told_to, **about
+        )
         await announcements.publish(tx, asked)

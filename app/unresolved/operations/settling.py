@@ -63,14 +63,17 @@ async def correct(
     ACTS["correctUnresolved"].require(principal, row, tx.today)
     async with tx.as_system():
         index = claim_index(tx, claim)
-        await _join_others(tx, row, index)
+        other = await _join_others(tx, row, index)
         changed = await tx.connection.fetchrow(
             "UPDATE unresolved SET claim = $2, claim_sealed = $3, version = version + 1,"
-            " updated_at = $4 WHERE id = $1 RETURNING *",
+            " updated_at = $4, abnormal = abnormal OR $5,"
+            " dismissal_by = NULL, dismissal_sealed = NULL, dismissal_at = NULL"
+            " WHERE id = $1 RETURNING *",
             row["id"],
             index,
             tx.keyring.seal(models.CLAIM, row["id"], orjson.dumps(claim, default=str)),
             tx.now,
+            other is not None and other["abnormal"],
         )
         await try_again(tx, changed, UnresolvedState.corrected, principal.subject)
 
@@ -81,27 +84,41 @@ WHERE agency_id = $1 AND kind = $2 AND claim = $3 AND state = 'open' AND id <> $
 """
 
 
-async def _join_others(tx: Tx, row: asyncpg.Record, index: bytes) -> None:
-    """Take over what waits for the same answer under another question: it is asked once."""
+async def _join_others(tx: Tx, row: asyncpg.Record, index: bytes) -> asyncpg.Record | None:
+    """Take over what waits for the same answer under another question, and return that: it is asked
+    once.
+    """
     other = await tx.connection.fetchrow(_OTHER, row["agency_id"], row["kind"], index, row["id"])
     if other is None:
-        return
+        return None
     await tx.connection.execute(
         "UPDATE unresolved_evidence SET unresolved_id = $2 WHERE unresolved_id = $1",
         other["id"],
         row["id"],
     )
     await settle(tx, other, UnresolvedState.corrected, "system")
+    return other
 
 
 async def dismiss(
     tx: Tx, principal: Principal, row: asyncpg.Record, words: str, *, if_match: int
 ) -> None:
-    """Say in words that it belongs nowhere. What was sent is kept. Raises NotForThisKind,
-    NotYoursToSettle, SettledAlready, PreconditionFailed.
+    """Say in words that it belongs nowhere. What was sent is kept. What holds an abnormal finding
+    stays open until a second person says so too. Raises NotForThisKind, NotYoursToSettle,
+    DismissedByAPerson, SettledAlready, SecondPersonDismisses, PreconditionFailed.
     """
     check_version(row["version"], if_match)
     ACTS["dismissUnresolved"].require(principal, row, tx.today)
+    if row["abnormal"] and row["dismissal_by"] is None:
+        await tx.connection.execute(
+            "UPDATE unresolved SET dismissal_by = $2, dismissal_sealed = $3, dismissal_at = $4,"
+            " updated_at = $4, version = version + 1 WHERE id = $1",
+            row["id"],
+            principal.subject,
+            tx.keyring.seal(models.DISMISSAL, row["id"], words),
+            tx.now,
+        )
+        return
     sealed = tx.keyring.seal(models.WORDS, row["id"], words)
     await settle(tx, row, UnresolvedState.dismissed, principal.subject, words_sealed=sealed)
 
@@ -109,7 +126,9 @@ async def dismiss(
 _DECIDED: Final = """
 SELECT u.child_id FROM unresolved u
 WHERE u.claim = $1 AND u.agency_id = $2 AND u.kind = $3 AND u.state IN ('attached', 'corrected')
-  AND u.child_id IS NOT NULL ORDER BY u.settled_at DESC LIMIT 1
+  AND u.child_id IS NOT NULL
+  AND NOT EXISTS (SELECT FROM children c WHERE c.id = $4)
+ORDER BY u.settled_at DESC LIMIT 1
 """
 
 
@@ -120,7 +139,8 @@ async def try_again(
     by: str = "system",
 ) -> bool:
     """Store what waits if its sender, by the authority of then, sees now whom it is about, or if
-    that was decided before. `row` is locked, the reach SYSTEM's. Tells whether it was.
+    that was decided before of what is no file's own id. `row` is locked, the reach SYSTEM's. Tells
+    whether it was.
     """
     sender = queries.sender_of(row)
     claim = queries.claim_of(tx, row) or {}
@@ -134,7 +154,7 @@ async def try_again(
         child = child or await _agreed(tx, sender, UUID(str(claim["child_id"])))
     if child is None:
         decided = await tx.connection.fetchval(
-            _DECIDED, row["claim"], row["agency_id"], row["kind"]
+            _DECIDED, row["claim"], row["agency_id"], row["kind"], claim.get("child_id")
         )
         child = None if decided is None else await children.find_anywhere(tx, decided)
     if child is None:
@@ -193,7 +213,10 @@ async def settle(
     )
     place = row["region_code"]
     about = {"region_code": place, "home_county": home_of(place)}
-    settled = events.UnresolvedSettled(subject_id=row["id"], outcome=state, **about)
+    told_to = await queries.readers(tx, UnresolvedKind(row["kind"]), place, row["agency_id"])
+    settled = events.UnresolvedSettled(
+        subject_id=row["id"], outcome=state, told_to=told_to, **about
+    )
     await announcements.publish(tx, settled)
 
 
