@@ -98,6 +98,12 @@ class AlertAmended(_AboutAlert):
     unexcused_days: int = Field(ge=0, description="School days missed without leave that remain.")
 
 
+class AlertReopened(_AboutAlert):
+    """What had ended it by itself was taken back: the absence goes on, and so does the alert."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.alert_reopened"
+
+
 class AlertHandedOver(_AboutAlert):
     """The child is enrolled at another school, which keeps the alert from now on, as it stands."""
 

@@ -148,6 +148,7 @@ async def record_return(
     _only_past(tx, alert, new.returned_on, "returned_on")
     alert.state, alert.end_reason, alert.ended_on = "returned", "recorded", tx.today
     alert.returned_on, alert.return_kind = new.returned_on, new.kind
+    alert.back_since = None
     await _changed(tx, alert, events.ChildReturned(**events.about(alert.model_dump())))
 
 
