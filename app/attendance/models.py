@@ -188,6 +188,36 @@ class PresenceDoubt(BelowChild, table=True):
     found_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
+class PresenceSighting(BelowChild, table=True):
+    """Who else saw a child, or has it with them, since a day; `until`: the last day, if known.
+    `source_id`: the row that tells of it; told twice, it is one.
+
+    `kept_from_id`: an agency that must not learn of it, since what tells of it speaks against them.
+    No list shows these rows; a school learns that it is doubted, and who saw the child.
+    """
+
+    __tablename__ = "presence_sightings"
+    __table_args__: Any = below_child(
+        "presence_sightings",
+        Index(
+            "uq_presence_sightings_source",
+            "child_id",
+            "source_id",
+            "home_county",
+            unique=True,
+        ),
+        privileges="SELECT, INSERT",
+    )
+
+    id: UUID = Field(default_factory=new_id)
+    source_id: UUID
+    seen_by_id: UUID = Field(foreign_key="agencies.id")
+    kept_from_id: UUID | None = None
+    since: date
+    until: date | None = None
+    recorded_at: datetime = Field(sa_type=Instant)
+
+
 class AttendanceDay(SQLModel, table=True):
     """A school's system was heard on this day. Of a child without a slot it says nothing."""
 
