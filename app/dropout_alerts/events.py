@@ -61,6 +61,18 @@ class WrittenReportSent(_AboutAlert):
     )
 
 
+class WrittenReportAddressed(_AboutAlert):
+    """The child is at a school, or lives, elsewhere now: what was written goes to those there too.
+
+    Those who have the report already keep it, and what they owe.
+    """
+
+    wire_name: ClassVar[str] = "dropout_alerts.written_report_addressed"
+    addressees: tuple[UUID, ...] = Field(
+        max_length=10, description="The agencies that must confirm to have it as well."
+    )
+
+
 class WrittenReportReceived(_AboutAlert):
     """One of the addressees confirmed to have the written report."""
 

@@ -53,10 +53,15 @@ async def reassess(tx: Tx, event: AbsencesRecorded) -> None:
 
 @spine.on(ChildChanged)
 async def follow_pupil(tx: Tx, event: ChildChanged) -> None:
-    """Hand an open alert over to the school at which the child is enrolled now."""
-    if "education" in event.sections:
-        alerts = await queries.open_alerts(tx, school_id=None, children=[event.subject_id])
-        await _weigh(tx, alerts, {})
+    """Hand an open alert over to the school at which the child is enrolled now, and what was
+    written about it to the offices of where it is at school and lives now.
+    """
+    if "education" not in event.sections and event.previous_region_code is None:
+        return
+    alerts = await queries.open_alerts(tx, school_id=None, children=[event.subject_id])
+    await _weigh(tx, alerts, {})
+    if written := await operations.address_as_well(tx, alerts.values()):
+        await _witness(tx, (alert["child_id"] for alert in written))
 
 
 async def _weigh(tx: Tx, alerts: _Alerts, keepers: Mapping[UUID, UUID]) -> None:
