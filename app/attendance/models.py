@@ -18,6 +18,9 @@ from app.core.ids import new_id
 Category = Literal["present", "excused", "unexcused", "late", "left_early", "withdrawn"]
 """What an event says of a session. `withdrawn` takes back whatever was said before (I6)."""
 
+Called = Literal["roll", "withdrawn"]
+"""A class is called in full, or that is taken back."""
+
 Session = Literal["whole_day", "morning", "afternoon"]
 
 Doubt = Literal["clock", "day_ahead"]
@@ -95,13 +98,15 @@ class AttendanceRoll(SQLModel, table=True):
 
     `pupils`, `spoke_for`: how many the class had, and of how many nothing else was said, when it
     was received. What is believed is worked out when it is asked, so that a later statement, or a
-    corrected enrolment, counts.
+    corrected enrolment, counts. One `withdrawn` takes back those of its class, day and session that
+    were said before, by `sequence`, then by time.
     """
 
     __tablename__ = "attendance_rolls"
     __table_args__: Any = (
         one_of("session", get_args(Session)),
         one_of("doubt", get_args(Doubt)),
+        one_of("category", get_args(Called)),
         Index("uq_attendance_rolls_origin", "agency_id", "source", "event_id", unique=True),
         Index("ix_attendance_rolls_class", "agency_id", "class_key", "school_day"),
         Index("ix_attendance_rolls_batch_id", "batch_id"),
@@ -117,6 +122,8 @@ class AttendanceRoll(SQLModel, table=True):
     class_key: str
     school_day: date
     session: str
+    category: str = Field(default="roll", sa_column_kwargs={"server_default": "roll"})
+    sequence: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     happened_at: datetime = Field(sa_type=Instant)
     doubt: str | None = None
     pupils: int

@@ -15,6 +15,7 @@ from app.access.principal import Principal
 from app.attendance import schemas
 from app.attendance.acts import PRESENCE_ACTS
 from app.attendance.events import PresenceDoubted, PresenceVerified
+from app.attendance.queries import ROLL_HOLDS
 from app.attendance.rules import THERE
 from app.children.queries import visible_below
 from app.core.data.db import Tx
@@ -56,7 +57,7 @@ WITH heard AS MATERIALIZED ({heard}
         AND e.since <= h.school_day AND (e.until IS NULL OR e.until > h.school_day)
     CROSS JOIN LATERAL (
         SELECT session FROM attendance_rolls r WHERE r.agency_id = e.school_id
-            AND r.class_key = e.class_key AND r.school_day = h.school_day OFFSET 0
+            AND r.class_key = e.class_key AND r.school_day = h.school_day AND {holds} OFFSET 0
     ) AS r
     WHERE NOT EXISTS (
         SELECT FROM attendance_slots s
@@ -111,7 +112,9 @@ async def look_after_sighting(tx: Tx, child_id: UUID) -> None:
 
 
 async def _doubt(tx: Tx, heard: str, about: UUID) -> None:
-    found = await tx.connection.fetch(_FIND.format(heard=heard), about, sorted(THERE), tx.today)
+    found = await tx.connection.fetch(
+        _FIND.format(heard=heard, holds=ROLL_HOLDS), about, sorted(THERE), tx.today
+    )
     if not found:
         return
     names = ("child_id", "school_day", "school_id", "seen_by_id")
