@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from app.access.principal import Principal
 from app.attendance import operations, presence
@@ -35,8 +36,14 @@ async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
 
 @events.on(AbsencesRecorded)
 async def look_elsewhere(tx: Tx, event: AbsencesRecorded) -> None:
-    """Doubt what schools say of children whom two of them saw on one day (EDU-01)."""
+    """Doubt what schools say of children whom others saw on one day (EDU-01)."""
     await presence.look_elsewhere(tx, event.subject_id)
+
+
+@queue.job("attendance.look_after_sighting")
+async def look_after_sighting(tx: Tx, payload: dict[str, Any]) -> None:
+    """Doubt what schools said of a child on days on which others saw it (EDU-01)."""
+    await presence.look_after_sighting(tx, UUID(payload["child_id"]))
 
 
 @queue.job("attendance.day_came")

@@ -18,6 +18,9 @@ from app.core.ids import new_id
 Category = Literal["present", "excused", "unexcused", "late", "left_early", "withdrawn"]
 """What an event says of a session. `withdrawn` takes back whatever was said before (I6)."""
 
+Called = Literal["roll", "withdrawn"]
+"""A class is called in full, or that is taken back."""
+
 Session = Literal["whole_day", "morning", "afternoon"]
 
 Doubt = Literal["clock", "day_ahead"]
@@ -95,13 +98,15 @@ class AttendanceRoll(SQLModel, table=True):
 
     `pupils`, `spoke_for`: how many the class had, and of how many nothing else was said, when it
     was received. What is believed is worked out when it is asked, so that a later statement, or a
-    corrected enrolment, counts.
+    corrected enrolment, counts. One `withdrawn` takes back those of its class, day and session that
+    were said before, by `sequence`, then by time.
     """
 
     __tablename__ = "attendance_rolls"
     __table_args__: Any = (
         one_of("session", get_args(Session)),
         one_of("doubt", get_args(Doubt)),
+        one_of("category", get_args(Called)),
         Index("uq_attendance_rolls_origin", "agency_id", "source", "event_id", unique=True),
         Index("ix_attendance_rolls_class", "agency_id", "class_key", "school_day"),
         Index("ix_attendance_rolls_batch_id", "batch_id"),
@@ -117,6 +122,8 @@ class AttendanceRoll(SQLModel, table=True):
     class_key: str
     school_day: date
     session: str
+    category: str = Field(default="roll", sa_column_kwargs={"server_default": "roll"})
+    sequence: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     happened_at: datetime = Field(sa_type=Instant)
     doubt: str | None = None
     pupils: int
@@ -186,6 +193,36 @@ class PresenceDoubt(BelowChild, table=True):
     note_sealed: bytes | None = None
     found_by: str | None = None
     found_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class PresenceSighting(BelowChild, table=True):
+    """Who else saw a child, or has it with them, since a day; `until`: the last day, if known.
+    `source_id`: the row that tells of it; told twice, it is one.
+
+    `kept_from_id`: an agency that must not learn of it, since what tells of it speaks against them.
+    No list shows these rows; a school learns that it is doubted, and who saw the child.
+    """
+
+    __tablename__ = "presence_sightings"
+    __table_args__: Any = below_child(
+        "presence_sightings",
+        Index(
+            "uq_presence_sightings_source",
+            "child_id",
+            "source_id",
+            "home_county",
+            unique=True,
+        ),
+        privileges="SELECT, INSERT",
+    )
+
+    id: UUID = Field(default_factory=new_id)
+    source_id: UUID
+    seen_by_id: UUID = Field(foreign_key="agencies.id")
+    kept_from_id: UUID | None = None
+    since: date
+    until: date | None = None
+    recorded_at: datetime = Field(sa_type=Instant)
 
 
 class AttendanceDay(SQLModel, table=True):

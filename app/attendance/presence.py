@@ -1,7 +1,10 @@
-"""名在人不在: a school said that a child was there, and it was seen elsewhere the same day. A
-person of the school looks, and says what they found.
+"""名在人不在: a school said that a child was there, and it was seen elsewhere the same day: by
+another school, by a hospital, or where the police took it. A person of the school looks, and says
+what they found.
 """
 
+from dataclasses import astuple, dataclass
+from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,26 +15,38 @@ from app.access.principal import Principal
 from app.attendance import schemas
 from app.attendance.acts import PRESENCE_ACTS
 from app.attendance.events import PresenceDoubted, PresenceVerified
+from app.attendance.queries import ROLL_HOLDS
 from app.attendance.rules import THERE
 from app.children.queries import visible_below
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.ids import new_id
-from app.core.jobs import events
+from app.core.jobs import events, queue
 
-# Of whom the batch said that they were there: every school that says so of the day, by a statement,
-# or by a roll where it made none; and of these each that is not alone. OFFSET: a roll is looked up
-# by its whole key; a join reads those of all days of the class.
-_FIND: Final = """
-WITH heard AS MATERIALIZED (
-    SELECT home_county, child_id, school_day FROM attendance_slots
-    WHERE batch_id = $1 AND category = ANY ($2::text[]) AND school_day <= $3
+# The days on which somebody was said to be there, in a batch, or of a child while others saw it.
+_HEARD: Final = """
+    SELECT home_county, child_id, school_day FROM attendance_slots s
+    WHERE {statements} AND category = ANY ($2::text[]) AND school_day <= $3
     UNION
     SELECT e.home_county, e.child_id, r.school_day FROM attendance_rolls r
     JOIN child_enrolments e ON e.school_id = r.agency_id AND e.class_key = r.class_key
         AND e.since <= r.school_day AND (e.until IS NULL OR e.until > r.school_day)
-    WHERE r.batch_id = $1 AND r.school_day <= $3
+    WHERE {rolls} AND r.school_day <= $3"""
+_IN_BATCH: Final = _HEARD.format(statements="batch_id = $1", rolls="r.batch_id = $1")
+_SEEN: Final = """child_id = $1 AND EXISTS (
+        SELECT FROM presence_sightings w WHERE w.child_id = $1
+            AND w.since <= {day} AND ({day} <= w.until OR w.until IS NULL))"""
+_OF_CHILD: Final = _HEARD.format(
+    statements=_SEEN.format(day="s.school_day"), rolls="e." + _SEEN.format(day="r.school_day")
+)
+
+# Every school that says so of the day, by a statement, or by a roll where it made none; and of
+# these each that is not alone, or that says so of a child that others saw. Of a child that is
+# elsewhere, nobody knows until when, one doubt at a time: until somebody of the school found it.
+# OFFSET: a roll is looked up by its whole key; a join reads those of all days of the class.
+_FIND: Final = """
+WITH heard AS MATERIALIZED ({heard}
 ), there AS (
     SELECT h.*, s.school_id, s.session FROM heard h
     JOIN attendance_slots s ON s.home_county = h.home_county AND s.child_id = h.child_id
@@ -42,20 +57,32 @@ WITH heard AS MATERIALIZED (
         AND e.since <= h.school_day AND (e.until IS NULL OR e.until > h.school_day)
     CROSS JOIN LATERAL (
         SELECT session FROM attendance_rolls r WHERE r.agency_id = e.school_id
-            AND r.class_key = e.class_key AND r.school_day = h.school_day OFFSET 0
+            AND r.class_key = e.class_key AND r.school_day = h.school_day AND {holds} OFFSET 0
     ) AS r
     WHERE NOT EXISTS (
         SELECT FROM attendance_slots s
         WHERE s.home_county = h.home_county AND s.child_id = h.child_id
             AND s.school_day = h.school_day AND s.school_id = e.school_id
             AND s.category <> 'withdrawn' AND s.session IN ('whole_day', r.session))
+), elsewhere AS (
+    SELECT a.child_id, a.school_day, a.school_id, b.school_id AS seen_by_id
+    FROM there a JOIN there b USING (home_county, child_id, school_day)
+    WHERE a.school_id <> b.school_id
+        AND (a.session = b.session OR 'whole_day' IN (a.session, b.session))
+    UNION ALL
+    (SELECT DISTINCT ON (w.id, a.school_id) a.child_id, a.school_day, a.school_id, w.seen_by_id
+    FROM there a JOIN presence_sightings w USING (home_county, child_id)
+    WHERE w.since <= a.school_day AND (w.until IS NULL OR a.school_day <= w.until)
+        AND w.seen_by_id <> a.school_id AND w.kept_from_id IS DISTINCT FROM a.school_id
+        AND NOT EXISTS (
+            SELECT FROM presence_doubts d
+            WHERE w.until IS NULL AND d.child_id = a.child_id AND d.school_id = a.school_id
+                AND d.seen_by_id = w.seen_by_id AND d.school_day >= w.since
+                AND (d.finding IS NULL OR (d.finding = 'here' AND d.school_day <= a.school_day)))
+    ORDER BY w.id, a.school_id, a.school_day)
 )
-SELECT DISTINCT ON (a.child_id, a.school_day, a.school_id) a.home_county, a.child_id, a.school_day,
-    a.school_id, b.school_id AS seen_by_id
-FROM there a JOIN there b USING (home_county, child_id, school_day)
-WHERE a.school_id <> b.school_id
-    AND (a.session = b.session OR 'whole_day' IN (a.session, b.session))
-ORDER BY a.child_id, a.school_day, a.school_id, b.school_id
+SELECT DISTINCT ON (child_id, school_day, school_id) child_id, school_day, school_id, seen_by_id
+FROM elsewhere ORDER BY child_id, school_day, school_id, seen_by_id
 """
 
 _DOUBT: Final = """
@@ -73,10 +100,21 @@ RETURNING id, home_county, child_id, region_code, school_id, school_day, seen_by
 
 
 async def look_elsewhere(tx: Tx, batch_id: UUID) -> None:
-    """Doubt what schools say of children whom two of them saw on one day. For the worker; again, it
+    """Doubt what a batch says of children whom others saw on one day. For the worker; again, it
     changes nothing. One statement, two if there are any.
     """
-    found = await tx.connection.fetch(_FIND, batch_id, sorted(THERE), tx.today)
+    await _doubt(tx, _IN_BATCH, batch_id)
+
+
+async def look_after_sighting(tx: Tx, child_id: UUID) -> None:
+    """Doubt what schools said of a child on days on which others saw it. As `look_elsewhere`."""
+    await _doubt(tx, _OF_CHILD, child_id)
+
+
+async def _doubt(tx: Tx, heard: str, about: UUID) -> None:
+    found = await tx.connection.fetch(
+        _FIND.format(heard=heard, holds=ROLL_HOLDS), about, sorted(THERE), tx.today
+    )
     if not found:
         return
     names = ("child_id", "school_day", "school_id", "seen_by_id")
@@ -84,6 +122,36 @@ async def look_elsewhere(tx: Tx, batch_id: UUID) -> None:
     rows = await tx.connection.fetch(_DOUBT, [new_id() for _ in found], *columns, tx.now)
     doubts = [PresenceDoubted(**_about(row), seen_by_id=row["seen_by_id"]) for row in rows]
     await events.publish(tx, *doubts)
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """Who else saw a child; see `models.PresenceSighting`."""
+
+    child_id: UUID
+    source_id: UUID
+    seen_by_id: UUID
+    kept_from_id: UUID | None
+    since: date
+    until: date | None
+
+
+_SIGHTED: Final = """
+INSERT INTO presence_sightings (id, home_county, child_id, region_code, pupil_of, source_id,
+    seen_by_id, kept_from_id, since, until, recorded_at)
+SELECT $1, c.home_county, c.id, c.region_code, c.school_id, $3, $4, $5, $6, $7, $8
+FROM (SELECT * FROM children WHERE id = $2 FOR SHARE) AS c
+ON CONFLICT (child_id, source_id, home_county) DO NOTHING
+"""
+
+
+async def sighted(tx: Tx, sighting: Sighting) -> None:
+    """Write down who else saw a child, once, and have what schools say of it looked at: after this
+    is committed, so that of a school's word and a sighting at one moment one sees the other.
+    """
+    await tx.connection.execute(_SIGHTED, new_id(), *astuple(sighting), tx.now)
+    payload = {"child_id": str(sighting.child_id)}
+    await queue.enqueue(tx.connection, "attendance.look_after_sighting", [payload])
 
 
 def _about(row: asyncpg.Record) -> dict[str, Any]:

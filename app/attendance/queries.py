@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from app.access.principal import Principal
@@ -91,11 +91,21 @@ SELECT child_id, school_day, school_id, session, category FROM attendance_slots
 WHERE child_id = ANY ($1::uuid[]) AND school_day >= $2 AND school_day <= $3
 """
 
-_ROLLS = """
+ROLL_HOLDS: Final = """(r.category = 'roll' AND NOT EXISTS (
+    SELECT FROM attendance_rolls w
+    WHERE w.agency_id = r.agency_id AND w.class_key = r.class_key AND w.school_day = r.school_day
+        AND w.session = r.session AND w.category = 'withdrawn'
+        AND (w.sequence, least(w.happened_at, w.received_at))
+            >= (r.sequence, least(r.happened_at, r.received_at))))"""
+"""Whether an `attendance_rolls r` was not taken back since. A clock that ran ahead is believed no
+further than to when it was received.
+"""
+
+_ROLLS = f"""
 SELECT e.child_id, r.school_day, r.agency_id AS school_id, r.session FROM child_enrolments e
 JOIN attendance_rolls r ON r.agency_id = e.school_id AND r.class_key = e.class_key
     AND r.school_day >= greatest(e.since, $2::date)
-    AND r.school_day <= least(e.until - 1, $3::date)
+    AND r.school_day <= least(e.until - 1, $3::date) AND {ROLL_HOLDS}
 WHERE e.child_id = ANY ($1::uuid[])
 """
 

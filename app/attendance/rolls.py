@@ -20,11 +20,11 @@ _INSERT: Final = """
 WITH called AS MATERIALIZED (
     SELECT u.*, about.pupils, about.spoke_for
     FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[],
-        $7::date[], $8::text[], $9::timestamptz[], $10::text[])
+        $7::date[], $8::text[], $9::timestamptz[], $10::text[], $14::text[], $15::int[])
         AS u (id, source, event_id, content_sha256, class_name, class_key, school_day, session,
-              happened_at, doubt)
+              happened_at, doubt, category, sequence)
     CROSS JOIN LATERAL (
-        SELECT count(*) AS pupils, count(*) FILTER (WHERE (
+        SELECT count(*) AS pupils, count(*) FILTER (WHERE u.category = 'roll' AND (
             SELECT 2 * count(*) FILTER (WHERE s.session IN ('whole_day', u.session)) + count(*)
             FROM attendance_slots s
             WHERE s.home_county = e.home_county AND s.child_id = e.child_id
@@ -36,8 +36,8 @@ WITH called AS MATERIALIZED (
     ) AS about
 ), stored AS (
     INSERT INTO attendance_rolls (id, source, event_id, content_sha256, class_name, class_key,
-        school_day, session, happened_at, doubt, pupils, spoke_for, agency_id, batch_id,
-        received_at)
+        school_day, session, happened_at, doubt, category, sequence, pupils, spoke_for, agency_id,
+        batch_id, received_at)
     SELECT called.*, $11::uuid, $12::uuid, $13::timestamptz FROM called
     ON CONFLICT (agency_id, source, event_id) DO NOTHING RETURNING id
 )
@@ -76,7 +76,8 @@ async def call(
         return []
     ordered = [firsts[origin] for origin in sorted(firsts)]
     columns = [list(column) for column in zip(*map(_row, ordered), strict=True)]
-    inserted = await tx.connection.fetch(_INSERT, *columns, principal.agency_id, batch_id, tx.now)
+    batch = (principal.agency_id, batch_id, tx.now)
+    inserted = await tx.connection.fetch(_INSERT, *columns[:-2], *batch, *columns[-2:])
     new = {row["id"]: (row["pupils"], row["spoke_for"]) for row in inserted}
     stored = {
         origin: (_digest(roll), *new[row_id])
@@ -117,9 +118,13 @@ def _row(called: tuple[UUID, Roll, str | None]) -> tuple[Any, ...]:
         roll.session,
         roll.time,
         doubt,
+        roll.category,
+        roll.sequence,
     )
 
 
 def _digest(roll: Roll) -> bytes:
     content = (class_key(roll.class_name), roll.school_day, roll.session, roll.time.astimezone(UTC))
-    return hashlib.sha256(orjson.dumps(content)).digest()
+    more = (roll.category, roll.sequence)
+    known = content if more == ("roll", 0) else (*content, *more)  # as they were digested before
+    return hashlib.sha256(orjson.dumps(known)).digest()

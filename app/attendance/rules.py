@@ -83,13 +83,15 @@ class Absence:
 
     `missed`: by day, in order, how many of its halves. `run`: the days at the end since the child
     was last said to have been there; `runs`: those before. `back`: the day since which it is there
-    again: the first on which that was said after all that was missed.
+    again: the first on which that was said after all that was missed. `returned_on`: the day on
+    which a person last had the child back; what was missed before it is dealt with.
     """
 
     missed: Mapping[date, int]
     run: tuple[date, ...]
     back: date | None
     runs: tuple[tuple[date, ...], ...] = ()
+    returned_on: date | None = None
 
     def whole_days(self, days: Iterable[date]) -> int:
         """Add the halves missed on some days up to whole days."""
@@ -128,4 +130,4 @@ def absence(
     if run and returned_on and run[-1] < returned_on:
         runs.append(tuple(run))
         run.clear()
-    return Absence(missed, tuple(run), back, tuple(filter(None, runs)))
+    return Absence(missed, tuple(run), back, tuple(filter(None, runs)), returned_on)

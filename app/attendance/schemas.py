@@ -10,7 +10,7 @@ import orjson
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field, StrictInt, TypeAdapter, ValidationError
 
-from app.attendance.models import Category, Doubt, Finding, Session
+from app.attendance.models import Called, Category, Doubt, Finding, Session
 from app.core.http.routing import UnsupportedMediaType
 from app.core.http.wire import (
     Code,
@@ -98,7 +98,7 @@ Sequence = Annotated[
         ge=0,
         le=2_147_483_647,
         description="For corrections: of two events on one session the higher sequence holds, "
-        "then the later time, then the one received later. A roll has none.",
+        "then the later time, then the one received later. So does taking back a roll.",
     ),
 ]
 
@@ -117,14 +117,15 @@ class Statement(_Sent):
 
 class Roll(_Sent):
     """A class called in full: whoever is enrolled in it that day was there, except those of whom
-    a statement says something, earlier or later.
+    a statement says something, earlier or later. Or `withdrawn`: that takes the roll back.
     """
 
     class_name: ClassName
     school_day: SchoolDay
     session: PartOfDay
-    category: Literal["roll"]
+    category: Called
     time: SaidAt
+    sequence: Sequence = 0
 
 
 class AttendanceEvent(_Sent):
@@ -140,8 +141,8 @@ class AttendanceEvent(_Sent):
     category: Literal[
         "present", "excused", "unexcused", "late", "left_early", "withdrawn", "roll"
     ] = Field(
-        description="What happened; `withdrawn` takes back what was said before, `roll` calls a"
-        " class.",
+        description="What happened; `withdrawn` takes back what was said before, of a pupil or,"
+        " with `class_name` and no student, by a roll; `roll` calls a class.",
         examples=["unexcused"],
     )
     reason: Reason = None
@@ -305,14 +306,20 @@ def _read(event: Any, pointer: str, envelope: Any) -> Incoming:
     if len(orjson.dumps(envelope)) > MAX_EVENT_BYTES:
         return _unread(pointer, envelope, "event_too_large", "An event has at most 64 KiB.")
     try:
-        roll = isinstance(event, dict) and event.get("category") == "roll"
-        read = (_ROLL if roll else _EVENT).validate_python(event)
+        read = (_ROLL if _of_class(event) else _EVENT).validate_python(event)
     except ValidationError as invalid:
         error = invalid.errors(include_url=False, include_context=False, include_input=False)[0]
         steps = [step for step in error["loc"] if step not in _UNION_STEPS]
         detail = "The value does not meet the rule of this field."
         return _unread(pointer, envelope, error["type"].replace("-", "_"), detail, *steps)
     return Incoming(pointer, read.source, read.id, read)
+
+
+def _of_class(event: Any) -> bool:
+    if not isinstance(event, dict):
+        return False
+    of_nobody = event.get("student") is None and "class_name" in event
+    return event.get("category") == "roll" or (event.get("category") == "withdrawn" and of_nobody)
 
 
 def _read_cloudevent(envelope: Any, pointer: str) -> Incoming:

@@ -61,6 +61,18 @@ class WrittenReportSent(_AboutAlert):
     )
 
 
+class WrittenReportAddressed(_AboutAlert):
+    """The child is at a school, or lives, elsewhere now: what was written goes to those there too.
+
+    Those who have the report already keep it, and what they owe.
+    """
+
+    wire_name: ClassVar[str] = "dropout_alerts.written_report_addressed"
+    addressees: tuple[UUID, ...] = Field(
+        max_length=10, description="The agencies that must confirm to have it as well."
+    )
+
+
 class WrittenReportReceived(_AboutAlert):
     """One of the addressees confirmed to have the written report."""
 
@@ -96,6 +108,12 @@ class AlertAmended(_AboutAlert):
 
     wire_name: ClassVar[str] = "dropout_alerts.alert_amended"
     unexcused_days: int = Field(ge=0, description="School days missed without leave that remain.")
+
+
+class AlertReopened(_AboutAlert):
+    """What had ended it by itself was taken back: the absence goes on, and so does the alert."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.alert_reopened"
 
 
 class AlertHandedOver(_AboutAlert):

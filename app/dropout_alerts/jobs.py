@@ -22,6 +22,8 @@ _LOOK_BACK: Final = timedelta(days=120)
 
 _Alerts = dict[UUID, dict[str, Any]]
 """Open alerts by child, locked."""
+_Ends = Sequence[tuple[UUID, UUID]]
+"""Alerts that had ended: child and alert."""
 
 
 @following.follows
@@ -51,10 +53,15 @@ async def reassess(tx: Tx, event: AbsencesRecorded) -> None:
 
 @spine.on(ChildChanged)
 async def follow_pupil(tx: Tx, event: ChildChanged) -> None:
-    """Hand an open alert over to the school at which the child is enrolled now."""
-    if "education" in event.sections:
-        alerts = await queries.open_alerts(tx, school_id=None, children=[event.subject_id])
-        await _weigh(tx, alerts, {})
+    """Hand an open alert over to the school at which the child is enrolled now, and what was
+    written about it to the offices of where it is at school and lives now.
+    """
+    if "education" not in event.sections and event.previous_region_code is None:
+        return
+    alerts = await queries.open_alerts(tx, school_id=None, children=[event.subject_id])
+    await _weigh(tx, alerts, {})
+    if written := await operations.address_as_well(tx, alerts.values()):
+        await _witness(tx, (alert["child_id"] for alert in written))
 
 
 async def _weigh(tx: Tx, alerts: _Alerts, keepers: Mapping[UUID, UUID]) -> None:
@@ -65,25 +72,12 @@ async def _weigh(tx: Tx, alerts: _Alerts, keepers: Mapping[UUID, UUID]) -> None:
     keepers = {**keepers, **{child: alert["school_id"] for child, alert in alerts.items()}}
     if not keepers:
         return
-    returned = await queries.last_returns(tx, list(keepers))
     schools = await queries.schools(tx, {*keepers.values()})
-    since = tx.today - _LOOK_BACK
-    changes: dict[UUID, rules.Change] = {}
-    for school in schools.values():
-        pupils = sorted(child for child, keeper in keepers.items() if keeper == school.id)
-        absences = await attendance.absences(
-            tx,
-            school_id=school.id,
-            region_code=school.region_code,
-            returned_on={child: returned.get(child) for child in pupils},
-            since=min([since, *(a["first_absent_day"] for a in alerts.values())]),
-            today=tx.today,
-        )
-        thresholds = queries.thresholds(school.region_code, tx.today)
-        for child, absence in absences.items():
-            change = rules.assess(_standing(alerts.get(child)), absence, thresholds)
-            if change is not None:
-                changes[child] = change
+    changes, again, continued = await _compare(tx, alerts, keepers, schools)
+    await _take_back(tx, again, continued)
+    if again:
+        going = [child for child, _ in again]
+        await _weigh(tx, await queries.open_alerts(tx, school_id=None, children=going), {})
     if not changes:
         return
     opened = await _open(tx, keepers, schools, changes)
@@ -98,6 +92,82 @@ async def _weigh(tx: Tx, alerts: _Alerts, keepers: Mapping[UUID, UUID]) -> None:
     late = [child for child, c in changes.items() if c.verdict == "opened" and child not in opened]
     if late:
         await _weigh(tx, await queries.open_alerts(tx, school_id=None, children=late), {})
+
+
+async def _compare(
+    tx: Tx,
+    alerts: _Alerts,
+    keepers: Mapping[UUID, UUID],
+    schools: Mapping[UUID, queries.School],
+) -> tuple[dict[UUID, rules.Change], _Ends, _Ends]:
+    """Find what attendance changes: by child, at the alert that is open or due; and at those that
+    had ended by themselves: which go on, and whose days another one counts by now.
+    """
+    ended = await queries.ended(tx, list(keepers))
+    settled = {
+        child: max(filter(None, (each.settled for each in ended.get(child, ()))), default=None)
+        for child in keepers
+    }
+    since = tx.today - _LOOK_BACK
+    changes: dict[UUID, rules.Change] = {}
+    again: list[tuple[UUID, UUID]] = []
+    continued: list[tuple[UUID, UUID]] = []
+    for school in schools.values():
+        pupils = sorted(child for child, keeper in keepers.items() if keeper == school.id)
+        absences = await attendance.absences(
+            tx,
+            school_id=school.id,
+            region_code=school.region_code,
+            returned_on={child: settled[child] for child in pupils},
+            since=min([since, *(a["first_absent_day"] for a in alerts.values())]),
+            today=tx.today,
+        )
+        thresholds = queries.thresholds(school.region_code, tx.today)
+        for child, absence in absences.items():
+            standing = _standing(alerts.get(child))
+            change = rules.assess(standing, absence, thresholds)
+            now = change.standing if change else standing
+            if now is None:
+                continue
+            before = rules.going_on(ended.get(child, ()), absence, now.first_absent_day)
+            if standing is None and before:  # no alert of its own: the last one goes on
+                again.append((child, before.pop(0).id))
+            elif change is not None:
+                changes[child] = change
+            continued += [(child, each.id) for each in before]
+    return changes, again, continued
+
+
+_REOPEN: Final = f"""
+UPDATE dropout_alerts SET state = 'absent', returned_on = NULL, ended_on = NULL, end_reason = NULL,
+    version = version + 1, updated_at = $2
+WHERE id = ANY ($1::uuid[]) AND state IN {models.DONE} RETURNING *
+"""
+_CONTINUE: Final = f"""
+UPDATE dropout_alerts SET state = 'closed', returned_on = NULL, end_reason = 'continued',
+    version = version + 1, updated_at = $2
+WHERE id = ANY ($1::uuid[]) AND state IN {models.DONE} RETURNING *
+"""
+
+
+async def _take_back(tx: Tx, again: _Ends, continued: _Ends) -> None:
+    """Undo what ended alerts by itself, where that is not said any more: of those that go on, and
+    of those whose days another alert counts by now.
+    """
+    told: list[spine.Event] = []
+    for statement, kind, alerts in (
+        (_REOPEN, "reopened", again),
+        (_CONTINUE, "continued", continued),
+    ):
+        if not alerts:
+            continue
+        rows = await tx.connection.fetch(statement, [alert for _, alert in alerts], tx.now)
+        for row in rows:
+            await operations.note(tx, row, {"kind": kind})
+            if kind == "reopened":
+                told.append(events.AlertReopened(**events.about(row)))
+        await _witness(tx, (child for child, _ in alerts))
+    await spine.publish(tx, *told)
 
 
 async def _witness(tx: Tx, children: Iterable[UUID]) -> None:
@@ -129,21 +199,28 @@ async def _hand_over(tx: Tx, alerts: _Alerts) -> None:
 def _standing(row: dict[str, Any] | None) -> rules.Standing | None:
     if row is None:
         return None
-    names = ("state", "first_absent_day", "last_absent_day", "unexcused_days", "doubt")
+    names = (
+        "state",
+        "first_absent_day",
+        "last_absent_day",
+        "unexcused_days",
+        "doubt",
+        "back_since",
+    )
     return rules.Standing(**{name: row[name] for name in names})
 
 
 _OPEN: Final = """
 INSERT INTO dropout_alerts (id, home_county, child_id, region_code, pupil_of, opened_in, state,
     first_absent_day, last_absent_day, unexcused_days, registered_on, school_id, known_to,
-    opened_on, version, created_at, updated_at)
+    back_since, opened_on, version, created_at, updated_at)
 SELECT u.id, u.home_county, u.child_id, u.region_code, u.pupil_of, u.region_code, u.state, u.first,
     u.last, u.days, u.registered_on, u.school_id, string_to_array(u.known_to, ' ')::uuid[],
-    $13::date, 1, $14::timestamptz, $14
+    u.back_since, $14::date, 1, $15::timestamptz, $15
 FROM UNNEST($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::uuid[], $6::text[], $7::date[],
-    $8::date[], $9::int[], $10::date[], $11::uuid[], $12::text[])
+    $8::date[], $9::int[], $10::date[], $11::uuid[], $12::text[], $13::date[])
     AS u (id, home_county, child_id, region_code, pupil_of, state, first, last, days, registered_on,
-          school_id, known_to)
+          school_id, known_to, back_since)
 ON CONFLICT DO NOTHING RETURNING id, home_county, child_id, opened_in, school_id, known_to
 """
 
@@ -163,10 +240,11 @@ async def _open(
     for child, standing in sorted(new.items()):
         place, school = places[child], schools[keepers[child]]
         lives = (place.home_county, child, place.region_code, place.school_id)
-        state, first, last, days, _ = astuple(standing)
+        state, first, last, days, _, back = astuple(standing)
         registered_on = tx.today if state == "registered" else None
         known = " ".join(map(str, school.known_to))
-        rows.append((new_id(), *lives, state, first, last, days, registered_on, school.id, known))
+        kept = (registered_on, school.id, known, back)
+        rows.append((new_id(), *lives, state, first, last, days, *kept))
     columns = [list(column) for column in zip(*rows, strict=True)]
     opened = await tx.connection.fetch(_OPEN, *columns, tx.today, tx.now)
     return {row["child_id"]: dict(row) for row in opened}
@@ -175,14 +253,14 @@ async def _open(
 _MOVE: Final = """
 UPDATE dropout_alerts a SET state = u.state, first_absent_day = u.first_day,
     last_absent_day = u.last_day, unexcused_days = u.days, doubt = u.doubt,
-    returned_on = u.returned_on,
-    registered_on = CASE WHEN u.state = 'registered' THEN coalesce(a.registered_on, $10::date)
+    back_since = u.back_since, returned_on = u.returned_on,
+    registered_on = CASE WHEN u.state = 'registered' THEN coalesce(a.registered_on, $11::date)
                          ELSE a.registered_on END,
-    ended_on = CASE WHEN u.reason IS NOT NULL THEN $10 END, end_reason = u.reason,
-    version = a.version + 1, updated_at = $11::timestamptz
+    ended_on = CASE WHEN u.reason IS NOT NULL THEN $11 END, end_reason = u.reason,
+    version = a.version + 1, updated_at = $12::timestamptz
 FROM UNNEST($1::uuid[], $2::text[], $3::date[], $4::date[], $5::int[], $6::text[], $7::date[],
-    $8::text[], $9::bigint[])
-    AS u (id, state, first_day, last_day, days, doubt, returned_on, reason, home_county)
+    $8::date[], $9::text[], $10::bigint[])
+    AS u (id, state, first_day, last_day, days, doubt, back_since, returned_on, reason, home_county)
 WHERE a.home_county = u.home_county AND a.id = u.id
 """
 

@@ -32,12 +32,12 @@ is back; `closed`: it was no absence without leave after all.
 """
 
 DONE: Final = ("returned", "closed")
-CloseReason = Literal["attended", "recorded", "excused", "struck_off"]
+CloseReason = Literal["attended", "recorded", "excused", "struck_off", "continued"]
 Doubt = Literal["fewer_days"]
 """Why a person must look at an alert: `fewer_days`, what is known now would not have registered the
 child.
 """
-StepKind = Literal["handed_over", "doubted", "doubt_settled"]
+StepKind = Literal["handed_over", "doubted", "doubt_settled", "reopened", "continued"]
 Decision = Literal["stands", "struck_off"]
 """What a person decided about a doubt."""
 By = Literal["class_teacher", "teacher", "school_leader", "village_cadre", "relative", "other"]
@@ -89,6 +89,7 @@ def _below_alert(table: str, *more: Any) -> tuple[Any, ...]:
 class DropoutAlert(_Kept, table=True):
     """One child away from school. `opened_in`: where the child lived when the alert opened.
     `handed_over_by`: the school that kept it before, if the child changed school meanwhile.
+    `back_since`: a school says the child is there again, which takes nobody out of the register.
     """
 
     __tablename__ = "dropout_alerts"
@@ -129,6 +130,7 @@ class DropoutAlert(_Kept, table=True):
     return_kind: str | None = None
     handed_over_by: UUID | None = None
     doubt: str | None = None
+    back_since: date | None = None
     version: int = 1
     created_at: datetime = Field(sa_type=Instant)
     updated_at: datetime = Field(sa_type=Instant)
@@ -232,7 +234,8 @@ class Measure(_Kept, table=True):
 
 
 class AlertStep(_Kept, table=True):
-    """What happened to an alert besides: it was handed over, doubted, the doubt settled.
+    """What happened to an alert besides: it was handed over, doubted, the doubt settled; reopened,
+    as what had ended it was taken back; or another alert went on with its days.
 
     `taken_by`: the subject of the caller, or `system`. The note is encrypted.
     """

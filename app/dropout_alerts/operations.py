@@ -148,6 +148,7 @@ async def record_return(
     _only_past(tx, alert, new.returned_on, "returned_on")
     alert.state, alert.end_reason, alert.ended_on = "returned", "recorded", tx.today
     alert.returned_on, alert.return_kind = new.returned_on, new.kind
+    alert.back_since = None
     await _changed(tx, alert, events.ChildReturned(**events.about(alert.model_dump())))
 
 
@@ -191,6 +192,57 @@ async def hand_over(tx: Tx, alert: Mapping[str, Any], step: Mapping[str, Any]) -
     )
     await _spread(tx, alert)
     await note(tx, alert, step)
+
+
+_NOT_ADDRESSED: Final = """
+SELECT a.id AS alert_id, office.id, office.kind
+FROM dropout_alerts a JOIN agencies s ON s.id = a.school_id
+CROSS JOIN LATERAL (
+    (SELECT id, kind FROM agencies
+     WHERE active AND kind = 'education' AND region_code = s.region_code / 1000000 * 1000000
+     ORDER BY created_at, id LIMIT 1)
+    UNION ALL
+    (SELECT id, kind FROM agencies
+     WHERE active AND kind = 'township_government' AND region_code = a.region_code / 1000 * 1000
+         AND a.region_code % 1000000 >= 1000
+     ORDER BY created_at, id LIMIT 1)
+) AS office
+WHERE a.id = ANY ($1::uuid[]) AND a.state IN ('written_report_sent', 'measures')
+    AND office.id <> ALL (a.addressed)
+ORDER BY a.id, office.kind
+"""
+
+
+async def address_as_well(tx: Tx, alerts: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Let what was written about locked alerts go, with receipts of their own, to the offices of
+    where each child is at school and lives now; return those of which there were any. For the
+    worker.
+    """
+    by_id = {alert["id"]: alert for alert in alerts}
+    added: dict[UUID, list[UUID]] = {}
+    for row in await tx.connection.fetch(_NOT_ADDRESSED, [*by_id]):
+        alert = by_id[row["alert_id"]]
+        place = ("home_county", "child_id", "region_code", "pupil_of", "school_id", "known_to")
+        receipt = {name: alert[name] for name in place}
+        receipt |= {"id": new_id(), "alert_id": alert["id"]}
+        receipt |= {"agency_id": row["id"], "kind": row["kind"]}
+        await sql.insert(tx.connection, "dropout_report_receipts", receipt)
+        added.setdefault(alert["id"], []).append(row["id"])
+    told: list[spine.Event] = []
+    for alert_id, offices in added.items():
+        alert = by_id[alert_id]
+        alert["addressed"] = [*alert["addressed"], *offices]
+        await tx.connection.execute(
+            "UPDATE dropout_alerts SET addressed = $3, version = version + 1, updated_at = $4"
+            " WHERE home_county = $1 AND id = $2",
+            *(alert["home_county"], alert_id, alert["addressed"], tx.now),
+        )
+        await _spread(tx, alert)
+        parties = tuple({*alert["addressed"], *alert["known_to"]})
+        about = {**events.about(alert), "told_to": parties}
+        told.append(events.WrittenReportAddressed(**about, addressees=tuple(offices)))
+    await spine.publish(tx, *told)
+    return [by_id[alert_id] for alert_id in added]
 
 
 async def note(tx: Tx, alert: Mapping[str, Any], step: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
 from app.dropout_alerts.models import DONE, DropoutAlert, State
-from app.dropout_alerts.rules import Thresholds
+from app.dropout_alerts.rules import Ended, Thresholds
 from app.policy import queries as policy
 from app.regions.rules import county_of
 
@@ -142,14 +142,17 @@ async def open_alerts(
     return {row["child_id"]: dict(row) for row in rows}
 
 
-async def last_returns(tx: Tx, children: Sequence[UUID]) -> dict[UUID, date]:
-    """Find on which day children were last back at school, by an alert that ended so."""
+async def ended(tx: Tx, children: Sequence[UUID]) -> dict[UUID, list[Ended]]:
+    """Find the alerts on some children that are done, by child."""
     rows = await tx.connection.fetch(
-        "SELECT child_id, max(returned_on) AS day FROM dropout_alerts"
-        " WHERE child_id = ANY ($1::uuid[]) AND state = 'returned' GROUP BY child_id",
+        "SELECT child_id, id, state, end_reason, first_absent_day, last_absent_day, returned_on"
+        f" FROM dropout_alerts WHERE child_id = ANY ($1::uuid[]) AND state IN {DONE} ORDER BY id",
         list(children),
     )
-    return {row["child_id"]: row["day"] for row in rows}
+    found: dict[UUID, list[Ended]] = {}
+    for child, *row in map(tuple, rows):
+        found.setdefault(child, []).append(Ended(*row))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

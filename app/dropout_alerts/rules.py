@@ -1,11 +1,13 @@
 """How an alert moves: by what attendance says, and by what people do. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final, Literal
+from uuid import UUID
 
 from app.attendance.rules import Absence
-from app.dropout_alerts.models import Doubt, State
+from app.dropout_alerts.models import CloseReason, Doubt, State
 
 Action = Literal[
     "record_persuasion", "send_written_report", "acknowledge", "order_measure", "record_return"
@@ -64,19 +66,18 @@ class Thresholds:
     total_within_days: int
     persuade_within: int
 
-    def registers(self, absence: Absence) -> bool:
-        """Tell whether what was missed puts a child into the register."""
-        return absence.whole_days(absence.run) >= self.register_after or self._adds_up(
-            absence, max(absence.missed)
-        )
-
-    def registered(self, absence: Absence, since: date) -> bool:
-        """Tell whether what was missed since a day put a child into the register at some time."""
-        return any(self._adds_up(absence, day) for day in absence.missed if day >= since) or any(
-            absence.whole_days(run) >= self.register_after
-            for run in (*absence.runs, absence.run)
-            if run and run[-1] >= since
-        )
+    def registering(self, absence: Absence, since: date | None) -> tuple[date, ...]:
+        """Return the days in a row in the midst of which what was missed put a child into the
+        register, on a day not before `since`; the first such row, or none.
+        """
+        for run in (*absence.runs, absence.run):
+            for n, day in enumerate(run, 1):
+                if since is not None and day < since:
+                    continue
+                in_a_row = absence.whole_days(run[:n])
+                if in_a_row >= self.register_after or self._adds_up(absence, day):
+                    return run
+        return ()
 
     def _adds_up(self, absence: Absence, until: date) -> bool:
         since = until - timedelta(days=self.total_within_days - 1)
@@ -93,6 +94,7 @@ class Standing:
     last_absent_day: date
     unexcused_days: int
     doubt: Doubt | None = None
+    back_since: date | None = None
 
 
 Verdict = Literal["opened", "registered", "counted", "amended", "doubted", "excused", "attended"]
@@ -113,13 +115,17 @@ def assess(current: Standing | None, absence: Absence, thresholds: Thresholds) -
 
     None: nothing changes. An excuse that takes the days below the first threshold closes an alert
     by itself while the child is not in the register. A register never changes backwards by itself:
-    what would take the child out of it again makes a doubt, which a person settles (I6).
+    what would take the child out of it again makes a doubt, which a person settles (I6). In which
+    order the days were told makes no difference: whoever reached the register's threshold on any of
+    them is in it, back since or not.
     """
     if current is None:
         return _open(absence, thresholds)
-    days = sorted(
-        {*absence.run, *(day for day in absence.missed if day >= current.first_absent_day)}
-    )
+    entered: tuple[date, ...] = ()
+    if current.state == "absent":
+        entered = thresholds.registering(absence, absence.returned_on)
+    first = min((current.first_absent_day, *entered[:1]))
+    days = sorted({*absence.run, *(day for day in absence.missed if day >= first)})
     missed = absence.whole_days(days)
     reported = current.state in _REPORTED
     counted = Standing(
@@ -128,7 +134,10 @@ def assess(current: Standing | None, absence: Absence, thresholds: Thresholds) -
         days[-1] if days else current.last_absent_day,
         missed,
         current.doubt,
+        absence.back,
     )
+    if entered:
+        return Change("registered", replace(counted, state="registered"))
     if current.state == "absent" and (decided := _decided(current, counted, absence, thresholds)):
         return decided
     if counted == current:
@@ -145,14 +154,13 @@ def assess(current: Standing | None, absence: Absence, thresholds: Thresholds) -
 def _decided(
     was: Standing, now: Standing, absence: Absence, thresholds: Thresholds
 ) -> Change | None:
-    """Decide what becomes of an alert on a child that is not in the register."""
+    """Decide what ends an alert on a child that is not in the register."""
+    now = replace(now, back_since=None)  # it ends, and then `returned_on` says it
     # Where the child is handed over to, more days may be asked for: that takes back nothing.
     if now.unexcused_days < min(thresholds.open_after, was.unexcused_days):
         return Change("excused", replace(now, state="closed"))
     if absence.back is not None:
         return Change("attended", replace(now, state="returned"), absence.back)
-    if thresholds.registers(absence):
-        return Change("registered", replace(now, state="registered"))
     return None
 
 
@@ -163,12 +171,55 @@ def _unfounded(was: Standing, now: Standing, absence: Absence, thresholds: Thres
     if now.unexcused_days < thresholds.open_after:
         return True
     by_days = was.unexcused_days >= thresholds.register_after  # else the school entered it by hand
-    return by_days and not thresholds.registered(absence, now.first_absent_day)
+    return by_days and not thresholds.registering(absence, now.first_absent_day)
 
 
 def _open(absence: Absence, thresholds: Thresholds) -> Change | None:
     run = absence.run
+    if entered := thresholds.registering(absence, absence.returned_on):
+        days = [day for day in absence.missed if day >= entered[0]]
+        missed = absence.whole_days(days)
+        now = Standing("registered", days[0], days[-1], missed, back_since=absence.back)
+        return Change("opened", now)
     if absence.whole_days(run) < thresholds.open_after:
         return None
-    state: State = "registered" if thresholds.registers(absence) else "absent"
-    return Change("opened", Standing(state, run[0], run[-1], absence.whole_days(run)))
+    return Change("opened", Standing("absent", run[0], run[-1], absence.whole_days(run)))
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An alert that is done: by a machine, which believed what was said then, or by a person."""
+
+    id: UUID
+    state: State
+    end_reason: CloseReason
+    first_absent_day: date
+    last_absent_day: date
+    returned_on: date | None
+
+    @property
+    def by_machine(self) -> bool:
+        return self.end_reason in {"attended", "excused"}
+
+    @property
+    def settled(self) -> date | None:
+        """The day before which a person has dealt with what was missed."""
+        if self.end_reason == "recorded":
+            return self.returned_on
+        if self.end_reason == "struck_off":
+            return self.last_absent_day + timedelta(days=1)
+        return None
+
+
+def going_on(ended: Iterable[Ended], absence: Absence, first: date) -> list[Ended]:
+    """Return the alerts a machine ended of which some day lies in the row of days missed that an
+    alert begins with (`first`): what ended them is not said any more. The last one first.
+    """
+    row = next((run for run in (*absence.runs, absence.run) if first in run), ())
+    found = [
+        each
+        for each in ended
+        if each.by_machine
+        and any(each.first_absent_day <= day <= each.last_absent_day for day in row)
+    ]
+    return sorted(found, key=lambda each: each.id, reverse=True)

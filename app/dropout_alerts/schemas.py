@@ -92,7 +92,8 @@ class DropoutAlert(BaseModel):
     ended_on: Day | None = Field(description="Day it ended, as returned or closed.")
     end_reason: models.CloseReason | None = Field(
         description="attended: seen at school; recorded: the school recorded the return; "
-        "excused: too few days without leave remain; struck_off: a named person decided so."
+        "excused: too few days without leave remain; struck_off: a named person decided so; "
+        "continued: what had ended it was taken back, and another alert counts its days."
     )
     returned_on: Day | None = Field(description="First day back.")
     return_kind: models.ReturnKind | None = Field(
@@ -104,6 +105,10 @@ class DropoutAlert(BaseModel):
     doubt: models.Doubt | None = Field(
         description="fewer_days: what is known now would not have registered the child, and a"
         " named person must decide."
+    )
+    back_since: Day | None = Field(
+        description="Of a child in the register: since when a school says that it is there again."
+        " A named person records the return."
     )
     version: Version
     created_at: Moment = Field(description="When it was opened.")
@@ -183,5 +188,6 @@ class DropoutAlertDetail(DropoutAlert):
     written_report: WrittenReport | None = Field(description="The written report, once sent.")
     measures: list[DropoutMeasure] = Field(max_length=1000, description="Measures, oldest first.")
     journal: list[AlertStep] = Field(
-        max_length=1000, description="Hand-overs, doubts and decisions, oldest first."
+        max_length=1000,
+        description="Hand-overs, doubts and decisions, and what was taken back, oldest first.",
     )

@@ -2,10 +2,12 @@
 
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 import asyncpg
 import orjson
 
+from app.attendance import presence
 from app.children.events import ChildChanged
 from app.core.data.db import Tx
 from app.core.data.sql import insert
@@ -103,6 +105,48 @@ async def follow_child(tx: Tx, changed: ChildChanged) -> None:
         if moved := await home.now(tx, report):
             await change(tx, report["id"], **moved)
             await announce(tx, events.ChildMoved, {**report, **moved})
+
+
+# Where the police took the child, from then on; a day that has not come yet is none to believe. And
+# where a hospital that reports it has it before its eyes.
+_SIGHTINGS: Final = """
+SELECT r.child_id, s.id AS source_id, a.id AS seen_by_id, r.suspect_agency_id AS kept_from_id,
+    least((s.codes ->> 'handed_over_on')::date, (s.at AT TIME ZONE 'Asia/Shanghai')::date) AS since,
+    NULL::date AS until
+FROM police_reports r JOIN police_report_steps s ON s.report_id = r.id AND s.step = 'disposed'
+JOIN agencies a ON a.id = (s.codes ->> 'placed_with_agency_id')::uuid
+WHERE r.id = $1 AND r.child_id IS NOT NULL
+UNION ALL
+SELECT r.child_id, r.id, a.id, r.suspect_agency_id, found.day, found.day
+FROM police_reports r JOIN agencies a ON a.id = r.reporter_agency_id AND a.kind = 'hospital'
+CROSS JOIN LATERAL (SELECT (coalesce(r.found_at, r.filed_at) AT TIME ZONE 'Asia/Shanghai')::date
+    AS day) AS found
+WHERE r.id = $1 AND r.child_id IS NOT NULL
+ORDER BY source_id
+"""
+
+
+@spine.on(events.ReportFiled)
+async def sighted_by_reporter(tx: Tx, filed: events.ReportFiled) -> None:
+    """Let the school's word be held against a hospital's, which has the child there (EDU-01)."""
+    await _sighted(tx, filed.report_id)
+
+
+@spine.on(events.ReportDisposed)
+async def sighted_where_placed(tx: Tx, disposed: events.ReportDisposed) -> None:
+    """Let the school's word be held against where the police took the child (EDU-01)."""
+    await _sighted(tx, disposed.subject_id)
+
+
+@spine.on(events.ChildIdentified)
+async def sighted_before(tx: Tx, identified: events.ChildIdentified) -> None:
+    """Let it be held against what the report says of the child that it turned out to be."""
+    await _sighted(tx, identified.subject_id)
+
+
+async def _sighted(tx: Tx, report_id: UUID) -> None:
+    for row in await tx.connection.fetch(_SIGHTINGS, report_id):
+        await presence.sighted(tx, presence.Sighting(**row))
 
 
 @spine.on(DeliverySucceeded)

@@ -203,3 +203,60 @@ class TestCounts:
         await run_jobs(database)
         await push(client, around.school, a_roll(BEFORE))
         assert await self.state(around) == ("returned", 2)
+
+
+class TestTakenBack:
+    async def returned(self, around, enrolled, **roll: Any):
+        """Let a pupil be missing, and a roll have it back."""
+        pupil = await enrolled(1)
+        await around.absent(pupil.id, BEFORE)
+        await push(around.client, around.school, a_roll(**roll))
+        await run_jobs(around.database)
+        assert (await around.alert(pupil.id))["state"] == "returned"
+        return pupil
+
+    @pytest.mark.parametrize("later", [{"sequence": 1}, {"time": f"{DAY}T18:00:00+08:00"}])
+    async def test_it_says_nothing_any_more(self, client, around, enrolled, later) -> None:
+        pupil = await self.returned(around, enrolled)
+        answer = await push(client, around.school, a_roll(category="withdrawn", **later))
+        assert (codes(answer), spoke_for(answer)) == (["applied"], [0])
+        await run_jobs(around.database)
+        alert = await around.alert(pupil.id)
+        assert (alert["state"], alert["unexcused_days"]) == ("absent", 1)
+        await push(client, around.school, a_roll(sequence=2))
+        await run_jobs(around.database)
+        assert (await around.alert(pupil.id))["state"] == "returned"
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            {"class_name": "四班"},
+            {"day": BEFORE},
+            {"session": "morning"},
+            {"time": f"{DAY}T06:00:00+08:00"},
+        ],
+    )
+    async def test_what_was_said_otherwise_or_later_stays(
+        self, client, around, enrolled, other
+    ) -> None:
+        pupil = await self.returned(around, enrolled)
+        answer = await push(client, around.school, a_roll(category="withdrawn", **other))
+        assert statuses(answer) == ["accepted"]
+        await run_jobs(around.database)
+        assert (await around.alert(pupil.id))["state"] == "returned"
+
+    async def test_whichever_comes_first(self, client, around, enrolled) -> None:
+        pupil = await enrolled(1)
+        await around.absent(pupil.id, BEFORE)
+        await push(client, around.school, a_roll(category="withdrawn", sequence=1))
+        await push(client, around.school, a_roll())
+        await run_jobs(around.database)
+        assert (await around.alert(pupil.id))["state"] == "absent"
+
+    async def test_told_again_it_is_the_same(self, client, around, enrolled) -> None:
+        await enrolled(1)
+        taken = a_roll(category="withdrawn")
+        for status in ("accepted", "duplicate"):
+            assert statuses(await push(client, around.school, taken)) == [status]
+        answer = await push(client, around.school, {**taken, "category": "roll"})
+        assert statuses(answer) == ["conflict"]

@@ -19,7 +19,11 @@ SELECT gen_random_uuid(), home_county, child_id, region_code, pupil_of, id, scho
 INSERT INTO presence_doubts (id, home_county, child_id, region_code, pupil_of, school_id,
     school_day, seen_by_id, opened_at)
 SELECT gen_random_uuid(), home_county, child_id, region_code, pupil_of, school_id, '2026-11-20',
-    school_id, now() FROM dropout_alerts
+    school_id, now() FROM dropout_alerts;
+INSERT INTO presence_sightings (id, home_county, child_id, region_code, pupil_of, source_id,
+    seen_by_id, since, recorded_at)
+SELECT gen_random_uuid(), home_county, child_id, region_code, pupil_of, id, school_id, '2026-11-20',
+    now() FROM dropout_alerts
 """
 
 

@@ -131,7 +131,7 @@ class TestHandedOver:
         for caller in (move.teacher, around.teacher, move.education):
             read = await move.read(caller, alert)
             assert len(read["persuasions"]) == 1
-            assert len(read["written_report"]["receipts"]) == 2
+            assert len(read["written_report"]["receipts"]) == 3
         assert (await move.read(move.teacher, alert))["school_id"] == str(move.new.id)
 
     async def test_leaving_school_hands_nothing_over(self, move) -> None:
@@ -163,6 +163,65 @@ class TestHandedOver:
             )
         await run_jobs(database)
         assert len((await move.read(move.teacher, alert))["journal"]) == 1
+
+
+class TestWritten:
+    """What was written to the former education bureau and township goes to the new ones too."""
+
+    @pytest.fixture
+    async def written(self, move) -> dict:
+        alert = await move.alert(move.around.teacher)
+        around = move.around
+        failed = await around.step(around.teacher, alert, "persuasions", an_attempt(final=True))
+        sent = await around.step(around.teacher, failed.json(), "written-report", a_report())
+        assert sent.status_code == 201, sent.text
+        await run_jobs(around.database)
+        return sent.json()
+
+    @pytest.fixture
+    async def township(self, database, settings) -> Caller:
+        return await a_caller(database, settings, "township_supervisor", FAR)
+
+    @pytest.mark.usefixtures("written")
+    async def test_all_four_have_receipts_of_their_own_and_act(
+        self, move, township, database
+    ) -> None:
+        await some_regions(database, FAR + 201)
+        home = {"region_code": str(FAR + 201), "address": "x", "lives_with": ["grandparents"]}
+        await move.pupil.change(residence=home)
+        await run_jobs(move.around.database)
+        alert = await move.happens()
+        around = move.around
+        offices = (around.education, around.township, move.education, township)
+        receipts = (await move.read(move.teacher, alert))["written_report"]["receipts"]
+        assert {each["agency_id"] for each in receipts} == {str(o.agency_id) for o in offices}
+        for office in offices:
+            (seen,) = await around.alerts(office)
+            assert {"acknowledgeWrittenReport", "orderMeasure"} <= {*seen["permitted"]}
+            got = await around.step(office, seen, "written-report/receipt")
+            assert got.status_code == 200, got.text
+        announced = await around.announced()
+        assert announced.count("written_report_addressed") == 2
+        assert announced.count("written_report_received") == 4
+
+    @pytest.mark.usefixtures("written", "township")
+    async def test_the_same_again_adds_nobody(self, move, database) -> None:
+        alert = await move.happens()
+        before = await move.read(move.teacher, alert)
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute(
+                "INSERT INTO jobs (name, payload) SELECT 'dropout_alerts.follow_pupil',"
+                " jsonb_build_object('event', id) FROM events"
+                " WHERE wire_name = 'children.child_changed'"
+            )
+        await run_jobs(database)
+        assert await move.read(move.teacher, alert) == before
+        assert len(before["written_report"]["receipts"]) == 3  # it lives where it did
+
+    @pytest.mark.usefixtures("township")
+    async def test_what_was_not_written_goes_to_nobody(self, move) -> None:
+        await move.happens()
+        assert "written_report_addressed" not in await move.around.announced()
 
 
 class TestDuties:

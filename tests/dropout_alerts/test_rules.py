@@ -50,7 +50,7 @@ def standing(state: str, days: int) -> Standing:
         (standing("measures", 4), gone(), "amended", "measures"),
         (standing("measures", 2), gone(0, 1, 2), "counted", "measures"),
         (standing("absent", 2), gone(0, 1, run=(), back=2), "attended", "returned"),
-        (standing("registered", 4), gone(0, 1, 2, 3, run=(), back=4), None, None),
+        (standing("registered", 4), gone(0, 1, 2, 3, run=(), back=4), "counted", "registered"),
         (standing("absent", 2), gone(0, 1, run=()), None, None),  # leave is not being back
     ],
 )
@@ -102,7 +102,7 @@ def test_days_before_the_alert_in_another_row_do_not_count() -> None:
         ({0: 2, 1: 2, 2: 2, 3: 2, 4: 2}, (3, 4), "registered"),
         ({0: 2, 1: 2, 2: 2, 3: 2, 4: 1}, (3, 4), None),
         ({0: 1, 1: 2, 2: 2, 3: 2, 4: 2}, (3, 4), "absent"),
-        ({0: 1, 1: 2, 2: 2, 3: 2, 4: 2, 5: 1}, (4, 5), None),
+        ({0: 1, 1: 2, 2: 2, 3: 2, 4: 2, 5: 1}, (4, 5), "registered"),
         ({0: 2, 1: 2, 2: 2, 12: 2, 13: 2}, (12, 13), "registered"),
         ({0: 2, 1: 2, 2: 2, 13: 2, 14: 2}, (13, 14), "absent"),
     ],

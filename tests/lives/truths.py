@@ -65,7 +65,10 @@ SELECT a.id, a.child_id, a.end_reason, a.returned_on, a.first_absent_day,
     EXISTS (SELECT 1 FROM attendance_events e WHERE e.child_id = a.child_id
             AND e.category <> 'unexcused') AS taken_back,
     EXISTS (SELECT 1 FROM audit_entries w WHERE w.subject_id = a.id AND w.decision = 'allowed'
-            AND w.operation = 'recordReturn') AS recorded
+            AND w.operation = 'recordReturn') AS recorded,
+    EXISTS (SELECT 1 FROM dropout_alerts o WHERE o.child_id = a.child_id AND o.id <> a.id
+            AND o.end_reason IS DISTINCT FROM 'continued'
+            AND o.last_absent_day >= a.first_absent_day) AS counted_on
 FROM dropout_alerts a WHERE a.state IN ('returned', 'closed')
 """
 
@@ -73,6 +76,7 @@ FROM dropout_alerts a WHERE a.state IN ('returned', 'closed')
 async def no_alert_ends_in_silence(world: World) -> list[str]:
     """A child is back when it was seen, or somebody with a name says so (EDU-08, 销号)."""
     proof = {"attended": "seen", "recorded": "recorded", "excused": "taken_back"}
+    proof |= {"continued": "counted_on"}
     return [
         f"ended without a record: {alert}"
         for alert in await rows(world, _ENDED, [*POSITIVE])

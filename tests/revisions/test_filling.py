@@ -35,6 +35,10 @@ INSERT INTO presence_doubts (id, home_county, child_id, region_code, school_id, 
 SELECT gen_random_uuid(), home_county, child_id, region_code, school_id, '2026-11-20', school_id,
     now()
 FROM dropout_alerts;
+INSERT INTO presence_sightings (id, home_county, child_id, region_code, source_id, seen_by_id,
+    since, recorded_at)
+SELECT gen_random_uuid(), home_county, child_id, region_code, id, school_id, '2026-11-20', now()
+FROM dropout_alerts;
 INSERT INTO attendance_rolls (id, agency_id, batch_id, source, event_id, content_sha256, class_name,
     class_key, school_day, session, happened_at, pupils, spoke_for, received_at)
 VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), '-', '-', '-', '-', '-',

@@ -10,8 +10,10 @@ from app.unresolved.models import UnresolvedKind
 from app.unresolved.operations import settling
 from tests.access.factories import Caller, a_caller
 from tests.attendance.factories import VILLAGE, a_school, an_event, codes, push, statuses
+from tests.children.enrolling import a_pupil
 from tests.children.factories import a_child
 from tests.jobs import run_jobs
+from tests.regions.factories import some_regions
 from tests.unresolved.conftest import COUNTY, TOWNSHIP, count, listed, numbered
 
 NUMBER = {"system": "xueji", "number": "G000000000000000001"}
@@ -142,6 +144,24 @@ class TestOwned:
 
 
 class TestStored:
+    async def test_of_a_pupil_that_has_left_since(
+        self, client, database, settings, school, teacher
+    ) -> None:
+        """As it would be if it were pushed now: the school tells of the days of its pupils then."""
+        await some_regions(database, VILLAGE)
+        child = await a_pupil(
+            client, database, settings, school.id, student_numbers=[], since="2026-09-01"
+        )
+        await push(client, school, of_number("2026-11-03"))
+        new = await a_school(database, settings)
+        await child.enrol(new.id, since="2026-11-09")
+        await child.change(education={"student_numbers": [NUMBER]})
+        await run_jobs(database)
+        assert [(row["child_id"], row["day"]) for row in await _slots(database)] == [
+            (child.id, "2026-11-03")
+        ]
+        assert [each["state"] for each in await listed(client, teacher)] == ["attached"]
+
     async def test_all_that_waited_when_the_number_appears(
         self, client, database, settings, school, pupil, now
     ) -> None:

@@ -89,6 +89,7 @@ def _codes(new: stated.Disposition, handlings: Iterable[_Handling]) -> dict[str,
         "measures": sorted(set(new.measures)),
         "placed_with_agency_id": new.placed_with_agency_id,
         "placed_unregistered": new.placed_with_name is not None,
+        "handed_over_on": new.hand_over and new.hand_over.handed_over_on,
         "handled": [
             {
                 "kind": each.kind,

@@ -12,7 +12,7 @@ import asyncpg
 import orjson
 
 from app.access.principal import Principal
-from app.children import duplicates
+from app.children import duplicates, enrolments
 from app.children import queries as children
 from app.children.deps import ChildNotFound
 from app.children.queries import ChildRef
@@ -148,6 +148,7 @@ async def try_again(
     if claim.get("student"):
         number = (claim["student"]["system"], claim["student"]["number"])
         child = (await children.resolve_external(tx, sender, [number])).get(number)
+        child = child or await _pupil_then(tx, row, number)
     elif claim:
         child = await children.find(tx, sender, UUID(str(claim["child_id"])))
         child = child or await _then(tx, sender, row, UUID(str(claim["child_id"])))
@@ -161,6 +162,14 @@ async def try_again(
         return False
     await _store(tx, row, child, state, by)
     return True
+
+
+async def _pupil_then(tx: Tx, row: asyncpg.Record, number: enrolments.Known) -> ChildRef | None:
+    """Find the child that was a pupil of its sender on every day of what waits, by its number."""
+    days = {(number, each["happened_on"]) for each in await _waiting(tx, row["id"])}
+    found = await enrolments.pupils_then(tx, row["agency_id"], days)
+    pupils = {*found.values()}
+    return pupils.pop() if len(pupils) == 1 and len(found) == len(days) else None
 
 
 async def _then(tx: Tx, sender: Principal, row: asyncpg.Record, child_id: UUID) -> ChildRef | None:

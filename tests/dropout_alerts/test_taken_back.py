@@ -1,0 +1,153 @@
+"""A return that a machine believed ends an alert only as long as its record stands, and in which
+order the days were told makes no difference (EDU-01, EDU-02, I6).
+"""
+
+from itertools import permutations
+
+import pytest
+
+from tests.attendance.factories import an_event, push
+from tests.dropout_alerts.factories import everyone
+from tests.jobs import run_jobs
+
+WEEK = [f"2026-11-{day:02}" for day in (9, 10, 11, 12, 13)]
+NEXT = [f"2026-11-{day}" for day in (16, 17, 18, 19, 20)]
+SIX = [*WEEK, NEXT[0]]
+
+
+@pytest.fixture
+async def around(client, database, settings):
+    return await everyone(client, database, settings)
+
+
+@pytest.fixture
+async def pupil(database, around):
+    return await around.school.pupil(database)
+
+
+async def stand(around, pupil) -> list[tuple]:
+    names = ("state", "first_absent_day", "unexcused_days", "end_reason")
+    return [
+        tuple(alert[name] for name in names)
+        for alert in await around.alerts(child_id=str(pupil.id))
+    ]
+
+
+async def journal(around, alert: dict) -> list[str]:
+    path = f"/v1/dropout-alerts/{alert['id']}"
+    answer = await around.client.get(path, headers=around.teacher.headers)
+    return [step["kind"] for step in answer.json()["journal"]]
+
+
+class TestTakenBack:
+    async def test_a_slip_of_the_gate_ends_no_episode(self, around, pupil) -> None:
+        await around.absent(pupil.id, *WEEK)
+        before = await around.alert(pupil.id)
+        await around.absent(pupil.id, NEXT[0], category="present")
+        assert await stand(around, pupil) == [("returned", WEEK[0], 5, "attended")]
+        await around.absent(pupil.id, NEXT[0], sequence=1)
+        assert await stand(around, pupil) == [("registered", WEEK[0], 6, None)]
+        await around.absent(pupil.id, *NEXT[1:4])
+        assert await stand(around, pupil) == [("registered", WEEK[0], 9, None)]
+        alert = await around.alert(pupil.id)
+        assert (alert["id"], alert["returned_on"]) == (before["id"], None)
+        assert await journal(around, alert) == ["reopened"]
+        announced = await around.announced()
+        assert announced.count("alert_reopened") == announced.count("alert_opened") == 1
+
+    @pytest.mark.parametrize("category", ["withdrawn", "excused"])
+    async def test_without_a_positive_record_it_is_not_closed(
+        self, around, pupil, category
+    ) -> None:
+        await around.absent(pupil.id, *WEEK[:2])
+        await around.absent(pupil.id, WEEK[2], category="present")
+        await around.absent(pupil.id, WEEK[2], category=category, sequence=1)
+        assert await stand(around, pupil) == [("absent", WEEK[0], 2, None)]
+
+    async def test_an_excuse_is_taken_back(self, around, pupil) -> None:
+        await around.absent(pupil.id, WEEK[0])
+        await around.absent(pupil.id, WEEK[0], category="excused", sequence=1)
+        assert await stand(around, pupil) == [("closed", WEEK[0], 0, "excused")]
+        await around.absent(pupil.id, WEEK[0], sequence=2)
+        assert await stand(around, pupil) == [("absent", WEEK[0], 1, None)]
+        assert await journal(around, await around.alert(pupil.id)) == ["reopened"]
+
+    async def test_after_the_next_alert_has_opened_that_one_goes_on(self, around, pupil) -> None:
+        await around.absent(pupil.id, *WEEK)
+        await around.absent(pupil.id, NEXT[0], category="present")
+        await around.absent(pupil.id, *NEXT[1:3])
+        await around.absent(pupil.id, NEXT[0], sequence=1)
+        assert await stand(around, pupil) == [
+            ("registered", WEEK[0], 8, None),
+            ("closed", WEEK[0], 5, "continued"),
+        ]
+        _, former = await around.alerts(child_id=str(pupil.id))
+        assert await journal(around, former) == ["continued"]
+        assert former["returned_on"] is None
+
+    async def test_what_a_person_recorded_is_not_taken_back(self, around, pupil) -> None:
+        await around.absent(pupil.id, *SIX)
+        back = {"returned_on": NEXT[2], "kind": "same_school"}
+        await around.step(around.teacher, await around.alert(pupil.id), "return", back)
+        await around.absent(pupil.id, NEXT[1], "2026-11-06")
+        assert await stand(around, pupil) == [("returned", WEEK[0], 6, "recorded")]
+        await around.absent(pupil.id, NEXT[3])
+        assert (await stand(around, pupil))[0] == ("absent", NEXT[3], 1, None)
+
+    async def test_what_a_person_struck_off_is_not_opened_again(self, around, pupil) -> None:
+        await around.absent(pupil.id, *SIX, NEXT[1])
+        await around.absent(pupil.id, *SIX[:2], category="excused", sequence=1)
+        decision = {"decision": "struck_off", "note": "家访核实"}
+        alert = await around.alert(pupil.id)
+        done = await around.step(around.teacher, alert, "doubt/decision", decision)
+        assert done.status_code == 200, done.text
+        await around.absent(pupil.id, NEXT[2])
+        first, _ = await stand(around, pupil)
+        assert first == ("absent", NEXT[2], 1, None)
+
+
+class TestOrder:
+    @pytest.mark.parametrize("order", [*permutations(range(3))])
+    async def test_the_same_facts_in_any_order(self, around, pupil, order) -> None:
+        told = [(SIX[:1], "unexcused"), (SIX[1:], "unexcused"), ([NEXT[1]], "present")]
+        for n in order:
+            days, category = told[n]
+            await around.absent(pupil.id, *days, category=category)
+        assert await stand(around, pupil) == [("registered", WEEK[0], 6, None)]
+        alert = await around.alert(pupil.id)
+        assert (alert["back_since"], alert["registered_on"]) == (NEXT[1], "2026-11-20")
+        assert "recordReturn" in alert["permitted"]
+        back = {"returned_on": NEXT[1], "kind": "same_school"}
+        done = await around.step(around.teacher, alert, "return", back)
+        assert (done.status_code, done.json()["back_since"]) == (200, None), done.text
+        await around.absent(pupil.id, NEXT[2], category="present")
+        assert await stand(around, pupil) == [("returned", WEEK[0], 6, "recorded")]
+
+    async def test_days_that_add_up_and_ended_long_ago(self, around, pupil) -> None:
+        await around.absent(pupil.id, NEXT[4], category="present")
+        for monday in (12, 19, 26):
+            days = [f"2026-10-{monday + n:02}" for n in range(4)]
+            events = [an_event(pupil.id, day) for day in days]
+            there = an_event(pupil.id, f"2026-10-{monday + 4:02}", category="present")
+            await push(around.client, around.school, *events, there)
+        await run_jobs(around.database)
+        assert await stand(around, pupil) == [("registered", "2026-10-26", 4, None)]
+
+    async def test_days_below_the_register_that_ended_are_nothing(self, around, pupil) -> None:
+        await around.absent(pupil.id, NEXT[1], category="present")
+        await around.absent(pupil.id, *WEEK)
+        assert await stand(around, pupil) == []
+
+    async def test_a_register_reached_before_the_alert_of_now(self, around, pupil) -> None:
+        await around.absent(pupil.id, NEXT[1], category="present")
+        await around.absent(pupil.id, NEXT[3])
+        await around.absent(pupil.id, *SIX)
+        assert await stand(around, pupil) == [("registered", WEEK[0], 7, None)]
+
+    async def test_gone_again_it_is_not_back(self, around, pupil) -> None:
+        await around.absent(pupil.id, *SIX)
+        await around.absent(pupil.id, NEXT[1], category="present")
+        assert (await around.alert(pupil.id))["back_since"] == NEXT[1]
+        await around.absent(pupil.id, NEXT[2])
+        alert = await around.alert(pupil.id)
+        assert (alert["back_since"], alert["unexcused_days"]) == (None, 7)

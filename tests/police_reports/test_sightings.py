@@ -1,0 +1,199 @@
+"""名在人不在: a school's word against where the police took the child, or a hospital (EDU-01)."""
+
+from typing import Any
+
+import pytest
+
+from tests.access.factories import a_caller, an_agency
+from tests.attendance.factories import School, a_school, an_event, push
+from tests.attendance.test_presence import doubts
+from tests.children.enrolling import a_pupil
+from tests.dropout_alerts.factories import Around, everyone
+from tests.jobs import run_jobs
+from tests.police_reports.factories import COUNTY, TOWNSHIP, filed, the_offices
+from tests.police_reports.test_chain import step
+from tests.police_reports.test_dispositions import ESCORT, PAPER
+
+PLACED, BEFORE, AFTER = "2026-11-18", "2026-11-17", "2026-11-19"
+
+
+@pytest.fixture
+async def around(client, database, settings):
+    return await everyone(client, database, settings)
+
+
+@pytest.fixture
+async def offices(database, settings):
+    return await the_offices(database, settings)
+
+
+@pytest.fixture
+async def shelter(database):
+    return await an_agency(database, "rescue_institution", COUNTY)
+
+
+@pytest.fixture
+async def pupil(client, database, settings, around, offices):
+    school = around.school.id
+    return await a_pupil(client, database, settings, school, class_name="一班", since="2026-09-01")
+
+
+@pytest.fixture
+def placed(around, offices, pupil, shelter):
+    async def happens(**report: Any) -> None:
+        fields = {"child_id": str(pupil.id), "situations": ["guardian_failure"], **report}
+        report_id = await filed(around.client, offices.village, **fields)
+        deed = {key: value for key, value in ESCORT.items() if key != "placed_with_name"} | {
+            "placed_with_agency_id": str(shelter),
+            "hand_over": {**PAPER, "handed_over_on": PLACED},
+        }
+        answer = await step(around.client, offices.police, report_id, "dispositions", deed)
+        assert answer.status_code == 201, answer.text
+        await run_jobs(around.database)
+
+    return happens
+
+
+async def there(around: Around, pupil, *days: str, school: School | None = None) -> None:
+    events = [an_event(pupil.id, day, category="present") for day in days]
+    answer = await push(around.client, school or around.school, *events)
+    assert answer.status_code == 202, answer.text
+    await run_jobs(around.database)
+
+
+async def of_school(around: Around) -> list[tuple[str, str]]:
+    found = await doubts(around, around.teacher)
+    return [(doubt["school_day"], doubt["seen_by_id"]) for doubt in found]
+
+
+class TestPlaced:
+    @pytest.mark.parametrize("day", [PLACED, AFTER])
+    @pytest.mark.parametrize("school_first", [False, True])
+    async def test_the_school_says_it_is_there(
+        self, around, pupil, placed, shelter, day, school_first
+    ) -> None:
+        if school_first:
+            await there(around, pupil, day)
+            assert await of_school(around) == []
+        await placed()
+        if not school_first:
+            await there(around, pupil, day)
+        assert await of_school(around) == [(day, str(shelter))]
+        answer = await around.client.get("/v1/duties", headers=around.teacher.headers)
+        assert "EDU-01.presence" in [duty["rule"] for duty in answer.json()["items"]]
+
+    async def test_the_day_before_it_may_have_been_there(self, around, pupil, placed) -> None:
+        await there(around, pupil, BEFORE)
+        await placed()
+        assert await of_school(around) == []
+
+    async def test_a_roll_of_its_class_says_so_too(self, around, placed, shelter) -> None:
+        roll = {
+            "source": "urn:school:test:gate",
+            "id": "roll-1",
+            "class_name": "一班",
+            "school_day": AFTER,
+            "session": "whole_day",
+            "category": "roll",
+            "time": f"{AFTER}T08:30:00+08:00",
+        }
+        await push(around.client, around.school, roll)
+        await placed()
+        assert await of_school(around) == [(AFTER, str(shelter))]
+
+    async def test_one_duty_until_somebody_looked(self, around, pupil, placed) -> None:
+        await placed()
+        await there(around, pupil, PLACED, AFTER)
+        await there(around, pupil, "2026-11-20")
+        (doubt,) = await doubts(around, around.teacher)
+        assert doubt["school_day"] == PLACED
+        url = f"/v1/presence-doubts/{doubt['id']}/finding"
+        found = {"finding": "here", "note": "班主任到班核实"}
+        answer = await around.client.post(url, json=found, headers=around.teacher.headers)
+        assert answer.status_code in {200, 201}, answer.text
+        await there(around, pupil, AFTER)
+        assert len(await doubts(around, around.teacher)) == 1
+
+    async def test_found_elsewhere_it_is_doubted_again(self, around, pupil, placed) -> None:
+        await placed()
+        await there(around, pupil, PLACED)
+        (doubt,) = await doubts(around, around.teacher)
+        url = f"/v1/presence-doubts/{doubt['id']}/finding"
+        found = {"finding": "elsewhere", "note": "在救助站"}
+        await around.client.post(url, json=found, headers=around.teacher.headers)
+        await there(around, pupil, AFTER)
+        assert len(await doubts(around, around.teacher)) == 2
+
+    async def test_told_twice_it_is_one(self, around, pupil, placed) -> None:
+        await placed()
+        await placed()
+        await there(around, pupil, PLACED)
+        assert len(await doubts(around, around.teacher)) == 1
+
+    async def test_a_school_it_speaks_against_learns_nothing(self, around, pupil, placed) -> None:
+        await placed(suspect_agency_id=str(around.school.id))
+        await there(around, pupil, PLACED, AFTER)
+        assert await of_school(around) == []
+
+
+class TestHospital:
+    @pytest.mark.parametrize("school_first", [False, True])
+    async def test_that_day_and_no_other(
+        self, around, pupil, database, settings, school_first
+    ) -> None:
+        hospital = await a_caller(database, settings, "hospital", COUNTY)
+        if school_first:
+            await there(around, pupil, PLACED, AFTER)
+        await filed(
+            around.client,
+            hospital,
+            child_id=str(pupil.id),
+            found_at=f"{PLACED}T09:00:00+08:00",
+            situations=["accident_or_harm"],
+        )
+        await run_jobs(database)
+        if not school_first:
+            await there(around, pupil, PLACED, AFTER)
+        assert await of_school(around) == [(PLACED, str(hospital.agency_id))]
+
+    async def test_a_child_that_was_unknown_when_it_was_filed(
+        self, around, offices, pupil, database, settings
+    ) -> None:
+        hospital = await a_caller(database, settings, "hospital", COUNTY)
+        await there(around, pupil, PLACED)
+        report = await filed(
+            around.client,
+            hospital,
+            found_at=f"{PLACED}T09:00:00+08:00",
+            situations=["accident_or_harm"],
+        )
+        await run_jobs(database)
+        assert await of_school(around) == []
+        body = {"child_id": str(pupil.id), "identified_at": "2026-11-20T09:50:00+08:00"}
+        answer = await step(around.client, offices.township, report, "child", body)
+        assert answer.status_code == 201, answer.text
+        await run_jobs(database)
+        assert await of_school(around) == [(PLACED, str(hospital.agency_id))]
+
+    async def test_a_village_that_reports_has_not_seen_it_today(
+        self, around, offices, pupil
+    ) -> None:
+        await filed(
+            around.client,
+            offices.village,
+            child_id=str(pupil.id),
+            found_at=f"{PLACED}T09:00:00+08:00",
+        )
+        await there(around, pupil, PLACED)
+        assert await of_school(around) == []
+
+
+async def test_another_school_beside_it_is_doubted_as_well(
+    client, database, settings, around, pupil, placed
+) -> None:
+    new = await a_school(database, settings)
+    teacher = await a_caller(database, settings, "school", TOWNSHIP, agency_id=new.id)
+    await placed()
+    await pupil.enrol(new.id, since=AFTER)
+    await there(around, pupil, AFTER, school=new)
+    assert len(await doubts(around, teacher)) == 1
