@@ -39,7 +39,7 @@ WHERE id IN (SELECT id FROM replaced) AND relieved_at IS NULL
 _TAKES: Final = [events.ReportFiled.wire_name, "police_reports.*"]
 _WAITING: Final = f"""
 WITH places AS MATERIALIZED (
-    SELECT DISTINCT region_code, suspect_agency_id, police_agency_id
+    SELECT DISTINCT region_code, hidden_from, police_agency_id
     FROM police_reports
     WHERE routing <> 'routed' AND acknowledged_at IS NULL AND relieved_at IS NULL
       AND superseded_by_id IS NULL
@@ -48,14 +48,14 @@ WITH places AS MATERIALIZED (
         SELECT 1 FROM agencies a
         WHERE a.active AND a.kind = 'police'
           AND (a.region_code IN ({queries.above("p.region_code")}) OR a.id = p.police_agency_id)
-          AND a.id IS DISTINCT FROM p.suspect_agency_id
+          AND a.id <> ALL (p.hidden_from)
           AND (p.police_agency_id IS NULL OR EXISTS (
               SELECT 1 FROM webhook_endpoints e
               WHERE e.agency_id = a.id AND e.active AND e.event_types && $2::text[])))
 ), turns AS (
     SELECT r.id, row_number() OVER (PARTITION BY r.region_code ORDER BY r.filed_at, r.id) AS turn
     FROM police_reports r JOIN open p ON p.region_code = r.region_code
-     AND p.suspect_agency_id IS NOT DISTINCT FROM r.suspect_agency_id
+     AND p.hidden_from = r.hidden_from
      AND p.police_agency_id IS NOT DISTINCT FROM r.police_agency_id
     WHERE r.routing <> 'routed' AND r.acknowledged_at IS NULL AND r.relieved_at IS NULL
       AND r.superseded_by_id IS NULL

@@ -31,10 +31,14 @@ def visible_reports(principal: Principal) -> Where:
     """Limit `police_reports r` to those this caller has a part in.
 
     What a role has a part in follows from its scopes: who handles, who receives, else who files.
-    Never the agency a report speaks against (AZ-8). Row-level security repeats it.
+    Never an agency that it or a report of its chain speaks against (AZ-8), nor an office below
+    `hidden_below` by its remit alone. Row-level security repeats it.
     """
     scopes = principal.role.scopes
-    where = Where("r.suspect_agency_id IS DISTINCT FROM {}", principal.agency_id)
+    where = Where(
+        "r.suspect_agency_id IS DISTINCT FROM {0} AND {0} <> ALL (r.hidden_from)",
+        principal.agency_id,
+    )
     if HANDLE.code in scopes:
         return where.add(
             "r.police_agency_id = {0} OR r.forwarded_by_id = {0}"
@@ -43,12 +47,14 @@ def visible_reports(principal: Principal) -> Where:
         )
     if RECEIVE.code in scopes:
         return where.add(
-            "r.reporter_agency_id = {0} OR (r.region_code >= {1} AND r.region_code < {2})"
+            "r.reporter_agency_id = {0} OR (r.hidden_below <= {3} AND ("
+            "(r.region_code >= {1} AND r.region_code < {2})"
             " OR (r.home_region >= {1} AND r.home_region < {2})"
-            " OR (cardinality(r.former_homes) > 0 AND {1} = ANY (r.former_homes))",
+            " OR (cardinality(r.former_homes) > 0 AND {1} = ANY (r.former_homes))))",
             principal.agency_id,
             principal.region_lo,
             principal.region_hi,
+            principal.region_hi - principal.region_lo,
         )
     return where.add("r.reporter_agency_id = {}", principal.agency_id)
 
@@ -114,7 +120,7 @@ def above(code: str) -> str:
 
 async def offices(tx: Tx, report: Mapping[str, Any]) -> rules.Offices:
     """Return who is in charge of a report: of its place, of where the child lives and lived; the
-    agency reported left out. One statement, and one more for a place that no police are in charge
+    agencies reported left out. One statement, and one more for a place that no police are in charge
     of: then those of the reporter's own region are, else those below the place.
     """
     path = lineage(report["region_code"])
@@ -127,12 +133,14 @@ async def offices(tx: Tx, report: Mapping[str, Any]) -> rules.Offices:
         list({*path, *home, *former}),
     )
     found = [rules.Office(**row) for row in rows]
-    suspect = report["suspect_agency_id"]
-    chosen = rules.offices(found, path, suspect=suspect, home=home, former=former)
+    hidden = report["hidden_from"]
+    chosen = rules.offices(
+        found, path, hidden=hidden, below=report["hidden_below"], home=home, former=former
+    )
     if chosen.police:
         return chosen
     lo, hi = subtree(report["region_code"])
-    others = await tx.connection.fetch(_OTHER_POLICE, report["reporter_agency_id"], suspect, lo, hi)
+    others = await tx.connection.fetch(_OTHER_POLICE, report["reporter_agency_id"], hidden, lo, hi)
     nearest = [row for row in others if row["above_reporter"]] or others
     return replace(chosen, police=tuple(row["id"] for row in nearest))
 
@@ -140,7 +148,7 @@ async def offices(tx: Tx, report: Mapping[str, Any]) -> rules.Offices:
 _OTHER_POLICE: Final = f"""
 SELECT a.id, a.region_code IN ({above("r.region_code")}) AS above_reporter
 FROM agencies r, agencies a
-WHERE r.id = $1 AND a.active AND a.kind = 'police' AND a.id IS DISTINCT FROM $2
+WHERE r.id = $1 AND a.active AND a.kind = 'police' AND a.id <> ALL ($2::uuid[])
   AND (a.region_code IN ({above("r.region_code")}) OR (a.region_code >= $3 AND a.region_code < $4))
 ORDER BY above_reporter DESC, a.region_code DESC, a.id LIMIT 10
 """

@@ -277,7 +277,7 @@ async def supersede_report(
 
 
 def _filed(filed: filing.Filed, *others: UUID | None) -> Shown[schemas.Filed]:
-    answer, child_id, _, is_new = filed
+    answer, child_id, _, _, is_new = filed
     about = [child_id, *others]
     return Shown(
         answer, children=about, groups=_REPORT, subject=answer.id, is_new=is_new, receipt=True

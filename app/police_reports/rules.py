@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.police_reports.models import Party, State, Step
+from app.regions.rules import subtree
 
 _ORDER: Final = tuple(State)
 
@@ -25,6 +26,7 @@ _MOVES: Final[Mapping[Step, tuple[State | None, State]]] = {
     Step.CLOSED: (State.CLOSED, State.ASSESSED),
     Step.REOPENED: (None, State.FILED),
     Step.IDENTIFIED: (None, State.FILED),
+    Step.SUSPECT_NAMED: (None, State.FILED),
     Step.JOINED: (None, State.FILED),
 }
 
@@ -184,9 +186,9 @@ class Offices:
     civil_affairs: tuple[UUID, ...]
     also: tuple[UUID, ...] = ()
 
-    def told(self, *others: UUID | None, suspect: UUID | None) -> tuple[UUID, ...]:
-        """Return who is told what happens, `others` included: never the agency reported (AZ-8)."""
-        parties = {self.township, *self.civil_affairs, *self.also, *others} - {suspect}
+    def told(self, *others: UUID | None, hidden: Iterable[UUID]) -> tuple[UUID, ...]:
+        """Return who is told what happens, `others` included: never an agency reported (AZ-8)."""
+        parties = {self.township, *self.civil_affairs, *self.also, *others}.difference(hidden)
         return tuple(sorted(party for party in parties if party is not None))
 
 
@@ -194,7 +196,8 @@ def offices(
     found: Iterable[Office],
     lineage: Sequence[int],
     *,
-    suspect: UUID | None = None,
+    hidden: Collection[UUID] = (),
+    below: int = 0,
     home: Sequence[int] = (),
     former: Collection[int] = (),
 ) -> Offices:
@@ -202,10 +205,15 @@ def offices(
 
     `lineage`: the place and all above it, nearest first; `home` likewise where the child lives,
     whose township comes before that of the place: it knows the family. `former`: where it lived
-    before. The agency reported is passed over; a township that is reported, or not registered, is
-    replaced by the other one, else by the nearest civil affairs office.
+    before. `hidden`: the agencies reported, which are passed over, as are offices of remits of less
+    than `below` codes; a township that is passed over, or not registered, is replaced by the other
+    one, else by the nearest civil affairs office.
     """
-    known = [office for office in found if office.id != suspect]
+    known = [
+        office
+        for office in found
+        if office.id not in hidden and (office.kind == "police" or _holds(office, below))
+    ]
     here, there = _near(known, lineage), _near(known, home)
     police, civil_affairs = (
         tuple(office.id for office in here if office.kind == kind)
@@ -227,6 +235,13 @@ def offices(
 
 
 _PROTECTORS: Final = ("township_government", "civil_affairs")
+
+
+def _holds(office: Office, codes: int) -> bool:
+    if not codes:
+        return True
+    lo, hi = subtree(office.region_code)
+    return hi - lo >= codes
 
 
 def _near(found: Iterable[Office], lineage: Sequence[int]) -> list[Office]:

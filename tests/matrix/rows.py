@@ -130,6 +130,7 @@ async def _report(tx: Tx, target: Target, about: dict[str, Any]) -> None:
             filed_at=tx.now,
             reporter_agency_id=target.reporter,
             suspect_agency_id=target.suspect,
+            hidden_from=[target.suspect] if target.suspect else [],
             police_agency_id=target.police,
             forwarded_by_id=target.passed_on_by,
             closure_step_id=closure,

@@ -3,7 +3,7 @@
 Taking in never waits for the police's systems and never fails because of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -30,6 +30,17 @@ _CONTENT: Final = "police_reports.content"
 _UNIQUE_VIOLATION: Final = "23505"
 _acknowledge_within: Final = policy.lookup("report.acknowledge_within_minutes")
 _deliver_alarm: Final = policy.lookup("report.deliver_alarm_minutes")
+_HIDE: Final = """
+WITH RECURSIVE chain AS (
+    SELECT id, supersedes_id, superseded_by_id FROM police_reports WHERE id = $1
+    UNION
+    SELECT r.id, r.supersedes_id, r.superseded_by_id
+    FROM chain JOIN police_reports r ON r.id IN (chain.supersedes_id, chain.superseded_by_id)
+)
+UPDATE police_reports SET hidden_below = $3, hidden_from = ARRAY(
+    SELECT DISTINCT unnest(hidden_from || $2::uuid[]) AS agency ORDER BY agency)
+WHERE id IN (SELECT id FROM chain)
+"""
 
 
 class ReportIdTaken(Problem, status=409):
@@ -40,11 +51,12 @@ class ReportIdTaken(Problem, status=409):
 
 
 class Filed(NamedTuple):
-    """A report taken in, its child's file, whom it speaks against, and whether it is new."""
+    """A report taken in, its child's file, who learns nothing of it, and whether it is new."""
 
     answer: schemas.Filed
     child_id: UUID | None
-    suspect_agency_id: UUID | None
+    hidden_from: list[UUID]
+    hidden_below: int
     is_new: bool
 
 
@@ -89,19 +101,28 @@ async def supersede_report(
     """File a corrected report that takes the place of an earlier one of the same agency.
 
     Nothing is deleted: the earlier one stays and names its successor. Raises NotYourPart,
-    SupersededAlready and what `file_report` raises. Whom the correction speaks against learns of
-    the earlier one no more.
+    SupersededAlready and what `file_report` raises. Whom any report of the chain speaks against
+    learns of none of them.
     """
     repeated = new.id is not None and old["superseded_by_id"] == new.id
     stands = {**old, "superseded_by_id": None} if repeated else old
     ACTS["supersedeReport"].require(principal, stands, tx.today)
     filed = await file_report(tx, principal, new, corrects=old)
     if filed.is_new:
-        suspect = filed.suspect_agency_id or old["suspect_agency_id"]
-        await change(tx, old["id"], superseded_by_id=filed.answer.id, suspect_agency_id=suspect)
-        replaced = {**old, "suspect_agency_id": suspect}
+        await change(tx, old["id"], superseded_by_id=filed.answer.id)
+        hidden = {"hidden_from": filed.hidden_from, "hidden_below": filed.hidden_below}
+        await hide(tx, filed.answer.id, **hidden)
+        replaced = {**old, **hidden}
         await announce(tx, events.ReportSuperseded, replaced, superseded_by=filed.answer.id)
     return filed
+
+
+async def hide(
+    tx: Tx, report_id: UUID, *, hidden_from: Collection[UUID], hidden_below: int
+) -> None:
+    """Hide all reports of a chain of corrections from these agencies, beside those before."""
+    async with tx.as_system():
+        await tx.connection.execute(_HIDE, report_id, list(hidden_from), hidden_below)
 
 
 async def change(tx: Tx, report_id: UUID, **columns: Any) -> None:
@@ -135,7 +156,7 @@ def _about(
         "subject_id": report["id"],
         "region_code": report["region_code"],
         "home_county": report["home_county"],
-        "told_to": offices.told(*parties, suspect=report["suspect_agency_id"]),
+        "told_to": offices.told(*parties, hidden=report["hidden_from"]),
     }
 
 
@@ -178,6 +199,7 @@ def _report(
         situations=said.situations,
         found_at=said.found_at,
         suspect_agency_id=said.suspect_agency_id,
+        hidden_from=[said.suspect_agency_id] if said.suspect_agency_id else [],
         bound_as=said.bound_as,
         doubts=said.doubts,
         as_sent_sealed=tx.keyring.seal(models.AS_SENT, report_id, orjson.dumps(said.as_sent))
@@ -267,8 +289,11 @@ async def add(tx: Tx, row: SQLModel, taken: type[Problem]) -> None:
 
 def _take_over(report: models.PoliceReport, corrects: Mapping[str, Any]) -> None:
     """Let a correction stand where the report before it stood: what was found out of the child and
-    of the event meanwhile is not lost, nor a party's part.
+    of the event meanwhile is not lost, nor a party's part; what an agency must not learn of the
+    one it must not learn of the other.
     """
+    report.hidden_from = sorted({*report.hidden_from, *corrects["hidden_from"]})
+    report.hidden_below = max(report.hidden_below, corrects["hidden_below"])
     report.supersedes_id = corrects["id"]
     report.incident_id = report.incident_id or queries.incident_of(corrects)
     if report.child_id is None:
@@ -279,5 +304,5 @@ def _take_over(report: models.PoliceReport, corrects: Mapping[str, Any]) -> None
 
 
 def _filed(report: Mapping[str, Any], *, is_new: bool) -> Filed:
-    about = (report["child_id"], report["suspect_agency_id"])
+    about = (report["child_id"], report["hidden_from"], report["hidden_below"])
     return Filed(schemas.Filed.model_validate({**report}), *about, is_new)

@@ -129,7 +129,7 @@ async def forward_report(
     ACTS["forwardReport"].require(principal, report, tx.today)
     target = new.police_agency_id
     if (
-        target in {principal.agency_id, report["suspect_agency_id"]}
+        target in {principal.agency_id, *report["hidden_from"]}
         or await queries.agency_kind(tx, target) != "police"
     ):
         raise ReportInvalid.at(
@@ -191,13 +191,14 @@ async def redeliver(
     tx: Tx, report: asyncpg.Record, agency_id: UUID, acknowledge_due_at: datetime
 ) -> bool:
     """Queue a report once more, to police who may have had it before; False: no endpoint."""
-    suspect = report["suspect_agency_id"]
     offices = await queries.offices(tx, report)
     said = await tx.connection.fetchval(_FILED, report["id"], events.ReportFiled.wire_name)
     filed = events.ReportFiled.model_validate(
         {
             **said,
-            "told_to": offices.told(report["reporter_agency_id"], agency_id, suspect=suspect),
+            "told_to": offices.told(
+                report["reporter_agency_id"], agency_id, hidden=report["hidden_from"]
+            ),
             "police_agency_id": agency_id,
             "acknowledge_due_at": acknowledge_due_at,
         }
@@ -307,7 +308,7 @@ async def _tell_result(tx: Tx, report: asyncpg.Record, changes: Mapping[str, Any
         for result, column in _RESULTS.items()
         if changes.get(column) is not None and report[column] is None
     ]
-    if new and report["reporter_agency_id"] != report["suspect_agency_id"]:
+    if new and report["reporter_agency_id"] not in report["hidden_from"]:
         outcome = changes.get("outcome")
         told = [
             events.ResultTold(
