@@ -151,6 +151,14 @@ class ChildIdentified(_AboutReport):
     wire_name: ClassVar[str] = "police_reports.child_identified"
 
 
+class SuspectNamed(_AboutReport):
+    """It is clear now whom the words of the reporter mean: the offices of place and home that they
+    do not mean have a part in it.
+    """
+
+    wire_name: ClassVar[str] = "police_reports.suspect_named"
+
+
 class ChildMoved(_AboutReport):
     """The child lives elsewhere now: the offices there have a part in it beside those before."""
 

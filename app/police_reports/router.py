@@ -22,10 +22,11 @@ from app.police_reports.acts import (
     NotYourPart,
     SecondPersonNeeded,
     SupersededAlready,
+    SuspectKnownAlready,
 )
 from app.police_reports.area import AREA, FILE, HANDLE, MATCH, READ, READ_REPORTERS, RECEIVE
 from app.police_reports.models import State
-from app.police_reports.operations import closing, dispositions, filing, incidents, steps
+from app.police_reports.operations import closing, dispositions, filing, incidents, steps, suspects
 from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.schemas import steps as stated
 
@@ -251,6 +252,18 @@ async def identify_child(
     """Hang a report about an unknown child on its file, as the police or the township."""
     taken = await incidents.identify_child(tx, principal, report, new)
     return _step(report, taken, new.child_id)
+
+
+@router.post(
+    "/{report_id}/suspect",
+    status_code=201,
+    responses={**_NAMING, **documented(NotYourPart, SuspectKnownAlready, steps.StepIdTaken)},
+)
+async def name_suspect(
+    principal: MatchesReports, report: ReportToChange, new: stated.SuspectNaming, tx: Transaction
+) -> Shown[schemas.StepTaken]:
+    """Say whom the reporter's words mean, as the police or the county. All others may see it."""
+    return _step(report, await suspects.name_suspect(tx, principal, report, new))
 
 
 @router.post("/{report_id}/incident", status_code=201, responses=_NAMING)

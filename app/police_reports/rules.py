@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from app.core.text import canonical_name
 from app.police_reports.models import Party, State, Step
-from app.regions.rules import subtree
+from app.regions.rules import SPANS, subtree
 
 _ORDER: Final = tuple(State)
 
@@ -164,6 +165,42 @@ def shows_details(party: Party, step: Step) -> bool:
     if party is Party.PROTECTION:
         return True
     return party is Party.POLICE and step in _POLICE_STEPS
+
+
+_MARKS: Final[Mapping[str, tuple[str, ...]]] = {
+    "village_committee": ("村", "社区", "居委", "village"),
+    "township_government": ("乡", "镇", "街道", "town"),
+    "civil_affairs": ("民政", "civil"),
+    "police": ("公安", "派出所", "警", "police"),
+    "school": ("校", "学", "中", "小", "school"),
+    "kindergarten": ("幼", "园", "kindergarten"),
+    "hospital": ("医", "院", "卫生", "诊所", "hospital", "clinic"),
+}
+"""By which words people tell what kind of agency they mean."""
+
+_OWN: Final = ("本", "我", "咱", "our", "own")
+
+
+def may_mean(words: str, kind: str) -> bool:
+    """Tell whether words may mean an agency of this kind: they say so, or nothing of any kind."""
+    said = canonical_name(words).replace("人民政府", "政府")  # which has 民政 in it
+    kinds = {each for each, marks in _MARKS.items() if any(mark in said for mark in marks)}
+    return kind in kinds or not kinds
+
+
+def may_mean_own(words: str, kind: str) -> bool:
+    """Tell whether somebody at an agency of this kind may mean their own."""
+    said = canonical_name(words)
+    return may_mean(words, kind) or any(mark in said for mark in _OWN)
+
+
+def told_from(words: str | None) -> int:
+    """Return how many codes the remit of an office must hold to be told of a report while it is
+    open whom it accuses: those of a county; of a prefecture, if civil affairs of the county may be
+    meant. `words`: none for the id of no agency, which is that of no county either.
+    """
+    county, prefecture = SPANS[2], SPANS[3]
+    return prefecture if words and may_mean(words, "civil_affairs") else county
 
 
 @dataclass(frozen=True, slots=True)

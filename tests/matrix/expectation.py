@@ -256,7 +256,7 @@ REFUSED: Mapping[str, Refusal] = {
         _not_our_child,
     ),
     "createAgency": _not_our_place,
-    **dict.fromkeys(("identifyChild", "joinReports"), _neither_police_nor_place),
+    **dict.fromkeys(("identifyChild", "joinReports", "nameSuspect"), _neither_police_nor_place),
     # Somebody of the same agency proposed to close it.
     "confirmClosure": lambda who, target, _: (
         not _protects(who, target)

@@ -3,7 +3,7 @@
 Taking in never waits for the police's systems and never fails because of them.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -110,19 +110,17 @@ async def supersede_report(
     filed = await file_report(tx, principal, new, corrects=old)
     if filed.is_new:
         await change(tx, old["id"], superseded_by_id=filed.answer.id)
+        await hide(tx, filed)
         hidden = {"hidden_from": filed.hidden_from, "hidden_below": filed.hidden_below}
-        await hide(tx, filed.answer.id, **hidden)
         replaced = {**old, **hidden}
         await announce(tx, events.ReportSuperseded, replaced, superseded_by=filed.answer.id)
     return filed
 
 
-async def hide(
-    tx: Tx, report_id: UUID, *, hidden_from: Collection[UUID], hidden_below: int
-) -> None:
-    """Hide all reports of a chain of corrections from these agencies, beside those before."""
+async def hide(tx: Tx, filed: Filed) -> None:
+    """Hide all reports of a chain of corrections from those the newest is hidden from."""
     async with tx.as_system():
-        await tx.connection.execute(_HIDE, report_id, list(hidden_from), hidden_below)
+        await tx.connection.execute(_HIDE, filed.answer.id, filed.hidden_from, filed.hidden_below)
 
 
 async def change(tx: Tx, report_id: UUID, **columns: Any) -> None:
@@ -148,8 +146,10 @@ async def announce(
 def _about(
     report: Mapping[str, Any], offices: rules.Offices, *others: UUID | None
 ) -> dict[str, Any]:
+    # A township that was told before somebody was accused without a clear name hears no more.
+    township = None if report["hidden_below"] else report["township_agency_id"]
     parties = (
-        *(report["reporter_agency_id"], report["police_agency_id"], report["township_agency_id"]),
+        *(report["reporter_agency_id"], report["police_agency_id"], township),
         *(*report["also_told"], *others),
     )
     return {
@@ -198,8 +198,9 @@ def _report(
         home_region=said.child.region_code if said.child else None,
         situations=said.situations,
         found_at=said.found_at,
-        suspect_agency_id=said.suspect_agency_id,
-        hidden_from=[said.suspect_agency_id] if said.suspect_agency_id else [],
+        suspect_agency_id=said.accused.agency_id,
+        hidden_from=sorted(said.accused.hidden_from),
+        hidden_below=said.accused.hidden_below,
         bound_as=said.bound_as,
         doubts=said.doubts,
         as_sent_sealed=tx.keyring.seal(models.AS_SENT, report_id, orjson.dumps(said.as_sent))

@@ -213,7 +213,9 @@ def _content(tx: Tx, step: Step, body: BaseModel) -> bytes:
     return tx.keyring.blind_index(_CONTENT, f"{step}\0{body.model_dump_json()}")
 
 
-async def repeated(tx: Tx, report: asyncpg.Record, body: BaseModel, *steps: Step) -> Taken | None:
+async def repeated(
+    tx: Tx, report: Mapping[str, Any], body: BaseModel, *steps: Step
+) -> Taken | None:
     """Return the step recorded under the client's id, if it is this one, taken as one of `steps`;
     raises StepIdTaken.
     """
@@ -231,7 +233,7 @@ async def repeated(tx: Tx, report: asyncpg.Record, body: BaseModel, *steps: Step
     return _taken(before, report["state"], report["version"]), False
 
 
-async def take(tx: Tx, principal: Principal, report: asyncpg.Record, deed: Deed) -> Taken:
+async def take(tx: Tx, principal: Principal, report: Mapping[str, Any], deed: Deed) -> Taken:
     """Append a step and change what follows from it. One on a closed case opens it again."""
     moment, at = next((name, said) for name, said in deed.body if isinstance(said, datetime))
     if before := await repeated(tx, report, deed.body, deed.step):
@@ -267,7 +269,7 @@ async def take(tx: Tx, principal: Principal, report: asyncpg.Record, deed: Deed)
 
 
 async def _reopened(
-    tx: Tx, principal: Principal, report: asyncpg.Record, row: models.PoliceReportStep
+    tx: Tx, principal: Principal, report: Mapping[str, Any], row: models.PoliceReportStep
 ) -> Mapping[str, Any]:
     """Return what a new fact changes of a case that is closed, or that somebody would close."""
     step = Step(row.step)
@@ -301,7 +303,7 @@ async def _reopened(
     }
 
 
-async def _tell_result(tx: Tx, report: asyncpg.Record, changes: Mapping[str, Any]) -> None:
+async def _tell_result(tx: Tx, report: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
     """Tell who reported what became of it (未成年人保护法 Art. 11), each thing once."""
     new = [
         result
@@ -327,7 +329,7 @@ async def _tell_result(tx: Tx, report: asyncpg.Record, changes: Mapping[str, Any
 _RESULTS: Final = {"accepted": "acknowledged_at", "handled": "handled_at", "ended": "closed_at"}
 
 
-def _takes_charge(principal: Principal, report: asyncpg.Record) -> dict[str, Any]:
+def _takes_charge(principal: Principal, report: Mapping[str, Any]) -> dict[str, Any]:
     """Of several police who were told, the first to do something is in charge."""
     if principal.agency_id not in report["also_told"]:
         return {}

@@ -117,7 +117,8 @@ class ReportCreate(Input):
     reporter: Reporter | None = Field(default=None, description="Who reports.")
     suspect_agency_id: AsSaid | None = Field(
         default=None,
-        description="The agency the report speaks against, by id, if any; it learns nothing of it.",
+        description="The agency it speaks against, by id or registered name, if any: it learns "
+        "nothing of it. Of words that are not clear, neither does any office below the county.",
         examples=["01995f3c-2b40-7d66-8c55-1e0f3a7b8d02"],
     )
     visit_id: UUID | None = Field(default=None, description="The visit it came from.")
@@ -315,7 +316,7 @@ class StepDetails(BaseModel):
     )
     reason: CodeShown | None = Field(description="Closed, or to be closed: why.")
     child_id: UUID | None = Field(description="Identified: the child's file.")
-    basis: Text | None = Field(description="Identified: how it was known.")
+    basis: Text | None = Field(description="Identified, suspect named: how it was known.")
     explanation: Text | None = Field(
         description="To be closed: why, though not assessed or answered."
     )
