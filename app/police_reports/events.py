@@ -179,6 +179,12 @@ class ReportSuperseded(_AboutReport):
     superseded_by: UUID = Field(description="The report that took its place.")
 
 
+class ReportRelieved(_AboutReport):
+    """The report that took its place has reached the police: nothing is owed for this one."""
+
+    wire_name: ClassVar[str] = "police_reports.report_relieved"
+
+
 class AcknowledgementOverdue(_AboutReport):
     """The police have not accepted it in time (REP-07, `report.acknowledge_within_minutes`)."""
 

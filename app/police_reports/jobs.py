@@ -14,7 +14,7 @@ from app.core.jobs import queue
 from app.police_reports import events, queries, rules
 from app.police_reports.models import State, Step
 from app.police_reports.operations import home
-from app.police_reports.operations.filing import announce, change
+from app.police_reports.operations.filing import announce, change, relieve
 from app.police_reports.operations.steps import redeliver
 from app.regions import following
 from app.regions.events import RegionReplaced
@@ -22,20 +22,6 @@ from app.regions.rules import lineage
 from app.webhooks.events import DeliverySucceeded
 
 _PER_RUN: Final = 200
-
-
-_RELIEVE: Final = """
-WITH RECURSIVE replaced AS (
-    SELECT id, supersedes_id FROM police_reports WHERE id = $1
-    UNION
-    SELECT r.id, r.supersedes_id
-    FROM replaced JOIN police_reports r ON r.id = replaced.supersedes_id
-)
-UPDATE police_reports SET relieved_at = $2
-WHERE id IN (SELECT id FROM replaced) AND relieved_at IS NULL
-"""
-"""A corrected report stays in the alarms until one that took its place reached the police."""
-
 _TAKES: Final = [events.ReportFiled.wire_name, "police_reports.*"]
 _WAITING: Final = f"""
 WITH places AS MATERIALIZED (
@@ -121,7 +107,7 @@ async def mark_delivered(tx: Tx, delivered: DeliverySucceeded) -> None:
     if report["police_agency_id"] == delivered.agency_id and report["delivered_at"] is None:
         state, _ = rules.advance(State(report["state"]), Step.DELIVERED)
         await change(tx, report["id"], delivered_at=at or tx.now, state=state)
-        await tx.connection.execute(_RELIEVE, report["supersedes_id"], tx.now)
+        await relieve(tx, report)
         await announce(tx, events.ReportDelivered, report)
 
 

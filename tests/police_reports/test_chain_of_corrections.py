@@ -2,18 +2,20 @@
 
 import pytest
 
+from tests.access.factories import a_caller
 from tests.jobs import run_jobs
 from tests.police_reports.factories import (
     COUNTY,
     TOWNSHIP,
     a_report,
     an_endpoint,
+    delivered,
     filed,
     police_at,
     rows,
     the_offices,
 )
-from tests.police_reports.test_chain import URL, step
+from tests.police_reports.test_chain import ACCEPT, DISPOSE, URL, step
 
 
 @pytest.fixture
@@ -69,3 +71,44 @@ class TestWhomAChainSpeaksAgainst:
         stored = {str(row["id"]): row for row in await rows(database, "police_reports")}
         assert stored[second]["police_agency_id"] == county
         assert await status(client, offices.police, second) == 404
+
+
+class TestWhatACorrectionCannotTakeBack:
+    async def test_violence_stays_to_be_answered(self, client, settings, database, offices) -> None:
+        mate = await a_caller(
+            database, settings, "school", TOWNSHIP, agency_id=offices.school.agency_id
+        )
+        first = await filed(client, offices.school, situations=["domestic_violence", "被人打"])
+        second = await corrected(client, mate, first, situations=["living_alone"])
+        third = await corrected(client, mate, second, situations=["living_alone"])
+        read = (await client.get(f"{URL}/{third}", headers=offices.police.headers)).json()
+        assert read["situations"] == ["domestic_violence", "living_alone"]
+        assert read["doubts"] == ["situation_unknown"]
+        assert read["as_sent"]["situations"] == ["被人打"]
+        await step(client, offices.police, third, "dispositions", DISPOSE)
+        read = (await client.get(f"{URL}/{third}", headers=offices.police.headers)).json()
+        assert (read["unanswered"], read["handled_at"]) == (["domestic_violence"], None)
+
+    @pytest.mark.parametrize("reached", ["delivered", "acknowledged"])
+    async def test_the_duty_to_accept_ends_when_the_correction_reaches_the_police(
+        self, client, database, offices, reached
+    ) -> None:
+        first = await filed(client, offices.school)
+        await run_jobs(database)
+        second = await corrected(client, offices.school, first)
+        await run_jobs(database)
+        assert await duties(database, first) == {"open"}
+        if reached == "delivered":
+            await delivered(database, second)
+        else:
+            await step(client, offices.police, second, "acknowledgement", ACCEPT)
+        await run_jobs(database)
+        assert await duties(database, first) == {"cancelled"}
+
+
+async def duties(database, report_id: str) -> set[str]:
+    return {
+        row["state"]
+        for row in await rows(database, "duties")
+        if str(row["subject_id"]) == report_id and row["rule"] == "REP-07"
+    }

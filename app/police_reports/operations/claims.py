@@ -4,11 +4,13 @@ file, situation or agency we know is kept as sent, and told in the report's `dou
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from unicodedata import normalize
 from uuid import UUID
+
+import orjson
 
 from app.access.principal import Principal
 from app.agencies import queries as agencies
@@ -17,7 +19,7 @@ from app.children.queries import ChildRef
 from app.core.data.db import Tx
 from app.core.problems import Problem
 from app.core.text import canonical_name, canonical_number
-from app.police_reports import rules, schemas
+from app.police_reports import models, rules, schemas
 from app.police_reports.operations import home
 from app.police_reports.rules import CLOCK_SKEW
 from app.policy import queries as policy
@@ -32,6 +34,7 @@ from app.regions.rules import (
 )
 
 _CODE_LENGTH: Final = 12
+_SITUATIONS_SHOWN: Final = 14
 _AN_ID: Final = re.compile("[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}")
 _NAMED: Final = """
 SELECT a.id, a.name, a.name_en FROM agencies a
@@ -131,6 +134,21 @@ async def understood(tx: Tx, principal: Principal, new: schemas.ReportCreate) ->
         as_sent={
             field: sent for doubted, field, sent in doubts.values() if doubted and sent is not None
         },
+    )
+
+
+def carried_over(tx: Tx, said: Understood, before: Mapping[str, Any]) -> Understood:
+    """Let a correction keep what was reported before it: a colleague does not take harm back."""
+    kept = replace(said, situations=sorted({*said.situations, *before["situations"]}))
+    if "situation_unknown" not in before["doubts"]:
+        return kept
+    sealed = before["as_sent_sealed"]
+    sent = orjson.loads(tx.keyring.unseal(models.AS_SENT, before["id"], sealed)) if sealed else {}
+    others = dict.fromkeys([*sent.get("situations", ()), *said.as_sent.get("situations", ())])
+    return replace(
+        kept,
+        doubts=list(dict.fromkeys([*said.doubts, "situation_unknown"])),
+        as_sent={**said.as_sent, "situations": [*others][:_SITUATIONS_SHOWN]},
     )
 
 

@@ -41,6 +41,18 @@ UPDATE police_reports SET hidden_below = $3, hidden_from = ARRAY(
     SELECT DISTINCT unnest(hidden_from || $2::uuid[]) AS agency ORDER BY agency)
 WHERE id IN (SELECT id FROM chain)
 """
+_RELIEVE: Final = """
+WITH RECURSIVE replaced AS (
+    SELECT id, supersedes_id FROM police_reports WHERE id = $1
+    UNION
+    SELECT r.id, r.supersedes_id
+    FROM replaced JOIN police_reports r ON r.id = replaced.supersedes_id
+)
+UPDATE police_reports SET relieved_at = $2
+WHERE id IN (SELECT id FROM replaced) AND relieved_at IS NULL
+RETURNING *
+"""
+"""A corrected report stays in the alarms until one that took its place reached the police."""
 
 
 class ReportIdTaken(Problem, status=409):
@@ -84,6 +96,8 @@ async def file_report(
             raise ReportIdTaken
         return _filed(before, is_new=False)
     said = await claims.understood(tx, principal, new)
+    if corrects is not None:
+        said = claims.carried_over(tx, said, corrects)
     report = _report(tx, principal, new, said, content)
     report.subject_sealed = await _sealed_subject(
         tx, new, report.id, said.child if said.seen else None
@@ -121,6 +135,14 @@ async def hide(tx: Tx, filed: Filed) -> None:
     """Hide all reports of a chain of corrections from those the newest is hidden from."""
     async with tx.as_system():
         await tx.connection.execute(_HIDE, filed.answer.id, filed.hidden_from, filed.hidden_below)
+
+
+async def relieve(tx: Tx, report: Mapping[str, Any]) -> None:
+    """Note, of the reports that one took the place of, that it has reached the police."""
+    async with tx.as_system():
+        relieved = await tx.connection.fetch(_RELIEVE, report["supersedes_id"], tx.now)
+        for each in relieved:
+            await announce(tx, events.ReportRelieved, each)
 
 
 async def change(tx: Tx, report_id: UUID, **columns: Any) -> None:

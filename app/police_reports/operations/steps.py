@@ -90,7 +90,9 @@ async def acknowledge_report(
         reference=new.police_reference,
         changes=changes if first else {},
     )
-    return await take(tx, principal, report, deed)
+    taken = await take(tx, principal, report, deed)
+    await filing.relieve(tx, report)
+    return taken
 
 
 async def dispatch_report(
