@@ -1,6 +1,6 @@
 """Reads of police reports. Every one starts from `visible_reports`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Final, get_args
@@ -101,10 +101,16 @@ async def page(
     if overdue is not None:
         where.add(f"{'' if overdue else 'NOT '}({_OVERDUE})", tx.now)
     if incident is not None:
-        where.add(_OF_INCIDENT, incident)
+        where.add(_OF_INCIDENT, await _event_named(tx, incident))
     if act is not None:
         act.narrow(where, principal, tx.today, alias="r")
     return await paging.fetch(tx, "SELECT r.* FROM police_reports r", where, _NEWEST, window)
+
+
+async def _event_named(tx: Tx, incident: UUID) -> UUID:
+    """Return the event that is called by its own id, or by that of one of its reports."""
+    named = await find_anywhere(tx, incident)
+    return incident_of(named) if named is not None else incident
 
 
 _OF_INCIDENT: Final = "r.incident_id = {0} OR r.id = {0}"
@@ -187,9 +193,10 @@ async def identity(tx: Tx, child: ChildRef) -> asyncpg.Record:
     )
 
 
-async def steps(tx: Tx, report: asyncpg.Record) -> list[dict[str, Any]]:
+async def steps(tx: Tx, principal: Principal, report: asyncpg.Record) -> list[dict[str, Any]]:
     """Return the journal of a report the caller may see, in the order in which things happened;
-    each step says by which clock (`rules.happened`).
+    each step says by which clock (`rules.happened`). That it was joined with a report in which they
+    have no part they do not learn.
     """
     rows = await tx.connection.fetch(
         "SELECT * FROM police_report_steps WHERE report_id = $1 ORDER BY recorded_at, id"
@@ -197,6 +204,8 @@ async def steps(tx: Tx, report: asyncpg.Record) -> list[dict[str, Any]]:
         report["id"],
     )
     found_at = report["found_at"]
+    elsewhere = [row["codes"].get("report_id") for row in rows if row["step"] == Step.JOINED]
+    seen = await _seen(tx, principal, elsewhere) if elsewhere else set()
     return [
         {
             **row,
@@ -204,7 +213,18 @@ async def steps(tx: Tx, report: asyncpg.Record) -> list[dict[str, Any]]:
             "in_order_by": "recorded_at" if rules.doubted(row, found_at) else "at",
         }
         for row in sorted(rows, key=lambda row: rules.happened(row, found_at))
+        if row["step"] != Step.JOINED or row["codes"].get("report_id") in seen
     ]
+
+
+async def _seen(tx: Tx, principal: Principal, report_ids: Iterable[str | None]) -> set[str]:
+    where = visible_reports(principal).add(
+        "r.id = ANY ({}::uuid[])", [each for each in report_ids if each]
+    )
+    rows = await tx.connection.fetch(
+        f"SELECT r.id FROM police_reports r WHERE {where}", *where.arguments
+    )
+    return {str(row["id"]) for row in rows}
 
 
 _situations: Final = policy.lookup("report.situations")
@@ -294,6 +314,7 @@ async def whole(tx: Tx, principal: Principal, report: asyncpg.Record) -> schemas
     shown = rules.shows_report(party)
     key = str(report["id"])
     unseal = tx.keyring.unseal
+    others = await joined(tx, principal, report)
     return schemas.Report.model_validate(
         {
             **_summary_fields(tx, principal, report),
@@ -309,9 +330,10 @@ async def whole(tx: Tx, principal: Principal, report: asyncpg.Record) -> schemas
             if shown and report["as_sent_sealed"]
             else None,
             "visit_id": report["visit_id"] if shown else None,
-            "joined": await joined(tx, principal, report),
+            "joined": others,
             "steps": [
-                {**step, "details": _details(tx, party, step)} for step in await steps(tx, report)
+                {**step, "details": _details(tx, party, step)}
+                for step in await steps(tx, principal, report)
             ],
         }
     )

@@ -122,7 +122,7 @@ async def read_report_chain(
             **report,
             "report_id": report["id"],
             "deliveries": await queries.deliveries(tx, report["id"]),
-            "steps": await queries.steps(tx, report),
+            "steps": await queries.steps(tx, principal, report),
         }
     )
     return _shown(chain, report)

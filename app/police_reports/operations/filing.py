@@ -53,6 +53,14 @@ WHERE id IN (SELECT id FROM replaced) AND relieved_at IS NULL
 RETURNING *
 """
 """A corrected report stays in the alarms until one that took its place reached the police."""
+_NAMED: Final = """
+SELECT id, incident_id FROM police_reports WHERE id = ANY ($1) OR incident_id = $1[1]
+ORDER BY id FOR UPDATE
+"""
+_RENAME: Final = """
+UPDATE police_reports SET incident_id = $1
+WHERE id = ANY ($2) OR incident_id = ANY ($2)
+"""
 
 
 class ReportIdTaken(Problem, status=409):
@@ -99,6 +107,7 @@ async def file_report(
     if corrects is not None:
         said = claims.carried_over(tx, said, corrects)
     report = _report(tx, principal, new, said, content)
+    report.incident_id = await _event(tx, report)
     report.subject_sealed = await _sealed_subject(
         tx, new, report.id, said.child if said.seen else None
     )
@@ -157,11 +166,21 @@ async def change(tx: Tx, report_id: UUID, **columns: Any) -> None:
 
 
 async def announce(
-    tx: Tx, kind: type[spine.Event], report: Mapping[str, Any], **fields: Any
+    tx: Tx,
+    kind: type[spine.Event],
+    report: Mapping[str, Any],
+    *,
+    beside: Mapping[str, Any] | None = None,
+    **fields: Any,
 ) -> None:
-    """Publish an event to the parties of a report, and to nobody else (AZ-8)."""
+    """Publish an event to the parties of a report, and to nobody else (AZ-8); to those alone that
+    have a part in another `beside` it, too.
+    """
     offices = await queries.offices(tx, report)
     about = _about(report, offices, fields.get("police_agency_id"))
+    if beside is not None:
+        there = _about(beside, await queries.offices(tx, beside))["told_to"]
+        about["told_to"] = tuple(party for party in about["told_to"] if party in there)
     await spine.publish(tx, kind(**about, **fields))
 
 
@@ -201,6 +220,22 @@ def deadlines(tx: Tx, region_code: int) -> dict[str, Any]:
         "acknowledge_due_at": tx.now + accepted,
         "deliver_alarm_at": tx.now + timedelta(minutes=_deliver_alarm(region_code, tx.today)),
     }
+
+
+async def _event(tx: Tx, report: models.PoliceReport) -> UUID | None:
+    """Return what the reports of one event share, an id of its own: whoever called the event by the
+    id of its first report, before or after that was filed, gets another.
+    """
+    async with tx.as_system():
+        named = [report.id, *([report.incident_id] if report.incident_id else [])]
+        found = await tx.connection.fetch(_NAMED, named)
+        if not found:
+            return report.incident_id
+        ids = {row["id"] for row in found} | {report.id}
+        shared = {row["incident_id"] for row in found} - ids - {None}
+        event = next(iter(sorted(shared)), None) or new_id()
+        await tx.connection.execute(_RENAME, event, list(ids))
+    return event
 
 
 def _report(

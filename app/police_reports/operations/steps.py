@@ -44,7 +44,8 @@ class Deed:
     """One step to be taken: what was stated, who is told and what it changes.
 
     `facts`: what the event says besides the report. `codes`: what may be counted; all else that was
-    stated, but the moment and the reference, is sealed.
+    stated, but the moment and the reference, is sealed. `beside`: another report it tells of; who
+    has no part in that one is told nothing.
     """
 
     step: Step
@@ -54,6 +55,7 @@ class Deed:
     reference: str | None = None
     codes: Mapping[str, Any] = field(default_factory=dict)
     changes: Mapping[str, Any] = field(default_factory=dict)
+    beside: Mapping[str, Any] | None = None
 
 
 NOT_PROPOSED: Final[Mapping[str, None]] = dict.fromkeys(
@@ -264,7 +266,7 @@ async def take(tx: Tx, principal: Principal, report: Mapping[str, Any], deed: De
     await filing.add(tx, row, StepIdTaken)
     changes = {"state": state, **again, **_takes_charge(principal, report), **deed.changes}
     homes = {name: changes.get(name, report[name]) for name in ("home_region", "former_homes")}
-    await filing.announce(tx, deed.announces, {**report, **homes}, **deed.facts)
+    await filing.announce(tx, deed.announces, {**report, **homes}, beside=deed.beside, **deed.facts)
     await filing.change(tx, report["id"], **changes)
     await _tell_result(tx, report, changes)
     return _taken(row.model_dump(), changes["state"], report["version"] + 1), True
