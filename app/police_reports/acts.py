@@ -78,6 +78,16 @@ PROTECTOR: Final = Condition(
 )
 """Hold if it happened in the caller's remit, or the child lives there, or lived there since."""
 
+_IN_PLACE = Condition(
+    ("region_code", "home_region"),
+    lambda principal, _: _remit(principal),
+    lambda place, home, remit: _protects(place, home, (), remit),
+    "(({0} >= ({wanted}::bigint[])[1] AND {0} < ({wanted}::bigint[])[2])"
+    " OR coalesce({1} >= ({wanted}::bigint[])[1] AND {1} < ({wanted}::bigint[])[2], false))",
+    lambda *_: NotYourPart(),
+)
+"""Hold if it happened in the caller's remit or the child lives there now: they end the case."""
+
 _POLICE_OR_PROTECTOR = Condition(
     ("police_agency_id", "also_told", "region_code", "home_region", "former_homes"),
     # The agency counts for the police alone, the remit for all others.
@@ -155,9 +165,9 @@ ACTS: Final[Mapping[str, Act]] = {
     ),
     "recordAssessment": _PROTECT,
     "arrangeServices": _PROTECT,
-    "closeReport": _PROTECT,
+    "closeReport": Act("police_reports:receive", (_IN_PLACE,)),
     "confirmClosure": Act(
-        "police_reports:receive", (PROTECTOR, _PROPOSED, _ANOTHER_PERSON, _THERE_OR_ABOVE)
+        "police_reports:receive", (_IN_PLACE, _PROPOSED, _ANOTHER_PERSON, _THERE_OR_ABOVE)
     ),
     "identifyChild": Act(
         _MATCH.scope, (_POLICE_OR_PROTECTOR, unset("child_id", ChildKnownAlready))
