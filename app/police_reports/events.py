@@ -1,6 +1,7 @@
 """What happens to a report, told to its parties alone: ids and codes, never a person.
 
-`subject_id` is the report; `told_to` always names the parties, so that neither the agency a report
+`subject_id` is the report; `told_to` always names the parties (of them who reported for
+`ReportFiled` and `ResultTold` alone), so that neither the agency a report
 speaks against nor another office of the region learns of it (AZ-8).
 """
 

@@ -204,16 +204,19 @@ async def steps(tx: Tx, principal: Principal, report: asyncpg.Record) -> list[di
         report["id"],
     )
     found_at = report["found_at"]
+    party = party_of(principal, report)
     elsewhere = [row["codes"].get("report_id") for row in rows if row["step"] == Step.JOINED]
     seen = await _seen(tx, principal, elsewhere) if elsewhere else set()
     return [
         {
             **row,
+            "agency_id": row["agency_id"] if rules.shows_offices(party) else None,
             "at_ahead": rules.is_ahead(row),
             "in_order_by": "recorded_at" if rules.doubted(row, found_at) else "at",
         }
         for row in sorted(rows, key=lambda row: rules.happened(row, found_at))
-        if row["step"] != Step.JOINED or row["codes"].get("report_id") in seen
+        if rules.shows_step(party, Step(row["step"]))
+        and (row["step"] != Step.JOINED or row["codes"].get("report_id") in seen)
     ]
 
 
@@ -274,6 +277,13 @@ async def deliveries(tx: Tx, report_id: UUID) -> list[schemas.DeliveryShown]:
     return [schemas.DeliveryShown(**row) for row in rows]
 
 
+def references(principal: Principal, report: asyncpg.Record) -> dict[str, Any]:
+    """Return what names the offices that act on a report, if the caller may read it."""
+    shown = rules.shows_offices(party_of(principal, report))
+    names = ("police_reference", "township_agency_id")
+    return {name: report[name] if shown else None for name in names}
+
+
 def summary(tx: Tx, principal: Principal, report: asyncpg.Record) -> schemas.ReportSummary:
     """Show where a report stands, to a caller who has a part in it."""
     return schemas.ReportSummary.model_validate(_summary_fields(tx, principal, report))
@@ -287,6 +297,7 @@ def _summary_fields(tx: Tx, principal: Principal, report: asyncpg.Record) -> dic
     shows_result = rules.shows_result(party_of(principal, report))
     return {
         **report,
+        **references(principal, report),
         "unanswered": reported(report).unanswered(report["disposed_as"]),
         "outcome": report["outcome"] if shows_result else None,
         "incident_id": incident_of(report),

@@ -120,6 +120,7 @@ async def read_report_chain(
     chain = schemas.Chain.model_validate(
         {
             **report,
+            **queries.references(principal, report),
             "report_id": report["id"],
             "deliveries": await queries.deliveries(tx, report["id"]),
             "steps": await queries.steps(tx, principal, report),

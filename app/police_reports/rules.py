@@ -149,6 +149,18 @@ def shows_reporter_agency(party: Party) -> bool:
     return party in {Party.POLICE, Party.REPORTER}
 
 
+def shows_offices(party: Party) -> bool:
+    """Whether a party reads which offices took which step, and under what number. Who reported is
+    told what became of it, never by whom.
+    """
+    return party is not Party.REPORTER
+
+
+def shows_step(party: Party, step: Step) -> bool:
+    """Whether a party learns of a step at all: not who reported, that the child has a file."""
+    return party is not Party.REPORTER or step is not Step.IDENTIFIED
+
+
 def shows_result(party: Party) -> bool:
     """Whether a party reads what became of the case. Who reported does, in their own terms: what of
     it was accepted and answered, and how it ended (未成年人保护法 Art. 11).

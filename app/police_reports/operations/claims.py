@@ -84,10 +84,10 @@ class Understood:
 
     @property
     def home_county(self) -> int:
-        """The county that opened the file, or where it happened; a larger place if no more is
-        known.
+        """The county that opened the file, if its reporter sees it (else it would tell that there
+        is one), or where it happened; a larger place if no more is known.
         """
-        if self.child is not None:
+        if self.child is not None and self.seen:
             return self.child.home_county
         try:
             return county_of(self.region_code)

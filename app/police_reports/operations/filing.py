@@ -53,6 +53,9 @@ WHERE id IN (SELECT id FROM replaced) AND relieved_at IS NULL
 RETURNING *
 """
 """A corrected report stays in the alarms until one that took its place reached the police."""
+_ONE_AT_A_TIME: Final = """
+SELECT pg_advisory_xact_lock(hashtextextended('police_reports/' || $1::text, 0))
+"""
 _NAMED: Final = """
 SELECT id, incident_id FROM police_reports WHERE id = ANY ($1) OR incident_id = $1[1]
 ORDER BY id FOR UPDATE
@@ -95,6 +98,8 @@ async def file_report(
     # A field that came later is no part of what was sent before it was there.
     later = {name for name in ("incident_id",) if getattr(new, name) is None}
     content = tx.keyring.blind_index(_CONTENT, new.model_dump_json(exclude=later))
+    if new.id is not None:  # the same sent twice at once: the second finds the first
+        await tx.connection.execute(_ONE_AT_A_TIME, str(new.id))
     if new.id is not None and (before := await queries.find_anywhere(tx, new.id)) is not None:
         same = (before["content_index"], before["reporter_agency_id"]) == (
             content,
@@ -148,6 +153,8 @@ async def hide(tx: Tx, filed: Filed) -> None:
 
 async def relieve(tx: Tx, report: Mapping[str, Any]) -> None:
     """Note, of the reports that one took the place of, that it has reached the police."""
+    if report["supersedes_id"] is None:
+        return
     async with tx.as_system():
         relieved = await tx.connection.fetch(_RELIEVE, report["supersedes_id"], tx.now)
         for each in relieved:
@@ -173,7 +180,8 @@ async def announce(
     beside: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> None:
-    """Publish an event to the parties of a report, and to nobody else (AZ-8); to those alone that
+    """Publish an event to the parties of a report, and to nobody else (AZ-8). Whoever
+    filed it hears that it was, and its results (`ResultTold`); to those alone that
     have a part in another `beside` it, too.
     """
     offices = await queries.offices(tx, report)
@@ -190,7 +198,7 @@ def _about(
     # A township that was told before somebody was accused without a clear name hears no more.
     township = None if report["hidden_below"] else report["township_agency_id"]
     parties = (
-        *(report["reporter_agency_id"], report["police_agency_id"], township),
+        *(report["police_agency_id"], township),
         *(*report["also_told"], *others),
     )
     return {
@@ -314,7 +322,7 @@ async def _put_on_its_way(tx: Tx, report: models.PoliceReport) -> None:
 
 def _as_filed(report: models.PoliceReport, offices: rules.Offices) -> events.ReportFiled:
     return events.ReportFiled(
-        **_about(report.model_dump(), offices),
+        **_about(report.model_dump(), offices, report.reporter_agency_id),
         report_id=report.id,
         fetch=f"/v1/police-reports/{report.id}",
         supersedes=report.supersedes_id,

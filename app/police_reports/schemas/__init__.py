@@ -246,7 +246,7 @@ class StepShown(_Recorded):
     in_order_by: Literal["at", "recorded_at"] = Field(
         description="Which of the two it stands in order by: `at`, unless that clock is in doubt."
     )
-    agency_id: UUID | None = Field(description="Who did it.")
+    agency_id: UUID | None = Field(description="Who did it; null for who reported.")
 
 
 class ServiceShown(BaseModel):
