@@ -78,7 +78,7 @@ PROTECTOR: Final = Condition(
 )
 """Hold if it happened in the caller's remit, or the child lives there, or lived there since."""
 
-_IN_PLACE = Condition(
+IN_PLACE: Final = Condition(
     ("region_code", "home_region"),
     lambda principal, _: _remit(principal),
     lambda place, home, remit: _protects(place, home, (), remit),
@@ -165,9 +165,9 @@ ACTS: Final[Mapping[str, Act]] = {
     ),
     "recordAssessment": _PROTECT,
     "arrangeServices": _PROTECT,
-    "closeReport": Act("police_reports:receive", (_IN_PLACE,)),
+    "closeReport": Act("police_reports:receive", (IN_PLACE,)),
     "confirmClosure": Act(
-        "police_reports:receive", (_IN_PLACE, _PROPOSED, _ANOTHER_PERSON, _THERE_OR_ABOVE)
+        "police_reports:receive", (IN_PLACE, _PROPOSED, _ANOTHER_PERSON, _THERE_OR_ABOVE)
     ),
     "identifyChild": Act(
         _MATCH.scope, (_POLICE_OR_PROTECTOR, unset("child_id", ChildKnownAlready))

@@ -18,7 +18,7 @@ from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.http.wire import region_text
 from app.police_reports import models, rules, schemas
-from app.police_reports.acts import ACTS, PROTECTOR
+from app.police_reports.acts import ACTS, IN_PLACE, PROTECTOR
 from app.police_reports.area import HANDLE, RECEIVE
 from app.police_reports.models import Party, State, Step
 from app.policy import queries as policy
@@ -196,7 +196,7 @@ async def identity(tx: Tx, child: ChildRef) -> asyncpg.Record:
 async def steps(tx: Tx, principal: Principal, report: asyncpg.Record) -> list[dict[str, Any]]:
     """Return the journal of a report the caller may see, in the order in which things happened;
     each step says by which clock (`rules.happened`). That it was joined with a report in which they
-    have no part they do not learn.
+    have no part they do not learn; an office of a former home, of what others did since the move.
     """
     rows = await tx.connection.fetch(
         "SELECT * FROM police_report_steps WHERE report_id = $1 ORDER BY recorded_at, id"
@@ -205,6 +205,14 @@ async def steps(tx: Tx, principal: Principal, report: asyncpg.Record) -> list[di
     )
     found_at = report["found_at"]
     party = party_of(principal, report)
+    if party is Party.PROTECTION and not IN_PLACE.holds(principal, report, date.min):
+        async with tx.as_system():
+            moved = await tx.connection.fetchval(_MOVED, report["id"])
+        rows = [
+            row
+            for row in rows
+            if row["agency_id"] == principal.agency_id or (moved and row["recorded_at"] <= moved)
+        ]
     elsewhere = [row["codes"].get("report_id") for row in rows if row["step"] == Step.JOINED]
     seen = await _seen(tx, principal, elsewhere) if elsewhere else set()
     return [
@@ -218,6 +226,12 @@ async def steps(tx: Tx, principal: Principal, report: asyncpg.Record) -> list[di
         if rules.shows_step(party, Step(row["step"]))
         and (row["step"] != Step.JOINED or row["codes"].get("report_id") in seen)
     ]
+
+
+_MOVED: Final = """
+SELECT max(occurred_at) FROM events
+WHERE subject_id = $1 AND wire_name = 'police_reports.child_moved'
+"""
 
 
 async def _seen(tx: Tx, principal: Principal, report_ids: Iterable[str | None]) -> set[str]:

@@ -369,21 +369,3 @@ class TestOneEvent:
 
 def test_the_home_is_in_another_county() -> None:
     assert HOME - HOME % 1_000_000 != COUNTY
-
-
-async def test_where_a_child_lived_before_it_does_not_end_the_case(
-    client, database, settings, offices, home, next_home, child
-) -> None:
-    report_id = await of_child(client, offices, child)
-    await move(client, database, settings, child, NEXT_VILLAGE)
-    body = {**CLOSE, "reason": "unfounded", "explanation": "查无此事。"}
-    for path in ("closure", "closure/confirmation"):
-        answer = await step(
-            client, home, report_id, path, body if path == "closure" else {"confirmed_at": AT}
-        )
-        assert answer.json()["type"] == "/problems/not-your-part"
-    read = await client.get(f"{URL}/{report_id}", headers=home.headers)
-    assert not {"closeReport", "confirmClosure"} & {*read.json()["permitted"]}
-    assert await listed(client, home, "permitted=closeReport") == []
-    assert await listed(client, next_home, "permitted=closeReport") == [report_id]
-    assert (await step(client, next_home, report_id, "closure", body)).status_code == 201
