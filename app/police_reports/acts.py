@@ -30,6 +30,13 @@ class ChildKnownAlready(Problem, status=409):
     title_zh = "该报告已关联儿童档案"
 
 
+class SuspectKnownAlready(Problem, status=409):
+    """It is clear whom the report speaks against, or it speaks against nobody."""
+
+    title = "It is not open whom this report speaks against"
+    title_zh = "该报告所指机构无须确认"
+
+
 class ClosureNotProposed(Problem, status=409):
     """There is nothing to agree to: nobody proposed to close it, or something new came since."""
 
@@ -46,6 +53,7 @@ class SecondPersonNeeded(Problem, status=403, denies=True):
     title_zh = "须由该机构或县级部门的另一名工作人员确认"
 
 
+_ALL_CODES: Final = 10**12
 _COUNTY: Final = frozenset({AgencyKind.civil_affairs})
 """Civil affairs stand at the county or above, over every township they see."""
 
@@ -70,6 +78,16 @@ PROTECTOR: Final = Condition(
 )
 """Hold if it happened in the caller's remit, or the child lives there, or lived there since."""
 
+IN_PLACE: Final = Condition(
+    ("region_code", "home_region"),
+    lambda principal, _: _remit(principal),
+    lambda place, home, remit: _protects(place, home, (), remit),
+    "(({0} >= ({wanted}::bigint[])[1] AND {0} < ({wanted}::bigint[])[2])"
+    " OR coalesce({1} >= ({wanted}::bigint[])[1] AND {1} < ({wanted}::bigint[])[2], false))",
+    lambda *_: NotYourPart(),
+)
+"""Hold if it happened in the caller's remit or the child lives there now: they end the case."""
+
 _POLICE_OR_PROTECTOR = Condition(
     ("police_agency_id", "also_told", "region_code", "home_region", "former_homes"),
     # The agency counts for the police alone, the remit for all others.
@@ -87,6 +105,24 @@ _POLICE_OR_PROTECTOR = Condition(
     " OR coalesce({3} >= ({wanted}::text[])[2]::bigint AND {3} < ({wanted}::text[])[3]::bigint,"
     " false) OR ({wanted}::text[])[2]::bigint = ANY ({4}))",
     lambda *_: NotYourPart(),
+)
+_ABOVE_SUSPICION = Condition(
+    ("hidden_below",),
+    lambda principal, _: (
+        _ALL_CODES
+        if principal.agency_kind == AgencyKind.police
+        else principal.region_hi - principal.region_lo
+    ),
+    lambda below, codes: below <= codes,
+    "({0} <= {wanted}::bigint)",
+    lambda *_: NotYourPart(),
+)
+_SUSPECT_OPEN = Condition(
+    ("doubts",),
+    lambda *_: "agency_unknown",
+    lambda doubts, wanted: wanted in doubts,
+    "({wanted}::text = ANY ({0}))",
+    lambda *_: SuspectKnownAlready(),
 )
 _PROPOSED = Condition(
     ("closure_step_id",),
@@ -129,13 +165,14 @@ ACTS: Final[Mapping[str, Act]] = {
     ),
     "recordAssessment": _PROTECT,
     "arrangeServices": _PROTECT,
-    "closeReport": _PROTECT,
+    "closeReport": Act("police_reports:receive", (IN_PLACE,)),
     "confirmClosure": Act(
-        "police_reports:receive", (PROTECTOR, _PROPOSED, _ANOTHER_PERSON, _THERE_OR_ABOVE)
+        "police_reports:receive", (IN_PLACE, _PROPOSED, _ANOTHER_PERSON, _THERE_OR_ABOVE)
     ),
     "identifyChild": Act(
         _MATCH.scope, (_POLICE_OR_PROTECTOR, unset("child_id", ChildKnownAlready))
     ),
+    "nameSuspect": Act(_MATCH.scope, (_POLICE_OR_PROTECTOR, _ABOVE_SUSPICION, _SUSPECT_OPEN)),
     "joinReports": _MATCH,
     "supersedeReport": Act(
         "police_reports:file",

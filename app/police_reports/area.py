@@ -33,8 +33,9 @@ RECEIVE = AREA.scope(
 )
 MATCH = AREA.scope(
     "police_reports:match",
-    "为报告关联儿童档案,合并同一事件的多份报告",
-    "Say which child's file a report is about, and which reports are about one event",
+    "为报告关联儿童档案,确认被指机构,合并同一事件的多份报告",
+    "Say which child's file a report is about, whom it accuses, and which reports are about one"
+    " event",
     never_waits=True,
 )
 READ_REPORTERS = AREA.scope(

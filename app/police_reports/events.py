@@ -1,6 +1,7 @@
 """What happens to a report, told to its parties alone: ids and codes, never a person.
 
-`subject_id` is the report; `told_to` always names the parties, so that neither the agency a report
+`subject_id` is the report; `told_to` always names the parties (of them who reported for
+`ReportFiled` and `ResultTold` alone), so that neither the agency a report
 speaks against nor another office of the region learns of it (AZ-8).
 """
 
@@ -151,6 +152,14 @@ class ChildIdentified(_AboutReport):
     wire_name: ClassVar[str] = "police_reports.child_identified"
 
 
+class SuspectNamed(_AboutReport):
+    """It is clear now whom the words of the reporter mean: the offices of place and home that they
+    do not mean have a part in it.
+    """
+
+    wire_name: ClassVar[str] = "police_reports.suspect_named"
+
+
 class ChildMoved(_AboutReport):
     """The child lives elsewhere now: the offices there have a part in it beside those before."""
 
@@ -169,6 +178,12 @@ class ReportSuperseded(_AboutReport):
 
     wire_name: ClassVar[str] = "police_reports.report_superseded"
     superseded_by: UUID = Field(description="The report that took its place.")
+
+
+class ReportRelieved(_AboutReport):
+    """The report that took its place has reached the police: nothing is owed for this one."""
+
+    wire_name: ClassVar[str] = "police_reports.report_relieved"
 
 
 class AcknowledgementOverdue(_AboutReport):

@@ -16,7 +16,7 @@ from app.core.jobs import queue
 from app.police_reports import events, queries, rules
 from app.police_reports.models import State, Step
 from app.police_reports.operations import home
-from app.police_reports.operations.filing import announce, change
+from app.police_reports.operations.filing import announce, change, relieve
 from app.police_reports.operations.steps import redeliver
 from app.regions import following
 from app.regions.events import RegionReplaced
@@ -24,24 +24,10 @@ from app.regions.rules import lineage
 from app.webhooks.events import DeliverySucceeded
 
 _PER_RUN: Final = 200
-
-
-_RELIEVE: Final = """
-WITH RECURSIVE replaced AS (
-    SELECT id, supersedes_id FROM police_reports WHERE id = $1
-    UNION
-    SELECT r.id, r.supersedes_id
-    FROM replaced JOIN police_reports r ON r.id = replaced.supersedes_id
-)
-UPDATE police_reports SET relieved_at = $2
-WHERE id IN (SELECT id FROM replaced) AND relieved_at IS NULL
-"""
-"""A corrected report stays in the alarms until one that took its place reached the police."""
-
 _TAKES: Final = [events.ReportFiled.wire_name, "police_reports.*"]
 _WAITING: Final = f"""
 WITH places AS MATERIALIZED (
-    SELECT DISTINCT region_code, suspect_agency_id, police_agency_id
+    SELECT DISTINCT region_code, hidden_from, police_agency_id
     FROM police_reports
     WHERE routing <> 'routed' AND acknowledged_at IS NULL AND relieved_at IS NULL
       AND superseded_by_id IS NULL
@@ -50,14 +36,14 @@ WITH places AS MATERIALIZED (
         SELECT 1 FROM agencies a
         WHERE a.active AND a.kind = 'police'
           AND (a.region_code IN ({queries.above("p.region_code")}) OR a.id = p.police_agency_id)
-          AND a.id IS DISTINCT FROM p.suspect_agency_id
+          AND a.id <> ALL (p.hidden_from)
           AND (p.police_agency_id IS NULL OR EXISTS (
               SELECT 1 FROM webhook_endpoints e
               WHERE e.agency_id = a.id AND e.active AND e.event_types && $2::text[])))
 ), turns AS (
     SELECT r.id, row_number() OVER (PARTITION BY r.region_code ORDER BY r.filed_at, r.id) AS turn
     FROM police_reports r JOIN open p ON p.region_code = r.region_code
-     AND p.suspect_agency_id IS NOT DISTINCT FROM r.suspect_agency_id
+     AND p.hidden_from = r.hidden_from
      AND p.police_agency_id IS NOT DISTINCT FROM r.police_agency_id
     WHERE r.routing <> 'routed' AND r.acknowledged_at IS NULL AND r.relieved_at IS NULL
       AND r.superseded_by_id IS NULL
@@ -165,7 +151,7 @@ async def mark_delivered(tx: Tx, delivered: DeliverySucceeded) -> None:
     if report["police_agency_id"] == delivered.agency_id and report["delivered_at"] is None:
         state, _ = rules.advance(State(report["state"]), Step.DELIVERED)
         await change(tx, report["id"], delivered_at=at or tx.now, state=state)
-        await tx.connection.execute(_RELIEVE, report["supersedes_id"], tx.now)
+        await relieve(tx, report)
         await announce(tx, events.ReportDelivered, report)
 
 

@@ -66,6 +66,7 @@ class Step(StrEnum):
     REOPENED = "reopened"
     """A new fact came after it was closed; the step beside this one says which."""
     IDENTIFIED = "identified"
+    SUSPECT_NAMED = "suspect_named"
     JOINED = "joined"
 
 
@@ -88,7 +89,10 @@ class PoliceReport(SQLModel, table=True):
     `state`: the furthest step taken, in the order of `State`. `routing`: `routed` when the
     report waits at an endpoint of the police; `no_agency` when no police agency serves the place,
     `no_endpoint` when the one that does has no endpoint: both are tried again by a job.
-    `suspect_agency_id`: the agency a report speaks against; it learns nothing of it (AZ-8).
+    `suspect_agency_id`: the agency a report speaks against. `hidden_from`: that and every agency
+    that any report of its chain of corrections speaks against: they learn nothing of it (AZ-8).
+    `hidden_below`: how many codes the remit of an office must hold to have a part in it, while it
+    is open whom the words of the reporter mean; 0 once that is known.
     `forwarded_by_id`: the police agency that passed it on last; it still sees how it stands.
     `also_told`: the police of every level above, while no police endpoint takes it; whoever accepts
     first is in charge. `doubts`: what was stated and could not be followed; `as_sent_sealed` keeps
@@ -171,6 +175,12 @@ class PoliceReport(SQLModel, table=True):
     reporter_agency_id: UUID = Field(foreign_key="agencies.id")
     bound_as: str | None = None
     suspect_agency_id: UUID | None = Field(default=None, foreign_key="agencies.id")
+    hidden_from: list[UUID] = Field(
+        sa_column=Column(ARRAY(Uuid), nullable=False, server_default="{}"), default_factory=list
+    )
+    hidden_below: int = Field(
+        sa_column=Column(BigInteger, nullable=False, server_default="0"), default=0
+    )
     police_agency_id: UUID | None = Field(default=None, foreign_key="agencies.id")
     also_told: list[UUID] = Field(
         sa_column=Column(ARRAY(Uuid), nullable=False, server_default="{}"), default_factory=list
@@ -234,7 +244,7 @@ class PoliceReportStep(SQLModel, table=True):
         CheckConstraint(
             "step IN ('delivered', 'acknowledged', 'dispatched', 'disposed', 'township_notified',"
             " 'township_received', 'assessed', 'services_arranged', 'closed', 'forwarded',"
-            " 'closure_proposed', 'reopened', 'identified', 'joined')",
+            " 'closure_proposed', 'reopened', 'identified', 'suspect_named', 'joined')",
             name="step",
         ),
         _of_report(),
@@ -257,16 +267,18 @@ class PoliceReportStep(SQLModel, table=True):
 
 
 _REPORTER = (rls.own("reporter_agency_id"), "true")
+_OFFICE = f"{rls.SCHOOL} IS NULL AND {rls.HI} - {rls.LO} >= hidden_below"
 _OTHERS = (
     (f"suspect_agency_id IS NOT DISTINCT FROM {rls.AGENCY}", "false"),
+    (f"{rls.AGENCY} = ANY (hidden_from)", "false"),
     _REPORTER,
     (rls.own("police_agency_id"), "true"),
     (rls.own("forwarded_by_id"), "true"),
     (f"{rls.AGENCY} = ANY (also_told)", "true"),
-    (rls.IN_RANGE, f"{rls.SCHOOL} IS NULL"),
-    (f"home_region >= {rls.LO} AND home_region < {rls.HI}", f"{rls.SCHOOL} IS NULL"),
+    (rls.IN_RANGE, _OFFICE),
+    (f"home_region >= {rls.LO} AND home_region < {rls.HI}", _OFFICE),
     # A remit is all of one division: it is named by its first code, which `former_homes` has.
-    (f"{rls.LO} = ANY (former_homes)", f"{rls.SCHOOL} IS NULL"),
+    (f"{rls.LO} = ANY (former_homes)", _OFFICE),
 )
 
 rls.protect(

@@ -1,6 +1,6 @@
 """Reads of police reports. Every one starts from `visible_reports`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Final, get_args
@@ -18,7 +18,7 @@ from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.http.wire import region_text
 from app.police_reports import models, rules, schemas
-from app.police_reports.acts import ACTS, PROTECTOR
+from app.police_reports.acts import ACTS, IN_PLACE, PROTECTOR
 from app.police_reports.area import HANDLE, RECEIVE
 from app.police_reports.models import Party, State, Step
 from app.policy import queries as policy
@@ -31,10 +31,14 @@ def visible_reports(principal: Principal) -> Where:
     """Limit `police_reports r` to those this caller has a part in.
 
     What a role has a part in follows from its scopes: who handles, who receives, else who files.
-    Never the agency a report speaks against (AZ-8). Row-level security repeats it.
+    Never an agency that it or a report of its chain speaks against (AZ-8), nor an office below
+    `hidden_below` by its remit alone. Row-level security repeats it.
     """
     scopes = principal.role.scopes
-    where = Where("r.suspect_agency_id IS DISTINCT FROM {}", principal.agency_id)
+    where = Where(
+        "r.suspect_agency_id IS DISTINCT FROM {0} AND {0} <> ALL (r.hidden_from)",
+        principal.agency_id,
+    )
     if HANDLE.code in scopes:
         return where.add(
             "r.police_agency_id = {0} OR r.forwarded_by_id = {0}"
@@ -43,12 +47,14 @@ def visible_reports(principal: Principal) -> Where:
         )
     if RECEIVE.code in scopes:
         return where.add(
-            "r.reporter_agency_id = {0} OR (r.region_code >= {1} AND r.region_code < {2})"
+            "r.reporter_agency_id = {0} OR (r.hidden_below <= {3} AND ("
+            "(r.region_code >= {1} AND r.region_code < {2})"
             " OR (r.home_region >= {1} AND r.home_region < {2})"
-            " OR (cardinality(r.former_homes) > 0 AND {1} = ANY (r.former_homes))",
+            " OR (cardinality(r.former_homes) > 0 AND {1} = ANY (r.former_homes))))",
             principal.agency_id,
             principal.region_lo,
             principal.region_hi,
+            principal.region_hi - principal.region_lo,
         )
     return where.add("r.reporter_agency_id = {}", principal.agency_id)
 
@@ -95,10 +101,16 @@ async def page(
     if overdue is not None:
         where.add(f"{'' if overdue else 'NOT '}({_OVERDUE})", tx.now)
     if incident is not None:
-        where.add(_OF_INCIDENT, incident)
+        where.add(_OF_INCIDENT, await _event_named(tx, incident))
     if act is not None:
         act.narrow(where, principal, tx.today, alias="r")
     return await paging.fetch(tx, "SELECT r.* FROM police_reports r", where, _NEWEST, window)
+
+
+async def _event_named(tx: Tx, incident: UUID) -> UUID:
+    """Return the event that is called by its own id, or by that of one of its reports."""
+    named = await find_anywhere(tx, incident)
+    return incident_of(named) if named is not None else incident
 
 
 _OF_INCIDENT: Final = "r.incident_id = {0} OR r.id = {0}"
@@ -114,7 +126,7 @@ def above(code: str) -> str:
 
 async def offices(tx: Tx, report: Mapping[str, Any]) -> rules.Offices:
     """Return who is in charge of a report: of its place, of where the child lives and lived; the
-    agency reported left out. One statement, and one more for a place that no police are in charge
+    agencies reported left out. One statement, and one more for a place that no police are in charge
     of: then those of the reporter's own region are, else those below the place.
     """
     path = lineage(report["region_code"])
@@ -127,12 +139,14 @@ async def offices(tx: Tx, report: Mapping[str, Any]) -> rules.Offices:
         list({*path, *home, *former}),
     )
     found = [rules.Office(**row) for row in rows]
-    suspect = report["suspect_agency_id"]
-    chosen = rules.offices(found, path, suspect=suspect, home=home, former=former)
+    hidden = report["hidden_from"]
+    chosen = rules.offices(
+        found, path, hidden=hidden, below=report["hidden_below"], home=home, former=former
+    )
     if chosen.police:
         return chosen
     lo, hi = subtree(report["region_code"])
-    others = await tx.connection.fetch(_OTHER_POLICE, report["reporter_agency_id"], suspect, lo, hi)
+    others = await tx.connection.fetch(_OTHER_POLICE, report["reporter_agency_id"], hidden, lo, hi)
     nearest = [row for row in others if row["above_reporter"]] or others
     return replace(chosen, police=tuple(row["id"] for row in nearest))
 
@@ -140,7 +154,7 @@ async def offices(tx: Tx, report: Mapping[str, Any]) -> rules.Offices:
 _OTHER_POLICE: Final = f"""
 SELECT a.id, a.region_code IN ({above("r.region_code")}) AS above_reporter
 FROM agencies r, agencies a
-WHERE r.id = $1 AND a.active AND a.kind = 'police' AND a.id IS DISTINCT FROM $2
+WHERE r.id = $1 AND a.active AND a.kind = 'police' AND a.id <> ALL ($2::uuid[])
   AND (a.region_code IN ({above("r.region_code")}) OR (a.region_code >= $3 AND a.region_code < $4))
 ORDER BY above_reporter DESC, a.region_code DESC, a.id LIMIT 10
 """
@@ -179,9 +193,10 @@ async def identity(tx: Tx, child: ChildRef) -> asyncpg.Record:
     )
 
 
-async def steps(tx: Tx, report: asyncpg.Record) -> list[dict[str, Any]]:
+async def steps(tx: Tx, principal: Principal, report: asyncpg.Record) -> list[dict[str, Any]]:
     """Return the journal of a report the caller may see, in the order in which things happened;
-    each step says by which clock (`rules.happened`).
+    each step says by which clock (`rules.happened`). That it was joined with a report in which they
+    have no part they do not learn; an office of a former home, of what others did since the move.
     """
     rows = await tx.connection.fetch(
         "SELECT * FROM police_report_steps WHERE report_id = $1 ORDER BY recorded_at, id"
@@ -189,14 +204,44 @@ async def steps(tx: Tx, report: asyncpg.Record) -> list[dict[str, Any]]:
         report["id"],
     )
     found_at = report["found_at"]
+    party = party_of(principal, report)
+    if party is Party.PROTECTION and not IN_PLACE.holds(principal, report, date.min):
+        async with tx.as_system():
+            moved = await tx.connection.fetchval(_MOVED, report["id"])
+        rows = [
+            row
+            for row in rows
+            if row["agency_id"] == principal.agency_id or (moved and row["recorded_at"] <= moved)
+        ]
+    elsewhere = [row["codes"].get("report_id") for row in rows if row["step"] == Step.JOINED]
+    seen = await _seen(tx, principal, elsewhere) if elsewhere else set()
     return [
         {
             **row,
+            "agency_id": row["agency_id"] if rules.shows_offices(party) else None,
             "at_ahead": rules.is_ahead(row),
             "in_order_by": "recorded_at" if rules.doubted(row, found_at) else "at",
         }
         for row in sorted(rows, key=lambda row: rules.happened(row, found_at))
+        if rules.shows_step(party, Step(row["step"]))
+        and (row["step"] != Step.JOINED or row["codes"].get("report_id") in seen)
     ]
+
+
+_MOVED: Final = """
+SELECT max(occurred_at) FROM events
+WHERE subject_id = $1 AND wire_name = 'police_reports.child_moved'
+"""
+
+
+async def _seen(tx: Tx, principal: Principal, report_ids: Iterable[str | None]) -> set[str]:
+    where = visible_reports(principal).add(
+        "r.id = ANY ({}::uuid[])", [each for each in report_ids if each]
+    )
+    rows = await tx.connection.fetch(
+        f"SELECT r.id FROM police_reports r WHERE {where}", *where.arguments
+    )
+    return {str(row["id"]) for row in rows}
 
 
 _situations: Final = policy.lookup("report.situations")
@@ -246,6 +291,13 @@ async def deliveries(tx: Tx, report_id: UUID) -> list[schemas.DeliveryShown]:
     return [schemas.DeliveryShown(**row) for row in rows]
 
 
+def references(principal: Principal, report: asyncpg.Record) -> dict[str, Any]:
+    """Return what names the offices that act on a report, if the caller may read it."""
+    shown = rules.shows_offices(party_of(principal, report))
+    names = ("police_reference", "township_agency_id")
+    return {name: report[name] if shown else None for name in names}
+
+
 def summary(tx: Tx, principal: Principal, report: asyncpg.Record) -> schemas.ReportSummary:
     """Show where a report stands, to a caller who has a part in it."""
     return schemas.ReportSummary.model_validate(_summary_fields(tx, principal, report))
@@ -259,6 +311,7 @@ def _summary_fields(tx: Tx, principal: Principal, report: asyncpg.Record) -> dic
     shows_result = rules.shows_result(party_of(principal, report))
     return {
         **report,
+        **references(principal, report),
         "unanswered": reported(report).unanswered(report["disposed_as"]),
         "outcome": report["outcome"] if shows_result else None,
         "incident_id": incident_of(report),
@@ -286,6 +339,7 @@ async def whole(tx: Tx, principal: Principal, report: asyncpg.Record) -> schemas
     shown = rules.shows_report(party)
     key = str(report["id"])
     unseal = tx.keyring.unseal
+    others = await joined(tx, principal, report)
     return schemas.Report.model_validate(
         {
             **_summary_fields(tx, principal, report),
@@ -301,9 +355,10 @@ async def whole(tx: Tx, principal: Principal, report: asyncpg.Record) -> schemas
             if shown and report["as_sent_sealed"]
             else None,
             "visit_id": report["visit_id"] if shown else None,
-            "joined": await joined(tx, principal, report),
+            "joined": others,
             "steps": [
-                {**step, "details": _details(tx, party, step)} for step in await steps(tx, report)
+                {**step, "details": _details(tx, party, step)}
+                for step in await steps(tx, principal, report)
             ],
         }
     )

@@ -22,10 +22,11 @@ from app.police_reports.acts import (
     NotYourPart,
     SecondPersonNeeded,
     SupersededAlready,
+    SuspectKnownAlready,
 )
 from app.police_reports.area import AREA, FILE, HANDLE, MATCH, READ, READ_REPORTERS, RECEIVE
 from app.police_reports.models import State
-from app.police_reports.operations import closing, dispositions, filing, incidents, steps
+from app.police_reports.operations import closing, dispositions, filing, incidents, steps, suspects
 from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.schemas import steps as stated
 from app.police_reports.schemas.filing import ReportCreate
@@ -120,9 +121,10 @@ async def read_report_chain(
     chain = schemas.Chain.model_validate(
         {
             **report,
+            **queries.references(principal, report),
             "report_id": report["id"],
             "deliveries": await queries.deliveries(tx, report["id"]),
-            "steps": await queries.steps(tx, report),
+            "steps": await queries.steps(tx, principal, report),
         }
     )
     return _shown(chain, report)
@@ -254,6 +256,18 @@ async def identify_child(
     return _step(report, taken, new.child_id)
 
 
+@router.post(
+    "/{report_id}/suspect",
+    status_code=201,
+    responses={**_NAMING, **documented(NotYourPart, SuspectKnownAlready, steps.StepIdTaken)},
+)
+async def name_suspect(
+    principal: MatchesReports, report: ReportToChange, new: stated.SuspectNaming, tx: Transaction
+) -> Shown[schemas.StepTaken]:
+    """Say whom the reporter's words mean, as the police or the county. All others may see it."""
+    return _step(report, await suspects.name_suspect(tx, principal, report, new))
+
+
 @router.post("/{report_id}/incident", status_code=201, responses=_NAMING)
 async def join_reports(
     principal: MatchesReports, report: ReportInPath, new: stated.Joining, tx: Transaction
@@ -278,7 +292,7 @@ async def supersede_report(
 
 
 def _filed(filed: filing.Filed, *others: UUID | None) -> Shown[schemas.Filed]:
-    answer, child_id, _, is_new = filed
+    answer, child_id, _, _, is_new = filed
     about = [child_id, *others]
     return Shown(
         answer, children=about, groups=_REPORT, subject=answer.id, is_new=is_new, receipt=True

@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from app.core.text import canonical_name
 from app.police_reports.models import Party, State, Step
+from app.regions.rules import SPANS, subtree
 
 _ORDER: Final = tuple(State)
 
@@ -25,6 +27,7 @@ _MOVES: Final[Mapping[Step, tuple[State | None, State]]] = {
     Step.CLOSED: (State.CLOSED, State.ASSESSED),
     Step.REOPENED: (None, State.FILED),
     Step.IDENTIFIED: (None, State.FILED),
+    Step.SUSPECT_NAMED: (None, State.FILED),
     Step.JOINED: (None, State.FILED),
 }
 
@@ -146,6 +149,18 @@ def shows_reporter_agency(party: Party) -> bool:
     return party in {Party.POLICE, Party.REPORTER}
 
 
+def shows_offices(party: Party) -> bool:
+    """Whether a party reads which offices took which step, and under what number. Who reported is
+    told what became of it, never by whom.
+    """
+    return party is not Party.REPORTER
+
+
+def shows_step(party: Party, step: Step) -> bool:
+    """Whether a party learns of a step at all: not who reported, that the child has a file."""
+    return party is not Party.REPORTER or step is not Step.IDENTIFIED
+
+
 def shows_result(party: Party) -> bool:
     """Whether a party reads what became of the case. Who reported does, in their own terms: what of
     it was accepted and answered, and how it ended (未成年人保护法 Art. 11).
@@ -162,6 +177,42 @@ def shows_details(party: Party, step: Step) -> bool:
     if party is Party.PROTECTION:
         return True
     return party is Party.POLICE and step in _POLICE_STEPS
+
+
+_MARKS: Final[Mapping[str, tuple[str, ...]]] = {
+    "village_committee": ("村", "社区", "居委", "village"),
+    "township_government": ("乡", "镇", "街道", "town"),
+    "civil_affairs": ("民政", "civil"),
+    "police": ("公安", "派出所", "警", "police"),
+    "school": ("校", "学", "中", "小", "school"),
+    "kindergarten": ("幼", "园", "kindergarten"),
+    "hospital": ("医", "院", "卫生", "诊所", "hospital", "clinic"),
+}
+"""By which words people tell what kind of agency they mean."""
+
+_OWN: Final = ("本", "我", "咱", "our", "own")
+
+
+def may_mean(words: str, kind: str) -> bool:
+    """Tell whether words may mean an agency of this kind: they say so, or nothing of any kind."""
+    said = canonical_name(words).replace("人民政府", "政府")  # which has 民政 in it
+    kinds = {each for each, marks in _MARKS.items() if any(mark in said for mark in marks)}
+    return kind in kinds or not kinds
+
+
+def may_mean_own(words: str, kind: str) -> bool:
+    """Tell whether somebody at an agency of this kind may mean their own."""
+    said = canonical_name(words)
+    return may_mean(words, kind) or any(mark in said for mark in _OWN)
+
+
+def told_from(words: str | None) -> int:
+    """Return how many codes the remit of an office must hold to be told of a report while it is
+    open whom it accuses: those of a county; of a prefecture, if civil affairs of the county may be
+    meant. `words`: none for the id of no agency, which is that of no county either.
+    """
+    county, prefecture = SPANS[2], SPANS[3]
+    return prefecture if words and may_mean(words, "civil_affairs") else county
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +235,9 @@ class Offices:
     civil_affairs: tuple[UUID, ...]
     also: tuple[UUID, ...] = ()
 
-    def told(self, *others: UUID | None, suspect: UUID | None) -> tuple[UUID, ...]:
-        """Return who is told what happens, `others` included: never the agency reported (AZ-8)."""
-        parties = {self.township, *self.civil_affairs, *self.also, *others} - {suspect}
+    def told(self, *others: UUID | None, hidden: Iterable[UUID]) -> tuple[UUID, ...]:
+        """Return who is told what happens, `others` included: never an agency reported (AZ-8)."""
+        parties = {self.township, *self.civil_affairs, *self.also, *others}.difference(hidden)
         return tuple(sorted(party for party in parties if party is not None))
 
 
@@ -194,7 +245,8 @@ def offices(
     found: Iterable[Office],
     lineage: Sequence[int],
     *,
-    suspect: UUID | None = None,
+    hidden: Collection[UUID] = (),
+    below: int = 0,
     home: Sequence[int] = (),
     former: Collection[int] = (),
 ) -> Offices:
@@ -202,10 +254,15 @@ def offices(
 
     `lineage`: the place and all above it, nearest first; `home` likewise where the child lives,
     whose township comes before that of the place: it knows the family. `former`: where it lived
-    before. The agency reported is passed over; a township that is reported, or not registered, is
-    replaced by the other one, else by the nearest civil affairs office.
+    before. `hidden`: the agencies reported, which are passed over, as are offices of remits of less
+    than `below` codes; a township that is passed over, or not registered, is replaced by the other
+    one, else by the nearest civil affairs office.
     """
-    known = [office for office in found if office.id != suspect]
+    known = [
+        office
+        for office in found
+        if office.id not in hidden and (office.kind == "police" or _holds(office, below))
+    ]
     here, there = _near(known, lineage), _near(known, home)
     police, civil_affairs = (
         tuple(office.id for office in here if office.kind == kind)
@@ -227,6 +284,13 @@ def offices(
 
 
 _PROTECTORS: Final = ("township_government", "civil_affairs")
+
+
+def _holds(office: Office, codes: int) -> bool:
+    if not codes:
+        return True
+    lo, hi = subtree(office.region_code)
+    return hi - lo >= codes
 
 
 def _near(found: Iterable[Office], lineage: Sequence[int]) -> list[Office]:

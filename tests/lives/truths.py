@@ -85,7 +85,7 @@ async def no_alert_ends_in_silence(world: World) -> list[str]:
 
 
 _IN_HAND = """
-SELECT r.id, r.police_agency_id, r.also_told, r.suspect_agency_id, r.routing,
+SELECT r.id, r.police_agency_id, r.also_told, r.hidden_from, r.routing,
     EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.ordering_key = r.id
             AND d.agency_id = r.police_agency_id) AS on_its_way,
     (SELECT count(*) FROM agencies p WHERE p.id = r.police_agency_id AND p.active
@@ -103,7 +103,7 @@ async def every_report_is_in_somebodys_hands(world: World) -> list[str]:
         told = {report["police_agency_id"], *report["also_told"]}
         if not report["police"]:
             wrong.append(f"in nobody's hands: {report}")
-        if report["suspect_agency_id"] in told - {None}:
+        if told & {*report["hidden_from"]}:
             wrong.append(f"told to those it speaks against: {report}")
         if report["routing"] == "routed" and not report["on_its_way"]:
             wrong.append(f"not on its way: {report}")

@@ -200,6 +200,7 @@ _POLICE = (
         "identifyChild",
         lambda target: {"identified_at": _NOW, "child_id": str(target.ids["child_id"])},
     ),
+    Ask("nameSuspect", always({"named_at": _NOW, "suspect_agency_id": None})),
     Ask("joinReports", always({"joined_at": _NOW, "report_id": str(new_id())})),
     Ask("supersedeReport", _report),
 )

@@ -5,6 +5,7 @@ as text, and visibility, regions and parts in a case are written out a second ti
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -83,12 +84,14 @@ def sees_alert(who: Who, target: Target) -> bool:
 
 def sees_report(who: Who, target: Target) -> bool:
     """Never who is reported (AZ-8); else the police it is with, the protectors, who filed it."""
-    if target.suspect == who.agency:
+    if who.agency in {target.suspect, target.accused_before}:
         return False
     scopes = ROLES[who.role]["scopes"]
     if "police_reports:handle" in scopes:
         return who.agency in {target.police, target.passed_on_by}
-    return _protects(who, target) or target.reporter == who.agency
+    codes = len(remit(who.region))
+    told = not target.unclear_whom or codes >= 10**6  # a county, at least
+    return (_protects(who, target) and told) or target.reporter == who.agency
 
 
 def _protects(who: Who, target: Target) -> bool:
@@ -97,6 +100,11 @@ def _protects(who: Who, target: Target) -> bool:
     return "police_reports:receive" in ROLES[who.role]["scopes"] and any(
         place is not None and _inside(who, place) for place in places
     )
+
+
+def _is_in_place(who: Who, target: Target) -> bool:
+    """Whoever ends a case is of where it happened or of where the child lives now."""
+    return _protects(who, replace(target, before=None))
 
 
 _ANSWERS_FOR_ITS_PLACE = {"township_supervisor", "civil_affairs"}
@@ -252,15 +260,15 @@ REFUSED: Mapping[str, Refusal] = {
             "confirmTownshipNotice",
             "recordAssessment",
             "arrangeServices",
-            "closeReport",
         ),
         _not_our_child,
     ),
+    "closeReport": lambda who, target, _: not _is_in_place(who, target),
     "createAgency": _not_our_place,
-    **dict.fromkeys(("identifyChild", "joinReports"), _neither_police_nor_place),
+    **dict.fromkeys(("identifyChild", "joinReports", "nameSuspect"), _neither_police_nor_place),
     # Somebody of the same agency proposed to close it.
     "confirmClosure": lambda who, target, _: (
-        not _protects(who, target)
+        not _is_in_place(who, target)
         or who.holder == "machine"
         or (who.kind != "civil_affairs" and target.owner != who.agency)
     ),

@@ -26,7 +26,10 @@ class Target:
     `region`: where the child lives. `scene`: where what is reported happened. `before`: where the
     child lived when it was. `owner`: the agency that the
     endpoint, delivery, batch, post, client and audit entry belong to; it stands in `owner_region`.
-    `addressed`: whom the school wrote to about the alert. `told_to`: who alone may know of the
+    `accused_before`: whom a report speaks
+    against that this one corrects. `unclear_whom`: nobody knows whom its words mean.
+    `addressed`: whom the school wrote to about
+    the alert. `told_to`: who alone may know of the
     duty to accept the report; None for all of the region. `ids`: kind → id.
     """
 
@@ -41,6 +44,8 @@ class Target:
     passed_on_by: UUID | None
     reporter: UUID
     suspect: UUID | None
+    accused_before: UUID | None
+    unclear_whom: bool
     addressed: tuple[UUID, ...]
     told_to: tuple[UUID, ...] | None
     ids: Mapping[str, UUID]

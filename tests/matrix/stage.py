@@ -36,6 +36,8 @@ class Plan:
     scene: int | None = None
     before: int | None = None
     suspect: bool = False
+    accused_before: bool = False
+    unclear_whom: bool = False
     passed_on: bool = False
 
 
@@ -52,6 +54,8 @@ PLANS = (
     Plan("harm in the remit to a child from elsewhere", OTHER_COUNTY, own=False, scene=VILLAGE),
     Plan("moved away since", OTHER_COUNTY, own=False, scene=OTHER_COUNTY, before=VILLAGE),
     Plan("against the caller's agency", VILLAGE, own=False, suspect=True),
+    Plan("corrects one against the caller's agency", VILLAGE, own=False, accused_before=True),
+    Plan("against somebody unclear", VILLAGE, own=False, unclear_whom=True),
     Plan("passed on by the caller's agency", VILLAGE, own=False, passed_on=True),
 )
 
@@ -136,6 +140,8 @@ async def _a_target(database: Database, who: Who, plan: Plan) -> Target:
         passed_on_by=who.agency if plan.passed_on else None,
         reporter=reporter,
         suspect=who.agency if plan.suspect else None,
+        accused_before=who.agency if plan.accused_before else None,
+        unclear_whom=plan.unclear_whom,
         addressed=(owner,) if who.kind in {"education", "township_government"} else (),
         told_to=(school, police) if plan.suspect else None,
         ids={

@@ -4,11 +4,13 @@ file, situation or agency we know is kept as sent, and told in the report's `dou
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from unicodedata import normalize
 from uuid import UUID
+
+import orjson
 
 from app.access.principal import Principal
 from app.agencies import queries as agencies
@@ -16,17 +18,33 @@ from app.children import queries as children
 from app.children.queries import ChildRef
 from app.core.data.db import Tx
 from app.core.problems import Problem
-from app.police_reports import rules
+from app.core.text import canonical_name, canonical_number
+from app.police_reports import models, rules
 from app.police_reports.operations import home
 from app.police_reports.rules import CLOCK_SKEW
 from app.police_reports.schemas.filing import ReportCreate
 from app.policy import queries as policy
 from app.regions import queries as regions
-from app.regions.rules import BadRegionCode, county_of, is_valid_code
+from app.regions.rules import (
+    BadRegionCode,
+    county_of,
+    is_valid_code,
+    lies_in_a_county,
+    lineage,
+    subtree,
+)
 
 _CODE_LENGTH: Final = 12
 _DRESS: Final = re.compile(r"[\s\W_]+")
 """Spaces, dashes and dots that people write between the digits of a code."""
+_SITUATIONS_SHOWN: Final = 14
+_AN_ID: Final = re.compile("[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}")
+_NAMED: Final = """
+SELECT a.id, a.name, a.name_en FROM agencies a
+WHERE a.id = $4 OR a.region_code = ANY ($3::bigint[]) OR EXISTS (
+    SELECT FROM unnest($1::bigint[], $2::bigint[]) AS span (lo, hi)
+    WHERE a.region_code >= lo AND a.region_code < hi)
+"""
 _situations: Final = policy.lookup("report.situations")
 _duty_bearers: Final = policy.lookup("report.duty_bearers")
 
@@ -36,6 +54,17 @@ class ReportInvalid(Problem, status=422):
 
     title = "What was sent contradicts itself or names something unknown"
     title_zh = "提交的内容自相矛盾或引用了不存在的对象"
+
+
+@dataclass(frozen=True, slots=True)
+class Accused:
+    """Whom a report speaks against: the agency, if it is clear which; all that must learn
+    nothing of it; how many codes the remit of an office must hold to be told, 0 for any.
+    """
+
+    agency_id: UUID | None = None
+    hidden_from: frozenset[UUID] = frozenset()
+    hidden_below: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +79,7 @@ class Understood:
     seen: bool
     region_code: int
     situations: list[str]
-    suspect_agency_id: UUID | None
+    accused: "Accused"
     bound_as: str | None
     found_at: datetime
     doubts: list[str]
@@ -58,10 +87,10 @@ class Understood:
 
     @property
     def home_county(self) -> int:
-        """The county that opened the file, or where it happened; a larger place if no more is
-        known.
+        """The county that opened the file, if its reporter sees it (else it would tell that there
+        is one), or where it happened; a larger place if no more is known.
         """
-        if self.child is not None:
+        if self.child is not None and self.seen:
             return self.child.home_county
         try:
             return county_of(self.region_code)
@@ -76,7 +105,8 @@ async def understood(tx: Tx, principal: Principal, new: ReportCreate) -> Underst
     seen, child = await _child(tx, principal, new.child_id)
     place, exact = await _place(tx, principal, new.region_code, seen)
     situations, others = _known_situations(new.situations, _situations(place, tx.today))
-    suspect = await _agency(tx, new.suspect_agency_id)
+    stated = new.suspect_agency_id or new.unread.get("suspect_agency_id")
+    accused = await _accused(tx, principal, stated and str(stated), place, seen, child)
     found_at = new.found_at or tx.now
     doubts: dict[str, tuple[bool, str, Any]] = {
         "found_at_ahead": (found_at > tx.now + CLOCK_SKEW, "found_at", None),
@@ -84,7 +114,7 @@ async def understood(tx: Tx, principal: Principal, new: ReportCreate) -> Underst
         "child_unconfirmed": (bool(new.child_id and not seen), "child_id", new.child_id),
         "situation_unknown": (bool(others), "situations", others),
         "agency_unknown": (
-            bool(new.suspect_agency_id and not suspect),
+            accused.hidden_below > 0,
             "suspect_agency_id",
             new.suspect_agency_id,
         ),
@@ -95,7 +125,7 @@ async def understood(tx: Tx, principal: Principal, new: ReportCreate) -> Underst
         seen=seen is not None,
         region_code=place,
         situations=situations,
-        suspect_agency_id=suspect,
+        accused=accused,
         # What could not be followed may be one of those the text does not leave out.
         bound_as=rules.bound_as(
             principal.agency_kind, [*situations, *others], _duty_bearers(place, tx.today)
@@ -112,6 +142,21 @@ def _of_the_case(unread: Mapping[str, Any]) -> dict[str, Any] | None:
     """Leave out what was said of the reporter, which is kept apart (AZ-9)."""
     kept = {field: said for field, said in unread.items() if field.partition(".")[0] != "reporter"}
     return kept or None
+
+
+def carried_over(tx: Tx, said: Understood, before: Mapping[str, Any]) -> Understood:
+    """Let a correction keep what was reported before it: a colleague does not take harm back."""
+    kept = replace(said, situations=sorted({*said.situations, *before["situations"]}))
+    if "situation_unknown" not in before["doubts"]:
+        return kept
+    sealed = before["as_sent_sealed"]
+    sent = orjson.loads(tx.keyring.unseal(models.AS_SENT, before["id"], sealed)) if sealed else {}
+    others = dict.fromkeys([*sent.get("situations", ()), *said.as_sent.get("situations", ())])
+    return replace(
+        kept,
+        doubts=list(dict.fromkeys([*said.doubts, "situation_unknown"])),
+        as_sent={**said.as_sent, "situations": [*others][:_SITUATIONS_SHOWN]},
+    )
 
 
 async def _child(
@@ -165,7 +210,7 @@ def _known_situations(
     for said in stated:
         word = _folded(said)
         # A name of the list that the words are a part of, or the words of it.
-        near = {code for name, code in codes.items() if word and (word in name or name in word)}
+        near = {c for name, c in codes.items() if len(word) > 1 and (word in name or name in word)}
         found = {codes[word]} if word in codes else near
         known |= found
         if not found:
@@ -177,11 +222,53 @@ def _folded(word: str) -> str:
     return normalize("NFKC", word).strip().casefold()
 
 
-async def _agency(tx: Tx, stated: str | None) -> UUID | None:
+async def _accused(
+    tx: Tx,
+    principal: Principal,
+    stated: str | None,
+    place: int,
+    seen: ChildRef | None,
+    child: ChildRef | None,
+) -> Accused:
+    """Return whom the words mean: an agency by its id in any spelling, or by its name among
+    those of the counties of the place and of the child's home, and the reporter's own. Of a file
+    its reporter does not see, where the child lives hides the report only, and tells nothing.
+    """
     if stated is None:
-        return None
-    try:
-        agency_id = UUID(stated)
-    except ValueError:
-        return None
-    return agency_id if await agencies.find(tx, agency_id) else None
+        return Accused()
+    spelt = _AN_ID.search(canonical_number(stated).casefold())
+    if spelt and await agencies.find(tx, UUID(spelt[0])):
+        agency_id = UUID(spelt[0])
+        return Accused(agency_id, frozenset({agency_id}))
+    meant = (
+        frozenset[UUID]() if spelt else await _named(tx, stated, child, place, principal.agency_id)
+    )
+    openly = meant if seen == child else await _named(tx, stated, seen, place, principal.agency_id)
+    if len(meant) == 1 and openly:
+        return Accused(next(iter(meant)), meant)
+    if not spelt and rules.may_mean_own(stated, principal.agency_kind):
+        meant = meant | {principal.agency_id}
+    return Accused(None, meant, rules.told_from(None if spelt else stated))
+
+
+async def _named(
+    tx: Tx, stated: str, child: ChildRef | None, place: int, own: UUID
+) -> frozenset[UUID]:
+    """Find the agencies of a name: of the counties of these places, of what lies above, and own."""
+    places = {place, *([child.region_code] if child else [])}
+    spans = [
+        subtree(county_of(code)) if lies_in_a_county(code) else (code, code + 1) for code in places
+    ]
+    rows = await tx.connection.fetch(
+        _NAMED,
+        [lo for lo, _ in spans],
+        [hi for _, hi in spans],
+        list({above for code in places for above in lineage(code)}),
+        own,
+    )
+    name = canonical_name(stated)
+    return frozenset(
+        row["id"]
+        for row in rows
+        if name in {canonical_name(each) for each in (row["name"], row["name_en"]) if each}
+    )

@@ -31,6 +31,40 @@ _CONTENT: Final = "police_reports.content"
 _UNIQUE_VIOLATION: Final = "23505"
 _acknowledge_within: Final = policy.lookup("report.acknowledge_within_minutes")
 _deliver_alarm: Final = policy.lookup("report.deliver_alarm_minutes")
+_HIDE: Final = """
+WITH RECURSIVE chain AS (
+    SELECT id, supersedes_id, superseded_by_id FROM police_reports WHERE id = $1
+    UNION
+    SELECT r.id, r.supersedes_id, r.superseded_by_id
+    FROM chain JOIN police_reports r ON r.id IN (chain.supersedes_id, chain.superseded_by_id)
+)
+UPDATE police_reports SET hidden_below = $3, hidden_from = ARRAY(
+    SELECT DISTINCT unnest(hidden_from || $2::uuid[]) AS agency ORDER BY agency)
+WHERE id IN (SELECT id FROM chain)
+"""
+_RELIEVE: Final = """
+WITH RECURSIVE replaced AS (
+    SELECT id, supersedes_id FROM police_reports WHERE id = $1
+    UNION
+    SELECT r.id, r.supersedes_id
+    FROM replaced JOIN police_reports r ON r.id = replaced.supersedes_id
+)
+UPDATE police_reports SET relieved_at = $2
+WHERE id IN (SELECT id FROM replaced) AND relieved_at IS NULL
+RETURNING *
+"""
+"""A corrected report stays in the alarms until one that took its place reached the police."""
+_ONE_AT_A_TIME: Final = """
+SELECT pg_advisory_xact_lock(hashtextextended('police_reports/' || $1::text, 0))
+"""
+_NAMED: Final = """
+SELECT id, incident_id FROM police_reports WHERE id = ANY ($1) OR incident_id = $1[1]
+ORDER BY id FOR UPDATE
+"""
+_RENAME: Final = """
+UPDATE police_reports SET incident_id = $1
+WHERE id = ANY ($2) OR incident_id = ANY ($2)
+"""
 
 
 class ReportIdTaken(Problem, status=409):
@@ -41,11 +75,12 @@ class ReportIdTaken(Problem, status=409):
 
 
 class Filed(NamedTuple):
-    """A report taken in, its child's file, whom it speaks against, and whether it is new."""
+    """A report taken in, its child's file, who learns nothing of it, and whether it is new."""
 
     answer: schemas.Filed
     child_id: UUID | None
-    suspect_agency_id: UUID | None
+    hidden_from: list[UUID]
+    hidden_below: int
     is_new: bool
 
 
@@ -65,6 +100,8 @@ async def file_report(
     later = {name for name in ("incident_id",) if getattr(new, name) is None}
     unread = orjson.dumps(new.unread).decode() if new.unread else ""
     content = tx.keyring.blind_index(_CONTENT, new.model_dump_json(exclude=later) + unread)
+    if new.id is not None:  # the same sent twice at once: the second finds the first
+        await tx.connection.execute(_ONE_AT_A_TIME, str(new.id))
     if new.id is not None and (before := await queries.find_anywhere(tx, new.id)) is not None:
         same = (before["content_index"], before["reporter_agency_id"]) == (
             content,
@@ -74,7 +111,10 @@ async def file_report(
             raise ReportIdTaken
         return _filed(before, is_new=False)
     said = await claims.understood(tx, principal, new)
+    if corrects is not None:
+        said = claims.carried_over(tx, said, corrects)
     report = _report(tx, principal, new, said, content)
+    report.incident_id = await _event(tx, report)
     report.subject_sealed = await _sealed_subject(
         tx, new, report.id, said.child if said.seen else None
     )
@@ -91,19 +131,36 @@ async def supersede_report(
     """File a corrected report that takes the place of an earlier one of the same agency.
 
     Nothing is deleted: the earlier one stays and names its successor. Raises NotYourPart,
-    SupersededAlready and what `file_report` raises. Whom the correction speaks against learns of
-    the earlier one no more.
+    SupersededAlready and what `file_report` raises. Whom any report of the chain speaks against
+    learns of none of them.
     """
     repeated = new.id is not None and old["superseded_by_id"] == new.id
     stands = {**old, "superseded_by_id": None} if repeated else old
     ACTS["supersedeReport"].require(principal, stands, tx.today)
     filed = await file_report(tx, principal, new, corrects=old)
     if filed.is_new:
-        suspect = filed.suspect_agency_id or old["suspect_agency_id"]
-        await change(tx, old["id"], superseded_by_id=filed.answer.id, suspect_agency_id=suspect)
-        replaced = {**old, "suspect_agency_id": suspect}
+        await change(tx, old["id"], superseded_by_id=filed.answer.id)
+        await hide(tx, filed)
+        hidden = {"hidden_from": filed.hidden_from, "hidden_below": filed.hidden_below}
+        replaced = {**old, **hidden}
         await announce(tx, events.ReportSuperseded, replaced, superseded_by=filed.answer.id)
     return filed
+
+
+async def hide(tx: Tx, filed: Filed) -> None:
+    """Hide all reports of a chain of corrections from those the newest is hidden from."""
+    async with tx.as_system():
+        await tx.connection.execute(_HIDE, filed.answer.id, filed.hidden_from, filed.hidden_below)
+
+
+async def relieve(tx: Tx, report: Mapping[str, Any]) -> None:
+    """Note, of the reports that one took the place of, that it has reached the police."""
+    if report["supersedes_id"] is None:
+        return
+    async with tx.as_system():
+        relieved = await tx.connection.fetch(_RELIEVE, report["supersedes_id"], tx.now)
+        for each in relieved:
+            await announce(tx, events.ReportRelieved, each)
 
 
 async def change(tx: Tx, report_id: UUID, **columns: Any) -> None:
@@ -118,26 +175,39 @@ async def change(tx: Tx, report_id: UUID, **columns: Any) -> None:
 
 
 async def announce(
-    tx: Tx, kind: type[spine.Event], report: Mapping[str, Any], **fields: Any
+    tx: Tx,
+    kind: type[spine.Event],
+    report: Mapping[str, Any],
+    *,
+    beside: Mapping[str, Any] | None = None,
+    **fields: Any,
 ) -> None:
-    """Publish an event to the parties of a report, and to nobody else (AZ-8)."""
+    """Publish an event to the parties of a report, and to nobody else (AZ-8). Whoever
+    filed it hears that it was, and its results (`ResultTold`); to those alone that
+    have a part in another `beside` it, too.
+    """
     offices = await queries.offices(tx, report)
     about = _about(report, offices, fields.get("police_agency_id"))
+    if beside is not None:
+        there = _about(beside, await queries.offices(tx, beside))["told_to"]
+        about["told_to"] = tuple(party for party in about["told_to"] if party in there)
     await spine.publish(tx, kind(**about, **fields))
 
 
 def _about(
     report: Mapping[str, Any], offices: rules.Offices, *others: UUID | None
 ) -> dict[str, Any]:
+    # A township that was told before somebody was accused without a clear name hears no more.
+    township = None if report["hidden_below"] else report["township_agency_id"]
     parties = (
-        *(report["reporter_agency_id"], report["police_agency_id"], report["township_agency_id"]),
+        *(report["police_agency_id"], township),
         *(*report["also_told"], *others),
     )
     return {
         "subject_id": report["id"],
         "region_code": report["region_code"],
         "home_county": report["home_county"],
-        "told_to": offices.told(*parties, suspect=report["suspect_agency_id"]),
+        "told_to": offices.told(*parties, hidden=report["hidden_from"]),
     }
 
 
@@ -162,6 +232,22 @@ def deadlines(tx: Tx, region_code: int) -> dict[str, Any]:
     }
 
 
+async def _event(tx: Tx, report: models.PoliceReport) -> UUID | None:
+    """Return what the reports of one event share, an id of its own: whoever called the event by the
+    id of its first report, before or after that was filed, gets another.
+    """
+    async with tx.as_system():
+        named = [report.id, *([report.incident_id] if report.incident_id else [])]
+        found = await tx.connection.fetch(_NAMED, named)
+        if not found:
+            return report.incident_id
+        ids = {row["id"] for row in found} | {report.id}
+        shared = {row["incident_id"] for row in found} - ids - {None}
+        event = next(iter(sorted(shared)), None) or new_id()
+        await tx.connection.execute(_RENAME, event, list(ids))
+    return event
+
+
 def _report(
     tx: Tx,
     principal: Principal,
@@ -179,7 +265,9 @@ def _report(
         home_region=said.child.region_code if said.child else None,
         situations=said.situations,
         found_at=said.found_at,
-        suspect_agency_id=said.suspect_agency_id,
+        suspect_agency_id=said.accused.agency_id,
+        hidden_from=sorted(said.accused.hidden_from),
+        hidden_below=said.accused.hidden_below,
         bound_as=said.bound_as,
         doubts=said.doubts,
         as_sent_sealed=tx.keyring.seal(models.AS_SENT, report_id, orjson.dumps(said.as_sent))
@@ -236,7 +324,7 @@ async def _put_on_its_way(tx: Tx, report: models.PoliceReport) -> None:
 
 def _as_filed(report: models.PoliceReport, offices: rules.Offices) -> events.ReportFiled:
     return events.ReportFiled(
-        **_about(report.model_dump(), offices),
+        **_about(report.model_dump(), offices, report.reporter_agency_id),
         report_id=report.id,
         fetch=f"/v1/police-reports/{report.id}",
         supersedes=report.supersedes_id,
@@ -279,8 +367,11 @@ async def add(tx: Tx, row: SQLModel, taken: type[Problem]) -> None:
 
 def _take_over(report: models.PoliceReport, corrects: Mapping[str, Any]) -> None:
     """Let a correction stand where the report before it stood: what was found out of the child and
-    of the event meanwhile is not lost, nor a party's part.
+    of the event meanwhile is not lost, nor a party's part; what an agency must not learn of the
+    one it must not learn of the other.
     """
+    report.hidden_from = sorted({*report.hidden_from, *corrects["hidden_from"]})
+    report.hidden_below = max(report.hidden_below, corrects["hidden_below"])
     report.supersedes_id = corrects["id"]
     report.incident_id = report.incident_id or queries.incident_of(corrects)
     if report.child_id is None:
@@ -291,5 +382,5 @@ def _take_over(report: models.PoliceReport, corrects: Mapping[str, Any]) -> None
 
 
 def _filed(report: Mapping[str, Any], *, is_new: bool) -> Filed:
-    about = (report["child_id"], report["suspect_agency_id"])
+    about = (report["child_id"], report["hidden_from"], report["hidden_below"])
     return Filed(schemas.Filed.model_validate({**report}), *about, is_new)

@@ -1,12 +1,12 @@
 """What belongs together: a report and its child's file, and the reports of one event."""
 
 from typing import Final
-from uuid import UUID
 
 import asyncpg
 
 from app.access.principal import Principal
 from app.core.data.db import Tx
+from app.core.ids import new_id
 from app.police_reports import events, queries
 from app.police_reports.acts import ACTS
 from app.police_reports.models import Step
@@ -15,9 +15,11 @@ from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.operations.steps import Deed, Taken, repeated, take
 from app.police_reports.schemas import steps as stated
 
+_JOINING: Final = "SELECT pg_advisory_xact_lock(hashtextextended('police_reports/joining', 0))"
 _HOLD: Final = """
 SELECT id FROM police_reports WHERE id = ANY($1) OR incident_id = ANY($1) ORDER BY id FOR UPDATE
 """
+_BOTH: Final = "SELECT * FROM police_reports WHERE id = ANY ($1) ORDER BY id"
 _JOIN: Final = """
 UPDATE police_reports SET incident_id = $1, version = version + 1, updated_at = $3
 WHERE id = ANY($2) AND incident_id IS DISTINCT FROM $1
@@ -61,23 +63,44 @@ async def join_reports(
     if before := await repeated(tx, report, new, Step.JOINED):
         return before
     ACTS["joinReports"].require(principal, report, tx.today)
+    # One after the other, each from what the one before has made of the events.
+    await tx.connection.execute(_JOINING)
     other = await queries.find(tx, principal, new.report_id)
     if other is None or other["id"] == report["id"]:
         raise ReportInvalid.at("#/report_id", "report_unknown", "Name another report of yours.")
     ACTS["joinReports"].require(principal, other, tx.today)
-    incidents = sorted({queries.incident_of(each) for each in (report, other)})
     async with tx.as_system():
-        held = [row["id"] for row in await tx.connection.fetch(_HOLD, incidents)]
-        await tx.connection.execute(_JOIN, queries.incident_of(other), held, tx.now)
-    fact = {"incident_id": queries.incident_of(other)}
-    there = new.model_copy(update={"id": None})
-    await _join(tx, principal, other["id"], there, fact)
-    return await _join(tx, principal, report["id"], new, fact)
+        now = await tx.connection.fetch(_BOTH, [report["id"], other["id"]])
+        incidents = {queries.incident_of(each) for each in now}
+        # A report may itself be what an event was called by.
+        held = [row["id"] for row in await tx.connection.fetch(_HOLD, sorted(incidents))]
+        event = new_id() if len(incidents) > 1 else incidents.pop()
+        await tx.connection.execute(_JOIN, event, held, tx.now)
+        here, there = await tx.connection.fetch(_BOTH, [report["id"], other["id"]])
+        if here["id"] != report["id"]:
+            here, there = there, here
+    silent = new.model_copy(update={"id": None, "report_id": here["id"]})
+    if before := await repeated(tx, report, new, Step.JOINED):
+        return before  # sent twice at once
+    await _join(tx, principal, there, here, silent)
+    return await _join(tx, principal, here, there, new)
 
 
 async def _join(
-    tx: Tx, principal: Principal, report_id: UUID, new: stated.Joining, fact: dict[str, UUID]
+    tx: Tx,
+    principal: Principal,
+    report: asyncpg.Record,
+    other: asyncpg.Record,
+    new: stated.Joining,
 ) -> Taken:
-    report = await tx.connection.fetchrow("SELECT * FROM police_reports WHERE id = $1", report_id)
-    deed = Deed(Step.JOINED, new, events.ReportsJoined, facts=fact, codes=fact)
+    """Note on one report that it belongs to the other; who has a part in both alone is told."""
+    fact = {"incident_id": report["incident_id"]}
+    deed = Deed(
+        Step.JOINED,
+        new,
+        events.ReportsJoined,
+        facts=fact,
+        codes={**fact, "report_id": other["id"]},
+        beside=other,
+    )
     return await take(tx, principal, report, deed)

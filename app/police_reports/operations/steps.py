@@ -44,7 +44,8 @@ class Deed:
     """One step to be taken: what was stated, who is told and what it changes.
 
     `facts`: what the event says besides the report. `codes`: what may be counted; all else that was
-    stated, but the moment and the reference, is sealed.
+    stated, but the moment and the reference, is sealed. `beside`: another report it tells of; who
+    has no part in that one is told nothing.
     """
 
     step: Step
@@ -54,6 +55,7 @@ class Deed:
     reference: str | None = None
     codes: Mapping[str, Any] = field(default_factory=dict)
     changes: Mapping[str, Any] = field(default_factory=dict)
+    beside: Mapping[str, Any] | None = None
 
 
 NOT_PROPOSED: Final[Mapping[str, None]] = dict.fromkeys(
@@ -90,7 +92,9 @@ async def acknowledge_report(
         reference=new.police_reference,
         changes=changes if first else {},
     )
-    return await take(tx, principal, report, deed)
+    taken = await take(tx, principal, report, deed)
+    await filing.relieve(tx, report)
+    return taken
 
 
 async def dispatch_report(
@@ -129,7 +133,7 @@ async def forward_report(
     ACTS["forwardReport"].require(principal, report, tx.today)
     target = new.police_agency_id
     if (
-        target in {principal.agency_id, report["suspect_agency_id"]}
+        target in {principal.agency_id, *report["hidden_from"]}
         or await queries.agency_kind(tx, target) != "police"
     ):
         raise ReportInvalid.at(
@@ -191,13 +195,14 @@ async def redeliver(
     tx: Tx, report: asyncpg.Record, agency_id: UUID, acknowledge_due_at: datetime
 ) -> bool:
     """Queue a report once more, to police who may have had it before; False: no endpoint."""
-    suspect = report["suspect_agency_id"]
     offices = await queries.offices(tx, report)
     said = await tx.connection.fetchval(_FILED, report["id"], events.ReportFiled.wire_name)
     filed = events.ReportFiled.model_validate(
         {
             **said,
-            "told_to": offices.told(report["reporter_agency_id"], agency_id, suspect=suspect),
+            "told_to": offices.told(
+                report["reporter_agency_id"], agency_id, hidden=report["hidden_from"]
+            ),
             "police_agency_id": agency_id,
             "acknowledge_due_at": acknowledge_due_at,
         }
@@ -212,7 +217,9 @@ def _content(tx: Tx, step: Step, body: BaseModel) -> bytes:
     return tx.keyring.blind_index(_CONTENT, f"{step}\0{body.model_dump_json()}")
 
 
-async def repeated(tx: Tx, report: asyncpg.Record, body: BaseModel, *steps: Step) -> Taken | None:
+async def repeated(
+    tx: Tx, report: Mapping[str, Any], body: BaseModel, *steps: Step
+) -> Taken | None:
     """Return the step recorded under the client's id, if it is this one, taken as one of `steps`;
     raises StepIdTaken.
     """
@@ -230,7 +237,7 @@ async def repeated(tx: Tx, report: asyncpg.Record, body: BaseModel, *steps: Step
     return _taken(before, report["state"], report["version"]), False
 
 
-async def take(tx: Tx, principal: Principal, report: asyncpg.Record, deed: Deed) -> Taken:
+async def take(tx: Tx, principal: Principal, report: Mapping[str, Any], deed: Deed) -> Taken:
     """Append a step and change what follows from it. One on a closed case opens it again."""
     moment, at = next((name, said) for name, said in deed.body if isinstance(said, datetime))
     if before := await repeated(tx, report, deed.body, deed.step):
@@ -259,14 +266,14 @@ async def take(tx: Tx, principal: Principal, report: asyncpg.Record, deed: Deed)
     await filing.add(tx, row, StepIdTaken)
     changes = {"state": state, **again, **_takes_charge(principal, report), **deed.changes}
     homes = {name: changes.get(name, report[name]) for name in ("home_region", "former_homes")}
-    await filing.announce(tx, deed.announces, {**report, **homes}, **deed.facts)
+    await filing.announce(tx, deed.announces, {**report, **homes}, beside=deed.beside, **deed.facts)
     await filing.change(tx, report["id"], **changes)
     await _tell_result(tx, report, changes)
     return _taken(row.model_dump(), changes["state"], report["version"] + 1), True
 
 
 async def _reopened(
-    tx: Tx, principal: Principal, report: asyncpg.Record, row: models.PoliceReportStep
+    tx: Tx, principal: Principal, report: Mapping[str, Any], row: models.PoliceReportStep
 ) -> Mapping[str, Any]:
     """Return what a new fact changes of a case that is closed, or that somebody would close."""
     step = Step(row.step)
@@ -300,14 +307,14 @@ async def _reopened(
     }
 
 
-async def _tell_result(tx: Tx, report: asyncpg.Record, changes: Mapping[str, Any]) -> None:
+async def _tell_result(tx: Tx, report: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
     """Tell who reported what became of it (未成年人保护法 Art. 11), each thing once."""
     new = [
         result
         for result, column in _RESULTS.items()
         if changes.get(column) is not None and report[column] is None
     ]
-    if new and report["reporter_agency_id"] != report["suspect_agency_id"]:
+    if new and report["reporter_agency_id"] not in report["hidden_from"]:
         outcome = changes.get("outcome")
         told = [
             events.ResultTold(
@@ -326,7 +333,7 @@ async def _tell_result(tx: Tx, report: asyncpg.Record, changes: Mapping[str, Any
 _RESULTS: Final = {"accepted": "acknowledged_at", "handled": "handled_at", "ended": "closed_at"}
 
 
-def _takes_charge(principal: Principal, report: asyncpg.Record) -> dict[str, Any]:
+def _takes_charge(principal: Principal, report: Mapping[str, Any]) -> dict[str, Any]:
     """Of several police who were told, the first to do something is in charge."""
     if principal.agency_id not in report["also_told"]:
         return {}

@@ -183,7 +183,7 @@ class StepShown(_Recorded):
     in_order_by: Literal["at", "recorded_at"] = Field(
         description="Which of the two it stands in order by: `at`, unless that clock is in doubt."
     )
-    agency_id: UUID | None = Field(description="Who did it.")
+    agency_id: UUID | None = Field(description="Who did it; null for who reported.")
 
 
 class ServiceShown(BaseModel):
@@ -253,7 +253,7 @@ class StepDetails(BaseModel):
     )
     reason: CodeShown | None = Field(description="Closed, or to be closed: why.")
     child_id: UUID | None = Field(description="Identified: the child's file.")
-    basis: Text | None = Field(description="Identified: how it was known.")
+    basis: Text | None = Field(description="Identified, suspect named: how it was known.")
     explanation: Text | None = Field(
         description="To be closed: why, though not assessed or answered."
     )

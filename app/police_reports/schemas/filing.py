@@ -77,7 +77,8 @@ class ReportCreate(Input):
     reporter: Reporter | None = Field(default=None, description="Who reports.")
     suspect_agency_id: AsSaid | None = Field(
         default=None,
-        description="The agency the report speaks against, by id, if any; it learns nothing of it.",
+        description="The agency it speaks against, by id or registered name, if any: it learns "
+        "nothing of it. Of words that are not clear, neither does any office below the county.",
         examples=["01995f3c-2b40-7d66-8c55-1e0f3a7b8d02"],
     )
     visit_id: UUID | None = Field(default=None, description="The visit it came from.")

@@ -191,6 +191,16 @@ class Identification(_New):
     basis: Prose | None = Field(default=None, description="How it was known, in words.")
 
 
+class SuspectNaming(_New):
+    """Whom the reporter's words mean."""
+
+    named_at: At
+    suspect_agency_id: UUID | None = Field(
+        description="The agency the report speaks against; null if none registered here is meant."
+    )
+    basis: Prose | None = Field(default=None, description="How it was known, in words.")
+
+
 class Joining(_New, title="ReportJoining"):
     """Another report is about the same event."""
 

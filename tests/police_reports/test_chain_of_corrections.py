@@ -1,0 +1,114 @@
+"""What a correction changes of who knows, and what it cannot take back."""
+
+import pytest
+
+from tests.access.factories import a_caller
+from tests.jobs import run_jobs
+from tests.police_reports.factories import (
+    COUNTY,
+    TOWNSHIP,
+    a_report,
+    an_endpoint,
+    delivered,
+    filed,
+    police_at,
+    rows,
+    the_offices,
+)
+from tests.police_reports.test_chain import ACCEPT, DISPOSE, URL, step
+
+
+@pytest.fixture
+async def offices(database, settings):
+    return await the_offices(database, settings)
+
+
+async def corrected(client, caller, report_id: str, **fields) -> str:
+    answer = await step(client, caller, report_id, "supersession", a_report(**fields))
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+async def status(client, caller, report_id: str) -> int:
+    return int((await client.get(f"{URL}/{report_id}", headers=caller.headers)).status_code)
+
+
+class TestWhomAChainSpeaksAgainst:
+    @pytest.mark.parametrize("then", ["village", None])
+    async def test_agency_accused_before_reads_none_of_the_chain(
+        self, client, database, offices, then
+    ) -> None:
+        await an_endpoint(database, offices.township.agency_id, TOWNSHIP, relation="region")
+        accused = str(offices.township.agency_id)
+        first = await filed(client, offices.school, suspect_agency_id=accused)
+        other = then and str(getattr(offices, then).agency_id)
+        second = await corrected(client, offices.school, first, suspect_agency_id=other)
+        third = await corrected(client, offices.school, second)
+        for report_id in (first, second, third):
+            assert await status(client, offices.township, report_id) == 404
+            assert await status(client, offices.county, report_id) == 200
+        read = await client.get(f"{URL}/{second}", headers=offices.police.headers)
+        assert read.json()["suspect_agency_id"] == other
+        await run_jobs(database)
+        told = {row["agency_id"] for row in await rows(database, "webhook_deliveries")}
+        assert told == {offices.police.agency_id}
+
+    async def test_a_suspect_named_later_is_kept_from_all_before(self, client, offices) -> None:
+        first = await filed(client, offices.school)
+        second = await corrected(client, offices.school, first)
+        accused = str(offices.township.agency_id)
+        third = await corrected(client, offices.school, second, suspect_agency_id=accused)
+        for report_id in (first, second, third):
+            assert await status(client, offices.township, report_id) == 404
+
+    async def test_police_accused_before_are_not_in_charge_of_the_correction(
+        self, client, database, offices
+    ) -> None:
+        county = await police_at(database, COUNTY)
+        accused = str(offices.police.agency_id)
+        first = await filed(client, offices.school, suspect_agency_id=accused)
+        second = await corrected(client, offices.school, first)
+        stored = {str(row["id"]): row for row in await rows(database, "police_reports")}
+        assert stored[second]["police_agency_id"] == county
+        assert await status(client, offices.police, second) == 404
+
+
+class TestWhatACorrectionCannotTakeBack:
+    async def test_violence_stays_to_be_answered(self, client, settings, database, offices) -> None:
+        mate = await a_caller(
+            database, settings, "school", TOWNSHIP, agency_id=offices.school.agency_id
+        )
+        first = await filed(client, offices.school, situations=["domestic_violence", "被人打"])
+        second = await corrected(client, mate, first, situations=["living_alone"])
+        third = await corrected(client, mate, second, situations=["living_alone"])
+        read = (await client.get(f"{URL}/{third}", headers=offices.police.headers)).json()
+        assert read["situations"] == ["domestic_violence", "living_alone"]
+        assert read["doubts"] == ["situation_unknown"]
+        assert read["as_sent"]["situations"] == ["被人打"]
+        await step(client, offices.police, third, "dispositions", DISPOSE)
+        read = (await client.get(f"{URL}/{third}", headers=offices.police.headers)).json()
+        assert (read["unanswered"], read["handled_at"]) == (["domestic_violence"], None)
+
+    @pytest.mark.parametrize("reached", ["delivered", "acknowledged"])
+    async def test_the_duty_to_accept_ends_when_the_correction_reaches_the_police(
+        self, client, database, offices, reached
+    ) -> None:
+        first = await filed(client, offices.school)
+        await run_jobs(database)
+        second = await corrected(client, offices.school, first)
+        await run_jobs(database)
+        assert await duties(database, first) == {"open"}
+        if reached == "delivered":
+            await delivered(database, second)
+        else:
+            await step(client, offices.police, second, "acknowledgement", ACCEPT)
+        await run_jobs(database)
+        assert await duties(database, first) == {"cancelled"}
+
+
+async def duties(database, report_id: str) -> set[str]:
+    return {
+        row["state"]
+        for row in await rows(database, "duties")
+        if str(row["subject_id"]) == report_id and row["rule"] == "REP-07"
+    }
