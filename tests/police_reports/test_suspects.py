@@ -108,7 +108,7 @@ class TestWhileItIsOpenWhoIsMeant:
             ("校长", {"police", "county"}),
             ("民政办", {"school", "police"}),
             ("那个人", {"police"}),
-            (str(uuid4()), {"school", "police", "county"}),
+            ("01995f3c-2b40-7d66-8c55-1e0f3a7b8d02", {"school", "police", "county"}),
         ],
     )
     async def test_none_it_may_mean_is_told_or_sees_it(
