@@ -9,6 +9,7 @@ from app.children.queries import ChildRef
 from app.core.data.db import SYSTEM
 from app.core.ids import new_id
 from app.core.jobs import events
+from app.police_reports.events import ReportDisposed
 from app.regions import following
 from app.regions.operations import replace_region
 from tests.access.factories import Caller, a_caller
@@ -16,7 +17,7 @@ from tests.below.conftest import COUNTY, NEXT_VILLAGE, TOWNSHIP, VILLAGE, Town, 
 from tests.below.places import strays
 from tests.children.factories import a_child, a_file
 from tests.dropout_alerts.factories import a_report as a_written_report
-from tests.duties.factories import Announcement, announce
+from tests.duties.factories import announce
 from tests.jobs import run_jobs
 from tests.police_reports.factories import a_report, an_endpoint
 from tests.visits.factories import a_visit, something_wrong
@@ -196,11 +197,11 @@ async def test_what_was_announced_before_is_told_and_owed_at_the_new_place(town,
     child = ChildRef(UUID(town.child), COUNTY, VILLAGE, town.school.id)
     opened = {"school_id": str(town.school.id), "unexcused_days": 3}
     await announce(town.database, "dropout_alerts.alert_opened", child=child, **opened)
-    disposed = Announcement(
-        wire_name="police_reports.report_disposed",
+    disposed = ReportDisposed(
         subject_id=new_id(),
         region_code=VILLAGE,
         home_county=COUNTY,
+        police_agency_id=offices["police"].agency_id,
     )
     async with town.database.begin(SYSTEM) as tx:
         await events.publish(tx, disposed)

@@ -361,6 +361,7 @@ async def test_of_a_step_codes_are_plain_and_all_else_sealed(client, database, o
             "measures": sorted(DISPOSE["measures"]),
             "placed_with_agency_id": None,
             "placed_unregistered": False,
+            "handed_over_on": None,
             "handled": [
                 {
                     "kind": DISPOSE["kind"],
