@@ -186,7 +186,9 @@ class EventResult(BaseModel):
         " counts; day_ahead: its day has not come, and it does not count before."
     )
     spoke_for: int | None = Field(
-        ge=0, description="Of a roll: of how many pupils it said, then, that they were there."
+        ge=0,
+        le=2_147_483_647,
+        description="Of a roll: of how many pupils it said, then, that they were there.",
     )
 
 

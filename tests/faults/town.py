@@ -212,7 +212,7 @@ async def desk(town: Town, receiver: Receiver) -> AsyncIterator[Receiver]:
     """Let the police's system listen while the block runs."""
     app = web.Application()
     app.router.add_route("*", "/{any:.*}", receiver.take)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01, handler_cancellation=True)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", town.receiver_port).start()

@@ -96,7 +96,7 @@ async def receiving(tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver
     receiver = Receiver()
     app = web.Application()
     app.router.add_route("*", "/{any:.*}", receiver.take)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01, handler_cancellation=True)
     await runner.setup()
     try:
         receiver.port = await _listen(runner, tls)
