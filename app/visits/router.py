@@ -71,6 +71,7 @@ async def record_visit(
             groups=["visits"],
             subject=visit,
             status=202,
+            headers={"location": f"/v1/unresolved/{visit}"},
             receipt=True,
         )
     # Later it may say what others did.

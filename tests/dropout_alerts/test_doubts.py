@@ -114,6 +114,18 @@ class TestSettled:
         answer = await around.step(around.teacher, alert, "doubt/decision", a_decision())
         assert (answer.status_code, answer.json()["type"]) == (409, "/problems/nothing-doubted")
 
+    async def test_what_has_ended_is_in_no_doubt(self, around, doubted) -> None:
+        done = await around.step(
+            around.teacher, doubted, "doubt/decision", a_decision("struck_off")
+        )
+        assert done.status_code == 200, done.text
+        ended = {**doubted, "version": done.json()["version"]}
+        answer = await around.step(around.teacher, ended, "doubt/decision", a_decision())
+        assert (answer.status_code, answer.json()["type"]) == (
+            409,
+            "/problems/transition-not-allowed",
+        )
+
     async def test_a_list_of_what_is_to_be_settled(self, around, doubted) -> None:
         (found,) = await around.alerts(permitted="settleDoubt")
         assert found["id"] == doubted["id"]

@@ -324,3 +324,14 @@ class TestOneEpisode:
                 move.new.id,
             )
         assert taken == 0
+
+
+async def test_who_handed_it_over_settles_no_doubt(move) -> None:
+    alert = await move.happens()
+    answer = await move.around.step(
+        move.around.teacher,
+        alert,
+        "doubt/decision",
+        {"decision": "stands", "note": "已核实"},
+    )
+    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/not-of-your-school")
