@@ -86,6 +86,17 @@ async def find_anywhere(tx: Tx, report_id: UUID) -> asyncpg.Record | None:
         return await tx.connection.fetchrow("SELECT * FROM police_reports WHERE id = $1", report_id)
 
 
+async def find_to_correct(tx: Tx, principal: Principal, report_id: UUID) -> dict[str, Any] | None:
+    """Find and hold a report to correct. One that the caller's agency has corrected so that it lost
+    sight of it is found `out_of_sight`: to recognise the same correction, not to show it.
+    """
+    seen = await find(tx, principal, report_id, lock=True)
+    found = seen or await find_anywhere(tx, report_id)
+    if found is None or (seen is None and found["reporter_agency_id"] != principal.agency_id):
+        return None
+    return {**found, "out_of_sight": seen is None}
+
+
 async def page(
     tx: Tx,
     principal: Principal,

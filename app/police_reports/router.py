@@ -1,6 +1,6 @@
 """Reports to the police and back: filed, handled, told on, proven."""
 
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -51,6 +51,9 @@ ReadsReporters = Annotated[Principal, needs(READ_REPORTERS)]
 _NAMED = ("report_id", "The report's id.", queries.find, ReportNotFound)
 ReportInPath = Annotated[asyncpg.Record, named_in_path(*_NAMED)]
 ReportToChange = Annotated[asyncpg.Record, named_in_path(*_NAMED, lock=True)]
+ReportToCorrect = Annotated[
+    dict[str, Any], named_in_path(*_NAMED[:2], queries.find_to_correct, ReportNotFound)
+]
 """Locked until the change is committed: steps on one report take turns."""
 
 _REPORT = ("police_report",)
@@ -284,9 +287,11 @@ async def join_reports(
     responses={**REPEATED, **documented(*_FILING, NotYourPart, SupersededAlready)},
 )
 async def supersede_report(
-    principal: FilesReports, report: ReportToChange, new: ReportCreate, tx: Transaction
+    principal: FilesReports, report: ReportToCorrect, new: ReportCreate, tx: Transaction
 ) -> Shown[schemas.Filed]:
     """File a corrected report in place of one your agency filed; nothing is ever deleted."""
+    if report["out_of_sight"] and (new.id is None or report["superseded_by_id"] != new.id):
+        raise ReportNotFound
     filed = await filing.supersede_report(tx, principal, report, new)
     return _filed(filed, report["child_id"])
 

@@ -1,5 +1,7 @@
 """What a correction changes of who knows, and what it cannot take back."""
 
+from uuid import uuid4
+
 import pytest
 
 from tests.access.factories import a_caller
@@ -112,3 +114,21 @@ async def duties(database, report_id: str) -> set[str]:
         for row in await rows(database, "duties")
         if str(row["subject_id"]) == report_id and row["rule"] == "REP-07"
     }
+
+
+@pytest.mark.parametrize("who", ["school", "village", "township", "county"])
+async def test_a_correction_against_ones_own_agency_sent_again_is_the_same(
+    client, database, settings, who
+) -> None:
+    """The answer was lost, and so is sight of both reports: it is recognised all the same."""
+    offices = await the_offices(database, settings)
+    caller = getattr(offices, who)
+    url = f"/v1/police-reports/{await filed(client, caller)}/supersession"
+    body = a_report(id=str(uuid4()), suspect_agency_id=str(caller.agency_id))
+    first, again = [await client.post(url, json=body, headers=caller.headers) for _ in range(2)]
+    assert (first.status_code, again.status_code) == (201, 200), again.text
+    assert first.json()["id"] == again.json()["id"] == body["id"]
+    other = await client.post(url, json={**body, "id": str(uuid4())}, headers=caller.headers)
+    assert (other.status_code, other.json()["type"]) == (404, "/problems/report-not-found")
+    read = await client.get(f"/v1/police-reports/{body['id']}", headers=offices.police.headers)
+    assert read.status_code == 200

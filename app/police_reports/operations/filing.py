@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-import asyncpg
 import orjson
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import SQLModel
@@ -89,7 +88,7 @@ async def file_report(
     principal: Principal,
     new: ReportCreate,
     *,
-    corrects: asyncpg.Record | None = None,
+    corrects: Mapping[str, Any] | None = None,
 ) -> Filed:
     """File a report, in one transaction. Raises ReportInvalid, ReportIdTaken.
 
@@ -126,7 +125,7 @@ async def file_report(
 
 
 async def supersede_report(
-    tx: Tx, principal: Principal, old: asyncpg.Record, new: ReportCreate
+    tx: Tx, principal: Principal, old: Mapping[str, Any], new: ReportCreate
 ) -> Filed:
     """File a corrected report that takes the place of an earlier one of the same agency.
 
