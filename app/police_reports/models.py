@@ -152,6 +152,15 @@ class PoliceReport(SQLModel, table=True):
             "filed_at",
             postgresql_where=text("acknowledged_at IS NULL AND relieved_at IS NULL"),
         ),
+        Index(
+            "ix_police_reports_unrouted",
+            "region_code",
+            "filed_at",
+            postgresql_where=text(
+                "routing <> 'routed' AND acknowledged_at IS NULL AND relieved_at IS NULL"
+                " AND superseded_by_id IS NULL"
+            ),
+        ),
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
