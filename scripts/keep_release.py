@@ -15,16 +15,17 @@ from app.core.data import migrations, rls
 from app.core.data.crypto import Keyring
 from app.embedded import postgres
 from tests import schema
-from tests.releases import backups, statements, world
+from tests.conftest import NOW
+from tests.releases import backups, readers, statements, world
 
 HOME = Path(__file__).resolve().parents[1]
 NAME = "tonghu_kept"
 
 
-async def _fill(urls: schema.Urls, keyring: Keyring) -> backups.Seen:
-    async with backups.serving(urls, keyring) as (client, database, settings):
-        readers = await world.play(client, database, settings)
-        return [(one, await backups.read(client, database, settings, one)) for one in readers]
+async def _fill(urls: schema.Urls, keyring: Keyring) -> readers.Seen:
+    async with readers.serving(urls, keyring, NOW) as (client, database, settings):
+        found = await world.play(client, database, settings)
+        return [(one, await readers.read(client, database, settings, one)) for one in found]
 
 
 def main() -> None:
@@ -35,15 +36,14 @@ def main() -> None:
     keyring = Keyring.generate()
     with postgres.passing("tonghu-keep-") as lease:
         superuser = lease.server.superuser_url
-        postgres.bootstrap(superuser, NAME, schema.PASSWORD, schema.PASSWORD)
-        urls = schema.urls_of(superuser, NAME)
+        urls = schema.bare(superuser, NAME)
         migrations.upgrade(urls.owner)
         seen = asyncio.run(_fill(urls, keyring))
         rows = asyncio.run(backups.counts(superuser, NAME))
         if empty := sorted(name for name in rls.TABLES if not rows[name]):
             sys.exit(f"The world has no row in {', '.join(empty)}: see tests/releases/world.py.")
         backups.dump(superuser, NAME, folder)
-        backups.remember(folder, keyring, seen)
+        readers.remember(folder, keyring, seen)
         statements.record(folder)
         asyncio.run(statements.leave_out_refused(urls.app, folder))
     print(f"Kept: {folder}")

@@ -23,7 +23,7 @@ from app import main
 from app.api import openapi
 from app.children.queries import ChildRef
 from app.core import settings as config
-from app.core.data import db
+from app.core.data import db, migrations
 from app.core.data.crypto import Keyring
 from app.core.settings import Environment, Settings
 from app.embedded import postgres
@@ -32,6 +32,7 @@ from tests import answers_seen, schema
 from tests.access.factories import Caller, a_caller
 from tests.children.factories import a_child
 from tests.recorder import QueryRecorder
+from tests.releases import backups
 
 NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 """A Friday, 10:00 in China: the clock of every test that does not bring its own."""
@@ -107,6 +108,23 @@ async def database_urls(pg: str, worker_id: str) -> AsyncIterator[schema.Urls]:
     urls = await asyncio.to_thread(schema.make, pg, name)
     yield urls
     await schema.drop(pg, name)
+
+
+@pytest.fixture(scope="session")
+def at_head(pg: str, worker_id: str) -> Iterator[Callable[[Path | None], str]]:
+    """Name a database to copy: a kept release, or an empty one, brought to the newest schema."""
+    made: dict[Path | None, str] = {}
+
+    def template(release: Path | None = None) -> str:
+        if release not in made:
+            made[release] = name = f"tonghu_head_{os.getpid()}_{worker_id}_{len(made)}"
+            urls = backups.restore(pg, name, release) if release else schema.bare(pg, name)
+            migrations.upgrade(urls.owner)
+        return made[release]
+
+    yield template
+    for name in made.values():
+        asyncio.run(schema.drop(pg, name))
 
 
 @pytest.fixture(scope="session")

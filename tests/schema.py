@@ -55,10 +55,27 @@ class Urls:
 
 def make(superuser_url: str, name: str) -> Urls:
     """Create a database with the schema of the models, owned by the owner role."""
-    postgres.bootstrap(superuser_url, name, PASSWORD, PASSWORD)
-    urls = urls_of(superuser_url, name)
+    urls = bare(superuser_url, name)
     asyncio.run(_create_all(urls.owner))
     return urls
+
+
+def bare(superuser_url: str, name: str) -> Urls:
+    """Create a database without tables."""
+    postgres.bootstrap(superuser_url, name, PASSWORD, PASSWORD)
+    return urls_of(superuser_url, name)
+
+
+def copy(superuser_url: str, template: str, name: str) -> Urls:
+    """Make a database like another one, which nobody is connected to."""
+    asyncio.run(_create(superuser_url, name, template))
+    return bare(superuser_url, name)  # it is not: what was there stays
+
+
+async def _create(superuser_url: str, name: str, template: str) -> None:
+    connection = await asyncpg.connect(superuser_url)
+    await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    await connection.close()
 
 
 def urls_of(superuser_url: str, name: str) -> Urls:

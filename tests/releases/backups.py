@@ -1,30 +1,16 @@
-"""Backups of releases: `NAME/backup.sql.gz`, the keys it is sealed with, what was read of it."""
+"""Backups of releases, `NAME/backup.sql.gz`, and what one does with a database from outside."""
 
 import gzip
-import json
 import os
 import subprocess
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
-import httpx
 
-from app import main
-from app.core.data import db
-from app.core.data.crypto import Keyring
-from app.core.settings import Environment, Settings
-from app.embedded import cluster, postgres
+from app.embedded import cluster
 from tests import schema
-from tests.access.factories import a_caller
-from tests.conftest import NOW
-from tests.releases.world import Reader
-
-Seen = list[tuple[Reader, dict[str, Any]]]
 
 HERE = Path(__file__).parent
 _NEWER_THAN_15 = ("SET transaction_timeout", "\\restrict", "\\unrestrict", "CREATE SCHEMA public")
@@ -51,10 +37,9 @@ def dumped(superuser_url: str, name: str, *flags: str) -> str:
 
 def restore(superuser_url: str, name: str, folder: Path) -> schema.Urls:
     """Make a database of a backup, as an operator would."""
-    postgres.bootstrap(superuser_url, name, schema.PASSWORD, schema.PASSWORD)
-    text = gzip.decompress((folder / "backup.sql.gz").read_bytes()).decode()
-    execute(superuser_url, name, text)
-    return schema.urls_of(superuser_url, name)
+    urls = schema.bare(superuser_url, name)
+    execute(superuser_url, name, gzip.decompress((folder / "backup.sql.gz").read_bytes()).decode())
+    return urls
 
 
 def execute(superuser_url: str, name: str, sql: str) -> None:
@@ -83,59 +68,6 @@ async def asked(superuser_url: str, name: str, sql: str) -> tuple[Any, ...]:
     row = await connection.fetchrow(sql)
     await connection.close()
     return tuple(row)
-
-
-@asynccontextmanager
-async def serving(
-    urls: schema.Urls, keyring: Keyring
-) -> AsyncIterator[tuple[httpx.AsyncClient, db.Database, Settings]]:
-    """Serve the app on a database of its own."""
-    settings = Settings(
-        environment=Environment.test, database={"url": urls.app, "owner_url": urls.owner}
-    )
-    engine = db.open_engine(urls.app, settings.database)
-    database = db.Database(engine, keyring, lambda: NOW)
-    app = main.create_app(settings)
-    async with main.state(settings, database) as shared:
-
-        async def with_state(scope, receive, send):
-            scope["state"] = dict(shared)
-            await app(scope, receive, send)
-
-        transport = httpx.ASGITransport(with_state, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-            yield client, database, settings
-    await database.close()
-
-
-async def read(
-    client: httpx.AsyncClient, database: db.Database, settings: Settings, reader: Reader
-) -> dict[str, Any]:
-    """Read all of a reader's URLs as somebody new of that agency."""
-    caller = await a_caller(
-        database, settings, reader.role, reader.region, agency_id=reader.agency_id
-    )
-    found = {}
-    for url in reader.urls:
-        answer = await client.get(url, headers=caller.headers)
-        assert answer.status_code == httpx.codes.OK, f"{url}: {answer.text}"
-        found[url] = answer.json()
-    return found
-
-
-def remember(folder: Path, keyring: Keyring, seen: Seen) -> None:
-    (folder / "keys.json").write_text(keyring.to_json() + "\n")
-    told = [{**asdict(reader), "urls": answers} for reader, answers in seen]
-    (folder / "seen.json").write_text(
-        json.dumps(told, ensure_ascii=False, indent=1, default=str) + "\n"
-    )
-
-
-def remembered(folder: Path) -> tuple[Keyring, Seen]:
-    told = json.loads((folder / "seen.json").read_text())
-    return Keyring.from_json((folder / "keys.json").read_text()), [
-        (Reader(**{**one, "urls": list(one["urls"])}), one["urls"]) for one in told
-    ]
 
 
 def _at(superuser_url: str, name: str) -> str:

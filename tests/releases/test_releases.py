@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ import pytest
 from alembic import command
 from app.core.data import migrations, rls
 from tests import schema
-from tests.releases import backups, statements
+from tests.conftest import NOW
+from tests.releases import backups, readers, statements
 
 RELEASES = pytest.mark.parametrize("folder", backups.kept(), ids=lambda folder: folder.name)
 
@@ -26,9 +27,17 @@ BROKEN_ON_PURPOSE: dict[str, str] = {
 
 
 @pytest.fixture
-def restored(pg: str, folder: Path) -> Iterator[schema.Urls]:
-    name = f"tonghu_release_{os.getpid()}"
+def restored(pg: str, folder: Path, name: str) -> Iterator[schema.Urls]:
     yield backups.restore(pg, name, folder)
+    asyncio.run(schema.drop(pg, name))
+
+
+@pytest.fixture
+def newest(
+    pg: str, folder: Path, name: str, at_head: Callable[[Path], str]
+) -> Iterator[schema.Urls]:
+    """The release's rows in the newest schema."""
+    yield schema.copy(pg, at_head(folder), name)
     asyncio.run(schema.drop(pg, name))
 
 
@@ -65,9 +74,8 @@ def test_no_row_is_lost_on_the_way_up_and_back(pg, folder, restored, name) -> No
 
 @RELEASES
 def test_every_pupil_of_a_release_is_enrolled_since_the_file_says_so(
-    pg, folder, restored, name
+    pg, folder, newest, name
 ) -> None:
-    migrations.upgrade(restored.owner)
     pupils, enrolled = asyncio.run(backups.asked(pg, name, _PUPILS))
     assert pupils == enrolled > 0
 
@@ -83,23 +91,19 @@ WHERE c.school_id IS NOT NULL
 
 
 @RELEASES
-async def test_what_could_be_read_can_be_read(folder, restored) -> None:
-    await asyncio.to_thread(migrations.upgrade, restored.owner)
-    keyring, seen = backups.remembered(folder)
-    async with backups.serving(restored, keyring) as (client, database, settings):
+async def test_what_could_be_read_can_be_read(folder, newest) -> None:
+    keyring, seen = readers.remembered(folder)
+    async with readers.serving(newest, keyring, NOW) as (client, database, settings):
         assert (await client.get("/readyz")).status_code == 200
         for reader, answers in seen:
-            now = await backups.read(client, database, settings, reader)
+            now = await readers.read(client, database, settings, reader)
             for url, before in answers.items():
                 assert _still_said(before, now[url]), f"{url}: {before} became {now[url]}"
 
 
 @RELEASES
-async def test_the_statements_of_a_release_are_planned_on_the_newest_schema(
-    folder, restored
-) -> None:
-    await asyncio.to_thread(migrations.upgrade, restored.owner)
-    refusals = await statements.refused(restored.app, statements.recorded(folder))
+async def test_the_statements_of_a_release_are_planned_on_the_newest_schema(folder, newest) -> None:
+    refusals = await statements.refused(newest.app, statements.recorded(folder))
     unexpected = {
         words: why
         for words, why in refusals.items()
@@ -121,11 +125,10 @@ async def test_a_column_gone_or_a_privilege_lost_is_found(folder, restored) -> N
 
 
 @RELEASES
-async def test_a_program_is_ready_on_later_schemas_and_not_on_older_ones(folder, restored) -> None:
-    await asyncio.to_thread(migrations.upgrade, restored.owner)
-    keyring, _ = backups.remembered(folder)
-    owner = await asyncpg.connect(restored.owner)
-    async with backups.serving(restored, keyring) as (client, _, _):
+async def test_a_program_is_ready_on_later_schemas_and_not_on_older_ones(folder, newest) -> None:
+    keyring, _ = readers.remembered(folder)
+    owner = await asyncpg.connect(newest.owner)
+    async with readers.serving(newest, keyring, NOW) as (client, _, _):
         for revision, status in (("0011", 503), (migrations.head(), 200), ("9999", 200)):
             await owner.execute("UPDATE alembic_version SET version_num = $1", revision)
             assert (await client.get("/readyz")).status_code == status

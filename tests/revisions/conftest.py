@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -117,7 +117,7 @@ class Copy:
 
 
 @pytest.fixture
-def copy(pg: str, tmp_path: Path, worker_id: str) -> Iterator[Copy]:
+def copy(pg: str, tmp_path: Path, at_head: Callable[[Path], str]) -> Iterator[Copy]:
     for name in COPIED:
         source = HOME / name
         if source.is_dir():
@@ -127,8 +127,7 @@ def copy(pg: str, tmp_path: Path, worker_id: str) -> Iterator[Copy]:
     (tmp_path / "scripts").mkdir()
     shutil.copy(HOME / "scripts" / "lint_migrations.py", tmp_path / "scripts")
     database = f"tonghu_copy_{os.getpid()}"
-    urls = backups.restore(pg, database, backups.kept()[-1])
-    migrations.upgrade(urls.owner)
+    urls = schema.copy(pg, at_head(backups.kept()[-1]), database)
     made = Copy(tmp_path, urls, pg, database)
     yield made
     for process in made.process:
