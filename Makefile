@@ -41,7 +41,8 @@ check: $(READY) ## Run what CI runs
 lives: $(READY) ## Drive 100 random lives and see that no evidence, alert or report is lost
 	TONGHU_LIVES=100 $(BIN)/pytest -q -n 2 tests/lives
 
-exam: ## Run what takes longer than CI may: lives, fuzz, bench, mutants
+exam: $(READY) ## Run what takes longer than CI may: the long tests, lives, fuzz, bench, mutants
+	$(BIN)/pytest -q -n 2 -m long
 	$(MAKE) lives
 	$(MAKE) fuzz
 	$(MAKE) bench

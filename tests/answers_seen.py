@@ -194,7 +194,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _left_out(config: pytest.Config) -> bool:
     """Tell whether some tests were not asked for."""
     option = config.option
-    chosen = (option.keyword, option.markexpr, option.deselect, option.ignore, option.ignore_glob)
+    marked = option.markexpr not in {"", "not long"}
+    chosen = (option.keyword, marked, option.deselect, option.ignore, option.ignore_glob)
     if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
         return True
     return any(chosen) or getattr(option, "lf", False) or option.collectonly

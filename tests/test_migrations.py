@@ -38,6 +38,7 @@ def test_there_is_one_head() -> None:
     assert len(script.get_heads()) == 1
 
 
+@pytest.mark.long
 def test_up_down_up_and_the_models_equal_the_database(empty: schema.Urls) -> None:
     config = migrations.configuration(empty.owner)
     command.upgrade(config, "head")
@@ -50,6 +51,7 @@ def test_up_down_up_and_the_models_equal_the_database(empty: schema.Urls) -> Non
     )
 
 
+@pytest.mark.long
 def test_two_deploys_at_once_take_turns(empty: schema.Urls) -> None:
     # Two processes: Alembic keeps its state in module globals.
     with multiprocessing.get_context("spawn").Pool(2) as pool:
@@ -71,6 +73,7 @@ def test_policies_in_the_database_are_those_declared(newest: schema.Urls) -> Non
     assert dict(asyncio.run(_rows(newest.owner, _EXPRESSIONS))) == migrated
 
 
+@pytest.mark.long
 def test_what_was_written_before_gets_its_childs_place(empty: schema.Urls) -> None:
     config = migrations.configuration(empty.owner)
     command.upgrade(config, "0012")
@@ -108,6 +111,7 @@ NAMES = {
 """Names, and how the release before spelt them."""
 
 
+@pytest.mark.long
 def test_names_stored_before_are_found_in_their_one_form(empty: schema.Urls) -> None:
     config = migrations.configuration(empty.owner)
     command.upgrade(config, "0015")

@@ -6,7 +6,7 @@ leaves every table as it was, and the next request works.
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,8 @@ from app.core.problems import ProblemDocument
 from tests.access.factories import Caller, a_caller
 from tests.attendance.factories import a_school, an_event
 from tests.children.factories import RESIDENT_ID, a_file, with_check_digit
+from tests.conftest import NOW, calling, pinned
+from tests.matrix.asking import undone
 from tests.police_reports.factories import a_report
 from tests.regions.factories import some_regions
 from tests.visits.factories import a_visit
@@ -101,8 +103,20 @@ class World:
         return document
 
 
+@pytest.fixture(scope="module")
+async def stage(app, settings, pool, keyring) -> AsyncIterator[World]:
+    """The world of every test here, made once: each takes back what it did."""
+    async with pinned(pool, keyring, NOW) as database, calling(app, settings, database) as client:
+        yield await a_world(client, database, settings)
+
+
 @pytest.fixture
-async def world(client, database, settings) -> World:
+async def world(stage: World) -> AsyncIterator[World]:
+    async with undone(stage.database):
+        yield stage
+
+
+async def a_world(client, database, settings) -> World:
     await some_regions(database, VILLAGE, ELSEWHERE)
     director = await a_caller(database, settings, "village_director", VILLAGE)
     school = await a_school(database, settings)

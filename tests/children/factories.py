@@ -1,5 +1,6 @@
 """Children for tests."""
 
+import json
 from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
@@ -7,8 +8,8 @@ from uuid import UUID, uuid4
 from app.access.principal import Principal
 from app.access.roles import role
 from app.children import below, naming
-from app.children.models import Child
 from app.children.queries import ChildRef
+from app.core.data import sql
 from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
 from app.regions import rules as regions
@@ -22,17 +23,20 @@ async def a_child(
     home_county = regions.county_of(region_code)
     chosen = {"name": "测一", "sex": "female", "birth_date": date(2016, 3, 1), **fields}
     async with database.begin(SYSTEM) as tx:
-        tx.session.add(
-            Child(
-                id=child_id,
-                home_county=home_county,
-                region_code=region_code,
-                school_id=school_id,
-                created_at=tx.now,
-                updated_at=tx.now,
-                **{**chosen, **naming.spell(chosen["name"]), **fields},
-            )
-        )
+        columns = {
+            "id": child_id,
+            "home_county": home_county,
+            "region_code": region_code,
+            "school_id": school_id,
+            "version": 1,
+            "created_at": tx.now,
+            "updated_at": tx.now,
+            **chosen,
+            **naming.spell(chosen["name"]),
+            **fields,
+        }
+        texts = {name: json.dumps(value) for name, value in columns.items() if type(value) is dict}
+        await sql.insert(tx.connection, "children", columns | texts)
     return ChildRef(child_id, home_county, region_code, school_id)
 
 

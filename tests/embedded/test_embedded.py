@@ -193,6 +193,7 @@ class TestAcquire:
         assert await ask(urls[2], "SELECT 1") == 1
         release(holders[2])
 
+    @pytest.mark.long
     async def test_killed_holder_leaves_nothing_but_its_data(self, folder: Path) -> None:
         holder = hold(folder)
         assert url_of(holder)
@@ -252,6 +253,7 @@ class TestRecovery:
             assert await ask_when_back(url, "SELECT number FROM kept") == 7
             assert not lease.ensure()
 
+    @pytest.mark.long
     async def test_killed_supervisor_is_replaced(self, folder: Path) -> None:
         with postgres.acquire(folder, throwaway=True) as lease:
             before = lease.server
@@ -273,6 +275,7 @@ class TestRecovery:
             assert lease.ensure()
             assert await ask(lease.server.owner_url, "SELECT number FROM kept") == 7
 
+    @pytest.mark.long
     async def test_stop_of_the_whole_group_waits_for_holders(self, folder: Path) -> None:
         with postgres.acquire(folder, throwaway=True) as lease:
             os.kill(supervisor_of(lease), signal.SIGTERM)
@@ -326,6 +329,7 @@ class TestBinaries:
 
 
 class TestBootstrap:
+    @pytest.mark.long
     async def test_again_with_new_passwords(self, folder: Path) -> None:
         with postgres.acquire(folder, throwaway=True) as lease:
             for _ in range(2):

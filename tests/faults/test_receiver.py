@@ -96,6 +96,7 @@ async def due_again(town: Town, report_id: str) -> None:
     )
 
 
+@pytest.mark.long
 async def test_worker_killed_between_send_and_mark_sends_the_same_again(
     town: Town, receiver: Receiver
 ) -> None:
