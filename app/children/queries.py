@@ -272,11 +272,18 @@ async def read(tx: Tx, principal: Principal, child_id: UUID) -> dict[str, Any] |
     )
     if row is None:
         return None
-    shown = {name: row[name] for name in ("id", "version", "created_at", "updated_at")}
-    for group in groups:
+    return {**shown(tx, principal, row), "permitted": permitted(ACTS, principal, row, tx.today)}
+
+
+def shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Show a row with `_ALWAYS`, `_DERIVED` and the columns of the sections the role reads as the
+    file on the wire, `permitted` aside.
+    """
+    said = {name: row[name] for name in ("id", "version", "created_at", "updated_at")}
+    for group in readable(principal):
         derived = group == "derived"
-        shown[group] = _derived(row) if derived else sealing.show(tx.keyring, row, group)
-    return {**shown, "permitted": permitted(ACTS, principal, row, tx.today)}
+        said[group] = _derived(row) if derived else sealing.show(tx.keyring, row, group)
+    return said
 
 
 def readable(principal: Principal) -> list[str]:
