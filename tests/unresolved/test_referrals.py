@@ -96,12 +96,13 @@ class TestAnswered:
         visit = a_visit(refused["id"], note="家中无人")
         kept = await client.post("/v1/visits", json=visit, headers=director.headers)
         assert kept.status_code == 202, kept.text
+        await run_jobs(database)
         await self._answer(client, act, county, "same_child")
         answer = await self._answer(client, act, other_county, "same_child")
         assert answer.json()["state"] == "answered"
-        await run_jobs(database)
         read = await client.get(f"/v1/visits/{visit['id']}", headers=other_county.headers)
         assert (read.json()["child_id"], read.json()["note"]) == (elsewhere, "家中无人")
+        await run_jobs(database)
         later = a_visit(refused["id"], visited_on="2026-11-19")
         stored = await client.post("/v1/visits", json=later, headers=director.headers)
         assert stored.status_code == 201, "what is agreed holds for what comes later"
@@ -203,6 +204,20 @@ class TestAnswered:
         assert file.json()["identity"]["resident_id"] == RESIDENT_ID
         (sent,) = await listed(client, director)
         assert sent["file_opened"] == "as_sent"
+
+    async def test_without_its_number_if_the_own_office_finds_that_wrong(
+        self, client, county, director, other_county, elsewhere, refused, act
+    ) -> None:
+        read = await client.get(f"/v1/children/{elsewhere}", headers=other_county.headers)
+        freed = await client.patch(
+            f"/v1/children/{elsewhere}",
+            json={"identity": {"resident_id": None}},
+            headers={**other_county.headers, "if-match": read.headers["etag"]},
+        )
+        assert freed.status_code == 200, freed.text
+        await self._answer(client, act, county, "number_wrong")
+        file = await client.get(f"/v1/children/{refused['id']}", headers=director.headers)
+        assert file.json()["identity"]["resident_id"] is None
 
     async def test_only_by_the_offices(
         self, client, database, settings, director, refused, act
