@@ -79,7 +79,9 @@ async def _acting(tx: Tx, principal: Principal, new: schemas.ChildCreate, place:
     """
     if new.id is None or principal.region_lo <= place < principal.region_hi:
         return principal
-    said = None if new.recorded_at is None else local_date(new.recorded_at)
+    # A clock that runs ahead says no day.
+    at = new.recorded_at
+    said = None if at is None or at > tx.now else local_date(at)
     for posting in await access.postings(tx, principal, WRITE.code):
         who = posting.who
         until = posting.until or tx.today

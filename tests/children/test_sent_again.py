@@ -140,6 +140,7 @@ class TestOpenedOfflineInAFormerPost:
             ({}, 201),
             ({"recorded_at": "2026-11-18T23:59:59+08:00"}, 201),
             ({"recorded_at": "2026-11-19T00:00:00+08:00"}, 403),
+            ({"recorded_at": "2027-03-01T00:00:00+08:00"}, 201),
         ],
     )
     async def test_by_the_day_it_was_opened_on(self, open_file, transferred, said, status) -> None:
