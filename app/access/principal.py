@@ -1,6 +1,8 @@
 """Who is calling, from where, with what authority; and why."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from uuid import UUID
 
 from app.access.roles import Purpose, Role
@@ -47,3 +49,26 @@ class Principal:
             self.request_id,
             self.ip,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """Somebody in one of their posts: from the day `since` until the day before `until` (None: no
+    end is known).
+    """
+
+    who: Principal
+    since: date
+    until: date | None
+
+    def held_on(self, day: date) -> bool:
+        """Tell whether they held it on a day."""
+        return self.since <= day and (self.until is None or day < self.until)
+
+
+def acting_on(postings: Sequence[Posting], principal: Principal, day: date) -> Principal:
+    """Return as whom a caller speaks of a day: in a post held on it, the present one if it was;
+    as they are now if they held none.
+    """
+    held = [posting.who for posting in postings if posting.held_on(day)]
+    return principal if principal in held or not held else held[0]

@@ -1,12 +1,14 @@
 """What the database says about a caller, and the one statement that also opens their reach."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
 from app.access.acts import Act
 from app.access.models import Client
-from app.access.principal import Principal
+from app.access.principal import Posting, Principal
+from app.access.roles import role
 from app.access.tokens import Claims
 from app.core.data.db import Tx
 from app.core.data.sql import Where
@@ -115,6 +117,47 @@ async def holdings_today(tx: Tx, staff_id: UUID) -> list[Holding]:
         tx.today,
     )
     return [Holding(**row) for row in rows]
+
+
+_POSTINGS: Final = """
+SELECT p.agency_id, a.kind AS agency_kind, p.role, p.region_code, p.remit_lo AS region_lo,
+       p.remit_hi AS region_hi, h.since, h.until
+FROM post_holdings h JOIN posts p ON p.id = h.post_id JOIN agencies a ON a.id = p.agency_id
+WHERE h.staff_id = $1 ORDER BY h.since DESC, h.id
+"""
+_OF_A_POST: Final = ("agency_id", "agency_kind", "region_code", "region_lo", "region_hi")
+
+
+async def postings(tx: Tx, principal: Principal, scope: str) -> list[Posting]:
+    """List the posts in which somebody may or might have used a scope, latest first, whatever has
+    become of post and agency: what was seen in a post may be told after it was left. The first we
+    know of was theirs since ever, as far as we know. A system has its present one. One statement.
+    """
+    if principal.staff_id is None:
+        return [Posting(principal, date.min, None)]
+    rows = await tx.connection.fetch(_POSTINGS, principal.staff_id)
+    first = min((row["since"] for row in rows), default=None)
+    found = []
+    for row in rows:
+        since, until = row["since"], row["until"]
+        post = {name: row[name] for name in _OF_A_POST}
+        who = replace(principal, **post, role=role(row["role"]))
+        if scope in who.role.scopes:
+            found.append(Posting(who, date.min if since == first else since, until))
+    return found
+
+
+_SERVED: Final = """
+SELECT p.agency_id FROM post_holdings h JOIN posts p ON p.id = h.post_id WHERE h.staff_id = $1
+"""
+
+
+async def served(tx: Tx, principal: Principal) -> list[UUID]:
+    """List the caller's agency and every one in which the same person ever held a post: what they
+    sent from there is theirs to be recognised. One statement.
+    """
+    rows = await tx.connection.fetch(_SERVED, principal.staff_id)
+    return [*dict.fromkeys([principal.agency_id, *(row["agency_id"] for row in rows)])]
 
 
 _BY_REGISTRATION: Final = paging.Order({"c.id": UUID})

@@ -4,7 +4,7 @@ Which role an agency may give is decided above, from `app/access/roles.yaml`: he
 """
 
 from datetime import date
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -52,11 +52,11 @@ class PostOutsideAgency(Problem, status=422):
 
 
 class StaffNotOfAgency(Problem, status=422):
-    """Only people of the agency hold its posts."""
+    """Only people of the agency hold its posts, or who have left all those they held elsewhere."""
 
-    title = "The post's agency employs nobody with this id"
-    title_zh = "岗位所属机构没有该人员"
-    errors = (FieldError("#/staff_id", "staff_unknown", "Not of the post's agency."),)
+    title = "The post's agency employs nobody with this id, and nobody of this id is free for it"
+    title_zh = "岗位所属机构没有该人员,或该人员尚未离任原岗位"
+    errors = (FieldError("#/staff_id", "staff_unknown", "Not of the post's agency, nor free."),)
 
 
 class AlreadyHeld(Problem, status=409):
@@ -170,15 +170,28 @@ async def hire(tx: Tx, agency_id: UUID, name: str, *, phone: str | None = None) 
     return await tx.add(person)
 
 
+_MOVES_ON: Final = """
+UPDATE staff SET agency_id = a.id, region_code = a.region_code FROM agencies a
+WHERE a.id = $2 AND staff.id = $1 AND staff.active
+  AND EXISTS (SELECT FROM post_holdings h WHERE h.staff_id = $1)
+  AND NOT EXISTS (SELECT FROM post_holdings h
+                  WHERE h.staff_id = $1 AND (h.until IS NULL OR h.until > $3::date))
+"""
+
+
 async def hold_post(tx: Tx, post: Post | PostRef, staff_id: UUID, since: date) -> PostHolding:
-    """Put a person into a post from a day on. Raises StaffNotOfAgency or AlreadyHeld."""
+    """Put a person into a post from a day on. Whoever has left every post of another agency by that
+    day moves on to this one, as the same person: what they saw in those posts stays theirs to tell.
+    Raises StaffNotOfAgency or AlreadyHeld.
+    """
     # Locking the person makes two holdings of one person wait for each other.
-    employed = await tx.connection.fetchval(
-        "SELECT true FROM staff WHERE id = $1 AND agency_id = $2 AND active FOR UPDATE",
-        staff_id,
-        post.agency_id,
+    employer = await tx.connection.fetchval(
+        "SELECT agency_id FROM staff WHERE id = $1 AND active FOR UPDATE", staff_id
     )
-    if not employed:
+    if employer != post.agency_id and (
+        employer is None
+        or await tx.connection.execute(_MOVES_ON, staff_id, post.agency_id, since) == "UPDATE 0"
+    ):
         raise StaffNotOfAgency
     held = await tx.connection.fetchval(
         "SELECT true FROM post_holdings WHERE post_id = $1 AND staff_id = $2"

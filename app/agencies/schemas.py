@@ -84,7 +84,9 @@ class Post(BaseModel):
 class HoldingCreate(Input):
     """Who takes a post, and when."""
 
-    staff_id: UUID = Field(description="Somebody the post's agency employs.")
+    staff_id: UUID = Field(
+        description="Somebody the post's agency employs, or who has left their posts elsewhere."
+    )
     since: Day = Field(description="First day in the post.")
 
 

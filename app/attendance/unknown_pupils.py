@@ -26,5 +26,5 @@ async def hold(
         claim = student if isinstance(event.student, StudentById) else {"student": student}
         sent = event.model_dump_json().encode()
         pieces.append(holding.Piece(" ".join(origin), claim, sent, event.school_day, batch_id))
-    held = await holding.hold(tx, principal, UnresolvedKind.attendance, pieces)
+    held = await holding.hold_as_then(tx, principal, UnresolvedKind.attendance, pieces)
     return {origin: held[" ".join(origin)].kept for origin in first}

@@ -1,12 +1,14 @@
 """One child, one file (REG-03): refuse a duplicate the caller may see, refer any other."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 import orjson
 
+from app.access import queries as access
 from app.access.principal import Principal
 from app.children import events, queries
 from app.children.sections import File
@@ -29,12 +31,15 @@ class DuplicateChild(Problem, status=409, points=True):
 
 @dataclass(frozen=True, slots=True)
 class Referred:
-    """Nothing was stored but the referral: somebody else must look whether the child has a file."""
+    """Nothing was stored but the referral: somebody else must look whether the child has a file.
+    `opened`: the file that was opened of what was sent since, if they have answered.
+    """
 
     referral_id: UUID
+    opened: UUID | None = None
 
 
-_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended($1, 3))"
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('child_aliases/' || $1::text, 3))"
 
 _ADOPT = """
 INSERT INTO child_aliases (alias, agency_id, child_id, home_county, region_code, pupil_of, agreed,
@@ -55,8 +60,8 @@ async def adopt(
     if alias == child_id:
         return
     async with tx.as_system():
-        # A phone may send it five times at one moment; and the file may be of any county.
-        await tx.connection.execute(_ONE_AT_A_TIME, f"child_aliases/{agency_id}/{alias}")
+        # A phone may send it five times at one moment, or a file be opened under it at that.
+        await tx.connection.execute(_ONE_AT_A_TIME, str(alias))
         await tx.connection.execute(
             "DELETE FROM child_aliases WHERE alias = $1 AND agency_id = $2", alias, agency_id
         )
@@ -64,8 +69,12 @@ async def adopt(
 
 
 async def disown(tx: Tx, child_id: UUID) -> None:
-    """Let an id name nothing but the file that was opened under it. In SYSTEM's reach."""
-    await tx.connection.execute("DELETE FROM child_aliases WHERE alias = $1", child_id)
+    """Let an id name nothing but the file that is about to be opened under it: nothing can become
+    its name again before this transaction ends, nor after.
+    """
+    async with tx.as_system():
+        await tx.connection.execute(_ONE_AT_A_TIME, str(child_id))
+        await tx.connection.execute("DELETE FROM child_aliases WHERE alias = $1", child_id)
 
 
 class Taken(Exception):
@@ -116,6 +125,40 @@ async def refuse_visible(
         raise _duplicate(same, "name")
 
 
+_ANSWERED = """
+SELECT c.id, r.index IS NOT DISTINCT FROM $4 AS same_number
+FROM child_aliases a
+JOIN children c ON c.home_county = a.home_county AND c.id = a.child_id
+LEFT JOIN resident_ids r ON r.home_county = c.home_county AND r.child_id = c.id
+WHERE a.alias = $1 AND a.agency_id = ANY ($2) AND NOT a.agreed AND c.id <> ALL ($3::uuid[])
+  AND (r.index = $4 OR (c.name_canonical = $5 AND c.birth_date = $6 AND c.sex = $7
+                        AND (r.index IS NULL OR $4::bytea IS NULL)))
+LIMIT 1
+"""
+
+
+async def refuse_again(
+    tx: Tx, agencies: Sequence[UUID], alias: UUID, identity: Identity, *, others: Collection[UUID]
+) -> None:
+    """Raise DuplicateChild if an id was answered so before and is sent for the same child again:
+    it names the same file, whoever sees that by now. `agencies`: all its sender has served.
+    """
+    number = identity.resident_id
+    said = (canonical_name(identity.name or ""), identity.birth_date, identity.sex)
+    async with tx.as_system():
+        found = await tx.connection.fetchrow(
+            _ANSWERED,
+            alias,
+            agencies,
+            list(others),
+            queries.resident_index(tx.keyring, number) if number else None,
+            *said,
+        )
+    if found is not None:
+        same = number is not None and found["same_number"]
+        raise _duplicate(found["id"], "resident_id" if same else "name")
+
+
 def _duplicate(child_id: UUID, field: str) -> DuplicateChild:
     return DuplicateChild(
         "Change the file named by Location, or name it in `not_the_same_as`.",
@@ -151,42 +194,55 @@ async def refer(
     sections: Collection[str],
     *,
     known: bool,
+    own_id: bool = True,
 ) -> Referred:
     """Keep the sections sent, sealed, for those who may see both children. `known`: the child has a
-    file, which was to be changed.
+    file, which was to be changed. `own_id`: its sender knows its id, by which it is known again;
+    else that is made of what was sent. Sent again it is the same referral, whatever became of it;
+    while that is open, what was sent last counts.
     """
     number = file.identity.resident_id if reason == "resident_id" else None
     other = await _other_file(tx, child.id, number)
-    before = await _referred_before(tx, principal, reason, child.id, other)
-    if before is not None:
-        return Referred(before)
-    referral_id = new_id()
     sent = orjson.dumps({name: getattr(file, name).model_dump() for name in sections})
-    sealed = tx.keyring.seal("duplicate_referrals.submitted_sealed", referral_id, sent)
+    content = tx.keyring.blind_index("duplicate_referrals", sent.decode())
+    submitted = child.id if own_id else UUID(bytes=content[:16], version=4)
+    agencies = await access.served(tx, principal)
+    async with tx.as_system():
+        before = await tx.connection.fetchrow(
+            _REFERRED_BEFORE, submitted, agencies, reason, other, content
+        )
+        if before is not None:
+            if before["open"]:
+                sealed = tx.keyring.seal(SUBMITTED, before["id"], sent)
+                await tx.connection.execute(_SENT_LAST, before["id"], sealed, content)
+            return Referred(before["id"], None if known else before["child_id"])
+    referral_id = new_id()
     values = {
         "child_id": child.id if known else None,
         "other_child_id": other,
-        "submitted_id": child.id,
+        "submitted_id": submitted,
+        "submitted_role": principal.role.code,
         "agency_id": principal.agency_id,
-        "submitted_sealed": sealed,
+        "submitted_sealed": tx.keyring.seal(SUBMITTED, referral_id, sent),
+        "content_mac": content,
     }
     await _store(tx, referral_id, child.region_code, reason, principal.subject, values)
     return Referred(referral_id)
 
 
-async def _referred_before(
-    tx: Tx, principal: Principal, reason: str, child_id: UUID, other: UUID | None
-) -> UUID | None:
-    found: UUID | None = await tx.connection.fetchval(
-        "SELECT id FROM duplicate_referrals WHERE agency_id = $1 AND submitted_id = $2"
-        " AND reason = $3 AND other_child_id IS NOT DISTINCT FROM $4"
-        " AND settled_at IS NULL LIMIT 1",
-        principal.agency_id,
-        child_id,
-        reason,
-        other,
-    )
-    return found
+SUBMITTED: Final = "duplicate_referrals.submitted_sealed"
+
+_REFERRED_BEFORE: Final = """
+SELECT id, child_id, settled_at IS NULL AS open FROM duplicate_referrals
+WHERE submitted_id = $1 AND agency_id = ANY ($2) AND reason = $3
+  AND other_child_id IS NOT DISTINCT FROM $4 AND (settled_at IS NULL OR content_mac = $5)
+ORDER BY settled_at DESC NULLS FIRST, id LIMIT 1
+"""
+
+_SENT_LAST: Final = """
+UPDATE duplicate_referrals SET submitted_sealed = $2, content_mac = $3
+WHERE id = $1 AND content_mac IS DISTINCT FROM $3
+"""
 
 
 async def _other_file(tx: Tx, child_id: UUID, number: str | None) -> UUID | None:
@@ -212,10 +268,37 @@ async def referral(tx: Tx, referral_id: UUID) -> asyncpg.Record | None:
     return await tx.connection.fetchrow(_REFERRAL, referral_id)
 
 
-async def settle_referral(tx: Tx, referral_id: UUID) -> None:
-    """Note that the offices concerned have answered."""
+async def submission(tx: Tx, principal: Principal, referral_id: UUID) -> dict[str, Any] | None:
+    """Return what was sent and referred, as far as the caller's role reads such sections; None if
+    it was not sent, or not from a place in the caller's range.
+    """
+    row = await tx.connection.fetchrow(
+        "SELECT id, submitted_id, submitted_sealed, child_id, settled_at, created_at"
+        " FROM duplicate_referrals WHERE id = $1 AND submitted_sealed IS NOT NULL",
+        referral_id,
+    )
+    if row is None:
+        return None
+    readable = queries.readable(principal)
+    sections = sections_of(tx, row)
+    return {**row, "sections": {name: sections[name] for name in readable if name in sections}}
+
+
+def sections_of(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the sections that a referral keeps."""
+    raw = tx.keyring.unseal_bytes(SUBMITTED, row["id"], row["submitted_sealed"])
+    sections: dict[str, Any] = orjson.loads(raw)
+    return sections
+
+
+async def settle_referral(tx: Tx, referral_id: UUID, *, opened: UUID | None = None) -> None:
+    """Note that the offices concerned have answered, and which file was `opened` then."""
     await tx.connection.execute(
-        "UPDATE duplicate_referrals SET settled_at = $2 WHERE id = $1", referral_id, tx.now
+        "UPDATE duplicate_referrals SET settled_at = $2, child_id = coalesce($3, child_id)"
+        " WHERE id = $1",
+        referral_id,
+        tx.now,
+        opened,
     )
 
 

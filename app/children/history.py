@@ -1,7 +1,9 @@
 """What a file was: every change with its author, and facts with the days they held (REG-03)."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 import orjson
 
@@ -40,6 +42,35 @@ async def remember(
     for section in sections:
         if SECTIONS[section].dated:
             await _state_fact(tx, principal, child, section, getattr(after, section))
+
+
+_FIRST: Final = """
+SELECT id, changes_sealed, at FROM child_changes
+WHERE child_id = $1 AND version = 1 AND agency_id = ANY ($2)
+"""
+_RENAMED: Final = frozenset({"/residence/region_code", "/hukou/region_code"})
+"""What says otherwise when a place got another code, though nothing else was sent."""
+
+
+async def opened_with(
+    tx: Tx, agencies: Sequence[UUID], child_id: UUID, file: File, sections: Collection[str]
+) -> datetime | None:
+    """Tell when a file was opened with just these sections, by one of these agencies, whoever sees
+    it by now; None if it was not.
+    """
+    async with tx.as_system():
+        row = await tx.connection.fetchrow(_FIRST, child_id, agencies)
+    if row is None:
+        return None
+    raw = tx.keyring.unseal_bytes("child_changes.changes_sealed", row["id"], row["changes_sealed"])
+    said = orjson.dumps([*_changes(None, file, sections)])
+    then, now = (
+        {each["pointer"]: each["after"] for each in orjson.loads(changes)}
+        for changes in (raw, said)
+    )
+    same = all(then.get(name) == now.get(name) for name in {*then, *now} - _RENAMED)
+    opened_at: datetime = row["at"]
+    return opened_at if same else None
 
 
 def _changes(

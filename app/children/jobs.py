@@ -28,12 +28,6 @@ async def look_for_namesakes(tx: Tx, event: ChildRegistered) -> None:
     await duplicates.refer_namesakes(tx, event.subject_id)
 
 
-@events.on(ChildRegistered)
-async def name_itself(tx: Tx, event: ChildRegistered) -> None:
-    """Take the id of a new file from whatever it named before."""
-    await duplicates.disown(tx, event.subject_id)
-
-
 _MOVE: Final = """
 WITH next AS (
     SELECT home_county, id, region_code AS was FROM children

@@ -265,7 +265,9 @@ class DuplicateReferral(SQLModel, table=True):
 
     Somebody whose remit holds `region_code`, where the new file belongs, looks into it; the other
     child is not named to those who may not know of it. `submitted_sealed` is what was sent, by
-    `agency_id` and under its id `submitted_id`, if it was not stored as a file.
+    `agency_id`, in the role `submitted_role`, and under its id `submitted_id`; `content_mac`
+    recognises it when it is sent again. `child_id`: the file that was to be changed, or the one
+    that was opened of it once the offices had answered.
     """
 
     __tablename__ = "duplicate_referrals"
@@ -273,10 +275,9 @@ class DuplicateReferral(SQLModel, table=True):
         CheckConstraint("reason IN ('resident_id', 'id', 'name_and_birth_date')", name="reason"),
         Index("ix_duplicate_referrals_region_code", "region_code", "created_at"),
         Index(
-            "ix_duplicate_referrals_submitted",
-            "agency_id",
+            "ix_duplicate_referrals_sent",
             "submitted_id",
-            postgresql_where=text("settled_at IS NULL"),
+            postgresql_where=text("submitted_id IS NOT NULL"),
         ),
         Index(
             "uq_duplicate_referrals_pair",
@@ -295,7 +296,9 @@ class DuplicateReferral(SQLModel, table=True):
     other_child_id: UUID | None = None
     submitted_sealed: bytes | None = None
     submitted_by: str
+    submitted_role: str | None = None
     submitted_id: UUID | None = None
+    content_mac: bytes | None = None
     agency_id: UUID | None = None
     created_at: datetime = Field(sa_type=Instant)
     settled_at: datetime | None = Field(default=None, sa_type=Instant)

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
-from uuid import UUID
 
 from app.access.principal import Principal
 from app.agencies import queries as agencies
@@ -22,17 +21,15 @@ from app.children import (
 )
 from app.children.queries import ChildRef
 from app.children.rules import Derived
-from app.children.sections import SECTIONS, File
-from app.core.data import sql
+from app.children.sections import File
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import preconditions
 from app.core.http.wire import region_text
-from app.core.ids import new_id
 from app.core.jobs import events as announcements
 from app.core.problems import FieldError, Problem
 from app.regions import queries as regions
-from app.regions.rules import county_of, lies_in_a_county
+from app.regions.rules import lies_in_a_county
 
 
 class ChildInvalid(Problem, status=422):
@@ -59,91 +56,13 @@ class OutsideRemit(Problem, status=403, denies=True):
     title_zh = "该地点或学校不在您的管辖范围内"
 
 
-async def create_child(
-    tx: Tx, principal: Principal, new: schemas.ChildCreate
-) -> tuple[UUID, bool] | duplicates.Referred:
-    """Open a file (REG-02). Returns the id and whether the file is new: the same `id` again is
-    answered with the file it opened.
-
-    Raises FieldGroupForbidden, ChildInvalid, OutsideRemit, DuplicateChild. Referred means that a
-    child the caller may not know of may be meant: nothing but the referral is stored.
-    """
-    file, sent = merging.opened(new)
-    _refuse_unwritable(principal, sent)
-    if new.id is not None and await queries.find_itself(tx, principal, new.id):
-        return new.id, False
-    file, unknown = await _placed(tx, file, sent)
-    await _check(tx, principal, file, sent, unknown, new=True)
-    region_code = _lives_in(file)
-    await _refuse_visible(tx, principal, new, file, region_code)
-    child = ChildRef(
-        new.id or new_id(), county_of(region_code), region_code, file.education.school_id
-    )
-    try:
-        async with tx.connection.transaction():
-            await _open_file(tx, principal, child, file, sent)
-    except duplicates.Taken as taken:
-        # Whoever was in the way may have been committed since we looked: look again.
-        if await queries.find_itself(tx, principal, child.id):
-            return child.id, False
-        await _refuse_visible(tx, principal, new, file, region_code)
-        return await duplicates.refer(tx, principal, str(taken), child, file, sent, known=False)
-    return child.id, True
-
-
-async def _refuse_visible(
-    tx: Tx, principal: Principal, new: schemas.ChildCreate, file: File, region_code: int
-) -> None:
-    try:
-        await duplicates.refuse_visible(
-            tx, principal, file.identity, region_code=region_code, others=new.not_the_same_as
-        )
-    except duplicates.DuplicateChild as duplicate:
-        if new.id is not None:  # what its app goes on sending under this id is about that file
-            duplicate.keep(duplicates.adopt, principal.agency_id, new.id, duplicate.children[0])
-        raise
-
-
-async def _open_file(
-    tx: Tx, principal: Principal, child: ChildRef, file: File, sent: Sequence[str]
-) -> None:
-    outcome = derivation.derive(file, child.region_code, tx.today)
-    columns = {
-        "id": child.id,
-        "home_county": child.home_county,
-        "version": 1,
-        "created_at": tx.now,
-        **_columns(tx, child, file, SECTIONS, outcome),
-    }
-    if not await sql.insert(tx.connection, "children", columns, unless_taken=True):
-        raise duplicates.Taken("id")
-    await duplicates.claim_number(tx, child, file.identity.resident_id)
-    await _store_numbers(tx, child, file, sent)
-    await history.remember(
-        tx, principal, child, "createChild", 1, before=None, after=file, sections=sent
-    )
-    if "education" in sent:
-        learnt = file.education
-        await enrolments.keep(tx, principal, child, None, learnt, since=learnt.since)
-    await announcements.publish(
-        tx,
-        events.ChildRegistered(
-            subject_id=child.id,
-            region_code=child.region_code,
-            home_county=child.home_county,
-            categories=list(outcome.categories),
-            priority_flags=list(outcome.priority_flags),
-        ),
-    )
-
-
 async def change_child(
     tx: Tx, principal: Principal, child: ChildRef, change: schemas.ChildChange, *, if_match: int
 ) -> duplicates.Referred | None:
     """Change sections of a file. What changes nothing makes no new version. Raises
     FieldGroupForbidden, PreconditionFailed, ChildInvalid, OutsideRemit, DuplicateChild.
     """
-    _refuse_unwritable(principal, merging.named(change))
+    refuse_unwritable(principal, merging.named(change))
     row = await tx.connection.fetchrow(
         "SELECT c.id, c.version, c.region_code, c.school_id, c.categories, c.priority_flags,"
         f" {queries.STORED} FROM children c WHERE c.home_county = $1 AND c.id = $2"
@@ -156,11 +75,11 @@ async def change_child(
     preconditions.check_version(row["version"], if_match)
     child = ChildRef(child.id, child.home_county, row["region_code"], row["school_id"])
     before = sealing.whole(tx.keyring, row)
-    after, unknown = await _placed(tx, merging.merged(before, change), merging.named(change))
+    after, unknown = await placed(tx, merging.merged(before, change), merging.named(change))
     different = merging.differing(before, after)
     if not different:
         return None
-    await _check(tx, principal, after, different, unknown, new=False)
+    await check(tx, principal, after, different, unknown, new=False)
     try:
         async with tx.connection.transaction():
             await _write(
@@ -199,8 +118,8 @@ async def _write(
             tx, principal, after.identity, region_code=None, others=[child.id]
         )
         await duplicates.claim_number(tx, child, after.identity.resident_id)
-    await _store_numbers(tx, child, after, different)
-    region_code = _lives_in(after)
+    await store_numbers(tx, child, after, different)
+    region_code = lives_in(after)
     moved = ChildRef(child.id, child.home_county, region_code, after.education.school_id)
     outcome = derivation.derive(after, region_code, tx.today)
     version = row["version"] + 1
@@ -212,7 +131,7 @@ async def _write(
         await enrolments.keep(tx, principal, child, was, become, since=enrolled_since)
     if moved != child:
         await history.leave(tx, child)
-    columns = {"version": version, **_columns(tx, moved, after, different, outcome)}
+    columns = {"version": version, **columns_of(tx, moved, after, different, outcome)}
     where = Where("home_county = {} AND id = {}", child.home_county, child.id)
     values = ", ".join(f"{column} = {where.bind(value)}" for column, value in columns.items())
     await tx.connection.execute(f"UPDATE children SET {values} WHERE {where}", *where.arguments)
@@ -232,7 +151,7 @@ async def _write(
     )
 
 
-def _refuse_unwritable(principal: Principal, names: Iterable[str]) -> None:
+def refuse_unwritable(principal: Principal, names: Iterable[str]) -> None:
     errors = [
         FieldError(f"#/{name}", "section_not_writable", "Your role does not write this section.")
         for name in names
@@ -242,7 +161,7 @@ def _refuse_unwritable(principal: Principal, names: Iterable[str]) -> None:
         raise FieldGroupForbidden(errors=errors)
 
 
-async def _check(
+async def check(
     tx: Tx,
     principal: Principal,
     file: File,
@@ -261,7 +180,7 @@ async def _check(
             )
     if errors:
         raise ChildInvalid(errors=errors)
-    inside = principal.region_lo <= _lives_in(file) < principal.region_hi
+    inside = principal.region_lo <= lives_in(file) < principal.region_hi
     if "residence" in sent and not inside:
         raise _outside("#/residence/region_code")
     if "education" in sent and principal.school_id not in {None, school_id}:
@@ -274,7 +193,7 @@ def _outside(pointer: str) -> OutsideRemit:
     )
 
 
-async def _placed(tx: Tx, file: File, sent: Collection[str]) -> tuple[File, Sequence[FieldError]]:
+async def placed(tx: Tx, file: File, sent: Collection[str]) -> tuple[File, Sequence[FieldError]]:
     """Put the codes of today into the sections sent that name a place; tell the codes that are no
     place's. One statement, none if no such section was sent.
     """
@@ -286,7 +205,7 @@ async def _placed(tx: Tx, file: File, sent: Collection[str]) -> tuple[File, Sequ
     if not codes:
         return file, ()
     stands = await regions.current_of(tx, codes.values(), tx.today)
-    errors, placed = [], {}
+    errors, sections = [], {}
     for section, code in codes.items():
         now = stands.get(code)
         if now is None or (section == "residence" and not lies_in_a_county(now)):
@@ -294,15 +213,15 @@ async def _placed(tx: Tx, file: File, sent: Collection[str]) -> tuple[File, Sequ
             errors.append(FieldError(f"#/{section}/region_code", "region_unknown", detail))
         else:
             update = {"region_code": region_text(now)}
-            placed[section] = getattr(file, section).model_copy(update=update)
-    return file.model_copy(update=placed), errors
+            sections[section] = getattr(file, section).model_copy(update=update)
+    return file.model_copy(update=sections), errors
 
 
-def _lives_in(file: File) -> int:
+def lives_in(file: File) -> int:
     return int(file.residence.region_code or 0)  # no file without one passes the checks
 
 
-def _columns(
+def columns_of(
     tx: Tx, child: ChildRef, file: File, written: Iterable[str], outcome: Derived
 ) -> dict[str, object]:
     columns: dict[str, object] = {}
@@ -319,7 +238,7 @@ def _columns(
     }
 
 
-async def _store_numbers(tx: Tx, child: ChildRef, file: File, written: Collection[str]) -> None:
+async def store_numbers(tx: Tx, child: ChildRef, file: File, written: Collection[str]) -> None:
     numbers = {"education": file.education.student_numbers, "external": file.external.numbers}
     for section, entries in numbers.items():
         if section not in written:

@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 
 from app.access.acts import Act, permitted
-from app.access.principal import Principal
+from app.access.principal import Posting, Principal
 from app.access.roles import FIELD_GROUPS
 from app.children import residents, sealing
 from app.children.acts import ACTS
@@ -43,22 +43,13 @@ def visible_below(principal: Principal, alias: str) -> Where:
     return _in_remit(principal, alias, "pupil_of")
 
 
-def visible_then(principal: Principal, on: date) -> Where:
-    """Limit `children c` and their former `child_stays s` to those this caller looked after on a
-    day. For SYSTEM's reach: neither is theirs to see now.
-    """
-    midnight = datetime.combine(on, time.min, CHINA)
-    where = _in_remit(principal, "s", "enrolled_at", region="lived_in")
-    return where.add("s.since < {} AND s.until >= {}", midnight + timedelta(days=1), midnight)
-
-
-def _in_remit(principal: Principal, alias: str, school: str, region: str = "region_code") -> Where:
+def _in_remit(principal: Principal, alias: str, school: str) -> Where:
     if principal.role.relation == "none":
         return Where("false")
     if principal.school_id is not None:  # a boarder may live in any county
         return Where(f"{alias}.{school} = {{}}", principal.school_id)
     return Where(
-        f"{alias}.{region} >= {{}} AND {alias}.{region} < {{}}",
+        f"{alias}.region_code >= {{}} AND {alias}.region_code < {{}}",
         principal.region_lo,
         principal.region_hi,
     )
@@ -118,17 +109,61 @@ async def named_by(tx: Tx, agency_id: UUID, alias: UUID) -> Named | None:
     return None if row is None else Named(*row)
 
 
-async def looked_after(tx: Tx, principal: Principal, child_id: UUID, on: date) -> ChildRef | None:
-    """Find a child that somebody looked after on a day and that has moved on since, in SYSTEM's
-    reach.
+class LookedAfter(NamedTuple):
+    """A child, where it lived on a day, and who it was that looked after it then."""
+
+    child: ChildRef
+    lived_in: int
+    who: Principal
+
+
+# Where a child was is its former stays and, since the last of them ended, where it is now.
+_LOOKED_AFTER: Final = """
+SELECT c.id, c.home_county, c.region_code, c.school_id, s.lived_in, p.position
+FROM children c
+JOIN LATERAL (
+    SELECT s.lived_in, s.enrolled_at, s.since, s.until FROM child_stays s
+    WHERE s.home_county = c.home_county AND s.child_id = c.id
+    UNION ALL
+    SELECT c.region_code, c.school_id, coalesce(max(s.until), '-infinity'), 'infinity'
+    FROM child_stays s WHERE s.home_county = c.home_county AND s.child_id = c.id
+) s ON true
+JOIN UNNEST($2::uuid[], $3::bigint[], $4::bigint[], $5::date[], $6::date[])
+    WITH ORDINALITY AS p (school, lo, hi, since, until, position)
+  ON CASE WHEN p.school IS NULL THEN s.lived_in >= p.lo AND s.lived_in < p.hi
+          ELSE s.enrolled_at = p.school END
+WHERE c.id = $1 AND ($7::date NOT BETWEEN c.birth_date AND $8::date
+    OR (p.since <= $7 AND (p.until IS NULL OR p.until > $7) AND s.since < $9 AND s.until >= $10))
+ORDER BY p.position, s.until DESC LIMIT 1 FOR SHARE OF c
+"""
+
+
+async def looked_after(
+    tx: Tx, postings: Sequence[Posting], child_id: UUID, on: date, *, told_on: date
+) -> LookedAfter | None:
+    """Find a child that somebody looked after on a day, in a post they held on it, and hold it. A
+    day that cannot be, before the child was born or after it was told, says nothing: of that
+    whoever ever looked after it may tell. In SYSTEM's reach; one statement, few rows by their keys.
     """
-    where = visible_then(principal, on).add("c.id = {}", child_id)
+    posts = [posting for posting in postings if posting.who.role.relation != "none"]
+    midnight = datetime.combine(on, time.min, CHINA)
     row = await tx.connection.fetchrow(
-        "SELECT c.id, c.home_county, c.region_code, c.school_id FROM children c JOIN child_stays s"
-        f" ON s.home_county = c.home_county AND s.child_id = c.id WHERE {where} LIMIT 1",
-        *where.arguments,
+        _LOOKED_AFTER,
+        child_id,
+        [posting.who.school_id for posting in posts],
+        [posting.who.region_lo for posting in posts],
+        [posting.who.region_hi for posting in posts],
+        [posting.since for posting in posts],
+        [posting.until for posting in posts],
+        on,
+        told_on,
+        midnight + timedelta(days=1),
+        midnight,
     )
-    return None if row is None else ChildRef(*row)
+    if row is None:
+        return None
+    *child, lived_in, position = tuple(row)
+    return LookedAfter(ChildRef(*child), lived_in, posts[position - 1].who)
 
 
 async def find_anywhere(tx: Tx, child_id: UUID) -> ChildRef | None:
@@ -237,11 +272,18 @@ async def read(tx: Tx, principal: Principal, child_id: UUID) -> dict[str, Any] |
     )
     if row is None:
         return None
-    shown = {name: row[name] for name in ("id", "version", "created_at", "updated_at")}
-    for group in groups:
+    return {**shown(tx, principal, row), "permitted": permitted(ACTS, principal, row, tx.today)}
+
+
+def shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Show a row with `_ALWAYS`, `_DERIVED` and the columns of the sections the role reads as the
+    file on the wire, `permitted` aside.
+    """
+    said = {name: row[name] for name in ("id", "version", "created_at", "updated_at")}
+    for group in readable(principal):
         derived = group == "derived"
-        shown[group] = _derived(row) if derived else sealing.show(tx.keyring, row, group)
-    return {**shown, "permitted": permitted(ACTS, principal, row, tx.today)}
+        said[group] = _derived(row) if derived else sealing.show(tx.keyring, row, group)
+    return said
 
 
 def readable(principal: Principal) -> list[str]:

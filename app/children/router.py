@@ -10,7 +10,15 @@ from fastapi import Query
 from app.access import acts
 from app.access.principal import Principal
 from app.access.roles import FIELD_GROUPS
-from app.children import duplicates, enrolments, operations, queries, schemas, search
+from app.children import (
+    duplicates,
+    enrolments,
+    opening,
+    operations,
+    queries,
+    schemas,
+    search,
+)
 from app.children.acts import ACTS
 from app.children.area import AREA
 from app.children.deps import ChildId, ChildInPath, ChildNotFound, ReadsChildren, WritesChildren
@@ -35,7 +43,8 @@ _WRITE_PROBLEMS = documented(
 _REFERRED: dict[int | str, dict[str, Any]] = {
     202: {
         "model": schemas.Referral,
-        "description": "Nothing was stored: it is looked into whether the child has a file.",
+        "description": "No file was opened or changed yet: it is looked into whether the child has"
+        " one: Location tells. A new file is opened if the child has none. Sent again, it is one.",
     }
 }
 _OPENED_BEFORE: dict[int | str, dict[str, Any]] = {
@@ -48,11 +57,20 @@ async def create_child(
     principal: WritesChildren, new: schemas.ChildCreate, tx: Transaction
 ) -> Shown[schemas.Child]:
     """Open a child's file."""
-    outcome = await operations.create_child(tx, principal, new)
+    outcome = await opening.create_child(tx, principal, new)
     if isinstance(outcome, duplicates.Referred):
         return _referral(outcome, new.model_fields_set)
-    child_id, opened = outcome
-    return await _file(tx, principal, child_id, written=new.model_fields_set, is_new=opened)
+    child_id, written, is_new = outcome.child_id, new.model_fields_set, outcome.is_new
+    if outcome.as_sent is None:
+        return await _file(tx, principal, child_id, written=written, is_new=is_new)
+    return Shown(
+        outcome.as_sent,
+        children=[child_id],
+        groups=[group for group in FIELD_GROUPS if group in written],
+        subject=child_id,
+        is_new=is_new,
+        receipt=True,
+    )
 
 
 @router.get("", responses=documented(search.FilterForbidden))
@@ -199,4 +217,5 @@ def _referral(
         subject=referred.referral_id,
         status=202,
         refused_by="possible-duplicate",
+        headers={"location": f"/v1/unresolved/{referred.referral_id}"},
     )

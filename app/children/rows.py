@@ -10,6 +10,7 @@ import asyncpg
 from sqlalchemy import make_url
 from sqlmodel import SQLModel
 
+from app.access import queries as access
 from app.access.principal import Principal
 from app.children import below, queries, schemas
 from app.core.data import sql
@@ -66,32 +67,42 @@ async def put(
     *,
     lived_in: str,
     on: date | None = None,
+    scope: str = "",
     unless: tuple[str, Sequence[Any]] = NOTHING,
 ) -> Put | None:
     """Insert a row (`below.Correctable`) below a child that is visible, or that the caller looked
-    after on the day it is about (`on`); None if there is no such child. An id that turned out to be
-    another name of a file stands for that file.
+    after on the day it is about (`on`), for the agency they did so for; None if there is no such
+    child. An id that turned out to be another name of a file stands for that file.
 
     A row whose id is taken stays as it is; `unless`: what takes the id too, as a condition with its
-    values (`sql.Where.add`). `lived_in`: the column that keeps where the child lived.
-    The child is held meanwhile, so that no move leaves the row behind (see `below`).
+    values (`sql.Where.add`). `lived_in`: the column that keeps where the child lived. `scope`: what
+    a post must have granted then. The child is held meanwhile, so that no move leaves the row
+    behind (see `below`).
     """
     here = queries.visible(principal).add("c.id = {}", child_id)
-    found = await _put(tx, principal, table, _HERE, here, values, lived_in, unless)
+    found = await _put(tx, principal, table, here, values, lived_in, unless)
     if found is not None or on is None:
         return found
     named = await queries.named_by(tx, principal.agency_id, child_id)
     if named is not None:
         child_id = named.child_id
         here = queries.visible(principal).add("c.id = {}", child_id)
-        if found := await _put(tx, principal, table, _HERE, here, values, lived_in, unless):
+        if found := await _put(tx, principal, table, here, values, lived_in, unless):
             return found
-    then = queries.visible_then(principal, on).add("c.id = {}", child_id)
+    posts = await access.postings(tx, principal, scope)
     async with tx.as_system():
-        found = await _put(tx, principal, table, _THEN, then, values, lived_in, unless)
-        if found is None and named is not None and named.agreed:
-            whoever = Where("c.id = {}", child_id)
-            found = await _put(tx, principal, table, _HERE, whoever, values, lived_in, unless)
+        for agency_id in {post.who.agency_id for post in posts} if named is None else ():
+            if named := await queries.named_by(tx, agency_id, child_id):
+                child_id = named.child_id
+                break
+        whoever = Where("c.id = {}", child_id)
+        then = await queries.looked_after(tx, posts, child_id, on, told_on=tx.today)
+        if then is not None:
+            return await _put(
+                tx, then.who, table, whoever, values, lived_in, unless, lived=then.lived_in
+            )
+        if named is not None and named.agreed:
+            found = await _put(tx, principal, table, whoever, values, lived_in, unless)
             found = found and found._replace(seen=False)
     return found
 
@@ -109,28 +120,21 @@ async def put_below(
     told that it is about this one. See `put`.
     """
     where = Where("c.id = {}", child_id)
-    return await _put(tx, principal, table, _HERE, where, values, lived_in, NOTHING)
-
-
-_HERE: Final = ("children c", "c.region_code")
-_THEN: Final = (
-    "children c JOIN child_stays s ON s.home_county = c.home_county AND s.child_id = c.id",
-    "s.lived_in",
-)
-"""Where a child is looked for, and the column of where it lived on the day."""
+    return await _put(tx, principal, table, where, values, lived_in, NOTHING)
 
 
 async def _put(
     tx: Tx,
     principal: Principal,
     table: str,
-    looked: tuple[str, str],
     where: Where,
     values: Mapping[str, Any],
     lived_in: str,
     unless: tuple[str, Sequence[Any]],
+    *,
+    lived: int | None = None,
 ) -> Put | None:
-    source, place = looked
+    """`lived`: where the child lived on the day, if that is not where it lives now."""
     condition, compared = unless
     taken = condition.format(*map(where.bind, compared))
     made = {
@@ -146,15 +150,14 @@ async def _put(
         "home_county": "child.home_county",
         "region_code": "child.region_code",
         "pupil_of": "child.school_id",
-        lived_in: "child.lived_in",
+        lived_in: "child.region_code" if lived is None else f"{where.bind(lived)}::bigint",
         **given,
     }
     row = await tx.connection.fetchrow(
         f"""
         WITH child AS MATERIALIZED (
-            SELECT c.id, c.home_county, c.region_code, c.school_id, c.birth_date,
-                   {place} AS lived_in
-            FROM {source} WHERE {where} LIMIT 1 FOR SHARE OF c
+            SELECT c.id, c.home_county, c.region_code, c.school_id, c.birth_date
+            FROM children c WHERE {where} FOR SHARE OF c
         ), stored AS (
             INSERT INTO {table} ({", ".join(columns)})
             SELECT {", ".join(columns.values())} FROM child
@@ -172,12 +175,16 @@ async def _put(
 async def sent_before(
     tx: Tx, principal: Principal, row_id: UUID, *, table: str
 ) -> asyncpg.Record | None:
-    """Find a row that the caller's agency sent, whoever sees its child now: to recognise it."""
+    """Find a row that the caller's agency sent, or one the same person served before, whoever sees
+    its child now: to recognise it.
+    """
+    agencies = await access.served(tx, principal)
     async with tx.as_system():
         return await tx.connection.fetchrow(
-            f"SELECT * FROM {table} WHERE id = $1 AND agency_id = $2 ORDER BY received_at LIMIT 1",
+            f"SELECT * FROM {table} WHERE id = $1 AND agency_id = ANY ($2)"
+            " ORDER BY received_at LIMIT 1",
             row_id,
-            principal.agency_id,
+            agencies,
         )
 
 

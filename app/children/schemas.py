@@ -17,7 +17,7 @@ from app.children.sections.hukou import Hukou
 from app.children.sections.identity import Identity, IdentityShown, NewIdentity, ResidentNumber, Sex
 from app.children.sections.residence import NewResidence, Residence
 from app.children.sections.welfare import Welfare
-from app.core.http.wire import Day, Input, Line, Name, Permitted, RegionCode, Version
+from app.core.http.wire import Day, Input, Line, Moment, Name, Permitted, RegionCode, Version
 from app.core.text import letters
 
 ChildId = Annotated[
@@ -44,6 +44,11 @@ class ChildCreate(_Sections):
         default=None,
         description="Id made by a client that was offline; the same id again opens no second file.",
         examples=["0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b10"],
+    )
+    recorded_at: Moment | None = Field(
+        default=None,
+        description="When the device stored it, by its own clock, if it was opened offline: whoever"
+        " held a post at the place on that day may open it.",
     )
     identity: NewIdentity
     residence: NewResidence

@@ -73,6 +73,15 @@ class UnresolvedAnswer(StrEnum):
     two_visits = "two_visits"
 
 
+class FileOpened(StrEnum):
+    """How a file was opened that was referred until the offices concerned had answered."""
+
+    as_sent = "as_sent"
+    number_set_aside = "number_set_aside"
+    """Without its resident number, which is wrong or on another child's file; it is kept with what
+    was sent."""
+
+
 class Unresolved(SQLModel, table=True):
     """One question. It has no child of its own: that is what is asked.
 
@@ -82,7 +91,8 @@ class Unresolved(SQLModel, table=True):
     `claim`: whom it was said to be about, as it is looked up: the bytes of an id, or the blind
     index of a number. `child_id`: whose file it concerns or was attached to, `other_child_id` the
     other of two. `twin_id`: the question the other office sees; `their_…` is what it answered.
-    `answered_by` and `their_answered_by`: the people who did.
+    `answered_by` and `their_answered_by`: the people who did. `file_opened`: how the file that was
+    referred was opened then; `child_id` is that file.
     `abnormal`: something that was sent for it holds an abnormal finding; what came before this was
     asked counts as such. `dismissal_…`: who proposed to dismiss it, until a second person does.
     """
@@ -93,6 +103,7 @@ class Unresolved(SQLModel, table=True):
         one_of("reason", UnresolvedReason),
         one_of("state", UnresolvedState),
         one_of("answer", UnresolvedAnswer),
+        one_of("file_opened", FileOpened),
         CheckConstraint("(state = 'open') = (settled_at IS NULL)", name="settled"),
         Index(
             "uq_unresolved_asked_once",
@@ -154,6 +165,7 @@ class Unresolved(SQLModel, table=True):
     their_answer_sealed: bytes | None
     their_answered_at: datetime | None = Field(sa_type=Instant)
     their_answered_by: str | None
+    file_opened: str | None = None
 
 
 class UnresolvedEvidence(SQLModel, table=True):

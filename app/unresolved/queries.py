@@ -12,6 +12,7 @@ import orjson
 from app.access.acts import Act, permitted
 from app.access.principal import Principal
 from app.access.roles import role
+from app.core.clock import local_date
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
@@ -193,7 +194,7 @@ def shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> dict[str, Any
     sender = row["sender"]
     plain = (
         *("id", "kind", "reason", "region_code", "state", "due_at", "received_at", "updated_at"),
-        *("settled_at", "settled_by", "version", "abnormal"),
+        *("settled_at", "settled_by", "version", "abnormal", "file_opened"),
     )
     by_school = row["kind"] == UnresolvedKind.attendance
     return {
@@ -250,6 +251,17 @@ def waiting(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any]:
     """Show one thing that was sent (`schemas.UnresolvedEvidence`)."""
     plain = ("sender_ref", "happened_on", "received_at", "waiting")
     return {**{name: row[name] for name in plain}, "sent": said(tx, row)}
+
+
+def referred(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Show what was sent and referred (`children.duplicates.submission`) likewise."""
+    return {
+        "sender_ref": str(row["submitted_id"]),
+        "happened_on": local_date(row["created_at"]),
+        "received_at": row["created_at"],
+        "waiting": row["settled_at"] is None,
+        "sent": row["sections"],
+    }
 
 
 def concerned(answers: Sequence[Mapping[str, Any]]) -> list[UUID]:

@@ -1,6 +1,6 @@
 """What cannot be placed yet: list, read, settle."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from fastapi import Query
 from app.access import acts
 from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
+from app.children import duplicates
 from app.children.deps import ChildNotFound
 from app.core.data.db import Tx
 from app.core.http import routing
@@ -170,7 +171,8 @@ async def answer_unresolved(
 ) -> Shown[schemas.UnresolvedDetail]:
     """Say whether two files are one child, or two visits one. The other office reads your answer
     and nothing of your file; it is settled when both say the same or one finds its number wrong.
-    Of two offices each answers itself, by a person.
+    Of two offices each answers itself, by a person. A file that was referred is opened then, unless
+    its child has one: `file_opened` says how.
     """
     await referrals.answer(tx, principal, found, said, if_match=if_match)
     return await _again(tx, principal, found)
@@ -186,11 +188,17 @@ async def _again(
 async def _detail(
     tx: Tx, principal: Principal, row: asyncpg.Record, *also: UUID
 ) -> Shown[schemas.UnresolvedDetail]:
+    sent: dict[str, Any] | None = None
+    if row["kind"] == UnresolvedKind.referral:  # of which each office has a question of its own
+        sent = await duplicates.submission(tx, principal, row["id"])
     rows = await queries.evidence(tx, row["id"], most=schemas.MOST_SHOWN, waiting=False)
-    evidence = [queries.waiting(tx, each) for each in rows]
+    evidence = [queries.referred(sent)] if sent else [queries.waiting(tx, each) for each in rows]
     answer = {**queries.shown(tx, principal, row), "evidence": evidence}
-    return _shown(answer, [answer], *also)
+    return _shown(answer, [answer], *also, sections=sent["sections"] if sent else ())
 
 
-def _shown(answer: Any, items: Sequence[Any], *also: UUID) -> Shown[Any]:
-    return Shown(answer, children=[*queries.concerned(items), *also], groups=["unresolved"])
+def _shown(
+    answer: Any, items: Sequence[Any], *also: UUID, sections: Iterable[str] = ()
+) -> Shown[Any]:
+    children = [*queries.concerned(items), *also]
+    return Shown(answer, children=children, groups=["unresolved", *sections])

@@ -21,6 +21,12 @@ MOST_WAITING: Final[Mapping[UnresolvedKind, int]] = {
 }
 """Of one agency: one who floods the queue fills their own share of it, and buries nobody."""
 
+TOLD_BY: Final[Mapping[UnresolvedKind, str]] = {
+    UnresolvedKind.visit: "visits:write",
+    UnresolvedKind.attendance: "attendance:write",
+}
+"""The scope by which what waits is sent: what a post must have granted on the day it tells of."""
+
 ANSWERS: Final[Mapping[UnresolvedKind, frozenset[UnresolvedAnswer]]] = {
     UnresolvedKind.referral: frozenset(
         {UnresolvedAnswer.same_child, UnresolvedAnswer.another_child, UnresolvedAnswer.number_wrong}

@@ -17,6 +17,7 @@ from app.core.http.wire import (
     Version,
 )
 from app.unresolved.models import (
+    FileOpened,
     UnresolvedAnswer,
     UnresolvedKind,
     UnresolvedReason,
@@ -151,7 +152,11 @@ class Unresolved(BaseModel):
         description="Whom it was said to be about; null if no id was said."
     )
     child_id: UUID | None = Field(
-        description="The file it concerns or was attached to, if that is yours to see."
+        description="The file it concerns, was attached to or was opened, if that is yours to see."
+    )
+    file_opened: FileOpened | None = Field(
+        description="How the file that was referred was opened once the offices had answered, under"
+        " the id it was sent with unless that is another file's; null if none was."
     )
     other_child_id: UUID | None = Field(description="Of two files the other, if you see both.")
     state: UnresolvedState = Field(description="Where it stands.")

@@ -20,6 +20,7 @@ from app.unresolved.models import UnresolvedKind
 from app.unresolved.operations import holding
 from app.unresolved.operations.holding import Kept
 from app.visits import queries, schemas
+from app.visits.area import WRITE
 from app.visits.events import AbnormalFinding, VisitCorrected, VisitRecorded
 
 
@@ -64,6 +65,7 @@ async def record_visit(tx: Tx, principal: Principal, new: schemas.VisitCreate) -
         new.child_id,
         values,
         on=new.visited_on,
+        scope=WRITE.code,
         lived_in="visited_in",
         unless=holding.taken(tx, principal, UnresolvedKind.visit, piece),
     )
@@ -123,7 +125,8 @@ async def _held_before(tx: Tx, principal: Principal, piece: holding.Piece) -> UU
 
 
 async def _hold(tx: Tx, principal: Principal, piece: holding.Piece) -> UUID:
-    held = (await holding.hold(tx, principal, UnresolvedKind.visit, [piece]))[piece.sender_ref]
+    found = await holding.hold_as_then(tx, principal, UnresolvedKind.visit, [piece])
+    held = found[piece.sender_ref]
     if held.kept is Kept.full:
         raise TooManyUnplaced
     if held.kept is Kept.differs:

@@ -1,6 +1,7 @@
 """Callers for tests: an agency, its authority, and a real token for it."""
 
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -79,6 +80,57 @@ async def a_caller(
     purposes = sorted(granted.purposes)
     purpose = Purpose(purposes[0]) if purposes else None
     return Caller(agency, subject_id, token, purpose, claims)
+
+
+_A_NEW_POST = """
+WITH left_ AS (
+    UPDATE post_holdings SET until = $8 WHERE id = $1
+), person AS (
+    UPDATE staff SET agency_id = $3, region_code = $5 WHERE id = $2
+), post AS (
+    INSERT INTO posts (id, agency_id, role, local_title, region_code, remit_lo, remit_hi, active,
+                       created_at)
+    VALUES ($10, $3, $4, '测试岗位', $5, $6, $7, true, $9)
+), holding AS (
+    INSERT INTO post_holdings (id, post_id, staff_id, since, created_at)
+    VALUES ($11, $10, $2, $8, $9)
+)
+INSERT INTO sign_ins (id, staff_id, client_id, holding_id, scope, started_at, ends_at)
+VALUES ($12, $2, $13, $11, '', $9, $9)
+"""
+
+
+async def a_new_post(
+    database: Database,
+    settings: Settings,
+    caller: Caller,
+    role_code: str,
+    region_code: int,
+    on: date,
+) -> Caller:
+    """Let somebody leave their post for one at a new agency, whose first day is `on`."""
+    granted = role_of(role_code)
+    agency = await an_agency(database, min(granted.agency_kinds), region_code)
+    post, holding, sign_in = (new_id() for _ in range(3))
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(
+            _A_NEW_POST,
+            *(caller.claims["grant_id"], caller.subject_id, agency, role_code, region_code),
+            *(*regions.subtree(region_code), on, tx.now, post, holding, sign_in),
+            UUID(caller.claims["client_id"]),
+        )
+    claims = {
+        **caller.claims,
+        "grant_id": holding,
+        "agency_id": agency,
+        "role": role_code,
+        "region_code": region_code,
+        "scopes": frozenset(granted.scopes),
+        "session_id": sign_in,
+    }
+    return replace(
+        caller, agency_id=agency, token=_issued(database, settings, claims), claims=claims
+    )
 
 
 def renewed(database: Database, settings: Settings, caller: Caller) -> Caller:

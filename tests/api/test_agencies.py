@@ -236,6 +236,27 @@ class TestHoldings:
         again = await client.post(end, json={"until": "2026-11-21"}, headers=county.headers)
         assert again.json()["type"] == "/problems/holding-ended"
 
+    async def test_whoever_has_left_their_posts_takes_one_of_another_agency(
+        self, client, database, settings, county, seat: Seat
+    ) -> None:
+        director = await a_caller(database, settings, "village_director", VILLAGE)
+        body = {"staff_id": str(director.subject_id), "since": "2026-11-20"}
+        held = await client.post(seat.path, json=body, headers=county.headers)
+        assert (held.status_code, held.json()["type"]) == (422, "/problems/staff-not-of-agency")
+        async with database.begin(SYSTEM) as tx:
+            sql = "SELECT id, post_id FROM post_holdings WHERE staff_id = $1"
+            row = await tx.connection.fetchrow(sql, director.subject_id)
+        end = f"/v1/posts/{row['post_id']}/holdings/{row['id']}/end"
+        await client.post(end, json={"until": "2026-11-20"}, headers=county.headers)
+        early = await client.post(
+            seat.path, json={**body, "since": "2026-11-19"}, headers=county.headers
+        )
+        assert early.json()["type"] == "/problems/staff-not-of-agency"
+        taken = await client.post(seat.path, json=body, headers=county.headers)
+        assert taken.status_code == 201, taken.text
+        holders = await client.get(seat.path, headers=county.headers)
+        assert [each["staff_id"] for each in holders.json()["items"]] == [str(director.subject_id)]
+
     async def test_whoever_leaves_loses_authority_at_once(
         self, client, database, settings, county
     ) -> None:

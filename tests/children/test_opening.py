@@ -274,7 +274,8 @@ class TestDuplicates:
         answer = await open_file(director)
         assert answer.status_code == 202
         assert answer.json().keys() == {"referral_id", "status"}
-        assert "location" not in answer.headers
+        referral_id = answer.json()["referral_id"]
+        assert answer.headers["location"] == f"/v1/unresolved/{referral_id}"
         assert there.json()["id"] not in answer.text
         async with database.begin(SYSTEM) as tx:
             referral = await tx.connection.fetchrow("SELECT * FROM duplicate_referrals")

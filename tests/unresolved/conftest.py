@@ -7,8 +7,11 @@ import pytest
 
 from app.children.queries import external_index
 from app.core.data.db import SYSTEM, Database
+from app.core.ids import new_id
 from tests.access.factories import Caller, a_caller
+from tests.children.factories import a_file
 from tests.conftest import VILLAGE
+from tests.jobs import run_jobs
 from tests.regions.factories import some_regions
 from tests.visits.factories import a_visit
 
@@ -61,6 +64,27 @@ async def alias(client, director, township, child, act) -> str:
     attached = await act(township, item, "attachment", child_id=str(child.id))
     assert attached.json()["state"] == "attached", attached.text
     return body["child_id"]
+
+
+@pytest.fixture
+async def elsewhere(client, database, settings) -> str:
+    """A file in another county; its id."""
+    stranger = await a_caller(database, settings, "village_director", OTHER_COUNTY_VILLAGE)
+    answer = await client.post(
+        "/v1/children", json=a_file(OTHER_COUNTY_VILLAGE), headers=stranger.headers
+    )
+    assert answer.status_code == 201, answer.text
+    return answer.json()["id"]
+
+
+@pytest.fixture
+async def refused(client, database, director, elsewhere) -> dict:
+    """What the director's phone sent, and the answer."""
+    body = a_file(VILLAGE, id=str(new_id()))
+    answer = await client.post("/v1/children", json=body, headers=director.headers)
+    assert answer.status_code == 202, answer.text
+    await run_jobs(database)
+    return {**body, "referral_id": answer.json()["referral_id"]}
 
 
 async def listed(client, caller: Caller, query: str = "") -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from app.unresolved.operations import settling
 from tests.access.factories import Caller, a_caller
 from tests.attendance.factories import VILLAGE, a_school, an_event, codes, push, statuses
 from tests.children.enrolling import a_pupil
-from tests.children.factories import a_child
+from tests.children.factories import a_child, a_file
 from tests.jobs import run_jobs
 from tests.regions.factories import some_regions
 from tests.unresolved.conftest import COUNTY, TOWNSHIP, count, listed, numbered
@@ -245,3 +245,46 @@ class TestStored:
         answer = await act(teacher, item["id"], "attachment", child_id=str(pupil.id))
         assert answer.json()["state"] == "attached"
         assert await count(database, "attendance_events") == 1
+
+
+async def test_what_was_corrected_holds_for_what_comes_later(
+    client, database, school, teacher, pupil, act
+) -> None:
+    await push(client, school, of_number("2026-11-19"))
+    (item,) = await listed(client, teacher)
+    right = {**NUMBER, "number": "G000000000000000002"}
+    await numbered(database, pupil, *right.values())
+    corrected = await act(teacher, item["id"], "correction", student=right)
+    assert corrected.json()["state"] == "corrected", corrected.text
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("DELETE FROM child_external_ids")
+    assert statuses(await push(client, school, of_number(student=right))) == ["unresolved"]
+    await run_jobs(database)
+    assert [(row["child_id"], row["day"]) for row in await _slots(database)] == [
+        (pupil.id, "2026-11-19"),
+        (pupil.id, "2026-11-20"),
+    ]
+
+
+async def test_a_number_another_system_gives_the_child_settles_it(
+    client, database, settings, school
+) -> None:
+    township = await a_caller(database, settings, "township_supervisor", TOWNSHIP)
+    await some_regions(database, VILLAGE)
+    file = await client.post(
+        "/v1/children",
+        json=a_file(VILLAGE, education={"school_id": str(school.id), "status": "enrolled"}),
+        headers=township.headers,
+    )
+    assert file.status_code == 201, file.text
+    assert statuses(await push(client, school, of_number())) == ["unresolved"]
+    await run_jobs(database)
+    assert await _slots(database) == []
+    given = await client.patch(
+        f"/v1/children/{file.json()['id']}",
+        json={"external": {"numbers": [NUMBER]}},
+        headers={**township.headers, "if-match": '"1"'},
+    )
+    assert given.status_code == 200, given.text
+    await run_jobs(database)
+    assert [str(row["child_id"]) for row in await _slots(database)] == [file.json()["id"]]

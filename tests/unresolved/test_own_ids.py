@@ -3,6 +3,8 @@
 import pytest
 
 from app.core.data.db import SYSTEM
+from app.core.ids import new_id
+from tests.access.factories import a_caller
 from tests.children.factories import a_child, a_file, moved
 from tests.conftest import VILLAGE
 from tests.jobs import run_jobs
@@ -58,3 +60,33 @@ async def test_names_that_file_once_it_is_opened(client, database, director, ali
     await moved(database, opened.json()["id"], region_code=OTHER_COUNTY_VILLAGE)
     read = await client.get(f"/v1/children/{alias}", headers=director.headers)
     assert read.status_code == 404, "not the other child"
+
+
+async def test_what_waits_under_it_is_stored_when_the_child_comes_back(
+    client, database, settings, director
+) -> None:
+    """The phone's id was answered 409; the child moves away, is visited, and moves back."""
+    file = await client.post("/v1/children", json=a_file(VILLAGE), headers=director.headers)
+    chosen = str(new_id())
+    refused = await client.post(
+        "/v1/children", json=a_file(VILLAGE, id=chosen), headers=director.headers
+    )
+    assert refused.status_code == 409
+    await moved(database, file.json()["id"], region_code=OTHER_COUNTY_VILLAGE)
+    body = a_visit(chosen)
+    assert (await _record(client, director, body)).status_code == 202
+    await run_jobs(database)
+    assert await count(database, "visits") == 0
+    province = await a_caller(database, settings, "civil_affairs", 120000000000)
+    url = f"/v1/children/{file.json()['id']}"
+    read = await client.get(url, headers=province.headers)
+    back = await client.patch(
+        url,
+        json={"residence": {"region_code": str(VILLAGE + 1)}},
+        headers={**province.headers, "if-match": read.headers["etag"]},
+    )
+    assert back.status_code == 200, back.text
+    await moved(database, file.json()["id"], region_code=VILLAGE)
+    await run_jobs(database)
+    visit = await client.get(f"/v1/visits/{body['id']}", headers=director.headers)
+    assert visit.json()["child_id"] == file.json()["id"]

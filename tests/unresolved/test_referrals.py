@@ -17,27 +17,6 @@ from tests.unresolved.conftest import COUNTY, OTHER_COUNTY_VILLAGE, TOWNSHIP, co
 from tests.visits.factories import a_visit
 
 
-@pytest.fixture
-async def elsewhere(client, database, settings) -> str:
-    """A file in another county; its id."""
-    stranger = await a_caller(database, settings, "village_director", OTHER_COUNTY_VILLAGE)
-    answer = await client.post(
-        "/v1/children", json=a_file(OTHER_COUNTY_VILLAGE), headers=stranger.headers
-    )
-    assert answer.status_code == 201, answer.text
-    return answer.json()["id"]
-
-
-@pytest.fixture
-async def refused(client, database, director, elsewhere) -> dict:
-    """What the director's phone sent, and the answer."""
-    body = a_file(VILLAGE, id=str(new_id()))
-    answer = await client.post("/v1/children", json=body, headers=director.headers)
-    assert answer.status_code == 202, answer.text
-    await run_jobs(database)
-    return {**body, "referral_id": answer.json()["referral_id"]}
-
-
 async def test_each_office_sees_its_own_question_and_nothing_of_the_other_file(
     client, director, county, other_county, elsewhere, refused
 ) -> None:
@@ -50,12 +29,30 @@ async def test_each_office_sees_its_own_question_and_nothing_of_the_other_file(
     assert (theirs["child_id"], theirs["other_child_id"]) == (elsewhere, None)
     for caller, item in ((county, ours), (director, sent), (other_county, theirs)):
         read = await client.get(f"/v1/unresolved/{item['id']}", headers=caller.headers)
-        assert RESIDENT_ID not in read.text
+        assert (RESIDENT_ID in read.text) is (caller is not other_county)
         assert (elsewhere in read.text) is (caller is other_county)
-    assert sent["permitted"] == []
+    assert (sent["permitted"], ours["permitted"]) == ([], ["answerUnresolved"])
     for hidden, caller in ((theirs, county), (ours, other_county)):
         answer = await client.get(f"/v1/unresolved/{hidden['id']}", headers=caller.headers)
         assert answer.status_code == 404
+
+
+async def test_the_own_office_reads_what_was_sent_and_what_it_may_do(
+    client, director, county, other_county, refused, act
+) -> None:
+    for caller in (county, director):
+        read = await client.get(f"/v1/unresolved/{refused['referral_id']}", headers=caller.headers)
+        (sent,) = read.json()["evidence"]
+        assert (sent["sender_ref"], sent["waiting"]) == (refused["id"], True)
+        assert sent["sent"]["identity"]["name"] == refused["identity"]["name"]
+        assert sent["sent"]["residence"]["address"] == refused["residence"]["address"]
+    await act(county, refused["referral_id"], "answer", answer="another_child", words="不是一人")
+    (ours,) = await listed(client, county)
+    assert (ours["state"], ours["permitted"]) == ("open", ["answerUnresolved"])
+    assert [each["office"] for each in ours["answers"]] == ["yours"]
+    (theirs,) = await listed(client, other_county)
+    read = await client.get(f"/v1/unresolved/{theirs['id']}", headers=other_county.headers)
+    assert read.json()["evidence"] == []
 
 
 async def test_each_office_owes_an_answer_by_a_day(
@@ -69,14 +66,6 @@ async def test_each_office_owes_an_answer_by_a_day(
         assert (owed["rule"], owed["bearer"]["role"]) == ("REG-12", "civil_affairs")
         assert owed["due_at"] == item["due_at"] == due
     assert refused
-
-
-async def test_sent_again_it_is_one_referral(client, database, director, county, refused) -> None:
-    body = {name: refused[name] for name in refused if name != "referral_id"}
-    again = await client.post("/v1/children", json=body, headers=director.headers)
-    assert (again.status_code, again.json()["referral_id"]) == (202, refused["referral_id"])
-    await run_jobs(database)
-    assert len(await listed(client, county)) == 1
 
 
 class TestAnswered:
@@ -107,12 +96,13 @@ class TestAnswered:
         visit = a_visit(refused["id"], note="家中无人")
         kept = await client.post("/v1/visits", json=visit, headers=director.headers)
         assert kept.status_code == 202, kept.text
+        await run_jobs(database)
         await self._answer(client, act, county, "same_child")
         answer = await self._answer(client, act, other_county, "same_child")
         assert answer.json()["state"] == "answered"
-        await run_jobs(database)
         read = await client.get(f"/v1/visits/{visit['id']}", headers=other_county.headers)
         assert (read.json()["child_id"], read.json()["note"]) == (elsewhere, "家中无人")
+        await run_jobs(database)
         later = a_visit(refused["id"], visited_on="2026-11-19")
         stored = await client.post("/v1/visits", json=later, headers=director.headers)
         assert stored.status_code == 201, "what is agreed holds for what comes later"
@@ -152,21 +142,82 @@ class TestAnswered:
         self, client, database, county, other_county, refused, act
     ) -> None:
         answer = await self._answer(client, act, other_county, "number_wrong", "录入有误")
-        assert answer.json()["state"] == "answered"
+        assert (answer.json()["state"], answer.json()["file_opened"]) == ("answered", None)
         assert await listed(client, county, "?state=open") == []
         (ours,) = await listed(client, county)
         assert ours["answers"][0]["words"] == "录入有误"
+        assert ours["file_opened"] == "number_set_aside", "the other file has it still"
         assert await count(database, "child_aliases") == 0
         assert refused
 
-    async def test_another_child_on_both_sides(
-        self, client, database, county, other_county, refused, act
+    @pytest.mark.parametrize(
+        "said", [("another_child", "another_child"), ("number_wrong", None), (None, "number_wrong")]
+    )
+    async def test_two_children_the_second_gets_its_file_and_what_waited_for_it(
+        self, client, database, director, county, other_county, elsewhere, refused, act, said
     ) -> None:
-        await self._answer(client, act, county, "another_child")
-        answer = await self._answer(client, act, other_county, "another_child")
-        assert answer.json()["state"] == "answered"
-        assert await count(database, "child_aliases") == 0
-        assert refused
+        visits = [a_visit(refused["id"], visited_on=f"2026-11-1{day}") for day in (7, 8)]
+        for visit in visits:
+            kept = await client.post("/v1/visits", json=visit, headers=director.headers)
+            assert kept.status_code == 202, kept.text
+        for office, answer in zip((county, other_county), said, strict=True):
+            if answer is not None:
+                settled = await self._answer(client, act, office, answer)
+                assert settled.status_code == 200, settled.text
+        await run_jobs(database)
+        (ours,) = await listed(client, county, "?kind=referral")
+        assert (ours["state"], ours["child_id"]) == ("answered", refused["id"])
+        assert ours["file_opened"] == "number_set_aside"
+        (theirs,) = await listed(client, other_county)
+        assert (theirs["file_opened"], theirs["child_id"]) == (None, elsewhere)
+        file = await client.get(f"/v1/children/{refused['id']}", headers=director.headers)
+        assert file.json()["identity"]["resident_id"] is None
+        assert file.json()["residence"]["address"] == refused["residence"]["address"]
+        history = await client.get(
+            f"/v1/children/{refused['id']}/history", headers=director.headers
+        )
+        (opened,) = history.json()["items"]
+        assert (opened["actor"], opened["role"], opened["agency_id"]) == (
+            f"staff:{director.subject_id}",
+            "village_director",
+            str(director.agency_id),
+        )
+        for visit in visits:
+            read = await client.get(f"/v1/visits/{visit['id']}", headers=director.headers)
+            assert read.json()["child_id"] == refused["id"]
+        body = {name: refused[name] for name in refused if name != "referral_id"}
+        again = await client.post("/v1/children", json=body, headers=director.headers)
+        assert (again.status_code, again.json()["id"]) == (200, refused["id"])
+
+    async def test_with_its_number_if_the_other_office_has_corrected_its_own(
+        self, client, director, other_county, elsewhere, refused, act
+    ) -> None:
+        read = await client.get(f"/v1/children/{elsewhere}", headers=other_county.headers)
+        corrected = await client.patch(
+            f"/v1/children/{elsewhere}",
+            json={"identity": {"resident_id": None}},
+            headers={**other_county.headers, "if-match": read.headers["etag"]},
+        )
+        assert corrected.status_code == 200, corrected.text
+        await self._answer(client, act, other_county, "number_wrong")
+        file = await client.get(f"/v1/children/{refused['id']}", headers=director.headers)
+        assert file.json()["identity"]["resident_id"] == RESIDENT_ID
+        (sent,) = await listed(client, director)
+        assert sent["file_opened"] == "as_sent"
+
+    async def test_without_its_number_if_the_own_office_finds_that_wrong(
+        self, client, county, director, other_county, elsewhere, refused, act
+    ) -> None:
+        read = await client.get(f"/v1/children/{elsewhere}", headers=other_county.headers)
+        freed = await client.patch(
+            f"/v1/children/{elsewhere}",
+            json={"identity": {"resident_id": None}},
+            headers={**other_county.headers, "if-match": read.headers["etag"]},
+        )
+        assert freed.status_code == 200, freed.text
+        await self._answer(client, act, county, "number_wrong")
+        file = await client.get(f"/v1/children/{refused['id']}", headers=director.headers)
+        assert file.json()["identity"]["resident_id"] is None
 
     async def test_only_by_the_offices(
         self, client, database, settings, director, refused, act
@@ -262,3 +313,28 @@ async def test_another_number_that_is_elsewhere_is_another_referral(
     assert again.json()["referral_id"] != refused["referral_id"]
     await run_jobs(database)
     assert len(await listed(client, county)) == 2
+
+
+async def test_an_id_of_another_file_is_no_second_files(
+    client, database, director, county, other_county, elsewhere, act
+) -> None:
+    """Two phones made one id for two children: the second child's file has an id of its own."""
+    other = with_check_digit("12000020160301902")
+    identity = {**a_file(VILLAGE)["identity"], "name": "样小二", "resident_id": other}
+    body = a_file(VILLAGE, id=elsewhere, identity=identity)
+    sent = await client.post("/v1/children", json=body, headers=director.headers)
+    assert sent.status_code == 202, sent.text
+    await run_jobs(database)
+    for office in (county, other_county):
+        (item,) = await listed(client, office, "?state=open")
+        await act(office, item["id"], "answer", answer="another_child", words="不是一人")
+    (ours,) = await listed(client, county)
+    assert (ours["reason"], ours["file_opened"]) == ("id", "as_sent")
+    assert ours["child_id"] != elsewhere
+    again = await client.post("/v1/children", json=body, headers=director.headers)
+    assert (again.status_code, again.headers["location"]) == (
+        409,
+        f"/v1/children/{ours['child_id']}",
+    )
+    file = await client.get(again.headers["location"], headers=director.headers)
+    assert file.json()["identity"]["resident_id"] == other

@@ -99,6 +99,19 @@ class TestTaken:
         assert (await _record(client, director, bodies[0])).status_code == 202
         assert (await _record(client, neighbour, a_visit(uuid4()))).status_code == 202
 
+    async def test_what_is_settled_makes_room(
+        self, client, director, township, child, act, monkeypatch
+    ) -> None:
+        monkeypatch.setattr(
+            "app.unresolved.operations.holding.MOST_WAITING", {UnresolvedKind.visit: 1}
+        )
+        first = await _record(client, director, a_visit(uuid4()))
+        body = a_visit(uuid4())
+        assert (await _record(client, director, body)).status_code == 429
+        item = first.json()["unresolved_id"]
+        await act(township, item, "attachment", child_id=str(child.id))
+        assert (await _record(client, director, body)).status_code == 202
+
     async def test_a_finding_is_found_among_anothers_many(
         self, client, director, neighbour, township
     ) -> None:

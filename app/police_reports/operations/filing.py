@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import SQLModel
 
+from app.access import queries as access
 from app.access.principal import Principal
 from app.children.queries import ChildRef
 from app.core.data.db import Tx
@@ -92,8 +93,9 @@ async def file_report(
 ) -> Filed:
     """File a report, in one transaction. Raises ReportInvalid, ReportIdTaken.
 
-    Whoever sends it again is recognised before anything is asked of the child, the place or of who
-    may see the report: somebody who reported their own agency does not (AZ-8).
+    Whoever sends it again, in whatever post by now, is recognised before anything is asked of the
+    child, the place or of who may see the report: somebody who reported their own agency does not
+    (AZ-8).
     """
     # A field that came later is no part of what was sent before it was there.
     later = {name for name in ("incident_id",) if getattr(new, name) is None}
@@ -102,10 +104,8 @@ async def file_report(
     if new.id is not None:  # the same sent twice at once: the second finds the first
         await tx.connection.execute(_ONE_AT_A_TIME, str(new.id))
     if new.id is not None and (before := await queries.find_anywhere(tx, new.id)) is not None:
-        same = (before["content_index"], before["reporter_agency_id"]) == (
-            content,
-            principal.agency_id,
-        )
+        theirs = before["reporter_agency_id"] in await access.served(tx, principal)
+        same = theirs and before["content_index"] == content
         if not same or (corrects and before["supersedes_id"] != corrects["id"]):
             raise ReportIdTaken
         return _filed(before, is_new=False)

@@ -1,6 +1,7 @@
 """Keep what was sent and cannot be placed yet. A question is asked once, however often it comes."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -9,7 +10,8 @@ from uuid import UUID
 
 import orjson
 
-from app.access.principal import Principal
+from app.access import queries as access
+from app.access.principal import Principal, acting_on
 from app.children import queries as children
 from app.core.data.db import Tx
 from app.core.ids import new_id
@@ -18,7 +20,7 @@ from app.policy import queries as policy
 from app.regions.rules import BadRegionCode, county_of
 from app.unresolved import events, models, queries
 from app.unresolved.models import UnresolvedKind, UnresolvedReason
-from app.unresolved.rules import MOST_WAITING, owner_of
+from app.unresolved.rules import MOST_WAITING, TOLD_BY, owner_of
 
 settle_within: Final = policy.lookup("unresolved.settle_within_minutes")
 _REASONS: Final = {
@@ -67,7 +69,8 @@ class Held:
 
 _KNOWN: Final = """
 SELECT sender_ref, content_mac, unresolved_id FROM unresolved_evidence
-WHERE agency_id = $1 AND kind = $2 AND sender_ref = ANY ($3::text[])
+WHERE agency_id = ANY ($1) AND kind = $2 AND sender_ref = ANY ($3::text[])
+ORDER BY agency_id = $4
 """
 
 _TAKEN: Final = """EXISTS (
@@ -122,13 +125,35 @@ def home_of(region_code: int) -> int:
         return region_code
 
 
+async def hold_as_then(
+    tx: Tx, principal: Principal, kind: UnresolvedKind, pieces: Sequence[Piece]
+) -> dict[str, Held]:
+    """Keep pieces like `hold`, each for the post in which its sender saw what it tells: that is
+    whom its child may concern.
+    """
+    posts = await access.postings(tx, principal, TOLD_BY[kind])
+    found: dict[str, Held] = {}
+    shares: list[tuple[Principal, list[Piece]]] = []
+    for each in pieces:
+        acting = acting_on(posts, principal, each.happened_on)
+        share = next((share for who, share in shares if who is acting), None)
+        if share is None:
+            shares.append((acting, share := []))
+        share.append(each)
+    for acting, share in shares:
+        async with nullcontext() if acting is principal else tx.as_system():
+            found |= await hold(tx, acting, kind, share)
+    return found
+
+
 async def hold(
     tx: Tx, principal: Principal, kind: UnresolvedKind, pieces: Sequence[Piece]
 ) -> dict[str, Held]:
     """Keep pieces, by their references; six statements however many there are, and the event.
 
-    A piece sent again is recognised by reference and content, whatever became of it. What an agency
-    sends at one moment is kept one after the other, so that none is taken for another's repetition.
+    A piece sent again is recognised by reference and content, whatever became of it, and whatever
+    post its sender has held since. What an agency sends at one moment is kept one after the other,
+    so that none is taken for another's repetition.
     """
     await tx.connection.execute(_ONE_AT_A_TIME, f"unresolved/{principal.agency_id}")
     found = await held_before(tx, principal, kind, pieces)
@@ -149,11 +174,13 @@ async def hold(
 async def held_before(
     tx: Tx, principal: Principal, kind: UnresolvedKind, pieces: Sequence[Piece]
 ) -> dict[str, Held]:
-    """Tell, by their references, which pieces the caller's agency sent before, whatever became of
-    them; those it did not send are left out. One statement.
+    """Tell, by their references, which pieces the caller's agency, or one the same person served
+    before, sent already, whatever became of them; others are left out.
     """
     macs = {each.sender_ref: _mac(tx, kind, each) for each in pieces}
-    rows = await tx.connection.fetch(_KNOWN, principal.agency_id, kind, list(macs))
+    agencies = await access.served(tx, principal)
+    async with tx.as_system():
+        rows = await tx.connection.fetch(_KNOWN, agencies, kind, list(macs), principal.agency_id)
     return {
         row["sender_ref"]: Held(
             Kept.held if row["content_mac"] == macs[row["sender_ref"]] else Kept.differs,

@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from app.access.principal import Principal
-from app.children import duplicates
+from app.children import duplicates, opening
 from app.core.data import sql
 from app.core.data.db import Tx
 from app.core.http.preconditions import check_version
@@ -19,6 +19,7 @@ from app.core.problems import Problem
 from app.unresolved import events, models, queries, schemas
 from app.unresolved.acts import ACTS
 from app.unresolved.models import (
+    FileOpened,
     UnresolvedAnswer,
     UnresolvedKind,
     UnresolvedReason,
@@ -146,16 +147,20 @@ async def ask(tx: Tx, kind: UnresolvedKind, owner_role: str, place: int, **colum
 async def settle_referral(tx: Tx, row: asyncpg.Record, outcome: UnresolvedAnswer) -> None:
     """Do what follows from an agreement about two files. One child: the id that was refused is
     another name of the file from now on, for whoever sent it; what waited under it is stored; and
-    where the two lie apart, the file is asked to be handed over.
+    where the two lie apart, the file is asked to be handed over. Two children: the one whose file
+    was not opened gets it.
     """
     found = await duplicates.referral(tx, row["id"])
     if found is None and row["twin_id"] is not None:
         found = await duplicates.referral(tx, row["twin_id"])
     if found is None:
         return
-    await duplicates.settle_referral(tx, found["id"])
     other, refused = found["other_child_id"], found["submitted_id"]
-    if outcome is not UnresolvedAnswer.same_child or other is None:
+    if outcome is not UnresolvedAnswer.same_child:
+        await _open_file(tx, found)
+        return
+    await duplicates.settle_referral(tx, found["id"])
+    if other is None:
         return
     if refused is not None and found["agency_id"] is not None:
         await duplicates.adopt(tx, found["agency_id"], refused, other, agreed=True)
@@ -168,3 +173,24 @@ async def settle_referral(tx: Tx, row: asyncpg.Record, outcome: UnresolvedAnswer
             subject_id=other, unresolved_id=row["id"], told_to=told_to, **about
         )
         await announcements.publish(tx, asked)
+
+
+_OPENED: Final = """
+UPDATE unresolved SET child_id = $2, file_opened = $3, version = version + 1 WHERE id = $1
+"""
+
+
+async def _open_file(tx: Tx, found: asyncpg.Record) -> None:
+    """Open the file that was referred, its number set aside if the office of its place finds it
+    wrong or another file has it still, and say so on that office's question.
+    """
+    said = await tx.connection.fetchval("SELECT answer FROM unresolved WHERE id = $1", found["id"])
+    number_wrong = said == UnresolvedAnswer.number_wrong
+    opened = await opening.open_referred(tx, found, number_wrong=number_wrong)
+    if opened is None:
+        await duplicates.settle_referral(tx, found["id"])
+        return
+    child_id, whole = opened
+    await duplicates.settle_referral(tx, found["id"], opened=child_id)
+    how = FileOpened.as_sent if whole else FileOpened.number_set_aside
+    await tx.connection.execute(_OPENED, found["id"], child_id, how)

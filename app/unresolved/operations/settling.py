@@ -11,11 +11,13 @@ from uuid import UUID
 import asyncpg
 import orjson
 
+from app.access import queries as access
 from app.access.principal import Principal
 from app.children import duplicates, enrolments
 from app.children import queries as children
 from app.children.deps import ChildNotFound
 from app.children.queries import ChildRef
+from app.core.clock import local_date
 from app.core.data.db import Tx
 from app.core.http.preconditions import check_version
 from app.core.jobs import events as announcements
@@ -23,6 +25,7 @@ from app.unresolved import events, models, queries, schemas
 from app.unresolved.acts import ACTS
 from app.unresolved.models import UnresolvedKind, UnresolvedState
 from app.unresolved.operations.holding import claim_index, home_of
+from app.unresolved.rules import TOLD_BY
 
 Waiting = tuple[asyncpg.Record, dict[str, Any]]
 """A row of `unresolved_evidence`, and what was sent."""
@@ -50,7 +53,7 @@ async def attach(
     if child is None:
         raise ChildNotFound
     async with tx.as_system():
-        await _store(tx, row, child, UnresolvedState.attached, principal.subject)
+        await _attach(tx, row, child, principal.subject)
 
 
 async def correct(
@@ -137,71 +140,100 @@ async def try_again(
     row: asyncpg.Record,
     state: UnresolvedState = UnresolvedState.attached,
     by: str = "system",
-) -> bool:
+) -> None:
     """Store what waits if its sender, by the authority of then, sees now whom it is about, or if
-    that was decided before of what is no file's own id. `row` is locked, the reach SYSTEM's. Tells
-    whether it was.
+    that was decided before of what is no file's own id. Else each piece by itself, if its sender
+    looked after the child on its day: one doubtful day keeps back nothing but itself. `row` is
+    locked, the reach SYSTEM's.
     """
     sender = queries.sender_of(row)
     claim = queries.claim_of(tx, row) or {}
-    child: ChildRef | None = None
+    pieces = await queries.evidence(tx, row["id"], most=None, waiting=True)
+    child = await _visible(tx, sender, claim)
+    found = {} if child else await _then(tx, sender, claim, pieces)
+    if len(found) < len(pieces) and (child := child or await _decided(tx, row, claim)):
+        found = {each["id"]: found.get(each["id"], child) for each in pieces}
+    for whom in {*found.values()}:
+        await _take(tx, row, whom, [each for each in pieces if found.get(each["id"]) == whom])
+    if found and len(found) == len(pieces):
+        await settle(tx, row, state, by, child_id=found[pieces[-1]["id"]].id)
+    elif found:
+        await tx.connection.execute(_LESS, row["id"], tx.now)
+
+
+_LESS: Final = """
+UPDATE unresolved SET updated_at = $2, version = version + 1 WHERE id = $1
+"""
+
+
+async def _visible(tx: Tx, sender: Principal, claim: Mapping[str, Any]) -> ChildRef | None:
+    """Find the child that its sender sees, or that those in charge said an id of theirs means."""
+    known = _known(claim)
+    if not isinstance(known, UUID):
+        return (await children.resolve_external(tx, sender, [known])).get(known)
+    found = await children.find(tx, sender, known)
+    if found is None and (named := await children.named_by(tx, sender.agency_id, known)):
+        found = await children.find_anywhere(tx, named.child_id) if named.agreed else None
+    return found
+
+
+def _known(claim: Mapping[str, Any]) -> enrolments.Known:
+    """Return whom a claim names: the id of a file, or (system, number)."""
     if claim.get("student"):
-        number = (claim["student"]["system"], claim["student"]["number"])
-        child = (await children.resolve_external(tx, sender, [number])).get(number)
-        child = child or await _pupil_then(tx, row, number)
-    elif claim:
-        child = await children.find(tx, sender, UUID(str(claim["child_id"])))
-        child = child or await _then(tx, sender, row, UUID(str(claim["child_id"])))
-        child = child or await _agreed(tx, sender, UUID(str(claim["child_id"])))
-    if child is None:
-        decided = await tx.connection.fetchval(
-            _DECIDED, row["claim"], row["agency_id"], row["kind"], claim.get("child_id")
-        )
-        child = None if decided is None else await children.find_anywhere(tx, decided)
-    if child is None:
-        return False
-    await _store(tx, row, child, state, by)
-    return True
+        return claim["student"]["system"], claim["student"]["number"]
+    return UUID(str(claim["child_id"]))
 
 
-async def _pupil_then(tx: Tx, row: asyncpg.Record, number: enrolments.Known) -> ChildRef | None:
-    """Find the child that was a pupil of its sender on every day of what waits, by its number."""
-    days = {(number, each["happened_on"]) for each in await _waiting(tx, row["id"])}
-    found = await enrolments.pupils_then(tx, row["agency_id"], days)
-    pupils = {*found.values()}
-    return pupils.pop() if len(pupils) == 1 and len(found) == len(days) else None
+async def _decided(tx: Tx, row: asyncpg.Record, claim: Mapping[str, Any]) -> ChildRef | None:
+    """Find the child that the same claim was decided to mean before."""
+    decided = await tx.connection.fetchval(
+        _DECIDED, row["claim"], row["agency_id"], row["kind"], claim.get("child_id")
+    )
+    return None if decided is None else await children.find_anywhere(tx, decided)
 
 
-async def _then(tx: Tx, sender: Principal, row: asyncpg.Record, child_id: UUID) -> ChildRef | None:
-    """Find a child its sender looked after on every day of what waits."""
-    days = {each["happened_on"] for each in await _waiting(tx, row["id"])}
-    found = [await children.looked_after(tx, sender, child_id, day) for day in days]
-    return found[0] if found and all(found) else None
+async def _then(
+    tx: Tx, sender: Principal, claim: Mapping[str, Any], pieces: Sequence[asyncpg.Record]
+) -> dict[UUID, ChildRef]:
+    """Find, for each piece, the child its sender looked after on the day of it."""
+    known = _known(claim)
+    if sender.school_id is not None or not isinstance(known, UUID):
+        days = {(known, each["happened_on"]) for each in pieces}
+        pupils = await enrolments.pupils_then(tx, sender.agency_id, days)
+        of_days = ((each["id"], pupils.get((known, each["happened_on"]))) for each in pieces)
+        return {piece: pupil for piece, pupil in of_days if pupil is not None}
+    if named := await children.named_by(tx, sender.agency_id, known):
+        known = named.child_id
+    posts = await access.postings(tx, sender, TOLD_BY[UnresolvedKind.visit])
+    found = {}
+    for each in pieces:
+        day, told_on = each["happened_on"], local_date(each["received_at"])
+        then = await children.looked_after(tx, posts, known, day, told_on=told_on)
+        if then is not None:
+            found[each["id"]] = then.child
+    return found
 
 
-async def _agreed(tx: Tx, sender: Principal, child_id: UUID) -> ChildRef | None:
-    """Find the child that those in charge said an id of the sender's means."""
-    named = await children.named_by(tx, sender.agency_id, child_id)
-    return await children.find_anywhere(tx, named.child_id) if named and named.agreed else None
-
-
-async def _waiting(tx: Tx, unresolved_id: UUID) -> list[asyncpg.Record]:
-    return await queries.evidence(tx, unresolved_id, most=None, waiting=True)
-
-
-async def _store(
-    tx: Tx, row: asyncpg.Record, child: ChildRef, state: UnresolvedState, by: str
-) -> None:
-    kind = UnresolvedKind(row["kind"])
-    rows = await _waiting(tx, row["id"])
-    sender = queries.sender_of(row)
-    await _TAKERS[kind](tx, sender, child, [(each, queries.said(tx, each)) for each in rows])
+async def _attach(tx: Tx, row: asyncpg.Record, child: ChildRef, by: str) -> None:
+    await _take(tx, row, child, await queries.evidence(tx, row["id"], most=None, waiting=True))
     claim = queries.claim_of(tx, row) or {}
-    if state is UnresolvedState.attached and claim.get("child_id") and by != "system":
+    if claim.get("child_id"):
         # What its sender goes on sending under this id reaches the file at once.
         alias = UUID(str(claim["child_id"]))
-        await duplicates.adopt(tx, sender.agency_id, alias, child.id, agreed=True)
-    await settle(tx, row, state, by, child_id=child.id)
+        await duplicates.adopt(tx, row["agency_id"], alias, child.id, agreed=True)
+    await settle(tx, row, UnresolvedState.attached, by, child_id=child.id)
+
+
+async def _take(
+    tx: Tx, row: asyncpg.Record, child: ChildRef, pieces: Sequence[asyncpg.Record]
+) -> None:
+    """Let the package it belongs to store some of what waits; it waits no more."""
+    said = [(each, queries.said(tx, each)) for each in pieces]
+    await _TAKERS[UnresolvedKind(row["kind"])](tx, queries.sender_of(row), child, said)
+    await tx.connection.execute(_TAKEN, [each["id"] for each in pieces])
+
+
+_TAKEN: Final = "UPDATE unresolved_evidence SET waiting = false WHERE id = ANY ($1::uuid[])"
 
 
 async def settle(

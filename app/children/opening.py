@@ -1,0 +1,270 @@
+"""Open files: once, by whoever looked after the place then, also after others had to be asked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from app.access import queries as access
+from app.access.principal import Principal
+from app.access.roles import role
+from app.children import (
+    derivation,
+    duplicates,
+    enrolments,
+    events,
+    history,
+    merging,
+    operations,
+    queries,
+    schemas,
+)
+from app.children.area import WRITE
+from app.children.queries import ChildRef
+from app.children.sections import SECTIONS, File
+from app.core.clock import local_date
+from app.core.data import sql
+from app.core.data.db import Tx
+from app.core.ids import new_id
+from app.core.jobs import events as announcements
+from app.regions.rules import county_of
+
+OFFLINE: Final = timedelta(days=90)
+"""How long after leaving a post somebody may send what they opened in it without saying when."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A file that was opened, now or when the same was sent before (`is_new`). `as_sent`: it as it
+    was opened (`schemas.Child`), for whoever does not see what has become of it.
+    """
+
+    child_id: UUID
+    is_new: bool
+    as_sent: Mapping[str, Any] | None = None
+
+
+async def create_child(
+    tx: Tx, principal: Principal, new: schemas.ChildCreate
+) -> Opened | duplicates.Referred:
+    """Open a file (REG-02). The same `id` again is answered with the file it opened, or with the
+    one it was refused for, whoever sees that by now and whatever post its sender holds.
+
+    Raises FieldGroupForbidden, ChildInvalid, OutsideRemit, DuplicateChild. Referred means that a
+    child the caller may not know of may be meant: nothing but the referral is stored.
+    """
+    file, sent = merging.opened(new)
+    file, unknown = await operations.placed(tx, file, sent)
+    acting = await _acting(tx, principal, new, operations.lives_in(file))
+    if new.id is not None:
+        before = await _before(tx, principal, acting, new, file, sent)
+        if before is not None:
+            return before
+    operations.refuse_unwritable(acting, sent)
+    await operations.check(tx, acting, file, sent, unknown, new=True)
+    if acting is principal:
+        await _refuse_visible(tx, principal, new, file)
+        return await _open(tx, principal, new, file, sent, sees=True)
+    async with tx.as_system():
+        opened = await _open(tx, acting, new, file, sent, sees=False)
+    if isinstance(opened, duplicates.Referred):
+        return opened
+    return Opened(opened.child_id, True, _as_opened(tx, principal, opened.child_id, file, tx.now))
+
+
+async def _acting(tx: Tx, principal: Principal, new: schemas.ChildCreate, place: int) -> Principal:
+    """Return as whom the caller opens a file: in the post held when it was opened on the device, if
+    the place lies outside of the present one.
+    """
+    if new.id is None or principal.region_lo <= place < principal.region_hi:
+        return principal
+    # A clock that runs ahead says no day.
+    at = new.recorded_at
+    said = None if at is None or at > tx.now else local_date(at)
+    for posting in await access.postings(tx, principal, WRITE.code):
+        who = posting.who
+        until = posting.until or tx.today
+        held = tx.today - OFFLINE <= until if said is None else posting.held_on(said)
+        if held and who.school_id is None and who.region_lo <= place < who.region_hi:
+            return who
+    return principal
+
+
+async def _before(
+    tx: Tx,
+    principal: Principal,
+    acting: Principal,
+    new: schemas.ChildCreate,
+    file: File,
+    sent: Sequence[str],
+) -> Opened | None:
+    """Recognise a file that was sent before. Raises DuplicateChild if it was refused so then."""
+    child_id = new.id or new_id()
+    agencies = await access.served(tx, principal)
+    if await queries.find_itself(tx, principal, child_id):
+        operations.refuse_unwritable(acting, sent)
+        return Opened(child_id, False)
+    opened_at = await history.opened_with(tx, agencies, child_id, file, sent)
+    if opened_at is not None:
+        return Opened(child_id, False, _as_opened(tx, principal, child_id, file, opened_at))
+    others = new.not_the_same_as
+    await duplicates.refuse_again(tx, agencies, child_id, file.identity, others=others)
+    return None
+
+
+def _as_opened(
+    tx: Tx, principal: Principal, child_id: UUID, file: File, opened_at: datetime
+) -> dict[str, Any]:
+    """Show a file as it was when it was opened, whatever has become of it."""
+    place = ChildRef(child_id, 0, operations.lives_in(file), file.education.school_id)
+    on = local_date(opened_at)
+    outcome = derivation.derive(file, place.region_code, on)
+    columns = operations.columns_of(tx, place, file, SECTIONS, outcome)
+    at = {"created_at": opened_at, "updated_at": opened_at, "derived_on": on}
+    row = {"id": child_id, "version": 1, **columns, **at}
+    return {**queries.shown(tx, principal, row), "permitted": []}
+
+
+async def _refuse_visible(
+    tx: Tx, principal: Principal, new: schemas.ChildCreate, file: File
+) -> None:
+    try:
+        await duplicates.refuse_visible(
+            tx,
+            principal,
+            file.identity,
+            region_code=operations.lives_in(file),
+            others=new.not_the_same_as,
+        )
+    except duplicates.DuplicateChild as duplicate:
+        if new.id is not None:  # what its app goes on sending under this id is about that file
+            duplicate.keep(duplicates.adopt, principal.agency_id, new.id, duplicate.children[0])
+        raise
+
+
+async def _open(
+    tx: Tx,
+    principal: Principal,
+    new: schemas.ChildCreate,
+    file: File,
+    sent: Sequence[str],
+    *,
+    sees: bool,
+) -> Opened | duplicates.Referred:
+    """`sees`: the caller may be told of a file that is in the way; else others are asked."""
+    child = _ref(file, new.id or new_id())
+    try:
+        async with tx.connection.transaction():
+            if new.id is not None:
+                await duplicates.disown(tx, child.id)
+            await _store(tx, principal, child, file, sent)
+    except duplicates.Taken as taken:
+        # Whoever was in the way may have been committed since we looked: look again.
+        if await queries.find_itself(tx, principal, child.id):
+            return Opened(child.id, False)
+        if sees:
+            await _refuse_visible(tx, principal, new, file)
+        referred = await duplicates.refer(
+            tx,
+            principal,
+            str(taken),
+            child,
+            file,
+            sent,
+            known=False,
+            own_id=new.id is not None,
+        )
+        opened = referred.opened
+        if opened is not None and await queries.find_itself(tx, principal, opened):
+            return Opened(opened, False)
+        return referred
+    return Opened(child.id, True)
+
+
+def _ref(file: File, child_id: UUID) -> ChildRef:
+    region_code = operations.lives_in(file)
+    return ChildRef(child_id, county_of(region_code), region_code, file.education.school_id)
+
+
+async def _store(
+    tx: Tx, principal: Principal, child: ChildRef, file: File, sent: Sequence[str]
+) -> None:
+    """Store a file with all that follows from it. Raises Taken."""
+    outcome = derivation.derive(file, child.region_code, tx.today)
+    columns = {
+        "id": child.id,
+        "home_county": child.home_county,
+        "version": 1,
+        "created_at": tx.now,
+        **operations.columns_of(tx, child, file, SECTIONS, outcome),
+    }
+    if not await sql.insert(tx.connection, "children", columns, unless_taken=True):
+        raise duplicates.Taken("id")
+    await duplicates.claim_number(tx, child, file.identity.resident_id)
+    await operations.store_numbers(tx, child, file, sent)
+    await history.remember(
+        tx, principal, child, "createChild", 1, before=None, after=file, sections=sent
+    )
+    if "education" in sent:
+        learnt = file.education
+        await enrolments.keep(tx, principal, child, None, learnt, since=learnt.since)
+    await announcements.publish(
+        tx,
+        events.ChildRegistered(
+            subject_id=child.id,
+            region_code=child.region_code,
+            home_county=child.home_county,
+            categories=list(outcome.categories),
+            priority_flags=list(outcome.priority_flags),
+        ),
+    )
+
+
+async def open_referred(
+    tx: Tx, found: Mapping[str, Any], *, number_wrong: bool
+) -> tuple[UUID, bool] | None:
+    """Open the file that was referred (`duplicates.referral`), as whoever sent it would have, under
+    the id its phone made, unless that is another file's: for jobs and who answered. Its resident
+    number is left out if it is wrong, or on another file still. Returns the file's id and whether
+    it has all that was sent; None if nothing was to be opened, or was meanwhile.
+    """
+    if found["child_id"] is not None or found["submitted_sealed"] is None:
+        return None
+    sections = duplicates.sections_of(tx, found)
+    file = File.model_validate(sections, extra="ignore")
+    file, _ = await operations.placed(tx, file, [*sections])
+    child = _ref(file, new_id() if found["reason"] == "id" else found["submitted_id"])
+    without = file.identity.model_copy(update={"resident_id": None})
+    for opened in ([] if number_wrong else [file]) + [
+        file.model_copy(update={"identity": without})
+    ]:
+        try:
+            async with tx.connection.transaction():
+                await duplicates.disown(tx, child.id)
+                await _store(tx, _sender(found), child, opened, [*sections])
+        except duplicates.Taken as taken:
+            if str(taken) == "id":
+                return None
+        else:
+            return child.id, opened.identity == file.identity
+    return None
+
+
+def _sender(found: Mapping[str, Any]) -> Principal:
+    """Return who sent what was referred, as far as the file's history names them."""
+    return Principal(
+        subject=found["submitted_by"],
+        staff_id=None,
+        client_id=None,
+        agency_id=found["agency_id"],
+        agency_kind="",
+        # Of what was sent before roles were kept it is said that the office opened it.
+        role=role(found["submitted_role"] or "civil_affairs"),
+        region_code=found["region_code"],
+        region_lo=0,
+        region_hi=0,
+        scopes=frozenset(),
+        request_id="referral",
+        ip=None,
+    )

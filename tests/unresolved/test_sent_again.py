@@ -1,0 +1,81 @@
+"""What was referred and is sent again is one referral, whatever became of it."""
+
+from tests.children.factories import RESIDENT_ID, a_file
+from tests.conftest import VILLAGE
+from tests.jobs import run_jobs
+from tests.unresolved.conftest import count, listed
+
+
+async def test_sent_again_it_is_one_referral(client, database, director, county, refused) -> None:
+    body = {name: refused[name] for name in refused if name != "referral_id"}
+    again = await client.post("/v1/children", json=body, headers=director.headers)
+    assert (again.status_code, again.json()["referral_id"]) == (202, refused["referral_id"])
+    assert again.headers["location"] == f"/v1/unresolved/{refused['referral_id']}"
+    read = await client.get(again.headers["location"], headers=director.headers)
+    assert read.json()["id"] == refused["referral_id"]
+    await run_jobs(database)
+    assert len(await listed(client, county)) == 1
+
+
+async def test_sent_again_without_an_id_it_is_one_referral(
+    client, database, director, county, elsewhere
+) -> None:
+    answers = []
+    for _ in range(2):
+        answer = await client.post("/v1/children", json=a_file(VILLAGE), headers=director.headers)
+        assert answer.status_code == 202, answer.text
+        answers.append((answer.json(), answer.headers["location"]))
+        await run_jobs(database)
+    assert answers[0] == answers[1]
+    assert len(await listed(client, county)) == 1
+    assert elsewhere
+
+
+async def test_a_change_sent_again_is_one_referral(
+    client, database, director, county, elsewhere
+) -> None:
+    unnumbered = {**a_file(VILLAGE)["identity"], "name": "样小二", "resident_id": None}
+    file = await client.post(
+        "/v1/children", json=a_file(VILLAGE, identity=unnumbered), headers=director.headers
+    )
+    answers = []
+    for _ in range(2):
+        answer = await client.patch(
+            f"/v1/children/{file.json()['id']}",
+            json={"identity": {"resident_id": RESIDENT_ID}},
+            headers={**director.headers, "if-match": '"1"'},
+        )
+        assert answer.status_code == 202, answer.text
+        answers.append((answer.json(), answer.headers["location"]))
+        await run_jobs(database)
+    assert answers[0] == answers[1]
+    assert len(await listed(client, county)) == 1
+    assert elsewhere
+
+
+async def test_what_was_sent_last_is_what_is_opened(
+    client, database, director, county, other_county, refused, act
+) -> None:
+    body = {name: refused[name] for name in refused if name != "referral_id"}
+    body["identity"] = {**body["identity"], "name": "样小壹"}
+    again = await client.post("/v1/children", json=body, headers=director.headers)
+    assert again.json()["referral_id"] == refused["referral_id"]
+    for office in (county, other_county):
+        (item,) = await listed(client, office)
+        await act(office, item["id"], "answer", answer="another_child", words="不是一人")
+    read = await client.get(f"/v1/children/{refused['id']}", headers=director.headers)
+    assert read.json()["identity"]["name"] == "样小壹"
+    assert await count(database, "duplicate_referrals") == 1
+
+
+async def test_one_child_sent_again_it_is_still_the_same_referral(
+    client, database, director, county, other_county, refused, act
+) -> None:
+    for office in (county, other_county):
+        (item,) = await listed(client, office, "?state=open")
+        await act(office, item["id"], "answer", answer="same_child", words="同一人")
+    body = {name: refused[name] for name in refused if name != "referral_id"}
+    again = await client.post("/v1/children", json=body, headers=director.headers)
+    assert (again.status_code, again.json()["referral_id"]) == (202, refused["referral_id"])
+    await run_jobs(database)
+    assert await listed(client, county, "?state=open") == []
