@@ -166,8 +166,9 @@ class EventResult(BaseModel):
     id: EventId | None = Field(description="Its id, if it could be read.")
     status: ResultStatus = Field(
         description="accepted: stored; duplicate: stored before with the same content; "
-        "conflict: its id is taken by other content; unresolved: kept, and stored as soon as it is "
-        "known which pupil it is about; rejected: it breaks a rule."
+        "conflict: its id is taken by other content; one about nobody the school has is kept all "
+        "the same; unresolved: kept, and stored as soon as it is known which pupil it is about; "
+        "rejected: it breaks a rule."
     )
     code: Code = Field(
         description="applied: it set the session; superseded: a newer event had set it; "

@@ -1,6 +1,6 @@
 """Keep what was sent and cannot be placed yet. A question is asked once, however often it comes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -152,15 +152,24 @@ async def held_before(
     """Tell, by their references, which pieces the caller's agency sent before, whatever became of
     them; those it did not send are left out. One statement.
     """
-    macs = {each.sender_ref: _mac(tx, kind, each) for each in pieces}
-    rows = await tx.connection.fetch(_KNOWN, principal.agency_id, kind, list(macs))
+    by_ref = {each.sender_ref: each for each in pieces}
+    rows = await tx.connection.fetch(_KNOWN, principal.agency_id, kind, list(by_ref))
     return {
-        row["sender_ref"]: Held(
-            Kept.held if row["content_mac"] == macs[row["sender_ref"]] else Kept.differs,
-            row["unresolved_id"],
+        ref: Held(
+            Kept.held if mac == digest(tx, kind, by_ref[ref].sent) else Kept.differs, question
         )
-        for row in rows
+        for ref, mac, question in map(tuple, rows)
     }
+
+
+async def contents(
+    tx: Tx, principal: Principal, kind: UnresolvedKind, refs: Collection[str]
+) -> dict[str, bytes]:
+    """Return, of the references under which the caller's agency sent something before, the digests
+    of what that was (`digest`). One statement.
+    """
+    rows = await tx.connection.fetch(_KNOWN, principal.agency_id, kind, list(refs))
+    return {row["sender_ref"]: row["content_mac"] for row in rows}
 
 
 def taken(
@@ -169,7 +178,7 @@ def taken(
     """Return the condition that a piece's reference is taken by something else that was kept, or
     that it was kept itself and stored since: for `rows.put`, so that neither is stored again.
     """
-    mac = _mac(tx, kind, piece)
+    mac = digest(tx, kind, piece.sent)
     return _TAKEN, (principal.agency_id, str(kind), piece.sender_ref, mac)
 
 
@@ -184,7 +193,7 @@ async def _keep(
         rows,
         [asked[claim_index(tx, each.claim)] for each in pieces],
         [each.sender_ref for each in pieces],
-        [_mac(tx, kind, each) for each in pieces],
+        [digest(tx, kind, each.sent) for each in pieces],
         [
             tx.keyring.seal(models.SENT, row, each.sent)
             for row, each in zip(rows, pieces, strict=True)
@@ -275,5 +284,6 @@ def due(tx: Tx, place: int) -> Any:
     return tx.now + timedelta(minutes=settle_within(place, tx.today))
 
 
-def _mac(tx: Tx, kind: UnresolvedKind, piece: Piece) -> bytes:
-    return tx.keyring.blind_index(f"unresolved {kind}", piece.sent.decode())
+def digest(tx: Tx, kind: UnresolvedKind, sent: bytes) -> bytes:
+    """Digest what was sent, to know it again."""
+    return tx.keyring.blind_index(f"unresolved {kind}", sent.decode())
