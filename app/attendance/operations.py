@@ -175,8 +175,6 @@ def _judge(tx: Tx, batch_id: UUID, one: Incoming, found: _Found, entries: list[E
     """Say what becomes of an event; if it can be stored, add it to `entries`."""
     if isinstance(one.event, FieldError):
         return _rejected(one, one.event)
-    if refused := _bad_day(tx, one, one.event):
-        return refused
     if isinstance(one.event, Roll):
         return _marked(one, one.event, tx.now)
     known = _known(one.event.student)
@@ -259,13 +257,6 @@ async def _hold(
 
 def _rejected(one: Incoming, refusal: FieldError) -> Verdict:
     return Verdict(one, "rejected", refusal.code, refusal)
-
-
-def _bad_day(tx: Tx, one: Incoming, event: Statement | Roll) -> Verdict | None:
-    if event.school_day >= tx.today - rules.OLDEST:
-        return None
-    detail = "The day lies over 400 days back."
-    return _rejected(one, one.error("school_day", "day_too_old", detail))
 
 
 def _marked(one: Incoming, event: Statement | Roll, received_at: datetime) -> Verdict:

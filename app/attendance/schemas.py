@@ -184,7 +184,8 @@ class EventResult(BaseModel):
     )
     doubt: Doubt | None = Field(
         description="Stored, but marked. clock: its time cannot be, and when it was received"
-        " counts; day_ahead: its day has not come, and it does not count before."
+        " counts; day_ahead: its day has not come, and it does not count before; long_ago: its day"
+        " lies over 400 days back, and of itself opens no alert."
     )
     spoke_for: int | None = Field(
         ge=0,

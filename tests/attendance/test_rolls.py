@@ -137,7 +137,6 @@ class TestSpeaks:
         [
             ({"class_name": ""}, "string_too_short", "class_name"),
             ({"student": {"child_id": "x"}}, "extra_forbidden", "student"),
-            ({"school_day": "2025-01-06"}, "day_too_old", "school_day"),
         ],
     )
     async def test_what_is_no_roll_is_refused_by_itself(

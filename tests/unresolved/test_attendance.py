@@ -111,8 +111,9 @@ class TestKept:
         answer = await push(client, school, *events)
         assert statuses(answer) == ["unresolved", "unresolved", "rejected"]
 
-    async def test_an_impossible_day_is_still_refused(self, client, school) -> None:
-        assert codes(await push(client, school, of_number("2020-01-01"))) == ["day_too_old"]
+    async def test_however_late_it_comes(self, client, database, school) -> None:
+        assert statuses(await push(client, school, of_number("2020-01-01"))) == ["unresolved"]
+        assert await count(database, "unresolved_evidence") == 1
 
 
 class TestOwned:
