@@ -71,7 +71,7 @@ def test_from_an_empty_database_to_people_who_can_sign_in(tonghu: Tonghu, tmp_pa
 
     replace = ("regions", "replace", "120119101901", "120119101909", "--on")
     assert "still to come" in tonghu(*replace, "2099-01-01")[2]
-    assert "12 digits" in tonghu("regions", "replace", "120119", "120120", "--on", "2026-01-01")[2]
+    assert "12 digits" in tonghu("regions", "replace", "12011", "120120", "--on", "2026-01-01")[2]
     code, said, _ = tonghu(*replace, "2026-01-01", "--name", "新测试村委会")
     assert (code, said.startswith("1 codes were replaced")) == (0, True)
     assert "not in force" in tonghu(*replace, "2026-01-02")[2]
