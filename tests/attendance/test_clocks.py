@@ -87,6 +87,15 @@ async def test_a_day_next_year_is_kept_and_never_counts(client, around, pupil, d
         assert await tx.connection.fetchval("SELECT count(*) FROM attendance_slots") == 0
 
 
+async def test_a_clock_hours_ahead_is_believed_no_further_than_to_when_it_was_received(
+    client, around, pupil
+) -> None:
+    first = await push(client, around.school, an_event(pupil.id, time="2026-11-20T23:59:00+08:00"))
+    assert doubts(first) == [None]
+    next_word = an_event(pupil.id, category="present", time="2026-11-20T10:30:00+08:00")
+    assert codes(await push(client, around.school, next_word)) == ["applied"]
+
+
 async def test_a_clock_years_ahead_does_not_hold_against_the_next_word(
     client, around, pupil
 ) -> None:

@@ -225,6 +225,21 @@ class TestStored:
         assert answer.json()["state"] == "corrected"
         assert [row["child_id"] for row in await _slots(database)] == [pupil.id]
 
+    async def test_is_marked_as_it_was_when_it_was_received(
+        self, client, database, school, pupil, now
+    ) -> None:
+        await push(client, school, of_number("2026-11-23"))  # a day that had not come
+        await numbered(database, pupil, **NUMBER)
+        database.clock = lambda: now + timedelta(days=4)
+        async with database.begin(SYSTEM) as tx:
+            await settling.look_again(tx, pupil.id)
+        database.clock = lambda: now
+        asked = {"child_id": str(pupil.id)}
+        read = await client.get(
+            "/v1/attendance-events", headers=school.system.headers, params=asked
+        )
+        assert [each["doubt"] for each in read.json()["items"]] == ["day_ahead"]
+
     async def test_not_for_a_pupil_of_another_school(
         self, client, database, settings, school
     ) -> None:
