@@ -167,27 +167,6 @@ class TestHandedOver:
         assert len((await move.read(move.teacher, alert))["journal"]) == 1
 
 
-async def test_a_bureau_registered_after_the_alert_knows_it_from_the_hand_over_on(
-    client, database, settings
-) -> None:
-    """That of the school it leaves, too, though the child lives elsewhere."""
-    await some_regions(database, 120119101200, FAR, FAR + 201)
-    around = await everyone(client, database, settings)
-    old = await a_school(database, settings, 120116101000)
-    pupil = await a_pupil(
-        client, database, settings, old.id, lives_in=FAR + 201, since="2026-09-01"
-    )
-    await push(client, old, *(an_event(pupil.id, day) for day in WEEK[:3]))
-    await run_jobs(database)
-    late = await a_caller(database, settings, "education_authority", 120116000000)
-    assert await around.alerts(late) == []
-    await pupil.enrol(around.school.id)
-    await run_jobs(database)
-    for bureau in (late, around.education):
-        (alert,) = await around.alerts(bureau)
-        assert alert["handed_over_by"] == str(old.id)
-
-
 class TestWritten:
     """What was written to the former education bureau and township goes to the new ones too."""
 
