@@ -197,8 +197,8 @@ def import_regions(
 
 @regions_app.command("replace")
 def replace_division(
-    old: Annotated[str, typer.Argument(help="12-digit code that ends.")],
-    new: Annotated[str, typer.Argument(help="12-digit code that takes its place.")],
+    old: Annotated[str, typer.Argument(help="Code that ends.")],
+    new: Annotated[str, typer.Argument(help="Code that takes its place.")],
     on: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day of the new code.")],
     name: Annotated[str | None, typer.Option(help="The new name, if it changed too.")] = None,
 ) -> None:
@@ -219,7 +219,7 @@ def replace_division(
 def create_agency(
     kind: Annotated[AgencyKind, typer.Option(help="What it is.")],
     name: Annotated[str, typer.Option(help="Its name.")],
-    region: Annotated[str, typer.Option(help="12-digit code of the division it serves.")],
+    region: Annotated[str, typer.Option(help="Code of the division it serves.")],
     uscc: Annotated[str | None, typer.Option(help="Unified social credit code.")] = None,
 ) -> None:
     """Register an agency."""
@@ -272,7 +272,7 @@ def create_staff(
     name: Annotated[str, typer.Option(help="Their name.")],
     username: Annotated[str, typer.Option(help="To sign in with.")],
     role: Annotated[str, typer.Option(help="Role of roles.yaml.")],
-    region: Annotated[str, typer.Option(help="12-digit code of the division of the post.")],
+    region: Annotated[str, typer.Option(help="Code of the division of the post.")],
     password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)],
 ) -> None:
     """Hire somebody, give them a post and let them sign in. Asks for the password."""
@@ -300,9 +300,9 @@ async def _agency(tx: Tx, agency_id: UUID) -> Agency:
 
 
 def region_code(text: str) -> int:
-    if not re.fullmatch("[0-9]{12}", text):
-        fail("A division code has 12 digits.")
-    return int(text)
+    if not re.fullmatch("[0-9]{6}([0-9]{3}){0,2}", text):
+        fail("A division code has 6, 9 or 12 digits.")
+    return int(text.ljust(12, "0"))
 
 
 @keys_app.command("generate")

@@ -154,8 +154,10 @@ SELECT p.agency_id FROM post_holdings h JOIN posts p ON p.id = h.post_id WHERE h
 
 async def served(tx: Tx, principal: Principal) -> list[UUID]:
     """List the caller's agency and every one in which the same person ever held a post: what they
-    sent from there is theirs to be recognised. One statement.
+    sent from there is theirs to be recognised. One statement; of a system none.
     """
+    if principal.staff_id is None:
+        return [principal.agency_id]
     rows = await tx.connection.fetch(_SERVED, principal.staff_id)
     return [*dict.fromkeys([principal.agency_id, *(row["agency_id"] for row in rows)])]
 

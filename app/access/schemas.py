@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from app.core.http.wire import Input, Line, Moment, Permitted, RegionCode, ShownRegion
+from app.core.http.wire import GivenRegion, Input, Line, Moment, Permitted, ShownRegion
 
 Word = Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+$")]
 Words = Annotated[list[Word], Field(max_length=20)]
@@ -82,7 +82,7 @@ class ClientCreate(Input):
         default=None, description="The agency it acts for; yours unless given."
     )
     role: _RoleCode
-    region_code: RegionCode
+    region_code: GivenRegion
     jwks: PublicKeys | None = Field(
         default=None, description="Its public keys. Without, a sandbox generates a secret."
     )

@@ -34,6 +34,14 @@ async def serving(tx: Tx, kind: str, region_code: int) -> UUID | None:
     return found
 
 
+async def overseeing(tx: Tx, kind: str, agency_id: UUID) -> UUID | None:
+    """Return the nearest active agency of a kind in whose region another stands. Two statements."""
+    place = await tx.connection.fetchval(
+        "SELECT region_code FROM agencies WHERE id = $1", agency_id
+    )
+    return None if place is None else await serving(tx, kind, place)
+
+
 async def find(tx: Tx, agency_id: UUID) -> Agency | None:
     return await tx.session.get(Agency, agency_id)
 

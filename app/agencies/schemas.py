@@ -6,7 +6,16 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from app.agencies.models import AgencyKind
-from app.core.http.wire import Day, Input, Line, Moment, Permitted, RegionCode, ShownRegion, Version
+from app.core.http.wire import (
+    Day,
+    GivenRegion,
+    Input,
+    Line,
+    Moment,
+    Permitted,
+    ShownRegion,
+    Version,
+)
 
 RoleCode = Annotated[
     str,
@@ -39,7 +48,7 @@ class AgencyCreate(Input):
     kind: AgencyKind = Field(description="What it is; decides which roles its people may hold.")
     name: Line = Field(description="Full Chinese name.", examples=["蓟州区上仓镇人民政府"])
     name_en: Line | None = Field(default=None, description="English name.")
-    region_code: RegionCode = Field(description="The division it serves.")
+    region_code: GivenRegion = Field(description="The division it serves.")
     uscc: Uscc | None = Field(default=None, description="统一社会信用代码, if it has one.")
 
 
@@ -64,7 +73,7 @@ class PostCreate(Input):
     local_title: Line = Field(
         description="What people call it; decides nothing.", examples=["儿童督导员"]
     )
-    region_code: RegionCode = Field(
+    region_code: GivenRegion = Field(
         description="The division the post answers for, inside its agency's."
     )
 

@@ -12,7 +12,7 @@ from app.children import sections
 from app.core.http import paging, routing
 from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
-from app.core.http.wire import Day, RegionCode
+from app.core.http.wire import Day, GivenRegion
 from app.core.problems import Problem, documented
 from app.policy import area as policy_area
 from app.policy import codelists as policy_codelists
@@ -78,7 +78,7 @@ async def list_regions(
     tx: Transaction,
     window: paging.Paged,
     parent_code: Annotated[
-        RegionCode | None,
+        GivenRegion | None,
         Query(description="Only what lies directly in this one; 000000000000 gives provinces."),
     ] = None,
     level: Annotated[Level | None, Query(description="Only of this level.")] = None,
@@ -107,7 +107,7 @@ async def list_regions(
 
 
 @places.get("/regions/{code}", responses=documented(RegionNotFound))
-async def read_region(_: ReadsReference, code: RegionCode, tx: Transaction) -> Shown[Region]:
+async def read_region(_: ReadsReference, code: GivenRegion, tx: Transaction) -> Shown[Region]:
     """Read one division, also one whose code was replaced. A code that only lay in a replaced place
     is answered with what stands for it.
     """

@@ -23,9 +23,9 @@ Called = Literal["roll", "withdrawn"]
 
 Session = Literal["whole_day", "morning", "afternoon"]
 
-Doubt = Literal["clock", "day_ahead"]
+Doubt = Literal["clock", "day_ahead", "long_ago"]
 """Why a statement is marked: `clock`, its time cannot be; `day_ahead`, its day had not come when it
-was received.
+was received; `long_ago`, its day was over 400 days back.
 """
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from datetime import date, datetime, time
 from itertools import compress
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from app.access.principal import Principal
@@ -20,7 +20,7 @@ from app.attendance.schemas import (
     StudentById,
     StudentByNumber,
 )
-from app.attendance.storing import Entry, contradicts, digest, set_slots, store
+from app.attendance.storing import Entry, contradicts, digest, set_slots, store, stored_before
 from app.children import enrolments
 from app.children import queries as children
 from app.core.clock import CHINA, local_date
@@ -70,7 +70,8 @@ async def push_attendance_events(
     found = await _find_children(tx, principal, incoming)
     entries: list[Entry] = []
     verdicts = [_judge(tx, batch_id, one, found, entries) for one in incoming]
-    await _hold(tx, principal, batch_id, verdicts)
+    entries = await _apart(tx, principal, entries)
+    await _hold(tx, principal, batch_id, verdicts, entries)
     left = any(entry.child.school_id != principal.agency_id for entry in entries)
     async with tx.as_system() if left else nullcontext():  # their rows are another school's to see
         fresh = await store(tx, principal.agency_id, entries)
@@ -174,8 +175,6 @@ def _judge(tx: Tx, batch_id: UUID, one: Incoming, found: _Found, entries: list[E
     """Say what becomes of an event; if it can be stored, add it to `entries`."""
     if isinstance(one.event, FieldError):
         return _rejected(one, one.event)
-    if refused := _bad_day(tx, one, one.event):
-        return refused
     if isinstance(one.event, Roll):
         return _marked(one, one.event, tx.now)
     known = _known(one.event.student)
@@ -197,36 +196,68 @@ def _entry(
     received_at: datetime,
 ) -> Entry:
     moment = received_at if verdict.doubt == "clock" else min(event.time, received_at)
-    content = digest(child, event)
+    content = digest(child.id, event)
     return Entry(verdict, event, child, new_id(), content, batch_id, received_at, moment)
 
 
-async def _hold(tx: Tx, principal: Principal, batch_id: UUID, verdicts: list[Verdict]) -> None:
-    """Keep what is about nobody the school has; beyond its share of the queue it is rejected."""
+async def _apart(tx: Tx, principal: Principal, entries: list[Entry]) -> list[Entry]:
+    """Leave out what contradicts that which is kept, under its source and id, about a pupil nobody
+    knew when it came; unless that was corrected since, and stored as just this.
+    """
+    differing = await unknown_pupils.differing(tx, principal, [each.event for each in entries])
+    apart = [*compress(entries, differing)]
+    if not apart:
+        return entries
+    stored = await stored_before(tx, principal.agency_id, [each.event for each in apart])
+    apart = [each for each in apart if stored.get(each.origin) != (each.content, each.child.id)]
+    for entry in apart:
+        contradicts(entry.verdict)
+    return [entry for entry in entries if entry not in apart]
+
+
+_KEPT_BESIDE: Final = (
+    "An event of this source and id says something else. This one is kept as well."
+)
+
+
+async def _hold(
+    tx: Tx,
+    principal: Principal,
+    batch_id: UUID,
+    verdicts: Sequence[Verdict],
+    entries: Sequence[Entry],
+) -> None:
+    """Keep what is about nobody the school has; beyond its share of the queue it is rejected. What
+    was stored before under a number that the pupil no longer has is known again.
+    """
     unknown = [
         (verdict, verdict.incoming.event)
         for verdict in verdicts
         if verdict.status == "unresolved" and isinstance(verdict.incoming.event, Statement)
     ]
-    pushed = [event for _, event in unknown]
-    held = await unknown_pupils.hold(tx, principal, batch_id, pushed)
+    if not unknown:
+        return
+    stored = await stored_before(tx, principal.agency_id, [event for _, event in unknown])
+    asked = []
     for verdict, event in unknown:
-        kept = held[event.source, event.id]
+        content, child_id = stored.get((event.source, event.id), (None, None))
+        named = event.student.child_id if isinstance(event.student, StudentById) else child_id
+        if child_id is not None and named == child_id and content == digest(child_id, event):
+            verdict.status, verdict.code, verdict.refusal = "duplicate", "duplicate", None
+        else:
+            asked.append((verdict, event))
+    taken = stored.keys() | {entry.origin for entry in entries}
+    pushed = [event for _, event in asked]
+    held = await unknown_pupils.hold(tx, principal, batch_id, pushed, taken=taken)
+    for (verdict, _), kept in zip(asked, held, strict=True):
         if kept is Kept.differs:
-            contradicts(verdict)
+            contradicts(verdict, _KEPT_BESIDE)
         elif kept is Kept.full:
             verdict.status = "rejected"
 
 
 def _rejected(one: Incoming, refusal: FieldError) -> Verdict:
     return Verdict(one, "rejected", refusal.code, refusal)
-
-
-def _bad_day(tx: Tx, one: Incoming, event: Statement | Roll) -> Verdict | None:
-    if event.school_day >= tx.today - rules.OLDEST:
-        return None
-    detail = "The day lies over 400 days back."
-    return _rejected(one, one.error("school_day", "day_too_old", detail))
 
 
 def _marked(one: Incoming, event: Statement | Roll, received_at: datetime) -> Verdict:

@@ -96,16 +96,20 @@ ROLL_HOLDS: Final = """(r.category = 'roll' AND NOT EXISTS (
     WHERE w.agency_id = r.agency_id AND w.class_key = r.class_key AND w.school_day = r.school_day
         AND w.session = r.session AND w.category = 'withdrawn'
         AND (w.sequence, least(w.happened_at, w.received_at))
-            >= (r.sequence, least(r.happened_at, r.received_at))))"""
+            >= (r.sequence, least(r.happened_at, r.received_at)) OFFSET 0))"""
 """Whether an `attendance_rolls r` was not taken back since. A clock that ran ahead is believed no
-further than to when it was received.
+further than to when it was received. OFFSET: asked of each by its whole key, not of all the class.
 """
 
+# OFFSET: the rolls of a class are looked up by its key and the days, whatever was planned before.
 _ROLLS = f"""
-SELECT e.child_id, r.school_day, r.agency_id AS school_id, r.session FROM child_enrolments e
-JOIN attendance_rolls r ON r.agency_id = e.school_id AND r.class_key = e.class_key
-    AND r.school_day >= greatest(e.since, $2::date)
-    AND r.school_day <= least(e.until - 1, $3::date) AND {ROLL_HOLDS}
+SELECT e.child_id, r.school_day, e.school_id, r.session FROM child_enrolments e
+CROSS JOIN LATERAL (
+    SELECT r.school_day, r.session FROM attendance_rolls r
+    WHERE r.agency_id = e.school_id AND r.class_key = e.class_key
+        AND r.school_day >= greatest(e.since, $2::date)
+        AND r.school_day <= least(e.until - 1, $3::date) AND {ROLL_HOLDS} OFFSET 0
+) AS r
 WHERE e.child_id = ANY ($1::uuid[])
 """
 

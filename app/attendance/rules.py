@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Final, Literal
 
 from app.attendance.models import Category, Doubt, Session
+from app.core.clock import CHINA
 
 Slots = Mapping[Session, Category]
 """What is believed of one child's one day, by session."""
 
 _WEEKEND = 5
 OLDEST: Final = timedelta(days=400)
-"""A school year and its vacations: ids are unique for that long (I3)."""
+"""A school year and its vacations. A day further back is marked."""
 FURTHEST: Final = timedelta(days=31)
 """A day further ahead is kept, but believed of no session: it is a slip, not a plan."""
 _CLOCK_SKEW: Final = timedelta(days=1)
@@ -21,13 +22,16 @@ _CLOCK_SKEW: Final = timedelta(days=1)
 def doubt(
     day: date, said_at: datetime, category: Category | Literal["roll"], today: date, now: datetime
 ) -> Doubt | None:
-    """Tell why a statement received now is marked; a clock is never a reason to refuse one. Leave
-    may be told ahead.
+    """Tell why a statement received now is marked; neither a clock nor a day is a reason to refuse
+    one. Leave may be told ahead.
     """
     ahead = FURTHEST if category in {"excused", "withdrawn"} else timedelta()
     if day > today + ahead:
         return "day_ahead"
-    return None if now - OLDEST <= said_at <= now + _CLOCK_SKEW else "clock"
+    earliest = min(now, datetime.combine(day, time.min, CHINA)) - OLDEST
+    if not earliest <= said_at <= now + _CLOCK_SKEW:
+        return "clock"
+    return "long_ago" if day < today - OLDEST else None
 
 
 def is_school_day(day: date, exceptions: Mapping[date, bool]) -> bool:

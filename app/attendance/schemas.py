@@ -166,8 +166,9 @@ class EventResult(BaseModel):
     id: EventId | None = Field(description="Its id, if it could be read.")
     status: ResultStatus = Field(
         description="accepted: stored; duplicate: stored before with the same content; "
-        "conflict: its id is taken by other content; unresolved: kept, and stored as soon as it is "
-        "known which pupil it is about; rejected: it breaks a rule."
+        "conflict: its id is taken by other content; one about nobody the school has is kept all "
+        "the same; unresolved: kept, and stored as soon as it is known which pupil it is about; "
+        "rejected: it breaks a rule."
     )
     code: Code = Field(
         description="applied: it set the session; superseded: a newer event had set it; "
@@ -183,7 +184,8 @@ class EventResult(BaseModel):
     )
     doubt: Doubt | None = Field(
         description="Stored, but marked. clock: its time cannot be, and when it was received"
-        " counts; day_ahead: its day has not come, and it does not count before."
+        " counts; day_ahead: its day has not come, and it does not count before; long_ago: its day"
+        " lies over 400 days back, and of itself opens no alert."
     )
     spoke_for: int | None = Field(
         ge=0,

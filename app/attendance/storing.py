@@ -35,11 +35,11 @@ class Entry:
         return (self.event.source, self.event.id)
 
 
-def digest(child: children.ChildRef, event: Statement) -> bytes:
+def digest(child_id: UUID, event: Statement) -> bytes:
     """Digest what an event says, to know it again."""
     moment = event.time.astimezone(UTC)
     content = (event.school_day, event.session, event.category, event.reason, moment)
-    return hashlib.sha256(orjson.dumps((str(child.id), *content, event.sequence))).digest()
+    return hashlib.sha256(orjson.dumps((str(child_id), *content, event.sequence))).digest()
 
 
 def _compare(entry: Entry, stored: bytes | None) -> None:
@@ -51,9 +51,10 @@ def _compare(entry: Entry, stored: bytes | None) -> None:
     contradicts(verdict)
 
 
-def contradicts(verdict: Verdict) -> None:
+def contradicts(
+    verdict: Verdict, detail: str = "An event of this source and id was sent with other content."
+) -> None:
     """Say that an event's id is taken by other content."""
-    detail = "An event of this source and id was stored with other content."
     verdict.status, verdict.code = "conflict", "id_taken"
     verdict.refusal = verdict.incoming.error("id", "id_taken", detail)
 
@@ -78,11 +79,22 @@ ON CONFLICT (agency_id, source, event_id, home_county) DO NOTHING RETURNING id
 _STORED_CONTENT: Final = """
 SELECT stored.* FROM UNNEST($2::text[], $3::text[]) AS u (source, event_id)
 CROSS JOIN LATERAL (
-    SELECT e.source, e.event_id, e.content_sha256 FROM attendance_events e
+    SELECT e.source, e.event_id, e.content_sha256, e.child_id FROM attendance_events e
     WHERE e.agency_id = $1 AND e.source = u.source AND e.event_id = u.event_id
     ORDER BY e.received_at, e.home_county LIMIT 1
 ) AS stored
 """
+
+
+async def stored_before(
+    tx: Tx, agency_id: UUID, events: Sequence[Statement]
+) -> dict[tuple[str, str], tuple[bytes, UUID]]:
+    """Return, by (source, id), of events the agency pushed before what they said (`digest`) and of
+    which child. One statement.
+    """
+    origins = [*{(event.source, event.id) for event in events}]
+    rows = await tx.connection.fetch(_STORED_CONTENT, agency_id, *_columns(origins))
+    return {(row[0], row[1]): (row[2], row[3]) for row in rows}
 
 
 async def store(tx: Tx, agency_id: UUID, entries: Sequence[Entry]) -> list[Entry]:

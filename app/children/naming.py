@@ -34,6 +34,10 @@ _SURNAMES: Final = {
 子车 zi ju, zi che
 拓跋 tuo ba, ta ba
 皇甫 huang fu, huang pu
+仲长 zhong chang, zhong zhang
+公乘 gong sheng, gong cheng
+句龙 gou long, ju long
+夹谷 jia gu, jia yu
 乐 yue, le
 单 shan, dan, chan
 曾 zeng, ceng
@@ -114,7 +118,7 @@ _SURNAMES: Final = {
 六 lu, liu
 陆 lu, liu
 还 huan, hai
-会 gui, hui
+会 gui, kuai, hui
 奇 qi, ji
 长 zhang, chang
 朝 chao, zhao
@@ -130,7 +134,7 @@ _SURNAMES: Final = {
 省 xing, sheng
 钭 tou, dou
 眭 sui, gui
-呙 guo, gua
+呙 guo, wai, gua
 笮 ze, zha
 盍 he, ge, ke
 钥 yue, yao
@@ -139,6 +143,35 @@ _SURNAMES: Final = {
 便 pian, bian
 提 di, ti
 粘 nian, zhan
+率 shuai, lv
+逢 pang, feng
+镡 tan, chan, xin
+番 pan, fan, po
+冒 mao, mo
+殷 yin, yan
+褚 chu, zhu
+藉 ji, jie
+厘 xi, li
+信 xin, shen
+敦 dun, dui
+阿 a, e
+合 he, ge
+色 se, shai
+颉 jie, xie
+亢 kang, gang
+塞 sai, se
+系 xi, ji
+校 xiao, jiao
+卡 ka, qia
+氏 shi, zhi
+什 shi, shen
+绿 lv, lu
+露 lu, lou
+筠 yun, jun
+吁 xu, yu
+儿 er, ni
+菅 jian, guan
+洼 wa, gui
 """.strip().splitlines()
     )
 }
@@ -147,8 +180,8 @@ are here if a dictionary takes another for usual, or if there are several.
 """
 
 _SIMPLIFIED: Final = str.maketrans(
-    "樂單蓋區員種繆華紀諶車寧應遲萬長孫臺會術適強費賁闞陸還",
-    "乐单盖区员种缪华纪谌车宁应迟万长孙台会术适强费贲阚陆还",
+    "樂單蓋區員種繆華紀諶車寧應遲萬長孫臺會術適強費賁闞陸還咼鐔釐頡係綠兒龍夾窪",
+    "乐单盖区员种缪华纪谌车宁应迟万长孙台会术适强费贲阚陆还呙镡厘颉系绿儿龙夹洼",
 )
 _MOST_UNSURE: Final = 3
 _UNSURE: Final = re.compile("(?<=[ln])(yu|u)")

@@ -29,7 +29,7 @@ from app.core.http.paging import CursorInvalid, Page, Paged, Rows, Window
 from app.core.http.preconditions import IfMatch
 from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
-from app.core.http.wire import Code, Moment, RegionCode
+from app.core.http.wire import Code, GivenRegion, Moment
 from app.core.problems import documented
 
 router = routing.router(AREA.tag, "/children")
@@ -79,7 +79,7 @@ async def list_children(
     tx: Transaction,
     window: Paged,
     region_code: Annotated[
-        RegionCode | None, Query(description="Only children living in this region.")
+        GivenRegion | None, Query(description="Only children living in this region.")
     ] = None,
     category: Annotated[Code | None, Query(description="Only children in this category.")] = None,
     priority_flag: Annotated[Code | None, Query(description="Only children so flagged.")] = None,

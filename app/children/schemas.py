@@ -17,7 +17,17 @@ from app.children.sections.hukou import Hukou
 from app.children.sections.identity import Identity, IdentityShown, NewIdentity, ResidentNumber, Sex
 from app.children.sections.residence import NewResidence, Residence
 from app.children.sections.welfare import Welfare
-from app.core.http.wire import Day, Input, Line, Moment, Name, Permitted, RegionCode, Version
+from app.core.http.wire import (
+    Day,
+    GivenRegion,
+    Input,
+    Line,
+    Moment,
+    Name,
+    Permitted,
+    RegionCode,
+    Version,
+)
 from app.core.text import letters
 
 ChildId = Annotated[
@@ -162,7 +172,7 @@ class ChildSearch(Input):
         examples=["yangxiao"],
     )
     birth_date: Day | None = Field(default=None, description="Date of birth.")
-    region_code: RegionCode | None = Field(default=None, description="Only inside this region.")
+    region_code: GivenRegion | None = Field(default=None, description="Only inside this region.")
     limit: StrictInt = Field(default=50, ge=1, le=200, description="How many at most.")
     cursor: str | None = Field(
         default=None,

@@ -12,7 +12,8 @@ from typing import Final
 _LONGEST: Final = 3
 """Characters that one may stand for: ﷺ stands for eighteen, and no name for that long."""
 
-_DOTS: Final = "·.。•‧∙⋅・˙∘◦●⚫⬤⦁ꞏ⸰⸱⸳᛫ᐧ𐄁"
+_DOTS: Final = "·.。•‧∙⋅・˙∘◦●⚫⚬⬤⦁ꞏ⸰⸱⸳᛫ᐧ𐄁\u119eꓸ°˚"
+"""After `_compatible`, which makes the Korean ㆍ U+119E."""
 _APOSTROPHES: Final = "'`´‘’‛′ʹʻʼʽʾʿˈꞌ՚׳᾽᾿΄"
 _OF_NAMES: Final = str.maketrans(
     dict.fromkeys(_DOTS, "·") | dict.fromkeys(_APOSTROPHES, "'"),

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, get_args
 from uuid import UUID
 
 import asyncpg
@@ -14,10 +14,10 @@ from app.children.queries import ChildRef, visible_below
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
-from app.dropout_alerts.models import DONE, DropoutAlert, State
+from app.dropout_alerts.models import DONE, Addressee, DropoutAlert, State
 from app.dropout_alerts.rules import Ended, Thresholds
 from app.policy import queries as policy
-from app.regions.rules import county_of
+from app.regions.rules import county_of, lies_in_a_county
 
 _thresholds: Final = policy.lookup("dropout.thresholds")
 
@@ -38,14 +38,28 @@ def _visible(principal: Principal) -> Where:
 
 
 def _listed(principal: Principal) -> Where:
-    """Limit them for a list: for a school to what an index each serves, its own pupils', its own,
-    and those it handed over last.
+    """Limit them for a list to what an index each serves: the children of the remit; for a school
+    also its own, and those it handed over last; for an education authority those of the schools of
+    its county; for whoever was written to, those.
     """
-    if principal.school_id is None:
-        return _visible(principal)
-    return visible_below(principal, "a").or_else(
-        "a.school_id = {0} OR a.handed_over_by = {0}", principal.school_id
-    )
+    where = visible_below(principal, "a")
+    if principal.school_id is not None:
+        return where.or_else("a.school_id = {0} OR a.handed_over_by = {0}", principal.school_id)
+    if principal.agency_kind in get_args(Addressee):
+        where.or_else(_WRITTEN_TO, principal.agency_id)
+    if principal.agency_kind == "education" and lies_in_a_county(principal.region_lo):
+        where.or_else(_OF_SCHOOLS, principal.agency_id, principal.region_lo, principal.region_hi)
+    return where
+
+
+# Arrays, since no index serves the ids of a subquery beside other conditions.
+_WRITTEN_TO: Final = """a.id = ANY (ARRAY(
+    SELECT r.alert_id FROM dropout_report_receipts r WHERE r.agency_id = {0}))"""
+_SCHOOLS_OF: Final = """ANY (ARRAY(
+    SELECT s.id FROM agencies s
+    WHERE s.kind = 'school' AND s.region_code >= {1} AND s.region_code < {2}))"""
+_OF_SCHOOLS: Final = f"""(a.school_id = {_SCHOOLS_OF} AND {{0}} = ANY (a.known_to))
+    OR (a.handed_over_by = {_SCHOOLS_OF} AND {{0}} = ANY (a.known_to))"""
 
 
 # `addressees`: whom a written report goes to, by kind: the education authority of the school's

@@ -20,3 +20,9 @@ class DutyOverdue(Event):
     agency_id: UUID | None = Field(description="Agency that owes it, if it is one.")
     escalates_to: list[str] = Field(max_length=10, description="Roles to be told.")
     due_at: datetime = Field(description="When it was due.")
+    known_to: tuple[UUID, ...] = Field(
+        default=(),
+        max_length=1,
+        description="The office that looks after the agency that owes it: told wherever the child"
+        " lives.",
+    )

@@ -20,6 +20,8 @@ class Duty(SQLModel, table=True):
     `counts_from`…`counts_until`. `region_code` is where the child lives, for a quarter's duty as
     long as it is not discharged.
 
+    `overseer_id`: the office that looks after the agency that owes it, wherever the child lives.
+
     `state`: `open`; `overdue` since `overdue_at`; `discharged` by `discharged_by` (a visit, alert
     or report), keeping `overdue_at` if it came late; `cancelled` when nobody owes it any more.
     """
@@ -33,6 +35,13 @@ class Duty(SQLModel, table=True):
         Index("uq_duties_owed", "home_county", "rule", "period", "subject_id", unique=True),
         Index("ix_duties_region_code_due_at", "region_code", "due_at", "id"),
         Index("ix_duties_bearer_agency_id_due_at", "bearer_agency_id", "due_at", "id"),
+        Index(
+            "ix_duties_overseer_id_due_at",
+            "overseer_id",
+            "due_at",
+            "id",
+            postgresql_where=text("overseer_id IS NOT NULL"),
+        ),
         Index("ix_duties_child_id", "child_id"),
         Index("ix_duties_subject_id", "subject_id"),
         Index("ix_duties_open_due_at", "due_at", postgresql_where=text("state = 'open'")),
@@ -46,6 +55,7 @@ class Duty(SQLModel, table=True):
     region_code: int = Field(sa_type=BigInteger)
     bearer_role: str
     bearer_agency_id: UUID | None = Field(foreign_key="agencies.id")
+    overseer_id: UUID | None = Field(default=None, foreign_key="agencies.id")
     priority: bool = Field(sa_column_kwargs={"server_default": "false"})
     """A child who must be visited without exception (VIS-02)."""
     categories: list[str] = Field(sa_column=code_list())
@@ -85,14 +95,17 @@ class DutyEvidence(SQLModel, table=True):
     event_id: UUID
 
 
+_TOLD = f"(told_to IS NULL OR {rls.AGENCY} = ANY (told_to))"
+
 rls.protect(
     "duties",
     using=rls.case(
         (rls.SYSTEM, "true"),
         (rls.own("bearer_agency_id"), "true"),
+        (rls.own("overseer_id"), _TOLD),
         (
             rls.IN_RANGE,
-            f"{rls.SCHOOL} IS NULL AND (told_to IS NULL OR {rls.AGENCY} = ANY (told_to))",
+            f"{rls.SCHOOL} IS NULL AND {_TOLD}",
         ),
     ),
     check=rls.SYSTEM,

@@ -61,22 +61,24 @@ WHERE d.rule = $1 AND d.period = $2 AND d.home_county = $3 AND d.state = 'open'
 _OPEN_ONE: Final = """
 INSERT INTO duties (id, rule, child_id, subject_id, home_county, region_code, bearer_role,
     bearer_agency_id, priority, categories, priority_flags, told_to, period, counts_from,
-    opened_at, due_at, state, version)
+    opened_at, due_at, overseer_id, state, version)
 SELECT $1, $2, c.id, $4, $5, coalesce(c.region_code, $6), $7, $8,
     coalesce(cardinality(c.priority_flags) > 0, false), coalesce(c.categories, '{}'),
-    coalesce(c.priority_flags, '{}'), $9, $10, $11, $12, $13, 'open', 1
+    coalesce(c.priority_flags, '{}'), $9, $10, $11, $12, $13, $14, 'open', 1
 FROM (SELECT 1) AS one LEFT JOIN children c ON c.home_county = $5 AND c.id = $3
 ON CONFLICT (home_county, rule, period, subject_id) DO NOTHING
 """
 
 _HAND_OVER: Final = """
 UPDATE duties
-SET bearer_agency_id = $4, told_to = $5, due_at = coalesce($6, due_at), version = version + 1,
+SET bearer_agency_id = $4, told_to = $5, due_at = coalesce($6, due_at), overseer_id = $7,
+    version = version + 1,
     state = CASE WHEN $6 > due_at AND state = 'overdue' THEN 'open' ELSE state END,
     overdue_at = CASE WHEN $6 > due_at THEN NULL ELSE overdue_at END
 WHERE rule = $1 AND home_county = $2 AND subject_id = $3
   AND (state IN ('open', 'overdue') OR (state = 'discharged' AND $6 > due_at))
-  AND (bearer_agency_id, told_to, due_at) IS DISTINCT FROM ($4, $5, coalesce($6, due_at))
+  AND (bearer_agency_id, told_to, overseer_id, due_at)
+      IS DISTINCT FROM ($4, $5, $7, coalesce($6, due_at))
 """
 
 _CANCEL_ONE: Final = """
@@ -126,7 +128,8 @@ UPDATE duties d SET state = 'overdue', overdue_at = $1, version = d.version + 1
 WHERE d.id IN (SELECT id FROM duties WHERE state = 'open' AND due_at <= $1
                ORDER BY due_at LIMIT {OVERDUE_BATCH} FOR UPDATE SKIP LOCKED)
 RETURNING d.id AS subject_id, d.rule, d.child_id, d.home_county, d.region_code, d.bearer_role,
-          d.bearer_agency_id AS agency_id, d.told_to, d.due_at
+          d.bearer_agency_id AS agency_id, d.told_to, d.due_at,
+          array_remove(ARRAY[d.overseer_id], NULL) AS known_to
 """
 
 
@@ -208,6 +211,7 @@ async def _open_one(tx: Tx, rule: Rule, announced: Announced) -> None:
     said = announced.data.get(rule.opens.arose_on or "")
     arose_on = date.fromisoformat(said) if said else local_date(opened_at)
     child = announced.data.get("child_id")
+    bearer = await _bearing_agency(tx, rule, announced) if rule.bearer.agency_fields else None
     await tx.connection.execute(
         _OPEN_ONE,
         new_id(),
@@ -217,12 +221,13 @@ async def _open_one(tx: Tx, rule: Rule, announced: Announced) -> None:
         announced.home_county,
         announced.region_code,
         rule.bearer.role,
-        await _bearing_agency(tx, rule, announced) if rule.bearer.agency_fields else None,
+        bearer,
         _shielded(announced),
         ONCE,
         rule.counts_from(arose_on),
         opened_at,
         rule.due_at(opened_at, announced.region_code, policy.values(), announced.data),
+        await _overseer(tx, rule, bearer),
     )
     key = announced.subject_id
     if rule.evidence.match == "child_id" and child:
@@ -235,15 +240,24 @@ async def _hand_over(tx: Tx, rule: Rule, announced: Announced) -> None:
     due_at = announced.data.get(rule.due.field or "")
     if due_at:
         await _weigh_evidence(tx, rule, announced)
+    bearer = await _bearing_agency(tx, rule, announced)
     await tx.connection.execute(
         _HAND_OVER,
         rule.code,
         announced.home_county,
         announced.subject_id,
-        await _bearing_agency(tx, rule, announced),
+        bearer,
         _shielded(announced),
         datetime.fromisoformat(due_at) if due_at else None,
+        await _overseer(tx, rule, bearer),
     )
+
+
+async def _overseer(tx: Tx, rule: Rule, bearer: UUID | None) -> UUID | None:
+    """Return the office that looks after the agency that owes it, wherever the child lives."""
+    if rule.bearer.overseen_by is None or bearer is None:
+        return None
+    return await agencies.overseeing(tx, min(role(rule.bearer.overseen_by).agency_kinds), bearer)
 
 
 async def _bearing_agency(tx: Tx, rule: Rule, announced: Announced) -> UUID | None:

@@ -11,7 +11,7 @@ from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.http.wire import region_text
 from app.duties import schemas
-from app.duties.rulebook import rules, rules_seen_by
+from app.duties.rulebook import oversees, rules, rules_seen_by
 from app.duties.rules import Quarter
 
 VISIT_RULE: Final = "VIS-01"
@@ -34,15 +34,18 @@ def visible(principal: Principal) -> Where:
     """Limit `duties d` to what the caller may know of.
 
     A role with a region sees its region's duties under the rules its role sees (`seen_by`), unless
-    the duty names the agencies that may know (AZ-8); others see what their own agency owes.
+    the duty names the agencies that may know (AZ-8); also those of the agencies it looks after,
+    wherever the child lives. Others see what their own agency owes.
     """
     if principal.role.relation != "region":
         return Where("d.bearer_agency_id = {}", principal.agency_id)
-    return Where(
-        "d.region_code >= {} AND d.region_code < {} AND d.rule = ANY ({}::text[])"
-        " AND (d.told_to IS NULL OR {} = ANY (d.told_to))",
-        principal.region_lo,
-        principal.region_hi,
+    where = Where(
+        "d.region_code >= {} AND d.region_code < {}", principal.region_lo, principal.region_hi
+    )
+    if oversees(principal.role.code):
+        where.or_else("d.overseer_id = {}", principal.agency_id)  # an index each
+    return where.add(
+        "d.rule = ANY ({}::text[]) AND (d.told_to IS NULL OR {} = ANY (d.told_to))",
         rules_seen_by(principal.role.code),
         principal.agency_id,
     )

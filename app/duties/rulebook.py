@@ -38,6 +38,11 @@ def rules_seen_by(role_code: str) -> list[str]:
     return [rule.code for rule in rules().values() if role_code in rule.seen_by]
 
 
+def oversees(role_code: str) -> bool:
+    """Tell whether a role looks after agencies that owe something."""
+    return any(rule.bearer.overseen_by == role_code for rule in rules().values())
+
+
 def check(read: DataFile) -> None:
     """Raise BadDataFile unless all that the rules name exists and fits. To be asked once every
     package's events are imported: rules name those of packages above.
@@ -74,6 +79,8 @@ def _words(read: DataFile, *place: str) -> Iterator[tuple[Place, str]]:
 
 
 def _check_roles(read: DataFile, rule: Rule) -> None:
+    for place, name in _words(read, rule.code, "bearer", "overseen_by"):
+        read.require(place, "role that sees it", name, rule.seen_by)
     keys = (("bearer", "role"), ("seen_by",), ("escalates_to",))
     for place, name in chain(*(_words(read, rule.code, *key) for key in keys)):
         read.require(place, "role", name, roles())

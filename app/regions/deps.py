@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Query
 
 from app.core.http.routing import Transaction
-from app.core.http.wire import RegionCode
+from app.core.http.wire import GivenRegion
 from app.core.problems import Problem, raises
 from app.regions import queries
 from app.regions.rules import BadRegionCode
@@ -22,7 +22,7 @@ class RegionCodeInvalid(Problem, status=400):
 async def _span(
     tx: Transaction,
     region_code: Annotated[
-        RegionCode | None, Query(description="Only in this region and all below it.")
+        GivenRegion | None, Query(description="Only in this region and all below it.")
     ] = None,
 ) -> tuple[int, int] | None:
     if region_code is None:
@@ -30,7 +30,7 @@ async def _span(
     try:
         return await queries.span(tx, int(region_code), tx.today)
     except BadRegionCode:
-        detail = "Use a 12-digit code."
+        detail = "Use a code of 6, 9 or 12 digits."
         raise RegionCodeInvalid.at("region_code", "region_code_invalid", detail) from None
 
 

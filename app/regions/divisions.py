@@ -66,18 +66,29 @@ def demo_villages() -> Iterator[Division]:
 
 
 def replaced() -> Iterator[Replaced]:
-    """Yield the counties and prefectures that were replaced since 2015 and the townships that went
-    along, by ascending code.
+    """Yield the counties and prefectures that were replaced since resident numbers name them, and
+    the townships that went along since 2015.
     """
+    with (_DATA / "successors-1984-2015.csv").open(encoding="utf-8", newline="") as lines:
+        yield from _replaced(lines)
+    yield from replaced_since_2015()
+
+
+def replaced_since_2015() -> Iterator[Replaced]:
+    """Yield what the statistical tables since 2015 have replaced, by ascending code."""
     with gzip.open(_DATA / "successors.csv.gz", "rt", encoding="utf-8", newline="") as lines:
-        for row in csv.DictReader(lines):
-            yield Replaced(
-                int(row["code"]),
-                row["name"],
-                date.fromisoformat(row["valid_until"]),
-                int(row["successor_code"]),
-                row["succession"],
-            )
+        yield from _replaced(lines)
+
+
+def _replaced(lines: Iterable[str]) -> Iterator[Replaced]:
+    for row in csv.DictReader(lines):
+        yield Replaced(
+            int(row["code"]),
+            row["name"],
+            date.fromisoformat(row["valid_until"]),
+            int(row["successor_code"]),
+            row["succession"],
+        )
 
 
 def read_villages(

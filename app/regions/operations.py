@@ -17,7 +17,7 @@ from app.regions.events import RegionReplaced
 from app.regions.models import SINCE_EVER
 
 SHIPPED_SOURCE: Final = "统计用区划代码 2023"
-REPLACED_SOURCE: Final = "统计用区划代码 2015-2023"
+REPLACED_SOURCE: Final = "行政区划代码 1984-2015, 统计用区划代码 2015-2023"
 _COLUMNS: Final = ("code", "name", "level", "parent_code")
 _PROGRESS_EVERY: Final = 10_000
 _PROBLEMS_SHOWN: Final = 100

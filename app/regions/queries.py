@@ -18,6 +18,7 @@ _HOLDS = "valid_from <= ${0}::date AND (valid_until IS NULL OR valid_until >= ${
 # What stands for a code that does not hold on the day. The table knows the code, or else the
 # township or county it lies in: from there the successors are followed, and if they took over the
 # whole, the last digits stay. `coalesce` asks none of this for a code that holds: one look-up each.
+# Before 2009 nobody published the codes of townships, so what stood below is not known again.
 # OFFSET and LIMIT keep each step a look-up: a join planned on stale counts reads the whole table.
 _SUCCESSOR = f"""
 WITH RECURSIVE recorded AS (
@@ -31,6 +32,7 @@ WITH RECURSIVE recorded AS (
     UNION
     SELECT r.successor_code, line.steps + 1,
            line.whole AND coalesce(r.succession, 'whole') = 'whole'
+           AND r.valid_until >= date '2009-01-01'
     FROM line CROSS JOIN LATERAL (SELECT * FROM regions r WHERE r.code = line.code OFFSET 0) r
     WHERE r.successor_code IS NOT NULL AND r.valid_until < $2::date AND line.steps < 20
 ), heir AS (

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt
 from pydantic_core import PydanticCustomError
 
-from app.core.http.wire import Input, Line, Permitted, RegionCode, ShownRegion, Version
+from app.core.http.wire import GivenRegion, Input, Line, Permitted, ShownRegion, Version
 from app.webhooks.models import State
 
 
@@ -52,7 +52,7 @@ class EndpointCreate(Input):
     url: Url
     description: Description
     event_types: EventTypes
-    region_code: RegionCode | None = Field(
+    region_code: GivenRegion | None = Field(
         default=None,
         description="Take events of this region only; by default the caller's whole remit.",
     )

@@ -1,11 +1,14 @@
 """Evidence is not refused for a clock: it is taken, marked, and does not count before its day."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
 from app.core.data.db import SYSTEM
-from tests.attendance.factories import an_event, codes, push, statuses
+from tests.access.factories import a_caller
+from tests.attendance.factories import TOWNSHIP, an_event, codes, push, statuses
 from tests.dropout_alerts.factories import everyone
 from tests.jobs import run_jobs
 
@@ -38,6 +41,11 @@ def doubts(answer) -> list[str | None]:
         (MONDAY, {"category": "present"}, "day_ahead"),
         (MONDAY, {"category": "excused", "time": "2026-11-20T08:00:00+08:00"}, None),  # leave
         ("2026-12-31", {"category": "excused"}, "day_ahead"),
+        ("2025-10-16", {}, None),  # 400 days back
+        ("2025-10-15", {}, "long_ago"),
+        ("2019-09-02", {}, "long_ago"),
+        ("2019-09-02", {"time": "2026-11-20T08:00:00+08:00"}, "long_ago"),
+        ("2019-09-02", {"time": "2018-01-01T00:00:00Z"}, "clock"),
     ],
 )
 async def test_it_is_taken_and_marked(client, around, pupil, day, fields, doubt) -> None:
@@ -47,7 +55,7 @@ async def test_it_is_taken_and_marked(client, around, pupil, day, fields, doubt)
     read = await client.get(
         "/v1/attendance-events",
         headers=around.teacher.headers,
-        params={"child_id": str(pupil.id)},
+        params={"child_id": str(pupil.id), "since": "1990-01-01"},
     )
     (stored,) = read.json()["items"]
     assert (stored["doubt"], stored["school_day"]) == (doubt, day)
@@ -79,6 +87,15 @@ async def test_a_day_next_year_is_kept_and_never_counts(client, around, pupil, d
         assert await tx.connection.fetchval("SELECT count(*) FROM attendance_slots") == 0
 
 
+async def test_a_clock_hours_ahead_is_believed_no_further_than_to_when_it_was_received(
+    client, around, pupil
+) -> None:
+    first = await push(client, around.school, an_event(pupil.id, time="2026-11-20T23:59:00+08:00"))
+    assert doubts(first) == [None]
+    next_word = an_event(pupil.id, category="present", time="2026-11-20T10:30:00+08:00")
+    assert codes(await push(client, around.school, next_word)) == ["applied"]
+
+
 async def test_a_clock_years_ahead_does_not_hold_against_the_next_word(
     client, around, pupil
 ) -> None:
@@ -86,3 +103,41 @@ async def test_a_clock_years_ahead_does_not_hold_against_the_next_word(
     next_word = an_event(pupil.id, category="present", time="2026-11-20T10:30:00+08:00")
     answer = await push(client, around.school, next_word)
     assert codes(answer) == ["applied"]
+
+
+class TestLongAgo:
+    """However late a day is told: it is kept, says what the day was, and opens no alert."""
+
+    DAYS = ("2025-09-01", "2025-09-02", "2025-09-03", "2025-09-04", "2025-09-05", "2025-09-08")
+
+    async def test_it_opens_no_alert_of_itself(self, around, pupil) -> None:
+        answer = await around.absent(pupil.id, *self.DAYS)
+        assert set(codes(answer)) == {"applied"}
+        assert await around.alerts() == []
+
+    async def test_an_alert_of_then_counts_what_is_said_now(
+        self, client, database, settings, now
+    ) -> None:
+        database.clock = lambda: datetime(2025, 9, 8, 12, tzinfo=UTC)
+        then = await everyone(client, database, settings)
+        pupil = await then.school.pupil(database)
+        await then.absent(pupil.id, *self.DAYS)
+        (alert,) = await then.alerts()
+        assert (alert["state"], alert["unexcused_days"]) == ("registered", 6)
+        database.clock = lambda: now
+        who = {"agency_id": then.school.id}
+        system = await a_caller(database, settings, "school_system", TOWNSHIP, **who)
+        excused = an_event(pupil.id, self.DAYS[-1], category="excused", sequence=1)
+        answer = await push(client, replace(then.school, system=system), excused)
+        assert (codes(answer), doubts(answer)) == (["applied"], ["long_ago"])
+        await run_jobs(database)
+        teacher = await a_caller(database, settings, "school", TOWNSHIP, **who)
+        (alert,) = await then.alerts(teacher)
+        assert (alert["state"], alert["unexcused_days"]) == ("registered", 5)
+
+    async def test_a_roll_of_long_ago_is_kept_too(self, client, around) -> None:
+        roll = {**an_event(uuid4(), "2019-09-02"), "category": "roll", "class_name": "一班"}
+        answer = await push(
+            client, around.school, {k: v for k, v in roll.items() if k != "student"}
+        )
+        assert (statuses(answer), doubts(answer)) == (["accepted"], ["long_ago"])

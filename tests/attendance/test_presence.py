@@ -98,6 +98,35 @@ class TestDoubted:
         await said(new, present(pupil, **other))
         assert await doubts(around, around.teacher) == []
 
+    @pytest.mark.parametrize(
+        ("ours", "theirs"),
+        [
+            ({}, {"session": "morning"}),
+            ({"session": "afternoon"}, {}),
+            ({"session": "morning"}, {"session": "morning"}),
+        ],
+    )
+    async def test_a_whole_day_and_each_half_of_it_are_one_time(
+        self, around, new, pupil, said, ours, theirs
+    ) -> None:
+        await said(around.school, present(pupil, **ours))
+        await said(new, present(pupil, **theirs))
+        assert len(await doubts(around, around.teacher)) == 1
+
+    async def test_a_statement_that_was_taken_back_does_not_silence_the_roll(
+        self, around, new, pupil, said
+    ) -> None:
+        await said(new, present(pupil))
+        gone, back = (
+            an_event(pupil.id, TUESDAY, category=category, sequence=sequence)
+            for sequence, category in enumerate(("unexcused", "withdrawn"))
+        )
+        await said(around.school, gone, a_roll(TUESDAY))
+        assert await doubts(around, around.teacher) == []
+        await said(around.school, back)
+        await said(around.school, a_roll(TUESDAY))
+        assert len(await doubts(around, around.teacher)) == 1
+
     async def test_told_again_it_is_one(self, around, new, pupil, said) -> None:
         await said(around.school, present(pupil))
         for sequence in range(3):

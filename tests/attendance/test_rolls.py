@@ -70,6 +70,17 @@ class TestSpeaks:
         assert statuses(answer) == ["accepted"] * 3
         assert (codes(answer)[0], spoke_for(answer)) == ("applied", [3, None, None])
 
+    async def test_for_whom_a_statement_was_taken_back(self, client, around, enrolled) -> None:
+        pupil = await enrolled(1)
+        taken_back = an_event(pupil.id, category="withdrawn", sequence=1)
+        answer = await push(client, around.school, an_event(pupil.id), taken_back, a_roll())
+        assert spoke_for(answer) == [None, None, 1]
+
+    async def test_of_a_day_ahead_it_is_marked(self, client, around, enrolled) -> None:
+        await enrolled(1)
+        answer = await push(client, around.school, a_roll("2026-11-23"), a_roll())
+        assert [each["doubt"] for each in answer.json()["results"]] == ["day_ahead", None]
+
     async def test_the_class_is_known_however_it_is_spelt(self, client, around, enrolled) -> None:
         await enrolled(1)
         answer = await push(client, around.school, a_roll(class_name=" 三年级 ２班"))
@@ -137,7 +148,6 @@ class TestSpeaks:
         [
             ({"class_name": ""}, "string_too_short", "class_name"),
             ({"student": {"child_id": "x"}}, "extra_forbidden", "student"),
-            ({"school_day": "2025-01-06"}, "day_too_old", "school_day"),
         ],
     )
     async def test_what_is_no_roll_is_refused_by_itself(
@@ -165,6 +175,15 @@ class TestCounts:
     async def test_the_roll_of_the_class_ends_an_absence(self, client, around) -> None:
         assert await self.state(around) == ("absent", 2)
         await push(client, around.school, a_roll())
+        assert await self.state(around) == ("returned", 2)
+
+    async def test_a_statement_that_was_taken_back_leaves_it_to_the_roll(
+        self, client, around, absent
+    ) -> None:
+        taken_back = an_event(absent.id, category="withdrawn", sequence=1)
+        await push(client, around.school, an_event(absent.id), a_roll())
+        assert await self.state(around) == ("absent", 3)
+        await push(client, around.school, taken_back)
         assert await self.state(around) == ("returned", 2)
 
     async def test_the_roll_of_another_class_says_nothing(self, client, around, enrolled) -> None:

@@ -22,13 +22,14 @@ OLD_IN_FULL = with_check_digit("12000019990301900")
 
 SPELLINGS = {
     "买买提·吐": [
-        *(f"买买提{dot}吐" for dot in "•・‧．.。･∙⋅"),
+        *(f"买买提{dot}吐" for dot in "•・‧．.。･∙⋅ㆍᆞ⚬°"),
         "买买提 · 吐",
         "\u202b买买提·吐\u202c",
         "买\u200b买提·吐",
     ],
     "样伟": ["样　伟", "样 伟", "样\u00a0伟", "样\u2009伟", "样伟\u200b", "样\ufe00伟"],
     "大民": ["⼤民", "大⺠"],
+    "ヤマダ一": ["ﾔﾏﾀﾞ一"],
     "Li O'Ming": ["ＬＩ　Ｏ’ＭＩＮＧ", "li o´ming"],
 }
 PAIRS = [
@@ -135,6 +136,14 @@ class TestReadings:
         [
             ("乐样", "yue le"),
             ("覃样", "qin tan"),
+            ("率样", "shuai lv lu"),
+            ("逢样", "pang feng"),
+            ("呙样", "guo wai gua"),
+            ("咼样", "guo wai"),
+            ("会样", "gui kuai hui"),
+            ("镡样", "tan chan xin"),
+            ("番样", "pan fan"),
+            ("仲长样", "zhongchang zhongzhang"),
             ("盖样", "ge gai"),
             ("单样", "shan dan chan"),
             ("曾样", "zeng ceng"),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.core.text import canonical_name, canonical_number, letters
 
-DOTS = "·•・‧．.。･∙⋅"
+DOTS = "·•・‧．.。･∙⋅ㆍ⚬°˚"
 SPACES = " \u00a0\u2002\u2003\u2009\u202f\u205f\u3000"
 UNSEEN = (
     "\u200b\u200c\u200d\u200e\u200f\u202a\u202c\u202e\u2060\u2066\u2069\ufeff\u00ad\ufe0f\U000e0101"

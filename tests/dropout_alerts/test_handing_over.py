@@ -1,10 +1,12 @@
 """The alert follows the pupil to the new school, with its history (EDU-01…EDU-05)."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 
 from app.core.data.db import SYSTEM
+from app.duties import operations as duties
 from tests.access.factories import Caller, a_caller
 from tests.attendance.factories import School, a_school, an_event, push
 from tests.children.enrolling import Pupil, a_pupil
@@ -241,8 +243,55 @@ class TestDuties:
         await move.happens()
         assert await self.owed(move) == [(move.new.id, "open", due_at)]
         for caller, owes in ((move.around.teacher, 0), (move.teacher, 1)):
-            duties = await move.around.client.get("/v1/duties", headers=caller.headers)
-            assert len(duties.json()["items"]) == owes
+            assert len(await self.listed(move, caller)) == owes
+
+    async def listed(self, move, caller: Caller, **params: str) -> list[dict]:
+        answer = await move.around.client.get(
+            "/v1/duties", headers=caller.headers, params={"rule": "EDU-04", **params}
+        )
+        assert answer.status_code == 200, answer.text
+        return answer.json()["items"]
+
+    async def test_are_known_to_the_education_bureau_of_who_owes_them(
+        self, move, database, settings
+    ) -> None:
+        """Wherever the child lives; and to the bureau of where it lives, as ever."""
+        alert = await move.alert(move.around.teacher)
+        await move.around.step(move.around.teacher, alert, "persuasions", an_attempt(final=True))
+        await run_jobs(database)
+        assert await self.listed(move, move.education) == []
+        await move.happens()
+        for bureau in (move.education, move.around.education):
+            (owed,) = await self.listed(move, bureau)
+            assert owed["bearer"]["agency_id"] == str(move.new.id)
+            counted = await move.around.client.get(
+                "/v1/duties", headers=bureau.headers, params={"state": "open"}
+            )
+            assert [each["id"] for each in counted.json()["items"]] == [owed["id"]]
+        welfare = await a_caller(database, settings, "civil_affairs", FAR_COUNTY)
+        assert await self.listed(move, welfare) == []
+
+    async def test_overdue_are_told_to_that_bureau(self, move, database, now) -> None:
+        await an_endpoint(
+            database,
+            move.education.agency_id,
+            "https://far.example.org/",
+            relation="region",
+            event_types=("duties.*",),
+            region=(120118000000, 120119000000),
+        )
+        alert = await move.alert(move.around.teacher)
+        await move.around.step(move.around.teacher, alert, "persuasions", an_attempt(final=True))
+        await move.happens()
+        database.clock = lambda: now + timedelta(days=4)
+        async with database.begin(SYSTEM) as tx:
+            await duties.mark_overdue(tx)
+        await run_jobs(database)
+        async with database.begin(SYSTEM) as tx:
+            told = await tx.connection.fetch(
+                "SELECT agency_id FROM webhook_deliveries WHERE wire_name = 'duties.duty_overdue'"
+            )
+        assert [row["agency_id"] for row in told] == [move.education.agency_id]
 
 
 class TestOneEpisode:

@@ -4,9 +4,12 @@ another county (EDU-01).
 
 import pytest
 
+from tests.access.factories import a_caller
 from tests.attendance.factories import a_school, an_event, push, statuses
+from tests.children.enrolling import a_pupil
 from tests.children.factories import a_child
 from tests.dropout_alerts.factories import everyone
+from tests.jobs import run_jobs
 from tests.regions.factories import some_regions
 
 NEIGHBOUR, FAR = 120119102201, 120118101201
@@ -45,3 +48,22 @@ class TestSchoolSees:
         child = await a_child(database, lives_in)
         file = await around.client.get(f"/v1/children/{child.id}", headers=around.teacher.headers)
         assert file.status_code == 404
+
+
+async def test_a_bureau_registered_after_the_alert_knows_it_from_the_hand_over_on(
+    client, database, settings
+) -> None:
+    """That of the school it leaves, too, though the child lives elsewhere."""
+    await some_regions(database, FAR)
+    around = await everyone(client, database, settings)
+    old = await a_school(database, settings, 120116101000)
+    pupil = await a_pupil(client, database, settings, old.id, lives_in=FAR, since="2026-09-01")
+    await push(client, old, *(an_event(pupil.id, day) for day in DAYS))
+    await run_jobs(database)
+    late = await a_caller(database, settings, "education_authority", 120116000000)
+    assert await around.alerts(late) == []
+    await pupil.enrol(around.school.id)
+    await run_jobs(database)
+    for bureau in (late, around.education):
+        (alert,) = await around.alerts(bureau)
+        assert alert["handed_over_by"] == str(old.id)

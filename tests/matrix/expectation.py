@@ -150,8 +150,9 @@ def _sees_duty(rule: str) -> Callable[[Who, Target], bool]:
         if ROLES[who.role]["relation"] != "region":
             return bearer == who.agency
         told = target.told_to if rule == "REP-07" else None
+        looks_after = rule == "EDU-04" and target.overseer == who.agency
         return (
-            _inside(who, target.region)
+            (_inside(who, target.region) or looks_after)
             and who.role in DUTIES[rule]["seen_by"]
             and (told is None or who.agency in told)
         )

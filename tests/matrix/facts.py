@@ -28,9 +28,9 @@ class Target:
     endpoint, delivery, batch, post, client and audit entry belong to; it stands in `owner_region`.
     `accused_before`: whom a report speaks
     against that this one corrects. `unclear_whom`: nobody knows whom its words mean.
-    `addressed`: whom the school wrote to about
-    the alert. `told_to`: who alone may know of the
-    duty to accept the report; None for all of the region. `ids`: kind → id.
+    `addressed`: whom the school wrote to about the alert. `overseer`: the education authority that
+    looks after the school. `told_to`: who alone may know of the duty to accept the report; None for
+    all of the region. `ids`: kind → id.
     """
 
     label: str
@@ -47,5 +47,6 @@ class Target:
     accused_before: UUID | None
     unclear_whom: bool
     addressed: tuple[UUID, ...]
+    overseer: UUID | None
     told_to: tuple[UUID, ...] | None
     ids: Mapping[str, UUID]

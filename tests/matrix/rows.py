@@ -181,6 +181,7 @@ def _duties(tx: Tx, target: Target, about: dict[str, Any]) -> None:
                 bearer_agency_id=agency,
                 priority=False,
                 told_to=told,
+                overseer_id=target.overseer if rule == "EDU-04" else None,
                 period=period,
                 counts_from=_DAY,
                 counts_until=None,

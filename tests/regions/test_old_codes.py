@@ -77,6 +77,48 @@ class TestAFile:
         )
 
 
+class TestWithoutZeros:
+    """On paper, the zeros behind a code of a county or a township are left out."""
+
+    async def test_a_file_is_opened_and_changed(self, client, county) -> None:
+        file = a_file(VILLAGE, hukou={"registered": True, "region_code": "120225"})
+        file["residence"]["region_code"] = OLD_TOWNSHIP[:9]
+        answer = await client.post("/v1/children", json=file, headers=county.headers)
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["hukou"]["region_code"] == str(COUNTY)
+        assert answer.json()["residence"]["region_code"] == str(TOWNSHIP)
+        same = await client.patch(
+            f"/v1/children/{answer.json()['id']}",
+            json={"hukou": {"region_code": "120119"}},
+            headers={**county.headers, "if-match": '"1"'},
+        )
+        assert (same.status_code, same.json()["version"]) == (200, 1)
+
+    @pytest.mark.parametrize("path", ["/v1/children", "/v1/visits", "/v1/agencies", "/v1/duties"])
+    @pytest.mark.usefixtures("child")
+    async def test_a_filter_finds_the_same(self, client, county, path) -> None:
+        found = []
+        for code in ("120119", "120119101", str(COUNTY), str(TOWNSHIP)):
+            answer = await client.get(path, params={"region_code": code}, headers=county.headers)
+            assert answer.status_code == 200, answer.text
+            found.append(answer.json()["items"])
+        assert found[:2] == found[2:]
+
+    async def test_a_search_and_the_table_understand_it(self, client, county, child) -> None:
+        wanted = {"pinyin": "ceyi", "region_code": "120225"}
+        answer = await client.post("/v1/children/search", json=wanted, headers=county.headers)
+        assert [item["id"] for item in answer.json()["items"]] == [str(child.id)]
+        read = await client.get("/v1/regions/120119101", headers=county.headers)
+        assert read.json()["code"] == str(TOWNSHIP)
+
+    @pytest.mark.parametrize("code", ["12011", "1201191", "12011910", "1201191012", "12011x"])
+    async def test_what_is_no_code_is_refused(self, client, county, code) -> None:
+        answer = await client.get(
+            "/v1/children", params={"region_code": code}, headers=county.headers
+        )
+        assert answer.status_code == 400, answer.text
+
+
 class TestAFilter:
     @pytest.fixture
     async def visited(self, client, database, director, child) -> ChildRef:

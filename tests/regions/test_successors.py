@@ -1,4 +1,4 @@
-"""What ships about codes that were replaced since 2015 (app/regions/data/SOURCE.md)."""
+"""What ships about codes that were replaced since 1984 (app/regions/data/SOURCE.md)."""
 
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -22,12 +22,16 @@ def shipped() -> dict[int, divisions.Replaced]:
 
 def test_counties_and_their_townships_are_shipped(shipped) -> None:
     assert Counter(rules.level_of(code) for code in shipped) == {
-        Level.PREFECTURE: 4,
-        Level.COUNTY: 224,
+        Level.PREFECTURE: 4 + 103,
+        Level.COUNTY: 224 + 1900,
         Level.TOWNSHIP: 2653,
     }
     above = [row for row in shipped.values() if rules.level_of(row.code) is not Level.TOWNSHIP]
-    assert Counter(row.succession for row in above) == {"whole": 161, "merged": 57, "split": 10}
+    assert Counter(row.succession for row in above) == {
+        "whole": 161 + 1953,
+        "merged": 57 + 49,
+        "split": 10 + 1,
+    }
 
 
 def test_every_code_ends_in_one_that_is_shipped_as_in_force(shipped) -> None:
@@ -36,8 +40,16 @@ def test_every_code_ends_in_one_that_is_shipped_as_in_force(shipped) -> None:
     for code in shipped:
         end = code
         while end in shipped:
-            end = shipped[end].successor_code
+            last = shipped[end]
+            end = last.successor_code
+            # So no code leads back to itself, and a successor outlives what it took over.
+            assert end not in shipped or shipped[end].valid_until > last.valid_until, code
         assert end in today, code
+
+
+def test_each_code_is_shipped_once() -> None:
+    codes = [row.code for row in divisions.replaced()]
+    assert len(codes) == len(set(codes))
 
 
 # County → district, → county-level city, districts merged, another prefecture, twice: by the
@@ -46,7 +58,17 @@ def test_every_code_ends_in_one_that_is_shipped_as_in_force(shipped) -> None:
     ("old", "new", "how"),
     [
         (120225000000, 120119000000, "whole"),  # 蓟县 → 蓟州区
-        (530522000000, None, None),  # 腾冲县: replaced before the first table
+        (530522000000, 530581000000, "whole"),  # 腾冲县 → 腾冲市
+        (120223000000, 120118000000, "whole"),  # 静海县 → 静海区
+        (120221000000, 120117000000, "whole"),  # 宁河县 → 宁河区
+        (330183000000, 330111000000, "whole"),  # 富阳市 → 富阳区
+        (370882000000, 370812000000, "whole"),  # 兖州市 → 兖州区
+        (440184000000, 440117000000, "whole"),  # 从化市 → 从化区
+        (440183000000, 440118000000, "whole"),  # 增城市 → 增城区
+        (110103000000, 110101000000, "merged"),  # 崇文区 → 东城区, 2010
+        (510202000000, 500103000000, "whole"),  # 渝中区, of 四川 until 1997
+        (410224000000, 410212000000, "whole"),  # 开封县 → 祥符区
+        (130103000000, None, None),  # 石家庄 桥东区: divided, no successor is certain
         (522322000000, 522302000000, "whole"),  # 兴仁县 → 兴仁市
         (421023000000, 421088000000, "whole"),  # 监利县 → 监利市
         (310108000000, 310106000000, "merged"),  # 闸北区 → 静安区
@@ -100,6 +122,16 @@ class TestLoading:
     async def test_follows_a_county_that_was_replaced_twice(self, loaded: Tx) -> None:
         """错那县 was 542232 until 2015, 540530 until 2022, and is 错那市 540581."""
         assert await queries.current(loaded, 542232000000, TODAY) == 540581000000
+
+    async def test_follows_counties_of_another_prefecture_and_kind(self, loaded: Tx) -> None:
+        """By what resident numbers of the eighties begin with."""
+        for old, new in ((512424, 510185), (370622, None), (152726, 150625), (510202, 500103)):
+            found = await queries.current(loaded, old * 10**6, TODAY)
+            assert found == (new and new * 10**6)
+
+    async def test_below_a_code_of_before_2009_the_county_answers(self, loaded: Tx) -> None:
+        """萧山市 330181 is 萧山区 330109, whose townships have other digits by now."""
+        assert await queries.current(loaded, 330181101000, TODAY) == 330109000000
 
     async def test_a_split_county_leads_each_township_to_where_it_is(self, loaded: Tx) -> None:
         """Of 江干区 the most became 上城区 and the east, such as 下沙街道, 钱塘区."""

@@ -111,8 +111,9 @@ class TestKept:
         answer = await push(client, school, *events)
         assert statuses(answer) == ["unresolved", "unresolved", "rejected"]
 
-    async def test_an_impossible_day_is_still_refused(self, client, school) -> None:
-        assert codes(await push(client, school, of_number("2020-01-01"))) == ["day_too_old"]
+    async def test_however_late_it_comes(self, client, database, school) -> None:
+        assert statuses(await push(client, school, of_number("2020-01-01"))) == ["unresolved"]
+        assert await count(database, "unresolved_evidence") == 1
 
 
 class TestOwned:
@@ -224,6 +225,21 @@ class TestStored:
         assert answer.json()["state"] == "corrected"
         assert [row["child_id"] for row in await _slots(database)] == [pupil.id]
 
+    async def test_is_marked_as_it_was_when_it_was_received(
+        self, client, database, school, pupil, now
+    ) -> None:
+        await push(client, school, of_number("2026-11-23"))  # a day that had not come
+        await numbered(database, pupil, **NUMBER)
+        database.clock = lambda: now + timedelta(days=4)
+        async with database.begin(SYSTEM) as tx:
+            await settling.look_again(tx, pupil.id)
+        database.clock = lambda: now
+        asked = {"child_id": str(pupil.id)}
+        read = await client.get(
+            "/v1/attendance-events", headers=school.system.headers, params=asked
+        )
+        assert [each["doubt"] for each in read.json()["items"]] == ["day_ahead"]
+
     async def test_not_for_a_pupil_of_another_school(
         self, client, database, settings, school
     ) -> None:
@@ -288,3 +304,102 @@ async def test_a_number_another_system_gives_the_child_settles_it(
     assert given.status_code == 200, given.text
     await run_jobs(database)
     assert [str(row["child_id"]) for row in await _slots(database)] == [file.json()["id"]]
+
+
+class TestNothingIsLost:
+    """What was sent under one id with two contents, or by a number that is no more."""
+
+    async def test_an_id_that_waits_is_not_free_for_a_pupil(
+        self, client, database, school, teacher, pupil, act
+    ) -> None:
+        held = of_number()
+        await push(client, school, held)
+        known = {**held, "student": {"child_id": str(pupil.id)}, "category": "present"}
+        answer = await push(client, school, known)
+        assert (statuses(answer), codes(answer)) == (["conflict"], ["id_taken"])
+        assert await count(database, "attendance_events") == 0
+        (item,) = await listed(client, teacher)
+        await act(teacher, item["id"], "attachment", child_id=str(pupil.id))
+        assert [row["category"] for row in await _slots(database)] == ["unexcused"]
+
+    async def test_what_waits_and_is_known_by_now_is_stored(
+        self, client, database, school, pupil
+    ) -> None:
+        held = of_number()
+        await push(client, school, held)
+        await numbered(database, pupil, **NUMBER)
+        assert statuses(await push(client, school, held)) == ["accepted"]
+        async with database.begin(SYSTEM) as tx:
+            await settling.look_again(tx, pupil.id)
+        assert statuses(await push(client, school, held)) == ["duplicate"]
+        assert await count(database, "attendance_events") == 1
+
+    @pytest.mark.parametrize("together", [True, False])
+    async def test_two_contents_under_one_id_are_both_kept_and_marked(
+        self, client, database, school, teacher, pupil, act, together
+    ) -> None:
+        first = of_number("2026-11-19")
+        second = {**first, "school_day": "2026-11-20", "category": "late"}
+        batches = [[first, second, second]] if together else [[first], [second], [second]]
+        results = [
+            each
+            for batch in batches
+            for each in (await push(client, school, *batch)).json()["results"]
+        ]
+        assert [each["status"] for each in results] == ["unresolved", "conflict", "conflict"]
+        assert results[1]["pointer"].endswith("/id")
+        (item,) = await listed(client, teacher)
+        read = await client.get(f"/v1/unresolved/{item['id']}", headers=teacher.headers)
+        sent = [each["sent"]["category"] for each in read.json()["evidence"]]
+        assert sent == ["unexcused", "late"]
+        await act(teacher, item["id"], "attachment", child_id=str(pupil.id))
+        days = [(row["day"], row["category"]) for row in await _slots(database)]
+        assert days == [("2026-11-19", "unexcused"), ("2026-11-20", "late")]
+
+    async def test_of_a_pupil_and_of_nobody_under_one_id_in_one_batch(
+        self, client, database, school, pupil
+    ) -> None:
+        known = an_event(pupil.id)
+        answer = await push(client, school, {**known, "student": NUMBER, "reason": "x"}, known)
+        assert statuses(answer) == ["conflict", "accepted"]
+        assert await count(database, "unresolved_evidence") == 1
+
+    async def test_a_retry_after_the_pupils_number_was_corrected_asks_nothing(
+        self, client, database, school, teacher, pupil
+    ) -> None:
+        await numbered(database, pupil, **NUMBER)
+        event = of_number()
+        assert statuses(await push(client, school, event)) == ["accepted"]
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute("DELETE FROM child_external_ids")
+        await numbered(database, pupil, **{**NUMBER, "number": "G000000000000000002"})
+        assert statuses(await push(client, school, event)) == ["duplicate"]
+        assert await listed(client, teacher) == []
+        other = {**event, "category": "present"}
+        assert statuses(await push(client, school, other)) == ["conflict"]
+        assert len(await listed(client, teacher)) == 1
+
+    async def test_a_retry_after_the_question_was_corrected_is_known_by_either_number(
+        self, client, database, school, teacher, pupil, act
+    ) -> None:
+        await numbered(database, pupil, **NUMBER)
+        right = of_number()
+        wrong = {**right, "student": {**NUMBER, "number": "G000000000000000007"}}
+        await push(client, school, wrong)
+        (item,) = await listed(client, teacher)
+        await act(teacher, item["id"], "correction", student=NUMBER)
+        assert statuses(await push(client, school, wrong, right)) == ["duplicate"] * 2
+        assert await listed(client, teacher, "?state=open") == []
+        assert await count(database, "attendance_events") == 1
+
+    async def test_a_retry_of_what_was_stored_under_another_id_asks_nothing(
+        self, client, school, teacher, pupil, act
+    ) -> None:
+        first, second = (of_number(day) for day in ("2026-11-19", "2026-11-20"))
+        second = {**second, "id": first["id"]}
+        await push(client, school, first, second)
+        (item,) = await listed(client, teacher)
+        await act(teacher, item["id"], "attachment", child_id=str(pupil.id))
+        answer = await push(client, school, first, second)
+        assert statuses(answer) == ["duplicate", "conflict"]
+        assert await listed(client, teacher, "?state=open") == []

@@ -6,7 +6,6 @@ import pytest
 
 from tests.jobs import run_jobs
 from tests.unresolved.conftest import listed
-from tests.unresolved.test_referrals import elsewhere, refused  # noqa: F401
 from tests.visits.factories import a_visit
 
 
@@ -45,7 +44,7 @@ SETTLED = {"answer": "/problems/not-for-this-kind"}
     [("correction", {"child_id": str(uuid4())}), ("dismissal", {"words": "重复"})],
     ids=["correction", "dismissal"],
 )
-async def test_a_referral_is_answered(client, act, county, refused, name, body) -> None:  # noqa: F811
+async def test_a_referral_is_answered(client, act, county, refused, name, body) -> None:
     answer = await act(county, refused["referral_id"], name, **body)
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/not-for-this-kind")
 
@@ -56,7 +55,7 @@ async def test_a_referral_answered_is_settled(
     act,
     county,
     other_county,
-    refused,  # noqa: F811
+    refused,
 ) -> None:
     (theirs,) = await listed(client, other_county)
     for caller, item in ((county, refused["referral_id"]), (other_county, theirs["id"])):

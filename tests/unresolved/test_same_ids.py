@@ -58,7 +58,7 @@ async def test_two_agencies_phones_made_one_id(
     assert [visit["abnormal"] for visit in seen.json()["items"]] == [True]
 
 
-async def test_an_event_whose_id_was_used_for_somebody_else_meanwhile(
+async def test_an_event_whose_id_was_used_for_somebody_else_before(
     client, database, settings, act
 ) -> None:
     school = await a_school(database, settings)
@@ -74,9 +74,9 @@ async def test_an_event_whose_id_was_used_for_somebody_else_meanwhile(
         for name in ("样一", "样二")
     ]
     event = an_event(uuid4(), "2026-11-20")
-    assert statuses(await push(client, school, event)) == ["unresolved"]
     other = {**event, "student": {"child_id": str(second.id)}}
     assert statuses(await push(client, school, other)) == ["accepted"]
+    assert statuses(await push(client, school, event)) == ["conflict"]  # and kept
     await run_jobs(database)
     (item,) = await listed(client, bureau)
     answer = await act(bureau, item["id"], "attachment", child_id=str(first.id))

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StrictBool
 
 from app.children.sections.marks import Codes, Counted, PastDay, Section
-from app.core.http.wire import RegionCode
+from app.core.http.wire import GivenRegion
 
 HukouType = Annotated[
     Literal["rural", "urban", "other"],
@@ -33,7 +33,7 @@ class Hukou(Section):
     type: Counted[HukouType | None] = Field(
         default=None, description="Kind of registration; of an unregistered child, its household's."
     )
-    region_code: Counted[RegionCode | None] = Field(
+    region_code: Counted[GivenRegion | None] = Field(
         default=None, description="Where it is registered."
     )
     since: Counted[PastDay | None] = Field(default=None, description="Since when this is so.")

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from app.children.sections.marks import Codes, Counted, FilteredBy, PastDay, Section
-from app.core.http.wire import Line, RegionCode
+from app.core.http.wire import GivenRegion, Line
 
 Household = Annotated[
     Literal["father", "mother", "grandparents", "relatives", "institution", "alone", "other"],
@@ -31,7 +31,7 @@ class Residence(Section):
     """Where the child lives. The region decides whose remit the file is in."""
 
     dated: ClassVar = True
-    region_code: Annotated[Counted[RegionCode | None], FilteredBy("region_code")] = Field(
+    region_code: Annotated[Counted[GivenRegion | None], FilteredBy("region_code")] = Field(
         default=None, description="Village, township or county the child lives in."
     )
     address: Line | None = Field(default=None, description="Address inside the region.")
@@ -44,4 +44,4 @@ class Residence(Section):
 class NewResidence(Residence):
     """Where the child lives; needed to open a file."""
 
-    region_code: RegionCode = Field(description="Village, township or county it lives in.")
+    region_code: GivenRegion = Field(description="Village, township or county it lives in.")

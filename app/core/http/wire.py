@@ -145,6 +145,19 @@ RegionCode = Annotated[
 ]
 """A division, as on the wire; `int()` of it is what the database stores."""
 
+GivenRegion = Annotated[
+    str,
+    Field(
+        min_length=6,
+        max_length=12,
+        pattern=r"^[0-9]{6}([0-9]{3}){0,2}$",
+        description="Division code: 6 digits of a county (GB/T 2260), 9 of a township, or 12.",
+        examples=["120119101200"],
+    ),
+    AfterValidator(lambda code: code.ljust(12, "0")),
+]
+"""A division as it is named to us, in full from then on: paper leaves the zeros behind it out."""
+
 
 def region_text(code: int) -> str:
     return f"{code:012d}"

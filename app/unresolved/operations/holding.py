@@ -1,6 +1,6 @@
 """Keep what was sent and cannot be placed yet. A question is asked once, however often it comes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
+import asyncpg
 import orjson
 
 from app.access import queries as access
@@ -177,17 +178,36 @@ async def held_before(
     """Tell, by their references, which pieces the caller's agency, or one the same person served
     before, sent already, whatever became of them; others are left out.
     """
-    macs = {each.sender_ref: _mac(tx, kind, each) for each in pieces}
-    agencies = await access.served(tx, principal)
-    async with tx.as_system():
-        rows = await tx.connection.fetch(_KNOWN, agencies, kind, list(macs), principal.agency_id)
+    by_ref = {each.sender_ref: each for each in pieces}
+    rows = await _known(tx, principal, kind, by_ref)
     return {
-        row["sender_ref"]: Held(
-            Kept.held if row["content_mac"] == macs[row["sender_ref"]] else Kept.differs,
-            row["unresolved_id"],
+        ref: Held(
+            Kept.held if mac == digest(tx, kind, by_ref[ref].sent) else Kept.differs, question
         )
-        for row in rows
+        for ref, mac, question in map(tuple, rows)
     }
+
+
+async def contents(
+    tx: Tx, principal: Principal, kind: UnresolvedKind, refs: Collection[str]
+) -> dict[str, bytes]:
+    """Return, of the references under which something was sent before (see `held_before`), the
+    digests of what that was (`digest`).
+    """
+    rows = await _known(tx, principal, kind, refs)
+    return {row["sender_ref"]: row["content_mac"] for row in rows}
+
+
+async def _known(
+    tx: Tx, principal: Principal, kind: UnresolvedKind, refs: Collection[str]
+) -> list[asyncpg.Record]:
+    """Of two under one reference, that of the agency of now is last."""
+    agencies = await access.served(tx, principal)
+    async with tx.as_system() if len(agencies) > 1 else nullcontext():
+        found: list[asyncpg.Record] = await tx.connection.fetch(
+            _KNOWN, agencies, kind, list(refs), principal.agency_id
+        )
+    return found
 
 
 def taken(
@@ -196,7 +216,7 @@ def taken(
     """Return the condition that a piece's reference is taken by something else that was kept, or
     that it was kept itself and stored since: for `rows.put`, so that neither is stored again.
     """
-    mac = _mac(tx, kind, piece)
+    mac = digest(tx, kind, piece.sent)
     return _TAKEN, (principal.agency_id, str(kind), piece.sender_ref, mac)
 
 
@@ -211,7 +231,7 @@ async def _keep(
         rows,
         [asked[claim_index(tx, each.claim)] for each in pieces],
         [each.sender_ref for each in pieces],
-        [_mac(tx, kind, each) for each in pieces],
+        [digest(tx, kind, each.sent) for each in pieces],
         [
             tx.keyring.seal(models.SENT, row, each.sent)
             for row, each in zip(rows, pieces, strict=True)
@@ -302,5 +322,6 @@ def due(tx: Tx, place: int) -> Any:
     return tx.now + timedelta(minutes=settle_within(place, tx.today))
 
 
-def _mac(tx: Tx, kind: UnresolvedKind, piece: Piece) -> bytes:
-    return tx.keyring.blind_index(f"unresolved {kind}", piece.sent.decode())
+def digest(tx: Tx, kind: UnresolvedKind, sent: bytes) -> bytes:
+    """Digest what was sent, to know it again."""
+    return tx.keyring.blind_index(f"unresolved {kind}", sent.decode())
