@@ -286,7 +286,7 @@ async def _reopened(
         home_county=report["home_county"],
         report_id=report["id"],
         step=Step.REOPENED,
-        at=row.at,
+        at=tx.now,  # that it was opened again is of now, whenever the fact was
         recorded_at=tx.now,
         agency_id=principal.agency_id,
         codes={"by": str(row.id)},
