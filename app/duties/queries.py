@@ -6,6 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.access.principal import Principal
+from app.core.data import hiding
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
@@ -30,15 +31,21 @@ class Filters:
     region: tuple[int, int] | None = None
 
 
+_SHOWN: Final = hiding.shown("d.subject_id")
+
+
 def visible(principal: Principal) -> Where:
     """Limit `duties d` to what the caller may know of.
 
     A role with a region sees its region's duties under the rules its role sees (`seen_by`), unless
-    the duty names the agencies that may know (AZ-8); others see what their own agency owes.
+    the duty names the agencies that may know (AZ-8); others see what their own agency owes. Nobody
+    sees what is owed for something they must learn nothing of by now.
     """
+    codes = principal.region_hi - principal.region_lo
+    shown = Where(f"d.told_to IS NULL OR {_SHOWN}", principal.agency_id, codes)
     if principal.role.relation != "region":
-        return Where("d.bearer_agency_id = {}", principal.agency_id)
-    return Where(
+        return shown.add("d.bearer_agency_id = {}", principal.agency_id)
+    return shown.add(
         "d.region_code >= {} AND d.region_code < {} AND d.rule = ANY ({}::text[])"
         " AND (d.told_to IS NULL OR {} = ANY (d.told_to))",
         principal.region_lo,
