@@ -136,7 +136,7 @@ async def read_report_chain(
 @router.post(
     "/{report_id}/acknowledgement",
     status_code=201,
-    responses={**REPEATED, **documented(NotYourPart)},
+    responses={**REPEATED, **documented(NotYourPart, ReportInvalid)},
 )
 async def acknowledge_report(
     principal: HandlesReports,
@@ -144,7 +144,9 @@ async def acknowledge_report(
     new: stated.Acknowledgement,
     tx: Transaction,
 ) -> Shown[schemas.StepTaken]:
-    """Accept a report, as the police (REP-07). The same reference again gets the same answer."""
+    """Accept a report, as the police (REP-07). The same reference again gets the same answer. Where
+    its words are in no list, say which situation they mean.
+    """
     return _step(report, await steps.acknowledge_report(tx, principal, report, new))
 
 

@@ -66,7 +66,8 @@ def reopened(report: Mapping[str, Any], step: Step) -> State:
 class Reported:
     """What a report asks of the police: by situation the kinds of disposition that answer it.
 
-    `others`: it names a situation that is in no list, which any kind may answer.
+    `others`: it names a situation that is in no list. No kind answers that: the police say which of
+    the list is meant.
     """
 
     answers: Mapping[str, frozenset[str]]
@@ -78,14 +79,14 @@ class Reported:
 
     def handled(self, kinds: Collection[str]) -> bool:
         """Tell whether these kinds, together, answer all that was reported."""
-        return bool(kinds) and not self.unanswered(kinds)
+        return bool(kinds) and not self.others and not self.unanswered(kinds)
 
     def takes(self, kinds: Collection[str], before: Collection[str]) -> bool:
         """Tell whether a report disposed of as `before` may now be disposed of as `kinds`: they
         answer something reported, or all that was reported has its answer and this is beside it.
         """
         wanted = frozenset[str]().union(*self.answers.values())
-        return self.others or not wanted.isdisjoint(kinds) or self.handled(before)
+        return not wanted.isdisjoint(kinds) or self.handled(before)
 
 
 def reported(

@@ -24,6 +24,7 @@ from app.police_reports.acts import ACTS
 from app.police_reports.models import State, Step
 from app.police_reports.operations import filing, home
 from app.police_reports.operations.claims import ReportInvalid
+from app.police_reports.operations.situations import said_to_be
 from app.police_reports.schemas import steps as stated
 
 _CONTENT: Final = "police_report_steps.content"
@@ -71,7 +72,8 @@ async def acknowledge_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Acknowledgement
 ) -> Taken:
     """Accept a report under the police's own number; the same number again is the same answer.
-    Forwarded since, it is to be accepted anew, also by police who had accepted it before.
+    Forwarded since, it is to be accepted anew, also by police who had accepted it before. Whoever
+    says later which situations are meant takes a step more. Raises NotYourPart, ReportInvalid.
     """
     ACTS["acknowledgeReport"].require(principal, report, tx.today)
     before = await tx.connection.fetchrow(
@@ -82,7 +84,8 @@ async def acknowledge_report(
         new.police_reference,
     )
     first = report["acknowledged_at"] is None
-    if before is not None and not first:
+    says = {*(new.situations or ())} - {*report["situations"]}
+    if before is not None and not first and not says:
         return _taken(before, report["state"], report["version"]), False
     changes = {"acknowledged_at": new.accepted_at, "police_reference": new.police_reference}
     deed = Deed(
@@ -90,7 +93,11 @@ async def acknowledge_report(
         new,
         events.ReportAcknowledged,
         reference=new.police_reference,
-        changes=changes if first else {},
+        codes={"situations": sorted({*new.situations})} if new.situations else {},
+        changes={
+            **(changes if first else {}),
+            **await said_to_be(tx, report, new.situations),
+        },
     )
     taken = await take(tx, principal, report, deed)
     await filing.relieve(tx, report)
@@ -214,7 +221,9 @@ async def redeliver(
 
 
 def _content(tx: Tx, step: Step, body: BaseModel) -> bytes:
-    return tx.keyring.blind_index(_CONTENT, f"{step}\0{body.model_dump_json()}")
+    # A field that came later is no part of what was sent before it was there.
+    later = {name for name in ("situations",) if getattr(body, name, None) is None}
+    return tx.keyring.blind_index(_CONTENT, f"{step}\0{body.model_dump_json(exclude=later)}")
 
 
 async def repeated(

@@ -222,6 +222,9 @@ class StepDetails(BaseModel):
 
     police_reference: ShortText | None = Field(description="Acknowledged: the police's number.")
     police_agency_id: UUID | None = Field(description="Forwarded: to which agency.")
+    situations: Annotated[list[CodeShown], Field(max_length=14)] | None = Field(
+        description="Acknowledged, disposed: what the police say was reported."
+    )
     unit: ShortText | None = Field(description="Dispatched, disposed: which officers.")
     kind: DispositionKind | None = Field(description="Disposed: the kind of situation handled.")
     measures: Annotated[list[CodeShown], Field(max_length=24)] | None = Field(

@@ -20,6 +20,19 @@ from app.police_reports.schemas import (
 At = Annotated[Moment, Field(description="When it was done, by the sender's clock.")]
 
 
+Meant = Annotated[
+    list[Code] | None,
+    Field(
+        min_length=1,
+        max_length=14,
+        description="What was reported, by codes of the list `report.situations`, beside those the "
+        "report says. Needed, now or with the first disposition, where its words are in no list "
+        "(`situation_unknown`).",
+        examples=[["domestic_violence"]],
+    ),
+]
+
+
 class Acknowledgement(Input):
     """The police accept a report (REP-07)."""
 
@@ -27,6 +40,7 @@ class Acknowledgement(Input):
         description="The police's own number.", examples=["津公(蓟)受〔2026〕0001"]
     )
     accepted_at: At
+    situations: Meant = None
 
 
 class _New(Input):
@@ -94,6 +108,7 @@ class Disposition(_New):
 
     kind: DispositionKind = Field(description="The kind of situation handled.")
     at: At
+    situations: Meant = None
     measures: Measures = Field(default_factory=list)
     omitted: Omitted = Field(default_factory=list)
     also: list[Handling] = Field(
