@@ -18,6 +18,7 @@ from app.police_reports.models import State, Step
 from app.police_reports.operations import home
 from app.police_reports.operations.filing import announce, change, relieve
 from app.police_reports.operations.steps import redeliver
+from app.police_reports.operations.unknown_child import keep_asked
 from app.regions import following
 from app.regions.events import RegionReplaced
 from app.regions.rules import lineage
@@ -110,6 +111,24 @@ CROSS JOIN LATERAL (SELECT (coalesce(r.found_at, r.filed_at) AT TIME ZONE 'Asia/
 WHERE r.id = $1 AND r.child_id IS NOT NULL
 ORDER BY source_id
 """
+
+
+@spine.on(events.ReportFiled)
+async def ask_whose_report(tx: Tx, filed: events.ReportFiled) -> None:
+    """Ask which child it is about, if it hangs on no file."""
+    await keep_asked(tx, filed.report_id)
+
+
+@spine.on(events.ReportSuperseded)
+async def ask_of_the_correction_alone(tx: Tx, superseded: events.ReportSuperseded) -> None:
+    """Let what is asked be asked of the report that took its place."""
+    await keep_asked(tx, superseded.subject_id)
+
+
+@spine.on(events.ChildIdentified)
+async def ask_no_more(tx: Tx, identified: events.ChildIdentified) -> None:
+    """Let nobody owe what is known now."""
+    await keep_asked(tx, identified.subject_id)
 
 
 @spine.on(events.ReportFiled)

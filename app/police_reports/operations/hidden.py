@@ -23,19 +23,20 @@ UPDATE police_reports SET hidden_below = $3, hidden_from = ARRAY(
     SELECT DISTINCT unnest(hidden_from || $2::uuid[]) AS agency ORDER BY agency)
 WHERE id IN (SELECT id FROM chain)
 """
-_NOTE: Final = f"""{CHAIN}, named AS (
-    SELECT r.id, r.id AS subject_id, r.hidden_from, r.hidden_below, r.reporter_agency_id
-    FROM police_reports r JOIN chain ON chain.id = r.id
+_NOTE: Final = f"""{CHAIN}, asked AS (
+    SELECT id AS report_id, id FROM chain
+    UNION ALL SELECT u.about_id, u.id FROM chain JOIN unresolved u ON u.about_id = chain.id
+), about AS (
+    SELECT report_id, id FROM asked
+    UNION ALL SELECT a.report_id, d.id FROM asked a JOIN duties d ON d.subject_id = a.id
 )
 INSERT INTO hidden_subjects (subject_id, hidden_from, hidden_below, filed_by_id)
-SELECT subject_id, hidden_from, hidden_below, reporter_agency_id FROM named
-UNION ALL
-SELECT d.id, n.hidden_from, n.hidden_below, n.reporter_agency_id
-FROM named n JOIN duties d ON d.subject_id = n.id
+SELECT a.id, r.hidden_from, r.hidden_below, r.reporter_agency_id
+FROM about a JOIN police_reports r ON r.id = a.report_id
 ON CONFLICT (subject_id) DO UPDATE
 SET hidden_from = excluded.hidden_from, hidden_below = excluded.hidden_below
 """
-"""For the lists that know a report, or what is owed for it, by its id alone."""
+"""For the lists that know a report, or what is asked or owed for it, by its id alone."""
 
 
 async def hide(tx: Tx, report_id: UUID, hidden_from: Sequence[UUID], hidden_below: int) -> None:
