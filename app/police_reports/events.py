@@ -152,6 +152,12 @@ class ChildIdentified(_AboutReport):
     wire_name: ClassVar[str] = "police_reports.child_identified"
 
 
+class ChildDescribed(_AboutReport):
+    """Somebody said who the child is; the office of the place finds its file, or opens one."""
+
+    wire_name: ClassVar[str] = "police_reports.child_described"
+
+
 class SuspectNamed(_AboutReport):
     """It is clear now whom the words of the reporter mean: the offices of place and home that they
     do not mean have a part in it.

@@ -131,6 +131,12 @@ async def ask_no_more(tx: Tx, identified: events.ChildIdentified) -> None:
     await keep_asked(tx, identified.subject_id)
 
 
+@spine.on(events.ChildDescribed)
+async def ask_by_what_was_said(tx: Tx, described: events.ChildDescribed) -> None:
+    """Let the office that is asked read again what is known of the child."""
+    await keep_asked(tx, described.subject_id, anew=True)
+
+
 @spine.on(events.ReportFiled)
 async def sighted_by_reporter(tx: Tx, filed: events.ReportFiled) -> None:
     """Let the school's word be held against a hospital's, which has the child there (EDU-01)."""

@@ -66,6 +66,8 @@ class Step(StrEnum):
     REOPENED = "reopened"
     """A new fact came after it was closed; the step beside this one says which."""
     IDENTIFIED = "identified"
+    DESCRIBED = "described"
+    """Somebody said who the child is; no file, or more than one, answers to it."""
     SUSPECT_NAMED = "suspect_named"
     JOINED = "joined"
 
@@ -253,7 +255,8 @@ class PoliceReportStep(SQLModel, table=True):
         CheckConstraint(
             "step IN ('delivered', 'acknowledged', 'dispatched', 'disposed', 'township_notified',"
             " 'township_received', 'assessed', 'services_arranged', 'closed', 'forwarded',"
-            " 'closure_proposed', 'reopened', 'identified', 'suspect_named', 'joined')",
+            " 'closure_proposed', 'reopened', 'identified', 'suspect_named', 'joined',"
+            " 'described')",
             name="step",
         ),
         _of_report(),

@@ -317,8 +317,13 @@ def summary(tx: Tx, principal: Principal, report: asyncpg.Record) -> schemas.Rep
 def _summary_fields(tx: Tx, principal: Principal, report: asyncpg.Record) -> dict[str, Any]:
     open_ = report["relieved_at"] is None and report["acknowledged_at"] is None
     shows_agency = rules.shows_reporter_agency(party_of(principal, report))
-    # Of a file its reporter does not see, they learn not even whether there is one.
-    unconfirmed = "child_unconfirmed" in report["doubts"] or report["identified_at"] is not None
+    # Of a file its reporter does not see, they learn not even whether there is one; the police, of
+    # one that was found by what they know, nothing but that.
+    found = report["identified_at"] is not None
+    shows_child = {
+        Party.PROTECTION: True,
+        Party.REPORTER: not found and "child_unconfirmed" not in report["doubts"],
+    }.get(party_of(principal, report), not found)
     shows_result = rules.shows_result(party_of(principal, report))
     return {
         **report,
@@ -327,9 +332,7 @@ def _summary_fields(tx: Tx, principal: Principal, report: asyncpg.Record) -> dic
         "outcome": report["outcome"] if shows_result else None,
         "incident_id": incident_of(report),
         "closure_proposed": report["closure_step_id"] is not None,
-        "child_id": None
-        if unconfirmed and party_of(principal, report) is Party.REPORTER
-        else report["child_id"],
+        "child_id": report["child_id"] if shows_child else None,
         "region_code": region_text(report["region_code"]),
         "acknowledgement_overdue": open_
         and rules.is_overdue(None, report["acknowledge_due_at"], tx.now),

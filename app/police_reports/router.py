@@ -256,9 +256,11 @@ async def confirm_closure(
 async def identify_child(
     principal: MatchesReports, report: ReportToChange, new: stated.Identification, tx: Transaction
 ) -> Shown[schemas.StepTaken]:
-    """Hang a report about an unknown child on its file, as the police or the township."""
-    taken = await incidents.identify_child(tx, principal, report, new)
-    return _step(report, taken, new.child_id)
+    """Hang a report about an unknown child on its file, as the police or the township: by the id of
+    the file, or by what is known of the child. The answer says `identified` or `described` alone.
+    """
+    taken, child_id = await incidents.identify_child(tx, principal, report, new)
+    return _step(report, taken, child_id)
 
 
 @router.post(
@@ -306,7 +308,9 @@ def _filed(filed: filing.Filed, *others: UUID | None) -> Shown[schemas.Filed]:
     )
 
 
-def _step(report: asyncpg.Record, taken: steps.Taken, *others: UUID) -> Shown[schemas.StepTaken]:
+def _step(
+    report: asyncpg.Record, taken: steps.Taken, *others: UUID | None
+) -> Shown[schemas.StepTaken]:
     step, is_new = taken
     about = [report["child_id"], *others]
     return Shown(step, children=about, groups=_REPORT, is_new=is_new, receipt=True)

@@ -27,6 +27,7 @@ _MOVES: Final[Mapping[Step, tuple[State | None, State]]] = {
     Step.CLOSED: (State.CLOSED, State.ASSESSED),
     Step.REOPENED: (None, State.FILED),
     Step.IDENTIFIED: (None, State.FILED),
+    Step.DESCRIBED: (None, State.FILED),
     Step.SUSPECT_NAMED: (None, State.FILED),
     Step.JOINED: (None, State.FILED),
 }
@@ -159,7 +160,7 @@ def shows_offices(party: Party) -> bool:
 
 def shows_step(party: Party, step: Step) -> bool:
     """Whether a party learns of a step at all: not who reported, that the child has a file."""
-    return party is not Party.REPORTER or step is not Step.IDENTIFIED
+    return party is not Party.REPORTER or step not in {Step.IDENTIFIED, Step.DESCRIBED}
 
 
 def shows_result(party: Party) -> bool:

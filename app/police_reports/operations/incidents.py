@@ -1,6 +1,7 @@
 """What belongs together: a report and its child's file, and the reports of one event."""
 
 from typing import Final
+from uuid import UUID
 
 import asyncpg
 
@@ -28,17 +29,26 @@ WHERE id = ANY($2) AND incident_id IS DISTINCT FROM $1
 
 async def identify_child(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Identification
-) -> Taken:
-    """Hang a report about an unknown child on its file, as the police or the township. What was
-    told of the child when it was filed stays; the offices of where it lives become parties. Raises
-    NotYourPart, ChildKnownAlready, StepIdTaken; ReportInvalid if there is no such file.
+) -> tuple[Taken, UUID | None]:
+    """Hang a report about an unknown child on its file, as the police or the township, and return
+    that. What was told of the child when it was filed stays; the offices of where it lives become
+    parties. What no file answers to, or several do, is kept as said, for whoever may open or choose
+    one. Raises NotYourPart, ChildKnownAlready, StepIdTaken; ReportInvalid if an id is no file's.
     """
-    if before := await repeated(tx, report, new, Step.IDENTIFIED):
-        return before
+    if before := await repeated(tx, report, new, Step.IDENTIFIED, Step.DESCRIBED):
+        return before, report["child_id"]
     ACTS["identifyChild"].require(principal, report, tx.today)
-    child = await home.hold(tx, new.child_id)
-    if child is None:
+    if new.child_id is None:
+        found = await home.known_as(tx, new)
+    elif (named := await home.hold(tx, new.child_id)) is not None:
+        found = [named]
+    else:
         raise ReportInvalid.at("#/child_id", "child_unknown", "There is no such file.")
+    if len(found) != 1:
+        codes = {"found": "several" if found else "none"}
+        said = Deed(Step.DESCRIBED, new, events.ChildDescribed, codes=codes)
+        return await take(tx, principal, report, said), None
+    [child] = found
     deed = Deed(
         Step.IDENTIFIED,
         new,
@@ -51,7 +61,7 @@ async def identify_child(
             "identified_at": tx.now,
         },
     )
-    return await take(tx, principal, report, deed)
+    return await take(tx, principal, report, deed), child.id
 
 
 async def join_reports(

@@ -217,6 +217,13 @@ class HandOverShown(BaseModel):
     received_by: ShortText = Field(description="Who received the child.")
 
 
+class StudentSaid(BaseModel):
+    """A number that another system has given a child."""
+
+    system: CodeShown = Field(description="Which system.")
+    number: ShortText = Field(description="The number.")
+
+
 class StepDetails(BaseModel):
     """What was done in a step; what does not belong to that kind of step is null."""
 
@@ -256,7 +263,16 @@ class StepDetails(BaseModel):
     )
     reason: CodeShown | None = Field(description="Closed, or to be closed: why.")
     child_id: UUID | None = Field(description="Identified: the child's file.")
-    basis: Text | None = Field(description="Identified, suspect named: how it was known.")
+    resident_id: ShortText | None = Field(
+        description="Identified, described: its resident identity number, as said."
+    )
+    student: StudentSaid | None = Field(
+        description="Identified, described: its number in another system, as said."
+    )
+    name: ShortText | None = Field(description="Identified, described: its name, as said.")
+    basis: Text | None = Field(
+        description="Identified, described, suspect named: how it was known."
+    )
     explanation: Text | None = Field(
         description="To be closed: why, though not assessed or answered."
     )
