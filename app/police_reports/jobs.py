@@ -137,6 +137,12 @@ async def ask_by_what_was_said(tx: Tx, described: events.ChildDescribed) -> None
     await keep_asked(tx, described.subject_id, anew=True)
 
 
+@spine.on(events.IdentificationWithdrawn)
+async def ask_again_whose(tx: Tx, withdrawn: events.IdentificationWithdrawn) -> None:
+    """Ask anew which child it is about."""
+    await keep_asked(tx, withdrawn.subject_id, anew=True)
+
+
 @spine.on(events.ReportFiled)
 async def sighted_by_reporter(tx: Tx, filed: events.ReportFiled) -> None:
     """Let the school's word be held against a hospital's, which has the child there (EDU-01)."""

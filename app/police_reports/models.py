@@ -70,6 +70,10 @@ class Step(StrEnum):
     """Somebody said who the child is; no file, or more than one, answers to it."""
     SUSPECT_NAMED = "suspect_named"
     JOINED = "joined"
+    IDENTIFICATION_WITHDRAWN = "identification_withdrawn"
+    """It is not about the child on whose file it hung."""
+    SEPARATED = "separated"
+    """It is not about the event it was joined with."""
 
 
 class Party(StrEnum):
@@ -256,7 +260,7 @@ class PoliceReportStep(SQLModel, table=True):
             "step IN ('delivered', 'acknowledged', 'dispatched', 'disposed', 'township_notified',"
             " 'township_received', 'assessed', 'services_arranged', 'closed', 'forwarded',"
             " 'closure_proposed', 'reopened', 'identified', 'suspect_named', 'joined',"
-            " 'described')",
+            " 'described', 'identification_withdrawn', 'separated')",
             name="step",
         ),
         _of_report(),

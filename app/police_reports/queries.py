@@ -80,6 +80,9 @@ async def find(
     )
 
 
+ALL: Final = "SELECT * FROM police_reports WHERE id = ANY ($1) ORDER BY id"
+
+
 async def find_anywhere(tx: Tx, report_id: UUID) -> asyncpg.Record | None:
     """Find a report by its id, whoever has a part in it: to recognise it, not to show it."""
     async with tx.as_system():
@@ -224,7 +227,7 @@ async def steps(tx: Tx, principal: Principal, report: asyncpg.Record) -> list[di
             for row in rows
             if row["agency_id"] == principal.agency_id or (moved and row["recorded_at"] <= moved)
         ]
-    elsewhere = [row["codes"].get("report_id") for row in rows if row["step"] == Step.JOINED]
+    elsewhere = [other for row in rows for other in rules.others_of(row)]
     seen = await _seen(tx, principal, elsewhere) if elsewhere else set()
     return [
         {
@@ -235,7 +238,7 @@ async def steps(tx: Tx, principal: Principal, report: asyncpg.Record) -> list[di
         }
         for row in sorted(rows, key=lambda row: rules.happened(row, found_at))
         if rules.shows_step(party, Step(row["step"]))
-        and (row["step"] != Step.JOINED or row["codes"].get("report_id") in seen)
+        and (not (others := rules.others_of(row)) or not seen.isdisjoint(others))
     ]
 
 
@@ -245,10 +248,8 @@ WHERE subject_id = $1 AND wire_name = 'police_reports.child_moved'
 """
 
 
-async def _seen(tx: Tx, principal: Principal, report_ids: Iterable[str | None]) -> set[str]:
-    where = visible_reports(principal).add(
-        "r.id = ANY ({}::uuid[])", [each for each in report_ids if each]
-    )
+async def _seen(tx: Tx, principal: Principal, report_ids: Iterable[str]) -> set[str]:
+    where = visible_reports(principal).add("r.id = ANY ({}::uuid[])", list(report_ids))
     rows = await tx.connection.fetch(
         f"SELECT r.id FROM police_reports r WHERE {where}", *where.arguments
     )

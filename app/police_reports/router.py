@@ -19,14 +19,25 @@ from app.police_reports.acts import (
     ACTS,
     ChildKnownAlready,
     ClosureNotProposed,
+    NothingToTakeBack,
+    NotJoined,
     NotYourPart,
     SecondPersonNeeded,
     SupersededAlready,
     SuspectKnownAlready,
+    TakenBackByAPerson,
 )
 from app.police_reports.area import AREA, FILE, HANDLE, MATCH, READ, READ_REPORTERS, RECEIVE
 from app.police_reports.models import State
-from app.police_reports.operations import closing, dispositions, filing, incidents, steps, suspects
+from app.police_reports.operations import (
+    closing,
+    dispositions,
+    filing,
+    incidents,
+    steps,
+    suspects,
+    taking_back,
+)
 from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.schemas import steps as stated
 from app.police_reports.schemas.filing import ReportCreate
@@ -264,6 +275,23 @@ async def identify_child(
 
 
 @router.post(
+    "/{report_id}/child/withdrawal",
+    status_code=201,
+    responses={**_STEP, **documented(NotYourPart, TakenBackByAPerson, NothingToTakeBack)},
+)
+async def withdraw_identification(
+    principal: MatchesReports,
+    report: ReportToChange,
+    new: stated.IdentificationWithdrawal,
+    tx: Transaction,
+) -> Shown[schemas.StepTaken]:
+    """Say that a report is not about the child on whose file it hangs: that loses it, and whose it
+    is is asked again.
+    """
+    return _step(report, await taking_back.withdraw_identification(tx, principal, report, new))
+
+
+@router.post(
     "/{report_id}/suspect",
     status_code=201,
     responses={**_NAMING, **documented(NotYourPart, SuspectKnownAlready, steps.StepIdTaken)},
@@ -283,6 +311,18 @@ async def join_reports(
     a party to one sees the others only if it is party there.
     """
     return _step(report, await incidents.join_reports(tx, principal, report, new))
+
+
+@router.post(
+    "/{report_id}/incident/separation",
+    status_code=201,
+    responses={**_STEP, **documented(NotYourPart, TakenBackByAPerson, NotJoined)},
+)
+async def separate_report(
+    principal: MatchesReports, report: ReportToChange, new: stated.Separation, tx: Transaction
+) -> Shown[schemas.StepTaken]:
+    """Say that a report is not about the event it was joined with. The others stay together."""
+    return _step(report, await taking_back.separate_report(tx, principal, report, new))
 
 
 @router.post(

@@ -30,6 +30,8 @@ _MOVES: Final[Mapping[Step, tuple[State | None, State]]] = {
     Step.DESCRIBED: (None, State.FILED),
     Step.SUSPECT_NAMED: (None, State.FILED),
     Step.JOINED: (None, State.FILED),
+    Step.IDENTIFICATION_WITHDRAWN: (None, State.FILED),
+    Step.SEPARATED: (None, State.FILED),
 }
 
 
@@ -45,7 +47,7 @@ def advance(state: State, step: Step) -> tuple[State, bool]:
 
 
 REOPENING: Final = frozenset(Step) - {
-    *(Step.DELIVERED, Step.TOWNSHIP_RECEIVED, Step.JOINED),
+    *(Step.DELIVERED, Step.TOWNSHIP_RECEIVED, Step.JOINED, Step.SEPARATED),
     *(Step.CLOSURE_PROPOSED, Step.CLOSED, Step.REOPENED),
 }
 """Steps that say something new of the case: it stays neither closed nor proposed to be closed."""
@@ -160,7 +162,20 @@ def shows_offices(party: Party) -> bool:
 
 def shows_step(party: Party, step: Step) -> bool:
     """Whether a party learns of a step at all: not who reported, that the child has a file."""
-    return party is not Party.REPORTER or step not in {Step.IDENTIFIED, Step.DESCRIBED}
+    return party is not Party.REPORTER or step not in _OF_THE_FILE
+
+
+_OF_THE_FILE: Final = {Step.IDENTIFIED, Step.DESCRIBED, Step.IDENTIFICATION_WITHDRAWN}
+
+
+def others_of(step: Mapping[str, Any]) -> list[str]:
+    """List the other reports a step tells of; who has a part in none of them learns nothing of it,
+    and of one that names none since it was taken back likewise.
+    """
+    if step["step"] not in {Step.JOINED, Step.SEPARATED}:
+        return []
+    codes = step["codes"]
+    return codes.get("report_ids") or [codes.get("report_id") or str(UUID(int=0))]
 
 
 def shows_result(party: Party) -> bool:

@@ -281,6 +281,12 @@ REFUSED: Mapping[str, Refusal] = {
     "closeReport": lambda who, target, _: not _is_in_place(who, target),
     "createAgency": _not_our_place,
     **dict.fromkeys(("identifyChild", "joinReports", "nameSuspect"), _neither_police_nor_place),
+    **dict.fromkeys(
+        ("withdrawIdentification", "separateReport"),
+        lambda who, target, _: (
+            _neither_police_nor_place(who, target, None) or who.holder == "machine"
+        ),
+    ),
     # Somebody of the same agency proposed to close it.
     "confirmClosure": lambda who, target, _: (
         not _is_in_place(who, target)

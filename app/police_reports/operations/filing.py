@@ -3,7 +3,7 @@
 Taking in never waits for the police's systems and never fails because of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -164,14 +164,18 @@ async def announce(
     report: Mapping[str, Any],
     *,
     beside: Mapping[str, Any] | None = None,
+    also: Sequence[UUID] = (),
+    only: Sequence[UUID] | None = None,
     **fields: Any,
 ) -> None:
     """Publish an event to the parties of a report, and to nobody else (AZ-8). Whoever
     filed it hears that it was, and its results (`ResultTold`); to those alone that
-    have a part in another `beside` it, too.
+    have a part in another `beside` it, too; `also` to these, or to these `only`.
     """
     offices = await queries.offices(tx, report)
-    about = _about(report, offices, fields.get("police_agency_id"))
+    about = _about(report, offices, fields.get("police_agency_id"), *also)
+    if only is not None:
+        about["told_to"] = tuple(only)
     if beside is not None:
         there = _about(beside, await queries.offices(tx, beside))["told_to"]
         about["told_to"] = tuple(party for party in about["told_to"] if party in there)

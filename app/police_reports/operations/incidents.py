@@ -16,11 +16,10 @@ from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.operations.steps import Deed, Taken, repeated, take
 from app.police_reports.schemas import steps as stated
 
-_JOINING: Final = "SELECT pg_advisory_xact_lock(hashtextextended('police_reports/joining', 0))"
+JOINING: Final = "SELECT pg_advisory_xact_lock(hashtextextended('police_reports/joining', 0))"
 _HOLD: Final = """
 SELECT id FROM police_reports WHERE id = ANY($1) OR incident_id = ANY($1) ORDER BY id FOR UPDATE
 """
-_BOTH: Final = "SELECT * FROM police_reports WHERE id = ANY ($1) ORDER BY id"
 _JOIN: Final = """
 UPDATE police_reports SET incident_id = $1, version = version + 1, updated_at = $3
 WHERE id = ANY($2) AND incident_id IS DISTINCT FROM $1
@@ -74,19 +73,19 @@ async def join_reports(
         return before
     ACTS["joinReports"].require(principal, report, tx.today)
     # One after the other, each from what the one before has made of the events.
-    await tx.connection.execute(_JOINING)
+    await tx.connection.execute(JOINING)
     other = await queries.find(tx, principal, new.report_id)
     if other is None or other["id"] == report["id"]:
         raise ReportInvalid.at("#/report_id", "report_unknown", "Name another report of yours.")
     ACTS["joinReports"].require(principal, other, tx.today)
     async with tx.as_system():
-        now = await tx.connection.fetch(_BOTH, [report["id"], other["id"]])
+        now = await tx.connection.fetch(queries.ALL, [report["id"], other["id"]])
         incidents = {queries.incident_of(each) for each in now}
         # A report may itself be what an event was called by.
         held = [row["id"] for row in await tx.connection.fetch(_HOLD, sorted(incidents))]
         event = new_id() if len(incidents) > 1 else incidents.pop()
         await tx.connection.execute(_JOIN, event, held, tx.now)
-        here, there = await tx.connection.fetch(_BOTH, [report["id"], other["id"]])
+        here, there = await tx.connection.fetch(queries.ALL, [report["id"], other["id"]])
         if here["id"] != report["id"]:
             here, there = there, here
     silent = new.model_copy(update={"id": None, "report_id": here["id"]})

@@ -4,7 +4,7 @@ Each is appended to the journal and never refused for coming early (R24). A clie
 repeated request the same step, so none needs If-Match.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -46,7 +46,8 @@ class Deed:
 
     `facts`: what the event says besides the report. `codes`: what may be counted; all else that was
     stated, but the moment and the reference, is sealed. `beside`: another report it tells of; who
-    has no part in that one is told nothing.
+    has no part in that one is told nothing. `also_told`: agencies that hear it, too, `only_told`:
+    no others do.
     """
 
     step: Step
@@ -57,6 +58,8 @@ class Deed:
     codes: Mapping[str, Any] = field(default_factory=dict)
     changes: Mapping[str, Any] = field(default_factory=dict)
     beside: Mapping[str, Any] | None = None
+    also_told: Sequence[UUID] = ()
+    only_told: Sequence[UUID] | None = None
 
 
 NOT_PROPOSED: Final[Mapping[str, None]] = dict.fromkeys(
@@ -275,7 +278,8 @@ async def take(tx: Tx, principal: Principal, report: Mapping[str, Any], deed: De
     await filing.add(tx, row, StepIdTaken)
     changes = {"state": state, **again, **_takes_charge(principal, report), **deed.changes}
     homes = {name: changes.get(name, report[name]) for name in ("home_region", "former_homes")}
-    await filing.announce(tx, deed.announces, {**report, **homes}, beside=deed.beside, **deed.facts)
+    told = {"beside": deed.beside, "also": deed.also_told, "only": deed.only_told}
+    await filing.announce(tx, deed.announces, {**report, **homes}, **told, **deed.facts)
     await filing.change(tx, report["id"], **changes)
     await _tell_result(tx, report, changes)
     return _taken(row.model_dump(), changes["state"], report["version"] + 1), True

@@ -262,7 +262,9 @@ class StepDetails(BaseModel):
         description="Services arranged: which."
     )
     reason: CodeShown | None = Field(description="Closed, or to be closed: why.")
-    child_id: UUID | None = Field(description="Identified: the child's file.")
+    child_id: UUID | None = Field(
+        description="Identified, or identification withdrawn: the child's file."
+    )
     resident_id: ShortText | None = Field(
         description="Identified, described: its resident identity number, as said."
     )
@@ -271,7 +273,7 @@ class StepDetails(BaseModel):
     )
     name: ShortText | None = Field(description="Identified, described: its name, as said.")
     basis: Text | None = Field(
-        description="Identified, described, suspect named: how it was known."
+        description="Identified, described, suspect named: how it was known; taken back: why."
     )
     explanation: Text | None = Field(
         description="To be closed: why, though not assessed or answered."

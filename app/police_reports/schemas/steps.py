@@ -233,6 +233,20 @@ class Identification(_New):
         return self
 
 
+class IdentificationWithdrawal(_New):
+    """The report is not about the child on whose file it hangs."""
+
+    withdrawn_at: At
+    basis: Prose = Field(description="Why it was wrong, in words.")
+
+
+class Separation(_New, title="ReportSeparation"):
+    """The report is not about the event it was joined with."""
+
+    separated_at: At
+    basis: Prose = Field(description="Why it was wrong, in words.")
+
+
 class SuspectNaming(_New):
     """Whom the reporter's words mean."""
 
