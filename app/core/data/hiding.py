@@ -44,10 +44,12 @@ rls.protect(
 
 
 def hidden(column: str) -> str:
-    """Write, for a policy, that the caller must learn nothing of what a column names."""
+    """Write, for a policy, that the caller must learn nothing of what a column names. OFFSET: it is
+    looked up by the key, row by row; else the planner may read all that is hidden from anybody.
+    """
     return (
         f"EXISTS (SELECT 1 FROM hidden_subjects h WHERE h.subject_id = {column}"
-        f" AND ({_HIDDEN.format(h='h.', **_CALLER)}))"
+        f" AND ({_HIDDEN.format(h='h.', **_CALLER)}) OFFSET 0)"
     )
 
 
@@ -57,5 +59,5 @@ def shown(column: str, agency: str = "{0}", codes: str = "{1}") -> str:
     """
     return (
         f"NOT EXISTS (SELECT 1 FROM hidden_subjects h WHERE h.subject_id = {column}"
-        f" AND ({_HIDDEN.format(h='h.', agency=agency, codes=codes)}))"
+        f" AND ({_HIDDEN.format(h='h.', agency=agency, codes=codes)}) OFFSET 0)"
     )
