@@ -210,8 +210,8 @@ for _table, _hidden in (("unresolved", ((_OF_REPORT, "false"),)), ("unresolved_e
         _table,
         using=rls.case(
             (rls.SYSTEM, "true"),
-            *_hidden,
             (rls.own("agency_id"), "true"),
+            *_hidden,
             (rls.IN_RANGE, f"{rls.SCHOOL} IS NULL"),
         ),
         privileges="SELECT, INSERT, UPDATE",

@@ -126,9 +126,11 @@ def _settles(who: Who, target: Target) -> bool:
 
 
 def _sees_unresolved(who: Who, target: Target) -> bool:
-    """Offices see what their places sent, all others what their own agency did."""
+    """Offices see what their places sent, unless it is about a report that they must learn nothing
+    of; all others what their own agency did.
+    """
     if who.role in {*_ANSWERS_FOR_ITS_PLACE, "education_authority"}:
-        return _settles(who, target)
+        return _settles(who, target) and not _hidden(who, target)
     return _owns(who, target)
 
 

@@ -232,6 +232,7 @@ async def _unresolved(tx: Tx, target: Target) -> None:
             **nothing,
             id=identity,
             kind="visit",
+            about_id=target.ids["report_id"],  # as of a question about whose that is
             reason="child_unknown",
             region_code=target.region,
             owner_role="township_supervisor",
