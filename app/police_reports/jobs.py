@@ -96,15 +96,18 @@ async def follow_child(tx: Tx, changed: ChildChanged) -> None:
 
 # Where the police took the child, from then on; a day that has not come yet is none to believe. And
 # where a hospital that reports it has it before its eyes.
-_SIGHTINGS: Final = """
-SELECT r.child_id, s.id AS source_id, a.id AS seen_by_id, r.suspect_agency_id AS kept_from_id,
+_KEPT_FROM: Final = """coalesce((
+    SELECT c.school_id FROM children c WHERE c.home_county = r.child_county AND c.id = r.child_id
+      AND c.school_id = ANY (r.hidden_from)), r.suspect_agency_id)"""
+_SIGHTINGS: Final = f"""
+SELECT r.child_id, s.id AS source_id, a.id AS seen_by_id, {_KEPT_FROM} AS kept_from_id,
     least((s.codes ->> 'handed_over_on')::date, (s.at AT TIME ZONE 'Asia/Shanghai')::date) AS since,
     NULL::date AS until
 FROM police_reports r JOIN police_report_steps s ON s.report_id = r.id AND s.step = 'disposed'
 JOIN agencies a ON a.id = (s.codes ->> 'placed_with_agency_id')::uuid
 WHERE r.id = $1 AND r.child_id IS NOT NULL
 UNION ALL
-SELECT r.child_id, r.id, a.id, r.suspect_agency_id, found.day, found.day
+SELECT r.child_id, r.id, a.id, {_KEPT_FROM}, found.day, found.day
 FROM police_reports r JOIN agencies a ON a.id = r.reporter_agency_id AND a.kind = 'hospital'
 CROSS JOIN LATERAL (SELECT (coalesce(r.found_at, r.filed_at) AT TIME ZONE 'Asia/Shanghai')::date
     AS day) AS found
