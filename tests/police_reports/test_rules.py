@@ -301,7 +301,7 @@ def test_a_reopened_case_goes_on_from_what_is_owed(
 
 def test_proof_and_receipts_open_nothing_again() -> None:
     assert {*Step} - rules.REOPENING == {
-        *(Step.DELIVERED, Step.TOWNSHIP_RECEIVED, Step.JOINED),
+        *(Step.DELIVERED, Step.TOWNSHIP_RECEIVED, Step.JOINED, Step.SEPARATED),
         *(Step.CLOSURE_PROPOSED, Step.CLOSED, Step.REOPENED),
     }
 
