@@ -4,8 +4,8 @@ Rules for a revision: expand first, fill in a revision of its own, contract in a
 release before this one still runs on the new schema. Protected rows are seen inside `every_row` or
 `in_batches` (reach.py) only. Never import `app`: the code changes later, this stays.
 
-Revision: 0047
-Revises: 0046
+Revision: 0053
+Revises: 0052
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from alembic import op
 from reach import every_row
 
-revision: str = "0047"
-down_revision: str | Sequence[str] | None = "0046"
+revision: str = "0053"
+down_revision: str | Sequence[str] | None = "0052"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
