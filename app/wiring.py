@@ -25,6 +25,7 @@ def load() -> None:
     """Import what every package says of itself, its models, events and jobs. Raises BadDataFile if
     a file of roles, rules about duties, policy, clauses or code lists names what does not exist.
     """
+    import_module("app.core.data.hiding")
     import_module("app.core.http.idempotency")
     import_module("app.core.jobs.events")
     for package in packages():

@@ -235,9 +235,12 @@ def unknown_child(base: str, data_dir: Path) -> None:
     path = f"/v1/police-reports/{body['id']}"
     tell("school", f"a child nobody knows: file {township.get(path)['child_id']}")
     child = next(one["id"] for one in township.items("/v1/children"))
-    township.call(
-        "POST", f"{path}/child", {"identified_at": utc_now().isoformat(), "child_id": child}
-    )
+    known = {
+        "identified_at": utc_now().isoformat(),
+        "child_id": child,
+        "basis": "村里认得这个孩子。",
+    }
+    township.call("POST", f"{path}/child", known)
     report = township.get(path)
     same = report["child_id"] == child
     tell("township", f"knows it, and attaches the file: {same}; the first words are kept:")

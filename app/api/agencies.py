@@ -184,12 +184,12 @@ async def create_agency(
         raise KindNotYours
     region_code = await _place(tx, new.region_code)
     _require_remit(principal, region_code)
+    levels = levels_of(new.kind)
+    if levels and _level(region_code) not in levels:
+        raise KindNotAtLevel
     agency = await operations.create_agency(
         tx, new.kind, new.name, region_code, name_en=new.name_en, uscc=new.uscc
     )
-    levels = levels_of(new.kind)
-    if levels and _level(region_code) not in levels:  # of a place that is one
-        raise KindNotAtLevel
     return Shown(schemas.Agency(**agency.model_dump()), subject=agency.id)
 
 

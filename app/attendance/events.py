@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.attendance.models import Finding
+from app.attendance.models import Found
 from app.core.jobs.events import CODE, Event
 
 
@@ -41,7 +41,7 @@ class PresenceDoubted(_AboutPresence):
 
 
 class PresenceVerified(_AboutPresence):
-    """A named person of the school looked where the child was."""
+    """A named person of the school looked where the child was, or who was seen was another."""
 
     wire_name: ClassVar[str] = "attendance.presence_verified"
-    finding: Annotated[Finding, CODE] = Field(description="What was found: a code.")
+    finding: Annotated[Found, CODE] = Field(description="What was found: a code.")

@@ -30,6 +30,8 @@ was received; `long_ago`, its day was over 400 days back.
 
 
 Finding = Literal["here", "elsewhere"]
+Found = Literal["here", "elsewhere", "mistaken"]
+"""`mistaken`: who was seen was another child, as who had said so says by now."""
 """Where a child was of whom two said that it was with them."""
 
 
@@ -168,7 +170,7 @@ class PresenceDoubt(BelowChild, table=True):
     __tablename__ = "presence_doubts"
     __table_args__: Any = below_child(
         "presence_doubts",
-        one_of("finding", get_args(Finding)),
+        one_of("finding", get_args(Found)),
         CheckConstraint("(finding IS NULL) = (found_at IS NULL)", name="found"),
         Index(
             "uq_presence_doubts_said",
@@ -213,7 +215,7 @@ class PresenceSighting(BelowChild, table=True):
             "home_county",
             unique=True,
         ),
-        privileges="SELECT, INSERT",
+        privileges="SELECT, INSERT, DELETE",
     )
 
     id: UUID = Field(default_factory=new_id)

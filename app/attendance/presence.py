@@ -3,6 +3,7 @@ another school, by a hospital, or where the police took it. A person of the scho
 what they found.
 """
 
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from datetime import date
 from typing import Any, Final
@@ -152,6 +153,27 @@ async def sighted(tx: Tx, sighting: Sighting) -> None:
     await tx.connection.execute(_SIGHTED, new_id(), *astuple(sighting), tx.now)
     payload = {"child_id": str(sighting.child_id)}
     await queue.enqueue(tx.connection, "attendance.look_after_sighting", [payload])
+
+
+_MISTAKEN: Final = """
+WITH gone AS (
+    DELETE FROM presence_sightings WHERE child_id = $1 AND source_id = ANY ($2::uuid[])
+    RETURNING seen_by_id, since, until
+)
+UPDATE presence_doubts d SET finding = 'mistaken', found_by = 'system', found_at = $3
+WHERE d.child_id = $1 AND d.finding IS NULL AND EXISTS (
+    SELECT FROM gone WHERE gone.seen_by_id = d.seen_by_id AND gone.since <= d.school_day
+        AND (gone.until IS NULL OR d.school_day <= gone.until))
+RETURNING d.*
+"""
+
+
+async def mistaken(tx: Tx, child_id: UUID, sources: Iterable[UUID]) -> None:
+    """Take back, in SYSTEM's reach, that a child was seen, by the rows that told of it: it was
+    another. What is doubted for it and nobody looked at yet, is not.
+    """
+    rows = await tx.connection.fetch(_MISTAKEN, child_id, list(sources), tx.now)
+    await events.publish(tx, *(PresenceVerified(**_about(row), finding="mistaken") for row in rows))
 
 
 def _about(row: asyncpg.Record) -> dict[str, Any]:

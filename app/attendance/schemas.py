@@ -10,7 +10,7 @@ import orjson
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field, StrictInt, TypeAdapter, ValidationError
 
-from app.attendance.models import Called, Category, Doubt, Finding, Session
+from app.attendance.models import Called, Category, Doubt, Finding, Found, Session
 from app.core.http.routing import UnsupportedMediaType
 from app.core.http.wire import (
     Code,
@@ -239,7 +239,9 @@ class PresenceDoubt(BaseModel):
     school_day: Day = Field(description="The day.")
     seen_by_id: UUID = Field(description="The agency that saw it elsewhere.")
     opened_at: Moment = Field(description="Since when it is doubted.")
-    finding: Finding | None = Field(description="What was found; null: nobody looked yet.")
+    finding: Found | None = Field(
+        description="What was found; null: nobody looked yet; mistaken: another child was seen."
+    )
     found_at: Moment | None = Field(description="When that was recorded.")
     permitted: Permitted
 

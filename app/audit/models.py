@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Index, Text, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
-from app.core.data import rls
+from app.core.data import hiding, rls
 from app.core.data.columns import OF_TRANSACTION, Instant
 
 
@@ -45,7 +45,14 @@ class AuditEntry(SQLModel, table=True):
 
 rls.protect(
     "audit_entries",
-    using=rls.case((rls.SYSTEM, "true"), (rls.own("agency_id"), "true"), (rls.IN_RANGE, "true")),
+    using=rls.case(
+        (rls.SYSTEM, "true"),
+        # A refusal stands whatever was asked for: that one is missing would tell.
+        (f"{rls.own('agency_id')} AND decision = 'denied'", "true"),
+        (hiding.hidden("audit_entries.subject_id"), "false"),
+        (rls.own("agency_id"), "true"),
+        (rls.IN_RANGE, "true"),
+    ),
     check="true",
     privileges="SELECT, INSERT",
 )

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from app.core.data import hiding
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
@@ -12,6 +13,7 @@ _SELECT: Final = """
 SELECT a.id, a.at, a.actor, a.agency_id, a.role, a.region_code, a.purpose, a.operation, a.child_ids,
        a.subject_id, a.field_groups, a.since, a.decision, a.rule, a.request_id
 FROM audit_entries a"""
+_SHOWN: Final = f"(a.agency_id = {{0}} AND a.decision = 'denied') OR {hiding.shown('a.subject_id')}"
 _NEWEST: Final = paging.Order({"a.at": datetime, "a.id": UUID}, descending=True)
 
 
@@ -20,17 +22,21 @@ async def entries(
     window: paging.Window,
     *,
     agency_id: UUID,
+    codes: int,
     region: tuple[int, int] | None,
     child_id: UUID | None,
     decision: str | None,
 ) -> paging.Rows:
     """List entries, newest first: those of one agency and, with `region` (half-open range of
-    region codes), those of every caller whose remit lies there.
+    region codes), those of every caller whose remit lies there. Never about what is hidden from
+    that agency, whose remit holds `codes` (AZ-8); but what it was itself refused stands, as it does
+    of what there is not.
     """
     if region is None:
         where = Where("a.agency_id = {}", agency_id)
     else:
         supervised = "a.agency_id = {} OR (a.region_code >= {} AND a.region_code < {})"
         where = Where(supervised, agency_id, *region)
+    where.add(_SHOWN, agency_id, codes)
     where.add_given({"a.child_ids @> ARRAY[{}::uuid]": child_id, "a.decision = {}": decision})
     return await paging.fetch(tx, _SELECT, where, _NEWEST, window)

@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKeyConstraint
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
-from app.core.data import rls
+from app.core.data import hiding, rls
 from app.core.data.columns import Instant, code_list
 
 
@@ -101,6 +101,7 @@ rls.protect(
     "duties",
     using=rls.case(
         (rls.SYSTEM, "true"),
+        (f"told_to IS NOT NULL AND {hiding.hidden('duties.subject_id')}", "false"),
         (rls.own("bearer_agency_id"), "true"),
         (rls.own("overseer_id"), _TOLD),
         (

@@ -6,6 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.access.principal import Principal
+from app.core.data import hiding
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
@@ -30,20 +31,27 @@ class Filters:
     region: tuple[int, int] | None = None
 
 
+_SHOWN: Final = hiding.shown("d.subject_id")
+
+
 def visible(principal: Principal) -> Where:
     """Limit `duties d` to what the caller may know of.
 
     A role with a region sees its region's duties under the rules its role sees (`seen_by`), unless
     the duty names the agencies that may know (AZ-8); also those of the agencies it looks after,
-    wherever the child lives. Others see what their own agency owes.
+    wherever the child lives. Others see what their own agency owes. Nobody sees what is owed for
+    something they must learn nothing of by now.
     """
+    codes = principal.region_hi - principal.region_lo
+    shown = Where(f"d.told_to IS NULL OR {_SHOWN}", principal.agency_id, codes)
     if principal.role.relation != "region":
-        return Where("d.bearer_agency_id = {}", principal.agency_id)
+        return shown.add("d.bearer_agency_id = {}", principal.agency_id)
     where = Where(
         "d.region_code >= {} AND d.region_code < {}", principal.region_lo, principal.region_hi
     )
     if oversees(principal.role.code):
         where.or_else("d.overseer_id = {}", principal.agency_id)  # an index each
+    where.add(f"d.told_to IS NULL OR {_SHOWN}", principal.agency_id, codes)
     return where.add(
         "d.rule = ANY ({}::text[]) AND (d.told_to IS NULL OR {} = ANY (d.told_to))",
         rules_seen_by(principal.role.code),

@@ -30,7 +30,11 @@ async def list_duties(
     state: Annotated[schemas.DutyState | None, Query(description="Only in this state.")] = None,
     rule: Annotated[
         str | None,
-        Query(max_length=20, pattern=r"^[A-Z]{2,4}-[0-9]{2}$", description="Only this obligation."),
+        Query(
+            max_length=20,
+            pattern=r"^[A-Z]{2,4}-[0-9]{2}(\.[a-z]+)?$",
+            description="Only this obligation.",
+        ),
     ] = None,
     due_before: Annotated[
         Moment | None, Query(description="Only what is due before this instant.")

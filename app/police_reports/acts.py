@@ -3,7 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from app.access.acts import Act, Condition, own, own_or_among, own_or_nobodys, unset
+from app.access.acts import (
+    Act,
+    Condition,
+    own,
+    own_or_among,
+    own_or_nobodys,
+    personally,
+    unset,
+)
 from app.access.principal import Principal
 from app.agencies.models import AgencyKind
 from app.core.problems import Problem
@@ -28,6 +36,27 @@ class ChildKnownAlready(Problem, status=409):
 
     title = "This report hangs on a file already"
     title_zh = "该报告已关联儿童档案"
+
+
+class NothingToTakeBack(Problem, status=409):
+    """The report hangs on no file."""
+
+    title = "This report hangs on no file"
+    title_zh = "该报告未关联儿童档案"
+
+
+class NotJoined(Problem, status=409):
+    """No other report is about the same event."""
+
+    title = "This report is joined with no other"
+    title_zh = "该报告未与其他报告合并"
+
+
+class TakenBackByAPerson(Problem, status=403, denies=True):
+    """Whoever says that something was wrong has looked at it."""
+
+    title = "A person takes this back, by name"
+    title_zh = "撤回须由具体人员办理"
 
 
 class SuspectKnownAlready(Problem, status=409):
@@ -145,6 +174,21 @@ _THERE_OR_ABOVE = Condition(
     "({wanted}::uuid IS NULL OR {0} = {wanted}::uuid)",
     lambda *_: SecondPersonNeeded(),
 )
+_HANGS_ON_A_FILE = Condition(
+    ("child_id",),
+    lambda *_: None,
+    lambda found, _: found is not None,
+    "({0} IS NOT NULL AND {wanted}::text IS NULL)",
+    lambda *_: NothingToTakeBack(),
+)
+_JOINED = Condition(
+    ("incident_id",),
+    lambda *_: None,
+    lambda found, _: found is not None,
+    "({0} IS NOT NULL AND {wanted}::text IS NULL)",
+    lambda *_: NotJoined(),
+)
+_BY_NAME = personally("state", TakenBackByAPerson)
 _IN_CHARGE = (own("police_agency_id", NotYourPart),)
 _HANDLE = Act(
     "police_reports:handle", (own_or_among("police_agency_id", "also_told", NotYourPart),)
@@ -173,7 +217,9 @@ ACTS: Final[Mapping[str, Act]] = {
         _MATCH.scope, (_POLICE_OR_PROTECTOR, unset("child_id", ChildKnownAlready))
     ),
     "nameSuspect": Act(_MATCH.scope, (_POLICE_OR_PROTECTOR, _ABOVE_SUSPICION, _SUSPECT_OPEN)),
+    "withdrawIdentification": Act(_MATCH.scope, (_POLICE_OR_PROTECTOR, _BY_NAME, _HANGS_ON_A_FILE)),
     "joinReports": _MATCH,
+    "separateReport": Act(_MATCH.scope, (_POLICE_OR_PROTECTOR, _BY_NAME, _JOINED)),
     "supersedeReport": Act(
         "police_reports:file",
         (own("reporter_agency_id", NotYourPart), unset("superseded_by_id", SupersededAlready)),

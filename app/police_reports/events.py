@@ -152,6 +152,20 @@ class ChildIdentified(_AboutReport):
     wire_name: ClassVar[str] = "police_reports.child_identified"
 
 
+class ChildDescribed(_AboutReport):
+    """Somebody said who the child is; the office of the place finds its file, or opens one."""
+
+    wire_name: ClassVar[str] = "police_reports.child_described"
+
+
+class IdentificationWithdrawn(_AboutReport):
+    """It is not about the child on whose file it hung: what was told of it was wrong. Told to all
+    who were told, too.
+    """
+
+    wire_name: ClassVar[str] = "police_reports.identification_withdrawn"
+
+
 class SuspectNamed(_AboutReport):
     """It is clear now whom the words of the reporter mean: the offices of place and home that they
     do not mean have a part in it.
@@ -171,6 +185,13 @@ class ReportsJoined(_AboutReport):
 
     wire_name: ClassVar[str] = "police_reports.reports_joined"
     incident_id: UUID = Field(description="What the reports of the event share.")
+
+
+class ReportSeparated(_AboutReport):
+    """It is not about the event it was joined with; told to who was told that it was."""
+
+    wire_name: ClassVar[str] = "police_reports.report_separated"
+    incident_id: UUID = Field(description="The event it does not belong to.")
 
 
 class ReportSuperseded(_AboutReport):

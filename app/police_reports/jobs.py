@@ -18,6 +18,7 @@ from app.police_reports.models import State, Step
 from app.police_reports.operations import home
 from app.police_reports.operations.filing import announce, change, relieve
 from app.police_reports.operations.steps import redeliver
+from app.police_reports.operations.unknown_child import keep_asked
 from app.regions import following
 from app.regions.events import RegionReplaced
 from app.regions.rules import lineage
@@ -95,21 +96,54 @@ async def follow_child(tx: Tx, changed: ChildChanged) -> None:
 
 # Where the police took the child, from then on; a day that has not come yet is none to believe. And
 # where a hospital that reports it has it before its eyes.
-_SIGHTINGS: Final = """
-SELECT r.child_id, s.id AS source_id, a.id AS seen_by_id, r.suspect_agency_id AS kept_from_id,
+_KEPT_FROM: Final = """coalesce((
+    SELECT c.school_id FROM children c WHERE c.home_county = r.child_county AND c.id = r.child_id
+      AND c.school_id = ANY (r.hidden_from)), r.suspect_agency_id)"""
+_SIGHTINGS: Final = f"""
+SELECT r.child_id, s.id AS source_id, a.id AS seen_by_id, {_KEPT_FROM} AS kept_from_id,
     least((s.codes ->> 'handed_over_on')::date, (s.at AT TIME ZONE 'Asia/Shanghai')::date) AS since,
     NULL::date AS until
 FROM police_reports r JOIN police_report_steps s ON s.report_id = r.id AND s.step = 'disposed'
 JOIN agencies a ON a.id = (s.codes ->> 'placed_with_agency_id')::uuid
 WHERE r.id = $1 AND r.child_id IS NOT NULL
 UNION ALL
-SELECT r.child_id, r.id, a.id, r.suspect_agency_id, found.day, found.day
+SELECT r.child_id, r.id, a.id, {_KEPT_FROM}, found.day, found.day
 FROM police_reports r JOIN agencies a ON a.id = r.reporter_agency_id AND a.kind = 'hospital'
 CROSS JOIN LATERAL (SELECT (coalesce(r.found_at, r.filed_at) AT TIME ZONE 'Asia/Shanghai')::date
     AS day) AS found
 WHERE r.id = $1 AND r.child_id IS NOT NULL
 ORDER BY source_id
 """
+
+
+@spine.on(events.ReportFiled)
+async def ask_whose_report(tx: Tx, filed: events.ReportFiled) -> None:
+    """Ask which child it is about, if it hangs on no file."""
+    await keep_asked(tx, filed.report_id)
+
+
+@spine.on(events.ReportSuperseded)
+async def ask_of_the_correction_alone(tx: Tx, superseded: events.ReportSuperseded) -> None:
+    """Let what is asked be asked of the report that took its place."""
+    await keep_asked(tx, superseded.subject_id)
+
+
+@spine.on(events.ChildIdentified)
+async def ask_no_more(tx: Tx, identified: events.ChildIdentified) -> None:
+    """Let nobody owe what is known now."""
+    await keep_asked(tx, identified.subject_id)
+
+
+@spine.on(events.ChildDescribed)
+async def ask_by_what_was_said(tx: Tx, described: events.ChildDescribed) -> None:
+    """Let the office that is asked read again what is known of the child."""
+    await keep_asked(tx, described.subject_id, anew=True)
+
+
+@spine.on(events.IdentificationWithdrawn)
+async def ask_again_whose(tx: Tx, withdrawn: events.IdentificationWithdrawn) -> None:
+    """Ask anew which child it is about."""
+    await keep_asked(tx, withdrawn.subject_id, anew=True)
 
 
 @spine.on(events.ReportFiled)

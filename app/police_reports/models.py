@@ -66,8 +66,14 @@ class Step(StrEnum):
     REOPENED = "reopened"
     """A new fact came after it was closed; the step beside this one says which."""
     IDENTIFIED = "identified"
+    DESCRIBED = "described"
+    """Somebody said who the child is; no file, or more than one, answers to it."""
     SUSPECT_NAMED = "suspect_named"
     JOINED = "joined"
+    IDENTIFICATION_WITHDRAWN = "identification_withdrawn"
+    """It is not about the child on whose file it hung."""
+    SEPARATED = "separated"
+    """It is not about the event it was joined with."""
 
 
 class Party(StrEnum):
@@ -253,7 +259,8 @@ class PoliceReportStep(SQLModel, table=True):
         CheckConstraint(
             "step IN ('delivered', 'acknowledged', 'dispatched', 'disposed', 'township_notified',"
             " 'township_received', 'assessed', 'services_arranged', 'closed', 'forwarded',"
-            " 'closure_proposed', 'reopened', 'identified', 'suspect_named', 'joined')",
+            " 'closure_proposed', 'reopened', 'identified', 'suspect_named', 'joined',"
+            " 'described', 'identification_withdrawn', 'separated')",
             name="step",
         ),
         _of_report(),

@@ -80,6 +80,9 @@ async def find(
     )
 
 
+ALL: Final = "SELECT * FROM police_reports WHERE id = ANY ($1) ORDER BY id"
+
+
 async def find_anywhere(tx: Tx, report_id: UUID) -> asyncpg.Record | None:
     """Find a report by its id, whoever has a part in it: to recognise it, not to show it."""
     async with tx.as_system():
@@ -224,7 +227,7 @@ async def steps(tx: Tx, principal: Principal, report: asyncpg.Record) -> list[di
             for row in rows
             if row["agency_id"] == principal.agency_id or (moved and row["recorded_at"] <= moved)
         ]
-    elsewhere = [row["codes"].get("report_id") for row in rows if row["step"] == Step.JOINED]
+    elsewhere = [other for row in rows for other in rules.others_of(row)]
     seen = await _seen(tx, principal, elsewhere) if elsewhere else set()
     return [
         {
@@ -235,7 +238,7 @@ async def steps(tx: Tx, principal: Principal, report: asyncpg.Record) -> list[di
         }
         for row in sorted(rows, key=lambda row: rules.happened(row, found_at))
         if rules.shows_step(party, Step(row["step"]))
-        and (row["step"] != Step.JOINED or row["codes"].get("report_id") in seen)
+        and (not (others := rules.others_of(row)) or not seen.isdisjoint(others))
     ]
 
 
@@ -245,10 +248,8 @@ WHERE subject_id = $1 AND wire_name = 'police_reports.child_moved'
 """
 
 
-async def _seen(tx: Tx, principal: Principal, report_ids: Iterable[str | None]) -> set[str]:
-    where = visible_reports(principal).add(
-        "r.id = ANY ({}::uuid[])", [each for each in report_ids if each]
-    )
+async def _seen(tx: Tx, principal: Principal, report_ids: Iterable[str]) -> set[str]:
+    where = visible_reports(principal).add("r.id = ANY ({}::uuid[])", list(report_ids))
     rows = await tx.connection.fetch(
         f"SELECT r.id FROM police_reports r WHERE {where}", *where.arguments
     )
@@ -317,8 +318,13 @@ def summary(tx: Tx, principal: Principal, report: asyncpg.Record) -> schemas.Rep
 def _summary_fields(tx: Tx, principal: Principal, report: asyncpg.Record) -> dict[str, Any]:
     open_ = report["relieved_at"] is None and report["acknowledged_at"] is None
     shows_agency = rules.shows_reporter_agency(party_of(principal, report))
-    # Of a file its reporter does not see, they learn not even whether there is one.
-    unconfirmed = "child_unconfirmed" in report["doubts"] or report["identified_at"] is not None
+    # Of a file its reporter does not see, they learn not even whether there is one; the police, of
+    # one that was found by what they know, nothing but that.
+    found = report["identified_at"] is not None
+    shows_child = {
+        Party.PROTECTION: True,
+        Party.REPORTER: not found and "child_unconfirmed" not in report["doubts"],
+    }.get(party_of(principal, report), not found)
     shows_result = rules.shows_result(party_of(principal, report))
     return {
         **report,
@@ -327,9 +333,7 @@ def _summary_fields(tx: Tx, principal: Principal, report: asyncpg.Record) -> dic
         "outcome": report["outcome"] if shows_result else None,
         "incident_id": incident_of(report),
         "closure_proposed": report["closure_step_id"] is not None,
-        "child_id": None
-        if unconfirmed and party_of(principal, report) is Party.REPORTER
-        else report["child_id"],
+        "child_id": report["child_id"] if shows_child else None,
         "region_code": region_text(report["region_code"]),
         "acknowledgement_overdue": open_
         and rules.is_overdue(None, report["acknowledge_due_at"], tx.now),

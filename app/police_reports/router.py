@@ -19,14 +19,25 @@ from app.police_reports.acts import (
     ACTS,
     ChildKnownAlready,
     ClosureNotProposed,
+    NothingToTakeBack,
+    NotJoined,
     NotYourPart,
     SecondPersonNeeded,
     SupersededAlready,
     SuspectKnownAlready,
+    TakenBackByAPerson,
 )
 from app.police_reports.area import AREA, FILE, HANDLE, MATCH, READ, READ_REPORTERS, RECEIVE
 from app.police_reports.models import State
-from app.police_reports.operations import closing, dispositions, filing, incidents, steps, suspects
+from app.police_reports.operations import (
+    closing,
+    dispositions,
+    filing,
+    incidents,
+    steps,
+    suspects,
+    taking_back,
+)
 from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.schemas import steps as stated
 from app.police_reports.schemas.filing import ReportCreate
@@ -136,7 +147,7 @@ async def read_report_chain(
 @router.post(
     "/{report_id}/acknowledgement",
     status_code=201,
-    responses={**REPEATED, **documented(NotYourPart)},
+    responses={**REPEATED, **documented(NotYourPart, ReportInvalid)},
 )
 async def acknowledge_report(
     principal: HandlesReports,
@@ -144,7 +155,9 @@ async def acknowledge_report(
     new: stated.Acknowledgement,
     tx: Transaction,
 ) -> Shown[schemas.StepTaken]:
-    """Accept a report, as the police (REP-07). The same reference again gets the same answer."""
+    """Accept a report, as the police (REP-07). The same reference again gets the same answer. Where
+    its words are in no list, say which situation they mean.
+    """
     return _step(report, await steps.acknowledge_report(tx, principal, report, new))
 
 
@@ -254,9 +267,28 @@ async def confirm_closure(
 async def identify_child(
     principal: MatchesReports, report: ReportToChange, new: stated.Identification, tx: Transaction
 ) -> Shown[schemas.StepTaken]:
-    """Hang a report about an unknown child on its file, as the police or the township."""
-    taken = await incidents.identify_child(tx, principal, report, new)
-    return _step(report, taken, new.child_id)
+    """Hang a report about an unknown child on its file, as the police or the township: by the id of
+    the file, or by what is known of the child. The answer says `identified` or `described` alone.
+    """
+    taken, child_id = await incidents.identify_child(tx, principal, report, new)
+    return _step(report, taken, child_id)
+
+
+@router.post(
+    "/{report_id}/child/withdrawal",
+    status_code=201,
+    responses={**_STEP, **documented(NotYourPart, TakenBackByAPerson, NothingToTakeBack)},
+)
+async def withdraw_identification(
+    principal: MatchesReports,
+    report: ReportToChange,
+    new: stated.IdentificationWithdrawal,
+    tx: Transaction,
+) -> Shown[schemas.StepTaken]:
+    """Say that a report is not about the child on whose file it hangs: that loses it, and whose it
+    is is asked again.
+    """
+    return _step(report, await taking_back.withdraw_identification(tx, principal, report, new))
 
 
 @router.post(
@@ -282,6 +314,18 @@ async def join_reports(
 
 
 @router.post(
+    "/{report_id}/incident/separation",
+    status_code=201,
+    responses={**_STEP, **documented(NotYourPart, TakenBackByAPerson, NotJoined)},
+)
+async def separate_report(
+    principal: MatchesReports, report: ReportToChange, new: stated.Separation, tx: Transaction
+) -> Shown[schemas.StepTaken]:
+    """Say that a report is not about the event it was joined with. The others stay together."""
+    return _step(report, await taking_back.separate_report(tx, principal, report, new))
+
+
+@router.post(
     "/{report_id}/supersession",
     status_code=201,
     responses={**REPEATED, **documented(*_FILING, NotYourPart, SupersededAlready)},
@@ -304,7 +348,9 @@ def _filed(filed: filing.Filed, *others: UUID | None) -> Shown[schemas.Filed]:
     )
 
 
-def _step(report: asyncpg.Record, taken: steps.Taken, *others: UUID) -> Shown[schemas.StepTaken]:
+def _step(
+    report: asyncpg.Record, taken: steps.Taken, *others: UUID | None
+) -> Shown[schemas.StepTaken]:
     step, is_new = taken
     about = [report["child_id"], *others]
     return Shown(step, children=about, groups=_REPORT, is_new=is_new, receipt=True)

@@ -27,8 +27,11 @@ _MOVES: Final[Mapping[Step, tuple[State | None, State]]] = {
     Step.CLOSED: (State.CLOSED, State.ASSESSED),
     Step.REOPENED: (None, State.FILED),
     Step.IDENTIFIED: (None, State.FILED),
+    Step.DESCRIBED: (None, State.FILED),
     Step.SUSPECT_NAMED: (None, State.FILED),
     Step.JOINED: (None, State.FILED),
+    Step.IDENTIFICATION_WITHDRAWN: (None, State.FILED),
+    Step.SEPARATED: (None, State.FILED),
 }
 
 
@@ -44,7 +47,7 @@ def advance(state: State, step: Step) -> tuple[State, bool]:
 
 
 REOPENING: Final = frozenset(Step) - {
-    *(Step.DELIVERED, Step.TOWNSHIP_RECEIVED, Step.JOINED),
+    *(Step.DELIVERED, Step.TOWNSHIP_RECEIVED, Step.JOINED, Step.SEPARATED),
     *(Step.CLOSURE_PROPOSED, Step.CLOSED, Step.REOPENED),
 }
 """Steps that say something new of the case: it stays neither closed nor proposed to be closed."""
@@ -66,7 +69,8 @@ def reopened(report: Mapping[str, Any], step: Step) -> State:
 class Reported:
     """What a report asks of the police: by situation the kinds of disposition that answer it.
 
-    `others`: it names a situation that is in no list, which any kind may answer.
+    `others`: it names a situation that is in no list. No kind answers that: the police say which of
+    the list is meant.
     """
 
     answers: Mapping[str, frozenset[str]]
@@ -78,14 +82,14 @@ class Reported:
 
     def handled(self, kinds: Collection[str]) -> bool:
         """Tell whether these kinds, together, answer all that was reported."""
-        return bool(kinds) and not self.unanswered(kinds)
+        return bool(kinds) and not self.others and not self.unanswered(kinds)
 
     def takes(self, kinds: Collection[str], before: Collection[str]) -> bool:
         """Tell whether a report disposed of as `before` may now be disposed of as `kinds`: they
         answer something reported, or all that was reported has its answer and this is beside it.
         """
         wanted = frozenset[str]().union(*self.answers.values())
-        return self.others or not wanted.isdisjoint(kinds) or self.handled(before)
+        return not wanted.isdisjoint(kinds) or self.handled(before)
 
 
 def reported(
@@ -158,7 +162,20 @@ def shows_offices(party: Party) -> bool:
 
 def shows_step(party: Party, step: Step) -> bool:
     """Whether a party learns of a step at all: not who reported, that the child has a file."""
-    return party is not Party.REPORTER or step is not Step.IDENTIFIED
+    return party is not Party.REPORTER or step not in _OF_THE_FILE
+
+
+_OF_THE_FILE: Final = {Step.IDENTIFIED, Step.DESCRIBED, Step.IDENTIFICATION_WITHDRAWN}
+
+
+def others_of(step: Mapping[str, Any]) -> list[str]:
+    """List the other reports a step tells of; who has a part in none of them learns nothing of it,
+    and of one that names none since it was taken back likewise.
+    """
+    if step["step"] not in {Step.JOINED, Step.SEPARATED}:
+        return []
+    codes = step["codes"]
+    return codes.get("report_ids") or [codes.get("report_id") or str(UUID(int=0))]
 
 
 def shows_result(party: Party) -> bool:

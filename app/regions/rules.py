@@ -83,6 +83,12 @@ def subtree(code: int) -> tuple[int, int]:
     return (code, code + _SPAN[level_of(code)])
 
 
+def codes_of(column: str) -> str:
+    """Write, in SQL, how many codes the place in a column holds, itself included."""
+    arms = [f"WHEN {column} % {span} = 0 THEN {span}" for span in reversed(SPANS)]
+    return f"CASE WHEN {column} = {NATION} THEN {_CODES} {' '.join(arms)} END"
+
+
 @lru_cache(maxsize=4096)
 def county_of(code: int) -> int:
     """Return the county a county, township or village lies in. For a city without districts that is

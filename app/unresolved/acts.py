@@ -21,7 +21,9 @@ class SettledAlready(Problem, status=409):
 
 
 class NotForThisKind(Problem, status=409):
-    """Evidence is attached, corrected or dismissed; a referral is answered."""
+    """Evidence is attached, corrected or dismissed; a referral is answered; whose a report is, is
+    said on the report (`identifyChild`).
+    """
 
     title = "A question of this kind is settled by another operation"
     title_zh = "此类事项应以其他操作处理"
@@ -97,6 +99,11 @@ _EVIDENCE: Final = stands(
     lambda *_: NotForThisKind(),
     "kind",
 )
+_DISMISSIBLE: Final = stands(
+    lambda *_: [UnresolvedKind.visit, UnresolvedKind.attendance, UnresolvedKind.report],
+    lambda *_: NotForThisKind(),
+    "kind",
+)
 _ANSWERABLE: Final = stands(lambda *_: [*ANSWERS], lambda *_: NotForThisKind(), "kind")
 
 _PERSON: Final = personally("kind", DismissedByAPerson)
@@ -127,7 +134,7 @@ _ANOTHER: Final = Condition(
 ACTS: Final[Mapping[str, Act]] = {
     "attachUnresolved": Act(WRITE.code, (_EVIDENCE, _OWNER, _OPEN)),
     "correctUnresolved": Act(WRITE.code, (_EVIDENCE, _OPEN)),
-    "dismissUnresolved": Act(WRITE.code, (_EVIDENCE, _OWNER, _PERSON, _OPEN, _SECOND)),
+    "dismissUnresolved": Act(WRITE.code, (_DISMISSIBLE, _OWNER, _PERSON, _OPEN, _SECOND)),
     "answerUnresolved": Act(WRITE.code, (_ANSWERABLE, _OWNER, _BY_NAME, _ASKED, _OPEN, _ANOTHER)),
 }
 

@@ -44,6 +44,15 @@ class ReferralOpened(_Asked):
     wire_name: ClassVar[str] = "unresolved.referral_opened"
 
 
+class ReportUnresolved(_Asked):
+    """Nobody knows which child a report to the police is about. The subject is the question. Who
+    must learn nothing of the report learns nothing of what is owed for it (AZ-8).
+    """
+
+    wire_name: ClassVar[str] = "unresolved.report_unresolved"
+    shields: ClassVar[bool] = True
+
+
 class UnresolvedSettled(Event):
     """A question is settled, in whatever way. The subject is the question."""
 

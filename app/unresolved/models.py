@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKeyConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from app.core.data import rls
+from app.core.data import hiding, rls
 from app.core.data.columns import Instant, one_of
 
 CLAIM: Final = "unresolved.claim_sealed"
@@ -36,6 +36,8 @@ class UnresolvedKind(StrEnum):
     """A number, an id or a name that is on another file already."""
     two_entries = "two_entries"
     """Two visits that are possibly one."""
+    report = "report"
+    """A report to the police about a child without a file."""
 
 
 class UnresolvedReason(StrEnum):
@@ -47,6 +49,7 @@ class UnresolvedReason(StrEnum):
     id = "id"
     name_and_birth_date = "name_and_birth_date"
     two_entries = "two_entries"
+    several_children = "several_children"
 
 
 class UnresolvedState(StrEnum):
@@ -92,7 +95,8 @@ class Unresolved(SQLModel, table=True):
     index of a number. `child_id`: whose file it concerns or was attached to, `other_child_id` the
     other of two. `twin_id`: the question the other office sees; `their_…` is what it answered.
     `answered_by` and `their_answered_by`: the people who did. `file_opened`: how the file that was
-    referred was opened then; `child_id` is that file.
+    referred was opened then; `child_id` is that file. `about_id`: the report to the police whose
+    child is asked for.
     `abnormal`: something that was sent for it holds an abnormal finding; what came before this was
     asked counts as such. `dismissal_…`: who proposed to dismiss it, until a second person does.
     """
@@ -113,6 +117,13 @@ class Unresolved(SQLModel, table=True):
             unique=True,
             postgresql_where=text("state = 'open'"),
         ),
+        Index(
+            "uq_unresolved_asked_about",
+            "about_id",
+            unique=True,
+            postgresql_where=text("state = 'open' AND about_id IS NOT NULL"),
+        ),
+        Index("ix_unresolved_about", "about_id", postgresql_where=text("about_id IS NOT NULL")),
         Index("ix_unresolved_claim", "claim"),
         Index("ix_unresolved_region_code_due_at", "region_code", "due_at", "id"),
         Index("ix_unresolved_agency_id_due_at", "agency_id", "due_at", "id"),
@@ -144,6 +155,7 @@ class Unresolved(SQLModel, table=True):
     claim_sealed: bytes | None
     child_id: UUID | None
     other_child_id: UUID | None
+    about_id: UUID | None = None
     twin_id: UUID | None
     state: str
     abnormal: bool = Field(sa_column_kwargs={"server_default": text("true")})
@@ -204,12 +216,14 @@ class UnresolvedEvidence(SQLModel, table=True):
     received_at: datetime = Field(sa_type=Instant)
 
 
-for _table in ("unresolved", "unresolved_evidence"):
+_OF_REPORT: Final = f"about_id IS NOT NULL AND {hiding.hidden('unresolved.about_id')}"
+for _table, _hidden in (("unresolved", ((_OF_REPORT, "false"),)), ("unresolved_evidence", ())):
     rls.protect(
         _table,
         using=rls.case(
             (rls.SYSTEM, "true"),
             (rls.own("agency_id"), "true"),
+            *_hidden,
             (rls.IN_RANGE, f"{rls.SCHOOL} IS NULL"),
         ),
         privileges="SELECT, INSERT, UPDATE",

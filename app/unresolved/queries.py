@@ -13,10 +13,11 @@ from app.access.acts import Act, permitted
 from app.access.principal import Principal
 from app.access.roles import role
 from app.core.clock import local_date
+from app.core.data import hiding
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
-from app.regions.rules import lineage, subtree
+from app.regions.rules import codes_of, lineage, subtree
 from app.unresolved import models
 from app.unresolved.acts import ACTS, may_settle
 from app.unresolved.models import UnresolvedKind, UnresolvedState
@@ -64,30 +65,38 @@ def sender_of(row: Mapping[str, Any]) -> Principal:
 
 def visible(principal: Principal) -> Where:
     """Limit `unresolved u` to what the caller may know of: an office that owes answers sees those
-    of its kinds in its region, whoever else what their own agency sent.
+    of its kinds in its region, but for those about a report of which it must learn nothing (AZ-8);
+    whoever else what their own agency sent.
     """
     kinds = OWNERS.get(principal.role.code)
     if kinds is None:
         return Where("u.agency_id = {}", principal.agency_id)
+    codes = principal.region_hi - principal.region_lo
     return Where(
         "u.region_code >= {} AND u.region_code < {} AND u.kind = ANY ({}::text[])",
         principal.region_lo,
         principal.region_hi,
         [*kinds],
-    )
+    ).add(f"u.about_id IS NULL OR {hiding.shown('u.about_id')}", principal.agency_id, codes)
 
 
-_READERS: Final = """
-SELECT id FROM agencies WHERE kind = ANY ($1::text[]) AND region_code = ANY ($2::bigint[])
+_READERS: Final = f"""
+SELECT id FROM agencies a WHERE kind = ANY ($1::text[]) AND region_code = ANY ($2::bigint[])
+    AND {hiding.shown("$3::uuid", "a.id", codes_of("a.region_code"))}
 ORDER BY region_code DESC, id
 """
 
 
 async def readers(
-    tx: Tx, kind: UnresolvedKind, place: int, sender: UUID | None = None
+    tx: Tx,
+    kind: UnresolvedKind,
+    place: int,
+    sender: UUID | None = None,
+    about: UUID | None = None,
 ) -> tuple[UUID, ...]:
     """Return the agencies that may read a question of a kind about a place: the offices of it and
-    above it that own such questions, nearest first, and whoever sent what waits.
+    above it that own such questions, nearest first, and whoever sent what waits. `about`: the
+    report it is about, if it is about one, of which some must learn nothing.
     """
     kinds = {
         each
@@ -96,7 +105,7 @@ async def readers(
         for each in role(owner).agency_kinds
     }
     async with tx.as_system():
-        rows = await tx.connection.fetch(_READERS, sorted(kinds), [*lineage(place)])
+        rows = await tx.connection.fetch(_READERS, sorted(kinds), [*lineage(place)], about)
     return tuple(dict.fromkeys([*(row["id"] for row in rows), *([sender] if sender else [])]))
 
 
@@ -210,6 +219,7 @@ def shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> dict[str, Any
         "claim": claim_of(tx, row),
         "child_id": row["child_id"] if settles else None,
         "other_child_id": row["other_child_id"] if settles else None,
+        "report_id": row["about_id"],
         "overdue": row["state"] == UnresolvedState.open and row["due_at"] <= tx.now,
         "words": _words(tx, models.WORDS, row, "words_sealed"),
         "dismissal_proposed": _dismissal(tx, row),

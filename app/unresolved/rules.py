@@ -7,8 +7,13 @@ from app.regions.rules import Level, level_of, parent_of
 from app.unresolved.models import UnresolvedAnswer, UnresolvedKind
 
 OWNERS: Final[Mapping[str, tuple[UnresolvedKind, ...]]] = {
-    "township_supervisor": (UnresolvedKind.visit, UnresolvedKind.two_entries),
-    "civil_affairs": (UnresolvedKind.visit, UnresolvedKind.two_entries, UnresolvedKind.referral),
+    "township_supervisor": (
+        *(UnresolvedKind.visit, UnresolvedKind.two_entries, UnresolvedKind.report),
+    ),
+    "civil_affairs": (
+        *(UnresolvedKind.visit, UnresolvedKind.two_entries, UnresolvedKind.report),
+        UnresolvedKind.referral,
+    ),
     "education_authority": (UnresolvedKind.attendance,),
 }
 """Roles that see the questions of their region, and of which kinds. All others see those about what

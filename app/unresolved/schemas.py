@@ -159,6 +159,10 @@ class Unresolved(BaseModel):
         " the id it was sent with unless that is another file's; null if none was."
     )
     other_child_id: UUID | None = Field(description="Of two files the other, if you see both.")
+    report_id: UUID | None = Field(
+        description="The report to the police whose child is asked for: say on the report who it is"
+        " (`identifyChild`), or dismiss this."
+    )
     state: UnresolvedState = Field(description="Where it stands.")
     due_at: datetime = Field(description="When it is overdue.")
     overdue: bool = Field(description="Whether it is open and its time is over.")

@@ -17,12 +17,14 @@ import asyncpg
 import structlog
 
 from app.core import settings as config
+from app.core.data import hiding
 from app.core.data.crypto import Keyring
 from app.core.data.db import TemporarilyUnavailable, Tx
 from app.core.ids import new_id
 from app.core.jobs.events import publish
 from app.core.jobs.queue import Begin
 from app.core.jobs.runner import CONNECTION_FAILED, wait, wake_at
+from app.regions.rules import codes_of
 from app.webhooks import events, rules, sending, signing
 from app.webhooks.models import PREVIOUS_SECRET_PLACE, RESPONSE_PLACE, SECRET_PLACE
 from app.webhooks.operations.deliveries import CHANNEL
@@ -87,6 +89,21 @@ RETURNING d.id, d.lease, d.webhook_id, d.body, d.delivery_class, d.attempts, d.r
           d.delivered_at, d.event_id, d.wire_name, d.ordering_key, d.region_code, d.home_county,
           d.told_to, d.endpoint_id, d.agency_id, chosen.manual, e.url, e.secret_sealed,
           e.previous_secret_sealed, e.previous_secret_until
+"""
+
+# Whom an event was for was decided when it was queued; by now some may have to learn nothing of it.
+_WITHHOLD: Final = f"""
+UPDATE webhook_deliveries d
+SET state = 'withheld', lease = NULL, replays_due = 0, attempts = d.attempts - 1
+FROM webhook_endpoints e JOIN agencies a ON a.id = e.agency_id
+WHERE d.id = ANY ($1::uuid[]) AND e.id = d.endpoint_id AND NOT ({
+    hiding.shown(
+        "d.ordering_key",
+        "e.agency_id",
+        f"CASE e.relation WHEN 'region' THEN {codes_of('a.region_code')} ELSE {codes_of('0')} END",
+    )
+})
+RETURNING d.id
 """
 
 # A send asked for by hand meanwhile is still owed. An attempt whose lease was lost was made all the
@@ -224,7 +241,11 @@ async def _claim(sender: _Sender, tx: Tx, room: int) -> list[asyncpg.Record]:
         list(gates),
         [gate.room(tx.now) for gate in gates.values()],
     )
-    return rows
+    if not rows:
+        return rows
+    withheld = await tx.connection.fetch(_WITHHOLD, [row["id"] for row in rows])
+    gone = {row["id"] for row in withheld}
+    return [row for row in rows if row["id"] not in gone]
 
 
 async def _renew(sender: _Sender, tx: Tx) -> None:

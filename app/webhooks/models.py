@@ -17,14 +17,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
-from app.core.data import rls
+from app.core.data import hiding, rls
 from app.core.data.columns import Instant, one_of
 from app.core.ids import new_id
 
 SECRET_PLACE = "webhook_endpoints.secret_sealed"  # noqa: S105  a column's name, as crypto wants it
 PREVIOUS_SECRET_PLACE = "webhook_endpoints.previous_secret_sealed"  # noqa: S105  the same
 RESPONSE_PLACE = "webhook_attempts.response_sealed"
-State = Literal["pending", "leased", "succeeded", "exhausted", "closed"]
+State = Literal["pending", "leased", "succeeded", "exhausted", "closed", "withheld"]
 _OPEN = text("state IN ('pending', 'leased')")
 _OWN = f"{rls.own('agency_id')} OR {rls.SYSTEM}"
 
@@ -73,7 +73,7 @@ class WebhookDelivery(SQLModel, table=True):
 
     `state`: `pending` waits for `next_at`; `leased` a worker is sending it, and `next_at` is when
     the lease runs out; `succeeded` was answered 2xx; `exhausted` the schedule of S ended; `closed`
-    a named person ended M.
+    a named person ended M; `withheld` when it was due, its agency must not learn of it any more.
 
     `replays_due`: sends asked for by hand and not begun. `replayed_after`: attempts made before the
     last replay, so that the schedule starts afresh.
@@ -177,5 +177,13 @@ class WebhookAttempt(SQLModel, table=True):
 
 
 rls.protect("webhook_endpoints", using=_OWN, privileges="SELECT, INSERT, UPDATE")
-rls.protect("webhook_deliveries", using=_OWN, privileges="SELECT, INSERT, UPDATE")
+rls.protect(
+    "webhook_deliveries",
+    using=rls.case(
+        (rls.SYSTEM, "true"),
+        (hiding.hidden("webhook_deliveries.ordering_key"), "false"),
+        (rls.own("agency_id"), "true"),
+    ),
+    privileges="SELECT, INSERT, UPDATE",
+)
 rls.protect("webhook_attempts", using=_OWN, privileges="SELECT, INSERT")

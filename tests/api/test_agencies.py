@@ -139,11 +139,14 @@ class TestCreateAgency:
             ("village_committee", TOWNSHIP),
         ],
     )
-    async def test_no_office_beside_the_one_in_charge(self, client, county, kind, place) -> None:
+    async def test_no_office_beside_the_one_in_charge(
+        self, client, county, queries, kind, place
+    ) -> None:
         """What a place is told goes to the nearest office: a lower one would draw it away."""
         body = {**NEW, "kind": kind, "region_code": str(place)}
         answer = await client.post("/v1/agencies", json=body, headers=county.headers)
         assert (answer.status_code, answer.json()["type"]) == (422, "/problems/kind-not-at-level")
+        assert not [said for said in queries.statements if "INSERT INTO agencies" in said]
 
     async def test_refuses_a_registered_credit_code(self, client, county) -> None:
         body = {**NEW, "uscc": USCC}

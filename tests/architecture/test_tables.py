@@ -41,6 +41,10 @@ NOT_BELOW: dict[str, str] = {}
 ASKS_ANOTHER_TABLE = {
     "police_report_steps": "visible when the report is, whose parties are a set",
     "police_reporters": "visible to the agency in charge of the report",
+    **dict.fromkeys(
+        ("audit_entries", "duties", "unresolved", "webhook_deliveries"),
+        "whom a report speaks against may be known long after the row was written",
+    ),
 }
 
 NATIONWIDE = {

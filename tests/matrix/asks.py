@@ -198,8 +198,14 @@ _POLICE = (
     Ask("confirmClosure", always({"confirmed_at": _NOW})),
     Ask(
         "identifyChild",
-        lambda target: {"identified_at": _NOW, "child_id": str(target.ids["child_id"])},
+        lambda target: {
+            "identified_at": _NOW,
+            "child_id": str(target.ids["child_id"]),
+            "basis": "合成记录",
+        },
     ),
+    Ask("withdrawIdentification", always({"withdrawn_at": _NOW, "basis": "合成记录"})),
+    Ask("separateReport", always({"separated_at": _NOW, "basis": "合成记录"})),
     Ask("nameSuspect", always({"named_at": _NOW, "suspect_agency_id": None})),
     Ask("joinReports", always({"joined_at": _NOW, "report_id": str(new_id())})),
     Ask("supersedeReport", _report),

@@ -84,14 +84,24 @@ def sees_alert(who: Who, target: Target) -> bool:
 
 def sees_report(who: Who, target: Target) -> bool:
     """Never who is reported (AZ-8); else the police it is with, the protectors, who filed it."""
-    if who.agency in {target.suspect, target.accused_before}:
-        return False
     scopes = ROLES[who.role]["scopes"]
     if "police_reports:handle" in scopes:
-        return who.agency in {target.police, target.passed_on_by}
-    codes = len(remit(who.region))
-    told = not target.unclear_whom or codes >= 10**6  # a county, at least
-    return (_protects(who, target) and told) or target.reporter == who.agency
+        with_us = who.agency in {target.police, target.passed_on_by}
+        return with_us and not _accused(who, target)
+    part = _protects(who, target) or target.reporter == who.agency
+    return part and not _hidden(who, target)
+
+
+def _accused(who: Who, target: Target) -> bool:
+    return who.agency in {target.suspect, target.accused_before}
+
+
+def _hidden(who: Who, target: Target) -> bool:
+    """From whom it speaks against, and, while its words may mean anybody, from who is below the
+    county and did not say them.
+    """
+    meant = target.unclear_whom and len(remit(who.region)) < 10**6
+    return _accused(who, target) or (meant and target.reporter != who.agency)
 
 
 def _protects(who: Who, target: Target) -> bool:
@@ -116,9 +126,11 @@ def _settles(who: Who, target: Target) -> bool:
 
 
 def _sees_unresolved(who: Who, target: Target) -> bool:
-    """Offices see what their places sent, all others what their own agency did."""
+    """Offices see what their places sent, unless it is about a report that they must learn nothing
+    of; all others what their own agency did.
+    """
     if who.role in {*_ANSWERS_FOR_ITS_PLACE, "education_authority"}:
-        return _settles(who, target)
+        return _settles(who, target) and not _hidden(who, target)
     return _owns(who, target)
 
 
@@ -139,7 +151,10 @@ def _everyone(who: Who, target: Target) -> bool:
 
 
 def _audits(who: Who, target: Target) -> bool:
-    return _owns(who, target) or (who.role == "auditor" and _inside(who, target.region))
+    """The entry is about the report."""
+    return not _hidden(who, target) and (
+        _owns(who, target) or (who.role == "auditor" and _inside(who, target.region))
+    )
 
 
 def _sees_duty(rule: str) -> Callable[[Who, Target], bool]:
@@ -147,6 +162,8 @@ def _sees_duty(rule: str) -> Callable[[Who, Target], bool]:
 
     def sees(who: Who, target: Target) -> bool:
         bearer = {"EDU-04": target.school, "REP-07": target.police}.get(rule)
+        if rule == "REP-07" and target.told_to is not None and _hidden(who, target):
+            return False  # though it was told before
         if ROLES[who.role]["relation"] != "region":
             return bearer == who.agency
         told = target.told_to if rule == "REP-07" else None
@@ -267,6 +284,12 @@ REFUSED: Mapping[str, Refusal] = {
     "closeReport": lambda who, target, _: not _is_in_place(who, target),
     "createAgency": _not_our_place,
     **dict.fromkeys(("identifyChild", "joinReports", "nameSuspect"), _neither_police_nor_place),
+    **dict.fromkeys(
+        ("withdrawIdentification", "separateReport"),
+        lambda who, target, _: (
+            _neither_police_nor_place(who, target, None) or who.holder == "machine"
+        ),
+    ),
     # Somebody of the same agency proposed to close it.
     "confirmClosure": lambda who, target, _: (
         not _is_in_place(who, target)

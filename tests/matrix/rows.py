@@ -11,6 +11,7 @@ from app.agencies.models import Agency, Post, PostHolding, Staff
 from app.attendance.models import AttendanceBatch
 from app.children.queries import ChildRef
 from app.core.data.db import Tx
+from app.core.data.hiding import HiddenSubject
 from app.core.ids import new_id
 from app.dropout_alerts.models import DropoutAlert, ReportReceipt
 from app.duties.models import Duty
@@ -70,11 +71,13 @@ async def store(tx: Tx, target: Target, child: ChildRef) -> None:
     await tx.flush()
     await tx.connection.execute(
         "INSERT INTO audit_entries (id, at, actor, agency_id, role, region_code, operation,"
-        " decision, request_id) VALUES ($1, $2, 'test', $3, 'test', $4, 'test', 'allowed', '-')",
+        " subject_id, decision, request_id)"
+        " VALUES ($1, $2, 'test', $3, 'test', $4, 'test', $5, 'allowed', '-')",
         target.ids["entry_id"],
         tx.now,
         target.owner,
         target.region,
+        target.ids["report_id"],
     )
 
 
@@ -145,6 +148,14 @@ async def _report(tx: Tx, target: Target, about: dict[str, Any]) -> None:
             acknowledge_due_at=tx.now,
             deliver_alarm_at=tx.now,
             updated_at=tx.now,
+        )
+    )
+    tx.session.add(
+        HiddenSubject(
+            subject_id=identity,
+            hidden_from=sorted({target.suspect, target.accused_before} - {None}),
+            hidden_below=10**6 if target.unclear_whom else 0,
+            filed_by_id=target.reporter,
         )
     )
     await tx.flush()
@@ -222,6 +233,7 @@ async def _unresolved(tx: Tx, target: Target) -> None:
             **nothing,
             id=identity,
             kind="visit",
+            about_id=target.ids["report_id"],  # as of a question about whose that is
             reason="child_unknown",
             region_code=target.region,
             owner_role="township_supervisor",

@@ -144,7 +144,11 @@ async def _a_target(database: Database, who: Who, plan: Plan) -> Target:
         unclear_whom=plan.unclear_whom,
         addressed=(owner,) if who.kind in {"education", "township_government"} else (),
         overseer=owner if who.kind == "education" else None,
-        told_to=(school, police) if plan.suspect else None,
+        told_to=(school, police)
+        if plan.suspect
+        else (who.agency,)
+        if plan.accused_before
+        else None,
         ids={
             **ids,
             "child_id": child.id,

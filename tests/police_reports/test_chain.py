@@ -99,7 +99,7 @@ async def test_chain_from_filing_to_closing(client, database, offices) -> None:
     async with database.begin(SYSTEM) as tx:
         told = await tx.connection.fetch("SELECT wire_name FROM events ORDER BY id")
     assert [row["wire_name"].partition(".")[2] for row in told] == [
-        *("report_filed", "delivery_succeeded", "report_delivered"),
+        *("report_filed", "delivery_succeeded", "report_unresolved", "report_delivered"),
         *("report_acknowledged", "result_told", "report_dispatched"),
         *("report_disposed", "result_told", "township_notified"),
         *("township_notice_received", "assessment_recorded", "services_arranged"),

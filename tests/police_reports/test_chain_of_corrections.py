@@ -87,7 +87,8 @@ class TestWhatACorrectionCannotTakeBack:
         assert read["situations"] == ["domestic_violence", "living_alone"]
         assert read["doubts"] == ["situation_unknown"]
         assert read["as_sent"]["situations"] == ["被人打"]
-        await step(client, offices.police, third, "dispositions", DISPOSE)
+        meant = {**DISPOSE, "situations": ["domestic_violence"]}
+        await step(client, offices.police, third, "dispositions", meant)
         read = (await client.get(f"{URL}/{third}", headers=offices.police.headers)).json()
         assert (read["unanswered"], read["handled_at"]) == (["domestic_violence"], None)
 

@@ -25,6 +25,7 @@ from tests.police_reports.test_chain import (
 
 UNASSESSED = {**CLOSE, "reason": "unfounded", "explanation": "两次上门均未见异常。"}
 CONFIRM = {"confirmed_at": AT}
+EARLY, EARLIER = "2026-11-20T09:40:00+08:00", "2026-11-20T09:35:00+08:00"
 
 
 class Case:
@@ -293,3 +294,19 @@ class TestOrder:
         steps = (await case.read())["steps"]
         assert [taken["step"] for taken in steps] == ["acknowledged", "dispatched"]
         assert [taken["in_order_by"] for taken in steps] == ["at", "recorded_at"]
+
+
+async def test_what_is_told_late_stands_where_it_happened_and_the_opening_after_the_end(
+    case,
+) -> None:
+    await case.taken("police", "dispositions", {**DISPOSE, "at": EARLY})
+    await case.taken("township", "assessment", {**ASSESS, "assessed_at": EARLY})
+    await case.taken("township", "closure", CLOSE)
+    await case.taken("police", "dispatch", {**DISPATCH, "dispatched_at": EARLIER})
+    url = f"{URL}/{case.report_id}/chain"
+    chain = await case.client.get(url, headers=case.offices.county.headers)
+    told = [(taken["step"], taken["recorded_at"]) for taken in chain.json()["steps"]]
+    assert told == [
+        (each, "2026-11-20T02:00:00Z")
+        for each in ("dispatched", "disposed", "assessed", "closed", "reopened")
+    ]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.police_reports.factories import filed, the_offices
-from tests.police_reports.test_chain import AT, DISPOSE, URL, step
+from tests.police_reports.test_chain import ACCEPT, AT, DISPOSE, URL, step
 
 LEFT_OUT = [
     {"measure": "civil_affairs_notified", "reason": "未见需要安置的危险状态。"},
@@ -115,16 +115,59 @@ class TestAnswers:
         assert (await dispose(body)).status_code == 201
         assert (await read())["unanswered"] == []
 
-    async def test_a_situation_in_no_list_takes_any_kind(self, case) -> None:
-        dispose, read = await case("孩子不见了还有伤")
+    @pytest.mark.parametrize("words", ["家暴", "打孩子", "孩子不见了还有伤", "violence"])
+    async def test_words_in_no_list_are_answered_by_what_the_police_say_they_mean(
+        self, case, words
+    ) -> None:
+        dispose, read = await case(words)
+        assert (await read())["doubts"] == ["situation_unknown"]
+        for body in (DISPOSE, FOUND, VIOLENCE):
+            assert refused(await dispose(body)) == (422, "#/situations", "situation_unsaid")
+        meant = ["domestic_violence"]
+        assert refused(await dispose(DISPOSE, situations=meant))[2] == "situation_unanswered"
+        unlisted = await dispose(VIOLENCE, situations=["domestic_violence", words])
+        assert unlisted.status_code == 422, unlisted.text
+        assert refused(await dispose(VIOLENCE, situations=["nonsense"])) == (
+            *(422, "#/situations/0", "situation_unlisted"),
+        )
+        assert (await dispose(VIOLENCE, situations=meant)).status_code == 201
+        whole = await read()
+        assert (whole["situations"], whole["unanswered"], whole["doubts"]) == (meant, [], [])
+        assert whole["handled_at"] == "2026-11-20T02:00:00Z"
+        assert whole["as_sent"]["situations"] == [words]
+        assert whole["steps"][0]["details"]["situations"] == meant
+
+    async def test_the_police_say_so_on_registering_or_later_under_the_same_number(
+        self, client, offices, case
+    ) -> None:
+        dispose, read = await case("孩子被打", "missing")
+        report_id = (await read())["id"]
+        first = await step(client, offices.police, report_id, "acknowledgement", ACCEPT)
+        assert first.status_code == 201
+        body = {**ACCEPT, "situations": ["domestic_violence"]}
+        for expected in (201, 200):
+            said = await step(client, offices.police, report_id, "acknowledgement", body)
+            assert said.status_code == expected, said.text
+        assert (await read())["unanswered"] == ["domestic_violence", "missing"]
+        nonsense = {**body, "situations": ["nonsense"]}
+        unlisted = await step(client, offices.police, report_id, "acknowledgement", nonsense)
+        assert refused(unlisted) == (422, "#/situations/0", "situation_unlisted")
         assert (await dispose(FOUND)).status_code == 201
+        assert (await read())["handled_at"] is None
+        assert (await dispose(VIOLENCE)).status_code == 201
         assert (await read())["handled_at"] == "2026-11-20T02:00:00Z"
 
-    async def test_beside_a_situation_in_no_list_the_others_still_want_theirs(self, case) -> None:
-        dispose, read = await case("孩子不见了还有伤", "domestic_violence")
+    async def test_what_they_say_after_it_was_handled_is_still_to_be_answered(
+        self, client, offices, case
+    ) -> None:
+        dispose, read = await case("missing")
         assert (await dispose(FOUND)).status_code == 201
-        assert (await read())["unanswered"] == ["domestic_violence"]
-        assert (await read())["handled_at"] is None
+        body = {**ACCEPT, "situations": ["domestic_violence"]}
+        report_id = (await read())["id"]
+        await step(client, offices.police, report_id, "acknowledgement", body)
+        assert ((await read())["unanswered"], (await read())["handled_at"]) == (
+            *(["domestic_violence"], None),
+        )
 
     async def test_the_same_step_again_is_the_same_answer(self, case) -> None:
         dispose, _ = await case("domestic_violence")

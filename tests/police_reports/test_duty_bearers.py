@@ -15,7 +15,7 @@ from app.policy import queries as policy
 from app.policy.rules import effective
 from tests.access.factories import a_caller, an_agency
 from tests.police_reports.factories import COUNTY, TOWNSHIP, VILLAGE, filed, the_offices
-from tests.police_reports.test_chain import URL
+from tests.police_reports.test_chain import ACCEPT, URL, step
 from tests.regions.factories import some_regions
 
 BEIPIAO = 211381000000
@@ -114,9 +114,17 @@ async def test_what_the_text_leaves_out_is_reported_freely(
         (["missing"], (False, None)),
         (["missing", "living_alone"], (True, "womens_federation")),
         (["孩子不见了"], (True, "womens_federation")),
+        (["missing", "打孩子"], (True, "womens_federation")),
     ):
         report_id = await filed(client, reporter, region_code=str(place), situations=situations)
         assert await as_filed(client, reporter, report_id) == said
+    # Until the police say that it means nothing else than what the text leaves out.
+    police = await a_caller(database, settings, "police", BEIPIAO)
+    report_id = await filed(client, reporter, region_code=str(place), situations=["孩子不见了"])
+    meant = {**ACCEPT, "situations": ["missing"]}
+    answer = await step(client, police, report_id, "acknowledgement", meant)
+    assert answer.status_code == 201, answer.text
+    assert await as_filed(client, reporter, report_id) == (False, None)
 
 
 async def test_who_does_not_read_who_reported_does_not_read_that_either(client, offices) -> None:

@@ -2,8 +2,13 @@
 
 from datetime import timedelta
 
+import orjson
+
+from tests.jobs import run_jobs
+from tests.police_reports.factories import a_report, an_endpoint, rows
 from tests.police_reports.test_chain import ASSESS, AT, CLOSE, DISPOSE, URL, step
 from tests.police_reports.test_parties import (
+    HOME,
     NEXT_VILLAGE,
     child,
     home,
@@ -33,6 +38,39 @@ async def test_where_a_child_lived_before_it_does_not_end_the_case(
     assert await listed(client, home, "permitted=closeReport") == []
     assert await listed(client, next_home, "permitted=closeReport") == [report_id]
     assert (await step(client, next_home, report_id, "closure", body)).status_code == 201
+
+
+async def test_a_correction_leaves_a_former_home_its_part(
+    client, database, settings, offices, home, next_home, child
+) -> None:
+    report_id = await of_child(client, offices, child)
+    await move(client, database, settings, child, NEXT_VILLAGE)
+    body = {**a_report(child_id=str(child.id)), "narrative": "更正:是昨天的事。"}
+    corrected = await step(client, offices.school, report_id, "supersession", body)
+    for caller in (home, next_home):
+        assert {*await listed(client, caller)} == {report_id, corrected.json()["id"]}
+
+
+async def test_a_former_home_hears_that_something_happens_and_not_what_unless_it_is_accused(
+    client, database, settings, offices, home, next_home, child
+) -> None:
+    await an_endpoint(database, home.agency_id, HOME, relation="region")
+    ones = [await of_child(client, offices, child) for _ in range(2)]
+    await move(client, database, settings, child, NEXT_VILLAGE)
+    accused = a_report(child_id=str(child.id), suspect_agency_id=str(home.agency_id))
+    against = await step(client, offices.school, ones[1], "supersession", accused)
+    for report_id in (ones[0], against.json()["id"]):
+        await step(client, offices.police, report_id, "dispositions", DISPOSE)
+    await run_jobs(database)
+    heard = [
+        orjson.loads(row["body"])["data"]
+        for row in await rows(database, "webhook_deliveries")
+        if row["agency_id"] == home.agency_id
+        and row["wire_name"] == "police_reports.report_disposed"
+    ]
+    assert [said["subject_id"] for said in heard] == [ones[0]]
+    ids = {"subject_id", "region_code", "home_county", "police_agency_id", "event_id", "sequence"}
+    assert heard[0].keys() == ids
 
 
 async def test_a_former_home_reads_what_was_there_up_to_the_move_and_its_own(

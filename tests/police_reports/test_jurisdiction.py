@@ -174,6 +174,23 @@ class TestJurisdiction:
         [report] = await rows(database, "police_reports")
         assert (report["police_agency_id"], report["routing"]) == (police, "routed")
 
+    async def test_police_who_were_told_keep_it_when_others_get_an_endpoint(
+        self, client, database, settings
+    ) -> None:
+        reporter = await a_caller(database, settings, "hospital", COUNTY)
+        nearest = await a_caller(database, settings, "police", TOWNSHIP)
+        above = await a_caller(database, settings, "police", COUNTY)
+        report_id = await filed(client, reporter)
+        await an_endpoint(database, above.agency_id, COUNTY)
+        async with database.begin(SYSTEM) as tx:
+            await queue.REGISTRY["police_reports.route_waiting"].handler(tx, {})
+        [report] = await rows(database, "police_reports")
+        assert (report["police_agency_id"], report["routing"]) == (above.agency_id, "routed")
+        assert report["also_told"] == [nearest.agency_id]
+        for caller in (nearest, above):
+            read = await client.get(f"{URL}/{report_id}", headers=caller.headers)
+            assert (read.status_code, read.json()["party"]) == (200, "police")
+
     async def test_no_police_registered_is_taken_in_and_escalated(
         self, client, database, settings
     ) -> None:

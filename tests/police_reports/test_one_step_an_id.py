@@ -23,7 +23,7 @@ async def test_an_id_stands_for_one_step(client, database, offices, path) -> Non
     child = await a_child(database, VILLAGE)
     step_id = str(uuid4())
     named = {
-        "child": ("identified_at", {"child_id": str(child.id)}),
+        "child": ("identified_at", {"child_id": str(child.id), "basis": "村里辨认。"}),
         "incident": ("joined_at", {"report_id": other}),
         "suspect": ("named_at", {"suspect_agency_id": str(offices.village.agency_id)}),
     }

@@ -89,6 +89,15 @@ async def move(client, database, settings, child, region: int) -> None:
 
 
 class TestHome:
+    async def test_civil_affairs_of_the_home_is_told_too(
+        self, client, database, settings, offices, child
+    ) -> None:
+        county = await a_caller(database, settings, "civil_affairs", HOME - HOME % 1_000_000)
+        report_id = await of_child(client, offices, child)
+        await step(client, offices.police, report_id, "dispositions", DISPOSE)
+        for event in ("report_filed", "report_disposed"):
+            assert {county.agency_id, offices.county.agency_id} <= await told(database, event)
+
     async def test_harm_at_the_boarding_school_a_assesses_and_b_is_told(
         self, client, database, offices, home, child
     ) -> None:
@@ -193,6 +202,19 @@ class TestMoved:
         assert row["home_region"] == NEXT_VILLAGE + 5_000
         assert {*lineage(HOME_VILLAGE + 5_000)[:-1]} <= {*row["former_homes"]}
         assert HOME_VILLAGE not in row["former_homes"]
+
+    async def test_of_a_former_home_that_goes_to_another_county_that_has_a_part(
+        self, client, database, settings, offices, child
+    ) -> None:
+        other = 130102000000
+        await some_regions(database, other)
+        county = await a_caller(database, settings, "civil_affairs", other)
+        report_id = await of_child(client, offices, child)
+        await move(client, database, settings, child, NEXT_VILLAGE)
+        assert await status(client, county, report_id) == 404
+        async with database.begin(SYSTEM) as tx:
+            await regions.replace_region(tx, HOME, other + 99_000, date(2026, 11, 1))
+        assert await listed(client, county) == [report_id]
 
 
 class TestIdentification:

@@ -9,9 +9,12 @@ from app.access.roles import role
 from app.core.data.db import SYSTEM, Reach
 from app.core.ids import new_id
 from app.police_reports import jobs, queries
-from app.police_reports.operations import dispositions, incidents
+from app.police_reports.operations import dispositions, hidden, home, incidents, taking_back
 from app.regions.rules import subtree
+from app.unresolved.operations import whose
+from app.webhooks import delivery
 from tests.access.factories import an_agency
+from tests.conftest import NOW
 
 ROWS = 20_000
 TOWNSHIP = 120119005000
@@ -99,8 +102,16 @@ async def test_what_hangs_on_one_report_is_found_by_index(database) -> None:
         (dispositions._BEFORE, [some]),
         (jobs._OPEN_OF_CHILD, [120119000000, some]),
         (incidents._HOLD, [[some]]),
+        (taking_back._OF_EVENT, [some, new_id()]),
+        (taking_back._HUNG, [some, new_id()]),
+        (taking_back._TOLD, [some, "police_reports.%", NOW]),
+        (home._BEARING.format("resident_ids"), [[b"-"]]),
+        (home._BEARING.format("child_external_ids"), [[b"-"]]),
+        (hidden._NOTE, [some]),
+        (whose._SAID_SINCE, [some, "child_unknown", NOW]),
+        (delivery._WITHHOLD, [[some]]),
         ("SELECT id FROM police_reports WHERE cardinality(former_homes) > 0", []),
     ):
-        empty = sql == dispositions._BEFORE
+        empty = "police_reports" not in sql or "unresolved" in sql
         found = await plan(database, principal, sql, *arguments, empty=empty)
         assert "Seq Scan" not in found, found

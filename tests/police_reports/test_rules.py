@@ -175,8 +175,9 @@ ALONE = {"living_alone": ["living_alone", "parents_unreachable"]}
         (VIOLENCE, False, ["living_alone", "domestic_violence"], [], True),
         (ALONE, False, ["parents_unreachable"], [], True),
         ({**VIOLENCE, **ALONE}, False, ["other_harm"], ["domestic_violence"], False),
-        ({}, True, ["other_harm"], [], True),
-        ({**VIOLENCE}, True, ["living_alone"], [], True),
+        ({}, True, ["other_harm"], [], False),
+        ({**VIOLENCE}, True, ["living_alone"], ["domestic_violence"], False),
+        ({**VIOLENCE}, True, ["domestic_violence"], [], True),
     ],
 )
 def test_a_kind_answers_or_stands_beside_what_has_its_answer(
@@ -300,7 +301,7 @@ def test_a_reopened_case_goes_on_from_what_is_owed(
 
 def test_proof_and_receipts_open_nothing_again() -> None:
     assert {*Step} - rules.REOPENING == {
-        *(Step.DELIVERED, Step.TOWNSHIP_RECEIVED, Step.JOINED),
+        *(Step.DELIVERED, Step.TOWNSHIP_RECEIVED, Step.JOINED, Step.SEPARATED),
         *(Step.CLOSURE_PROPOSED, Step.CLOSED, Step.REOPENED),
     }
 

@@ -10,7 +10,7 @@ from tests.attendance.test_presence import doubts
 from tests.children.enrolling import a_pupil
 from tests.dropout_alerts.factories import Around, everyone
 from tests.jobs import run_jobs
-from tests.police_reports.factories import COUNTY, TOWNSHIP, filed, the_offices
+from tests.police_reports.factories import COUNTY, TOWNSHIP, a_report, filed, the_offices
 from tests.police_reports.test_chain import step
 from tests.police_reports.test_dispositions import ESCORT, PAPER
 
@@ -135,6 +135,29 @@ class TestPlaced:
         await there(around, pupil, PLACED, AFTER)
         assert await of_school(around) == []
 
+    async def test_nor_one_that_a_report_speaks_against_which_this_one_corrects(
+        self, around, offices, pupil, shelter
+    ) -> None:
+        first = await filed(
+            around.client,
+            offices.village,
+            child_id=str(pupil.id),
+            situations=["guardian_failure"],
+            suspect_agency_id=str(around.school.id),
+        )
+        body = a_report(child_id=str(pupil.id), situations=["guardian_failure"])
+        corrected = await step(around.client, offices.village, first, "supersession", body)
+        deed = {key: value for key, value in ESCORT.items() if key != "placed_with_name"} | {
+            "placed_with_agency_id": str(shelter),
+            "hand_over": {**PAPER, "handed_over_on": PLACED},
+        }
+        report_id = corrected.json()["id"]
+        answer = await step(around.client, offices.police, report_id, "dispositions", deed)
+        assert answer.status_code == 201, answer.text
+        await run_jobs(around.database)
+        await there(around, pupil, PLACED, AFTER)
+        assert await of_school(around) == []
+
 
 class TestHospital:
     @pytest.mark.parametrize("school_first", [False, True])
@@ -169,7 +192,11 @@ class TestHospital:
         )
         await run_jobs(database)
         assert await of_school(around) == []
-        body = {"child_id": str(pupil.id), "identified_at": "2026-11-20T09:50:00+08:00"}
+        body = {
+            "child_id": str(pupil.id),
+            "identified_at": "2026-11-20T09:50:00+08:00",
+            "basis": "病历。",
+        }
         answer = await step(around.client, offices.township, report, "child", body)
         assert answer.status_code == 201, answer.text
         await run_jobs(database)

@@ -17,7 +17,15 @@ from tests.police_reports.factories import (
     rows,
     the_offices,
 )
-from tests.police_reports.test_chain import AT, BY_POLICE, BY_TOWNSHIP, URL, step
+from tests.police_reports.test_chain import (
+    ACCEPT,
+    AT,
+    BY_POLICE,
+    BY_TOWNSHIP,
+    DISPOSE,
+    URL,
+    step,
+)
 
 FAR = 130102001200
 
@@ -31,8 +39,9 @@ async def test_only_what_became_of_it(client, database, offices) -> None:
     await an_endpoint(database, offices.school.agency_id, TOWNSHIP, relation="enrolled")
     child = await a_child(database, FAR)
     report_id = await filed(client, offices.school)
-    identity = {"identified_at": AT, "child_id": str(child.id)}
-    await step(client, offices.police, report_id, "child", identity)
+    identity = {"identified_at": AT, "child_id": str(child.id), "basis": "指纹比对。"}
+    known = await step(client, offices.police, report_id, "child", identity)
+    assert known.status_code == 201, known.text
     for caller, steps in ((offices.police, BY_POLICE), (offices.township, BY_TOWNSHIP)):
         for path, body, _ in steps:
             assert (await step(client, caller, report_id, path, body)).status_code == 201
@@ -53,6 +62,21 @@ async def test_only_what_became_of_it(client, database, offices) -> None:
         county = await client.get(f"{URL}/{report_id}{path}", headers=offices.county.headers)
         assert county.json()["police_reference"]
         assert None not in {each["agency_id"] for each in county.json()["steps"]}
+
+
+async def test_each_thing_once_however_often_the_police_say_it(client, database, offices) -> None:
+    report_id = await filed(client, offices.school)
+    for number in ("受1号", "受2号"):
+        body = {**ACCEPT, "police_reference": number}
+        for path, said in (("acknowledgement", body), ("dispositions", DISPOSE)):
+            answer = await step(client, offices.police, report_id, path, said)
+            assert answer.status_code == 201, answer.text
+    told = [
+        row["data"]["result"]
+        for row in await rows(database, "events")
+        if row["wire_name"] == "police_reports.result_told"
+    ]
+    assert told == ["accepted", "handled"]
 
 
 async def test_where_a_file_lies_that_its_reporter_does_not_see(client, database, offices) -> None:

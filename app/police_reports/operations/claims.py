@@ -200,22 +200,17 @@ async def _place(
 def _known_situations(
     stated: Iterable[str], listed: Iterable[Mapping[str, Any]]
 ) -> tuple[list[str], list[str]]:
-    """Sort what was stated into codes of the list, also told by their names, and the rest."""
+    """Sort what was stated into codes of the list, also told by their whole names, and the rest: of
+    that the police say what it is.
+    """
     codes = {
         _folded(word): each["code"]
         for each in listed
         for word in (each["code"], each["zh"], each["en"])
     }
-    known, others = set[str](), []
-    for said in stated:
-        word = _folded(said)
-        # A name of the list that the words are a part of, or the words of it.
-        near = {c for name, c in codes.items() if len(word) > 1 and (word in name or name in word)}
-        found = {codes[word]} if word in codes else near
-        known |= found
-        if not found:
-            others.append(said)
-    return sorted(known), others
+    found = [(codes.get(_folded(said)), said) for said in stated]
+    known = {code for code, _ in found if code is not None}
+    return sorted(known), [said for code, said in found if code is None]
 
 
 def _folded(word: str) -> str:

@@ -14,6 +14,7 @@ from app.police_reports import events, queries, rules
 from app.police_reports.acts import ACTS
 from app.police_reports.models import Step
 from app.police_reports.operations.claims import ReportInvalid
+from app.police_reports.operations.situations import said_to_be
 from app.police_reports.operations.steps import Deed, Taken, repeated, take
 from app.police_reports.schemas import steps as stated
 from app.policy import queries as policy
@@ -37,15 +38,24 @@ async def dispose_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Disposition
 ) -> Taken:
     """Record what the police did, in one kind of situation or several. Raises NotYourPart,
-    StepIdTaken; ReportInvalid where it answers nothing that was reported, leaves out a required
-    measure without a reason, or takes the child somewhere and does not say where.
+    StepIdTaken; ReportInvalid where nobody has said which situation the reporter's words mean, it
+    answers nothing that was reported, leaves out a required measure without a reason, or takes the
+    child somewhere and does not say where.
     """
     ACTS["disposeReport"].require(principal, report, tx.today)
     if before := await repeated(tx, report, new, Step.DISPOSED):
         return before
+    understood = await said_to_be(tx, report, new.situations)
+    asked = queries.reported({**report, **understood})
+    if asked.others:
+        raise ReportInvalid.at(
+            "#/situations",
+            "situation_unsaid",
+            "Say which of the list `report.situations` the reporter's words mean (`as_sent`)."
+            " 须写明报告人所述属于哪一种法定情形。",
+        )
     handlings: _Placed = [("#", new), *((f"#/also/{n}", more) for n, more in enumerate(new.also))]
     kinds = {each.kind for _, each in handlings}
-    asked = queries.reported(report)
     if not asked.takes(kinds, report["disposed_as"]):
         raise ReportInvalid.at("#/kind", "situation_unanswered", _would_answer(asked))
     await _check(tx, report, new, handlings)
@@ -58,6 +68,7 @@ async def dispose_report(
         facts={"police_agency_id": principal.agency_id},
         codes=_codes(new, [each for _, each in handlings]),
         changes={
+            **understood,
             "disposed_as": all_kinds,
             "handled_at": (report["handled_at"] or tx.now) if handled else None,
         },
@@ -86,6 +97,7 @@ def _codes(new: stated.Disposition, handlings: Iterable[_Handling]) -> dict[str,
     """
     return {
         "kind": new.kind,
+        **({"situations": sorted(set(new.situations))} if new.situations else {}),
         "measures": sorted(set(new.measures)),
         "placed_with_agency_id": new.placed_with_agency_id,
         "placed_unregistered": new.placed_with_name is not None,

@@ -3,7 +3,7 @@
 Taking in never waits for the police's systems and never fails because of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -22,7 +22,7 @@ from app.core.jobs import events as spine
 from app.core.problems import Problem
 from app.police_reports import events, models, queries, rules, schemas
 from app.police_reports.acts import ACTS
-from app.police_reports.operations import claims
+from app.police_reports.operations import claims, hidden
 from app.police_reports.schemas.filing import ReportCreate, Subject
 from app.policy import queries as policy
 from app.webhooks.operations.deliveries import queue_mandatory
@@ -31,17 +31,6 @@ _CONTENT: Final = "police_reports.content"
 _UNIQUE_VIOLATION: Final = "23505"
 _acknowledge_within: Final = policy.lookup("report.acknowledge_within_minutes")
 _deliver_alarm: Final = policy.lookup("report.deliver_alarm_minutes")
-_HIDE: Final = """
-WITH RECURSIVE chain AS (
-    SELECT id, supersedes_id, superseded_by_id FROM police_reports WHERE id = $1
-    UNION
-    SELECT r.id, r.supersedes_id, r.superseded_by_id
-    FROM chain JOIN police_reports r ON r.id IN (chain.supersedes_id, chain.superseded_by_id)
-)
-UPDATE police_reports SET hidden_below = $3, hidden_from = ARRAY(
-    SELECT DISTINCT unnest(hidden_from || $2::uuid[]) AS agency ORDER BY agency)
-WHERE id IN (SELECT id FROM chain)
-"""
 _RELIEVE: Final = """
 WITH RECURSIVE replaced AS (
     SELECT id, supersedes_id FROM police_reports WHERE id = $1
@@ -121,6 +110,8 @@ async def file_report(
         _take_over(report, corrects)
     await _put_on_its_way(tx, report)
     await _store(tx, report, _person(new))
+    if corrects is None and (report.hidden_from or report.hidden_below):
+        await hidden.note(tx, report.id)
     return _filed(report.model_dump(), is_new=True)
 
 
@@ -139,17 +130,11 @@ async def supersede_report(
     filed = await file_report(tx, principal, new, corrects=old)
     if filed.is_new:
         await change(tx, old["id"], superseded_by_id=filed.answer.id)
-        await hide(tx, filed)
-        hidden = {"hidden_from": filed.hidden_from, "hidden_below": filed.hidden_below}
-        replaced = {**old, **hidden}
+        await hidden.hide(tx, filed.answer.id, filed.hidden_from, filed.hidden_below)
+        kept_from = {"hidden_from": filed.hidden_from, "hidden_below": filed.hidden_below}
+        replaced = {**old, **kept_from}
         await announce(tx, events.ReportSuperseded, replaced, superseded_by=filed.answer.id)
     return filed
-
-
-async def hide(tx: Tx, filed: Filed) -> None:
-    """Hide all reports of a chain of corrections from those the newest is hidden from."""
-    async with tx.as_system():
-        await tx.connection.execute(_HIDE, filed.answer.id, filed.hidden_from, filed.hidden_below)
 
 
 async def relieve(tx: Tx, report: Mapping[str, Any]) -> None:
@@ -179,14 +164,18 @@ async def announce(
     report: Mapping[str, Any],
     *,
     beside: Mapping[str, Any] | None = None,
+    also: Sequence[UUID] = (),
+    only: Sequence[UUID] | None = None,
     **fields: Any,
 ) -> None:
     """Publish an event to the parties of a report, and to nobody else (AZ-8). Whoever
     filed it hears that it was, and its results (`ResultTold`); to those alone that
-    have a part in another `beside` it, too.
+    have a part in another `beside` it, too; `also` to these, or to these `only`.
     """
     offices = await queries.offices(tx, report)
-    about = _about(report, offices, fields.get("police_agency_id"))
+    about = _about(report, offices, fields.get("police_agency_id"), *also)
+    if only is not None:
+        about["told_to"] = tuple(only)
     if beside is not None:
         there = _about(beside, await queries.offices(tx, beside))["told_to"]
         about["told_to"] = tuple(party for party in about["told_to"] if party in there)

@@ -1,11 +1,16 @@
 """Where the child of a report lives: its township has a part beside that of the place."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
+from app.children import queries as children
+from app.children import residents
 from app.children.queries import ChildRef
 from app.core.data.db import Tx
+from app.core.text import canonical_name
+from app.police_reports.schemas.steps import Identification
 from app.regions.rules import NATION, lineage
 
 _HELD: Final = """
@@ -20,6 +25,35 @@ async def hold(tx: Tx, child_id: UUID) -> ChildRef | None:
     async with tx.as_system():
         row = await tx.connection.fetchrow(_HELD, child_id)
     return None if row is None else ChildRef(**row)
+
+
+_NUMBER: Final = re.compile("[0-9]{15}|[0-9]{17}[0-9X]")
+_BEARING: Final = """
+SELECT c.id, c.home_county, c.region_code, c.school_id, c.name_canonical
+FROM {} x JOIN children c ON c.home_county = x.home_county AND c.id = x.child_id
+WHERE x.index = ANY ($1::bytea[]) ORDER BY c.id FOR SHARE OF c
+"""
+
+
+async def known_as(tx: Tx, said: Identification) -> list[ChildRef]:
+    """Find the files, wherever they are, that bear a number, in the form in which numbers are
+    compared, and the name, if one was said; and hold them. One look-up by an index.
+    """
+    if said.resident_id is not None:
+        number = residents.written(said.resident_id)
+        sought = {children.resident_index(tx.keyring, number)} if _NUMBER.fullmatch(number) else {}
+        table = "resident_ids"
+    elif said.student is not None:
+        student = said.student
+        sought = children.external_spellings(tx.keyring, student.system, student.number)
+        table = "child_external_ids"
+    else:
+        return []
+    async with tx.as_system():
+        rows = await tx.connection.fetch(_BEARING.format(table), list(sought))
+    name = said.name and canonical_name(said.name)
+    found = {row["id"]: ChildRef(*tuple(row)[:4]) for row in rows if name in {None, row[4]}}
+    return list(found.values())
 
 
 async def now(tx: Tx, report: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What belongs together: a report and its child's file, and the reports of one event."""
 
 from typing import Final
+from uuid import UUID
 
 import asyncpg
 
@@ -15,11 +16,10 @@ from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.operations.steps import Deed, Taken, repeated, take
 from app.police_reports.schemas import steps as stated
 
-_JOINING: Final = "SELECT pg_advisory_xact_lock(hashtextextended('police_reports/joining', 0))"
+JOINING: Final = "SELECT pg_advisory_xact_lock(hashtextextended('police_reports/joining', 0))"
 _HOLD: Final = """
 SELECT id FROM police_reports WHERE id = ANY($1) OR incident_id = ANY($1) ORDER BY id FOR UPDATE
 """
-_BOTH: Final = "SELECT * FROM police_reports WHERE id = ANY ($1) ORDER BY id"
 _JOIN: Final = """
 UPDATE police_reports SET incident_id = $1, version = version + 1, updated_at = $3
 WHERE id = ANY($2) AND incident_id IS DISTINCT FROM $1
@@ -28,17 +28,26 @@ WHERE id = ANY($2) AND incident_id IS DISTINCT FROM $1
 
 async def identify_child(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Identification
-) -> Taken:
-    """Hang a report about an unknown child on its file, as the police or the township. What was
-    told of the child when it was filed stays; the offices of where it lives become parties. Raises
-    NotYourPart, ChildKnownAlready, StepIdTaken; ReportInvalid if there is no such file.
+) -> tuple[Taken, UUID | None]:
+    """Hang a report about an unknown child on its file, as the police or the township, and return
+    that. What was told of the child when it was filed stays; the offices of where it lives become
+    parties. What no file answers to, or several do, is kept as said, for whoever may open or choose
+    one. Raises NotYourPart, ChildKnownAlready, StepIdTaken; ReportInvalid if an id is no file's.
     """
-    if before := await repeated(tx, report, new, Step.IDENTIFIED):
-        return before
+    if before := await repeated(tx, report, new, Step.IDENTIFIED, Step.DESCRIBED):
+        return before, report["child_id"]
     ACTS["identifyChild"].require(principal, report, tx.today)
-    child = await home.hold(tx, new.child_id)
-    if child is None:
+    if new.child_id is None:
+        found = await home.known_as(tx, new)
+    elif (named := await home.hold(tx, new.child_id)) is not None:
+        found = [named]
+    else:
         raise ReportInvalid.at("#/child_id", "child_unknown", "There is no such file.")
+    if len(found) != 1:
+        codes = {"found": "several" if found else "none"}
+        said = Deed(Step.DESCRIBED, new, events.ChildDescribed, codes=codes)
+        return await take(tx, principal, report, said), None
+    [child] = found
     deed = Deed(
         Step.IDENTIFIED,
         new,
@@ -51,7 +60,7 @@ async def identify_child(
             "identified_at": tx.now,
         },
     )
-    return await take(tx, principal, report, deed)
+    return await take(tx, principal, report, deed), child.id
 
 
 async def join_reports(
@@ -64,19 +73,19 @@ async def join_reports(
         return before
     ACTS["joinReports"].require(principal, report, tx.today)
     # One after the other, each from what the one before has made of the events.
-    await tx.connection.execute(_JOINING)
+    await tx.connection.execute(JOINING)
     other = await queries.find(tx, principal, new.report_id)
     if other is None or other["id"] == report["id"]:
         raise ReportInvalid.at("#/report_id", "report_unknown", "Name another report of yours.")
     ACTS["joinReports"].require(principal, other, tx.today)
     async with tx.as_system():
-        now = await tx.connection.fetch(_BOTH, [report["id"], other["id"]])
+        now = await tx.connection.fetch(queries.ALL, [report["id"], other["id"]])
         incidents = {queries.incident_of(each) for each in now}
         # A report may itself be what an event was called by.
         held = [row["id"] for row in await tx.connection.fetch(_HOLD, sorted(incidents))]
         event = new_id() if len(incidents) > 1 else incidents.pop()
         await tx.connection.execute(_JOIN, event, held, tx.now)
-        here, there = await tx.connection.fetch(_BOTH, [report["id"], other["id"]])
+        here, there = await tx.connection.fetch(queries.ALL, [report["id"], other["id"]])
         if here["id"] != report["id"]:
             here, there = there, here
     silent = new.model_copy(update={"id": None, "report_id": here["id"]})

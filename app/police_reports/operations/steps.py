@@ -4,7 +4,7 @@ Each is appended to the journal and never refused for coming early (R24). A clie
 repeated request the same step, so none needs If-Match.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -24,6 +24,7 @@ from app.police_reports.acts import ACTS
 from app.police_reports.models import State, Step
 from app.police_reports.operations import filing, home
 from app.police_reports.operations.claims import ReportInvalid
+from app.police_reports.operations.situations import said_to_be
 from app.police_reports.schemas import steps as stated
 
 _CONTENT: Final = "police_report_steps.content"
@@ -45,7 +46,8 @@ class Deed:
 
     `facts`: what the event says besides the report. `codes`: what may be counted; all else that was
     stated, but the moment and the reference, is sealed. `beside`: another report it tells of; who
-    has no part in that one is told nothing.
+    has no part in that one is told nothing. `also_told`: agencies that hear it, too, `only_told`:
+    no others do.
     """
 
     step: Step
@@ -56,6 +58,8 @@ class Deed:
     codes: Mapping[str, Any] = field(default_factory=dict)
     changes: Mapping[str, Any] = field(default_factory=dict)
     beside: Mapping[str, Any] | None = None
+    also_told: Sequence[UUID] = ()
+    only_told: Sequence[UUID] | None = None
 
 
 NOT_PROPOSED: Final[Mapping[str, None]] = dict.fromkeys(
@@ -71,7 +75,8 @@ async def acknowledge_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Acknowledgement
 ) -> Taken:
     """Accept a report under the police's own number; the same number again is the same answer.
-    Forwarded since, it is to be accepted anew, also by police who had accepted it before.
+    Forwarded since, it is to be accepted anew, also by police who had accepted it before. Whoever
+    says later which situations are meant takes a step more. Raises NotYourPart, ReportInvalid.
     """
     ACTS["acknowledgeReport"].require(principal, report, tx.today)
     before = await tx.connection.fetchrow(
@@ -82,7 +87,8 @@ async def acknowledge_report(
         new.police_reference,
     )
     first = report["acknowledged_at"] is None
-    if before is not None and not first:
+    says = {*(new.situations or ())} - {*report["situations"]}
+    if before is not None and not first and not says:
         return _taken(before, report["state"], report["version"]), False
     changes = {"acknowledged_at": new.accepted_at, "police_reference": new.police_reference}
     deed = Deed(
@@ -90,7 +96,11 @@ async def acknowledge_report(
         new,
         events.ReportAcknowledged,
         reference=new.police_reference,
-        changes=changes if first else {},
+        codes={"situations": sorted({*new.situations})} if new.situations else {},
+        changes={
+            **(changes if first else {}),
+            **await said_to_be(tx, report, new.situations),
+        },
     )
     taken = await take(tx, principal, report, deed)
     await filing.relieve(tx, report)
@@ -214,7 +224,9 @@ async def redeliver(
 
 
 def _content(tx: Tx, step: Step, body: BaseModel) -> bytes:
-    return tx.keyring.blind_index(_CONTENT, f"{step}\0{body.model_dump_json()}")
+    # A field that came later is no part of what was sent before it was there.
+    later = {name for name in ("situations",) if getattr(body, name, None) is None}
+    return tx.keyring.blind_index(_CONTENT, f"{step}\0{body.model_dump_json(exclude=later)}")
 
 
 async def repeated(
@@ -266,7 +278,8 @@ async def take(tx: Tx, principal: Principal, report: Mapping[str, Any], deed: De
     await filing.add(tx, row, StepIdTaken)
     changes = {"state": state, **again, **_takes_charge(principal, report), **deed.changes}
     homes = {name: changes.get(name, report[name]) for name in ("home_region", "former_homes")}
-    await filing.announce(tx, deed.announces, {**report, **homes}, beside=deed.beside, **deed.facts)
+    told = {"beside": deed.beside, "also": deed.also_told, "only": deed.only_told}
+    await filing.announce(tx, deed.announces, {**report, **homes}, **told, **deed.facts)
     await filing.change(tx, report["id"], **changes)
     await _tell_result(tx, report, changes)
     return _taken(row.model_dump(), changes["state"], report["version"] + 1), True
@@ -286,7 +299,7 @@ async def _reopened(
         home_county=report["home_county"],
         report_id=report["id"],
         step=Step.REOPENED,
-        at=row.at,
+        at=tx.now,  # that it was opened again is of now, whenever the fact was
         recorded_at=tx.now,
         agency_id=principal.agency_id,
         codes={"by": str(row.id)},

@@ -11,25 +11,18 @@ from app.core.data.db import Tx
 from app.police_reports import events
 from app.police_reports.acts import ACTS
 from app.police_reports.models import Step
-from app.police_reports.operations import filing
+from app.police_reports.operations import filing, hidden
 from app.police_reports.operations.claims import ReportInvalid
+from app.police_reports.operations.hidden import CHAIN
 from app.police_reports.operations.steps import Deed, Taken, repeated, take
 from app.police_reports.schemas import steps as stated
 
-_CHAIN: Final = """
-WITH RECURSIVE chain AS (
-    SELECT id, supersedes_id, superseded_by_id, suspect_agency_id FROM police_reports WHERE id = $1
-    UNION
-    SELECT r.id, r.supersedes_id, r.superseded_by_id, r.suspect_agency_id
-    FROM chain JOIN police_reports r ON r.id IN (chain.supersedes_id, chain.superseded_by_id)
-)
-"""
-_SUSPECTS: Final = f"""{_CHAIN}
+_SUSPECTS: Final = f"""{CHAIN}
 SELECT coalesce(array_agg(DISTINCT agency ORDER BY agency), '{{}}')
 FROM (SELECT suspect_agency_id AS agency FROM chain UNION SELECT $2::uuid) AS named
 WHERE agency IS NOT NULL
 """
-_NAME: Final = f"""{_CHAIN}
+_NAME: Final = f"""{CHAIN}
 UPDATE police_reports SET hidden_from = $3, hidden_below = 0, updated_at = $4,
     version = version + CASE WHEN id = $1 THEN 0 ELSE 1 END,
     doubts = array_remove(doubts, 'agency_unknown'),
@@ -37,7 +30,7 @@ UPDATE police_reports SET hidden_from = $3, hidden_below = 0, updated_at = $4,
         THEN coalesce($2, suspect_agency_id) ELSE suspect_agency_id END
 WHERE id IN (SELECT id FROM chain)
 """
-_WITHDRAW: Final = f"""{_CHAIN}
+_WITHDRAW: Final = f"""{CHAIN}
 UPDATE police_reports SET police_agency_id = NULL, routing = 'no_agency', also_told = '{{}}',
     state = 'filed', delivered_at = NULL, acknowledged_at = NULL, police_reference = NULL,
     acknowledgement_alarmed_at = NULL, delivery_alarmed_at = NULL,
@@ -46,7 +39,7 @@ WHERE id IN (SELECT id FROM chain) AND police_agency_id = $2
 """
 """Police who are accused themselves: a job finds others (`route_waiting`)."""
 
-_UNTELL: Final = f"""{_CHAIN}
+_UNTELL: Final = f"""{CHAIN}
 UPDATE police_reports SET also_told = array_remove(also_told, $2)
 WHERE id IN (SELECT id FROM chain) AND $2 = ANY (also_told)
 """
@@ -66,19 +59,20 @@ async def name_suspect(
     if agency_id is not None and await agencies.find(tx, agency_id) is None:
         raise ReportInvalid.at("#/suspect_agency_id", "agency_unknown", "There is no such agency.")
     async with tx.as_system():
-        hidden = await tx.connection.fetchval(_SUSPECTS, report["id"], agency_id)
+        accused = await tx.connection.fetchval(_SUSPECTS, report["id"], agency_id)
     deed = Deed(
         Step.SUSPECT_NAMED,
         new,
         events.SuspectNamed,
         codes={"suspect_agency_id": agency_id},
     )
-    known = {**report, "hidden_from": hidden, "hidden_below": 0}
+    known = {**report, "hidden_from": accused, "hidden_below": 0}
     taken = await take(tx, principal, known, deed)
     async with tx.as_system():
-        await tx.connection.execute(_NAME, report["id"], agency_id, hidden, tx.now)
+        await tx.connection.execute(_NAME, report["id"], agency_id, accused, tx.now)
         if agency_id is not None:
             await _withdraw(tx, report, agency_id)
+    await hidden.note(tx, report["id"])
     return taken
 
 

@@ -217,11 +217,21 @@ class HandOverShown(BaseModel):
     received_by: ShortText = Field(description="Who received the child.")
 
 
+class StudentSaid(BaseModel):
+    """A number that another system has given a child."""
+
+    system: CodeShown = Field(description="Which system.")
+    number: ShortText = Field(description="The number.")
+
+
 class StepDetails(BaseModel):
     """What was done in a step; what does not belong to that kind of step is null."""
 
     police_reference: ShortText | None = Field(description="Acknowledged: the police's number.")
     police_agency_id: UUID | None = Field(description="Forwarded: to which agency.")
+    situations: Annotated[list[CodeShown], Field(max_length=14)] | None = Field(
+        description="Acknowledged, disposed: what the police say was reported."
+    )
     unit: ShortText | None = Field(description="Dispatched, disposed: which officers.")
     kind: DispositionKind | None = Field(description="Disposed: the kind of situation handled.")
     measures: Annotated[list[CodeShown], Field(max_length=24)] | None = Field(
@@ -252,8 +262,19 @@ class StepDetails(BaseModel):
         description="Services arranged: which."
     )
     reason: CodeShown | None = Field(description="Closed, or to be closed: why.")
-    child_id: UUID | None = Field(description="Identified: the child's file.")
-    basis: Text | None = Field(description="Identified, suspect named: how it was known.")
+    child_id: UUID | None = Field(
+        description="Identified, or identification withdrawn: the child's file."
+    )
+    resident_id: ShortText | None = Field(
+        description="Identified, described: its resident identity number, as said."
+    )
+    student: StudentSaid | None = Field(
+        description="Identified, described: its number in another system, as said."
+    )
+    name: ShortText | None = Field(description="Identified, described: its name, as said.")
+    basis: Text | None = Field(
+        description="Identified, described, suspect named: how it was known; taken back: why."
+    )
     explanation: Text | None = Field(
         description="To be closed: why, though not assessed or answered."
     )

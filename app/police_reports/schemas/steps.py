@@ -1,12 +1,14 @@
 """What callers send about the steps on a report."""
 
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import Field, StrictBool
+from pydantic import Field, StrictBool, model_validator
+from pydantic_core import PydanticCustomError
 
 from app.core.http.wire import Code, Day, Input, Line, Moment, Prose
 from app.police_reports.schemas import (
+    AsSaid,
     DispositionKind,
     Guardianship,
     Health,
@@ -16,8 +18,22 @@ from app.police_reports.schemas import (
     Safety,
     ServiceKind,
 )
+from app.unresolved.schemas import Student
 
 At = Annotated[Moment, Field(description="When it was done, by the sender's clock.")]
+
+
+Meant = Annotated[
+    list[Code] | None,
+    Field(
+        min_length=1,
+        max_length=14,
+        description="What was reported, by codes of the list `report.situations`, beside those the "
+        "report says. Needed, now or with the first disposition, where its words are in no list "
+        "(`situation_unknown`).",
+        examples=[["domestic_violence"]],
+    ),
+]
 
 
 class Acknowledgement(Input):
@@ -27,6 +43,7 @@ class Acknowledgement(Input):
         description="The police's own number.", examples=["津公(蓟)受〔2026〕0001"]
     )
     accepted_at: At
+    situations: Meant = None
 
 
 class _New(Input):
@@ -94,6 +111,7 @@ class Disposition(_New):
 
     kind: DispositionKind = Field(description="The kind of situation handled.")
     at: At
+    situations: Meant = None
     measures: Measures = Field(default_factory=list)
     omitted: Omitted = Field(default_factory=list)
     also: list[Handling] = Field(
@@ -184,11 +202,49 @@ class Forwarding(_New):
 
 
 class Identification(_New):
-    """The child of a report is known now."""
+    """Which child a report is about: by its file, or by what is known of it.
+
+    Give one of `child_id`, `resident_id`, and `student` with `name`. The file is found by its exact
+    number, in any spelling. Where none or several answer to it, it is kept as said (`described`),
+    and the office of the place is asked.
+    """
 
     identified_at: At
-    child_id: UUID = Field(description="The child's file.")
-    basis: Prose | None = Field(default=None, description="How it was known, in words.")
+    child_id: UUID | None = Field(default=None, description="The child's file.")
+    resident_id: AsSaid | None = Field(
+        default=None, description="Resident identity number, in any spelling."
+    )
+    student: Student | None = Field(
+        default=None, description="A number that another system has given; needs `name`."
+    )
+    name: Line | None = Field(
+        default=None, description="Name. Who bears the number and another name is not found."
+    )
+    basis: Prose = Field(description="How it was known, in words.")
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if sum(each is not None for each in (self.child_id, self.resident_id, self.student)) != 1:
+            raise PydanticCustomError(
+                "identity_unclear", "Give one of child_id, resident_id and student."
+            )
+        if self.student is not None and self.name is None:
+            raise PydanticCustomError("identity_unclear", "Give the name with the number.")
+        return self
+
+
+class IdentificationWithdrawal(_New):
+    """The report is not about the child on whose file it hangs."""
+
+    withdrawn_at: At
+    basis: Prose = Field(description="Why it was wrong, in words.")
+
+
+class Separation(_New, title="ReportSeparation"):
+    """The report is not about the event it was joined with."""
+
+    separated_at: At
+    basis: Prose = Field(description="Why it was wrong, in words.")
 
 
 class SuspectNaming(_New):

@@ -133,14 +133,18 @@ async def ask(tx: Tx, kind: UnresolvedKind, owner_role: str, place: int, **colum
     }
     if not await sql.insert(tx.connection, "unresolved", row, unless_taken=True):
         return False
-    event: Any = (
-        events.ReferralOpened if kind is UnresolvedKind.referral else events.VisitUnresolved
-    )
+    event: Any = _ASKED.get(kind, events.VisitUnresolved)
     about = {"region_code": place, "home_county": home_of(place), "due_at": row["due_at"]}
-    told_to = await queries.readers(tx, kind, place, row.get("agency_id"))
+    told_to = await queries.readers(tx, kind, place, row.get("agency_id"), row.get("about_id"))
     asked = event(subject_id=row["id"], reason=row["reason"], told_to=told_to, **about)
     await announcements.publish(tx, asked)
     return True
+
+
+_ASKED: Final = {
+    UnresolvedKind.referral: events.ReferralOpened,
+    UnresolvedKind.report: events.ReportUnresolved,
+}
 
 
 @hears(UnresolvedKind.referral)

@@ -254,7 +254,9 @@ async def settle(
     )
     place = row["region_code"]
     about = {"region_code": place, "home_county": home_of(place)}
-    told_to = await queries.readers(tx, UnresolvedKind(row["kind"]), place, row["agency_id"])
+    told_to = await queries.readers(
+        tx, UnresolvedKind(row["kind"]), place, row["agency_id"], row["about_id"]
+    )
     settled = events.UnresolvedSettled(
         subject_id=row["id"], outcome=state, told_to=told_to, **about
     )

@@ -1,0 +1,63 @@
+"""Of what which agencies must learn nothing (AZ-8), for lists that know it by its id alone.
+
+A report says so itself. Who looked at it, what is owed for it and what is on its way about it lie
+in packages below it, which ask here: by `shown` in a query, by `hidden` in a policy.
+"""
+
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Column, Uuid
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlmodel import Field, SQLModel
+
+from app.core.data import rls
+
+
+class HiddenSubject(SQLModel, table=True):
+    """Something that some agencies must learn nothing of, by its id.
+
+    `hidden_from`: the agencies. `hidden_below`: nor any office whose remit holds fewer codes, but
+    for `filed_by_id`, who brought it up; 0 hides it from none by its remit.
+    """
+
+    __tablename__ = "hidden_subjects"
+
+    subject_id: UUID = Field(primary_key=True)
+    hidden_from: list[UUID] = Field(sa_column=Column(ARRAY(Uuid), nullable=False))
+    hidden_below: int = Field(sa_type=BigInteger)
+    filed_by_id: UUID | None = None
+
+
+_HIDDEN: Final = (
+    "{agency} = ANY ({h}hidden_from)"
+    " OR ({h}hidden_below > {codes} AND {h}filed_by_id IS DISTINCT FROM {agency})"
+)
+_CALLER: Final[dict[str, Any]] = {"agency": rls.AGENCY, "codes": f"{rls.HI} - {rls.LO}"}
+
+rls.protect(
+    "hidden_subjects",
+    using=rls.case((rls.SYSTEM, "true"), (_HIDDEN.format(h="", **_CALLER), "true")),
+    check=rls.SYSTEM,
+    privileges="SELECT, INSERT, UPDATE",
+)
+
+
+def hidden(column: str) -> str:
+    """Write, for a policy, that the caller must learn nothing of what a column names. OFFSET: it is
+    looked up by the key, row by row; else the planner may read all that is hidden from anybody.
+    """
+    return (
+        f"EXISTS (SELECT 1 FROM hidden_subjects h WHERE h.subject_id = {column}"
+        f" AND ({_HIDDEN.format(h='h.', **_CALLER)}) OFFSET 0)"
+    )
+
+
+def shown(column: str, agency: str = "{0}", codes: str = "{1}") -> str:
+    """Write, for a query, that an agency may know of what a column names. `codes`: how many its
+    remit holds. One look-up by the key a row.
+    """
+    return (
+        f"NOT EXISTS (SELECT 1 FROM hidden_subjects h WHERE h.subject_id = {column}"
+        f" AND ({_HIDDEN.format(h='h.', agency=agency, codes=codes)}) OFFSET 0)"
+    )

@@ -1,0 +1,52 @@
+"""Who learns nothing of a report: whom any report of its chain of corrections speaks against, and,
+while nobody knows whom words mean, the offices they may mean (AZ-8).
+"""
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from app.core.data.db import Tx
+
+CHAIN: Final = """
+WITH RECURSIVE chain AS (
+    SELECT id, supersedes_id, superseded_by_id, suspect_agency_id FROM police_reports WHERE id = $1
+    UNION
+    SELECT r.id, r.supersedes_id, r.superseded_by_id, r.suspect_agency_id
+    FROM chain JOIN police_reports r ON r.id IN (chain.supersedes_id, chain.superseded_by_id)
+)
+"""
+"""A report, all it corrects and all that correct it."""
+
+_HIDE: Final = f"""{CHAIN}
+UPDATE police_reports SET hidden_below = $3, hidden_from = ARRAY(
+    SELECT DISTINCT unnest(hidden_from || $2::uuid[]) AS agency ORDER BY agency)
+WHERE id IN (SELECT id FROM chain)
+"""
+_NOTE: Final = f"""{CHAIN}, asked AS (
+    SELECT id AS report_id, id FROM chain
+    UNION ALL SELECT u.about_id, u.id FROM chain JOIN unresolved u ON u.about_id = chain.id
+), about AS (
+    SELECT report_id, id FROM asked
+    UNION ALL SELECT a.report_id, d.id FROM asked a JOIN duties d ON d.subject_id = a.id
+)
+INSERT INTO hidden_subjects (subject_id, hidden_from, hidden_below, filed_by_id)
+SELECT a.id, r.hidden_from, r.hidden_below, r.reporter_agency_id
+FROM about a JOIN police_reports r ON r.id = a.report_id
+ON CONFLICT (subject_id) DO UPDATE
+SET hidden_from = excluded.hidden_from, hidden_below = excluded.hidden_below
+"""
+"""For the lists that know a report, or what is asked or owed for it, by its id alone."""
+
+
+async def hide(tx: Tx, report_id: UUID, hidden_from: Sequence[UUID], hidden_below: int) -> None:
+    """Hide all reports of a chain of corrections from those one of them is hidden from."""
+    async with tx.as_system():
+        await tx.connection.execute(_HIDE, report_id, hidden_from, hidden_below)
+        await tx.connection.execute(_NOTE, report_id)
+
+
+async def note(tx: Tx, report_id: UUID) -> None:
+    """Let every list know from whom the reports of a chain are hidden, as they say by now."""
+    async with tx.as_system():
+        await tx.connection.execute(_NOTE, report_id)

@@ -1,0 +1,144 @@
+"""What was said of a report and was wrong is taken back by a named person, with a reason: the step
+stays, and another says that it was wrong; who was told is told.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from app.access.principal import Principal
+from app.attendance import presence
+from app.core.data import hiding
+from app.core.data.db import Tx
+from app.police_reports import events, queries
+from app.police_reports.acts import ACTS, NotJoined
+from app.police_reports.models import Step
+from app.police_reports.operations import filing
+from app.police_reports.operations.hidden import CHAIN
+from app.police_reports.operations.incidents import JOINING
+from app.police_reports.operations.steps import Deed, Taken, repeated, take
+from app.police_reports.schemas import steps as stated
+from app.regions.rules import codes_of
+
+_HUNG: Final = f"""{CHAIN}
+SELECT r.id FROM police_reports r JOIN chain ON chain.id = r.id
+WHERE r.child_id = $2 ORDER BY r.id FOR UPDATE OF r
+"""
+_TOLD: Final = f"""
+SELECT coalesce(array_agg(DISTINCT a.id), '{{}}')
+FROM events e CROSS JOIN LATERAL jsonb_array_elements_text(e.told_to) AS told (agency)
+JOIN agencies a ON a.id = told.agency::uuid
+WHERE e.subject_id = $1 AND e.occurred_at >= $3
+  AND e.wire_name <> ALL (ARRAY['police_reports.report_filed', 'police_reports.result_told'])
+  AND e.wire_name LIKE $2
+  AND {hiding.shown("$1", "a.id", codes_of("a.region_code"))}
+"""
+"""Whoever heard of it as a party, but for those who must learn nothing by now."""
+
+_SOURCES: Final = """
+SELECT $1::uuid AS id UNION ALL
+SELECT id FROM police_report_steps WHERE report_id = $1 AND step = 'disposed'
+"""
+_OF_EVENT: Final = """
+SELECT id, incident_id FROM police_reports
+WHERE (incident_id = $2 OR id = $2) AND id <> $1 ORDER BY id FOR UPDATE
+"""
+_JOINED_BY_HAND: Final = """
+SELECT DISTINCT (codes ->> 'report_id')::uuid AS id FROM police_report_steps
+WHERE report_id = $1 AND step = 'joined'
+"""
+_OF_NO_CHILD: Final[Mapping[str, Any]] = {
+    **dict.fromkeys(("child_id", "child_county", "home_region", "identified_at", "assessed_at")),
+    "former_homes": [],
+}
+"""An assessment was one of the wrong child."""
+
+
+async def withdraw_identification(
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.IdentificationWithdrawal
+) -> Taken:
+    """Say that a report is not about the child on whose file it hangs: the file loses it and what
+    followed from it, as do its corrections, and whose it is is asked again. Raises NotYourPart,
+    TakenBackByAPerson, NothingToTakeBack, StepIdTaken.
+    """
+    if before := await repeated(tx, report, new, Step.IDENTIFICATION_WITHDRAWN):
+        return before
+    ACTS["withdrawIdentification"].require(principal, report, tx.today)
+    wrong = report["child_id"]
+    # Whose only part was that the child lives with them loses sight of it here.
+    async with tx.as_system():
+        hung = [row["id"] for row in await tx.connection.fetch(_HUNG, report["id"], wrong)]
+        for each in hung:
+            sources = await tx.connection.fetch(_SOURCES, each)
+            await presence.mistaken(tx, wrong, [row["id"] for row in sources])
+            if each != report["id"]:
+                await filing.change(tx, each, **_OF_NO_CHILD)
+        since = report["identified_at"] or report["filed_at"]
+        heard = await tx.connection.fetchval(_TOLD, report["id"], "police_reports.%", since)
+        at_home = (await queries.offices(tx, report)).told(hidden=report["hidden_from"])
+        deed = Deed(
+            Step.IDENTIFICATION_WITHDRAWN,
+            new,
+            events.IdentificationWithdrawn,
+            codes={"child_id": wrong},
+            changes={**_OF_NO_CHILD, "township_agency_id": await _township(tx, report)},
+            also_told=[*heard, *at_home],
+        )
+        return await take(tx, principal, report, deed)
+
+
+async def _township(tx: Tx, report: Mapping[str, Any]) -> UUID | None:
+    """Return the office that the police told, unless it was that of the wrong child's home."""
+    of_place = await queries.offices(tx, {**report, **_OF_NO_CHILD})
+    told: UUID | None = report["township_agency_id"]
+    return told if told == of_place.township else None
+
+
+async def separate_report(
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Separation
+) -> Taken:
+    """Say that a report is not about the event it was joined with: it is an event of its own again,
+    the others stay together. Raises NotYourPart, TakenBackByAPerson, NotJoined, StepIdTaken.
+    """
+    if before := await repeated(tx, report, new, Step.SEPARATED):
+        return before
+    ACTS["separateReport"].require(principal, report, tx.today)
+    await tx.connection.execute(JOINING)
+    async with tx.as_system():
+        event = queries.incident_of(report)
+        others = [row["id"] for row in await tx.connection.fetch(_OF_EVENT, report["id"], event)]
+        if not others:
+            raise NotJoined
+        by_hand = await tx.connection.fetch(_JOINED_BY_HAND, report["id"])
+        beside = [row["id"] for row in by_hand if row["id"] in others]
+        rows = {row["id"]: row for row in await tx.connection.fetch(queries.ALL, beside)}
+        silent = new.model_copy(update={"id": None})
+        for each in beside:
+            await _separate(tx, principal, rows[each], silent, event, [report["id"]])
+        gone = {"incident_id": None}
+        return await _separate(tx, principal, report, new, event, others, **gone)
+
+
+async def _separate(
+    tx: Tx,
+    principal: Principal,
+    report: Mapping[str, Any],
+    new: stated.Separation,
+    event: UUID,
+    others: list[UUID],
+    **changes: Any,
+) -> Taken:
+    """Note it on one report; told is who was told that it was joined."""
+    heard = events.ReportsJoined.wire_name
+    deed = Deed(
+        Step.SEPARATED,
+        new,
+        events.ReportSeparated,
+        facts={"incident_id": event},
+        codes={"incident_id": event, "report_ids": others},
+        changes=changes,
+        only_told=await tx.connection.fetchval(_TOLD, report["id"], heard, report["filed_at"]),
+    )
+    return await take(tx, principal, report, deed)
