@@ -350,9 +350,10 @@ class TestDuplicateChild:
         answer = await world.send("createChild")
         assert answer.status_code == 202
         assert answer.json().keys() == {"referral_id", "status"}
-        assert "location" not in answer.headers
+        asked = f"/v1/unresolved/{answer.json()['referral_id']}"
+        assert answer.headers["location"] == asked
         for secret in (opened.json()["id"], "样小二", str(ELSEWHERE)):
-            assert secret not in answer.text
+            assert secret not in f"{answer.text} {answer.headers}"
         after = await world.rows()
         changed = {table for table in after if after[table] != before[table]}
         assert "duplicate_referrals" in changed

@@ -202,7 +202,7 @@ class TestAnOffice:
         assert answer.json()["region_code"] == str(TOWNSHIP)
 
     async def test_of_a_place_that_never_was_is_refused(self, client, county) -> None:
-        new = {"kind": "village_committee", "name": "测试村委会", "region_code": NEVER}
+        new = {"kind": "village_committee", "name": "测试村委会", "region_code": NEVER[:9] + "999"}
         answer = await client.post("/v1/agencies", json=new, headers=county.headers)
         assert (answer.status_code, answer.json()["type"]) == (422, "/problems/region-unknown")
 

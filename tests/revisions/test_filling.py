@@ -46,6 +46,8 @@ VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), '-', '-', '-', 
 INSERT INTO child_aliases (alias, agency_id, home_county, child_id, region_code, agreed, made_at)
 SELECT gen_random_uuid(), gen_random_uuid(), home_county, id, region_code, false, now()
 FROM children;
+INSERT INTO hidden_subjects (subject_id, hidden_from, hidden_below)
+VALUES (gen_random_uuid(), '{}', 0);
 WITH asked AS (
     INSERT INTO unresolved (id, kind, reason, region_code, owner_role, state, due_at, received_at,
         updated_at, version)

@@ -5,11 +5,12 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from app.children.queries import external_index
+from app.children.queries import ChildRef, external_index
 from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
 from tests.access.factories import Caller, a_caller
-from tests.children.factories import a_file
+from tests.attendance.factories import School, a_school, an_event
+from tests.children.factories import a_child, a_file
 from tests.conftest import VILLAGE
 from tests.jobs import run_jobs
 from tests.regions.factories import some_regions
@@ -19,6 +20,8 @@ TOWNSHIP = 120119101000
 COUNTY = 120119000000
 OTHER_COUNTY = 120118000000
 OTHER_COUNTY_VILLAGE = 120118101201
+
+NUMBER = {"system": "xueji", "number": "G000000000000000001"}
 
 Act = Callable[..., Awaitable[httpx.Response]]
 
@@ -109,4 +112,39 @@ async def numbered(database: Database, child, system: str, number: str) -> None:
             child.home_county,
             child.region_code,
             child.school_id,
+        )
+
+
+@pytest.fixture
+async def school(database, settings) -> School:
+    return await a_school(database, settings)
+
+
+@pytest.fixture
+async def teacher(database, settings, school) -> Caller:
+    return await a_caller(database, settings, "school", TOWNSHIP, agency_id=school.id)
+
+
+@pytest.fixture
+async def pupil(database, school) -> ChildRef:
+    return await a_child(
+        database,
+        VILLAGE,
+        school_id=school.id,
+        education={"school_id": str(school.id)},
+        residence={"region_code": f"{VILLAGE}"},
+    )
+
+
+def of_number(day: str = "2026-11-20", **fields: Any) -> dict[str, Any]:
+    """An absence of whoever has NUMBER."""
+    return {**an_event(uuid4(), day), "student": NUMBER, **fields}
+
+
+async def slots(database: Database) -> list[Any]:
+    """What half-days say by now."""
+    async with database.begin(SYSTEM) as tx:
+        return await tx.connection.fetch(
+            "SELECT child_id, school_id, school_day::text AS day, category"
+            " FROM attendance_slots ORDER BY school_day"
         )

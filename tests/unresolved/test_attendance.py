@@ -1,55 +1,26 @@
 """What a school pushes under a number nobody has is kept, and stored when somebody has it."""
 
 from datetime import timedelta
-from uuid import uuid4
-
-import pytest
 
 from app.core.data.db import SYSTEM
 from app.unresolved.models import UnresolvedKind
 from app.unresolved.operations import settling
-from tests.access.factories import Caller, a_caller
+from tests.access.factories import a_caller
 from tests.attendance.factories import VILLAGE, a_school, an_event, codes, push, statuses
 from tests.children.enrolling import a_pupil
 from tests.children.factories import a_child, a_file
 from tests.jobs import run_jobs
 from tests.regions.factories import some_regions
-from tests.unresolved.conftest import COUNTY, TOWNSHIP, count, listed, numbered
-
-NUMBER = {"system": "xueji", "number": "G000000000000000001"}
-
-
-@pytest.fixture
-async def school(database, settings):
-    return await a_school(database, settings)
-
-
-@pytest.fixture
-async def teacher(database, settings, school) -> Caller:
-    return await a_caller(database, settings, "school", TOWNSHIP, agency_id=school.id)
-
-
-@pytest.fixture
-async def pupil(database, school):
-    return await a_child(
-        database,
-        VILLAGE,
-        school_id=school.id,
-        education={"school_id": str(school.id)},
-        residence={"region_code": f"{VILLAGE}"},
-    )
-
-
-def of_number(day: str = "2026-11-20", **fields):
-    return {**an_event(uuid4(), day), "student": NUMBER, **fields}
-
-
-async def _slots(database) -> list:
-    async with database.begin(SYSTEM) as tx:
-        return await tx.connection.fetch(
-            "SELECT child_id, school_id, school_day::text AS day, category"
-            " FROM attendance_slots ORDER BY school_day"
-        )
+from tests.unresolved.conftest import (
+    COUNTY,
+    NUMBER,
+    TOWNSHIP,
+    count,
+    listed,
+    numbered,
+    of_number,
+    slots,
+)
 
 
 class TestKept:
@@ -158,7 +129,7 @@ class TestStored:
         await child.enrol(new.id, since="2026-11-09")
         await child.change(education={"student_numbers": [NUMBER]})
         await run_jobs(database)
-        assert [(row["child_id"], row["day"]) for row in await _slots(database)] == [
+        assert [(row["child_id"], row["day"]) for row in await slots(database)] == [
             (child.id, "2026-11-03")
         ]
         assert [each["state"] for each in await listed(client, teacher)] == ["attached"]
@@ -179,8 +150,8 @@ class TestStored:
         )
         assert changed.status_code == 200, changed.text
         await run_jobs(database)
-        slots = await _slots(database)
-        assert [(row["child_id"], row["day"]) for row in slots] == [(pupil.id, day) for day in days]
+        found = await slots(database)
+        assert [(row["child_id"], row["day"]) for row in found] == [(pupil.id, day) for day in days]
         async with database.begin(SYSTEM) as tx:
             rows = await tx.connection.fetch(
                 "SELECT batch_id, received_at, agency_id FROM attendance_events ORDER BY school_day"
@@ -212,7 +183,7 @@ class TestStored:
         await act(teacher, item["id"], "attachment", child_id=str(pupil.id))
         assert statuses(await push(client, school, of_number("2026-11-19"))) == ["unresolved"]
         await run_jobs(database)
-        assert [row["day"] for row in await _slots(database)] == ["2026-11-18", "2026-11-19"]
+        assert [row["day"] for row in await slots(database)] == ["2026-11-18", "2026-11-19"]
 
     async def test_a_number_mistyped_and_corrected(
         self, client, database, school, teacher, pupil, act
@@ -223,7 +194,7 @@ class TestStored:
         (item,) = await listed(client, teacher)
         answer = await act(teacher, item["id"], "correction", student=NUMBER)
         assert answer.json()["state"] == "corrected"
-        assert [row["child_id"] for row in await _slots(database)] == [pupil.id]
+        assert [row["child_id"] for row in await slots(database)] == [pupil.id]
 
     async def test_is_marked_as_it_was_when_it_was_received(
         self, client, database, school, pupil, now
@@ -276,7 +247,7 @@ async def test_what_was_corrected_holds_for_what_comes_later(
         await tx.connection.execute("DELETE FROM child_external_ids")
     assert statuses(await push(client, school, of_number(student=right))) == ["unresolved"]
     await run_jobs(database)
-    assert [(row["child_id"], row["day"]) for row in await _slots(database)] == [
+    assert [(row["child_id"], row["day"]) for row in await slots(database)] == [
         (pupil.id, "2026-11-19"),
         (pupil.id, "2026-11-20"),
     ]
@@ -295,7 +266,7 @@ async def test_a_number_another_system_gives_the_child_settles_it(
     assert file.status_code == 201, file.text
     assert statuses(await push(client, school, of_number())) == ["unresolved"]
     await run_jobs(database)
-    assert await _slots(database) == []
+    assert await slots(database) == []
     given = await client.patch(
         f"/v1/children/{file.json()['id']}",
         json={"external": {"numbers": [NUMBER]}},
@@ -303,103 +274,4 @@ async def test_a_number_another_system_gives_the_child_settles_it(
     )
     assert given.status_code == 200, given.text
     await run_jobs(database)
-    assert [str(row["child_id"]) for row in await _slots(database)] == [file.json()["id"]]
-
-
-class TestNothingIsLost:
-    """What was sent under one id with two contents, or by a number that is no more."""
-
-    async def test_an_id_that_waits_is_not_free_for_a_pupil(
-        self, client, database, school, teacher, pupil, act
-    ) -> None:
-        held = of_number()
-        await push(client, school, held)
-        known = {**held, "student": {"child_id": str(pupil.id)}, "category": "present"}
-        answer = await push(client, school, known)
-        assert (statuses(answer), codes(answer)) == (["conflict"], ["id_taken"])
-        assert await count(database, "attendance_events") == 0
-        (item,) = await listed(client, teacher)
-        await act(teacher, item["id"], "attachment", child_id=str(pupil.id))
-        assert [row["category"] for row in await _slots(database)] == ["unexcused"]
-
-    async def test_what_waits_and_is_known_by_now_is_stored(
-        self, client, database, school, pupil
-    ) -> None:
-        held = of_number()
-        await push(client, school, held)
-        await numbered(database, pupil, **NUMBER)
-        assert statuses(await push(client, school, held)) == ["accepted"]
-        async with database.begin(SYSTEM) as tx:
-            await settling.look_again(tx, pupil.id)
-        assert statuses(await push(client, school, held)) == ["duplicate"]
-        assert await count(database, "attendance_events") == 1
-
-    @pytest.mark.parametrize("together", [True, False])
-    async def test_two_contents_under_one_id_are_both_kept_and_marked(
-        self, client, database, school, teacher, pupil, act, together
-    ) -> None:
-        first = of_number("2026-11-19")
-        second = {**first, "school_day": "2026-11-20", "category": "late"}
-        batches = [[first, second, second]] if together else [[first], [second], [second]]
-        results = [
-            each
-            for batch in batches
-            for each in (await push(client, school, *batch)).json()["results"]
-        ]
-        assert [each["status"] for each in results] == ["unresolved", "conflict", "conflict"]
-        assert results[1]["pointer"].endswith("/id")
-        (item,) = await listed(client, teacher)
-        read = await client.get(f"/v1/unresolved/{item['id']}", headers=teacher.headers)
-        sent = [each["sent"]["category"] for each in read.json()["evidence"]]
-        assert sent == ["unexcused", "late"]
-        await act(teacher, item["id"], "attachment", child_id=str(pupil.id))
-        days = [(row["day"], row["category"]) for row in await _slots(database)]
-        assert days == [("2026-11-19", "unexcused"), ("2026-11-20", "late")]
-
-    async def test_of_a_pupil_and_of_nobody_under_one_id_in_one_batch(
-        self, client, database, school, pupil
-    ) -> None:
-        known = an_event(pupil.id)
-        answer = await push(client, school, {**known, "student": NUMBER, "reason": "x"}, known)
-        assert statuses(answer) == ["conflict", "accepted"]
-        assert await count(database, "unresolved_evidence") == 1
-
-    async def test_a_retry_after_the_pupils_number_was_corrected_asks_nothing(
-        self, client, database, school, teacher, pupil
-    ) -> None:
-        await numbered(database, pupil, **NUMBER)
-        event = of_number()
-        assert statuses(await push(client, school, event)) == ["accepted"]
-        async with database.begin(SYSTEM) as tx:
-            await tx.connection.execute("DELETE FROM child_external_ids")
-        await numbered(database, pupil, **{**NUMBER, "number": "G000000000000000002"})
-        assert statuses(await push(client, school, event)) == ["duplicate"]
-        assert await listed(client, teacher) == []
-        other = {**event, "category": "present"}
-        assert statuses(await push(client, school, other)) == ["conflict"]
-        assert len(await listed(client, teacher)) == 1
-
-    async def test_a_retry_after_the_question_was_corrected_is_known_by_either_number(
-        self, client, database, school, teacher, pupil, act
-    ) -> None:
-        await numbered(database, pupil, **NUMBER)
-        right = of_number()
-        wrong = {**right, "student": {**NUMBER, "number": "G000000000000000007"}}
-        await push(client, school, wrong)
-        (item,) = await listed(client, teacher)
-        await act(teacher, item["id"], "correction", student=NUMBER)
-        assert statuses(await push(client, school, wrong, right)) == ["duplicate"] * 2
-        assert await listed(client, teacher, "?state=open") == []
-        assert await count(database, "attendance_events") == 1
-
-    async def test_a_retry_of_what_was_stored_under_another_id_asks_nothing(
-        self, client, school, teacher, pupil, act
-    ) -> None:
-        first, second = (of_number(day) for day in ("2026-11-19", "2026-11-20"))
-        second = {**second, "id": first["id"]}
-        await push(client, school, first, second)
-        (item,) = await listed(client, teacher)
-        await act(teacher, item["id"], "attachment", child_id=str(pupil.id))
-        answer = await push(client, school, first, second)
-        assert statuses(answer) == ["duplicate", "conflict"]
-        assert await listed(client, teacher, "?state=open") == []
+    assert [str(row["child_id"]) for row in await slots(database)] == [file.json()["id"]]
