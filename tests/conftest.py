@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -41,6 +42,10 @@ VILLAGE = 120119101200
 
 sys.modules["sniffio"] = None  # type: ignore[assignment]
 """The client looks for it in vain before every request; here that is known, and costs nothing."""
+
+NOTHING_IN_REACH = "SELECT " + ", ".join(
+    f"set_config('tonghu.{name}', '', true)" for name in db.SYSTEM.settings
+)
 
 SCRATCH = pytest.StashKey[Scratch]()
 LONGEST = ("tests/faults", "tests/revisions", "tests/architecture/test_adding")
@@ -188,9 +193,40 @@ class PinnedDatabase(db.Database):
     @asynccontextmanager
     async def lane(self) -> AsyncIterator[db.Lane]:
         async with self._turn:
-            # as fresh as a new transaction
-            await self._pinned.raw.execute(db.SET_REACH, "", "", "", "", "")
-            yield self._pinned
+            yield _PinnedLane(self._pinned.engine, self._pinned.pooled)
+
+
+class _PinnedLane(db.Lane):
+    @cached_property
+    def raw(self) -> Any:
+        return _Pinned(super().raw)
+
+
+class _Pinned:
+    """The connection, whose first transaction is a savepoint as fresh as a new transaction."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+        self._begun = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._raw, name)
+
+    def transaction(self) -> Any:
+        if self._begun:
+            return self._raw.transaction()
+        self._begun = True
+        return self._fresh()
+
+    @asynccontextmanager
+    async def _fresh(self) -> AsyncIterator[None]:
+        await self._raw.execute(f"SAVEPOINT fresh; {NOTHING_IN_REACH}")  # a round trip, not two
+        try:
+            yield
+        except BaseException:
+            await self._raw.execute("ROLLBACK TO SAVEPOINT fresh; RELEASE SAVEPOINT fresh")
+            raise
+        await self._raw.execute("RELEASE SAVEPOINT fresh")
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from app.access import tokens
 from app.access.roles import Purpose
 from app.access.roles import role as role_of
 from app.core.clock import local_date
-from app.core.data.db import SYSTEM, Database
+from app.core.data.db import SYSTEM, Database, Tx
 from app.core.ids import new_id
 from app.core.settings import Settings
 from app.regions import rules as regions
@@ -41,11 +41,14 @@ VALUES ($1, $2, $3, $4, true, 1, $5, $5)
 async def an_agency(
     database: Database, kind: str, region_code: int, *, agency_id: UUID | None = None
 ) -> UUID:
-    chosen = agency_id or new_id()
     async with database.begin(SYSTEM) as tx:
-        name = f"测试机构 {kind} {region_code}"
-        await tx.connection.execute(_AN_AGENCY, chosen, kind, name, region_code, tx.now)
-    return chosen
+        return await _an_agency(tx, kind, region_code, agency_id or new_id())
+
+
+async def _an_agency(tx: Tx, kind: str, region_code: int, agency_id: UUID) -> UUID:
+    name = f"测试机构 {kind} {region_code}"
+    await tx.connection.execute(_AN_AGENCY, agency_id, kind, name, region_code, tx.now)
+    return agency_id
 
 
 async def a_caller(
@@ -60,12 +63,12 @@ async def a_caller(
 ) -> Caller:
     """Make somebody who holds `role_code` for a region, in a new agency unless one is given."""
     granted = role_of(role_code)
-    agency = agency_id or await an_agency(database, min(granted.agency_kinds), region_code)
     as_machine = ("staff" not in granted.holders) if machine is None else machine
     make = _a_machine if as_machine else _a_staff_member
-    subject_id, grant_id, client_id, sign_in_id = await make(
-        database, agency, role_code, region_code
-    )
+    async with database.begin(SYSTEM) as tx:
+        kind = min(granted.agency_kinds)
+        agency = agency_id or await _an_agency(tx, kind, region_code, new_id())
+        subject_id, grant_id, client_id, sign_in_id = await make(tx, agency, role_code, region_code)
     claims = {
         "subject": f"{'client' if as_machine else 'staff'}:{subject_id}",
         "grant_id": grant_id,
@@ -175,14 +178,13 @@ VALUES ($1, 'machine', 'test system', $2, $3, $4, $5, $6, '{}', true, $7)
 
 
 async def _a_machine(
-    database: Database, agency: UUID, role_code: str, region_code: int
+    tx: Tx, agency: UUID, role_code: str, region_code: int
 ) -> tuple[UUID, UUID, UUID, UUID]:
     client_id = new_id()
     remit = regions.subtree(region_code)
-    async with database.begin(SYSTEM) as tx:
-        await tx.connection.execute(
-            _A_MACHINE, client_id, agency, role_code, region_code, *remit, tx.now
-        )
+    await tx.connection.execute(
+        _A_MACHINE, client_id, agency, role_code, region_code, *remit, tx.now
+    )
     return client_id, client_id, client_id, new_id()
 
 
@@ -212,13 +214,12 @@ VALUES ($5, $2, $1, $4, '', $10, $10)
 
 
 async def _a_staff_member(
-    database: Database, agency: UUID, role_code: str, region_code: int
+    tx: Tx, agency: UUID, role_code: str, region_code: int
 ) -> tuple[UUID, UUID, UUID, UUID]:
     app, person, post, holding, sign_in = (new_id() for _ in range(5))
-    async with database.begin(SYSTEM) as tx:
-        await tx.connection.execute(
-            _A_STAFF_MEMBER,
-            *(app, person, post, holding, sign_in, agency, role_code, region_code),
-            *(local_date(tx.now).replace(year=2020), tx.now, *regions.subtree(region_code)),
-        )
+    await tx.connection.execute(
+        _A_STAFF_MEMBER,
+        *(app, person, post, holding, sign_in, agency, role_code, region_code),
+        *(local_date(tx.now).replace(year=2020), tx.now, *regions.subtree(region_code)),
+    )
     return person, holding, app, sign_in
