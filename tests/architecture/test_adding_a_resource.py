@@ -7,12 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 HOME = Path(__file__).resolve().parents[2]
 PAGE = (HOME / "docs/add-a-resource.md").read_text("utf-8")
 COPIED = ("app", "tests", "alembic", "alembic.ini", "pyproject.toml", "scripts", "openapi", "docs")
-FOLLOWED = (
-    "tests/contact_notes",
-    "tests/architecture/test_tables.py",
+FOLLOWED = ("tests/contact_notes", "tests/architecture/test_tables.py")
+ASKED_OF_IT = (
     "tests/matrix/on_stage/test_permitted.py::test_it_is_what_happens[village_director-staff]",
     "tests/matrix/on_stage/test_roles.py::test_answers[village_director-staff]",
 )
@@ -53,10 +54,13 @@ def run(place: Path, *command: str, **environment: str) -> str:
     return done.stdout
 
 
-def test_the_page_is_enough(tmp_path: Path, pg: str) -> None:
+@pytest.mark.parametrize(
+    "also", [(), pytest.param(ASKED_OF_IT, marks=pytest.mark.long)], ids=["tests", "matrix"]
+)
+def test_the_page_is_enough(tmp_path: Path, pg: str, also: tuple[str, ...]) -> None:
     copy = followed(tmp_path)
     assert len(blocks("python")) + len(blocks("diff")) == 13
     lint = "from importlinter.cli import lint_imports_command; lint_imports_command()"
     assert "0 broken" in run(copy, "-c", lint)
-    said = run(copy, "-m", "pytest", "-q", *FOLLOWED, TONGHU_TEST_SUPERUSER_URL=pg)
+    said = run(copy, "-m", "pytest", "-q", *FOLLOWED, *also, TONGHU_TEST_SUPERUSER_URL=pg)
     assert re.search(r"\d+ passed", said), said

@@ -21,9 +21,10 @@ PARTS = ("web", "worker", "postmaster", "supervisor")
 WISHES = 12
 
 
-async def test_killed_at_random_moments_loses_nothing(town: Town, receiver) -> None:
+@pytest.mark.parametrize("parts", [2, pytest.param(len(PARTS), marks=pytest.mark.long)])
+async def test_killed_at_random_moments_loses_nothing(town: Town, receiver, parts) -> None:
     load = await asyncio.to_thread(Load.of, town)
-    for part in random.sample(PARTS, len(PARTS)):
+    for part in random.sample(PARTS, parts):
         await _strike_during(load, part)
     await load.run(3)
     reports = await assert_nothing_lost(load)
