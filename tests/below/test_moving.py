@@ -5,26 +5,12 @@ from random import Random
 
 from app.core.data.db import SYSTEM
 from app.regions.operations import replace_region
+from tests import everywhere
 from tests.below.conftest import COUNTY, NEXT_VILLAGE, VILLAGE, Town, with_alert
 from tests.below.places import rows, strays
 from tests.children.factories import RESIDENT_ID, moved
 from tests.dropout_alerts.factories import a_report
 from tests.jobs import run_jobs
-
-_WITH_ANOTHER_SCHOOL = """
-INSERT INTO dropout_alert_steps (id, home_county, child_id, region_code, pupil_of, alert_id,
-    school_id, kind, taken_by, taken_at)
-SELECT gen_random_uuid(), home_county, child_id, region_code, pupil_of, id, school_id,
-    'handed_over', 'system', now() FROM dropout_alerts;
-INSERT INTO presence_doubts (id, home_county, child_id, region_code, pupil_of, school_id,
-    school_day, seen_by_id, opened_at)
-SELECT gen_random_uuid(), home_county, child_id, region_code, pupil_of, school_id, '2026-11-20',
-    school_id, now() FROM dropout_alerts;
-INSERT INTO presence_sightings (id, home_county, child_id, region_code, pupil_of, source_id,
-    seen_by_id, since, recorded_at)
-SELECT gen_random_uuid(), home_county, child_id, region_code, pupil_of, id, school_id, '2026-11-20',
-    now() FROM dropout_alerts
-"""
 
 
 async def _something_everywhere(town: Town) -> None:
@@ -48,11 +34,10 @@ async def _something_everywhere(town: Town) -> None:
         headers={**town.education.headers, "if-match": '"3"'},
     )
     assert ordered.status_code == 201, ordered.text
-    async with town.database.begin(SYSTEM) as tx:  # what takes two schools to come about
-        await tx.connection.execute(_WITH_ANOTHER_SCHOOL)
     for place in (NEXT_VILLAGE, VILLAGE):
         assert (await town.move(place)).status_code == 200
-    assert all((await rows(town.database)).values()), await rows(town.database)
+    async with town.database.begin(SYSTEM) as tx:  # what takes two schools to come about
+        await everywhere.fill(tx.connection, await rows(town.database))
     assert await strays(town.database) == {}
 
 

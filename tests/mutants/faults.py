@@ -207,6 +207,7 @@ class Running:
     """The code of a process that has imported everything: where faults are put in force."""
 
     def __init__(self, below: Path) -> None:
+        gc.unfreeze()  # what the tests spared the collector is what we look for
         gc.collect()
         self._functions: dict[str, list[FunctionType]] = defaultdict(list)
         self._caches = []
@@ -266,8 +267,10 @@ def _codes(code: CodeType, counts: Counter[str]) -> Iterator[tuple[tuple[str, in
 
 
 def _swap_code(functions: Iterable[FunctionType], before: CodeType, after: CodeType) -> None:
-    keys = {(code.co_qualname, code.co_firstlineno): key for key, code in _codes(before, Counter())}
-    new = dict(_codes(after, Counter()))
+    old, new = dict(_codes(before, Counter())), dict(_codes(after, Counter()))
+    keys = {(code.co_qualname, code.co_firstlineno): key for key, code in old.items()}
+    changed = {key for key, code in new.items() if old.get(key) != code}
+    in_force = set()
     for function in functions:
         key = keys.get((function.__code__.co_qualname, function.__code__.co_firstlineno))
         if key in new:
@@ -275,6 +278,9 @@ def _swap_code(functions: Iterable[FunctionType], before: CodeType, after: CodeT
                 function.__code__ = new[key]
             except ValueError as error:  # another number of free variables
                 raise NotInProcess from error
+            in_force.add(key)
+    if changed and not changed & in_force:
+        raise NotInProcess  # nothing that runs has it
 
 
 _ITSELF = object()

@@ -1,11 +1,15 @@
 """What `make mutants` is to plant can be planted: it names code, tests and functions that exist."""
 
+import gc
 import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from app.regions import rules
+from tests.mutants import faults
 
 HERE = Path(__file__).parent
 HOME = HERE.parents[1]
@@ -31,3 +35,18 @@ def test_the_tests_named_exist() -> None:
         source = (HOME / file).read_text("utf-8")
         for part in inside:
             assert re.search(rf"^\s*(async )?(def|class) {part}\b", source, re.MULTILINE), name
+
+
+def test_a_fault_is_in_force_also_where_the_collector_was_spared() -> None:
+    path, right = HOME / "app/regions/rules.py", rules.lies_in_a_county.__code__
+    gc.freeze()
+    running = faults.Running(HOME / "app")
+    gc.unfreeze()
+    head, name, body = path.read_text("utf-8").partition("def lies_in_a_county(")
+    try:
+        wrong = body.replace("    return True", "    return False", 1)
+        running.install(path, rules, head + name + wrong)
+        assert not rules.lies_in_a_county(120119101200)
+    finally:
+        rules.lies_in_a_county.__code__ = right
+    assert rules.lies_in_a_county(120119101200)

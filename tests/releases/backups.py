@@ -9,8 +9,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
+from app.core.data import rls
 from app.embedded import cluster
-from tests import schema
+from tests import everywhere, schema
 
 HERE = Path(__file__).parent
 _NEWER_THAN_15 = ("SET transaction_timeout", "\\restrict", "\\unrestrict", "CREATE SCHEMA public")
@@ -60,6 +61,13 @@ async def counts(superuser_url: str, name: str) -> dict[str, int]:
     }
     await connection.close()
     return found
+
+
+async def fill(superuser_url: str, name: str) -> None:
+    """Write a row into every table that has none, such as those of later than a release."""
+    connection = await asyncpg.connect(_at(superuser_url, name))
+    await everywhere.fill(connection, rls.TABLES)
+    await connection.close()
 
 
 async def asked(superuser_url: str, name: str, sql: str) -> tuple[Any, ...]:

@@ -12,6 +12,7 @@ import pytest
 
 from alembic import command
 from app.core.data import migrations, rls
+from scripts import keep_release
 from tests import schema
 from tests.conftest import NOW
 from tests.releases import backups, readers, statements
@@ -48,6 +49,14 @@ def name() -> str:
 
 def test_a_release_is_kept() -> None:
     assert backups.kept()
+
+
+def test_what_a_release_would_keep_leaves_no_table_out(pg, name) -> None:
+    _, _, seen = keep_release.played(pg, name)
+    rows = asyncio.run(backups.counts(pg, name))
+    asyncio.run(schema.drop(pg, name))
+    assert [table for table, count in rows.items() if not count] == []
+    assert all(answers for _, answers in seen)
 
 
 @RELEASES
