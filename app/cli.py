@@ -168,7 +168,7 @@ def load_regions() -> None:
 
     done, codes = in_transaction(run)
     out.print(f"{done.read:,} divisions read, {done.added:,} added, {done.renamed:,} renamed.")
-    out.print(f"{codes:,} codes that were replaced since 2015 added.")
+    out.print(f"{codes:,} codes that were replaced since 1984 added.")
 
 
 @regions_app.command("import")

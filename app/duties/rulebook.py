@@ -79,11 +79,13 @@ def _words(read: DataFile, *place: str) -> Iterator[tuple[Place, str]]:
 
 
 def _check_roles(read: DataFile, rule: Rule) -> None:
+    keys = (("bearer", "role"), ("seen_by",), ("escalates_to",))
+    named = [*chain(*(_words(read, rule.code, *key) for key in keys))]
+    for place, name in named:  # a name that is no role is said before what follows from it
+        read.require(place, "role", name, roles())
     for place, name in _words(read, rule.code, "bearer", "overseen_by"):
         read.require(place, "role that sees it", name, rule.seen_by)
-    keys = (("bearer", "role"), ("seen_by",), ("escalates_to",))
-    for place, name in chain(*(_words(read, rule.code, *key) for key in keys)):
-        read.require(place, "role", name, roles())
+    for place, name in named:
         if READ.code not in roles()[name].scopes:
             raise read.refusal(place, f"{name} sees no duties: it lacks {READ.code}")
         if place[1] == "seen_by" and roles()[name].relation != "region":

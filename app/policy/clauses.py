@@ -1,7 +1,7 @@
 """The 209 obligations read out of the source documents, and what carries each.
 
 `data/obligations.json` holds what each says in the original; `clauses.yaml` says which rule,
-parameter, resource, statistic, field or document carries it and which test would fail without it.
+parameter, resource, field or document carries it and which test would fail without it.
 """
 
 import json
@@ -15,7 +15,7 @@ from pydantic import model_validator
 from app.core import data_files
 from app.core.data_files import DataFile, Part, Text
 
-_KINDS: Final = ("rule", "parameter", "resource", "statistic", "field", "document")
+_KINDS: Final = ("rule", "parameter", "resource", "field", "document")
 
 
 class Obligation(TypedDict):

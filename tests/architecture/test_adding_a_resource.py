@@ -14,6 +14,7 @@ PAGE = (HOME / "docs/add-a-resource.md").read_text("utf-8")
 COPIED = ("app", "tests", "alembic", "alembic.ini", "pyproject.toml", "scripts", "openapi", "docs")
 FOLLOWED = ("tests/contact_notes", "tests/architecture/test_tables.py")
 ASKED_OF_IT = (
+    "tests/below/test_moving.py",
     "tests/matrix/on_stage/test_permitted.py::test_it_is_what_happens[village_director-staff]",
     "tests/matrix/on_stage/test_roles.py::test_answers[village_director-staff]",
 )

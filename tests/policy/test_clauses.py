@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from sqlmodel import SQLModel
 
+from app import wiring
 from app.policy import clauses
 from app.policy.clauses import Clause
 
@@ -90,10 +92,26 @@ def test_every_rule_carries_what_the_clauses_say(loaded: tuple[Clause, ...]) -> 
 
 def test_every_resource_named_is_in_the_document(loaded: tuple[Clause, ...]) -> None:
     document = ROOT / "openapi" / "v1.json"
-    if not document.is_file():
-        return
     paths = json.loads(document.read_bytes())["paths"]
     assert carriers(loaded, "resource:") <= paths.keys()
+
+
+def test_every_column_named_exists(loaded: tuple[Clause, ...]) -> None:
+    wiring.load()
+    tables = SQLModel.metadata.tables
+    columns = {str(column) for table in tables.values() for column in table.columns}
+    assert carriers(loaded, "field:") <= columns
+
+
+def test_every_parameter_named_is_read(loaded: tuple[Clause, ...]) -> None:
+    reading = [*(ROOT / "app").rglob("*.py"), ROOT / "app" / "duties" / "rules.yaml"]
+    said = "\n".join(path.read_text(encoding="utf-8") for path in reading)
+    unread = {
+        name
+        for name in carriers(loaded, "parameter:")
+        if not re.search(rf"[\"' ]{re.escape(name)}[\"'\s,}}]", said)
+    }
+    assert unread == set(), "a value that nothing asks for carries nothing"
 
 
 def test_every_document_named_exists(loaded: tuple[Clause, ...]) -> None:

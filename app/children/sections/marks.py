@@ -7,6 +7,7 @@ lie ahead is a `PastDay`; `FilteredBy` names the filter of the list that reads t
 field's group (AZ-5) is the section it stands in.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -87,6 +88,7 @@ class BadField(TypeError):
 
 _STORABLE: Final = (str, bool, int, date, UUID)
 _SERVED: Final = TypeAdapter(Served)
+_HAN = re.compile("[\u4e00-\u9fff]")
 _LIST_NAME: Final = TypeAdapter[str](ListName)
 
 
@@ -191,6 +193,7 @@ def _wrong_codes(typed: _Typed) -> Iterator[str]:
         yield "its codes have no names: add Codes(...) to its type"
     for codes in lists:
         yield from _wrong_words(codes, accepted)
+        yield from _swapped(codes)
         of_type = _adapter(typed.kind, *typed.said)
         for code in codes.labels:
             if wrong := _refused(of_type, code):
@@ -213,6 +216,15 @@ def _wrong_words(codes: Codes, accepted: tuple[str, ...]) -> Iterator[str]:
     for position, language in enumerate(("zh", "en")):
         if len({label[position] for label in codes.labels.values()}) != len(codes.labels):
             yield f"two codes of {codes.name} have one label in {language}"
+
+
+def _swapped(codes: Codes) -> Iterator[str]:
+    """Say which Chinese is none, and which English is Chinese. A label may be a sign of both."""
+    if not _HAN.search(codes.zh):
+        yield f"the code list {codes.name}: its Chinese name {codes.zh} is not Chinese"
+    for english in (codes.en, *(label[1] for label in codes.labels.values())):
+        if _HAN.search(english):
+            yield f"the code list {codes.name}: its English {english} is Chinese"
 
 
 def _adapter(kind: Any, *said: object) -> TypeAdapter[Any]:
