@@ -71,6 +71,19 @@ async def keep(
         await tx.connection.execute(_BEGIN, *at, new_id(), *_of(after), *who)
 
 
+_ELSEWHERE: Final = """
+SELECT EXISTS (SELECT FROM child_enrolments WHERE home_county = $1 AND child_id = $2
+               AND school_id <> $3 AND (until IS NULL OR until > $4))
+"""
+
+
+async def elsewhere_after(tx: Tx, child: ChildRef, school_id: UUID, day: date) -> bool:
+    """Tell whether a child was at another school on a day, or later. One statement."""
+    at = (child.home_county, child.id)
+    found: bool = await tx.connection.fetchval(_ELSEWHERE, *at, school_id, day)
+    return found
+
+
 def _of(section: Education) -> tuple[UUID | None, str | None, bool | None]:
     return section.school_id, section.class_name, section.boarding
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 from app.access.principal import Principal
 from app.agencies import queries as agencies
@@ -75,7 +76,8 @@ async def change_child(
     preconditions.check_version(row["version"], if_match)
     child = ChildRef(child.id, child.home_county, row["region_code"], row["school_id"])
     before = sealing.whole(tx.keyring, row)
-    after, unknown = await placed(tx, merging.merged(before, change), merging.named(change))
+    after = merging.begun(before, merging.merged(before, change), change, tx.today)
+    after, unknown = await placed(tx, after, merging.named(change))
     different = merging.differing(before, after)
     if not different:
         return None
@@ -90,7 +92,7 @@ async def change_child(
                 before,
                 after,
                 different,
-                enrolled_since=merging.since_said(change, "education"),
+                enrolled_since=merging.enrolled_since(before, change),
             )
     except duplicates.Taken as taken:
         await duplicates.refuse_visible(
@@ -128,6 +130,8 @@ async def _write(
     )
     if "education" in different:
         was, become = before.education, after.education
+        if principal.school_id is not None and enrolled_since is not None:
+            await _refuse_days_of_others(tx, principal.school_id, child, enrolled_since)
         await enrolments.keep(tx, principal, child, was, become, since=enrolled_since)
     if moved != child:
         await history.leave(tx, child)
@@ -149,6 +153,12 @@ async def _write(
         ),
         *derivation.announced(moved, row, outcome),
     )
+
+
+async def _refuse_days_of_others(tx: Tx, school_id: UUID, child: ChildRef, since: date) -> None:
+    """Let no school take from another the days on which the child was its pupil."""
+    if await enrolments.elsewhere_after(tx, child, school_id, since):
+        raise _outside("#/education/since")
 
 
 def refuse_unwritable(principal: Principal, names: Iterable[str]) -> None:
