@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
-from uuid import UUID
 
 from app.access.principal import Principal
 from app.agencies import queries as agencies
@@ -130,8 +129,12 @@ async def _write(
     )
     if "education" in different:
         was, become = before.education, after.education
-        if principal.school_id is not None and enrolled_since is not None:
-            await _refuse_days_of_others(tx, principal.school_id, child, enrolled_since)
+        if (
+            principal.school_id is not None
+            and enrolled_since is not None
+            and await enrolments.days_of_another(tx, child, was, become, enrolled_since)
+        ):
+            raise _outside("#/education/since")  # no school moves the days of another
         await enrolments.keep(tx, principal, child, was, become, since=enrolled_since)
     if moved != child:
         await history.leave(tx, child)
@@ -153,12 +156,6 @@ async def _write(
         ),
         *derivation.announced(moved, row, outcome),
     )
-
-
-async def _refuse_days_of_others(tx: Tx, school_id: UUID, child: ChildRef, since: date) -> None:
-    """Let no school take from another the days on which the child was its pupil."""
-    if await enrolments.elsewhere_after(tx, child, school_id, since):
-        raise _outside("#/education/since")
 
 
 def refuse_unwritable(principal: Principal, names: Iterable[str]) -> None:

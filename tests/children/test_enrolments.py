@@ -62,6 +62,34 @@ class TestWrittenFromTheFile:
         await pupil.enrol(schools[0], since=LAST_YEAR)
         assert await pupil.spans() == [(str(schools[0]), "一班", LAST_YEAR, None)]
 
+    async def test_since_corrects_forwards_and_the_days_before_go_back(
+        self, pupil, schools
+    ) -> None:
+        """The file and its rows say the same; boarding meanwhile is no enrolment elsewhere."""
+        await pupil.enrol(schools[1], class_name="二班", since=AUTUMN)
+        await pupil.change(education={"boarding": True})
+        await pupil.change(education={"since": "2026-11-16"})
+        assert await pupil.spans() == [
+            (str(schools[0]), "一班", LAST_YEAR, "2026-11-16"),
+            (str(schools[1]), "二班", "2026-11-16", None),
+        ]
+        section = await pupil.client.get(f"/v1/children/{pupil.id}", headers=pupil.office.headers)
+        assert section.json()["education"]["since"] == "2026-11-16"
+
+    async def test_a_first_enrolment_too_early(self, pupil, schools) -> None:
+        await pupil.change(education={"since": AUTUMN})
+        assert await pupil.spans() == [(str(schools[0]), "一班", AUTUMN, None)]
+
+    async def test_coming_again_leaves_the_first_time_as_it_was(self, pupil, schools) -> None:
+        await pupil.enrol(schools[1], since=AUTUMN)
+        await pupil.enrol(schools[0], since="2026-11-02")
+        await pupil.change(education={"since": "2026-11-16"})
+        assert await pupil.spans() == [
+            (str(schools[0]), "一班", LAST_YEAR, AUTUMN),
+            (str(schools[1]), "一班", AUTUMN, "2026-11-16"),
+            (str(schools[0]), "一班", "2026-11-16", None),
+        ]
+
     async def test_another_class_and_boarding_are_enrolments_of_their_own(self, pupil) -> None:
         await pupil.change(education={"class_name": "二班", "since": AUTUMN})
         await pupil.change(education={"boarding": True})
@@ -75,6 +103,7 @@ class TestWrittenFromTheFile:
     async def test_a_grade_is_none_of_its_business(self, pupil) -> None:
         await pupil.change(education={"grade": 4})
         await pupil.change(education={"grade": 5, "since": AUTUMN})
+        await pupil.change(education={"since": "2026-10-12"})
         assert [row[2:] for row in await pupil.spans()] == [(LAST_YEAR, None)]
 
     async def test_leaving_school_ends_it(self, pupil, schools) -> None:
@@ -94,7 +123,7 @@ class TestWrittenFromTheFile:
 
 
 class TestSentBackAsItWasRead:
-    """A since that is stored already says nothing new; no days of a school are another's to take."""
+    """A since that is stored already says nothing new; no school takes the days of another."""
 
     @pytest.fixture
     async def moved(self, pupil, schools, database, settings):
@@ -112,9 +141,7 @@ class TestSentBackAsItWasRead:
             headers={**caller.headers, "if-match": read.headers["etag"]},
         )
 
-    async def test_a_move_nobody_dated_begins_today_in_the_file_too(
-        self, pupil, schools, moved
-    ) -> None:
+    async def test_a_move_nobody_dated_begins_today_in_the_file_too(self, pupil, moved) -> None:
         answer = await self.send_back(pupil, moved)
         assert answer.json()["education"]["since"] == TODAY
 
@@ -143,6 +170,12 @@ class TestSentBackAsItWasRead:
             )
             assert answer.json()["errors"][0]["pointer"] == "#/education/since"
         assert await pupil.spans() == spans
+
+    async def test_nor_gives_it_any(self, pupil, schools, database, settings) -> None:
+        await pupil.enrol(schools[1], since=AUTUMN)
+        teacher = await a_caller(database, settings, "school", TOWNSHIP, agency_id=schools[1])
+        answer = await self.send_back(pupil, teacher, since="2026-11-16")
+        assert (answer.status_code, answer.json()["type"]) == (403, "/problems/outside-remit")
 
     async def test_a_school_corrects_its_own(self, pupil, schools, database, settings) -> None:
         teacher = await a_caller(database, settings, "school", TOWNSHIP, agency_id=schools[0])
