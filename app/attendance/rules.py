@@ -69,15 +69,15 @@ def with_roll(slots: Slots, roll: Slots) -> Slots:
 
 def together(said: Iterable[tuple[bool, Slots]]) -> Slots:
     """Say what is believed of one child's day of which several schools spoke; of each: whether the
-    child was enrolled there, and what it said. Who saw the child knows; else the school it was
-    enrolled at; else who gave it leave.
+    child was enrolled there, and what it said. The school it was enrolled at knows; of others, who
+    saw the child; else who gave it leave.
     """
     halves: tuple[Session, Session] = ("morning", "afternoon")
     told: dict[Session, list[tuple[bool, bool, bool, Category]]] = {half: [] for half in halves}
     for enrolled, slots in said:
         for half, what in zip(halves, said_of_halves(slots), strict=True):
             if what is not None and what != "withdrawn":
-                told[half].append((what not in THERE, not enrolled, what != "excused", what))
+                told[half].append((not enrolled, what not in THERE, what != "excused", what))
     return {half: min(ranked)[-1] for half, ranked in told.items() if ranked}
 
 

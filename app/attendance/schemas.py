@@ -237,7 +237,10 @@ class PresenceDoubt(BaseModel):
     child_id: UUID = Field(description="The child.")
     school_id: UUID = Field(description="The school that said it was there, and must look.")
     school_day: Day = Field(description="The day.")
-    seen_by_id: UUID = Field(description="The agency that saw it elsewhere.")
+    seen_by_id: UUID = Field(
+        description="The agency that saw it elsewhere; or the school at which it is enrolled, and"
+        " which missed it."
+    )
     opened_at: Moment = Field(description="Since when it is doubted.")
     finding: Found | None = Field(
         description="What was found; null: nobody looked yet; mistaken: another child was seen."
