@@ -173,7 +173,8 @@ class EventResult(BaseModel):
     code: Code = Field(
         description="applied: it set the session; superseded: a newer event had set it; "
         "class_unknown: no pupil is enrolled in such a class that day; too_far_ahead: kept, but"
-        " its day lies over 31 days ahead; otherwise the rule that spoke.",
+        " its day lies over 31 days ahead; no_school_then: of a roll, whoever sent it was at no"
+        " school on its day; otherwise the rule that spoke.",
         examples=["applied"],
     )
     detail: str | None = Field(
