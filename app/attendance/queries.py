@@ -86,6 +86,26 @@ async def heard_of(tx: Tx, batch_id: UUID, *, since: date) -> list[Heard]:
     return [Heard(*row) for row in await tx.connection.fetch(_HEARD, batch_id, since)]
 
 
+_MISSING = """
+SELECT coalesce(c.school_id, missed.school_id) FROM children c
+CROSS JOIN LATERAL (
+    SELECT s.school_id FROM attendance_slots s
+    WHERE s.home_county = c.home_county AND s.child_id = c.id
+        AND s.school_day >= $2 AND s.category = 'unexcused'
+    ORDER BY s.school_day DESC LIMIT 1
+) AS missed
+WHERE c.id = $1
+"""
+
+
+async def missing_from(tx: Tx, child_id: UUID, *, since: date) -> UUID | None:
+    """Find the school of a child that missed a day without leave since a day; if it is at none now,
+    the one that said so last. None: it missed no day. One statement.
+    """
+    school_id: UUID | None = await tx.connection.fetchval(_MISSING, child_id, since)
+    return school_id
+
+
 _SLOTS = """
 SELECT child_id, school_day, school_id, session, category FROM attendance_slots
 WHERE child_id = ANY ($1::uuid[]) AND school_day >= $2 AND school_day <= $3

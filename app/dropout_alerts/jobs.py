@@ -54,12 +54,18 @@ async def reassess(tx: Tx, event: AbsencesRecorded) -> None:
 @spine.on(ChildChanged)
 async def follow_pupil(tx: Tx, event: ChildChanged) -> None:
     """Hand an open alert over to the school at which the child is enrolled now, and what was
-    written about it to the offices of where it is at school and lives now.
+    written about it to the offices of where it is at school and lives now. What a machine believed
+    of a day depends on where the child was enrolled: weigh that anew, also if its alert has ended.
     """
     if "education" not in event.sections and event.previous_region_code is None:
         return
     alerts = await queries.open_alerts(tx, school_id=None, children=[event.subject_id])
-    await _weigh(tx, alerts, {})
+    keepers: dict[UUID, UUID] = {}
+    if "education" in event.sections:
+        since = tx.today - _LOOK_BACK
+        if school_id := await attendance.missing_from(tx, event.subject_id, since=since):
+            keepers[event.subject_id] = school_id
+    await _weigh(tx, alerts, keepers)
     if written := await operations.address_as_well(tx, alerts.values()):
         await _witness(tx, (alert["child_id"] for alert in written))
 
