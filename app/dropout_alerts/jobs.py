@@ -182,24 +182,43 @@ async def _witness(tx: Tx, children: Iterable[UUID]) -> None:
 
 
 async def _hand_over(tx: Tx, alerts: _Alerts) -> None:
-    """Give alerts to the schools at which the children are enrolled now, as they stand. `alerts`
-    says it afterwards.
+    """Give alerts to the schools at which the children are enrolled now, as they stand, by way of
+    those at which they were meanwhile. `alerts` says it afterwards.
     """
-    going = [a for a in alerts.values() if a["pupil_of"] not in {None, a["school_id"]}]
+    if not alerts:
+        return
+    through = await queries.passed_through(tx, [alert["id"] for alert in alerts.values()])
+    ways = {
+        child: _way(alert["school_id"], [*through.get(child, ()), alert["pupil_of"]])
+        for child, alert in alerts.items()
+    }
+    going = {child: way for child, way in ways.items() if way}
     if not going:
         return
-    parties = {school for a in going for school in (a["pupil_of"], a["school_id"])}
+    parties = {school for child, way in going.items() for school in way}
+    parties |= {alerts[child]["school_id"] for child in going}
     schools = await queries.schools(tx, parties)
     told: list[spine.Event] = []
-    for alert in going:
-        old, new = alert["school_id"], alert["pupil_of"]
-        known = {*alert["known_to"], *schools[old].known_to, *schools[new].known_to}
-        alert |= {"school_id": new, "handed_over_by": old, "known_to": sorted(known)}
-        step = {"kind": "handed_over", "from_school_id": old, "to_school_id": new}
-        await operations.hand_over(tx, alert, step)
-        told.append(events.AlertHandedOver(**events.about(alert), from_school_id=old))
+    for child, way in going.items():
+        alert = alerts[child]
+        for new in way:
+            old = alert["school_id"]
+            known = {*alert["known_to"], *schools[old].known_to, *schools[new].known_to}
+            alert |= {"school_id": new, "handed_over_by": old, "known_to": sorted(known)}
+            step = {"kind": "handed_over", "from_school_id": old, "to_school_id": new}
+            await operations.hand_over(tx, alert, step)
+            told.append(events.AlertHandedOver(**events.about(alert), from_school_id=old))
     await spine.publish(tx, *told)
-    await _witness(tx, (alert["child_id"] for alert in going))
+    await _witness(tx, going)
+
+
+def _way(keeper: UUID, schools: Iterable[UUID | None]) -> list[UUID]:
+    """Return the schools from one to the next of which an alert goes; None is none."""
+    way = [keeper]
+    for school in schools:
+        if school not in {None, way[-1]}:
+            way.append(school)
+    return way[1:]
 
 
 def _standing(row: dict[str, Any] | None) -> rules.Standing | None:
