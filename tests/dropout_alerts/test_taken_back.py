@@ -110,6 +110,32 @@ class TestTakenBack:
         assert first == ("absent", NEXT[2], 1, None)
 
 
+JUNE = [f"2026-06-{day:02}" for day in (8, 9, 10, 11, 12, 15, 16, 17, 18)]
+
+
+class TestToldAfterTheSummer:
+    async def test_days_missed_before_it_open_one_that_goes_on(self, around, pupil) -> None:
+        await around.absent(pupil.id, *JUNE)
+        assert await stand(around, pupil) == [("registered", JUNE[0], 9, None)]
+        await around.absent(pupil.id, NEXT[3])
+        assert await stand(around, pupil) == [("registered", JUNE[0], 10, None)]
+
+    async def test_with_a_day_of_now_in_one_batch(self, around, pupil) -> None:
+        await around.absent(pupil.id, *JUNE, NEXT[3])
+        assert await stand(around, pupil) == [("registered", JUNE[0], 10, None)]
+
+    async def test_a_row_that_ended_since_and_never_registered_needs_nothing(
+        self, around, pupil
+    ) -> None:
+        await around.absent(pupil.id, NEXT[0], category="present")
+        await around.absent(pupil.id, *JUNE[:3])
+        assert await stand(around, pupil) == []
+
+    async def test_a_day_over_400_days_back_opens_none(self, around, pupil) -> None:
+        await around.absent(pupil.id, *[f"2025-10-{day}" for day in range(13, 16)])
+        assert await stand(around, pupil) == []
+
+
 class TestEnrolmentCorrected:
     """A roll spoke for the class as the register had it: corrected, what it ended goes on."""
 
