@@ -128,14 +128,7 @@ async def _write(
         tx, principal, child, "changeChild", version, before=before, after=after, sections=different
     )
     if "education" in different:
-        was, become = before.education, after.education
-        if (
-            principal.school_id is not None
-            and enrolled_since is not None
-            and await enrolments.days_of_another(tx, child, was, become, enrolled_since)
-        ):
-            raise _outside("#/education/since")  # no school moves the days of another
-        await enrolments.keep(tx, principal, child, was, become, since=enrolled_since)
+        await _keep_enrolments(tx, principal, child, before, after, enrolled_since)
     if moved != child:
         await history.leave(tx, child)
     columns = {"version": version, **columns_of(tx, moved, after, different, outcome)}
@@ -156,6 +149,19 @@ async def _write(
         ),
         *derivation.announced(moved, row, outcome),
     )
+
+
+async def _keep_enrolments(
+    tx: Tx, principal: Principal, child: ChildRef, before: File, after: File, since: date | None
+) -> None:
+    was, become = before.education, after.education
+    if (
+        principal.school_id is not None
+        and since is not None
+        and await enrolments.days_of_another(tx, child, was, become, since)
+    ):
+        raise _outside("#/education/since")  # no school moves the days of another
+    await enrolments.keep(tx, principal, child, was, become, since=since)
 
 
 def refuse_unwritable(principal: Principal, names: Iterable[str]) -> None:

@@ -147,33 +147,6 @@ class TestHandedOver:
         await run_jobs(move.around.database)
         assert "alert_handed_over" not in await move.around.announced()
 
-    @pytest.mark.parametrize("back", [False, True])
-    async def test_a_school_it_passed_through_between_two_runs_knows_too(
-        self, move, database, settings, back
-    ) -> None:
-        """And its education bureau; to whichever school it went then, also back to the first."""
-        last = move.around.school if back else await a_school(database, settings)
-        await move.pupil.enrol(move.new.id, since=WEEK[1])
-        await move.pupil.enrol(last.id, since=WEEK[3])
-        await run_jobs(database)
-        for caller in (move.teacher, move.education):
-            (alert,) = await move.around.alerts(caller)
-            assert (alert["school_id"], alert["handed_over_by"]) == (
-                str(last.id),
-                str(move.new.id),
-            )
-        steps = (await move.read(move.teacher, alert))["journal"]
-        assert [(each["from_school_id"], each["to_school_id"]) for each in steps] == [
-            (str(move.around.school.id), str(move.new.id)),
-            (str(move.new.id), str(last.id)),
-        ]
-
-    async def test_and_left_all_schools_from_there(self, move, database) -> None:
-        await move.pupil.enrol(move.new.id, since=WEEK[1])
-        await move.pupil.enrol(None, status="dropout")
-        await run_jobs(database)
-        assert (await move.alert())["school_id"] == str(move.new.id)
-
     async def test_back_again(self, move, database) -> None:
         await move.happens()
         await move.pupil.enrol(move.around.school.id)
