@@ -34,10 +34,14 @@ class _AboutPresence(Event):
 
 
 class PresenceDoubted(_AboutPresence):
-    """A school said that a child was there, and it was seen elsewhere the same day."""
+    """A school said that a child was there, and it was seen elsewhere the same day, or missed by
+    the school at which it is enrolled.
+    """
 
     wire_name: ClassVar[str] = "attendance.presence_doubted"
-    seen_by_id: UUID = Field(description="The agency that saw it elsewhere.")
+    seen_by_id: UUID = Field(
+        description="The agency that saw it elsewhere, or the school that missed it."
+    )
 
 
 class PresenceVerified(_AboutPresence):

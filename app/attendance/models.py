@@ -163,8 +163,9 @@ class AttendanceSlot(BelowChild, table=True):
 
 
 class PresenceDoubt(BelowChild, table=True):
-    """A school said that a child was there on a day on which it was seen elsewhere: `seen_by_id`,
-    an agency. Somebody of the school looks: `finding`. The note is encrypted.
+    """A school said that a child was there on a day on which it was seen elsewhere, or missed at
+    the school at which it is enrolled: `seen_by_id`, an agency. Somebody of the school looks:
+    `finding`. The note is encrypted.
     """
 
     __tablename__ = "presence_doubts"

@@ -2,6 +2,7 @@
 statements however many events there are (I2–I6, EDU-01).
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from datetime import date, datetime, time
@@ -82,9 +83,12 @@ async def push_attendance_events(
         known = {entry.child.id for entry in entries}
         raise BatchRefused(errors=refusals, children=sorted(known))
     answer = receipts.receipt(batch_id, verdicts)
-    days = {entry.event.school_day for entry in fresh} | {roll.school_day for roll in called}
+    _, own = called.pop(principal.agency_id, (principal, []))
+    days = {entry.event.school_day for entry in fresh} | {roll.school_day for roll in own}
     await receipts.keep(tx, principal, batch_id, answer, days)
-    await _announce(tx, principal, batch_id, changed, len(called), days)
+    await _announce(tx, principal, batch_id, changed, len(own), days)
+    for then, theirs in called.values():
+        await _announce(tx, then, batch_id, [], len(theirs), ())
     return Pushed(
         batch_id,
         answer,
@@ -268,22 +272,36 @@ def _marked(one: Incoming, event: Statement | Roll, received_at: datetime) -> Ve
 
 async def _call(
     tx: Tx, principal: Principal, batch_id: UUID, verdicts: Sequence[Verdict]
-) -> list[Roll]:
-    """Take in the rolls of a batch, and return those that are new."""
+) -> dict[UUID, tuple[Principal, list[Roll]]]:
+    """Take in the rolls of a batch, each for the school at which the caller was on its day, and
+    return those that are new: by school, with the post held there.
+    """
     called = [
         (one.incoming.event, one)
         for one in verdicts
         if isinstance(one.incoming.event, Roll) and one.status == "accepted"
     ]
-    outcomes = await rolls.call(
-        tx, principal, batch_id, [(roll, verdict.doubt) for roll, verdict in called]
-    )
-    for (_, verdict), outcome in zip(called, outcomes, strict=True):
-        verdict.status, verdict.code = outcome.status, outcome.code
-        verdict.spoke_for = outcome.spoke_for
-        if outcome.status == "conflict":
-            contradicts(verdict)
-    return [roll for roll, verdict in called if verdict.status == "accepted"]
+    posts = await rolls.schools_of(tx, principal, [roll for roll, _ in called])
+    by_school: dict[UUID, list[tuple[Principal, Roll, Verdict]]] = defaultdict(list)
+    for post, (roll, verdict) in zip(posts, called, strict=True):
+        if post is None:
+            detail = "You held no post at a school on that day."
+            verdict.refusal = verdict.incoming.error("school_day", "no_school_then", detail)
+            verdict.status, verdict.code, verdict.doubt = "rejected", "no_school_then", None
+        else:
+            by_school[post.agency_id].append((post, roll, verdict))
+    new: dict[UUID, tuple[Principal, list[Roll]]] = {}
+    for school_id, theirs in by_school.items():
+        then = theirs[0][0]
+        async with nullcontext() if school_id == principal.agency_id else tx.as_system():
+            outcomes = await rolls.call(tx, then, batch_id, [(r, v.doubt) for _, r, v in theirs])
+        for (_, _, verdict), outcome in zip(theirs, outcomes, strict=True):
+            verdict.status, verdict.code = outcome.status, outcome.code
+            verdict.spoke_for = outcome.spoke_for
+            if outcome.status == "conflict":
+                contradicts(verdict)
+        new[school_id] = then, [roll for _, roll, v in theirs if v.status == "accepted"]
+    return new
 
 
 async def _count_later(tx: Tx, recorded: AbsencesRecorded, ahead: Iterable[date]) -> None:

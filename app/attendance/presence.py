@@ -1,6 +1,6 @@
 """名在人不在: a school said that a child was there, and it was seen elsewhere the same day: by
-another school, by a hospital, or where the police took it. A person of the school looks, and says
-what they found.
+another school, by a hospital, or where the police took it; or the school at which it is enrolled
+missed it. A person of the school looks, and says what they found.
 """
 
 from collections.abc import Iterable
@@ -25,10 +25,11 @@ from app.core.http import paging
 from app.core.ids import new_id
 from app.core.jobs import events, queue
 
-# The days on which somebody was said to be there, in a batch, or of a child while others saw it.
+# The days on which somebody was said to be there, or to be missed, in a batch, or of a child while
+# others saw it.
 _HEARD: Final = """
     SELECT home_county, child_id, school_day FROM attendance_slots s
-    WHERE {statements} AND category = ANY ($2::text[]) AND school_day <= $3
+    WHERE {statements} AND category = ANY ($2::text[] || 'unexcused'::text) AND school_day <= $3
     UNION
     SELECT e.home_county, e.child_id, r.school_day FROM attendance_rolls r
     JOIN child_enrolments e ON e.school_id = r.agency_id AND e.class_key = r.class_key
@@ -43,8 +44,9 @@ _OF_CHILD: Final = _HEARD.format(
 )
 
 # Every school that says so of the day, by a statement, or by a roll where it made none; and of
-# these each that is not alone, or that says so of a child that others saw. Of a child that is
-# elsewhere, nobody knows until when, one doubt at a time: until somebody of the school found it.
+# these each that is not alone, or has the child on no list that day while the school that has it
+# misses it, or that says so of a child that others saw. Of a child that is elsewhere, nobody knows
+# until when, one doubt at a time: until somebody of the school found it.
 # OFFSET: a roll is looked up by its whole key; a join reads those of all days of the class.
 _FIND: Final = """
 WITH heard AS MATERIALIZED ({heard}
@@ -71,6 +73,12 @@ WITH heard AS MATERIALIZED ({heard}
     WHERE a.school_id <> b.school_id
         AND (a.session = b.session OR 'whole_day' IN (a.session, b.session))
     UNION ALL
+    SELECT a.child_id, a.school_day, a.school_id, b.school_id
+    FROM there a JOIN attendance_slots b USING (home_county, child_id, school_day)
+    WHERE b.category = 'unexcused' AND a.school_id <> b.school_id
+        AND (a.session = b.session OR 'whole_day' IN (a.session, b.session))
+        AND {at_b} AND NOT {at_a}
+    UNION ALL
     (SELECT DISTINCT ON (w.id, a.school_id) a.child_id, a.school_day, a.school_id, w.seen_by_id
     FROM there a JOIN presence_sightings w USING (home_county, child_id)
     WHERE w.since <= a.school_day AND (w.until IS NULL OR a.school_day <= w.until)
@@ -85,6 +93,13 @@ WITH heard AS MATERIALIZED ({heard}
 SELECT DISTINCT ON (child_id, school_day, school_id) child_id, school_day, school_id, seen_by_id
 FROM elsewhere ORDER BY child_id, school_day, school_id, seen_by_id
 """
+
+_ENROLLED: Final = """EXISTS (
+            SELECT FROM child_enrolments e
+            WHERE e.home_county = a.home_county AND e.child_id = a.child_id
+                AND e.school_id = {school}.school_id AND e.since <= a.school_day
+                AND (e.until IS NULL OR e.until > a.school_day))"""
+_AT: Final = {f"at_{school}": _ENROLLED.format(school=school) for school in "ab"}
 
 _DOUBT: Final = """
 INSERT INTO presence_doubts (id, home_county, child_id, region_code, pupil_of, school_id,
@@ -114,7 +129,7 @@ async def look_after_sighting(tx: Tx, child_id: UUID) -> None:
 
 async def _doubt(tx: Tx, heard: str, about: UUID) -> None:
     found = await tx.connection.fetch(
-        _FIND.format(heard=heard, holds=ROLL_HOLDS), about, sorted(THERE), tx.today
+        _FIND.format(heard=heard, holds=ROLL_HOLDS, **_AT), about, sorted(THERE), tx.today
     )
     if not found:
         return

@@ -55,35 +55,61 @@ async def batch_answer(tx: Tx, principal: Principal, batch_id: UUID) -> bytes | 
 
 
 _HEARD = """
-SELECT DISTINCT b.child_id, b.pupil_of, EXISTS (
-    SELECT 1 FROM attendance_slots s
-    WHERE s.home_county = b.home_county AND s.child_id = b.child_id
-        AND s.school_day >= $2 AND s.category = 'unexcused') AS absent
-FROM (
-    SELECT home_county, child_id, pupil_of FROM attendance_slots WHERE batch_id = $1
+WITH spoken_of AS MATERIALIZED (
+    SELECT home_county, child_id, pupil_of, school_day FROM attendance_slots WHERE batch_id = $1
     UNION ALL
-    SELECT e.home_county, e.child_id, e.pupil_of FROM attendance_rolls r
+    SELECT e.home_county, e.child_id, e.pupil_of, r.school_day FROM attendance_rolls r
     JOIN child_enrolments e ON e.school_id = r.agency_id AND e.class_key = r.class_key
         AND e.since <= r.school_day AND (e.until IS NULL OR e.until > r.school_day)
     WHERE r.batch_id = $1
-) AS b
+), looked AS (
+    SELECT greatest(least(min(school_day), $2::date), $3::date) AS since FROM spoken_of
+)
+SELECT b.child_id, b.pupil_of, EXISTS (
+    SELECT 1 FROM attendance_slots s
+    WHERE s.home_county = b.home_county AND s.child_id = b.child_id
+        AND s.school_day >= looked.since AND s.category = 'unexcused') AS absent, looked.since
+FROM (SELECT DISTINCT home_county, child_id, pupil_of FROM spoken_of) AS b CROSS JOIN looked
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
     """Whose sessions a batch set last, or whose class it called. `pupil_of`: the school now;
-    `absent`: it missed a day without leave lately, as any school said.
+    `absent`: it missed a day without leave, as any school said, since the day `since`.
     """
 
     child_id: UUID
     pupil_of: UUID | None
     absent: bool
+    since: date
 
 
-async def heard_of(tx: Tx, batch_id: UUID, *, since: date) -> list[Heard]:
-    """Find of whom a batch spoke, and whether they missed a day since a day."""
-    return [Heard(*row) for row in await tx.connection.fetch(_HEARD, batch_id, since)]
+async def heard_of(tx: Tx, batch_id: UUID, *, since: date, oldest: date) -> list[Heard]:
+    """Find of whom a batch spoke, and whether they missed a day since a day, or since the earliest
+    of which it spoke, but none before `oldest`. One statement.
+    """
+    return [Heard(*row) for row in await tx.connection.fetch(_HEARD, batch_id, since, oldest)]
+
+
+_MISSING = """
+SELECT coalesce(c.school_id, missed.school_id) FROM children c
+CROSS JOIN LATERAL (
+    SELECT s.school_id FROM attendance_slots s
+    WHERE s.home_county = c.home_county AND s.child_id = c.id
+        AND s.school_day >= $2 AND s.category = 'unexcused'
+    ORDER BY s.school_day DESC LIMIT 1
+) AS missed
+WHERE c.id = $1
+"""
+
+
+async def missing_from(tx: Tx, child_id: UUID, *, since: date) -> UUID | None:
+    """Find the school of a child that missed a day without leave since a day; if it is at none now,
+    the one that said so last. None: it missed no day. One statement.
+    """
+    school_id: UUID | None = await tx.connection.fetchval(_MISSING, child_id, since)
+    return school_id
 
 
 _SLOTS = """

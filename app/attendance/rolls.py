@@ -9,7 +9,9 @@ from uuid import UUID
 
 import orjson
 
-from app.access.principal import Principal
+from app.access import queries as access
+from app.access.principal import Principal, acting_on
+from app.attendance.area import WRITE
 from app.attendance.schemas import ResultStatus, Roll
 from app.children.enrolments import class_key
 from app.core.data.db import Tx
@@ -63,11 +65,28 @@ class Called:
     spoke_for: int | None
 
 
+async def schools_of(tx: Tx, principal: Principal, rolls: Sequence[Roll]) -> list[Principal | None]:
+    """Say in which post a caller calls each class: the one held on its day, since a class belongs
+    to its school, and another may have one of that name. None: they held none at a school then. One
+    statement, or none.
+    """
+    if not rolls:
+        return []
+    posts = await access.postings(tx, principal, WRITE.code)
+    held = {
+        day: any(post.held_on(day) for post in posts) for day in {roll.school_day for roll in rolls}
+    }
+    return [
+        acting_on(posts, principal, roll.school_day) if held[roll.school_day] else None
+        for roll in rolls
+    ]
+
+
 async def call(
     tx: Tx, principal: Principal, batch_id: UUID, rolls: Sequence[tuple[Roll, str | None]]
 ) -> list[Called]:
-    """Store rolls, each with the doubt about its time, after the statements of their batch. One
-    statement, two if some were sent before.
+    """Store rolls of one school, each with the doubt about its time, after the statements of their
+    batch. One statement, two if some were sent before.
     """
     firsts: dict[tuple[str, str], tuple[UUID, Roll, str | None]] = {}
     for roll, doubt in rolls:

@@ -63,22 +63,27 @@ def with_roll(slots: Slots, roll: Slots) -> Slots:
     return {
         half: what
         for half, said, called in told
-        if (what := called if said in {None, "withdrawn"} else said) is not None
+        if (what := (called or said) if said in {None, "withdrawn"} else said) is not None
     }
 
 
 def together(said: Iterable[tuple[bool, Slots]]) -> Slots:
     """Say what is believed of one child's day of which several schools spoke; of each: whether the
-    child was enrolled there, and what it said. Who saw the child knows; else the school it was
-    enrolled at; else who gave it leave.
+    child was enrolled there, and what it said. The school it was enrolled at knows; of others, who
+    saw the child; else who gave it leave. `withdrawn`: what was said was taken back, and nothing
+    else is said.
     """
     halves: tuple[Session, Session] = ("morning", "afternoon")
     told: dict[Session, list[tuple[bool, bool, bool, Category]]] = {half: [] for half in halves}
     for enrolled, slots in said:
         for half, what in zip(halves, said_of_halves(slots), strict=True):
-            if what is not None and what != "withdrawn":
-                told[half].append((what not in THERE, not enrolled, what != "excused", what))
-    return {half: min(ranked)[-1] for half, ranked in told.items() if ranked}
+            if what is not None:
+                told[half].append((not enrolled, what not in THERE, what != "excused", what))
+    believed: dict[Session, Category] = {}
+    for half, ranked in told.items():
+        if heard := [each for each in ranked if each[-1] != "withdrawn"] or ranked:
+            believed[half] = min(heard)[-1]
+    return believed
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,10 @@ class Absence:
     was last said to have been there; `runs`: those before. `back`: the day since which it is there
     again: the first on which that was said after all that was missed. `returned_on`: the day on
     which a person last had the child back; what was missed before it is dealt with.
+
+    `seen`: the days on which it was said to be there and missed nothing, in order; `leave`: those
+    for which it had leave, and missed nothing; `unsaid`: those of which what was said was taken
+    back, in part at least, and nothing else is said.
     """
 
     missed: Mapping[date, int]
@@ -96,6 +105,15 @@ class Absence:
     back: date | None
     runs: tuple[tuple[date, ...], ...] = ()
     returned_on: date | None = None
+    seen: tuple[date, ...] = ()
+    leave: frozenset[date] = frozenset()
+    unsaid: frozenset[date] = frozenset()
+
+    def back_from(self, day: date) -> date | None:
+        """Return since when the child is there again, of days not before `day`."""
+        if self.back is None or self.back >= day:
+            return self.back
+        return next((seen for seen in self.seen if seen >= day), None)
 
     def whole_days(self, days: Iterable[date]) -> int:
         """Add the halves missed on some days up to whole days."""
@@ -117,6 +135,8 @@ def absence(
     missed: dict[date, int] = {}
     run: list[date] = []
     runs: list[tuple[date, ...]] = []
+    seen: list[date] = []
+    leave, unsaid = set[date](), set[date]()
     back = None
     for day in sorted(day for day in slots_by_day if is_school_day(day, exceptions)):
         halves = said_of_halves(slots_by_day[day])
@@ -130,8 +150,22 @@ def absence(
         elif THERE.intersection(halves):
             runs.append(tuple(run))
             run.clear()
+            seen.append(day)
             back = back or day
+        elif "excused" in halves:
+            leave.add(day)
+        if "withdrawn" in halves:
+            unsaid.add(day)
     if run and returned_on and run[-1] < returned_on:
         runs.append(tuple(run))
         run.clear()
-    return Absence(missed, tuple(run), back, tuple(filter(None, runs)), returned_on)
+    return Absence(
+        missed,
+        tuple(run),
+        back,
+        tuple(filter(None, runs)),
+        returned_on,
+        tuple(seen),
+        frozenset(leave),
+        frozenset(unsaid),
+    )

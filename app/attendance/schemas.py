@@ -173,7 +173,8 @@ class EventResult(BaseModel):
     code: Code = Field(
         description="applied: it set the session; superseded: a newer event had set it; "
         "class_unknown: no pupil is enrolled in such a class that day; too_far_ahead: kept, but"
-        " its day lies over 31 days ahead; otherwise the rule that spoke.",
+        " its day lies over 31 days ahead; no_school_then: of a roll, whoever sent it was at no"
+        " school on its day; otherwise the rule that spoke.",
         examples=["applied"],
     )
     detail: str | None = Field(
@@ -237,7 +238,10 @@ class PresenceDoubt(BaseModel):
     child_id: UUID = Field(description="The child.")
     school_id: UUID = Field(description="The school that said it was there, and must look.")
     school_day: Day = Field(description="The day.")
-    seen_by_id: UUID = Field(description="The agency that saw it elsewhere.")
+    seen_by_id: UUID = Field(
+        description="The agency that saw it elsewhere; or the school at which it is enrolled, and"
+        " which missed it."
+    )
     opened_at: Moment = Field(description="Since when it is doubted.")
     finding: Found | None = Field(
         description="What was found; null: nobody looked yet; mistaken: another child was seen."

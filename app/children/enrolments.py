@@ -35,6 +35,20 @@ UPDATE child_enrolments SET until = NULL
 WHERE home_county = $1 AND child_id = $2 AND until = $3 AND school_id = $4
   AND (class_name, boarding) IS NOT DISTINCT FROM ($5::text, $6::boolean)
 """
+_FIRST: Final = """
+SELECT min(e.since) FROM child_enrolments e
+WHERE e.home_county = $1 AND e.child_id = $2 AND e.since < $3
+  AND e.school_id = $4 AND e.class_name IS NOT DISTINCT FROM $5
+  AND (e.since >= $6 OR ($6::date IS NULL AND e.until IS NULL))
+  AND NOT EXISTS (
+      SELECT FROM child_enrolments o
+      WHERE o.home_county = e.home_county AND o.child_id = e.child_id AND o.since > e.since
+        AND (o.school_id, o.class_name) IS DISTINCT FROM (e.school_id, e.class_name))
+"""
+_PROLONG: Final = """
+UPDATE child_enrolments SET until = $3
+WHERE home_county = $1 AND child_id = $2 AND until = $4
+"""
 _BEGIN: Final = """
 INSERT INTO child_enrolments (id, home_county, child_id, region_code, pupil_of, since, school_id,
     class_name, boarding, class_key, stated_by, recorded_at)
@@ -55,12 +69,16 @@ async def keep(
     """Write what a locked child's education section has become into its enrolments.
 
     `since`: the day from which that is so, if it was said with the change: what the rows say of the
-    days after it is corrected. Else it is so from today on.
+    days after it is corrected; and where they have the child there earlier already, of the days
+    before it: those stay with where it was until then. Else it is so from today on.
     """
     if before is not None and since is None and _of(before) == _of(after):
         return
     start = since or tx.today
     at = (child.home_county, child.id, start)
+    if since and before and (first := await _too_early(tx, child, before, after, since)):
+        await tx.connection.execute(_FORGET, child.home_county, child.id, first)
+        await tx.connection.execute(_PROLONG, *at, first)
     await tx.connection.execute(_FORGET, *at)
     await tx.connection.execute(_END, *at)
     if after.school_id is None:
@@ -69,6 +87,38 @@ async def keep(
         key = None if after.class_name is None else class_key(after.class_name)
         who = (key, principal.subject, tx.now)
         await tx.connection.execute(_BEGIN, *at, new_id(), *_of(after), *who)
+
+
+async def _too_early(
+    tx: Tx, child: ChildRef, before: Education, after: Education, since: date
+) -> date | None:
+    """Return since when the rows have a child where it is, if nothing but the day since when it is
+    there is said anew, and that is later. One statement, or none.
+    """
+    if after.school_id is None or before.model_copy(update={"since": since}) != after:
+        return None
+    at = (child.home_county, child.id, since)
+    said = (after.school_id, after.class_name, before.since)
+    first: date | None = await tx.connection.fetchval(_FIRST, *at, *said)
+    return first
+
+
+_ELSEWHERE: Final = """
+SELECT EXISTS (SELECT FROM child_enrolments WHERE home_county = $1 AND child_id = $2
+               AND school_id <> $3 AND (until IS NULL OR until > $4 OR until = $5))
+"""
+
+
+async def days_of_another(
+    tx: Tx, child: ChildRef, before: Education, after: Education, since: date
+) -> bool:
+    """Tell whether a change (`keep`) would move days from or to another school than the child's. At
+    most two statements.
+    """
+    first = await _too_early(tx, child, before, after, since)
+    at = (child.home_county, child.id)
+    found: bool = await tx.connection.fetchval(_ELSEWHERE, *at, after.school_id, since, first)
+    return found
 
 
 def _of(section: Education) -> tuple[UUID | None, str | None, bool | None]:

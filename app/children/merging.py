@@ -24,11 +24,22 @@ def named(change: ChildChange) -> list[str]:
     return [name for name in SECTIONS if name in change.model_fields_set]
 
 
-def since_said(change: ChildChange, section: str) -> date | None:
-    """Return since when a section is as the request says, if the request says that too."""
-    patch = getattr(change, section)
-    said = patch is not None and "since" in patch.model_fields_set
-    return patch.since if said else None
+def enrolled_since(before: File, change: ChildChange) -> date | None:
+    """Return since when the child is at school as the request says, if that is said anew. A section
+    sent back as it was read says nothing new.
+    """
+    said = None if change.education is None else change.education.since
+    return None if said == before.education.since else said
+
+
+def begun(before: File, after: File, change: ChildChange, today: date) -> File:
+    """Let a change of school or class begin today, unless it is said anew since when it is so."""
+    was, now = before.education, after.education
+    same = (was.school_id, was.class_name) == (now.school_id, now.class_name)
+    if same or change.education is None or enrolled_since(before, change) is not None:
+        return after
+    begins = now.model_copy(update={"since": today})
+    return after.model_copy(update={"education": begins})
 
 
 def differing(before: File, after: File) -> list[str]:

@@ -75,7 +75,8 @@ async def change_child(
     preconditions.check_version(row["version"], if_match)
     child = ChildRef(child.id, child.home_county, row["region_code"], row["school_id"])
     before = sealing.whole(tx.keyring, row)
-    after, unknown = await placed(tx, merging.merged(before, change), merging.named(change))
+    after = merging.begun(before, merging.merged(before, change), change, tx.today)
+    after, unknown = await placed(tx, after, merging.named(change))
     different = merging.differing(before, after)
     if not different:
         return None
@@ -90,7 +91,7 @@ async def change_child(
                 before,
                 after,
                 different,
-                enrolled_since=merging.since_said(change, "education"),
+                enrolled_since=merging.enrolled_since(before, change),
             )
     except duplicates.Taken as taken:
         await duplicates.refuse_visible(
@@ -127,8 +128,7 @@ async def _write(
         tx, principal, child, "changeChild", version, before=before, after=after, sections=different
     )
     if "education" in different:
-        was, become = before.education, after.education
-        await enrolments.keep(tx, principal, child, was, become, since=enrolled_since)
+        await _keep_enrolments(tx, principal, child, before, after, enrolled_since)
     if moved != child:
         await history.leave(tx, child)
     columns = {"version": version, **columns_of(tx, moved, after, different, outcome)}
@@ -149,6 +149,19 @@ async def _write(
         ),
         *derivation.announced(moved, row, outcome),
     )
+
+
+async def _keep_enrolments(
+    tx: Tx, principal: Principal, child: ChildRef, before: File, after: File, since: date | None
+) -> None:
+    was, become = before.education, after.education
+    if (
+        principal.school_id is not None
+        and since is not None
+        and await enrolments.days_of_another(tx, child, was, become, since)
+    ):
+        raise _outside("#/education/since")  # no school moves the days of another
+    await enrolments.keep(tx, principal, child, was, become, since=since)
 
 
 def refuse_unwritable(principal: Principal, names: Iterable[str]) -> None:

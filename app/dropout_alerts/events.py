@@ -124,7 +124,9 @@ class AlertHandedOver(_AboutAlert):
 
 
 class AlertDoubted(_AboutAlert):
-    """What is known now would not have registered the child: a named person must decide."""
+    """What is known now would not have registered the child, or opened the alert: a named person
+    must decide.
+    """
 
     wire_name: ClassVar[str] = "dropout_alerts.alert_doubted"
     unexcused_days: int = Field(ge=0, description="School days missed without leave that remain.")

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from app.attendance import queries as attendance
+from app.attendance import rules as attendance_rules
 from app.attendance.events import AbsencesRecorded
 from app.audit import operations as audit
 from app.children.events import ChildChanged
@@ -43,41 +44,51 @@ async def reassess(tx: Tx, event: AbsencesRecorded) -> None:
     changes nothing. A fixed number of statements for each school that keeps one of the alerts.
     """
     await queries.lock_school(tx, event.school_id)
-    heard = await attendance.heard_of(tx, event.subject_id, since=tx.today - _LOOK_BACK)
+    lately = tx.today - _LOOK_BACK
+    oldest = tx.today - attendance_rules.OLDEST
+    heard = await attendance.heard_of(tx, event.subject_id, since=lately, oldest=oldest)
     spoken_of = [each.child_id for each in heard]
     alerts = await queries.open_alerts(tx, school_id=event.school_id, children=spoken_of)
     # Those with an open alert as well: the batch may say that they are back, or had leave.
     keepers = {each.child_id: each.pupil_of or event.school_id for each in heard if each.absent}
-    await _weigh(tx, alerts, keepers)
+    await _weigh(tx, alerts, keepers, since=heard[0].since if heard else lately)
 
 
 @spine.on(ChildChanged)
 async def follow_pupil(tx: Tx, event: ChildChanged) -> None:
     """Hand an open alert over to the school at which the child is enrolled now, and what was
-    written about it to the offices of where it is at school and lives now.
+    written about it to the offices of where it is at school and lives now. What a machine believed
+    of a day depends on where the child was enrolled: weigh that anew, also if its alert has ended.
     """
     if "education" not in event.sections and event.previous_region_code is None:
         return
     alerts = await queries.open_alerts(tx, school_id=None, children=[event.subject_id])
-    await _weigh(tx, alerts, {})
+    keepers: dict[UUID, UUID] = {}
+    since = tx.today - _LOOK_BACK
+    if "education" in event.sections and (
+        school_id := await attendance.missing_from(tx, event.subject_id, since=since)
+    ):
+        keepers[event.subject_id] = school_id
+    await _weigh(tx, alerts, keepers, since=since)
     if written := await operations.address_as_well(tx, alerts.values()):
         await _witness(tx, (alert["child_id"] for alert in written))
 
 
-async def _weigh(tx: Tx, alerts: _Alerts, keepers: Mapping[UUID, UUID]) -> None:
+async def _weigh(tx: Tx, alerts: _Alerts, keepers: Mapping[UUID, UUID], *, since: date) -> None:
     """Bring open alerts up to date, and open those that are due on the children in `keepers`, at
-    the school named there.
+    the school named there, by what was missed since a day.
     """
     await _hand_over(tx, alerts)
     keepers = {**keepers, **{child: alert["school_id"] for child, alert in alerts.items()}}
     if not keepers:
         return
     schools = await queries.schools(tx, {*keepers.values()})
-    changes, again, continued = await _compare(tx, alerts, keepers, schools)
+    changes, again, continued = await _compare(tx, alerts, keepers, schools, since)
     await _take_back(tx, again, continued)
     if again:
         going = [child for child, _ in again]
-        await _weigh(tx, await queries.open_alerts(tx, school_id=None, children=going), {})
+        reopened = await queries.open_alerts(tx, school_id=None, children=going)
+        await _weigh(tx, reopened, {}, since=since)
     if not changes:
         return
     opened = await _open(tx, keepers, schools, changes)
@@ -91,7 +102,8 @@ async def _weigh(tx: Tx, alerts: _Alerts, keepers: Mapping[UUID, UUID]) -> None:
     # Somebody opened an alert on the others at this moment: it has counted less than is known now.
     late = [child for child, c in changes.items() if c.verdict == "opened" and child not in opened]
     if late:
-        await _weigh(tx, await queries.open_alerts(tx, school_id=None, children=late), {})
+        theirs = await queries.open_alerts(tx, school_id=None, children=late)
+        await _weigh(tx, theirs, {}, since=since)
 
 
 async def _compare(
@@ -99,6 +111,7 @@ async def _compare(
     alerts: _Alerts,
     keepers: Mapping[UUID, UUID],
     schools: Mapping[UUID, queries.School],
+    since: date,
 ) -> tuple[dict[UUID, rules.Change], _Ends, _Ends]:
     """Find what attendance changes: by child, at the alert that is open or due; and at those that
     had ended by themselves: which go on, and whose days another one counts by now.
@@ -108,7 +121,6 @@ async def _compare(
         child: max(filter(None, (each.settled for each in ended.get(child, ()))), default=None)
         for child in keepers
     }
-    since = tx.today - _LOOK_BACK
     changes: dict[UUID, rules.Change] = {}
     again: list[tuple[UUID, UUID]] = []
     continued: list[tuple[UUID, UUID]] = []
@@ -176,24 +188,43 @@ async def _witness(tx: Tx, children: Iterable[UUID]) -> None:
 
 
 async def _hand_over(tx: Tx, alerts: _Alerts) -> None:
-    """Give alerts to the schools at which the children are enrolled now, as they stand. `alerts`
-    says it afterwards.
+    """Give alerts to the schools at which the children are enrolled now, as they stand, by way of
+    those at which they were meanwhile. `alerts` says it afterwards.
     """
-    going = [a for a in alerts.values() if a["pupil_of"] not in {None, a["school_id"]}]
+    if not alerts:
+        return
+    through = await queries.passed_through(tx, [alert["id"] for alert in alerts.values()])
+    ways = {
+        child: _way(alert["school_id"], [*through.get(child, ()), alert["pupil_of"]])
+        for child, alert in alerts.items()
+    }
+    going = {child: way for child, way in ways.items() if way}
     if not going:
         return
-    parties = {school for a in going for school in (a["pupil_of"], a["school_id"])}
+    parties = {school for child, way in going.items() for school in way}
+    parties |= {alerts[child]["school_id"] for child in going}
     schools = await queries.schools(tx, parties)
     told: list[spine.Event] = []
-    for alert in going:
-        old, new = alert["school_id"], alert["pupil_of"]
-        known = {*alert["known_to"], *schools[old].known_to, *schools[new].known_to}
-        alert |= {"school_id": new, "handed_over_by": old, "known_to": sorted(known)}
-        step = {"kind": "handed_over", "from_school_id": old, "to_school_id": new}
-        await operations.hand_over(tx, alert, step)
-        told.append(events.AlertHandedOver(**events.about(alert), from_school_id=old))
+    for child, way in going.items():
+        alert = alerts[child]
+        for new in way:
+            old = alert["school_id"]
+            known = {*alert["known_to"], *schools[old].known_to, *schools[new].known_to}
+            alert |= {"school_id": new, "handed_over_by": old, "known_to": sorted(known)}
+            step = {"kind": "handed_over", "from_school_id": old, "to_school_id": new}
+            await operations.hand_over(tx, alert, step)
+            told.append(events.AlertHandedOver(**events.about(alert), from_school_id=old))
     await spine.publish(tx, *told)
-    await _witness(tx, (alert["child_id"] for alert in going))
+    await _witness(tx, going)
+
+
+def _way(keeper: UUID, schools: Iterable[UUID | None]) -> list[UUID]:
+    """Return the schools from one to the next of which an alert goes; None is none."""
+    way = [keeper]
+    for school in schools:
+        if school not in {None, way[-1]}:
+            way.append(school)
+    return way[1:]
 
 
 def _standing(row: dict[str, Any] | None) -> rules.Standing | None:

@@ -35,7 +35,7 @@ DONE: Final = ("returned", "closed")
 CloseReason = Literal["attended", "recorded", "excused", "struck_off", "continued"]
 Doubt = Literal["fewer_days"]
 """Why a person must look at an alert: `fewer_days`, what is known now would not have registered the
-child.
+child, or opened the alert: days were taken back, and nobody gave leave for them.
 """
 StepKind = Literal["handed_over", "doubted", "doubt_settled", "reopened", "continued"]
 Decision = Literal["stands", "struck_off"]

@@ -156,6 +156,26 @@ async def open_alerts(
     return {row["child_id"]: dict(row) for row in rows}
 
 
+# Where no run of the worker came between: of rows written since the alert was opened.
+_PASSED_THROUGH = """
+SELECT a.child_id, e.school_id FROM dropout_alerts a
+JOIN child_enrolments e ON e.home_county = a.home_county AND e.child_id = a.child_id
+WHERE a.id = ANY ($1::uuid[]) AND e.school_id <> ALL (a.known_to)
+    AND (e.recorded_at, e.id) > (a.created_at, a.id) AND e.until > a.first_absent_day
+ORDER BY e.since
+"""
+
+
+async def passed_through(tx: Tx, alerts: Collection[UUID]) -> dict[UUID, list[UUID]]:
+    """Find the schools at which children with open alerts have been since, and which know nothing
+    of them, in their order, by child. One statement.
+    """
+    found: dict[UUID, list[UUID]] = {}
+    for child, school in await tx.connection.fetch(_PASSED_THROUGH, [*alerts]):
+        found.setdefault(child, []).append(school)
+    return found
+
+
 async def ended(tx: Tx, children: Sequence[UUID]) -> dict[UUID, list[Ended]]:
     """Find the alerts on some children that are done, by child."""
     rows = await tx.connection.fetch(

@@ -1,6 +1,6 @@
 """How an alert moves: by what attendance says, and by what people do. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final, Literal
@@ -113,8 +113,9 @@ class Change:
 def assess(current: Standing | None, absence: Absence, thresholds: Thresholds) -> Change | None:
     """Decide what a pupil's absence means for the open alert on them, or for having none.
 
-    None: nothing changes. An excuse that takes the days below the first threshold closes an alert
-    by itself while the child is not in the register. A register never changes backwards by itself:
+    None: nothing changes. Leave that takes the days below the first threshold closes an alert by
+    itself while the child is not in the register; what is only taken back makes a doubt, since
+    nobody says where the child was. A register never changes backwards by itself:
     what would take the child out of it again makes a doubt, which a person settles (I6). In which
     order the days were told makes no difference: whoever reached the register's threshold on any of
     them is in it, back since or not.
@@ -134,7 +135,7 @@ def assess(current: Standing | None, absence: Absence, thresholds: Thresholds) -
         days[-1] if days else current.last_absent_day,
         missed,
         current.doubt,
-        absence.back,
+        absence.back_from(first),
     )
     if entered:
         return Change("registered", replace(counted, state="registered"))
@@ -154,14 +155,25 @@ def assess(current: Standing | None, absence: Absence, thresholds: Thresholds) -
 def _decided(
     was: Standing, now: Standing, absence: Absence, thresholds: Thresholds
 ) -> Change | None:
-    """Decide what ends an alert on a child that is not in the register."""
-    now = replace(now, back_since=None)  # it ends, and then `returned_on` says it
+    """Decide what ends an alert on a child that is not in the register, or doubts it."""
+    back = now.back_since  # it ends, and then `returned_on` says it
+    now = replace(now, back_since=None)
+    done = replace(now, doubt=None)
     # Where the child is handed over to, more days may be asked for: that takes back nothing.
-    if now.unexcused_days < min(thresholds.open_after, was.unexcused_days):
-        return Change("excused", replace(now, state="closed"))
-    if absence.back is not None:
-        return Change("attended", replace(now, state="returned"), absence.back)
+    enough = min(thresholds.open_after, was.unexcused_days)
+    if now.unexcused_days < (thresholds.open_after if was.doubt else enough):
+        days = [*_between(was, absence.leave)]
+        if days and not any(_between(was, absence.unsaid)):
+            return Change("excused", replace(done, state="closed"))
+        if back is None and not was.doubt:
+            return Change("doubted", replace(now, doubt="fewer_days"), doubted=True)
+    if back is not None:
+        return Change("attended", replace(done, state="returned"), back)
     return None
+
+
+def _between(alert: Standing, days: Iterable[date]) -> Iterator[date]:
+    return (day for day in days if alert.first_absent_day <= day <= alert.last_absent_day)
 
 
 def _unfounded(was: Standing, now: Standing, absence: Absence, thresholds: Thresholds) -> bool:
@@ -179,7 +191,8 @@ def _open(absence: Absence, thresholds: Thresholds) -> Change | None:
     if entered := thresholds.registering(absence, absence.returned_on):
         days = [day for day in absence.missed if day >= entered[0]]
         missed = absence.whole_days(days)
-        now = Standing("registered", days[0], days[-1], missed, back_since=absence.back)
+        back = absence.back_from(days[0])
+        now = Standing("registered", days[0], days[-1], missed, back_since=back)
         return Change("opened", now)
     if absence.whole_days(run) < thresholds.open_after:
         return None

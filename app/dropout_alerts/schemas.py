@@ -103,8 +103,8 @@ class DropoutAlert(BaseModel):
         description="The school that kept the alert before, if the child changed school."
     )
     doubt: models.Doubt | None = Field(
-        description="fewer_days: what is known now would not have registered the child, and a"
-        " named person must decide."
+        description="fewer_days: what is known now would not have registered the child, or opened"
+        " the alert; a named person must decide."
     )
     back_since: Day | None = Field(
         description="Of a child in the register: since when a school says that it is there again."

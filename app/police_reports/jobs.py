@@ -94,21 +94,28 @@ async def follow_child(tx: Tx, changed: ChildChanged) -> None:
             await announce(tx, events.ChildMoved, {**report, **moved})
 
 
-# Where the police took the child, from then on; a day that has not come yet is none to believe. And
-# where a hospital that reports it has it before its eyes.
+# Where the police took the child, from then on; a day that has not come yet is none to believe. If
+# they name the place in words only, or found a missing child that day, it is they who saw it. And
+# where whoever takes children in, and reports this one, has it before its eyes.
 _KEPT_FROM: Final = """coalesce((
     SELECT c.school_id FROM children c WHERE c.home_county = r.child_county AND c.id = r.child_id
       AND c.school_id = ANY (r.hidden_from)), r.suspect_agency_id)"""
 _SIGHTINGS: Final = f"""
-SELECT r.child_id, s.id AS source_id, a.id AS seen_by_id, {_KEPT_FROM} AS kept_from_id,
-    least((s.codes ->> 'handed_over_on')::date, (s.at AT TIME ZONE 'Asia/Shanghai')::date) AS since,
-    NULL::date AS until
+SELECT r.child_id, s.id AS source_id, coalesce(a.id, s.agency_id) AS seen_by_id,
+    {_KEPT_FROM} AS kept_from_id, least((s.codes ->> 'handed_over_on')::date, deed.day) AS since,
+    CASE WHEN NOT deed.placed THEN deed.day END AS until
 FROM police_reports r JOIN police_report_steps s ON s.report_id = r.id AND s.step = 'disposed'
-JOIN agencies a ON a.id = (s.codes ->> 'placed_with_agency_id')::uuid
-WHERE r.id = $1 AND r.child_id IS NOT NULL
+LEFT JOIN agencies a ON a.id = (s.codes ->> 'placed_with_agency_id')::uuid
+CROSS JOIN LATERAL (SELECT (s.at AT TIME ZONE 'Asia/Shanghai')::date AS day,
+    a.id IS NOT NULL OR coalesce((s.codes ->> 'placed_unregistered')::boolean, false) AS placed
+) AS deed
+WHERE r.id = $1 AND r.child_id IS NOT NULL AND (deed.placed
+    OR s.codes @> '{{"measures": ["child_found"]}}'
+    OR s.codes @> '{{"handled": [{{"measures": ["child_found"]}}]}}')
 UNION ALL
 SELECT r.child_id, r.id, a.id, {_KEPT_FROM}, found.day, found.day
-FROM police_reports r JOIN agencies a ON a.id = r.reporter_agency_id AND a.kind = 'hospital'
+FROM police_reports r JOIN agencies a ON a.id = r.reporter_agency_id
+    AND a.kind IN ('hospital', 'rescue_institution', 'welfare_institution')
 CROSS JOIN LATERAL (SELECT (coalesce(r.found_at, r.filed_at) AT TIME ZONE 'Asia/Shanghai')::date
     AS day) AS found
 WHERE r.id = $1 AND r.child_id IS NOT NULL
@@ -148,13 +155,17 @@ async def ask_again_whose(tx: Tx, withdrawn: events.IdentificationWithdrawn) -> 
 
 @spine.on(events.ReportFiled)
 async def sighted_by_reporter(tx: Tx, filed: events.ReportFiled) -> None:
-    """Let the school's word be held against a hospital's, which has the child there (EDU-01)."""
+    """Let the school's word be held against a hospital's or a shelter's, which has the child
+    (EDU-01).
+    """
     await _sighted(tx, filed.report_id)
 
 
 @spine.on(events.ReportDisposed)
 async def sighted_where_placed(tx: Tx, disposed: events.ReportDisposed) -> None:
-    """Let the school's word be held against where the police took the child (EDU-01)."""
+    """Let the school's word be held against where the police took the child, or that they found it
+    (EDU-01).
+    """
     await _sighted(tx, disposed.subject_id)
 
 

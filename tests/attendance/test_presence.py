@@ -127,6 +127,33 @@ class TestDoubted:
         await said(around.school, a_roll(TUESDAY))
         assert len(await doubts(around, around.teacher)) == 1
 
+    @pytest.mark.parametrize("first", ["former", "own"])
+    async def test_where_it_is_not_enrolled_while_its_own_school_misses_it(
+        self, around, new, pupil, said, database, settings, first
+    ) -> None:
+        """Whichever speaks first: what its own school says holds, and the other looks."""
+        words = [(around.school, present(pupil, DAY)), (new, an_event(pupil.id, DAY))]
+        for school, event in words if first == "former" else words[::-1]:
+            await said(school, event)
+        (mine,) = await doubts(around, around.teacher)
+        assert (mine["school_id"], mine["seen_by_id"], mine["school_day"]) == (
+            str(around.school.id),
+            str(new.id),
+            DAY,
+        )
+        assert mine["permitted"] == ["recordPresenceFinding"]
+        teacher = await a_caller(database, settings, "school", TOWNSHIP, agency_id=new.id)
+        assert len(await doubts(around, teacher)) == 1
+        (alert,) = await around.alerts(teacher)
+        assert (alert["state"], alert["unexcused_days"]) == ("absent", 1)
+
+    async def test_its_own_word_against_a_former_schools_absence_is_none(
+        self, around, new, pupil, said
+    ) -> None:
+        await said(new, present(pupil, DAY))
+        await said(around.school, an_event(pupil.id, DAY))
+        assert await doubts(around, around.teacher) == []
+
     async def test_told_again_it_is_one(self, around, new, pupil, said) -> None:
         await said(around.school, present(pupil))
         for sequence in range(3):

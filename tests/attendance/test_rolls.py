@@ -2,13 +2,24 @@
 there; and of nobody else (EDU-01).
 """
 
+from datetime import date
 from itertools import count
 from typing import Any
 
 import orjson
 import pytest
 
-from tests.attendance.factories import a_school, an_event, codes, push, statuses
+from app.core.data.db import SYSTEM
+from tests.access.factories import a_caller, a_new_post
+from tests.attendance.factories import (
+    TOWNSHIP,
+    School,
+    a_school,
+    an_event,
+    codes,
+    push,
+    statuses,
+)
 from tests.children.enrolling import a_pupil
 from tests.dropout_alerts.factories import everyone
 from tests.jobs import run_jobs
@@ -279,3 +290,72 @@ class TestTakenBack:
             assert statuses(await push(client, around.school, taken)) == [status]
         answer = await push(client, around.school, {**taken, "category": "roll"})
         assert statuses(answer) == ["conflict"]
+
+
+class TestOfTheSchoolOfItsDay:
+    """A teacher who has left a school calls, late, a class of it: another has one of that name."""
+
+    @pytest.fixture
+    async def elsewhere(self, client, database, settings, around):
+        """The teacher's new school, the post there, and its pupil with an alert."""
+        taught = await a_new_post(
+            database, settings, around.teacher, "school", TOWNSHIP, on=date(2026, 11, 20)
+        )
+        system = await a_caller(
+            database, settings, "school_system", TOWNSHIP, agency_id=taught.agency_id
+        )
+        school = School(taught.agency_id, system)
+        pupil = await a_pupil(
+            client, database, settings, school.id, class_name="三年级2班", since="2026-09-01"
+        )
+        await push(client, school, an_event(pupil.id, "2026-11-18"))
+        await run_jobs(database)
+        return taught, pupil
+
+    async def call(self, client, teacher, *rolls):
+        return await client.post(
+            "/v1/attendance-events", headers=teacher.headers, json={"events": [*rolls]}
+        )
+
+    async def test_it_speaks_for_the_pupils_of_the_school_of_then(
+        self, client, around, enrolled, elsewhere, database, settings
+    ) -> None:
+        teacher, _ = elsewhere
+        mine = await enrolled(1)
+        await around.absent(mine.id, "2026-11-18")
+        rolls = [a_roll(BEFORE), a_roll(BEFORE, class_name="九班"), a_roll(DAY)]
+        answer = await self.call(client, teacher, *rolls)
+        assert statuses(answer) == ["accepted"] * 3
+        assert (codes(answer)[1], spoke_for(answer)) == ("class_unknown", [1, 0, 1])
+        await run_jobs(database)
+        again = await self.call(client, teacher, *rolls)
+        assert statuses(again) == ["duplicate"] * 3
+        colleague = await a_caller(
+            database, settings, "school", TOWNSHIP, agency_id=around.school.id
+        )
+        (back,) = await around.alerts(colleague)
+        assert (back["state"], back["returned_on"]) == ("returned", BEFORE)
+
+    async def test_and_for_nobody_at_the_new_one(self, client, around, elsewhere, database) -> None:
+        teacher, _ = elsewhere
+        answer = await self.call(client, teacher, a_roll(BEFORE))
+        assert spoke_for(answer) == [0]
+        await run_jobs(database)
+        (alert,) = await around.alerts(teacher)
+        assert (alert["state"], alert["unexcused_days"]) == ("absent", 1)
+
+    async def test_of_a_day_on_which_they_were_at_none_it_is_rejected_with_a_line(
+        self, client, elsewhere, database
+    ) -> None:
+        teacher, _ = elsewhere
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute(
+                "UPDATE post_holdings SET until = '2026-11-13' WHERE until = '2026-11-20'"
+            )
+        answer = await self.call(client, teacher, a_roll(BEFORE), a_roll("2026-11-12"), a_roll())
+        assert statuses(answer) == ["rejected", "accepted", "accepted"]
+        (refused, *_) = answer.json()["results"]
+        assert (refused["code"], refused["pointer"]) == (
+            "no_school_then",
+            "#/events/0/school_day",
+        )

@@ -106,11 +106,12 @@ class TestAbsence:
 @pytest.mark.parametrize(
     ("said", "believed"),
     [
-        ([(True, GONE), (False, THERE)], ("present", "present")),  # it was seen
+        ([(True, GONE), (False, THERE)], ("unexcused", "unexcused")),
+        ([(False, GONE), (False, THERE)], ("present", "present")),  # it was seen
         ([(True, LEAVE), (False, GONE)], ("excused", "excused")),
         ([(True, GONE), (False, LEAVE)], ("unexcused", "unexcused")),  # its own school knows
         ([(False, GONE), (False, LEAVE)], ("excused", "excused")),
-        ([(True, {"morning": "unexcused"}), (False, THERE)], ("present", "present")),
+        ([(True, {"morning": "unexcused"}), (False, THERE)], ("unexcused", "present")),
         ([(True, {"morning": "unexcused"}), (False, {"afternoon": "late"})], ("unexcused", "late")),
         ([(True, {"whole_day": "withdrawn"}), (False, GONE)], ("unexcused", "unexcused")),
     ],

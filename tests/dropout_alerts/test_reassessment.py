@@ -109,10 +109,45 @@ class TestClosingByItself:
         assert (alert["state"], alert["end_reason"]) == ("closed", "excused")
         assert await around.announced() == ["alert_opened", "alert_closed"]
 
-    async def test_a_withdrawn_absence_closes_it(self, around, pupil) -> None:
-        await around.absent(pupil.id, WEEK[4])
+    async def test_what_is_only_taken_back_is_no_leave_and_a_person_is_asked(
+        self, around, pupil
+    ) -> None:
+        """Neither does a day on which it was seen before the absence bring it back."""
+        await around.absent(pupil.id, "2026-11-12", category="present")
+        await around.absent(pupil.id, *WEEK)
+        events = [an_event(pupil.id, day, category="withdrawn", sequence=1) for day in WEEK]
+        await push(around.client, around.school, *events)
+        await run_jobs(around.database)
+        alert = await around.alert(pupil.id)
+        assert (alert["state"], alert["doubt"], alert["unexcused_days"]) == (
+            "absent",
+            "fewer_days",
+            0,
+        )
+        assert "settleDoubt" in alert["permitted"]
+        assert await around.announced() == ["alert_opened", "alert_doubted"]
+
+    async def test_leave_that_is_told_after_all_closes_it(self, around, pupil) -> None:
+        await around.absent(pupil.id, *WEEK[3:])
+        for sequence, category in enumerate(("withdrawn", "excused"), 1):
+            await around.absent(pupil.id, *WEEK[3:], category=category, sequence=sequence)
+        alert = await around.alert(pupil.id)
+        assert (alert["state"], alert["end_reason"], alert["doubt"]) == ("closed", "excused", None)
+
+    async def test_leave_for_one_day_and_nothing_for_the_other_is_asked(
+        self, around, pupil
+    ) -> None:
+        await around.absent(pupil.id, *WEEK[3:])
+        await around.absent(pupil.id, WEEK[3], category="excused", sequence=1)
         await around.absent(pupil.id, WEEK[4], category="withdrawn", sequence=1)
-        assert (await around.alert(pupil.id))["state"] == "closed"
+        alert = await around.alert(pupil.id)
+        assert (alert["state"], alert["doubt"]) == ("absent", "fewer_days")
+
+    async def test_present_after_all_is_a_record_that_it_was_there(self, around, pupil) -> None:
+        await around.absent(pupil.id, WEEK[4])
+        await around.absent(pupil.id, WEEK[4], category="present", sequence=1)
+        alert = await around.alert(pupil.id)
+        assert (alert["state"], alert["returned_on"]) == ("returned", WEEK[4])
 
     async def test_an_excuse_that_arrives_first_opens_nothing(self, around, pupil) -> None:
         await around.absent(pupil.id, WEEK[4], category="excused", sequence=1)
@@ -202,7 +237,7 @@ class TestBudget:
                 queries.clear()
                 await reassess(tx, AbsencesRecorded.model_validate_json(announced))
                 spent.append(len(queries))
-        assert spent[1] == spent[2] <= 13, queries.statements
+        assert spent[1] == spent[2] <= 14, queries.statements
         assert len(await around.alerts()) == 12
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -16,12 +17,20 @@ LIMITS = Thresholds(
 )
 
 
-def gone(*numbers: int, back: int | None = None, run: tuple[int, ...] | None = None) -> Absence:
+def gone(
+    *numbers: int,
+    back: int | None = None,
+    run: tuple[int, ...] | None = None,
+    leave: tuple[int, ...] = (),
+    unsaid: tuple[int, ...] = (),
+) -> Absence:
     days = tuple(DAYS[n] for n in numbers)
     return Absence(
         dict.fromkeys(days, 2),
         days if run is None else tuple(DAYS[n] for n in run),
         None if back is None else DAYS[back],
+        leave=frozenset(DAYS[n] for n in leave),
+        unsaid=frozenset(DAYS[n] for n in unsaid),
     )
 
 
@@ -39,7 +48,18 @@ def standing(state: str, days: int) -> Standing:
         (standing("absent", 2), gone(0, 1), None, None),
         (standing("absent", 2), gone(0, 1, 2), "counted", "absent"),
         (standing("absent", 3), gone(0, 1, 2, 3), "registered", "registered"),
-        (standing("absent", 2), gone(0), "excused", "closed"),
+        (standing("absent", 2), gone(0, leave=(1,)), "excused", "closed"),
+        (standing("absent", 2), gone(0), "doubted", "absent"),
+        (standing("absent", 2), gone(0, leave=(4,)), "doubted", "absent"),  # of another day
+        (standing("absent", 3), gone(0, leave=(1,), unsaid=(2,)), "doubted", "absent"),
+        (replace(standing("absent", 2), doubt="fewer_days"), gone(0), "counted", "absent"),
+        (
+            replace(standing("absent", 2), unexcused_days=0, doubt="fewer_days"),
+            gone(leave=(0, 1)),
+            "excused",
+            "closed",
+        ),
+        (standing("absent", 2), gone(run=(), back=1), "attended", "returned"),
         (standing("persuasion_failed", 4), gone(), "doubted", "persuasion_failed"),
         (standing("registered", 4), gone(0, 1, 2), "doubted", "registered"),
         (standing("registered", 5), gone(0, 1, 2, 3), "counted", "registered"),

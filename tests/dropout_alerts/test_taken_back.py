@@ -6,9 +6,13 @@ from itertools import permutations
 
 import pytest
 
-from tests.attendance.factories import an_event, push
+from tests.access.factories import a_caller
+from tests.attendance.factories import TOWNSHIP, a_school, an_event, push
+from tests.attendance.test_rolls import a_roll
+from tests.children.enrolling import a_pupil
 from tests.dropout_alerts.factories import everyone
 from tests.jobs import run_jobs
+from tests.regions.factories import some_regions
 
 WEEK = [f"2026-11-{day:02}" for day in (9, 10, 11, 12, 13)]
 NEXT = [f"2026-11-{day}" for day in (16, 17, 18, 19, 20)]
@@ -104,6 +108,74 @@ class TestTakenBack:
         await around.absent(pupil.id, NEXT[2])
         first, _ = await stand(around, pupil)
         assert first == ("absent", NEXT[2], 1, None)
+
+
+JUNE = [f"2026-06-{day:02}" for day in (8, 9, 10, 11, 12, 15, 16, 17, 18)]
+
+
+class TestToldAfterTheSummer:
+    async def test_days_missed_before_it_open_one_that_goes_on(self, around, pupil) -> None:
+        await around.absent(pupil.id, *JUNE)
+        assert await stand(around, pupil) == [("registered", JUNE[0], 9, None)]
+        await around.absent(pupil.id, NEXT[3])
+        assert await stand(around, pupil) == [("registered", JUNE[0], 10, None)]
+
+    async def test_with_a_day_of_now_in_one_batch(self, around, pupil) -> None:
+        await around.absent(pupil.id, *JUNE, NEXT[3])
+        assert await stand(around, pupil) == [("registered", JUNE[0], 10, None)]
+
+    async def test_a_row_that_ended_since_and_never_registered_needs_nothing(
+        self, around, pupil
+    ) -> None:
+        await around.absent(pupil.id, NEXT[0], category="present")
+        await around.absent(pupil.id, *JUNE[:3])
+        assert await stand(around, pupil) == []
+
+    async def test_a_day_over_400_days_back_opens_none(self, around, pupil) -> None:
+        await around.absent(pupil.id, *[f"2025-10-{day}" for day in range(13, 16)])
+        assert await stand(around, pupil) == []
+
+
+class TestEnrolmentCorrected:
+    """A roll spoke for the class as the register had it: corrected, what it ended goes on."""
+
+    @pytest.fixture
+    async def ended(self, client, database, settings, around):
+        """A pupil five days away, whose class was called in full on the next."""
+        await some_regions(database, 120119101200)
+        education = {"class_name": "三年级2班", "since": "2026-09-01"}
+        pupil = await a_pupil(client, database, settings, around.school.id, **education)
+        await around.absent(pupil.id, *WEEK)
+        await push(client, around.school, a_roll(NEXT[0]))
+        await run_jobs(database)
+        assert await stand(around, pupil) == [("returned", WEEK[0], 5, "attended")]
+        return pupil
+
+    async def test_it_was_in_another_class_that_day(self, around, ended) -> None:
+        before = await around.alert(ended.id)
+        await ended.change(education={"class_name": "四班", "since": NEXT[0]})
+        await run_jobs(around.database)
+        assert await stand(around, ended) == [("absent", WEEK[0], 5, None)]
+        alert = await around.alert(ended.id)
+        assert alert["id"] == before["id"]
+        assert await journal(around, alert) == ["reopened"]
+
+    async def test_it_was_at_another_school_that_day(
+        self, around, ended, database, settings
+    ) -> None:
+        new = await a_school(database, settings)
+        await ended.enrol(new.id, since=NEXT[0])
+        await run_jobs(database)
+        teacher = await a_caller(database, settings, "school", TOWNSHIP, agency_id=new.id)
+        (alert,) = await around.alerts(teacher)
+        assert (alert["state"], alert["school_id"]) == ("absent", str(new.id))
+        assert alert["handed_over_by"] == str(around.school.id)
+
+    async def test_a_change_that_says_nothing_of_it_leaves_it_ended(self, around, ended) -> None:
+        await ended.change(education={"grade": 3})
+        await ended.change(education={"class_name": "四班", "since": NEXT[1]})
+        await run_jobs(around.database)
+        assert await stand(around, ended) == [("returned", WEEK[0], 5, "attended")]
 
 
 class TestOrder:

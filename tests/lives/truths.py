@@ -58,12 +58,12 @@ _ENDED = """
 SELECT a.id, a.child_id, a.end_reason, a.returned_on, a.first_absent_day,
     EXISTS (SELECT 1 FROM attendance_slots s WHERE s.child_id = a.child_id
             AND s.category = ANY ($1::text[])
-            AND s.school_day > a.first_absent_day)
+            AND s.school_day >= a.first_absent_day)
     OR EXISTS (SELECT 1 FROM attendance_rolls l JOIN child_enrolments e ON e.school_id = l.agency_id
-               WHERE e.child_id = a.child_id AND l.school_day > a.first_absent_day
+               WHERE e.child_id = a.child_id AND l.school_day >= a.first_absent_day
                AND e.since <= l.school_day AND (e.until IS NULL OR e.until > l.school_day)) AS seen,
     EXISTS (SELECT 1 FROM attendance_events e WHERE e.child_id = a.child_id
-            AND e.category <> 'unexcused') AS taken_back,
+            AND e.category = 'excused') AS leave,
     EXISTS (SELECT 1 FROM audit_entries w WHERE w.subject_id = a.id AND w.decision = 'allowed'
             AND w.operation = 'recordReturn') AS recorded,
     EXISTS (SELECT 1 FROM dropout_alerts o WHERE o.child_id = a.child_id AND o.id <> a.id
@@ -75,7 +75,7 @@ FROM dropout_alerts a WHERE a.state IN ('returned', 'closed')
 
 async def no_alert_ends_in_silence(world: World) -> list[str]:
     """A child is back when it was seen, or somebody with a name says so (EDU-08, 销号)."""
-    proof = {"attended": "seen", "recorded": "recorded", "excused": "taken_back"}
+    proof = {"attended": "seen", "recorded": "recorded", "excused": "leave"}
     proof |= {"continued": "counted_on"}
     return [
         f"ended without a record: {alert}"

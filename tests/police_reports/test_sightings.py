@@ -159,6 +159,60 @@ class TestPlaced:
         assert await of_school(around) == []
 
 
+class TestSeenByThePolice:
+    """They named no agency that took it in: it is they who saw the child."""
+
+    async def deed(self, around, offices, pupil, body: dict[str, Any], **report: Any) -> None:
+        report_id = await filed(around.client, offices.village, child_id=str(pupil.id), **report)
+        answer = await step(around.client, offices.police, report_id, "dispositions", body)
+        assert answer.status_code == 201, answer.text
+        await run_jobs(around.database)
+
+    async def test_a_place_in_words_from_the_hand_over_on(self, around, offices, pupil) -> None:
+        await there(around, pupil, BEFORE, PLACED)
+        body = {**ESCORT, "hand_over": {**PAPER, "handed_over_on": PLACED}}
+        await self.deed(around, offices, pupil, body, situations=["guardian_failure"])
+        assert await of_school(around) == [(PLACED, str(offices.police.agency_id))]
+        await there(around, pupil, AFTER)
+        assert len(await of_school(around)) == 1  # until somebody looked
+
+    @pytest.mark.parametrize("within", [False, True])
+    async def test_a_missing_child_that_was_found_that_day(
+        self, around, offices, pupil, within
+    ) -> None:
+        """Also where it is one of several kinds that one deed answers."""
+        await there(around, pupil, AFTER, "2026-11-20")
+        found = {"kind": "missing", "measures": ["search_started", "child_found"]}
+        body: dict[str, Any] = {**found, "at": f"{AFTER}T09:00:00+08:00"}
+        situations = ["missing"]
+        if within:
+            measures = ["parents_ordered_to_return", "parents_admonished"]
+            body |= {"kind": "living_alone", "measures": measures, "also": [found]}
+            situations.append("living_alone")
+        await self.deed(around, offices, pupil, body, situations=situations)
+        assert await of_school(around) == [(AFTER, str(offices.police.agency_id))]
+
+    async def test_a_search_alone_has_seen_nobody(self, around, offices, pupil) -> None:
+        await there(around, pupil, AFTER)
+        body = {"kind": "missing", "at": f"{AFTER}T09:00:00+08:00", "measures": ["search_started"]}
+        await self.deed(around, offices, pupil, body, situations=["missing"])
+        assert await of_school(around) == []
+
+
+class TestWhoeverTakesChildrenIn:
+    @pytest.mark.parametrize("kind", ["rescue_institution", "welfare_institution"])
+    async def test_reports_one_that_is_with_them(
+        self, around, pupil, database, settings, kind
+    ) -> None:
+        home = await an_agency(database, kind, COUNTY)
+        caller = await a_caller(database, settings, "reporting_body", COUNTY, agency_id=home)
+        await there(around, pupil, PLACED, AFTER)
+        found_at = f"{PLACED}T09:00:00+08:00"
+        await filed(around.client, caller, child_id=str(pupil.id), found_at=found_at)
+        await run_jobs(database)
+        assert await of_school(around) == [(PLACED, str(home))]
+
+
 class TestHospital:
     @pytest.mark.parametrize("school_first", [False, True])
     async def test_that_day_and_no_other(
