@@ -168,11 +168,9 @@ async def _child(
     if stated is None:
         return None, None
     seen = (await children.find_many(tx, principal, [stated])).get(stated)
-    held = seen or await home.hold(tx, stated)  # the file itself comes before any other name
-    if held is None and (named := await children.named_by(tx, principal.agency_id, stated)):
-        stated = named.child_id
-        seen = (await children.find_many(tx, principal, [stated])).get(stated)
-        held = seen or await home.hold(tx, stated)
+    held = seen or await home.hold(tx, stated, named_by=[principal.agency_id])
+    if held is not None and held.id != stated:
+        seen = (await children.find_many(tx, principal, [held.id])).get(held.id)
     return seen, held
 
 

@@ -249,6 +249,7 @@ def _report(
         home_county=said.home_county,
         child_county=said.child.home_county if said.child else None,
         child_id=said.child.id if said.child else None,
+        stated_child_id=None if said.child else new.child_id,
         region_code=said.region_code,
         home_region=said.child.region_code if said.child else None,
         situations=said.situations,
@@ -365,6 +366,7 @@ def _take_over(report: models.PoliceReport, corrects: Mapping[str, Any]) -> None
     if report.child_id is None:
         for column in ("child_id", "child_county", "home_region", "identified_at"):
             setattr(report, column, corrects[column])
+        report.stated_child_id = report.stated_child_id or corrects["stated_child_id"]
     if report.child_id == corrects["child_id"]:
         report.former_homes = list(corrects["former_homes"])
 

@@ -249,8 +249,10 @@ async def repeated(
     return _taken(before, report["state"], report["version"]), False
 
 
-async def take(tx: Tx, principal: Principal, report: Mapping[str, Any], deed: Deed) -> Taken:
-    """Append a step and change what follows from it. One on a closed case opens it again."""
+async def take(tx: Tx, principal: Principal | None, report: Mapping[str, Any], deed: Deed) -> Taken:
+    """Append a step and change what follows from it. One on a closed case opens it again. Without
+    a principal it is what follows by itself from what was said before.
+    """
     moment, at = next((name, said) for name, said in deed.body if isinstance(said, datetime))
     if before := await repeated(tx, report, deed.body, deed.step):
         return before
@@ -265,7 +267,7 @@ async def take(tx: Tx, principal: Principal, report: Mapping[str, Any], deed: De
         step=deed.step,
         at=at,
         recorded_at=tx.now,
-        agency_id=principal.agency_id,
+        agency_id=principal.agency_id if principal else None,
         reference=deed.reference,
         codes=orjson.loads(orjson.dumps(deed.codes, default=str)),
         details_sealed=tx.keyring.seal(models.DETAILS, step_id, orjson.dumps(told))
@@ -276,7 +278,8 @@ async def take(tx: Tx, principal: Principal, report: Mapping[str, Any], deed: De
     )
     again = await _reopened(tx, principal, report, row)
     await filing.add(tx, row, StepIdTaken)
-    changes = {"state": state, **again, **_takes_charge(principal, report), **deed.changes}
+    charge = _takes_charge(principal, report) if principal else {}
+    changes = {"state": state, **again, **charge, **deed.changes}
     homes = {name: changes.get(name, report[name]) for name in ("home_region", "former_homes")}
     told = {"beside": deed.beside, "also": deed.also_told, "only": deed.only_told}
     await filing.announce(tx, deed.announces, {**report, **homes}, **told, **deed.facts)
@@ -286,7 +289,7 @@ async def take(tx: Tx, principal: Principal, report: Mapping[str, Any], deed: De
 
 
 async def _reopened(
-    tx: Tx, principal: Principal, report: Mapping[str, Any], row: models.PoliceReportStep
+    tx: Tx, principal: Principal | None, report: Mapping[str, Any], row: models.PoliceReportStep
 ) -> Mapping[str, Any]:
     """Return what a new fact changes of a case that is closed, or that somebody would close."""
     step = Step(row.step)
@@ -301,7 +304,7 @@ async def _reopened(
         step=Step.REOPENED,
         at=tx.now,  # that it was opened again is of now, whenever the fact was
         recorded_at=tx.now,
-        agency_id=principal.agency_id,
+        agency_id=principal.agency_id if principal else None,
         codes={"by": str(row.id)},
         content_index=b"",  # nobody states it, so nobody can state the same again
     )
