@@ -4,10 +4,11 @@ Each is appended to the journal and never refused for coming early (R24). A clie
 repeated request the same step, so none needs If-Match.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from functools import wraps
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -70,6 +71,54 @@ NOT_PROPOSED: Final[Mapping[str, None]] = dict.fromkeys(
 Taken = tuple[schemas.StepTaken, bool]
 """What was recorded, and whether it is new."""
 
+Body = TypeVar("Body", bound=BaseModel)
+Taking = Callable[[Tx, Principal, asyncpg.Record, Body], Awaitable[Taken]]
+
+
+def _content(tx: Tx, step: Step, body: BaseModel) -> bytes:
+    # A field that came later is no part of what was sent before it was there.
+    later = {name for name in ("situations",) if getattr(body, name, None) is None}
+    return tx.keyring.blind_index(_CONTENT, f"{step}\0{body.model_dump_json(exclude=later)}")
+
+
+async def repeated(
+    tx: Tx, report: Mapping[str, Any], body: BaseModel, *steps: Step
+) -> Taken | None:
+    """Return the step recorded under the client's id, if it is this one, taken as one of `steps`;
+    raises StepIdTaken.
+    """
+    step_id = getattr(body, "id", None)
+    if step_id is None:
+        return None
+    before = await tx.connection.fetchrow(
+        "SELECT * FROM police_report_steps WHERE id = $1", step_id
+    )
+    if before is None:
+        return None
+    same = before["content_index"] in {_content(tx, step, body) for step in steps}
+    if before["report_id"] != report["id"] or not same:
+        raise StepIdTaken
+    return _taken(before, report["state"], report["version"]), False
+
+
+def repeatable(act: str, *steps: Step) -> Callable[[Taking[Body]], Taking[Body]]:
+    """Declare a step, recorded as one of `steps`: sent again it gets the same answer, also from
+    whom it is not for any more; else the caller must be one who may take it. Raises StepIdTaken and
+    what the act raises.
+    """
+
+    def declare(taking: Taking[Body]) -> Taking[Body]:
+        @wraps(taking)
+        async def run(tx: Tx, principal: Principal, report: asyncpg.Record, new: Body) -> Taken:
+            if before := await repeated(tx, report, new, *steps):
+                return before
+            ACTS[act].require(principal, report, tx.today)
+            return await taking(tx, principal, report, new)
+
+        return run
+
+    return declare
+
 
 async def acknowledge_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Acknowledgement
@@ -78,7 +127,6 @@ async def acknowledge_report(
     Forwarded since, it is to be accepted anew, also by police who had accepted it before. Whoever
     says later which situations are meant takes a step more. Raises NotYourPart, ReportInvalid.
     """
-    ACTS["acknowledgeReport"].require(principal, report, tx.today)
     before = await tx.connection.fetchrow(
         "SELECT * FROM police_report_steps WHERE report_id = $1 AND agency_id = $2"
         " AND step = 'acknowledged' AND reference = $3 ORDER BY recorded_at DESC, id DESC",
@@ -88,8 +136,10 @@ async def acknowledge_report(
     )
     first = report["acknowledged_at"] is None
     says = {*(new.situations or ())} - {*report["situations"]}
-    if before is not None and not first and not says:
+    anew = first and ACTS["acknowledgeReport"].admits(principal, report, tx.today)
+    if before is not None and not anew and not says:
         return _taken(before, report["state"], report["version"]), False
+    ACTS["acknowledgeReport"].require(principal, report, tx.today)
     changes = {"acknowledged_at": new.accepted_at, "police_reference": new.police_reference}
     deed = Deed(
         Step.ACKNOWLEDGED,
@@ -107,20 +157,20 @@ async def acknowledge_report(
     return taken
 
 
+@repeatable("dispatchReport", Step.DISPATCHED)
 async def dispatch_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Dispatch
 ) -> Taken:
-    ACTS["dispatchReport"].require(principal, report, tx.today)
     return await take(tx, principal, report, Deed(Step.DISPATCHED, new, events.ReportDispatched))
 
 
+@repeatable("notifyTownship", Step.TOWNSHIP_NOTIFIED)
 async def notify_township(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.TownshipNotice
 ) -> Taken:
     """Tell the township of acceptance and handling (REP-14): that of the child's home, else of the
     place. One that is reported itself, or not registered, is replaced by civil affairs.
     """
-    ACTS["notifyTownship"].require(principal, report, tx.today)
     offices = await queries.offices(tx, report)
     deed = Deed(
         Step.TOWNSHIP_NOTIFIED,
@@ -132,15 +182,13 @@ async def notify_township(
     return await take(tx, principal, report, deed)
 
 
+@repeatable("forwardReport", Step.FORWARDED)
 async def forward_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Forwarding
 ) -> Taken:
     """Pass a report to the police agency in charge, which gets it as if just filed. The deadline to
     accept it starts again; the journal keeps what was done before.
     """
-    if before := await repeated(tx, report, new, Step.FORWARDED):
-        return before
-    ACTS["forwardReport"].require(principal, report, tx.today)
     target = new.police_agency_id
     if (
         target in {principal.agency_id, *report["hidden_from"]}
@@ -174,28 +222,28 @@ async def forward_report(
     return await take(tx, principal, report, deed)
 
 
+@repeatable("confirmTownshipNotice", Step.TOWNSHIP_RECEIVED)
 async def confirm_township_notice(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.NoticeReceipt
 ) -> Taken:
     """Confirm the police's notice, as the agency it was sent to (REP-14)."""
-    ACTS["confirmTownshipNotice"].require(principal, report, tx.today)
     deed = Deed(Step.TOWNSHIP_RECEIVED, new, events.TownshipNoticeReceived)
     return await take(tx, principal, report, deed)
 
 
+@repeatable("recordAssessment", Step.ASSESSED)
 async def record_assessment(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Assessment
 ) -> Taken:
-    ACTS["recordAssessment"].require(principal, report, tx.today)
     changes = {"assessed_at": new.assessed_at}
     deed = Deed(Step.ASSESSED, new, events.AssessmentRecorded, changes=changes)
     return await take(tx, principal, report, deed)
 
 
+@repeatable("arrangeServices", Step.SERVICES_ARRANGED)
 async def arrange_services(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.ServiceOrder
 ) -> Taken:
-    ACTS["arrangeServices"].require(principal, report, tx.today)
     codes = {"service_kinds": sorted({service.kind for service in new.services})}
     deed = Deed(Step.SERVICES_ARRANGED, new, events.ServicesArranged, codes=codes)
     return await take(tx, principal, report, deed)
@@ -221,32 +269,6 @@ async def redeliver(
     if routed:
         await spine.publish(tx, filed.model_copy(update={"told_to": (agency_id,)}))
     return routed
-
-
-def _content(tx: Tx, step: Step, body: BaseModel) -> bytes:
-    # A field that came later is no part of what was sent before it was there.
-    later = {name for name in ("situations",) if getattr(body, name, None) is None}
-    return tx.keyring.blind_index(_CONTENT, f"{step}\0{body.model_dump_json(exclude=later)}")
-
-
-async def repeated(
-    tx: Tx, report: Mapping[str, Any], body: BaseModel, *steps: Step
-) -> Taken | None:
-    """Return the step recorded under the client's id, if it is this one, taken as one of `steps`;
-    raises StepIdTaken.
-    """
-    step_id = getattr(body, "id", None)
-    if step_id is None:
-        return None
-    before = await tx.connection.fetchrow(
-        "SELECT * FROM police_report_steps WHERE id = $1", step_id
-    )
-    if before is None:
-        return None
-    same = before["content_index"] in {_content(tx, step, body) for step in steps}
-    if before["report_id"] != report["id"] or not same:
-        raise StepIdTaken
-    return _taken(before, report["state"], report["version"]), False
 
 
 async def take(tx: Tx, principal: Principal | None, report: Mapping[str, Any], deed: Deed) -> Taken:
