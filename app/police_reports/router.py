@@ -33,6 +33,7 @@ from app.police_reports.operations import (
     closing,
     dispositions,
     filing,
+    forwarding,
     incidents,
     steps,
     suspects,
@@ -198,7 +199,7 @@ async def forward_report(
     principal: HandlesReports, report: ReportToChange, new: stated.Forwarding, tx: Transaction
 ) -> Shown[schemas.StepTaken]:
     """Pass a report to the police agency in charge; it is delivered there at once."""
-    return _step(report, await steps.forward_report(tx, principal, report, new))
+    return _step(report, await forwarding.forward_report(tx, principal, report, new))
 
 
 @router.post("/{report_id}/township-notice/receipt", status_code=201, responses=_STEP)

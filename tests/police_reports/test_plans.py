@@ -11,6 +11,7 @@ from app.core.ids import new_id
 from app.police_reports import jobs, queries
 from app.police_reports.operations import (
     dispositions,
+    forwarding,
     hidden,
     home,
     incidents,
@@ -114,6 +115,7 @@ async def test_what_hangs_on_one_report_is_found_by_index(database) -> None:
         (taking_back._TOLD, [some, "police_reports.%", NOW]),
         (home._HELD, [some, [new_id()]]),
         (unknown_child._STATED, [some]),
+        (forwarding._POLICE_FROM, [some, [new_id()]]),
         (home._BEARING.format("resident_ids"), [[b"-"]]),
         (home._BEARING.format("child_external_ids"), [[b"-"]]),
         (hidden._NOTE, [some]),

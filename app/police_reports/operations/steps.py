@@ -24,7 +24,6 @@ from app.police_reports import events, models, queries, rules, schemas
 from app.police_reports.acts import ACTS
 from app.police_reports.models import State, Step
 from app.police_reports.operations import filing, home
-from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.operations.situations import said_to_be
 from app.police_reports.schemas import steps as stated
 
@@ -178,46 +177,6 @@ async def notify_township(
         events.TownshipNotified,
         facts={"township_agency_id": offices.township},
         changes={"township_agency_id": offices.township},
-    )
-    return await take(tx, principal, report, deed)
-
-
-@repeatable("forwardReport", Step.FORWARDED)
-async def forward_report(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Forwarding
-) -> Taken:
-    """Pass a report to the police agency in charge, which gets it as if just filed. The deadline to
-    accept it starts again; the journal keeps what was done before.
-    """
-    target = new.police_agency_id
-    if (
-        target in {principal.agency_id, *report["hidden_from"]}
-        or await queries.agency_kind(tx, target) != "police"
-    ):
-        raise ReportInvalid.at(
-            "#/police_agency_id", "agency_unknown", "Name another police agency."
-        )
-    terms = filing.deadlines(tx, report["region_code"])
-    routed = await redeliver(tx, report, target, terms["acknowledge_due_at"])
-    deed = Deed(
-        Step.FORWARDED,
-        new,
-        events.ReportForwarded,
-        facts={"police_agency_id": target, "acknowledge_due_at": terms["acknowledge_due_at"]},
-        codes={"police_agency_id": target},
-        changes={
-            "police_agency_id": target,
-            "also_told": [],
-            "forwarded_by_id": principal.agency_id,
-            "routing": "routed" if routed else "no_endpoint",
-            "state": State.FILED,
-            "delivered_at": None,
-            "acknowledged_at": None,
-            "police_reference": None,
-            "acknowledgement_alarmed_at": None,
-            "delivery_alarmed_at": None,
-            **terms,
-        },
     )
     return await take(tx, principal, report, deed)
 
