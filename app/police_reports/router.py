@@ -334,9 +334,9 @@ async def separate_report(
 async def supersede_report(
     principal: FilesReports, report: ReportToCorrect, new: ReportCreate, tx: Transaction
 ) -> Shown[schemas.Filed]:
-    """File a corrected report in place of one your agency filed; nothing is ever deleted."""
-    if report["out_of_sight"] and (new.id is None or report["superseded_by_id"] != new.id):
-        raise ReportNotFound
+    """File a corrected report in place of one your agency filed, be it hidden from that by now;
+    nothing is ever deleted.
+    """
     filed = await filing.supersede_report(tx, principal, report, new)
     return _filed(filed, report["child_id"])
 
