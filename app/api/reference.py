@@ -23,7 +23,7 @@ from app.policy.codelists import Codelist, entries_in
 from app.policy.rules import ParameterMissing, effective
 from app.regions import area as regions_area
 from app.regions import queries as regions
-from app.regions.deps import RegionSpan
+from app.regions.deps import RegionCodeInvalid, RegionSpan, place_of
 from app.regions.models import SINCE_EVER
 from app.regions.rules import NATION, Level
 from app.regions.schemas import Region
@@ -72,7 +72,7 @@ def _place(region: tuple[int, int] | None) -> int:
     return NATION if region is None else region[0]
 
 
-@places.get("/regions")
+@places.get("/regions", responses=documented(RegionCodeInvalid))
 async def list_regions(
     _: ReadsReference,
     tx: Transaction,
@@ -93,9 +93,7 @@ async def list_regions(
     ] = None,
 ) -> Shown[paging.Page[Region]]:
     """List the divisions in force, by code."""
-    parent = None if parent_code is None else int(parent_code)
-    if parent:
-        parent = await regions.current(tx, parent, tx.today) or parent
+    parent = None if parent_code is None else await place_of(tx, parent_code, "parent_code")
     page = await regions.list_regions(
         tx,
         window,

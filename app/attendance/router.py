@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Annotated, Any
-from uuid import UUID
 
 import asyncpg
 from fastapi import Body, Depends, Header, Query, Request
@@ -18,7 +17,7 @@ from app.attendance.acts import PRESENCE_ACTS, AlreadyFound, FoundInPerson, NotS
 from app.attendance.area import AREA, READ, WRITE
 from app.children import enrolments
 from app.children import queries as children
-from app.children.deps import ChildNotFound
+from app.children.deps import ChildMeant, ChildNotFound
 from app.core.data.db import Tx
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
@@ -156,7 +155,7 @@ async def list_attendance_events(
     principal: ReadsAttendance,
     tx: Transaction,
     window: Paged,
-    child_id: Annotated[UUID, Query(description="The child.")],
+    child_id: ChildMeant,
     since: Annotated[Day | None, Query(description="First school day; else 90 days back.")] = None,
     until: Annotated[Day | None, Query(description="Last school day; else no end.")] = None,
 ) -> Shown[Page[schemas.StoredEvent]]:

@@ -47,6 +47,7 @@ INSERT INTO child_aliases (alias, agency_id, child_id, home_county, region_code,
 SELECT $1, $2, c.id, c.home_county, c.region_code, c.school_id, $4, $5
 FROM children c WHERE c.id = $3 AND NOT EXISTS (SELECT FROM children own WHERE own.id = $1)
 FOR SHARE OF c
+RETURNING region_code, home_county
 """
 
 
@@ -62,10 +63,16 @@ async def adopt(
     async with tx.as_system():
         # A phone may send it five times at one moment, or a file be opened under it at that.
         await tx.connection.execute(_ONE_AT_A_TIME, str(alias))
-        await tx.connection.execute(
-            "DELETE FROM child_aliases WHERE alias = $1 AND agency_id = $2", alias, agency_id
+        before = await tx.connection.fetchval(
+            "DELETE FROM child_aliases WHERE alias = $1 AND agency_id = $2 RETURNING child_id",
+            alias,
+            agency_id,
         )
-        await tx.connection.execute(_ADOPT, alias, agency_id, child_id, agreed, tx.now)
+        place = await tx.connection.fetchrow(_ADOPT, alias, agency_id, child_id, agreed, tx.now)
+        if place is not None and before != child_id:
+            named = {"subject_id": alias, "agency_id": agency_id, "child_id": child_id}
+            told = events.ChildNamed(**place, **named, told_to=())
+            await announcements.publish(tx, told)
 
 
 async def disown(tx: Tx, child_id: UUID) -> None:

@@ -1,6 +1,7 @@
 """What a file announces. Ids and codes only."""
 
 from typing import ClassVar
+from uuid import UUID
 
 from pydantic import Field
 
@@ -35,6 +36,17 @@ class CategoriesChanged(Event):
     priority_flags: list[str] = Field(description="Priority flags now.")
     added: list[str] = Field(description="Categories and flags that came.")
     removed: list[str] = Field(description="Categories and flags that went.")
+
+
+class ChildNamed(Event):
+    """An id that an agency's app made is another name of a file from now on. Nobody is told: its
+    agency may not know where the child lives. `subject_id` is that id.
+    """
+
+    wire_name: ClassVar[str] = "children.child_named"
+    subject: ClassVar[str] = "id"
+    agency_id: UUID = Field(description="For which agency.")
+    child_id: UUID = Field(description="The file.")
 
 
 class DuplicateSuspected(Event):

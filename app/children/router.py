@@ -29,8 +29,9 @@ from app.core.http.paging import CursorInvalid, Page, Paged, Rows, Window
 from app.core.http.preconditions import IfMatch
 from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
-from app.core.http.wire import Code, GivenRegion, Moment
+from app.core.http.wire import Code, Moment
 from app.core.problems import documented
+from app.regions.deps import RegionCodeInvalid, RegionSpan, span_of
 
 router = routing.router(AREA.tag, "/children")
 _SUMMARY_GROUPS = ("identity", "residence", "derived")
@@ -78,9 +79,7 @@ async def list_children(
     principal: ReadsChildren,
     tx: Transaction,
     window: Paged,
-    region_code: Annotated[
-        GivenRegion | None, Query(description="Only children living in this region.")
-    ] = None,
+    region_code: RegionSpan = None,
     category: Annotated[Code | None, Query(description="Only children in this category.")] = None,
     priority_flag: Annotated[Code | None, Query(description="Only children so flagged.")] = None,
     school_id: Annotated[UUID | None, Query(description="Only pupils of this school.")] = None,
@@ -90,8 +89,7 @@ async def list_children(
     act: Annotated[acts.Act | None, acts.asked(ACTS)] = None,
 ) -> Shown[Page[schemas.ChildSummary]]:
     """List the children in the caller's remit, by region and id."""
-    conditions = await search.listed(
-        tx,
+    conditions = search.listed(
         principal,
         updated_since,
         region_code=region_code,
@@ -106,13 +104,17 @@ search.refuse_unknown_filters(signature(list_children).parameters)
 
 
 @router.post(
-    "/search", responses=documented(search.FilterForbidden, search.SearchTooBroad, CursorInvalid)
+    "/search",
+    responses=documented(
+        RegionCodeInvalid, search.FilterForbidden, search.SearchTooBroad, CursorInvalid
+    ),
 )
 async def search_children(
     principal: ReadsChildren, wanted: schemas.ChildSearch, tx: Transaction
 ) -> Shown[Page[schemas.ChildSummary]]:
     """Search children in the caller's remit by number, name or its Latin spelling."""
-    conditions = await search.searched(tx, principal, wanted)
+    region = await span_of(tx, wanted.region_code, "#/region_code")
+    conditions = search.searched(tx, principal, wanted, region)
     window = Window(wanted.limit, wanted.cursor)
     return _page(tx, principal, await queries.list_page(tx, principal, conditions, window))
 

@@ -13,8 +13,6 @@ from app.core.data.db import Tx
 from app.core.data_files import unknown
 from app.core.problems import FieldError, Problem
 from app.core.text import canonical_name, letters
-from app.regions import queries as regions
-from app.regions.rules import BadRegionCode
 
 _COUNTY: Final = 10**6
 _SHORTEST: Final = 2
@@ -43,12 +41,11 @@ def refuse_unknown_filters(known: Collection[str]) -> None:
         raise BadField(f"a field is FilteredBy: {unknown('filter of lists', name, known)}")
 
 
-async def listed(
-    tx: Tx,
+def listed(
     principal: Principal,
     updated_since: datetime | None,
     *,
-    region_code: str | None,
+    region_code: tuple[int, int] | None,
     category: str | None,
     priority_flag: str | None,
     school_id: UUID | None,
@@ -63,7 +60,7 @@ async def listed(
         priority_flag=priority_flag,
         school_id=school_id,
     )
-    lo, hi = await _span_of(tx, region_code)
+    lo, hi = region_code or (None, None)
     return {
         "c.region_code >= {}": lo,
         "c.region_code < {}": hi,
@@ -74,12 +71,14 @@ async def listed(
     }
 
 
-async def searched(tx: Tx, principal: Principal, wanted: schemas.ChildSearch) -> dict[str, object]:
+def searched(
+    tx: Tx, principal: Principal, wanted: schemas.ChildSearch, region: tuple[int, int] | None
+) -> dict[str, object]:
     """Turn a search into SQL conditions for `queries.list_page`. Raises FilterForbidden,
     SearchTooBroad.
     """
     _refuse_unreadable(principal, region_code=wanted.region_code)
-    lo, hi = await _span_of(tx, wanted.region_code)
+    lo, hi = region or (None, None)
     found: dict[str, object] = {
         "c.region_code >= {}": lo,
         "c.region_code < {}": hi,
@@ -97,7 +96,7 @@ async def searched(tx: Tx, principal: Principal, wanted: schemas.ChildSearch) ->
     return found
 
 
-def _refuse_unreadable(principal: Principal, **given: str | UUID | None) -> None:
+def _refuse_unreadable(principal: Principal, **given: object) -> None:
     errors = [
         FieldError(name, "section_not_readable", "Your role does not read the section this is in.")
         for name, value in given.items()
@@ -105,16 +104,6 @@ def _refuse_unreadable(principal: Principal, **given: str | UUID | None) -> None
     ]
     if errors:
         raise FilterForbidden(errors=errors)
-
-
-async def _span_of(tx: Tx, region_code: str | None) -> tuple[int | None, int | None]:
-    # What is no region holds no child.
-    if region_code is None:
-        return None, None
-    try:
-        return await regions.span(tx, int(region_code), tx.today)
-    except BadRegionCode:
-        return 0, 0
 
 
 def _name(name: str, match: str, *, in_one_county: bool) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Annotated, Any
-from uuid import UUID
 
 import asyncpg
 from fastapi import Depends, Query
@@ -10,6 +9,7 @@ from fastapi import Depends, Query
 from app.access import acts
 from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
+from app.children.deps import ChildFilter
 from app.core.data.db import Tx
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
@@ -75,7 +75,7 @@ async def list_dropout_alerts(
     tx: Transaction,
     window: Paged,
     state: Annotated[State | None, Query(description="Only alerts that stand there.")] = None,
-    child_id: Annotated[UUID | None, Query(description="Only alerts on this child.")] = None,
+    child_id: ChildFilter = None,
     act: Annotated[acts.Act | None, acts.asked(ACTS)] = None,
 ) -> Shown[Page[schemas.DropoutAlert]]:
     """List the dropout alerts on children in your remit, newest first."""

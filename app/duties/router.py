@@ -1,12 +1,12 @@
 """Who owes what by when."""
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import Query
 
 from app.access.deps import needs
 from app.access.principal import Principal
+from app.children.deps import ChildFilter
 from app.core.clock import local_date
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
@@ -39,7 +39,7 @@ async def list_duties(
     due_before: Annotated[
         Moment | None, Query(description="Only what is due before this instant.")
     ] = None,
-    child_id: Annotated[UUID | None, Query(description="Only about this child.")] = None,
+    child_id: ChildFilter = None,
     priority: Annotated[
         bool | None,
         Query(description="Only children who must (or need not) be visited without exception."),

@@ -8,7 +8,7 @@ import asyncpg
 import orjson
 
 from app.attendance import presence
-from app.children.events import ChildChanged
+from app.children.events import ChildChanged, ChildNamed, ChildRegistered
 from app.core.data.db import Tx
 from app.core.data.sql import insert
 from app.core.jobs import events as spine
@@ -18,7 +18,7 @@ from app.police_reports.models import State, Step
 from app.police_reports.operations import home
 from app.police_reports.operations.filing import announce, change, relieve
 from app.police_reports.operations.steps import redeliver
-from app.police_reports.operations.unknown_child import keep_asked
+from app.police_reports.operations.unknown_child import attach_stated, keep_asked
 from app.regions import following
 from app.regions.events import RegionReplaced
 from app.regions.rules import lineage
@@ -125,8 +125,23 @@ ORDER BY source_id
 
 @spine.on(events.ReportFiled)
 async def ask_whose_report(tx: Tx, filed: events.ReportFiled) -> None:
-    """Ask which child it is about, if it hangs on no file."""
+    """Ask which child it is about, if it hangs on no file. The file may have appeared meanwhile."""
+    stated = "SELECT stated_child_id FROM police_reports WHERE id = $1"
+    if (child_id := await tx.connection.fetchval(stated, filed.report_id)) is not None:
+        await attach_stated(tx, child_id)
     await keep_asked(tx, filed.report_id)
+
+
+@spine.on(ChildRegistered)
+async def attach_to_new_file(tx: Tx, opened: ChildRegistered) -> None:
+    """Hang on a file the reports that called the child by its id before it was opened."""
+    await attach_stated(tx, opened.subject_id)
+
+
+@spine.on(ChildNamed)
+async def attach_to_file_named(tx: Tx, named: ChildNamed) -> None:
+    """Hang on a file the reports that called the child by what is another name of it now."""
+    await attach_stated(tx, named.subject_id)
 
 
 @spine.on(events.ReportSuperseded)

@@ -111,6 +111,8 @@ class PoliceReport(SQLModel, table=True):
     child's file, another one if an unknown child turned out to be from there (so no key of the
     county points at it). `home_region`: where the child lives, a party beside the place;
     `former_homes`: where it lived since the report was filed, and all that lies above each.
+    `stated_child_id`: the id its reporter called the child by, if no file answered to it then: a
+    phone makes ids for files that are opened later, or under another id.
     `identified_at`: when somebody else than its reporter said which child it is.
     `incident_id`: shared by the reports of one event; without it, the report's own id.
     `bound_as`: as which bearer of the duty (`report.duty_bearers`) its reporter had to file it;
@@ -149,6 +151,11 @@ class PoliceReport(SQLModel, table=True):
         ),
         Index("ix_police_reports_child", "child_county", "child_id"),
         Index(
+            "ix_police_reports_stated",
+            "stated_child_id",
+            postgresql_where=text("stated_child_id IS NOT NULL AND child_id IS NULL"),
+        ),
+        Index(
             "ix_police_reports_incident",
             "incident_id",
             postgresql_where=text("incident_id IS NOT NULL"),
@@ -173,6 +180,7 @@ class PoliceReport(SQLModel, table=True):
     home_county: int = Field(sa_type=BigInteger)
     child_county: int | None = Field(default=None, sa_type=BigInteger)
     child_id: UUID | None = None
+    stated_child_id: UUID | None = None
     region_code: int = Field(sa_type=BigInteger)
     """Where it happened: decides which police agency is in charge."""
     home_region: int | None = Field(default=None, sa_type=BigInteger)

@@ -90,14 +90,17 @@ async def find_anywhere(tx: Tx, report_id: UUID) -> asyncpg.Record | None:
 
 
 async def find_to_correct(tx: Tx, principal: Principal, report_id: UUID) -> dict[str, Any] | None:
-    """Find and hold a report to correct. One that the caller's agency has corrected so that it lost
-    sight of it is found `out_of_sight`: to recognise the same correction, not to show it.
+    """Find and hold a report to correct. Whoever filed it may, though it be hidden from their own
+    agency, which it speaks against: nothing of it is shown.
     """
-    seen = await find(tx, principal, report_id, lock=True)
-    found = seen or await find_anywhere(tx, report_id)
-    if found is None or (seen is None and found["reporter_agency_id"] != principal.agency_id):
-        return None
-    return {**found, "out_of_sight": seen is None}
+    if (seen := await find(tx, principal, report_id, lock=True)) is not None:
+        return dict(seen)
+    where = Where("id = {} AND reporter_agency_id = {}", report_id, principal.agency_id)
+    async with tx.as_system():
+        hidden = await tx.connection.fetchrow(
+            f"SELECT * FROM police_reports WHERE {where} FOR UPDATE", *where.arguments
+        )
+    return None if hidden is None else {**hidden, "out_of_sight": True}
 
 
 async def page(

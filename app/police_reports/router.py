@@ -33,6 +33,7 @@ from app.police_reports.operations import (
     closing,
     dispositions,
     filing,
+    forwarding,
     incidents,
     steps,
     suspects,
@@ -198,7 +199,7 @@ async def forward_report(
     principal: HandlesReports, report: ReportToChange, new: stated.Forwarding, tx: Transaction
 ) -> Shown[schemas.StepTaken]:
     """Pass a report to the police agency in charge; it is delivered there at once."""
-    return _step(report, await steps.forward_report(tx, principal, report, new))
+    return _step(report, await forwarding.forward_report(tx, principal, report, new))
 
 
 @router.post("/{report_id}/township-notice/receipt", status_code=201, responses=_STEP)
@@ -333,9 +334,9 @@ async def separate_report(
 async def supersede_report(
     principal: FilesReports, report: ReportToCorrect, new: ReportCreate, tx: Transaction
 ) -> Shown[schemas.Filed]:
-    """File a corrected report in place of one your agency filed; nothing is ever deleted."""
-    if report["out_of_sight"] and (new.id is None or report["superseded_by_id"] != new.id):
-        raise ReportNotFound
+    """File a corrected report in place of one your agency filed, be it hidden from that by now;
+    nothing is ever deleted.
+    """
     filed = await filing.supersede_report(tx, principal, report, new)
     return _filed(filed, report["child_id"])
 

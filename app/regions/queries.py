@@ -7,7 +7,7 @@ from typing import Any, Final
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
-from app.regions.rules import NATION, SPANS, subtree
+from app.regions.rules import NATION, SPANS
 
 REGION: Final = (
     "code, name, level, parent_code, valid_from, valid_until, successor_code, succession"
@@ -71,11 +71,14 @@ async def current(tx: Tx, code: int, on: date) -> int | None:
     return (await current_of(tx, [code], on)).get(code)
 
 
-async def span(tx: Tx, code: int, on: date) -> tuple[int, int]:
-    """Return the half-open range of codes that a filter by this code means: of what stands for it,
-    else of the code as it is, which may hold nothing. Raises BadRegionCode.
+async def ever(tx: Tx, code: int, on: date) -> int | None:
+    """Return what stands for a code on that day, or the code itself if it was abolished without a
+    successor, and holds nothing; None if it never was one.
     """
-    return subtree(code if code == NATION else await current(tx, code, on) or code)
+    if code == NATION:
+        return code
+    was = "SELECT code FROM regions WHERE code = $1 LIMIT 1"
+    return await current(tx, code, on) or await tx.connection.fetchval(was, code)
 
 
 _LATEST: Final = f"SELECT {REGION} FROM regions WHERE code = $1 ORDER BY valid_from DESC LIMIT 1"

@@ -11,7 +11,7 @@ from app.access import acts
 from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
 from app.children import rows
-from app.children.deps import ChildInPath
+from app.children.deps import ChildFilter, ChildInPath
 from app.core.data.db import Tx
 from app.core.http import routing
 from app.core.http.paging import Page, Paged, Rows
@@ -83,7 +83,7 @@ async def list_visits(
     principal: ReadsVisits,
     tx: Transaction,
     window: Paged,
-    child_id: Annotated[UUID | None, Query(description="Only to this child.")] = None,
+    child_id: ChildFilter = None,
     visited_from: Annotated[Day | None, Query(description="On this day or later.")] = None,
     visited_until: Annotated[Day | None, Query(description="On this day or earlier.")] = None,
     abnormal: Annotated[bool | None, Query(description="Only with or without findings.")] = None,

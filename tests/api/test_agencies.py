@@ -45,6 +45,7 @@ class TestListAgencies:
         await an_agency(database, "police", TOWNSHIP)
         query = {"kind": "police", "limit": "1"}
         page = (await client.get("/v1/agencies", params=query, headers=county.headers)).json()
+        await some_regions(database, 130000000000)
         query |= {"cursor": page["next_cursor"], "region_code": "130000000000"}
         other = (await client.get("/v1/agencies", params=query, headers=county.headers)).json()
         assert other["items"] == []

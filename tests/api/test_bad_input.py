@@ -195,8 +195,13 @@ UNREADABLE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
 }
 
 
-@pytest.mark.parametrize("fault", UNREADABLE)
-@pytest.mark.parametrize("name", WRITES)
+REPLACED = {("fileReport", "NUL"), ("fileReport", "lone surrogate")}
+"""What cannot be stored refuses no evidence (tests/police_reports/test_claims.py)."""
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"), sorted({(name, fault) for name in WRITES for fault in UNREADABLE} - REPLACED)
+)
 async def test_unreadable_json(world: World, name: str, fault: str) -> None:
     spoil, code = UNREADABLE[fault]
     good = json.dumps(world.writes[name].body).encode()
@@ -267,7 +272,7 @@ RULES = [
     ("pushAttendanceEvents", "events", [{}] * 1001, "too_many_events"),
     ("pushAttendanceEvents", "shoe_size", CANARY, "envelope_invalid"),
     ("fileReport", "situations", [], "too_short"),
-    ("fileReport", "narrative", CANARY * 400, "string_too_long"),
+    ("fileReport", "narrative", 7, "string_type"),
 ]
 
 

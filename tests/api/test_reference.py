@@ -107,7 +107,10 @@ class TestCodelists:
         assert [each["code"] for each in codes] == numbers
         assert codes[10] == {"code": "11", "zh": "满族", "en": "Man (Manchu)"}
 
-    async def test_a_list_by_policy_depends_on_region_and_day(self, client, headers) -> None:
+    async def test_a_list_by_policy_depends_on_region_and_day(
+        self, client, database, headers
+    ) -> None:
+        await some_regions(database, 140100000000)
         path = "/v1/codelists/difficulty_classes"
         nation = (await client.get(path, headers=headers)).json()
         shanxi = (await client.get(f"{path}?region_code=140100000000", headers=headers)).json()
@@ -141,7 +144,8 @@ class TestCodelists:
 
 
 class TestPolicyParameters:
-    async def test_the_nearest_region_wins_and_says_why(self, client, headers) -> None:
+    async def test_the_nearest_region_wins_and_says_why(self, client, database, headers) -> None:
+        await some_regions(database, VILLAGE)
         path = "/v1/policy/parameters?name=guardian_eval.rule"
         near = (await client.get(f"{path}&region_code={VILLAGE}", headers=headers)).json()
         far = (await client.get(path, headers=headers)).json()

@@ -1,14 +1,19 @@
 """An id that a phone made for a file that existed is another name of it, for its agency."""
 
+import json
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from app.children import duplicates
 from app.core.data.db import SYSTEM
 from app.core.ids import new_id
 from tests.access.factories import a_caller
 from tests.children.conftest import SIBLING, VILLAGE
 from tests.children.factories import a_child, a_file, moved
+from tests.dropout_alerts.factories import everyone
+from tests.jobs import run_jobs
 from tests.police_reports.factories import a_report
 from tests.visits.factories import a_visit
 
@@ -132,3 +137,44 @@ async def test_the_refusal_is_told_in_both_languages(client, director, file) -> 
     answer = await client.post("/v1/children", json=body, headers=headers)
     assert answer.json()["title"] == "该儿童已建立档案"
     assert answer.headers["location"].endswith(file["id"])
+
+
+async def test_lists_narrowed_to_it_are_those_of_the_file(
+    client, database, director, file, alias
+) -> None:
+    """What its agency's app asks under its own id is answered as under the file's."""
+    await client.post("/v1/visits", json=a_visit(alias), headers=director.headers)
+    await run_jobs(database)
+    for url in ("/v1/visits", "/v1/duties"):
+        by_file, by_alias = [
+            await client.get(f"{url}?child_id={child_id}", headers=director.headers)
+            for child_id in (file["id"], alias)
+        ]
+        assert len(by_file.json()["items"]) > 0
+        assert by_alias.json()["items"] == by_file.json()["items"], url
+
+
+async def test_so_are_those_of_a_school(client, database, settings) -> None:
+    around = await everyone(client, database, settings)
+    pupil = await a_child(database, VILLAGE, school_id=around.school.id)
+    await around.absent(pupil.id, "2026-11-18", "2026-11-19", "2026-11-20")
+    alias = new_id()
+    async with database.begin(SYSTEM) as tx:
+        await duplicates.adopt(tx, around.school.id, alias, pupil.id)
+    for url in ("/v1/attendance-events", "/v1/dropout-alerts"):
+        listed = await client.get(f"{url}?child_id={alias}", headers=around.teacher.headers)
+        children = {item.get("child_id", str(pupil.id)) for item in listed.json()["items"]}
+        assert children == {str(pupil.id)}, (url, listed.text)
+
+
+def test_every_list_that_is_narrowed_to_a_child_reads_it_so() -> None:
+    """But for the audit trail, which says what was asked under which id."""
+    document = json.loads(Path("openapi/v1.json").read_bytes())
+    found = {
+        operation["get"]["operationId"]: parameter["description"]
+        for operation in document["paths"].values()
+        for parameter in operation.get("get", {}).get("parameters", ())
+        if (parameter["name"], parameter["in"]) == ("child_id", "query")
+    }
+    others = {name for name, words in found.items() if "another name of it" not in words}
+    assert (others, len(found)) == ({"listAuditEntries"}, 5)

@@ -8,6 +8,7 @@ from tests.access.factories import a_caller, an_agency
 from tests.children.factories import a_child
 from tests.duties.conftest import TOWNSHIP, VILLAGE
 from tests.duties.factories import TRIED, announce, visited, work
+from tests.regions.factories import some_regions
 
 
 async def _open_period(database) -> None:
@@ -99,6 +100,8 @@ async def test_filters_and_pages(client, database, settings, child) -> None:
     await work(database)
     township = await a_caller(database, settings, "township_supervisor", TOWNSHIP)
 
+    await some_regions(database, VILLAGE + 1)
+
     async def count(query: str) -> int:
         return len(await _list(client, township, query))
 
@@ -153,6 +156,7 @@ async def test_summary_counts_and_measures_coverage(
         ("priority_flag", "no_hukou"): (2, 1, 1),
         ("priority_flag", "ill"): (1, 1, 0),
     }
+    await some_regions(database, VILLAGE)
     village = await client.get(
         f"/v1/duties/summary?region_code={VILLAGE}&period=2026Q4", headers=township.headers
     )

@@ -1,5 +1,6 @@
 """What a report says that cannot be followed never refuses it: kept as sent, and told."""
 
+import json
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -161,6 +162,86 @@ async def test_what_cannot_be_read_is_set_aside_as_sent(
     assert read.json()["as_sent"]["unread"] == {field: kept}
     again = await client.post(URL, json=a_report(**change), headers=offices.school.headers)
     assert again.status_code == 201
+
+
+LONG = "孩子身上有伤," * 40
+
+
+@pytest.mark.parametrize(
+    ("situations", "known", "others", "unread"),
+    [
+        (["living_alone", ""], ["living_alone"], None, [""]),
+        ([None, "living_alone"], ["living_alone"], None, [None]),
+        ("living_alone", ["living_alone"], None, None),
+        (["living_alone"] * 15, ["living_alone"], None, None),
+        ([*(f"伤{n}" for n in range(14)), "missing"], ["missing"], 14, ["missing"]),
+        ([LONG], [], [LONG[:200]], [LONG]),
+        ([{"code": "missing"}], [], ['{"code":"missing"}'], [{"code": "missing"}]),
+        (["living\x00alone"], [], ["living\ufffdalone"], "U+0000"),
+        (7, [], ["7"], None),
+    ],
+)
+async def test_a_situation_that_cannot_be_read_refuses_nothing(
+    client, offices, situations, known, others, unread
+) -> None:
+    """Only that something was said may be required; the rest is kept as sent, and marked."""
+    body = a_report(id=str(uuid4()), situations=situations)
+    answer = await client.post(URL, json=body, headers=offices.school.headers)
+    assert answer.status_code == 201, answer.text
+    read = (await client.get(answer.headers["location"], headers=offices.police.headers)).json()
+    assert read["situations"] == known
+    told = read["as_sent"] or {"situations": None, "unread": None}
+    kept = told["situations"]
+    assert (len(kept) if isinstance(others, int) else kept) == others
+    assert (told["unread"] or {}).get("situations") == unread
+    assert ("field_unread" in read["doubts"]) == (unread is not None)
+    assert ("situation_unknown" in read["doubts"]) == (others is not None)
+    again = await client.post(URL, json=body, headers=offices.school.headers)
+    assert (again.status_code, again.json()) == (200, answer.json())
+
+
+@pytest.mark.parametrize("situations", [[], [""], [None], None, ""])
+async def test_nothing_at_all_is_no_situation(client, offices, situations) -> None:
+    body = a_report(situations=situations)
+    answer = await client.post(URL, json=body, headers=offices.school.headers)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["errors"][0]["pointer"].startswith("#/situations")
+
+
+async def test_a_narrative_is_as_long_as_it_takes(client, offices) -> None:
+    told = "孩" * 300_000  # what a body holds
+    report_id = await filed(client, offices.school, narrative=told)
+    read = (await client.get(f"{URL}/{report_id}", headers=offices.police.headers)).json()
+    assert (read["narrative"], read["doubts"]) == (told, [])
+    longer = a_report(narrative="孩" * 400_000)
+    refused = await client.post(URL, json=longer, headers=offices.school.headers)
+    assert refused.status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("said", "mark"), [("\x00", "U+0000"), ("\ud83d", "U+D83D")], ids=["NUL", "half a character"]
+)
+async def test_what_cannot_be_stored_is_replaced_and_marked(client, offices, said, mark) -> None:
+    body = a_report(
+        narrative=f"孩子{said}独自在家。",
+        subject={"name": f"测{said}二"},
+        reporter={"name": CANARY, "phone": f"022{said}110"},
+    )
+    body[f"天气{said}"] = said
+    sent = {"content": json.dumps(body), "headers": offices.school.headers}
+    sent["headers"] |= {"content-type": "application/json"}
+    answer = await client.post(URL, **sent)
+    assert (answer.status_code, answer.json()["doubts"]) == (201, ["field_unread"]), answer.text
+    place = answer.headers["location"]
+    read = (await client.get(place, headers=offices.police.headers)).json()
+    assert read["narrative"] == "孩子\ufffd独自在家。"
+    assert read["subject"]["name"] == "测\ufffd二"
+    marks = {"narrative": mark, "subject.name": mark, "天气\ufffd": "\ufffd"}
+    assert read["as_sent"]["unread"] == marks
+    who = (await client.get(f"{place}/reporter", headers=offices.police.headers)).json()
+    assert (who["phone"], who["as_sent"]) == ("022\ufffd110", {"reporter.phone": mark})
+    corrected = await client.post(f"{place}/supersession", **sent)
+    assert corrected.status_code == 201, corrected.text
 
 
 @pytest.mark.parametrize("phone", ["", 13800000000, "022 2959\t0000", "家\n022", ["110"]])

@@ -19,7 +19,17 @@ from tests.police_reports.factories import (
     police_at,
     the_offices,
 )
-from tests.police_reports.test_chain import ACCEPT, ASSESS, AT, URL, step
+from tests.police_reports.test_chain import (
+    ACCEPT,
+    ASSESS,
+    AT,
+    DISPATCH,
+    DISPOSE,
+    NOTICE,
+    RECEIPT,
+    URL,
+    step,
+)
 
 LATE_TO_DELIVER = 6
 LATE_TO_ACCEPT = 31
@@ -198,6 +208,59 @@ class TestThereAndBack:
         first = await step(client, target, report_id, "acknowledgement", body)
         assert first.status_code == 201
         assert await accepted(client, report_id, target) == 201, "the number of the police before"
+
+
+class TestSentAgain:
+    """A retry is recognised before anything is asked (ADR 18), whoever is in charge by now."""
+
+    @pytest.mark.parametrize(
+        ("path", "body"),
+        [
+            ("acknowledgement", ACCEPT),
+            ("dispatch", DISPATCH),
+            ("dispositions", DISPOSE),
+            ("township-notice", NOTICE),
+            ("forwarding", None),
+        ],
+    )
+    async def test_by_police_who_have_passed_it_on(
+        self, client, offices, target, path, body
+    ) -> None:
+        report_id = await filed(client, offices.school)
+        onward = {"forwarded_at": AT, "police_agency_id": str(target.agency_id)}
+        sent = [("forwarding", {"id": str(uuid4()), **onward})]
+        if body is not None:
+            named = {} if path == "acknowledgement" else {"id": str(uuid4())}
+            sent.insert(0, (path, {**named, **body}))
+        first = [await step(client, offices.police, report_id, *each) for each in sent]
+        assert [answer.status_code for answer in first] == [201] * len(sent)
+        again = await step(client, offices.police, report_id, *sent[0])
+        assert (again.status_code, again.json()["id"]) == (200, first[0].json()["id"]), again.text
+        other = await step(client, offices.police, report_id, path, _another(sent[0][1]))
+        assert (other.status_code, other.json()["type"]) == (403, "/problems/not-your-part")
+        chain = await client.get(f"{URL}/{report_id}/chain", headers=target.headers)
+        assert len(chain.json()["steps"]) == len(sent)
+
+    async def test_by_a_township_when_the_county_was_told_since(
+        self, client, database, offices
+    ) -> None:
+        report_id = await filed(client, offices.school)
+        assert (await step(client, offices.police, report_id, "township-notice", NOTICE)).is_success
+        body = {"id": str(uuid4()), **RECEIPT}
+        path = "township-notice/receipt"
+        assert (await step(client, offices.township, report_id, path, body)).status_code == 201
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute(
+                "UPDATE police_reports SET township_agency_id = $1", offices.county.agency_id
+            )
+        again = await step(client, offices.township, report_id, path, body)
+        assert (again.status_code, again.json()["id"]) == (200, body["id"])
+
+
+def _another(body: dict[str, Any]) -> dict[str, Any]:
+    """The same under another name, which is another step."""
+    named = "id" if "id" in body else "police_reference"
+    return {**body, named: str(uuid4())}
 
 
 class TestWhoKnows:

@@ -9,7 +9,15 @@ from app.access.roles import role
 from app.core.data.db import SYSTEM, Reach
 from app.core.ids import new_id
 from app.police_reports import jobs, queries
-from app.police_reports.operations import dispositions, hidden, home, incidents, taking_back
+from app.police_reports.operations import (
+    dispositions,
+    forwarding,
+    hidden,
+    home,
+    incidents,
+    taking_back,
+    unknown_child,
+)
 from app.regions.rules import subtree
 from app.unresolved.operations import whose
 from app.webhooks import delivery
@@ -105,6 +113,9 @@ async def test_what_hangs_on_one_report_is_found_by_index(database) -> None:
         (taking_back._OF_EVENT, [some, new_id()]),
         (taking_back._HUNG, [some, new_id()]),
         (taking_back._TOLD, [some, "police_reports.%", NOW]),
+        (home._HELD, [some, [new_id()]]),
+        (unknown_child._STATED, [some]),
+        (forwarding._POLICE_FROM, [some, [new_id()]]),
         (home._BEARING.format("resident_ids"), [[b"-"]]),
         (home._BEARING.format("child_external_ids"), [[b"-"]]),
         (hidden._NOTE, [some]),

@@ -3,6 +3,9 @@
 蓟县 120225 is 蓟州区 120119 since 2016; what ships says so. Codes that never were are refused.
 """
 
+import json
+from pathlib import Path
+
 import pytest
 
 from app.children.queries import ChildRef
@@ -119,6 +122,15 @@ class TestWithoutZeros:
         assert answer.status_code == 400, answer.text
 
 
+NARROWED = [
+    (path.replace("{name}", "report.situations"), parameter["name"])
+    for path, operations in json.loads(Path("openapi/v1.json").read_bytes())["paths"].items()
+    for parameter in operations.get("get", {}).get("parameters", ())
+    if parameter["name"] in {"region_code", "parent_code"}
+]
+"""Every list that is narrowed to a division, and by which parameter."""
+
+
 class TestAFilter:
     @pytest.fixture
     async def visited(self, client, database, director, child) -> ChildRef:
@@ -134,11 +146,39 @@ class TestAFilter:
     async def test_finds_the_same_by_either_code(self, client, county, path) -> None:
         found = [
             (await client.get(path, params={"region_code": code}, headers=county.headers)).json()
-            for code in (OLD_VILLAGE, str(VILLAGE), NEVER)
+            for code in (OLD_VILLAGE, str(VILLAGE))
         ]
-        old, new, never = ([item["id"] for item in page["items"]] for page in found)
+        old, new = ([item["id"] for item in page["items"]] for page in found)
         assert old == new != []
-        assert never == []
+
+    @pytest.mark.parametrize("code", [NEVER, "999999000000", "121234567890"])
+    @pytest.mark.parametrize(("path", "name"), NARROWED)
+    async def test_what_never_was_a_code_is_refused(self, client, county, path, name, code) -> None:
+        """Codes that never existed are refused, in every list alike."""
+        answer = await client.get(path, params={name: code}, headers=county.headers)
+        problem = answer.json()
+        assert (answer.status_code, problem["type"]) == (400, "/problems/region-code-invalid"), path
+        [error] = problem["errors"]
+        assert error["pointer"] == name
+        assert error["code"] in {"region_unknown", "region_code_invalid"}
+
+    @pytest.mark.parametrize("code", [NEVER, "999999000000"])
+    async def test_nor_does_a_search_take_it(self, client, county, code) -> None:
+        wanted = {"pinyin": "ceyi", "region_code": code}
+        answer = await client.post("/v1/children/search", json=wanted, headers=county.headers)
+        assert (answer.status_code, answer.json()["type"]) == (400, "/problems/region-code-invalid")
+        assert answer.json()["errors"][0]["pointer"] == "#/region_code"
+
+    async def test_a_place_abolished_without_a_successor_holds_nothing(
+        self, client, database, county
+    ) -> None:
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute(
+                "INSERT INTO regions (code, name, level, parent_code, source, valid_until)"
+                " VALUES (120119998000, '撤销乡', 'township', 120119000000, 'test', '2010-01-01')"
+            )
+        answer = await client.get("/v1/children?region_code=120119998", headers=county.headers)
+        assert (answer.status_code, answer.json()["items"]) == (200, [])
 
     @pytest.mark.usefixtures("visited")
     async def test_of_duties_finds_the_same(self, client, county) -> None:

@@ -5,6 +5,7 @@ from app.visits.area import ACTS
 from tests.access.factories import a_caller
 from tests.children.factories import a_child, moved
 from tests.conftest import VILLAGE
+from tests.regions.factories import some_regions
 from tests.visits.factories import a_visit, something_wrong
 
 TOWNSHIP = 120119101000
@@ -56,6 +57,7 @@ async def test_filters(client, database, settings, director, neighbour, child) -
     async def ids(query: str) -> set[str]:
         return {item["id"] for item in (await _list(client, township, query))["items"]}
 
+    await some_regions(database, VILLAGE, 130000000000)
     assert await ids("") == {wrong["id"], fine["id"], beyond["id"]}
     assert await ids("?abnormal=true") == {wrong["id"]}
     assert await ids("?visited_from=2026-10-06") == {fine["id"], beyond["id"]}

@@ -22,6 +22,7 @@ from app.core.data.db import Database, Tx
 from app.core.http import idempotency, strict_json
 from app.core.http.preconditions import etag
 from app.core.http.shown import Answered, Seen, Shown, json_of
+from app.core.http.wire import Input
 from app.core.problems import Problem, printable
 
 
@@ -63,6 +64,7 @@ class Route(APIRoute):
         # demands of the authorization endpoint (RFC 6749 §3.1).
         query_names = _query_names(self.dependant) if self.include_in_schema else None
         reads_json = self.body_field is not None
+        any_text = _takes_any_text(self)
         templated = bool(self.param_convertors)
 
         async def run(request: Request) -> Response:
@@ -72,7 +74,7 @@ class Route(APIRoute):
             if query_names is not None:
                 _refuse_unknown_query(strict, query_names)
             if reads_json:
-                await _read_json(strict)
+                await _read_json(strict, any_text=any_text)
             return await _in_transaction(strict, handler, self.status_code or 200)
 
         return run
@@ -216,7 +218,12 @@ def collections(app: FastAPI) -> frozenset[str]:
     return frozenset(path for path, _, name in reads if path and name.endswith("}"))
 
 
-async def _read_json(request: StrictRequest) -> None:
+def _takes_any_text(route: APIRoute) -> bool:
+    body = route.body_field and route.body_field.field_info.annotation
+    return isinstance(body, type) and issubclass(body, Input) and body.takes_any_text
+
+
+async def _read_json(request: StrictRequest, *, any_text: bool) -> None:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = await request.body()
     if not body and not media_type:
@@ -226,7 +233,7 @@ async def _read_json(request: StrictRequest) -> None:
             return  # FastAPI reads forms itself, where an operation declares one
         raise UnsupportedMediaType(headers={"accept-post": "application/json"})
     try:
-        request.parsed = strict_json.loads(body)
+        request.parsed = strict_json.loads(body, any_text=any_text)
     except strict_json.JsonRefused as refused:
         detail = "The body is not JSON this service accepts."
         raise MalformedRequest.at(printable(refused.pointer), refused.code, detail) from None

@@ -1,6 +1,7 @@
 """JSON as strict as a record of a child needs it (IN-2)."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 MAX_DEPTH = 32
@@ -16,9 +17,10 @@ class JsonRefused(ValueError):
         self.pointer = pointer
 
 
-def loads(raw: bytes) -> Any:
+def loads(raw: bytes, *, any_text: bool = False) -> Any:
     """Parse UTF-8 JSON. Refuses duplicate keys, NaN and Infinity, lone surrogates, NUL characters,
-    integers beyond 64 bits and nesting deeper than 32. Raises JsonRefused.
+    integers beyond 64 bits and nesting deeper than 32. Raises JsonRefused. `any_text`: text that
+    cannot be stored is let through, for whoever replaces it.
     """
     try:
         value = json.loads(
@@ -30,7 +32,7 @@ def loads(raw: bytes) -> Any:
         raise JsonRefused("json_too_deep") from None
     except ValueError:
         raise JsonRefused("json_invalid") from None
-    _check(value, "#", 1)
+    _check(value, "#", 1, _any_text if any_text else _check_text)
     return value
 
 
@@ -45,20 +47,20 @@ def _no_constant(_: str) -> None:
     raise JsonRefused("json_number_not_finite")
 
 
-def _check(value: Any, pointer: str, depth: int) -> None:
+def _check(value: Any, pointer: str, depth: int, check_text: Callable[[str, str], None]) -> None:
     kind = type(value)
     if kind is str:
-        _check_text(value, pointer)
+        check_text(value, pointer)
     elif kind is dict:
         _check_depth(depth, pointer)
         for key, item in value.items():
-            _check_text(key, pointer)
+            check_text(key, pointer)
             if item is not None and item is not True and item is not False:
-                _check(item, f"{pointer}/{key}", depth + 1)
+                _check(item, f"{pointer}/{key}", depth + 1, check_text)
     elif kind is list:
         _check_depth(depth, pointer)
         for index, item in enumerate(value):
-            _check(item, f"{pointer}/{index}", depth + 1)
+            _check(item, f"{pointer}/{index}", depth + 1, check_text)
     elif kind is int and not -_INT64 <= value < _INT64:
         raise JsonRefused("json_integer_too_large", pointer)
     elif kind is float and value in {float("inf"), float("-inf")}:
@@ -68,6 +70,10 @@ def _check(value: Any, pointer: str, depth: int) -> None:
 def _check_depth(depth: int, pointer: str) -> None:
     if depth > MAX_DEPTH:
         raise JsonRefused("json_too_deep", pointer[:100])
+
+
+def _any_text(text: str, pointer: str) -> None:
+    """Refuse nothing."""
 
 
 def _check_text(text: str, pointer: str) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -17,6 +17,8 @@ class Input(BaseModel):
     """Something callers send: nothing is in it that we do not know, and it stays as it came."""
 
     model_config = INPUT
+    takes_any_text: ClassVar[bool] = False
+    """Whether text that cannot be stored reaches it (`strict_json.loads`), which it replaces."""
 
 
 _NO_CONTROL = r"^[^\x00-\x1f\x7f]*$"

@@ -22,7 +22,7 @@ from app.core.text import canonical_name, canonical_number
 from app.police_reports import models, rules
 from app.police_reports.operations import home
 from app.police_reports.rules import CLOCK_SKEW
-from app.police_reports.schemas.filing import ReportCreate
+from app.police_reports.schemas.filing import ReportCreate, in_words
 from app.policy import queries as policy
 from app.regions import queries as regions
 from app.regions.rules import (
@@ -104,15 +104,17 @@ async def understood(tx: Tx, principal: Principal, new: ReportCreate) -> Underst
         raise ReportInvalid.at("#/region_code", "region_missing", "Say where it happened.")
     seen, child = await _child(tx, principal, new.child_id)
     place, exact = await _place(tx, principal, new.region_code, seen)
-    situations, others = _known_situations(new.situations, _situations(place, tx.today))
-    stated = new.suspect_agency_id or new.unread.get("suspect_agency_id")
-    accused = await _accused(tx, principal, stated and str(stated), place, seen, child)
+    aside = new.unread.get("situations")
+    stated = [*new.situations, *map(in_words, aside if isinstance(aside, list) else ())]
+    situations, others = _known_situations(stated, _situations(place, tx.today))
+    against = new.suspect_agency_id or new.unread.get("suspect_agency_id")
+    accused = await _accused(tx, principal, against and str(against), place, seen, child)
     found_at = new.found_at or tx.now
     doubts: dict[str, tuple[bool, str, Any]] = {
         "found_at_ahead": (found_at > tx.now + CLOCK_SKEW, "found_at", None),
         "place_unknown": (not exact, "region_code", new.region_code),
         "child_unconfirmed": (bool(new.child_id and not seen), "child_id", new.child_id),
-        "situation_unknown": (bool(others), "situations", others),
+        "situation_unknown": (bool(others), "situations", others[:_SITUATIONS_SHOWN]),
         "agency_unknown": (
             accused.hidden_below > 0,
             "suspect_agency_id",
@@ -168,11 +170,9 @@ async def _child(
     if stated is None:
         return None, None
     seen = (await children.find_many(tx, principal, [stated])).get(stated)
-    held = seen or await home.hold(tx, stated)  # the file itself comes before any other name
-    if held is None and (named := await children.named_by(tx, principal.agency_id, stated)):
-        stated = named.child_id
-        seen = (await children.find_many(tx, principal, [stated])).get(stated)
-        held = seen or await home.hold(tx, stated)
+    held = seen or await home.hold(tx, stated, named_by=[principal.agency_id])
+    if held is not None and held.id != stated:
+        seen = (await children.find_many(tx, principal, [held.id])).get(held.id)
     return seen, held
 
 
@@ -208,7 +208,7 @@ def _known_situations(
         for each in listed
         for word in (each["code"], each["zh"], each["en"])
     }
-    found = [(codes.get(_folded(said)), said) for said in stated]
+    found = [(codes.get(_folded(said)), said) for said in dict.fromkeys(stated) if said]
     known = {code for code, _ in found if code is not None}
     return sorted(known), [said for code, said in found if code is None]
 

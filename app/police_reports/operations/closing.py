@@ -9,15 +9,15 @@ from app.access.principal import Principal
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.police_reports import events
-from app.police_reports.acts import ACTS
 from app.police_reports.models import State, Step
 from app.police_reports.operations.claims import ReportInvalid
-from app.police_reports.operations.steps import NOT_PROPOSED, Deed, Taken, repeated, take
+from app.police_reports.operations.steps import NOT_PROPOSED, Deed, Taken, repeatable, take
 from app.police_reports.schemas import steps as stated
 
 _PROPOSED: Final = "SELECT codes FROM police_report_steps WHERE report_id = $1 AND id = $2"
 
 
+@repeatable("closeReport", Step.CLOSED, Step.CLOSURE_PROPOSED)
 async def close_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Closure
 ) -> Taken:
@@ -25,9 +25,6 @@ async def close_report(
     not answered: then it says why, and stays open until a second person confirms. Raises
     ReportInvalid without a reason, or if nobody in person proposes it.
     """
-    ACTS["closeReport"].require(principal, report, tx.today)
-    if before := await repeated(tx, report, new, Step.CLOSED, Step.CLOSURE_PROPOSED):
-        return before
     codes = {"reason": new.reason}
     complete = report["assessed_at"] is not None and report["handled_at"] is not None
     if complete or report["state"] == State.CLOSED:
@@ -64,15 +61,13 @@ def _ended(at: datetime, reason: str) -> dict[str, Any]:
     return {"closed_at": at, "outcome": reason, **NOT_PROPOSED}
 
 
+@repeatable("confirmClosure", Step.CLOSED)
 async def confirm_closure(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.ClosureConfirmation
 ) -> Taken:
     """Close a case on somebody else's proposal, as another person of that agency or of the county.
     Raises NotYourPart, ClosureNotProposed, SecondPersonNeeded.
     """
-    if before := await repeated(tx, report, new, Step.CLOSED):
-        return before
-    ACTS["confirmClosure"].require(principal, report, tx.today)
     proposed = await tx.connection.fetchrow(_PROPOSED, report["id"], report["closure_step_id"])
     reason = proposed["codes"]["reason"]
     deed = Deed(

@@ -11,11 +11,10 @@ from app.access.principal import Principal
 from app.core.clock import local_date
 from app.core.data.db import Tx
 from app.police_reports import events, queries, rules
-from app.police_reports.acts import ACTS
 from app.police_reports.models import Step
 from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.operations.situations import said_to_be
-from app.police_reports.operations.steps import Deed, Taken, repeated, take
+from app.police_reports.operations.steps import Deed, Taken, repeatable, take
 from app.police_reports.schemas import steps as stated
 from app.policy import queries as policy
 from app.policy.codelists import codelists
@@ -34,6 +33,7 @@ _Placed = Sequence[tuple[str, _Handling]]
 """Each kind handled, and where it stands in what was sent."""
 
 
+@repeatable("disposeReport", Step.DISPOSED)
 async def dispose_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Disposition
 ) -> Taken:
@@ -42,9 +42,6 @@ async def dispose_report(
     answers nothing that was reported, leaves out a required measure without a reason, or takes the
     child somewhere and does not say where.
     """
-    ACTS["disposeReport"].require(principal, report, tx.today)
-    if before := await repeated(tx, report, new, Step.DISPOSED):
-        return before
     understood = await said_to_be(tx, report, new.situations)
     asked = queries.reported({**report, **understood})
     if asked.others:

@@ -124,17 +124,34 @@ async def supersede_report(
     SupersededAlready and what `file_report` raises. Whom any report of the chain speaks against
     learns of none of them.
     """
+    if "out_of_sight" in old:  # what became of it meanwhile is not told, but followed
+        async with tx.as_system():
+            old = await tx.connection.fetchrow(_NEWEST, old["id"], new.id)
     repeated = new.id is not None and old["superseded_by_id"] == new.id
     stands = {**old, "superseded_by_id": None} if repeated else old
     ACTS["supersedeReport"].require(principal, stands, tx.today)
     filed = await file_report(tx, principal, new, corrects=old)
     if filed.is_new:
-        await change(tx, old["id"], superseded_by_id=filed.answer.id)
+        async with tx.as_system():  # it may be hidden from its own reporter's agency
+            await change(tx, old["id"], superseded_by_id=filed.answer.id)
         await hidden.hide(tx, filed.answer.id, filed.hidden_from, filed.hidden_below)
         kept_from = {"hidden_from": filed.hidden_from, "hidden_below": filed.hidden_below}
         replaced = {**old, **kept_from}
         await announce(tx, events.ReportSuperseded, replaced, superseded_by=filed.answer.id)
     return filed
+
+
+_NEWEST: Final = """
+WITH RECURSIVE line AS (
+    SELECT id, superseded_by_id FROM police_reports WHERE id = $1
+    UNION
+    SELECT r.id, r.superseded_by_id FROM line JOIN police_reports r
+      ON r.id = line.superseded_by_id AND r.id IS DISTINCT FROM $2::uuid
+)
+SELECT r.* FROM police_reports r JOIN line USING (id)
+WHERE r.superseded_by_id IS NULL OR r.superseded_by_id = $2::uuid FOR UPDATE OF r
+"""
+"""The last correction of a report, but for one that is sent again."""
 
 
 async def relieve(tx: Tx, report: Mapping[str, Any]) -> None:
@@ -249,6 +266,7 @@ def _report(
         home_county=said.home_county,
         child_county=said.child.home_county if said.child else None,
         child_id=said.child.id if said.child else None,
+        stated_child_id=None if said.child else new.child_id,
         region_code=said.region_code,
         home_region=said.child.region_code if said.child else None,
         situations=said.situations,
@@ -365,6 +383,7 @@ def _take_over(report: models.PoliceReport, corrects: Mapping[str, Any]) -> None
     if report.child_id is None:
         for column in ("child_id", "child_county", "home_region", "identified_at"):
             setattr(report, column, corrects[column])
+        report.stated_child_id = report.stated_child_id or corrects["stated_child_id"]
     if report.child_id == corrects["child_id"]:
         report.former_homes = list(corrects["former_homes"])
 

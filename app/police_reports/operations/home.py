@@ -1,7 +1,7 @@
 """Where the child of a report lives: its township has a part beside that of the place."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,16 +14,24 @@ from app.police_reports.schemas.steps import Identification
 from app.regions.rules import NATION, lineage
 
 _HELD: Final = """
-SELECT id, home_county, region_code, school_id FROM children WHERE id = $1 FOR SHARE
+WITH meant AS MATERIALIZED (
+    SELECT $1::uuid AS id, 0 AS place
+    UNION ALL
+    SELECT child_id, array_position($2::uuid[], agency_id) FROM child_aliases
+    WHERE alias = $1 AND agency_id = ANY ($2)
+)
+SELECT c.id, c.home_county, c.region_code, c.school_id
+FROM meant JOIN children c ON c.id = meant.id ORDER BY meant.place LIMIT 1 FOR SHARE OF c
 """
 
 
-async def hold(tx: Tx, child_id: UUID) -> ChildRef | None:
+async def hold(tx: Tx, child_id: UUID, *, named_by: Sequence[UUID] = ()) -> ChildRef | None:
     """Find a file, whoever may see it, and hold it: a move waits until the report says where the
-    child lives, and then finds the report.
+    child lives, and then finds the report. By its own id, or by one that is another name of it to
+    one of these agencies, the first of them first.
     """
     async with tx.as_system():
-        row = await tx.connection.fetchrow(_HELD, child_id)
+        row = await tx.connection.fetchrow(_HELD, child_id, named_by)
     return None if row is None else ChildRef(**row)
 
 
@@ -54,6 +62,15 @@ async def known_as(tx: Tx, said: Identification) -> list[ChildRef]:
     name = said.name and canonical_name(said.name)
     found = {row["id"]: ChildRef(*tuple(row)[:4]) for row in rows if name in {None, row[4]}}
     return list(found.values())
+
+
+def hung_on(child: ChildRef) -> dict[str, Any]:
+    """Return what a report says of the file it hangs on."""
+    return {
+        "child_id": child.id,
+        "child_county": child.home_county,
+        "home_region": child.region_code,
+    }
 
 
 async def now(tx: Tx, report: Mapping[str, Any]) -> dict[str, Any]:

@@ -39,7 +39,9 @@ async def identify_child(
     ACTS["identifyChild"].require(principal, report, tx.today)
     if new.child_id is None:
         found = await home.known_as(tx, new)
-    elif (named := await home.hold(tx, new.child_id)) is not None:
+    elif (
+        named := await home.hold(tx, new.child_id, named_by=_phones(principal, report))
+    ) is not None:
         found = [named]
     else:
         raise ReportInvalid.at("#/child_id", "child_unknown", "There is no such file.")
@@ -53,14 +55,14 @@ async def identify_child(
         new,
         events.ChildIdentified,
         codes={"child_id": child.id},
-        changes={
-            "child_id": child.id,
-            "child_county": child.home_county,
-            "home_region": child.region_code,
-            "identified_at": tx.now,
-        },
+        changes={**home.hung_on(child), "identified_at": tx.now},
     )
     return await take(tx, principal, report, deed), child.id
+
+
+def _phones(principal: Principal, report: asyncpg.Record) -> list[UUID]:
+    """Return whose names of a file are understood: one's own, then those of who reported."""
+    return [principal.agency_id, report["reporter_agency_id"]]
 
 
 async def join_reports(

@@ -4,10 +4,11 @@ Each is appended to the journal and never refused for coming early (R24). A clie
 repeated request the same step, so none needs If-Match.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from functools import wraps
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -23,7 +24,6 @@ from app.police_reports import events, models, queries, rules, schemas
 from app.police_reports.acts import ACTS
 from app.police_reports.models import State, Step
 from app.police_reports.operations import filing, home
-from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.operations.situations import said_to_be
 from app.police_reports.schemas import steps as stated
 
@@ -70,157 +70,8 @@ NOT_PROPOSED: Final[Mapping[str, None]] = dict.fromkeys(
 Taken = tuple[schemas.StepTaken, bool]
 """What was recorded, and whether it is new."""
 
-
-async def acknowledge_report(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Acknowledgement
-) -> Taken:
-    """Accept a report under the police's own number; the same number again is the same answer.
-    Forwarded since, it is to be accepted anew, also by police who had accepted it before. Whoever
-    says later which situations are meant takes a step more. Raises NotYourPart, ReportInvalid.
-    """
-    ACTS["acknowledgeReport"].require(principal, report, tx.today)
-    before = await tx.connection.fetchrow(
-        "SELECT * FROM police_report_steps WHERE report_id = $1 AND agency_id = $2"
-        " AND step = 'acknowledged' AND reference = $3 ORDER BY recorded_at DESC, id DESC",
-        report["id"],
-        principal.agency_id,
-        new.police_reference,
-    )
-    first = report["acknowledged_at"] is None
-    says = {*(new.situations or ())} - {*report["situations"]}
-    if before is not None and not first and not says:
-        return _taken(before, report["state"], report["version"]), False
-    changes = {"acknowledged_at": new.accepted_at, "police_reference": new.police_reference}
-    deed = Deed(
-        Step.ACKNOWLEDGED,
-        new,
-        events.ReportAcknowledged,
-        reference=new.police_reference,
-        codes={"situations": sorted({*new.situations})} if new.situations else {},
-        changes={
-            **(changes if first else {}),
-            **await said_to_be(tx, report, new.situations),
-        },
-    )
-    taken = await take(tx, principal, report, deed)
-    await filing.relieve(tx, report)
-    return taken
-
-
-async def dispatch_report(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Dispatch
-) -> Taken:
-    ACTS["dispatchReport"].require(principal, report, tx.today)
-    return await take(tx, principal, report, Deed(Step.DISPATCHED, new, events.ReportDispatched))
-
-
-async def notify_township(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.TownshipNotice
-) -> Taken:
-    """Tell the township of acceptance and handling (REP-14): that of the child's home, else of the
-    place. One that is reported itself, or not registered, is replaced by civil affairs.
-    """
-    ACTS["notifyTownship"].require(principal, report, tx.today)
-    offices = await queries.offices(tx, report)
-    deed = Deed(
-        Step.TOWNSHIP_NOTIFIED,
-        new,
-        events.TownshipNotified,
-        facts={"township_agency_id": offices.township},
-        changes={"township_agency_id": offices.township},
-    )
-    return await take(tx, principal, report, deed)
-
-
-async def forward_report(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Forwarding
-) -> Taken:
-    """Pass a report to the police agency in charge, which gets it as if just filed. The deadline to
-    accept it starts again; the journal keeps what was done before.
-    """
-    if before := await repeated(tx, report, new, Step.FORWARDED):
-        return before
-    ACTS["forwardReport"].require(principal, report, tx.today)
-    target = new.police_agency_id
-    if (
-        target in {principal.agency_id, *report["hidden_from"]}
-        or await queries.agency_kind(tx, target) != "police"
-    ):
-        raise ReportInvalid.at(
-            "#/police_agency_id", "agency_unknown", "Name another police agency."
-        )
-    terms = filing.deadlines(tx, report["region_code"])
-    routed = await redeliver(tx, report, target, terms["acknowledge_due_at"])
-    deed = Deed(
-        Step.FORWARDED,
-        new,
-        events.ReportForwarded,
-        facts={"police_agency_id": target, "acknowledge_due_at": terms["acknowledge_due_at"]},
-        codes={"police_agency_id": target},
-        changes={
-            "police_agency_id": target,
-            "also_told": [],
-            "forwarded_by_id": principal.agency_id,
-            "routing": "routed" if routed else "no_endpoint",
-            "state": State.FILED,
-            "delivered_at": None,
-            "acknowledged_at": None,
-            "police_reference": None,
-            "acknowledgement_alarmed_at": None,
-            "delivery_alarmed_at": None,
-            **terms,
-        },
-    )
-    return await take(tx, principal, report, deed)
-
-
-async def confirm_township_notice(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.NoticeReceipt
-) -> Taken:
-    """Confirm the police's notice, as the agency it was sent to (REP-14)."""
-    ACTS["confirmTownshipNotice"].require(principal, report, tx.today)
-    deed = Deed(Step.TOWNSHIP_RECEIVED, new, events.TownshipNoticeReceived)
-    return await take(tx, principal, report, deed)
-
-
-async def record_assessment(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Assessment
-) -> Taken:
-    ACTS["recordAssessment"].require(principal, report, tx.today)
-    changes = {"assessed_at": new.assessed_at}
-    deed = Deed(Step.ASSESSED, new, events.AssessmentRecorded, changes=changes)
-    return await take(tx, principal, report, deed)
-
-
-async def arrange_services(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.ServiceOrder
-) -> Taken:
-    ACTS["arrangeServices"].require(principal, report, tx.today)
-    codes = {"service_kinds": sorted({service.kind for service in new.services})}
-    deed = Deed(Step.SERVICES_ARRANGED, new, events.ServicesArranged, codes=codes)
-    return await take(tx, principal, report, deed)
-
-
-async def redeliver(
-    tx: Tx, report: asyncpg.Record, agency_id: UUID, acknowledge_due_at: datetime
-) -> bool:
-    """Queue a report once more, to police who may have had it before; False: no endpoint."""
-    offices = await queries.offices(tx, report)
-    said = await tx.connection.fetchval(_FILED, report["id"], events.ReportFiled.wire_name)
-    filed = events.ReportFiled.model_validate(
-        {
-            **said,
-            "told_to": offices.told(
-                report["reporter_agency_id"], agency_id, hidden=report["hidden_from"]
-            ),
-            "police_agency_id": agency_id,
-            "acknowledge_due_at": acknowledge_due_at,
-        }
-    )
-    routed = await filing.deliver(tx, filed, agency_id=agency_id)
-    if routed:
-        await spine.publish(tx, filed.model_copy(update={"told_to": (agency_id,)}))
-    return routed
+Body = TypeVar("Body", bound=BaseModel)
+Taking = Callable[[Tx, Principal, asyncpg.Record, Body], Awaitable[Taken]]
 
 
 def _content(tx: Tx, step: Step, body: BaseModel) -> bytes:
@@ -249,8 +100,140 @@ async def repeated(
     return _taken(before, report["state"], report["version"]), False
 
 
-async def take(tx: Tx, principal: Principal, report: Mapping[str, Any], deed: Deed) -> Taken:
-    """Append a step and change what follows from it. One on a closed case opens it again."""
+def repeatable(act: str, *steps: Step) -> Callable[[Taking[Body]], Taking[Body]]:
+    """Declare a step, recorded as one of `steps`: sent again it gets the same answer, also from
+    whom it is not for any more; else the caller must be one who may take it. Raises StepIdTaken and
+    what the act raises.
+    """
+
+    def declare(taking: Taking[Body]) -> Taking[Body]:
+        @wraps(taking)
+        async def run(tx: Tx, principal: Principal, report: asyncpg.Record, new: Body) -> Taken:
+            if before := await repeated(tx, report, new, *steps):
+                return before
+            ACTS[act].require(principal, report, tx.today)
+            return await taking(tx, principal, report, new)
+
+        return run
+
+    return declare
+
+
+async def acknowledge_report(
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Acknowledgement
+) -> Taken:
+    """Accept a report under the police's own number; the same number again is the same answer.
+    Forwarded since, it is to be accepted anew, also by police who had accepted it before. Whoever
+    says later which situations are meant takes a step more. Raises NotYourPart, ReportInvalid.
+    """
+    before = await tx.connection.fetchrow(
+        "SELECT * FROM police_report_steps WHERE report_id = $1 AND agency_id = $2"
+        " AND step = 'acknowledged' AND reference = $3 ORDER BY recorded_at DESC, id DESC",
+        report["id"],
+        principal.agency_id,
+        new.police_reference,
+    )
+    first = report["acknowledged_at"] is None
+    says = {*(new.situations or ())} - {*report["situations"]}
+    anew = first and ACTS["acknowledgeReport"].admits(principal, report, tx.today)
+    if before is not None and not anew and not says:
+        return _taken(before, report["state"], report["version"]), False
+    ACTS["acknowledgeReport"].require(principal, report, tx.today)
+    changes = {"acknowledged_at": new.accepted_at, "police_reference": new.police_reference}
+    deed = Deed(
+        Step.ACKNOWLEDGED,
+        new,
+        events.ReportAcknowledged,
+        reference=new.police_reference,
+        codes={"situations": sorted({*new.situations})} if new.situations else {},
+        changes={
+            **(changes if first else {}),
+            **await said_to_be(tx, report, new.situations),
+        },
+    )
+    taken = await take(tx, principal, report, deed)
+    await filing.relieve(tx, report)
+    return taken
+
+
+@repeatable("dispatchReport", Step.DISPATCHED)
+async def dispatch_report(
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Dispatch
+) -> Taken:
+    return await take(tx, principal, report, Deed(Step.DISPATCHED, new, events.ReportDispatched))
+
+
+@repeatable("notifyTownship", Step.TOWNSHIP_NOTIFIED)
+async def notify_township(
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.TownshipNotice
+) -> Taken:
+    """Tell the township of acceptance and handling (REP-14): that of the child's home, else of the
+    place. One that is reported itself, or not registered, is replaced by civil affairs.
+    """
+    offices = await queries.offices(tx, report)
+    deed = Deed(
+        Step.TOWNSHIP_NOTIFIED,
+        new,
+        events.TownshipNotified,
+        facts={"township_agency_id": offices.township},
+        changes={"township_agency_id": offices.township},
+    )
+    return await take(tx, principal, report, deed)
+
+
+@repeatable("confirmTownshipNotice", Step.TOWNSHIP_RECEIVED)
+async def confirm_township_notice(
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.NoticeReceipt
+) -> Taken:
+    """Confirm the police's notice, as the agency it was sent to (REP-14)."""
+    deed = Deed(Step.TOWNSHIP_RECEIVED, new, events.TownshipNoticeReceived)
+    return await take(tx, principal, report, deed)
+
+
+@repeatable("recordAssessment", Step.ASSESSED)
+async def record_assessment(
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Assessment
+) -> Taken:
+    changes = {"assessed_at": new.assessed_at}
+    deed = Deed(Step.ASSESSED, new, events.AssessmentRecorded, changes=changes)
+    return await take(tx, principal, report, deed)
+
+
+@repeatable("arrangeServices", Step.SERVICES_ARRANGED)
+async def arrange_services(
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.ServiceOrder
+) -> Taken:
+    codes = {"service_kinds": sorted({service.kind for service in new.services})}
+    deed = Deed(Step.SERVICES_ARRANGED, new, events.ServicesArranged, codes=codes)
+    return await take(tx, principal, report, deed)
+
+
+async def redeliver(
+    tx: Tx, report: asyncpg.Record, agency_id: UUID, acknowledge_due_at: datetime
+) -> bool:
+    """Queue a report once more, to police who may have had it before; False: no endpoint."""
+    offices = await queries.offices(tx, report)
+    said = await tx.connection.fetchval(_FILED, report["id"], events.ReportFiled.wire_name)
+    filed = events.ReportFiled.model_validate(
+        {
+            **said,
+            "told_to": offices.told(
+                report["reporter_agency_id"], agency_id, hidden=report["hidden_from"]
+            ),
+            "police_agency_id": agency_id,
+            "acknowledge_due_at": acknowledge_due_at,
+        }
+    )
+    routed = await filing.deliver(tx, filed, agency_id=agency_id)
+    if routed:
+        await spine.publish(tx, filed.model_copy(update={"told_to": (agency_id,)}))
+    return routed
+
+
+async def take(tx: Tx, principal: Principal | None, report: Mapping[str, Any], deed: Deed) -> Taken:
+    """Append a step and change what follows from it. One on a closed case opens it again. Without
+    a principal it is what follows by itself from what was said before.
+    """
     moment, at = next((name, said) for name, said in deed.body if isinstance(said, datetime))
     if before := await repeated(tx, report, deed.body, deed.step):
         return before
@@ -265,7 +248,7 @@ async def take(tx: Tx, principal: Principal, report: Mapping[str, Any], deed: De
         step=deed.step,
         at=at,
         recorded_at=tx.now,
-        agency_id=principal.agency_id,
+        agency_id=principal.agency_id if principal else None,
         reference=deed.reference,
         codes=orjson.loads(orjson.dumps(deed.codes, default=str)),
         details_sealed=tx.keyring.seal(models.DETAILS, step_id, orjson.dumps(told))
@@ -276,7 +259,8 @@ async def take(tx: Tx, principal: Principal, report: Mapping[str, Any], deed: De
     )
     again = await _reopened(tx, principal, report, row)
     await filing.add(tx, row, StepIdTaken)
-    changes = {"state": state, **again, **_takes_charge(principal, report), **deed.changes}
+    charge = _takes_charge(principal, report) if principal else {}
+    changes = {"state": state, **again, **charge, **deed.changes}
     homes = {name: changes.get(name, report[name]) for name in ("home_region", "former_homes")}
     told = {"beside": deed.beside, "also": deed.also_told, "only": deed.only_told}
     await filing.announce(tx, deed.announces, {**report, **homes}, **told, **deed.facts)
@@ -286,7 +270,7 @@ async def take(tx: Tx, principal: Principal, report: Mapping[str, Any], deed: De
 
 
 async def _reopened(
-    tx: Tx, principal: Principal, report: Mapping[str, Any], row: models.PoliceReportStep
+    tx: Tx, principal: Principal | None, report: Mapping[str, Any], row: models.PoliceReportStep
 ) -> Mapping[str, Any]:
     """Return what a new fact changes of a case that is closed, or that somebody would close."""
     step = Step(row.step)
@@ -301,7 +285,7 @@ async def _reopened(
         step=Step.REOPENED,
         at=tx.now,  # that it was opened again is of now, whenever the fact was
         recorded_at=tx.now,
-        agency_id=principal.agency_id,
+        agency_id=principal.agency_id if principal else None,
         codes={"by": str(row.id)},
         content_index=b"",  # nobody states it, so nobody can state the same again
     )

@@ -1,11 +1,17 @@
-"""Somebody is asked which child a report is about, as long as it hangs on no file."""
+"""Which child a report is about, as long as it hangs on no file: the file to which the id answers
+by now that its reporter gave, or somebody is asked.
+"""
 
 from typing import Final
 from uuid import UUID
 
 from app.agencies.models import AgencyKind
 from app.core.data.db import Tx
-from app.police_reports import queries
+from app.police_reports import events, queries
+from app.police_reports.models import Step
+from app.police_reports.operations import home
+from app.police_reports.operations.steps import Deed, take
+from app.police_reports.schemas.steps import Identification
 from app.unresolved.models import UnresolvedReason, UnresolvedState
 from app.unresolved.operations.whose import ask_whose, settle_whose
 
@@ -13,6 +19,41 @@ _LAST_SAID: Final = """
 SELECT codes ->> 'found' FROM police_report_steps WHERE report_id = $1 AND step = 'described'
 ORDER BY recorded_at DESC, id DESC LIMIT 1
 """
+
+
+_STATED: Final = """
+SELECT * FROM police_reports r
+WHERE r.stated_child_id = $1 AND r.stated_child_id IS NOT NULL AND r.child_id IS NULL
+  AND NOT EXISTS (SELECT FROM police_report_steps s
+                  WHERE s.report_id = r.id AND s.step = 'identification_withdrawn')
+ORDER BY r.id FOR UPDATE
+"""
+"""What a person has taken from a file does not come back to it by itself."""
+
+
+async def attach_stated(tx: Tx, stated_child_id: UUID) -> None:
+    """Hang the reports whose reporter called the child by an id on the file that has it, or to
+    which it is another name for the reporter's agency. For jobs, in SYSTEM's reach; again, it
+    changes nothing.
+    """
+    for report in await tx.connection.fetch(_STATED, stated_child_id):
+        whose = [report["reporter_agency_id"]]
+        child = await home.hold(tx, stated_child_id, named_by=whose)
+        if child is None:
+            continue
+        said = Identification(identified_at=tx.now, child_id=child.id, basis=_BASIS)
+        # Its reporter said so, not somebody else: `identified_at` stays empty.
+        deed = Deed(
+            Step.IDENTIFIED,
+            said,
+            events.ChildIdentified,
+            codes={"child_id": child.id},
+            changes=home.hung_on(child),
+        )
+        await take(tx, None, report, deed)
+
+
+_BASIS: Final = "The report named the child by this id. 报告中已用此编号指明该儿童。"
 
 
 async def keep_asked(tx: Tx, report_id: UUID, *, anew: bool = False) -> None:

@@ -1,7 +1,7 @@
 """What callers send about police reports and their steps; what they are shown has no defaults."""
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, Field
@@ -58,6 +58,9 @@ Doubt = Literal[
     "agency_unknown",
     "field_unread",
 ]
+LONGEST: Final = 1_048_576
+"""Characters of a narrative: as many as a body may have bytes."""
+
 Text = Annotated[str, Field(max_length=4000, pattern=r"^[^\x00]*$")]
 ShortText = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
 CodeShown = Annotated[str, Field(max_length=60, pattern=r"^[a-z0-9_.:-]+$")]
@@ -296,7 +299,9 @@ class Report(ReportSummary):
     )
     channel: Channel
     subject: SubjectShown | None = Field(description="The child; null if not shown to you.")
-    narrative: Text | None = Field(description="What was seen; null if not shown to you.")
+    narrative: Annotated[str, Field(max_length=LONGEST, pattern=r"^[^\x00]*$")] | None = Field(
+        description="What was seen; null if not shown to you."
+    )
     suspect_agency_id: UUID | None = Field(description="The agency it speaks against.")
     as_sent: AsSent | None = Field(
         description="What could not be followed; null if nothing, or not shown to you."

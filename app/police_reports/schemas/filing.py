@@ -1,12 +1,14 @@
 """What callers send to report."""
 
-from typing import Any, Final, Self
+import re
+from typing import Any, ClassVar, Final, Self
 from uuid import UUID
 
+import orjson
 from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
 
-from app.core.http.wire import Day, Input, Line, Moment, Prose
-from app.police_reports.schemas import AsSaid, Channel, Sex, Urgency
+from app.core.http.wire import Day, Input, Line, Moment
+from app.police_reports.schemas import LONGEST, AsSaid, Channel, Sex, Urgency
 
 
 class Subject(Input):
@@ -33,6 +35,10 @@ class Reporter(Input):
     position: Line | None = Field(default=None, description="Position in the agency.")
 
 
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+_REPLACED: Final = "\ufffd"
+_MOST: Final = 14
+_LONGEST_SAID: Final = 200
 _NEEDED: Final = frozenset({"narrative", "situations"})
 """Without these there is no report; all else of it is set aside if it cannot be read."""
 
@@ -64,7 +70,7 @@ class ReportCreate(Input):
     )
     situations: list[AsSaid] = Field(
         min_length=1,
-        max_length=14,
+        max_length=_MOST,
         description="Codes of the list `report.situations`.",
         examples=[["living_alone"]],
     )
@@ -73,7 +79,12 @@ class ReportCreate(Input):
     found_at: Moment | None = Field(
         default=None, description="When it was found, by your clock; now, if you do not say."
     )
-    narrative: Prose = Field(description="What was seen, in words.")
+    narrative: str = Field(
+        min_length=1,
+        max_length=LONGEST,
+        pattern=r"^[^\x00]*$",
+        description="What was seen, in words, as many as it takes.",
+    )
     reporter: Reporter | None = Field(default=None, description="Who reports.")
     suspect_agency_id: AsSaid | None = Field(
         default=None,
@@ -87,6 +98,7 @@ class ReportCreate(Input):
         description="Of several reports about one event, as of several children: made by the "
         "client and the same in all of them, or the id of the first.",
     )
+    takes_any_text: ClassVar[bool] = True
     _unread: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @property
@@ -102,12 +114,16 @@ class ReportCreate(Input):
     @model_validator(mode="wrap")
     @classmethod
     def _set_aside(cls, sent: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
-        try:
+        if not isinstance(sent, dict):
             return read(sent)
+        unread: dict[str, Any] = {}
+        rest = _storable(sent, unread)
+        if "situations" in rest:
+            rest["situations"], aside = _sorted_out(rest["situations"])
+            unread |= {"situations": aside} if aside else {}
+        try:
+            return read(rest).setting_aside(unread)
         except ValidationError as error:
-            if not isinstance(sent, dict):
-                raise
-            rest, unread = {**sent}, {}
             for field, *within in (each["loc"] for each in error.errors()):
                 if field in _NEEDED:
                     raise
@@ -118,3 +134,46 @@ class ReportCreate(Input):
                 elif field in rest:
                     unread[str(field)] = rest.pop(field)
             return read(rest).setting_aside(unread)
+
+
+def _storable(said: Any, unread: dict[str, Any], field: str = "") -> Any:
+    """Replace the characters that no database keeps; tell in `unread` which there were where."""
+    if isinstance(said, str):
+        if bad := {f"U+{ord(character):04X}" for character in _UNSTORABLE.findall(said)}:
+            unread[field] = ", ".join(sorted(bad))
+        return _UNSTORABLE.sub(_REPLACED, said)
+    if isinstance(said, list):
+        return [_storable(each, unread, field) for each in said]
+    if isinstance(said, dict):
+        named = {_UNSTORABLE.sub(_REPLACED, name): each for name, each in said.items()}
+        return {
+            name: _storable(each, unread, f"{field}.{name}" if field else name)
+            for name, each in named.items()
+        }
+    return said
+
+
+def _sorted_out(said: Any) -> tuple[Any, list[Any]]:
+    """Return what can be read of the situations as sent, in as many words as are read, and apart
+    all that is not, or not wholly, among those. What says nothing at all is left as it is.
+    """
+    items = said if isinstance(said, list) else [said]
+    if len(items) > _MOST:  # the same again says nothing more
+        items = list({orjson.dumps(each): each for each in items}.values())
+    kept: list[str] = []
+    aside: list[Any] = []
+    for each in items:
+        words = in_words(each) if len(kept) < _MOST else ""
+        if words:
+            kept.append(words)
+        if not words or words != str(each):
+            aside.append(each)
+    return (kept, aside) if kept else (said, [])
+
+
+def in_words(said: Any) -> str:
+    """Return what was sent for a situation in as many words as one has; none for nothing."""
+    if said is None:
+        return ""
+    plain = type(said) in {str, int}
+    return (str(said) if plain else orjson.dumps(said).decode())[:_LONGEST_SAID]

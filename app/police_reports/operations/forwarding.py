@@ -1,0 +1,100 @@
+"""A report is passed on to the police in charge, and is never in nobody's hands."""
+
+from collections.abc import Collection
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+
+from app.access.principal import Principal
+from app.core.data.db import Tx
+from app.police_reports import events, queries
+from app.police_reports.models import State, Step
+from app.police_reports.operations.claims import ReportInvalid
+from app.police_reports.operations.filing import deadlines
+from app.police_reports.operations.steps import Deed, Taken, redeliver, repeatable, take
+from app.police_reports.schemas import steps as stated
+
+_POLICE_FROM: Final = f"""
+SELECT a.id FROM agencies t, agencies a
+WHERE t.id = $1 AND a.active AND a.kind = 'police' AND a.id <> ALL ($2::uuid[])
+  AND (a.id = t.id OR (a.region_code IN ({queries.above("t.region_code")})
+                       AND a.region_code <> t.region_code))
+ORDER BY a.id = $1 DESC, a.region_code DESC, a.id LIMIT 20
+"""
+
+
+@repeatable("forwardReport", Step.FORWARDED)
+async def forward_report(
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Forwarding
+) -> Taken:
+    """Pass a report to the police agency in charge, which gets it as if just filed. The deadline to
+    accept it starts again; the journal keeps what was done before. If no endpoint of theirs takes
+    it, the nearest above whose does is in charge, else it stays with who had it; they are told.
+    """
+    target = new.police_agency_id
+    if (
+        target in {principal.agency_id, *report["hidden_from"]}
+        or await queries.agency_kind(tx, target) != "police"
+    ):
+        raise ReportInvalid.at(
+            "#/police_agency_id", "agency_unknown", "Name another police agency."
+        )
+    terms = deadlines(tx, report["region_code"])
+    for police in await _police_from(tx, target, report["hidden_from"]):
+        if police == principal.agency_id:
+            return await _stays(tx, principal, report, new)
+        if await redeliver(tx, report, police, terms["acknowledge_due_at"]):
+            break
+    else:
+        return await _stays(tx, principal, report, new)
+    deed = Deed(
+        Step.FORWARDED,
+        new,
+        events.ReportForwarded,
+        facts={"police_agency_id": police, "acknowledge_due_at": terms["acknowledge_due_at"]},
+        codes={"police_agency_id": target},
+        also_told=[target],
+        changes={
+            "police_agency_id": police,
+            "also_told": [target] if police != target else [],
+            "forwarded_by_id": principal.agency_id,
+            "routing": "routed",
+            "state": State.FILED,
+            "delivered_at": None,
+            "acknowledged_at": None,
+            "police_reference": None,
+            "acknowledgement_alarmed_at": None,
+            "delivery_alarmed_at": None,
+            **terms,
+        },
+    )
+    return await take(tx, principal, report, deed)
+
+
+async def _stays(
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Forwarding
+) -> Taken:
+    """Leave a report with who had it, and let those it was meant for do with it what they can."""
+    told = {report["police_agency_id"], *report["also_told"], new.police_agency_id}
+    stays = {"police_agency_id": principal.agency_id}
+    due_at = report["acknowledge_due_at"]
+    deed = Deed(
+        Step.FORWARDED,
+        new,
+        events.ReportForwarded,
+        facts={**stays, "acknowledge_due_at": due_at},
+        codes={"police_agency_id": new.police_agency_id},
+        also_told=[new.police_agency_id],
+        changes={
+            **stays,
+            "also_told": sorted(told - {None, principal.agency_id}),
+        },
+    )
+    return await take(tx, principal, report, deed)
+
+
+async def _police_from(tx: Tx, agency_id: UUID, hidden: Collection[UUID]) -> list[UUID]:
+    """Return a police agency and those above its place, the nearest first."""
+    rows = await tx.connection.fetch(_POLICE_FROM, agency_id, hidden)
+    return [row["id"] for row in rows]

@@ -1,0 +1,89 @@
+"""What is passed on is in somebody's hands; who reported may correct what they no longer see."""
+
+from uuid import uuid4
+
+import pytest
+
+from tests.access.factories import a_caller
+from tests.police_reports.factories import (
+    COUNTY,
+    TOWNSHIP,
+    VILLAGE,
+    a_report,
+    an_endpoint,
+    filed,
+    the_offices,
+)
+from tests.police_reports.test_chain import ACCEPT, AT, URL, step
+
+NEXT_TOWNSHIP = 120119102000
+
+
+@pytest.fixture
+async def offices(database, settings):
+    return await the_offices(database, settings)
+
+
+@pytest.mark.parametrize("above", [True, False])
+async def test_forwarded_to_police_without_an_endpoint_it_is_in_somebodys_hands(
+    client, database, settings, offices, above
+) -> None:
+    """It goes to the nearest with an endpoint above, or stays with who had it."""
+    target = await a_caller(database, settings, "police", NEXT_TOWNSHIP)
+    county = await a_caller(database, settings, "police", COUNTY)
+    if above:
+        await an_endpoint(database, county.agency_id, COUNTY)
+    report_id = await filed(client, offices.school)
+    body = {"id": str(uuid4()), "forwarded_at": AT, "police_agency_id": str(target.agency_id)}
+    for status in (201, 200):
+        answer = await step(client, offices.police, report_id, "forwarding", body)
+        assert answer.status_code == status, answer.text
+    in_charge = county if above else offices.police
+    read = (await client.get(f"{URL}/{report_id}", headers=in_charge.headers)).json()
+    assert (read["routing"], read["party"]) == ("routed", "police")
+    assert read["police_agency_id"] == str(in_charge.agency_id)
+    assert "acknowledgeReport" in read["permitted"]
+    for caller in (target, in_charge):  # whoever acts first is in charge
+        told = await client.get(f"{URL}/{report_id}", headers=caller.headers)
+        assert (told.status_code, told.json()["party"]) == (200, "police")
+    assert (await step(client, target, report_id, "acknowledgement", ACCEPT)).status_code == 201
+    taken = (await client.get(f"{URL}/{report_id}", headers=target.headers)).json()
+    assert taken["police_agency_id"] == str(target.agency_id)
+
+
+async def test_passed_down_to_where_nobody_listens_the_county_keeps_it(
+    client, database, settings
+) -> None:
+    school = await a_caller(database, settings, "school", TOWNSHIP)
+    county = await a_caller(database, settings, "police", COUNTY)
+    await an_endpoint(database, county.agency_id, COUNTY)
+    report_id = await filed(client, school)
+    assert (await step(client, county, report_id, "acknowledgement", ACCEPT)).status_code == 201
+    below = await a_caller(database, settings, "police", TOWNSHIP)
+    body = {"forwarded_at": AT, "police_agency_id": str(below.agency_id)}
+    answer = await step(client, county, report_id, "forwarding", body)
+    assert (answer.status_code, answer.json()["state"]) == (201, "acknowledged"), answer.text
+    read = (await client.get(f"{URL}/{report_id}", headers=county.headers)).json()
+    assert (read["police_agency_id"], read["police_reference"]) == (
+        str(county.agency_id),
+        ACCEPT["police_reference"],
+    )
+
+
+async def test_who_reported_their_own_agency_may_correct_it(client, offices) -> None:
+    own = str(offices.school.agency_id)
+    report_id = await filed(client, offices.school, suspect_agency_id=own)
+    body = a_report(id=str(uuid4()), region_code=str(VILLAGE), narrative="补充:还有一名儿童。")
+    for status in (201, 200):
+        answer = await step(client, offices.school, report_id, "supersession", body)
+        assert answer.status_code == status, answer.text
+        assert answer.json()["state"] == "filed"
+    for each in (report_id, answer.json()["id"]):
+        hidden = await client.get(f"{URL}/{each}", headers=offices.school.headers)
+        assert hidden.status_code == 404
+    read = (await client.get(f"{URL}/{report_id}", headers=offices.police.headers)).json()
+    assert read["superseded_by"] == answer.json()["id"]
+    second = await step(client, offices.school, body["id"], "supersession", a_report())
+    assert second.status_code == 201
+    other = await step(client, offices.village, report_id, "supersession", a_report())
+    assert (other.status_code, other.json()["type"]) == (404, "/problems/report-not-found")
