@@ -52,10 +52,12 @@ class Channel(StrEnum):
 class Visit(Correctable, table=True):
     """One visit. `id` is made by the client, so that a phone may record it offline.
 
-    `words_sealed` holds what was written in prose, encrypted: `note`, and `findings`, one entry per
-    finding. `visited_in` is where the child lived when the visit was received. `visitor` is the
-    staff member, null for a machine. `possibly_same_as`: an earlier visit by the same visitor on
-    the same day, until somebody says whether the two are one; `same_as`: they are.
+    `called`: the id by which its sender called the child, which may be another name of the file;
+    null where it was received before that was kept. `words_sealed` holds what was written in prose,
+    encrypted: `note`, and `findings`, one entry per finding. `visited_in` is where the child lived
+    when the visit was received. `visitor` is the staff member, null for a machine.
+    `possibly_same_as`: an earlier visit by the same visitor on the same day, until somebody says
+    whether the two are one; `same_as`: they are.
     """
 
     __tablename__ = "visits"
@@ -67,9 +69,10 @@ class Visit(Correctable, table=True):
         Index("ix_visits_child_id_visited_on", "child_id", "visited_on", "id"),
         Index("ix_visits_region_code_visited_on", "region_code", "visited_on", "id"),
         Index("ix_visits_visited_on_id", "visited_on", "id"),
-        privileges="SELECT, INSERT, UPDATE",
+        privileges="SELECT, INSERT, UPDATE, DELETE",
     )
 
+    called: UUID | None = None
     visited_in: int = Field(sa_type=BigInteger)
     visited_on: date
     started_at: datetime | None = Field(sa_type=Instant)
@@ -94,5 +97,7 @@ class VisitVersion(VersionBelow, table=True):
     """What a visit said before a correction."""
 
     __tablename__ = "visit_versions"
-    __table_args__: Any = versions_of("visits", "visit_id", "visit_versions")
+    __table_args__: Any = versions_of(
+        "visits", "visit_id", "visit_versions", privileges="SELECT, INSERT, DELETE"
+    )
     visit_id: UUID
