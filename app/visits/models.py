@@ -56,8 +56,9 @@ class Visit(Correctable, table=True):
     null where it was received before that was kept. `words_sealed` holds what was written in prose,
     encrypted: `note`, and `findings`, one entry per finding. `visited_in` is where the child lived
     when the visit was received. `visitor` is the staff member, null for a machine.
-    `possibly_same_as`: an earlier visit by the same visitor on the same day, until somebody says
-    whether the two are one; `same_as`: they are.
+    `withdrawal_…`: who proposed, and who confirmed, that an abnormal finding was none; sealed are
+    the findings that remain, and why. `possibly_same_as`: an earlier visit by the same visitor on
+    the same day, until somebody says whether the two are one; `same_as`: they are.
     """
 
     __tablename__ = "visits"
@@ -89,6 +90,10 @@ class Visit(Correctable, table=True):
     words_sealed: bytes | None
     recorded_at: datetime | None = Field(sa_type=Instant)
     """When the device stored it, by the device's clock."""
+    withdrawal_by: str | None = None
+    withdrawal_at: datetime | None = Field(default=None, sa_type=Instant)
+    withdrawal_sealed: bytes | None = None
+    withdrawal_confirmed_by: str | None = None
     possibly_same_as: UUID | None = None
     same_as: UUID | None = None
 

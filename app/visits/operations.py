@@ -19,7 +19,8 @@ from app.core.problems import Problem
 from app.unresolved.models import UnresolvedKind
 from app.unresolved.operations import holding
 from app.unresolved.operations.holding import Kept
-from app.visits import queries, schemas
+from app.visits import queries, rules, schemas
+from app.visits.acts import ACTS, FindingStays
 from app.visits.area import WRITE
 from app.visits.events import AbnormalFinding, VisitCorrected, VisitRecorded, VisitTakenBack
 
@@ -188,7 +189,8 @@ async def _sent_before(
     if row is not None:
         return Recorded(queries.visit_of(tx, principal, row), False, row["child_id"])
     first = {"version": 1, "updated_at": sent["received_at"], "birth_date": None, **values}
-    first |= {"possibly_same_as": None, "same_as": None}
+    first |= dict.fromkeys(("possibly_same_as", "same_as", "withdrawal_by"))
+    first |= {"withdrawal_confirmed_by": None}
     findings = orjson.loads(values["findings"])
     visit = queries.visit_of(tx, principal, {**sent, **first, "findings": findings})
     seen = visit.child_id == new.child_id
@@ -204,18 +206,65 @@ async def correct_visit(
     *,
     if_match: int,
 ) -> schemas.Visit:
-    """Change a locked visit and keep what it said before. Raises PreconditionFailed."""
+    """Change a locked visit and keep what it said before. Raises PreconditionFailed; FindingStays
+    if an abnormal finding would be gone.
+    """
     check_version(row["version"], if_match)
-    _, visit = await _change(tx, principal, row, correction.changes())
+    changes = correction.changes()
+    if rules.takes_away(row["findings"], changes.get("findings", row["findings"])):
+        raise FindingStays
+    _, visit = await _change(tx, principal, row, changes)
+    return visit
+
+
+_PROPOSE: Final = """
+UPDATE visits SET withdrawal_by = $3, withdrawal_at = $4, withdrawal_sealed = $5,
+    withdrawal_confirmed_by = NULL, version = version + 1, updated_at = $4
+WHERE home_county = $1 AND id = $2 RETURNING *
+"""
+
+
+async def propose_withdrawal(
+    tx: Tx,
+    principal: Principal,
+    row: asyncpg.Record,
+    said: schemas.WithdrawalProposed,
+    *,
+    if_match: int,
+) -> schemas.Visit:
+    """Propose that an abnormal finding of a locked visit was none. It stays until a second person
+    confirms. Raises PreconditionFailed, NotYourVisit, FindingsByAPerson, NothingAbnormal.
+    """
+    check_version(row["version"], if_match)
+    ACTS["proposeWithdrawal"].require(principal, row, tx.today)
+    sealed = tx.keyring.seal(queries.WITHDRAWAL, row["id"], orjson.dumps(said.model_dump()))
+    place = (row["home_county"], row["id"])
+    changed = await tx.connection.fetchrow(_PROPOSE, *place, principal.subject, tx.now, sealed)
+    return queries.visit_of(tx, principal, {**changed, "birth_date": row["birth_date"]})
+
+
+async def confirm_withdrawal(
+    tx: Tx, principal: Principal, row: asyncpg.Record, *, if_match: int
+) -> schemas.Visit:
+    """Let what was proposed be true; what the visit said before is kept. Raises PreconditionFailed,
+    NotYoursToConfirm, FindingsByAPerson, NothingProposed, SecondPersonConfirms.
+    """
+    check_version(row["version"], if_match)
+    ACTS["confirmWithdrawal"].require(principal, row, tx.today)
+    findings = queries.withdrawal(tx, row)["findings"]
+    confirmed = {"withdrawal_confirmed_by": principal.subject}
+    _, visit = await _change(tx, principal, row, {"findings": findings}, **confirmed)
     return visit
 
 
 async def _change(
-    tx: Tx, principal: Principal, row: Mapping[str, Any], changes: Mapping[str, Any]
+    tx: Tx, principal: Principal, row: Mapping[str, Any], changes: Mapping[str, Any], **columns: Any
 ) -> tuple[Mapping[str, Any], schemas.Visit]:
     before = queries.visit_of(tx, principal, row)
     merged = {**before.model_dump(), **changes}
-    values = _stored(tx, row["id"], merged)
+    values = {**_stored(tx, row["id"], merged), **columns}
+    if not columns and row["withdrawal_confirmed_by"] is None:
+        values |= dict.fromkeys(("withdrawal_by", "withdrawal_at", "withdrawal_sealed"))
     said = before.model_dump_json(include=_CONTENT)
     changed = await rows.correct(tx, principal, "visits", row, said, values)
     now = {**changed, "birth_date": row["birth_date"]}

@@ -88,10 +88,11 @@ LOOKS_AT: Mapping[str, tuple[Respect, ...]] = {
         (*("readUnresolved", "answerUnresolved", "listUnresolved"),),
         (_owner_of_unresolved,),
     ),
+    "proposeWithdrawal": (_holder,),
     **dict.fromkeys(
         (
             *("attachUnresolved", "correctUnresolved", "takeBackUnresolved"),
-            "dismissUnresolved",
+            *("dismissUnresolved", "confirmWithdrawal"),
         ),
         (_owner_of_unresolved, _holder),
     ),
