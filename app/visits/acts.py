@@ -3,7 +3,6 @@
 from typing import Final
 
 from app.access.acts import Act, Condition, own, personally
-from app.children import acts as child
 from app.core.problems import Problem
 from app.unresolved.models import UnresolvedKind
 from app.unresolved.rules import OWNERS
@@ -95,4 +94,3 @@ ACTS: Final = {
     "confirmWithdrawal": Act(WRITE.code, (_OFFICE, _PERSON, _PROPOSED, _SECOND)),
     "listVisitVersions": Act(READ.code),
 }
-child.ACTS["listChildVisits"] = Act(READ.code)
