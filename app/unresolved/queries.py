@@ -77,12 +77,17 @@ def visible(principal: Principal) -> Where:
         principal.region_lo,
         principal.region_hi,
         [*kinds],
-    ).add(f"u.about_id IS NULL OR {hiding.shown('u.about_id')}", principal.agency_id, codes)
+    ).add(
+        f"u.about_id IS NULL OR {hiding.shown('u.about_id')}",
+        principal.agency_id,
+        codes,
+        principal.agencies,
+    )
 
 
 _READERS: Final = f"""
 SELECT id FROM agencies a WHERE kind = ANY ($1::text[]) AND region_code = ANY ($2::bigint[])
-    AND {hiding.shown("$3::uuid", "a.id", codes_of("a.region_code"))}
+    AND {hiding.shown("$3::uuid", "a.id", codes_of("a.region_code"), "ARRAY[a.id]")}
 ORDER BY region_code DESC, id
 """
 
