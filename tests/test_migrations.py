@@ -161,7 +161,7 @@ def test_check_finds_what_alembic_itself_does_not_compare(newest: schema.Urls) -
     for words in (
         "CREATE POLICY remit ON visits USING",
         "GRANT INSERT, SELECT, UPDATE ON regions",
-        "GRANT INSERT, SELECT, UPDATE (pupil_of, region_code) ON visit_versions",
+        "GRANT DELETE, INSERT, SELECT, UPDATE (pupil_of, region_code) ON visit_versions",
         "ALTER TABLE children FORCE ROW LEVEL SECURITY",
         "ADD CONSTRAINT ck_children_sex CHECK (sex IN (",
         "CREATE UNIQUE INDEX CONCURRENTLY uq_regions_open",

@@ -104,6 +104,7 @@ async def authenticated(request: Request) -> Principal:
         region_lo=row["remit_lo"],
         region_hi=row["remit_hi"],
         scopes=claims.scopes & granted.scopes,
+        served=tuple(row["served"]),
         request_id=request.scope.get("request_id", "-"),
         ip=request.client.host if request.client else None,
     )

@@ -14,7 +14,8 @@ class Principal:
     """The caller, as the database knows them at this moment (TOK-4).
 
     `region_lo`/`region_hi`: half-open range of region codes of the remit. `scopes`: what the token
-    carries and the role still grants.
+    carries and the role still grants. `served`: the agencies in which the same person ever held a
+    post: what an agency must learn nothing of, nobody learns who served it.
     """
 
     subject: str
@@ -30,6 +31,12 @@ class Principal:
     request_id: str
     ip: str | None
     purpose: Purpose | None = None
+    served: tuple[UUID, ...] = ()
+
+    @property
+    def agencies(self) -> list[UUID]:
+        """The agency of now, and every one served before."""
+        return [*dict.fromkeys([self.agency_id, *self.served])]
 
     @property
     def school_id(self) -> UUID | None:

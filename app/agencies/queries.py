@@ -34,6 +34,17 @@ async def serving(tx: Tx, kind: str, region_code: int) -> UUID | None:
     return found
 
 
+async def serves(tx: Tx, kind: str, region_code: int) -> bool:
+    """Tell whether an active agency of a kind serves just this place. One at a time may ask, until
+    the end of the transaction: of two that are registered at one moment the second finds the first.
+    """
+    await tx.connection.execute(_ONE_AT_A_TIME, f"agencies/{kind}/{region_code}")
+    return await tx.connection.fetchval(_SERVING, kind, [region_code]) is not None
+
+
+_ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1, 26))"
+
+
 async def overseeing(tx: Tx, kind: str, agency_id: UUID) -> UUID | None:
     """Return the nearest active agency of a kind in whose region another stands. Two statements."""
     place = await tx.connection.fetchval(

@@ -68,6 +68,15 @@ class KindNotYours(Problem, status=403, denies=True):
     title_zh = "此类机构仅由运营方登记"
 
 
+class PlaceServed(Problem, status=409):
+    """A second office of the place would read what is kept from the first, and draw away what that
+    one is told.
+    """
+
+    title = "An agency of this kind serves the place; the operator registers another"
+    title_zh = "该地已有此类机构;另设机构须由运营方登记"
+
+
 class KindNotAtLevel(Problem, status=422):
     """An office beside the one in charge would draw away what that one is told."""
 
@@ -86,6 +95,12 @@ class RoleNotYours(Problem, status=403, denies=True):
 _OPERATORS_ALONE: Final = frozenset(
     {AgencyKind.police, AgencyKind.supervision, AgencyKind.operator}
 )
+
+
+_ONE_A_PLACE: Final = frozenset(
+    {AgencyKind.civil_affairs, AgencyKind.township_government, AgencyKind.education}
+)
+"""Of these the nearest serves a place (`queries.serving`)."""
 
 
 def _roles_filled_by(principal: Principal, _: date) -> frozenset[str]:
@@ -169,6 +184,7 @@ async def read_agency(_: ReadsAgencies, agency_id: UUID, tx: Transaction) -> Sho
         OutsideRemit,
         KindNotYours,
         KindNotAtLevel,
+        PlaceServed,
         operations.RegionUnknown,
         operations.CreditCodeInvalid,
         operations.AgencyAlreadyRegistered,
@@ -178,15 +194,20 @@ async def create_agency(
     principal: WritesAgencies, new: schemas.AgencyCreate, tx: Transaction
 ) -> Shown[schemas.Agency]:
     """Register an agency inside your remit. Police, supervision and operators' own agencies are
-    registered by the operator alone.
+    registered by the operator alone; so is a second civil affairs, township government or education
+    authority of a place.
     """
-    if new.kind in _OPERATORS_ALONE and principal.role.code != "operator":
+    operates = principal.role.code == "operator"
+    if new.kind in _OPERATORS_ALONE and not operates:
         raise KindNotYours
     region_code = await _place(tx, new.region_code)
     _require_remit(principal, region_code)
     levels = levels_of(new.kind)
     if levels and _level(region_code) not in levels:
         raise KindNotAtLevel
+    alone = new.kind in _ONE_A_PLACE and not operates
+    if alone and await queries.serves(tx, new.kind, region_code):
+        raise PlaceServed
     agency = await operations.create_agency(
         tx, new.kind, new.name, region_code, name_en=new.name_en, uscc=new.uscc
     )

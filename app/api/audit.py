@@ -68,6 +68,7 @@ async def list_audit_entries(
         tx,
         window,
         agency_id=principal.agency_id,
+        served=principal.agencies,
         codes=principal.region_hi - principal.region_lo,
         region=(principal.region_lo, principal.region_hi) if supervises else None,
         child_id=child_id,

@@ -15,8 +15,9 @@ from app.core.jobs import events, queue
 from app.regions import following
 from app.regions.events import RegionReplaced
 from app.unresolved.models import UnresolvedKind
-from app.unresolved.operations import settling
+from app.unresolved.operations import settling, taking_back
 from app.unresolved.operations.settling import Waiting
+from app.unresolved.operations.taking_back import Back, again
 
 _CALENDAR = """
 UPDATE school_calendar_days AS d SET region_code = d.region_code + $3
@@ -63,3 +64,17 @@ async def store_held_events(
         for row, sent in waiting
     ]
     await operations.store_held(tx, sender, child, kept)
+
+
+@taking_back.returns(UnresolvedKind.attendance)
+async def return_events(
+    tx: Tx, sender: Principal, child_id: UUID, waited: Sequence[Waiting]
+) -> list[Back]:
+    """Take events back from a pupil whom they were not about."""
+    kept = [(Statement.model_validate(sent), row["id"]) for row, sent in waited]
+    gone = await operations.take_back(tx, sender, child_id, kept)
+    return [
+        Back(row["id"], again(row, sent), row["received_at"])
+        for row, sent in waited
+        if row["id"] in gone
+    ]

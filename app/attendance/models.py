@@ -73,7 +73,7 @@ class AttendanceEvent(BelowChild, table=True):
             unique=True,
         ),
         Index("ix_attendance_events_child", "child_id", "school_day", "id"),
-        privileges="SELECT, INSERT",
+        privileges="SELECT, INSERT, DELETE",
         also=(rls.own("agency_id"),),
         check=VISIBLE,
     )

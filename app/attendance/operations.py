@@ -21,7 +21,15 @@ from app.attendance.schemas import (
     StudentById,
     StudentByNumber,
 )
-from app.attendance.storing import Entry, contradicts, digest, set_slots, store, stored_before
+from app.attendance.storing import (
+    Entry,
+    contradicts,
+    digest,
+    set_slots,
+    store,
+    stored_before,
+    take_away,
+)
 from app.children import enrolments
 from app.children import queries as children
 from app.core.clock import CHINA, local_date
@@ -149,6 +157,37 @@ async def store_held(
     set_by = new_id()  # the sessions were set now, by no batch
     changed = await set_slots(tx, sender.agency_id, set_by, fresh)
     await _announce(tx, sender, set_by, changed, 0, {each.event.school_day for each in fresh})
+
+
+async def take_back(
+    tx: Tx, sender: Principal, child_id: UUID, kept: Sequence[tuple[Statement, UUID]]
+) -> set[UUID]:
+    """Take events back from a child whom they were not about, each stored under its own id or under
+    the one given beside it, and tell what is believed now; return the latter of those that were
+    there. In SYSTEM's reach.
+    """
+    named: dict[tuple[str, str], UUID] = {}
+    said = []
+    for event, otherwise in kept:
+        for each in (event, event.model_copy(update={"id": str(otherwise)})):
+            named[each.source, each.id] = otherwise
+            said.append(each)
+    if not said:
+        return set()
+    set_by = new_id()
+    gone, changed = await take_away(tx, sender.agency_id, child_id, set_by, said)
+    if changed:
+        recorded = AbsencesRecorded(
+            subject_id=set_by,
+            region_code=sender.region_code,
+            home_county=county_of(sender.region_code),
+            school_id=sender.agency_id,
+            changed=min(changed, 1000),
+            unexcused=0,
+            told_to=(sender.agency_id,),
+        )
+        await events.publish(tx, recorded)
+    return {named[origin] for origin in gone}
 
 
 async def _find_children(tx: Tx, principal: Principal, incoming: Sequence[Incoming]) -> _Found:

@@ -189,6 +189,53 @@ async def set_slots(tx: Tx, agency_id: UUID, batch_id: UUID, fresh: Sequence[Ent
     return changed
 
 
+_TAKE_AWAY: Final = """
+DELETE FROM attendance_events e
+USING UNNEST($3::text[], $4::text[], $5::bytea[]) AS u (source, event_id, content)
+WHERE e.agency_id = $1 AND e.child_id = $2 AND e.source = u.source AND e.event_id = u.event_id
+  AND e.content_sha256 = u.content
+RETURNING e.source, e.event_id, e.id
+"""
+
+# What else was said of the session, as `set_slots` would have it; or nothing.
+_BELIEVE_LESS: Final = """
+UPDATE attendance_slots s SET category = coalesce(n.category, 'withdrawn'), reason = n.reason,
+    sequence = coalesce(n.sequence, 0), happened_at = coalesce(n.moment, to_timestamp(0)),
+    event_row_id = coalesce(n.id, s.event_row_id), batch_id = $3, updated_at = $4
+FROM attendance_slots gone LEFT JOIN LATERAL (
+    SELECT e.id, e.category, e.reason, e.sequence, m.moment FROM attendance_events e
+    CROSS JOIN LATERAL (SELECT CASE WHEN e.doubt = 'clock' THEN e.received_at
+                               ELSE least(e.happened_at, e.received_at) END AS moment) AS m
+    WHERE e.child_id = gone.child_id AND e.school_day = gone.school_day
+      AND e.home_county = gone.home_county AND e.agency_id = gone.school_id
+      AND e.session = gone.session
+    ORDER BY e.sequence DESC, m.moment DESC, e.id DESC LIMIT 1
+) AS n ON true
+WHERE gone.child_id = $1 AND gone.event_row_id = ANY ($2::uuid[])
+  AND (s.home_county, s.child_id, s.school_id, s.school_day, s.session)
+    = (gone.home_county, gone.child_id, gone.school_id, gone.school_day, gone.session)
+"""
+
+
+async def take_away(
+    tx: Tx, agency_id: UUID, child_id: UUID, batch_id: UUID, said: Sequence[Statement]
+) -> tuple[set[tuple[str, str]], int]:
+    """Take events away from a child whom they were not about, if they are stored with it: its
+    sessions are what the others say, or nothing. Returns which were there, by (source, id), and how
+    many sessions changed. Two statements.
+    """
+    rows = await tx.connection.fetch(
+        _TAKE_AWAY,
+        agency_id,
+        child_id,
+        *_columns((each.source, each.id, digest(child_id, each)) for each in said),
+    )
+    done = await tx.connection.execute(
+        _BELIEVE_LESS, child_id, [row["id"] for row in rows], batch_id, tx.now
+    )
+    return {(row["source"], row["event_id"]) for row in rows}, int(done.removeprefix("UPDATE "))
+
+
 def _slot(entry: Entry) -> tuple[Any, ...]:
     child, event = entry.child, entry.event
     return (

@@ -1,5 +1,6 @@
 """Reads of the audit trail."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -22,6 +23,7 @@ async def entries(
     window: paging.Window,
     *,
     agency_id: UUID,
+    served: Sequence[UUID],
     codes: int,
     region: tuple[int, int] | None,
     child_id: UUID | None,
@@ -29,14 +31,14 @@ async def entries(
 ) -> paging.Rows:
     """List entries, newest first: those of one agency and, with `region` (half-open range of
     region codes), those of every caller whose remit lies there. Never about what is hidden from
-    that agency, whose remit holds `codes` (AZ-8); but what it was itself refused stands, as it does
-    of what there is not.
+    that agency, whose remit holds `codes`, or from one that the reader `served` (AZ-8); but what it
+    was itself refused stands, as it does of what there is not.
     """
     if region is None:
         where = Where("a.agency_id = {}", agency_id)
     else:
         supervised = "a.agency_id = {} OR (a.region_code >= {} AND a.region_code < {})"
         where = Where(supervised, agency_id, *region)
-    where.add(_SHOWN, agency_id, codes)
+    where.add(_SHOWN, agency_id, codes, served)
     where.add_given({"a.child_ids @> ARRAY[{}::uuid]": child_id, "a.decision = {}": decision})
     return await paging.fetch(tx, _SELECT, where, _NEWEST, window)

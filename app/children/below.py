@@ -75,7 +75,9 @@ class VersionBelow(BelowChild):
     replaced_by: str
 
 
-def versions_of(above: str, column: str, table: str) -> tuple[Any, ...]:
+def versions_of(
+    above: str, column: str, table: str, *, privileges: str = "SELECT, INSERT"
+) -> tuple[Any, ...]:
     """Return the `__table_args__` of a table of versions; `column` names the row of `above`."""
     VERSIONS[above] = (table, column)
     return below_child(
@@ -83,7 +85,7 @@ def versions_of(above: str, column: str, table: str) -> tuple[Any, ...]:
         Index(f"ix_{table}_child_id", "child_id"),
         key=(column, "version"),
         under=(above, column),
-        privileges="SELECT, INSERT",
+        privileges=privileges,
     )
 
 

@@ -75,6 +75,20 @@ async def adopt(
             await announcements.publish(tx, told)
 
 
+async def forget(tx: Tx, agency_id: UUID, aliases: Collection[UUID | str], child_id: UUID) -> None:
+    """Let ids that an agency's app made be no other names of a file any more, in SYSTEM's reach: it
+    was the wrong child's.
+    """
+    for alias in sorted({*map(str, aliases)}):
+        await tx.connection.execute(_ONE_AT_A_TIME, alias)
+        await tx.connection.execute(
+            "DELETE FROM child_aliases WHERE alias = $1 AND agency_id = $2 AND child_id = $3",
+            UUID(alias),
+            agency_id,
+            child_id,
+        )
+
+
 async def disown(tx: Tx, child_id: UUID) -> None:
     """Let an id name nothing but the file that is about to be opened under it: nothing can become
     its name again before this transaction ends, nor after.

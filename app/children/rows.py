@@ -232,15 +232,21 @@ async def versions(
         rows=[
             {
                 **{name: found[name] for name in schemas.Replaced.model_fields},
-                "said": tx.keyring.unseal_bytes(
-                    f"{kept}.snapshot_sealed",
-                    f"{row['id']}/{found['version']}",
-                    found["snapshot_sealed"],
-                ),
+                "said": unsealed(tx, table, row["id"], found),
             }
             for found in page.rows
         ]
     )
+
+
+def unsealed(tx: Tx, table: str, row_id: UUID, version: Mapping[str, Any]) -> bytes:
+    """Return what a version of a row of a table said, as JSON."""
+    kept, _ = below.VERSIONS[table]
+    key = f"{row_id}/{version['version']}"
+    said: bytes = tx.keyring.unseal_bytes(
+        f"{kept}.snapshot_sealed", key, version["snapshot_sealed"]
+    )
+    return said
 
 
 def announced(row: Mapping[str, Any]) -> dict[str, Any]:

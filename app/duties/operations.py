@@ -66,8 +66,19 @@ SELECT $1, $2, c.id, $4, $5, coalesce(c.region_code, $6), $7, $8,
     coalesce(cardinality(c.priority_flags) > 0, false), coalesce(c.categories, '{}'),
     coalesce(c.priority_flags, '{}'), $9, $10, $11, $12, $13, $14, 'open', 1
 FROM (SELECT 1) AS one LEFT JOIN children c ON c.home_county = $5 AND c.id = $3
-ON CONFLICT (home_county, rule, period, subject_id) DO NOTHING
+ON CONFLICT (home_county, rule, period, subject_id) DO UPDATE
+SET child_id = excluded.child_id, region_code = excluded.region_code,
+    bearer_agency_id = excluded.bearer_agency_id, priority = excluded.priority,
+    categories = excluded.categories, priority_flags = excluded.priority_flags,
+    told_to = excluded.told_to, counts_from = excluded.counts_from,
+    opened_at = excluded.opened_at, due_at = excluded.due_at, overseer_id = excluded.overseer_id,
+    state = 'open', overdue_at = NULL, discharged_at = NULL, discharged_by = NULL,
+    discharged_on = NULL, version = duties.version + 1
+WHERE (duties.child_id <> excluded.child_id AND duties.opened_at <= excluded.opened_at)
+   OR ($15 AND duties.state = 'cancelled' AND duties.opened_at < excluded.opened_at)
 """
+"""Again, it changes nothing; unless what it is about turned out to be another child's since, or was
+taken back and came anew."""
 
 _HAND_OVER: Final = """
 UPDATE duties
@@ -83,14 +94,16 @@ WHERE rule = $1 AND home_county = $2 AND subject_id = $3
 
 _CANCEL_ONE: Final = """
 UPDATE duties SET state = 'cancelled', version = version + 1
-WHERE rule = $1 AND home_county = $2 AND subject_id = $3 AND state = 'open'
+WHERE rule = $1 AND home_county = $2 AND subject_id = $3 AND (state = 'open' OR $4)
+  AND state <> 'cancelled'
 """
 
 _NOTE: Final = """
 INSERT INTO duty_evidence
     (rule, evidence_id, home_county, match_id, happened_on, counts, event_id)
 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (rule, evidence_id, home_county) DO UPDATE
-SET happened_on = excluded.happened_on, counts = excluded.counts, event_id = excluded.event_id
+SET happened_on = excluded.happened_on, counts = excluded.counts, event_id = excluded.event_id,
+    match_id = excluded.match_id
 WHERE duty_evidence.event_id < excluded.event_id
 """
 
@@ -106,7 +119,8 @@ SET state = CASE WHEN d.overdue_at IS NULL THEN 'open' ELSE 'overdue' END,
 WHERE d.rule = $1 AND d.home_county = $2 AND d.state = 'discharged' AND d.discharged_by = $3
   AND d.{{match}} = $4
   AND NOT EXISTS (SELECT 1 FROM duty_evidence e
-                  WHERE e.evidence_id = d.discharged_by AND {_FITS.format(today="$5")})
+                  WHERE e.evidence_id = d.discharged_by AND e.match_id = d.{{match}}
+                    AND {_FITS.format(today="$5")})
 """
 
 _DISCHARGE: Final = f"""
@@ -192,13 +206,14 @@ async def weigh_event(tx: Tx, announced: Announced) -> None:
                 )
             else:
                 await _open_one(tx, rule, announced)
-        if announced.wire_name in {rule.evidence.event, rule.evidence.corrected_by}:
+        if announced.wire_name in rule.evidence.told_by:
             await _weigh_evidence(tx, rule, announced)
         if announced.wire_name == rule.bearer.passed_on_by:
             await _hand_over(tx, rule, announced)
         if announced.wire_name in rule.cancelled_by:
             about = (rule.code, announced.home_county, announced.subject_id)
-            await tx.connection.execute(_CANCEL_ONE, *about)
+            mistaken = announced.wire_name == rule.evidence.taken_back_by
+            await tx.connection.execute(_CANCEL_ONE, *about, mistaken)
 
 
 def _shielded(announced: Announced) -> tuple[UUID, ...] | None:
@@ -228,6 +243,7 @@ async def _open_one(tx: Tx, rule: Rule, announced: Announced) -> None:
         opened_at,
         rule.due_at(opened_at, announced.region_code, policy.values(), announced.data),
         await _overseer(tx, rule, bearer),
+        rule.evidence.taken_back_by is not None,
     )
     key = announced.subject_id
     if rule.evidence.match == "child_id" and child:
@@ -285,10 +301,10 @@ async def _weigh_evidence(tx: Tx, rule: Rule, announced: Announced) -> None:
         announced.home_county,
         match_id,
         evidence.happened_on(data, announced.occurred_at),
-        evidence.counts(data) and not passed_on,
+        evidence.counts(data) and not passed_on and announced.wire_name != evidence.taken_back_by,
         announced.event_id,
     )
-    if passed_on or announced.wire_name == evidence.corrected_by:
+    if passed_on or announced.wire_name != evidence.event:
         await tx.connection.execute(
             _WITHDRAW.format(match=evidence.match),
             rule.code,

@@ -43,7 +43,7 @@ def visible(principal: Principal) -> Where:
     something they must learn nothing of by now.
     """
     codes = principal.region_hi - principal.region_lo
-    shown = Where(f"d.told_to IS NULL OR {_SHOWN}", principal.agency_id, codes)
+    shown = Where(f"d.told_to IS NULL OR {_SHOWN}", principal.agency_id, codes, principal.agencies)
     if principal.role.relation != "region":
         return shown.add("d.bearer_agency_id = {}", principal.agency_id)
     where = Where(
@@ -51,7 +51,7 @@ def visible(principal: Principal) -> Where:
     )
     if oversees(principal.role.code):
         where.or_else("d.overseer_id = {}", principal.agency_id)  # an index each
-    where.add(f"d.told_to IS NULL OR {_SHOWN}", principal.agency_id, codes)
+    where.add(f"d.told_to IS NULL OR {_SHOWN}", principal.agency_id, codes, principal.agencies)
     return where.add(
         "d.rule = ANY ({}::text[]) AND (d.told_to IS NULL OR {} = ANY (d.told_to))",
         rules_seen_by(principal.role.code),

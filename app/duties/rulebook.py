@@ -135,6 +135,12 @@ def _check_evidence(read: DataFile, rule: Rule, about: str) -> None:
             for where, value in _words(read, *here, "where", counted):
                 read.require(where, f"{counted} of {name}", value, codes)
 
+    for place, name in _words(read, *here, "taken_back_by"):
+        heard = _event(read, place, name, deed)
+        if by_child:
+            _fields(read, (*here, "match"), heard, UUID)
+        _fields(read, (*here, "on"), heard, date)
+
 
 def _event(read: DataFile, place: Place, name: str, about: str | None = None) -> type[Event]:
     read.require(place, "event", name, events.kinds())

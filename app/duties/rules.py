@@ -145,7 +145,14 @@ class Evidence(_Part):
     counts_from: Literal["period", "same_day", "next_day"]
     on: str | None = None
     corrected_by: str | None = None
+    taken_back_by: str | None = None
     where: Mapping[str, Annotated[tuple[str | bool, ...], Field(min_length=1)]] = {}
+
+    @property
+    def told_by(self) -> frozenset[str]:
+        """Wire names of the events that tell of a deed, of another, or that it was none."""
+        told = (self.event, self.corrected_by, self.taken_back_by)
+        return frozenset(name for name in told if name is not None)
 
     def counts(self, data: Mapping[str, Any]) -> bool:
         """Tell whether what was announced is of the kind that counts."""
@@ -194,8 +201,8 @@ class Rule(_Part):
     @property
     def listens_to(self) -> frozenset[str]:
         """Wire names of the events the rule reads."""
-        once = [self.evidence.event, self.evidence.corrected_by, self.bearer.passed_on_by]
-        return frozenset({*self.opens_on, *self.cancelled_by, *filter(None, once)})
+        passed_on = filter(None, [self.bearer.passed_on_by])
+        return frozenset({*self.opens_on, *self.cancelled_by, *self.evidence.told_by, *passed_on})
 
     def due_at(
         self,

@@ -293,8 +293,8 @@ class PoliceReportStep(SQLModel, table=True):
 _REPORTER = (rls.own("reporter_agency_id"), "true")
 _OFFICE = f"{rls.SCHOOL} IS NULL AND {rls.HI} - {rls.LO} >= hidden_below"
 _OTHERS = (
-    (f"suspect_agency_id IS NOT DISTINCT FROM {rls.AGENCY}", "false"),
-    (f"{rls.AGENCY} = ANY (hidden_from)", "false"),
+    (rls.served("ARRAY[suspect_agency_id]"), "false"),
+    (rls.served("hidden_from"), "false"),
     _REPORTER,
     (rls.own("police_agency_id"), "true"),
     (rls.own("forwarded_by_id"), "true"),

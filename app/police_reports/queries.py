@@ -31,13 +31,13 @@ def visible_reports(principal: Principal) -> Where:
     """Limit `police_reports r` to those this caller has a part in.
 
     What a role has a part in follows from its scopes: who handles, who receives, else who files.
-    Never an agency that it or a report of its chain speaks against (AZ-8), nor an office below
-    `hidden_below` by its remit alone. Row-level security repeats it.
+    Never an agency that it or a report of its chain speaks against (AZ-8), nor anybody who served
+    it; nor an office below `hidden_below` by its remit alone. Row-level security repeats it.
     """
     scopes = principal.role.scopes
     where = Where(
-        "r.suspect_agency_id IS DISTINCT FROM {0} AND {0} <> ALL (r.hidden_from)",
-        principal.agency_id,
+        "(r.suspect_agency_id = ANY ({0}::uuid[])) IS NOT TRUE AND NOT r.hidden_from && {0}",
+        principal.agencies,
     )
     if HANDLE.code in scopes:
         return where.add(

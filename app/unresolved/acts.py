@@ -43,6 +43,20 @@ class DismissedByAPerson(Problem, status=403, denies=True):
     title_zh = "注销该事项须由具体人员办理"
 
 
+class PlacedByAPerson(Problem, status=403, denies=True):
+    """Whoever says whose what was sent is, has looked at it."""
+
+    title = "A person says whom this is about, by name"
+    title_zh = "该事项的归属须由具体人员确认"
+
+
+class NothingPlaced(Problem, status=409):
+    """Only what was stored with a child can be taken back from it."""
+
+    title = "Nothing of this was placed with a child"
+    title_zh = "该事项没有已归属的内容"
+
+
 class SecondPersonDismisses(Problem, status=409):
     """What holds an abnormal finding is not dropped by one person alone."""
 
@@ -115,6 +129,15 @@ _SECOND: Final = Condition(
     lambda *_: SecondPersonDismisses(),
 )
 
+_PLACER: Final = personally("kind", PlacedByAPerson)
+_PLACED: Final = Condition(
+    ("state", "child_id"),
+    lambda *_: [UnresolvedState.attached, UnresolvedState.corrected],
+    lambda state, child, placed: state in placed and child is not None,
+    "({0} = ANY ({wanted}::text[]) AND {1} IS NOT NULL)",
+    lambda *_: NothingPlaced(),
+)
+
 _BY_NAME: Final = personally("kind", AnsweredByAPerson)
 _ASKED: Final = Condition(
     ("region_code", "twin_id"),
@@ -132,8 +155,9 @@ _ANOTHER: Final = Condition(
 )
 
 ACTS: Final[Mapping[str, Act]] = {
-    "attachUnresolved": Act(WRITE.code, (_EVIDENCE, _OWNER, _OPEN)),
-    "correctUnresolved": Act(WRITE.code, (_EVIDENCE, _OPEN)),
+    "attachUnresolved": Act(WRITE.code, (_EVIDENCE, _OWNER, _PLACER, _OPEN)),
+    "correctUnresolved": Act(WRITE.code, (_EVIDENCE, _PLACER, _OPEN)),
+    "takeBackUnresolved": Act(WRITE.code, (_EVIDENCE, _OWNER, _PLACER, _PLACED)),
     "dismissUnresolved": Act(WRITE.code, (_DISMISSIBLE, _OWNER, _PERSON, _OPEN, _SECOND)),
     "answerUnresolved": Act(WRITE.code, (_ANSWERABLE, _OWNER, _BY_NAME, _ASKED, _OPEN, _ANOTHER)),
 }

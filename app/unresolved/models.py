@@ -22,7 +22,9 @@ WORDS: Final = "unresolved.words_sealed"
 ANSWER: Final = "unresolved.answer_sealed"
 DISMISSAL: Final = "unresolved.dismissal_sealed"
 THEIR_ANSWER: Final = "unresolved.their_answer_sealed"
+TAKEN_BACK: Final = "unresolved.taken_back_sealed"
 SENT: Final = "unresolved_evidence.sent_sealed"
+CORRECTED: Final = "unresolved_evidence.corrected_sealed"
 
 
 class UnresolvedKind(StrEnum):
@@ -64,6 +66,8 @@ class UnresolvedState(StrEnum):
     """It belongs nowhere; `words` say why. What was sent is kept."""
     answered = "answered"
     """The offices concerned have answered."""
+    taken_back = "taken_back"
+    """It was placed with the wrong child; what was sent is asked about anew."""
 
 
 class UnresolvedAnswer(StrEnum):
@@ -92,13 +96,15 @@ class Unresolved(SQLModel, table=True):
     null for what was found here; `sender` is how the caller was known then (`queries.Sender`), for
     the place `sent_from`.
     `claim`: whom it was said to be about, as it is looked up: the bytes of an id, or the blind
-    index of a number. `child_id`: whose file it concerns or was attached to, `other_child_id` the
-    other of two. `twin_id`: the question the other office sees; `their_…` is what it answered.
-    `answered_by` and `their_answered_by`: the people who did. `file_opened`: how the file that was
-    referred was opened then; `child_id` is that file. `about_id`: the report to the police whose
-    child is asked for.
+    index of a number; `first_claim` is what was said before somebody corrected it, and is looked up
+    as well. `child_id`: whose file it concerns or was attached to, `other_child_id` the other of
+    two, or the file from which this was taken back. `twin_id`: the question the other office sees;
+    `their_…` is what it answered. `answered_by` and `their_answered_by`: the people who did.
+    `file_opened`: how the file that was referred was opened then; `child_id` is that file.
+    `about_id`: the report to the police whose child is asked for.
     `abnormal`: something that was sent for it holds an abnormal finding; what came before this was
     asked counts as such. `dismissal_…`: who proposed to dismiss it, until a second person does.
+    `taken_back_…`: who said that it had been placed with the wrong child.
     """
 
     __tablename__ = "unresolved"
@@ -125,6 +131,11 @@ class Unresolved(SQLModel, table=True):
         ),
         Index("ix_unresolved_about", "about_id", postgresql_where=text("about_id IS NOT NULL")),
         Index("ix_unresolved_claim", "claim"),
+        Index(
+            "ix_unresolved_first_claim",
+            "first_claim",
+            postgresql_where=text("first_claim IS NOT NULL AND state = 'open'"),
+        ),
         Index("ix_unresolved_region_code_due_at", "region_code", "due_at", "id"),
         Index("ix_unresolved_agency_id_due_at", "agency_id", "due_at", "id"),
         Index("ix_unresolved_due_at_id", "due_at", "id"),
@@ -153,6 +164,8 @@ class Unresolved(SQLModel, table=True):
     sent_from: int | None = Field(sa_type=BigInteger)
     claim: bytes | None
     claim_sealed: bytes | None
+    first_claim: bytes | None = None
+    first_claim_sealed: bytes | None = None
     child_id: UUID | None
     other_child_id: UUID | None
     about_id: UUID | None = None
@@ -169,6 +182,9 @@ class Unresolved(SQLModel, table=True):
     dismissal_by: str | None
     dismissal_sealed: bytes | None
     dismissal_at: datetime | None = Field(sa_type=Instant)
+    taken_back_by: str | None = None
+    taken_back_sealed: bytes | None = None
+    taken_back_at: datetime | None = Field(default=None, sa_type=Instant)
     answer: str | None
     answer_sealed: bytes | None
     answered_at: datetime | None = Field(sa_type=Instant)
@@ -185,7 +201,8 @@ class UnresolvedEvidence(SQLModel, table=True):
     it for good, so that a repetition is recognised whatever became of it.
 
     `region_code` is the question's, repeated for the policy. `batch_id`: the batch that brought it.
-    `waiting` until it is stored where it belongs, or dismissed.
+    `waiting` until it is stored where it belongs, or dismissed. `corrected_sealed`: what it was
+    corrected to, one after the other, before it was taken back from the wrong child.
     """
 
     __tablename__ = "unresolved_evidence"
@@ -210,6 +227,7 @@ class UnresolvedEvidence(SQLModel, table=True):
     sender_ref: str
     content_mac: bytes
     sent_sealed: bytes
+    corrected_sealed: bytes | None = None
     happened_on: date
     batch_id: UUID | None
     waiting: bool

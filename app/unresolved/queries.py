@@ -77,12 +77,17 @@ def visible(principal: Principal) -> Where:
         principal.region_lo,
         principal.region_hi,
         [*kinds],
-    ).add(f"u.about_id IS NULL OR {hiding.shown('u.about_id')}", principal.agency_id, codes)
+    ).add(
+        f"u.about_id IS NULL OR {hiding.shown('u.about_id')}",
+        principal.agency_id,
+        codes,
+        principal.agencies,
+    )
 
 
 _READERS: Final = f"""
 SELECT id FROM agencies a WHERE kind = ANY ($1::text[]) AND region_code = ANY ($2::bigint[])
-    AND {hiding.shown("$3::uuid", "a.id", codes_of("a.region_code"))}
+    AND {hiding.shown("$3::uuid", "a.id", codes_of("a.region_code"), "ARRAY[a.id]")}
 ORDER BY region_code DESC, id
 """
 
@@ -186,11 +191,22 @@ def said(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any]:
     return sent
 
 
-def claim_of(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any] | None:
+def corrected(tx: Tx, row: Mapping[str, Any]) -> list[Any]:
+    """Return what something sent was corrected to, one after the other, while it was stored with a
+    child from whom it was taken back.
+    """
+    if row["corrected_sealed"] is None:
+        return []
+    sealed = tx.keyring.unseal_bytes(models.CORRECTED, row["id"], row["corrected_sealed"])
+    contents: list[Any] = orjson.loads(sealed)
+    return contents
+
+
+def claim_of(tx: Tx, row: Mapping[str, Any], column: str = "claim_sealed") -> dict[str, Any] | None:
     """Return whom a question is said to be about: `{"child_id"}` or `{"student"}`."""
-    if row["claim_sealed"] is None:
+    if row[column] is None:
         return None
-    sealed = tx.keyring.unseal_bytes(models.CLAIM, row["id"], row["claim_sealed"])
+    sealed = tx.keyring.unseal_bytes(models.CLAIM, row["id"], row[column])
     claim: dict[str, Any] = orjson.loads(sealed)
     return claim
 
@@ -223,6 +239,7 @@ def shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> dict[str, Any
         "overdue": row["state"] == UnresolvedState.open and row["due_at"] <= tx.now,
         "words": _words(tx, models.WORDS, row, "words_sealed"),
         "dismissal_proposed": _dismissal(tx, row),
+        "taken_back": _taken_back(tx, row),
         "answers": _answers(tx, row) if settles else [],
         "permitted": permitted(ACTS, principal, row, tx.today),
     }
@@ -238,6 +255,13 @@ def _dismissal(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     words = _words(tx, models.DISMISSAL, row, "dismissal_sealed")
     return {"by": row["dismissal_by"], "words": words, "proposed_at": row["dismissal_at"]}
+
+
+def _taken_back(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any] | None:
+    if row["taken_back_by"] is None:
+        return None
+    words = _words(tx, models.TAKEN_BACK, row, "taken_back_sealed")
+    return {"by": row["taken_back_by"], "words": words, "taken_back_at": row["taken_back_at"]}
 
 
 def _answers(tx: Tx, row: Mapping[str, Any]) -> list[dict[str, Any]]:

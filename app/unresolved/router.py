@@ -27,14 +27,16 @@ from app.unresolved.acts import (
     AnsweredForTheOther,
     DismissedByAPerson,
     NotForThisKind,
+    NothingPlaced,
     NotYoursToSettle,
     OfficeAnswers,
+    PlacedByAPerson,
     SecondPersonDismisses,
     SettledAlready,
 )
 from app.unresolved.area import AREA, READ, WRITE
 from app.unresolved.models import UnresolvedKind, UnresolvedState
-from app.unresolved.operations import referrals, settling
+from app.unresolved.operations import referrals, settling, taking_back
 
 router = routing.router(AREA.tag, "/unresolved")
 
@@ -97,7 +99,9 @@ async def read_unresolved(
 
 @router.post(
     "/{unresolved_id}/attachment",
-    responses=documented(ChildNotFound, NotForThisKind, NotYoursToSettle, SettledAlready),
+    responses=documented(
+        ChildNotFound, NotForThisKind, NotYoursToSettle, PlacedByAPerson, SettledAlready
+    ),
 )
 async def attach_unresolved(
     principal: SettlesUnresolved,
@@ -109,11 +113,14 @@ async def attach_unresolved(
     """Say whom it is about. What waits is stored with its first sender, time and id; what follows
     from it follows, and what its sender still sends under this id reaches the file.
     """
-    await settling.attach(tx, principal, found, said.child_id, if_match=if_match)
+    await settling.attach(tx, principal, found, said, if_match=if_match)
     return await _again(tx, principal, found, said.child_id)
 
 
-@router.post("/{unresolved_id}/correction", responses=documented(NotForThisKind, SettledAlready))
+@router.post(
+    "/{unresolved_id}/correction",
+    responses=documented(NotForThisKind, PlacedByAPerson, SettledAlready),
+)
 async def correct_unresolved(
     principal: SettlesUnresolved,
     found: UnresolvedToSettle,
@@ -122,11 +129,31 @@ async def correct_unresolved(
     tx: Transaction,
 ) -> Shown[schemas.UnresolvedDetail]:
     """Say whom its sender meant, and try again. If that is nobody its sender may write about, it
-    stays open.
+    stays open; a file that appears for whom it was said to be first is found as well.
     """
-    claim = settling.claimed(said)
-    await settling.correct(tx, principal, found, claim, if_match=if_match)
+    await settling.correct(tx, principal, found, said, if_match=if_match)
     return await _again(tx, principal, found)
+
+
+@router.post(
+    "/{unresolved_id}/withdrawal",
+    responses=documented(
+        ChildNotFound, NotForThisKind, NotYoursToSettle, PlacedByAPerson, NothingPlaced
+    ),
+)
+async def take_back_unresolved(
+    principal: SettlesUnresolved,
+    found: UnresolvedToSettle,
+    said: schemas.UnresolvedTakeBack,
+    if_match: IfMatch,
+    tx: Transaction,
+) -> Shown[schemas.UnresolvedDetail]:
+    """Say that it was placed with the wrong child. That file loses it, with what was sent since by
+    the same name; it is placed with the child you name, or asked about anew in a question of its
+    own, as it was sent.
+    """
+    await taking_back.take_back(tx, principal, found, said, if_match=if_match)
+    return await _again(tx, principal, found, *filter(None, [found["child_id"], said.child_id]))
 
 
 @router.post(

@@ -53,6 +53,18 @@ class UnresolvedAttachment(Input):
     """Whom it is about."""
 
     child_id: UUID = Field(description="A child you see.", examples=[_ID])
+    words: Words
+
+
+class UnresolvedTakeBack(Input):
+    """Why it was placed with the wrong child."""
+
+    words: Words
+    child_id: UUID | None = Field(
+        default=None,
+        description="A child you see, with which it is placed instead; else it is asked anew.",
+        examples=[_ID],
+    )
 
 
 class UnresolvedCorrection(Input):
@@ -60,6 +72,7 @@ class UnresolvedCorrection(Input):
 
     child_id: UUID | None = Field(default=None, description="The child's id.", examples=[_ID])
     student: Student | None = Field(default=None, description="The pupil's number.")
+    words: Words
 
     @model_validator(mode="after")
     def _names_one(self) -> Self:
@@ -115,6 +128,14 @@ class OfficeAnswer(BaseModel):
     answered_at: datetime = Field(description="When.")
 
 
+class TakenBack(BaseModel):
+    """Who said that it had been placed with the wrong child."""
+
+    by: str = Field(max_length=50, pattern=r"^[a-z]+(:[0-9a-f-]{36})?$", description="Who.")
+    words: Prose = Field(description="Why, in words.")
+    taken_back_at: datetime = Field(description="When.")
+
+
 class DismissalProposed(BaseModel):
     """What one person said; a second has to say so too."""
 
@@ -158,7 +179,10 @@ class Unresolved(BaseModel):
         description="How the file that was referred was opened once the offices had answered, under"
         " the id it was sent with unless that is another file's; null if none was."
     )
-    other_child_id: UUID | None = Field(description="Of two files the other, if you see both.")
+    other_child_id: UUID | None = Field(
+        description="Of two files the other, if you see both; of what was taken back the file that"
+        " it was taken from, if you may settle it."
+    )
     report_id: UUID | None = Field(
         description="The report to the police whose child is asked for: say on the report who it is"
         " (`identifyChild`), or dismiss this."
@@ -179,7 +203,12 @@ class Unresolved(BaseModel):
     dismissal_proposed: DismissalProposed | None = Field(
         description="Who proposed to dismiss it; anything new withdraws that."
     )
-    words: Prose | None = Field(description="Why it was dismissed, in words.")
+    taken_back: TakenBack | None = Field(
+        description="Who took back that it was placed with a child; what was sent is asked anew."
+    )
+    words: Prose | None = Field(
+        description="Why it was dismissed, attached or corrected, in words."
+    )
     answers: list[OfficeAnswer] = Field(
         max_length=2, description="What the offices answered, if you may settle it."
     )

@@ -1,4 +1,4 @@
-"""Visits to the outside: chapter, scopes, and what may be done with one."""
+"""Visits to the outside: chapter, scopes, and what a child's file leads to."""
 
 from app.access.acts import Act
 from app.children import acts as child
@@ -7,5 +7,4 @@ from app.core import areas
 AREA = areas.area("Visits", 7, "走访及所见情况。", "Home visits and what was found.")
 READ = AREA.scope("visits:read", "读取走访记录", "Read home visits")
 WRITE = AREA.scope("visits:write", "记录和更正走访", "Record and correct home visits")
-ACTS = {"correctVisit": Act(WRITE.code), "listVisitVersions": Act(READ.code)}
 child.ACTS["listChildVisits"] = Act(READ.code)

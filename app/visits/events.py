@@ -31,6 +31,15 @@ class VisitCorrected(_AboutVisit):
     wire_name: ClassVar[str] = "visits.visit_corrected"
 
 
+class VisitTakenBack(Event):
+    """A visit was stored with the wrong child, whose file lost it. The subject is the visit."""
+
+    wire_name: ClassVar[str] = "visits.visit_taken_back"
+    subject: ClassVar[str] = "visit"
+    child_id: UUID = Field(description="The child that was not visited.")
+    visited_on: date = Field(description="Day of the visit.")
+
+
 class AbnormalFinding(Event):
     """A visit found something abnormal (VIS-03). The subject is the visit."""
 

@@ -1,6 +1,7 @@
 """What happens to visits by itself."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,9 +13,11 @@ from app.core.data.db import Tx
 from app.core.jobs import events, queue
 from app.regions import following
 from app.regions.events import RegionReplaced
+from app.unresolved import queries as unresolved
 from app.unresolved.models import UnresolvedAnswer, UnresolvedKind, UnresolvedReason
-from app.unresolved.operations import referrals, settling
+from app.unresolved.operations import referrals, settling, taking_back
 from app.unresolved.operations.settling import Waiting
+from app.unresolved.operations.taking_back import Back, again
 from app.unresolved.rules import owner_of
 from app.visits import operations, schemas
 from app.visits.events import VisitCorrected, VisitRecorded
@@ -51,7 +54,31 @@ async def store_held_visits(
     """Store the visits that waited for a child, as they were sent."""
     for row, sent in waiting:
         new = schemas.VisitCreate.model_validate(sent)
-        await operations.store_held(tx, sender, child, new, row["received_at"], row["id"])
+        since = unresolved.corrected(tx, row)
+        await operations.store_held(tx, sender, child, new, row["received_at"], row["id"], since)
+
+
+@taking_back.returns(UnresolvedKind.visit)
+async def return_visits(
+    tx: Tx, sender: Principal, child_id: UUID, waited: Sequence[Waiting]
+) -> list[Back]:
+    """Take visits back from a child, and all that came since by the same name of it."""
+    kept = {UUID(row["sender_ref"]): (row, sent) for row, sent in waited}
+    kept |= {row["id"]: (row, sent) for row, sent in waited}
+    called = [UUID(sent["child_id"]) for _, sent in waited]
+    placed, compared = await operations.take_back(tx, sender, child_id, [*kept], called)
+    for each in compared:
+        await settling.drop(tx, UnresolvedKind.two_entries, each)
+    backs = []
+    for visit in placed:
+        if visit.id in kept:
+            row, sent = kept[visit.id]
+            piece = again(row, sent, abnormal=visit.abnormal)
+            backs.append(Back(row["id"], piece, visit.received_at, visit.corrected))
+        else:
+            piece = replace(operations.as_piece(visit.first), abnormal=visit.abnormal)
+            backs.append(Back(None, piece, visit.received_at, visit.corrected))
+    return backs
 
 
 _TWIN: Final = """

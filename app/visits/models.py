@@ -52,9 +52,12 @@ class Channel(StrEnum):
 class Visit(Correctable, table=True):
     """One visit. `id` is made by the client, so that a phone may record it offline.
 
-    `words_sealed` holds what was written in prose, encrypted: `note`, and `findings`, one entry per
-    finding. `visited_in` is where the child lived when the visit was received. `visitor` is the
-    staff member, null for a machine. `possibly_same_as`: an earlier visit by the same visitor on
+    `called`: the id by which its sender called the child, which may be another name of the file;
+    null where it was received before that was kept. `words_sealed` holds what was written in prose,
+    encrypted: `note`, and `findings`, one entry per finding. `visited_in` is where the child lived
+    when the visit was received. `visitor` is the staff member, null for a machine.
+    `withdrawal_…`: who proposed, and who confirmed, that an abnormal finding was none; sealed are
+    the findings that remain, and why. `possibly_same_as`: an earlier visit by the same visitor on
     the same day, until somebody says whether the two are one; `same_as`: they are.
     """
 
@@ -67,9 +70,10 @@ class Visit(Correctable, table=True):
         Index("ix_visits_child_id_visited_on", "child_id", "visited_on", "id"),
         Index("ix_visits_region_code_visited_on", "region_code", "visited_on", "id"),
         Index("ix_visits_visited_on_id", "visited_on", "id"),
-        privileges="SELECT, INSERT, UPDATE",
+        privileges="SELECT, INSERT, UPDATE, DELETE",
     )
 
+    called: UUID | None = None
     visited_in: int = Field(sa_type=BigInteger)
     visited_on: date
     started_at: datetime | None = Field(sa_type=Instant)
@@ -86,6 +90,10 @@ class Visit(Correctable, table=True):
     words_sealed: bytes | None
     recorded_at: datetime | None = Field(sa_type=Instant)
     """When the device stored it, by the device's clock."""
+    withdrawal_by: str | None = None
+    withdrawal_at: datetime | None = Field(default=None, sa_type=Instant)
+    withdrawal_sealed: bytes | None = None
+    withdrawal_confirmed_by: str | None = None
     possibly_same_as: UUID | None = None
     same_as: UUID | None = None
 
@@ -94,5 +102,7 @@ class VisitVersion(VersionBelow, table=True):
     """What a visit said before a correction."""
 
     __tablename__ = "visit_versions"
-    __table_args__: Any = versions_of("visits", "visit_id", "visit_versions")
+    __table_args__: Any = versions_of(
+        "visits", "visit_id", "visit_versions", privileges="SELECT, INSERT, DELETE"
+    )
     visit_id: UUID

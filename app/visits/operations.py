@@ -1,6 +1,6 @@
 """Recording and correcting visits."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -19,9 +19,10 @@ from app.core.problems import Problem
 from app.unresolved.models import UnresolvedKind
 from app.unresolved.operations import holding
 from app.unresolved.operations.holding import Kept
-from app.visits import queries, schemas
+from app.visits import queries, rules, schemas
+from app.visits.acts import ACTS, FindingStays
 from app.visits.area import WRITE
-from app.visits.events import AbnormalFinding, VisitCorrected, VisitRecorded
+from app.visits.events import AbnormalFinding, VisitCorrected, VisitRecorded, VisitTakenBack
 
 
 class VisitDiffers(Problem, status=409):
@@ -57,7 +58,7 @@ async def record_visit(tx: Tx, principal: Principal, new: schemas.VisitCreate) -
 
     The same visit sent again is answered with what is stored. Raises VisitDiffers, TooManyUnplaced.
     """
-    values, piece = _values(tx, new, principal), _piece(new)
+    values, piece = _values(tx, new, principal), as_piece(new)
     put = await rows.put(
         tx,
         principal,
@@ -99,6 +100,7 @@ def _as_sent(principal: Principal, visit: schemas.Visit, new: schemas.VisitCreat
 def _values(tx: Tx, new: schemas.VisitCreate, sender: Principal) -> dict[str, Any]:
     return {
         "id": new.id,
+        "called": new.child_id,
         "visitor": sender.staff_id,
         "content_mac": tx.keyring.blind_index("visit", new.model_dump_json()),
         "recorded_at": new.recorded_at,
@@ -106,7 +108,7 @@ def _values(tx: Tx, new: schemas.VisitCreate, sender: Principal) -> dict[str, An
     }
 
 
-def _piece(new: schemas.VisitCreate) -> holding.Piece:
+def as_piece(new: schemas.VisitCreate) -> holding.Piece:
     sent = new.model_dump_json().encode()
     abnormal = any(finding.abnormal for finding in new.findings)
     claim = {"child_id": new.child_id}
@@ -141,9 +143,11 @@ async def store_held(
     new: schemas.VisitCreate,
     received_at: datetime,
     otherwise: UUID,
+    corrected: Sequence[Any] = (),
 ) -> None:
     """Store and announce a visit that waited until it was known whom it is about, as if it had come
-    rightly: its own id, its sender, when it was received. In SYSTEM's reach.
+    rightly: its own id, its sender, when it was received; then with what it was corrected to while
+    it was another child's. In SYSTEM's reach.
 
     If another visit has its id, it is stored under the id `otherwise`: two agencies' phones may
     have made one id, and neither visit is lost.
@@ -157,6 +161,10 @@ async def store_held(
         if put.row is not None:
             visit = queries.visit_of(tx, sender, {**put.row, "birth_date": put.birth_date})
             await _announce(tx, VisitRecorded, visit, put.row, news=visit.abnormal)
+            row: Mapping[str, Any] = {**put.row, "birth_date": put.birth_date}
+            for content in corrected:
+                said = schemas.VisitContent.model_validate(content).model_dump()
+                row, _ = await _change(tx, sender, row, said)
             return
         sent = await rows.sent_before(tx, sender, each.id, table="visits")
         if sent is not None and sent["content_mac"] == values["content_mac"]:
@@ -181,7 +189,8 @@ async def _sent_before(
     if row is not None:
         return Recorded(queries.visit_of(tx, principal, row), False, row["child_id"])
     first = {"version": 1, "updated_at": sent["received_at"], "birth_date": None, **values}
-    first |= {"possibly_same_as": None, "same_as": None}
+    first |= dict.fromkeys(("possibly_same_as", "same_as", "withdrawal_by"))
+    first |= {"withdrawal_confirmed_by": None}
     findings = orjson.loads(values["findings"])
     visit = queries.visit_of(tx, principal, {**sent, **first, "findings": findings})
     seen = visit.child_id == new.child_id
@@ -197,17 +206,135 @@ async def correct_visit(
     *,
     if_match: int,
 ) -> schemas.Visit:
-    """Change a locked visit and keep what it said before. Raises PreconditionFailed."""
+    """Change a locked visit and keep what it said before. Raises PreconditionFailed; FindingStays
+    if an abnormal finding would be gone.
+    """
     check_version(row["version"], if_match)
+    changes = correction.changes()
+    if rules.takes_away(row["findings"], changes.get("findings", row["findings"])):
+        raise FindingStays
+    _, visit = await _change(tx, principal, row, changes)
+    return visit
+
+
+_PROPOSE: Final = """
+UPDATE visits SET withdrawal_by = $3, withdrawal_at = $4, withdrawal_sealed = $5,
+    withdrawal_confirmed_by = NULL, version = version + 1, updated_at = $4
+WHERE home_county = $1 AND id = $2 RETURNING *
+"""
+
+
+async def propose_withdrawal(
+    tx: Tx,
+    principal: Principal,
+    row: asyncpg.Record,
+    said: schemas.WithdrawalProposed,
+    *,
+    if_match: int,
+) -> schemas.Visit:
+    """Propose that an abnormal finding of a locked visit was none. It stays until a second person
+    confirms. Raises PreconditionFailed, NotYourVisit, FindingsByAPerson, NothingAbnormal.
+    """
+    check_version(row["version"], if_match)
+    ACTS["proposeWithdrawal"].require(principal, row, tx.today)
+    sealed = tx.keyring.seal(queries.WITHDRAWAL, row["id"], orjson.dumps(said.model_dump()))
+    place = (row["home_county"], row["id"])
+    changed = await tx.connection.fetchrow(_PROPOSE, *place, principal.subject, tx.now, sealed)
+    return queries.visit_of(tx, principal, {**changed, "birth_date": row["birth_date"]})
+
+
+async def confirm_withdrawal(
+    tx: Tx, principal: Principal, row: asyncpg.Record, *, if_match: int
+) -> schemas.Visit:
+    """Let what was proposed be true; what the visit said before is kept. Raises PreconditionFailed,
+    NotYoursToConfirm, FindingsByAPerson, NothingProposed, SecondPersonConfirms.
+    """
+    check_version(row["version"], if_match)
+    ACTS["confirmWithdrawal"].require(principal, row, tx.today)
+    findings = queries.withdrawal(tx, row)["findings"]
+    confirmed = {"withdrawal_confirmed_by": principal.subject}
+    _, visit = await _change(tx, principal, row, {"findings": findings}, **confirmed)
+    return visit
+
+
+async def _change(
+    tx: Tx, principal: Principal, row: Mapping[str, Any], changes: Mapping[str, Any], **columns: Any
+) -> tuple[Mapping[str, Any], schemas.Visit]:
     before = queries.visit_of(tx, principal, row)
-    merged = {**before.model_dump(), **correction.changes()}
-    said = before.model_dump_json(include={*schemas.VisitContent.model_fields})
-    values = _stored(tx, row["id"], merged)
+    merged = {**before.model_dump(), **changes}
+    values = {**_stored(tx, row["id"], merged), **columns}
+    if not columns and row["withdrawal_confirmed_by"] is None:
+        values |= dict.fromkeys(("withdrawal_by", "withdrawal_at", "withdrawal_sealed"))
+    said = before.model_dump_json(include=_CONTENT)
     changed = await rows.correct(tx, principal, "visits", row, said, values)
-    visit = queries.visit_of(tx, principal, {**changed, "birth_date": row["birth_date"]})
+    now = {**changed, "birth_date": row["birth_date"]}
+    visit = queries.visit_of(tx, principal, now)
     news = visit.abnormal and not before.abnormal
     await _announce(tx, VisitCorrected, visit, row, news=news)
-    return visit
+    return now, visit
+
+
+_CONTENT: Final = {*schemas.VisitContent.model_fields}
+_PLACED: Final = """
+SELECT v.*, NULL::date AS birth_date FROM visits v
+WHERE child_id = $1 AND agency_id = $2
+  AND (id = ANY ($3::uuid[]) OR (called = ANY ($4::uuid[]) AND called <> child_id))
+ORDER BY received_at, id FOR UPDATE
+"""
+_SAID: Final = """
+DELETE FROM visit_versions WHERE home_county = $1 AND visit_id = $2
+RETURNING version, snapshot_sealed
+"""
+_GONE: Final = """
+WITH gone AS (DELETE FROM visits WHERE home_county = $1 AND id = ANY ($2::uuid[]) RETURNING id)
+UPDATE visits v SET possibly_same_as = NULL, same_as = NULL
+WHERE v.child_id = $3 AND v.home_county = $1 AND v.id <> ALL ($2::uuid[])
+  AND (v.possibly_same_as = ANY ($2::uuid[]) OR v.same_as = ANY ($2::uuid[]))
+RETURNING v.id
+"""
+
+
+class Placed(NamedTuple):
+    """A visit taken back: its id, what was sent first, what it was corrected to, when it came, and
+    whether it ever held an abnormal finding.
+    """
+
+    id: UUID
+    first: schemas.VisitCreate
+    corrected: list[Any]
+    received_at: datetime
+    abnormal: bool
+
+
+async def take_back(
+    tx: Tx,
+    sender: Principal,
+    child_id: UUID,
+    ids: Sequence[UUID],
+    called: Sequence[UUID],
+) -> tuple[list[Placed], list[UUID]]:
+    """Take visits away from a child who was not visited, by their ids and by the names their agency
+    called the child by; announce it, and return them, with the ids of all visits that were compared
+    with these. In SYSTEM's reach.
+    """
+    found = await tx.connection.fetch(_PLACED, child_id, sender.agency_id, ids, called)
+    placed = []
+    for row in found:
+        now = queries.visit_of(tx, sender, row).model_dump_json(include=_CONTENT)
+        kept = await tx.connection.fetch(_SAID, row["home_county"], row["id"])
+        before = {each["version"]: rows.unsealed(tx, "visits", row["id"], each) for each in kept}
+        contents = [orjson.loads(before[each]) for each in sorted(before)] + [orjson.loads(now)]
+        sent = {name: contents[0][name] for name in schemas.VisitCreate.model_fields}
+        first = schemas.VisitCreate.model_validate({**sent, "child_id": row["called"] or child_id})
+        wrong = any(one["abnormal"] for content in contents for one in content["findings"])
+        placed.append(Placed(row["id"], first, contents[1:], row["received_at"], wrong))
+    if not found:
+        return [], []
+    gone = [row["id"] for row in found]
+    others = await tx.connection.fetch(_GONE, found[0]["home_county"], gone, child_id)
+    about = [{**rows.announced(row), "visited_on": row["visited_on"]} for row in found]
+    await events.publish(tx, *(VisitTakenBack(**each) for each in about))
+    return placed, [*gone, *(row["id"] for row in others)]
 
 
 _PLAIN: Final = (

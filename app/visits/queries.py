@@ -13,9 +13,10 @@ from app.core.data.db import Tx
 from app.core.http import paging
 from app.core.http.wire import region_text
 from app.visits import rules, schemas
-from app.visits.area import ACTS
+from app.visits.acts import ACTS
 
 WORDS: Final = "visits.words_sealed"
+WITHDRAWAL: Final = "visits.withdrawal_sealed"
 # Not a join: so it is looked up for the rows of the page, after they were sorted and cut.
 _VISITS: Final = (
     "SELECT v.*, (SELECT c.birth_date FROM children c"
@@ -71,7 +72,26 @@ def visit_of(tx: Tx, principal: Principal, row: Any) -> schemas.Visit:
         ),
         possibly_same_as=row["possibly_same_as"],
         same_as=row["same_as"],
+        withdrawal=_withdrawal(tx, row),
         permitted=permitted(ACTS, principal, row, tx.today),
+    )
+
+
+def withdrawal(tx: Tx, row: Any) -> dict[str, Any]:
+    """Return what was proposed: the `findings` that remain, and why, in `words`."""
+    sealed = tx.keyring.unseal_bytes(WITHDRAWAL, row["id"], row["withdrawal_sealed"])
+    said: dict[str, Any] = orjson.loads(sealed)
+    return said
+
+
+def _withdrawal(tx: Tx, row: Any) -> schemas.Withdrawal | None:
+    if row["withdrawal_by"] is None:
+        return None
+    return schemas.Withdrawal(
+        proposed_by=row["withdrawal_by"],
+        proposed_at=row["withdrawal_at"],
+        confirmed_by=row["withdrawal_confirmed_by"],
+        **withdrawal(tx, row),
     )
 
 

@@ -23,7 +23,17 @@ from app.core.problems import Problem, documented
 from app.regions.deps import RegionSpan
 from app.unresolved.schemas import HeldForNow
 from app.visits import operations, queries, schemas
-from app.visits.area import ACTS, AREA, READ, WRITE
+from app.visits.acts import (
+    ACTS,
+    FindingsByAPerson,
+    FindingStays,
+    NothingAbnormal,
+    NothingProposed,
+    NotYoursToConfirm,
+    NotYourVisit,
+    SecondPersonConfirms,
+)
+from app.visits.area import AREA, READ, WRITE
 
 router = routing.router(AREA.tag)
 
@@ -116,7 +126,7 @@ async def read_visit(
     return _shown(visit, [visit])
 
 
-@router.patch("/visits/{visit_id}")
+@router.patch("/visits/{visit_id}", responses=documented(FindingStays))
 async def correct_visit(
     principal: WritesVisits,
     found: VisitToChange,
@@ -124,8 +134,44 @@ async def correct_visit(
     if_match: IfMatch,
     tx: Transaction,
 ) -> Shown[schemas.Visit]:
-    """Correct a visit. What it said before is kept and can be read; what cannot be is marked."""
+    """Correct a visit. What it said before is kept and can be read; what cannot be is marked. An
+    abnormal finding stays: that it was none is proposed and confirmed.
+    """
     visit = await operations.correct_visit(tx, principal, found, correction, if_match=if_match)
+    return _shown(visit, [visit])
+
+
+@router.post(
+    "/visits/{visit_id}/withdrawal",
+    responses=documented(NotYourVisit, FindingsByAPerson, NothingAbnormal),
+)
+async def propose_withdrawal(
+    principal: WritesVisits,
+    found: VisitToChange,
+    said: schemas.WithdrawalProposed,
+    if_match: IfMatch,
+    tx: Transaction,
+) -> Shown[schemas.Visit]:
+    """Propose, as the visitor's own office, that an abnormal finding was none. The visit says what
+    it said until a second person, of the township or of civil affairs, confirms it.
+    """
+    visit = await operations.propose_withdrawal(tx, principal, found, said, if_match=if_match)
+    return _shown(visit, [visit])
+
+
+@router.post(
+    "/visits/{visit_id}/withdrawal/confirmation",
+    responses=documented(
+        NotYoursToConfirm, FindingsByAPerson, NothingProposed, SecondPersonConfirms
+    ),
+)
+async def confirm_withdrawal(
+    principal: WritesVisits, found: VisitToChange, if_match: IfMatch, tx: Transaction
+) -> Shown[schemas.Visit]:
+    """Confirm, as a second person, that an abnormal finding was none: the findings are what was
+    proposed. What the visit said before is kept and can be read.
+    """
+    visit = await operations.confirm_withdrawal(tx, principal, found, if_match=if_match)
     return _shown(visit, [visit])
 
 

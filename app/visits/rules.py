@@ -1,11 +1,28 @@
 """What is doubtful about the days a visit names. Pure; nothing of it refuses a visit."""
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from app.core.clock import local_date
 
 Doubt = Literal["date_ahead", "start_on_another_day", "before_birth"]
+
+
+def takes_away(before: Iterable[Mapping[str, Any]], after: Iterable[Mapping[str, Any]]) -> bool:
+    """Tell whether of some findings an abnormal one is gone, or speaks of less than it did."""
+    return any((_abnormal(before) - _abnormal(after)).values())
+
+
+def _abnormal(findings: Iterable[Mapping[str, Any]]) -> Counter[tuple[str, ...]]:
+    """Count what is abnormal, and to whom each is referred."""
+    return Counter(
+        (str(each["domain"]), str(each["type"]), str(to))
+        for each in findings
+        if each["abnormal"]
+        for to in ("", *each["refer_to"])
+    )
 
 
 def doubts(

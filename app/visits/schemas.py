@@ -187,6 +187,28 @@ class VisitFinding(BaseModel):
     note: Prose | None = Field(description="In words.")
 
 
+class WithdrawalProposed(Input):
+    """That an abnormal finding was none."""
+
+    findings: Findings = Field(description="All findings that remain.")
+    words: Prose = Field(description="Why, in words; stored encrypted.")
+
+
+_ACTOR = r"^[a-z]+(:[0-9a-f-]{36})?$"
+
+
+class Withdrawal(BaseModel):
+    """That an abnormal finding was none: proposed by one person, true once a second confirmed."""
+
+    findings: list[VisitFinding] = Field(max_length=30, description="The findings that remain.")
+    words: Prose = Field(description="Why, in words.")
+    proposed_by: str = Field(max_length=50, pattern=_ACTOR, description="Who proposed it.")
+    proposed_at: datetime = Field(description="When.")
+    confirmed_by: str | None = Field(
+        max_length=50, pattern=_ACTOR, description="Who confirmed it; null until somebody does."
+    )
+
+
 class VisitContent(BaseModel):
     """What a visit says."""
 
@@ -223,6 +245,10 @@ class Visit(VisitContent):
         description="An earlier visit to the child by the same visitor on that day: possibly one."
     )
     same_as: UUID | None = Field(description="The earlier visit that it was found to be.")
+    withdrawal: Withdrawal | None = Field(
+        description="Who says that an abnormal finding was none; it stays until that is confirmed,"
+        " and any correction withdraws it."
+    )
     permitted: Permitted
 
 

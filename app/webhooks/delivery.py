@@ -101,6 +101,7 @@ WHERE d.id = ANY ($1::uuid[]) AND e.id = d.endpoint_id AND NOT ({
         "d.ordering_key",
         "e.agency_id",
         f"CASE e.relation WHEN 'region' THEN {codes_of('a.region_code')} ELSE {codes_of('0')} END",
+        "ARRAY[e.agency_id]",
     )
 })
 RETURNING d.id

@@ -66,7 +66,7 @@ def _visible(principal: Principal) -> Where:
     """
     codes = principal.region_hi - principal.region_lo
     where = Where("w.agency_id = {}", principal.agency_id)
-    return where.add(hiding.shown("w.ordering_key"), principal.agency_id, codes)
+    return where.add(hiding.shown("w.ordering_key"), principal.agency_id, codes, principal.agencies)
 
 
 async def delivery(tx: Tx, principal: Principal, delivery_id: UUID) -> asyncpg.Record | None:

@@ -216,14 +216,15 @@ _UNRESOLVED = (
     Ask("readUnresolved"),
     Ask(
         "attachUnresolved",
-        lambda target: {"child_id": str(target.ids["child_id"])},
+        lambda target: {"child_id": str(target.ids["child_id"]), "words": "合成记录"},
         claims=("child_id",),
     ),
     Ask(
         "correctUnresolved",
-        lambda target: {"child_id": str(target.ids["child_id"])},
+        lambda target: {"child_id": str(target.ids["child_id"]), "words": "合成记录"},
         claims=("child_id",),
     ),
+    Ask("takeBackUnresolved", always({"words": "合成记录"})),
     Ask("dismissUnresolved", always({"words": "合成记录"})),
     Ask("answerUnresolved", always({"answer": "one_visit", "words": "合成记录"})),
 )

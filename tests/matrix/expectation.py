@@ -254,10 +254,15 @@ def _no_post_of_ours(who: Who, target: Target, gives: str | None) -> bool:
 
 
 REFUSED: Mapping[str, Refusal] = {
-    "attachUnresolved": lambda who, target, _: not _settles(who, target),
-    "dismissUnresolved": lambda who, target, _: (
-        not _settles(who, target) or who.holder == "machine"
+    **dict.fromkeys(
+        ("attachUnresolved", "takeBackUnresolved", "dismissUnresolved"),
+        lambda who, target, _: not _settles(who, target) or who.holder == "machine",
     ),
+    "proposeWithdrawal": lambda who, target, _: not _owns(who, target) or who.holder == "machine",
+    "confirmWithdrawal": lambda who, _, __: (
+        who.role not in _ANSWERS_FOR_ITS_PLACE or who.holder == "machine"
+    ),
+    "correctUnresolved": lambda who, _, __: who.holder == "machine",
     "createChild": lambda who, target, _: (
         not _writes(who, "identity", "residence") or not _inside(who, target.region)
     ),

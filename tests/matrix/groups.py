@@ -85,13 +85,17 @@ LOOKS_AT: Mapping[str, tuple[Respect, ...]] = {
         ("closeWebhookDelivery", "recordReturn", "settleDoubt", "recordPresenceFinding"), (_holder,)
     ),
     **dict.fromkeys(
-        (
-            *("readUnresolved", "attachUnresolved", "correctUnresolved", "answerUnresolved"),
-            "listUnresolved",
-        ),
+        (*("readUnresolved", "answerUnresolved", "listUnresolved"),),
         (_owner_of_unresolved,),
     ),
-    "dismissUnresolved": (_owner_of_unresolved, _holder),
+    "proposeWithdrawal": (_holder,),
+    **dict.fromkeys(
+        (
+            *("attachUnresolved", "correctUnresolved", "takeBackUnresolved"),
+            *("dismissUnresolved", "confirmWithdrawal"),
+        ),
+        (_owner_of_unresolved, _holder),
+    ),
     **dict.fromkeys(
         (
             *("createChild", "listChildren", "searchChildren", "readChild", "changeChild"),

@@ -208,7 +208,7 @@ class TestWithAClockThatRunsFarAhead:
         read = await client.get(f"/v1/unresolved/{item}", headers=director.headers)
         corrected = await client.post(
             f"/v1/unresolved/{item}/correction",
-            json={"child_id": str(child.id)},
+            json={"child_id": str(child.id), "words": "打错了"},
             headers={**director.headers, "if-match": read.headers["etag"]},
         )
         assert (corrected.status_code, corrected.json()["state"]) == (200, "open")

@@ -43,6 +43,8 @@ PART = Part(
         Ask("listChildVisits"),
         Ask("readVisit"),
         Ask("correctVisit", always({"note": "合成记录"})),
+        Ask("proposeWithdrawal", always({"findings": [], "words": "合成记录"})),
+        Ask("confirmWithdrawal"),
         Ask("listVisitVersions"),
     ),
     rows=_rows,

@@ -1,7 +1,7 @@
 """Reading visits: remit, filters, paging, audit, budgets."""
 
 from app.core.data.db import SYSTEM, Reach
-from app.visits.area import ACTS
+from app.visits.acts import ACTS
 from tests.access.factories import a_caller
 from tests.children.factories import a_child, moved
 from tests.conftest import VILLAGE

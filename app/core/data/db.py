@@ -61,7 +61,8 @@ class Reach:
     """What row-level security lets a transaction see.
 
     `lo`/`hi`: half-open range of 12-digit region codes. `school`: if set, only children enrolled
-    there. `agency` and `caller` own the rows that belong to an agency or a single caller.
+    there. `agency` and `caller` own the rows that belong to an agency or a single caller. `served`:
+    the agencies in which the caller ever held a post.
     """
 
     lo: int
@@ -69,12 +70,14 @@ class Reach:
     agency: UUID | None = None
     school: UUID | None = None
     caller: str = ""
+    served: tuple[UUID, ...] = ()
 
     @property
     def settings(self) -> dict[str, str]:
         """The settings that policies read, in the order of SET_REACH."""
         named = {"lo": self.lo, "hi": self.hi, "agency": self.agency or ""}
         named |= {"school": self.school or "", "caller": self.caller}
+        named |= {"served": f"{{{','.join(map(str, self.served))}}}" if self.served else ""}
         return {name: str(value) for name, value in named.items()}
 
 
@@ -84,7 +87,7 @@ SYSTEM = Reach(*NATION, caller="system")
 SET_REACH = """
 SELECT set_config('tonghu.lo', $1::text, true), set_config('tonghu.hi', $2::text, true),
        set_config('tonghu.agency', $3::text, true), set_config('tonghu.school', $4::text, true),
-       set_config('tonghu.caller', $5::text, true)
+       set_config('tonghu.caller', $5::text, true), set_config('tonghu.served', $6::text, true)
 """
 
 _SWITCH = """

@@ -17,8 +17,9 @@ from app.core.data import rls
 class HiddenSubject(SQLModel, table=True):
     """Something that some agencies must learn nothing of, by its id.
 
-    `hidden_from`: the agencies. `hidden_below`: nor any office whose remit holds fewer codes, but
-    for `filed_by_id`, who brought it up; 0 hides it from none by its remit.
+    `hidden_from`: the agencies, and with them whoever ever held a post there. `hidden_below`: nor
+    any office whose remit holds fewer codes, but for `filed_by_id`, who brought it up; 0 hides it
+    from none by its remit.
     """
 
     __tablename__ = "hidden_subjects"
@@ -30,14 +31,17 @@ class HiddenSubject(SQLModel, table=True):
 
 
 _HIDDEN: Final = (
-    "{agency} = ANY ({h}hidden_from)"
-    " OR ({h}hidden_below > {codes} AND {h}filed_by_id IS DISTINCT FROM {agency})"
+    "{accused} OR ({h}hidden_below > {codes} AND {h}filed_by_id IS DISTINCT FROM {agency})"
 )
 _CALLER: Final[dict[str, Any]] = {"agency": rls.AGENCY, "codes": f"{rls.HI} - {rls.LO}"}
+_ALSO: Final = _HIDDEN.format(h="h.", accused=rls.served("h.hidden_from"), **_CALLER)
 
 rls.protect(
     "hidden_subjects",
-    using=rls.case((rls.SYSTEM, "true"), (_HIDDEN.format(h="", **_CALLER), "true")),
+    using=rls.case(
+        (rls.SYSTEM, "true"),
+        (_HIDDEN.format(h="", accused=rls.served("hidden_from"), **_CALLER), "true"),
+    ),
     check=rls.SYSTEM,
     privileges="SELECT, INSERT, UPDATE",
 )
@@ -49,15 +53,17 @@ def hidden(column: str) -> str:
     """
     return (
         f"EXISTS (SELECT 1 FROM hidden_subjects h WHERE h.subject_id = {column}"
-        f" AND ({_HIDDEN.format(h='h.', **_CALLER)}) OFFSET 0)"
+        f" AND ({_ALSO}) OFFSET 0)"
     )
 
 
-def shown(column: str, agency: str = "{0}", codes: str = "{1}") -> str:
-    """Write, for a query, that an agency may know of what a column names. `codes`: how many its
-    remit holds. One look-up by the key a row.
+def shown(column: str, agency: str = "{0}", codes: str = "{1}", served: str = "{2}::uuid[]") -> str:
+    """Write, for a query, that somebody of an agency may know of what a column names. `codes`: how
+    many their remit holds; `served`: all agencies of theirs, the former included. One look-up by
+    the key a row.
     """
+    accused = f"h.hidden_from && {served}"
     return (
         f"NOT EXISTS (SELECT 1 FROM hidden_subjects h WHERE h.subject_id = {column}"
-        f" AND ({_HIDDEN.format(h='h.', agency=agency, codes=codes)}) OFFSET 0)"
+        f" AND ({_HIDDEN.format(h='h.', agency=agency, codes=codes, accused=accused)}) OFFSET 0)"
     )

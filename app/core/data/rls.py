@@ -37,6 +37,7 @@ HI = _setting("hi", "bigint")
 AGENCY = _setting("agency", "uuid")
 SCHOOL = _setting("school", "uuid")
 CALLER = _setting("caller", "text")
+SERVED = _setting("served", "uuid[]")
 SYSTEM = f"{CALLER} = 'system'"
 IN_RANGE = f"region_code >= {LO} AND region_code < {HI}"
 
@@ -44,6 +45,11 @@ IN_RANGE = f"region_code >= {LO} AND region_code < {HI}"
 def own(column: str) -> str:
     """Say that a column names the caller's agency."""
     return f"{column} = {AGENCY}"
+
+
+def served(agencies: str) -> str:
+    """Say that a column of agencies names the caller's, or one in which they ever held a post."""
+    return f"({AGENCY} = ANY ({agencies}) OR coalesce({agencies} && {SERVED}, false))"
 
 
 def case(*arms: tuple[str, str]) -> str:

@@ -33,7 +33,7 @@ JOIN agencies a ON a.id = told.agency::uuid
 WHERE e.subject_id = $1 AND e.occurred_at >= $3
   AND e.wire_name <> ALL (ARRAY['police_reports.report_filed', 'police_reports.result_told'])
   AND e.wire_name LIKE $2
-  AND {hiding.shown("$1", "a.id", codes_of("a.region_code"))}
+  AND {hiding.shown("$1", "a.id", codes_of("a.region_code"), "ARRAY[a.id]")}
 """
 """Whoever heard of it as a party, but for those who must learn nothing by now."""
 

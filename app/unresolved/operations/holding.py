@@ -224,7 +224,7 @@ async def _keep(
     tx: Tx, principal: Principal, kind: UnresolvedKind, pieces: Sequence[Piece]
 ) -> dict[bytes, UUID]:
     owner_role, place = owner_of(kind, principal.region_code)
-    asked = await _ask(tx, principal, kind, owner_role, place, pieces)
+    asked = await ask(tx, principal, kind, owner_role, place, pieces)
     rows = [new_id() for _ in pieces]
     await tx.connection.execute(
         _KEEP,
@@ -246,7 +246,7 @@ async def _keep(
     return asked
 
 
-async def _ask(
+async def ask(
     tx: Tx,
     principal: Principal,
     kind: UnresolvedKind,

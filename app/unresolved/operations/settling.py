@@ -42,34 +42,48 @@ def takes(kind: UnresolvedKind) -> Callable[[Taker], Taker]:
 
 
 async def attach(
-    tx: Tx, principal: Principal, row: asyncpg.Record, child_id: UUID, *, if_match: int
+    tx: Tx,
+    principal: Principal,
+    row: asyncpg.Record,
+    said: schemas.UnresolvedAttachment,
+    *,
+    if_match: int,
 ) -> None:
     """Store what waits as evidence about a child the caller sees. Raises ChildNotFound,
-    NotForThisKind, NotYoursToSettle, SettledAlready, PreconditionFailed.
+    NotForThisKind, NotYoursToSettle, PlacedByAPerson, SettledAlready, PreconditionFailed.
     """
     check_version(row["version"], if_match)
     ACTS["attachUnresolved"].require(principal, row, tx.today)
-    child = await children.find(tx, principal, child_id)
+    child = await children.find(tx, principal, said.child_id)
     if child is None:
         raise ChildNotFound
     async with tx.as_system():
-        await _attach(tx, row, child, principal.subject)
+        await attach_to(tx, row, child, principal.subject, said.words)
 
 
 async def correct(
-    tx: Tx, principal: Principal, row: asyncpg.Record, claim: Mapping[str, Any], *, if_match: int
+    tx: Tx,
+    principal: Principal,
+    row: asyncpg.Record,
+    said: schemas.UnresolvedCorrection,
+    *,
+    if_match: int,
 ) -> None:
     """Let what waits be about somebody else, and try again by its sender's authority. If that tells
-    nobody yet, it stays open. Raises NotForThisKind, SettledAlready, PreconditionFailed.
+    nobody yet, it stays open, and is whose it was said to be first if that appears. Raises
+    NotForThisKind, PlacedByAPerson, SettledAlready, PreconditionFailed.
     """
     check_version(row["version"], if_match)
     ACTS["correctUnresolved"].require(principal, row, tx.today)
+    claim = claimed(said)
     async with tx.as_system():
         index = claim_index(tx, claim)
         other = await _join_others(tx, row, index)
         changed = await tx.connection.fetchrow(
             "UPDATE unresolved SET claim = $2, claim_sealed = $3, version = version + 1,"
-            " updated_at = $4, abnormal = abnormal OR $5,"
+            " first_claim = coalesce(first_claim, claim),"
+            " first_claim_sealed = coalesce(first_claim_sealed, claim_sealed),"
+            " updated_at = $4, abnormal = abnormal OR $5, words_sealed = $6,"
             " dismissal_by = NULL, dismissal_sealed = NULL, dismissal_at = NULL"
             " WHERE id = $1 RETURNING *",
             row["id"],
@@ -77,6 +91,7 @@ async def correct(
             tx.keyring.seal(models.CLAIM, row["id"], orjson.dumps(claim, default=str)),
             tx.now,
             other is not None and other["abnormal"],
+            tx.keyring.seal(models.WORDS, row["id"], said.words),
         )
         await try_again(tx, changed, UnresolvedState.corrected, principal.subject)
 
@@ -146,19 +161,29 @@ async def try_again(
     looked after the child on its day: one doubtful day keeps back nothing but itself. `row` is
     locked, the reach SYSTEM's.
     """
-    sender = queries.sender_of(row)
-    claim = queries.claim_of(tx, row) or {}
     pieces = await queries.evidence(tx, row["id"], most=None, waiting=True)
-    child = await _visible(tx, sender, claim)
-    found = {} if child else await _then(tx, sender, claim, pieces)
-    if len(found) < len(pieces) and (child := child or await _decided(tx, row, claim)):
-        found = {each["id"]: found.get(each["id"], child) for each in pieces}
+    found = await _found(tx, row, queries.claim_of(tx, row) or {}, pieces)
+    first = queries.claim_of(tx, row, "first_claim_sealed")
+    if len(found) < len(pieces) and first is not None:
+        found = await _found(tx, row, first, pieces) | found
     for whom in {*found.values()}:
         await _take(tx, row, whom, [each for each in pieces if found.get(each["id"]) == whom])
     if found and len(found) == len(pieces):
         await settle(tx, row, state, by, child_id=found[pieces[-1]["id"]].id)
     elif found:
         await tx.connection.execute(_LESS, row["id"], tx.now)
+
+
+async def _found(
+    tx: Tx, row: asyncpg.Record, claim: Mapping[str, Any], pieces: Sequence[asyncpg.Record]
+) -> dict[UUID, ChildRef]:
+    """Find the child of each piece, as far as a claim tells; never the one they were taken from."""
+    sender = queries.sender_of(row)
+    child = await _visible(tx, sender, claim)
+    found = {} if child else await _then(tx, sender, claim, pieces)
+    if len(found) < len(pieces) and (child := child or await _decided(tx, row, claim)):
+        found = {each["id"]: found.get(each["id"], child) for each in pieces}
+    return {piece: whom for piece, whom in found.items() if whom.id != row["other_child_id"]}
 
 
 _LESS: Final = """
@@ -187,7 +212,7 @@ def _known(claim: Mapping[str, Any]) -> enrolments.Known:
 async def _decided(tx: Tx, row: asyncpg.Record, claim: Mapping[str, Any]) -> ChildRef | None:
     """Find the child that the same claim was decided to mean before."""
     decided = await tx.connection.fetchval(
-        _DECIDED, row["claim"], row["agency_id"], row["kind"], claim.get("child_id")
+        _DECIDED, claim_index(tx, claim), row["agency_id"], row["kind"], claim.get("child_id")
     )
     return None if decided is None else await children.find_anywhere(tx, decided)
 
@@ -214,14 +239,16 @@ async def _then(
     return found
 
 
-async def _attach(tx: Tx, row: asyncpg.Record, child: ChildRef, by: str) -> None:
+async def attach_to(tx: Tx, row: asyncpg.Record, child: ChildRef, by: str, words: str) -> None:
+    """Store what waits with a child, for the reason given, in SYSTEM's reach. `row` is locked."""
     await _take(tx, row, child, await queries.evidence(tx, row["id"], most=None, waiting=True))
     claim = queries.claim_of(tx, row) or {}
     if claim.get("child_id"):
         # What its sender goes on sending under this id reaches the file at once.
         alias = UUID(str(claim["child_id"]))
         await duplicates.adopt(tx, row["agency_id"], alias, child.id, agreed=True)
-    await settle(tx, row, UnresolvedState.attached, by, child_id=child.id)
+    sealed = tx.keyring.seal(models.WORDS, row["id"], words)
+    await settle(tx, row, UnresolvedState.attached, by, child_id=child.id, words_sealed=sealed)
 
 
 async def _take(
@@ -252,6 +279,11 @@ async def settle(
         "UPDATE unresolved_evidence SET waiting = false WHERE unresolved_id = $1 AND waiting",
         row["id"],
     )
+    await announce(tx, row, state)
+
+
+async def announce(tx: Tx, row: Mapping[str, Any], state: UnresolvedState) -> None:
+    """Tell whoever may read a question how it ended."""
     place = row["region_code"]
     about = {"region_code": place, "home_county": home_of(place)}
     told_to = await queries.readers(
@@ -263,12 +295,25 @@ async def settle(
     await announcements.publish(tx, settled)
 
 
+_OPEN: Final = "SELECT * FROM unresolved WHERE id = $1 AND kind = $2 AND state = 'open' FOR UPDATE"
+
+
+async def drop(tx: Tx, kind: UnresolvedKind, unresolved_id: UUID) -> None:
+    """Let a question be asked no more, if it is, in SYSTEM's reach: what it was about is gone."""
+    row = await tx.connection.fetchrow(_OPEN, unresolved_id, kind)
+    if row is not None:
+        await settle(tx, row, UnresolvedState.taken_back, "system")
+
+
 _ASKED_OF: Final = """
-SELECT u.id FROM unresolved u WHERE u.state = 'open' AND u.claim = ANY (
+WITH called (key) AS MATERIALIZED (
     SELECT uuid_send($1::uuid)
     UNION ALL SELECT x.index FROM child_external_ids x WHERE x.child_id = $1::uuid
     UNION ALL SELECT uuid_send(a.alias) FROM child_aliases a WHERE a.child_id = $1::uuid)
-ORDER BY u.id
+SELECT u.id FROM called JOIN unresolved u ON u.claim = key AND u.state = 'open'
+UNION
+SELECT u.id FROM called JOIN unresolved u ON u.first_claim = key AND u.state = 'open'
+ORDER BY id
 """
 
 

@@ -1,0 +1,38 @@
+"""A second office of a place would read what is kept from the first."""
+
+import pytest
+
+from tests.access.factories import a_caller
+from tests.regions.factories import some_regions
+
+COUNTY, TOWNSHIP = 120119000000, 120119101000
+PLACES = {"civil_affairs": COUNTY, "education": COUNTY, "township_government": TOWNSHIP}
+
+
+@pytest.fixture(autouse=True)
+async def places(database) -> None:
+    await some_regions(database, COUNTY, TOWNSHIP)
+
+
+@pytest.mark.parametrize("kind", PLACES)
+async def test_is_registered_by_the_operator_alone(client, database, settings, kind) -> None:
+    county = await a_caller(database, settings, "civil_affairs", COUNTY)
+    operator = await a_caller(database, settings, "operator", 0)
+    body = {"kind": kind, "name": "第一科", "region_code": f"{PLACES[kind]:012d}"}
+
+    async def register(caller):
+        return await client.post("/v1/agencies", json=body, headers=caller.headers)
+
+    if kind != "civil_affairs":  # the county itself is the first
+        assert (await register(county)).status_code == 201
+    second = await register(county)
+    assert (second.status_code, second.json()["type"]) == (409, "/problems/place-served")
+    assert (await register(operator)).status_code == 201
+
+
+async def test_schools_are_many(client, database, settings) -> None:
+    county = await a_caller(database, settings, "civil_affairs", COUNTY)
+    for _ in range(2):
+        body = {"kind": "school", "name": "小学", "region_code": f"{TOWNSHIP:012d}"}
+        answer = await client.post("/v1/agencies", json=body, headers=county.headers)
+        assert answer.status_code == 201, answer.text
