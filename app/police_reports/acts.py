@@ -59,6 +59,13 @@ class TakenBackByAPerson(Problem, status=403, denies=True):
     title_zh = "撤回须由具体人员办理"
 
 
+class PersonNeeded(Problem, status=403, denies=True):
+    """Who a report speaks against, and that a case ends, is said by somebody who looked at it."""
+
+    title = "A person does this, by name"
+    title_zh = "须由具体人员办理"
+
+
 class SuspectKnownAlready(Problem, status=409):
     """It is clear whom the report speaks against, or it speaks against nobody."""
 
@@ -189,6 +196,7 @@ _JOINED = Condition(
     lambda *_: NotJoined(),
 )
 _BY_NAME = personally("state", TakenBackByAPerson)
+_IN_PERSON = personally("state", PersonNeeded)
 _IN_CHARGE = (own("police_agency_id", NotYourPart),)
 _HANDLE = Act(
     "police_reports:handle", (own_or_among("police_agency_id", "also_told", NotYourPart),)
@@ -209,7 +217,7 @@ ACTS: Final[Mapping[str, Act]] = {
     ),
     "recordAssessment": _PROTECT,
     "arrangeServices": _PROTECT,
-    "closeReport": Act("police_reports:receive", (IN_PLACE,)),
+    "closeReport": Act("police_reports:receive", (IN_PLACE, _IN_PERSON)),
     "confirmClosure": Act(
         "police_reports:receive", (IN_PLACE, _PROPOSED, _ANOTHER_PERSON, _THERE_OR_ABOVE)
     ),

@@ -16,7 +16,8 @@ from app.core.jobs import queue
 from app.police_reports import events, queries, rules
 from app.police_reports.models import State, Step
 from app.police_reports.operations import home
-from app.police_reports.operations.filing import announce, change, relieve
+from app.police_reports.operations.filing import announce, relieve
+from app.police_reports.operations.standing import change
 from app.police_reports.operations.steps import redeliver
 from app.police_reports.operations.unknown_child import keep_asked
 from app.regions import following

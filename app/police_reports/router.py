@@ -22,6 +22,7 @@ from app.police_reports.acts import (
     NothingToTakeBack,
     NotJoined,
     NotYourPart,
+    PersonNeeded,
     SecondPersonNeeded,
     SupersededAlready,
     SuspectKnownAlready,
@@ -234,12 +235,16 @@ async def arrange_services(
     return _step(report, await steps.arrange_services(tx, principal, report, new))
 
 
-@router.post("/{report_id}/closure", status_code=201, responses=_NAMING)
+@router.post(
+    "/{report_id}/closure",
+    status_code=201,
+    responses={**_NAMING, **documented(NotYourPart, PersonNeeded)},
+)
 async def close_report(
     principal: ReceivesReports, report: ReportToChange, new: stated.Closure, tx: Transaction
 ) -> Shown[schemas.StepTaken]:
-    """End the case, as the township or civil affairs. Unless the child was assessed and everything
-    reported was answered, this only proposes it: a second person confirms.
+    """End the case, as a person of the township or civil affairs. Unless the child was assessed and
+    everything reported was answered, this only proposes it: a second person confirms.
     """
     return _step(report, await closing.close_report(tx, principal, report, new))
 

@@ -53,16 +53,46 @@ REOPENING: Final = frozenset(Step) - {
 """Steps that say something new of the case: it stays neither closed nor proposed to be closed."""
 
 
-def reopened(report: Mapping[str, Any], step: Step) -> State:
+def reopened(report: Mapping[str, Any], step: Step, *, counts: bool = True) -> State:
     """Return where a closed case stands after a new fact: at the step, so that what follows from it
     is owed again; after one that leads nowhere by itself, at what the police did last.
     """
     leads_to, _ = _MOVES[step]
-    if leads_to is not None:
+    if leads_to is not None and counts:
         return leads_to
     if report["disposed_as"]:
         return State.HANDLING
     return State.ACKNOWLEDGED if report["acknowledged_at"] else State.FILED
+
+
+def standing(steps: Iterable[Mapping[str, Any]], police: UUID | None) -> dict[str, Any]:
+    """Return what a report says by these steps alone, as they were recorded, for the police in
+    charge: how far it came, when they accepted it, what was done, when the child was assessed. Of a
+    case that is looked at anew no end is left.
+    """
+    journal = [step for step in steps if step["codes"].get("counted", True)]
+    by_id = {str(step["id"]): step["step"] for step in journal}
+    said: dict[str, Any] = {"state": State.FILED, "disposed_as": [], "assessed_at": None}
+    accepted = dict.fromkeys(("acknowledged_at", "police_reference"))
+    for each in journal:
+        step, codes = Step(each["step"]), each["codes"]
+        if step is Step.FORWARDED:
+            said["state"], accepted = State.FILED, dict.fromkeys(accepted)
+        elif step is Step.REOPENED and by_id.get(codes["by"]) != Step.SERVICES_ARRANGED:
+            said["assessed_at"] = None
+        elif step is Step.ASSESSED:
+            said["assessed_at"] = each["at"]
+        elif step is Step.DISPOSED:
+            kinds = {one["kind"] for one in codes.get("handled", [codes])}
+            said["disposed_as"] = sorted({*said["disposed_as"], *kinds})
+        elif step is Step.ACKNOWLEDGED and each["agency_id"] == police:
+            first = accepted["acknowledged_at"] or each["at"]
+            number = accepted["police_reference"] or each["reference"]
+            accepted = {"acknowledged_at": first, "police_reference": number}
+        theirs = step in _POLICE_STEPS or step is Step.DELIVERED
+        if step is not Step.CLOSED and (not theirs or each["agency_id"] == police):
+            said["state"], _ = advance(said["state"], step)
+    return {**said, **accepted}
 
 
 @dataclass(frozen=True, slots=True)

@@ -281,7 +281,7 @@ REFUSED: Mapping[str, Refusal] = {
         ),
         _not_our_child,
     ),
-    "closeReport": lambda who, target, _: not _is_in_place(who, target),
+    "closeReport": lambda who, target, _: not _is_in_place(who, target) or who.holder == "machine",
     "createAgency": _not_our_place,
     **dict.fromkeys(("identifyChild", "joinReports", "nameSuspect"), _neither_police_nor_place),
     **dict.fromkeys(

@@ -4,7 +4,6 @@ Taking in never waits for the police's systems and never fails because of them.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -23,14 +22,13 @@ from app.core.problems import Problem
 from app.police_reports import events, models, queries, rules, schemas
 from app.police_reports.acts import ACTS
 from app.police_reports.operations import claims, hidden
+from app.police_reports.operations.counting import count_anew
+from app.police_reports.operations.standing import change, deadlines
 from app.police_reports.schemas.filing import ReportCreate, Subject
-from app.policy import queries as policy
 from app.webhooks.operations.deliveries import queue_mandatory
 
 _CONTENT: Final = "police_reports.content"
 _UNIQUE_VIOLATION: Final = "23505"
-_acknowledge_within: Final = policy.lookup("report.acknowledge_within_minutes")
-_deliver_alarm: Final = policy.lookup("report.deliver_alarm_minutes")
 _RELIEVE: Final = """
 WITH RECURSIVE replaced AS (
     SELECT id, supersedes_id FROM police_reports WHERE id = $1
@@ -131,6 +129,7 @@ async def supersede_report(
     if filed.is_new:
         await change(tx, old["id"], superseded_by_id=filed.answer.id)
         await hidden.hide(tx, filed.answer.id, filed.hidden_from, filed.hidden_below)
+        await count_anew(tx, old["id"])
         kept_from = {"hidden_from": filed.hidden_from, "hidden_below": filed.hidden_below}
         replaced = {**old, **kept_from}
         await announce(tx, events.ReportSuperseded, replaced, superseded_by=filed.answer.id)
@@ -145,17 +144,6 @@ async def relieve(tx: Tx, report: Mapping[str, Any]) -> None:
         relieved = await tx.connection.fetch(_RELIEVE, report["supersedes_id"], tx.now)
         for each in relieved:
             await announce(tx, events.ReportRelieved, each)
-
-
-async def change(tx: Tx, report_id: UUID, **columns: Any) -> None:
-    """Write columns of a report and count its version up."""
-    names = ", ".join(f"{name} = ${at}" for at, name in enumerate(columns, start=3))
-    await tx.connection.execute(
-        f"UPDATE police_reports SET version = version + 1, updated_at = $2, {names} WHERE id = $1",
-        report_id,
-        tx.now,
-        *columns.values(),
-    )
 
 
 async def announce(
@@ -209,15 +197,6 @@ async def deliver(tx: Tx, event: events.ReportFiled, *, agency_id: UUID) -> bool
         "home_county": region_text(event.home_county),
     }
     return bool(await queue_mandatory(tx, event, agency_id=agency_id, data=data))
-
-
-def deadlines(tx: Tx, region_code: int) -> dict[str, Any]:
-    """Return by when the police must have accepted a report and by when it must have arrived."""
-    accepted = timedelta(minutes=_acknowledge_within(region_code, tx.today))
-    return {
-        "acknowledge_due_at": tx.now + accepted,
-        "deliver_alarm_at": tx.now + timedelta(minutes=_deliver_alarm(region_code, tx.today)),
-    }
 
 
 async def _event(tx: Tx, report: models.PoliceReport) -> UUID | None:

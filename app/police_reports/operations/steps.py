@@ -20,11 +20,12 @@ from app.core.ids import new_id
 from app.core.jobs import events as spine
 from app.core.problems import Problem
 from app.police_reports import events, models, queries, rules, schemas
-from app.police_reports.acts import ACTS
+from app.police_reports.acts import ACTS, IN_PLACE
 from app.police_reports.models import State, Step
 from app.police_reports.operations import filing, home
 from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.operations.situations import said_to_be
+from app.police_reports.operations.standing import NOT_PROPOSED, change, deadlines
 from app.police_reports.schemas import steps as stated
 
 _CONTENT: Final = "police_report_steps.content"
@@ -47,7 +48,7 @@ class Deed:
     `facts`: what the event says besides the report. `codes`: what may be counted; all else that was
     stated, but the moment and the reference, is sealed. `beside`: another report it tells of; who
     has no part in that one is told nothing. `also_told`: agencies that hear it, too, `only_told`:
-    no others do.
+    no others do. `counts`: the report stands where it stood, if it does not.
     """
 
     step: Step
@@ -60,12 +61,8 @@ class Deed:
     beside: Mapping[str, Any] | None = None
     also_told: Sequence[UUID] = ()
     only_told: Sequence[UUID] | None = None
+    counts: bool = True
 
-
-NOT_PROPOSED: Final[Mapping[str, None]] = dict.fromkeys(
-    ("closure_step_id", "closure_agency_id", "closure_staff_id")
-)
-"""What a report says while nobody would close it before its time."""
 
 Taken = tuple[schemas.StepTaken, bool]
 """What was recorded, and whether it is new."""
@@ -149,7 +146,7 @@ async def forward_report(
         raise ReportInvalid.at(
             "#/police_agency_id", "agency_unknown", "Name another police agency."
         )
-    terms = filing.deadlines(tx, report["region_code"])
+    terms = deadlines(tx, report["region_code"])
     routed = await redeliver(tx, report, target, terms["acknowledge_due_at"])
     deed = Deed(
         Step.FORWARDED,
@@ -186,9 +183,13 @@ async def confirm_township_notice(
 async def record_assessment(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Assessment
 ) -> Taken:
+    """Record an assessment. It counts by the offices of the place and of the child's home of now;
+    that of a former home is kept beside.
+    """
     ACTS["recordAssessment"].require(principal, report, tx.today)
-    changes = {"assessed_at": new.assessed_at}
-    deed = Deed(Step.ASSESSED, new, events.AssessmentRecorded, changes=changes)
+    counts = IN_PLACE.holds(principal, report, tx.today)
+    changes = {"assessed_at": new.assessed_at} if counts else {}
+    deed = Deed(Step.ASSESSED, new, events.AssessmentRecorded, changes=changes, counts=counts)
     return await take(tx, principal, report, deed)
 
 
@@ -255,9 +256,11 @@ async def take(tx: Tx, principal: Principal, report: Mapping[str, Any], deed: De
     if before := await repeated(tx, report, deed.body, deed.step):
         return before
     state, early = rules.advance(State(report["state"]), deed.step)
+    state = state if deed.counts else State(report["state"])
     step_id = getattr(deed.body, "id", None) or new_id()
     known = {"id", moment, "police_reference", *deed.codes}
     told = deed.body.model_dump(mode="json", exclude=known, exclude_none=True)
+    uncounted = {} if deed.counts else {"counted": False}
     row = models.PoliceReportStep(
         id=step_id,
         home_county=report["home_county"],
@@ -267,7 +270,7 @@ async def take(tx: Tx, principal: Principal, report: Mapping[str, Any], deed: De
         recorded_at=tx.now,
         agency_id=principal.agency_id,
         reference=deed.reference,
-        codes=orjson.loads(orjson.dumps(deed.codes, default=str)),
+        codes=orjson.loads(orjson.dumps({**deed.codes, **uncounted}, default=str)),
         details_sealed=tx.keyring.seal(models.DETAILS, step_id, orjson.dumps(told))
         if told
         else None,
@@ -280,7 +283,7 @@ async def take(tx: Tx, principal: Principal, report: Mapping[str, Any], deed: De
     homes = {name: changes.get(name, report[name]) for name in ("home_region", "former_homes")}
     told = {"beside": deed.beside, "also": deed.also_told, "only": deed.only_told}
     await filing.announce(tx, deed.announces, {**report, **homes}, **told, **deed.facts)
-    await filing.change(tx, report["id"], **changes)
+    await change(tx, report["id"], **changes)
     await _tell_result(tx, report, changes)
     return _taken(row.model_dump(), changes["state"], report["version"] + 1), True
 
@@ -294,7 +297,7 @@ async def _reopened(
         return {}
     if report["state"] != State.CLOSED:
         return NOT_PROPOSED if report["closure_step_id"] else {}
-    state = rules.reopened(report, step)
+    state = rules.reopened(report, step, counts=row.codes.get("counted", True))
     reopening = models.PoliceReportStep(
         home_county=report["home_county"],
         report_id=report["id"],

@@ -1,7 +1,6 @@
 """Whom a report speaks against, once somebody says whom the words of its reporter mean."""
 
 from typing import Final
-from uuid import UUID
 
 import asyncpg
 
@@ -11,8 +10,9 @@ from app.core.data.db import Tx
 from app.police_reports import events
 from app.police_reports.acts import ACTS
 from app.police_reports.models import Step
-from app.police_reports.operations import filing, hidden
+from app.police_reports.operations import hidden
 from app.police_reports.operations.claims import ReportInvalid
+from app.police_reports.operations.counting import count_anew
 from app.police_reports.operations.hidden import CHAIN
 from app.police_reports.operations.steps import Deed, Taken, repeated, take
 from app.police_reports.schemas import steps as stated
@@ -29,19 +29,6 @@ UPDATE police_reports SET hidden_from = $3, hidden_below = 0, updated_at = $4,
     suspect_agency_id = CASE WHEN 'agency_unknown' = ANY (doubts)
         THEN coalesce($2, suspect_agency_id) ELSE suspect_agency_id END
 WHERE id IN (SELECT id FROM chain)
-"""
-_WITHDRAW: Final = f"""{CHAIN}
-UPDATE police_reports SET police_agency_id = NULL, routing = 'no_agency', also_told = '{{}}',
-    state = 'filed', delivered_at = NULL, acknowledged_at = NULL, police_reference = NULL,
-    acknowledgement_alarmed_at = NULL, delivery_alarmed_at = NULL,
-    acknowledge_due_at = $3, deliver_alarm_at = $4
-WHERE id IN (SELECT id FROM chain) AND police_agency_id = $2
-"""
-"""Police who are accused themselves: a job finds others (`route_waiting`)."""
-
-_UNTELL: Final = f"""{CHAIN}
-UPDATE police_reports SET also_told = array_remove(also_told, $2)
-WHERE id IN (SELECT id FROM chain) AND $2 = ANY (also_told)
 """
 
 
@@ -70,19 +57,6 @@ async def name_suspect(
     taken = await take(tx, principal, known, deed)
     async with tx.as_system():
         await tx.connection.execute(_NAME, report["id"], agency_id, accused, tx.now)
-        if agency_id is not None:
-            await _withdraw(tx, report, agency_id)
+    await count_anew(tx, report["id"])
     await hidden.note(tx, report["id"])
     return taken
-
-
-async def _withdraw(tx: Tx, report: asyncpg.Record, agency_id: UUID) -> None:
-    terms = filing.deadlines(tx, report["region_code"])
-    await tx.connection.execute(_UNTELL, report["id"], agency_id)
-    await tx.connection.execute(
-        _WITHDRAW,
-        report["id"],
-        agency_id,
-        terms["acknowledge_due_at"],
-        terms["deliver_alarm_at"],
-    )

@@ -15,9 +15,9 @@ from app.core.data.db import Tx
 from app.police_reports import events, queries
 from app.police_reports.acts import ACTS, NotJoined
 from app.police_reports.models import Step
-from app.police_reports.operations import filing
 from app.police_reports.operations.hidden import CHAIN
 from app.police_reports.operations.incidents import JOINING
+from app.police_reports.operations.standing import change
 from app.police_reports.operations.steps import Deed, Taken, repeated, take
 from app.police_reports.schemas import steps as stated
 from app.regions.rules import codes_of
@@ -74,7 +74,7 @@ async def withdraw_identification(
             sources = await tx.connection.fetch(_SOURCES, each)
             await presence.mistaken(tx, wrong, [row["id"] for row in sources])
             if each != report["id"]:
-                await filing.change(tx, each, **_OF_NO_CHILD)
+                await change(tx, each, **_OF_NO_CHILD)
         since = report["identified_at"] or report["filed_at"]
         heard = await tx.connection.fetchval(_TOLD, report["id"], "police_reports.%", since)
         at_home = (await queries.offices(tx, report)).told(hidden=report["hidden_from"])
