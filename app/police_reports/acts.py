@@ -198,18 +198,22 @@ _JOINED = Condition(
 _BY_NAME = personally("state", TakenBackByAPerson)
 _IN_PERSON = personally("state", PersonNeeded)
 _IN_CHARGE = (own("police_agency_id", NotYourPart),)
-_HANDLE = Act(
-    "police_reports:handle", (own_or_among("police_agency_id", "also_told", NotYourPart),)
-)
+TOLD: Final = own_or_among("police_agency_id", "also_told", NotYourPart)
+"""Hold for the police in charge, or those told while nobody is."""
+
+_HANDLE = Act("police_reports:handle", (TOLD,))
+_TELL = Act("police_reports:handle")
+"""All police who had it may still tell what they did."""
+
 _PROTECT = Act("police_reports:receive", (PROTECTOR,))
 _MATCH = Act("police_reports:match", (_POLICE_OR_PROTECTOR,))
 
 ACTS: Final[Mapping[str, Act]] = {
     "readReporter": Act("reporters:read", _IN_CHARGE),
     "readReportChain": Act("police_reports:read"),
-    "acknowledgeReport": _HANDLE,
-    "dispatchReport": _HANDLE,
-    "disposeReport": _HANDLE,
+    "acknowledgeReport": _TELL,
+    "dispatchReport": _TELL,
+    "disposeReport": _TELL,
     "notifyTownship": _HANDLE,
     "forwardReport": _HANDLE,
     "confirmTownshipNotice": Act(

@@ -99,10 +99,12 @@ class PoliceReport(SQLModel, table=True):
     that any report of its chain of corrections speaks against: they learn nothing of it (AZ-8).
     `hidden_below`: how many codes the remit of an office must hold to have a part in it, while it
     is open whom the words of the reporter mean; 0 once that is known.
-    `forwarded_by_id`: the police agency that passed it on last; it still sees how it stands.
-    `also_told`: the police of every level above, while no police endpoint takes it; whoever accepts
-    first is in charge. `doubts`: what was stated and could not be followed; `as_sent_sealed` keeps
-    it. `relieved_at`: when a report that took its place reached the police.
+    `forwarded_by_id`: the police agency that passed it on last; `former_police`: all others that
+    had it. They see how it stands, and may still tell what they did.
+    `also_told`: the police of every level above, while no police endpoint takes it; whoever
+    accepts, goes out or takes measures first is in charge. `doubts`: what was stated and could not
+    be followed; `as_sent_sealed` keeps it. `relieved_at`: when a report that took its place reached
+    the police.
     `disposed_as`: the kinds of disposition so far; `handled_at`: when they answered everything that
     was reported. `assessed_at`: cleared by a new fact after the case was closed, as are `closed_at`
     and `outcome`. `closure_step_id`: the proposal to close that waits for a second person, by whom
@@ -138,6 +140,12 @@ class PoliceReport(SQLModel, table=True):
             "filed_at",
             "id",
             postgresql_where=text("cardinality(also_told) > 0"),
+        ),
+        Index(
+            "ix_police_reports_former_police",
+            "filed_at",
+            "id",
+            postgresql_where=text("cardinality(former_police) > 0"),
         ),
         Index("ix_police_reports_region", "region_code", "filed_at", "id"),
         Index("ix_police_reports_home", "home_region", "filed_at", "id"),
@@ -201,6 +209,9 @@ class PoliceReport(SQLModel, table=True):
         sa_column=Column(ARRAY(Uuid), nullable=False, server_default="{}"), default_factory=list
     )
     forwarded_by_id: UUID | None = Field(default=None, foreign_key="agencies.id")
+    former_police: list[UUID] = Field(
+        sa_column=Column(ARRAY(Uuid), nullable=False, server_default="{}"), default_factory=list
+    )
     visit_id: UUID | None = None
     narrative_sealed: bytes
     subject_sealed: bytes
@@ -291,6 +302,7 @@ _OTHERS = (
     (rls.own("police_agency_id"), "true"),
     (rls.own("forwarded_by_id"), "true"),
     (f"{rls.AGENCY} = ANY (also_told)", "true"),
+    (f"{rls.AGENCY} = ANY (former_police)", "true"),
     (rls.IN_RANGE, _OFFICE),
     (f"home_region >= {rls.LO} AND home_region < {rls.HI}", _OFFICE),
     # A remit is all of one division: it is named by its first code, which `former_homes` has.

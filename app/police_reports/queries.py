@@ -42,7 +42,8 @@ def visible_reports(principal: Principal) -> Where:
     if HANDLE.code in scopes:
         return where.add(
             "r.police_agency_id = {0} OR r.forwarded_by_id = {0}"
-            " OR (cardinality(r.also_told) > 0 AND {0} = ANY (r.also_told))",
+            " OR (cardinality(r.also_told) > 0 AND {0} = ANY (r.also_told))"
+            " OR (cardinality(r.former_police) > 0 AND {0} = ANY (r.former_police))",
             principal.agency_id,
         )
     if RECEIVE.code in scopes:

@@ -70,6 +70,7 @@ ReportToCorrect = Annotated[
 
 _REPORT = ("police_report",)
 _FILING = (ReportInvalid, filing.ReportIdTaken)
+_TOLD = {**REPEATED, **documented(steps.StepIdTaken)}
 _STEP = {**REPEATED, **documented(NotYourPart, steps.StepIdTaken)}
 _NAMING = {**_STEP, **documented(NotYourPart, steps.StepIdTaken, ReportInvalid)}
 """Of steps that name something of ours."""
@@ -148,7 +149,7 @@ async def read_report_chain(
 @router.post(
     "/{report_id}/acknowledgement",
     status_code=201,
-    responses={**REPEATED, **documented(NotYourPart, ReportInvalid)},
+    responses={**REPEATED, **documented(ReportInvalid)},
 )
 async def acknowledge_report(
     principal: HandlesReports,
@@ -162,7 +163,7 @@ async def acknowledge_report(
     return _step(report, await steps.acknowledge_report(tx, principal, report, new))
 
 
-@router.post("/{report_id}/dispatch", status_code=201, responses=_STEP)
+@router.post("/{report_id}/dispatch", status_code=201, responses=_TOLD)
 async def dispatch_report(
     principal: HandlesReports, report: ReportToChange, new: stated.Dispatch, tx: Transaction
 ) -> Shown[schemas.StepTaken]:
@@ -170,7 +171,11 @@ async def dispatch_report(
     return _step(report, await steps.dispatch_report(tx, principal, report, new))
 
 
-@router.post("/{report_id}/dispositions", status_code=201, responses=_NAMING)
+@router.post(
+    "/{report_id}/dispositions",
+    status_code=201,
+    responses={**_TOLD, **documented(ReportInvalid)},
+)
 async def dispose_report(
     principal: HandlesReports,
     report: ReportToChange,

@@ -265,9 +265,6 @@ REFUSED: Mapping[str, Refusal] = {
     **dict.fromkeys(
         (
             "readReporter",
-            "acknowledgeReport",
-            "dispatchReport",
-            "disposeReport",
             "notifyTownship",
             "forwardReport",
         ),

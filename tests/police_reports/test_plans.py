@@ -9,7 +9,14 @@ from app.access.roles import role
 from app.core.data.db import SYSTEM, Reach
 from app.core.ids import new_id
 from app.police_reports import jobs, queries
-from app.police_reports.operations import dispositions, hidden, home, incidents, taking_back
+from app.police_reports.operations import (
+    counting,
+    dispositions,
+    hidden,
+    home,
+    incidents,
+    taking_back,
+)
 from app.regions.rules import subtree
 from app.unresolved.operations import whose
 from app.webhooks import delivery
@@ -75,7 +82,7 @@ async def plan(
     ("code", "region", "indexes"),
     [
         ("township_supervisor", TOWNSHIP, ["region", "home", "moved", "reporter"]),
-        ("police", TOWNSHIP, ["police", "forwarded", "told"]),
+        ("police", TOWNSHIP, ["police", "forwarded", "told", "former_police"]),
         ("hospital", 120119000000, ["reporter"]),
     ],
 )
@@ -105,6 +112,8 @@ async def test_what_hangs_on_one_report_is_found_by_index(database) -> None:
         (taking_back._OF_EVENT, [some, new_id()]),
         (taking_back._HUNG, [some, new_id()]),
         (taking_back._TOLD, [some, "police_reports.%", NOW]),
+        (counting._OF_CHAIN, [some]),
+        (counting._STEPS, [some]),
         (home._BEARING.format("resident_ids"), [[b"-"]]),
         (home._BEARING.format("child_external_ids"), [[b"-"]]),
         (hidden._NOTE, [some]),

@@ -20,9 +20,10 @@ from app.core.ids import new_id
 from app.core.jobs import events as spine
 from app.core.problems import Problem
 from app.police_reports import events, models, queries, rules, schemas
-from app.police_reports.acts import ACTS, IN_PLACE
+from app.police_reports.acts import ACTS, IN_PLACE, TOLD
 from app.police_reports.models import State, Step
 from app.police_reports.operations import filing, home
+from app.police_reports.operations.charge import had_by, takes_charge
 from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.operations.situations import said_to_be
 from app.police_reports.operations.standing import NOT_PROPOSED, change, deadlines
@@ -72,10 +73,11 @@ async def acknowledge_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Acknowledgement
 ) -> Taken:
     """Accept a report under the police's own number; the same number again is the same answer.
-    Forwarded since, it is to be accepted anew, also by police who had accepted it before. Whoever
-    says later which situations are meant takes a step more. Raises NotYourPart, ReportInvalid.
+    Forwarded since, it is to be accepted anew, also by police who had accepted it before; late word
+    of those who had it changes nothing. Whoever says later which situations are meant takes a step
+    more. Raises ReportInvalid.
     """
-    ACTS["acknowledgeReport"].require(principal, report, tx.today)
+    counts = TOLD.holds(principal, report, tx.today)
     before = await tx.connection.fetchrow(
         "SELECT * FROM police_report_steps WHERE report_id = $1 AND agency_id = $2"
         " AND step = 'acknowledged' AND reference = $3 ORDER BY recorded_at DESC, id DESC",
@@ -83,9 +85,9 @@ async def acknowledge_report(
         principal.agency_id,
         new.police_reference,
     )
-    first = report["acknowledged_at"] is None
+    first = report["acknowledged_at"] is None and counts
     says = {*(new.situations or ())} - {*report["situations"]}
-    if before is not None and not first and not says:
+    if before is not None and not first and not (says and counts):
         return _taken(before, report["state"], report["version"]), False
     changes = {"acknowledged_at": new.accepted_at, "police_reference": new.police_reference}
     deed = Deed(
@@ -96,19 +98,25 @@ async def acknowledge_report(
         codes={"situations": sorted({*new.situations})} if new.situations else {},
         changes={
             **(changes if first else {}),
-            **await said_to_be(tx, report, new.situations),
+            **(await said_to_be(tx, report, new.situations) if counts else {}),
         },
+        counts=counts,
     )
     taken = await take(tx, principal, report, deed)
-    await filing.relieve(tx, report)
+    if counts:
+        await filing.relieve(tx, report)
     return taken
 
 
 async def dispatch_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Dispatch
 ) -> Taken:
-    ACTS["dispatchReport"].require(principal, report, tx.today)
-    return await take(tx, principal, report, Deed(Step.DISPATCHED, new, events.ReportDispatched))
+    """Record that officers went out; late word of police who had it before changes nothing."""
+    if before := await repeated(tx, report, new, Step.DISPATCHED):
+        return before
+    counts = TOLD.holds(principal, report, tx.today)
+    deed = Deed(Step.DISPATCHED, new, events.ReportDispatched, counts=counts)
+    return await take(tx, principal, report, deed)
 
 
 async def notify_township(
@@ -158,6 +166,7 @@ async def forward_report(
             "police_agency_id": target,
             "also_told": [],
             "forwarded_by_id": principal.agency_id,
+            "former_police": had_by(report, target, principal.agency_id),
             "routing": "routed" if routed else "no_endpoint",
             "state": State.FILED,
             "delivered_at": None,
@@ -277,12 +286,16 @@ async def take(tx: Tx, principal: Principal, report: Mapping[str, Any], deed: De
         content_index=_content(tx, deed.step, deed.body),
         out_of_order=early,
     )
-    again = await _reopened(tx, principal, report, row)
+    charge: dict[str, Any] = (
+        await takes_charge(tx, principal, report, deed.step) if deed.counts else {}
+    )
+    again = await _reopened(tx, principal, {**report, **charge}, row)
     await filing.add(tx, row, StepIdTaken)
-    changes = {"state": state, **again, **_takes_charge(principal, report), **deed.changes}
+    changes = {"state": state, **again, **charge, **deed.changes}
     homes = {name: changes.get(name, report[name]) for name in ("home_region", "former_homes")}
     told = {"beside": deed.beside, "also": deed.also_told, "only": deed.only_told}
-    await filing.announce(tx, deed.announces, {**report, **homes}, **told, **deed.facts)
+    about = {**report, **homes, **charge}
+    await filing.announce(tx, deed.announces, about, **told, **deed.facts)
     await change(tx, report["id"], **changes)
     await _tell_result(tx, report, changes)
     return _taken(row.model_dump(), changes["state"], report["version"] + 1), True
@@ -347,13 +360,6 @@ async def _tell_result(tx: Tx, report: Mapping[str, Any], changes: Mapping[str, 
 
 
 _RESULTS: Final = {"accepted": "acknowledged_at", "handled": "handled_at", "ended": "closed_at"}
-
-
-def _takes_charge(principal: Principal, report: Mapping[str, Any]) -> dict[str, Any]:
-    """Of several police who were told, the first to do something is in charge."""
-    if principal.agency_id not in report["also_told"]:
-        return {}
-    return {"police_agency_id": principal.agency_id, "also_told": []}
 
 
 def _taken(step: Mapping[str, Any], state: str, version: int) -> schemas.StepTaken:
