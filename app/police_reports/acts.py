@@ -15,6 +15,7 @@ from app.access.acts import (
 from app.access.principal import Principal
 from app.agencies.models import AgencyKind
 from app.core.problems import Problem
+from app.regions.rules import SPANS
 
 
 class NotYourPart(Problem, status=403, denies=True):
@@ -73,6 +74,13 @@ class SuspectKnownAlready(Problem, status=409):
     title_zh = "该报告所指机构无须确认"
 
 
+class NoSuspectNamed(Problem, status=409):
+    """Nobody but its reporter has said whom the report speaks against."""
+
+    title = "Nobody has named a suspect beside the reporter"
+    title_zh = "除报告人外无人确认过被指机构"
+
+
 class ClosureNotProposed(Problem, status=409):
     """There is nothing to agree to: nobody proposed to close it, or something new came since."""
 
@@ -90,6 +98,7 @@ class SecondPersonNeeded(Problem, status=403, denies=True):
 
 
 _ALL_CODES: Final = 10**12
+_COUNTY_CODES: Final = SPANS[2]
 _COUNTY: Final = frozenset({AgencyKind.civil_affairs})
 """Civil affairs stand at the county or above, over every township they see."""
 
@@ -143,14 +152,39 @@ _POLICE_OR_PROTECTOR = Condition(
     lambda *_: NotYourPart(),
 )
 _ABOVE_SUSPICION = Condition(
-    ("hidden_below",),
-    lambda principal, _: (
-        _ALL_CODES
-        if principal.agency_kind == AgencyKind.police
-        else principal.region_hi - principal.region_lo
+    ("hidden_below", "police_below"),
+    lambda principal, _: [
+        int(principal.agency_kind == AgencyKind.police),
+        principal.region_hi - principal.region_lo,
+    ],
+    lambda below, police_below, wanted: (
+        not police_below
+        if wanted[0]
+        else below <= wanted[1] and (below <= _COUNTY_CODES or police_below > 0)
     ),
-    lambda below, codes: below <= codes,
-    "({0} <= {wanted}::bigint)",
+    "(CASE ({wanted}::bigint[])[1] WHEN 1 THEN {1} = 0 ELSE {0} <= ({wanted}::bigint[])[2]"
+    f" AND ({{0}} <= {_COUNTY_CODES} OR {{1}} > 0) END)",
+    lambda *_: NotYourPart(),
+)
+"""Hold for none of a kind that the words may mean: police, or civil affairs; who is above both, if
+they say both.
+"""
+
+_NAMED = Condition(
+    ("suspect_step_id",),
+    lambda *_: None,
+    lambda found, _: found is not None,
+    "({0} IS NOT NULL AND {wanted}::text IS NULL)",
+    lambda *_: NoSuspectNamed(),
+)
+_POLICE_OR_COUNTY = Condition(
+    ("state",),
+    lambda principal, _: (
+        principal.agency_kind == AgencyKind.police
+        or principal.region_hi - principal.region_lo >= _COUNTY_CODES
+    ),
+    lambda _, known: bool(known),
+    "({0} IS NOT NULL AND {wanted}::boolean)",
     lambda *_: NotYourPart(),
 )
 _SUSPECT_OPEN = Condition(
@@ -228,7 +262,12 @@ ACTS: Final[Mapping[str, Act]] = {
     "identifyChild": Act(
         _MATCH.scope, (_POLICE_OR_PROTECTOR, unset("child_id", ChildKnownAlready))
     ),
-    "nameSuspect": Act(_MATCH.scope, (_POLICE_OR_PROTECTOR, _ABOVE_SUSPICION, _SUSPECT_OPEN)),
+    "nameSuspect": Act(
+        _MATCH.scope, (_POLICE_OR_PROTECTOR, _ABOVE_SUSPICION, _IN_PERSON, _SUSPECT_OPEN)
+    ),
+    "withdrawSuspect": Act(
+        _MATCH.scope, (_POLICE_OR_PROTECTOR, _POLICE_OR_COUNTY, _BY_NAME, _NAMED)
+    ),
     "withdrawIdentification": Act(_MATCH.scope, (_POLICE_OR_PROTECTOR, _BY_NAME, _HANGS_ON_A_FILE)),
     "joinReports": _MATCH,
     "separateReport": Act(_MATCH.scope, (_POLICE_OR_PROTECTOR, _BY_NAME, _JOINED)),

@@ -69,6 +69,8 @@ class Step(StrEnum):
     DESCRIBED = "described"
     """Somebody said who the child is; no file, or more than one, answers to it."""
     SUSPECT_NAMED = "suspect_named"
+    SUSPECT_WITHDRAWN = "suspect_withdrawn"
+    """It speaks against somebody else than was said."""
     JOINED = "joined"
     IDENTIFICATION_WITHDRAWN = "identification_withdrawn"
     """It is not about the child on whose file it hung."""
@@ -98,7 +100,9 @@ class PoliceReport(SQLModel, table=True):
     `suspect_agency_id`: the agency a report speaks against. `hidden_from`: that and every agency
     that any report of its chain of corrections speaks against: they learn nothing of it (AZ-8).
     `hidden_below`: how many codes the remit of an office must hold to have a part in it, while it
-    is open whom the words of the reporter mean; 0 once that is known.
+    is open whom the words of the reporter mean; 0 once that is known. `police_below`: likewise of
+    police, where the words say police. `meant`: the agencies that bear the name the words say.
+    `suspect_step_id`: the step by which somebody else than the reporter said whom they mean.
     `forwarded_by_id`: the police agency that passed it on last; `former_police`: all others that
     had it. They see how it stands, and may still tell what they did.
     `also_told`: the police of every level above, while no police endpoint takes it; whoever
@@ -204,6 +208,13 @@ class PoliceReport(SQLModel, table=True):
     hidden_below: int = Field(
         sa_column=Column(BigInteger, nullable=False, server_default="0"), default=0
     )
+    police_below: int = Field(
+        sa_column=Column(BigInteger, nullable=False, server_default="0"), default=0
+    )
+    meant: list[UUID] = Field(
+        sa_column=Column(ARRAY(Uuid), nullable=False, server_default="{}"), default_factory=list
+    )
+    suspect_step_id: UUID | None = None
     police_agency_id: UUID | None = Field(default=None, foreign_key="agencies.id")
     also_told: list[UUID] = Field(
         sa_column=Column(ARRAY(Uuid), nullable=False, server_default="{}"), default_factory=list
@@ -271,7 +282,7 @@ class PoliceReportStep(SQLModel, table=True):
             "step IN ('delivered', 'acknowledged', 'dispatched', 'disposed', 'township_notified',"
             " 'township_received', 'assessed', 'services_arranged', 'closed', 'forwarded',"
             " 'closure_proposed', 'reopened', 'identified', 'suspect_named', 'joined',"
-            " 'described', 'identification_withdrawn', 'separated')",
+            " 'described', 'identification_withdrawn', 'separated', 'suspect_withdrawn')",
             name="step",
         ),
         _of_report(),
@@ -295,14 +306,15 @@ class PoliceReportStep(SQLModel, table=True):
 
 _REPORTER = (rls.own("reporter_agency_id"), "true")
 _OFFICE = f"{rls.SCHOOL} IS NULL AND {rls.HI} - {rls.LO} >= hidden_below"
+_POLICE = f"{rls.HI} - {rls.LO} >= police_below"
 _OTHERS = (
     (f"suspect_agency_id IS NOT DISTINCT FROM {rls.AGENCY}", "false"),
     (f"{rls.AGENCY} = ANY (hidden_from)", "false"),
     _REPORTER,
-    (rls.own("police_agency_id"), "true"),
-    (rls.own("forwarded_by_id"), "true"),
-    (f"{rls.AGENCY} = ANY (also_told)", "true"),
-    (f"{rls.AGENCY} = ANY (former_police)", "true"),
+    (rls.own("police_agency_id"), _POLICE),
+    (rls.own("forwarded_by_id"), _POLICE),
+    (f"{rls.AGENCY} = ANY (also_told)", _POLICE),
+    (f"{rls.AGENCY} = ANY (former_police)", _POLICE),
     (rls.IN_RANGE, _OFFICE),
     (f"home_region >= {rls.LO} AND home_region < {rls.HI}", _OFFICE),
     # A remit is all of one division: it is named by its first code, which `former_homes` has.

@@ -19,6 +19,7 @@ from app.police_reports.acts import (
     ACTS,
     ChildKnownAlready,
     ClosureNotProposed,
+    NoSuspectNamed,
     NothingToTakeBack,
     NotJoined,
     NotYourPart,
@@ -304,13 +305,36 @@ async def withdraw_identification(
 @router.post(
     "/{report_id}/suspect",
     status_code=201,
-    responses={**_NAMING, **documented(NotYourPart, SuspectKnownAlready, steps.StepIdTaken)},
+    responses={
+        **_NAMING,
+        **documented(NotYourPart, PersonNeeded, SuspectKnownAlready, steps.StepIdTaken),
+    },
 )
 async def name_suspect(
     principal: MatchesReports, report: ReportToChange, new: stated.SuspectNaming, tx: Transaction
 ) -> Shown[schemas.StepTaken]:
-    """Say whom the reporter's words mean, as the police or the county. All others may see it."""
+    """Say whom the reporter's words mean, as a person of the police or the county, of no kind of
+    agency that they may mean. All others may see it.
+    """
     return _step(report, await suspects.name_suspect(tx, principal, report, new))
+
+
+@router.post(
+    "/{report_id}/suspect/withdrawal",
+    status_code=201,
+    responses={
+        **_STEP,
+        **documented(NotYourPart, TakenBackByAPerson, NoSuspectNamed, steps.StepIdTaken),
+    },
+)
+async def withdraw_suspect(
+    principal: MatchesReports,
+    report: ReportToChange,
+    new: stated.SuspectWithdrawal,
+    tx: Transaction,
+) -> Shown[schemas.StepTaken]:
+    """Say that a report speaks against others than was said: whom it means is open as before."""
+    return _step(report, await suspects.withdraw_suspect(tx, principal, report, new))
 
 
 @router.post("/{report_id}/incident", status_code=201, responses=_NAMING)
@@ -351,7 +375,7 @@ async def supersede_report(
 
 
 def _filed(filed: filing.Filed, *others: UUID | None) -> Shown[schemas.Filed]:
-    answer, child_id, _, _, is_new = filed
+    answer, child_id, *_, is_new = filed
     about = [child_id, *others]
     return Shown(
         answer, children=about, groups=_REPORT, subject=answer.id, is_new=is_new, receipt=True

@@ -29,6 +29,7 @@ _MOVES: Final[Mapping[Step, tuple[State | None, State]]] = {
     Step.IDENTIFIED: (None, State.FILED),
     Step.DESCRIBED: (None, State.FILED),
     Step.SUSPECT_NAMED: (None, State.FILED),
+    Step.SUSPECT_WITHDRAWN: (None, State.FILED),
     Step.JOINED: (None, State.FILED),
     Step.IDENTIFICATION_WITHDRAWN: (None, State.FILED),
     Step.SEPARATED: (None, State.FILED),
@@ -240,10 +241,14 @@ _MARKS: Final[Mapping[str, tuple[str, ...]]] = {
 _OWN: Final = ("本", "我", "咱", "our", "own")
 
 
+def _kinds(words: str) -> set[str]:
+    said = canonical_name(words).replace("人民政府", "政府")  # which has 民政 in it
+    return {each for each, marks in _MARKS.items() if any(mark in said for mark in marks)}
+
+
 def may_mean(words: str, kind: str) -> bool:
     """Tell whether words may mean an agency of this kind: they say so, or nothing of any kind."""
-    said = canonical_name(words).replace("人民政府", "政府")  # which has 民政 in it
-    kinds = {each for each, marks in _MARKS.items() if any(mark in said for mark in marks)}
+    kinds = _kinds(words)
     return kind in kinds or not kinds
 
 
@@ -260,6 +265,13 @@ def told_from(words: str | None) -> int:
     """
     county, prefecture = SPANS[2], SPANS[3]
     return prefecture if words and may_mean(words, "civil_affairs") else county
+
+
+def police_from(words: str | None) -> int:
+    """Return how many codes the remit of police must hold to be told while it is open whom words
+    accuse that say police: those of a county; else any.
+    """
+    return SPANS[2] if words and "police" in _kinds(words) else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +306,7 @@ def offices(
     *,
     hidden: Collection[UUID] = (),
     below: int = 0,
+    police_below: int = 0,
     home: Sequence[int] = (),
     former: Collection[int] = (),
 ) -> Offices:
@@ -302,13 +315,14 @@ def offices(
     `lineage`: the place and all above it, nearest first; `home` likewise where the child lives,
     whose township comes before that of the place: it knows the family. `former`: where it lived
     before. `hidden`: the agencies reported, which are passed over, as are offices of remits of less
-    than `below` codes; a township that is passed over, or not registered, is replaced by the other
-    one, else by the nearest civil affairs office.
+    than `below` codes, and police of less than `police_below`; a township that is passed over, or
+    not registered, is replaced by the other one, else by the nearest civil affairs office.
     """
     known = [
         office
         for office in found
-        if office.id not in hidden and (office.kind == "police" or _holds(office, below))
+        if office.id not in hidden
+        and _holds(office, police_below if office.kind == "police" else below)
     ]
     here, there = _near(known, lineage), _near(known, home)
     police, civil_affairs = (

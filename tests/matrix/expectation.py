@@ -87,7 +87,8 @@ def sees_report(who: Who, target: Target) -> bool:
     scopes = ROLES[who.role]["scopes"]
     if "police_reports:handle" in scopes:
         with_us = who.agency in {target.police, target.passed_on_by}
-        return with_us and not _accused(who, target)
+        meant = target.unclear_whom and len(remit(who.region)) < 10**6
+        return with_us and not meant and not _accused(who, target)
     part = _protects(who, target) or target.reporter == who.agency
     return part and not _hidden(who, target)
 
@@ -280,7 +281,18 @@ REFUSED: Mapping[str, Refusal] = {
     ),
     "closeReport": lambda who, target, _: not _is_in_place(who, target) or who.holder == "machine",
     "createAgency": _not_our_place,
-    **dict.fromkeys(("identifyChild", "joinReports", "nameSuspect"), _neither_police_nor_place),
+    **dict.fromkeys(("identifyChild", "joinReports"), _neither_police_nor_place),
+    # Its words say police, and everything below the county may be meant.
+    "nameSuspect": lambda who, target, _: (
+        _neither_police_nor_place(who, target, None)
+        or who.holder == "machine"
+        or (target.unclear_whom and (who.kind == "police" or len(remit(who.region)) < 10**6))
+    ),
+    "withdrawSuspect": lambda who, target, _: (
+        _neither_police_nor_place(who, target, None)
+        or who.holder == "machine"
+        or (who.kind != "police" and len(remit(who.region)) < 10**6)
+    ),
     **dict.fromkeys(
         ("withdrawIdentification", "separateReport"),
         lambda who, target, _: (

@@ -18,6 +18,9 @@ _STEPS: Final = """
 SELECT * FROM police_report_steps WHERE report_id = $1
 ORDER BY recorded_at, step <> 'reopened', id
 """
+_TOO_SMALL: Final = """
+SELECT coalesce(array_agg(id), '{}') FROM agencies WHERE id = ANY ($1) AND region_code % $2 <> 0
+"""
 _UNHANDED: Final[Mapping[str, Any]] = {
     "police_agency_id": None,
     "routing": "no_agency",
@@ -45,10 +48,16 @@ async def count_anew(tx: Tx, report_id: UUID, named: Collection[UUID] = ()) -> N
                 changes = _by_others(tx, report, steps)
             if report["township_agency_id"] in hidden:
                 changes["township_agency_id"] = None
-            if report["police_agency_id"] in hidden:
+            told = [each for each in (report["police_agency_id"], *report["also_told"]) if each]
+            least = report["police_below"]
+            small = await tx.connection.fetchval(_TOO_SMALL, told, least) if least else ()
+            gone = {*told} & {*hidden, *small}
+            if report["police_agency_id"] in gone:
                 changes |= {**_UNHANDED, **deadlines(tx, report["region_code"])}
-            elif not {*report["also_told"]}.isdisjoint(hidden):
-                changes["also_told"] = [each for each in report["also_told"] if each not in hidden]
+            elif gone:
+                changes["also_told"] = sorted({*report["also_told"]} - gone)
+            if gone:  # they see it again if it turns out to be others
+                changes["former_police"] = sorted({*report["former_police"], *gone})
             if changes:
                 await change(tx, report["id"], **changes)
 

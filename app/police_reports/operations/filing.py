@@ -19,9 +19,9 @@ from app.core.http.wire import region_text
 from app.core.ids import new_id
 from app.core.jobs import events as spine
 from app.core.problems import Problem
-from app.police_reports import events, models, queries, rules, schemas
+from app.police_reports import events, jurisdiction, models, queries, rules, schemas
 from app.police_reports.acts import ACTS
-from app.police_reports.operations import claims, hidden
+from app.police_reports.operations import claims, hidden, naming
 from app.police_reports.operations.counting import count_anew
 from app.police_reports.operations.standing import change, deadlines
 from app.police_reports.schemas.filing import ReportCreate, Subject
@@ -68,6 +68,7 @@ class Filed(NamedTuple):
     child_id: UUID | None
     hidden_from: list[UUID]
     hidden_below: int
+    police_below: int
     is_new: bool
 
 
@@ -99,6 +100,7 @@ async def file_report(
     said = await claims.understood(tx, principal, new)
     if corrects is not None:
         said = claims.carried_over(tx, said, corrects)
+        corrects = await _freed(tx, said.accused.agency_id, corrects)
     report = _report(tx, principal, new, said, content)
     report.incident_id = await _event(tx, report)
     report.subject_sealed = await _sealed_subject(
@@ -128,12 +130,22 @@ async def supersede_report(
     filed = await file_report(tx, principal, new, corrects=old)
     if filed.is_new:
         await change(tx, old["id"], superseded_by_id=filed.answer.id)
-        await hidden.hide(tx, filed.answer.id, filed.hidden_from, filed.hidden_below)
+        about = (filed.hidden_from, filed.hidden_below, filed.police_below)
+        await hidden.hide(tx, filed.answer.id, *about)
         await count_anew(tx, old["id"])
         kept_from = {"hidden_from": filed.hidden_from, "hidden_below": filed.hidden_below}
-        replaced = {**old, **kept_from}
+        replaced = {**old, **kept_from, "police_below": filed.police_below}
         await announce(tx, events.ReportSuperseded, replaced, superseded_by=filed.answer.id)
     return filed
+
+
+async def _freed(tx: Tx, accused: UUID | None, corrects: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what is corrected; if its reporter names another, free of whom others named."""
+    if corrects["suspect_step_id"] is None or accused in {None, corrects["suspect_agency_id"]}:
+        return corrects
+    await naming.unname(tx, corrects, corrects, anew=False)
+    found = await queries.find_anywhere(tx, corrects["id"])
+    return found or corrects
 
 
 async def relieve(tx: Tx, report: Mapping[str, Any]) -> None:
@@ -160,12 +172,12 @@ async def announce(
     filed it hears that it was, and its results (`ResultTold`); to those alone that
     have a part in another `beside` it, too; `also` to these, or to these `only`.
     """
-    offices = await queries.offices(tx, report)
+    offices = await jurisdiction.offices(tx, report)
     about = _about(report, offices, fields.get("police_agency_id"), *also)
     if only is not None:
         about["told_to"] = tuple(only)
     if beside is not None:
-        there = _about(beside, await queries.offices(tx, beside))["told_to"]
+        there = _about(beside, await jurisdiction.offices(tx, beside))["told_to"]
         about["told_to"] = tuple(party for party in about["told_to"] if party in there)
     await spine.publish(tx, kind(**about, **fields))
 
@@ -235,6 +247,8 @@ def _report(
         suspect_agency_id=said.accused.agency_id,
         hidden_from=sorted(said.accused.hidden_from),
         hidden_below=said.accused.hidden_below,
+        police_below=said.accused.police_below,
+        meant=sorted(said.accused.meant),
         bound_as=said.bound_as,
         doubts=said.doubts,
         as_sent_sealed=tx.keyring.seal(models.AS_SENT, report_id, orjson.dumps(said.as_sent))
@@ -273,7 +287,7 @@ async def _put_on_its_way(tx: Tx, report: models.PoliceReport) -> None:
     """Announce the report and queue it to the nearest police with a working endpoint. While there
     is none, the police of every level above are told, and whoever accepts first is in charge.
     """
-    offices = await queries.offices(tx, report.model_dump())
+    offices = await jurisdiction.offices(tx, report.model_dump())
     for police in offices.police:
         report.police_agency_id = police
         filed = _as_filed(report, offices)
@@ -339,6 +353,7 @@ def _take_over(report: models.PoliceReport, corrects: Mapping[str, Any]) -> None
     """
     report.hidden_from = sorted({*report.hidden_from, *corrects["hidden_from"]})
     report.hidden_below = max(report.hidden_below, corrects["hidden_below"])
+    report.police_below = max(report.police_below, corrects["police_below"])
     report.supersedes_id = corrects["id"]
     report.incident_id = report.incident_id or queries.incident_of(corrects)
     if report.child_id is None:
@@ -349,5 +364,11 @@ def _take_over(report: models.PoliceReport, corrects: Mapping[str, Any]) -> None
 
 
 def _filed(report: Mapping[str, Any], *, is_new: bool) -> Filed:
-    about = (report["child_id"], report["hidden_from"], report["hidden_below"])
-    return Filed(schemas.Filed.model_validate({**report}), *about, is_new)
+    return Filed(
+        schemas.Filed.model_validate({**report}),
+        report["child_id"],
+        report["hidden_from"],
+        report["hidden_below"],
+        report["police_below"],
+        is_new,
+    )

@@ -19,7 +19,7 @@ from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events as spine
 from app.core.problems import Problem
-from app.police_reports import events, models, queries, rules, schemas
+from app.police_reports import events, jurisdiction, models, rules, schemas
 from app.police_reports.acts import ACTS, IN_PLACE, TOLD
 from app.police_reports.models import State, Step
 from app.police_reports.operations import filing, home
@@ -126,7 +126,7 @@ async def notify_township(
     place. One that is reported itself, or not registered, is replaced by civil affairs.
     """
     ACTS["notifyTownship"].require(principal, report, tx.today)
-    offices = await queries.offices(tx, report)
+    offices = await jurisdiction.offices(tx, report)
     deed = Deed(
         Step.TOWNSHIP_NOTIFIED,
         new,
@@ -147,10 +147,7 @@ async def forward_report(
         return before
     ACTS["forwardReport"].require(principal, report, tx.today)
     target = new.police_agency_id
-    if (
-        target in {principal.agency_id, *report["hidden_from"]}
-        or await queries.agency_kind(tx, target) != "police"
-    ):
+    if target == principal.agency_id or not await jurisdiction.may_get(tx, report, target):
         raise ReportInvalid.at(
             "#/police_agency_id", "agency_unknown", "Name another police agency."
         )
@@ -215,7 +212,7 @@ async def redeliver(
     tx: Tx, report: asyncpg.Record, agency_id: UUID, acknowledge_due_at: datetime
 ) -> bool:
     """Queue a report once more, to police who may have had it before; False: no endpoint."""
-    offices = await queries.offices(tx, report)
+    offices = await jurisdiction.offices(tx, report)
     said = await tx.connection.fetchval(_FILED, report["id"], events.ReportFiled.wire_name)
     filed = events.ReportFiled.model_validate(
         {

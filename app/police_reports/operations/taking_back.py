@@ -12,7 +12,7 @@ from app.access.principal import Principal
 from app.attendance import presence
 from app.core.data import hiding
 from app.core.data.db import Tx
-from app.police_reports import events, queries
+from app.police_reports import events, jurisdiction, queries
 from app.police_reports.acts import ACTS, NotJoined
 from app.police_reports.models import Step
 from app.police_reports.operations.hidden import CHAIN
@@ -77,7 +77,7 @@ async def withdraw_identification(
                 await change(tx, each, **_OF_NO_CHILD)
         since = report["identified_at"] or report["filed_at"]
         heard = await tx.connection.fetchval(_TOLD, report["id"], "police_reports.%", since)
-        at_home = (await queries.offices(tx, report)).told(hidden=report["hidden_from"])
+        at_home = (await jurisdiction.offices(tx, report)).told(hidden=report["hidden_from"])
         deed = Deed(
             Step.IDENTIFICATION_WITHDRAWN,
             new,
@@ -91,7 +91,7 @@ async def withdraw_identification(
 
 async def _township(tx: Tx, report: Mapping[str, Any]) -> UUID | None:
     """Return the office that the police told, unless it was that of the wrong child's home."""
-    of_place = await queries.offices(tx, {**report, **_OF_NO_CHILD})
+    of_place = await jurisdiction.offices(tx, {**report, **_OF_NO_CHILD})
     told: UUID | None = report["township_agency_id"]
     return told if told == of_place.township else None
 

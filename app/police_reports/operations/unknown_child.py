@@ -5,7 +5,7 @@ from uuid import UUID
 
 from app.agencies.models import AgencyKind
 from app.core.data.db import Tx
-from app.police_reports import queries
+from app.police_reports import jurisdiction, queries
 from app.unresolved.models import UnresolvedReason, UnresolvedState
 from app.unresolved.operations.whose import ask_whose, settle_whose
 
@@ -27,7 +27,7 @@ async def keep_asked(tx: Tx, report_id: UUID, *, anew: bool = False) -> None:
     elif report["superseded_by_id"] is not None:
         await settle_whose(tx, report_id, UnresolvedState.corrected)
     else:
-        township = (await queries.offices(tx, report)).township
+        township = (await jurisdiction.offices(tx, report)).township
         kind = township and await queries.agency_kind(tx, township)
         await ask_whose(
             tx,
