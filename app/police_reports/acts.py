@@ -151,6 +151,18 @@ _POLICE_OR_PROTECTOR = Condition(
     " false) OR ({wanted}::text[])[2]::bigint = ANY ({4}))",
     lambda *_: NotYourPart(),
 )
+_POLICE_OR_IN_PLACE = Condition(
+    ("police_agency_id", "also_told", "region_code", "home_region"),
+    _POLICE_OR_PROTECTOR.expected,
+    lambda police, told, place, home, wanted: _POLICE_OR_PROTECTOR.test(
+        police, told, place, home, (), wanted
+    ),
+    "({0}::text = ({wanted}::text[])[1] OR ({wanted}::text[])[1] = ANY ({1}::text[])"
+    " OR ({2} >= ({wanted}::text[])[2]::bigint AND {2} < ({wanted}::text[])[3]::bigint)"
+    " OR coalesce({3} >= ({wanted}::text[])[2]::bigint AND {3} < ({wanted}::text[])[3]::bigint,"
+    " false))",
+    lambda *_: NotYourPart(),
+)
 _ABOVE_SUSPICION = Condition(
     ("hidden_below", "police_below"),
     lambda principal, _: [
@@ -268,7 +280,7 @@ ACTS: Final[Mapping[str, Act]] = {
     "withdrawSuspect": Act(
         _MATCH.scope, (_POLICE_OR_PROTECTOR, _POLICE_OR_COUNTY, _BY_NAME, _NAMED)
     ),
-    "withdrawIdentification": Act(_MATCH.scope, (_POLICE_OR_PROTECTOR, _BY_NAME, _HANGS_ON_A_FILE)),
+    "withdrawIdentification": Act(_MATCH.scope, (_POLICE_OR_IN_PLACE, _BY_NAME, _HANGS_ON_A_FILE)),
     "joinReports": _MATCH,
     "separateReport": Act(_MATCH.scope, (_POLICE_OR_PROTECTOR, _BY_NAME, _JOINED)),
     "supersedeReport": Act(

@@ -99,6 +99,35 @@ async def find_to_correct(tx: Tx, principal: Principal, report_id: UUID) -> dict
     return {**found, "out_of_sight": seen is None}
 
 
+async def find_to_take_back(tx: Tx, principal: Principal, report_id: UUID) -> dict[str, Any] | None:
+    """Find and hold a report to take back whose child it is. One that the caller's agency lost
+    sight of by that is found `out_of_sight`: to recognise the same step, not to show it.
+    """
+    seen = await find(tx, principal, report_id, lock=True)
+    if seen is not None:
+        return {**seen, "out_of_sight": False}
+    async with tx.as_system():
+        found = await tx.connection.fetchrow(_TAKEN_BACK, report_id, principal.agency_id)
+    return found and {**found, "out_of_sight": True}
+
+
+_TAKEN_BACK: Final = """
+SELECT r.* FROM police_reports r
+WHERE r.id = $1 AND $2 <> ALL (r.hidden_from) AND EXISTS (
+    SELECT FROM police_report_steps s WHERE s.report_id = r.id AND s.agency_id = $2
+      AND s.step = 'identification_withdrawn')
+"""
+
+
+async def is_step(tx: Tx, step_id: UUID | None) -> bool:
+    """Tell whether a step was recorded under an id, whoever sees it."""
+    async with tx.as_system():
+        found = await tx.connection.fetchval(
+            "SELECT true FROM police_report_steps WHERE id = $1", step_id
+        )
+    return bool(found)
+
+
 async def page(
     tx: Tx,
     principal: Principal,

@@ -1,5 +1,6 @@
 """Reports to the police and back: filed, handled, told on, proven."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -66,6 +67,9 @@ ReportInPath = Annotated[asyncpg.Record, named_in_path(*_NAMED)]
 ReportToChange = Annotated[asyncpg.Record, named_in_path(*_NAMED, lock=True)]
 ReportToCorrect = Annotated[
     dict[str, Any], named_in_path(*_NAMED[:2], queries.find_to_correct, ReportNotFound)
+]
+ReportToTakeBack = Annotated[
+    dict[str, Any], named_in_path(*_NAMED[:2], queries.find_to_take_back, ReportNotFound)
 ]
 """Locked until the change is committed: steps on one report take turns."""
 
@@ -292,13 +296,13 @@ async def identify_child(
 )
 async def withdraw_identification(
     principal: MatchesReports,
-    report: ReportToChange,
+    report: ReportToTakeBack,
     new: stated.IdentificationWithdrawal,
     tx: Transaction,
 ) -> Shown[schemas.StepTaken]:
-    """Say that a report is not about the child on whose file it hangs: that loses it, and whose it
-    is is asked again.
-    """
+    """Say that a report is not about the child on whose file it hangs: it is asked anew."""
+    if report["out_of_sight"] and not await queries.is_step(tx, new.id):
+        raise ReportNotFound
     return _step(report, await taking_back.withdraw_identification(tx, principal, report, new))
 
 
@@ -322,10 +326,7 @@ async def name_suspect(
 @router.post(
     "/{report_id}/suspect/withdrawal",
     status_code=201,
-    responses={
-        **_STEP,
-        **documented(NotYourPart, TakenBackByAPerson, NoSuspectNamed, steps.StepIdTaken),
-    },
+    responses={**_STEP, **documented(NotYourPart, TakenBackByAPerson, NoSuspectNamed)},
 )
 async def withdraw_suspect(
     principal: MatchesReports,
@@ -383,7 +384,7 @@ def _filed(filed: filing.Filed, *others: UUID | None) -> Shown[schemas.Filed]:
 
 
 def _step(
-    report: asyncpg.Record, taken: steps.Taken, *others: UUID | None
+    report: Mapping[str, Any], taken: steps.Taken, *others: UUID | None
 ) -> Shown[schemas.StepTaken]:
     step, is_new = taken
     about = [report["child_id"], *others]

@@ -66,12 +66,23 @@ def reopened(report: Mapping[str, Any], step: Step, *, counts: bool = True) -> S
     return State.ACKNOWLEDGED if report["acknowledged_at"] else State.FILED
 
 
+_OF_THE_CHILD: Final = {Step.ASSESSED, Step.SERVICES_ARRANGED}
+"""What was done for the wrong child was not done for the right one."""
+
+
 def standing(steps: Iterable[Mapping[str, Any]], police: UUID | None) -> dict[str, Any]:
     """Return what a report says by these steps alone, as they were recorded, for the police in
     charge: how far it came, when they accepted it, what was done, when the child was assessed. Of a
     case that is looked at anew no end is left.
     """
     journal = [step for step in steps if step["codes"].get("counted", True)]
+    withdrawn = [
+        at for at, step in enumerate(journal) if step["step"] == Step.IDENTIFICATION_WITHDRAWN
+    ]
+    before = max(withdrawn, default=-1)
+    journal = [
+        step for at, step in enumerate(journal) if at > before or step["step"] not in _OF_THE_CHILD
+    ]
     by_id = {str(step["id"]): step["step"] for step in journal}
     said: dict[str, Any] = {"state": State.FILED, "disposed_as": [], "assessed_at": None}
     accepted = dict.fromkeys(("acknowledged_at", "police_reference"))

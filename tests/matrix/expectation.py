@@ -293,11 +293,13 @@ REFUSED: Mapping[str, Refusal] = {
         or who.holder == "machine"
         or (who.kind != "police" and len(remit(who.region)) < 10**6)
     ),
-    **dict.fromkeys(
-        ("withdrawIdentification", "separateReport"),
-        lambda who, target, _: (
-            _neither_police_nor_place(who, target, None) or who.holder == "machine"
-        ),
+    "separateReport": lambda who, target, _: (
+        _neither_police_nor_place(who, target, None) or who.holder == "machine"
+    ),
+    # Whose child it is by now; who looked after it before does not take it from them.
+    "withdrawIdentification": lambda who, target, _: (
+        _neither_police_nor_place(who, replace(target, before=None), None)
+        or who.holder == "machine"
     ),
     # Somebody of the same agency proposed to close it.
     "confirmClosure": lambda who, target, _: (

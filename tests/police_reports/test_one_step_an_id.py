@@ -25,7 +25,10 @@ async def test_an_id_stands_for_one_step(client, database, offices, path) -> Non
     named = {
         "child": ("identified_at", {"child_id": str(child.id), "basis": "村里辨认。"}),
         "incident": ("joined_at", {"report_id": other}),
-        "suspect": ("named_at", {"suspect_agency_id": str(offices.village.agency_id)}),
+        "suspect": (
+            "named_at",
+            {"suspect_agency_id": str(offices.village.agency_id), "basis": "查证。"},
+        ),
     }
     moment, body = named[path]
     url = f"{URL}/{report}/{path}"

@@ -113,7 +113,7 @@ async def test_what_hangs_on_one_report_is_found_by_index(database) -> None:
         (taking_back._HUNG, [some, new_id()]),
         (taking_back._TOLD, [some, "police_reports.%", NOW]),
         (counting._OF_CHAIN, [some]),
-        (counting._STEPS, [some]),
+        (counting.STEPS, [some]),
         (home._BEARING.format("resident_ids"), [[b"-"]]),
         (home._BEARING.format("child_external_ids"), [[b"-"]]),
         (hidden._NOTE, [some]),

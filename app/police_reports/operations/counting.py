@@ -14,7 +14,7 @@ from app.police_reports.operations.standing import NOT_PROPOSED, change, deadlin
 _OF_CHAIN: Final = f"""{CHAIN}
 SELECT r.* FROM police_reports r JOIN chain ON chain.id = r.id ORDER BY r.id FOR UPDATE OF r
 """
-_STEPS: Final = """
+STEPS: Final = """
 SELECT * FROM police_report_steps WHERE report_id = $1
 ORDER BY recorded_at, step <> 'reopened', id
 """
@@ -43,7 +43,7 @@ async def count_anew(tx: Tx, report_id: UUID, named: Collection[UUID] = ()) -> N
         for report in await tx.connection.fetch(_OF_CHAIN, report_id):
             hidden = report["hidden_from"]
             changes: dict[str, Any] = {}
-            steps = await tx.connection.fetch(_STEPS, report["id"])
+            steps = await tx.connection.fetch(STEPS, report["id"])
             if any(step["agency_id"] in {*hidden, *named} for step in steps):
                 changes = _by_others(tx, report, steps)
             if report["township_agency_id"] in hidden:

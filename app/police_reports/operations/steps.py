@@ -245,9 +245,10 @@ async def repeated(
     step_id = getattr(body, "id", None)
     if step_id is None:
         return None
-    before = await tx.connection.fetchrow(
-        "SELECT * FROM police_report_steps WHERE id = $1", step_id
-    )
+    async with tx.as_system():  # whoever took it may have lost sight of it by that
+        before = await tx.connection.fetchrow(
+            "SELECT * FROM police_report_steps WHERE id = $1", step_id
+        )
     if before is None:
         return None
     same = before["content_index"] in {_content(tx, step, body) for step in steps}
