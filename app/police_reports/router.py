@@ -354,7 +354,7 @@ async def join_reports(
     responses={**_STEP, **documented(NotYourPart, TakenBackByAPerson, NotJoined)},
 )
 async def separate_report(
-    principal: MatchesReports, report: ReportToChange, new: stated.Separation, tx: Transaction
+    principal: MatchesReports, report: ReportInPath, new: stated.Separation, tx: Transaction
 ) -> Shown[schemas.StepTaken]:
     """Say that a report is not about the event it was joined with. The others stay together."""
     return _step(report, await taking_back.separate_report(tx, principal, report, new))

@@ -76,13 +76,10 @@ def standing(steps: Iterable[Mapping[str, Any]], police: UUID | None) -> dict[st
     case that is looked at anew no end is left.
     """
     journal = [step for step in steps if step["codes"].get("counted", True)]
-    withdrawn = [
-        at for at, step in enumerate(journal) if step["step"] == Step.IDENTIFICATION_WITHDRAWN
-    ]
-    before = max(withdrawn, default=-1)
-    journal = [
-        step for at, step in enumerate(journal) if at > before or step["step"] not in _OF_THE_CHILD
-    ]
+    wrong = Step.IDENTIFICATION_WITHDRAWN
+    last = max((at for at, step in enumerate(journal) if step["step"] == wrong), default=-1)
+    kept = enumerate(journal)
+    journal = [step for at, step in kept if at > last or step["step"] not in _OF_THE_CHILD]
     by_id = {str(step["id"]): step["step"] for step in journal}
     said: dict[str, Any] = {"state": State.FILED, "disposed_as": [], "assessed_at": None}
     accepted = dict.fromkeys(("acknowledged_at", "police_reference"))

@@ -108,7 +108,7 @@ async def test_what_hangs_on_one_report_is_found_by_index(database) -> None:
         (f"SELECT r.id FROM police_reports r WHERE {where}", where.arguments),
         (dispositions._BEFORE, [some]),
         (jobs._OPEN_OF_CHILD, [120119000000, some]),
-        (incidents._HOLD, [[some]]),
+        (incidents.HOLD, [[some]]),
         (taking_back._OF_EVENT, [some, new_id()]),
         (taking_back._HUNG, [some, new_id()]),
         (taking_back._TOLD, [some, "police_reports.%", NOW]),

@@ -17,7 +17,7 @@ from app.police_reports.acts import ACTS, NotJoined
 from app.police_reports.models import Step
 from app.police_reports.operations import counting
 from app.police_reports.operations.hidden import CHAIN
-from app.police_reports.operations.incidents import JOINING
+from app.police_reports.operations.incidents import HOLD, JOINING
 from app.police_reports.operations.standing import NOT_PROPOSED, change
 from app.police_reports.operations.steps import Deed, Taken, repeated, take
 from app.police_reports.schemas import steps as stated
@@ -124,8 +124,13 @@ async def separate_report(
     if before := await repeated(tx, report, new, Step.SEPARATED):
         return before
     ACTS["separateReport"].require(principal, report, tx.today)
-    await tx.connection.execute(JOINING)
+    await tx.connection.execute(JOINING)  # before any row: whoever joins does likewise
     async with tx.as_system():
+        [report] = await tx.connection.fetch(queries.ALL, [report["id"]])
+        await tx.connection.fetch(HOLD, [report["id"], queries.incident_of(report)])
+        [report] = await tx.connection.fetch(queries.ALL, [report["id"]])
+        if before := await repeated(tx, report, new, Step.SEPARATED):
+            return before  # sent twice at once
         event = queries.incident_of(report)
         others = [row["id"] for row in await tx.connection.fetch(_OF_EVENT, report["id"], event)]
         if not others:
