@@ -15,6 +15,7 @@ from app.access.acts import (
 from app.access.principal import Principal
 from app.agencies.models import AgencyKind
 from app.core.problems import Problem
+from app.regions.rules import SPANS
 
 
 class NotYourPart(Problem, status=403, denies=True):
@@ -59,11 +60,25 @@ class TakenBackByAPerson(Problem, status=403, denies=True):
     title_zh = "撤回须由具体人员办理"
 
 
+class PersonNeeded(Problem, status=403, denies=True):
+    """Who a report speaks against, and that a case ends, is said by somebody who looked at it."""
+
+    title = "A person does this, by name"
+    title_zh = "须由具体人员办理"
+
+
 class SuspectKnownAlready(Problem, status=409):
     """It is clear whom the report speaks against, or it speaks against nobody."""
 
     title = "It is not open whom this report speaks against"
     title_zh = "该报告所指机构无须确认"
+
+
+class NoSuspectNamed(Problem, status=409):
+    """Nobody but its reporter has said whom the report speaks against."""
+
+    title = "Nobody has named a suspect beside the reporter"
+    title_zh = "除报告人外无人确认过被指机构"
 
 
 class ClosureNotProposed(Problem, status=409):
@@ -83,6 +98,7 @@ class SecondPersonNeeded(Problem, status=403, denies=True):
 
 
 _ALL_CODES: Final = 10**12
+_COUNTY_CODES: Final = SPANS[2]
 _COUNTY: Final = frozenset({AgencyKind.civil_affairs})
 """Civil affairs stand at the county or above, over every township they see."""
 
@@ -135,15 +151,52 @@ _POLICE_OR_PROTECTOR = Condition(
     " false) OR ({wanted}::text[])[2]::bigint = ANY ({4}))",
     lambda *_: NotYourPart(),
 )
-_ABOVE_SUSPICION = Condition(
-    ("hidden_below",),
-    lambda principal, _: (
-        _ALL_CODES
-        if principal.agency_kind == AgencyKind.police
-        else principal.region_hi - principal.region_lo
+_POLICE_OR_IN_PLACE = Condition(
+    ("police_agency_id", "also_told", "region_code", "home_region"),
+    _POLICE_OR_PROTECTOR.expected,
+    lambda police, told, place, home, wanted: _POLICE_OR_PROTECTOR.test(
+        police, told, place, home, (), wanted
     ),
-    lambda below, codes: below <= codes,
-    "({0} <= {wanted}::bigint)",
+    "({0}::text = ({wanted}::text[])[1] OR ({wanted}::text[])[1] = ANY ({1}::text[])"
+    " OR ({2} >= ({wanted}::text[])[2]::bigint AND {2} < ({wanted}::text[])[3]::bigint)"
+    " OR coalesce({3} >= ({wanted}::text[])[2]::bigint AND {3} < ({wanted}::text[])[3]::bigint,"
+    " false))",
+    lambda *_: NotYourPart(),
+)
+_ABOVE_SUSPICION = Condition(
+    ("hidden_below", "police_below"),
+    lambda principal, _: [
+        int(principal.agency_kind == AgencyKind.police),
+        principal.region_hi - principal.region_lo,
+    ],
+    lambda below, police_below, wanted: (
+        not police_below
+        if wanted[0]
+        else below <= wanted[1] and (below <= _COUNTY_CODES or police_below > 0)
+    ),
+    "(CASE ({wanted}::bigint[])[1] WHEN 1 THEN {1} = 0 ELSE {0} <= ({wanted}::bigint[])[2]"
+    f" AND ({{0}} <= {_COUNTY_CODES} OR {{1}} > 0) END)",
+    lambda *_: NotYourPart(),
+)
+"""Hold for none of a kind that the words may mean: police, or civil affairs; who is above both, if
+they say both.
+"""
+
+_NAMED = Condition(
+    ("suspect_step_id",),
+    lambda *_: None,
+    lambda found, _: found is not None,
+    "({0} IS NOT NULL AND {wanted}::text IS NULL)",
+    lambda *_: NoSuspectNamed(),
+)
+_POLICE_OR_COUNTY = Condition(
+    ("state",),
+    lambda principal, _: (
+        principal.agency_kind == AgencyKind.police
+        or principal.region_hi - principal.region_lo >= _COUNTY_CODES
+    ),
+    lambda _, known: bool(known),
+    "({0} IS NOT NULL AND {wanted}::boolean)",
     lambda *_: NotYourPart(),
 )
 _SUSPECT_OPEN = Condition(
@@ -189,19 +242,24 @@ _JOINED = Condition(
     lambda *_: NotJoined(),
 )
 _BY_NAME = personally("state", TakenBackByAPerson)
+_IN_PERSON = personally("state", PersonNeeded)
 _IN_CHARGE = (own("police_agency_id", NotYourPart),)
-_HANDLE = Act(
-    "police_reports:handle", (own_or_among("police_agency_id", "also_told", NotYourPart),)
-)
+TOLD: Final = own_or_among("police_agency_id", "also_told", NotYourPart)
+"""Hold for the police in charge, or those told while nobody is."""
+
+_HANDLE = Act("police_reports:handle", (TOLD,))
+_TELL = Act("police_reports:handle")
+"""All police who had it may still tell what they did."""
+
 _PROTECT = Act("police_reports:receive", (PROTECTOR,))
 _MATCH = Act("police_reports:match", (_POLICE_OR_PROTECTOR,))
 
 ACTS: Final[Mapping[str, Act]] = {
     "readReporter": Act("reporters:read", _IN_CHARGE),
     "readReportChain": Act("police_reports:read"),
-    "acknowledgeReport": _HANDLE,
-    "dispatchReport": _HANDLE,
-    "disposeReport": _HANDLE,
+    "acknowledgeReport": _TELL,
+    "dispatchReport": _TELL,
+    "disposeReport": _TELL,
     "notifyTownship": _HANDLE,
     "forwardReport": _HANDLE,
     "confirmTownshipNotice": Act(
@@ -209,15 +267,20 @@ ACTS: Final[Mapping[str, Act]] = {
     ),
     "recordAssessment": _PROTECT,
     "arrangeServices": _PROTECT,
-    "closeReport": Act("police_reports:receive", (IN_PLACE,)),
+    "closeReport": Act("police_reports:receive", (IN_PLACE, _IN_PERSON)),
     "confirmClosure": Act(
         "police_reports:receive", (IN_PLACE, _PROPOSED, _ANOTHER_PERSON, _THERE_OR_ABOVE)
     ),
     "identifyChild": Act(
         _MATCH.scope, (_POLICE_OR_PROTECTOR, unset("child_id", ChildKnownAlready))
     ),
-    "nameSuspect": Act(_MATCH.scope, (_POLICE_OR_PROTECTOR, _ABOVE_SUSPICION, _SUSPECT_OPEN)),
-    "withdrawIdentification": Act(_MATCH.scope, (_POLICE_OR_PROTECTOR, _BY_NAME, _HANGS_ON_A_FILE)),
+    "nameSuspect": Act(
+        _MATCH.scope, (_POLICE_OR_PROTECTOR, _ABOVE_SUSPICION, _IN_PERSON, _SUSPECT_OPEN)
+    ),
+    "withdrawSuspect": Act(
+        _MATCH.scope, (_POLICE_OR_PROTECTOR, _POLICE_OR_COUNTY, _BY_NAME, _NAMED)
+    ),
+    "withdrawIdentification": Act(_MATCH.scope, (_POLICE_OR_IN_PLACE, _BY_NAME, _HANGS_ON_A_FILE)),
     "joinReports": _MATCH,
     "separateReport": Act(_MATCH.scope, (_POLICE_OR_PROTECTOR, _BY_NAME, _JOINED)),
     "supersedeReport": Act(

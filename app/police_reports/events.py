@@ -174,6 +174,12 @@ class SuspectNamed(_AboutReport):
     wire_name: ClassVar[str] = "police_reports.suspect_named"
 
 
+class SuspectWithdrawn(_AboutReport):
+    """Whom the words of the reporter mean was wrong: it is open again, or a correction says it."""
+
+    wire_name: ClassVar[str] = "police_reports.suspect_withdrawn"
+
+
 class ChildMoved(_AboutReport):
     """The child lives elsewhere now: the offices there have a part in it beside those before."""
 

@@ -13,10 +13,11 @@ from app.core.data.db import Tx
 from app.core.data.sql import insert
 from app.core.jobs import events as spine
 from app.core.jobs import queue
-from app.police_reports import events, queries, rules
+from app.police_reports import events, jurisdiction, rules
 from app.police_reports.models import State, Step
 from app.police_reports.operations import home
-from app.police_reports.operations.filing import announce, change, relieve
+from app.police_reports.operations.filing import announce, relieve
+from app.police_reports.operations.standing import change
 from app.police_reports.operations.steps import redeliver
 from app.police_reports.operations.unknown_child import attach_stated, keep_asked
 from app.regions import following
@@ -28,7 +29,7 @@ _PER_RUN: Final = 200
 _TAKES: Final = [events.ReportFiled.wire_name, "police_reports.*"]
 _WAITING: Final = f"""
 WITH places AS MATERIALIZED (
-    SELECT DISTINCT region_code, hidden_from, police_agency_id
+    SELECT DISTINCT region_code, hidden_from, police_below, police_agency_id
     FROM police_reports
     WHERE routing <> 'routed' AND acknowledged_at IS NULL AND relieved_at IS NULL
       AND superseded_by_id IS NULL
@@ -36,15 +37,17 @@ WITH places AS MATERIALIZED (
     SELECT p.* FROM places p WHERE EXISTS (
         SELECT 1 FROM agencies a
         WHERE a.active AND a.kind = 'police'
-          AND (a.region_code IN ({queries.above("p.region_code")}) OR a.id = p.police_agency_id)
+          AND (a.id = p.police_agency_id
+               OR a.region_code IN ({jurisdiction.above("p.region_code")}))
           AND a.id <> ALL (p.hidden_from)
+          AND {jurisdiction.told_police("a.region_code", "p.police_below")}
           AND (p.police_agency_id IS NULL OR EXISTS (
               SELECT 1 FROM webhook_endpoints e
               WHERE e.agency_id = a.id AND e.active AND e.event_types && $2::text[])))
 ), turns AS (
     SELECT r.id, row_number() OVER (PARTITION BY r.region_code ORDER BY r.filed_at, r.id) AS turn
     FROM police_reports r JOIN open p ON p.region_code = r.region_code
-     AND p.hidden_from = r.hidden_from
+     AND p.hidden_from = r.hidden_from AND p.police_below = r.police_below
      AND p.police_agency_id IS NOT DISTINCT FROM r.police_agency_id
     WHERE r.routing <> 'routed' AND r.acknowledged_at IS NULL AND r.relieved_at IS NULL
       AND r.superseded_by_id IS NULL
@@ -250,7 +253,7 @@ async def route_waiting(tx: Tx, payload: dict[str, Any]) -> None:
 async def _route(tx: Tx, report: asyncpg.Record) -> None:
     """Bring a report to the nearest police with an endpoint. Those who had it keep it."""
     due_at = report["acknowledge_due_at"]
-    offices = await queries.offices(tx, report)
+    offices = await jurisdiction.offices(tx, report)
     had = {report["police_agency_id"], *report["also_told"]} - {None}
     for police in offices.police:
         if await redeliver(tx, report, police, due_at):

@@ -69,6 +69,8 @@ class Step(StrEnum):
     DESCRIBED = "described"
     """Somebody said who the child is; no file, or more than one, answers to it."""
     SUSPECT_NAMED = "suspect_named"
+    SUSPECT_WITHDRAWN = "suspect_withdrawn"
+    """It speaks against somebody else than was said."""
     JOINED = "joined"
     IDENTIFICATION_WITHDRAWN = "identification_withdrawn"
     """It is not about the child on whose file it hung."""
@@ -98,11 +100,15 @@ class PoliceReport(SQLModel, table=True):
     `suspect_agency_id`: the agency a report speaks against. `hidden_from`: that and every agency
     that any report of its chain of corrections speaks against: they learn nothing of it (AZ-8).
     `hidden_below`: how many codes the remit of an office must hold to have a part in it, while it
-    is open whom the words of the reporter mean; 0 once that is known.
-    `forwarded_by_id`: the police agency that passed it on last; it still sees how it stands.
-    `also_told`: the police of every level above, while no police endpoint takes it; whoever accepts
-    first is in charge. `doubts`: what was stated and could not be followed; `as_sent_sealed` keeps
-    it. `relieved_at`: when a report that took its place reached the police.
+    is open whom the words of the reporter mean; 0 once that is known. `police_below`: likewise of
+    police, where the words say police. `meant`: the agencies that bear the name the words say.
+    `suspect_step_id`: the step by which somebody else than the reporter said whom they mean.
+    `forwarded_by_id`: the police agency that passed it on last; `former_police`: all others that
+    had it. They see how it stands, and may still tell what they did.
+    `also_told`: the police of every level above, while no police endpoint takes it; whoever
+    accepts, goes out or takes measures first is in charge. `doubts`: what was stated and could not
+    be followed; `as_sent_sealed` keeps it. `relieved_at`: when a report that took its place reached
+    the police.
     `disposed_as`: the kinds of disposition so far; `handled_at`: when they answered everything that
     was reported. `assessed_at`: cleared by a new fact after the case was closed, as are `closed_at`
     and `outcome`. `closure_step_id`: the proposal to close that waits for a second person, by whom
@@ -140,6 +146,12 @@ class PoliceReport(SQLModel, table=True):
             "filed_at",
             "id",
             postgresql_where=text("cardinality(also_told) > 0"),
+        ),
+        Index(
+            "ix_police_reports_former_police",
+            "filed_at",
+            "id",
+            postgresql_where=text("cardinality(former_police) > 0"),
         ),
         Index("ix_police_reports_region", "region_code", "filed_at", "id"),
         Index("ix_police_reports_home", "home_region", "filed_at", "id"),
@@ -204,11 +216,21 @@ class PoliceReport(SQLModel, table=True):
     hidden_below: int = Field(
         sa_column=Column(BigInteger, nullable=False, server_default="0"), default=0
     )
+    police_below: int = Field(
+        sa_column=Column(BigInteger, nullable=False, server_default="0"), default=0
+    )
+    meant: list[UUID] = Field(
+        sa_column=Column(ARRAY(Uuid), nullable=False, server_default="{}"), default_factory=list
+    )
+    suspect_step_id: UUID | None = None
     police_agency_id: UUID | None = Field(default=None, foreign_key="agencies.id")
     also_told: list[UUID] = Field(
         sa_column=Column(ARRAY(Uuid), nullable=False, server_default="{}"), default_factory=list
     )
     forwarded_by_id: UUID | None = Field(default=None, foreign_key="agencies.id")
+    former_police: list[UUID] = Field(
+        sa_column=Column(ARRAY(Uuid), nullable=False, server_default="{}"), default_factory=list
+    )
     visit_id: UUID | None = None
     narrative_sealed: bytes
     subject_sealed: bytes
@@ -268,7 +290,7 @@ class PoliceReportStep(SQLModel, table=True):
             "step IN ('delivered', 'acknowledged', 'dispatched', 'disposed', 'township_notified',"
             " 'township_received', 'assessed', 'services_arranged', 'closed', 'forwarded',"
             " 'closure_proposed', 'reopened', 'identified', 'suspect_named', 'joined',"
-            " 'described', 'identification_withdrawn', 'separated')",
+            " 'described', 'identification_withdrawn', 'separated', 'suspect_withdrawn')",
             name="step",
         ),
         _of_report(),
@@ -292,13 +314,15 @@ class PoliceReportStep(SQLModel, table=True):
 
 _REPORTER = (rls.own("reporter_agency_id"), "true")
 _OFFICE = f"{rls.SCHOOL} IS NULL AND {rls.HI} - {rls.LO} >= hidden_below"
+_POLICE = f"{rls.HI} - {rls.LO} >= police_below"
 _OTHERS = (
     (rls.served("ARRAY[suspect_agency_id]"), "false"),
     (rls.served("hidden_from"), "false"),
     _REPORTER,
-    (rls.own("police_agency_id"), "true"),
-    (rls.own("forwarded_by_id"), "true"),
-    (f"{rls.AGENCY} = ANY (also_told)", "true"),
+    (rls.own("police_agency_id"), _POLICE),
+    (rls.own("forwarded_by_id"), _POLICE),
+    (f"{rls.AGENCY} = ANY (also_told)", _POLICE),
+    (f"{rls.AGENCY} = ANY (former_police)", _POLICE),
     (rls.IN_RANGE, _OFFICE),
     (f"home_region >= {rls.LO} AND home_region < {rls.HI}", _OFFICE),
     # A remit is all of one division: it is named by its first code, which `former_homes` has.

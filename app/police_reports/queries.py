@@ -1,7 +1,6 @@
 """Reads of police reports. Every one starts from `visible_reports`."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Final, get_args
 from uuid import UUID
@@ -22,9 +21,6 @@ from app.police_reports.acts import ACTS, IN_PLACE, PROTECTOR
 from app.police_reports.area import HANDLE, RECEIVE
 from app.police_reports.models import Party, State, Step
 from app.policy import queries as policy
-from app.regions.rules import SPANS, lineage, subtree
-
-_OFFICE_KINDS: Final = ("police", "township_government", "civil_affairs")
 
 
 def visible_reports(principal: Principal) -> Where:
@@ -32,7 +28,8 @@ def visible_reports(principal: Principal) -> Where:
 
     What a role has a part in follows from its scopes: who handles, who receives, else who files.
     Never an agency that it or a report of its chain speaks against (AZ-8), nor anybody who served
-    it; nor an office below `hidden_below` by its remit alone. Row-level security repeats it.
+    it; nor an office below `hidden_below` by its remit alone, nor police below `police_below`.
+    Row-level security repeats it.
     """
     scopes = principal.role.scopes
     where = Where(
@@ -41,9 +38,11 @@ def visible_reports(principal: Principal) -> Where:
     )
     if HANDLE.code in scopes:
         return where.add(
-            "r.police_agency_id = {0} OR r.forwarded_by_id = {0}"
-            " OR (cardinality(r.also_told) > 0 AND {0} = ANY (r.also_told))",
+            "r.police_below <= {1} AND (r.police_agency_id = {0} OR r.forwarded_by_id = {0}"
+            " OR (cardinality(r.also_told) > 0 AND {0} = ANY (r.also_told))"
+            " OR (cardinality(r.former_police) > 0 AND {0} = ANY (r.former_police)))",
             principal.agency_id,
+            principal.region_hi - principal.region_lo,
         )
     if RECEIVE.code in scopes:
         return where.add(
@@ -103,6 +102,35 @@ async def find_to_correct(tx: Tx, principal: Principal, report_id: UUID) -> dict
     return None if hidden is None else {**hidden, "out_of_sight": True}
 
 
+async def find_to_take_back(tx: Tx, principal: Principal, report_id: UUID) -> dict[str, Any] | None:
+    """Find and hold a report to take back whose child it is. One that the caller's agency lost
+    sight of by that is found `out_of_sight`: to recognise the same step, not to show it.
+    """
+    seen = await find(tx, principal, report_id, lock=True)
+    if seen is not None:
+        return {**seen, "out_of_sight": False}
+    async with tx.as_system():
+        found = await tx.connection.fetchrow(_TAKEN_BACK, report_id, principal.agency_id)
+    return found and {**found, "out_of_sight": True}
+
+
+_TAKEN_BACK: Final = """
+SELECT r.* FROM police_reports r
+WHERE r.id = $1 AND $2 <> ALL (r.hidden_from) AND EXISTS (
+    SELECT FROM police_report_steps s WHERE s.report_id = r.id AND s.agency_id = $2
+      AND s.step = 'identification_withdrawn')
+"""
+
+
+async def is_step(tx: Tx, step_id: UUID | None) -> bool:
+    """Tell whether a step was recorded under an id, whoever sees it."""
+    async with tx.as_system():
+        found = await tx.connection.fetchval(
+            "SELECT true FROM police_report_steps WHERE id = $1", step_id
+        )
+    return bool(found)
+
+
 async def page(
     tx: Tx,
     principal: Principal,
@@ -134,47 +162,6 @@ _OF_INCIDENT: Final = "r.incident_id = {0} OR r.id = {0}"
 _NEWEST: Final = paging.Order({"r.filed_at": datetime, "r.id": UUID}, descending=True)
 _OVERDUE: Final = """r.relieved_at IS NULL AND r.acknowledged_at IS NULL
     AND (r.acknowledge_due_at < {0} OR (r.delivered_at IS NULL AND r.deliver_alarm_at < {0}))"""
-
-
-def above(code: str) -> str:
-    """Write, in SQL, the list of a place and everything above it. `code`: of a column."""
-    return ", ".join([*(f"{code} - {code} % {span}" for span in SPANS), "0"])
-
-
-async def offices(tx: Tx, report: Mapping[str, Any]) -> rules.Offices:
-    """Return who is in charge of a report: of its place, of where the child lives and lived; the
-    agencies reported left out. One statement, and one more for a place that no police are in charge
-    of: then those of the reporter's own region are, else those below the place.
-    """
-    path = lineage(report["region_code"])
-    home = lineage(report["home_region"]) if report["home_region"] is not None else ()
-    former = report["former_homes"]
-    rows = await tx.connection.fetch(
-        "SELECT id, kind, region_code FROM agencies"
-        " WHERE active AND kind = ANY($1::text[]) AND region_code = ANY($2::bigint[])",
-        _OFFICE_KINDS,
-        list({*path, *home, *former}),
-    )
-    found = [rules.Office(**row) for row in rows]
-    hidden = report["hidden_from"]
-    chosen = rules.offices(
-        found, path, hidden=hidden, below=report["hidden_below"], home=home, former=former
-    )
-    if chosen.police:
-        return chosen
-    lo, hi = subtree(report["region_code"])
-    others = await tx.connection.fetch(_OTHER_POLICE, report["reporter_agency_id"], hidden, lo, hi)
-    nearest = [row for row in others if row["above_reporter"]] or others
-    return replace(chosen, police=tuple(row["id"] for row in nearest))
-
-
-_OTHER_POLICE: Final = f"""
-SELECT a.id, a.region_code IN ({above("r.region_code")}) AS above_reporter
-FROM agencies r, agencies a
-WHERE r.id = $1 AND a.active AND a.kind = 'police' AND a.id <> ALL ($2::uuid[])
-  AND (a.region_code IN ({above("r.region_code")}) OR (a.region_code >= $3 AND a.region_code < $4))
-ORDER BY above_reporter DESC, a.region_code DESC, a.id LIMIT 10
-"""
 
 
 async def joined(tx: Tx, principal: Principal, report: asyncpg.Record) -> list[UUID]:

@@ -1,5 +1,6 @@
 """Reports to the police and back: filed, handled, told on, proven."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -19,9 +20,11 @@ from app.police_reports.acts import (
     ACTS,
     ChildKnownAlready,
     ClosureNotProposed,
+    NoSuspectNamed,
     NothingToTakeBack,
     NotJoined,
     NotYourPart,
+    PersonNeeded,
     SecondPersonNeeded,
     SupersededAlready,
     SuspectKnownAlready,
@@ -66,10 +69,14 @@ ReportToChange = Annotated[asyncpg.Record, named_in_path(*_NAMED, lock=True)]
 ReportToCorrect = Annotated[
     dict[str, Any], named_in_path(*_NAMED[:2], queries.find_to_correct, ReportNotFound)
 ]
+ReportToTakeBack = Annotated[
+    dict[str, Any], named_in_path(*_NAMED[:2], queries.find_to_take_back, ReportNotFound)
+]
 """Locked until the change is committed: steps on one report take turns."""
 
 _REPORT = ("police_report",)
 _FILING = (ReportInvalid, filing.ReportIdTaken)
+_TOLD = {**REPEATED, **documented(steps.StepIdTaken)}
 _STEP = {**REPEATED, **documented(NotYourPart, steps.StepIdTaken)}
 _NAMING = {**_STEP, **documented(NotYourPart, steps.StepIdTaken, ReportInvalid)}
 """Of steps that name something of ours."""
@@ -148,7 +155,7 @@ async def read_report_chain(
 @router.post(
     "/{report_id}/acknowledgement",
     status_code=201,
-    responses={**REPEATED, **documented(NotYourPart, ReportInvalid)},
+    responses={**REPEATED, **documented(ReportInvalid)},
 )
 async def acknowledge_report(
     principal: HandlesReports,
@@ -162,7 +169,7 @@ async def acknowledge_report(
     return _step(report, await steps.acknowledge_report(tx, principal, report, new))
 
 
-@router.post("/{report_id}/dispatch", status_code=201, responses=_STEP)
+@router.post("/{report_id}/dispatch", status_code=201, responses=_TOLD)
 async def dispatch_report(
     principal: HandlesReports, report: ReportToChange, new: stated.Dispatch, tx: Transaction
 ) -> Shown[schemas.StepTaken]:
@@ -170,7 +177,11 @@ async def dispatch_report(
     return _step(report, await steps.dispatch_report(tx, principal, report, new))
 
 
-@router.post("/{report_id}/dispositions", status_code=201, responses=_NAMING)
+@router.post(
+    "/{report_id}/dispositions",
+    status_code=201,
+    responses={**_TOLD, **documented(ReportInvalid)},
+)
 async def dispose_report(
     principal: HandlesReports,
     report: ReportToChange,
@@ -235,12 +246,16 @@ async def arrange_services(
     return _step(report, await steps.arrange_services(tx, principal, report, new))
 
 
-@router.post("/{report_id}/closure", status_code=201, responses=_NAMING)
+@router.post(
+    "/{report_id}/closure",
+    status_code=201,
+    responses={**_NAMING, **documented(NotYourPart, PersonNeeded)},
+)
 async def close_report(
     principal: ReceivesReports, report: ReportToChange, new: stated.Closure, tx: Transaction
 ) -> Shown[schemas.StepTaken]:
-    """End the case, as the township or civil affairs. Unless the child was assessed and everything
-    reported was answered, this only proposes it: a second person confirms.
+    """End the case, as a person of the township or civil affairs. Unless the child was assessed and
+    everything reported was answered, this only proposes it: a second person confirms.
     """
     return _step(report, await closing.close_report(tx, principal, report, new))
 
@@ -282,26 +297,46 @@ async def identify_child(
 )
 async def withdraw_identification(
     principal: MatchesReports,
-    report: ReportToChange,
+    report: ReportToTakeBack,
     new: stated.IdentificationWithdrawal,
     tx: Transaction,
 ) -> Shown[schemas.StepTaken]:
-    """Say that a report is not about the child on whose file it hangs: that loses it, and whose it
-    is is asked again.
-    """
+    """Say that a report is not about the child on whose file it hangs: it is asked anew."""
+    if report["out_of_sight"] and not await queries.is_step(tx, new.id):
+        raise ReportNotFound
     return _step(report, await taking_back.withdraw_identification(tx, principal, report, new))
 
 
 @router.post(
     "/{report_id}/suspect",
     status_code=201,
-    responses={**_NAMING, **documented(NotYourPart, SuspectKnownAlready, steps.StepIdTaken)},
+    responses={
+        **_NAMING,
+        **documented(NotYourPart, PersonNeeded, SuspectKnownAlready, steps.StepIdTaken),
+    },
 )
 async def name_suspect(
     principal: MatchesReports, report: ReportToChange, new: stated.SuspectNaming, tx: Transaction
 ) -> Shown[schemas.StepTaken]:
-    """Say whom the reporter's words mean, as the police or the county. All others may see it."""
+    """Say whom the reporter's words mean, as a person of the police or the county, of no kind of
+    agency that they may mean. All others may see it.
+    """
     return _step(report, await suspects.name_suspect(tx, principal, report, new))
+
+
+@router.post(
+    "/{report_id}/suspect/withdrawal",
+    status_code=201,
+    responses={**_STEP, **documented(NotYourPart, TakenBackByAPerson, NoSuspectNamed)},
+)
+async def withdraw_suspect(
+    principal: MatchesReports,
+    report: ReportToChange,
+    new: stated.SuspectWithdrawal,
+    tx: Transaction,
+) -> Shown[schemas.StepTaken]:
+    """Say that a report speaks against others than was said: whom it means is open as before."""
+    return _step(report, await suspects.withdraw_suspect(tx, principal, report, new))
 
 
 @router.post("/{report_id}/incident", status_code=201, responses=_NAMING)
@@ -320,7 +355,7 @@ async def join_reports(
     responses={**_STEP, **documented(NotYourPart, TakenBackByAPerson, NotJoined)},
 )
 async def separate_report(
-    principal: MatchesReports, report: ReportToChange, new: stated.Separation, tx: Transaction
+    principal: MatchesReports, report: ReportInPath, new: stated.Separation, tx: Transaction
 ) -> Shown[schemas.StepTaken]:
     """Say that a report is not about the event it was joined with. The others stay together."""
     return _step(report, await taking_back.separate_report(tx, principal, report, new))
@@ -342,7 +377,7 @@ async def supersede_report(
 
 
 def _filed(filed: filing.Filed, *others: UUID | None) -> Shown[schemas.Filed]:
-    answer, child_id, _, _, is_new = filed
+    answer, child_id, *_, is_new = filed
     about = [child_id, *others]
     return Shown(
         answer, children=about, groups=_REPORT, subject=answer.id, is_new=is_new, receipt=True
@@ -350,7 +385,7 @@ def _filed(filed: filing.Filed, *others: UUID | None) -> Shown[schemas.Filed]:
 
 
 def _step(
-    report: asyncpg.Record, taken: steps.Taken, *others: UUID | None
+    report: Mapping[str, Any], taken: steps.Taken, *others: UUID | None
 ) -> Shown[schemas.StepTaken]:
     step, is_new = taken
     about = [report["child_id"], *others]

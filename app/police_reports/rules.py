@@ -29,6 +29,7 @@ _MOVES: Final[Mapping[Step, tuple[State | None, State]]] = {
     Step.IDENTIFIED: (None, State.FILED),
     Step.DESCRIBED: (None, State.FILED),
     Step.SUSPECT_NAMED: (None, State.FILED),
+    Step.SUSPECT_WITHDRAWN: (None, State.FILED),
     Step.JOINED: (None, State.FILED),
     Step.IDENTIFICATION_WITHDRAWN: (None, State.FILED),
     Step.SEPARATED: (None, State.FILED),
@@ -53,16 +54,54 @@ REOPENING: Final = frozenset(Step) - {
 """Steps that say something new of the case: it stays neither closed nor proposed to be closed."""
 
 
-def reopened(report: Mapping[str, Any], step: Step) -> State:
+def reopened(report: Mapping[str, Any], step: Step, *, counts: bool = True) -> State:
     """Return where a closed case stands after a new fact: at the step, so that what follows from it
     is owed again; after one that leads nowhere by itself, at what the police did last.
     """
     leads_to, _ = _MOVES[step]
-    if leads_to is not None:
+    if leads_to is not None and counts:
         return leads_to
     if report["disposed_as"]:
         return State.HANDLING
     return State.ACKNOWLEDGED if report["acknowledged_at"] else State.FILED
+
+
+_OF_THE_CHILD: Final = {Step.ASSESSED, Step.SERVICES_ARRANGED}
+"""What was done for the wrong child was not done for the right one."""
+
+
+def standing(steps: Iterable[Mapping[str, Any]], police: UUID | None) -> dict[str, Any]:
+    """Return what a report says by these steps alone, as they were recorded, for the police in
+    charge: how far it came, when they accepted it, what was done, when the child was assessed. Of a
+    case that is looked at anew no end is left.
+    """
+    journal = [step for step in steps if step["codes"].get("counted", True)]
+    wrong = Step.IDENTIFICATION_WITHDRAWN
+    last = max((at for at, step in enumerate(journal) if step["step"] == wrong), default=-1)
+    kept = enumerate(journal)
+    journal = [step for at, step in kept if at > last or step["step"] not in _OF_THE_CHILD]
+    by_id = {str(step["id"]): step["step"] for step in journal}
+    said: dict[str, Any] = {"state": State.FILED, "disposed_as": [], "assessed_at": None}
+    accepted = dict.fromkeys(("acknowledged_at", "police_reference"))
+    for each in journal:
+        step, codes = Step(each["step"]), each["codes"]
+        if step is Step.FORWARDED:
+            said["state"], accepted = State.FILED, dict.fromkeys(accepted)
+        elif step is Step.REOPENED and by_id.get(codes["by"]) != Step.SERVICES_ARRANGED:
+            said["assessed_at"] = None
+        elif step is Step.ASSESSED:
+            said["assessed_at"] = each["at"]
+        elif step is Step.DISPOSED:
+            kinds = {one["kind"] for one in codes.get("handled", [codes])}
+            said["disposed_as"] = sorted({*said["disposed_as"], *kinds})
+        elif step is Step.ACKNOWLEDGED and each["agency_id"] == police:
+            first = accepted["acknowledged_at"] or each["at"]
+            number = accepted["police_reference"] or each["reference"]
+            accepted = {"acknowledged_at": first, "police_reference": number}
+        theirs = step in _POLICE_STEPS or step is Step.DELIVERED
+        if step is not Step.CLOSED and (not theirs or each["agency_id"] == police):
+            said["state"], _ = advance(said["state"], step)
+    return {**said, **accepted}
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,10 +249,14 @@ _MARKS: Final[Mapping[str, tuple[str, ...]]] = {
 _OWN: Final = ("本", "我", "咱", "our", "own")
 
 
+def _kinds(words: str) -> set[str]:
+    said = canonical_name(words).replace("人民政府", "政府")  # which has 民政 in it
+    return {each for each, marks in _MARKS.items() if any(mark in said for mark in marks)}
+
+
 def may_mean(words: str, kind: str) -> bool:
     """Tell whether words may mean an agency of this kind: they say so, or nothing of any kind."""
-    said = canonical_name(words).replace("人民政府", "政府")  # which has 民政 in it
-    kinds = {each for each, marks in _MARKS.items() if any(mark in said for mark in marks)}
+    kinds = _kinds(words)
     return kind in kinds or not kinds
 
 
@@ -230,6 +273,13 @@ def told_from(words: str | None) -> int:
     """
     county, prefecture = SPANS[2], SPANS[3]
     return prefecture if words and may_mean(words, "civil_affairs") else county
+
+
+def police_from(words: str | None) -> int:
+    """Return how many codes the remit of police must hold to be told while it is open whom words
+    accuse that say police: those of a county; else any.
+    """
+    return SPANS[2] if words and "police" in _kinds(words) else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +314,7 @@ def offices(
     *,
     hidden: Collection[UUID] = (),
     below: int = 0,
+    police_below: int = 0,
     home: Sequence[int] = (),
     former: Collection[int] = (),
 ) -> Offices:
@@ -272,13 +323,14 @@ def offices(
     `lineage`: the place and all above it, nearest first; `home` likewise where the child lives,
     whose township comes before that of the place: it knows the family. `former`: where it lived
     before. `hidden`: the agencies reported, which are passed over, as are offices of remits of less
-    than `below` codes; a township that is passed over, or not registered, is replaced by the other
-    one, else by the nearest civil affairs office.
+    than `below` codes, and police of less than `police_below`; a township that is passed over, or
+    not registered, is replaced by the other one, else by the nearest civil affairs office.
     """
     known = [
         office
         for office in found
-        if office.id not in hidden and (office.kind == "police" or _holds(office, below))
+        if office.id not in hidden
+        and _holds(office, police_below if office.kind == "police" else below)
     ]
     here, there = _near(known, lineage), _near(known, home)
     police, civil_affairs = (

@@ -205,8 +205,9 @@ _POLICE = (
         },
     ),
     Ask("withdrawIdentification", always({"withdrawn_at": _NOW, "basis": "合成记录"})),
+    Ask("withdrawSuspect", always({"withdrawn_at": _NOW, "basis": "合成记录"})),
     Ask("separateReport", always({"separated_at": _NOW, "basis": "合成记录"})),
-    Ask("nameSuspect", always({"named_at": _NOW, "suspect_agency_id": None})),
+    Ask("nameSuspect", always({"named_at": _NOW, "suspect_agency_id": None, "basis": "合成"})),
     Ask("joinReports", always({"joined_at": _NOW, "report_id": str(new_id())})),
     Ask("supersedeReport", _report),
 )

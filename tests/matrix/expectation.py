@@ -87,7 +87,8 @@ def sees_report(who: Who, target: Target) -> bool:
     scopes = ROLES[who.role]["scopes"]
     if "police_reports:handle" in scopes:
         with_us = who.agency in {target.police, target.passed_on_by}
-        return with_us and not _accused(who, target)
+        meant = target.unclear_whom and len(remit(who.region)) < 10**6
+        return with_us and not meant and not _accused(who, target)
     part = _protects(who, target) or target.reporter == who.agency
     return part and not _hidden(who, target)
 
@@ -270,9 +271,6 @@ REFUSED: Mapping[str, Refusal] = {
     **dict.fromkeys(
         (
             "readReporter",
-            "acknowledgeReport",
-            "dispatchReport",
-            "disposeReport",
             "notifyTownship",
             "forwardReport",
         ),
@@ -286,14 +284,27 @@ REFUSED: Mapping[str, Refusal] = {
         ),
         _not_our_child,
     ),
-    "closeReport": lambda who, target, _: not _is_in_place(who, target),
+    "closeReport": lambda who, target, _: not _is_in_place(who, target) or who.holder == "machine",
     "createAgency": _not_our_place,
-    **dict.fromkeys(("identifyChild", "joinReports", "nameSuspect"), _neither_police_nor_place),
-    **dict.fromkeys(
-        ("withdrawIdentification", "separateReport"),
-        lambda who, target, _: (
-            _neither_police_nor_place(who, target, None) or who.holder == "machine"
-        ),
+    **dict.fromkeys(("identifyChild", "joinReports"), _neither_police_nor_place),
+    # Its words say police, and everything below the county may be meant.
+    "nameSuspect": lambda who, target, _: (
+        _neither_police_nor_place(who, target, None)
+        or who.holder == "machine"
+        or (target.unclear_whom and (who.kind == "police" or len(remit(who.region)) < 10**6))
+    ),
+    "withdrawSuspect": lambda who, target, _: (
+        _neither_police_nor_place(who, target, None)
+        or who.holder == "machine"
+        or (who.kind != "police" and len(remit(who.region)) < 10**6)
+    ),
+    "separateReport": lambda who, target, _: (
+        _neither_police_nor_place(who, target, None) or who.holder == "machine"
+    ),
+    # Whose child it is by now; who looked after it before does not take it from them.
+    "withdrawIdentification": lambda who, target, _: (
+        _neither_police_nor_place(who, replace(target, before=None), None)
+        or who.holder == "machine"
     ),
     # Somebody of the same agency proposed to close it.
     "confirmClosure": lambda who, target, _: (

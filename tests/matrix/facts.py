@@ -26,8 +26,8 @@ class Target:
     `region`: where the child lives. `scene`: where what is reported happened. `before`: where the
     child lived when it was. `owner`: the agency that the
     endpoint, delivery, batch, post, client and audit entry belong to; it stands in `owner_region`.
-    `accused_before`: whom a report speaks
-    against that this one corrects. `unclear_whom`: nobody knows whom its words mean.
+    `accused_before`: whom a report speaks against that this one corrects.
+    `unclear_whom`: nobody knows whom its words mean, which say police.
     `addressed`: whom the school wrote to about the alert. `overseer`: the education authority that
     looks after the school. `told_to`: who alone may know of the duty to accept the report; None for
     all of the region. `ids`: kind → id.

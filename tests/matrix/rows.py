@@ -135,6 +135,7 @@ async def _report(tx: Tx, target: Target, about: dict[str, Any]) -> None:
             suspect_agency_id=target.suspect,
             hidden_from=sorted({target.suspect, target.accused_before} - {None}),
             hidden_below=10**6 if target.unclear_whom else 0,
+            police_below=10**6 if target.unclear_whom else 0,
             doubts=["agency_unknown"] if target.unclear_whom else [],
             police_agency_id=target.police,
             forwarded_by_id=target.passed_on_by,

@@ -152,7 +152,18 @@ class TestClosing:
     async def test_a_machine_does_not_propose_it(self, case, database, settings) -> None:
         machine = await a_caller(database, settings, "civil_affairs", COUNTY, machine=True)
         answer = await case.take(machine, "closure", UNASSESSED)
-        assert answer.json()["errors"][0]["code"] == "person_missing"
+        assert problem(answer) == (403, "person-needed")
+
+    async def test_a_machine_that_assessed_does_not_close_it(
+        self, case, database, settings
+    ) -> None:
+        machine = await a_caller(database, settings, "civil_affairs", COUNTY, machine=True)
+        await case.taken("police", "dispositions", DISPOSE)
+        await case.taken(machine, "assessment", ASSESS)
+        answer = await case.take(machine, "closure", CLOSE)
+        assert problem(answer) == (403, "person-needed")
+        assert "closeReport" not in (await case.read(machine))["permitted"]
+        assert (await case.taken("township", "closure", CLOSE))["state"] == "closed"
 
     async def test_nothing_proposed_nothing_confirmed(self, case) -> None:
         answer = await case.take("county", "closure/confirmation", CONFIRM)

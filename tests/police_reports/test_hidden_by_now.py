@@ -211,7 +211,8 @@ class TestAudit:
         unclear = await filed(client, offices.school, suspect_agency_id="村干部")
         assert len(await listed(client, auditor, "audit-entries")) == 2
         await named(client, offices, corrected, auditor)
-        naming = {"named_at": AT, "suspect_agency_id": str(auditor.agency_id)}
+        accused = str(auditor.agency_id)
+        naming = {"named_at": AT, "suspect_agency_id": accused, "basis": "查证。"}
         answer = await step(client, offices.county, unclear, "suspect", naming)
         assert answer.status_code == 201, answer.text
         seen = await listed(client, auditor, "audit-entries")

@@ -95,7 +95,7 @@ class TestJurisdiction:
         assert (await client.get(f"{URL}/{report_id}", headers=county.headers)).status_code == 200
         for each in (station, province):
             read = await client.get(f"{URL}/{report_id}", headers=each.headers)
-            assert read.status_code == 404
+            assert (read.json()["party"], read.json()["narrative"]) == ("onlooker", None)
 
     async def test_one_places_crowd_waiting_does_not_hold_up_anothers_one(
         self, client, database, settings, monkeypatch

@@ -22,10 +22,11 @@ async def test_an_id_stands_for_one_step(client, database, offices, path) -> Non
     report, other = [await filed(client, offices.school, **unclear) for _ in range(2)]
     child = await a_child(database, VILLAGE)
     step_id = str(uuid4())
+    accused = str(offices.village.agency_id)
     named = {
         "child": ("identified_at", {"child_id": str(child.id), "basis": "村里辨认。"}),
         "incident": ("joined_at", {"report_id": other}),
-        "suspect": ("named_at", {"suspect_agency_id": str(offices.village.agency_id)}),
+        "suspect": ("named_at", {"suspect_agency_id": accused, "basis": "查证。"}),
     }
     moment, body = named[path]
     url = f"{URL}/{report}/{path}"

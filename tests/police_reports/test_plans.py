@@ -10,6 +10,7 @@ from app.core.data.db import SYSTEM, Reach
 from app.core.ids import new_id
 from app.police_reports import jobs, queries
 from app.police_reports.operations import (
+    counting,
     dispositions,
     forwarding,
     hidden,
@@ -83,7 +84,7 @@ async def plan(
     ("code", "region", "indexes"),
     [
         ("township_supervisor", TOWNSHIP, ["region", "home", "moved", "reporter"]),
-        ("police", TOWNSHIP, ["police", "forwarded", "told"]),
+        ("police", TOWNSHIP, ["police", "forwarded", "told", "former_police"]),
         ("hospital", 120119000000, ["reporter"]),
     ],
 )
@@ -109,13 +110,15 @@ async def test_what_hangs_on_one_report_is_found_by_index(database) -> None:
         (f"SELECT r.id FROM police_reports r WHERE {where}", where.arguments),
         (dispositions._BEFORE, [some]),
         (jobs._OPEN_OF_CHILD, [120119000000, some]),
-        (incidents._HOLD, [[some]]),
+        (incidents.HOLD, [[some]]),
         (taking_back._OF_EVENT, [some, new_id()]),
         (taking_back._HUNG, [some, new_id()]),
         (taking_back._TOLD, [some, "police_reports.%", NOW]),
         (home._HELD, [some, [new_id()]]),
         (unknown_child._STATED, [some]),
-        (forwarding._POLICE_FROM, [some, [new_id()]]),
+        (forwarding._POLICE_FROM, [some, [new_id()], 0]),
+        (counting._OF_CHAIN, [some]),
+        (counting.STEPS, [some]),
         (home._BEARING.format("resident_ids"), [[b"-"]]),
         (home._BEARING.format("child_external_ids"), [[b"-"]]),
         (hidden._NOTE, [some]),

@@ -42,7 +42,7 @@ async def test_nothing_of_a_report_against_it(client, database, offices, teacher
 
 async def test_nor_once_it_is_named(client, offices, teacher) -> None:
     report = await filed(client, offices.village, suspect_agency_id="学校的老师")
-    naming = {"named_at": "2026-11-20T09:55:00+08:00"}
+    naming = {"named_at": "2026-11-20T09:55:00+08:00", "basis": "合成记录:家长指认"}
     body = {**naming, "suspect_agency_id": str(offices.school.agency_id)}
     answer = await client.post(f"{URL}/{report}/suspect", json=body, headers=offices.police.headers)
     assert answer.status_code == 201, answer.text

@@ -19,7 +19,7 @@ from tests.police_reports.factories import (
     rows,
     the_offices,
 )
-from tests.police_reports.test_chain import ACCEPT, AT, URL, step
+from tests.police_reports.test_chain import ACCEPT, ASSESS, AT, DISPOSE, URL, step
 
 NAME = "样板乡人民政府"
 ELSEWHERE = 130102001000
@@ -30,6 +30,10 @@ async def offices(database, settings):
     found = await the_offices(database, settings)
     await called(database, found.township.agency_id, NAME)
     return found
+
+
+def named(caller) -> dict[str, str]:
+    return {"named_at": AT, "suspect_agency_id": str(caller.agency_id), "basis": "查证。"}
 
 
 async def called(database, agency_id, name: str) -> None:
@@ -167,7 +171,7 @@ class TestWhileItIsOpenWhoIsMeant:
     async def test_nobody_registered_is_meant(self, client, offices) -> None:
         report_id = await filed(client, offices.school, suspect_agency_id="我校门口的乡村超市")
         assert await seen_by(client, offices, report_id) == {"police", "county"}
-        naming = {"named_at": AT, "suspect_agency_id": None}
+        naming = {"named_at": AT, "suspect_agency_id": None, "basis": "查证。"}
         answer = await step(client, offices.police, report_id, "suspect", naming)
         assert answer.status_code == 201, answer.text
         seen = await seen_by(client, offices, report_id)
@@ -175,9 +179,8 @@ class TestWhileItIsOpenWhoIsMeant:
 
     async def test_police_who_are_meant_lose_it_to_others(self, client, database, offices) -> None:
         county = await police_at(database, COUNTY)
-        report_id = await filed(client, offices.school, suspect_agency_id="派出所")
-        named = {"named_at": AT, "suspect_agency_id": str(offices.police.agency_id)}
-        answer = await step(client, offices.county, report_id, "suspect", named)
+        report_id = await filed(client, offices.school, suspect_agency_id="村干部")
+        answer = await step(client, offices.county, report_id, "suspect", named(offices.police))
         assert answer.status_code == 201, answer.text
         assert "police" not in await seen_by(client, offices, report_id)
         async with database.begin(SYSTEM) as tx:
@@ -189,10 +192,136 @@ class TestWhileItIsOpenWhoIsMeant:
         self, client, offices
     ) -> None:
         report_id = await filed(client, offices.township, suspect_agency_id="中心小学")
-        naming = {"named_at": AT, "suspect_agency_id": None}
+        naming = {"named_at": AT, "suspect_agency_id": None, "basis": "查证。"}
         answer = await step(client, offices.township, report_id, "suspect", naming)
         assert answer.json()["type"] == "/problems/not-your-part"
         read = await client.get(f"{URL}/{report_id}", headers=offices.county.headers)
         assert "nameSuspect" in read.json()["permitted"]
         mine = await client.get(f"{URL}/{report_id}", headers=offices.township.headers)
         assert "nameSuspect" not in mine.json()["permitted"]
+
+
+NOBODY = {"named_at": AT, "suspect_agency_id": None, "basis": "查证。"}
+SAID_SO = {"withdrawn_at": AT, "basis": "查错了人。"}
+
+
+class TestWordsThatSayPolice:
+    @pytest.mark.parametrize("said", ["派出所民警王某", "当地警察"])
+    async def test_police_below_the_county_are_passed_over_and_no_police_say_who_it_is(
+        self, client, database, settings, offices, said
+    ) -> None:
+        county = await a_caller(database, settings, "police", COUNTY)
+        await an_endpoint(database, county.agency_id, COUNTY)
+        report_id = await filed(client, offices.school, suspect_agency_id=said)
+        assert "police" not in await seen_by(client, offices, report_id)
+        [sent] = await rows(database, "webhook_deliveries")
+        assert sent["agency_id"] == county.agency_id
+        station = Reach(TOWNSHIP, TOWNSHIP + 1000, agency=offices.police.agency_id)
+        async with database.begin(station) as tx:
+            assert await tx.connection.fetchval("SELECT count(*) FROM police_reports") == 0
+        body = {"forwarded_at": AT, "police_agency_id": str(offices.police.agency_id)}
+        passed = await step(client, county, report_id, "forwarding", body)
+        assert passed.json()["errors"][0]["code"] == "agency_unknown"
+        for naming in (NOBODY, named(offices.county)):
+            refused = await step(client, county, report_id, "suspect", naming)
+            assert refused.json()["type"] == "/problems/not-your-part"
+        read = await client.get(f"{URL}/{report_id}", headers=county.headers)
+        assert "nameSuspect" not in read.json()["permitted"]
+        answer = await step(client, offices.county, report_id, "suspect", named(offices.police))
+        assert answer.status_code == 201, answer.text
+        assert (await client.get(f"{URL}/{report_id}", headers=county.headers)).status_code == 200
+
+    async def test_a_correction_takes_it_from_the_station_and_waits_for_others(
+        self, client, database, settings, offices
+    ) -> None:
+        first = await filed(client, offices.school)
+        body = a_report(suspect_agency_id="派出所民警")
+        second = (await step(client, offices.school, first, "supersession", body)).json()["id"]
+        for each in (first, second):
+            assert await seen_by(client, offices, each) == {"school", "county"}
+        county = await a_caller(database, settings, "police", COUNTY)
+        await an_endpoint(database, county.agency_id, COUNTY)
+        async with database.begin(SYSTEM) as tx:
+            await queue.REGISTRY["police_reports.route_waiting"].handler(tx, {})
+        answer = await client.get(f"{URL}/{second}", headers=county.headers)
+        assert answer.json()["party"] == "police"
+
+    async def test_civil_affairs_do_not_say_it_where_the_words_say_civil_affairs(
+        self, client, database, settings, offices
+    ) -> None:
+        province = await a_caller(database, settings, "civil_affairs", 120000000000)
+        report_id = await filed(client, offices.school, suspect_agency_id="民政局的人")
+        refused = await step(client, province, report_id, "suspect", NOBODY)
+        assert refused.json()["type"] == "/problems/not-your-part"
+        both = await filed(client, offices.school, suspect_agency_id="民政局和派出所的人")
+        assert (await step(client, province, both, "suspect", NOBODY)).status_code == 201
+
+
+class TestNamedWrongly:
+    async def test_a_person_names_with_a_reason(self, client, database, settings, offices) -> None:
+        machine = await a_caller(
+            database, settings, "police", TOWNSHIP, agency_id=offices.police.agency_id, machine=True
+        )
+        report_id = await filed(client, offices.school, suspect_agency_id="乡政府的人")
+        refused = await step(client, machine, report_id, "suspect", named(offices.county))
+        assert refused.json()["type"] == "/problems/person-needed"
+        bare = {"named_at": AT, "suspect_agency_id": None}
+        assert (await step(client, offices.police, report_id, "suspect", bare)).status_code == 422
+
+    @pytest.mark.parametrize("wrong", ["county", "school", "police"])
+    async def test_taken_back_by_a_person_whom_it_was_hidden_from_sees_it_again(
+        self, client, database, settings, offices, wrong
+    ) -> None:
+        """And what they did counts again."""
+        report_id = await filed(client, offices.school, suspect_agency_id="乡政府的人")
+        await step(client, offices.police, report_id, "dispositions", DISPOSE)
+        await step(client, offices.county, report_id, "assessment", ASSESS)
+        before = await seen_by(client, offices, report_id)
+        assert before == {"school", "police", "county"}
+        others = {"county": offices.police, "school": offices.police, "police": offices.county}
+        who = others[wrong]
+        early = await step(client, who, report_id, "suspect/withdrawal", SAID_SO)
+        assert early.json()["type"] == "/problems/no-suspect-named"
+        naming = named(getattr(offices, wrong))
+        assert (await step(client, who, report_id, "suspect", naming)).status_code == 201
+        assert wrong not in await seen_by(client, offices, report_id)
+        role, place = ("civil_affairs", COUNTY) if who is offices.county else ("police", TOWNSHIP)
+        machine = await a_caller(
+            database, settings, role, place, agency_id=who.agency_id, machine=True
+        )
+        refused = await step(client, machine, report_id, "suspect/withdrawal", SAID_SO)
+        assert refused.json()["type"] == "/problems/taken-back-by-a-person"
+        refused = await step(client, offices.township, report_id, "suspect/withdrawal", SAID_SO)
+        assert refused.json()["type"] == "/problems/not-your-part"
+        body = {**SAID_SO, "id": str(uuid4())}
+        for again in (201, 200):
+            answer = await step(client, who, report_id, "suspect/withdrawal", body)
+            assert answer.status_code == again, answer.text
+        assert await seen_by(client, offices, report_id) == before
+        read = (await client.get(f"{URL}/{report_id}", headers=who.headers)).json()
+        assert (read["suspect_agency_id"], read["doubts"]) == (None, ["agency_unknown"])
+        [report] = await rows(database, "police_reports")
+        assert None not in {report["handled_at"], report["assessed_at"]}
+        right = named(offices.township)
+        assert (await step(client, who, report_id, "suspect", right)).status_code == 201
+        seen = await seen_by(client, offices, report_id)
+        assert seen == {"school", "police", "county"}
+
+    async def test_a_correction_that_names_another_frees_the_one_named_wrongly(
+        self, client, offices
+    ) -> None:
+        report_id = await filed(client, offices.school, suspect_agency_id="乡政府的人")
+        await step(client, offices.police, report_id, "suspect", named(offices.county))
+        assert "county" not in await seen_by(client, offices, report_id)
+        body = a_report(suspect_agency_id=str(offices.township.agency_id))
+        second = (await step(client, offices.school, report_id, "supersession", body)).json()["id"]
+        for each in (report_id, second):
+            assert await seen_by(client, offices, each) == {"school", "police", "county"}
+
+    async def test_with_none_named_those_of_that_name_learn_nothing(
+        self, client, database, offices
+    ) -> None:
+        await called(database, offices.village.agency_id, NAME)
+        report_id = await filed(client, offices.village, suspect_agency_id=NAME)
+        assert (await step(client, offices.police, report_id, "suspect", NOBODY)).status_code == 201
+        assert await seen_by(client, offices, report_id) == {"police", "county"}

@@ -82,12 +82,29 @@ class TestAWrongChild:
         await run_jobs(database)
         states = [item["state"] for item in await listed(client, offices.township)]
         assert sorted(states) == ["attached", "open"]
-        if who != "home":
-            again = await step(client, caller, report_id, "child/withdrawal", body)
-            assert (again.status_code, again.json()["id"]) == (200, body["id"])
+        again = await step(client, caller, report_id, "child/withdrawal", body)
+        assert (again.status_code, again.json()["id"]) == (200, body["id"])
+        if who == "home":
+            other = await step(client, caller, report_id, "child/withdrawal", WRONG)
+            assert other.status_code == 404
         for path in ("", f"/{report_id}", f"/{report_id}/chain"):
             reporters = await client.get(f"{URL}{path}", headers=offices.school.headers)
             assert "identif" not in reporters.text.replace("identifyChild", "")
+
+    async def test_is_not_taken_from_its_home_of_now_by_a_former_one(
+        self, client, database, settings, offices, home, next_home, child
+    ) -> None:
+        report_id = await of_child(client, offices, child)
+        await step(client, offices.police, report_id, "dispositions", DISPOSE)
+        await move(client, database, settings, child, NEXT_VILLAGE)
+        await step(client, next_home, report_id, "assessment", ASSESS)
+        refused = await step(client, home, report_id, "child/withdrawal", WRONG)
+        assert refused.json()["type"] == "/problems/not-your-part"
+        assert "withdrawIdentification" not in (await read(client, home, report_id))["permitted"]
+        answer = await step(client, next_home, report_id, "child/withdrawal", WRONG)
+        assert (answer.status_code, answer.json()["state"]) == (201, "handling")
+        seen = await read(client, offices.township, report_id)
+        assert (seen["state"], seen["handled_at"] is None) == ("handling", False)
 
     async def test_another_is_identified_then(
         self, client, database, offices, home, next_home, child

@@ -59,12 +59,15 @@ class ReportInvalid(Problem, status=422):
 @dataclass(frozen=True, slots=True)
 class Accused:
     """Whom a report speaks against: the agency, if it is clear which; all that must learn
-    nothing of it; how many codes the remit of an office must hold to be told, 0 for any.
+    nothing of it; how many codes the remit of an office must hold to be told, 0 for any, and that
+    of police; the agencies that bear the name said.
     """
 
     agency_id: UUID | None = None
     hidden_from: frozenset[UUID] = frozenset()
     hidden_below: int = 0
+    police_below: int = 0
+    meant: frozenset[UUID] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,9 +244,15 @@ async def _accused(
     openly = meant if seen == child else await _named(tx, stated, seen, place, principal.agency_id)
     if len(meant) == 1 and openly:
         return Accused(next(iter(meant)), meant)
-    if not spelt and rules.may_mean_own(stated, principal.agency_kind):
-        meant = meant | {principal.agency_id}
-    return Accused(None, meant, rules.told_from(None if spelt else stated))
+    own = not spelt and rules.may_mean_own(stated, principal.agency_kind)
+    words = None if spelt else stated
+    return Accused(
+        None,
+        meant | ({principal.agency_id} if own else set()),
+        rules.told_from(words),
+        rules.police_from(words),
+        meant,
+    )
 
 
 async def _named(

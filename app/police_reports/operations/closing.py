@@ -11,7 +11,8 @@ from app.core.ids import new_id
 from app.police_reports import events
 from app.police_reports.models import State, Step
 from app.police_reports.operations.claims import ReportInvalid
-from app.police_reports.operations.steps import NOT_PROPOSED, Deed, Taken, repeatable, take
+from app.police_reports.operations.standing import NOT_PROPOSED
+from app.police_reports.operations.steps import Deed, Taken, repeatable, take
 from app.police_reports.schemas import steps as stated
 
 _PROPOSED: Final = "SELECT codes FROM police_report_steps WHERE report_id = $1 AND id = $2"
@@ -23,7 +24,7 @@ async def close_report(
 ) -> Taken:
     """End the case, or propose it if the child was not assessed (REP-15) or something reported was
     not answered: then it says why, and stays open until a second person confirms. Raises
-    ReportInvalid without a reason, or if nobody in person proposes it.
+    NotYourPart, PersonNeeded, StepIdTaken; ReportInvalid without a reason.
     """
     codes = {"reason": new.reason}
     complete = report["assessed_at"] is not None and report["handled_at"] is not None
@@ -37,10 +38,6 @@ async def close_report(
             "explanation_missing",
             "Not assessed, or something reported has no answer: say why it ends all the same."
             " 未评估或有情形未处置,须说明结案理由。",
-        )
-    if principal.staff_id is None:
-        raise ReportInvalid.at(
-            "#/explanation", "person_missing", "Only a person can propose this. 须由工作人员提出。"
         )
     said = new if new.id else new.model_copy(update={"id": new_id()})
     deed = Deed(

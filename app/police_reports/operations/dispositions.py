@@ -11,6 +11,7 @@ from app.access.principal import Principal
 from app.core.clock import local_date
 from app.core.data.db import Tx
 from app.police_reports import events, queries, rules
+from app.police_reports.acts import TOLD
 from app.police_reports.models import Step
 from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.operations.situations import said_to_be
@@ -37,14 +38,15 @@ _Placed = Sequence[tuple[str, _Handling]]
 async def dispose_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Disposition
 ) -> Taken:
-    """Record what the police did, in one kind of situation or several. Raises NotYourPart,
+    """Record what the police did, in one kind of situation or several. Raises
     StepIdTaken; ReportInvalid where nobody has said which situation the reporter's words mean, it
     answers nothing that was reported, leaves out a required measure without a reason, or takes the
-    child somewhere and does not say where.
+    child somewhere and does not say where. What police who had it before tell late answers nothing.
     """
-    understood = await said_to_be(tx, report, new.situations)
+    counts = TOLD.holds(principal, report, tx.today)
+    understood = await said_to_be(tx, report, new.situations if counts else None)
     asked = queries.reported({**report, **understood})
-    if asked.others:
+    if counts and asked.others:
         raise ReportInvalid.at(
             "#/situations",
             "situation_unsaid",
@@ -53,22 +55,26 @@ async def dispose_report(
         )
     handlings: _Placed = [("#", new), *((f"#/also/{n}", more) for n, more in enumerate(new.also))]
     kinds = {each.kind for _, each in handlings}
-    if not asked.takes(kinds, report["disposed_as"]):
+    if counts and not asked.takes(kinds, report["disposed_as"]):
         raise ReportInvalid.at("#/kind", "situation_unanswered", _would_answer(asked))
     await _check(tx, report, new, handlings)
     all_kinds = sorted({*report["disposed_as"], *kinds})
     handled = asked.handled(all_kinds)
+    in_charge = report["police_agency_id"] or principal.agency_id
     deed = Deed(
         Step.DISPOSED,
         new,
         events.ReportDisposed,
-        facts={"police_agency_id": principal.agency_id},
+        facts={"police_agency_id": principal.agency_id if counts else in_charge},
         codes=_codes(new, [each for _, each in handlings]),
         changes={
             **understood,
             "disposed_as": all_kinds,
             "handled_at": (report["handled_at"] or tx.now) if handled else None,
-        },
+        }
+        if counts
+        else {},
+        counts=counts,
     )
     return await take(tx, principal, report, deed)
 

@@ -4,7 +4,6 @@ Taking in never waits for the police's systems and never fails because of them.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -20,17 +19,16 @@ from app.core.http.wire import region_text
 from app.core.ids import new_id
 from app.core.jobs import events as spine
 from app.core.problems import Problem
-from app.police_reports import events, models, queries, rules, schemas
+from app.police_reports import events, jurisdiction, models, queries, rules, schemas
 from app.police_reports.acts import ACTS
-from app.police_reports.operations import claims, hidden
+from app.police_reports.operations import claims, hidden, naming
+from app.police_reports.operations.counting import count_anew
+from app.police_reports.operations.standing import change, deadlines
 from app.police_reports.schemas.filing import ReportCreate, Subject
-from app.policy import queries as policy
 from app.webhooks.operations.deliveries import queue_mandatory
 
 _CONTENT: Final = "police_reports.content"
 _UNIQUE_VIOLATION: Final = "23505"
-_acknowledge_within: Final = policy.lookup("report.acknowledge_within_minutes")
-_deliver_alarm: Final = policy.lookup("report.deliver_alarm_minutes")
 _RELIEVE: Final = """
 WITH RECURSIVE replaced AS (
     SELECT id, supersedes_id FROM police_reports WHERE id = $1
@@ -70,6 +68,7 @@ class Filed(NamedTuple):
     child_id: UUID | None
     hidden_from: list[UUID]
     hidden_below: int
+    police_below: int
     is_new: bool
 
 
@@ -101,6 +100,7 @@ async def file_report(
     said = await claims.understood(tx, principal, new)
     if corrects is not None:
         said = claims.carried_over(tx, said, corrects)
+        corrects = await _freed(tx, said.accused.agency_id, corrects)
     report = _report(tx, principal, new, said, content)
     report.incident_id = await _event(tx, report)
     report.subject_sealed = await _sealed_subject(
@@ -134,9 +134,11 @@ async def supersede_report(
     if filed.is_new:
         async with tx.as_system():  # it may be hidden from its own reporter's agency
             await change(tx, old["id"], superseded_by_id=filed.answer.id)
-        await hidden.hide(tx, filed.answer.id, filed.hidden_from, filed.hidden_below)
+        about = (filed.hidden_from, filed.hidden_below, filed.police_below)
+        await hidden.hide(tx, filed.answer.id, *about)
+        await count_anew(tx, old["id"])
         kept_from = {"hidden_from": filed.hidden_from, "hidden_below": filed.hidden_below}
-        replaced = {**old, **kept_from}
+        replaced = {**old, **kept_from, "police_below": filed.police_below}
         await announce(tx, events.ReportSuperseded, replaced, superseded_by=filed.answer.id)
     return filed
 
@@ -154,6 +156,15 @@ WHERE r.superseded_by_id IS NULL OR r.superseded_by_id = $2::uuid FOR UPDATE OF 
 """The last correction of a report, but for one that is sent again."""
 
 
+async def _freed(tx: Tx, accused: UUID | None, corrects: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what is corrected; if its reporter names another, free of whom others named."""
+    if corrects["suspect_step_id"] is None or accused in {None, corrects["suspect_agency_id"]}:
+        return corrects
+    await naming.unname(tx, corrects, corrects, anew=False)
+    found = await queries.find_anywhere(tx, corrects["id"])
+    return found or corrects
+
+
 async def relieve(tx: Tx, report: Mapping[str, Any]) -> None:
     """Note, of the reports that one took the place of, that it has reached the police."""
     if report["supersedes_id"] is None:
@@ -162,17 +173,6 @@ async def relieve(tx: Tx, report: Mapping[str, Any]) -> None:
         relieved = await tx.connection.fetch(_RELIEVE, report["supersedes_id"], tx.now)
         for each in relieved:
             await announce(tx, events.ReportRelieved, each)
-
-
-async def change(tx: Tx, report_id: UUID, **columns: Any) -> None:
-    """Write columns of a report and count its version up."""
-    names = ", ".join(f"{name} = ${at}" for at, name in enumerate(columns, start=3))
-    await tx.connection.execute(
-        f"UPDATE police_reports SET version = version + 1, updated_at = $2, {names} WHERE id = $1",
-        report_id,
-        tx.now,
-        *columns.values(),
-    )
 
 
 async def announce(
@@ -189,12 +189,12 @@ async def announce(
     filed it hears that it was, and its results (`ResultTold`); to those alone that
     have a part in another `beside` it, too; `also` to these, or to these `only`.
     """
-    offices = await queries.offices(tx, report)
+    offices = await jurisdiction.offices(tx, report)
     about = _about(report, offices, fields.get("police_agency_id"), *also)
     if only is not None:
         about["told_to"] = tuple(only)
     if beside is not None:
-        there = _about(beside, await queries.offices(tx, beside))["told_to"]
+        there = _about(beside, await jurisdiction.offices(tx, beside))["told_to"]
         about["told_to"] = tuple(party for party in about["told_to"] if party in there)
     await spine.publish(tx, kind(**about, **fields))
 
@@ -226,15 +226,6 @@ async def deliver(tx: Tx, event: events.ReportFiled, *, agency_id: UUID) -> bool
         "home_county": region_text(event.home_county),
     }
     return bool(await queue_mandatory(tx, event, agency_id=agency_id, data=data))
-
-
-def deadlines(tx: Tx, region_code: int) -> dict[str, Any]:
-    """Return by when the police must have accepted a report and by when it must have arrived."""
-    accepted = timedelta(minutes=_acknowledge_within(region_code, tx.today))
-    return {
-        "acknowledge_due_at": tx.now + accepted,
-        "deliver_alarm_at": tx.now + timedelta(minutes=_deliver_alarm(region_code, tx.today)),
-    }
 
 
 async def _event(tx: Tx, report: models.PoliceReport) -> UUID | None:
@@ -274,6 +265,8 @@ def _report(
         suspect_agency_id=said.accused.agency_id,
         hidden_from=sorted(said.accused.hidden_from),
         hidden_below=said.accused.hidden_below,
+        police_below=said.accused.police_below,
+        meant=sorted(said.accused.meant),
         bound_as=said.bound_as,
         doubts=said.doubts,
         as_sent_sealed=tx.keyring.seal(models.AS_SENT, report_id, orjson.dumps(said.as_sent))
@@ -312,7 +305,7 @@ async def _put_on_its_way(tx: Tx, report: models.PoliceReport) -> None:
     """Announce the report and queue it to the nearest police with a working endpoint. While there
     is none, the police of every level above are told, and whoever accepts first is in charge.
     """
-    offices = await queries.offices(tx, report.model_dump())
+    offices = await jurisdiction.offices(tx, report.model_dump())
     for police in offices.police:
         report.police_agency_id = police
         filed = _as_filed(report, offices)
@@ -378,6 +371,7 @@ def _take_over(report: models.PoliceReport, corrects: Mapping[str, Any]) -> None
     """
     report.hidden_from = sorted({*report.hidden_from, *corrects["hidden_from"]})
     report.hidden_below = max(report.hidden_below, corrects["hidden_below"])
+    report.police_below = max(report.police_below, corrects["police_below"])
     report.supersedes_id = corrects["id"]
     report.incident_id = report.incident_id or queries.incident_of(corrects)
     if report.child_id is None:
@@ -389,5 +383,11 @@ def _take_over(report: models.PoliceReport, corrects: Mapping[str, Any]) -> None
 
 
 def _filed(report: Mapping[str, Any], *, is_new: bool) -> Filed:
-    about = (report["child_id"], report["hidden_from"], report["hidden_below"])
-    return Filed(schemas.Filed.model_validate({**report}), *about, is_new)
+    return Filed(
+        schemas.Filed.model_validate({**report}),
+        report["child_id"],
+        report["hidden_from"],
+        report["hidden_below"],
+        report["police_below"],
+        is_new,
+    )

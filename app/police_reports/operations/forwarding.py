@@ -1,24 +1,26 @@
 """A report is passed on to the police in charge, and is never in nobody's hands."""
 
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 
 from app.access.principal import Principal
 from app.core.data.db import Tx
-from app.police_reports import events, queries
+from app.police_reports import events, jurisdiction
 from app.police_reports.models import State, Step
+from app.police_reports.operations.charge import had_by
 from app.police_reports.operations.claims import ReportInvalid
-from app.police_reports.operations.filing import deadlines
+from app.police_reports.operations.standing import deadlines
 from app.police_reports.operations.steps import Deed, Taken, redeliver, repeatable, take
 from app.police_reports.schemas import steps as stated
 
 _POLICE_FROM: Final = f"""
 SELECT a.id FROM agencies t, agencies a
 WHERE t.id = $1 AND a.active AND a.kind = 'police' AND a.id <> ALL ($2::uuid[])
-  AND (a.id = t.id OR (a.region_code IN ({queries.above("t.region_code")})
+  AND {jurisdiction.told_police("a.region_code", "$3::bigint")}
+  AND (a.id = t.id OR (a.region_code IN ({jurisdiction.above("t.region_code")})
                        AND a.region_code <> t.region_code))
 ORDER BY a.id = $1 DESC, a.region_code DESC, a.id LIMIT 20
 """
@@ -33,15 +35,12 @@ async def forward_report(
     it, the nearest above whose does is in charge, else it stays with who had it; they are told.
     """
     target = new.police_agency_id
-    if (
-        target in {principal.agency_id, *report["hidden_from"]}
-        or await queries.agency_kind(tx, target) != "police"
-    ):
+    if target == principal.agency_id or not await jurisdiction.may_get(tx, report, target):
         raise ReportInvalid.at(
             "#/police_agency_id", "agency_unknown", "Name another police agency."
         )
     terms = deadlines(tx, report["region_code"])
-    for police in await _police_from(tx, target, report["hidden_from"]):
+    for police in await _police_from(tx, report, target):
         if police == principal.agency_id:
             return await _stays(tx, principal, report, new)
         if await redeliver(tx, report, police, terms["acknowledge_due_at"]):
@@ -59,6 +58,7 @@ async def forward_report(
             "police_agency_id": police,
             "also_told": [target] if police != target else [],
             "forwarded_by_id": principal.agency_id,
+            "former_police": had_by(report, police, target, principal.agency_id),
             "routing": "routed",
             "state": State.FILED,
             "delivered_at": None,
@@ -94,7 +94,9 @@ async def _stays(
     return await take(tx, principal, report, deed)
 
 
-async def _police_from(tx: Tx, agency_id: UUID, hidden: Collection[UUID]) -> list[UUID]:
+async def _police_from(tx: Tx, report: Mapping[str, Any], agency_id: UUID) -> list[UUID]:
     """Return a police agency and those above its place, the nearest first."""
-    rows = await tx.connection.fetch(_POLICE_FROM, agency_id, hidden)
+    rows = await tx.connection.fetch(
+        _POLICE_FROM, agency_id, report["hidden_from"], report["police_below"]
+    )
     return [row["id"] for row in rows]

@@ -19,7 +19,7 @@ WITH RECURSIVE chain AS (
 """A report, all it corrects and all that correct it."""
 
 _HIDE: Final = f"""{CHAIN}
-UPDATE police_reports SET hidden_below = $3, hidden_from = ARRAY(
+UPDATE police_reports SET hidden_below = $3, police_below = $4, hidden_from = ARRAY(
     SELECT DISTINCT unnest(hidden_from || $2::uuid[]) AS agency ORDER BY agency)
 WHERE id IN (SELECT id FROM chain)
 """
@@ -39,10 +39,16 @@ SET hidden_from = excluded.hidden_from, hidden_below = excluded.hidden_below
 """For the lists that know a report, or what is asked or owed for it, by its id alone."""
 
 
-async def hide(tx: Tx, report_id: UUID, hidden_from: Sequence[UUID], hidden_below: int) -> None:
+async def hide(
+    tx: Tx,
+    report_id: UUID,
+    hidden_from: Sequence[UUID],
+    hidden_below: int = 0,
+    police_below: int = 0,
+) -> None:
     """Hide all reports of a chain of corrections from those one of them is hidden from."""
     async with tx.as_system():
-        await tx.connection.execute(_HIDE, report_id, hidden_from, hidden_below)
+        await tx.connection.execute(_HIDE, report_id, hidden_from, hidden_below, police_below)
         await tx.connection.execute(_NOTE, report_id)
 
 

@@ -17,7 +17,7 @@ from app.police_reports.operations.steps import Deed, Taken, repeated, take
 from app.police_reports.schemas import steps as stated
 
 JOINING: Final = "SELECT pg_advisory_xact_lock(hashtextextended('police_reports/joining', 0))"
-_HOLD: Final = """
+HOLD: Final = """
 SELECT id FROM police_reports WHERE id = ANY($1) OR incident_id = ANY($1) ORDER BY id FOR UPDATE
 """
 _JOIN: Final = """
@@ -84,7 +84,7 @@ async def join_reports(
         now = await tx.connection.fetch(queries.ALL, [report["id"], other["id"]])
         incidents = {queries.incident_of(each) for each in now}
         # A report may itself be what an event was called by.
-        held = [row["id"] for row in await tx.connection.fetch(_HOLD, sorted(incidents))]
+        held = [row["id"] for row in await tx.connection.fetch(HOLD, sorted(incidents))]
         event = new_id() if len(incidents) > 1 else incidents.pop()
         await tx.connection.execute(_JOIN, event, held, tx.now)
         here, there = await tx.connection.fetch(queries.ALL, [report["id"], other["id"]])

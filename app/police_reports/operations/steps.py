@@ -20,11 +20,13 @@ from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events as spine
 from app.core.problems import Problem
-from app.police_reports import events, models, queries, rules, schemas
-from app.police_reports.acts import ACTS
+from app.police_reports import events, jurisdiction, models, rules, schemas
+from app.police_reports.acts import ACTS, IN_PLACE, TOLD
 from app.police_reports.models import State, Step
 from app.police_reports.operations import filing, home
+from app.police_reports.operations.charge import takes_charge
 from app.police_reports.operations.situations import said_to_be
+from app.police_reports.operations.standing import NOT_PROPOSED, change
 from app.police_reports.schemas import steps as stated
 
 _CONTENT: Final = "police_report_steps.content"
@@ -47,7 +49,7 @@ class Deed:
     `facts`: what the event says besides the report. `codes`: what may be counted; all else that was
     stated, but the moment and the reference, is sealed. `beside`: another report it tells of; who
     has no part in that one is told nothing. `also_told`: agencies that hear it, too, `only_told`:
-    no others do.
+    no others do. `counts`: the report stands where it stood, if it does not.
     """
 
     step: Step
@@ -60,12 +62,8 @@ class Deed:
     beside: Mapping[str, Any] | None = None
     also_told: Sequence[UUID] = ()
     only_told: Sequence[UUID] | None = None
+    counts: bool = True
 
-
-NOT_PROPOSED: Final[Mapping[str, None]] = dict.fromkeys(
-    ("closure_step_id", "closure_agency_id", "closure_staff_id")
-)
-"""What a report says while nobody would close it before its time."""
 
 Taken = tuple[schemas.StepTaken, bool]
 """What was recorded, and whether it is new."""
@@ -89,9 +87,10 @@ async def repeated(
     step_id = getattr(body, "id", None)
     if step_id is None:
         return None
-    before = await tx.connection.fetchrow(
-        "SELECT * FROM police_report_steps WHERE id = $1", step_id
-    )
+    async with tx.as_system():  # whoever took it may have lost sight of it by that
+        before = await tx.connection.fetchrow(
+            "SELECT * FROM police_report_steps WHERE id = $1", step_id
+        )
     if before is None:
         return None
     same = before["content_index"] in {_content(tx, step, body) for step in steps}
@@ -123,9 +122,11 @@ async def acknowledge_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Acknowledgement
 ) -> Taken:
     """Accept a report under the police's own number; the same number again is the same answer.
-    Forwarded since, it is to be accepted anew, also by police who had accepted it before. Whoever
-    says later which situations are meant takes a step more. Raises NotYourPart, ReportInvalid.
+    Forwarded since, it is to be accepted anew, also by police who had accepted it before; late word
+    of those who had it changes nothing. Whoever says later which situations are meant takes a step
+    more. Raises ReportInvalid.
     """
+    counts = TOLD.holds(principal, report, tx.today)
     before = await tx.connection.fetchrow(
         "SELECT * FROM police_report_steps WHERE report_id = $1 AND agency_id = $2"
         " AND step = 'acknowledged' AND reference = $3 ORDER BY recorded_at DESC, id DESC",
@@ -133,12 +134,10 @@ async def acknowledge_report(
         principal.agency_id,
         new.police_reference,
     )
-    first = report["acknowledged_at"] is None
+    first = report["acknowledged_at"] is None and counts
     says = {*(new.situations or ())} - {*report["situations"]}
-    anew = first and ACTS["acknowledgeReport"].admits(principal, report, tx.today)
-    if before is not None and not anew and not says:
+    if before is not None and not first and not (says and counts):
         return _taken(before, report["state"], report["version"]), False
-    ACTS["acknowledgeReport"].require(principal, report, tx.today)
     changes = {"acknowledged_at": new.accepted_at, "police_reference": new.police_reference}
     deed = Deed(
         Step.ACKNOWLEDGED,
@@ -148,11 +147,13 @@ async def acknowledge_report(
         codes={"situations": sorted({*new.situations})} if new.situations else {},
         changes={
             **(changes if first else {}),
-            **await said_to_be(tx, report, new.situations),
+            **(await said_to_be(tx, report, new.situations) if counts else {}),
         },
+        counts=counts,
     )
     taken = await take(tx, principal, report, deed)
-    await filing.relieve(tx, report)
+    if counts:
+        await filing.relieve(tx, report)
     return taken
 
 
@@ -160,7 +161,10 @@ async def acknowledge_report(
 async def dispatch_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Dispatch
 ) -> Taken:
-    return await take(tx, principal, report, Deed(Step.DISPATCHED, new, events.ReportDispatched))
+    """Record that officers went out; late word of police who had it before changes nothing."""
+    counts = TOLD.holds(principal, report, tx.today)
+    deed = Deed(Step.DISPATCHED, new, events.ReportDispatched, counts=counts)
+    return await take(tx, principal, report, deed)
 
 
 @repeatable("notifyTownship", Step.TOWNSHIP_NOTIFIED)
@@ -170,7 +174,7 @@ async def notify_township(
     """Tell the township of acceptance and handling (REP-14): that of the child's home, else of the
     place. One that is reported itself, or not registered, is replaced by civil affairs.
     """
-    offices = await queries.offices(tx, report)
+    offices = await jurisdiction.offices(tx, report)
     deed = Deed(
         Step.TOWNSHIP_NOTIFIED,
         new,
@@ -194,8 +198,12 @@ async def confirm_township_notice(
 async def record_assessment(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Assessment
 ) -> Taken:
-    changes = {"assessed_at": new.assessed_at}
-    deed = Deed(Step.ASSESSED, new, events.AssessmentRecorded, changes=changes)
+    """Record an assessment. It counts by the offices of the place and of the child's home of now;
+    that of a former home is kept beside.
+    """
+    counts = IN_PLACE.holds(principal, report, tx.today)
+    changes = {"assessed_at": new.assessed_at} if counts else {}
+    deed = Deed(Step.ASSESSED, new, events.AssessmentRecorded, changes=changes, counts=counts)
     return await take(tx, principal, report, deed)
 
 
@@ -212,7 +220,7 @@ async def redeliver(
     tx: Tx, report: asyncpg.Record, agency_id: UUID, acknowledge_due_at: datetime
 ) -> bool:
     """Queue a report once more, to police who may have had it before; False: no endpoint."""
-    offices = await queries.offices(tx, report)
+    offices = await jurisdiction.offices(tx, report)
     said = await tx.connection.fetchval(_FILED, report["id"], events.ReportFiled.wire_name)
     filed = events.ReportFiled.model_validate(
         {
@@ -238,9 +246,11 @@ async def take(tx: Tx, principal: Principal | None, report: Mapping[str, Any], d
     if before := await repeated(tx, report, deed.body, deed.step):
         return before
     state, early = rules.advance(State(report["state"]), deed.step)
+    state = state if deed.counts else State(report["state"])
     step_id = getattr(deed.body, "id", None) or new_id()
     known = {"id", moment, "police_reference", *deed.codes}
     told = deed.body.model_dump(mode="json", exclude=known, exclude_none=True)
+    uncounted = {} if deed.counts else {"counted": False}
     row = models.PoliceReportStep(
         id=step_id,
         home_county=report["home_county"],
@@ -250,21 +260,24 @@ async def take(tx: Tx, principal: Principal | None, report: Mapping[str, Any], d
         recorded_at=tx.now,
         agency_id=principal.agency_id if principal else None,
         reference=deed.reference,
-        codes=orjson.loads(orjson.dumps(deed.codes, default=str)),
+        codes=orjson.loads(orjson.dumps({**deed.codes, **uncounted}, default=str)),
         details_sealed=tx.keyring.seal(models.DETAILS, step_id, orjson.dumps(told))
         if told
         else None,
         content_index=_content(tx, deed.step, deed.body),
         out_of_order=early,
     )
-    again = await _reopened(tx, principal, report, row)
+    charge: dict[str, Any] = {}
+    if principal and deed.counts:
+        charge = await takes_charge(tx, principal, report, deed.step)
+    again = await _reopened(tx, principal, {**report, **charge}, row)
     await filing.add(tx, row, StepIdTaken)
-    charge = _takes_charge(principal, report) if principal else {}
     changes = {"state": state, **again, **charge, **deed.changes}
     homes = {name: changes.get(name, report[name]) for name in ("home_region", "former_homes")}
     told = {"beside": deed.beside, "also": deed.also_told, "only": deed.only_told}
-    await filing.announce(tx, deed.announces, {**report, **homes}, **told, **deed.facts)
-    await filing.change(tx, report["id"], **changes)
+    about = {**report, **homes, **charge}
+    await filing.announce(tx, deed.announces, about, **told, **deed.facts)
+    await change(tx, report["id"], **changes)
     await _tell_result(tx, report, changes)
     return _taken(row.model_dump(), changes["state"], report["version"] + 1), True
 
@@ -278,7 +291,7 @@ async def _reopened(
         return {}
     if report["state"] != State.CLOSED:
         return NOT_PROPOSED if report["closure_step_id"] else {}
-    state = rules.reopened(report, step)
+    state = rules.reopened(report, step, counts=row.codes.get("counted", True))
     reopening = models.PoliceReportStep(
         home_county=report["home_county"],
         report_id=report["id"],
@@ -328,13 +341,6 @@ async def _tell_result(tx: Tx, report: Mapping[str, Any], changes: Mapping[str, 
 
 
 _RESULTS: Final = {"accepted": "acknowledged_at", "handled": "handled_at", "ended": "closed_at"}
-
-
-def _takes_charge(principal: Principal, report: Mapping[str, Any]) -> dict[str, Any]:
-    """Of several police who were told, the first to do something is in charge."""
-    if principal.agency_id not in report["also_told"]:
-        return {}
-    return {"police_agency_id": principal.agency_id, "also_told": []}
 
 
 def _taken(step: Mapping[str, Any], state: str, version: int) -> schemas.StepTaken:

@@ -1,56 +1,33 @@
-"""Whom a report speaks against, once somebody says whom the words of its reporter mean."""
+"""Whom a report speaks against, once somebody says whom the words of its reporter mean, and once
+that turns out to be wrong.
+"""
 
 from typing import Final
-from uuid import UUID
 
 import asyncpg
 
 from app.access.principal import Principal
 from app.agencies import queries as agencies
 from app.core.data.db import Tx
+from app.core.ids import new_id
 from app.police_reports import events
 from app.police_reports.acts import ACTS
 from app.police_reports.models import Step
-from app.police_reports.operations import filing, hidden
+from app.police_reports.operations import naming
 from app.police_reports.operations.claims import ReportInvalid
-from app.police_reports.operations.hidden import CHAIN
 from app.police_reports.operations.steps import Deed, Taken, repeated, take
 from app.police_reports.schemas import steps as stated
 
-_SUSPECTS: Final = f"""{CHAIN}
-SELECT coalesce(array_agg(DISTINCT agency ORDER BY agency), '{{}}')
-FROM (SELECT suspect_agency_id AS agency FROM chain UNION SELECT $2::uuid) AS named
-WHERE agency IS NOT NULL
-"""
-_NAME: Final = f"""{CHAIN}
-UPDATE police_reports SET hidden_from = $3, hidden_below = 0, updated_at = $4,
-    version = version + CASE WHEN id = $1 THEN 0 ELSE 1 END,
-    doubts = array_remove(doubts, 'agency_unknown'),
-    suspect_agency_id = CASE WHEN 'agency_unknown' = ANY (doubts)
-        THEN coalesce($2, suspect_agency_id) ELSE suspect_agency_id END
-WHERE id IN (SELECT id FROM chain)
-"""
-_WITHDRAW: Final = f"""{CHAIN}
-UPDATE police_reports SET police_agency_id = NULL, routing = 'no_agency', also_told = '{{}}',
-    state = 'filed', delivered_at = NULL, acknowledged_at = NULL, police_reference = NULL,
-    acknowledgement_alarmed_at = NULL, delivery_alarmed_at = NULL,
-    acknowledge_due_at = $3, deliver_alarm_at = $4
-WHERE id IN (SELECT id FROM chain) AND police_agency_id = $2
-"""
-"""Police who are accused themselves: a job finds others (`route_waiting`)."""
-
-_UNTELL: Final = f"""{CHAIN}
-UPDATE police_reports SET also_told = array_remove(also_told, $2)
-WHERE id IN (SELECT id FROM chain) AND $2 = ANY (also_told)
-"""
+_HIDING: Final = ("hidden_from", "hidden_below", "police_below")
 
 
 async def name_suspect(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.SuspectNaming
 ) -> Taken:
-    """Say which agency a report and those it corrects or is corrected by speak against: it learns
-    nothing of them, and all others who have a part see them again. Raises NotYourPart,
-    SuspectKnownAlready, StepIdTaken; ReportInvalid if there is no such agency.
+    """Say, as a person, which agency a report and those it corrects or is corrected by speak
+    against: it learns nothing of them, and all others who have a part see them again. With none
+    named, the agencies that bear the name in the words go on learning nothing. Raises NotYourPart,
+    PersonNeeded, SuspectKnownAlready, StepIdTaken; ReportInvalid if there is no such agency.
     """
     if before := await repeated(tx, report, new, Step.SUSPECT_NAMED):
         return before
@@ -58,31 +35,37 @@ async def name_suspect(
     agency_id = new.suspect_agency_id
     if agency_id is not None and await agencies.find(tx, agency_id) is None:
         raise ReportInvalid.at("#/suspect_agency_id", "agency_unknown", "There is no such agency.")
-    async with tx.as_system():
-        accused = await tx.connection.fetchval(_SUSPECTS, report["id"], agency_id)
+    accused = await naming.accused_with(tx, report["id"], agency_id)
+    said = new if new.id else new.model_copy(update={"id": new_id()})
     deed = Deed(
         Step.SUSPECT_NAMED,
-        new,
+        said,
         events.SuspectNamed,
-        codes={"suspect_agency_id": agency_id},
+        codes={"suspect_agency_id": agency_id, "before": {each: report[each] for each in _HIDING}},
     )
-    known = {**report, "hidden_from": accused, "hidden_below": 0}
+    known = {**report, "hidden_from": accused, "hidden_below": 0, "police_below": 0}
     taken = await take(tx, principal, known, deed)
-    async with tx.as_system():
-        await tx.connection.execute(_NAME, report["id"], agency_id, accused, tx.now)
-        if agency_id is not None:
-            await _withdraw(tx, report, agency_id)
-    await hidden.note(tx, report["id"])
+    await naming.name(tx, report["id"], agency_id, accused, taken[0].id)
     return taken
 
 
-async def _withdraw(tx: Tx, report: asyncpg.Record, agency_id: UUID) -> None:
-    terms = filing.deadlines(tx, report["region_code"])
-    await tx.connection.execute(_UNTELL, report["id"], agency_id)
-    await tx.connection.execute(
-        _WITHDRAW,
-        report["id"],
-        agency_id,
-        terms["acknowledge_due_at"],
-        terms["deliver_alarm_at"],
-    )
+async def withdraw_suspect(
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.SuspectWithdrawal
+) -> Taken:
+    """Say that a report speaks against somebody else than was said: whom it was wrongly hidden from
+    sees it again, and whom the words mean is open as before. Raises NotYourPart,
+    TakenBackByAPerson, NoSuspectNamed, StepIdTaken.
+    """
+    if before := await repeated(tx, report, new, Step.SUSPECT_WITHDRAWN):
+        return before
+    ACTS["withdrawSuspect"].require(principal, report, tx.today)
+    async with tx.as_system():  # whom the words may mean is open to the caller, too
+        deed = Deed(
+            Step.SUSPECT_WITHDRAWN,
+            new,
+            events.SuspectWithdrawn,
+            codes={"suspect_agency_id": report["suspect_agency_id"]},
+        )
+        taken = await take(tx, principal, report, deed)
+        await naming.unname(tx, report, report, anew=True)
+    return taken

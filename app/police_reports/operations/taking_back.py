@@ -12,12 +12,13 @@ from app.access.principal import Principal
 from app.attendance import presence
 from app.core.data import hiding
 from app.core.data.db import Tx
-from app.police_reports import events, queries
+from app.police_reports import events, jurisdiction, queries, rules
 from app.police_reports.acts import ACTS, NotJoined
 from app.police_reports.models import Step
-from app.police_reports.operations import filing
+from app.police_reports.operations import counting
 from app.police_reports.operations.hidden import CHAIN
-from app.police_reports.operations.incidents import JOINING
+from app.police_reports.operations.incidents import HOLD, JOINING
+from app.police_reports.operations.standing import NOT_PROPOSED, change
 from app.police_reports.operations.steps import Deed, Taken, repeated, take
 from app.police_reports.schemas import steps as stated
 from app.regions.rules import codes_of
@@ -57,7 +58,7 @@ _OF_NO_CHILD: Final[Mapping[str, Any]] = {
 
 
 async def withdraw_identification(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.IdentificationWithdrawal
+    tx: Tx, principal: Principal, report: Mapping[str, Any], new: stated.IdentificationWithdrawal
 ) -> Taken:
     """Say that a report is not about the child on whose file it hangs: the file loses it and what
     followed from it, as do its corrections, and whose it is is asked again. Raises NotYourPart,
@@ -74,24 +75,42 @@ async def withdraw_identification(
             sources = await tx.connection.fetch(_SOURCES, each)
             await presence.mistaken(tx, wrong, [row["id"] for row in sources])
             if each != report["id"]:
-                await filing.change(tx, each, **_OF_NO_CHILD)
+                row = await queries.find_anywhere(tx, each)
+                await change(tx, each, **await _set_back(tx, row or report))
         since = report["identified_at"] or report["filed_at"]
         heard = await tx.connection.fetchval(_TOLD, report["id"], "police_reports.%", since)
-        at_home = (await queries.offices(tx, report)).told(hidden=report["hidden_from"])
+        at_home = (await jurisdiction.offices(tx, report)).told(hidden=report["hidden_from"])
         deed = Deed(
             Step.IDENTIFICATION_WITHDRAWN,
             new,
             events.IdentificationWithdrawn,
             codes={"child_id": wrong},
-            changes={**_OF_NO_CHILD, "township_agency_id": await _township(tx, report)},
+            changes=await _set_back(tx, report),
             also_told=[*heard, *at_home],
         )
         return await take(tx, principal, report, deed)
 
 
+async def _set_back(tx: Tx, report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a report says of no child: it stands where the police brought it; they tell the
+    township of the right one anew, and nothing has ended.
+    """
+    told = await _township(tx, report)
+    wrong = {Step.ASSESSED, Step.SERVICES_ARRANGED, *(() if told else (Step.TOWNSHIP_NOTIFIED,))}
+    journal = await tx.connection.fetch(counting.STEPS, report["id"])
+    steps = [
+        step
+        for step in journal
+        if step["step"] not in wrong and step["agency_id"] not in report["hidden_from"]
+    ]
+    state = rules.standing(steps, report["police_agency_id"])["state"]
+    ended = dict.fromkeys(("closed_at", "outcome"))
+    return {**_OF_NO_CHILD, **NOT_PROPOSED, **ended, "state": state, "township_agency_id": told}
+
+
 async def _township(tx: Tx, report: Mapping[str, Any]) -> UUID | None:
     """Return the office that the police told, unless it was that of the wrong child's home."""
-    of_place = await queries.offices(tx, {**report, **_OF_NO_CHILD})
+    of_place = await jurisdiction.offices(tx, {**report, **_OF_NO_CHILD})
     told: UUID | None = report["township_agency_id"]
     return told if told == of_place.township else None
 
@@ -105,8 +124,13 @@ async def separate_report(
     if before := await repeated(tx, report, new, Step.SEPARATED):
         return before
     ACTS["separateReport"].require(principal, report, tx.today)
-    await tx.connection.execute(JOINING)
+    await tx.connection.execute(JOINING)  # before any row: whoever joins does likewise
     async with tx.as_system():
+        [report] = await tx.connection.fetch(queries.ALL, [report["id"]])
+        await tx.connection.fetch(HOLD, [report["id"], queries.incident_of(report)])
+        [report] = await tx.connection.fetch(queries.ALL, [report["id"]])
+        if before := await repeated(tx, report, new, Step.SEPARATED):
+            return before  # sent twice at once
         event = queries.incident_of(report)
         others = [row["id"] for row in await tx.connection.fetch(_OF_EVENT, report["id"], event)]
         if not others:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app.agencies.models import AgencyKind
 from app.core.data.db import Tx
-from app.police_reports import events, queries
+from app.police_reports import events, jurisdiction, queries
 from app.police_reports.models import Step
 from app.police_reports.operations import home
 from app.police_reports.operations.steps import Deed, take
@@ -68,7 +68,7 @@ async def keep_asked(tx: Tx, report_id: UUID, *, anew: bool = False) -> None:
     elif report["superseded_by_id"] is not None:
         await settle_whose(tx, report_id, UnresolvedState.corrected)
     else:
-        township = (await queries.offices(tx, report)).township
+        township = (await jurisdiction.offices(tx, report)).township
         kind = township and await queries.agency_kind(tx, township)
         await ask_whose(
             tx,

@@ -254,7 +254,14 @@ class SuspectNaming(_New):
     suspect_agency_id: UUID | None = Field(
         description="The agency the report speaks against; null if none registered here is meant."
     )
-    basis: Prose | None = Field(default=None, description="How it was known, in words.")
+    basis: Prose = Field(description="How it was known, in words.")
+
+
+class SuspectWithdrawal(_New):
+    """The report speaks against somebody else than was said."""
+
+    withdrawn_at: At
+    basis: Prose = Field(description="Why it was wrong, in words.")
 
 
 class Joining(_New, title="ReportJoining"):

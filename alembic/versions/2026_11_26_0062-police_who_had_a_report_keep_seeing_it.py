@@ -1,0 +1,64 @@
+"""police who had a report keep seeing it
+
+Rules for a revision: expand first, fill in a revision of its own, contract in a later release; the
+release before this one still runs on the new schema. Protected rows are seen inside `every_row` or
+`in_batches` (reach.py) only. Never import `app`: the code changes later, this stays.
+
+Revision: 0062
+Revises: 0061
+"""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision: str = "0062"
+down_revision: str | Sequence[str] | None = "0061"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+
+def upgrade() -> None:
+    op.execute("DROP POLICY IF EXISTS remit ON police_reports")
+    op.add_column(
+        "police_reports",
+        sa.Column(
+            "former_police", postgresql.ARRAY(sa.Uuid()), server_default="{}", nullable=False
+        ),
+        if_not_exists=True,
+    )
+    op.execute("DROP POLICY IF EXISTS remit ON police_reports")
+    op.execute(
+        "CREATE POLICY remit ON police_reports USING (CASE WHEN NULLIF(current_setting('tonghu.caller', true), '')::text = 'system' THEN (true) WHEN suspect_agency_id IS NOT DISTINCT FROM NULLIF(current_setting('tonghu.agency', true), '')::uuid THEN (false) WHEN NULLIF(current_setting('tonghu.agency', true), '')::uuid = ANY (hidden_from) THEN (false) WHEN reporter_agency_id = NULLIF(current_setting('tonghu.agency', true), '')::uuid THEN (true) WHEN police_agency_id = NULLIF(current_setting('tonghu.agency', true), '')::uuid THEN (true) WHEN forwarded_by_id = NULLIF(current_setting('tonghu.agency', true), '')::uuid THEN (true) WHEN NULLIF(current_setting('tonghu.agency', true), '')::uuid = ANY (also_told) THEN (true) WHEN NULLIF(current_setting('tonghu.agency', true), '')::uuid = ANY (former_police) THEN (true) WHEN region_code >= NULLIF(current_setting('tonghu.lo', true), '')::bigint AND region_code < NULLIF(current_setting('tonghu.hi', true), '')::bigint THEN (NULLIF(current_setting('tonghu.school', true), '')::uuid IS NULL AND NULLIF(current_setting('tonghu.hi', true), '')::bigint - NULLIF(current_setting('tonghu.lo', true), '')::bigint >= hidden_below) WHEN home_region >= NULLIF(current_setting('tonghu.lo', true), '')::bigint AND home_region < NULLIF(current_setting('tonghu.hi', true), '')::bigint THEN (NULLIF(current_setting('tonghu.school', true), '')::uuid IS NULL AND NULLIF(current_setting('tonghu.hi', true), '')::bigint - NULLIF(current_setting('tonghu.lo', true), '')::bigint >= hidden_below) WHEN NULLIF(current_setting('tonghu.lo', true), '')::bigint = ANY (former_homes) THEN (NULLIF(current_setting('tonghu.school', true), '')::uuid IS NULL AND NULLIF(current_setting('tonghu.hi', true), '')::bigint - NULLIF(current_setting('tonghu.lo', true), '')::bigint >= hidden_below) ELSE false END) WITH CHECK (CASE WHEN NULLIF(current_setting('tonghu.caller', true), '')::text = 'system' THEN (true) WHEN reporter_agency_id = NULLIF(current_setting('tonghu.agency', true), '')::uuid THEN (true) WHEN suspect_agency_id IS NOT DISTINCT FROM NULLIF(current_setting('tonghu.agency', true), '')::uuid THEN (false) WHEN NULLIF(current_setting('tonghu.agency', true), '')::uuid = ANY (hidden_from) THEN (false) WHEN reporter_agency_id = NULLIF(current_setting('tonghu.agency', true), '')::uuid THEN (true) WHEN police_agency_id = NULLIF(current_setting('tonghu.agency', true), '')::uuid THEN (true) WHEN forwarded_by_id = NULLIF(current_setting('tonghu.agency', true), '')::uuid THEN (true) WHEN NULLIF(current_setting('tonghu.agency', true), '')::uuid = ANY (also_told) THEN (true) WHEN NULLIF(current_setting('tonghu.agency', true), '')::uuid = ANY (former_police) THEN (true) WHEN region_code >= NULLIF(current_setting('tonghu.lo', true), '')::bigint AND region_code < NULLIF(current_setting('tonghu.hi', true), '')::bigint THEN (NULLIF(current_setting('tonghu.school', true), '')::uuid IS NULL AND NULLIF(current_setting('tonghu.hi', true), '')::bigint - NULLIF(current_setting('tonghu.lo', true), '')::bigint >= hidden_below) WHEN home_region >= NULLIF(current_setting('tonghu.lo', true), '')::bigint AND home_region < NULLIF(current_setting('tonghu.hi', true), '')::bigint THEN (NULLIF(current_setting('tonghu.school', true), '')::uuid IS NULL AND NULLIF(current_setting('tonghu.hi', true), '')::bigint - NULLIF(current_setting('tonghu.lo', true), '')::bigint >= hidden_below) WHEN NULLIF(current_setting('tonghu.lo', true), '')::bigint = ANY (former_homes) THEN (NULLIF(current_setting('tonghu.school', true), '')::uuid IS NULL AND NULLIF(current_setting('tonghu.hi', true), '')::bigint - NULLIF(current_setting('tonghu.lo', true), '')::bigint >= hidden_below) ELSE false END)"
+    )
+    # Outside a transaction: the app goes on meanwhile.
+    with op.get_context().autocommit_block():
+        op.execute("DROP INDEX CONCURRENTLY IF EXISTS ix_police_reports_former_police")
+        op.create_index(
+            "ix_police_reports_former_police",
+            "police_reports",
+            ["filed_at", "id"],
+            unique=False,
+            postgresql_where=sa.text("cardinality(former_police) > 0"),
+            postgresql_concurrently=True,
+        )
+
+
+def downgrade() -> None:
+    op.execute("DROP POLICY IF EXISTS remit ON police_reports")
+    op.drop_column("police_reports", "former_police", if_exists=True)
+    op.execute("DROP POLICY IF EXISTS remit ON police_reports")
+    op.execute(
+        "CREATE POLICY remit ON police_reports USING (\nCASE\n    WHEN NULLIF(current_setting('tonghu.caller'::text, true), ''::text) = 'system'::text THEN true\n    WHEN NOT suspect_agency_id IS DISTINCT FROM NULLIF(current_setting('tonghu.agency'::text, true), ''::text)::uuid THEN false\n    WHEN NULLIF(current_setting('tonghu.agency'::text, true), ''::text)::uuid = ANY (hidden_from) THEN false\n    WHEN reporter_agency_id = NULLIF(current_setting('tonghu.agency'::text, true), ''::text)::uuid THEN true\n    WHEN police_agency_id = NULLIF(current_setting('tonghu.agency'::text, true), ''::text)::uuid THEN true\n    WHEN forwarded_by_id = NULLIF(current_setting('tonghu.agency'::text, true), ''::text)::uuid THEN true\n    WHEN NULLIF(current_setting('tonghu.agency'::text, true), ''::text)::uuid = ANY (also_told) THEN true\n    WHEN region_code >= NULLIF(current_setting('tonghu.lo'::text, true), ''::text)::bigint AND region_code < NULLIF(current_setting('tonghu.hi'::text, true), ''::text)::bigint THEN NULLIF(current_setting('tonghu.school'::text, true), ''::text)::uuid IS NULL AND (NULLIF(current_setting('tonghu.hi'::text, true), ''::text)::bigint - NULLIF(current_setting('tonghu.lo'::text, true), ''::text)::bigint) >= hidden_below\n    WHEN home_region >= NULLIF(current_setting('tonghu.lo'::text, true), ''::text)::bigint AND home_region < NULLIF(current_setting('tonghu.hi'::text, true), ''::text)::bigint THEN NULLIF(current_setting('tonghu.school'::text, true), ''::text)::uuid IS NULL AND (NULLIF(current_setting('tonghu.hi'::text, true), ''::text)::bigint - NULLIF(current_setting('tonghu.lo'::text, true), ''::text)::bigint) >= hidden_below\n    WHEN NULLIF(current_setting('tonghu.lo'::text, true), ''::text)::bigint = ANY (former_homes) THEN NULLIF(current_setting('tonghu.school'::text, true), ''::text)::uuid IS NULL AND (NULLIF(current_setting('tonghu.hi'::text, true), ''::text)::bigint - NULLIF(current_setting('tonghu.lo'::text, true), ''::text)::bigint) >= hidden_below\n    ELSE false\nEND) WITH CHECK (\nCASE\n    WHEN NULLIF(current_setting('tonghu.caller'::text, true), ''::text) = 'system'::text THEN true\n    WHEN reporter_agency_id = NULLIF(current_setting('tonghu.agency'::text, true), ''::text)::uuid THEN true\n    WHEN NOT suspect_agency_id IS DISTINCT FROM NULLIF(current_setting('tonghu.agency'::text, true), ''::text)::uuid THEN false\n    WHEN NULLIF(current_setting('tonghu.agency'::text, true), ''::text)::uuid = ANY (hidden_from) THEN false\n    WHEN reporter_agency_id = NULLIF(current_setting('tonghu.agency'::text, true), ''::text)::uuid THEN true\n    WHEN police_agency_id = NULLIF(current_setting('tonghu.agency'::text, true), ''::text)::uuid THEN true\n    WHEN forwarded_by_id = NULLIF(current_setting('tonghu.agency'::text, true), ''::text)::uuid THEN true\n    WHEN NULLIF(current_setting('tonghu.agency'::text, true), ''::text)::uuid = ANY (also_told) THEN true\n    WHEN region_code >= NULLIF(current_setting('tonghu.lo'::text, true), ''::text)::bigint AND region_code < NULLIF(current_setting('tonghu.hi'::text, true), ''::text)::bigint THEN NULLIF(current_setting('tonghu.school'::text, true), ''::text)::uuid IS NULL AND (NULLIF(current_setting('tonghu.hi'::text, true), ''::text)::bigint - NULLIF(current_setting('tonghu.lo'::text, true), ''::text)::bigint) >= hidden_below\n    WHEN home_region >= NULLIF(current_setting('tonghu.lo'::text, true), ''::text)::bigint AND home_region < NULLIF(current_setting('tonghu.hi'::text, true), ''::text)::bigint THEN NULLIF(current_setting('tonghu.school'::text, true), ''::text)::uuid IS NULL AND (NULLIF(current_setting('tonghu.hi'::text, true), ''::text)::bigint - NULLIF(current_setting('tonghu.lo'::text, true), ''::text)::bigint) >= hidden_below\n    WHEN NULLIF(current_setting('tonghu.lo'::text, true), ''::text)::bigint = ANY (former_homes) THEN NULLIF(current_setting('tonghu.school'::text, true), ''::text)::uuid IS NULL AND (NULLIF(current_setting('tonghu.hi'::text, true), ''::text)::bigint - NULLIF(current_setting('tonghu.lo'::text, true), ''::text)::bigint) >= hidden_below\n    ELSE false\nEND)"
+    )
+    # Outside a transaction: the app goes on meanwhile.
+    with op.get_context().autocommit_block():
+        op.drop_index(
+            "ix_police_reports_former_police",
+            table_name="police_reports",
+            postgresql_where=sa.text("cardinality(former_police) > 0"),
+            postgresql_concurrently=True,
+            if_exists=True,
+        )

@@ -1,0 +1,91 @@
+"""What counts of what was done: nothing of whom a report speaks against. All of it stays in the
+journal and is shown.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from app.core.data.db import Tx
+from app.police_reports import queries, rules
+from app.police_reports.operations.hidden import CHAIN
+from app.police_reports.operations.standing import NOT_PROPOSED, change, deadlines
+
+_OF_CHAIN: Final = f"""{CHAIN}
+SELECT r.* FROM police_reports r JOIN chain ON chain.id = r.id ORDER BY r.id FOR UPDATE OF r
+"""
+STEPS: Final = """
+SELECT * FROM police_report_steps WHERE report_id = $1
+ORDER BY recorded_at, step <> 'reopened', id
+"""
+_TOO_SMALL: Final = """
+SELECT coalesce(array_agg(id), '{}') FROM agencies WHERE id = ANY ($1) AND region_code % $2 <> 0
+"""
+_UNHANDED: Final[Mapping[str, Any]] = {
+    "police_agency_id": None,
+    "routing": "no_agency",
+    "also_told": [],
+    "state": "filed",
+    "delivered_at": None,
+    "acknowledged_at": None,
+    "police_reference": None,
+    "acknowledgement_alarmed_at": None,
+    "delivery_alarmed_at": None,
+}
+"""Of a report whose police are accused themselves: a job finds others (`route_waiting`)."""
+
+
+async def count_anew(tx: Tx, report_id: UUID, named: Collection[UUID] = ()) -> None:
+    """Let the reports of a chain say what was done by others than those they are hidden from, once
+    that has changed; `named`: who was accused and is no longer.
+    """
+    async with tx.as_system():
+        for report in await tx.connection.fetch(_OF_CHAIN, report_id):
+            hidden = report["hidden_from"]
+            changes: dict[str, Any] = {}
+            steps = await tx.connection.fetch(STEPS, report["id"])
+            if any(step["agency_id"] in {*hidden, *named} for step in steps):
+                changes = _by_others(tx, report, steps)
+            if report["township_agency_id"] in hidden:
+                changes["township_agency_id"] = None
+            told = [each for each in (report["police_agency_id"], *report["also_told"]) if each]
+            least = report["police_below"]
+            small = await tx.connection.fetchval(_TOO_SMALL, told, least) if least else ()
+            gone = {*told} & {*hidden, *small}
+            if report["police_agency_id"] in gone:
+                changes |= {**_UNHANDED, **deadlines(tx, report["region_code"])}
+            elif gone:
+                changes["also_told"] = sorted({*report["also_told"]} - gone)
+            if gone:  # they see it again if it turns out to be others
+                changes["former_police"] = sorted({*report["former_police"], *gone})
+            if changes:
+                await change(tx, report["id"], **changes)
+
+
+def _by_others(
+    tx: Tx, report: Mapping[str, Any], steps: Collection[Mapping[str, Any]]
+) -> dict[str, Any]:
+    hidden = report["hidden_from"]
+    counted = [step for step in steps if step["agency_id"] not in hidden]
+    said = rules.standing(counted, report["police_agency_id"])
+    doubts = report["doubts"]
+    if _understood(steps) and not _understood(counted):  # on the accused's word alone
+        doubts = [*dict.fromkeys([*doubts, "situation_unknown"])]
+    handled = queries.reported({**report, "doubts": doubts}).handled(said["disposed_as"])
+    changes = {
+        **said,
+        "doubts": doubts,
+        "handled_at": (report["handled_at"] or tx.now) if handled else None,
+    }
+    if all(changes[name] == report[name] for name in _ENDED_BY):
+        del changes["state"]
+        return changes
+    return {**changes, **dict.fromkeys(("closed_at", "outcome")), **NOT_PROPOSED}
+
+
+_ENDED_BY: Final = ("disposed_as", "assessed_at", "handled_at", "doubts")
+"""What an end rests on."""
+
+
+def _understood(steps: Collection[Mapping[str, Any]]) -> bool:
+    return any(step["codes"].get("situations") for step in steps)

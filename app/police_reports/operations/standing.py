@@ -1,0 +1,37 @@
+"""What a report says of where it stands, and by when the police must have it."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from app.core.data.db import Tx
+from app.policy import queries as policy
+
+_acknowledge_within: Final = policy.lookup("report.acknowledge_within_minutes")
+_deliver_alarm: Final = policy.lookup("report.deliver_alarm_minutes")
+
+NOT_PROPOSED: Final[Mapping[str, None]] = dict.fromkeys(
+    ("closure_step_id", "closure_agency_id", "closure_staff_id")
+)
+"""What a report says while nobody would close it before its time."""
+
+
+async def change(tx: Tx, report_id: UUID, **columns: Any) -> None:
+    """Write columns of a report and count its version up."""
+    names = ", ".join(f"{name} = ${at}" for at, name in enumerate(columns, start=3))
+    await tx.connection.execute(
+        f"UPDATE police_reports SET version = version + 1, updated_at = $2, {names} WHERE id = $1",
+        report_id,
+        tx.now,
+        *columns.values(),
+    )
+
+
+def deadlines(tx: Tx, region_code: int) -> dict[str, Any]:
+    """Return by when the police must have accepted a report and by when it must have arrived."""
+    accepted = timedelta(minutes=_acknowledge_within(region_code, tx.today))
+    return {
+        "acknowledge_due_at": tx.now + accepted,
+        "deliver_alarm_at": tx.now + timedelta(minutes=_deliver_alarm(region_code, tx.today)),
+    }
