@@ -100,9 +100,7 @@ async def list_reports(
     tx: Transaction,
     window: paging.Paged,
     state: Annotated[State | None, Query(description="Only reports that came this far.")] = None,
-    overdue: Annotated[
-        bool | None, Query(description="Only reports that are, or are not, late.")
-    ] = None,
+    overdue: Annotated[bool | None, Query(description="Only reports late, or not late.")] = None,
     incident_id: Annotated[UUID | None, Query(description="Only reports of this event.")] = None,
     act: Annotated[acts.Act | None, acts.asked(ACTS)] = None,
 ) -> Shown[paging.Page[schemas.ReportSummary]]:

@@ -73,7 +73,9 @@ def copied(place: Path, *names: str) -> Path:
     """Copy what is named of the project."""
     for name in names:
         if (HOME / name).is_dir():
-            shutil.copytree(HOME / name, place / name)
+            shutil.copytree(
+                HOME / name, place / name, ignore=shutil.ignore_patterns("node_modules")
+            )
         else:
             shutil.copy(HOME / name, place / name)
     return place
@@ -112,7 +114,7 @@ def with_rule(copy: Path) -> Path:
 
 def test_the_lines_of_a_field_and_a_rule_are_enough(tmp_path: Path, pg: str) -> None:
     # Both in one copy and one process: these cost the most.
-    names = ("app", "tests", "alembic", "alembic.ini", "pyproject.toml", "docs")
+    names = ("app", "tests", "alembic", "alembic.ini", "pyproject.toml", "docs", "openapi")
     copy = with_rule(with_field(copied(tmp_path, *names), FIELD))
     shutil.copy(HOME / "tests/children/blood_type.py", copy / "tests/children/test_blood_type.py")
     done = run(copy, "-m", "pytest", "-q", *FOLLOWED, TONGHU_TEST_SUPERUSER_URL=pg)

@@ -21,6 +21,9 @@ NOT_YET = {
     "acknowledgeWrittenReport": "the school must have written",
     "orderMeasure": "the school must have written",
     "answerUnresolved": "a visit is attached or dismissed, not answered",
+    "takeBackUnresolved": "the question must have been settled",
+    "proposeWithdrawal": "the visit must have found something wrong",
+    "confirmWithdrawal": "somebody must have proposed it",
 }
 """Changes that what the matrix stores is not ready for."""
 
