@@ -6,7 +6,7 @@ from app.core.data.db import SYSTEM
 from tests.access.factories import Caller, a_caller, an_agency
 from tests.attendance.factories import a_school
 
-ALERTS, COUNTIES = 20_000, 400
+ALERTS, COUNTIES = 5_000, 100
 COUNTY, TOWNSHIP = 120119000000, 120119101000
 
 _FILL = """
@@ -16,7 +16,7 @@ WITH pupils AS (
     SELECT gen_random_uuid(), county, county + 101000, school, '测', '测', 'ce', 'c', 'female',
         '2016-03-01', 1, now(), now()
     FROM (SELECT 120100000000 + n % $1 * 1000000 AS county,
-                 CASE WHEN n % 800 IN (19, 20) THEN $3::uuid ELSE $2 END AS school
+                 CASE WHEN n % 200 IN (19, 20) THEN $3::uuid ELSE $2 END AS school
           FROM generate_series(1, $5) AS n) AS places
     RETURNING id, home_county, region_code, school_id
 ), alerts AS (
