@@ -30,6 +30,13 @@ async def offices(database, settings):
     return await the_offices(database, settings)
 
 
+_ON_THEIR_WAY = """
+INSERT INTO police_reports SELECT (jsonb_populate_record(r, jsonb_build_object(
+    'id', gen_random_uuid(), 'region_code', 120119000000 + n * 1000))).*
+FROM police_reports r, generate_series(1, 1000) AS n
+"""
+
+
 class TestJurisdiction:
     async def test_nearest_police_up_the_tree(self, client, database, settings) -> None:
         reporter = await a_caller(database, settings, "hospital", COUNTY)
@@ -133,10 +140,17 @@ class TestJurisdiction:
             [(station, "no_agency"), (station, "no_agency"), (None, "routed")], key=str
         )
 
-    async def test_waiting_reports_are_found_without_reading_the_others(self, database) -> None:
+    async def test_waiting_reports_are_found_without_reading_the_others(
+        self, client, database, settings
+    ) -> None:
         """The partial index serves the job: it would not, if what it says were not asked for."""
+        reporter = await a_caller(database, settings, "hospital", TOWNSHIP)
+        await some_regions(database, TOWNSHIP)
+        await police_at(database, TOWNSHIP)
+        await filed(client, reporter)
         async with database.begin(SYSTEM) as tx:
-            await tx.connection.execute("SET LOCAL enable_seqscan = off")
+            await tx.connection.execute(_ON_THEIR_WAY)
+            await tx.connection.execute("ANALYZE police_reports")
             plan = await tx.connection.fetch(f"EXPLAIN {jobs._WAITING}", 200, ["police_reports.*"])
         read = [row[0] for row in plan if "police_reports" in row[0] and "Scan" in row[0]]
         # Where they are, and which of them: the row itself comes by its key, to be locked.
