@@ -234,6 +234,14 @@ class TestCounts:
         await push(client, around.school, a_roll(BEFORE))
         assert await self.state(around) == ("returned", 2)
 
+    async def test_a_roll_of_the_former_school_says_nothing_of_the_day_of_the_transfer(
+        self, client, around, absent, database, settings
+    ) -> None:
+        new = await a_school(database, settings)
+        await absent.enrol(new.id, since=DAY)
+        await push(client, around.school, a_roll(DAY))
+        assert await self.state(around) == ("absent", 2)
+
 
 class TestTakenBack:
     async def returned(self, around, enrolled, **roll: Any):
