@@ -253,7 +253,7 @@ class TestTakenBack:
         assert (await around.alert(pupil.id))["state"] == "returned"
         return pupil
 
-    @pytest.mark.parametrize("later", [{"sequence": 1}, {"time": f"{DAY}T18:00:00+08:00"}])
+    @pytest.mark.parametrize("later", [{"sequence": 1}, {"time": f"{DAY}T18:00:00+08:00"}, {}])
     async def test_it_says_nothing_any_more(self, client, around, enrolled, later) -> None:
         pupil = await self.returned(around, enrolled)
         answer = await push(client, around.school, a_roll(category="withdrawn", **later))
