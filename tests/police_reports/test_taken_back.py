@@ -131,8 +131,9 @@ class TestAWrongChild:
         answer = await step(client, offices.township, report_id, "closure", closure)
         assert answer.json()["errors"][0]["code"] == "explanation_missing"
 
+    @pytest.mark.usefixtures("home")
     async def test_nobody_has_told_the_right_ones_township_yet(
-        self, client, offices, home, child
+        self, client, offices, child
     ) -> None:
         report_id = await identified(client, offices, child)
         await step(client, offices.police, report_id, "township-notice", NOTICE)
