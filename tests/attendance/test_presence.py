@@ -77,11 +77,12 @@ class TestDoubted:
         await said(around.school, a_roll(TUESDAY))
         assert len(await doubts(around, around.teacher)) == 1
 
+    @pytest.mark.parametrize("session", ["whole_day", "morning"])
     async def test_a_statement_is_what_a_school_says_not_its_roll(
-        self, around, new, pupil, said
+        self, around, new, pupil, said, session
     ) -> None:
         await said(new, present(pupil))
-        await said(around.school, an_event(pupil.id, TUESDAY), a_roll(TUESDAY))
+        await said(around.school, an_event(pupil.id, TUESDAY), a_roll(TUESDAY, session=session))
         assert await doubts(around, around.teacher) == []
 
     @pytest.mark.parametrize(

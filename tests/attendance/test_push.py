@@ -257,9 +257,14 @@ class TestCorrections:
             school,
             an_event(pupil.id, category="withdrawn", sequence=2),
             an_event(pupil.id, sequence=1),
+            an_event(pupil.id, "2026-11-19", time="2026-11-19T09:00:00+08:00", category="excused"),
+            an_event(pupil.id, "2026-11-19", time="2026-11-19T08:00:00+08:00"),
         )
-        assert codes(answer) == ["applied", "superseded"]
-        assert await slots(database) == {("2026-11-20", "whole_day"): "withdrawn"}
+        assert codes(answer) == ["applied", "superseded"] * 2
+        assert await slots(database) == {
+            ("2026-11-20", "whole_day"): "withdrawn",
+            ("2026-11-19", "whole_day"): "excused",
+        }
 
     async def test_other_sessions_are_other_slots(self, client, database, school, pupil) -> None:
         await push(

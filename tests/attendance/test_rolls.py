@@ -234,6 +234,14 @@ class TestCounts:
         await push(client, around.school, a_roll(BEFORE))
         assert await self.state(around) == ("returned", 2)
 
+    async def test_a_roll_of_the_former_school_says_nothing_of_the_day_of_the_transfer(
+        self, client, around, absent, database, settings
+    ) -> None:
+        new = await a_school(database, settings)
+        await absent.enrol(new.id, since=DAY)
+        await push(client, around.school, a_roll(DAY))
+        assert await self.state(around) == ("absent", 2)
+
 
 class TestTakenBack:
     async def returned(self, around, enrolled, **roll: Any):
@@ -245,7 +253,7 @@ class TestTakenBack:
         assert (await around.alert(pupil.id))["state"] == "returned"
         return pupil
 
-    @pytest.mark.parametrize("later", [{"sequence": 1}, {"time": f"{DAY}T18:00:00+08:00"}])
+    @pytest.mark.parametrize("later", [{"sequence": 1}, {"time": f"{DAY}T18:00:00+08:00"}, {}])
     async def test_it_says_nothing_any_more(self, client, around, enrolled, later) -> None:
         pupil = await self.returned(around, enrolled)
         answer = await push(client, around.school, a_roll(category="withdrawn", **later))

@@ -206,6 +206,16 @@ class TestWritten:
         assert announced.count("written_report_addressed") == 2
         assert announced.count("written_report_received") == 4
 
+    @pytest.mark.usefixtures("written")
+    async def test_who_got_it_too_keeps_reading_what_was_done(self, move, township) -> None:
+        await some_regions(database := move.around.database, FAR + 201)
+        for place in (FAR + 201, 120119101200):
+            home = {"region_code": str(place), "address": "x", "lives_with": ["grandparents"]}
+            await move.pupil.change(residence=home)
+            await run_jobs(database)
+        read = await move.read(township, await move.alert(move.around.teacher))
+        assert (len(read["persuasions"]), read["written_report"] is None) == (1, False)
+
     @pytest.mark.usefixtures("written", "township")
     async def test_the_same_again_adds_nobody(self, move, database) -> None:
         alert = await move.happens()

@@ -48,6 +48,9 @@ async def test_it_lists_the_alert_with_each_step_of_the_way(
         (str(around.school.id), str(school.id)),
         (str(school.id), str(last.id)),
     ]
+    path = f"/v1/dropout-alerts/{alert['id']}"
+    first = await around.client.get(path, headers=around.teacher.headers)
+    assert first.status_code == 200, "and the first of the way keeps knowing it"
 
 
 async def test_it_keeps_the_alert_of_a_pupil_that_left_all_schools(

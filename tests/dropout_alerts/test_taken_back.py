@@ -98,6 +98,18 @@ class TestTakenBack:
         await around.absent(pupil.id, NEXT[3])
         assert (await stand(around, pupil))[0] == ("absent", NEXT[3], 1, None)
 
+    async def test_what_was_missed_after_a_recorded_return_is_an_episode_of_its_own(
+        self, around, pupil
+    ) -> None:
+        await around.absent(pupil.id, *WEEK)
+        back = {"returned_on": WEEK[3], "kind": "same_school"}
+        await around.step(around.teacher, await around.alert(pupil.id), "return", back)
+        await around.absent(pupil.id, NEXT[0])
+        assert await stand(around, pupil) == [
+            ("absent", WEEK[3], 3, None),
+            ("returned", WEEK[0], 5, "recorded"),
+        ]
+
     async def test_what_a_person_struck_off_is_not_opened_again(self, around, pupil) -> None:
         await around.absent(pupil.id, *SIX, NEXT[1])
         await around.absent(pupil.id, *SIX[:2], category="excused", sequence=1)

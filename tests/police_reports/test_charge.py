@@ -87,6 +87,18 @@ async def test_who_takes_charge_takes_the_duty_and_the_alarm_and_the_other_keeps
         assert {province.agency_id, offices.police.agency_id} & alarmed == {province.agency_id}
 
 
+async def test_passed_on_to_police_that_take_it_no_other_has_a_part_beside_them(
+    client, database, settings, offices, province, untaken
+) -> None:
+    county = await a_caller(database, settings, "police", COUNTY)
+    await an_endpoint(database, county.agency_id, COUNTY)
+    assert (await read(client, province, untaken))["party"] == "police"
+    body = {"forwarded_at": AT, "police_agency_id": str(county.agency_id)}
+    assert (await step(client, offices.police, untaken, "forwarding", body)).status_code == 201
+    seen = await read(client, province, untaken)
+    assert (seen["party"], seen["narrative"]) == ("onlooker", None)
+
+
 async def test_who_passed_it_on_tells_late_what_it_did_and_keeps_seeing_it(
     client, database, settings, offices, province
 ) -> None:

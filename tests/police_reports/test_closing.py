@@ -94,6 +94,13 @@ class TestClosing:
         read = await case.read()
         assert (read["closed_at"], read["outcome"]) == ("2026-11-20T01:55:00Z", "child_safe")
 
+    async def test_closed_already_it_stays_as_it_ended_first(self, case) -> None:
+        await case.whole()
+        late = {**CLOSE, "closed_at": "2026-11-20T09:58:00+08:00", "reason": "unfounded"}
+        await case.taken("county", "closure", late)
+        read = await case.read()
+        assert (read["closed_at"], read["outcome"]) == ("2026-11-20T01:55:00Z", "child_safe")
+
     @pytest.mark.parametrize("done", ["nothing", "assessed only", "answered only"])
     async def test_short_of_either_it_wants_a_reason_in_words(self, case, done) -> None:
         if done == "assessed only":

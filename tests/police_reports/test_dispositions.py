@@ -89,6 +89,17 @@ class TestAnswers:
         whole = await read()
         assert (whole["unanswered"], whole["handled_at"]) == ([], "2026-11-20T02:00:00Z")
 
+    async def test_it_is_handled_no_more_when_the_police_say_what_else_has_no_answer(
+        self, case
+    ) -> None:
+        dispose, read = await case("domestic_violence")
+        assert (await dispose(VIOLENCE)).status_code == 201
+        assert (await read())["handled_at"] is not None
+        more = await dispose(FOUND, situations=["missing", "living_alone"])
+        assert more.status_code == 201, more.text
+        half = await read()
+        assert (half["unanswered"], half["handled_at"]) == (["living_alone"], None)
+
     async def test_what_was_found_beside_waits_for_what_was_reported(self, case) -> None:
         dispose, read = await case("domestic_violence", "missing")
         assert (await dispose(VIOLENCE)).status_code == 201

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import orjson
 
+from tests.access.factories import a_caller
 from tests.jobs import run_jobs
-from tests.police_reports.factories import a_report, an_endpoint, rows
+from tests.police_reports.factories import VILLAGE, a_report, an_endpoint, rows
 from tests.police_reports.test_chain import ASSESS, AT, CLOSE, DISPOSE, URL, step
 from tests.police_reports.test_parties import (
     HOME,
@@ -17,6 +18,7 @@ from tests.police_reports.test_parties import (
     next_home,
     of_child,
     offices,
+    told,
 )
 
 __all__ = ["child", "home", "next_home", "offices"]
@@ -71,6 +73,17 @@ async def test_a_former_home_hears_that_something_happens_and_not_what_unless_it
     assert [said["subject_id"] for said in heard] == [ones[0]]
     ids = {"subject_id", "region_code", "home_county", "police_agency_id", "event_id", "sequence"}
     assert heard[0].keys() == ids
+
+
+async def test_civil_affairs_of_a_former_home_hear_what_is_done(
+    client, database, settings, offices, child
+) -> None:
+    """Also in another county: they oversee the office that knows the family."""
+    former = await a_caller(database, settings, "civil_affairs", HOME - HOME % 1_000_000)
+    report_id = await of_child(client, offices, child)
+    await move(client, database, settings, child, VILLAGE, by=120000000000)
+    await step(client, offices.police, report_id, "dispositions", DISPOSE)
+    assert former.agency_id in await told(database, "report_disposed")
 
 
 async def test_a_former_home_reads_what_was_there_up_to_the_move_and_its_own(

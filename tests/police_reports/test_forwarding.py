@@ -9,7 +9,7 @@ import pytest
 
 from app.core.data.db import SYSTEM
 from app.core.jobs import queue
-from tests.access.factories import a_caller
+from tests.access.factories import a_caller, renewed
 from tests.jobs import run_jobs
 from tests.police_reports.factories import (
     COUNTY,
@@ -23,6 +23,7 @@ from tests.police_reports.test_chain import (
     ACCEPT,
     ASSESS,
     AT,
+    CLOSE,
     DISPATCH,
     DISPOSE,
     NOTICE,
@@ -106,6 +107,39 @@ async def test_both_alarms_sound_again_for_the_police_it_was_forwarded_to(
     clock(LATE_TO_ACCEPT + LATE_TO_DELIVER)
     assert await alarms(database) == {"delivery_overdue": 2, "acknowledgement_overdue": 1}
     clock(2 * LATE_TO_ACCEPT)
+    assert await alarms(database) == {"delivery_overdue": 2, "acknowledgement_overdue": 2}
+
+
+async def test_both_sound_again_for_others_when_the_police_who_had_it_are_accused(
+    client, database, settings, offices, target, clock
+) -> None:
+    report_id = await filed(client, offices.school, suspect_agency_id="村干部")
+    clock(LATE_TO_ACCEPT)
+    assert await alarms(database) == {"delivery_overdue": 1, "acknowledgement_overdue": 1}
+    accused = {"suspect_agency_id": str(offices.police.agency_id)}
+    body = {"named_at": AT, "basis": "查证。", **accused}
+    county = renewed(database, settings, offices.county)
+    assert (await step(client, county, report_id, "suspect", body)).status_code == 201
+    clock(3 * LATE_TO_ACCEPT)
+    assert await alarms(database) == {"delivery_overdue": 2, "acknowledgement_overdue": 2}
+
+
+async def test_both_sound_again_of_a_case_that_is_opened_again(
+    client, database, settings, offices, clock
+) -> None:
+    report_id = await filed(client, offices.school)
+    clock(LATE_TO_ACCEPT)
+    assert await alarms(database) == {"delivery_overdue": 1, "acknowledgement_overdue": 1}
+    police, township = (
+        renewed(database, settings, each) for each in (offices.police, offices.township)
+    )
+    for who, path, body in (
+        (police, "dispositions", DISPOSE),
+        (township, "assessment", ASSESS),
+        (township, "closure", CLOSE),
+        (police, "dispatch", DISPATCH),
+    ):
+        assert (await step(client, who, report_id, path, body)).status_code == 201
     assert await alarms(database) == {"delivery_overdue": 2, "acknowledgement_overdue": 2}
 
 

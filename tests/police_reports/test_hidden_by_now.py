@@ -128,6 +128,26 @@ class TestWhatWasQueuedBefore:
         about = {orjson.loads(each.body)["data"]["subject_id"] for each in receiver.received}
         assert about == {own}
 
+    async def test_police_of_a_township_get_a_report_whose_suspect_is_unclear(
+        self, client, database, database_urls, offices
+    ) -> None:
+        """Words that may mean an office of the township hide nothing from the police told of it."""
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute("UPDATE webhook_endpoints SET active = false")
+        async with receiving() as receiver:
+            police = offices.police.agency_id
+            await an_endpoint(database, police, receiver.url, relation="none", **HEARS)
+            report_id = await filed(client, offices.school, suspect_agency_id="乡里的干部")
+
+            async def decided() -> bool:
+                [row] = await rows(database, "webhook_deliveries")
+                return row["state"] in {"succeeded", "withheld"}
+
+            async with sending(database, settings_for(receiver), database_urls.app):
+                await until(decided)
+        about = [orjson.loads(each.body)["data"]["subject_id"] for each in receiver.received]
+        assert about == [report_id]
+
 
 class TestLists:
     async def test_no_list_tells_the_agency_that_is_accused(

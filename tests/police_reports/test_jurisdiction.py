@@ -50,6 +50,16 @@ class TestJurisdiction:
         }
         assert chosen == {nearby: station, elsewhere: county}
 
+    async def test_police_that_are_closed_get_none(self, client, database, settings) -> None:
+        reporter = await a_caller(database, settings, "hospital", COUNTY)
+        county = await police_at(database, COUNTY)
+        closed = await police_at(database, TOWNSHIP)
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute("UPDATE agencies SET active = false WHERE id = $1", closed)
+        await filed(client, reporter)
+        [report] = await rows(database, "police_reports")
+        assert report["police_agency_id"] == county
+
     async def test_police_that_is_reported_is_passed_over(self, client, database, settings) -> None:
         reporter = await a_caller(database, settings, "hospital", COUNTY)
         county = await police_at(database, COUNTY)

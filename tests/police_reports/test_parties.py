@@ -77,9 +77,9 @@ async def told(database, name: str) -> set[UUID]:
     return {*map(UUID, row["told_to"])} if row else set()
 
 
-async def move(client, database, settings, child, region: int) -> None:
+async def move(client, database, settings, child, region: int, *, by=120118000000) -> None:
     """What the county does when a family moves; the worker hears of it."""
-    county = await a_caller(database, settings, "civil_affairs", HOME - HOME % 1_000_000)
+    county = await a_caller(database, settings, "civil_affairs", by)
     url = f"/v1/children/{child.id}"
     tag = (await client.get(url, headers=county.headers)).headers["etag"]
     body = {"residence": {"region_code": f"{region:012d}"}}

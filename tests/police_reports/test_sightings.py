@@ -40,12 +40,13 @@ async def pupil(client, database, settings, around, offices):
 
 @pytest.fixture
 def placed(around, offices, pupil, shelter):
-    async def happens(**report: Any) -> None:
+    async def happens(at: str = ESCORT["at"], on: str = PLACED, **report: Any) -> None:
         fields = {"child_id": str(pupil.id), "situations": ["guardian_failure"], **report}
         report_id = await filed(around.client, offices.village, **fields)
         deed = {key: value for key, value in ESCORT.items() if key != "placed_with_name"} | {
             "placed_with_agency_id": str(shelter),
-            "hand_over": {**PAPER, "handed_over_on": PLACED},
+            "hand_over": {**PAPER, "handed_over_on": on},
+            "at": at,
         }
         answer = await step(around.client, offices.police, report_id, "dispositions", deed)
         assert answer.status_code == 201, answer.text
@@ -86,6 +87,13 @@ class TestPlaced:
         await there(around, pupil, BEFORE)
         await placed()
         assert await of_school(around) == []
+
+    async def test_from_when_they_took_it_though_the_paper_is_of_the_day_after(
+        self, around, pupil, placed, shelter
+    ) -> None:
+        await placed(at=f"{PLACED}T09:00:00+08:00", on=AFTER)
+        await there(around, pupil, PLACED)
+        assert await of_school(around) == [(PLACED, str(shelter))]
 
     async def test_a_roll_of_its_class_says_so_too(self, around, placed, shelter) -> None:
         roll = {

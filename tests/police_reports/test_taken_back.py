@@ -9,7 +9,7 @@ from app.core.data.db import SYSTEM
 from tests.access.factories import a_caller
 from tests.jobs import run_jobs
 from tests.police_reports.factories import TOWNSHIP, a_report, filed
-from tests.police_reports.test_chain import ASSESS, AT, DISPOSE, URL, step
+from tests.police_reports.test_chain import ASSESS, AT, DISPOSE, NOTICE, URL, step
 from tests.police_reports.test_parties import (  # noqa: F401
     HOME_VILLAGE,
     IDENTIFY,
@@ -130,6 +130,15 @@ class TestAWrongChild:
         closure = {"closed_at": AT, "reason": "child_safe"}
         answer = await step(client, offices.township, report_id, "closure", closure)
         assert answer.json()["errors"][0]["code"] == "explanation_missing"
+
+    @pytest.mark.usefixtures("home")
+    async def test_nobody_has_told_the_right_ones_township_yet(
+        self, client, offices, child
+    ) -> None:
+        report_id = await identified(client, offices, child)
+        await step(client, offices.police, report_id, "township-notice", NOTICE)
+        answer = await step(client, offices.police, report_id, "child/withdrawal", WRONG)
+        assert (answer.status_code, answer.json()["state"]) == (201, "filed")
 
     async def test_the_corrections_that_took_it_over_lose_it_too(
         self, client, offices, home, child

@@ -67,6 +67,16 @@ async def test_anything_new_withdraws_what_was_proposed(
     assert answer.json()["dismissal_proposed"]["by"] == f"staff:{mate.subject_id}"
 
 
+async def test_so_does_a_correction_of_whom_it_is_about(
+    client, director, township, mate, act
+) -> None:
+    item = await _record(client, director, a_visit(uuid4(), findings=[something_wrong()]))
+    await act(township, item, "dismissal", words="查无此人")
+    corrected = await act(director, item, "correction", child_id=str(uuid4()))
+    assert (corrected.json()["state"], corrected.json()["dismissal_proposed"]) == ("open", None)
+    assert (await act(mate, item, "dismissal", words="已核实")).json()["state"] == "open"
+
+
 async def test_a_question_joined_with_an_abnormal_one_is_one(
     client, director, township, act
 ) -> None:

@@ -62,6 +62,42 @@ async def test_until_the_day_before_the_next_post_begins(
     assert answer.status_code == status, answer.text
 
 
+async def test_since_ever_in_the_first_post_there_is(client, transferred, child) -> None:
+    """A register begins with the day it is set up, here in 2020."""
+    answer = await _record(client, transferred, a_visit(child.id, visited_on="2019-05-06"))
+    assert answer.status_code == 201, answer.text
+
+
+async def test_not_in_a_post_that_records_no_visits(client, database, settings, child) -> None:
+    before = await a_caller(database, settings, "education_authority", 120119000000)
+    now = await a_new_post(database, settings, before, "village_director", ELSEWHERE, LEFT_ON)
+    answer = await _record(client, now, a_visit(child.id, visited_on="2026-11-17"))
+    assert answer.status_code == 202, answer.text
+
+
+_ALSO = """
+WITH post AS (
+    INSERT INTO posts SELECT (p).* FROM (
+        SELECT jsonb_populate_record(p, jsonb_build_object('id', $2::uuid, 'region_code',
+            $3::bigint, 'remit_lo', $3::bigint, 'remit_hi', $3::bigint + 1)) AS p
+        FROM posts p JOIN post_holdings h ON h.post_id = p.id WHERE h.id = $1) AS other
+)
+INSERT INTO post_holdings (id, post_id, staff_id, since, created_at)
+SELECT $4, $2, staff_id, '2026-01-05', created_at FROM post_holdings WHERE id = $1
+"""
+
+
+async def test_of_two_posts_held_at_once_it_is_the_one_they_act_in(
+    client, database, director, township
+) -> None:
+    async with database.begin(SYSTEM) as tx:
+        held = UUID(str(director.claims["grant_id"]))
+        await tx.connection.execute(_ALSO, held, uuid4(), ELSEWHERE, uuid4())
+    assert (await _record(client, director, a_visit(uuid4()))).status_code == 202
+    (item,) = await listed(client, township)
+    assert item["sender"]["region_code"] == str(VILLAGE)
+
+
 async def test_not_of_a_child_that_came_to_the_village_later(
     client, database, transferred, settings
 ) -> None:

@@ -28,6 +28,7 @@ async def test_it_is_owed_and_stored_at_the_new_code(client, database, settings,
     township = await a_caller(database, settings, "township_supervisor", 120119101000 + SHIFT)
     items = await listed(client, township, "?state=open")
     assert {item["region_code"] for item in items} == {f"{120119101000 + SHIFT}"}
+    assert {item["sender"]["region_code"] for item in items} == {f"{VILLAGE + SHIFT}"}
     assert len(items) == 2
     opened = await client.post(
         "/v1/children", json=a_file(VILLAGE + SHIFT, id=str(chosen)), headers=township.headers

@@ -79,3 +79,25 @@ async def test_one_child_sent_again_it_is_still_the_same_referral(
     assert (again.status_code, again.json()["referral_id"]) == (202, refused["referral_id"])
     await run_jobs(database)
     assert await listed(client, county, "?state=open") == []
+
+
+async def test_after_its_file_was_opened_and_its_name_set_right_it_is_that_file(
+    client, database, director, county, elsewhere, act
+) -> None:
+    body = a_file(VILLAGE)
+    sent = await client.post("/v1/children", json=body, headers=director.headers)
+    assert sent.status_code == 202, sent.text
+    await run_jobs(database)
+    (item,) = await listed(client, county, "?kind=referral")
+    await act(county, item["id"], "answer", answer="number_wrong", words="录入有误")
+    await run_jobs(database)
+    (item,) = await listed(client, county, "?kind=referral")
+    url = f"/v1/children/{item['child_id']}"
+    read = await client.get(url, headers=director.headers)
+    identity = {"name": "样小二"}
+    headers = {**director.headers, "if-match": read.headers["etag"]}
+    changed = await client.patch(url, json={"identity": identity}, headers=headers)
+    assert changed.status_code == 200, changed.text
+    again = await client.post("/v1/children", json=body, headers=director.headers)
+    assert again.status_code == 200, again.text
+    assert again.json()["id"] == item["child_id"]

@@ -262,6 +262,17 @@ async def test_dismissed_with_a_reason_in_words(client, director, township, act)
 
 
 class TestByItself:
+    async def test_a_file_that_appeared_while_it_was_sent_takes_it(
+        self, client, database, director
+    ) -> None:
+        chosen = new_id()
+        body = a_visit(chosen)
+        assert (await _record(client, director, body)).status_code == 202
+        await a_child(database, VILLAGE, id=chosen)
+        await run_jobs(database)
+        read = await client.get(f"/v1/visits/{body['id']}", headers=director.headers)
+        assert read.status_code == 200, read.text
+
     async def test_a_file_opened_under_the_id_takes_what_waited(
         self, client, database, director
     ) -> None:
