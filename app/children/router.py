@@ -46,6 +46,7 @@ _REFERRED: dict[int | str, dict[str, Any]] = {
         "model": schemas.Referral,
         "description": "No file was opened or changed yet: it is looked into whether the child has"
         " one: Location tells. A new file is opened if the child has none. Sent again, it is one.",
+        "headers": {"Location": {"$ref": "#/components/headers/Location"}},
     }
 }
 _OPENED_BEFORE: dict[int | str, dict[str, Any]] = {
