@@ -18,6 +18,13 @@ from app.core.data.sql import Where
 from app.core.problems import Problem
 
 
+class PersonRequired(Problem, status=403, denies=True):
+    """What this says is said by somebody who looked at it, not by a system."""
+
+    title = "A person does this, by name"
+    title_zh = "须由具体人员办理"
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """Something that must hold of the caller and the object.
@@ -193,14 +200,14 @@ def stands(
     )
 
 
-def personally(column: str, otherwise: type[Problem]) -> Condition:
+def personally(column: str) -> Condition:
     """Hold if the caller is a person, not a machine; `column` is any that is never empty."""
     return Condition(
         (column,),
         lambda principal, _: principal.staff_id is not None,
         lambda _, person: bool(person),
         "({0} IS NOT NULL AND {wanted}::boolean)",
-        lambda *_: otherwise(),
+        lambda *_: PersonRequired(),
     )
 
 

@@ -14,13 +14,6 @@ class NotSaidByYou(Problem, status=403, denies=True):
     title_zh = "该在校记录由其他学校报送"
 
 
-class FoundInPerson(Problem, status=403, denies=True):
-    """A machine has looked nowhere."""
-
-    title = "Only a named person may say what was found"
-    title_zh = "核实结果只能由具名人员登记"
-
-
 class AlreadyFound(Problem, status=409):
     """It was looked into."""
 
@@ -33,7 +26,7 @@ PRESENCE_ACTS: Final[Mapping[str, Act]] = {
         "attendance:write",
         (
             own("school_id", NotSaidByYou),
-            personally("id", FoundInPerson),
+            personally("id"),
             unset("finding", AlreadyFound),
         ),
     ),

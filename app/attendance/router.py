@@ -10,10 +10,11 @@ from fastapi import Body, Depends, Header, Query, Request
 from pydantic import SkipValidation
 
 from app.access import acts
+from app.access.acts import PersonRequired
 from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
 from app.attendance import operations, presence, queries, schemas
-from app.attendance.acts import PRESENCE_ACTS, AlreadyFound, FoundInPerson, NotSaidByYou
+from app.attendance.acts import PRESENCE_ACTS, AlreadyFound, NotSaidByYou
 from app.attendance.area import AREA, READ, WRITE
 from app.children import enrolments
 from app.children import queries as children
@@ -195,7 +196,7 @@ async def list_presence_doubts(
 
 @router.post(
     "/presence-doubts/{doubt_id}/finding",
-    responses=documented(NotSaidByYou, FoundInPerson, AlreadyFound),
+    responses=documented(NotSaidByYou, PersonRequired, AlreadyFound),
 )
 async def record_presence_finding(
     principal: WritesAttendance,

@@ -34,13 +34,6 @@ class NotOfYourSchool(Problem, status=403, denies=True):
     title_zh = "该预警由其他学校负责"
 
 
-class DecidedInPerson(Problem, status=403, denies=True):
-    """A machine cannot end an alert."""
-
-    title = "Only a named person may decide this"
-    title_zh = "此事只能由具名人员决定"
-
-
 class NothingDoubted(Problem, status=409):
     """There is no doubt to settle."""
 
@@ -97,7 +90,7 @@ _REACHES = Condition(
     _unaddressed,
 )
 _KEPT = own("school_id", NotOfYourSchool)
-_IN_PERSON = personally("id", DecidedInPerson)
+_IN_PERSON = personally("id")
 _DOUBTED = Condition(
     ("doubt",),
     lambda *_: True,

@@ -7,6 +7,7 @@ import asyncpg
 from fastapi import Depends, Query
 
 from app.access import acts
+from app.access.acts import PersonRequired
 from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
 from app.children.deps import ChildFilter
@@ -22,7 +23,6 @@ from app.dropout_alerts import models, operations, queries, rules, schemas
 from app.dropout_alerts.acts import (
     ACTS,
     AddresseeMissing,
-    DecidedInPerson,
     NotAddressed,
     NothingDoubted,
     NotOfYourSchool,
@@ -64,9 +64,9 @@ AlertToChange = Annotated[models.DropoutAlert, Depends(_alert_to_change)]
 _EDUCATION = ("education",)
 _BY_SCHOOL = documented(TransitionNotAllowed, NotOfYourSchool, operations.DayImpossible)
 _RETURNED = documented(
-    TransitionNotAllowed, NotOfYourSchool, DecidedInPerson, operations.DayImpossible
+    TransitionNotAllowed, NotOfYourSchool, PersonRequired, operations.DayImpossible
 )
-_DECIDED = documented(TransitionNotAllowed, NotOfYourSchool, DecidedInPerson, NothingDoubted)
+_DECIDED = documented(TransitionNotAllowed, NotOfYourSchool, PersonRequired, NothingDoubted)
 
 
 @router.get("")

@@ -53,20 +53,6 @@ class NotJoined(Problem, status=409):
     title_zh = "该报告未与其他报告合并"
 
 
-class TakenBackByAPerson(Problem, status=403, denies=True):
-    """Whoever says that something was wrong has looked at it."""
-
-    title = "A person takes this back, by name"
-    title_zh = "撤回须由具体人员办理"
-
-
-class PersonNeeded(Problem, status=403, denies=True):
-    """Who a report speaks against, and that a case ends, is said by somebody who looked at it."""
-
-    title = "A person does this, by name"
-    title_zh = "须由具体人员办理"
-
-
 class SuspectKnownAlready(Problem, status=409):
     """It is clear whom the report speaks against, or it speaks against nobody."""
 
@@ -241,8 +227,7 @@ _JOINED = Condition(
     "({0} IS NOT NULL AND {wanted}::text IS NULL)",
     lambda *_: NotJoined(),
 )
-_BY_NAME = personally("state", TakenBackByAPerson)
-_IN_PERSON = personally("state", PersonNeeded)
+_BY_NAME = personally("state")
 _IN_CHARGE = (own("police_agency_id", NotYourPart),)
 TOLD: Final = own_or_among("police_agency_id", "also_told", NotYourPart)
 """Hold for the police in charge, or those told while nobody is."""
@@ -267,7 +252,7 @@ ACTS: Final[Mapping[str, Act]] = {
     ),
     "recordAssessment": _PROTECT,
     "arrangeServices": _PROTECT,
-    "closeReport": Act("police_reports:receive", (IN_PLACE, _IN_PERSON)),
+    "closeReport": Act("police_reports:receive", (IN_PLACE, _BY_NAME)),
     "confirmClosure": Act(
         "police_reports:receive", (IN_PLACE, _PROPOSED, _ANOTHER_PERSON, _THERE_OR_ABOVE)
     ),
@@ -275,7 +260,7 @@ ACTS: Final[Mapping[str, Act]] = {
         _MATCH.scope, (_POLICE_OR_PROTECTOR, unset("child_id", ChildKnownAlready))
     ),
     "nameSuspect": Act(
-        _MATCH.scope, (_POLICE_OR_PROTECTOR, _ABOVE_SUSPICION, _IN_PERSON, _SUSPECT_OPEN)
+        _MATCH.scope, (_POLICE_OR_PROTECTOR, _ABOVE_SUSPICION, _BY_NAME, _SUSPECT_OPEN)
     ),
     "withdrawSuspect": Act(
         _MATCH.scope, (_POLICE_OR_PROTECTOR, _POLICE_OR_COUNTY, _BY_NAME, _NAMED)

@@ -8,6 +8,7 @@ import asyncpg
 from fastapi import Query
 
 from app.access import acts
+from app.access.acts import PersonRequired
 from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
 from app.core.clock import local_date
@@ -24,11 +25,9 @@ from app.police_reports.acts import (
     NothingToTakeBack,
     NotJoined,
     NotYourPart,
-    PersonNeeded,
     SecondPersonNeeded,
     SupersededAlready,
     SuspectKnownAlready,
-    TakenBackByAPerson,
 )
 from app.police_reports.area import AREA, FILE, HANDLE, MATCH, READ, READ_REPORTERS, RECEIVE
 from app.police_reports.models import State
@@ -247,7 +246,7 @@ async def arrange_services(
 @router.post(
     "/{report_id}/closure",
     status_code=201,
-    responses={**_NAMING, **documented(NotYourPart, PersonNeeded)},
+    responses={**_NAMING, **documented(NotYourPart, PersonRequired)},
 )
 async def close_report(
     principal: ReceivesReports, report: ReportToChange, new: stated.Closure, tx: Transaction
@@ -291,7 +290,7 @@ async def identify_child(
 @router.post(
     "/{report_id}/child/withdrawal",
     status_code=201,
-    responses={**_STEP, **documented(NotYourPart, TakenBackByAPerson, NothingToTakeBack)},
+    responses={**_STEP, **documented(NotYourPart, PersonRequired, NothingToTakeBack)},
 )
 async def withdraw_identification(
     principal: MatchesReports,
@@ -310,7 +309,7 @@ async def withdraw_identification(
     status_code=201,
     responses={
         **_NAMING,
-        **documented(NotYourPart, PersonNeeded, SuspectKnownAlready, steps.StepIdTaken),
+        **documented(NotYourPart, PersonRequired, SuspectKnownAlready, steps.StepIdTaken),
     },
 )
 async def name_suspect(
@@ -325,7 +324,7 @@ async def name_suspect(
 @router.post(
     "/{report_id}/suspect/withdrawal",
     status_code=201,
-    responses={**_STEP, **documented(NotYourPart, TakenBackByAPerson, NoSuspectNamed)},
+    responses={**_STEP, **documented(NotYourPart, PersonRequired, NoSuspectNamed)},
 )
 async def withdraw_suspect(
     principal: MatchesReports,
@@ -350,7 +349,7 @@ async def join_reports(
 @router.post(
     "/{report_id}/incident/separation",
     status_code=201,
-    responses={**_STEP, **documented(NotYourPart, TakenBackByAPerson, NotJoined)},
+    responses={**_STEP, **documented(NotYourPart, PersonRequired, NotJoined)},
 )
 async def separate_report(
     principal: MatchesReports, report: ReportInPath, new: stated.Separation, tx: Transaction

@@ -36,20 +36,6 @@ class NotYoursToSettle(Problem, status=403, denies=True):
     title_zh = "该事项由所在地的主管单位处理"
 
 
-class DismissedByAPerson(Problem, status=403, denies=True):
-    """Whoever drops what was sent about a child has looked at it."""
-
-    title = "A person dismisses this, by name"
-    title_zh = "注销该事项须由具体人员办理"
-
-
-class PlacedByAPerson(Problem, status=403, denies=True):
-    """Whoever says whose what was sent is, has looked at it."""
-
-    title = "A person says whom this is about, by name"
-    title_zh = "该事项的归属须由具体人员确认"
-
-
 class NothingPlaced(Problem, status=409):
     """Only what was stored with a child can be taken back from it."""
 
@@ -62,13 +48,6 @@ class SecondPersonDismisses(Problem, status=409):
 
     title = "You proposed this; a second person of your office or of one above confirms it"
     title_zh = "您已提议注销;须由本单位或上级单位的另一人确认"
-
-
-class AnsweredByAPerson(Problem, status=403, denies=True):
-    """Whoever says that two children are one, or two, has looked at it."""
-
-    title = "A person answers this, by name"
-    title_zh = "该事项须由具体人员答复"
 
 
 class OfficeAnswers(Problem, status=403, denies=True):
@@ -120,7 +99,7 @@ _DISMISSIBLE: Final = stands(
 )
 _ANSWERABLE: Final = stands(lambda *_: [*ANSWERS], lambda *_: NotForThisKind(), "kind")
 
-_PERSON: Final = personally("kind", DismissedByAPerson)
+_PERSON: Final = personally("kind")
 _SECOND: Final = Condition(
     ("dismissal_by",),
     lambda principal, _: principal.subject,
@@ -129,7 +108,6 @@ _SECOND: Final = Condition(
     lambda *_: SecondPersonDismisses(),
 )
 
-_PLACER: Final = personally("kind", PlacedByAPerson)
 _PLACED: Final = Condition(
     ("state", "child_id"),
     lambda *_: [UnresolvedState.attached, UnresolvedState.corrected],
@@ -138,7 +116,6 @@ _PLACED: Final = Condition(
     lambda *_: NothingPlaced(),
 )
 
-_BY_NAME: Final = personally("kind", AnsweredByAPerson)
 _ASKED: Final = Condition(
     ("region_code", "twin_id"),
     lambda principal, _: principal.region_code,
@@ -155,11 +132,11 @@ _ANOTHER: Final = Condition(
 )
 
 ACTS: Final[Mapping[str, Act]] = {
-    "attachUnresolved": Act(WRITE.code, (_EVIDENCE, _OWNER, _PLACER, _OPEN)),
-    "correctUnresolved": Act(WRITE.code, (_EVIDENCE, _PLACER, _OPEN)),
-    "takeBackUnresolved": Act(WRITE.code, (_EVIDENCE, _OWNER, _PLACER, _PLACED)),
+    "attachUnresolved": Act(WRITE.code, (_EVIDENCE, _OWNER, _PERSON, _OPEN)),
+    "correctUnresolved": Act(WRITE.code, (_EVIDENCE, _PERSON, _OPEN)),
+    "takeBackUnresolved": Act(WRITE.code, (_EVIDENCE, _OWNER, _PERSON, _PLACED)),
     "dismissUnresolved": Act(WRITE.code, (_DISMISSIBLE, _OWNER, _PERSON, _OPEN, _SECOND)),
-    "answerUnresolved": Act(WRITE.code, (_ANSWERABLE, _OWNER, _BY_NAME, _ASKED, _OPEN, _ANOTHER)),
+    "answerUnresolved": Act(WRITE.code, (_ANSWERABLE, _OWNER, _PERSON, _ASKED, _OPEN, _ANOTHER)),
 }
 
 

@@ -8,6 +8,7 @@ import asyncpg
 from fastapi import Query
 
 from app.access import acts
+from app.access.acts import PersonRequired
 from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
 from app.children import duplicates
@@ -23,14 +24,11 @@ from app.regions.deps import RegionSpan
 from app.unresolved import queries, schemas
 from app.unresolved.acts import (
     ACTS,
-    AnsweredByAPerson,
     AnsweredForTheOther,
-    DismissedByAPerson,
     NotForThisKind,
     NothingPlaced,
     NotYoursToSettle,
     OfficeAnswers,
-    PlacedByAPerson,
     SecondPersonDismisses,
     SettledAlready,
 )
@@ -100,7 +98,7 @@ async def read_unresolved(
 @router.post(
     "/{unresolved_id}/attachment",
     responses=documented(
-        ChildNotFound, NotForThisKind, NotYoursToSettle, PlacedByAPerson, SettledAlready
+        ChildNotFound, NotForThisKind, NotYoursToSettle, PersonRequired, SettledAlready
     ),
 )
 async def attach_unresolved(
@@ -119,7 +117,7 @@ async def attach_unresolved(
 
 @router.post(
     "/{unresolved_id}/correction",
-    responses=documented(NotForThisKind, PlacedByAPerson, SettledAlready),
+    responses=documented(NotForThisKind, PersonRequired, SettledAlready),
 )
 async def correct_unresolved(
     principal: SettlesUnresolved,
@@ -138,7 +136,7 @@ async def correct_unresolved(
 @router.post(
     "/{unresolved_id}/withdrawal",
     responses=documented(
-        ChildNotFound, NotForThisKind, NotYoursToSettle, PlacedByAPerson, NothingPlaced
+        ChildNotFound, NotForThisKind, NotYoursToSettle, PersonRequired, NothingPlaced
     ),
 )
 async def take_back_unresolved(
@@ -159,7 +157,7 @@ async def take_back_unresolved(
 @router.post(
     "/{unresolved_id}/dismissal",
     responses=documented(
-        NotForThisKind, NotYoursToSettle, DismissedByAPerson, SettledAlready, SecondPersonDismisses
+        NotForThisKind, NotYoursToSettle, PersonRequired, SettledAlready, SecondPersonDismisses
     ),
 )
 async def dismiss_unresolved(
@@ -183,7 +181,7 @@ async def dismiss_unresolved(
         referrals.AnswerDoesNotFit,
         NotForThisKind,
         NotYoursToSettle,
-        AnsweredByAPerson,
+        PersonRequired,
         OfficeAnswers,
         SettledAlready,
         AnsweredForTheOther,

@@ -23,13 +23,6 @@ class NotYourVisit(Problem, status=403, denies=True):
     title_zh = "须由走访人所在单位提议"
 
 
-class FindingsByAPerson(Problem, status=403, denies=True):
-    """Whoever says that nothing is wrong has looked at it."""
-
-    title = "A person takes an abnormal finding away, by name"
-    title_zh = "异常情况的撤销须由具体人员办理"
-
-
 class NotYoursToConfirm(Problem, status=403, denies=True):
     """Of another post than the visitor's: who owns the questions about visits of the place."""
 
@@ -58,7 +51,7 @@ class SecondPersonConfirms(Problem, status=409):
     title_zh = "您已提议撤销;须由另一人确认"
 
 
-_PERSON: Final = personally("version", FindingsByAPerson)
+_PERSON: Final = personally("version")
 _OFFICE: Final = Condition(
     ("version",),
     lambda principal, _: UnresolvedKind.visit in OWNERS.get(principal.role.code, ()),

@@ -233,7 +233,7 @@ async def propose_withdrawal(
     if_match: int,
 ) -> schemas.Visit:
     """Propose that an abnormal finding of a locked visit was none. It stays until a second person
-    confirms. Raises PreconditionFailed, NotYourVisit, FindingsByAPerson, NothingAbnormal.
+    confirms. Raises PreconditionFailed, NotYourVisit, PersonRequired, NothingAbnormal.
     """
     check_version(row["version"], if_match)
     ACTS["proposeWithdrawal"].require(principal, row, tx.today)
@@ -247,7 +247,7 @@ async def confirm_withdrawal(
     tx: Tx, principal: Principal, row: asyncpg.Record, *, if_match: int
 ) -> schemas.Visit:
     """Let what was proposed be true; what the visit said before is kept. Raises PreconditionFailed,
-    NotYoursToConfirm, FindingsByAPerson, NothingProposed, SecondPersonConfirms.
+    NotYoursToConfirm, PersonRequired, NothingProposed, SecondPersonConfirms.
     """
     check_version(row["version"], if_match)
     ACTS["confirmWithdrawal"].require(principal, row, tx.today)

@@ -8,6 +8,7 @@ import asyncpg
 from fastapi import Query
 
 from app.access import acts
+from app.access.acts import PersonRequired
 from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
 from app.children import rows
@@ -25,7 +26,6 @@ from app.unresolved.schemas import HeldForNow
 from app.visits import operations, queries, schemas
 from app.visits.acts import (
     ACTS,
-    FindingsByAPerson,
     FindingStays,
     NothingAbnormal,
     NothingProposed,
@@ -143,7 +143,7 @@ async def correct_visit(
 
 @router.post(
     "/visits/{visit_id}/withdrawal",
-    responses=documented(NotYourVisit, FindingsByAPerson, NothingAbnormal),
+    responses=documented(NotYourVisit, PersonRequired, NothingAbnormal),
 )
 async def propose_withdrawal(
     principal: WritesVisits,
@@ -161,9 +161,7 @@ async def propose_withdrawal(
 
 @router.post(
     "/visits/{visit_id}/withdrawal/confirmation",
-    responses=documented(
-        NotYoursToConfirm, FindingsByAPerson, NothingProposed, SecondPersonConfirms
-    ),
+    responses=documented(NotYoursToConfirm, PersonRequired, NothingProposed, SecondPersonConfirms),
 )
 async def confirm_withdrawal(
     principal: WritesVisits, found: VisitToChange, if_match: IfMatch, tx: Transaction

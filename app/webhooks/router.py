@@ -7,6 +7,7 @@ import asyncpg
 from fastapi import Query, Request
 
 from app.access import acts
+from app.access.acts import PersonRequired
 from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
 from app.core.http import routing
@@ -16,7 +17,7 @@ from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
 from app.core.problems import Problem, documented
 from app.webhooks import queries, schemas
-from app.webhooks.acts import DELIVERY_ACTS, ENDPOINT_ACTS, DeliveryNotOpen, PersonRequired
+from app.webhooks.acts import DELIVERY_ACTS, ENDPOINT_ACTS, DeliveryNotOpen
 from app.webhooks.area import AREA, READ, WRITE
 from app.webhooks.models import State, WebhookEndpoint
 from app.webhooks.operations import deliveries, endpoints

@@ -193,7 +193,7 @@ class TestFound:
 
     async def test_a_machine_has_looked_nowhere(self, around, doubt) -> None:
         answer = await self.find(around, around.school.system, doubt)
-        assert (answer.status_code, answer.json()["type"]) == (403, "/problems/found-in-person")
+        assert (answer.status_code, answer.json()["type"]) == (403, "/problems/person-required")
 
     async def test_the_other_school_answers_for_its_own(
         self, around, new, doubt, database, settings

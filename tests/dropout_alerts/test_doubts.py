@@ -99,7 +99,7 @@ class TestSettled:
         answer = await around.step(
             around.school.system, doubted, "doubt/decision", a_decision("struck_off")
         )
-        assert (answer.status_code, answer.json()["type"]) == (403, "/problems/decided-in-person")
+        assert (answer.status_code, answer.json()["type"]) == (403, "/problems/person-required")
 
     async def test_another_school_neither(self, around, doubted, database, settings) -> None:
         other = await a_caller(database, settings, "school", TOWNSHIP)
@@ -136,7 +136,7 @@ async def test_a_machine_records_no_return(around, pupil) -> None:
     alert = await around.alert(pupil.id)
     back = {"returned_on": "2026-11-20", "kind": "same_school"}
     answer = await around.step(around.school.system, alert, "return", back)
-    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/decided-in-person")
+    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/person-required")
     answer = await around.step(around.teacher, alert, "return", back)
     assert (answer.status_code, answer.json()["end_reason"]) == (200, "recorded")
 

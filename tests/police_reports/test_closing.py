@@ -159,7 +159,7 @@ class TestClosing:
     async def test_a_machine_does_not_propose_it(self, case, database, settings) -> None:
         machine = await a_caller(database, settings, "civil_affairs", COUNTY, machine=True)
         answer = await case.take(machine, "closure", UNASSESSED)
-        assert problem(answer) == (403, "person-needed")
+        assert problem(answer) == (403, "person-required")
 
     async def test_a_machine_that_assessed_does_not_close_it(
         self, case, database, settings
@@ -168,7 +168,7 @@ class TestClosing:
         await case.taken("police", "dispositions", DISPOSE)
         await case.taken(machine, "assessment", ASSESS)
         answer = await case.take(machine, "closure", CLOSE)
-        assert problem(answer) == (403, "person-needed")
+        assert problem(answer) == (403, "person-required")
         assert "closeReport" not in (await case.read(machine))["permitted"]
         assert (await case.taken("township", "closure", CLOSE))["state"] == "closed"
 

@@ -264,7 +264,7 @@ class TestNamedWrongly:
         )
         report_id = await filed(client, offices.school, suspect_agency_id="乡政府的人")
         refused = await step(client, machine, report_id, "suspect", named(offices.county))
-        assert refused.json()["type"] == "/problems/person-needed"
+        assert refused.json()["type"] == "/problems/person-required"
         bare = {"named_at": AT, "suspect_agency_id": None}
         assert (await step(client, offices.police, report_id, "suspect", bare)).status_code == 422
 
@@ -290,7 +290,7 @@ class TestNamedWrongly:
             database, settings, role, place, agency_id=who.agency_id, machine=True
         )
         refused = await step(client, machine, report_id, "suspect/withdrawal", SAID_SO)
-        assert refused.json()["type"] == "/problems/taken-back-by-a-person"
+        assert refused.json()["type"] == "/problems/person-required"
         refused = await step(client, offices.township, report_id, "suspect/withdrawal", SAID_SO)
         assert refused.json()["type"] == "/problems/not-your-part"
         body = {**SAID_SO, "id": str(uuid4())}

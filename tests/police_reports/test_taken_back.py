@@ -170,7 +170,7 @@ class TestAWrongChild:
         answer = await step(client, machine, report_id, "child/withdrawal", WRONG)
         assert (answer.status_code, answer.json()["type"]) == (
             403,
-            "/problems/taken-back-by-a-person",
+            "/problems/person-required",
         )
         silent = {"withdrawn_at": AT}
         answer = await step(client, offices.police, report_id, "child/withdrawal", silent)
@@ -263,7 +263,7 @@ class TestAWrongJoin:
         answer = await step(client, machine, second, "incident/separation", APART)
         assert (answer.status_code, answer.json()["type"]) == (
             403,
-            "/problems/taken-back-by-a-person",
+            "/problems/person-required",
         )
         bare = await step(
             client, offices.police, second, "incident/separation", {"separated_at": AT}

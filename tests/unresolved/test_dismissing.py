@@ -94,6 +94,6 @@ async def test_not_by_a_machine(client, database, settings, director, act) -> No
     answer = await act(machine, item, "dismissal", words="自动")
     assert (answer.status_code, answer.json()["type"]) == (
         403,
-        "/problems/dismissed-by-a-person",
+        "/problems/person-required",
     )
     assert await listed(client, machine, "?permitted=dismissUnresolved") == []

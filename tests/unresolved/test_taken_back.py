@@ -46,7 +46,7 @@ async def test_a_person_says_whose_it_is(
     if what == "withdrawal":
         await act(county, sent["item"], "attachment", child_id=str(wrong.id))
     answer = await act(machine, sent["item"], what, child_id=str(wrong.id), words="自动")
-    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/placed-by-a-person")
+    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/person-required")
     unreasoned = await act(county, sent["item"], what, child_id=str(wrong.id), words=None)
     assert unreasoned.status_code == 422
 

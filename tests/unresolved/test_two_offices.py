@@ -77,7 +77,7 @@ async def test_at_one_moment_neither_waits_for_the_other_in_vain(live, offices, 
 async def test_no_machine_answers(live, live_database, settings, asked) -> None:
     machine = await a_caller(live_database, settings, "civil_affairs", COUNTY, machine=True)
     answer = await _answer(live, machine, asked[0])
-    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/answered-by-a-person")
+    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/person-required")
 
 
 async def test_nobody_above_answers_for_both(live, live_database, settings, asked) -> None:

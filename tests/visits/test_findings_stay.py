@@ -94,10 +94,10 @@ async def test_a_machine_does_neither(client, database, settings, director, chil
     headers = {**machine.headers, "if-match": '"1"'}
     url = f"/v1/visits/{own['id']}/withdrawal"
     answer = await client.post(url, json=PROPOSAL, headers=headers)
-    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/findings-by-a-person")
+    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/person-required")
     await act(director, "/withdrawal", PROPOSAL)
     answer = await act(machine, "/withdrawal/confirmation")
-    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/findings-by-a-person")
+    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/person-required")
 
 
 async def test_not_by_one_person_nor_by_a_colleague_of_the_same_post(

@@ -27,7 +27,7 @@ async def name_suspect(
     """Say, as a person, which agency a report and those it corrects or is corrected by speak
     against: it learns nothing of them, and all others who have a part see them again. With none
     named, the agencies that bear the name in the words go on learning nothing. Raises NotYourPart,
-    PersonNeeded, SuspectKnownAlready, StepIdTaken; ReportInvalid if there is no such agency.
+    PersonRequired, SuspectKnownAlready, StepIdTaken; ReportInvalid if there is no such agency.
     """
     if before := await repeated(tx, report, new, Step.SUSPECT_NAMED):
         return before
@@ -54,7 +54,7 @@ async def withdraw_suspect(
 ) -> Taken:
     """Say that a report speaks against somebody else than was said: whom it was wrongly hidden from
     sees it again, and whom the words mean is open as before. Raises NotYourPart,
-    TakenBackByAPerson, NoSuspectNamed, StepIdTaken.
+    PersonRequired, NoSuspectNamed, StepIdTaken.
     """
     if before := await repeated(tx, report, new, Step.SUSPECT_WITHDRAWN):
         return before

@@ -62,7 +62,7 @@ async def withdraw_identification(
 ) -> Taken:
     """Say that a report is not about the child on whose file it hangs: the file loses it and what
     followed from it, as do its corrections, and whose it is is asked again. Raises NotYourPart,
-    TakenBackByAPerson, NothingToTakeBack, StepIdTaken.
+    PersonRequired, NothingToTakeBack, StepIdTaken.
     """
     if before := await repeated(tx, report, new, Step.IDENTIFICATION_WITHDRAWN):
         return before
@@ -119,7 +119,7 @@ async def separate_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Separation
 ) -> Taken:
     """Say that a report is not about the event it was joined with: it is an event of its own again,
-    the others stay together. Raises NotYourPart, TakenBackByAPerson, NotJoined, StepIdTaken.
+    the others stay together. Raises NotYourPart, PersonRequired, NotJoined, StepIdTaken.
     """
     if before := await repeated(tx, report, new, Step.SEPARATED):
         return before

@@ -54,7 +54,7 @@ async def answer(
     if_match: int,
 ) -> None:
     """Keep what an office answers and tell it to the other; settle what is agreed. Raises
-    NotForThisKind, NotYoursToSettle, AnsweredByAPerson, OfficeAnswers, AnsweredForTheOther,
+    NotForThisKind, NotYoursToSettle, PersonRequired, OfficeAnswers, AnsweredForTheOther,
     SettledAlready, AnswerDoesNotFit, PreconditionFailed.
     """
     check_version(row["version"], if_match)

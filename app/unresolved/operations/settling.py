@@ -50,7 +50,7 @@ async def attach(
     if_match: int,
 ) -> None:
     """Store what waits as evidence about a child the caller sees. Raises ChildNotFound,
-    NotForThisKind, NotYoursToSettle, PlacedByAPerson, SettledAlready, PreconditionFailed.
+    NotForThisKind, NotYoursToSettle, PersonRequired, SettledAlready, PreconditionFailed.
     """
     check_version(row["version"], if_match)
     ACTS["attachUnresolved"].require(principal, row, tx.today)
@@ -71,7 +71,7 @@ async def correct(
 ) -> None:
     """Let what waits be about somebody else, and try again by its sender's authority. If that tells
     nobody yet, it stays open, and is whose it was said to be first if that appears. Raises
-    NotForThisKind, PlacedByAPerson, SettledAlready, PreconditionFailed.
+    NotForThisKind, PersonRequired, SettledAlready, PreconditionFailed.
     """
     check_version(row["version"], if_match)
     ACTS["correctUnresolved"].require(principal, row, tx.today)
@@ -123,7 +123,7 @@ async def dismiss(
 ) -> None:
     """Say in words that it belongs nowhere. What was sent is kept. What holds an abnormal finding
     stays open until a second person says so too. Raises NotForThisKind, NotYoursToSettle,
-    DismissedByAPerson, SettledAlready, SecondPersonDismisses, PreconditionFailed.
+    PersonRequired, SettledAlready, SecondPersonDismisses, PreconditionFailed.
     """
     check_version(row["version"], if_match)
     ACTS["dismissUnresolved"].require(principal, row, tx.today)

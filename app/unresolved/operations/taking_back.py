@@ -78,7 +78,7 @@ async def take_back(
 ) -> None:
     """Say that what was sent was placed with the wrong child: its file loses it, with all that
     followed the same decision, and it is asked about anew, or placed with another child the caller
-    sees. Raises ChildNotFound, NotForThisKind, NotYoursToSettle, PlacedByAPerson, NothingPlaced,
+    sees. Raises ChildNotFound, NotForThisKind, NotYoursToSettle, PersonRequired, NothingPlaced,
     PreconditionFailed.
     """
     check_version(row["version"], if_match)
