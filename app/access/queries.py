@@ -158,7 +158,8 @@ SELECT p.agency_id FROM post_holdings h JOIN posts p ON p.id = h.post_id WHERE h
 
 async def served(tx: Tx, principal: Principal) -> list[UUID]:
     """List the caller's agency and every one in which the same person ever held a post: what they
-    sent from there is theirs to be recognised. One statement; of a system none.
+    sent from there is theirs to be recognised. One statement; of a system none. Of whoever calls
+    `Principal.agencies` says it; this, also of who sent what others place.
     """
     if principal.staff_id is None:
         return [principal.agency_id]

@@ -8,7 +8,6 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from app.access import queries as access
 from app.access.principal import Principal
 from app.children import events, queries
 from app.children.sections import File
@@ -227,10 +226,9 @@ async def refer(
     sent = orjson.dumps({name: getattr(file, name).model_dump() for name in sections})
     content = tx.keyring.blind_index("duplicate_referrals", sent.decode())
     submitted = child.id if own_id else UUID(bytes=content[:16], version=4)
-    agencies = await access.served(tx, principal)
     async with tx.as_system():
         before = await tx.connection.fetchrow(
-            _REFERRED_BEFORE, submitted, agencies, reason, other, content
+            _REFERRED_BEFORE, submitted, principal.agencies, reason, other, content
         )
         if before is not None:
             if before["open"]:

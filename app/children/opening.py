@@ -101,15 +101,14 @@ async def _before(
 ) -> Opened | None:
     """Recognise a file that was sent before. Raises DuplicateChild if it was refused so then."""
     child_id = new.id or new_id()
-    agencies = await access.served(tx, principal)
     if await queries.find_itself(tx, principal, child_id):
         operations.refuse_unwritable(acting, sent)
         return Opened(child_id, False)
-    opened_at = await history.opened_with(tx, agencies, child_id, file, sent)
+    opened_at = await history.opened_with(tx, principal.agencies, child_id, file, sent)
     if opened_at is not None:
         return Opened(child_id, False, _as_opened(tx, principal, child_id, file, opened_at))
     others = new.not_the_same_as
-    await duplicates.refuse_again(tx, agencies, child_id, file.identity, others=others)
+    await duplicates.refuse_again(tx, principal.agencies, child_id, file.identity, others=others)
     return None
 
 

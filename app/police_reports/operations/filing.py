@@ -11,7 +11,6 @@ import orjson
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import SQLModel
 
-from app.access import queries as access
 from app.access.principal import Principal
 from app.children.queries import ChildRef
 from app.core.data.db import Tx
@@ -92,7 +91,7 @@ async def file_report(
     if new.id is not None:  # the same sent twice at once: the second finds the first
         await tx.connection.execute(_ONE_AT_A_TIME, str(new.id))
     if new.id is not None and (before := await queries.find_anywhere(tx, new.id)) is not None:
-        theirs = before["reporter_agency_id"] in await access.served(tx, principal)
+        theirs = before["reporter_agency_id"] in principal.agencies
         same = theirs and before["content_index"] == content
         if not same or (corrects and before["supersedes_id"] != corrects["id"]):
             raise ReportIdTaken
