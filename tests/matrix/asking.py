@@ -26,7 +26,7 @@ async def undone(database: Database) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await raw.execute("ROLLBACK TO SAVEPOINT before_asking")
+        await raw.execute("ROLLBACK TO SAVEPOINT before_asking; RELEASE SAVEPOINT before_asking")
 
 
 async def ask(

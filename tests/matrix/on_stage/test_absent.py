@@ -36,10 +36,12 @@ async def test_outside_the_remit_looks_unknown(theatre, described) -> None:
     client, database, stage, _ = theatre
     for operation, each in asked_by(ASKS, described, stage.asker):
         hidden = [t for t in stage.targets if due(stage, operation, each, t) is Answer.ABSENT]
+        if not hidden:
+            continue
+        async with undone(database):
+            unknown = await ask(client, operation, each, _unknown(hidden[0]), stage.headers())
         for target in hidden:
             known, _ = await theatre.asked(operation, each, target)
-            async with undone(database):
-                unknown = await ask(client, operation, each, _unknown(target), stage.headers())
             assert _bytes(known) == _bytes(unknown), (operation.id, target.label)
 
 
