@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -142,21 +143,25 @@ def renewed(database: Database, settings: Settings, caller: Caller) -> Caller:
 
 
 def _issued(database: Database, settings: Settings, claims: dict[str, Any]) -> str:
-    keys = tokens.token_keys(
-        database.keyring.signing,
-        issuer=settings.tokens.issuer,
-        audience=settings.tokens.audience,
-    )
+    keys = keys_of(database, settings)
     return tokens.issue(keys, **claims, now=database.clock(), seconds=300)
+
+
+def keys_of(database: Database, settings: Settings) -> tokens.TokenKeys:
+    """The keys that tokens are signed with, built once for all who are given one."""
+    signing = tuple(database.keyring.signing.items())
+    return _built(signing, settings.tokens.issuer, settings.tokens.audience)
+
+
+@cache
+def _built(signing: tuple[tuple[str, str], ...], issuer: str, audience: str) -> tokens.TokenKeys:
+    return tokens.token_keys(dict(signing), issuer=issuer, audience=audience)
 
 
 def a_token(database: Database, settings: Settings, system: Caller, *, agency_id: UUID) -> str:
     """Give a system of civil affairs a token for the agency it belongs to now."""
-    keys = tokens.token_keys(
-        database.keyring.signing, issuer=settings.tokens.issuer, audience=settings.tokens.audience
-    )
     return tokens.issue(
-        keys,
+        keys_of(database, settings),
         subject=f"client:{system.subject_id}",
         grant_id=system.subject_id,
         client_id=str(system.subject_id),

@@ -12,6 +12,7 @@ import pytest
 from app.access import tokens
 from app.core.data.db import SYSTEM, Database
 from app.core.settings import Settings
+from tests.access.factories import keys_of
 from tests.matrix.asking import ask, kind_of, undone
 from tests.matrix.asks import ASKS
 from tests.matrix.expectation import ROLES, Answer
@@ -33,13 +34,8 @@ def _with_scopes(
 ) -> dict[str, str]:
     """The caller's headers, the token claiming other scopes."""
     claims = _claims(stage.caller.token)
-    keys = tokens.token_keys(
-        database.keyring.signing,
-        issuer=settings.tokens.issuer,
-        audience=settings.tokens.audience,
-    )
     token = tokens.issue(
-        keys,
+        keys_of(database, settings),
         subject=claims["sub"],
         grant_id=UUID(claims["grant"]),
         client_id=claims["client_id"],
