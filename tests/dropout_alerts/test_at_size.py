@@ -61,7 +61,9 @@ async def callers(database, settings) -> dict[str, Caller]:
         for table in ("dropout_alerts", "dropout_report_receipts", "agencies"):
             await tx.connection.execute(f"ANALYZE {table}")
         # Whether an index serves each, not what a table costs that other tests left full of holes.
-        await tx.connection.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off")
+        await tx.connection.execute(
+            "SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off"
+        )
     return found
 
 
