@@ -60,7 +60,8 @@ async def change_child(
     tx: Tx, principal: Principal, child: ChildRef, change: schemas.ChildChange, *, if_match: int
 ) -> duplicates.Referred | None:
     """Change sections of a file. What changes nothing makes no new version. Raises
-    FieldGroupForbidden, PreconditionFailed, ChildInvalid, OutsideRemit, DuplicateChild.
+    FieldGroupForbidden, PreconditionFailed, ChildInvalid, OutsideRemit, DuplicateChild,
+    AnsweredAlready.
     """
     refuse_unwritable(principal, merging.named(change))
     row = await tx.connection.fetchrow(

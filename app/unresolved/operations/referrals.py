@@ -160,12 +160,10 @@ async def settle_referral(tx: Tx, row: asyncpg.Record, outcome: UnresolvedAnswer
     if found is None:
         return
     other, refused = found["other_child_id"], found["submitted_id"]
-    if outcome is not UnresolvedAnswer.same_child:
+    if outcome is not UnresolvedAnswer.same_child or other is None:
         await _open_file(tx, found)
         return
     await duplicates.settle_referral(tx, found["id"])
-    if other is None:
-        return
     if refused is not None and found["agency_id"] is not None:
         await duplicates.adopt(tx, found["agency_id"], refused, other, agreed=True)
         await settling.look_again(tx, other)
