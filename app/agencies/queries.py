@@ -34,6 +34,14 @@ async def serving(tx: Tx, kind: str, region_code: int) -> UUID | None:
     return found
 
 
+def serving_in_sql(kind: str, column: str) -> str:
+    """Write, in SQL, which agency `serving` returns for the place in a column."""
+    places = ", ".join(f"{column} / {span} * {span}" for span in rules.SPANS)
+    return f"""(SELECT a.id FROM agencies a WHERE a.active AND a.kind = '{kind}'
+        AND a.region_code = ANY (ARRAY[{places}, {rules.NATION}])
+        ORDER BY a.region_code DESC, a.id LIMIT 1)"""
+
+
 async def serves(tx: Tx, kind: str, region_code: int) -> bool:
     """Tell whether an active agency of a kind serves just this place. One at a time may ask, until
     the end of the transaction: of two that are registered at one moment the second finds the first.

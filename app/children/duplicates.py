@@ -289,14 +289,37 @@ async def _other_file(tx: Tx, child_id: UUID, number: str | None) -> UUID | None
 
 
 _REFERRAL = """
-SELECT d.*, o.region_code AS other_region_code FROM duplicate_referrals d
-LEFT JOIN children o ON o.id = d.other_child_id WHERE d.id = $1
+SELECT d.*, coalesce(c.region_code, d.region_code) AS lives_in, o.region_code AS other_lives_in
+FROM duplicate_referrals d
+LEFT JOIN children c ON c.id = d.child_id LEFT JOIN children o ON o.id = d.other_child_id
+WHERE d.id = $1
 """
 
 
 async def referral(tx: Tx, referral_id: UUID) -> asyncpg.Record | None:
-    """Read a referral, and where the other file lives (`other_region_code`). For jobs."""
+    """Read a referral, and where the two children live now: `lives_in`, where the file was to be
+    opened if there is none, and `other_lives_in`. For jobs.
+    """
     return await tx.connection.fetchrow(_REFERRAL, referral_id)
+
+
+_WAITING = """
+SELECT id FROM duplicate_referrals WHERE other_child_id = $1 AND settled_at IS NULL
+UNION SELECT id FROM duplicate_referrals WHERE child_id = $1 AND settled_at IS NULL ORDER BY id
+"""
+_FOLLOW = """
+UPDATE duplicate_referrals SET region_code = $2 WHERE id = $1 AND submitted_sealed IS NOT NULL
+"""
+
+
+async def waiting(tx: Tx, child_id: UUID) -> list[UUID]:
+    """Return the referrals of a child's file that nobody has answered yet. For jobs."""
+    return [row["id"] for row in await tx.connection.fetch(_WAITING, child_id)]
+
+
+async def move_referral(tx: Tx, referral_id: UUID, region_code: int) -> None:
+    """Let what was sent be read where the file lives that was to be changed. For jobs."""
+    await tx.connection.execute(_FOLLOW, referral_id, region_code)
 
 
 async def submission(tx: Tx, principal: Principal, referral_id: UUID) -> dict[str, Any] | None:

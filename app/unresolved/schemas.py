@@ -101,7 +101,14 @@ class UnresolvedOwner(BaseModel):
     """Who owes the answer: an agency, or the holder of a post of this role at the place."""
 
     role: Code = Field(description="Role that owes it.", examples=["township_supervisor"])
-    agency_id: UUID | None = Field(description="The agency, if one owes it as a whole.")
+    agency_id: UUID | None = Field(
+        description="The agency, if one owes it as a whole: the school, or of two files the nearest"
+        " civil affairs of the place, the next above it where the place has none."
+    )
+    answers_alone: bool = Field(
+        description="Of two files: one office is that of both places, and its one answer settles"
+        " it. Else each office answers, by somebody of its own."
+    )
 
 
 class UnresolvedSender(BaseModel):
