@@ -9,9 +9,9 @@ from uuid import UUID
 
 from app.access.principal import Principal
 from app.attendance.holidays import nearest
-from app.attendance.rules import Absence, Slots, absence, together, with_roll
+from app.attendance.rules import Absence, Slots, absence, of_former_school, together, with_roll
 from app.children import enrolments
-from app.children.enrolments import attended_on
+from app.children.enrolments import attended_on, left
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
@@ -161,7 +161,7 @@ async def absences(
     it, by the calendar of one school. `region_code`: where that stands. `returned_on`: of each
     child, the day on which a person last had it back.
 
-    Three statements for any number of children, four if two schools spoke of one of them.
+    Four statements for any number of children.
     """
     slots = await tx.connection.fetch(_SLOTS, list(returned_on), since, today)
     rolls = await tx.connection.fetch(_ROLLS, list(returned_on), since, today)
@@ -180,13 +180,13 @@ async def absences(
     for (child, day, school), roll in called.items():
         heard = said[child, day]
         heard[school] = {**with_roll(heard[school], roll)}
-    several = {child for (child, _), schools in said.items() if len(schools) > 1}
-    attended = await enrolments.attended(tx, several) if several else {}
+    attended = await enrolments.attended(tx, {child for child, _ in said}) if said else {}
     by_child: dict[UUID, dict[date, Slots]] = defaultdict(dict)
     for (child, day), schools in said.items():
+        at = attended.get(child, ())
         by_child[child][day] = together(
-            (attended_on(attended.get(child, ()), school, day), what)
-            for school, what in schools.items()
+            (attended_on(at, each, day), of_former_school(told) if left(at, each, day) else told)
+            for each, told in schools.items()
         )
     return {
         child: absence(by_child[child], exceptions, returned_on=returned)
