@@ -53,7 +53,10 @@ class UnresolvedAttachment(Input):
     """Whom it is about."""
 
     child_id: UUID = Field(description="A child you see.", examples=[_ID])
-    words: Words
+    words: Words = Field(
+        description="By what you know that it is this child; stored encrypted.",
+        examples=["与村儿童主任电话核实,系同一儿童"],
+    )
 
 
 class UnresolvedTakeBack(Input):
