@@ -35,11 +35,15 @@ async def serving(tx: Tx, kind: str, region_code: int) -> UUID | None:
 
 
 def serving_in_sql(kind: str, column: str) -> str:
-    """Write, in SQL, which agency `serving` returns for the place in a column."""
+    """Write, in SQL, the active agencies of a kind that stand nearest to the place in a column, the
+    one that `serving` returns first: a place may have several.
+    """
     places = ", ".join(f"{column} / {span} * {span}" for span in rules.SPANS)
-    return f"""(SELECT a.id FROM agencies a WHERE a.active AND a.kind = '{kind}'
-        AND a.region_code = ANY (ARRAY[{places}, {rules.NATION}])
-        ORDER BY a.region_code DESC, a.id LIMIT 1)"""
+    return f"""ARRAY(SELECT a.id FROM agencies a WHERE a.active AND a.kind = '{kind}'
+        AND a.region_code = (
+            SELECT max(b.region_code) FROM agencies b WHERE b.active AND b.kind = '{kind}'
+                AND b.region_code = ANY (ARRAY[{places}, {rules.NATION}]))
+        ORDER BY a.id)"""
 
 
 async def serves(tx: Tx, kind: str, region_code: int) -> bool:

@@ -121,10 +121,10 @@ OFFICE: Final = "civil_affairs"
 """The kind of agency that is asked of two files: of each place the nearest."""
 
 _ASKED: Final = Condition(
-    ("region_code", "twin_id", "office_id"),
+    ("region_code", "twin_id", "office_ids"),
     lambda principal, _: principal.agency_id,
-    lambda _, twin, office, own: twin is None or office == own,
-    f"({{1}} IS NULL OR {serving_in_sql(OFFICE, '{0}')} = {{wanted}}::uuid)",
+    lambda _, twin, offices, own: twin is None or own in offices,
+    f"({{1}} IS NULL OR {{wanted}}::uuid = ANY ({serving_in_sql(OFFICE, '{0}')}))",
     lambda *_: OfficeAnswers(),
 )
 _ANOTHER: Final = Condition(

@@ -118,7 +118,7 @@ async def readers(
 # Whose answer it is: an agency may close, or a nearer one come, at any time.
 _QUESTIONS: Final = f"""
 SELECT u.*, CASE WHEN u.kind = '{UnresolvedKind.referral}'
-                 THEN {serving_in_sql(OFFICE, "u.region_code")} END AS office_id
+                 THEN {serving_in_sql(OFFICE, "u.region_code")} END AS office_ids
 FROM unresolved u"""
 _BY_DUE: Final = paging.Order({"u.due_at": datetime, "u.id": UUID})
 
@@ -234,7 +234,7 @@ def shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> dict[str, Any
         "region_code": f"{row['region_code']:012d}",
         "owner": {
             "role": row["owner_role"],
-            "agency_id": row["office_id"] if referral else by_school,
+            "agency_id": next(iter(row["office_ids"]), None) if referral else by_school,
             "answers_alone": referral and row["twin_id"] is None,
         },
         "sender": sender

@@ -236,3 +236,16 @@ async def test_of_a_county_without_an_office_the_next_above_answers(
         answer = await act(office, item["id"], "answer", answer="same_child", words="是")
         assert answer.json()["state"] == answered
     assert refused
+
+
+async def test_of_two_offices_of_a_place_either_answers(
+    client, database, settings, county, other_county, refused, act
+) -> None:
+    second = await a_caller(database, settings, "civil_affairs", COUNTY)
+    (item,) = await listed(client, second, "?permitted=answerUnresolved")
+    assert item["owner"]["agency_id"] == str(county.agency_id), "the one that was there first"
+    for office in (second, other_county):
+        (item,) = await open_ones(client, office)
+        answer = await act(office, item["id"], "answer", answer="same_child", words="是")
+    assert answer.json()["state"] == "answered"
+    assert refused

@@ -65,7 +65,7 @@ async def answer(
     async with tx.as_system():
         twin = await _keep(tx, row, said, principal.subject)
         theirs = UnresolvedAnswer(row["their_answer"]) if row["their_answer"] else None
-        alone = twin is None or await _office(tx, twin["region_code"]) == row["office_id"]
+        alone = twin is None or await _office(tx, twin["region_code"]) in row["office_ids"]
         outcome = agreed(said.answer, theirs, alone=alone)
         if outcome is None:
             return
