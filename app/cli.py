@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, NoReturn, TypeVar
 from uuid import UUID
@@ -37,7 +38,7 @@ from app.core.problems import Problem
 from app.core.settings import Environment, Settings
 from app.embedded.postgres import EmbeddedDatabaseError
 from app.policy import clauses as policy_clauses
-from app.regions.divisions import BadDivisionLine, replaced, shipped
+from app.regions.divisions import BadDivisionLine, abolished, replaced, shipped
 from app.regions.operations import (
     BadDivisions,
     Imported,
@@ -164,11 +165,11 @@ def load_regions() -> None:
 
     async def run(tx: Tx) -> tuple[Imported, int]:
         done = await import_divisions(tx.connection, shipped())
-        return done, await import_replaced(tx.connection, replaced())
+        return done, await import_replaced(tx.connection, chain(replaced(), abolished()))
 
     done, codes = in_transaction(run)
     out.print(f"{done.read:,} divisions read, {done.added:,} added, {done.renamed:,} renamed.")
-    out.print(f"{codes:,} codes that were replaced since 1984 added.")
+    out.print(f"{codes:,} codes that ended since 1984 added.")
 
 
 @regions_app.command("import")

@@ -1,4 +1,5 @@
-"""Rebuild `app/regions/data/successors-1984-2015.csv` from two packages of PyPI.
+"""Rebuild `app/regions/data/successors-1984-2015.csv` from two packages of PyPI, and beside it
+`abolished-1984-2015.csv`: the codes that ended, and of which no successor is certain.
 
 The yearly tables of the Ministry of Civil Affairs (行政区划代码), from the first after resident
 numbers were introduced, and a list of changes that was made from other tables (GB/T 2260 as the
@@ -27,10 +28,11 @@ from pathlib import Path
 from typing import Final
 
 from app.regions import divisions
-from app.regions.rules import is_valid_code, level_of
+from app.regions.rules import Level, is_valid_code, level_of
 from scripts.build_successors import HEADINGS, Successor, bare
 
 OUT: Final = Path(__file__).parents[1] / "app/regions/data/successors-1984-2015.csv"
+OUT_ABOLISHED: Final = OUT.with_name("abolished-1984-2015.csv")
 EDITIONS: Final = {
     f"{year}{month}": f"{year}-{month}-31"
     for year, month in (
@@ -211,6 +213,22 @@ def found(folder: Path) -> dict[int, Successor]:
     return {code: row for code, row in rows.items() if stands(row, rows, today)}
 
 
+def abolished(folder: Path, rows: dict[int, Successor]) -> dict[int, tuple[int, str, str]]:
+    """Return the other codes that ended, with their last names and the last day of each."""
+    ended: dict[int, tuple[int, str, str]] = {}
+    for day, table in tables(folder):
+        ended |= {code: (code * COUNTY, name, day) for code, name in table.items()}
+    kept = rows.keys() | dict(known()).keys()
+    return {
+        code: row
+        for code, row in ended.items()
+        if code not in kept and is_valid_code(row[0]) and level_of(row[0]) in _LEVELS
+    }
+
+
+_LEVELS: Final = (Level.PREFECTURE, Level.COUNTY)
+
+
 def is_code(row: Successor) -> bool:
     """Tell whether both are codes of one level (those of Hainan until 2002, 4600xx, are none)."""
     codes = (row.code, row.successor_code)
@@ -265,6 +283,10 @@ def main(folder: Path) -> None:
         for _, row in sorted(rows.items()):
             merged = row.succession == "whole" and _joined(row, rows, shared)
             writer.writerow(row._replace(succession="merged") if merged else row)
+    with OUT_ABOLISHED.open("w", encoding="utf-8", newline="") as lines:
+        writer = csv.writer(lines, lineterminator="\n")
+        writer.writerow(("code", "name", "valid_until"))
+        writer.writerows(row for _, row in sorted(abolished(folder, rows).items()))
 
 
 def _joined(row: Successor, rows: dict[int, Successor], shared: Counter[int]) -> bool:

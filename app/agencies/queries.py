@@ -34,6 +34,18 @@ async def serving(tx: Tx, kind: str, region_code: int) -> UUID | None:
     return found
 
 
+def serving_in_sql(kind: str, column: str) -> str:
+    """Write, in SQL, the active agencies of a kind that stand nearest to the place in a column, the
+    one that `serving` returns first: a place may have several.
+    """
+    places = ", ".join(f"{column} / {span} * {span}" for span in rules.SPANS)
+    return f"""ARRAY(SELECT a.id FROM agencies a WHERE a.active AND a.kind = '{kind}'
+        AND a.region_code = (
+            SELECT max(b.region_code) FROM agencies b WHERE b.active AND b.kind = '{kind}'
+                AND b.region_code = ANY (ARRAY[{places}, {rules.NATION}]))
+        ORDER BY a.id)"""
+
+
 async def serves(tx: Tx, kind: str, region_code: int) -> bool:
     """Tell whether an active agency of a kind serves just this place. One at a time may ask, until
     the end of the transaction: of two that are registered at one moment the second finds the first.

@@ -35,17 +35,20 @@ class _AboutPresence(Event):
 
 class PresenceDoubted(_AboutPresence):
     """A school said that a child was there, and it was seen elsewhere the same day, or missed by
-    the school at which it is enrolled.
+    the school at which it is enrolled; or the child had left the school by then.
     """
 
     wire_name: ClassVar[str] = "attendance.presence_doubted"
-    seen_by_id: UUID = Field(
-        description="The agency that saw it elsewhere, or the school that missed it."
+    seen_by_id: UUID | None = Field(
+        description="The agency that saw it elsewhere, or the school that missed it, or at which it"
+        " is enrolled; null if it is at none."
     )
 
 
 class PresenceVerified(_AboutPresence):
-    """A named person of the school looked where the child was, or who was seen was another."""
+    """A named person of the school looked where the child was; or nothing is to be doubted any
+    more: who was seen was another, or the register has put right where the child was enrolled.
+    """
 
     wire_name: ClassVar[str] = "attendance.presence_verified"
     finding: Annotated[Found, CODE] = Field(description="What was found: a code.")

@@ -8,6 +8,7 @@ from app.access.principal import Principal
 from app.attendance import operations, presence
 from app.attendance.events import AbsencesRecorded
 from app.attendance.schemas import Statement
+from app.children.events import ChildChanged
 from app.children.queries import ChildRef
 from app.core.data.db import Tx
 from app.core.ids import new_id
@@ -45,6 +46,15 @@ async def look_elsewhere(tx: Tx, event: AbsencesRecorded) -> None:
 async def look_after_sighting(tx: Tx, payload: dict[str, Any]) -> None:
     """Doubt what schools said of a child on days on which others saw it (EDU-01)."""
     await presence.look_after_sighting(tx, UUID(payload["child_id"]))
+
+
+@events.on(ChildChanged)
+async def look_after_enrolment(tx: Tx, event: ChildChanged) -> None:
+    """Doubt what schools said of a child on days on which it was enrolled elsewhere, as is known
+    now, and no more what that explains (EDU-01).
+    """
+    if "education" in event.sections:
+        await presence.look_after_enrolment(tx, event.subject_id)
 
 
 @queue.job("attendance.day_came")

@@ -31,7 +31,8 @@ was received; `long_ago`, its day was over 400 days back.
 
 Finding = Literal["here", "elsewhere"]
 Found = Literal["here", "elsewhere", "mistaken"]
-"""`mistaken`: who was seen was another child, as who had said so says by now."""
+"""`mistaken`: nothing is to be doubted: who was seen was another child, as who had said so says by
+now, or the register has put right where the child was enrolled."""
 """Where a child was of whom two said that it was with them."""
 
 
@@ -164,7 +165,8 @@ class AttendanceSlot(BelowChild, table=True):
 
 class PresenceDoubt(BelowChild, table=True):
     """A school said that a child was there on a day on which it was seen elsewhere, or missed at
-    the school at which it is enrolled: `seen_by_id`, an agency. Somebody of the school looks:
+    the school at which it is enrolled, or which the child had left by then: `seen_by_id`, the
+    agency, or the school at which it is enrolled that day, if any. Somebody of the school looks:
     `finding`. The note is encrypted.
     """
 
@@ -190,7 +192,7 @@ class PresenceDoubt(BelowChild, table=True):
     id: UUID = Field(default_factory=new_id)
     school_id: UUID = Field(foreign_key="agencies.id")
     school_day: date
-    seen_by_id: UUID = Field(foreign_key="agencies.id")
+    seen_by_id: UUID | None = Field(foreign_key="agencies.id")
     opened_at: datetime = Field(sa_type=Instant)
     finding: str | None = None
     note_sealed: bytes | None = None

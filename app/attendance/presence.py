@@ -1,6 +1,6 @@
 """名在人不在: a school said that a child was there, and it was seen elsewhere the same day: by
 another school, by a hospital, or where the police took it; or the school at which it is enrolled
-missed it. A person of the school looks, and says what they found.
+missed it; or the child had left by then. A person of the school looks, and says what they found.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from app.attendance import schemas
 from app.attendance.acts import PRESENCE_ACTS
 from app.attendance.events import PresenceDoubted, PresenceVerified
 from app.attendance.queries import ROLL_HOLDS
-from app.attendance.rules import THERE
+from app.attendance.rules import OLDEST, THERE
 from app.children.queries import visible_below
 from app.core.data.db import Tx
 from app.core.data.sql import Where
@@ -43,10 +43,16 @@ _OF_CHILD: Final = _HEARD.format(
     statements=_SEEN.format(day="s.school_day"), rolls="e." + _SEEN.format(day="r.school_day")
 )
 
+_LATELY: Final = f"child_id = $1 AND {{day}} >= $3::date - {OLDEST.days}"
+_AS_ENROLLED: Final = _HEARD.format(
+    statements=_LATELY.format(day="s.school_day"), rolls="e." + _LATELY.format(day="r.school_day")
+)
+
 # Every school that says so of the day, by a statement, or by a roll where it made none; and of
 # these each that is not alone, or has the child on no list that day while the school that has it
-# misses it, or that says so of a child that others saw. Of a child that is elsewhere, nobody knows
-# until when, one doubt at a time: until somebody of the school found it.
+# misses it, or that says so of a child that others saw, or that had left it: on the day it leaves,
+# today, it may have been there. Of a child that is elsewhere, nobody knows until when, one doubt at
+# a time: until somebody of the school found it.
 # OFFSET: a roll is looked up by its whole key; a join reads those of all days of the class.
 _FIND: Final = """
 WITH heard AS MATERIALIZED ({heard}
@@ -89,6 +95,22 @@ WITH heard AS MATERIALIZED ({heard}
                 AND d.seen_by_id = w.seen_by_id AND d.school_day >= w.since
                 AND (d.finding IS NULL OR (d.finding = 'here' AND d.school_day <= a.school_day)))
     ORDER BY w.id, a.school_id, a.school_day)
+    UNION ALL
+    (SELECT DISTINCT ON (a.child_id, a.school_id) a.child_id, a.school_day, a.school_id, (
+        SELECT e.school_id FROM child_enrolments e
+        WHERE e.home_county = a.home_county AND e.child_id = a.child_id
+            AND e.since <= a.school_day AND (e.until IS NULL OR e.until > a.school_day))
+    FROM there a
+    WHERE NOT {at_a} AND EXISTS (
+        SELECT FROM child_enrolments e
+        WHERE e.home_county = a.home_county AND e.child_id = a.child_id
+            AND e.school_id = a.school_id AND e.until <= least(a.school_day, $3::date - 1))
+        AND NOT EXISTS (
+            SELECT FROM presence_doubts d
+            WHERE d.home_county = a.home_county AND d.child_id = a.child_id
+                AND d.school_id = a.school_id
+                AND (d.finding IS NULL OR (d.finding = 'here' AND d.school_day <= a.school_day)))
+    ORDER BY a.child_id, a.school_id, a.school_day DESC)
 )
 SELECT DISTINCT ON (child_id, school_day, school_id) child_id, school_day, school_id, seen_by_id
 FROM elsewhere ORDER BY child_id, school_day, school_id, seen_by_id
@@ -125,6 +147,41 @@ async def look_elsewhere(tx: Tx, batch_id: UUID) -> None:
 async def look_after_sighting(tx: Tx, child_id: UUID) -> None:
     """Doubt what schools said of a child on days on which others saw it. As `look_elsewhere`."""
     await _doubt(tx, _OF_CHILD, child_id)
+
+
+# That another school saw it too, or others did, stays to be looked at, wherever it was enrolled.
+_EXPLAINED: Final = """
+UPDATE presence_doubts d SET finding = 'mistaken', found_by = 'system', found_at = $2
+WHERE d.child_id = $1 AND d.finding IS NULL
+    AND EXISTS (
+        SELECT FROM child_enrolments e
+        WHERE e.home_county = d.home_county AND e.child_id = d.child_id
+            AND e.school_id = d.school_id AND e.since <= d.school_day
+            AND (e.until IS NULL OR e.until > d.school_day))
+    AND NOT EXISTS (
+        SELECT FROM attendance_slots s
+        WHERE s.home_county = d.home_county AND s.child_id = d.child_id
+            AND s.school_day = d.school_day AND s.school_id <> d.school_id
+            AND s.category = ANY ($3::text[]))
+    AND NOT EXISTS (
+        SELECT FROM presence_sightings w
+        WHERE w.child_id = d.child_id AND w.seen_by_id = d.seen_by_id
+            AND w.since <= d.school_day AND (w.until IS NULL OR d.school_day <= w.until))
+RETURNING d.*
+"""
+
+
+async def look_after_enrolment(tx: Tx, child_id: UUID) -> None:
+    """Doubt what schools said of a child by where it was enrolled then as is known now, as
+    `look_elsewhere`; what is doubted and explained by that, and nobody looked at yet, is not.
+    """
+    rows = await tx.connection.fetch(_EXPLAINED, child_id, tx.now, sorted(THERE))
+    await _not_doubted(tx, rows)
+    await _doubt(tx, _AS_ENROLLED, child_id)
+
+
+async def _not_doubted(tx: Tx, rows: Iterable[asyncpg.Record]) -> None:
+    await events.publish(tx, *(PresenceVerified(**_about(row), finding="mistaken") for row in rows))
 
 
 async def _doubt(tx: Tx, heard: str, about: UUID) -> None:
@@ -188,7 +245,7 @@ async def mistaken(tx: Tx, child_id: UUID, sources: Iterable[UUID]) -> None:
     another. What is doubted for it and nobody looked at yet, is not.
     """
     rows = await tx.connection.fetch(_MISTAKEN, child_id, list(sources), tx.now)
-    await events.publish(tx, *(PresenceVerified(**_about(row), finding="mistaken") for row in rows))
+    await _not_doubted(tx, rows)
 
 
 def _about(row: asyncpg.Record) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from app.access.principal import Principal
 from app.attendance.holidays import nearest
-from app.attendance.rules import Absence, Slots, absence, together, with_roll
+from app.attendance.rules import Absence, Slots, absence, of_former_school, together, with_roll
 from app.children import enrolments
-from app.children.enrolments import attended_on
+from app.children.enrolments import attended_on, left
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
@@ -113,8 +113,10 @@ async def missing_from(tx: Tx, child_id: UUID, *, since: date) -> UUID | None:
 
 
 _SLOTS = """
-SELECT child_id, school_day, school_id, session, category FROM attendance_slots
-WHERE child_id = ANY ($1::uuid[]) AND school_day >= $2 AND school_day <= $3
+SELECT s.child_id, s.school_day, s.school_id, s.session, s.category
+FROM UNNEST($1::uuid[], $2::date[]) AS u (child_id, since)
+JOIN attendance_slots s ON s.child_id = u.child_id
+    AND s.school_day >= u.since AND s.school_day <= $3
 """
 
 ROLL_HOLDS: Final = """(r.category = 'roll' AND NOT EXISTS (
@@ -129,14 +131,15 @@ further than to when it was received. OFFSET: asked of each by its whole key, no
 
 # OFFSET: the rolls of a class are looked up by its key and the days, whatever was planned before.
 _ROLLS = f"""
-SELECT e.child_id, r.school_day, e.school_id, r.session FROM child_enrolments e
+SELECT e.child_id, r.school_day, e.school_id, r.session
+FROM UNNEST($1::uuid[], $2::date[]) AS u (child_id, since)
+JOIN child_enrolments e ON e.child_id = u.child_id
 CROSS JOIN LATERAL (
     SELECT r.school_day, r.session FROM attendance_rolls r
     WHERE r.agency_id = e.school_id AND r.class_key = e.class_key
-        AND r.school_day >= greatest(e.since, $2::date)
+        AND r.school_day >= greatest(e.since, u.since)
         AND r.school_day <= least(e.until - 1, $3::date) AND {ROLL_HOLDS} OFFSET 0
 ) AS r
-WHERE e.child_id = ANY ($1::uuid[])
 """
 
 _CALENDAR = """
@@ -154,19 +157,20 @@ async def absences(
     school_id: UUID,
     region_code: int,
     returned_on: Mapping[UUID, date | None],
-    since: date,
+    since: Mapping[UUID, date],
     today: date,
 ) -> dict[UUID, Absence]:
-    """Count the school days that children missed without leave since a day, whichever school said
-    it, by the calendar of one school. `region_code`: where that stands. `returned_on`: of each
-    child, the day on which a person last had it back.
+    """Count the school days that children missed without leave, each `since` a day, whichever
+    school said it, by the calendar of one school. `region_code`: where that stands. `returned_on`:
+    of each child, the day on which a person last had it back.
 
-    Three statements for any number of children, four if two schools spoke of one of them.
+    Four statements for any number of children.
     """
-    slots = await tx.connection.fetch(_SLOTS, list(returned_on), since, today)
-    rolls = await tx.connection.fetch(_ROLLS, list(returned_on), since, today)
+    begins = [since[child] for child in returned_on]
+    slots = await tx.connection.fetch(_SLOTS, list(returned_on), begins, today)
+    rolls = await tx.connection.fetch(_ROLLS, list(returned_on), begins, today)
     places = list(lineage(region_code))
-    calendar = await tx.connection.fetch(_CALENDAR, school_id, places, since, today)
+    calendar = await tx.connection.fetch(_CALENDAR, school_id, places, min(begins), today)
     exceptions = nearest(tuple(row) for row in calendar)
     said: dict[tuple[UUID, date], dict[UUID, dict[Any, Any]]] = defaultdict(
         lambda: defaultdict(dict)
@@ -180,13 +184,13 @@ async def absences(
     for (child, day, school), roll in called.items():
         heard = said[child, day]
         heard[school] = {**with_roll(heard[school], roll)}
-    several = {child for (child, _), schools in said.items() if len(schools) > 1}
-    attended = await enrolments.attended(tx, several) if several else {}
+    attended = await enrolments.attended(tx, {child for child, _ in said}) if said else {}
     by_child: dict[UUID, dict[date, Slots]] = defaultdict(dict)
     for (child, day), schools in said.items():
+        at = attended.get(child, ())
         by_child[child][day] = together(
-            (attended_on(attended.get(child, ()), school, day), what)
-            for school, what in schools.items()
+            (attended_on(at, each, day), of_former_school(told) if left(at, each, day) else told)
+            for each, told in schools.items()
         )
     return {
         child: absence(by_child[child], exceptions, returned_on=returned)

@@ -67,6 +67,15 @@ def with_roll(slots: Slots, roll: Slots) -> Slots:
     }
 
 
+def of_former_school(slots: Slots) -> Slots:
+    """Return what counts of the word of a school that the child had left: that it was missed, or
+    that something was taken back. That it was there, or had leave, others say.
+    """
+    halves: tuple[Session, Session] = ("morning", "afternoon")
+    told = zip(halves, said_of_halves(slots), strict=True)
+    return {half: said for half, said in told if said in {"unexcused", "withdrawn"}}
+
+
 def together(said: Iterable[tuple[bool, Slots]]) -> Slots:
     """Say what is believed of one child's day of which several schools spoke; of each: whether the
     child was enrolled there, and what it said. The school it was enrolled at knows; of others, who

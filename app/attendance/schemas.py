@@ -238,13 +238,15 @@ class PresenceDoubt(BaseModel):
     child_id: UUID = Field(description="The child.")
     school_id: UUID = Field(description="The school that said it was there, and must look.")
     school_day: Day = Field(description="The day.")
-    seen_by_id: UUID = Field(
+    seen_by_id: UUID | None = Field(
         description="The agency that saw it elsewhere; or the school at which it is enrolled, and"
-        " which missed it."
+        " which missed it, or which alone can say so: the child had left the other. Null if it had,"
+        " and is enrolled nowhere that day."
     )
     opened_at: Moment = Field(description="Since when it is doubted.")
     finding: Found | None = Field(
-        description="What was found; null: nobody looked yet; mistaken: another child was seen."
+        description="What was found; null: nobody looked yet; mistaken: another child was seen, or"
+        " the register was put right."
     )
     found_at: Moment | None = Field(description="When that was recorded.")
     permitted: Permitted

@@ -28,6 +28,15 @@ class DuplicateChild(Problem, status=409, points=True):
     title_zh = "该儿童已建立档案"
 
 
+class AnsweredAlready(Problem, status=409, points=True):
+    """It was referred, and the offices concerned have answered: sent again, the same opens and
+    changes nothing. Location names the question. Other facts are another question.
+    """
+
+    title = "The offices concerned have answered this; sent again, it opens and changes nothing"
+    title_zh = "有关单位已经答复;重复提交不会建立或更改档案"
+
+
 @dataclass(frozen=True, slots=True)
 class Referred:
     """Nothing was stored but the referral: somebody else must look whether the child has a file.
@@ -218,8 +227,8 @@ async def refer(
 ) -> Referred:
     """Keep the sections sent, sealed, for those who may see both children. `known`: the child has a
     file, which was to be changed. `own_id`: its sender knows its id, by which it is known again;
-    else that is made of what was sent. Sent again it is the same referral, whatever became of it;
-    while that is open, what was sent last counts.
+    else that is made of what was sent. Sent again it is the same referral; while that is open, what
+    was sent last counts. Raises AnsweredAlready if it was answered and no file opened of it.
     """
     number = file.identity.resident_id if reason == "resident_id" else None
     other = await _other_file(tx, child.id, number)
@@ -228,12 +237,14 @@ async def refer(
     submitted = child.id if own_id else UUID(bytes=content[:16], version=4)
     async with tx.as_system():
         before = await tx.connection.fetchrow(
-            _REFERRED_BEFORE, submitted, principal.agencies, reason, other, content
+            _REFERRED_BEFORE, submitted, principal.agencies, reason, other, content, known
         )
         if before is not None:
             if before["open"]:
                 sealed = tx.keyring.seal(SUBMITTED, before["id"], sent)
                 await tx.connection.execute(_SENT_LAST, before["id"], sealed, content)
+            elif known or before["child_id"] is None:
+                raise AnsweredAlready(headers={"location": f"/v1/unresolved/{before['id']}"})
             return Referred(before["id"], None if known else before["child_id"])
     referral_id = new_id()
     values = {
@@ -253,8 +264,9 @@ SUBMITTED: Final = "duplicate_referrals.submitted_sealed"
 
 _REFERRED_BEFORE: Final = """
 SELECT id, child_id, settled_at IS NULL AS open FROM duplicate_referrals
-WHERE submitted_id = $1 AND agency_id = ANY ($2) AND reason = $3
-  AND other_child_id IS NOT DISTINCT FROM $4 AND (settled_at IS NULL OR content_mac = $5)
+WHERE submitted_id = $1 AND agency_id = ANY ($2) AND (settled_at IS NULL OR content_mac = $5)
+  AND ((reason = $3 AND other_child_id IS NOT DISTINCT FROM $4)
+       OR (settled_at IS NOT NULL AND child_id IS NOT NULL AND NOT $6))
 ORDER BY settled_at DESC NULLS FIRST, id LIMIT 1
 """
 
@@ -277,14 +289,37 @@ async def _other_file(tx: Tx, child_id: UUID, number: str | None) -> UUID | None
 
 
 _REFERRAL = """
-SELECT d.*, o.region_code AS other_region_code FROM duplicate_referrals d
-LEFT JOIN children o ON o.id = d.other_child_id WHERE d.id = $1
+SELECT d.*, coalesce(c.region_code, d.region_code) AS lives_in, o.region_code AS other_lives_in
+FROM duplicate_referrals d
+LEFT JOIN children c ON c.id = d.child_id LEFT JOIN children o ON o.id = d.other_child_id
+WHERE d.id = $1
 """
 
 
 async def referral(tx: Tx, referral_id: UUID) -> asyncpg.Record | None:
-    """Read a referral, and where the other file lives (`other_region_code`). For jobs."""
+    """Read a referral, and where the two children live now: `lives_in`, where the file was to be
+    opened if there is none, and `other_lives_in`. For jobs.
+    """
     return await tx.connection.fetchrow(_REFERRAL, referral_id)
+
+
+_WAITING = """
+SELECT id FROM duplicate_referrals WHERE other_child_id = $1 AND settled_at IS NULL
+UNION SELECT id FROM duplicate_referrals WHERE child_id = $1 AND settled_at IS NULL ORDER BY id
+"""
+_FOLLOW = """
+UPDATE duplicate_referrals SET region_code = $2 WHERE id = $1 AND submitted_sealed IS NOT NULL
+"""
+
+
+async def waiting(tx: Tx, child_id: UUID) -> list[UUID]:
+    """Return the referrals of a child's file that nobody has answered yet. For jobs."""
+    return [row["id"] for row in await tx.connection.fetch(_WAITING, child_id)]
+
+
+async def move_referral(tx: Tx, referral_id: UUID, region_code: int) -> None:
+    """Let what was sent be read where the file lives that was to be changed. For jobs."""
+    await tx.connection.execute(_FOLLOW, referral_id, region_code)
 
 
 async def submission(tx: Tx, principal: Principal, referral_id: UUID) -> dict[str, Any] | None:

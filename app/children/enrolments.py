@@ -235,6 +235,13 @@ async def attended(tx: Tx, children: Collection[UUID]) -> Mapping[UUID, Attended
     return found
 
 
+def left(attended: Attended, school_id: UUID, day: date) -> bool:
+    """Tell whether a child had left a school by a day, and was not back."""
+    return not attended_on(attended, school_id, day) and any(
+        school == school_id and until is not None and until <= day for school, _, until in attended
+    )
+
+
 def attended_on(attended: Attended, school_id: UUID, day: date) -> bool:
     """Tell whether a child was at a school on a day."""
     return any(

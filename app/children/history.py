@@ -73,6 +73,17 @@ async def opened_with(
     return opened_at if same else None
 
 
+_ANOTHERS: Final = """
+SELECT EXISTS (SELECT FROM child_changes WHERE child_id = $1 AND version = 1 AND agency_id <> $2)
+"""
+
+
+async def opened_by_another(tx: Tx, child_id: UUID, agency_id: UUID) -> bool:
+    """Tell whether there is a file of an id, opened by another agency, in SYSTEM's reach."""
+    opened: bool = await tx.connection.fetchval(_ANOTHERS, child_id, agency_id)
+    return opened
+
+
 def _changes(
     before: File | None, after: File, sections: Collection[str]
 ) -> Iterator[dict[str, object]]:

@@ -280,6 +280,16 @@ class DuplicateReferral(SQLModel, table=True):
             postgresql_where=text("submitted_id IS NOT NULL"),
         ),
         Index(
+            "ix_duplicate_referrals_waiting_child",
+            "child_id",
+            postgresql_where=text("settled_at IS NULL"),
+        ),
+        Index(
+            "ix_duplicate_referrals_waiting_other",
+            "other_child_id",
+            postgresql_where=text("settled_at IS NULL"),
+        ),
+        Index(
             "uq_duplicate_referrals_pair",
             "child_id",
             "other_child_id",

@@ -51,8 +51,9 @@ async def create_child(
     """Open a file (REG-02). The same `id` again is answered with the file it opened, or with the
     one it was refused for, whoever sees that by now and whatever post its sender holds.
 
-    Raises FieldGroupForbidden, ChildInvalid, OutsideRemit, DuplicateChild. Referred means that a
-    child the caller may not know of may be meant: nothing but the referral is stored.
+    Raises FieldGroupForbidden, ChildInvalid, OutsideRemit, DuplicateChild, AnsweredAlready.
+    Referred means that a child the caller may not know of may be meant: nothing but the referral is
+    stored.
     """
     file, sent = merging.opened(new)
     file, unknown = await operations.placed(tx, file, sent)
@@ -174,11 +175,27 @@ async def _open(
             known=False,
             own_id=new.id is not None,
         )
-        opened = referred.opened
-        if opened is not None and await queries.find_itself(tx, principal, opened):
-            return Opened(opened, False)
-        return referred
+        if referred.opened is None:
+            return referred
+        return await _opened_since(tx, principal, referred.opened, file, sent)
     return Opened(child.id, True)
+
+
+async def _opened_since(
+    tx: Tx, principal: Principal, child_id: UUID, file: File, sent: Sequence[str]
+) -> Opened:
+    """Answer with the file that was opened of what was referred, whoever sees it by now."""
+    if await queries.find_itself(tx, principal, child_id):
+        return Opened(child_id, False)
+    if not await history.opened_with(tx, principal.agencies, child_id, file, sent):
+        file = _unnumbered(file)
+    opened_at = await history.opened_with(tx, principal.agencies, child_id, file, sent)
+    return Opened(child_id, False, _as_opened(tx, principal, child_id, file, opened_at or tx.now))
+
+
+def _unnumbered(file: File) -> File:
+    identity = file.identity.model_copy(update={"resident_id": None})
+    return file.model_copy(update={"identity": identity})
 
 
 def _ref(file: File, child_id: UUID) -> ChildRef:
@@ -226,24 +243,23 @@ async def open_referred(
     """Open the file that was referred (`duplicates.referral`), as whoever sent it would have, under
     the id its phone made, unless that is another file's: for jobs and who answered. Its resident
     number is left out if it is wrong, or on another file still. Returns the file's id and whether
-    it has all that was sent; None if nothing was to be opened, or was meanwhile.
+    it has all that was sent; None if nothing was to be opened, or its sender did so meanwhile.
     """
     if found["child_id"] is not None or found["submitted_sealed"] is None:
         return None
     sections = duplicates.sections_of(tx, found)
     file = File.model_validate(sections, extra="ignore")
     file, _ = await operations.placed(tx, file, [*sections])
-    child = _ref(file, new_id() if found["reason"] == "id" else found["submitted_id"])
-    without = file.identity.model_copy(update={"resident_id": None})
-    for opened in ([] if number_wrong else [file]) + [
-        file.model_copy(update={"identity": without})
-    ]:
+    sent = found["submitted_id"]
+    await duplicates.disown(tx, sent)
+    taken = await history.opened_by_another(tx, sent, found["agency_id"])
+    child = _ref(file, new_id() if taken or found["reason"] == "id" else sent)
+    for opened in [_unnumbered(file)] if number_wrong else [file, _unnumbered(file)]:
         try:
             async with tx.connection.transaction():
-                await duplicates.disown(tx, child.id)
                 await _store(tx, _sender(found), child, opened, [*sections])
-        except duplicates.Taken as taken:
-            if str(taken) == "id":
+        except duplicates.Taken as kept:
+            if str(kept) == "id":
                 return None
         else:
             return child.id, opened.identity == file.identity

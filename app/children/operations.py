@@ -60,7 +60,8 @@ async def change_child(
     tx: Tx, principal: Principal, child: ChildRef, change: schemas.ChildChange, *, if_match: int
 ) -> duplicates.Referred | None:
     """Change sections of a file. What changes nothing makes no new version. Raises
-    FieldGroupForbidden, PreconditionFailed, ChildInvalid, OutsideRemit, DuplicateChild.
+    FieldGroupForbidden, PreconditionFailed, ChildInvalid, OutsideRemit, DuplicateChild,
+    AnsweredAlready.
     """
     refuse_unwritable(principal, merging.named(change))
     row = await tx.connection.fetchrow(
@@ -208,7 +209,8 @@ def _outside(pointer: str) -> OutsideRemit:
 
 async def placed(tx: Tx, file: File, sent: Collection[str]) -> tuple[File, Sequence[FieldError]]:
     """Put the codes of today into the sections sent that name a place; tell the codes that are no
-    place's. One statement, none if no such section was sent.
+    place's. Where a child is registered stays as it was sent, if nobody knows what became of that.
+    One statement, none if no such section was sent; one more for a code that is no place's now.
     """
     codes = {
         section: int(code)
@@ -221,6 +223,8 @@ async def placed(tx: Tx, file: File, sent: Collection[str]) -> tuple[File, Seque
     errors, sections = [], {}
     for section, code in codes.items():
         now = stands.get(code)
+        if now is None and section == "hukou":
+            now = await regions.ever(tx, code, tx.today)
         if now is None or (section == "residence" and not lies_in_a_county(now)):
             detail = "No such region."
             errors.append(FieldError(f"#/{section}/region_code", "region_unknown", detail))

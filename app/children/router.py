@@ -39,13 +39,15 @@ _WRITE_PROBLEMS = documented(
     operations.FieldGroupForbidden,
     operations.OutsideRemit,
     duplicates.DuplicateChild,
+    duplicates.AnsweredAlready,
     operations.ChildInvalid,
 )
 _REFERRED: dict[int | str, dict[str, Any]] = {
     202: {
         "model": schemas.Referral,
         "description": "No file was opened or changed yet: it is looked into whether the child has"
-        " one: Location tells. A new file is opened if the child has none. Sent again, it is one.",
+        " one: Location tells. A new file is opened if the child has none. Sent again, it is one;"
+        " once that is answered, the file that was opened (200), or answered-already (409).",
         "headers": {"Location": {"$ref": "#/components/headers/Location"}},
     }
 }

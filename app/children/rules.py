@@ -18,7 +18,7 @@ from app.children.sections import File
 from app.children.sections.family import Parent, ParentStatus
 from app.children.sections.hukou import Hukou
 from app.policy.rules import ParameterValue, effective
-from app.regions.rules import county_of
+from app.regions.rules import county_of, lies_in_a_county, subtree
 
 ADULT: Final = 18
 _SCHOOL_AGE: Final = 6  # 义务教育法 art. 11
@@ -212,7 +212,10 @@ def _lives_at_origin(facts: Facts) -> bool:
     origin = facts.file.hukou.region_code
     if origin is None:
         return True
-    return county_of(int(origin)) == county_of(facts.region_code)
+    # A book may name no more than the city: of what stands above counties, all that lies in it.
+    place = int(origin)
+    lo, hi = subtree(county_of(place) if lies_in_a_county(place) else place)
+    return lo <= facts.region_code < hi
 
 
 def _orphan(facts: Facts, parents: list[_Parent], rule: Mapping[str, Any], on: date) -> bool:

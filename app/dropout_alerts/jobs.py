@@ -10,6 +10,7 @@ from app.attendance import queries as attendance
 from app.attendance import rules as attendance_rules
 from app.attendance.events import AbsencesRecorded
 from app.audit import operations as audit
+from app.children import enrolments
 from app.children.events import ChildChanged
 from app.core.data.db import Tx
 from app.core.http.shown import Seen
@@ -48,10 +49,16 @@ async def reassess(tx: Tx, event: AbsencesRecorded) -> None:
     oldest = tx.today - attendance_rules.OLDEST
     heard = await attendance.heard_of(tx, event.subject_id, since=lately, oldest=oldest)
     spoken_of = [each.child_id for each in heard]
+    since = heard[0].since if heard else lately
     alerts = await queries.open_alerts(tx, school_id=event.school_id, children=spoken_of)
+    again = await queries.may_go_on(tx, spoken_of, since)
     # Those with an open alert as well: the batch may say that they are back, or had leave.
-    keepers = {each.child_id: each.pupil_of or event.school_id for each in heard if each.absent}
-    await _weigh(tx, alerts, keepers, since=heard[0].since if heard else lately)
+    keepers = {
+        each.child_id: each.pupil_of or event.school_id
+        for each in heard
+        if each.absent or each.child_id in again
+    }
+    await _weigh(tx, alerts, keepers, since=since)
 
 
 @spine.on(ChildChanged)
@@ -65,10 +72,12 @@ async def follow_pupil(tx: Tx, event: ChildChanged) -> None:
     alerts = await queries.open_alerts(tx, school_id=None, children=[event.subject_id])
     keepers: dict[UUID, UUID] = {}
     since = tx.today - _LOOK_BACK
-    if "education" in event.sections and (
-        school_id := await attendance.missing_from(tx, event.subject_id, since=since)
-    ):
-        keepers[event.subject_id] = school_id
+    if "education" in event.sections:
+        oldest = tx.today - attendance_rules.OLDEST
+        ended = await queries.may_go_on(tx, [event.subject_id], oldest)
+        since = min(since, *ended.values()) if ended else since
+        school_id = await attendance.missing_from(tx, event.subject_id, since=since)
+        keepers = {event.subject_id: school_id} if school_id else {}
     await _weigh(tx, alerts, keepers, since=since)
     if written := await operations.address_as_well(tx, alerts.values()):
         await _witness(tx, (alert["child_id"] for alert in written))
@@ -131,7 +140,14 @@ async def _compare(
             school_id=school.id,
             region_code=school.region_code,
             returned_on={child: settled[child] for child in pupils},
-            since=min([since, *(a["first_absent_day"] for a in alerts.values())]),
+            since={
+                child: rules.counted_since(
+                    since,
+                    alerts[child]["first_absent_day"] if child in alerts else None,
+                    ended.get(child, ()),
+                )
+                for child in pupils
+            },
             today=tx.today,
         )
         thresholds = queries.thresholds(school.region_code, tx.today)
@@ -262,23 +278,51 @@ async def _open(
     schools: Mapping[UUID, queries.School],
     changes: Mapping[UUID, rules.Change],
 ) -> _Alerts:
-    """Open alerts; a child who has one by now keeps that one only."""
+    """Open alerts, known to all who would know of them if they had been opened on their first day;
+    a child who has one by now keeps that one only.
+    """
     new = {child: c.standing for child, c in changes.items() if c.verdict == "opened"}
     if not new:
         return {}
     places = await queries.child_places(tx, list(new))
+    parties = await _parties(tx, keepers, new)
+    schools = await _with(tx, schools, {each for some in parties.values() for each in some})
     rows = []
     for child, standing in sorted(new.items()):
-        place, school = places[child], schools[keepers[child]]
+        place = places[child]
         lives = (place.home_county, child, place.region_code, place.school_id)
         state, first, last, days, _, back = astuple(standing)
         registered_on = tx.today if state == "registered" else None
-        known = " ".join(map(str, school.known_to))
-        kept = (registered_on, school.id, known, back)
+        known = sorted({who for each in parties[child] for who in schools[each].known_to})
+        kept = (registered_on, keepers[child], " ".join(map(str, known)), back)
         rows.append((new_id(), *lives, state, first, last, days, *kept))
     columns = [list(column) for column in zip(*rows, strict=True)]
     opened = await tx.connection.fetch(_OPEN, *columns, tx.today, tx.now)
     return {row["child_id"]: dict(row) for row in opened}
+
+
+async def _parties(
+    tx: Tx, keepers: Mapping[UUID, UUID], new: Mapping[UUID, rules.Standing]
+) -> dict[UUID, set[UUID]]:
+    """Return, by child, the school that keeps an alert, and those it was at since the first day."""
+    attended = await enrolments.attended(tx, list(new))
+    return {
+        child: {keepers[child]}
+        | {
+            school
+            for school, since, until in attended.get(child, ())
+            if since <= tx.today and (until is None or until > standing.first_absent_day)
+        }
+        for child, standing in new.items()
+    }
+
+
+async def _with(
+    tx: Tx, schools: Mapping[UUID, queries.School], ids: set[UUID]
+) -> Mapping[UUID, queries.School]:
+    """Return schools with those that are missing. One statement, or none."""
+    more = ids - schools.keys()
+    return {**schools, **(await queries.schools(tx, more) if more else {})}
 
 
 _MOVE: Final = """

@@ -189,6 +189,21 @@ async def ended(tx: Tx, children: Sequence[UUID]) -> dict[UUID, list[Ended]]:
     return found
 
 
+_MAY_GO_ON = f"""
+SELECT child_id, min(first_absent_day) FROM dropout_alerts
+WHERE child_id = ANY ($1::uuid[]) AND state IN {DONE} AND end_reason IN ('attended', 'excused')
+    AND coalesce(returned_on, last_absent_day) >= $2
+GROUP BY child_id
+"""
+
+
+async def may_go_on(tx: Tx, children: Sequence[UUID], since: date) -> dict[UUID, date]:
+    """Find the children with alerts that a machine ended on a day or later, and the first day of
+    these: what ended them may not be said any more. One statement.
+    """
+    return {row[0]: row[1] for row in await tx.connection.fetch(_MAY_GO_ON, [*children], since)}
+
+
 @dataclass(frozen=True, slots=True)
 class School:
     """A school, where it stands, and who knows of its alerts wherever the child lives: the school

@@ -224,6 +224,17 @@ class Ended:
         return None
 
 
+def counted_since(since: date, first: date | None, ended: Iterable[Ended]) -> date:
+    """Return since when a child's days are counted: the day asked for, the first of the alert that
+    is open, and that of each that a machine ended on a day counted: it may go on.
+    """
+    since = min(since, first or since)
+    for each in sorted(ended, key=lambda each: each.last_absent_day, reverse=True):
+        if each.by_machine and (each.returned_on or each.last_absent_day) >= since:
+            since = min(since, each.first_absent_day)
+    return since
+
+
 def going_on(ended: Iterable[Ended], absence: Absence, first: date) -> list[Ended]:
     """Return the alerts a machine ended of which some day lies in the row of days missed that an
     alert begins with (`first`): what ended them is not said any more. The last one first.

@@ -34,14 +34,14 @@ class Division(NamedTuple):
 
 class Replaced(NamedTuple):
     """A code that stands in no table any more. `valid_until`: the last day a table shows it.
-    `succession`: see `models.Region`.
+    `successor_code`: null where none is certain. `succession`: see `models.Region`.
     """
 
     code: int
     name: str
     valid_until: date
-    successor_code: int
-    succession: str
+    successor_code: int | None
+    succession: str | None
 
 
 class BadDivisionLine(ValueError):
@@ -72,6 +72,17 @@ def replaced() -> Iterator[Replaced]:
     with (_DATA / "successors-1984-2015.csv").open(encoding="utf-8", newline="") as lines:
         yield from _replaced(lines)
     yield from replaced_since_2015()
+
+
+def abolished() -> Iterator[Replaced]:
+    """Yield the counties and prefectures that resident numbers name and of whose successor nobody
+    is certain, by ascending code.
+    """
+    with (_DATA / "abolished-1984-2015.csv").open(encoding="utf-8", newline="") as lines:
+        rows = csv.reader(lines)
+        next(rows)
+        for code, name, until in rows:
+            yield Replaced(int(code), name, date.fromisoformat(until), None, None)
 
 
 def replaced_since_2015() -> Iterator[Replaced]:

@@ -72,13 +72,21 @@ async def current(tx: Tx, code: int, on: date) -> int | None:
 
 
 async def ever(tx: Tx, code: int, on: date) -> int | None:
-    """Return what stands for a code on that day, or the code itself if it was abolished without a
-    successor, and holds nothing; None if it never was one.
+    """Return what stands for a code on that day, or the code itself if it, or the county it lay in,
+    was abolished without a successor, and holds nothing; None if it never was one.
     """
     if code == NATION:
         return code
-    was = "SELECT code FROM regions WHERE code = $1 LIMIT 1"
-    return await current(tx, code, on) or await tx.connection.fetchval(was, code)
+    return await current(tx, code, on) or await tx.connection.fetchval(_ABOLISHED, code, on)
+
+
+# Of what lay in a county of before 2009 nobody published the codes: its own is known.
+_ABOLISHED: Final = f"""
+SELECT $1::bigint WHERE EXISTS (SELECT FROM regions WHERE code = $1) OR (
+    EXISTS (SELECT FROM regions WHERE code = $1 / 1000000 * 1000000)
+    AND NOT EXISTS (SELECT FROM regions WHERE code = $1 / 1000000 * 1000000
+                    AND {_HOLDS.format(2)}))
+"""
 
 
 _LATEST: Final = f"SELECT {REGION} FROM regions WHERE code = $1 ORDER BY valid_from DESC LIMIT 1"

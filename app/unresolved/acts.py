@@ -7,6 +7,7 @@ from uuid import UUID
 
 from app.access.acts import Act, Condition, personally, stands
 from app.access.principal import Principal
+from app.agencies.queries import serving_in_sql
 from app.core.problems import Problem
 from app.unresolved.area import WRITE
 from app.unresolved.models import UnresolvedKind, UnresolvedState
@@ -116,11 +117,14 @@ _PLACED: Final = Condition(
     lambda *_: NothingPlaced(),
 )
 
+OFFICE: Final = "civil_affairs"
+"""The kind of agency that is asked of two files: of each place the nearest."""
+
 _ASKED: Final = Condition(
-    ("region_code", "twin_id"),
-    lambda principal, _: principal.region_code,
-    lambda place, twin, own: twin is None or place == own,
-    "({1} IS NULL OR {0} = {wanted}::bigint)",
+    ("region_code", "twin_id", "office_ids"),
+    lambda principal, _: principal.agency_id,
+    lambda _, twin, offices, own: twin is None or own in offices,
+    f"({{1}} IS NULL OR {{wanted}}::uuid = ANY ({serving_in_sql(OFFICE, '{0}')}))",
     lambda *_: OfficeAnswers(),
 )
 _ANOTHER: Final = Condition(

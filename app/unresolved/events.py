@@ -44,6 +44,16 @@ class ReferralOpened(_Asked):
     wire_name: ClassVar[str] = "unresolved.referral_opened"
 
 
+class ReferralMoved(Event):
+    """The file an office was asked about lives elsewhere now: that place's office owes the answer,
+    in its stead. The subject is the question; the place is where it was owed before.
+    """
+
+    wire_name: ClassVar[str] = "unresolved.referral_moved"
+    shields: ClassVar[bool] = False
+    subject: ClassVar[str] = "unresolved"
+
+
 class ReportUnresolved(_Asked):
     """Nobody knows which child a report to the police is about. The subject is the question. Who
     must learn nothing of the report learns nothing of what is owed for it (AZ-8).

@@ -40,6 +40,13 @@ async def open_referral(tx: Tx, event: DuplicateSuspected) -> None:
     await referrals.open_referral(tx, event.subject_id)
 
 
+@events.on(ChildChanged)
+async def follow_moved_file(tx: Tx, event: ChildChanged) -> None:
+    """Ask the offices of the places where two files live now."""
+    if event.previous_region_code is not None:
+        await referrals.follow(tx, event.subject_id)
+
+
 @following.follows
 async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
     """Let questions be owed where their place is now, and be tried again by whoever sent what waits

@@ -67,7 +67,8 @@ class UnresolvedState(StrEnum):
     answered = "answered"
     """The offices concerned have answered."""
     taken_back = "taken_back"
-    """It was placed with the wrong child; what was sent is asked about anew."""
+    """It was placed with the wrong child, and is asked about anew; or nobody is asked any more,
+    since what it was about is gone or another office answers."""
 
 
 class UnresolvedAnswer(StrEnum):

@@ -12,6 +12,7 @@ import orjson
 from app.access.acts import Act, permitted
 from app.access.principal import Principal
 from app.access.roles import role
+from app.agencies.queries import serving_in_sql
 from app.core.clock import local_date
 from app.core.data import hiding
 from app.core.data.db import Tx
@@ -19,7 +20,7 @@ from app.core.data.sql import Where
 from app.core.http import paging
 from app.regions.rules import codes_of, lineage, subtree
 from app.unresolved import models
-from app.unresolved.acts import ACTS, may_settle
+from app.unresolved.acts import ACTS, OFFICE, may_settle
 from app.unresolved.models import UnresolvedKind, UnresolvedState
 from app.unresolved.rules import OWNERS
 
@@ -114,6 +115,11 @@ async def readers(
     return tuple(dict.fromkeys([*(row["id"] for row in rows), *([sender] if sender else [])]))
 
 
+# Whose answer it is: an agency may close, or a nearer one come, at any time.
+_QUESTIONS: Final = f"""
+SELECT u.*, CASE WHEN u.kind = '{UnresolvedKind.referral}'
+                 THEN {serving_in_sql(OFFICE, "u.region_code")} END AS office_ids
+FROM unresolved u"""
 _BY_DUE: Final = paging.Order({"u.due_at": datetime, "u.id": UUID})
 
 
@@ -144,7 +150,7 @@ async def list_unresolved(
         where.add("u.region_code >= {} AND u.region_code < {}", *region)
     if act is not None:
         act.narrow(where, principal, tx.today, alias="u")
-    return await paging.fetch(tx, "SELECT u.* FROM unresolved u", where, _BY_DUE, window)
+    return await paging.fetch(tx, _QUESTIONS, where, _BY_DUE, window)
 
 
 async def find(
@@ -154,15 +160,15 @@ async def find(
     if there is one, in the order of their ids: both offices may answer at one moment.
     """
     where = visible(principal).add("u.id = {}", unresolved_id)
-    statement = f"SELECT u.* FROM unresolved u WHERE {where}"
+    statement = f"{_QUESTIONS} WHERE {where}"
     if for_update:
         twin_id = await tx.connection.fetchval(
-            statement.replace("u.*", "u.twin_id", 1), *where.arguments
+            f"SELECT u.twin_id FROM unresolved u WHERE {where}", *where.arguments
         )
         if twin_id is not None:
             async with tx.as_system():
                 await tx.connection.execute(_LOCK, [unresolved_id, twin_id])
-        statement += " FOR UPDATE"
+        statement += " FOR UPDATE OF u"
     return await tx.connection.fetchrow(statement, *where.arguments)
 
 
@@ -221,11 +227,16 @@ def shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> dict[str, Any
         *("id", "kind", "reason", "region_code", "state", "due_at", "received_at", "updated_at"),
         *("settled_at", "settled_by", "version", "abnormal", "file_opened"),
     )
-    by_school = row["kind"] == UnresolvedKind.attendance
+    referral = row["kind"] == UnresolvedKind.referral
+    by_school = row["agency_id"] if row["kind"] == UnresolvedKind.attendance else None
     return {
         **{name: row[name] for name in plain},
         "region_code": f"{row['region_code']:012d}",
-        "owner": {"role": row["owner_role"], "agency_id": row["agency_id"] if by_school else None},
+        "owner": {
+            "role": row["owner_role"],
+            "agency_id": next(iter(row["office_ids"]), None) if referral else by_school,
+            "answers_alone": referral and row["twin_id"] is None,
+        },
         "sender": sender
         and {
             "agency_id": sender["agency_id"],

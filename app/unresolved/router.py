@@ -108,8 +108,12 @@ async def attach_unresolved(
     if_match: IfMatch,
     tx: Transaction,
 ) -> Shown[schemas.UnresolvedDetail]:
-    """Say whom it is about. What waits is stored with its first sender, time and id; what follows
-    from it follows, and what its sender still sends under this id reaches the file.
+    """Say whom it is about.
+
+    What waits is stored with its first sender, time and id; what follows from it follows, and what
+    its sender still sends under this id reaches the file. `words` are required, whoever attaches
+    and whatever waits: they say by what it is known, for whoever asks why the file holds it, or
+    takes it back.
     """
     await settling.attach(tx, principal, found, said, if_match=if_match)
     return await _again(tx, principal, found, said.child_id)

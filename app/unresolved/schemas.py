@@ -53,7 +53,10 @@ class UnresolvedAttachment(Input):
     """Whom it is about."""
 
     child_id: UUID = Field(description="A child you see.", examples=[_ID])
-    words: Words
+    words: Words = Field(
+        description="By what you know that it is this child; stored encrypted.",
+        examples=["与村儿童主任电话核实,系同一儿童"],
+    )
 
 
 class UnresolvedTakeBack(Input):
@@ -101,7 +104,14 @@ class UnresolvedOwner(BaseModel):
     """Who owes the answer: an agency, or the holder of a post of this role at the place."""
 
     role: Code = Field(description="Role that owes it.", examples=["township_supervisor"])
-    agency_id: UUID | None = Field(description="The agency, if one owes it as a whole.")
+    agency_id: UUID | None = Field(
+        description="The agency, if one owes it as a whole: the school, or of two files the nearest"
+        " civil affairs of the place, the next above it where the place has none."
+    )
+    answers_alone: bool = Field(
+        description="Of two files: one office is that of both places, and its one answer settles"
+        " it. Else each office answers, by somebody of its own."
+    )
 
 
 class UnresolvedSender(BaseModel):

@@ -102,10 +102,14 @@ def _values(tx: Tx, new: schemas.VisitCreate, sender: Principal) -> dict[str, An
         "id": new.id,
         "called": new.child_id,
         "visitor": sender.staff_id,
-        "content_mac": tx.keyring.blind_index("visit", new.model_dump_json()),
+        "content_mac": _digest(tx, new),
         "recorded_at": new.recorded_at,
         **_stored(tx, new.id, new.model_dump()),
     }
+
+
+def _digest(tx: Tx, new: schemas.VisitCreate) -> bytes:
+    return tx.keyring.blind_index("visit", new.model_dump_json())
 
 
 def as_piece(new: schemas.VisitCreate) -> holding.Piece:
@@ -278,13 +282,14 @@ _CONTENT: Final = {*schemas.VisitContent.model_fields}
 _PLACED: Final = """
 SELECT v.*, NULL::date AS birth_date FROM visits v
 WHERE child_id = $1 AND agency_id = $2
-  AND (id = ANY ($3::uuid[]) OR (called = ANY ($4::uuid[]) AND called <> child_id))
+  AND (id = ANY ($3::uuid[]) OR called IS NULL
+       OR (called = ANY ($4::uuid[]) AND called <> child_id))
 ORDER BY received_at, id FOR UPDATE
 """
-_SAID: Final = """
-DELETE FROM visit_versions WHERE home_county = $1 AND visit_id = $2
-RETURNING version, snapshot_sealed
+_KEPT: Final = """
+SELECT version, snapshot_sealed FROM visit_versions WHERE home_county = $1 AND visit_id = $2
 """
+_FORGET: Final = "DELETE FROM visit_versions WHERE home_county = $1 AND visit_id = ANY ($2::uuid[])"
 _GONE: Final = """
 WITH gone AS (DELETE FROM visits WHERE home_county = $1 AND id = ANY ($2::uuid[]) RETURNING id)
 UPDATE visits v SET possibly_same_as = NULL, same_as = NULL
@@ -315,22 +320,30 @@ async def take_back(
 ) -> tuple[list[Placed], list[UUID]]:
     """Take visits away from a child who was not visited, by their ids and by the names their agency
     called the child by; announce it, and return them, with the ids of all visits that were compared
-    with these. In SYSTEM's reach.
+    with these. What a visit called its child before that was kept is told by the digest of what was
+    sent. In SYSTEM's reach.
     """
-    found = await tx.connection.fetch(_PLACED, child_id, sender.agency_id, ids, called)
-    placed = []
-    for row in found:
+    placed, found = [], []
+    for row in await tx.connection.fetch(_PLACED, child_id, sender.agency_id, ids, called):
         now = queries.visit_of(tx, sender, row).model_dump_json(include=_CONTENT)
-        kept = await tx.connection.fetch(_SAID, row["home_county"], row["id"])
+        kept = await tx.connection.fetch(_KEPT, row["home_county"], row["id"])
         before = {each["version"]: rows.unsealed(tx, "visits", row["id"], each) for each in kept}
         contents = [orjson.loads(before[each]) for each in sorted(before)] + [orjson.loads(now)]
         sent = {name: contents[0][name] for name in schemas.VisitCreate.model_fields}
         first = schemas.VisitCreate.model_validate({**sent, "child_id": row["called"] or child_id})
+        if row["called"] is None:
+            named = (first.model_copy(update={"child_id": name}) for name in called)
+            said = [each for each in named if _digest(tx, each) == row["content_mac"]]
+            if not said and row["id"] not in ids:
+                continue
+            first = said[0] if said else first
+        found.append(row)
         wrong = any(one["abnormal"] for content in contents for one in content["findings"])
         placed.append(Placed(row["id"], first, contents[1:], row["received_at"], wrong))
     if not found:
         return [], []
     gone = [row["id"] for row in found]
+    await tx.connection.execute(_FORGET, found[0]["home_county"], gone)
     others = await tx.connection.fetch(_GONE, found[0]["home_county"], gone, child_id)
     about = [{**rows.announced(row), "visited_on": row["visited_on"]} for row in found]
     await events.publish(tx, *(VisitTakenBack(**each) for each in about))

@@ -72,7 +72,7 @@ async def test_rolls_are_looked_up_by_their_days(client, database, settings) -> 
                 school_id=school.id,
                 region_code=VILLAGE,
                 returned_on={pupil.id: None},
-                since=tx.today - timedelta(days=20),
+                since={pupil.id: tx.today - timedelta(days=20)},
                 today=tx.today,
             )
             read = await tx.connection.fetchval(READ.replace("events", "rolls")) - before

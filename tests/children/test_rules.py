@@ -132,7 +132,9 @@ def test_a_status_that_ended_no_longer_counts() -> None:
 def test_origin_counts_only_children_who_stayed_there() -> None:
     hukou = {"registered": True, "type": "rural", "region_code": "120102001000"}
     assert categories(facts(HEPING, hukou=hukou)) == ()
-    assert categories(facts(HEPING, hukou={**hukou, "region_code": "120101000000"}))
+    for within in ("120101000000", "120100000000", "120000000000"):
+        assert categories(facts(HEPING, hukou={**hukou, "region_code": within}))
+    assert categories(facts(HEPING, hukou={**hukou, "region_code": "130100000000"})) == ()
 
 
 @pytest.mark.parametrize(

@@ -269,3 +269,75 @@ class TestTheTable:
             "/v1/regions", params={"parent_code": OLD_TOWNSHIP}, headers=county.headers
         )
         assert [item["code"] for item in found.json()["items"]] == [str(VILLAGE), str(VILLAGE + 1)]
+
+
+class TestOfNoCertainSuccessor:
+    """石家庄 桥东区 130103 was divided among others: nobody knows what became of a place in it."""
+
+    GONE, IN_IT = "130103000000", "130103001000"
+
+    @pytest.fixture(autouse=True)
+    async def abolished(self, database) -> None:
+        await some_regions(database, 130102001000)
+        async with database.begin(SYSTEM) as tx:
+            await operations.import_replaced(tx.connection, divisions.abolished())
+
+    @pytest.mark.parametrize("code", [GONE, GONE[:6], IN_IT])
+    async def test_a_file_keeps_where_the_child_is_registered_as_it_was_sent(
+        self, client, director, code
+    ) -> None:
+        file = a_file(VILLAGE, hukou={"registered": True, "region_code": code})
+        opened = await client.post("/v1/children", json=file, headers=director.headers)
+        assert opened.status_code == 201, opened.text
+        assert opened.json()["hukou"]["region_code"] == code.ljust(12, "0")
+        changed = await client.patch(
+            f"/v1/children/{opened.json()['id']}",
+            json={"hukou": {"type": "rural"}},
+            headers={**director.headers, "if-match": '"1"'},
+        )
+        assert changed.status_code == 200, changed.text
+        assert changed.json()["hukou"]["region_code"] == code.ljust(12, "0")
+
+    async def test_so_does_one_that_is_changed(self, client, director) -> None:
+        answer = await TestAFile._patched(client, director, self.GONE)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["hukou"]["region_code"] == self.GONE
+
+    @pytest.mark.parametrize(("path", "name"), NARROWED)
+    async def test_no_filter_refuses_it(self, client, county, path, name) -> None:
+        for code in (self.GONE, self.IN_IT):
+            answer = await client.get(path, params={name: code}, headers=county.headers)
+            assert answer.json().get("type") != "/problems/region-code-invalid"
+
+    async def test_a_search_takes_it(self, client, county) -> None:
+        wanted = {"pinyin": "ceyi", "region_code": self.GONE}
+        answer = await client.post("/v1/children/search", json=wanted, headers=county.headers)
+        assert (answer.status_code, answer.json()["items"]) == (200, [])
+
+    async def test_the_table_says_that_it_ended_and_names_no_successor(
+        self, client, county
+    ) -> None:
+        told = (await client.get(f"/v1/regions/{self.GONE}", headers=county.headers)).json()
+        assert (told["name"], told["successor_code"], told["valid_until"]) == (
+            "桥东区",
+            None,
+            "2014-12-31",
+        )
+
+    async def test_a_report_is_of_the_longest_part_that_exists(self, client, director) -> None:
+        body = {
+            "region_code": self.IN_IT,
+            "situations": ["living_alone"],
+            "narrative": "邻居听见打骂",
+        }
+        answer = await client.post("/v1/police-reports", json=body, headers=director.headers)
+        assert answer.status_code == 201, answer.text
+        read = await client.get(answer.headers["location"], headers=director.headers)
+        assert read.json()["region_code"] == "130100000000"
+        assert read.json()["doubts"] == ["place_unknown"]
+
+    async def test_in_a_county_that_exists_what_never_was_stays_refused(
+        self, client, county
+    ) -> None:
+        answer = await client.get(f"/v1/children?region_code={NEVER}", headers=county.headers)
+        assert answer.json()["type"] == "/problems/region-code-invalid"

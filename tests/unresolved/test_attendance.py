@@ -97,7 +97,8 @@ class TestOwned:
         await run_jobs(database)
         for caller in (teacher, bureau):
             (item,) = await listed(client, caller)
-            assert item["owner"] == {"role": "school", "agency_id": str(school.id)}
+            owner = {"role": "school", "agency_id": str(school.id), "answers_alone": False}
+            assert item["owner"] == owner
             assert set(item["permitted"]) == {
                 *("attachUnresolved", "correctUnresolved", "dismissUnresolved")
             }

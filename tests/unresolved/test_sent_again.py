@@ -68,19 +68,6 @@ async def test_what_was_sent_last_is_what_is_opened(
     assert await count(database, "duplicate_referrals") == 1
 
 
-async def test_one_child_sent_again_it_is_still_the_same_referral(
-    client, database, director, county, other_county, refused, act
-) -> None:
-    for office in (county, other_county):
-        (item,) = await listed(client, office, "?state=open")
-        await act(office, item["id"], "answer", answer="same_child", words="同一人")
-    body = {name: refused[name] for name in refused if name != "referral_id"}
-    again = await client.post("/v1/children", json=body, headers=director.headers)
-    assert (again.status_code, again.json()["referral_id"]) == (202, refused["referral_id"])
-    await run_jobs(database)
-    assert await listed(client, county, "?state=open") == []
-
-
 async def test_after_its_file_was_opened_and_its_name_set_right_it_is_that_file(
     client, database, director, county, elsewhere, act
 ) -> None:

@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 
+from app.core.data.db import SYSTEM
 from tests.access.factories import a_caller
 from tests.attendance.factories import push
 from tests.children.factories import a_child, a_file
@@ -117,6 +118,30 @@ async def test_what_was_sent_since_by_the_same_name_goes_along_and_the_name_is_f
     assert notes == {placed["id"]: None, later["id"]: "补充"}, "what was corrected since is kept"
     kept = await client.get(f"/v1/visits/{later['id']}/versions", headers=director.headers)
     assert [each["visit"]["note"] for each in kept.json()["items"]] == [None]
+
+
+async def test_so_does_it_where_nobody_kept_what_the_child_was_called(
+    client, database, director, township, wrong, placed, act
+) -> None:
+    later, own = a_visit(placed["child_id"], visited_on="2026-11-19"), a_visit(wrong.id)
+    for each in (later, own):
+        stored = await client.post("/v1/visits", json=each, headers=director.headers)
+        assert stored.status_code == 201, stored.text
+    read = await client.get(f"/v1/visits/{later['id']}", headers=director.headers)
+    headers = {**director.headers, "if-match": read.headers["etag"]}
+    url = f"/v1/visits/{later['id']}"
+    corrected = await client.patch(url, json={"note": "补充"}, headers=headers)
+    assert corrected.status_code == 200, corrected.text
+    async with database.begin(SYSTEM) as tx:  # as what was received before that was kept
+        await tx.connection.execute("UPDATE visits SET called = NULL")
+    answer = await act(township, placed["item"], "withdrawal", words="认错人")
+    assert answer.json()["state"] == "taken_back", answer.text
+    assert [each["id"] for each in await _visits(client, director, wrong.id)] == [own["id"]]
+    [item] = await listed(client, township, "?state=open")
+    read = await client.get(f"/v1/unresolved/{item['id']}", headers=township.headers)
+    assert {each["sender_ref"] for each in read.json()["evidence"]} == {placed["id"], later["id"]}
+    again = await client.post("/v1/visits", json=later, headers=director.headers)
+    assert again.status_code == 202, "it is known again"
 
 
 async def test_a_correction_that_was_wrong_is_taken_back_too(

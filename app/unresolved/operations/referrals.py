@@ -2,13 +2,14 @@
 one. Neither reads the other's file.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 
 from app.access.principal import Principal
+from app.agencies import queries as agencies
 from app.children import duplicates, opening
 from app.core.data import sql
 from app.core.data.db import Tx
@@ -17,7 +18,7 @@ from app.core.ids import new_id
 from app.core.jobs import events as announcements
 from app.core.problems import Problem
 from app.unresolved import events, models, queries, schemas
-from app.unresolved.acts import ACTS
+from app.unresolved.acts import ACTS, OFFICE
 from app.unresolved.models import (
     FileOpened,
     UnresolvedAnswer,
@@ -64,13 +65,19 @@ async def answer(
     async with tx.as_system():
         twin = await _keep(tx, row, said, principal.subject)
         theirs = UnresolvedAnswer(row["their_answer"]) if row["their_answer"] else None
-        outcome = agreed(said.answer, theirs, alone=twin is None)
+        alone = twin is None or await _office(tx, twin["region_code"]) in row["office_ids"]
+        outcome = agreed(said.answer, theirs, alone=alone)
         if outcome is None:
             return
         await settling.settle(tx, row, UnresolvedState.answered, principal.subject)
         if twin is not None:
             await settling.settle(tx, twin, UnresolvedState.answered, "system")
         await _TOLD[UnresolvedKind(row["kind"])](tx, row, outcome)
+
+
+async def _office(tx: Tx, place: int) -> UUID | None:
+    """Return the office that answers for a place."""
+    return await agencies.serving(tx, OFFICE, place)
 
 
 async def _keep(
@@ -95,26 +102,113 @@ async def _keep(
 async def open_referral(tx: Tx, referral_id: UUID) -> None:
     """Ask the offices concerned about a referral (`children.duplicates`), in SYSTEM's reach: that
     of the place where the file was to be opened or changed, and that of the place where the other
-    file lives, each under an id of its own; one question if both are one county.
+    file lives, each under an id of its own; one question if one office answers for both.
     """
+    await tx.connection.execute(_ONE_AT_A_TIME, str(referral_id))
     found = await duplicates.referral(tx, referral_id)
     if found is None:
         return
-    here, there = home_of(found["region_code"]), found["other_region_code"]
-    there = here if there is None else home_of(there)
-    apart = here != there
-    twin = new_id() if apart else None
-    same: dict[str, Any] = {"reason": UnresolvedReason(found["reason"])}
+    here, there = await _places(tx, found)
+    twin = None if there is None else new_id()
     ours = {
         "id": referral_id,
+        "reason": UnresolvedReason(found["reason"]),
         "agency_id": found["agency_id"],
         "child_id": found["child_id"],
-        "other_child_id": None if apart else found["other_child_id"],
+        "other_child_id": found["other_child_id"] if there is None else None,
         "twin_id": twin,
     }
-    if await ask(tx, UnresolvedKind.referral, "civil_affairs", here, **same, **ours) and apart:
-        theirs = {"id": twin, "child_id": found["other_child_id"], "twin_id": referral_id}
-        await ask(tx, UnresolvedKind.referral, "civil_affairs", there, **same, **theirs)
+    if await ask(tx, UnresolvedKind.referral, OFFICE, here, **ours) and there is not None:
+        await _ask_other(tx, found, there, id=twin)
+
+
+# Who opens a referral while its files move, and who follows them, see what the other has done.
+_ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(hashtextextended('referral/' || $1, 25))"
+
+
+async def _places(tx: Tx, found: asyncpg.Record) -> tuple[int, int | None]:
+    """Return the counties whose offices are asked: where the file lives or was to be opened, and
+    where the other lives; None if the office of the one is that of the other.
+    """
+    here, there = home_of(found["lives_in"]), home_of(found["other_lives_in"] or found["lives_in"])
+    if here == there:
+        return here, None
+    ours, theirs = await _office(tx, here), await _office(tx, there)
+    return here, None if ours is not None and ours == theirs else there
+
+
+async def _ask_other(tx: Tx, found: asyncpg.Record, place: int, **also: Any) -> None:
+    theirs = {
+        "reason": UnresolvedReason(found["reason"]),
+        "child_id": found["other_child_id"],
+        "twin_id": found["id"],
+    }
+    await ask(tx, UnresolvedKind.referral, OFFICE, place, **theirs, **also)
+
+
+_BOTH: Final = """
+SELECT * FROM unresolved WHERE state = 'open' AND id IN (
+    SELECT UNNEST(ARRAY[id, twin_id]) FROM unresolved WHERE id = $1)
+ORDER BY id FOR UPDATE
+"""
+_WITH: Final = """
+UPDATE unresolved SET twin_id = $2, other_child_id = $3, updated_at = $4, version = version + 1
+WHERE id = $1
+"""
+
+
+async def follow(tx: Tx, child_id: UUID) -> None:
+    """Let the offices of the places where two files live now owe the answers, after one of them has
+    moved, in SYSTEM's reach: by the same day, in the same question. What the office of the former
+    place has answered stands.
+    """
+    for referral_id in await duplicates.waiting(tx, child_id):
+        await tx.connection.execute(_ONE_AT_A_TIME, str(referral_id))
+        both = await tx.connection.fetch(_BOTH, referral_id)
+        found = await duplicates.referral(tx, referral_id)
+        ours = next((row for row in both if row["id"] == referral_id), None)
+        if ours is None or found is None:
+            continue
+        here, there = await _places(tx, found)
+        await _move(tx, ours, here)
+        await duplicates.move_referral(tx, referral_id, found["lives_in"])
+        twin = next((row for row in both if row is not ours), None)
+        if twin is not None and there is not None:
+            await _move(tx, twin, there)
+        elif twin is not None:
+            await _answer_alone(tx, ours, twin, found)
+        elif there is not None:
+            other = new_id()
+            await tx.connection.execute(_WITH, referral_id, other, None, tx.now)
+            await _ask_other(tx, found, there, id=other)
+
+
+_MOVE: Final = """
+UPDATE unresolved SET region_code = $2, updated_at = $3, version = version + 1 WHERE id = $1
+"""
+
+
+async def _move(tx: Tx, row: asyncpg.Record, place: int) -> None:
+    """Let the office of another place owe a locked question, by the same day."""
+    if row["region_code"] == place:
+        return
+    await tx.connection.execute(_MOVE, row["id"], place, tx.now)
+    told_to = await queries.readers(tx, UnresolvedKind.referral, row["region_code"])
+    about = {"region_code": row["region_code"], "home_county": home_of(row["region_code"])}
+    moved = events.ReferralMoved(subject_id=row["id"], told_to=told_to, **about)
+    await announcements.publish(tx, moved)
+    await _announce(tx, {**row, "region_code": place})
+
+
+async def _answer_alone(
+    tx: Tx, ours: asyncpg.Record, twin: asyncpg.Record, found: asyncpg.Record
+) -> None:
+    """Ask one office where two were asked; what it has answered settles it."""
+    await settling.settle(tx, twin, UnresolvedState.taken_back, "system")
+    await tx.connection.execute(_WITH, ours["id"], None, found["other_child_id"], tx.now)
+    if ours["answer"] is not None:
+        await settling.settle(tx, ours, UnresolvedState.answered, ours["answered_by"])
+        await settle_referral(tx, ours, UnresolvedAnswer(ours["answer"]))
 
 
 async def ask(tx: Tx, kind: UnresolvedKind, owner_role: str, place: int, **columns: Any) -> bool:
@@ -133,12 +227,18 @@ async def ask(tx: Tx, kind: UnresolvedKind, owner_role: str, place: int, **colum
     }
     if not await sql.insert(tx.connection, "unresolved", row, unless_taken=True):
         return False
+    await _announce(tx, row)
+    return True
+
+
+async def _announce(tx: Tx, row: Mapping[str, Any]) -> None:
+    """Tell whoever may read it that a question is asked of its place."""
+    kind, place = UnresolvedKind(row["kind"]), row["region_code"]
     event: Any = _ASKED.get(kind, events.VisitUnresolved)
     about = {"region_code": place, "home_county": home_of(place), "due_at": row["due_at"]}
     told_to = await queries.readers(tx, kind, place, row.get("agency_id"), row.get("about_id"))
     asked = event(subject_id=row["id"], reason=row["reason"], told_to=told_to, **about)
     await announcements.publish(tx, asked)
-    return True
 
 
 _ASKED: Final = {
@@ -160,17 +260,15 @@ async def settle_referral(tx: Tx, row: asyncpg.Record, outcome: UnresolvedAnswer
     if found is None:
         return
     other, refused = found["other_child_id"], found["submitted_id"]
-    if outcome is not UnresolvedAnswer.same_child:
+    if outcome is not UnresolvedAnswer.same_child or other is None:
         await _open_file(tx, found)
         return
     await duplicates.settle_referral(tx, found["id"])
-    if other is None:
-        return
     if refused is not None and found["agency_id"] is not None:
         await duplicates.adopt(tx, found["agency_id"], refused, other, agreed=True)
         await settling.look_again(tx, other)
-    place = found["other_region_code"]
-    if home_of(place) != home_of(found["region_code"]):
+    place = found["other_lives_in"]
+    if home_of(place) != home_of(found["lives_in"]):
         about = {"region_code": place, "home_county": home_of(place)}
         told_to = await queries.readers(tx, UnresolvedKind.referral, home_of(place))
         asked = events.HandoverAsked(

@@ -1,0 +1,24 @@
+"""Two offices of a place are not registered at one moment either."""
+
+from tests.access.factories import a_caller
+from tests.at_once import at_once
+from tests.conftest import calling
+from tests.regions.factories import some_regions
+
+COUNTY = 120119000000
+
+
+async def test_of_two_at_one_moment_one_is_registered(
+    app, settings, live_database, database_urls
+) -> None:
+    await some_regions(live_database, COUNTY)
+    county = await a_caller(live_database, settings, "civil_affairs", COUNTY)
+    body = {"kind": "education", "name": "教育局", "region_code": f"{COUNTY:012d}"}
+    async with calling(app, settings, live_database) as client:
+
+        async def register():
+            return await client.post("/v1/agencies", json=body, headers=county.headers)
+
+        answers = await at_once(live_database, database_urls.owner, register, register)
+    assert [answer.status_code for answer in answers] == [201, 409]
+    assert answers[1].json()["type"] == "/problems/place-served"
