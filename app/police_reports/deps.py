@@ -1,5 +1,6 @@
 """Who may call, and the report that the path names: to read, or held until its change is stored."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import asyncpg
@@ -25,13 +26,15 @@ HandlesReports = Annotated[Principal, needs(HANDLE)]
 ReceivesReports = Annotated[Principal, needs(RECEIVE)]
 MatchesReports = Annotated[Principal, needs(MATCH)]
 ReadsReporters = Annotated[Principal, needs(READ_REPORTERS)]
-_NAMED = ("report_id", "The report's id.", queries.find, ReportNotFound)
-ReportInPath = Annotated[asyncpg.Record, named_in_path(*_NAMED)]
-ReportToChange = Annotated[asyncpg.Record, named_in_path(*_NAMED, lock=True)]
-ReportToCorrect = Annotated[
-    dict[str, Any], named_in_path(*_NAMED[:2], holding.find_to_correct, ReportNotFound)
-]
-ReportToTakeBack = Annotated[
-    dict[str, Any], named_in_path(*_NAMED[:2], holding.find_to_take_back, ReportNotFound)
-]
-"""Locked until the change is committed: steps on one report take turns."""
+
+
+def _named(find: Callable[..., Awaitable[Any]]) -> Any:
+    return named_in_path("report_id", "The report's id.", find, ReportNotFound)
+
+
+ReportInPath = Annotated[asyncpg.Record, _named(queries.find)]
+ReportToChange = Annotated[asyncpg.Record, _named(holding.find_to_change)]
+ReportToJoin = Annotated[asyncpg.Record, _named(holding.find_to_join)]
+ReportToCorrect = Annotated[dict[str, Any], _named(holding.find_to_correct)]
+ReportToTakeBack = Annotated[dict[str, Any], _named(holding.find_to_take_back)]
+"""Held until the change is committed: steps on a chain of corrections take turns."""

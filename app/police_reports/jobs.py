@@ -17,6 +17,7 @@ from app.police_reports import events, jurisdiction, rules
 from app.police_reports.models import State, Step
 from app.police_reports.operations import home
 from app.police_reports.operations.filing import announce, relieve
+from app.police_reports.operations.locks import hold_reports
 from app.police_reports.operations.standing import change
 from app.police_reports.operations.steps import redeliver
 from app.police_reports.operations.unknown_child import attach_stated, keep_asked
@@ -60,8 +61,7 @@ FOR UPDATE OF r SKIP LOCKED
 
 
 _OPEN_OF_CHILD: Final = """
-SELECT * FROM police_reports WHERE child_county = $1 AND child_id = $2 AND state <> 'closed'
-ORDER BY id FOR UPDATE
+SELECT id FROM police_reports WHERE child_county = $1 AND child_id = $2 AND state <> 'closed'
 """
 _SHIFT_FORMER: Final = """
 UPDATE police_reports SET former_homes = ARRAY(
@@ -89,9 +89,8 @@ async def follow_child(tx: Tx, changed: ChildChanged) -> None:
     """Let the offices of a child's new home have a part in its open reports, beside the former."""
     if changed.previous_region_code is None:
         return
-    for report in await tx.connection.fetch(
-        _OPEN_OF_CHILD, changed.home_county, changed.subject_id
-    ):
+    child = (changed.home_county, changed.subject_id)
+    for report in await hold_reports(tx, await tx.connection.fetch(_OPEN_OF_CHILD, *child)):
         if moved := await home.now(tx, report):
             await change(tx, report["id"], **moved)
             await announce(tx, events.ChildMoved, {**report, **moved})
@@ -203,9 +202,7 @@ async def mark_delivered(tx: Tx, delivered: DeliverySucceeded) -> None:
     """Note that the police's system has taken a report (R24). The delivery's id is the step's."""
     if not delivered.source_wire_name.startswith("police_reports."):
         return
-    report = await tx.connection.fetchrow(
-        "SELECT * FROM police_reports WHERE id = $1 FOR UPDATE", delivered.subject_id
-    )
+    report = next(iter(await hold_reports(tx, [{"id": delivered.subject_id}])), None)
     at = await tx.connection.fetchval(
         "SELECT delivered_at FROM webhook_deliveries WHERE id = $1", delivered.delivery_id
     )

@@ -79,9 +79,6 @@ async def find(
     )
 
 
-ALL: Final = "SELECT * FROM police_reports WHERE id = ANY ($1) ORDER BY id"
-
-
 async def find_anywhere(tx: Tx, report_id: UUID) -> asyncpg.Record | None:
     """Find a report by its id, whoever has a part in it: to recognise it, not to show it."""
     async with tx.as_system():

@@ -40,6 +40,7 @@ from app.police_reports.deps import (
     ReportNotFound,
     ReportToChange,
     ReportToCorrect,
+    ReportToJoin,
     ReportToTakeBack,
 )
 from app.police_reports.models import State
@@ -326,7 +327,7 @@ async def withdraw_suspect(
 
 @router.post("/{report_id}/incident", status_code=201, responses=_NAMING)
 async def join_reports(
-    principal: MatchesReports, report: ReportInPath, new: stated.Joining, tx: Transaction
+    principal: MatchesReports, report: ReportToJoin, new: stated.Joining, tx: Transaction
 ) -> Shown[schemas.StepTaken]:
     """Say that another report is about the same event. Each keeps its deadlines and its proof, and
     a party to one sees the others only if it is party there.
@@ -341,7 +342,7 @@ async def join_reports(
     responses={**_STEP, **documented(NotYourPart, PersonRequired, NotJoined)},
 )
 async def separate_report(
-    principal: MatchesReports, report: ReportInPath, new: stated.Separation, tx: Transaction
+    principal: MatchesReports, report: ReportToJoin, new: stated.Separation, tx: Transaction
 ) -> Shown[schemas.StepTaken]:
     """Say that a report is not about the event it was joined with. The others stay together."""
     taken = await taking_back.separate_report(tx, principal, report, new)

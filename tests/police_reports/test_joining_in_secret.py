@@ -6,9 +6,7 @@ import pytest
 
 from app.core.data.db import Reach
 from tests.access.factories import a_caller
-from tests.at_once import at_once
 from tests.children.factories import a_child
-from tests.conftest import calling
 from tests.jobs import run_jobs
 from tests.police_reports.factories import (
     COUNTY,
@@ -175,40 +173,3 @@ class TestAReportThatOneSeesIsJoinedWithOneHidden:
         async with database.begin(reach) as tx:
             rows_ = await tx.connection.fetch("SELECT operation FROM audit_entries")
         assert not {"joinReports", "listReports"} & {row["operation"] for row in rows_}
-
-
-async def test_two_joins_at_once_make_one_event(
-    app, settings, live_database, database_urls
-) -> None:
-    offices = await the_offices(live_database, settings)
-    async with calling(app, settings, live_database) as client:
-        a, b, c = [await filed(client, offices.school, narrative=word) for word in "abc"]
-
-        def joining(one: str, other: str):
-            body = {"joined_at": AT, "report_id": other}
-            return lambda: step(client, offices.police, one, "incident", body)
-
-        answers = await at_once(live_database, database_urls.owner, joining(a, b), joining(b, c))
-        assert [answer.status_code for answer in answers] == [201, 201]
-        three = [await read(client, offices.police, each) for each in (a, b, c)]
-        assert len({each["incident_id"] for each in three}) == 1
-        assert [{*each["joined"], each["id"]} for each in three] == [{a, b, c}] * 3
-
-
-async def test_separating_and_joining_at_once_wait_for_each_other(
-    app, settings, live_database, database_urls
-) -> None:
-    offices = await the_offices(live_database, settings)
-    async with calling(app, settings, live_database) as client:
-        a, b, c = [await filed(client, offices.school, narrative=word) for word in "abc"]
-        await step(client, offices.police, a, "incident", {"joined_at": AT, "report_id": b})
-        joining = {"joined_at": AT, "report_id": a}
-        apart = {"separated_at": AT, "basis": "是两件事。"}
-        answers = await at_once(
-            live_database,
-            database_urls.owner,
-            lambda: step(client, offices.police, b, "incident", joining),
-            lambda: step(client, offices.county, c, "incident", joining),
-            lambda: step(client, offices.police, a, "incident/separation", apart),
-        )
-        assert [answer.status_code for answer in answers] == [201, 201, 201]

@@ -16,7 +16,7 @@ from app.police_reports.operations import (
     forwarding,
     hidden,
     home,
-    incidents,
+    locks,
     taking_back,
     unknown_child,
 )
@@ -115,7 +115,8 @@ async def test_what_hangs_on_one_report_is_found_by_index(database) -> None:
         (called._RENAME, [some, [some], [some]]),
         (dispositions._BEFORE, [some]),
         (jobs._OPEN_OF_CHILD, [120119000000, some]),
-        (incidents.OF_EVENTS, [[some], [some]]),
+        (locks._OF_EVENTS, [[some], [some]]),
+        (locks._CHAINS, [[some]]),
         (taking_back._HUNG, [some, new_id()]),
         (taking_back._TOLD, [some, "police_reports.%", NOW]),
         (home._HELD, [some, [new_id()]]),

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from app.core.data.db import Tx
 from app.core.ids import new_id
+from app.police_reports.operations.locks import hold_event
 
 _CALLED: Final = """
 SELECT r.id, r.incident_id FROM unnest($1::uuid[]) AS named (name) CROSS JOIN LATERAL (
@@ -32,5 +33,7 @@ async def event_called(tx: Tx, report_id: UUID, called: UUID | None) -> UUID | N
             return called
         shared = [row["incident_id"] for row in found if row["incident_id"]]
         event: UUID = shared[0] if shared else new_id()
+        if called:
+            await hold_event(tx, *found)
         await tx.connection.execute(_RENAME, event, [row["id"] for row in found], shared)
     return event

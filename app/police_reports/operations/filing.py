@@ -23,6 +23,7 @@ from app.police_reports.acts import ACTS
 from app.police_reports.operations import claims, hidden, naming
 from app.police_reports.operations.called import event_called
 from app.police_reports.operations.counting import count_anew
+from app.police_reports.operations.locks import hold_events
 from app.police_reports.operations.standing import change, deadlines
 from app.police_reports.schemas.filing import ReportCreate, Subject
 from app.webhooks.operations.deliveries import queue_mandatory
@@ -81,6 +82,8 @@ async def file_report(
     later = {name for name in ("incident_id",) if getattr(new, name) is None}
     unread = orjson.dumps(new.unread).decode() if new.unread else ""
     content = tx.keyring.blind_index(_CONTENT, new.model_dump_json(exclude=later) + unread)
+    if corrects is None and (new.id or new.incident_id):
+        await hold_events(tx, change=new.incident_id is not None)
     if new.id is not None:  # the same sent twice at once: the second finds the first
         await tx.connection.execute(_ONE_AT_A_TIME, str(new.id))
     if new.id is not None and (before := await queries.find_anywhere(tx, new.id)) is not None:

@@ -13,13 +13,10 @@ from app.police_reports.acts import ACTS
 from app.police_reports.models import Step
 from app.police_reports.operations import home
 from app.police_reports.operations.claims import ReportInvalid
+from app.police_reports.operations.locks import hold_event
 from app.police_reports.operations.steps import Deed, Taken, repeated, take
 from app.police_reports.schemas import steps as stated
 
-JOINING: Final = "SELECT pg_advisory_xact_lock(hashtextextended('police_reports/joining', 0))"
-OF_EVENTS: Final = """
-SELECT * FROM police_reports WHERE id = ANY($1) OR incident_id = ANY($2) ORDER BY id FOR UPDATE
-"""
 MOVE: Final = """
 UPDATE police_reports SET incident_id = $1
 WHERE id = ANY($2) AND incident_id IS DISTINCT FROM $1
@@ -75,20 +72,15 @@ async def join_reports(
     if before := await repeated(tx, report, new, Step.JOINED):
         return before
     ACTS["joinReports"].require(principal, report, tx.today)
-    # One after the other, each from what the one before has made of the events.
-    await tx.connection.execute(JOINING)
     other = await queries.find(tx, principal, new.report_id)
     if other is None or other["id"] == report["id"]:
         raise ReportInvalid.at("#/report_id", "report_unknown", "Name another report of yours.")
     ACTS["joinReports"].require(principal, other, tx.today)
     async with tx.as_system():
-        ids = [report["id"], other["id"]]
-        now = await tx.connection.fetch(queries.ALL, ids)
-        events_ = [each["incident_id"] for each in now if each["incident_id"]]
-        held = await tx.connection.fetch(OF_EVENTS, ids, events_)
-        event = events_[0] if events_ else new_id()
-        await tx.connection.execute(MOVE, event, [row["id"] for row in held])
-        here, there = (next(row for row in held if row["id"] == each) for each in ids)
+        held = await hold_event(tx, report, other)
+        event = report["incident_id"] or other["incident_id"] or new_id()
+        await tx.connection.execute(MOVE, event, list(held))
+        here, there = held[report["id"]], held[other["id"]]
     silent = new.model_copy(update={"id": None, "report_id": here["id"]})
     if before := await repeated(tx, report, new, Step.JOINED):
         return before  # sent twice at once

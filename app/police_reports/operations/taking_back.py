@@ -19,7 +19,8 @@ from app.police_reports.models import Step
 from app.police_reports.operations import counting
 from app.police_reports.operations.filing import parties
 from app.police_reports.operations.hidden import CHAIN
-from app.police_reports.operations.incidents import JOINING, MOVE, OF_EVENTS
+from app.police_reports.operations.incidents import MOVE
+from app.police_reports.operations.locks import hold_event
 from app.police_reports.operations.standing import NOT_PROPOSED, change
 from app.police_reports.operations.steps import Deed, Taken, repeated, take
 from app.police_reports.schemas import steps as stated
@@ -123,11 +124,8 @@ async def separate_report(
     """
     if before := await repeated(tx, report, new, Step.SEPARATED):
         return before
-    await tx.connection.execute(JOINING)  # before any row: whoever joins does likewise
     async with tx.as_system():
-        [report] = await tx.connection.fetch(queries.ALL, [report["id"]])
-        event = report["incident_id"]
-        held = {r["id"]: r for r in await tx.connection.fetch(OF_EVENTS, [report["id"]], [event])}
+        held = await hold_event(tx, report)
     report = held.pop(report["id"])
     if before := await repeated(tx, report, new, Step.SEPARATED):
         return before  # sent twice at once
