@@ -35,7 +35,8 @@ class _AboutPresence(Event):
 
 class PresenceDoubted(_AboutPresence):
     """A school said that a child was there, and it was seen elsewhere the same day, or missed by
-    the school at which it is enrolled.
+    the school at which it is enrolled. Said again, to the school and the education authority above
+    it alone, if what tells of it is to be kept from others.
     """
 
     wire_name: ClassVar[str] = "attendance.presence_doubted"
@@ -44,8 +45,15 @@ class PresenceDoubted(_AboutPresence):
     )
 
 
+class PresenceHandedOver(_AboutPresence):
+    """What tells of it must be kept from the school: an education authority above looks instead."""
+
+    wire_name: ClassVar[str] = "attendance.presence_handed_over"
+    asked_id: UUID = Field(description="The education authority that is asked.")
+
+
 class PresenceVerified(_AboutPresence):
-    """A named person of the school looked where the child was, or who was seen was another."""
+    """A named person who was asked looked where the child was, or who was seen was another."""
 
     wire_name: ClassVar[str] = "attendance.presence_verified"
     finding: Annotated[Found, CODE] = Field(description="What was found: a code.")

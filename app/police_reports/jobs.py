@@ -17,6 +17,7 @@ from app.police_reports import events, jurisdiction, rules
 from app.police_reports.models import State, Step
 from app.police_reports.operations import home
 from app.police_reports.operations.filing import announce, relieve
+from app.police_reports.operations.hidden import note
 from app.police_reports.operations.locks import hold_reports
 from app.police_reports.operations.standing import change
 from app.police_reports.operations.steps import redeliver
@@ -99,12 +100,9 @@ async def follow_child(tx: Tx, changed: ChildChanged) -> None:
 # Where the police took the child, from then on; a day that has not come yet is none to believe. If
 # they name the place in words only, or found a missing child that day, it is they who saw it. And
 # where whoever takes children in, and reports this one, has it before its eyes.
-_KEPT_FROM: Final = """coalesce((
-    SELECT c.school_id FROM children c WHERE c.home_county = r.child_county AND c.id = r.child_id
-      AND c.school_id = ANY (r.hidden_from)), r.suspect_agency_id)"""
-_SIGHTINGS: Final = f"""
+_SIGHTINGS: Final = """
 SELECT r.child_id, s.id AS source_id, coalesce(a.id, s.agency_id) AS seen_by_id,
-    {_KEPT_FROM} AS kept_from_id, least((s.codes ->> 'handed_over_on')::date, deed.day) AS since,
+    least((s.codes ->> 'handed_over_on')::date, deed.day) AS since,
     CASE WHEN NOT deed.placed THEN deed.day END AS until
 FROM police_reports r JOIN police_report_steps s ON s.report_id = r.id AND s.step = 'disposed'
 LEFT JOIN agencies a ON a.id = (s.codes ->> 'placed_with_agency_id')::uuid
@@ -112,10 +110,10 @@ CROSS JOIN LATERAL (SELECT (s.at AT TIME ZONE 'Asia/Shanghai')::date AS day,
     a.id IS NOT NULL OR coalesce((s.codes ->> 'placed_unregistered')::boolean, false) AS placed
 ) AS deed
 WHERE r.id = $1 AND r.child_id IS NOT NULL AND (deed.placed
-    OR s.codes @> '{{"measures": ["child_found"]}}'
-    OR s.codes @> '{{"handled": [{{"measures": ["child_found"]}}]}}')
+    OR s.codes @> '{"measures": ["child_found"]}'
+    OR s.codes @> '{"handled": [{"measures": ["child_found"]}]}')
 UNION ALL
-SELECT r.child_id, r.id, a.id, {_KEPT_FROM}, found.day, found.day
+SELECT r.child_id, r.id, a.id, found.day, found.day
 FROM police_reports r JOIN agencies a ON a.id = r.reporter_agency_id
     AND a.kind IN ('hospital', 'rescue_institution', 'welfare_institution')
 CROSS JOIN LATERAL (SELECT (coalesce(r.found_at, r.filed_at) AT TIME ZONE 'Asia/Shanghai')::date
@@ -193,6 +191,7 @@ async def sighted_before(tx: Tx, identified: events.ChildIdentified) -> None:
 
 
 async def _sighted(tx: Tx, report_id: UUID) -> None:
+    await note(tx, report_id)
     for row in await tx.connection.fetch(_SIGHTINGS, report_id):
         await presence.sighted(tx, presence.Sighting(**row))
 

@@ -6,6 +6,7 @@ import pytest
 
 from app.access.principal import Principal
 from app.access.roles import role
+from app.attendance import presence
 from app.core.data.db import SYSTEM, Reach
 from app.core.ids import new_id
 from app.police_reports import jobs, queries
@@ -129,6 +130,9 @@ async def test_what_hangs_on_one_report_is_found_by_index(database) -> None:
         (hidden._NOTE, [some]),
         (whose._SAID_SINCE, [some, "child_unknown", NOW]),
         (delivery._WITHHOLD, [[some]]),
+        (hidden._CHILDREN, [some]),
+        (presence._HIDE, [[some]]),
+        (presence._HIDDEN, [[some]]),
         ("SELECT id FROM police_reports WHERE cardinality(former_homes) > 0", []),
     ):
         empty = "police_reports" not in sql or "unresolved" in sql
