@@ -33,13 +33,14 @@ _NOTE: Final = f"""{CHAIN}, asked AS (
     SELECT report_id, id FROM asked
     UNION ALL SELECT a.report_id, d.id FROM asked a JOIN duties d ON d.subject_id = a.id
 )
-INSERT INTO hidden_subjects (subject_id, hidden_from, hidden_below, filed_by_id)
-SELECT a.id, r.hidden_from, r.hidden_below, r.reporter_agency_id
+INSERT INTO hidden_subjects (subject_id, hidden_from, hidden_below, police_below, filed_by_id)
+SELECT a.id, r.hidden_from, r.hidden_below, r.police_below, r.reporter_agency_id
 FROM about a JOIN police_reports r ON r.id = a.report_id
 WHERE cardinality(r.hidden_from) > 0 OR r.hidden_below > 0
    OR EXISTS (SELECT FROM hidden_subjects h WHERE h.subject_id = a.id)
 ON CONFLICT (subject_id) DO UPDATE
-SET hidden_from = excluded.hidden_from, hidden_below = excluded.hidden_below
+SET hidden_from = excluded.hidden_from, hidden_below = excluded.hidden_below,
+    police_below = excluded.police_below
 """
 """For the lists that know a report, what is asked or owed for it, or where the police took a child,
 by its id alone.
