@@ -31,6 +31,19 @@ async def at_once(
     return answers
 
 
+async def behind(database: Database, held: str, *begin: Callable[[], Awaitable[Any]]) -> list[Any]:
+    """Begin each when the one before waits, while the rows of a statement are held; let them go,
+    and return what all answer.
+    """
+    tasks: list[asyncio.Future[Any]] = []
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(held)
+        for waiting, each in enumerate(begin, start=1):
+            tasks.append(asyncio.ensure_future(each()))
+            await _until(database, tasks, waiting)
+    return await asyncio.gather(*tasks)
+
+
 async def _until(database: Database, tasks: list[asyncio.Future[Any]], number: int) -> None:
     waiting = (
         "SELECT count(*) FROM pg_stat_activity"

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Final
 
-from app.access.acts import Act, own, personally, unset
+from app.access.acts import Act, Condition, personally, unset
+from app.attendance.area import VERIFY
 from app.core.problems import Problem
 
 
 class NotSaidByYou(Problem, status=403, denies=True):
-    """Only the school that said the child was there looks after that."""
+    """Only the school that said the child was there looks, or whoever is asked in its place."""
 
     title = "Another school said that the child was there"
     title_zh = "该在校记录由其他学校报送"
@@ -21,11 +22,18 @@ class AlreadyFound(Problem, status=409):
     title_zh = "核实结果已登记"
 
 
+_ASKED: Final = Condition(
+    ("asked_id", "school_id"),
+    lambda principal, _: principal.agency_id,
+    lambda asked, school, agency: (asked or school) == agency,
+    "(coalesce({0}, {1}) = {wanted})",
+    lambda *_: NotSaidByYou(),
+)
 PRESENCE_ACTS: Final[Mapping[str, Act]] = {
     "recordPresenceFinding": Act(
-        "attendance:write",
+        VERIFY.code,
         (
-            own("school_id", NotSaidByYou),
+            _ASKED,
             personally("id"),
             unset("finding", AlreadyFound),
         ),

@@ -35,7 +35,8 @@ class _AboutPresence(Event):
 
 class PresenceDoubted(_AboutPresence):
     """A school said that a child was there, and it was seen elsewhere the same day, or missed by
-    the school at which it is enrolled; or the child had left the school by then.
+    the school at which it is enrolled; or the child had left the school by then. Said again, to the
+    school and the education authority above it alone, if what tells of it is to be kept from others.
     """
 
     wire_name: ClassVar[str] = "attendance.presence_doubted"
@@ -45,8 +46,15 @@ class PresenceDoubted(_AboutPresence):
     )
 
 
+class PresenceHandedOver(_AboutPresence):
+    """What tells of it must be kept from the school: an education authority above looks instead."""
+
+    wire_name: ClassVar[str] = "attendance.presence_handed_over"
+    asked_id: UUID = Field(description="The education authority that is asked.")
+
+
 class PresenceVerified(_AboutPresence):
-    """A named person of the school looked where the child was; or nothing is to be doubted any
+    """A named person who was asked looked where the child was; or nothing is to be doubted any
     more: who was seen was another, or the register has put right where the child was enrolled.
     """
 

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
 from app.children.below import VISIBLE, BelowChild, below_child
-from app.core.data import rls
+from app.core.data import hiding, rls
 from app.core.data.columns import Instant, one_of
 from app.core.ids import new_id
 
@@ -167,7 +167,7 @@ class PresenceDoubt(BelowChild, table=True):
     """A school said that a child was there on a day on which it was seen elsewhere, or missed at
     the school at which it is enrolled, or which the child had left by then: `seen_by_id`, the
     agency, or the school at which it is enrolled that day, if any. Somebody of the school looks:
-    `finding`. The note is encrypted.
+    `finding`; of `asked_id`, if it is hidden from the school. The note is encrypted.
     """
 
     __tablename__ = "presence_doubts"
@@ -185,12 +185,20 @@ class PresenceDoubt(BelowChild, table=True):
         ),
         Index("ix_presence_doubts_school_id_id", "school_id", "id"),
         Index("ix_presence_doubts_pupil_of_id", "pupil_of", "id"),
+        Index(
+            "ix_presence_doubts_asked_id_id",
+            "asked_id",
+            "id",
+            postgresql_where=text("asked_id IS NOT NULL"),
+        ),
         privileges="SELECT, INSERT, UPDATE",
-        also=(rls.own("school_id"),),
+        hidden=hiding.hidden("presence_doubts.id"),
+        also=(rls.own("school_id"), rls.own("asked_id")),
     )
 
     id: UUID = Field(default_factory=new_id)
     school_id: UUID = Field(foreign_key="agencies.id")
+    asked_id: UUID | None = Field(default=None, foreign_key="agencies.id")
     school_day: date
     seen_by_id: UUID | None = Field(foreign_key="agencies.id")
     opened_at: datetime = Field(sa_type=Instant)
@@ -204,8 +212,8 @@ class PresenceSighting(BelowChild, table=True):
     """Who else saw a child, or has it with them, since a day; `until`: the last day, if known.
     `source_id`: the row that tells of it; told twice, it is one.
 
-    `kept_from_id`: an agency that must not learn of it, since what tells of it speaks against them.
-    No list shows these rows; a school learns that it is doubted, and who saw the child.
+    Whom the source is hidden from learns nothing of what is doubted for it. `kept_from_id`: read by
+    the release before. No list shows these rows.
     """
 
     __tablename__ = "presence_sightings"

@@ -3,7 +3,7 @@ another school, by a hospital, or where the police took it; or the school at whi
 missed it; or the child had left by then. A person of the school looks, and says what they found.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import astuple, dataclass
 from datetime import date
 from typing import Any, Final
@@ -15,15 +15,17 @@ from app.access.acts import Act
 from app.access.principal import Principal
 from app.attendance import schemas
 from app.attendance.acts import PRESENCE_ACTS
-from app.attendance.events import PresenceDoubted, PresenceVerified
+from app.attendance.events import PresenceDoubted, PresenceHandedOver, PresenceVerified
 from app.attendance.queries import ROLL_HOLDS
 from app.attendance.rules import OLDEST, THERE
 from app.children.queries import visible_below
+from app.core.data import hiding
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.ids import new_id
 from app.core.jobs import events, queue
+from app.regions.rules import SPANS, codes_of
 
 # The days on which somebody was said to be there, or to be missed, in a batch, or of a child while
 # others saw it.
@@ -88,7 +90,7 @@ WITH heard AS MATERIALIZED ({heard}
     (SELECT DISTINCT ON (w.id, a.school_id) a.child_id, a.school_day, a.school_id, w.seen_by_id
     FROM there a JOIN presence_sightings w USING (home_county, child_id)
     WHERE w.since <= a.school_day AND (w.until IS NULL OR a.school_day <= w.until)
-        AND w.seen_by_id <> a.school_id AND w.kept_from_id IS DISTINCT FROM a.school_id
+        AND w.seen_by_id <> a.school_id
         AND NOT EXISTS (
             SELECT FROM presence_doubts d
             WHERE w.until IS NULL AND d.child_id = a.child_id AND d.school_id = a.school_id
@@ -133,8 +135,46 @@ FROM UNNEST($1::uuid[], $2::uuid[], $3::date[], $4::uuid[], $5::uuid[])
 JOIN (SELECT * FROM children WHERE id = ANY ($2::uuid[]) ORDER BY id FOR SHARE) AS c
     ON c.id = u.child_id
 ON CONFLICT (child_id, school_id, school_day, home_county) DO NOTHING
-RETURNING id, home_county, child_id, region_code, school_id, school_day, seen_by_id
+RETURNING *
 """
+
+# What tells that a child was elsewhere, and is hidden, hides what is doubted for it.
+_HIDE: Final = """
+WITH doubted AS (
+    SELECT d.id, h.hidden_from, h.hidden_below FROM presence_doubts d
+    JOIN presence_sightings w ON w.home_county = d.home_county AND w.child_id = d.child_id
+        AND w.seen_by_id = d.seen_by_id AND w.since <= d.school_day
+        AND (w.until IS NULL OR d.school_day <= w.until)
+    JOIN hidden_subjects h ON h.subject_id = w.source_id
+    WHERE d.child_id = ANY ($1::uuid[])
+)
+INSERT INTO hidden_subjects (subject_id, hidden_from, hidden_below)
+SELECT id, coalesce(array_agg(DISTINCT agency) FILTER (WHERE agency IS NOT NULL), '{}'),
+    max(hidden_below)
+FROM doubted LEFT JOIN LATERAL unnest(hidden_from) AS agency ON true GROUP BY id
+ON CONFLICT (subject_id) DO UPDATE
+SET hidden_from = excluded.hidden_from, hidden_below = excluded.hidden_below
+WHERE hidden_subjects.hidden_from <> excluded.hidden_from
+    OR hidden_subjects.hidden_below <> excluded.hidden_below
+RETURNING subject_id
+"""
+_HIDDEN: Final = f"""
+SELECT d.*, above.id AS above_id,
+    s.id = ANY (h.hidden_from) OR h.hidden_below > {codes_of("s.region_code")} AS kept
+FROM presence_doubts d JOIN hidden_subjects h ON h.subject_id = d.id
+JOIN agencies s ON s.id = d.school_id
+LEFT JOIN LATERAL (
+    SELECT a.id FROM agencies a
+    WHERE a.active AND a.kind = 'education'
+        AND a.region_code IN ({", ".join(f"s.region_code - s.region_code % {n}" for n in SPANS)}, 0)
+        AND a.id <> ALL (h.hidden_from) AND {codes_of("a.region_code")} >= h.hidden_below
+    ORDER BY a.region_code DESC, a.id LIMIT 1) AS above ON true
+WHERE d.child_id = ANY ($1::uuid[]) AND d.finding IS NULL
+"""
+"""With the nearest education authority above the school that may know of it, and whether the
+school may not.
+"""
+_ASK: Final = "UPDATE presence_doubts SET asked_id = $2 WHERE id = $1"
 
 
 async def look_elsewhere(tx: Tx, batch_id: UUID) -> None:
@@ -193,8 +233,37 @@ async def _doubt(tx: Tx, heard: str, about: UUID) -> None:
     names = ("child_id", "school_day", "school_id", "seen_by_id")
     columns = [[row[name] for row in found] for name in names]
     rows = await tx.connection.fetch(_DOUBT, [new_id() for _ in found], *columns, tx.now)
-    doubts = [PresenceDoubted(**_about(row), seen_by_id=row["seen_by_id"]) for row in rows]
+    told = await hide(tx, [row["child_id"] for row in rows], new={row["id"] for row in rows})
+    doubts = (
+        PresenceDoubted(**_about(row), seen_by_id=row["seen_by_id"])
+        for row in rows
+        if row["id"] not in told
+    )
     await events.publish(tx, *doubts)
+
+
+async def hide(tx: Tx, child_ids: Sequence[UUID], *, new: Collection[UUID] = ()) -> set[UUID]:
+    """Let what is doubted of children be hidden from whom that is hidden which tells of it by now.
+    What a school must learn nothing of is asked of the education authority above it; of all else
+    the two alone are told. `new`: what nobody has been told of so far. Returns what they were told
+    of. In SYSTEM's reach; again, it changes nothing.
+    """
+    changed = {row["subject_id"] for row in await tx.connection.fetch(_HIDE, child_ids)}
+    rows = await tx.connection.fetch(_HIDDEN, child_ids)
+    said: list[events.Event] = []
+    for row in rows:
+        asked = row["above_id"] if row["kept"] or row["asked_id"] else None
+        told = [each for each in (asked or row["school_id"], row["above_id"]) if each]
+        handed = asked is not None and asked != row["asked_id"]
+        if handed:
+            await tx.connection.execute(_ASK, row["id"], asked)
+            said.append(PresenceHandedOver(**_about(row), asked_id=asked, told_to=(asked,)))
+        stays = asked is None and row["id"] in changed
+        if stays or (handed and row["id"] not in new):  # what is owed already is shielded
+            about = {**_about(row), "seen_by_id": row["seen_by_id"]}
+            said.append(PresenceDoubted(**about, told_to=tuple(dict.fromkeys(told))))
+    await events.publish(tx, *said)
+    return {each.subject_id for each in said} | {row["id"] for row in rows if row["kept"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,15 +273,14 @@ class Sighting:
     child_id: UUID
     source_id: UUID
     seen_by_id: UUID
-    kept_from_id: UUID | None
     since: date
     until: date | None
 
 
 _SIGHTED: Final = """
 INSERT INTO presence_sightings (id, home_county, child_id, region_code, pupil_of, source_id,
-    seen_by_id, kept_from_id, since, until, recorded_at)
-SELECT $1, c.home_county, c.id, c.region_code, c.school_id, $3, $4, $5, $6, $7, $8
+    seen_by_id, since, until, recorded_at)
+SELECT $1, c.home_county, c.id, c.region_code, c.school_id, $3, $4, $5, $6, $7
 FROM (SELECT * FROM children WHERE id = $2 FOR SHARE) AS c
 ON CONFLICT (child_id, source_id, home_county) DO NOTHING
 """
@@ -255,9 +323,13 @@ def _about(row: asyncpg.Record) -> dict[str, Any]:
 
 def _visible(principal: Principal) -> Where:
     where = visible_below(principal, "d")
-    if principal.school_id is None:
-        return where
-    return where.or_else("d.school_id = {}", principal.school_id)  # an index each
+    asked = "asked_id" if principal.school_id is None else "school_id"
+    where.or_else(f"d.{asked} = {{}}", principal.agency_id)  # an index each
+    codes = principal.region_hi - principal.region_lo
+    return where.add(_SHOWN, principal.agency_id, codes, principal.agencies)
+
+
+_SHOWN: Final = hiding.shown("d.id")
 
 
 async def find(
@@ -287,7 +359,7 @@ async def page(
 async def record_finding(
     tx: Tx, principal: Principal, doubt: asyncpg.Record, new: schemas.PresenceFindingCreate
 ) -> asyncpg.Record:
-    """Keep, of a locked doubt, what a named person of the school found."""
+    """Keep, of a locked doubt, what a named person of the school found, or of who is asked."""
     PRESENCE_ACTS["recordPresenceFinding"].require(principal, doubt, tx.today)
     sealed = tx.keyring.seal("presence_doubts.note_sealed", doubt["id"], new.note)
     row = await tx.connection.fetchrow(

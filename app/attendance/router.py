@@ -15,7 +15,7 @@ from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
 from app.attendance import operations, presence, queries, schemas
 from app.attendance.acts import PRESENCE_ACTS, AlreadyFound, NotSaidByYou
-from app.attendance.area import AREA, READ, WRITE
+from app.attendance.area import AREA, READ, VERIFY, WRITE
 from app.children import enrolments
 from app.children import queries as children
 from app.children.deps import ChildMeant, ChildNotFound
@@ -61,6 +61,7 @@ async def _strict(
 
 ReadsAttendance = Annotated[Principal, needs(READ)]
 WritesAttendance = Annotated[Principal, needs(WRITE)]
+VerifiesPresence = Annotated[Principal, needs(VERIFY)]
 StrictHandling = Annotated[bool, Depends(_strict)]
 _BATCH = ("batch_id", "The batch's id, from the answer to the push.")
 BatchInPath = Annotated[bytes, named_in_path(*_BATCH, queries.batch_answer, BatchNotFound)]
@@ -199,12 +200,14 @@ async def list_presence_doubts(
     responses=documented(NotSaidByYou, PersonRequired, AlreadyFound),
 )
 async def record_presence_finding(
-    principal: WritesAttendance,
+    principal: VerifiesPresence,
     doubt: DoubtToSettle,
     new: schemas.PresenceFindingCreate,
     tx: Transaction,
 ) -> Shown[schemas.PresenceDoubt]:
-    """Record, as a named person of the school, where the child was that day."""
+    """Record, as a named person of the school, where the child was that day; of the education
+    authority, if what tells of it must be kept from the school.
+    """
     row = await presence.record_finding(tx, principal, doubt, new)
     return Shown(
         _doubt(tx, principal, row),

@@ -32,6 +32,8 @@ class AuditEntry(SQLModel, table=True):
     operation: str
     child_ids: list[UUID] = Field(sa_type=ARRAY(Uuid), sa_column_kwargs={"server_default": "{}"})
     subject_id: UUID | None
+    beside_ids: list[UUID] = Field(sa_type=ARRAY(Uuid), sa_column_kwargs={"server_default": "{}"})
+    """What else it told of: whoever must learn nothing of one of these learns nothing of it."""
     field_groups: list[str] = Field(sa_type=ARRAY(Text), sa_column_kwargs={"server_default": "{}"})
     since: date | None = None
     """The earliest day the look reached back to, for what is dated."""
@@ -49,7 +51,7 @@ rls.protect(
         (rls.SYSTEM, "true"),
         # A refusal stands whatever was asked for: that one is missing would tell.
         (f"{rls.own('agency_id')} AND decision = 'denied'", "true"),
-        (hiding.hidden("audit_entries.subject_id"), "false"),
+        (hiding.hidden("ANY (audit_entries.subject_id || audit_entries.beside_ids)"), "false"),
         (rls.own("agency_id"), "true"),
         (rls.IN_RANGE, "true"),
     ),

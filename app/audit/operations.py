@@ -26,8 +26,9 @@ SYSTEM = Actor("system", None, None, "system", None, "duty", "job", None)
 
 _INSERT = """
 INSERT INTO audit_entries (id, at, actor, client_id, agency_id, role, region_code, purpose,
-    request_id, ip, operation, child_ids, subject_id, field_groups, since, decision, rule)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+    request_id, ip, operation, child_ids, subject_id, beside_ids, field_groups, since, decision,
+    rule)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 """
 
 
@@ -41,6 +42,7 @@ async def record(tx: Tx, actor: Actor, operation: str, seen: Seen) -> None:
         operation,
         seen.children,
         seen.subject,
+        seen.beside,
         seen.groups,
         seen.since,
         seen.decision,

@@ -96,6 +96,7 @@ def below_child(
     under: tuple[str, str] | None = None,
     privileges: str,
     also: Sequence[str] = (),
+    hidden: str | None = None,
     check: str | None = None,
 ) -> tuple[Any, ...]:
     """Return the `__table_args__` of a table below the child; protect it and let it follow moves.
@@ -103,7 +104,8 @@ def below_child(
     `more`: further constraints and indexes; one index begins with `child_id`. `key`: the primary
     key, which `home_county` completes; empty if the model says it itself. `under`: table and column
     of the row between the child and this one, as ("visits", "visit_id"). `also`: conditions under
-    which a row is visible although its child is not. `check`: which rows may be written, if not
+    which a row is visible although its child is not; `hidden`: under which it is not, whosever the
+    child is. `check`: which rows may be written, if not
     those that are visible.
     """
     constraints: list[Any] = [_points_at("children", "child_id")]
@@ -114,10 +116,10 @@ def below_child(
         constraints.append(_points_at(*under))
     if "UPDATE" not in privileges.split(", "):
         privileges = f"{privileges}, UPDATE ({PLACE})"  # nothing else of the row is ever changed
+    first = [(rls.SYSTEM, "true"), (hidden, "false")] if hidden else []
     own = [(condition, "true") for condition in also]
-    rls.protect(
-        table, using=rls.case(*own, *rls.in_remit("pupil_of")), check=check, privileges=privileges
-    )
+    using = rls.case(*first, *own, *rls.in_remit("pupil_of"))
+    rls.protect(table, using=using, check=check, privileges=privileges)
     FOLLOWING[under is not None].append(table)
     return (*constraints, *more)
 

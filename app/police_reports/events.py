@@ -190,14 +190,16 @@ class ReportsJoined(_AboutReport):
     """Several reports are about one event. Each keeps its own deadlines and its proof."""
 
     wire_name: ClassVar[str] = "police_reports.reports_joined"
-    incident_id: UUID = Field(description="What the reports of the event share.")
+    incident_id: UUID = Field(description="The event, by the id of one of its reports.")
 
 
 class ReportSeparated(_AboutReport):
     """It is not about the event it was joined with; told to who was told that it was."""
 
     wire_name: ClassVar[str] = "police_reports.report_separated"
-    incident_id: UUID = Field(description="The event it does not belong to.")
+    incident_id: UUID = Field(
+        description="The event it does not belong to, by the id of one of its reports."
+    )
 
 
 class ReportSuperseded(_AboutReport):

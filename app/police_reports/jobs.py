@@ -17,6 +17,8 @@ from app.police_reports import events, jurisdiction, rules
 from app.police_reports.models import State, Step
 from app.police_reports.operations import home
 from app.police_reports.operations.filing import announce, relieve
+from app.police_reports.operations.hidden import note
+from app.police_reports.operations.locks import hold_reports
 from app.police_reports.operations.standing import change
 from app.police_reports.operations.steps import redeliver
 from app.police_reports.operations.unknown_child import attach_stated, keep_asked
@@ -60,8 +62,7 @@ FOR UPDATE OF r SKIP LOCKED
 
 
 _OPEN_OF_CHILD: Final = """
-SELECT * FROM police_reports WHERE child_county = $1 AND child_id = $2 AND state <> 'closed'
-ORDER BY id FOR UPDATE
+SELECT id FROM police_reports WHERE child_county = $1 AND child_id = $2 AND state <> 'closed'
 """
 _SHIFT_FORMER: Final = """
 UPDATE police_reports SET former_homes = ARRAY(
@@ -89,9 +90,8 @@ async def follow_child(tx: Tx, changed: ChildChanged) -> None:
     """Let the offices of a child's new home have a part in its open reports, beside the former."""
     if changed.previous_region_code is None:
         return
-    for report in await tx.connection.fetch(
-        _OPEN_OF_CHILD, changed.home_county, changed.subject_id
-    ):
+    child = (changed.home_county, changed.subject_id)
+    for report in await hold_reports(tx, await tx.connection.fetch(_OPEN_OF_CHILD, *child)):
         if moved := await home.now(tx, report):
             await change(tx, report["id"], **moved)
             await announce(tx, events.ChildMoved, {**report, **moved})
@@ -100,12 +100,9 @@ async def follow_child(tx: Tx, changed: ChildChanged) -> None:
 # Where the police took the child, from then on; a day that has not come yet is none to believe. If
 # they name the place in words only, or found a missing child that day, it is they who saw it. And
 # where whoever takes children in, and reports this one, has it before its eyes.
-_KEPT_FROM: Final = """coalesce((
-    SELECT c.school_id FROM children c WHERE c.home_county = r.child_county AND c.id = r.child_id
-      AND c.school_id = ANY (r.hidden_from)), r.suspect_agency_id)"""
-_SIGHTINGS: Final = f"""
+_SIGHTINGS: Final = """
 SELECT r.child_id, s.id AS source_id, coalesce(a.id, s.agency_id) AS seen_by_id,
-    {_KEPT_FROM} AS kept_from_id, least((s.codes ->> 'handed_over_on')::date, deed.day) AS since,
+    least((s.codes ->> 'handed_over_on')::date, deed.day) AS since,
     CASE WHEN NOT deed.placed THEN deed.day END AS until
 FROM police_reports r JOIN police_report_steps s ON s.report_id = r.id AND s.step = 'disposed'
 LEFT JOIN agencies a ON a.id = (s.codes ->> 'placed_with_agency_id')::uuid
@@ -113,10 +110,10 @@ CROSS JOIN LATERAL (SELECT (s.at AT TIME ZONE 'Asia/Shanghai')::date AS day,
     a.id IS NOT NULL OR coalesce((s.codes ->> 'placed_unregistered')::boolean, false) AS placed
 ) AS deed
 WHERE r.id = $1 AND r.child_id IS NOT NULL AND (deed.placed
-    OR s.codes @> '{{"measures": ["child_found"]}}'
-    OR s.codes @> '{{"handled": [{{"measures": ["child_found"]}}]}}')
+    OR s.codes @> '{"measures": ["child_found"]}'
+    OR s.codes @> '{"handled": [{"measures": ["child_found"]}]}')
 UNION ALL
-SELECT r.child_id, r.id, a.id, {_KEPT_FROM}, found.day, found.day
+SELECT r.child_id, r.id, a.id, found.day, found.day
 FROM police_reports r JOIN agencies a ON a.id = r.reporter_agency_id
     AND a.kind IN ('hospital', 'rescue_institution', 'welfare_institution')
 CROSS JOIN LATERAL (SELECT (coalesce(r.found_at, r.filed_at) AT TIME ZONE 'Asia/Shanghai')::date
@@ -194,6 +191,7 @@ async def sighted_before(tx: Tx, identified: events.ChildIdentified) -> None:
 
 
 async def _sighted(tx: Tx, report_id: UUID) -> None:
+    await note(tx, report_id)
     for row in await tx.connection.fetch(_SIGHTINGS, report_id):
         await presence.sighted(tx, presence.Sighting(**row))
 
@@ -203,9 +201,7 @@ async def mark_delivered(tx: Tx, delivered: DeliverySucceeded) -> None:
     """Note that the police's system has taken a report (R24). The delivery's id is the step's."""
     if not delivered.source_wire_name.startswith("police_reports."):
         return
-    report = await tx.connection.fetchrow(
-        "SELECT * FROM police_reports WHERE id = $1 FOR UPDATE", delivered.subject_id
-    )
+    report = next(iter(await hold_reports(tx, [{"id": delivered.subject_id}])), None)
     at = await tx.connection.fetchval(
         "SELECT delivered_at FROM webhook_deliveries WHERE id = $1", delivered.delivery_id
     )

@@ -120,7 +120,8 @@ class PoliceReport(SQLModel, table=True):
     `stated_child_id`: the id its reporter called the child by, if no file answered to it then: a
     phone makes ids for files that are opened later, or under another id.
     `identified_at`: when somebody else than its reporter said which child it is.
-    `incident_id`: shared by the reports of one event; without it, the report's own id.
+    `incident_id`: shared by the reports of one event, whoever sees them; it is shown to nobody.
+    `stated_incident_id`: what its reporter called the event: an id of their own, or of a report.
     `bound_as`: as which bearer of the duty (`report.duty_bearers`) its reporter had to file it;
     none for who did so of their own accord.
     `content_index`: keyed hash of what was filed, to tell a repeated filing from another one.
@@ -173,6 +174,11 @@ class PoliceReport(SQLModel, table=True):
             postgresql_where=text("incident_id IS NOT NULL"),
         ),
         Index(
+            "ix_police_reports_stated_incident",
+            "stated_incident_id",
+            postgresql_where=text("stated_incident_id IS NOT NULL"),
+        ),
+        Index(
             "ix_police_reports_waiting",
             "filed_at",
             postgresql_where=text("acknowledged_at IS NULL AND relieved_at IS NULL"),
@@ -202,6 +208,7 @@ class PoliceReport(SQLModel, table=True):
     )
     identified_at: datetime | None = Field(default=None, sa_type=Instant)
     incident_id: UUID | None = None
+    stated_incident_id: UUID | None = None
     situations: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
     urgency: str
     channel: str

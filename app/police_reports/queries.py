@@ -58,7 +58,7 @@ def visible_reports(principal: Principal) -> Where:
     return where.add("r.reporter_agency_id = {}", principal.agency_id)
 
 
-def party_of(principal: Principal, report: asyncpg.Record) -> Party:
+def party_of(principal: Principal, report: Mapping[str, Any]) -> Party:
     scopes = principal.role.scopes
     if HANDLE.code in scopes:
         may_accept = (report["police_agency_id"], *report["also_told"])
@@ -79,56 +79,10 @@ async def find(
     )
 
 
-ALL: Final = "SELECT * FROM police_reports WHERE id = ANY ($1) ORDER BY id"
-
-
 async def find_anywhere(tx: Tx, report_id: UUID) -> asyncpg.Record | None:
     """Find a report by its id, whoever has a part in it: to recognise it, not to show it."""
     async with tx.as_system():
         return await tx.connection.fetchrow("SELECT * FROM police_reports WHERE id = $1", report_id)
-
-
-async def find_to_correct(tx: Tx, principal: Principal, report_id: UUID) -> dict[str, Any] | None:
-    """Find and hold a report to correct. Whoever filed it may, though it be hidden from their own
-    agency, which it speaks against: nothing of it is shown.
-    """
-    if (seen := await find(tx, principal, report_id, lock=True)) is not None:
-        return dict(seen)
-    where = Where("id = {} AND reporter_agency_id = {}", report_id, principal.agency_id)
-    async with tx.as_system():
-        hidden = await tx.connection.fetchrow(
-            f"SELECT * FROM police_reports WHERE {where} FOR UPDATE", *where.arguments
-        )
-    return None if hidden is None else {**hidden, "out_of_sight": True}
-
-
-async def find_to_take_back(tx: Tx, principal: Principal, report_id: UUID) -> dict[str, Any] | None:
-    """Find and hold a report to take back whose child it is. One that the caller's agency lost
-    sight of by that is found `out_of_sight`: to recognise the same step, not to show it.
-    """
-    seen = await find(tx, principal, report_id, lock=True)
-    if seen is not None:
-        return {**seen, "out_of_sight": False}
-    async with tx.as_system():
-        found = await tx.connection.fetchrow(_TAKEN_BACK, report_id, principal.agency_id)
-    return found and {**found, "out_of_sight": True}
-
-
-_TAKEN_BACK: Final = """
-SELECT r.* FROM police_reports r
-WHERE r.id = $1 AND $2 <> ALL (r.hidden_from) AND EXISTS (
-    SELECT FROM police_report_steps s WHERE s.report_id = r.id AND s.agency_id = $2
-      AND s.step = 'identification_withdrawn')
-"""
-
-
-async def is_step(tx: Tx, step_id: UUID | None) -> bool:
-    """Tell whether a step was recorded under an id, whoever sees it."""
-    async with tx.as_system():
-        found = await tx.connection.fetchval(
-            "SELECT true FROM police_report_steps WHERE id = $1", step_id
-        )
-    return bool(found)
 
 
 async def page(
@@ -142,43 +96,72 @@ async def page(
     act: Act | None,
 ) -> paging.Rows:
     """List the reports the caller has a part in, newest first."""
-    where = visible_reports(principal).add_given({"r.state = {}": state})
+    where = visible_reports(principal)
+    joined = _JOINED.format(visible=where) if act is ACTS["separateReport"] else ""
+    where.add_given({"r.state = {}": state})
     if overdue is not None:
         where.add(f"{'' if overdue else 'NOT '}({_OVERDUE})", tx.now)
     if incident is not None:
-        where.add(_OF_INCIDENT, await _event_named(tx, incident))
+        named = await _named(tx, principal, incident)
+        where.add("r.id = {} OR r.incident_id = {}", *(named or (None, None)))
     if act is not None:
         act.narrow(where, principal, tx.today, alias="r")
-    return await paging.fetch(tx, "SELECT r.* FROM police_reports r", where, _NEWEST, window)
+    select = f"SELECT r.* FROM police_reports r {joined}"
+    found = await paging.fetch(tx, select, where, _NEWEST, window)
+    return found._replace(rows=await as_seen(tx, principal, found.rows))
 
 
-async def _event_named(tx: Tx, incident: UUID) -> UUID:
-    """Return the event that is called by its own id, or by that of one of its reports."""
-    named = await find_anywhere(tx, incident)
-    return incident_of(named) if named is not None else incident
+_JOINED: Final = """
+CROSS JOIN LATERAL (SELECT r.id, r.incident_id) AS this
+CROSS JOIN LATERAL (SELECT FROM police_reports r
+    WHERE {visible} AND r.incident_id = this.incident_id AND r.id <> this.id LIMIT 1) AS other
+"""
+"""Those that are joined with another that the caller sees, too."""
 
 
-_OF_INCIDENT: Final = "r.incident_id = {0} OR r.id = {0}"
+async def _named(tx: Tx, principal: Principal, incident: UUID) -> asyncpg.Record | None:
+    """Find the report after which an event is called, among those the caller sees: by its own id,
+    else by what a reporter called the event.
+    """
+    where = visible_reports(principal).add(_CALLED, incident)
+    order = where.bind(incident)
+    return await tx.connection.fetchrow(
+        f"SELECT r.id, r.incident_id FROM police_reports r WHERE {where}"
+        f" ORDER BY r.id = {order} DESC, r.incident_id IS NULL, r.id LIMIT 1",
+        *where.arguments,
+    )
+
+
+_CALLED: Final = "r.id = {0} OR r.stated_incident_id = {0}"
 _NEWEST: Final = paging.Order({"r.filed_at": datetime, "r.id": UUID}, descending=True)
 _OVERDUE: Final = """r.relieved_at IS NULL AND r.acknowledged_at IS NULL
     AND (r.acknowledge_due_at < {0} OR (r.delivered_at IS NULL AND r.deliver_alarm_at < {0}))"""
 
 
-async def joined(tx: Tx, principal: Principal, report: asyncpg.Record) -> list[UUID]:
-    """Return the other reports of the same event that the caller has a part in, too."""
-    where = visible_reports(principal).add(_OF_INCIDENT, incident_of(report))
-    rows = await tx.connection.fetch(
-        f"SELECT r.id FROM police_reports r WHERE {where.add('r.id <> {}', report['id'])}"
-        " ORDER BY r.id LIMIT 50",
-        *where.arguments,
-    )
-    return [row["id"] for row in rows]
+async def as_seen(
+    tx: Tx, principal: Principal, reports: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Show events as if the reports of them were not there in which the caller has no part:
+    `joined`, the other reports of each; `incident_id`, the first of all, None for one alone.
+    """
+    found = list(reports)
+    events = list({row["incident_id"] for row in found} - {None})
+    where = visible_reports(principal).add(_OF_EVENTS, events)
+    rows = await tx.connection.fetch(_SEEN.format(where), *where.arguments) if events else []
+    seen = {row["event"]: row["ids"] for row in rows}
+    shown = []
+    for row in found:
+        ids = seen.get(row["incident_id"], [])
+        others = [each for each in ids if each != row["id"]]
+        shown.append({**row, "incident_id": ids[0] if others else None, "joined": others})
+    return shown
 
 
-def incident_of(report: Mapping[str, Any]) -> UUID:
-    """Return what the reports of one event share."""
-    incident: UUID = report["incident_id"] or report["id"]
-    return incident
+_OF_EVENTS: Final = "r.incident_id = ANY ({})"
+_SEEN: Final = """
+SELECT r.incident_id AS event, (array_agg(r.id ORDER BY r.id))[:51] AS ids
+FROM police_reports r WHERE {} GROUP BY r.incident_id
+"""
 
 
 async def agency_kind(tx: Tx, agency_id: UUID) -> str | None:
@@ -197,7 +180,7 @@ async def identity(tx: Tx, child: ChildRef) -> asyncpg.Record:
     )
 
 
-async def steps(tx: Tx, principal: Principal, report: asyncpg.Record) -> list[dict[str, Any]]:
+async def steps(tx: Tx, principal: Principal, report: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the journal of a report the caller may see, in the order in which things happened;
     each step says by which clock (`rules.happened`). That it was joined with a report in which they
     have no part they do not learn; an office of a former home, of what others did since the move.
@@ -217,8 +200,8 @@ async def steps(tx: Tx, principal: Principal, report: asyncpg.Record) -> list[di
             for row in rows
             if row["agency_id"] == principal.agency_id or (moved and row["recorded_at"] <= moved)
         ]
-    elsewhere = [other for row in rows for other in rules.others_of(row)]
-    seen = await _seen(tx, principal, elsewhere) if elsewhere else set()
+    elsewhere = {UUID(other) for row in rows for other in rules.others_of(row)}
+    known = await seen(tx, principal, elsewhere) if elsewhere else set()
     return [
         {
             **row,
@@ -228,7 +211,7 @@ async def steps(tx: Tx, principal: Principal, report: asyncpg.Record) -> list[di
         }
         for row in sorted(rows, key=lambda row: rules.happened(row, found_at))
         if rules.shows_step(party, Step(row["step"]))
-        and (not (others := rules.others_of(row)) or not seen.isdisjoint(others))
+        and (not (others := rules.others_of(row)) or not known.isdisjoint(map(UUID, others)))
     ]
 
 
@@ -238,12 +221,20 @@ WHERE subject_id = $1 AND wire_name = 'police_reports.child_moved'
 """
 
 
-async def _seen(tx: Tx, principal: Principal, report_ids: Iterable[str]) -> set[str]:
+async def told_of(tx: Tx, step_id: UUID) -> list[UUID]:
+    """Return of which other reports a step tells."""
+    sql = "SELECT step, codes FROM police_report_steps WHERE id = $1"
+    async with tx.as_system():
+        return [*map(UUID, rules.others_of(await tx.connection.fetchrow(sql, step_id)))]
+
+
+async def seen(tx: Tx, principal: Principal, report_ids: Iterable[UUID]) -> set[UUID]:
+    """Return which of these reports the caller has a part in."""
     where = visible_reports(principal).add("r.id = ANY ({}::uuid[])", list(report_ids))
     rows = await tx.connection.fetch(
         f"SELECT r.id FROM police_reports r WHERE {where}", *where.arguments
     )
-    return {str(row["id"]) for row in rows}
+    return {row["id"] for row in rows}
 
 
 _situations: Final = policy.lookup("report.situations")
@@ -293,19 +284,19 @@ async def deliveries(tx: Tx, report_id: UUID) -> list[schemas.DeliveryShown]:
     return [schemas.DeliveryShown(**row) for row in rows]
 
 
-def references(principal: Principal, report: asyncpg.Record) -> dict[str, Any]:
+def references(principal: Principal, report: Mapping[str, Any]) -> dict[str, Any]:
     """Return what names the offices that act on a report, if the caller may read it."""
     shown = rules.shows_offices(party_of(principal, report))
     names = ("police_reference", "township_agency_id")
     return {name: report[name] if shown else None for name in names}
 
 
-def summary(tx: Tx, principal: Principal, report: asyncpg.Record) -> schemas.ReportSummary:
+def summary(tx: Tx, principal: Principal, report: Mapping[str, Any]) -> schemas.ReportSummary:
     """Show where a report stands, to a caller who has a part in it."""
     return schemas.ReportSummary.model_validate(_summary_fields(tx, principal, report))
 
 
-def _summary_fields(tx: Tx, principal: Principal, report: asyncpg.Record) -> dict[str, Any]:
+def _summary_fields(tx: Tx, principal: Principal, report: Mapping[str, Any]) -> dict[str, Any]:
     open_ = report["relieved_at"] is None and report["acknowledged_at"] is None
     shows_agency = rules.shows_reporter_agency(party_of(principal, report))
     # Of a file its reporter does not see, they learn not even whether there is one; the police, of
@@ -321,7 +312,7 @@ def _summary_fields(tx: Tx, principal: Principal, report: asyncpg.Record) -> dic
         **references(principal, report),
         "unanswered": reported(report).unanswered(report["disposed_as"]),
         "outcome": report["outcome"] if shows_result else None,
-        "incident_id": incident_of(report),
+        "incident_id": report["incident_id"] or report["id"],
         "closure_proposed": report["closure_step_id"] is not None,
         "child_id": report["child_id"] if shows_child else None,
         "region_code": region_text(report["region_code"]),
@@ -338,13 +329,13 @@ def _summary_fields(tx: Tx, principal: Principal, report: asyncpg.Record) -> dic
     }
 
 
-async def whole(tx: Tx, principal: Principal, report: asyncpg.Record) -> schemas.Report:
+async def whole(tx: Tx, principal: Principal, report: Mapping[str, Any]) -> schemas.Report:
     """Show a report with what the caller's part in it lets them read."""
     party = party_of(principal, report)
     shown = rules.shows_report(party)
     key = str(report["id"])
     unseal = tx.keyring.unseal
-    others = await joined(tx, principal, report)
+    [report] = await as_seen(tx, principal, [report])
     return schemas.Report.model_validate(
         {
             **_summary_fields(tx, principal, report),
@@ -360,7 +351,7 @@ async def whole(tx: Tx, principal: Principal, report: asyncpg.Record) -> schemas
             if shown and report["as_sent_sealed"]
             else None,
             "visit_id": report["visit_id"] if shown else None,
-            "joined": others,
+            "joined": report["joined"][:50],
             "steps": [
                 {**step, "details": _details(tx, party, step)}
                 for step in await steps(tx, principal, report)

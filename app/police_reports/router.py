@@ -1,6 +1,7 @@
 """Reports to the police and back: filed, handled, told on, proven."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -9,13 +10,11 @@ from fastapi import Query
 
 from app.access import acts
 from app.access.acts import PersonRequired
-from app.access.deps import named_in_path, needs
-from app.access.principal import Principal
 from app.core.clock import local_date
 from app.core.http import paging, routing
 from app.core.http.routing import Transaction
 from app.core.http.shown import REPEATED, Shown
-from app.core.problems import Problem, documented
+from app.core.problems import documented
 from app.police_reports import queries, schemas
 from app.police_reports.acts import (
     ACTS,
@@ -29,7 +28,21 @@ from app.police_reports.acts import (
     SupersededAlready,
     SuspectKnownAlready,
 )
-from app.police_reports.area import AREA, FILE, HANDLE, MATCH, READ, READ_REPORTERS, RECEIVE
+from app.police_reports.area import AREA
+from app.police_reports.deps import (
+    FilesReports,
+    HandlesReports,
+    MatchesReports,
+    ReadsReporters,
+    ReadsReports,
+    ReceivesReports,
+    ReportInPath,
+    ReportNotFound,
+    ReportToChange,
+    ReportToCorrect,
+    ReportToJoin,
+    ReportToTakeBack,
+)
 from app.police_reports.models import State
 from app.police_reports.operations import (
     closing,
@@ -42,37 +55,12 @@ from app.police_reports.operations import (
     taking_back,
 )
 from app.police_reports.operations.claims import ReportInvalid
+from app.police_reports.operations.holding import is_step
 from app.police_reports.schemas import steps as stated
 from app.police_reports.schemas.filing import ReportCreate
 
 router = routing.router(AREA.tag, prefix="/police-reports")
 Value = TypeVar("Value")
-
-
-class ReportNotFound(Problem, status=404, denies=True):
-    """No such report, or none the caller has a part in: the same answer (AZ-3, AZ-8)."""
-
-    title = "No such report"
-    title_zh = "没有这份报告"
-
-
-FilesReports = Annotated[Principal, needs(FILE)]
-ReadsReports = Annotated[Principal, needs(READ)]
-HandlesReports = Annotated[Principal, needs(HANDLE)]
-ReceivesReports = Annotated[Principal, needs(RECEIVE)]
-MatchesReports = Annotated[Principal, needs(MATCH)]
-ReadsReporters = Annotated[Principal, needs(READ_REPORTERS)]
-_NAMED = ("report_id", "The report's id.", queries.find, ReportNotFound)
-ReportInPath = Annotated[asyncpg.Record, named_in_path(*_NAMED)]
-ReportToChange = Annotated[asyncpg.Record, named_in_path(*_NAMED, lock=True)]
-ReportToCorrect = Annotated[
-    dict[str, Any], named_in_path(*_NAMED[:2], queries.find_to_correct, ReportNotFound)
-]
-ReportToTakeBack = Annotated[
-    dict[str, Any], named_in_path(*_NAMED[:2], queries.find_to_take_back, ReportNotFound)
-]
-"""Locked until the change is committed: steps on one report take turns."""
-
 _REPORT = ("police_report",)
 _FILING = (ReportInvalid, filing.ReportIdTaken)
 _TOLD = {**REPEATED, **documented(steps.StepIdTaken)}
@@ -110,6 +98,7 @@ async def list_reports(
     return Shown(
         page.shown(lambda row: queries.summary(tx, principal, row)),
         children=[row["child_id"] for row in page.rows],
+        beside=[row["id"] for row in page.rows],
         groups=_REPORT,
         since=min((local_date(row["filed_at"]) for row in page.rows), default=None),
     )
@@ -299,7 +288,7 @@ async def withdraw_identification(
     tx: Transaction,
 ) -> Shown[schemas.StepTaken]:
     """Say that a report is not about the child on whose file it hangs: it is asked anew."""
-    if report["out_of_sight"] and not await queries.is_step(tx, new.id):
+    if report["out_of_sight"] and not await is_step(tx, new.id):
         raise ReportNotFound
     return _step(report, await taking_back.withdraw_identification(tx, principal, report, new))
 
@@ -338,12 +327,13 @@ async def withdraw_suspect(
 
 @router.post("/{report_id}/incident", status_code=201, responses=_NAMING)
 async def join_reports(
-    principal: MatchesReports, report: ReportInPath, new: stated.Joining, tx: Transaction
+    principal: MatchesReports, report: ReportToJoin, new: stated.Joining, tx: Transaction
 ) -> Shown[schemas.StepTaken]:
     """Say that another report is about the same event. Each keeps its deadlines and its proof, and
     a party to one sees the others only if it is party there.
     """
-    return _step(report, await incidents.join_reports(tx, principal, report, new))
+    taken = await incidents.join_reports(tx, principal, report, new)
+    return replace(_step(report, taken), beside=[new.report_id])
 
 
 @router.post(
@@ -352,10 +342,12 @@ async def join_reports(
     responses={**_STEP, **documented(NotYourPart, PersonRequired, NotJoined)},
 )
 async def separate_report(
-    principal: MatchesReports, report: ReportInPath, new: stated.Separation, tx: Transaction
+    principal: MatchesReports, report: ReportToJoin, new: stated.Separation, tx: Transaction
 ) -> Shown[schemas.StepTaken]:
     """Say that a report is not about the event it was joined with. The others stay together."""
-    return _step(report, await taking_back.separate_report(tx, principal, report, new))
+    taken = await taking_back.separate_report(tx, principal, report, new)
+    others = await queries.told_of(tx, taken[0].id)
+    return replace(_step(report, taken), beside=others)
 
 
 @router.post(

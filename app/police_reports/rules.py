@@ -47,10 +47,10 @@ def advance(state: State, step: Step) -> tuple[State, bool]:
     return after, _ORDER.index(state) < _ORDER.index(follows)
 
 
-REOPENING: Final = frozenset(Step) - {
-    *(Step.DELIVERED, Step.TOWNSHIP_RECEIVED, Step.JOINED, Step.SEPARATED),
-    *(Step.CLOSURE_PROPOSED, Step.CLOSED, Step.REOPENED),
-}
+BETWEEN_REPORTS: Final = frozenset({Step.JOINED, Step.SEPARATED})
+"""Steps that change nothing of a report itself: its version does not tell of another one."""
+_CALM: Final = (Step.DELIVERED, Step.TOWNSHIP_RECEIVED, Step.CLOSURE_PROPOSED, Step.CLOSED)
+REOPENING: Final = frozenset(Step) - BETWEEN_REPORTS - {*_CALM, Step.REOPENED}
 """Steps that say something new of the case: it stays neither closed nor proposed to be closed."""
 
 
@@ -211,7 +211,7 @@ def others_of(step: Mapping[str, Any]) -> list[str]:
     """List the other reports a step tells of; who has a part in none of them learns nothing of it,
     and of one that names none since it was taken back likewise.
     """
-    if step["step"] not in {Step.JOINED, Step.SEPARATED}:
+    if step["step"] not in BETWEEN_REPORTS:
         return []
     codes = step["codes"]
     return codes.get("report_ids") or [codes.get("report_id") or str(UUID(int=0))]

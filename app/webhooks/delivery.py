@@ -103,7 +103,7 @@ WHERE d.id = ANY ($1::uuid[]) AND e.id = d.endpoint_id AND NOT ({
         f"CASE e.relation WHEN 'region' THEN {codes_of('a.region_code')} ELSE {codes_of('0')} END",
         "ARRAY[e.agency_id]",
     )
-})
+} AND {hiding.sent("d.ordering_key", "a.kind", codes_of("a.region_code"))})
 RETURNING d.id
 """
 

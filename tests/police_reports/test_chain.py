@@ -217,7 +217,7 @@ class TestSteps:
         report_id = await filed(client, offices.school)
         queries.clear()
         await step(client, offices.police, report_id, "acknowledgement", ACCEPT)
-        assert len(queries) <= 10, queries.statements
+        assert len(queries) <= 13, queries.statements
 
 
 class TestForwarding:

@@ -106,6 +106,40 @@ class TestWhatWasQueuedBefore:
             item["subject_id"] for item in await listed(client, agency, "webhook-deliveries")
         } == {told}
 
+    async def test_nor_to_police_whom_the_words_of_a_correction_may_mean(
+        self, client, database, database_urls, settings, offices
+    ) -> None:
+        """At sending it is asked again, by the words of that hour; the police above get it."""
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute("UPDATE webhook_endpoints SET active = false")
+        above = await a_caller(database, settings, "police", COUNTY)
+        async with receiving() as receiver:
+            for police in (offices.police, above):
+                await an_endpoint(
+                    database, police.agency_id, receiver.url, relation="none", **HEARS
+                )
+            hidden = await filed(client, offices.school)
+            body = a_report(suspect_agency_id="派出所的民警")
+            answer = await step(client, offices.school, hidden, "supersession", body)
+            newest = answer.json()["id"]
+            told = await filed(client, offices.school)
+
+            async def decided() -> bool:
+                found = await rows(database, "webhook_deliveries")
+                return {row["state"] for row in found} <= {"succeeded", "withheld"}
+
+            async with sending(database, settings_for(receiver), database_urls.app):
+                await until(decided)
+        sent = {
+            (row["agency_id"], str(row["ordering_key"]), row["state"])
+            for row in await rows(database, "webhook_deliveries")
+        }
+        assert sent == {
+            (offices.police.agency_id, hidden, "withheld"),
+            (above.agency_id, newest, "succeeded"),
+            (offices.police.agency_id, told, "succeeded"),
+        }
+
     async def test_nor_to_an_office_that_words_may_mean_while_it_is_open(
         self, client, database, database_urls, offices
     ) -> None:

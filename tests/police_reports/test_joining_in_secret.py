@@ -1,11 +1,22 @@
 """The reports of one event: what of it a party learns that has a part in some of them only."""
 
+from uuid import uuid4
+
 import pytest
 
-from tests.at_once import at_once
-from tests.conftest import calling
+from app.core.data.db import Reach
+from tests.access.factories import a_caller
+from tests.children.factories import a_child
 from tests.jobs import run_jobs
-from tests.police_reports.factories import TOWNSHIP, an_endpoint, filed, rows, the_offices
+from tests.police_reports.factories import (
+    COUNTY,
+    TOWNSHIP,
+    VILLAGE,
+    an_endpoint,
+    filed,
+    rows,
+    the_offices,
+)
 from tests.police_reports.test_chain import AT, URL, step
 
 
@@ -29,7 +40,7 @@ async def test_joining_with_a_hidden_report_is_not_told(client, database, office
     assert answer.status_code == 201, answer.text
     after = await read(client, offices.township, open_)
     assert (after["joined"], after["steps"]) == (before["joined"], before["steps"])
-    assert after["incident_id"] not in {open_, hidden}
+    assert after == before
     chain = await client.get(f"{URL}/{open_}/chain", headers=offices.township.headers)
     assert chain.json()["steps"] == []
     seen = await read(client, offices.police, open_)
@@ -57,38 +68,108 @@ async def test_an_event_is_not_called_by_the_id_of_a_hidden_report(
     assert (await read(client, offices.police, hidden))["joined"] == [other]
 
 
-async def test_two_joins_at_once_make_one_event(
-    app, settings, live_database, database_urls
-) -> None:
-    offices = await the_offices(live_database, settings)
-    async with calling(app, settings, live_database) as client:
-        a, b, c = [await filed(client, offices.school, narrative=word) for word in "abc"]
-
-        def joining(one: str, other: str):
-            body = {"joined_at": AT, "report_id": other}
-            return lambda: step(client, offices.police, one, "incident", body)
-
-        answers = await at_once(live_database, database_urls.owner, joining(a, b), joining(b, c))
-        assert [answer.status_code for answer in answers] == [201, 201]
-        three = [await read(client, offices.police, each) for each in (a, b, c)]
-        assert len({each["incident_id"] for each in three}) == 1
-        assert [{*each["joined"], each["id"]} for each in three] == [{a, b, c}] * 3
+AUDITED = "/v1/audit-entries"
+APART = {"separated_at": AT, "basis": "是两件事。"}
 
 
-async def test_separating_and_joining_at_once_wait_for_each_other(
-    app, settings, live_database, database_urls
-) -> None:
-    offices = await the_offices(live_database, settings)
-    async with calling(app, settings, live_database) as client:
-        a, b, c = [await filed(client, offices.school, narrative=word) for word in "abc"]
-        await step(client, offices.police, a, "incident", {"joined_at": AT, "report_id": b})
-        joining = {"joined_at": AT, "report_id": a}
-        apart = {"separated_at": AT, "basis": "是两件事。"}
-        answers = await at_once(
-            live_database,
-            database_urls.owner,
-            lambda: step(client, offices.police, b, "incident", joining),
-            lambda: step(client, offices.county, c, "incident", joining),
-            lambda: step(client, offices.police, a, "incident/separation", apart),
+class TestAReportThatOneSeesIsJoinedWithOneHidden:
+    """The event is shown to the accused as if what is hidden from it were not there."""
+
+    @pytest.fixture
+    async def accused(self, offices, who):
+        return getattr(offices, who)
+
+    @pytest.fixture
+    async def told(self, client, accused):
+        """All that somebody is told of an event: of one report, of each list."""
+
+        async def told(report_id: str, *names: str) -> list:
+            lists = [f"?incident_id={each}" for each in (report_id, *names)]
+            paths = ["", "?permitted=separateReport", *lists]
+            answers = [
+                await client.get(f"{URL}{path}", headers=accused.headers)
+                for path in (f"/{report_id}", f"/{report_id}/chain", *paths)
+            ]
+            return [(each.headers.get("etag"), each.json()) for each in answers]
+
+        return told
+
+    @pytest.mark.parametrize("how", ["joined", "filed after", "filed before"])
+    @pytest.mark.parametrize("who", ["township", "school", "police"])
+    async def test_nothing_tells_that_it_is(
+        self, client, database, settings, offices, accused, told, who, how
+    ) -> None:
+        above = await a_caller(database, settings, "police", COUNTY)
+        await an_endpoint(database, above.agency_id, COUNTY)
+        event, late = str(uuid4()), str(uuid4())
+        named = late if how == "filed before" else event
+        mine = await filed(client, offices.school, incident_id=named)
+        before = await told(mine, event, late)
+        other = {"incident_id": mine} if how == "filed after" else {}
+        hidden = await filed(
+            client, offices.village, id=late, suspect_agency_id=str(accused.agency_id), **other
         )
-        assert [answer.status_code for answer in answers] == [201, 201, 201]
+        if how == "joined":
+            joining = {"joined_at": AT, "report_id": mine}
+            answer = await step(client, offices.county, hidden, "incident", joining)
+            assert answer.status_code == 201, answer.text
+        seen = await read(client, offices.county, mine)
+        assert seen["joined"] == [hidden]
+        assert "separateReport" in seen["permitted"]
+        assert await told(mine, event, late) == before
+        if who == "police":
+            return
+        own = await filed(client, accused, incident_id=before[0][1]["incident_id"])
+        assert (await read(client, accused, mine))["joined"] == [own]
+        assert hidden not in str(await told(own, mine))
+
+    async def test_what_the_accused_takes_apart_leaves_the_hidden_joined(
+        self, client, offices
+    ) -> None:
+        accused = offices.township
+        mine, other = [await filed(client, offices.school) for _ in range(2)]
+        hidden = await filed(client, offices.village, suspect_agency_id=str(accused.agency_id))
+        joining = {"joined_at": AT, "report_id": mine}
+        await step(client, offices.county, hidden, "incident", joining)
+        alone = await step(client, accused, mine, "incident/separation", APART)
+        assert (alone.status_code, alone.json()["type"]) == (409, "/problems/not-joined")
+        assert (await step(client, accused, other, "incident", joining)).status_code == 201
+        assert {*(await read(client, offices.county, mine))["joined"]} == {hidden, other}
+        apart = await step(client, accused, mine, "incident/separation", APART)
+        assert apart.status_code == 201, apart.text
+        assert (await read(client, accused, mine))["joined"] == []
+        assert (await read(client, offices.county, mine))["joined"] == [hidden]
+        assert (await read(client, offices.county, other))["joined"] == []
+
+    async def test_the_trail_does_not_tell_the_accused_of_what_is_hidden(
+        self, client, database, settings, offices
+    ) -> None:
+        """Neither who joined what, nor whose child a list named (AZ-9)."""
+        auditor = await a_caller(database, settings, "auditor", COUNTY)
+        child = await a_child(database, VILLAGE)
+        mine = await filed(client, offices.school)
+        hidden = await filed(
+            client,
+            offices.village,
+            child_id=str(child.id),
+            suspect_agency_id=str(auditor.agency_id),
+        )
+        joining = {"joined_at": AT, "report_id": hidden}
+        for path, said in (("incident", joining), ("incident/separation", APART)):
+            body = {**said, "id": str(uuid4())}
+            for expected in (201, 200):
+                answer = await step(client, offices.county, mine, path, body)
+                assert answer.status_code == expected, answer.text
+        await client.get(URL, headers=offices.county.headers)
+        await client.get(f"{URL}/{mine}", headers=offices.county.headers)
+        trail = (await client.get(AUDITED, headers=auditor.headers)).json()["items"]
+        assert "readReport" in {each["operation"] for each in trail}
+        assert not {"joinReports", "separateReport", "listReports"} & {
+            each["operation"] for each in trail
+        }
+        asked = f"{AUDITED}?child_id={child.id}"
+        assert (await client.get(asked, headers=auditor.headers)).json()["items"] == []
+        reach = Reach(COUNTY, COUNTY + 10**6, agency=auditor.agency_id)
+        async with database.begin(reach) as tx:
+            rows_ = await tx.connection.fetch("SELECT operation FROM audit_entries")
+        assert not {"joinReports", "listReports"} & {row["operation"] for row in rows_}

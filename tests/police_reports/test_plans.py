@@ -6,16 +6,18 @@ import pytest
 
 from app.access.principal import Principal
 from app.access.roles import role
+from app.attendance import presence
 from app.core.data.db import SYSTEM, Reach
 from app.core.ids import new_id
 from app.police_reports import jobs, queries
 from app.police_reports.operations import (
+    called,
     counting,
     dispositions,
     forwarding,
     hidden,
     home,
-    incidents,
+    locks,
     taking_back,
     unknown_child,
 )
@@ -104,14 +106,18 @@ async def test_a_page_is_found_by_index(database, code, region, indexes) -> None
 @pytest.mark.usefixtures("many")
 async def test_what_hangs_on_one_report_is_found_by_index(database) -> None:
     principal = a_principal("township_supervisor", TOWNSHIP)
-    where = queries.visible_reports(principal).add(queries._OF_INCIDENT, new_id())
     some = new_id()
+    by_name = queries.visible_reports(principal).add(queries._CALLED, some)
+    events = queries.visible_reports(principal).add(queries._OF_EVENTS, [some])
     for sql, arguments in (
-        (f"SELECT r.id FROM police_reports r WHERE {where}", where.arguments),
+        (f"SELECT r.id FROM police_reports r WHERE {by_name}", by_name.arguments),
+        (queries._SEEN.format(events), events.arguments),
+        (called._CALLED, [[some]]),
+        (called._RENAME, [some, [some], [some]]),
         (dispositions._BEFORE, [some]),
         (jobs._OPEN_OF_CHILD, [120119000000, some]),
-        (incidents.HOLD, [[some]]),
-        (taking_back._OF_EVENT, [some, new_id()]),
+        (locks._OF_EVENTS, [[some], [some]]),
+        (locks._CHAINS, [[some]]),
         (taking_back._HUNG, [some, new_id()]),
         (taking_back._TOLD, [some, "police_reports.%", NOW]),
         (home._HELD, [some, [new_id()]]),
@@ -124,6 +130,9 @@ async def test_what_hangs_on_one_report_is_found_by_index(database) -> None:
         (hidden._NOTE, [some]),
         (whose._SAID_SINCE, [some, "child_unknown", NOW]),
         (delivery._WITHHOLD, [[some]]),
+        (hidden._CHILDREN, [some]),
+        (presence._HIDE, [[some]]),
+        (presence._HIDDEN, [[some]]),
         ("SELECT id FROM police_reports WHERE cardinality(former_homes) > 0", []),
     ):
         empty = "police_reports" not in sql or "unresolved" in sql

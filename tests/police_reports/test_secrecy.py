@@ -324,7 +324,7 @@ class TestParties:
 
     async def test_reads_stay_within_their_statements(self, client, offices, queries) -> None:
         report_id = await filed(client, offices.school)
-        for path, budget in (("", 3), (f"/{report_id}", 5), (f"/{report_id}/chain", 7)):
+        for path, budget in (("", 3), (f"/{report_id}", 4), (f"/{report_id}/chain", 7)):
             queries.clear()
             await client.get(f"{URL}{path}", headers=offices.county.headers)
             assert len(queries) == budget, queries.statements

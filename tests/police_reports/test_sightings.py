@@ -1,19 +1,22 @@
 """名在人不在: a school's word against where the police took the child, or a hospital (EDU-01)."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
+from app.core.data.db import Reach
 from tests.access.factories import a_caller, an_agency
 from tests.attendance.factories import School, a_school, an_event, push
 from tests.attendance.test_presence import doubts
 from tests.children.enrolling import a_pupil
 from tests.dropout_alerts.factories import Around, everyone
 from tests.jobs import run_jobs
-from tests.police_reports.factories import COUNTY, TOWNSHIP, a_report, filed, the_offices
+from tests.police_reports.factories import COUNTY, TOWNSHIP, a_report, filed, rows, the_offices
 from tests.police_reports.test_chain import step
 from tests.police_reports.test_dispositions import ESCORT, PAPER
+from tests.police_reports.test_hidden_by_now import owed_late
 
+OWED = {"open", "overdue"}
 PLACED, BEFORE, AFTER = "2026-11-18", "2026-11-17", "2026-11-19"
 
 
@@ -165,6 +168,89 @@ class TestPlaced:
         await run_jobs(around.database)
         await there(around, pupil, PLACED, AFTER)
         assert await of_school(around) == []
+
+
+class TestKeptFromTheAccused:
+    """A doubt says where the police took the child: whom the report speaks against is not asked,
+    the education authority above is (AZ-8).
+    """
+
+    FINDING: ClassVar = {"finding": "elsewhere", "note": "在救助站"}
+
+    @pytest.fixture
+    def told(self, around):
+        async def told(caller) -> tuple[int, set[str]]:
+            answer = await around.client.get("/v1/duties", headers=caller.headers)
+            rules = {duty["rule"] for duty in answer.json()["items"] if duty["state"] in OWED}
+            asked = {"EDU-01.presence", "EDU-01.presence_above"}
+            return len(await doubts(around, caller)), rules & asked
+
+        return told
+
+    async def report_of(self, around) -> str:
+        newest = await rows(around.database, "police_reports")
+        return str(next(each["id"] for each in newest if each["superseded_by_id"] is None))
+
+    @pytest.mark.parametrize("when", ["at first", "corrected", "named"])
+    @pytest.mark.parametrize("words", [False, True])
+    async def test_an_accused_school_is_not_asked(
+        self, around, offices, pupil, placed, told, shelter, words, when
+    ) -> None:
+        accused = "学校的干部" if words else str(around.school.id)
+        unclear = {"suspect_agency_id": "幼儿园"} if when == "named" else {}
+        first = {"suspect_agency_id": accused} if when == "at first" else unclear
+        await there(around, pupil, PLACED)
+        await placed(**first)
+        if when != "at first":
+            said = {"child_id": str(pupil.id), "situations": ["guardian_failure"]}
+            body = a_report(**said, suspect_agency_id=accused)
+            report_id = await self.report_of(around)
+            if when == "corrected":
+                await owed_late(around.database)
+                assert await told(around.teacher) == (1, {"EDU-01.presence"})
+                answer = await step(around.client, offices.village, report_id, "supersession", body)
+            else:
+                suspect = None if words else accused
+                naming = {"named_at": ESCORT["at"], "suspect_agency_id": suspect, "basis": "查。"}
+                answer = await step(around.client, offices.county, report_id, "suspect", naming)
+            assert answer.status_code == 201, answer.text
+            await run_jobs(around.database)
+        named_nobody = words and when == "named"
+        if not named_nobody:
+            assert await told(around.teacher) == (0, set())
+        (doubt,) = await doubts(around, around.education)
+        assert doubt["seen_by_id"] == str(shelter)
+        assert "recordPresenceFinding" in doubt["permitted"]
+        # What the school owed too late already is alarmed to them still.
+        assert "EDU-01.presence_above" in (await told(around.education))[1]
+        url = f"/v1/presence-doubts/{doubt['id']}/finding"
+        mine = around.teacher.headers
+        by_school = await around.client.post(url, json=self.FINDING, headers=mine)
+        assert by_school.status_code == (403 if named_nobody else 404)
+        answer = await around.client.post(url, json=self.FINDING, headers=around.education.headers)
+        assert answer.status_code == 200, answer.text
+        await run_jobs(around.database)
+        assert await told(around.education) == (1, set())
+
+    @pytest.mark.parametrize("later", [False, True])
+    async def test_an_accused_township_learns_nothing_of_it(
+        self, around, offices, pupil, placed, told, later
+    ) -> None:
+        accused = str(around.township.agency_id)
+        await there(around, pupil, PLACED)
+        await placed(**({} if later else {"suspect_agency_id": accused}))
+        if later:
+            assert (await told(around.township))[0] == 1
+            said = {"child_id": str(pupil.id), "situations": ["guardian_failure"]}
+            body = a_report(**said, suspect_agency_id=accused)
+            report_id = await self.report_of(around)
+            await step(around.client, offices.village, report_id, "supersession", body)
+            await run_jobs(around.database)
+        assert await told(around.township) == (0, set())
+        assert await told(around.teacher) == (1, {"EDU-01.presence"})
+        reach = Reach(COUNTY, COUNTY + 10**6, agency=around.township.agency_id)
+        async with around.database.begin(reach) as tx:
+            assert await tx.connection.fetchval("SELECT count(*) FROM presence_doubts") == 0
 
 
 class TestSeenByThePolice:

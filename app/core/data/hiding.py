@@ -19,7 +19,7 @@ class HiddenSubject(SQLModel, table=True):
 
     `hidden_from`: the agencies, and with them whoever ever held a post there. `hidden_below`: nor
     any office whose remit holds fewer codes, but for `filed_by_id`, who brought it up; 0 hides it
-    from none by its remit.
+    from none by its remit. `police_below`: likewise police, to whom it is still to be sent.
     """
 
     __tablename__ = "hidden_subjects"
@@ -27,6 +27,9 @@ class HiddenSubject(SQLModel, table=True):
     subject_id: UUID = Field(primary_key=True)
     hidden_from: list[UUID] = Field(sa_column=Column(ARRAY(Uuid), nullable=False))
     hidden_below: int = Field(sa_type=BigInteger)
+    police_below: int = Field(
+        sa_column=Column(BigInteger, nullable=False, server_default="0"), default=0
+    )
     filed_by_id: UUID | None = None
 
 
@@ -54,6 +57,16 @@ def hidden(column: str) -> str:
     return (
         f"EXISTS (SELECT 1 FROM hidden_subjects h WHERE h.subject_id = {column}"
         f" AND ({_ALSO}) OFFSET 0)"
+    )
+
+
+def sent(column: str, kind: str, codes: str) -> str:
+    """Write, for a query, that police may still be sent what a column names. `kind`: that of the
+    agency, which is none of this if it is another; `codes`: how many its place holds.
+    """
+    return (
+        f"({kind} <> 'police' OR NOT EXISTS (SELECT 1 FROM hidden_subjects h"
+        f" WHERE h.subject_id = {column} AND h.police_below > {codes} OFFSET 0))"
     )
 
 

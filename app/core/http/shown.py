@@ -25,9 +25,10 @@ REPEATED: Final[dict[int | str, dict[str, Any]]] = {
 class Seen:
     """Whom an answer was about, as the audit keeps it.
 
-    `children`: all whose data was shown or changed. `subject`: the resource it was about. `since`:
-    the earliest day the look reached back to, for what is dated. `decision`: `partly` if some of
-    what was asked for was refused by `rule`.
+    `children`: all whose data was shown or changed. `subject`: the resource it was about; `beside`:
+    others that it told of, which may be hidden from who audits it. `since`: the earliest day the
+    look reached back to, for what is dated. `decision`: `partly` if some of what was asked for was
+    refused by `rule`.
     """
 
     children: tuple[UUID, ...] = ()
@@ -36,6 +37,7 @@ class Seen:
     since: date | None = None
     decision: Literal["allowed", "partly", "denied"] = "allowed"
     rule: str | None = None
+    beside: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ class Shown(Generic[Value]):
     """The answer of an endpoint.
 
     `value`: a model, plain data or finished JSON; its `version`, if it has one, becomes the ETag.
-    `groups`: sections shown. `subject`: the resource, unless the path names it. `is_new`: False if
+    `groups`: sections shown. `subject`: the resource, unless the path names it. `beside`: what else
+    it tells of that may be hidden from somebody (`hidden_subjects`). `is_new`: False if
     the request was done before, which is answered 200. `status`: one that is not the route's own.
     `refused_by`: the rule that refused some of what was asked for. `receipt`: it tells only what
     its asker said and what became of that, so it is given again whoever may see the child by then.
@@ -53,6 +56,7 @@ class Shown(Generic[Value]):
     children: Iterable[UUID | None] = ()
     groups: Collection[str] = ()
     subject: UUID | None = None
+    beside: Iterable[UUID] = ()
     since: date | None = None
     is_new: bool = True
     status: int | None = None
@@ -77,6 +81,7 @@ class Shown(Generic[Value]):
             self.since,
             "allowed" if self.refused_by is None else partly,
             self.refused_by,
+            tuple(sorted({*self.beside})),
         )
 
 

@@ -12,14 +12,17 @@ from uuid import UUID
 
 import orjson
 
-from app.access.principal import Principal
+from app.access import queries as access
+from app.access.principal import Principal, acting_on
 from app.agencies import queries as agencies
 from app.children import queries as children
 from app.children.queries import ChildRef
+from app.core.clock import local_date
 from app.core.data.db import Tx
 from app.core.problems import Problem
 from app.core.text import canonical_name, canonical_number
 from app.police_reports import models, rules
+from app.police_reports.area import FILE
 from app.police_reports.operations import home
 from app.police_reports.rules import CLOCK_SKEW
 from app.police_reports.schemas.filing import ReportCreate, in_words
@@ -106,13 +109,13 @@ async def understood(tx: Tx, principal: Principal, new: ReportCreate) -> Underst
     if new.child_id is None and new.region_code is None and not new.unread:
         raise ReportInvalid.at("#/region_code", "region_missing", "Say where it happened.")
     seen, child = await _child(tx, principal, new.child_id)
-    place, exact = await _place(tx, principal, new.region_code, seen)
+    found_at = new.found_at or tx.now
+    place, exact = await _place(tx, principal, new.region_code, seen, found_at)
     aside = new.unread.get("situations")
     stated = [*new.situations, *map(in_words, aside if isinstance(aside, list) else ())]
     situations, others = _known_situations(stated, _situations(place, tx.today))
     against = new.suspect_agency_id or new.unread.get("suspect_agency_id")
     accused = await _accused(tx, principal, against and str(against), place, seen, child)
-    found_at = new.found_at or tx.now
     doubts: dict[str, tuple[bool, str, Any]] = {
         "found_at_ahead": (found_at > tx.now + CLOCK_SKEW, "found_at", None),
         "place_unknown": (not exact, "region_code", new.region_code),
@@ -180,11 +183,12 @@ async def _child(
 
 
 async def _place(
-    tx: Tx, principal: Principal, stated: str | None, child: ChildRef | None
+    tx: Tx, principal: Principal, stated: str | None, child: ChildRef | None, found_at: datetime
 ) -> tuple[int, bool]:
     """Return the place to act for, and whether it is the one stated: today's code of it; else the
     nearest above that exists; else the code itself, if it could be one and nobody has loaded the
-    province; else where the child lives, or the reporter's own region.
+    province; else where the child lives, or the region of the reporter's post on the day it was
+    found.
     """
     if stated is None and child is not None:
         return child.region_code, True
@@ -197,7 +201,11 @@ async def _place(
             return place, exact and len(digits) <= _CODE_LENGTH
         if is_valid_code(code):
             return code, False
-    return child.region_code if child is not None else principal.region_code, False
+    if child is not None:
+        return child.region_code, False
+    posts = await access.postings(tx, principal, FILE.code)
+    then = acting_on(posts, principal, local_date(min(found_at, tx.now)))
+    return then.region_code, False
 
 
 def _known_situations(

@@ -21,7 +21,9 @@ from app.core.problems import Problem
 from app.police_reports import events, jurisdiction, models, queries, rules, schemas
 from app.police_reports.acts import ACTS
 from app.police_reports.operations import claims, hidden, naming
+from app.police_reports.operations.called import event_called
 from app.police_reports.operations.counting import count_anew
+from app.police_reports.operations.locks import hold_names
 from app.police_reports.operations.standing import change, deadlines
 from app.police_reports.schemas.filing import ReportCreate, Subject
 from app.webhooks.operations.deliveries import queue_mandatory
@@ -40,17 +42,6 @@ WHERE id IN (SELECT id FROM replaced) AND relieved_at IS NULL
 RETURNING *
 """
 """A corrected report stays in the alarms until one that took its place reached the police."""
-_ONE_AT_A_TIME: Final = """
-SELECT pg_advisory_xact_lock(hashtextextended('police_reports/' || $1::text, 0))
-"""
-_NAMED: Final = """
-SELECT id, incident_id FROM police_reports WHERE id = ANY ($1) OR incident_id = $1[1]
-ORDER BY id FOR UPDATE
-"""
-_RENAME: Final = """
-UPDATE police_reports SET incident_id = $1
-WHERE id = ANY ($2) OR incident_id = ANY ($2)
-"""
 
 
 class ReportIdTaken(Problem, status=409):
@@ -88,8 +79,9 @@ async def file_report(
     later = {name for name in ("incident_id",) if getattr(new, name) is None}
     unread = orjson.dumps(new.unread).decode() if new.unread else ""
     content = tx.keyring.blind_index(_CONTENT, new.model_dump_json(exclude=later) + unread)
-    if new.id is not None:  # the same sent twice at once: the second finds the first
-        await tx.connection.execute(_ONE_AT_A_TIME, str(new.id))
+    names = [name for name in (new.id, new.incident_id) if name]
+    if names and corrects is None:  # the same sent twice at once: the second finds the first
+        await hold_names(tx, names)
     if new.id is not None and (before := await queries.find_anywhere(tx, new.id)) is not None:
         theirs = before["reporter_agency_id"] in principal.agencies
         same = theirs and before["content_index"] == content
@@ -101,7 +93,8 @@ async def file_report(
         said = claims.carried_over(tx, said, corrects)
         corrects = await _freed(tx, said.accused.agency_id, corrects)
     report = _report(tx, principal, new, said, content)
-    report.incident_id = await _event(tx, report)
+    called = new.incident_id or (corrects["id"] if corrects else None)
+    report.incident_id = await event_called(tx, report.id, called)
     report.subject_sealed = await _sealed_subject(
         tx, new, report.id, said.child if said.seen else None
     )
@@ -193,9 +186,15 @@ async def announce(
     if only is not None:
         about["told_to"] = tuple(only)
     if beside is not None:
-        there = _about(beside, await jurisdiction.offices(tx, beside))["told_to"]
+        there = await parties(tx, beside)
         about["told_to"] = tuple(party for party in about["told_to"] if party in there)
     await spine.publish(tx, kind(**about, **fields))
+
+
+async def parties(tx: Tx, report: Mapping[str, Any]) -> tuple[UUID, ...]:
+    """Return who hears of a report, but for who filed it."""
+    told: tuple[UUID, ...] = _about(report, await jurisdiction.offices(tx, report))["told_to"]
+    return told
 
 
 def _about(
@@ -227,22 +226,6 @@ async def deliver(tx: Tx, event: events.ReportFiled, *, agency_id: UUID) -> bool
     return bool(await queue_mandatory(tx, event, agency_id=agency_id, data=data))
 
 
-async def _event(tx: Tx, report: models.PoliceReport) -> UUID | None:
-    """Return what the reports of one event share, an id of its own: whoever called the event by the
-    id of its first report, before or after that was filed, gets another.
-    """
-    async with tx.as_system():
-        named = [report.id, *([report.incident_id] if report.incident_id else [])]
-        found = await tx.connection.fetch(_NAMED, named)
-        if not found:
-            return report.incident_id
-        ids = {row["id"] for row in found} | {report.id}
-        shared = {row["incident_id"] for row in found} - ids - {None}
-        event = next(iter(sorted(shared)), None) or new_id()
-        await tx.connection.execute(_RENAME, event, list(ids))
-    return event
-
-
 def _report(
     tx: Tx,
     principal: Principal,
@@ -271,6 +254,7 @@ def _report(
         as_sent_sealed=tx.keyring.seal(models.AS_SENT, report_id, orjson.dumps(said.as_sent))
         if said.as_sent
         else None,
+        stated_incident_id=new.incident_id,
         **new.model_dump(include=_AS_STATED),
         filed_at=tx.now,
         reporter_agency_id=principal.agency_id,
@@ -283,7 +267,7 @@ def _report(
     )
 
 
-_AS_STATED: Final = {"urgency", "channel", "visit_id", "incident_id"}
+_AS_STATED: Final = {"urgency", "channel", "visit_id"}
 
 
 async def _sealed_subject(
@@ -372,7 +356,6 @@ def _take_over(report: models.PoliceReport, corrects: Mapping[str, Any]) -> None
     report.hidden_below = max(report.hidden_below, corrects["hidden_below"])
     report.police_below = max(report.police_below, corrects["police_below"])
     report.supersedes_id = corrects["id"]
-    report.incident_id = report.incident_id or queries.incident_of(corrects)
     if report.child_id is None:
         for column in ("child_id", "child_county", "home_region", "identified_at"):
             setattr(report, column, corrects[column])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+from app.attendance import presence
 from app.core.data.db import Tx
 
 CHAIN: Final = """
@@ -26,17 +27,28 @@ WHERE id IN (SELECT id FROM chain)
 _NOTE: Final = f"""{CHAIN}, asked AS (
     SELECT id AS report_id, id FROM chain
     UNION ALL SELECT u.about_id, u.id FROM chain JOIN unresolved u ON u.about_id = chain.id
+    UNION ALL SELECT s.report_id, s.id FROM chain
+    JOIN police_report_steps s ON s.report_id = chain.id AND s.step = 'disposed'
 ), about AS (
     SELECT report_id, id FROM asked
     UNION ALL SELECT a.report_id, d.id FROM asked a JOIN duties d ON d.subject_id = a.id
 )
-INSERT INTO hidden_subjects (subject_id, hidden_from, hidden_below, filed_by_id)
-SELECT a.id, r.hidden_from, r.hidden_below, r.reporter_agency_id
+INSERT INTO hidden_subjects (subject_id, hidden_from, hidden_below, police_below, filed_by_id)
+SELECT a.id, r.hidden_from, r.hidden_below, r.police_below, r.reporter_agency_id
 FROM about a JOIN police_reports r ON r.id = a.report_id
+WHERE cardinality(r.hidden_from) > 0 OR r.hidden_below > 0
+   OR EXISTS (SELECT FROM hidden_subjects h WHERE h.subject_id = a.id)
 ON CONFLICT (subject_id) DO UPDATE
-SET hidden_from = excluded.hidden_from, hidden_below = excluded.hidden_below
+SET hidden_from = excluded.hidden_from, hidden_below = excluded.hidden_below,
+    police_below = excluded.police_below
 """
-"""For the lists that know a report, or what is asked or owed for it, by its id alone."""
+"""For the lists that know a report, what is asked or owed for it, or where the police took a child,
+by its id alone.
+"""
+_CHILDREN: Final = f"""{CHAIN}
+SELECT DISTINCT r.child_id FROM police_reports r JOIN chain ON chain.id = r.id
+WHERE r.child_id IS NOT NULL
+"""
 
 
 async def hide(
@@ -49,10 +61,12 @@ async def hide(
     """Hide all reports of a chain of corrections from those one of them is hidden from."""
     async with tx.as_system():
         await tx.connection.execute(_HIDE, report_id, hidden_from, hidden_below, police_below)
-        await tx.connection.execute(_NOTE, report_id)
+    await note(tx, report_id)
 
 
 async def note(tx: Tx, report_id: UUID) -> None:
     """Let every list know from whom the reports of a chain are hidden, as they say by now."""
     async with tx.as_system():
         await tx.connection.execute(_NOTE, report_id)
+        children = await tx.connection.fetch(_CHILDREN, report_id)
+        await presence.hide(tx, [row["child_id"] for row in children])

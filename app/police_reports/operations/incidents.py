@@ -13,17 +13,15 @@ from app.police_reports.acts import ACTS
 from app.police_reports.models import Step
 from app.police_reports.operations import home
 from app.police_reports.operations.claims import ReportInvalid
+from app.police_reports.operations.locks import hold_event
 from app.police_reports.operations.steps import Deed, Taken, repeated, take
 from app.police_reports.schemas import steps as stated
 
-JOINING: Final = "SELECT pg_advisory_xact_lock(hashtextextended('police_reports/joining', 0))"
-HOLD: Final = """
-SELECT id FROM police_reports WHERE id = ANY($1) OR incident_id = ANY($1) ORDER BY id FOR UPDATE
-"""
-_JOIN: Final = """
-UPDATE police_reports SET incident_id = $1, version = version + 1, updated_at = $3
+MOVE: Final = """
+UPDATE police_reports SET incident_id = $1
 WHERE id = ANY($2) AND incident_id IS DISTINCT FROM $1
 """
+"""Its version stays: who has no part in the others learns nothing of them."""
 
 
 async def identify_child(
@@ -74,27 +72,20 @@ async def join_reports(
     if before := await repeated(tx, report, new, Step.JOINED):
         return before
     ACTS["joinReports"].require(principal, report, tx.today)
-    # One after the other, each from what the one before has made of the events.
-    await tx.connection.execute(JOINING)
     other = await queries.find(tx, principal, new.report_id)
     if other is None or other["id"] == report["id"]:
         raise ReportInvalid.at("#/report_id", "report_unknown", "Name another report of yours.")
     ACTS["joinReports"].require(principal, other, tx.today)
     async with tx.as_system():
-        now = await tx.connection.fetch(queries.ALL, [report["id"], other["id"]])
-        incidents = {queries.incident_of(each) for each in now}
-        # A report may itself be what an event was called by.
-        held = [row["id"] for row in await tx.connection.fetch(HOLD, sorted(incidents))]
-        event = new_id() if len(incidents) > 1 else incidents.pop()
-        await tx.connection.execute(_JOIN, event, held, tx.now)
-        here, there = await tx.connection.fetch(queries.ALL, [report["id"], other["id"]])
-        if here["id"] != report["id"]:
-            here, there = there, here
+        held = await hold_event(tx, report, other)
+        event = report["incident_id"] or other["incident_id"] or new_id()
+        await tx.connection.execute(MOVE, event, list(held))
+        here, there = held[report["id"]], held[other["id"]]
     silent = new.model_copy(update={"id": None, "report_id": here["id"]})
     if before := await repeated(tx, report, new, Step.JOINED):
         return before  # sent twice at once
-    await _join(tx, principal, there, here, silent)
-    return await _join(tx, principal, here, there, new)
+    await _join(tx, principal, there, here, silent, event)
+    return await _join(tx, principal, here, there, new, event)
 
 
 async def _join(
@@ -103,15 +94,15 @@ async def _join(
     report: asyncpg.Record,
     other: asyncpg.Record,
     new: stated.Joining,
+    event: UUID,
 ) -> Taken:
     """Note on one report that it belongs to the other; who has a part in both alone is told."""
-    fact = {"incident_id": report["incident_id"]}
     deed = Deed(
         Step.JOINED,
         new,
         events.ReportsJoined,
-        facts=fact,
-        codes={**fact, "report_id": other["id"]},
+        facts={"incident_id": min(report["id"], other["id"])},
+        codes={"incident_id": event, "report_id": other["id"]},
         beside=other,
     )
     return await take(tx, principal, report, deed)

@@ -277,6 +277,8 @@ async def take(tx: Tx, principal: Principal | None, report: Mapping[str, Any], d
     told = {"beside": deed.beside, "also": deed.also_told, "only": deed.only_told}
     about = {**report, **homes, **charge}
     await filing.announce(tx, deed.announces, about, **told, **deed.facts)
+    if deed.step in rules.BETWEEN_REPORTS:
+        return _taken(row.model_dump(), state, report["version"]), True
     await change(tx, report["id"], **changes)
     await _tell_result(tx, report, changes)
     return _taken(row.model_dump(), changes["state"], report["version"] + 1), True

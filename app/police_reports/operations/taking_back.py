@@ -2,7 +2,7 @@
 stays, and another says that it was wrong; who was told is told.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,12 +12,15 @@ from app.access.principal import Principal
 from app.attendance import presence
 from app.core.data import hiding
 from app.core.data.db import Tx
+from app.core.ids import new_id
 from app.police_reports import events, jurisdiction, queries, rules
-from app.police_reports.acts import ACTS, NotJoined
+from app.police_reports.acts import ACTS
 from app.police_reports.models import Step
 from app.police_reports.operations import counting
+from app.police_reports.operations.filing import parties
 from app.police_reports.operations.hidden import CHAIN
-from app.police_reports.operations.incidents import HOLD, JOINING
+from app.police_reports.operations.incidents import MOVE
+from app.police_reports.operations.locks import hold_event
 from app.police_reports.operations.standing import NOT_PROPOSED, change
 from app.police_reports.operations.steps import Deed, Taken, repeated, take
 from app.police_reports.schemas import steps as stated
@@ -41,10 +44,6 @@ WHERE e.subject_id = $1 AND e.occurred_at >= $3
 _SOURCES: Final = """
 SELECT $1::uuid AS id UNION ALL
 SELECT id FROM police_report_steps WHERE report_id = $1 AND step = 'disposed'
-"""
-_OF_EVENT: Final = """
-SELECT id, incident_id FROM police_reports
-WHERE (incident_id = $2 OR id = $2) AND id <> $1 ORDER BY id FOR UPDATE
 """
 _JOINED_BY_HAND: Final = """
 SELECT DISTINCT (codes ->> 'report_id')::uuid AS id FROM police_report_steps
@@ -119,30 +118,29 @@ async def separate_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Separation
 ) -> Taken:
     """Say that a report is not about the event it was joined with: it is an event of its own again,
-    the others stay together. Raises NotYourPart, PersonRequired, NotJoined, StepIdTaken.
+    the others stay together. Those in which the caller has no part stay joined with it: who does
+    not see them takes nothing apart from them. Raises NotYourPart, PersonRequired, NotJoined,
+    StepIdTaken.
     """
     if before := await repeated(tx, report, new, Step.SEPARATED):
         return before
-    ACTS["separateReport"].require(principal, report, tx.today)
-    await tx.connection.execute(JOINING)  # before any row: whoever joins does likewise
     async with tx.as_system():
-        [report] = await tx.connection.fetch(queries.ALL, [report["id"]])
-        await tx.connection.fetch(HOLD, [report["id"], queries.incident_of(report)])
-        [report] = await tx.connection.fetch(queries.ALL, [report["id"]])
-        if before := await repeated(tx, report, new, Step.SEPARATED):
-            return before  # sent twice at once
-        event = queries.incident_of(report)
-        others = [row["id"] for row in await tx.connection.fetch(_OF_EVENT, report["id"], event)]
-        if not others:
-            raise NotJoined
+        held = await hold_event(tx, report)
+    report = held.pop(report["id"])
+    if before := await repeated(tx, report, new, Step.SEPARATED):
+        return before  # sent twice at once
+    [seen] = await queries.as_seen(tx, principal, [report])
+    ACTS["separateReport"].require(principal, seen, tx.today)
+    others = await queries.seen(tx, principal, held)
+    stays = [report["id"], *(each for each in held if each not in others)]
+    async with tx.as_system():
+        await tx.connection.execute(MOVE, new_id() if len(stays) > 1 else None, stays)
         by_hand = await tx.connection.fetch(_JOINED_BY_HAND, report["id"])
-        beside = [row["id"] for row in by_hand if row["id"] in others]
-        rows = {row["id"]: row for row in await tx.connection.fetch(queries.ALL, beside)}
+        beside = [held[row["id"]] for row in by_hand if row["id"] in others]
         silent = new.model_copy(update={"id": None})
         for each in beside:
-            await _separate(tx, principal, rows[each], silent, event, [report["id"]])
-        gone = {"incident_id": None}
-        return await _separate(tx, principal, report, new, event, others, **gone)
+            await _separate(tx, principal, each, silent, [report], [report["id"]])
+        return await _separate(tx, principal, report, new, beside, sorted(others))
 
 
 async def _separate(
@@ -150,19 +148,20 @@ async def _separate(
     principal: Principal,
     report: Mapping[str, Any],
     new: stated.Separation,
-    event: UUID,
+    beside: Collection[Mapping[str, Any]],
     others: list[UUID],
-    **changes: Any,
 ) -> Taken:
-    """Note it on one report; told is who was told that it was joined."""
-    heard = events.ReportsJoined.wire_name
+    """Note it on one report; told is who was told that it was joined, and has a part in another."""
+    heard = await tx.connection.fetchval(
+        _TOLD, report["id"], events.ReportsJoined.wire_name, report["filed_at"]
+    )
+    there = {party for each in beside for party in await parties(tx, each)}
     deed = Deed(
         Step.SEPARATED,
         new,
         events.ReportSeparated,
-        facts={"incident_id": event},
-        codes={"incident_id": event, "report_ids": others},
-        changes=changes,
-        only_told=await tx.connection.fetchval(_TOLD, report["id"], heard, report["filed_at"]),
+        facts={"incident_id": others[0]},
+        codes={"incident_id": report["incident_id"], "report_ids": others},
+        only_told=[each for each in heard if each in there],
     )
     return await take(tx, principal, report, deed)

@@ -10,6 +10,7 @@ from app.core.data.db import Tx
 from app.police_reports import events, jurisdiction, queries
 from app.police_reports.models import Step
 from app.police_reports.operations import home
+from app.police_reports.operations.locks import hold_reports
 from app.police_reports.operations.steps import Deed, take
 from app.police_reports.schemas.steps import Identification
 from app.unresolved.models import UnresolvedReason, UnresolvedState
@@ -22,11 +23,10 @@ ORDER BY recorded_at DESC, id DESC LIMIT 1
 
 
 _STATED: Final = """
-SELECT * FROM police_reports r
+SELECT r.id FROM police_reports r
 WHERE r.stated_child_id = $1 AND r.stated_child_id IS NOT NULL AND r.child_id IS NULL
   AND NOT EXISTS (SELECT FROM police_report_steps s
                   WHERE s.report_id = r.id AND s.step = 'identification_withdrawn')
-ORDER BY r.id FOR UPDATE
 """
 """What a person has taken from a file does not come back to it by itself."""
 
@@ -36,7 +36,9 @@ async def attach_stated(tx: Tx, stated_child_id: UUID) -> None:
     which it is another name for the reporter's agency. For jobs, in SYSTEM's reach; again, it
     changes nothing.
     """
-    for report in await tx.connection.fetch(_STATED, stated_child_id):
+    for report in await hold_reports(tx, await tx.connection.fetch(_STATED, stated_child_id)):
+        if report["child_id"] is not None:
+            continue
         whose = [report["reporter_agency_id"]]
         child = await home.hold(tx, stated_child_id, named_by=whose)
         if child is None:

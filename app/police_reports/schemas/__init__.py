@@ -126,7 +126,9 @@ class ReportSummary(Filed):
     )
     supersedes: UUID | None = Field(description="The report this one corrects.")
     superseded_by: UUID | None = Field(description="The report that corrects this one.")
-    incident_id: UUID = Field(description="What the reports of one event share.")
+    incident_id: UUID = Field(
+        description="What the reports of one event share: the id of the first that you see."
+    )
     version: Version
     permitted: Permitted
 
