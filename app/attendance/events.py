@@ -35,8 +35,8 @@ class _AboutPresence(Event):
 
 class PresenceDoubted(_AboutPresence):
     """A school said that a child was there, and it was seen elsewhere the same day, or missed by
-    the school at which it is enrolled; or the child had left the school by then. Said again, to the
-    school and the education authority above it alone, if what tells of it is to be kept from others.
+    the school at which it is enrolled; or the child had left the school by then. Said again, to
+    the school and the education authority above it alone, if it is to be kept from others.
     """
 
     wire_name: ClassVar[str] = "attendance.presence_doubted"
