@@ -1,7 +1,8 @@
 """Several changes at once, on real connections: each at its end, with all its locks, before any."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -42,6 +43,19 @@ async def behind(database: Database, held: str, *begin: Callable[[], Awaitable[A
             tasks.append(asyncio.ensure_future(each()))
             await _until(database, tasks, waiting)
     return await asyncio.gather(*tasks)
+
+
+@asynccontextmanager
+async def stuck(
+    database: Database, held: str, begin: Callable[[], Awaitable[Any]]
+) -> AsyncIterator[None]:
+    """Let something wait inside for the rows of a statement, with whatever it holds by then."""
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(held)
+        task = asyncio.ensure_future(begin())
+        await _until(database, [task], 1)
+        yield
+    await task
 
 
 async def _until(database: Database, tasks: list[asyncio.Future[Any]], number: int) -> None:

@@ -1,8 +1,10 @@
 """Changes of several reports at once: of one event, of one chain of corrections."""
 
+from uuid import uuid4
+
 import pytest
 
-from tests.at_once import at_once, behind
+from tests.at_once import at_once, behind, stuck
 from tests.children.factories import a_child
 from tests.conftest import calling
 from tests.police_reports.factories import VILLAGE, a_report, filed, the_offices
@@ -67,6 +69,37 @@ async def test_joining_and_filing_at_once_lose_no_report(
         assert joined.status_code == 201
         three = [await read(client, offices.police, each) for each in (a, b, c)]
         assert [{*each["joined"], each["id"]} for each in three] == [{a, b, c}] * 3
+
+
+async def test_who_is_called_after_one_that_comes_in_meanwhile_is_of_its_event(
+    app, settings, live_database, database_urls
+) -> None:
+    offices = await the_offices(live_database, settings)
+    async with calling(app, settings, live_database) as client:
+        named = str(uuid4())
+        two = await at_once(
+            live_database,
+            database_urls.owner,
+            lambda: filed(client, offices.school, incident_id=named),
+            lambda: filed(client, offices.county, id=named),
+        )
+        seen = [await read(client, offices.police, each) for each in two]
+        assert [{*each["joined"], each["id"]} for each in seen] == [{*two}] * 2
+
+
+async def test_a_report_waits_for_nobody_who_joins_others(app, settings, live_database) -> None:
+    """Reports are taken in at the first moment (REP-01), whatever hangs elsewhere."""
+    offices = await the_offices(live_database, settings)
+    async with calling(app, settings, live_database) as client:
+        a, b = [await filed(client, offices.school, narrative=word) for word in "ab"]
+        joining = {"joined_at": AT, "report_id": a}
+        async with stuck(
+            live_database,
+            f"SELECT FROM police_reports WHERE id = '{a}' FOR UPDATE",
+            lambda: step(client, offices.police, b, "incident", joining),
+        ):
+            await filed(client, offices.school, id=str(uuid4()), incident_id=str(uuid4()))
+            await filed(client, offices.school)
 
 
 UNCLEAR = {"suspect_agency_id": "村干部"}

@@ -187,7 +187,7 @@ class TestWhatThePoliceKnow:
     @pytest.mark.parametrize(
         "said",
         [
-            {"resident_id": RESIDENT_ID},
+            {"resident_id": RESIDENT_ID, "name": "样小一"},
             {"resident_id": f" {WIDE[:6]} {RESIDENT_ID[6:]}", "name": "样小一"},
             {"student": NUMBER, "name": "样 小一"},
         ],
@@ -226,10 +226,11 @@ class TestWhatThePoliceKnow:
         [
             {"resident_id": with_check_digit("12011920160301900")},
             {"resident_id": "没有号码"},
+            {"resident_id": RESIDENT_ID},
             {"resident_id": RESIDENT_ID, "name": "别的名字"},
             {"student": {"system": "student_status", "number": "G-2"}, "name": "样小一"},
         ],
-        ids=["nobody's", "no number", "another name", "student"],
+        ids=["nobody's", "no number", "number alone", "another name", "student"],
     )
     async def test_what_no_file_answers_to_is_kept_and_asked_of_the_office(
         self, client, database, offices, said
@@ -247,7 +248,10 @@ class TestWhatThePoliceKnow:
         assert told == said
         assert "identifyChild" in read["permitted"]
         stored = await rows(database, "police_report_steps")
-        assert [row["codes"] for row in stored] == [{"found": "none"}]
+        # Who tries numbers learns of no child.
+        assert [row["codes"] for row in stored] == [
+            {"found": "none" if "name" in said else "not_sought"}
+        ]
 
     @pytest.mark.usefixtures("file_away")
     async def test_of_several_files_the_office_chooses(

@@ -45,8 +45,11 @@ WHERE x.index = ANY ($1::bytea[]) ORDER BY c.id FOR SHARE OF c
 
 async def known_as(tx: Tx, said: Identification) -> list[ChildRef]:
     """Find the files, wherever they are, that bear a number, in the form in which numbers are
-    compared, and the name, if one was said; and hold them. One look-up by an index.
+    compared, and the name; and hold them. One look-up by an index. A number alone finds nothing:
+    whoever tries numbers learns of no child who has a file.
     """
+    if said.name is None:
+        return []
     if said.resident_id is not None:
         number = residents.written(said.resident_id)
         sought = {children.resident_index(tx.keyring, number)} if _NUMBER.fullmatch(number) else {}
@@ -59,8 +62,8 @@ async def known_as(tx: Tx, said: Identification) -> list[ChildRef]:
         return []
     async with tx.as_system():
         rows = await tx.connection.fetch(_BEARING.format(table), list(sought))
-    name = said.name and canonical_name(said.name)
-    found = {row["id"]: ChildRef(*tuple(row)[:4]) for row in rows if name in {None, row[4]}}
+    name = canonical_name(said.name)
+    found = {row["id"]: ChildRef(*tuple(row)[:4]) for row in rows if name == row[4]}
     return list(found.values())
 
 

@@ -44,7 +44,7 @@ async def identify_child(
     else:
         raise ReportInvalid.at("#/child_id", "child_unknown", "There is no such file.")
     if len(found) != 1:
-        codes = {"found": "several" if found else "none"}
+        codes = {"found": "several" if found else "none" if new.name else "not_sought"}
         said = Deed(Step.DESCRIBED, new, events.ChildDescribed, codes=codes)
         return await take(tx, principal, report, said), None
     [child] = found

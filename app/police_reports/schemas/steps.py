@@ -205,8 +205,8 @@ class Identification(_New):
     """Which child a report is about: by its file, or by what is known of it.
 
     Give one of `child_id`, `resident_id`, and `student` with `name`. The file is found by its exact
-    number, in any spelling. Where none or several answer to it, it is kept as said (`described`),
-    and the office of the place is asked.
+    number and the name, in any spelling. Where none or several answer to it, or a resident number
+    comes without a name, it is kept as said (`described`), and the office of the place is asked.
     """
 
     identified_at: At
@@ -218,7 +218,9 @@ class Identification(_New):
         default=None, description="A number that another system has given; needs `name`."
     )
     name: Line | None = Field(
-        default=None, description="Name. Who bears the number and another name is not found."
+        default=None,
+        description="Name. Who bears the number and another name is not found; without one nobody"
+        " is looked for.",
     )
     basis: Prose = Field(description="How it was known, in words.")
 
