@@ -160,7 +160,7 @@ class TestJurisdiction:
         await filed(client, reporter)
         async with database.begin(SYSTEM) as tx:
             await tx.connection.execute(_ON_THEIR_WAY)
-            await tx.connection.execute("ANALYZE police_reports")
+            await tx.connection.execute("ANALYZE police_reports; SET LOCAL enable_bitmapscan = off")
             plan = await tx.connection.fetch(f"EXPLAIN {jobs._WAITING}", 200, ["police_reports.*"])
         read = [row[0] for row in plan if "police_reports" in row[0] and "Scan" in row[0]]
         # Where they are, and which of them: the row itself comes by its key, to be locked.
