@@ -307,16 +307,31 @@ class TestNamedWrongly:
         seen = await seen_by(client, offices, report_id)
         assert seen == {"school", "police", "county"}
 
-    async def test_a_correction_that_names_another_frees_the_one_named_wrongly(
+    async def test_a_correction_that_names_another_frees_nobody_whom_a_person_named(
         self, client, offices
     ) -> None:
+        """Else whoever is accused at the reporter's own agency corrects it away (AZ-8)."""
         report_id = await filed(client, offices.school, suspect_agency_id="乡政府的人")
         await step(client, offices.police, report_id, "suspect", named(offices.county))
         assert "county" not in await seen_by(client, offices, report_id)
         body = a_report(suspect_agency_id=str(offices.township.agency_id))
         second = (await step(client, offices.school, report_id, "supersession", body)).json()["id"]
         for each in (report_id, second):
+            assert await seen_by(client, offices, each) == {"school", "police"}
+        answer = await step(client, offices.police, report_id, "suspect/withdrawal", SAID_SO)
+        assert answer.status_code == 201, answer.text
+        for each in (report_id, second):
             assert await seen_by(client, offices, each) == {"school", "police", "county"}
+
+    async def test_an_accused_reporter_does_not_correct_the_accusation_away(
+        self, client, offices
+    ) -> None:
+        report_id = await filed(client, offices.school, suspect_agency_id="本校校长")
+        await step(client, offices.police, report_id, "suspect", named(offices.school))
+        body = a_report(suspect_agency_id=str(offices.village.agency_id), narrative="误报。")
+        answer = await step(client, offices.school, report_id, "supersession", body)
+        for each in (report_id, answer.json()["id"]):
+            assert await seen_by(client, offices, each) == {"police", "township", "county"}
 
     async def test_with_none_named_those_of_that_name_learn_nothing(
         self, client, database, offices

@@ -20,7 +20,7 @@ from app.core.jobs import events as spine
 from app.core.problems import Problem
 from app.police_reports import events, jurisdiction, models, queries, rules, schemas
 from app.police_reports.acts import ACTS
-from app.police_reports.operations import claims, hidden, naming
+from app.police_reports.operations import claims, hidden
 from app.police_reports.operations.called import event_called
 from app.police_reports.operations.counting import count_anew
 from app.police_reports.operations.locks import hold_names
@@ -91,7 +91,6 @@ async def file_report(
     said = await claims.understood(tx, principal, new)
     if corrects is not None:
         said = claims.carried_over(tx, said, corrects)
-        corrects = await _freed(tx, said.accused.agency_id, corrects)
     report = _report(tx, principal, new, said, content)
     called = new.incident_id or (corrects["id"] if corrects else None)
     report.incident_id = await event_called(tx, report.id, called)
@@ -146,15 +145,6 @@ SELECT r.* FROM police_reports r JOIN line USING (id)
 WHERE r.superseded_by_id IS NULL OR r.superseded_by_id = $2::uuid FOR UPDATE OF r
 """
 """The last correction of a report, but for one that is sent again."""
-
-
-async def _freed(tx: Tx, accused: UUID | None, corrects: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what is corrected; if its reporter names another, free of whom others named."""
-    if corrects["suspect_step_id"] is None or accused in {None, corrects["suspect_agency_id"]}:
-        return corrects
-    await naming.unname(tx, corrects, corrects, anew=False)
-    found = await queries.find_anywhere(tx, corrects["id"])
-    return found or corrects
 
 
 async def relieve(tx: Tx, report: Mapping[str, Any]) -> None:

@@ -31,10 +31,9 @@ SELECT s.id, s.codes FROM police_report_steps s
 WHERE s.id IN (SELECT r.suspect_step_id FROM police_reports r JOIN chain ON chain.id = r.id)
 """
 _UNNAME: Final = f"""{CHAIN}
-UPDATE police_reports SET suspect_agency_id = NULL, suspect_step_id = NULL, updated_at = $3,
+UPDATE police_reports SET suspect_agency_id = NULL, suspect_step_id = NULL, updated_at = $2,
     version = version + CASE WHEN id = $1 THEN 0 ELSE 1 END,
-    doubts = CASE WHEN $2 THEN array_append(doubts, 'agency_unknown') ELSE doubts END,
-    meant = CASE WHEN $2 THEN meant ELSE '{{}}' END
+    doubts = array_append(doubts, 'agency_unknown')
 WHERE id IN (SELECT id FROM chain) AND suspect_step_id IS NOT NULL
 """
 _HIDE: Final = f"""{CHAIN}
@@ -60,24 +59,20 @@ async def name(
     await note(tx, report_id)
 
 
-async def unname(
-    tx: Tx, report: Mapping[str, Any], named: Mapping[str, Any], *, anew: bool
-) -> None:
+async def unname(tx: Tx, report: Mapping[str, Any]) -> None:
     """Take back whom others than the reporter have named; whoever was hidden from for that alone
-    sees the reports again. `anew`: what the words mean is open as it was before, by what the step
-    kept of that; else the chain says it by now, as `named` does.
+    sees the reports again. What the words mean is open as it was before, by what the step kept of
+    that.
     """
     async with tx.as_system():
         before = [
             row["codes"]["before"] for row in await tx.connection.fetch(_BEFORE, report["id"])
         ]
-        await tx.connection.execute(_UNNAME, report["id"], anew, tx.now)
+        await tx.connection.execute(_UNNAME, report["id"], tx.now)
         accused = {*await accused_with(tx, report["id"], None)}
-        below, police_below = named["hidden_below"], named["police_below"]
-        if anew:
-            accused |= {UUID(each) for one in before for each in one["hidden_from"]}
-            below = max([below, *(one["hidden_below"] for one in before)])
-            police_below = max([police_below, *(one["police_below"] for one in before)])
+        accused |= {UUID(each) for one in before for each in one["hidden_from"]}
+        below = max([report["hidden_below"], *(one["hidden_below"] for one in before)])
+        police_below = max([report["police_below"], *(one["police_below"] for one in before)])
         await tx.connection.execute(_HIDE, report["id"], sorted(accused), below, police_below)
-    await count_anew(tx, report["id"], {*named["hidden_from"]} - accused)
+    await count_anew(tx, report["id"], {*report["hidden_from"]} - accused)
     await note(tx, report["id"])

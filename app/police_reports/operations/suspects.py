@@ -67,5 +67,5 @@ async def withdraw_suspect(
             codes={"suspect_agency_id": report["suspect_agency_id"]},
         )
         taken = await take(tx, principal, report, deed)
-        await naming.unname(tx, report, report, anew=True)
+        await naming.unname(tx, report)
     return taken
