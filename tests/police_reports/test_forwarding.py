@@ -200,19 +200,22 @@ class TestAfterAcceptance:
 class TestThereAndBack:
     """Police who had a report get it again when it is forwarded back."""
 
-    async def test_it_is_sent_again_with_the_new_deadline(
-        self, client, database, offices, target, clock
+    @pytest.mark.parametrize(("taken", "due"), [(True, "32"), (False, "31")])
+    async def test_it_is_sent_again_with_its_deadline(
+        self, client, database, offices, target, clock, taken, due
     ) -> None:
         report_id = await filed(client, offices.school)
         clock(1)
         await forward(client, report_id, offices.police, target)
         clock(2)
+        if taken:
+            assert await accepted(client, report_id, target) == 201
         await forward(client, report_id, target, offices.police)
         first, second = offices.police.agency_id, target.agency_id
         assert await sent(database) == [
             (first, "2026-11-20T02:30:00Z"),
             (second, "2026-11-20T02:31:00Z"),
-            (first, "2026-11-20T02:32:00Z"),
+            (first, f"2026-11-20T02:{due}:00Z"),
         ]
         chain = await client.get(f"{URL}/{report_id}/chain", headers=offices.county.headers)
         named = [delivery["agency_id"] for delivery in chain.json()["deliveries"]]
@@ -347,3 +350,17 @@ async def told_of(database, event: str) -> list[str]:
             "SELECT told_to FROM events WHERE wire_name = $1", f"police_reports.{event}"
         )
     return told
+
+
+async def test_passed_to_and_fro_it_is_late_all_the_same(
+    client, database, settings, offices, target, clock
+) -> None:
+    """Within the time from one to the other, and back: nobody has accepted it (REP-07)."""
+    report_id = await filed(client, offices.school)
+    between = LATE_TO_ACCEPT - 5
+    for turn, (sender, receiver) in enumerate([(offices.police, target), (target, offices.police)]):
+        clock(turn * between + between)
+        await forward(client, report_id, renewed(database, settings, sender), receiver)
+    assert "acknowledgement_overdue" not in await alarms(database)
+    clock(between + LATE_TO_ACCEPT)
+    assert (await alarms(database))["acknowledgement_overdue"] == 1

@@ -31,18 +31,22 @@ async def forward_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Forwarding
 ) -> Taken:
     """Pass a report to the police agency in charge, which gets it as if just filed. The deadline to
-    accept it starts again; the journal keeps what was done before. If no endpoint of theirs takes
-    it, the nearest above whose does is in charge, else it stays with who had it; they are told.
+    accept it starts again, but not for police who had it before and nobody accepted: passed to and
+    fro it would never end. The journal keeps what was done before. If no endpoint of theirs takes it, the nearest
+    above whose does is in charge, else it stays with who had it; they are told.
     """
     target = new.police_agency_id
     if target == principal.agency_id or not await jurisdiction.may_get(tx, report, target):
         raise ReportInvalid.at(
             "#/police_agency_id", "agency_unknown", "Name another police agency."
         )
-    terms = deadlines(tx, report["region_code"])
+    afresh = deadlines(tx, report["region_code"])
+    again = {**afresh, "acknowledge_due_at": report["acknowledge_due_at"]}
+    had = {report["forwarded_by_id"], *report["former_police"]}
     for police in await _police_from(tx, report, target):
         if police == principal.agency_id:
             return await _stays(tx, principal, report, new)
+        terms = again if police in had and report["acknowledged_at"] is None else afresh
         if await redeliver(tx, report, police, terms["acknowledge_due_at"]):
             break
     else:
