@@ -32,8 +32,8 @@ async def forward_report(
 ) -> Taken:
     """Pass a report to the police agency in charge, which gets it as if just filed. The deadline to
     accept it starts again, but not for police who had it before and nobody accepted: passed to and
-    fro it would never end. The journal keeps what was done before. If no endpoint of theirs takes it, the nearest
-    above whose does is in charge, else it stays with who had it; they are told.
+    fro it would never end. The journal keeps what was done before. If no endpoint of theirs takes
+    it, the nearest above whose does is in charge, else it stays with who had it; they are told.
     """
     target = new.police_agency_id
     if target == principal.agency_id or not await jurisdiction.may_get(tx, report, target):
