@@ -48,7 +48,8 @@ class Limits:
 
 # Fair: each endpoint gets as much as its gate has room for, mandatory deliveries first, and the
 # endpoints take turns. In order: nothing goes out while an earlier one about the same subject is
-# open. `next_at` of a leased row is the end of its lease, so a lost lease is due like any other.
+# open; but a mandatory one waits for mandatory ones alone. `next_at` of a leased row is the end of
+# its lease, so a lost lease is due like any other.
 _CLAIM: Final = """
 WITH room AS MATERIALIZED (
     SELECT e.id, least(coalesce(gate.room, $4), $4) - (
@@ -70,7 +71,8 @@ WITH room AS MATERIALIZED (
           AND NOT EXISTS (
               SELECT 1 FROM webhook_deliveries earlier
               WHERE earlier.endpoint_id = w.endpoint_id AND earlier.ordering_key = w.ordering_key
-                AND earlier.sequence < w.sequence AND earlier.state IN ('pending', 'leased'))
+                AND earlier.sequence < w.sequence AND earlier.state IN ('pending', 'leased')
+                AND earlier.delivery_class <= w.delivery_class)
         ORDER BY w.next_at LIMIT greatest(room.free, 0) FOR UPDATE SKIP LOCKED
     ) AS d
 ), chosen AS (

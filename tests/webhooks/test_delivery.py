@@ -199,22 +199,12 @@ class TestMandatory:
 
 
 class TestSubscriber:
-    async def a_delivery(self, live: Database) -> UUID:
-        async with live.begin(SYSTEM) as tx:
-            event = an_event()
-            await publish(tx, event)
-            await deliveries.fan_out(tx, event.event_id)
-            made: UUID = await tx.connection.fetchval(
-                "SELECT id FROM webhook_deliveries WHERE event_id = $1", event.event_id
-            )
-        return made
-
     async def test_ends_with_its_schedule(
         self, live, bureau, receiver, clock, database_urls
     ) -> None:
         await an_endpoint(live, bureau, receiver.url)
         receiver.replies = [status(500)] * 10
-        made = await self.a_delivery(live)
+        made = await subscribed(live)
         async with sending(live, settings_for(receiver), database_urls.app):
             for number in range(1, 10):
                 await until(has_state(live, made, "pending", number))
@@ -224,7 +214,7 @@ class TestSubscriber:
 
     async def test_is_no_proof_once_delivered(self, live, bureau, receiver, database_urls) -> None:
         await an_endpoint(live, bureau, receiver.url)
-        made = await self.a_delivery(live)
+        made = await subscribed(live)
         async with sending(live, settings_for(receiver), database_urls.app):
             await until(has_state(live, made, "succeeded", 1))
         async with live.begin(SYSTEM) as tx:
@@ -234,7 +224,7 @@ class TestSubscriber:
     async def test_stops_at_410(self, live, bureau, receiver, database_urls) -> None:
         await an_endpoint(live, bureau, receiver.url)
         receiver.replies = [status(410)]
-        made = await self.a_delivery(live)
+        made = await subscribed(live)
         async with sending(live, settings_for(receiver), database_urls.app):
             await until(has_state(live, made, "exhausted", 1))
 
@@ -277,6 +267,18 @@ class TestAnswerBody:
         assert all(row["response_truncated"] for row in rows)
 
 
+async def subscribed(database: Database, subject_id: UUID | None = None) -> UUID:
+    """Publish an event for those who subscribed to such; returns the delivery of the one."""
+    async with database.begin(SYSTEM) as tx:
+        event = an_event(subject_id)
+        await publish(tx, event)
+        await deliveries.fan_out(tx, event.event_id)
+        made: UUID = await tx.connection.fetchval(
+            "SELECT id FROM webhook_deliveries WHERE event_id = $1", event.event_id
+        )
+    return made
+
+
 class TestOrder:
     async def test_of_one_subject_is_kept_and_others_go_on(
         self, live, bureau, receiver, clock, database_urls
@@ -295,6 +297,19 @@ class TestOrder:
             await until(has_state(live, second, "succeeded", 1))
         sequences = [orjson.loads(each.body)["data"]["sequence"] for each in receiver.received]
         assert sequences == [1, 3, 1, 2]
+
+    async def test_a_mandatory_one_waits_for_no_other_news_of_its_subject(
+        self, live, bureau, receiver, database_urls
+    ) -> None:
+        await an_endpoint(live, bureau, receiver.url)
+        receiver.replies = [status(500)]
+        report = new_id()
+        async with sending(live, settings_for(receiver), database_urls.app):
+            news = await subscribed(live, report)
+            await until(has_state(live, news, "pending", 1))
+            made = await queue(live, bureau, report)
+            await until(has_state(live, made, "succeeded", 1))
+        assert (await row_of(live, news))["state"] == "pending"
 
     async def test_at_most_sixteen_are_in_flight_to_one_endpoint(
         self, live, bureau, receiver, database_urls
