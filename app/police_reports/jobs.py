@@ -1,5 +1,6 @@
 """What happens to reports in the background: proof of delivery, alarms, second routing."""
 
+import contextlib
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -241,17 +242,30 @@ async def mark_overdue(tx: Tx, payload: dict[str, Any]) -> None:
 
 @queue.every("police_reports.route_waiting", "* * * * *")
 async def route_waiting(tx: Tx, payload: dict[str, Any]) -> None:
-    """Try again to bring reports on their way that no police endpoint has taken so far."""
-    for report in await tx.connection.fetch(_WAITING, _PER_RUN, _TAKES):
-        await _route(tx, report)
+    """Try again to bring reports on their way that no police endpoint has taken so far. Where an
+    endpoint is held by somebody else, the others go on, and it is tried again.
+    """
+    waiting = await tx.connection.fetch(_WAITING, _PER_RUN, _TAKES)
+    await tx.connection.execute(_WAIT_SHORTLY)
+    for report in waiting:
+        with contextlib.suppress(asyncpg.LockNotAvailableError):
+            async with tx.connection.transaction():
+                await _route(tx, report)
+
+
+_WAIT_SHORTLY: Final = "SET LOCAL lock_timeout = '200ms'"
 
 
 async def _route(tx: Tx, report: asyncpg.Record) -> None:
-    """Bring a report to the nearest police with an endpoint. Those who had it keep it."""
+    """Bring a report to the nearest police with an endpoint, else to those who have it, if one of
+    theirs takes it by now. Those who had it keep it.
+    """
     due_at = report["acknowledge_due_at"]
     offices = await jurisdiction.offices(tx, report)
     had = {report["police_agency_id"], *report["also_told"]} - {None}
-    for police in offices.police:
+    beside = [each for each in sorted(had) if each not in offices.police]
+    may = [each for each in beside if await jurisdiction.may_get(tx, report, each)]
+    for police in (*offices.police, *may):
         if await redeliver(tx, report, police, due_at):
             others, routing = sorted(had - {police}), "routed"
             break

@@ -9,6 +9,7 @@ from app.core.data.db import SYSTEM
 from app.core.jobs import queue
 from app.police_reports import jobs
 from tests.access.factories import a_caller
+from tests.conftest import calling
 from tests.police_reports.factories import (
     COUNTY,
     TOWNSHIP,
@@ -149,6 +150,44 @@ class TestJurisdiction:
         assert sorted(found, key=str) == sorted(
             [(station, "no_agency"), (station, "no_agency"), (None, "routed")], key=str
         )
+
+    async def test_police_who_have_it_get_it_once_they_have_an_endpoint(
+        self, client, database, settings
+    ) -> None:
+        """Though others, that have none, were registered nearer meanwhile."""
+        station = await police_at(database, TOWNSHIP, endpoint=False)
+        reporter = await a_caller(database, settings, "hospital", TOWNSHIP)
+        await filed(client, reporter, region_code="120117101000")
+        await police_at(database, 120117000000, endpoint=False)
+        await an_endpoint(database, station, TOWNSHIP)
+        async with database.begin(SYSTEM) as tx:
+            await queue.REGISTRY["police_reports.route_waiting"].handler(tx, {})
+        [report] = await rows(database, "police_reports")
+        assert (report["police_agency_id"], report["routing"]) == (station, "routed")
+
+    async def test_an_endpoint_that_is_held_stops_no_other(
+        self, app, settings, live_database
+    ) -> None:
+        stations = [
+            await police_at(live_database, place, endpoint=False)
+            for place in (120117101000, TOWNSHIP)
+        ]
+        async with calling(app, settings, live_database) as client:
+            reporter = await a_caller(live_database, settings, "hospital", 120000000000)
+            for place in ("120117101000", str(TOWNSHIP)):
+                await filed(client, reporter, region_code=place)
+        held, _ = [await an_endpoint(live_database, each, TOWNSHIP) for each in stations]
+        async with live_database.begin(SYSTEM) as other:
+            await other.connection.execute(
+                "SELECT FROM webhook_endpoints WHERE id = $1 FOR UPDATE", held
+            )
+            async with live_database.begin(SYSTEM) as tx:
+                await queue.REGISTRY["police_reports.route_waiting"].handler(tx, {})
+        routed = {
+            row["police_agency_id"]: row["routing"]
+            for row in await rows(live_database, "police_reports")
+        }
+        assert routed == {stations[0]: "no_endpoint", stations[1]: "routed"}
 
     async def test_waiting_reports_are_found_without_reading_the_others(
         self, client, database, settings
