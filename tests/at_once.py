@@ -48,13 +48,15 @@ async def behind(database: Database, held: str, *begin: Callable[[], Awaitable[A
 @asynccontextmanager
 async def stuck(
     database: Database, held: str, begin: Callable[[], Awaitable[Any]]
-) -> AsyncIterator[None]:
-    """Let something wait inside for the rows of a statement, with whatever it holds by then."""
+) -> AsyncIterator[asyncio.Future[Any]]:
+    """Let something wait inside for the rows of a statement, with whatever it holds by then. What
+    it answers at last tells whether it still waited at the end.
+    """
     async with database.begin(SYSTEM) as tx:
         await tx.connection.execute(held)
         task = asyncio.ensure_future(begin())
         await _until(database, [task], 1)
-        yield
+        yield task
     await task
 
 

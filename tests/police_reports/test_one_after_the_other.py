@@ -97,9 +97,10 @@ async def test_a_report_waits_for_nobody_who_joins_others(app, settings, live_da
             live_database,
             f"SELECT FROM police_reports WHERE id = '{a}' FOR UPDATE",
             lambda: step(client, offices.police, b, "incident", joining),
-        ):
+        ) as joined:
             await filed(client, offices.school, id=str(uuid4()), incident_id=str(uuid4()))
             await filed(client, offices.school)
+        assert joined.result().status_code == 201, "who waits gives up before the others do"
 
 
 UNCLEAR = {"suspect_agency_id": "村干部"}
