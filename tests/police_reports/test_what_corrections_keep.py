@@ -1,12 +1,13 @@
-"""A correction stands where the report before it stands: what is said of the one is said of both."""
+"""A correction stands where the report before it stands: what is said of one is said of both."""
 
 from typing import Any
 
 import pytest
 
+from tests.access.factories import a_caller
 from tests.jobs import run_jobs
-from tests.police_reports.factories import filed
-from tests.police_reports.test_chain import URL, step
+from tests.police_reports.factories import COUNTY, TOWNSHIP, VILLAGE, an_endpoint, filed, rows
+from tests.police_reports.test_chain import ACCEPT, AT, URL, step
 from tests.police_reports.test_chain_of_corrections import corrected
 from tests.police_reports.test_parties import (  # noqa: F401
     IDENTIFY,
@@ -17,6 +18,7 @@ from tests.police_reports.test_parties import (  # noqa: F401
 )
 from tests.police_reports.test_taken_back import WRONG, read
 from tests.unresolved.conftest import listed
+
 # ruff: noqa: F811
 
 
@@ -69,3 +71,79 @@ class TestAWrongChildOfTheFirst:
         assert {home.agency_id, offices.township.agency_id} <= await told(
             database, "identification_withdrawn"
         )
+
+
+class TestPassedOn:
+    @pytest.fixture
+    async def others(self, database, settings):
+        """Police of the county, with an endpoint."""
+        found = await a_caller(database, settings, "police", COUNTY)
+        await an_endpoint(database, found.agency_id, COUNTY)
+        return found
+
+    async def passed_on(self, client, offices, others, *, accepts: bool = True) -> str:
+        report_id = await filed(client, offices.school)
+        body = {"forwarded_at": AT, "police_agency_id": str(others.agency_id)}
+        answer = await step(client, offices.police, report_id, "forwarding", body)
+        assert answer.status_code == 201, answer.text
+        if accepts:
+            await step(client, others, report_id, "acknowledgement", ACCEPT)
+        return report_id
+
+    @pytest.mark.parametrize("accepts", [True, False])
+    async def test_the_correction_goes_to_whom_it_was_passed_on(
+        self, client, database, offices, others, accepts
+    ) -> None:
+        first = await self.passed_on(client, offices, others, accepts=accepts)
+        second = await corrected(client, offices.school, first)
+        last = await corrected(client, offices.school, second, region_code=str(TOWNSHIP))
+        sent = {
+            str(row["ordering_key"]): row["agency_id"]
+            for row in await rows(database, "webhook_deliveries")
+            if str(row["ordering_key"]) != first
+        }
+        assert sent == {second: others.agency_id, last: others.agency_id}
+        for report_id in (second, last):
+            here = await read(client, others, report_id)
+            assert (here["party"], here["routing"]) == ("police", "routed")
+        before = await read(client, offices.police, second)
+        assert (before["party"], before["narrative"]) == ("onlooker", None)
+        accepted = await step(client, others, second, "acknowledgement", ACCEPT)
+        assert (accepted.status_code, accepted.json()["state"]) == (201, "acknowledged")
+
+    async def test_it_stays_with_whoever_accepts_each_correction(
+        self, client, offices, others
+    ) -> None:
+        first = await self.passed_on(client, offices, others)
+        second = await corrected(client, offices.school, first)
+        await step(client, others, second, "acknowledgement", ACCEPT)
+        third = await corrected(client, offices.school, second, region_code=str(TOWNSHIP))
+        assert (await read(client, others, third))["party"] == "police"
+        assert (await read(client, offices.police, third))["party"] == "onlooker"
+
+    async def test_not_to_police_it_speaks_against(self, client, offices, others) -> None:
+        first = await self.passed_on(client, offices, others)
+        accused = str(others.agency_id)
+        second = await corrected(client, offices.school, first, suspect_agency_id=accused)
+        answer = await client.get(f"{URL}/{second}", headers=others.headers)
+        assert answer.status_code == 404
+        assert (await read(client, offices.police, second))["party"] == "police"
+
+    async def test_of_another_county_it_goes_by_the_place(self, client, offices, others) -> None:
+        first = await self.passed_on(client, offices, others)
+        second = await corrected(client, offices.school, first, region_code="120118000000")
+        assert (await read(client, others, second))["party"] != "police"
+
+    async def test_who_was_told_while_no_endpoint_took_it_is_told_of_the_correction(
+        self, client, database, settings, offices
+    ) -> None:
+        county = await a_caller(database, settings, "police", COUNTY)
+        first = await filed(client, offices.school)
+        body = {"forwarded_at": AT, "police_agency_id": str(county.agency_id)}
+        await step(client, offices.police, first, "forwarding", body)
+        assert (await read(client, county, first))["party"] == "police"
+        second = await corrected(client, offices.school, first, region_code=str(VILLAGE))
+        assert (await read(client, county, second))["party"] == "police"
+        answer = await step(client, county, second, "acknowledgement", ACCEPT)
+        assert (answer.status_code, answer.json()["state"]) == (201, "acknowledged")
+        assert (await read(client, offices.police, second))["party"] == "onlooker"
