@@ -147,3 +147,72 @@ class TestPassedOn:
         answer = await step(client, county, second, "acknowledgement", ACCEPT)
         assert (answer.status_code, answer.json()["state"]) == (201, "acknowledged")
         assert (await read(client, offices.police, second))["party"] == "onlooker"
+
+
+class TestSaidOfTheFirst:
+    async def test_whom_the_police_identify_is_the_child_of_its_corrections(
+        self, client, database, offices, home, child
+    ) -> None:
+        first = await filed(client, offices.school)
+        second = await corrected(client, offices.school, first)
+        last = await corrected(client, offices.school, second)
+        await run_jobs(database)
+        assert (await asked(client, offices.township))[last] == ["open"]
+        body = {**IDENTIFY, "child_id": str(child.id), "id": "01995f3c-7a10-7c55-8a41-5d0e2f6b9c78"}
+        for expected in (201, 200):
+            answer = await step(client, offices.police, first, "child", body)
+            assert answer.status_code == expected, answer.text
+        await run_jobs(database)
+        for report_id in (first, second, last):
+            seen = await read(client, home, report_id)
+            assert (seen["child_id"], steps(seen)) == (str(child.id), ["identified"])
+        assert (await asked(client, offices.township))[last] == ["attached"]
+        assert "open" not in await owed(client, offices.township)
+
+    async def test_what_the_police_know_of_the_child_is_read_on_its_correction(
+        self, client, database, offices
+    ) -> None:
+        first = await filed(client, offices.school)
+        second = await corrected(client, offices.school, first)
+        await run_jobs(database)
+        [before] = await listed(client, offices.township, "?kind=report&state=open")
+        body = {**IDENTIFY, "name": "样小一", "resident_id": "11010519491231002X"}
+        answer = await step(client, offices.police, first, "child", body)
+        assert (answer.status_code, answer.json()["step"]) == (201, "described")
+        await run_jobs(database)
+        seen = await read(client, offices.township, second)
+        assert [each["details"]["basis"] for each in seen["steps"]] == [IDENTIFY["basis"]]
+        [after] = await listed(client, offices.township, "?kind=report&state=open")
+        assert (after["id"], after["version"] > before["version"]) == (before["id"], True)
+
+
+class TestTheEvent:
+    @pytest.mark.parametrize("named", [False, True])
+    async def test_a_correction_stays_in_the_event_of_what_it_corrects(
+        self, client, offices, named
+    ) -> None:
+        of_theirs = "01995f3c-7a10-7c55-8a41-5d0e2f6b9c79"
+        first, other = await filed(client, offices.school), await filed(client, offices.village)
+        third = await filed(client, offices.village, incident_id=of_theirs)
+        joins = {"joined_at": AT, "report_id": other}
+        await step(client, offices.police, first, "incident", joins)
+        fields = {"incident_id": of_theirs} if named else {}
+        last = await corrected(client, offices.school, first, **fields)
+        together = {first, other, last, *([third] if named else [])}
+        for report_id in together:
+            assert {*(await read(client, offices.police, report_id))["joined"]} == (
+                together - {report_id}
+            )
+
+    async def test_what_was_taken_apart_stays_so_when_the_same_is_named_again(
+        self, client, offices
+    ) -> None:
+        named = {"incident_id": "01995f3c-7a10-7c55-8a41-5d0e2f6b9c80"}
+        first = await filed(client, offices.school, **named)
+        other = await filed(client, offices.village, **named)
+        apart = {"separated_at": AT, "basis": "是两件事。"}
+        answer = await step(client, offices.police, first, "incident/separation", apart)
+        assert answer.status_code == 201, answer.text
+        last = await corrected(client, offices.school, first, **named)
+        assert (await read(client, offices.police, last))["joined"] == [first]
+        assert (await read(client, offices.police, other))["joined"] == []

@@ -21,7 +21,7 @@ from app.core.problems import Problem
 from app.police_reports import events, jurisdiction, models, queries, rules, schemas
 from app.police_reports.acts import ACTS
 from app.police_reports.operations import claims, hidden, naming
-from app.police_reports.operations.called import event_called
+from app.police_reports.operations.called import called_after, event_called
 from app.police_reports.operations.counting import count_anew
 from app.police_reports.operations.locks import hold_names
 from app.police_reports.operations.standing import change, deadlines, had_by
@@ -93,8 +93,7 @@ async def file_report(
         said = claims.carried_over(tx, said, corrects)
         corrects = await _freed(tx, said.accused.agency_id, corrects)
     report = _report(tx, principal, new, said, content)
-    called = new.incident_id or (corrects["id"] if corrects else None)
-    report.incident_id = await event_called(tx, report.id, called)
+    report.incident_id = await event_called(tx, report.id, called_after(new.incident_id, corrects))
     report.subject_sealed = await _sealed_subject(
         tx, new, report.id, said.child if said.seen else None
     )

@@ -10,15 +10,16 @@ from app.core.data.db import Tx
 from app.police_reports import events, jurisdiction, queries
 from app.police_reports.models import Step
 from app.police_reports.operations import home
+from app.police_reports.operations.hidden import CHAIN
 from app.police_reports.operations.locks import hold_reports
 from app.police_reports.operations.steps import Deed, take
 from app.police_reports.schemas.steps import Identification
 from app.unresolved.models import UnresolvedReason, UnresolvedState
 from app.unresolved.operations.whose import ask_whose, settle_whose
 
-_LAST_SAID: Final = """
-SELECT codes ->> 'found' FROM police_report_steps WHERE report_id = $1 AND step = 'described'
-ORDER BY recorded_at DESC, id DESC LIMIT 1
+_LAST_SAID: Final = f"""{CHAIN}
+SELECT s.codes ->> 'found' FROM police_report_steps s JOIN chain ON s.report_id = chain.id
+WHERE s.step = 'described' ORDER BY s.recorded_at DESC, s.id DESC LIMIT 1
 """
 
 
