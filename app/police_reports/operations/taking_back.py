@@ -41,9 +41,9 @@ WHERE e.subject_id = $1 AND e.occurred_at >= $3
 """
 """Whoever heard of it as a party, but for those who must learn nothing by now."""
 
-_SOURCES: Final = """
-SELECT $1::uuid AS id UNION ALL
-SELECT id FROM police_report_steps WHERE report_id = $1 AND step = 'disposed'
+_SOURCES: Final = f"""{CHAIN}
+SELECT id FROM chain UNION ALL
+SELECT s.id FROM police_report_steps s JOIN chain ON s.report_id = chain.id AND s.step = 'disposed'
 """
 _JOINED_BY_HAND: Final = """
 SELECT DISTINCT (codes ->> 'report_id')::uuid AS id FROM police_report_steps
@@ -71,9 +71,9 @@ async def withdraw_identification(
     # Whose only part was that the child lives with them loses sight of it here.
     async with tx.as_system():
         silent = new.model_copy(update={"id": None})
+        sources = await tx.connection.fetch(_SOURCES, report["id"])
+        await presence.mistaken(tx, wrong, [row["id"] for row in sources])
         for each in await tx.connection.fetch(_HUNG, report["id"], wrong):
-            sources = await tx.connection.fetch(_SOURCES, each["id"])
-            await presence.mistaken(tx, wrong, [row["id"] for row in sources])
             if each["id"] != report["id"]:
                 await _take_off(tx, principal, each, silent)
         return await _take_off(tx, principal, report, new)
