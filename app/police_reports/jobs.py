@@ -8,7 +8,7 @@ import asyncpg
 import orjson
 
 from app.attendance import presence
-from app.children.events import ChildChanged, ChildNamed, ChildRegistered
+from app.children.events import ChildChanged, ChildNamed, ChildRegistered, ChildUnnamed
 from app.core.data.db import Tx
 from app.core.data.sql import insert
 from app.core.jobs import events as spine
@@ -21,7 +21,11 @@ from app.police_reports.operations.hidden import CHAIN, note
 from app.police_reports.operations.locks import hold_reports
 from app.police_reports.operations.standing import change
 from app.police_reports.operations.steps import redeliver
-from app.police_reports.operations.unknown_child import attach_stated, keep_asked
+from app.police_reports.operations.unknown_child import (
+    attach_stated,
+    detach_stated,
+    keep_asked,
+)
 from app.regions import following
 from app.regions.events import RegionReplaced
 from app.regions.rules import lineage
@@ -150,6 +154,12 @@ async def attach_to_new_file(tx: Tx, opened: ChildRegistered) -> None:
 async def attach_to_file_named(tx: Tx, named: ChildNamed) -> None:
     """Hang on a file the reports that called the child by what is another name of it now."""
     await attach_stated(tx, named.subject_id)
+
+
+@spine.on(ChildUnnamed)
+async def leave_file_not_named(tx: Tx, unnamed: ChildUnnamed) -> None:
+    """Take from a file the reports that called the child by what is no name of it any more."""
+    await detach_stated(tx, unnamed)
 
 
 @spine.on(events.ReportSuperseded)

@@ -127,6 +127,7 @@ async def test_what_hangs_on_one_report_is_found_by_index(database) -> None:
         (taking_back._TOLD, [some, "police_reports.%", NOW]),
         (home._HELD, [some, [new_id()]]),
         (unknown_child._STATED, [some]),
+        (unknown_child._SO_NAMED, [120119000000, some, some, some]),
         (forwarding._POLICE_FROM, [some, [new_id()], 0]),
         (counting._OF_CHAIN, [some]),
         (counting.STEPS, [some]),

@@ -238,7 +238,7 @@ def _report(
         home_county=said.home_county,
         child_county=said.child.home_county if said.child else None,
         child_id=said.child.id if said.child else None,
-        stated_child_id=None if said.child else new.child_id,
+        stated_child_id=None if said.child and said.child.id == new.child_id else new.child_id,
         region_code=said.region_code,
         home_region=said.child.region_code if said.child else None,
         situations=said.situations,

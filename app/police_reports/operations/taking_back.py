@@ -71,18 +71,23 @@ async def withdraw_identification(
     # Whose only part was that the child lives with them loses sight of it here.
     async with tx.as_system():
         silent = new.model_copy(update={"id": None})
-        sources = await tx.connection.fetch(_SOURCES, report["id"])
-        await presence.mistaken(tx, wrong, [row["id"] for row in sources])
         for each in await tx.connection.fetch(_HUNG, report["id"], wrong):
             if each["id"] != report["id"]:
-                await _take_off(tx, principal, each, silent)
-        return await _take_off(tx, principal, report, new)
+                await take_off(tx, principal, each, silent)
+        return await take_off(tx, principal, report, new)
 
 
-async def _take_off(
-    tx: Tx, principal: Principal, report: Mapping[str, Any], new: stated.IdentificationWithdrawal
+async def take_off(
+    tx: Tx,
+    principal: Principal | None,
+    report: Mapping[str, Any],
+    new: stated.IdentificationWithdrawal,
 ) -> Taken:
-    """Take one report off the file on which it hangs; whoever was told so far is told."""
+    """Take one report off the file on which it hangs, in SYSTEM's reach; whoever was told so far is
+    told. Without a principal it follows by itself.
+    """
+    sources = await tx.connection.fetch(_SOURCES, report["id"])
+    await presence.mistaken(tx, report["child_id"], [row["id"] for row in sources])
     since = report["identified_at"] or report["filed_at"]
     heard = await tx.connection.fetchval(_TOLD, report["id"], "police_reports.%", since)
     at_home = (await jurisdiction.offices(tx, report)).told(hidden=report["hidden_from"])
