@@ -14,7 +14,7 @@ from tests.police_reports.test_chain_of_corrections import corrected
 from tests.police_reports.test_parties import IDENTIFY
 from tests.police_reports.test_taken_back import read
 from tests.police_reports.test_what_corrections_keep import asked, steps
-from tests.unresolved.conftest import act  # noqa: F401
+from tests.unresolved.conftest import act, listed  # noqa: F401
 from tests.visits.factories import a_visit
 
 # ruff: noqa: F811
@@ -84,6 +84,21 @@ async def test_whom_somebody_else_identified_it_keeps(
     await step(client, offices.police, report_id, "child", body)
     item = await names(unknown)
     await act(offices.township, item, "withdrawal", words="认错了人")
+    await run_jobs(database)
+    seen = await read(client, offices.county, report_id)
+    assert (seen["child_id"], steps(seen)) == (str(child.id), ["identified"])
+
+
+async def test_it_stays_where_the_same_is_said_again(
+    client, database, offices, child, names, act
+) -> None:
+    unknown = str(uuid4())
+    report_id = await filed(client, offices.village, child_id=unknown, subject=None)
+    item = await names(unknown)
+    await act(offices.township, item, "withdrawal", words="认错了人")
+    [anew] = await listed(client, offices.township, "?kind=visit&state=open")
+    again = await act(offices.township, anew["id"], "attachment", child_id=str(child.id))
+    assert again.json()["state"] == "attached", again.text
     await run_jobs(database)
     seen = await read(client, offices.county, report_id)
     assert (seen["child_id"], steps(seen)) == (str(child.id), ["identified"])

@@ -293,7 +293,7 @@ async def _put_on_its_way(
     """
     offices = await jurisdiction.offices(tx, report.model_dump())
     handling, told = await jurisdiction.had(tx, report.model_dump(), corrects)
-    nearest = [*dict.fromkeys([*handling, *offices.police])]
+    nearest = [*dict.fromkeys([*handling, *offices.police])] or told
     for police in nearest:
         _hand_to(report, police, told, corrects)
         filed = _as_filed(report, offices)

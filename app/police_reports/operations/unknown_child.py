@@ -72,10 +72,9 @@ async def detach_stated(tx: Tx, unnamed: ChildUnnamed) -> None:
     child, stated_id = unnamed.child_id, unnamed.subject_id
     so_named = (unnamed.home_county, child, stated_id, unnamed.agency_id)
     for report in await hold_reports(tx, await tx.connection.fetch(_SO_NAMED, *so_named)):
-        if report["child_id"] != child or report["identified_at"] is not None:
-            continue
         named = await home.hold(tx, stated_id, named_by=[report["reporter_agency_id"]])
-        if named is None or named.id != child:
+        by_name = report["child_id"] == child and report["identified_at"] is None
+        if by_name and (named is None or named.id != child):
             said = IdentificationWithdrawal(withdrawn_at=tx.now, basis=_NO_NAME)
             await take_off(tx, None, report, said)
     await attach_stated(tx, stated_id)
