@@ -101,24 +101,30 @@ async def follow_child(tx: Tx, changed: ChildChanged) -> None:
             await announce(tx, events.ChildMoved, {**report, **moved})
 
 
-# Where the police took the child, from then on; a day that has not come yet is none to believe. If
-# they name the place in words only, or found a missing child that day, it is they who saw it. And
-# where whoever takes children in, and reports this one, has it before its eyes: on the day they
-# found it, which was not after the day on which they first said so. What was done on a report was
-# done for the child of its last correction, too.
+# Where the police took the child, from then on; a day that has not come yet is none to believe, nor
+# one over a year before it was reported, as systems write for none. If they name the place in words
+# only, or found a missing child that day, it is they who saw it. And where whoever takes children
+# in, and reports this one, has it before its eyes: on the day they found it, which was not after
+# the day on which they first said so. What was done on a report was done for the child of its last
+# correction, too.
 _SIGHTINGS: Final = f"""{CHAIN}, reports AS (
     SELECT r.* FROM police_reports r JOIN chain ON chain.id = r.id
+), first AS (
+    SELECT min(filed_at) AS filed_at, (min(filed_at) - interval '1 year')::date AS since
+    FROM reports
 ), whose AS (
     SELECT id, child_id FROM reports
     UNION SELECT r.id, last.child_id FROM reports r, reports last
     WHERE last.superseded_by_id IS NULL
 )
 SELECT w.child_id, s.id AS source_id, coalesce(a.id, s.agency_id) AS seen_by_id,
-    least((s.codes ->> 'handed_over_on')::date, deed.day) AS since,
+    least(CASE WHEN deed.handed >= first.since THEN deed.handed END, deed.day) AS since,
     CASE WHEN NOT deed.placed THEN deed.day END AS until
-FROM whose w JOIN police_report_steps s ON s.report_id = w.id AND s.step = 'disposed'
+FROM first, whose w JOIN police_report_steps s ON s.report_id = w.id AND s.step = 'disposed'
 LEFT JOIN agencies a ON a.id = (s.codes ->> 'placed_with_agency_id')::uuid
-CROSS JOIN LATERAL (SELECT (least(s.at, s.recorded_at) AT TIME ZONE 'Asia/Shanghai')::date AS day,
+CROSS JOIN LATERAL (SELECT (s.codes ->> 'handed_over_on')::date AS handed,
+    (least(CASE WHEN s.at >= first.since THEN s.at END, s.recorded_at)
+        AT TIME ZONE 'Asia/Shanghai')::date AS day,
     a.id IS NOT NULL OR coalesce((s.codes ->> 'placed_unregistered')::boolean, false) AS placed
 ) AS deed
 WHERE w.child_id IS NOT NULL AND (deed.placed
@@ -126,10 +132,10 @@ WHERE w.child_id IS NOT NULL AND (deed.placed
     OR s.codes @> '{{"handled": [{{"measures": ["child_found"]}}]}}')
 UNION ALL
 SELECT r.child_id, r.id, a.id, found.day, found.day
-FROM reports r JOIN agencies a ON a.id = r.reporter_agency_id
+FROM first, reports r JOIN agencies a ON a.id = r.reporter_agency_id
     AND a.kind IN ('hospital', 'rescue_institution', 'welfare_institution')
-CROSS JOIN LATERAL (SELECT (least(r.found_at, (SELECT min(filed_at) FROM reports))
-    AT TIME ZONE 'Asia/Shanghai')::date AS day) AS found
+CROSS JOIN LATERAL (SELECT (least(r.found_at, first.filed_at) AT TIME ZONE 'Asia/Shanghai')::date
+    AS day) AS found
 WHERE r.child_id IS NOT NULL
 ORDER BY source_id
 """
