@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final, Literal
 
 from app.attendance.models import Category, Doubt, Session
-from app.core.clock import CHINA
+from app.core.clock import beginning
 
 Slots = Mapping[Session, Category]
 """What is believed of one child's one day, by session."""
@@ -28,8 +28,8 @@ def doubt(
     ahead = FURTHEST if category in {"excused", "withdrawn"} else timedelta()
     if day > today + ahead:
         return "day_ahead"
-    earliest = min(now, datetime.combine(day, time.min, CHINA)) - OLDEST
-    if not earliest <= said_at <= now + _CLOCK_SKEW:
+    behind = min(now, beginning(day)) - said_at  # a difference, since no instant may lie that far
+    if behind > OLDEST or said_at - now > _CLOCK_SKEW:
         return "clock"
     return "long_ago" if day < today - OLDEST else None
 

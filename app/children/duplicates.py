@@ -89,12 +89,8 @@ async def forget(tx: Tx, agency_id: UUID, aliases: Collection[UUID | str], child
     """
     for alias in sorted({*map(str, aliases)}):
         await tx.connection.execute(_ONE_AT_A_TIME, alias)
-        await tx.connection.execute(
-            "DELETE FROM child_aliases WHERE alias = $1 AND agency_id = $2 AND child_id = $3",
-            UUID(alias),
-            agency_id,
-            child_id,
-        )
+        this = "alias = $1 AND agency_id = $2 AND child_id = $3"
+        await _unname(tx, this, UUID(alias), agency_id, child_id)
 
 
 async def disown(tx: Tx, child_id: UUID) -> None:
@@ -103,7 +99,17 @@ async def disown(tx: Tx, child_id: UUID) -> None:
     """
     async with tx.as_system():
         await tx.connection.execute(_ONE_AT_A_TIME, str(child_id))
-        await tx.connection.execute("DELETE FROM child_aliases WHERE alias = $1", child_id)
+        await _unname(tx, "alias = $1", child_id)
+
+
+async def _unname(tx: Tx, these: str, *arguments: UUID) -> None:
+    gone = await tx.connection.fetch(
+        f"DELETE FROM child_aliases WHERE {these} RETURNING {_UNNAMED}", *arguments
+    )
+    await announcements.publish(tx, *(events.ChildUnnamed(**row, told_to=()) for row in gone))
+
+
+_UNNAMED: Final = "alias AS subject_id, agency_id, child_id, region_code, home_county"
 
 
 class Taken(Exception):

@@ -3,14 +3,14 @@ changes write these rows.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from app.access.principal import Principal
 from app.children.queries import ChildRef, external_spellings
 from app.children.sections.education import Education
-from app.core.clock import CHINA
+from app.core.clock import beginning
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
@@ -201,7 +201,7 @@ async def pupils_then(
 
 
 def _span(day: date) -> tuple[date, datetime, datetime]:
-    begins = datetime.combine(day, time.min, CHINA)
+    begins = beginning(day)
     return day, begins, begins + timedelta(days=1)
 
 

@@ -49,6 +49,17 @@ class ChildNamed(Event):
     child_id: UUID = Field(description="The file.")
 
 
+class ChildUnnamed(Event):
+    """An id that an agency's app made is no other name of a file any more: it was the wrong
+    child's, or is a file's own. Nobody is told. `subject_id` is that id.
+    """
+
+    wire_name: ClassVar[str] = "children.child_unnamed"
+    subject: ClassVar[str] = "id"
+    agency_id: UUID = Field(description="For which agency.")
+    child_id: UUID = Field(description="The file.")
+
+
 class DuplicateSuspected(Event):
     """Two files may be one child. `subject_id` is the referral."""
 

@@ -1,7 +1,8 @@
 """The only place that reads the clock. Everything below the edge takes the time as a parameter."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
+from typing import Final
 from zoneinfo import ZoneInfo
 
 Clock = Callable[[], datetime]
@@ -14,6 +15,24 @@ def utc_now() -> datetime:
     return datetime.now(UTC)  # noqa: TID251  the one reading of the clock
 
 
+EARLIEST: Final = datetime(1, 1, 3, tzinfo=UTC)
+LATEST: Final = datetime(9999, 12, 30, tzinfo=UTC)
+"""Between these an instant has a day in every zone, and one before and after it."""
+
+
+def within(instant: datetime) -> datetime:
+    """Return an instant, or the nearest between `EARLIEST` and `LATEST`. Systems write the first or
+    the last there is for none; one without a zone is PostgreSQL's infinity, as asyncpg gives it.
+    """
+    aware = instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
+    return min(max(aware, EARLIEST), LATEST)
+
+
 def local_date(instant: datetime) -> date:
     """Return the Chinese calendar day on which an instant falls."""
-    return instant.astimezone(CHINA).date()
+    return within(instant).astimezone(CHINA).date()
+
+
+def beginning(day: date) -> datetime:
+    """Return when a Chinese calendar day begins."""
+    return within(datetime.combine(day, time.min, CHINA))

@@ -9,7 +9,7 @@ import asyncpg
 import orjson
 
 from app.attendance import presence
-from app.children.events import ChildChanged, ChildNamed, ChildRegistered
+from app.children.events import ChildChanged, ChildNamed, ChildRegistered, ChildUnnamed
 from app.core.data.db import Tx
 from app.core.data.sql import insert
 from app.core.jobs import events as spine
@@ -18,11 +18,15 @@ from app.police_reports import events, jurisdiction, rules
 from app.police_reports.models import State, Step
 from app.police_reports.operations import home
 from app.police_reports.operations.filing import announce, relieve
-from app.police_reports.operations.hidden import note
+from app.police_reports.operations.hidden import CHAIN, note
 from app.police_reports.operations.locks import hold_reports
 from app.police_reports.operations.standing import change
 from app.police_reports.operations.steps import redeliver
-from app.police_reports.operations.unknown_child import attach_stated, keep_asked
+from app.police_reports.operations.unknown_child import (
+    attach_stated,
+    detach_stated,
+    keep_asked,
+)
 from app.regions import following
 from app.regions.events import RegionReplaced
 from app.regions.rules import lineage
@@ -98,28 +102,42 @@ async def follow_child(tx: Tx, changed: ChildChanged) -> None:
             await announce(tx, events.ChildMoved, {**report, **moved})
 
 
-# Where the police took the child, from then on; a day that has not come yet is none to believe. If
-# they name the place in words only, or found a missing child that day, it is they who saw it. And
-# where whoever takes children in, and reports this one, has it before its eyes.
-_SIGHTINGS: Final = """
-SELECT r.child_id, s.id AS source_id, coalesce(a.id, s.agency_id) AS seen_by_id,
-    least((s.codes ->> 'handed_over_on')::date, deed.day) AS since,
+# Where the police took the child, from then on; a day that has not come yet is none to believe, nor
+# one over a year before it was reported, as systems write for none. If they name the place in words
+# only, or found a missing child that day, it is they who saw it. And where whoever takes children
+# in, and reports this one, has it before its eyes: on the day they found it, which was not after
+# the day on which they first said so. What was done on a report was done for the child of its last
+# correction, too.
+_SIGHTINGS: Final = f"""{CHAIN}, reports AS (
+    SELECT r.* FROM police_reports r JOIN chain ON chain.id = r.id
+), first AS (
+    SELECT min(filed_at) AS filed_at, (min(filed_at) - interval '1 year')::date AS since
+    FROM reports
+), whose AS (
+    SELECT id, child_id FROM reports
+    UNION SELECT r.id, last.child_id FROM reports r, reports last
+    WHERE last.superseded_by_id IS NULL
+)
+SELECT w.child_id, s.id AS source_id, coalesce(a.id, s.agency_id) AS seen_by_id,
+    least(CASE WHEN deed.handed >= first.since THEN deed.handed END, deed.day) AS since,
     CASE WHEN NOT deed.placed THEN deed.day END AS until
-FROM police_reports r JOIN police_report_steps s ON s.report_id = r.id AND s.step = 'disposed'
+FROM first, whose w JOIN police_report_steps s ON s.report_id = w.id AND s.step = 'disposed'
 LEFT JOIN agencies a ON a.id = (s.codes ->> 'placed_with_agency_id')::uuid
-CROSS JOIN LATERAL (SELECT (s.at AT TIME ZONE 'Asia/Shanghai')::date AS day,
+CROSS JOIN LATERAL (SELECT (s.codes ->> 'handed_over_on')::date AS handed,
+    (least(CASE WHEN s.at >= first.since THEN s.at END, s.recorded_at)
+        AT TIME ZONE 'Asia/Shanghai')::date AS day,
     a.id IS NOT NULL OR coalesce((s.codes ->> 'placed_unregistered')::boolean, false) AS placed
 ) AS deed
-WHERE r.id = $1 AND r.child_id IS NOT NULL AND (deed.placed
-    OR s.codes @> '{"measures": ["child_found"]}'
-    OR s.codes @> '{"handled": [{"measures": ["child_found"]}]}')
+WHERE w.child_id IS NOT NULL AND (deed.placed
+    OR s.codes @> '{{"measures": ["child_found"]}}'
+    OR s.codes @> '{{"handled": [{{"measures": ["child_found"]}}]}}')
 UNION ALL
 SELECT r.child_id, r.id, a.id, found.day, found.day
-FROM police_reports r JOIN agencies a ON a.id = r.reporter_agency_id
+FROM first, reports r JOIN agencies a ON a.id = r.reporter_agency_id
     AND a.kind IN ('hospital', 'rescue_institution', 'welfare_institution')
-CROSS JOIN LATERAL (SELECT (coalesce(r.found_at, r.filed_at) AT TIME ZONE 'Asia/Shanghai')::date
+CROSS JOIN LATERAL (SELECT (least(r.found_at, first.filed_at) AT TIME ZONE 'Asia/Shanghai')::date
     AS day) AS found
-WHERE r.id = $1 AND r.child_id IS NOT NULL
+WHERE r.child_id IS NOT NULL
 ORDER BY source_id
 """
 
@@ -143,6 +161,12 @@ async def attach_to_new_file(tx: Tx, opened: ChildRegistered) -> None:
 async def attach_to_file_named(tx: Tx, named: ChildNamed) -> None:
     """Hang on a file the reports that called the child by what is another name of it now."""
     await attach_stated(tx, named.subject_id)
+
+
+@spine.on(ChildUnnamed)
+async def leave_file_not_named(tx: Tx, unnamed: ChildUnnamed) -> None:
+    """Take from a file the reports that called the child by what is no name of it any more."""
+    await detach_stated(tx, unnamed)
 
 
 @spine.on(events.ReportSuperseded)

@@ -77,3 +77,22 @@ _MAY_GET: Final = f"""
 SELECT true FROM agencies
 WHERE id = $1 AND active AND kind = 'police' AND {told_police("region_code", "$2::bigint")}
 """
+
+
+async def had(
+    tx: Tx, report: Mapping[str, Any], corrects: Mapping[str, Any] | None
+) -> tuple[list[UUID], list[UUID]]:
+    """Return which police handle what a report corrects, and which were told of it, as far as they
+    may get the report. They handle it if they accepted it, or other police passed it on to them,
+    and the correction speaks of the same county. One statement for each of these, mostly none.
+    """
+    if corrects is None:
+        return [], []
+    county = SPANS[2]
+    same = report["region_code"] // county == corrects["region_code"] // county
+    passed_on = corrects["forwarded_by_id"] or corrects["former_police"]
+    taken = same and (corrects["acknowledged_at"] or passed_on)
+    handling = [corrects["police_agency_id"]] if taken else []
+    told = [*handling, *corrects["also_told"]]
+    may = {each for each in told if await may_get(tx, report, each)}
+    return [each for each in handling if each in may], [each for each in told if each in may]

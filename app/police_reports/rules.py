@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from app.core.clock import within
 from app.core.text import canonical_name
 from app.police_reports.models import Party, State, Step
 from app.regions.rules import SPANS, subtree
@@ -375,7 +376,7 @@ CLOCK_SKEW: Final = timedelta(minutes=5)
 
 def is_ahead(step: Mapping[str, Any]) -> bool:
     """Tell whether a step was done, by its sender's clock, after we learnt of it."""
-    ahead: bool = step["at"] > step["recorded_at"] + CLOCK_SKEW
+    ahead: bool = within(step["at"]) > step["recorded_at"] + CLOCK_SKEW
     return ahead
 
 
@@ -384,12 +385,12 @@ def happened(step: Mapping[str, Any], found_at: datetime) -> tuple[datetime, dat
     in doubt, and when we learnt of it. In doubt is a clock ahead of ours, or behind the finding.
     """
     learnt: datetime = step["recorded_at"]
-    return (learnt if doubted(step, found_at) else step["at"]), learnt
+    return (learnt if doubted(step, found_at) else within(step["at"])), learnt
 
 
 def doubted(step: Mapping[str, Any], found_at: datetime) -> bool:
     """Tell whether the sender's clock cannot be right about a step."""
-    before: bool = step["at"] < min(found_at, step["recorded_at"]) - CLOCK_SKEW
+    before = min(within(found_at), step["recorded_at"]) - within(step["at"]) > CLOCK_SKEW
     return before or is_ahead(step)
 
 

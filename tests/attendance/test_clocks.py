@@ -46,6 +46,8 @@ def doubts(answer) -> list[str | None]:
         ("2019-09-02", {}, "long_ago"),
         ("2019-09-02", {"time": "2026-11-20T08:00:00+08:00"}, "long_ago"),
         ("2019-09-02", {"time": "2018-01-01T00:00:00Z"}, "clock"),
+        (TODAY, {"time": "0001-01-01T00:00:00Z"}, "clock"),
+        (TODAY, {"time": "9999-12-31T23:59:59Z"}, "clock"),
     ],
 )
 async def test_it_is_taken_and_marked(client, around, pupil, day, fields, doubt) -> None:
@@ -141,3 +143,19 @@ class TestLongAgo:
             client, around.school, {k: v for k, v in roll.items() if k != "student"}
         )
         assert (statuses(answer), doubts(answer)) == (["accepted"], ["long_ago"])
+
+
+@pytest.mark.parametrize(
+    ("day", "doubt"), [("0001-01-01", "long_ago"), ("0002-06-01", "long_ago"), (None, "day_ahead")]
+)
+async def test_a_day_that_cannot_be_keeps_back_no_other(
+    client, database, around, pupil, day, doubt
+) -> None:
+    day, said_at = day or "9999-12-31", "2026-11-20T08:00:00+08:00"
+    events = [an_event(pupil.id, TODAY), an_event(pupil.id, day, time=said_at)]
+    answer = await push(client, around.school, *events)
+    assert (statuses(answer), doubts(answer)) == (["accepted", "accepted"], [None, doubt])
+    await run_jobs(database)
+    assert [alert["state"] for alert in await around.alerts(around.teacher)] == ["absent"]
+    again = await push(client, around.school, *events)
+    assert statuses(again) == ["duplicate", "duplicate"]

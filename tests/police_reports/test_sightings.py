@@ -98,6 +98,14 @@ class TestPlaced:
         await there(around, pupil, PLACED)
         assert await of_school(around) == [(PLACED, str(shelter))]
 
+    @pytest.mark.parametrize("none", ["0001-01-01", "1970-01-01", "9999-12-31"])
+    async def test_a_date_that_systems_write_for_none_says_no_day(
+        self, around, pupil, placed, shelter, none
+    ) -> None:
+        await placed(at=f"{none}T00:00:00Z", on=none)
+        await there(around, pupil, BEFORE, AFTER, "2026-11-20")
+        assert await of_school(around) == [("2026-11-20", str(shelter))]
+
     async def test_a_roll_of_its_class_says_so_too(self, around, placed, shelter) -> None:
         roll = {
             "source": "urn:school:test:gate",

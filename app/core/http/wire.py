@@ -1,12 +1,13 @@
 """Field types of the wire, strict and bounded (IN-3, IN-11: the constraint comes first)."""
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from app.core.clock import EARLIEST, LATEST, within
 from app.core.text import canonical_name, canonical_number
 
 INPUT = ConfigDict(extra="forbid", frozen=True)
@@ -55,21 +56,21 @@ def _after_leap_second(value: str) -> datetime:
     # A leap second is the last of a day in UTC. It is kept as the second that follows, as clocks
     # without leap seconds count, PostgreSQL's among them.
     before = _in_utc(datetime.fromisoformat(f"{value[:17]}59{value[19:]}".upper()))
-    if (before.hour, before.minute) != (23, 59):
+    if before != LATEST and (before.hour, before.minute) != (23, 59):
         raise PydanticCustomError("moment_format", "Only 23:59 UTC has a second 60.")
-    try:
-        return before + timedelta(seconds=1)
-    except OverflowError:
-        raise PydanticCustomError("moment_range", "The instant is out of range.") from None
+    return before + timedelta(seconds=1)
 
 
 def _in_utc(value: datetime) -> datetime:
-    if value.tzinfo is None:
+    if value.tzinfo is None and MINYEAR < value.year < MAXYEAR:
         raise PydanticCustomError("moment_format", "Write RFC 3339 with an offset.")
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        raise PydanticCustomError("moment_range", "The instant is out of range.") from None
+    return within(value).astimezone(UTC)
+
+
+def _in_range(value: datetime) -> datetime:
+    if value in {EARLIEST, LATEST}:
+        raise PydanticCustomError("moment_range", "The instant is out of range.")
+    return value
 
 
 def _not_blank(value: str) -> str:
@@ -99,7 +100,12 @@ Moment = Annotated[
     BeforeValidator(_iso_moment),
     AfterValidator(_in_utc),
 ]
-"""An instant, RFC 3339 with an offset; kept in UTC, a leap second as the second after it."""
+"""An instant, RFC 3339 with an offset; kept in UTC, a leap second as the second after it, one that
+no calendar reaches (`0001-01-01T00:00:00Z`, as systems write for none) as the nearest that it does.
+"""
+
+KnownMoment = Annotated[Moment, AfterValidator(_in_range)]
+"""An instant that is refused where no calendar reaches it: for what can be told without."""
 
 Line = Annotated[
     str, Field(min_length=1, max_length=200, pattern=_NO_CONTROL), AfterValidator(_not_blank)

@@ -1,6 +1,7 @@
 """What a reporter calls the event of a report: an id of their own, or that of another report."""
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 from uuid import UUID
 
 from app.core.data.db import Tx
@@ -22,15 +23,24 @@ WHERE (id = ANY ($2) OR incident_id = ANY ($3)) AND incident_id IS DISTINCT FROM
 """
 
 
-async def event_called(tx: Tx, report_id: UUID, called: UUID | None) -> UUID | None:
-    """Return what the reports of one event share: of that which a new report is called after, and
+def called_after(stated: UUID | None, corrects: Mapping[str, Any] | None) -> list[UUID]:
+    """Return what a report is called after, as its reporter states. A correction stays in the event
+    of what it corrects; that it calls the event as that did says nothing new.
+    """
+    before = [] if corrects is None else [corrects["id"]]
+    again = corrects is not None and stated == corrects["stated_incident_id"]
+    return before if stated is None or again else [*before, stated]
+
+
+async def event_called(tx: Tx, report_id: UUID, called: Sequence[UUID]) -> UUID | None:
+    """Return what the reports of one event share: of all that a new report is called after, and
     of those that were called after it before it was filed. It is shown to nobody: it would tell
     who sees some of them of the others.
     """
     async with tx.as_system():
-        names = [report_id, *([called] if called else [])]
+        names = [report_id, *called]
         if not await tx.connection.fetch(_CALLED, names):
-            return called
+            return next(iter(called), None)
         await hold_events(tx)
         found = await tx.connection.fetch(_CALLED, names)  # as they are joined by now
         shared = [row["incident_id"] for row in found if row["incident_id"]]

@@ -1,14 +1,14 @@
-"""Which police are in charge of a report, and which had it before."""
+"""Which police are in charge of a report."""
 
 from collections.abc import Mapping
 from typing import Any, Final
-from uuid import UUID
 
 from app.access.principal import Principal
 from app.core.data.db import Tx
 from app.police_reports import events
 from app.police_reports.models import Step
 from app.police_reports.operations import filing
+from app.police_reports.operations.standing import had_by
 
 
 async def takes_charge(
@@ -32,9 +32,3 @@ async def takes_charge(
 
 
 _TAKE_CHARGE: Final = {Step.ACKNOWLEDGED, Step.DISPATCHED, Step.DISPOSED}
-
-
-def had_by(report: Mapping[str, Any], *but: UUID) -> list[UUID]:
-    """List the police who had a report and are not named any more but for this."""
-    had = {report["police_agency_id"], report["forwarded_by_id"], *report["also_told"]}
-    return sorted({*report["former_police"], *had}.difference({None, *but}))

@@ -3,7 +3,7 @@
 Taking in never waits for the police's systems and never fails because of them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -20,11 +20,16 @@ from app.core.jobs import events as spine
 from app.core.problems import Problem
 from app.police_reports import events, jurisdiction, models, queries, rules, schemas
 from app.police_reports.acts import ACTS
+<<<<<<< HEAD
 from app.police_reports.operations import claims, hidden
 from app.police_reports.operations.called import event_called
+=======
+from app.police_reports.operations import claims, hidden, naming
+from app.police_reports.operations.called import called_after, event_called
+>>>>>>> 45dd8313a7597a4c02898ee76f2e7d528027a574
 from app.police_reports.operations.counting import count_anew
 from app.police_reports.operations.locks import hold_names
-from app.police_reports.operations.standing import change, deadlines
+from app.police_reports.operations.standing import change, deadlines, had_by
 from app.police_reports.schemas.filing import ReportCreate, Subject
 from app.webhooks.operations.deliveries import queue_mandatory
 
@@ -92,14 +97,13 @@ async def file_report(
     if corrects is not None:
         said = claims.carried_over(tx, said, corrects)
     report = _report(tx, principal, new, said, content)
-    called = new.incident_id or (corrects["id"] if corrects else None)
-    report.incident_id = await event_called(tx, report.id, called)
+    report.incident_id = await event_called(tx, report.id, called_after(new.incident_id, corrects))
     report.subject_sealed = await _sealed_subject(
         tx, new, report.id, said.child if said.seen else None
     )
     if corrects is not None:
         _take_over(report, corrects)
-    await _put_on_its_way(tx, report)
+    await _put_on_its_way(tx, report, corrects)
     await _store(tx, report, _person(new))
     if corrects is None and (report.hidden_from or report.hidden_below):
         await hidden.note(tx, report.id)
@@ -229,7 +233,7 @@ def _report(
         home_county=said.home_county,
         child_county=said.child.home_county if said.child else None,
         child_id=said.child.id if said.child else None,
-        stated_child_id=None if said.child else new.child_id,
+        stated_child_id=None if said.child and said.child.id == new.child_id else new.child_id,
         region_code=said.region_code,
         home_region=said.child.region_code if said.child else None,
         situations=said.situations,
@@ -274,24 +278,41 @@ async def _sealed_subject(
     return tx.keyring.seal(models.SUBJECT, report_id, orjson.dumps(stated))
 
 
-async def _put_on_its_way(tx: Tx, report: models.PoliceReport) -> None:
+async def _put_on_its_way(
+    tx: Tx, report: models.PoliceReport, corrects: Mapping[str, Any] | None
+) -> None:
     """Announce the report and queue it to the nearest police with a working endpoint. While there
-    is none, the police of every level above are told, and whoever accepts first is in charge.
+    is none, the police of every level above are told, and whoever accepts first is in charge. A
+    correction goes to who handles what it corrects, before all; all others who had that keep a
+    part.
     """
     offices = await jurisdiction.offices(tx, report.model_dump())
-    for police in offices.police:
-        report.police_agency_id = police
+    handling, told = await jurisdiction.had(tx, report.model_dump(), corrects)
+    nearest = [*dict.fromkeys([*handling, *offices.police])] or told
+    for police in nearest:
+        _hand_to(report, police, told, corrects)
         filed = _as_filed(report, offices)
         if await deliver(tx, filed, agency_id=police):
             report.routing = "routed"
             await spine.publish(tx, filed)
             return
-    report.police_agency_id = next(iter(offices.police), None)
-    report.also_told = list(offices.police[1:])
-    report.routing = "no_endpoint" if offices.police else "no_agency"
+    _hand_to(report, next(iter(nearest), None), [*nearest, *told], corrects)
+    report.routing = "no_endpoint" if nearest else "no_agency"
     filed = _as_filed(report, offices)
     about = _about(report.model_dump(), offices)
     await spine.publish(tx, filed, events.ReportUnrouted(**about, reason=report.routing))
+
+
+def _hand_to(
+    report: models.PoliceReport,
+    police: UUID | None,
+    told: Iterable[UUID],
+    corrects: Mapping[str, Any] | None,
+) -> None:
+    report.police_agency_id = police
+    report.also_told = [each for each in dict.fromkeys(told) if each != police]
+    if corrects is not None:
+        report.former_police = had_by(corrects, police, *report.also_told)
 
 
 def _as_filed(report: models.PoliceReport, offices: rules.Offices) -> events.ReportFiled:

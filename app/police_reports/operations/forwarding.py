@@ -10,9 +10,8 @@ from app.access.principal import Principal
 from app.core.data.db import Tx
 from app.police_reports import events, jurisdiction
 from app.police_reports.models import State, Step
-from app.police_reports.operations.charge import had_by
 from app.police_reports.operations.claims import ReportInvalid
-from app.police_reports.operations.standing import deadlines
+from app.police_reports.operations.standing import deadlines, had_by
 from app.police_reports.operations.steps import Deed, Taken, redeliver, repeatable, take
 from app.police_reports.schemas import steps as stated
 

@@ -1,5 +1,6 @@
 """What belongs together: a report and its child's file, and the reports of one event."""
 
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
@@ -22,15 +23,25 @@ UPDATE police_reports SET incident_id = $1
 WHERE id = ANY($2) AND incident_id IS DISTINCT FROM $1
 """
 """Its version stays: who has no part in the others learns nothing of them."""
+_CORRECTIONS: Final = """
+WITH RECURSIVE later AS (
+    SELECT superseded_by_id AS id FROM police_reports WHERE id = $1
+    UNION
+    SELECT r.superseded_by_id FROM later JOIN police_reports r ON r.id = later.id
+)
+SELECT r.* FROM police_reports r JOIN later ON later.id = r.id
+WHERE r.child_id IS NULL ORDER BY r.id FOR UPDATE OF r
+"""
 
 
 async def identify_child(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Identification
 ) -> tuple[Taken, UUID | None]:
     """Hang a report about an unknown child on its file, as the police or the township, and return
-    that. What was told of the child when it was filed stays; the offices of where it lives become
-    parties. What no file answers to, or several do, is kept as said, for whoever may open or choose
-    one. Raises NotYourPart, ChildKnownAlready, StepIdTaken; ReportInvalid if an id is no file's.
+    that; its corrections, too, by a step each. What was told of the child when it was filed stays;
+    the offices of where it lives become parties. What no file answers to, or several do, is kept as
+    said, for whoever may open or choose one. Raises NotYourPart, ChildKnownAlready, StepIdTaken;
+    ReportInvalid if an id is no file's.
     """
     if before := await repeated(tx, report, new, Step.IDENTIFIED, Step.DESCRIBED):
         return before, report["child_id"]
@@ -46,16 +57,25 @@ async def identify_child(
     if len(found) != 1:
         codes = {"found": "several" if found else "none" if new.name else "not_sought"}
         said = Deed(Step.DESCRIBED, new, events.ChildDescribed, codes=codes)
-        return await take(tx, principal, report, said), None
+        return await _say(tx, principal, report, said), None
     [child] = found
-    deed = Deed(
+    said = Deed(
         Step.IDENTIFIED,
         new,
         events.ChildIdentified,
         codes={"child_id": child.id},
         changes={**home.hung_on(child), "identified_at": tx.now},
     )
-    return await take(tx, principal, report, deed), child.id
+    return await _say(tx, principal, report, said), child.id
+
+
+async def _say(tx: Tx, principal: Principal, report: asyncpg.Record, said: Deed) -> Taken:
+    """Say of a report, and of its corrections that do not know it yet, who the child is."""
+    silent = replace(said, body=said.body.model_copy(update={"id": None}))
+    async with tx.as_system():
+        for each in await tx.connection.fetch(_CORRECTIONS, report["id"]):
+            await take(tx, principal, each, silent)
+    return await take(tx, principal, report, said)
 
 
 def _phones(principal: Principal, report: asyncpg.Record) -> list[UUID]:

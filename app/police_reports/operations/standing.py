@@ -35,3 +35,9 @@ def deadlines(tx: Tx, region_code: int) -> dict[str, Any]:
         "acknowledge_due_at": tx.now + accepted,
         "deliver_alarm_at": tx.now + timedelta(minutes=_deliver_alarm(region_code, tx.today)),
     }
+
+
+def had_by(report: Mapping[str, Any], *but: UUID | None) -> list[UUID]:
+    """List the police who had a report and are not named any more but for this."""
+    had = {report["police_agency_id"], report["forwarded_by_id"], *report["also_told"]}
+    return sorted({*report["former_police"], *had}.difference({None, *but}))

@@ -21,13 +21,13 @@ from app.police_reports.operations.filing import parties
 from app.police_reports.operations.hidden import CHAIN
 from app.police_reports.operations.incidents import MOVE
 from app.police_reports.operations.locks import hold_event
-from app.police_reports.operations.standing import NOT_PROPOSED, change
+from app.police_reports.operations.standing import NOT_PROPOSED
 from app.police_reports.operations.steps import Deed, Taken, repeated, take
 from app.police_reports.schemas import steps as stated
 from app.regions.rules import codes_of
 
 _HUNG: Final = f"""{CHAIN}
-SELECT r.id FROM police_reports r JOIN chain ON chain.id = r.id
+SELECT r.* FROM police_reports r JOIN chain ON chain.id = r.id
 WHERE r.child_id = $2 ORDER BY r.id FOR UPDATE OF r
 """
 _TOLD: Final = f"""
@@ -41,9 +41,9 @@ WHERE e.subject_id = $1 AND e.occurred_at >= $3
 """
 """Whoever heard of it as a party, but for those who must learn nothing by now."""
 
-_SOURCES: Final = """
-SELECT $1::uuid AS id UNION ALL
-SELECT id FROM police_report_steps WHERE report_id = $1 AND step = 'disposed'
+_SOURCES: Final = f"""{CHAIN}
+SELECT id FROM chain UNION ALL
+SELECT s.id FROM police_report_steps s JOIN chain ON s.report_id = chain.id AND s.step = 'disposed'
 """
 _JOINED_BY_HAND: Final = """
 SELECT DISTINCT (codes ->> 'report_id')::uuid AS id FROM police_report_steps
@@ -60,7 +60,8 @@ async def withdraw_identification(
     tx: Tx, principal: Principal, report: Mapping[str, Any], new: stated.IdentificationWithdrawal
 ) -> Taken:
     """Say that a report is not about the child on whose file it hangs: the file loses it and what
-    followed from it, as do its corrections, and whose it is is asked again. Raises NotYourPart,
+    followed from it. So do all of its chain that hang there, each by a step of its own, and of the
+    last whose it is is asked again. Raises NotYourPart,
     PersonRequired, NothingToTakeBack, StepIdTaken.
     """
     if before := await repeated(tx, report, new, Step.IDENTIFICATION_WITHDRAWN):
@@ -69,25 +70,36 @@ async def withdraw_identification(
     wrong = report["child_id"]
     # Whose only part was that the child lives with them loses sight of it here.
     async with tx.as_system():
-        hung = [row["id"] for row in await tx.connection.fetch(_HUNG, report["id"], wrong)]
-        for each in hung:
-            sources = await tx.connection.fetch(_SOURCES, each)
-            await presence.mistaken(tx, wrong, [row["id"] for row in sources])
-            if each != report["id"]:
-                row = await queries.find_anywhere(tx, each)
-                await change(tx, each, **await _set_back(tx, row or report))
-        since = report["identified_at"] or report["filed_at"]
-        heard = await tx.connection.fetchval(_TOLD, report["id"], "police_reports.%", since)
-        at_home = (await jurisdiction.offices(tx, report)).told(hidden=report["hidden_from"])
-        deed = Deed(
-            Step.IDENTIFICATION_WITHDRAWN,
-            new,
-            events.IdentificationWithdrawn,
-            codes={"child_id": wrong},
-            changes=await _set_back(tx, report),
-            also_told=[*heard, *at_home],
-        )
-        return await take(tx, principal, report, deed)
+        silent = new.model_copy(update={"id": None})
+        for each in await tx.connection.fetch(_HUNG, report["id"], wrong):
+            if each["id"] != report["id"]:
+                await take_off(tx, principal, each, silent)
+        return await take_off(tx, principal, report, new)
+
+
+async def take_off(
+    tx: Tx,
+    principal: Principal | None,
+    report: Mapping[str, Any],
+    new: stated.IdentificationWithdrawal,
+) -> Taken:
+    """Take one report off the file on which it hangs, in SYSTEM's reach; whoever was told so far is
+    told. Without a principal it follows by itself.
+    """
+    sources = await tx.connection.fetch(_SOURCES, report["id"])
+    await presence.mistaken(tx, report["child_id"], [row["id"] for row in sources])
+    since = report["identified_at"] or report["filed_at"]
+    heard = await tx.connection.fetchval(_TOLD, report["id"], "police_reports.%", since)
+    at_home = (await jurisdiction.offices(tx, report)).told(hidden=report["hidden_from"])
+    deed = Deed(
+        Step.IDENTIFICATION_WITHDRAWN,
+        new,
+        events.IdentificationWithdrawn,
+        codes={"child_id": report["child_id"]},
+        changes=await _set_back(tx, report),
+        also_told=[*heard, *at_home],
+    )
+    return await take(tx, principal, report, deed)
 
 
 async def _set_back(tx: Tx, report: Mapping[str, Any]) -> dict[str, Any]:

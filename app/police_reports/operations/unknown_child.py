@@ -6,19 +6,22 @@ from typing import Final
 from uuid import UUID
 
 from app.agencies.models import AgencyKind
+from app.children.events import ChildUnnamed
 from app.core.data.db import Tx
 from app.police_reports import events, jurisdiction, queries
 from app.police_reports.models import Step
 from app.police_reports.operations import home
+from app.police_reports.operations.hidden import CHAIN
 from app.police_reports.operations.locks import hold_reports
 from app.police_reports.operations.steps import Deed, take
-from app.police_reports.schemas.steps import Identification
+from app.police_reports.operations.taking_back import take_off
+from app.police_reports.schemas.steps import Identification, IdentificationWithdrawal
 from app.unresolved.models import UnresolvedReason, UnresolvedState
 from app.unresolved.operations.whose import ask_whose, settle_whose
 
-_LAST_SAID: Final = """
-SELECT codes ->> 'found' FROM police_report_steps WHERE report_id = $1 AND step = 'described'
-ORDER BY recorded_at DESC, id DESC LIMIT 1
+_LAST_SAID: Final = f"""{CHAIN}
+SELECT s.codes ->> 'found' FROM police_report_steps s JOIN chain ON s.report_id = chain.id
+WHERE s.step = 'described' ORDER BY s.recorded_at DESC, s.id DESC LIMIT 1
 """
 
 
@@ -26,9 +29,15 @@ _STATED: Final = """
 SELECT r.id FROM police_reports r
 WHERE r.stated_child_id = $1 AND r.stated_child_id IS NOT NULL AND r.child_id IS NULL
   AND NOT EXISTS (SELECT FROM police_report_steps s
-                  WHERE s.report_id = r.id AND s.step = 'identification_withdrawn')
+                  WHERE s.report_id = r.id AND s.step = 'identification_withdrawn'
+                    AND s.agency_id IS NOT NULL)
 """
 """What a person has taken from a file does not come back to it by itself."""
+_SO_NAMED: Final = """
+SELECT id FROM police_reports
+WHERE child_county = $1 AND child_id = $2 AND stated_child_id = $3 AND reporter_agency_id = $4
+  AND identified_at IS NULL
+"""
 
 
 async def attach_stated(tx: Tx, stated_child_id: UUID) -> None:
@@ -55,6 +64,23 @@ async def attach_stated(tx: Tx, stated_child_id: UUID) -> None:
         await take(tx, None, report, deed)
 
 
+async def detach_stated(tx: Tx, unnamed: ChildUnnamed) -> None:
+    """Take from a file the reports that hang on it by nothing but another name of it, which it has
+    no more: whose they are is asked anew, or they hang on the file that the id names by now. For
+    jobs, in SYSTEM's reach; again, it changes nothing.
+    """
+    child, stated_id = unnamed.child_id, unnamed.subject_id
+    so_named = (unnamed.home_county, child, stated_id, unnamed.agency_id)
+    for report in await hold_reports(tx, await tx.connection.fetch(_SO_NAMED, *so_named)):
+        named = await home.hold(tx, stated_id, named_by=[report["reporter_agency_id"]])
+        by_name = report["child_id"] == child and report["identified_at"] is None
+        if by_name and (named is None or named.id != child):
+            said = IdentificationWithdrawal(withdrawn_at=tx.now, basis=_NO_NAME)
+            await take_off(tx, None, report, said)
+    await attach_stated(tx, stated_id)
+
+
+_NO_NAME: Final = "The file does not answer to this id any more. 档案已不再使用此编号。"
 _BASIS: Final = "The report named the child by this id. 报告中已用此编号指明该儿童。"
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import orjson
 from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
 
-from app.core.http.wire import Day, Input, Line, Moment
+from app.core.http.wire import Day, Input, KnownMoment, Line
 from app.police_reports.schemas import LONGEST, AsSaid, Channel, Sex, Urgency
 
 
@@ -76,7 +76,7 @@ class ReportCreate(Input):
     )
     urgency: Urgency = "urgent"
     channel: Channel = "app"
-    found_at: Moment | None = Field(
+    found_at: KnownMoment | None = Field(
         default=None, description="When it was found, by your clock; now, if you do not say."
     )
     narrative: str = Field(
