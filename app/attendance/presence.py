@@ -52,9 +52,10 @@ _AS_ENROLLED: Final = _HEARD.format(
 
 # Every school that says so of the day, by a statement, or by a roll where it made none; and of
 # these each that is not alone, or has the child on no list that day while the school that has it
-# misses it, or that says so of a child that others saw, or that had left it: on the day it leaves,
-# today, it may have been there. Of a child that is elsewhere, nobody knows until when, one doubt at
-# a time: until somebody of the school found it.
+# misses it, or that says so of a child that others saw, or that had left it, or never was there by
+# the register of now, but at another: on the day it leaves, today, it may have been there. Of a
+# child that is elsewhere, nobody knows until when, one doubt at a time: until somebody of the
+# school found it.
 # OFFSET: a roll is looked up by its whole key; a join reads those of all days of the class.
 _FIND: Final = """
 WITH heard AS MATERIALIZED ({heard}
@@ -103,10 +104,24 @@ WITH heard AS MATERIALIZED ({heard}
         WHERE e.home_county = a.home_county AND e.child_id = a.child_id
             AND e.since <= a.school_day AND (e.until IS NULL OR e.until > a.school_day))
     FROM there a
-    WHERE NOT {at_a} AND EXISTS (
-        SELECT FROM child_enrolments e
-        WHERE e.home_county = a.home_county AND e.child_id = a.child_id
-            AND e.school_id = a.school_id AND e.until <= least(a.school_day, $3::date - 1))
+    WHERE NOT {at_a} AND (
+        EXISTS (
+            SELECT FROM child_enrolments e
+            WHERE e.home_county = a.home_county AND e.child_id = a.child_id
+                AND e.school_id = a.school_id AND e.until <= least(a.school_day, $3::date - 1))
+        OR (EXISTS (
+                SELECT FROM child_enrolments e
+                WHERE e.home_county = a.home_county AND e.child_id = a.child_id
+                    AND e.since <= least(a.school_day, $3::date - 1)
+                    AND (e.until IS NULL OR e.until > a.school_day))
+            AND EXISTS (
+                SELECT FROM child_stays t
+                WHERE t.home_county = a.home_county AND t.child_id = a.child_id
+                    AND t.enrolled_at = a.school_id)
+            AND NOT EXISTS (
+                SELECT FROM child_enrolments e
+                WHERE e.home_county = a.home_county AND e.child_id = a.child_id
+                    AND e.school_id = a.school_id)))
         AND NOT EXISTS (
             SELECT FROM presence_doubts d
             WHERE d.home_county = a.home_county AND d.child_id = a.child_id

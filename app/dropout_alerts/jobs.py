@@ -323,7 +323,9 @@ async def _parties(
         | {
             school
             for school, since, until in attended.get(child, ())
-            if since <= tx.today and (until is None or until > standing.first_absent_day)
+            if since is not None
+            and since <= tx.today
+            and (until is None or until > standing.first_absent_day)
         }
         for child, standing in new.items()
     }

@@ -108,6 +108,55 @@ async def test_of_one_who_is_at_no_school_likewise(around, pupil, said, enrolled
     assert (mine["seen_by_id"], mine["school_day"]) == (None, THURSDAY)
 
 
+class TestNeverThere:
+    """The register had the child at a school, and says by now that it never was there."""
+
+    @pytest.fixture(autouse=True)
+    async def corrected(self, around, new, pupil, said, enrolled) -> None:
+        await said(around.school, an_event(pupil.id, MONDAY), an_event(pupil.id, TUESDAY))
+        await enrolled(new.id, since="2026-08-20", class_name="一班")
+        assert {school for school, *_ in await pupil.spans()} == {str(new.id)}
+
+    async def test_its_word_alone_ends_no_alert_and_is_doubted(
+        self, around, new, pupil, said
+    ) -> None:
+        await said(around.school, present(pupil, DAY))
+        await said(around.school, present(pupil, THURSDAY))
+        (alert,) = await around.alerts(around.education)
+        assert (alert["state"], alert["back_since"]) == ("absent", None)
+        (mine,) = await doubts(around, around.teacher)
+        assert (mine["school_id"], mine["seen_by_id"], mine["school_day"]) == (
+            str(around.school.id),
+            str(new.id),
+            DAY,
+        )
+
+    async def test_nor_does_its_leave(self, around, pupil, said) -> None:
+        leave = [
+            an_event(pupil.id, day, category="excused", time=f"{THURSDAY}T08:00:00+08:00")
+            for day in (MONDAY, TUESDAY)
+        ]
+        await said(around.school, *leave)
+        (alert,) = await around.alerts(around.education)
+        assert alert["state"] == "absent"
+
+    async def test_the_word_of_its_school_does(self, around, new, pupil, said) -> None:
+        await said(new, present(pupil, DAY))
+        (alert,) = await around.alerts(around.education)
+        assert (alert["state"], alert["returned_on"]) == ("returned", DAY)
+
+
+async def test_a_school_it_went_to_later_is_believed_of_the_day_before(
+    around, new, pupil, said, enrolled
+) -> None:
+    await said(around.school, an_event(pupil.id, MONDAY))
+    await enrolled(new.id, since=THURSDAY)
+    await said(new, present(pupil, DAY))
+    (alert,) = await around.alerts(around.education)
+    assert (alert["state"], alert["returned_on"]) == ("returned", DAY)
+    assert await doubts(around, around.education) == []
+
+
 class TestCorrected:
     """The enrolment alone, and nothing is said anew."""
 
