@@ -179,8 +179,9 @@ async def passed_through(tx: Tx, alerts: Collection[UUID]) -> dict[UUID, list[UU
 async def ended(tx: Tx, children: Sequence[UUID]) -> dict[UUID, list[Ended]]:
     """Find the alerts on some children that are done, by child."""
     rows = await tx.connection.fetch(
-        "SELECT child_id, id, state, end_reason, first_absent_day, last_absent_day, returned_on"
-        f" FROM dropout_alerts WHERE child_id = ANY ($1::uuid[]) AND state IN {DONE} ORDER BY id",
+        "SELECT child_id, id, state, end_reason, first_absent_day, last_absent_day, returned_on,"
+        " ended_on FROM dropout_alerts"
+        f" WHERE child_id = ANY ($1::uuid[]) AND state IN {DONE} ORDER BY id",
         list(children),
     )
     found: dict[UUID, list[Ended]] = {}
@@ -192,7 +193,7 @@ async def ended(tx: Tx, children: Sequence[UUID]) -> dict[UUID, list[Ended]]:
 _MAY_GO_ON = f"""
 SELECT child_id, min(first_absent_day) FROM dropout_alerts
 WHERE child_id = ANY ($1::uuid[]) AND state IN {DONE} AND end_reason IN ('attended', 'excused')
-    AND coalesce(returned_on, last_absent_day) >= $2
+    AND coalesce(returned_on, ended_on) >= $2
 GROUP BY child_id
 """
 
