@@ -216,13 +216,11 @@ class School:
     known_to: tuple[UUID, ...]
 
 
-_SCHOOLS = """
-SELECT s.id, s.region_code, (
+_EDUCATION = """(
     SELECT e.id FROM agencies e
     WHERE e.active AND e.kind = 'education' AND e.region_code = s.region_code / 1000000 * 1000000
-    ORDER BY e.created_at, e.id LIMIT 1) AS education
-FROM agencies s WHERE s.id = ANY ($1::uuid[])
-"""
+    ORDER BY e.created_at, e.id LIMIT 1) AS education"""
+_SCHOOLS = f"SELECT s.id, s.region_code, {_EDUCATION} FROM agencies s WHERE s.id = ANY ($1::uuid[])"
 
 
 async def schools(tx: Tx, ids: Collection[UUID]) -> dict[UUID, School]:
@@ -234,6 +232,29 @@ async def schools(tx: Tx, ids: Collection[UUID]) -> dict[UUID, School]:
         )
         for row in rows
     }
+
+
+_KNOWN_ABOVE = f"""
+UPDATE dropout_alerts AS t SET known_to = t.known_to || above.education
+FROM (
+    SELECT a.id, a.home_county, s.education
+    FROM (SELECT s.id, {_EDUCATION} FROM agencies s
+          WHERE s.kind = 'school' AND s.region_code >= $1 AND s.region_code < $2) AS s
+    JOIN dropout_alerts a ON a.school_id = s.id
+        AND (a.state NOT IN {DONE} OR a.end_reason IN ('attended', 'excused'))
+    WHERE s.education <> ALL (a.known_to) LIMIT $3
+) AS above
+WHERE t.home_county = above.home_county AND t.id = above.id
+"""
+
+
+async def known_above(tx: Tx, lo: int, hi: int, *, at_most: int) -> int:
+    """Let the education authorities that look after the schools of a place now know of their alerts
+    that are open or may go on, wherever the children live; who knew of them still does. Returns of
+    how many.
+    """
+    done = await tx.connection.execute(_KNOWN_ABOVE, lo, hi, at_most)
+    return int(done.removeprefix("UPDATE "))
 
 
 async def child_places(tx: Tx, ids: Sequence[UUID]) -> dict[UUID, ChildRef]:
