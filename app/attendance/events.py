@@ -1,7 +1,8 @@
 """What attendance announces."""
 
+from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 from pydantic import Field
@@ -31,6 +32,12 @@ class _AboutPresence(Event):
     child_id: UUID = Field(description="The child.")
     school_id: UUID = Field(description="The school that said it was there.")
     school_day: date = Field(description="The day.")
+
+
+def about(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that say which doubt, of a row of `presence_doubts`."""
+    names = ("region_code", "home_county", "child_id", "school_id", "school_day")
+    return {"subject_id": row["id"], **{name: row[name] for name in names}}
 
 
 class PresenceDoubted(_AboutPresence):

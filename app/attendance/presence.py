@@ -6,23 +6,13 @@ missed it; or the child had left by then. A person of the school looks, and says
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import astuple, dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-import asyncpg
-
-from app.access.acts import Act
-from app.access.principal import Principal
-from app.attendance import schemas
-from app.attendance.acts import PRESENCE_ACTS
-from app.attendance.events import PresenceDoubted, PresenceHandedOver, PresenceVerified
+from app.attendance.events import PresenceDoubted, PresenceHandedOver, PresenceVerified, about
 from app.attendance.queries import ROLL_HOLDS
 from app.attendance.rules import OLDEST, THERE
-from app.children.queries import visible_below
-from app.core.data import hiding
 from app.core.data.db import Tx
-from app.core.data.sql import Where
-from app.core.http import paging
 from app.core.ids import new_id
 from app.core.jobs import events, queue
 from app.regions.rules import SPANS, codes_of
@@ -52,9 +42,10 @@ _AS_ENROLLED: Final = _HEARD.format(
 
 # Every school that says so of the day, by a statement, or by a roll where it made none; and of
 # these each that is not alone, or has the child on no list that day while the school that has it
-# misses it, or that says so of a child that others saw, or that had left it: on the day it leaves,
-# today, it may have been there. Of a child that is elsewhere, nobody knows until when, one doubt at
-# a time: until somebody of the school found it.
+# misses it, or that says so of a child that others saw, or that had left it, or never was there by
+# the register of now, but at another: on the day it leaves, today, it may have been there. Of a
+# child that is elsewhere, nobody knows until when, one doubt at a time: until somebody of the
+# school found it; of one that left, until it has left the school again since.
 # OFFSET: a roll is looked up by its whole key; a join reads those of all days of the class.
 _FIND: Final = """
 WITH heard AS MATERIALIZED ({heard}
@@ -103,15 +94,34 @@ WITH heard AS MATERIALIZED ({heard}
         WHERE e.home_county = a.home_county AND e.child_id = a.child_id
             AND e.since <= a.school_day AND (e.until IS NULL OR e.until > a.school_day))
     FROM there a
-    WHERE NOT {at_a} AND EXISTS (
-        SELECT FROM child_enrolments e
-        WHERE e.home_county = a.home_county AND e.child_id = a.child_id
-            AND e.school_id = a.school_id AND e.until <= least(a.school_day, $3::date - 1))
+    WHERE NOT {at_a} AND (
+        EXISTS (
+            SELECT FROM child_enrolments e
+            WHERE e.home_county = a.home_county AND e.child_id = a.child_id
+                AND e.school_id = a.school_id AND e.until <= least(a.school_day, $3::date - 1))
+        OR (EXISTS (
+                SELECT FROM child_enrolments e
+                WHERE e.home_county = a.home_county AND e.child_id = a.child_id
+                    AND e.since <= least(a.school_day, $3::date - 1)
+                    AND (e.until IS NULL OR e.until > a.school_day))
+            AND EXISTS (
+                SELECT FROM child_stays t
+                WHERE t.home_county = a.home_county AND t.child_id = a.child_id
+                    AND t.enrolled_at = a.school_id)
+            AND NOT EXISTS (
+                SELECT FROM child_enrolments e
+                WHERE e.home_county = a.home_county AND e.child_id = a.child_id
+                    AND e.school_id = a.school_id)))
         AND NOT EXISTS (
             SELECT FROM presence_doubts d
             WHERE d.home_county = a.home_county AND d.child_id = a.child_id
                 AND d.school_id = a.school_id
-                AND (d.finding IS NULL OR (d.finding = 'here' AND d.school_day <= a.school_day)))
+                AND (d.finding IS NULL OR (
+                    d.finding = 'here' AND d.school_day <= a.school_day AND NOT EXISTS (
+                        SELECT FROM child_enrolments e
+                        WHERE e.home_county = d.home_county AND e.child_id = d.child_id
+                            AND e.school_id = d.school_id
+                            AND e.until > d.school_day AND e.until <= a.school_day))))
     ORDER BY a.child_id, a.school_id, a.school_day DESC)
 )
 SELECT DISTINCT ON (child_id, school_day, school_id) child_id, school_day, school_id, seen_by_id
@@ -134,9 +144,13 @@ FROM UNNEST($1::uuid[], $2::uuid[], $3::date[], $4::uuid[], $5::uuid[])
     AS u (id, child_id, school_day, school_id, seen_by_id)
 JOIN (SELECT * FROM children WHERE id = ANY ($2::uuid[]) ORDER BY id FOR SHARE) AS c
     ON c.id = u.child_id
-ON CONFLICT (child_id, school_id, school_day, home_county) DO NOTHING
+ON CONFLICT (child_id, school_id, school_day, home_county) DO UPDATE
+SET seen_by_id = excluded.seen_by_id, asked_id = NULL, opened_at = excluded.opened_at,
+    finding = NULL, found_by = NULL, found_at = NULL
+WHERE presence_doubts.finding = 'mistaken' AND presence_doubts.found_by = 'system'
 RETURNING *
 """
+"""What nothing stood for any more is doubted anew as soon as something does."""
 
 # What tells that a child was elsewhere, and is hidden, hides what is doubted for it.
 _HIDE: Final = """
@@ -189,8 +203,8 @@ async def look_after_sighting(tx: Tx, child_id: UUID) -> None:
     await _doubt(tx, _OF_CHILD, child_id)
 
 
-# That another school saw it too, or others did, stays to be looked at, wherever it was enrolled.
-_EXPLAINED: Final = """
+# A school knows its own pupils: unless another saw it too, or others did that nobody looked at.
+_NOT_DOUBTED: Final = """
 UPDATE presence_doubts d SET finding = 'mistaken', found_by = 'system', found_at = $2
 WHERE d.child_id = $1 AND d.finding IS NULL
     AND EXISTS (
@@ -205,8 +219,13 @@ WHERE d.child_id = $1 AND d.finding IS NULL
             AND s.category = ANY ($3::text[]))
     AND NOT EXISTS (
         SELECT FROM presence_sightings w
-        WHERE w.child_id = d.child_id AND w.seen_by_id = d.seen_by_id
-            AND w.since <= d.school_day AND (w.until IS NULL OR d.school_day <= w.until))
+        WHERE w.child_id = d.child_id AND w.seen_by_id <> d.school_id
+            AND w.since <= d.school_day AND (w.until IS NULL OR d.school_day <= w.until)
+            AND NOT EXISTS (
+                SELECT FROM presence_doubts h
+                WHERE w.until IS NULL AND h.child_id = d.child_id AND h.school_id = d.school_id
+                    AND h.seen_by_id = w.seen_by_id AND h.school_day >= w.since
+                    AND h.finding = 'here' AND h.school_day <= d.school_day))
 RETURNING d.*
 """
 
@@ -215,18 +234,19 @@ async def look_after_enrolment(tx: Tx, child_id: UUID) -> None:
     """Doubt what schools said of a child by where it was enrolled then as is known now, as
     `look_elsewhere`; what is doubted and explained by that, and nobody looked at yet, is not.
     """
-    rows = await tx.connection.fetch(_EXPLAINED, child_id, tx.now, sorted(THERE))
-    await _not_doubted(tx, rows)
+    await _not_doubted(tx, child_id)
     await _doubt(tx, _AS_ENROLLED, child_id)
 
 
-async def _not_doubted(tx: Tx, rows: Iterable[asyncpg.Record]) -> None:
-    await events.publish(tx, *(PresenceVerified(**_about(row), finding="mistaken") for row in rows))
+async def _not_doubted(tx: Tx, child_id: UUID) -> None:
+    """Close what is doubted of a child and nobody looked at yet, where nothing stands for it."""
+    rows = await tx.connection.fetch(_NOT_DOUBTED, child_id, tx.now, sorted(THERE))
+    await events.publish(tx, *(PresenceVerified(**about(row), finding="mistaken") for row in rows))
 
 
-async def _doubt(tx: Tx, heard: str, about: UUID) -> None:
+async def _doubt(tx: Tx, heard: str, which: UUID) -> None:
     found = await tx.connection.fetch(
-        _FIND.format(heard=heard, holds=ROLL_HOLDS, **_AT), about, sorted(THERE), tx.today
+        _FIND.format(heard=heard, holds=ROLL_HOLDS, **_AT), which, sorted(THERE), tx.today
     )
     if not found:
         return
@@ -235,7 +255,7 @@ async def _doubt(tx: Tx, heard: str, about: UUID) -> None:
     rows = await tx.connection.fetch(_DOUBT, [new_id() for _ in found], *columns, tx.now)
     told = await hide(tx, [row["child_id"] for row in rows], new={row["id"] for row in rows})
     doubts = (
-        PresenceDoubted(**_about(row), seen_by_id=row["seen_by_id"])
+        PresenceDoubted(**about(row), seen_by_id=row["seen_by_id"])
         for row in rows
         if row["id"] not in told
     )
@@ -257,11 +277,11 @@ async def hide(tx: Tx, child_ids: Sequence[UUID], *, new: Collection[UUID] = ())
         handed = asked is not None and asked != row["asked_id"]
         if handed:
             await tx.connection.execute(_ASK, row["id"], asked)
-            said.append(PresenceHandedOver(**_about(row), asked_id=asked, told_to=(asked,)))
-        stays = asked is None and row["id"] in changed
+            said.append(PresenceHandedOver(**about(row), asked_id=asked, told_to=(asked,)))
+        stays = asked is None and (row["id"] in changed or row["id"] in new)
         if stays or (handed and row["id"] not in new):  # what is owed already is shielded
-            about = {**_about(row), "seen_by_id": row["seen_by_id"]}
-            said.append(PresenceDoubted(**about, told_to=tuple(dict.fromkeys(told))))
+            again = {**about(row), "seen_by_id": row["seen_by_id"]}
+            said.append(PresenceDoubted(**again, told_to=tuple(dict.fromkeys(told))))
     await events.publish(tx, *said)
     return {each.subject_id for each in said} | {row["id"] for row in rows if row["kept"]}
 
@@ -295,82 +315,38 @@ async def sighted(tx: Tx, sighting: Sighting) -> None:
     await queue.enqueue(tx.connection, "attendance.look_after_sighting", [payload])
 
 
-_MISTAKEN: Final = """
-WITH gone AS (
-    DELETE FROM presence_sightings WHERE child_id = $1 AND source_id = ANY ($2::uuid[])
-    RETURNING seen_by_id, since, until
-)
-UPDATE presence_doubts d SET finding = 'mistaken', found_by = 'system', found_at = $3
-WHERE d.child_id = $1 AND d.finding IS NULL AND EXISTS (
-    SELECT FROM gone WHERE gone.seen_by_id = d.seen_by_id AND gone.since <= d.school_day
-        AND (gone.until IS NULL OR d.school_day <= gone.until))
-RETURNING d.*
+_NOT_SEEN: Final = """
+DELETE FROM presence_sightings WHERE child_id = $1 AND source_id = ANY ($2::uuid[])
+RETURNING seen_by_id
+"""
+# Another agency that saw it, another school that did, or the school that has it.
+_SEEN_BY_ANOTHER: Final = """
+UPDATE presence_doubts d SET seen_by_id = coalesce(
+    (SELECT w.seen_by_id FROM presence_sightings w
+     WHERE w.child_id = d.child_id AND w.seen_by_id <> d.school_id AND w.since <= d.school_day
+        AND (w.until IS NULL OR d.school_day <= w.until) ORDER BY w.id LIMIT 1),
+    (SELECT s.school_id FROM attendance_slots s
+     WHERE s.child_id = d.child_id AND s.school_day = d.school_day
+        AND s.school_id <> d.school_id AND s.category = ANY ($3::text[])
+     ORDER BY s.school_id LIMIT 1),
+    (SELECT e.school_id FROM child_enrolments e
+     WHERE e.child_id = d.child_id AND e.since <= d.school_day
+        AND (e.until IS NULL OR e.until > d.school_day)))
+WHERE d.child_id = $1 AND d.finding IS NULL AND d.seen_by_id = ANY ($2::uuid[])
+    AND NOT EXISTS (
+        SELECT FROM presence_sightings w
+        WHERE w.child_id = d.child_id AND w.seen_by_id = d.seen_by_id
+            AND w.since <= d.school_day AND (w.until IS NULL OR d.school_day <= w.until))
 """
 
 
 async def mistaken(tx: Tx, child_id: UUID, sources: Iterable[UUID]) -> None:
     """Take back, in SYSTEM's reach, that a child was seen, by the rows that told of it: it was
-    another. What is doubted for it and nobody looked at yet, is not.
+    another. What is doubted for it alone and nobody looked at yet, is not; what others saw as well
+    is doubted for them.
     """
-    rows = await tx.connection.fetch(_MISTAKEN, child_id, list(sources), tx.now)
-    await _not_doubted(tx, rows)
-
-
-def _about(row: asyncpg.Record) -> dict[str, Any]:
-    names = ("region_code", "home_county", "child_id", "school_id", "school_day")
-    return {"subject_id": row["id"], **{name: row[name] for name in names}}
-
-
-def _visible(principal: Principal) -> Where:
-    where = visible_below(principal, "d")
-    asked = "asked_id" if principal.school_id is None else "school_id"
-    where.or_else(f"d.{asked} = {{}}", principal.agency_id)  # an index each
-    codes = principal.region_hi - principal.region_lo
-    return where.add(_SHOWN, principal.agency_id, codes, principal.agencies)
-
-
-_SHOWN: Final = hiding.shown("d.id")
-
-
-async def find(
-    tx: Tx, principal: Principal, doubt_id: UUID, *, lock: bool = False
-) -> asyncpg.Record | None:
-    """Find a doubt about a child the caller sees, or about what their own school said."""
-    where = _visible(principal).add("d.id = {}", doubt_id)
-    return await tx.connection.fetchrow(
-        f"SELECT d.* FROM presence_doubts d WHERE {where}" + " FOR UPDATE OF d" * lock,
-        *where.arguments,
-    )
-
-
-_NEWEST: Final = paging.Order({"d.id": UUID}, descending=True)
-
-
-async def page(
-    tx: Tx, principal: Principal, window: paging.Window, *, act: Act | None
-) -> paging.Rows:
-    """List doubts the caller sees, newest first. One statement."""
-    where = _visible(principal)
-    if act is not None:
-        act.narrow(where, principal, tx.today, alias="d")
-    return await paging.fetch(tx, "SELECT d.* FROM presence_doubts d", where, _NEWEST, window)
-
-
-async def record_finding(
-    tx: Tx, principal: Principal, doubt: asyncpg.Record, new: schemas.PresenceFindingCreate
-) -> asyncpg.Record:
-    """Keep, of a locked doubt, what a named person of the school found, or of who is asked."""
-    PRESENCE_ACTS["recordPresenceFinding"].require(principal, doubt, tx.today)
-    sealed = tx.keyring.seal("presence_doubts.note_sealed", doubt["id"], new.note)
-    row = await tx.connection.fetchrow(
-        "UPDATE presence_doubts SET finding = $3, note_sealed = $4, found_by = $5, found_at = $6"
-        " WHERE home_county = $1 AND id = $2 RETURNING *",
-        doubt["home_county"],
-        doubt["id"],
-        new.finding,
-        sealed,
-        principal.subject,
-        tx.now,
-    )
-    await events.publish(tx, PresenceVerified(**_about(doubt), finding=new.finding))
-    return row
+    gone = await tx.connection.fetch(_NOT_SEEN, child_id, list(sources))
+    await _not_doubted(tx, child_id)
+    witnesses = [row["seen_by_id"] for row in gone]
+    await tx.connection.execute(_SEEN_BY_ANOTHER, child_id, witnesses, sorted(THERE))
+    await hide(tx, [child_id])

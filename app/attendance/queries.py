@@ -9,7 +9,15 @@ from uuid import UUID
 
 from app.access.principal import Principal
 from app.attendance.holidays import nearest
-from app.attendance.rules import Absence, Slots, absence, of_former_school, together, with_roll
+from app.attendance.rules import (
+    Absence,
+    Slots,
+    absence,
+    of_former_school,
+    of_mistaken_school,
+    together,
+    with_roll,
+)
 from app.children import enrolments
 from app.children.enrolments import attended_on, left
 from app.core.data.db import Tx
@@ -142,6 +150,13 @@ CROSS JOIN LATERAL (
 ) AS r
 """
 
+# What a named person found counts more than what a school's system says, also afterwards.
+_FOUND_ELSEWHERE = """
+SELECT d.child_id, d.school_day, d.school_id FROM UNNEST($1::uuid[], $2::date[]) AS u (child, since)
+JOIN presence_doubts d ON d.child_id = u.child
+    AND d.school_day >= u.since AND d.school_day <= $3 AND d.finding = 'elsewhere'
+"""
+
 _CALENDAR = """
 SELECT CASE WHEN agency_id IS NOT NULL THEN -1 ELSE array_position($2::bigint[], region_code) END
     AS rank, day, is_school_day
@@ -164,11 +179,12 @@ async def absences(
     school said it, by the calendar of one school. `region_code`: where that stands. `returned_on`:
     of each child, the day on which a person last had it back.
 
-    Four statements for any number of children.
+    Five statements for any number of children.
     """
     begins = [since[child] for child in returned_on]
     slots = await tx.connection.fetch(_SLOTS, list(returned_on), begins, today)
     rolls = await tx.connection.fetch(_ROLLS, list(returned_on), begins, today)
+    mistaken = await tx.connection.fetch(_FOUND_ELSEWHERE, list(returned_on), begins, today)
     places = list(lineage(region_code))
     calendar = await tx.connection.fetch(_CALENDAR, school_id, places, min(begins), today)
     exceptions = nearest(tuple(row) for row in calendar)
@@ -184,6 +200,9 @@ async def absences(
     for (child, day, school), roll in called.items():
         heard = said[child, day]
         heard[school] = {**with_roll(heard[school], roll)}
+    for child, day, school in mistaken:
+        if school in said[child, day]:
+            said[child, day][school] = {**of_mistaken_school(said[child, day][school])}
     attended = await enrolments.attended(tx, {child for child, _ in said}) if said else {}
     by_child: dict[UUID, dict[date, Slots]] = defaultdict(dict)
     for (child, day), schools in said.items():

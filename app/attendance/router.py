@@ -13,7 +13,7 @@ from app.access import acts
 from app.access.acts import PersonRequired
 from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
-from app.attendance import operations, presence, queries, schemas
+from app.attendance import findings, operations, queries, schemas
 from app.attendance.acts import PRESENCE_ACTS, AlreadyFound, NotSaidByYou
 from app.attendance.area import AREA, READ, VERIFY, WRITE
 from app.children import enrolments
@@ -67,7 +67,7 @@ _BATCH = ("batch_id", "The batch's id, from the answer to the push.")
 BatchInPath = Annotated[bytes, named_in_path(*_BATCH, queries.batch_answer, BatchNotFound)]
 """What was answered to the batch."""
 
-_DOUBT = ("doubt_id", "The doubt's id.", presence.find)
+_DOUBT = ("doubt_id", "The doubt's id.", findings.find)
 DoubtToSettle = Annotated[asyncpg.Record, named_in_path(*_DOUBT, PresenceDoubtNotFound, lock=True)]
 """The doubt named in the path, held for a change."""
 
@@ -186,7 +186,7 @@ async def list_presence_doubts(
     act: Annotated[acts.Act | None, acts.asked(PRESENCE_ACTS)] = None,
 ) -> Shown[Page[schemas.PresenceDoubt]]:
     """List children said to be at a school and seen elsewhere the same day, newest first."""
-    page = await presence.page(tx, principal, window, act=act)
+    page = await findings.page(tx, principal, window, act=act)
     return Shown(
         page.shown(lambda row: _doubt(tx, principal, row)),
         children=[row["child_id"] for row in page.rows],
@@ -208,7 +208,7 @@ async def record_presence_finding(
     """Record, as a named person of the school, where the child was that day; of the education
     authority, if what tells of it must be kept from the school.
     """
-    row = await presence.record_finding(tx, principal, doubt, new)
+    row = await findings.record_finding(tx, principal, doubt, new)
     return Shown(
         _doubt(tx, principal, row),
         children=[row["child_id"]],

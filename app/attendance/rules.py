@@ -76,6 +76,13 @@ def of_former_school(slots: Slots) -> Slots:
     return {half: said for half, said in told if said in {"unexcused", "withdrawn"}}
 
 
+def of_mistaken_school(slots: Slots) -> Slots:
+    """Return what counts of the word of a school of which a person found that the child was
+    elsewhere: that it was there is as good as taken back.
+    """
+    return {half: "withdrawn" if said in THERE else said for half, said in slots.items()}
+
+
 def together(said: Iterable[tuple[bool, Slots]]) -> Slots:
     """Say what is believed of one child's day of which several schools spoke; of each: whether the
     child was enrolled there, and what it said. The school it was enrolled at knows; of others, who

@@ -2,14 +2,13 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-import asyncpg
 import orjson
 
 from app.access.principal import Principal
-from app.children import events, queries
+from app.children import events, queries, referred
 from app.children.sections import File
 from app.children.sections.identity import Identity
 from app.core.data import sql
@@ -229,25 +228,32 @@ async def refer(
     sections: Collection[str],
     *,
     known: bool,
+    as_sent: File | None = None,
     own_id: bool = True,
 ) -> Referred:
     """Keep the sections sent, sealed, for those who may see both children. `known`: the child has a
     file, which was to be changed. `own_id`: its sender knows its id, by which it is known again;
-    else that is made of what was sent. Sent again it is the same referral; while that is open, what
-    was sent last counts. Raises AnsweredAlready if it was answered and no file opened of it.
+    else that is made of what was sent. `as_sent`: the file before its places had the codes of
+    today; sent again so it is the same referral; while that is open, what was sent last counts.
+    Raises AnsweredAlready if it was answered and no file opened of it.
     """
     number = file.identity.resident_id if reason == "resident_id" else None
     other = await _other_file(tx, child.id, number)
-    sent = orjson.dumps({name: getattr(file, name).model_dump() for name in sections})
-    content = tx.keyring.blind_index("duplicate_referrals", sent.decode())
+    sent = _dumped(file, sections)
+    # By what was sent; the release before knew it by the codes that its places had then.
+    contents = [
+        tx.keyring.blind_index("duplicate_referrals", said.decode())
+        for said in (_dumped(as_sent or file, sections), sent)
+    ]
+    content = contents[0]
     submitted = child.id if own_id else UUID(bytes=content[:16], version=4)
     async with tx.as_system():
         before = await tx.connection.fetchrow(
-            _REFERRED_BEFORE, submitted, principal.agencies, reason, other, content, known
+            _REFERRED_BEFORE, submitted, principal.agencies, reason, other, contents, known
         )
         if before is not None:
             if before["open"]:
-                sealed = tx.keyring.seal(SUBMITTED, before["id"], sent)
+                sealed = tx.keyring.seal(referred.SUBMITTED, before["id"], sent)
                 await tx.connection.execute(_SENT_LAST, before["id"], sealed, content)
             elif known or before["child_id"] is None:
                 raise AnsweredAlready(headers={"location": f"/v1/unresolved/{before['id']}"})
@@ -259,18 +265,20 @@ async def refer(
         "submitted_id": submitted,
         "submitted_role": principal.role.code,
         "agency_id": principal.agency_id,
-        "submitted_sealed": tx.keyring.seal(SUBMITTED, referral_id, sent),
+        "submitted_sealed": tx.keyring.seal(referred.SUBMITTED, referral_id, sent),
         "content_mac": content,
     }
     await _store(tx, referral_id, child.region_code, reason, principal.subject, values)
     return Referred(referral_id)
 
 
-SUBMITTED: Final = "duplicate_referrals.submitted_sealed"
+def _dumped(file: File, sections: Collection[str]) -> bytes:
+    return orjson.dumps({name: getattr(file, name).model_dump() for name in sections})
+
 
 _REFERRED_BEFORE: Final = """
 SELECT id, child_id, settled_at IS NULL AS open FROM duplicate_referrals
-WHERE submitted_id = $1 AND agency_id = ANY ($2) AND (settled_at IS NULL OR content_mac = $5)
+WHERE submitted_id = $1 AND agency_id = ANY ($2) AND (settled_at IS NULL OR content_mac = ANY ($5))
   AND ((reason = $3 AND other_child_id IS NOT DISTINCT FROM $4)
        OR (settled_at IS NOT NULL AND child_id IS NOT NULL AND NOT $6))
 ORDER BY settled_at DESC NULLS FIRST, id LIMIT 1
@@ -292,74 +300,6 @@ async def _other_file(tx: Tx, child_id: UUID, number: str | None) -> UUID | None
             "SELECT child_id FROM resident_ids WHERE index = $1", index
         )
     return found
-
-
-_REFERRAL = """
-SELECT d.*, coalesce(c.region_code, d.region_code) AS lives_in, o.region_code AS other_lives_in
-FROM duplicate_referrals d
-LEFT JOIN children c ON c.id = d.child_id LEFT JOIN children o ON o.id = d.other_child_id
-WHERE d.id = $1
-"""
-
-
-async def referral(tx: Tx, referral_id: UUID) -> asyncpg.Record | None:
-    """Read a referral, and where the two children live now: `lives_in`, where the file was to be
-    opened if there is none, and `other_lives_in`. For jobs.
-    """
-    return await tx.connection.fetchrow(_REFERRAL, referral_id)
-
-
-_WAITING = """
-SELECT id FROM duplicate_referrals WHERE other_child_id = $1 AND settled_at IS NULL
-UNION SELECT id FROM duplicate_referrals WHERE child_id = $1 AND settled_at IS NULL ORDER BY id
-"""
-_FOLLOW = """
-UPDATE duplicate_referrals SET region_code = $2 WHERE id = $1 AND submitted_sealed IS NOT NULL
-"""
-
-
-async def waiting(tx: Tx, child_id: UUID) -> list[UUID]:
-    """Return the referrals of a child's file that nobody has answered yet. For jobs."""
-    return [row["id"] for row in await tx.connection.fetch(_WAITING, child_id)]
-
-
-async def move_referral(tx: Tx, referral_id: UUID, region_code: int) -> None:
-    """Let what was sent be read where the file lives that was to be changed. For jobs."""
-    await tx.connection.execute(_FOLLOW, referral_id, region_code)
-
-
-async def submission(tx: Tx, principal: Principal, referral_id: UUID) -> dict[str, Any] | None:
-    """Return what was sent and referred, as far as the caller's role reads such sections; None if
-    it was not sent, or not from a place in the caller's range.
-    """
-    row = await tx.connection.fetchrow(
-        "SELECT id, submitted_id, submitted_sealed, child_id, settled_at, created_at"
-        " FROM duplicate_referrals WHERE id = $1 AND submitted_sealed IS NOT NULL",
-        referral_id,
-    )
-    if row is None:
-        return None
-    readable = queries.readable(principal)
-    sections = sections_of(tx, row)
-    return {**row, "sections": {name: sections[name] for name in readable if name in sections}}
-
-
-def sections_of(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the sections that a referral keeps."""
-    raw = tx.keyring.unseal_bytes(SUBMITTED, row["id"], row["submitted_sealed"])
-    sections: dict[str, Any] = orjson.loads(raw)
-    return sections
-
-
-async def settle_referral(tx: Tx, referral_id: UUID, *, opened: UUID | None = None) -> None:
-    """Note that the offices concerned have answered, and which file was `opened` then."""
-    await tx.connection.execute(
-        "UPDATE duplicate_referrals SET settled_at = $2, child_id = coalesce($3, child_id)"
-        " WHERE id = $1",
-        referral_id,
-        tx.now,
-        opened,
-    )
 
 
 # Of the county both were opened in, or both live in: the one may have another code since.

@@ -217,34 +217,50 @@ async def was_pupil(tx: Tx, school_id: UUID, child_id: UUID) -> bool:
     return found
 
 
-Attended = Sequence[tuple[UUID, date, date | None]]
-"""At which schools a child was: school, since and until."""
+Attended = Sequence[tuple[UUID, date | None, date | None]]
+"""At which schools a child was: school, since and until. Without `since`: the register had it there
+once, and says by now that it never was.
+"""
+
+_ATTENDED: Final = """
+SELECT child_id, school_id, since, until FROM child_enrolments WHERE child_id = ANY ($1::uuid[])
+UNION ALL
+SELECT DISTINCT s.child_id, s.enrolled_at, NULL::date, NULL::date FROM child_stays s
+WHERE s.child_id = ANY ($1::uuid[]) AND NOT EXISTS (
+    SELECT FROM child_enrolments e WHERE e.home_county = s.home_county
+        AND e.child_id = s.child_id AND e.school_id = s.enrolled_at)
+"""
 
 
 async def attended(tx: Tx, children: Collection[UUID]) -> Mapping[UUID, Attended]:
     """Find at which schools some children were, for the worker. One statement."""
-    rows = await tx.connection.fetch(
-        "SELECT child_id, school_id, since, until FROM child_enrolments"
-        " WHERE child_id = ANY ($1::uuid[])",
-        list(children),
-    )
-    found: dict[UUID, list[tuple[UUID, date, date | None]]] = {}
-    for row in rows:
+    found: dict[UUID, list[tuple[UUID, date | None, date | None]]] = {}
+    for row in await tx.connection.fetch(_ATTENDED, list(children)):
         child, *span = tuple(row)
         found.setdefault(child, []).append((span[0], span[1], span[2]))
     return found
 
 
 def left(attended: Attended, school_id: UUID, day: date) -> bool:
-    """Tell whether a child had left a school by a day, and was not back."""
-    return not attended_on(attended, school_id, day) and any(
-        school == school_id and until is not None and until <= day for school, _, until in attended
+    """Tell whether a child had left a school by a day, and was not back; or never was there, while
+    it was at another.
+    """
+    if attended_on(attended, school_id, day):
+        return False
+    elsewhere = any(attended_on(attended, school, day) for school, *_ in attended)
+    return any(
+        (until is not None and until <= day) or (since is None and elsewhere)
+        for school, since, until in attended
+        if school == school_id
     )
 
 
 def attended_on(attended: Attended, school_id: UUID, day: date) -> bool:
     """Tell whether a child was at a school on a day."""
     return any(
-        school == school_id and since <= day and (until is None or day < until)
+        school == school_id
+        and since is not None
+        and since <= day
+        and (until is None or day < until)
         for school, since, until in attended
     )

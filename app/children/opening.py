@@ -22,6 +22,7 @@ from app.children import (
 )
 from app.children.area import WRITE
 from app.children.queries import ChildRef
+from app.children.referred import sections_of
 from app.children.sections import SECTIONS, File
 from app.core.clock import local_date
 from app.core.data import sql
@@ -172,6 +173,7 @@ async def _open(
             child,
             file,
             sent,
+            as_sent=merging.opened(new)[0],
             known=False,
             own_id=new.id is not None,
         )
@@ -240,14 +242,14 @@ async def _store(
 async def open_referred(
     tx: Tx, found: Mapping[str, Any], *, number_wrong: bool
 ) -> tuple[UUID, bool] | None:
-    """Open the file that was referred (`duplicates.referral`), as whoever sent it would have, under
+    """Open the file that was referred (`referred.referral`), as whoever sent it would have, under
     the id its phone made, unless that is another file's: for jobs and who answered. Its resident
     number is left out if it is wrong, or on another file still. Returns the file's id and whether
     it has all that was sent; None if nothing was to be opened, or its sender did so meanwhile.
     """
     if found["child_id"] is not None or found["submitted_sealed"] is None:
         return None
-    sections = duplicates.sections_of(tx, found)
+    sections = sections_of(tx, found)
     file = File.model_validate(sections, extra="ignore")
     file, _ = await operations.placed(tx, file, [*sections])
     sent = found["submitted_id"]

@@ -173,16 +173,16 @@ async def _put(
 
 
 async def sent_before(
-    tx: Tx, principal: Principal, row_id: UUID, *, table: str
+    tx: Tx, principal: Principal, row_id: UUID, *, table: str, for_update: bool = False
 ) -> asyncpg.Record | None:
     """Find a row that the caller's agency sent, or one the same person served before, whoever sees
-    its child now: to recognise it.
+    its child now: to recognise it, or to correct what they said.
     """
     agencies = await access.served(tx, principal)
     async with tx.as_system():
         return await tx.connection.fetchrow(
             f"SELECT * FROM {table} WHERE id = $1 AND agency_id = ANY ($2)"
-            " ORDER BY received_at LIMIT 1",
+            " ORDER BY received_at LIMIT 1" + " FOR UPDATE" * for_update,
             row_id,
             agencies,
         )

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from app.attendance import queries as attendance
 from app.attendance import rules as attendance_rules
-from app.attendance.events import AbsencesRecorded
+from app.attendance.events import AbsencesRecorded, PresenceVerified
 from app.audit import operations as audit
 from app.children import enrolments
 from app.children.events import ChildChanged
@@ -31,9 +31,12 @@ _Ends = Sequence[tuple[UUID, UUID]]
 @following.follows
 async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
     """Let the place where alerts opened have its new code: its township is written to. Where the
-    children live follows with them (`children.below`).
+    children live follows with them (`children.below`). The schools have theirs (`agencies.jobs`).
     """
     await following.shift(tx, event, "dropout_alerts", "opened_in", keys=("id", "home_county"))
+    now = (event.old_lo + event.shift, event.old_hi + event.shift)
+    while await queries.known_above(tx, *now, at_most=following.BATCH) == following.BATCH:
+        pass
 
 
 @spine.on(AbsencesRecorded)
@@ -70,17 +73,29 @@ async def follow_pupil(tx: Tx, event: ChildChanged) -> None:
     if "education" not in event.sections and event.previous_region_code is None:
         return
     alerts = await queries.open_alerts(tx, school_id=None, children=[event.subject_id])
-    keepers: dict[UUID, UUID] = {}
-    since = tx.today - _LOOK_BACK
     if "education" in event.sections:
-        oldest = tx.today - attendance_rules.OLDEST
-        ended = await queries.may_go_on(tx, [event.subject_id], oldest)
-        since = min(since, *ended.values()) if ended else since
-        school_id = await attendance.missing_from(tx, event.subject_id, since=since)
-        keepers = {event.subject_id: school_id} if school_id else {}
-    await _weigh(tx, alerts, keepers, since=since)
+        await _weigh_anew(tx, event.subject_id, alerts)
+    else:
+        await _weigh(tx, alerts, {}, since=tx.today - _LOOK_BACK)
     if written := await operations.address_as_well(tx, alerts.values()):
         await _witness(tx, (alert["child_id"] for alert in written))
+
+
+@spine.on(PresenceVerified)
+async def believe_finding(tx: Tx, event: PresenceVerified) -> None:
+    """Weigh anew what a school's word ended that was false, as a named person found."""
+    if event.finding == "elsewhere":
+        alerts = await queries.open_alerts(tx, school_id=None, children=[event.child_id])
+        await _weigh_anew(tx, event.child_id, alerts)
+
+
+async def _weigh_anew(tx: Tx, child_id: UUID, alerts: _Alerts) -> None:
+    """Weigh all that is counted of a child, its alerts that a machine ended as well."""
+    since, oldest = tx.today - _LOOK_BACK, tx.today - attendance_rules.OLDEST
+    ended = await queries.may_go_on(tx, [child_id], oldest)
+    since = min(since, *ended.values()) if ended else since
+    school_id = await attendance.missing_from(tx, child_id, since=since)
+    await _weigh(tx, alerts, {child_id: school_id} if school_id else {}, since=since)
 
 
 async def _weigh(tx: Tx, alerts: _Alerts, keepers: Mapping[UUID, UUID], *, since: date) -> None:
@@ -311,7 +326,9 @@ async def _parties(
         | {
             school
             for school, since, until in attended.get(child, ())
-            if since <= tx.today and (until is None or until > standing.first_absent_day)
+            if since is not None
+            and since <= tx.today
+            and (until is None or until > standing.first_absent_day)
         }
         for child, standing in new.items()
     }

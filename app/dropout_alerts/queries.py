@@ -179,8 +179,9 @@ async def passed_through(tx: Tx, alerts: Collection[UUID]) -> dict[UUID, list[UU
 async def ended(tx: Tx, children: Sequence[UUID]) -> dict[UUID, list[Ended]]:
     """Find the alerts on some children that are done, by child."""
     rows = await tx.connection.fetch(
-        "SELECT child_id, id, state, end_reason, first_absent_day, last_absent_day, returned_on"
-        f" FROM dropout_alerts WHERE child_id = ANY ($1::uuid[]) AND state IN {DONE} ORDER BY id",
+        "SELECT child_id, id, state, end_reason, first_absent_day, last_absent_day, returned_on,"
+        " ended_on FROM dropout_alerts"
+        f" WHERE child_id = ANY ($1::uuid[]) AND state IN {DONE} ORDER BY id",
         list(children),
     )
     found: dict[UUID, list[Ended]] = {}
@@ -192,7 +193,7 @@ async def ended(tx: Tx, children: Sequence[UUID]) -> dict[UUID, list[Ended]]:
 _MAY_GO_ON = f"""
 SELECT child_id, min(first_absent_day) FROM dropout_alerts
 WHERE child_id = ANY ($1::uuid[]) AND state IN {DONE} AND end_reason IN ('attended', 'excused')
-    AND coalesce(returned_on, last_absent_day) >= $2
+    AND coalesce(returned_on, ended_on) >= $2
 GROUP BY child_id
 """
 
@@ -215,13 +216,11 @@ class School:
     known_to: tuple[UUID, ...]
 
 
-_SCHOOLS = """
-SELECT s.id, s.region_code, (
+_EDUCATION = """(
     SELECT e.id FROM agencies e
     WHERE e.active AND e.kind = 'education' AND e.region_code = s.region_code / 1000000 * 1000000
-    ORDER BY e.created_at, e.id LIMIT 1) AS education
-FROM agencies s WHERE s.id = ANY ($1::uuid[])
-"""
+    ORDER BY e.created_at, e.id LIMIT 1) AS education"""
+_SCHOOLS = f"SELECT s.id, s.region_code, {_EDUCATION} FROM agencies s WHERE s.id = ANY ($1::uuid[])"
 
 
 async def schools(tx: Tx, ids: Collection[UUID]) -> dict[UUID, School]:
@@ -233,6 +232,29 @@ async def schools(tx: Tx, ids: Collection[UUID]) -> dict[UUID, School]:
         )
         for row in rows
     }
+
+
+_KNOWN_ABOVE = f"""
+UPDATE dropout_alerts AS t SET known_to = t.known_to || above.education
+FROM (
+    SELECT a.id, a.home_county, s.education
+    FROM (SELECT s.id, {_EDUCATION} FROM agencies s
+          WHERE s.kind = 'school' AND s.region_code >= $1 AND s.region_code < $2) AS s
+    JOIN dropout_alerts a ON a.school_id = s.id
+        AND (a.state NOT IN {DONE} OR a.end_reason IN ('attended', 'excused'))
+    WHERE s.education <> ALL (a.known_to) LIMIT $3
+) AS above
+WHERE t.home_county = above.home_county AND t.id = above.id
+"""
+
+
+async def known_above(tx: Tx, lo: int, hi: int, *, at_most: int) -> int:
+    """Let the education authorities that look after the schools of a place now know of their alerts
+    that are open or may go on, wherever the children live; who knew of them still does. Returns of
+    how many.
+    """
+    done = await tx.connection.execute(_KNOWN_ABOVE, lo, hi, at_most)
+    return int(done.removeprefix("UPDATE "))
 
 
 async def child_places(tx: Tx, ids: Sequence[UUID]) -> dict[UUID, ChildRef]:

@@ -209,6 +209,7 @@ class Ended:
     first_absent_day: date
     last_absent_day: date
     returned_on: date | None
+    ended_on: date
 
     @property
     def by_machine(self) -> bool:
@@ -226,11 +227,12 @@ class Ended:
 
 def counted_since(since: date, first: date | None, ended: Iterable[Ended]) -> date:
     """Return since when a child's days are counted: the day asked for, the first of the alert that
-    is open, and that of each that a machine ended on a day counted: it may go on.
+    is open, and that of each that a machine ended on a day counted: it may go on. Leave took the
+    last days missed from an alert: what counts is when that was told.
     """
     since = min(since, first or since)
     for each in sorted(ended, key=lambda each: each.last_absent_day, reverse=True):
-        if each.by_machine and (each.returned_on or each.last_absent_day) >= since:
+        if each.by_machine and (each.returned_on or each.ended_on) >= since:
             since = min(since, each.first_absent_day)
     return since
 

@@ -76,9 +76,13 @@ SET child_id = excluded.child_id, region_code = excluded.region_code,
     discharged_on = NULL, version = duties.version + 1
 WHERE (duties.child_id <> excluded.child_id AND duties.opened_at <= excluded.opened_at)
    OR ($15 AND duties.state = 'cancelled' AND duties.opened_at < excluded.opened_at)
+   OR (duties.state = 'discharged' AND EXISTS (
+        SELECT FROM duty_evidence e
+        WHERE e.rule = duties.rule AND e.home_county = duties.home_county
+            AND e.evidence_id = duties.discharged_by AND e.event_id < $16))
 """
 """Again, it changes nothing; unless what it is about turned out to be another child's since, or was
-taken back and came anew."""
+taken back and came anew; or what opens it corrects what had discharged it ($16)."""
 
 _HAND_OVER: Final = """
 UPDATE duties
@@ -244,6 +248,7 @@ async def _open_one(tx: Tx, rule: Rule, announced: Announced) -> None:
         rule.due_at(opened_at, announced.region_code, policy.values(), announced.data),
         await _overseer(tx, rule, bearer),
         rule.evidence.taken_back_by is not None,
+        announced.event_id if rule.evidence.corrected_by == announced.wire_name else None,
     )
     key = announced.subject_id
     if rule.evidence.match == "child_id" and child:

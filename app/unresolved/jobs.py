@@ -1,5 +1,6 @@
 """What settles by itself: a file appears, a pupil gets a number, a place another code."""
 
+from app.children import referred
 from app.children.events import ChildChanged, ChildRegistered, DuplicateSuspected
 from app.core.data.db import Tx
 from app.core.jobs import events
@@ -44,14 +45,17 @@ async def open_referral(tx: Tx, event: DuplicateSuspected) -> None:
 async def follow_moved_file(tx: Tx, event: ChildChanged) -> None:
     """Ask the offices of the places where two files live now."""
     if event.previous_region_code is not None:
-        await referrals.follow(tx, event.subject_id)
+        await referrals.follow(tx, await referred.waiting(tx, event.subject_id))
 
 
 @following.follows
 async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
     """Let questions be owed where their place is now, and be tried again by whoever sent what waits
-    from where they are now.
+    from where they are now. Whether two files are one child the offices answer that the place has
+    now; the files have theirs already (`children.jobs`).
     """
     await following.shift(tx, event, "unresolved", "region_code")
     await following.shift(tx, event, "unresolved", "sent_from")
     await following.shift(tx, event, "unresolved_evidence", "region_code")
+    now = (event.old_lo + event.shift, event.old_hi + event.shift)
+    await referrals.follow(tx, await referred.waiting_in(tx, *now))

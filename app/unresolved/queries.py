@@ -299,7 +299,7 @@ def waiting(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def referred(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Show what was sent and referred (`children.duplicates.submission`) likewise."""
+    """Show what was sent and referred (`children.referred.submission`) likewise."""
     return {
         "sender_ref": str(row["submitted_id"]),
         "happened_on": local_date(row["created_at"]),

@@ -11,7 +11,7 @@ from app.access import acts
 from app.access.acts import PersonRequired
 from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
-from app.children import duplicates
+from app.children import referred
 from app.children.deps import ChildNotFound
 from app.core.data.db import Tx
 from app.core.http import routing
@@ -219,7 +219,7 @@ async def _detail(
 ) -> Shown[schemas.UnresolvedDetail]:
     sent: dict[str, Any] | None = None
     if row["kind"] == UnresolvedKind.referral:  # of which each office has a question of its own
-        sent = await duplicates.submission(tx, principal, row["id"])
+        sent = await referred.submission(tx, principal, row["id"])
     rows = await queries.evidence(tx, row["id"], most=schemas.MOST_SHOWN, waiting=False)
     evidence = [queries.referred(sent)] if sent else [queries.waiting(tx, each) for each in rows]
     answer = {**queries.shown(tx, principal, row), "evidence": evidence}

@@ -13,7 +13,6 @@ from app.children import rows
 from app.children.queries import ChildRef
 from app.core.data.db import Tx
 from app.core.http.preconditions import check_version
-from app.core.http.wire import region_text
 from app.core.jobs import events
 from app.core.problems import Problem
 from app.unresolved.models import UnresolvedKind
@@ -74,27 +73,13 @@ async def record_visit(tx: Tx, principal: Principal, new: schemas.VisitCreate) -
         row = {**put.row, "birth_date": put.birth_date}
         visit = queries.visit_of(tx, principal, row)
         await _announce(tx, VisitRecorded, visit, put.row, news=visit.abnormal)
-        shown = visit if put.seen else _as_sent(principal, visit, new)
+        shown = visit if put.seen else queries.as_sent(principal, visit, new.child_id)
         return Recorded(shown, True, visit.child_id)
     before = await _sent_before(tx, principal, new, values)
     if before is not None:
         return before
     held = _hold if put is None else _held_before
     return Recorded(await held(tx, principal, piece), True, new.child_id)
-
-
-def _as_sent(principal: Principal, visit: schemas.Visit, new: schemas.VisitCreate) -> schemas.Visit:
-    """Show a visit to a child out of sight: under the sender's own id of the child, as made where
-    the sender is, with nothing that its file alone could tell.
-    """
-    return visit.model_copy(
-        update={
-            "child_id": new.child_id,
-            "region_code": region_text(principal.region_code),
-            "doubts": [doubt for doubt in visit.doubts if doubt != "before_birth"],
-            "permitted": [],
-        }
-    )
 
 
 def _values(tx: Tx, new: schemas.VisitCreate, sender: Principal) -> dict[str, Any]:
@@ -198,27 +183,31 @@ async def _sent_before(
     findings = orjson.loads(values["findings"])
     visit = queries.visit_of(tx, principal, {**sent, **first, "findings": findings})
     seen = visit.child_id == new.child_id
-    shown = visit if seen else _as_sent(principal, visit, new)
+    shown = visit if seen else queries.as_sent(principal, visit, new.child_id)
     return Recorded(shown, False, visit.child_id)
 
 
 async def correct_visit(
     tx: Tx,
     principal: Principal,
-    row: asyncpg.Record,
+    row: Mapping[str, Any],
     correction: schemas.VisitCorrection,
     *,
     if_match: int,
 ) -> schemas.Visit:
-    """Change a locked visit and keep what it said before. Raises PreconditionFailed; FindingStays
-    if an abnormal finding would be gone.
+    """Change a locked visit (`queries.to_correct`) and keep what it said before. Whoever made it
+    and does not see the child is answered with what they said. Raises PreconditionFailed;
+    FindingStays if an abnormal finding would be gone.
     """
     check_version(row["version"], if_match)
     changes = correction.changes()
     if rules.takes_away(row["findings"], changes.get("findings", row["findings"])):
         raise FindingStays
-    _, visit = await _change(tx, principal, row, changes)
-    return visit
+    if row["seen"]:
+        return (await _change(tx, principal, row, changes))[1]
+    async with tx.as_system():
+        _, visit = await _change(tx, principal, row, changes)
+        return await queries.as_made(tx, principal, visit, row, changes)
 
 
 _PROPOSE: Final = """

@@ -1,5 +1,6 @@
 """Reads of visits. Every one starts from the children the caller may know of."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final
 from uuid import UUID
@@ -9,6 +10,7 @@ import orjson
 from app.access.acts import Act, permitted
 from app.access.principal import Principal
 from app.children import queries as children
+from app.children import rows
 from app.core.data.db import Tx
 from app.core.http import paging
 from app.core.http.wire import region_text
@@ -75,6 +77,59 @@ def visit_of(tx: Tx, principal: Principal, row: Any) -> schemas.Visit:
         withdrawal=_withdrawal(tx, row),
         permitted=permitted(ACTS, principal, row, tx.today),
     )
+
+
+async def to_correct(tx: Tx, principal: Principal, visit_id: UUID) -> dict[str, Any] | None:
+    """Find and hold a visit to a child the caller sees; or one they made (`rows.sent_before`),
+    whoever sees the child by now. `seen` says which.
+    """
+    row = await rows.find(tx, principal, visit_id, table="visits", for_update=True)
+    if row is not None:
+        return {**row, "seen": True}
+    made = await rows.sent_before(tx, principal, visit_id, table="visits", for_update=True)
+    return None if made is None else {**made, "birth_date": None, "seen": False}
+
+
+def as_sent(principal: Principal, visit: schemas.Visit, child_id: UUID) -> schemas.Visit:
+    """Show a visit to a child out of sight: under the sender's own id of the child, as made where
+    the sender is, with nothing that its file alone could tell.
+    """
+    return visit.model_copy(
+        update={
+            "child_id": child_id,
+            "region_code": region_text(principal.region_code),
+            "doubts": [doubt for doubt in visit.doubts if doubt != "before_birth"],
+            "permitted": [],
+        }
+    )
+
+
+_KEPT: Final = """
+SELECT version, replaced_by, snapshot_sealed FROM visit_versions
+WHERE home_county = $1 AND visit_id = $2 ORDER BY version
+"""
+
+
+async def as_made(
+    tx: Tx, principal: Principal, visit: schemas.Visit, row: Mapping[str, Any], said: dict[str, Any]
+) -> schemas.Visit:
+    """Show a corrected visit to whoever made it and does not see the child: nothing that others
+    have said of it since. In SYSTEM's reach.
+    """
+    kept = await tx.connection.fetch(_KEPT, row["home_county"], row["id"])
+    beside: dict[str, Any] = {
+        "possibly_same_as": None,
+        "same_as": None,
+        "withdrawal": None,
+        "permitted": [],
+    }
+    if any(each["replaced_by"] != principal.subject for each in kept):
+        first = rows.unsealed(tx, "visits", row["id"], kept[0])
+        content = schemas.VisitContent.model_validate({**orjson.loads(first), **said})
+        beside |= {name: getattr(content, name) for name in schemas.VisitContent.model_fields}
+    shown = visit.model_copy(update=beside)
+    called = row["called"] or row["child_id"]
+    return shown if called == row["child_id"] else as_sent(principal, shown, called)
 
 
 def withdrawal(tx: Tx, row: Any) -> dict[str, Any]:

@@ -49,6 +49,9 @@ ReadsVisits = Annotated[Principal, needs(READ)]
 WritesVisits = Annotated[Principal, needs(WRITE)]
 _VISIT = ("visit_id", "The visit's id.", rows.find, VisitNotFound)
 VisitInPath = Annotated[asyncpg.Record, named_in_path(*_VISIT, table="visits")]
+VisitToCorrect = Annotated[
+    dict[str, Any], named_in_path(*_VISIT[:2], queries.to_correct, VisitNotFound)
+]
 VisitToChange = Annotated[asyncpg.Record, named_in_path(*_VISIT, table="visits", for_update=True)]
 Narrowed = Annotated[acts.Act | None, acts.asked(ACTS)]
 _HELD: dict[int | str, dict[str, Any]] = {
@@ -129,13 +132,14 @@ async def read_visit(
 @router.patch("/visits/{visit_id}", responses=documented(FindingStays))
 async def correct_visit(
     principal: WritesVisits,
-    found: VisitToChange,
+    found: VisitToCorrect,
     correction: schemas.VisitCorrection,
     if_match: IfMatch,
     tx: Transaction,
 ) -> Shown[schemas.Visit]:
     """Correct a visit. What it said before is kept and can be read; what cannot be is marked. An
-    abnormal finding stays: that it was none is proposed and confirmed.
+    abnormal finding stays: that it was none is proposed and confirmed. Who made it may correct it
+    wherever the child lives by now, and is answered with what they said.
     """
     visit = await operations.correct_visit(tx, principal, found, correction, if_match=if_match)
     return _shown(visit, [visit])

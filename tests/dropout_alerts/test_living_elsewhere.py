@@ -2,8 +2,12 @@
 another county (EDU-01).
 """
 
+from datetime import date
+
 import pytest
 
+from app.core.data.db import SYSTEM
+from app.regions.operations import replace_region
 from tests.access.factories import a_caller
 from tests.attendance.factories import a_school, an_event, push, statuses
 from tests.children.enrolling import a_pupil
@@ -67,3 +71,31 @@ async def test_a_bureau_registered_after_the_alert_knows_it_from_the_hand_over_o
     for bureau in (late, around.education):
         (alert,) = await around.alerts(bureau)
         assert alert["handed_over_by"] == str(old.id)
+
+
+@pytest.mark.parametrize("gate", ["silent", "mistaken"])
+async def test_a_school_that_passes_into_another_county_is_looked_after_there(
+    client, database, settings, gate
+) -> None:
+    """The bureau of now sees the alerts on its boarders, too; that of before keeps what it knew."""
+    boarders_home, neighbours = 120117101201, 120118000000
+    await some_regions(database, 120119101000, 120118101000, boarders_home)
+    around = await everyone(client, database, settings)
+    bureau = await a_caller(database, settings, "education_authority", neighbours)
+    school = around.school.id
+    pupil = await a_pupil(
+        client, database, settings, school, lives_in=boarders_home, since="2026-09-01"
+    )
+    await around.absent(pupil.id, *DAYS[:2])
+    if gate == "mistaken":
+        await around.absent(pupil.id, DAYS[2], category="present")
+    assert await around.alerts(bureau) == []
+    async with database.begin(SYSTEM) as tx:
+        await replace_region(tx, 120119101000, 120118109000, date(2026, 7, 1))
+    await run_jobs(database)
+    if gate == "mistaken":
+        await around.absent(pupil.id, DAYS[2], category="withdrawn", sequence=1)
+    (alert,) = await around.alerts(bureau)
+    assert (alert["state"], alert["school_id"]) == ("absent", str(school))
+    kept = await client.get(f"/v1/dropout-alerts/{alert['id']}", headers=around.education.headers)
+    assert kept.status_code == 200

@@ -27,17 +27,27 @@ async def places(database) -> None:
 
 
 @pytest.fixture
-async def long_ago(client, database, settings, now):
-    """An alert on a pupil in May, who was there again on the day after it; and now."""
+async def in_may(client, database, settings):
+    """A pupil, in May."""
     database.clock = lambda: datetime(2026, 5, 19, 8, tzinfo=UTC)
     then = await everyone(client, database, settings)
     education = {"class_name": "三年级2班", "since": "2025-09-01"}
-    pupil = await a_pupil(client, database, settings, then.school.id, **education)
+    return then, await a_pupil(client, database, settings, then.school.id, **education)
+
+
+@pytest.fixture
+async def long_ago(client, database, settings, now, in_may):
+    """An alert on a pupil in May, who was there again on the day after it; and now."""
+    then, pupil = in_may
     await then.absent(pupil.id, *MAY[:2])
     await push(client, then.school, a_roll(BACK))
     await run_jobs(database)
     (alert,) = await then.alerts()
     assert (alert["state"], alert["returned_on"]) == ("returned", BACK)
+    return await _now(then, pupil, database, settings, now)
+
+
+async def _now(then, pupil, database, settings, now):
     database.clock = lambda: now
     who = {"agency_id": then.school.id}
     system = await a_caller(database, settings, "school_system", TOWNSHIP, **who)
@@ -53,6 +63,30 @@ async def long_ago(client, database, settings, now):
             agency_id=then.education.agency_id,
         ),
     ), replace(pupil, office=await a_caller(database, settings, "civil_affairs", 120000000000))
+
+
+class TestLeaveTakenBack:
+    """What ended an alert ends it as long as it is said, however long ago that was."""
+
+    @pytest.mark.parametrize("excused", [[0], [1], [0, 1]])
+    async def test_after_half_a_year(self, database, settings, now, in_may, excused) -> None:
+        then, pupil = in_may
+        days = [MAY[n] for n in excused]
+        half = {"session": "morning"}
+        await then.absent(pupil.id, *MAY[:2], **half)
+        told = {"time": "2026-05-13T08:00:00+08:00"}
+        await then.absent(pupil.id, *days, category="excused", **told, **half)
+        (alert,) = await then.alerts()
+        assert (alert["state"], alert["end_reason"]) == ("closed", "excused")
+        around, _ = await _now(then, pupil, database, settings, now)
+        told = {"time": "2026-11-19T08:00:00+08:00"}
+        await around.absent(pupil.id, *days, **told, **half)
+        (alert,) = await around.alerts()
+        assert (alert["state"], alert["first_absent_day"], alert["unexcused_days"]) == (
+            "absent",
+            MAY[0],
+            1,
+        )
 
 
 class TestReopened:

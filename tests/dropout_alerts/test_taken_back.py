@@ -12,6 +12,7 @@ from tests.attendance.test_rolls import a_roll
 from tests.children.enrolling import a_pupil
 from tests.dropout_alerts.factories import everyone
 from tests.jobs import run_jobs
+from tests.police_reports.factories import a_report
 from tests.regions.factories import some_regions
 
 WEEK = [f"2026-11-{day:02}" for day in (9, 10, 11, 12, 13)]
@@ -235,3 +236,67 @@ class TestOrder:
         await around.absent(pupil.id, NEXT[2])
         alert = await around.alert(pupil.id)
         assert (alert["back_since"], alert["unexcused_days"]) == (None, 7)
+
+
+class TestFoundElsewhere:
+    """What a school said that a named person found to be false ends nothing."""
+
+    @pytest.fixture
+    async def pupil(self, client, database, settings, around):
+        await some_regions(database, 120119101200)
+        school = around.school.id
+        fields = {"class_name": "三年级2班", "since": "2026-09-01"}
+        return await a_pupil(client, database, settings, school, **fields)
+
+    @pytest.fixture
+    def found(self, around, pupil, database, settings):
+        async def elsewhere(finding: str) -> None:
+            hospital = await a_caller(database, settings, "hospital", TOWNSHIP)
+            seen = a_report(child_id=str(pupil.id), found_at=f"{NEXT[2]}T10:00:00+08:00")
+            headers = hospital.headers
+            answer = await around.client.post("/v1/police-reports", json=seen, headers=headers)
+            assert answer.status_code == 201, answer.text
+            await run_jobs(database)
+            listed = await around.client.get("/v1/presence-doubts", headers=around.teacher.headers)
+            (doubt,) = listed.json()["items"]
+            answer = await around.client.post(
+                f"/v1/presence-doubts/{doubt['id']}/finding",
+                headers=around.teacher.headers,
+                json={"finding": finding, "note": "班主任核实"},
+            )
+            assert answer.status_code == 200, answer.text
+            await run_jobs(database)
+
+        return elsewhere
+
+    async def test_never_a_closed_alert_without_a_positive_record(
+        self, around, pupil, found
+    ) -> None:
+        await around.absent(pupil.id, *NEXT[:2])
+        await around.absent(pupil.id, NEXT[2], category="present")
+        assert await stand(around, pupil) == [("returned", NEXT[0], 2, "attended")]
+        await found("elsewhere")
+        assert await stand(around, pupil) == [("absent", NEXT[0], 2, None)]
+        await around.absent(pupil.id, NEXT[2], category="present", sequence=1)
+        assert await stand(around, pupil) == [("absent", NEXT[0], 2, None)]
+        await around.absent(pupil.id, NEXT[3], category="present")
+        assert await stand(around, pupil) == [("returned", NEXT[0], 2, "attended")]
+
+    async def test_what_is_told_of_the_days_before_counts(self, around, pupil, found) -> None:
+        await around.absent(pupil.id, NEXT[2], category="present")
+        await found("elsewhere")
+        await around.absent(pupil.id, NEXT[1])
+        assert await stand(around, pupil) == [("absent", NEXT[1], 1, None)]
+
+    async def test_nor_does_the_roll_of_that_day(self, around, pupil, found) -> None:
+        await around.absent(pupil.id, *NEXT[:2])
+        await push(around.client, around.school, a_roll(NEXT[2]))
+        await run_jobs(around.database)
+        await found("elsewhere")
+        assert await stand(around, pupil) == [("absent", NEXT[0], 2, None)]
+
+    async def test_found_here_its_word_holds(self, around, pupil, found) -> None:
+        await around.absent(pupil.id, *NEXT[:2])
+        await around.absent(pupil.id, NEXT[2], category="present")
+        await found("here")
+        assert await stand(around, pupil) == [("returned", NEXT[0], 2, "attended")]

@@ -50,8 +50,10 @@ def expected(
         return Answer.NO_SCOPE
     if operation.needs_purpose and not role["purposes"]:
         return Answer.NO_PURPOSE
-    filed_it = operation.id == "supersedeReport" and target.reporter == who.agency
-    if not filed_it and not all(VISIBLE[name](who, target) for name in named):
+    said_it = {"supersedeReport": target.reporter, "correctVisit": target.owner}
+    if said_it.get(operation.id) != who.agency and not all(
+        VISIBLE[name](who, target) for name in named
+    ):
         return Answer.ABSENT
     if operation.id in REFUSED and REFUSED[operation.id](who, target, gives):
         return Answer.REFUSED

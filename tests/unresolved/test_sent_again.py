@@ -3,7 +3,7 @@
 from tests.children.factories import RESIDENT_ID, a_file
 from tests.conftest import VILLAGE
 from tests.jobs import run_jobs
-from tests.unresolved.conftest import count, listed
+from tests.unresolved.conftest import listed
 
 
 async def test_sent_again_it_is_one_referral(client, database, director, county, refused) -> None:
@@ -65,7 +65,8 @@ async def test_what_was_sent_last_is_what_is_opened(
         await act(office, item["id"], "answer", answer="another_child", words="不是一人")
     read = await client.get(f"/v1/children/{refused['id']}", headers=director.headers)
     assert read.json()["identity"]["name"] == "样小壹"
-    assert await count(database, "duplicate_referrals") == 1
+    await run_jobs(database)
+    assert len(await listed(client, county)) == 1
 
 
 async def test_after_its_file_was_opened_and_its_name_set_right_it_is_that_file(

@@ -1,8 +1,14 @@
 """PATCH /v1/visits/{id} and the versions it leaves."""
 
+from datetime import date
+
 import pytest
 
 from app.core.data.db import SYSTEM
+from tests.access.factories import a_caller, a_new_post
+from tests.children.factories import moved
+from tests.conftest import VILLAGE
+from tests.regions.factories import some_regions
 from tests.visits.factories import a_visit, something_wrong
 
 
@@ -113,3 +119,74 @@ async def test_neighbours_see_no_visit(client, neighbour, visit) -> None:
     ]
     for answer in answers:
         assert (answer.status_code, answer.json()["type"]) == (404, "/problems/visit-not-found")
+
+
+class TestMovedMeanwhile:
+    """Whoever made the visit says what they saw, wherever the child lives by now; and is shown
+    nothing of that."""
+
+    @pytest.fixture
+    async def visit(self, client, database, director, child):
+        body = a_visit(child.id, note="第一版")
+        made = (await client.post("/v1/visits", json=body, headers=director.headers)).json()
+        await moved(database, child.id, region_code=VILLAGE + 1000)
+        return made
+
+    @pytest.fixture
+    async def successor(self, database, settings):
+        """Who looks after the child now."""
+        return await a_caller(database, settings, "village_director", VILLAGE + 1000)
+
+    async def test_the_finding_is_kept_and_reaches_whom_it_concerns_now(
+        self, client, database, director, visit, successor
+    ) -> None:
+        unseen = await client.get(f"/v1/visits/{visit['id']}", headers=director.headers)
+        assert unseen.status_code == 404
+        wrong = something_wrong()
+        answer = await _correct(client, director, visit, {"findings": [wrong]})
+        assert (answer.status_code, answer.headers["etag"]) == (200, '"2"'), answer.text
+        said = answer.json()
+        assert (said["findings"], said["note"], said["permitted"]) == ([wrong], "第一版", [])
+        assert said["region_code"] == visit["region_code"]
+        again = await _correct(client, director, visit, {"note": "第三版"}, '"2"')
+        assert (again.json()["note"], again.json()["findings"]) == ("第三版", [wrong])
+        read = await client.get(f"/v1/visits/{visit['id']}", headers=successor.headers)
+        assert (read.json()["abnormal"], read.json()["version"]) == (True, 3)
+        async with database.begin(SYSTEM) as tx:
+            told = await tx.connection.fetch(
+                "SELECT region_code FROM events WHERE wire_name = 'visits.abnormal_finding'"
+            )
+        assert [row["region_code"] for row in told] == [VILLAGE + 1000]
+
+    async def test_what_others_said_since_is_not_shown(
+        self, client, director, visit, successor
+    ) -> None:
+        other = await _correct(client, successor, visit, {"note": "现址所见", "place": "school"})
+        assert other.status_code == 200, other.text
+        stale = await _correct(client, director, visit, {"findings": [something_wrong()]})
+        assert stale.status_code == 412
+        answer = await _correct(client, director, visit, {"findings": [something_wrong()]}, '"2"')
+        assert answer.status_code == 200, answer.text
+        assert "现址所见" not in answer.text
+        assert (answer.json()["place"], answer.json()["note"]) == (visit["place"], "第一版")
+        read = await client.get(f"/v1/visits/{visit['id']}", headers=successor.headers)
+        assert (read.json()["note"], read.json()["abnormal"]) == ("现址所见", True)
+
+    async def test_in_a_former_post_too_and_nobody_else(
+        self, client, database, settings, director, visit
+    ) -> None:
+        elsewhere = VILLAGE + 2000
+        await some_regions(database, elsewhere)
+        transferred = await a_new_post(
+            database, settings, director, "village_director", elsewhere, date(2026, 11, 19)
+        )
+        answer = await _correct(client, transferred, visit, {"note": "补记"})
+        assert (answer.status_code, answer.json()["note"]) == (200, "补记")
+        stranger = await a_caller(database, settings, "village_director", elsewhere)
+        answer = await _correct(client, stranger, visit, {"note": "补记"}, '"2"')
+        assert (answer.status_code, answer.json()["type"]) == (404, "/problems/visit-not-found")
+
+    async def test_of_a_finding_it_still_takes_two(self, client, director, visit) -> None:
+        await _correct(client, director, visit, {"findings": [something_wrong()]})
+        answer = await _correct(client, director, visit, {"findings": []}, '"2"')
+        assert (answer.status_code, answer.json()["type"]) == (409, "/problems/finding-stays")

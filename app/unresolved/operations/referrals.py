@@ -2,7 +2,7 @@
 one. Neither reads the other's file.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,7 +10,7 @@ import asyncpg
 
 from app.access.principal import Principal
 from app.agencies import queries as agencies
-from app.children import duplicates, opening
+from app.children import duplicates, opening, referred
 from app.core.data import sql
 from app.core.data.db import Tx
 from app.core.http.preconditions import check_version
@@ -105,7 +105,7 @@ async def open_referral(tx: Tx, referral_id: UUID) -> None:
     file lives, each under an id of its own; one question if one office answers for both.
     """
     await tx.connection.execute(_ONE_AT_A_TIME, str(referral_id))
-    found = await duplicates.referral(tx, referral_id)
+    found = await referred.referral(tx, referral_id)
     if found is None:
         return
     here, there = await _places(tx, found)
@@ -157,21 +157,21 @@ WHERE id = $1
 """
 
 
-async def follow(tx: Tx, child_id: UUID) -> None:
+async def follow(tx: Tx, referral_ids: Iterable[UUID]) -> None:
     """Let the offices of the places where two files live now owe the answers, after one of them has
-    moved, in SYSTEM's reach: by the same day, in the same question. What the office of the former
-    place has answered stands.
+    moved or its place passed to another office, in SYSTEM's reach: by the same day, in the same
+    question. What the office of the former place has answered stands.
     """
-    for referral_id in await duplicates.waiting(tx, child_id):
+    for referral_id in referral_ids:
         await tx.connection.execute(_ONE_AT_A_TIME, str(referral_id))
         both = await tx.connection.fetch(_BOTH, referral_id)
-        found = await duplicates.referral(tx, referral_id)
+        found = await referred.referral(tx, referral_id)
         ours = next((row for row in both if row["id"] == referral_id), None)
         if ours is None or found is None:
             continue
         here, there = await _places(tx, found)
         await _move(tx, ours, here)
-        await duplicates.move_referral(tx, referral_id, found["lives_in"])
+        await referred.move_referral(tx, referral_id, found["lives_in"])
         twin = next((row for row in both if row is not ours), None)
         if twin is not None and there is not None:
             await _move(tx, twin, there)
@@ -254,16 +254,16 @@ async def settle_referral(tx: Tx, row: asyncpg.Record, outcome: UnresolvedAnswer
     where the two lie apart, the file is asked to be handed over. Two children: the one whose file
     was not opened gets it.
     """
-    found = await duplicates.referral(tx, row["id"])
+    found = await referred.referral(tx, row["id"])
     if found is None and row["twin_id"] is not None:
-        found = await duplicates.referral(tx, row["twin_id"])
+        found = await referred.referral(tx, row["twin_id"])
     if found is None:
         return
     other, refused = found["other_child_id"], found["submitted_id"]
     if outcome is not UnresolvedAnswer.same_child or other is None:
         await _open_file(tx, found)
         return
-    await duplicates.settle_referral(tx, found["id"])
+    await referred.settle_referral(tx, found["id"])
     if refused is not None and found["agency_id"] is not None:
         await duplicates.adopt(tx, found["agency_id"], refused, other, agreed=True)
         await settling.look_again(tx, other)
@@ -290,9 +290,9 @@ async def _open_file(tx: Tx, found: asyncpg.Record) -> None:
     number_wrong = said == UnresolvedAnswer.number_wrong
     opened = await opening.open_referred(tx, found, number_wrong=number_wrong)
     if opened is None:
-        await duplicates.settle_referral(tx, found["id"])
+        await referred.settle_referral(tx, found["id"])
         return
     child_id, whole = opened
-    await duplicates.settle_referral(tx, found["id"], opened=child_id)
+    await referred.settle_referral(tx, found["id"], opened=child_id)
     how = FileOpened.as_sent if whole else FileOpened.number_set_aside
     await tx.connection.execute(_OPENED, found["id"], child_id, how)
