@@ -20,13 +20,8 @@ from app.core.jobs import events as spine
 from app.core.problems import Problem
 from app.police_reports import events, jurisdiction, models, queries, rules, schemas
 from app.police_reports.acts import ACTS
-<<<<<<< HEAD
 from app.police_reports.operations import claims, hidden
-from app.police_reports.operations.called import event_called
-=======
-from app.police_reports.operations import claims, hidden, naming
 from app.police_reports.operations.called import called_after, event_called
->>>>>>> 45dd8313a7597a4c02898ee76f2e7d528027a574
 from app.police_reports.operations.counting import count_anew
 from app.police_reports.operations.locks import hold_names
 from app.police_reports.operations.standing import change, deadlines, had_by
