@@ -45,6 +45,10 @@ FROM (SELECT n, 120101000000 + n % 400 * 1000000 AS county, (1 + n / 400 % 20) *
              $2::timestamptz - n * interval '1 minute' AS at
       FROM generate_series(1, $3) AS n) AS rows
 """
+_HIDDEN = """
+INSERT INTO hidden_subjects (subject_id, hidden_from, hidden_below)
+SELECT id, '{}', 1 FROM police_reports LIMIT 2000
+"""
 
 
 @pytest.fixture
@@ -52,7 +56,8 @@ async def many(database):
     reporter = await an_agency(database, "hospital", 0)
     async with database.begin(SYSTEM) as tx:
         await tx.connection.execute(_FILL, reporter, tx.now, ROWS)
-        await tx.connection.execute("ANALYZE police_reports")
+        await tx.connection.execute(_HIDDEN)
+        await tx.connection.execute("ANALYZE police_reports, hidden_subjects")
 
 
 def a_principal(code: str, region: int) -> Principal:
