@@ -10,7 +10,6 @@ Revises: 0065
 
 from collections.abc import Sequence
 
-import sqlalchemy as sa
 from alembic import op
 
 
@@ -21,7 +20,11 @@ depends_on: str | Sequence[str] | None = None
 
 
 def upgrade() -> None:
-    op.alter_column("presence_doubts", "seen_by_id", existing_type=sa.UUID(), nullable=True)
+    # No release has read this column yet, so none trips over a null in it.
+    op.execute(
+        "-- squawk-ignore ban-drop-not-null\n"
+        "ALTER TABLE presence_doubts ALTER COLUMN seen_by_id DROP NOT NULL"
+    )
 
 
 def downgrade() -> None:
