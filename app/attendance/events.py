@@ -43,14 +43,11 @@ def about(row: Mapping[str, Any]) -> dict[str, Any]:
 class PresenceDoubted(_AboutPresence):
     """A school said that a child was there, and it was seen elsewhere the same day, or missed by
     the school at which it is enrolled; or the child had left the school by then. Said again, to
-    the school and the education authority above it alone, if it is to be kept from others.
+    the school and the education authority above it alone, if it is to be kept from others. Who saw
+    it is read where the doubt is: it may be where the police took the child.
     """
 
     wire_name: ClassVar[str] = "attendance.presence_doubted"
-    seen_by_id: UUID | None = Field(
-        description="The agency that saw it elsewhere, or the school that missed it, or at which it"
-        " is enrolled; null if it is at none."
-    )
 
 
 class PresenceHandedOver(_AboutPresence):

@@ -254,11 +254,7 @@ async def _doubt(tx: Tx, heard: str, which: UUID) -> None:
     columns = [[row[name] for row in found] for name in names]
     rows = await tx.connection.fetch(_DOUBT, [new_id() for _ in found], *columns, tx.now)
     told = await hide(tx, [row["child_id"] for row in rows], new={row["id"] for row in rows})
-    doubts = (
-        PresenceDoubted(**about(row), seen_by_id=row["seen_by_id"])
-        for row in rows
-        if row["id"] not in told
-    )
+    doubts = (PresenceDoubted(**about(row)) for row in rows if row["id"] not in told)
     await events.publish(tx, *doubts)
 
 
@@ -280,8 +276,7 @@ async def hide(tx: Tx, child_ids: Sequence[UUID], *, new: Collection[UUID] = ())
             said.append(PresenceHandedOver(**about(row), asked_id=asked, told_to=(asked,)))
         stays = asked is None and (row["id"] in changed or row["id"] in new)
         if stays or (handed and row["id"] not in new):  # what is owed already is shielded
-            again = {**about(row), "seen_by_id": row["seen_by_id"]}
-            said.append(PresenceDoubted(**again, told_to=tuple(dict.fromkeys(told))))
+            said.append(PresenceDoubted(**about(row), told_to=tuple(dict.fromkeys(told))))
     await events.publish(tx, *said)
     return {each.subject_id for each in said} | {row["id"] for row in rows if row["kept"]}
 

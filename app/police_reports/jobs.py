@@ -1,12 +1,12 @@
 """What happens to reports in the background: proof of delivery, alarms, second routing."""
 
-import contextlib
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 import orjson
+import structlog
 
 from app.attendance import presence
 from app.children.events import ChildChanged, ChildNamed, ChildRegistered, ChildUnnamed
@@ -32,6 +32,7 @@ from app.regions.events import RegionReplaced
 from app.regions.rules import lineage
 from app.webhooks.events import DeliverySucceeded
 
+log = structlog.get_logger(__name__)
 _PER_RUN: Final = 200
 _TAKES: Final = [events.ReportFiled.wire_name, "police_reports.*"]
 _WAITING: Final = f"""
@@ -272,12 +273,15 @@ async def route_waiting(tx: Tx, payload: dict[str, Any]) -> None:
     waiting = await tx.connection.fetch(_WAITING, _PER_RUN, _TAKES)
     await tx.connection.execute(_WAIT_SHORTLY)
     for report in waiting:
-        with contextlib.suppress(asyncpg.LockNotAvailableError):
+        try:
             async with tx.connection.transaction():
                 await _route(tx, report)
+        except asyncpg.LockNotAvailableError:
+            log.warning("police_reports.endpoint_held", report=str(report["id"]))
 
 
-_WAIT_SHORTLY: Final = "SET LOCAL lock_timeout = '200ms'"
+# All of a run may meet the one that is held: a few seconds, in which these reports are held, too.
+_WAIT_SHORTLY: Final = "SET LOCAL lock_timeout = '20ms'"
 
 
 async def _route(tx: Tx, report: asyncpg.Record) -> None:

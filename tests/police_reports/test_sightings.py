@@ -85,6 +85,13 @@ class TestPlaced:
         assert await of_school(around) == [(day, str(shelter))]
         answer = await around.client.get("/v1/duties", headers=around.teacher.headers)
         assert "EDU-01.presence" in [duty["rule"] for duty in answer.json()["items"]]
+        doubted = [
+            row["data"]
+            for row in await rows(around.database, "events")
+            if row["wire_name"] == "attendance.presence_doubted"
+        ]
+        assert doubted, "announced"
+        assert str(shelter) not in str(doubted), "no event says where a child was taken"
 
     async def test_the_day_before_it_may_have_been_there(self, around, pupil, placed) -> None:
         await there(around, pupil, BEFORE)
