@@ -5,16 +5,21 @@ from uuid import uuid4
 import pytest
 
 from tests.access.factories import a_caller
+from tests.jobs import run_jobs
 from tests.police_reports.factories import (
     COUNTY,
     TOWNSHIP,
     VILLAGE,
     a_report,
     an_endpoint,
+    delivered,
     filed,
+    police_at,
+    rows,
     the_offices,
 )
 from tests.police_reports.test_chain import ACCEPT, AT, URL, step
+from tests.regions.factories import some_regions
 
 NEXT_TOWNSHIP = 120119102000
 
@@ -87,3 +92,20 @@ async def test_who_reported_their_own_agency_may_correct_it(client, offices) -> 
     assert second.status_code == 201
     other = await step(client, offices.village, report_id, "supersession", a_report())
     assert (other.status_code, other.json()["type"]) == (404, "/problems/report-not-found")
+
+
+async def test_a_correction_carried_to_another_county_silences_no_alarm(
+    client, database, offices
+) -> None:
+    """The police who were told first have not taken it: their delay is still seen (REP-07)."""
+    await some_regions(database, 120117000000, 120117101000)
+    far = await police_at(database, 120117101000)
+    first = await filed(client, offices.school)
+    body = a_report(region_code="120117101000", narrative="误报。")
+    answer = await step(client, offices.school, first, "supersession", body)
+    await delivered(database, answer.json()["id"], to=far)
+    await run_jobs(database)
+    relieved = {
+        str(row["id"]): row["relieved_at"] for row in await rows(database, "police_reports")
+    }
+    assert relieved[first] is None

@@ -39,9 +39,13 @@ WITH RECURSIVE replaced AS (
 )
 UPDATE police_reports SET relieved_at = $2
 WHERE id IN (SELECT id FROM replaced) AND relieved_at IS NULL
+  AND (police_agency_id IS NULL OR police_agency_id = ANY (hidden_from)
+       OR $3 = police_agency_id OR $3 = ANY (also_told) OR $3 = ANY (former_police))
 RETURNING *
 """
-"""A corrected report stays in the alarms until one that took its place reached the police."""
+"""A corrected report stays in the alarms until one that took its place reached the police who had
+it, or others, if those must not: police elsewhere answer for nothing that these were told.
+"""
 
 
 class ReportIdTaken(Problem, status=409):
@@ -147,11 +151,15 @@ WHERE r.superseded_by_id IS NULL OR r.superseded_by_id = $2::uuid FOR UPDATE OF 
 
 
 async def relieve(tx: Tx, report: Mapping[str, Any]) -> None:
-    """Note, of the reports that one took the place of, that it has reached the police."""
+    """Note, of the reports that one took the place of, that it has reached the police who had them,
+    or who are there for those that must not.
+    """
     if report["supersedes_id"] is None:
         return
     async with tx.as_system():
-        relieved = await tx.connection.fetch(_RELIEVE, report["supersedes_id"], tx.now)
+        relieved = await tx.connection.fetch(
+            _RELIEVE, report["supersedes_id"], tx.now, report["police_agency_id"]
+        )
         for each in relieved:
             await announce(tx, events.ReportRelieved, each)
 
