@@ -257,6 +257,13 @@ async def calling(
             yield http
 
 
+@pytest.fixture(scope="module")
+async def swept(pg: str, database_urls: schema.Urls) -> AsyncIterator[None]:
+    """Leaves no holes behind where a module makes thousands of rows."""
+    yield
+    await schema.sweep(pg, database_urls)
+
+
 @pytest.fixture
 async def database(
     pool: db.Database, keyring: Keyring, now: datetime

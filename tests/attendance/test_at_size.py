@@ -10,6 +10,8 @@ from tests.attendance.factories import VILLAGE, a_school, an_event, push, status
 from tests.children.enrolling import a_pupil
 from tests.regions.factories import some_regions
 
+pytestmark = pytest.mark.usefixtures("swept")
+
 READ = """
 SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables
 WHERE relname = 'attendance_events'

@@ -2,11 +2,15 @@
 
 from datetime import date
 
+import pytest
+
 from app.core.data.db import SYSTEM, Database
 from app.regions import following
 from app.regions.operations import replace_region
 from tests.jobs import run_jobs
 from tests.regions.factories import some_regions
+
+pytestmark = pytest.mark.usefixtures("swept")
 
 COUNTY, VILLAGE, NEW = 120119000000, 120119101200, 120120000000
 CHILDREN = 2 * following.BATCH + 100

@@ -6,6 +6,8 @@ from app.core.data.db import SYSTEM
 from tests.access.factories import Caller, a_caller, an_agency
 from tests.attendance.factories import a_school
 
+pytestmark = pytest.mark.usefixtures("swept")
+
 ALERTS, COUNTIES = 5_000, 100
 COUNTY, TOWNSHIP = 120119000000, 120119101000
 

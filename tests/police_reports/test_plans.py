@@ -2,12 +2,15 @@
 are and whoever asks.
 """
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from app.access.principal import Principal
 from app.access.roles import role
 from app.attendance import presence
-from app.core.data.db import SYSTEM, Reach
+from app.core.data.crypto import Keyring
+from app.core.data.db import SYSTEM, Database, Reach
 from app.core.ids import new_id
 from app.police_reports import jobs, queries
 from app.police_reports.operations import (
@@ -26,7 +29,7 @@ from app.regions.rules import subtree
 from app.unresolved.operations import whose
 from app.webhooks import delivery
 from tests.access.factories import an_agency
-from tests.conftest import NOW
+from tests.conftest import NOW, pinned
 
 ROWS = 20_000
 TOWNSHIP = 120119005000
@@ -51,13 +54,15 @@ SELECT id, '{}', 1 FROM police_reports LIMIT 2000
 """
 
 
-@pytest.fixture
-async def many(database):
-    reporter = await an_agency(database, "hospital", 0)
-    async with database.begin(SYSTEM) as tx:
-        await tx.connection.execute(_FILL, reporter, tx.now, ROWS)
-        await tx.connection.execute(_HIDDEN)
-        await tx.connection.execute("ANALYZE police_reports, hidden_subjects")
+@pytest.fixture(scope="module")
+async def many(swept: None, pool: Database, keyring: Keyring) -> AsyncIterator[Database]:
+    async with pinned(pool, keyring, NOW) as database:
+        reporter = await an_agency(database, "hospital", 0)
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute(_FILL, reporter, tx.now, ROWS)
+            await tx.connection.execute(_HIDDEN)
+            await tx.connection.execute("ANALYZE police_reports, hidden_subjects")
+        yield database
 
 
 def a_principal(code: str, region: int) -> Principal:
@@ -81,13 +86,12 @@ async def plan(
 ) -> str:
     reach = Reach(principal.region_lo, principal.region_hi, agency=principal.agency_id)
     async with database.begin(reach) as tx:
-        if empty:  # nothing else tells whether an index would serve
-            await tx.connection.execute("SET LOCAL enable_seqscan = off")
+        # Nothing else tells of a table without rows whether an index would serve.
+        await tx.connection.execute(f"SET LOCAL enable_seqscan = {'off' if empty else 'on'}")
         rows = await tx.connection.fetch(f"EXPLAIN {sql}", *arguments)
     return "\n".join(row[0] for row in rows)
 
 
-@pytest.mark.usefixtures("many")
 @pytest.mark.parametrize(
     ("code", "region", "indexes"),
     [
@@ -96,21 +100,20 @@ async def plan(
         ("hospital", 120119000000, ["reporter"]),
     ],
 )
-async def test_a_page_is_found_by_index(database, code, region, indexes) -> None:
+async def test_a_page_is_found_by_index(many, code, region, indexes) -> None:
     principal = a_principal(code, region)
     where = queries.visible_reports(principal)
     sql = (
         f"SELECT r.* FROM police_reports r WHERE {where}"
         " ORDER BY r.filed_at DESC, r.id DESC LIMIT 51"
     )
-    found = await plan(database, principal, sql, *where.arguments)
+    found = await plan(many, principal, sql, *where.arguments)
     assert "Seq Scan on police_reports" not in found, found
     for name in indexes:
         assert f"ix_police_reports_{name}" in found, found
 
 
-@pytest.mark.usefixtures("many")
-async def test_what_hangs_on_one_report_is_found_by_index(database) -> None:
+async def test_what_hangs_on_one_report_is_found_by_index(many) -> None:
     principal = a_principal("township_supervisor", TOWNSHIP)
     some = new_id()
     by_name = queries.visible_reports(principal).add(queries._CALLED, some)
@@ -147,5 +150,5 @@ async def test_what_hangs_on_one_report_is_found_by_index(database) -> None:
         ("SELECT id FROM police_reports WHERE cardinality(former_homes) > 0", []),
     ):
         empty = "police_reports" not in sql or "unresolved" in sql or "_steps" in sql
-        found = await plan(database, principal, sql, *arguments, empty=empty)
+        found = await plan(many, principal, sql, *arguments, empty=empty)
         assert "Seq Scan" not in found, found
