@@ -242,6 +242,17 @@ async def pinned(
 
 
 @asynccontextmanager
+async def undone(database: db.Database) -> AsyncIterator[None]:
+    """Take back whatever the requests inside did, so that each finds the same."""
+    raw = database._pinned.raw  # type: ignore[attr-defined]
+    await raw.execute("SAVEPOINT before_asking")
+    try:
+        yield
+    finally:
+        await raw.execute("ROLLBACK TO SAVEPOINT before_asking; RELEASE SAVEPOINT before_asking")
+
+
+@asynccontextmanager
 async def calling(
     app: FastAPI, settings: Settings, database: db.Database
 ) -> AsyncIterator[httpx.AsyncClient]:

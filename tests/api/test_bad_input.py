@@ -20,8 +20,7 @@ from app.core.problems import ProblemDocument
 from tests.access.factories import Caller, a_caller
 from tests.attendance.factories import a_school, an_event
 from tests.children.factories import RESIDENT_ID, a_file, with_check_digit
-from tests.conftest import NOW, calling, pinned
-from tests.matrix.asking import undone
+from tests.conftest import NOW, calling, pinned, undone
 from tests.police_reports.factories import a_report
 from tests.regions.factories import some_regions
 from tests.visits.factories import a_visit

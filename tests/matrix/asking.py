@@ -1,14 +1,14 @@
 """Send a request and tell what kind of answer it got."""
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import httpx
 
 from app.core.data.db import Database
+from tests.conftest import undone
 from tests.matrix.asks import NAMES
 from tests.matrix.described import Operation
 from tests.matrix.expectation import VISIBLE, Answer, expected
@@ -16,17 +16,6 @@ from tests.matrix.facts import Target
 from tests.matrix.parts import Ask
 from tests.matrix.stage import Stage
 from tests.matrix.witnessed import REQUEST_ID, faults, rows
-
-
-@asynccontextmanager
-async def undone(database: Database) -> AsyncIterator[None]:
-    """Take back whatever the requests inside did, so that each finds the same."""
-    raw = database._pinned.raw  # type: ignore[attr-defined]
-    await raw.execute("SAVEPOINT before_asking")
-    try:
-        yield
-    finally:
-        await raw.execute("ROLLBACK TO SAVEPOINT before_asking; RELEASE SAVEPOINT before_asking")
 
 
 async def ask(

@@ -13,7 +13,8 @@ from app.access import tokens
 from app.core.data.db import SYSTEM, Database
 from app.core.settings import Settings
 from tests.access.factories import keys_of
-from tests.matrix.asking import ask, kind_of, undone
+from tests.conftest import undone
+from tests.matrix.asking import ask, kind_of
 from tests.matrix.asks import ASKS
 from tests.matrix.expectation import ROLES, Answer
 from tests.matrix.stage import Stage, a_stage

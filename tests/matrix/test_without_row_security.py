@@ -13,8 +13,8 @@ from app.core.data import db
 from app.core.data.crypto import Keyring
 from app.core.settings import Settings
 from tests import schema
-from tests.conftest import NOW, pinned
-from tests.matrix.asking import Theatre, ask, due, mismatches, shown, undone, visible
+from tests.conftest import NOW, pinned, undone
+from tests.matrix.asking import Theatre, ask, due, mismatches, shown, visible
 from tests.matrix.asks import ASKS
 from tests.matrix.expectation import ROLES, Answer
 from tests.matrix.groups import CALLERS, asked_by

@@ -4,16 +4,19 @@
 """
 
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from app.children.queries import ChildRef
-from app.core.data.db import SYSTEM
+from app.core.data.crypto import Keyring
+from app.core.data.db import SYSTEM, Database
 from app.regions import divisions, operations
 from app.regions import queries as regions
 from tests.access.factories import a_caller
 from tests.children.factories import a_child, a_file
+from tests.conftest import NOW, PinnedDatabase, pinned, undone
 from tests.jobs import run_jobs
 from tests.regions.factories import some_regions
 from tests.visits.factories import a_visit
@@ -24,11 +27,20 @@ NEVER = "120119999000"
 _IN_FORCE = " ".join(regions._IN_FORCE.split())
 
 
-@pytest.fixture(autouse=True)
-async def divisions_of_today_and_before(database) -> None:
-    await some_regions(database, VILLAGE, VILLAGE + 1)
-    async with database.begin(SYSTEM) as tx:
-        await operations.import_replaced(tx.connection, divisions.replaced())
+@pytest.fixture(scope="module")
+async def divided(pool: Database, keyring: Keyring) -> AsyncIterator[PinnedDatabase]:
+    """The divisions of today and before."""
+    async with pinned(pool, keyring, NOW) as database:
+        await some_regions(database, VILLAGE, VILLAGE + 1)
+        async with database.begin(SYSTEM) as tx:
+            await operations.import_replaced(tx.connection, divisions.replaced())
+        yield database
+
+
+@pytest.fixture
+async def database(divided: PinnedDatabase) -> AsyncIterator[PinnedDatabase]:
+    async with undone(divided):
+        yield divided
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from app.core.ids import new_id
-from tests.matrix.asking import ask, due, undone
+from tests.conftest import undone
+from tests.matrix.asking import ask, due
 from tests.matrix.asks import ASKS
 from tests.matrix.expectation import Answer
 from tests.matrix.facts import Target

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.matrix.asking import due, undone
+from tests.conftest import undone
+from tests.matrix.asking import due
 from tests.matrix.asks import ASKS
 from tests.matrix.described import Operation, operations
 from tests.matrix.expectation import ROLES, Answer

@@ -5,7 +5,8 @@ AZ-8 (suspect agencies), AZ-11 (nobody gives more than they have). Of the caller
 nothing an operation reads, one asks: see `groups.py`.
 """
 
-from tests.matrix.asking import ask, kind_of, mismatches, shown, undone, visible
+from tests.conftest import undone
+from tests.matrix.asking import ask, kind_of, mismatches, shown, visible
 from tests.matrix.asks import ASKS
 from tests.matrix.described import Operation
 from tests.matrix.expectation import PURPOSES, ROLES, VISIBLE, Answer, remit
