@@ -1,4 +1,8 @@
-"""Duties to the outside: chapter and scopes."""
+"""Duties to the outside: chapter, scopes, and what a rule is called."""
+
+from typing import Annotated, Final
+
+from pydantic import Field
 
 from app.core import areas
 
@@ -6,3 +10,9 @@ AREA = areas.area(
     "Duties", 6, "谁在何时之前对哪名儿童负有何种责任。", "Who owes what to which child by when."
 )
 READ = AREA.scope("duties:read", "读取谁在何时之前应履行何种责任", "Read who owes what by when")
+
+RULE_NAME: Final = r"^[A-Z]{2,4}-[0-9]{2}(\.[a-z_]{1,32})?$"
+RuleName = Annotated[str, Field(max_length=40, pattern=RULE_NAME, examples=["VIS-01"])]
+"""The obligation a rule mainly carries and, where it is owed in several ways, which of them: in
+`rules.yaml`, in what is shown and asked for, and in what is announced.
+"""

@@ -14,7 +14,7 @@ from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
 from app.core.http.wire import Moment, region_text
 from app.duties import queries, rules, schemas
-from app.duties.area import AREA, READ
+from app.duties.area import AREA, READ, RuleName
 from app.regions.deps import RegionSpan
 
 router = routing.router(AREA.tag)
@@ -28,14 +28,7 @@ async def list_duties(
     tx: Transaction,
     window: Paged,
     state: Annotated[schemas.DutyState | None, Query(description="Only in this state.")] = None,
-    rule: Annotated[
-        str | None,
-        Query(
-            max_length=20,
-            pattern=r"^[A-Z]{2,4}-[0-9]{2}(\.[a-z]+)?$",
-            description="Only this obligation.",
-        ),
-    ] = None,
+    rule: Annotated[RuleName | None, Query(description="Only this obligation.")] = None,
     due_before: Annotated[
         Moment | None, Query(description="Only what is due before this instant.")
     ] = None,

@@ -1,5 +1,6 @@
 """The rules of `rules.yaml`, and whether everything they name exists."""
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from enum import StrEnum
@@ -14,7 +15,7 @@ from app.core import data_files
 from app.core.data_files import DataFile, Place
 from app.core.jobs import events
 from app.core.jobs.events import Event
-from app.duties.area import READ
+from app.duties.area import READ, RULE_NAME
 from app.duties.rules import Rule
 from app.policy import clauses
 from app.policy import queries as policy
@@ -53,6 +54,9 @@ def check(read: DataFile) -> None:
         read.require((code,), "obligation", obligation, obligations)
         for place, carried in _words(read, code, "carries"):
             read.require(place, "obligation", carried, obligations)
+        if not re.match(RULE_NAME, code):
+            message = f"after {obligation}. one word says which: small letters and _, 32 at most"
+            raise read.refusal((code,), message)
         if obligation not in rule.carries:
             message = f"{code} carries {obligation} itself: add it"
             raise read.refusal((code, "carries"), message)

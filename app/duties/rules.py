@@ -75,8 +75,8 @@ class _Part(BaseModel):
 class Title(_Part):
     """What must be done, in words."""
 
-    zh: str = Field(min_length=1)
-    en: str = Field(min_length=1)
+    zh: str = Field(min_length=1, max_length=100)
+    en: str = Field(min_length=1, max_length=100)
 
 
 class Bearer(_Part):

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from app.core.http.wire import RegionCode, Version
+from app.duties.area import RuleName
 
 Code = Annotated[str, Field(max_length=60, pattern=r"^[A-Za-z0-9_.:-]+$")]
 Title = Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f]*$")]
@@ -41,7 +42,7 @@ class Duty(BaseModel):
     id: UUID = Field(
         description="The duty's id.", examples=["0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b10"]
     )
-    rule: Code = Field(description="The obligation it follows from.", examples=["VIS-01"])
+    rule: RuleName = Field(description="The obligation it follows from.")
     title_zh: Title = Field(description="What must be done, in Chinese.")
     title_en: Title = Field(description="What must be done, in English.")
     child_id: UUID | None = Field(description="The child concerned, where it is known.")
@@ -68,7 +69,7 @@ class Duty(BaseModel):
 class DutyCounts(BaseModel):
     """How the duties of one rule stand."""
 
-    rule: Code = Field(description="The obligation.", examples=["VIS-01"])
+    rule: RuleName = Field(description="The obligation.")
     title_zh: Title = Field(description="What must be done, in Chinese.")
     title_en: Title = Field(description="What must be done, in English.")
     open: Count = Field(description="Owed, in time.")

@@ -5,6 +5,7 @@ import pytest
 from tests.children.factories import a_child
 
 VILLAGE = 120119101200
+COUNTY = 120119000000
 TOWNSHIP = 120119101000
 
 

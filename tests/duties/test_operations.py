@@ -8,10 +8,18 @@ from app.core.data.db import SYSTEM
 from app.core.ids import new_id
 from app.core.jobs import queue
 from app.duties import operations
-from tests.access.factories import an_agency
+from app.duties.rulebook import rules
+from tests.access.factories import a_caller, an_agency
 from tests.children.factories import a_child
-from tests.duties.conftest import TOWNSHIP, VILLAGE
+from tests.duties.conftest import COUNTY, TOWNSHIP, VILLAGE
 from tests.duties.factories import announce, ledger, visited, work
+
+_ONE_OF_EACH = """
+INSERT INTO duties (id, rule, child_id, subject_id, home_county, region_code, bearer_role, period,
+    counts_from, opened_at, due_at, state, version)
+SELECT gen_random_uuid(), rule, $2, gen_random_uuid(), $3, 120119101200, 'village_director', '',
+    '2026-11-01', now(), '2026-11-23', 'open', 1 FROM unnest($1::text[]) AS rule
+"""
 
 
 async def _run(database, name: str) -> None:
@@ -280,6 +288,28 @@ class TestOverdue:
         assert row["subject_id"] == duty["id"]
         assert row["told_to"] == [str(station)]
         assert row["data"]["agency_id"] == str(station)
+
+    async def test_of_every_rule_is_announced_and_can_be_asked_for(
+        self, database, client, settings, child, time
+    ) -> None:
+        """What falls due together is marked together: a rule whose name does not fit what announces
+        it would silence all others.
+        """
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute(_ONE_OF_EACH, [*rules()], child.id, child.home_county)
+        time.set(2026, 11, 24)
+        await _mark_overdue(database)
+        async with database.begin(SYSTEM) as tx:
+            told = await tx.connection.fetch(
+                "SELECT data ->> 'rule' FROM events WHERE wire_name = 'duties.duty_overdue'"
+            )
+        assert {row[0] for row in told} == {*rules()}
+        county = await a_caller(database, settings, "civil_affairs", COUNTY)
+        for name, rule in rules().items():
+            answer = await client.get("/v1/duties", params={"rule": name}, headers=county.headers)
+            assert answer.status_code == 200, answer.text
+            shown = [duty["rule"] for duty in answer.json()["items"]]
+            assert shown == [name] * ("civil_affairs" in rule.seen_by)
 
     async def test_goes_on_after_a_full_batch(self, database, child, time, monkeypatch) -> None:
         monkeypatch.setattr(operations, "OVERDUE_BATCH", 1)

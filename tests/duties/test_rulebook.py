@@ -188,6 +188,7 @@ channel: [in_person] → channel: [] → evidence.where.channel says nothing
 channel: [in_person] → channel: in_person → evidence.where.channel is a list: write [in_person]
 escalates_to: [civil_affairs] → escalates_to: [] → escalates_to says nothing
 {zh: 测, en: test} → {zh: "", en: test} → title.zh says nothing
+VIS-01: → VIS-01.Again: → after VIS-01. one word says which: small letters and _, 32 at most
 [false] → ["true"] → no abnormal of visits.visit_recorded is called "true"; did you mean true?
 [false] → [treu] → no abnormal of visits.visit_recorded is called treu; did you mean true?
 carries: [VIS-03] → carries: → carries says nothing
