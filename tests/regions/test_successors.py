@@ -100,6 +100,7 @@ async def nation(database_urls, settings, keyring) -> AsyncIterator[db.Database]
         async with database.begin(SYSTEM) as tx:
             await operations.import_divisions(tx.connection, divisions.shipped())
             await operations.import_replaced(tx.connection, divisions.replaced())
+            await tx.connection.execute("SELECT count_rows('regions')")
         yield database
     await own.close()
 

@@ -55,6 +55,7 @@ UNFINISHED = '    in_batches("visits", "column = …", where="column IS NULL")\n
 FINISHED = '    in_batches("visits", "weather = \'fair\'", where="weather IS NULL")\n'
 
 
+@pytest.mark.long  # of what is written here, test_filling migrates in every run
 def test_a_changed_table_goes_up_and_back(copy: Copy) -> None:
     before, schema = copy.files(), _schema(copy)
     rows = asyncio.run(backups.counts(copy.pg, copy.database))
