@@ -30,8 +30,8 @@ $$ DECLARE name text; BEGIN
     FOREACH name IN ARRAY names LOOP EXECUTE format('ANALYZE %I', name); END LOOP;
 END $$
 """
-"""ANALYZE for the app role in the middle of its transaction: without it a plan is made for a table as
-it was, and the command itself does nothing but warn who does not own the table.
+"""ANALYZE for the app role in the middle of its transaction: without it plans are made for a table
+as it was, and the command itself does nothing but warn who does not own the table.
 """
 
 
