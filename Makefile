@@ -43,6 +43,7 @@ lives: $(READY) ## Drive 100 random lives and see that no evidence, alert or rep
 
 exam: $(READY) ## Run what takes longer than CI may: the long tests, lives, fuzz, bench, mutants
 	$(BIN)/pytest -q -n 2 -m long
+	TONGHU_MATRIX=whole $(BIN)/pytest -q -n 2 tests/matrix
 	$(MAKE) lives
 	$(MAKE) fuzz
 	$(MAKE) bench

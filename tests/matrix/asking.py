@@ -1,5 +1,6 @@
 """Send a request and tell what kind of answer it got."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -9,13 +10,17 @@ import httpx
 
 from app.core.data.db import Database
 from tests.conftest import undone
-from tests.matrix.asks import NAMES
+from tests.matrix.asks import ASKS, NAMES
 from tests.matrix.described import Operation
 from tests.matrix.expectation import VISIBLE, Answer, expected
 from tests.matrix.facts import Target
+from tests.matrix.groups import CALLERS
 from tests.matrix.parts import Ask
 from tests.matrix.stage import Stage
 from tests.matrix.witnessed import REQUEST_ID, faults, rows
+
+
+WHOLE = os.environ.get("TONGHU_MATRIX") == "whole"
 
 
 async def ask(
@@ -95,12 +100,25 @@ class Theatre(NamedTuple):
         return self.kept[key]
 
 
+def _some(theatre: Theatre, operation: Operation, asked: Ask, target: Target) -> bool:
+    """Of what a caller may not know and would change, a third: another one for each operation and
+    each caller, so that every target is tried with every operation; `make exam` asks for all.
+    """
+    if WHOLE or operation.method == "GET":
+        return True
+    stage = theatre.stage
+    turn = CALLERS.index(stage.asker) + ASKS.index(asked) + stage.targets.index(target)
+    return turn % 3 == 0 or due(stage, operation, asked, target) is not Answer.ABSENT
+
+
 async def mismatches(
     theatre: Theatre, operation: Operation, asked: Ask, targets: Sequence[Target]
 ) -> list[str]:
     """Ask for each target and say where the answer is not the one that is due."""
     wrong = []
     for target in targets:
+        if not _some(theatre, operation, asked, target):
+            continue
         answer, witnessed = await theatre.asked(operation, asked, target)
         right, got = due(theatre.stage, operation, asked, target), kind_of(answer)
         if got != right:
