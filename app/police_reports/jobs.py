@@ -210,6 +210,12 @@ async def sighted_where_placed(tx: Tx, disposed: events.ReportDisposed) -> None:
     await _sighted(tx, disposed.subject_id)
 
 
+@spine.on(events.ToldLate)
+async def sighted_where_placed_then(tx: Tx, late: events.ToldLate) -> None:
+    """Let it be held against that also of police who have passed the report on."""
+    await _sighted(tx, late.subject_id)
+
+
 @spine.on(events.ChildIdentified)
 async def sighted_before(tx: Tx, identified: events.ChildIdentified) -> None:
     """Let it be held against what the report says of the child that it turned out to be."""

@@ -60,12 +60,11 @@ async def dispose_report(
     await _check(tx, report, new, handlings)
     all_kinds = sorted({*report["disposed_as"], *kinds})
     handled = asked.handled(all_kinds)
-    in_charge = report["police_agency_id"] or principal.agency_id
     deed = Deed(
         Step.DISPOSED,
         new,
         events.ReportDisposed,
-        facts={"police_agency_id": principal.agency_id if counts else in_charge},
+        facts={"police_agency_id": principal.agency_id},
         codes=_codes(new, [each for _, each in handlings]),
         changes={
             **understood,

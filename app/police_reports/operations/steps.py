@@ -49,7 +49,8 @@ class Deed:
     `facts`: what the event says besides the report. `codes`: what may be counted; all else that was
     stated, but the moment and the reference, is sealed. `beside`: another report it tells of; who
     has no part in that one is told nothing. `also_told`: agencies that hear it, too, `only_told`:
-    no others do. `counts`: the report stands where it stood, if it does not.
+    no others do. `counts`: if it does not, the report stands where it stood, and is `ToldLate`: no
+    duty hears of it.
     """
 
     step: Step
@@ -276,7 +277,8 @@ async def take(tx: Tx, principal: Principal | None, report: Mapping[str, Any], d
     homes = {name: changes.get(name, report[name]) for name in ("home_region", "former_homes")}
     told = {"beside": deed.beside, "also": deed.also_told, "only": deed.only_told}
     about = {**report, **homes, **charge}
-    await filing.announce(tx, deed.announces, about, **told, **deed.facts)
+    said = (deed.announces, deed.facts) if deed.counts else (events.ToldLate, {"step": deed.step})
+    await filing.announce(tx, said[0], about, **told, **said[1])
     if deed.step in rules.BETWEEN_REPORTS:
         return _taken(row.model_dump(), state, report["version"]), True
     await change(tx, report["id"], **changes)
