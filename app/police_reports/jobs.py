@@ -29,18 +29,23 @@ from app.police_reports.operations.unknown_child import (
 )
 from app.regions import following
 from app.regions.events import RegionReplaced
-from app.regions.rules import lineage
+from app.regions.rules import SPANS, lineage
 from app.webhooks.events import DeliverySucceeded
 
 log = structlog.get_logger(__name__)
 _PER_RUN: Final = 200
 _TAKES: Final = [events.ReportFiled.wire_name, "police_reports.*"]
+_OPEN: Final = f"""r.routing <> 'routed' AND r.acknowledged_at IS NULL AND r.relieved_at IS NULL
+    AND (r.superseded_by_id IS NULL OR EXISTS (
+        SELECT FROM police_reports c WHERE c.id = r.superseded_by_id
+          AND (c.delivered_at IS NOT NULL
+               OR c.region_code / {SPANS[2]} <> r.region_code / {SPANS[2]})))"""
+"""A report waits until police have it, or the correction that takes its place there."""
+
 _WAITING: Final = f"""
 WITH places AS MATERIALIZED (
     SELECT DISTINCT region_code, hidden_from, police_below, police_agency_id
-    FROM police_reports
-    WHERE routing <> 'routed' AND acknowledged_at IS NULL AND relieved_at IS NULL
-      AND superseded_by_id IS NULL
+    FROM police_reports r WHERE {_OPEN}
 ), open AS (
     SELECT p.* FROM places p WHERE EXISTS (
         SELECT 1 FROM agencies a
@@ -57,8 +62,7 @@ WITH places AS MATERIALIZED (
     FROM police_reports r JOIN open p ON p.region_code = r.region_code
      AND p.hidden_from = r.hidden_from AND p.police_below = r.police_below
      AND p.police_agency_id IS NOT DISTINCT FROM r.police_agency_id
-    WHERE r.routing <> 'routed' AND r.acknowledged_at IS NULL AND r.relieved_at IS NULL
-      AND r.superseded_by_id IS NULL
+    WHERE {_OPEN}
     ORDER BY turn LIMIT $1
 )
 SELECT r.* FROM police_reports r JOIN turns USING (id) ORDER BY turn, filed_at

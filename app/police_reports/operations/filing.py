@@ -26,6 +26,7 @@ from app.police_reports.operations.counting import count_anew
 from app.police_reports.operations.locks import hold_names
 from app.police_reports.operations.standing import change, deadlines, had_by
 from app.police_reports.schemas.filing import ReportCreate, Subject
+from app.regions.rules import SPANS
 from app.webhooks.operations.deliveries import queue_mandatory
 
 _CONTENT: Final = "police_reports.content"
@@ -39,12 +40,14 @@ WITH RECURSIVE replaced AS (
 )
 UPDATE police_reports SET relieved_at = $2
 WHERE id IN (SELECT id FROM replaced) AND relieved_at IS NULL
-  AND (police_agency_id IS NULL OR police_agency_id = ANY (hidden_from)
+  AND (((police_agency_id IS NULL OR police_agency_id = ANY (hidden_from))
+        AND region_code / $5 = $4::bigint / $5)
        OR $3 = police_agency_id OR $3 = ANY (also_told) OR $3 = ANY (former_police))
 RETURNING *
 """
 """A corrected report stays in the alarms until one that took its place reached the police who had
-it, or others, if those must not: police elsewhere answer for nothing that these were told.
+it, or others of the county ($5 codes), if nobody had it or those must not: police elsewhere answer
+for nothing that was told here.
 """
 
 
@@ -158,7 +161,12 @@ async def relieve(tx: Tx, report: Mapping[str, Any]) -> None:
         return
     async with tx.as_system():
         relieved = await tx.connection.fetch(
-            _RELIEVE, report["supersedes_id"], tx.now, report["police_agency_id"]
+            _RELIEVE,
+            report["supersedes_id"],
+            tx.now,
+            report["police_agency_id"],
+            report["region_code"],
+            SPANS[2],
         )
         for each in relieved:
             await announce(tx, events.ReportRelieved, each)
