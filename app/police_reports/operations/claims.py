@@ -104,7 +104,9 @@ class Understood:
             return self.region_code
 
 
-async def understood(tx: Tx, principal: Principal, new: ReportCreate) -> Understood:
+async def understood(
+    tx: Tx, principal: Principal, new: ReportCreate, report_id: UUID
+) -> Understood:
     """Follow a report's statements. Raises ReportInvalid without a child or a place."""
     if new.child_id is None and new.region_code is None and not new.unread:
         raise ReportInvalid.at("#/region_code", "region_missing", "Say where it happened.")
@@ -126,6 +128,7 @@ async def understood(tx: Tx, principal: Principal, new: ReportCreate) -> Underst
             "suspect_agency_id",
             new.suspect_agency_id,
         ),
+        "id_taken": (new.id not in {None, report_id}, "id", new.id),
         "field_unread": (bool(new.unread), "unread", _of_the_case(new.unread)),
     }
     return Understood(

@@ -39,7 +39,7 @@ async def dispose_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Disposition
 ) -> Taken:
     """Record what the police did, in one kind of situation or several. Raises
-    StepIdTaken; ReportInvalid where nobody has said which situation the reporter's words mean, it
+    ReportInvalid where nobody has said which situation the reporter's words mean, it
     answers nothing that was reported, leaves out a required measure without a reason, or takes the
     child somewhere and does not say where. What police who had it before tell late answers nothing.
     """

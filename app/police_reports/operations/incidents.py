@@ -40,10 +40,11 @@ async def identify_child(
     """Hang a report about an unknown child on its file, as the police or the township, and return
     that; its corrections, too, by a step each. What was told of the child when it was filed stays;
     the offices of where it lives become parties. What no file answers to, or several do, is kept as
-    said, for whoever may open or choose one. Raises NotYourPart, ChildKnownAlready, StepIdTaken;
-    ReportInvalid if an id is no file's.
+    said, for whoever may open or choose one. Raises NotYourPart, ChildKnownAlready; ReportInvalid
+    if an id is no file's.
     """
-    if before := await repeated(tx, report, new, Step.IDENTIFIED, Step.DESCRIBED):
+    before, new = await repeated(tx, report, new, Step.IDENTIFIED, Step.DESCRIBED)
+    if before:
         return before, report["child_id"]
     ACTS["identifyChild"].require(principal, report, tx.today)
     if new.child_id is None:
@@ -87,9 +88,10 @@ async def join_reports(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Joining
 ) -> Taken:
     """Say that two reports, and whatever each was joined with before, are about one event. Raises
-    NotYourPart, StepIdTaken; ReportInvalid if the caller has no part in the other.
+    NotYourPart; ReportInvalid if the caller has no part in the other.
     """
-    if before := await repeated(tx, report, new, Step.JOINED):
+    before, new = await repeated(tx, report, new, Step.JOINED)
+    if before:
         return before
     ACTS["joinReports"].require(principal, report, tx.today)
     other = await queries.find(tx, principal, new.report_id)
@@ -102,7 +104,8 @@ async def join_reports(
         await tx.connection.execute(MOVE, event, list(held))
         here, there = held[report["id"]], held[other["id"]]
     silent = new.model_copy(update={"id": None, "report_id": here["id"]})
-    if before := await repeated(tx, report, new, Step.JOINED):
+    before, new = await repeated(tx, report, new, Step.JOINED)
+    if before:
         return before  # sent twice at once
     await _join(tx, principal, there, here, silent, event)
     return await _join(tx, principal, here, there, new, event)
