@@ -86,7 +86,7 @@ async def file_report(
         return _filed(before, is_new=False)
     said = await claims.understood(tx, principal, new, report_id)
     if corrects is not None:
-        said = claims.carried_over(tx, said, corrects)
+        said = await claims.carried_over(tx, said, corrects, new.child_id)
     report = _report(tx, principal, new, report_id, said, content)
     report.incident_id = await event_called(tx, report.id, called_after(new.incident_id, corrects))
     report.subject_sealed = await _sealed_subject(
