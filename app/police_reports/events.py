@@ -104,6 +104,12 @@ class TownshipNotified(_AboutReport):
     township_agency_id: UUID | None = Field(description="Who was told; null if none is registered.")
 
 
+class TownshipNoticeVoid(_AboutReport):
+    """The township that was told is none of the child's: the police tell the right one (REP-14)."""
+
+    wire_name: ClassVar[str] = "police_reports.township_notice_void"
+
+
 class TownshipNoticeReceived(_AboutReport):
     """The township confirmed the notice (REP-14)."""
 

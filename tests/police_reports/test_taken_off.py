@@ -1,4 +1,4 @@
-"""What a person took off a file comes back to it neither by itself (ADR 25) nor with a correction."""
+"""What a person took off a file comes back to it neither by itself nor by a correction (ADR 25)."""
 
 from uuid import uuid4
 

@@ -17,7 +17,7 @@ from app.police_reports import events, jurisdiction, queries, rules
 from app.police_reports.acts import ACTS
 from app.police_reports.models import Step
 from app.police_reports.operations import counting
-from app.police_reports.operations.filing import parties
+from app.police_reports.operations.filing import announce, parties
 from app.police_reports.operations.hidden import CHAIN
 from app.police_reports.operations.incidents import MOVE
 from app.police_reports.operations.locks import hold_event
@@ -92,14 +92,17 @@ async def take_off(
     since = report["identified_at"] or report["filed_at"]
     heard = await tx.connection.fetchval(_TOLD, report["id"], "police_reports.%", since)
     at_home = (await jurisdiction.offices(tx, report)).told(hidden=report["hidden_from"])
+    changes = await _set_back(tx, report)
     deed = Deed(
         Step.IDENTIFICATION_WITHDRAWN,
         new,
         events.IdentificationWithdrawn,
         codes={"child_id": report["child_id"]},
-        changes=await _set_back(tx, report),
+        changes=changes,
         also_told=[*heard, *at_home],
     )
+    if report["township_agency_id"] != changes["township_agency_id"]:
+        await announce(tx, events.TownshipNoticeVoid, {**report, **changes})
     return await take(tx, principal, report, deed)
 
 
