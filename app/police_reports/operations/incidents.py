@@ -14,6 +14,7 @@ from app.police_reports.acts import ACTS
 from app.police_reports.models import Step
 from app.police_reports.operations import home
 from app.police_reports.operations.claims import ReportInvalid
+from app.police_reports.operations.hidden import CHAIN
 from app.police_reports.operations.locks import hold_event
 from app.police_reports.operations.steps import Deed, Taken, repeated, take
 from app.police_reports.schemas import steps as stated
@@ -23,14 +24,9 @@ UPDATE police_reports SET incident_id = $1
 WHERE id = ANY($2) AND incident_id IS DISTINCT FROM $1
 """
 """Its version stays: who has no part in the others learns nothing of them."""
-_CORRECTIONS: Final = """
-WITH RECURSIVE later AS (
-    SELECT superseded_by_id AS id FROM police_reports WHERE id = $1
-    UNION
-    SELECT r.superseded_by_id FROM later JOIN police_reports r ON r.id = later.id
-)
-SELECT r.* FROM police_reports r JOIN later ON later.id = r.id
-WHERE r.child_id IS NULL ORDER BY r.id FOR UPDATE OF r
+_UNKNOWING: Final = f"""{CHAIN}
+SELECT r.* FROM police_reports r JOIN chain ON chain.id = r.id
+WHERE r.child_id IS NULL AND r.id <> $1 ORDER BY r.id FOR UPDATE OF r
 """
 
 
@@ -38,7 +34,7 @@ async def identify_child(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Identification
 ) -> tuple[Taken, UUID | None]:
     """Hang a report about an unknown child on its file, as the police or the township, and return
-    that; its corrections, too, by a step each. What was told of the child when it was filed stays;
+    that; all of its chain, too, by a step each. What was told of the child when it was filed stays;
     the offices of where it lives become parties. What no file answers to, or several do, is kept as
     said, for whoever may open or choose one. Raises NotYourPart, ChildKnownAlready; ReportInvalid
     if an id is no file's.
@@ -71,10 +67,10 @@ async def identify_child(
 
 
 async def _say(tx: Tx, principal: Principal, report: asyncpg.Record, said: Deed) -> Taken:
-    """Say of a report, and of its corrections that do not know it yet, who the child is."""
+    """Say of a report, and of those of its chain that do not know it yet, who the child is."""
     silent = replace(said, body=said.body.model_copy(update={"id": None}))
     async with tx.as_system():
-        for each in await tx.connection.fetch(_CORRECTIONS, report["id"]):
+        for each in await tx.connection.fetch(_UNKNOWING, report["id"]):
             await take(tx, principal, each, silent)
     return await take(tx, principal, report, said)
 
