@@ -111,8 +111,8 @@ async def follow_child(tx: Tx, changed: ChildChanged) -> None:
 # one over a year before it was reported, as systems write for none. If they name the place in words
 # only, or found a missing child that day, it is they who saw it. And where whoever takes children
 # in, and reports this one, has it before its eyes: on the day they found it, which was not after
-# the day on which they first said so. What was done on a report was done for the child of its last
-# correction, too.
+# the day on which they first said so, by their last word. What was done on a report was done for
+# the child of its last correction, too.
 _SIGHTINGS: Final = f"""{CHAIN}, reports AS (
     SELECT r.* FROM police_reports r JOIN chain ON chain.id = r.id
 ), first AS (
@@ -142,8 +142,12 @@ FROM first, reports r JOIN agencies a ON a.id = r.reporter_agency_id
     AND a.kind IN ('hospital', 'rescue_institution', 'welfare_institution')
 CROSS JOIN LATERAL (SELECT (least(r.found_at, first.filed_at) AT TIME ZONE 'Asia/Shanghai')::date
     AS day) AS found
-WHERE r.child_id IS NOT NULL
+WHERE r.child_id IS NOT NULL AND r.superseded_by_id IS NULL
 ORDER BY source_id
+"""
+_CORRECTED: Final = f"""{CHAIN}
+SELECT r.child_id, array_agg(r.id) AS sources FROM police_reports r JOIN chain ON chain.id = r.id
+WHERE r.superseded_by_id IS NOT NULL AND r.child_id IS NOT NULL GROUP BY r.child_id
 """
 
 
@@ -201,9 +205,12 @@ async def ask_again_whose(tx: Tx, withdrawn: events.IdentificationWithdrawn) -> 
 @spine.on(events.ReportFiled)
 async def sighted_by_reporter(tx: Tx, filed: events.ReportFiled) -> None:
     """Let the school's word be held against a hospital's or a shelter's, which has the child
-    (EDU-01).
+    (EDU-01): against what it says now, not what it has corrected.
     """
     await _sighted(tx, filed.report_id)
+    if filed.supersedes is not None:
+        for row in await tx.connection.fetch(_CORRECTED, filed.report_id):
+            await presence.mistaken(tx, row["child_id"], row["sources"])
 
 
 @spine.on(events.ReportDisposed)
