@@ -97,11 +97,17 @@ class DutyEvidence(SQLModel, table=True):
 
 _TOLD = f"(told_to IS NULL OR {rls.AGENCY} = ANY (told_to))"
 
+_HIDDEN = (
+    f"CASE WHEN bearer_role = 'police' AND {rls.own('bearer_agency_id')}"
+    f" THEN {hiding.hidden('duties.subject_id', below=hiding.POLICE)}"
+    f" ELSE {hiding.hidden('duties.subject_id')} END"
+)
+
 rls.protect(
     "duties",
     using=rls.case(
         (rls.SYSTEM, "true"),
-        (f"told_to IS NOT NULL AND {hiding.hidden('duties.subject_id')}", "false"),
+        (f"told_to IS NOT NULL AND {_HIDDEN}", "false"),
         (rls.own("bearer_agency_id"), "true"),
         (rls.own("overseer_id"), _TOLD),
         (

@@ -88,10 +88,10 @@ _HAND_OVER: Final = """
 UPDATE duties
 SET bearer_agency_id = $4, told_to = $5, due_at = coalesce($6, due_at), overseer_id = $7,
     version = version + 1,
-    state = CASE WHEN $6 > due_at AND state = 'overdue' THEN 'open' ELSE state END,
+    state = CASE WHEN $6 > due_at AND state IN ('overdue', 'cancelled') THEN 'open' ELSE state END,
     overdue_at = CASE WHEN $6 > due_at THEN NULL ELSE overdue_at END
 WHERE rule = $1 AND home_county = $2 AND subject_id = $3
-  AND (state IN ('open', 'overdue') OR (state = 'discharged' AND $6 > due_at))
+  AND (state IN ('open', 'overdue') OR $6 > due_at)
   AND (bearer_agency_id, told_to, overseer_id, due_at)
       IS DISTINCT FROM ($4, $5, $7, coalesce($6, due_at))
 """

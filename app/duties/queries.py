@@ -31,7 +31,10 @@ class Filters:
     region: tuple[int, int] | None = None
 
 
-_SHOWN: Final = hiding.shown("d.subject_id")
+_SHOWN: Final = f"""CASE WHEN d.bearer_role = 'police' AND d.bearer_agency_id = {{0}}
+    THEN {hiding.shown("d.subject_id", below=hiding.POLICE)}
+    ELSE {hiding.shown("d.subject_id")} END"""
+"""What police owe, they learn as police."""
 
 
 def visible(principal: Principal) -> Where:

@@ -86,11 +86,28 @@ class ReportDisposed(_AboutReport):
     police_agency_id: UUID = Field(description="The police agency that must tell the township.")
 
 
+class ToldLate(_AboutReport):
+    """Somebody who is not in charge of it told late what they did: nobody owes or is spared
+    anything by that.
+    """
+
+    wire_name: ClassVar[str] = "police_reports.told_late"
+    step: Literal["acknowledged", "dispatched", "disposed", "assessed"] = Field(
+        description="What they did."
+    )
+
+
 class TownshipNotified(_AboutReport):
     """The police told the township (REP-14)."""
 
     wire_name: ClassVar[str] = "police_reports.township_notified"
     township_agency_id: UUID | None = Field(description="Who was told; null if none is registered.")
+
+
+class TownshipNoticeVoid(_AboutReport):
+    """The township that was told is none of the child's: the police tell the right one (REP-14)."""
+
+    wire_name: ClassVar[str] = "police_reports.township_notice_void"
 
 
 class TownshipNoticeReceived(_AboutReport):

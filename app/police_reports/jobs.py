@@ -29,18 +29,23 @@ from app.police_reports.operations.unknown_child import (
 )
 from app.regions import following
 from app.regions.events import RegionReplaced
-from app.regions.rules import lineage
+from app.regions.rules import SPANS, lineage
 from app.webhooks.events import DeliverySucceeded
 
 log = structlog.get_logger(__name__)
 _PER_RUN: Final = 200
 _TAKES: Final = [events.ReportFiled.wire_name, "police_reports.*"]
+_OPEN: Final = f"""r.routing <> 'routed' AND r.acknowledged_at IS NULL AND r.relieved_at IS NULL
+    AND (r.superseded_by_id IS NULL OR EXISTS (
+        SELECT FROM police_reports c WHERE c.id = r.superseded_by_id
+          AND (c.delivered_at IS NOT NULL
+               OR c.region_code / {SPANS[2]} <> r.region_code / {SPANS[2]})))"""
+"""A report waits until police have it, or the correction that takes its place there."""
+
 _WAITING: Final = f"""
 WITH places AS MATERIALIZED (
     SELECT DISTINCT region_code, hidden_from, police_below, police_agency_id
-    FROM police_reports
-    WHERE routing <> 'routed' AND acknowledged_at IS NULL AND relieved_at IS NULL
-      AND superseded_by_id IS NULL
+    FROM police_reports r WHERE {_OPEN}
 ), open AS (
     SELECT p.* FROM places p WHERE EXISTS (
         SELECT 1 FROM agencies a
@@ -57,8 +62,7 @@ WITH places AS MATERIALIZED (
     FROM police_reports r JOIN open p ON p.region_code = r.region_code
      AND p.hidden_from = r.hidden_from AND p.police_below = r.police_below
      AND p.police_agency_id IS NOT DISTINCT FROM r.police_agency_id
-    WHERE r.routing <> 'routed' AND r.acknowledged_at IS NULL AND r.relieved_at IS NULL
-      AND r.superseded_by_id IS NULL
+    WHERE {_OPEN}
     ORDER BY turn LIMIT $1
 )
 SELECT r.* FROM police_reports r JOIN turns USING (id) ORDER BY turn, filed_at
@@ -107,8 +111,8 @@ async def follow_child(tx: Tx, changed: ChildChanged) -> None:
 # one over a year before it was reported, as systems write for none. If they name the place in words
 # only, or found a missing child that day, it is they who saw it. And where whoever takes children
 # in, and reports this one, has it before its eyes: on the day they found it, which was not after
-# the day on which they first said so. What was done on a report was done for the child of its last
-# correction, too.
+# the day on which they first said so, by their last word. What was done on a report was done for
+# the child of its last correction, too.
 _SIGHTINGS: Final = f"""{CHAIN}, reports AS (
     SELECT r.* FROM police_reports r JOIN chain ON chain.id = r.id
 ), first AS (
@@ -138,8 +142,12 @@ FROM first, reports r JOIN agencies a ON a.id = r.reporter_agency_id
     AND a.kind IN ('hospital', 'rescue_institution', 'welfare_institution')
 CROSS JOIN LATERAL (SELECT (least(r.found_at, first.filed_at) AT TIME ZONE 'Asia/Shanghai')::date
     AS day) AS found
-WHERE r.child_id IS NOT NULL
+WHERE r.child_id IS NOT NULL AND r.superseded_by_id IS NULL
 ORDER BY source_id
+"""
+_CORRECTED: Final = f"""{CHAIN}
+SELECT r.child_id, array_agg(r.id) AS sources FROM police_reports r JOIN chain ON chain.id = r.id
+WHERE r.superseded_by_id IS NOT NULL AND r.child_id IS NOT NULL GROUP BY r.child_id
 """
 
 
@@ -197,9 +205,12 @@ async def ask_again_whose(tx: Tx, withdrawn: events.IdentificationWithdrawn) -> 
 @spine.on(events.ReportFiled)
 async def sighted_by_reporter(tx: Tx, filed: events.ReportFiled) -> None:
     """Let the school's word be held against a hospital's or a shelter's, which has the child
-    (EDU-01).
+    (EDU-01): against what it says now, not what it has corrected.
     """
     await _sighted(tx, filed.report_id)
+    if filed.supersedes is not None:
+        for row in await tx.connection.fetch(_CORRECTED, filed.report_id):
+            await presence.mistaken(tx, row["child_id"], row["sources"])
 
 
 @spine.on(events.ReportDisposed)
@@ -208,6 +219,12 @@ async def sighted_where_placed(tx: Tx, disposed: events.ReportDisposed) -> None:
     (EDU-01).
     """
     await _sighted(tx, disposed.subject_id)
+
+
+@spine.on(events.ToldLate)
+async def sighted_where_placed_then(tx: Tx, late: events.ToldLate) -> None:
+    """Let it be held against that also of police who have passed the report on."""
+    await _sighted(tx, late.subject_id)
 
 
 @spine.on(events.ChildIdentified)

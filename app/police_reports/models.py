@@ -189,7 +189,6 @@ class PoliceReport(SQLModel, table=True):
             "filed_at",
             postgresql_where=text(
                 "routing <> 'routed' AND acknowledged_at IS NULL AND relieved_at IS NULL"
-                " AND superseded_by_id IS NULL"
             ),
         ),
     )

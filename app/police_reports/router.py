@@ -43,7 +43,7 @@ from app.police_reports.deps import (
     ReportToJoin,
     ReportToTakeBack,
 )
-from app.police_reports.models import State
+from app.police_reports.models import State, Step
 from app.police_reports.operations import (
     closing,
     dispositions,
@@ -55,21 +55,18 @@ from app.police_reports.operations import (
     taking_back,
 )
 from app.police_reports.operations.claims import ReportInvalid
-from app.police_reports.operations.holding import is_step
 from app.police_reports.schemas import steps as stated
 from app.police_reports.schemas.filing import ReportCreate
 
 router = routing.router(AREA.tag, prefix="/police-reports")
 Value = TypeVar("Value")
 _REPORT = ("police_report",)
-_FILING = (ReportInvalid, filing.ReportIdTaken)
-_TOLD = {**REPEATED, **documented(steps.StepIdTaken)}
-_STEP = {**REPEATED, **documented(NotYourPart, steps.StepIdTaken)}
-_NAMING = {**_STEP, **documented(NotYourPart, steps.StepIdTaken, ReportInvalid)}
+_STEP = {**REPEATED, **documented(NotYourPart)}
+_NAMING = {**_STEP, **documented(ReportInvalid)}
 """Of steps that name something of ours."""
 
 
-@router.post("", status_code=201, responses={**REPEATED, **documented(*_FILING)})
+@router.post("", status_code=201, responses={**REPEATED, **documented(ReportInvalid)})
 async def file_report(
     principal: FilesReports, new: ReportCreate, tx: Transaction
 ) -> Shown[schemas.Filed]:
@@ -155,7 +152,7 @@ async def acknowledge_report(
     return _step(report, await steps.acknowledge_report(tx, principal, report, new))
 
 
-@router.post("/{report_id}/dispatch", status_code=201, responses=_TOLD)
+@router.post("/{report_id}/dispatch", status_code=201, responses=REPEATED)
 async def dispatch_report(
     principal: HandlesReports, report: ReportToChange, new: stated.Dispatch, tx: Transaction
 ) -> Shown[schemas.StepTaken]:
@@ -166,7 +163,7 @@ async def dispatch_report(
 @router.post(
     "/{report_id}/dispositions",
     status_code=201,
-    responses={**_TOLD, **documented(ReportInvalid)},
+    responses={**REPEATED, **documented(ReportInvalid)},
 )
 async def dispose_report(
     principal: HandlesReports,
@@ -264,7 +261,7 @@ async def confirm_closure(
 @router.post(
     "/{report_id}/child",
     status_code=201,
-    responses={**_NAMING, **documented(NotYourPart, ChildKnownAlready, steps.StepIdTaken)},
+    responses={**_NAMING, **documented(NotYourPart, ChildKnownAlready)},
 )
 async def identify_child(
     principal: MatchesReports, report: ReportToChange, new: stated.Identification, tx: Transaction
@@ -288,8 +285,10 @@ async def withdraw_identification(
     tx: Transaction,
 ) -> Shown[schemas.StepTaken]:
     """Say that a report is not about the child on whose file it hangs: it is asked anew."""
-    if report["out_of_sight"] and not await is_step(tx, new.id):
-        raise ReportNotFound
+    if report["out_of_sight"]:
+        before, _ = await steps.repeated(tx, report, new, Step.IDENTIFICATION_WITHDRAWN)
+        if before is None:
+            raise ReportNotFound
     return _step(report, await taking_back.withdraw_identification(tx, principal, report, new))
 
 
@@ -298,7 +297,7 @@ async def withdraw_identification(
     status_code=201,
     responses={
         **_NAMING,
-        **documented(NotYourPart, PersonRequired, SuspectKnownAlready, steps.StepIdTaken),
+        **documented(NotYourPart, PersonRequired, SuspectKnownAlready),
     },
 )
 async def name_suspect(
@@ -353,7 +352,7 @@ async def separate_report(
 @router.post(
     "/{report_id}/supersession",
     status_code=201,
-    responses={**REPEATED, **documented(*_FILING, NotYourPart, SupersededAlready)},
+    responses={**REPEATED, **documented(ReportInvalid, NotYourPart, SupersededAlready)},
 )
 async def supersede_report(
     principal: FilesReports, report: ReportToCorrect, new: ReportCreate, tx: Transaction

@@ -156,6 +156,7 @@ async def _report(tx: Tx, target: Target, about: dict[str, Any]) -> None:
             subject_id=identity,
             hidden_from=sorted({target.suspect, target.accused_before} - {None}),
             hidden_below=10**6 if target.unclear_whom else 0,
+            police_below=10**6 if target.unclear_whom else 0,
             filed_by_id=target.reporter,
         )
     )

@@ -11,7 +11,15 @@ from app.core.data.db import SYSTEM
 from app.core.jobs import queue
 from tests.access.factories import a_caller
 from tests.jobs import run_jobs
-from tests.police_reports.factories import COUNTY, an_endpoint, filed, rows, the_offices
+from tests.police_reports.factories import (
+    COUNTY,
+    a_report,
+    an_endpoint,
+    delivered,
+    filed,
+    rows,
+    the_offices,
+)
 from tests.police_reports.test_chain import ACCEPT, AT, DISPATCH, DISPOSE, NOTICE, step
 from tests.police_reports.test_parties import told
 from tests.police_reports.test_taken_back import read
@@ -132,3 +140,35 @@ async def test_who_passed_it_on_tells_late_what_it_did_and_keeps_seeing_it(
     ):
         refused = await step(client, offices.police, report_id, path, body)
         assert refused.json()["type"] == "/problems/not-your-part"
+
+
+@pytest.mark.parametrize("accepted", [False, True])
+async def test_duty_and_alarm_of_a_corrected_report_pass_on_with_its_charge(
+    client, database, settings, offices, monkeypatch, accepted
+) -> None:
+    """The correction has reached the police who pass the earlier report on, not the others."""
+    county = await a_caller(database, settings, "police", COUNTY)
+    await an_endpoint(database, county.agency_id, COUNTY)
+    first = await filed(client, offices.school)
+    if accepted:
+        assert (await step(client, offices.police, first, "acknowledgement", ACCEPT)).is_success
+    await run_jobs(database)
+    answer = await step(client, offices.school, first, "supersession", a_report(narrative="更正。"))
+    await delivered(database, answer.json()["id"])
+    await run_jobs(database)
+    later = database.clock() + timedelta(minutes=1)
+    monkeypatch.setattr(database, "clock", lambda: later)
+    body = {"forwarded_at": AT, "police_agency_id": str(county.agency_id)}
+    assert (await step(client, offices.police, first, "forwarding", body)).status_code == 201
+    await run_jobs(database)
+    assert await owing(client, county) == [("REP-07", "open")]
+    much_later = database.clock() + timedelta(hours=1)
+    monkeypatch.setattr(database, "clock", lambda: much_later)
+    async with database.begin(SYSTEM) as tx:
+        await queue.REGISTRY["police_reports.mark_overdue"].handler(tx, {})
+    for alarm in ("acknowledgement_overdue", "delivery_overdue"):
+        sounded = [
+            row for row in await rows(database, "events") if row["wire_name"].endswith(alarm)
+        ]
+        [told_to] = [row["told_to"] for row in sounded if str(row["subject_id"]) == first]
+        assert str(county.agency_id) in told_to

@@ -109,32 +109,65 @@ class TestOnce:
         assert second.headers["location"] == f"{URL}/{body['id']}"
         assert len(await rows(database, "webhook_deliveries")) == 1
 
-    async def test_same_id_other_content_is_refused(self, client, offices) -> None:
-        report_id = await filed(client, offices.school, id=str(uuid4()))
-        answer = await client.post(
-            URL,
-            json=a_report(id=report_id, narrative="另一件事。"),
-            headers=offices.school.headers,
-        )
-        assert answer.status_code == 409
-        assert answer.json()["type"] == "/problems/report-id-taken"
+    async def again(self, client, caller, body, before: list[str]) -> str:
+        """It is taken under an id of its own, told in `doubts`, and known when it comes again."""
+        first, second = [
+            await client.post(URL, json=body, headers=caller.headers) for _ in range(2)
+        ]
+        assert (first.status_code, second.status_code) == (201, 200), first.text
+        assert first.json() == second.json()
+        assert first.json()["id"] not in before
+        assert "id_taken" in first.json()["doubts"]
+        return str(first.json()["id"])
 
-    async def test_same_id_by_somebody_who_does_not_see_it_is_refused(
-        self, client, offices
-    ) -> None:
-        report_id = await filed(client, offices.school, id=str(uuid4()))
-        answer = await client.post(
-            URL, json=a_report(id=report_id), headers=offices.village.headers
-        )
-        assert answer.status_code == 409
-
-    async def test_same_id_and_content_by_somebody_who_sees_it_is_refused(
-        self, client, offices
+    @pytest.mark.parametrize("more", [{"narrative": "另一件事。"}, {"app_version": "2"}])
+    async def test_other_content_under_an_id_is_kept_beside_it(
+        self, client, database, offices, more
     ) -> None:
         body = a_report(id=str(uuid4()))
-        await filed(client, offices.school, **body)
-        answer = await client.post(URL, json=body, headers=offices.township.headers)
-        assert (answer.status_code, answer.json()["type"]) == (409, "/problems/report-id-taken")
+        first = await filed(client, offices.school, **body)
+        second = await self.again(client, offices.school, body | more, [first])
+        read = (await client.get(f"{URL}/{second}", headers=offices.police.headers)).json()
+        assert read["as_sent"]["id"] == body["id"]
+        assert read["narrative"] == (body | more)["narrative"]
+        kept = {str(row["ordering_key"]) for row in await rows(database, "webhook_deliveries")}
+        assert kept == {first, second}
+
+    @pytest.mark.parametrize("who", ["village", "township"])
+    async def test_what_another_agency_files_under_an_id_is_kept_beside_it(
+        self, client, offices, who
+    ) -> None:
+        """Whether or not they see what has the id."""
+        body = a_report(id=str(uuid4()))
+        first = await filed(client, offices.school, **body)
+        await self.again(client, getattr(offices, who), body, [first])
+
+    async def test_the_id_of_zeros_is_no_reports_id(self, client, offices) -> None:
+        nobodys = "00000000-0000-0000-0000-000000000000"
+        ids = [nobodys]
+        for narrative in ("一", "二"):
+            for caller in (offices.school, offices.village):
+                body = a_report(id=nobodys, narrative=narrative)
+                ids.append(await self.again(client, caller, body, ids))
+        assert len({*ids}) == 5
+
+    async def test_a_correction_under_the_id_of_what_it_corrects_is_taken(
+        self, client, offices
+    ) -> None:
+        first = newest = await filed(client, offices.school, id=str(uuid4()))
+        seen = [first]
+        for narrative in ("更正。", "再更正。"):
+            body = a_report(id=first, narrative=narrative)
+            url = f"{URL}/{newest}/supersession"
+            answers = [
+                await client.post(url, json=body, headers=offices.school.headers) for _ in range(2)
+            ]
+            assert [answer.status_code for answer in answers] == [201, 200], answers[0].text
+            assert answers[0].json() == answers[1].json()
+            assert "id_taken" in answers[0].json()["doubts"]
+            newest = answers[0].json()["id"]
+            seen.append(newest)
+        assert len({*seen}) == 3
 
     async def test_who_reports_their_own_agency_again_is_recognised(
         self, client, database, offices

@@ -4,6 +4,8 @@ from uuid import uuid4
 
 import pytest
 
+from app.core.data.db import SYSTEM
+from app.core.jobs import queue
 from tests.access.factories import a_caller
 from tests.jobs import run_jobs
 from tests.police_reports.factories import (
@@ -109,3 +111,54 @@ async def test_a_correction_carried_to_another_county_silences_no_alarm(
         str(row["id"]): row["relieved_at"] for row in await rows(database, "police_reports")
     }
     assert relieved[first] is None
+
+
+async def sent_to(database) -> set[tuple[str, str]]:
+    """Which reports are on their way to whom."""
+    return {
+        (str(row["ordering_key"]), str(row["agency_id"]))
+        for row in await rows(database, "webhook_deliveries")
+    }
+
+
+@pytest.mark.parametrize("known", ["no_endpoint", "no_agency"])
+async def test_a_correction_carried_to_another_county_leaves_nothing_in_nobodys_hands(
+    client, database, settings, known
+) -> None:
+    """Who waited for police of the place, waits on, and they get it once they are there."""
+    await some_regions(database, VILLAGE, 120117000000, 120117101000)
+    school = await a_caller(database, settings, "school", TOWNSHIP)
+    near = await police_at(database, TOWNSHIP, endpoint=False) if known == "no_endpoint" else None
+    first = await filed(client, school)
+    far = await police_at(database, 120117101000)
+    body = a_report(region_code="120117101000", narrative="误报。")
+    second = (await step(client, school, first, "supersession", body)).json()["id"]
+    await delivered(database, second, to=far)
+    await run_jobs(database)
+    [before] = [row for row in await rows(database, "police_reports") if str(row["id"]) == first]
+    assert (before["routing"], before["relieved_at"]) == (known, None)
+    if near is None:
+        near = await police_at(database, TOWNSHIP)
+    else:
+        await an_endpoint(database, near, TOWNSHIP)
+    async with database.begin(SYSTEM) as tx:
+        await queue.REGISTRY["police_reports.route_waiting"].handler(tx, {})
+    assert await sent_to(database) == {(first, str(near)), (second, str(far))}
+
+
+async def test_what_its_correction_passed_by_in_the_county_waits_on(
+    client, database, settings
+) -> None:
+    await some_regions(database, VILLAGE, NEXT_TOWNSHIP)
+    school = await a_caller(database, settings, "school", TOWNSHIP)
+    near = await police_at(database, TOWNSHIP, endpoint=False)
+    beside = await police_at(database, NEXT_TOWNSHIP)
+    first = await filed(client, school)
+    body = a_report(region_code=str(NEXT_TOWNSHIP), narrative="在邻镇。")
+    second = (await step(client, school, first, "supersession", body)).json()["id"]
+    await delivered(database, second, to=beside)
+    await run_jobs(database)
+    await an_endpoint(database, near, TOWNSHIP)
+    async with database.begin(SYSTEM) as tx:
+        await queue.REGISTRY["police_reports.route_waiting"].handler(tx, {})
+    assert (first, str(near)) in await sent_to(database)

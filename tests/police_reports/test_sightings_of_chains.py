@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from tests.access.factories import a_caller
+from tests.children.factories import a_child
 from tests.jobs import run_jobs
-from tests.police_reports.factories import TOWNSHIP, a_report, filed
+from tests.police_reports.factories import TOWNSHIP, VILLAGE, a_report, filed, rows
 from tests.police_reports.test_chain import step
 from tests.police_reports.test_chain_of_corrections import corrected
 from tests.police_reports.test_dispositions import ESCORT, PAPER
@@ -82,3 +83,32 @@ async def test_a_hospital_whose_clock_is_ahead_saw_it_when_it_said_so(
     await run_jobs(database)
     await there(around, pupil, "2026-11-20")
     assert await of_school(around) == [("2026-11-20", str(hospital.agency_id))]
+
+
+@pytest.mark.parametrize("corrected_to", ["another_child", "another_day", "the_same"])
+async def test_a_witness_who_corrects_their_word_has_said_nothing_else(
+    client, database, settings, around, offices, pupil, corrected_to
+) -> None:
+    """The school owes a look at what the hospital says now, and at nothing that it took back."""
+    other = await a_child(database, VILLAGE)
+    hospital = await a_caller(database, settings, "hospital", TOWNSHIP)
+    await there(around, pupil, AFTER)
+    said = {"child_id": str(pupil.id), "found_at": f"{AFTER}T09:00:00+08:00"}
+    report_id = await filed(client, hospital, **said)
+    await run_jobs(database)
+    assert await of_school(around) == [(AFTER, str(hospital.agency_id))]
+    now = {
+        "another_child": {**said, "child_id": str(other.id)},
+        "another_day": {**said, "found_at": "2026-11-16T09:00:00+08:00"},
+        "the_same": said,
+    }[corrected_to]
+    await corrected(client, hospital, report_id, **now, narrative="更正。")
+    await run_jobs(database)
+    answer = await around.client.get("/v1/presence-doubts", headers=around.teacher.headers)
+    finding = None if corrected_to == "the_same" else "mistaken"
+    assert [each["finding"] for each in answer.json()["items"]] == [finding]
+    seen = [
+        (row["child_id"], f"{row['since']}") for row in await rows(database, "presence_sightings")
+    ]
+    child_id = other.id if corrected_to == "another_child" else pupil.id
+    assert seen == [(child_id, now["found_at"][:10])]

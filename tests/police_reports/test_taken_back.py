@@ -273,3 +273,20 @@ class TestAWrongJoin:
         assert said.status_code == 201, said.text
         other = await step(client, offices.police, first, "incident/separation", APART)
         assert (other.status_code, other.json()["type"]) == (409, "/problems/not-joined")
+
+
+async def test_the_childs_own_township_has_a_part_in_all_of_the_chain(
+    client, database, offices, home, child
+) -> None:
+    """Identified on the correction, what was done before it is theirs to read, too."""
+    first = await filed(client, offices.school)
+    assert (await step(client, offices.police, first, "dispositions", DISPOSE)).status_code == 201
+    answer = await step(client, offices.school, first, "supersession", a_report(narrative="更正。"))
+    newest = answer.json()["id"]
+    await identified(client, offices, child, newest)
+    await run_jobs(database)
+    for report_id in (first, newest):
+        assert (await read(client, home, report_id))["child_id"] == str(child.id)
+    await step(client, offices.police, newest, "child/withdrawal", WRONG)
+    for report_id in (first, newest):
+        assert await status(client, home, report_id) == 404

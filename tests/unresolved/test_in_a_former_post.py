@@ -182,7 +182,7 @@ async def test_a_report_sent_before_the_transfer_and_after_it_is_one(
     assert (again.status_code, again.json()["id"]) == (200, body["id"])
     stranger = await a_caller(database, settings, "village_director", ELSEWHERE)
     other = await client.post("/v1/police-reports", json=body, headers=stranger.headers)
-    assert (other.status_code, other.json()["type"]) == (409, "/problems/report-id-taken")
+    assert (other.status_code, other.json()["doubts"]) == (201, ["id_taken"])
 
 
 class TestWithAClockThatRunsFarAhead:

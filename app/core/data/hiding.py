@@ -33,30 +33,34 @@ class HiddenSubject(SQLModel, table=True):
     filed_by_id: UUID | None = None
 
 
-_HIDDEN: Final = (
-    "{accused} OR ({h}hidden_below > {codes} AND {h}filed_by_id IS DISTINCT FROM {agency})"
-)
+_HIDDEN: Final = "{accused} OR ({h}{below} > {codes} AND {h}filed_by_id IS DISTINCT FROM {agency})"
+_OFFICES: Final = "hidden_below"
+POLICE: Final = "police_below"
+"""`below` of what police learn as police: words that mean some office hide nothing from them."""
 _CALLER: Final[dict[str, Any]] = {"agency": rls.AGENCY, "codes": f"{rls.HI} - {rls.LO}"}
-_ALSO: Final = _HIDDEN.format(h="h.", accused=rls.served("h.hidden_from"), **_CALLER)
 
 rls.protect(
     "hidden_subjects",
     using=rls.case(
         (rls.SYSTEM, "true"),
-        (_HIDDEN.format(h="", accused=rls.served("hidden_from"), **_CALLER), "true"),
+        (
+            _HIDDEN.format(h="", accused=rls.served("hidden_from"), below=_OFFICES, **_CALLER),
+            "true",
+        ),
     ),
     check=rls.SYSTEM,
     privileges="SELECT, INSERT, UPDATE",
 )
 
 
-def hidden(column: str) -> str:
+def hidden(column: str, *, below: str = _OFFICES) -> str:
     """Write, for a policy, that the caller must learn nothing of what a column names. OFFSET: it is
     looked up by the key, row by row; else the planner may read all that is hidden from anybody.
     """
+    also = _HIDDEN.format(h="h.", accused=rls.served("h.hidden_from"), below=below, **_CALLER)
     return (
         f"EXISTS (SELECT 1 FROM hidden_subjects h WHERE h.subject_id = {column}"
-        f" AND ({_ALSO}) OFFSET 0)"
+        f" AND ({also}) OFFSET 0)"
     )
 
 
@@ -70,13 +74,20 @@ def sent(column: str, kind: str, codes: str) -> str:
     )
 
 
-def shown(column: str, agency: str = "{0}", codes: str = "{1}", served: str = "{2}::uuid[]") -> str:
+def shown(
+    column: str,
+    agency: str = "{0}",
+    codes: str = "{1}",
+    served: str = "{2}::uuid[]",
+    *,
+    below: str = _OFFICES,
+) -> str:
     """Write, for a query, that somebody of an agency may know of what a column names. `codes`: how
     many their remit holds; `served`: all agencies of theirs, the former included. One look-up by
     the key a row.
     """
-    accused = f"h.hidden_from && {served}"
+    caller = {"agency": agency, "codes": codes, "accused": f"h.hidden_from && {served}"}
     return (
         f"NOT EXISTS (SELECT 1 FROM hidden_subjects h WHERE h.subject_id = {column}"
-        f" AND ({_HIDDEN.format(h='h.', agency=agency, codes=codes, accused=accused)}) OFFSET 0)"
+        f" AND ({_HIDDEN.format(h='h.', below=below, **caller)}) OFFSET 0)"
     )

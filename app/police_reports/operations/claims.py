@@ -104,7 +104,9 @@ class Understood:
             return self.region_code
 
 
-async def understood(tx: Tx, principal: Principal, new: ReportCreate) -> Understood:
+async def understood(
+    tx: Tx, principal: Principal, new: ReportCreate, report_id: UUID
+) -> Understood:
     """Follow a report's statements. Raises ReportInvalid without a child or a place."""
     if new.child_id is None and new.region_code is None and not new.unread:
         raise ReportInvalid.at("#/region_code", "region_missing", "Say where it happened.")
@@ -126,6 +128,7 @@ async def understood(tx: Tx, principal: Principal, new: ReportCreate) -> Underst
             "suspect_agency_id",
             new.suspect_agency_id,
         ),
+        "id_taken": (new.id not in {None, report_id}, "id", new.id),
         "field_unread": (bool(new.unread), "unread", _of_the_case(new.unread)),
     }
     return Understood(
@@ -152,8 +155,20 @@ def _of_the_case(unread: Mapping[str, Any]) -> dict[str, Any] | None:
     return kept or None
 
 
-def carried_over(tx: Tx, said: Understood, before: Mapping[str, Any]) -> Understood:
-    """Let a correction keep what was reported before it: a colleague does not take harm back."""
+async def carried_over(
+    tx: Tx, said: Understood, before: Mapping[str, Any], child_id: UUID | None
+) -> Understood:
+    """Let a correction keep what was reported before it: a colleague does not take harm back. The
+    child that it names is in doubt if a person took what it corrects off that file.
+    """
+    if said.child is not None and await home.taken_off(tx, before["id"], said.child.id):
+        said = replace(
+            said,
+            child=None,
+            seen=False,
+            doubts=list(dict.fromkeys([*said.doubts, "child_unconfirmed"])),
+            as_sent={**said.as_sent, "child_id": child_id},
+        )
     kept = replace(said, situations=sorted({*said.situations, *before["situations"]}))
     if "situation_unknown" not in before["doubts"]:
         return kept

@@ -24,7 +24,7 @@ async def close_report(
 ) -> Taken:
     """End the case, or propose it if the child was not assessed (REP-15) or something reported was
     not answered: then it says why, and stays open until a second person confirms. Raises
-    NotYourPart, PersonRequired, StepIdTaken; ReportInvalid without a reason.
+    NotYourPart, PersonRequired; ReportInvalid without a reason.
     """
     codes = {"reason": new.reason}
     complete = report["assessed_at"] is not None and report["handled_at"] is not None

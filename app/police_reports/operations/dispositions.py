@@ -39,7 +39,7 @@ async def dispose_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Disposition
 ) -> Taken:
     """Record what the police did, in one kind of situation or several. Raises
-    StepIdTaken; ReportInvalid where nobody has said which situation the reporter's words mean, it
+    ReportInvalid where nobody has said which situation the reporter's words mean, it
     answers nothing that was reported, leaves out a required measure without a reason, or takes the
     child somewhere and does not say where. What police who had it before tell late answers nothing.
     """
@@ -60,12 +60,11 @@ async def dispose_report(
     await _check(tx, report, new, handlings)
     all_kinds = sorted({*report["disposed_as"], *kinds})
     handled = asked.handled(all_kinds)
-    in_charge = report["police_agency_id"] or principal.agency_id
     deed = Deed(
         Step.DISPOSED,
         new,
         events.ReportDisposed,
-        facts={"police_agency_id": principal.agency_id if counts else in_charge},
+        facts={"police_agency_id": principal.agency_id},
         codes=_codes(new, [each for _, each in handlings]),
         changes={
             **understood,

@@ -8,28 +8,25 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import orjson
-from sqlalchemy.exc import IntegrityError
-from sqlmodel import SQLModel
 
 from app.access.principal import Principal
 from app.children.queries import ChildRef
 from app.core.data.db import Tx
 from app.core.http.wire import region_text
-from app.core.ids import new_id
 from app.core.jobs import events as spine
-from app.core.problems import Problem
 from app.police_reports import events, jurisdiction, models, queries, rules, schemas
 from app.police_reports.acts import ACTS
 from app.police_reports.operations import claims, hidden
 from app.police_reports.operations.called import called_after, event_called
 from app.police_reports.operations.counting import count_anew
 from app.police_reports.operations.locks import hold_names
+from app.police_reports.operations.own_ids import filed_as
 from app.police_reports.operations.standing import change, deadlines, had_by
 from app.police_reports.schemas.filing import ReportCreate, Subject
+from app.regions.rules import SPANS
 from app.webhooks.operations.deliveries import queue_mandatory
 
 _CONTENT: Final = "police_reports.content"
-_UNIQUE_VIOLATION: Final = "23505"
 _RELIEVE: Final = """
 WITH RECURSIVE replaced AS (
     SELECT id, supersedes_id FROM police_reports WHERE id = $1
@@ -39,20 +36,15 @@ WITH RECURSIVE replaced AS (
 )
 UPDATE police_reports SET relieved_at = $2
 WHERE id IN (SELECT id FROM replaced) AND relieved_at IS NULL
-  AND (police_agency_id IS NULL OR police_agency_id = ANY (hidden_from)
+  AND (((police_agency_id IS NULL OR police_agency_id = ANY (hidden_from))
+        AND region_code / $5 = $4::bigint / $5)
        OR $3 = police_agency_id OR $3 = ANY (also_told) OR $3 = ANY (former_police))
 RETURNING *
 """
 """A corrected report stays in the alarms until one that took its place reached the police who had
-it, or others, if those must not: police elsewhere answer for nothing that these were told.
+it, or others of the county ($5 codes), if nobody had it or those must not: police elsewhere answer
+for nothing that was told here.
 """
-
-
-class ReportIdTaken(Problem, status=409):
-    """A report was filed under this id, with other content or by somebody else."""
-
-    title = "Another report was filed under this id"
-    title_zh = "该编号已用于另一份报告"
 
 
 class Filed(NamedTuple):
@@ -73,29 +65,29 @@ async def file_report(
     *,
     corrects: Mapping[str, Any] | None = None,
 ) -> Filed:
-    """File a report, in one transaction. Raises ReportInvalid, ReportIdTaken.
+    """File a report, in one transaction. Raises ReportInvalid.
 
     Whoever sends it again, in whatever post by now, is recognised before anything is asked of the
     child, the place or of who may see the report: somebody who reported their own agency does not
     (AZ-8).
     """
-    # A field that came later is no part of what was sent before it was there.
-    later = {name for name in ("incident_id",) if getattr(new, name) is None}
-    unread = orjson.dumps(new.unread).decode() if new.unread else ""
-    content = tx.keyring.blind_index(_CONTENT, new.model_dump_json(exclude=later) + unread)
+    content = _content(tx, new)
     names = [name for name in (new.id, new.incident_id) if name]
     if names and corrects is None:  # the same sent twice at once: the second finds the first
         await hold_names(tx, names)
-    if new.id is not None and (before := await queries.find_anywhere(tx, new.id)) is not None:
+
+    def is_it(before: Mapping[str, Any]) -> bool:
         theirs = before["reporter_agency_id"] in principal.agencies
-        same = theirs and before["content_index"] == content
-        if not same or (corrects and before["supersedes_id"] != corrects["id"]):
-            raise ReportIdTaken
+        instead = corrects is None or before["supersedes_id"] == corrects["id"]
+        return theirs and instead and before["content_index"] == content
+
+    report_id, before = await filed_as(tx, new.id, content, is_it, held=corrects is None)
+    if before is not None:
         return _filed(before, is_new=False)
-    said = await claims.understood(tx, principal, new)
+    said = await claims.understood(tx, principal, new, report_id)
     if corrects is not None:
-        said = claims.carried_over(tx, said, corrects)
-    report = _report(tx, principal, new, said, content)
+        said = await claims.carried_over(tx, said, corrects, new.child_id)
+    report = _report(tx, principal, new, report_id, said, content)
     report.incident_id = await event_called(tx, report.id, called_after(new.incident_id, corrects))
     report.subject_sealed = await _sealed_subject(
         tx, new, report.id, said.child if said.seen else None
@@ -118,10 +110,12 @@ async def supersede_report(
     SupersededAlready and what `file_report` raises. Whom any report of the chain speaks against
     learns of none of them.
     """
+    content = None if new.id is None else _content(tx, new)
     if "out_of_sight" in old:  # what became of it meanwhile is not told, but followed
         async with tx.as_system():
-            old = await tx.connection.fetchrow(_NEWEST, old["id"], new.id)
-    repeated = new.id is not None and old["superseded_by_id"] == new.id
+            old = await tx.connection.fetchrow(_NEWEST, old["id"], content)
+    later = old["superseded_by_id"] and await queries.find_anywhere(tx, old["superseded_by_id"])
+    repeated = later and content == later["content_index"]
     stands = {**old, "superseded_by_id": None} if repeated else old
     ACTS["supersedeReport"].require(principal, stands, tx.today)
     filed = await file_report(tx, principal, new, corrects=old)
@@ -142,10 +136,10 @@ WITH RECURSIVE line AS (
     SELECT id, superseded_by_id FROM police_reports WHERE id = $1
     UNION
     SELECT r.id, r.superseded_by_id FROM line JOIN police_reports r
-      ON r.id = line.superseded_by_id AND r.id IS DISTINCT FROM $2::uuid
+      ON r.id = line.superseded_by_id AND r.content_index IS DISTINCT FROM $2::bytea
 )
 SELECT r.* FROM police_reports r JOIN line USING (id)
-WHERE r.superseded_by_id IS NULL OR r.superseded_by_id = $2::uuid FOR UPDATE OF r
+WHERE NOT EXISTS (SELECT FROM line AS later WHERE later.id = r.superseded_by_id) FOR UPDATE OF r
 """
 """The last correction of a report, but for one that is sent again."""
 
@@ -158,7 +152,12 @@ async def relieve(tx: Tx, report: Mapping[str, Any]) -> None:
         return
     async with tx.as_system():
         relieved = await tx.connection.fetch(
-            _RELIEVE, report["supersedes_id"], tx.now, report["police_agency_id"]
+            _RELIEVE,
+            report["supersedes_id"],
+            tx.now,
+            report["police_agency_id"],
+            report["region_code"],
+            SPANS[2],
         )
         for each in relieved:
             await announce(tx, events.ReportRelieved, each)
@@ -223,14 +222,21 @@ async def deliver(tx: Tx, event: events.ReportFiled, *, agency_id: UUID) -> bool
     return bool(await queue_mandatory(tx, event, agency_id=agency_id, data=data))
 
 
+def _content(tx: Tx, new: ReportCreate) -> bytes:
+    # A field that came later is no part of what was sent before it was there.
+    later = {name for name in ("incident_id",) if getattr(new, name) is None}
+    unread = orjson.dumps(new.unread).decode() if new.unread else ""
+    return tx.keyring.blind_index(_CONTENT, new.model_dump_json(exclude=later) + unread)
+
+
 def _report(
     tx: Tx,
     principal: Principal,
     new: ReportCreate,
+    report_id: UUID,
     said: claims.Understood,
     content: bytes,
 ) -> models.PoliceReport:
-    report_id = new.id or new_id()
     return models.PoliceReport(
         id=report_id,
         home_county=said.home_county,
@@ -341,7 +347,7 @@ def _person(new: ReportCreate) -> dict[str, Any] | None:
 
 
 async def _store(tx: Tx, report: models.PoliceReport, said: Mapping[str, Any] | None) -> None:
-    await add(tx, report, ReportIdTaken)
+    await tx.add(report)
     if said is not None:
         person = tx.keyring.seal(models.PERSON, report.id, orjson.dumps(said))
         await tx.add(
@@ -349,16 +355,6 @@ async def _store(tx: Tx, report: models.PoliceReport, said: Mapping[str, Any] | 
                 report_id=report.id, home_county=report.home_county, person_sealed=person
             )
         )
-
-
-async def add(tx: Tx, row: SQLModel, taken: type[Problem]) -> None:
-    """Store a row; raises `taken` if its id is."""
-    try:
-        await tx.add(row)
-    except IntegrityError as error:
-        if getattr(error.orig, "sqlstate", None) == _UNIQUE_VIOLATION:
-            raise taken from None
-        raise
 
 
 def _take_over(report: models.PoliceReport, corrects: Mapping[str, Any]) -> None:

@@ -69,6 +69,7 @@ async def forward_report(
             "police_reference": None,
             "acknowledgement_alarmed_at": None,
             "delivery_alarmed_at": None,
+            "relieved_at": None,  # what took its place has not reached these police
             **terms,
         },
     )

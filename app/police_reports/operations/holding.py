@@ -57,12 +57,3 @@ WHERE r.id = $1 AND $2 <> ALL (r.hidden_from) AND EXISTS (
     SELECT FROM police_report_steps s WHERE s.report_id = r.id AND s.agency_id = $2
       AND s.step = 'identification_withdrawn')
 """
-
-
-async def is_step(tx: Tx, step_id: UUID | None) -> bool:
-    """Tell whether a step was recorded under an id, whoever sees it."""
-    async with tx.as_system():
-        found = await tx.connection.fetchval(
-            "SELECT true FROM police_report_steps WHERE id = $1", step_id
-        )
-    return bool(found)

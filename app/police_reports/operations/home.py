@@ -10,6 +10,8 @@ from app.children import residents
 from app.children.queries import ChildRef
 from app.core.data.db import Tx
 from app.core.text import canonical_name
+from app.police_reports.models import Step
+from app.police_reports.operations.hidden import CHAIN
 from app.police_reports.schemas.steps import Identification
 from app.regions.rules import NATION, lineage
 
@@ -33,6 +35,23 @@ async def hold(tx: Tx, child_id: UUID, *, named_by: Sequence[UUID] = ()) -> Chil
     async with tx.as_system():
         row = await tx.connection.fetchrow(_HELD, child_id, named_by)
     return None if row is None else ChildRef(**row)
+
+
+_LAST_SAID: Final = f"""{CHAIN}
+SELECT s.step FROM police_report_steps s JOIN chain ON s.report_id = chain.id
+WHERE s.step IN ('identified', 'identification_withdrawn') AND s.agency_id IS NOT NULL
+  AND s.codes ->> 'child_id' = $2::uuid::text
+ORDER BY s.recorded_at DESC, s.id DESC LIMIT 1
+"""
+
+
+async def taken_off(tx: Tx, report_id: UUID, child_id: UUID) -> bool:
+    """Tell whether a person took a report, or one of its chain of corrections, off a file: it does
+    not come back to it by itself, only by a person's word.
+    """
+    async with tx.as_system():
+        said = await tx.connection.fetchval(_LAST_SAID, report_id, child_id)
+    return bool(said == Step.IDENTIFICATION_WITHDRAWN)
 
 
 _NUMBER: Final = re.compile("[0-9]{15}|[0-9]{17}[0-9X]")

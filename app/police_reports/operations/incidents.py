@@ -14,6 +14,7 @@ from app.police_reports.acts import ACTS
 from app.police_reports.models import Step
 from app.police_reports.operations import home
 from app.police_reports.operations.claims import ReportInvalid
+from app.police_reports.operations.hidden import CHAIN
 from app.police_reports.operations.locks import hold_event
 from app.police_reports.operations.steps import Deed, Taken, repeated, take
 from app.police_reports.schemas import steps as stated
@@ -23,14 +24,9 @@ UPDATE police_reports SET incident_id = $1
 WHERE id = ANY($2) AND incident_id IS DISTINCT FROM $1
 """
 """Its version stays: who has no part in the others learns nothing of them."""
-_CORRECTIONS: Final = """
-WITH RECURSIVE later AS (
-    SELECT superseded_by_id AS id FROM police_reports WHERE id = $1
-    UNION
-    SELECT r.superseded_by_id FROM later JOIN police_reports r ON r.id = later.id
-)
-SELECT r.* FROM police_reports r JOIN later ON later.id = r.id
-WHERE r.child_id IS NULL ORDER BY r.id FOR UPDATE OF r
+_UNKNOWING: Final = f"""{CHAIN}
+SELECT r.* FROM police_reports r JOIN chain ON chain.id = r.id
+WHERE r.child_id IS NULL AND r.id <> $1 ORDER BY r.id FOR UPDATE OF r
 """
 
 
@@ -38,12 +34,13 @@ async def identify_child(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Identification
 ) -> tuple[Taken, UUID | None]:
     """Hang a report about an unknown child on its file, as the police or the township, and return
-    that; its corrections, too, by a step each. What was told of the child when it was filed stays;
+    that; all of its chain, too, by a step each. What was told of the child when it was filed stays;
     the offices of where it lives become parties. What no file answers to, or several do, is kept as
-    said, for whoever may open or choose one. Raises NotYourPart, ChildKnownAlready, StepIdTaken;
-    ReportInvalid if an id is no file's.
+    said, for whoever may open or choose one. Raises NotYourPart, ChildKnownAlready; ReportInvalid
+    if an id is no file's.
     """
-    if before := await repeated(tx, report, new, Step.IDENTIFIED, Step.DESCRIBED):
+    before, new = await repeated(tx, report, new, Step.IDENTIFIED, Step.DESCRIBED)
+    if before:
         return before, report["child_id"]
     ACTS["identifyChild"].require(principal, report, tx.today)
     if new.child_id is None:
@@ -70,10 +67,10 @@ async def identify_child(
 
 
 async def _say(tx: Tx, principal: Principal, report: asyncpg.Record, said: Deed) -> Taken:
-    """Say of a report, and of its corrections that do not know it yet, who the child is."""
+    """Say of a report, and of those of its chain that do not know it yet, who the child is."""
     silent = replace(said, body=said.body.model_copy(update={"id": None}))
     async with tx.as_system():
-        for each in await tx.connection.fetch(_CORRECTIONS, report["id"]):
+        for each in await tx.connection.fetch(_UNKNOWING, report["id"]):
             await take(tx, principal, each, silent)
     return await take(tx, principal, report, said)
 
@@ -87,9 +84,10 @@ async def join_reports(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Joining
 ) -> Taken:
     """Say that two reports, and whatever each was joined with before, are about one event. Raises
-    NotYourPart, StepIdTaken; ReportInvalid if the caller has no part in the other.
+    NotYourPart; ReportInvalid if the caller has no part in the other.
     """
-    if before := await repeated(tx, report, new, Step.JOINED):
+    before, new = await repeated(tx, report, new, Step.JOINED)
+    if before:
         return before
     ACTS["joinReports"].require(principal, report, tx.today)
     other = await queries.find(tx, principal, new.report_id)
@@ -102,7 +100,8 @@ async def join_reports(
         await tx.connection.execute(MOVE, event, list(held))
         here, there = held[report["id"]], held[other["id"]]
     silent = new.model_copy(update={"id": None, "report_id": here["id"]})
-    if before := await repeated(tx, report, new, Step.JOINED):
+    before, new = await repeated(tx, report, new, Step.JOINED)
+    if before:
         return before  # sent twice at once
     await _join(tx, principal, there, here, silent, event)
     return await _join(tx, principal, here, there, new, event)

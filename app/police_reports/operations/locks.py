@@ -19,6 +19,12 @@ _NAMES: Final = """
 SELECT pg_advisory_xact_lock(hashtextextended('police_reports/called/' || name, 0))
 FROM (SELECT UNNEST($1::uuid[]) AS name ORDER BY name) AS called
 """
+_NAME: Final = """
+SELECT pg_try_advisory_xact_lock(hashtextextended('police_reports/called/' || $1::uuid, 0))
+"""
+_STEP: Final = """
+SELECT pg_advisory_xact_lock(hashtextextended('police_reports/step/' || $1::uuid, 0))
+"""
 _CHAINS: Final = """
 WITH RECURSIVE up AS (
     SELECT id, supersedes_id FROM police_reports WHERE id = ANY ($1)
@@ -34,6 +40,17 @@ FROM (SELECT id FROM up WHERE supersedes_id IS NULL ORDER BY id) AS first
 async def hold_names(tx: Tx, names: Collection[UUID]) -> None:
     """Let no other report come in that is called one of these, or after one, meanwhile."""
     await tx.connection.execute(_NAMES, names)
+
+
+async def try_name(tx: Tx, name: UUID) -> bool:
+    """Hold a name, unless somebody else does: for who holds events, and so waits for no name."""
+    held: bool = await tx.connection.fetchval(_NAME, name)
+    return held
+
+
+async def hold_step(tx: Tx, step_id: UUID) -> None:
+    """Let nobody else take a step under an id meanwhile; after all else that is held."""
+    await tx.connection.execute(_STEP, step_id)
 
 
 async def hold_events(tx: Tx) -> None:

@@ -19,12 +19,13 @@ from app.access.principal import Principal
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events as spine
-from app.core.problems import Problem
 from app.police_reports import events, jurisdiction, models, rules, schemas
 from app.police_reports.acts import ACTS, IN_PLACE, TOLD
 from app.police_reports.models import State, Step
 from app.police_reports.operations import filing, home
 from app.police_reports.operations.charge import takes_charge
+from app.police_reports.operations.locks import hold_step
+from app.police_reports.operations.own_ids import own_id
 from app.police_reports.operations.situations import said_to_be
 from app.police_reports.operations.standing import NOT_PROPOSED, change
 from app.police_reports.schemas import steps as stated
@@ -35,13 +36,6 @@ SELECT data FROM events WHERE subject_id = $1 AND wire_name = $2 ORDER BY id LIM
 """
 
 
-class StepIdTaken(Problem, status=409):
-    """A step was recorded under this id, with other content."""
-
-    title = "Another step was recorded under this id"
-    title_zh = "该编号已用于另一个步骤"
-
-
 @dataclass(frozen=True, slots=True)
 class Deed:
     """One step to be taken: what was stated, who is told and what it changes.
@@ -49,7 +43,8 @@ class Deed:
     `facts`: what the event says besides the report. `codes`: what may be counted; all else that was
     stated, but the moment and the reference, is sealed. `beside`: another report it tells of; who
     has no part in that one is told nothing. `also_told`: agencies that hear it, too, `only_told`:
-    no others do. `counts`: the report stands where it stood, if it does not.
+    no others do. `counts`: if it does not, the report stands where it stood, and is `ToldLate`: no
+    duty hears of it.
     """
 
     step: Step
@@ -79,36 +74,38 @@ def _content(tx: Tx, step: Step, body: BaseModel) -> bytes:
 
 
 async def repeated(
-    tx: Tx, report: Mapping[str, Any], body: BaseModel, *steps: Step
-) -> Taken | None:
-    """Return the step recorded under the client's id, if it is this one, taken as one of `steps`;
-    raises StepIdTaken.
+    tx: Tx, report: Mapping[str, Any], body: Body, *steps: Step
+) -> tuple[Taken | None, Body]:
+    """Return the step recorded as what was stated, as one of `steps`, if it was before, and what
+    was stated: under an id of its own, if it came under that of another step.
     """
-    step_id = getattr(body, "id", None)
-    if step_id is None:
-        return None
-    async with tx.as_system():  # whoever took it may have lost sight of it by that
-        before = await tx.connection.fetchrow(
-            "SELECT * FROM police_report_steps WHERE id = $1", step_id
-        )
-    if before is None:
-        return None
-    same = before["content_index"] in {_content(tx, step, body) for step in steps}
-    if before["report_id"] != report["id"] or not same:
-        raise StepIdTaken
-    return _taken(before, report["state"], report["version"]), False
+    while (step_id := getattr(body, "id", None)) is not None:
+        await hold_step(tx, step_id)
+        async with tx.as_system():  # whoever took it may have lost sight of it by that
+            before = await tx.connection.fetchrow(
+                "SELECT * FROM police_report_steps WHERE id = $1", step_id
+            )
+        if before is None and step_id.int:  # systems write the id of zeros for none
+            break
+        same = before is not None and before["report_id"] == report["id"]
+        if same and before["content_index"] in {_content(tx, step, body) for step in steps}:
+            return (_taken(before, report["state"], report["version"]), False), body
+        said = (report["id"], steps[0], body.model_dump_json())
+        body = body.model_copy(update={"id": own_id(tx, *said)})
+    return None, body
 
 
 def repeatable(act: str, *steps: Step) -> Callable[[Taking[Body]], Taking[Body]]:
     """Declare a step, recorded as one of `steps`: sent again it gets the same answer, also from
-    whom it is not for any more; else the caller must be one who may take it. Raises StepIdTaken and
-    what the act raises.
+    whom it is not for any more; else the caller must be one who may take it. Raises what the act
+    raises.
     """
 
     def declare(taking: Taking[Body]) -> Taking[Body]:
         @wraps(taking)
         async def run(tx: Tx, principal: Principal, report: asyncpg.Record, new: Body) -> Taken:
-            if before := await repeated(tx, report, new, *steps):
+            before, new = await repeated(tx, report, new, *steps)
+            if before:
                 return before
             ACTS[act].require(principal, report, tx.today)
             return await taking(tx, principal, report, new)
@@ -243,8 +240,6 @@ async def take(tx: Tx, principal: Principal | None, report: Mapping[str, Any], d
     a principal it is what follows by itself from what was said before.
     """
     moment, at = next((name, said) for name, said in deed.body if isinstance(said, datetime))
-    if before := await repeated(tx, report, deed.body, deed.step):
-        return before
     state, early = rules.advance(State(report["state"]), deed.step)
     state = state if deed.counts else State(report["state"])
     step_id = getattr(deed.body, "id", None) or new_id()
@@ -271,12 +266,13 @@ async def take(tx: Tx, principal: Principal | None, report: Mapping[str, Any], d
     if principal and deed.counts:
         charge = await takes_charge(tx, principal, report, deed.step)
     again = await _reopened(tx, principal, {**report, **charge}, row)
-    await filing.add(tx, row, StepIdTaken)
+    await tx.add(row)
     changes = {"state": state, **again, **charge, **deed.changes}
     homes = {name: changes.get(name, report[name]) for name in ("home_region", "former_homes")}
     told = {"beside": deed.beside, "also": deed.also_told, "only": deed.only_told}
     about = {**report, **homes, **charge}
-    await filing.announce(tx, deed.announces, about, **told, **deed.facts)
+    said = (deed.announces, deed.facts) if deed.counts else (events.ToldLate, {"step": deed.step})
+    await filing.announce(tx, said[0], about, **told, **said[1])
     if deed.step in rules.BETWEEN_REPORTS:
         return _taken(row.model_dump(), state, report["version"]), True
     await change(tx, report["id"], **changes)

@@ -27,9 +27,10 @@ async def name_suspect(
     """Say, as a person, which agency a report and those it corrects or is corrected by speak
     against: it learns nothing of them, and all others who have a part see them again. With none
     named, the agencies that bear the name in the words go on learning nothing. Raises NotYourPart,
-    PersonRequired, SuspectKnownAlready, StepIdTaken; ReportInvalid if there is no such agency.
+    PersonRequired, SuspectKnownAlready; ReportInvalid if there is no such agency.
     """
-    if before := await repeated(tx, report, new, Step.SUSPECT_NAMED):
+    before, new = await repeated(tx, report, new, Step.SUSPECT_NAMED)
+    if before:
         return before
     ACTS["nameSuspect"].require(principal, report, tx.today)
     agency_id = new.suspect_agency_id
@@ -54,9 +55,10 @@ async def withdraw_suspect(
 ) -> Taken:
     """Say that a report speaks against somebody else than was said: whom it was wrongly hidden from
     sees it again, and whom the words mean is open as before. Raises NotYourPart,
-    PersonRequired, NoSuspectNamed, StepIdTaken.
+    PersonRequired, NoSuspectNamed.
     """
-    if before := await repeated(tx, report, new, Step.SUSPECT_WITHDRAWN):
+    before, new = await repeated(tx, report, new, Step.SUSPECT_WITHDRAWN)
+    if before:
         return before
     ACTS["withdrawSuspect"].require(principal, report, tx.today)
     async with tx.as_system():  # whom the words may mean is open to the caller, too

@@ -17,7 +17,7 @@ from app.police_reports import events, jurisdiction, queries, rules
 from app.police_reports.acts import ACTS
 from app.police_reports.models import Step
 from app.police_reports.operations import counting
-from app.police_reports.operations.filing import parties
+from app.police_reports.operations.filing import announce, parties
 from app.police_reports.operations.hidden import CHAIN
 from app.police_reports.operations.incidents import MOVE
 from app.police_reports.operations.locks import hold_event
@@ -62,9 +62,10 @@ async def withdraw_identification(
     """Say that a report is not about the child on whose file it hangs: the file loses it and what
     followed from it. So do all of its chain that hang there, each by a step of its own, and of the
     last whose it is is asked again. Raises NotYourPart,
-    PersonRequired, NothingToTakeBack, StepIdTaken.
+    PersonRequired, NothingToTakeBack.
     """
-    if before := await repeated(tx, report, new, Step.IDENTIFICATION_WITHDRAWN):
+    before, new = await repeated(tx, report, new, Step.IDENTIFICATION_WITHDRAWN)
+    if before:
         return before
     ACTS["withdrawIdentification"].require(principal, report, tx.today)
     wrong = report["child_id"]
@@ -91,14 +92,17 @@ async def take_off(
     since = report["identified_at"] or report["filed_at"]
     heard = await tx.connection.fetchval(_TOLD, report["id"], "police_reports.%", since)
     at_home = (await jurisdiction.offices(tx, report)).told(hidden=report["hidden_from"])
+    changes = await _set_back(tx, report)
     deed = Deed(
         Step.IDENTIFICATION_WITHDRAWN,
         new,
         events.IdentificationWithdrawn,
         codes={"child_id": report["child_id"]},
-        changes=await _set_back(tx, report),
+        changes=changes,
         also_told=[*heard, *at_home],
     )
+    if report["township_agency_id"] != changes["township_agency_id"]:
+        await announce(tx, events.TownshipNoticeVoid, {**report, **changes})
     return await take(tx, principal, report, deed)
 
 
@@ -131,15 +135,16 @@ async def separate_report(
 ) -> Taken:
     """Say that a report is not about the event it was joined with: it is an event of its own again,
     the others stay together. Those in which the caller has no part stay joined with it: who does
-    not see them takes nothing apart from them. Raises NotYourPart, PersonRequired, NotJoined,
-    StepIdTaken.
+    not see them takes nothing apart from them. Raises NotYourPart, PersonRequired, NotJoined.
     """
-    if before := await repeated(tx, report, new, Step.SEPARATED):
+    before, new = await repeated(tx, report, new, Step.SEPARATED)
+    if before:
         return before
     async with tx.as_system():
         held = await hold_event(tx, report)
     report = held.pop(report["id"])
-    if before := await repeated(tx, report, new, Step.SEPARATED):
+    before, new = await repeated(tx, report, new, Step.SEPARATED)
+    if before:
         return before  # sent twice at once
     [seen] = await queries.as_seen(tx, principal, [report])
     ACTS["separateReport"].require(principal, seen, tx.today)

@@ -28,11 +28,7 @@ WHERE s.step = 'described' ORDER BY s.recorded_at DESC, s.id DESC LIMIT 1
 _STATED: Final = """
 SELECT r.id FROM police_reports r
 WHERE r.stated_child_id = $1 AND r.stated_child_id IS NOT NULL AND r.child_id IS NULL
-  AND NOT EXISTS (SELECT FROM police_report_steps s
-                  WHERE s.report_id = r.id AND s.step = 'identification_withdrawn'
-                    AND s.agency_id IS NOT NULL)
 """
-"""What a person has taken from a file does not come back to it by itself."""
 _SO_NAMED: Final = """
 SELECT id FROM police_reports
 WHERE child_county = $1 AND child_id = $2 AND stated_child_id = $3 AND reporter_agency_id = $4
@@ -50,7 +46,7 @@ async def attach_stated(tx: Tx, stated_child_id: UUID) -> None:
             continue
         whose = [report["reporter_agency_id"]]
         child = await home.hold(tx, stated_child_id, named_by=whose)
-        if child is None:
+        if child is None or await home.taken_off(tx, report["id"], child.id):
             continue
         said = Identification(identified_at=tx.now, child_id=child.id, basis=_BASIS)
         # Its reporter said so, not somebody else: `identified_at` stays empty.

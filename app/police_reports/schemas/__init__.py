@@ -56,6 +56,7 @@ Doubt = Literal[
     "child_unconfirmed",
     "situation_unknown",
     "agency_unknown",
+    "id_taken",
     "field_unread",
 ]
 LONGEST: Final = 1_048_576
@@ -80,7 +81,7 @@ class Filed(_Stands):
 
     id: ReportId
     doubts: list[Doubt] = Field(
-        max_length=6,
+        max_length=7,
         description="What was stated and could not be followed; it was kept as sent.",
     )
 
@@ -136,6 +137,9 @@ class ReportSummary(Filed):
 class AsSent(BaseModel):
     """What was stated and could not be followed, as it was sent; null where nothing was."""
 
+    id: ShortText | None = Field(
+        default=None, description="The id it came under, which is another report's or none."
+    )
     child_id: ShortText | None = Field(
         default=None, description="The file named, which its reporter does not see."
     )

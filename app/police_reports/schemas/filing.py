@@ -52,7 +52,8 @@ class ReportCreate(Input):
 
     id: UUID | None = Field(
         default=None,
-        description="Made by the client, so that a repeated filing is known as the same.",
+        description="Made by the client, so that a repeated filing is known as the same. Under the "
+        "id of another report it is kept under one of its own, which the answer names.",
         examples=["01995f3c-7a10-7c55-8a41-5d0e2f6b9c01"],
     )
     child_id: UUID | None = Field(

@@ -1,0 +1,53 @@
+"""Words that mean an office hide a report from offices, not from the police who answer for it."""
+
+import pytest
+
+from tests.access.factories import a_caller
+from tests.jobs import run_jobs
+from tests.police_reports.factories import COUNTY, a_report, an_endpoint, filed, the_offices
+from tests.police_reports.test_chain import ACCEPT, DISPOSE, step
+from tests.police_reports.test_charge import owing
+
+
+@pytest.fixture
+async def offices(database, settings):
+    return await the_offices(database, settings)
+
+
+@pytest.fixture
+async def county_police(database, settings, offices):
+    police = await a_caller(database, settings, "police", COUNTY)
+    await an_endpoint(database, police.agency_id, COUNTY)
+    return police
+
+
+@pytest.mark.parametrize("words", ["村干部", "学校老师", "民政局的人", "派出所民警"])
+async def test_the_police_in_charge_see_what_they_owe(
+    client, database, offices, county_police, words
+) -> None:
+    mean_police = words == "派出所民警"
+    in_charge = county_police if mean_police else offices.police
+    report_id = await filed(client, offices.school, suspect_agency_id=words)
+    await run_jobs(database)
+    assert await owing(client, in_charge) == [("REP-07", "open")]
+    for path, body in (("acknowledgement", ACCEPT), ("dispositions", DISPOSE)):
+        assert (await step(client, in_charge, report_id, path, body)).status_code == 201
+    await run_jobs(database)
+    owed = await owing(client, in_charge)
+    assert sorted(owed) == [("REP-07", "discharged"), ("REP-14", "open")]
+    others = [offices.township, *([offices.police] if mean_police else [])]
+    for caller in others:
+        assert await owing(client, caller) == []
+
+
+async def test_police_whom_words_mean_later_see_what_they_owed_no_more(
+    client, database, offices
+) -> None:
+    report_id = await filed(client, offices.school)
+    await run_jobs(database)
+    assert await owing(client, offices.police) == [("REP-07", "open")]
+    body = a_report(suspect_agency_id="派出所民警")
+    answer = await step(client, offices.school, report_id, "supersession", body)
+    assert answer.status_code == 201
+    await run_jobs(database)
+    assert await owing(client, offices.police) == []
