@@ -19,7 +19,6 @@ from tests.matrix.parts import Ask
 from tests.matrix.stage import Stage
 from tests.matrix.witnessed import REQUEST_ID, faults, rows
 
-
 WHOLE = os.environ.get("TONGHU_MATRIX") == "whole"
 
 
