@@ -96,12 +96,13 @@ _LATEST: Final = f"SELECT {REGION} FROM regions WHERE code = $1 ORDER BY valid_f
 
 async def read_region(tx: Tx, code: int, on: date) -> Any:
     """Return the latest period of a code; of one that only lies in a replaced place, what stands
-    for it. None if there is neither.
+    for it; in one that ended without a successor, that place. None if there is none of these.
     """
     found = await tx.connection.fetchrow(_LATEST, code)
-    if found is None and (stands := await current(tx, code, on)) is not None:
-        return await tx.connection.fetchrow(_LATEST, stands)
-    return found
+    if found is not None or (stands := await ever(tx, code, on)) is None:
+        return found
+    county = code - code % SPANS[-3]
+    return await tx.connection.fetchrow(_LATEST, county if stands == code else stands)
 
 
 async def nearest(tx: Tx, code: int, on: date) -> tuple[int, bool] | None:
