@@ -12,11 +12,11 @@ from rich.progress import Progress
 from app.cli.console import Answer, err, fail, in_transaction, out, region_code
 from app.core.data.db import Tx
 from app.regions.divisions import BadDivisionLine, abolished, replaced, shipped
+from app.regions.entering import add_region, import_successors
 from app.regions.operations import (
     BadDivisions,
     Imported,
     RegionNotReplaceable,
-    add_region,
     import_divisions,
     import_replaced,
     import_village_file,
@@ -31,13 +31,14 @@ app = typer.Typer(help="Administrative divisions.", no_args_is_help=True)
 def load_regions() -> None:
     """Load what comes with the program: the nation down to townships, and codes since replaced."""
 
-    async def run(tx: Tx) -> tuple[Imported, int]:
+    async def run(tx: Tx) -> tuple[Imported, int, int]:
         done = await import_divisions(tx.connection, shipped())
-        return done, await import_replaced(tx.connection, chain(replaced(), abolished()))
+        codes = await import_replaced(tx.connection, chain(replaced(), abolished()))
+        return done, codes, await import_successors(tx, replaced())
 
-    done, codes = in_transaction(run)
+    done, codes, successors = in_transaction(run)
     out.print(f"{done.read:,} divisions read, {done.added:,} added, {done.renamed:,} renamed.")
-    out.print(f"{codes:,} codes that ended since 1984 added.")
+    out.print(f"{codes:,} codes that ended since 1984 added; {successors:,} got their successor.")
 
 
 @app.command("import")

@@ -14,7 +14,7 @@ from app.core.http.shown import Seen
 from app.core.ids import new_id
 from app.core.jobs import events
 from app.regions import following, rules
-from app.regions.divisions import BadDivisionLine, Division, Replaced, is_name, read_villages
+from app.regions.divisions import BadDivisionLine, Division, Replaced, read_villages
 from app.regions.events import CodeUnderstood, RegionReplaced
 from app.regions.models import SINCE_EVER
 
@@ -83,17 +83,10 @@ WHERE code >= $1 AND code < $2 AND successor_code = code + $3 AND valid_until = 
 """
 
 
-_PERIODS = """
+PERIODS = """
 SELECT DISTINCT ON (code) code, valid_from, valid_until, successor_code FROM regions
 WHERE code = ANY ($1) ORDER BY code, valid_from DESC
 """
-
-_ADD = """
-INSERT INTO regions (code, name, level, parent_code, valid_from, source)
-VALUES ($1, $2, $3, $4, $5, $6)
-"""
-
-_SPLIT = "UPDATE regions SET succession = 'split' WHERE code = $1 AND successor_code IS NOT NULL"
 
 # The last day is that of a table, which may have gone on showing it.
 _SUCCEED = """
@@ -234,42 +227,6 @@ def _with_lines(path: Path, problems: Iterable[str]) -> Iterator[str]:
     yield from by_code.values()
 
 
-async def add_region(
-    tx: Tx, code: int, name: str, on: date, *, source: str, out_of: int | None = None
-) -> None:
-    """Enter a division that no table shipped has, in force from the day `on`. `source`: the
-    document that says so. `out_of`: the place it was a part of; if that has another code by now, it
-    was split, and its successor has the rest.
-
-    What was reported of the code before, and waits, is brought to it. Raises RegionNotReplaceable:
-    a day still to come, no name or source, a code that is or was one, a parent not in force on
-    that day, an unknown `out_of` or one of another level; BadRegionCode.
-    """
-    parent = rules.parent_of(code) or rules.NATION
-    level = rules.level_of(code)
-    if on > tx.today:
-        raise RegionNotReplaceable("the day is still to come")
-    if not (is_name(name) and is_name(source)):
-        raise RegionNotReplaceable("the name or the source is empty, too long or not text")
-    periods = await tx.connection.fetch(_PERIODS, [code, parent, out_of])
-    known = {row["code"]: row for row in periods}
-    if code in known:
-        ended = known[code]["valid_until"] is not None
-        raise RegionNotReplaceable(
-            "the code was a place's before, and means that" if ended else "the code is in force"
-        )
-    above = known.get(parent)
-    if parent != rules.NATION and (above is None or above["valid_until"] is not None):
-        raise RegionNotReplaceable("the division the new code lies in is unknown")
-    if above is not None and above["valid_from"] > on:
-        raise RegionNotReplaceable("the division the new code lies in began later")
-    if out_of is not None and (out_of not in known or rules.level_of(out_of) is not level):
-        raise RegionNotReplaceable("the place it was a part of is unknown, or of another level")
-    await tx.connection.execute(_ADD, code, name.strip(), str(level), parent, on, source.strip())
-    await tx.connection.execute(_SPLIT, out_of)
-    await _announce_understood(tx, "add_region", code, code)
-
-
 async def replace_region(tx: Tx, old: int, new: int, on: date, *, name: str | None = None) -> int:
     """Let `new` stand for `old` from the day `on`; returns how many codes changed.
 
@@ -303,7 +260,7 @@ async def replace_region(tx: Tx, old: int, new: int, on: date, *, name: str | No
 
 async def _has_ended(tx: Tx, code: int) -> bool:
     """Tell whether a code ended without a successor. Raises RegionNotReplaceable if it has one."""
-    periods = await tx.connection.fetch(_PERIODS, [code])
+    periods = await tx.connection.fetch(PERIODS, [code])
     if not periods or periods[0]["valid_until"] is None:
         return False
     if (heir := periods[0]["successor_code"]) is not None:
@@ -322,13 +279,18 @@ async def _succeed(tx: Tx, old: int, new: int, on: date) -> int:
     if on > tx.today:
         raise RegionNotReplaceable("the day is still to come")
     # One in force leads to no other, so no successor leads back.
-    periods = await tx.connection.fetch(_PERIODS, [new])
+    periods = await tx.connection.fetch(PERIODS, [new])
     if not periods or periods[0]["valid_until"] is not None:
         raise RegionNotReplaceable("the new code is not in force")
     ended = await tx.connection.fetch(_SUCCEED, old, new, on - timedelta(days=1))
-    await following.take_along(tx, _replaced(old, old + 1, new, on))
-    await _announce_understood(tx, "replace_region", old, new)
+    await take_along(tx, old, new)
+    await announce_understood(tx, "replace_region", old, new)
     return len(ended)
+
+
+async def take_along(tx: Tx, old: int, new: int) -> None:
+    """Move what is filed under one code alone, whatever lay below it, to what stands for it."""
+    await following.take_along(tx, _replaced(old, old + 1, new, tx.today))
 
 
 def _replaced(lo: int, hi: int, new: int, on: date) -> RegionReplaced:
@@ -340,7 +302,8 @@ def _place(code: int) -> dict[str, Any]:
     return {"subject_id": new_id(), "region_code": code, "home_county": county}
 
 
-async def _announce_understood(tx: Tx, operation: str, code: int, stands: int) -> None:
+async def announce_understood(tx: Tx, operation: str, code: int, stands: int) -> None:
+    """Announce that a code means a place now, which is `stands`, and record who did it how."""
     lo, hi = rules.subtree(code)
     event = CodeUnderstood(**_place(stands), lo=lo, hi=hi)
     await events.publish(tx, event)

@@ -80,12 +80,10 @@ def test_from_an_empty_database_to_people_who_can_sign_in(tonghu: Tonghu, tmp_pa
     assert "Tried, and taken back" in tonghu(*add, "--dry-run")[1]
     assert tonghu(*add)[0] == 0
     assert "the code is in force" in tonghu(*add)[2]
-    code, said, _ = tonghu("regions", "replace", "510200", "500000", "--on", "1997-03-14")
+    ended = ("regions", "replace", "533001")
+    code, said, _ = tonghu(*ended, "530502", "--on", "2000-12-30")
     assert (code, said.startswith("1 codes were replaced")) == (0, True)
-    assert (
-        "has a successor"
-        in tonghu("regions", "replace", "510200", "510100", "--on", "1997-03-14")[2]
-    )
+    assert "has a successor: 530502" in tonghu(*ended, "530521", "--on", "2000-12-30")[2]
 
     made = ("agencies", "create", "--kind", "township_government", "--name", "测试乡镇")
     agency = json.loads(tonghu(*made, "--region", TOWNSHIP)[1])["agency_id"]

@@ -10,7 +10,7 @@ import pytest
 
 from app.core.data.db import SYSTEM, Database
 from app.police_reports.jobs import route_waiting
-from app.regions import divisions, operations
+from app.regions import divisions, entering, operations
 from app.regions.operations import RegionNotReplaceable
 from tests.access.factories import a_caller
 from tests.children.factories import a_child, a_file
@@ -37,7 +37,7 @@ async def county(database, settings):
 
 async def added(database: Database, code: int, name: str = "测试新区", **said: Any) -> None:
     async with database.begin(SYSTEM) as tx:
-        await operations.add_region(tx, code, name, ON, source=SOURCE, **said)
+        await entering.add_region(tx, code, name, ON, source=SOURCE, **said)
 
 
 async def replaced(database: Database, old: int, new: int) -> None:
@@ -185,6 +185,26 @@ class TestACodeThatEndedWithoutASuccessor:
         assert made.status_code == 201, made.text
         assert made.json()["residence"]["region_code"] == str(HEIR)
 
+    async def test_gets_the_one_that_a_newer_release_knows(
+        self, client, database, director
+    ) -> None:
+        """通县 110223 is 通州区 110112, 国函〔1997〕30号; an older release had no successor."""
+        await some_regions(database, 110112000000)
+        old = divisions.Replaced(110223000000, "通县", date(1996, 12, 31), None, None)
+        async with database.begin(SYSTEM) as tx:
+            await operations.import_replaced(tx.connection, [old])
+        file = a_file(VILLAGE, hukou={"registered": True, "region_code": "110223101000"})
+        opened = await client.post("/v1/children", json=file, headers=director.headers)
+        assert opened.json()["hukou"]["region_code"] == "110223101000"
+        for named in (1, 0):
+            async with database.begin(SYSTEM) as tx:
+                rows = [row for row in divisions.replaced() if row.code == 110223000000]
+                assert await operations.import_replaced(tx.connection, rows) == 0
+                assert await entering.import_successors(tx, rows) == named
+        await run_jobs(database)
+        read = await client.get(f"/v1/children/{opened.json()['id']}", headers=director.headers)
+        assert read.json()["hukou"]["region_code"] == "110112000000"
+
     async def test_may_have_one_of_another_level(self, client, database, director) -> None:
         """重庆市 510200, of 四川 until 1997, is a municipality."""
         await some_regions(database, 500101000000)
@@ -245,7 +265,7 @@ async def test_what_cannot_be_a_new_place_is_refused(database, code, name, said,
         row = divisions.Replaced(GONE, "桥东区", date(2014, 12, 31), None, None)
         await operations.import_replaced(tx.connection, [row])
         with pytest.raises(RegionNotReplaceable, match=told):
-            await operations.add_region(tx, code, name, **{"on": ON, "source": SOURCE, **said})
+            await entering.add_region(tx, code, name, **{"on": ON, "source": SOURCE, **said})
 
 
 async def test_a_change_stands_in_the_audit_trail(database) -> None:
