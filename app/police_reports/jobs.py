@@ -97,9 +97,12 @@ _PLACE_JOB: Final = "police_reports.place_next"
 
 @spine.on(CodeUnderstood)
 async def place_waiting(tx: Tx, event: CodeUnderstood) -> None:
-    """Bring reports of a code that meant nothing when they came to the place it means now."""
+    """Bring reports of a code that meant nothing when they came to the place it means now; look
+    again for those that were being filed while it got its meaning.
+    """
     first = {"lo": event.lo, "hi": event.hi, "after": str(UUID(int=0))}
     await queue.enqueue(tx.connection, _PLACE_JOB, [first])
+    await queue.enqueue(tx.connection, _PLACE_JOB, [first], delay=following.LATER)
 
 
 @queue.job(_PLACE_JOB)

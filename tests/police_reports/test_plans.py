@@ -22,6 +22,7 @@ from app.police_reports.operations import (
     home,
     incidents,
     locks,
+    placing,
     taking_back,
     unknown_child,
 )
@@ -131,6 +132,7 @@ async def test_what_hangs_on_one_report_is_found_by_index(many) -> None:
         (unknown_child._LAST_SAID, [some]),
         (locks._OF_EVENTS, [[some], [some]]),
         (locks._CHAINS, [[some]]),
+        (placing._UNPLACED, [[120119000000], some, 200]),
         (taking_back._HUNG, [some, new_id()]),
         (taking_back._TOLD, [some, "police_reports.%", NOW]),
         (home._HELD, [some, [new_id()]]),
