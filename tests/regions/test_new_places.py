@@ -10,6 +10,7 @@ import pytest
 
 from app.core.data.db import SYSTEM, Database
 from app.police_reports.jobs import route_waiting
+from app.police_reports.operations import placing
 from app.regions import divisions, entering, operations
 from app.regions.operations import RegionNotReplaceable
 from tests.access.factories import a_caller
@@ -91,9 +92,10 @@ class TestANewCounty:
         assert (old["valid_until"], old["successor_code"]) == (None, None)
 
     async def test_gets_the_reports_that_wait_and_named_it(
-        self, client, database, director
+        self, client, database, director, monkeypatch
     ) -> None:
         """What is reported is routed by the longest prefix that exists: now it is the place."""
+        monkeypatch.setattr(placing, "_AT_A_TIME", 1)
         exact = await reported(client, director, str(NEW_COUNTY))
         below = await reported(client, director, "120120101999")
         other = await reported(client, director, "120131")
