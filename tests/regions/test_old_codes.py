@@ -290,12 +290,8 @@ class TestSearchedByName:
     @pytest.fixture(autouse=True)
     async def named(self, database) -> None:
         async with database.begin(SYSTEM) as tx:
-            await tx.connection.execute(
-                "UPDATE regions SET name = '蓟州区' WHERE code = $1", COUNTY
-            )
-            await tx.connection.execute(
-                "UPDATE regions SET name = '开发区（测试片区）' WHERE code = $1", TOWNSHIP
-            )
+            for place in ((COUNTY, "蓟州区"), (TOWNSHIP, "开发区（测试片区）")):
+                await tx.connection.execute("UPDATE regions SET name = $2 WHERE code = $1", *place)
 
     @pytest.mark.parametrize(
         ("typed", "found"),
