@@ -111,6 +111,33 @@ OFFICIAL: Final = {
     652303: (650109, "merged", 2007),  # 米泉市
     652101: (650402, "whole", 2015),  # 吐鲁番市 → 高昌区
 }
+# Seats of prefectures that became a district of the new city of the same seat, and others of which
+# the two lists say nothing, or not the same: by the approval, read in its own words.
+# Code → successor, how, document.
+APPROVED: Final = {
+    110223: (110112, "whole", "国函〔1997〕30号"),  # 通县 → 通州区
+    142201: (140902, "whole", "国函〔2000〕70号"),  # 忻州市 → 忻府区
+    142701: (140802, "whole", "国函〔2000〕68号"),  # 运城市 → 盐湖区
+    342201: (341302, "whole", "国函〔1998〕102号"),  # 宿州市 → 埇桥区
+    362101: (360702, "whole", "国函〔1998〕114号"),  # 赣州市 → 章贡区
+    362201: (360902, "whole", "国函〔2000〕50号"),  # 宜春市 → 袁州区
+    372501: (371502, "whole", "国函〔1997〕82号"),  # 聊城市 → 东昌府区
+    412301: (411402, "merged", "国函〔1997〕46号"),  # 商丘市 → 梁园区, with 7 towns of 商丘县
+    412322: (411403, "split", "国函〔1997〕46号"),  # 商丘县 → 睢阳区
+    412701: (411602, "whole", "国函〔2000〕61号"),  # 周口市 → 川汇区
+    413001: (411502, "split", "国函〔1998〕44号"),  # 信阳市 → 浉河区
+    413023: (411503, "split", "国函〔1998〕44号"),  # 信阳县 → 平桥区
+    510200: (500000, "merged", "1997-03-14 全国人民代表大会"),  # 重庆市, with 万县, 涪陵, 黔江
+    513101: (511802, "whole", "国函〔2000〕66号"),  # 雅安市 → 雨城区
+    513901: (512002, "whole", "国函〔2000〕71号"),  # 资阳市 → 雁江区
+    522201: (520602, "split", "国函〔2011〕131号"),  # 铜仁市 → 碧江区, three towns to 万山区
+    522401: (520502, "whole", "国函〔2011〕130号"),  # 毕节市 → 七星关区
+    612301: (610702, "whole", "国函〔1996〕11号"),  # 汉中市 → 汉台区
+    612701: (610802, "whole", "国函〔1999〕141号"),  # 榆林市 → 榆阳区
+    622102: (620902, "whole", "国函〔2002〕53号"),  # 酒泉市 → 肃州区
+    622821: (621021, "whole", "国函〔2002〕55号"),  # 庆阳县 → 庆城县
+}
+CERTAIN: Final = {**OFFICIAL, **APPROVED}
 MISSPELT: Final = {"邵通市": "昭通市"}
 COUNTY: Final = 10**6
 PREFECTURE: Final = 100
@@ -191,8 +218,8 @@ def found(folder: Path) -> dict[int, Successor]:
         later = [table for _, table in years[at:]]
         for code in old.keys() - new.keys():
             rows.pop(code, None)  # of a code that is used again, the last bearer is meant
-            place, how = OFFICIAL.get(code, (heir(code, old, new), "whole", 0))[:2]
-            sure = code in OFFICIAL or (
+            place, how = CERTAIN.get(code, (heir(code, old, new), "whole", 0))[:2]
+            sure = code in CERTAIN or (
                 place in said.get(code, ()) and still_called_so(place, new[place], later, today)
             )
             if place is not None and sure and code % PREFECTURE:
@@ -202,13 +229,17 @@ def found(folder: Path) -> dict[int, Successor]:
     for code, name in last.items():  # vanished between this table and the first of the Bureau's
         if code in today:
             continue
-        if code in OFFICIAL:
-            place, how, _ = OFFICIAL[code]
+        if code in CERTAIN:
+            place, how, _ = CERTAIN[code]
         else:
             place, how = heir(code, last, today), "whole"
         if place is not None and code % PREFECTURE:
             rows[code] = _row(code, name, last_day, place, how)
     rows |= dict(prefectures(rows, years))
+    for day, table in years:
+        for code in APPROVED.keys() & table.keys():
+            place, how, _ = APPROVED[code]
+            rows[code] = _row(code, table[code], day, place, how)
     rows = {code: row for code, row in rows.items() if code not in today and is_code(row)}
     return {code: row for code, row in rows.items() if stands(row, rows, today)}
 
@@ -230,9 +261,13 @@ _LEVELS: Final = (Level.PREFECTURE, Level.COUNTY)
 
 
 def is_code(row: Successor) -> bool:
-    """Tell whether both are codes of one level (those of Hainan until 2002, 4600xx, are none)."""
+    """Tell whether both are codes, and of one level unless approved (those of Hainan until 2002,
+    4600xx, are none).
+    """
     codes = (row.code, row.successor_code)
-    return all(map(is_valid_code, codes)) and len({*map(level_of, codes)}) == 1
+    return all(map(is_valid_code, codes)) and (
+        row.code // COUNTY in APPROVED or len({*map(level_of, codes)}) == 1
+    )
 
 
 def _row(code: int, name: str, day: str, place: int, how: str) -> Successor:

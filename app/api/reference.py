@@ -1,5 +1,6 @@
 """What everybody looks up: divisions, code lists, policy, over HTTP."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
 from typing import Annotated, Any, Literal
@@ -26,7 +27,7 @@ from app.regions import queries as regions
 from app.regions.deps import RegionCodeInvalid, RegionSpan, place_of
 from app.regions.models import SINCE_EVER
 from app.regions.rules import NATION, Level
-from app.regions.schemas import Region
+from app.regions.schemas import Region, RegionFound
 
 places = routing.router(regions_area.AREA.tag)
 rulebook = routing.router(policy_area.AREA.tag)
@@ -88,20 +89,22 @@ async def list_regions(
             min_length=1,
             max_length=50,
             pattern=r"^[^\x00-\x1f\x7f]+$",
-            description="Beginning of the name.",
+            description="Beginning of the name, or of one it had before.",
         ),
     ] = None,
-) -> Shown[paging.Page[Region]]:
-    """List the divisions in force, by code."""
+) -> Shown[paging.Page[RegionFound]]:
+    """List the divisions in force, by code. A name of before finds what took its place."""
     parent = None if parent_code is None else await place_of(tx, parent_code, "parent_code")
+    formerly = {} if q is None else await regions.formerly(tx, q, tx.today)
     page = await regions.list_regions(
         tx,
         window,
         parent_code=parent,
         level=level,
         name_prefix=q,
+        or_among=formerly,
     )
-    return Shown(page.shown(_region))
+    return Shown(page.shown(lambda row: _found(row, formerly)))
 
 
 @places.get("/regions/{code}", responses=documented(RegionNotFound))
@@ -113,6 +116,11 @@ async def read_region(_: ReadsReference, code: GivenRegion, tx: Transaction) -> 
     if row is None:
         raise RegionNotFound
     return Shown(_region(row))
+
+
+def _found(row: Any, formerly: Mapping[int, list[str]]) -> RegionFound:
+    names = [name for name in formerly.get(row["code"], ()) if name != row["name"]]
+    return RegionFound(**_region(row).model_dump(), formerly=names)
 
 
 def _region(row: Any) -> Region:

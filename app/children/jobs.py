@@ -9,7 +9,7 @@ from app.core.data.db import Tx
 from app.core.http.wire import region_text
 from app.core.jobs import events, queue
 from app.regions import following
-from app.regions.events import RegionReplaced
+from app.regions.events import CodeUnderstood, RegionReplaced
 
 _FIRST = UUID(int=0)
 
@@ -60,6 +60,10 @@ async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
 
 
 _HUKOU_JOB: Final = "children.rename_next_hukou"
+_REGISTERED_THERE: Final = """
+coalesce(t.hukou ->> 'region_code' COLLATE "C" >= $4
+         AND t.hukou ->> 'region_code' COLLATE "C" < $5, false)
+"""
 
 
 @events.on(RegionReplaced)
@@ -82,6 +86,31 @@ async def rename_next_hukou(tx: Tx, payload: dict[str, Any]) -> None:
         table="children",
         changes="hukou = t.hukou || jsonb_build_object('region_code',"
         " lpad(((t.hukou ->> 'region_code')::bigint + $6)::text, 12, '0'))",
-        which="coalesce(t.hukou ->> 'region_code' COLLATE \"C\" >= $4"
-        " AND t.hukou ->> 'region_code' COLLATE \"C\" < $5, false)",
+        which=_REGISTERED_THERE,
+    )
+
+
+_SUCCEEDED_HUKOU_JOB: Final = "children.succeed_next_hukou"
+
+
+@events.on(CodeUnderstood)
+async def succeed_hukou(tx: Tx, event: CodeUnderstood) -> None:
+    """Have it told as the successor where children are registered whose file kept a code that had
+    none. Of a new division nothing was kept.
+    """
+    if event.lo != event.region_code:
+        lo, hi, stands = map(region_text, (event.lo, event.hi, event.region_code))
+        await queue.enqueue(tx.connection, _SUCCEEDED_HUKOU_JOB, [following.start(lo, hi, stands)])
+
+
+@queue.job(_SUCCEEDED_HUKOU_JOB)
+async def succeed_next_hukou(tx: Tx, payload: dict[str, Any]) -> None:
+    """Look at one set of files; queue the next in the same transaction."""
+    await following.walk(
+        tx,
+        _SUCCEEDED_HUKOU_JOB,
+        payload,
+        table="children",
+        changes="hukou = t.hukou || jsonb_build_object('region_code', $6::text)",
+        which=_REGISTERED_THERE,
     )

@@ -172,6 +172,53 @@ _SURNAMES: Final = {
 儿 er, ni
 菅 jian, guan
 洼 wa, gui
+么 yao, me
+澹 tan, dan
+大 da, dai
+万 wan, mo
+没 mo, mei
+佛 fo, fu, bi
+库 ku, she
+乾 qian, gan
+泷 shuang, long
+荥 xing, ying
+祢 mi, ni
+栎 yue, li
+柞 zuo, zha
+泊 bo, po
+泌 bi, mi
+难 nan, ning
+给 ji, gei
+契 qi, xie
+扎 zha, za
+不 fou, bu
+鬲 ge, li
+铫 yao, diao, tiao
+仡 ge, yi
+且 ju, qie
+其 qi, ji
+郤 xi, qie
+卻 xi, que
+杻 niu, chou
+迮 ze, zuo
+蕃 fan, bo, pi
+辟 bi, pi
+辗 zhan, nian
+歙 she, xi
+芫 yuan, yan
+荤 xun, hun
+鉏 chu, ju, xu
+沓 ta, da
+尾 wei, yi
+戏 xi, hu
+柜 ju, gui
+龟 qiu, gui
+漯 luo, ta
+蛾 e, yi
+婼 ruo, chuo
+丌 ji, qi
+朱邪 zhu ye, zhu xie
+冒顿 mo du, mao dun
 """.strip().splitlines()
     )
 }
@@ -180,8 +227,8 @@ are here if a dictionary takes another for usual, or if there are several.
 """
 
 _SIMPLIFIED: Final = str.maketrans(
-    "樂單蓋區員種繆華紀諶車寧應遲萬長孫臺會術適強費賁闞陸還咼鐔釐頡係綠兒龍夾窪",
-    "乐单盖区员种缪华纪谌车宁应迟万长孙台会术适强费贲阚陆还呙镡厘颉系绿儿龙夹洼",
+    "樂單蓋區員種繆華紀諶車寧應遲萬長孫臺會術適強費賁闞陸還咼鐔釐頡係綠兒龍夾窪麽麼庫瀧滎禰櫟難給銚輾葷戲櫃龜頓",
+    "乐单盖区员种缪华纪谌车宁应迟万长孙台会术适强费贲阚陆还呙镡厘颉系绿儿龙夹洼么么库泷荥祢栎难给铫辗荤戏柜龟顿",
 )
 _MOST_UNSURE: Final = 3
 _UNSURE: Final = re.compile("(?<=[ln])(yu|u)")

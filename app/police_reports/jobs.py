@@ -20,6 +20,7 @@ from app.police_reports.operations import home
 from app.police_reports.operations.filing import announce, relieve
 from app.police_reports.operations.hidden import CHAIN, note
 from app.police_reports.operations.locks import hold_reports
+from app.police_reports.operations.placing import place_again
 from app.police_reports.operations.standing import change
 from app.police_reports.operations.steps import redeliver
 from app.police_reports.operations.unknown_child import (
@@ -28,7 +29,7 @@ from app.police_reports.operations.unknown_child import (
     keep_asked,
 )
 from app.regions import following
-from app.regions.events import RegionReplaced
+from app.regions.events import CodeUnderstood, RegionReplaced
 from app.regions.rules import SPANS, lineage
 from app.webhooks.events import DeliverySucceeded
 
@@ -93,6 +94,27 @@ async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
     await following.shift(tx, event, "police_reports", "home_region")
     above = lineage(event.old_lo + event.shift)[:-1]
     await tx.connection.execute(_SHIFT_FORMER, event.old_lo, event.old_hi, event.shift, above)
+
+
+_PLACE_JOB: Final = "police_reports.place_next"
+
+
+@spine.on(CodeUnderstood)
+async def place_waiting(tx: Tx, event: CodeUnderstood) -> None:
+    """Bring reports of a code that meant nothing when they came to the place it means now; look
+    again for those that were being filed while it got its meaning.
+    """
+    first = {"lo": event.lo, "hi": event.hi, "after": str(UUID(int=0))}
+    await queue.enqueue(tx.connection, _PLACE_JOB, [first])
+    await queue.enqueue(tx.connection, _PLACE_JOB, [first], delay=following.LATER)
+
+
+@queue.job(_PLACE_JOB)
+async def place_next(tx: Tx, payload: dict[str, Any]) -> None:
+    """Look at one set of reports; queue the next in the same transaction."""
+    after = await place_again(tx, payload["lo"], payload["hi"], UUID(payload["after"]))
+    if after is not None:
+        await queue.enqueue(tx.connection, _PLACE_JOB, [{**payload, "after": str(after)}])
 
 
 @spine.on(ChildChanged)

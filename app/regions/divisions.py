@@ -163,16 +163,17 @@ def _village(row: list[str], line: int, before: int) -> Division | None:
     code = int(text)
     if not is_valid_code(code) or level_of(code) is not Level.VILLAGE:
         raise BadDivisionLine(line, f"{text} is not the code of a village")
-    if not 0 < len(name) <= _NAME_LIMIT or not _is_text(name):
+    if not is_name(name):
         raise BadDivisionLine(line, f"the name of {text} is empty, too long or not text")
     if code <= before:
         raise BadDivisionLine(line, f"{text} is repeated or out of ascending order")
     return Division(code, name, Level.VILLAGE)
 
 
-def _is_text(name: str) -> bool:
+def is_name(name: str) -> bool:
+    """Tell whether something can be the name of a place: text of 1 to 100 characters."""
     # Private-use characters are let through: two villages of the 2023 edition are spelt with
     # characters that Unicode did not have when their province typed them.
-    return name.isprintable() or all(
+    return 0 < len(name.strip()) <= _NAME_LIMIT and all(
         character.isprintable() or unicodedata.category(character) == "Co" for character in name
     )

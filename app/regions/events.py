@@ -21,3 +21,14 @@ class RegionReplaced(Event):
     old_hi: int = Field(ge=0, le=10**12, description="First code above those replaced.")
     shift: int = Field(gt=-(10**12), lt=10**12, description="New code minus old code.")
     on: date = Field(description="The first day of the new code.")
+
+
+class CodeUnderstood(Event):
+    """Codes that meant no place in force mean one now: a new division, or one that ended and got a
+    successor. What was said of them, and could not be followed, can be.
+    """
+
+    wire_name: ClassVar[str] = "regions.code_understood"
+    subject: ClassVar[str] = "division"
+    lo: int = Field(ge=0, lt=10**12, description="First code that means a place now.")
+    hi: int = Field(ge=0, le=10**12, description="First code above those.")

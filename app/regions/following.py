@@ -10,6 +10,7 @@ over it afterwards, a transaction a set.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,6 +20,9 @@ from app.regions.events import RegionReplaced
 
 BATCH: Final = 2_000
 """Rows a statement moves or looks at: some of them carry a dozen indexes."""
+
+LATER: Final = timedelta(minutes=2)
+"""Longer than any transaction that began before the change and wrote the old code may last."""
 
 Follower = Callable[[Tx, RegionReplaced], Awaitable[None]]
 _FOLLOWERS: Final[dict[str, Follower]] = {}

@@ -1,22 +1,18 @@
 """What happens after a division got another code."""
 
-from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 from app.core.data.db import Tx
 from app.core.jobs import events, queue
 from app.regions import following
 from app.regions.events import RegionReplaced
 
-_LATER: Final = timedelta(minutes=2)
-"""Longer than any transaction that began before the change and wrote the old code may last."""
-
 
 @events.on(RegionReplaced)
 async def look_again(tx: Tx, event: RegionReplaced) -> None:
     """Have it looked for stragglers: rows that were being written while the place changed."""
     payload = {"event": event.model_dump(mode="json")}
-    await queue.enqueue(tx.connection, "regions.take_stragglers", [payload], delay=_LATER)
+    await queue.enqueue(tx.connection, "regions.take_stragglers", [payload], delay=following.LATER)
 
 
 @queue.job("regions.take_stragglers")

@@ -8,12 +8,14 @@ from typing import Any, Final
 
 import asyncpg
 
+from app.audit import operations as audit
 from app.core.data.db import Tx
+from app.core.http.shown import Seen
 from app.core.ids import new_id
 from app.core.jobs import events
 from app.regions import following, rules
 from app.regions.divisions import BadDivisionLine, Division, Replaced, read_villages
-from app.regions.events import RegionReplaced
+from app.regions.events import CodeUnderstood, RegionReplaced
 from app.regions.models import SINCE_EVER
 
 SHIPPED_SOURCE: Final = "统计用区划代码 2023"
@@ -81,6 +83,19 @@ WHERE code >= $1 AND code < $2 AND successor_code = code + $3 AND valid_until = 
 """
 
 
+PERIODS = """
+SELECT DISTINCT ON (code) code, valid_from, valid_until, successor_code FROM regions
+WHERE code = ANY ($1) ORDER BY code, valid_from DESC
+"""
+
+# The last day is that of a table, which may have gone on showing it.
+_SUCCEED = """
+UPDATE regions SET successor_code = $2, succession = 'merged',
+    valid_until = greatest(valid_from, least(valid_until, $3::date))
+WHERE code = $1 AND successor_code IS NULL AND valid_until IS NOT NULL RETURNING code
+"""
+
+
 class BadDivisions(ValueError):
     """A list of divisions cannot be used; nothing of it was stored. `problems` holds one readable
     line each, at most 100 of every kind.
@@ -92,7 +107,7 @@ class BadDivisions(ValueError):
 
 
 class RegionNotReplaceable(ValueError):
-    """One division cannot take the place of the other; the message says why."""
+    """One division cannot take the place of the other, or be a new one; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,9 +233,12 @@ async def replace_region(tx: Tx, old: int, new: int, on: date, *, name: str | No
     If `new` does not exist yet, all below `old` moves with it and keeps its last digits; `name`
     is its name if that changed too. If it exists, `old` is merged into it and nothing may be left
     below `old`. What is filed under the old codes goes along in the same transaction (`following`).
-    Raises RegionNotReplaceable: codes of different levels, `old` not in force, a day still to come,
-    an unknown parent, or divisions left below a place to be merged.
+    An `old` that ended, and nobody knew its successor, gets `new` as one, also of another level.
+    Raises RegionNotReplaceable: codes of different levels, an `old` that never was or has a
+    successor, a day still to come, an unknown parent, or divisions left below a place to be merged.
     """
+    if await _has_ended(tx, old):
+        return await _succeed(tx, old, new, on)
     lo, hi = rules.subtree(old)
     merged = await _check_replacement(tx, old, new, on)
     shift = new - old
@@ -233,18 +251,69 @@ async def replace_region(tx: Tx, old: int, new: int, on: date, *, name: str | No
             await tx.connection.execute(
                 "UPDATE regions SET name = $2 WHERE code = $1 AND valid_until IS NULL", new, name
             )
-    event = RegionReplaced(
-        subject_id=new_id(),
-        region_code=new,
-        home_county=rules.county_of(new) if rules.lies_in_a_county(new) else new,
-        old_lo=lo,
-        old_hi=hi,
-        shift=shift,
-        on=on,
-    )
+    event = _replaced(lo, hi, new, on)
     await following.take_along(tx, event)
     await events.publish(tx, event)
+    await _record(tx, "replace_region", event)
     return len(ended)
+
+
+async def _has_ended(tx: Tx, code: int) -> bool:
+    """Tell whether a code ended without a successor. Raises RegionNotReplaceable if it has one."""
+    periods = await tx.connection.fetch(PERIODS, [code])
+    if not periods or periods[0]["valid_until"] is None:
+        return False
+    if (heir := periods[0]["successor_code"]) is not None:
+        raise RegionNotReplaceable(
+            f"the old code is not in force, and has a successor: {heir:012d}"
+            " (if a part became another place, add that)"
+        )
+    return True
+
+
+async def _succeed(tx: Tx, old: int, new: int, on: date) -> int:
+    """Name the successor of an ended code. What lay below it is read as the successor itself: of
+    places of then nobody knows which digits they have now.
+    """
+    rules.level_of(new)
+    if on > tx.today:
+        raise RegionNotReplaceable("the day is still to come")
+    # One in force leads to no other, so no successor leads back.
+    periods = await tx.connection.fetch(PERIODS, [new])
+    if not periods or periods[0]["valid_until"] is not None:
+        raise RegionNotReplaceable("the new code is not in force")
+    ended = await tx.connection.fetch(_SUCCEED, old, new, on - timedelta(days=1))
+    await take_along(tx, old, new)
+    await announce_understood(tx, "replace_region", old, new)
+    return len(ended)
+
+
+async def take_along(tx: Tx, old: int, new: int) -> None:
+    """Move what is filed under one code alone, whatever lay below it, to what stands for it."""
+    await following.take_along(tx, _replaced(old, old + 1, new, tx.today))
+
+
+def _replaced(lo: int, hi: int, new: int, on: date) -> RegionReplaced:
+    return RegionReplaced(**_place(new), old_lo=lo, old_hi=hi, shift=new - lo, on=on)
+
+
+def _place(code: int) -> dict[str, Any]:
+    county = rules.county_of(code) if rules.lies_in_a_county(code) else code
+    return {"subject_id": new_id(), "region_code": code, "home_county": county}
+
+
+async def announce_understood(tx: Tx, operation: str, code: int, stands: int) -> None:
+    """Announce that a code means a place now, which is `stands`, and record who did it how."""
+    lo, hi = rules.subtree(code)
+    event = CodeUnderstood(**_place(stands), lo=lo, hi=hi)
+    await events.publish(tx, event)
+    await _record(tx, operation, event)
+
+
+async def _record(tx: Tx, operation: str, event: events.Event) -> None:
+    """Write the operator's row of the audit trail; its subject is that of the event."""
+    actor = audit.SYSTEM._replace(subject="operator", request_id="cli")
+    await audit.record(tx, actor, operation, Seen(subject=event.subject_id))
 
 
 async def _check_replacement(tx: Tx, old: int, new: int, on: date) -> bool:

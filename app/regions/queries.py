@@ -7,6 +7,7 @@ from typing import Any, Final
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
+from app.core.text import canonical_name
 from app.regions.rules import NATION, SPANS
 
 REGION: Final = (
@@ -96,12 +97,13 @@ _LATEST: Final = f"SELECT {REGION} FROM regions WHERE code = $1 ORDER BY valid_f
 
 async def read_region(tx: Tx, code: int, on: date) -> Any:
     """Return the latest period of a code; of one that only lies in a replaced place, what stands
-    for it. None if there is neither.
+    for it; in one that ended without a successor, that place. None if there is none of these.
     """
     found = await tx.connection.fetchrow(_LATEST, code)
-    if found is None and (stands := await current(tx, code, on)) is not None:
-        return await tx.connection.fetchrow(_LATEST, stands)
-    return found
+    if found is not None or (stands := await ever(tx, code, on)) is None:
+        return found
+    county = code - code % SPANS[-3]
+    return await tx.connection.fetchrow(_LATEST, county if stands == code else stands)
 
 
 async def nearest(tx: Tx, code: int, on: date) -> tuple[int, bool] | None:
@@ -117,6 +119,49 @@ async def nearest(tx: Tx, code: int, on: date) -> tuple[int, bool] | None:
 _BY_CODE: Final = paging.Order({"code": int})
 
 
+# Of how many divisions of before a search by name looks at the successors.
+_FORMER: Final = 500
+
+# Those that bear a name, in force or not. Byte ranges instead of LIKE: a prepared LIKE does not use
+# the index.
+_NAMED: Final = """
+SELECT named.* FROM unnest({0}::text[], {1}::text[]) AS begun (lo, hi)
+CROSS JOIN LATERAL (SELECT r.code, r.name, r.successor_code FROM regions r
+                    WHERE r.name ~>=~ begun.lo AND r.name ~<~ begun.hi OFFSET 0) AS named
+"""
+
+_FORMERLY: Final = f"""
+SELECT DISTINCT code, name FROM ({_NAMED.format("$1", "$2")}) AS named
+WHERE successor_code IS NOT NULL ORDER BY code LIMIT $3
+"""
+
+# The codes first: of an OR, a planner with stale counts reads every name in force.
+_CALLED: Final = f"code = ANY (ARRAY(SELECT code FROM ({_NAMED}) AS named) || {{2}}::bigint[])"
+
+
+def _ranges(typed: str) -> tuple[list[str], list[str]]:
+    """Return from where to where names begin as typed, or in the form the tables have of that:
+    without needless spaces, and with wide brackets.
+    """
+    tabled = canonical_name(typed).translate({ord("("): "（", ord(")"): "）"}) or typed
+    begun = [*{typed, tabled}]
+    return begun, [each + _LAST for each in begun]
+
+
+async def formerly(tx: Tx, typed: str, on: date) -> dict[int, list[str]]:
+    """Return the divisions in force that took over ones of before whose names begin as typed, and
+    these names; of the first 500 by code.
+    """
+    rows = await tx.connection.fetch(_FORMERLY, *_ranges(typed), _FORMER)
+    stands = await current_of(tx, {row["code"] for row in rows}, on) if rows else {}
+    names: dict[int, list[str]] = {}
+    for row in rows:
+        if (heir := stands.get(row["code"])) is not None:
+            kept = names.setdefault(heir, [])
+            kept.extend({row["name"]}.difference(kept))
+    return names
+
+
 async def list_regions(
     tx: Tx,
     window: paging.Window,
@@ -124,15 +169,12 @@ async def list_regions(
     parent_code: int | None,
     level: str | None,
     name_prefix: str | None,
+    or_among: Iterable[int] = (),
 ) -> paging.Rows:
-    """Return a page of the divisions in force, by code."""
-    # Byte ranges instead of LIKE: a prepared LIKE does not use the index.
-    where = Where("valid_until IS NULL").add_given(
-        {
-            "parent_code = {}": parent_code,
-            "level = {}": level,
-            "name ~>=~ {}": name_prefix,
-            "name ~<~ {}": None if name_prefix is None else name_prefix + _LAST,
-        }
-    )
+    """Return a page of the divisions in force, by code; of a name, with those `or_among`."""
+    where = Where("true")
+    if name_prefix is not None:
+        where = Where(_CALLED, *_ranges(name_prefix), [*or_among])
+    where.add("valid_until IS NULL")
+    where.add_given({"parent_code = {}": parent_code, "level = {}": level})
     return await paging.fetch(tx, f"SELECT {REGION} FROM regions", where, _BY_CODE, window)

@@ -31,3 +31,13 @@ class Region(BaseModel):
         description="How that took its place: whole; merged with other places; or split, and the"
         " successor is where the largest part lies. Null where nobody said."
     )
+
+
+class RegionFound(Region):
+    """One division of a list."""
+
+    formerly: list[str] = Field(
+        description="Names of before, of this place or of one that it took over, by which `q`"
+        " finds it; empty without `q`.",
+        examples=[["蓟县"]],
+    )

@@ -179,6 +179,32 @@ class TestReadings:
             assert await search(director, pinyin=letters) == [child]
         assert await search(director, pinyin="tx") == []
 
+    @pytest.mark.parametrize(
+        ("name", "typed"),
+        [
+            ("么小米", "yaoxiaomi yxm mexiaomi"),
+            ("麽小米", "yaoxiaomi yxm"),
+            ("澹小米", "tanxiaomi txm dxm"),
+            ("荥小米", "xingxiaomi yingxiaomi xxm yxm"),
+            ("难小米", "nanxiaomi ningxiaomi nxm"),
+            ("给小米", "jixiaomi jxm gxm"),
+            ("乾小米", "qianxiaomi ganxiaomi gxm"),
+            ("泊小米", "boxiaomi poxiaomi pxm"),
+            ("契小米", "xiexiaomi xxm qxm"),
+            ("且小米", "juxiaomi jxm qxm"),
+            ("佛小米", "foxiaomi fuxiaomi bixiaomi bxm"),
+            ("朱邪小米", "zhuyexiaomi zyxm zxxm"),
+            ("尉小米", "yuxiaomi weixiaomi yxm wxm"),
+        ],
+    )
+    async def test_a_whole_name_is_found_by_letters_and_initials(
+        self, name, typed, open_file, search, director
+    ) -> None:
+        """Every lawful reading of a surname is found."""
+        child = (await open_file(director, identity=identity(name=name))).json()["id"]
+        for letters in typed.split():
+            assert await search(director, pinyin=letters) == [child], letters
+
     async def test_another_syllable_finds_nothing(self, open_file, search, director) -> None:
         await open_file(director, identity=identity(name="卢乐"))
         for letters in ("lv", "yue", "lule ya", "luyue"):

@@ -76,6 +76,15 @@ def test_from_an_empty_database_to_people_who_can_sign_in(tonghu: Tonghu, tmp_pa
     assert (code, said.startswith("1 codes were replaced")) == (0, True)
     assert "not in force" in tonghu(*replace, "2026-01-02")[2]
 
+    add = ("regions", "add", "653228", "和康县", "--on", "2024-12-27", "--source", "测试文件")
+    assert "Tried, and taken back" in tonghu(*add, "--dry-run")[1]
+    assert tonghu(*add)[0] == 0
+    assert "the code is in force" in tonghu(*add)[2]
+    ended = ("regions", "replace", "533001")
+    code, said, _ = tonghu(*ended, "530502", "--on", "2000-12-30")
+    assert (code, said.startswith("1 codes were replaced")) == (0, True)
+    assert "has a successor: 530502" in tonghu(*ended, "530521", "--on", "2000-12-30")[2]
+
     made = ("agencies", "create", "--kind", "township_government", "--name", "测试乡镇")
     agency = json.loads(tonghu(*made, "--region", TOWNSHIP)[1])["agency_id"]
     for region in ("120225101000", "120119101"):  # its code until 2015; without its zeros

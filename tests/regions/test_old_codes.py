@@ -286,6 +286,46 @@ class TestTheTable:
         assert [item["code"] for item in found.json()["items"]] == [str(VILLAGE), str(VILLAGE + 1)]
 
 
+class TestSearchedByName:
+    @pytest.fixture(autouse=True)
+    async def named(self, database) -> None:
+        async with database.begin(SYSTEM) as tx:
+            for place in ((COUNTY, "蓟州区"), (TOWNSHIP, "开发区（测试片区）")):
+                await tx.connection.execute("UPDATE regions SET name = $2 WHERE code = $1", *place)
+
+    @pytest.mark.parametrize(
+        ("typed", "found"),
+        [
+            ("蓟州", [(COUNTY, [])]),
+            ("蓟 州", [(COUNTY, [])]),
+            ("\u3000蓟\u200b州 区", [(COUNTY, [])]),
+            ("蓟县", [(COUNTY, ["蓟县"])]),
+            ("蓟 县", [(COUNTY, ["蓟县"])]),
+            ("蓟", [(COUNTY, ["蓟县"])]),
+            ("开发区(测试", [(TOWNSHIP, [])]),
+            ("州区", []),
+            ("通县", []),
+        ],
+    )
+    async def test_in_any_form_and_by_its_name_of_before(
+        self, client, county, typed, found
+    ) -> None:
+        answer = await client.get("/v1/regions", params={"q": typed}, headers=county.headers)
+        assert answer.status_code == 200, answer.text
+        assert [(int(item["code"]), item["formerly"]) for item in answer.json()["items"]] == found
+
+    async def test_within_what_else_is_asked(self, client, county) -> None:
+        for asked, codes in (({"level": "township"}, []), ({"level": "county"}, [str(COUNTY)])):
+            query = {"q": "蓟县", **asked}
+            answer = await client.get("/v1/regions", params=query, headers=county.headers)
+            assert [item["code"] for item in answer.json()["items"]] == codes
+
+    async def test_costs_four_statements(self, client, county, queries) -> None:
+        queries.clear()
+        await client.get("/v1/regions", params={"q": "蓟县"}, headers=county.headers)
+        assert len(queries) <= 5, queries.statements
+
+
 class TestOfNoCertainSuccessor:
     """石家庄 桥东区 130103 was divided among others: nobody knows what became of a place in it."""
 

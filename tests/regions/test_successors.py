@@ -22,15 +22,15 @@ def shipped() -> dict[int, divisions.Replaced]:
 
 def test_counties_and_their_townships_are_shipped(shipped) -> None:
     assert Counter(rules.level_of(code) for code in shipped) == {
-        Level.PREFECTURE: 4 + 103,
-        Level.COUNTY: 224 + 1900,
+        Level.PREFECTURE: 4 + 104,
+        Level.COUNTY: 224 + 1928,
         Level.TOWNSHIP: 2653,
     }
     above = [row for row in shipped.values() if rules.level_of(row.code) is not Level.TOWNSHIP]
     assert Counter(row.succession for row in above) == {
-        "whole": 161 + 1953,
-        "merged": 57 + 49,
-        "split": 10 + 1,
+        "whole": 161 + 1976,
+        "merged": 57 + 51,
+        "split": 10 + 5,
     }
 
 
@@ -68,6 +68,13 @@ def test_each_code_is_shipped_once() -> None:
         (110103000000, 110101000000, "merged"),  # 崇文区 → 东城区, 2010
         (510202000000, 500103000000, "whole"),  # 渝中区, of 四川 until 1997
         (410224000000, 410212000000, "whole"),  # 开封县 → 祥符区
+        (110223000000, 110112000000, "whole"),  # 通县 → 通州区, 国函〔1997〕30号
+        (522401000000, 520502000000, "whole"),  # 毕节市 → 七星关区, 国函〔2011〕130号
+        (522421000000, 522401000000, "whole"),  # 毕节县 → 毕节市
+        (522201000000, 520602000000, "split"),  # 铜仁市 → 碧江区, 国函〔2011〕131号
+        (142701000000, 140802000000, "whole"),  # 运城市 → 盐湖区, 国函〔2000〕68号
+        (622821000000, 621021000000, "whole"),  # 庆阳县 → 庆城县, 国函〔2002〕55号
+        (510200000000, 500000000000, "merged"),  # 重庆市 of 四川 → the municipality, 1997
         (130103000000, None, None),  # 石家庄 桥东区: divided, no successor is certain
         (522322000000, 522302000000, "whole"),  # 兴仁县 → 兴仁市
         (421023000000, 421088000000, "whole"),  # 监利县 → 监利市

@@ -172,14 +172,21 @@ async def carried_over(
     kept = replace(said, situations=sorted({*said.situations, *before["situations"]}))
     if "situation_unknown" not in before["doubts"]:
         return kept
-    sealed = before["as_sent_sealed"]
-    sent = orjson.loads(tx.keyring.unseal(models.AS_SENT, before["id"], sealed)) if sealed else {}
+    sent = unsealed(tx, before)
     others = dict.fromkeys([*sent.get("situations", ()), *said.as_sent.get("situations", ())])
     return replace(
         kept,
         doubts=list(dict.fromkeys([*said.doubts, "situation_unknown"])),
         as_sent={**said.as_sent, "situations": [*others][:_SITUATIONS_SHOWN]},
     )
+
+
+def unsealed(tx: Tx, report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return, by field, what of a stored report could not be followed."""
+    if not (sealed := report["as_sent_sealed"]):
+        return {}
+    said: dict[str, Any] = orjson.loads(tx.keyring.unseal(models.AS_SENT, report["id"], sealed))
+    return said
 
 
 async def _child(
@@ -207,13 +214,12 @@ async def _place(
     """
     if stated is None and child is not None:
         return child.region_code, True
-    digits = _DRESS.sub("", normalize("NFKC", stated or ""))
-    if digits.isascii() and digits.isdigit():
-        code = int(digits[:_CODE_LENGTH].ljust(_CODE_LENGTH, "0"))
+    if (said := code_in(stated)) is not None:
+        code, whole = said
         found = await regions.nearest(tx, code, tx.today)
         if found is not None:
             place, exact = found
-            return place, exact and len(digits) <= _CODE_LENGTH
+            return place, exact and whole
         if is_valid_code(code):
             return code, False
     if child is not None:
@@ -221,6 +227,17 @@ async def _place(
     posts = await access.postings(tx, principal, FILE.code)
     then = acting_on(posts, principal, local_date(min(found_at, tx.now)))
     return then.region_code, False
+
+
+def code_in(stated: str | None) -> tuple[int, bool] | None:
+    """Read the 12-digit code in what was stated as a place, and whether that is all it says; None
+    if it is no number.
+    """
+    digits = _DRESS.sub("", normalize("NFKC", stated or ""))
+    if not (digits.isascii() and digits.isdigit()):
+        return None
+    code = int(digits[:_CODE_LENGTH].ljust(_CODE_LENGTH, "0"))
+    return code, len(digits) <= _CODE_LENGTH
 
 
 def _known_situations(

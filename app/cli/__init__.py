@@ -2,14 +2,10 @@
 
 import asyncio
 import json
-import re
 import signal
 import sys
-from collections.abc import Awaitable, Callable
-from datetime import datetime
-from itertools import chain
 from pathlib import Path
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated
 from uuid import UUID
 
 import asyncpg
@@ -17,8 +13,6 @@ import typer
 import uvicorn
 from alembic.util import CommandError
 from pydantic import ValidationError
-from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from app import wiring
@@ -27,36 +21,24 @@ from app.access import operations as access
 from app.agencies import operations as agencies
 from app.agencies.models import Agency, AgencyKind
 from app.agencies.queries import find as find_agency
+from app.cli import regions
+from app.cli.console import fail, in_transaction, out, print_json, region_code, say
 from app.core import startup
-from app.core.clock import utc_now
 from app.core.data import migrations, revisions
 from app.core.data.crypto import Keyring
-from app.core.data.db import SYSTEM, TemporarilyUnavailable, Tx
+from app.core.data.db import TemporarilyUnavailable, Tx
 from app.core.data_files import BadDataFile
 from app.core.jobs import queue
 from app.core.problems import Problem
 from app.core.settings import Environment, Settings
 from app.embedded.postgres import EmbeddedDatabaseError
 from app.policy import clauses as policy_clauses
-from app.regions.divisions import BadDivisionLine, abolished, replaced, shipped
-from app.regions.operations import (
-    BadDivisions,
-    Imported,
-    RegionNotReplaceable,
-    import_divisions,
-    import_replaced,
-    import_village_file,
-    replace_region,
-)
-from app.regions.rules import BadRegionCode
 
 _NO_SUCH_DATABASE = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
 )
 """What is wrong with an address; any other error of the database is a fault of ours."""
-
-Answer = TypeVar("Answer")
 
 app = typer.Typer(
     name="tonghu",
@@ -65,21 +47,17 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-regions_app = typer.Typer(help="Administrative divisions.", no_args_is_help=True)
 agencies_app = typer.Typer(help="Agencies that have duties.", no_args_is_help=True)
 clients_app = typer.Typer(help="Systems and apps that call the API.", no_args_is_help=True)
 staff_app = typer.Typer(help="People who sign in.", no_args_is_help=True)
 keys_app = typer.Typer(help="Signing and encryption keys.", no_args_is_help=True)
 jobs_app = typer.Typer(help="Background jobs that were held.", no_args_is_help=True)
-app.add_typer(regions_app, name="regions")
+app.add_typer(regions.app, name="regions")
 app.add_typer(agencies_app, name="agencies")
 app.add_typer(clients_app, name="clients")
 app.add_typer(staff_app, name="staff")
 app.add_typer(keys_app, name="keys")
 app.add_typer(jobs_app, name="jobs")
-
-out = Console()
-err = Console(stderr=True)
 
 
 @app.command()
@@ -157,63 +135,6 @@ def openapi() -> None:
     from app import main  # noqa: PLC0415  the routes take longer to load than most commands run
 
     print_json(main.document())
-
-
-@regions_app.command("load")
-def load_regions() -> None:
-    """Load what comes with the program: the nation down to townships, and codes since replaced."""
-
-    async def run(tx: Tx) -> tuple[Imported, int]:
-        done = await import_divisions(tx.connection, shipped())
-        return done, await import_replaced(tx.connection, chain(replaced(), abolished()))
-
-    done, codes = in_transaction(run)
-    out.print(f"{done.read:,} divisions read, {done.added:,} added, {done.renamed:,} renamed.")
-    out.print(f"{codes:,} codes that ended since 1984 added.")
-
-
-@regions_app.command("import")
-def import_regions(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
-    source: Annotated[str, typer.Option(help="Which edition the file is.")] = "",
-) -> None:
-    """Import a full village file (CSV), all or nothing; `regions load` comes first."""
-    with Progress(console=err) as bar:
-        task = bar.add_task("villages", total=None)
-        try:
-            done = in_transaction(
-                lambda tx: import_village_file(
-                    tx.connection,
-                    file,
-                    source=source or file.name,
-                    progress=lambda read: bar.update(task, completed=read),
-                )
-            )
-        except (BadDivisions, BadDivisionLine) as bad:
-            for line in getattr(bad, "problems", [str(bad)])[:100]:
-                err.print(line, markup=False, highlight=False)
-            fail("Nothing was imported.")
-    out.print(f"{done.read:,} villages read, {done.added:,} added, {done.renamed:,} renamed.")
-
-
-@regions_app.command("replace")
-def replace_division(
-    old: Annotated[str, typer.Argument(help="Code that ends.")],
-    new: Annotated[str, typer.Argument(help="Code that takes its place.")],
-    on: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day of the new code.")],
-    name: Annotated[str | None, typer.Option(help="The new name, if it changed too.")] = None,
-) -> None:
-    """Let a division take another's place, with all that lies in it and is filed there.
-
-    A new code that exists already takes the old one in: first replace what lies below the old one.
-    """
-    try:
-        codes = in_transaction(
-            lambda tx: replace_region(tx, region_code(old), region_code(new), on.date(), name=name)
-        )
-    except (RegionNotReplaceable, BadRegionCode) as refused:
-        fail(f"Nothing was changed: {refused}.")
-    out.print(f"{codes:,} codes were replaced; what was filed under them went along.")
 
 
 @agencies_app.command("create")
@@ -300,12 +221,6 @@ async def _agency(tx: Tx, agency_id: UUID) -> Agency:
     return found
 
 
-def region_code(text: str) -> int:
-    if not re.fullmatch("[0-9]{6}([0-9]{3}){0,2}", text):
-        fail("A division code has 6, 9 or 12 digits.")
-    return int(text.ljust(12, "0"))
-
-
 @keys_app.command("generate")
 def generate_keys(
     path: Annotated[Path, typer.Argument(help="File to write; must not exist.")],
@@ -338,36 +253,6 @@ def release_jobs(ids: Annotated[list[int], typer.Argument(help="Ids from `jobs h
     out.print(f"{count} released.")
 
 
-def in_transaction(work: Callable[[Tx], Awaitable[Answer]]) -> Answer:
-    """Run one piece of work as the system, in one transaction."""
-
-    async def run() -> Answer:
-        settings = Settings()
-        async with (
-            startup.reachable_database(settings) as addresses,
-            startup.open_database(settings, utc_now, addresses=addresses) as database,
-            database.begin(SYSTEM) as tx,
-        ):
-            return await work(tx)
-
-    return asyncio.run(run())
-
-
-def print_json(value: object) -> None:
-    out.print_json(json.dumps(value, default=str, ensure_ascii=False))
-
-
-def fail(message: str) -> NoReturn:
-    """Print one line and leave with exit code 1."""
-    say(message)
-    raise typer.Exit(1)
-
-
-def say(message: str) -> None:
-    """Print one line of what went wrong, however long it is."""
-    err.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
-
-
 def main() -> None:
     try:
         wiring.load()
@@ -387,7 +272,3 @@ def main() -> None:
     else:
         return
     sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

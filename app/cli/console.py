@@ -1,0 +1,55 @@
+"""What every command says, and how it reaches the database."""
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable
+from typing import NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+
+from app.core import startup
+from app.core.clock import utc_now
+from app.core.data.db import SYSTEM, Tx
+from app.core.settings import Settings
+
+Answer = TypeVar("Answer")
+out = Console()
+err = Console(stderr=True)
+
+
+def in_transaction(work: Callable[[Tx], Awaitable[Answer]]) -> Answer:
+    """Run one piece of work as the system, in one transaction."""
+
+    async def run() -> Answer:
+        settings = Settings()
+        async with (
+            startup.reachable_database(settings) as addresses,
+            startup.open_database(settings, utc_now, addresses=addresses) as database,
+            database.begin(SYSTEM) as tx,
+        ):
+            return await work(tx)
+
+    return asyncio.run(run())
+
+
+def print_json(value: object) -> None:
+    out.print_json(json.dumps(value, default=str, ensure_ascii=False))
+
+
+def fail(message: str) -> NoReturn:
+    """Print one line and leave with exit code 1."""
+    say(message)
+    raise typer.Exit(1)
+
+
+def say(message: str) -> None:
+    """Print one line of what went wrong, however long it is."""
+    err.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+def region_code(text: str) -> int:
+    if not re.fullmatch("[0-9]{6}([0-9]{3}){0,2}", text):
+        fail("A division code has 6, 9 or 12 digits.")
+    return int(text.ljust(12, "0"))
