@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from app.attendance.events import PresenceDoubted, PresenceHandedOver, PresenceVerified, about
-from app.attendance.queries import ROLL_HOLDS
+from app.attendance.queries import CALLED, ROLL_HOLDS
 from app.attendance.rules import OLDEST, THERE
 from app.core.data.db import Tx
 from app.core.ids import new_id
@@ -19,14 +19,14 @@ from app.regions.rules import SPANS, codes_of
 
 # The days on which somebody was said to be there, or to be missed, in a batch, or of a child while
 # others saw it.
-_HEARD: Final = """
+_HEARD: Final = f"""
     SELECT home_county, child_id, school_day FROM attendance_slots s
-    WHERE {statements} AND category = ANY ($2::text[] || 'unexcused'::text) AND school_day <= $3
+    WHERE {{statements}} AND category = ANY ($2::text[] || 'unexcused'::text) AND school_day <= $3
     UNION
     SELECT e.home_county, e.child_id, r.school_day FROM attendance_rolls r
     JOIN child_enrolments e ON e.school_id = r.agency_id AND e.class_key = r.class_key
         AND e.since <= r.school_day AND (e.until IS NULL OR e.until > r.school_day)
-    WHERE {rolls} AND r.school_day <= $3"""
+    WHERE {{rolls}} AND {CALLED} AND r.school_day <= $3"""
 _IN_BATCH: Final = _HEARD.format(statements="batch_id = $1", rolls="r.batch_id = $1")
 _SEEN: Final = """child_id = $1 AND EXISTS (
         SELECT FROM presence_sightings w WHERE w.child_id = $1
@@ -39,6 +39,8 @@ _LATELY: Final = f"child_id = $1 AND {{day}} >= $3::date - {OLDEST.days}"
 _AS_ENROLLED: Final = _HEARD.format(
     statements=_LATELY.format(day="s.school_day"), rolls="e." + _LATELY.format(day="r.school_day")
 )
+
+_SAYS: Final = f"{CALLED} AND {ROLL_HOLDS}"
 
 # Every school that says so of the day, by a statement, or by a roll where it made none; and of
 # these each that is not alone, or has the child on no list that day while the school that has it
@@ -59,7 +61,8 @@ WITH heard AS MATERIALIZED ({heard}
         AND e.since <= h.school_day AND (e.until IS NULL OR e.until > h.school_day)
     CROSS JOIN LATERAL (
         SELECT session FROM attendance_rolls r WHERE r.agency_id = e.school_id
-            AND r.class_key = e.class_key AND r.school_day = h.school_day AND {holds} OFFSET 0
+            AND r.class_key = e.class_key AND r.school_day = h.school_day
+            AND {holds} OFFSET 0
     ) AS r
     WHERE NOT EXISTS (
         SELECT FROM attendance_slots s
@@ -246,7 +249,7 @@ async def _not_doubted(tx: Tx, child_id: UUID) -> None:
 
 async def _doubt(tx: Tx, heard: str, which: UUID) -> None:
     found = await tx.connection.fetch(
-        _FIND.format(heard=heard, holds=ROLL_HOLDS, **_AT), which, sorted(THERE), tx.today
+        _FIND.format(heard=heard, holds=_SAYS, **_AT), which, sorted(THERE), tx.today
     )
     if not found:
         return

@@ -116,8 +116,9 @@ class Statement(_Sent):
 
 
 class Roll(_Sent):
-    """A class called in full: whoever is enrolled in it that day was there, except those of whom
-    a statement says something, earlier or later. Or `withdrawn`: that takes the roll back.
+    """A class called in full: whoever the register has in it that day, when it is received, was
+    there, except those of whom a statement says something, earlier or later. Or `withdrawn`: that
+    takes the roll back.
     """
 
     class_name: ClassName
@@ -130,8 +131,8 @@ class Roll(_Sent):
 
 class AttendanceEvent(_Sent):
     """What a school system says of one pupil's session of one school day; or, as `roll`, that a
-    class was called in full: whoever is enrolled in it that day was there, except those of whom
-    another event says something, earlier or later (EDU-01).
+    class was called in full: whoever the register has in it that day, when it is received, was
+    there, except those of whom another event says something, earlier or later (EDU-01).
     """
 
     student: Student | None = None
