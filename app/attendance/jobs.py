@@ -48,6 +48,12 @@ async def look_after_sighting(tx: Tx, payload: dict[str, Any]) -> None:
     await presence.look_after_sighting(tx, UUID(payload["child_id"]))
 
 
+@queue.every("attendance.ask_again", "*/5 * * * *")
+async def ask_again(tx: Tx, payload: dict[str, Any]) -> None:
+    """Ask whoever may know of what a school must learn nothing of, and was not there before."""
+    await presence.ask_again(tx)
+
+
 @events.on(ChildChanged)
 async def look_after_enrolment(tx: Tx, event: ChildChanged) -> None:
     """Doubt what schools said of a child on days on which it was enrolled elsewhere, as is known

@@ -155,15 +155,19 @@ RETURNING *
 """
 """What nothing stood for any more is doubted anew as soon as something does."""
 
-# What tells that a child was elsewhere, and is hidden, hides what is doubted for it.
+# What tells that a child was elsewhere, and is hidden, hides what is doubted and owed for it.
 _HIDE: Final = """
-WITH doubted AS (
+WITH said AS (
     SELECT d.id, h.hidden_from, h.hidden_below FROM presence_doubts d
     JOIN presence_sightings w ON w.home_county = d.home_county AND w.child_id = d.child_id
         AND w.seen_by_id = d.seen_by_id AND w.since <= d.school_day
         AND (w.until IS NULL OR d.school_day <= w.until)
     JOIN hidden_subjects h ON h.subject_id = w.source_id
     WHERE d.child_id = ANY ($1::uuid[])
+), doubted AS (
+    SELECT * FROM said
+    UNION ALL SELECT o.id, s.hidden_from, s.hidden_below FROM said s
+    JOIN duties o ON o.subject_id = s.id
 )
 INSERT INTO hidden_subjects (subject_id, hidden_from, hidden_below)
 SELECT id, coalesce(array_agg(DISTINCT agency) FILTER (WHERE agency IS NOT NULL), '{}'),
@@ -175,6 +179,14 @@ WHERE hidden_subjects.hidden_from <> excluded.hidden_from
     OR hidden_subjects.hidden_below <> excluded.hidden_below
 RETURNING subject_id
 """
+
+
+def _above(alias: str) -> str:
+    """Write, in SQL, the codes of all places in which that of a row lies."""
+    code = f"{alias}.region_code"
+    return ", ".join((*(f"{code} - {code} % {span}" for span in SPANS), "0"))
+
+
 _HIDDEN: Final = f"""
 SELECT d.*, above.id AS above_id,
     s.id = ANY (h.hidden_from) OR h.hidden_below > {codes_of("s.region_code")} AS kept
@@ -182,14 +194,16 @@ FROM presence_doubts d JOIN hidden_subjects h ON h.subject_id = d.id
 JOIN agencies s ON s.id = d.school_id
 LEFT JOIN LATERAL (
     SELECT a.id FROM agencies a
-    WHERE a.active AND a.kind = 'education'
-        AND a.region_code IN ({", ".join(f"s.region_code - s.region_code % {n}" for n in SPANS)}, 0)
+    WHERE a.active AND ((a.kind = 'education' AND a.region_code IN ({_above("s")}))
+            OR (a.kind IN ('civil_affairs', 'township_government')
+                AND a.region_code IN ({_above("d")})))
         AND a.id <> ALL (h.hidden_from) AND {codes_of("a.region_code")} >= h.hidden_below
-    ORDER BY a.region_code DESC, a.id LIMIT 1) AS above ON true
+    ORDER BY a.kind = 'education' DESC, a.kind = 'civil_affairs' DESC, a.region_code DESC, a.id
+    LIMIT 1) AS above ON true
 WHERE d.child_id = ANY ($1::uuid[]) AND d.finding IS NULL
 """
-"""With the nearest education authority above the school that may know of it, and whether the
-school may not.
+"""With who is asked if the school may not know of it, which `kept` says: the nearest education
+authority above the school that may, else civil affairs, else the township, of the child's place.
 """
 _ASK: Final = "UPDATE presence_doubts SET asked_id = $2 WHERE id = $1"
 
@@ -263,25 +277,48 @@ async def _doubt(tx: Tx, heard: str, which: UUID) -> None:
 
 async def hide(tx: Tx, child_ids: Sequence[UUID], *, new: Collection[UUID] = ()) -> set[UUID]:
     """Let what is doubted of children be hidden from whom that is hidden which tells of it by now.
-    What a school must learn nothing of is asked of the education authority above it; of all else
-    the two alone are told. `new`: what nobody has been told of so far. Returns what they were told
-    of. In SYSTEM's reach; again, it changes nothing.
+    What a school must learn nothing of is asked of an office above it that may know, and while
+    there is none, of nobody; of all else the school and the education authority alone are told.
+    `new`: what nobody has been told of so far. Returns what they were told of. In SYSTEM's reach;
+    again, it changes nothing.
     """
     changed = {row["subject_id"] for row in await tx.connection.fetch(_HIDE, child_ids)}
     rows = await tx.connection.fetch(_HIDDEN, child_ids)
     said: list[events.Event] = []
     for row in rows:
-        asked = row["above_id"] if row["kept"] or row["asked_id"] else None
-        told = [each for each in (asked or row["school_id"], row["above_id"]) if each]
-        handed = asked is not None and asked != row["asked_id"]
-        if handed:
+        hidden, new_to_all = row["id"] in changed, row["id"] in new
+        kept = row["kept"] or row["asked_id"] is not None
+        asked = row["above_id"] if kept else None
+        told = [asked] if kept else [row["school_id"], row["above_id"]]
+        handed = asked != row["asked_id"] or (kept and asked is None and hidden)
+        if handed and not (asked is None and new_to_all):
             await tx.connection.execute(_ASK, row["id"], asked)
-            said.append(PresenceHandedOver(**about(row), asked_id=asked, told_to=(asked,)))
-        stays = asked is None and (row["id"] in changed or row["id"] in new)
-        if stays or (handed and row["id"] not in new):  # what is owed already is shielded
-            said.append(PresenceDoubted(**about(row), told_to=tuple(dict.fromkeys(told))))
+            about_it = {**about(row), "told_to": _those(asked)}
+            said.append(PresenceHandedOver(**about_it, asked_id=asked))
+        # What is owed already is shielded.
+        if (hidden or new_to_all) if not kept else (handed and not new_to_all):
+            said.append(PresenceDoubted(**about(row), told_to=_those(*told)))
     await events.publish(tx, *said)
     return {each.subject_id for each in said} | {row["id"] for row in rows if row["kept"]}
+
+
+def _those(*agencies: UUID | None) -> tuple[UUID, ...]:
+    return tuple(dict.fromkeys(each for each in agencies if each is not None))
+
+
+_TO_ASK: Final = """
+SELECT DISTINCT d.child_id FROM hidden_subjects h JOIN presence_doubts d ON d.id = h.subject_id
+LEFT JOIN agencies a ON a.id = d.asked_id
+WHERE d.finding IS NULL AND (a.kind = 'education' AND a.active) IS NOT TRUE
+"""
+
+
+async def ask_again(tx: Tx) -> None:
+    """Ask, of what a school must learn nothing of, whoever has been registered since. In SYSTEM's
+    reach; three statements and some for each that is asked of another now.
+    """
+    if rows := await tx.connection.fetch(_TO_ASK):
+        await hide(tx, [row["child_id"] for row in rows])
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ class DutyOverdue(Event):
 
     wire_name: ClassVar[str] = "duties.duty_overdue"
     subject: ClassVar[str] = "duty"
-    rule: str = Field(max_length=20, description="The rule, named by its obligation.")
+    rule: str = Field(max_length=40, description="The rule, named by its obligation.")
     child_id: UUID | None = Field(description="The child concerned, if it is known.")
     bearer_role: str = Field(max_length=40, description="Role that owes it.")
     agency_id: UUID | None = Field(description="Agency that owes it, if it is one.")

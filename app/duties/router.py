@@ -31,8 +31,8 @@ async def list_duties(
     rule: Annotated[
         str | None,
         Query(
-            max_length=20,
-            pattern=r"^[A-Z]{2,4}-[0-9]{2}(\.[a-z]+)?$",
+            max_length=40,
+            pattern=r"^[A-Z]{2,4}-[0-9]{2}(\.[a-z_]+)?$",
             description="Only this obligation.",
         ),
     ] = None,
