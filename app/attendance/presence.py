@@ -17,8 +17,11 @@ from app.core.ids import new_id
 from app.core.jobs import events, queue
 from app.regions.rules import SPANS, codes_of
 
-# The days on which somebody was said to be there, or to be missed, in a batch, or of a child while
-# others saw it.
+# The days on which somebody was said to be there, or back, or to be missed, in a batch, or of a
+# child while others saw it.
+_BACK: Final = """w.since = w.until AND EXISTS (
+        SELECT FROM agencies g WHERE g.id = w.seen_by_id AND g.kind = 'school' OFFSET 0)"""
+"""Whether a `presence_sightings w` is the word of somebody of a school that the child was back."""
 _HEARD: Final = f"""
     SELECT home_county, child_id, school_day FROM attendance_slots s
     WHERE {{statements}} AND category = ANY ($2::text[] || 'unexcused'::text) AND school_day <= $3
@@ -26,18 +29,25 @@ _HEARD: Final = f"""
     SELECT e.home_county, e.child_id, r.school_day FROM attendance_rolls r
     JOIN child_enrolments e ON e.school_id = r.agency_id AND e.class_key = r.class_key
         AND e.since <= r.school_day AND (e.until IS NULL OR e.until > r.school_day)
-    WHERE {{rolls}} AND {CALLED} AND r.school_day <= $3"""
-_IN_BATCH: Final = _HEARD.format(statements="batch_id = $1", rolls="r.batch_id = $1")
+    WHERE {{rolls}} AND {CALLED} AND r.school_day <= $3
+    UNION
+    SELECT home_county, child_id, since FROM presence_sightings w
+    WHERE {{backs}} AND since <= $3 AND {_BACK}"""
+_IN_BATCH: Final = _HEARD.format(statements="batch_id = $1", rolls="r.batch_id = $1", backs="false")
 _SEEN: Final = """child_id = $1 AND EXISTS (
         SELECT FROM presence_sightings w WHERE w.child_id = $1
             AND w.since <= {day} AND ({day} <= w.until OR w.until IS NULL))"""
 _OF_CHILD: Final = _HEARD.format(
-    statements=_SEEN.format(day="s.school_day"), rolls="e." + _SEEN.format(day="r.school_day")
+    statements=_SEEN.format(day="s.school_day"),
+    rolls="e." + _SEEN.format(day="r.school_day"),
+    backs="w.child_id = $1",
 )
 
 _LATELY: Final = f"child_id = $1 AND {{day}} >= $3::date - {OLDEST.days}"
 _AS_ENROLLED: Final = _HEARD.format(
-    statements=_LATELY.format(day="s.school_day"), rolls="e." + _LATELY.format(day="r.school_day")
+    statements=_LATELY.format(day="s.school_day"),
+    rolls="e." + _LATELY.format(day="r.school_day"),
+    backs="w." + _LATELY.format(day="w.since"),
 )
 
 _SAYS: Final = f"{CALLED} AND {ROLL_HOLDS}"
@@ -61,14 +71,17 @@ WITH heard AS MATERIALIZED ({heard}
         AND e.since <= h.school_day AND (e.until IS NULL OR e.until > h.school_day)
     CROSS JOIN LATERAL (
         SELECT session FROM attendance_rolls r WHERE r.agency_id = e.school_id
-            AND r.class_key = e.class_key AND r.school_day = h.school_day
-            AND {holds} OFFSET 0
+            AND r.class_key = e.class_key AND r.school_day = h.school_day AND {holds} OFFSET 0
     ) AS r
     WHERE NOT EXISTS (
         SELECT FROM attendance_slots s
         WHERE s.home_county = h.home_county AND s.child_id = h.child_id
             AND s.school_day = h.school_day AND s.school_id = e.school_id
             AND s.category <> 'withdrawn' AND s.session IN ('whole_day', r.session))
+    UNION ALL
+    SELECT h.*, w.seen_by_id, 'whole_day' FROM heard h
+    JOIN presence_sightings w ON w.home_county = h.home_county AND w.child_id = h.child_id
+        AND w.since = h.school_day AND {back}
 ), elsewhere AS (
     SELECT a.child_id, a.school_day, a.school_id, b.school_id AS seen_by_id
     FROM there a JOIN there b USING (home_county, child_id, school_day)
@@ -89,7 +102,8 @@ WITH heard AS MATERIALIZED ({heard}
             SELECT FROM presence_doubts d
             WHERE w.until IS NULL AND d.child_id = a.child_id AND d.school_id = a.school_id
                 AND d.seen_by_id = w.seen_by_id AND d.school_day >= w.since
-                AND (d.finding IS NULL OR (d.finding = 'here' AND d.school_day <= a.school_day)))
+                AND (d.finding IS NULL OR (d.finding = 'here' AND d.school_day <= a.school_day)
+                    OR (d.finding = 'elsewhere' AND d.school_day = a.school_day)))
     ORDER BY w.id, a.school_id, a.school_day)
     UNION ALL
     (SELECT DISTINCT ON (a.child_id, a.school_id) a.child_id, a.school_day, a.school_id, (
@@ -263,7 +277,7 @@ async def _not_doubted(tx: Tx, child_id: UUID) -> None:
 
 async def _doubt(tx: Tx, heard: str, which: UUID) -> None:
     found = await tx.connection.fetch(
-        _FIND.format(heard=heard, holds=_SAYS, **_AT), which, sorted(THERE), tx.today
+        _FIND.format(heard=heard, holds=_SAYS, back=_BACK, **_AT), which, sorted(THERE), tx.today
     )
     if not found:
         return
@@ -286,17 +300,17 @@ async def hide(tx: Tx, child_ids: Sequence[UUID], *, new: Collection[UUID] = ())
     rows = await tx.connection.fetch(_HIDDEN, child_ids)
     said: list[events.Event] = []
     for row in rows:
-        hidden, new_to_all = row["id"] in changed, row["id"] in new
+        hidden, fresh = row["id"] in changed, row["id"] in new
         kept = row["kept"] or row["asked_id"] is not None
         asked = row["above_id"] if kept else None
         told = [asked] if kept else [row["school_id"], row["above_id"]]
         handed = asked != row["asked_id"] or (kept and asked is None and hidden)
-        if handed and not (asked is None and new_to_all):
+        if handed and not (asked is None and fresh):
             await tx.connection.execute(_ASK, row["id"], asked)
             about_it = {**about(row), "told_to": _those(asked)}
             said.append(PresenceHandedOver(**about_it, asked_id=asked))
         # What is owed already is shielded.
-        if (hidden or new_to_all) if not kept else (handed and not new_to_all):
+        if (hidden or fresh) if not kept else (handed and not fresh):
             said.append(PresenceDoubted(**about(row), told_to=_those(*told)))
     await events.publish(tx, *said)
     return {each.subject_id for each in said} | {row["id"] for row in rows if row["kept"]}
@@ -314,9 +328,7 @@ WHERE d.finding IS NULL AND (a.kind = 'education' AND a.active) IS NOT TRUE
 
 
 async def ask_again(tx: Tx) -> None:
-    """Ask, of what a school must learn nothing of, whoever has been registered since. In SYSTEM's
-    reach; three statements and some for each that is asked of another now.
-    """
+    """Ask, of what a school must learn nothing of, whoever has been registered since."""
     if rows := await tx.connection.fetch(_TO_ASK):
         await hide(tx, [row["child_id"] for row in rows])
 
