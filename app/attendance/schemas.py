@@ -1,9 +1,10 @@
 """What travels on the wire about attendance, and how a pushed body is read event by event."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 from uuid import UUID
 
 import orjson
@@ -11,7 +12,9 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field, StrictInt, TypeAdapter, ValidationError
 
 from app.attendance.models import Called, Category, Doubt, Finding, Found, Session
+from app.core.http import strict_json
 from app.core.http.routing import UnsupportedMediaType
+from app.core.http.strict_json import JsonRefused
 from app.core.http.wire import (
     Code,
     Day,
@@ -154,6 +157,7 @@ class AttendanceEvent(_Sent):
 class AttendanceBatch(Input):
     """Up to 1,000 events, of pupils or of classes."""
 
+    judged_in_parts: ClassVar[bool] = True
     events: list[AttendanceEvent] = Field(
         max_length=MAX_EVENTS, description="The events, each judged by itself."
     )
@@ -295,15 +299,15 @@ def read_batch(media_type: str, body: Any) -> list[Incoming]:
     Raises UnsupportedMediaType, and EnvelopeUnusable if the body is no batch of the type's shape.
     """
     if media_type == JSON:
-        if not isinstance(body, dict) or body.keys() != {"events"}:
+        if type(body) is not dict or body.keys() != {"events"}:  # nor twice the same
             raise EnvelopeUnusable.at("#", "envelope_invalid", 'Send {"events": [...]}.')
         events = _bounded(body["events"], "#/events")
-        return [_read(event, f"#/events/{n}", event) for n, event in enumerate(events)]
+        return [_judged(_read, event, f"#/events/{n}") for n, event in enumerate(events)]
     if media_type == CLOUDEVENTS_BATCH:
         events = _bounded(body, "#")
-        return [_read_cloudevent(event, f"#/{n}") for n, event in enumerate(events)]
+        return [_judged(_read_cloudevent, event, f"#/{n}") for n, event in enumerate(events)]
     if media_type == CLOUDEVENT:
-        return [_read_cloudevent(body, "#")]
+        return [_judged(_read_cloudevent, body, "#")]
     raise UnsupportedMediaType(headers={"accept-post": f"{JSON}, {CLOUDEVENTS_BATCH}"})
 
 
@@ -315,7 +319,18 @@ def _bounded(events: Any, pointer: str) -> list[Any]:
     return events
 
 
-def _read(event: Any, pointer: str, envelope: Any) -> Incoming:
+def _judged(read: Callable[[Any, str], Incoming], event: Any, pointer: str) -> Incoming:
+    """Read an event, unless it is no JSON that can be stored: that loses no other (I2, I4)."""
+    try:
+        strict_json.check(event, pointer)
+    except JsonRefused as refused:
+        detail = "The event is not JSON this service accepts."
+        return _unread(refused.pointer, event, refused.code, detail)
+    return read(event, pointer)
+
+
+def _read(event: Any, pointer: str, envelope: Any = None) -> Incoming:
+    envelope = event if envelope is None else envelope
     if len(orjson.dumps(envelope)) > MAX_EVENT_BYTES:
         return _unread(pointer, envelope, "event_too_large", "An event has at most 64 KiB.")
     try:

@@ -135,6 +135,40 @@ class TestEachEventByItself:
         ]
         assert await count(database, "attendance_events") == 3
 
+    @pytest.mark.parametrize(
+        ("dirt", "code"),
+        [
+            ('"reason": "a\\u0000"', "json_nul_character"),
+            ('"reason": "\\ud800"', "json_lone_surrogate"),
+            ('"id": "\\ud800"', "json_lone_surrogate"),
+            ('"sequence": 1000000000000000000000000000000', "json_integer_too_large"),
+            ('"sequence": NaN', "json_number_not_finite"),
+            ('"sequence": 1, "sequence": 2', "json_duplicate_key"),
+            (f'"reason": {"[" * 40}{"]" * 40}', "json_too_deep"),
+        ],
+    )
+    @pytest.mark.parametrize("wrapped", [False, True])
+    async def test_nor_does_one_that_no_database_keeps(
+        self, client, database, school, pupil, dirt, code, wrapped
+    ) -> None:
+        good = [an_event(pupil.id, f"2026-11-{day}") for day in (16, 17, 18)]
+        kind = "application/json"
+        if wrapped:
+            good = [TestCloudEvents.wrap(each) for each in good]
+            kind = "application/cloudevents-batch+json"
+        first, *rest = (orjson.dumps(each).decode() for each in good)
+        listed = ", ".join([first, f'{{"source": "urn:x", {dirt}}}', *rest])
+        answer = await client.post(
+            "/v1/attendance-events",
+            headers={**school.system.headers, "content-type": kind},
+            content=f"[{listed}]" if wrapped else f'{{"events": [{listed}]}}',
+        )
+        assert answer.status_code == 202, answer.text
+        assert statuses(answer) == ["accepted", "rejected", "accepted", "accepted"]
+        assert codes(answer)[1] == code
+        assert answer.json()["results"][1]["source"] == "urn:x"
+        assert await count(database, "attendance_events") == 3
+
     async def test_a_pupil_of_another_school_looks_absent_and_is_audited(
         self, client, database, school, settings
     ) -> None:
