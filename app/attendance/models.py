@@ -54,6 +54,7 @@ class AttendanceEvent(BelowChild, table=True):
     """One event as received. (`agency_id`, `source`, `event_id`) names it for good; a school sees
     what it reported even of those who have left it.
 
+    `as_sent_sealed`: what of it could not be read, as it was sent (JSON, encrypted).
     `content_sha256` tells a repetition from a contradiction. Neither batch nor agency is a foreign
     key: the batch is written last, the agency is the caller's own, and both would be looked up
     once per row of the busiest table.
@@ -93,6 +94,7 @@ class AttendanceEvent(BelowChild, table=True):
     sequence: int
     doubt: str | None = None
     received_at: datetime = Field(sa_type=Instant)
+    as_sent_sealed: bytes | None = None
 
 
 class AttendanceRoll(SQLModel, table=True):

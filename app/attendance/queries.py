@@ -28,7 +28,7 @@ from app.regions.rules import lineage
 _EVENTS = """
 SELECT e.id AS event_ref, e.child_id, e.agency_id AS school_id, e.batch_id, e.source,
     e.event_id AS id, e.school_day, e.session, e.category, e.reason, e.happened_at AS time,
-    e.sequence, e.doubt, e.received_at, s.event_row_id IS NOT NULL AS in_force
+    e.sequence, e.doubt, e.received_at, e.as_sent_sealed, s.event_row_id IS NOT NULL AS in_force
 FROM (SELECT *, id AS event_ref FROM attendance_events) AS e
 LEFT JOIN attendance_slots s ON s.home_county = e.home_county AND s.child_id = e.child_id
     AND s.school_id = e.agency_id AND s.school_day = e.school_day AND s.session = e.session

@@ -11,6 +11,7 @@ import orjson
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field, StrictInt, TypeAdapter, ValidationError
 
+from app.attendance.dress import undressed
 from app.attendance.models import Called, Category, Doubt, Finding, Found, Session
 from app.core.http import strict_json
 from app.core.http.routing import UnsupportedMediaType
@@ -116,6 +117,8 @@ class Statement(_Sent):
     reason: Reason = None
     time: SaidAt
     sequence: Sequence = 0
+    as_sent: dict[str, Any] | None = None
+    """What of it was set aside (`dress`), as it came; nobody sends it."""
 
 
 class Roll(_Sent):
@@ -193,6 +196,7 @@ class EventResult(BaseModel):
         " counts; day_ahead: its day has not come, and it does not count before; long_ago: its day"
         " lies over 400 days back, and of itself opens no alert."
     )
+    unread: list[str] = Field(description="Fields that are kept as they were sent, unread.")
     spoke_for: int | None = Field(
         ge=0,
         le=2_147_483_647,
@@ -224,6 +228,7 @@ class StoredEvent(BaseModel):
     sequence: int = Field(ge=0, le=2_147_483_647, description="Its sequence.")
     doubt: Doubt | None = Field(description="Why it is marked.")
     received_at: Moment = Field(description="When it was received.")
+    as_sent: dict[str, Any] | None = Field(description="What of it was not read, as it was sent.")
     in_force: bool = Field(description="True if it is what is believed of the session now.")
 
 
@@ -334,13 +339,26 @@ def _read(event: Any, pointer: str, envelope: Any = None) -> Incoming:
     if len(orjson.dumps(envelope)) > MAX_EVENT_BYTES:
         return _unread(pointer, envelope, "event_too_large", "An event has at most 64 KiB.")
     try:
-        read = (_ROLL if _of_class(event) else _EVENT).validate_python(event)
+        read = _validated(event)
     except ValidationError as invalid:
         error = invalid.errors(include_url=False, include_context=False, include_input=False)[0]
         steps = [step for step in error["loc"] if step not in _UNION_STEPS]
         detail = "The value does not meet the rule of this field."
         return _unread(pointer, envelope, error["type"].replace("-", "_"), detail, *steps)
     return Incoming(pointer, read.source, read.id, read)
+
+
+def _validated(event: Any) -> Statement | Roll:
+    """Read an event as it came or, if that fails, without its dress. Raises ValidationError."""
+    if isinstance(event, dict) and "as_sent" not in event:
+        try:
+            return (_ROLL if _of_class(event) else _EVENT).validate_python(event)
+        except ValidationError:
+            pass
+    plain, aside = undressed(event) if isinstance(event, dict) else (event, {})
+    if _of_class(plain):
+        return _ROLL.validate_python({**plain, **aside})  # a roll keeps nothing aside
+    return _EVENT.validate_python({**plain, "as_sent": aside} if aside else plain)
 
 
 def _of_class(event: Any) -> bool:
