@@ -22,6 +22,7 @@ from app.duties.rulebook import rules
 from app.duties.rules import ONCE, Rule, quarter_of
 from app.policy import queries as policy
 from app.regions import queries as regions
+from app.regions.rules import NATION, Level, level_of
 
 OVERDUE_BATCH: Final = 500
 
@@ -285,9 +286,10 @@ async def _overseer(tx: Tx, rule: Rule, bearer: UUID | None) -> UUID | None:
 
 async def _bearer(tx: Tx, rule: Rule, announced: Announced) -> tuple[str, UUID | None]:
     """Return the role that owes it, and the agency if it is one."""
-    if not rule.bearer.agency_fields:
-        return rule.bearer.role, None
     roles = (rule.bearer.role, *rule.bearer.or_roles)
+    if not rule.bearer.agency_fields:
+        reaching = (each for each in roles if _reaches(each, announced.region_code))
+        return next(reaching, roles[-1]), None
     kinds = {kind: name for name in roles for kind in role(name).agency_kinds}
     named = [announced.data[name] for name in rule.bearer.agency_fields if announced.data.get(name)]
     found = await tx.connection.fetchrow(
@@ -302,6 +304,15 @@ async def _bearer(tx: Tx, rule: Rule, announced: Announced) -> tuple[str, UUID |
         return rule.bearer.role, None
     kind = min(role(rule.bearer.role).agency_kinds)
     return rule.bearer.role, await agencies.serving(tx, kind, announced.region_code)
+
+
+def _reaches(role_code: str, place: int) -> bool:
+    """Tell whether a post of a role may be one for a place: a township's is for none above it."""
+    if place == NATION:
+        return False
+    highest = [*Level]
+    own = highest.index(level_of(place))
+    return any(level in highest[: own + 1] for level in role(role_code).levels)
 
 
 async def _weigh_evidence(tx: Tx, rule: Rule, announced: Announced) -> None:
