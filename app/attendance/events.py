@@ -51,10 +51,15 @@ class PresenceDoubted(_AboutPresence):
 
 
 class PresenceHandedOver(_AboutPresence):
-    """What tells of it must be kept from the school: an education authority above looks instead."""
+    """What tells of it must be kept from the school: an education authority above looks instead,
+    or, where none may know, civil affairs or the township of the child's place.
+    """
 
     wire_name: ClassVar[str] = "attendance.presence_handed_over"
-    asked_id: UUID = Field(description="The education authority that is asked.")
+    asked_id: UUID | None = Field(
+        description="Who is asked; null: whoever was may not know of it any more, and nobody else"
+        " is registered that may."
+    )
 
 
 class PresenceVerified(_AboutPresence):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from app.access.principal import Principal
 from app.attendance import operations, presence
-from app.attendance.events import AbsencesRecorded
+from app.attendance.events import AbsencesRecorded, PresenceVerified
 from app.attendance.schemas import Statement
 from app.children.events import ChildChanged
 from app.children.queries import ChildRef
@@ -46,6 +46,19 @@ async def look_elsewhere(tx: Tx, event: AbsencesRecorded) -> None:
 async def look_after_sighting(tx: Tx, payload: dict[str, Any]) -> None:
     """Doubt what schools said of a child on days on which others saw it (EDU-01)."""
     await presence.look_after_sighting(tx, UUID(payload["child_id"]))
+
+
+@events.on(PresenceVerified)
+async def look_further(tx: Tx, event: PresenceVerified) -> None:
+    """Doubt what a school says of other days of a child that was found elsewhere (EDU-01)."""
+    if event.finding == "elsewhere":
+        await presence.look_after_sighting(tx, event.child_id)
+
+
+@queue.every("attendance.ask_again", "*/5 * * * *")
+async def ask_again(tx: Tx, payload: dict[str, Any]) -> None:
+    """Ask whoever may know of what a school must learn nothing of, and was not there before."""
+    await presence.ask_again(tx)
 
 
 @events.on(ChildChanged)

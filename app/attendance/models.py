@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any, Literal, get_args
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Index, Uuid, text
 from sqlmodel import Field, SQLModel
 
 from app.children.below import VISIBLE, BelowChild, below_child
@@ -54,6 +54,7 @@ class AttendanceEvent(BelowChild, table=True):
     """One event as received. (`agency_id`, `source`, `event_id`) names it for good; a school sees
     what it reported even of those who have left it.
 
+    `as_sent_sealed`: what of it could not be read, as it was sent (JSON, encrypted).
     `content_sha256` tells a repetition from a contradiction. Neither batch nor agency is a foreign
     key: the batch is written last, the agency is the caller's own, and both would be looked up
     once per row of the busiest table.
@@ -93,6 +94,7 @@ class AttendanceEvent(BelowChild, table=True):
     sequence: int
     doubt: str | None = None
     received_at: datetime = Field(sa_type=Instant)
+    as_sent_sealed: bytes | None = None
 
 
 class AttendanceRoll(SQLModel, table=True):
@@ -100,9 +102,10 @@ class AttendanceRoll(SQLModel, table=True):
     said, was there. (`agency_id`, `source`, `event_id`) names it for good.
 
     `pupils`, `spoke_for`: how many the class had, and of how many nothing else was said, when it
-    was received. What is believed is worked out when it is asked, so that a later statement, or a
-    corrected enrolment, counts. One `withdrawn` takes back those of its class, day and session that
-    were said before, by `sequence`, then by time.
+    was received; `listed`: who they were. What is believed is worked out when it is asked: a later
+    statement counts, and who turns out to have been in another class is left out; who turns out to
+    have been in this one was not called. None: kept by the release before. One `withdrawn` takes
+    back those of its class, day and session that were said before, by `sequence`, then by time.
     """
 
     __tablename__ = "attendance_rolls"
@@ -131,6 +134,7 @@ class AttendanceRoll(SQLModel, table=True):
     doubt: str | None = None
     pupils: int
     spoke_for: int
+    listed: list[UUID] | None = Field(default=None, sa_type=ARRAY(Uuid))
     received_at: datetime = Field(sa_type=Instant)
 
 

@@ -10,35 +10,47 @@ from typing import Final
 from uuid import UUID
 
 from app.attendance.events import PresenceDoubted, PresenceHandedOver, PresenceVerified, about
-from app.attendance.queries import ROLL_HOLDS
+from app.attendance.queries import CALLED, ROLL_HOLDS
 from app.attendance.rules import OLDEST, THERE
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events, queue
 from app.regions.rules import SPANS, codes_of
 
-# The days on which somebody was said to be there, or to be missed, in a batch, or of a child while
-# others saw it.
-_HEARD: Final = """
+# The days on which somebody was said to be there, or back, or to be missed, in a batch, or of a
+# child while others saw it.
+_BACK: Final = """w.since = w.until AND EXISTS (
+        SELECT FROM agencies g WHERE g.id = w.seen_by_id AND g.kind = 'school' OFFSET 0)"""
+"""Whether a `presence_sightings w` is the word of somebody of a school that the child was back."""
+_HEARD: Final = f"""
     SELECT home_county, child_id, school_day FROM attendance_slots s
-    WHERE {statements} AND category = ANY ($2::text[] || 'unexcused'::text) AND school_day <= $3
+    WHERE {{statements}} AND category = ANY ($2::text[] || 'unexcused'::text) AND school_day <= $3
     UNION
     SELECT e.home_county, e.child_id, r.school_day FROM attendance_rolls r
     JOIN child_enrolments e ON e.school_id = r.agency_id AND e.class_key = r.class_key
         AND e.since <= r.school_day AND (e.until IS NULL OR e.until > r.school_day)
-    WHERE {rolls} AND r.school_day <= $3"""
-_IN_BATCH: Final = _HEARD.format(statements="batch_id = $1", rolls="r.batch_id = $1")
+    WHERE {{rolls}} AND {CALLED} AND r.school_day <= $3
+    UNION
+    SELECT home_county, child_id, since FROM presence_sightings w
+    WHERE {{backs}} AND since <= $3 AND {_BACK}"""
+_IN_BATCH: Final = _HEARD.format(statements="batch_id = $1", rolls="r.batch_id = $1", backs="false")
 _SEEN: Final = """child_id = $1 AND EXISTS (
         SELECT FROM presence_sightings w WHERE w.child_id = $1
             AND w.since <= {day} AND ({day} <= w.until OR w.until IS NULL))"""
 _OF_CHILD: Final = _HEARD.format(
-    statements=_SEEN.format(day="s.school_day"), rolls="e." + _SEEN.format(day="r.school_day")
+    statements=_SEEN.format(day="s.school_day"),
+    rolls="e." + _SEEN.format(day="r.school_day"),
+    backs="w.child_id = $1",
 )
 
 _LATELY: Final = f"child_id = $1 AND {{day}} >= $3::date - {OLDEST.days}"
 _AS_ENROLLED: Final = _HEARD.format(
-    statements=_LATELY.format(day="s.school_day"), rolls="e." + _LATELY.format(day="r.school_day")
+    statements=_LATELY.format(day="s.school_day"),
+    rolls="e." + _LATELY.format(day="r.school_day"),
+    backs="w." + _LATELY.format(day="w.since"),
 )
+
+_SAYS: Final = f"{CALLED} AND {ROLL_HOLDS}"
 
 # Every school that says so of the day, by a statement, or by a roll where it made none; and of
 # these each that is not alone, or has the child on no list that day while the school that has it
@@ -66,6 +78,10 @@ WITH heard AS MATERIALIZED ({heard}
         WHERE s.home_county = h.home_county AND s.child_id = h.child_id
             AND s.school_day = h.school_day AND s.school_id = e.school_id
             AND s.category <> 'withdrawn' AND s.session IN ('whole_day', r.session))
+    UNION ALL
+    SELECT h.*, w.seen_by_id, 'whole_day' FROM heard h
+    JOIN presence_sightings w ON w.home_county = h.home_county AND w.child_id = h.child_id
+        AND w.since = h.school_day AND {back}
 ), elsewhere AS (
     SELECT a.child_id, a.school_day, a.school_id, b.school_id AS seen_by_id
     FROM there a JOIN there b USING (home_county, child_id, school_day)
@@ -86,7 +102,8 @@ WITH heard AS MATERIALIZED ({heard}
             SELECT FROM presence_doubts d
             WHERE w.until IS NULL AND d.child_id = a.child_id AND d.school_id = a.school_id
                 AND d.seen_by_id = w.seen_by_id AND d.school_day >= w.since
-                AND (d.finding IS NULL OR (d.finding = 'here' AND d.school_day <= a.school_day)))
+                AND (d.finding IS NULL OR (d.finding = 'here' AND d.school_day <= a.school_day)
+                    OR (d.finding = 'elsewhere' AND d.school_day = a.school_day)))
     ORDER BY w.id, a.school_id, a.school_day)
     UNION ALL
     (SELECT DISTINCT ON (a.child_id, a.school_id) a.child_id, a.school_day, a.school_id, (
@@ -152,15 +169,19 @@ RETURNING *
 """
 """What nothing stood for any more is doubted anew as soon as something does."""
 
-# What tells that a child was elsewhere, and is hidden, hides what is doubted for it.
+# What tells that a child was elsewhere, and is hidden, hides what is doubted and owed for it.
 _HIDE: Final = """
-WITH doubted AS (
+WITH said AS (
     SELECT d.id, h.hidden_from, h.hidden_below FROM presence_doubts d
     JOIN presence_sightings w ON w.home_county = d.home_county AND w.child_id = d.child_id
         AND w.seen_by_id = d.seen_by_id AND w.since <= d.school_day
         AND (w.until IS NULL OR d.school_day <= w.until)
     JOIN hidden_subjects h ON h.subject_id = w.source_id
     WHERE d.child_id = ANY ($1::uuid[])
+), doubted AS (
+    SELECT * FROM said
+    UNION ALL SELECT o.id, s.hidden_from, s.hidden_below FROM said s
+    JOIN duties o ON o.subject_id = s.id
 )
 INSERT INTO hidden_subjects (subject_id, hidden_from, hidden_below)
 SELECT id, coalesce(array_agg(DISTINCT agency) FILTER (WHERE agency IS NOT NULL), '{}'),
@@ -172,6 +193,14 @@ WHERE hidden_subjects.hidden_from <> excluded.hidden_from
     OR hidden_subjects.hidden_below <> excluded.hidden_below
 RETURNING subject_id
 """
+
+
+def _above(alias: str) -> str:
+    """Write, in SQL, the codes of all places in which that of a row lies."""
+    code = f"{alias}.region_code"
+    return ", ".join((*(f"{code} - {code} % {span}" for span in SPANS), "0"))
+
+
 _HIDDEN: Final = f"""
 SELECT d.*, above.id AS above_id,
     s.id = ANY (h.hidden_from) OR h.hidden_below > {codes_of("s.region_code")} AS kept
@@ -179,14 +208,16 @@ FROM presence_doubts d JOIN hidden_subjects h ON h.subject_id = d.id
 JOIN agencies s ON s.id = d.school_id
 LEFT JOIN LATERAL (
     SELECT a.id FROM agencies a
-    WHERE a.active AND a.kind = 'education'
-        AND a.region_code IN ({", ".join(f"s.region_code - s.region_code % {n}" for n in SPANS)}, 0)
+    WHERE a.active AND ((a.kind = 'education' AND a.region_code IN ({_above("s")}))
+            OR (a.kind IN ('civil_affairs', 'township_government')
+                AND a.region_code IN ({_above("d")})))
         AND a.id <> ALL (h.hidden_from) AND {codes_of("a.region_code")} >= h.hidden_below
-    ORDER BY a.region_code DESC, a.id LIMIT 1) AS above ON true
+    ORDER BY a.kind = 'education' DESC, a.kind = 'civil_affairs' DESC, a.region_code DESC, a.id
+    LIMIT 1) AS above ON true
 WHERE d.child_id = ANY ($1::uuid[]) AND d.finding IS NULL
 """
-"""With the nearest education authority above the school that may know of it, and whether the
-school may not.
+"""With who is asked if the school may not know of it, which `kept` says: the nearest education
+authority above the school that may, else civil affairs, else the township, of the child's place.
 """
 _ASK: Final = "UPDATE presence_doubts SET asked_id = $2 WHERE id = $1"
 
@@ -246,7 +277,7 @@ async def _not_doubted(tx: Tx, child_id: UUID) -> None:
 
 async def _doubt(tx: Tx, heard: str, which: UUID) -> None:
     found = await tx.connection.fetch(
-        _FIND.format(heard=heard, holds=ROLL_HOLDS, **_AT), which, sorted(THERE), tx.today
+        _FIND.format(heard=heard, holds=_SAYS, back=_BACK, **_AT), which, sorted(THERE), tx.today
     )
     if not found:
         return
@@ -260,25 +291,46 @@ async def _doubt(tx: Tx, heard: str, which: UUID) -> None:
 
 async def hide(tx: Tx, child_ids: Sequence[UUID], *, new: Collection[UUID] = ()) -> set[UUID]:
     """Let what is doubted of children be hidden from whom that is hidden which tells of it by now.
-    What a school must learn nothing of is asked of the education authority above it; of all else
-    the two alone are told. `new`: what nobody has been told of so far. Returns what they were told
-    of. In SYSTEM's reach; again, it changes nothing.
+    What a school must learn nothing of is asked of an office above it that may know, and while
+    there is none, of nobody; of all else the school and the education authority alone are told.
+    `new`: what nobody has been told of so far. Returns what they were told of. In SYSTEM's reach;
+    again, it changes nothing.
     """
     changed = {row["subject_id"] for row in await tx.connection.fetch(_HIDE, child_ids)}
     rows = await tx.connection.fetch(_HIDDEN, child_ids)
     said: list[events.Event] = []
     for row in rows:
-        asked = row["above_id"] if row["kept"] or row["asked_id"] else None
-        told = [each for each in (asked or row["school_id"], row["above_id"]) if each]
-        handed = asked is not None and asked != row["asked_id"]
-        if handed:
+        hidden, fresh = row["id"] in changed, row["id"] in new
+        kept = row["kept"] or row["asked_id"] is not None
+        asked = row["above_id"] if kept else None
+        told = [asked] if kept else [row["school_id"], row["above_id"]]
+        handed = asked != row["asked_id"] or (kept and asked is None and hidden)
+        if handed and not (asked is None and fresh):
             await tx.connection.execute(_ASK, row["id"], asked)
-            said.append(PresenceHandedOver(**about(row), asked_id=asked, told_to=(asked,)))
-        stays = asked is None and (row["id"] in changed or row["id"] in new)
-        if stays or (handed and row["id"] not in new):  # what is owed already is shielded
-            said.append(PresenceDoubted(**about(row), told_to=tuple(dict.fromkeys(told))))
+            about_it = {**about(row), "told_to": _those(asked)}
+            said.append(PresenceHandedOver(**about_it, asked_id=asked))
+        # What is owed already is shielded.
+        if (hidden or fresh) if not kept else (handed and not fresh):
+            said.append(PresenceDoubted(**about(row), told_to=_those(*told)))
     await events.publish(tx, *said)
     return {each.subject_id for each in said} | {row["id"] for row in rows if row["kept"]}
+
+
+def _those(*agencies: UUID | None) -> tuple[UUID, ...]:
+    return tuple(dict.fromkeys(each for each in agencies if each is not None))
+
+
+_TO_ASK: Final = """
+SELECT DISTINCT d.child_id FROM hidden_subjects h JOIN presence_doubts d ON d.id = h.subject_id
+LEFT JOIN agencies a ON a.id = d.asked_id
+WHERE d.finding IS NULL AND (a.kind = 'education' AND a.active) IS NOT TRUE
+"""
+
+
+async def ask_again(tx: Tx) -> None:
+    """Ask, of what a school must learn nothing of, whoever has been registered since."""
+    if rows := await tx.connection.fetch(_TO_ASK):
+        await hide(tx, [row["child_id"] for row in rows])
 
 
 @dataclass(frozen=True, slots=True)

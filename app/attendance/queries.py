@@ -28,7 +28,7 @@ from app.regions.rules import lineage
 _EVENTS = """
 SELECT e.id AS event_ref, e.child_id, e.agency_id AS school_id, e.batch_id, e.source,
     e.event_id AS id, e.school_day, e.session, e.category, e.reason, e.happened_at AS time,
-    e.sequence, e.doubt, e.received_at, s.event_row_id IS NOT NULL AS in_force
+    e.sequence, e.doubt, e.received_at, e.as_sent_sealed, s.event_row_id IS NOT NULL AS in_force
 FROM (SELECT *, id AS event_ref FROM attendance_events) AS e
 LEFT JOIN attendance_slots s ON s.home_county = e.home_county AND s.child_id = e.child_id
     AND s.school_id = e.agency_id AND s.school_day = e.school_day AND s.session = e.session
@@ -62,14 +62,20 @@ async def batch_answer(tx: Tx, principal: Principal, batch_id: UUID) -> bytes | 
     return answer
 
 
-_HEARD = """
+CALLED: Final = """(e.child_id = ANY (r.listed)
+    OR (r.listed IS NULL AND e.recorded_at <= r.received_at))"""
+"""Whether the child of a `child_enrolments e` was in the class, as known then, when its roll, an
+`attendance_rolls r`, was received: of whom it was not on the list, that says nothing.
+"""
+
+_HEARD = f"""
 WITH spoken_of AS MATERIALIZED (
     SELECT home_county, child_id, pupil_of, school_day FROM attendance_slots WHERE batch_id = $1
     UNION ALL
     SELECT e.home_county, e.child_id, e.pupil_of, r.school_day FROM attendance_rolls r
     JOIN child_enrolments e ON e.school_id = r.agency_id AND e.class_key = r.class_key
         AND e.since <= r.school_day AND (e.until IS NULL OR e.until > r.school_day)
-    WHERE r.batch_id = $1
+    WHERE r.batch_id = $1 AND {CALLED}
 ), looked AS (
     SELECT greatest(least(min(school_day), $2::date), $3::date) AS since FROM spoken_of
 )
@@ -146,7 +152,7 @@ CROSS JOIN LATERAL (
     SELECT r.school_day, r.session FROM attendance_rolls r
     WHERE r.agency_id = e.school_id AND r.class_key = e.class_key
         AND r.school_day >= greatest(e.since, u.since)
-        AND r.school_day <= least(e.until - 1, $3::date) AND {ROLL_HOLDS} OFFSET 0
+        AND r.school_day <= least(e.until - 1, $3::date) AND {CALLED} AND {ROLL_HOLDS} OFFSET 0
 ) AS r
 """
 

@@ -42,6 +42,7 @@ def receipt(batch_id: UUID, verdicts: Sequence[Verdict]) -> bytes:
                     "detail": verdict.refusal.detail if verdict.refusal else None,
                     "pointer": verdict.refusal.pointer if verdict.refusal else None,
                     "doubt": verdict.doubt,
+                    "unread": sorted(getattr(verdict.incoming.event, "as_sent", None) or ()),
                     "spoke_for": verdict.spoke_for,
                 }
                 for index, verdict in enumerate(verdicts)

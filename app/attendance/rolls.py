@@ -20,7 +20,7 @@ from app.core.ids import new_id
 # A statement about the whole session silences the roll of it, two halves a roll of the day.
 _INSERT: Final = """
 WITH called AS MATERIALIZED (
-    SELECT u.*, about.pupils, about.spoke_for
+    SELECT u.*, about.pupils, about.spoke_for, about.listed
     FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[],
         $7::date[], $8::text[], $9::timestamptz[], $10::text[], $14::text[], $15::int[])
         AS u (id, source, event_id, content_sha256, class_name, class_key, school_day, session,
@@ -31,15 +31,16 @@ WITH called AS MATERIALIZED (
             FROM attendance_slots s
             WHERE s.home_county = e.home_county AND s.child_id = e.child_id
                 AND s.school_id = e.school_id AND s.school_day = u.school_day
-                AND s.category <> 'withdrawn') < 2) AS spoke_for
+                AND s.category <> 'withdrawn') < 2) AS spoke_for,
+            coalesce(array_agg(e.child_id), '{}') AS listed
         FROM child_enrolments e
         WHERE e.school_id = $11 AND e.class_key = u.class_key AND e.since <= u.school_day
             AND (e.until IS NULL OR e.until > u.school_day)
     ) AS about
 ), stored AS (
     INSERT INTO attendance_rolls (id, source, event_id, content_sha256, class_name, class_key,
-        school_day, session, happened_at, doubt, category, sequence, pupils, spoke_for, agency_id,
-        batch_id, received_at)
+        school_day, session, happened_at, doubt, category, sequence, pupils, spoke_for, listed,
+        agency_id, batch_id, received_at)
     SELECT called.*, $11::uuid, $12::uuid, $13::timestamptz FROM called
     ON CONFLICT (agency_id, source, event_id) DO NOTHING RETURNING id
 )

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Annotated, Any
 
 import asyncpg
+import orjson
 from fastapi import Body, Depends, Header, Query, Request
 from pydantic import SkipValidation
 
@@ -174,7 +175,11 @@ async def list_attendance_events(
         tx, child_id, window, since=first, until=until or date.max, school_id=own
     )
     return Shown(
-        page.shown(dict), children=[child_id], groups=_EDUCATION, subject=child_id, since=first
+        page.shown(lambda row: _stored(tx, row)),
+        children=[child_id],
+        groups=_EDUCATION,
+        subject=child_id,
+        since=first,
     )
 
 
@@ -215,6 +220,13 @@ async def record_presence_finding(
         groups=_EDUCATION,
         since=row["school_day"],
     )
+
+
+def _stored(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any]:
+    event, place = dict(row), "attendance_events.as_sent_sealed"
+    sealed = event.pop("as_sent_sealed")
+    text = "null" if sealed is None else tx.keyring.unseal(place, row["event_ref"], sealed)
+    return {**event, "as_sent": orjson.loads(text)}
 
 
 def _doubt(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,17 +1,21 @@
 """What travels on the wire about attendance, and how a pushed body is read event by event."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 from uuid import UUID
 
 import orjson
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field, StrictInt, TypeAdapter, ValidationError
 
+from app.attendance.dress import undressed
 from app.attendance.models import Called, Category, Doubt, Finding, Found, Session
+from app.core.http import strict_json
 from app.core.http.routing import UnsupportedMediaType
+from app.core.http.strict_json import JsonRefused
 from app.core.http.wire import (
     Code,
     Day,
@@ -113,11 +117,14 @@ class Statement(_Sent):
     reason: Reason = None
     time: SaidAt
     sequence: Sequence = 0
+    as_sent: dict[str, Any] | None = None
+    """What of it was set aside (`dress`), as it came; nobody sends it."""
 
 
 class Roll(_Sent):
-    """A class called in full: whoever is enrolled in it that day was there, except those of whom
-    a statement says something, earlier or later. Or `withdrawn`: that takes the roll back.
+    """A class called in full: whoever the register has in it that day, when it is received, was
+    there, except those of whom a statement says something, earlier or later. Or `withdrawn`: that
+    takes the roll back.
     """
 
     class_name: ClassName
@@ -130,8 +137,8 @@ class Roll(_Sent):
 
 class AttendanceEvent(_Sent):
     """What a school system says of one pupil's session of one school day; or, as `roll`, that a
-    class was called in full: whoever is enrolled in it that day was there, except those of whom
-    another event says something, earlier or later (EDU-01).
+    class was called in full: whoever the register has in it that day, when it is received, was
+    there, except those of whom another event says something, earlier or later (EDU-01).
     """
 
     student: Student | None = None
@@ -153,6 +160,7 @@ class AttendanceEvent(_Sent):
 class AttendanceBatch(Input):
     """Up to 1,000 events, of pupils or of classes."""
 
+    judged_in_parts: ClassVar[bool] = True
     events: list[AttendanceEvent] = Field(
         max_length=MAX_EVENTS, description="The events, each judged by itself."
     )
@@ -188,6 +196,7 @@ class EventResult(BaseModel):
         " counts; day_ahead: its day has not come, and it does not count before; long_ago: its day"
         " lies over 400 days back, and of itself opens no alert."
     )
+    unread: list[str] = Field(description="Fields that are kept as they were sent, unread.")
     spoke_for: int | None = Field(
         ge=0,
         le=2_147_483_647,
@@ -219,6 +228,7 @@ class StoredEvent(BaseModel):
     sequence: int = Field(ge=0, le=2_147_483_647, description="Its sequence.")
     doubt: Doubt | None = Field(description="Why it is marked.")
     received_at: Moment = Field(description="When it was received.")
+    as_sent: dict[str, Any] | None = Field(description="What of it was not read, as it was sent.")
     in_force: bool = Field(description="True if it is what is believed of the session now.")
 
 
@@ -294,15 +304,15 @@ def read_batch(media_type: str, body: Any) -> list[Incoming]:
     Raises UnsupportedMediaType, and EnvelopeUnusable if the body is no batch of the type's shape.
     """
     if media_type == JSON:
-        if not isinstance(body, dict) or body.keys() != {"events"}:
+        if type(body) is not dict or body.keys() != {"events"}:  # nor twice the same
             raise EnvelopeUnusable.at("#", "envelope_invalid", 'Send {"events": [...]}.')
         events = _bounded(body["events"], "#/events")
-        return [_read(event, f"#/events/{n}", event) for n, event in enumerate(events)]
+        return [_judged(_read, event, f"#/events/{n}") for n, event in enumerate(events)]
     if media_type == CLOUDEVENTS_BATCH:
         events = _bounded(body, "#")
-        return [_read_cloudevent(event, f"#/{n}") for n, event in enumerate(events)]
+        return [_judged(_read_cloudevent, event, f"#/{n}") for n, event in enumerate(events)]
     if media_type == CLOUDEVENT:
-        return [_read_cloudevent(body, "#")]
+        return [_judged(_read_cloudevent, body, "#")]
     raise UnsupportedMediaType(headers={"accept-post": f"{JSON}, {CLOUDEVENTS_BATCH}"})
 
 
@@ -314,17 +324,41 @@ def _bounded(events: Any, pointer: str) -> list[Any]:
     return events
 
 
-def _read(event: Any, pointer: str, envelope: Any) -> Incoming:
+def _judged(read: Callable[[Any, str], Incoming], event: Any, pointer: str) -> Incoming:
+    """Read an event, unless it is no JSON that can be stored: that loses no other (I2, I4)."""
+    try:
+        strict_json.check(event, pointer)
+    except JsonRefused as refused:
+        detail = "The event is not JSON this service accepts."
+        return _unread(refused.pointer, event, refused.code, detail)
+    return read(event, pointer)
+
+
+def _read(event: Any, pointer: str, envelope: Any = None) -> Incoming:
+    envelope = event if envelope is None else envelope
     if len(orjson.dumps(envelope)) > MAX_EVENT_BYTES:
         return _unread(pointer, envelope, "event_too_large", "An event has at most 64 KiB.")
     try:
-        read = (_ROLL if _of_class(event) else _EVENT).validate_python(event)
+        read = _validated(event)
     except ValidationError as invalid:
         error = invalid.errors(include_url=False, include_context=False, include_input=False)[0]
         steps = [step for step in error["loc"] if step not in _UNION_STEPS]
         detail = "The value does not meet the rule of this field."
         return _unread(pointer, envelope, error["type"].replace("-", "_"), detail, *steps)
     return Incoming(pointer, read.source, read.id, read)
+
+
+def _validated(event: Any) -> Statement | Roll:
+    """Read an event as it came or, if that fails, without its dress. Raises ValidationError."""
+    if isinstance(event, dict) and "as_sent" not in event:
+        try:
+            return (_ROLL if _of_class(event) else _EVENT).validate_python(event)
+        except ValidationError:
+            pass
+    plain, aside = undressed(event) if isinstance(event, dict) else (event, {})
+    if _of_class(plain):
+        return _ROLL.validate_python({**plain, **aside})  # a roll keeps nothing aside
+    return _EVENT.validate_python({**plain, "as_sent": aside} if aside else plain)
 
 
 def _of_class(event: Any) -> bool:

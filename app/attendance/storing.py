@@ -39,7 +39,9 @@ def digest(child_id: UUID, event: Statement) -> bytes:
     """Digest what an event says, to know it again."""
     moment = event.time.astimezone(UTC)
     content = (event.school_day, event.session, event.category, event.reason, moment)
-    return hashlib.sha256(orjson.dumps((str(child_id), *content, event.sequence))).digest()
+    aside = () if event.as_sent is None else (event.as_sent,)
+    said = (str(child_id), *content, event.sequence, *aside)
+    return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).digest()
 
 
 def _compare(entry: Entry, stored: bytes | None) -> None:
@@ -62,13 +64,13 @@ def contradicts(
 _INSERT_EVENTS: Final = """
 INSERT INTO attendance_events (id, home_county, child_id, region_code, pupil_of, source, event_id,
     content_sha256, school_day, session, category, reason, happened_at, sequence, doubt, batch_id,
-    received_at, agency_id)
-SELECT u.*, $18::uuid
+    received_at, as_sent_sealed, agency_id)
+SELECT u.*, $19::uuid
 FROM UNNEST($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::uuid[], $6::text[], $7::text[],
     $8::bytea[], $9::date[], $10::text[], $11::text[], $12::text[], $13::timestamptz[],
-    $14::int[], $15::text[], $16::uuid[], $17::timestamptz[])
+    $14::int[], $15::text[], $16::uuid[], $17::timestamptz[], $18::bytea[])
     AS u (id, home_county, child_id, region_code, pupil_of, source, event_id)
-WHERE NOT EXISTS (SELECT FROM attendance_events e WHERE e.agency_id = $18
+WHERE NOT EXISTS (SELECT FROM attendance_events e WHERE e.agency_id = $19
                   AND e.source = u.source AND e.event_id = u.event_id OFFSET 0)
 ON CONFLICT (agency_id, source, event_id, home_county) DO NOTHING RETURNING id
 """
@@ -105,7 +107,9 @@ async def store(tx: Tx, agency_id: UUID, entries: Sequence[Entry]) -> list[Entry
     if not firsts:
         return []
     ordered = sorted(firsts.values(), key=lambda entry: entry.origin)  # two batches never deadlock
-    inserted = await tx.connection.fetch(_INSERT_EVENTS, *_columns(map(_row, ordered)), agency_id)
+    inserted = await tx.connection.fetch(
+        _INSERT_EVENTS, *_columns(_row(tx, entry) for entry in ordered), agency_id
+    )
     new = {row["id"] for row in inserted}
     fresh = [entry for entry in ordered if entry.row_id in new]
     stored = {entry.origin: entry.content for entry in fresh}
@@ -118,8 +122,9 @@ async def store(tx: Tx, agency_id: UUID, entries: Sequence[Entry]) -> list[Entry
     return fresh
 
 
-def _row(entry: Entry) -> tuple[Any, ...]:
+def _row(tx: Tx, entry: Entry) -> tuple[Any, ...]:
     event, child = entry.event, entry.child
+    aside = event.as_sent and orjson.dumps(event.as_sent)
     return (
         entry.row_id,
         child.home_county,
@@ -138,6 +143,7 @@ def _row(entry: Entry) -> tuple[Any, ...]:
         entry.verdict.doubt,
         entry.batch_id,
         entry.received_at,
+        aside and tx.keyring.seal("attendance_events.as_sent_sealed", entry.row_id, aside),
     )
 
 

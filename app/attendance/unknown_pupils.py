@@ -74,5 +74,6 @@ def _ref(event: Statement) -> str:
 def _piece(event: Statement, batch_id: UUID | None) -> Piece:
     student = event.student.model_dump(mode="json")
     claim = student if isinstance(event.student, StudentById) else {"student": student}
-    sent = event.model_dump_json().encode()
+    whole = None if event.as_sent else {"as_sent"}  # as it was kept before there was any
+    sent = event.model_dump_json(exclude=whole).encode()
     return Piece(_ref(event), claim, sent, event.school_day, batch_id)

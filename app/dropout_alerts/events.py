@@ -111,7 +111,9 @@ class AlertAmended(_AboutAlert):
 
 
 class AlertReopened(_AboutAlert):
-    """What had ended it by itself was taken back: the absence goes on, and so does the alert."""
+    """What had ended it by itself was taken back, or the child was found elsewhere on the day of
+    its recorded return: the absence goes on, and so does the alert.
+    """
 
     wire_name: ClassVar[str] = "dropout_alerts.alert_reopened"
 

@@ -83,8 +83,10 @@ async def follow_pupil(tx: Tx, event: ChildChanged) -> None:
 
 @spine.on(PresenceVerified)
 async def believe_finding(tx: Tx, event: PresenceVerified) -> None:
-    """Weigh anew what a school's word ended that was false, as a named person found."""
+    """Weigh anew what a school's word ended, a recorded return too, that was found to be false."""
     if event.finding == "elsewhere":
+        if await operations.not_back(tx, event):
+            await _witness(tx, [event.child_id])
         alerts = await queries.open_alerts(tx, school_id=None, children=[event.child_id])
         await _weigh_anew(tx, event.child_id, alerts)
 

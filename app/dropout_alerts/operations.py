@@ -10,6 +10,8 @@ from uuid import UUID
 from sqlmodel import SQLModel, col, select
 
 from app.access.principal import Principal
+from app.attendance import presence
+from app.attendance.events import PresenceVerified
 from app.core.data import sql
 from app.core.data.db import Tx
 from app.core.http.preconditions import check_version
@@ -149,7 +151,50 @@ async def record_return(
     alert.state, alert.end_reason, alert.ended_on = "returned", "recorded", tx.today
     alert.returned_on, alert.return_kind = new.returned_on, new.kind
     alert.back_since = None
+    if new.kind == "same_school":  # somebody may have seen it elsewhere that day (EDU-01)
+        day = new.returned_on
+        word = presence.Sighting(alert.child_id, alert.id, alert.school_id, day, day)
+        async with tx.as_system():
+            await presence.sighted(tx, word)
     await _changed(tx, alert, events.ChildReturned(**events.about(alert.model_dump())))
+
+
+_NOT_BACK: Final = f"""
+UPDATE dropout_alerts AS a SET returned_on = NULL, return_kind = NULL, version = a.version + 1,
+    updated_at = $4, end_reason = CASE WHEN other.id IS NULL THEN NULL ELSE 'continued' END,
+    ended_on = CASE WHEN other.id IS NULL THEN NULL ELSE a.ended_on END,
+    state = CASE WHEN other.id IS NOT NULL THEN 'closed'
+        WHEN EXISTS (SELECT FROM dropout_measures m WHERE m.alert_id = a.id) THEN 'measures'
+        WHEN cardinality(a.addressed) > 0 THEN 'written_report_sent'
+        WHEN EXISTS (SELECT FROM dropout_persuasions p WHERE p.alert_id = a.id AND p.final)
+        THEN 'persuasion_failed'
+        WHEN EXISTS (SELECT FROM dropout_persuasions p WHERE p.alert_id = a.id) THEN 'persuading'
+        WHEN a.registered_on IS NOT NULL THEN 'registered' ELSE 'absent' END
+FROM (SELECT $1::uuid AS child_id) AS one
+LEFT JOIN dropout_alerts other ON other.child_id = one.child_id AND other.state NOT IN {models.DONE}
+WHERE a.id = (
+    SELECT id FROM dropout_alerts
+    WHERE child_id = $1 AND end_reason = 'recorded' AND returned_on = $2
+        AND $3 = ANY (known_to) ORDER BY id DESC LIMIT 1)
+RETURNING a.*
+"""
+
+
+async def not_back(tx: Tx, event: PresenceVerified) -> bool:
+    """Let an alert go on of which a school recorded that the child was back, on a day on which it
+    was found elsewhere: where it stood, by what was done about it; or in the one that is open.
+    Returns whether there was one. For the worker.
+    """
+    about = (event.child_id, event.school_day, event.school_id)
+    row = await tx.connection.fetchrow(_NOT_BACK, *about, tx.now)
+    if row is None:
+        return False
+    await presence.mistaken(tx, event.child_id, [row["id"]])
+    going_on = row["end_reason"] is None
+    await note(tx, row, {"kind": "reopened" if going_on else "continued"})
+    if going_on:
+        await spine.publish(tx, events.AlertReopened(**events.about(row)))
+    return True
 
 
 async def settle_doubt(

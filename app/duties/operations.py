@@ -22,6 +22,7 @@ from app.duties.rulebook import rules
 from app.duties.rules import ONCE, Rule, quarter_of
 from app.policy import queries as policy
 from app.regions import queries as regions
+from app.regions.rules import NATION, Level, level_of
 
 OVERDUE_BATCH: Final = 500
 
@@ -68,8 +69,9 @@ SELECT $1, $2, c.id, $4, $5, coalesce(c.region_code, $6), $7, $8,
 FROM (SELECT 1) AS one LEFT JOIN children c ON c.home_county = $5 AND c.id = $3
 ON CONFLICT (home_county, rule, period, subject_id) DO UPDATE
 SET child_id = excluded.child_id, region_code = excluded.region_code,
-    bearer_agency_id = excluded.bearer_agency_id, priority = excluded.priority,
-    categories = excluded.categories, priority_flags = excluded.priority_flags,
+    bearer_role = excluded.bearer_role, bearer_agency_id = excluded.bearer_agency_id,
+    priority = excluded.priority, categories = excluded.categories,
+    priority_flags = excluded.priority_flags,
     told_to = excluded.told_to, counts_from = excluded.counts_from,
     opened_at = excluded.opened_at, due_at = excluded.due_at, overseer_id = excluded.overseer_id,
     state = 'open', overdue_at = NULL, discharged_at = NULL, discharged_by = NULL,
@@ -86,8 +88,8 @@ taken back and came anew; or what opens it corrects what had discharged it ($16)
 
 _HAND_OVER: Final = """
 UPDATE duties
-SET bearer_agency_id = $4, told_to = $5, due_at = coalesce($6, due_at), overseer_id = $7,
-    version = version + 1,
+SET bearer_role = $8, bearer_agency_id = $4, told_to = $5, due_at = coalesce($6, due_at),
+    overseer_id = $7, version = version + 1,
     state = CASE WHEN $6 > due_at AND state IN ('overdue', 'cancelled') THEN 'open' ELSE state END,
     overdue_at = CASE WHEN $6 > due_at THEN NULL ELSE overdue_at END
 WHERE rule = $1 AND home_county = $2 AND subject_id = $3
@@ -230,7 +232,7 @@ async def _open_one(tx: Tx, rule: Rule, announced: Announced) -> None:
     said = announced.data.get(rule.opens.arose_on or "")
     arose_on = date.fromisoformat(said) if said else local_date(opened_at)
     child = announced.data.get("child_id")
-    bearer = await _bearing_agency(tx, rule, announced) if rule.bearer.agency_fields else None
+    owed_by, bearer = await _bearer(tx, rule, announced)
     await tx.connection.execute(
         _OPEN_ONE,
         new_id(),
@@ -239,7 +241,7 @@ async def _open_one(tx: Tx, rule: Rule, announced: Announced) -> None:
         announced.subject_id,
         announced.home_county,
         announced.region_code,
-        rule.bearer.role,
+        owed_by,
         bearer,
         _shielded(announced),
         ONCE,
@@ -261,7 +263,7 @@ async def _hand_over(tx: Tx, rule: Rule, announced: Announced) -> None:
     due_at = announced.data.get(rule.due.field or "")
     if due_at:
         await _weigh_evidence(tx, rule, announced)
-    bearer = await _bearing_agency(tx, rule, announced)
+    owed_by, bearer = await _bearer(tx, rule, announced)
     await tx.connection.execute(
         _HAND_OVER,
         rule.code,
@@ -271,6 +273,7 @@ async def _hand_over(tx: Tx, rule: Rule, announced: Announced) -> None:
         _shielded(announced),
         datetime.fromisoformat(due_at) if due_at else None,
         await _overseer(tx, rule, bearer),
+        owed_by,
     )
 
 
@@ -281,18 +284,35 @@ async def _overseer(tx: Tx, rule: Rule, bearer: UUID | None) -> UUID | None:
     return await agencies.overseeing(tx, min(role(rule.bearer.overseen_by).agency_kinds), bearer)
 
 
-async def _bearing_agency(tx: Tx, rule: Rule, announced: Announced) -> UUID | None:
-    kinds = role(rule.bearer.role).agency_kinds
+async def _bearer(tx: Tx, rule: Rule, announced: Announced) -> tuple[str, UUID | None]:
+    """Return the role that owes it, and the agency if it is one."""
+    roles = (rule.bearer.role, *rule.bearer.or_roles)
+    if not rule.bearer.agency_fields:
+        reaching = (each for each in roles if _reaches(each, announced.region_code))
+        return next(reaching, roles[-1]), None
+    kinds = {kind: name for name in roles for kind in role(name).agency_kinds}
     named = [announced.data[name] for name in rule.bearer.agency_fields if announced.data.get(name)]
-    found: UUID | None = await tx.connection.fetchval(
-        "SELECT id FROM agencies WHERE id = ANY($1::uuid[]) AND kind = ANY($2::text[])"
+    found = await tx.connection.fetchrow(
+        "SELECT id, kind FROM agencies WHERE id = ANY($1::uuid[]) AND kind = ANY($2::text[])"
         " ORDER BY array_position($1::uuid[], id) LIMIT 1",
         [*named, *(_shielded(announced) or ())],
         list(kinds),
     )
-    if found is not None or _shielded(announced) is not None:
-        return found  # the nearest agency may be the very one that must not know (AZ-8)
-    return await agencies.serving(tx, min(kinds), announced.region_code)
+    if found is not None:
+        return kinds[found["kind"]], found["id"]
+    if _shielded(announced) is not None:  # the nearest may be the one that must not know (AZ-8)
+        return rule.bearer.role, None
+    kind = min(role(rule.bearer.role).agency_kinds)
+    return rule.bearer.role, await agencies.serving(tx, kind, announced.region_code)
+
+
+def _reaches(role_code: str, place: int) -> bool:
+    """Tell whether a post of a role may be one for a place: a township's is for none above it."""
+    if place == NATION:
+        return False
+    highest = [*Level]
+    own = highest.index(level_of(place))
+    return any(level in highest[: own + 1] for level in role(role_code).levels)
 
 
 async def _weigh_evidence(tx: Tx, rule: Rule, announced: Announced) -> None:

@@ -83,7 +83,7 @@ def _words(read: DataFile, *place: str) -> Iterator[tuple[Place, str]]:
 
 
 def _check_roles(read: DataFile, rule: Rule) -> None:
-    keys = (("bearer", "role"), ("seen_by",), ("escalates_to",))
+    keys = (("bearer", "role"), ("bearer", "or_roles"), ("seen_by",), ("escalates_to",))
     named = [*chain(*(_words(read, rule.code, *key) for key in keys))]
     for place, name in named:  # a name that is no role is said before what follows from it
         read.require(place, "role", name, roles())

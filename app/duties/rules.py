@@ -80,11 +80,13 @@ class Title(_Part):
 
 
 class Bearer(_Part):
-    """Who owes it: the post of a role in the region or, with `agency_fields`, an agency, which an
-    office of the role in `overseen_by` looks after, where that agency stands.
+    """Who owes it: the post of a role in the region, or of the first of `or_roles` that has posts
+    as high as that; or with `agency_fields` an agency of one of these, which an office of the role
+    in `overseen_by` looks after, where that agency stands.
     """
 
     role: str
+    or_roles: tuple[str, ...] = ()
     agency_fields: tuple[str, ...] = ()
     passed_on_by: str | None = None
     overseen_by: str | None = None

@@ -60,7 +60,8 @@ SELECT a.id, a.child_id, a.end_reason, a.returned_on, a.first_absent_day,
             AND s.category = ANY ($1::text[])
             AND s.school_day >= a.first_absent_day)
     OR EXISTS (SELECT 1 FROM attendance_rolls l JOIN child_enrolments e ON e.school_id = l.agency_id
-               WHERE e.child_id = a.child_id AND l.school_day >= a.first_absent_day
+               WHERE e.child_id = ANY (l.listed) AND e.child_id = a.child_id
+               AND l.school_day >= a.first_absent_day
                AND e.since <= l.school_day AND (e.until IS NULL OR e.until > l.school_day)) AS seen,
     EXISTS (SELECT 1 FROM attendance_events e WHERE e.child_id = a.child_id
             AND e.category = 'excused') AS leave,

@@ -50,6 +50,18 @@ class TestTaken:
             "/problems/unresolved-not-found",
         )
 
+    async def test_above_townships_civil_affairs_owes_it_too(
+        self, client, database, county
+    ) -> None:
+        """The queue and the duty name one owner: no township reaches a place of the county."""
+        answer = await _record(client, county, a_visit(uuid4()))
+        assert answer.status_code == 202, answer.text
+        await run_jobs(database)
+        (item,) = await listed(client, county)
+        owed = await client.get("/v1/duties", headers=county.headers, params={"rule": "REG-11"})
+        bearers = [duty["bearer"]["role"] for duty in owed.json()["items"]]
+        assert bearers == [item["owner"]["role"]] == ["civil_affairs"]
+
     async def test_sealed(self, client, database, director) -> None:
         await _record(client, director, a_visit(uuid4(), note="秘密"))
         async with database.begin(SYSTEM) as tx:

@@ -64,7 +64,7 @@ class Route(APIRoute):
         # demands of the authorization endpoint (RFC 6749 §3.1).
         query_names = _query_names(self.dependant) if self.include_in_schema else None
         reads_json = self.body_field is not None
-        any_text = _takes_any_text(self)
+        taken = _taken(self)
         templated = bool(self.param_convertors)
 
         async def run(request: Request) -> Response:
@@ -74,7 +74,7 @@ class Route(APIRoute):
             if query_names is not None:
                 _refuse_unknown_query(strict, query_names)
             if reads_json:
-                await _read_json(strict, any_text=any_text)
+                await _read_json(strict, **taken)
             return await _in_transaction(strict, handler, self.status_code or 200)
 
         return run
@@ -218,12 +218,15 @@ def collections(app: FastAPI) -> frozenset[str]:
     return frozenset(path for path, _, name in reads if path and name.endswith("}"))
 
 
-def _takes_any_text(route: APIRoute) -> bool:
+def _taken(route: APIRoute) -> dict[str, bool]:
+    """Return of what a body says for itself that `strict_json.loads` need not refuse it."""
     body = route.body_field and route.body_field.field_info.annotation
-    return isinstance(body, type) and issubclass(body, Input) and body.takes_any_text
+    if not (isinstance(body, type) and issubclass(body, Input)):
+        return {}
+    return {"any_text": body.takes_any_text, "in_parts": body.judged_in_parts}
 
 
-async def _read_json(request: StrictRequest, *, any_text: bool) -> None:
+async def _read_json(request: StrictRequest, **taken: bool) -> None:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = await request.body()
     if not body and not media_type:
@@ -233,7 +236,7 @@ async def _read_json(request: StrictRequest, *, any_text: bool) -> None:
             return  # FastAPI reads forms itself, where an operation declares one
         raise UnsupportedMediaType(headers={"accept-post": "application/json"})
     try:
-        request.parsed = strict_json.loads(body, any_text=any_text)
+        request.parsed = strict_json.loads(body, **taken)
     except strict_json.JsonRefused as refused:
         detail = "The body is not JSON this service accepts."
         raise MalformedRequest.at(printable(refused.pointer), refused.code, detail) from None

@@ -1,6 +1,7 @@
 """JSON as strict as a record of a child needs it (IN-2)."""
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,23 +18,38 @@ class JsonRefused(ValueError):
         self.pointer = pointer
 
 
-def loads(raw: bytes, *, any_text: bool = False) -> Any:
+class Repeated(dict[str, Any]):
+    """An object with a key twice, of a text whose parts are judged one by one."""
+
+
+def loads(raw: bytes, *, any_text: bool = False, in_parts: bool = False) -> Any:
     """Parse UTF-8 JSON. Refuses duplicate keys, NaN and Infinity, lone surrogates, NUL characters,
     integers beyond 64 bits and nesting deeper than 32. Raises JsonRefused. `any_text`: text that
-    cannot be stored is let through, for whoever replaces it.
+    cannot be stored is let through, for whoever replaces it. `in_parts`: so is all else, for
+    whoever asks it of each part (`check`).
     """
+    unique, constant = (_marked, float) if in_parts else (_unique, _no_constant)
     try:
-        value = json.loads(
-            raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
-        )
+        value = json.loads(raw.decode("utf-8"), object_pairs_hook=unique, parse_constant=constant)
     except JsonRefused:
         raise
     except RecursionError:
         raise JsonRefused("json_too_deep") from None
     except ValueError:
         raise JsonRefused("json_invalid") from None
-    _check(value, "#", 1, _any_text if any_text else _check_text)
+    if not in_parts:
+        _check(value, "#", 1, _any_text if any_text else _check_text)
     return value
+
+
+def check(part: Any, pointer: str) -> None:
+    """Refuse, of a part of a text that was read `in_parts`, what `loads` refuses of a whole."""
+    _check(part, pointer, pointer.count("/") + 1, _check_text)
+
+
+def _marked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else Repeated(found)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -61,9 +77,11 @@ def _check(value: Any, pointer: str, depth: int, check_text: Callable[[str, str]
         _check_depth(depth, pointer)
         for index, item in enumerate(value):
             _check(item, f"{pointer}/{index}", depth + 1, check_text)
+    elif kind is Repeated:
+        raise JsonRefused("json_duplicate_key", pointer)
     elif kind is int and not -_INT64 <= value < _INT64:
         raise JsonRefused("json_integer_too_large", pointer)
-    elif kind is float and value in {float("inf"), float("-inf")}:
+    elif kind is float and not math.isfinite(value):
         raise JsonRefused("json_number_not_finite", pointer)
 
 

@@ -20,6 +20,8 @@ class Input(BaseModel):
     model_config = INPUT
     takes_any_text: ClassVar[bool] = False
     """Whether text that cannot be stored reaches it (`strict_json.loads`), which it replaces."""
+    judged_in_parts: ClassVar[bool] = False
+    """Whether each of its parts is asked by itself (`strict_json.check`) what is refused."""
 
 
 _NO_CONTROL = r"^[^\x00-\x1f\x7f]*$"

@@ -1,0 +1,157 @@
+"""An event as systems write it: what of it can be read in one way only is read so, the rest is set
+aside as it was sent. Evidence is never refused for its dress. Pure.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any, Final
+from urllib.parse import quote
+from uuid import UUID
+
+from app.core.clock import CHINA, EARLIEST, local_date
+from app.core.text import canonical_number
+
+_FIELDS: Final = frozenset(
+    ("source", "id", "student", "class_name", "school_day", "session", "category", "reason")
+) | {"time", "sequence"}
+_CATEGORIES: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("旷课", "无故旷课", "无故缺勤", "unexcused_absence"), "unexcused"),
+    **dict.fromkeys(("请假", "病假", "事假", "excused_absence"), "excused"),
+    **dict.fromkeys(("出勤", "到校", "在校"), "present"),
+    "迟到": "late",
+    "早退": "left_early",
+    "点名": "roll",
+}
+_SESSIONS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("am", "上午"), "morning"),
+    **dict.fromkeys(("pm", "下午"), "afternoon"),
+    **dict.fromkeys(("全天", "整天", "day", "full_day", "all_day"), "whole_day"),
+}
+_CODE: Final = re.compile(r"[a-z0-9_.:-]{1,60}")
+_DAY: Final = re.compile(r"(\d{4})[-/.年]?(\d{1,2})[-/.月]?(\d{1,2})日?")
+_MILLISECONDS: Final = 10**11
+"""A number of seconds since 1970 beyond this, in the year 5138, counts milliseconds."""
+_LAST_SEQUENCE: Final = 2_147_483_647
+
+
+def undressed(event: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return an event in the spelling of the wire, and by name what of it was set aside. What
+    cannot be read and cannot be done without, stays as it is, to be refused.
+
+    A time that is missing or cannot be read becomes the earliest there is, which no clock shows.
+    """
+    plain = {name: value for name, value in event.items() if name in _FIELDS}
+    aside = {name: value for name, value in event.items() if name not in _FIELDS}
+    for name in ("id", "source"):
+        if _is_number(plain.get(name)):
+            plain[name] = str(plain[name])
+    if isinstance(plain.get("source"), str):
+        plain["source"] = quote(plain["source"].strip(), safe="".join(map(chr, range(33, 127))))
+    plain["school_day"] = _day(plain.get("school_day"))
+    for name, words in (("session", _SESSIONS), ("category", _CATEGORIES)):
+        read = _word(plain.get(name), words)
+        if read in words.values() and _word(plain.get(name), {}) != read:
+            aside[name] = plain[name]  # it may say more, as 病假 does
+        plain[name] = read
+    if isinstance(plain.get("student"), dict):
+        plain["student"], other = _student(plain["student"])
+        aside |= {"student": other} if other else {}
+    _set_aside(plain, aside, "reason", _reason(plain.get("reason")))
+    _set_aside(plain, aside, "time", _moment(plain.get("time")))
+    _set_aside(plain, aside, "sequence", _sequence(plain.get("sequence", 0)))
+    return plain, aside
+
+
+def _set_aside(
+    plain: dict[str, Any], aside: dict[str, Any], name: str, read: tuple[Any, bool]
+) -> None:
+    """Put what was read in the place of what was sent; keep that, if it does not say all of it."""
+    value, whole = read
+    if not whole:
+        aside[name] = plain.get(name)
+    plain[name] = value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _word(value: Any, words: Mapping[str, str]) -> Any:
+    if not isinstance(value, str):
+        return value
+    word = re.sub(r"[\s-]+", "_", value.strip().casefold())
+    return words.get(word, word)
+
+
+def _day(value: Any) -> Any:
+    text = canonical_number(str(value)) if isinstance(value, str) or _is_number(value) else ""
+    if found := _DAY.fullmatch(text):
+        try:
+            return date(*map(int, found.groups())).isoformat()
+        except ValueError:
+            return value
+    try:
+        return local_date(_zoned(datetime.fromisoformat(text))).isoformat()
+    except ValueError:
+        return value
+
+
+def _student(student: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    by_id = _is_id(student.get("child_id"))
+    names = ("child_id",) if by_id else ("system", "number")
+    plain = {name: student[name] for name in names if name in student}
+    if _is_number(plain.get("number")):
+        plain["number"] = str(plain["number"])
+    if isinstance(plain.get("system"), str):
+        plain["system"] = _word(plain["system"], {})
+    return plain, {name: value for name, value in student.items() if name not in plain}
+
+
+def _is_id(value: Any) -> bool:
+    try:
+        UUID(value)
+    except (TypeError, ValueError, AttributeError):
+        return False
+    return True
+
+
+def _reason(value: Any) -> tuple[str | None, bool]:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None, True
+    code = value.strip().casefold() if isinstance(value, str) else ""
+    return (code, True) if _CODE.fullmatch(code) else (None, False)
+
+
+def _moment(value: Any) -> tuple[Any, bool]:
+    if _is_number(value) or isinstance(value, float):
+        seconds = value / 1000 if abs(value) >= _MILLISECONDS else value
+        try:
+            return datetime.fromtimestamp(seconds, UTC).isoformat(), False
+        except (ValueError, OverflowError, OSError):
+            return EARLIEST.isoformat(), False
+    try:
+        read = datetime.fromisoformat(str(value).strip())
+    except ValueError:
+        return (value, True) if _leaps(value) else (EARLIEST.isoformat(), value is None)
+    return _zoned(read), read.tzinfo is not None
+
+
+def _leaps(value: Any) -> bool:
+    return isinstance(value, str) and value[17:19] == "60"
+
+
+def _zoned(moment: datetime) -> datetime:
+    """Return an instant; one without an offset is what a clock in China showed."""
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=CHINA)
+
+
+def _sequence(value: Any) -> tuple[int, bool]:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, str) and value.strip().isdecimal():
+        value = int(value)
+    if not _is_number(value):
+        return 0, value is None
+    within = min(max(value, 0), _LAST_SEQUENCE)
+    return within, within == value

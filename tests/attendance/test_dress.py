@@ -1,0 +1,145 @@
+"""Evidence is never refused for its dress: what of an absence reads in one way only is read so,
+the rest is kept as it was sent, and said (EDU-01).
+"""
+
+from uuid import uuid4
+
+import pytest
+
+from app.core.data.db import SYSTEM
+from tests.access.factories import a_caller
+from tests.attendance.factories import TOWNSHIP, VILLAGE, a_school, an_event, push, statuses
+from tests.children.enrolling import NUMBER, a_pupil
+from tests.regions.factories import some_regions
+
+DAY = "2026-11-20"
+NONE = "0001-01-03T00:00:00Z"
+
+
+@pytest.fixture
+async def school(database, settings):
+    await some_regions(database, VILLAGE)
+    return await a_school(database, settings)
+
+
+@pytest.fixture
+async def pupil(client, database, settings, school):
+    return await a_pupil(client, database, settings, school.id)
+
+
+@pytest.fixture
+async def teacher(database, settings, school):
+    return await a_caller(database, settings, "school", TOWNSHIP, agency_id=school.id)
+
+
+async def kept(client, teacher, pupil) -> list[dict]:
+    params = {"child_id": str(pupil.id), "since": "2026-11-01"}
+    answer = await client.get("/v1/attendance-events", headers=teacher.headers, params=params)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["items"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "read", "aside"),
+    [
+        ({"reason": "病假"}, {"reason": None}, {"reason": "病假"}),
+        ({"reason": "a" * 61}, {"reason": None}, {"reason": "a" * 61}),
+        ({"reason": "Sick"}, {"reason": "sick"}, {}),
+        ({"reason": ""}, {"reason": None}, {}),
+        ({"category": "UNEXCUSED"}, {"category": "unexcused"}, {}),
+        ({"category": "旷课"}, {"category": "unexcused"}, {"category": "旷课"}),
+        ({"category": "病假"}, {"category": "excused"}, {"category": "病假"}),
+        ({"session": "AM"}, {"session": "morning"}, {"session": "AM"}),
+        ({"time": f"{DAY}T08:05:00"}, {"time": f"{DAY}T00:05:00Z"}, {"time": f"{DAY}T08:05:00"}),
+        ({"time": None}, {"time": NONE, "doubt": "clock"}, {}),
+        ({"time": "早上"}, {"time": NONE, "doubt": "clock"}, {"time": "早上"}),
+        ({"time": 1795133100}, {"time": f"{DAY}T00:05:00Z"}, {"time": 1795133100}),
+        ({"time": 1795133100000}, {"time": f"{DAY}T00:05:00Z"}, {"time": 1795133100000}),
+        ({"school_day": "20261120"}, {"school_day": DAY}, {}),
+        ({"school_day": "２０２６年11月20日"}, {"school_day": DAY}, {}),
+        ({"school_day": f"{DAY}T00:00:00+08:00"}, {"school_day": DAY}, {}),
+        ({"sequence": 1795133100000}, {"sequence": 2**31 - 1}, {"sequence": 1795133100000}),
+        ({"sequence": -1}, {"sequence": 0}, {"sequence": -1}),
+        ({"sequence": 1.0}, {"sequence": 1}, {}),
+        ({"sequence": True}, {"sequence": 0}, {"sequence": True}),
+        ({"id": 17}, {"id": "17"}, {}),
+        ({"source": "系统一"}, {"source": "%E7%B3%BB%E7%BB%9F%E4%B8%80"}, {}),
+        ({"teacher": "王"}, {}, {"teacher": "王"}),
+        ({"as_sent": {"x": 1}}, {}, {"as_sent": {"x": 1}}),
+    ],
+)
+async def test_it_is_kept_and_what_was_not_read_is_said(
+    client, school, pupil, teacher, sent, read, aside
+) -> None:
+    event = {**an_event(pupil.id), **sent}
+    answer = await push(client, school, event)
+    assert statuses(answer) == ["accepted"], answer.text
+    assert answer.json()["results"][0]["unread"] == sorted(aside)
+    (stored,) = await kept(client, teacher, pupil)
+    assert {name: stored[name] for name in read} == read
+    assert stored["as_sent"] == (aside or None)
+    assert statuses(await push(client, school, event)) == ["duplicate"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"system": "Student_Status"},
+        {"system": "student_status "},
+        {"name": "样小一"},
+        {"child_id": "G-123"},
+    ],
+)
+async def test_whom_it_is_about_is_known(client, school, pupil, teacher, said) -> None:
+    student = {**NUMBER, **said}
+    answer = await push(client, school, {**an_event(uuid4()), "student": student})
+    assert statuses(answer) == ["accepted"], answer.text
+    assert len(await kept(client, teacher, pupil)) == 1
+
+
+async def test_a_number_may_be_a_number(client, database, settings, school) -> None:
+    numbers = [{"system": "student_status", "number": "123456"}]
+    await a_pupil(client, database, settings, school.id, student_numbers=numbers)
+    student = {"system": "student_status", "number": 123456}
+    answer = await push(client, school, {**an_event(uuid4()), "student": student})
+    assert statuses(answer) == ["accepted"], answer.text
+
+
+async def test_other_words_under_one_id_are_a_conflict(client, school, pupil) -> None:
+    event = an_event(pupil.id)
+    said = [{**event, "reason": word} for word in ("病假", "事假")]
+    assert statuses(await push(client, school, *said)) == ["accepted", "conflict"]
+
+
+async def test_what_was_not_read_is_kept_encrypted(client, database, school, pupil) -> None:
+    await push(client, school, {**an_event(pupil.id), "reason": "病假"})
+    async with database.begin(SYSTEM) as tx:
+        sealed = await tx.connection.fetchval("SELECT as_sent_sealed FROM attendance_events")
+    assert sealed
+    assert "病假".encode() not in sealed
+
+
+async def test_of_nobody_the_school_has_it_waits_with_all_that_was_sent(client, school) -> None:
+    event = {**an_event(uuid4()), "reason": "病假"}
+    answers = [await push(client, school, event) for _ in range(2)]
+    assert [statuses(answer) for answer in answers] == [["unresolved"]] * 2
+    assert statuses(await push(client, school, {**event, "reason": "事假"})) == ["conflict"]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"id": None},
+        {"student": {"name": "样小一"}},
+        {"student": {"system": "student_status"}},
+        {"school_day": "2026-02-30"},
+        {"category": "asleep"},
+        {"session": "第一节"},
+    ],
+)
+async def test_refused_is_what_would_corrupt(client, school, pupil, sent) -> None:
+    answer = await push(client, school, {**an_event(pupil.id), **sent})
+    assert statuses(answer) == ["rejected"]
+    (result,) = answer.json()["results"]
+    assert result["pointer"].startswith(f"#/events/0/{next(iter(sent))}")
+    assert result["unread"] == []
