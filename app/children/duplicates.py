@@ -1,6 +1,6 @@
 """One child, one file (REG-03): refuse a duplicate the caller may see, refer any other."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -109,6 +109,18 @@ async def _unname(tx: Tx, these: str, *arguments: UUID) -> None:
 
 
 _UNNAMED: Final = "alias AS subject_id, agency_id, child_id, region_code, home_county"
+
+
+async def named(tx: Tx, agencies: Sequence[UUID], ids: Sequence[UUID]) -> list[UUID]:
+    """Return ids of files, with those that some of them are other names of to these agencies."""
+    if not ids:
+        return []
+    async with tx.as_system():
+        rows = await tx.connection.fetch(_NAMED, ids, agencies)
+    return [*dict.fromkeys([*ids, *(row["child_id"] for row in rows)])]
+
+
+_NAMED: Final = "SELECT child_id FROM child_aliases WHERE alias = ANY ($1) AND agency_id = ANY ($2)"
 
 
 class Taken(Exception):
@@ -241,10 +253,7 @@ async def refer(
     other = await _other_file(tx, child.id, number)
     sent = _dumped(file, sections)
     # By what was sent; the release before knew it by the codes that its places had then.
-    contents = [
-        tx.keyring.blind_index("duplicate_referrals", said.decode())
-        for said in (_dumped(as_sent or file, sections), sent)
-    ]
+    contents = _contents(tx, (as_sent or file, file), sections)
     content = contents[0]
     submitted = child.id if own_id else UUID(bytes=content[:16], version=4)
     async with tx.as_system():
@@ -270,6 +279,35 @@ async def refer(
     }
     await _store(tx, referral_id, child.region_code, reason, principal.subject, values)
     return Referred(referral_id)
+
+
+def _contents(tx: Tx, files: Iterable[File], sections: Collection[str]) -> list[bytes]:
+    return [
+        tx.keyring.blind_index("duplicate_referrals", _dumped(each, sections).decode())
+        for each in files
+    ]
+
+
+async def opened_of(
+    tx: Tx, principal: Principal, submitted: UUID, files: Iterable[File], sections: Collection[str]
+) -> UUID | None:
+    """Return the file that was opened of what was referred under an id with just these sections,
+    as sent or with the codes its places have now; None if none was.
+    """
+    contents = _contents(tx, files, sections)
+    async with tx.as_system():
+        found: UUID | None = await tx.connection.fetchval(
+            _OPENED_OF, submitted, principal.agencies, contents
+        )
+    return found
+
+
+_OPENED_OF: Final = """
+SELECT child_id FROM duplicate_referrals
+WHERE submitted_id = $1 AND agency_id = ANY ($2) AND content_mac = ANY ($3)
+  AND settled_at IS NOT NULL AND child_id IS NOT NULL
+ORDER BY settled_at DESC, id LIMIT 1
+"""
 
 
 def _dumped(file: File, sections: Collection[str]) -> bytes:

@@ -14,6 +14,7 @@ from app.children.sections.marks import Section
 from app.core.data import sql
 from app.core.data.db import Tx
 from app.core.ids import new_id
+from app.regions import queries as regions
 
 
 async def remember(
@@ -46,17 +47,18 @@ async def remember(
 
 _FIRST: Final = """
 SELECT id, changes_sealed, at FROM child_changes
-WHERE child_id = $1 AND version = 1 AND agency_id = ANY ($2)
+WHERE child_id = $1 AND version = 1 AND ($2::uuid[] IS NULL OR agency_id = ANY ($2))
 """
-_RENAMED: Final = frozenset({"/residence/region_code", "/hukou/region_code"})
+_PLACES: Final = frozenset({"/residence/region_code", "/hukou/region_code"})
 """What says otherwise when a place got another code, though nothing else was sent."""
 
 
 async def opened_with(
-    tx: Tx, agencies: Sequence[UUID], child_id: UUID, file: File, sections: Collection[str]
+    tx: Tx, agencies: Sequence[UUID] | None, child_id: UUID, file: File, sections: Collection[str]
 ) -> datetime | None:
-    """Tell when a file was opened with just these sections, by one of these agencies, whoever sees
-    it by now; None if it was not.
+    """Tell when a file was opened with just these sections, by one of these agencies (None: by
+    whichever), whoever sees it by now; None if it was not. One statement; one or two more if it
+    names a place by another code.
     """
     async with tx.as_system():
         row = await tx.connection.fetchrow(_FIRST, child_id, agencies)
@@ -68,9 +70,20 @@ async def opened_with(
         {each["pointer"]: each["after"] for each in orjson.loads(changes)}
         for changes in (raw, said)
     )
-    same = all(then.get(name) == now.get(name) for name in {*then, *now} - _RENAMED)
+    other = {name for name in {*then, *now} if then.get(name) != now.get(name)}
+    same = other <= _PLACES and all(
+        [await _is_one_place(tx, then.get(name), now.get(name)) for name in other]
+    )
     opened_at: datetime = row["at"]
     return opened_at if same else None
+
+
+async def _is_one_place(tx: Tx, then: str | None, now: str | None) -> bool:
+    """Tell whether a place has another code by now."""
+    if then is None or now is None:
+        return False
+    stands = await regions.current_of(tx, [int(then)], tx.today)
+    return stands.get(int(then)) == int(now)
 
 
 _ANOTHERS: Final = """

@@ -29,10 +29,20 @@ from app.core.data import sql
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events as announcements
+from app.core.problems import Problem
 from app.regions.rules import county_of
 
 OFFLINE: Final = timedelta(days=90)
 """How long after leaving a post somebody may send what they opened in it without saying when."""
+
+
+class FileDiffers(Problem, status=409, points=True):
+    """The id is that of a file, in the caller's remit, that was opened with other content: nothing
+    of what was sent now is kept. Location names the file.
+    """
+
+    title = "This id's file was opened with other content; change it, or send a new id"
+    title_zh = "该编号的档案以其他内容建立;请更改该档案,另一名儿童请使用新编号"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +59,19 @@ class Opened:
 async def create_child(
     tx: Tx, principal: Principal, new: schemas.ChildCreate
 ) -> Opened | duplicates.Referred:
-    """Open a file (REG-02). The same `id` again is answered with the file it opened, or with the
-    one it was refused for, whoever sees that by now and whatever post its sender holds.
+    """Open a file (REG-02). The same again under its `id` is answered with the file it opened, or
+    with the one it was refused for, whoever sees that by now and whatever post its sender holds;
+    other content under it is not.
 
-    Raises FieldGroupForbidden, ChildInvalid, OutsideRemit, DuplicateChild, AnsweredAlready.
+    Raises FieldGroupForbidden, ChildInvalid, OutsideRemit, DuplicateChild, FileDiffers,
+    AnsweredAlready.
     Referred means that a child the caller may not know of may be meant: nothing but the referral is
     stored.
     """
     file, sent = merging.opened(new)
     file, unknown = await operations.placed(tx, file, sent)
+    others = await duplicates.named(tx, principal.agencies, new.not_the_same_as)
+    new = new.model_copy(update={"not_the_same_as": others})
     acting = await _acting(tx, principal, new, operations.lives_in(file))
     if new.id is not None:
         before = await _before(tx, principal, acting, new, file, sent)
@@ -72,7 +86,9 @@ async def create_child(
         opened = await _open(tx, acting, new, file, sent, sees=False)
     if isinstance(opened, duplicates.Referred):
         return opened
-    return Opened(opened.child_id, True, _as_opened(tx, principal, opened.child_id, file, tx.now))
+    return Opened(
+        opened.child_id, opened.is_new, _as_opened(tx, principal, opened.child_id, file, tx.now)
+    )
 
 
 async def _acting(tx: Tx, principal: Principal, new: schemas.ChildCreate, place: int) -> Principal:
@@ -101,17 +117,39 @@ async def _before(
     file: File,
     sent: Sequence[str],
 ) -> Opened | None:
-    """Recognise a file that was sent before. Raises DuplicateChild if it was refused so then."""
+    """Recognise a file that was sent before. Raises DuplicateChild if it was refused so then, and
+    FileDiffers.
+    """
     child_id = new.id or new_id()
     if await queries.find_itself(tx, principal, child_id):
         operations.refuse_unwritable(acting, sent)
-        return Opened(child_id, False)
+        return await _itself(tx, principal, child_id, new, file, sent)
     opened_at = await history.opened_with(tx, principal.agencies, child_id, file, sent)
     if opened_at is not None:
         return Opened(child_id, False, _as_opened(tx, principal, child_id, file, opened_at))
     others = new.not_the_same_as
     await duplicates.refuse_again(tx, principal.agencies, child_id, file.identity, others=others)
     return None
+
+
+async def _itself(
+    tx: Tx,
+    principal: Principal,
+    child_id: UUID,
+    new: schemas.ChildCreate,
+    file: File,
+    sent: Sequence[str],
+) -> Opened:
+    """Recognise a file the caller sees as opened with just what is sent, by whomever, or as that
+    for which the same was referred. Raises FileDiffers: whoever sends it can look and say more.
+    """
+    if await history.opened_with(tx, None, child_id, file, sent) is not None:
+        return Opened(child_id, False)
+    as_sent = merging.opened(new)[0]
+    opened = await duplicates.opened_of(tx, principal, child_id, [as_sent, file], sent)
+    if opened is None:
+        raise FileDiffers(headers={"location": f"/v1/children/{child_id}"}, children=[child_id])
+    return await _opened_since(tx, principal, opened, file, sent)
 
 
 def _as_opened(
@@ -136,7 +174,8 @@ async def _refuse_visible(
             principal,
             file.identity,
             region_code=operations.lives_in(file),
-            others=new.not_the_same_as,
+            # Sent twice at one moment, it may be there by now: it is no duplicate of itself.
+            others=[*new.not_the_same_as, *([new.id] if new.id else ())],
         )
     except duplicates.DuplicateChild as duplicate:
         if new.id is not None:  # what its app goes on sending under this id is about that file
@@ -162,7 +201,9 @@ async def _open(
             await _store(tx, principal, child, file, sent)
     except duplicates.Taken as taken:
         # Whoever was in the way may have been committed since we looked: look again.
-        if await queries.find_itself(tx, principal, child.id):
+        if sees and await queries.find_itself(tx, principal, child.id):
+            return await _itself(tx, principal, child.id, new, file, sent)
+        if await history.opened_with(tx, principal.agencies, child.id, file, sent) is not None:
             return Opened(child.id, False)
         if sees:
             await _refuse_visible(tx, principal, new, file)
