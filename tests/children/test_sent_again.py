@@ -139,11 +139,14 @@ class TestOpenedOfflineInAFormerPost:
         [
             ({}, 201),
             ({"recorded_at": "2026-11-18T23:59:59+08:00"}, 201),
-            ({"recorded_at": "2026-11-19T00:00:00+08:00"}, 403),
+            ({"recorded_at": "2026-11-19T00:00:00+08:00"}, 201),
+            ({"recorded_at": "2026-11-20T08:00:00+08:00"}, 201),
+            ({"recorded_at": "2026-11-21T08:00:00+08:00"}, 201),
+            ({"recorded_at": "1970-01-01T00:00:00Z"}, 201),
             ({"recorded_at": "2027-03-01T00:00:00+08:00"}, 201),
         ],
     )
-    async def test_by_the_day_it_was_opened_on(self, open_file, transferred, said, status) -> None:
+    async def test_whatever_its_clock_says(self, open_file, transferred, said, status) -> None:
         answer = await open_file(transferred, id=str(new_id()), **said)
         assert answer.status_code == status, answer.text
 
@@ -158,8 +161,9 @@ class TestOpenedOfflineInAFormerPost:
             OTHER_TOWNSHIP_VILLAGE,
             date(2025, 11, 19),
         )
-        answer = await open_file(long_gone, id=str(new_id()))
-        assert (answer.status_code, answer.json()["type"]) == (403, "/problems/outside-remit")
+        for said in ({}, {"recorded_at": "2026-11-19T08:00:00+08:00"}):
+            answer = await open_file(long_gone, id=str(new_id()), **said)
+            assert (answer.status_code, answer.json()["type"]) == (403, "/problems/outside-remit")
 
     async def test_of_a_place_that_was_never_theirs(self, open_file, transferred) -> None:
         answer = await open_file(transferred, SIBLING, id=str(new_id()))
