@@ -1,8 +1,8 @@
 """One child, one file (REG-03): refuse a duplicate the caller may see, refer any other."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -240,20 +240,20 @@ async def refer(
     sections: Collection[str],
     *,
     known: bool,
-    as_sent: File | None = None,
+    contents: Sequence[bytes] = (),
+    aside: Mapping[str, Any] | None = None,
     own_id: bool = True,
 ) -> Referred:
     """Keep the sections sent, sealed, for those who may see both children. `known`: the child has a
     file, which was to be changed. `own_id`: its sender knows its id, by which it is known again;
-    else that is made of what was sent. `as_sent`: the file before its places had the codes of
-    today; sent again so it is the same referral; while that is open, what was sent last counts.
-    Raises AnsweredAlready if it was answered and no file opened of it.
+    else that is made of what was sent. `contents`: of what was sent (`contents_of`), sent again so
+    it is the same referral; while that is open, what was sent last counts. `aside`: what of it is
+    not in the file. Raises AnsweredAlready if it was answered and no file opened of it.
     """
     number = file.identity.resident_id if reason == "resident_id" else None
     other = await _other_file(tx, child.id, number)
-    sent = _dumped(file, sections)
-    # By what was sent; the release before knew it by the codes that its places had then.
-    contents = _contents(tx, (as_sent or file, file), sections)
+    sent = _dumped(file, sections, aside)
+    contents = contents or contents_of(tx, file, file, sections)
     content = contents[0]
     submitted = child.id if own_id else UUID(bytes=content[:16], version=4)
     async with tx.as_system():
@@ -281,20 +281,26 @@ async def refer(
     return Referred(referral_id)
 
 
-def _contents(tx: Tx, files: Iterable[File], sections: Collection[str]) -> list[bytes]:
-    return [
-        tx.keyring.blind_index("duplicate_referrals", _dumped(each, sections).decode())
-        for each in files
-    ]
+def contents_of(
+    tx: Tx,
+    as_sent: File,
+    placed: File,
+    sections: Collection[str],
+    unread: Mapping[str, Any] | None = None,
+) -> list[bytes]:
+    """Digest what was sent, to know it again: as it was sent, and as the release before knew it, by
+    the codes that its places had then.
+    """
+    said = (_dumped(as_sent, sections, unread), _dumped(placed, sections))
+    return [tx.keyring.blind_index("duplicate_referrals", each.decode()) for each in said]
 
 
 async def opened_of(
-    tx: Tx, principal: Principal, submitted: UUID, files: Iterable[File], sections: Collection[str]
+    tx: Tx, principal: Principal, submitted: UUID, contents: Sequence[bytes]
 ) -> UUID | None:
-    """Return the file that was opened of what was referred under an id with just these sections,
-    as sent or with the codes its places have now; None if none was.
+    """Return the file that was opened of what was referred under an id with just this content
+    (`contents_of`); None if none was.
     """
-    contents = _contents(tx, files, sections)
     async with tx.as_system():
         found: UUID | None = await tx.connection.fetchval(
             _OPENED_OF, submitted, principal.agencies, contents
@@ -310,8 +316,9 @@ ORDER BY settled_at DESC, id LIMIT 1
 """
 
 
-def _dumped(file: File, sections: Collection[str]) -> bytes:
-    return orjson.dumps({name: getattr(file, name).model_dump() for name in sections})
+def _dumped(file: File, sections: Collection[str], aside: Mapping[str, Any] | None = None) -> bytes:
+    said: dict[str, Any] = {name: getattr(file, name).model_dump() for name in sections}
+    return orjson.dumps({**said, referred.ASIDE: aside} if aside else said)
 
 
 _REFERRED_BEFORE: Final = """

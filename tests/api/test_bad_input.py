@@ -248,7 +248,7 @@ RULES = [
     ("createChild", "identity/resident_id", RESIDENT_ID[:-1] + "0", "resident_id_checksum"),
     ("createChild", "identity/resident_id", CANARY, "string_too_short"),
     ("createChild", "residence/region_code", UNKNOWN, "region_unknown"),
-    ("createChild", "residence/region_code", int(UNKNOWN), "string_type"),
+    ("createChild", "residence/region_code", int(UNKNOWN), "region_unknown"),
     ("createChild", "hukou/registered", "yes", "bool_type"),
     ("createChild", "shoe_size", CANARY, "extra_forbidden"),
     ("createChild", "identity/shoe_size", CANARY, "extra_forbidden"),

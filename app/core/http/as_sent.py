@@ -40,6 +40,12 @@ class TakenAsSent(Input):
         return self
 
     @classmethod
+    def takes(cls, sent: dict[str, Any]) -> bool:
+        """Tell whether what cannot be read is set aside; else it is refused."""
+        del sent
+        return True
+
+    @classmethod
     def prepared(
         cls, said: dict[str, Any], replaced: dict[str, str], unread: dict[str, Any]
     ) -> dict[str, Any]:
@@ -52,7 +58,7 @@ class TakenAsSent(Input):
     @model_validator(mode="wrap")
     @classmethod
     def _set_aside(cls, sent: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
-        if not isinstance(sent, dict):
+        if not isinstance(sent, dict) or not cls.takes(sent):
             return read(sent)
         replaced: dict[str, str] = {}
         unread: dict[str, Any] = {}
