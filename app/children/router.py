@@ -68,7 +68,9 @@ async def create_child(
         return _referral(outcome, new.model_fields_set)
     child_id, written, is_new = outcome.child_id, new.model_fields_set, outcome.is_new
     if outcome.as_sent is None:
-        return await _file(tx, principal, child_id, written=written, is_new=is_new)
+        # Known by its id it is answered as it was at first, whoever sees it by then; so by its key.
+        receipt = is_new and new.id is not None
+        return await _file(tx, principal, child_id, written=written, is_new=is_new, receipt=receipt)
     return Shown(
         outcome.as_sent,
         children=[child_id],
@@ -182,6 +184,7 @@ async def _file(
     *,
     written: Collection[str] = (),
     is_new: bool = True,
+    receipt: bool = False,
 ) -> Shown[schemas.Child]:
     headers = {}
     file = await queries.read(tx, principal, child_id)
@@ -201,6 +204,7 @@ async def _file(
         subject=child_id,
         is_new=is_new,
         headers=headers,
+        receipt=receipt,
     )
 
 

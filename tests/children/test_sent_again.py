@@ -7,7 +7,7 @@ import pytest
 from app.core.data.db import SYSTEM
 from app.core.ids import new_id
 from tests.access.factories import a_caller, a_new_post
-from tests.children.conftest import OTHER_TOWNSHIP_VILLAGE, SIBLING, VILLAGE
+from tests.children.conftest import OTHER_COUNTY_VILLAGE, OTHER_TOWNSHIP_VILLAGE, SIBLING, VILLAGE
 from tests.children.factories import a_file
 from tests.jobs import run_jobs
 
@@ -186,6 +186,25 @@ class TestOpenedOfflineInAFormerPost:
         there = (await open_file(township)).json()["id"]
         answer = await open_file(transferred, id=str(new_id()))
         assert (answer.status_code, there in answer.text) == (202, False)
+
+
+async def test_under_its_key_from_a_new_county_it_is_the_first_answer(
+    client, database, settings, director
+) -> None:
+    body, key = a_file(VILLAGE, id=str(new_id())), {"idempotency-key": "phone-1"}
+
+    async def send(caller, **more):
+        headers = {**caller.headers, **more}
+        return await client.post("/v1/children", json=body, headers=headers)
+
+    first = await send(director, **key)
+    assert first.status_code == 201
+    transferred = await a_new_post(
+        database, settings, director, "village_director", OTHER_COUNTY_VILLAGE, LEFT_ON
+    )
+    again = await send(transferred, **key)
+    assert (again.status_code, again.content) == (201, first.content)
+    assert (await send(transferred)).status_code == 200
 
 
 class TestAnAliasGivesWayToAFile:
