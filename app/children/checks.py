@@ -1,10 +1,11 @@
 """What a file must not say, before anything asks the database. Pure."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date
+from typing import Any, Final
 
 from app.children import residents, rules
-from app.children.sections import File
+from app.children.sections import SECTIONS, File
 from app.children.sections.family import ParentStatus
 from app.children.sections.identity import Identity
 from app.children.sections.marks import Mark, Part, marked
@@ -27,6 +28,36 @@ def broken(file: File, sections: Collection[str], *, on: date, new: bool) -> lis
         detail = "One entry per parent; put every status into it."
         errors.append(FieldError("#/family/parents", "parent_repeated", detail))
     return errors
+
+
+_TOLD: Final = frozenset(
+    {"date_in_future", "period_ends_before_it_starts", "school_unknown", "region_unknown"}
+)
+"""Rules a file is opened without: what breaks them is kept as it was sent."""
+
+
+def set_aside(
+    file: File, errors: Iterable[FieldError]
+) -> tuple[File, dict[str, Any], list[FieldError]]:
+    """Take out of a file what it can be opened without. Returns the file, what was taken, by its
+    place, as `education.school_id`, and the errors that remain: who the child is and where it lives
+    no file can be without.
+    """
+    sections: dict[str, dict[str, Any]] = {}
+    aside: dict[str, Any] = {}
+    remain = []
+    for error in errors:
+        section, *path, last = error.pointer.removeprefix("#/").split("/")
+        needed = section == "identity" or (section, last) == ("residence", "region_code")
+        if needed or error.code not in _TOLD:
+            remain.append(error)
+            continue
+        holder: Any = sections.setdefault(section, getattr(file, section).model_dump())
+        for step in path:
+            holder = holder[int(step) if isinstance(holder, list) else step]
+        aside[".".join([section, *path, last])], holder[last] = holder[last], None
+    read = {name: SECTIONS[name].model_validate(said) for name, said in sections.items()}
+    return file.model_copy(update=read), aside, remain
 
 
 def _identity(identity: Identity, on: date, *, new: bool) -> Iterator[FieldError]:

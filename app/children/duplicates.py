@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -109,6 +109,18 @@ async def _unname(tx: Tx, these: str, *arguments: UUID) -> None:
 
 
 _UNNAMED: Final = "alias AS subject_id, agency_id, child_id, region_code, home_county"
+
+
+async def named(tx: Tx, agencies: Sequence[UUID], ids: Sequence[UUID]) -> list[UUID]:
+    """Return ids of files, with those that some of them are other names of to these agencies."""
+    if not ids:
+        return []
+    async with tx.as_system():
+        rows = await tx.connection.fetch(_NAMED, ids, agencies)
+    return [*dict.fromkeys([*ids, *(row["child_id"] for row in rows)])]
+
+
+_NAMED: Final = "SELECT child_id FROM child_aliases WHERE alias = ANY ($1) AND agency_id = ANY ($2)"
 
 
 class Taken(Exception):
@@ -228,23 +240,20 @@ async def refer(
     sections: Collection[str],
     *,
     known: bool,
-    as_sent: File | None = None,
+    contents: Sequence[bytes] = (),
+    aside: Mapping[str, Any] | None = None,
     own_id: bool = True,
 ) -> Referred:
     """Keep the sections sent, sealed, for those who may see both children. `known`: the child has a
     file, which was to be changed. `own_id`: its sender knows its id, by which it is known again;
-    else that is made of what was sent. `as_sent`: the file before its places had the codes of
-    today; sent again so it is the same referral; while that is open, what was sent last counts.
-    Raises AnsweredAlready if it was answered and no file opened of it.
+    else that is made of what was sent. `contents`: of what was sent (`contents_of`), sent again so
+    it is the same referral; while that is open, what was sent last counts. `aside`: what of it is
+    not in the file. Raises AnsweredAlready if it was answered and no file opened of it.
     """
     number = file.identity.resident_id if reason == "resident_id" else None
     other = await _other_file(tx, child.id, number)
-    sent = _dumped(file, sections)
-    # By what was sent; the release before knew it by the codes that its places had then.
-    contents = [
-        tx.keyring.blind_index("duplicate_referrals", said.decode())
-        for said in (_dumped(as_sent or file, sections), sent)
-    ]
+    sent = _dumped(file, sections, aside)
+    contents = contents or contents_of(tx, file, file, sections)
     content = contents[0]
     submitted = child.id if own_id else UUID(bytes=content[:16], version=4)
     async with tx.as_system():
@@ -272,8 +281,44 @@ async def refer(
     return Referred(referral_id)
 
 
-def _dumped(file: File, sections: Collection[str]) -> bytes:
-    return orjson.dumps({name: getattr(file, name).model_dump() for name in sections})
+def contents_of(
+    tx: Tx,
+    as_sent: File,
+    placed: File,
+    sections: Collection[str],
+    unread: Mapping[str, Any] | None = None,
+) -> list[bytes]:
+    """Digest what was sent, to know it again: as it was sent, and as the release before knew it, by
+    the codes that its places had then.
+    """
+    said = (_dumped(as_sent, sections, unread), _dumped(placed, sections))
+    return [tx.keyring.blind_index("duplicate_referrals", each.decode()) for each in said]
+
+
+async def opened_of(
+    tx: Tx, principal: Principal, submitted: UUID, contents: Sequence[bytes]
+) -> UUID | None:
+    """Return the file that was opened of what was referred under an id with just this content
+    (`contents_of`); None if none was.
+    """
+    async with tx.as_system():
+        found: UUID | None = await tx.connection.fetchval(
+            _OPENED_OF, submitted, principal.agencies, contents
+        )
+    return found
+
+
+_OPENED_OF: Final = """
+SELECT child_id FROM duplicate_referrals
+WHERE submitted_id = $1 AND agency_id = ANY ($2) AND content_mac = ANY ($3)
+  AND settled_at IS NOT NULL AND child_id IS NOT NULL
+ORDER BY settled_at DESC, id LIMIT 1
+"""
+
+
+def _dumped(file: File, sections: Collection[str], aside: Mapping[str, Any] | None = None) -> bytes:
+    said: dict[str, Any] = {name: getattr(file, name).model_dump() for name in sections}
+    return orjson.dumps({**said, referred.ASIDE: aside} if aside else said)
 
 
 _REFERRED_BEFORE: Final = """

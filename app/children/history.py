@@ -1,6 +1,7 @@
 """What a file was: every change with its author, and facts with the days they held (REG-03)."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -14,6 +15,19 @@ from app.children.sections.marks import Section
 from app.core.data import sql
 from app.core.data.db import Tx
 from app.core.ids import new_id
+from app.regions import queries as regions
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a file was sent with: read, with the codes its places have now; and a digest of it as it
+    was sent. `unread`: not all of it could be read.
+    """
+
+    file: File
+    sections: Sequence[str]
+    mac: bytes
+    unread: bool = False
 
 
 async def remember(
@@ -26,8 +40,11 @@ async def remember(
     before: File | None,
     after: File,
     sections: Collection[str],
+    content_mac: bytes | None = None,
 ) -> None:
-    """Keep who changed what of which sections (REG-11), and the dated facts."""
+    """Keep who changed what of which sections (REG-11), and the dated facts. `content_mac`: of what
+    was sent, if some of that is not in the file.
+    """
     said = {
         "version": version,
         "at": tx.now,
@@ -36,6 +53,7 @@ async def remember(
         "role": principal.role.code,
         "operation": operation,
         "sections": [*sections],
+        "content_mac": content_mac,
     }
     changes = [*_changes(before, after, sections)]
     await _insert(tx, "child_changes", child, said, "changes_sealed", changes)
@@ -45,32 +63,46 @@ async def remember(
 
 
 _FIRST: Final = """
-SELECT id, changes_sealed, at FROM child_changes
-WHERE child_id = $1 AND version = 1 AND agency_id = ANY ($2)
+SELECT id, changes_sealed, at, content_mac FROM child_changes
+WHERE child_id = $1 AND version = 1 AND ($2::uuid[] IS NULL OR agency_id = ANY ($2))
 """
-_RENAMED: Final = frozenset({"/residence/region_code", "/hukou/region_code"})
+_PLACES: Final = frozenset({"/residence/region_code", "/hukou/region_code"})
 """What says otherwise when a place got another code, though nothing else was sent."""
 
 
 async def opened_with(
-    tx: Tx, agencies: Sequence[UUID], child_id: UUID, file: File, sections: Collection[str]
+    tx: Tx, agencies: Sequence[UUID] | None, child_id: UUID, content: Content
 ) -> datetime | None:
-    """Tell when a file was opened with just these sections, by one of these agencies, whoever sees
-    it by now; None if it was not.
+    """Tell when a file was opened with just this content, by one of these agencies (None: by
+    whichever), whoever sees it by now; None if it was not. One statement; one or two more if it
+    names a place by another code.
     """
     async with tx.as_system():
         row = await tx.connection.fetchrow(_FIRST, child_id, agencies)
     if row is None:
         return None
+    opened_at: datetime = row["at"]
+    if row["content_mac"] is not None or content.unread:
+        return opened_at if row["content_mac"] == content.mac else None
     raw = tx.keyring.unseal_bytes("child_changes.changes_sealed", row["id"], row["changes_sealed"])
-    said = orjson.dumps([*_changes(None, file, sections)])
+    said = orjson.dumps([*_changes(None, content.file, content.sections)])
     then, now = (
         {each["pointer"]: each["after"] for each in orjson.loads(changes)}
         for changes in (raw, said)
     )
-    same = all(then.get(name) == now.get(name) for name in {*then, *now} - _RENAMED)
-    opened_at: datetime = row["at"]
+    other = {name for name in {*then, *now} if then.get(name) != now.get(name)}
+    same = other <= _PLACES and all(
+        [await _is_one_place(tx, then.get(name), now.get(name)) for name in other]
+    )
     return opened_at if same else None
+
+
+async def _is_one_place(tx: Tx, then: str | None, now: str | None) -> bool:
+    """Tell whether a place has another code by now."""
+    if then is None or now is None:
+        return False
+    stands = await regions.current_of(tx, [int(then)], tx.today)
+    return stands.get(int(then)) == int(now)
 
 
 _ANOTHERS: Final = """

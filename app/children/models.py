@@ -92,6 +92,8 @@ class Child(SQLModel, table=True):
     welfare: dict[str, Any] = Field(sa_column=_section(), default_factory=dict)
     welfare_sealed: bytes | None = None
     external_sealed: bytes | None = None
+    as_sent_sealed: bytes | None = None
+    """What could not be read or followed when it was opened, by field."""
     categories: list[str] = Field(sa_column=code_list(), default_factory=list)
     """Derived: left-behind, orphan, difficulty classes; see rules.py."""
     priority_flags: list[str] = Field(sa_column=code_list(), default_factory=list)
@@ -258,6 +260,8 @@ class ChildChange(BelowChild, table=True):
     operation: str
     sections: list[str] = Field(sa_column=code_list(), default_factory=list)
     changes_sealed: bytes
+    content_mac: bytes | None = None
+    """Of what a file was opened with, if some of that is not in the file (`as_sent_sealed`)."""
 
 
 class DuplicateReferral(SQLModel, table=True):

@@ -1,7 +1,7 @@
 """Open files: once, by whoever looked after the place then, also after others had to be asked."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -10,6 +10,7 @@ from app.access import queries as access
 from app.access.principal import Principal
 from app.access.roles import role
 from app.children import (
+    checks,
     derivation,
     duplicates,
     enrolments,
@@ -19,20 +20,31 @@ from app.children import (
     operations,
     queries,
     schemas,
+    sealing,
 )
 from app.children.area import WRITE
 from app.children.queries import ChildRef
-from app.children.referred import sections_of
+from app.children.referred import ASIDE, sections_of
 from app.children.sections import SECTIONS, File
 from app.core.clock import local_date
 from app.core.data import sql
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events as announcements
+from app.core.problems import FieldError, Problem
 from app.regions.rules import county_of
 
 OFFLINE: Final = timedelta(days=90)
-"""How long after leaving a post somebody may send what they opened in it without saying when."""
+"""How long after leaving a post somebody may send what they opened in it, whatever day they say."""
+
+
+class FileDiffers(Problem, status=409, points=True):
+    """The id is that of a file, in the caller's remit, that was opened with other content: nothing
+    of what was sent now is kept. Location names the file.
+    """
+
+    title = "This id's file was opened with other content; change it, or send a new id"
+    title_zh = "该编号的档案以其他内容建立;请更改该档案,另一名儿童请使用新编号"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,153 +58,196 @@ class Opened:
     as_sent: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What was sent: the file that is opened of it, with which sections; what breaks a rule; what
+    of it is not in the file, by field; what it is known by when it comes again; and the ids of
+    `others`, found to be other children.
+    """
+
+    id: UUID | None
+    others: Sequence[UUID]
+    file: File
+    sections: Sequence[str]
+    errors: Sequence[FieldError]
+    aside: dict[str, Any]
+    content: history.Content
+    contents: Sequence[bytes]
+
+
 async def create_child(
     tx: Tx, principal: Principal, new: schemas.ChildCreate
 ) -> Opened | duplicates.Referred:
-    """Open a file (REG-02). The same `id` again is answered with the file it opened, or with the
-    one it was refused for, whoever sees that by now and whatever post its sender holds.
+    """Open a file (REG-02). The same again under its `id` is answered with the file it opened, or
+    with the one it was refused for, whoever sees that by now and whatever post its sender holds;
+    other content under it is not.
 
-    Raises FieldGroupForbidden, ChildInvalid, OutsideRemit, DuplicateChild, AnsweredAlready.
+    Raises FieldGroupForbidden, ChildInvalid, OutsideRemit, DuplicateChild, FileDiffers,
+    AnsweredAlready.
     Referred means that a child the caller may not know of may be meant: nothing but the referral is
     stored.
     """
-    file, sent = merging.opened(new)
-    file, unknown = await operations.placed(tx, file, sent)
-    acting = await _acting(tx, principal, new, operations.lives_in(file))
+    it = await _read(tx, principal, new)
+    acting, told = await _acting(tx, principal, new, operations.lives_in(it.file))
+    if not told:
+        it.aside["recorded_at"] = new.recorded_at
     if new.id is not None:
-        before = await _before(tx, principal, acting, new, file, sent)
+        before = await _before(tx, principal, acting, it)
         if before is not None:
             return before
-    operations.refuse_unwritable(acting, sent)
-    await operations.check(tx, acting, file, sent, unknown, new=True)
+    operations.refuse_unwritable(acting, it.sections)
+    operations.refuse_wrong(acting, it.file, it.sections, it.errors)
     if acting is principal:
-        await _refuse_visible(tx, principal, new, file)
-        return await _open(tx, principal, new, file, sent, sees=True)
+        await _refuse_visible(tx, principal, it)
+        return await _open(tx, principal, it, sees=True)
     async with tx.as_system():
-        opened = await _open(tx, acting, new, file, sent, sees=False)
+        opened = await _open(tx, acting, it, sees=False)
     if isinstance(opened, duplicates.Referred):
         return opened
-    return Opened(opened.child_id, True, _as_opened(tx, principal, opened.child_id, file, tx.now))
+    return Opened(
+        opened.child_id, opened.is_new, _as_opened(tx, principal, opened.child_id, it, tx.now)
+    )
 
 
-async def _acting(tx: Tx, principal: Principal, new: schemas.ChildCreate, place: int) -> Principal:
-    """Return as whom the caller opens a file: in the post held when it was opened on the device, if
-    the place lies outside of the present one.
+async def _read(tx: Tx, principal: Principal, new: schemas.ChildCreate) -> _Sent:
+    as_sent, sections = merging.opened(new)
+    placed, unknown = await operations.placed(tx, as_sent, sections)
+    errors = await operations.wrong(tx, placed, sections, unknown, new=True)
+    file, aside = placed, dict(new.unread)
+    if new.id is not None:
+        file, untold, errors = checks.set_aside(placed, errors)
+        aside |= untold
+    contents = duplicates.contents_of(tx, as_sent, placed, sections, new.unread)
+    content = history.Content(placed, sections, contents[0], bool(new.unread))
+    others = await duplicates.named(tx, principal.agencies, new.not_the_same_as)
+    return _Sent(new.id, others, file, sections, errors, aside, content, contents)
+
+
+async def _acting(
+    tx: Tx, principal: Principal, new: schemas.ChildCreate, place: int
+) -> tuple[Principal, bool]:
+    """Return as whom the caller opens a file, and whether the clock of its device agrees with that:
+    if the place lies outside of the present post, in the one there that was held when it was opened
+    on the device, or else in one left not long ago. A clock may be wrong by days; that the place
+    was theirs is in the register.
     """
     if new.id is None or principal.region_lo <= place < principal.region_hi:
-        return principal
-    # A clock that runs ahead says no day.
-    at = new.recorded_at
-    said = None if at is None or at > tx.now else local_date(at)
-    for posting in await access.postings(tx, principal, WRITE.code):
-        who = posting.who
-        until = posting.until or tx.today
-        held = tx.today - OFFLINE <= until if said is None else posting.held_on(said)
-        if held and who.school_id is None and who.region_lo <= place < who.region_hi:
-            return who
-    return principal
+        return principal, True
+    said = None if new.recorded_at is None else local_date(new.recorded_at)
+    there = [
+        posting
+        for posting in await access.postings(tx, principal, WRITE.code)
+        if posting.who.school_id is None and posting.who.region_lo <= place < posting.who.region_hi
+    ]
+    then = [each.who for each in there if said is not None and each.held_on(said)]
+    lately = [each.who for each in there if tx.today - OFFLINE <= (each.until or tx.today)]
+    return next(iter([*then, *lately]), principal), said is None or bool(then)
 
 
-async def _before(
-    tx: Tx,
-    principal: Principal,
-    acting: Principal,
-    new: schemas.ChildCreate,
-    file: File,
-    sent: Sequence[str],
-) -> Opened | None:
-    """Recognise a file that was sent before. Raises DuplicateChild if it was refused so then."""
-    child_id = new.id or new_id()
+async def _before(tx: Tx, principal: Principal, acting: Principal, it: _Sent) -> Opened | None:
+    """Recognise a file that was sent before. Raises DuplicateChild if it was refused so then, and
+    FileDiffers.
+    """
+    child_id = it.id or new_id()
     if await queries.find_itself(tx, principal, child_id):
-        operations.refuse_unwritable(acting, sent)
-        return Opened(child_id, False)
-    opened_at = await history.opened_with(tx, principal.agencies, child_id, file, sent)
+        operations.refuse_unwritable(acting, it.sections)
+        return await _itself(tx, principal, child_id, it)
+    opened_at = await history.opened_with(tx, principal.agencies, child_id, it.content)
     if opened_at is not None:
-        return Opened(child_id, False, _as_opened(tx, principal, child_id, file, opened_at))
-    others = new.not_the_same_as
-    await duplicates.refuse_again(tx, principal.agencies, child_id, file.identity, others=others)
+        return Opened(child_id, False, _as_opened(tx, principal, child_id, it, opened_at))
+    identity = it.file.identity
+    await duplicates.refuse_again(tx, principal.agencies, child_id, identity, others=it.others)
     return None
 
 
+async def _itself(tx: Tx, principal: Principal, child_id: UUID, it: _Sent) -> Opened:
+    """Recognise a file the caller sees as opened with just what is sent, by whomever, or as that
+    for which the same was referred. Raises FileDiffers: whoever sends it can look and say more.
+    """
+    if await history.opened_with(tx, None, child_id, it.content) is not None:
+        return Opened(child_id, False)
+    opened = await duplicates.opened_of(tx, principal, child_id, it.contents)
+    if opened is None:
+        raise FileDiffers(headers={"location": f"/v1/children/{child_id}"}, children=[child_id])
+    return await _opened_since(tx, principal, opened, it)
+
+
 def _as_opened(
-    tx: Tx, principal: Principal, child_id: UUID, file: File, opened_at: datetime
+    tx: Tx, principal: Principal, child_id: UUID, it: _Sent, opened_at: datetime
 ) -> dict[str, Any]:
     """Show a file as it was when it was opened, whatever has become of it."""
-    place = ChildRef(child_id, 0, operations.lives_in(file), file.education.school_id)
+    place = ChildRef(child_id, 0, operations.lives_in(it.file), it.file.education.school_id)
     on = local_date(opened_at)
-    outcome = derivation.derive(file, place.region_code, on)
-    columns = operations.columns_of(tx, place, file, SECTIONS, outcome)
+    outcome = derivation.derive(it.file, place.region_code, on)
+    columns = operations.columns_of(tx, place, it.file, SECTIONS, outcome)
     at = {"created_at": opened_at, "updated_at": opened_at, "derived_on": on}
-    row = {"id": child_id, "version": 1, **columns, **at}
+    aside = {"as_sent_sealed": sealing.keep_aside(tx.keyring, child_id, it.aside)}
+    row = {"id": child_id, "version": 1, **columns, **at, **aside}
     return {**queries.shown(tx, principal, row), "permitted": []}
 
 
-async def _refuse_visible(
-    tx: Tx, principal: Principal, new: schemas.ChildCreate, file: File
-) -> None:
+async def _refuse_visible(tx: Tx, principal: Principal, it: _Sent) -> None:
     try:
         await duplicates.refuse_visible(
             tx,
             principal,
-            file.identity,
-            region_code=operations.lives_in(file),
-            others=new.not_the_same_as,
+            it.file.identity,
+            region_code=operations.lives_in(it.file),
+            # Sent twice at one moment, it may be there by now: it is no duplicate of itself.
+            others=[*it.others, *([it.id] if it.id else ())],
         )
     except duplicates.DuplicateChild as duplicate:
-        if new.id is not None:  # what its app goes on sending under this id is about that file
-            duplicate.keep(duplicates.adopt, principal.agency_id, new.id, duplicate.children[0])
+        if it.id is not None:  # what its app goes on sending under this id is about that file
+            duplicate.keep(duplicates.adopt, principal.agency_id, it.id, duplicate.children[0])
         raise
 
 
 async def _open(
-    tx: Tx,
-    principal: Principal,
-    new: schemas.ChildCreate,
-    file: File,
-    sent: Sequence[str],
-    *,
-    sees: bool,
+    tx: Tx, principal: Principal, it: _Sent, *, sees: bool
 ) -> Opened | duplicates.Referred:
     """`sees`: the caller may be told of a file that is in the way; else others are asked."""
-    child = _ref(file, new.id or new_id())
+    child = _ref(it.file, it.id or new_id())
     try:
         async with tx.connection.transaction():
-            if new.id is not None:
+            if it.id is not None:
                 await duplicates.disown(tx, child.id)
-            await _store(tx, principal, child, file, sent)
+            await _store(tx, principal, child, it.file, it.sections, it.aside, it.content.mac)
     except duplicates.Taken as taken:
         # Whoever was in the way may have been committed since we looked: look again.
-        if await queries.find_itself(tx, principal, child.id):
+        if sees and await queries.find_itself(tx, principal, child.id):
+            return await _itself(tx, principal, child.id, it)
+        if await history.opened_with(tx, principal.agencies, child.id, it.content) is not None:
             return Opened(child.id, False)
         if sees:
-            await _refuse_visible(tx, principal, new, file)
+            await _refuse_visible(tx, principal, it)
         referred = await duplicates.refer(
             tx,
             principal,
             str(taken),
             child,
-            file,
-            sent,
-            as_sent=merging.opened(new)[0],
+            it.file,
+            it.sections,
             known=False,
-            own_id=new.id is not None,
+            contents=it.contents,
+            aside=it.aside,
+            own_id=it.id is not None,
         )
         if referred.opened is None:
             return referred
-        return await _opened_since(tx, principal, referred.opened, file, sent)
+        return await _opened_since(tx, principal, referred.opened, it)
     return Opened(child.id, True)
 
 
-async def _opened_since(
-    tx: Tx, principal: Principal, child_id: UUID, file: File, sent: Sequence[str]
-) -> Opened:
+async def _opened_since(tx: Tx, principal: Principal, child_id: UUID, it: _Sent) -> Opened:
     """Answer with the file that was opened of what was referred, whoever sees it by now."""
     if await queries.find_itself(tx, principal, child_id):
         return Opened(child_id, False)
-    if not await history.opened_with(tx, principal.agencies, child_id, file, sent):
-        file = _unnumbered(file)
-    opened_at = await history.opened_with(tx, principal.agencies, child_id, file, sent)
-    return Opened(child_id, False, _as_opened(tx, principal, child_id, file, opened_at or tx.now))
+    opened_at = await history.opened_with(tx, principal.agencies, child_id, it.content)
+    if opened_at is None:
+        it = replace(it, file=_unnumbered(it.file))
+        content = replace(it.content, file=_unnumbered(it.content.file))
+        opened_at = await history.opened_with(tx, principal.agencies, child_id, content)
+    return Opened(child_id, False, _as_opened(tx, principal, child_id, it, opened_at or tx.now))
 
 
 def _unnumbered(file: File) -> File:
@@ -206,23 +261,39 @@ def _ref(file: File, child_id: UUID) -> ChildRef:
 
 
 async def _store(
-    tx: Tx, principal: Principal, child: ChildRef, file: File, sent: Sequence[str]
+    tx: Tx,
+    principal: Principal,
+    child: ChildRef,
+    file: File,
+    sent: Sequence[str],
+    aside: Mapping[str, Any],
+    content_mac: bytes,
 ) -> None:
-    """Store a file with all that follows from it. Raises Taken."""
+    """Store a file with all that follows from it, and what of `sent` is not in it. Raises Taken."""
     outcome = derivation.derive(file, child.region_code, tx.today)
     columns = {
         "id": child.id,
         "home_county": child.home_county,
         "version": 1,
         "created_at": tx.now,
+        "as_sent_sealed": sealing.keep_aside(tx.keyring, child.id, aside),
         **operations.columns_of(tx, child, file, SECTIONS, outcome),
     }
     if not await sql.insert(tx.connection, "children", columns, unless_taken=True):
         raise duplicates.Taken("id")
     await duplicates.claim_number(tx, child, file.identity.resident_id)
     await operations.store_numbers(tx, child, file, sent)
+    mac = content_mac if aside else None
     await history.remember(
-        tx, principal, child, "createChild", 1, before=None, after=file, sections=sent
+        tx,
+        principal,
+        child,
+        "createChild",
+        1,
+        before=None,
+        after=file,
+        sections=sent,
+        content_mac=mac,
     )
     if "education" in sent:
         learnt = file.education
@@ -250,16 +321,17 @@ async def open_referred(
     if found["child_id"] is not None or found["submitted_sealed"] is None:
         return None
     sections = sections_of(tx, found)
+    aside = sections.pop(ASIDE, {})
     file = File.model_validate(sections, extra="ignore")
     file, _ = await operations.placed(tx, file, [*sections])
-    sent = found["submitted_id"]
+    sent, content = found["submitted_id"], found["content_mac"]
     await duplicates.disown(tx, sent)
     taken = await history.opened_by_another(tx, sent, found["agency_id"])
     child = _ref(file, new_id() if taken or found["reason"] == "id" else sent)
     for opened in [_unnumbered(file)] if number_wrong else [file, _unnumbered(file)]:
         try:
             async with tx.connection.transaction():
-                await _store(tx, _sender(found), child, opened, [*sections])
+                await _store(tx, _sender(found), child, opened, [*sections], aside, content)
         except duplicates.Taken as kept:
             if str(kept) == "id":
                 return None

@@ -81,7 +81,8 @@ async def change_child(
     different = merging.differing(before, after)
     if not different:
         return None
-    await check(tx, principal, after, different, unknown, new=False)
+    errors = await wrong(tx, after, different, unknown, new=False)
+    refuse_wrong(principal, after, different, errors)
     try:
         async with tx.connection.transaction():
             await _write(
@@ -175,15 +176,10 @@ def refuse_unwritable(principal: Principal, names: Iterable[str]) -> None:
         raise FieldGroupForbidden(errors=errors)
 
 
-async def check(
-    tx: Tx,
-    principal: Principal,
-    file: File,
-    sent: Collection[str],
-    unknown: Iterable[FieldError],
-    *,
-    new: bool,
-) -> None:
+async def wrong(
+    tx: Tx, file: File, sent: Collection[str], unknown: Iterable[FieldError], *, new: bool
+) -> list[FieldError]:
+    """Return every rule that the sections sent break. One statement if they name a school."""
     errors = [*checks.broken(file, sent, on=tx.today, new=new), *unknown]
     school_id = file.education.school_id
     if "education" in sent and school_id is not None:
@@ -192,12 +188,19 @@ async def check(
             errors.append(
                 FieldError("#/education/school_id", "school_unknown", "There is no such school.")
             )
+    return errors
+
+
+def refuse_wrong(
+    principal: Principal, file: File, sent: Collection[str], errors: Sequence[FieldError]
+) -> None:
+    """Raise ChildInvalid, or OutsideRemit."""
     if errors:
         raise ChildInvalid(errors=errors)
     inside = principal.region_lo <= lives_in(file) < principal.region_hi
     if "residence" in sent and not inside:
         raise _outside("#/residence/region_code")
-    if "education" in sent and principal.school_id not in {None, school_id}:
+    if "education" in sent and principal.school_id not in {None, file.education.school_id}:
         raise _outside("#/education/school_id")
 
 

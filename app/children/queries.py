@@ -250,7 +250,7 @@ def resident_index(keyring: Keyring, number: str) -> bytes:
     return keyring.blind_index("resident_ids", residents.canonical(number))
 
 
-_ALWAYS: Final = "c.id, c.version, c.created_at, c.updated_at"
+_ALWAYS: Final = "c.id, c.version, c.created_at, c.updated_at, c.as_sent_sealed"
 _DERIVED: Final = "c.region_code, c.categories, c.priority_flags, c.derived_on"
 STORED: Final = ", ".join(
     f"c.{column}"
@@ -280,6 +280,7 @@ def shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> dict[str, Any
     file on the wire, `permitted` aside.
     """
     said = {name: row[name] for name in ("id", "version", "created_at", "updated_at")}
+    said["as_sent"] = sealing.show_aside(tx.keyring, row, principal.role)
     for group in readable(principal):
         derived = group == "derived"
         said[group] = _derived(row) if derived else sealing.show(tx.keyring, row, group)

@@ -15,6 +15,8 @@ from app.core.data.db import Tx
 from app.core.ids import new_id
 
 SUBMITTED: Final = "duplicate_referrals.submitted_sealed"
+ASIDE: Final = "as_sent"
+"""Beside the sections: what of what was sent is not in them."""
 
 _REFERRAL = """
 SELECT d.*, coalesce(c.region_code, d.region_code) AS lives_in, o.region_code AS other_lives_in
@@ -82,7 +84,7 @@ async def submission(tx: Tx, principal: Principal, referral_id: UUID) -> dict[st
 
 
 def sections_of(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the sections that a referral keeps."""
+    """Return the sections that a referral keeps, and what is beside them (`ASIDE`), if anything."""
     raw = tx.keyring.unseal_bytes(SUBMITTED, row["id"], row["submitted_sealed"])
     sections: dict[str, Any] = orjson.loads(raw)
     return sections

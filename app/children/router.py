@@ -35,13 +35,14 @@ from app.regions.deps import RegionCodeInvalid, RegionSpan, span_of
 
 router = routing.router(AREA.tag, "/children")
 _SUMMARY_GROUPS = ("identity", "residence", "derived")
-_WRITE_PROBLEMS = documented(
+_WRITES = (
     operations.FieldGroupForbidden,
     operations.OutsideRemit,
     duplicates.DuplicateChild,
     duplicates.AnsweredAlready,
     operations.ChildInvalid,
 )
+_WRITE_PROBLEMS = documented(*_WRITES)
 _REFERRED: dict[int | str, dict[str, Any]] = {
     202: {
         "model": schemas.Referral,
@@ -52,21 +53,24 @@ _REFERRED: dict[int | str, dict[str, Any]] = {
     }
 }
 _OPENED_BEFORE: dict[int | str, dict[str, Any]] = {
-    200: {"description": "This id opened the file before."}
+    200: {"description": "This id opened the file before, with the same content."}
 }
+_CREATE_PROBLEMS = documented(*_WRITES, opening.FileDiffers)
 
 
-@router.post("", status_code=201, responses={**_REFERRED, **_OPENED_BEFORE, **_WRITE_PROBLEMS})
+@router.post("", status_code=201, responses={**_REFERRED, **_OPENED_BEFORE, **_CREATE_PROBLEMS})
 async def create_child(
     principal: WritesChildren, new: schemas.ChildCreate, tx: Transaction
 ) -> Shown[schemas.Child]:
-    """Open a child's file."""
+    """Open a child's file. Sent again with the same id and content, it is opened once."""
     outcome = await opening.create_child(tx, principal, new)
     if isinstance(outcome, duplicates.Referred):
         return _referral(outcome, new.model_fields_set)
     child_id, written, is_new = outcome.child_id, new.model_fields_set, outcome.is_new
     if outcome.as_sent is None:
-        return await _file(tx, principal, child_id, written=written, is_new=is_new)
+        # Known by its id it is answered as it was at first, whoever sees it by then; so by its key.
+        receipt = is_new and new.id is not None
+        return await _file(tx, principal, child_id, written=written, is_new=is_new, receipt=receipt)
     return Shown(
         outcome.as_sent,
         children=[child_id],
@@ -180,6 +184,7 @@ async def _file(
     *,
     written: Collection[str] = (),
     is_new: bool = True,
+    receipt: bool = False,
 ) -> Shown[schemas.Child]:
     headers = {}
     file = await queries.read(tx, principal, child_id)
@@ -199,6 +204,7 @@ async def _file(
         subject=child_id,
         is_new=is_new,
         headers=headers,
+        receipt=receipt,
     )
 
 

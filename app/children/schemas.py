@@ -1,7 +1,7 @@
 """What travels on the wire about a child's file."""
 
 from datetime import date, datetime
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, Field, StrictInt, model_validator
@@ -17,6 +17,7 @@ from app.children.sections.hukou import Hukou
 from app.children.sections.identity import Identity, IdentityShown, NewIdentity, ResidentNumber, Sex
 from app.children.sections.residence import NewResidence, Residence
 from app.children.sections.welfare import Welfare
+from app.core.http.as_sent import TakenAsSent
 from app.core.http.wire import (
     Day,
     GivenRegion,
@@ -47,8 +48,21 @@ class _Sections(Input):
     external: External | None = None
 
 
-class ChildCreate(_Sections):
-    """A new file (REG-02). Sections left out are empty."""
+class ChildCreate(_Sections, TakenAsSent):
+    """A new file (REG-02). Sections left out are empty.
+
+    Opened offline, which its `id` says, it is refused only for what no file can be without: who the
+    child is and where it lives. What else cannot be read or followed is kept as sent (`as_sent`).
+    Without an `id` whoever sends it sits before it, and is told what to mend.
+    """
+
+    takes_any_text: ClassVar[bool] = False
+    needed: ClassVar[frozenset[str]] = frozenset(
+        {
+            *("id", "residence.region_code"),
+            *(f"identity.{name}" for name in ("name", "sex", "birth_date", "resident_id")),
+        }
+    )
 
     id: UUID | None = Field(
         default=None,
@@ -67,6 +81,26 @@ class ChildCreate(_Sections):
         max_length=20,
         description="Children named by an earlier `duplicate-child` who were found to be others.",
     )
+
+    @classmethod
+    def takes(cls, sent: dict[str, Any]) -> bool:
+        """Tell whether it was opened offline."""
+        return sent.get("id") is not None
+
+    @classmethod
+    def prepared(
+        cls, said: dict[str, Any], replaced: dict[str, str], unread: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Leave out what says nothing."""
+        del replaced, unread
+        rest: dict[str, Any] = _said(said)
+        return rest
+
+
+def _said(sent: Any) -> Any:
+    if isinstance(sent, dict):
+        return {name: _said(each) for name, each in sent.items() if each != ""}
+    return [_said(each) for each in sent] if isinstance(sent, list) else sent
 
 
 class ChildChange(_Sections):
@@ -91,6 +125,11 @@ class Child(BaseModel):
     version: Version
     created_at: datetime = Field(description="When the file was opened.")
     updated_at: datetime = Field(description="When it last changed.")
+    as_sent: dict[str, Any] | None = Field(
+        description="What could not be read or followed when it was opened, as it was sent, by"
+        " field, as `education.school_id`: a school nobody knows, a day ahead, a clock that"
+        " contradicts the post. Null if all could."
+    )
     permitted: Permitted
     identity: IdentityShown | None = None
     hukou: Hukou | None = None

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import orjson
 
+from app.access.roles import FIELD_GROUPS, Role
 from app.children import naming, residents
 from app.children.models import Child
 from app.children.sections import SECTIONS, File
@@ -96,6 +97,31 @@ def show(keyring: Keyring, row: Mapping[str, Any], section: str) -> dict[str, An
         raw = keyring.unseal_bytes(f"children.{place.sealed}", row["id"], row[place.sealed])
         value.update(orjson.loads(raw))
     return value
+
+
+_AS_SENT: Final = "children.as_sent_sealed"
+
+
+def keep_aside(keyring: Keyring, child_id: UUID, aside: Mapping[str, Any]) -> bytes | None:
+    """Seal what a file was sent with and does not hold."""
+    return keyring.seal(_AS_SENT, child_id, orjson.dumps(aside)) if aside else None
+
+
+def show_aside(keyring: Keyring, row: Mapping[str, Any], role: Role) -> dict[str, Any] | None:
+    """Turn it back: of sections that the role reads, and what is of no section for whoever may open
+    files; None for nothing.
+    """
+    if row["as_sent_sealed"] is None:
+        return None
+    aside = orjson.loads(keyring.unseal_bytes(_AS_SENT, row["id"], row["as_sent_sealed"]))
+    opens = "identity" in role.writes
+    shown = {
+        name: each
+        for name, each in aside.items()
+        if (section := name.partition(".")[0]) in role.reads
+        or (opens and section not in FIELD_GROUPS)
+    }
+    return shown or None
 
 
 def whole(keyring: Keyring, row: Mapping[str, Any]) -> File:

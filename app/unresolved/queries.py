@@ -316,4 +316,12 @@ def concerned(answers: Sequence[Mapping[str, Any]]) -> list[UUID]:
         found += [each["child_id"], each["other_child_id"], (each["claim"] or {}).get("child_id")]
         for one in each.get("evidence", ()):
             found += [one["sent"].get("child_id"), one["sent"].get("student", {}).get("child_id")]
-    return [UUID(str(child)) for child in found if child]
+    return [child for said in found if said and (child := _id(said)) is not None]
+
+
+def _id(said: Any) -> UUID | None:
+    """Read an id; None if what was said for one is none."""
+    try:
+        return UUID(str(said))
+    except ValueError:
+        return None

@@ -15,7 +15,9 @@ class _AboutVisit(Event):
     child_id: UUID = Field(description="The child visited.")
     visited_on: date = Field(description="Day of the visit.")
     visitor_type: Annotated[VisitorType, CODE] = Field(description="Who visited: a code.")
-    channel: Annotated[Channel, CODE] = Field(description="`in_person`, `phone` or `video`.")
+    channel: Annotated[Channel, CODE] = Field(
+        description="`in_person`, `phone`, `video` or `other`."
+    )
     abnormal: bool = Field(description="Whether anything abnormal was found.")
 
 

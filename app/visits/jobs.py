@@ -19,8 +19,10 @@ from app.unresolved.operations import referrals, settling, taking_back
 from app.unresolved.operations.settling import Waiting
 from app.unresolved.operations.taking_back import Back, again
 from app.unresolved.rules import owner_of
-from app.visits import operations, schemas
 from app.visits.events import VisitCorrected, VisitRecorded
+from app.visits.operations import recording, storing
+from app.visits.operations import taking_back as visits_taken
+from app.visits.schemas.recording import VisitCreate
 
 _JOB: Final = "visits.rename_next_places"
 
@@ -53,9 +55,9 @@ async def store_held_visits(
 ) -> None:
     """Store the visits that waited for a child, as they were sent."""
     for row, sent in waiting:
-        new = schemas.VisitCreate.model_validate(sent)
+        new = VisitCreate.model_validate(sent).known_as(UUID(row["sender_ref"]))
         since = unresolved.corrected(tx, row)
-        await operations.store_held(tx, sender, child, new, row["received_at"], row["id"], since)
+        await recording.store_held(tx, sender, child, new, row["received_at"], row["id"], since)
 
 
 @taking_back.returns(UnresolvedKind.visit)
@@ -65,18 +67,21 @@ async def return_visits(
     """Take visits back from a child, and all that came since by the same name of it."""
     kept = {UUID(row["sender_ref"]): (row, sent) for row, sent in waited}
     kept |= {row["id"]: (row, sent) for row, sent in waited}
-    called = [UUID(sent["child_id"]) for _, sent in waited]
-    placed, compared = await operations.take_back(tx, sender, child_id, [*kept], called)
+    called = [VisitCreate.model_validate(sent).child_id for _, sent in waited]
+    placed, compared = await visits_taken.take_back(tx, sender, child_id, [*kept], called)
     for each in compared:
         await settling.drop(tx, UnresolvedKind.two_entries, each)
     backs = []
     for visit in placed:
         if visit.id in kept:
             row, sent = kept[visit.id]
-            piece = again(row, sent, abnormal=visit.abnormal)
+            claim = {"child_id": VisitCreate.model_validate(sent).child_id}
+            piece = replace(again(row, sent, abnormal=visit.abnormal), claim=claim)
             backs.append(Back(row["id"], piece, visit.received_at, visit.corrected))
         else:
-            piece = replace(operations.as_piece(visit.first), abnormal=visit.abnormal)
+            piece = replace(
+                storing.as_piece(visit.first, visit.received_at), abnormal=visit.abnormal
+            )
             backs.append(Back(None, piece, visit.received_at, visit.corrected))
     return backs
 

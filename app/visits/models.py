@@ -28,6 +28,8 @@ class VisitorType(StrEnum):
     teacher = "teacher"
     police = "police"
     civil_affairs = "civil_affairs"
+    other = "other"
+    """None of these, or it could not be read."""
 
 
 class Place(StrEnum):
@@ -47,6 +49,7 @@ class Channel(StrEnum):
     in_person = "in_person"
     phone = "phone"
     video = "video"
+    other = "other"
 
 
 class Visit(Correctable, table=True):

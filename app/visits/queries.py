@@ -69,9 +69,8 @@ def visit_of(tx: Tx, principal: Principal, row: Any) -> schemas.Visit:
             for finding, note in zip(findings, notes, strict=True)
         ],
         note=words.get("note"),
-        doubts=rules.doubts(
-            row["visited_on"], row["started_at"], row["birth_date"], row["received_at"]
-        ),
+        as_sent=words.get("as_sent"),
+        doubts=rules.doubts(row, words.get("as_sent")),
         possibly_same_as=row["possibly_same_as"],
         same_as=row["same_as"],
         withdrawal=_withdrawal(tx, row),
@@ -151,5 +150,5 @@ def _withdrawal(tx: Tx, row: Any) -> schemas.Withdrawal | None:
 
 
 _PLAIN: Final = tuple(
-    schemas.VisitContent.model_fields.keys() - {"region_code", "findings", "note"}
+    schemas.VisitContent.model_fields.keys() - {"region_code", "findings", "note", "as_sent"}
 )

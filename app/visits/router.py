@@ -23,7 +23,7 @@ from app.core.http.wire import Day
 from app.core.problems import Problem, documented
 from app.regions.deps import RegionSpan
 from app.unresolved.schemas import HeldForNow
-from app.visits import operations, queries, schemas
+from app.visits import queries, schemas
 from app.visits.acts import (
     ACTS,
     FindingStays,
@@ -34,6 +34,8 @@ from app.visits.acts import (
     SecondPersonConfirms,
 )
 from app.visits.area import AREA, READ, WRITE
+from app.visits.operations import correcting, recording
+from app.visits.schemas.recording import VisitCreate
 
 router = routing.router(AREA.tag)
 
@@ -69,14 +71,14 @@ _HELD: dict[int | str, dict[str, Any]] = {
     responses={
         **REPEATED,
         **_HELD,
-        **documented(operations.VisitDiffers, operations.TooManyUnplaced),
+        **documented(recording.VisitDiffers, recording.TooManyUnplaced),
     },
 )
 async def record_visit(
-    principal: WritesVisits, new: schemas.VisitCreate, tx: Transaction
+    principal: WritesVisits, new: VisitCreate, tx: Transaction
 ) -> Shown[schemas.Visit]:
     """Record a home visit. Sent again with the same id and content, it is stored once."""
-    visit, is_new, child_id = await operations.record_visit(tx, principal, new)
+    visit, is_new, child_id = await recording.record_visit(tx, principal, new)
     if isinstance(visit, UUID):
         return Shown(
             {"unresolved_id": visit, "status": "unresolved"},
@@ -141,7 +143,7 @@ async def correct_visit(
     abnormal finding stays: that it was none is proposed and confirmed. Who made it may correct it
     wherever the child lives by now, and is answered with what they said.
     """
-    visit = await operations.correct_visit(tx, principal, found, correction, if_match=if_match)
+    visit = await correcting.correct_visit(tx, principal, found, correction, if_match=if_match)
     return _shown(visit, [visit])
 
 
@@ -159,7 +161,7 @@ async def propose_withdrawal(
     """Propose, as the visitor's own office, that an abnormal finding was none. The visit says what
     it said until a second person, of the township or of civil affairs, confirms it.
     """
-    visit = await operations.propose_withdrawal(tx, principal, found, said, if_match=if_match)
+    visit = await correcting.propose_withdrawal(tx, principal, found, said, if_match=if_match)
     return _shown(visit, [visit])
 
 
@@ -173,7 +175,7 @@ async def confirm_withdrawal(
     """Confirm, as a second person, that an abnormal finding was none: the findings are what was
     proposed. What the visit said before is kept and can be read.
     """
-    visit = await operations.confirm_withdrawal(tx, principal, found, if_match=if_match)
+    visit = await correcting.confirm_withdrawal(tx, principal, found, if_match=if_match)
     return _shown(visit, [visit])
 
 

@@ -2,12 +2,23 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
-from typing import Any, Literal
+from datetime import timedelta
+from typing import Any, Final, Literal
 
 from app.core.clock import local_date
 
-Doubt = Literal["date_ahead", "start_on_another_day", "before_birth"]
+Doubt = Literal[
+    "date_ahead",
+    "start_on_another_day",
+    "before_birth",
+    "recorded_ahead",
+    "recorded_before",
+    "field_unread",
+    "id_in_use",
+]
+
+CLOCK_SKEW: Final = timedelta(minutes=5)
+"""How far clocks may lie apart before one of them is doubted."""
 
 
 def takes_away(before: Iterable[Mapping[str, Any]], after: Iterable[Mapping[str, Any]]) -> bool:
@@ -25,16 +36,24 @@ def _abnormal(findings: Iterable[Mapping[str, Any]]) -> Counter[tuple[str, ...]]
     )
 
 
-def doubts(
-    visited_on: date, started_at: datetime | None, birth_date: date | None, received_at: datetime
-) -> list[Doubt]:
-    """Return what a visit's days contradict: `date_ahead` the day it was received on (a phone's
-    clock ran ahead), `start_on_another_day` its own beginning, `before_birth` the child's date of
-    birth, which may be the wrong one. `birth_date`: None if it is not the reader's to know.
+def doubts(visit: Mapping[str, Any], unread: Mapping[str, Any] | None) -> list[Doubt]:
+    """Return what is doubtful about a visit, by its row: `date_ahead` of the day it was received on
+    (a phone's clock ran ahead), `start_on_another_day`, `before_birth` of the child, which may be
+    the wrong one (its `birth_date` is None if it is not the reader's to know); `recorded_ahead` of
+    when it was received, `recorded_before` the day of the visit; `field_unread` (`unread`: what
+    was sent and could not be read, by field), `id_in_use` by another visit.
     """
+    visited_on, received_at = visit["visited_on"], visit["received_at"]
+    started_at, recorded_at = visit["started_at"], visit["recorded_at"]
+    birth_date = visit["birth_date"]
+    fields = {*(unread or ())}
     found: dict[Doubt, bool] = {
         "date_ahead": visited_on > local_date(received_at),
         "start_on_another_day": started_at is not None and local_date(started_at) != visited_on,
         "before_birth": birth_date is not None and visited_on < birth_date,
+        "recorded_ahead": recorded_at is not None and recorded_at > received_at + CLOCK_SKEW,
+        "recorded_before": recorded_at is not None and local_date(recorded_at) < visited_on,
+        "field_unread": bool(fields - {"id"}),
+        "id_in_use": "id" in fields,
     }
     return [doubt for doubt, holds in found.items() if holds]

@@ -107,7 +107,7 @@ async def test_an_id_of_ones_own_child_stays_that_childs(
     client, database, open_file, director, file
 ) -> None:
     own = await a_child(database, VILLAGE)
-    assert (await open_file(director, id=str(own.id))).status_code == 200
+    assert (await open_file(director, id=str(own.id))).status_code == 409
     read = await client.get(f"/v1/children/{own.id}", headers=director.headers)
     assert read.json()["id"] == str(own.id) != file["id"]
 

@@ -76,3 +76,20 @@ async def test_a_duplicate_is_refused_each_time(app, settings, live_database, di
             read = await client.get(f"/v1/children/{body['id']}", headers=director.headers)
             assert read.json()["id"] == opened.json()["id"]
     assert await _count(live_database, "child_aliases") == 3
+
+
+async def test_ten_at_once_are_one_file_and_no_duplicate_of_themselves(
+    app, settings, live_database, director
+) -> None:
+    async with calling(app, settings, live_database) as client:
+        for number in range(3):
+            identity = {**a_file(VILLAGE)["identity"], "name": f"样{number}", "resident_id": None}
+            body = a_file(VILLAGE, id=str(new_id()), identity=identity)
+            answers = await asyncio.gather(
+                *(
+                    client.post("/v1/children", json=body, headers=director.headers)
+                    for _ in range(10)
+                )
+            )
+            statuses = sorted(answer.status_code for answer in answers)
+            assert statuses == [*[200] * 9, 201], [each.text for each in answers]

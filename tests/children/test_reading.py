@@ -40,7 +40,7 @@ class TestReadsAFile:
         shown = answer.json()
         schemas.Child.model_validate(shown)
         reads = roles()[role].reads
-        always = {"id", "version", "created_at", "updated_at", "permitted"}
+        always = {"id", "version", "created_at", "updated_at", "as_sent", "permitted"}
         assert shown.keys() - always == reads
         assert (RESIDENT_ID in answer.text) is ("identity" in reads)
         assert ("样板胡同" in answer.text) is ("residence" in reads)

@@ -7,7 +7,7 @@ import pytest
 from app.core.data.db import SYSTEM
 from app.core.ids import new_id
 from tests.access.factories import a_caller, a_new_post
-from tests.children.conftest import OTHER_TOWNSHIP_VILLAGE, SIBLING, VILLAGE
+from tests.children.conftest import OTHER_COUNTY_VILLAGE, OTHER_TOWNSHIP_VILLAGE, SIBLING, VILLAGE
 from tests.children.factories import a_file
 from tests.jobs import run_jobs
 
@@ -139,11 +139,14 @@ class TestOpenedOfflineInAFormerPost:
         [
             ({}, 201),
             ({"recorded_at": "2026-11-18T23:59:59+08:00"}, 201),
-            ({"recorded_at": "2026-11-19T00:00:00+08:00"}, 403),
+            ({"recorded_at": "2026-11-19T00:00:00+08:00"}, 201),
+            ({"recorded_at": "2026-11-20T08:00:00+08:00"}, 201),
+            ({"recorded_at": "2026-11-21T08:00:00+08:00"}, 201),
+            ({"recorded_at": "1970-01-01T00:00:00Z"}, 201),
             ({"recorded_at": "2027-03-01T00:00:00+08:00"}, 201),
         ],
     )
-    async def test_by_the_day_it_was_opened_on(self, open_file, transferred, said, status) -> None:
+    async def test_whatever_its_clock_says(self, open_file, transferred, said, status) -> None:
         answer = await open_file(transferred, id=str(new_id()), **said)
         assert answer.status_code == status, answer.text
 
@@ -158,8 +161,9 @@ class TestOpenedOfflineInAFormerPost:
             OTHER_TOWNSHIP_VILLAGE,
             date(2025, 11, 19),
         )
-        answer = await open_file(long_gone, id=str(new_id()))
-        assert (answer.status_code, answer.json()["type"]) == (403, "/problems/outside-remit")
+        for said in ({}, {"recorded_at": "2026-11-19T08:00:00+08:00"}):
+            answer = await open_file(long_gone, id=str(new_id()), **said)
+            assert (answer.status_code, answer.json()["type"]) == (403, "/problems/outside-remit")
 
     async def test_of_a_place_that_was_never_theirs(self, open_file, transferred) -> None:
         answer = await open_file(transferred, SIBLING, id=str(new_id()))
@@ -182,6 +186,25 @@ class TestOpenedOfflineInAFormerPost:
         there = (await open_file(township)).json()["id"]
         answer = await open_file(transferred, id=str(new_id()))
         assert (answer.status_code, there in answer.text) == (202, False)
+
+
+async def test_under_its_key_from_a_new_county_it_is_the_first_answer(
+    client, database, settings, director
+) -> None:
+    body, key = a_file(VILLAGE, id=str(new_id())), {"idempotency-key": "phone-1"}
+
+    async def send(caller, **more):
+        headers = {**caller.headers, **more}
+        return await client.post("/v1/children", json=body, headers=headers)
+
+    first = await send(director, **key)
+    assert first.status_code == 201
+    transferred = await a_new_post(
+        database, settings, director, "village_director", OTHER_COUNTY_VILLAGE, LEFT_ON
+    )
+    again = await send(transferred, **key)
+    assert (again.status_code, again.content) == (201, first.content)
+    assert (await send(transferred)).status_code == 200
 
 
 class TestAnAliasGivesWayToAFile:

@@ -25,7 +25,7 @@ async def test_what_waits_under_an_id_is_in_the_way_of_other_content(
 ) -> None:
     waits = a_visit(uuid4(), findings=[something_wrong()])
     held = await _record(client, director, waits)
-    other = await _record(client, director, {**waits, "child_id": str(child.id), "findings": []})
+    other = await _record(client, director, {**waits, "findings": []})
     assert (other.status_code, other.json()["type"]) == (409, "/problems/visit-differs")
     again = await _record(client, director, waits)
     assert (again.status_code, again.json()) == (202, held.json())
@@ -33,6 +33,27 @@ async def test_what_waits_under_an_id_is_in_the_way_of_other_content(
     (stored,) = await _visits(database)
     assert (str(stored["id"]), stored["child_id"]) == (waits["id"], child.id)
     assert stored["abnormal"]
+
+
+async def test_what_waits_under_an_id_is_not_in_the_way_of_another_child(
+    client, database, director, township, child, act
+) -> None:
+    waits = a_visit(uuid4(), findings=[something_wrong()])
+    held = await _record(client, director, waits)
+    known = await _record(client, director, {**waits, "child_id": str(child.id), "findings": []})
+    assert (known.status_code, known.json()["doubts"]) == (201, ["id_in_use"])
+    unknown = {**waits, "child_id": str(uuid4())}
+    asked = await _record(client, director, unknown)
+    assert asked.status_code == 202, asked.text
+    assert asked.json() != held.json()
+    await act(township, asked.json()["unresolved_id"], "attachment", child_id=str(child.id))
+    await act(township, held.json()["unresolved_id"], "attachment", child_id=str(child.id))
+    stored = await _visits(database)
+    assert sorted(row["abnormal"] for row in stored) == [False, True, True]
+    assert waits["id"] in {str(row["id"]) for row in stored}
+    again = await _record(client, director, unknown)
+    assert (again.status_code, again.json()["abnormal"]) == (200, True)
+    assert len(await _visits(database)) == 3
 
 
 async def test_two_agencies_phones_made_one_id(

@@ -1,6 +1,7 @@
 """Field types of the wire, strict and bounded (IN-3, IN-11: the constraint comes first)."""
 
 import re
+import unicodedata
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
 from typing import Annotated, Any, ClassVar
 
@@ -75,6 +76,17 @@ def _in_range(value: datetime) -> datetime:
     return value
 
 
+def _in_digits(value: Any) -> Any:
+    return str(value) if type(value) is int else value
+
+
+def _in_narrow_digits(value: Any) -> Any:
+    said = _in_digits(value)
+    if not isinstance(said, str):
+        return said
+    return "".join(unicodedata.normalize("NFKC", said).split())
+
+
 def _not_blank(value: str) -> str:
     if not value.strip():
         raise PydanticCustomError("text_blank", "The text is blank.")
@@ -129,15 +141,16 @@ Phone = Annotated[
     str,
     Field(
         min_length=1,
-        max_length=60,
+        max_length=200,
         pattern=_NO_CONTROL,
         description="Telephone number, in any spelling.",
         examples=["+86 10 5550 0101"],
     ),
+    BeforeValidator(_in_digits),
     AfterValidator(_not_blank),
 ]
-"""A telephone number as people write it: spaces, brackets, full-width, an extension. Nothing
-compares it.
+"""A telephone number as people write it: spaces, brackets, full-width, an extension, or as systems
+do, an integer. Nothing compares it.
 """
 
 Code = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[a-z0-9_.:-]+$")]
@@ -164,9 +177,12 @@ GivenRegion = Annotated[
         description="Division code: 6 digits of a county (GB/T 2260), 9 of a township, or 12.",
         examples=["120119101200"],
     ),
+    BeforeValidator(_in_narrow_digits),
     AfterValidator(lambda code: code.ljust(12, "0")),
 ]
-"""A division as it is named to us, in full from then on: paper leaves the zeros behind it out."""
+"""A division as it is named to us, in full from then on: paper leaves the zeros behind it out, and
+keyboards write digits wide.
+"""
 
 
 def region_text(code: int) -> str:

@@ -1,12 +1,12 @@
 """What callers send to report."""
 
-import re
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 import orjson
-from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
+from pydantic import Field
 
+from app.core.http.as_sent import TakenAsSent
 from app.core.http.wire import Day, Input, KnownMoment, Line
 from app.police_reports.schemas import LONGEST, AsSaid, Channel, Sex, Urgency
 
@@ -35,15 +35,11 @@ class Reporter(Input):
     position: Line | None = Field(default=None, description="Position in the agency.")
 
 
-_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
-_REPLACED: Final = "\ufffd"
 _MOST: Final = 14
 _LONGEST_SAID: Final = 200
-_NEEDED: Final = frozenset({"narrative", "situations"})
-"""Without these there is no report; all else of it is set aside if it cannot be read."""
 
 
-class ReportCreate(Input):
+class ReportCreate(TakenAsSent):
     """A mandatory report (REP-01, REP-02). Leave `reporter` out to stay unnamed.
 
     What cannot be read or followed is kept as sent and told in `doubts`; it never refuses the
@@ -99,59 +95,18 @@ class ReportCreate(Input):
         description="Of several reports about one event, as of several children: made by the "
         "client and the same in all of them, or the id of the first.",
     )
-    takes_any_text: ClassVar[bool] = True
-    _unread: dict[str, Any] = PrivateAttr(default_factory=dict)
+    needed: ClassVar[frozenset[str]] = frozenset({"narrative", "situations"})
 
-    @property
-    def unread(self) -> dict[str, Any]:
-        """What could not be read, by field, such as `subject.birth_date`."""
-        return self._unread
-
-    def setting_aside(self, unread: dict[str, Any]) -> Self:
-        """Keep beside it what could not be read."""
-        self._unread = unread
-        return self
-
-    @model_validator(mode="wrap")
     @classmethod
-    def _set_aside(cls, sent: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
-        if not isinstance(sent, dict):
-            return read(sent)
-        unread: dict[str, Any] = {}
-        rest = _storable(sent, unread)
-        if "situations" in rest:
-            rest["situations"], aside = _sorted_out(rest["situations"])
+    def prepared(
+        cls, said: dict[str, Any], replaced: dict[str, str], unread: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Read of the situations what can be."""
+        unread |= replaced
+        if "situations" in said:
+            said["situations"], aside = _sorted_out(said["situations"])
             unread |= {"situations": aside} if aside else {}
-        try:
-            return read(rest).setting_aside(unread)
-        except ValidationError as error:
-            for field, *within in (each["loc"] for each in error.errors()):
-                if field in _NEEDED:
-                    raise
-                part = rest.get(field)
-                if within and isinstance(part, dict) and within[0] in part:
-                    rest[field] = {name: said for name, said in part.items() if name != within[0]}
-                    unread[f"{field}.{within[0]}"] = part[within[0]]
-                elif field in rest:
-                    unread[str(field)] = rest.pop(field)
-            return read(rest).setting_aside(unread)
-
-
-def _storable(said: Any, unread: dict[str, Any], field: str = "") -> Any:
-    """Replace the characters that no database keeps; tell in `unread` which there were where."""
-    if isinstance(said, str):
-        if bad := {f"U+{ord(character):04X}" for character in _UNSTORABLE.findall(said)}:
-            unread[field] = ", ".join(sorted(bad))
-        return _UNSTORABLE.sub(_REPLACED, said)
-    if isinstance(said, list):
-        return [_storable(each, unread, field) for each in said]
-    if isinstance(said, dict):
-        named = {_UNSTORABLE.sub(_REPLACED, name): each for name, each in said.items()}
-        return {
-            name: _storable(each, unread, f"{field}.{name}" if field else name)
-            for name, each in named.items()
-        }
-    return said
+        return said
 
 
 def _sorted_out(said: Any) -> tuple[Any, list[Any]]:

@@ -2,10 +2,17 @@
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field, StrictBool, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from app.children.schemas import Replaced
@@ -13,7 +20,7 @@ from app.core.http.wire import Day, Input, Moment, Permitted, Prose, RegionCode,
 from app.visits.models import Channel, Place, VisitorType
 from app.visits.rules import Doubt
 
-_ID = "0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b10"
+ID = "0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b10"
 
 
 class Domain(StrEnum):
@@ -26,6 +33,7 @@ class Domain(StrEnum):
     health = "health"
     safety = "safety"
     household = "household"
+    other = "other"
 
 
 class AbnormalType(StrEnum):
@@ -76,6 +84,17 @@ class ReferTo(StrEnum):
     social_work = "social_work"
 
 
+Words = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=1_048_576,
+        pattern=r"^[^\x00]*$",
+        description="In words, as many as a body holds; stored encrypted.",
+    ),
+]
+
+
 class Finding(Input):
     """One thing that was looked at."""
 
@@ -87,7 +106,7 @@ class Finding(Input):
     refer_to: list[ReferTo] = Field(
         default=[], max_length=8, description="Departments that should act (VIS-08)."
     )
-    note: Prose | None = Field(default=None, description="In words; stored encrypted.")
+    note: Words | None = None
 
     @model_validator(mode="after")
     def _type_says_what_is_wrong(self) -> Self:
@@ -98,11 +117,12 @@ class Finding(Input):
         return self
 
 
-Findings = Annotated[list[Finding], Field(max_length=30, description="What was looked at.")]
+MOST: Final = 200
+Findings = Annotated[list[Finding], Field(max_length=MOST, description="What was looked at.")]
 Policies = Annotated[
     list[Policy], Field(max_length=20, description="Law and policy explained (VIS-03).")
 ]
-ChildId = Annotated[UUID, Field(description="The child visited.", examples=[_ID])]
+ChildId = Annotated[UUID, Field(description="The child visited.", examples=[ID])]
 
 
 _FIRST, _LAST = date(1900, 1, 1), date(2199, 12, 31)
@@ -116,33 +136,6 @@ def _countable(day: date) -> date:
 
 VisitDay = Annotated[Day, AfterValidator(_countable)]
 """A day that can be counted with. A phone whose clock runs wrong is believed, and marked."""
-
-
-class VisitCreate(Input):
-    """A visit as the visitor records it, possibly days before it reaches the service."""
-
-    id: UUID = Field(
-        description="Made by the client (UUID, version 7 preferred): sent again, it is one visit.",
-        examples=[_ID],
-    )
-    child_id: ChildId
-    visited_on: VisitDay = Field(
-        description="Day of the visit, in China, by the device: one that cannot be is taken and"
-        " told in `doubts`."
-    )
-    started_at: Moment | None = Field(default=None, description="When it began, if noted.")
-    visitor_type: VisitorType = Field(description="Who visited.")
-    place: Place = Field(default=Place.home, description="Where the child was seen.")
-    channel: Channel = Field(default=Channel.in_person, description="How.")
-    guardian_present: StrictBool | None = Field(
-        default=None, description="Whether a guardian was there; null if not noted."
-    )
-    findings: Findings = Field(default=[])
-    policies_explained: Policies = Field(default=[])
-    note: Prose | None = Field(default=None, description="In words; stored encrypted.")
-    recorded_at: Moment | None = Field(
-        default=None, description="When the device stored it, by its own clock."
-    )
 
 
 class VisitCorrection(Input):
@@ -164,7 +157,7 @@ class VisitCorrection(Input):
     policies_explained: Policies | None = Field(
         default=None, description="All that was explained; null: unchanged."
     )
-    note: Prose | None = Field(default=None, description="In words; null removes it.")
+    note: Words | None = Field(default=None, description="In words; null removes it.")
 
     def changes(self) -> dict[str, Any]:
         """Return what was sent, without nulls where a visit cannot do without."""
@@ -184,7 +177,7 @@ class VisitFinding(BaseModel):
     refer_to: list[ReferTo] = Field(
         max_length=8, description="Departments that should act (VIS-08)."
     )
-    note: Prose | None = Field(description="In words.")
+    note: Words | None
 
 
 class WithdrawalProposed(Input):
@@ -200,7 +193,7 @@ _ACTOR = r"^[a-z]+(:[0-9a-f-]{36})?$"
 class Withdrawal(BaseModel):
     """That an abnormal finding was none: proposed by one person, true once a second confirmed."""
 
-    findings: list[VisitFinding] = Field(max_length=30, description="The findings that remain.")
+    findings: list[VisitFinding] = Field(max_length=MOST, description="The findings that remain.")
     words: Prose = Field(description="Why, in words.")
     proposed_by: str = Field(max_length=50, pattern=_ACTOR, description="Who proposed it.")
     proposed_at: datetime = Field(description="When.")
@@ -212,7 +205,9 @@ class Withdrawal(BaseModel):
 class VisitContent(BaseModel):
     """What a visit says."""
 
-    id: UUID = Field(description="The visit's id.", examples=[_ID])
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+    id: UUID = Field(description="The visit's id.", examples=[ID])
     child_id: ChildId
     region_code: RegionCode
     visited_on: date = Field(description="Day of the visit, in China.", examples=["2026-11-18"])
@@ -224,9 +219,14 @@ class VisitContent(BaseModel):
     channel: Channel = Field(description="How.")
     guardian_present: bool | None = Field(description="Whether a guardian was there.")
     abnormal: bool = Field(description="Whether any finding is abnormal.")
-    findings: list[VisitFinding] = Field(max_length=30, description="What was looked at.")
+    findings: list[VisitFinding] = Field(max_length=MOST, description="What was looked at.")
     policies_explained: Policies
-    note: Prose | None = Field(description="In words.")
+    note: Words | None
+    as_sent: dict[str, Any] | None = Field(
+        default=None,  # of what was kept before there was such a thing
+        description="What of it could not be read, as it was sent, by field; null if all could."
+        " `characters`: which that cannot be stored were replaced by U+FFFD, and where.",
+    )
     version: Version
     recorded_at: datetime | None = Field(description="When the device stored it.")
     received_at: datetime = Field(description="When the service received it.")
@@ -237,9 +237,11 @@ class Visit(VisitContent):
     """A visit as it stands."""
 
     doubts: list[Doubt] = Field(
-        max_length=3,
+        max_length=7,
         description="What its days contradict: `date_ahead` the day it was received on,"
-        " `start_on_another_day` its own beginning, `before_birth` the child's date of birth.",
+        " `start_on_another_day` its own beginning, `before_birth` the child's date of birth;"
+        " `recorded_ahead` of when it was received, `recorded_before` the day of the visit;"
+        " `field_unread`: see `as_sent`; `id_in_use`: by another visit, so it has one of ours.",
     )
     possibly_same_as: UUID | None = Field(
         description="An earlier visit to the child by the same visitor on that day: possibly one."

@@ -1,0 +1,127 @@
+"""Bodies that are taken though parts of them cannot be read: those are set aside as they were sent.
+
+Whoever stands beside a child can mend nothing, and phones retry in pockets: evidence is refused
+only where it does not say what it cannot be without.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final, Self
+
+from pydantic import ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
+
+from app.core.http.wire import Input
+
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+_REPLACED: Final = "\ufffd"
+Place = tuple[str | int, ...]
+"""Where something stands in a body, as `("subject", "birth_date")`."""
+
+
+class TakenAsSent(Input):
+    """A body of which all that cannot be read, a field of ours or one nobody knows, is set aside.
+
+    `needed`: without these, by their dotted names, it says nothing and is refused. A subclass may
+    say in `prepared` how more of it is to be read.
+    """
+
+    takes_any_text: ClassVar[bool] = True
+    needed: ClassVar[frozenset[str]] = frozenset()
+    _unread: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @property
+    def unread(self) -> dict[str, Any]:
+        """What could not be read, by field, such as `subject.birth_date`."""
+        return self._unread
+
+    def setting_aside(self, unread: dict[str, Any]) -> Self:
+        """Keep beside it what could not be read."""
+        self._unread = unread
+        return self
+
+    @classmethod
+    def takes(cls, sent: dict[str, Any]) -> bool:
+        """Tell whether what cannot be read is set aside; else it is refused."""
+        del sent
+        return True
+
+    @classmethod
+    def prepared(
+        cls, said: dict[str, Any], replaced: dict[str, str], unread: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Return what is read; put into `unread` what is not. `replaced`: which characters that no
+        database keeps stood where.
+        """
+        unread |= replaced
+        return said
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _set_aside(cls, sent: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(sent, dict) or not cls.takes(sent):
+            return read(sent)
+        replaced: dict[str, str] = {}
+        unread: dict[str, Any] = {}
+        rest = cls.prepared(_storable(sent, replaced), replaced, unread)
+        while True:
+            try:
+                return read(rest).setting_aside(unread)
+            except ValidationError as error:
+                wrong = [_standing(rest, each["loc"]) for each in error.errors()]
+                if any(cls._needs(place) for place in wrong):
+                    raise
+                _take_out(rest, wrong, unread)
+
+    @classmethod
+    def _needs(cls, place: Place) -> bool:
+        dotted = ".".join(map(str, place))
+        return not place or any(
+            f"{dotted}.".startswith(f"{each}.") or f"{each}.".startswith(f"{dotted}.")
+            for each in cls.needed
+        )
+
+
+def _standing(body: Any, place: Place) -> Place:
+    """Return how far a place goes in a body: what is missing is missed by what should hold it."""
+    for depth, step in enumerate(place):
+        holds = isinstance(body, dict) if isinstance(step, str) else isinstance(body, list)
+        if not holds or (isinstance(step, str) and step not in body):
+            return place[:depth]
+        body = body[step]
+    return place
+
+
+def _take_out(body: dict[str, Any], places: Sequence[Place], unread: dict[str, Any]) -> None:
+    asked = set(places)
+    gone = [
+        place
+        for place in dict.fromkeys(places)
+        if not any(place[:depth] in asked for depth in range(1, len(place)))
+    ]
+    for place in gone:
+        unread[".".join(map(str, place))] = _holder(body, place)[place[-1]]
+    for place in reversed(gone):  # so that what stands before it in a list stays where it is
+        del _holder(body, place)[place[-1]]
+
+
+def _holder(body: Any, place: Place) -> Any:
+    for step in place[:-1]:
+        body = body[step]
+    return body
+
+
+def _storable(said: Any, replaced: dict[str, str], field: str = "") -> Any:
+    """Replace the characters that no database keeps; tell in `replaced` which there were where."""
+    if isinstance(said, str):
+        if bad := {f"U+{ord(character):04X}" for character in _UNSTORABLE.findall(said)}:
+            replaced[field] = ", ".join(sorted(bad))
+        return _UNSTORABLE.sub(_REPLACED, said)
+    if isinstance(said, list):
+        return [_storable(each, replaced, field) for each in said]
+    if isinstance(said, dict):
+        named = {_UNSTORABLE.sub(_REPLACED, name): each for name, each in said.items()}
+        return {
+            name: _storable(each, replaced, f"{field}.{name}" if field else name)
+            for name, each in named.items()
+        }
+    return said

@@ -1,0 +1,118 @@
+"""How what a visit says is stored, compared and announced, by whatever way it came."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from app.access.principal import Principal
+from app.children import rows
+from app.core.clock import local_date
+from app.core.data.db import Tx
+from app.core.jobs import events
+from app.unresolved.operations import holding
+from app.visits import queries, schemas
+from app.visits.events import AbnormalFinding, VisitCorrected, VisitRecorded
+from app.visits.schemas.recording import VisitCreate
+
+CONTENT: Final = {*schemas.VisitContent.model_fields}
+
+
+def columns_of(
+    tx: Tx, new: VisitCreate, sender: Principal, received_at: datetime
+) -> dict[str, Any]:
+    day = new.visited_on or local_date(received_at)
+    said = {**new.model_dump(), "visited_on": day, "as_sent": new.unread or None}
+    return {
+        "id": new.id,
+        "called": new.child_id,
+        "visitor": sender.staff_id,
+        "content_mac": digest(tx, new),
+        "recorded_at": new.recorded_at,
+        **_stored(tx, new.id, said),
+    }
+
+
+def digest(tx: Tx, new: VisitCreate) -> bytes:
+    """Digest what was sent, to know it again."""
+    return tx.keyring.blind_index("visit", new.said().decode())
+
+
+def as_piece(new: VisitCreate, received_at: datetime) -> holding.Piece:
+    """Return a visit as it waits until it is known whom it is about."""
+    abnormal = any(finding.abnormal for finding in new.findings)
+    claim = {"child_id": new.child_id}
+    day = new.visited_on or local_date(received_at)
+    return holding.Piece(str(new.id), claim, new.said(), day, abnormal=abnormal)
+
+
+async def change(
+    tx: Tx, principal: Principal, row: Mapping[str, Any], changes: Mapping[str, Any], **columns: Any
+) -> tuple[Mapping[str, Any], schemas.Visit]:
+    """Change a locked visit, keep what it said before and announce it. Returns the row, and it as
+    the caller is shown it. `columns`: what is changed beside what it says.
+    """
+    before = queries.visit_of(tx, principal, row)
+    merged = {**before.model_dump(), **changes}
+    values = {**_stored(tx, row["id"], merged), **columns}
+    if not columns and row["withdrawal_confirmed_by"] is None:
+        values |= dict.fromkeys(("withdrawal_by", "withdrawal_at", "withdrawal_sealed"))
+    said = before.model_dump_json(include=CONTENT)
+    changed = await rows.correct(tx, principal, "visits", row, said, values)
+    now = {**changed, "birth_date": row["birth_date"]}
+    visit = queries.visit_of(tx, principal, now)
+    news = visit.abnormal and not before.abnormal
+    await announce(tx, VisitCorrected, visit, row, news=news)
+    return now, visit
+
+
+_PLAIN: Final = (
+    *("visited_on", "started_at", "visitor_type", "place", "channel", "guardian_present"),
+    "policies_explained",
+)
+
+
+def _stored(tx: Tx, visit_id: UUID, said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of what a visit says, its words sealed apart from its codes."""
+    codes = [{**finding} for finding in said["findings"]]
+    words = {"note": said["note"], "findings": [finding.pop("note") for finding in codes]}
+    if said["as_sent"]:
+        words["as_sent"] = said["as_sent"]
+    sealed = None
+    if words["note"] is not None or any(words["findings"]) or said["as_sent"]:
+        sealed = tx.keyring.seal(queries.WORDS, visit_id, orjson.dumps(words))
+    return {
+        **{name: said[name] for name in _PLAIN},
+        "abnormal": any(finding["abnormal"] for finding in codes),
+        "findings": orjson.dumps(codes).decode(),
+        "words_sealed": sealed,
+    }
+
+
+async def announce(
+    tx: Tx,
+    kind: type[VisitRecorded | VisitCorrected],
+    visit: schemas.Visit,
+    row: Mapping[str, Any],
+    *,
+    news: bool,
+) -> None:
+    """Announce a visit; `news`: an abnormal finding that was none before."""
+    about = {**rows.announced(row), "visited_on": visit.visited_on}
+    announced: list[events.Event] = [
+        kind(
+            **about, visitor_type=visit.visitor_type, channel=visit.channel, abnormal=visit.abnormal
+        )
+    ]
+    if news:
+        abnormal = [finding for finding in visit.findings if finding.abnormal]
+        announced.append(
+            AbnormalFinding(
+                **about,
+                types=sorted({str(finding.type) for finding in abnormal}),
+                refer_to=sorted({str(to) for finding in abnormal for to in finding.refer_to}),
+            )
+        )
+    await events.publish(tx, *announced)

@@ -1,0 +1,177 @@
+"""What callers send to record a visit, and how it is read whatever stands beside a finding."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, ClassVar, Final, Self
+from uuid import UUID, uuid5
+
+import orjson
+from pydantic import Field, StrictBool, TypeAdapter, ValidationError
+
+from app.core.clock import local_date
+from app.core.http.as_sent import TakenAsSent
+from app.core.http.wire import Moment
+from app.visits.models import Channel, Place, VisitorType
+from app.visits.schemas import (
+    ID,
+    MOST,
+    AbnormalType,
+    ChildId,
+    Domain,
+    Finding,
+    Findings,
+    Policies,
+    Policy,
+    ReferTo,
+    VisitDay,
+    Words,
+)
+
+_IDENTITY: Final = TypeAdapter(UUID)
+_DAY: Final = TypeAdapter(VisitDay)
+_INSTANT: Final = TypeAdapter[datetime](Moment)
+_TRUTH: Final = TypeAdapter(bool)
+_UNREADABLE: Final = UUID("5c8b8f6e-0b1f-4d5c-9a44-7c1e3f0d2a96")
+"""Whose names stand for what is no id: the same for the same, so that it is known again."""
+
+
+class VisitCreate(TakenAsSent):
+    """A visit as the visitor records it, possibly days before it reaches the service.
+
+    What of it cannot be read is kept as sent and told in `doubts`; nothing beside it refuses what
+    was found.
+    """
+
+    id: UUID = Field(
+        description="Made by the client (UUID, version 7 preferred): sent again, it is one visit."
+        " One in use by another visit is answered by an id of ours.",
+        examples=[ID],
+    )
+    child_id: ChildId
+    visited_on: VisitDay | None = Field(
+        default=None,
+        description="Day of the visit, in China, by the device: one that cannot be is taken and"
+        " told in `doubts`; of one that cannot be read the day it is received stands.",
+    )
+    started_at: Moment | None = Field(default=None, description="When it began, if noted.")
+    visitor_type: VisitorType = Field(description="Who visited.")
+    place: Place = Field(default=Place.home, description="Where the child was seen.")
+    channel: Channel = Field(default=Channel.in_person, description="How.")
+    guardian_present: StrictBool | None = Field(
+        default=None, description="Whether a guardian was there; null if not noted."
+    )
+    findings: Findings = Field(default=[])
+    policies_explained: Policies = Field(default=[])
+    note: Words | None = None
+    recorded_at: Moment | None = Field(
+        default=None, description="When the device stored it, by its own clock."
+    )
+    needed: ClassVar[frozenset[str]] = frozenset({"id"})
+
+    @classmethod
+    def prepared(
+        cls, said: dict[str, Any], replaced: dict[str, str], unread: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Read what can be: `unread` and the fields read are together what was sent."""
+        if replaced:
+            unread["characters"] = replaced
+        rest = {name: each for name, each in said.items() if each is not None and each != ""}
+        for name in ("child_id", "visited_on", "visitor_type"):
+            rest.setdefault(name)
+        for name, codes in (("visitor_type", VisitorType), ("place", Place), ("channel", Channel)):
+            if name in rest and not _is_of(codes, rest[name]):
+                unread[name], rest[name] = rest[name], codes["other"]
+        for name in ("id", "child_id"):
+            if name in rest and not _reads(_IDENTITY, rest[name]):
+                unread[name] = rest[name]
+                named = rest[name] or rest.get("id")  # of no child at all it is a question apart
+                rest[name] = uuid5(_UNREADABLE, _text([name, named]))
+        if not _reads(_DAY, rest["visited_on"]):
+            unread["visited_on"] = rest["visited_on"]
+            rest["visited_on"] = _day_of(rest["visited_on"])
+        if "findings" in rest:
+            rest["findings"] = _findings(rest["findings"], unread)
+        if "policies_explained" in rest and not _reads(_POLICIES, rest["policies_explained"]):
+            unread["policies_explained"] = rest["policies_explained"]
+            rest["policies_explained"] = _known(Policy, rest["policies_explained"])
+        return rest
+
+    def said(self) -> bytes:
+        """Return the JSON of what was sent: read, it is the same visit again."""
+        if not self.unread:
+            return self.model_dump_json().encode()
+        return orjson.dumps({**self.model_dump(mode="json"), **self.unread})
+
+    def known_as(self, own: UUID) -> Self:
+        """Return it under an id of ours."""
+        if own == self.id:
+            return self
+        beside = {"id": str(self.id), **self.unread}
+        return self.model_copy(update={"id": own}).setting_aside(beside)
+
+
+_POLICIES: Final = TypeAdapter[list[Policy]](Policies)
+
+
+def _text(said: Any) -> str:
+    return orjson.dumps(said, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _reads(kind: TypeAdapter[Any], said: Any) -> bool:
+    try:
+        kind.validate_python(said)
+    except ValidationError:
+        return False
+    return True
+
+
+def _is_of(codes: type[StrEnum], said: Any) -> bool:
+    return isinstance(said, str) and said in {*map(str, codes)}
+
+
+def _known(codes: type[StrEnum], said: Any) -> list[str]:
+    items = said if isinstance(said, list) else [said]
+    return [*dict.fromkeys(each for each in items if _is_of(codes, each))]
+
+
+def _day_of(said: Any) -> date | None:
+    """Return the day of an instant that was said instead of a day, if there is one."""
+    if not _reads(_INSTANT, said):
+        return None
+    day = local_date(_INSTANT.validate_python(said))
+    return day if _reads(_DAY, day) else None
+
+
+def _findings(said: Any, unread: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return findings as they can be read, in `unread` all as sent if one cannot be. Of more than
+    are kept apart the same counts once, and what is abnormal comes first.
+    """
+    items = [each for each in (said if isinstance(said, list) else [said]) if each is not None]
+    found = [each if _reads(_FINDING, each) else _finding(each) for each in items]
+    if found == said and len(found) <= MOST:
+        return found
+    unread["findings"] = said
+    if len(found) > MOST:
+        found = [*{_text(each): each for each in found}.values()]
+        found = sorted(found, key=lambda each: not each["abnormal"])[:MOST]
+    return found
+
+
+def _finding(said: Any) -> dict[str, Any]:
+    """Read of a finding what can be read. It is abnormal unless it plainly says that it is not."""
+    if not isinstance(said, dict):
+        said = {"note": said}
+    kind, note, wrong = said.get("type"), said.get("note"), said.get("abnormal")
+    plainly_not = _reads(_TRUTH, wrong) and not _TRUTH.validate_python(wrong)
+    abnormal = not plainly_not or (kind is not None and kind != "")
+    words = note if note is None or isinstance(note, str) else _text(note)
+    return {
+        "domain": said.get("domain") if _is_of(Domain, said.get("domain")) else Domain.other,
+        "abnormal": abnormal,
+        "type": (kind if _is_of(AbnormalType, kind) else AbnormalType.other) if abnormal else None,
+        "refer_to": _known(ReferTo, said.get("refer_to")),
+        "note": words or None,
+    }
+
+
+_FINDING: Final = TypeAdapter(Finding)

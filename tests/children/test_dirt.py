@@ -1,0 +1,197 @@
+"""A file opened offline is taken, whatever it points at: only who the child is and where it lives
+must be said, and read.
+"""
+
+from typing import Any
+
+import pytest
+
+from app.access.roles import roles
+from app.core.data.db import SYSTEM
+from app.core.ids import new_id
+from tests.access.factories import a_caller, a_new_post, an_agency, renewed
+from tests.children.conftest import OTHER_COUNTY_VILLAGE, OTHER_TOWNSHIP_VILLAGE, VILLAGE
+from tests.children.factories import a_file
+from tests.children.test_sent_again import LEFT_ON
+from tests.jobs import run_jobs
+from tests.police_reports.factories import the_offices
+
+AHEAD = "2026-11-21"
+"""Tomorrow, by the tests' clock."""
+LONG = "138 0000 0000 / 139 0000 0000 / 022 2959 0000 转 8 (晚上七点以后再打, 白天在地里干活)"
+
+
+def _phone(said: Any) -> dict[str, Any]:
+    guardianship = a_file(VILLAGE)["guardianship"]
+    return {**guardianship, "guardian": {**guardianship["guardian"], "phone": said}}
+
+
+def _with(section: str, **fields: Any) -> dict[str, Any]:
+    return {section: {**a_file(VILLAGE)[section], **fields}}
+
+
+DIRT: list[tuple[dict[str, Any], dict[str, Any] | None]] = [
+    *(
+        (_with(section, since=AHEAD), {f"{section}.since": AHEAD})
+        for section in ("residence", "hukou", "education", "guardianship")
+    ),
+    (_with("guardianship", evaluated_on=AHEAD), {"guardianship.evaluated_on": AHEAD}),
+    ({"recorded_at": "2026-11-19T12:00:00"}, {"recorded_at": "2026-11-19T12:00:00"}),
+    ({"guardianship": _phone("")}, None),
+    ({"guardianship": _phone(13800000000)}, None),
+    ({"guardianship": _phone(LONG)}, None),
+    ({"guardianship": _phone("9" * 201)}, {"guardianship.guardian.phone": "9" * 201}),
+    (_with("hukou", region_code="１２０１１９"), None),
+    (_with("residence", region_code=VILLAGE), None),
+    (_with("hukou", region_code="999999"), {"hukou.region_code": "999999000000"}),
+    (_with("education", status="at_home"), {"education.status": "at_home"}),
+    (_with("residence", lives_with=["alone", "狗"]), {"residence.lives_with.1": "狗"}),
+    (_with("residence", address=""), None),
+    ({"app_version": "3.2"}, {"app_version": "3.2"}),
+    ({"not_the_same_as": ["G123"]}, {"not_the_same_as.0": "G123"}),
+    (
+        {"family": {"parents": [{"role": "father", "statuses": [{"since": "2020-01-01"}]}]}},
+        {"family.parents.0.statuses.0": {"since": "2020-01-01"}},
+    ),
+]
+
+
+@pytest.mark.parametrize(("said", "as_sent"), DIRT, ids=lambda each: str(each)[:60])
+async def test_it_is_opened_and_what_is_not_in_it_is_told(
+    open_file, client, director, said, as_sent
+) -> None:
+    chosen = str(new_id())
+    first = await open_file(director, id=chosen, **said)
+    assert first.status_code == 201, first.text
+    assert first.json()["as_sent"] == as_sent
+    again = await open_file(director, id=chosen, **said)
+    assert (again.status_code, again.json()) == (200, first.json())
+    read = await client.get(f"/v1/children/{chosen}", headers=director.headers)
+    assert read.json() == first.json()
+
+
+@pytest.mark.parametrize("kind", ["unknown", "hospital", "closed"])
+async def test_a_school_that_is_none_keeps_no_file_out(
+    open_file, client, database, director, kind
+) -> None:
+    school = new_id()
+    if kind != "unknown":
+        school = await an_agency(database, "school" if kind == "closed" else kind, VILLAGE)
+    if kind == "closed":
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute("UPDATE agencies SET active = false WHERE id = $1", school)
+    chosen, said = str(new_id()), _with("education", school_id=str(school))
+    opened = await open_file(director, id=chosen, **said)
+    assert opened.status_code == 201, opened.text
+    assert opened.json()["education"]["school_id"] is None
+    assert opened.json()["as_sent"] == {"education.school_id": str(school)}
+    other = await open_file(director, id=chosen, **_with("education", school_id=str(new_id())))
+    assert (other.status_code, other.json()["type"]) == (409, "/problems/file-differs")
+
+
+async def test_what_was_ahead_is_known_again_when_its_day_has_come(
+    open_file, database, settings, director, now
+) -> None:
+    chosen, said = str(new_id()), _with("residence", since=AHEAD)
+    assert (await open_file(director, id=chosen, **said)).status_code == 201
+    database.clock = lambda: now.replace(day=25)
+    again = await open_file(renewed(database, settings, director), id=chosen, **said)
+    assert (again.status_code, again.json()["as_sent"]) == (200, {"residence.since": AHEAD})
+
+
+async def test_it_is_shown_by_section_like_the_file(
+    open_file, client, database, settings, director
+) -> None:
+    school = await an_agency(database, "school", VILLAGE)
+    teacher = await a_caller(database, settings, "school", VILLAGE, agency_id=school)
+    assert "health" not in roles()["school"].reads
+    chosen = str(new_id())
+    said = {
+        **_with("education", school_id=str(school), since=AHEAD),
+        **_with("health", mood="低落"),
+        "father_phone": "138 0000 0000",
+    }
+    opened = await open_file(director, id=chosen, **said)
+    assert opened.json()["as_sent"].keys() == {
+        "education.since",
+        "health.mood",
+        "father_phone",
+    }
+    read = await client.get(f"/v1/children/{chosen}", headers=teacher.headers)
+    assert read.json()["as_sent"] == {"education.since": AHEAD}
+
+
+async def test_what_was_sent_is_not_readable_in_the_database(open_file, database, director) -> None:
+    await open_file(director, id=str(new_id()), **_with("education", status="在外打工"))
+    async with database.begin(SYSTEM) as tx:
+        row = await tx.connection.fetchrow("SELECT c::text AS all FROM children c")
+    assert "在外打工" not in row["all"]
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        (_with("identity", birth_date=AHEAD, resident_id=None), "date_in_future"),
+        (_with("identity", name=""), "missing"),
+        (_with("identity", sex="X"), "literal_error"),
+        (_with("residence", region_code="120119101299"), "region_unknown"),
+        (_with("residence", region_code="渔阳镇政府所在地"), "string_pattern_mismatch"),
+    ],
+)
+async def test_without_who_it_is_and_where_it_lives_there_is_no_file(
+    open_file, director, said, code
+) -> None:
+    answer = await open_file(director, id=str(new_id()), **said)
+    assert answer.status_code == 422, answer.text
+    assert code in {error["code"] for error in answer.json()["errors"]}
+
+
+async def test_whoever_sits_before_it_is_told_what_to_mend(open_file, director) -> None:
+    for said in (_with("residence", since=AHEAD), {"app_version": "3.2"}):
+        assert (await open_file(director, **said)).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("recorded_at", "told"),
+    [("2026-11-18T23:59:59+08:00", False), ("2026-11-20T08:00:00+08:00", True)],
+)
+async def test_a_clock_that_contradicts_the_post_is_told(
+    open_file, client, database, settings, director, township, recorded_at, told
+) -> None:
+    transferred = await a_new_post(
+        database, settings, director, "village_director", OTHER_TOWNSHIP_VILLAGE, LEFT_ON
+    )
+    chosen = str(new_id())
+    opened = await open_file(transferred, id=chosen, recorded_at=recorded_at)
+    assert opened.status_code == 201, opened.text
+    read = await client.get(f"/v1/children/{chosen}", headers=township.headers)
+    for shown in (opened, read):
+        assert ("recorded_at" in (shown.json()["as_sent"] or {})) is told
+    again = await open_file(transferred, id=chosen, recorded_at=recorded_at)
+    assert (again.status_code, again.json()) == (200, opened.json())
+
+
+async def test_what_was_referred_is_opened_with_what_was_sent_beside_it(
+    open_file, client, database, settings, director
+) -> None:
+    """Its number is on a file elsewhere; both offices say that these are two children."""
+    offices = await the_offices(database, settings)
+    there = await a_caller(database, settings, "village_director", OTHER_COUNTY_VILLAGE)
+    theirs = await a_caller(database, settings, "civil_affairs", 120118000000)
+    assert (await open_file(there, OTHER_COUNTY_VILLAGE)).status_code == 201
+    chosen, said = str(new_id()), _with("guardianship", since=AHEAD)
+    referred = await open_file(director, id=chosen, **said)
+    assert referred.status_code == 202, referred.text
+    await run_jobs(database)
+    for office in (offices.county, theirs):
+        [asked] = (await client.get("/v1/unresolved", headers=office.headers)).json()["items"]
+        answer = await client.post(
+            f"/v1/unresolved/{asked['id']}/answer",
+            json={"answer": "another_child", "words": "不是同一人"},
+            headers={**office.headers, "if-match": f'"{asked["version"]}"'},
+        )
+        assert answer.status_code == 200, answer.text
+    read = await client.get(f"/v1/children/{chosen}", headers=director.headers)
+    assert read.json()["as_sent"] == {"guardianship.since": AHEAD}
+    again = await open_file(director, id=chosen, **said)
+    assert (again.status_code, again.json()["id"]) == (200, chosen)
