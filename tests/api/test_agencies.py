@@ -108,7 +108,7 @@ class TestCreateAgency:
             ({"kind": "circus"}, 422, "validation-failed"),
             ({"name": " "}, 422, "validation-failed"),
             ({"name": "测\u0000试"}, 400, "malformed-request"),
-            ({"region_code": TOWNSHIP}, 422, "validation-failed"),
+            ({"region_code": [TOWNSHIP]}, 422, "validation-failed"),
             ({"active": False}, 422, "validation-failed"),
         ],
     )

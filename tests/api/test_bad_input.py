@@ -194,11 +194,28 @@ UNREADABLE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
 }
 
 
+IN_PARTS = {
+    "json_nul_character",
+    "json_lone_surrogate",
+    "json_number_not_finite",
+    "json_duplicate_key",
+    "json_integer_too_large",
+    "json_too_deep",
+}
 REPLACED = {
-    (name, fault) for name in ("fileReport", "recordVisit") for fault in ("NUL", "lone surrogate")
+    *(
+        (name, fault)
+        for name in ("fileReport", "recordVisit")
+        for fault in ("NUL", "lone surrogate")
+    ),
+    *(
+        ("pushAttendanceEvents", fault)
+        for fault, (_, code) in UNREADABLE.items()
+        if code in IN_PARTS
+    ),
 }
 """What cannot be stored refuses no evidence (tests/police_reports/test_claims.py,
-tests/visits/test_dirt.py).
+tests/visits/test_dirt.py), and none of the events beside it (tests/attendance/test_in_parts.py).
 """
 
 
