@@ -147,6 +147,11 @@ class Unresolved(SQLModel, table=True):
             "id",
             postgresql_where=text("abnormal AND state = 'open'"),
         ),
+        Index(
+            "ix_unresolved_answered",
+            "id",
+            postgresql_where=text("state = 'open' AND kind = 'referral' AND answer IS NOT NULL"),
+        ),
         Index("ix_unresolved_open", "due_at", "id", postgresql_where=text("state = 'open'")),
         Index(
             "ix_unresolved_sent_from",

@@ -2,7 +2,7 @@
 one. Neither reads the other's file.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,6 +10,7 @@ import asyncpg
 
 from app.access.principal import Principal
 from app.agencies import queries as agencies
+from app.agencies.queries import serving_in_sql
 from app.children import duplicates, opening, referred
 from app.core.data import sql
 from app.core.data.db import Tx
@@ -65,14 +66,53 @@ async def answer(
     async with tx.as_system():
         twin = await _keep(tx, row, said, principal.subject)
         theirs = UnresolvedAnswer(row["their_answer"]) if row["their_answer"] else None
-        alone = twin is None or await _office(tx, twin["region_code"]) in row["office_ids"]
+        alone = twin is None or await _asks_nobody_else(tx, twin, row["office_ids"])
         outcome = agreed(said.answer, theirs, alone=alone)
-        if outcome is None:
-            return
-        await settling.settle(tx, row, UnresolvedState.answered, principal.subject)
-        if twin is not None:
-            await settling.settle(tx, twin, UnresolvedState.answered, "system")
-        await _TOLD[UnresolvedKind(row["kind"])](tx, row, outcome)
+        if outcome is not None:
+            await _agree(tx, row, twin, outcome, principal.subject)
+
+
+async def _asks_nobody_else(tx: Tx, twin: asyncpg.Record, offices: Collection[UUID]) -> bool:
+    """Tell whether the other question is one of the same offices', or of none that there is."""
+    office = await _office(tx, twin["region_code"])
+    return office is None or office in offices
+
+
+async def _agree(
+    tx: Tx,
+    row: asyncpg.Record,
+    twin: Mapping[str, Any] | None,
+    outcome: UnresolvedAnswer,
+    by: str,
+) -> None:
+    await settling.settle(tx, row, UnresolvedState.answered, by)
+    if twin is not None:
+        await settling.settle(tx, twin, UnresolvedState.answered, "system")
+    await _TOLD[UnresolvedKind(row["kind"])](tx, row, outcome)
+
+
+_ALONE: Final = f"""
+SELECT u.id FROM unresolved u JOIN unresolved t ON t.id = u.twin_id
+WHERE u.state = 'open' AND u.kind = 'referral' AND u.answer IS NOT NULL AND t.answer IS NULL
+    AND cardinality({serving_in_sql(OFFICE, "t.region_code")}) = 0
+ORDER BY u.id
+"""
+"""By `ix_unresolved_answered`: what one office has answered and the other not yet."""
+
+
+async def stand_alone(tx: Tx) -> None:
+    """Let an answer stand alone where the other place has no office any more to give one, in
+    SYSTEM's reach.
+    """
+    for found in await tx.connection.fetch(_ALONE):
+        both = {row["id"]: row for row in await tx.connection.fetch(_BOTH, found["id"])}
+        row = both.get(found["id"])
+        twin = row and both.get(row["twin_id"])
+        if row is None or twin is None or twin["answer"] is not None:
+            continue
+        if await _office(tx, twin["region_code"]) is None:
+            outcome = UnresolvedAnswer(row["answer"])
+            await _agree(tx, row, twin, outcome, row["answered_by"])
 
 
 async def _office(tx: Tx, place: int) -> UUID | None:
