@@ -23,7 +23,8 @@ class SettledAlready(Problem, status=409):
 
 class NotForThisKind(Problem, status=409):
     """Evidence is attached, corrected or dismissed; a referral is answered; whose a report is, is
-    said on the report (`identifyChild`).
+    said on the report (`identifyChild`); a file is handed over by changing where it lives, or the
+    question is dismissed.
     """
 
     title = "A question of this kind is settled by another operation"
@@ -94,7 +95,7 @@ _EVIDENCE: Final = stands(
     "kind",
 )
 _DISMISSIBLE: Final = stands(
-    lambda *_: [UnresolvedKind.visit, UnresolvedKind.attendance, UnresolvedKind.report],
+    lambda *_: [each for each in UnresolvedKind if each not in ANSWERS],
     lambda *_: NotForThisKind(),
     "kind",
 )

@@ -63,6 +63,14 @@ class ReportUnresolved(_Asked):
     shields: ClassVar[bool] = True
 
 
+class HandoverOwed(_Asked):
+    """Whoever keeps a file owes that it is handed over, or the word that it stays. The subject is
+    the question.
+    """
+
+    wire_name: ClassVar[str] = "unresolved.handover_owed"
+
+
 class UnresolvedSettled(Event):
     """A question is settled, in whatever way. The subject is the question."""
 

@@ -45,8 +45,9 @@ async def open_referral(tx: Tx, event: DuplicateSuspected) -> None:
 
 @events.on(ChildChanged)
 async def follow_moved_file(tx: Tx, event: ChildChanged) -> None:
-    """Ask the offices of the places where two files live now."""
+    """Ask the offices of the places where two files live now; a hand-over is done."""
     if event.previous_region_code is not None:
+        await referrals.handed_over(tx, event.subject_id, event.region_code)
         await referrals.follow(tx, await referred.waiting(tx, event.subject_id))
 
 

@@ -12,7 +12,7 @@ OWNERS: Final[Mapping[str, tuple[UnresolvedKind, ...]]] = {
     ),
     "civil_affairs": (
         *(UnresolvedKind.visit, UnresolvedKind.two_entries, UnresolvedKind.report),
-        UnresolvedKind.referral,
+        *(UnresolvedKind.referral, UnresolvedKind.handover),
     ),
     "education_authority": (UnresolvedKind.attendance,),
 }

@@ -270,7 +270,7 @@ class TestNoOtherOffice:
             assert read.status_code == 200, read.text
 
     async def test_the_place_without_an_office_may_be_the_own(
-        self, client, database, director, other_county, refused, act
+        self, client, director, other_county, refused, act
     ) -> None:
         (item,) = await open_ones(client, other_county)
         answer = await act(other_county, item["id"], "answer", answer="another_child", words="否")

@@ -284,6 +284,7 @@ async def _announce(tx: Tx, row: Mapping[str, Any]) -> None:
 _ASKED: Final = {
     UnresolvedKind.referral: events.ReferralOpened,
     UnresolvedKind.report: events.ReportUnresolved,
+    UnresolvedKind.handover: events.HandoverOwed,
 }
 
 
@@ -315,6 +316,22 @@ async def settle_referral(tx: Tx, row: asyncpg.Record, outcome: UnresolvedAnswer
             subject_id=other, unresolved_id=row["id"], told_to=told_to, **about
         )
         await announcements.publish(tx, asked)
+        owed = {"reason": UnresolvedReason.same_child, "child_id": other}
+        await ask(tx, UnresolvedKind.handover, OFFICE, home_of(place), id=new_id(), **owed)
+
+
+_TO_HAND_OVER: Final = """
+SELECT * FROM unresolved WHERE child_id = $1 AND kind = 'handover' AND state = 'open' FOR UPDATE
+"""
+
+
+async def handed_over(tx: Tx, child_id: UUID, place: int) -> None:
+    """Let nobody owe the hand-over of a file any more that came to another county, in SYSTEM's
+    reach.
+    """
+    row = await tx.connection.fetchrow(_TO_HAND_OVER, child_id)
+    if row is not None and row["region_code"] != home_of(place):
+        await settling.settle(tx, row, UnresolvedState.answered, "system")
 
 
 _OPENED: Final = """
