@@ -20,6 +20,15 @@ OWNERS: Final[Mapping[str, tuple[UnresolvedKind, ...]]] = {
 their own agency sent.
 """
 
+ABOVE_SCHOOLS: Final[Mapping[str, str]] = {
+    "education": "education_authority",
+    "civil_affairs": "civil_affairs",
+    "township_government": "township_supervisor",
+}
+"""Kinds of agencies and their roles: the first of which there is one above a school sees and
+settles what its systems sent about pupils nobody knows, as the school itself does.
+"""
+
 MOST_WAITING: Final[Mapping[UnresolvedKind, int]] = {
     UnresolvedKind.visit: 2_000,
     UnresolvedKind.attendance: 20_000,
