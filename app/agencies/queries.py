@@ -41,7 +41,7 @@ def serving_in_sql(kind: str, column: str) -> str:
     return f"""ARRAY(SELECT a.id FROM agencies a WHERE a.active AND a.kind = '{kind}'
         AND a.region_code = (
             SELECT max(b.region_code) FROM agencies b WHERE b.active AND b.kind = '{kind}'
-                AND b.region_code = ANY (ARRAY[{_lineage(column)}]))
+                AND b.region_code = ANY (ARRAY[{lineage_in_sql(column)}]))
         ORDER BY a.id)"""
 
 
@@ -52,13 +52,14 @@ def first_serving_in_sql(kinds: Mapping[str, str], column: str) -> str:
     *asked, (_, last) = kinds.items()
     choices = " ".join(
         f"WHEN EXISTS (SELECT FROM agencies a WHERE a.active AND a.kind = '{kind}'"
-        f" AND a.region_code = ANY (ARRAY[{_lineage(column)}])) THEN '{word}'"
+        f" AND a.region_code = ANY (ARRAY[{lineage_in_sql(column)}])) THEN '{word}'"
         for kind, word in asked
     )
     return f"(CASE {choices} ELSE '{last}' END)"
 
 
-def _lineage(column: str) -> str:
+def lineage_in_sql(column: str) -> str:
+    """Write, in SQL, the codes of the place in a column and of all above it."""
     places = (f"{column} / {span} * {span}" for span in rules.SPANS)
     return ", ".join([*places, str(rules.NATION)])
 

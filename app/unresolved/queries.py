@@ -12,7 +12,7 @@ import orjson
 from app.access.acts import Act, permitted
 from app.access.principal import Principal
 from app.access.roles import role
-from app.agencies.queries import serving_in_sql
+from app.agencies.queries import lineage_in_sql, serving_in_sql
 from app.core.clock import local_date
 from app.core.data import hiding
 from app.core.data.db import Tx
@@ -92,12 +92,48 @@ def visible(principal: Principal) -> Where:
     )
 
 
-_READERS: Final = f"""
-SELECT id, kind FROM agencies a
-WHERE active AND kind = ANY ($1::text[]) AND region_code = ANY ($2::bigint[])
-    AND {hiding.shown("$3::uuid", "a.id", codes_of("a.region_code"), "ARRAY[a.id]")}
-ORDER BY region_code DESC, id
+_READING: Final = """
+SELECT a.{columns} FROM agencies a
+WHERE a.active AND a.kind = ANY ({kinds}::text[]) AND a.region_code = ANY ({places}::bigint[])
+    AND {shown}
+ORDER BY a.region_code DESC, a.id
 """
+_READERS: Final = _READING.format(
+    columns="id, a.kind",
+    kinds="$1",
+    places="$2",
+    shown=hiding.shown("$3::uuid", "a.id", codes_of("a.region_code"), "ARRAY[a.id]"),
+)
+_REPORTS: Final = f"""
+SELECT u.*, ARRAY({
+    _READING.format(
+        columns="id",
+        kinds="$3",
+        places=f"ARRAY[{lineage_in_sql('u.region_code')}]",
+        shown=hiding.shown("u.about_id", "a.id", codes_of("a.region_code"), "ARRAY[a.id]"),
+    )
+}) AS readers, ARRAY(SELECT jsonb_array_elements_text((
+    SELECT e.told_to FROM events e
+    WHERE e.subject_id = u.id AND e.wire_name = 'unresolved.report_unresolved'
+    ORDER BY e.id DESC LIMIT 1))::uuid) AS told
+FROM unresolved u WHERE u.state = 'open' AND u.about_id > $1 ORDER BY u.about_id LIMIT $2
+"""
+"""Open questions about reports, by `uq_unresolved_asked_about`, as `told` and `readers` of now."""
+
+
+def _kinds(kind: UnresolvedKind) -> list[str]:
+    """Return the kinds of agencies that own questions of a kind."""
+    owners = [role(owner) for owner, owned in OWNERS.items() if kind in owned]
+    return sorted({each for owner in owners for each in owner.agency_kinds})
+
+
+async def of_reports(tx: Tx, after: UUID, most: int) -> list[asyncpg.Record]:
+    """Return a set of the open questions about reports, in the order of these, with the agencies
+    that may read each now (`readers`) and those told last (`told`). For jobs. One statement.
+    """
+    kinds = _kinds(UnresolvedKind.report)
+    found: list[asyncpg.Record] = await tx.connection.fetch(_REPORTS, after, most, kinds)
+    return found
 
 
 async def readers(
@@ -111,14 +147,8 @@ async def readers(
     above it that own such questions, nearest first, and whoever sent what waits. `about`: the
     report it is about, if it is about one, of which some must learn nothing.
     """
-    kinds = {
-        each
-        for owner, owned in OWNERS.items()
-        if kind in owned
-        for each in role(owner).agency_kinds
-    }
     of_school = kind is UnresolvedKind.attendance
-    asked = [*ABOVE_SCHOOLS] if of_school else sorted(kinds)
+    asked = [*ABOVE_SCHOOLS] if of_school else _kinds(kind)
     async with tx.as_system():
         rows = await tx.connection.fetch(_READERS, asked, [*lineage(place)], about)
     if of_school:

@@ -237,7 +237,7 @@ async def _move(tx: Tx, row: asyncpg.Record, place: int) -> None:
     about = {"region_code": row["region_code"], "home_county": home_of(row["region_code"])}
     moved = events.ReferralMoved(subject_id=row["id"], told_to=told_to, **about)
     await announcements.publish(tx, moved)
-    await _announce(tx, {**row, "region_code": place})
+    await announce(tx, {**row, "region_code": place})
 
 
 async def _answer_alone(
@@ -251,8 +251,18 @@ async def _answer_alone(
         await settle_referral(tx, ours, UnresolvedAnswer(ours["answer"]))
 
 
-async def ask(tx: Tx, kind: UnresolvedKind, owner_role: str, place: int, **columns: Any) -> bool:
-    """Ask one question that was found here, and announce it; False if it is known already."""
+async def ask(
+    tx: Tx,
+    kind: UnresolvedKind,
+    owner_role: str,
+    place: int,
+    *,
+    police: UUID | None = None,
+    **columns: Any,
+) -> bool:
+    """Ask one question that was found here, and announce it; False if it is known already.
+    `police`: who is asked if no office may know of it.
+    """
     row = {
         "kind": kind,
         "region_code": place,
@@ -267,16 +277,24 @@ async def ask(tx: Tx, kind: UnresolvedKind, owner_role: str, place: int, **colum
     }
     if not await sql.insert(tx.connection, "unresolved", row, unless_taken=True):
         return False
-    await _announce(tx, row)
+    await announce(tx, row, police=police)
     return True
 
 
-async def _announce(tx: Tx, row: Mapping[str, Any]) -> None:
-    """Tell whoever may read it that a question is asked of its place."""
+async def announce(tx: Tx, row: Mapping[str, Any], *, police: UUID | None = None) -> None:
+    """Tell whoever may read it, else the police, that a question is asked of its place."""
     kind, place = UnresolvedKind(row["kind"]), row["region_code"]
     event: Any = _ASKED.get(kind, events.VisitUnresolved)
-    about = {"region_code": place, "home_county": home_of(place), "due_at": row["due_at"]}
+    about: dict[str, Any] = {
+        "region_code": place,
+        "home_county": home_of(place),
+        "due_at": row["due_at"],
+    }
     told_to = await queries.readers(tx, kind, place, row.get("agency_id"), row.get("about_id"))
+    if kind is UnresolvedKind.report:
+        about["report_id"] = row["about_id"]
+        if not told_to and police is not None:
+            about["asked_id"], told_to = police, (police,)
     asked = event(subject_id=row["id"], reason=row["reason"], told_to=told_to, **about)
     await announcements.publish(tx, asked)
 
