@@ -1,6 +1,6 @@
 """Which agencies there are, which one serves a place, and who holds which post."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -38,12 +38,30 @@ def serving_in_sql(kind: str, column: str) -> str:
     """Write, in SQL, the active agencies of a kind that stand nearest to the place in a column, the
     one that `serving` returns first: a place may have several.
     """
-    places = ", ".join(f"{column} / {span} * {span}" for span in rules.SPANS)
     return f"""ARRAY(SELECT a.id FROM agencies a WHERE a.active AND a.kind = '{kind}'
         AND a.region_code = (
             SELECT max(b.region_code) FROM agencies b WHERE b.active AND b.kind = '{kind}'
-                AND b.region_code = ANY (ARRAY[{places}, {rules.NATION}]))
+                AND b.region_code = ANY (ARRAY[{lineage_in_sql(column)}]))
         ORDER BY a.id)"""
+
+
+def first_serving_in_sql(kinds: Mapping[str, str], column: str) -> str:
+    """Write, in SQL, the word for the first kind of agencies of which an active one serves the
+    place in a column, for the last if none does. One look-up a kind.
+    """
+    *asked, (_, last) = kinds.items()
+    choices = " ".join(
+        f"WHEN EXISTS (SELECT FROM agencies a WHERE a.active AND a.kind = '{kind}'"
+        f" AND a.region_code = ANY (ARRAY[{lineage_in_sql(column)}])) THEN '{word}'"
+        for kind, word in asked
+    )
+    return f"(CASE {choices} ELSE '{last}' END)"
+
+
+def lineage_in_sql(column: str) -> str:
+    """Write, in SQL, the codes of the place in a column and of all above it."""
+    places = (f"{column} / {span} * {span}" for span in rules.SPANS)
+    return ", ".join([*places, str(rules.NATION)])
 
 
 async def serves(tx: Tx, kind: str, region_code: int) -> bool:

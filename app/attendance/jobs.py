@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from app.access.principal import Principal
-from app.attendance import operations, presence
+from app.attendance import operations, presence, unsaid
 from app.attendance.events import AbsencesRecorded, PresenceVerified
 from app.attendance.schemas import Statement
 from app.children.events import ChildChanged
@@ -38,7 +38,10 @@ async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
 
 @events.on(AbsencesRecorded)
 async def look_elsewhere(tx: Tx, event: AbsencesRecorded) -> None:
-    """Doubt what schools say of children whom others saw on one day (EDU-01)."""
+    """Doubt what schools say of children whom others saw on one day, and no more what one of them
+    has taken back (EDU-01).
+    """
+    await unsaid.take_back(tx, event.subject_id)
     await presence.look_elsewhere(tx, event.subject_id)
 
 

@@ -237,7 +237,7 @@ async def look_after_sighting(tx: Tx, child_id: UUID) -> None:
 # A school knows its own pupils: unless another saw it too, or others did that nobody looked at.
 _NOT_DOUBTED: Final = """
 UPDATE presence_doubts d SET finding = 'mistaken', found_by = 'system', found_at = $2
-WHERE d.child_id = $1 AND d.finding IS NULL
+WHERE d.child_id = ANY ($1::uuid[]) AND d.finding IS NULL
     AND EXISTS (
         SELECT FROM child_enrolments e
         WHERE e.home_county = d.home_county AND e.child_id = d.child_id
@@ -265,13 +265,13 @@ async def look_after_enrolment(tx: Tx, child_id: UUID) -> None:
     """Doubt what schools said of a child by where it was enrolled then as is known now, as
     `look_elsewhere`; what is doubted and explained by that, and nobody looked at yet, is not.
     """
-    await _not_doubted(tx, child_id)
+    await not_doubted(tx, [child_id])
     await _doubt(tx, _AS_ENROLLED, child_id)
 
 
-async def _not_doubted(tx: Tx, child_id: UUID) -> None:
-    """Close what is doubted of a child and nobody looked at yet, where nothing stands for it."""
-    rows = await tx.connection.fetch(_NOT_DOUBTED, child_id, tx.now, sorted(THERE))
+async def not_doubted(tx: Tx, child_ids: Sequence[UUID]) -> None:
+    """Close what is doubted of children and nobody looked at yet, where nothing stands for it."""
+    rows = await tx.connection.fetch(_NOT_DOUBTED, child_ids, tx.now, sorted(THERE))
     await events.publish(tx, *(PresenceVerified(**about(row), finding="mistaken") for row in rows))
 
 
@@ -367,7 +367,7 @@ DELETE FROM presence_sightings WHERE child_id = $1 AND source_id = ANY ($2::uuid
 RETURNING seen_by_id
 """
 # Another agency that saw it, another school that did, or the school that has it.
-_SEEN_BY_ANOTHER: Final = """
+SEEN_BY_ANOTHER: Final = """
 UPDATE presence_doubts d SET seen_by_id = coalesce(
     (SELECT w.seen_by_id FROM presence_sightings w
      WHERE w.child_id = d.child_id AND w.seen_by_id <> d.school_id AND w.since <= d.school_day
@@ -379,7 +379,7 @@ UPDATE presence_doubts d SET seen_by_id = coalesce(
     (SELECT e.school_id FROM child_enrolments e
      WHERE e.child_id = d.child_id AND e.since <= d.school_day
         AND (e.until IS NULL OR e.until > d.school_day)))
-WHERE d.child_id = $1 AND d.finding IS NULL AND d.seen_by_id = ANY ($2::uuid[])
+WHERE d.child_id = ANY ($1::uuid[]) AND d.finding IS NULL AND d.seen_by_id = ANY ($2::uuid[])
     AND NOT EXISTS (
         SELECT FROM presence_sightings w
         WHERE w.child_id = d.child_id AND w.seen_by_id = d.seen_by_id
@@ -393,7 +393,7 @@ async def mistaken(tx: Tx, child_id: UUID, sources: Iterable[UUID]) -> None:
     is doubted for them.
     """
     gone = await tx.connection.fetch(_NOT_SEEN, child_id, list(sources))
-    await _not_doubted(tx, child_id)
+    await not_doubted(tx, [child_id])
     witnesses = [row["seen_by_id"] for row in gone]
-    await tx.connection.execute(_SEEN_BY_ANOTHER, child_id, witnesses, sorted(THERE))
+    await tx.connection.execute(SEEN_BY_ANOTHER, [child_id], witnesses, sorted(THERE))
     await hide(tx, [child_id])

@@ -184,13 +184,13 @@ async def _compare(
 
 
 _REOPEN: Final = f"""
-UPDATE dropout_alerts SET state = 'absent', returned_on = NULL, ended_on = NULL, end_reason = NULL,
-    version = version + 1, updated_at = $2
+UPDATE dropout_alerts SET state = 'absent', returned_on = NULL, stated_on = NULL, ended_on = NULL,
+    end_reason = NULL, version = version + 1, updated_at = $2
 WHERE id = ANY ($1::uuid[]) AND state IN {models.DONE} RETURNING *
 """
 _CONTINUE: Final = f"""
-UPDATE dropout_alerts SET state = 'closed', returned_on = NULL, end_reason = 'continued',
-    version = version + 1, updated_at = $2
+UPDATE dropout_alerts SET state = 'closed', returned_on = NULL, stated_on = NULL,
+    end_reason = 'continued', version = version + 1, updated_at = $2
 WHERE id = ANY ($1::uuid[]) AND state IN {models.DONE} RETURNING *
 """
 

@@ -128,6 +128,7 @@ class DropoutAlert(_Kept, table=True):
     ended_on: date | None = None
     end_reason: str | None = None
     returned_on: date | None = None
+    stated_on: date | None = None
     return_kind: str | None = None
     handed_over_by: UUID | None = None
     doubt: str | None = None
@@ -152,6 +153,7 @@ class Persuasion(_Kept, table=True):
     id: UUID = Field(default_factory=new_id)
     alert_id: UUID
     persuaded_on: date
+    stated_on: date | None = None
     by: str
     method: str
     outcome: str
@@ -230,6 +232,7 @@ class Measure(_Kept, table=True):
     agency_id: UUID = Field(foreign_key="agencies.id")
     kind: str
     ordered_on: date
+    stated_on: date | None = None
     note_sealed: bytes | None = None
     ordered_by: str
     recorded_at: datetime = Field(sa_type=Instant)

@@ -18,16 +18,8 @@ from app.core.http.preconditions import check_version
 from app.core.http.wire import Input
 from app.core.ids import new_id
 from app.core.jobs import events as spine
-from app.core.problems import Problem
 from app.dropout_alerts import events, models, queries, rules, schemas
 from app.dropout_alerts.acts import ACTS
-
-
-class DayImpossible(Problem, status=422):
-    """The day lies in the future, or before the absence."""
-
-    title = "The day does not fit the alert"
-    title_zh = "日期与预警不符"
 
 
 async def record_persuasion(
@@ -43,8 +35,8 @@ async def record_persuasion(
     """
     check_version(alert.version, if_match)
     ACTS["recordPersuasion"].require(principal, alert.model_dump(), tx.today)
-    _only_past(tx, alert, new.persuaded_on, "persuaded_on")
     by = {"recorded_by": principal.subject, "recorded_at": tx.now}
+    by["persuaded_on"], by["stated_on"] = _counted(tx, alert, new.persuaded_on)
     _keep(tx, alert, models.Persuasion, new, "note", **by)
     announced: list[spine.Event] = []
     if alert.registered_on is None:
@@ -126,8 +118,8 @@ async def order_measure(
     """Record what an addressee does to bring the child back (EDU-07)."""
     check_version(alert.version, if_match)
     ACTS["orderMeasure"].require(principal, alert.model_dump(), tx.today)
-    _only_past(tx, alert, new.ordered_on, "ordered_on")
-    by = {"agency_id": principal.agency_id, "ordered_by": principal.subject}
+    by: dict[str, Any] = {"agency_id": principal.agency_id, "ordered_by": principal.subject}
+    by["ordered_on"], by["stated_on"] = _counted(tx, alert, new.ordered_on)
     _keep(tx, alert, models.Measure, new, "note", **by, recorded_at=tx.now)
     alert.state = "measures"
     ordered = events.MeasureOrdered(
@@ -147,12 +139,12 @@ async def record_return(
     """Record that the child is back (销号): a named person says so."""
     check_version(alert.version, if_match)
     ACTS["recordReturn"].require(principal, alert.model_dump(), tx.today)
-    _only_past(tx, alert, new.returned_on, "returned_on")
     alert.state, alert.end_reason, alert.ended_on = "returned", "recorded", tx.today
-    alert.returned_on, alert.return_kind = new.returned_on, new.kind
+    alert.returned_on, alert.stated_on = _counted(tx, alert, new.returned_on)
+    alert.return_kind = new.kind
     alert.back_since = None
     if new.kind == "same_school":  # somebody may have seen it elsewhere that day (EDU-01)
-        day = new.returned_on
+        day = alert.returned_on
         word = presence.Sighting(alert.child_id, alert.id, alert.school_id, day, day)
         async with tx.as_system():
             await presence.sighted(tx, word)
@@ -160,8 +152,9 @@ async def record_return(
 
 
 _NOT_BACK: Final = f"""
-UPDATE dropout_alerts AS a SET returned_on = NULL, return_kind = NULL, version = a.version + 1,
-    updated_at = $4, end_reason = CASE WHEN other.id IS NULL THEN NULL ELSE 'continued' END,
+UPDATE dropout_alerts AS a SET returned_on = NULL, stated_on = NULL, return_kind = NULL,
+    version = a.version + 1, updated_at = $4,
+    end_reason = CASE WHEN other.id IS NULL THEN NULL ELSE 'continued' END,
     ended_on = CASE WHEN other.id IS NULL THEN NULL ELSE a.ended_on END,
     state = CASE WHEN other.id IS NOT NULL THEN 'closed'
         WHEN EXISTS (SELECT FROM dropout_measures m WHERE m.alert_id = a.id) THEN 'measures'
@@ -351,13 +344,16 @@ def _keep(
     text, column = said.pop(words), f"{words}_sealed"
     if text is not None:
         said[column] = tx.keyring.seal(f"{table.__tablename__}.{column}", row_id, text)
-    tx.session.add(table(**_about(alert), addressed=alert.addressed, id=row_id, **said, **by))
+    tx.session.add(table(**_about(alert), addressed=alert.addressed, id=row_id, **{**said, **by}))
 
 
-def _only_past(tx: Tx, alert: models.DropoutAlert, day: date, field: str) -> None:
-    if not alert.first_absent_day <= day <= tx.today:
-        detail = "Not before the first day missed, and not in the future."
-        raise DayImpossible.at(f"#/{field}", "day_impossible", detail)
+def _counted(tx: Tx, alert: models.DropoutAlert, day: date) -> tuple[date, date | None]:
+    """Return the day that counts, and the one that was sent if it cannot be: it lies ahead or
+    before the first day missed, and that of receipt counts.
+    """
+    if alert.first_absent_day <= day <= tx.today:
+        return day, None
+    return max(alert.first_absent_day, tx.today), day
 
 
 async def _changed(tx: Tx, alert: models.DropoutAlert, *announced: spine.Event) -> None:

@@ -109,13 +109,13 @@ def _select(principal: Principal, where: Where) -> str:
 
 
 _STEPS = {
-    "persuasions": "SELECT id, persuaded_on, by, method, outcome, final, note_sealed, recorded_at"
-    " FROM dropout_persuasions WHERE alert_id = $1 ORDER BY id",
+    "persuasions": "SELECT id, persuaded_on, stated_on, by, method, outcome, final, note_sealed,"
+    " recorded_at FROM dropout_persuasions WHERE alert_id = $1 ORDER BY id",
     "reports": "SELECT id, number, cause, whereabouts, summary_sealed, sent_at"
     " FROM dropout_written_reports WHERE alert_id = $1",
     "receipts": "SELECT agency_id, kind, received_at"
     " FROM dropout_report_receipts WHERE alert_id = $1 ORDER BY kind, agency_id",
-    "measures": "SELECT id, agency_id, kind, ordered_on, note_sealed, recorded_at"
+    "measures": "SELECT id, agency_id, kind, ordered_on, stated_on, note_sealed, recorded_at"
     " FROM dropout_measures WHERE alert_id = $1 ORDER BY id",
     "journal": "SELECT id, kind, from_school_id, to_school_id, unexcused_days, decision,"
     " note_sealed, taken_at FROM dropout_alert_steps WHERE alert_id = $1 ORDER BY id",

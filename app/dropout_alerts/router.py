@@ -62,10 +62,8 @@ AlertToChange = Annotated[models.DropoutAlert, Depends(_alert_to_change)]
 """The alert named in the path, held for a change."""
 
 _EDUCATION = ("education",)
-_BY_SCHOOL = documented(TransitionNotAllowed, NotOfYourSchool, operations.DayImpossible)
-_RETURNED = documented(
-    TransitionNotAllowed, NotOfYourSchool, PersonRequired, operations.DayImpossible
-)
+_BY_SCHOOL = documented(TransitionNotAllowed, NotOfYourSchool)
+_RETURNED = documented(TransitionNotAllowed, NotOfYourSchool, PersonRequired)
 _DECIDED = documented(TransitionNotAllowed, NotOfYourSchool, PersonRequired, NothingDoubted)
 
 
@@ -143,7 +141,7 @@ async def acknowledge_written_report(
 @router.post(
     "/{alert_id}/measures",
     status_code=201,
-    responses=documented(TransitionNotAllowed, NotAddressed, operations.DayImpossible),
+    responses=documented(TransitionNotAllowed, NotAddressed),
 )
 async def order_measure(
     principal: DecidesDropoutAlerts,

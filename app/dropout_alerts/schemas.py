@@ -15,6 +15,15 @@ Note = Annotated[
 ]
 
 
+Stated = Annotated[
+    Day | None,
+    Field(
+        description="The day that was sent, if it cannot be: it lies ahead, or before the first day"
+        " missed. The day of receipt counts in its stead."
+    ),
+]
+
+
 class PersuasionCreate(Input):
     """An attempt to bring the child back (EDU-03)."""
 
@@ -96,6 +105,7 @@ class DropoutAlert(BaseModel):
         "continued: what had ended it was taken back, and another alert counts its days."
     )
     returned_on: Day | None = Field(description="First day back.")
+    stated_on: Stated
     return_kind: models.ReturnKind | None = Field(
         description="To which school the child went back."
     )
@@ -121,6 +131,7 @@ class Persuasion(BaseModel):
 
     id: UUID = Field(description="The attempt's id.")
     persuaded_on: Day = Field(description="The day of the attempt.")
+    stated_on: Stated
     by: models.By = Field(description="Who tried.")
     method: models.Method = Field(description="How.")
     outcome: models.Outcome = Field(description="What came of it.")
@@ -156,6 +167,7 @@ class DropoutMeasure(BaseModel):
     agency_id: UUID = Field(description="Who acted.")
     kind: models.MeasureKind = Field(description="What was done.")
     ordered_on: Day = Field(description="Since when.")
+    stated_on: Stated
     note: Prose | None = Field(description="The note.")
     recorded_at: Moment = Field(description="When it was recorded.")
 

@@ -24,6 +24,7 @@ from app.police_reports.operations.placing import place_again
 from app.police_reports.operations.standing import change
 from app.police_reports.operations.steps import redeliver
 from app.police_reports.operations.unknown_child import (
+    ask_again,
     attach_stated,
     detach_stated,
     keep_asked,
@@ -277,6 +278,23 @@ async def mark_delivered(tx: Tx, delivered: DeliverySucceeded) -> None:
         await change(tx, report["id"], delivered_at=at or tx.now, state=state)
         await relieve(tx, report)
         await announce(tx, events.ReportDelivered, report)
+
+
+_ASK_AGAIN: Final = "police_reports.ask_on"
+
+
+@queue.every("police_reports.ask_again", "*/5 * * * *")
+async def ask_of_others(tx: Tx, payload: dict[str, Any]) -> None:
+    """Ask whoever was registered since which child a report is about."""
+    await ask_on(tx, {"after": str(UUID(int=0))})
+
+
+@queue.job(_ASK_AGAIN)
+async def ask_on(tx: Tx, payload: dict[str, Any]) -> None:
+    """Look at one set of reports; queue the next in the same transaction."""
+    after = await ask_again(tx, UUID(payload["after"]))
+    if after is not None:
+        await queue.enqueue(tx.connection, _ASK_AGAIN, [{"after": str(after)}])
 
 
 @queue.every("police_reports.mark_overdue", "* * * * *")

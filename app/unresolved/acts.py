@@ -7,11 +7,11 @@ from uuid import UUID
 
 from app.access.acts import Act, Condition, personally, stands
 from app.access.principal import Principal
-from app.agencies.queries import serving_in_sql
+from app.agencies.queries import first_serving_in_sql, serving_in_sql
 from app.core.problems import Problem
 from app.unresolved.area import WRITE
 from app.unresolved.models import UnresolvedKind, UnresolvedState
-from app.unresolved.rules import ANSWERS, OWNERS
+from app.unresolved.rules import ABOVE_SCHOOLS, ANSWERS, OWNERS
 
 
 class SettledAlready(Problem, status=409):
@@ -23,7 +23,8 @@ class SettledAlready(Problem, status=409):
 
 class NotForThisKind(Problem, status=409):
     """Evidence is attached, corrected or dismissed; a referral is answered; whose a report is, is
-    said on the report (`identifyChild`).
+    said on the report (`identifyChild`); a file is handed over by changing where it lives, or the
+    question is dismissed.
     """
 
     title = "A question of this kind is settled by another operation"
@@ -67,23 +68,34 @@ class AnsweredForTheOther(Problem, status=409):
 
 def _owned(principal: Principal, on: date) -> list[str]:
     kinds = OWNERS.get(principal.role.code, ())
-    return [*map(str, (principal.agency_id, principal.region_lo, principal.region_hi)), *kinds]
+    who = (principal.agency_id, principal.region_lo, principal.region_hi, principal.role.code)
+    return [*map(str, who), *kinds]
 
 
-def settles(kind: str, agency: UUID | None, region: int, owned: Sequence[str]) -> bool:
+def settles(
+    kind: str, agency: UUID | None, region: int, above: str | None, owned: Sequence[str]
+) -> bool:
     """Tell whether a question is a caller's to settle: what their school sent of its own pupils, or
-    what lies in the region whose questions of this kind they own.
+    what lies in the region whose questions of this kind they own, or are asked next (`above`).
     """
     own_school = kind == UnresolvedKind.attendance and str(agency) == owned[0]
-    return own_school or (kind in owned[3:] and int(owned[1]) <= region < int(owned[2]))
+    theirs = kind in owned[4:] or above == owned[3]
+    return own_school or (theirs and int(owned[1]) <= region < int(owned[2]))
+
+
+def above_school(region: str) -> str:
+    """Write, in SQL, the role asked after a school whose place is in a column (`ABOVE_SCHOOLS`)."""
+    return first_serving_in_sql(ABOVE_SCHOOLS, region)
 
 
 _OWNER: Final = Condition(
-    ("kind", "agency_id", "region_code"),
+    ("kind", "agency_id", "region_code", "above_school"),
     _owned,
     settles,
     f"(({{0}} = '{UnresolvedKind.attendance}' AND {{1}}::text = ({{wanted}}::text[])[1])"
-    " OR ({0} = ANY (({wanted}::text[])[4:]) AND {2} >= ({wanted}::text[])[2]::bigint"
+    f" OR (({{0}} = ANY (({{wanted}}::text[])[5:]) OR ({{0}} = '{UnresolvedKind.attendance}'"
+    f" AND {above_school('{2}')} = ({{wanted}}::text[])[4]))"
+    " AND {2} >= ({wanted}::text[])[2]::bigint"
     " AND {2} < ({wanted}::text[])[3]::bigint))",
     lambda *_: NotYoursToSettle(),
 )
@@ -94,7 +106,7 @@ _EVIDENCE: Final = stands(
     "kind",
 )
 _DISMISSIBLE: Final = stands(
-    lambda *_: [UnresolvedKind.visit, UnresolvedKind.attendance, UnresolvedKind.report],
+    lambda *_: [each for each in UnresolvedKind if each not in ANSWERS],
     lambda *_: NotForThisKind(),
     "kind",
 )

@@ -55,12 +55,26 @@ class ReferralMoved(Event):
 
 
 class ReportUnresolved(_Asked):
-    """Nobody knows which child a report to the police is about. The subject is the question. Who
+    """Nobody knows which child a report to the police is about; said again when an office comes
+    that may know of it, which owes it then. The subject is the question. Who
     must learn nothing of the report learns nothing of what is owed for it (AZ-8).
     """
 
     wire_name: ClassVar[str] = "unresolved.report_unresolved"
     shields: ClassVar[bool] = True
+    report_id: UUID | None = Field(default=None, description="The report.")
+    asked_id: UUID | None = Field(
+        default=None,
+        description="The police in charge of the report, if no office of the place may know of it.",
+    )
+
+
+class HandoverOwed(_Asked):
+    """Whoever keeps a file owes that it is handed over, or the word that it stays. The subject is
+    the question.
+    """
+
+    wire_name: ClassVar[str] = "unresolved.handover_owed"
 
 
 class UnresolvedSettled(Event):

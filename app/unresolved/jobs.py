@@ -1,9 +1,11 @@
 """What settles by itself: a file appears, a pupil gets a number, a place another code."""
 
+from typing import Any
+
 from app.children import referred
 from app.children.events import ChildChanged, ChildRegistered, DuplicateSuspected
 from app.core.data.db import Tx
-from app.core.jobs import events
+from app.core.jobs import events, queue
 from app.regions import following
 from app.regions.events import RegionReplaced
 from app.unresolved.events import AttendanceUnresolved, VisitUnresolved
@@ -43,9 +45,16 @@ async def open_referral(tx: Tx, event: DuplicateSuspected) -> None:
 
 @events.on(ChildChanged)
 async def follow_moved_file(tx: Tx, event: ChildChanged) -> None:
-    """Ask the offices of the places where two files live now."""
+    """Ask the offices of the places where two files live now; a hand-over is done."""
     if event.previous_region_code is not None:
+        await referrals.handed_over(tx, event.subject_id, event.region_code)
         await referrals.follow(tx, await referred.waiting(tx, event.subject_id))
+
+
+@queue.every("unresolved.ask_again", "*/5 * * * *")
+async def ask_again(tx: Tx, payload: dict[str, Any]) -> None:
+    """Let an answer stand alone where there is no other office to ask any more."""
+    await referrals.stand_alone(tx)
 
 
 @following.follows

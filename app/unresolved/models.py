@@ -40,6 +40,8 @@ class UnresolvedKind(StrEnum):
     """Two visits that are possibly one."""
     report = "report"
     """A report to the police about a child without a file."""
+    handover = "handover"
+    """A file that two offices found to be the child of another place, to be handed over there."""
 
 
 class UnresolvedReason(StrEnum):
@@ -52,6 +54,7 @@ class UnresolvedReason(StrEnum):
     name_and_birth_date = "name_and_birth_date"
     two_entries = "two_entries"
     several_children = "several_children"
+    same_child = "same_child"
 
 
 class UnresolvedState(StrEnum):
@@ -130,6 +133,12 @@ class Unresolved(SQLModel, table=True):
             unique=True,
             postgresql_where=text("state = 'open' AND about_id IS NOT NULL"),
         ),
+        Index(
+            "uq_unresolved_handed_over_once",
+            "child_id",
+            unique=True,
+            postgresql_where=text("state = 'open' AND kind = 'handover'"),
+        ),
         Index("ix_unresolved_about", "about_id", postgresql_where=text("about_id IS NOT NULL")),
         Index("ix_unresolved_claim", "claim"),
         Index(
@@ -146,6 +155,11 @@ class Unresolved(SQLModel, table=True):
             "due_at",
             "id",
             postgresql_where=text("abnormal AND state = 'open'"),
+        ),
+        Index(
+            "ix_unresolved_answered",
+            "id",
+            postgresql_where=text("state = 'open' AND kind = 'referral' AND answer IS NOT NULL"),
         ),
         Index("ix_unresolved_open", "due_at", "id", postgresql_where=text("state = 'open'")),
         Index(

@@ -12,7 +12,7 @@ import orjson
 from app.access.acts import Act, permitted
 from app.access.principal import Principal
 from app.access.roles import role
-from app.agencies.queries import serving_in_sql
+from app.agencies.queries import lineage_in_sql, serving_in_sql
 from app.core.clock import local_date
 from app.core.data import hiding
 from app.core.data.db import Tx
@@ -20,9 +20,9 @@ from app.core.data.sql import Where
 from app.core.http import paging
 from app.regions.rules import codes_of, lineage, subtree
 from app.unresolved import models
-from app.unresolved.acts import ACTS, OFFICE, may_settle
+from app.unresolved.acts import ACTS, OFFICE, above_school, may_settle
 from app.unresolved.models import UnresolvedKind, UnresolvedState
-from app.unresolved.rules import OWNERS
+from app.unresolved.rules import ABOVE_SCHOOLS, OWNERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +64,27 @@ def sender_of(row: Mapping[str, Any]) -> Principal:
     )
 
 
+# Where the caller's own place has an education authority, no row is looked at for one.
+_OF_KIND: Final = f"""u.kind = ANY ({{}}::text[]) OR (u.kind = '{UnresolvedKind.attendance}'
+    AND NOT EXISTS (SELECT FROM agencies a WHERE a.active AND a.kind = 'education'
+        AND a.region_code = ANY ({{}}::bigint[]))
+    AND {above_school("u.region_code")} = {{}})"""
+
+
 def visible(principal: Principal) -> Where:
     """Limit `unresolved u` to what the caller may know of: an office that owes answers sees those
-    of its kinds in its region, but for those about a report of which it must learn nothing (AZ-8);
-    whoever else what their own agency sent.
+    of its kinds in its region, or is asked in the place of one (`ABOVE_SCHOOLS`), but for those
+    about a report of which it must learn nothing (AZ-8); whoever else what their own agency sent.
     """
     kinds = OWNERS.get(principal.role.code)
     if kinds is None:
         return Where("u.agency_id = {}", principal.agency_id)
     codes = principal.region_hi - principal.region_lo
-    return Where(
-        "u.region_code >= {} AND u.region_code < {} AND u.kind = ANY ({}::text[])",
-        principal.region_lo,
-        principal.region_hi,
-        [*kinds],
-    ).add(
+    where = Where(
+        "u.region_code >= {} AND u.region_code < {}", principal.region_lo, principal.region_hi
+    )
+    own = ([*kinds], [*lineage(principal.region_code)], principal.role.code)
+    return where.add(_OF_KIND, *own).add(
         f"u.about_id IS NULL OR {hiding.shown('u.about_id')}",
         principal.agency_id,
         codes,
@@ -86,11 +92,48 @@ def visible(principal: Principal) -> Where:
     )
 
 
-_READERS: Final = f"""
-SELECT id FROM agencies a WHERE kind = ANY ($1::text[]) AND region_code = ANY ($2::bigint[])
-    AND {hiding.shown("$3::uuid", "a.id", codes_of("a.region_code"), "ARRAY[a.id]")}
-ORDER BY region_code DESC, id
+_READING: Final = """
+SELECT a.{columns} FROM agencies a
+WHERE a.active AND a.kind = ANY ({kinds}::text[]) AND a.region_code = ANY ({places}::bigint[])
+    AND {shown}
+ORDER BY a.region_code DESC, a.id
 """
+_READERS: Final = _READING.format(
+    columns="id, a.kind",
+    kinds="$1",
+    places="$2",
+    shown=hiding.shown("$3::uuid", "a.id", codes_of("a.region_code"), "ARRAY[a.id]"),
+)
+_REPORTS: Final = f"""
+SELECT u.*, ARRAY({
+    _READING.format(
+        columns="id",
+        kinds="$3",
+        places=f"ARRAY[{lineage_in_sql('u.region_code')}]",
+        shown=hiding.shown("u.about_id", "a.id", codes_of("a.region_code"), "ARRAY[a.id]"),
+    )
+}) AS readers, ARRAY(SELECT jsonb_array_elements_text((
+    SELECT e.told_to FROM events e
+    WHERE e.subject_id = u.id AND e.wire_name = 'unresolved.report_unresolved'
+    ORDER BY e.id DESC LIMIT 1))::uuid) AS told
+FROM unresolved u WHERE u.state = 'open' AND u.about_id > $1 ORDER BY u.about_id LIMIT $2
+"""
+"""Open questions about reports, by `uq_unresolved_asked_about`, as `told` and `readers` of now."""
+
+
+def _kinds(kind: UnresolvedKind) -> list[str]:
+    """Return the kinds of agencies that own questions of a kind."""
+    owners = [role(owner) for owner, owned in OWNERS.items() if kind in owned]
+    return sorted({each for owner in owners for each in owner.agency_kinds})
+
+
+async def of_reports(tx: Tx, after: UUID, most: int) -> list[asyncpg.Record]:
+    """Return a set of the open questions about reports, in the order of these, with the agencies
+    that may read each now (`readers`) and those told last (`told`). For jobs. One statement.
+    """
+    kinds = _kinds(UnresolvedKind.report)
+    found: list[asyncpg.Record] = await tx.connection.fetch(_REPORTS, after, most, kinds)
+    return found
 
 
 async def readers(
@@ -104,21 +147,22 @@ async def readers(
     above it that own such questions, nearest first, and whoever sent what waits. `about`: the
     report it is about, if it is about one, of which some must learn nothing.
     """
-    kinds = {
-        each
-        for owner, owned in OWNERS.items()
-        if kind in owned
-        for each in role(owner).agency_kinds
-    }
+    of_school = kind is UnresolvedKind.attendance
+    asked = [*ABOVE_SCHOOLS] if of_school else _kinds(kind)
     async with tx.as_system():
-        rows = await tx.connection.fetch(_READERS, sorted(kinds), [*lineage(place)], about)
+        rows = await tx.connection.fetch(_READERS, asked, [*lineage(place)], about)
+    if of_school:
+        first = min((asked.index(row["kind"]) for row in rows), default=0)
+        rows = [row for row in rows if row["kind"] == asked[first]]
     return tuple(dict.fromkeys([*(row["id"] for row in rows), *([sender] if sender else [])]))
 
 
 # Whose answer it is: an agency may close, or a nearer one come, at any time.
 _QUESTIONS: Final = f"""
 SELECT u.*, CASE WHEN u.kind = '{UnresolvedKind.referral}'
-                 THEN {serving_in_sql(OFFICE, "u.region_code")} END AS office_ids
+                 THEN {serving_in_sql(OFFICE, "u.region_code")} END AS office_ids,
+    CASE WHEN u.kind = '{UnresolvedKind.attendance}'
+         THEN {above_school("u.region_code")} END AS above_school
 FROM unresolved u"""
 _BY_DUE: Final = paging.Order({"u.due_at": datetime, "u.id": UUID})
 

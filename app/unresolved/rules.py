@@ -12,12 +12,21 @@ OWNERS: Final[Mapping[str, tuple[UnresolvedKind, ...]]] = {
     ),
     "civil_affairs": (
         *(UnresolvedKind.visit, UnresolvedKind.two_entries, UnresolvedKind.report),
-        UnresolvedKind.referral,
+        *(UnresolvedKind.referral, UnresolvedKind.handover),
     ),
     "education_authority": (UnresolvedKind.attendance,),
 }
 """Roles that see the questions of their region, and of which kinds. All others see those about what
 their own agency sent.
+"""
+
+ABOVE_SCHOOLS: Final[Mapping[str, str]] = {
+    "education": "education_authority",
+    "civil_affairs": "civil_affairs",
+    "township_government": "township_supervisor",
+}
+"""Kinds of agencies and their roles: the first of which there is one above a school sees and
+settles what its systems sent about pupils nobody knows, as the school itself does.
 """
 
 MOST_WAITING: Final[Mapping[UnresolvedKind, int]] = {

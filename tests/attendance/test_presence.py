@@ -155,6 +155,31 @@ class TestDoubted:
         await said(around.school, an_event(pupil.id, DAY))
         assert await doubts(around, around.teacher) == []
 
+    @pytest.mark.parametrize("back", ["own", "other"])
+    async def test_one_that_is_taken_back_is_owed_no_look_and_saw_nobody(
+        self, around, new, pupil, said, database, back
+    ) -> None:
+        words = [(around.school, present(pupil)), (new, present(pupil))]
+        for school, word in words:
+            await said(school, word)
+        school, word = words[back == "other"]
+        await said(school, {**word, "id": "back", "category": "withdrawn", "sequence": 9})
+        (other,) = (each for each, _ in words if each is not school)
+        (gone,) = (
+            each
+            for each in await doubts(around, school.system)
+            if each["school_id"] == str(school.id)
+        )
+        assert gone["finding"] == "mistaken"
+        for each in await doubts(around, other.system):  # by the register, the own school has it
+            assert each["finding"] or back == "own" or each["seen_by_id"] != str(school.id)
+        async with database.begin(SYSTEM) as tx:
+            owed = await tx.connection.fetch(
+                "SELECT state FROM duties WHERE rule = 'EDU-01.presence' AND bearer_agency_id = $1",
+                school.id,
+            )
+        assert {row["state"] for row in owed} == {"discharged"}
+
     async def test_told_again_it_is_one(self, around, new, pupil, said) -> None:
         await said(around.school, present(pupil))
         for sequence in range(3):

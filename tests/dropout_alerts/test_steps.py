@@ -154,14 +154,6 @@ class TestRefusals:
         (ready,) = await around.alerts(permitted="sendWrittenReport")
         assert "sendWrittenReport" in ready["permitted"]
 
-    async def test_days_fit_the_alert(self, around, alert) -> None:
-        for day in ("2026-11-18", "2026-11-21"):
-            answer = await around.step(
-                around.teacher, alert, "persuasions", an_attempt(persuaded_on=day)
-            )
-            assert (answer.status_code, answer.json()["type"]) == (422, "/problems/day-impossible")
-            assert answer.json()["errors"][0]["pointer"] == "#/persuaded_on"
-
     async def test_the_next_school_does_not_act_before_the_alert_is_handed_over(
         self, database, settings, around, alert
     ) -> None:

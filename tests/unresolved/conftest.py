@@ -8,6 +8,7 @@ import pytest
 from app.children.queries import ChildRef, external_index
 from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
+from app.core.jobs import queue
 from tests.access.factories import Caller, a_caller
 from tests.attendance.factories import School, a_school, an_event
 from tests.children.factories import a_child, a_file
@@ -96,6 +97,13 @@ async def listed(client, caller: Caller, query: str = "") -> list[dict[str, Any]
     answer = await client.get(f"/v1/unresolved{query}", headers=caller.headers)
     assert answer.status_code == 200, answer.text
     return answer.json()["items"]
+
+
+async def tick(database: Database, job: str) -> None:
+    """Run a job that is run every few minutes, and all that follows from it."""
+    async with database.begin(SYSTEM) as tx:
+        await queue.REGISTRY[job].handler(tx, {})
+    await run_jobs(database)
 
 
 async def count(database: Database, table: str) -> int:

@@ -11,7 +11,8 @@ from tests.children.factories import a_file
 from tests.conftest import VILLAGE
 from tests.jobs import run_jobs
 from tests.regions.factories import some_regions
-from tests.unresolved.conftest import COUNTY, OTHER_COUNTY, OTHER_COUNTY_VILLAGE, listed
+from tests.unresolved.conftest import COUNTY, OTHER_COUNTY, OTHER_COUNTY_VILLAGE, listed, tick
+from tests.visits.factories import a_visit
 
 PROVINCE = 120000000000
 THIRD_COUNTY, THIRD_COUNTY_VILLAGE = 120117000000, 120117101201
@@ -249,3 +250,61 @@ async def test_of_two_offices_of_a_place_either_answers(
         answer = await act(office, item["id"], "answer", answer="same_child", words="是")
     assert answer.json()["state"] == "answered"
     assert refused
+
+
+class TestNoOtherOffice:
+    """What one office says stands alone where there is no other, nor any above, to ask."""
+
+    async def test_two_children_the_file_is_opened_and_takes_what_waited(
+        self, client, database, director, county, refused, act
+    ) -> None:
+        visit = a_visit(refused["id"])
+        assert (await client.post("/v1/visits", json=visit, headers=director.headers)).is_success
+        item = refused["referral_id"]
+        answer = await act(county, item, "answer", answer="another_child", words="两名儿童")
+        assert answer.json()["state"] == "answered", answer.text
+        await run_jobs(database)
+        assert await owed(client, county) == [(item, "discharged")]
+        for path in (f"children/{refused['id']}", f"visits/{visit['id']}"):
+            read = await client.get(f"/v1/{path}", headers=director.headers)
+            assert read.status_code == 200, read.text
+
+    async def test_the_place_without_an_office_may_be_the_own(
+        self, client, director, other_county, refused, act
+    ) -> None:
+        (item,) = await open_ones(client, other_county)
+        answer = await act(other_county, item["id"], "answer", answer="another_child", words="否")
+        assert answer.json()["state"] == "answered"
+        read = await client.get(f"/v1/children/{refused['id']}", headers=director.headers)
+        assert read.status_code == 200, read.text
+
+    async def test_an_office_that_appears_first_is_asked(
+        self, client, database, settings, county, refused, act
+    ) -> None:
+        late = await a_caller(database, settings, "civil_affairs", OTHER_COUNTY)
+        (theirs,) = await open_ones(client, late)
+        assert await owed(client, late) == [(theirs["id"], "open")]
+        for office, item, state in (
+            (county, refused["referral_id"], "open"),
+            (late, theirs["id"], "answered"),
+        ):
+            answer = await act(office, item, "answer", answer="another_child", words="两名儿童")
+            assert answer.json()["state"] == state
+
+    async def test_it_closes_before_it_answers(
+        self, client, database, director, county, other_county, refused, act
+    ) -> None:
+        item = refused["referral_id"]
+        answer = await act(county, item, "answer", answer="another_child", words="两名儿童")
+        assert answer.json()["state"] == "open"
+        await tick(database, "unresolved.ask_again")
+        assert len(await open_ones(client, county)) == 1, "the other office is there still"
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute(
+                "UPDATE agencies SET active = false WHERE id = $1", other_county.agency_id
+            )
+        await tick(database, "unresolved.ask_again")
+        assert await open_ones(client, county) == []
+        assert await owed(client, county) == [(item, "discharged")]
+        read = await client.get(f"/v1/children/{refused['id']}", headers=director.headers)
+        assert read.status_code == 200, read.text

@@ -17,7 +17,7 @@ from app.police_reports.operations.steps import Deed, take
 from app.police_reports.operations.taking_back import take_off
 from app.police_reports.schemas.steps import Identification, IdentificationWithdrawal
 from app.unresolved.models import UnresolvedReason, UnresolvedState
-from app.unresolved.operations.whose import ask_whose, settle_whose
+from app.unresolved.operations.whose import ask_others, ask_whose, settle_whose
 
 _LAST_SAID: Final = f"""{CHAIN}
 SELECT s.codes ->> 'found' FROM police_report_steps s JOIN chain ON s.report_id = chain.id
@@ -99,8 +99,24 @@ async def keep_asked(tx: Tx, report_id: UUID, *, anew: bool = False) -> None:
             report_id,
             report["region_code"],
             "township_supervisor" if kind == AgencyKind.township_government else "civil_affairs",
+            police=report["police_agency_id"],
             reason=UnresolvedReason.several_children
             if await tx.connection.fetchval(_LAST_SAID, report_id) == "several"
             else UnresolvedReason.child_unknown,
             anew=anew,
         )
+
+
+_IN_CHARGE: Final = "SELECT id, police_agency_id FROM police_reports WHERE id = ANY ($1::uuid[])"
+
+
+async def ask_again(tx: Tx, after: UUID) -> UUID | None:
+    """Ask of one set of reports whoever may know by now whose they are and was not told; see
+    `whose.ask_others`. For jobs, in SYSTEM's reach.
+    """
+
+    async def in_charge(reports: list[UUID]) -> dict[UUID, UUID | None]:
+        rows = await tx.connection.fetch(_IN_CHARGE, reports)
+        return {row["id"]: row["police_agency_id"] for row in rows}
+
+    return await ask_others(tx, after, in_charge)

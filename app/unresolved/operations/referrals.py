@@ -2,7 +2,7 @@
 one. Neither reads the other's file.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,6 +10,7 @@ import asyncpg
 
 from app.access.principal import Principal
 from app.agencies import queries as agencies
+from app.agencies.queries import serving_in_sql
 from app.children import duplicates, opening, referred
 from app.core.data import sql
 from app.core.data.db import Tx
@@ -65,14 +66,53 @@ async def answer(
     async with tx.as_system():
         twin = await _keep(tx, row, said, principal.subject)
         theirs = UnresolvedAnswer(row["their_answer"]) if row["their_answer"] else None
-        alone = twin is None or await _office(tx, twin["region_code"]) in row["office_ids"]
+        alone = twin is None or await _asks_nobody_else(tx, twin, row["office_ids"])
         outcome = agreed(said.answer, theirs, alone=alone)
-        if outcome is None:
-            return
-        await settling.settle(tx, row, UnresolvedState.answered, principal.subject)
-        if twin is not None:
-            await settling.settle(tx, twin, UnresolvedState.answered, "system")
-        await _TOLD[UnresolvedKind(row["kind"])](tx, row, outcome)
+        if outcome is not None:
+            await _agree(tx, row, twin, outcome, principal.subject)
+
+
+async def _asks_nobody_else(tx: Tx, twin: asyncpg.Record, offices: Collection[UUID]) -> bool:
+    """Tell whether the other question is one of the same offices', or of none that there is."""
+    office = await _office(tx, twin["region_code"])
+    return office is None or office in offices
+
+
+async def _agree(
+    tx: Tx,
+    row: asyncpg.Record,
+    twin: Mapping[str, Any] | None,
+    outcome: UnresolvedAnswer,
+    by: str,
+) -> None:
+    await settling.settle(tx, row, UnresolvedState.answered, by)
+    if twin is not None:
+        await settling.settle(tx, twin, UnresolvedState.answered, "system")
+    await _TOLD[UnresolvedKind(row["kind"])](tx, row, outcome)
+
+
+_ALONE: Final = f"""
+SELECT u.id FROM unresolved u JOIN unresolved t ON t.id = u.twin_id
+WHERE u.state = 'open' AND u.kind = 'referral' AND u.answer IS NOT NULL AND t.answer IS NULL
+    AND cardinality({serving_in_sql(OFFICE, "t.region_code")}) = 0
+ORDER BY u.id
+"""
+"""By `ix_unresolved_answered`: what one office has answered and the other not yet."""
+
+
+async def stand_alone(tx: Tx) -> None:
+    """Let an answer stand alone where the other place has no office any more to give one, in
+    SYSTEM's reach.
+    """
+    for found in await tx.connection.fetch(_ALONE):
+        both = {row["id"]: row for row in await tx.connection.fetch(_BOTH, found["id"])}
+        row = both.get(found["id"])
+        twin = row and both.get(row["twin_id"])
+        if row is None or twin is None or twin["answer"] is not None:
+            continue
+        if await _office(tx, twin["region_code"]) is None:
+            outcome = UnresolvedAnswer(row["answer"])
+            await _agree(tx, row, twin, outcome, row["answered_by"])
 
 
 async def _office(tx: Tx, place: int) -> UUID | None:
@@ -197,7 +237,7 @@ async def _move(tx: Tx, row: asyncpg.Record, place: int) -> None:
     about = {"region_code": row["region_code"], "home_county": home_of(row["region_code"])}
     moved = events.ReferralMoved(subject_id=row["id"], told_to=told_to, **about)
     await announcements.publish(tx, moved)
-    await _announce(tx, {**row, "region_code": place})
+    await announce(tx, {**row, "region_code": place})
 
 
 async def _answer_alone(
@@ -211,8 +251,18 @@ async def _answer_alone(
         await settle_referral(tx, ours, UnresolvedAnswer(ours["answer"]))
 
 
-async def ask(tx: Tx, kind: UnresolvedKind, owner_role: str, place: int, **columns: Any) -> bool:
-    """Ask one question that was found here, and announce it; False if it is known already."""
+async def ask(
+    tx: Tx,
+    kind: UnresolvedKind,
+    owner_role: str,
+    place: int,
+    *,
+    police: UUID | None = None,
+    **columns: Any,
+) -> bool:
+    """Ask one question that was found here, and announce it; False if it is known already.
+    `police`: who is asked if no office may know of it.
+    """
     row = {
         "kind": kind,
         "region_code": place,
@@ -227,16 +277,24 @@ async def ask(tx: Tx, kind: UnresolvedKind, owner_role: str, place: int, **colum
     }
     if not await sql.insert(tx.connection, "unresolved", row, unless_taken=True):
         return False
-    await _announce(tx, row)
+    await announce(tx, row, police=police)
     return True
 
 
-async def _announce(tx: Tx, row: Mapping[str, Any]) -> None:
-    """Tell whoever may read it that a question is asked of its place."""
+async def announce(tx: Tx, row: Mapping[str, Any], *, police: UUID | None = None) -> None:
+    """Tell whoever may read it, else the police, that a question is asked of its place."""
     kind, place = UnresolvedKind(row["kind"]), row["region_code"]
     event: Any = _ASKED.get(kind, events.VisitUnresolved)
-    about = {"region_code": place, "home_county": home_of(place), "due_at": row["due_at"]}
+    about: dict[str, Any] = {
+        "region_code": place,
+        "home_county": home_of(place),
+        "due_at": row["due_at"],
+    }
     told_to = await queries.readers(tx, kind, place, row.get("agency_id"), row.get("about_id"))
+    if kind is UnresolvedKind.report:
+        about["report_id"] = row["about_id"]
+        if not told_to and police is not None:
+            about["asked_id"], told_to = police, (police,)
     asked = event(subject_id=row["id"], reason=row["reason"], told_to=told_to, **about)
     await announcements.publish(tx, asked)
 
@@ -244,6 +302,7 @@ async def _announce(tx: Tx, row: Mapping[str, Any]) -> None:
 _ASKED: Final = {
     UnresolvedKind.referral: events.ReferralOpened,
     UnresolvedKind.report: events.ReportUnresolved,
+    UnresolvedKind.handover: events.HandoverOwed,
 }
 
 
@@ -275,6 +334,22 @@ async def settle_referral(tx: Tx, row: asyncpg.Record, outcome: UnresolvedAnswer
             subject_id=other, unresolved_id=row["id"], told_to=told_to, **about
         )
         await announcements.publish(tx, asked)
+        owed = {"reason": UnresolvedReason.same_child, "child_id": other}
+        await ask(tx, UnresolvedKind.handover, OFFICE, home_of(place), id=new_id(), **owed)
+
+
+_TO_HAND_OVER: Final = """
+SELECT * FROM unresolved WHERE child_id = $1 AND kind = 'handover' AND state = 'open' FOR UPDATE
+"""
+
+
+async def handed_over(tx: Tx, child_id: UUID, place: int) -> None:
+    """Let nobody owe the hand-over of a file any more that came to another county, in SYSTEM's
+    reach.
+    """
+    row = await tx.connection.fetchrow(_TO_HAND_OVER, child_id)
+    if row is not None and row["region_code"] != home_of(place):
+        await settling.settle(tx, row, UnresolvedState.answered, "system")
 
 
 _OPENED: Final = """

@@ -2,11 +2,13 @@
 the package above, which asks here and settles; to say that it cannot be is a dismissal.
 """
 
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 from uuid import UUID
 
 from app.core.data.db import Tx
 from app.core.ids import new_id
+from app.unresolved import queries
 from app.unresolved.models import UnresolvedKind, UnresolvedReason, UnresolvedState
 from app.unresolved.operations import referrals, settling
 
@@ -18,11 +20,18 @@ WHERE about_id = $1 AND state = 'open' RETURNING id
 
 
 async def ask_whose(
-    tx: Tx, report_id: UUID, place: int, owner_role: str, *, reason: UnresolvedReason, anew: bool
+    tx: Tx,
+    report_id: UUID,
+    place: int,
+    owner_role: str,
+    *,
+    police: UUID | None,
+    reason: UnresolvedReason,
+    anew: bool,
 ) -> None:
-    """Ask, in SYSTEM's reach, which child a report from a place is about, once. `anew`: something
-    was said of the child since; the question has another version, and one that was dismissed is
-    asked again.
+    """Ask, in SYSTEM's reach, which child a report from a place is about, once: the offices of the
+    place that may know of it, else the police in charge. `anew`: something was said of the child
+    since; the question has another version, and one that was dismissed is asked again.
     """
     if anew and await tx.connection.fetchval(_SAID_SINCE, report_id, reason, tx.now):
         return
@@ -30,7 +39,28 @@ async def ask_whose(
     if not anew and await tx.connection.fetchval(asked, report_id):
         return
     question = {"id": new_id(), "about_id": report_id, "reason": reason, "abnormal": True}
-    await referrals.ask(tx, UnresolvedKind.report, owner_role, place, **question)
+    await referrals.ask(tx, UnresolvedKind.report, owner_role, place, police=police, **question)
+
+
+_SET: Final = 500
+_ONE: Final = "SELECT FROM unresolved WHERE id = $1 AND state = 'open' FOR UPDATE SKIP LOCKED"
+
+
+async def ask_others(
+    tx: Tx, after: UUID, in_charge: Callable[[list[UUID]], Awaitable[Mapping[UUID, UUID | None]]]
+) -> UUID | None:
+    """Ask again, in SYSTEM's reach, of one set of open questions, where somebody may know of it by
+    now who was not told; returns after which report to go on, None at the end. `in_charge` tells
+    the police in charge of reports. Two statements a set.
+    """
+    rows = await queries.of_reports(tx, after, _SET)
+    police = await in_charge([row["about_id"] for row in rows if not row["readers"]])
+    for row in rows:
+        asked = police.get(row["about_id"])
+        may = {*row["readers"]} or {*filter(None, [asked])}
+        if may - {*row["told"]} and await tx.connection.fetchrow(_ONE, row["id"]) is not None:
+            await referrals.announce(tx, row, police=asked)
+    return rows[-1]["about_id"] if rows else None
 
 
 async def settle_whose(tx: Tx, report_id: UUID, state: UnresolvedState) -> None:
