@@ -135,20 +135,22 @@ class TestOpenedOfflineInAFormerPost:
         assert (again.status_code, again.json()) == (200, first.json())
 
     @pytest.mark.parametrize(
-        ("said", "status"),
+        ("said", "told"),
         [
-            ({}, 201),
-            ({"recorded_at": "2026-11-18T23:59:59+08:00"}, 201),
-            ({"recorded_at": "2026-11-19T00:00:00+08:00"}, 201),
-            ({"recorded_at": "2026-11-20T08:00:00+08:00"}, 201),
-            ({"recorded_at": "2026-11-21T08:00:00+08:00"}, 201),
-            ({"recorded_at": "1970-01-01T00:00:00Z"}, 201),
-            ({"recorded_at": "2027-03-01T00:00:00+08:00"}, 201),
+            ({}, False),
+            ({"recorded_at": "2026-11-18T23:59:59+08:00"}, False),
+            ({"recorded_at": "2026-11-19T00:00:00+08:00"}, True),
+            ({"recorded_at": "2026-11-20T08:00:00+08:00"}, True),
+            ({"recorded_at": "2026-11-21T08:00:00+08:00"}, True),
+            ({"recorded_at": "1970-01-01T00:00:00Z"}, False),  # since ever, as far as is known
+            ({"recorded_at": "2027-03-01T00:00:00+08:00"}, True),
         ],
     )
-    async def test_whatever_its_clock_says(self, open_file, transferred, said, status) -> None:
+    async def test_whatever_its_clock_says(self, open_file, transferred, said, told) -> None:
+        """A clock that says a day on which the post was not held is told."""
         answer = await open_file(transferred, id=str(new_id()), **said)
-        assert answer.status_code == status, answer.text
+        assert answer.status_code == 201, answer.text
+        assert ("recorded_at" in (answer.json()["as_sent"] or {})) == told
 
     async def test_not_years_later_without_a_day(
         self, open_file, database, settings, director

@@ -62,17 +62,6 @@ async def test_until_the_day_before_the_next_post_begins(
     assert answer.status_code == status, answer.text
 
 
-@pytest.mark.parametrize(("visited_on", "status"), [("2026-11-16", 201), ("2026-11-17", 202)])
-async def test_until_the_day_before_they_left_it_if_the_next_begins_later(
-    client, database, transferred, child, visited_on, status
-) -> None:
-    async with database.begin(SYSTEM) as tx:
-        left = "UPDATE post_holdings SET until = '2026-11-17' WHERE until = $1"
-        await tx.connection.execute(left, LEFT_ON)
-    answer = await _record(client, transferred, a_visit(child.id, visited_on=visited_on))
-    assert answer.status_code == status, answer.text
-
-
 async def test_since_ever_in_the_first_post_there_is(client, transferred, child) -> None:
     """A register begins with the day it is set up, here in 2020."""
     answer = await _record(client, transferred, a_visit(child.id, visited_on="2019-05-06"))
