@@ -56,7 +56,6 @@ class ChildCreate(_Sections, TakenAsSent):
     Without an `id` whoever sends it sits before it, and is told what to mend.
     """
 
-    takes_any_text: ClassVar[bool] = False
     needed: ClassVar[frozenset[str]] = frozenset(
         {
             *("id", "residence.region_code"),
@@ -92,7 +91,7 @@ class ChildCreate(_Sections, TakenAsSent):
         cls, said: dict[str, Any], replaced: dict[str, str], unread: dict[str, Any]
     ) -> dict[str, Any]:
         """Leave out what says nothing."""
-        del replaced, unread
+        unread |= replaced
         rest: dict[str, Any] = _said(said)
         return rest
 

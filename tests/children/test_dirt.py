@@ -48,6 +48,8 @@ DIRT: list[tuple[dict[str, Any], dict[str, Any] | None]] = [
     (_with("residence", lives_with=["alone", "狗"]), {"residence.lives_with.1": "狗"}),
     (_with("residence", address=""), None),
     ({"app_version": "3.2"}, {"app_version": "3.2"}),
+    (_with("residence", address="村东\ud83d头"), {"residence.address": "U+D83D"}),
+    (_with("residence", address="村东\x00头"), {"residence.address": "U+0000"}),
     ({"not_the_same_as": ["G123"]}, {"not_the_same_as.0": "G123"}),
     (
         {"family": {"parents": [{"role": "father", "statuses": [{"since": "2020-01-01"}]}]}},
@@ -195,3 +197,21 @@ async def test_what_was_referred_is_opened_with_what_was_sent_beside_it(
     assert read.json()["as_sent"] == {"guardianship.since": AHEAD}
     again = await open_file(director, id=chosen, **said)
     assert (again.status_code, again.json()["id"]) == (200, chosen)
+
+
+@pytest.mark.parametrize(
+    ("address", "code"), [("\ud83d", "json_lone_surrogate"), ("\x00", "json_nul_character")]
+)
+async def test_who_sits_before_it_is_told_of_text_that_cannot_be_kept(
+    open_file, director, address, code
+) -> None:
+    answer = await open_file(director, **_with("residence", address=address))
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, code)
+
+
+async def test_a_name_with_half_an_emoji_opens_a_file_and_says_so(open_file, director) -> None:
+    identity = {**a_file(VILLAGE)["identity"], "name": "测一\ud83d"}
+    opened = await open_file(director, id=str(new_id()), identity=identity)
+    assert opened.status_code == 201, opened.text
+    assert opened.json()["identity"]["name"] == "测一\ufffd"
+    assert opened.json()["as_sent"] == {"identity.name": "U+D83D"}
