@@ -127,7 +127,7 @@ class Child(BaseModel):
     as_sent: dict[str, Any] | None = Field(
         description="What could not be read or followed when it was opened, as it was sent, by"
         " field, as `education.school_id`: a school nobody knows, a day ahead, a clock that"
-        " contradicts the post. Null if all could."
+        " contradicts the post; until the field is changed. Null if all could."
     )
     permitted: Permitted
     identity: IdentityShown | None = None
@@ -239,6 +239,10 @@ class FieldChange(BaseModel):
     )
     before: Any = Field(description="As it was; null if it was empty.")
     after: Any = Field(description="As it became; null if it was cleared.")
+    as_sent: dict[str, Any] | None = Field(
+        description="What of it could not be read when the file was opened, as it was sent, by"
+        " field: the change put it right, so the file shows it no more. Null if all could."
+    )
 
 
 class HistoryEntry(BaseModel):

@@ -215,3 +215,19 @@ async def test_a_name_with_half_an_emoji_opens_a_file_and_says_so(open_file, dir
     assert opened.status_code == 201, opened.text
     assert opened.json()["identity"]["name"] == "测一\ufffd"
     assert opened.json()["as_sent"] == {"identity.name": "U+D83D"}
+
+
+async def test_what_a_person_has_put_right_is_unread_no_more(open_file, client, director) -> None:
+    """It stands in the history; what nobody has said anew stays told."""
+    said = _with("residence", since=AHEAD, lives_with=["alone", "狗"])
+    opened = await open_file(director, id=str(new_id()), **said)
+    url = f"/v1/children/{opened.json()['id']}"
+    headers = {**director.headers, "if-match": opened.headers["etag"]}
+    right = {"residence": {"since": "2026-11-01"}}
+    changed = await client.patch(url, json=right, headers=headers)
+    assert changed.status_code == 200, changed.text
+    assert changed.json()["as_sent"] == {"residence.lives_with.1": "狗"}
+    assert (await client.get(url, headers=director.headers)).json() == changed.json()
+    kept = await client.get(f"{url}/history", headers=director.headers)
+    [change] = kept.json()["items"][0]["changes"]
+    assert change["as_sent"] == {"residence.since": AHEAD}
