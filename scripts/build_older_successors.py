@@ -112,8 +112,9 @@ OFFICIAL: Final = {
     652101: (650402, "whole", 2015),  # 吐鲁番市 → 高昌区
 }
 # Seats of prefectures that became a district of the new city of the same seat, and others of which
-# the two lists say nothing, or not the same: by the approval, read in its own words.
-# Code → successor, how, document.
+# the two lists say nothing, or not the same. The document is the approval; what it says was taken
+# from public copies and summaries of it, of 522201 and 510200 from general knowledge: no original
+# was read. Whoever runs a province checks its lines. Code → successor, how, document.
 APPROVED: Final = {
     110223: (110112, "whole", "国函〔1997〕30号"),  # 通县 → 通州区
     142201: (140902, "whole", "国函〔2000〕70号"),  # 忻州市 → 忻府区

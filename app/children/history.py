@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -41,9 +41,11 @@ async def remember(
     after: File,
     sections: Collection[str],
     content_mac: bytes | None = None,
-) -> None:
+    aside: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Keep who changed what of which sections (REG-11), and the dated facts. `content_mac`: of what
-    was sent, if some of that is not in the file.
+    was sent, if some of that is not in the file. `aside`: what is not, by field. Returns
+    what remains of that: what is said anew is put right, and stands beside the change.
     """
     said = {
         "version": version,
@@ -56,10 +58,17 @@ async def remember(
         "content_mac": content_mac,
     }
     changes = [*_changes(before, after, sections)]
+    remains = {**aside} if aside else {}
+    for change in changes:
+        field = change["pointer"][1:].replace("/", ".")
+        of_it = [name for name in remains if f"{name}.".startswith(f"{field}.")]
+        if of_it:
+            change["as_sent"] = {name: remains.pop(name) for name in of_it}
     await _insert(tx, "child_changes", child, said, "changes_sealed", changes)
     for section in sections:
         if SECTIONS[section].dated:
             await _state_fact(tx, principal, child, section, getattr(after, section))
+    return remains
 
 
 _FIRST: Final = """
@@ -118,7 +127,7 @@ async def opened_by_another(tx: Tx, child_id: UUID, agency_id: UUID) -> bool:
 
 def _changes(
     before: File | None, after: File, sections: Collection[str]
-) -> Iterator[dict[str, object]]:
+) -> Iterator[dict[str, Any]]:
     for section in sections:
         was = {} if before is None else getattr(before, section).model_dump()
         for field, value in getattr(after, section).model_dump().items():

@@ -66,8 +66,8 @@ async def change_child(
     refuse_unwritable(principal, merging.named(change))
     row = await tx.connection.fetchrow(
         "SELECT c.id, c.version, c.region_code, c.school_id, c.categories, c.priority_flags,"
-        f" {queries.STORED} FROM children c WHERE c.home_county = $1 AND c.id = $2"
-        " FOR NO KEY UPDATE",
+        f" c.as_sent_sealed, {queries.STORED} FROM children c"
+        " WHERE c.home_county = $1 AND c.id = $2 FOR NO KEY UPDATE",
         child.home_county,
         child.id,
     )
@@ -126,14 +126,23 @@ async def _write(
     moved = ChildRef(child.id, child.home_county, region_code, after.education.school_id)
     outcome = derivation.derive(after, region_code, tx.today)
     version = row["version"] + 1
-    await history.remember(
-        tx, principal, child, "changeChild", version, before=before, after=after, sections=different
+    aside = await history.remember(
+        tx,
+        principal,
+        child,
+        "changeChild",
+        version,
+        before=before,
+        after=after,
+        sections=different,
+        aside=sealing.kept_aside(tx.keyring, row),
     )
     if "education" in different:
         await _keep_enrolments(tx, principal, child, before, after, enrolled_since)
     if moved != child:
         await history.leave(tx, child)
     columns = {"version": version, **columns_of(tx, moved, after, different, outcome)}
+    columns["as_sent_sealed"] = sealing.keep_aside(tx.keyring, child.id, aside)
     where = Where("home_county = {} AND id = {}", child.home_county, child.id)
     values = ", ".join(f"{column} = {where.bind(value)}" for column, value in columns.items())
     await tx.connection.execute(f"UPDATE children SET {values} WHERE {where}", *where.arguments)

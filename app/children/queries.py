@@ -383,6 +383,8 @@ def history_entry(
         **{name: row[name] for name in kept},
         "sections": [section for section in row["sections"] if section in reads],
         "changes": [
-            change for change in orjson.loads(raw) if change["pointer"].split("/")[1] in reads
+            {"as_sent": None, **change}
+            for change in orjson.loads(raw)
+            if change["pointer"].split("/")[1] in reads
         ],
     }

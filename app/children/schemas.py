@@ -56,7 +56,6 @@ class ChildCreate(_Sections, TakenAsSent):
     Without an `id` whoever sends it sits before it, and is told what to mend.
     """
 
-    takes_any_text: ClassVar[bool] = False
     needed: ClassVar[frozenset[str]] = frozenset(
         {
             *("id", "residence.region_code"),
@@ -92,7 +91,7 @@ class ChildCreate(_Sections, TakenAsSent):
         cls, said: dict[str, Any], replaced: dict[str, str], unread: dict[str, Any]
     ) -> dict[str, Any]:
         """Leave out what says nothing."""
-        del replaced, unread
+        unread |= replaced
         rest: dict[str, Any] = _said(said)
         return rest
 
@@ -128,7 +127,7 @@ class Child(BaseModel):
     as_sent: dict[str, Any] | None = Field(
         description="What could not be read or followed when it was opened, as it was sent, by"
         " field, as `education.school_id`: a school nobody knows, a day ahead, a clock that"
-        " contradicts the post. Null if all could."
+        " contradicts the post; until the field is changed. Null if all could."
     )
     permitted: Permitted
     identity: IdentityShown | None = None
@@ -240,6 +239,10 @@ class FieldChange(BaseModel):
     )
     before: Any = Field(description="As it was; null if it was empty.")
     after: Any = Field(description="As it became; null if it was cleared.")
+    as_sent: dict[str, Any] | None = Field(
+        description="What of it could not be read when the file was opened, as it was sent, by"
+        " field: the change put it right, so the file shows it no more. Null if all could."
+    )
 
 
 class HistoryEntry(BaseModel):

@@ -107,13 +107,17 @@ def keep_aside(keyring: Keyring, child_id: UUID, aside: Mapping[str, Any]) -> by
     return keyring.seal(_AS_SENT, child_id, orjson.dumps(aside)) if aside else None
 
 
+def kept_aside(keyring: Keyring, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a file was sent with and does not hold, by field; empty for nothing."""
+    sealed = row["as_sent_sealed"]
+    return orjson.loads(keyring.unseal_bytes(_AS_SENT, row["id"], sealed)) if sealed else {}
+
+
 def show_aside(keyring: Keyring, row: Mapping[str, Any], role: Role) -> dict[str, Any] | None:
     """Turn it back: of sections that the role reads, and what is of no section for whoever may open
     files; None for nothing.
     """
-    if row["as_sent_sealed"] is None:
-        return None
-    aside = orjson.loads(keyring.unseal_bytes(_AS_SENT, row["id"], row["as_sent_sealed"]))
+    aside = kept_aside(keyring, row)
     opens = "identity" in role.writes
     shown = {
         name: each

@@ -101,7 +101,15 @@ WHERE rule = $1 AND home_county = $2 AND subject_id = $3
 _CANCEL_ONE: Final = """
 UPDATE duties SET state = 'cancelled', version = version + 1
 WHERE rule = $1 AND home_county = $2 AND subject_id = $3 AND (state = 'open' OR $4)
-  AND state <> 'cancelled'
+  AND state <> 'cancelled' AND opened_at <= $5
+"""
+
+# Open already, it was resumed before what had cancelled it was heard: that comes too late then.
+_RESUME: Final = """
+UPDATE duties SET state = 'open', opened_at = $4, due_at = greatest(due_at, $5), bearer_role = $6,
+    bearer_agency_id = $7, overseer_id = $8, version = version + 1
+WHERE rule = $1 AND home_county = $2 AND subject_id = $3 AND state IN ('open', 'cancelled')
+  AND opened_at < $4
 """
 
 _NOTE: Final = """
@@ -219,7 +227,9 @@ async def weigh_event(tx: Tx, announced: Announced) -> None:
         if announced.wire_name in rule.cancelled_by:
             about = (rule.code, announced.home_county, announced.subject_id)
             mistaken = announced.wire_name == rule.evidence.taken_back_by
-            await tx.connection.execute(_CANCEL_ONE, *about, mistaken)
+            await tx.connection.execute(_CANCEL_ONE, *about, mistaken, announced.occurred_at)
+        if announced.wire_name in rule.resumed_by:
+            await _resume(tx, rule, announced)
 
 
 def _shielded(announced: Announced) -> tuple[UUID, ...] | None:
@@ -275,6 +285,24 @@ async def _hand_over(tx: Tx, rule: Rule, announced: Announced) -> None:
         await _overseer(tx, rule, bearer),
         owed_by,
     )
+
+
+async def _resume(tx: Tx, rule: Rule, announced: Announced) -> None:
+    """Let what was cancelled be owed again, by whoever keeps by now what it is about."""
+    opened_at = announced.occurred_at
+    owed_by, bearer = await _bearer(tx, rule, announced)
+    await tx.connection.execute(
+        _RESUME,
+        rule.code,
+        announced.home_county,
+        announced.subject_id,
+        opened_at,
+        rule.due_at(opened_at, announced.region_code, policy.values(), announced.data),
+        owed_by,
+        bearer,
+        await _overseer(tx, rule, bearer),
+    )
+    await _discharge(tx, rule, f"d.{rule.evidence.match} = $4", announced.subject_id)
 
 
 async def _overseer(tx: Tx, rule: Rule, bearer: UUID | None) -> UUID | None:

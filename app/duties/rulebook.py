@@ -119,6 +119,9 @@ def _check_course(read: DataFile, rule: Rule, about: str) -> None:
         passing = _event(read, place, name, about)
         _fields(read, (rule.code, "bearer", "agency_fields"), passing, UUID, NoneType)
         _fields(read, (rule.code, "due", "field"), passing, datetime, NoneType)
+    for place, name in _words(read, rule.code, "resumed_by"):
+        resuming = _event(read, place, name, about)
+        _fields(read, (rule.code, "bearer", "agency_fields"), resuming, UUID, NoneType)
     keys = (("opens", "also_on"), ("cancelled_by",))
     for place, name in chain(*(_words(read, rule.code, *key) for key in keys)):
         _event(read, place, name, about)

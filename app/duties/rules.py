@@ -176,6 +176,7 @@ class Rule(_Part):
     due: Due
     evidence: Evidence
     cancelled_by: tuple[str, ...] = ()
+    resumed_by: tuple[str, ...] = ()
     seen_by: tuple[str, ...]
     escalates_to: tuple[str, ...] = Field(min_length=1)
 
@@ -204,7 +205,8 @@ class Rule(_Part):
     def listens_to(self) -> frozenset[str]:
         """Wire names of the events the rule reads."""
         passed_on = filter(None, [self.bearer.passed_on_by])
-        return frozenset({*self.opens_on, *self.cancelled_by, *self.evidence.told_by, *passed_on})
+        course = {*self.cancelled_by, *self.resumed_by, *passed_on}
+        return frozenset({*self.opens_on, *self.evidence.told_by, *course})
 
     def due_at(
         self,

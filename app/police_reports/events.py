@@ -105,7 +105,9 @@ class TownshipNotified(_AboutReport):
 
 
 class TownshipNoticeVoid(_AboutReport):
-    """The township that was told is none of the child's: the police tell the right one (REP-14)."""
+    """The township that was told is none of the child's, or must learn nothing of the report: the
+    police tell the right one (REP-14).
+    """
 
     wire_name: ClassVar[str] = "police_reports.township_notice_void"
 

@@ -17,12 +17,13 @@ from app.core.jobs import queue
 from app.police_reports import events, jurisdiction, rules
 from app.police_reports.models import State, Step
 from app.police_reports.operations import home
-from app.police_reports.operations.filing import announce, relieve
+from app.police_reports.operations.filing import relieve
 from app.police_reports.operations.hidden import CHAIN, note
 from app.police_reports.operations.locks import hold_reports
 from app.police_reports.operations.placing import place_again
 from app.police_reports.operations.standing import change
 from app.police_reports.operations.steps import redeliver
+from app.police_reports.operations.telling import announce
 from app.police_reports.operations.unknown_child import (
     ask_again,
     attach_stated,

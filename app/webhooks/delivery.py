@@ -102,7 +102,8 @@ WHERE d.id = ANY ($1::uuid[]) AND e.id = d.endpoint_id AND NOT ({
     hiding.shown(
         "d.ordering_key",
         "e.agency_id",
-        f"CASE e.relation WHEN 'region' THEN {codes_of('a.region_code')} ELSE {codes_of('0')} END",
+        f"CASE WHEN e.relation = 'region' AND a.kind <> 'police' THEN {codes_of('a.region_code')}"
+        f" ELSE {codes_of('0')} END",
         "ARRAY[e.agency_id]",
     )
 } AND {hiding.sent("d.ordering_key", "a.kind", codes_of("a.region_code"))})

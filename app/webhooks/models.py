@@ -176,12 +176,19 @@ class WebhookAttempt(SQLModel, table=True):
     key_ids: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
 
 
+# What police are told, they learn as police, whichever office words may mean.
+_HIDDEN = (
+    f"CASE WHEN EXISTS (SELECT FROM agencies a WHERE a.id = {rls.AGENCY} AND a.kind = 'police')"
+    f" THEN {hiding.hidden('webhook_deliveries.ordering_key', below=hiding.POLICE)}"
+    f" ELSE {hiding.hidden('webhook_deliveries.ordering_key')} END"
+)
+
 rls.protect("webhook_endpoints", using=_OWN, privileges="SELECT, INSERT, UPDATE")
 rls.protect(
     "webhook_deliveries",
     using=rls.case(
         (rls.SYSTEM, "true"),
-        (hiding.hidden("webhook_deliveries.ordering_key"), "false"),
+        (_HIDDEN, "false"),
         (rls.own("agency_id"), "true"),
     ),
     privileges="SELECT, INSERT, UPDATE",

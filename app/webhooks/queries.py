@@ -60,13 +60,18 @@ async def has_open_mandatory(tx: Tx, endpoint_id: UUID) -> bool:
     return found
 
 
+_SHOWN: Final = hiding.shown("w.ordering_key")
+_SHOWN_TO_POLICE: Final = hiding.shown("w.ordering_key", below=hiding.POLICE)
+
+
 def _visible(principal: Principal) -> Where:
     """Limit `webhook_deliveries w` to the caller's agency's, but for what it must learn nothing of
     by now, though it was told (AZ-8).
     """
     codes = principal.region_hi - principal.region_lo
     where = Where("w.agency_id = {}", principal.agency_id)
-    return where.add(hiding.shown("w.ordering_key"), principal.agency_id, codes, principal.agencies)
+    shown = _SHOWN_TO_POLICE if principal.agency_kind == "police" else _SHOWN
+    return where.add(shown, principal.agency_id, codes, principal.agencies)
 
 
 async def delivery(tx: Tx, principal: Principal, delivery_id: UUID) -> asyncpg.Record | None:

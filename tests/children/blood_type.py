@@ -27,7 +27,7 @@ async def test_is_shown_changed_and_remembered(file, client, director) -> None:
     assert changed.json()["health"] == {**file["health"], "blood_type": "O"}
     history = (await client.get(f"{path}/history", headers=director.headers)).json()
     assert history["items"][0]["changes"] == [
-        {"pointer": "/health/blood_type", "before": VALUE, "after": "O"}
+        {"pointer": "/health/blood_type", "before": VALUE, "after": "O", "as_sent": None}
     ]
 
 

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -33,8 +34,9 @@ def open_file(client) -> Open:
     """Open a file as a caller; keywords replace sections or top-level members."""
 
     async def post(caller: Caller, region_code: int = VILLAGE, **sections: Any) -> httpx.Response:
-        return await client.post(
-            "/v1/children", json=a_file(region_code, **sections), headers=caller.headers
-        )
+        # Half an emoji is no text that could be encoded: written as an escape.
+        body = json.dumps(a_file(region_code, **sections), default=str)
+        headers = {**caller.headers, "content-type": "application/json"}
+        return await client.post("/v1/children", content=body, headers=headers)
 
     return post

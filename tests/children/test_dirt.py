@@ -48,6 +48,8 @@ DIRT: list[tuple[dict[str, Any], dict[str, Any] | None]] = [
     (_with("residence", lives_with=["alone", "狗"]), {"residence.lives_with.1": "狗"}),
     (_with("residence", address=""), None),
     ({"app_version": "3.2"}, {"app_version": "3.2"}),
+    (_with("residence", address="村东\ud83d头"), {"residence.address": "U+D83D"}),
+    (_with("residence", address="村东\x00头"), {"residence.address": "U+0000"}),
     ({"not_the_same_as": ["G123"]}, {"not_the_same_as.0": "G123"}),
     (
         {"family": {"parents": [{"role": "father", "statuses": [{"since": "2020-01-01"}]}]}},
@@ -195,3 +197,37 @@ async def test_what_was_referred_is_opened_with_what_was_sent_beside_it(
     assert read.json()["as_sent"] == {"guardianship.since": AHEAD}
     again = await open_file(director, id=chosen, **said)
     assert (again.status_code, again.json()["id"]) == (200, chosen)
+
+
+@pytest.mark.parametrize(
+    ("address", "code"), [("\ud83d", "json_lone_surrogate"), ("\x00", "json_nul_character")]
+)
+async def test_who_sits_before_it_is_told_of_text_that_cannot_be_kept(
+    open_file, director, address, code
+) -> None:
+    answer = await open_file(director, **_with("residence", address=address))
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, code)
+
+
+async def test_a_name_with_half_an_emoji_opens_a_file_and_says_so(open_file, director) -> None:
+    identity = {**a_file(VILLAGE)["identity"], "name": "测一\ud83d"}
+    opened = await open_file(director, id=str(new_id()), identity=identity)
+    assert opened.status_code == 201, opened.text
+    assert opened.json()["identity"]["name"] == "测一\ufffd"
+    assert opened.json()["as_sent"] == {"identity.name": "U+D83D"}
+
+
+async def test_what_a_person_has_put_right_is_unread_no_more(open_file, client, director) -> None:
+    """It stands in the history; what nobody has said anew stays told."""
+    said = _with("residence", since=AHEAD, lives_with=["alone", "狗"])
+    opened = await open_file(director, id=str(new_id()), **said)
+    url = f"/v1/children/{opened.json()['id']}"
+    headers = {**director.headers, "if-match": opened.headers["etag"]}
+    right = {"residence": {"since": "2026-11-01"}}
+    changed = await client.patch(url, json=right, headers=headers)
+    assert changed.status_code == 200, changed.text
+    assert changed.json()["as_sent"] == {"residence.lives_with.1": "狗"}
+    assert (await client.get(url, headers=director.headers)).json() == changed.json()
+    kept = await client.get(f"{url}/history", headers=director.headers)
+    [change] = kept.json()["items"][0]["changes"]
+    assert change["as_sent"] == {"residence.since": AHEAD}

@@ -285,7 +285,7 @@ class TestReadsHistory:
         paging.Page[schemas.HistoryEntry].model_validate(full)
         assert [entry["version"] for entry in full["items"]] == [2, 1]
         assert full["items"][0]["changes"] == [
-            {"pointer": "/health/status", "before": "healthy", "after": "chronic"}
+            {"pointer": "/health/status", "before": "healthy", "after": "chronic", "as_sent": None}
         ]
         assert full["items"][0]["actor"] == f"staff:{director.subject_id}"
         bureau = await a_caller(database, settings, "education_authority", COUNTY)

@@ -2,6 +2,7 @@
 order the days were told makes no difference (EDU-01, EDU-02, I6).
 """
 
+from datetime import timedelta
 from itertools import permutations
 
 import pytest
@@ -10,7 +11,8 @@ from tests.access.factories import a_caller
 from tests.attendance.factories import TOWNSHIP, a_school, an_event, push
 from tests.attendance.test_rolls import a_roll
 from tests.children.enrolling import a_pupil
-from tests.dropout_alerts.factories import everyone
+from tests.dropout_alerts.factories import a_report as written
+from tests.dropout_alerts.factories import an_attempt, everyone
 from tests.jobs import run_jobs
 from tests.police_reports.factories import a_report
 from tests.regions.factories import some_regions
@@ -281,6 +283,34 @@ class TestFoundElsewhere:
         assert await stand(around, pupil) == [("absent", NEXT[0], 2, None)]
         await around.absent(pupil.id, NEXT[3], category="present")
         assert await stand(around, pupil) == [("returned", NEXT[0], 2, "attended")]
+
+    async def test_what_the_school_owed_before_a_false_return_it_owes_again(
+        self, around, pupil, found, monkeypatch
+    ) -> None:
+        async def owed() -> list[str]:
+            path = "/v1/duties?rule=EDU-04"
+            answer = await around.client.get(path, headers=around.teacher.headers)
+            return [duty["state"] for duty in answer.json()["items"]]
+
+        await around.absent(pupil.id, *WEEK, *NEXT[:2])
+        attempt = an_attempt(persuaded_on=NEXT[1], final=True)
+        await around.step(around.teacher, await around.alert(pupil.id), "persuasions", attempt)
+        await run_jobs(around.database)
+        assert await owed() == ["open"]
+        back = {"returned_on": NEXT[2], "kind": "same_school"}
+        await around.step(around.teacher, await around.alert(pupil.id), "return", back)
+        await run_jobs(around.database)
+        assert await owed() == ["cancelled"]
+        later = around.database.clock() + timedelta(minutes=1)
+        monkeypatch.setattr(around.database, "clock", lambda: later)
+        await found("elsewhere")
+        alert = await around.alert(pupil.id)
+        assert alert["state"] == "persuasion_failed"
+        assert await owed() == ["open"]
+        sent = await around.step(around.teacher, alert, "written-report", written())
+        assert sent.is_success, sent.text
+        await run_jobs(around.database)
+        assert await owed() == ["discharged"]
 
     async def test_what_is_told_of_the_days_before_counts(self, around, pupil, found) -> None:
         await around.absent(pupil.id, NEXT[2], category="present")

@@ -154,6 +154,7 @@ channel: [in_person] → child_id: [x] → child_id of visits.visit_recorded has
 event: police_reports.report_acknowledged → event: dropout_alerts.child_returned → the subject of dropout_alerts.child_returned is alert, not report
 [police_reports.report_superseded] → [dropout_alerts.alert_closed] → the subject of dropout_alerts.alert_closed is alert, not report
 passed_on_by: police_reports.report_forwarded → passed_on_by: dropout_alerts.alert_closed → the subject of dropout_alerts.alert_closed is alert, not report
+cancelled_by: [police_reports.report_superseded] → resumed_by: [dropout_alerts.alert_reopened] → the subject of dropout_alerts.alert_reopened is alert, not report
 [children.child_registered] → [visits.visit_recorded] → the subject of visits.visit_recorded is visit, not child
 corrected_by: visits.visit_corrected → corrected_by: dropout_alerts.child_returned → the subject of dropout_alerts.child_returned is alert, not visit
 parameter: report.acknowledge_within_minutes → parameter: report.acknowledge_minutes → no policy parameter is called report.acknowledge_minutes; did you mean report.acknowledge_within_minutes?

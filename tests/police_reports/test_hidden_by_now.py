@@ -162,15 +162,16 @@ class TestWhatWasQueuedBefore:
         about = {orjson.loads(each.body)["data"]["subject_id"] for each in receiver.received}
         assert about == {own}
 
+    @pytest.mark.parametrize("bound_to", [{"relation": "none"}, {"region": TOWNSHIP_SPAN}])
     async def test_police_of_a_township_get_a_report_whose_suspect_is_unclear(
-        self, client, database, database_urls, offices
+        self, client, database, database_urls, offices, bound_to
     ) -> None:
         """Words that may mean an office of the township hide nothing from the police told of it."""
         async with database.begin(SYSTEM) as tx:
             await tx.connection.execute("UPDATE webhook_endpoints SET active = false")
         async with receiving() as receiver:
             police = offices.police.agency_id
-            await an_endpoint(database, police, receiver.url, relation="none", **HEARS)
+            await an_endpoint(database, police, receiver.url, **bound_to, **HEARS)
             report_id = await filed(client, offices.school, suspect_agency_id="乡里的干部")
 
             async def decided() -> bool:

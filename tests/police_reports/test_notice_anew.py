@@ -1,4 +1,6 @@
-"""The child's own township is always a party: a notice to that of the wrong child is none."""
+"""The child's own township is always a party: a notice to that of the wrong child is none, nor is
+one to whom the report speaks against.
+"""
 
 from datetime import timedelta
 
@@ -8,7 +10,7 @@ from app.core.data.db import SYSTEM
 from app.core.jobs import queue
 from tests.children.factories import a_child
 from tests.jobs import run_jobs
-from tests.police_reports.factories import VILLAGE, filed
+from tests.police_reports.factories import VILLAGE, a_report, filed
 from tests.police_reports.test_chain import ACCEPT, ASSESS, DISPOSE, NOTICE, step
 from tests.police_reports.test_charge import owing
 from tests.police_reports.test_parties import (  # noqa: F401
@@ -59,3 +61,29 @@ async def test_the_notice_to_the_township_of_the_wrong_child_is_owed_anew(
     assert ("REP-14", "discharged") in await owing(client, offices.police)
     seen = await read(client, offices.police, report_id)
     assert seen["township_agency_id"] == str(offices.township.agency_id)
+
+
+@pytest.mark.parametrize("said", [None, "乡里的人"])
+async def test_the_notice_to_a_township_that_is_accused_later_is_owed_to_another(
+    client, database, offices, said
+) -> None:
+    """By its id, or by words that may mean it."""
+    report_id = await filed(client, offices.school)
+    for path, body in (
+        *(("acknowledgement", ACCEPT), ("dispositions", DISPOSE)),
+        ("township-notice", NOTICE),
+    ):
+        assert (await step(client, offices.police, report_id, path, body)).is_success
+    await run_jobs(database)
+    assert ("REP-14", "discharged") in await owing(client, offices.police)
+    accused = a_report(suspect_agency_id=said or str(offices.township.agency_id))
+    corrected = await step(client, offices.school, report_id, "supersession", accused)
+    assert corrected.status_code == 201, corrected.text
+    await run_jobs(database)
+    assert ("REP-14", "open") in await owing(client, offices.police)
+    again = {**NOTICE, "content": "已告知区民政局。"}
+    assert (await step(client, offices.police, report_id, "township-notice", again)).is_success
+    await run_jobs(database)
+    assert ("REP-14", "discharged") in await owing(client, offices.police)
+    seen = await read(client, offices.police, report_id)
+    assert seen["township_agency_id"] == str(offices.county.agency_id)

@@ -1,4 +1,6 @@
-"""Words that mean an office hide a report from offices, not from the police who answer for it."""
+"""Words that mean an office hide a report from offices, not from the police who answer for it:
+they see what they owe, and what was sent to them.
+"""
 
 import pytest
 
@@ -35,9 +37,15 @@ async def test_the_police_in_charge_see_what_they_owe(
     await run_jobs(database)
     owed = await owing(client, in_charge)
     assert sorted(owed) == [("REP-07", "discharged"), ("REP-14", "open")]
+    found = await client.get("/v1/webhook-deliveries", headers=in_charge.headers)
+    assert report_id in {each["subject_id"] for each in found.json()["items"]}
+    one = f"/v1/webhook-deliveries/{found.json()['items'][0]['id']}"
+    assert (await client.get(one, headers=in_charge.headers)).status_code == 200
     others = [offices.township, *([offices.police] if mean_police else [])]
     for caller in others:
         assert await owing(client, caller) == []
+        told = await client.get("/v1/webhook-deliveries", headers=caller.headers)
+        assert told.json()["items"] == []
 
 
 async def test_police_whom_words_mean_later_see_what_they_owed_no_more(

@@ -25,7 +25,6 @@ class TakenAsSent(Input):
     say in `prepared` how more of it is to be read.
     """
 
-    takes_any_text: ClassVar[bool] = True
     needed: ClassVar[frozenset[str]] = frozenset()
     _unread: dict[str, Any] = PrivateAttr(default_factory=dict)
 
@@ -44,6 +43,10 @@ class TakenAsSent(Input):
         """Tell whether what cannot be read is set aside; else it is refused."""
         del sent
         return True
+
+    @classmethod
+    def takes_any_text(cls, sent: Any) -> bool:
+        return not isinstance(sent, dict) or cls.takes(sent)
 
     @classmethod
     def prepared(

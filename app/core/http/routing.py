@@ -218,7 +218,7 @@ def collections(app: FastAPI) -> frozenset[str]:
     return frozenset(path for path, _, name in reads if path and name.endswith("}"))
 
 
-def _taken(route: APIRoute) -> dict[str, bool]:
+def _taken(route: APIRoute) -> dict[str, Any]:
     """Return of what a body says for itself that `strict_json.loads` need not refuse it."""
     body = route.body_field and route.body_field.field_info.annotation
     if not (isinstance(body, type) and issubclass(body, Input)):
@@ -226,7 +226,7 @@ def _taken(route: APIRoute) -> dict[str, bool]:
     return {"any_text": body.takes_any_text, "in_parts": body.judged_in_parts}
 
 
-async def _read_json(request: StrictRequest, **taken: bool) -> None:
+async def _read_json(request: StrictRequest, **taken: Any) -> None:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = await request.body()
     if not body and not media_type:

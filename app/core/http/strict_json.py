@@ -22,11 +22,15 @@ class Repeated(dict[str, Any]):
     """An object with a key twice, of a text whose parts are judged one by one."""
 
 
-def loads(raw: bytes, *, any_text: bool = False, in_parts: bool = False) -> Any:
+def _never(_: Any) -> bool:
+    return False
+
+
+def loads(raw: bytes, *, any_text: Callable[[Any], bool] = _never, in_parts: bool = False) -> Any:
     """Parse UTF-8 JSON. Refuses duplicate keys, NaN and Infinity, lone surrogates, NUL characters,
-    integers beyond 64 bits and nesting deeper than 32. Raises JsonRefused. `any_text`: text that
-    cannot be stored is let through, for whoever replaces it. `in_parts`: so is all else, for
-    whoever asks it of each part (`check`).
+    integers beyond 64 bits and nesting deeper than 32. Raises JsonRefused. `any_text`: in what it
+    says so of, text that cannot be stored is let through, for whoever replaces it. `in_parts`: so
+    is all else, for whoever asks it of each part (`check`).
     """
     unique, constant = (_marked, float) if in_parts else (_unique, _no_constant)
     try:
@@ -38,7 +42,7 @@ def loads(raw: bytes, *, any_text: bool = False, in_parts: bool = False) -> Any:
     except ValueError:
         raise JsonRefused("json_invalid") from None
     if not in_parts:
-        _check(value, "#", 1, _any_text if any_text else _check_text)
+        _check(value, "#", 1, _any_text if any_text(value) else _check_text)
     return value
 
 

@@ -19,10 +19,16 @@ class Input(BaseModel):
     """Something callers send: nothing is in it that we do not know, and it stays as it came."""
 
     model_config = INPUT
-    takes_any_text: ClassVar[bool] = False
-    """Whether text that cannot be stored reaches it (`strict_json.loads`), which it replaces."""
     judged_in_parts: ClassVar[bool] = False
     """Whether each of its parts is asked by itself (`strict_json.check`) what is refused."""
+
+    @classmethod
+    def takes_any_text(cls, sent: Any) -> bool:
+        """Tell whether text that cannot be stored reaches it (`strict_json.loads`): it replaces
+        that.
+        """
+        del sent
+        return False
 
 
 _NO_CONTROL = r"^[^\x00-\x1f\x7f]*$"

@@ -7,8 +7,8 @@ from app.access.principal import Principal
 from app.core.data.db import Tx
 from app.police_reports import events
 from app.police_reports.models import Step
-from app.police_reports.operations import filing
 from app.police_reports.operations.standing import had_by
+from app.police_reports.operations.telling import announce
 
 
 async def takes_charge(
@@ -27,7 +27,7 @@ async def takes_charge(
     }
     if agency != report["police_agency_id"]:
         passed_on = {"acknowledge_due_at": report["acknowledge_due_at"], "police_agency_id": agency}
-        await filing.announce(tx, events.ReportForwarded, report, **passed_on)
+        await announce(tx, events.ReportForwarded, report, **passed_on)
     return charge
 
 

@@ -7,9 +7,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.core.data.db import Tx
-from app.police_reports import queries, rules
+from app.police_reports import events, queries, rules
 from app.police_reports.operations.hidden import CHAIN
 from app.police_reports.operations.standing import NOT_PROPOSED, change, deadlines
+from app.police_reports.operations.telling import announce
 
 _OF_CHAIN: Final = f"""{CHAIN}
 SELECT r.* FROM police_reports r JOIN chain ON chain.id = r.id ORDER BY r.id FOR UPDATE OF r
@@ -37,7 +38,8 @@ _UNHANDED: Final[Mapping[str, Any]] = {
 
 async def count_anew(tx: Tx, report_id: UUID, named: Collection[UUID] = ()) -> None:
     """Let the reports of a chain say what was done by others than those they are hidden from, once
-    that has changed; `named`: who was accused and is no longer.
+    that has changed; `named`: who was accused and is no longer. A notice to a township that must
+    learn nothing is none: the police owe it to another.
     """
     async with tx.as_system():
         for report in await tx.connection.fetch(_OF_CHAIN, report_id):
@@ -46,12 +48,12 @@ async def count_anew(tx: Tx, report_id: UUID, named: Collection[UUID] = ()) -> N
             steps = await tx.connection.fetch(STEPS, report["id"])
             if any(step["agency_id"] in {*hidden, *named} for step in steps):
                 changes = _by_others(tx, report, steps)
-            if report["township_agency_id"] in hidden:
+            township, below = report["township_agency_id"], report["hidden_below"]
+            if township in [*hidden, *await _smaller(tx, [township], below)]:
                 changes["township_agency_id"] = None
+                await announce(tx, events.TownshipNoticeVoid, {**report, **changes})
             told = [each for each in (report["police_agency_id"], *report["also_told"]) if each]
-            least = report["police_below"]
-            small = await tx.connection.fetchval(_TOO_SMALL, told, least) if least else ()
-            gone = {*told} & {*hidden, *small}
+            gone = {*told} & {*hidden, *await _smaller(tx, told, report["police_below"])}
             if report["police_agency_id"] in gone:
                 changes |= {**_UNHANDED, **deadlines(tx, report["region_code"])}
             elif gone:
@@ -60,6 +62,14 @@ async def count_anew(tx: Tx, report_id: UUID, named: Collection[UUID] = ()) -> N
                 changes["former_police"] = sorted({*report["former_police"], *gone})
             if changes:
                 await change(tx, report["id"], **changes)
+
+
+async def _smaller(tx: Tx, agencies: Collection[UUID | None], below: int) -> Collection[UUID]:
+    """Return which agencies have remits of less than so many codes."""
+    if not below:
+        return ()
+    found: list[UUID] = await tx.connection.fetchval(_TOO_SMALL, agencies, below)
+    return found
 
 
 def _by_others(

@@ -3,7 +3,7 @@
 Taking in never waits for the police's systems and never fails because of them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from app.police_reports.operations.counting import count_anew
 from app.police_reports.operations.locks import hold_names
 from app.police_reports.operations.own_ids import filed_as
 from app.police_reports.operations.standing import change, deadlines, had_by
+from app.police_reports.operations.telling import about, announce
 from app.police_reports.schemas.filing import ReportCreate, Subject
 from app.regions.rules import SPANS
 from app.webhooks.operations.deliveries import queue_mandatory
@@ -122,8 +123,8 @@ async def supersede_report(
     if filed.is_new:
         async with tx.as_system():  # it may be hidden from its own reporter's agency
             await change(tx, old["id"], superseded_by_id=filed.answer.id)
-        about = (filed.hidden_from, filed.hidden_below, filed.police_below)
-        await hidden.hide(tx, filed.answer.id, *about)
+        kept = (filed.hidden_from, filed.hidden_below, filed.police_below)
+        await hidden.hide(tx, filed.answer.id, *kept)
         await count_anew(tx, old["id"])
         kept_from = {"hidden_from": filed.hidden_from, "hidden_below": filed.hidden_below}
         replaced = {**old, **kept_from, "police_below": filed.police_below}
@@ -161,53 +162,6 @@ async def relieve(tx: Tx, report: Mapping[str, Any]) -> None:
         )
         for each in relieved:
             await announce(tx, events.ReportRelieved, each)
-
-
-async def announce(
-    tx: Tx,
-    kind: type[spine.Event],
-    report: Mapping[str, Any],
-    *,
-    beside: Mapping[str, Any] | None = None,
-    also: Sequence[UUID] = (),
-    only: Sequence[UUID] | None = None,
-    **fields: Any,
-) -> None:
-    """Publish an event to the parties of a report, and to nobody else (AZ-8). Whoever
-    filed it hears that it was, and its results (`ResultTold`); to those alone that
-    have a part in another `beside` it, too; `also` to these, or to these `only`.
-    """
-    offices = await jurisdiction.offices(tx, report)
-    about = _about(report, offices, fields.get("police_agency_id"), *also)
-    if only is not None:
-        about["told_to"] = tuple(only)
-    if beside is not None:
-        there = await parties(tx, beside)
-        about["told_to"] = tuple(party for party in about["told_to"] if party in there)
-    await spine.publish(tx, kind(**about, **fields))
-
-
-async def parties(tx: Tx, report: Mapping[str, Any]) -> tuple[UUID, ...]:
-    """Return who hears of a report, but for who filed it."""
-    told: tuple[UUID, ...] = _about(report, await jurisdiction.offices(tx, report))["told_to"]
-    return told
-
-
-def _about(
-    report: Mapping[str, Any], offices: rules.Offices, *others: UUID | None
-) -> dict[str, Any]:
-    # A township that was told before somebody was accused without a clear name hears no more.
-    township = None if report["hidden_below"] else report["township_agency_id"]
-    parties = (
-        *(report["police_agency_id"], township),
-        *(*report["also_told"], *others),
-    )
-    return {
-        "subject_id": report["id"],
-        "region_code": report["region_code"],
-        "home_county": report["home_county"],
-        "told_to": offices.told(*parties, hidden=report["hidden_from"]),
-    }
 
 
 async def deliver(tx: Tx, event: events.ReportFiled, *, agency_id: UUID) -> bool:
@@ -308,8 +262,8 @@ async def _put_on_its_way(
     _hand_to(report, next(iter(nearest), None), [*nearest, *told], corrects)
     report.routing = "no_endpoint" if nearest else "no_agency"
     filed = _as_filed(report, offices)
-    about = _about(report.model_dump(), offices)
-    await spine.publish(tx, filed, events.ReportUnrouted(**about, reason=report.routing))
+    unrouted = events.ReportUnrouted(**about(report.model_dump(), offices), reason=report.routing)
+    await spine.publish(tx, filed, unrouted)
 
 
 def _hand_to(
@@ -326,7 +280,7 @@ def _hand_to(
 
 def _as_filed(report: models.PoliceReport, offices: rules.Offices) -> events.ReportFiled:
     return events.ReportFiled(
-        **_about(report.model_dump(), offices, report.reporter_agency_id),
+        **about(report.model_dump(), offices, report.reporter_agency_id),
         report_id=report.id,
         fetch=f"/v1/police-reports/{report.id}",
         supersedes=report.supersedes_id,

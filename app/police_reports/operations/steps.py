@@ -28,6 +28,7 @@ from app.police_reports.operations.locks import hold_step
 from app.police_reports.operations.own_ids import own_id
 from app.police_reports.operations.situations import said_to_be
 from app.police_reports.operations.standing import NOT_PROPOSED, change
+from app.police_reports.operations.telling import announce
 from app.police_reports.schemas import steps as stated
 
 _CONTENT: Final = "police_report_steps.content"
@@ -272,7 +273,7 @@ async def take(tx: Tx, principal: Principal | None, report: Mapping[str, Any], d
     told = {"beside": deed.beside, "also": deed.also_told, "only": deed.only_told}
     about = {**report, **homes, **charge}
     said = (deed.announces, deed.facts) if deed.counts else (events.ToldLate, {"step": deed.step})
-    await filing.announce(tx, said[0], about, **told, **said[1])
+    await announce(tx, said[0], about, **told, **said[1])
     if deed.step in rules.BETWEEN_REPORTS:
         return _taken(row.model_dump(), state, report["version"]), True
     await change(tx, report["id"], **changes)
@@ -301,7 +302,7 @@ async def _reopened(
         content_index=b"",  # nobody states it, so nobody can state the same again
     )
     await tx.add(reopening)
-    await filing.announce(tx, events.ReportReopened, report, state=state)
+    await announce(tx, events.ReportReopened, report, state=state)
     known = report["assessed_at"] if step is Step.SERVICES_ARRANGED else None
     return {
         **await home.now(tx, report),

@@ -17,12 +17,12 @@ from app.police_reports import events, jurisdiction, queries, rules
 from app.police_reports.acts import ACTS
 from app.police_reports.models import Step
 from app.police_reports.operations import counting
-from app.police_reports.operations.filing import announce, parties
 from app.police_reports.operations.hidden import CHAIN
 from app.police_reports.operations.incidents import MOVE
 from app.police_reports.operations.locks import hold_event
 from app.police_reports.operations.standing import NOT_PROPOSED
 from app.police_reports.operations.steps import Deed, Taken, repeated, take
+from app.police_reports.operations.telling import announce, parties
 from app.police_reports.schemas import steps as stated
 from app.regions.rules import codes_of
 
