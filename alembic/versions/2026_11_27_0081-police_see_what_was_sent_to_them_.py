@@ -4,8 +4,8 @@ Rules for a revision: expand first, fill in a revision of its own, contract in a
 release before this one still runs on the new schema. Protected rows are seen inside `every_row` or
 `in_batches` (reach.py) only. Never import `app`: the code changes later, this stays.
 
-Revision: 0078
-Revises: 0077
+Revision: 0081
+Revises: 0080
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from alembic import op
 
 
-revision: str = "0078"
-down_revision: str | Sequence[str] | None = "0077"
+revision: str = "0081"
+down_revision: str | Sequence[str] | None = "0080"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
