@@ -122,9 +122,8 @@ async def _write(
         )
         await duplicates.claim_number(tx, child, after.identity.resident_id)
     await store_numbers(tx, child, after, different)
-    region_code = lives_in(after)
-    moved = ChildRef(child.id, child.home_county, region_code, after.education.school_id)
-    outcome = derivation.derive(after, region_code, tx.today)
+    moved = ChildRef(child.id, child.home_county, lives_in(after), after.education.school_id)
+    outcome = derivation.derive(after, moved.region_code, tx.today)
     version = row["version"] + 1
     aside = await history.remember(
         tx,
@@ -141,25 +140,22 @@ async def _write(
         await _keep_enrolments(tx, principal, child, before, after, enrolled_since)
     if moved != child:
         await history.leave(tx, child)
-    columns = {"version": version, **columns_of(tx, moved, after, different, outcome)}
-    columns["as_sent_sealed"] = sealing.keep_aside(tx.keyring, child.id, aside)
+    kept = {"version": version, "as_sent_sealed": sealing.keep_aside(tx.keyring, child.id, aside)}
+    columns = kept | columns_of(tx, moved, after, different, outcome)
     where = Where("home_county = {} AND id = {}", child.home_county, child.id)
     values = ", ".join(f"{column} = {where.bind(value)}" for column, value in columns.items())
     await tx.connection.execute(f"UPDATE children SET {values} WHERE {where}", *where.arguments)
     if moved != child:
         await below.follow(tx, "c.home_county = $1 AND c.id = $2", child.home_county, child.id)
-    await announcements.publish(
-        tx,
-        events.ChildChanged(
-            subject_id=child.id,
-            region_code=region_code,
-            home_county=child.home_county,
-            version=version,
-            sections=sorted(different),
-            previous_region_code=child.region_code if child.region_code != region_code else None,
-        ),
-        *derivation.announced(moved, row, outcome),
+    changed = events.ChildChanged(
+        subject_id=child.id,
+        region_code=moved.region_code,
+        home_county=child.home_county,
+        version=version,
+        sections=sorted(different),
+        previous_region_code=None if child.region_code == moved.region_code else child.region_code,
     )
+    await announcements.publish(tx, changed, *derivation.announced(moved, row, outcome))
 
 
 async def _keep_enrolments(

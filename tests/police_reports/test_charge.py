@@ -46,8 +46,10 @@ async def untaken(client, database, offices, province) -> str:
 
 
 async def owing(client, caller) -> list[tuple[str, str]]:
+    """What somebody owes for the report itself; whose child it is, another question asks."""
     answer = await client.get("/v1/duties", headers=caller.headers)
-    return [(duty["rule"], duty["state"]) for duty in answer.json()["items"]]
+    owed = [(duty["rule"], duty["state"]) for duty in answer.json()["items"]]
+    return [each for each in owed if each[0] != "REP-01.child"]
 
 
 @pytest.mark.parametrize("act", ["join", "describe", "notify"])
