@@ -1,7 +1,7 @@
 """What of a report could not be read, by what it may say: of who reports, or of an agency. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 from unicodedata import normalize
 from uuid import UUID
@@ -18,7 +18,7 @@ def ids_in(said: Any) -> set[UUID]:
     return {UUID(each) for text in _texts(said) for each in _AN_ID.findall(_plain(text))}
 
 
-def of_who_reports(unread: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+def of_who_reports(unread: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
     """Return what may say who reports, which is kept apart (AZ-9): what stands in a field nobody
     knows, and what bears such a name at any depth. `known`: the fields of ours.
     """

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.police_reports.factories import a_report, filed, police_at, rows, the_offices
+from tests.police_reports.factories import CANARY, a_report, filed, police_at, rows, the_offices
 from tests.police_reports.test_chain import URL
 from tests.police_reports.test_suspects import named, seen_by
 
@@ -74,3 +74,44 @@ async def test_beside_the_suspect_another_stays_shielded_whomever_the_correction
     )
     assert said.status_code == 201, said.text
     assert await seen_by(client, offices, first) == {"school", "police", "township"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"reporter_name": CANARY, "reporter_phone": "13800000000"},
+        {"Reporter": {"name": CANARY}},
+        {"上报老师": CANARY},
+        {"subject": {"name": "样", "reporter": CANARY}},
+        {"subject": {"name": "样", "来源": [{"举报人": CANARY}]}},
+        {"subject": {"name": "样", "Ｒeporter": CANARY}},
+        {"region_code": {"REPORTED_BY": CANARY}},
+        {"situations": ["living_alone", {"phone": CANARY}]},
+    ],
+)
+async def test_who_reports_is_read_by_the_police_in_charge_alone(client, offices, said) -> None:
+    """AZ-9: "Kept apart; read by the police agency in charge alone"."""
+    report_id = await filed(client, offices.school, **{"reporter": None, **said})
+    assert await seen_by(client, offices, report_id) >= {"school", "police", "township", "county"}
+    for who in (offices.village, offices.school, offices.township, offices.county, offices.police):
+        read = await client.get(f"{URL}/{report_id}", headers=who.headers)
+        assert CANARY not in read.text
+        apart = await client.get(f"{URL}/{report_id}/reporter", headers=who.headers)
+        assert (CANARY in apart.text) == (who is offices.police)
+    assert "field_unread" in read.json()["doubts"]
+
+
+async def test_what_cannot_be_read_of_the_case_stays_with_it(client, offices) -> None:
+    sent = {"found_at": "昨晚", "reporter_name": CANARY}
+    report_id = await filed(client, offices.school, **sent)
+    read = await client.get(f"{URL}/{report_id}", headers=offices.township.headers)
+    assert read.json()["as_sent"]["unread"] == {"found_at": "昨晚"}
+
+
+@pytest.mark.parametrize(("field", "unnamed"), [("天气", True), ("Reporter", False)])
+async def test_a_field_nobody_knows_names_nobody_unless_it_says_so(
+    client, offices, field, unnamed
+) -> None:
+    report_id = await filed(client, offices.school, **{"reporter": None, field: "雨"})
+    read = await client.get(f"{URL}/{report_id}/reporter", headers=offices.police.headers)
+    assert (read.json()["anonymous"], read.json()["as_sent"]) == (unnamed, {field: "雨"})

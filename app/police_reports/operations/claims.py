@@ -116,6 +116,8 @@ async def understood(
     aside = new.unread.get("situations")
     stated = [*new.situations, *map(in_words, aside if isinstance(aside, list) else ())]
     situations, others = _known_situations(stated, _situations(place, tx.today))
+    apart = new.of_who_reports.get("situations") or ()
+    shown = [each for each in others if each not in map(in_words, apart)]
     against = new.suspect_agency_id or new.unread.get("suspect_agency_id")
     words = str(against) if against else None
     accused = await _accused(tx, principal, words, new.unread, place, seen, child)
@@ -123,14 +125,14 @@ async def understood(
         "found_at_ahead": (found_at > tx.now + CLOCK_SKEW, "found_at", None),
         "place_unknown": (not exact, "region_code", new.region_code),
         "child_unconfirmed": (bool(new.child_id and not seen), "child_id", new.child_id),
-        "situation_unknown": (bool(others), "situations", others[:_SITUATIONS_SHOWN]),
+        "situation_unknown": (bool(others), "situations", shown[:_SITUATIONS_SHOWN]),
         "agency_unknown": (
             accused.hidden_below > 0,
             "suspect_agency_id",
             new.suspect_agency_id,
         ),
         "id_taken": (new.id not in {None, report_id}, "id", new.id),
-        "field_unread": (bool(new.unread), "unread", _of_the_case(new.unread)),
+        "field_unread": (bool(new.unread), "unread", _of_the_case(new)),
     }
     return Understood(
         child=child,
@@ -150,10 +152,10 @@ async def understood(
     )
 
 
-def _of_the_case(unread: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Leave out what was said of the reporter, which is kept apart (AZ-9)."""
-    kept = {field: said for field, said in unread.items() if field.partition(".")[0] != "reporter"}
-    return kept or None
+def _of_the_case(new: ReportCreate) -> dict[str, Any] | None:
+    """Leave out what may say who reports, which is kept apart (AZ-9)."""
+    apart = new.of_who_reports
+    return {field: said for field, said in new.unread.items() if field not in apart} or None
 
 
 async def carried_over(
