@@ -20,6 +20,7 @@ from app.police_reports import models, rules, schemas
 from app.police_reports.acts import ACTS, IN_PLACE, PROTECTOR
 from app.police_reports.area import HANDLE, RECEIVE
 from app.police_reports.models import Party, State, Step
+from app.police_reports.unread import names_who_reports
 from app.policy import queries as policy
 
 
@@ -257,8 +258,9 @@ async def reporter(tx: Tx, report: asyncpg.Record) -> schemas.ReporterShown:
     )
     nobody = {"name": None, "phone": None, "position": None, "as_sent": None}
     person = orjson.loads(tx.keyring.unseal(models.PERSON, report["id"], sealed)) if sealed else {}
+    unnamed = person.keys() <= {"as_sent"} and not names_who_reports(person.get("as_sent"))
     return schemas.ReporterShown.model_validate(
-        {"anonymous": not sealed, **nobody, **person, "agency_id": report["reporter_agency_id"]}
+        {"anonymous": unnamed, **nobody, **person, "agency_id": report["reporter_agency_id"]}
     )
 
 

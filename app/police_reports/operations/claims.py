@@ -14,18 +14,18 @@ import orjson
 
 from app.access import queries as access
 from app.access.principal import Principal, acting_on
-from app.agencies import queries as agencies
 from app.children import queries as children
 from app.children.queries import ChildRef
 from app.core.clock import local_date
 from app.core.data.db import Tx
 from app.core.problems import Problem
-from app.core.text import canonical_name, canonical_number
+from app.core.text import canonical_name
 from app.police_reports import models, rules
 from app.police_reports.area import FILE
 from app.police_reports.operations import home
 from app.police_reports.rules import CLOCK_SKEW
 from app.police_reports.schemas.filing import ReportCreate, in_words
+from app.police_reports.unread import ids_in
 from app.policy import queries as policy
 from app.regions import queries as regions
 from app.regions.rules import (
@@ -41,7 +41,7 @@ _CODE_LENGTH: Final = 12
 _DRESS: Final = re.compile(r"[\s\W_]+")
 """Spaces, dashes and dots that people write between the digits of a code."""
 _SITUATIONS_SHOWN: Final = 14
-_AN_ID: Final = re.compile("[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}")
+_REGISTERED: Final = "SELECT id FROM agencies WHERE id = ANY ($1::uuid[])"
 _NAMED: Final = """
 SELECT a.id, a.name, a.name_en FROM agencies a
 WHERE a.id = $4 OR a.region_code = ANY ($3::bigint[]) OR EXISTS (
@@ -63,7 +63,7 @@ class ReportInvalid(Problem, status=422):
 class Accused:
     """Whom a report speaks against: the agency, if it is clear which; all that must learn
     nothing of it; how many codes the remit of an office must hold to be told, 0 for any, and that
-    of police; the agencies that bear the name said.
+    of police; the other agencies it may mean.
     """
 
     agency_id: UUID | None = None
@@ -116,20 +116,23 @@ async def understood(
     aside = new.unread.get("situations")
     stated = [*new.situations, *map(in_words, aside if isinstance(aside, list) else ())]
     situations, others = _known_situations(stated, _situations(place, tx.today))
+    apart = new.of_who_reports.get("situations") or ()
+    shown = [each for each in others if each not in map(in_words, apart)]
     against = new.suspect_agency_id or new.unread.get("suspect_agency_id")
-    accused = await _accused(tx, principal, against and str(against), place, seen, child)
+    words = str(against) if against else None
+    accused = await _accused(tx, principal, words, new.unread, place, seen, child)
     doubts: dict[str, tuple[bool, str, Any]] = {
         "found_at_ahead": (found_at > tx.now + CLOCK_SKEW, "found_at", None),
         "place_unknown": (not exact, "region_code", new.region_code),
         "child_unconfirmed": (bool(new.child_id and not seen), "child_id", new.child_id),
-        "situation_unknown": (bool(others), "situations", others[:_SITUATIONS_SHOWN]),
+        "situation_unknown": (bool(others), "situations", shown[:_SITUATIONS_SHOWN]),
         "agency_unknown": (
             accused.hidden_below > 0,
             "suspect_agency_id",
             new.suspect_agency_id,
         ),
         "id_taken": (new.id not in {None, report_id}, "id", new.id),
-        "field_unread": (bool(new.unread), "unread", _of_the_case(new.unread)),
+        "field_unread": (bool(new.unread), "unread", _of_the_case(new)),
     }
     return Understood(
         child=child,
@@ -149,10 +152,10 @@ async def understood(
     )
 
 
-def _of_the_case(unread: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Leave out what was said of the reporter, which is kept apart (AZ-9)."""
-    kept = {field: said for field, said in unread.items() if field.partition(".")[0] != "reporter"}
-    return kept or None
+def _of_the_case(new: ReportCreate) -> dict[str, Any] | None:
+    """Leave out what may say who reports, which is kept apart (AZ-9)."""
+    apart = new.of_who_reports
+    return {field: said for field, said in new.unread.items() if field not in apart} or None
 
 
 async def carried_over(
@@ -264,28 +267,48 @@ async def _accused(
     tx: Tx,
     principal: Principal,
     stated: str | None,
+    unread: Mapping[str, Any],
     place: int,
     seen: ChildRef | None,
     child: ChildRef | None,
 ) -> Accused:
-    """Return whom the words mean: an agency by its id in any spelling, or by its name among
-    those of the counties of the place and of the child's home, and the reporter's own. Of a file
-    its reporter does not see, where the child lives hides the report only, and tells nothing.
+    """Return whom the report speaks against: an agency by its id in any spelling, else whom the
+    words mean. Without words, those whose ids stand in what could not be read, whatever the field;
+    with them, these learn nothing of the report either.
     """
-    if stated is None:
+    ids = ids_in(stated)
+    rows = await tx.connection.fetch(_REGISTERED, [*(ids | ids_in(unread))])
+    registered = frozenset(row["id"] for row in rows)
+    named = registered if stated is None else registered & ids
+    if len(named) == 1 and len(ids) <= 1:
+        found = Accused(next(iter(named)), named)
+    elif ids or named:
+        found = Accused(hidden_below=rules.told_from(None))
+    elif stated is None:
         return Accused()
-    spelt = _AN_ID.search(canonical_number(stated).casefold())
-    if spelt and await agencies.find(tx, UUID(spelt[0])):
-        agency_id = UUID(spelt[0])
-        return Accused(agency_id, frozenset({agency_id}))
-    meant = (
-        frozenset[UUID]() if spelt else await _named(tx, stated, child, place, principal.agency_id)
-    )
-    openly = meant if seen == child else await _named(tx, stated, seen, place, principal.agency_id)
+    else:
+        found = await _in_words(tx, principal, stated, place, seen, child)
+    others = registered - {found.agency_id}
+    return replace(found, hidden_from=found.hidden_from | registered, meant=found.meant | others)
+
+
+async def _in_words(
+    tx: Tx,
+    principal: Principal,
+    words: str,
+    place: int,
+    seen: ChildRef | None,
+    child: ChildRef | None,
+) -> Accused:
+    """Return whom words mean: an agency by its name among those of the counties of the place and of
+    the child's home, and the reporter's own. Of a file its reporter does not see, where the child
+    lives hides the report only, and tells nothing.
+    """
+    meant = await _named(tx, words, child, place, principal.agency_id)
+    openly = meant if seen == child else await _named(tx, words, seen, place, principal.agency_id)
     if len(meant) == 1 and openly:
         return Accused(next(iter(meant)), meant)
-    own = not spelt and rules.may_mean_own(stated, principal.agency_kind)
-    words = None if spelt else stated
+    own = rules.may_mean_own(words, principal.agency_kind)
     return Accused(
         None,
         meant | ({principal.agency_id} if own else set()),

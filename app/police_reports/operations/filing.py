@@ -292,9 +292,7 @@ def _as_filed(report: models.PoliceReport, offices: rules.Offices) -> events.Rep
 
 def _person(new: ReportCreate) -> dict[str, Any] | None:
     """Return what was said of who reports, with what of it could not be read; None: nothing."""
-    unread = {
-        field: said for field, said in new.unread.items() if field.partition(".")[0] == "reporter"
-    }
+    unread = new.of_who_reports
     if new.reporter is None and not unread:
         return None
     return {**(new.reporter.model_dump() if new.reporter else {}), "as_sent": unread or None}

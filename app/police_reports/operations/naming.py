@@ -10,7 +10,9 @@ from app.police_reports.operations.hidden import CHAIN, note
 
 _ACCUSED: Final = f"""{CHAIN}
 SELECT coalesce(array_agg(DISTINCT agency ORDER BY agency), '{{}}')
-FROM (SELECT unnest(CASE WHEN r.suspect_agency_id IS NOT NULL THEN ARRAY[r.suspect_agency_id]
+FROM (SELECT unnest(CASE WHEN r.suspect_agency_id IS NOT NULL
+                         THEN r.suspect_agency_id || CASE WHEN r.suspect_step_id IS NULL
+                                                     THEN r.meant END
                          WHEN $2::uuid IS NOT NULL AND 'agency_unknown' = ANY (r.doubts)
                          THEN ARRAY[$2] ELSE r.meant END)
       FROM police_reports r JOIN chain ON chain.id = r.id) AS named (agency)

@@ -327,7 +327,8 @@ class ReporterShown(BaseModel):
     phone: ShortText | None = Field(description="Telephone number.")
     position: ShortText | None = Field(description="Position in the agency.")
     as_sent: dict[str, Any] | None = Field(
-        description="What was said of them and could not be read, by field."
+        description="What was said that may tell who they are and could not be read, by field; "
+        "all that stands in fields nobody knows is here."
     )
     agency_id: UUID = Field(description="The agency that filed it.")
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from app.core.http.as_sent import TakenAsSent
 from app.core.http.wire import Day, Input, KnownMoment, Line
 from app.police_reports.schemas import LONGEST, AsSaid, Channel, Sex, Urgency
+from app.police_reports.unread import of_who_reports
 
 
 class Subject(Input):
@@ -96,6 +97,11 @@ class ReportCreate(TakenAsSent):
         "client and the same in all of them, or the id of the first.",
     )
     needed: ClassVar[frozenset[str]] = frozenset({"narrative", "situations"})
+
+    @property
+    def of_who_reports(self) -> dict[str, Any]:
+        """What could not be read and may say who reports, by field."""
+        return of_who_reports(self.unread, type(self).model_fields.keys() - {"reporter"})
 
     @classmethod
     def prepared(

@@ -1,0 +1,64 @@
+"""What of a report could not be read, by what it may say: of who reports, or of an agency. Pure."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final
+from unicodedata import normalize
+from uuid import UUID
+
+from app.core.text import canonical_number
+
+_AN_ID: Final = re.compile("(?=([0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}))")
+"""Wherever one may begin: a digit that stands before it hides none."""
+_OF_WHO_REPORTS: Final = ("report", "phone", "电话", "举报")
+
+
+def ids_in(said: Any) -> set[UUID]:
+    """Return all ids that stand anywhere in what was sent, in any spelling, also within text."""
+    return {UUID(each) for text in _texts(said) for each in _AN_ID.findall(_plain(text))}
+
+
+def of_who_reports(unread: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+    """Return what may say who reports, which is kept apart (AZ-9): what stands in a field nobody
+    knows, and what bears such a name at any depth. `known`: the fields of ours.
+    """
+    return {
+        field: said
+        for field, said in unread.items()
+        if field.partition(".")[0] not in known or names_who_reports({field: said})
+    }
+
+
+def names_who_reports(said: Any) -> bool:
+    """Tell whether a field in what was sent bears the name of one that says who reports."""
+    return any(
+        mark in normalize("NFKC", name).casefold()
+        for each in _parts(said)
+        if isinstance(each, dict)
+        for name in each
+        for mark in _OF_WHO_REPORTS
+    )
+
+
+def _plain(text: str) -> str:
+    return canonical_number(text).casefold()
+
+
+def _texts(said: Any) -> Iterator[str]:
+    for each in _parts(said):
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, dict):
+            yield from each
+
+
+def _parts(said: Any) -> Iterator[Any]:
+    """Walk all that was sent: each value, and what it holds."""
+    waiting = [said]
+    while waiting:
+        each = waiting.pop()
+        yield each
+        if isinstance(each, dict):
+            waiting.extend(each.values())
+        elif isinstance(each, list):
+            waiting.extend(each)

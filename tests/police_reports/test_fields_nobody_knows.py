@@ -1,0 +1,117 @@
+"""A field nobody knows may say whom a report speaks against, and who reports."""
+
+from uuid import uuid4
+
+import pytest
+
+from tests.police_reports.factories import CANARY, a_report, filed, police_at, rows, the_offices
+from tests.police_reports.test_chain import URL
+from tests.police_reports.test_suspects import named, seen_by
+
+
+@pytest.fixture
+async def offices(database, settings):
+    return await the_offices(database, settings)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        lambda it: {"suspect": it},
+        lambda it: {"被举报单位": {"单位": [{"编号": f"镇政府({it.upper()})"}]}},
+        lambda it: {"subject": {"name": "样", "abuser": it}},
+        lambda it: {"found_at": [it.replace("-", "")]},
+        lambda it: {it: True},
+        lambda it: {"suspects": [it, str(uuid4())]},
+    ],
+)
+async def test_whose_id_is_written_anywhere_learns_nothing(client, database, offices, said) -> None:
+    """AZ-8: "X cannot read, list, be webhooked about, or infer it"."""
+    township = str(offices.township.agency_id)
+    report_id = await filed(client, offices.school, **said(township))
+    assert await seen_by(client, offices, report_id) == {"school", "police", "county"}
+    listed = await client.get(URL, headers=offices.township.headers)
+    assert listed.json()["items"] == []
+    assert township not in str([each["told_to"] for each in await rows(database, "events")])
+    read = await client.get(f"{URL}/{report_id}", headers=offices.police.headers)
+    assert read.json()["suspect_agency_id"] == township
+
+
+async def test_an_id_of_police_sends_it_to_the_next(client, database, offices) -> None:
+    next_police = await police_at(database, 120119000000)
+    report_id = await filed(client, offices.school, officer=str(offices.police.agency_id))
+    [report] = await rows(database, "police_reports")
+    assert (report["police_agency_id"], report["routing"]) == (next_police, "routed")
+    assert await seen_by(client, offices, report_id) == {"school", "township", "county"}
+
+
+async def test_of_several_it_is_not_clear_whom_and_none_learns_of_it(
+    client, database, offices
+) -> None:
+    both = [str(offices.township.agency_id), str(offices.county.agency_id)]
+    for said in ({"who": both}, {"suspect_agency_id": ", ".join(both)}):
+        report_id = await filed(client, offices.school, **said)
+        assert await seen_by(client, offices, report_id) == {"school", "police"}
+        read = await client.get(f"{URL}/{report_id}", headers=offices.police.headers)
+        assert read.json()["suspect_agency_id"] is None
+        assert "agency_unknown" in read.json()["doubts"]
+
+
+async def test_beside_the_suspect_another_stays_shielded_whomever_the_correction_means(
+    client, database, offices
+) -> None:
+    suspect, other = offices.village, offices.county
+    beside = {"who": str(other.agency_id), "suspect_agency_id": str(suspect.agency_id)}
+    first = await filed(client, offices.school, **beside)
+    assert await seen_by(client, offices, first) == {"school", "police", "township"}
+    again = a_report(suspect_agency_id="那个人")
+    answer = await client.post(
+        f"{URL}/{first}/supersession", json=again, headers=offices.school.headers
+    )
+    assert answer.status_code == 201, answer.text
+    said = await client.post(
+        f"{URL}/{answer.json()['id']}/suspect", json=named(suspect), headers=offices.police.headers
+    )
+    assert said.status_code == 201, said.text
+    assert await seen_by(client, offices, first) == {"school", "police", "township"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"reporter_name": CANARY, "reporter_phone": "13800000000"},
+        {"Reporter": {"name": CANARY}},
+        {"上报老师": CANARY},
+        {"subject": {"name": "样", "reporter": CANARY}},
+        {"subject": {"name": "样", "来源": [{"举报人": CANARY}]}},
+        {"subject": {"name": "样", "Ｒeporter": CANARY}},
+        {"region_code": {"REPORTED_BY": CANARY}},
+        {"situations": ["living_alone", {"phone": CANARY}]},
+    ],
+)
+async def test_who_reports_is_read_by_the_police_in_charge_alone(client, offices, said) -> None:
+    """AZ-9: "Kept apart; read by the police agency in charge alone"."""
+    report_id = await filed(client, offices.school, **{"reporter": None, **said})
+    assert await seen_by(client, offices, report_id) >= {"school", "police", "township", "county"}
+    for who in (offices.village, offices.school, offices.township, offices.county, offices.police):
+        read = await client.get(f"{URL}/{report_id}", headers=who.headers)
+        assert CANARY not in read.text
+        apart = await client.get(f"{URL}/{report_id}/reporter", headers=who.headers)
+        assert (CANARY in apart.text) == (who is offices.police)
+    assert "field_unread" in read.json()["doubts"]
+
+
+async def test_what_cannot_be_read_of_the_case_stays_with_it(client, offices) -> None:
+    sent = {"found_at": "昨晚", "reporter_name": CANARY}
+    report_id = await filed(client, offices.school, **sent)
+    read = await client.get(f"{URL}/{report_id}", headers=offices.township.headers)
+    assert read.json()["as_sent"]["unread"] == {"found_at": "昨晚"}
+
+
+@pytest.mark.parametrize(("field", "unnamed"), [("天气", True), ("Reporter", False)])
+async def test_a_field_nobody_knows_names_nobody_unless_it_says_so(
+    client, offices, field, unnamed
+) -> None:
+    report_id = await filed(client, offices.school, **{"reporter": None, field: "雨"})
+    read = await client.get(f"{URL}/{report_id}/reporter", headers=offices.police.headers)
+    assert (read.json()["anonymous"], read.json()["as_sent"]) == (unnamed, {field: "雨"})
