@@ -20,7 +20,7 @@ from app.police_reports.operations import claims, hidden
 from app.police_reports.operations.called import called_after, event_called
 from app.police_reports.operations.counting import count_anew
 from app.police_reports.operations.locks import hold_names
-from app.police_reports.operations.own_ids import filed_as
+from app.police_reports.operations.own_ids import filed_as, own_id
 from app.police_reports.operations.standing import change, deadlines, had_by
 from app.police_reports.operations.telling import about, announce
 from app.police_reports.schemas.filing import ReportCreate, Subject
@@ -73,7 +73,8 @@ async def file_report(
     (AZ-8).
     """
     content = _content(tx, new)
-    names = [name for name in (new.id, new.incident_id) if name]
+    stated = _stated_id(tx, new, content)
+    names = [name for name in (stated, new.incident_id) if name]
     if names and corrects is None:  # the same sent twice at once: the second finds the first
         await hold_names(tx, names)
 
@@ -82,7 +83,7 @@ async def file_report(
         instead = corrects is None or before["supersedes_id"] == corrects["id"]
         return theirs and instead and before["content_index"] == content
 
-    report_id, before = await filed_as(tx, new.id, content, is_it, held=corrects is None)
+    report_id, before = await filed_as(tx, stated, content, is_it, held=corrects is None)
     if before is not None:
         return _filed(before, is_new=False)
     said = await claims.understood(tx, principal, new, report_id)
@@ -111,7 +112,8 @@ async def supersede_report(
     SupersededAlready and what `file_report` raises. Whom any report of the chain speaks against
     learns of none of them.
     """
-    content = None if new.id is None else _content(tx, new)
+    named = new.id is not None or "id" in new.unread
+    content = _content(tx, new) if named else None
     if "out_of_sight" in old:  # what became of it meanwhile is not told, but followed
         async with tx.as_system():
             old = await tx.connection.fetchrow(_NEWEST, old["id"], content)
@@ -181,6 +183,11 @@ def _content(tx: Tx, new: ReportCreate) -> bytes:
     later = {name for name in ("incident_id",) if getattr(new, name) is None}
     unread = orjson.dumps(new.unread).decode() if new.unread else ""
     return tx.keyring.blind_index(_CONTENT, new.model_dump_json(exclude=later) + unread)
+
+
+def _stated_id(tx: Tx, new: ReportCreate, content: bytes) -> UUID | None:
+    """Return the id it came under; of one that is none, an id made of what was sent."""
+    return own_id(tx, content.hex()) if "id" in new.unread and new.id is None else new.id
 
 
 def _report(
