@@ -37,6 +37,15 @@ async def test_whose_id_is_written_anywhere_learns_nothing(client, database, off
     assert read.json()["suspect_agency_id"] == township
 
 
+async def test_who_says_beside_it_who_sends_accuses_nobody(client, database, offices) -> None:
+    sender = str(offices.school.agency_id)
+    report_id = await filed(client, offices.school, agency_id=sender, app={"school": sender})
+    found = await seen_by(client, offices, report_id)
+    assert found == {"school", "police", "township", "county"}
+    read = await client.get(f"{URL}/{report_id}", headers=offices.police.headers)
+    assert read.json()["suspect_agency_id"] is None
+
+
 async def test_an_id_of_police_sends_it_to_the_next(client, database, offices) -> None:
     next_police = await police_at(database, 120119000000)
     report_id = await filed(client, offices.school, officer=str(offices.police.agency_id))

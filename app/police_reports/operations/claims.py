@@ -274,10 +274,12 @@ async def _accused(
 ) -> Accused:
     """Return whom the report speaks against: an agency by its id in any spelling, else whom the
     words mean. Without words, those whose ids stand in what could not be read, whatever the field;
-    with them, these learn nothing of the report either.
+    with them, these learn nothing of the report either. In a field of their own, systems say who
+    sends: that accuses nobody.
     """
     ids = ids_in(stated)
-    rows = await tx.connection.fetch(_REGISTERED, [*(ids | ids_in(unread))])
+    beside = ids_in(unread) - {principal.agency_id}
+    rows = await tx.connection.fetch(_REGISTERED, [*(ids | beside)])
     registered = frozenset(row["id"] for row in rows)
     named = registered if stated is None else registered & ids
     if len(named) == 1 and len(ids) <= 1:
