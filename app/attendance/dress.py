@@ -29,10 +29,12 @@ _SESSIONS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("全天", "整天", "day", "full_day", "all_day"), "whole_day"),
 }
 _CODE: Final = re.compile(r"[a-z0-9_.:-]{1,60}")
-_DAY: Final = re.compile(r"(\d{4})[-/.年]?(\d{1,2})[-/.月]?(\d{1,2})日?")
+_DAY: Final = re.compile(r"(\d{4})(?:(\d{2})(\d{2})|[-/.年](\d{1,2})[-/.月](\d{1,2})日?)")
+"""Eight digits, or what stands between year, month and day: else it reads in two ways."""
 _MILLISECONDS: Final = 10**11
 """A number of seconds since 1970 beyond this, in the year 5138, counts milliseconds."""
 _LAST_SEQUENCE: Final = 2_147_483_647
+_DIGITS: Final = 20
 
 
 def undressed(event: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -55,6 +57,8 @@ def undressed(event: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
             aside[name] = plain[name]  # it may say more, as 病假 does
         plain[name] = read
     if isinstance(plain.get("student"), dict):
+        if plain.get("category") != "roll" and "class_name" in plain:
+            aside["class_name"] = plain.pop("class_name")  # the register knows the pupil's
         plain["student"], other = _student(plain["student"])
         aside |= {"student": other} if other else {}
     _set_aside(plain, aside, "reason", _reason(plain.get("reason")))
@@ -88,7 +92,7 @@ def _day(value: Any) -> Any:
     text = canonical_number(str(value)) if isinstance(value, str) or _is_number(value) else ""
     if found := _DAY.fullmatch(text):
         try:
-            return date(*map(int, found.groups())).isoformat()
+            return date(*(int(each) for each in found.groups() if each)).isoformat()
         except ValueError:
             return value
     try:
@@ -133,12 +137,10 @@ def _moment(value: Any) -> tuple[Any, bool]:
     try:
         read = datetime.fromisoformat(str(value).strip())
     except ValueError:
-        return (value, True) if _leaps(value) else (EARLIEST.isoformat(), value is None)
+        if isinstance(value, str) and value[17:19] == "60":
+            return _moment(f"{value[:17]}59{value[19:]}")[0], False
+        return EARLIEST.isoformat(), value is None
     return _zoned(read), read.tzinfo is not None
-
-
-def _leaps(value: Any) -> bool:
-    return isinstance(value, str) and value[17:19] == "60"
 
 
 def _zoned(moment: datetime) -> datetime:
@@ -150,7 +152,7 @@ def _sequence(value: Any) -> tuple[int, bool]:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, str) and value.strip().isdecimal():
-        value = int(value)
+        value = int(value.strip().lstrip("0")[:_DIGITS] or 0)  # all that is longer is the last
     if not _is_number(value):
         return 0, value is None
     within = min(max(value, 0), _LAST_SEQUENCE)

@@ -7,6 +7,7 @@ from typing import Any
 
 MAX_DEPTH = 32
 _INT64 = 2**63
+_MOST_DIGITS = 100
 
 
 class JsonRefused(ValueError):
@@ -32,9 +33,16 @@ def loads(raw: bytes, *, any_text: Callable[[Any], bool] = _never, in_parts: boo
     says so of, text that cannot be stored is let through, for whoever replaces it. `in_parts`: so
     is all else, for whoever asks it of each part (`check`).
     """
-    unique, constant = (_marked, float) if in_parts else (_unique, _no_constant)
+    unique, constant, whole = (
+        (_marked, float, _whole_or_not) if in_parts else (_unique, _no_constant, int)
+    )
     try:
-        value = json.loads(raw.decode("utf-8"), object_pairs_hook=unique, parse_constant=constant)
+        value = json.loads(
+            raw.decode("utf-8"),
+            object_pairs_hook=unique,
+            parse_constant=constant,
+            parse_int=whole,
+        )
     except JsonRefused:
         raise
     except RecursionError:
@@ -49,6 +57,11 @@ def loads(raw: bytes, *, any_text: Callable[[Any], bool] = _never, in_parts: boo
 def check(part: Any, pointer: str) -> None:
     """Refuse, of a part of a text that was read `in_parts`, what `loads` refuses of a whole."""
     _check(part, pointer, pointer.count("/") + 1, _check_text)
+
+
+def _whole_or_not(digits: str) -> int | float:
+    """Read an integer; one that no integer type could hold as the number it nearly is."""
+    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
 
 
 def _marked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
