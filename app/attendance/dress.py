@@ -33,6 +33,8 @@ _DAY: Final = re.compile(r"(\d{4})[-/.年]?(\d{1,2})[-/.月]?(\d{1,2})日?")
 _MILLISECONDS: Final = 10**11
 """A number of seconds since 1970 beyond this, in the year 5138, counts milliseconds."""
 _LAST_SEQUENCE: Final = 2_147_483_647
+_ENOUGH: Final = len(str(_LAST_SEQUENCE)) + 1
+"""Digits that tell that a number lies beyond it."""
 
 
 def undressed(event: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -150,7 +152,8 @@ def _sequence(value: Any) -> tuple[int, bool]:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, str) and value.strip().isdecimal():
-        value = int(value)
+        digits = canonical_number(value).lstrip("0")
+        value = int(digits[:_ENOUGH] or 0)
     if not _is_number(value):
         return 0, value is None
     within = min(max(value, 0), _LAST_SEQUENCE)

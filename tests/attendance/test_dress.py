@@ -59,6 +59,8 @@ async def kept(client, teacher, pupil) -> list[dict]:
         ({"school_day": "２０２６年11月20日"}, {"school_day": DAY}, {}),
         ({"school_day": f"{DAY}T00:00:00+08:00"}, {"school_day": DAY}, {}),
         ({"sequence": 1795133100000}, {"sequence": 2**31 - 1}, {"sequence": 1795133100000}),
+        ({"sequence": "9" * 5000}, {"sequence": 2**31 - 1}, {"sequence": "9" * 5000}),
+        ({"sequence": "0" * 5000 + "7"}, {"sequence": 7}, {}),
         ({"sequence": -1}, {"sequence": 0}, {"sequence": -1}),
         ({"sequence": 1.0}, {"sequence": 1}, {}),
         ({"sequence": True}, {"sequence": 0}, {"sequence": True}),

@@ -7,6 +7,7 @@ from typing import Any
 
 MAX_DEPTH = 32
 _INT64 = 2**63
+_LONGEST = len(str(-_INT64))
 
 
 class JsonRefused(ValueError):
@@ -34,7 +35,12 @@ def loads(raw: bytes, *, any_text: Callable[[Any], bool] = _never, in_parts: boo
     """
     unique, constant = (_marked, float) if in_parts else (_unique, _no_constant)
     try:
-        value = json.loads(raw.decode("utf-8"), object_pairs_hook=unique, parse_constant=constant)
+        value = json.loads(
+            raw.decode("utf-8"),
+            object_pairs_hook=unique,
+            parse_constant=constant,
+            parse_int=_integer,
+        )
     except JsonRefused:
         raise
     except RecursionError:
@@ -61,6 +67,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise JsonRefused("json_duplicate_key")
     return found
+
+
+def _integer(digits: str) -> int:
+    """Return an integer; of one beyond 64 bits, however long, one that is refused as such."""
+    return int(digits) if len(digits) <= _LONGEST else _INT64
 
 
 def _no_constant(_: str) -> None:
