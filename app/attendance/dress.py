@@ -4,12 +4,13 @@ aside as it was sent. Evidence is never refused for its dress. Pure.
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 from uuid import UUID
 
-from app.core.clock import CHINA, EARLIEST, local_date
+from app.core.clock import CHINA, EARLIEST
+from app.core.http.days import read_day
 from app.core.text import canonical_number
 
 _FIELDS: Final = frozenset(
@@ -29,7 +30,6 @@ _SESSIONS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("全天", "整天", "day", "full_day", "all_day"), "whole_day"),
 }
 _CODE: Final = re.compile(r"[a-z0-9_.:-]{1,60}")
-_DAY: Final = re.compile(r"(\d{4})[-/.年]?(\d{1,2})[-/.月]?(\d{1,2})日?")
 _MILLISECONDS: Final = 10**11
 """A number of seconds since 1970 beyond this, in the year 5138, counts milliseconds."""
 _LAST_SEQUENCE: Final = 2_147_483_647
@@ -50,7 +50,8 @@ def undressed(event: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
             plain[name] = str(plain[name])
     if isinstance(plain.get("source"), str):
         plain["source"] = quote(plain["source"].strip(), safe="".join(map(chr, range(33, 127))))
-    plain["school_day"] = _day(plain.get("school_day"))
+    if day := read_day(plain.get("school_day")):
+        plain["school_day"] = day.isoformat()
     for name, words in (("session", _SESSIONS), ("category", _CATEGORIES)):
         read = _word(plain.get(name), words)
         if read in words.values() and _word(plain.get(name), {}) != read:
@@ -84,19 +85,6 @@ def _word(value: Any, words: Mapping[str, str]) -> Any:
         return value
     word = re.sub(r"[\s-]+", "_", value.strip().casefold())
     return words.get(word, word)
-
-
-def _day(value: Any) -> Any:
-    text = canonical_number(str(value)) if isinstance(value, str) or _is_number(value) else ""
-    if found := _DAY.fullmatch(text):
-        try:
-            return date(*map(int, found.groups())).isoformat()
-        except ValueError:
-            return value
-    try:
-        return local_date(_zoned(datetime.fromisoformat(text))).isoformat()
-    except ValueError:
-        return value
 
 
 def _student(student: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
