@@ -4,12 +4,13 @@ aside as it was sent. Evidence is never refused for its dress. Pure.
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 from uuid import UUID
 
-from app.core.clock import CHINA, EARLIEST, local_date
+from app.core.clock import CHINA, EARLIEST
+from app.core.http.days import read_day
 from app.core.text import canonical_number
 
 _FIELDS: Final = frozenset(
@@ -29,12 +30,11 @@ _SESSIONS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("全天", "整天", "day", "full_day", "all_day"), "whole_day"),
 }
 _CODE: Final = re.compile(r"[a-z0-9_.:-]{1,60}")
-_DAY: Final = re.compile(r"(\d{4})(?:(\d{2})(\d{2})|[-/.年](\d{1,2})[-/.月](\d{1,2})日?)")
-"""Eight digits, or what stands between year, month and day: else it reads in two ways."""
 _MILLISECONDS: Final = 10**11
 """A number of seconds since 1970 beyond this, in the year 5138, counts milliseconds."""
 _LAST_SEQUENCE: Final = 2_147_483_647
-_DIGITS: Final = 20
+_ENOUGH: Final = len(str(_LAST_SEQUENCE)) + 1
+"""Digits that tell that a number lies beyond it."""
 
 
 def undressed(event: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -50,7 +50,8 @@ def undressed(event: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
             plain[name] = str(plain[name])
     if isinstance(plain.get("source"), str):
         plain["source"] = quote(plain["source"].strip(), safe="".join(map(chr, range(33, 127))))
-    plain["school_day"] = _day(plain.get("school_day"))
+    if day := read_day(plain.get("school_day")):
+        plain["school_day"] = day.isoformat()
     for name, words in (("session", _SESSIONS), ("category", _CATEGORIES)):
         read = _word(plain.get(name), words)
         if read in words.values() and _word(plain.get(name), {}) != read:
@@ -86,19 +87,6 @@ def _word(value: Any, words: Mapping[str, str]) -> Any:
         return value
     word = re.sub(r"[\s-]+", "_", value.strip().casefold())
     return words.get(word, word)
-
-
-def _day(value: Any) -> Any:
-    text = canonical_number(str(value)) if isinstance(value, str) or _is_number(value) else ""
-    if found := _DAY.fullmatch(text):
-        try:
-            return date(*(int(each) for each in found.groups() if each)).isoformat()
-        except ValueError:
-            return value
-    try:
-        return local_date(_zoned(datetime.fromisoformat(text))).isoformat()
-    except ValueError:
-        return value
 
 
 def _student(student: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -152,7 +140,8 @@ def _sequence(value: Any) -> tuple[int, bool]:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, str) and value.strip().isdecimal():
-        value = int(value.strip().lstrip("0")[:_DIGITS] or 0)  # all that is longer is the last
+        digits = canonical_number(value).lstrip("0")
+        value = int(digits[:_ENOUGH] or 0)
     if not _is_number(value):
         return 0, value is None
     within = min(max(value, 0), _LAST_SEQUENCE)

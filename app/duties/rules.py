@@ -157,8 +157,10 @@ class Evidence(_Part):
         return frozenset(name for name in told if name is not None)
 
     def counts(self, data: Mapping[str, Any]) -> bool:
-        """Tell whether what was announced is of the kind that counts."""
-        return all(data.get(name) in values for name, values in self.where.items())
+        """Tell whether what was announced is of the kind that counts. What an event does not say at
+        all, since it was announced before its field was there, is not held against it.
+        """
+        return all(name not in data or data[name] in values for name, values in self.where.items())
 
     def happened_on(self, data: Mapping[str, Any], announced_at: datetime) -> date:
         """Return the Chinese calendar day of the deed."""

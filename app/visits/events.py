@@ -14,6 +14,9 @@ class _AboutVisit(Event):
     subject: ClassVar[str] = "visit"
     child_id: UUID = Field(description="The child visited.")
     visited_on: date = Field(description="Day of the visit.")
+    day_known: bool = Field(
+        description="Whether that day was said; if not, it is the day the visit was received."
+    )
     visitor_type: Annotated[VisitorType, CODE] = Field(description="Who visited: a code.")
     channel: Annotated[Channel, CODE] = Field(
         description="`in_person`, `phone`, `video` or `other`."

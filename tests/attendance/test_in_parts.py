@@ -25,11 +25,13 @@ async def pupil(database, school):
         ('"reason": "\\ud800"', "json_lone_surrogate"),
         ('"id": "\\ud800"', "json_lone_surrogate"),
         ('"sequence": 1000000000000000000000000000000', "json_integer_too_large"),
-        pytest.param(f'"sequence": {"9" * 5000}', "json_number_not_finite", id="5,000 digits"),
+        pytest.param(f'"sequence": {"9" * 5000}', "json_integer_too_large", id="5,000 digits"),
+        pytest.param(f'"sequence": -{"9" * 5000}', "json_integer_too_large", id="as many below 0"),
         ('"sequence": NaN', "json_number_not_finite"),
         ('"sequence": 1, "sequence": 2', "json_duplicate_key"),
         (f'"reason": {"[" * 40}{"]" * 40}', "json_too_deep"),
     ],
+    ids=lambda each: each[:30],
 )
 @pytest.mark.parametrize("wrapped", [False, True])
 async def test_an_event_that_no_database_keeps_loses_no_other(

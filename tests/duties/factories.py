@@ -47,7 +47,7 @@ async def announce(
 
 async def visited(database: Database, child: ChildRef, on: date, **data: Any) -> UUID:
     """Announce a visit of the child director on site."""
-    fields = {"channel": "in_person", "visitor_type": "child_director", **data}
+    fields = {"channel": "in_person", "visitor_type": "child_director", "day_known": True, **data}
     name = fields.pop("wire_name", "visits.visit_recorded")
     return await announce(database, name, child=child, visited_on=on.isoformat(), **fields)
 

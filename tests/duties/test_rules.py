@@ -87,7 +87,10 @@ def test_deeds_count_from(code, first) -> None:
 )
 def test_only_the_directors_visit_on_site_counts(channel, visitor, counts) -> None:
     evidence = rulebook.rules()["VIS-01"].evidence
-    assert evidence.counts({"channel": channel, "visitor_type": visitor}) is counts
+    said = {"channel": channel, "visitor_type": visitor}
+    assert evidence.counts({**said, "day_known": True}) is counts
+    assert evidence.counts(said) is counts, "the release before says nothing of the day"
+    assert not evidence.counts({**said, "day_known": False})
 
 
 @pytest.mark.parametrize(

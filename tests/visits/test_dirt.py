@@ -34,7 +34,12 @@ DIRT: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
     ({"visited_on": "9999-12-31"}, {"visited_on": LATER}, ["field_unread"]),
     ({"visited_on": "1899-12-31"}, {"visited_on": LATER}, ["field_unread"]),
     ({"visited_on": "2026-02-30"}, {"visited_on": LATER}, ["field_unread"]),
-    ({"visited_on": 20261118}, {"visited_on": LATER}, ["field_unread"]),
+    ({"visited_on": 2026111}, {"visited_on": LATER}, ["field_unread"]),
+    ({"visited_on": "30/9/2026"}, {"visited_on": LATER}, ["field_unread"]),
+    *(
+        ({"visited_on": said}, {"visited_on": "2026-09-30"}, ["field_unread"])
+        for said in ("2026年9月30日", "2026/09/30", "20260930", 20260930, "2026-9-30", "2026.9.30")
+    ),
     ({"visited_on": None}, {"visited_on": LATER}, ["field_unread"]),
     ({"visited_on": "2026-11-18T00:00:00+08:00"}, {"visited_on": "2026-11-18"}, ["field_unread"]),
     ({"visited_on": "2026-11-17T16:00:00Z"}, {"visited_on": "2026-11-18"}, ["field_unread"]),

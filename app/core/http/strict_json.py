@@ -7,7 +7,7 @@ from typing import Any
 
 MAX_DEPTH = 32
 _INT64 = 2**63
-_MOST_DIGITS = 100
+_LONGEST = len(str(-_INT64))
 
 
 class JsonRefused(ValueError):
@@ -33,15 +33,13 @@ def loads(raw: bytes, *, any_text: Callable[[Any], bool] = _never, in_parts: boo
     says so of, text that cannot be stored is let through, for whoever replaces it. `in_parts`: so
     is all else, for whoever asks it of each part (`check`).
     """
-    unique, constant, whole = (
-        (_marked, float, _whole_or_not) if in_parts else (_unique, _no_constant, int)
-    )
+    unique, constant = (_marked, float) if in_parts else (_unique, _no_constant)
     try:
         value = json.loads(
             raw.decode("utf-8"),
             object_pairs_hook=unique,
             parse_constant=constant,
-            parse_int=whole,
+            parse_int=_integer,
         )
     except JsonRefused:
         raise
@@ -59,11 +57,6 @@ def check(part: Any, pointer: str) -> None:
     _check(part, pointer, pointer.count("/") + 1, _check_text)
 
 
-def _whole_or_not(digits: str) -> int | float:
-    """Read an integer; one that no integer type could hold as the number it nearly is."""
-    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
-
-
 def _marked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     return found if len(found) == len(pairs) else Repeated(found)
@@ -74,6 +67,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise JsonRefused("json_duplicate_key")
     return found
+
+
+def _integer(digits: str) -> int:
+    """Return an integer; of one beyond 64 bits, however long, one that is refused as such."""
+    return int(digits) if len(digits) <= _LONGEST else _INT64
 
 
 def _no_constant(_: str) -> None:

@@ -15,7 +15,7 @@ from app.core.jobs import events
 from app.unresolved.operations import holding
 from app.visits import queries, schemas
 from app.visits.events import AbnormalFinding, VisitCorrected, VisitRecorded
-from app.visits.schemas.recording import VisitCreate
+from app.visits.schemas.recording import VisitCreate, day_of
 
 CONTENT: Final = {*schemas.VisitContent.model_fields}
 
@@ -103,7 +103,11 @@ async def announce(
     about = {**rows.announced(row), "visited_on": visit.visited_on}
     announced: list[events.Event] = [
         kind(
-            **about, visitor_type=visit.visitor_type, channel=visit.channel, abnormal=visit.abnormal
+            **about,
+            day_known=_day_known(visit, row["received_at"]),
+            visitor_type=visit.visitor_type,
+            channel=visit.channel,
+            abnormal=visit.abnormal,
         )
     ]
     if news:
@@ -116,3 +120,10 @@ async def announce(
             )
         )
     await events.publish(tx, *announced)
+
+
+def _day_known(visit: schemas.Visit, received_at: datetime) -> bool:
+    """Tell whether a visit's day was said when it came or since, in a way that could be read."""
+    sent = visit.as_sent or {}
+    unread = "visited_on" in sent and day_of(sent["visited_on"]) is None
+    return not unread or visit.visited_on != local_date(received_at)

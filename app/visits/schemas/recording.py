@@ -1,6 +1,6 @@
 """What callers send to record a visit, and how it is read whatever stands beside a finding."""
 
-from datetime import date, datetime
+from datetime import date
 from enum import StrEnum
 from typing import Any, ClassVar, Final, Self
 from uuid import UUID, uuid5
@@ -8,8 +8,8 @@ from uuid import UUID, uuid5
 import orjson
 from pydantic import Field, StrictBool, TypeAdapter, ValidationError
 
-from app.core.clock import local_date
 from app.core.http.as_sent import TakenAsSent
+from app.core.http.days import read_day
 from app.core.http.wire import Moment
 from app.visits.models import Channel, Place, VisitorType
 from app.visits.schemas import (
@@ -29,7 +29,6 @@ from app.visits.schemas import (
 
 _IDENTITY: Final = TypeAdapter(UUID)
 _DAY: Final = TypeAdapter(VisitDay)
-_INSTANT: Final = TypeAdapter[datetime](Moment)
 _TRUTH: Final = TypeAdapter(bool)
 _UNREADABLE: Final = UUID("5c8b8f6e-0b1f-4d5c-9a44-7c1e3f0d2a96")
 """Whose names stand for what is no id: the same for the same, so that it is known again."""
@@ -51,7 +50,8 @@ class VisitCreate(TakenAsSent):
     visited_on: VisitDay | None = Field(
         default=None,
         description="Day of the visit, in China, by the device: one that cannot be is taken and"
-        " told in `doubts`; of one that cannot be read the day it is received stands.",
+        " told in `doubts`; of one that cannot be read the day it is received stands, and no"
+        " quarter counts as visited.",
     )
     started_at: Moment | None = Field(default=None, description="When it began, if noted.")
     visitor_type: VisitorType = Field(description="Who visited.")
@@ -88,7 +88,7 @@ class VisitCreate(TakenAsSent):
                 rest[name] = uuid5(_UNREADABLE, _text([name, named]))
         if not _reads(_DAY, rest["visited_on"]):
             unread["visited_on"] = rest["visited_on"]
-            rest["visited_on"] = _day_of(rest["visited_on"])
+            rest["visited_on"] = day_of(rest["visited_on"])
         if "findings" in rest:
             rest["findings"] = _findings(rest["findings"], unread)
         if "policies_explained" in rest and not _reads(_POLICIES, rest["policies_explained"]):
@@ -134,11 +134,9 @@ def _known(codes: type[StrEnum], said: Any) -> list[str]:
     return [*dict.fromkeys(each for each in items if _is_of(codes, each))]
 
 
-def _day_of(said: Any) -> date | None:
-    """Return the day of an instant that was said instead of a day, if there is one."""
-    if not _reads(_INSTANT, said):
-        return None
-    day = local_date(_INSTANT.validate_python(said))
+def day_of(said: Any) -> date | None:
+    """Return the day that was said in whatever spelling (`read_day`), if a visit can be of it."""
+    day = read_day(said)
     return day if _reads(_DAY, day) else None
 
 
