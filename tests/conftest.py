@@ -110,6 +110,7 @@ def pg(scratch: Path) -> Iterator[str]:
 async def database_urls(pg: str, worker_id: str) -> AsyncIterator[schema.Urls]:
     """A fresh database for this worker: (app role, owner role)."""
     name = f"tonghu_test_{os.getpid()}_{worker_id}"
+    await schema.drop(pg, name)  # a run that was killed may have had this number
     urls = await asyncio.to_thread(schema.make, pg, name)
     yield urls
     await schema.drop(pg, name)

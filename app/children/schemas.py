@@ -88,7 +88,7 @@ class ChildCreate(_Sections, TakenAsSent):
 
     @classmethod
     def prepared(
-        cls, said: dict[str, Any], replaced: dict[str, str], unread: dict[str, Any]
+        cls, said: dict[str, Any], replaced: dict[str, Any], unread: dict[str, Any]
     ) -> dict[str, Any]:
         """Leave out what says nothing."""
         unread |= replaced

@@ -203,16 +203,10 @@ IN_PARTS = {
     "json_too_deep",
 }
 REPLACED = {
-    *(
-        (name, fault)
-        for name in ("fileReport", "recordVisit")
-        for fault in ("NUL", "lone surrogate")
-    ),
-    *(
-        ("pushAttendanceEvents", fault)
-        for fault, (_, code) in UNREADABLE.items()
-        if code in IN_PARTS
-    ),
+    (name, fault)
+    for name in ("fileReport", "recordVisit", "pushAttendanceEvents")
+    for fault, (_, code) in UNREADABLE.items()
+    if code in IN_PARTS and fault != "depth bomb"
 }
 """What cannot be stored refuses no evidence (tests/police_reports/test_claims.py,
 tests/visits/test_dirt.py), and none of the events beside it (tests/attendance/test_in_parts.py).

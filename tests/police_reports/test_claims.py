@@ -245,6 +245,36 @@ async def test_what_cannot_be_stored_is_replaced_and_marked(client, offices, sai
     assert corrected.status_code == 201, corrected.text
 
 
+@pytest.mark.parametrize(
+    ("beside", "told"),
+    [
+        ('"found_at": NaN', {"found_at": "nan"}),
+        ('"found_at": 1e999', {"found_at": "inf"}),
+        (f'"urgency": {2**70}', {"urgency": str(2**70)}),
+        ('"urgency": "slow", "urgency": "urgent"', {"urgency (1)": "slow"}),
+        (f'"channel": {"[" * 40}{"]" * 40}', {}),
+    ],
+)
+async def test_nothing_beside_it_that_is_no_json_of_ours_refuses_it(
+    client, offices, beside, told
+) -> None:
+    """It is a claim, kept as sent, whatever a database or a parser makes of it."""
+    body = a_report(id=str(uuid4()))
+    plain = json.dumps({name: said for name, said in body.items() if f'"{name}"' not in beside})
+    sent = {"content": f"{plain[:-1]}, {beside}}}", "headers": dict(offices.school.headers)}
+    sent["headers"] |= {"content-type": "application/json"}
+    answer = await client.post(URL, **sent)
+    assert (answer.status_code, answer.json()["doubts"]) == (201, ["field_unread"]), answer.text
+    place = answer.headers["location"]
+    read = (await client.get(place, headers=offices.police.headers)).json()
+    who = (await client.get(f"{place}/reporter", headers=offices.police.headers)).json()
+    kept = {**((read["as_sent"] or {}).get("unread") or {}), **(who["as_sent"] or {})}
+    assert told.items() <= kept.items()
+    assert kept
+    again = await client.post(URL, **sent)
+    assert (again.status_code, again.json()) == (200, answer.json())
+
+
 @pytest.mark.parametrize("phone", ["", 13800000000, "022 2959\t0000", "家\n022", ["110"]])
 async def test_what_is_said_of_who_reports_is_kept_apart_however_it_looks(
     client, database, offices, phone

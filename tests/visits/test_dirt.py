@@ -21,6 +21,34 @@ async def _record(client, caller, body: Any):
     return await client.post("/v1/visits", content=json.dumps(body).encode(), headers=headers)
 
 
+@pytest.mark.parametrize(
+    ("beside", "kept"),
+    [
+        ('"app": NaN', {"app": "nan"}),
+        (f'"app": {2**70}', {"app": str(2**70)}),
+        ('"place": "school", "place": "home"', {"characters": {"place (1)": "school"}}),
+        (f'"app": {"[" * 40}{"]" * 40}', {"characters": {"app": "json_too_deep"}}),
+    ],
+)
+async def test_no_json_of_ours_beside_a_finding_refuses_it(
+    client, database, director, child, beside, kept
+) -> None:
+    body = a_visit(child.id, findings=[HARM])
+    body.pop("place", None)
+    sent = f"{json.dumps(body)[:-1]}, {beside}}}".encode()
+    headers = {**director.headers, "content-type": "application/json"}
+    answer = await client.post("/v1/visits", content=sent, headers=headers)
+    assert (answer.status_code, answer.json()["doubts"]) == (201, ["field_unread"]), answer.text
+    said = answer.json()["as_sent"]
+    for name, each in kept.items():
+        assert (
+            (each.items() <= said[name].items()) if isinstance(each, dict) else said[name] == each
+        )
+    assert await _types(database) == ["domestic_violence"]
+    again = await client.post("/v1/visits", content=sent, headers=headers)
+    assert (again.status_code, again.json()) == (200, answer.json())
+
+
 async def _types(database) -> list[str]:
     async with database.begin(SYSTEM) as tx:
         rows = await tx.connection.fetch(

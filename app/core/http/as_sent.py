@@ -4,16 +4,14 @@ Whoever stands beside a child can mend nothing, and phones retry in pockets: evi
 only where it does not say what it cannot be without.
 """
 
-import re
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
 
+from app.core.http.strict_json import storable
 from app.core.http.wire import Input
 
-_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
-_REPLACED: Final = "\ufffd"
 Place = tuple[str | int, ...]
 """Where something stands in a body, as `("subject", "birth_date")`."""
 
@@ -45,15 +43,15 @@ class TakenAsSent(Input):
         return True
 
     @classmethod
-    def takes_any_text(cls, sent: Any) -> bool:
+    def takes_anything(cls, sent: Any) -> bool:
         return not isinstance(sent, dict) or cls.takes(sent)
 
     @classmethod
     def prepared(
-        cls, said: dict[str, Any], replaced: dict[str, str], unread: dict[str, Any]
+        cls, said: dict[str, Any], replaced: dict[str, Any], unread: dict[str, Any]
     ) -> dict[str, Any]:
-        """Return what is read; put into `unread` what is not. `replaced`: which characters that no
-        database keeps stood where.
+        """Return what is read; put into `unread` what is not. `replaced`: what
+        no database keeps, as it was or why, and where it stood.
         """
         unread |= replaced
         return said
@@ -63,9 +61,9 @@ class TakenAsSent(Input):
     def _set_aside(cls, sent: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
         if not isinstance(sent, dict) or not cls.takes(sent):
             return read(sent)
-        replaced: dict[str, str] = {}
+        replaced: dict[str, Any] = {}
         unread: dict[str, Any] = {}
-        rest = cls.prepared(_storable(sent, replaced), replaced, unread)
+        rest = cls.prepared(storable(sent, replaced), replaced, unread)
         while True:
             try:
                 return read(rest).setting_aside(unread)
@@ -111,20 +109,3 @@ def _holder(body: Any, place: Place) -> Any:
     for step in place[:-1]:
         body = body[step]
     return body
-
-
-def _storable(said: Any, replaced: dict[str, str], field: str = "") -> Any:
-    """Replace the characters that no database keeps; tell in `replaced` which there were where."""
-    if isinstance(said, str):
-        if bad := {f"U+{ord(character):04X}" for character in _UNSTORABLE.findall(said)}:
-            replaced[field] = ", ".join(sorted(bad))
-        return _UNSTORABLE.sub(_REPLACED, said)
-    if isinstance(said, list):
-        return [_storable(each, replaced, field) for each in said]
-    if isinstance(said, dict):
-        named = {_UNSTORABLE.sub(_REPLACED, name): each for name, each in said.items()}
-        return {
-            name: _storable(each, replaced, f"{field}.{name}" if field else name)
-            for name, each in named.items()
-        }
-    return said

@@ -219,11 +219,11 @@ def collections(app: FastAPI) -> frozenset[str]:
 
 
 def _taken(route: APIRoute) -> dict[str, Any]:
-    """Return of what a body says for itself that `strict_json.loads` need not refuse it."""
+    """Return what a body says for itself of what `strict_json.loads` need not refuse."""
     body = route.body_field and route.body_field.field_info.annotation
     if not (isinstance(body, type) and issubclass(body, Input)):
         return {}
-    return {"any_text": body.takes_any_text, "in_parts": body.judged_in_parts}
+    return {"anything": body.takes_anything, "in_parts": body.judged_in_parts}
 
 
 async def _read_json(request: StrictRequest, **taken: Any) -> None:

@@ -2,12 +2,16 @@
 
 import json
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
 MAX_DEPTH = 32
 _INT64 = 2**63
-_LONGEST = len(str(-_INT64))
+_LONGEST = 4_000
+"""Digits of an integer that are read; of more, however many, one that is as little kept."""
+_REPLACED = "\ufffd"
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class JsonRefused(ValueError):
@@ -20,78 +24,116 @@ class JsonRefused(ValueError):
 
 
 class Repeated(dict[str, Any]):
-    """An object with a key twice, of a text whose parts are judged one by one."""
+    """An object with a key twice, of a text that is not refused for it: as the last says.
+    `earlier`: what was said before, in order.
+    """
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        last = {name: place for place, (name, _) in enumerate(pairs)}
+        self.earlier = [each for place, each in enumerate(pairs) if last[each[0]] != place]
 
 
 def _never(_: Any) -> bool:
     return False
 
 
-def loads(raw: bytes, *, any_text: Callable[[Any], bool] = _never, in_parts: bool = False) -> Any:
+def loads(raw: bytes, *, anything: Callable[[Any], bool] = _never, in_parts: bool = False) -> Any:
     """Parse UTF-8 JSON. Refuses duplicate keys, NaN and Infinity, lone surrogates, NUL characters,
-    integers beyond 64 bits and nesting deeper than 32. Raises JsonRefused. `any_text`: in what it
-    says so of, text that cannot be stored is let through, for whoever replaces it. `in_parts`: so
-    is all else, for whoever asks it of each part (`check`).
+    integers beyond 64 bits and nesting deeper than 32. Raises JsonRefused. `anything`: what it
+    says so of is refused for none of these, but left to whoever makes it `storable`; `in_parts`: so
+    is all, for whoever asks it of each part (`check`).
     """
-    unique, constant = (_marked, float) if in_parts else (_unique, _no_constant)
     try:
         value = json.loads(
             raw.decode("utf-8"),
-            object_pairs_hook=unique,
-            parse_constant=constant,
+            object_pairs_hook=_marked,
+            parse_constant=float,
             parse_int=_integer,
         )
-    except JsonRefused:
-        raise
     except RecursionError:
         raise JsonRefused("json_too_deep") from None
     except ValueError:
         raise JsonRefused("json_invalid") from None
-    if not in_parts:
-        _check(value, "#", 1, _any_text if any_text(value) else _check_text)
+    if not in_parts and not anything(value):
+        check(value, "#")
     return value
 
 
+def storable(said: Any, replaced: dict[str, Any], field: str = "", depth: int = 1) -> Any:
+    """Return JSON that can be kept: what cannot is replaced, or told in words. `replaced`: tells by
+    field what was, as it was or why; of a key said twice the values before the last.
+    """
+    if isinstance(said, str):
+        if bad := {f"U+{ord(character):04X}" for character in _UNSTORABLE.findall(said)}:
+            replaced[field] = ", ".join(sorted(bad))
+        return _UNSTORABLE.sub(_REPLACED, said)
+    if isinstance(said, dict | list) and depth > MAX_DEPTH:
+        replaced[field] = "json_too_deep"
+        return _written(said)
+    if isinstance(said, list):
+        return [storable(each, replaced, field, depth + 1) for each in said]
+    if isinstance(said, dict):
+        return _storable_object(said, replaced, f"{field}." if field else "", depth)
+    beyond = isinstance(said, int) and not -_INT64 <= said < _INT64
+    if beyond or (isinstance(said, float) and not math.isfinite(said)):
+        replaced[field] = str(said)
+        return str(said)
+    return said
+
+
+def _storable_object(
+    said: dict[str, Any], replaced: dict[str, Any], within: str, depth: int
+) -> dict[str, Any]:
+    for number, (name, each) in enumerate(getattr(said, "earlier", ()), start=1):
+        before = f"{within}{_UNSTORABLE.sub(_REPLACED, name)} ({number})"
+        replaced[before] = storable(each, replaced, before, depth + 1)
+    kept: dict[str, Any] = {}
+    for name, each in said.items():
+        plain = _UNSTORABLE.sub(_REPLACED, name)
+        while plain in kept or (plain != name and plain in said):
+            plain += _REPLACED
+        kept[plain] = storable(each, replaced, f"{within}{plain}", depth + 1)
+        if plain != name:
+            replaced.setdefault(f"{within}{plain}", ascii(name))
+    return kept
+
+
+def _written(said: Any) -> str:
+    try:
+        return json.dumps(said)
+    except RecursionError:
+        return _REPLACED
+
+
 def check(part: Any, pointer: str) -> None:
-    """Refuse, of a part of a text that was read `in_parts`, what `loads` refuses of a whole."""
-    _check(part, pointer, pointer.count("/") + 1, _check_text)
+    """Refuse a text, or of one that was read `in_parts` a part, for what `loads` refuses it."""
+    _check(part, pointer, pointer.count("/") + 1)
 
 
 def _marked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
-    return found if len(found) == len(pairs) else Repeated(found)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise JsonRefused("json_duplicate_key")
-    return found
+    return found if len(found) == len(pairs) else Repeated(pairs)
 
 
 def _integer(digits: str) -> int:
-    """Return an integer; of one beyond 64 bits, however long, one that is refused as such."""
     return int(digits) if len(digits) <= _LONGEST else _INT64
 
 
-def _no_constant(_: str) -> None:
-    raise JsonRefused("json_number_not_finite")
-
-
-def _check(value: Any, pointer: str, depth: int, check_text: Callable[[str, str], None]) -> None:
+def _check(value: Any, pointer: str, depth: int) -> None:
     kind = type(value)
     if kind is str:
-        check_text(value, pointer)
+        _check_text(value, pointer)
     elif kind is dict:
         _check_depth(depth, pointer)
         for key, item in value.items():
-            check_text(key, pointer)
+            _check_text(key, pointer)
             if item is not None and item is not True and item is not False:
-                _check(item, f"{pointer}/{key}", depth + 1, check_text)
+                _check(item, f"{pointer}/{key}", depth + 1)
     elif kind is list:
         _check_depth(depth, pointer)
         for index, item in enumerate(value):
-            _check(item, f"{pointer}/{index}", depth + 1, check_text)
+            _check(item, f"{pointer}/{index}", depth + 1)
     elif kind is Repeated:
         raise JsonRefused("json_duplicate_key", pointer)
     elif kind is int and not -_INT64 <= value < _INT64:
@@ -103,10 +145,6 @@ def _check(value: Any, pointer: str, depth: int, check_text: Callable[[str, str]
 def _check_depth(depth: int, pointer: str) -> None:
     if depth > MAX_DEPTH:
         raise JsonRefused("json_too_deep", pointer[:100])
-
-
-def _any_text(text: str, pointer: str) -> None:
-    """Refuse nothing."""
 
 
 def _check_text(text: str, pointer: str) -> None:

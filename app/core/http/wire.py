@@ -23,9 +23,9 @@ class Input(BaseModel):
     """Whether each of its parts is asked by itself (`strict_json.check`) what is refused."""
 
     @classmethod
-    def takes_any_text(cls, sent: Any) -> bool:
-        """Tell whether text that cannot be stored reaches it (`strict_json.loads`): it replaces
-        that.
+    def takes_anything(cls, sent: Any) -> bool:
+        """Tell whether what cannot be stored reaches it, too: it makes that `storable`, see
+        `strict_json`.
         """
         del sent
         return False

@@ -105,7 +105,7 @@ class ReportCreate(TakenAsSent):
 
     @classmethod
     def prepared(
-        cls, said: dict[str, Any], replaced: dict[str, str], unread: dict[str, Any]
+        cls, said: dict[str, Any], replaced: dict[str, Any], unread: dict[str, Any]
     ) -> dict[str, Any]:
         """Read of the situations what can be."""
         unread |= replaced

@@ -70,7 +70,7 @@ class VisitCreate(TakenAsSent):
 
     @classmethod
     def prepared(
-        cls, said: dict[str, Any], replaced: dict[str, str], unread: dict[str, Any]
+        cls, said: dict[str, Any], replaced: dict[str, Any], unread: dict[str, Any]
     ) -> dict[str, Any]:
         """Read what can be: `unread` and the fields read are together what was sent."""
         if replaced:

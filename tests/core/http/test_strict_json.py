@@ -1,4 +1,5 @@
 import contextlib
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -36,6 +37,23 @@ def test_accepts_what_is_just_inside() -> None:
     assert strict_json.loads(b"[" * 32 + b"]" * 32)
     assert strict_json.loads(b"[9223372036854775807, -9223372036854775808]")
     assert strict_json.loads('["童护 \\ud83d\\ude00"]'.encode()) == ["童护 😀"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"), REFUSED[2:13], ids=[f"{r[:24]!r}" for r, _ in REFUSED[2:13]]
+)
+def test_what_is_refused_can_be_kept_and_tells_what_it_was(raw: bytes, code: str) -> None:
+    replaced: dict[str, Any] = {}
+    kept = strict_json.storable(strict_json.loads(raw, anything=lambda _: True), replaced)
+    strict_json.check(kept, "#")
+    assert replaced, code
+
+
+def test_of_a_key_said_twice_nothing_is_lost() -> None:
+    replaced: dict[str, Any] = {}
+    said = strict_json.loads(b'{"a": {"b": 1, "c": 0, "b": 2, "b": 3}}', anything=lambda _: True)
+    assert strict_json.storable(said, replaced) == {"a": {"b": 3, "c": 0}}
+    assert replaced == {"a.b (1)": 1, "a.b (2)": 2}
 
 
 @given(st.binary(max_size=200))
