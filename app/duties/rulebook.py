@@ -140,7 +140,8 @@ def _check_evidence(read: DataFile, rule: Rule, about: str) -> None:
         for counted in rule.evidence.where:
             codes = _codes(read, (*here, "where", counted), heard, counted)
             for where, value in _words(read, *here, "where", counted):
-                read.require(where, f"{counted} of {name}", value, codes)
+                if value is not None:  # not said, as by the release before a field was there
+                    read.require(where, f"{counted} of {name}", value, codes)
 
     for place, name in _words(read, *here, "taken_back_by"):
         heard = _event(read, place, name, deed)

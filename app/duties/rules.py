@@ -148,7 +148,7 @@ class Evidence(_Part):
     on: str | None = None
     corrected_by: str | None = None
     taken_back_by: str | None = None
-    where: Mapping[str, Annotated[tuple[str | bool, ...], Field(min_length=1)]] = {}
+    where: Mapping[str, Annotated[tuple[str | bool | None, ...], Field(min_length=1)]] = {}
 
     @property
     def told_by(self) -> frozenset[str]:
@@ -157,10 +157,8 @@ class Evidence(_Part):
         return frozenset(name for name in told if name is not None)
 
     def counts(self, data: Mapping[str, Any]) -> bool:
-        """Tell whether what was announced is of the kind that counts. What an event does not say at
-        all, since it was announced before its field was there, is not held against it.
-        """
-        return all(name not in data or data[name] in values for name, values in self.where.items())
+        """Tell whether what was announced is of the kind that counts."""
+        return all(data.get(name) in values for name, values in self.where.items())
 
     def happened_on(self, data: Mapping[str, Any], announced_at: datetime) -> date:
         """Return the Chinese calendar day of the deed."""

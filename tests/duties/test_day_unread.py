@@ -6,7 +6,7 @@ from tests.children.factories import a_child
 from tests.conftest import VILLAGE
 from tests.duties.test_clock_ahead import _nightly, _state
 from tests.jobs import run_jobs
-from tests.visits.factories import a_visit
+from tests.visits.factories import a_visit, something_wrong
 
 
 async def _record(client, database, caller, **said) -> str:
@@ -51,3 +51,22 @@ async def test_once_its_day_is_said_it_counts(client, database, director) -> Non
         assert answer.status_code == 200, answer.text
         await run_jobs(database)
         assert await _state(client, director) == state
+
+
+@pytest.mark.parametrize(
+    ("said", "state"), [("30/9/2026", "open"), ("2026-11-19", "discharged")], ids=["unread", "read"]
+)
+async def test_nobody_followed_a_finding_up_on_a_day_nobody_knows(
+    client, database, director, said, state
+) -> None:
+    """VIS-03: followed up after the day on which something was wrong."""
+    child = await a_child(database, VILLAGE)
+    for visit in (
+        a_visit(child.id, visited_on="2026-11-18", findings=[something_wrong()]),
+        a_visit(child.id, visited_on=said),
+    ):
+        answer = await client.post("/v1/visits", json=visit, headers=director.headers)
+        assert answer.status_code == 201, answer.text
+    await run_jobs(database)
+    owed = await client.get("/v1/duties", params={"rule": "VIS-03"}, headers=director.headers)
+    assert [duty["state"] for duty in owed.json()["items"]] == [state]
