@@ -1,16 +1,16 @@
 """What a batch is answered, event by event, and kept byte for byte (I4)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
 
 from app.access.principal import Principal
 from app.attendance.models import Doubt
-from app.attendance.schemas import Incoming, ResultStatus
+from app.attendance.schemas import LONGEST_NAME, MOST_UNREAD, Incoming, ResultStatus
 from app.core.data.db import Tx
 from app.core.problems import FieldError
 
@@ -42,13 +42,17 @@ def receipt(batch_id: UUID, verdicts: Sequence[Verdict]) -> bytes:
                     "detail": verdict.refusal.detail if verdict.refusal else None,
                     "pointer": verdict.refusal.pointer if verdict.refusal else None,
                     "doubt": verdict.doubt,
-                    "unread": sorted(getattr(verdict.incoming.event, "as_sent", None) or ()),
+                    "unread": _unread(getattr(verdict.incoming.event, "as_sent", None) or {}),
                     "spoke_for": verdict.spoke_for,
                 }
                 for index, verdict in enumerate(verdicts)
             ],
         }
     )
+
+
+def _unread(aside: Mapping[str, Any]) -> list[str]:
+    return sorted({name[:LONGEST_NAME] for name in aside})[:MOST_UNREAD]
 
 
 _KEEP_BATCH: Final = """

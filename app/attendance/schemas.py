@@ -29,6 +29,8 @@ from app.core.http.wire import (
 from app.core.problems import FieldError, Problem, printable
 
 MAX_EVENTS: Final = 1000
+MOST_UNREAD: Final = 100
+LONGEST_NAME: Final = 200
 MAX_EVENT_BYTES: Final = 64 * 1024
 JSON: Final = "application/json"
 CLOUDEVENT: Final = "application/cloudevents+json"
@@ -54,6 +56,7 @@ EventId = Annotated[
         examples=["2026-03-02/0815/17"],
     ),
 ]
+FieldName = Annotated[str, Field(max_length=LONGEST_NAME, pattern=r"^[^\x00]*$")]
 ResultStatus = Literal["accepted", "duplicate", "conflict", "unresolved", "rejected"]
 
 
@@ -196,7 +199,10 @@ class EventResult(BaseModel):
         " counts; day_ahead: its day has not come, and it does not count before; long_ago: its day"
         " lies over 400 days back, and of itself opens no alert."
     )
-    unread: list[str] = Field(description="Fields that are kept as they were sent, unread.")
+    unread: list[FieldName] = Field(
+        max_length=MOST_UNREAD,
+        description="Fields that are kept as they were sent, unread; long names are cut.",
+    )
     spoke_for: int | None = Field(
         ge=0,
         le=2_147_483_647,

@@ -1,20 +1,20 @@
 """Divisions on the wire."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
 from app.core.http.wire import Day, ShownRegion
 from app.regions.rules import Level
 
+PlaceName = Annotated[str, Field(max_length=100, pattern=r"^[^\x00]+$")]
+
 
 class Region(BaseModel):
     """One division, as it holds or held."""
 
     code: ShownRegion
-    name: str = Field(
-        max_length=100, pattern=r"^[^\x00]+$", description="Name.", examples=["上仓镇"]
-    )
+    name: PlaceName = Field(description="Name.", examples=["上仓镇"])
     level: Level = Field(description="How high it stands.")
     parent_code: ShownRegion = Field(
         description="The division it lies in; 000000000000 for a province.",
@@ -36,7 +36,8 @@ class Region(BaseModel):
 class RegionFound(Region):
     """One division of a list."""
 
-    formerly: list[str] = Field(
+    formerly: list[PlaceName] = Field(
+        max_length=500,
         description="Names of before, of this place or of one that it took over, by which `q`"
         " finds it; empty without `q`.",
         examples=[["蓟县"]],
