@@ -363,7 +363,10 @@ def _validated(event: Any) -> Statement | Roll:
             pass
     plain, aside = undressed(event) if isinstance(event, dict) else (event, {})
     if _of_class(plain):
-        return _ROLL.validate_python({**plain, **aside})  # a roll keeps nothing aside
+        # A roll keeps nothing aside and gives no reason: what is left over refuses it.
+        left = {name: said for name, said in aside.items() if name not in plain}
+        given = {name: said for name, said in plain.items() if (name, said) != ("reason", None)}
+        return _ROLL.validate_python({**given, **left})
     return _EVENT.validate_python({**plain, "as_sent": aside} if aside else plain)
 
 

@@ -72,8 +72,7 @@ async def rename_hukou(tx: Tx, event: RegionReplaced) -> None:
     live. It decides nobody's remit, so it may come after.
     """
     lo, hi = region_text(event.old_lo), region_text(event.old_hi)
-    first = following.start(lo, hi, event.shift)
-    await queue.enqueue(tx.connection, _HUKOU_JOB, [first])
+    await following.look_twice(tx, _HUKOU_JOB, following.start(lo, hi, event.shift))
 
 
 @queue.job(_HUKOU_JOB)
@@ -100,7 +99,7 @@ async def succeed_hukou(tx: Tx, event: CodeUnderstood) -> None:
     """
     if event.lo != event.region_code:
         lo, hi, stands = map(region_text, (event.lo, event.hi, event.region_code))
-        await queue.enqueue(tx.connection, _SUCCEEDED_HUKOU_JOB, [following.start(lo, hi, stands)])
+        await following.look_twice(tx, _SUCCEEDED_HUKOU_JOB, following.start(lo, hi, stands))
 
 
 @queue.job(_SUCCEEDED_HUKOU_JOB)

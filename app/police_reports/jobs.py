@@ -107,8 +107,7 @@ async def place_waiting(tx: Tx, event: CodeUnderstood) -> None:
     again for those that were being filed while it got its meaning.
     """
     first = {"lo": event.lo, "hi": event.hi, "after": str(UUID(int=0))}
-    await queue.enqueue(tx.connection, _PLACE_JOB, [first])
-    await queue.enqueue(tx.connection, _PLACE_JOB, [first], delay=following.LATER)
+    await following.look_twice(tx, _PLACE_JOB, first)
 
 
 @queue.job(_PLACE_JOB)

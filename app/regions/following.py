@@ -84,6 +84,12 @@ async def shift(
         lo = max(row["was"] for row in rows)
 
 
+async def look_twice(tx: Tx, job: str, payload: dict[str, Any]) -> None:
+    """Queue a walk for now, and again for those that were being written meanwhile."""
+    await queue.enqueue(tx.connection, job, [payload])
+    await queue.enqueue(tx.connection, job, [payload], delay=LATER)
+
+
 def start(*arguments: Any) -> dict[str, Any]:
     """Return the payload of the first job of a walk; see `walk`."""
     return {"arguments": arguments, "after": [str(UUID(int=0)), 0]}

@@ -169,6 +169,25 @@ class TestSpeaks:
         assert (result["code"], result["pointer"]) == (code, f"#/events/0/{pointer}")
 
 
+@pytest.mark.parametrize(
+    "dress",
+    [
+        {"category": "ROLL"},
+        {"category": "点名"},
+        {"session": "全天"},
+        {"school_day": "20261120"},
+        {"id": 17},
+        {"sequence": "3"},
+        {"reason": None},
+    ],
+    ids=str,
+)
+async def test_a_roll_in_another_dress_is_one(client, around, enrolled, dress) -> None:
+    await enrolled(1)
+    answer = await push(client, around["school"], a_roll(**dress))
+    assert (statuses(answer), spoke_for(answer)) == (["accepted"], [1]), answer.text
+
+
 class TestCounts:
     """Whoever a roll speaks for is back; whom a statement speaks of is what that says."""
 

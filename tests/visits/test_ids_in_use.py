@@ -1,8 +1,10 @@
 """Two phones may make one id: the second visit is kept under an id of ours, and that is told."""
 
+from datetime import date
 from uuid import UUID, uuid4
 
 from app.core.data.db import SYSTEM
+from tests.access.factories import a_new_post
 from tests.children.factories import a_child
 from tests.conftest import VILLAGE
 from tests.visits.factories import a_visit, something_wrong
@@ -60,3 +62,18 @@ async def test_of_a_child_nobody_knows_it_waits_under_its_own(
             assert (held.status_code, again.json()) == (202, held.json())
             asked.add(held.json()["unresolved_id"])
     assert len(asked) == 4
+
+
+async def test_sent_again_from_a_new_post_it_is_the_same(
+    client, database, settings, director, neighbour
+) -> None:
+    theirs, mine = await a_child(database, VILLAGE + 1), await a_child(database, VILLAGE)
+    assert (await _record(client, neighbour, a_visit(theirs.id, id=NIL))).status_code == 201
+    body = a_visit(mine.id, id=NIL, findings=HARM)
+    kept = await _record(client, director, body)
+    assert kept.status_code == 201, kept.text
+    since = date(2026, 11, 19)
+    moved = await a_new_post(database, settings, director, "village_director", 120119102201, since)
+    again = await _record(client, moved, body)
+    assert (again.status_code, again.json()["id"]) == (200, kept.json()["id"])
+    assert await _count(database) == 2

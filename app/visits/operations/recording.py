@@ -63,8 +63,20 @@ async def record_visit(tx: Tx, principal: Principal, new: VisitCreate) -> Record
     except VisitDiffers:
         if await _corrects(tx, principal, new):
             raise
-    own = uuid5(principal.agency_id, f"visit {new.id} to {new.child_id}")
-    return await _record(tx, principal, new.known_as(own))
+    return await _record(tx, principal, new.known_as(await _own_id(tx, principal, new)))
+
+
+async def _own_id(tx: Tx, principal: Principal, new: VisitCreate) -> UUID:
+    """Return the id of ours that a visit has if it was sent before, from whatever post, else the
+    one that it gets.
+    """
+    now, *then = [
+        uuid5(agency, f"visit {new.id} to {new.child_id}") for agency in principal.agencies
+    ]
+    for own in then:
+        if await rows.sent_before(tx, principal, own, table="visits") is not None:
+            return own
+    return now
 
 
 _WAITS: Final = """
