@@ -184,7 +184,7 @@ class TestSpeaks:
 )
 async def test_a_roll_in_another_dress_is_one(client, around, enrolled, dress) -> None:
     await enrolled(1)
-    answer = await push(client, around["school"], a_roll(**dress))
+    answer = await push(client, around.school, a_roll(**dress))
     assert (statuses(answer), spoke_for(answer)) == (["accepted"], [1]), answer.text
 
 
