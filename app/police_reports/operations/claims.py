@@ -279,7 +279,8 @@ async def _accused(
     """
     ids = ids_in(stated)
     beside = ids_in(unread) - {principal.agency_id}
-    rows = await tx.connection.fetch(_REGISTERED, [*(ids | beside)])
+    said = [*(ids | beside)]
+    rows = await tx.connection.fetch(_REGISTERED, said) if said else []
     registered = frozenset(row["id"] for row in rows)
     named = registered if stated is None else registered & ids
     if len(named) == 1 and len(ids) <= 1:
