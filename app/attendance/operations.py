@@ -13,9 +13,9 @@ from uuid import UUID
 from app.access.principal import Principal
 from app.attendance import receipts, rolls, rules, unknown_pupils
 from app.attendance.events import AbsencesRecorded
+from app.attendance.reading import Incoming
 from app.attendance.receipts import Verdict
 from app.attendance.schemas import (
-    Incoming,
     Roll,
     Statement,
     StudentById,

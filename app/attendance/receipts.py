@@ -10,7 +10,8 @@ import orjson
 
 from app.access.principal import Principal
 from app.attendance.models import Doubt
-from app.attendance.schemas import LONGEST_NAME, MOST_UNREAD, Incoming, ResultStatus
+from app.attendance.reading import Incoming
+from app.attendance.schemas import LONGEST_NAME, MOST_UNREAD, ResultStatus
 from app.core.data.db import Tx
 from app.core.problems import FieldError
 

@@ -14,7 +14,7 @@ from app.access import acts
 from app.access.acts import PersonRequired
 from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
-from app.attendance import findings, operations, queries, schemas
+from app.attendance import findings, operations, queries, reading, schemas
 from app.attendance.acts import PRESENCE_ACTS, AlreadyFound, NotSaidByYou
 from app.attendance.area import AREA, READ, VERIFY, WRITE
 from app.children import enrolments
@@ -80,9 +80,9 @@ _DATA: dict[str, Any] = schemas.AttendanceEvent.model_json_schema(
 del _DATA["$defs"]
 _CLOUDEVENT: dict[str, Any] = {
     "title": "CloudEvent",
-    **{key: value for key, value in schemas.cloudevent_schema().items() if key != "$schema"},
+    **{key: value for key, value in reading.cloudevent_schema().items() if key != "$schema"},
     "properties": {
-        **schemas.cloudevent_schema()["properties"],
+        **reading.cloudevent_schema()["properties"],
         "data": {
             **_DATA,
             "title": "CloudEventData",
@@ -109,7 +109,7 @@ _CLOUDEVENT_BODIES = {
     status_code=202,
     responses={
         200: {"description": "The batch was empty."},
-        **documented(schemas.EnvelopeUnusable, operations.BatchRefused),
+        **documented(reading.EnvelopeUnusable, operations.BatchRefused),
     },
     openapi_extra={"requestBody": {"content": _CLOUDEVENT_BODIES}},
 )
@@ -126,7 +126,7 @@ async def push_attendance_events(
     whenever in doubt. Native JSON, a CloudEvents batch or a single CloudEvent (EDU-01).
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    incoming = schemas.read_batch(media_type, body)
+    incoming = reading.read_batch(media_type, body)
     if not incoming:
         return Shown({"batch_id": None, "results": []}, status=200)
     pushed = await operations.push_attendance_events(tx, principal, incoming, strict=strict)

@@ -1,0 +1,167 @@
+"""How a pushed body is read, event by event: one that cannot be read loses no other."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+import orjson
+from jsonschema import Draft202012Validator
+from pydantic import TypeAdapter, ValidationError
+
+from app.attendance.dress import undressed
+from app.attendance.schemas import (
+    CLOUDEVENT,
+    CLOUDEVENTS_BATCH,
+    JSON,
+    MAX_EVENT_BYTES,
+    MAX_EVENTS,
+    EventId,
+    Roll,
+    Source,
+    Statement,
+)
+from app.core.http import strict_json
+from app.core.http.routing import UnsupportedMediaType
+from app.core.http.strict_json import JsonRefused
+from app.core.problems import FieldError, Problem, printable
+
+
+class EnvelopeUnusable(Problem, status=422):
+    """The body is not a batch of events at all (I4)."""
+
+    title = "The body is not a batch of at most 1,000 attendance events"
+    title_zh = "请求体不是有效的考勤事件批次(最多 1000 条)"
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """An event of a request, or the first rule that it breaks. `pointer` is where it stands."""
+
+    pointer: str
+    source: str | None
+    id: str | None
+    event: Statement | Roll | FieldError
+
+    def error(self, field: str, code: str, detail: str) -> FieldError:
+        """Find fault with a field of it."""
+        return FieldError(f"{self.pointer}/{field}", code, detail)
+
+
+_EVENT: Final = TypeAdapter(Statement)
+_ROLL: Final = TypeAdapter(Roll)
+_SOURCE: Final = TypeAdapter(Source)
+_ID: Final = TypeAdapter(EventId)
+_UNION_STEPS: Final = frozenset({"StudentById", "StudentByNumber"})
+
+
+@cache
+def cloudevent_schema() -> dict[str, Any]:
+    """Load the JSON Schema a CloudEvent must meet, after CloudEvents 1.0.2, JSON format."""
+    text = files("app.attendance").joinpath("data/cloudevent.schema.json").read_bytes()
+    schema: dict[str, Any] = orjson.loads(text)
+    return schema
+
+
+def read_batch(media_type: str, body: Any) -> list[Incoming]:
+    """Read a body of one of the three media types into events, each judged by itself (I1, I2).
+
+    Raises UnsupportedMediaType, and EnvelopeUnusable if the body is no batch of the type's shape.
+    """
+    if media_type == JSON:
+        if type(body) is not dict or body.keys() != {"events"}:  # nor twice the same
+            raise EnvelopeUnusable.at("#", "envelope_invalid", 'Send {"events": [...]}.')
+        events = _bounded(body["events"], "#/events")
+        return [_judged(_read, event, f"#/events/{n}") for n, event in enumerate(events)]
+    if media_type == CLOUDEVENTS_BATCH:
+        events = _bounded(body, "#")
+        return [_judged(_read_cloudevent, event, f"#/{n}") for n, event in enumerate(events)]
+    if media_type == CLOUDEVENT:
+        return [_judged(_read_cloudevent, body, "#")]
+    raise UnsupportedMediaType(headers={"accept-post": f"{JSON}, {CLOUDEVENTS_BATCH}"})
+
+
+def _bounded(events: Any, pointer: str) -> list[Any]:
+    if not isinstance(events, list):
+        raise EnvelopeUnusable.at(pointer, "envelope_invalid", "Send a list of events.")
+    if len(events) > MAX_EVENTS:
+        raise EnvelopeUnusable.at(pointer, "too_many_events", f"Send at most {MAX_EVENTS} events.")
+    return events
+
+
+def _judged(read: Callable[[Any, str], Incoming], event: Any, pointer: str) -> Incoming:
+    """Read an event, unless it is no JSON that can be stored: that loses no other (I2, I4)."""
+    try:
+        strict_json.check(event, pointer)
+    except JsonRefused as refused:
+        detail = "The event is not JSON this service accepts."
+        return _unread(refused.pointer, event, refused.code, detail)
+    return read(event, pointer)
+
+
+def _read(event: Any, pointer: str, envelope: Any = None) -> Incoming:
+    envelope = event if envelope is None else envelope
+    if len(orjson.dumps(envelope)) > MAX_EVENT_BYTES:
+        return _unread(pointer, envelope, "event_too_large", "An event has at most 64 KiB.")
+    try:
+        read = _validated(event)
+    except ValidationError as invalid:
+        error = invalid.errors(include_url=False, include_context=False, include_input=False)[0]
+        steps = [step for step in error["loc"] if step not in _UNION_STEPS]
+        detail = "The value does not meet the rule of this field."
+        return _unread(pointer, envelope, error["type"].replace("-", "_"), detail, *steps)
+    return Incoming(pointer, read.source, read.id, read)
+
+
+def _validated(event: Any) -> Statement | Roll:
+    """Read an event as it came or, if that fails, without its dress. Raises ValidationError."""
+    if isinstance(event, dict) and "as_sent" not in event:
+        try:
+            return (_ROLL if _of_class(event) else _EVENT).validate_python(event)
+        except ValidationError:
+            pass
+    plain, aside = undressed(event) if isinstance(event, dict) else (event, {})
+    if _of_class(plain):
+        # A roll keeps nothing aside and gives no reason: what is left over refuses it.
+        left = {name: said for name, said in aside.items() if name not in plain}
+        given = {name: said for name, said in plain.items() if (name, said) != ("reason", None)}
+        return _ROLL.validate_python({**given, **left})
+    return _EVENT.validate_python({**plain, "as_sent": aside} if aside else plain)
+
+
+def _of_class(event: Any) -> bool:
+    if not isinstance(event, dict):
+        return False
+    of_nobody = event.get("student") is None and "class_name" in event
+    return event.get("category") == "roll" or (event.get("category") == "withdrawn" and of_nobody)
+
+
+def _read_cloudevent(envelope: Any, pointer: str) -> Incoming:
+    broken = next(Draft202012Validator(cloudevent_schema()).iter_errors(envelope), None)
+    if broken is not None:
+        detail = "The event does not meet the CloudEvents schema."
+        return _unread(pointer, envelope, "cloudevent_invalid", detail, *broken.absolute_path)
+    data = envelope["data"]
+    context = {name: envelope[name] for name in ("source", "id")}
+    if envelope.get("time") is not None:
+        context["time"] = envelope["time"]
+    if any(data.get(name, value) != value for name, value in context.items()):
+        detail = "The data contradict the event's own source, id or time."
+        return _unread(f"{pointer}/data", envelope, "attributes_differ", detail)
+    return _read({**data, **context}, f"{pointer}/data", envelope)
+
+
+def _unread(pointer: str, envelope: Any, code: str, detail: str, *below: str | int) -> Incoming:
+    """Refuse an event for what stands at the pointer, or some steps below it."""
+    said = envelope if isinstance(envelope, dict) else {}
+    origin = _if_valid(_SOURCE, said.get("source")), _if_valid(_ID, said.get("id"))
+    refusal = FieldError(printable("/".join([pointer, *map(str, below)])), code, detail)
+    return Incoming(pointer, *origin, refusal)
+
+
+def _if_valid(adapter: TypeAdapter[str], value: Any) -> str | None:
+    try:
+        return adapter.validate_python(value)
+    except ValidationError:
+        return None
