@@ -98,6 +98,10 @@ class Child(SQLModel, table=True):
     """Derived: left-behind, orphan, difficulty classes; see rules.py."""
     priority_flags: list[str] = Field(sa_column=code_list(), default_factory=list)
     """Derived: DEF-18 groups that must be visited every quarter without exception (VIS-02)."""
+    undecided: list[str] = Field(sa_column=code_list(), default_factory=list)
+    """Derived: categories and flags that the file does not decide; somebody must ask (REG-03)."""
+    counted: list[str] = Field(sa_column=code_list(), default_factory=list)
+    """Derived: the categories under which a statistic counts the child."""
     derived_on: date | None = None
     """The day `categories` and `priority_flags` are true of; null before the first derivation."""
     version: int = 1

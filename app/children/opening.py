@@ -306,6 +306,7 @@ async def _store(
             home_county=child.home_county,
             categories=list(outcome.categories),
             priority_flags=list(outcome.priority_flags),
+            undecided=list(outcome.undecided),
         ),
     )
 

@@ -66,6 +66,7 @@ async def change_child(
     refuse_unwritable(principal, merging.named(change))
     row = await tx.connection.fetchrow(
         "SELECT c.id, c.version, c.region_code, c.school_id, c.categories, c.priority_flags,"
+        " c.undecided, c.counted,"
         f" c.as_sent_sealed, {queries.STORED} FROM children c"
         " WHERE c.home_county = $1 AND c.id = $2 FOR NO KEY UPDATE",
         child.home_county,
@@ -258,6 +259,8 @@ def columns_of(
         "school_id": child.school_id,
         "categories": list(outcome.categories),
         "priority_flags": list(outcome.priority_flags),
+        "undecided": list(outcome.undecided),
+        "counted": list(outcome.counted),
         "derived_on": tx.today,
         "updated_at": tx.now,
     }

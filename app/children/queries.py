@@ -251,7 +251,9 @@ def resident_index(keyring: Keyring, number: str) -> bytes:
 
 
 _ALWAYS: Final = "c.id, c.version, c.created_at, c.updated_at, c.as_sent_sealed"
-_DERIVED: Final = "c.region_code, c.categories, c.priority_flags, c.derived_on"
+_DERIVED: Final = (
+    "c.region_code, c.categories, c.priority_flags, c.undecided, c.counted, c.derived_on"
+)
 STORED: Final = ", ".join(
     f"c.{column}"
     for group in FIELD_GROUPS
@@ -299,12 +301,15 @@ def _derived(row: Mapping[str, Any]) -> dict[str, Any]:
         "policy_region": region_text(county_of(row["region_code"])),
         "categories": row["categories"],
         "priority_flags": row["priority_flags"],
+        "undecided": row["undecided"],
+        "counted": row["counted"],
     }
 
 
 _SUMMARY: Final = (
     "SELECT c.id, c.version, c.updated_at, c.region_code, c.name, c.name_pinyin, c.sex,"
-    " c.birth_date, c.categories, c.priority_flags, c.derived_on FROM children c"
+    " c.birth_date, c.categories, c.priority_flags, c.undecided, c.counted, c.derived_on"
+    " FROM children c"
 )
 _WITH_NUMBERS: Final = " JOIN resident_ids r ON r.home_county = c.home_county AND r.child_id = c.id"
 _BY_REGION: Final = paging.Order({"c.region_code": int, "c.id": UUID})

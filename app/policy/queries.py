@@ -35,6 +35,13 @@ def lookup(name: str) -> Callable[[int, date], Any]:
     return lambda region_code, on: effective(own, name, region_code, on).value
 
 
+def effective_value(name: str, region_code: int, on: date) -> ParameterValue:
+    """Return what holds of a parameter in a region on a day, and who says so. Raises
+    ParameterMissing.
+    """
+    return effective(values(), name, region_code, on)
+
+
 @cache
 def clauses_with_text() -> tuple[tuple[Clause, Obligation], ...]:
     """Return all clauses, each beside the obligation it carries, by area."""

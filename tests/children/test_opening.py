@@ -45,6 +45,8 @@ class TestOpensAFile:
             "policy_region": f"{COUNTY}",
             "categories": ["left_behind"],
             "priority_flags": [],
+            "undecided": ["difficulty.family"],
+            "counted": ["left_behind"],
         }
         assert "external" not in file
 

@@ -7,6 +7,7 @@ import pytest
 from app.children.rules import Derived, Facts, age_on, derive, policy_of
 from app.children.sections import File
 from app.policy import parameters, queries
+from app.regions.rules import county_of
 
 TODAY = date(2026, 11, 20)
 NATION_LIKE = 110101001001  # a place with no rule of its own
@@ -23,6 +24,7 @@ def parent(role: str, *statuses: str | dict[str, Any], capacity: str = "full") -
     return {
         "role": role,
         "guardianship_capacity": capacity,
+        "work_region": "440300000000",
         "statuses": [
             {"status": s, "since": "2020-01-01"} if isinstance(s, str) else s for s in statuses
         ],
@@ -35,13 +37,13 @@ def both(first: str, second: str) -> dict[str, Any]:
 
 def facts(region: int = NATION_LIKE, **given: Any) -> Facts:
     sections: dict[str, Any] = {
-        "hukou": {"registered": True, "type": "rural"},
-        "residence": {},
+        "hukou": {"registered": True, "type": "rural", "region_code": str(county_of(region))},
+        "residence": {"lives_with": ["grandparents"]},
         "family": both("away", "away"),
         "guardianship": {"kind": "grandparents", "evaluation": "good"},
         "education": {"status": "enrolled"},
         "health": {"status": "healthy"},
-        "welfare": {},
+        "welfare": {"poor": False},
     }
     birth_date = given.pop("birth_date", date(2016, 3, 1))
     return Facts(birth_date, region, File.model_validate({**sections, **given}))
@@ -71,6 +73,15 @@ def test_age_is_completed_years(born: date, on: date, age: int) -> None:
 
 ONE_AWAY_OTHER_INCAPABLE = {
     "parents": [parent("father", "away"), parent("mother", "at_home", capacity="none")]
+}
+
+
+UNGUARDED = {"guardianship": {"kind": "none", "evaluation": "good"}}
+INCAPABLE_2015 = {
+    "parents": [
+        parent("father", {"status": "away", "since": "2015-01-01"}),
+        parent("mother", {"status": "at_home", "since": "2015-01-01"}, capacity="none"),
+    ]
 }
 
 
@@ -135,6 +146,8 @@ def test_origin_counts_only_children_who_stayed_there() -> None:
     for within in ("120101000000", "120100000000", "120000000000"):
         assert categories(facts(HEPING, hukou={**hukou, "region_code": within}))
     assert categories(facts(HEPING, hukou={**hukou, "region_code": "130100000000"})) == ()
+    unsaid = facts(HEPING, hukou={**hukou, "region_code": None})
+    assert derived(unsaid).undecided == ("left_behind",)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +155,9 @@ def test_origin_counts_only_children_who_stayed_there() -> None:
     [
         (("dead", "dead"), "orphan"),
         (("not_found", "not_found"), "orphan"),
-        (("dead", "not_found"), None),
+        (("dead", "not_found"), "orphan"),
+        (("dead", "missing"), "orphan"),
+        (("missing", "missing"), "orphan"),
         (("dead", "severe_disability"), "unattended"),
         (("severe_disability", "serious_illness"), "unattended"),
         (("dead", "deported"), "unattended"),
@@ -211,11 +226,25 @@ def test_temporary_class_only_where_the_taxonomy_has_it_and_until_its_review() -
 
 def test_nobody_is_out_of_school_before_school_age() -> None:
     at_home = facts(NATION_LIKE, education={"status": "not_in_school"})
-    young = replace(at_home, birth_date=date(2020, 11, 21))
+    young = replace(at_home, birth_date=date(2020, 9, 1))
     assert derived(young).priority_flags == ()
-    assert derived(replace(young, birth_date=date(2020, 11, 20))).priority_flags == (
+    assert derived(replace(young, birth_date=date(2020, 8, 31))).priority_flags == (
         "out_of_school",
     )
+
+
+@pytest.mark.parametrize(
+    ("born", "education", "flags"),
+    [
+        (date(2010, 9, 1), {"status": "dropout", "stage": "junior_secondary"}, ("out_of_school",)),
+        (date(2010, 9, 1), {"status": "graduated", "stage": "junior_secondary"}, ()),
+        (date(2010, 9, 1), {"status": "dropout", "stage": "vocational"}, ()),
+        (date(2009, 6, 1), {"status": "dropout", "stage": "junior_secondary"}, ()),
+    ],
+)
+def test_compulsory_schooling_ends(born: date, education: dict[str, Any], flags: Any) -> None:
+    child = facts(family=both("dead", "dead"), education=education, birth_date=born)
+    assert derived(child).priority_flags == ("orphan", *flags)
 
 
 def test_who_grew_up_has_neither_categories_nor_flags() -> None:
@@ -228,14 +257,13 @@ def test_who_grew_up_has_neither_categories_nor_flags() -> None:
     [
         (NATION_LIKE, {}, ()),
         (NATION_LIKE, {"family": both("dead", "dead")}, ("orphan",)),
-        (BEIPIAO, {"family": both("dead", "dead")}, ()),
+        (BEIPIAO, {"family": both("dead", "dead")}, ("orphan",)),
+        (ANHUI, {"family": both("dead", "dead")}, ("orphan",)),
         (NATION_LIKE, {"guardianship": {"evaluation": "poor"}}, ("poor_guardianship",)),
-        (NATION_LIKE, {"guardianship": {"kind": "none"}}, ("poor_guardianship",)),
-        (TIANJIN, {"guardianship": {"kind": "none"}}, ()),
+        (NATION_LIKE, UNGUARDED, ("no_guardian", "poor_guardianship")),
+        (TIANJIN, UNGUARDED, ("no_guardian",)),
         (NATION_LIKE, {"family": ONE_AWAY_OTHER_INCAPABLE}, ("poor_guardianship",)),
         (TIANJIN, {"family": ONE_AWAY_OTHER_INCAPABLE}, ()),
-        (ANHUI, {"guardianship": {"kind": "none"}}, ("no_guardian",)),
-        (ANHUI, {"family": ONE_AWAY_OTHER_INCAPABLE}, ("one_away_other_incapable",)),
         (NATION_LIKE, {"education": {"status": "dropout"}}, ("out_of_school",)),
         (NATION_LIKE, {"education": {"status": "not_in_school"}}, ("out_of_school",)),
         (NATION_LIKE, {"hukou": {"registered": False}}, ("no_hukou",)),
@@ -245,6 +273,19 @@ def test_who_grew_up_has_neither_categories_nor_flags() -> None:
 )
 def test_priority_flags(region: int, change: dict[str, Any], flags: tuple[str, ...]) -> None:
     assert derived(facts(region, **change)).priority_flags == flags
+
+
+@pytest.mark.parametrize(
+    ("change", "flag"),
+    [(UNGUARDED, "no_guardian"), ({"family": INCAPABLE_2015}, "one_away_other_incapable")],
+)
+def test_the_campaign_of_anhui_ended_with_2017(change: dict[str, Any], flag: str) -> None:
+    """DEF-19: "2017年底". Since then the nation's flags hold there."""
+    child = facts(ANHUI, **change)
+    assert flag in derived(child, date(2017, 12, 31)).priority_flags
+    nation = replace(child, region_code=NATION_LIKE)
+    day = date(2018, 1, 1)
+    assert derived(child, day).priority_flags == derived(nation, day).priority_flags
 
 
 def test_only_children_in_a_category_are_flagged() -> None:

@@ -144,12 +144,14 @@ def test_difficulty_has_three_classes_and_four_in_shanxi(
 
 
 def test_priority_flags_differ_by_place(everywhere: tuple[ParameterValue, ...]) -> None:
-    def flags(region: int) -> set[str]:
-        return set(effective(everywhere, "priority.flags", region, DAY).value)
+    def flags(region: int, on: date) -> set[str]:
+        return set(effective(everywhere, "priority.flags", region, on).value)
 
-    assert "orphan" in flags(TIANJIN)
-    assert "orphan" not in flags(340000000000)
-    assert "one_away_other_incapable" in flags(340000000000)
+    campaign = date(2017, 12, 31)
+    assert "orphan" in flags(TIANJIN, campaign)
+    assert "orphan" not in flags(340000000000, campaign)
+    assert "one_away_other_incapable" in flags(340000000000, campaign)
+    assert flags(340000000000, DAY) == flags(TIANJIN, DAY)
 
 
 def test_every_value_stands_on_a_real_place(everywhere: tuple[ParameterValue, ...]) -> None:
