@@ -174,6 +174,8 @@ def _codes(read: DataFile, place: Place, event: type[Event], name: str) -> list[
     annotation: Any = event.model_fields[name].annotation
     if annotation is bool:
         return [True, False]
+    if events.ROLE in event.model_fields[name].metadata:
+        return [*roles()]
     closed = isinstance(annotation, type) and issubclass(annotation, StrEnum)
     codes = list(annotation) if closed else list(get_args(annotation))
     if not codes or not all(isinstance(each, str) for each in codes):

@@ -106,6 +106,7 @@ async def announce(
             **about,
             day_known=_day_known(visit, row["received_at"]),
             visitor_type=visit.visitor_type,
+            as_role=row["as_role"],
             channel=visit.channel,
             abnormal=visit.abnormal,
         )
