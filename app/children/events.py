@@ -40,6 +40,13 @@ class CategoriesChanged(Event):
     removed: list[str] = Field(description="Categories and flags that went.")
 
 
+class FactsDecided(Event):
+    """Somebody wrote into a file what it did not say: every category and flag is decided now."""
+
+    wire_name: ClassVar[str] = "children.facts_decided"
+    subject: ClassVar[str] = "child"
+
+
 class ChildNamed(Event):
     """An id that an agency's app made is another name of a file from now on. Nobody is told: its
     agency may not know where the child lives. `subject_id` is that id.

@@ -156,7 +156,11 @@ async def _write(
         sections=sorted(different),
         previous_region_code=None if child.region_code == moved.region_code else child.region_code,
     )
-    await announcements.publish(tx, changed, *derivation.announced(moved, row, outcome))
+    news: list[announcements.Event] = [changed, *derivation.announced(moved, row, outcome)]
+    if row["undecided"] and not outcome.undecided:
+        place = {"region_code": moved.region_code, "home_county": child.home_county}
+        news.append(events.FactsDecided(subject_id=child.id, **place))
+    await announcements.publish(tx, *news)
 
 
 async def _keep_enrolments(

@@ -1,19 +1,21 @@
 """Reads of the ledger. Every one starts from `visible`."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
 from app.access.principal import Principal
+from app.core.clock import years_before
 from app.core.data import hiding
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.http.wire import region_text
 from app.duties import schemas
+from app.duties.periods import Period
 from app.duties.rulebook import oversees, rules, rules_seen_by
-from app.duties.rules import Quarter
+from app.duties.rules import Rule
 
 VISIT_RULE: Final = "VIS-01"
 """The rule whose duties make up the coverage of visits."""
@@ -62,6 +64,30 @@ def visible(principal: Principal) -> Where:
     )
 
 
+def chosen(rule: Rule, on: date) -> Where:
+    """Limit `children c` to those for whom a rule's duty is owed in each period."""
+    said = rule.opens.children
+    if said is None:
+        raise ValueError(f"{rule.code} is not owed in periods")
+    where = Where("true")
+    for column, codes in (
+        ("categories", said.category),
+        ("priority_flags", said.flag),
+        ("undecided", said.undecided),
+    ):
+        if codes == "any":
+            where.add(f"c.{column} <> '{{{{}}}}'")
+        elif codes is not None:
+            where.add(f"c.{column} && {{}}::text[]", list(codes))
+    if said.at_school is not None:
+        where.add(f"c.school_id IS {'NOT ' * said.at_school}NULL")
+    if said.from_age is not None:
+        where.add("c.birth_date <= {}", years_before(on, said.from_age))
+    if said.under_age is not None:
+        where.add("c.birth_date > {}", years_before(on, said.under_age))
+    return where
+
+
 _BY_DUE: Final = paging.Order({"d.due_at": datetime, "d.id": UUID})
 
 
@@ -100,7 +126,7 @@ def _titled(row: Any) -> dict[str, Any]:
 
 
 async def counts(
-    tx: Tx, principal: Principal, quarter: Quarter, region: tuple[int, int]
+    tx: Tx, principal: Principal, quarter: Period, region: tuple[int, int]
 ) -> list[schemas.DutyCounts]:
     """Count duties by rule: those of the quarter, and older ones without a period still owed."""
     where = visible(principal).add("d.region_code >= {} AND d.region_code < {}", *region)
@@ -118,7 +144,8 @@ async def counts(
                count(*) FILTER (WHERE d.state = 'discharged') AS discharged,
                count(*) FILTER (WHERE d.state = 'discharged' AND d.overdue_at IS NOT NULL)
                    AS discharged_late,
-               count(*) FILTER (WHERE d.state = 'cancelled') AS cancelled
+               count(*) FILTER (WHERE d.state = 'cancelled') AS cancelled,
+               count(*) FILTER (WHERE d.state = 'lapsed') AS lapsed
         FROM duties d WHERE {where} GROUP BY d.rule ORDER BY d.rule
         """,
         *where.arguments,
@@ -127,7 +154,7 @@ async def counts(
 
 
 async def coverage(
-    tx: Tx, principal: Principal, quarter: Quarter, region: tuple[int, int]
+    tx: Tx, principal: Principal, quarter: Period, region: tuple[int, int]
 ) -> list[schemas.Coverage]:
     """Count children who must be visited in the quarter and those who were (VIS-02)."""
     where = visible(principal).add("d.region_code >= {} AND d.region_code < {}", *region)
@@ -135,7 +162,8 @@ async def coverage(
     rows = await tx.connection.fetch(
         f"""
         SELECT g."group", g.code, count(*) AS owed,
-               count(*) FILTER (WHERE d.state = 'discharged') AS visited
+               count(*) FILTER (WHERE d.state = 'discharged') AS visited,
+               count(*) FILTER (WHERE d.state = 'lapsed') AS lapsed
         FROM duties d CROSS JOIN LATERAL (
             SELECT 'all' AS "group", NULL AS code
             UNION ALL SELECT 'priority', NULL WHERE d.priority

@@ -11,6 +11,7 @@ from typing import Any, Final, get_args
 from uuid import UUID
 
 from app.access.roles import roles
+from app.children.sections import CODELISTS
 from app.core import data_files
 from app.core.data_files import DataFile, Place
 from app.core.jobs import events
@@ -65,6 +66,8 @@ def check(read: DataFile) -> None:
             if not name.endswith("_minutes"):
                 raise read.refusal(place, f"{name} is no number of minutes")
         _check_roles(read, rule)
+        if rule.opens.children is not None:
+            _check_children(read, code)
         about = _check_opening(read, rule)
         _check_course(read, rule, about)
         _check_evidence(read, rule, about)
@@ -97,6 +100,17 @@ def _check_roles(read: DataFile, rule: Rule) -> None:
         agency = place[1] == "bearer" and rule.bearer.agency_fields
         if name not in rule.seen_by and not agency:
             raise read.refusal(place, f"{name} could not see the duty: add it to seen_by")
+
+
+def _check_children(read: DataFile, code: str) -> None:
+    known = {
+        "category": [each.code for each in CODELISTS["child_categories"].items],
+        "flag": [each.code for each in CODELISTS["priority_flags"].items],
+    }
+    known["undecided"] = [*known["category"], *known["flag"], "left_behind.counted"]
+    for key, codes in known.items():
+        for place, name in _words(read, code, "opens", "children", key):
+            read.require(place, "code", name, ("any", *codes))
 
 
 def _check_opening(read: DataFile, rule: Rule) -> str:

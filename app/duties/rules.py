@@ -1,12 +1,11 @@
 """What a rule about a duty says: when it opens, until when it is due, what discharges it. Pure.
 
-The calendar is the Chinese one: a quarter begins at midnight in China, not in UTC.
+Days are those of the Chinese calendar; see `periods`.
 """
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
@@ -19,51 +18,12 @@ from pydantic import (
     model_validator,
 )
 
-from app.core.clock import CHINA, local_date
+from app.core.clock import local_date
+from app.duties.periods import Every, Period, period_of
 from app.policy.rules import ParameterValue, effective
 
 ONCE: Final = ""
 """The period of a duty that an event opens: it is owed once."""
-
-_QUARTER: Final = re.compile(r"(\d{4})Q([1-4])")
-
-
-class BadPeriod(ValueError):
-    """The text names no quarter."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quarter:
-    """A calendar quarter in China. `code` is like `2026Q4`, `last` its last day."""
-
-    code: str
-    first: date
-    last: date
-
-    @property
-    def begins(self) -> datetime:
-        """The first instant of the quarter."""
-        return datetime.combine(self.first, time(), CHINA)
-
-    @property
-    def ends(self) -> datetime:
-        """The first instant after the quarter."""
-        return datetime.combine(self.last + timedelta(days=1), time(), CHINA)
-
-
-def quarter_of(day: date) -> Quarter:
-    number = (day.month - 1) // 3
-    first = date(day.year, number * 3 + 1, 1)
-    following = date(day.year + number // 3, (number + 1) % 4 * 3 + 1, 1)
-    return Quarter(f"{day.year:04d}Q{number + 1}", first, following - timedelta(days=1))
-
-
-def quarter(code: str) -> Quarter:
-    """Return the quarter of a code like `2026Q4`; raises BadPeriod."""
-    match = _QUARTER.fullmatch(code)
-    if match is None or not 1 < int(match[1]) < date.max.year:
-        raise BadPeriod
-    return quarter_of(date(int(match[1]), int(match[2]) * 3, 1))
 
 
 class _Part(BaseModel):
@@ -92,10 +52,24 @@ class Bearer(_Part):
     overseen_by: str | None = None
 
 
-class Opens(_Part):
-    """When somebody owes it: every quarter, or once after an event."""
+class Children(_Part):
+    """For which children it is owed: those who meet all that is said. `category`, `flag`: who is in
+    one of these, or in `any`; `undecided`: of whom the file leaves one of these open.
+    """
 
-    every: Literal["quarter"] | None = None
+    category: Literal["any"] | tuple[str, ...] | None = None
+    flag: Literal["any"] | tuple[str, ...] | None = None
+    undecided: Literal["any"] | tuple[str, ...] | None = None
+    at_school: bool | None = None
+    from_age: int | None = Field(default=None, ge=0, le=18)
+    under_age: int | None = Field(default=None, ge=1, le=18)
+
+
+class Opens(_Part):
+    """When somebody owes it: in every period, for each of some children, or once after an event."""
+
+    every: Every | None = None
+    children: Children | None = None
     also_on: tuple[str, ...] = ()
     event: str | None = None
     arose_on: str | None = None
@@ -104,6 +78,8 @@ class Opens(_Part):
     def _says_one_thing(self) -> Self:
         if (self.every is None) == (self.event is None):
             raise ValueError("say one of `every` and `event`")
+        if (self.every is None) != (self.children is None):
+            raise ValueError("`children` goes with `every`")
         if self.arose_on if self.every else self.also_on:
             raise ValueError("`also_on` goes with `every`, `arose_on` with `event`")
         return self
@@ -120,7 +96,7 @@ def _duration(text: Any) -> timedelta:
 
 
 class Due(_Part):
-    """Until when: the end of the quarter, or a time after the event."""
+    """Until when: the end of the period, or a time after the event."""
 
     at: Literal["end_of_period"] | None = None
     field: str | None = None
@@ -184,17 +160,16 @@ class Rule(_Part):
     @classmethod
     def _fits_what_opens_it(cls, said: Due | Evidence, info: ValidationInfo) -> Due | Evidence:
         opens: Opens | None = info.data.get("opens")
-        by_quarter = opens and opens.every is not None
-        if isinstance(said, Due) and by_quarter is (said.at is None):
+        by_period = opens and opens.every is not None
+        if isinstance(said, Due) and by_period is (said.at is None):
             raise ValueError("`at: end_of_period` goes with `every`, all else with `event`")
-        if isinstance(said, Evidence) and by_quarter is (said.counts_from != "period"):
+        if isinstance(said, Evidence) and by_period is (said.counts_from != "period"):
             raise ValueError("`counts_from: period` goes with `every`, all else with `event`")
         return said
 
-    @property
-    def every_quarter(self) -> bool:
-        """Whether it is owed anew each quarter, not once."""
-        return self.opens.every is not None
+    def period_of(self, day: date) -> Period | None:
+        """Return the period of a day for which it is owed; None if it is owed once."""
+        return period_of(self.opens.every, day) if self.opens.every else None
 
     @property
     def opens_on(self) -> tuple[str, ...]:
@@ -218,8 +193,8 @@ class Rule(_Part):
         """Return the instant at which the duty is overdue, as the opening event's `data` or the
         region's policy has it. Raises ParameterMissing.
         """
-        if self.every_quarter:
-            return quarter_of(local_date(opened_at)).ends
+        if period := self.period_of(local_date(opened_at)):
+            return period.ends
         if self.due.field and data and data.get(self.due.field):
             return datetime.fromisoformat(data[self.due.field])
         if self.due.within:
@@ -229,6 +204,6 @@ class Rule(_Part):
 
     def counts_from(self, arose_on: date) -> date:
         """Return the first day whose deeds discharge a duty that arose on a day."""
-        if self.every_quarter:
-            return quarter_of(arose_on).first
+        if period := self.period_of(arose_on):
+            return period.first
         return arose_on + timedelta(days=self.evidence.counts_from == "next_day")

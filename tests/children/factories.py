@@ -93,6 +93,7 @@ def a_file(region_code: int, **sections: Any) -> dict[str, Any]:
             "student_numbers": [{"system": "student_status", "number": "G-CANARY-1"}],
         },
         "health": {"status": "healthy", "notes": "对样品过敏"},
+        "welfare": {"poor": False},
     }
     return {**chosen, **sections}
 

@@ -45,7 +45,7 @@ class TestOpensAFile:
             "policy_region": f"{COUNTY}",
             "categories": ["left_behind"],
             "priority_flags": [],
-            "undecided": ["difficulty.family"],
+            "undecided": [],
             "counted": ["left_behind"],
         }
         assert "external" not in file

@@ -25,6 +25,7 @@ VIS-01:
   bearer: {role: village_director}
   opens:
     every: quarter
+    children: {category: any}
     also_on: [children.child_registered]
   due: {at: end_of_period}
   evidence:
@@ -171,6 +172,8 @@ VIS-01: → VlS-01: → no obligation is called VlS-01; did you mean VIS-01?
 counts_from: period → count_from: period → no key is called count_from; did you mean counts_from?
 escalates_to: [civil_affairs] → escalate_to: [civil_affairs] → no key is called escalate_to; did you mean escalates_to?
 {role: village_director} → {rôle: village_director} → no key is called rôle; did you mean role?
+{category: any} → {category: [left_behing]} → no code is called left_behing; did you mean left_behind?
+{category: any} → {flags: any} → no key is called flags; did you mean flag?
 every: quarter → every: quater → no value of opens.every is called quater; did you mean quarter?
 "on": visited_on → on: visited_on → put the key on in quotes, YAML takes it for something else
 counts_from: same_day → match: child_id → match is said twice
@@ -182,7 +185,7 @@ within: P1DT2H3M, source: test → at: end_of_period → `at: end_of_period` goe
 at: end_of_period → at: end_of_period, field: visited_on → `field` goes with `within` or `parameter`
 within: P1DT2H3M → within: P0D → P0D leaves no time
 {event: visits.abnormal_finding, arose_on: visited_on} → {} → say one of `every` and `event`
-{event: visits.abnormal_finding, arose_on → {every: quarter, arose_on → `also_on` goes with `every`, `arose_on` with `event`
+{event: visits.abnormal_finding, arose_on → {every: quarter, children: {category: any}, arose_on → `also_on` goes with `every`, `arose_on` with `event`
 {event: visits.abnormal_finding, → {every: quarter, event: visits.abnormal_finding, → say one of `every` and `event`
 counts_from: next_day → counts_from: period → `counts_from: period` goes with `every`, all else with `event`
 channel: [in_person] → channel: [] → evidence.where.channel says nothing
@@ -223,16 +226,16 @@ async def test_no_process_starts_with_a_slip(monkeypatch, capsys) -> None:
     slipped = RULES.replace("visits.visit_recorded", "visits.visit_recordet", 1)
     monkeypatch.setattr(rulebook, "file", lambda: data_files.parse(NAME, slipped))
     settings = Settings(environment="test")
-    with pytest.raises(BadDataFile, match="line 10: .*visit_recordet"):
+    with pytest.raises(BadDataFile, match="line 11: .*visit_recordet"):
         main.create_app(settings)
-    with pytest.raises(BadDataFile, match="line 10: .*visit_recordet"):
+    with pytest.raises(BadDataFile, match="line 11: .*visit_recordet"):
         await worker.run(settings)
     monkeypatch.setattr(sys, "argv", ["tonghu", "jobs", "held"])
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 1
     assert capsys.readouterr().err.strip() == (
-        f"{NAME} line 10: no event is called visits.visit_recordet;"
+        f"{NAME} line 11: no event is called visits.visit_recordet;"
         " did you mean visits.visit_recorded?"
     )
 
