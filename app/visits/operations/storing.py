@@ -15,7 +15,7 @@ from app.core.jobs import events
 from app.unresolved.operations import holding
 from app.visits import queries, schemas
 from app.visits.events import AbnormalFinding, VisitCorrected, VisitRecorded
-from app.visits.schemas.recording import VisitCreate, day_of
+from app.visits.schemas.recording import AGAIN, VisitCreate, day_of
 
 CONTENT: Final = {*schemas.VisitContent.model_fields}
 
@@ -36,8 +36,9 @@ def columns_of(
 
 
 def digest(tx: Tx, new: VisitCreate) -> bytes:
-    """Digest what was sent, to know it again."""
-    return tx.keyring.blind_index("visit", new.said().decode())
+    """Digest what was sent first, to know it again."""
+    first = {name: said for name, said in new.unread.items() if name != AGAIN}
+    return tx.keyring.blind_index("visit", new.model_copy().setting_aside(first).said().decode())
 
 
 def as_piece(new: VisitCreate, received_at: datetime) -> holding.Piece:
