@@ -189,6 +189,8 @@ async def store_held(
             row: Mapping[str, Any] = {**put.row, "birth_date": put.birth_date}
             for content in corrected:
                 said = schemas.VisitContent.model_validate(content).model_dump()
+                if said["visited_on"] == row["visited_on"]:
+                    del said["visited_on"]  # a correction of something else says nothing of it
                 row, _ = await change(tx, sender, row, said)
             return
         sent = await rows.sent_before(tx, sender, each.id, table="visits")
