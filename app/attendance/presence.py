@@ -59,7 +59,8 @@ _SAYS: Final = f"{CALLED} AND {ROLL_HOLDS}"
 # child that is elsewhere, nobody knows until when, one doubt at a time: until somebody of the
 # school found it; of one that left, until it has left the school again since.
 # OFFSET: a roll is looked up by its whole key; a join reads those of all days of the class.
-_FIND: Final = """
+# `each`: of every day; `asked`: what is asked already is no reason to ask.
+_ELSEWHERE: Final = """
 WITH heard AS MATERIALIZED ({heard}
 ), there AS (
     SELECT h.*, s.school_id, s.session FROM heard h
@@ -94,7 +95,8 @@ WITH heard AS MATERIALIZED ({heard}
         AND (a.session = b.session OR 'whole_day' IN (a.session, b.session))
         AND {at_b} AND NOT {at_a}
     UNION ALL
-    (SELECT DISTINCT ON (w.id, a.school_id) a.child_id, a.school_day, a.school_id, w.seen_by_id
+    (SELECT DISTINCT ON (w.id, a.school_id{each})
+        a.child_id, a.school_day, a.school_id, w.seen_by_id
     FROM there a JOIN presence_sightings w USING (home_county, child_id)
     WHERE w.since <= a.school_day AND (w.until IS NULL OR a.school_day <= w.until)
         AND w.seen_by_id <> a.school_id
@@ -102,11 +104,11 @@ WITH heard AS MATERIALIZED ({heard}
             SELECT FROM presence_doubts d
             WHERE w.until IS NULL AND d.child_id = a.child_id AND d.school_id = a.school_id
                 AND d.seen_by_id = w.seen_by_id AND d.school_day >= w.since
-                AND (d.finding IS NULL OR (d.finding = 'here' AND d.school_day <= a.school_day)
+                AND ({asked} (d.finding = 'here' AND d.school_day <= a.school_day)
                     OR (d.finding = 'elsewhere' AND d.school_day = a.school_day)))
     ORDER BY w.id, a.school_id, a.school_day)
     UNION ALL
-    (SELECT DISTINCT ON (a.child_id, a.school_id) a.child_id, a.school_day, a.school_id, (
+    (SELECT DISTINCT ON (a.child_id, a.school_id{each}) a.child_id, a.school_day, a.school_id, (
         SELECT e.school_id FROM child_enrolments e
         WHERE e.home_county = a.home_county AND e.child_id = a.child_id
             AND e.since <= a.school_day AND (e.until IS NULL OR e.until > a.school_day))
@@ -133,7 +135,7 @@ WITH heard AS MATERIALIZED ({heard}
             SELECT FROM presence_doubts d
             WHERE d.home_county = a.home_county AND d.child_id = a.child_id
                 AND d.school_id = a.school_id
-                AND (d.finding IS NULL OR (
+                AND ({asked} (
                     d.finding = 'here' AND d.school_day <= a.school_day AND NOT EXISTS (
                         SELECT FROM child_enrolments e
                         WHERE e.home_county = d.home_county AND e.child_id = d.child_id
@@ -141,8 +143,6 @@ WITH heard AS MATERIALIZED ({heard}
                             AND e.until > d.school_day AND e.until <= a.school_day))))
     ORDER BY a.child_id, a.school_id, a.school_day DESC)
 )
-SELECT DISTINCT ON (child_id, school_day, school_id) child_id, school_day, school_id, seen_by_id
-FROM elsewhere ORDER BY child_id, school_day, school_id, seen_by_id
 """
 
 _ENROLLED: Final = """EXISTS (
@@ -151,6 +151,16 @@ _ENROLLED: Final = """EXISTS (
                 AND e.school_id = {school}.school_id AND e.since <= a.school_day
                 AND (e.until IS NULL OR e.until > a.school_day))"""
 _AT: Final = {f"at_{school}": _ENROLLED.format(school=school) for school in "ab"}
+
+_FIND: Final = """{elsewhere}
+SELECT DISTINCT ON (child_id, school_day, school_id) child_id, school_day, school_id, seen_by_id
+FROM elsewhere ORDER BY child_id, school_day, school_id, seen_by_id
+"""
+
+
+def _elsewhere(heard: str, **varied: str) -> str:
+    return _ELSEWHERE.format(heard=heard, holds=_SAYS, back=_BACK, **_AT, **varied)
+
 
 _DOUBT: Final = """
 INSERT INTO presence_doubts (id, home_county, child_id, region_code, pupil_of, school_id,
@@ -234,29 +244,14 @@ async def look_after_sighting(tx: Tx, child_id: UUID) -> None:
     await _doubt(tx, _OF_CHILD, child_id)
 
 
-# A school knows its own pupils: unless another saw it too, or others did that nobody looked at.
-_NOT_DOUBTED: Final = """
-UPDATE presence_doubts d SET finding = 'mistaken', found_by = 'system', found_at = $2
-WHERE d.child_id = ANY ($1::uuid[]) AND d.finding IS NULL
-    AND EXISTS (
-        SELECT FROM child_enrolments e
-        WHERE e.home_county = d.home_county AND e.child_id = d.child_id
-            AND e.school_id = d.school_id AND e.since <= d.school_day
-            AND (e.until IS NULL OR e.until > d.school_day))
-    AND NOT EXISTS (
-        SELECT FROM attendance_slots s
-        WHERE s.home_county = d.home_county AND s.child_id = d.child_id
-            AND s.school_day = d.school_day AND s.school_id <> d.school_id
-            AND s.category = ANY ($3::text[]))
-    AND NOT EXISTS (
-        SELECT FROM presence_sightings w
-        WHERE w.child_id = d.child_id AND w.seen_by_id <> d.school_id
-            AND w.since <= d.school_day AND (w.until IS NULL OR d.school_day <= w.until)
-            AND NOT EXISTS (
-                SELECT FROM presence_doubts h
-                WHERE w.until IS NULL AND h.child_id = d.child_id AND h.school_id = d.school_id
-                    AND h.seen_by_id = w.seen_by_id AND h.school_day >= w.since
-                    AND h.finding = 'here' AND h.school_day <= d.school_day))
+_ASKED: Final = """
+    SELECT DISTINCT home_county, child_id, school_day FROM presence_doubts
+    WHERE child_id = ANY ($1::uuid[]) AND finding IS NULL"""
+_NOT_DOUBTED: Final = f"""{_elsewhere(_ASKED, each=", a.school_day", asked="")}
+UPDATE presence_doubts d SET finding = 'mistaken', found_by = 'system', found_at = $4
+WHERE d.child_id = ANY ($1::uuid[]) AND d.finding IS NULL AND NOT EXISTS (
+    SELECT FROM elsewhere x WHERE x.child_id = d.child_id AND x.school_id = d.school_id
+        AND x.school_day = d.school_day)
 RETURNING d.*
 """
 
@@ -270,15 +265,17 @@ async def look_after_enrolment(tx: Tx, child_id: UUID) -> None:
 
 
 async def not_doubted(tx: Tx, child_ids: Sequence[UUID]) -> None:
-    """Close what is doubted of children and nobody looked at yet, where nothing stands for it."""
-    rows = await tx.connection.fetch(_NOT_DOUBTED, child_ids, tx.now, sorted(THERE))
+    """Close what is doubted of children and nobody looked at yet, where nothing stands for it any
+    more that would be doubted now. One statement, and the events.
+    """
+    rows = await tx.connection.fetch(_NOT_DOUBTED, child_ids, sorted(THERE), tx.today, tx.now)
     await events.publish(tx, *(PresenceVerified(**about(row), finding="mistaken") for row in rows))
 
 
 async def _doubt(tx: Tx, heard: str, which: UUID) -> None:
-    found = await tx.connection.fetch(
-        _FIND.format(heard=heard, holds=_SAYS, back=_BACK, **_AT), which, sorted(THERE), tx.today
-    )
+    elsewhere = _elsewhere(heard, each="", asked="d.finding IS NULL OR")
+    sql = _FIND.format(elsewhere=elsewhere)
+    found = await tx.connection.fetch(sql, which, sorted(THERE), tx.today)
     if not found:
         return
     names = ("child_id", "school_day", "school_id", "seen_by_id")

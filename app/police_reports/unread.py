@@ -11,11 +11,30 @@ from app.core.text import canonical_number
 _AN_ID: Final = re.compile("(?=([0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}))")
 """Wherever one may begin: a digit that stands before it hides none."""
 _OF_WHO_REPORTS: Final = ("report", "phone", "电话", "举报")
+_OF_WHO_IS_ACCUSED: Final = (
+    *("suspect", "accus", "abus", "offend", "perpetrat"),
+    *("嫌疑", "被举报", "被控", "被告", "施暴", "加害", "侵害", "涉案", "涉事"),
+)
 
 
 def ids_in(said: Any) -> set[UUID]:
     """Return all ids that stand anywhere in what was sent, in any spelling, also within text."""
     return {UUID(each) for text in _texts(said) for each in _AN_ID.findall(_plain(text))}
+
+
+def accused_in(unread: Mapping[str, Any]) -> set[str]:
+    """Return all texts in what was sent that stand, at any depth, in a field whose name says that
+    somebody is accused.
+    """
+    return {
+        text.strip()
+        for each in _parts(unread)
+        if isinstance(each, dict)
+        for name, said in each.items()
+        if _bears(name, _OF_WHO_IS_ACCUSED)
+        for text in _texts(said)
+        if text.strip()
+    }
 
 
 def of_who_reports(unread: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
@@ -32,12 +51,16 @@ def of_who_reports(unread: Mapping[str, Any], known: Collection[str]) -> dict[st
 def names_who_reports(said: Any) -> bool:
     """Tell whether a field in what was sent bears the name of one that says who reports."""
     return any(
-        mark in normalize("NFKC", name).casefold()
+        _bears(name, _OF_WHO_REPORTS)
         for each in _parts(said)
         if isinstance(each, dict)
         for name in each
-        for mark in _OF_WHO_REPORTS
     )
+
+
+def _bears(name: str, marks: Collection[str]) -> bool:
+    plain = normalize("NFKC", name).casefold()
+    return any(mark in plain for mark in marks)
 
 
 def _plain(text: str) -> str:

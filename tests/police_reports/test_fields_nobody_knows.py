@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 
+from app.core.data.db import SYSTEM
 from tests.police_reports.factories import CANARY, a_report, filed, police_at, rows, the_offices
 from tests.police_reports.test_chain import URL
 from tests.police_reports.test_suspects import named, seen_by
@@ -35,6 +36,33 @@ async def test_whose_id_is_written_anywhere_learns_nothing(client, database, off
     assert township not in str([each["told_to"] for each in await rows(database, "events")])
     read = await client.get(f"{URL}/{report_id}", headers=offices.police.headers)
     assert read.json()["suspect_agency_id"] == township
+
+
+@pytest.mark.parametrize(
+    ("said", "shielded"),
+    [
+        (lambda it: {"suspect": it}, True),
+        (lambda it: {"被举报单位": [{"名称": f" {it}　"}]}, True),
+        (lambda it: {"subject": {"name": "样", "abuser": it}}, True),
+        (lambda it: {"受理单位": it, "suspect": "父亲"}, False),
+        (lambda it: {"suspect": f"{it}的人"}, False),
+    ],
+)
+async def test_whose_name_stands_where_somebody_is_accused_learns_nothing(
+    client, database, offices, said, shielded
+) -> None:
+    """AZ-8. Elsewhere a name accuses nobody: forms name there who is to receive the report."""
+    async with database.begin(SYSTEM) as tx:
+        name = await tx.connection.fetchval(
+            "UPDATE agencies SET name = '蓟州区样镇人民政府' WHERE id = $1 RETURNING name",
+            offices.township.agency_id,
+        )
+    report_id = await filed(client, offices.school, **said(name))
+    found = await seen_by(client, offices, report_id)
+    assert ("township" in found, "county" in found) == (not shielded, True)
+    read = await client.get(f"{URL}/{report_id}", headers=offices.police.headers)
+    township = str(offices.township.agency_id)
+    assert read.json()["suspect_agency_id"] == (township if shielded else None)
 
 
 async def test_who_says_beside_it_who_sends_accuses_nobody(client, database, offices) -> None:
