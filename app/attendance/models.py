@@ -195,6 +195,7 @@ class PresenceDoubt(BelowChild, table=True):
             "id",
             postgresql_where=text("asked_id IS NOT NULL"),
         ),
+        Index("ix_presence_doubts_open", "id", postgresql_where=text("finding IS NULL")),
         privileges="SELECT, INSERT, UPDATE",
         hidden=hiding.hidden("presence_doubts.id"),
         also=(rls.own("school_id"), rls.own("asked_id")),

@@ -280,21 +280,16 @@ async def mark_delivered(tx: Tx, delivered: DeliverySucceeded) -> None:
         await announce(tx, events.ReportDelivered, report)
 
 
-_ASK_AGAIN: Final = "police_reports.ask_on"
-
-
-@queue.every("police_reports.ask_again", "*/5 * * * *")
-async def ask_of_others(tx: Tx, payload: dict[str, Any]) -> None:
+@queue.walk("police_reports.ask_again", "*/5 * * * *")
+async def ask_of_others(tx: Tx, after: UUID) -> UUID | None:
     """Ask whoever was registered since which child a report is about."""
-    await ask_on(tx, {"after": str(UUID(int=0))})
+    return await ask_again(tx, after)
 
 
-@queue.job(_ASK_AGAIN)
+@queue.job("police_reports.ask_on")
 async def ask_on(tx: Tx, payload: dict[str, Any]) -> None:
-    """Look at one set of reports; queue the next in the same transaction."""
-    after = await ask_again(tx, UUID(payload["after"]))
-    if after is not None:
-        await queue.enqueue(tx.connection, _ASK_AGAIN, [{"after": str(after)}])
+    """Finish what the release before has queued."""
+    await ask_again(tx, UUID(payload["after"]))
 
 
 @queue.every("police_reports.mark_overdue", "* * * * *")

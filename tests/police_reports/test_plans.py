@@ -8,7 +8,7 @@ import pytest
 
 from app.access.principal import Principal
 from app.access.roles import role
-from app.attendance import presence
+from app.attendance import asked
 from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database, Reach
 from app.core.ids import new_id
@@ -148,8 +148,8 @@ async def test_what_hangs_on_one_report_is_found_by_index(many) -> None:
         (whose._SAID_SINCE, [some, "child_unknown", NOW]),
         (delivery._WITHHOLD, [[some]]),
         (hidden._CHILDREN, [some]),
-        (presence._HIDE, [[some]]),
-        (presence._HIDDEN, [[some]]),
+        (asked._HIDE, [[some]]),
+        (asked._HIDDEN, [[some]]),
         ("SELECT id FROM police_reports WHERE cardinality(former_homes) > 0", []),
     ):
         found = await plan(many, principal, sql, *arguments)
