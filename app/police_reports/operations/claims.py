@@ -22,7 +22,7 @@ from app.core.problems import Problem
 from app.core.text import canonical_name
 from app.police_reports import models, rules
 from app.police_reports.area import FILE
-from app.police_reports.operations import home
+from app.police_reports.operations import home, shields
 from app.police_reports.rules import CLOCK_SKEW
 from app.police_reports.schemas.filing import ReportCreate, in_words
 from app.police_reports.unread import ids_in
@@ -63,7 +63,8 @@ class ReportInvalid(Problem, status=422):
 class Accused:
     """Whom a report speaks against: the agency, if it is clear which; all that must learn
     nothing of it; how many codes the remit of an office must hold to be told, 0 for any, and that
-    of police; the other agencies it may mean.
+    of police; the other agencies it may mean. `beside`: those of `hidden_from` whose ids stand in
+    fields nobody knows alone, in their order: see `shields`.
     """
 
     agency_id: UUID | None = None
@@ -71,6 +72,7 @@ class Accused:
     hidden_below: int = 0
     police_below: int = 0
     meant: frozenset[UUID] = frozenset()
+    beside: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,9 +279,9 @@ async def _accused(
     with them, these learn nothing of the report either. In a field of their own, systems say who
     sends: that accuses nobody.
     """
-    ids = ids_in(stated)
-    beside = ids_in(unread) - {principal.agency_id}
-    said = [*(ids | beside)]
+    ids = {*ids_in(stated)[: shields.MOST]}
+    beside = [each for each in ids_in(unread) if each not in {principal.agency_id, *ids}]
+    said = [*ids, *beside]
     rows = await tx.connection.fetch(_REGISTERED, said) if said else []
     registered = frozenset(row["id"] for row in rows)
     named = registered if stated is None else registered & ids
@@ -292,7 +294,13 @@ async def _accused(
     else:
         found = await _in_words(tx, principal, stated, place, seen, child)
     others = registered - {found.agency_id}
-    return replace(found, hidden_from=found.hidden_from | registered, meant=found.meant | others)
+    openly = frozenset() if stated is None else found.hidden_from
+    return replace(
+        found,
+        hidden_from=found.hidden_from | registered,
+        meant=found.meant | others,
+        beside=tuple(each for each in beside if each in registered - openly),
+    )
 
 
 async def _in_words(
