@@ -189,6 +189,7 @@ class PresenceDoubt(BelowChild, table=True):
         ),
         Index("ix_presence_doubts_school_id_id", "school_id", "id"),
         Index("ix_presence_doubts_pupil_of_id", "pupil_of", "id"),
+        Index("ix_presence_doubts_region_code_id", "region_code", "id"),
         Index(
             "ix_presence_doubts_asked_id_id",
             "asked_id",

@@ -207,6 +207,9 @@ async def list_unresolved(
             "u.agency_id = {}": sender,
         }
     )
+    own = OWNERS.get(principal.role.code)
+    if kind and own is not None and kind not in {*own, UnresolvedKind.attendance}:
+        where.add("false")  # or all would be read to find none
     if region is not None:
         where.add("u.region_code >= {} AND u.region_code < {}", *region)
     if act is not None:
