@@ -2,7 +2,6 @@
 
 from app.attendance import asked
 from app.core.data.db import SYSTEM
-from app.core.ids import new_id
 from app.core.jobs import queue
 from tests.access.factories import an_agency
 from tests.at_once import behind
@@ -44,7 +43,7 @@ async def run(database, payload) -> None:
         await queue.REGISTRY[RUN].handler(tx, payload)
 
 
-async def waiting(database) -> list[str]:
+async def waiting(database) -> list[dict[str, str]]:
     return [row["payload"] for row in await rows(database, "jobs") if row["name"] == RUN]
 
 
@@ -64,5 +63,5 @@ async def test_a_set_a_transaction_and_no_second_run_meanwhile(database, monkeyp
     assert await waiting(database) == [next_set]
     async with database.begin(SYSTEM) as tx:
         await tx.connection.execute("DELETE FROM jobs WHERE name = $1", RUN)
-    await run(database, {"after": str(new_id())})
+    await run(database, next_set)
     assert await waiting(database) == []
