@@ -23,13 +23,6 @@ depends_on: str | Sequence[str] | None = None
 def upgrade() -> None:
     # Outside a transaction: the app goes on meanwhile.
     with op.get_context().autocommit_block():
-        op.drop_index(
-            op.f("ix_duties_open_due_at"),
-            table_name="duties",
-            postgresql_where="((state)::text = 'open'::text)",
-            postgresql_concurrently=True,
-            if_exists=True,
-        )
         op.execute("DROP INDEX CONCURRENTLY IF EXISTS ix_duties_due_at_id")
         op.create_index(
             "ix_duties_due_at_id",
@@ -101,6 +94,13 @@ def upgrade() -> None:
             ["kind", "due_at", "id"],
             unique=False,
             postgresql_concurrently=True,
+        )
+        op.drop_index(
+            op.f("ix_duties_open_due_at"),
+            table_name="duties",
+            postgresql_where="((state)::text = 'open'::text)",
+            postgresql_concurrently=True,
+            if_exists=True,
         )
 
 
