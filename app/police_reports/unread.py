@@ -17,9 +17,21 @@ _OF_WHO_IS_ACCUSED: Final = (
 )
 
 
-def ids_in(said: Any) -> set[UUID]:
-    """Return all ids that stand anywhere in what was sent, in any spelling, also within text."""
-    return {UUID(each) for text in _texts(said) for each in _AN_ID.findall(_plain(text))}
+MOST_IDS: Final = 1_000
+"""A body of digits alone would hold a million."""
+
+
+def ids_in(said: Any) -> list[UUID]:
+    """Return the ids that stand anywhere in what was sent, in any spelling, also within text: the
+    first MOST_IDS, in their order.
+    """
+    found: dict[UUID, None] = {}
+    for text in _texts(said):
+        for each in _AN_ID.finditer(_plain(text)):
+            found[UUID(each[1])] = None
+            if len(found) == MOST_IDS:
+                return [*found]
+    return [*found]
 
 
 def accused_in(unread: Mapping[str, Any]) -> set[str]:
@@ -76,12 +88,12 @@ def _texts(said: Any) -> Iterator[str]:
 
 
 def _parts(said: Any) -> Iterator[Any]:
-    """Walk all that was sent: each value, and what it holds."""
+    """Walk all that was sent, in its order: each value, and what it holds."""
     waiting = [said]
     while waiting:
         each = waiting.pop()
         yield each
         if isinstance(each, dict):
-            waiting.extend(each.values())
+            waiting.extend(reversed(each.values()))
         elif isinstance(each, list):
-            waiting.extend(each)
+            waiting.extend(reversed(each))

@@ -22,7 +22,7 @@ from app.core.problems import Problem
 from app.core.text import canonical_name
 from app.police_reports import models, rules
 from app.police_reports.area import FILE
-from app.police_reports.operations import home
+from app.police_reports.operations import home, shields
 from app.police_reports.rules import CLOCK_SKEW
 from app.police_reports.schemas.filing import ReportCreate, in_words
 from app.police_reports.unread import accused_in, ids_in
@@ -63,7 +63,8 @@ class ReportInvalid(Problem, status=422):
 class Accused:
     """Whom a report speaks against: the agency, if it is clear which; all that must learn
     nothing of it; how many codes the remit of an office must hold to be told, 0 for any, and that
-    of police; the other agencies it may mean.
+    of police; the other agencies it may mean. `beside`: those of `hidden_from` whose ids stand in
+    fields nobody knows alone, in their order: see `shields`.
     """
 
     agency_id: UUID | None = None
@@ -71,6 +72,7 @@ class Accused:
     hidden_below: int = 0
     police_below: int = 0
     meant: frozenset[UUID] = frozenset()
+    beside: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,9 +279,9 @@ async def _accused(
     or whose names do where it says that somebody is accused; with them, these learn nothing of the
     report either. In a field of their own, systems say who sends: that accuses nobody.
     """
-    ids = ids_in(stated)
-    beside = ids_in(unread) - {principal.agency_id}
-    said = [*(ids | beside)]
+    ids = {*ids_in(stated)[: shields.MOST]}
+    beside = [each for each in ids_in(unread) if each not in {principal.agency_id, *ids}]
+    said = [*ids, *beside]
     rows = await tx.connection.fetch(_REGISTERED, said) if said else []
     called = accused_in(unread)
     meant = await _named(tx, called, child, place, principal.agency_id) - {principal.agency_id}
@@ -295,8 +297,14 @@ async def _accused(
     else:
         found = await _in_words(tx, principal, stated, place, seen, child)
     others = registered - {found.agency_id}
-    hidden = found.hidden_from | registered | meant
-    return replace(found, hidden_from=hidden, meant=found.meant | others)
+    apart = frozenset() if stated is None else found.hidden_from
+    shielded = [each for each in dict.fromkeys((*beside, *sorted(meant))) if each not in apart]
+    return replace(
+        found,
+        hidden_from=found.hidden_from | registered | meant,
+        meant=found.meant | others,
+        beside=tuple(each for each in shielded if each in registered | meant),
+    )
 
 
 async def _in_words(

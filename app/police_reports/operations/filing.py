@@ -15,7 +15,7 @@ from app.core.data.db import Tx
 from app.core.http.wire import region_text
 from app.core.jobs import events as spine
 from app.police_reports import events, jurisdiction, models, queries, rules, schemas
-from app.police_reports.operations import claims, hidden
+from app.police_reports.operations import claims, hidden, shields
 from app.police_reports.operations.called import called_after, event_called
 from app.police_reports.operations.locks import hold_names
 from app.police_reports.operations.own_ids import filed_as, own_id
@@ -94,6 +94,7 @@ async def file_report(
     )
     if corrects is not None:
         _take_over(report, corrects)
+    await shields.bound(tx, report, said.accused.beside, corrects)
     await _put_on_its_way(tx, report, corrects)
     await _store(tx, report, _person(new))
     if corrects is None and (report.hidden_from or report.hidden_below):
