@@ -367,7 +367,7 @@ DELETE FROM presence_sightings WHERE child_id = $1 AND source_id = ANY ($2::uuid
 RETURNING seen_by_id
 """
 # Another agency that saw it, another school that did, or the school that has it.
-SEEN_BY_ANOTHER: Final = """
+_SEEN_BY_ANOTHER: Final = """
 UPDATE presence_doubts d SET seen_by_id = coalesce(
     (SELECT w.seen_by_id FROM presence_sightings w
      WHERE w.child_id = d.child_id AND w.seen_by_id <> d.school_id AND w.since <= d.school_day
@@ -393,7 +393,13 @@ async def mistaken(tx: Tx, child_id: UUID, sources: Iterable[UUID]) -> None:
     is doubted for them.
     """
     gone = await tx.connection.fetch(_NOT_SEEN, child_id, list(sources))
-    await not_doubted(tx, [child_id])
-    witnesses = [row["seen_by_id"] for row in gone]
-    await tx.connection.execute(SEEN_BY_ANOTHER, [child_id], witnesses, sorted(THERE))
-    await hide(tx, [child_id])
+    await saw_nobody(tx, [child_id], [row["seen_by_id"] for row in gone])
+
+
+async def saw_nobody(tx: Tx, child_ids: Sequence[UUID], witnesses: Sequence[UUID]) -> None:
+    """Doubt nothing for those who saw none of these children after all: what others saw as well is
+    doubted for them, and hidden as theirs is.
+    """
+    await not_doubted(tx, child_ids)
+    await tx.connection.execute(_SEEN_BY_ANOTHER, child_ids, witnesses, sorted(THERE))
+    await hide(tx, child_ids)

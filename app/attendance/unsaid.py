@@ -40,7 +40,7 @@ RETURNING d.*
 
 async def take_back(tx: Tx, batch_id: UUID) -> None:
     """Let nothing be doubted any more for what a batch took back. For the worker; again, it changes
-    nothing. One statement, four if it took anything back.
+    nothing. One statement, six if it took anything back, and the events.
     """
     gone = await tx.connection.fetch(_TAKEN_BACK, batch_id)
     if not gone:
@@ -48,6 +48,4 @@ async def take_back(tx: Tx, batch_id: UUID) -> None:
     rows = await tx.connection.fetch(_NOT_SAID, batch_id, tx.now, sorted(THERE))
     await events.publish(tx, *(PresenceVerified(**about(row), finding="mistaken") for row in rows))
     children = list({row["child_id"] for row in gone})
-    schools = list({row["school_id"] for row in gone})
-    await presence.not_doubted(tx, children)
-    await tx.connection.execute(presence.SEEN_BY_ANOTHER, children, schools, sorted(THERE))
+    await presence.saw_nobody(tx, children, list({row["school_id"] for row in gone}))
