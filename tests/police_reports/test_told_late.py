@@ -124,6 +124,7 @@ async def test_a_schools_word_is_held_against_where_they_say_late_that_they_took
     report_id = await filed(around.client, offices.village, **said)
     body = {"forwarded_at": AT, "police_agency_id": str(in_charge.agency_id)}
     await step(around.client, offices.police, report_id, "forwarding", body)
+    await run_jobs(around.database)
     deed = {key: value for key, value in ESCORT.items() if key != "placed_with_name"}
     paper = {**PAPER, "handed_over_on": PLACED}
     deed |= {"placed_with_agency_id": str(shelter), "hand_over": paper}
