@@ -4,6 +4,7 @@ it is doubted, found elsewhere it was none (EDU-01, EDU-08).
 
 import pytest
 
+from tests.attendance.factories import an_event, push
 from tests.attendance.test_presence import doubts
 from tests.dropout_alerts.factories import an_attempt
 from tests.jobs import run_jobs
@@ -56,6 +57,19 @@ async def test_a_return_is_doubted_of_a_child_in_a_shelter_whichever_is_told_fir
     assert doubt["permitted"] == ["recordPresenceFinding"]
     owed = await around.client.get("/v1/duties", headers=around.teacher.headers)
     assert "EDU-01.presence" in [duty["rule"] for duty in owed.json()["items"]]
+
+
+async def test_a_recorded_return_is_doubted_still_when_a_statement_of_that_day_is_taken_back(
+    around, pupil, placed
+) -> None:
+    await around.absent(pupil.id, *MISSED)
+    await recorded(around)
+    await there(around, pupil, BACK)
+    await placed()
+    await push(around.client, around.school, an_event(pupil.id, BACK, category="withdrawn"))
+    await run_jobs(around.database)
+    (doubt,) = await doubts(around, around.teacher)
+    assert (doubt["school_day"], doubt["finding"]) == (BACK, None)
 
 
 @pytest.mark.parametrize("pushed", [False, True])
