@@ -9,6 +9,7 @@ import pytest
 from app.core.data.db import SYSTEM
 from tests.access.factories import a_caller
 from tests.attendance.factories import TOWNSHIP, VILLAGE, a_school, an_event, push, statuses
+from tests.attendance.test_rolls import a_roll
 from tests.children.enrolling import NUMBER, a_pupil
 from tests.regions.factories import some_regions
 
@@ -156,3 +157,10 @@ async def test_refused_is_what_would_corrupt(client, school, pupil, sent) -> Non
     (result,) = answer.json()["results"]
     assert result["pointer"].startswith(f"#/events/0/{next(iter(sent))}")
     assert result["unread"] == []
+
+
+@pytest.mark.parametrize("more", [{"absent": ["样小一"]}, {"reason": "sick"}])
+async def test_a_roll_that_says_more_is_no_class_called_in_full(client, school, more) -> None:
+    """Who was not there may stand in what is not read: nobody is there by it."""
+    answer = await push(client, school, a_roll(**more))
+    assert statuses(answer) == ["rejected"]
