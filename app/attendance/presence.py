@@ -285,8 +285,7 @@ async def _doubt(tx: Tx, heard: str, which: UUID) -> None:
     columns = [[row[name] for row in found] for name in names]
     rows = await tx.connection.fetch(_DOUBT, [new_id() for _ in found], *columns, tx.now)
     told = await hide(tx, [row["child_id"] for row in rows], new={row["id"] for row in rows})
-    doubts = (PresenceDoubted(**about(row)) for row in rows if row["id"] not in told)
-    await events.publish(tx, *doubts)
+    await events.publish(tx, *(PresenceDoubted(**about(r)) for r in rows if r["id"] not in told))
 
 
 async def hide(tx: Tx, child_ids: Sequence[UUID], *, new: Collection[UUID] = ()) -> set[UUID]:
@@ -307,8 +306,7 @@ async def hide(tx: Tx, child_ids: Sequence[UUID], *, new: Collection[UUID] = ())
         handed = asked != row["asked_id"] or (kept and asked is None and hidden)
         if handed and not (asked is None and fresh):
             await tx.connection.execute(_ASK, row["id"], asked)
-            about_it = {**about(row), "told_to": _those(asked)}
-            said.append(PresenceHandedOver(**about_it, asked_id=asked))
+            said.append(PresenceHandedOver(**about(row), told_to=_those(asked), asked_id=asked))
         # What is owed already is shielded.
         if (hidden or fresh) if not kept else (handed and not fresh):
             said.append(PresenceDoubted(**about(row), told_to=_those(*told)))
@@ -389,17 +387,14 @@ WHERE d.child_id = ANY ($1::uuid[]) AND d.finding IS NULL AND d.seen_by_id = ANY
 
 async def mistaken(tx: Tx, child_id: UUID, sources: Iterable[UUID]) -> None:
     """Take back, in SYSTEM's reach, that a child was seen, by the rows that told of it: it was
-    another. What is doubted for it alone and nobody looked at yet, is not; what others saw as well
-    is doubted for them.
+    another.
     """
     gone = await tx.connection.fetch(_NOT_SEEN, child_id, list(sources))
     await saw_nobody(tx, [child_id], [row["seen_by_id"] for row in gone])
 
 
 async def saw_nobody(tx: Tx, child_ids: Sequence[UUID], witnesses: Sequence[UUID]) -> None:
-    """Doubt nothing for those who saw none of these children after all: what others saw as well is
-    doubted for them, and hidden as theirs is.
-    """
+    """Doubt nothing for those alone that saw none of these; what others saw, for these, as hidden."""
     await not_doubted(tx, child_ids)
     await tx.connection.execute(_SEEN_BY_ANOTHER, child_ids, witnesses, sorted(THERE))
     await hide(tx, child_ids)

@@ -387,20 +387,3 @@ async def test_another_school_beside_it_is_doubted_as_well(
     await pupil.enrol(new.id, since=AFTER)
     await there(around, pupil, AFTER, school=new)
     assert len(await doubts(around, teacher)) == 1
-
-
-async def test_an_accused_school_does_not_learn_of_the_shelter_when_another_takes_its_word_back(
-    database, settings, around, pupil, placed, shelter
-) -> None:
-    new = await a_school(database, settings)
-    await pupil.enrol(new.id, since=AFTER)
-    await there(around, pupil, PLACED)
-    await there(around, pupil, PLACED, school=new)
-    await placed(suspect_agency_id=str(around.school.id))
-    assert await of_school(around) == [(PLACED, str(new.id))]
-    word = an_event(pupil.id, PLACED, category="withdrawn", sequence=9)
-    await push(around.client, new, word)
-    await run_jobs(database)
-    assert await of_school(around) == []
-    asked = {each["seen_by_id"]: each for each in await doubts(around, around.education)}
-    assert "recordPresenceFinding" in asked[str(shelter)]["permitted"]
