@@ -394,7 +394,7 @@ async def mistaken(tx: Tx, child_id: UUID, sources: Iterable[UUID]) -> None:
 
 
 async def saw_nobody(tx: Tx, child_ids: Sequence[UUID], witnesses: Sequence[UUID]) -> None:
-    """Doubt nothing for those alone that saw none of these; what others saw, for these, as hidden."""
+    """Doubt for others who saw these children, hidden as their word is, or not any more."""
     await not_doubted(tx, child_ids)
     await tx.connection.execute(_SEEN_BY_ANOTHER, child_ids, witnesses, sorted(THERE))
     await hide(tx, child_ids)
