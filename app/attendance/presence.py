@@ -230,8 +230,7 @@ async def _doubt(tx: Tx, heard: str, which: UUID) -> None:
     columns = [[row[name] for row in found] for name in names]
     rows = await tx.connection.fetch(_DOUBT, [new_id() for _ in found], *columns, tx.now)
     told = await asked.hide(tx, [row["child_id"] for row in rows], new={row["id"] for row in rows})
-    doubts = (PresenceDoubted(**about(row)) for row in rows if row["id"] not in told)
-    await events.publish(tx, *doubts)
+    await events.publish(tx, *(PresenceDoubted(**about(r)) for r in rows if r["id"] not in told))
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +267,7 @@ DELETE FROM presence_sightings WHERE child_id = $1 AND source_id = ANY ($2::uuid
 RETURNING seen_by_id
 """
 # Another agency that saw it, another school that did, or the school that has it.
-SEEN_BY_ANOTHER: Final = """
+_SEEN_BY_ANOTHER: Final = """
 UPDATE presence_doubts d SET seen_by_id = coalesce(
     (SELECT w.seen_by_id FROM presence_sightings w
      WHERE w.child_id = d.child_id AND w.seen_by_id <> d.school_id AND w.since <= d.school_day
@@ -290,11 +289,14 @@ WHERE d.child_id = ANY ($1::uuid[]) AND d.finding IS NULL AND d.seen_by_id = ANY
 
 async def mistaken(tx: Tx, child_id: UUID, sources: Iterable[UUID]) -> None:
     """Take back, in SYSTEM's reach, that a child was seen, by the rows that told of it: it was
-    another. What is doubted for it alone and nobody looked at yet, is not; what others saw as well
-    is doubted for them.
+    another.
     """
     gone = await tx.connection.fetch(_NOT_SEEN, child_id, list(sources))
-    await not_doubted(tx, [child_id])
-    witnesses = [row["seen_by_id"] for row in gone]
-    await tx.connection.execute(SEEN_BY_ANOTHER, [child_id], witnesses, sorted(THERE))
-    await asked.hide(tx, [child_id])
+    await saw_nobody(tx, [child_id], [row["seen_by_id"] for row in gone])
+
+
+async def saw_nobody(tx: Tx, child_ids: Sequence[UUID], witnesses: Sequence[UUID]) -> None:
+    """Doubt for others who saw these children, hidden as their word is, or not any more."""
+    await not_doubted(tx, child_ids)
+    await tx.connection.execute(_SEEN_BY_ANOTHER, child_ids, witnesses, sorted(THERE))
+    await asked.hide(tx, child_ids)

@@ -26,12 +26,10 @@ WHERE r.batch_id = $1 AND r.category = 'withdrawn' AND d.finding IS NULL
 
 async def take_back(tx: Tx, batch_id: UUID) -> None:
     """Let nothing be doubted any more for what a batch took back. For the worker; again, it changes
-    nothing. One statement, three if it took anything back.
+    nothing. One statement, six if it took anything back, and the events.
     """
     gone = await tx.connection.fetch(_UNSAID, batch_id, sorted(THERE))
     if not gone:
         return
     children = list({row["child_id"] for row in gone})
-    schools = list({row["school_id"] for row in gone})
-    await presence.not_doubted(tx, children)
-    await tx.connection.execute(presence.SEEN_BY_ANOTHER, children, schools, sorted(THERE))
+    await presence.saw_nobody(tx, children, list({row["school_id"] for row in gone}))

@@ -18,6 +18,7 @@ from tests.attendance.factories import (
     statuses,
 )
 from tests.attendance.test_push import TestCloudEvents
+from tests.attendance.test_rolls import a_roll
 from tests.children.enrolling import NUMBER, a_pupil
 from tests.regions.factories import some_regions
 
@@ -209,3 +210,9 @@ class TestACloudEventAndItsData:
         envelope["data"] |= data
         answer = await TestCloudEvents().send(client, school, [envelope])
         assert (statuses(answer), codes(answer)) == (["rejected"], ["attributes_differ"])
+
+
+async def test_a_roll_that_says_more_is_no_class_called_in_full(client, school) -> None:
+    """Who was not there may stand in what is not read: nobody is there by it."""
+    answer = await push(client, school, a_roll(absent=["样小一"]))
+    assert statuses(answer) == ["rejected"]

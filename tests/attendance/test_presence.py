@@ -242,6 +242,14 @@ class TestFound:
         again = await self.find(around, around.teacher, doubt)
         assert (again.status_code, again.json()["type"]) == (409, "/problems/already-found")
 
+    async def test_what_they_found_stays_though_the_school_takes_its_word_back(
+        self, around, doubt, pupil, said
+    ) -> None:
+        assert (await self.find(around, around.teacher, doubt)).status_code == 200
+        await said(around.school, present(pupil, category="withdrawn", sequence=9))
+        (found,) = await doubts(around, around.teacher)
+        assert found["finding"] == "elsewhere"
+
     async def test_a_machine_has_looked_nowhere(self, around, doubt) -> None:
         answer = await self.find(around, around.school.system, doubt)
         assert (answer.status_code, answer.json()["type"]) == (403, "/problems/person-required")
