@@ -156,7 +156,7 @@ async def test_what_hangs_on_one_report_is_found_by_index(many) -> None:
         (locks._OF_EVENTS, [[some], [some]]),
         (locks._CHAINS, [[some]]),
         (placing._UNPLACED, [[120119000000], some, 200]),
-        (taking_back._HUNG, [some, new_id()]),
+        (taking_back.HUNG, [some, new_id()]),
         (taking_back._TOLD, [some, "police_reports.%", NOW]),
         (home._HELD, [some, [new_id()]]),
         (unknown_child._STATED, [some]),
