@@ -26,7 +26,7 @@ _ASKED: Final = Condition(
     ("asked_id", "school_id"),
     lambda principal, _: principal.agency_id,
     lambda asked, school, agency: (asked or school) == agency,
-    "(coalesce({0}, {1}) = {wanted})",
+    "({0} = {wanted} OR ({0} IS NULL AND {1} = {wanted}))",  # an index each
     lambda *_: NotSaidByYou(),
 )
 PRESENCE_ACTS: Final[Mapping[str, Act]] = {

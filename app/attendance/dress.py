@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from uuid import UUID
 
-from app.core.clock import CHINA, EARLIEST
+from app.core.clock import CHINA, EARLIEST, within
 from app.core.http.days import read_day
 from app.core.text import canonical_number
 
@@ -29,6 +29,8 @@ _SESSIONS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("pm", "下午"), "afternoon"),
     **dict.fromkeys(("全天", "整天", "day", "full_day", "all_day"), "whole_day"),
 }
+OTHER_TIME: Final = "data.time"
+"""Where the time of the data is kept that differs from that of the envelope."""
 _CODE: Final = re.compile(r"[a-z0-9_.:-]{1,60}")
 _MILLISECONDS: Final = 10**11
 """A number of seconds since 1970 beyond this, in the year 5138, counts milliseconds."""
@@ -45,11 +47,7 @@ def undressed(event: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
     """
     plain = {name: value for name, value in event.items() if name in _FIELDS}
     aside = {name: value for name, value in event.items() if name not in _FIELDS}
-    for name in ("id", "source"):
-        if _is_number(plain.get(name)):
-            plain[name] = str(plain[name])
-    if isinstance(plain.get("source"), str):
-        plain["source"] = quote(plain["source"].strip(), safe="".join(map(chr, range(33, 127))))
+    plain |= origin(event)
     if day := read_day(plain.get("school_day")):
         plain["school_day"] = day.isoformat()
     for name, words in (("session", _SESSIONS), ("category", _CATEGORIES)):
@@ -66,6 +64,47 @@ def undressed(event: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
     _set_aside(plain, aside, "time", _moment(plain.get("time")))
     _set_aside(plain, aside, "sequence", _sequence(plain.get("sequence", 0)))
     return plain, aside
+
+
+def origin(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the source and the id of an event, as far as it has them, in the wire's spelling."""
+    named = {name: event[name] for name in ("source", "id") if name in event}
+    named = {name: str(said) if _is_number(said) else said for name, said in named.items()}
+    if isinstance(named.get("source"), str):
+        named["source"] = quote(named["source"].strip(), safe="".join(map(chr, range(33, 127))))
+    return named
+
+
+def same_name(said: Any, name: str) -> bool:
+    """Tell whether data name an event as its envelope does, in whatever spelling, or not at all."""
+    if said is None:
+        return True
+    known = isinstance(said, str) or _is_number(said)
+    return known and _compared(str(said)) == _compared(name)
+
+
+def _compared(name: str) -> str:
+    return canonical_number(unquote(name)).casefold()
+
+
+def of_two(said: Any, again: Any) -> tuple[Any, Any]:
+    """Return which of two times that were sent is read, the first if it can be, and the other if
+    it says another instant; None: none was sent.
+    """
+    if said is None or again is None:
+        return (again if said is None else said), None
+    first, second = _instant(said), _instant(again)
+    if first == second and (first is not None or said == again):
+        return said, None
+    if first is None and second is not None:
+        return again, said
+    return said, again
+
+
+def _instant(said: Any) -> datetime | None:
+    read = _moment(said)[0]
+    moment = read if isinstance(read, datetime) else datetime.fromisoformat(read)
+    return None if within(moment) == EARLIEST else within(moment)
 
 
 def _set_aside(

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from app.access.principal import Principal
-from app.attendance import operations, presence, unsaid
+from app.attendance import asked, operations, presence, unsaid
 from app.attendance.events import AbsencesRecorded, PresenceVerified
 from app.attendance.schemas import Statement
 from app.children.events import ChildChanged
@@ -58,10 +58,10 @@ async def look_further(tx: Tx, event: PresenceVerified) -> None:
         await presence.look_after_sighting(tx, event.child_id)
 
 
-@queue.every("attendance.ask_again", "*/5 * * * *")
-async def ask_again(tx: Tx, payload: dict[str, Any]) -> None:
+@queue.walk("attendance.ask_again", "*/5 * * * *")
+async def ask_again(tx: Tx, after: UUID) -> UUID | None:
     """Ask whoever may know of what a school must learn nothing of, and was not there before."""
-    await presence.ask_again(tx)
+    return await asked.ask_again(tx, after)
 
 
 @events.on(ChildChanged)

@@ -3,19 +3,19 @@ another school, by a hospital, or where the police took it; or the school at whi
 missed it; or the child had left by then. A person of the school looks, and says what they found.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from datetime import date
 from typing import Final
 from uuid import UUID
 
-from app.attendance.events import PresenceDoubted, PresenceHandedOver, PresenceVerified, about
+from app.attendance import asked
+from app.attendance.events import PresenceDoubted, PresenceVerified, about
 from app.attendance.queries import CALLED, ROLL_HOLDS
 from app.attendance.rules import OLDEST, THERE
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events, queue
-from app.regions.rules import SPANS, codes_of
 
 # The days on which somebody was said to be there, or back, or to be missed, in a batch, or of a
 # child while others saw it.
@@ -59,7 +59,8 @@ _SAYS: Final = f"{CALLED} AND {ROLL_HOLDS}"
 # child that is elsewhere, nobody knows until when, one doubt at a time: until somebody of the
 # school found it; of one that left, until it has left the school again since.
 # OFFSET: a roll is looked up by its whole key; a join reads those of all days of the class.
-_FIND: Final = """
+# `each`: of every day; `asked`: what is asked already is no reason to ask.
+_ELSEWHERE: Final = """
 WITH heard AS MATERIALIZED ({heard}
 ), there AS (
     SELECT h.*, s.school_id, s.session FROM heard h
@@ -94,7 +95,8 @@ WITH heard AS MATERIALIZED ({heard}
         AND (a.session = b.session OR 'whole_day' IN (a.session, b.session))
         AND {at_b} AND NOT {at_a}
     UNION ALL
-    (SELECT DISTINCT ON (w.id, a.school_id) a.child_id, a.school_day, a.school_id, w.seen_by_id
+    (SELECT DISTINCT ON (w.id, a.school_id{each})
+        a.child_id, a.school_day, a.school_id, w.seen_by_id
     FROM there a JOIN presence_sightings w USING (home_county, child_id)
     WHERE w.since <= a.school_day AND (w.until IS NULL OR a.school_day <= w.until)
         AND w.seen_by_id <> a.school_id
@@ -102,11 +104,11 @@ WITH heard AS MATERIALIZED ({heard}
             SELECT FROM presence_doubts d
             WHERE w.until IS NULL AND d.child_id = a.child_id AND d.school_id = a.school_id
                 AND d.seen_by_id = w.seen_by_id AND d.school_day >= w.since
-                AND (d.finding IS NULL OR (d.finding = 'here' AND d.school_day <= a.school_day)
+                AND ({asked} (d.finding = 'here' AND d.school_day <= a.school_day)
                     OR (d.finding = 'elsewhere' AND d.school_day = a.school_day)))
     ORDER BY w.id, a.school_id, a.school_day)
     UNION ALL
-    (SELECT DISTINCT ON (a.child_id, a.school_id) a.child_id, a.school_day, a.school_id, (
+    (SELECT DISTINCT ON (a.child_id, a.school_id{each}) a.child_id, a.school_day, a.school_id, (
         SELECT e.school_id FROM child_enrolments e
         WHERE e.home_county = a.home_county AND e.child_id = a.child_id
             AND e.since <= a.school_day AND (e.until IS NULL OR e.until > a.school_day))
@@ -133,7 +135,7 @@ WITH heard AS MATERIALIZED ({heard}
             SELECT FROM presence_doubts d
             WHERE d.home_county = a.home_county AND d.child_id = a.child_id
                 AND d.school_id = a.school_id
-                AND (d.finding IS NULL OR (
+                AND ({asked} (
                     d.finding = 'here' AND d.school_day <= a.school_day AND NOT EXISTS (
                         SELECT FROM child_enrolments e
                         WHERE e.home_county = d.home_county AND e.child_id = d.child_id
@@ -141,8 +143,6 @@ WITH heard AS MATERIALIZED ({heard}
                             AND e.until > d.school_day AND e.until <= a.school_day))))
     ORDER BY a.child_id, a.school_id, a.school_day DESC)
 )
-SELECT DISTINCT ON (child_id, school_day, school_id) child_id, school_day, school_id, seen_by_id
-FROM elsewhere ORDER BY child_id, school_day, school_id, seen_by_id
 """
 
 _ENROLLED: Final = """EXISTS (
@@ -151,6 +151,16 @@ _ENROLLED: Final = """EXISTS (
                 AND e.school_id = {school}.school_id AND e.since <= a.school_day
                 AND (e.until IS NULL OR e.until > a.school_day))"""
 _AT: Final = {f"at_{school}": _ENROLLED.format(school=school) for school in "ab"}
+
+_FIND: Final = """{elsewhere}
+SELECT DISTINCT ON (child_id, school_day, school_id) child_id, school_day, school_id, seen_by_id
+FROM elsewhere ORDER BY child_id, school_day, school_id, seen_by_id
+"""
+
+
+def _elsewhere(heard: str, **varied: str) -> str:
+    return _ELSEWHERE.format(heard=heard, holds=_SAYS, back=_BACK, **_AT, **varied)
+
 
 _DOUBT: Final = """
 INSERT INTO presence_doubts (id, home_county, child_id, region_code, pupil_of, school_id,
@@ -169,58 +179,6 @@ RETURNING *
 """
 """What nothing stood for any more is doubted anew as soon as something does."""
 
-# What tells that a child was elsewhere, and is hidden, hides what is doubted and owed for it.
-_HIDE: Final = """
-WITH said AS (
-    SELECT d.id, h.hidden_from, h.hidden_below FROM presence_doubts d
-    JOIN presence_sightings w ON w.home_county = d.home_county AND w.child_id = d.child_id
-        AND w.seen_by_id = d.seen_by_id AND w.since <= d.school_day
-        AND (w.until IS NULL OR d.school_day <= w.until)
-    JOIN hidden_subjects h ON h.subject_id = w.source_id
-    WHERE d.child_id = ANY ($1::uuid[])
-), doubted AS (
-    SELECT * FROM said
-    UNION ALL SELECT o.id, s.hidden_from, s.hidden_below FROM said s
-    JOIN duties o ON o.subject_id = s.id
-)
-INSERT INTO hidden_subjects (subject_id, hidden_from, hidden_below)
-SELECT id, coalesce(array_agg(DISTINCT agency) FILTER (WHERE agency IS NOT NULL), '{}'),
-    max(hidden_below)
-FROM doubted LEFT JOIN LATERAL unnest(hidden_from) AS agency ON true GROUP BY id
-ON CONFLICT (subject_id) DO UPDATE
-SET hidden_from = excluded.hidden_from, hidden_below = excluded.hidden_below
-WHERE hidden_subjects.hidden_from <> excluded.hidden_from
-    OR hidden_subjects.hidden_below <> excluded.hidden_below
-RETURNING subject_id
-"""
-
-
-def _above(alias: str) -> str:
-    """Write, in SQL, the codes of all places in which that of a row lies."""
-    code = f"{alias}.region_code"
-    return ", ".join((*(f"{code} - {code} % {span}" for span in SPANS), "0"))
-
-
-_HIDDEN: Final = f"""
-SELECT d.*, above.id AS above_id,
-    s.id = ANY (h.hidden_from) OR h.hidden_below > {codes_of("s.region_code")} AS kept
-FROM presence_doubts d JOIN hidden_subjects h ON h.subject_id = d.id
-JOIN agencies s ON s.id = d.school_id
-LEFT JOIN LATERAL (
-    SELECT a.id FROM agencies a
-    WHERE a.active AND ((a.kind = 'education' AND a.region_code IN ({_above("s")}))
-            OR (a.kind IN ('civil_affairs', 'township_government')
-                AND a.region_code IN ({_above("d")})))
-        AND a.id <> ALL (h.hidden_from) AND {codes_of("a.region_code")} >= h.hidden_below
-    ORDER BY a.kind = 'education' DESC, a.kind = 'civil_affairs' DESC, a.region_code DESC, a.id
-    LIMIT 1) AS above ON true
-WHERE d.child_id = ANY ($1::uuid[]) AND d.finding IS NULL
-"""
-"""With who is asked if the school may not know of it, which `kept` says: the nearest education
-authority above the school that may, else civil affairs, else the township, of the child's place.
-"""
-_ASK: Final = "UPDATE presence_doubts SET asked_id = $2 WHERE id = $1"
-
 
 async def look_elsewhere(tx: Tx, batch_id: UUID) -> None:
     """Doubt what a batch says of children whom others saw on one day. For the worker; again, it
@@ -234,29 +192,14 @@ async def look_after_sighting(tx: Tx, child_id: UUID) -> None:
     await _doubt(tx, _OF_CHILD, child_id)
 
 
-# A school knows its own pupils: unless another saw it too, or others did that nobody looked at.
-_NOT_DOUBTED: Final = """
-UPDATE presence_doubts d SET finding = 'mistaken', found_by = 'system', found_at = $2
-WHERE d.child_id = ANY ($1::uuid[]) AND d.finding IS NULL
-    AND EXISTS (
-        SELECT FROM child_enrolments e
-        WHERE e.home_county = d.home_county AND e.child_id = d.child_id
-            AND e.school_id = d.school_id AND e.since <= d.school_day
-            AND (e.until IS NULL OR e.until > d.school_day))
-    AND NOT EXISTS (
-        SELECT FROM attendance_slots s
-        WHERE s.home_county = d.home_county AND s.child_id = d.child_id
-            AND s.school_day = d.school_day AND s.school_id <> d.school_id
-            AND s.category = ANY ($3::text[]))
-    AND NOT EXISTS (
-        SELECT FROM presence_sightings w
-        WHERE w.child_id = d.child_id AND w.seen_by_id <> d.school_id
-            AND w.since <= d.school_day AND (w.until IS NULL OR d.school_day <= w.until)
-            AND NOT EXISTS (
-                SELECT FROM presence_doubts h
-                WHERE w.until IS NULL AND h.child_id = d.child_id AND h.school_id = d.school_id
-                    AND h.seen_by_id = w.seen_by_id AND h.school_day >= w.since
-                    AND h.finding = 'here' AND h.school_day <= d.school_day))
+_ASKED: Final = """
+    SELECT DISTINCT home_county, child_id, school_day FROM presence_doubts
+    WHERE child_id = ANY ($1::uuid[]) AND finding IS NULL"""
+_NOT_DOUBTED: Final = f"""{_elsewhere(_ASKED, each=", a.school_day", asked="")}
+UPDATE presence_doubts d SET finding = 'mistaken', found_by = 'system', found_at = $4
+WHERE d.child_id = ANY ($1::uuid[]) AND d.finding IS NULL AND NOT EXISTS (
+    SELECT FROM elsewhere x WHERE x.child_id = d.child_id AND x.school_id = d.school_id
+        AND x.school_day = d.school_day)
 RETURNING d.*
 """
 
@@ -270,67 +213,24 @@ async def look_after_enrolment(tx: Tx, child_id: UUID) -> None:
 
 
 async def not_doubted(tx: Tx, child_ids: Sequence[UUID]) -> None:
-    """Close what is doubted of children and nobody looked at yet, where nothing stands for it."""
-    rows = await tx.connection.fetch(_NOT_DOUBTED, child_ids, tx.now, sorted(THERE))
+    """Close what is doubted of children and nobody looked at yet, where nothing stands for it any
+    more that would be doubted now. One statement, and the events.
+    """
+    rows = await tx.connection.fetch(_NOT_DOUBTED, child_ids, sorted(THERE), tx.today, tx.now)
     await events.publish(tx, *(PresenceVerified(**about(row), finding="mistaken") for row in rows))
 
 
 async def _doubt(tx: Tx, heard: str, which: UUID) -> None:
-    found = await tx.connection.fetch(
-        _FIND.format(heard=heard, holds=_SAYS, back=_BACK, **_AT), which, sorted(THERE), tx.today
-    )
+    elsewhere = _elsewhere(heard, each="", asked="d.finding IS NULL OR")
+    sql = _FIND.format(elsewhere=elsewhere)
+    found = await tx.connection.fetch(sql, which, sorted(THERE), tx.today)
     if not found:
         return
     names = ("child_id", "school_day", "school_id", "seen_by_id")
     columns = [[row[name] for row in found] for name in names]
     rows = await tx.connection.fetch(_DOUBT, [new_id() for _ in found], *columns, tx.now)
-    told = await hide(tx, [row["child_id"] for row in rows], new={row["id"] for row in rows})
-    doubts = (PresenceDoubted(**about(row)) for row in rows if row["id"] not in told)
-    await events.publish(tx, *doubts)
-
-
-async def hide(tx: Tx, child_ids: Sequence[UUID], *, new: Collection[UUID] = ()) -> set[UUID]:
-    """Let what is doubted of children be hidden from whom that is hidden which tells of it by now.
-    What a school must learn nothing of is asked of an office above it that may know, and while
-    there is none, of nobody; of all else the school and the education authority alone are told.
-    `new`: what nobody has been told of so far. Returns what they were told of. In SYSTEM's reach;
-    again, it changes nothing.
-    """
-    changed = {row["subject_id"] for row in await tx.connection.fetch(_HIDE, child_ids)}
-    rows = await tx.connection.fetch(_HIDDEN, child_ids)
-    said: list[events.Event] = []
-    for row in rows:
-        hidden, fresh = row["id"] in changed, row["id"] in new
-        kept = row["kept"] or row["asked_id"] is not None
-        asked = row["above_id"] if kept else None
-        told = [asked] if kept else [row["school_id"], row["above_id"]]
-        handed = asked != row["asked_id"] or (kept and asked is None and hidden)
-        if handed and not (asked is None and fresh):
-            await tx.connection.execute(_ASK, row["id"], asked)
-            about_it = {**about(row), "told_to": _those(asked)}
-            said.append(PresenceHandedOver(**about_it, asked_id=asked))
-        # What is owed already is shielded.
-        if (hidden or fresh) if not kept else (handed and not fresh):
-            said.append(PresenceDoubted(**about(row), told_to=_those(*told)))
-    await events.publish(tx, *said)
-    return {each.subject_id for each in said} | {row["id"] for row in rows if row["kept"]}
-
-
-def _those(*agencies: UUID | None) -> tuple[UUID, ...]:
-    return tuple(dict.fromkeys(each for each in agencies if each is not None))
-
-
-_TO_ASK: Final = """
-SELECT DISTINCT d.child_id FROM hidden_subjects h JOIN presence_doubts d ON d.id = h.subject_id
-LEFT JOIN agencies a ON a.id = d.asked_id
-WHERE d.finding IS NULL AND (a.kind = 'education' AND a.active) IS NOT TRUE
-"""
-
-
-async def ask_again(tx: Tx) -> None:
-    """Ask, of what a school must learn nothing of, whoever has been registered since."""
-    if rows := await tx.connection.fetch(_TO_ASK):
-        await hide(tx, [row["child_id"] for row in rows])
+    told = await asked.hide(tx, [row["child_id"] for row in rows], new={row["id"] for row in rows})
+    await events.publish(tx, *(PresenceDoubted(**about(r)) for r in rows if r["id"] not in told))
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,7 +267,7 @@ DELETE FROM presence_sightings WHERE child_id = $1 AND source_id = ANY ($2::uuid
 RETURNING seen_by_id
 """
 # Another agency that saw it, another school that did, or the school that has it.
-SEEN_BY_ANOTHER: Final = """
+_SEEN_BY_ANOTHER: Final = """
 UPDATE presence_doubts d SET seen_by_id = coalesce(
     (SELECT w.seen_by_id FROM presence_sightings w
      WHERE w.child_id = d.child_id AND w.seen_by_id <> d.school_id AND w.since <= d.school_day
@@ -389,11 +289,14 @@ WHERE d.child_id = ANY ($1::uuid[]) AND d.finding IS NULL AND d.seen_by_id = ANY
 
 async def mistaken(tx: Tx, child_id: UUID, sources: Iterable[UUID]) -> None:
     """Take back, in SYSTEM's reach, that a child was seen, by the rows that told of it: it was
-    another. What is doubted for it alone and nobody looked at yet, is not; what others saw as well
-    is doubted for them.
+    another.
     """
     gone = await tx.connection.fetch(_NOT_SEEN, child_id, list(sources))
-    await not_doubted(tx, [child_id])
-    witnesses = [row["seen_by_id"] for row in gone]
-    await tx.connection.execute(SEEN_BY_ANOTHER, [child_id], witnesses, sorted(THERE))
-    await hide(tx, [child_id])
+    await saw_nobody(tx, [child_id], [row["seen_by_id"] for row in gone])
+
+
+async def saw_nobody(tx: Tx, child_ids: Sequence[UUID], witnesses: Sequence[UUID]) -> None:
+    """Doubt for others who saw these children, hidden as their word is, or not any more."""
+    await not_doubted(tx, child_ids)
+    await tx.connection.execute(_SEEN_BY_ANOTHER, child_ids, witnesses, sorted(THERE))
+    await asked.hide(tx, child_ids)

@@ -1,6 +1,7 @@
 """How a pushed body is read, event by event: one that cannot be read loses no other."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -10,7 +11,7 @@ import orjson
 from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter, ValidationError
 
-from app.attendance.dress import undressed
+from app.attendance.dress import OTHER_TIME, of_two, origin, same_name, undressed
 from app.attendance.schemas import (
     CLOUDEVENT,
     CLOUDEVENTS_BATCH,
@@ -21,6 +22,7 @@ from app.attendance.schemas import (
     Roll,
     Source,
     Statement,
+    StudentById,
 )
 from app.core.http import strict_json
 from app.core.http.routing import UnsupportedMediaType
@@ -54,6 +56,16 @@ _ROLL: Final = TypeAdapter(Roll)
 _SOURCE: Final = TypeAdapter(Source)
 _ID: Final = TypeAdapter(EventId)
 _UNION_STEPS: Final = frozenset({"StudentById", "StudentByNumber"})
+_Reader = Callable[[Any, str, Mapping[str, Any]], Incoming]
+"""Reads an event at a pointer, of which some was replaced (`strict_json.storable`)."""
+
+_AGAIN: Final = re.compile(r" \(\d+\)$")
+_ATTRIBUTES: Final = frozenset(("specversion", "type", "source", "id", "data"))
+_SAYS_ALL: Final = frozenset(
+    ("source", "id", "data", "student", "student.child_id", "school_day", "session", "category")
+)
+_SAYS_WHOM: Final = _SAYS_ALL | {"student.system", "student.number"}
+_OF_A_CLOCK: Final = frozenset(("time", "sequence"))
 
 
 @cache
@@ -90,33 +102,42 @@ def _bounded(events: Any, pointer: str) -> list[Any]:
     return events
 
 
-def _judged(read: Callable[[Any, str], Incoming], event: Any, pointer: str) -> Incoming:
-    """Read an event, unless it is no JSON that can be stored: that loses no other (I2, I4)."""
+def _judged(read: _Reader, event: Any, pointer: str) -> Incoming:
+    """Read an event, also one that is no JSON that can be stored: what of it cannot is replaced and
+    told beside it, unless whom it is about, which day or what would be guessed. It loses no other
+    (I2, I4).
+    """
     try:
         strict_json.check(event, pointer)
     except JsonRefused as refused:
+        replaced: dict[str, Any] = {}
+        found = read(strict_json.storable(event, replaced), pointer, replaced)
+        if not isinstance(found.event, FieldError):
+            return found
         detail = "The event is not JSON this service accepts."
         return _unread(refused.pointer, event, refused.code, detail)
-    return read(event, pointer)
+    return read(event, pointer, {})
 
 
-def _read(event: Any, pointer: str, envelope: Any = None) -> Incoming:
+def _read(event: Any, pointer: str, replaced: Mapping[str, Any], envelope: Any = None) -> Incoming:
     envelope = event if envelope is None else envelope
-    if len(orjson.dumps(envelope)) > MAX_EVENT_BYTES:
+    if len(orjson.dumps([envelope, replaced])) > MAX_EVENT_BYTES:
         return _unread(pointer, envelope, "event_too_large", "An event has at most 64 KiB.")
     try:
-        read = _validated(event)
+        read = _validated(event, replaced)
     except ValidationError as invalid:
         error = invalid.errors(include_url=False, include_context=False, include_input=False)[0]
         steps = [step for step in error["loc"] if step not in _UNION_STEPS]
         detail = "The value does not meet the rule of this field."
         return _unread(pointer, envelope, error["type"].replace("-", "_"), detail, *steps)
+    if _guessed(event, read, replaced):
+        return _unread(pointer, envelope, "ambiguous", "What it says would have to be guessed.")
     return Incoming(pointer, read.source, read.id, read)
 
 
-def _validated(event: Any) -> Statement | Roll:
+def _validated(event: Any, replaced: Mapping[str, Any]) -> Statement | Roll:
     """Read an event as it came or, if that fails, without its dress. Raises ValidationError."""
-    if isinstance(event, dict) and "as_sent" not in event:
+    if isinstance(event, dict) and "as_sent" not in event and not replaced:
         try:
             return (_ROLL if _of_class(event) else _EVENT).validate_python(event)
         except ValidationError:
@@ -124,10 +145,33 @@ def _validated(event: Any) -> Statement | Roll:
     plain, aside = undressed(event) if isinstance(event, dict) else (event, {})
     if _of_class(plain):
         # A roll keeps nothing aside and gives no reason: what is left over refuses it.
-        left = {name: said for name, said in aside.items() if name not in plain}
+        left = {name: said for name, said in aside.items() if name not in {*plain, OTHER_TIME}}
         given = {name: said for name, said in plain.items() if (name, said) != ("reason", None)}
         return _ROLL.validate_python({**given, **left})
+    if replaced:
+        aside = {"characters": replaced, **aside}
     return _EVENT.validate_python({**plain, "as_sent": aside} if aside else plain)
+
+
+def _guessed(event: Any, read: Statement | Roll, replaced: Mapping[str, Any]) -> bool:
+    """Tell whether something that an event cannot be without was replaced, or said before in
+    another way than last. A roll keeps nothing aside: of it, anything but its clock.
+    """
+    for field, said in replaced.items():
+        name, again = _AGAIN.subn("", field)
+        if isinstance(read, Roll):
+            needed = bool(again) or name not in _OF_A_CLOCK
+        else:
+            needed = name in (_SAYS_ALL if isinstance(read.student, StudentById) else _SAYS_WHOM)
+        if needed and not (again and _standing(event, name) == said):
+            return True
+    return False
+
+
+def _standing(event: Any, name: str) -> Any:
+    for step in name.split("."):
+        event = event.get(step) if isinstance(event, dict) else None
+    return event
 
 
 def _of_class(event: Any) -> bool:
@@ -137,19 +181,31 @@ def _of_class(event: Any) -> bool:
     return event.get("category") == "roll" or (event.get("category") == "withdrawn" and of_nobody)
 
 
-def _read_cloudevent(envelope: Any, pointer: str) -> Incoming:
-    broken = next(Draft202012Validator(cloudevent_schema()).iter_errors(envelope), None)
+def _read_cloudevent(envelope: Any, pointer: str, replaced: Mapping[str, Any]) -> Incoming:
+    """Read a CloudEvent: its own source and id name it. Data that say them otherwise name another
+    event, which sent by itself would be a second; another time is kept aside.
+    """
+    plain = {**envelope, **origin(envelope)} if isinstance(envelope, dict) else envelope
+    errors = Draft202012Validator(cloudevent_schema()).iter_errors(plain)
+    broken = next((each for each in errors if not _beside(each.absolute_path)), None)
     if broken is not None:
         detail = "The event does not meet the CloudEvents schema."
         return _unread(pointer, envelope, "cloudevent_invalid", detail, *broken.absolute_path)
-    data = envelope["data"]
-    context = {name: envelope[name] for name in ("source", "id")}
-    if envelope.get("time") is not None:
-        context["time"] = envelope["time"]
-    if any(data.get(name, value) != value for name, value in context.items()):
-        detail = "The data contradict the event's own source, id or time."
+    data = plain["data"]
+    if not all(same_name(data.get(name), plain[name]) for name in ("source", "id")):
+        detail = "The data contradict the event's own source or id."
         return _unread(f"{pointer}/data", envelope, "attributes_differ", detail)
-    return _read({**data, **context}, f"{pointer}/data", envelope)
+    said, other = of_two(plain.get("time"), data.get("time"))
+    event = {**data, "source": plain["source"], "id": plain["id"]}
+    event |= {} if said is None else {"time": said}
+    event |= {} if other is None else {OTHER_TIME: other}
+    within = {field.removeprefix("data."): was for field, was in replaced.items()}
+    return _read(event, f"{pointer}/data", within, envelope)
+
+
+def _beside(path: Sequence[str | int]) -> bool:
+    """Tell whether it is an attribute that says nothing of attendance: its form refuses nothing."""
+    return len(path) > 0 and path[0] not in _ATTRIBUTES
 
 
 def _unread(pointer: str, envelope: Any, code: str, detail: str, *below: str | int) -> Incoming:

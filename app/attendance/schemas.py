@@ -223,7 +223,11 @@ class StoredEvent(BaseModel):
     sequence: int = Field(ge=0, le=2_147_483_647, description="Its sequence.")
     doubt: Doubt | None = Field(description="Why it is marked.")
     received_at: Moment = Field(description="When it was received.")
-    as_sent: dict[str, Any] | None = Field(description="What of it was not read, as it was sent.")
+    as_sent: dict[str, Any] | None = Field(
+        description="What of it was not read, as it was sent; `characters`: what of that cannot be"
+        " stored was replaced, or said before in another way, and where; `data.time`: the time of"
+        " the data, if it is not that of their envelope."
+    )
     in_force: bool = Field(description="True if it is what is believed of the session now.")
 
 

@@ -1,53 +1,35 @@
-"""What a school takes back of a pupil it said was there: it owes no look and saw nobody."""
+"""What a school takes back of a pupil: that it was there, or that it was missed. Nothing is doubted
+any more for what nobody says.
+"""
 
 from typing import Final
 from uuid import UUID
 
 from app.attendance import presence
-from app.attendance.events import PresenceVerified, about
-from app.attendance.queries import CALLED, ROLL_HOLDS
 from app.attendance.rules import THERE
 from app.core.data.db import Tx
-from app.core.jobs import events
 
-_TAKEN_BACK: Final = """
-SELECT child_id, school_id FROM attendance_slots WHERE batch_id = $1 AND category = 'withdrawn'
+_UNSAID: Final = """
+SELECT d.child_id, s.school_id FROM attendance_slots s JOIN presence_doubts d
+    ON d.home_county = s.home_county AND d.child_id = s.child_id AND d.school_day = s.school_day
+WHERE s.batch_id = $1 AND s.category <> ALL ($2::text[]) AND d.finding IS NULL
+UNION
+SELECT d.child_id, r.agency_id FROM attendance_rolls r
+JOIN child_enrolments e ON e.school_id = r.agency_id AND e.class_key = r.class_key
+    AND e.since <= r.school_day AND (e.until IS NULL OR e.until > r.school_day)
+JOIN presence_doubts d
+    ON d.home_county = e.home_county AND d.child_id = e.child_id AND d.school_day = r.school_day
+WHERE r.batch_id = $1 AND r.category = 'withdrawn' AND d.finding IS NULL
 """
-_NOT_SAID: Final = f"""
-UPDATE presence_doubts d SET finding = 'mistaken', found_by = 'system', found_at = $2
-FROM (SELECT DISTINCT home_county, child_id, school_id, school_day FROM attendance_slots
-    WHERE batch_id = $1 AND category = 'withdrawn') AS gone
-WHERE d.child_id = gone.child_id AND d.home_county = gone.home_county
-    AND d.school_id = gone.school_id AND d.school_day = gone.school_day AND d.finding IS NULL
-    AND NOT EXISTS (
-        SELECT FROM attendance_slots s
-        WHERE s.home_county = d.home_county AND s.child_id = d.child_id
-            AND s.school_day = d.school_day AND s.school_id = d.school_id
-            AND s.category = ANY ($3::text[]))
-    AND NOT EXISTS (
-        SELECT FROM presence_sightings w
-        WHERE w.child_id = d.child_id AND w.seen_by_id = d.school_id AND w.since = d.school_day)
-    AND NOT EXISTS (
-        SELECT FROM child_enrolments e JOIN attendance_rolls r ON r.agency_id = e.school_id
-            AND r.class_key = e.class_key AND r.school_day = d.school_day
-        WHERE e.home_county = d.home_county AND e.child_id = d.child_id
-            AND e.school_id = d.school_id AND e.since <= d.school_day
-            AND (e.until IS NULL OR e.until > d.school_day) AND {CALLED} AND {ROLL_HOLDS})
-RETURNING d.*
-"""
-"""Unless a roll or a recorded return of the school says it still."""
+"""Of whom something is doubted of whom a batch says that they were not there, or nothing more."""
 
 
 async def take_back(tx: Tx, batch_id: UUID) -> None:
     """Let nothing be doubted any more for what a batch took back. For the worker; again, it changes
-    nothing. One statement, four if it took anything back.
+    nothing. One statement, six if it took anything back, and the events.
     """
-    gone = await tx.connection.fetch(_TAKEN_BACK, batch_id)
+    gone = await tx.connection.fetch(_UNSAID, batch_id, sorted(THERE))
     if not gone:
         return
-    rows = await tx.connection.fetch(_NOT_SAID, batch_id, tx.now, sorted(THERE))
-    await events.publish(tx, *(PresenceVerified(**about(row), finding="mistaken") for row in rows))
     children = list({row["child_id"] for row in gone})
-    schools = list({row["school_id"] for row in gone})
-    await presence.not_doubted(tx, children)
-    await tx.connection.execute(presence.SEEN_BY_ANOTHER, children, schools, sorted(THERE))
+    await presence.saw_nobody(tx, children, list({row["school_id"] for row in gone}))

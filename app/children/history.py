@@ -93,17 +93,38 @@ async def opened_with(
     opened_at: datetime = row["at"]
     if row["content_mac"] is not None or content.unread:
         return opened_at if row["content_mac"] == content.mac else None
-    raw = tx.keyring.unseal_bytes("child_changes.changes_sealed", row["id"], row["changes_sealed"])
-    said = orjson.dumps([*_changes(None, content.file, content.sections)])
-    then, now = (
-        {each["pointer"]: each["after"] for each in orjson.loads(changes)}
-        for changes in (raw, said)
-    )
-    other = {name for name in {*then, *now} if then.get(name) != now.get(name)}
+    then, now = _both(tx, row, content.file, content.sections)
+    other = _differing(then, now)
     same = other <= _PLACES and all(
         [await _is_one_place(tx, then.get(name), now.get(name)) for name in other]
     )
     return opened_at if same else None
+
+
+async def differing(tx: Tx, child_id: UUID, file: File, sections: Collection[str]) -> list[str]:
+    """Name the fields, as `/residence/address`, in which a file that was sent is not what the file
+    of that id was opened with. One statement.
+    """
+    async with tx.as_system():
+        row = await tx.connection.fetchrow(_FIRST, child_id, None)
+    return [] if row is None else sorted(_differing(*_both(tx, row, file, sections)))
+
+
+def _both(
+    tx: Tx, row: Mapping[str, Any], file: File, sections: Collection[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a file was opened with (a row of `_FIRST`), and what was sent now, by field."""
+    raw = tx.keyring.unseal_bytes("child_changes.changes_sealed", row["id"], row["changes_sealed"])
+    said = orjson.dumps([*_changes(None, file, sections)])
+    then, now = (
+        {each["pointer"]: each["after"] for each in orjson.loads(changes)}
+        for changes in (raw, said)
+    )
+    return then, now
+
+
+def _differing(then: Mapping[str, Any], now: Mapping[str, Any]) -> set[str]:
+    return {name for name in {*then, *now} if then.get(name) != now.get(name)}
 
 
 async def _is_one_place(tx: Tx, then: str | None, now: str | None) -> bool:

@@ -14,12 +14,10 @@ from app.regions.events import CodeUnderstood, RegionReplaced
 _FIRST = UUID(int=0)
 
 
-@queue.every("children.rederive", "10 0 * * *")
-async def rederive(tx: Tx, payload: dict[str, Any]) -> None:
-    """Derive every file anew, a batch per run; each batch queues the next in its transaction."""
-    after = await derivation.rederive(tx, UUID(payload["after"]) if payload else _FIRST)
-    if after is not None:
-        await queue.enqueue(tx.connection, "children.rederive", [{"after": str(after)}])
+@queue.walk("children.rederive", "10 0 * * *")
+async def rederive(tx: Tx, after: UUID) -> UUID | None:
+    """Derive every file anew, a batch per run."""
+    return await derivation.rederive(tx, after)
 
 
 @events.on(ChildRegistered)

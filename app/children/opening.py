@@ -31,7 +31,7 @@ from app.core.data import sql
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events as announcements
-from app.core.problems import FieldError, Problem
+from app.core.problems import FieldError, Problem, printable
 from app.regions.rules import county_of
 
 OFFLINE: Final = timedelta(days=90)
@@ -40,7 +40,8 @@ OFFLINE: Final = timedelta(days=90)
 
 class FileDiffers(Problem, status=409, points=True):
     """The id is that of a file, in the caller's remit, that was opened with other content: nothing
-    of what was sent now is kept. Location names the file.
+    of what was sent now is kept, its sender has it still. Location names the file, `errors` each
+    field in which the two differ, so that whoever sees both says it there.
     """
 
     title = "This id's file was opened with other content; change it, or send a new id"
@@ -168,8 +169,24 @@ async def _itself(tx: Tx, principal: Principal, child_id: UUID, it: _Sent) -> Op
         return Opened(child_id, False)
     opened = await duplicates.opened_of(tx, principal, child_id, it.contents)
     if opened is None:
-        raise FileDiffers(headers={"location": f"/v1/children/{child_id}"}, children=[child_id])
+        raise await _differs(tx, child_id, it)
     return await _opened_since(tx, principal, opened, it)
+
+
+async def _differs(tx: Tx, child_id: UUID, it: _Sent) -> FileDiffers:
+    fields = await history.differing(tx, child_id, it.file, it.sections)
+    beside = [f"/{field.replace('.', '/')}" for field in it.aside]  # or nothing that can be read
+    return FileDiffers(
+        "Keep what you sent until it stands in the file or under another id.",
+        errors=[
+            FieldError(
+                printable(f"#{field}"), "differs", "The file was opened with something else."
+            )
+            for field in fields or beside or [""]
+        ],
+        headers={"location": f"/v1/children/{child_id}"},
+        children=[child_id],
+    )
 
 
 def _as_opened(

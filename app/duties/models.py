@@ -47,7 +47,9 @@ class Duty(SQLModel, table=True):
         ),
         Index("ix_duties_child_id", "child_id"),
         Index("ix_duties_subject_id", "subject_id"),
-        Index("ix_duties_open_due_at", "due_at", postgresql_where=text("state = 'open'")),
+        # For who sees all of them. Of a quarter all fall due at one moment.
+        Index("ix_duties_due_at_id", "due_at", "id"),
+        Index("ix_duties_state_due_at_id", "state", "due_at", "id"),
     )
 
     id: UUID = Field(primary_key=True)

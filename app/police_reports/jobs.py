@@ -15,7 +15,7 @@ from app.core.data.sql import insert
 from app.core.jobs import events as spine
 from app.core.jobs import queue
 from app.police_reports import events, jurisdiction, rules
-from app.police_reports.models import State, Step
+from app.police_reports.models import WAITING, State, Step
 from app.police_reports.operations import home
 from app.police_reports.operations.filing import relieve
 from app.police_reports.operations.hidden import CHAIN, note
@@ -49,7 +49,7 @@ _WAITING: Final = f"""
 WITH places AS MATERIALIZED (
     SELECT DISTINCT region_code, hidden_from, police_below, police_agency_id
     FROM police_reports r WHERE {_OPEN}
-), open AS (
+), open AS MATERIALIZED (
     SELECT p.* FROM places p WHERE EXISTS (
         SELECT 1 FROM agencies a
         WHERE a.active AND a.kind = 'police'
@@ -280,46 +280,43 @@ async def mark_delivered(tx: Tx, delivered: DeliverySucceeded) -> None:
         await announce(tx, events.ReportDelivered, report)
 
 
-_ASK_AGAIN: Final = "police_reports.ask_on"
-
-
-@queue.every("police_reports.ask_again", "*/5 * * * *")
-async def ask_of_others(tx: Tx, payload: dict[str, Any]) -> None:
+@queue.walk("police_reports.ask_again", "*/5 * * * *")
+async def ask_of_others(tx: Tx, after: UUID) -> UUID | None:
     """Ask whoever was registered since which child a report is about."""
-    await ask_on(tx, {"after": str(UUID(int=0))})
+    return await ask_again(tx, after)
 
 
-@queue.job(_ASK_AGAIN)
+@queue.job("police_reports.ask_on")
 async def ask_on(tx: Tx, payload: dict[str, Any]) -> None:
-    """Look at one set of reports; queue the next in the same transaction."""
-    after = await ask_again(tx, UUID(payload["after"]))
-    if after is not None:
-        await queue.enqueue(tx.connection, _ASK_AGAIN, [{"after": str(after)}])
+    """Finish what the release before has queued."""
+    await ask_again(tx, UUID(payload["after"]))
 
 
 @queue.every("police_reports.mark_overdue", "* * * * *")
 async def mark_overdue(tx: Tx, payload: dict[str, Any]) -> None:
     """Announce, once each, the reports not delivered or not accepted in time (REP-07)."""
-    for column, condition, kind in (
-        ("acknowledgement_alarmed_at", "acknowledge_due_at < $1", events.AcknowledgementOverdue),
-        (
-            "delivery_alarmed_at",
-            "delivered_at IS NULL AND deliver_alarm_at < $1",
-            events.DeliveryOverdue,
-        ),
+    for late, kind in (
+        (_NOT_ACCEPTED, events.AcknowledgementOverdue),
+        (_NOT_DELIVERED, events.DeliveryOverdue),
     ):
-        late = await tx.connection.fetch(
-            f"""UPDATE police_reports SET {column} = $1 WHERE id IN (
-                    SELECT id FROM police_reports
-                    WHERE acknowledged_at IS NULL AND relieved_at IS NULL
-                      AND {column} IS NULL AND {condition}
-                    ORDER BY filed_at LIMIT $2 FOR UPDATE SKIP LOCKED)
-                RETURNING *""",
-            tx.now,
-            _PER_RUN,
-        )
-        for report in late:
+        for report in await tx.connection.fetch(late, tx.now, _PER_RUN):
             await announce(tx, kind, report)
+
+
+_LATE: Final = f"""
+UPDATE police_reports SET {{alarmed}} = $1 WHERE id IN (
+    SELECT id FROM police_reports
+    WHERE {WAITING} AND {{alarmed}} IS NULL AND {{which}} AND {{due}} < $1
+    ORDER BY {{due}} LIMIT $2 FOR UPDATE SKIP LOCKED)
+RETURNING *
+"""
+_NOT_ACCEPTED: Final = _LATE.format(
+    alarmed="acknowledgement_alarmed_at", which="true", due="acknowledge_due_at"
+)
+_NOT_DELIVERED: Final = _LATE.format(
+    alarmed="delivery_alarmed_at", which="delivered_at IS NULL", due="deliver_alarm_at"
+)
+"""An index of each has no report of which the alarm has sounded."""
 
 
 @queue.every("police_reports.route_waiting", "* * * * *")

@@ -32,6 +32,12 @@ SUBJECT: Final = "police_reports.subject"
 PERSON: Final = "police_reporters.person"
 DETAILS: Final = "police_report_steps.details"
 AS_SENT: Final = "police_reports.as_sent"
+WAITING: Final = "acknowledged_at IS NULL AND relieved_at IS NULL"
+"""Of a report for which the alarms go on."""
+ANYWHERE: Final = "region_code >= 0"
+"""Of any report. An index holds all of them for who sees all: for the few of one place, of which no
+statistics tell how few, all would be read in its order.
+"""
 
 
 class State(StrEnum):
@@ -154,6 +160,7 @@ class PoliceReport(SQLModel, table=True):
             "id",
             postgresql_where=text("cardinality(former_police) > 0"),
         ),
+        Index("ix_police_reports_anywhere", "filed_at", "id", postgresql_where=text(ANYWHERE)),
         Index("ix_police_reports_region", "region_code", "filed_at", "id"),
         Index("ix_police_reports_home", "home_region", "filed_at", "id"),
         Index(
@@ -181,7 +188,19 @@ class PoliceReport(SQLModel, table=True):
         Index(
             "ix_police_reports_waiting",
             "filed_at",
-            postgresql_where=text("acknowledged_at IS NULL AND relieved_at IS NULL"),
+            postgresql_where=text(WAITING),
+        ),
+        Index(
+            "ix_police_reports_unaccepted",
+            "acknowledge_due_at",
+            postgresql_where=text(f"{WAITING} AND acknowledgement_alarmed_at IS NULL"),
+        ),
+        Index(
+            "ix_police_reports_undelivered",
+            "deliver_alarm_at",
+            postgresql_where=text(
+                f"{WAITING} AND delivery_alarmed_at IS NULL AND delivered_at IS NULL"
+            ),
         ),
         Index(
             "ix_police_reports_unrouted",

@@ -12,7 +12,7 @@ from app.access.acts import Act, permitted
 from app.access.principal import Principal
 from app.children.queries import ChildRef
 from app.core.clock import local_date
-from app.core.data.db import Tx
+from app.core.data.db import NATION, Tx
 from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.http.wire import region_text
@@ -46,6 +46,8 @@ def visible_reports(principal: Principal) -> Where:
             principal.region_hi - principal.region_lo,
         )
     if RECEIVE.code in scopes:
+        if (principal.region_lo, principal.region_hi) == NATION:
+            return where.add(f"r.{models.ANYWHERE}")
         return where.add(
             "r.reporter_agency_id = {0} OR (r.hidden_below <= {3} AND ("
             "(r.region_code >= {1} AND r.region_code < {2})"

@@ -51,6 +51,7 @@ from app.police_reports.operations import (
     forwarding,
     incidents,
     steps,
+    superseding,
     suspects,
     taking_back,
 )
@@ -360,7 +361,7 @@ async def supersede_report(
     """File a corrected report in place of one your agency filed, be it hidden from that by now;
     nothing is ever deleted.
     """
-    filed = await filing.supersede_report(tx, principal, report, new)
+    filed = await superseding.supersede_report(tx, principal, report, new)
     return _filed(filed, report["child_id"])
 
 

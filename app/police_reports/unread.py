@@ -11,11 +11,42 @@ from app.core.text import canonical_number
 _AN_ID: Final = re.compile("(?=([0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}))")
 """Wherever one may begin: a digit that stands before it hides none."""
 _OF_WHO_REPORTS: Final = ("report", "phone", "电话", "举报")
+_OF_WHO_IS_ACCUSED: Final = (
+    *("suspect", "accus", "abus", "offend", "perpetrat"),
+    *("嫌疑", "被举报", "被控", "被告", "施暴", "加害", "侵害", "涉案", "涉事"),
+)
 
 
-def ids_in(said: Any) -> set[UUID]:
-    """Return all ids that stand anywhere in what was sent, in any spelling, also within text."""
-    return {UUID(each) for text in _texts(said) for each in _AN_ID.findall(_plain(text))}
+MOST_IDS: Final = 1_000
+"""A body of digits alone would hold a million."""
+
+
+def ids_in(said: Any) -> list[UUID]:
+    """Return the ids that stand anywhere in what was sent, in any spelling, also within text: the
+    first MOST_IDS, in their order.
+    """
+    found: dict[UUID, None] = {}
+    for text in _texts(said):
+        for each in _AN_ID.finditer(_plain(text)):
+            found[UUID(each[1])] = None
+            if len(found) == MOST_IDS:
+                return [*found]
+    return [*found]
+
+
+def accused_in(unread: Mapping[str, Any]) -> set[str]:
+    """Return all texts in what was sent that stand, at any depth, in a field whose name says that
+    somebody is accused.
+    """
+    return {
+        text.strip()
+        for each in _parts(unread)
+        if isinstance(each, dict)
+        for name, said in each.items()
+        if _bears(name, _OF_WHO_IS_ACCUSED)
+        for text in _texts(said)
+        if text.strip()
+    }
 
 
 def of_who_reports(unread: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
@@ -32,12 +63,16 @@ def of_who_reports(unread: Mapping[str, Any], known: Collection[str]) -> dict[st
 def names_who_reports(said: Any) -> bool:
     """Tell whether a field in what was sent bears the name of one that says who reports."""
     return any(
-        mark in normalize("NFKC", name).casefold()
+        _bears(name, _OF_WHO_REPORTS)
         for each in _parts(said)
         if isinstance(each, dict)
         for name in each
-        for mark in _OF_WHO_REPORTS
     )
+
+
+def _bears(name: str, marks: Collection[str]) -> bool:
+    plain = normalize("NFKC", name).casefold()
+    return any(mark in plain for mark in marks)
 
 
 def _plain(text: str) -> str:
@@ -53,12 +88,12 @@ def _texts(said: Any) -> Iterator[str]:
 
 
 def _parts(said: Any) -> Iterator[Any]:
-    """Walk all that was sent: each value, and what it holds."""
+    """Walk all that was sent, in its order: each value, and what it holds."""
     waiting = [said]
     while waiting:
         each = waiting.pop()
         yield each
         if isinstance(each, dict):
-            waiting.extend(each.values())
+            waiting.extend(reversed(each.values()))
         elif isinstance(each, list):
-            waiting.extend(each)
+            waiting.extend(reversed(each))

@@ -1,6 +1,6 @@
 """What settles by itself: a file appears, a pupil gets a number, a place another code."""
 
-from typing import Any
+from uuid import UUID
 
 from app.children import referred
 from app.children.events import ChildChanged, ChildRegistered, DuplicateSuspected
@@ -51,10 +51,10 @@ async def follow_moved_file(tx: Tx, event: ChildChanged) -> None:
         await referrals.follow(tx, await referred.waiting(tx, event.subject_id))
 
 
-@queue.every("unresolved.ask_again", "*/5 * * * *")
-async def ask_again(tx: Tx, payload: dict[str, Any]) -> None:
+@queue.walk("unresolved.ask_again", "*/5 * * * *")
+async def ask_again(tx: Tx, after: UUID) -> UUID | None:
     """Let an answer stand alone where there is no other office to ask any more."""
-    await referrals.stand_alone(tx)
+    return await referrals.stand_alone(tx, after)
 
 
 @following.follows

@@ -149,6 +149,7 @@ class Unresolved(SQLModel, table=True):
         Index("ix_unresolved_region_code_due_at", "region_code", "due_at", "id"),
         Index("ix_unresolved_agency_id_due_at", "agency_id", "due_at", "id"),
         Index("ix_unresolved_due_at_id", "due_at", "id"),
+        Index("ix_unresolved_kind_due_at_id", "kind", "due_at", "id"),
         Index(
             "ix_unresolved_abnormal",
             "region_code",

@@ -108,7 +108,7 @@ _REPORTS: Final = f"""
 SELECT u.*, ARRAY({
     _READING.format(
         columns="id",
-        kinds="$3",
+        kinds="$1",
         places=f"ARRAY[{lineage_in_sql('u.region_code')}]",
         shown=hiding.shown("u.about_id", "a.id", codes_of("a.region_code"), "ARRAY[a.id]"),
     )
@@ -116,9 +116,15 @@ SELECT u.*, ARRAY({
     SELECT e.told_to FROM events e
     WHERE e.subject_id = u.id AND e.wire_name = 'unresolved.report_unresolved'
     ORDER BY e.id DESC LIMIT 1))::uuid) AS told
-FROM unresolved u WHERE u.state = 'open' AND u.about_id > $1 ORDER BY u.about_id LIMIT $2
+FROM unresolved u WHERE u.state = 'open' AND {{which}}
 """
+_SET: Final = _REPORTS.format(which="u.about_id > $2 ORDER BY u.about_id LIMIT $3")
 """Open questions about reports, by `uq_unresolved_asked_about`, as `told` and `readers` of now."""
+_HELD: Final = _REPORTS.format(which="u.id = ANY ($2::uuid[]) ORDER BY u.about_id")
+_HOLD: Final = """
+SELECT id FROM unresolved WHERE id = ANY ($1::uuid[]) AND state = 'open'
+ORDER BY id FOR UPDATE SKIP LOCKED
+"""
 
 
 def _kinds(kind: UnresolvedKind) -> list[str]:
@@ -132,7 +138,18 @@ async def of_reports(tx: Tx, after: UUID, most: int) -> list[asyncpg.Record]:
     that may read each now (`readers`) and those told last (`told`). For jobs. One statement.
     """
     kinds = _kinds(UnresolvedKind.report)
-    found: list[asyncpg.Record] = await tx.connection.fetch(_REPORTS, after, most, kinds)
+    found: list[asyncpg.Record] = await tx.connection.fetch(_SET, kinds, after, most)
+    return found
+
+
+async def held_of_reports(tx: Tx, questions: Sequence[UUID]) -> list[asyncpg.Record]:
+    """Hold those of these that nobody else holds, and return them likewise, as they are once they
+    are held. Two statements.
+    """
+    held = [row["id"] for row in await tx.connection.fetch(_HOLD, questions)]
+    found: list[asyncpg.Record] = await tx.connection.fetch(
+        _HELD, _kinds(UnresolvedKind.report), held
+    )
     return found
 
 
@@ -190,6 +207,9 @@ async def list_unresolved(
             "u.agency_id = {}": sender,
         }
     )
+    own = OWNERS.get(principal.role.code)
+    if kind and own is not None and kind not in {*own, UnresolvedKind.attendance}:
+        where.add("false")  # or all would be read to find none
     if region is not None:
         where.add("u.region_code >= {} AND u.region_code < {}", *region)
     if act is not None:

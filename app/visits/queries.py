@@ -55,10 +55,19 @@ async def list_visits(
     return await paging.fetch(tx, _VISITS, where, _LATEST, window)
 
 
+def words_of(tx: Tx, row: Any) -> dict[str, Any]:
+    """Return what is sealed in a row: `note`, `findings`, and `as_sent`, as far as there is any."""
+    if row["words_sealed"] is None:
+        return {}
+    words: dict[str, Any] = orjson.loads(
+        tx.keyring.unseal_bytes(WORDS, row["id"], row["words_sealed"])
+    )
+    return words
+
+
 def visit_of(tx: Tx, principal: Principal, row: Any) -> schemas.Visit:
     """Read a row, with what is sealed in it, as the caller is shown it."""
-    sealed = row["words_sealed"]
-    words = orjson.loads(tx.keyring.unseal_bytes(WORDS, row["id"], sealed)) if sealed else {}
+    words = words_of(tx, row)
     findings = row["findings"]
     notes = words.get("findings") or [None] * len(findings)
     return schemas.Visit(

@@ -1,6 +1,6 @@
 """What happens to deliveries in the background, beside the sending (`delivery.py`)."""
 
-from typing import Any
+from typing import Any, Final
 
 from app.core.data.db import Tx
 from app.core.jobs import events as spine
@@ -19,16 +19,21 @@ async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
     await following.shift(tx, event, "webhook_endpoints", "region_code", "region_lo", "region_hi")
 
 
+_PER_RUN: Final = 500
+_OVERDUE: Final = """
+UPDATE webhook_deliveries SET overdue_announced_at = $1
+WHERE id IN (
+    SELECT id FROM webhook_deliveries
+    WHERE delivery_class = 'M' AND delivered_at IS NULL AND overdue_announced_at IS NULL
+      AND created_at <= $2 AND state IN ('pending', 'leased')
+    ORDER BY created_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+RETURNING id, event_id, wire_name, ordering_key, agency_id, region_code, home_county, told_to
+"""
+
+
 @queue.every("webhooks.announce_overdue", "* * * * *")
 async def announce_overdue(tx: Tx, payload: dict[str, Any]) -> None:
     """Announce, once each, the mandatory deliveries undelivered past their time (R6, REP-07)."""
-    overdue = await tx.connection.fetch(
-        """UPDATE webhook_deliveries SET overdue_announced_at = $1
-           WHERE delivery_class = 'M' AND delivered_at IS NULL AND overdue_announced_at IS NULL
-             AND created_at <= $2 AND state IN ('pending', 'leased')
-           RETURNING id, event_id, wire_name, ordering_key, agency_id, region_code, home_county,
-                     told_to""",
-        tx.now,
-        tx.now - rules.OVERDUE_AFTER,
-    )
+    before = tx.now - rules.OVERDUE_AFTER
+    overdue = await tx.connection.fetch(_OVERDUE, tx.now, before, _PER_RUN)
     await spine.publish(tx, *map(events.WebhookOverdue.of, overdue))

@@ -8,7 +8,17 @@ import pytest
 
 from app.core.data.db import SYSTEM
 from tests.access.factories import a_caller
-from tests.attendance.factories import TOWNSHIP, VILLAGE, a_school, an_event, push, statuses
+from tests.attendance.factories import (
+    TOWNSHIP,
+    VILLAGE,
+    a_school,
+    an_event,
+    codes,
+    push,
+    statuses,
+)
+from tests.attendance.test_push import TestCloudEvents
+from tests.attendance.test_rolls import a_roll
 from tests.children.enrolling import NUMBER, a_pupil
 from tests.regions.factories import some_regions
 
@@ -156,3 +166,53 @@ async def test_refused_is_what_would_corrupt(client, school, pupil, sent) -> Non
     (result,) = answer.json()["results"]
     assert result["pointer"].startswith(f"#/events/0/{next(iter(sent))}")
     assert result["unread"] == []
+
+
+class TestACloudEventAndItsData:
+    """Its own source and id name it; how its data spell them, and the time, refuses nothing."""
+
+    @pytest.mark.parametrize(
+        ("own", "data", "aside"),
+        [
+            ({"time": f"{DAY}T08:05:00"}, {"time": f"{DAY}T08:05:00+08:00"}, "time"),
+            ({"time": f"{DAY}T00:05:00Z"}, {"time": f"{DAY}T08:05:00+08:00"}, None),
+            ({"time": f"{DAY}T00:05:00Z"}, {"time": f"{DAY}T08:05:00"}, None),
+            ({"time": f"{DAY}T00:05:00+00:00"}, {"time": f"{DAY} 00:05:00.000Z"}, None),
+            ({"time": f"{DAY}T00:05:00Z"}, {"time": 1795133100}, None),
+            ({"time": "早上"}, {"time": f"{DAY}T00:05:00Z"}, "data.time"),
+            ({"time": f"{DAY}T00:05:00Z"}, {"time": "早上"}, "data.time"),
+            ({"time": f"{DAY}T00:05:00Z"}, {"time": f"{DAY}T09:00:00Z"}, "data.time"),
+            ({"time": f"{DAY}T00:05:00Z"}, {"time": None, "id": None, "source": None}, None),
+            ({"id": "17", "source": "urn:a/%E7%B3%BB"}, {"id": 17, "source": " urn:a/系"}, None),
+            ({"id": 17, "source": "系统一"}, {"id": "１７", "source": "%e7%b3%bb统一"}, None),
+            ({"subject": "", "datacontenttype": "application/json; charset=utf-8"}, {}, None),
+        ],
+    )
+    async def test_one_event_in_two_spellings_is_one(
+        self, client, school, pupil, teacher, own, data, aside
+    ) -> None:
+        event = an_event(pupil.id, time=f"{DAY}T00:05:00Z")
+        envelope = TestCloudEvents.wrap(event, **own)
+        envelope["data"] |= data
+        answer = await TestCloudEvents().send(client, school, [envelope])
+        assert statuses(answer) == ["accepted"], answer.text
+        (stored,) = await kept(client, teacher, pupil)
+        assert stored["time"] == f"{DAY}T00:05:00Z"
+        assert answer.json()["results"][0]["unread"] == ([aside] if aside else [])
+        assert statuses(await TestCloudEvents().send(client, school, [envelope])) == ["duplicate"]
+
+    @pytest.mark.parametrize("data", [{"id": "another"}, {"source": "urn:b"}, {"id": ["17"]}])
+    async def test_data_that_name_another_event_are_refused(
+        self, client, school, pupil, data
+    ) -> None:
+        """Sent by itself it would be a second event, and nothing would know it again."""
+        envelope = TestCloudEvents.wrap(an_event(pupil.id))
+        envelope["data"] |= data
+        answer = await TestCloudEvents().send(client, school, [envelope])
+        assert (statuses(answer), codes(answer)) == (["rejected"], ["attributes_differ"])
+
+
+async def test_a_roll_that_says_more_is_no_class_called_in_full(client, school) -> None:
+    """Who was not there may stand in what is not read: nobody is there by it."""
+    answer = await push(client, school, a_roll(absent=["样小一"]))
+    assert statuses(answer) == ["rejected"]

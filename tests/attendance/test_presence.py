@@ -165,20 +165,46 @@ class TestDoubted:
         school, word = words[back == "other"]
         await said(school, {**word, "id": "back", "category": "withdrawn", "sequence": 9})
         (other,) = (each for each, _ in words if each is not school)
-        (gone,) = (
-            each
-            for each in await doubts(around, school.system)
-            if each["school_id"] == str(school.id)
-        )
-        assert gone["finding"] == "mistaken"
-        for each in await doubts(around, other.system):  # by the register, the own school has it
-            assert each["finding"] or back == "own" or each["seen_by_id"] != str(school.id)
+        both = [await doubts(around, each.system) for each in (school, other)]
+        assert [{each["finding"] for each in seen} for seen in both] == [{"mistaken"}] * 2
         async with database.begin(SYSTEM) as tx:
             owed = await tx.connection.fetch(
-                "SELECT state FROM duties WHERE rule = 'EDU-01.presence' AND bearer_agency_id = $1",
-                school.id,
+                "SELECT bearer_agency_id, state FROM duties WHERE rule = 'EDU-01.presence'"
             )
-        assert {row["state"] for row in owed} == {"discharged"}
+        closed = {(school.id, "discharged"), (other.id, "discharged")}
+        assert {tuple(row) for row in owed} == closed
+
+    async def test_a_roll_that_is_taken_back_contradicts_nothing_any_more(
+        self, around, new, pupil, said
+    ) -> None:
+        roll = a_roll(TUESDAY)
+        await said(around.school, roll)
+        await said(new, present(pupil))
+        await said(around.school, {**roll, "id": "back", "category": "withdrawn", "sequence": 1})
+        found = await doubts(around, around.teacher) + await doubts(around, new.system)
+        assert {each["finding"] for each in found} == {"mistaken"}
+
+    async def test_one_that_something_else_stands_for_stays_open(
+        self, around, new, pupil, said
+    ) -> None:
+        """It was at its own school by a roll, then missed by it, then nobody says anything: but the
+        school that says it was there had lost it by then."""
+        words = [(around.school, a_roll(TUESDAY)), (new, present(pupil))]
+        for school, word in words:
+            await said(school, word)
+        missed = an_event(pupil.id, TUESDAY)
+        await said(around.school, missed)
+        open_ones = [each for each in await doubts(around, new.system) if not each["finding"]]
+        assert [each["school_id"] for each in open_ones] == [str(new.id)]
+        await said(around.school, present(pupil, DAY))
+        await said(new, present(pupil, DAY, id="there"))
+        await said(new, present(pupil, DAY, id="not", category="withdrawn", sequence=2))
+        left = [
+            each
+            for each in await doubts(around, around.teacher)
+            if each["school_day"] == DAY and not each["finding"]
+        ]
+        assert [each["school_id"] for each in left] == [str(around.school.id)]
 
     async def test_told_again_it_is_one(self, around, new, pupil, said) -> None:
         await said(around.school, present(pupil))
@@ -215,6 +241,14 @@ class TestFound:
         assert [tuple(row) for row in states] == [("discharged", doubt["id"])]
         again = await self.find(around, around.teacher, doubt)
         assert (again.status_code, again.json()["type"]) == (409, "/problems/already-found")
+
+    async def test_what_they_found_stays_though_the_school_takes_its_word_back(
+        self, around, doubt, pupil, said
+    ) -> None:
+        assert (await self.find(around, around.teacher, doubt)).status_code == 200
+        await said(around.school, present(pupil, category="withdrawn", sequence=9))
+        (found,) = await doubts(around, around.teacher)
+        assert found["finding"] == "elsewhere"
 
     async def test_a_machine_has_looked_nowhere(self, around, doubt) -> None:
         answer = await self.find(around, around.school.system, doubt)

@@ -22,7 +22,10 @@ def _edited() -> dict[str, Any]:
     }
 
 
-def _differs(answer, file_id: str) -> None:
+def _differs(answer, file_id: str, *fields: str) -> None:
+    """Nothing of it is kept: whoever sent it has it still, and is told exactly what differs."""
+    told = [(error["pointer"], error["code"]) for error in answer.json()["errors"]]
+    assert told == [(f"#/{field}", "differs") for field in fields]
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/file-differs")
     assert answer.headers["location"] == f"/v1/children/{file_id}"
 
@@ -38,8 +41,8 @@ class TestUnderTheIdOfAFileOneSees:
         self, open_file, client, director, chosen
     ) -> None:
         answer = await open_file(director, id=chosen, **_edited())
-        _differs(answer, chosen)
-        assert "样" not in answer.text
+        _differs(answer, chosen, "health/notes", "residence/address", "residence/lives_with")
+        assert not [said for said in ("样", "改后地址", "身上有伤") if said in answer.text]
         read = await client.get(f"/v1/children/{chosen}", headers=director.headers)
         changed = await client.patch(
             f"/v1/children/{chosen}",
@@ -50,16 +53,34 @@ class TestUnderTheIdOfAFileOneSees:
         again = await open_file(director, id=chosen)
         assert (again.status_code, again.json()["version"]) == (200, 2)
 
-    @pytest.mark.parametrize("section", ["residence", "health"])
-    async def test_one_section_is_enough(self, open_file, director, chosen, section) -> None:
-        _differs(await open_file(director, id=chosen, **{section: _edited()[section]}), chosen)
+    @pytest.mark.parametrize(
+        ("section", "fields"),
+        [
+            ("residence", ["residence/address", "residence/lives_with"]),
+            ("health", ["health/notes"]),
+        ],
+    )
+    async def test_one_section_is_enough(
+        self, open_file, director, chosen, section, fields
+    ) -> None:
+        answer = await open_file(director, id=chosen, **{section: _edited()[section]})
+        _differs(answer, chosen, *fields)
+
+    @pytest.mark.parametrize(
+        ("beside", "field"), [({"app": "3.3"}, "app"), ({"recorded_at": "昨天"}, "recorded_at")]
+    )
+    async def test_so_is_what_cannot_be_read(
+        self, open_file, director, chosen, beside, field
+    ) -> None:
+        _differs(await open_file(director, id=chosen, **beside), chosen, field)
 
     async def test_another_child_is_not_answered_with_the_first(
         self, open_file, director, township, chosen
     ) -> None:
         for caller in (director, township):
             answer = await open_file(caller, id=chosen, identity=ANOTHER_CHILD)
-            _differs(answer, chosen)
+            fields = ("birth_date", "ethnic_group", "name", "resident_id", "sex")
+            _differs(answer, chosen, *(f"identity/{field}" for field in fields))
         under_its_own = await open_file(director, id=str(new_id()), identity=ANOTHER_CHILD)
         assert under_its_own.status_code == 201, under_its_own.text
 
@@ -75,7 +96,8 @@ async def test_another_village_is_not_another_code_of_the_same(open_file, townsh
     file = a_file(VILLAGE, id=chosen)
     assert (await open_file(township, id=chosen)).status_code == 201
     there = {**file["residence"], "region_code": str(SIBLING)}
-    _differs(await open_file(township, id=chosen, residence=there), chosen)
+    answer = await open_file(township, id=chosen, residence=there)
+    _differs(answer, chosen, "residence/region_code")
 
 
 async def test_a_place_with_another_code_since_is_the_same(open_file, database, director) -> None:

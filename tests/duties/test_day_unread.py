@@ -38,11 +38,11 @@ async def test_a_quarter_is_visited_by_a_visit_of_a_day_in_it(
     assert await _state(client, director) == state
 
 
-async def test_once_its_day_is_said_it_counts(client, database, director) -> None:
+@pytest.mark.parametrize("day", ["2026-11-18", "2026-11-20"], ids=["before", "when it came"])
+async def test_once_its_day_is_said_it_counts(client, database, director, day) -> None:
     visit = await _record(client, database, director, visited_on="30/9/2026")
-    for version, (changes, state) in enumerate(
-        [({"note": "在家"}, "open"), ({"visited_on": "2026-11-18"}, "discharged")], start=1
-    ):
+    corrections = [({"note": "在家"}, "open"), ({"visited_on": day}, "discharged")]
+    for version, (changes, state) in enumerate([*corrections, ({"note": "好"}, "discharged")], 1):
         answer = await client.patch(
             f"/v1/visits/{visit}",
             json=changes,

@@ -5,10 +5,12 @@ from uuid import uuid4
 import pytest
 
 from tests.access.factories import a_caller
+from tests.children.factories import a_child
 from tests.jobs import run_jobs
 from tests.police_reports.factories import (
     COUNTY,
     TOWNSHIP,
+    VILLAGE,
     a_report,
     an_endpoint,
     delivered,
@@ -17,7 +19,8 @@ from tests.police_reports.factories import (
     rows,
     the_offices,
 )
-from tests.police_reports.test_chain import ACCEPT, DISPOSE, URL, step
+from tests.police_reports.test_chain import ACCEPT, AT, DISPOSE, NOTICE, URL, step
+from tests.police_reports.test_parties import told
 
 
 @pytest.fixture
@@ -73,6 +76,44 @@ class TestWhomAChainSpeaksAgainst:
         stored = {str(row["id"]): row for row in await rows(database, "police_reports")}
         assert stored[second]["police_agency_id"] == county
         assert await status(client, offices.police, second) == 404
+
+    @pytest.mark.parametrize(
+        ("words", "meant"), [("镇里的干部", "township"), ("派出所的民警", "police")]
+    )
+    async def test_whom_words_may_mean_learns_nothing_though_a_correction_names_nobody(
+        self, client, offices, words, meant
+    ) -> None:
+        first = await filed(client, offices.school, suspect_agency_id=words)
+        second = await corrected(client, offices.school, first)
+        for report_id in (first, second):
+            assert await status(client, getattr(offices, meant), report_id) == 404
+
+    async def test_a_township_that_was_told_hears_no_more_once_words_may_mean_it(
+        self, client, database, offices
+    ) -> None:
+        child = await a_child(database, VILLAGE)
+        first = await filed(client, offices.school)
+        identified = {"identified_at": AT, "child_id": str(child.id), "basis": "家长辨认。"}
+        for path, body in (
+            ("child", identified),
+            ("dispositions", DISPOSE),
+            ("township-notice", NOTICE),
+        ):
+            assert (await step(client, offices.police, first, path, body)).status_code == 201
+        assert offices.township.agency_id in await told(database, "township_notified")
+        second = await corrected(client, offices.school, first, suspect_agency_id="镇里的干部")
+        assert offices.county.agency_id in await told(database, "report_superseded")
+        assert offices.township.agency_id not in await told(database, "report_superseded")
+        wrong = {"withdrawn_at": AT, "basis": "认错了人。"}
+        answer = await step(client, offices.police, second, "child/withdrawal", wrong)
+        assert answer.status_code == 201, answer.text
+        heard = [
+            row["told_to"]
+            for row in await rows(database, "events")
+            if row["wire_name"] == "police_reports.identification_withdrawn"
+        ]
+        assert len(heard) == 2
+        assert str(offices.township.agency_id) not in str(heard)
 
 
 class TestWhatACorrectionCannotTakeBack:

@@ -1,10 +1,21 @@
 """A field nobody knows may say whom a report speaks against, and who reports."""
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
-from tests.police_reports.factories import CANARY, a_report, filed, police_at, rows, the_offices
+from app.core.data.db import SYSTEM
+from app.police_reports.unread import MOST_IDS, ids_in
+from tests.access.factories import a_caller, an_agency
+from tests.police_reports.factories import (
+    CANARY,
+    a_report,
+    an_endpoint,
+    filed,
+    police_at,
+    rows,
+    the_offices,
+)
 from tests.police_reports.test_chain import URL
 from tests.police_reports.test_suspects import named, seen_by
 
@@ -37,6 +48,33 @@ async def test_whose_id_is_written_anywhere_learns_nothing(client, database, off
     assert read.json()["suspect_agency_id"] == township
 
 
+@pytest.mark.parametrize(
+    ("said", "shielded"),
+    [
+        (lambda it: {"suspect": it}, True),
+        (lambda it: {"被举报单位": [{"名称": f" {it}　"}]}, True),
+        (lambda it: {"subject": {"name": "样", "abuser": it}}, True),
+        (lambda it: {"受理单位": it, "suspect": "父亲"}, False),
+        (lambda it: {"suspect": f"{it}的人"}, False),
+    ],
+)
+async def test_whose_name_stands_where_somebody_is_accused_learns_nothing(
+    client, database, offices, said, shielded
+) -> None:
+    """AZ-8. Elsewhere a name accuses nobody: forms name there who is to receive the report."""
+    async with database.begin(SYSTEM) as tx:
+        name = await tx.connection.fetchval(
+            "UPDATE agencies SET name = '蓟州区样镇人民政府' WHERE id = $1 RETURNING name",
+            offices.township.agency_id,
+        )
+    report_id = await filed(client, offices.school, **said(name))
+    found = await seen_by(client, offices, report_id)
+    assert ("township" in found, "county" in found) == (not shielded, True)
+    read = await client.get(f"{URL}/{report_id}", headers=offices.police.headers)
+    township = str(offices.township.agency_id)
+    assert read.json()["suspect_agency_id"] == (township if shielded else None)
+
+
 async def test_who_says_beside_it_who_sends_accuses_nobody(client, database, offices) -> None:
     sender = str(offices.school.agency_id)
     report_id = await filed(client, offices.school, agency_id=sender, app={"school": sender})
@@ -52,6 +90,57 @@ async def test_an_id_of_police_sends_it_to_the_next(client, database, offices) -
     [report] = await rows(database, "police_reports")
     assert (report["police_agency_id"], report["routing"]) == (next_police, "routed")
     assert await seen_by(client, offices, report_id) == {"school", "township", "county"}
+
+
+async def test_whoever_names_all_police_hides_it_from_all_but_the_last(
+    client, database, settings, offices
+) -> None:
+    """REP-07: there is always somebody who can take it; "kept as sent, and told in `doubts`"."""
+    above = await a_caller(database, settings, "police", 120000000000)
+    await an_endpoint(database, above.agency_id, 120000000000)
+    both = [str(each.agency_id) for each in (above, offices.police)]
+    report_id = await filed(client, offices.school, who=both)
+    read = await client.get(f"{URL}/{report_id}", headers=above.headers)
+    assert (read.json()["police_agency_id"], read.json()["routing"]) == (both[0], "routed")
+    kept = await client.get(f"{URL}/{report_id}/reporter", headers=above.headers)
+    assert kept.json()["as_sent"] == {"who": both}
+    assert {"not_all_shielded", "agency_unknown"} <= {*read.json()["doubts"]}
+    assert await seen_by(client, offices, report_id) == {"school", "county"}
+    # Nor where it is the only one; whom a person then names, that one loses it.
+    beside = {"region_code": "120119102200", "officer": both[0], "place": both[1]}
+    alone = await filed(client, offices.school, **beside)
+    assert "police" not in await seen_by(client, offices, alone)
+    said = await client.post(
+        f"{URL}/{alone}/suspect", json=named(above), headers=offices.county.headers
+    )
+    assert said.status_code == 201, said.text
+    assert (await client.get(f"{URL}/{alone}", headers=above.headers)).status_code == 404
+
+
+async def test_so_many_are_shielded_and_no_more_whatever_is_corrected(
+    client, database, offices
+) -> None:
+    """The first that are written; of all others the report says that they are not."""
+    crowd = [str(await an_agency(database, "hotel", 120119101000)) for _ in range(25)]
+    township, village = str(offices.township.agency_id), str(offices.village.agency_id)
+    first = await filed(client, offices.school, who=[township, {"also": crowd[:19]}, village])
+    again = a_report(who=crowd[19:], suspect_agency_id=str(offices.county.agency_id))
+    answer = await client.post(
+        f"{URL}/{first}/supersession", json=again, headers=offices.school.headers
+    )
+    assert answer.status_code == 201, answer.text
+    for report in await rows(database, "police_reports"):
+        assert len(report["hidden_from"]) == 20 + 1, "the suspect that the correction names"
+        assert {township, *crowd[:19]} <= {*map(str, report["hidden_from"])}
+        assert "not_all_shielded" in report["doubts"]
+    assert await seen_by(client, offices, first) == {"school", "police"}
+
+
+def test_of_ids_without_end_the_first_are_read() -> None:
+    assert len(ids_in({"x": "0123456789abcdef" * 60_000})) <= MOST_IDS
+    assert ids_in([{str(UUID(int=1)): str(UUID(int=2))}, str(UUID(int=3))]) == [
+        *(UUID(int=each) for each in (1, 2, 3))
+    ]
 
 
 async def test_of_several_it_is_not_clear_whom_and_none_learns_of_it(

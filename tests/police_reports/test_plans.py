@@ -3,15 +3,17 @@ are and whoever asks.
 """
 
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import pytest
 
 from app.access.principal import Principal
 from app.access.roles import role
-from app.attendance import presence
+from app.attendance import asked
 from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database, Reach
 from app.core.ids import new_id
+from app.duties import operations as duties
 from app.police_reports import jobs, queries
 from app.police_reports.operations import (
     called,
@@ -27,8 +29,10 @@ from app.police_reports.operations import (
     unknown_child,
 )
 from app.regions.rules import subtree
-from app.unresolved.operations import whose
+from app.unresolved import queries as unresolved
+from app.unresolved.operations import referrals, whose
 from app.webhooks import delivery
+from app.webhooks import jobs as announcing
 from tests.access.factories import an_agency
 from tests.conftest import NOW, pinned
 
@@ -100,6 +104,7 @@ async def plan(
         ("township_supervisor", TOWNSHIP, ["region", "home", "moved", "reporter"]),
         ("police", TOWNSHIP, ["police", "forwarded", "told", "former_police"]),
         ("hospital", 120119000000, ["reporter"]),
+        ("civil_affairs", 0, ["anywhere"]),
     ],
 )
 async def test_a_page_is_found_by_index(many, code, region, indexes) -> None:
@@ -113,6 +118,23 @@ async def test_a_page_is_found_by_index(many, code, region, indexes) -> None:
     assert "Seq Scan on police_reports" not in found, found
     for name in indexes:
         assert f"ix_police_reports_{name}" in found, found
+    assert ("ix_police_reports_anywhere" in found) == ("anywhere" in indexes), "not of one place"
+
+
+async def test_what_comes_round_reads_what_waits_alone(many) -> None:
+    """A run with nothing to do finds nothing in an index that holds nothing else."""
+    first, everywhere = UUID(int=0), a_principal("civil_affairs", 0)
+    for sql, arguments, index in (
+        (jobs._NOT_ACCEPTED, [NOW, 200], "ix_police_reports_unaccepted"),
+        (jobs._NOT_DELIVERED, [NOW, 200], "ix_police_reports_undelivered"),
+        (asked._TO_ASK, [first, 500], "ix_presence_doubts_open"),
+        (referrals._ALONE, [first, 500], "ix_unresolved_answered"),
+        (unresolved._SET, [[], first, 500], "uq_unresolved_asked_about"),
+        (duties._DUE, [NOW], "ix_duties_state_due_at_id"),
+        (announcing._OVERDUE, [NOW, NOW, 500], "ix_webhook_deliveries_overdue"),
+    ):
+        found = await plan(many, everywhere, sql, *arguments, without="seqscan")
+        assert index in found, found
 
 
 async def test_what_hangs_on_one_report_is_found_by_index(many) -> None:
@@ -134,7 +156,7 @@ async def test_what_hangs_on_one_report_is_found_by_index(many) -> None:
         (locks._OF_EVENTS, [[some], [some]]),
         (locks._CHAINS, [[some]]),
         (placing._UNPLACED, [[120119000000], some, 200]),
-        (taking_back._HUNG, [some, new_id()]),
+        (taking_back.HUNG, [some, new_id()]),
         (taking_back._TOLD, [some, "police_reports.%", NOW]),
         (home._HELD, [some, [new_id()]]),
         (unknown_child._STATED, [some]),
@@ -148,8 +170,8 @@ async def test_what_hangs_on_one_report_is_found_by_index(many) -> None:
         (whose._SAID_SINCE, [some, "child_unknown", NOW]),
         (delivery._WITHHOLD, [[some]]),
         (hidden._CHILDREN, [some]),
-        (presence._HIDE, [[some]]),
-        (presence._HIDDEN, [[some]]),
+        (asked._HIDE, [[some]]),
+        (asked._HIDDEN, [[some]]),
         ("SELECT id FROM police_reports WHERE cardinality(former_homes) > 0", []),
     ):
         found = await plan(many, principal, sql, *arguments)

@@ -4,12 +4,15 @@ it is doubted, found elsewhere it was none (EDU-01, EDU-08).
 
 import pytest
 
+from tests.attendance.factories import a_school, an_event, push
 from tests.attendance.test_presence import doubts
 from tests.dropout_alerts.factories import an_attempt
 from tests.jobs import run_jobs
 from tests.police_reports.test_sightings import (  # noqa: F401
+    AFTER,
     PLACED,
     around,
+    of_school,
     offices,
     placed,
     pupil,
@@ -56,6 +59,19 @@ async def test_a_return_is_doubted_of_a_child_in_a_shelter_whichever_is_told_fir
     assert doubt["permitted"] == ["recordPresenceFinding"]
     owed = await around.client.get("/v1/duties", headers=around.teacher.headers)
     assert "EDU-01.presence" in [duty["rule"] for duty in owed.json()["items"]]
+
+
+async def test_a_recorded_return_is_doubted_still_when_a_statement_of_that_day_is_taken_back(
+    around, pupil, placed
+) -> None:
+    await around.absent(pupil.id, *MISSED)
+    await recorded(around)
+    await there(around, pupil, BACK)
+    await placed()
+    await push(around.client, around.school, an_event(pupil.id, BACK, category="withdrawn"))
+    await run_jobs(around.database)
+    (doubt,) = await doubts(around, around.teacher)
+    assert (doubt["school_day"], doubt["finding"]) == (BACK, None)
 
 
 @pytest.mark.parametrize("pushed", [False, True])
@@ -109,3 +125,20 @@ async def test_what_was_said_of_the_days_after_is_doubted_next(around, pupil, pl
     await found(around, doubt, "elsewhere")
     days = [each["school_day"] for each in await doubts(around, around.teacher)]
     assert days == ["2026-11-20", PLACED]
+
+
+async def test_an_accused_school_does_not_learn_of_the_shelter_when_another_takes_its_word_back(
+    database, settings, around, pupil, placed, shelter
+) -> None:
+    new = await a_school(database, settings)
+    await pupil.enrol(new.id, since=AFTER)
+    await there(around, pupil, PLACED)
+    await there(around, pupil, PLACED, school=new)
+    await placed(suspect_agency_id=str(around.school.id))
+    assert await of_school(around) == [(PLACED, str(new.id))]
+    word = an_event(pupil.id, PLACED, category="withdrawn", sequence=9)
+    await push(around.client, new, word)
+    await run_jobs(database)
+    assert await of_school(around) == []
+    asked = {each["seen_by_id"]: each for each in await doubts(around, around.education)}
+    assert "recordPresenceFinding" in asked[str(shelter)]["permitted"]

@@ -8,7 +8,7 @@ from tests.access.factories import a_caller
 from tests.children.factories import a_child
 from tests.jobs import run_jobs
 from tests.police_reports.factories import TOWNSHIP, VILLAGE, a_report, filed, rows
-from tests.police_reports.test_chain import step
+from tests.police_reports.test_chain import DISPOSE, step
 from tests.police_reports.test_chain_of_corrections import corrected
 from tests.police_reports.test_dispositions import ESCORT, PAPER
 from tests.police_reports.test_parties import IDENTIFY
@@ -102,7 +102,10 @@ async def test_a_witness_who_corrects_their_word_has_said_nothing_else(
         "another_day": {**said, "found_at": "2026-11-16T09:00:00+08:00"},
         "the_same": said,
     }[corrected_to]
-    await corrected(client, hospital, report_id, **now, narrative="更正。")
+    last = await corrected(client, hospital, report_id, **now, narrative="更正。")
+    await run_jobs(database)
+    deed = {**DISPOSE, "situations": ["living_alone"]}
+    await step(client, offices.police, last, "dispositions", deed)  # all is looked at again
     await run_jobs(database)
     answer = await around.client.get("/v1/presence-doubts", headers=around.teacher.headers)
     finding = None if corrected_to == "the_same" else "mistaken"

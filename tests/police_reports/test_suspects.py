@@ -86,6 +86,14 @@ async def test_of_two_agencies_of_one_name_neither_reads_it(client, database, of
     assert report["doubts"] == ["agency_unknown"]
 
 
+async def test_of_two_ids_it_is_open_which_is_meant_though_one_is_nobodys(client, offices) -> None:
+    said = f"{offices.township.agency_id} / {uuid4()}"
+    report_id = await filed(client, offices.school, suspect_agency_id=said)
+    assert await seen_by(client, offices, report_id) == {"school", "police", "county"}
+    read = (await client.get(f"{URL}/{report_id}", headers=offices.county.headers)).json()
+    assert (read["suspect_agency_id"], read["doubts"]) == (None, ["agency_unknown"])
+
+
 async def test_a_name_at_a_home_the_reporter_does_not_see_hides_and_tells_nothing(
     client, database, settings, offices
 ) -> None:
@@ -306,6 +314,16 @@ class TestNamedWrongly:
         assert (await step(client, who, report_id, "suspect", right)).status_code == 201
         seen = await seen_by(client, offices, report_id)
         assert seen == {"school", "police", "county"}
+
+    async def test_taken_back_the_reporters_own_may_be_meant_again(self, client, offices) -> None:
+        report_id = await filed(client, offices.school, suspect_agency_id="本校校长")
+        before = await seen_by(client, offices, report_id)
+        assert "school" not in before
+        naming = named(offices.township)
+        assert (await step(client, offices.police, report_id, "suspect", naming)).status_code == 201
+        answer = await step(client, offices.police, report_id, "suspect/withdrawal", SAID_SO)
+        assert answer.status_code == 201, answer.text
+        assert await seen_by(client, offices, report_id) == before
 
     async def test_a_correction_that_names_another_frees_nobody_whom_a_person_named(
         self, client, offices

@@ -95,3 +95,15 @@ async def test_another_child_named_by_the_correction_is_taken_at_its_word(
     newest = await corrected(client, offices, report_id, child_id=str(right.id))
     await run_jobs(database)
     assert await hung(database, newest) == str(right.id)
+
+
+async def test_one_that_names_another_child_is_left_there_when_the_first_is_identified(
+    client, database, offices
+) -> None:
+    """Of the chain those alone are told whose child it is that do not know it yet."""
+    one, other = [await a_child(database, VILLAGE) for _ in range(2)]
+    report_id = await filed(client, offices.village)
+    newest = await corrected(client, offices, report_id, child_id=str(other.id))
+    await identified(client, offices, one, report_id)
+    assert await hung(database, report_id) == str(one.id)
+    assert await hung(database, newest) == str(other.id)

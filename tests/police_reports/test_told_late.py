@@ -20,8 +20,20 @@ from tests.police_reports.factories import (
 )
 from tests.police_reports.test_chain import ACCEPT, AT, DISPATCH, DISPOSE, step
 from tests.police_reports.test_charge import owing
+from tests.police_reports.test_dispositions import ESCORT, PAPER
 from tests.police_reports.test_parties import told
+from tests.police_reports.test_sightings import (  # noqa: F401
+    AFTER,
+    PLACED,
+    around,
+    of_school,
+    pupil,
+    shelter,
+    there,
+)
 from tests.regions.factories import some_regions
+
+# ruff: noqa: F811
 
 FAR = 120117101000
 LATE = [("acknowledgement", ACCEPT), ("dispatch", DISPATCH), ("dispositions", DISPOSE)]
@@ -103,3 +115,20 @@ async def _reads_all_of_it(client, caller, report_id: str) -> None:
     answer = await client.get(f"/v1/police-reports/{report_id}", headers=caller.headers)
     steps = [each["step"] for each in answer.json()["steps"]]
     assert {"acknowledged", "dispatched", "disposed"} < {*steps}
+
+
+async def test_a_schools_word_is_held_against_where_they_say_late_that_they_took_the_child(
+    around, offices, in_charge, pupil, shelter
+) -> None:
+    said = {"child_id": str(pupil.id), "situations": ["guardian_failure"]}
+    report_id = await filed(around.client, offices.village, **said)
+    body = {"forwarded_at": AT, "police_agency_id": str(in_charge.agency_id)}
+    await step(around.client, offices.police, report_id, "forwarding", body)
+    await run_jobs(around.database)
+    deed = {key: value for key, value in ESCORT.items() if key != "placed_with_name"}
+    paper = {**PAPER, "handed_over_on": PLACED}
+    deed |= {"placed_with_agency_id": str(shelter), "hand_over": paper}
+    answer = await step(around.client, offices.police, report_id, "dispositions", deed)
+    assert answer.status_code == 201, answer.text
+    await there(around, pupil, AFTER)
+    assert await of_school(around) == [(AFTER, str(shelter))]

@@ -272,6 +272,24 @@ class TestWhatThePoliceKnow:
         chosen = await identified(client, offices.township, report_id, child_id=str(child.id))
         assert (chosen.status_code, chosen.json()["step"]) == (201, "identified")
 
+    async def test_a_proposal_to_dismiss_ends_with_what_is_said_since(
+        self,
+        client,
+        database,
+        offices,
+        mate,
+        act,  # noqa: F811
+    ) -> None:
+        report_id = await unknown(client, database, offices)
+        [item] = await listed(client, offices.township)
+        await act(offices.township, item["id"], "dismissal", words="查无此人")
+        await identified(client, offices.police, report_id, resident_id="不详")
+        await run_jobs(database)
+        [item] = await listed(client, offices.township)
+        assert (item["state"], item["dismissal_proposed"]) == ("open", None)
+        answer = await act(mate, item["id"], "dismissal", words="查无此人")
+        assert answer.json()["state"] == "open", "it is the first of two"
+
     async def test_what_was_dismissed_is_asked_again(
         self,
         client,

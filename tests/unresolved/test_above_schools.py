@@ -60,6 +60,10 @@ async def test_the_education_authority_as_soon_as_there_is_one(
         assert await listed(client, caller, "?permitted=attachUnresolved") == []
     province = await a_caller(database, settings, "civil_affairs", 120000000000)
     assert await permitted(client, province) == []
+    async with database.begin(SYSTEM) as tx:  # closed, it leaves nothing in nobody's hands
+        close = "UPDATE agencies SET active = false WHERE id = $1"
+        await tx.connection.execute(close, bureau.agency_id)
+    assert await permitted(client, county) == [MAY]
     assert asked is None
 
 

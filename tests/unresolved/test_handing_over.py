@@ -4,7 +4,7 @@ import pytest
 
 from tests.conftest import VILLAGE
 from tests.jobs import run_jobs
-from tests.unresolved.conftest import listed
+from tests.unresolved.conftest import OTHER_COUNTY_VILLAGE, listed
 from tests.unresolved.test_whose_office import move, province  # noqa: F401
 
 
@@ -44,6 +44,8 @@ async def test_it_ends_when_the_file_lies_in_another_county(
     move,  # noqa: F811
 ) -> None:
     await run_jobs(database)
+    await move(elsewhere, OTHER_COUNTY_VILLAGE // 1000 * 1000)
+    assert await owed(client, other_county) == [(handover["id"], "open")]
     await move(elsewhere, VILLAGE)
     (item,) = await listed(client, other_county, "?kind=handover")
     assert (item["state"], item["settled_by"]) == ("answered", "system")

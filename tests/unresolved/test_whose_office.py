@@ -107,7 +107,7 @@ class TestMoved:
         assert answer.json()["state"] == "answered"
 
     async def test_into_the_own_county_one_office_answers(
-        self, client, county, other_county, elsewhere, refused, move, act
+        self, client, database, county, other_county, elsewhere, refused, move, act
     ) -> None:
         (theirs,) = await open_ones(client, other_county)
         await move(elsewhere, VILLAGE + 1)
@@ -115,6 +115,9 @@ class TestMoved:
         assert await owed(client, other_county) == [(theirs["id"], "discharged")]
         (ours,) = await open_ones(client, county)
         assert (ours["id"], ours["other_child_id"]) == (refused["referral_id"], elsewhere)
+        async with database.begin(SYSTEM) as tx:
+            seen = "SELECT child_ids::text FROM audit_entries WHERE operation = 'listUnresolved'"
+            assert elsewhere in (await tx.connection.fetch(f"{seen} ORDER BY id DESC"))[0][0]
         assert ours["owner"]["answers_alone"] is True
         answer = await act(county, ours["id"], "answer", answer="same_child", words="是")
         assert answer.json()["state"] == "answered"

@@ -57,6 +57,10 @@ async def _types(database) -> list[str]:
     return [kind for row in rows for kind in row["types"]]
 
 
+NORMAL: list[dict[str, Any]] = [
+    {"domain": "other", "abnormal": False, "type": None, "refer_to": [], "note": str(number)}
+    for number in range(200)
+]
 DIRT: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
     ({"visited_on": "0001-01-01"}, {"visited_on": LATER}, ["field_unread"]),
     ({"visited_on": "9999-12-31"}, {"visited_on": LATER}, ["field_unread"]),
@@ -101,6 +105,7 @@ DIRT: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
     ({"app_version": "3.2"}, {}, ["field_unread"]),
     ({"findings": [HARM] * 31}, {}, []),
     ({"findings": [HARM] * 201}, {"findings": [HARM]}, ["field_unread"]),
+    ({"findings": [*NORMAL, HARM]}, {"findings": [HARM, *NORMAL[:199]]}, ["field_unread"]),
 ]
 
 

@@ -26,6 +26,7 @@ from app.core.data.db import Tx
 
 Begin = Callable[[], AbstractAsyncContextManager[Tx]]
 Handler = Callable[[Tx, dict[str, Any]], Awaitable[None]]
+Step = Callable[[Tx, UUID], Awaitable[UUID | None]]
 Work = TypeVar("Work", bound=Callable[..., Awaitable[None]])
 CHANNEL: Final = "tonghu_jobs"
 
@@ -69,6 +70,34 @@ def every(name: str, cron: str) -> Callable[[Handler], Handler]:
     if not croniter.is_valid(cron):
         raise ValueError(f"not a cron expression: {cron!r}")
     return lambda handler: _register(Job(name, handler, cron), handler)
+
+
+_UNDER_WAY: Final = """
+SELECT EXISTS (SELECT FROM jobs WHERE name = $1 AND payload <> '{}' AND status <> 'held')
+"""
+
+
+def walk(name: str, cron: str) -> Callable[[Step], Step]:
+    """Register `async def step(tx, after)`, which looks at the rows of one set, by id, beginning
+    after one; it returns the last it looked at, None at the end. Begun whenever `cron` says, as in
+    `every`, unless it is still under way; each set queues the next in the same transaction.
+    """
+
+    def register(step: Step) -> Step:
+        async def handler(tx: Tx, payload: dict[str, Any]) -> None:
+            if not payload and await tx.connection.fetchval(_UNDER_WAY, name):
+                return
+            after = await step(tx, UUID(payload.get("after", _FIRST)))
+            if after is not None:
+                await enqueue(tx.connection, name, [{"after": str(after)}])
+
+        every(name, cron)(handler)
+        return step
+
+    return register
+
+
+_FIRST: Final = str(UUID(int=0))
 
 
 class JobRow(SQLModel, table=True):

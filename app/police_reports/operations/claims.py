@@ -3,7 +3,7 @@ file, situation or agency we know is kept as sent, and told in the report's `dou
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -22,10 +22,10 @@ from app.core.problems import Problem
 from app.core.text import canonical_name
 from app.police_reports import models, rules
 from app.police_reports.area import FILE
-from app.police_reports.operations import home
+from app.police_reports.operations import home, shields
 from app.police_reports.rules import CLOCK_SKEW
 from app.police_reports.schemas.filing import ReportCreate, in_words
-from app.police_reports.unread import ids_in
+from app.police_reports.unread import accused_in, ids_in
 from app.policy import queries as policy
 from app.regions import queries as regions
 from app.regions.rules import (
@@ -63,7 +63,8 @@ class ReportInvalid(Problem, status=422):
 class Accused:
     """Whom a report speaks against: the agency, if it is clear which; all that must learn
     nothing of it; how many codes the remit of an office must hold to be told, 0 for any, and that
-    of police; the other agencies it may mean.
+    of police; the other agencies it may mean. `beside`: those of `hidden_from` whose ids stand in
+    fields nobody knows alone, in their order: see `shields`.
     """
 
     agency_id: UUID | None = None
@@ -71,6 +72,7 @@ class Accused:
     hidden_below: int = 0
     police_below: int = 0
     meant: frozenset[UUID] = frozenset()
+    beside: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,26 +275,36 @@ async def _accused(
     child: ChildRef | None,
 ) -> Accused:
     """Return whom the report speaks against: an agency by its id in any spelling, else whom the
-    words mean. Without words, those whose ids stand in what could not be read, whatever the field;
-    with them, these learn nothing of the report either. In a field of their own, systems say who
-    sends: that accuses nobody.
+    words mean. Without words, those whose ids stand in what could not be read, whatever the field,
+    or whose names do where it says that somebody is accused; with them, these learn nothing of the
+    report either. In a field of their own, systems say who sends: that accuses nobody.
     """
-    ids = ids_in(stated)
-    beside = ids_in(unread) - {principal.agency_id}
-    said = [*(ids | beside)]
+    ids = {*ids_in(stated)[: shields.MOST]}
+    beside = [each for each in ids_in(unread) if each not in {principal.agency_id, *ids}]
+    said = [*ids, *beside]
     rows = await tx.connection.fetch(_REGISTERED, said) if said else []
-    registered = frozenset(row["id"] for row in rows)
+    called = accused_in(unread)
+    meant = await _named(tx, called, child, place, principal.agency_id) - {principal.agency_id}
+    openly = meant if seen == child else await _named(tx, called, seen, place, principal.agency_id)
+    registered = frozenset(row["id"] for row in rows) | (meant & openly)
     named = registered if stated is None else registered & ids
     if len(named) == 1 and len(ids) <= 1:
         found = Accused(next(iter(named)), named)
     elif ids or named:
         found = Accused(hidden_below=rules.told_from(None))
     elif stated is None:
-        return Accused()
+        found = Accused()
     else:
         found = await _in_words(tx, principal, stated, place, seen, child)
     others = registered - {found.agency_id}
-    return replace(found, hidden_from=found.hidden_from | registered, meant=found.meant | others)
+    apart = frozenset() if stated is None else found.hidden_from
+    shielded = [each for each in dict.fromkeys((*beside, *sorted(meant))) if each not in apart]
+    return replace(
+        found,
+        hidden_from=found.hidden_from | registered | meant,
+        meant=found.meant | others,
+        beside=tuple(each for each in shielded if each in registered | meant),
+    )
 
 
 async def _in_words(
@@ -307,8 +319,8 @@ async def _in_words(
     the child's home, and the reporter's own. Of a file its reporter does not see, where the child
     lives hides the report only, and tells nothing.
     """
-    meant = await _named(tx, words, child, place, principal.agency_id)
-    openly = meant if seen == child else await _named(tx, words, seen, place, principal.agency_id)
+    meant = await _named(tx, {words}, child, place, principal.agency_id)
+    openly = meant if seen == child else await _named(tx, {words}, seen, place, principal.agency_id)
     if len(meant) == 1 and openly:
         return Accused(next(iter(meant)), meant)
     own = rules.may_mean_own(words, principal.agency_kind)
@@ -322,9 +334,13 @@ async def _in_words(
 
 
 async def _named(
-    tx: Tx, stated: str, child: ChildRef | None, place: int, own: UUID
+    tx: Tx, stated: Collection[str], child: ChildRef | None, place: int, own: UUID
 ) -> frozenset[UUID]:
-    """Find the agencies of a name: of the counties of these places, of what lies above, and own."""
+    """Find the agencies of these names: of the counties of these places, of what lies above, and
+    own.
+    """
+    if not stated:
+        return frozenset()
     places = {place, *([child.region_code] if child else [])}
     spans = [
         subtree(county_of(code)) if lies_in_a_county(code) else (code, code + 1) for code in places
@@ -336,9 +352,9 @@ async def _named(
         list({above for code in places for above in lineage(code)}),
         own,
     )
-    name = canonical_name(stated)
+    names = {canonical_name(each) for each in stated}
     return frozenset(
         row["id"]
         for row in rows
-        if name in {canonical_name(each) for each in (row["name"], row["name_en"]) if each}
+        if names & {canonical_name(each) for each in (row["name"], row["name_en"]) if each}
     )

@@ -15,13 +15,11 @@ from app.core.data.db import Tx
 from app.core.http.wire import region_text
 from app.core.jobs import events as spine
 from app.police_reports import events, jurisdiction, models, queries, rules, schemas
-from app.police_reports.acts import ACTS
-from app.police_reports.operations import claims, hidden
+from app.police_reports.operations import claims, hidden, shields
 from app.police_reports.operations.called import called_after, event_called
-from app.police_reports.operations.counting import count_anew
 from app.police_reports.operations.locks import hold_names
 from app.police_reports.operations.own_ids import filed_as, own_id
-from app.police_reports.operations.standing import change, deadlines, had_by
+from app.police_reports.operations.standing import deadlines, had_by
 from app.police_reports.operations.telling import about, announce
 from app.police_reports.schemas.filing import ReportCreate, Subject
 from app.regions.rules import SPANS
@@ -72,7 +70,7 @@ async def file_report(
     child, the place or of who may see the report: somebody who reported their own agency does not
     (AZ-8).
     """
-    content = _content(tx, new)
+    content = content_of(tx, new)
     stated = _stated_id(tx, new, content)
     names = [name for name in (stated, new.incident_id) if name]
     if names and corrects is None:  # the same sent twice at once: the second finds the first
@@ -96,55 +94,12 @@ async def file_report(
     )
     if corrects is not None:
         _take_over(report, corrects)
+    await shields.bound(tx, report, said.accused.beside, corrects)
     await _put_on_its_way(tx, report, corrects)
     await _store(tx, report, _person(new))
     if corrects is None and (report.hidden_from or report.hidden_below):
         await hidden.note(tx, report.id)
     return _filed(report.model_dump(), is_new=True)
-
-
-async def supersede_report(
-    tx: Tx, principal: Principal, old: Mapping[str, Any], new: ReportCreate
-) -> Filed:
-    """File a corrected report that takes the place of an earlier one of the same agency.
-
-    Nothing is deleted: the earlier one stays and names its successor. Raises NotYourPart,
-    SupersededAlready and what `file_report` raises. Whom any report of the chain speaks against
-    learns of none of them.
-    """
-    named = new.id is not None or "id" in new.unread
-    content = _content(tx, new) if named else None
-    if "out_of_sight" in old:  # what became of it meanwhile is not told, but followed
-        async with tx.as_system():
-            old = await tx.connection.fetchrow(_NEWEST, old["id"], content)
-    later = old["superseded_by_id"] and await queries.find_anywhere(tx, old["superseded_by_id"])
-    repeated = later and content == later["content_index"]
-    stands = {**old, "superseded_by_id": None} if repeated else old
-    ACTS["supersedeReport"].require(principal, stands, tx.today)
-    filed = await file_report(tx, principal, new, corrects=old)
-    if filed.is_new:
-        async with tx.as_system():  # it may be hidden from its own reporter's agency
-            await change(tx, old["id"], superseded_by_id=filed.answer.id)
-        kept = (filed.hidden_from, filed.hidden_below, filed.police_below)
-        await hidden.hide(tx, filed.answer.id, *kept)
-        await count_anew(tx, old["id"])
-        kept_from = {"hidden_from": filed.hidden_from, "hidden_below": filed.hidden_below}
-        replaced = {**old, **kept_from, "police_below": filed.police_below}
-        await announce(tx, events.ReportSuperseded, replaced, superseded_by=filed.answer.id)
-    return filed
-
-
-_NEWEST: Final = """
-WITH RECURSIVE line AS (
-    SELECT id, superseded_by_id FROM police_reports WHERE id = $1
-    UNION
-    SELECT r.id, r.superseded_by_id FROM line JOIN police_reports r
-      ON r.id = line.superseded_by_id AND r.content_index IS DISTINCT FROM $2::bytea
-)
-SELECT r.* FROM police_reports r JOIN line USING (id)
-WHERE NOT EXISTS (SELECT FROM line AS later WHERE later.id = r.superseded_by_id) FOR UPDATE OF r
-"""
-"""The last correction of a report, but for one that is sent again."""
 
 
 async def relieve(tx: Tx, report: Mapping[str, Any]) -> None:
@@ -178,7 +133,8 @@ async def deliver(tx: Tx, event: events.ReportFiled, *, agency_id: UUID) -> bool
     return bool(await queue_mandatory(tx, event, agency_id=agency_id, data=data))
 
 
-def _content(tx: Tx, new: ReportCreate) -> bytes:
+def content_of(tx: Tx, new: ReportCreate) -> bytes:
+    """Digest what a report says, to know it again."""
     # A field that came later is no part of what was sent before it was there.
     later = {name for name in ("incident_id",) if getattr(new, name) is None}
     unread = orjson.dumps(new.unread).decode() if new.unread else ""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from app.attendance import presence
+from app.attendance import asked
 from app.core.data.db import Tx
 
 CHAIN: Final = """
@@ -38,6 +38,7 @@ SELECT a.id, r.hidden_from, r.hidden_below, r.police_below, r.reporter_agency_id
 FROM about a JOIN police_reports r ON r.id = a.report_id
 WHERE cardinality(r.hidden_from) > 0 OR r.hidden_below > 0
    OR EXISTS (SELECT FROM hidden_subjects h WHERE h.subject_id = a.id)
+ORDER BY a.id
 ON CONFLICT (subject_id) DO UPDATE
 SET hidden_from = excluded.hidden_from, hidden_below = excluded.hidden_below,
     police_below = excluded.police_below
@@ -69,4 +70,4 @@ async def note(tx: Tx, report_id: UUID) -> None:
     async with tx.as_system():
         await tx.connection.execute(_NOTE, report_id)
         children = await tx.connection.fetch(_CHILDREN, report_id)
-        await presence.hide(tx, [row["child_id"] for row in children])
+        await asked.hide(tx, [row["child_id"] for row in children])

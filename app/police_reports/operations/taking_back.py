@@ -26,10 +26,11 @@ from app.police_reports.operations.telling import announce, parties
 from app.police_reports.schemas import steps as stated
 from app.regions.rules import codes_of
 
-_HUNG: Final = f"""{CHAIN}
+HUNG: Final = f"""{CHAIN}
 SELECT r.* FROM police_reports r JOIN chain ON chain.id = r.id
 WHERE r.child_id = $2 ORDER BY r.id FOR UPDATE OF r
 """
+"""All of a chain of corrections that hang on one file."""
 _TOLD: Final = f"""
 SELECT coalesce(array_agg(DISTINCT a.id), '{{}}')
 FROM events e CROSS JOIN LATERAL jsonb_array_elements_text(e.told_to) AS told (agency)
@@ -72,7 +73,7 @@ async def withdraw_identification(
     # Whose only part was that the child lives with them loses sight of it here.
     async with tx.as_system():
         silent = new.model_copy(update={"id": None})
-        for each in await tx.connection.fetch(_HUNG, report["id"], wrong):
+        for each in await tx.connection.fetch(HUNG, report["id"], wrong):
             if each["id"] != report["id"]:
                 await take_off(tx, principal, each, silent)
         return await take_off(tx, principal, report, new)

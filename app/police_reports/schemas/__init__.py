@@ -58,6 +58,7 @@ Doubt = Literal[
     "agency_unknown",
     "id_taken",
     "field_unread",
+    "not_all_shielded",
 ]
 LONGEST: Final = 1_048_576
 """Characters of a narrative: as many as a body may have bytes."""
@@ -81,8 +82,10 @@ class Filed(_Stands):
 
     id: ReportId
     doubts: list[Doubt] = Field(
-        max_length=7,
-        description="What was stated and could not be followed; it was kept as sent.",
+        max_length=8,
+        description="What was stated and could not be followed; it was kept as sent. "
+        "`not_all_shielded`: agencies whose ids stand in fields nobody knows see it all the same, "
+        "since they are too many, or no other police could take it.",
     )
 
 

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -72,6 +72,20 @@ _KNOWN: Final = """
 SELECT sender_ref, content_mac, unresolved_id FROM unresolved_evidence
 WHERE agency_id = ANY ($1) AND kind = $2 AND sender_ref = ANY ($3::text[])
 ORDER BY agency_id = $4
+"""
+
+_KEPT_AS: Final = """
+SELECT id, unresolved_id, sent_sealed FROM unresolved_evidence
+WHERE agency_id = ANY ($1) AND kind = $2 AND sender_ref = $3
+ORDER BY agency_id <> $4 LIMIT 1 FOR UPDATE
+"""
+
+_KEEP_MORE: Final = """
+WITH kept AS (
+    UPDATE unresolved_evidence SET sent_sealed = $2 WHERE id = $1 RETURNING unresolved_id
+)
+UPDATE unresolved u SET version = u.version + 1, updated_at = $3
+FROM kept WHERE u.id = kept.unresolved_id
 """
 
 _TAKEN: Final = """EXISTS (
@@ -196,6 +210,36 @@ async def contents(
     """
     rows = await _known(tx, principal, kind, refs)
     return {row["sender_ref"]: row["content_mac"] for row in rows}
+
+
+class KeptAs(NamedTuple):
+    """What is kept under a reference: its row, the question it waits for, the JSON of it."""
+
+    row_id: UUID
+    unresolved_id: UUID
+    sent: bytes
+
+
+async def kept_as(tx: Tx, principal: Principal, kind: UnresolvedKind, ref: str) -> KeptAs | None:
+    """Find and hold what the caller's agency, or one the same person served before, sent under a
+    reference.
+    """
+    agencies = await access.served(tx, principal)
+    async with tx.as_system():
+        row = await tx.connection.fetchrow(_KEPT_AS, agencies, kind, ref, principal.agency_id)
+    if row is None:
+        return None
+    sent = tx.keyring.unseal_bytes(models.SENT, row["id"], row["sent_sealed"])
+    return KeptAs(row["id"], row["unresolved_id"], sent)
+
+
+async def keep_more(tx: Tx, kept: KeptAs, sent: bytes) -> None:
+    """Keep more beside what is kept already; it is known again as it came first. Whoever read the
+    question has not read this.
+    """
+    sealed = tx.keyring.seal(models.SENT, kept.row_id, sent)
+    async with tx.as_system():
+        await tx.connection.execute(_KEEP_MORE, kept.row_id, sealed, tx.now)
 
 
 async def _known(

@@ -91,20 +91,26 @@ async def _agree(
     await _TOLD[UnresolvedKind(row["kind"])](tx, row, outcome)
 
 
+_SET: Final = 500
 _ALONE: Final = f"""
-SELECT u.id FROM unresolved u JOIN unresolved t ON t.id = u.twin_id
-WHERE u.state = 'open' AND u.kind = 'referral' AND u.answer IS NOT NULL AND t.answer IS NULL
-    AND cardinality({serving_in_sql(OFFICE, "t.region_code")}) = 0
-ORDER BY u.id
+SELECT u.id, EXISTS (
+    SELECT FROM unresolved t WHERE t.id = u.twin_id AND t.answer IS NULL
+        AND cardinality({serving_in_sql(OFFICE, "t.region_code")}) = 0) AS alone
+FROM unresolved u
+WHERE u.state = 'open' AND u.kind = 'referral' AND u.answer IS NOT NULL AND u.id > $1
+ORDER BY u.id LIMIT $2
 """
 """By `ix_unresolved_answered`: what one office has answered and the other not yet."""
 
 
-async def stand_alone(tx: Tx) -> None:
-    """Let an answer stand alone where the other place has no office any more to give one, in
-    SYSTEM's reach.
+async def stand_alone(tx: Tx, after: UUID) -> UUID | None:
+    """Let, of one set of answers, those stand alone where the other place has no office any more to
+    give one, in SYSTEM's reach; returns after which to go on, None at the end.
     """
-    for found in await tx.connection.fetch(_ALONE):
+    answered = await tx.connection.fetch(_ALONE, after, _SET)
+    for found in answered:
+        if not found["alone"]:
+            continue
         both = {row["id"]: row for row in await tx.connection.fetch(_BOTH, found["id"])}
         row = both.get(found["id"])
         twin = row and both.get(row["twin_id"])
@@ -113,6 +119,7 @@ async def stand_alone(tx: Tx) -> None:
         if await _office(tx, twin["region_code"]) is None:
             outcome = UnresolvedAnswer(row["answer"])
             await _agree(tx, row, twin, outcome, row["answered_by"])
+    return answered[-1]["id"] if len(answered) == _SET else None
 
 
 async def _office(tx: Tx, place: int) -> UUID | None:

@@ -3,7 +3,7 @@ the package above, which asks here and settles; to say that it cannot be is a di
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from app.core.data.db import Tx
@@ -43,7 +43,6 @@ async def ask_whose(
 
 
 _SET: Final = 500
-_ONE: Final = "SELECT FROM unresolved WHERE id = $1 AND state = 'open' FOR UPDATE SKIP LOCKED"
 
 
 async def ask_others(
@@ -51,16 +50,20 @@ async def ask_others(
 ) -> UUID | None:
     """Ask again, in SYSTEM's reach, of one set of open questions, where somebody may know of it by
     now who was not told; returns after which report to go on, None at the end. `in_charge` tells
-    the police in charge of reports. Two statements a set.
+    the police in charge of reports. Two statements a set, where nobody is to be asked.
     """
     rows = await queries.of_reports(tx, after, _SET)
     police = await in_charge([row["about_id"] for row in rows if not row["readers"]])
-    for row in rows:
-        asked = police.get(row["about_id"])
-        may = {*row["readers"]} or {*filter(None, [asked])}
-        if may - {*row["told"]} and await tx.connection.fetchrow(_ONE, row["id"]) is not None:
-            await referrals.announce(tx, row, police=asked)
-    return rows[-1]["about_id"] if rows else None
+    if missed := [row["id"] for row in rows if _missed(row, police)]:
+        for row in await queries.held_of_reports(tx, missed):  # another may just have asked
+            if _missed(row, police):
+                await referrals.announce(tx, row, police=police.get(row["about_id"]))
+    return rows[-1]["about_id"] if len(rows) == _SET else None
+
+
+def _missed(row: Mapping[str, Any], police: Mapping[UUID, UUID | None]) -> bool:
+    may = {*row["readers"]} or {*filter(None, [police.get(row["about_id"])])}
+    return bool(may - {*row["told"]})
 
 
 async def settle_whose(tx: Tx, report_id: UUID, state: UnresolvedState) -> None:

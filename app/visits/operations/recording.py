@@ -19,6 +19,7 @@ from app.unresolved.operations.holding import Kept
 from app.visits import queries, schemas
 from app.visits.area import WRITE
 from app.visits.events import VisitRecorded
+from app.visits.operations import again
 from app.visits.operations.storing import announce, as_piece, change, columns_of
 from app.visits.schemas.recording import VisitCreate
 
@@ -54,7 +55,8 @@ async def record_visit(tx: Tx, principal: Principal, new: VisitCreate) -> Record
     saw on that day, and nobody in charge said whom the id means. If somebody did and the child is
     out of sight, the answer tells what was sent and nothing of the file.
 
-    The same visit sent again is answered with what is stored. Under an id that is in use by another
+    The same visit sent again is answered with what is stored; what its sender says otherwise in
+    fields nobody knows is kept beside it. Under an id that is in use by another
     agency's visit, or by one to another child, it is kept under an id of ours, the same each time.
     Raises VisitDiffers, TooManyUnplaced.
     """
@@ -130,7 +132,12 @@ async def _record(tx: Tx, principal: Principal, new: VisitCreate) -> Recorded:
     if before is not None:
         return before
     held = _hold if put is None else _held_before
-    return Recorded(await held(tx, principal, piece), True, new.child_id)
+    try:
+        return Recorded(await held(tx, principal, piece), True, new.child_id)
+    except VisitDiffers:
+        if (question := await again.waiting(tx, principal, new)) is None:
+            raise
+        return Recorded(question, True, new.child_id)
 
 
 async def _held_before(tx: Tx, principal: Principal, piece: holding.Piece) -> UUID:
@@ -182,6 +189,8 @@ async def store_held(
             row: Mapping[str, Any] = {**put.row, "birth_date": put.birth_date}
             for content in corrected:
                 said = schemas.VisitContent.model_validate(content).model_dump()
+                if said["visited_on"] == row["visited_on"]:
+                    del said["visited_on"]  # a correction of something else says nothing of it
                 row, _ = await change(tx, sender, row, said)
             return
         sent = await rows.sent_before(tx, sender, each.id, table="visits")
@@ -198,12 +207,15 @@ async def _sent_before(
     """Recognise a visit sent again: as it stands, or as it was sent if its child is out of sight
     by now; None if it was not sent. Raises VisitDiffers.
     """
-    row = await rows.find(tx, principal, new.id, table="visits")
+    row: Mapping[str, Any] | None = await rows.find(tx, principal, new.id, table="visits")
     sent = row or await rows.sent_before(tx, principal, new.id, table="visits")
     if sent is None:
         return None
     if sent["content_mac"] != values["content_mac"]:
-        raise VisitDiffers
+        now = await again.stored(tx, sent, new)
+        if now is None:
+            raise VisitDiffers
+        sent, row = now, row and now
     if row is not None:
         return Recorded(queries.visit_of(tx, principal, row), False, row["child_id"])
     day = new.visited_on or local_date(sent["received_at"])

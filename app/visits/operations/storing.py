@@ -15,7 +15,7 @@ from app.core.jobs import events
 from app.unresolved.operations import holding
 from app.visits import queries, schemas
 from app.visits.events import AbnormalFinding, VisitCorrected, VisitRecorded
-from app.visits.schemas.recording import VisitCreate, day_of
+from app.visits.schemas.recording import AGAIN, VisitCreate, day_of
 
 CONTENT: Final = {*schemas.VisitContent.model_fields}
 
@@ -36,8 +36,9 @@ def columns_of(
 
 
 def digest(tx: Tx, new: VisitCreate) -> bytes:
-    """Digest what was sent, to know it again."""
-    return tx.keyring.blind_index("visit", new.said().decode())
+    """Digest what was sent first, to know it again."""
+    first = {name: said for name, said in new.unread.items() if name != AGAIN}
+    return tx.keyring.blind_index("visit", new.model_copy().setting_aside(first).said().decode())
 
 
 def as_piece(new: VisitCreate, received_at: datetime) -> holding.Piece:
@@ -48,6 +49,10 @@ def as_piece(new: VisitCreate, received_at: datetime) -> holding.Piece:
     return holding.Piece(str(new.id), claim, new.said(), day, abnormal=abnormal)
 
 
+_NAMED: Final = "day_named"
+"""Where the words keep that a correction named the day, be it that on which the visit came."""
+
+
 async def change(
     tx: Tx, principal: Principal, row: Mapping[str, Any], changes: Mapping[str, Any], **columns: Any
 ) -> tuple[Mapping[str, Any], schemas.Visit]:
@@ -55,7 +60,8 @@ async def change(
     the caller is shown it. `columns`: what is changed beside what it says.
     """
     before = queries.visit_of(tx, principal, row)
-    merged = {**before.model_dump(), **changes}
+    named = "visited_on" in changes or queries.words_of(tx, row).get(_NAMED)
+    merged = {**before.model_dump(), _NAMED: named, **changes}
     values = {**_stored(tx, row["id"], merged), **columns}
     if not columns and row["withdrawal_confirmed_by"] is None:
         values |= dict.fromkeys(("withdrawal_by", "withdrawal_at", "withdrawal_sealed"))
@@ -64,7 +70,7 @@ async def change(
     now = {**changed, "birth_date": row["birth_date"]}
     visit = queries.visit_of(tx, principal, now)
     news = visit.abnormal and not before.abnormal
-    await announce(tx, VisitCorrected, visit, row, news=news)
+    await announce(tx, VisitCorrected, visit, row, news=news, day_named=bool(named))
     return now, visit
 
 
@@ -79,7 +85,7 @@ def _stored(tx: Tx, visit_id: UUID, said: Mapping[str, Any]) -> dict[str, Any]:
     codes = [{**finding} for finding in said["findings"]]
     words = {"note": said["note"], "findings": [finding.pop("note") for finding in codes]}
     if said["as_sent"]:
-        words["as_sent"] = said["as_sent"]
+        words |= {"as_sent": said["as_sent"], _NAMED: bool(said.get(_NAMED))}
     sealed = None
     if words["note"] is not None or any(words["findings"]) or said["as_sent"]:
         sealed = tx.keyring.seal(queries.WORDS, visit_id, orjson.dumps(words))
@@ -98,13 +104,16 @@ async def announce(
     row: Mapping[str, Any],
     *,
     news: bool,
+    day_named: bool = False,
 ) -> None:
-    """Announce a visit; `news`: an abnormal finding that was none before."""
+    """Announce a visit; `news`: an abnormal finding that was none before; `day_named`: somebody has
+    said since on which day it was.
+    """
     about = {**rows.announced(row), "visited_on": visit.visited_on}
     announced: list[events.Event] = [
         kind(
             **about,
-            day_known=_day_known(visit, row["received_at"]),
+            day_known=day_named or _day_known(visit, row["received_at"]),
             visitor_type=visit.visitor_type,
             as_role=row["as_role"],
             channel=visit.channel,
@@ -124,7 +133,9 @@ async def announce(
 
 
 def _day_known(visit: schemas.Visit, received_at: datetime) -> bool:
-    """Tell whether a visit's day was said when it came or since, in a way that could be read."""
+    """Tell whether a visit's day was said when it came, in a way that could be read, or since to be
+    another than that on which it came.
+    """
     sent = visit.as_sent or {}
     unread = "visited_on" in sent and day_of(sent["visited_on"]) is None
     return not unread or visit.visited_on != local_date(received_at)

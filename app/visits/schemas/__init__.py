@@ -225,7 +225,8 @@ class VisitContent(BaseModel):
     as_sent: dict[str, Any] | None = Field(
         default=None,  # of what was kept before there was such a thing
         description="What of it could not be read, as it was sent, by field; null if all could."
-        " `characters`: which that cannot be stored were replaced by U+FFFD, and where.",
+        " `characters`: which that cannot be stored were replaced by U+FFFD, and where;"
+        " `sent_again`: how it differed, in fields nobody knows, when it came again.",
     )
     version: Version
     recorded_at: datetime | None = Field(description="When the device stored it.")

@@ -1,5 +1,6 @@
 """What callers send to record a visit, and how it is read whatever stands beside a finding."""
 
+from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from typing import Any, ClassVar, Final, Self
@@ -30,6 +31,8 @@ from app.visits.schemas import (
 _IDENTITY: Final = TypeAdapter(UUID)
 _DAY: Final = TypeAdapter(VisitDay)
 _TRUTH: Final = TypeAdapter(bool)
+AGAIN: Final = "sent_again"
+"""Where that is kept beside a visit which differed, in fields nobody knows, when it came again."""
 _UNREADABLE: Final = UUID("5c8b8f6e-0b1f-4d5c-9a44-7c1e3f0d2a96")
 """Whose names stand for what is no id: the same for the same, so that it is known again."""
 
@@ -102,12 +105,39 @@ class VisitCreate(TakenAsSent):
             return self.model_dump_json().encode()
         return orjson.dumps({**self.model_dump(mode="json"), **self.unread})
 
+    def known(self) -> dict[str, Any]:
+        """Return what was sent without what stands in fields nobody knows."""
+        return known_of({**self.model_dump(mode="json"), **self.unread})
+
     def known_as(self, own: UUID) -> Self:
         """Return it under an id of ours."""
         if own == self.id:
             return self
         beside = {"id": str(self.id), **self.unread}
         return self.model_copy(update={"id": own}).setting_aside(beside)
+
+
+def known_of(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return of the JSON of a visit (`VisitCreate.said`) what does not stand in fields nobody
+    knows, its findings without them as well.
+    """
+    fields = VisitCreate.model_fields
+    kept = {name: each for name, each in said.items() if name in fields}
+    if isinstance(kept["findings"], list):
+        kept["findings"] = [_known_finding(each) for each in kept["findings"]]
+    characters = said.get("characters")
+    replaced = characters.items() if isinstance(characters, dict) else ()
+    ours = {field: was for field, was in replaced if field.partition(".")[0] in fields}
+    return {**kept, "characters": ours}
+
+
+def _known_finding(said: Any) -> Any:
+    if not isinstance(said, dict):
+        return said
+    ours = {name: each for name, each in said.items() if name in Finding.model_fields}
+    return (
+        _FINDING.validate_python(ours).model_dump(mode="json") if _reads(_FINDING, ours) else ours
+    )
 
 
 _POLICIES: Final = TypeAdapter[list[Policy]](Policies)

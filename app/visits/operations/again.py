@@ -1,0 +1,72 @@
+"""A visit sent again with more in fields nobody knows is the same visit: that is kept beside it."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from app.access.principal import Principal
+from app.core.data.db import Tx
+from app.unresolved.models import UnresolvedKind
+from app.unresolved.operations import holding
+from app.visits import queries
+from app.visits.operations.storing import digest
+from app.visits.schemas.recording import AGAIN, VisitCreate, known_of
+
+_MOST: Final = 20
+"""How many differing repetitions are kept: an app may write there when it sends."""
+_HOLD: Final = "SELECT * FROM visits WHERE home_county = $1 AND id = $2 FOR UPDATE"
+_KEEP: Final = """
+UPDATE visits SET words_sealed = $3, version = version + 1, updated_at = $4
+WHERE home_county = $1 AND id = $2 RETURNING *
+"""
+
+
+async def stored(tx: Tx, row: Mapping[str, Any], new: VisitCreate) -> Mapping[str, Any] | None:
+    """Recognise a stored visit that was sent with the same but for fields nobody knows; what these
+    say now is kept beside it. Returns its row as it stands; None if something else was sent.
+    """
+    async with tx.as_system():
+        place = (row["home_county"], row["id"])
+        held = await tx.connection.fetchrow(_HOLD, *place)
+        words = queries.words_of(tx, held)
+        aside = words.get("as_sent") or {}
+        before = new.model_copy().setting_aside(_first(aside))
+        if digest(tx, before) != held["content_mac"] or before.known() != new.known():
+            return None
+        more = _with_more(aside, new.unread)
+        if more == aside:
+            return {**row, **held}
+        words = {"note": None, "findings": [None] * len(held["findings"]), **words}
+        sealed = orjson.dumps({**words, "as_sent": more})
+        sealed = tx.keyring.seal(queries.WORDS, row["id"], sealed)
+        return {**row, **await tx.connection.fetchrow(_KEEP, *place, sealed, tx.now)}
+
+
+async def waiting(tx: Tx, principal: Principal, new: VisitCreate) -> UUID | None:
+    """As `stored`, of a visit that waits until it is known whom it is about, or has waited: returns
+    the question.
+    """
+    kept = await holding.kept_as(tx, principal, UnresolvedKind.visit, str(new.id))
+    if kept is None:
+        return None
+    sent = orjson.loads(kept.sent)
+    if known_of(sent) != new.known():
+        return None
+    more = _with_more(sent, new.unread)
+    if more != sent:
+        await holding.keep_more(tx, kept, orjson.dumps(more))
+    return kept.unresolved_id
+
+
+def _first(aside: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: said for name, said in aside.items() if name != AGAIN}
+
+
+def _with_more(before: Mapping[str, Any], unread: Mapping[str, Any]) -> dict[str, Any]:
+    again = [*before.get(AGAIN, ())]
+    more = {name: said for name, said in _first(unread).items() if before.get(name) != said}
+    if not more or more in again or len(again) >= _MOST:
+        return {**before}
+    return {**before, AGAIN: [*again, more]}

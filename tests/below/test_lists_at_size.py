@@ -1,0 +1,82 @@
+"""What a list reads is about what it shows, also for who sees the whole nation, and nothing where
+its filters leave nothing to see.
+"""
+
+import pytest
+
+from app.core.data.db import SYSTEM
+from tests.access.factories import a_caller, an_agency
+from tests.conftest import VILLAGE
+from tests.police_reports.factories import COUNTY
+
+pytestmark = pytest.mark.usefixtures("swept")
+
+ROWS = 6_000
+_DUTIES = """
+INSERT INTO duties (id, rule, subject_id, home_county, region_code, bearer_role, period,
+    counts_from, opened_at, due_at, overdue_at, state, version)
+SELECT gen_random_uuid(), 'VIS-01', gen_random_uuid(), county, county, 'village_director', '',
+       '2026-10-01', now(), now() + n * interval '1 minute', now(),
+       CASE WHEN n % 10 = 0 THEN 'overdue' ELSE 'cancelled' END, 1
+FROM (SELECT n, 130101000000 + n % 300 * 1000000 AS county FROM generate_series(1, $1) AS n) AS u
+"""
+_QUESTIONS = """
+INSERT INTO unresolved (id, kind, reason, region_code, owner_role, state, due_at, received_at,
+    updated_at, version, about_id)
+SELECT gen_random_uuid(), 'report', 'child_unknown', 130101000000 + n % 300 * 1000000,
+       'township_supervisor', 'open', now(), now(), now(), 1, gen_random_uuid()
+FROM generate_series(1, $1) AS n
+"""
+_DOUBTS = """
+WITH one AS (
+    INSERT INTO children (id, home_county, region_code, name, name_reversed, name_pinyin,
+        name_initials, sex, birth_date, version, created_at, updated_at)
+    VALUES (gen_random_uuid(), $2, $3, '测', '测', 'ce', 'c', 'female', '2016-03-01', 1,
+        now(), now())
+    RETURNING *
+)
+INSERT INTO presence_doubts (id, home_county, child_id, region_code, school_id, school_day,
+    seen_by_id, opened_at)
+SELECT gen_random_uuid(), home_county, one.id,
+       CASE WHEN n % 300 = 0 THEN $5 ELSE region_code END, $4, date '2026-11-19' - n, $4, now()
+FROM one, generate_series(1, $1) AS n
+"""
+_READ = """
+SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::int FROM pg_stat_xact_user_tables
+WHERE relname = $1
+"""
+
+
+@pytest.mark.parametrize(
+    ("table", "url", "role", "region", "shown"),
+    [
+        ("duties", "/v1/duties", "civil_affairs", 0, 50),
+        ("duties", "/v1/duties?state=overdue", "civil_affairs", 0, 50),
+        ("duties", "/v1/duties?rule=EDU-03", "village_director", VILLAGE, 0),
+        ("unresolved", "/v1/unresolved?kind=report", "education_authority", 0, 0),
+        ("unresolved", "/v1/unresolved?kind=handover", "civil_affairs", 0, 0),
+        ("presence_doubts", "/v1/presence-doubts", "civil_affairs", COUNTY, 20),
+    ],
+)
+async def test_it_reads_what_it_shows(
+    client, database, settings, table, url, role, region, shown
+) -> None:
+    caller = await a_caller(database, settings, role, region)
+    school = await an_agency(database, "school", 130101000000)
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(_DUTIES, ROWS)
+        await tx.connection.execute(_QUESTIONS, ROWS)
+        await tx.connection.execute(_DOUBTS, ROWS, 130101000000, 130101001000, school, VILLAGE)
+        await tx.connection.execute("SELECT count_rows('duties', 'unresolved', 'presence_doubts')")
+        # Whether an index serves it, not what a table of a few pages costs.
+        await tx.connection.execute("SET LOCAL enable_seqscan = off")
+        if region == 0:
+            await tx.connection.execute("SET LOCAL enable_sort = off")
+    for _ in range(7):  # a plan made for anybody comes after five that are made for one
+        async with database.begin(SYSTEM) as tx:
+            before = await tx.connection.fetchval(_READ, table)
+        answer = await client.get(url, headers=caller.headers)
+        async with database.begin(SYSTEM) as tx:
+            read = await tx.connection.fetchval(_READ, table) - before
+        assert len(answer.json()["items"]) == shown, answer.text
+        assert read <= 2 * shown + 5, read

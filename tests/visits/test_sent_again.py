@@ -1,0 +1,91 @@
+"""A retry by the same sender of the same visit is the same visit: what differs in fields nobody
+knows is kept beside it (VIS-01).
+"""
+
+from uuid import uuid4
+
+import pytest
+
+from app.core.data.db import SYSTEM
+from tests.access.factories import a_caller
+from tests.visits.factories import a_visit, something_wrong
+
+HARM = something_wrong(type="domestic_violence")
+
+
+async def _record(client, caller, body):
+    return await client.post("/v1/visits", json=body, headers=caller.headers)
+
+
+MORE = [
+    ({}, {"app": "3.3"}, {"app": "3.3"}),
+    ({"app": "3.2"}, {"app": "3.3"}, {"app": "3.3"}),
+    ({"place": "市场"}, {"place": "市场", "sent_at": 2, "gps": [1]}, {"sent_at": 2, "gps": [1]}),
+    ({"findings": [HARM]}, {"findings": [{**HARM, "x": 1}]}, {"findings": [{**HARM, "x": 1}]}),
+    ({}, {"app": "a\u0000"}, {"app": "a\ufffd", "characters": {"app": "U+0000"}}),
+]
+
+
+@pytest.mark.parametrize(("first", "then", "more"), MORE)
+async def test_more_in_fields_nobody_knows_is_kept_beside_it(
+    client, director, child, first, then, more
+) -> None:
+    body = a_visit(child.id, findings=[HARM]) | first
+    sent = await _record(client, director, body)
+    for _ in range(2):
+        again = await _record(client, director, body | then)
+        assert again.status_code == 200, again.text
+        as_sent = {**(sent.json()["as_sent"] or {}), "sent_again": [more]}
+        assert again.json() == {
+            **sent.json(),
+            **{name: again.json()[name] for name in ("version", "updated_at", "doubts")},
+            "as_sent": as_sent,
+        }
+        assert (again.json()["version"], again.headers["etag"]) == (2, '"2"')
+    assert (await _record(client, director, body)).json() == again.json()
+    read = await client.get(f"/v1/visits/{body['id']}", headers=director.headers)
+    assert read.json() == again.json()
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ({}, {"note": "青肿", "app": 1}),
+        ({"visited_on": "昨天"}, {"visited_on": "前天"}),
+        ({"findings": [HARM]}, {"findings": [{**HARM, "type": "性侵害"}]}),
+        ({"note": "伤\u0000"}, {"note": "伤\ufffd"}),
+    ],
+)
+async def test_other_content_is_another(client, director, child, first, then) -> None:
+    body = a_visit(child.id) | first
+    assert (await _record(client, director, body)).status_code == 201
+    assert (await _record(client, director, body | then)).status_code == 409
+
+
+async def test_of_one_that_waits_it_is_kept_and_stored_with_it(
+    client, database, settings, director, child
+) -> None:
+    township = await a_caller(database, settings, "township_supervisor", 120119101000)
+    body = a_visit(uuid4(), findings=[HARM])
+    held = await _record(client, director, body)
+    url = f"/v1/unresolved/{held.json()['unresolved_id']}"
+    before = await client.get(url, headers=township.headers)
+    for _ in range(2):
+        again = await _record(client, director, body | {"app": "3.3"})
+        assert (again.status_code, again.json()) == (202, held.json())
+    asked = await client.get(url, headers=township.headers)
+    [piece] = asked.json()["evidence"]
+    assert piece["sent"]["sent_again"] == [{"app": "3.3"}]
+    said = {"child_id": str(child.id), "words": "已核实"}
+    stale = {**township.headers, "if-match": before.headers["etag"]}
+    attached = await client.post(f"{url}/attachment", json=said, headers=stale)
+    assert attached.status_code == 412, "it was not read"
+    fresh = {**township.headers, "if-match": asked.headers["etag"]}
+    attached = await client.post(f"{url}/attachment", json=said, headers=fresh)
+    assert attached.status_code == 200, attached.text
+    for retry in (body, body | {"app": "3.3"}):
+        stored = await _record(client, director, retry)
+        assert (stored.status_code, stored.json()["child_id"]) == (200, str(child.id))
+        assert stored.json()["as_sent"] == {"sent_again": [{"app": "3.3"}]}
+    async with database.begin(SYSTEM) as tx:
+        assert await tx.connection.fetchval("SELECT count(*) FROM visits") == 1
