@@ -14,6 +14,7 @@ from typing import Any, Final
 from app.children.answers import Answer, all_of, any_of
 from app.children.parents import ParentOn, able, stands
 from app.children.sections import File
+from app.children.told import Kind
 
 Condition = Mapping[str, Any]
 _UNDER_16: Final = 16
@@ -29,6 +30,7 @@ class Case:
     age: int
     parents: list[ParentOn]
     on: date
+    told: frozenset[Kind] = frozenset()
 
 
 def meets(case: Case, conditions: Sequence[Condition]) -> Answer:
@@ -87,6 +89,8 @@ def _health(case: Case, *statuses: str) -> Answer:
 
 
 def _harmed(case: Case) -> Answer:
+    if "harmed" in case.told:
+        return Answer.of(True, "guardianship.told")
     return Answer.of(bool(case.file.guardianship.harm), "guardianship.harm")
 
 

@@ -58,6 +58,13 @@ class Child(SQLModel, table=True):
         *_other_readings("name_pinyin_2", "name_initials_2", "name_pinyin_3", "name_initials_3"),
         PrimaryKeyConstraint("home_county", "id"),
         Index("uq_children_id", "id", unique=True),
+        Index(
+            "ix_children_told",
+            "told",
+            postgresql_using="gin",
+            postgresql_ops={"told": "jsonb_path_ops"},
+            postgresql_where=text("told <> '[]'"),
+        ),
     )
 
     id: UUID = Field(default_factory=new_id)
@@ -98,6 +105,10 @@ class Child(SQLModel, table=True):
     """Derived: left-behind, orphan, difficulty classes; see rules.py."""
     priority_flags: list[str] = Field(sa_column=code_list(), default_factory=list)
     """Derived: DEF-18 groups that must be visited every quarter without exception (VIS-02)."""
+    told: list[dict[str, Any]] = Field(
+        sa_column=Column(JSONB, nullable=False, server_default=text("'[]'")), default_factory=list
+    )
+    """Facts that other chains tell; see told.py. Codes, days and ids only."""
     undecided: list[str] = Field(sa_column=code_list(), default_factory=list)
     """Derived: categories and flags that the file does not decide; somebody must ask (REG-03)."""
     counted: list[str] = Field(sa_column=code_list(), default_factory=list)

@@ -22,6 +22,7 @@ from app.children import (
 from app.children.queries import ChildRef
 from app.children.rules import Derived
 from app.children.sections import File
+from app.children.told import Told
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import preconditions
@@ -66,7 +67,7 @@ async def change_child(
     refuse_unwritable(principal, merging.named(change))
     row = await tx.connection.fetchrow(
         "SELECT c.id, c.version, c.region_code, c.school_id, c.categories, c.priority_flags,"
-        " c.undecided, c.counted,"
+        " c.undecided, c.counted, c.told,"
         f" c.as_sent_sealed, {queries.STORED} FROM children c"
         " WHERE c.home_county = $1 AND c.id = $2 FOR NO KEY UPDATE",
         child.home_county,
@@ -124,7 +125,8 @@ async def _write(
         await duplicates.claim_number(tx, child, after.identity.resident_id)
     await store_numbers(tx, child, after, different)
     moved = ChildRef(child.id, child.home_county, lives_in(after), after.education.school_id)
-    outcome = derivation.derive(after, moved.region_code, tx.today)
+    told = Told.all_of(row["told"])
+    outcome = derivation.derive(after, moved.region_code, tx.today, told)
     version = row["version"] + 1
     aside = await history.remember(
         tx,

@@ -20,6 +20,7 @@ from app.children.conditions import Case
 from app.children.parents import able, away, parents_of, stands
 from app.children.sections import File
 from app.children.sections.hukou import Hukou
+from app.children.told import Told
 from app.policy.rules import ParameterValue, effective
 from app.regions.rules import county_of, lies_in_a_county, subtree
 
@@ -59,6 +60,7 @@ class Facts:
     birth_date: date
     region_code: int
     file: File
+    told: tuple[Told, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,8 @@ def decide(facts: Facts, policy: Policy, on: date) -> tuple[dict[str, Answer], d
     if age >= ADULT:
         return {}, {}
     severe = policy["unattended.rule_set"]["severe_disability"]
-    case = Case(facts.file, age, parents_of(facts.file, severe, on), on)
+    told = frozenset(each.kind for each in facts.told if each.holds(on))
+    case = Case(facts.file, age, parents_of(facts.file, severe, on), on, told)
     found = {"left_behind": _left_behind(facts, case, policy)}
     if found["left_behind"].holds:
         found[_COUNTED] = _of_hukou(policy["lbc.counted_hukou"], facts.file.hukou)
@@ -133,7 +136,7 @@ def decide(facts: Facts, policy: Policy, on: date) -> tuple[dict[str, Answer], d
     if not any(answer.holds for answer in found.values()):
         return found, {}
     flags = _flags(case, policy, found["orphan"])
-    flags["out_of_school"] = _out_of_school(facts, policy["school.compulsory"], on)
+    flags["out_of_school"] = _out_of_school(facts, case, policy["school.compulsory"])
     return found, {name: flags[name] for name in policy["priority.flags"]}
 
 
@@ -226,16 +229,18 @@ def _flags(case: Case, policy: Policy, orphan: Answer) -> dict[str, Answer]:
     }
 
 
-def _out_of_school(facts: Facts, rule: Mapping[str, Any], on: date) -> Answer:
+def _out_of_school(facts: Facts, case: Case, rule: Mapping[str, Any]) -> Answer:
     """Whether a child that must be in school is in none (义务教育法 11)."""
-    reckoned = date(on.year, *rule["reckoned_on"])
-    if reckoned > on:
-        reckoned = date(on.year - 1, *rule["reckoned_on"])
+    reckoned = date(case.on.year, *rule["reckoned_on"])
+    if reckoned > case.on:
+        reckoned = date(case.on.year - 1, *rule["reckoned_on"])
     if not rule["from_age"] <= age_on(facts.birth_date, reckoned) <= rule["to_age"]:
         return Answer.of(False, "identity.birth_date")
     education = facts.file.education
     if education.status == "graduated" or education.stage in _AFTER_COMPULSORY:
         return Answer.of(False, "education.stage")
+    if "out_of_school" in case.told:
+        return Answer.of(True, "education.told")
     status = education.status
     return Answer.of(
         None if status is None else status in {"dropout", "not_in_school"}, "education.status"

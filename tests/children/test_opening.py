@@ -46,6 +46,7 @@ class TestOpensAFile:
             "categories": ["left_behind"],
             "priority_flags": [],
             "undecided": [],
+            "told": [],
             "counted": ["left_behind"],
         }
         assert "external" not in file

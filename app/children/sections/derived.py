@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from app.children.sections.marks import Codes, FilteredBy
+from app.children.told import Told
 from app.core.http.wire import Code, RegionCode
 
 Category = Annotated[
@@ -75,6 +76,11 @@ class Derived(BaseModel):
         description="Categories and flags that the file does not decide, because a fact is missing:"
         " somebody must ask (REG-03). See `GET /v1/children/{child_id}/reasons`.",
         examples=[["left_behind"]],
+    )
+    told: list[Told] = Field(
+        max_length=200,
+        description="Facts that other chains tell of the child, with who stated them: the dropout"
+        " register, the police. Those of groups that your role reads.",
     )
     counted: list[Category] = Field(
         max_length=20,
