@@ -63,7 +63,10 @@ def check(read: DataFile) -> None:
             raise read.refusal((code, "carries"), message)
         for place, name in _words(read, code, "due", "parameter"):
             read.require(place, "policy parameter", name, policy.parameters())
-            if not name.endswith("_minutes"):
+            if rule.due.key is not None:
+                said = policy.parameters()[name].of_value.get("properties", {})
+                read.require((code, "due", "key"), f"key of {name}", rule.due.key, said)
+            elif not name.endswith("_minutes"):
                 raise read.refusal(place, f"{name} is no number of minutes")
         _check_roles(read, rule)
         if rule.opens.children is not None:

@@ -18,8 +18,9 @@ from pydantic import (
     model_validator,
 )
 
-from app.core.clock import local_date
+from app.core.clock import beginning, local_date
 from app.duties.periods import Every, Period, period_of
+from app.policy.holidays import working_days_after
 from app.policy.rules import ParameterValue, effective
 
 ONCE: Final = ""
@@ -85,6 +86,11 @@ class Opens(_Part):
         return self
 
 
+def _after(day: date, working_days: int) -> datetime:
+    """Return the end of so many working days after a day."""
+    return beginning(working_days_after(day, working_days) + timedelta(days=1))
+
+
 def _duration(text: Any) -> timedelta:
     match = re.fullmatch(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?", str(text))
     if match is None or not any(match.groups()):
@@ -101,17 +107,22 @@ class Due(_Part):
     at: Literal["end_of_period"] | None = None
     field: str | None = None
     parameter: str | None = None
+    key: str | None = None
     within: Annotated[timedelta, BeforeValidator(_duration)] | None = None
+    working_days: int | None = Field(default=None, ge=1, le=366)
     source: str | None = None
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
-        if [self.at, self.within, self.parameter].count(None) != len(("within", "parameter")):
-            raise ValueError("say one of `at`, `within` and `parameter`")
+        said = [self.at, self.within, self.working_days, self.parameter]
+        if len(said) - said.count(None) != 1:
+            raise ValueError("say one of `at`, `within`, `working_days` and `parameter`")
+        if self.key and not self.parameter:
+            raise ValueError("`key` goes with `parameter`")
         if self.at and self.field:
             raise ValueError("`field` goes with `within` or `parameter`")
-        if self.within and not self.source:
-            raise ValueError("`within` needs a `source`")
+        if (self.within or self.working_days) and not self.source:
+            raise ValueError(f"`{'within' if self.within else 'working_days'}` needs a `source`")
         return self
 
 
@@ -199,8 +210,13 @@ class Rule(_Part):
             return datetime.fromisoformat(data[self.due.field])
         if self.due.within:
             return opened_at + self.due.within
-        chosen = effective(values, str(self.due.parameter), region_code, local_date(opened_at))
-        return opened_at + timedelta(minutes=chosen.value)
+        day = local_date(opened_at)
+        if self.due.working_days:
+            return _after(day, self.due.working_days)
+        chosen = effective(values, str(self.due.parameter), region_code, day).value
+        if self.due.key:
+            return _after(day, chosen[self.due.key])
+        return opened_at + timedelta(minutes=chosen)
 
     def counts_from(self, arose_on: date) -> date:
         """Return the first day whose deeds discharge a duty that arose on a day."""

@@ -179,8 +179,8 @@ every: quarter → every: quater → no value of opens.every is called quater; d
 counts_from: same_day → match: child_id → match is said twice
 VIS-01: → VIS-02:\nVIS-01: → nothing is said of VIS-02
 within: P1DT2H3M, source: test → within: P1D → `within` needs a `source`
-within: P1DT2H3M → within: P1D, parameter: report.notice_within_minutes → say one of `at`, `within` and `parameter`
-{within: P1DT2H3M, source: test} → {} → say one of `at`, `within` and `parameter`
+within: P1DT2H3M → within: P1D, parameter: report.notice_within_minutes → say one of `at`, `within`, `working_days` and `parameter`
+{within: P1DT2H3M, source: test} → {} → say one of `at`, `within`, `working_days` and `parameter`
 within: P1DT2H3M, source: test → at: end_of_period → `at: end_of_period` goes with `every`, all else with `event`
 at: end_of_period → at: end_of_period, field: visited_on → `field` goes with `within` or `parameter`
 within: P1DT2H3M → within: P0D → P0D leaves no time
