@@ -78,7 +78,8 @@ def _family(said: Mapping[str, Any], regions: Mapping[str, int]) -> Family:
     sections |= {
         "hukou": said.get("hukou", hukou),
         "residence": {"lives_with": said.get("lives_with", ["grandparents"])},
-        "family": {**said.get("family", {}), "parents": [*parents, *said.get("more", ())]},
+        "family": {**said.get("family", {}), "parents": parents},
+        "adoption": said.get("adoption", {}),
     }
     facts = Facts(said.get("born", _AGE_TEN), region, File.model_validate(_texts(sections)))
     return Family(said["says"], said["source"], name, facts, said.get("day", _TODAY), said["then"])
@@ -88,7 +89,6 @@ def _parent(role: str, statuses: list[Any], said: Mapping[str, Any], since: str)
     given = [{"status": each} if isinstance(each, str) else each for each in statuses]
     return {
         "role": role,
-        "relation": said.get("relation", "birth"),
         "guardianship_capacity": "full",
         "work_region": "440300000000",
         "statuses": [{"since": since, **each} for each in given],

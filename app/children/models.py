@@ -90,6 +90,7 @@ class Child(SQLModel, table=True):
     residence: dict[str, Any] = Field(sa_column=_section(), default_factory=dict)
     residence_sealed: bytes | None = None
     family_sealed: bytes | None = None
+    adoption_sealed: bytes | None = None
     guardianship: dict[str, Any] = Field(sa_column=_section(), default_factory=dict)
     guardianship_sealed: bytes | None = None
     education: dict[str, Any] = Field(sa_column=_section(), default_factory=dict)

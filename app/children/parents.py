@@ -34,6 +34,7 @@ _UNABLE: Final = frozenset(
         "unidentified",
     }
 )
+_GONE: Final = frozenset({"dead", "missing", "not_found"})
 _TERMS: Final = frozenset({"imprisoned", "drug_rehabilitation", "liberty_restricted"})
 _OF_THE_MIND: Final = frozenset({"mental", "intellectual"})
 
@@ -69,10 +70,14 @@ def parents_of(file: File, severe: Sequence[Mapping[str, Any]], on: date) -> lis
     `severe`: kinds and grades of disability that count as severe, by policy.
     """
     family, lives_with = file.family, file.residence.lives_with
-    adopted = family.adopted_on is not None and family.adopted_on <= on
-    relation = "adoptive" if adopted else "birth"
-    found = {each.role: each for each in family.parents if each.relation == relation}
-    alone = adopted and family.adopted_by == "one" and len(found) == 1
+    adopted_on = file.adoption.adopted_on
+    adopted = adopted_on is not None and adopted_on <= on
+    found = {
+        each.role: each
+        for each in family.parents
+        if each.relation == "parent" and not (adopted and _gone_before(each, adopted_on))
+    }
+    alone = adopted and file.adoption.adopted_by == "one" and len(found) == 1
     return [
         ParentOn(
             role,
@@ -86,6 +91,14 @@ def parents_of(file: File, severe: Sequence[Mapping[str, Any]], on: date) -> lis
         for role in ROLES
         if role in found or not alone
     ]
+
+
+def _gone_before(parent: Parent, day: date | None) -> bool:
+    """Tell whether a parent was dead or missing on the day of an adoption: one by birth."""
+    return day is not None and any(
+        each.status in _GONE and each.since is not None and each.since <= day
+        for each in parent.statuses
+    )
 
 
 def stands(

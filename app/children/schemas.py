@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
+from app.children.sections.adoption import Adoption
 from app.children.sections.derived import Derived
 from app.children.sections.education import Education
 from app.children.sections.external import External
@@ -44,6 +45,7 @@ Group = Annotated[str, Field(max_length=20, pattern=r"^[a-z]+$", description="A 
 class _Sections(Input):
     hukou: Hukou | None = None
     family: Family | None = None
+    adoption: Adoption | None = None
     guardianship: Guardianship | None = None
     education: Education | None = None
     health: Health | None = None
@@ -171,6 +173,7 @@ class Child(BaseModel):
     hukou: Hukou | None = None
     residence: Residence | None = None
     family: Family | None = None
+    adoption: Adoption | None = None
     guardianship: Guardianship | None = None
     education: Education | None = None
     health: Health | None = None

@@ -40,6 +40,7 @@ PLAIN = {
     "hukou": {"registered", "type", "region_code", "rural_place", "since"},
     "residence": {"region_code", "lives_with", "since"},
     "family": set(),
+    "adoption": set(),
     "guardianship": {
         *("kind", "since", "evaluation", "evaluated_on", "harm", "left_unwatched"),
     },
@@ -210,7 +211,7 @@ def test_a_filter_that_lists_do_not_have_is_refused(monkeypatch) -> None:
 
 def test_facts_are_kept_of_the_sections_that_say_so() -> None:
     dated = {section for section, model in SECTIONS.items() if model.dated}
-    assert dated == {"hukou", "residence", "family", "guardianship", "education"}
+    assert dated == {"hukou", "residence", "family", "adoption", "guardianship", "education"}
 
 
 def test_the_lists_of_a_file_are_served_before_the_others() -> None:
@@ -353,7 +354,7 @@ async def test_a_row_of_the_first_release_is_read_and_changed(
     for column, value in STORED.items():
         expected[column.removesuffix("_sealed")] |= value
     assert shown["identity"].items() >= STORED["identity_sealed"].items()
-    for section in expected.keys() - {"identity"}:
+    for section in expected.keys() - {"identity", "adoption"}:
         assert shown[section] == expected[section], section
     changed = await client.patch(
         path,

@@ -70,15 +70,14 @@ ParentCondition = Annotated[
     ),
 ]
 Relation = Annotated[
-    Literal["birth", "adoptive", "step"],
+    Literal["parent", "step"],
     Codes(
         "parent_relations",
         zh="亲子关系",
         en="What makes somebody a parent",
         source="民法典 1071, 1072, 1111",
         labels={
-            "birth": ("生父母", "Birth parent"),
-            "adoptive": ("养父母", "Adoptive parent"),
+            "parent": ("父母(生父母或养父母)", "Parent, by birth or adoption"),
             "step": ("继父母", "Step-parent"),
         },
     ),
@@ -96,16 +95,6 @@ Custody = Annotated[
             "both": ("轮流抚养", "Both in turn"),
             "other": ("由他人抚养", "Somebody else"),
         },
-    ),
-]
-Adopters = Annotated[
-    Literal["one", "two"],
-    Codes(
-        "adopters",
-        zh="收养人",
-        en="By how many a child was adopted",
-        source="民法典 1101, 1102",
-        labels={"one": ("单方收养", "One person"), "two": ("夫妻共同收养", "A couple")},
     ),
 ]
 Capacity = Annotated[
@@ -149,7 +138,7 @@ class Parent(Part):
     """What is known of one parent."""
 
     role: ParentRole = Field(description="Which parent.")
-    relation: Relation = Field(default="birth", description="By birth, adoption or marriage.")
+    relation: Relation = Field(default="parent", description="In law, or by marriage.")
     name: Line | None = Field(default=None, description="Full name.")
     phone: Phone | None = None
     work_place: Line | None = Field(default=None, description="Where the parent works.")
@@ -183,18 +172,13 @@ class Family(Section):
     """The parents, and the brothers and sisters."""
 
     dated: ClassVar = True
-    parents: list[Parent] = Field(default=[], max_length=6, description="One entry per parent.")
+    parents: list[Parent] = Field(default=[], max_length=4, description="One entry per parent.")
     divorced_on: PastDay | None = Field(
         default=None, description="Since when the parents are divorced."
     )
     custody: Custody | None = Field(
         default=None, description="Who raises the child since; null if nobody said."
     )
-    adopted_on: PastDay | None = Field(
-        default=None,
-        description="Day of an adoption: from then on the adoptive parents are the parents.",
-    )
-    adopted_by: Adopters | None = Field(default=None, description="By how many.")
     siblings: list[Sibling] = Field(
         default=[], max_length=20, description="Brothers and sisters, in any order."
     )
