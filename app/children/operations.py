@@ -125,8 +125,7 @@ async def _write(
         await duplicates.claim_number(tx, child, after.identity.resident_id)
     await store_numbers(tx, child, after, different)
     moved = ChildRef(child.id, child.home_county, lives_in(after), after.education.school_id)
-    told = Told.all_of(row["told"])
-    outcome = derivation.derive(after, moved.region_code, tx.today, told)
+    outcome = derivation.derive(after, moved.region_code, tx.today, Told.all_of(row["told"]))
     version = row["version"] + 1
     aside = await history.remember(
         tx,
@@ -150,18 +149,30 @@ async def _write(
     await tx.connection.execute(f"UPDATE children SET {values} WHERE {where}", *where.arguments)
     if moved != child:
         await below.follow(tx, "c.home_county = $1 AND c.id = $2", child.home_county, child.id)
-    changed = events.ChildChanged(
-        subject_id=child.id,
-        region_code=moved.region_code,
-        home_county=child.home_county,
-        version=version,
-        sections=sorted(different),
-        previous_region_code=None if child.region_code == moved.region_code else child.region_code,
-    )
-    news: list[announcements.Event] = [changed, *derivation.announced(moved, row, outcome)]
+    said = {"version": version, "sections": sorted(different)}
+    await _announce(tx, child, moved, row, outcome, said)
+
+
+async def _announce(
+    tx: Tx,
+    child: ChildRef,
+    moved: ChildRef,
+    row: Mapping[str, Any],
+    outcome: Derived,
+    said: Mapping[str, Any],
+) -> None:
+    about = {
+        "subject_id": child.id,
+        "region_code": moved.region_code,
+        "home_county": child.home_county,
+    }
+    left = None if child.region_code == moved.region_code else child.region_code
+    news: list[announcements.Event] = [
+        events.ChildChanged(**about, **said, previous_region_code=left),
+        *derivation.announced(moved, row, outcome),
+    ]
     if row["undecided"] and not outcome.undecided:
-        place = {"region_code": moved.region_code, "home_county": child.home_county}
-        news.append(events.FactsDecided(subject_id=child.id, **place))
+        news.append(events.FactsDecided(**about))
     await announcements.publish(tx, *news)
 
 

@@ -176,10 +176,12 @@ async def read_child_reasons(
     """Read why a child is in its categories and flagged, and what to ask where the file does not
     decide: facts, rule, policy and obligation.
     """
+    found = await derivation.reasons(tx, principal, child)
+    told = {fact.split(".")[0] for reason in found["reasons"] for fact in reason["facts"]}
     return Shown(
-        await derivation.reasons(tx, principal, child),
+        found,
         children=[child.id],
-        groups=queries.readable(principal),
+        groups=[group for group in FIELD_GROUPS if group in {"derived", *told}],
     )
 
 
