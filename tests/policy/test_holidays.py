@@ -14,7 +14,11 @@ from app.policy.holidays import is_working, of_year, working_days_after, year_is
         (date(2026, 10, 10), True),
         (date(2027, 1, 1), False),
         (date(2027, 1, 4), True),
+        (date(2027, 2, 5), False),
         (date(2027, 10, 1), False),
+        (date(2025, 9, 28), True),
+        (date(2025, 10, 8), False),
+        (date(2031, 1, 1), False),
     ],
 )
 def test_offices_work_on_days(day: date, *, works: bool) -> None:
@@ -23,8 +27,8 @@ def test_offices_work_on_days(day: date, *, works: bool) -> None:
 
 
 def test_a_year_without_a_table_is_told_from_one_with_it() -> None:
-    assert (year_is_known(2026), year_is_known(2027)) == (True, False)
-    assert len(of_year(2027)) < len(of_year(2026))
+    assert [year_is_known(year) for year in (2025, 2026, 2027)] == [True, True, False]
+    assert len(of_year(2031)) < len(of_year(2027)) < len(of_year(2026))
 
 
 @pytest.mark.parametrize(
