@@ -109,19 +109,22 @@ def late_list(base: str, data_dir: Path) -> None:
     gate = api.machine(base, data_dir, "school_system", "education")
     teacher = api.person(base, data_dir, "teacher", "education")
     bureau = api.machine(base, data_dir, "education", "education")
+    director = api.person(base, data_dir, "village_director", "education")
+    township = api.person(base, data_dir, "township_supervisor", "education")
+    other = api.machine(base, data_dir, "other_district", "education")
     truant = (data_dir / "truant").read_text()
     pupils = [one["id"] for one in gate.items("/v1/children") if one["id"] != truant]
     days = last_school_days(local_date(utc_now()), 6)
     for child in pupils:
         section = {"class_name": CLASS, "since": days[0].isoformat()}
         _change(city, child, {"education": section})
-    _pushed(gate, *(_event(pupils[0], day, "unexcused", sequence=1) for day in days))
-    alert = _alert(teacher, pupils[0], "registered_on")
+    _pushed(gate, *(_event(pupils[-1], day, "unexcused", sequence=1) for day in days))
+    alert = _alert(teacher, pupils[-1], "registered_on")
     tell("school", f"another pupil missed {alert['unexcused_days']} days and is registered")
     listed = [_event(child, day, "present", sequence=2) for day in days[1:5] for child in pupils]
     taken = Counter(result["status"] for result in _pushed(gate, *listed))
     tell("school", f"the lists of four of these days come in late: {dict(taken)}")
-    doubted = _alert(teacher, pupils[0], "doubt")
+    doubted = _alert(teacher, pupils[-1], "doubt")
     tell(
         "school",
         f"no register changes back unseen: state {doubted['state']}, doubt {doubted['doubt']};"
@@ -131,6 +134,9 @@ def late_list(base: str, data_dir: Path) -> None:
         f"/v1/dropout-alerts/{alert['id']}",
         ("school", "the teacher", teacher),
         ("education", "the bureau", bureau),
+        ("phone", "the village director", director),
+        ("township", "the township", township),
+        ("township", "another district", other),
     )
 
 
@@ -199,6 +205,26 @@ def _report(**said: Any) -> dict[str, Any]:
     }
 
 
+def _of_a_report(base: str, data_dir: Path) -> list[tuple[str, str, api.Api]]:
+    """Return the offices that a report may concern."""
+    return [
+        ("school", "who reported", api.person(base, data_dir, "teacher", "protection")),
+        ("police", "the police system", api.machine(base, data_dir, "police", "protection")),
+        ("phone", "the director", api.person(base, data_dir, "village_director", "protection")),
+        (
+            "township",
+            "the township",
+            api.person(base, data_dir, "township_supervisor", "protection"),
+        ),
+        ("township", "the county", api.machine(base, data_dir, "county", "protection")),
+        (
+            "township",
+            "another district",
+            api.machine(base, data_dir, "other_district", "protection"),
+        ),
+    ]
+
+
 def own_director(base: str, data_dir: Path) -> None:
     """Report the village committee as a teacher; the answer is lost, and it is sent again."""
     cast = Cast.read(data_dir)
@@ -217,6 +243,7 @@ def own_director(base: str, data_dir: Path) -> None:
     township = api.person(base, data_dir, "township_supervisor", "protection")
     _look(
         f"/v1/police-reports/{body['id']}",
+        ("school", "who reported", teacher),
         ("police", "the police system", police),
         ("township", "the township", township),
         ("phone", "the director it speaks against", director),
@@ -234,6 +261,8 @@ def unknown_child(base: str, data_dir: Path) -> None:
     teacher.call("POST", "/v1/police-reports", body)
     path = f"/v1/police-reports/{body['id']}"
     tell("school", f"a child nobody knows: file {township.get(path)['child_id']}")
+    offices = _of_a_report(base, data_dir)
+    _look(path, *offices)
     child = next(one["id"] for one in township.items("/v1/children"))
     known = {
         "identified_at": utc_now().isoformat(),
@@ -247,6 +276,7 @@ def unknown_child(base: str, data_dir: Path) -> None:
     tell(
         "township", f"  {report['subject']['approximate_age']} years, {report['subject']['place']}"
     )
+    _look(path, *offices)
 
 
 def old_code(base: str, data_dir: Path) -> None:
@@ -266,6 +296,7 @@ def old_code(base: str, data_dir: Path) -> None:
         f"a report of 蓟县 {BEFORE_2016}: {filed.status_code}, lies in {report['region_code']},"
         f" {report['routing']}",
     )
+    _look(f"/v1/police-reports/{body['id']}", *_of_a_report(base, data_dir))
 
 
 PARTS = {

@@ -84,8 +84,8 @@ def _answer(operation: str, started: Message, body: bytes) -> Answer:
 
 def gaps_now(seen: Iterable[Answer]) -> list[str]:
     """Compare what was seen with the document of the app as it is."""
-    app = main.assemble(Settings(environment="test"), None)
-    document = main.document()
+    app = main.create_app(Settings(environment="test"))
+    document = openapi.document(app)
     operations = _operations(document)
     implied = {
         route.unique_id: {

@@ -48,7 +48,10 @@ NOTHING_IN_REACH = "SELECT " + ", ".join(
 )
 
 SCRATCH = pytest.StashKey[Scratch]()
-LONGEST = ("tests/faults", "tests/revisions", "tests/architecture/test_adding")
+LONGEST = (
+    *("tests/faults", "tests/revisions", "tests/releases", "tests/test_migrations"),
+    *("tests/architecture/test_adding", "tests/matrix"),
+)
 
 
 @pytest.hookimpl(trylast=True)
@@ -118,7 +121,10 @@ async def database_urls(pg: str, worker_id: str) -> AsyncIterator[schema.Urls]:
 
 @pytest.fixture(scope="session")
 def at_head(pg: str, worker_id: str) -> Iterator[Callable[[Path | None], str]]:
-    """Name a database to copy: a kept release, or an empty one, brought to the newest schema."""
+    """Name a database to copy: a kept release, or an empty one, brought to the newest schema.
+
+    Who asks for it is in the group `schema`, on one worker: it takes seconds.
+    """
     made: dict[Path | None, str] = {}
 
     def template(release: Path | None = None) -> str:

@@ -16,6 +16,8 @@ from app.children import below, naming
 from app.core.data import migrations, rls
 from tests import schema
 
+pytestmark = pytest.mark.xdist_group("schema")
+
 
 @pytest.fixture
 def empty(pg: str) -> Iterator[schema.Urls]:

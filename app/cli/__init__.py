@@ -134,7 +134,7 @@ def openapi() -> None:
     """Print the API document."""
     from app import main  # noqa: PLC0415  the routes take longer to load than most commands run
 
-    print_json(main.document())
+    typer.echo(json.dumps(main.document(), ensure_ascii=False, indent=2))
 
 
 @agencies_app.command("create")

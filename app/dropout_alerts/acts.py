@@ -21,10 +21,10 @@ class TransitionNotAllowed(Problem, status=409):
 
 
 class AddresseeMissing(Problem, status=409):
-    """No agency is registered that the written report must go to (EDU-05)."""
+    """None of the agencies is registered that the written report must go to (EDU-05)."""
 
-    title = "An addressee of the written report is not registered"
-    title_zh = "书面报告的收件单位尚未登记"
+    title = "No addressee of the written report is registered"
+    title_zh = "书面报告的收件单位均未登记"
 
 
 class NotOfYourSchool(Problem, status=403, denies=True):
@@ -85,10 +85,11 @@ def _unaddressed(principal: Principal, row: Mapping[str, Any], on: date) -> Prob
 _REACHES = Condition(
     ("addressees",),
     lambda *_: [*get_args(Addressee)],
-    lambda found, wanted: found.keys() >= {*wanted},
-    "{0} ?& {wanted}::text[]",
+    lambda found, wanted: bool(found.keys() & {*wanted}),
+    "{0} ?| {wanted}::text[]",
     _unaddressed,
 )
+"""Hold if one of them can be written to: it learns of the child, also while another is missing."""
 _KEPT = own("school_id", NotOfYourSchool)
 _IN_PERSON = personally("id")
 _DOUBTED = Condition(

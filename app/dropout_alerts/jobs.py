@@ -30,8 +30,8 @@ _Ends = Sequence[tuple[UUID, UUID]]
 
 @following.follows
 async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
-    """Let the place where alerts opened have its new code: its township is written to. Where the
-    children live follows with them (`children.below`). The schools have theirs (`agencies.jobs`).
+    """Let the place where alerts opened have its new code. Where the children live follows with
+    them (`children.below`). The schools have theirs (`agencies.jobs`).
     """
     await following.shift(tx, event, "dropout_alerts", "opened_in", keys=("id", "home_county"))
     now = (event.old_lo + event.shift, event.old_hi + event.shift)

@@ -60,8 +60,8 @@ async def send_written_report(
     *,
     if_match: int,
 ) -> None:
-    """Write to the county's education authority and the child's township (EDU-04, EDU-05). Raises
-    AddresseeMissing if one of them is not registered: then nothing was sent to either.
+    """Write to the county's education authority and the township the child lives in now (EDU-04,
+    EDU-05), or to whichever of them is registered. Raises AddresseeMissing if neither is.
     """
     check_version(alert.version, if_match)
     found = await queries.whole(tx, principal, alert)

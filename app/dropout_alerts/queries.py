@@ -63,14 +63,14 @@ _OF_SCHOOLS: Final = f"""(a.school_id = {_SCHOOLS_OF} AND {{0}} = ANY (a.known_t
 
 
 # `addressees`: whom a written report goes to, by kind: the education authority of the school's
-# county and the government of the child's township (EDU-05, `dropout.recipients`).
+# county and the government of the township the child lives in now (EDU-05, `dropout.recipients`).
 _SELECT = """
 SELECT a.* FROM (
     SELECT d.*, coalesce((SELECT jsonb_object_agg(kind, id) FROM (
         SELECT DISTINCT ON (kind) kind, id FROM agencies
         WHERE active AND ((kind = 'education' AND region_code = {county}::bigint)
-            OR (kind = 'township_government' AND region_code = d.opened_in / 1000 * 1000
-                AND d.opened_in % 1000000 >= 1000))
+            OR (kind = 'township_government' AND region_code = d.region_code / 1000 * 1000
+                AND d.region_code % 1000000 >= 1000))
         ORDER BY kind, created_at, id) AS registered), '{{}}') AS addressees
     FROM dropout_alerts d
 ) AS a"""

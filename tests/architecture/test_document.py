@@ -6,10 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from app import main
 from app.api import doors
 from app.core import areas
-from app.core.settings import Settings
 from scripts import write_openapi
 
 
@@ -19,8 +17,8 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
             yield path, method, operation
 
 
-def test_the_committed_document_is_the_generated_one() -> None:
-    same = write_openapi.PLACE.read_text() == write_openapi.text()
+def test_the_committed_document_is_the_generated_one(document) -> None:
+    same = write_openapi.PLACE.read_text() == write_openapi.text(document)
     assert same, "run: make openapi"
 
 
@@ -53,16 +51,15 @@ def test_an_operation_asks_for_the_purpose_if_its_scope_opens_personal_data(docu
         assert asks == wanted, operation["operationId"]
 
 
-def test_every_route_is_described_or_public(document) -> None:
+def test_every_route_is_described_or_public(app, document) -> None:
     described = {(path, method) for path, method, _ in operations(document)}
-    for path, methods, _ in doors.routes(main.assemble(Settings(environment="test"), None)):
+    for path, methods, _ in doors.routes(app):
         for method in methods:
             if path not in doors.PUBLIC:
                 assert (path, method.lower()) in described
 
 
-def test_no_public_path_is_left_over() -> None:
-    app = main.assemble(Settings(environment="test"), None)
+def test_no_public_path_is_left_over(app) -> None:
     assert {path for path, _, _ in doors.routes(app)} >= doors.PUBLIC
 
 

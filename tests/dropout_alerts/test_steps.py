@@ -133,17 +133,19 @@ class TestRefusals:
         wrong = await around.step(around.teacher, stale, "persuasions", an_attempt(by="nobody"))
         assert wrong.status_code == 422
 
-    async def test_the_addressees_must_be_registered(self, database, around, alert) -> None:
+    async def test_an_addressee_must_be_registered(self, database, around, alert) -> None:
+        addressees = [around.education.agency_id, around.township.agency_id]
         async with database.begin(SYSTEM) as tx:
             await tx.connection.execute(
-                "UPDATE agencies SET active = false WHERE id = $1", around.education.agency_id
+                "UPDATE agencies SET active = false WHERE id = ANY ($1)", addressees
             )
         failed = await around.step(around.teacher, alert, "persuasions", an_attempt(final=True))
         assert "sendWrittenReport" not in failed.json()["permitted"]
         assert await around.alerts(permitted="sendWrittenReport") == []
         answer = await around.step(around.teacher, failed.json(), "written-report", a_report())
         assert (answer.status_code, answer.json()["type"]) == (409, "/problems/addressee-missing")
-        assert [error["code"] for error in answer.json()["errors"]] == ["education_missing"]
+        missing = [error["code"] for error in answer.json()["errors"]]
+        assert missing == ["education_missing", "township_government_missing"]
         assert "written_report_sent" not in await around.announced()
         async with database.begin(SYSTEM) as tx:
             refused = await tx.connection.fetch(
@@ -155,6 +157,32 @@ class TestRefusals:
         ]
         (ready,) = await around.alerts(permitted="sendWrittenReport")
         assert "sendWrittenReport" in ready["permitted"]
+
+    async def test_who_is_registered_is_written_to_though_another_is_not(
+        self, database, around, alert
+    ) -> None:
+        """The family of a boarder may live where no township has been registered yet."""
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute(
+                "UPDATE agencies SET active = false WHERE id = $1", around.township.agency_id
+            )
+        sent = await reported(around, alert)
+        receipts = sent["written_report"]["receipts"]
+        assert [r["agency_id"] for r in receipts] == [str(around.education.agency_id)]
+        read = await around.alert(alert["child_id"])
+        assert read["state"] == "written_report_sent"
+
+    async def test_the_township_is_that_where_the_child_lives_by_now(
+        self, database, settings, around, alert
+    ) -> None:
+        """It moved between the alert and the report; whoever has it now persuades the family."""
+        now = await a_caller(database, settings, "township_supervisor", 120119102000)
+        await moved(database, alert["child_id"], region_code=120119102201)
+        sent = await reported(around, alert)
+        kinds = {r["kind"]: r["agency_id"] for r in sent["written_report"]["receipts"]}
+        assert kinds["township_government"] == str(now.agency_id)
+        read = await around.alerts(now)
+        assert {"acknowledgeWrittenReport", "orderMeasure"} <= {*read[0]["permitted"]}
 
     async def test_the_next_school_does_not_act_before_the_alert_is_handed_over(
         self, database, settings, around, alert

@@ -114,7 +114,7 @@ def test_from_an_empty_database_to_people_who_can_sign_in(tonghu: Tonghu, tmp_pa
     assert tonghu("jobs", "held")[:2] == (0, "No job is held.\n")
 
 
-def test_commands_without_a_database(tonghu: Tonghu, tmp_path) -> None:
+def test_commands_without_a_database(tonghu: Tonghu, tmp_path, document) -> None:
     keys = tmp_path / "keys.json"
     assert tonghu("keys", "generate", keys)[0] == 0
     assert keys.stat().st_mode & 0o777 == 0o600
@@ -124,4 +124,4 @@ def test_commands_without_a_database(tonghu: Tonghu, tmp_path) -> None:
     assert (code, keys.read_text()) == (1, written)
     assert "never overwritten" in errors
     assert "209" in tonghu("clauses")[1]
-    assert json.loads(tonghu("openapi")[1])["openapi"].startswith("3.1")
+    assert json.loads(tonghu("openapi")[1]) == document

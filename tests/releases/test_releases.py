@@ -17,6 +17,8 @@ from tests import schema
 from tests.conftest import NOW
 from tests.releases import backups, readers, statements
 
+pytestmark = pytest.mark.xdist_group("schema")
+
 RELEASES = pytest.mark.parametrize("folder", backups.kept(), ids=lambda folder: folder.name)
 
 BROKEN_ON_PURPOSE: dict[str, str] = {

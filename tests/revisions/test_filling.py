@@ -10,6 +10,8 @@ from scripts import lint_migrations
 from tests.releases import backups
 from tests.revisions.conftest import Copy
 
+pytestmark = pytest.mark.xdist_group("schema")
+
 PROTECTED = sorted(table.name for table in rls.TABLES.values() if table.using)
 IMPORTS = "from reach import every_row, in_batches"
 BEHIND = """

@@ -14,6 +14,8 @@ from scripts import lint_migrations
 from tests.releases import backups
 from tests.revisions.conftest import Copy
 
+pytestmark = pytest.mark.xdist_group("schema")
+
 NEXT = int(migrations.head() or 0) + 1
 
 CHANGED = '''

@@ -36,7 +36,7 @@ class TestTaken:
         assert theirs["region_code"] == "120119101000"
         assert theirs["sender"]["role"] == "village_director"
         assert theirs["claim"]["child_id"] == body["child_id"]
-        due = (now + timedelta(days=7)).isoformat().replace("+00:00", "Z")
+        due = (now + timedelta(days=1)).isoformat().replace("+00:00", "Z")
         assert (theirs["due_at"], theirs["overdue"]) == (due, False)
         read = await client.get(f"/v1/unresolved/{item}", headers=township.headers)
         (waiting,) = read.json()["evidence"]
@@ -49,6 +49,22 @@ class TestTaken:
             404,
             "/problems/unresolved-not-found",
         )
+
+    async def test_something_abnormal_is_owed_sooner(
+        self, client, database, director, township, now
+    ) -> None:
+        """VIS-03, REP-01: at once. It may come beside what is asked already, and later not at all."""
+        child = uuid4()
+        for findings, days in (([], 7), ([something_wrong()], 1), ([], 1)):
+            body = a_visit(child, findings=findings)
+            assert (await _record(client, director, body)).status_code == 202
+            await run_jobs(database)
+            due = (now + timedelta(days=days)).isoformat().replace("+00:00", "Z")
+            (item,) = await listed(client, township)
+            params = {"rule": "REG-11"}
+            owed = await client.get("/v1/duties", headers=township.headers, params=params)
+            (duty,) = owed.json()["items"]
+            assert (item["due_at"], duty["due_at"], duty["state"]) == (due, due, "open")
 
     async def test_above_townships_civil_affairs_owes_it_too(
         self, client, database, county

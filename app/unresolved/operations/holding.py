@@ -24,6 +24,7 @@ from app.unresolved.models import UnresolvedKind, UnresolvedReason
 from app.unresolved.rules import MOST_WAITING, TOLD_BY, owner_of
 
 settle_within: Final = policy.lookup("unresolved.settle_within_minutes")
+settle_abnormal_within: Final = policy.lookup("unresolved.settle_abnormal_within_minutes")
 _REASONS: Final = {
     UnresolvedKind.visit: UnresolvedReason.child_unknown,
     UnresolvedKind.attendance: UnresolvedReason.pupil_unknown,
@@ -104,14 +105,16 @@ SELECT $3 - count(*) FROM (
 _ASK: Final = """
 INSERT INTO unresolved (id, kind, reason, region_code, owner_role, agency_id, sender,
     sent_from, claim, claim_sealed, state, due_at, received_at, updated_at, version, abnormal)
-SELECT u.id, $4, $5, $6, $7, $8, $9::jsonb, $12, u.claim, u.sealed, 'open', $10, $11, $11, 1,
+SELECT u.id, $4, $5, $6, $7, $8, $9::jsonb, $12, u.claim, u.sealed, 'open', u.due, $11, $11, 1,
     u.abnormal
-FROM UNNEST($1::uuid[], $2::bytea[], $3::bytea[], $13::bool[]) AS u (id, claim, sealed, abnormal)
+FROM UNNEST($1::uuid[], $2::bytea[], $3::bytea[], $13::bool[], $10::timestamptz[])
+    AS u (id, claim, sealed, abnormal, due)
 ON CONFLICT (agency_id, kind, claim) WHERE state = 'open'
 DO UPDATE SET updated_at = excluded.updated_at, version = unresolved.version + 1,
     abnormal = unresolved.abnormal OR excluded.abnormal,
+    due_at = least(unresolved.due_at, excluded.due_at),
     dismissal_by = NULL, dismissal_sealed = NULL, dismissal_at = NULL
-RETURNING id, claim
+RETURNING id, claim, due_at
 """
 
 _KEEP: Final = """
@@ -307,7 +310,7 @@ async def ask(
     claims = {index: first[index] for index in sorted(first)}
     new = [(new_id(), index, claim) for index, claim in claims.items()]
     abnormal = {claim_index(tx, each.claim) for each in pieces if each.abnormal}
-    due_at = due(tx, place)
+    by = [due(tx, place, abnormal=index in abnormal) for _, index, _ in new]
     rows = await tx.connection.fetch(
         _ASK,
         [identity for identity, _, _ in new],
@@ -322,15 +325,15 @@ async def ask(
         owner_role,
         principal.agency_id,
         queries.written_down(principal),
-        due_at,
+        by,
         tx.now,
         principal.region_code,
         [index in abnormal for _, index, _ in new],
     )
     begun = {identity for identity, _, _ in new}
-    await _announce(
-        tx, principal, kind, place, due_at, [row["id"] for row in rows if row["id"] in begun]
-    )
+    earlier = set(by)
+    news = [row for row in rows if row["id"] in begun or row["due_at"] in earlier]
+    await _announce(tx, principal, kind, place, {row["id"]: row["due_at"] for row in news})
     return {row["claim"]: row["id"] for row in rows}
 
 
@@ -339,11 +342,12 @@ async def _announce(
     principal: Principal,
     kind: UnresolvedKind,
     place: int,
-    due_at: datetime,
-    begun: Sequence[UUID],
+    owed: Mapping[UUID, datetime],
 ) -> None:
-    """Tell who may read them of questions that were not asked before."""
-    if not begun:
+    """Tell who may read them of questions that were not asked before, or are owed sooner now: until
+    when, by id.
+    """
+    if not owed:
         return
     told_to = await queries.readers(tx, kind, place, principal.agency_id)
     about = {"region_code": place, "home_county": home_of(place), "reason": _REASONS[kind]}
@@ -356,14 +360,15 @@ async def _announce(
         tx,
         *(
             event(subject_id=each, due_at=due_at, told_to=told_to, **about, **school)
-            for each in begun
+            for each, due_at in owed.items()
         ),
     )
 
 
-def due(tx: Tx, place: int) -> Any:
+def due(tx: Tx, place: int, *, abnormal: bool = False) -> Any:
     """Return the instant until which a question that arises at a place must be answered."""
-    return tx.now + timedelta(minutes=settle_within(place, tx.today))
+    within = settle_abnormal_within if abnormal else settle_within
+    return tx.now + timedelta(minutes=within(place, tx.today))
 
 
 def digest(tx: Tx, kind: UnresolvedKind, sent: bytes) -> bytes:
