@@ -236,12 +236,13 @@ def shows_details(party: Party, step: Step) -> bool:
     return party is Party.POLICE and step in _POLICE_STEPS
 
 
+_NUMBERED: Final = tuple(of + level for of in "一二三四五六七八九十实附" for level in "中小")
 _MARKS: Final[Mapping[str, tuple[str, ...]]] = {
     "village_committee": ("村", "社区", "居委", "village"),
     "township_government": ("乡", "镇", "街道", "town"),
     "civil_affairs": ("民政", "civil"),
     "police": ("公安", "派出所", "警", "police"),
-    "school": ("校", "学", "中", "小", "school"),
+    "school": ("校", "学", *_NUMBERED, "school"),
     "kindergarten": ("幼", "园", "kindergarten"),
     "hospital": ("医", "院", "卫生", "诊所", "hospital", "clinic"),
 }
@@ -256,9 +257,9 @@ def _kinds(words: str) -> set[str]:
 
 
 def may_mean(words: str, kind: str) -> bool:
-    """Tell whether words may mean an agency of this kind: they say so, or nothing of any kind."""
+    """Tell whether words may mean a kind: it has none, they say it or none (by 小, a colleague)."""
     kinds = _kinds(words)
-    return kind in kinds or not kinds
+    return kind in kinds or not kinds or kind not in _MARKS
 
 
 def may_mean_own(words: str, kind: str) -> bool:
