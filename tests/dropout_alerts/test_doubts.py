@@ -151,15 +151,17 @@ async def test_silence_off_the_list_closes_nothing(around, pupil, database) -> N
     assert (await around.alert(pupil.id))["state"] == "absent"
 
 
+@pytest.mark.parametrize("at_once", [True, False])
 async def test_a_day_of_leave_closes_nothing_where_the_others_were_only_taken_back(
-    client, database, around, pupil
+    client, database, around, pupil, at_once
 ) -> None:
     """Nobody says where the child was on them."""
     *others, last = SIX[-3:]
     await around.absent(pupil.id, *others, last)
     taken_back = [an_event(pupil.id, day, category="withdrawn", sequence=1) for day in others]
-    leave = an_event(pupil.id, last, category="excused", sequence=1)
-    await push(client, around.school, *taken_back, leave)
-    await run_jobs(database)
+    leave = [an_event(pupil.id, last, category="excused", sequence=1)]
+    for batch in [[*taken_back, *leave]] if at_once else [taken_back, leave]:
+        await push(client, around.school, *batch)
+        await run_jobs(database)
     alert = await around.alert(pupil.id)
     assert (alert["state"], alert["doubt"]) == ("absent", "fewer_days")
