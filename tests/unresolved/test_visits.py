@@ -53,7 +53,7 @@ class TestTaken:
     async def test_something_abnormal_is_owed_sooner(
         self, client, database, director, township, now
     ) -> None:
-        """VIS-03, REP-01: at once. It may come beside what is asked already, and later not at all."""
+        """VIS-03, REP-01: at once. It may come beside what is asked already."""
         child = uuid4()
         for findings, days in (([], 7), ([something_wrong()], 1), ([], 1)):
             body = a_visit(child, findings=findings)
