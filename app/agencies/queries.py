@@ -11,6 +11,7 @@ from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.text import canonical_name
+from app.regions import queries as regions
 from app.regions import rules
 
 _POST = """
