@@ -125,6 +125,9 @@ class TestTaken:
         assert [answer.status_code for answer in answers] == [202, 202, 429]
         assert answers[2].json()["type"] == "/problems/too-many-unplaced"
         assert (await _record(client, director, bodies[0])).status_code == 202
+        abnormal = [a_visit(uuid4(), findings=[something_wrong()]) for _ in range(3)]
+        answers = [await _record(client, director, body) for body in abnormal]
+        assert [answer.status_code for answer in answers] == [202, 202, 429], "that is kept longer"
         assert (await _record(client, neighbour, a_visit(uuid4()))).status_code == 202
 
     async def test_what_is_settled_makes_room(
