@@ -176,7 +176,7 @@ def summary(stage: Stage, *, same: bool, seconds: float) -> None:
     out.print("  Token     of Jizhou civil affairs, five minutes:")
     out.print(f"  export TOKEN={token}", soft_wrap=True)
     out.print(
-        f'  curl -s {stage.base}/v1/children?limit=2 -H "Authorization: Bearer $TOKEN"'
+        f'  curl -s "{stage.base}/v1/children?limit=2" -H "Authorization: Bearer $TOKEN"'
         ' -H "Purpose-Of-Use: care"'
     )
 

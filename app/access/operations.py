@@ -12,6 +12,7 @@ from app.access.sign_in import normal_username
 from app.agencies import operations as agencies
 from app.agencies.models import Agency, PostHolding
 from app.core.data.db import Tx
+from app.core.data_files import unknown
 from app.core.problems import FieldError, Problem
 from app.regions import rules as regions
 
@@ -189,13 +190,22 @@ def fitting_role(
     try:
         role = roles.role(code)
         level = "nation" if region_code == regions.NATION else str(regions.level_of(region_code))
-    except (roles.UnknownRole, regions.BadRegionCode):
-        raise RoleDoesNotFit from None
-    if holder not in role.holders or agency_kind not in role.agency_kinds:
-        raise RoleDoesNotFit
-    if level not in role.levels:
-        raise RoleDoesNotFit
+    except roles.UnknownRole:
+        raise _misfit(unknown("role", code, roles.roles())) from None
+    except regions.BadRegionCode:
+        raise _misfit("The post's place is no division.") from None
+    for said, known in (
+        (agency_kind, role.agency_kinds),
+        (level, role.levels),
+        (holder, role.holders),
+    ):
+        if said not in known:
+            raise _misfit(f"{code} is for {', '.join(sorted(known))}, not for {said}.")
     return role
+
+
+def _misfit(detail: str) -> RoleDoesNotFit:
+    return RoleDoesNotFit.at("#/role", "role_does_not_fit", detail)
 
 
 def _public_keys(jwks: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,13 @@ class RegionUnknown(Problem, status=422):
 
     title = "No such division"
     title_zh = "没有这个行政区划"
-    errors = (FieldError("#/region_code", "region_unknown", "Not a division today."),)
+    errors = (
+        FieldError(
+            "#/region_code",
+            "region_unknown",
+            "Not a division today; `tonghu regions load` loads them.",
+        ),
+    )
 
 
 class CreditCodeInvalid(Problem, status=422):

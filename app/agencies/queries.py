@@ -10,6 +10,8 @@ from app.agencies.models import Agency
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
+from app.core.text import canonical_name
+from app.regions import queries as regions
 from app.regions import rules
 
 _POST = """
@@ -85,6 +87,20 @@ async def overseeing(tx: Tx, kind: str, agency_id: UUID) -> UUID | None:
 
 async def find(tx: Tx, agency_id: UUID) -> Agency | None:
     return await tx.session.get(Agency, agency_id)
+
+
+async def find_same(tx: Tx, kind: str, name: str, region_code: int) -> UUID | None:
+    """Find the active agency of a kind and a name, in whatever spelling, in a place, by whichever
+    code it is called.
+    """
+    place = await regions.current(tx, region_code, tx.today)
+    rows = await tx.connection.fetch(
+        "SELECT id, name FROM agencies WHERE active AND kind = $1 AND region_code = $2 ORDER BY id",
+        kind,
+        place,
+    )
+    wanted = canonical_name(name)
+    return next((row["id"] for row in rows if canonical_name(row["name"]) == wanted), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """Every failure leaves as an RFC 9457 problem that repeats nothing of the input (IN-4, IN-10)."""
 
-from collections.abc import Mapping
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
@@ -9,25 +8,9 @@ from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 
 from app.core.http import routing
+from app.core.http.details import words_of
 from app.core.http.exchange import InternalError
 from app.core.problems import FieldError, Problem, printable, response_to
-
-_DETAILS = {
-    "missing": "This is required.",
-    "extra_forbidden": "This field does not exist here.",
-    "string_too_short": "The text is too short.",
-    "string_too_long": "The text is too long.",
-    "string_pattern_mismatch": "The text has the wrong form.",
-    "too_long": "There are too many items.",
-    "too_short": "There are too few items.",
-    "enum": "The value is not in the code list.",
-    "literal_error": "The value is not in the code list.",
-    "greater_than_equal": "The number is too small.",
-    "less_than_equal": "The number is too large.",
-}
-
-
-_SHORT = 400
 
 
 class ValidationFailed(Problem, status=422):
@@ -76,20 +59,13 @@ async def answer_invalid(request: Request, invalid: Exception) -> Response:
         FieldError(
             _pointer(error["loc"]),
             error["type"].replace("-", "_"),
-            _detail(error["type"], error.get("ctx", {})),
+            words_of(error),
         )
         for error in found[:100]
     ]
     in_body = any(error["loc"][:1] == ("body",) for error in found)
     problem = ValidationFailed(errors=errors) if in_body else ParameterInvalid(errors=errors)
     return response_to(request, problem)
-
-
-def _detail(kind: str, rule: Mapping[str, object]) -> str:
-    """Say what is wrong; of a form or a list also which, if that is short. Both are our words."""
-    detail = _DETAILS.get(kind, "The value does not meet the rule.")
-    choices = str(rule.get("expected") or rule.get("pattern") or "")
-    return f"{detail[:-1]}: {choices}" if 0 < len(choices) <= _SHORT else detail
 
 
 def _pointer(loc: tuple[int | str, ...]) -> str:

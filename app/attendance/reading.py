@@ -25,6 +25,7 @@ from app.attendance.schemas import (
     StudentById,
 )
 from app.core.http import strict_json
+from app.core.http.details import words_of
 from app.core.http.routing import UnsupportedMediaType
 from app.core.http.strict_json import JsonRefused
 from app.core.problems import FieldError, Problem, printable
@@ -114,8 +115,8 @@ def _judged(read: _Reader, event: Any, pointer: str) -> Incoming:
         found = read(strict_json.storable(event, replaced), pointer, replaced)
         if not isinstance(found.event, FieldError):
             return found
-        detail = "The event is not JSON this service accepts."
-        return _unread(refused.pointer, event, refused.code, detail)
+        told = "The event is not JSON this service accepts."
+        return _unread(refused.pointer, event, refused.code, told)
     return read(event, pointer, {})
 
 
@@ -126,10 +127,9 @@ def _read(event: Any, pointer: str, replaced: Mapping[str, Any], envelope: Any =
     try:
         read = _validated(event, replaced)
     except ValidationError as invalid:
-        error = invalid.errors(include_url=False, include_context=False, include_input=False)[0]
+        error = invalid.errors(include_url=False, include_input=False)[0]
         steps = [step for step in error["loc"] if step not in _UNION_STEPS]
-        detail = "The value does not meet the rule of this field."
-        return _unread(pointer, envelope, error["type"].replace("-", "_"), detail, *steps)
+        return _unread(pointer, envelope, error["type"].replace("-", "_"), words_of(error), *steps)
     if _guessed(event, read, replaced):
         return _unread(pointer, envelope, "ambiguous", "What it says would have to be guessed.")
     return Incoming(pointer, read.source, read.id, read)

@@ -41,12 +41,13 @@ def is_school_day(day: date, exceptions: Mapping[date, bool]) -> bool:
 
 def said_of_halves(slots: Slots) -> tuple[Category | None, Category | None]:
     """Say what is believed of morning and afternoon; None: nothing. What
-    was said of a half beats what was said of the whole day: whoever said it knew more.
+    was said of a half beats what was said of the whole day: whoever said it knew more. What was
+    taken back of a half is `withdrawn`, unless something is said of the whole day.
     """
     whole = slots.get("whole_day")
     morning, afternoon = (
-        whole if slots.get(half) in {None, "withdrawn"} else slots.get(half)
-        for half in ("morning", "afternoon")
+        (whole or said) if said in {None, "withdrawn"} else said
+        for said in (slots.get("morning"), slots.get("afternoon"))
     )
     return morning, afternoon
 

@@ -21,6 +21,7 @@ from app.access import operations as access
 from app.agencies import operations as agencies
 from app.agencies.models import Agency, AgencyKind
 from app.agencies.queries import find as find_agency
+from app.agencies.queries import find_same as find_same_agency
 from app.cli import regions
 from app.cli.console import fail, in_transaction, out, print_json, region_code, say
 from app.core import startup
@@ -69,6 +70,7 @@ def serve(
     """Serve the API."""
     # Let a wrong setting or database fail in one line here, not inside a server process.
     in_transaction(lambda tx: tx.flush())
+    typer.echo(f"Serving http://{host}:{port}, its docs at /docs; Ctrl-C stops it.", err=True)
     # Once stopped in good order, uvicorn raises the signal again: that is success, not a crash.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
@@ -144,11 +146,16 @@ def create_agency(
     region: Annotated[str, typer.Option(help="Code of the division it serves.")],
     uscc: Annotated[str | None, typer.Option(help="Unified social credit code.")] = None,
 ) -> None:
-    """Register an agency."""
-    made = in_transaction(
-        lambda tx: agencies.create_agency(tx, kind, name, region_code(region), uscc=uscc)
-    )
-    print_json({"agency_id": made.id})
+    """Register an agency; one of this kind and name in this place is not registered again."""
+
+    async def run(tx: Tx) -> UUID:
+        before = await find_same_agency(tx, kind, name, region_code(region))
+        if before is not None:
+            typer.echo("It was registered before.", err=True)
+            return before
+        return (await agencies.create_agency(tx, kind, name, region_code(region), uscc=uscc)).id
+
+    print_json({"agency_id": in_transaction(run)})
 
 
 @clients_app.command("create")

@@ -163,13 +163,21 @@ def _decided(
     enough = min(thresholds.open_after, was.unexcused_days)
     if now.unexcused_days < (thresholds.open_after if was.doubt else enough):
         days = [*_between(was, absence.leave)]
-        if days and not any(_between(was, absence.unsaid)):
+        if days and not any(_taken_back(was, absence)):
             return Change("excused", replace(done, state="closed"))
         if back is None and not was.doubt:
             return Change("doubted", replace(now, doubt="fewer_days"), doubted=True)
     if back is not None:
         return Change("attended", replace(done, state="returned"), back)
     return None
+
+
+def _taken_back(alert: Standing, absence: Absence) -> Iterator[date]:
+    """Yield the days up to the last missed of which nothing is said any more, since the child was
+    last seen before: what was taken back first has moved the alert's beginning.
+    """
+    seen = max((day for day in absence.seen if day < alert.first_absent_day), default=date.min)
+    return (day for day in absence.unsaid if seen < day <= alert.last_absent_day)
 
 
 def _between(alert: Standing, days: Iterable[date]) -> Iterator[date]:

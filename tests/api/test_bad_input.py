@@ -234,12 +234,32 @@ async def test_too_large(world: World, name: str) -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [{"content_encoding": "gzip"}, {"content_encoding": "br"}, {"content_type": "text/plain"}],
+    [
+        {"content_encoding": "gzip"},
+        {"content_encoding": "br"},
+        {"content_type": "text/plain"},
+        {"content_type": "application/x-www-form-urlencoded"},  # as curl and many phones send
+    ],
     ids=str,
 )
 @pytest.mark.parametrize("name", WRITES)
 async def test_body_of_another_kind(world: World, name: str, headers: dict[str, str]) -> None:
     await world.refused(name, status=415, **headers)
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "told"),
+    [
+        ("createChild", {"identity": {"birth_date": "01/05/2016"}}, "Write dates as YYYY-MM-DD."),
+        ("createChild", [], "An object is wanted."),
+        ("createChild", {"id": CANARY}, "An id is a UUID."),
+        ("fileReport", {"situations": []}, "There are too few items: 1"),
+    ],
+    ids=str,
+)
+async def test_says_what_is_wanted(world: World, name: str, body: Any, told: str) -> None:
+    document = await world.refused(name, body, status=422)
+    assert told in {error["detail"] for error in document["errors"]}
 
 
 TOMORROW = "2026-11-21"

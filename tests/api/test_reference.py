@@ -1,3 +1,5 @@
+import json
+import re
 from datetime import date
 from typing import Any, get_args
 
@@ -8,6 +10,7 @@ from app.agencies.models import AgencyKind
 from app.api.reference import codelists
 from app.attendance import models as attendance
 from app.core.data.db import SYSTEM
+from app.main import document
 from app.regions import operations
 from app.regions.rules import Level
 from tests.access.factories import a_caller
@@ -225,3 +228,9 @@ class TestClauses:
         assert answer.json()["type"] == "/problems/scope-missing"
         codes = await client.get("/v1/codelists/report_situations", headers=hospital.headers)
         assert codes.json()["codes"][0]["code"] == "living_alone"
+
+
+def test_a_list_the_document_names_can_be_looked_up() -> None:
+    named = set(re.findall(r"\blist `([^`]+)`", json.dumps(document())))
+    assert {"report_situations", "disposition_measures", "duty_bearers"} <= named
+    assert named <= set(codelists())

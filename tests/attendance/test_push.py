@@ -228,6 +228,7 @@ class TestCloudEvents:
         pointers = [result["pointer"] for result in answer.json()["results"]]
         assert pointers[1] == "#/1/type"
         assert pointers[4] == "#/4/data/student"
+        assert answer.json()["results"][4]["detail"] == "This is required."
 
 
 class TestCorrections:

@@ -5,8 +5,9 @@ named person (销号).
 import pytest
 
 from tests.access.factories import a_caller
-from tests.attendance.factories import TOWNSHIP
+from tests.attendance.factories import TOWNSHIP, an_event, push
 from tests.dropout_alerts.factories import a_report, an_attempt, everyone
+from tests.jobs import run_jobs
 
 SIX = [f"2026-11-{day}" for day in (13, 16, 17, 18, 19, 20)]
 
@@ -148,3 +149,19 @@ async def test_silence_off_the_list_closes_nothing(around, pupil, database) -> N
     for day in ("05", "06", "09", "10", "11", "12", "13", "16", "17", "18", "19", "20"):
         await around.absent(classmate.id, f"2026-11-{day}", category="present")
     assert (await around.alert(pupil.id))["state"] == "absent"
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_day_of_leave_closes_nothing_where_the_others_were_only_taken_back(
+    client, database, around, pupil, at_once
+) -> None:
+    """Nobody says where the child was on them."""
+    *others, last = SIX[-3:]
+    await around.absent(pupil.id, *others, last)
+    taken_back = [an_event(pupil.id, day, category="withdrawn", sequence=1) for day in others]
+    leave = [an_event(pupil.id, last, category="excused", sequence=1)]
+    for batch in [[*taken_back, *leave]] if at_once else [taken_back, leave]:
+        await push(client, around.school, *batch)
+        await run_jobs(database)
+    alert = await around.alert(pupil.id)
+    assert (alert["state"], alert["doubt"]) == ("absent", "fewer_days")

@@ -87,8 +87,9 @@ def test_from_an_empty_database_to_people_who_can_sign_in(tonghu: Tonghu, tmp_pa
 
     made = ("agencies", "create", "--kind", "township_government", "--name", "测试乡镇")
     agency = json.loads(tonghu(*made, "--region", TOWNSHIP)[1])["agency_id"]
-    for region in ("120225101000", "120119101"):  # its code until 2015; without its zeros
-        assert tonghu(*made, "--region", region)[0] == 0
+    for region in (TOWNSHIP, "120225101000", "120119101"):  # its code until 2015; without zeros
+        _, said, told = tonghu(*made, "--region", region)
+        assert (json.loads(said)["agency_id"], "before" in told) == (agency, True)
     for region in ("999999999999", "12011", "abc"):
         code, said, errors = tonghu(*made, "--region", region)
         assert (code, said, len(errors.splitlines())) == (1, "", 1)
@@ -101,6 +102,9 @@ def test_from_an_empty_database_to_people_who_can_sign_in(tonghu: Tonghu, tmp_pa
     assert system["client_secret"]
     code, _, errors = tonghu(*client, "--agency", agency, "--region", TOWNSHIP)
     assert (code, len(errors.splitlines())) == (1, 1)
+    assert "school_system is for school, not for township_government" in errors
+    _, _, errors = tonghu(*client, "--role", "shool", "--agency", agency, "--region", TOWNSHIP)
+    assert "no role is called shool; did you mean school?" in errors
 
     staff = ("staff", "create", "--name", "测试员", "--username", "test.one")
     post = ("--role", "township_supervisor", "--region", TOWNSHIP, "--agency", agency)

@@ -310,3 +310,22 @@ def test_overdue_is_past_the_moment_and_not_done() -> None:
     assert not rules.is_overdue(None, NOW, NOW)
     assert rules.is_overdue(None, NOW, NOW + timedelta(seconds=1))
     assert not rules.is_overdue(NOW, NOW, NOW + timedelta(seconds=1))
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("福利院的保育员", "welfare_institution"),
+        ("培训中心", "training_institution"),
+        ("救助管理中心", "rescue_institution"),
+        ("小王", "village_committee"),
+        ("小李", "hospital"),
+        ("医务室的王医生", "school"),
+        ("食堂园丁", "school"),
+        ("村里来的厨师", "school"),
+        ("门卫室的退休民警", "school"),
+        ("学军叔", "village_committee"),
+    ],
+)
+def test_words_may_mean_ones_own_though_they_hold_a_mark_of_others(words: str, kind: str) -> None:
+    assert rules.may_mean_own(words, kind)

@@ -120,6 +120,8 @@ class TestWhileItIsOpenWhoIsMeant:
             ("校长", {"police", "county"}),
             ("民政办", {"school", "police"}),
             ("那个人", {"police"}),
+            ("小李", {"police"}),
+            ("县一中的人", {"police", "county"}),
             ("01995f3c-2b40-7d66-8c55-1e0f3a7b8d02", {"school", "police", "county"}),
         ],
     )

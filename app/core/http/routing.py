@@ -232,8 +232,6 @@ async def _read_json(request: StrictRequest, **taken: Any) -> None:
     if not body and not media_type:
         return
     if not re.fullmatch(r"application/(.*\+)?json", media_type):
-        if media_type in {"application/x-www-form-urlencoded", "multipart/form-data"}:
-            return  # FastAPI reads forms itself, where an operation declares one
         raise UnsupportedMediaType(headers={"accept-post": "application/json"})
     try:
         request.parsed = strict_json.loads(body, **taken)

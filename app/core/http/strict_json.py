@@ -46,7 +46,7 @@ def loads(raw: bytes, *, anything: Callable[[Any], bool] = _never, in_parts: boo
     """
     try:
         value = json.loads(
-            raw.decode("utf-8"),
+            raw.decode("utf-8-sig"),  # a mark at the beginning says nothing (RFC 8259 8.1)
             object_pairs_hook=_marked,
             parse_constant=float,
             parse_int=_integer,

@@ -50,7 +50,7 @@ async def dispose_report(
         raise ReportInvalid.at(
             "#/situations",
             "situation_unsaid",
-            "Say which of the list `report.situations` the reporter's words mean (`as_sent`)."
+            "Say which of the list `report_situations` the reporter's words mean (`as_sent`)."
             " 须写明报告人所述属于哪一种法定情形。",
         )
     handlings: _Placed = [("#", new), *((f"#/also/{n}", more) for n, more in enumerate(new.also))]

@@ -95,7 +95,7 @@ class ReportSummary(Filed):
     child_id: UUID | None = Field(description="The child's file, if there is one.")
     region_code: RegionCode
     situations: list[CodeShown] = Field(
-        max_length=14, description="Codes of the list `report.situations`."
+        max_length=14, description="Codes of the list `report_situations`."
     )
     urgency: Urgency
     found_at: datetime = Field(description="When it was found.")

@@ -69,7 +69,7 @@ class ReportCreate(TakenAsSent):
     situations: list[AsSaid] = Field(
         min_length=1,
         max_length=_MOST,
-        description="Codes of the list `report.situations`.",
+        description="Codes of the list `report_situations`.",
         examples=[["living_alone"]],
     )
     urgency: Urgency = "urgent"

@@ -28,7 +28,7 @@ Meant = Annotated[
     Field(
         min_length=1,
         max_length=14,
-        description="What was reported, by codes of the list `report.situations`, beside those the "
+        description="What was reported, by codes of the list `report_situations`, beside those the "
         "report says. Needed, now or with the first disposition, where its words are in no list "
         "(`situation_unknown`).",
         examples=[["domestic_violence"]],

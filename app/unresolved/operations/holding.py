@@ -69,6 +69,7 @@ class Held:
     unresolved_id: UUID
 
 
+_NO_ROOM: Final = Held(Kept.full, NOWHERE)
 _KNOWN: Final = """
 SELECT sender_ref, content_mac, unresolved_id FROM unresolved_evidence
 WHERE agency_id = ANY ($1) AND kind = $2 AND sender_ref = ANY ($3::text[])
@@ -178,15 +179,27 @@ async def hold(
     fresh = {each.sender_ref: each for each in pieces if each.sender_ref not in found}
     if not fresh:
         return found
-    room = await tx.connection.fetchval(_ROOM, principal.agency_id, kind, MOST_WAITING[kind])
-    kept, beyond = [*fresh.values()][:room], [*fresh][room:]
-    found |= dict.fromkeys(beyond, Held(Kept.full, NOWHERE))
+    most = MOST_WAITING[kind]
+    left = await tx.connection.fetchval(_ROOM, principal.agency_id, kind, 2 * most)
+    kept = _fitting(list(fresh.values()), left - most, left)
+    found |= dict.fromkeys(fresh.keys() - {each.sender_ref for each in kept}, _NO_ROOM)
     if kept:
         asked = await _keep(tx, principal, kind, kept)
         found |= {
             each.sender_ref: Held(Kept.held, asked[claim_index(tx, each.claim)]) for each in kept
         }
     return found
+
+
+def _fitting(pieces: Sequence[Piece], room: int, room_if_abnormal: int) -> list[Piece]:
+    """Return the pieces there is room for, in order: a crowd of ordinary ones keeps out none that
+    found something abnormal.
+    """
+    kept: set[str] = set()
+    for each in sorted(pieces, key=lambda piece: not piece.abnormal):
+        if len(kept) < (room_if_abnormal if each.abnormal else room):
+            kept.add(each.sender_ref)
+    return [each for each in pieces if each.sender_ref in kept]
 
 
 async def held_before(

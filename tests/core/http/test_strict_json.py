@@ -33,6 +33,12 @@ def test_refuses(raw: bytes, code: str) -> None:
     assert refused.value.code == code
 
 
+def test_a_mark_of_byte_order_at_the_beginning_says_nothing() -> None:
+    assert strict_json.loads(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+    with pytest.raises(strict_json.JsonRefused):
+        strict_json.loads(b'{\xef\xbb\xbf"a": 1}')
+
+
 def test_accepts_what_is_just_inside() -> None:
     assert strict_json.loads(b"[" * 32 + b"]" * 32)
     assert strict_json.loads(b"[9223372036854775807, -9223372036854775808]")
