@@ -10,7 +10,7 @@ from app.core.data_files import plain
 
 _SATURDAY: Final = 5
 _FIXED: Final = ((1, 1), (5, 1), (5, 2), (10, 1), (10, 2), (10, 3))
-"""Days off, month and day, in a year that the table says nothing of (全国年节及纪念日放假办法): those
+"""Days off, month and day, in years the table does not have (全国年节及纪念日放假办法): those
 that follow the moon or the sun are not among them.
 """
 
