@@ -125,9 +125,20 @@ class ReportDisposed(_AboutReport):
 
     wire_name: ClassVar[str] = "police_reports.report_disposed"
     police_agency_id: UUID = Field(description="The police agency that must tell the township.")
-    handled: bool = Field(
-        default=False, description="Whether all that was reported has its answer."
-    )
+
+
+class SituationsAnswered(_AboutReport):
+    """All that was reported has its answer (REP-08…13). Told to nobody: what was done is read."""
+
+    wire_name: ClassVar[str] = "police_reports.situations_answered"
+    answered: bool = Field(default=True, description="True.")
+
+
+class SituationsUnanswered(_AboutReport):
+    """Something that was reported has no answer, whatever was done so far. Told to nobody."""
+
+    wire_name: ClassVar[str] = "police_reports.situations_unanswered"
+    answered: bool = Field(default=False, description="False.")
 
 
 class ToldLate(_AboutReport):
@@ -173,14 +184,14 @@ class AssessmentOwed(_AboutReport):
 
     wire_name: ClassVar[str] = "police_reports.assessment_owed"
     township_agency_id: UUID = Field(description="The office.")
-    given: bool = Field(description="False.")
+    given: bool = Field(default=False, description="False.")
 
 
 class AssessmentGiven(_AboutReport):
     """The child was assessed by an office of its place, or of its home (REP-15)."""
 
     wire_name: ClassVar[str] = "police_reports.assessment_given"
-    given: bool = Field(description="True.")
+    given: bool = Field(default=True, description="True.")
 
 
 class AssessmentNotOwed(_AboutReport):

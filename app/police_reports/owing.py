@@ -11,7 +11,7 @@ import asyncpg
 from app.core.clock import beginning, local_date
 from app.core.data.db import Tx
 from app.core.jobs import events as spine
-from app.police_reports import events, rules
+from app.police_reports import events, queries, rules
 from app.police_reports.operations.telling import announce
 from app.policy import queries as policy
 from app.visits.events import VisitCorrected, VisitRecorded, VisitTakenBack
@@ -24,8 +24,9 @@ SELECT v.id, v.home_county, v.region_code, v.child_id, v.visited_in, v.agency_id
        v.visited_on, v.received_at, a.kind
 FROM visits v JOIN agencies a ON a.id = v.agency_id WHERE v.id = $1 AND v.home_county = $2
 """
+_REPORT: Final = "SELECT * FROM police_reports WHERE id = $1"
 _REPORTS: Final = """
-SELECT r.id, r.situations FROM police_reports r
+SELECT r.id, r.situations, r.doubts, r.region_code, r.filed_at FROM police_reports r
 WHERE r.reporter_agency_id = $1 AND r.superseded_by_id IS NULL AND r.filed_at >= $4
   AND (r.child_id = $2 OR (r.child_id IS NULL AND (r.visit_id = $3 OR r.stated_child_id = $2)))
 ORDER BY r.filed_at, r.id
@@ -105,21 +106,29 @@ async def _tell_finder(
 
 
 def _reporting(
-    found: Iterable[str],
-    filed: Iterable[Mapping[str, Any]],
-    ways: Mapping[str, set[str]],
+    found: Iterable[str], filed: Iterable[Mapping[str, Any]], ways: Mapping[str, set[str]]
 ) -> UUID | None:
-    """Return the report with which all that was found is reported: each by a situation of which a
-    way of handling is its own, or by words that are in no list (`ways`: those of each).
+    """Return the report with which all that was found is reported: each by a situation that may be
+    handled in one of its `ways`, or by words that are in no list.
     """
     left = {*found}
     for report in filed:
-        told = [ways.get(code) for code in report["situations"]]
-        left -= {each for each in left if any(way is None or way & ways[each] for way in told)}
+        asked = queries.reported(report)
+        kinds = {kind for told in asked.answers.values() for kind in told}
+        left = set() if asked.others else {each for each in left if not ways[each] & kinds}
         if not left:
             done: UUID = report["id"]
             return done
     return None
+
+
+@spine.on_wire_names(events.ReportDisposed.wire_name, events.ReportAcknowledged.wire_name)
+async def tell_police(tx: Tx, announced: spine.Announced) -> None:
+    """Announce whether all that was reported has its answer (REP-08…13), as the report says now."""
+    report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
+    done = report["handled_at"] is not None
+    kind = events.SituationsAnswered if done else events.SituationsUnanswered
+    await announce(tx, kind, report, only=())
 
 
 @spine.on_wire_names(
@@ -140,19 +149,15 @@ async def tell_assessor(tx: Tx, announced: spine.Announced) -> None:
     """Announce whether whom the police told owes the assessment (REP-15), as the report says now.
     Said again, it opens nothing anew.
     """
-    report = await tx.connection.fetchrow(
-        "SELECT * FROM police_reports WHERE id = $1", announced.subject_id
-    )
-    if report is None:
-        return
+    report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
     if report["assessed_at"] is not None:
-        await announce(tx, events.AssessmentGiven, report, given=True)
+        await announce(tx, events.AssessmentGiven, report, only=())
     elif (
         report["township_agency_id"] is None
         or report["closed_at"] is not None
         or report["superseded_by_id"] is not None
     ):
-        await announce(tx, events.AssessmentNotOwed, report)
+        await announce(tx, events.AssessmentNotOwed, report, only=())
     else:
         asked = {"township_agency_id": report["township_agency_id"]}
-        await announce(tx, events.AssessmentOwed, report, given=False, **asked)
+        await announce(tx, events.AssessmentOwed, report, **asked)

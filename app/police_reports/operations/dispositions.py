@@ -64,7 +64,7 @@ async def dispose_report(
         Step.DISPOSED,
         new,
         events.ReportDisposed,
-        facts={"police_agency_id": principal.agency_id, "handled": handled},
+        facts={"police_agency_id": principal.agency_id},
         codes=_codes(new, [each for _, each in handlings]),
         changes={
             **understood,
