@@ -22,7 +22,7 @@ from app.agencies import operations as agencies
 from app.agencies.models import Agency, AgencyKind
 from app.agencies.queries import find as find_agency
 from app.agencies.queries import find_same as find_same_agency
-from app.cli import regions
+from app.cli import duties, regions
 from app.cli.console import fail, in_transaction, out, print_json, region_code, say
 from app.core import startup
 from app.core.data import migrations, revisions
@@ -54,6 +54,7 @@ staff_app = typer.Typer(help="People who sign in.", no_args_is_help=True)
 keys_app = typer.Typer(help="Signing and encryption keys.", no_args_is_help=True)
 jobs_app = typer.Typer(help="Background jobs that were held.", no_args_is_help=True)
 app.add_typer(regions.app, name="regions")
+app.add_typer(duties.app, name="duties")
 app.add_typer(agencies_app, name="agencies")
 app.add_typer(clients_app, name="clients")
 app.add_typer(staff_app, name="staff")

@@ -267,10 +267,11 @@ async def _weigh_evidence(tx: Tx, rule: Rule, announced: Announced) -> None:
     evidence, data = rule.evidence, announced.data
     passed_on = announced.wire_name == rule.bearer.passed_on_by
     match_id = announced.subject_id if evidence.match == "subject_id" else UUID(data["child_id"])
+    deed_id = evidence.deed_id(data, announced.subject_id)
     await tx.connection.execute(
         _NOTE,
         rule.code,
-        announced.subject_id,
+        deed_id,
         announced.home_county,
         match_id,
         evidence.happened_on(data, announced.occurred_at),
@@ -282,7 +283,7 @@ async def _weigh_evidence(tx: Tx, rule: Rule, announced: Announced) -> None:
             _WITHDRAW.format(match=evidence.match),
             rule.code,
             announced.home_county,
-            announced.subject_id,
+            deed_id,
             match_id,
             tx.today,
         )

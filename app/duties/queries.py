@@ -21,6 +21,22 @@ VISIT_RULE: Final = "VIS-01"
 """The rule whose duties make up the coverage of visits."""
 
 
+_BY_DEED: Final = [code for code, rule in rules().items() if rule.evidence.deed]
+"""Rules whose deeds may be hidden from some who see the duty."""
+
+
+def _state(where: Where, principal: Principal, now: datetime) -> str:
+    """Write where a duty stands for the caller: from whom the deed is hidden that discharged it, to
+    them it is not done (AZ-8).
+    """
+    codes = where.bind(principal.region_hi - principal.region_lo)
+    caller = (where.bind(principal.agency_id), codes, f"{where.bind(principal.agencies)}::uuid[]")
+    return f"""CASE WHEN d.state = 'discharged' AND d.rule = ANY ({where.bind(_BY_DEED)}::text[])
+            AND NOT {hiding.shown("d.discharged_by", *caller)}
+        THEN CASE WHEN d.due_at <= {where.bind(now)}::timestamptz THEN 'overdue' ELSE 'open' END
+        ELSE d.state END"""
+
+
 @dataclass(frozen=True, slots=True)
 class Filters:
     """What a list of duties is narrowed to; None means any."""
@@ -54,6 +70,7 @@ def visible(principal: Principal) -> Where:
     where = Where(
         "d.region_code >= {} AND d.region_code < {}", principal.region_lo, principal.region_hi
     )
+    where.or_else("d.bearer_agency_id = {}", principal.agency_id)
     if oversees(principal.role.code):
         where.or_else("d.overseer_id = {}", principal.agency_id)  # an index each
     where.add(f"d.told_to IS NULL OR {_SHOWN}", principal.agency_id, codes, principal.agencies)
@@ -96,7 +113,6 @@ async def list_duties(
 ) -> paging.Rows:
     where = visible(principal).add_given(
         {
-            "d.state = {}": filters.state,
             "d.rule = {}": filters.rule,
             "d.due_at < {}": filters.due_before,
             "d.child_id = {}": filters.child_id,
@@ -108,19 +124,33 @@ async def list_duties(
         where.add("false")  # or all would be read to find none
     if filters.region is not None:
         where.add("d.region_code >= {} AND d.region_code < {}", *filters.region)
-    return await paging.fetch(tx, "SELECT d.* FROM duties d", where, _BY_DUE, window)
+    state = _state(where, principal, tx.now)
+    if filters.state is not None:
+        where.add(f"d.state IN ({{0}}, 'discharged') AND {state} = {{0}}", filters.state)
+    select = f"SELECT d.*, {state} AS stands FROM duties d"
+    return await paging.fetch(tx, select, where, _BY_DUE, window)
 
 
 def duty_of(row: Any) -> schemas.Duty:
-    """Show a row, with what its rule says must be done."""
+    """Show a row, with what its rule says must be done. `stands`: its state for the caller."""
     return schemas.Duty.model_validate(
         {
             **_titled(row),
+            **(_as_undone(row) if row["stands"] != row["state"] else {}),
             "region_code": region_text(row["region_code"]),
             "bearer": {"role": row["bearer_role"], "agency_id": row["bearer_agency_id"]},
             "period": row["period"] or None,
         }
     )
+
+
+def _as_undone(row: Any) -> dict[str, Any]:
+    """Return what a duty says that is done, to whom must not know that it is."""
+    overdue = row["stands"] == "overdue"
+    told = dict.fromkeys(("discharged_at", "discharged_by", "discharged_on"))
+    late = row["overdue_at"] or row["due_at"] if overdue else None
+    version = row["version"] - (row["overdue_at"] is not None or not overdue)
+    return {**told, "state": row["stands"], "overdue_at": late, "version": version}
 
 
 def _titled(row: Any) -> dict[str, Any]:
@@ -133,23 +163,25 @@ async def counts(
 ) -> list[schemas.DutyCounts]:
     """Count duties by rule: those of the quarter, and older ones without a period still owed."""
     where = visible(principal).add("d.region_code >= {} AND d.region_code < {}", *region)
+    state = _state(where, principal, tx.now)
     where.add(
         "d.period = {0} OR (d.period = '' AND d.opened_at < {2}"
-        " AND (d.opened_at >= {1} OR d.state IN ('open', 'overdue')))",
+        f" AND (d.opened_at >= {{1}} OR {state} IN ('open', 'overdue')))",
         quarter.code,
         quarter.begins,
         quarter.ends,
     )
     rows = await tx.connection.fetch(
         f"""
-        SELECT d.rule, count(*) FILTER (WHERE d.state = 'open') AS open,
-               count(*) FILTER (WHERE d.state = 'overdue') AS overdue,
-               count(*) FILTER (WHERE d.state = 'discharged') AS discharged,
-               count(*) FILTER (WHERE d.state = 'discharged' AND d.overdue_at IS NOT NULL)
+        SELECT d.rule, count(*) FILTER (WHERE d.stands = 'open') AS open,
+               count(*) FILTER (WHERE d.stands = 'overdue') AS overdue,
+               count(*) FILTER (WHERE d.stands = 'discharged') AS discharged,
+               count(*) FILTER (WHERE d.stands = 'discharged' AND d.overdue_at IS NOT NULL)
                    AS discharged_late,
-               count(*) FILTER (WHERE d.state = 'cancelled') AS cancelled,
-               count(*) FILTER (WHERE d.state = 'lapsed') AS lapsed
-        FROM duties d WHERE {where} GROUP BY d.rule ORDER BY d.rule
+               count(*) FILTER (WHERE d.stands = 'cancelled') AS cancelled,
+               count(*) FILTER (WHERE d.stands = 'lapsed') AS lapsed
+        FROM (SELECT d.rule, d.overdue_at, {state} AS stands FROM duties d WHERE {where}) AS d
+        GROUP BY d.rule ORDER BY d.rule
         """,
         *where.arguments,
     )

@@ -66,8 +66,8 @@ def check(read: DataFile) -> None:
             if rule.due.key is not None:
                 said = policy.parameters()[name].of_value.get("properties", {})
                 read.require((code, "due", "key"), f"key of {name}", rule.due.key, said)
-            elif not name.endswith("_minutes"):
-                raise read.refusal(place, f"{name} is no number of minutes")
+            elif not name.endswith(("_minutes", "_within_days")):
+                raise read.refusal(place, f"{name} is no number of minutes or days")
         _check_roles(read, rule)
         if rule.opens.children is not None:
             _check_children(read, code)
@@ -154,6 +154,7 @@ def _check_evidence(read: DataFile, rule: Rule, about: str) -> None:
         if by_child:
             _fields(read, (*here, "match"), heard, UUID)
         _fields(read, (*here, "on"), heard, date)
+        _fields(read, (*here, "deed"), heard, UUID, NoneType)
         for counted in rule.evidence.where:
             codes = _codes(read, (*here, "where", counted), heard, counted)
             for where, value in _words(read, *here, "where", counted):

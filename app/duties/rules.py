@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Final, Literal, Self
+from uuid import UUID
 
 from pydantic import (
     BaseModel,
@@ -125,6 +126,17 @@ class Due(_Part):
             raise ValueError(f"`{'within' if self.within else 'working_days'}` needs a `source`")
         return self
 
+    def by_policy(self, opened_at: datetime, chosen: Any) -> datetime:
+        """Return until when, as the value of `parameter` has it: by its name minutes or whole days,
+        or working days with a `key`.
+        """
+        day = local_date(opened_at)
+        if self.key:
+            return _after(day, chosen[self.key])
+        if str(self.parameter).endswith("_days"):
+            return beginning(day + timedelta(days=chosen + 1))
+        return opened_at + timedelta(minutes=chosen)
+
 
 class Evidence(_Part):
     """Which events discharge a duty."""
@@ -133,6 +145,7 @@ class Evidence(_Part):
     match: Literal["child_id", "subject_id"]
     counts_from: Literal["period", "same_day", "next_day"]
     on: str | None = None
+    deed: str | None = None
     corrected_by: str | None = None
     taken_back_by: str | None = None
     where: Mapping[str, Annotated[tuple[str | bool | None, ...], Field(min_length=1)]] = {}
@@ -146,6 +159,10 @@ class Evidence(_Part):
     def counts(self, data: Mapping[str, Any]) -> bool:
         """Tell whether what was announced is of the kind that counts."""
         return all(data.get(name) in values for name, values in self.where.items())
+
+    def deed_id(self, data: Mapping[str, Any], subject_id: UUID) -> UUID:
+        """Return the id of the deed an event tells of: of what it is about, unless a field says."""
+        return UUID(data[self.deed]) if self.deed and data.get(self.deed) else subject_id
 
     def happened_on(self, data: Mapping[str, Any], announced_at: datetime) -> date:
         """Return the Chinese calendar day of the deed."""
@@ -214,9 +231,7 @@ class Rule(_Part):
         if self.due.working_days:
             return _after(day, self.due.working_days)
         chosen = effective(values, str(self.due.parameter), region_code, day).value
-        if self.due.key:
-            return _after(day, chosen[self.due.key])
-        return opened_at + timedelta(minutes=chosen)
+        return self.due.by_policy(opened_at, chosen)
 
     def counts_from(self, arose_on: date) -> date:
         """Return the first day whose deeds discharge a duty that arose on a day."""

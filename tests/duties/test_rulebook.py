@@ -159,7 +159,7 @@ cancelled_by: [police_reports.report_superseded] → resumed_by: [dropout_alerts
 [children.child_registered] → [visits.visit_recorded] → the subject of visits.visit_recorded is visit, not child
 corrected_by: visits.visit_corrected → corrected_by: dropout_alerts.child_returned → the subject of dropout_alerts.child_returned is alert, not visit
 parameter: report.acknowledge_within_minutes → parameter: report.acknowledge_minutes → no policy parameter is called report.acknowledge_minutes; did you mean report.acknowledge_within_minutes?
-parameter: report.acknowledge_within_minutes → parameter: report.assess_within_days → report.assess_within_days is no number of minutes
+parameter: report.acknowledge_within_minutes → parameter: lbc.age_limit → lbc.age_limit is no number of minutes or days
 role: police → role: polise → no role is called polise; did you mean police?
 seen_by: [civil_affairs] → seen_by: [civil_affair] → no role is called civil_affair; did you mean civil_affairs?
 seen_by: [civil_affairs] → seen_by: [hospital] → hospital sees no duties: it lacks duties:read

@@ -52,6 +52,7 @@ class TestFileReport:
         assert set(data) == {
             *("subject_id", "report_id", "fetch", "supersedes", "urgency", "acknowledge_due_at"),
             *("region_code", "home_county", "police_agency_id", "event_id", "sequence"),
+            "dispatch_due_at",
         }
         assert data["fetch"] == f"{URL}/{report_id}"
 

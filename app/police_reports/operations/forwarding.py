@@ -11,7 +11,7 @@ from app.core.data.db import Tx
 from app.police_reports import events, jurisdiction
 from app.police_reports.models import State, Step
 from app.police_reports.operations.claims import ReportInvalid
-from app.police_reports.operations.standing import deadlines, had_by
+from app.police_reports.operations.standing import deadlines, dispatch_due, had_by
 from app.police_reports.operations.steps import Deed, Taken, redeliver, repeatable, take
 from app.police_reports.schemas import steps as stated
 
@@ -54,7 +54,11 @@ async def forward_report(
         Step.FORWARDED,
         new,
         events.ReportForwarded,
-        facts={"police_agency_id": police, "acknowledge_due_at": terms["acknowledge_due_at"]},
+        facts={
+            "police_agency_id": police,
+            "acknowledge_due_at": terms["acknowledge_due_at"],
+            "dispatch_due_at": None if terms is again else dispatch_due(tx, report["region_code"]),
+        },
         codes={"police_agency_id": target},
         also_told=[target],
         changes={
