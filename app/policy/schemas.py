@@ -1,10 +1,11 @@
 """Policy and code lists on the wire."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
 from app.core.http.wire import Day, ShownRegion
+from app.policy.clauses import State
 
 Text = Annotated[str, Field(max_length=4000, pattern=r"^[^\x00]*$")]
 Label = Annotated[str, Field(max_length=400, pattern=r"^[^\x00]*$")]
@@ -80,7 +81,12 @@ class Clause(BaseModel):
     what: Text = Field(description="What must be done.")
     when: Text = Field(description="By when; — where the source does not say.")
     original: Text = Field(description="The Chinese original.")
-    status: Literal["carried", "not_yet"] = Field(description="Whether something carries it.")
+    status: State = Field(
+        description="Whether all of its sentence is carried, some of it, or nothing yet."
+    )
+    missing: Text | None = Field(
+        description="Of one carried partly, what is not; null of the others."
+    )
     carried_by: list[Label] = Field(max_length=50, description="What carries it: `kind:reference`.")
     tests: list[Label] = Field(max_length=50, description="Tests that would fail without it.")
 
