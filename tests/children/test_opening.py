@@ -1,6 +1,7 @@
 """createChild."""
 
 from dataclasses import replace
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -25,6 +26,15 @@ def identity(**fields):
     return {**a_file(VILLAGE)["identity"], **fields}
 
 
+def says(shown: Any, sent: Any) -> bool:
+    """Tell whether what is shown has all that was sent."""
+    if isinstance(sent, dict):
+        return all(name in shown and says(shown[name], each) for name, each in sent.items())
+    if isinstance(sent, list):
+        return len(shown) == len(sent) and all(map(says, shown, sent))
+    return bool(shown == sent)
+
+
 class TestOpensAFile:
     async def test_shows_the_whole_file_derived(self, open_file, client, director) -> None:
         answer = await open_file(director)
@@ -35,6 +45,7 @@ class TestOpensAFile:
         assert answer.headers["etag"] == '"1"'
         read = await client.get(answer.headers["location"], headers=director.headers)
         assert (read.json(), "location" in read.headers) == (file, False)
+        assert says(file, a_file(VILLAGE)), "REG-08, REG-10: nothing that was sent is lost"
         assert file["identity"]["name_pinyin"] == "yangxiaoyi"
         assert file["identity"]["resident_id"] == RESIDENT_ID
         assert file["identity"]["resident_id_place_known"] is True
