@@ -1,11 +1,10 @@
 """Policy and code lists on the wire."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
 from app.core.http.wire import Day, ShownRegion
-from app.policy.clauses import State
 
 Text = Annotated[str, Field(max_length=4000, pattern=r"^[^\x00]*$")]
 Label = Annotated[str, Field(max_length=400, pattern=r"^[^\x00]*$")]
@@ -81,7 +80,7 @@ class Clause(BaseModel):
     what: Text = Field(description="What must be done.")
     when: Text = Field(description="By when; — where the source does not say.")
     original: Text = Field(description="The Chinese original.")
-    status: State = Field(
+    status: Literal["carried", "partly", "not_yet"] = Field(
         description="Whether all of its sentence is carried, some of it, or nothing yet."
     )
     missing: Text | None = Field(

@@ -1,7 +1,6 @@
 """createChild."""
 
 from dataclasses import replace
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -18,21 +17,12 @@ from tests.children.conftest import (
     TOWNSHIP,
     VILLAGE,
 )
-from tests.children.factories import RESIDENT_ID, a_child, a_file, moved, with_check_digit
+from tests.children.factories import RESIDENT_ID, a_child, a_file, moved, says, with_check_digit
 from tests.jobs import run_jobs
 
 
 def identity(**fields):
     return {**a_file(VILLAGE)["identity"], **fields}
-
-
-def says(shown: Any, sent: Any) -> bool:
-    """Tell whether what is shown has all that was sent."""
-    if isinstance(sent, dict):
-        return all(name in shown and says(shown[name], each) for name, each in sent.items())
-    if isinstance(sent, list):
-        return len(shown) == len(sent) and all(map(says, shown, sent))
-    return bool(shown == sent)
 
 
 class TestOpensAFile:

@@ -4,9 +4,9 @@ What is tried is data: `targets.toml` names files, the tests that decide them an
 survivors that are accepted, `by_hand.toml` faults written by hand, `clauses.toml` parts of the
 obligations' sentences taken out, which the tests must notice that the clause names. `ONLY` names
 one of the files, to try all its faults instead of a sample, or `by_hand`, `clauses` or a clause's
-id. pytest collects once; every
-fault is a fork of that process with the changed code put in force. One that cannot be (the body of
-a class, a file of data) gets a copy of the project and a pytest of its own.
+id. pytest collects once; every fault is a fork of that process with the changed code put in force.
+One that cannot be (the body of a class, a file of data) gets a copy of the project and a pytest of
+its own.
 """
 
 import asyncio
@@ -68,11 +68,17 @@ class Target:
     of: int
     stale: list[str] = field(default_factory=list)
     """Reasons whose fault is not there any more, or does not survive."""
+    by_hand: bool = False
+    """Whether somebody wrote the faults: one that changes nothing is a mistake."""
 
     @property
     def is_bad(self) -> bool:
         unexplained = (t for t in self.trials if t.outcome == SURVIVED and not t.reason)
-        return bool(self.stale) or any(unexplained)
+        return bool(self.stale) or any(unexplained) or any(self.idle)
+
+    @property
+    def idle(self) -> list[Trial]:
+        return [t for t in self.trials if self.by_hand and t.outcome == NONE]
 
 
 def targets(only: str | None) -> Iterator[Target]:
@@ -108,7 +114,7 @@ def by_hand(only: str | None) -> Iterator[Target]:
             if clause := entry.get("clause"):
                 entry |= {"says": f"{clause} {entry['says']}", "tests": named[clause]}
         if chosen:
-            yield Target(data, written(chosen), len(chosen))
+            yield Target(data, written(chosen), len(chosen), by_hand=True)
 
 
 def written(entries: Iterable[dict[str, Any]]) -> list[Trial]:
@@ -264,6 +270,8 @@ def report(target: Target) -> None:
     for trial in alive:
         if trial.reason is None:
             print(f"  SURVIVED {trial.key}\n    " + trial.diff.replace("\n", "\n    "), flush=True)
+    for trial in target.idle:
+        print(f"  CHANGES NOTHING {trial.key}", flush=True)
     target.stale += [t.key for t in target.trials if t.reason and t.outcome != SURVIVED]
     for key in target.stale:
         print(f"  NO LONGER SURVIVES, take its reason away: {key}", flush=True)
