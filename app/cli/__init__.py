@@ -122,14 +122,19 @@ def revision(
 
 @app.command()
 def clauses() -> None:
-    """Print how many of the 209 obligations are carried, by area."""
-    table = Table("area", "carried", "of", title="Obligations carried")
-    rows = policy_clauses.coverage(policy_clauses.load())
-    for row in rows:
-        table.add_row(row.area, str(row.carried), str(row.total))
+    """Print how many obligations are carried, partly or not yet, by area, and what is missing."""
+    table = Table("area", "carried", "partly", "not yet", title="Obligations carried")
+    loaded = policy_clauses.load()
+    rows = policy_clauses.coverage(loaded)
+    for area, *counts in rows:
+        table.add_row(area, *map(str, counts))
     table.add_section()
-    table.add_row("all", str(sum(r.carried for r in rows)), str(sum(r.total for r in rows)))
+    _, *by_state = zip(*rows, strict=True)
+    table.add_row(f"all {len(loaded)}", *(str(sum(counts)) for counts in by_state))
     out.print(table)
+    for each in loaded:
+        if each.partly:
+            out.print(f"{each.id}  {each.partly}", soft_wrap=True, highlight=False)
 
 
 @app.command()

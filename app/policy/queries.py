@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import date
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from app.policy import clauses
 from app.policy import parameters as declarations
@@ -26,6 +26,15 @@ def require(*names: str) -> None:
     """Stop the import of a module that reads an undeclared parameter. Raises BadDataFile."""
     for name in names:
         declarations.file().require(("parameters",), "policy parameter", name, parameters())
+    _read.update(names)
+
+
+def read_by_code() -> frozenset[str]:
+    """Return the parameters that what is imported by now reads."""
+    return frozenset(_read)
+
+
+_read: Final[set[str]] = set()
 
 
 def lookup(name: str) -> Callable[[int, date], Any]:

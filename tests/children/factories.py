@@ -98,6 +98,15 @@ def a_file(region_code: int, **sections: Any) -> dict[str, Any]:
     return {**chosen, **sections}
 
 
+def says(shown: Any, sent: Any) -> bool:
+    """Tell whether what is shown has all that was sent."""
+    if isinstance(sent, dict):
+        return all(name in shown and says(shown[name], each) for name, each in sent.items())
+    if isinstance(sent, list):
+        return len(shown) == len(sent) and all(map(says, shown, sent))
+    return bool(shown == sent)
+
+
 def everywhere(lo: int = 0, hi: int = 10**12) -> Principal:
     """Somebody who sees every child of a range of regions."""
     return Principal(

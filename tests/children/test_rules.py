@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from app.children.parents import ROLES
 from app.children.rules import Derived, Facts, age_on, derive, policy_of
 from app.children.sections import File
 from app.policy import parameters, queries
@@ -16,6 +17,7 @@ TIANJIN = 120119101200
 HEPING = 120101001000
 SHANXI = 140105101001
 ANHUI = 340103101001
+LINXIANG = 530902101001
 DEMO = parameters.demo_values_in(parameters.demo_file(), queries.parameters())
 VALUES = (*queries.values(), *DEMO)
 
@@ -77,6 +79,7 @@ ONE_AWAY_OTHER_INCAPABLE = {
 
 
 UNGUARDED = {"guardianship": {"kind": "none", "evaluation": "good"}}
+AWAY_2015 = {"parents": [parent(role, {"status": "away", "since": "2015-01-01"}) for role in ROLES]}
 INCAPABLE_2015 = {
     "parents": [
         parent("father", {"status": "away", "since": "2015-01-01"}),
@@ -101,9 +104,16 @@ INCAPABLE_2015 = {
         ("DEF-01", TIANJIN, {"hukou": {"registered": False, "type": "urban"}}, False),
         ("DEF-01", TIANJIN, {"hukou": {}}, False),
         ("DEF-01", TIANJIN, {"residence": {"lives_with": ["mother"]}}, False),
+        ("DEF-01", TIANJIN, {"family": ONE_AWAY_OTHER_INCAPABLE}, True),
+        ("DEF-01", TIANJIN, {"birth_date": date(2010, 11, 20)}, False),
         ("DEF-03", NATION_LIKE, {"family": both("away", "severe_disability")}, True),
         ("DEF-03", NATION_LIKE, {"family": both("away", "dead")}, True),
-        ("DEF-05", 530902101001, {"hukou": {"registered": True, "type": "urban"}}, True),
+        ("DEF-05", LINXIANG, {"hukou": {"registered": True, "type": "urban"}}, True),
+        ("DEF-05", LINXIANG, {"family": ONE_AWAY_OTHER_INCAPABLE}, True),
+        ("DEF-05", LINXIANG, {"family": both("away", "at_home")}, False),
+        ("DEF-05", LINXIANG, {"birth_date": date(2010, 11, 20)}, False),
+        ("DEF-06", NATION_LIKE, {"family": ONE_AWAY_OTHER_INCAPABLE}, True),
+        ("DEF-06", NATION_LIKE, {"birth_date": date(2010, 11, 20)}, False),
         ("DEF-06", NATION_LIKE, {"family": both("away", "at_home")}, False),
         ("DEF-06", NATION_LIKE, {"family": {"parents": [parent("father", "away")]}}, False),
     ],
@@ -138,6 +148,12 @@ def test_a_status_that_ended_no_longer_counts() -> None:
     family = {"parents": [parent("father", gone), parent("mother", "away")]}
     assert categories(facts(family=family)) == ("left_behind",)
     assert categories(facts(family=family), date(2026, 11, 21)) == ()
+
+
+def test_where_a_child_lives_decides_in_linxiang() -> None:
+    """DEF-05: the district's rules are for who lives there, wherever the household is registered"""
+    hukou = {"registered": True, "type": "rural", "region_code": "530921000000"}
+    assert categories(facts(LINXIANG, hukou=hukou)) == ("left_behind",)
 
 
 def test_origin_counts_only_children_who_stayed_there() -> None:
@@ -211,12 +227,64 @@ def test_difficulty_classes(region: int, change: dict[str, Any], expected: str) 
     assert expected in categories(facts(region, **change))
 
 
+@pytest.mark.parametrize(
+    ("pair", "so"),
+    [
+        (("dead", "missing"), True),
+        (("dead", "remarried"), True),
+        (("dead", "imprisoned"), True),
+        (("missing", "severe_disability"), True),
+        (("missing", "imprisoned"), True),
+        (("severe_disability", "imprisoned"), True),
+        (("missing", "missing"), True),
+        (("imprisoned", "imprisoned"), True),
+        (("dead", "at_home"), False),
+        (("missing", "remarried"), False),
+        (("remarried", "imprisoned"), False),
+    ],
+)
+def test_shanxis_pairs_make_guardianship_difficult(pair: tuple[str, str], *, so: bool) -> None:
+    """DEF-13, word for word, and 导致无法履行抚养义务和监护职责: nobody else does."""
+    family = both(*pair)
+    assert ("difficulty.guardianship" in categories(facts(SHANXI, family=family))) is so
+    remarried = "remarried" in pair
+    at_home = facts(SHANXI, family=family, residence={"lives_with": ["mother"]})
+    assert ("difficulty.guardianship" in categories(at_home)) is (so and not remarried)
+
+
+@pytest.mark.parametrize(
+    ("other", "so"),
+    [
+        ({"status": "missing"}, True),
+        ({"status": "mental_disability"}, True),
+        ({"status": "hiv_no_work"}, True),
+        ({"status": "imprisoned", "term_months": 60}, True),
+        ({"status": "imprisoned", "term_months": 59}, False),
+        ({"status": "left_home", "since": "2015-06-01"}, True),
+        ({"status": "left_home", "since": "2015-06-02"}, False),
+        ({"status": "serious_illness"}, False),
+    ],
+)
+def test_shanxis_five_conditions_until_the_nation_has_its_own(
+    other: dict[str, Any], *, so: bool
+) -> None:
+    """DEF-16, until 民发〔2019〕62号 takes its place."""
+    dead = {"status": "dead", "since": "2015-01-01"}
+    parents = [parent("father", dead), parent("mother", {"since": "2015-01-01", **other})]
+    child = facts(SHANXI, family={"parents": parents}, birth_date=date(2000, 6, 2))
+    assert ("unattended" in categories(child, date(2018, 6, 1))) is so
+    assert categories(child, date(2018, 6, 2)) == (), "未满18周岁"
+
+
 def test_disability_without_a_card_is_no_class_of_its_own() -> None:
     assert "difficulty.self" not in categories(facts(SHANXI, health={"status": "disabled"}))
 
 
-def test_temporary_class_only_where_the_taxonomy_has_it_and_until_its_review() -> None:
-    welfare = {"hardships": [{"kind": "other", "since": "2026-11-01", "review_on": "2026-11-21"}]}
+@pytest.mark.parametrize(
+    "kind", ["sudden_event", "accidental_injury", "major_illness", "other"]
+)  # DEF-14: 突发事件、意外伤害、重大疾病或其他特殊困难
+def test_temporary_class_only_where_the_taxonomy_has_it_and_until_its_review(kind: str) -> None:
+    welfare = {"hardships": [{"kind": kind, "since": "2026-11-01", "review_on": "2026-11-21"}]}
     assert "difficulty.temporary" in categories(facts(SHANXI, welfare=welfare))
     assert "difficulty.temporary" not in categories(facts(welfare=welfare))
     assert "difficulty.temporary" not in categories(
@@ -277,11 +345,18 @@ def test_priority_flags(region: int, change: dict[str, Any], flags: tuple[str, .
 
 @pytest.mark.parametrize(
     ("change", "flag"),
-    [(UNGUARDED, "no_guardian"), ({"family": INCAPABLE_2015}, "one_away_other_incapable")],
+    [
+        (UNGUARDED, "no_guardian"),
+        ({"family": INCAPABLE_2015}, "one_away_other_incapable"),
+        ({"education": {"status": "dropout"}}, "out_of_school"),
+        ({"hukou": {"registered": False}}, "no_hukou"),
+        ({"health": {"status": "chronic"}}, "ill"),
+        ({"health": {"status": "disabled"}}, "disabled"),
+    ],
 )
 def test_the_campaign_of_anhui_ended_with_2017(change: dict[str, Any], flag: str) -> None:
     """DEF-19: "2017年底". Since then the nation's flags hold there."""
-    child = facts(ANHUI, **change)
+    child = facts(ANHUI, **{"family": AWAY_2015, **change}, birth_date=date(2010, 3, 1))
     assert flag in derived(child, date(2017, 12, 31)).priority_flags
     nation = replace(child, region_code=NATION_LIKE)
     day = date(2018, 1, 1)

@@ -39,7 +39,7 @@ async def _mark_overdue(database) -> None:
 class TestQuarter:
     async def test_opens_one_duty_per_child_in_a_category(self, database, child) -> None:
         await a_child(database, VILLAGE)
-        plain = await a_child(database, VILLAGE + 1, categories=["orphan"])
+        plain = await a_child(database, VILLAGE + 1, categories=["difficulty.family"])
         await _open_period(database)
         await _open_period(database)
         duties = {duty["child_id"]: duty for duty in await ledger(database)}

@@ -91,7 +91,9 @@ class TestFileReport:
             *("abandoned", "unknown_origin_or_abducted", "organised_begging"),
             "other_serious_harm",
         ]
-        await filed(client, offices.school, situations=codes)
+        report_id = await filed(client, offices.school, situations=codes)
+        read = await client.get(f"{URL}/{report_id}", headers=offices.police.headers)
+        assert (read.json()["situations"], read.json()["doubts"]) == (sorted(codes), [])
 
     async def test_stays_within_its_statements(self, client, database, offices, queries) -> None:
         child = await a_child(database, VILLAGE)

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from app import wiring
 from app.core.data_files import BadDataFile
-from app.policy import clauses, parameters, queries
+from app.duties import rulebook
+from app.policy import clauses, codelists, parameters, queries
 from app.policy.rules import ParameterValue, effective
 from app.regions import divisions
 from app.regions.rules import NATION
@@ -179,3 +181,17 @@ def test_a_parameter_that_code_reads_is_declared_or_nothing_starts() -> None:
     said = "no policy parameter is called report.situation; did you mean report.situations\\?"
     with pytest.raises(BadDataFile, match=rf"app/policy/data/parameters\.yaml line \d+: {said}"):
         queries.lookup("report.situation")
+
+
+def test_every_parameter_is_read_or_waits_for_what_is_not_carried_yet() -> None:
+    wiring.load()
+    read = {*queries.read_by_code()}
+    read |= {each.parameter for each in codelists.codelists().values() if each.parameter}
+    read |= {each.due.parameter for each in rulebook.rules().values() if each.due.parameter}
+    declared = queries.parameters()
+    waiting = {name for name, said in declared.items() if said.waits_for}
+    assert waiting == declared.keys() - read
+    carried = {each.id for each in clauses.load() if each.state == "carried"}
+    known = {each.id for each in clauses.load()}
+    for name in waiting:
+        assert {*declared[name].waits_for} <= known - carried, name
