@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from app.police_reports import rules
+from app.police_reports import meaning, rules
 from app.police_reports.models import Party, State, Step
 from app.police_reports.rules import Office, Offices
 from app.police_reports.schemas import DispositionKind
@@ -336,4 +336,4 @@ def test_overdue_is_past_the_moment_and_not_done() -> None:
     ],
 )
 def test_words_may_mean_ones_own_though_they_hold_a_mark_of_others(words: str, kind: str) -> None:
-    assert rules.may_mean_own(words, kind)
+    assert meaning.may_mean_own(words, kind)

@@ -25,6 +25,11 @@ ORDER BY a.id = $1 DESC, a.region_code DESC, a.id LIMIT 20
 """
 
 
+_UNKNOWN: Final = ReportInvalid.at(
+    "#/police_agency_id", "agency_unknown", "Name another police agency."
+)
+
+
 @repeatable("forwardReport", Step.FORWARDED)
 async def forward_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Forwarding
@@ -36,9 +41,7 @@ async def forward_report(
     """
     target = new.police_agency_id
     if target == principal.agency_id or not await jurisdiction.may_get(tx, report, target):
-        raise ReportInvalid.at(
-            "#/police_agency_id", "agency_unknown", "Name another police agency."
-        )
+        raise _UNKNOWN
     afresh = deadlines(tx, report["region_code"])
     again = {**afresh, "acknowledge_due_at": report["acknowledge_due_at"]}
     had = {report["forwarded_by_id"], *report["former_police"]}
