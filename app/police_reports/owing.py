@@ -126,6 +126,8 @@ def _reporting(
 async def tell_police(tx: Tx, announced: spine.Announced) -> None:
     """Announce whether all that was reported has its answer (REP-08…13), as the report says now."""
     report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
+    if report is None:
+        return
     done = report["handled_at"] is not None
     kind = events.SituationsAnswered if done else events.SituationsUnanswered
     await announce(tx, kind, report, only=())
@@ -150,6 +152,8 @@ async def tell_assessor(tx: Tx, announced: spine.Announced) -> None:
     Said again, it opens nothing anew.
     """
     report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
+    if report is None:
+        return
     if report["assessed_at"] is not None:
         await announce(tx, events.AssessmentGiven, report, only=())
     elif (

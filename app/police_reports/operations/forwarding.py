@@ -57,11 +57,7 @@ async def forward_report(
         Step.FORWARDED,
         new,
         events.ReportForwarded,
-        facts={
-            "police_agency_id": police,
-            "acknowledge_due_at": terms["acknowledge_due_at"],
-            "dispatch_due_at": None if terms is again else dispatch_due(tx, report["region_code"]),
-        },
+        facts={"police_agency_id": police, **_due(tx, report, terms, anew=terms is afresh)},
         codes={"police_agency_id": target},
         also_told=[target],
         changes={
@@ -81,6 +77,14 @@ async def forward_report(
         },
     )
     return await take(tx, principal, report, deed)
+
+
+def _due(
+    tx: Tx, report: Mapping[str, Any], terms: Mapping[str, Any], *, anew: bool
+) -> dict[str, Any]:
+    """Return by when the police it is passed to accept it and go out; None: as those before."""
+    to_go = dispatch_due(tx, report["region_code"]) if anew else None
+    return {"acknowledge_due_at": terms["acknowledge_due_at"], "dispatch_due_at": to_go}
 
 
 async def _stays(
