@@ -8,6 +8,7 @@ from tests.jobs import run_jobs
 async def owed(client, caller) -> list[str]:
     params = {"rule": "REG-03.ask"}
     answer = await client.get("/v1/duties", params=params, headers=caller.headers)
+    assert {duty["period"] for duty in answer.json()["items"]} == {"2026Q4"}, "每季度"
     return [duty["state"] for duty in answer.json()["items"]]
 
 

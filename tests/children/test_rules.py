@@ -216,6 +216,8 @@ def test_class_is_not_benefit(term_months: int, on: date, *, benefit: bool) -> N
     ("region", "change", "expected"),
     [
         (SHANXI, {"family": both("dead", "serious_illness")}, "difficulty.family"),
+        (SHANXI, {"family": both("dead", "severe_disability")}, "difficulty.family"),
+        (SHANXI, {"family": both("severe_disability", "severe_disability")}, "difficulty.family"),
         (SHANXI, {"welfare": {"poor": True}}, "difficulty.family"),
         (SHANXI, {"health": {"disability_card_no": "1" * 20}}, "difficulty.self"),
         (SHANXI, {"guardianship": {"harm": ["abuse"]}}, "difficulty.guardianship"),
@@ -274,6 +276,10 @@ def test_shanxis_five_conditions_until_the_nation_has_its_own(
     child = facts(SHANXI, family={"parents": parents}, birth_date=date(2000, 6, 2))
     assert ("unattended" in categories(child, date(2018, 6, 1))) is so
     assert categories(child, date(2018, 6, 2)) == (), "未满18周岁"
+    ill = {"status": "serious_illness", "since": "2015-01-01"}
+    family = {"parents": [parent("father", ill), parents[1]]}
+    neither = facts(SHANXI, family=family, birth_date=date(2000, 6, 2))
+    assert "unattended" not in categories(neither, date(2018, 6, 1)), "父母一方死亡"
 
 
 def test_disability_without_a_card_is_no_class_of_its_own() -> None:

@@ -212,7 +212,7 @@ def attempt(session: pytest.Session, running: faults.Running, trial: Trial) -> i
     os.dup2(output, 1)
     os.dup2(output, 2)
     try:
-        if trial.apart:
+        if trial.apart or trial.path.suffix == ".yaml":
             apart(trial)
         elif trial.source is not None:
             name = ".".join(trial.path.relative_to(HOME).with_suffix("").parts)
