@@ -67,7 +67,7 @@ lint-openapi: openapi/node_modules/.ready ## Lint openapi/v1.json with Spectral 
 fuzz: $(READY) ## Run schemathesis against the running app, two districts as peers
 	$(BIN)/python -m scripts.fuzz
 
-mutants: $(READY) ## Put faults into the code and see that tests notice; ONLY=app/… for one file
+mutants: $(READY) ## Put faults into the code and see that tests notice; ONLY=app/… or ONLY=clauses for some
 	$(BIN)/python -m tests.mutants
 
 bench: $(READY) ## Measure against a bare handler running the same SQL

@@ -29,7 +29,7 @@ def load() -> None:
     import_module("app.core.http.idempotency")
     import_module("app.core.jobs.events")
     for package in packages():
-        for module in ("models", "events", "jobs"):
+        for module in ("models", "events", "jobs", "facts", "owing"):
             if find_spec(f"app.{package}.{module}"):
                 import_module(f"app.{package}.{module}")
     roles.check(roles.file(), areas.scopes())

@@ -21,6 +21,7 @@ FieldGroup = Literal[
     "hukou",
     "residence",
     "family",
+    "adoption",
     "guardianship",
     "education",
     "health",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Path, Query
 
@@ -19,7 +19,7 @@ from app.policy import area as policy_area
 from app.policy import codelists as policy_codelists
 from app.policy import queries as policy
 from app.policy import schemas as policy_schemas
-from app.policy.clauses import Clause, Obligation
+from app.policy.clauses import Clause, Obligation, State
 from app.policy.codelists import Codelist, entries_in
 from app.policy.rules import ParameterMissing, effective
 from app.regions import area as regions_area
@@ -229,16 +229,15 @@ async def list_clauses(
         ),
     ] = None,
     status: Annotated[
-        Literal["carried", "not_yet"] | None,
-        Query(description="Only those that something carries, or nothing yet."),
+        State | None,
+        Query(description="Only those that are carried, carried partly, or not yet."),
     ] = None,
 ) -> Shown[paging.Page[policy_schemas.Clause]]:
     """List the obligations of the source documents and what carries each, by area."""
     found = [
         (clause, text)
         for clause, text in policy.clauses_with_text()
-        if (area is None or clause.area.startswith(f"{area} "))
-        and (status is None or clause.carried == (status == "carried"))
+        if (area is None or clause.area.startswith(f"{area} ")) and status in {None, clause.state}
     ]
     page = paging.cut(found, window, lambda each: each[0].id)
     return Shown(page.shown(lambda each: _clause(*each)))
@@ -246,8 +245,9 @@ async def list_clauses(
 
 def _clause(clause: Clause, text: Obligation) -> policy_schemas.Clause:
     return policy_schemas.Clause(
-        **{**text, **clause.model_dump(exclude={"status"})},
+        **{**text, **clause.model_dump(exclude={"partly", "status"})},
         source=text["src"],
         original=text["zh"],
-        status="carried" if clause.carried else "not_yet",
+        status=clause.state,
+        missing=clause.partly or None,
     )

@@ -255,7 +255,7 @@ class AttendanceDay(SQLModel, table=True):
 
 class SchoolCalendarDay(SQLModel, table=True):
     """A day that differs from Monday to Friday, for a region or for one school. The nearest wins:
-    the school, then the region up the tree, then `data/public_holidays.yaml`.
+    the school, then the region up the tree, then the nation's (`policy/data/public_holidays.yaml`).
     """
 
     __tablename__ = "school_calendar_days"

@@ -193,7 +193,7 @@ async def absences(
     mistaken = await tx.connection.fetch(_FOUND_ELSEWHERE, list(returned_on), begins, today)
     places = list(lineage(region_code))
     calendar = await tx.connection.fetch(_CALENDAR, school_id, places, min(begins), today)
-    exceptions = nearest(tuple(row) for row in calendar)
+    exceptions = nearest((tuple(row) for row in calendar), min(begins), today)
     said: dict[tuple[UUID, date], dict[UUID, dict[Any, Any]]] = defaultdict(
         lambda: defaultdict(dict)
     )

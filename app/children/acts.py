@@ -7,6 +7,7 @@ from app.access.acts import Act
 ACTS: Final[dict[str, Act]] = {
     "changeChild": Act("children:write"),
     "readChildHistory": Act("children:read"),
+    "readChildReasons": Act("children:read"),
     "listChildEnrolments": Act("children:read"),
 }
 """Higher packages, in their `area.py`, add the lists that they hang below a child."""

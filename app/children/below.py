@@ -58,6 +58,8 @@ class Correctable(BelowChild):
 
     id: UUID
     agency_id: UUID = Field(foreign_key="agencies.id")
+    as_role: str | None = None
+    """In what role its author made it; null of rows from before that was kept."""
     content_mac: bytes
     version: int
     received_at: datetime = Field(sa_type=Instant)

@@ -8,11 +8,15 @@ from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
+from app.access.principal import Principal
 from app.children import events, naming, queries, rules, sealing
+from app.children.answers import Answer
 from app.children.queries import ChildRef
 from app.children.rules import Derived
 from app.children.sections import File
+from app.children.told import Kind, Told, stored, with_fact, without
 from app.core.data.db import Tx
+from app.core.http.wire import region_text
 from app.core.jobs import events as announcements
 from app.policy import queries as policy
 
@@ -26,12 +30,18 @@ def _policy(region_code: int, on: date) -> rules.Policy:
     return rules.policy_of(policy.values(), region_code, on)
 
 
-def derive(file: File, region_code: int, on: date) -> Derived:
-    """Derive from a file that has a birth date, under the policy of a region on a day."""
+def derive(file: File, region_code: int, on: date, told: Sequence[Told] = ()) -> Derived:
+    """Derive from a file that has a birth date, and from what others told of the child, under the
+    policy of a region on a day.
+    """
+    facts = rules.Facts(_birth_date(file), region_code, file, tuple(told))
+    return rules.derive(facts, _policy(region_code, on), on)
+
+
+def _birth_date(file: File) -> date:
     if file.identity.birth_date is None:
         raise ValueError("a file without a birth date was not checked")
-    facts = rules.Facts(file.identity.birth_date, region_code, file)
-    return rules.derive(facts, _policy(region_code, on), on)
+    return file.identity.birth_date
 
 
 def announced(
@@ -40,7 +50,8 @@ def announced(
     """Return the event that says what is different from the stored row, if anything is."""
     was = {*before["categories"], *before["priority_flags"]}
     become = {*now.categories, *now.priority_flags}
-    if was == become:
+    open_before, open_now = set(before["undecided"]), set(now.undecided)
+    if (was, open_before, set(before["counted"])) == (become, open_now, set(now.counted)):
         return []
     return [
         events.CategoriesChanged(
@@ -49,27 +60,76 @@ def announced(
             home_county=child.home_county,
             categories=list(now.categories),
             priority_flags=list(now.priority_flags),
+            undecided=list(now.undecided),
             added=sorted(become - was),
             removed=sorted(was - become),
         )
     ]
 
 
+async def reasons(tx: Tx, principal: Principal, child: ChildRef) -> dict[str, Any]:
+    """Say why a file is in its categories and flagged, or what it lacks to decide; facts of
+    sections the caller reads only.
+    """
+    row = await tx.connection.fetchrow(
+        f"SELECT c.id, c.told, {queries.STORED} FROM children c"
+        " WHERE c.home_county = $1 AND c.id = $2",
+        child.home_county,
+        child.id,
+    )
+    file = sealing.whole(tx.keyring, row)
+    told = Told.all_of(row["told"])
+    facts = rules.Facts(_birth_date(file), child.region_code, file, told)
+    answers = rules.decide(facts, _policy(child.region_code, tx.today), tx.today)
+    seen = "derived" in principal.role.reads
+    return {
+        "as_of": tx.today,
+        "reasons": [
+            _reason(principal, child, result, answer, kind, tx.today)
+            for kind, found in zip(("categories", "flags"), answers, strict=True)
+            for result, answer in found.items()
+            if seen and answer.holds is not False
+        ],
+    }
+
+
+def _reason(
+    principal: Principal, child: ChildRef, result: str, answer: Answer, kind: str, on: date
+) -> dict[str, Any]:
+    names, obligations = rules.DERIVED_FROM[
+        kind if kind == "flags" else "difficulty" if result.startswith("difficulty.") else result
+    ]
+    found = [policy.effective_value(name, child.region_code, on) for name in names]
+    return {
+        "result": result,
+        "holds": answer.holds,
+        "facts": sorted(f for f in answer.facts if f.split(".")[0] in principal.role.reads),
+        "settings": [
+            {"name": v.name, "region_code": region_text(v.region_code), "citation": v.citation}
+            for v in found
+        ],
+        "obligations": obligations,
+    }
+
+
 _SPELT: Final = tuple(naming.spell(""))
 
 _NEXT: Final = f"""
 SELECT c.id, c.home_county, c.region_code, c.school_id, c.categories, c.priority_flags,
+       c.undecided, c.counted, c.told,
        {queries.STORED}, {", ".join(f"c.{column}" for column in _SPELT)}
-FROM children c WHERE c.id > $1 AND (c.birth_date > $2 OR c.categories <> '{{}}')
+FROM children c WHERE c.id > $1 AND (c.birth_date > $2 OR c.categories <> '{{}}'
+    OR c.undecided <> '{{}}')
 ORDER BY c.id LIMIT $3 FOR NO KEY UPDATE
 """
 
 _WRITE: Final = """
 UPDATE children c
 SET categories = string_to_array(u.categories, ' '),
-    priority_flags = string_to_array(u.flags, ' '), derived_on = $5::date, updated_at = $6
-FROM UNNEST($1::bigint[], $2::uuid[], $3::text[], $4::text[])
-    AS u (home_county, id, categories, flags)
+    priority_flags = string_to_array(u.flags, ' '), undecided = string_to_array(u.undecided, ' '),
+    counted = string_to_array(u.counted, ' '), derived_on = $7::date, updated_at = $8
+FROM UNNEST($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[])
+    AS u (home_county, id, categories, flags, undecided, counted)
 WHERE c.home_county = u.home_county AND c.id = u.id
 """
 
@@ -106,21 +166,61 @@ async def rederive(tx: Tx, after: UUID) -> UUID | None:
     news: list[events.CategoriesChanged] = []
     for row in rows:
         child = ChildRef(row["id"], row["home_county"], row["region_code"], row["school_id"])
-        outcome = derive(sealing.whole(tx.keyring, row), child.region_code, tx.today)
-        told = announced(child, row, outcome)
-        if told:
+        told = Told.all_of(row["told"])
+        outcome = derive(sealing.whole(tx.keyring, row), child.region_code, tx.today, told)
+        said = announced(child, row, outcome)
+        if said:
             changed.append((child, outcome))
-            news += told
-    if changed:
-        await tx.connection.execute(
-            _WRITE,
-            [child.home_county for child, _ in changed],
-            [child.id for child, _ in changed],
-            [" ".join(outcome.categories) for _, outcome in changed],
-            [" ".join(outcome.priority_flags) for _, outcome in changed],
-            tx.today,
-            tx.now,
-        )
-        await announcements.publish(tx, *news)
+            news += said
+    await _store(tx, changed, news)
     await _respell(tx, rows)
     return rows[-1]["id"] if len(rows) == BATCH else None
+
+
+async def _store(
+    tx: Tx, changed: Sequence[tuple[ChildRef, Derived]], news: Sequence[announcements.Event]
+) -> None:
+    if not changed:
+        return
+    await tx.connection.execute(
+        _WRITE,
+        [child.home_county for child, _ in changed],
+        [child.id for child, _ in changed],
+        [" ".join(outcome.categories) for _, outcome in changed],
+        [" ".join(outcome.priority_flags) for _, outcome in changed],
+        [" ".join(outcome.undecided) for _, outcome in changed],
+        [" ".join(outcome.counted) for _, outcome in changed],
+        tx.today,
+        tx.now,
+    )
+    await announcements.publish(tx, *news)
+
+
+_ONE: Final = f"""
+SELECT c.id, c.home_county, c.region_code, c.school_id, c.categories, c.priority_flags,
+       c.undecided, c.counted, c.told, {queries.STORED}
+FROM children c WHERE c.id = $1 FOR NO KEY UPDATE
+"""
+
+
+async def tell(tx: Tx, child_id: UUID, kind: Kind, source_id: UUID, fact: Told | None) -> None:
+    """Keep with a file what a source tells of this kind now, None: nothing more; and what follows.
+    In SYSTEM's reach; again, it changes nothing. Two statements, if it is new.
+    """
+    row = await tx.connection.fetchrow(_ONE, child_id)
+    if row is None:
+        return
+    before = Told.all_of(row["told"])
+    now = without(before, kind, source_id) if fact is None else with_fact(before, fact)
+    if [*before] == now or set(before) == set(now):
+        return
+    await tx.connection.execute(
+        "UPDATE children SET told = $3::jsonb, updated_at = $4 WHERE home_county = $1 AND id = $2",
+        row["home_county"],
+        child_id,
+        stored(now),
+        tx.now,
+    )
+    child = ChildRef(row["id"], row["home_county"], row["region_code"], row["school_id"])
+    outcome = derive(sealing.whole(tx.keyring, row), child.region_code, tx.today, now)
+    await _store(tx, [(child, outcome)], announced(child, row, outcome))

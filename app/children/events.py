@@ -15,6 +15,7 @@ class ChildRegistered(Event):
     subject: ClassVar[str] = "child"
     categories: list[str] = Field(description="Categories the child is in.")
     priority_flags: list[str] = Field(description="Why it must be visited without exception.")
+    undecided: list[str] = Field(default=[], description="What of both the file does not decide.")
 
 
 class ChildChanged(Event):
@@ -34,8 +35,16 @@ class CategoriesChanged(Event):
     subject: ClassVar[str] = "child"
     categories: list[str] = Field(description="Categories the child is in now.")
     priority_flags: list[str] = Field(description="Priority flags now.")
+    undecided: list[str] = Field(default=[], description="What of both the file does not decide.")
     added: list[str] = Field(description="Categories and flags that came.")
     removed: list[str] = Field(description="Categories and flags that went.")
+
+
+class FactsDecided(Event):
+    """Somebody wrote into a file what it did not say: every category and flag is decided now."""
+
+    wire_name: ClassVar[str] = "children.facts_decided"
+    subject: ClassVar[str] = "child"
 
 
 class ChildNamed(Event):

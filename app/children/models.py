@@ -58,6 +58,13 @@ class Child(SQLModel, table=True):
         *_other_readings("name_pinyin_2", "name_initials_2", "name_pinyin_3", "name_initials_3"),
         PrimaryKeyConstraint("home_county", "id"),
         Index("uq_children_id", "id", unique=True),
+        Index(
+            "ix_children_told",
+            "told",
+            postgresql_using="gin",
+            postgresql_ops={"told": "jsonb_path_ops"},
+            postgresql_where=text("told <> '[]'"),
+        ),
     )
 
     id: UUID = Field(default_factory=new_id)
@@ -83,6 +90,7 @@ class Child(SQLModel, table=True):
     residence: dict[str, Any] = Field(sa_column=_section(), default_factory=dict)
     residence_sealed: bytes | None = None
     family_sealed: bytes | None = None
+    adoption_sealed: bytes | None = None
     guardianship: dict[str, Any] = Field(sa_column=_section(), default_factory=dict)
     guardianship_sealed: bytes | None = None
     education: dict[str, Any] = Field(sa_column=_section(), default_factory=dict)
@@ -98,6 +106,14 @@ class Child(SQLModel, table=True):
     """Derived: left-behind, orphan, difficulty classes; see rules.py."""
     priority_flags: list[str] = Field(sa_column=code_list(), default_factory=list)
     """Derived: DEF-18 groups that must be visited every quarter without exception (VIS-02)."""
+    told: list[dict[str, Any]] = Field(
+        sa_column=Column(JSONB, nullable=False, server_default=text("'[]'")), default_factory=list
+    )
+    """Facts that other chains tell; see told.py. Codes, days and ids only."""
+    undecided: list[str] = Field(sa_column=code_list(), default_factory=list)
+    """Derived: categories and flags that the file does not decide; somebody must ask (REG-03)."""
+    counted: list[str] = Field(sa_column=code_list(), default_factory=list)
+    """Derived: the categories under which a statistic counts the child."""
     derived_on: date | None = None
     """The day `categories` and `priority_flags` are true of; null before the first derivation."""
     version: int = 1

@@ -199,7 +199,7 @@ def _as_opened(
     columns = operations.columns_of(tx, place, it.file, SECTIONS, outcome)
     at = {"created_at": opened_at, "updated_at": opened_at, "derived_on": on}
     aside = {"as_sent_sealed": sealing.keep_aside(tx.keyring, child_id, it.aside)}
-    row = {"id": child_id, "version": 1, **columns, **at, **aside}
+    row = {"id": child_id, "version": 1, "told": (), **columns, **at, **aside}
     return {**queries.shown(tx, principal, row), "permitted": []}
 
 
@@ -323,6 +323,7 @@ async def _store(
             home_county=child.home_county,
             categories=list(outcome.categories),
             priority_flags=list(outcome.priority_flags),
+            undecided=list(outcome.undecided),
         ),
     )
 

@@ -22,6 +22,7 @@ from app.children import (
 from app.children.queries import ChildRef
 from app.children.rules import Derived
 from app.children.sections import File
+from app.children.told import Told
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import preconditions
@@ -66,6 +67,7 @@ async def change_child(
     refuse_unwritable(principal, merging.named(change))
     row = await tx.connection.fetchrow(
         "SELECT c.id, c.version, c.region_code, c.school_id, c.categories, c.priority_flags,"
+        " c.undecided, c.counted, c.told,"
         f" c.as_sent_sealed, {queries.STORED} FROM children c"
         " WHERE c.home_county = $1 AND c.id = $2 FOR NO KEY UPDATE",
         child.home_county,
@@ -123,7 +125,7 @@ async def _write(
         await duplicates.claim_number(tx, child, after.identity.resident_id)
     await store_numbers(tx, child, after, different)
     moved = ChildRef(child.id, child.home_county, lives_in(after), after.education.school_id)
-    outcome = derivation.derive(after, moved.region_code, tx.today)
+    outcome = derivation.derive(after, moved.region_code, tx.today, Told.all_of(row["told"]))
     version = row["version"] + 1
     aside = await history.remember(
         tx,
@@ -147,15 +149,31 @@ async def _write(
     await tx.connection.execute(f"UPDATE children SET {values} WHERE {where}", *where.arguments)
     if moved != child:
         await below.follow(tx, "c.home_county = $1 AND c.id = $2", child.home_county, child.id)
-    changed = events.ChildChanged(
-        subject_id=child.id,
-        region_code=moved.region_code,
-        home_county=child.home_county,
-        version=version,
-        sections=sorted(different),
-        previous_region_code=None if child.region_code == moved.region_code else child.region_code,
-    )
-    await announcements.publish(tx, changed, *derivation.announced(moved, row, outcome))
+    said = {"version": version, "sections": sorted(different)}
+    await _announce(tx, child, moved, row, outcome, said)
+
+
+async def _announce(
+    tx: Tx,
+    child: ChildRef,
+    moved: ChildRef,
+    row: Mapping[str, Any],
+    outcome: Derived,
+    said: Mapping[str, Any],
+) -> None:
+    about = {
+        "subject_id": child.id,
+        "region_code": moved.region_code,
+        "home_county": child.home_county,
+    }
+    left = None if child.region_code == moved.region_code else child.region_code
+    news: list[announcements.Event] = [
+        events.ChildChanged(**about, **said, previous_region_code=left),
+        *derivation.announced(moved, row, outcome),
+    ]
+    if row["undecided"] and not outcome.undecided:
+        news.append(events.FactsDecided(**about))
+    await announcements.publish(tx, *news)
 
 
 async def _keep_enrolments(
@@ -258,6 +276,8 @@ def columns_of(
         "school_id": child.school_id,
         "categories": list(outcome.categories),
         "priority_flags": list(outcome.priority_flags),
+        "undecided": list(outcome.undecided),
+        "counted": list(outcome.counted),
         "derived_on": tx.today,
         "updated_at": tx.now,
     }

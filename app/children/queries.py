@@ -14,6 +14,7 @@ from app.access.principal import Posting, Principal
 from app.access.roles import FIELD_GROUPS
 from app.children import residents, sealing
 from app.children.acts import ACTS
+from app.children.told import GROUPS, Told
 from app.core.clock import CHINA
 from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
@@ -251,7 +252,9 @@ def resident_index(keyring: Keyring, number: str) -> bytes:
 
 
 _ALWAYS: Final = "c.id, c.version, c.created_at, c.updated_at, c.as_sent_sealed"
-_DERIVED: Final = "c.region_code, c.categories, c.priority_flags, c.derived_on"
+_DERIVED: Final = (
+    "c.region_code, c.categories, c.priority_flags, c.undecided, c.counted, c.told, c.derived_on"
+)
 STORED: Final = ", ".join(
     f"c.{column}"
     for group in FIELD_GROUPS
@@ -283,7 +286,7 @@ def shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> dict[str, Any
     said["as_sent"] = sealing.show_aside(tx.keyring, row, principal.role)
     for group in readable(principal):
         derived = group == "derived"
-        said[group] = _derived(row) if derived else sealing.show(tx.keyring, row, group)
+        said[group] = _derived(row, principal) if derived else sealing.show(tx.keyring, row, group)
     return said
 
 
@@ -292,19 +295,25 @@ def readable(principal: Principal) -> list[str]:
     return [group for group in FIELD_GROUPS if group in principal.role.reads]
 
 
-def _derived(row: Mapping[str, Any]) -> dict[str, Any]:
+def _derived(row: Mapping[str, Any], principal: Principal) -> dict[str, Any]:
     return {
         "as_of": row["derived_on"],
         # The county: whose policy it is must not tell a school which village the child lives in.
         "policy_region": region_text(county_of(row["region_code"])),
         "categories": row["categories"],
         "priority_flags": row["priority_flags"],
+        "undecided": row["undecided"],
+        "counted": row["counted"],
+        "told": [
+            fact for fact in Told.all_of(row["told"]) if GROUPS[fact.kind] in principal.role.reads
+        ],
     }
 
 
 _SUMMARY: Final = (
     "SELECT c.id, c.version, c.updated_at, c.region_code, c.name, c.name_pinyin, c.sex,"
-    " c.birth_date, c.categories, c.priority_flags, c.derived_on FROM children c"
+    " c.birth_date, c.categories, c.priority_flags, c.undecided, c.counted, c.told, c.derived_on"
+    " FROM children c"
 )
 _WITH_NUMBERS: Final = " JOIN resident_ids r ON r.home_county = c.home_county AND r.child_id = c.id"
 _BY_REGION: Final = paging.Order({"c.region_code": int, "c.id": UUID})
@@ -349,7 +358,7 @@ def summary(principal: Principal, row: Mapping[str, Any], told: Sequence[str]) -
     if "residence" in reads:
         shown["residence"] = {"region_code": region_text(row["region_code"])}
     if "derived" in reads:
-        shown["derived"] = _derived(row)
+        shown["derived"] = _derived(row, principal)
     return shown
 
 

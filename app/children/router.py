@@ -11,6 +11,7 @@ from app.access import acts
 from app.access.principal import Principal
 from app.access.roles import FIELD_GROUPS
 from app.children import (
+    derivation,
     duplicates,
     enrolments,
     opening,
@@ -89,6 +90,10 @@ async def list_children(
     region_code: RegionSpan = None,
     category: Annotated[Code | None, Query(description="Only children in this category.")] = None,
     priority_flag: Annotated[Code | None, Query(description="Only children so flagged.")] = None,
+    undecided: Annotated[
+        Code | None,
+        Query(description="Only children of whom the file does not decide this category or flag."),
+    ] = None,
     school_id: Annotated[UUID | None, Query(description="Only pupils of this school.")] = None,
     updated_since: Annotated[
         Moment | None, Query(description="Only files changed at or after this instant.")
@@ -102,6 +107,7 @@ async def list_children(
         region_code=region_code,
         category=category,
         priority_flag=priority_flag,
+        undecided=undecided,
         school_id=school_id,
     )
     return _page(tx, principal, await queries.list_page(tx, principal, conditions, window, act))
@@ -160,6 +166,22 @@ async def read_child_history(
         children=[child.id],
         groups=queries.readable(principal),
         since=min((local_date(row["at"]) for row in page.rows), default=None),
+    )
+
+
+@router.get("/{child_id}/reasons")
+async def read_child_reasons(
+    principal: ReadsChildren, child: ChildInPath, tx: Transaction
+) -> Shown[schemas.Reasons]:
+    """Read why a child is in its categories and flagged, and what to ask where the file does not
+    decide: facts, rule, policy and obligation.
+    """
+    found = await derivation.reasons(tx, principal, child)
+    told = {fact.split(".")[0] for reason in found["reasons"] for fact in reason["facts"]}
+    return Shown(
+        found,
+        children=[child.id],
+        groups=[group for group in FIELD_GROUPS if group in {"derived", *told}],
     )
 
 

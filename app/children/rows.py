@@ -139,6 +139,7 @@ async def _put(
     taken = condition.format(*map(where.bind, compared))
     made = {
         "agency_id": principal.agency_id,
+        "as_role": principal.role.code,
         "version": 1,
         "received_at": tx.now,
         "updated_at": tx.now,

@@ -1,73 +1,55 @@
 """What follows from a file's facts, on a day, under the policy of a region. Pure.
 
-Which rule holds where is policy (app/policy); what the words mean is here. Three readings the
+Every rule answers yes, no, or undecided with the facts that are missing. Which rule holds where is
+policy (app/policy); what its words mean is in `conditions` and `parents`. Three readings the
 sources leave open: a parent who is dead, missing or otherwise unable counts as one without
 guardianship capacity; a parent who is away but whom the child lives with is not away; and priority
 flags are given to every child in a category, not only to left-behind ones, so that nobody in need
 is visited less.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from itertools import permutations
 from typing import Any, Final
 
+from app.children import conditions
+from app.children.answers import Answer, all_of, any_of
+from app.children.conditions import Case
+from app.children.parents import able, away, parents_of, stands
 from app.children.sections import File
-from app.children.sections.family import Parent, ParentStatus
 from app.children.sections.hukou import Hukou
+from app.children.told import Told
 from app.policy.rules import ParameterValue, effective
 from app.regions.rules import county_of, lies_in_a_county, subtree
 
 ADULT: Final = 18
-_SCHOOL_AGE: Final = 6  # 义务教育法 art. 11
 
-_UNABLE: Final = frozenset(
-    {
-        "dead",
-        "missing",
-        "not_found",
-        "lost_contact",
-        "left_home",
-        "imprisoned",
-        "drug_rehabilitation",
-        "liberty_restricted",
-        "serious_illness",
-        "severe_disability",
-        "mental_disability",
-        "hiv_no_work",
-        "guardianship_revoked",
-        "deported",
-    }
-)
-_TERMS: Final = frozenset({"imprisoned", "drug_rehabilitation", "liberty_restricted"})
+DERIVED_FROM: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "left_behind": (
+        (
+            "lbc.age_limit",
+            "lbc.parents_rule",
+            "lbc.min_absence_months",
+            "lbc.away_beyond",
+            "lbc.hukou_rule",
+            "lbc.scope",
+        ),
+        ("DEF-01", "DEF-02", "DEF-03", "DEF-04", "DEF-05"),
+    ),
+    "left_behind.counted": (("lbc.counted_hukou",), ("DEF-06",)),
+    "orphan": (("orphan.rule",), ("DEF-15",)),
+    "unattended": (("unattended.rule_set",), ("DEF-16",)),
+    "difficulty": (("difficulty.taxonomy",), ("DEF-10", "DEF-11", "DEF-12", "DEF-13", "DEF-14")),
+    "flags": (
+        ("priority.flags", "guardian_eval.rule", "school.compulsory"),
+        ("DEF-18", "DEF-19", "VIS-02"),
+    ),
+}
+"""What decides each result: policy parameters, and the obligations they carry."""
 
-# DEF-13: pairs of parents' statuses, in either order. No minimum duration, unlike the benefit.
-_UNGUARDED_PAIRS: Final = (
-    ("dead", "missing"),
-    ("dead", "remarried"),
-    ("dead", "imprisoned"),
-    ("missing", "severe_disability"),
-    ("missing", "imprisoned"),
-    ("severe_disability", "imprisoned"),
-    ("missing", "missing"),
-    ("imprisoned", "imprisoned"),
-)
-_ILL: Final = frozenset({"serious_illness", "severe_disability"})
-
-PARAMETERS: Final = (
-    "lbc.age_limit",
-    "lbc.parents_rule",
-    "lbc.min_absence_months",
-    "lbc.hukou_rule",
-    "lbc.scope",
-    "difficulty.taxonomy",
-    "orphan.rule",
-    "unattended.rule_set",
-    "priority.flags",
-    "guardian_eval.rule",
-)
+PARAMETERS: Final = tuple(name for names, _ in DERIVED_FROM.values() for name in names)
 """What `policy_of` reads."""
 
 
@@ -78,24 +60,19 @@ class Facts:
     birth_date: date
     region_code: int
     file: File
+    told: tuple[Told, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """Categories and priority flags, each in a fixed order."""
+    """Categories, priority flags, what of both is undecided, and the categories under which a
+    statistic counts the child; each in a fixed order.
+    """
 
     categories: tuple[str, ...]
     priority_flags: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Parent:
-    """One parent on the day: what is the case, and what has been the case long enough."""
-
-    statuses: frozenset[str]
-    away_months: int | None
-    lasting: frozenset[str]
-    able: bool
+    undecided: tuple[str, ...] = ()
+    counted: tuple[str, ...] = ()
 
 
 Policy = Mapping[str, Any]
@@ -116,173 +93,158 @@ def age_on(birth_date: date, on: date) -> int:
 
 def derive(facts: Facts, policy: Policy, on: date) -> Derived:
     """Decide the categories (DEF-01…17) and priority flags (DEF-18, DEF-19) of a child on a day."""
-    if age_on(facts.birth_date, on) >= ADULT:
-        return Derived((), ())
-    parents = _parents(facts, policy, on)
-    categories = []
-    if _left_behind(facts, parents, policy, on):
-        categories.append("left_behind")
-    if _orphan(facts, parents, policy["orphan.rule"], on):
-        categories.append("orphan")
-    elif _unattended(facts, parents, policy["unattended.rule_set"], on):
-        categories.append("unattended")
-    classes = [entry["code"] for entry in policy["difficulty.taxonomy"]]
-    found = _difficulties(facts, parents, on)
-    categories += [f"difficulty.{code}" for code in classes if code in found]
-    if not categories:
-        return Derived((), ())
-    holding = _flags(facts, parents, policy, categories, on)
+    found, flags = decide(facts, policy, on)
+    counted = found.pop(_COUNTED, None)
+    categories = [name for name, answer in found.items() if answer.holds]
+    uncounted = {"left_behind"} if counted and not counted.holds else set()
+    undecided = [name for name, answer in found.items() if answer.holds is None]
+    if counted and counted.holds is None:
+        undecided.append(_COUNTED)
     return Derived(
-        tuple(categories), tuple(flag for flag in policy["priority.flags"] if flag in holding)
+        tuple(categories),
+        tuple(name for name, answer in flags.items() if answer.holds),
+        (*undecided, *(name for name, answer in flags.items() if answer.holds is None)),
+        tuple(name for name in categories if name not in uncounted),
     )
 
 
-def months_between(since: date, on: date) -> int:
-    """Count completed months; negative before `since`."""
-    return (on.year - since.year) * 12 + on.month - since.month - (on.day < since.day)
+_COUNTED: Final = "left_behind.counted"
 
 
-def _parents(facts: Facts, policy: Policy, on: date) -> list[_Parent]:
-    minimum = policy["unattended.rule_set"]["min_months"]
-    lives_with = facts.file.residence.lives_with
-    return [
-        _parent(parent, minimum, on, together=parent.role in lives_with)
-        for parent in facts.file.family.parents
-    ]
+def decide(facts: Facts, policy: Policy, on: date) -> tuple[dict[str, Answer], dict[str, Answer]]:
+    """Answer for each category, and for a child in one for each priority flag of the policy; none
+    of one that has grown up. `left_behind.counted`: of a left-behind child, whether a statistic
+    counts it.
+    """
+    age = age_on(facts.birth_date, on)
+    if age >= ADULT:
+        return {}, {}
+    severe = policy["unattended.rule_set"]["severe_disability"]
+    told = frozenset(each.kind for each in facts.told if each.holds(on))
+    case = Case(facts.file, age, parents_of(facts.file, severe, on), on, told)
+    found = {"left_behind": _left_behind(facts, case, policy)}
+    if found["left_behind"].holds:
+        found[_COUNTED] = _of_hukou(policy["lbc.counted_hukou"], facts.file.hukou)
+    found["orphan"] = _orphan(case, policy["orphan.rule"])
+    found["unattended"] = (
+        found["orphan"].opposite()
+        if found["orphan"].holds
+        else _unattended(case, policy["unattended.rule_set"])
+    )
+    for each in policy["difficulty.taxonomy"]:
+        found[f"difficulty.{each['code']}"] = conditions.meets(case, each["any"])
+    if not any(answer.holds for answer in found.values()):
+        return found, {}
+    flags = _flags(case, policy, found["orphan"])
+    flags["out_of_school"] = _out_of_school(facts, case, policy["school.compulsory"])
+    return found, {name: flags[name] for name in policy["priority.flags"]}
 
 
-def _parent(parent: Parent, minimum: Mapping[str, int], on: date, *, together: bool) -> _Parent:
-    current = [entry for entry in parent.statuses if _holds(entry, on)]
-    statuses = frozenset(entry.status for entry in current)
-    away = [_months(entry, on) for entry in current if entry.status == "away"]
-    return _Parent(
-        statuses=statuses,
-        away_months=max(away) if away and not together else None,
-        lasting=frozenset(entry.status for entry in current if _lasts(entry, minimum, on)),
-        able=parent.guardianship_capacity != "none" and not statuses & _UNABLE,
+def _left_behind(facts: Facts, case: Case, policy: Policy) -> Answer:
+    if case.age >= policy["lbc.age_limit"]:
+        return Answer.of(False, "identity.birth_date")
+    months, beyond = policy["lbc.min_absence_months"], policy["lbc.away_beyond"]
+    gone = [away(each, months, beyond, facts.region_code) for each in case.parents]
+    left = all_of(gone)
+    if policy["lbc.parents_rule"] == "both_or_one_incapable":
+        left = any_of((left, _one_away_other_incapable(case, gone)))
+    answers = [left, _of_hukou(policy["lbc.hukou_rule"], facts.file.hukou)]
+    if policy["lbc.scope"] == "origin":
+        answers.append(_lives_at_origin(facts))
+    return all_of(answers)
+
+
+def _one_away_other_incapable(case: Case, gone: list[Answer]) -> Answer:
+    pairs = list(zip(gone, case.parents, strict=True))
+    return any_of(
+        all_of((is_gone, able(other).opposite()))
+        for (is_gone, _), (_, other) in permutations(pairs, 2)
     )
 
 
-def _holds(entry: ParentStatus, on: date) -> bool:
-    return (entry.since is None or entry.since <= on) and (entry.until is None or on <= entry.until)
-
-
-def _months(entry: ParentStatus, on: date) -> int:
-    return 0 if entry.since is None else months_between(entry.since, on)
-
-
-def _lasts(entry: ParentStatus, minimum: Mapping[str, int], on: date) -> bool:
-    needed = minimum.get(entry.status, 0)
-    if entry.status in _TERMS:
-        return (entry.term_months or 0) >= needed
-    return _months(entry, on) >= needed
-
-
-def _left_behind(facts: Facts, parents: list[_Parent], policy: Policy, on: date) -> bool:
-    if age_on(facts.birth_date, on) >= policy["lbc.age_limit"]:
-        return False
-    if policy["lbc.hukou_rule"] == "rural" and not _rural(facts.file.hukou):
-        return False
-    if policy["lbc.scope"] == "origin" and not _lives_at_origin(facts):
-        return False
-    minimum = policy["lbc.min_absence_months"]
-    away = [p.away_months is not None and p.away_months >= minimum for p in parents]
-    if len(parents) != 2:  # noqa: PLR2004  what is not known of a parent is not held to be so
-        return False
-    if all(away):
-        return True
-    return policy["lbc.parents_rule"] == "both_or_one_incapable" and _one_away_other_incapable(
-        parents, away
-    )
-
-
-def _one_away_other_incapable(parents: list[_Parent], away: list[bool]) -> bool:
-    return any(
-        gone and not stays and not other.able
-        for (gone, stays), other in zip((away, away[::-1]), parents[::-1], strict=True)
-    )
-
-
-def _rural(hukou: Hukou) -> bool:
+def _of_hukou(rule: str, hukou: Hukou) -> Answer:
+    if rule == "any":
+        return Answer.of(True)
+    if hukou.type in {"rural", "urban"}:
+        return Answer.of(hukou.type == "rural", "hukou.type")
+    if hukou.type == "other":
+        return Answer.of(hukou.rural_place, "hukou.rural_place")
     # Unregistered children count by their household, and are not struck off for want of an answer.
-    return hukou.type == "rural" or (hukou.registered is False and hukou.type is None)
+    unregistered = hukou.registered is False
+    return Answer.of(unregistered or None, "hukou.registered" if unregistered else "hukou.type")
 
 
-def _lives_at_origin(facts: Facts) -> bool:
+def _lives_at_origin(facts: Facts) -> Answer:
     origin = facts.file.hukou.region_code
     if origin is None:
-        return True
+        return Answer.of(None, "hukou.region_code")
     # A book may name no more than the city: of what stands above counties, all that lies in it.
-    place = int(origin)
+    place = int(origin.ljust(12, "0"))
     lo, hi = subtree(county_of(place) if lies_in_a_county(place) else place)
-    return lo <= facts.region_code < hi
+    return Answer.of(lo <= facts.region_code < hi, "hukou.region_code")
 
 
-def _orphan(facts: Facts, parents: list[_Parent], rule: Mapping[str, Any], on: date) -> bool:
-    if age_on(facts.birth_date, on) >= rule["age_limit"]:
-        return False
-    if rule["rule"] == "each_dead_or_not_found":
-        return _both(parents, {"dead", "not_found"})
-    return _both(parents, {"dead"}) or _both(parents, {"not_found"})
+def _orphan(case: Case, rule: Mapping[str, Any]) -> Answer:
+    if case.age >= rule["age_limit"]:
+        return Answer.of(False, "identity.birth_date")
+    return conditions.meets(case, rule["any"])
 
 
-def _both(parents: list[_Parent], among: AbstractSet[str]) -> bool:
-    return len(parents) > 1 and all(parent.statuses & among for parent in parents)
+def _unattended(case: Case, rule: Mapping[str, Any]) -> Answer:
+    if case.age >= rule["age_limit"] or rule["rule_set"] == "none":
+        return Answer.of(False, "identity.birth_date")
+    one, other, least = rule["one_parent"], rule["other_parent"], rule["min_months"]
+    pairs = [
+        all_of((stands(a, one, least), stands(b, other, least)))
+        for a, b in permutations(case.parents, 2)
+    ]
+    if rule["both_in_other"]:
+        pairs.append(all_of(stands(each, other, least) for each in case.parents))
+    return any_of(pairs)
 
 
-def _one_and_other(parents: list[_Parent], one: AbstractSet[str], other: AbstractSet[str]) -> bool:
-    return any(a.statuses & one and b.statuses & other for a, b in permutations(parents, 2))
-
-
-def _unattended(facts: Facts, parents: list[_Parent], rule: Mapping[str, Any], on: date) -> bool:
-    if age_on(facts.birth_date, on) >= rule["age_limit"]:
-        return False
-    one, other = set(rule["one_parent"]), set(rule["other_parent"])
-    if rule["both_in_other"] and len(parents) > 1 and all(p.lasting & other for p in parents):
-        return True
-    return any(a.lasting & one and b.lasting & other for a, b in permutations(parents, 2))
-
-
-def _difficulties(facts: Facts, parents: list[_Parent], on: date) -> set[str]:
-    found = set()
-    if facts.file.welfare.poor or _both(parents, _ILL) or _one_and_other(parents, {"dead"}, _ILL):
-        found.add("family")
-    if facts.file.health.disability_card_no or facts.file.health.status == "seriously_ill":
-        found.add("self")
-    if (
-        facts.file.guardianship.harm
-        or facts.file.guardianship.kind == "none"
-        or any(_one_and_other(parents, {one}, {other}) for one, other in _UNGUARDED_PAIRS)
-    ):
-        found.add("guardianship")
-    if any(each.since <= on < each.review_on for each in facts.file.welfare.hardships):
-        found.add("temporary")
-    return found
-
-
-def _flags(
-    facts: Facts, parents: list[_Parent], policy: Policy, categories: Iterable[str], on: date
-) -> set[str]:
-    away = [parent.away_months is not None for parent in parents]
-    unguarded = facts.file.guardianship.kind == "none"
-    incapable = len(parents) > 1 and _one_away_other_incapable(parents, away)
-    poor_when = policy["guardian_eval.rule"]["poor_when"]
-    health = facts.file.health
-    status = facts.file.education.status
-    return {
-        flag
-        for flag, holds in {
-            "orphan": "orphan" in categories,
-            "no_guardian": unguarded,
-            "one_away_other_incapable": incapable,
-            "poor_guardianship": facts.file.guardianship.evaluation == "poor"
-            or (unguarded and "no_guardian" in poor_when)
-            or (incapable and "one_away_other_incapable" in poor_when),
-            "out_of_school": status == "dropout"
-            or (status == "not_in_school" and age_on(facts.birth_date, on) >= _SCHOOL_AGE),
-            "no_hukou": facts.file.hukou.registered is False,
-            "disabled": health.status == "disabled" or bool(health.disability_card_no),
-            "ill": health.status in {"seriously_ill", "chronic"},
-        }.items()
-        if holds
+def _flags(case: Case, policy: Policy, orphan: Answer) -> dict[str, Answer]:
+    gone = [away(each, 0, "any", 0) for each in case.parents]
+    unguarded = conditions.nobody_guards(case)
+    incapable = _one_away_other_incapable(case, gone)
+    evaluation = case.file.guardianship.evaluation
+    evaluated = None if evaluation is None else evaluation == "poor"
+    poor_when = {
+        "no_guardian": unguarded,
+        "one_away_other_incapable": incapable,
+        "insufficient_capacity": Answer.of(evaluated, "guardianship.evaluation"),
     }
+    registered = case.file.hukou.registered
+    no_hukou = None if registered is None else not registered
+    return {
+        "orphan": orphan,
+        "no_guardian": unguarded,
+        "one_away_other_incapable": incapable,
+        "poor_guardianship": any_of(
+            poor_when[each] for each in policy["guardian_eval.rule"]["poor_when"]
+        ),
+        "no_hukou": Answer.of(no_hukou, "hukou.registered"),
+        "disabled": conditions.disabled(case),
+        "ill": conditions.ill(case),
+    }
+
+
+def _out_of_school(facts: Facts, case: Case, rule: Mapping[str, Any]) -> Answer:
+    """Whether a child that must be in school is in none (义务教育法 11)."""
+    reckoned = date(case.on.year, *rule["reckoned_on"])
+    if reckoned > case.on:
+        reckoned = date(case.on.year - 1, *rule["reckoned_on"])
+    if not rule["from_age"] <= age_on(facts.birth_date, reckoned) <= rule["to_age"]:
+        return Answer.of(False, "identity.birth_date")
+    education = facts.file.education
+    if education.status == "graduated" or education.stage in _AFTER_COMPULSORY:
+        return Answer.of(False, "education.stage")
+    if "out_of_school" in case.told:
+        return Answer.of(True, "education.told")
+    status = education.status
+    return Answer.of(
+        None if status is None else status in {"dropout", "not_in_school"}, "education.status"
+    )
+
+
+_AFTER_COMPULSORY: Final = frozenset({"senior_secondary", "vocational"})

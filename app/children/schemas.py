@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
+from app.children.sections.adoption import Adoption
 from app.children.sections.derived import Derived
 from app.children.sections.education import Education
 from app.children.sections.external import External
@@ -19,6 +20,7 @@ from app.children.sections.residence import NewResidence, Residence
 from app.children.sections.welfare import Welfare
 from app.core.http.as_sent import TakenAsSent
 from app.core.http.wire import (
+    Code,
     Day,
     GivenRegion,
     Input,
@@ -27,9 +29,11 @@ from app.core.http.wire import (
     Name,
     Permitted,
     RegionCode,
+    ShownRegion,
     Version,
 )
 from app.core.text import letters
+from app.policy.schemas import Label, ParameterName
 
 ChildId = Annotated[
     UUID, Field(description="The child's id.", examples=["0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b10"])
@@ -41,6 +45,7 @@ Group = Annotated[str, Field(max_length=20, pattern=r"^[a-z]+$", description="A 
 class _Sections(Input):
     hukou: Hukou | None = None
     family: Family | None = None
+    adoption: Adoption | None = None
     guardianship: Guardianship | None = None
     education: Education | None = None
     health: Health | None = None
@@ -117,6 +122,40 @@ class ChildChange(_Sections):
         return self
 
 
+class Setting(BaseModel):
+    """A policy parameter that decides, and the place whose value holds."""
+
+    name: ParameterName
+    region_code: ShownRegion = Field(description="Who set the value; 000000000000 is the nation.")
+    citation: Label = Field(description="Where the value is from.")
+
+
+class Reason(BaseModel):
+    """Why a child is in a category or flagged, or why that is undecided."""
+
+    result: Code = Field(description="The category, flag, or `left_behind.counted`.")
+    holds: bool | None = Field(description="Whether it is so; null if the file does not decide.")
+    facts: list[Line] = Field(
+        max_length=50,
+        description="Places in the file that say so; of what is undecided, what is missing. Those"
+        " of sections your role reads.",
+        examples=[["family.mother.away", "family.father.dead"]],
+    )
+    settings: list[Setting] = Field(max_length=20, description="Policy that decides.")
+    obligations: list[Code] = Field(
+        max_length=20, description="Obligations it carries.", examples=[["DEF-01"]]
+    )
+
+
+class Reasons(BaseModel):
+    """Why the derived section of a file says what it says, today."""
+
+    as_of: Day = Field(description="The day.")
+    reasons: list[Reason] = Field(
+        max_length=60, description="What is so or undecided: categories, then flags."
+    )
+
+
 class Child(BaseModel):
     """A child's file, limited to the sections the caller's role reads."""
 
@@ -134,6 +173,7 @@ class Child(BaseModel):
     hukou: Hukou | None = None
     residence: Residence | None = None
     family: Family | None = None
+    adoption: Adoption | None = None
     guardianship: Guardianship | None = None
     education: Education | None = None
     health: Health | None = None

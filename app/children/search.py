@@ -48,6 +48,7 @@ def listed(
     region_code: tuple[int, int] | None,
     category: str | None,
     priority_flag: str | None,
+    undecided: str | None,
     school_id: UUID | None,
 ) -> dict[str, object]:
     """Turn the filters of a list into SQL conditions for `queries.list_page`. Raises
@@ -58,6 +59,7 @@ def listed(
         region_code=region_code,
         category=category,
         priority_flag=priority_flag,
+        undecided=undecided,
         school_id=school_id,
     )
     lo, hi = region_code or (None, None)
@@ -66,6 +68,7 @@ def listed(
         "c.region_code < {}": hi,
         "{} = ANY(c.categories)": category,
         "{} = ANY(c.priority_flags)": priority_flag,
+        "{} = ANY(c.undecided)": undecided,
         "c.school_id = {}": school_id,
         "c.updated_at >= {}": updated_since,
     }

@@ -22,7 +22,7 @@ from app.agencies import operations as agencies
 from app.agencies.models import Agency, AgencyKind
 from app.agencies.queries import find as find_agency
 from app.agencies.queries import find_same as find_same_agency
-from app.cli import regions
+from app.cli import duties, regions
 from app.cli.console import fail, in_transaction, out, print_json, region_code, say
 from app.core import startup
 from app.core.data import migrations, revisions
@@ -54,6 +54,7 @@ staff_app = typer.Typer(help="People who sign in.", no_args_is_help=True)
 keys_app = typer.Typer(help="Signing and encryption keys.", no_args_is_help=True)
 jobs_app = typer.Typer(help="Background jobs that were held.", no_args_is_help=True)
 app.add_typer(regions.app, name="regions")
+app.add_typer(duties.app, name="duties")
 app.add_typer(agencies_app, name="agencies")
 app.add_typer(clients_app, name="clients")
 app.add_typer(staff_app, name="staff")
@@ -121,14 +122,19 @@ def revision(
 
 @app.command()
 def clauses() -> None:
-    """Print how many of the 209 obligations are carried, by area."""
-    table = Table("area", "carried", "of", title="Obligations carried")
-    rows = policy_clauses.coverage(policy_clauses.load())
-    for row in rows:
-        table.add_row(row.area, str(row.carried), str(row.total))
+    """Print how many obligations are carried, partly or not yet, by area, and what is missing."""
+    table = Table("area", "carried", "partly", "not yet", title="Obligations carried")
+    loaded = policy_clauses.load()
+    rows = policy_clauses.coverage(loaded)
+    for area, *counts in rows:
+        table.add_row(area, *map(str, counts))
     table.add_section()
-    table.add_row("all", str(sum(r.carried for r in rows)), str(sum(r.total for r in rows)))
+    _, *by_state = zip(*rows, strict=True)
+    table.add_row(f"all {len(loaded)}", *(str(sum(counts)) for counts in by_state))
     out.print(table)
+    for each in loaded:
+        if each.partly:
+            out.print(f"{each.id}  {each.partly}", soft_wrap=True, highlight=False)
 
 
 @app.command()

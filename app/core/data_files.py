@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.resources import files
+from types import UnionType
 from typing import Annotated, Any, Final, TypeVar, get_args
 
 import yaml
@@ -210,5 +211,8 @@ def _sentence(wrong: ErrorDetails, model: Any, place: Place) -> str:
 def _inside(kind: Any, step: int | str) -> Any:
     """Return the type of what stands at a key or a position."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return kind.model_fields[str(step)].annotation
+        inner = kind.model_fields[str(step)].annotation
+        parts = [each for each in get_args(inner) if isinstance(each, type)]
+        models = [each for each in parts if issubclass(each, BaseModel)]
+        return models[0] if models and isinstance(inner, UnionType) else inner
     return [each for each in get_args(kind) if each is not ...][-1]

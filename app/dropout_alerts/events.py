@@ -1,6 +1,7 @@
 """What the chain from absence to return announces: ids and codes only."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -46,6 +47,13 @@ class ChildRegistered(_AboutAlert):
     wire_name: ClassVar[str] = "dropout_alerts.child_registered"
 
 
+class PersuasionRecorded(_AboutAlert):
+    """The school spoke to the child or its family (EDU-01, EDU-03), whatever came of it."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.persuasion_recorded"
+    persuaded_on: date = Field(description="The day.")
+
+
 class PersuasionFailed(_AboutAlert):
     """The school could not persuade the child to return (EDU-03)."""
 
@@ -86,6 +94,39 @@ class MeasureOrdered(_AboutAlert):
 
     wire_name: ClassVar[str] = "dropout_alerts.measure_ordered"
     agency_id: UUID = Field(description="Who acted.")
+
+
+class _AboutReceipt(Event):
+    subject: ClassVar[str] = "receipt"
+    child_id: UUID = Field(description="The child.")
+    alert_id: UUID = Field(description="The alert.")
+    agency_id: UUID = Field(description="The addressee of the written report.")
+
+
+class AnswerOwed(_AboutReceipt):
+    """An addressee has a written report to answer by what it does (EDU-07). The subject is the
+    receipt, one for each addressee.
+    """
+
+    wire_name: ClassVar[str] = "dropout_alerts.answer_owed"
+
+
+class AnswerOwedAgain(_AboutReceipt):
+    """The alert goes on that had ended: the addressee owes what it did not do (EDU-07)."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.answer_owed_again"
+
+
+class AnswerGiven(_AboutReceipt):
+    """That addressee acted to bring the child back (EDU-07)."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.answer_given"
+
+
+class AnswerNotOwed(_AboutReceipt):
+    """The child is back, or was not away: no addressee owes anything any more."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.answer_not_owed"
 
 
 class ChildReturned(_AboutAlert):

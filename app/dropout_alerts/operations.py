@@ -38,7 +38,10 @@ async def record_persuasion(
     by = {"recorded_by": principal.subject, "recorded_at": tx.now}
     by["persuaded_on"], by["stated_on"] = _counted(tx, alert, new.persuaded_on)
     _keep(tx, alert, models.Persuasion, new, "note", **by)
-    announced: list[spine.Event] = []
+    about = events.about(alert.model_dump())
+    announced: list[spine.Event] = [
+        events.PersuasionRecorded(**about, persuaded_on=by["persuaded_on"])
+    ]
     if alert.registered_on is None:
         alert.registered_on = tx.today
         announced.append(events.ChildRegistered(**events.about(alert.model_dump())))

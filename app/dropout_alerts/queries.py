@@ -63,7 +63,7 @@ _OF_SCHOOLS: Final = f"""(a.school_id = {_SCHOOLS_OF} AND {{0}} = ANY (a.known_t
 
 
 # `addressees`: whom a written report goes to, by kind: the education authority of the school's
-# county and the government of the township the child lives in now (EDU-05, `dropout.recipients`).
+# county and the government of the township the child lives in now (EDU-05).
 _SELECT = """
 SELECT a.* FROM (
     SELECT d.*, coalesce((SELECT jsonb_object_agg(kind, id) FROM (

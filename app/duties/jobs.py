@@ -5,7 +5,7 @@ from typing import Any
 from app.core.data.db import Tx
 from app.core.jobs import events, queue
 from app.core.jobs.events import Announced
-from app.duties import operations
+from app.duties import operations, periodic
 from app.duties.rulebook import rules
 from app.regions import following
 from app.regions.events import RegionReplaced
@@ -24,7 +24,7 @@ async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
 
 @queue.every("duties.open_period", "5 0 * * *")
 async def open_period(tx: Tx, _: dict[str, Any]) -> None:
-    """Have each county's duties of the quarter opened and brought up to date."""
+    """Have each county's duties of this period opened and brought up to date."""
     counties = await operations.counties(tx)
     await queue.enqueue(
         tx.connection,
@@ -36,7 +36,7 @@ async def open_period(tx: Tx, _: dict[str, Any]) -> None:
 
 @queue.job("duties.open_period_in_county")
 async def open_period_in_county(tx: Tx, payload: dict[str, Any]) -> None:
-    await operations.open_period(tx, home_county=payload["home_county"])
+    await periodic.open_period(tx, home_county=payload["home_county"])
 
 
 @queue.every("duties.mark_overdue", "*/5 * * * *")

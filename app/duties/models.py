@@ -22,13 +22,16 @@ class Duty(SQLModel, table=True):
 
     `overseer_id`: the office that looks after the agency that owes it, wherever the child lives.
 
-    `state`: `open`; `overdue` since `overdue_at`; `discharged` by `discharged_by` (a visit, alert
-    or report), keeping `overdue_at` if it came late; `cancelled` when nobody owes it any more.
+    `state`: `open`; `overdue` since `overdue_at`; `lapsed` at `lapsed_at`, when it was not done and
+    the child is not one any more for whom it is owed; `discharged` by `discharged_by` (a visit,
+    alert or report), keeping `overdue_at` if it came late; `cancelled` when nobody owes it.
     """
 
     __tablename__ = "duties"
     __table_args__: Any = (
-        CheckConstraint("state IN ('open', 'overdue', 'discharged', 'cancelled')", name="state"),
+        CheckConstraint(
+            "state IN ('open', 'overdue', 'lapsed', 'discharged', 'cancelled')", name="state"
+        ),
         CheckConstraint("(state = 'discharged') = (discharged_at IS NOT NULL)", name="discharged"),
         CheckConstraint("state <> 'overdue' OR overdue_at IS NOT NULL", name="overdue"),
         ForeignKeyConstraint(["home_county", "child_id"], ["children.home_county", "children.id"]),
@@ -70,6 +73,7 @@ class Duty(SQLModel, table=True):
     opened_at: datetime = Field(sa_type=Instant)
     due_at: datetime = Field(sa_type=Instant)
     overdue_at: datetime | None = Field(sa_type=Instant)
+    lapsed_at: datetime | None = Field(default=None, sa_type=Instant)
     discharged_at: datetime | None = Field(sa_type=Instant)
     discharged_by: UUID | None
     discharged_on: date | None

@@ -17,47 +17,16 @@ from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events
 from app.core.jobs.events import Announced
+from app.duties.discharging import FITS, discharge
 from app.duties.events import DutyOverdue
+from app.duties.periodic import open_period
 from app.duties.rulebook import rules
-from app.duties.rules import ONCE, Rule, quarter_of
+from app.duties.rules import ONCE, Rule
 from app.policy import queries as policy
 from app.regions import queries as regions
 from app.regions.rules import NATION, Level, level_of
 
 OVERDUE_BATCH: Final = 500
-
-# A time-ordered UUID (RFC 9562, version 7): the clock before the random part of a version 4.
-_NEW_ID: Final = """encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid()) PLACING
-    substring(int8send((extract(epoch FROM $1::timestamptz) * 1000)::bigint) FROM 3)
-    FROM 1 FOR 6), 52, 1), 53, 1), 'hex')::uuid"""
-
-_OPEN_FOR_CHILDREN: Final = f"""
-INSERT INTO duties (id, rule, child_id, subject_id, home_county, region_code, bearer_role,
-    priority, categories, priority_flags, period, counts_from, counts_until, opened_at, due_at,
-    state, version)
-SELECT {_NEW_ID}, $2, c.id, c.id, c.home_county, c.region_code, $3,
-    cardinality(c.priority_flags) > 0, c.categories, c.priority_flags, $4, $5, $6, $1, $7,
-    'open', 1
-FROM children c
-WHERE c.home_county = $8 AND ($9::uuid IS NULL OR c.id = $9) AND cardinality(c.categories) > 0
-ON CONFLICT (home_county, rule, period, subject_id) DO UPDATE
-SET region_code = excluded.region_code, priority = excluded.priority,
-    categories = excluded.categories, priority_flags = excluded.priority_flags,
-    state = CASE duties.state WHEN 'cancelled' THEN 'open' ELSE duties.state END,
-    version = duties.version + 1
-WHERE duties.state <> 'discharged'
-  AND (duties.state = 'cancelled'
-       OR (duties.region_code, duties.categories, duties.priority_flags)
-          IS DISTINCT FROM (excluded.region_code, excluded.categories, excluded.priority_flags))
-"""
-
-_CANCEL_FOR_CHILDREN: Final = """
-UPDATE duties d SET state = 'cancelled', version = d.version + 1
-WHERE d.rule = $1 AND d.period = $2 AND d.home_county = $3 AND d.state = 'open'
-  AND ($4::uuid IS NULL OR d.subject_id = $4)
-  AND NOT EXISTS (SELECT 1 FROM children c WHERE c.home_county = d.home_county
-                  AND c.id = d.subject_id AND cardinality(c.categories) > 0)
-"""
 
 _OPEN_ONE: Final = """
 INSERT INTO duties (id, rule, child_id, subject_id, home_county, region_code, bearer_role,
@@ -121,11 +90,6 @@ SET happened_on = excluded.happened_on, counts = excluded.counts, event_id = exc
 WHERE duty_evidence.event_id < excluded.event_id
 """
 
-# A deed does not count before its day: the clock that dated it may have run ahead.
-_FITS: Final = """e.rule = d.rule AND e.counts AND e.home_county = d.home_county
-    AND e.happened_on >= d.counts_from AND e.happened_on <= {today}::date
-    AND (d.counts_until IS NULL OR e.happened_on <= d.counts_until)"""
-
 _WITHDRAW: Final = f"""
 UPDATE duties d
 SET state = CASE WHEN d.overdue_at IS NULL THEN 'open' ELSE 'overdue' END,
@@ -134,21 +98,7 @@ WHERE d.rule = $1 AND d.home_county = $2 AND d.state = 'discharged' AND d.discha
   AND d.{{match}} = $4
   AND NOT EXISTS (SELECT 1 FROM duty_evidence e
                   WHERE e.evidence_id = d.discharged_by AND e.match_id = d.{{match}}
-                    AND {_FITS.format(today="$5")})
-"""
-
-_DISCHARGE: Final = f"""
-UPDATE duties
-SET state = 'discharged', discharged_at = $2, discharged_by = found.evidence_id,
-    discharged_on = found.happened_on, version = duties.version + 1
-FROM (
-    SELECT DISTINCT ON (d.id) d.id, e.evidence_id, e.happened_on
-    FROM duties d JOIN duty_evidence e
-        ON e.match_id = d.{{match}} AND {_FITS.format(today="$3")}
-    WHERE d.rule = $1 AND d.state IN ('open', 'overdue') AND {{which}}
-    ORDER BY d.id, e.happened_on, e.evidence_id
-) AS found
-WHERE duties.id = found.id
+                    AND {FITS.format(today="$5")})
 """
 
 _DUE: Final = f"""
@@ -162,39 +112,6 @@ RETURNING d.id AS subject_id, d.rule, d.child_id, d.home_county, d.region_code, 
           d.bearer_agency_id AS agency_id, d.told_to, d.due_at,
           array_remove(ARRAY[d.overseer_id], NULL) AS known_to
 """
-
-
-async def open_period(
-    tx: Tx, *, home_county: int, child_id: UUID | None = None, on: date | None = None
-) -> None:
-    """Open the quarter's duties for a county's children, or for one, and bring them up to date. A
-    duty follows the child who moved, and is cancelled when the child is in no category any more.
-    """
-    current = quarter_of(on or tx.today)
-    for rule in rules().values():
-        if not rule.every_quarter:
-            continue
-        await tx.connection.execute(
-            _OPEN_FOR_CHILDREN,
-            tx.now,
-            rule.code,
-            rule.bearer.role,
-            current.code,
-            current.first,
-            current.last,
-            current.ends,
-            home_county,
-            child_id,
-        )
-        await tx.connection.execute(
-            _CANCEL_FOR_CHILDREN, rule.code, current.code, home_county, child_id
-        )
-        if child_id is None:
-            await _discharge(
-                tx, rule, "d.period = $4 AND d.home_county = $5", current.code, home_county
-            )
-        else:
-            await _discharge(tx, rule, "d.subject_id = $4", child_id)
 
 
 async def counties(tx: Tx) -> Sequence[int]:
@@ -217,7 +134,7 @@ async def weigh_event(tx: Tx, announced: Announced) -> None:
     )
     for rule in rules().values():
         if announced.wire_name in rule.opens_on:
-            if rule.every_quarter:
+            if rule.opens.every:
                 await open_period(
                     tx, home_county=announced.home_county, child_id=announced.subject_id
                 )
@@ -268,7 +185,7 @@ async def _open_one(tx: Tx, rule: Rule, announced: Announced) -> None:
     key = announced.subject_id
     if rule.evidence.match == "child_id" and child:
         key = UUID(child)
-    await _discharge(tx, rule, f"d.{rule.evidence.match} = $4", key)
+    await discharge(tx, rule, f"d.{rule.evidence.match} = $4", key)
 
 
 async def _hand_over(tx: Tx, rule: Rule, announced: Announced) -> None:
@@ -305,7 +222,7 @@ async def _resume(tx: Tx, rule: Rule, announced: Announced) -> None:
         bearer,
         await _overseer(tx, rule, bearer),
     )
-    await _discharge(tx, rule, f"d.{rule.evidence.match} = $4", announced.subject_id)
+    await discharge(tx, rule, f"d.{rule.evidence.match} = $4", announced.subject_id)
 
 
 async def _overseer(tx: Tx, rule: Rule, bearer: UUID | None) -> UUID | None:
@@ -350,10 +267,11 @@ async def _weigh_evidence(tx: Tx, rule: Rule, announced: Announced) -> None:
     evidence, data = rule.evidence, announced.data
     passed_on = announced.wire_name == rule.bearer.passed_on_by
     match_id = announced.subject_id if evidence.match == "subject_id" else UUID(data["child_id"])
+    deed_id = evidence.deed_id(data, announced.subject_id)
     await tx.connection.execute(
         _NOTE,
         rule.code,
-        announced.subject_id,
+        deed_id,
         announced.home_county,
         match_id,
         evidence.happened_on(data, announced.occurred_at),
@@ -365,16 +283,11 @@ async def _weigh_evidence(tx: Tx, rule: Rule, announced: Announced) -> None:
             _WITHDRAW.format(match=evidence.match),
             rule.code,
             announced.home_county,
-            announced.subject_id,
+            deed_id,
             match_id,
             tx.today,
         )
-    await _discharge(tx, rule, f"d.{evidence.match} = $4", match_id)
-
-
-async def _discharge(tx: Tx, rule: Rule, which: str, *arguments: object) -> None:
-    statement = _DISCHARGE.format(match=rule.evidence.match, which=which)
-    await tx.connection.execute(statement, rule.code, tx.now, tx.today, *arguments)
+    await discharge(tx, rule, f"d.{evidence.match} = $4", match_id)
 
 
 async def mark_overdue(tx: Tx) -> int:
@@ -384,7 +297,7 @@ async def mark_overdue(tx: Tx) -> int:
     due = await tx.connection.fetch(_DUE, tx.now)
     ids = [row["id"] for row in due]
     for code in sorted({row["rule"] for row in due} & rules().keys()):
-        await _discharge(tx, rules()[code], "d.id = ANY ($4::uuid[])", ids)
+        await discharge(tx, rules()[code], "d.id = ANY ($4::uuid[])", ids)
     rows = await tx.connection.fetch(_MARK_OVERDUE, tx.now, ids) if due else []
     overdue = [
         DutyOverdue(**row, escalates_to=list(rules()[row["rule"]].escalates_to))

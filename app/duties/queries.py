@@ -1,22 +1,40 @@
 """Reads of the ledger. Every one starts from `visible`."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
 from app.access.principal import Principal
+from app.core.clock import years_before
 from app.core.data import hiding
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.http.wire import region_text
 from app.duties import schemas
+from app.duties.periods import Period
 from app.duties.rulebook import oversees, rules, rules_seen_by
-from app.duties.rules import Quarter
+from app.duties.rules import Rule
 
 VISIT_RULE: Final = "VIS-01"
 """The rule whose duties make up the coverage of visits."""
+
+
+_BY_DEED: Final = [code for code, rule in rules().items() if rule.evidence.deed]
+"""Rules whose deeds may be hidden from some who see the duty."""
+
+
+def _state(where: Where, principal: Principal, now: datetime) -> str:
+    """Write where a duty stands for the caller: from whom the deed is hidden that discharged it, to
+    them it is not done (AZ-8).
+    """
+    codes = where.bind(principal.region_hi - principal.region_lo)
+    caller = (where.bind(principal.agency_id), codes, f"{where.bind(principal.agencies)}::uuid[]")
+    return f"""CASE WHEN d.state = 'discharged' AND d.rule = ANY ({where.bind(_BY_DEED)}::text[])
+            AND NOT {hiding.shown("d.discharged_by", *caller)}
+        THEN CASE WHEN d.due_at <= {where.bind(now)}::timestamptz THEN 'overdue' ELSE 'open' END
+        ELSE d.state END"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +70,7 @@ def visible(principal: Principal) -> Where:
     where = Where(
         "d.region_code >= {} AND d.region_code < {}", principal.region_lo, principal.region_hi
     )
+    where.or_else("d.bearer_agency_id = {}", principal.agency_id)
     if oversees(principal.role.code):
         where.or_else("d.overseer_id = {}", principal.agency_id)  # an index each
     where.add(f"d.told_to IS NULL OR {_SHOWN}", principal.agency_id, codes, principal.agencies)
@@ -62,6 +81,30 @@ def visible(principal: Principal) -> Where:
     )
 
 
+def chosen(rule: Rule, on: date) -> Where:
+    """Limit `children c` to those for whom a rule's duty is owed in each period."""
+    said = rule.opens.children
+    if said is None:
+        raise ValueError(f"{rule.code} is not owed in periods")
+    where = Where("true")
+    for column, codes in (
+        ("categories", said.category),
+        ("priority_flags", said.flag),
+        ("undecided", said.undecided),
+    ):
+        if codes == "any":
+            where.add(f"c.{column} <> '{{{{}}}}'")
+        elif codes is not None:
+            where.add(f"c.{column} && {{}}::text[]", list(codes))
+    if said.at_school is not None:
+        where.add(f"c.school_id IS {'NOT ' * said.at_school}NULL")
+    if said.from_age is not None:
+        where.add("c.birth_date <= {}", years_before(on, said.from_age))
+    if said.under_age is not None:
+        where.add("c.birth_date > {}", years_before(on, said.under_age))
+    return where
+
+
 _BY_DUE: Final = paging.Order({"d.due_at": datetime, "d.id": UUID})
 
 
@@ -70,7 +113,6 @@ async def list_duties(
 ) -> paging.Rows:
     where = visible(principal).add_given(
         {
-            "d.state = {}": filters.state,
             "d.rule = {}": filters.rule,
             "d.due_at < {}": filters.due_before,
             "d.child_id = {}": filters.child_id,
@@ -82,19 +124,51 @@ async def list_duties(
         where.add("false")  # or all would be read to find none
     if filters.region is not None:
         where.add("d.region_code >= {} AND d.region_code < {}", *filters.region)
-    return await paging.fetch(tx, "SELECT d.* FROM duties d", where, _BY_DUE, window)
+    state = _state(where, principal, tx.now)
+    if filters.state is not None:
+        kept = await _kept(tx, principal)
+        either = f"(d.state = {{0}} OR d.id = ANY ({{1}}::uuid[])) AND {state} = {{0}}"
+        where.add(either if kept else "d.state = {0}", filters.state, *([kept] if kept else []))
+    select = f"SELECT d.*, {state} AS stands FROM duties d"
+    return await paging.fetch(tx, select, where, _BY_DUE, window)
+
+
+_KEPT: Final = """
+SELECT d.id FROM hidden_subjects h CROSS JOIN LATERAL (
+    SELECT * FROM duties o
+    WHERE o.bearer_agency_id = h.filed_by_id AND o.discharged_by = h.subject_id OFFSET 0) AS d
+"""
+"""Who must report is who reported: an index has what they owe. OFFSET: looked up by it, each."""
+
+
+async def _kept(tx: Tx, principal: Principal) -> list[UUID]:
+    """List what is done and the caller must not know that it is: mostly nothing."""
+    where = visible(principal)
+    where.add(f"{_state(where, principal, tx.now)} <> d.state")
+    rows = await tx.connection.fetch(f"{_KEPT} WHERE {where}", *where.arguments)
+    return [row["id"] for row in rows]
 
 
 def duty_of(row: Any) -> schemas.Duty:
-    """Show a row, with what its rule says must be done."""
+    """Show a row, with what its rule says must be done. `stands`: its state for the caller."""
     return schemas.Duty.model_validate(
         {
             **_titled(row),
+            **(_as_undone(row) if row["stands"] != row["state"] else {}),
             "region_code": region_text(row["region_code"]),
             "bearer": {"role": row["bearer_role"], "agency_id": row["bearer_agency_id"]},
             "period": row["period"] or None,
         }
     )
+
+
+def _as_undone(row: Any) -> dict[str, Any]:
+    """Return what a duty says that is done, to whom must not know that it is."""
+    overdue = row["stands"] == "overdue"
+    told = dict.fromkeys(("discharged_at", "discharged_by", "discharged_on"))
+    late = row["overdue_at"] or row["due_at"] if overdue else None
+    version = row["version"] - (row["overdue_at"] is not None or not overdue)
+    return {**told, "state": row["stands"], "overdue_at": late, "version": version}
 
 
 def _titled(row: Any) -> dict[str, Any]:
@@ -103,26 +177,29 @@ def _titled(row: Any) -> dict[str, Any]:
 
 
 async def counts(
-    tx: Tx, principal: Principal, quarter: Quarter, region: tuple[int, int]
+    tx: Tx, principal: Principal, quarter: Period, region: tuple[int, int]
 ) -> list[schemas.DutyCounts]:
     """Count duties by rule: those of the quarter, and older ones without a period still owed."""
     where = visible(principal).add("d.region_code >= {} AND d.region_code < {}", *region)
+    state = _state(where, principal, tx.now)
     where.add(
         "d.period = {0} OR (d.period = '' AND d.opened_at < {2}"
-        " AND (d.opened_at >= {1} OR d.state IN ('open', 'overdue')))",
+        f" AND (d.opened_at >= {{1}} OR {state} IN ('open', 'overdue')))",
         quarter.code,
         quarter.begins,
         quarter.ends,
     )
     rows = await tx.connection.fetch(
         f"""
-        SELECT d.rule, count(*) FILTER (WHERE d.state = 'open') AS open,
-               count(*) FILTER (WHERE d.state = 'overdue') AS overdue,
-               count(*) FILTER (WHERE d.state = 'discharged') AS discharged,
-               count(*) FILTER (WHERE d.state = 'discharged' AND d.overdue_at IS NOT NULL)
+        SELECT d.rule, count(*) FILTER (WHERE d.stands = 'open') AS open,
+               count(*) FILTER (WHERE d.stands = 'overdue') AS overdue,
+               count(*) FILTER (WHERE d.stands = 'discharged') AS discharged,
+               count(*) FILTER (WHERE d.stands = 'discharged' AND d.overdue_at IS NOT NULL)
                    AS discharged_late,
-               count(*) FILTER (WHERE d.state = 'cancelled') AS cancelled
-        FROM duties d WHERE {where} GROUP BY d.rule ORDER BY d.rule
+               count(*) FILTER (WHERE d.stands = 'cancelled') AS cancelled,
+               count(*) FILTER (WHERE d.stands = 'lapsed') AS lapsed
+        FROM (SELECT d.rule, d.overdue_at, {state} AS stands FROM duties d WHERE {where}) AS d
+        GROUP BY d.rule ORDER BY d.rule
         """,
         *where.arguments,
     )
@@ -130,7 +207,7 @@ async def counts(
 
 
 async def coverage(
-    tx: Tx, principal: Principal, quarter: Quarter, region: tuple[int, int]
+    tx: Tx, principal: Principal, quarter: Period, region: tuple[int, int]
 ) -> list[schemas.Coverage]:
     """Count children who must be visited in the quarter and those who were (VIS-02)."""
     where = visible(principal).add("d.region_code >= {} AND d.region_code < {}", *region)
@@ -138,7 +215,8 @@ async def coverage(
     rows = await tx.connection.fetch(
         f"""
         SELECT g."group", g.code, count(*) AS owed,
-               count(*) FILTER (WHERE d.state = 'discharged') AS visited
+               count(*) FILTER (WHERE d.state = 'discharged') AS visited,
+               count(*) FILTER (WHERE d.state = 'lapsed') AS lapsed
         FROM duties d CROSS JOIN LATERAL (
             SELECT 'all' AS "group", NULL AS code
             UNION ALL SELECT 'priority', NULL WHERE d.priority

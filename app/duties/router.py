@@ -13,7 +13,7 @@ from app.core.http.paging import Page, Paged
 from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
 from app.core.http.wire import Moment, region_text
-from app.duties import queries, rules, schemas
+from app.duties import periods, queries, schemas
 from app.duties.area import AREA, READ, RuleName
 from app.regions.deps import RegionSpan
 
@@ -66,7 +66,7 @@ async def summarise_duties(
     region: RegionSpan = None,
 ) -> Shown[schemas.DutySummary]:
     """Count what is owed and done in a quarter, and how many children were visited (VIS-02)."""
-    quarter = rules.quarter(period) if period else rules.quarter_of(tx.today)
+    quarter = periods.quarter(period) if period else periods.quarter_of(tx.today)
     span = region or (principal.region_lo, principal.region_hi)
     return Shown(
         schemas.DutySummary(

@@ -11,6 +11,7 @@ from typing import Any, Final, get_args
 from uuid import UUID
 
 from app.access.roles import roles
+from app.children.sections import CODELISTS
 from app.core import data_files
 from app.core.data_files import DataFile, Place
 from app.core.jobs import events
@@ -62,9 +63,14 @@ def check(read: DataFile) -> None:
             raise read.refusal((code, "carries"), message)
         for place, name in _words(read, code, "due", "parameter"):
             read.require(place, "policy parameter", name, policy.parameters())
-            if not name.endswith("_minutes"):
-                raise read.refusal(place, f"{name} is no number of minutes")
+            if rule.due.key is not None:
+                said = policy.parameters()[name].of_value.get("properties", {})
+                read.require((code, "due", "key"), f"key of {name}", rule.due.key, said)
+            elif not name.endswith(("_minutes", "_within_days")):
+                raise read.refusal(place, f"{name} is no number of minutes or days")
         _check_roles(read, rule)
+        if rule.opens.children is not None:
+            _check_children(read, code)
         about = _check_opening(read, rule)
         _check_course(read, rule, about)
         _check_evidence(read, rule, about)
@@ -97,6 +103,17 @@ def _check_roles(read: DataFile, rule: Rule) -> None:
         agency = place[1] == "bearer" and rule.bearer.agency_fields
         if name not in rule.seen_by and not agency:
             raise read.refusal(place, f"{name} could not see the duty: add it to seen_by")
+
+
+def _check_children(read: DataFile, code: str) -> None:
+    known = {
+        "category": [each.code for each in CODELISTS["child_categories"].items],
+        "flag": [each.code for each in CODELISTS["priority_flags"].items],
+    }
+    known["undecided"] = [*known["category"], *known["flag"], "left_behind.counted"]
+    for key, codes in known.items():
+        for place, name in _words(read, code, "opens", "children", key):
+            read.require(place, "code", name, ("any", *codes))
 
 
 def _check_opening(read: DataFile, rule: Rule) -> str:
@@ -137,6 +154,7 @@ def _check_evidence(read: DataFile, rule: Rule, about: str) -> None:
         if by_child:
             _fields(read, (*here, "match"), heard, UUID)
         _fields(read, (*here, "on"), heard, date)
+        _fields(read, (*here, "deed"), heard, UUID, NoneType)
         for counted in rule.evidence.where:
             codes = _codes(read, (*here, "where", counted), heard, counted)
             for where, value in _words(read, *here, "where", counted):
@@ -174,6 +192,8 @@ def _codes(read: DataFile, place: Place, event: type[Event], name: str) -> list[
     annotation: Any = event.model_fields[name].annotation
     if annotation is bool:
         return [True, False]
+    if events.ROLE in event.model_fields[name].metadata:
+        return [*roles()]
     closed = isinstance(annotation, type) and issubclass(annotation, StrEnum)
     codes = list(annotation) if closed else list(get_args(annotation))
     if not codes or not all(isinstance(each, str) for each in codes):

@@ -1,13 +1,13 @@
 """What a rule about a duty says: when it opens, until when it is due, what discharges it. Pure.
 
-The calendar is the Chinese one: a quarter begins at midnight in China, not in UTC.
+Days are those of the Chinese calendar; see `periods`.
 """
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Final, Literal, Self
+from uuid import UUID
 
 from pydantic import (
     BaseModel,
@@ -19,51 +19,13 @@ from pydantic import (
     model_validator,
 )
 
-from app.core.clock import CHINA, local_date
+from app.core.clock import beginning, local_date
+from app.duties.periods import Every, Period, period_of
+from app.policy.holidays import working_days_after
 from app.policy.rules import ParameterValue, effective
 
 ONCE: Final = ""
 """The period of a duty that an event opens: it is owed once."""
-
-_QUARTER: Final = re.compile(r"(\d{4})Q([1-4])")
-
-
-class BadPeriod(ValueError):
-    """The text names no quarter."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quarter:
-    """A calendar quarter in China. `code` is like `2026Q4`, `last` its last day."""
-
-    code: str
-    first: date
-    last: date
-
-    @property
-    def begins(self) -> datetime:
-        """The first instant of the quarter."""
-        return datetime.combine(self.first, time(), CHINA)
-
-    @property
-    def ends(self) -> datetime:
-        """The first instant after the quarter."""
-        return datetime.combine(self.last + timedelta(days=1), time(), CHINA)
-
-
-def quarter_of(day: date) -> Quarter:
-    number = (day.month - 1) // 3
-    first = date(day.year, number * 3 + 1, 1)
-    following = date(day.year + number // 3, (number + 1) % 4 * 3 + 1, 1)
-    return Quarter(f"{day.year:04d}Q{number + 1}", first, following - timedelta(days=1))
-
-
-def quarter(code: str) -> Quarter:
-    """Return the quarter of a code like `2026Q4`; raises BadPeriod."""
-    match = _QUARTER.fullmatch(code)
-    if match is None or not 1 < int(match[1]) < date.max.year:
-        raise BadPeriod
-    return quarter_of(date(int(match[1]), int(match[2]) * 3, 1))
 
 
 class _Part(BaseModel):
@@ -92,10 +54,24 @@ class Bearer(_Part):
     overseen_by: str | None = None
 
 
-class Opens(_Part):
-    """When somebody owes it: every quarter, or once after an event."""
+class Children(_Part):
+    """For which children it is owed: those who meet all that is said. `category`, `flag`: who is in
+    one of these, or in `any`; `undecided`: of whom the file leaves one of these open.
+    """
 
-    every: Literal["quarter"] | None = None
+    category: Literal["any"] | tuple[str, ...] | None = None
+    flag: Literal["any"] | tuple[str, ...] | None = None
+    undecided: Literal["any"] | tuple[str, ...] | None = None
+    at_school: bool | None = None
+    from_age: int | None = Field(default=None, ge=0, le=18)
+    under_age: int | None = Field(default=None, ge=1, le=18)
+
+
+class Opens(_Part):
+    """When somebody owes it: in every period, for each of some children, or once after an event."""
+
+    every: Every | None = None
+    children: Children | None = None
     also_on: tuple[str, ...] = ()
     event: str | None = None
     arose_on: str | None = None
@@ -104,9 +80,16 @@ class Opens(_Part):
     def _says_one_thing(self) -> Self:
         if (self.every is None) == (self.event is None):
             raise ValueError("say one of `every` and `event`")
+        if (self.every is None) != (self.children is None):
+            raise ValueError("`children` goes with `every`")
         if self.arose_on if self.every else self.also_on:
             raise ValueError("`also_on` goes with `every`, `arose_on` with `event`")
         return self
+
+
+def _after(day: date, working_days: int) -> datetime:
+    """Return the end of so many working days after a day."""
+    return beginning(working_days_after(day, working_days) + timedelta(days=1))
 
 
 def _duration(text: Any) -> timedelta:
@@ -120,23 +103,39 @@ def _duration(text: Any) -> timedelta:
 
 
 class Due(_Part):
-    """Until when: the end of the quarter, or a time after the event."""
+    """Until when: the end of the period, or a time after the event."""
 
     at: Literal["end_of_period"] | None = None
     field: str | None = None
     parameter: str | None = None
+    key: str | None = None
     within: Annotated[timedelta, BeforeValidator(_duration)] | None = None
+    working_days: int | None = Field(default=None, ge=1, le=366)
     source: str | None = None
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
-        if [self.at, self.within, self.parameter].count(None) != len(("within", "parameter")):
-            raise ValueError("say one of `at`, `within` and `parameter`")
+        said = [self.at, self.within, self.working_days, self.parameter]
+        if len(said) - said.count(None) != 1:
+            raise ValueError("say one of `at`, `within`, `working_days` and `parameter`")
+        if self.key and not self.parameter:
+            raise ValueError("`key` goes with `parameter`")
         if self.at and self.field:
             raise ValueError("`field` goes with `within` or `parameter`")
-        if self.within and not self.source:
-            raise ValueError("`within` needs a `source`")
+        if (self.within or self.working_days) and not self.source:
+            raise ValueError(f"`{'within' if self.within else 'working_days'}` needs a `source`")
         return self
+
+    def by_policy(self, opened_at: datetime, chosen: Any) -> datetime:
+        """Return until when, as the value of `parameter` has it: by its name minutes or whole days,
+        or working days with a `key`.
+        """
+        day = local_date(opened_at)
+        if self.key:
+            return _after(day, chosen[self.key])
+        if str(self.parameter).endswith("_days"):
+            return beginning(day + timedelta(days=chosen + 1))
+        return opened_at + timedelta(minutes=chosen)
 
 
 class Evidence(_Part):
@@ -146,6 +145,7 @@ class Evidence(_Part):
     match: Literal["child_id", "subject_id"]
     counts_from: Literal["period", "same_day", "next_day"]
     on: str | None = None
+    deed: str | None = None
     corrected_by: str | None = None
     taken_back_by: str | None = None
     where: Mapping[str, Annotated[tuple[str | bool | None, ...], Field(min_length=1)]] = {}
@@ -159,6 +159,10 @@ class Evidence(_Part):
     def counts(self, data: Mapping[str, Any]) -> bool:
         """Tell whether what was announced is of the kind that counts."""
         return all(data.get(name) in values for name, values in self.where.items())
+
+    def deed_id(self, data: Mapping[str, Any], subject_id: UUID) -> UUID:
+        """Return the id of the deed an event tells of: of what it is about, unless a field says."""
+        return UUID(data[self.deed]) if self.deed and data.get(self.deed) else subject_id
 
     def happened_on(self, data: Mapping[str, Any], announced_at: datetime) -> date:
         """Return the Chinese calendar day of the deed."""
@@ -184,17 +188,16 @@ class Rule(_Part):
     @classmethod
     def _fits_what_opens_it(cls, said: Due | Evidence, info: ValidationInfo) -> Due | Evidence:
         opens: Opens | None = info.data.get("opens")
-        by_quarter = opens and opens.every is not None
-        if isinstance(said, Due) and by_quarter is (said.at is None):
+        by_period = opens and opens.every is not None
+        if isinstance(said, Due) and by_period is (said.at is None):
             raise ValueError("`at: end_of_period` goes with `every`, all else with `event`")
-        if isinstance(said, Evidence) and by_quarter is (said.counts_from != "period"):
+        if isinstance(said, Evidence) and by_period is (said.counts_from != "period"):
             raise ValueError("`counts_from: period` goes with `every`, all else with `event`")
         return said
 
-    @property
-    def every_quarter(self) -> bool:
-        """Whether it is owed anew each quarter, not once."""
-        return self.opens.every is not None
+    def period_of(self, day: date) -> Period | None:
+        """Return the period of a day for which it is owed; None if it is owed once."""
+        return period_of(self.opens.every, day) if self.opens.every else None
 
     @property
     def opens_on(self) -> tuple[str, ...]:
@@ -218,17 +221,20 @@ class Rule(_Part):
         """Return the instant at which the duty is overdue, as the opening event's `data` or the
         region's policy has it. Raises ParameterMissing.
         """
-        if self.every_quarter:
-            return quarter_of(local_date(opened_at)).ends
+        if period := self.period_of(local_date(opened_at)):
+            return period.ends
         if self.due.field and data and data.get(self.due.field):
             return datetime.fromisoformat(data[self.due.field])
         if self.due.within:
             return opened_at + self.due.within
-        chosen = effective(values, str(self.due.parameter), region_code, local_date(opened_at))
-        return opened_at + timedelta(minutes=chosen.value)
+        day = local_date(opened_at)
+        if self.due.working_days:
+            return _after(day, self.due.working_days)
+        chosen = effective(values, str(self.due.parameter), region_code, day).value
+        return self.due.by_policy(opened_at, chosen)
 
     def counts_from(self, arose_on: date) -> date:
         """Return the first day whose deeds discharge a duty that arose on a day."""
-        if self.every_quarter:
-            return quarter_of(arose_on).first
+        if period := self.period_of(arose_on):
+            return period.first
         return arose_on + timedelta(days=self.evidence.counts_from == "next_day")

@@ -13,7 +13,8 @@ from app.duties.area import RuleName
 Code = Annotated[str, Field(max_length=60, pattern=r"^[A-Za-z0-9_.:-]+$")]
 Title = Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f]*$")]
 Count = Annotated[int, Field(ge=0, le=2_000_000_000)]
-Period = Annotated[str, Field(max_length=6, pattern=r"^[0-9]{4}Q[1-4]$")]
+Quarter = Annotated[str, Field(max_length=6, pattern=r"^[0-9]{4}Q[1-4]$")]
+Period = Annotated[str, Field(max_length=11, pattern=r"^[0-9]{4}[0-9A-Z-]*$")]
 
 
 class DutyState(StrEnum):
@@ -26,7 +27,9 @@ class DutyState(StrEnum):
     discharged = "discharged"
     """Done; late if `overdue_at` is set."""
     cancelled = "cancelled"
-    """Nobody owes it any more."""
+    """It was not owed after all, or nobody owes it any more."""
+    lapsed = "lapsed"
+    """Not done while it was owed; the child is not one of those any more for whom it is."""
 
 
 class Bearer(BaseModel):
@@ -51,7 +54,9 @@ class Duty(BaseModel):
     bearer: Bearer
     priority: bool = Field(description="The child must be visited without exception (VIS-02).")
     period: Period | None = Field(
-        description="The quarter it is owed for; null for a duty that arose from an event.",
+        description="What it is owed for: a quarter (2026Q4), month (2026-11), week (2026W48), two"
+        " weeks (their first day and F), half (2026H2), year, term (2026T1) or school year (2026S);"
+        " null for a duty that arose from an event.",
         examples=["2026Q4"],
     )
     state: DutyState = Field(description="Where it stands.")
@@ -77,6 +82,7 @@ class DutyCounts(BaseModel):
     discharged: Count = Field(description="Done, late ones included.")
     discharged_late: Count = Field(description="Done, but too late.")
     cancelled: Count = Field(description="Not owed any more.")
+    lapsed: Count = Field(description="Not done while it was owed.")
 
 
 class CoverageGroup(StrEnum):
@@ -96,13 +102,16 @@ class Coverage(BaseModel):
     code: Code | None = Field(description="The category or flag; null for `all` and `priority`.")
     owed: Count = Field(description="Children who must be visited.")
     visited: Count = Field(description="Children visited in the quarter.")
+    lapsed: Count = Field(
+        description="Of `owed`: not visited while they were in the group, which they left since."
+    )
     gap: Count = Field(description="Children not visited: `owed` less `visited`.")
 
 
 class DutySummary(BaseModel):
     """Where the duties of a region stand in a quarter."""
 
-    period: Period = Field(description="The quarter.", examples=["2026Q4"])
+    period: Quarter = Field(description="The quarter.", examples=["2026Q4"])
     region_code: RegionCode
     rules: list[DutyCounts] = Field(
         max_length=100, description="Per rule: duties of the quarter, and older ones still owed."

@@ -39,6 +39,44 @@ class ReportFiled(_AboutReport):
         description="How fast the police must act."
     )
     acknowledge_due_at: datetime = Field(description="When the police must have accepted it.")
+    dispatch_due_at: datetime | None = Field(
+        default=None, description="When officers must have gone out."
+    )
+
+
+class _AboutFinding(Event):
+    subject: ClassVar[str] = "visit"
+    child_id: UUID = Field(description="The child visited.")
+
+
+class ReportOwed(_AboutFinding):
+    """A visit found what its agency must report to the police, and has not (REP-01). The subject is
+    the visit. Told to that agency alone.
+    """
+
+    wire_name: ClassVar[str] = "police_reports.report_owed"
+    shields: ClassVar[bool] = False
+    agency_id: UUID = Field(description="The agency that found it.")
+    report_id: UUID | None = Field(
+        description="The report after which that is so: it is not of this child, or not of this."
+    )
+    made: bool = Field(default=False, description="False.")
+
+
+class ReportMade(_AboutFinding):
+    """The agency reported all of it. Told to nobody: who hears of a report is told of that."""
+
+    wire_name: ClassVar[str] = "police_reports.report_made"
+    shields: ClassVar[bool] = False
+    report_id: UUID = Field(description="The report.")
+    made: bool = Field(default=True, description="True.")
+
+
+class ReportNotOwed(_AboutFinding):
+    """The visit found nothing that its agency must report, or is none of this child."""
+
+    wire_name: ClassVar[str] = "police_reports.report_not_owed"
+    shields: ClassVar[bool] = False
 
 
 class ReportUnrouted(_AboutReport):
@@ -71,6 +109,9 @@ class ReportForwarded(_AboutReport):
     wire_name: ClassVar[str] = "police_reports.report_forwarded"
     police_agency_id: UUID = Field(description="The police agency in charge now.")
     acknowledge_due_at: datetime = Field(description="When they must have accepted it.")
+    dispatch_due_at: datetime | None = Field(
+        default=None, description="When officers must have gone out."
+    )
 
 
 class ReportDispatched(_AboutReport):
@@ -84,6 +125,20 @@ class ReportDisposed(_AboutReport):
 
     wire_name: ClassVar[str] = "police_reports.report_disposed"
     police_agency_id: UUID = Field(description="The police agency that must tell the township.")
+
+
+class SituationsAnswered(_AboutReport):
+    """All that was reported has its answer (REP-08…13). Told to nobody: what was done is read."""
+
+    wire_name: ClassVar[str] = "police_reports.situations_answered"
+    answered: bool = Field(default=True, description="True.")
+
+
+class SituationsUnanswered(_AboutReport):
+    """Something that was reported has no answer, whatever was done so far. Told to nobody."""
+
+    wire_name: ClassVar[str] = "police_reports.situations_unanswered"
+    answered: bool = Field(default=False, description="False.")
 
 
 class ToldLate(_AboutReport):
@@ -124,6 +179,27 @@ class AssessmentRecorded(_AboutReport):
     wire_name: ClassVar[str] = "police_reports.assessment_recorded"
 
 
+class AssessmentOwed(_AboutReport):
+    """The police told an office, which has to assess the child (REP-15)."""
+
+    wire_name: ClassVar[str] = "police_reports.assessment_owed"
+    township_agency_id: UUID = Field(description="The office.")
+    given: bool = Field(default=False, description="False.")
+
+
+class AssessmentGiven(_AboutReport):
+    """The child was assessed by an office of its place, or of its home (REP-15)."""
+
+    wire_name: ClassVar[str] = "police_reports.assessment_given"
+    given: bool = Field(default=True, description="True.")
+
+
+class AssessmentNotOwed(_AboutReport):
+    """Nobody is told of it any more, it was replaced, or two people closed it unassessed."""
+
+    wire_name: ClassVar[str] = "police_reports.assessment_not_owed"
+
+
 class ServicesArranged(_AboutReport):
     """The township arranged services for the child (REP-16, REP-17)."""
 
@@ -146,6 +222,9 @@ class ReportReopened(_AboutReport):
     """A new fact came after it was closed: somebody has to act again."""
 
     wire_name: ClassVar[str] = "police_reports.report_reopened"
+    police_agency_id: UUID | None = Field(
+        default=None, description="The police agency in charge; null while there is none."
+    )
     state: str = Field(
         max_length=40,
         pattern=r"^[a-z_]+$",

@@ -1,21 +1,25 @@
-"""The 209 obligations read out of the source documents, and what carries each.
+"""The 238 obligations read out of the source documents, and what carries each.
 
 `data/obligations.json` holds what each says in the original; `clauses.yaml` says which rule,
-parameter, resource, field or document carries it and which test would fail without it.
+parameter, resource or field carries it, which tests would fail without it, and which part of the
+sentence nothing carries.
 """
 
 import json
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final, Literal, NamedTuple, Self, TypedDict
+from typing import Any, Final, Literal, NamedTuple, Self, TypedDict, get_args
 
 from pydantic import model_validator
 
 from app.core import data_files
 from app.core.data_files import DataFile, Part, Text
 
-_KINDS: Final = ("rule", "parameter", "resource", "field", "document")
+_KINDS: Final = ("rule", "parameter", "resource", "field")
+
+State = Literal["carried", "partly", "not_yet"]
+"""How much of an obligation is in the product: all of its sentence, some of it, nothing."""
 
 
 class Obligation(TypedDict):
@@ -37,7 +41,10 @@ class Obligation(TypedDict):
 
 
 class Clause(Part):
-    """What carries an obligation, if anything: `kind:reference` each, and pytest node ids."""
+    """What carries an obligation, if anything: `kind:reference` each, and pytest node ids.
+
+    `partly`: which parts of its sentence nothing carries.
+    """
 
     id: str
     area: Text
@@ -45,25 +52,29 @@ class Clause(Part):
     title_en: Text
     carried_by: tuple[str, ...] = ()
     tests: tuple[str, ...] = ()
+    partly: Text = ""
     status: Literal["not_yet"] | None = None
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
-        if not self.carried == bool(self.tests) == (self.status is None):
+        if not bool(self.carried_by) == bool(self.tests) == (self.status is None):
             raise ValueError("say either `carried_by` and `tests`, or `status: not_yet`")
+        if self.partly and self.status:
+            raise ValueError("`partly` says what is missing of something that is carried")
         return self
 
     @property
-    def carried(self) -> bool:
-        return bool(self.carried_by)
+    def state(self) -> State:
+        return self.status or ("partly" if self.partly else "carried")
 
 
 class AreaCoverage(NamedTuple):
-    """How many of an area's obligations are carried."""
+    """How many of an area's obligations are carried whole, how many partly, how many not yet."""
 
     area: str
     carried: int
-    total: int
+    partly: int
+    not_yet: int
 
 
 def file() -> DataFile:
@@ -101,8 +112,11 @@ def obligations() -> tuple[Obligation, ...]:
 
 
 def coverage(clauses: Iterable[Clause]) -> list[AreaCoverage]:
-    """Count carried and all clauses by area, in the order the areas appear."""
-    by_area: dict[str, list[bool]] = {}
+    """Count clauses by area and state, in the order the areas appear."""
+    by_area: dict[str, list[State]] = {}
     for each in clauses:
-        by_area.setdefault(each.area, []).append(each.carried)
-    return [AreaCoverage(area, sum(carried), len(carried)) for area, carried in by_area.items()]
+        by_area.setdefault(each.area, []).append(each.state)
+    return [
+        AreaCoverage(area, *(states.count(each) for each in get_args(State)))
+        for area, states in by_area.items()
+    ]

@@ -51,11 +51,14 @@ class _Value(Part):
 class Parameter(Part):
     """What a parameter is: its titles, what to know about it, the JSON Schema of its value, and the
     values that the sources state. See the head of `parameters.yaml`.
+
+    `waits_for`: the obligations that will read it; nothing does yet.
     """
 
     title_zh: Text
     title_en: Text
     note: Text = ""
+    waits_for: tuple[Text, ...] = ()
     of_value: dict[str, Any] = Field(alias="schema")
     values: list[_Value]
 

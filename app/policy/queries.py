@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import date
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from app.policy import clauses
 from app.policy import parameters as declarations
@@ -26,6 +26,15 @@ def require(*names: str) -> None:
     """Stop the import of a module that reads an undeclared parameter. Raises BadDataFile."""
     for name in names:
         declarations.file().require(("parameters",), "policy parameter", name, parameters())
+    _read.update(names)
+
+
+def read_by_code() -> frozenset[str]:
+    """Return the parameters that what is imported by now reads."""
+    return frozenset(_read)
+
+
+_read: Final[set[str]] = set()
 
 
 def lookup(name: str) -> Callable[[int, date], Any]:
@@ -33,6 +42,13 @@ def lookup(name: str) -> Callable[[int, date], Any]:
     require(name)
     own = [value for value in values() if value.name == name]
     return lambda region_code, on: effective(own, name, region_code, on).value
+
+
+def effective_value(name: str, region_code: int, on: date) -> ParameterValue:
+    """Return what holds of a parameter in a region on a day, and who says so. Raises
+    ParameterMissing.
+    """
+    return effective(values(), name, region_code, on)
 
 
 @cache

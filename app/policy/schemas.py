@@ -80,7 +80,12 @@ class Clause(BaseModel):
     what: Text = Field(description="What must be done.")
     when: Text = Field(description="By when; — where the source does not say.")
     original: Text = Field(description="The Chinese original.")
-    status: Literal["carried", "not_yet"] = Field(description="Whether something carries it.")
+    status: Literal["carried", "partly", "not_yet"] = Field(
+        description="Whether all of its sentence is carried, some of it, or nothing yet."
+    )
+    missing: Text | None = Field(
+        description="Of one carried partly, what is not; null of the others."
+    )
     carried_by: list[Label] = Field(max_length=50, description="What carries it: `kind:reference`.")
     tests: list[Label] = Field(max_length=50, description="Tests that would fail without it.")
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.core.jobs.events import CODE, Event
+from app.core.jobs.events import CODE, ROLE, Event
 from app.visits.models import Channel, VisitorType
 
 
@@ -18,6 +18,10 @@ class _AboutVisit(Event):
         description="Whether that day was said; if not, it is the day the visit was received."
     )
     visitor_type: Annotated[VisitorType, CODE] = Field(description="Who visited: a code.")
+    as_role: Annotated[str | None, ROLE] = Field(
+        default=None,
+        description="In what role whoever recorded it did so, whatever is said of who visited.",
+    )
     channel: Annotated[Channel, CODE] = Field(
         description="`in_person`, `phone`, `video` or `other`."
     )

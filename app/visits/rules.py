@@ -26,6 +26,13 @@ def takes_away(before: Iterable[Mapping[str, Any]], after: Iterable[Mapping[str,
     return any((_abnormal(before) - _abnormal(after)).values())
 
 
+def adds(before: Iterable[Mapping[str, Any]], after: Iterable[Mapping[str, Any]]) -> bool:
+    """Tell whether some findings say of anything abnormal, or to whom it is referred, what those
+    before did not.
+    """
+    return takes_away(after, before)
+
+
 def _abnormal(findings: Iterable[Mapping[str, Any]]) -> Counter[tuple[str, ...]]:
     """Count what is abnormal, and to whom each is referred."""
     return Counter(

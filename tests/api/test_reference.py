@@ -189,7 +189,7 @@ class TestPolicyParameters:
 
 
 class TestClauses:
-    async def test_shows_all_209_page_by_page(self, client, headers) -> None:
+    async def test_shows_all_238_page_by_page(self, client, headers) -> None:
         shown: list[str] = []
         query = {"limit": "100"}
         for _ in range(3):
@@ -197,7 +197,7 @@ class TestClauses:
             shown += [clause["id"] for clause in page["items"]]
             query["cursor"] = page["next_cursor"]
         assert page["next_cursor"] is None
-        assert (len(shown), len(set(shown)), shown[0]) == (209, 209, "DEF-01")
+        assert (len(shown), len(set(shown)), shown[0]) == (238, 238, "DEF-01")
 
     async def test_narrows_to_an_area_and_a_status(self, client, headers) -> None:
         query = "area=D&limit=200"
@@ -206,12 +206,16 @@ class TestClauses:
             (
                 await client.get(f"/v1/policy/clauses?{query}&status={status}", headers=headers)
             ).json()
-            for status in ("carried", "not_yet")
+            for status in ("carried", "partly", "not_yet")
         ]
         assert {clause["area"] for clause in area} == {"D Visits & contact"}
         assert sum(len(part["items"]) for part in parts) == len(area)
-        assert all(clause["carried_by"] for clause in parts[0]["items"])
-        assert not any(clause["carried_by"] for clause in parts[1]["items"])
+        for part, (tested, missing) in zip(
+            parts, [(True, False), (True, True), (False, False)], strict=True
+        ):
+            for clause in part["items"]:
+                assert bool(clause["carried_by"]) == bool(clause["tests"]) == tested
+                assert bool(clause["missing"]) is missing
 
     async def test_quotes_the_source(self, client, headers) -> None:
         page = (await client.get("/v1/policy/clauses?area=D", headers=headers)).json()

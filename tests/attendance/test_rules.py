@@ -31,11 +31,13 @@ GONE: Slots = {"whole_day": "unexcused"}
     ],
 )
 def test_public_holidays_and_make_up_days(day, school) -> None:
-    assert is_school_day(day, nearest([])) is school
+    assert is_school_day(day, nearest([], day, day)) is school
 
 
 def test_the_nearest_calendar_wins() -> None:
-    local = nearest([(2, MONDAY, True), (-1, MONDAY, False), (4, WEEK[1], False)])
+    local = nearest(
+        [(2, MONDAY, True), (-1, MONDAY, False), (4, WEEK[1], False)], WEEK[0], WEEK[-1]
+    )
     assert [is_school_day(day, local) for day in WEEK] == [False, False, True, True, True]
 
 

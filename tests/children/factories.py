@@ -93,8 +93,18 @@ def a_file(region_code: int, **sections: Any) -> dict[str, Any]:
             "student_numbers": [{"system": "student_status", "number": "G-CANARY-1"}],
         },
         "health": {"status": "healthy", "notes": "对样品过敏"},
+        "welfare": {"poor": False},
     }
     return {**chosen, **sections}
+
+
+def says(shown: Any, sent: Any) -> bool:
+    """Tell whether what is shown has all that was sent."""
+    if isinstance(sent, dict):
+        return all(name in shown and says(shown[name], each) for name, each in sent.items())
+    if isinstance(sent, list):
+        return len(shown) == len(sent) and all(map(says, shown, sent))
+    return bool(shown == sent)
 
 
 def everywhere(lo: int = 0, hi: int = 10**12) -> Principal:

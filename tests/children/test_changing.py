@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from app.children import derivation, naming, queries
+from app.children.sections import File
 from app.core.data.db import SYSTEM
 from app.core.jobs import queue
 from tests.access.factories import a_caller, an_agency
@@ -308,7 +309,9 @@ class TestRederives:
         before = dict.fromkeys(spelt) | {"name_pinyin": "yueyang", "name_initials": "yy"}
         before |= {"name_canonical": "", "name_reversed": "样　乐"}
         late = await a_child(database, VILLAGE, name="乐　样", **before)
-        other = await a_child(database, VILLAGE, name="样一")
+        file = File.model_validate({"identity": {"birth_date": "2016-03-01"}})
+        unasked = derivation.derive(file, VILLAGE, date(2026, 11, 20)).undecided
+        other = await a_child(database, VILLAGE, name="样一", undecided=list(unasked))
         columns = ", ".join((*spelt, "version"))
         async with database.begin(SYSTEM) as tx:
             tx.now += timedelta(days=1)

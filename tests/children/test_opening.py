@@ -17,7 +17,7 @@ from tests.children.conftest import (
     TOWNSHIP,
     VILLAGE,
 )
-from tests.children.factories import RESIDENT_ID, a_child, a_file, moved, with_check_digit
+from tests.children.factories import RESIDENT_ID, a_child, a_file, moved, says, with_check_digit
 from tests.jobs import run_jobs
 
 
@@ -35,6 +35,7 @@ class TestOpensAFile:
         assert answer.headers["etag"] == '"1"'
         read = await client.get(answer.headers["location"], headers=director.headers)
         assert (read.json(), "location" in read.headers) == (file, False)
+        assert says(file, a_file(VILLAGE)), "REG-08, REG-10: nothing that was sent is lost"
         assert file["identity"]["name_pinyin"] == "yangxiaoyi"
         assert file["identity"]["resident_id"] == RESIDENT_ID
         assert file["identity"]["resident_id_place_known"] is True
@@ -45,6 +46,9 @@ class TestOpensAFile:
             "policy_region": f"{COUNTY}",
             "categories": ["left_behind"],
             "priority_flags": [],
+            "undecided": [],
+            "told": [],
+            "counted": ["left_behind"],
         }
         assert "external" not in file
 

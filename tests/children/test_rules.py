@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from app.children.parents import ROLES
 from app.children.rules import Derived, Facts, age_on, derive, policy_of
 from app.children.sections import File
 from app.policy import parameters, queries
+from app.regions.rules import county_of
 
 TODAY = date(2026, 11, 20)
 NATION_LIKE = 110101001001  # a place with no rule of its own
@@ -15,6 +17,7 @@ TIANJIN = 120119101200
 HEPING = 120101001000
 SHANXI = 140105101001
 ANHUI = 340103101001
+LINXIANG = 530902101001
 DEMO = parameters.demo_values_in(parameters.demo_file(), queries.parameters())
 VALUES = (*queries.values(), *DEMO)
 
@@ -23,6 +26,7 @@ def parent(role: str, *statuses: str | dict[str, Any], capacity: str = "full") -
     return {
         "role": role,
         "guardianship_capacity": capacity,
+        "work_region": "440300000000",
         "statuses": [
             {"status": s, "since": "2020-01-01"} if isinstance(s, str) else s for s in statuses
         ],
@@ -35,13 +39,13 @@ def both(first: str, second: str) -> dict[str, Any]:
 
 def facts(region: int = NATION_LIKE, **given: Any) -> Facts:
     sections: dict[str, Any] = {
-        "hukou": {"registered": True, "type": "rural"},
-        "residence": {},
+        "hukou": {"registered": True, "type": "rural", "region_code": str(county_of(region))},
+        "residence": {"lives_with": ["grandparents"]},
         "family": both("away", "away"),
         "guardianship": {"kind": "grandparents", "evaluation": "good"},
         "education": {"status": "enrolled"},
         "health": {"status": "healthy"},
-        "welfare": {},
+        "welfare": {"poor": False},
     }
     birth_date = given.pop("birth_date", date(2016, 3, 1))
     return Facts(birth_date, region, File.model_validate({**sections, **given}))
@@ -74,6 +78,16 @@ ONE_AWAY_OTHER_INCAPABLE = {
 }
 
 
+UNGUARDED = {"guardianship": {"kind": "none", "evaluation": "good"}}
+AWAY_2015 = {"parents": [parent(role, {"status": "away", "since": "2015-01-01"}) for role in ROLES]}
+INCAPABLE_2015 = {
+    "parents": [
+        parent("father", {"status": "away", "since": "2015-01-01"}),
+        parent("mother", {"status": "at_home", "since": "2015-01-01"}, capacity="none"),
+    ]
+}
+
+
 @pytest.mark.parametrize(
     ("obligation", "region", "change", "left_behind"),
     [
@@ -90,9 +104,16 @@ ONE_AWAY_OTHER_INCAPABLE = {
         ("DEF-01", TIANJIN, {"hukou": {"registered": False, "type": "urban"}}, False),
         ("DEF-01", TIANJIN, {"hukou": {}}, False),
         ("DEF-01", TIANJIN, {"residence": {"lives_with": ["mother"]}}, False),
+        ("DEF-01", TIANJIN, {"family": ONE_AWAY_OTHER_INCAPABLE}, True),
+        ("DEF-01", TIANJIN, {"birth_date": date(2010, 11, 20)}, False),
         ("DEF-03", NATION_LIKE, {"family": both("away", "severe_disability")}, True),
         ("DEF-03", NATION_LIKE, {"family": both("away", "dead")}, True),
-        ("DEF-05", 530902101001, {"hukou": {"registered": True, "type": "urban"}}, True),
+        ("DEF-05", LINXIANG, {"hukou": {"registered": True, "type": "urban"}}, True),
+        ("DEF-05", LINXIANG, {"family": ONE_AWAY_OTHER_INCAPABLE}, True),
+        ("DEF-05", LINXIANG, {"family": both("away", "at_home")}, False),
+        ("DEF-05", LINXIANG, {"birth_date": date(2010, 11, 20)}, False),
+        ("DEF-06", NATION_LIKE, {"family": ONE_AWAY_OTHER_INCAPABLE}, True),
+        ("DEF-06", NATION_LIKE, {"birth_date": date(2010, 11, 20)}, False),
         ("DEF-06", NATION_LIKE, {"family": both("away", "at_home")}, False),
         ("DEF-06", NATION_LIKE, {"family": {"parents": [parent("father", "away")]}}, False),
     ],
@@ -129,12 +150,20 @@ def test_a_status_that_ended_no_longer_counts() -> None:
     assert categories(facts(family=family), date(2026, 11, 21)) == ()
 
 
+def test_where_a_child_lives_decides_in_linxiang() -> None:
+    """DEF-05: the district's rules are for who lives there, wherever the household is registered"""
+    hukou = {"registered": True, "type": "rural", "region_code": "530921000000"}
+    assert categories(facts(LINXIANG, hukou=hukou)) == ("left_behind",)
+
+
 def test_origin_counts_only_children_who_stayed_there() -> None:
     hukou = {"registered": True, "type": "rural", "region_code": "120102001000"}
     assert categories(facts(HEPING, hukou=hukou)) == ()
     for within in ("120101000000", "120100000000", "120000000000"):
         assert categories(facts(HEPING, hukou={**hukou, "region_code": within}))
     assert categories(facts(HEPING, hukou={**hukou, "region_code": "130100000000"})) == ()
+    unsaid = facts(HEPING, hukou={**hukou, "region_code": None})
+    assert derived(unsaid).undecided == ("left_behind",)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +171,9 @@ def test_origin_counts_only_children_who_stayed_there() -> None:
     [
         (("dead", "dead"), "orphan"),
         (("not_found", "not_found"), "orphan"),
-        (("dead", "not_found"), None),
+        (("dead", "not_found"), "orphan"),
+        (("dead", "missing"), "orphan"),
+        (("missing", "missing"), "orphan"),
         (("dead", "severe_disability"), "unattended"),
         (("severe_disability", "serious_illness"), "unattended"),
         (("dead", "deported"), "unattended"),
@@ -185,6 +216,8 @@ def test_class_is_not_benefit(term_months: int, on: date, *, benefit: bool) -> N
     ("region", "change", "expected"),
     [
         (SHANXI, {"family": both("dead", "serious_illness")}, "difficulty.family"),
+        (SHANXI, {"family": both("dead", "severe_disability")}, "difficulty.family"),
+        (SHANXI, {"family": both("severe_disability", "severe_disability")}, "difficulty.family"),
         (SHANXI, {"welfare": {"poor": True}}, "difficulty.family"),
         (SHANXI, {"health": {"disability_card_no": "1" * 20}}, "difficulty.self"),
         (SHANXI, {"guardianship": {"harm": ["abuse"]}}, "difficulty.guardianship"),
@@ -196,12 +229,68 @@ def test_difficulty_classes(region: int, change: dict[str, Any], expected: str) 
     assert expected in categories(facts(region, **change))
 
 
+@pytest.mark.parametrize(
+    ("pair", "so"),
+    [
+        (("dead", "missing"), True),
+        (("dead", "remarried"), True),
+        (("dead", "imprisoned"), True),
+        (("missing", "severe_disability"), True),
+        (("missing", "imprisoned"), True),
+        (("severe_disability", "imprisoned"), True),
+        (("missing", "missing"), True),
+        (("imprisoned", "imprisoned"), True),
+        (("dead", "at_home"), False),
+        (("missing", "remarried"), False),
+        (("remarried", "imprisoned"), False),
+    ],
+)
+def test_shanxis_pairs_make_guardianship_difficult(pair: tuple[str, str], *, so: bool) -> None:
+    """DEF-13, word for word, and 导致无法履行抚养义务和监护职责: nobody else does."""
+    family = both(*pair)
+    assert ("difficulty.guardianship" in categories(facts(SHANXI, family=family))) is so
+    remarried = "remarried" in pair
+    at_home = facts(SHANXI, family=family, residence={"lives_with": ["mother"]})
+    assert ("difficulty.guardianship" in categories(at_home)) is (so and not remarried)
+
+
+@pytest.mark.parametrize(
+    ("other", "so"),
+    [
+        ({"status": "missing"}, True),
+        ({"status": "mental_disability"}, True),
+        ({"status": "hiv_no_work"}, True),
+        ({"status": "imprisoned", "term_months": 60}, True),
+        ({"status": "imprisoned", "term_months": 59}, False),
+        ({"status": "left_home", "since": "2015-06-01"}, True),
+        ({"status": "left_home", "since": "2015-06-02"}, False),
+        ({"status": "serious_illness"}, False),
+    ],
+)
+def test_shanxis_five_conditions_until_the_nation_has_its_own(
+    other: dict[str, Any], *, so: bool
+) -> None:
+    """DEF-16, until 民发〔2019〕62号 takes its place."""
+    dead = {"status": "dead", "since": "2015-01-01"}
+    parents = [parent("father", dead), parent("mother", {"since": "2015-01-01", **other})]
+    child = facts(SHANXI, family={"parents": parents}, birth_date=date(2000, 6, 2))
+    assert ("unattended" in categories(child, date(2018, 6, 1))) is so
+    assert categories(child, date(2018, 6, 2)) == (), "未满18周岁"
+    ill = {"status": "serious_illness", "since": "2015-01-01"}
+    family = {"parents": [parent("father", ill), parents[1]]}
+    neither = facts(SHANXI, family=family, birth_date=date(2000, 6, 2))
+    assert "unattended" not in categories(neither, date(2018, 6, 1)), "父母一方死亡"
+
+
 def test_disability_without_a_card_is_no_class_of_its_own() -> None:
     assert "difficulty.self" not in categories(facts(SHANXI, health={"status": "disabled"}))
 
 
-def test_temporary_class_only_where_the_taxonomy_has_it_and_until_its_review() -> None:
-    welfare = {"hardships": [{"kind": "other", "since": "2026-11-01", "review_on": "2026-11-21"}]}
+@pytest.mark.parametrize(
+    "kind", ["sudden_event", "accidental_injury", "major_illness", "other"]
+)  # DEF-14: 突发事件、意外伤害、重大疾病或其他特殊困难
+def test_temporary_class_only_where_the_taxonomy_has_it_and_until_its_review(kind: str) -> None:
+    welfare = {"hardships": [{"kind": kind, "since": "2026-11-01", "review_on": "2026-11-21"}]}
     assert "difficulty.temporary" in categories(facts(SHANXI, welfare=welfare))
     assert "difficulty.temporary" not in categories(facts(welfare=welfare))
     assert "difficulty.temporary" not in categories(
@@ -211,11 +300,25 @@ def test_temporary_class_only_where_the_taxonomy_has_it_and_until_its_review() -
 
 def test_nobody_is_out_of_school_before_school_age() -> None:
     at_home = facts(NATION_LIKE, education={"status": "not_in_school"})
-    young = replace(at_home, birth_date=date(2020, 11, 21))
+    young = replace(at_home, birth_date=date(2020, 9, 1))
     assert derived(young).priority_flags == ()
-    assert derived(replace(young, birth_date=date(2020, 11, 20))).priority_flags == (
+    assert derived(replace(young, birth_date=date(2020, 8, 31))).priority_flags == (
         "out_of_school",
     )
+
+
+@pytest.mark.parametrize(
+    ("born", "education", "flags"),
+    [
+        (date(2010, 9, 1), {"status": "dropout", "stage": "junior_secondary"}, ("out_of_school",)),
+        (date(2010, 9, 1), {"status": "graduated", "stage": "junior_secondary"}, ()),
+        (date(2010, 9, 1), {"status": "dropout", "stage": "vocational"}, ()),
+        (date(2009, 6, 1), {"status": "dropout", "stage": "junior_secondary"}, ()),
+    ],
+)
+def test_compulsory_schooling_ends(born: date, education: dict[str, Any], flags: Any) -> None:
+    child = facts(family=both("dead", "dead"), education=education, birth_date=born)
+    assert derived(child).priority_flags == ("orphan", *flags)
 
 
 def test_who_grew_up_has_neither_categories_nor_flags() -> None:
@@ -228,14 +331,13 @@ def test_who_grew_up_has_neither_categories_nor_flags() -> None:
     [
         (NATION_LIKE, {}, ()),
         (NATION_LIKE, {"family": both("dead", "dead")}, ("orphan",)),
-        (BEIPIAO, {"family": both("dead", "dead")}, ()),
+        (BEIPIAO, {"family": both("dead", "dead")}, ("orphan",)),
+        (ANHUI, {"family": both("dead", "dead")}, ("orphan",)),
         (NATION_LIKE, {"guardianship": {"evaluation": "poor"}}, ("poor_guardianship",)),
-        (NATION_LIKE, {"guardianship": {"kind": "none"}}, ("poor_guardianship",)),
-        (TIANJIN, {"guardianship": {"kind": "none"}}, ()),
+        (NATION_LIKE, UNGUARDED, ("no_guardian", "poor_guardianship")),
+        (TIANJIN, UNGUARDED, ("no_guardian",)),
         (NATION_LIKE, {"family": ONE_AWAY_OTHER_INCAPABLE}, ("poor_guardianship",)),
         (TIANJIN, {"family": ONE_AWAY_OTHER_INCAPABLE}, ()),
-        (ANHUI, {"guardianship": {"kind": "none"}}, ("no_guardian",)),
-        (ANHUI, {"family": ONE_AWAY_OTHER_INCAPABLE}, ("one_away_other_incapable",)),
         (NATION_LIKE, {"education": {"status": "dropout"}}, ("out_of_school",)),
         (NATION_LIKE, {"education": {"status": "not_in_school"}}, ("out_of_school",)),
         (NATION_LIKE, {"hukou": {"registered": False}}, ("no_hukou",)),
@@ -245,6 +347,26 @@ def test_who_grew_up_has_neither_categories_nor_flags() -> None:
 )
 def test_priority_flags(region: int, change: dict[str, Any], flags: tuple[str, ...]) -> None:
     assert derived(facts(region, **change)).priority_flags == flags
+
+
+@pytest.mark.parametrize(
+    ("change", "flag"),
+    [
+        (UNGUARDED, "no_guardian"),
+        ({"family": INCAPABLE_2015}, "one_away_other_incapable"),
+        ({"education": {"status": "dropout"}}, "out_of_school"),
+        ({"hukou": {"registered": False}}, "no_hukou"),
+        ({"health": {"status": "chronic"}}, "ill"),
+        ({"health": {"status": "disabled"}}, "disabled"),
+    ],
+)
+def test_the_campaign_of_anhui_ended_with_2017(change: dict[str, Any], flag: str) -> None:
+    """DEF-19: "2017年底". Since then the nation's flags hold there."""
+    child = facts(ANHUI, **{"family": AWAY_2015, **change}, birth_date=date(2010, 3, 1))
+    assert flag in derived(child, date(2017, 12, 31)).priority_flags
+    nation = replace(child, region_code=NATION_LIKE)
+    day = date(2018, 1, 1)
+    assert derived(child, day).priority_flags == derived(nation, day).priority_flags
 
 
 def test_only_children_in_a_category_are_flagged() -> None:

@@ -81,7 +81,9 @@ async def test_the_whole_chain(around, alert, database) -> None:
     assert back.json()["allowed_actions"] == ["acknowledge"]
     assert await around.announced() == [
         "alert_opened",
+        "persuasion_recorded",
         "child_registered",
+        "persuasion_recorded",
         "persuasion_failed",
         "written_report_sent",
         "written_report_received",

@@ -39,7 +39,7 @@ async def _mark_overdue(database) -> None:
 class TestQuarter:
     async def test_opens_one_duty_per_child_in_a_category(self, database, child) -> None:
         await a_child(database, VILLAGE)
-        plain = await a_child(database, VILLAGE + 1, categories=["orphan"])
+        plain = await a_child(database, VILLAGE + 1, categories=["difficulty.family"])
         await _open_period(database)
         await _open_period(database)
         duties = {duty["child_id"]: duty for duty in await ledger(database)}
@@ -76,14 +76,14 @@ class TestQuarter:
         assert (duty["region_code"], duty["version"]) == (VILLAGE + 1, 2)
 
     @pytest.mark.usefixtures("child")
-    async def test_is_cancelled_and_comes_back_with_the_category(self, database) -> None:
+    async def test_lapses_and_comes_back_with_the_category(self, database) -> None:
         await _open_period(database)
-        for categories, state in (([], "cancelled"), (["orphan"], "open")):
+        for categories, state in (([], "lapsed"), (["orphan"], "open")):
             async with database.begin(SYSTEM) as tx:
                 await tx.connection.execute("UPDATE children SET categories = $1", categories)
             await _open_period(database)
             (duty,) = await ledger(database)
-            assert duty["state"] == state
+            assert (duty["state"], duty["lapsed_at"] is not None) == (state, state == "lapsed")
         assert duty["categories"] == ["orphan"]
 
     async def test_a_visit_discharges_it(self, database, child) -> None:

@@ -9,7 +9,7 @@ from app.core.clock import local_date
 from app.core.data.db import SYSTEM, TemporarilyUnavailable
 from app.core.jobs import queue
 from app.core.jobs.events import Announced
-from app.duties import operations
+from app.duties import operations, periodic
 from tests.access.factories import a_caller, an_agency
 from tests.children.factories import a_child
 from tests.duties.conftest import TOWNSHIP, VILLAGE
@@ -150,11 +150,11 @@ class TestCancelling:
         await run(database, "duties.mark_overdue")
         async with database.begin(SYSTEM) as tx:
             await tx.connection.execute("UPDATE children SET categories = '{}'")
-            await operations.open_period(tx, home_county=child.home_county, on=date(2026, 12, 31))
+            await periodic.open_period(tx, home_county=child.home_county, on=date(2026, 12, 31))
         (duty,) = await ledger(database)
         assert (duty["period"], duty["state"]) == ("2026Q4", "overdue")
 
-    async def test_what_is_cancelled_is_no_part_of_the_coverage(
+    async def test_a_birthday_takes_no_unmet_visit_off_the_record(
         self, client, database, settings, child
     ) -> None:
         await a_child(database, VILLAGE, categories=["orphan"])
@@ -166,10 +166,13 @@ class TestCancelling:
         await run(database, "duties.open_period")
         township = await a_caller(database, settings, "township_supervisor", TOWNSHIP)
         answer = await client.get("/v1/duties/summary", headers=township.headers)
-        owed = {(row["group"], row["code"]): row["owed"] for row in answer.json()["coverage"]}
-        assert owed == {("all", None): 1, ("category", "orphan"): 1}
+        rows = {(row["group"], row["code"]): row for row in answer.json()["coverage"]}
+        said = {group: (row["owed"], row["lapsed"], row["gap"]) for group, row in rows.items()}
+        assert said["all", None] == (2, 1, 2)
+        assert said["category", "left_behind"] == (1, 1, 1)
+        assert said["category", "orphan"] == (1, 0, 1)
         (counts,) = [row for row in answer.json()["rules"] if row["rule"] == "VIS-01"]
-        assert (counts["open"], counts["cancelled"]) == (1, 1)
+        assert (counts["open"], counts["lapsed"], counts["cancelled"]) == (1, 1, 0)
 
 
 class TestHandingOver:

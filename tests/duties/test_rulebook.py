@@ -25,6 +25,7 @@ VIS-01:
   bearer: {role: village_director}
   opens:
     every: quarter
+    children: {category: any}
     also_on: [children.child_registered]
   due: {at: end_of_period}
   evidence:
@@ -158,7 +159,7 @@ cancelled_by: [police_reports.report_superseded] → resumed_by: [dropout_alerts
 [children.child_registered] → [visits.visit_recorded] → the subject of visits.visit_recorded is visit, not child
 corrected_by: visits.visit_corrected → corrected_by: dropout_alerts.child_returned → the subject of dropout_alerts.child_returned is alert, not visit
 parameter: report.acknowledge_within_minutes → parameter: report.acknowledge_minutes → no policy parameter is called report.acknowledge_minutes; did you mean report.acknowledge_within_minutes?
-parameter: report.acknowledge_within_minutes → parameter: report.assess_within_days → report.assess_within_days is no number of minutes
+parameter: report.acknowledge_within_minutes → parameter: lbc.age_limit → lbc.age_limit is no number of minutes or days
 role: police → role: polise → no role is called polise; did you mean police?
 seen_by: [civil_affairs] → seen_by: [civil_affair] → no role is called civil_affair; did you mean civil_affairs?
 seen_by: [civil_affairs] → seen_by: [hospital] → hospital sees no duties: it lacks duties:read
@@ -171,18 +172,20 @@ VIS-01: → VlS-01: → no obligation is called VlS-01; did you mean VIS-01?
 counts_from: period → count_from: period → no key is called count_from; did you mean counts_from?
 escalates_to: [civil_affairs] → escalate_to: [civil_affairs] → no key is called escalate_to; did you mean escalates_to?
 {role: village_director} → {rôle: village_director} → no key is called rôle; did you mean role?
+{category: any} → {category: [left_behing]} → no code is called left_behing; did you mean left_behind?
+{category: any} → {flags: any} → no key is called flags; did you mean flag?
 every: quarter → every: quater → no value of opens.every is called quater; did you mean quarter?
 "on": visited_on → on: visited_on → put the key on in quotes, YAML takes it for something else
 counts_from: same_day → match: child_id → match is said twice
 VIS-01: → VIS-02:\nVIS-01: → nothing is said of VIS-02
 within: P1DT2H3M, source: test → within: P1D → `within` needs a `source`
-within: P1DT2H3M → within: P1D, parameter: report.notice_within_minutes → say one of `at`, `within` and `parameter`
-{within: P1DT2H3M, source: test} → {} → say one of `at`, `within` and `parameter`
+within: P1DT2H3M → within: P1D, parameter: report.notice_within_minutes → say one of `at`, `within`, `working_days` and `parameter`
+{within: P1DT2H3M, source: test} → {} → say one of `at`, `within`, `working_days` and `parameter`
 within: P1DT2H3M, source: test → at: end_of_period → `at: end_of_period` goes with `every`, all else with `event`
 at: end_of_period → at: end_of_period, field: visited_on → `field` goes with `within` or `parameter`
 within: P1DT2H3M → within: P0D → P0D leaves no time
 {event: visits.abnormal_finding, arose_on: visited_on} → {} → say one of `every` and `event`
-{event: visits.abnormal_finding, arose_on → {every: quarter, arose_on → `also_on` goes with `every`, `arose_on` with `event`
+{event: visits.abnormal_finding, arose_on → {every: quarter, children: {category: any}, arose_on → `also_on` goes with `every`, `arose_on` with `event`
 {event: visits.abnormal_finding, → {every: quarter, event: visits.abnormal_finding, → say one of `every` and `event`
 counts_from: next_day → counts_from: period → `counts_from: period` goes with `every`, all else with `event`
 channel: [in_person] → channel: [] → evidence.where.channel says nothing
@@ -223,16 +226,16 @@ async def test_no_process_starts_with_a_slip(monkeypatch, capsys) -> None:
     slipped = RULES.replace("visits.visit_recorded", "visits.visit_recordet", 1)
     monkeypatch.setattr(rulebook, "file", lambda: data_files.parse(NAME, slipped))
     settings = Settings(environment="test")
-    with pytest.raises(BadDataFile, match="line 10: .*visit_recordet"):
+    with pytest.raises(BadDataFile, match="line 11: .*visit_recordet"):
         main.create_app(settings)
-    with pytest.raises(BadDataFile, match="line 10: .*visit_recordet"):
+    with pytest.raises(BadDataFile, match="line 11: .*visit_recordet"):
         await worker.run(settings)
     monkeypatch.setattr(sys, "argv", ["tonghu", "jobs", "held"])
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 1
     assert capsys.readouterr().err.strip() == (
-        f"{NAME} line 10: no event is called visits.visit_recordet;"
+        f"{NAME} line 11: no event is called visits.visit_recordet;"
         " did you mean visits.visit_recorded?"
     )
 

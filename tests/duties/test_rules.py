@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from app.duties import rulebook
-from app.duties.rules import BadPeriod, quarter, quarter_of
+from app.duties.periods import BadPeriod, quarter, quarter_of
 from app.policy import queries as policy
 from tests.duties.factories import TRIED
 

@@ -126,6 +126,7 @@ _CHILDREN = (
     Ask("readChild"),
     Ask("changeChild", always({"guardianship": {"kind": "grandparents"}})),
     Ask("readChildHistory"),
+    Ask("readChildReasons"),
     Ask("listChildEnrolments"),
     Ask("listDuties", shows=("duty_id VIS-01", "duty_id EDU-04", "duty_id REP-07")),
     Ask("summariseDuties"),

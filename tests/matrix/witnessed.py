@@ -173,6 +173,9 @@ def _kinds(operation: Operation, answer: httpx.Response) -> set[str]:
     if not answer.is_success:
         return set()
     chapter = operation.scope.partition(":")[0]
+    if operation.id == "readChildReasons":
+        reasons = answer.json()["reasons"]
+        return {"derived", *(fact.split(".")[0] for each in reasons for fact in each["facts"])}
     if chapter == "children" and operation.id not in _KINDS:
         page = answer.json()
         told = {section for item in page.get("items", [page]) for section in item}

@@ -1,10 +1,12 @@
 """Put faults into the code, one at a time, and see whether a test notices: `make mutants`.
 
 What is tried is data: `targets.toml` names files, the tests that decide them and the
-survivors that are accepted, `by_hand.toml` faults written by hand. `ONLY` names one
-of the files, to try all its faults instead of a sample, or `by_hand`. pytest collects once; every
-fault is a fork of that process with the changed code put in force. One that cannot be (the body of
-a class, a file of data) gets a copy of the project and a pytest of its own.
+survivors that are accepted, `by_hand.toml` faults written by hand, `clauses.toml` parts of the
+obligations' sentences taken out, which the tests must notice that the clause names. `ONLY` names
+one of the files, to try all its faults instead of a sample, or `by_hand`, `clauses` or a clause's
+id. pytest collects once; every fault is a fork of that process with the changed code put in force.
+One that cannot be (the body of a class, a file of data) gets a copy of the project and a pytest of
+its own.
 """
 
 import asyncio
@@ -21,6 +23,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -28,6 +31,7 @@ from _pytest.main import pytest_runtestloop as run_tests
 
 from app.core.data import rls
 from app.embedded import postgres
+from app.policy import clauses
 from scripts.scratch import choose
 from tests import schema
 from tests.mutants import faults
@@ -64,11 +68,17 @@ class Target:
     of: int
     stale: list[str] = field(default_factory=list)
     """Reasons whose fault is not there any more, or does not survive."""
+    by_hand: bool = False
+    """Whether somebody wrote the faults: one that changes nothing is a mistake."""
 
     @property
     def is_bad(self) -> bool:
         unexplained = (t for t in self.trials if t.outcome == SURVIVED and not t.reason)
-        return bool(self.stale) or any(unexplained)
+        return bool(self.stale) or any(unexplained) or any(self.idle)
+
+    @property
+    def idle(self) -> list[Trial]:
+        return [t for t in self.trials if self.by_hand and t.outcome == NONE]
 
 
 def targets(only: str | None) -> Iterator[Target]:
@@ -94,22 +104,33 @@ def targets(only: str | None) -> Iterator[Target]:
 
 def by_hand(only: str | None) -> Iterator[Target]:
     """Read the faults written by hand. A text that is not there exactly once ends it all."""
+    named = {each.id: each.tests for each in clauses.load()}
+    for data in ("by_hand", "clauses"):
+        entries = tomllib.loads((DATA / f"{data}.toml").read_text())["fault"]
+        chosen = [
+            entry for entry in entries if only in {None, data, entry["file"], entry.get("clause")}
+        ]
+        for entry in chosen:
+            if clause := entry.get("clause"):
+                entry |= {"says": f"{clause} {entry['says']}", "tests": named[clause]}
+        if chosen:
+            yield Target(data, written(chosen), len(chosen), by_hand=True)
+
+
+def written(entries: Iterable[dict[str, Any]]) -> list[Trial]:
     trials = []
-    for entry in tomllib.loads((DATA / "by_hand.toml").read_text())["fault"]:
-        if only not in {None, "by_hand", entry["file"]}:
-            continue
+    for entry in entries:
         path, gone, come = HOME / entry["file"], entry["replace"], entry["by"]
         source = path.read_text()
         if source.count(gone) != 1:
-            sys.exit(f"by_hand.toml: {entry['says']}: {source.count(gone)} times in {path}")
+            sys.exit(f"{entry['says']}: {source.count(gone)} times in {path}")
         lines = [f"- {line}" for line in gone.splitlines()]
         diff = "\n".join(lines + [f"+ {line}" for line in come.splitlines()])
         changed = source.replace(gone, come)
         says = entry["says"]
         reason, apart = entry.get("survives"), entry.get("apart", False)
         trials.append(Trial(says, path, entry["tests"], changed, diff, reason, apart))
-    if trials:
-        yield Target("by hand", trials, len(trials))
+    return trials
 
 
 @dataclass(eq=False)
@@ -191,7 +212,7 @@ def attempt(session: pytest.Session, running: faults.Running, trial: Trial) -> i
     os.dup2(output, 1)
     os.dup2(output, 2)
     try:
-        if trial.apart:
+        if trial.apart or trial.path.suffix == ".yaml":
             apart(trial)
         elif trial.source is not None:
             name = ".".join(trial.path.relative_to(HOME).with_suffix("").parts)
@@ -249,6 +270,8 @@ def report(target: Target) -> None:
     for trial in alive:
         if trial.reason is None:
             print(f"  SURVIVED {trial.key}\n    " + trial.diff.replace("\n", "\n    "), flush=True)
+    for trial in target.idle:
+        print(f"  CHANGES NOTHING {trial.key}", flush=True)
     target.stale += [t.key for t in target.trials if t.reason and t.outcome != SURVIVED]
     for key in target.stale:
         print(f"  NO LONGER SURVIVES, take its reason away: {key}", flush=True)

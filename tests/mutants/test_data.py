@@ -8,18 +8,35 @@ from typing import Any
 
 import pytest
 
+from app.policy import clauses
 from app.regions import rules
 from tests.mutants import faults
 
 HERE = Path(__file__).parent
 HOME = HERE.parents[1]
 FAULTS = tomllib.loads((HERE / "by_hand.toml").read_text())["fault"]
+OF_CLAUSES = tomllib.loads((HERE / "clauses.toml").read_text())["fault"]
 TARGETS = tomllib.loads((HERE / "targets.toml").read_text())["target"]
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=[each["says"] for each in FAULTS])
 def test_the_text_to_replace_stands_once(fault: dict[str, Any]) -> None:
     assert (HOME / fault["file"]).read_text("utf-8").count(fault["replace"]) == 1
+
+
+def test_every_clause_that_is_carried_or_partly_has_faults_that_can_be_planted() -> None:
+    carried = {each.id for each in clauses.load() if each.carried_by}
+    assert {each["clause"] for each in OF_CLAUSES} == carried
+    parts = [(each["clause"], each["says"]) for each in OF_CLAUSES]
+    assert len({*parts}) == len(parts), "a part is said once"
+    sources = {name: (HOME / name).read_text("utf-8") for name in {e["file"] for e in OF_CLAUSES}}
+    for each in OF_CLAUSES:
+        source, part = sources[each["file"]], (each["clause"], each["says"])
+        assert source.count(each["replace"]) == 1, part
+        if each["file"].endswith(".py"):
+            compile(source.replace(each["replace"], each["by"]), each["file"], "exec")
+        assert each["by"] != each["replace"], part
+        assert {*each} == {"clause", "says", "file", "replace", "by"}, "the clause names its tests"
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=[each["file"] for each in TARGETS])

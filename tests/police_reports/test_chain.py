@@ -46,7 +46,14 @@ ASSESS = {
 }
 SERVICES = {
     "arranged_at": AT,
-    "services": [{"kind": "counselling", "provider": "社工站", "started": False}],
+    # REP-16: 监护指导、医疗救治、心理疏导、行为矫治、法律服务、法律援助
+    "services": [
+        {"kind": kind, "provider": "社工站", "started": False}
+        for kind in (
+            *("guardianship_guidance", "medical_treatment", "counselling"),
+            *("behaviour_correction", "legal_service", "legal_aid"),
+        )
+    ],
 }
 CLOSE = {"closed_at": AT, "reason": "child_safe"}
 
@@ -92,6 +99,10 @@ async def test_chain_from_filing_to_closing(client, database, offices) -> None:
     ]
     assert chain["state"] == "closed"
     assert chain["police_reference"] == ACCEPT["police_reference"]
+    read = (await client.get(f"{URL}/{report_id}", headers=offices.county.headers)).json()
+    said = {taken["step"]: taken["details"] for taken in read["steps"]}
+    assert {**said["assessed"], "assessed_at": AT} == {**said["assessed"], **ASSESS}
+    assert said["services_arranged"]["services"] == SERVICES["services"]
     [delivery] = chain["deliveries"]
     assert delivery["webhook_id"].startswith("msg_")
     assert [attempt["status"] for attempt in delivery["attempts"]] == [503, 200]

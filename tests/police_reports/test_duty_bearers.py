@@ -60,7 +60,12 @@ def test_the_law_binds(body: str) -> None:
     ("kind", "situations", "region", "bound"),
     [
         ("womens_federation", ["domestic_violence"], COUNTY, False),
+        # 工会、共青团、妇联、残联、关工委
+        ("trade_union", ["domestic_violence"], BEIPIAO, True),
+        ("youth_league", ["domestic_violence"], BEIPIAO, True),
         ("womens_federation", ["domestic_violence"], BEIPIAO, True),
+        ("disabled_persons_federation", ["domestic_violence"], BEIPIAO, True),
+        ("next_generation_committee", ["domestic_violence"], BEIPIAO, True),
         # REP-02 does not name the missing child.
         ("womens_federation", ["missing"], BEIPIAO, False),
         ("womens_federation", ["missing", "living_alone"], BEIPIAO, True),

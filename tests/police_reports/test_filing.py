@@ -52,6 +52,7 @@ class TestFileReport:
         assert set(data) == {
             *("subject_id", "report_id", "fetch", "supersedes", "urgency", "acknowledge_due_at"),
             *("region_code", "home_county", "police_agency_id", "event_id", "sequence"),
+            "dispatch_due_at",
         }
         assert data["fetch"] == f"{URL}/{report_id}"
 
@@ -90,7 +91,9 @@ class TestFileReport:
             *("abandoned", "unknown_origin_or_abducted", "organised_begging"),
             "other_serious_harm",
         ]
-        await filed(client, offices.school, situations=codes)
+        report_id = await filed(client, offices.school, situations=codes)
+        read = await client.get(f"{URL}/{report_id}", headers=offices.police.headers)
+        assert (read.json()["situations"], read.json()["doubts"]) == (sorted(codes), [])
 
     async def test_stays_within_its_statements(self, client, database, offices, queries) -> None:
         child = await a_child(database, VILLAGE)

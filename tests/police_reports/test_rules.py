@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from app.police_reports import rules
+from app.police_reports import meaning, rules
 from app.police_reports.models import Party, State, Step
 from app.police_reports.rules import Office, Offices
 from app.police_reports.schemas import DispositionKind
@@ -144,18 +144,26 @@ def test_whatever_is_required_is_a_measure_of_its_kind() -> None:
     [
         # REP-08: order the parents back OR name an entrusted guardian; AND admonish them.
         ("living_alone", {"parents_admonished"}, 1),
+        ("living_alone", {"parents_ordered_to_return", "parents_admonished"}, 0),
         ("living_alone", {"entrusted_guardian_named", "parents_admonished"}, 0),
         ("living_alone", {"entrusted_guardian_named", "parents_ordered_to_return"}, 1),
         # REP-09: contact the parents OR entrust other relatives.
         ("guardian_failure", {"relatives_entrusted"}, 0),
+        ("guardian_failure", {"parents_contacted"}, 0),
         ("guardian_failure", set(), 1),
         # REP-10: escort to one of four, and help notify the parents.
         ("parents_unreachable", {"escorted_to_relative"}, 1),
+        ("parents_unreachable", {"parents_notified"}, 1),
         ("parents_unreachable", {"escorted_to_relative", "parents_notified"}, 0),
+        ("parents_unreachable", {"escorted_to_village_committee", "parents_notified"}, 0),
+        ("parents_unreachable", {"escorted_to_rescue_institution", "parents_notified"}, 0),
+        ("parents_unreachable", {"escorted_to_welfare_institution", "parents_notified"}, 0),
         # REP-11: by the rapid search.
         ("missing", {"child_found"}, 1),
         # REP-12, REP-13: stop it, tell civil affairs; evidence, treatment, appraisal.
         ("domestic_violence", {"violence_stopped", "warning_letter_issued"}, 4),
+        ("domestic_violence", set(), 5),
+        ("other_harm", set(), 5),
         ("other_harm", {"harm_stopped", "child_protected", "evidence_collected"}, 2),
     ],
 )
@@ -328,4 +336,4 @@ def test_overdue_is_past_the_moment_and_not_done() -> None:
     ],
 )
 def test_words_may_mean_ones_own_though_they_hold_a_mark_of_others(words: str, kind: str) -> None:
-    assert rules.may_mean_own(words, kind)
+    assert meaning.may_mean_own(words, kind)

@@ -22,7 +22,7 @@ from tests.police_reports.factories import (
     rows,
     the_offices,
 )
-from tests.police_reports.test_chain import AT, BY_POLICE, BY_TOWNSHIP, DISPOSE, step
+from tests.police_reports.test_chain import AT, BY_POLICE, BY_TOWNSHIP, DISPOSE, SERVICES, step
 
 URL = "/v1/police-reports"
 
@@ -370,7 +370,9 @@ async def test_of_a_step_codes_are_plain_and_all_else_sealed(client, database, o
                 }
             ],
         },
-        "services_arranged": {"service_kinds": ["counselling"]},
+        "services_arranged": {
+            "service_kinds": sorted(each["kind"] for each in SERVICES["services"])
+        },
         "closed": {"reason": "child_safe"},
         "forwarded": {"police_agency_id": target},
     }

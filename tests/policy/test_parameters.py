@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from app import wiring
 from app.core.data_files import BadDataFile
-from app.policy import clauses, parameters, queries
+from app.duties import rulebook
+from app.policy import clauses, codelists, parameters, queries
 from app.policy.rules import ParameterValue, effective
 from app.regions import divisions
 from app.regions.rules import NATION
@@ -144,12 +146,14 @@ def test_difficulty_has_three_classes_and_four_in_shanxi(
 
 
 def test_priority_flags_differ_by_place(everywhere: tuple[ParameterValue, ...]) -> None:
-    def flags(region: int) -> set[str]:
-        return set(effective(everywhere, "priority.flags", region, DAY).value)
+    def flags(region: int, on: date) -> set[str]:
+        return set(effective(everywhere, "priority.flags", region, on).value)
 
-    assert "orphan" in flags(TIANJIN)
-    assert "orphan" not in flags(340000000000)
-    assert "one_away_other_incapable" in flags(340000000000)
+    campaign = date(2017, 12, 31)
+    assert "orphan" in flags(TIANJIN, campaign)
+    assert "orphan" not in flags(340000000000, campaign)
+    assert "one_away_other_incapable" in flags(340000000000, campaign)
+    assert flags(340000000000, DAY) == flags(TIANJIN, DAY)
 
 
 def test_every_value_stands_on_a_real_place(everywhere: tuple[ParameterValue, ...]) -> None:
@@ -177,3 +181,17 @@ def test_a_parameter_that_code_reads_is_declared_or_nothing_starts() -> None:
     said = "no policy parameter is called report.situation; did you mean report.situations\\?"
     with pytest.raises(BadDataFile, match=rf"app/policy/data/parameters\.yaml line \d+: {said}"):
         queries.lookup("report.situation")
+
+
+def test_every_parameter_is_read_or_waits_for_what_is_not_carried_yet() -> None:
+    wiring.load()
+    read = {*queries.read_by_code()}
+    read |= {each.parameter for each in codelists.codelists().values() if each.parameter}
+    read |= {each.due.parameter for each in rulebook.rules().values() if each.due.parameter}
+    declared = queries.parameters()
+    waiting = {name for name, said in declared.items() if said.waits_for}
+    assert waiting == declared.keys() - read
+    carried = {each.id for each in clauses.load() if each.state == "carried"}
+    known = {each.id for each in clauses.load()}
+    for name in waiting:
+        assert {*declared[name].waits_for} <= known - carried, name

@@ -146,11 +146,13 @@ code: female → code: no → items.code is a text: put it in quotes
 parameter: lbc.classes → parameter: lbc.class → no policy parameter is called lbc.class; did you mean lbc.classes?
 parameter: lbc.classes → paramter: lbc.classes → no key is called paramter; did you mean parameter?
 """  # noqa: E501  a slip a line: what is right, what is written, what is said
-CLAUSES_SLIPS = """
+CLAUSES_SLIPS = r"""
 DEF-01: → DEF01: → no obligation is called DEF01; did you mean DEF-01?
 DEF-02: → DEF-01: → DEF-01 is said twice
 title_zh: 定义 → title_hz: 定义 → no key is called title_hz; did you mean title_zh?
 title_en: Definition → title_en: → title_en says nothing
+title_zh: 定义 → partly: \n  title_zh: 定义 → partly says nothing
+title_zh: 定义 → partley: No clock.\n  title_zh: 定义 → no key is called partley; did you mean partly?
 status: not_yet → status: done → no value of status is called done
 status: not_yet → status: notyet → no value of status is called notyet; did you mean not_yet?
 ["parameter:lbc.age"] → ["parameter:lbc.ages"] → no policy parameter is called lbc.ages; did you mean lbc.age?
@@ -171,6 +173,7 @@ NAMES = [
 ]
 A_DAY = "is a day: write it like 2026-11-20, without quotes"
 EITHER = "say either `carried_by` and `tests`, or `status: not_yet`"
+SOMETHING = "`partly` says what is missing of something that is carried"
 ONE_THING = "say either `parameter`, or `source` and `items`"
 
 
@@ -240,6 +243,7 @@ def test_a_slip_is_refused_with_its_line(right_text: str, which: int, slip: str)
         (3, CLAUSES.replace('["parameter:lbc.age"]', "[]"), 1, EITHER),
         (3, CLAUSES.replace("  status: not_yet\n", ""), 7, EITHER),
         (3, CLAUSES + "  tests: [tests/a.py::b]\n", 7, EITHER),
+        (3, CLAUSES + "  partly: No clock.\n", 7, SOMETHING),
         (2, "- sexes", 1, "names and what they mean are expected"),
     ],
 )

@@ -23,7 +23,9 @@ async def test_a_visit_discharges_the_quarter_and_opens_the_follow_up(
     await run_jobs(database)
     assert await _duties(client, director) == {"VIS-01": "open"}
     first = a_visit(child.id, findings=[something_wrong()])
-    await client.post("/v1/visits", json=first, headers=director.headers)
+    kept = (await client.post("/v1/visits", json=first, headers=director.headers)).json()
+    assert kept["findings"] == [something_wrong()], "做好走访记录"
+    assert kept["policies_explained"] == ["child_welfare"]
     await run_jobs(database)
     assert await _duties(client, director) == {"VIS-01": "discharged", "VIS-03": "open"}
     second = a_visit(child.id, visited_on="2026-11-20")

@@ -10,6 +10,7 @@ from typing import Final, cast
 from pydantic import BaseModel
 
 from app.children.sections import marks
+from app.children.sections.adoption import Adoption
 from app.children.sections.derived import Derived
 from app.children.sections.education import Education
 from app.children.sections.external import External
@@ -30,6 +31,7 @@ class File(marks.Part):
     hukou: Hukou = marks.blank(Hukou)
     residence: Residence = marks.blank(Residence)
     family: Family = marks.blank(Family)
+    adoption: Adoption = marks.blank(Adoption)
     guardianship: Guardianship = marks.blank(Guardianship)
     education: Education = marks.blank(Education)
     health: Health = marks.blank(Health)

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from app.children.sections.marks import Codes, FilteredBy
+from app.children.told import Told
 from app.core.http.wire import Code, RegionCode
 
 Category = Annotated[
@@ -50,6 +51,11 @@ PriorityFlag = Annotated[
 ]
 
 
+Undecided = Annotated[
+    Code, Field(description="A category, a priority flag, or `left_behind.counted`.")
+]
+
+
 class Derived(BaseModel):
     """What follows from the facts under the policy of the child's region on a day."""
 
@@ -64,4 +70,20 @@ class Derived(BaseModel):
         max_length=20,
         description="Why this child must be visited without exception (DEF-18, VIS-02).",
         examples=[["no_hukou"]],
+    )
+    undecided: Annotated[list[Undecided], FilteredBy("undecided")] = Field(
+        max_length=30,
+        description="Categories and flags that the file does not decide, because a fact is missing:"
+        " somebody must ask (REG-03). See `GET /v1/children/{child_id}/reasons`.",
+        examples=[["left_behind"]],
+    )
+    told: list[Told] = Field(
+        max_length=200,
+        description="Facts that other chains tell of the child, with who stated them: the dropout"
+        " register, the police. Those of groups that your role reads.",
+    )
+    counted: list[Category] = Field(
+        max_length=20,
+        description="The categories under which a statistic counts the child (DEF-06: 农村户籍).",
+        examples=[["left_behind"]],
     )

@@ -1,11 +1,13 @@
 """The parents, and what is the case with them."""
 
 from typing import Annotated, ClassVar, Literal
+from uuid import UUID
 
 from pydantic import Field, StrictInt
 
+from app.children.sections.health import DisabilityType
 from app.children.sections.marks import Codes, Part, PastDay, Section
-from app.core.http.wire import Day, Line, Phone
+from app.core.http.wire import Day, GivenRegion, Line, Phone
 
 ParentRole = Annotated[
     Literal["father", "mother"],
@@ -36,6 +38,7 @@ ParentCondition = Annotated[
         "hiv_no_work",
         "guardianship_revoked",
         "deported",
+        "unidentified",
         "unknown",
     ],
     Codes(
@@ -61,7 +64,36 @@ ParentCondition = Annotated[
             "hiv_no_work": ("感染艾滋病无劳动能力", "Unable to work with HIV/AIDS"),
             "guardianship_revoked": ("被撤销监护资格", "Guardianship revoked"),
             "deported": ("被遣送(驱逐)出境", "Deported"),
-            "unknown": ("不详", "Unknown"),
+            "unidentified": ("身份不明(如生父不明)", "Nobody knows who it is"),
+            "unknown": ("情况不详", "What is the case is not known"),
+        },
+    ),
+]
+Relation = Annotated[
+    Literal["parent", "step"],
+    Codes(
+        "parent_relations",
+        zh="亲子关系",
+        en="What makes somebody a parent",
+        source="民法典 1071, 1072, 1111",
+        labels={
+            "parent": ("父母(生父母或养父母)", "Parent, by birth or adoption"),
+            "step": ("继父母", "Step-parent"),
+        },
+    ),
+]
+Custody = Annotated[
+    Literal["father", "mother", "both", "other"],
+    Codes(
+        "custodies",
+        zh="离婚后抚养",
+        en="Who raises the child after a divorce",
+        source="民法典 1084",
+        labels={
+            "father": ("由父亲直接抚养", "The father"),
+            "mother": ("由母亲直接抚养", "The mother"),
+            "both": ("轮流抚养", "Both in turn"),
+            "other": ("由他人抚养", "Somebody else"),
         },
     ),
 ]
@@ -106,9 +138,19 @@ class Parent(Part):
     """What is known of one parent."""
 
     role: ParentRole = Field(description="Which parent.")
+    relation: Relation = Field(default="parent", description="In law, or by marriage.")
     name: Line | None = Field(default=None, description="Full name.")
     phone: Phone | None = None
     work_place: Line | None = Field(default=None, description="Where the parent works.")
+    work_region: GivenRegion | None = Field(
+        default=None, description="Division the parent works in; its county or what lies above."
+    )
+    disability_type: DisabilityType | None = Field(
+        default=None, description="Kind of disability of the parent."
+    )
+    disability_grade: Annotated[StrictInt, Field(ge=1, le=4)] | None = Field(
+        default=None, description="Grade on the parent's card; 1 is the most severe."
+    )
     statuses: list[ParentStatus] = Field(
         default=[], max_length=30, description="What is and was the case, in any order."
     )
@@ -118,8 +160,25 @@ class Parent(Part):
     incapacity_reason: IncapacityReason | None = Field(default=None, description="Why not.")
 
 
+class Sibling(Part):
+    """A brother or sister."""
+
+    name: Line | None = Field(default=None, description="Full name.")
+    birth_date: PastDay | None = Field(default=None, description="Day of birth.")
+    child_id: UUID | None = Field(default=None, description="The sibling's file, if there is one.")
+
+
 class Family(Section):
-    """The parents."""
+    """The parents, and the brothers and sisters."""
 
     dated: ClassVar = True
-    parents: list[Parent] = Field(default=[], max_length=2, description="One entry per parent.")
+    parents: list[Parent] = Field(default=[], max_length=4, description="One entry per parent.")
+    divorced_on: PastDay | None = Field(
+        default=None, description="Since when the parents are divorced."
+    )
+    custody: Custody | None = Field(
+        default=None, description="Who raises the child since; null if nobody said."
+    )
+    siblings: list[Sibling] = Field(
+        default=[], max_length=20, description="Brothers and sisters, in any order."
+    )

@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from app.children.sections.marks import Codes, Counted, Part, PastDay, Section
 from app.core.http.wire import Line, Phone
@@ -68,6 +68,11 @@ class Guardianship(Section):
     )
     guardian: Guardian | None = Field(default=None, description="The person.")
     since: Counted[PastDay | None] = Field(default=None, description="Since when this is so.")
+    left_unwatched: Counted[StrictBool | None] = Field(
+        default=None,
+        description="Whether a child under eight, or one that needs special care, is left with"
+        " nobody watching it (未成年人保护法 21).",
+    )
     evaluation: Counted[Evaluation | None] = Field(
         default=None, description="Latest evaluation: 较好 good, 一般 fair, 差 poor."
     )

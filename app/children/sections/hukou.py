@@ -17,7 +17,7 @@ HukouType = Annotated[
         labels={
             "rural": ("农业", "Rural"),
             "urban": ("非农业", "Urban"),
-            "other": ("其他", "Other"),
+            "other": ("其他(含统一登记的居民户口)", "Other, or unified registration"),
         },
     ),
 ]
@@ -35,5 +35,9 @@ class Hukou(Section):
     )
     region_code: Counted[GivenRegion | None] = Field(
         default=None, description="Where it is registered."
+    )
+    rural_place: Counted[StrictBool | None] = Field(
+        default=None,
+        description="Of a unified registration: whether its place is rural (城乡分类).",
     )
     since: Counted[PastDay | None] = Field(default=None, description="Since when this is so.")

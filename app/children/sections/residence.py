@@ -8,7 +8,16 @@ from app.children.sections.marks import Codes, Counted, FilteredBy, PastDay, Sec
 from app.core.http.wire import GivenRegion, Line
 
 Household = Annotated[
-    Literal["father", "mother", "grandparents", "relatives", "institution", "alone", "other"],
+    Literal[
+        "father",
+        "mother",
+        "step_parent",
+        "grandparents",
+        "relatives",
+        "institution",
+        "alone",
+        "other",
+    ],
     Codes(
         "households",
         zh="共同生活人",
@@ -17,6 +26,7 @@ Household = Annotated[
         labels={
             "father": ("父亲", "Father"),
             "mother": ("母亲", "Mother"),
+            "step_parent": ("继父或继母", "Step-parent"),
             "grandparents": ("祖父母、外祖父母", "Grandparents"),
             "relatives": ("其他亲属", "Other relatives"),
             "institution": ("机构", "Institution"),
@@ -36,7 +46,7 @@ class Residence(Section):
     )
     address: Line | None = Field(default=None, description="Address inside the region.")
     lives_with: Counted[list[Household]] = Field(
-        default=[], max_length=7, description="Who the child lives with."
+        default=[], max_length=8, description="Who the child lives with."
     )
     since: Counted[PastDay | None] = Field(default=None, description="Since when this is so.")
 

@@ -20,7 +20,7 @@ from app.core.clock import local_date
 from app.core.data.db import Tx
 from app.core.problems import Problem
 from app.core.text import canonical_name
-from app.police_reports import models, rules
+from app.police_reports import meaning, models, rules
 from app.police_reports.area import FILE
 from app.police_reports.operations import home, shields
 from app.police_reports.rules import CLOCK_SKEW
@@ -291,7 +291,7 @@ async def _accused(
     if len(named) == 1 and len(ids) <= 1:
         found = Accused(next(iter(named)), named)
     elif ids or named:
-        found = Accused(hidden_below=rules.told_from(None))
+        found = Accused(hidden_below=meaning.told_from(None))
     elif stated is None:
         found = Accused()
     else:
@@ -323,12 +323,12 @@ async def _in_words(
     openly = meant if seen == child else await _named(tx, {words}, seen, place, principal.agency_id)
     if len(meant) == 1 and openly:
         return Accused(next(iter(meant)), meant)
-    own = rules.may_mean_own(words, principal.agency_kind)
+    own = meaning.may_mean_own(words, principal.agency_kind)
     return Accused(
         None,
         meant | ({principal.agency_id} if own else set()),
-        rules.told_from(words),
-        rules.police_from(words),
+        meaning.told_from(words),
+        meaning.police_from(words),
         meant,
     )
 

@@ -19,7 +19,7 @@ from app.police_reports.operations import claims, hidden, shields
 from app.police_reports.operations.called import called_after, event_called
 from app.police_reports.operations.locks import hold_names
 from app.police_reports.operations.own_ids import filed_as, own_id
-from app.police_reports.operations.standing import deadlines, had_by
+from app.police_reports.operations.standing import deadlines, dispatch_due, had_by
 from app.police_reports.operations.telling import about, announce
 from app.police_reports.schemas.filing import ReportCreate, Subject
 from app.regions.rules import SPANS
@@ -217,14 +217,14 @@ async def _put_on_its_way(
     nearest = [*dict.fromkeys([*handling, *offices.police])] or told
     for police in nearest:
         _hand_to(report, police, told, corrects)
-        filed = _as_filed(report, offices)
+        filed = _as_filed(tx, report, offices)
         if await deliver(tx, filed, agency_id=police):
             report.routing = "routed"
             await spine.publish(tx, filed)
             return
     _hand_to(report, next(iter(nearest), None), [*nearest, *told], corrects)
     report.routing = "no_endpoint" if nearest else "no_agency"
-    filed = _as_filed(report, offices)
+    filed = _as_filed(tx, report, offices)
     unrouted = events.ReportUnrouted(**about(report.model_dump(), offices), reason=report.routing)
     await spine.publish(tx, filed, unrouted)
 
@@ -241,7 +241,7 @@ def _hand_to(
         report.former_police = had_by(corrects, police, *report.also_told)
 
 
-def _as_filed(report: models.PoliceReport, offices: rules.Offices) -> events.ReportFiled:
+def _as_filed(tx: Tx, report: models.PoliceReport, offices: rules.Offices) -> events.ReportFiled:
     return events.ReportFiled(
         **about(report.model_dump(), offices, report.reporter_agency_id),
         report_id=report.id,
@@ -250,6 +250,7 @@ def _as_filed(report: models.PoliceReport, offices: rules.Offices) -> events.Rep
         police_agency_id=report.police_agency_id,
         urgency=report.urgency,
         acknowledge_due_at=report.acknowledge_due_at,
+        dispatch_due_at=dispatch_due(tx, report.region_code),
     )
 
 

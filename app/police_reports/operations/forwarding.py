@@ -11,7 +11,7 @@ from app.core.data.db import Tx
 from app.police_reports import events, jurisdiction
 from app.police_reports.models import State, Step
 from app.police_reports.operations.claims import ReportInvalid
-from app.police_reports.operations.standing import deadlines, had_by
+from app.police_reports.operations.standing import deadlines, dispatch_due, had_by
 from app.police_reports.operations.steps import Deed, Taken, redeliver, repeatable, take
 from app.police_reports.schemas import steps as stated
 
@@ -25,6 +25,11 @@ ORDER BY a.id = $1 DESC, a.region_code DESC, a.id LIMIT 20
 """
 
 
+_UNKNOWN: Final = ReportInvalid.at(
+    "#/police_agency_id", "agency_unknown", "Name another police agency."
+)
+
+
 @repeatable("forwardReport", Step.FORWARDED)
 async def forward_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Forwarding
@@ -36,9 +41,7 @@ async def forward_report(
     """
     target = new.police_agency_id
     if target == principal.agency_id or not await jurisdiction.may_get(tx, report, target):
-        raise ReportInvalid.at(
-            "#/police_agency_id", "agency_unknown", "Name another police agency."
-        )
+        raise _UNKNOWN
     afresh = deadlines(tx, report["region_code"])
     again = {**afresh, "acknowledge_due_at": report["acknowledge_due_at"]}
     had = {report["forwarded_by_id"], *report["former_police"]}
@@ -54,7 +57,7 @@ async def forward_report(
         Step.FORWARDED,
         new,
         events.ReportForwarded,
-        facts={"police_agency_id": police, "acknowledge_due_at": terms["acknowledge_due_at"]},
+        facts={"police_agency_id": police, **_due(tx, report, terms, anew=terms is afresh)},
         codes={"police_agency_id": target},
         also_told=[target],
         changes={
@@ -74,6 +77,14 @@ async def forward_report(
         },
     )
     return await take(tx, principal, report, deed)
+
+
+def _due(
+    tx: Tx, report: Mapping[str, Any], terms: Mapping[str, Any], *, anew: bool
+) -> dict[str, Any]:
+    """Return by when the police it is passed to accept it and go out; None: as those before."""
+    to_go = dispatch_due(tx, report["region_code"]) if anew else None
+    return {"acknowledge_due_at": terms["acknowledge_due_at"], "dispatch_due_at": to_go}
 
 
 async def _stays(

@@ -1,7 +1,7 @@
 """What a report says of where it stands, and by when the police must have it."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from app.core.data.db import Tx
 from app.policy import queries as policy
 
 _acknowledge_within: Final = policy.lookup("report.acknowledge_within_minutes")
+_dispatch_within: Final = policy.lookup("report.dispatch_within_minutes")
 _deliver_alarm: Final = policy.lookup("report.deliver_alarm_minutes")
 
 NOT_PROPOSED: Final[Mapping[str, None]] = dict.fromkeys(
@@ -35,6 +36,11 @@ def deadlines(tx: Tx, region_code: int) -> dict[str, Any]:
         "acknowledge_due_at": tx.now + accepted,
         "deliver_alarm_at": tx.now + timedelta(minutes=_deliver_alarm(region_code, tx.today)),
     }
+
+
+def dispatch_due(tx: Tx, region_code: int) -> datetime:
+    """Return by when officers of whoever gets a report now must have gone out (REP-07)."""
+    return tx.now + timedelta(minutes=_dispatch_within(region_code, tx.today))
 
 
 def had_by(report: Mapping[str, Any], *but: UUID | None) -> list[UUID]:

@@ -302,7 +302,8 @@ async def _reopened(
         content_index=b"",  # nobody states it, so nobody can state the same again
     )
     await tx.add(reopening)
-    await announce(tx, events.ReportReopened, report, state=state)
+    in_charge = report["police_agency_id"]
+    await announce(tx, events.ReportReopened, report, state=state, police_agency_id=in_charge)
     known = report["assessed_at"] if step is Step.SERVICES_ARRANGED else None
     return {
         **await home.now(tx, report),

@@ -13,7 +13,7 @@ from app.core.clock import local_date
 from app.core.data.db import Tx
 from app.core.jobs import events
 from app.unresolved.operations import holding
-from app.visits import queries, schemas
+from app.visits import queries, rules, schemas
 from app.visits.events import AbnormalFinding, VisitCorrected, VisitRecorded
 from app.visits.schemas.recording import AGAIN, VisitCreate, day_of
 
@@ -69,7 +69,7 @@ async def change(
     changed = await rows.correct(tx, principal, "visits", row, said, values)
     now = {**changed, "birth_date": row["birth_date"]}
     visit = queries.visit_of(tx, principal, now)
-    news = visit.abnormal and not before.abnormal
+    news = rules.adds(row["findings"], [each.model_dump() for each in visit.findings])
     await announce(tx, VisitCorrected, visit, row, news=news, day_named=bool(named))
     return now, visit
 
@@ -106,8 +106,8 @@ async def announce(
     news: bool,
     day_named: bool = False,
 ) -> None:
-    """Announce a visit; `news`: an abnormal finding that was none before; `day_named`: somebody has
-    said since on which day it was.
+    """Announce a visit; `news`: it finds something abnormal that it did not before; `day_named`:
+    somebody has said since on which day it was.
     """
     about = {**rows.announced(row), "visited_on": visit.visited_on}
     announced: list[events.Event] = [
@@ -115,6 +115,7 @@ async def announce(
             **about,
             day_known=day_named or _day_known(visit, row["received_at"]),
             visitor_type=visit.visitor_type,
+            as_role=row["as_role"],
             channel=visit.channel,
             abnormal=visit.abnormal,
         )

@@ -1,0 +1,45 @@
+"""Who was written to owes what they do about it, each for themselves (EDU-07)."""
+
+from typing import Final
+
+from app.core.data.db import Tx
+from app.core.jobs import events as spine
+from app.dropout_alerts import events, models
+
+_RECEIPTS: Final = f"""
+SELECT r.id AS subject_id, r.home_county, a.opened_in AS region_code, r.child_id, r.alert_id,
+       r.agency_id, a.state IN {models.DONE} AS done, EXISTS (
+           SELECT FROM dropout_measures m WHERE m.alert_id = r.alert_id
+               AND m.agency_id = r.agency_id) AS acted
+FROM dropout_report_receipts r JOIN dropout_alerts a ON a.id = r.alert_id
+WHERE r.alert_id = $1 ORDER BY r.id
+"""
+
+
+@spine.on_wire_names(
+    *(
+        kind.wire_name
+        for kind in (
+            events.WrittenReportSent,
+            events.WrittenReportAddressed,
+            events.MeasureOrdered,
+            events.ChildReturned,
+            events.AlertClosed,
+            events.AlertReopened,
+        )
+    )
+)
+async def tell_addressees(tx: Tx, announced: spine.Announced) -> None:
+    """Announce of each addressee what it owes now. Said again, it opens nothing anew."""
+    said: list[spine.Event] = []
+    for row in await tx.connection.fetch(_RECEIPTS, announced.subject_id):
+        about = {name: row[name] for name in ("subject_id", "home_county", "region_code")}
+        about |= {name: row[name] for name in ("child_id", "alert_id", "agency_id")}
+        if row["acted"]:
+            said.append(events.AnswerGiven(**about))
+        elif row["done"]:
+            said.append(events.AnswerNotOwed(**about))
+        else:
+            again = announced.wire_name == events.AlertReopened.wire_name
+            said.append((events.AnswerOwedAgain if again else events.AnswerOwed)(**about))
+    await spine.publish(tx, *said)

@@ -1,0 +1,60 @@
+"""What the police found tells the file: harm through missing or improper guardianship (DEF-13),
+from the report that it answers until the case is closed.
+
+A report that is kept from anybody tells nothing here: the file would tell them (AZ-8).
+"""
+
+from typing import Final
+
+from app.children import derivation
+from app.children.told import Told
+from app.core.clock import local_date
+from app.core.data.db import Tx
+from app.core.jobs import events as spine
+from app.police_reports import events
+
+_REPORT: Final = """
+SELECT id, child_id, disposed_as, handled_at, closed_at, police_agency_id, superseded_by_id,
+       hidden_below > 0 OR police_below > 0 OR cardinality(hidden_from) > 0 AS kept
+FROM police_reports WHERE id = $1
+"""
+_HARM: Final = frozenset({"domestic_violence", "other_harm"})
+_OF_FILE: Final = "SELECT id FROM children WHERE told <> '[]' AND told @> $1::jsonb"
+
+
+@spine.on_wire_names(
+    *(
+        kind.wire_name
+        for kind in (
+            events.ReportDisposed,
+            events.ReportClosed,
+            events.ReportReopened,
+            events.ReportSuperseded,
+            events.SuspectNamed,
+            events.SuspectWithdrawn,
+            events.ChildIdentified,
+            events.IdentificationWithdrawn,
+        )
+    )
+)
+async def tell_file(tx: Tx, announced: spine.Announced) -> None:
+    """Tell the file what the police found of the child, and no other file any more."""
+    report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
+    if report is None:
+        return
+    told = _HARM & {*report["disposed_as"]} and not report["kept"]
+    child_id = report["child_id"] if told and report["superseded_by_id"] is None else None
+    named = f'[{{"kind": "harmed", "source_id": "{report["id"]}"}}]'
+    for row in await tx.connection.fetch(_OF_FILE, named):
+        if row["id"] != child_id:
+            await derivation.tell(tx, row["id"], "harmed", report["id"], None)
+    if child_id is not None:
+        closed = report["closed_at"]
+        fact = Told(
+            kind="harmed",
+            since=local_date(report["handled_at"] or announced.occurred_at),
+            until=local_date(closed) if closed else None,
+            source_id=report["id"],
+            stated_by=report["police_agency_id"],
+        )
+        await derivation.tell(tx, child_id, "harmed", report["id"], fact)

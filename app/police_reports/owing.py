@@ -1,0 +1,167 @@
+"""What a finding and a notice make owed: who found something that must be reported, to report it
+(REP-01); whom the police told, to assess the child (REP-15).
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from app.core.clock import beginning, local_date
+from app.core.data.db import Tx
+from app.core.jobs import events as spine
+from app.police_reports import events, queries, rules
+from app.police_reports.operations.telling import announce
+from app.policy import queries as policy
+from app.visits.events import VisitCorrected, VisitRecorded, VisitTakenBack
+
+_situations: Final = policy.lookup("report.situations")
+_bearers: Final = policy.lookup("report.duty_bearers")
+
+_VISIT: Final = """
+SELECT v.id, v.home_county, v.region_code, v.child_id, v.visited_in, v.agency_id, v.findings,
+       v.visited_on, v.received_at, a.kind
+FROM visits v JOIN agencies a ON a.id = v.agency_id WHERE v.id = $1 AND v.home_county = $2
+"""
+_REPORT: Final = "SELECT * FROM police_reports WHERE id = $1"
+_REPORTS: Final = """
+SELECT r.id, r.situations, r.doubts, r.region_code, r.filed_at FROM police_reports r
+WHERE r.reporter_agency_id = $1 AND r.superseded_by_id IS NULL AND r.filed_at >= $4
+  AND (r.child_id = $2 OR (r.child_id IS NULL AND (r.visit_id = $3 OR r.stated_child_id = $2)))
+ORDER BY r.filed_at, r.id
+"""
+_VISITS: Final = """
+SELECT v.id, v.home_county FROM police_reports r JOIN visits v ON v.agency_id = r.reporter_agency_id
+    AND v.child_id IN (r.child_id, r.stated_child_id)
+WHERE r.id = $1 AND v.abnormal
+UNION SELECT v.id, v.home_county FROM police_reports r JOIN visits v
+    ON v.agency_id = r.reporter_agency_id AND v.id = r.visit_id
+WHERE r.id = $1 AND v.abnormal
+UNION SELECT d.subject_id, d.home_county FROM police_reports r JOIN duties d
+    ON d.bearer_agency_id = r.reporter_agency_id AND d.rule = 'REP-01' AND d.discharged_by = r.id
+WHERE r.id = $1
+"""
+
+
+@spine.on_wire_names(VisitRecorded.wire_name, VisitCorrected.wire_name, VisitTakenBack.wire_name)
+async def tell_finder(tx: Tx, announced: spine.Announced) -> None:
+    """Announce whether a visit found what its agency must report (REP-01). Said again, it opens
+    nothing anew.
+    """
+    visit = await tx.connection.fetchrow(_VISIT, announced.subject_id, announced.home_county)
+    if visit is not None:
+        new = announced.wire_name == VisitRecorded.wire_name
+        await _tell_finder(tx, visit, new=new)
+        return
+    about = {name: getattr(announced, name) for name in ("subject_id", "home_county")}
+    about |= {"region_code": announced.region_code, "child_id": announced.data["child_id"]}
+    await spine.publish(tx, events.ReportNotOwed(told_to=(), **about))
+
+
+@spine.on_wire_names(
+    *(
+        kind.wire_name
+        for kind in (
+            events.ReportFiled,
+            events.ReportSuperseded,
+            events.ChildIdentified,
+            events.IdentificationWithdrawn,
+        )
+    )
+)
+async def tell_reporter(tx: Tx, announced: spine.Announced) -> None:
+    """Announce of each visit that a report may answer, or did, whether it is owed still."""
+    report_id = announced.subject_id
+    for found in await tx.connection.fetch(_VISITS, report_id):
+        visit = await tx.connection.fetchrow(_VISIT, found["id"], found["home_county"])
+        if visit is not None:
+            await _tell_finder(tx, visit, heard_of=report_id)
+
+
+async def _tell_finder(
+    tx: Tx, visit: asyncpg.Record, *, new: bool = False, heard_of: UUID | None = None
+) -> None:
+    about: dict[str, Any] = {
+        "subject_id": visit["id"],
+        **{name: visit[name] for name in ("home_county", "region_code", "child_id")},
+    }
+    day = local_date(visit["received_at"])
+    place = (visit["visited_in"], day)
+    ways = {each["code"]: {*each["handled_as"]} for each in _situations(*place)}
+    found = {each["type"] for each in visit["findings"] if each["abnormal"]} & ways.keys()
+    if not found or rules.bound_as(visit["kind"], found, _bearers(*place)) is None:
+        await spine.publish(tx, events.ReportNotOwed(told_to=(), **about))
+        return
+    since = beginning(min(visit["visited_on"], day))
+    filed = await tx.connection.fetch(
+        _REPORTS, visit["agency_id"], visit["child_id"], visit["id"], since
+    )
+    made = _reporting(found, filed, ways)
+    if made is None or new:
+        to_finder = {"agency_id": visit["agency_id"], "told_to": (visit["agency_id"],)}
+        await spine.publish(tx, events.ReportOwed(report_id=heard_of, **to_finder, **about))
+    if made is not None:
+        await spine.publish(tx, events.ReportMade(report_id=made, told_to=(), **about))
+
+
+def _reporting(
+    found: Iterable[str], filed: Iterable[Mapping[str, Any]], ways: Mapping[str, set[str]]
+) -> UUID | None:
+    """Return the report with which all that was found is reported: each by a situation that may be
+    handled in one of its `ways`, or by words that are in no list.
+    """
+    left = {*found}
+    for report in filed:
+        asked = queries.reported(report)
+        kinds = {kind for told in asked.answers.values() for kind in told}
+        left = set() if asked.others else {each for each in left if not ways[each] & kinds}
+        if not left:
+            done: UUID = report["id"]
+            return done
+    return None
+
+
+@spine.on_wire_names(events.ReportDisposed.wire_name, events.ReportAcknowledged.wire_name)
+async def tell_police(tx: Tx, announced: spine.Announced) -> None:
+    """Announce whether all that was reported has its answer (REP-08…13), as the report says now."""
+    report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
+    if report is None:
+        return
+    done = report["handled_at"] is not None
+    kind = events.SituationsAnswered if done else events.SituationsUnanswered
+    await announce(tx, kind, report, only=())
+
+
+@spine.on_wire_names(
+    *(
+        kind.wire_name
+        for kind in (
+            events.TownshipNotified,
+            events.TownshipNoticeVoid,
+            events.AssessmentRecorded,
+            events.ReportClosed,
+            events.ReportReopened,
+            events.ReportSuperseded,
+            events.IdentificationWithdrawn,
+        )
+    )
+)
+async def tell_assessor(tx: Tx, announced: spine.Announced) -> None:
+    """Announce whether whom the police told owes the assessment (REP-15), as the report says now.
+    Said again, it opens nothing anew.
+    """
+    report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
+    if report is None:
+        return
+    if report["assessed_at"] is not None:
+        await announce(tx, events.AssessmentGiven, report, only=())
+    elif (
+        report["township_agency_id"] is None
+        or report["closed_at"] is not None
+        or report["superseded_by_id"] is not None
+    ):
+        await announce(tx, events.AssessmentNotOwed, report, only=())
+    else:
+        asked = {"township_agency_id": report["township_agency_id"]}
+        await announce(tx, events.AssessmentOwed, report, **asked)

@@ -1,0 +1,57 @@
+"""Why something is owed or not, in words for who runs the service."""
+
+from datetime import date
+
+from app.core.data.db import SYSTEM
+from app.duties import explaining
+from app.duties.rulebook import rules
+from tests.children.factories import a_child
+from tests.duties.conftest import VILLAGE
+from tests.duties.factories import announce, visited, work
+
+
+async def explained(database, rule: str, about) -> str:
+    async with database.begin(SYSTEM) as tx:
+        return "\n".join(await explaining.explain(tx, rules()[rule], about))
+
+
+async def test_a_rule_of_periods_says_for_whom_it_is_owed_and_which_deed_counts(
+    database, child
+) -> None:
+    await announce(database, "children.child_changed", child=child, subject_id=child.id)
+    by_phone = await visited(database, child, date(2026, 11, 19), channel="phone")
+    before = await visited(database, child, date(2026, 9, 30))
+    await work(database)
+    said = await explained(database, "VIS-01", child.id)
+    assert "VIS-01 每季度实地走访 / Home visit every quarter (VIS-01, VIS-02)" in said
+    assert "by: village_director" in said
+    assert "today the child is one of these: categories left_behind" in said
+    assert f"open: 2026Q4, subject {child.id}" in said
+    assert "until 2026-12-31T16:00:00+00:00" in said
+    assert f"{by_phone}, 2026-11-19: does not count, channel is phone, not in_person" in said
+    assert f"{before}, 2026-09-30: does not count, before 2026-10-01" in said
+    there = await visited(database, child, date(2026, 11, 19))
+    await work(database)
+    said = await explained(database, "VIS-01", child.id)
+    assert f"discharged: 2026Q4, subject {child.id}" in said
+    assert f"{there}, 2026-11-19: discharged it" in said
+    other = await a_child(database, VILLAGE)
+    said = await explained(database, "VIS-01", other.id)
+    assert "today the child is not one of these" in said
+    assert "Nothing is or was owed under it" in said
+
+
+async def test_a_rule_of_events_says_what_opened_it_and_what_ended_it(database, child) -> None:
+    visit = await visited(database, child, date(2026, 11, 18))
+    about = {"child": child, "subject_id": visit, "visited_on": "2026-11-18"}
+    found = {"types": ["poverty"], "refer_to": []}
+    await announce(database, "visits.abnormal_finding", **about, **found)
+    await work(database)
+    await announce(database, "visits.visit_taken_back", **about)
+    await work(database)
+    for asked in (child.id, visit):
+        said = await explained(database, "VIS-03", asked)
+        assert f"cancelled: once, subject {visit}" in said
+        assert "why: visits.abnormal_finding, 2026-11-20T02:00:00+00:00" in said
+        assert "why: visits.visit_taken_back" in said
+        assert f"{visit}, 2026-11-18: does not count, " in said

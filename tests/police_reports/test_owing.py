@@ -1,0 +1,255 @@
+"""What a finding, a report and a notice make owed along the chain to the police and back (REP-01,
+REP-07 to REP-15): by whom, by when, what discharges it and what does not.
+"""
+
+from datetime import timedelta
+
+import pytest
+
+from app.core.data.db import SYSTEM
+from app.core.jobs import queue
+from tests.access.factories import a_caller
+from tests.children.factories import a_child
+from tests.jobs import run_jobs
+from tests.police_reports.factories import (
+    COUNTY,
+    TOWNSHIP,
+    VILLAGE,
+    a_report,
+    filed,
+    rows,
+    the_offices,
+)
+from tests.police_reports.test_chain import ACCEPT, ASSESS, AT, DISPATCH, DISPOSE, NOTICE, step
+from tests.police_reports.test_dispositions import FOUND, VIOLENCE
+from tests.visits.factories import a_visit, something_wrong
+
+BEATEN = something_wrong(type="domestic_violence", refer_to=[])
+
+
+@pytest.fixture
+async def offices(database, settings):
+    return await the_offices(database, settings)
+
+
+@pytest.fixture
+async def child(database):
+    return await a_child(database, VILLAGE)
+
+
+async def owed(client, caller, rule, **narrowed):
+    answer = await client.get(
+        "/v1/duties", params={"rule": rule, **narrowed}, headers=caller.headers
+    )
+    return answer.json()["items"]
+
+
+async def states(client, caller, rule, **narrowed):
+    return [duty["state"] for duty in await owed(client, caller, rule, **narrowed)]
+
+
+async def visited(client, database, caller, child, *findings, **fields):
+    body = a_visit(child.id, visited_on="2026-11-20", findings=list(findings), **fields)
+    answer = await client.post("/v1/visits", json=body, headers=caller.headers)
+    assert answer.status_code == 201, answer.text
+    await run_jobs(database)
+    return f"/v1/visits/{body['id']}"
+
+
+async def test_who_finds_violence_owes_a_report_at_the_first_moment(
+    client, database, offices, child
+) -> None:
+    """REP-01: 在工作中发现…疑似遭受家庭暴力…的,应当在第一时间向公安机关报告."""
+    await visited(client, database, offices.village, child, something_wrong(type="poverty"))
+    assert await owed(client, offices.village, "REP-01") == []
+    url = await visited(client, database, offices.village, child, BEATEN)
+    for caller in (offices.village, offices.township, offices.county):
+        [duty] = await owed(client, caller, "REP-01")
+        bearer = {"role": "village_director", "agency_id": str(offices.village.agency_id)}
+        assert (duty["bearer"], duty["state"]) == (bearer, "open")
+        assert (duty["due_at"], duty["child_id"]) == ("2026-11-20T03:00:00Z", str(child.id))
+    assert await owed(client, offices.school, "REP-01") == []
+    violence = {"situations": ["domestic_violence"]}
+    other = await a_child(database, VILLAGE)
+    await filed(client, offices.school, child_id=str(child.id), **violence)
+    await filed(client, offices.village, child_id=str(other.id), **violence)
+    await filed(client, offices.village, child_id=str(child.id), situations=["living_alone"])
+    await run_jobs(database)
+    assert await states(client, offices.village, "REP-01") == ["open"]
+    unnamed = {"child_id": None, "visit_id": url.rpartition("/")[2], **violence}
+    report_id = await filed(client, offices.village, **unnamed)
+    await run_jobs(database)
+    [duty] = await owed(client, offices.village, "REP-01")
+    assert (duty["state"], duty["discharged_by"]) == ("discharged", report_id)
+    instead = a_report(child_id=str(other.id), **violence)
+    await step(client, offices.village, report_id, "supersession", instead)
+    await run_jobs(database)
+    assert await states(client, offices.village, "REP-01") == ["open"]
+
+
+async def test_what_was_reported_before_the_phone_sent_the_visit_is_done(
+    client, database, offices, child
+) -> None:
+    await filed(client, offices.village, child_id=str(child.id), situations=["violence, I think"])
+    await visited(client, database, offices.village, child, BEATEN)
+    assert await states(client, offices.village, "REP-01") == ["discharged"]
+
+
+@pytest.mark.parametrize("accused", ["township", "village"])
+async def test_a_report_that_is_kept_from_somebody_shows_to_them_in_no_duty(
+    client, database, settings, offices, child, accused, monkeypatch
+) -> None:
+    """AZ-8, also towards the agency that owes it."""
+    await visited(client, database, offices.village, child, BEATEN)
+    them = getattr(offices, accused)
+    before = await owed(client, them, "REP-01")
+    suspect = {"suspect_agency_id": str(them.agency_id)}
+    violence = {"child_id": str(child.id), "situations": ["domestic_violence"]}
+    await filed(client, offices.village, **violence, **suspect)
+    await run_jobs(database)
+    assert await owed(client, them, "REP-01") == before
+    assert await states(client, them, "REP-01", state="discharged") == []
+    assert len(await owed(client, them, "REP-01", state="open")) == 1
+    assert await states(client, offices.county, "REP-01") == ["discharged"]
+    later = database.clock() + timedelta(hours=2)
+    monkeypatch.setattr(database, "clock", lambda: later)
+    role, place = before[0]["bearer"]["role"], VILLAGE
+    if accused == "township":
+        role, place = "township_supervisor", TOWNSHIP
+    them = await a_caller(database, settings, role, place, agency_id=them.agency_id)
+    county = await a_caller(
+        database, settings, "civil_affairs", COUNTY, agency_id=offices.county.agency_id
+    )
+    [duty] = await owed(client, them, "REP-01", state="overdue")
+    assert (duty["overdue_at"], duty["discharged_by"]) == (duty["due_at"], None)
+    for caller, done in ((them, 0), (county, 1)):
+        counted = (await client.get("/v1/duties/summary", headers=caller.headers)).json()["rules"]
+        [of_rule] = [each for each in counted if each["rule"] == "REP-01"]
+        assert (of_rule["discharged"], of_rule["overdue"]) == (done, 1 - done)
+
+
+async def test_a_finding_corrected_owes_it_later_and_two_people_take_it_back(
+    client, database, offices, child, monkeypatch
+) -> None:
+    """A visit that was abnormal already may find more: that is announced, and owed."""
+    poor = something_wrong(type="poverty", refer_to=[])
+    url = await visited(client, database, offices.village, child, poor)
+
+    async def act(caller, path="", body=None, method="POST"):
+        etag = (await client.get(url, headers=caller.headers)).headers["etag"]
+        headers = {**caller.headers, "if-match": etag}
+        answer = await client.request(method, f"{url}{path}", json=body, headers=headers)
+        assert answer.is_success, answer.text
+        await run_jobs(database)
+
+    await act(offices.village, body={"findings": [poor, BEATEN]}, method="PATCH")
+    found = [r for r in await rows(database, "events") if r["wire_name"].endswith("_finding")]
+    assert [row["data"]["types"] for row in found] == [
+        ["poverty"],
+        ["domestic_violence", "poverty"],
+    ]
+    assert await states(client, offices.village, "REP-01") == ["open"]
+    await act(offices.village, "/withdrawal", {"findings": [poor], "words": "误点"})
+    assert await states(client, offices.village, "REP-01") == ["open"]
+    await act(offices.township, "/withdrawal/confirmation")
+    assert await states(client, offices.village, "REP-01") == ["cancelled"]
+    later = database.clock() + timedelta(minutes=1)
+    monkeypatch.setattr(database, "clock", lambda: later)
+    await act(offices.village, body={"findings": [poor, BEATEN]}, method="PATCH")
+    assert await states(client, offices.village, "REP-01") == ["open"]
+
+
+async def test_the_police_owe_going_out_and_an_answer_to_every_situation(
+    client, database, offices
+) -> None:
+    """REP-07: 第一时间出警调查; REP-08 to REP-13: to each situation its own measures."""
+    both = ["domestic_violence", "missing"]
+    report_id = await filed(client, offices.school, situations=both)
+    await run_jobs(database)
+
+    async def stand():
+        await run_jobs(database)
+        return [
+            (await states(client, offices.police, rule))[0]
+            for rule in ("REP-07.dispatch", "REP-08")
+        ]
+
+    for caller in (offices.police, offices.township, offices.county):
+        [out] = await owed(client, caller, "REP-07.dispatch")
+        [answer] = await owed(client, caller, "REP-08")
+        assert (out["due_at"], answer["due_at"]) == ("2026-11-20T03:00:00Z", "2026-11-21T02:00:00Z")
+        assert out["bearer"]["agency_id"] == str(offices.police.agency_id)
+    refused = {**VIOLENCE, "omitted": []}
+    for path, body, status, after in (
+        ("acknowledgement", ACCEPT, 201, ["open", "open"]),
+        ("dispatch", DISPATCH, 201, ["discharged", "open"]),
+        ("dispositions", refused, 422, ["discharged", "open"]),
+        ("dispositions", VIOLENCE, 201, ["discharged", "open"]),
+        ("dispositions", FOUND, 201, ["discharged", "discharged"]),
+        ("dispositions", {**FOUND, "situations": ["living_alone"]}, 201, ["discharged", "open"]),
+    ):
+        answer = await step(client, offices.police, report_id, path, body)
+        assert answer.status_code == status, answer.text
+        assert await stand() == after
+
+
+async def closed_by_two(client, database, settings, offices, report_id) -> None:
+    end = {"closed_at": AT, "reason": "unfounded", "explanation": "两次上门均未见异常。"}
+    await step(client, offices.township, report_id, "closure", end)
+    second = await a_caller(
+        database, settings, "township_supervisor", TOWNSHIP, agency_id=offices.township.agency_id
+    )
+    answer = await step(client, second, report_id, "closure/confirmation", {"confirmed_at": AT})
+    assert answer.status_code == 201, answer.text
+    await run_jobs(database)
+
+
+async def test_what_two_people_end_is_owed_no_more_until_it_is_opened_again(
+    client, database, settings, offices, monkeypatch
+) -> None:
+    report_id = await filed(client, offices.school)
+    await step(client, offices.police, report_id, "township-notice", NOTICE)
+    rules = ("REP-07.dispatch", "REP-08", "REP-15")
+    await run_jobs(database)
+    await closed_by_two(client, database, settings, offices, report_id)
+    for rule in rules:
+        assert await states(client, offices.county, rule) == ["cancelled"]
+    later = database.clock() + timedelta(minutes=1)
+    monkeypatch.setattr(database, "clock", lambda: later)
+    await step(client, offices.police, report_id, "dispatch", DISPATCH)
+    await run_jobs(database)
+    stand = [(await states(client, offices.county, rule))[0] for rule in rules]
+    assert stand == ["discharged", "open", "open"]
+
+
+async def test_whom_the_police_told_owes_the_assessment(
+    client, database, settings, offices, monkeypatch
+) -> None:
+    """REP-15: 对…安全处境、监护情况、身心健康状况等进行调查评估; `report.assess_within_days`."""
+    report_id = await filed(client, offices.school)
+    await step(client, offices.police, report_id, "dispositions", DISPOSE)
+    await run_jobs(database)
+    assert await owed(client, offices.township, "REP-15") == []
+    await step(client, offices.police, report_id, "township-notice", NOTICE)
+    await run_jobs(database)
+    for caller in (offices.township, offices.county):
+        [duty] = await owed(client, caller, "REP-15")
+        assert (duty["bearer"]["agency_id"], duty["due_at"]) == (
+            str(offices.township.agency_id),
+            "2026-11-27T16:00:00Z",
+        )
+    assert await owed(client, offices.village, "REP-15") == []
+    await step(client, offices.township, report_id, "township-notice/receipt", {"received_at": AT})
+    late = database.clock() + timedelta(days=8)
+    monkeypatch.setattr(database, "clock", lambda: late)
+    async with database.begin(SYSTEM) as tx:
+        await queue.REGISTRY["duties.mark_overdue"].handler(tx, {})
+    again = {"agency_id": offices.township.agency_id}
+    township = await a_caller(database, settings, "township_supervisor", TOWNSHIP, **again)
+    assert await states(client, township, "REP-15") == ["overdue"]
+    other = await a_caller(database, settings, "township_supervisor", TOWNSHIP + 1000)
+    assert (await step(client, other, report_id, "assessment", ASSESS)).status_code == 404
+    await step(client, township, report_id, "assessment", ASSESS)
+    await run_jobs(database)
+    [duty] = await owed(client, township, "REP-15")
+    assert (duty["state"], duty["overdue_at"] is None) == ("discharged", False)

@@ -1,0 +1,37 @@
+"""What the police found is in the file (DEF-13); what is kept from somebody is not (AZ-8)."""
+
+import pytest
+
+from tests.children.factories import a_file
+from tests.conftest import VILLAGE
+from tests.jobs import run_jobs
+from tests.police_reports.factories import filed, the_offices
+from tests.police_reports.test_chain import ACCEPT, step
+from tests.police_reports.test_dispositions import VIOLENCE
+
+
+@pytest.mark.parametrize("secret", [False, True])
+async def test_harm_that_the_police_answered_is_a_fact_of_the_file(
+    client, database, settings, secret
+) -> None:
+    offices = await the_offices(database, settings)
+    home = {
+        "parents": [{"role": r, "statuses": [{"status": "at_home"}]} for r in ("father", "mother")]
+    }
+    body = a_file(VILLAGE, family=home, guardianship={"kind": "parent", "evaluation": "good"})
+    opened = await client.post("/v1/children", json=body, headers=offices.village.headers)
+    child = opened.json()
+    assert child["derived"]["categories"] == []
+    accused = {"suspect_agency_id": str(offices.village.agency_id)} if secret else {}
+    report = await filed(
+        client, offices.school, child_id=child["id"], situations=["domestic_violence"], **accused
+    )
+    for path, said in (("acknowledgement", ACCEPT), ("dispositions", VIOLENCE)):
+        answer = await step(client, offices.police, report, path, said)
+        assert answer.status_code in {200, 201}, answer.text
+    await run_jobs(database)
+    path = f"/v1/children/{child['id']}"
+    for caller in (offices.county, offices.village):
+        derived = (await client.get(path, headers=caller.headers)).json()["derived"]
+        assert derived["categories"] == ([] if secret else ["difficulty.guardianship"])
+        assert [fact["kind"] for fact in derived["told"]] == ([] if secret else ["harmed"])
