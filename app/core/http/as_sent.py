@@ -23,6 +23,7 @@ class TakenAsSent(Input):
     say in `prepared` how more of it is to be read.
     """
 
+    evidence: ClassVar[bool] = True
     needed: ClassVar[frozenset[str]] = frozenset()
     _unread: dict[str, Any] = PrivateAttr(default_factory=dict)
 
