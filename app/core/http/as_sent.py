@@ -4,7 +4,8 @@ Whoever stands beside a child can mend nothing, and phones retry in pockets: evi
 only where it does not say what it cannot be without.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from typing import Any, ClassVar, Self
 
 from pydantic import ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
@@ -64,7 +65,8 @@ class TakenAsSent(Input):
             return read(sent)
         replaced: dict[str, Any] = {}
         unread: dict[str, Any] = {}
-        rest = cls.prepared(storable(sent, replaced), replaced, unread)
+        said = _respelt(storable(sent, replaced), cls.model_fields, unread)
+        rest = cls.prepared(said, replaced, unread)
         while True:
             try:
                 return read(rest).setting_aside(unread)
@@ -81,6 +83,44 @@ class TakenAsSent(Input):
             f"{dotted}.".startswith(f"{each}.") or f"{each}.".startswith(f"{dotted}.")
             for each in cls.needed
         )
+
+
+_SHORTEST = 4
+"""Letters of a word that is still known with one more or less."""
+_NOTHING = (None, "", [], {})
+
+
+def _respelt(
+    said: dict[str, Any], fields: Collection[str], unread: dict[str, Any]
+) -> dict[str, Any]:
+    """Read what stands in a field nobody knows, plainly one of ours misspelt, as ours, if that says
+    nothing; under its own name it is unread.
+    """
+    for name in [name for name in said if name not in fields]:
+        meant = [ours for ours in fields if said.get(ours) in _NOTHING and _misspells(name, ours)]
+        if len(meant) == 1:
+            unread[name] = said[meant[0]] = said.pop(name)
+    return said
+
+
+def _misspells(name: str, ours: str) -> bool:
+    """Tell whether it is the name of ours in other dress (`visitedOn`), but for one word of it with
+    a letter more or less (`finding`), or in another form (`visit_on`).
+    """
+    plain = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\s-]+", "_", name.strip()).casefold()
+    pairs = [*zip(plain.split("_"), ours.split("_"), strict=False)]
+    if plain.count("_") != ours.count("_"):
+        return False
+    wrong = [pair for pair in pairs if pair[0] != pair[1]]
+    return not wrong or (len(wrong) == 1 and _alike(*sorted(wrong[0], key=len)))
+
+
+def _alike(short: str, long: str) -> bool:
+    if len(short) < _SHORTEST:
+        return False
+    if long in {f"{short}es", f"{short}ed"}:
+        return True
+    return any(short == long[:place] + long[place + 1 :] for place in range(len(long)))
 
 
 def _standing(body: Any, place: Place) -> Place:

@@ -128,8 +128,9 @@ async def claim(tx: Tx, request: Request, *, caller: str, operation: str, author
     """Hold the request's key for this transaction, or raise Replayed with the stored answer.
 
     `authority`: what the caller's rights come from. Raises IdempotencyKeyReused if the same key
-    came with another path, body, If-Match or Prefer, unless this is evidence; AnswerOutOfSight if the answer shows children
-    and the authority is another now, or one of those it could see then is visible no more (AZ-3).
+    came with another path, body, If-Match or Prefer, unless this is evidence; AnswerOutOfSight if
+    the answer shows children and the authority is another now, or one of those it could see then is
+    visible no more (AZ-3).
     A receipt shows nobody: who files a report and loses the line hears that it was taken in.
     """
     key = key_of(request)

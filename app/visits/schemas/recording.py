@@ -27,6 +27,7 @@ from app.visits.schemas import (
     VisitDay,
     Words,
 )
+from app.visits.schemas.hinted import hinted
 
 _IDENTITY: Final = TypeAdapter(UUID)
 _DAY: Final = TypeAdapter(VisitDay)
@@ -97,6 +98,7 @@ class VisitCreate(TakenAsSent):
         if "policies_explained" in rest and not _reads(_POLICIES, rest["policies_explained"]):
             unread["policies_explained"] = rest["policies_explained"]
             rest["policies_explained"] = _known(Policy, rest["policies_explained"])
+        _heed(rest, unread)
         return rest
 
     def said(self) -> bytes:
@@ -183,6 +185,21 @@ def _findings(said: Any, unread: dict[str, Any]) -> list[dict[str, Any]]:
         found = [*{_text(each): each for each in found}.values()]
         found = sorted(found, key=lambda each: not each["abnormal"])[:MOST]
     return found
+
+
+def _heed(rest: dict[str, Any], unread: dict[str, Any]) -> None:
+    """Count a visit as abnormal until a person has looked, if nothing in it is said to be, and what
+    of it could not be read speaks of something wrong.
+    """
+    found = rest.get("findings", [])
+    if any(each["abnormal"] for each in found):
+        return
+    unknown = {name: said for name, said in rest.items() if name not in VisitCreate.model_fields}
+    kind = hinted({**unknown, **{name: unread[name] for name in unread if name != "characters"}})
+    if kind is not None:
+        unread.setdefault("findings", found)
+        heeded = {"domain": Domain.other, "abnormal": True, "type": kind}
+        rest["findings"] = [heeded, *found][:MOST]
 
 
 def _finding(said: Any) -> dict[str, Any]:
