@@ -114,10 +114,8 @@ async def _read(tx: Tx, principal: Principal, new: schemas.ChildCreate) -> _Sent
     as_sent, sections = merging.opened(new)
     placed, unknown = await operations.placed(tx, as_sent, sections)
     errors = await operations.wrong(tx, placed, sections, unknown, new=True)
-    file, aside = placed, dict(new.unread)
-    if new.id is not None:
-        file, untold, errors = checks.set_aside(placed, errors)
-        aside |= untold
+    file, untold, errors = checks.set_aside(placed, errors, offline=new.id is not None)
+    aside = {**new.unread, **untold}
     contents = duplicates.contents_of(tx, as_sent, placed, sections, new.unread)
     content = history.Content(placed, sections, contents[0], bool(new.unread))
     others = await duplicates.named(tx, principal.agencies, new.not_the_same_as)

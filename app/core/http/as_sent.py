@@ -72,12 +72,14 @@ class TakenAsSent(Input):
                 return read(rest).setting_aside(unread)
             except ValidationError as error:
                 wrong = [_standing(rest, each["loc"]) for each in error.errors()]
-                if any(cls._needs(place) for place in wrong):
+                if any(cls._needs(rest, place) for place in wrong):
                     raise
                 _take_out(rest, wrong, unread)
 
     @classmethod
-    def _needs(cls, place: Place) -> bool:
+    def _needs(cls, said: dict[str, Any], place: Place) -> bool:
+        """Tell whether a body is refused for what stands there, or is missing."""
+        del said
         dotted = ".".join(map(str, place))
         return not place or any(
             f"{dotted}.".startswith(f"{each}.") or f"{each}.".startswith(f"{dotted}.")
@@ -87,7 +89,7 @@ class TakenAsSent(Input):
 
 _SHORTEST = 4
 """Letters of a word that is still known with one more or less."""
-_NOTHING = (None, "", [], {})
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
 
 
 def _respelt(

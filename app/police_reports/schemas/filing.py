@@ -112,8 +112,8 @@ class ReportCreate(TakenAsSent):
         """
         unread |= replaced
         if (told := said.get("narrative")) and not isinstance(told, str):
-            told, aside = without_who_reports(told, "narrative")
-            unread |= aside
+            told, apart = without_who_reports(told, "narrative")
+            unread |= apart
             said["narrative"] = _words(told)
         if "situations" in said:
             said["situations"], aside = _sorted_out(said["situations"])
