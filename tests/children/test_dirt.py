@@ -16,6 +16,7 @@ from tests.children.test_sent_again import LEFT_ON
 from tests.jobs import run_jobs
 from tests.police_reports.factories import the_offices
 
+TOWNSHIP = 120119101000
 AHEAD = "2026-11-21"
 """Tomorrow, by the tests' clock."""
 LONG = "138 0000 0000 / 139 0000 0000 / 022 2959 0000 转 8 (晚上七点以后再打, 白天在地里干活)"
@@ -70,6 +71,39 @@ async def test_it_is_opened_and_what_is_not_in_it_is_told(
     assert (again.status_code, again.json()) == (200, first.json())
     read = await client.get(f"/v1/children/{chosen}", headers=director.headers)
     assert read.json() == first.json()
+
+
+@pytest.mark.parametrize("first", [{}, {"sent_at": 1}, {"residence": {"gps": 1}}], ids=str)
+async def test_the_same_but_for_fields_nobody_knows_is_the_same_file(
+    open_file, client, database, settings, director, first
+) -> None:
+    """What differs is kept beside it, once; from a post held since as well."""
+    residence = a_file(VILLAGE)["residence"]
+    chosen = str(new_id())
+
+    async def send(caller, said):
+        body = {**said, "residence": {**residence, **said.get("residence", {})}}
+        return await open_file(caller, id=chosen, **body)
+
+    opened = await send(director, first)
+    assert opened.status_code == 201, opened.text
+    for said in ({"sent_at": 2}, {}, {"sent_at": 2}):
+        again = await send(director, said)
+        assert (again.status_code, again.json()["id"]) == (200, chosen), again.text
+    other = await send(director, {"sent_at": 2, "residence": {"address": "村西"}})
+    assert (other.status_code, other.json()["type"]) == (409, "/problems/file-differs")
+    then = await a_new_post(
+        database, settings, director, "village_director", OTHER_TOWNSHIP_VILLAGE, LEFT_ON
+    )
+    again = await send(then, {"sent_at": 3})
+    assert (again.status_code, again.json()["id"]) == (200, chosen), again.text
+    township = await a_caller(database, settings, "township_supervisor", TOWNSHIP)
+    read = await client.get(f"/v1/children/{chosen}", headers=township.headers)
+    kept = read.json()["as_sent"]
+    assert sorted(said for name, said in kept.items() if name.startswith("sent_at")) == (
+        [1, 2, 3] if "sent_at" in first else [2, 3]
+    )
+    assert ("residence.gps" in kept) is ("residence" in first)
 
 
 WRONG = RESIDENT_ID[:-1] + "0"

@@ -27,15 +27,26 @@ class TakenAsSent(Input):
     evidence: ClassVar[bool] = True
     needed: ClassVar[frozenset[str]] = frozenset()
     _unread: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _strange: frozenset[str] = PrivateAttr(default=frozenset())
 
     @property
     def unread(self) -> dict[str, Any]:
         """What could not be read, by field, such as `subject.birth_date`."""
         return self._unread
 
-    def setting_aside(self, unread: dict[str, Any]) -> Self:
-        """Keep beside it what could not be read."""
-        self._unread = unread
+    @property
+    def strange(self) -> dict[str, Any]:
+        """What of that stands in fields nobody knows."""
+        within = [f"{each}{end}" for each in self._strange for end in (".", " (")]
+        return {
+            field: said
+            for field, said in self._unread.items()
+            if any(f"{field}.".startswith(each) for each in within)
+        }
+
+    def setting_aside(self, unread: dict[str, Any], strange: Collection[str] = ()) -> Self:
+        """Keep beside it what could not be read. `strange`: fields nobody knows."""
+        self._unread, self._strange = unread, frozenset(strange)
         return self
 
     @classmethod
@@ -66,14 +77,18 @@ class TakenAsSent(Input):
         replaced: dict[str, Any] = {}
         unread: dict[str, Any] = {}
         said = _respelt(storable(sent, replaced), cls.model_fields, unread)
+        strange = {*unread}
         rest = cls.prepared(said, replaced, unread)
         while True:
             try:
-                return read(rest).setting_aside(unread)
+                return read(rest).setting_aside(unread, strange)
             except ValidationError as error:
-                wrong = [_standing(rest, each["loc"]) for each in error.errors()]
+                errors = error.errors()
+                wrong = [_standing(rest, each["loc"]) for each in errors]
                 if any(cls._needs(rest, place) for place in wrong):
                     raise
+                unknown = (each["loc"] for each in errors if each["type"] == "extra_forbidden")
+                strange |= {".".join(map(str, place)) for place in unknown}
                 _take_out(rest, wrong, unread)
 
     @classmethod
