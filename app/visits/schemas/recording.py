@@ -111,6 +111,10 @@ class VisitCreate(TakenAsSent):
         """Return what was sent without what stands in fields nobody knows."""
         return known_of({**self.model_dump(mode="json"), **self.unread})
 
+    def understood(self) -> dict[str, Any]:
+        """Return what was understood of that, whatever its dress."""
+        return understood_of({**self.model_dump(mode="json"), **self.unread})
+
     def known_as(self, own: UUID) -> Self:
         """Return it under an id of ours."""
         if own == self.id:
@@ -131,6 +135,29 @@ def known_of(said: Mapping[str, Any]) -> dict[str, Any]:
     replaced = characters.items() if isinstance(characters, dict) else ()
     ours = {field: was for field, was in replaced if field.partition(".")[0] in fields}
     return {**kept, "characters": ours}
+
+
+def understood_of(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return of the JSON of a visit what was understood, to know it again in another dress: its day
+    in whatever spelling, its lists in whatever order, and not when a device stored it.
+    """
+    kept = known_of(said)
+    del kept["recorded_at"]
+    kept["visited_on"] = day_of(kept["visited_on"]) or kept["visited_on"]
+    if isinstance(kept["findings"], list):
+        kept["findings"] = sorted(map(_in_order, kept["findings"]), key=_text)
+    kept["policies_explained"] = _sorted(kept["policies_explained"])
+    return kept
+
+
+def _in_order(finding: Any) -> Any:
+    if not isinstance(finding, dict):
+        return finding
+    return {**finding, "refer_to": _sorted(finding.get("refer_to", []))}
+
+
+def _sorted(said: Any) -> Any:
+    return sorted(said, key=_text) if isinstance(said, list) else said
 
 
 def _known_finding(said: Any) -> Any:
