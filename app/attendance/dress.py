@@ -29,6 +29,7 @@ _SESSIONS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("pm", "下午"), "afternoon"),
     **dict.fromkeys(("全天", "整天", "day", "full_day", "all_day"), "whole_day"),
 }
+_EXCUSES: Final = ("病假", "事假")
 OTHER_TIME: Final = "data.time"
 """Where the time of the data is kept that differs from that of the envelope."""
 _CODE: Final = re.compile(r"[a-z0-9_.:-]{1,60}")
@@ -64,6 +65,15 @@ def undressed(event: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
     _set_aside(plain, aside, "time", _moment(plain.get("time")))
     _set_aside(plain, aside, "sequence", _sequence(plain.get("sequence", 0)))
     return plain, aside
+
+
+def says_more(aside: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return of what was set aside what says more than was read of it: words of a reason or an
+    excuse, and of a pupil; no other spelling, no clock, and no field nobody knows.
+    """
+    kept = {name: said for name, said in (aside or {}).items() if name in {"reason", "student"}}
+    word = (aside or {}).get("category")
+    return {**kept, "category": word} if _word(word, {}) in _EXCUSES else kept
 
 
 def origin(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from app.attendance.storing import (
     Entry,
     contradicts,
     digest,
+    digests,
     set_slots,
     store,
     stored_before,
@@ -252,10 +253,15 @@ async def _apart(tx: Tx, principal: Principal, entries: list[Entry]) -> list[Ent
     if not apart:
         return entries
     stored = await stored_before(tx, principal.agency_id, [each.event for each in apart])
-    apart = [each for each in apart if stored.get(each.origin) != (each.content, each.child.id)]
+    apart = [each for each in apart if not _is_stored(each, stored.get(each.origin))]
     for entry in apart:
         contradicts(entry.verdict)
     return [entry for entry in entries if entry not in apart]
+
+
+def _is_stored(entry: Entry, stored: tuple[bytes, UUID] | None) -> bool:
+    content, child_id = stored or (None, None)
+    return child_id == entry.child.id and content in digests(entry.child.id, entry.event)
 
 
 _KEPT_BESIDE: Final = (
@@ -285,7 +291,7 @@ async def _hold(
     for verdict, event in unknown:
         content, child_id = stored.get((event.source, event.id), (None, None))
         named = event.student.child_id if isinstance(event.student, StudentById) else child_id
-        if child_id is not None and named == child_id and content == digest(child_id, event):
+        if child_id is not None and named == child_id and content in digests(child_id, event):
             verdict.status, verdict.code, verdict.refusal = "duplicate", "duplicate", None
         else:
             asked.append((verdict, event))

@@ -152,6 +152,7 @@ class AttendanceEvent(_Sent):
 class AttendanceBatch(Input):
     """Up to 1,000 events, of pupils or of classes."""
 
+    evidence: ClassVar[bool] = True
     judged_in_parts: ClassVar[bool] = True
     events: list[AttendanceEvent] = Field(
         max_length=MAX_EVENTS, description="The events, each judged by itself."

@@ -10,6 +10,7 @@ from uuid import UUID
 import orjson
 
 from app.attendance import rules
+from app.attendance.dress import says_more
 from app.attendance.receipts import Verdict
 from app.attendance.schemas import Statement
 from app.children import queries as children
@@ -36,7 +37,17 @@ class Entry:
 
 
 def digest(child_id: UUID, event: Statement) -> bytes:
-    """Digest what an event says, to know it again."""
+    """Digest what was understood of an event, to know it again in whatever dress."""
+    more = says_more(event.as_sent) or None
+    return _digest(child_id, event.model_copy(update={"as_sent": more}))
+
+
+def digests(child_id: UUID, event: Statement) -> tuple[bytes, bytes]:
+    """Digest what was understood, and all that was sent: so the release before knew it again."""
+    return digest(child_id, event), _digest(child_id, event)
+
+
+def _digest(child_id: UUID, event: Statement) -> bytes:
     moment = event.time.astimezone(UTC)
     content = (event.school_day, event.session, event.category, event.reason, moment)
     aside = () if event.as_sent is None else (event.as_sent,)
@@ -47,7 +58,7 @@ def digest(child_id: UUID, event: Statement) -> bytes:
 def _compare(entry: Entry, stored: bytes | None) -> None:
     """Tell a repetition from a contradiction (I3)."""
     verdict = entry.verdict
-    if stored == entry.content:
+    if stored in {entry.content, *digests(entry.child.id, entry.event)}:
         verdict.status, verdict.code = "duplicate", "duplicate"
         return
     contradicts(verdict)
@@ -234,7 +245,11 @@ async def take_away(
         _TAKE_AWAY,
         agency_id,
         child_id,
-        *_columns((each.source, each.id, digest(child_id, each)) for each in said),
+        *_columns(
+            (each.source, each.id, content)
+            for each in said
+            for content in {*digests(child_id, each)}
+        ),
     )
     done = await tx.connection.execute(
         _BELIEVE_LESS, child_id, [row["id"] for row in rows], batch_id, tx.now

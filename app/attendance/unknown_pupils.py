@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from app.access.principal import Principal
+from app.attendance.dress import says_more
 from app.attendance.schemas import Statement, StudentById
 from app.core.data.db import Tx
 from app.unresolved.models import UnresolvedKind
@@ -34,10 +35,10 @@ async def hold(
     pieces = []
     for event in events:
         piece = _piece(event, batch_id)
-        said = holding.digest(tx, _KIND, piece.sent)
+        said = holding.digests(tx, _KIND, piece)
         if (event.source, event.id) not in taken:
-            kept.setdefault(piece.sender_ref, said)
-        if kept.get(piece.sender_ref) != said:
+            kept.setdefault(piece.sender_ref, said[0])
+        if kept.get(piece.sender_ref) not in said:
             beside = f"{piece.sender_ref} {sha256(piece.sent).hexdigest()[:16]}"
             piece = replace(piece, sender_ref=beside)
         pieces.append(piece)
@@ -62,7 +63,7 @@ async def differing(tx: Tx, principal: Principal, events: Sequence[Statement]) -
     kept = await holding.contents(tx, principal, _KIND, {_ref(event) for event in events})
     return [
         _ref(event) in kept
-        and kept[_ref(event)] != holding.digest(tx, _KIND, _piece(event, None).sent)
+        and kept[_ref(event)] not in holding.digests(tx, _KIND, _piece(event, None))
         for event in events
     ]
 
@@ -74,6 +75,12 @@ def _ref(event: Statement) -> str:
 def _piece(event: Statement, batch_id: UUID | None) -> Piece:
     student = event.student.model_dump(mode="json")
     claim = student if isinstance(event.student, StudentById) else {"student": student}
+    more = says_more(event.as_sent) or None
+    known_by = _json(event.model_copy(update={"as_sent": more}))
+    sent = _json(event)
+    return Piece(_ref(event), claim, sent, event.school_day, batch_id, known_by=known_by)
+
+
+def _json(event: Statement) -> bytes:
     whole = None if event.as_sent else {"as_sent"}  # as it was kept before there was any
-    sent = event.model_dump_json(exclude=whole).encode()
-    return Piece(_ref(event), claim, sent, event.school_day, batch_id)
+    return event.model_dump_json(exclude=whole).encode()

@@ -37,11 +37,12 @@ _TOLD: Final = frozenset(
 
 
 def set_aside(
-    file: File, errors: Iterable[FieldError]
+    file: File, errors: Iterable[FieldError], *, offline: bool
 ) -> tuple[File, dict[str, Any], list[FieldError]]:
-    """Take out of a file what it can be opened without. Returns the file, what was taken, by its
-    place, as `education.school_id`, and the errors that remain: who the child is and where it lives
-    no file can be without.
+    """Take out of a file what it can be opened without: a number that is wrong or another child's,
+    and if it was opened `offline`, all but the child's name, its birth date and where it lives.
+    Returns the file, what was taken, by its place, as `education.school_id`, and the errors that
+    remain.
     """
     sections: dict[str, dict[str, Any]] = {}
     aside: dict[str, Any] = {}
@@ -49,9 +50,14 @@ def set_aside(
     for error in errors:
         section, *path, last = error.pointer.removeprefix("#/").split("/")
         needed = section == "identity" or (section, last) == ("residence", "region_code")
-        if needed or error.code not in _TOLD:
+        told = offline and not needed and error.code in _TOLD
+        if not told and error.code not in residents.RULES:
             remain.append(error)
             continue
+        if ".".join([section, *path, last]) in aside:
+            continue
+        if error.code == "resident_id_reason":  # there is a number
+            last = "no_resident_id_reason"
         holder: Any = sections.setdefault(section, getattr(file, section).model_dump())
         for step in path:
             holder = holder[int(step) if isinstance(holder, list) else step]

@@ -287,11 +287,17 @@ def contents_of(
     placed: File,
     sections: Collection[str],
     unread: Mapping[str, Any] | None = None,
+    strange: Collection[str] = (),
 ) -> list[bytes]:
-    """Digest what was sent, to know it again: as it was sent, and as the release before knew it, by
-    the codes that its places had then.
+    """Digest what was sent, to know it again: without what stands in fields nobody knows
+    (`strange`), and as releases before knew it, with that, and by the codes its places had then.
     """
-    said = (_dumped(as_sent, sections, unread), _dumped(placed, sections))
+    ours = {name: said for name, said in (unread or {}).items() if name not in strange}
+    said = (
+        _dumped(as_sent, sections, ours),
+        _dumped(as_sent, sections, unread),
+        _dumped(placed, sections),
+    )
     return [tx.keyring.blind_index("duplicate_referrals", each.decode()) for each in said]
 
 

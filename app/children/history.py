@@ -20,13 +20,14 @@ from app.regions import queries as regions
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a file was sent with: read, with the codes its places have now; and a digest of it as it
-    was sent. `unread`: not all of it could be read.
+    """What a file was sent with: read, with the codes its places have now; and digests of it as it
+    was sent (`duplicates.contents_of`), the one to keep first. `unread`: not all of the fields of
+    ours could be read.
     """
 
     file: File
     sections: Sequence[str]
-    mac: bytes
+    macs: Sequence[bytes]
     unread: bool = False
 
 
@@ -92,7 +93,7 @@ async def opened_with(
         return None
     opened_at: datetime = row["at"]
     if row["content_mac"] is not None or content.unread:
-        return opened_at if row["content_mac"] == content.mac else None
+        return opened_at if row["content_mac"] in content.macs else None
     then, now = _both(tx, row, content.file, content.sections)
     other = _differing(then, now)
     same = other <= _PLACES and all(

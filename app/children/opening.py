@@ -10,6 +10,7 @@ from app.access import queries as access
 from app.access.principal import Principal
 from app.access.roles import role
 from app.children import (
+    again,
     checks,
     derivation,
     duplicates,
@@ -81,7 +82,7 @@ async def create_child(
 ) -> Opened | duplicates.Referred:
     """Open a file (REG-02). The same again under its `id` is answered with the file it opened, or
     with the one it was refused for, whoever sees that by now and whatever post its sender holds;
-    other content under it is not.
+    other content under it is not, unless it stands in fields nobody knows: that is kept beside it.
 
     Raises FieldGroupForbidden, ChildInvalid, OutsideRemit, DuplicateChild, FileDiffers,
     AnsweredAlready.
@@ -89,6 +90,15 @@ async def create_child(
     stored.
     """
     it = await _read(tx, principal, new)
+    outcome = await _create(tx, principal, new, it)
+    if isinstance(outcome, Opened) and not outcome.is_new:
+        await again.keep(tx, outcome.child_id, new.strange)
+    return outcome
+
+
+async def _create(
+    tx: Tx, principal: Principal, new: schemas.ChildCreate, it: _Sent
+) -> Opened | duplicates.Referred:
     acting, told = await _acting(tx, principal, new, operations.lives_in(it.file))
     if not told:
         it.aside["recorded_at"] = new.recorded_at
@@ -114,12 +124,11 @@ async def _read(tx: Tx, principal: Principal, new: schemas.ChildCreate) -> _Sent
     as_sent, sections = merging.opened(new)
     placed, unknown = await operations.placed(tx, as_sent, sections)
     errors = await operations.wrong(tx, placed, sections, unknown, new=True)
-    file, aside = placed, dict(new.unread)
-    if new.id is not None:
-        file, untold, errors = checks.set_aside(placed, errors)
-        aside |= untold
-    contents = duplicates.contents_of(tx, as_sent, placed, sections, new.unread)
-    content = history.Content(placed, sections, contents[0], bool(new.unread))
+    file, untold, errors = checks.set_aside(placed, errors, offline=new.id is not None)
+    aside = {**new.unread, **untold}
+    strange = new.strange
+    contents = duplicates.contents_of(tx, as_sent, placed, sections, new.unread, strange)
+    content = history.Content(placed, sections, contents, len(new.unread) > len(strange))
     others = await duplicates.named(tx, principal.agencies, new.not_the_same_as)
     return _Sent(new.id, others, file, sections, errors, aside, content, contents)
 
@@ -228,7 +237,7 @@ async def _open(
         async with tx.connection.transaction():
             if it.id is not None:
                 await duplicates.disown(tx, child.id)
-            await _store(tx, principal, child, it.file, it.sections, it.aside, it.content.mac)
+            await _store(tx, principal, child, it.file, it.sections, it.aside, it.contents[0])
     except duplicates.Taken as taken:
         # Whoever was in the way may have been committed since we looked: look again.
         if sees and await queries.find_itself(tx, principal, child.id):

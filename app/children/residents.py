@@ -45,16 +45,26 @@ def broken_rules(number: str, *, birth_date: date, sex: str) -> list[str]:
     number = canonical(number)
     if ric.calc_check_digit(number) != number[-1]:
         return ["resident_id_checksum"]
-    try:
-        born = ric.get_birth_date(number)
-    except ValidationError:
+    told = tells(number)
+    if told is None:
         return ["resident_id_date"]
     broken = []
-    if born != birth_date:
+    if told[0] != birth_date:
         broken.append("resident_id_birth_date")
-    if sex in {"male", "female"} and sex != ("male" if int(number[16]) % 2 else "female"):
+    if sex in {"male", "female"} and sex != told[1]:
         broken.append("resident_id_sex")
     return broken
+
+
+def tells(number: str) -> tuple[date, str] | None:
+    """Return the birth date and the sex that a number as `written` tells; None if it is unsound."""
+    number = canonical(number)
+    if ric.calc_check_digit(number) != number[-1]:
+        return None
+    try:
+        return ric.get_birth_date(number), "male" if int(number[16]) % 2 else "female"
+    except ValidationError:
+        return None
 
 
 def place_is_known(number: str) -> bool:

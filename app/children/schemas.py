@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
+from app.children.dress import undressed
 from app.children.sections.adoption import Adoption
 from app.children.sections.derived import Derived
 from app.children.sections.education import Education
@@ -18,7 +19,7 @@ from app.children.sections.hukou import Hukou
 from app.children.sections.identity import Identity, IdentityShown, NewIdentity, ResidentNumber, Sex
 from app.children.sections.residence import NewResidence, Residence
 from app.children.sections.welfare import Welfare
-from app.core.http.as_sent import TakenAsSent
+from app.core.http.as_sent import Place, TakenAsSent
 from app.core.http.wire import (
     Code,
     Day,
@@ -56,16 +57,14 @@ class _Sections(Input):
 class ChildCreate(_Sections, TakenAsSent):
     """A new file (REG-02). Sections left out are empty.
 
-    Opened offline, which its `id` says, it is refused only for what no file can be without: who the
-    child is and where it lives. What else cannot be read or followed is kept as sent (`as_sent`).
-    Without an `id` whoever sends it sits before it, and is told what to mend.
+    Opened offline, which its `id` says, it is refused only for what no file can be without: the
+    child's name, its birth date and where it lives. What else cannot be read or followed is kept as
+    sent (`as_sent`). Without an `id` whoever sends it sits before it, and is told what to mend, but
+    for a number that is wrong and for how a day or a sex is written.
     """
 
     needed: ClassVar[frozenset[str]] = frozenset(
-        {
-            *("id", "residence.region_code"),
-            *(f"identity.{name}" for name in ("name", "sex", "birth_date", "resident_id")),
-        }
+        {"id", "residence.region_code", "identity.name", "identity.birth_date"}
     )
 
     id: UUID | None = Field(
@@ -87,18 +86,29 @@ class ChildCreate(_Sections, TakenAsSent):
     )
 
     @classmethod
-    def takes(cls, sent: dict[str, Any]) -> bool:
-        """Tell whether it was opened offline."""
-        return sent.get("id") is not None
+    def takes_anything(cls, sent: Any) -> bool:
+        return not isinstance(sent, dict) or _offline(sent)
 
     @classmethod
     def prepared(
         cls, said: dict[str, Any], replaced: dict[str, Any], unread: dict[str, Any]
     ) -> dict[str, Any]:
-        """Leave out what says nothing."""
+        """Leave out what says nothing, and read who the child is in whatever dress."""
         unread |= replaced
-        rest: dict[str, Any] = _said(said)
+        rest: dict[str, Any] = _said(said) if _offline(said) else said
+        if isinstance(rest.get("identity"), dict):
+            rest["identity"] = undressed(rest["identity"], unread)
+            if _offline(said) and rest["identity"].get("sex") is None:
+                rest["identity"]["sex"] = "unknown"
         return rest
+
+    @classmethod
+    def _needs(cls, said: dict[str, Any], place: Place) -> bool:
+        return not _offline(said) or super()._needs(said, place)
+
+
+def _offline(sent: dict[str, Any]) -> bool:
+    return sent.get("id") is not None
 
 
 def _said(sent: Any) -> Any:

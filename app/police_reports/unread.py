@@ -70,6 +70,26 @@ def names_who_reports(said: Any) -> bool:
     )
 
 
+def without_who_reports(said: Any, field: str) -> tuple[Any, dict[str, Any]]:
+    """Part what was sent in a field from what in it bears the name of one that says who reports.
+    Returns the rest, and that by its place, such as `narrative.reporter`.
+    """
+    aside: dict[str, Any] = {}
+    if isinstance(said, list):
+        parts = [without_who_reports(each, f"{field}.{n}") for n, each in enumerate(said)]
+        return [rest for rest, _ in parts], {k: v for _, each in parts for k, v in each.items()}
+    if not isinstance(said, dict):
+        return said, aside
+    rest = {}
+    for name, each in said.items():
+        if _bears(name, _OF_WHO_REPORTS):
+            aside[f"{field}.{name}"] = each
+        else:
+            rest[name], more = without_who_reports(each, f"{field}.{name}")
+            aside |= more
+    return rest, aside
+
+
 def _bears(name: str, marks: Collection[str]) -> bool:
     plain = normalize("NFKC", name).casefold()
     return any(mark in plain for mark in marks)

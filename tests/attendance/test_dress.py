@@ -6,7 +6,10 @@ from uuid import uuid4
 
 import pytest
 
+from app.attendance.reading import read_batch
+from app.attendance.storing import digests
 from app.core.data.db import SYSTEM
+from app.core.data.sql import insert
 from tests.access.factories import a_caller
 from tests.attendance.factories import (
     TOWNSHIP,
@@ -47,6 +50,49 @@ async def kept(client, teacher, pupil) -> list[dict]:
     answer = await client.get("/v1/attendance-events", headers=teacher.headers, params=params)
     assert answer.status_code == 200, answer.text
     return answer.json()["items"]
+
+
+SAME = [
+    ({}, {"sent_at": 1}),
+    ({"sent_at": 1}, {"sent_at": 2}),
+    ({"sent_at": 1}, {}),
+    ({"category": "unexcused"}, {"category": "旷课"}),
+    ({"time": f"{DAY}T08:05:00+08:00"}, {"time": 1795133100}),
+    ({"session": "AM"}, {"session": "上午"}),
+]
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize(("first", "then"), SAME, ids=str)
+async def test_in_another_dress_it_is_the_same(
+    client, database, school, pupil, first, then, known
+) -> None:
+    """Compared is what was understood; words that say more are other content."""
+    event = {**an_event(pupil.id if known else uuid4(), time=f"{DAY}T08:05:00+08:00"), **first}
+    other = {**event, "reason": "家里农忙"}
+    pushed = await push(client, school, event)
+    assert statuses(pushed) == ["accepted" if known else "unresolved"]
+    again = {name: said for name, said in event.items() if name not in first or name != "sent_at"}
+    again = await push(client, school, {**again, **then})
+    assert statuses(again) == ["duplicate" if known else "unresolved"]
+    table = "attendance_events" if known else "unresolved_evidence"
+    async with database.begin(SYSTEM) as tx:
+        assert await tx.connection.fetchval(f"SELECT count(*) FROM {table}") == 1
+    assert statuses(await push(client, school, other)) == ["conflict"]
+
+
+async def test_what_the_release_before_stored_is_known_again(
+    client, database, school, pupil
+) -> None:
+    """It kept a digest of all that was sent."""
+    event = {**an_event(pupil.id), "sent_at": 1}
+    assert statuses(await push(client, school, event)) == ["accepted"]
+    [read] = read_batch("application/json", {"events": [event]})
+    async with database.begin(SYSTEM) as tx:
+        said = digests(pupil.id, read.event)[1]
+        row = await tx.connection.fetchrow("DELETE FROM attendance_events RETURNING *")
+        await insert(tx.connection, "attendance_events", {**row, "content_sha256": said})
+    assert statuses(await push(client, school, event)) == ["duplicate"]
 
 
 @pytest.mark.parametrize(

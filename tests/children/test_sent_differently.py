@@ -67,7 +67,11 @@ class TestUnderTheIdOfAFileOneSees:
         _differs(answer, chosen, *fields)
 
     @pytest.mark.parametrize(
-        ("beside", "field"), [({"app": "3.3"}, "app"), ({"recorded_at": "昨天"}, "recorded_at")]
+        ("beside", "field"),
+        [
+            ({"not_the_same_as": ["G1"]}, "not_the_same_as/0"),
+            ({"recorded_at": "昨天"}, "recorded_at"),
+        ],
     )
     async def test_so_is_what_cannot_be_read(
         self, open_file, director, chosen, beside, field

@@ -208,6 +208,44 @@ async def test_nothing_at_all_is_no_situation(client, offices, situations) -> No
     assert answer.json()["errors"][0]["pointer"].startswith("#/situations")
 
 
+@pytest.mark.parametrize(
+    ("said", "words", "apart"),
+    [
+        (7, "7", None),
+        (["孩子有伤。", "三天了。"], "孩子有伤。\n三天了。", None),
+        (
+            {"经过": [{"看到": "有伤", "举报人电话": CANARY}]},
+            '{"经过":[{"看到":"有伤"}]}',
+            {"narrative.经过.0.举报人电话": CANARY},
+        ),
+    ],
+)
+async def test_a_narrative_of_any_kind_is_kept_in_words(client, offices, said, words, apart):
+    """What in it may say who reports is read by the police in charge alone (AZ-9)."""
+    report_id = await filed(client, offices.school, narrative=said, reporter=None)
+    read = await client.get(f"{URL}/{report_id}", headers=offices.county.headers)
+    assert read.json()["narrative"] == words
+    assert CANARY not in read.text
+    kept = await client.get(f"{URL}/{report_id}/reporter", headers=offices.police.headers)
+    assert kept.json().get("as_sent") == apart
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [("situation", "situations"), ("narratives", "narrative"), ("regionCode", "region_code")],
+)
+async def test_a_field_plainly_misspelt_is_read_as_ours(client, offices, name, ours) -> None:
+    body = a_report()
+    body[name] = body.pop(ours)
+    answer = await client.post(URL, json=body, headers=offices.school.headers)
+    assert answer.status_code == 201, answer.text
+    place = answer.headers["location"]
+    read = (await client.get(place, headers=offices.police.headers)).json()
+    assert read[ours] == body[name]
+    kept = await client.get(f"{place}/reporter", headers=offices.police.headers)
+    assert kept.json()["as_sent"] == {name: body[name]}
+
+
 async def test_a_narrative_is_as_long_as_it_takes(client, offices) -> None:
     told = "孩" * 300_000  # what a body holds
     report_id = await filed(client, offices.school, narrative=told)

@@ -206,7 +206,7 @@ async def test_what_cannot_be_read_of_the_case_stays_with_it(client, offices) ->
     assert read.json()["as_sent"]["unread"] == {"found_at": "昨晚"}
 
 
-@pytest.mark.parametrize(("field", "unnamed"), [("天气", True), ("Reporter", False)])
+@pytest.mark.parametrize(("field", "unnamed"), [("天气", True), ("Reported-By", False)])
 async def test_a_field_nobody_knows_names_nobody_unless_it_says_so(
     client, offices, field, unnamed
 ) -> None:

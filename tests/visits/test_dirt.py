@@ -161,6 +161,62 @@ async def test_a_finding_is_read_as_far_as_it_can_be(
     assert (await _record(client, director, body)).json() == answer.json()
 
 
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ({"finding": [HARM]}, {"findings": [HARM]}),
+        ({"findings": [], "findingss": [HARM]}, {"findings": [HARM]}),
+        ({"Findings": [HARM]}, {"findings": [HARM]}),
+        ({"visit_on": "2026-11-17"}, {"visited_on": "2026-11-17"}),
+        ({"visitedOn": "2026/11/17"}, {"visited_on": "2026-11-17"}),
+        ({"visited-on": "2026-11-17"}, {"visited_on": "2026-11-17"}),
+        ({"notes": "平安"}, {"note": "平安"}),
+        ({"note": "平安", "notes": "有事"}, {"note": "平安"}),
+        ({"seen_on": "2026-11-17"}, {"visited_on": LATER}),
+    ],
+)
+async def test_a_field_plainly_misspelt_is_read_as_ours(client, director, child, said, read):
+    """Only one of ours that says nothing itself; what was sent stays under its own name."""
+    body = {**a_visit(child.id), **said}
+    for name in read.keys() - said.keys():
+        body.pop(name, None)
+    answer = await _record(client, director, body)
+    assert answer.status_code == 201, answer.text
+    for name, each in read.items():
+        shown = answer.json()[name]
+        assert [one["type"] for one in shown] == [HARM["type"]] if name == "findings" else each
+        assert name == "findings" or shown == each
+    unknown = {name: each for name, each in said.items() if name not in read}
+    assert unknown.items() <= answer.json()["as_sent"].items()
+    assert (await _record(client, director, body)).json() == answer.json()
+
+
+@pytest.mark.parametrize(
+    ("said", "types"),
+    [
+        ({"checklist": {"domestic_violence": True, "dropout": False}}, ["domestic_violence"]),
+        ({"异常": "疑似家暴"}, ["domestic_violence"]),
+        ({"problem": ["No-Hukou", "辍学"]}, ["other"]),
+        ({"findings": [{**HARM, "abnormal": False, "type": None, "kind": "ill"}]}, ["ill"]),
+        ({"checklist": {"missing": "否", "ill": 0}, "app": "skill"}, []),
+    ],
+)
+async def test_what_speaks_of_harm_unread_is_abnormal_until_somebody_looked(
+    client, database, director, child, said, types
+) -> None:
+    body = {**a_visit(child.id), **said}
+    answer = await _record(client, director, body)
+    assert (answer.status_code, answer.json()["abnormal"]) == (201, bool(types)), answer.text
+    assert await _types(database) == types
+    assert said.items() <= answer.json()["as_sent"].items()
+    assert (await _record(client, director, body)).json() == answer.json()
+    if types:  # two people dismiss it (tests/visits/test_findings_stay.py), no correction
+        headers = {**director.headers, "if-match": answer.headers["etag"]}
+        url, nothing = f"/v1/visits/{body['id']}", {"findings": []}
+        corrected = await client.patch(url, json=nothing, headers=headers)
+        assert corrected.status_code == 409, corrected.text
+
+
 @pytest.mark.parametrize("findings", [None, [], [None]])
 async def test_no_findings_are_none(client, director, child, findings) -> None:
     answer = await _record(client, director, a_visit(child.id, findings=findings))

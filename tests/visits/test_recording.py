@@ -248,7 +248,7 @@ async def test_idempotency_key_gives_the_same_answer(client, queries, director, 
     other = await _record(
         client, director, {**body, "place": "school"}, **{"idempotency-key": "phone-7"}
     )
-    assert other.json()["type"] == "/problems/idempotency-key-reused"
+    assert other.json()["type"] == "/problems/visit-differs"
 
 
 async def test_a_leap_second_is_taken(client, director, child) -> None:

@@ -7,10 +7,13 @@ from uuid import uuid4
 import pytest
 
 from app.core.data.db import SYSTEM
+from app.visits.operations.storing import digests
+from app.visits.schemas.recording import VisitCreate
 from tests.access.factories import a_caller
 from tests.visits.factories import a_visit, something_wrong
 
 HARM = something_wrong(type="domestic_violence")
+OTHER = something_wrong(type="dropout")
 
 
 async def _record(client, caller, body):
@@ -45,6 +48,54 @@ async def test_more_in_fields_nobody_knows_is_kept_beside_it(
     assert (await _record(client, director, body)).json() == again.json()
     read = await client.get(f"/v1/visits/{body['id']}", headers=director.headers)
     assert read.json() == again.json()
+
+
+DRESS = [
+    ({"visited_on": "2026/11/18"}, [{"visited_on": "2026/11/18"}]),
+    ({"findings": [{**OTHER, "refer_to": ["police", "education"]}, HARM]}, []),
+    ({"policies_explained": ["safety", "child_welfare"]}, []),
+    ({"recorded_at": "2026-11-18T12:00:00Z"}, [{"recorded_at": "2026-11-18T12:00:00Z"}]),
+]
+
+
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize(("then", "more"), DRESS, ids=lambda each: str(each)[:40])
+async def test_in_another_dress_it_is_the_same(
+    client, database, director, child, then, more, waits
+) -> None:
+    """Compared is what was understood; the clock of a device that stored it again says nothing."""
+    body = a_visit(uuid4() if waits else child.id, visited_on="2026-11-18") | {
+        "findings": [HARM, {**OTHER, "refer_to": ["education", "police"]}],
+        "policies_explained": ["child_welfare", "safety"],
+        "recorded_at": "2026-11-18T11:00:00Z",
+    }
+    first = await _record(client, director, body)
+    for _ in range(2):
+        again = await _record(client, director, body | then)
+        assert again.status_code == (202 if waits else 200), again.text
+        if not waits:
+            told = again.json()["as_sent"] or {}
+            assert told.get("sent_again", []) == more
+    assert (await _record(client, director, body)).is_success
+    async with database.begin(SYSTEM) as tx:
+        table = "unresolved_evidence" if waits else "visits"
+        assert await tx.connection.fetchval(f"SELECT count(*) FROM {table}") == 1
+    assert first.status_code == (202 if waits else 201)
+
+
+async def test_what_the_release_before_stored_is_known_again(
+    client, database, director, child
+) -> None:
+    """It kept a digest of what was sent."""
+    body = a_visit(child.id, findings=[HARM]) | {"app": "3.2", "visited_on": "2026/11/18"}
+    assert (await _record(client, director, body)).status_code == 201
+    async with database.begin(SYSTEM) as tx:
+        mac = digests(tx, VisitCreate.model_validate(body))[1]
+        await tx.connection.execute("UPDATE visits SET content_mac = $1", mac)
+    for beside in ("3.2", "3.3"):
+        again = await _record(client, director, body | {"app": beside})
+        assert (again.status_code, again.json()["id"]) == (200, body["id"])
+    assert (await _record(client, director, body | {"note": "x"})).status_code == 409
 
 
 @pytest.mark.parametrize(

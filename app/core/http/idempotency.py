@@ -1,7 +1,8 @@
 """`Idempotency-Key` on every write: same key, same answer, in the same transaction (I3, REL-2).
 
 A key belongs to one caller and one operation. The stored answer is encrypted, since it may hold
-a child's data. A second request with the same key waits for the first one's transaction.
+a child's data. A second request with the same key waits for the first one's transaction. Evidence
+(`Input.evidence`) is known again without a key: one that cannot be used refuses none of it.
 """
 
 import hashlib
@@ -28,6 +29,7 @@ _PLACE = "idempotency_keys.answer"
 _SAYS_WHAT_TO_DO = ("if-match", "prefer")
 """Headers that are part of the request a key stands for, as path and body are."""
 _PLAIN = "application/json"
+_HEADER = b"idempotency-key"
 _KEPT_HEADERS = ("etag", "location", "content-type", "preference-applied")
 _SEEN = TypeAdapter(Seen)
 _AGAIN = {"decision": "allowed", "rule": "idempotency-replayed"}
@@ -109,12 +111,26 @@ def key_of(request: Request) -> str | None:
     return match[1] or match[2]
 
 
+def count_as_none_if_unusable(request: Request) -> None:
+    """Let evidence be read as if it came without a key, if that is none or it has two; of one that
+    was used with another request no more is asked than that (`claim`).
+    """
+    scope = request.scope
+    scope["key_refuses"] = False
+    try:
+        key_of(Request(scope))
+    except IdempotencyKeyInvalid:
+        rest = [(name, said) for name, said in scope["headers"] if name != _HEADER]
+        scope["headers"] = rest
+
+
 async def claim(tx: Tx, request: Request, *, caller: str, operation: str, authority: str) -> None:
     """Hold the request's key for this transaction, or raise Replayed with the stored answer.
 
     `authority`: what the caller's rights come from. Raises IdempotencyKeyReused if the same key
-    came with another path, body, If-Match or Prefer; AnswerOutOfSight if the answer shows children
-    and the authority is another now, or one of those it could see then is visible no more (AZ-3).
+    came with another path, body, If-Match or Prefer, unless this is evidence; AnswerOutOfSight if
+    the answer shows children and the authority is another now, or one of those it could see then is
+    visible no more (AZ-3).
     A receipt shows nobody: who files a report and loses the line hears that it was taken in.
     """
     key = key_of(request)
@@ -138,7 +154,9 @@ async def claim(tx: Tx, request: Request, *, caller: str, operation: str, author
         *wanted[:3],
     )
     if stored is None or stored["body_sha256"] != digest:
-        raise IdempotencyKeyReused
+        if request.scope.get("key_refuses", True):
+            raise IdempotencyKeyReused
+        return
     kept = orjson.loads(tx.keyring.unseal_bytes(_PLACE, wanted.place, stored["answer"]))
     seen = _SEEN.validate_python({**kept["seen"], **_AGAIN})
     if not kept.get("receipt") and await _out_of_sight(tx, kept, seen, authority):

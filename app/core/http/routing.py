@@ -65,13 +65,16 @@ class Route(APIRoute):
         query_names = _query_names(self.dependant) if self.include_in_schema else None
         reads_json = self.body_field is not None
         taken = _taken(self)
+        evidence = taken.get("evidence", False)
         templated = bool(self.param_convertors)
 
         async def run(request: Request) -> Response:
             if templated and request.scope["path"] in concrete_paths(request.app):
                 raise HTTPException(405)  # OpenAPI 3.1 §4.8.8.2: a concrete path comes first
             strict = StrictRequest(request.scope, request.receive)
-            if query_names is not None:
+            if evidence:
+                idempotency.count_as_none_if_unusable(strict)
+            elif query_names is not None:
                 _refuse_unknown_query(strict, query_names)
             if reads_json:
                 await _read_json(strict, **taken)
@@ -223,7 +226,11 @@ def _taken(route: APIRoute) -> dict[str, Any]:
     body = route.body_field and route.body_field.field_info.annotation
     if not (isinstance(body, type) and issubclass(body, Input)):
         return {}
-    return {"anything": body.takes_anything, "in_parts": body.judged_in_parts}
+    return {
+        "anything": body.takes_anything,
+        "in_parts": body.judged_in_parts,
+        "evidence": body.evidence,
+    }
 
 
 async def _read_json(request: StrictRequest, **taken: Any) -> None:

@@ -11,6 +11,8 @@ _INT64 = 2**63
 _LONGEST = 4_000
 """Digits of an integer that are read; of more, however many, one that is as little kept."""
 _REPLACED = "\ufffd"
+_WIDE = re.compile("[\u2e80-\ud7ff\uf900-\uffef]")
+_NO_TEXT = re.compile("[\udc80-\udcff]")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -38,15 +40,22 @@ def _never(_: Any) -> bool:
     return False
 
 
-def loads(raw: bytes, *, anything: Callable[[Any], bool] = _never, in_parts: bool = False) -> Any:
+def loads(
+    raw: bytes,
+    *,
+    anything: Callable[[Any], bool] = _never,
+    in_parts: bool = False,
+    evidence: bool = False,
+) -> Any:
     """Parse UTF-8 JSON. Refuses duplicate keys, NaN and Infinity, lone surrogates, NUL characters,
     integers beyond 64 bits and nesting deeper than 32. Raises JsonRefused. `anything`: what it
     says so of is refused for none of these, but left to whoever makes it `storable`; `in_parts`: so
-    is all, for whoever asks it of each part (`check`).
+    is all, for whoever asks it of each part (`check`). `evidence`: it may be in GB 18030, and bytes
+    that are no text become lone surrogates, to be refused or made `storable` as others are.
     """
     try:
         value = json.loads(
-            raw.decode("utf-8-sig"),  # a mark at the beginning says nothing (RFC 8259 8.1)
+            _text(raw, evidence=evidence),
             object_pairs_hook=_marked,
             parse_constant=float,
             parse_int=_integer,
@@ -58,6 +67,22 @@ def loads(raw: bytes, *, anything: Callable[[Any], bool] = _never, in_parts: boo
     if not in_parts and not anything(value):
         check(value, "#")
     return value
+
+
+def _text(raw: bytes, *, evidence: bool) -> str:
+    try:
+        return raw.decode("utf-8-sig")  # a mark at the beginning says nothing (RFC 8259 8.1)
+    except UnicodeDecodeError:
+        if not evidence:
+            raise
+    mended = raw.decode("utf-8-sig", "surrogateescape")
+    # Of text that only lost a byte most is text; of GB 18030 in this reading next to nothing is.
+    if len(_WIDE.findall(mended)) >= len(_NO_TEXT.findall(mended)):
+        return mended
+    try:
+        return raw.decode("gb18030")
+    except UnicodeDecodeError:
+        return mended
 
 
 def storable(said: Any, replaced: dict[str, Any], field: str = "", depth: int = 1) -> Any:

@@ -19,6 +19,10 @@ class Input(BaseModel):
     """Something callers send: nothing is in it that we do not know, and it stays as it came."""
 
     model_config = INPUT
+    evidence: ClassVar[bool] = False
+    """Whether it is evidence, known again by its ids and what it says: nothing that stands beside
+    it, a key, a query or a byte that is no text, refuses it.
+    """
     judged_in_parts: ClassVar[bool] = False
     """Whether each of its parts is asked by itself (`strict_json.check`) what is refused."""
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from app.core.http.as_sent import TakenAsSent
 from app.core.http.wire import Day, Input, KnownMoment, Line
 from app.police_reports.schemas import LONGEST, AsSaid, Channel, Sex, Urgency
-from app.police_reports.unread import of_who_reports
+from app.police_reports.unread import of_who_reports, without_who_reports
 
 
 class Subject(Input):
@@ -107,12 +107,24 @@ class ReportCreate(TakenAsSent):
     def prepared(
         cls, said: dict[str, Any], replaced: dict[str, Any], unread: dict[str, Any]
     ) -> dict[str, Any]:
-        """Read of the situations what can be."""
+        """Read of the situations what can be, and a narrative of whatever kind in words: what may
+        say who reports is no part of them.
+        """
         unread |= replaced
+        if (told := said.get("narrative")) and not isinstance(told, str):
+            told, apart = without_who_reports(told, "narrative")
+            unread |= apart
+            said["narrative"] = _words(told)
         if "situations" in said:
             said["situations"], aside = _sorted_out(said["situations"])
             unread |= {"situations": aside} if aside else {}
         return said
+
+
+def _words(said: Any) -> Any:
+    if isinstance(said, list) and all(isinstance(each, str) for each in said):
+        return "\n".join(said)
+    return orjson.dumps(said).decode()
 
 
 def _sorted_out(said: Any) -> tuple[Any, list[Any]]:

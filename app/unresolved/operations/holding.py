@@ -47,7 +47,8 @@ class Piece:
     """One thing that was sent.
 
     `claim`: `{"child_id": …}` or `{"student": {"system", "number"}}`. `sent`: the JSON of all of
-    it. `batch_id`: the batch that brought it. `abnormal`: it holds an abnormal finding.
+    it. `batch_id`: the batch that brought it. `abnormal`: it holds an abnormal finding. `known_by`:
+    the JSON by which it is known again, if that is not all of it.
     """
 
     sender_ref: str
@@ -56,6 +57,7 @@ class Piece:
     happened_on: date
     batch_id: UUID | None = None
     abnormal: bool = False
+    known_by: bytes | None = None
 
 
 NOWHERE: Final = UUID(int=0)
@@ -211,9 +213,7 @@ async def held_before(
     by_ref = {each.sender_ref: each for each in pieces}
     rows = await _known(tx, principal, kind, by_ref)
     return {
-        ref: Held(
-            Kept.held if mac == digest(tx, kind, by_ref[ref].sent) else Kept.differs, question
-        )
+        ref: Held(Kept.held if mac in digests(tx, kind, by_ref[ref]) else Kept.differs, question)
         for ref, mac, question in map(tuple, rows)
     }
 
@@ -291,7 +291,7 @@ async def _keep(
         rows,
         [asked[claim_index(tx, each.claim)] for each in pieces],
         [each.sender_ref for each in pieces],
-        [digest(tx, kind, each.sent) for each in pieces],
+        [digests(tx, kind, each)[0] for each in pieces],
         [
             tx.keyring.seal(models.SENT, row, each.sent)
             for row, each in zip(rows, pieces, strict=True)
@@ -382,6 +382,12 @@ def due(tx: Tx, place: int, *, abnormal: bool = False) -> Any:
     """Return the instant until which a question that arises at a place must be answered."""
     within = settle_abnormal_within if abnormal else settle_within
     return tx.now + timedelta(minutes=within(place, tx.today))
+
+
+def digests(tx: Tx, kind: UnresolvedKind, piece: Piece) -> tuple[bytes, bytes]:
+    """Digest what a piece is known by, and all of it: so the release before knew it again."""
+    known_by = piece.sent if piece.known_by is None else piece.known_by
+    return digest(tx, kind, known_by), digest(tx, kind, piece.sent)
 
 
 def digest(tx: Tx, kind: UnresolvedKind, sent: bytes) -> bytes:

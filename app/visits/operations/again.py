@@ -1,6 +1,9 @@
-"""A visit sent again with more in fields nobody knows is the same visit: that is kept beside it."""
+"""A visit sent again in another dress, or with more in fields nobody knows, is the same visit: what
+differs is kept beside it.
+"""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,8 +14,8 @@ from app.core.data.db import Tx
 from app.unresolved.models import UnresolvedKind
 from app.unresolved.operations import holding
 from app.visits import queries
-from app.visits.operations.storing import digest
-from app.visits.schemas.recording import AGAIN, VisitCreate, known_of
+from app.visits.operations.storing import digest, digests
+from app.visits.schemas.recording import AGAIN, VisitCreate, understood_of
 
 _MOST: Final = 20
 """How many differing repetitions are kept: an app may write there when it sends."""
@@ -24,18 +27,22 @@ WHERE home_county = $1 AND id = $2 RETURNING *
 
 
 async def stored(tx: Tx, row: Mapping[str, Any], new: VisitCreate) -> Mapping[str, Any] | None:
-    """Recognise a stored visit that was sent with the same but for fields nobody knows; what these
-    say now is kept beside it. Returns its row as it stands; None if something else was sent.
+    """Recognise a stored visit that was sent with the same but for its dress and for fields nobody
+    knows; what these say now is kept beside it. Returns its row as it stands; None if something
+    else was sent.
     """
     async with tx.as_system():
         place = (row["home_county"], row["id"])
         held = await tx.connection.fetchrow(_HOLD, *place)
         words = queries.words_of(tx, held)
         aside = words.get("as_sent") or {}
-        before = new.model_copy().setting_aside(_first(aside))
-        if digest(tx, before) != held["content_mac"] or before.known() != new.known():
-            return None
-        more = _with_more(aside, new.unread)
+        if digest(tx, new) != held["content_mac"]:  # as the release before knew it
+            before = new.model_copy().setting_aside(_first(aside))
+            known = held["content_mac"] in digests(tx, before)
+            if not known or before.known() != new.known():
+                return None
+        said = new.recorded_at if new.recorded_at != held["recorded_at"] else None
+        more = _with_more(aside, _beside(new, said))
         if more == aside:
             return {**row, **held}
         words = {"note": None, "findings": [None] * len(held["findings"]), **words}
@@ -52,12 +59,18 @@ async def waiting(tx: Tx, principal: Principal, new: VisitCreate) -> UUID | None
     if kept is None:
         return None
     sent = orjson.loads(kept.sent)
-    if known_of(sent) != new.known():
+    if understood_of(sent) != new.understood():
         return None
-    more = _with_more(sent, new.unread)
+    more = _with_more(sent, _beside(new, new.recorded_at))
     if more != sent:
         await holding.keep_more(tx, kept, orjson.dumps(more))
     return kept.unresolved_id
+
+
+def _beside(new: VisitCreate, recorded_at: datetime | None) -> dict[str, Any]:
+    if recorded_at is None:
+        return new.unread
+    return {"recorded_at": new.model_dump(mode="json")["recorded_at"], **new.unread}
 
 
 def _first(aside: Mapping[str, Any]) -> dict[str, Any]:

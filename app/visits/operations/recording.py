@@ -20,7 +20,7 @@ from app.visits import queries, schemas
 from app.visits.area import WRITE
 from app.visits.events import VisitRecorded
 from app.visits.operations import again
-from app.visits.operations.storing import announce, as_piece, change, columns_of
+from app.visits.operations.storing import announce, as_piece, change, columns_of, digests
 from app.visits.schemas.recording import VisitCreate
 
 
@@ -55,8 +55,8 @@ async def record_visit(tx: Tx, principal: Principal, new: VisitCreate) -> Record
     saw on that day, and nobody in charge said whom the id means. If somebody did and the child is
     out of sight, the answer tells what was sent and nothing of the file.
 
-    The same visit sent again is answered with what is stored; what its sender says otherwise in
-    fields nobody knows is kept beside it. Under an id that is in use by another
+    The same visit sent again, in whatever dress, is answered with what is stored; what its sender
+    says otherwise in fields nobody knows is kept beside it. Under an id that is in use by another
     agency's visit, or by one to another child, it is kept under an id of ours, the same each time.
     Raises VisitDiffers, TooManyUnplaced.
     """
@@ -194,7 +194,7 @@ async def store_held(
                 row, _ = await change(tx, sender, row, said)
             return
         sent = await rows.sent_before(tx, sender, each.id, table="visits")
-        if sent is not None and sent["content_mac"] == values["content_mac"]:
+        if sent is not None and sent["content_mac"] in digests(tx, each):
             return  # it came rightly meanwhile
 
 
@@ -211,7 +211,8 @@ async def _sent_before(
     sent = row or await rows.sent_before(tx, principal, new.id, table="visits")
     if sent is None:
         return None
-    if sent["content_mac"] != values["content_mac"]:
+    same = sent["content_mac"] == values["content_mac"]
+    if not same or new.unread or sent["recorded_at"] != new.recorded_at:
         now = await again.stored(tx, sent, new)
         if now is None:
             raise VisitDiffers

@@ -36,9 +36,16 @@ def columns_of(
 
 
 def digest(tx: Tx, new: VisitCreate) -> bytes:
-    """Digest what was sent first, to know it again."""
+    """Digest what was understood, to know it again."""
+    understood = orjson.dumps(new.understood(), option=orjson.OPT_SORT_KEYS)
+    return tx.keyring.blind_index("visit understood", understood.decode())
+
+
+def digests(tx: Tx, new: VisitCreate) -> tuple[bytes, bytes]:
+    """Digest what was understood, and what was sent first: so the release before knew it again."""
     first = {name: said for name, said in new.unread.items() if name != AGAIN}
-    return tx.keyring.blind_index("visit", new.model_copy().setting_aside(first).said().decode())
+    sent = new.model_copy().setting_aside(first).said()
+    return digest(tx, new), tx.keyring.blind_index("visit", sent.decode())
 
 
 def as_piece(new: VisitCreate, received_at: datetime) -> holding.Piece:

@@ -27,6 +27,7 @@ from app.visits.schemas import (
     VisitDay,
     Words,
 )
+from app.visits.schemas.hinted import hinted
 
 _IDENTITY: Final = TypeAdapter(UUID)
 _DAY: Final = TypeAdapter(VisitDay)
@@ -97,6 +98,7 @@ class VisitCreate(TakenAsSent):
         if "policies_explained" in rest and not _reads(_POLICIES, rest["policies_explained"]):
             unread["policies_explained"] = rest["policies_explained"]
             rest["policies_explained"] = _known(Policy, rest["policies_explained"])
+        _heed(rest, unread)
         return rest
 
     def said(self) -> bytes:
@@ -108,6 +110,10 @@ class VisitCreate(TakenAsSent):
     def known(self) -> dict[str, Any]:
         """Return what was sent without what stands in fields nobody knows."""
         return known_of({**self.model_dump(mode="json"), **self.unread})
+
+    def understood(self) -> dict[str, Any]:
+        """Return what was understood of that, whatever its dress."""
+        return understood_of({**self.model_dump(mode="json"), **self.unread})
 
     def known_as(self, own: UUID) -> Self:
         """Return it under an id of ours."""
@@ -129,6 +135,29 @@ def known_of(said: Mapping[str, Any]) -> dict[str, Any]:
     replaced = characters.items() if isinstance(characters, dict) else ()
     ours = {field: was for field, was in replaced if field.partition(".")[0] in fields}
     return {**kept, "characters": ours}
+
+
+def understood_of(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return of the JSON of a visit what was understood, to know it again in another dress: its day
+    in whatever spelling, its lists in whatever order, and not when a device stored it.
+    """
+    kept = known_of(said)
+    del kept["recorded_at"]
+    kept["visited_on"] = day_of(kept["visited_on"]) or kept["visited_on"]
+    if isinstance(kept["findings"], list):
+        kept["findings"] = sorted(map(_in_order, kept["findings"]), key=_text)
+    kept["policies_explained"] = _sorted(kept["policies_explained"])
+    return kept
+
+
+def _in_order(finding: Any) -> Any:
+    if not isinstance(finding, dict):
+        return finding
+    return {**finding, "refer_to": _sorted(finding.get("refer_to", []))}
+
+
+def _sorted(said: Any) -> Any:
+    return sorted(said, key=_text) if isinstance(said, list) else said
 
 
 def _known_finding(said: Any) -> Any:
@@ -183,6 +212,21 @@ def _findings(said: Any, unread: dict[str, Any]) -> list[dict[str, Any]]:
         found = [*{_text(each): each for each in found}.values()]
         found = sorted(found, key=lambda each: not each["abnormal"])[:MOST]
     return found
+
+
+def _heed(rest: dict[str, Any], unread: dict[str, Any]) -> None:
+    """Count a visit as abnormal until a person has looked, if nothing in it is said to be, and what
+    of it could not be read speaks of something wrong.
+    """
+    found = rest.get("findings", [])
+    if any(each["abnormal"] for each in found):
+        return
+    unknown = {name: said for name, said in rest.items() if name not in VisitCreate.model_fields}
+    kind = hinted({**unknown, **{name: unread[name] for name in unread if name != "characters"}})
+    if kind is not None:
+        unread.setdefault("findings", found)
+        heeded = {"domain": Domain.other, "abnormal": True, "type": kind}
+        rest["findings"] = [heeded, *found][:MOST]
 
 
 def _finding(said: Any) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 import contextlib
+import json
 from typing import Any
 
 import pytest
@@ -53,6 +54,30 @@ def test_what_is_refused_can_be_kept_and_tells_what_it_was(raw: bytes, code: str
     kept = strict_json.storable(strict_json.loads(raw, anything=lambda _: True), replaced)
     strict_json.check(kept, "#")
     assert replaced, code
+
+
+SAID = {"narrative": "孩子独自在家, 三天没人管", "note": "小明说妈妈在深圳"}
+
+
+@pytest.mark.parametrize(
+    ("raw", "read", "told"),
+    [
+        (json.dumps(SAID, ensure_ascii=False).encode("gb18030"), SAID, {}),
+        (
+            '{"a": "孩子独自\u5728家'.encode()[:-1] + b'"}',
+            {"a": "孩子独自在\ufffd\ufffd"},
+            {"a": "U+DCAE, U+DCE5"},
+        ),
+        (b'{"a": "\xff\xfe"}', {"a": "\ufffd\ufffd"}, {"a": "U+DCFE, U+DCFF"}),
+        (b'{"a": "5\x80 yuan"}', {"a": "5\ufffd yuan"}, {"a": "U+DC80"}),
+    ],
+)
+def test_bytes_that_are_no_text_refuse_no_evidence(raw, read, told) -> None:
+    replaced: dict[str, object] = {}
+    found = strict_json.loads(raw, evidence=True, anything=lambda _: True)
+    assert (strict_json.storable(found, replaced), replaced) == (read, told)
+    with pytest.raises(strict_json.JsonRefused):
+        strict_json.loads(raw)
 
 
 def test_of_a_key_said_twice_nothing_is_lost() -> None:

@@ -1,0 +1,36 @@
+"""A file sent again with other things in fields nobody knows is the same file: they are kept."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from app.children import sealing
+from app.core.data.db import Tx
+
+_MOST: Final = 20
+"""How many of one field are kept: an app may write there when it sends."""
+_HOLD: Final = "SELECT id, home_county, as_sent_sealed FROM children WHERE id = $1 FOR UPDATE"
+_KEEP: Final = "UPDATE children SET as_sent_sealed = $3 WHERE home_county = $1 AND id = $2"
+
+
+async def keep(tx: Tx, child_id: UUID, strange: Mapping[str, Any]) -> None:
+    """Keep beside a file what is sent with it now in fields nobody knows, by field, the second as
+    `sent_at (2)`; of what is there already, nothing. Two statements, none if nothing is sent so.
+    """
+    if not strange:
+        return
+    async with tx.as_system():
+        row = await tx.connection.fetchrow(_HOLD, child_id)
+        if row is None:
+            return
+        before = sealing.kept_aside(tx.keyring, row)
+        aside = {**before}
+        for field, said in strange.items():
+            names = [field, *(f"{field} ({number})" for number in range(2, _MOST + 1))]
+            if any(name in aside and aside[name] == said for name in names):
+                continue
+            free = next((name for name in names if name not in aside), None)
+            aside |= {} if free is None else {free: said}
+        if aside != before:
+            sealed = sealing.keep_aside(tx.keyring, child_id, aside)
+            await tx.connection.execute(_KEEP, row["home_county"], child_id, sealed)

@@ -1,0 +1,79 @@
+"""No key and no query refuses evidence: it is known again by its ids and what it says."""
+
+import copy
+import json
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.api.test_bad_input import CANARY, WRITES, World
+
+EVIDENCE = ("createChild", "recordVisit", "pushAttendanceEvents", "fileReport")
+"""What is known again by its ids and what it says: nothing that points at it refuses it."""
+TABLES = dict(
+    zip(EVIDENCE, ("children", "visits", "attendance_events", "police_reports"), strict=True)
+)
+NO_KEYS = ["", "a" * 201, "schlüssel".encode(), "two words"]
+
+
+@pytest.mark.parametrize("name", sorted({*WRITES}.difference(EVIDENCE)))
+async def test_key_used_with_another_body(world: World, name: str) -> None:
+    key = {"idempotency_key": CANARY}
+    assert (await world.send(name, **key)).is_success
+    other = json.dumps(world.writes[name].body).encode() + b" "
+    document = await world.refused(name, other, status=422, **key)
+    assert document["type"] == "/problems/idempotency-key-reused"
+
+
+@pytest.mark.parametrize("key", NO_KEYS, ids=str)
+async def test_key_that_is_none(world: World, key: Any) -> None:
+    await world.refused("correctVisit", status=400, idempotency_key=key)
+
+
+async def test_query_nobody_knows(world: World, monkeypatch) -> None:
+    write = world.writes["correctVisit"]
+    asking = replace(write, path=f"{write.path}?foo=1")
+    monkeypatch.setitem(world.writes, "correctVisit", asking)
+    await world.refused("correctVisit", status=400)
+
+
+def _others(name: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Say something else, or of somebody else, of which nothing has been kept yet."""
+    other = copy.deepcopy(body)
+    if name == "createChild":
+        other["identity"] |= {"name": "样小七", "resident_id": None}
+        other["education"]["student_numbers"] = []
+    elif name == "pushAttendanceEvents":
+        other["events"][0]["id"] = CANARY
+    else:
+        other |= {"id": str(uuid4())}
+    return other
+
+
+@pytest.mark.parametrize("name", EVIDENCE)
+async def test_neither_a_key_nor_a_query_refuses_evidence(
+    world: World, name: str, monkeypatch
+) -> None:
+    """A key that is another's counts as none, and so does one that is none; the same again under
+    the key of its own is answered as it was.
+    """
+    write, key = world.writes[name], {"idempotency_key": CANARY}
+    first = await world.send(name, **key)
+    asking = replace(write, path=f"{write.path}?foo=1&foo=2")
+    monkeypatch.setitem(world.writes, name, asking)
+    again = await world.send(name, **key)
+    assert (again.status_code, again.content) == (first.status_code, first.content)
+    assert again.headers["idempotency-replayed"] == "true"
+    before = await world.rows()
+    answer = await world.send(name, _others(name, write.body), **key)
+    assert answer.status_code == first.status_code, answer.text
+    assert "idempotency-replayed" not in answer.headers
+    table = TABLES[name]
+    assert (await world.rows())[table] == before[table] + 1
+
+
+@pytest.mark.parametrize("key", [*NO_KEYS, "a" * 300], ids=str)
+async def test_no_key_refuses_a_visit(world: World, key: Any) -> None:
+    assert (await world.send("recordVisit", idempotency_key=key)).status_code == 201
