@@ -212,7 +212,7 @@ async def tell(tx: Tx, child_id: UUID, kind: Kind, source_id: UUID, fact: Told |
         return
     before = Told.all_of(row["told"])
     now = without(before, kind, source_id) if fact is None else with_fact(before, fact)
-    if [*before] == now or set(before) == set(now):
+    if {*before} == {*now}:
         return
     await tx.connection.execute(
         "UPDATE children SET told = $3::jsonb, updated_at = $4 WHERE home_county = $1 AND id = $2",

@@ -13,7 +13,7 @@ FITS: Final = """e.rule = d.rule AND e.counts AND e.home_county = d.home_county
 _DISCHARGE: Final = f"""
 UPDATE duties
 SET state = 'discharged', discharged_at = $2, discharged_by = found.evidence_id,
-    discharged_on = found.happened_on, version = duties.version + 1
+    discharged_on = found.happened_on, lapsed_at = NULL, version = duties.version + 1
 FROM (
     SELECT DISTINCT ON (d.id) d.id, e.evidence_id, e.happened_on
     FROM duties d JOIN duty_evidence e

@@ -1,7 +1,7 @@
 """The ledger of duties, and the evidence that discharges them."""
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKeyConstraint, Index, Uuid, text
@@ -10,6 +10,9 @@ from sqlmodel import Field, SQLModel
 
 from app.core.data import hiding, rls
 from app.core.data.columns import Instant, code_list
+
+DONE_BY_HIDDEN: Final = "state = 'discharged' AND rule = 'REP-01'"
+"""Of a duty that was done by a deed that may be hidden: those of the rules with `evidence.deed`."""
 
 
 class Duty(SQLModel, table=True):
@@ -50,6 +53,9 @@ class Duty(SQLModel, table=True):
         # For who sees all of them. Of a quarter all fall due at one moment.
         Index("ix_duties_due_at_id", "due_at", "id"),
         Index("ix_duties_state_due_at_id", "state", "due_at", "id"),
+        Index(
+            "ix_duties_done_by_hidden", "region_code", "id", postgresql_where=text(DONE_BY_HIDDEN)
+        ),
     )
 
     id: UUID = Field(primary_key=True)

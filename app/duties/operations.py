@@ -132,14 +132,12 @@ async def weigh_event(tx: Tx, announced: Announced) -> None:
     await tx.connection.execute(
         "SELECT pg_advisory_xact_lock(hashtextextended($1, 7))", f"duties/{child_id}"
     )
+    opening = [rule for rule in rules().values() if announced.wire_name in rule.opens_on]
+    if any(rule.opens.every for rule in opening):
+        await open_period(tx, home_county=announced.home_county, child_id=announced.subject_id)
     for rule in rules().values():
-        if announced.wire_name in rule.opens_on:
-            if rule.opens.every:
-                await open_period(
-                    tx, home_county=announced.home_county, child_id=announced.subject_id
-                )
-            else:
-                await _open_one(tx, rule, announced)
+        if rule in opening and not rule.opens.every:
+            await _open_one(tx, rule, announced)
         if announced.wire_name in rule.evidence.told_by:
             await _weigh_evidence(tx, rule, announced)
         if announced.wire_name == rule.bearer.passed_on_by:

@@ -91,6 +91,8 @@ async def _tell_finder(
     ways = {each["code"]: {*each["handled_as"]} for each in _situations(*place)}
     found = {each["type"] for each in visit["findings"] if each["abnormal"]} & ways.keys()
     if not found or rules.bound_as(visit["kind"], found, _bearers(*place)) is None:
+        if new:  # most visits: nothing is owed that could be taken back
+            return
         await spine.publish(tx, events.ReportNotOwed(told_to=(), **about))
         return
     since = beginning(min(visit["visited_on"], day))

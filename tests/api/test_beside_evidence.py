@@ -8,14 +8,14 @@ from uuid import uuid4
 
 import pytest
 
-from tests.api.test_bad_input import CANARY, WRITES, World
+from tests.api.world import CANARY, WRITES, World
 
 EVIDENCE = ("createChild", "recordVisit", "pushAttendanceEvents", "fileReport")
 """What is known again by its ids and what it says: nothing that points at it refuses it."""
 TABLES = dict(
     zip(EVIDENCE, ("children", "visits", "attendance_events", "police_reports"), strict=True)
 )
-NO_KEYS = ["", "a" * 201, "schlüssel".encode(), "two words"]
+NO_KEYS = ["", "a" * 201, "schlüssel".encode(), "two words", '"open']
 
 
 @pytest.mark.parametrize("name", sorted({*WRITES}.difference(EVIDENCE)))
@@ -29,6 +29,7 @@ async def test_key_used_with_another_body(world: World, name: str) -> None:
 
 @pytest.mark.parametrize("key", NO_KEYS, ids=str)
 async def test_key_that_is_none(world: World, key: Any) -> None:
+    """A key is one visible word (RFC 8941 allows it in quotes)."""
     await world.refused("correctVisit", status=400, idempotency_key=key)
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from app.children.conditions import FACTS
 from app.children.parents import ROLES
 from app.children.rules import Derived, Facts, age_on, derive, policy_of
 from app.children.sections import File
@@ -57,6 +58,12 @@ def derived(child: Facts, on: date = TODAY) -> Derived:
 
 def categories(child: Facts, on: date = TODAY) -> tuple[str, ...]:
     return derived(child, on).categories
+
+
+def test_policy_and_code_know_the_same_facts() -> None:
+    of_class = queries.parameters()["difficulty.taxonomy"].of_value["items"]
+    condition = of_class["properties"]["any"]["items"]["properties"]
+    assert {*condition["fact"]["enum"]} == {*condition["unless"]["enum"]} == {*FACTS}
 
 
 @pytest.mark.parametrize(

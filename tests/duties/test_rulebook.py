@@ -14,7 +14,7 @@ from app.core.data_files import BadDataFile
 from app.core.jobs import events
 from app.core.jobs.events import BadEvent, Event
 from app.core.settings import Settings
-from app.duties import rulebook
+from app.duties import models, rulebook
 from app.duties.rules import Rule
 
 NAME = "app/duties/rules.yaml"
@@ -220,6 +220,11 @@ def test_what_is_missing_is_named_at_the_line_around_it() -> None:
 def test_broken_yaml_is_refused_with_its_line() -> None:
     assert refused("VIS-01:\n  title: {zh: 测").startswith(f"{NAME} line 2: ")
     assert refused("- VIS-01") == f"{NAME} line 1: names and what they mean are expected"
+
+
+def test_the_index_of_deeds_that_may_be_hidden_holds_every_rule_with_one() -> None:
+    (code,) = [code for code, rule in rulebook.rules().items() if rule.evidence.deed]
+    assert f"rule = '{code}'" in models.DONE_BY_HIDDEN
 
 
 async def test_no_process_starts_with_a_slip(monkeypatch, capsys) -> None:
