@@ -30,7 +30,8 @@ async def test_key_used_with_another_body(world: World, name: str) -> None:
 @pytest.mark.parametrize("key", NO_KEYS, ids=str)
 async def test_key_that_is_none(world: World, key: Any) -> None:
     """A key is one visible word (RFC 8941 allows it in quotes)."""
-    await world.refused("correctVisit", status=400, idempotency_key=key)
+    document = await world.refused("correctVisit", status=400, idempotency_key=key)
+    assert document["type"] == "/problems/idempotency-key-invalid"
 
 
 async def test_query_nobody_knows(world: World, monkeypatch) -> None:

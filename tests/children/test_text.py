@@ -272,10 +272,22 @@ class TestResidentIds:
             (ENDS_IN_X + "0", "string_too_long"),
         ],
     )
-    async def test_a_wrong_number_is_refused(self, number, rule, open_file, director) -> None:
-        answer = await open_file(director, identity=identity(resident_id=number))
-        assert answer.status_code == 422
-        assert rule in {error["code"] for error in answer.json()["errors"]}
+    async def test_a_wrong_number_is_told_and_no_number_of_the_file(
+        self, client, number, rule, open_file, director
+    ) -> None:
+        """What is merely imperfect is kept and marked: it is no key, and a correction is strict."""
+        opened = await open_file(director, identity=identity(resident_id=number))
+        assert opened.status_code == 201, opened.text
+        file = opened.json()
+        assert file["identity"]["resident_id"] is None
+        assert file["as_sent"]["identity.resident_id"] == number
+        changed = await client.patch(
+            f"/v1/children/{file['id']}",
+            json={"identity": {"resident_id": number}},
+            headers={**director.headers, "if-match": '"1"'},
+        )
+        assert changed.status_code == 422, changed.text
+        assert rule in {error["code"] for error in changed.json()["errors"]}
 
 
 class TestNumbersOfSchools:

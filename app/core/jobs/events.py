@@ -29,7 +29,9 @@ CODE: Final = WithJsonSchema({"type": "string", "maxLength": 40})
 yet, and a closed list to the rules that count by it.
 """
 
-ROLE: Final = WithJsonSchema({"type": ["string", "null"], "maxLength": 40})
+ROLE: Final = WithJsonSchema(
+    {"anyOf": [{"type": "string", "maxLength": 40, "pattern": "^[a-z_]+$"}, {"type": "null"}]}
+)
 """For a field that is the role in which somebody did it; null if that was not kept."""
 
 _kinds: dict[str, type["Event"]] = {}
