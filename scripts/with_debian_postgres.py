@@ -8,6 +8,7 @@ The cluster lives where the tests keep theirs and ends with the command. As root
 
 import os
 import pwd
+import secrets
 import shutil
 import socket
 import subprocess
@@ -49,6 +50,9 @@ def cluster(bin_dir: Path) -> Iterator[str]:
         account = pwd.getpwnam(user)
         os.chown(place, account.pw_uid, account.pw_gid)
     data, port = place / "data", free_port()
+    password = secrets.token_hex()
+    (place / "password").write_text(password)
+    (place / "password").chmod(0o644)
 
     def call(program: str, *arguments: str) -> None:
         subprocess.run(
@@ -67,8 +71,8 @@ def cluster(bin_dir: Path) -> Iterator[str]:
         str(data),
         "-U",
         "postgres",
-        "-A",
-        "trust",
+        "--auth=scram-sha-256",
+        f"--pwfile={place / 'password'}",
         "-E",
         "UTF8",
         "--locale=C.UTF-8",
@@ -77,7 +81,7 @@ def cluster(bin_dir: Path) -> Iterator[str]:
     options = f"-p {port} -h 127.0.0.1 -k {place} -c fsync=off -c synchronous_commit=off"
     try:
         call("pg_ctl", "-D", str(data), "-w", "-l", str(place / "log"), "-o", options, "start")
-        yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        yield f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
     finally:
         if (data / "postmaster.pid").exists():
             call("pg_ctl", "-D", str(data), "-w", "-m", "immediate", "stop")
