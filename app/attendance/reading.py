@@ -15,7 +15,6 @@ from app.attendance.dress import OTHER_TIME, of_two, origin, same_name, undresse
 from app.attendance.schemas import (
     CLOUDEVENT,
     CLOUDEVENTS_BATCH,
-    JSON,
     MAX_EVENT_BYTES,
     MAX_EVENTS,
     EventId,
@@ -26,7 +25,6 @@ from app.attendance.schemas import (
 )
 from app.core.http import strict_json
 from app.core.http.details import words_of
-from app.core.http.routing import UnsupportedMediaType
 from app.core.http.strict_json import JsonRefused
 from app.core.problems import FieldError, Problem, printable
 
@@ -78,21 +76,23 @@ def cloudevent_schema() -> dict[str, Any]:
 
 
 def read_batch(media_type: str, body: Any) -> list[Incoming]:
-    """Read a body of one of the three media types into events, each judged by itself (I1, I2).
-
-    Raises UnsupportedMediaType, and EnvelopeUnusable if the body is no batch of the type's shape.
+    """Read a body into events, each judged by itself (I1, I2): by its shape, whatever it is called.
+    Raises EnvelopeUnusable if it is no batch of events.
     """
-    if media_type == JSON:
-        if type(body) is not dict or body.keys() != {"events"}:  # nor twice the same
-            raise EnvelopeUnusable.at("#", "envelope_invalid", 'Send {"events": [...]}.')
+    if type(body) is dict and body.keys() == {"events"}:  # nor twice the same
         events = _bounded(body["events"], "#/events")
         return [_judged(_read, event, f"#/events/{n}") for n, event in enumerate(events)]
-    if media_type == CLOUDEVENTS_BATCH:
+    if media_type == CLOUDEVENT or _is_cloudevent(body):
+        return [_judged(_read_cloudevent, body, "#")]
+    first = body[0] if isinstance(body, list) and body else None
+    if media_type == CLOUDEVENTS_BATCH or _is_cloudevent(first):
         events = _bounded(body, "#")
         return [_judged(_read_cloudevent, event, f"#/{n}") for n, event in enumerate(events)]
-    if media_type == CLOUDEVENT:
-        return [_judged(_read_cloudevent, body, "#")]
-    raise UnsupportedMediaType(headers={"accept-post": f"{JSON}, {CLOUDEVENTS_BATCH}"})
+    raise EnvelopeUnusable.at("#", "envelope_invalid", 'Send {"events": [...]}.')
+
+
+def _is_cloudevent(said: Any) -> bool:
+    return isinstance(said, dict) and {"specversion", "data"} <= said.keys()
 
 
 def _bounded(events: Any, pointer: str) -> list[Any]:

@@ -50,8 +50,7 @@ async def _strict(
     prefer: Annotated[
         str | None,
         Header(
-            max_length=200,
-            pattern=r"^[ -~]+$",
+            json_schema_extra={"maxLength": 200},  # told, not asked: a wish refuses nothing
             description="`handling=strict`: all events or none (RFC 7240).",
             examples=["handling=strict"],
         ),

@@ -21,7 +21,6 @@ MAX_EVENTS: Final = 1000
 MOST_UNREAD: Final = 100
 LONGEST_NAME: Final = 200
 MAX_EVENT_BYTES: Final = 64 * 1024
-JSON: Final = "application/json"
 CLOUDEVENT: Final = "application/cloudevents+json"
 CLOUDEVENTS_BATCH: Final = "application/cloudevents-batch+json"
 
