@@ -143,13 +143,12 @@ def _validated(event: Any, replaced: Mapping[str, Any]) -> Statement | Roll:
         except ValidationError:
             pass
     plain, aside = undressed(event) if isinstance(event, dict) else (event, {})
-    if _of_class(plain):
-        # A roll keeps nothing aside and gives no reason: what is left over refuses it.
-        left = {name: said for name, said in aside.items() if name not in {*plain, OTHER_TIME}}
-        given = {name: said for name, said in plain.items() if (name, said) != ("reason", None)}
-        return _ROLL.validate_python({**given, **left})
     if replaced:
         aside = {"characters": replaced, **aside}
+    if _of_class(plain):
+        given = {name: said for name, said in plain.items() if name in Roll.model_fields}
+        left = {name: event[name] for name in plain if name not in given and event.get(name)}
+        return _ROLL.validate_python({**given, "as_sent": {**aside, **left} or None})
     return _EVENT.validate_python({**plain, "as_sent": aside} if aside else plain)
 
 
