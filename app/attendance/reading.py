@@ -154,7 +154,8 @@ def _validated(event: Any, replaced: Mapping[str, Any]) -> Statement | Roll:
 
 def _guessed(event: Any, read: Statement | Roll, replaced: Mapping[str, Any]) -> bool:
     """Tell whether something that an event cannot be without was replaced, or said before in
-    another way than last. A roll keeps nothing aside: of it, anything but its clock.
+    another way than last. Of a roll, which all that is unread silences: anything
+    but its clock.
     """
     for field, said in replaced.items():
         name, again = _AGAIN.subn("", field)
