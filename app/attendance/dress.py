@@ -76,6 +76,18 @@ def says_more(aside: Mapping[str, Any] | None) -> dict[str, Any]:
     return {**kept, "category": word} if _word(word, {}) in _EXCUSES else kept
 
 
+def class_says_more(aside: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return of what was set aside of a roll what may say who was not there: all but the spelling
+    of what was read.
+    """
+    return {name: said for name, said in (aside or {}).items() if name not in _SPELT}
+
+
+_SPELT: Final = frozenset(
+    ("class_name", "school_day", "session", "category", "time", "sequence")
+) | {OTHER_TIME, "characters"}
+
+
 def origin(event: Mapping[str, Any]) -> dict[str, Any]:
     """Return the source and the id of an event, as far as it has them, in the wire's spelling."""
     named = {name: event[name] for name in ("source", "id") if name in event}

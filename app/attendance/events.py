@@ -27,6 +27,17 @@ class AbsencesRecorded(Event):
     )
 
 
+class AttendanceContradicted(Event):
+    """A school said under the source and id of an event something else than before: the first
+    counts, the other is read beside it. Somebody has to say which is true, under an id of its own.
+    """
+
+    wire_name: ClassVar[str] = "attendance.contradicted"
+    subject: ClassVar[str] = "batch"
+    school_id: UUID = Field(description="The school that reported.")
+    contradicted: int = Field(ge=1, le=1000, description="How many of its events differ.")
+
+
 class _AboutPresence(Event):
     subject: ClassVar[str] = "presence_doubt"
     child_id: UUID = Field(description="The child.")

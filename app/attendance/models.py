@@ -136,6 +136,32 @@ class AttendanceRoll(SQLModel, table=True):
     spoke_for: int
     listed: list[UUID] | None = Field(default=None, sa_type=ARRAY(Uuid))
     received_at: datetime = Field(sa_type=Instant)
+    as_sent_sealed: bytes | None = None
+    """What of it was not read, as it was sent (JSON, encrypted)."""
+
+
+class AttendanceContradiction(SQLModel, table=True):
+    """An event or a roll under a source and id that an earlier one has, which says something else:
+    the first stays what counts, this one is kept beside it (JSON, encrypted).
+    """
+
+    __tablename__ = "attendance_contradictions"
+    __table_args__: Any = (
+        Index(
+            "uq_attendance_contradictions_said",
+            *("agency_id", "source", "event_id", "content_sha256"),
+            unique=True,
+        ),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    agency_id: UUID
+    batch_id: UUID
+    source: str
+    event_id: str
+    content_sha256: bytes
+    said_sealed: bytes
+    received_at: datetime = Field(sa_type=Instant)
 
 
 class AttendanceSlot(BelowChild, table=True):
@@ -291,6 +317,11 @@ rls.protect(
 )
 rls.protect(
     "attendance_rolls",
+    using=f"{rls.own('agency_id')} OR {rls.SYSTEM}",
+    privileges="SELECT, INSERT",
+)
+rls.protect(
+    "attendance_contradictions",
     using=f"{rls.own('agency_id')} OR {rls.SYSTEM}",
     privileges="SELECT, INSERT",
 )

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from datetime import date, datetime, time
 from itertools import compress
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from app.access.principal import Principal
-from app.attendance import receipts, rolls, rules, unknown_pupils
+from app.attendance import contradictions, receipts, rolls, rules, unknown_pupils
 from app.attendance.events import AbsencesRecorded
 from app.attendance.reading import Incoming
 from app.attendance.receipts import Verdict
@@ -91,6 +91,12 @@ async def push_attendance_events(
     if strict and refusals:
         known = {entry.child.id for entry in entries}
         raise BatchRefused(errors=refusals, children=sorted(known))
+    differing = [
+        one.incoming.event
+        for one in verdicts
+        if one.status == "conflict" and not isinstance(one.incoming.event, FieldError)
+    ]
+    await contradictions.keep(tx, principal, batch_id, differing)
     answer = receipts.receipt(batch_id, verdicts)
     _, own = called.pop(principal.agency_id, (principal, []))
     days = {entry.event.school_day for entry in fresh} | {roll.school_day for roll in own}
@@ -264,11 +270,6 @@ def _is_stored(entry: Entry, stored: tuple[bytes, UUID] | None) -> bool:
     return child_id == entry.child.id and content in digests(entry.child.id, entry.event)
 
 
-_KEPT_BESIDE: Final = (
-    "An event of this source and id says something else. This one is kept as well."
-)
-
-
 async def _hold(
     tx: Tx,
     principal: Principal,
@@ -300,7 +301,7 @@ async def _hold(
     held = await unknown_pupils.hold(tx, principal, batch_id, pushed, taken=taken)
     for (verdict, _), kept in zip(asked, held, strict=True):
         if kept is Kept.differs:
-            contradicts(verdict, _KEPT_BESIDE)
+            contradicts(verdict)
         elif kept is Kept.full:
             verdict.status = "rejected"
 

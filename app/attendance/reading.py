@@ -15,7 +15,6 @@ from app.attendance.dress import OTHER_TIME, of_two, origin, same_name, undresse
 from app.attendance.schemas import (
     CLOUDEVENT,
     CLOUDEVENTS_BATCH,
-    JSON,
     MAX_EVENT_BYTES,
     MAX_EVENTS,
     EventId,
@@ -26,7 +25,6 @@ from app.attendance.schemas import (
 )
 from app.core.http import strict_json
 from app.core.http.details import words_of
-from app.core.http.routing import UnsupportedMediaType
 from app.core.http.strict_json import JsonRefused
 from app.core.problems import FieldError, Problem, printable
 
@@ -78,21 +76,23 @@ def cloudevent_schema() -> dict[str, Any]:
 
 
 def read_batch(media_type: str, body: Any) -> list[Incoming]:
-    """Read a body of one of the three media types into events, each judged by itself (I1, I2).
-
-    Raises UnsupportedMediaType, and EnvelopeUnusable if the body is no batch of the type's shape.
+    """Read a body into events, each judged by itself (I1, I2): by its shape, whatever it is called.
+    Raises EnvelopeUnusable if it is no batch of events.
     """
-    if media_type == JSON:
-        if type(body) is not dict or body.keys() != {"events"}:  # nor twice the same
-            raise EnvelopeUnusable.at("#", "envelope_invalid", 'Send {"events": [...]}.')
+    if type(body) is dict and body.keys() == {"events"}:  # nor twice the same
         events = _bounded(body["events"], "#/events")
         return [_judged(_read, event, f"#/events/{n}") for n, event in enumerate(events)]
-    if media_type == CLOUDEVENTS_BATCH:
+    if media_type == CLOUDEVENT or _is_cloudevent(body):
+        return [_judged(_read_cloudevent, body, "#")]
+    first = body[0] if isinstance(body, list) and body else None
+    if media_type == CLOUDEVENTS_BATCH or _is_cloudevent(first):
         events = _bounded(body, "#")
         return [_judged(_read_cloudevent, event, f"#/{n}") for n, event in enumerate(events)]
-    if media_type == CLOUDEVENT:
-        return [_judged(_read_cloudevent, body, "#")]
-    raise UnsupportedMediaType(headers={"accept-post": f"{JSON}, {CLOUDEVENTS_BATCH}"})
+    raise EnvelopeUnusable.at("#", "envelope_invalid", 'Send {"events": [...]}.')
+
+
+def _is_cloudevent(said: Any) -> bool:
+    return isinstance(said, dict) and {"specversion", "data"} <= said.keys()
 
 
 def _bounded(events: Any, pointer: str) -> list[Any]:
@@ -143,19 +143,19 @@ def _validated(event: Any, replaced: Mapping[str, Any]) -> Statement | Roll:
         except ValidationError:
             pass
     plain, aside = undressed(event) if isinstance(event, dict) else (event, {})
-    if _of_class(plain):
-        # A roll keeps nothing aside and gives no reason: what is left over refuses it.
-        left = {name: said for name, said in aside.items() if name not in {*plain, OTHER_TIME}}
-        given = {name: said for name, said in plain.items() if (name, said) != ("reason", None)}
-        return _ROLL.validate_python({**given, **left})
     if replaced:
         aside = {"characters": replaced, **aside}
+    if _of_class(plain):
+        given = {name: said for name, said in plain.items() if name in Roll.model_fields}
+        left = {name: event[name] for name in plain if name not in given and event.get(name)}
+        return _ROLL.validate_python({**given, "as_sent": {**aside, **left} or None})
     return _EVENT.validate_python({**plain, "as_sent": aside} if aside else plain)
 
 
 def _guessed(event: Any, read: Statement | Roll, replaced: Mapping[str, Any]) -> bool:
     """Tell whether something that an event cannot be without was replaced, or said before in
-    another way than last. A roll keeps nothing aside: of it, anything but its clock.
+    another way than last. Of a roll, which all that is unread silences: anything
+    but its clock.
     """
     for field, said in replaced.items():
         name, again = _AGAIN.subn("", field)

@@ -12,6 +12,7 @@ import orjson
 from app.access import queries as access
 from app.access.principal import Principal, acting_on
 from app.attendance.area import WRITE
+from app.attendance.dress import class_says_more
 from app.attendance.schemas import ResultStatus, Roll
 from app.children.enrolments import class_key
 from app.core.data.db import Tx
@@ -22,9 +23,10 @@ _INSERT: Final = """
 WITH called AS MATERIALIZED (
     SELECT u.*, about.pupils, about.spoke_for, about.listed
     FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[],
-        $7::date[], $8::text[], $9::timestamptz[], $10::text[], $14::text[], $15::int[])
+        $7::date[], $8::text[], $9::timestamptz[], $10::text[], $14::text[], $15::int[],
+        $16::bytea[], $17::boolean[])
         AS u (id, source, event_id, content_sha256, class_name, class_key, school_day, session,
-              happened_at, doubt, category, sequence)
+              happened_at, doubt, category, sequence, as_sent_sealed, says_more)
     CROSS JOIN LATERAL (
         SELECT count(*) AS pupils, count(*) FILTER (WHERE u.category = 'roll' AND (
             SELECT 2 * count(*) FILTER (WHERE s.session IN ('whole_day', u.session)) + count(*)
@@ -35,13 +37,15 @@ WITH called AS MATERIALIZED (
             coalesce(array_agg(e.child_id), '{}') AS listed
         FROM child_enrolments e
         WHERE e.school_id = $11 AND e.class_key = u.class_key AND e.since <= u.school_day
-            AND (e.until IS NULL OR e.until > u.school_day)
+            AND (e.until IS NULL OR e.until > u.school_day) AND NOT u.says_more
     ) AS about
 ), stored AS (
     INSERT INTO attendance_rolls (id, source, event_id, content_sha256, class_name, class_key,
-        school_day, session, happened_at, doubt, category, sequence, pupils, spoke_for, listed,
-        agency_id, batch_id, received_at)
-    SELECT called.*, $11::uuid, $12::uuid, $13::timestamptz FROM called
+        school_day, session, happened_at, doubt, category, sequence, as_sent_sealed, pupils,
+        spoke_for, listed, agency_id, batch_id, received_at)
+    SELECT id, source, event_id, content_sha256, class_name, class_key, school_day, session,
+        happened_at, doubt, category, sequence, as_sent_sealed, pupils, spoke_for, listed,
+        $11::uuid, $12::uuid, $13::timestamptz FROM called
     ON CONFLICT (agency_id, source, event_id) DO NOTHING RETURNING id
 )
 SELECT called.id, called.pupils, called.spoke_for FROM called JOIN stored USING (id)
@@ -95,9 +99,9 @@ async def call(
     if not firsts:
         return []
     ordered = [firsts[origin] for origin in sorted(firsts)]
-    columns = [list(column) for column in zip(*map(_row, ordered), strict=True)]
+    columns = [list(column) for column in zip(*(_row(tx, each) for each in ordered), strict=True)]
     batch = (principal.agency_id, batch_id, tx.now)
-    inserted = await tx.connection.fetch(_INSERT, *columns[:-2], *batch, *columns[-2:])
+    inserted = await tx.connection.fetch(_INSERT, *columns[:10], *batch, *columns[10:])
     new = {row["id"]: (row["pupils"], row["spoke_for"]) for row in inserted}
     stored = {
         origin: (_digest(roll), *new[row_id])
@@ -119,14 +123,16 @@ async def call(
         elif origin in fresh:
             fresh.discard(origin)  # told again in the same batch, it is a repetition
             code = "applied" if pupils else "class_unknown"
+            code = "says_more" if class_says_more(roll.as_sent) else code
             outcomes.append(Called("accepted", code, spoke_for))
         else:
             outcomes.append(Called("duplicate", "duplicate", spoke_for))
     return outcomes
 
 
-def _row(called: tuple[UUID, Roll, str | None]) -> tuple[Any, ...]:
+def _row(tx: Tx, called: tuple[UUID, Roll, str | None]) -> tuple[Any, ...]:
     row_id, roll, doubt = called
+    aside = roll.as_sent and orjson.dumps(roll.as_sent)
     return (
         row_id,
         roll.source,
@@ -140,6 +146,8 @@ def _row(called: tuple[UUID, Roll, str | None]) -> tuple[Any, ...]:
         doubt,
         roll.category,
         roll.sequence,
+        aside and tx.keyring.seal("attendance_rolls.as_sent_sealed", row_id, aside),
+        bool(class_says_more(roll.as_sent)),
     )
 
 
@@ -147,4 +155,6 @@ def _digest(roll: Roll) -> bytes:
     content = (class_key(roll.class_name), roll.school_day, roll.session, roll.time.astimezone(UTC))
     more = (roll.category, roll.sequence)
     known = content if more == ("roll", 0) else (*content, *more)  # as they were digested before
-    return hashlib.sha256(orjson.dumps(known)).digest()
+    if beside := class_says_more(roll.as_sent):
+        known = (*known, beside)
+    return hashlib.sha256(orjson.dumps(known, option=orjson.OPT_SORT_KEYS)).digest()

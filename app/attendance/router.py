@@ -14,7 +14,7 @@ from app.access import acts
 from app.access.acts import PersonRequired
 from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
-from app.attendance import findings, operations, queries, reading, schemas
+from app.attendance import contradictions, findings, operations, queries, reading, schemas
 from app.attendance.acts import PRESENCE_ACTS, AlreadyFound, NotSaidByYou
 from app.attendance.area import AREA, READ, VERIFY, WRITE
 from app.children import enrolments
@@ -50,8 +50,7 @@ async def _strict(
     prefer: Annotated[
         str | None,
         Header(
-            max_length=200,
-            pattern=r"^[ -~]+$",
+            json_schema_extra={"maxLength": 200},  # told, not asked: a wish refuses nothing
             description="`handling=strict`: all events or none (RFC 7240).",
             examples=["handling=strict"],
         ),
@@ -174,8 +173,10 @@ async def list_attendance_events(
     page = await queries.events_of_child(
         tx, child_id, window, since=first, until=until or date.max, school_id=own
     )
+    names = {row["event_ref"]: (row["school_id"], row["source"], row["id"]) for row in page.rows}
+    beside = await contradictions.beside(tx, [*names.values()])
     return Shown(
-        page.shown(lambda row: _stored(tx, row)),
+        page.shown(lambda row: _stored(tx, row, beside[names[row["event_ref"]]])),
         children=[child_id],
         groups=_EDUCATION,
         subject=child_id,
@@ -222,11 +223,11 @@ async def record_presence_finding(
     )
 
 
-def _stored(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any]:
+def _stored(tx: Tx, row: Mapping[str, Any], beside: list[Any]) -> dict[str, Any]:
     event, place = dict(row), "attendance_events.as_sent_sealed"
     sealed = event.pop("as_sent_sealed")
     text = "null" if sealed is None else tx.keyring.unseal(place, row["event_ref"], sealed)
-    return {**event, "as_sent": orjson.loads(text)}
+    return {**event, "as_sent": orjson.loads(text), "also_said": beside}
 
 
 def _doubt(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> dict[str, Any]:

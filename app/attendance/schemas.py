@@ -21,7 +21,6 @@ MAX_EVENTS: Final = 1000
 MOST_UNREAD: Final = 100
 LONGEST_NAME: Final = 200
 MAX_EVENT_BYTES: Final = 64 * 1024
-JSON: Final = "application/json"
 CLOUDEVENT: Final = "application/cloudevents+json"
 CLOUDEVENTS_BATCH: Final = "application/cloudevents-batch+json"
 
@@ -125,6 +124,8 @@ class Roll(_Sent):
     category: Called
     time: SaidAt
     sequence: Sequence = 0
+    as_sent: dict[str, Any] | None = None
+    """What of it was set aside (`dress`), as it came; nobody sends it."""
 
 
 class AttendanceEvent(_Sent):
@@ -167,13 +168,15 @@ class EventResult(BaseModel):
     id: EventId | None = Field(description="Its id, if it could be read.")
     status: ResultStatus = Field(
         description="accepted: stored; duplicate: stored before with the same content; "
-        "conflict: its id is taken by other content; one about nobody the school has is kept all "
-        "the same; unresolved: kept, and stored as soon as it is known which pupil it is about; "
+        "conflict: its id is taken by other content, which counts; this one is kept beside it; "
+        "unresolved: kept, and stored as soon as it is known which pupil it is about; "
         "rejected: it breaks a rule."
     )
     code: Code = Field(
         description="applied: it set the session; superseded: a newer event had set it; "
-        "class_unknown: no pupil is enrolled in such a class that day; too_far_ahead: kept, but"
+        "class_unknown: no pupil is enrolled in such a class that day; says_more: of a roll, kept, "
+        "but what of it is unread may name who was missing, so it says of nobody that they were "
+        "there; too_far_ahead: kept, but"
         " its day lies over 31 days ahead; no_school_then: of a roll, whoever sent it was at no"
         " school on its day; otherwise the rule that spoke.",
         examples=["applied"],
@@ -228,6 +231,11 @@ class StoredEvent(BaseModel):
         description="What of it was not read, as it was sent; `characters`: what of that cannot be"
         " stored was replaced, or said before in another way, and where; `data.time`: the time of"
         " the data, if it is not that of their envelope."
+    )
+    also_said: list[dict[str, Any]] = Field(
+        max_length=20,
+        description="What the school said otherwise under its source and id, as you read it if you"
+        " are of that school: kept, not counted.",
     )
     in_force: bool = Field(description="True if it is what is believed of the session now.")
 

@@ -64,11 +64,10 @@ def _compare(entry: Entry, stored: bytes | None) -> None:
     contradicts(verdict)
 
 
-def contradicts(
-    verdict: Verdict, detail: str = "An event of this source and id was sent with other content."
-) -> None:
+def contradicts(verdict: Verdict) -> None:
     """Say that an event's id is taken by other content."""
     verdict.status, verdict.code = "conflict", "id_taken"
+    detail = "An event of this source and id says something else. This one is kept beside it."
     verdict.refusal = verdict.incoming.error("id", "id_taken", detail)
 
 

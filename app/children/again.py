@@ -1,10 +1,13 @@
-"""A file sent again with other things in fields nobody knows is the same file: they are kept."""
+"""A file sent again with other things in fields nobody knows is the same file: they are kept. And
+what its client calls it finds it again, be that no id.
+"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid5
 
-from app.children import sealing
+from app.access.principal import Principal
+from app.children import duplicates, sealing
 from app.core.data.db import Tx
 
 _MOST: Final = 20
@@ -34,3 +37,22 @@ async def keep(tx: Tx, child_id: UUID, strange: Mapping[str, Any]) -> None:
         if aside != before:
             sealed = sealing.keep_aside(tx.keyring, child_id, aside)
             await tx.connection.execute(_KEEP, row["home_county"], child_id, sealed)
+
+
+async def own_id(tx: Tx, principal: Principal, called: UUID) -> UUID:
+    """Return the id of ours of a file that its client calls by what is none: the one that it has if
+    it was sent before, from whatever post, else the one that it gets.
+    """
+    now, *then = [uuid5(agency, f"file {called}") for agency in principal.agencies]
+    async with tx.as_system():
+        before: UUID | None = await tx.connection.fetchval(_THERE, then)
+    return before or now
+
+
+_THERE: Final = "SELECT id FROM children WHERE id = ANY ($1::uuid[]) ORDER BY id LIMIT 1"
+
+
+async def adopt(tx: Tx, agency_id: UUID, names: Sequence[UUID], child_id: UUID) -> None:
+    """Let ids be other names of a file (`duplicates.adopt`)."""
+    for name in names:
+        await duplicates.adopt(tx, agency_id, name, child_id)

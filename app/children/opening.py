@@ -89,10 +89,22 @@ async def create_child(
     Referred means that a child the caller may not know of may be meant: nothing but the referral is
     stored.
     """
+    called = new.called
+    if called is not None:
+        new = new.model_copy(update={"id": await again.own_id(tx, principal, called)})
     it = await _read(tx, principal, new)
-    outcome = await _create(tx, principal, new, it)
-    if isinstance(outcome, Opened) and not outcome.is_new:
-        await again.keep(tx, outcome.child_id, new.strange)
+    try:
+        outcome = await _create(tx, principal, new, it)
+    except duplicates.DuplicateChild as duplicate:
+        if called is not None:
+            names = (called, it.id)
+            duplicate.keep(again.adopt, principal.agency_id, names, duplicate.children[0])
+        raise
+    if isinstance(outcome, Opened):
+        if called is not None:
+            await duplicates.adopt(tx, principal.agency_id, called, outcome.child_id)
+        if not outcome.is_new:
+            await again.keep(tx, outcome.child_id, new.strange)
     return outcome
 
 

@@ -33,6 +33,7 @@ from app.core.http.wire import (
     ShownRegion,
     Version,
 )
+from app.core.ids import is_id, standing_for
 from app.core.text import letters
 from app.policy.schemas import Label, ParameterName
 
@@ -69,7 +70,8 @@ class ChildCreate(_Sections, TakenAsSent):
 
     id: UUID | None = Field(
         default=None,
-        description="Id made by a client that was offline; the same id again opens no second file.",
+        description="Id made by a client that was offline; the same id again opens no second file."
+        " One that is no UUID is another name of the file, whose id the answer tells.",
         examples=["0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b10"],
     )
     recorded_at: Moment | None = Field(
@@ -96,11 +98,19 @@ class ChildCreate(_Sections, TakenAsSent):
         """Leave out what says nothing, and read who the child is in whatever dress."""
         unread |= replaced
         rest: dict[str, Any] = _said(said) if _offline(said) else said
+        if rest.get("id") is not None and not is_id(rest["id"]):
+            unread["id"] = rest["id"]
+            rest["id"] = standing_for("child_id", rest["id"])  # as visits call the child
         if isinstance(rest.get("identity"), dict):
             rest["identity"] = undressed(rest["identity"], unread)
             if _offline(said) and rest["identity"].get("sex") is None:
                 rest["identity"]["sex"] = "unknown"
         return rest
+
+    @property
+    def called(self) -> UUID | None:
+        """By which id that is none its client calls the file, if by such."""
+        return self.id if "id" in self.unread else None
 
     @classmethod
     def _needs(cls, said: dict[str, Any], place: Place) -> bool:

@@ -156,16 +156,18 @@ _ABOVE_SUSPICION = Condition(
         principal.region_hi - principal.region_lo,
     ],
     lambda below, police_below, wanted: (
-        not police_below
+        not police_below or (police_below == 1 and wanted[1] >= _COUNTY_CODES)
         if wanted[0]
         else below <= wanted[1] and (below <= _COUNTY_CODES or police_below > 0)
     ),
-    "(CASE ({wanted}::bigint[])[1] WHEN 1 THEN {1} = 0 ELSE {0} <= ({wanted}::bigint[])[2]"
+    "(CASE ({wanted}::bigint[])[1] WHEN 1 THEN {1} = 0"
+    f" OR ({{1}} = 1 AND ({{wanted}}::bigint[])[2] >= {_COUNTY_CODES})"
+    " ELSE {0} <= ({wanted}::bigint[])[2]"
     f" AND ({{0}} <= {_COUNTY_CODES} OR {{1}} > 0) END)",
     lambda *_: NotYourPart(),
 )
 """Hold for none of a kind that the words may mean: police, or civil affairs; who is above both, if
-they say both.
+they say both. Where they may mean anybody it is no station: police of the county or who is above.
 """
 
 _NAMED = Condition(

@@ -64,6 +64,8 @@ def told_from(words: str | None) -> int:
 
 def police_from(words: str | None) -> int:
     """Return how many codes the remit of police must hold to be told while it is open whom words
-    accuse that say police: those of a county; else any.
+    accuse: those of a county, if they say police; one, which all hold, if they say nobody's kind
+    and so may mean police (`acts`: these do not say who is meant); else any.
     """
-    return SPANS[2] if words and "police" in _kinds(words) else 0
+    kinds = _kinds(words) if words else {""}
+    return SPANS[2] if "police" in kinds else 0 if kinds else 1

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.access.factories import a_caller
+from tests.api.test_beside_evidence import EVIDENCE
 from tests.api.world import (
     CANARY,
     ELSEWHERE,
@@ -101,7 +102,9 @@ async def test_too_large(world: World, name: str) -> None:
 )
 @pytest.mark.parametrize("name", WRITES)
 async def test_body_of_another_kind(world: World, name: str, headers: dict[str, str]) -> None:
-    await world.refused(name, status=415, **headers)
+    """Evidence is read whatever it is called (tests/api/test_beside_evidence.py), if it is JSON."""
+    is_evidence = name in EVIDENCE and "content_type" in headers
+    await world.refused(name, b"a=1" if is_evidence else None, status=415, **headers)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +112,7 @@ async def test_body_of_another_kind(world: World, name: str, headers: dict[str, 
     [
         ("createChild", {"identity": {"birth_date": "01/05/2016"}}, "Write dates as YYYY-MM-DD."),
         ("createChild", [], "An object is wanted."),
-        ("createChild", {"id": CANARY}, "An id is a UUID."),
+        ("createChild", {"not_the_same_as": [CANARY]}, "An id is a UUID."),
         ("fileReport", {"situations": []}, "There are too few items: 1"),
     ],
     ids=str,
@@ -134,7 +137,6 @@ RULES = [
     ("createChild", "hukou/registered", "yes", "bool_type"),
     ("createChild", "shoe_size", CANARY, "extra_forbidden"),
     ("createChild", "identity/shoe_size", CANARY, "extra_forbidden"),
-    ("createChild", "id", CANARY, "uuid_parsing"),
     ("createChild", "residence/lives_with", ["father"] * 9, "too_long"),
     ("changeChild", "identity", {"birth_date": TOMORROW}, "date_in_future"),
     ("changeChild", "identity", {"birth_date": "2016-02-30"}, "date_from_datetime_parsing"),

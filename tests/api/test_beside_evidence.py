@@ -59,21 +59,45 @@ async def test_neither_a_key_nor_a_query_refuses_evidence(
     world: World, name: str, monkeypatch
 ) -> None:
     """A key that is another's counts as none, and so does one that is none; the same again under
-    the key of its own is answered as it was.
+    the key of its own, however it is written, is answered as it was: a retry is recognised.
     """
     write, key = world.writes[name], {"idempotency_key": CANARY}
     first = await world.send(name, **key)
     asking = replace(write, path=f"{write.path}?foo=1&foo=2")
     monkeypatch.setitem(world.writes, name, asking)
-    again = await world.send(name, **key)
-    assert (again.status_code, again.content) == (first.status_code, first.content)
-    assert again.headers["idempotency-replayed"] == "true"
     before = await world.rows()
-    answer = await world.send(name, _others(name, write.body), **key)
+    other = _others(name, write.body)
+    answer = await world.send(name, other, **key)
     assert answer.status_code == first.status_code, answer.text
     assert "idempotency-replayed" not in answer.headers
+    for said, answered in ((write.body, first), (other, answer)):
+        for content in (None, json.dumps(said, indent=1).encode()):
+            again = await world.send(name, content or said, **key)
+            assert (again.status_code, again.content) == (first.status_code, answered.content)
+            assert again.headers["idempotency-replayed"] == "true"
     table = TABLES[name]
     assert (await world.rows())[table] == before[table] + 1
+
+
+@pytest.mark.parametrize(
+    "dress",
+    [
+        {"content_type": None},
+        {"content_type": ""},
+        {"content_type": "text/plain;charset=UTF-8"},
+        {"content_type": "application/x-www-form-urlencoded"},  # as curl and many phones send
+        {"content_type": "json"},
+        {"prefer": "a" * 300},
+        {"prefer": "schlüssel".encode()},
+        {"prefer": ""},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("name", EVIDENCE)
+async def test_no_header_refuses_evidence(world: World, name: str, dress: dict[str, Any]) -> None:
+    """Evidence is not refused for its dress: what it is called, or a wish beside it."""
+    answer = await world.send(name, **dress)
+    assert answer.is_success, answer.text
 
 
 @pytest.mark.parametrize("key", [*NO_KEYS, "a" * 300], ids=str)

@@ -23,6 +23,8 @@ from tests.attendance.factories import (
 from tests.attendance.test_push import TestCloudEvents
 from tests.attendance.test_rolls import a_roll
 from tests.children.enrolling import NUMBER, a_pupil
+from tests.jobs import run_jobs
+from tests.police_reports.factories import an_endpoint
 from tests.regions.factories import some_regions
 
 DAY = "2026-11-20"
@@ -169,10 +171,51 @@ async def test_a_number_may_be_a_number(client, database, settings, school) -> N
     assert statuses(answer) == ["accepted"], answer.text
 
 
-async def test_other_words_under_one_id_are_a_conflict(client, school, pupil) -> None:
+async def test_other_words_under_one_id_are_kept_beside_it_and_told(
+    client, database, settings, school, pupil, teacher
+) -> None:
+    """A retry whose content differs: the first stays what counts, what differs is not lost, and
+    those above the school hear that there is something to put right.
+    """
+    office = await a_caller(database, settings, "education_authority", TOWNSHIP)
+    await an_endpoint(database, office.agency_id, TOWNSHIP, relation="region")
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("UPDATE webhook_endpoints SET event_types = '{attendance.*}'")
+    event, roll = an_event(pupil.id), a_roll()
+    said = [{**event, "reason": word} for word in ("病假", "事假", "事假", "外出")]
+    said += [roll, {**roll, "class_name": "四班"}]
+    answer = await push(client, school, *said)
+    assert statuses(answer) == ["accepted", *["conflict"] * 3, "accepted", "conflict"]
+    assert statuses(await push(client, school, said[2])) == ["conflict"]
+    (stored,) = await kept(client, teacher, pupil)
+    assert stored["as_sent"] == {"reason": "病假"}
+    assert [each["as_sent"] for each in stored["also_said"]] == [
+        {"reason": w} for w in ("事假", "外出")
+    ]
+    (above,) = await kept(client, office, pupil)
+    assert above["also_said"] == [], "it may be about another child"
+    await run_jobs(database)
+    async with database.begin(SYSTEM) as tx:
+        told = await tx.connection.fetch(
+            "SELECT e.data FROM webhook_deliveries d JOIN events e ON e.id = d.event_id"
+            " WHERE d.wire_name = 'attendance.contradicted' AND d.agency_id = $1",
+            office.agency_id,
+        )
+        kept_beside = await tx.connection.fetch("SELECT * FROM attendance_contradictions")
+    assert [row["data"]["contradicted"] for row in told] == [3]
+    assert len(kept_beside) == 3
+    assert not any("事假".encode() in row["said_sealed"] for row in kept_beside)
+
+
+async def test_of_contradictions_of_one_event_only_so_many_are_kept(
+    client, database, school, pupil
+) -> None:
     event = an_event(pupil.id)
-    said = [{**event, "reason": word} for word in ("病假", "事假")]
-    assert statuses(await push(client, school, *said)) == ["accepted", "conflict"]
+    for number in range(22):
+        await push(client, school, {**event, "sequence": number})
+    async with database.begin(SYSTEM) as tx:
+        count = "SELECT count(*) FROM attendance_contradictions"
+        assert await tx.connection.fetchval(count) == 20
 
 
 async def test_what_was_not_read_is_kept_encrypted(client, database, school, pupil) -> None:
@@ -258,7 +301,24 @@ class TestACloudEventAndItsData:
         assert (statuses(answer), codes(answer)) == (["rejected"], ["attributes_differ"])
 
 
-async def test_a_roll_that_says_more_is_no_class_called_in_full(client, school) -> None:
-    """Who was not there may stand in what is not read: nobody is there by it."""
-    answer = await push(client, school, a_roll(absent=["样小一"]))
-    assert statuses(answer) == ["rejected"]
+@pytest.mark.parametrize(
+    "more",
+    [{"absent": ["样小一"]}, {"reason": "除样小一外"}, {"student": {"name": "样小一"}}],
+    ids=str,
+)
+async def test_a_roll_that_says_more_is_kept_and_speaks_for_nobody(
+    client, database, school, pupil, more
+) -> None:
+    """Who was not there may stand in what is not read: nobody is there by it, nor is it lost."""
+    await pupil.enrol(school.id, class_name="三年级2班", since="2026-09-01")
+    plain = a_roll()
+    answer = await push(client, school, plain, {**plain, "id": "more", **more})
+    assert (statuses(answer), codes(answer)) == (["accepted"] * 2, ["applied", "says_more"])
+    plainly, said = answer.json()["results"]
+    assert (plainly["spoke_for"], said["spoke_for"], said["unread"]) == (1, 0, [*more])
+    again = await push(client, school, {**plain, "id": "more", **more}, {**plain, "id": "more"})
+    assert statuses(again) == ["duplicate", "conflict"]
+    async with database.begin(SYSTEM) as tx:
+        rows = await tx.connection.fetch("SELECT * FROM attendance_rolls ORDER BY event_id")
+    [row] = [row for row in rows if row["event_id"] == "more"]
+    assert (row["listed"], "样小一".encode() in row["as_sent_sealed"]) == ([], False)

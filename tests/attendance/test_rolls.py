@@ -158,7 +158,7 @@ class TestSpeaks:
         ("fields", "code", "pointer"),
         [
             ({"class_name": ""}, "string_too_short", "class_name"),
-            ({"student": {"child_id": "x"}}, "extra_forbidden", "student"),
+            ({"session": "第一节"}, "literal_error", "session"),
         ],
     )
     async def test_what_is_no_roll_is_refused_by_itself(

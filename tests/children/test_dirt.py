@@ -15,6 +15,7 @@ from tests.children.factories import RESIDENT_ID, a_file, with_check_digit
 from tests.children.test_sent_again import LEFT_ON
 from tests.jobs import run_jobs
 from tests.police_reports.factories import the_offices
+from tests.visits.factories import a_visit
 
 TOWNSHIP = 120119101000
 AHEAD = "2026-11-21"
@@ -104,6 +105,35 @@ async def test_the_same_but_for_fields_nobody_knows_is_the_same_file(
         [1, 2, 3] if "sent_at" in first else [2, 3]
     )
     assert ("residence.gps" in kept) is ("residence" in first)
+
+
+@pytest.mark.parametrize("said", ["G-123", 17, {"a": 1}])
+async def test_an_id_that_is_none_names_the_file_all_the_same(
+    open_file, client, director, database, settings, said
+) -> None:
+    """Evidence is never refused for its dress: it is kept as sent, and as its client's own
+    reference finds the file again, also for what is sent of the child.
+    """
+    first, again = [await open_file(director, id=said) for _ in range(2)]
+    assert (first.status_code, again.status_code) == (201, 200), first.text
+    assert first.json() == again.json()
+    assert first.json()["as_sent"] == {"id": said}
+    body = {**a_visit(str(new_id())), "child_id": said}
+    visit = await client.post("/v1/visits", json=body, headers=director.headers)
+    assert (visit.status_code, visit.json().get("child_id")) == (201, first.json()["id"])
+    neighbour = await a_caller(database, settings, "village_director", OTHER_COUNTY_VILLAGE)
+    other = {**a_file(VILLAGE)["identity"], "name": "样小七", "resident_id": None}
+    theirs = await open_file(neighbour, OTHER_COUNTY_VILLAGE, id=said, identity=other, education={})
+    assert theirs.status_code == 201, theirs.text
+    assert theirs.json()["id"] != first.json()["id"]
+    refused = await open_file(director, id=[said])  # the same child under another
+    assert refused.status_code == 409
+    visit = await client.post(
+        "/v1/visits",
+        json={**body, "id": str(new_id()), "child_id": [said]},
+        headers=director.headers,
+    )
+    assert (visit.status_code, visit.json().get("child_id")) == (201, first.json()["id"])
 
 
 WRONG = RESIDENT_ID[:-1] + "0"

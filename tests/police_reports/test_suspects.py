@@ -241,6 +241,28 @@ class TestWordsThatSayPolice:
         assert answer.status_code == 201, answer.text
         assert (await client.get(f"{URL}/{report_id}", headers=county.headers)).status_code == 200
 
+    @pytest.mark.parametrize("said", ["那个人", "小李"])
+    async def test_of_words_that_may_mean_anybody_no_station_says_who_it_is(
+        self, client, database, settings, offices, said
+    ) -> None:
+        """The station is told, and may be meant: who is above it says who is (AZ-8)."""
+        county = await a_caller(database, settings, "police", COUNTY)
+        province = await a_caller(database, settings, "civil_affairs", 120000000000)
+        for above in (county, province):
+            report_id = await filed(client, offices.school, suspect_agency_id=said)
+            refused = await step(client, offices.police, report_id, "suspect", NOBODY)
+            assert refused.json()["type"] == "/problems/not-your-part"
+            read = await client.get(f"{URL}/{report_id}", headers=offices.police.headers)
+            assert read.json()["party"] == "police"
+            assert "nameSuspect" not in read.json()["permitted"]
+            body = {"forwarded_at": AT, "police_agency_id": str(county.agency_id)}
+            passed = await step(client, offices.police, report_id, "forwarding", body)
+            assert passed.status_code == 201, passed.text
+            listed = await client.get(f"{URL}?permitted=nameSuspect", headers=above.headers)
+            assert report_id in {each["id"] for each in listed.json()["items"]}
+            answer = await step(client, above, report_id, "suspect", NOBODY)
+            assert answer.status_code == 201, answer.text
+
     async def test_a_correction_takes_it_from_the_station_and_waits_for_others(
         self, client, database, settings, offices
     ) -> None:

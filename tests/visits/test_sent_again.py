@@ -50,6 +50,31 @@ async def test_more_in_fields_nobody_knows_is_kept_beside_it(
     assert read.json() == again.json()
 
 
+async def test_more_that_speaks_of_harm_is_looked_at_by_somebody(
+    client, database, director, child
+) -> None:
+    """A visit's retry that speaks of harm only in an unknown field is abnormal, as one that came so
+    at first is: once, and it keeps what was found before (VIS-03).
+    """
+    body = a_visit(child.id, findings=[OTHER])
+    await _record(client, director, body)
+    for said in ("母亲：孩子被打", "母亲：孩子被打", "安好"):
+        again = await _record(client, director, body | {"remarks": said})
+        assert again.status_code == 200, again.text
+    types = [each["type"] for each in again.json()["findings"]]
+    assert types == ["domestic_violence", "dropout"]
+    assert {each["remarks"] for each in again.json()["as_sent"]["sent_again"]} == {
+        "母亲：孩子被打",
+        "安好",
+    }
+    async with database.begin(SYSTEM) as tx:
+        told = await tx.connection.fetch(
+            "SELECT data->'types' AS types FROM events WHERE wire_name = 'visits.abnormal_finding'"
+            " ORDER BY id"
+        )
+    assert [row["types"] for row in told] == [["dropout"], ["domestic_violence", "dropout"]]
+
+
 DRESS = [
     ({"visited_on": "2026/11/18"}, [{"visited_on": "2026/11/18"}]),
     ({"findings": [{**OTHER, "refer_to": ["police", "education"]}, HARM]}, []),

@@ -31,6 +31,11 @@ _SAYS_WHAT_TO_DO = ("if-match", "prefer")
 _PLAIN = "application/json"
 _HEADER = b"idempotency-key"
 _KEPT_HEADERS = ("etag", "location", "content-type", "preference-applied")
+_KEY = ("caller", "operation", "key")
+_STORED = """
+SELECT body_sha256, answer FROM idempotency_keys WHERE caller = $1 AND operation = $2 AND key = $3
+"""
+_OTHER: Mapping[str, Any] = {}
 _SEEN = TypeAdapter(Seen)
 _AGAIN = {"decision": "allowed", "rule": "idempotency-replayed"}
 """Of an answer given again: it shows whom it is about once more."""
@@ -83,6 +88,8 @@ class Claim(NamedTuple):
     operation: str
     key: str
     authority: str
+    content: str | None
+    """What evidence says, digested."""
 
     @property
     def place(self) -> str:
@@ -113,7 +120,7 @@ def key_of(request: Request) -> str | None:
 
 def count_as_none_if_unusable(request: Request) -> None:
     """Let evidence be read as if it came without a key, if that is none or it has two; of one that
-    was used with another request no more is asked than that (`claim`).
+    was used with another request no more is asked than what it says (`claim`).
     """
     scope = request.scope
     scope["key_refuses"] = False
@@ -127,37 +134,27 @@ def count_as_none_if_unusable(request: Request) -> None:
 async def claim(tx: Tx, request: Request, *, caller: str, operation: str, authority: str) -> None:
     """Hold the request's key for this transaction, or raise Replayed with the stored answer.
 
-    `authority`: what the caller's rights come from. Raises IdempotencyKeyReused if the same key
-    came with another path, body, If-Match or Prefer, unless this is evidence; AnswerOutOfSight if
-    the answer shows children and the authority is another now, or one of those it could see then is
-    visible no more (AZ-3).
+    `authority`: what the caller's rights come from. Evidence is known by the key and by what it
+    says, however the JSON is written. Raises IdempotencyKeyReused if the same key came with another
+    path, body, If-Match or Prefer, unless this is evidence; AnswerOutOfSight if the answer shows
+    children and the authority is another now, or one of those it could see then is visible no more
+    (AZ-3).
     A receipt shows nobody: who files a report and loses the line hears that it was taken in.
     """
     key = key_of(request)
     if key is None:
         return
-    said = [request.headers.get(name) for name in _SAYS_WHAT_TO_DO]
-    media_type = request.headers.get("content-type", _PLAIN).partition(";")[0].strip().lower()
-    if media_type != _PLAIN:  # a batch of CloudEvents reads otherwise; a charset changes nothing
-        said.append(media_type)
-    named = orjson.dumps([request.url.path, *said])
-    digest = hashlib.sha256(named + b"\0" + await request.body()).digest()
-    wanted = Claim(caller, operation, key, authority)
-    place = {"caller": caller, "operation": operation, "key": key}
-    row = {**place, "body_sha256": digest, "created_at": tx.now}
-    if await insert(tx.connection, "idempotency_keys", row, unless_taken=True):
+    digest, content = await _digest(request), await _content(request)
+    wanted = Claim(caller, operation, key, authority, content)
+    kept = await _kept_for(tx, wanted, digest)
+    if kept is _OTHER and content is not None:  # known by the key and by what it says
+        wanted = wanted._replace(key=f"{key}\n{content}")
+        kept = await _kept_for(tx, wanted, digest)
+    if kept is None:
         tx.idempotency = wanted
         return
-    stored = await tx.connection.fetchrow(
-        "SELECT body_sha256, answer FROM idempotency_keys"
-        " WHERE caller = $1 AND operation = $2 AND key = $3",
-        *wanted[:3],
-    )
-    if stored is None or stored["body_sha256"] != digest:
-        if request.scope.get("key_refuses", True):
-            raise IdempotencyKeyReused
-        return
-    kept = orjson.loads(tx.keyring.unseal_bytes(_PLACE, wanted.place, stored["answer"]))
+    if kept is _OTHER:
+        raise IdempotencyKeyReused
     seen = _SEEN.validate_python({**kept["seen"], **_AGAIN})
     if not kept.get("receipt") and await _out_of_sight(tx, kept, seen, authority):
         raise AnswerOutOfSight(children=seen.children)
@@ -169,6 +166,41 @@ async def claim(tx: Tx, request: Request, *, caller: str, operation: str, author
         ),
         seen,
     )
+
+
+async def _digest(request: Request) -> bytes:
+    said = [request.headers.get(name) for name in _SAYS_WHAT_TO_DO]
+    media_type = request.headers.get("content-type", _PLAIN).partition(";")[0].strip().lower()
+    if media_type != _PLAIN:  # a batch of CloudEvents reads otherwise; a charset changes nothing
+        said.append(media_type)
+    named = orjson.dumps([request.url.path, *said])
+    return hashlib.sha256(named + b"\0" + await request.body()).digest()
+
+
+async def _content(request: Request) -> str | None:
+    """Digest what evidence says, however it is written; None: this is none."""
+    if request.scope.get("key_refuses", True):
+        return None
+    try:
+        said = orjson.dumps(await request.json(), option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # it is no JSON that can be stored
+        said = await request.body()
+    return hashlib.sha256(request.url.path.encode() + b"\0" + said).hexdigest()
+
+
+async def _kept_for(tx: Tx, wanted: Claim, digest: bytes) -> Mapping[str, Any] | None:
+    """Hold a key, or return what is kept of its answer; _OTHER if that is to something else."""
+    row = {**dict(zip(_KEY, wanted, strict=False)), "body_sha256": digest, "created_at": tx.now}
+    if await insert(tx.connection, "idempotency_keys", row, unless_taken=True):
+        return None
+    stored = await tx.connection.fetchrow(_STORED, *wanted[:3])
+    if stored is None:
+        return _OTHER
+    kept: dict[str, Any] = orjson.loads(
+        tx.keyring.unseal_bytes(_PLACE, wanted.place, stored["answer"])
+    )
+    same = stored["body_sha256"] == digest
+    return kept if same or (wanted.content and kept.get("content") == wanted.content) else _OTHER
 
 
 async def _out_of_sight(tx: Tx, kept: Mapping[str, Any], seen: Seen, authority: str) -> bool:
@@ -194,6 +226,7 @@ async def keep(tx: Tx, response: Response, seen: Seen, *, receipt: bool) -> None
     kept = {
         "seen": asdict(seen),
         "authority": held.authority,
+        "content": held.content,
         "receipt": receipt,
         "visible": [] if receipt else await _visible(tx, seen),
         "status": response.status_code,

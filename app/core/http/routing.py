@@ -17,6 +17,7 @@ from fastapi.datastructures import DefaultPlaceholder
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
+from starlette.datastructures import Headers
 
 from app.core.data.db import Database, Tx
 from app.core.http import idempotency, strict_json
@@ -233,18 +234,29 @@ def _taken(route: APIRoute) -> dict[str, Any]:
     }
 
 
-async def _read_json(request: StrictRequest, **taken: Any) -> None:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+def _not_json() -> UnsupportedMediaType:
+    return UnsupportedMediaType(headers={"accept-post": "application/json"})
+
+
+async def _read_json(request: StrictRequest, *, evidence: bool = False, **taken: Any) -> None:
+    headers = Headers(scope=request.scope)  # not the request's, which it keeps
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     body = await request.body()
     if not body and not media_type:
         return
-    if not re.fullmatch(r"application/(.*\+)?json", media_type):
-        raise UnsupportedMediaType(headers={"accept-post": "application/json"})
+    is_json = re.fullmatch(r"application/(.*\+)?json", media_type)
+    if not is_json and not evidence:
+        raise _not_json()
     try:
-        request.parsed = strict_json.loads(body, **taken)
+        request.parsed = strict_json.loads(body, evidence=evidence, **taken)
     except strict_json.JsonRefused as refused:
+        if not is_json:
+            raise _not_json() from None
         detail = "The body is not JSON this service accepts."
         raise MalformedRequest.at(printable(refused.pointer), refused.code, detail) from None
+    if not is_json:  # what it is called beside it refuses no evidence
+        rest = [each for each in request.scope["headers"] if each[0] != b"content-type"]
+        request.scope["headers"] = [*rest, (b"content-type", b"application/json")]
 
 
 def _query_names(dependant: Dependant) -> frozenset[str]:

@@ -2,7 +2,7 @@
 differs is kept beside it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -14,8 +14,10 @@ from app.core.data.db import Tx
 from app.unresolved.models import UnresolvedKind
 from app.unresolved.operations import holding
 from app.visits import queries
-from app.visits.operations.storing import digest, digests
-from app.visits.schemas.recording import AGAIN, VisitCreate, understood_of
+from app.visits.operations.storing import change, digest, digests
+from app.visits.schemas import MOST
+from app.visits.schemas.hinted import hinted
+from app.visits.schemas.recording import AGAIN, VisitCreate, heeded, understood_of
 
 _MOST: Final = 20
 """How many differing repetitions are kept: an app may write there when it sends."""
@@ -26,10 +28,13 @@ WHERE home_county = $1 AND id = $2 RETURNING *
 """
 
 
-async def stored(tx: Tx, row: Mapping[str, Any], new: VisitCreate) -> Mapping[str, Any] | None:
+async def stored(
+    tx: Tx, principal: Principal, row: Mapping[str, Any], new: VisitCreate
+) -> Mapping[str, Any] | None:
     """Recognise a stored visit that was sent with the same but for its dress and for fields nobody
-    knows; what these say now is kept beside it. Returns its row as it stands; None if something
-    else was sent.
+    knows; what these say now is kept beside it, and if it speaks of something wrong that was not
+    said before, it is a finding until a person has looked. Returns its row as it stands; None if
+    something else was sent.
     """
     async with tx.as_system():
         place = (row["home_county"], row["id"])
@@ -41,10 +46,16 @@ async def stored(tx: Tx, row: Mapping[str, Any], new: VisitCreate) -> Mapping[st
             known = held["content_mac"] in digests(tx, before)
             if not known or before.known() != new.known():
                 return None
-        said = new.recorded_at if new.recorded_at != held["recorded_at"] else None
-        more = _with_more(aside, _beside(new, said))
+        recorded_at = new.recorded_at if new.recorded_at != held["recorded_at"] else None
+        more = _with_more(aside, _beside(new, recorded_at))
         if more == aside:
             return {**row, **held}
+        if heeds := _heeding(held["findings"], more[AGAIN][-1]):
+            said = {**held, "birth_date": None}
+            found = queries.visit_of(tx, principal, said).model_dump()["findings"]
+            changes = {"as_sent": more, "findings": [heeds, *found][:MOST]}
+            now, _ = await change(tx, principal, said, changes)
+            return {**row, **now, "birth_date": row.get("birth_date")}
         words = {"note": None, "findings": [None] * len(held["findings"]), **words}
         sealed = orjson.dumps({**words, "as_sent": more})
         sealed = tx.keyring.seal(queries.WORDS, row["id"], sealed)
@@ -65,6 +76,12 @@ async def waiting(tx: Tx, principal: Principal, new: VisitCreate) -> UUID | None
     if more != sent:
         await holding.keep_more(tx, kept, orjson.dumps(more))
     return kept.unresolved_id
+
+
+def _heeding(findings: Sequence[Mapping[str, Any]], said: Any) -> dict[str, Any] | None:
+    kind = hinted(said)
+    known = {each["type"] for each in findings if each["abnormal"]}
+    return None if kind is None or kind in known else heeded(kind)
 
 
 def _beside(new: VisitCreate, recorded_at: datetime | None) -> dict[str, Any]:

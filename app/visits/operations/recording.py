@@ -213,7 +213,7 @@ async def _sent_before(
         return None
     same = sent["content_mac"] == values["content_mac"]
     if not same or new.unread or sent["recorded_at"] != new.recorded_at:
-        now = await again.stored(tx, sent, new)
+        now = await again.stored(tx, principal, sent, new)
         if now is None:
             raise VisitDiffers
         sent, row = now, row and now

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from typing import Any, ClassVar, Final, Self
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import orjson
 from pydantic import Field, StrictBool, TypeAdapter, ValidationError
@@ -12,6 +12,7 @@ from pydantic import Field, StrictBool, TypeAdapter, ValidationError
 from app.core.http.as_sent import TakenAsSent
 from app.core.http.days import read_day
 from app.core.http.wire import Moment
+from app.core.ids import is_id, standing_for
 from app.visits.models import Channel, Place, VisitorType
 from app.visits.schemas import (
     ID,
@@ -29,13 +30,10 @@ from app.visits.schemas import (
 )
 from app.visits.schemas.hinted import hinted
 
-_IDENTITY: Final = TypeAdapter(UUID)
 _DAY: Final = TypeAdapter(VisitDay)
 _TRUTH: Final = TypeAdapter(bool)
 AGAIN: Final = "sent_again"
 """Where that is kept beside a visit which differed, in fields nobody knows, when it came again."""
-_UNREADABLE: Final = UUID("5c8b8f6e-0b1f-4d5c-9a44-7c1e3f0d2a96")
-"""Whose names stand for what is no id: the same for the same, so that it is known again."""
 
 
 class VisitCreate(TakenAsSent):
@@ -86,10 +84,10 @@ class VisitCreate(TakenAsSent):
             if name in rest and not _is_of(codes, rest[name]):
                 unread[name], rest[name] = rest[name], codes["other"]
         for name in ("id", "child_id"):
-            if name in rest and not _reads(_IDENTITY, rest[name]):
+            if name in rest and not is_id(rest[name]):
                 unread[name] = rest[name]
                 named = rest[name] or rest.get("id")  # of no child at all it is a question apart
-                rest[name] = uuid5(_UNREADABLE, _text([name, named]))
+                rest[name] = standing_for(name, named)
         if not _reads(_DAY, rest["visited_on"]):
             unread["visited_on"] = rest["visited_on"]
             rest["visited_on"] = day_of(rest["visited_on"])
@@ -225,8 +223,13 @@ def _heed(rest: dict[str, Any], unread: dict[str, Any]) -> None:
     kind = hinted({**unknown, **{name: unread[name] for name in unread if name != "characters"}})
     if kind is not None:
         unread.setdefault("findings", found)
-        heeded = {"domain": Domain.other, "abnormal": True, "type": kind}
-        rest["findings"] = [heeded, *found][:MOST]
+        rest["findings"] = [heeded(kind), *found][:MOST]
+
+
+def heeded(kind: AbnormalType) -> dict[str, Any]:
+    """Return the finding that counts until a person has looked at what could not be read."""
+    said = {"domain": Domain.other, "abnormal": True, "type": kind}
+    return {**said, "refer_to": [], "note": None}
 
 
 def _finding(said: Any) -> dict[str, Any]:
