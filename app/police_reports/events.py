@@ -98,6 +98,9 @@ class ReportAcknowledged(_AboutReport):
     """The police accepted it and gave it a reference (REP-07)."""
 
     wire_name: ClassVar[str] = "police_reports.report_acknowledged"
+    police_agency_id: UUID | None = Field(
+        default=None, description="The police agency that must tell the township."
+    )
 
 
 class ReportForwarded(_AboutReport):
@@ -165,6 +168,21 @@ class TownshipNoticeVoid(_AboutReport):
     """
 
     wire_name: ClassVar[str] = "police_reports.township_notice_void"
+
+
+class NoticeOwed(_AboutReport):
+    """The police took measures that they have not told the township of (REP-14)."""
+
+    wire_name: ClassVar[str] = "police_reports.notice_owed"
+    police_agency_id: UUID | None = Field(description="The police agency in charge.")
+    told: bool = Field(default=False, description="False.")
+
+
+class NoticeGiven(_AboutReport):
+    """The police told the township of all measures taken so far (REP-14). Told to nobody."""
+
+    wire_name: ClassVar[str] = "police_reports.notice_given"
+    told: bool = Field(default=True, description="True.")
 
 
 class TownshipNoticeReceived(_AboutReport):

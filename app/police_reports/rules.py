@@ -346,6 +346,17 @@ def doubted(step: Mapping[str, Any], found_at: datetime) -> bool:
     return before or is_ahead(step)
 
 
+def is_told(steps: Iterable[Mapping[str, Any]], found_at: datetime) -> bool:
+    """Tell whether the police told the township after all they did (REP-14), by their own clock
+    where it is not in doubt.
+    """
+    told, done = (
+        [happened(each, found_at)[0] for each in steps if each["step"] == step]
+        for step in (Step.TOWNSHIP_NOTIFIED, Step.DISPOSED)
+    )
+    return bool(told) and max(told) >= max(done, default=max(told))
+
+
 def is_overdue(done_at: datetime | None, due_at: datetime, now: datetime) -> bool:
     """Tell whether something not yet done should have been."""
     return done_at is None and now > due_at

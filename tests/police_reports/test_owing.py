@@ -222,6 +222,37 @@ async def test_what_two_people_end_is_owed_no_more_until_it_is_opened_again(
     assert stand == ["discharged", "open", "open"]
 
 
+async def test_the_police_tell_the_township_that_they_accepted_and_what_they_did(
+    client, database, offices
+) -> None:
+    """REP-14: 公安机关要将受理报告及应急处置等相关情况及时通报乡镇人民政府."""
+    report_id = await filed(client, offices.school)
+    await run_jobs(database)
+    assert await owed(client, offices.police, "REP-14.accepted") == []
+    done, later = "2026-11-20T09:57:00+08:00", "2026-11-20T09:58:00+08:00"
+    told = {**NOTICE, "sent_at": "2026-11-20T09:56:00+08:00"}
+    for path, body, after in (
+        ("acknowledgement", ACCEPT, ["open"]),
+        ("dispatch", DISPATCH, ["open"]),
+        ("township-notice", told, ["discharged"]),
+        ("dispositions", {**DISPOSE, "at": done}, ["discharged", "open"]),
+        ("township-notice", {**told, "content": "早先的通报"}, ["discharged", "open"]),
+        ("township-notice", {**told, "sent_at": done}, ["discharged", "discharged"]),
+        ("dispositions", {**DISPOSE, "details": "补记"}, ["discharged", "discharged"]),
+        ("dispositions", {**DISPOSE, "at": later}, ["discharged", "open"]),
+    ):
+        assert (await step(client, offices.police, report_id, path, body)).status_code == 201
+        await run_jobs(database)
+        of_both = [
+            duty
+            for rule in ("REP-14.accepted", "REP-14")
+            for duty in await owed(client, offices.township, rule)
+        ]
+        assert [duty["state"] for duty in of_both] == after, body
+        assert {duty["due_at"] for duty in of_both} == {"2026-11-21T02:00:00Z"}
+        assert {duty["bearer"]["agency_id"] for duty in of_both} == {str(offices.police.agency_id)}
+
+
 async def test_whom_the_police_told_owes_the_assessment(
     client, database, settings, offices, monkeypatch
 ) -> None:

@@ -141,6 +141,7 @@ async def acknowledge_report(
         Step.ACKNOWLEDGED,
         new,
         events.ReportAcknowledged,
+        facts={"police_agency_id": principal.agency_id} if counts else {},
         reference=new.police_reference,
         codes={"situations": sorted({*new.situations})} if new.situations else {},
         changes={
