@@ -144,6 +144,23 @@ class SituationsUnanswered(_AboutReport):
     answered: bool = Field(default=False, description="False.")
 
 
+class ParticularsOwed(_AboutReport):
+    """Of what the police did something is still to be said: a paper, a day, how it ended
+    (REP-08…13).
+    """
+
+    wire_name: ClassVar[str] = "police_reports.particulars_owed"
+    police_agency_id: UUID | None = Field(description="The police agency in charge.")
+    said: bool = Field(default=False, description="False.")
+
+
+class ParticularsGiven(_AboutReport):
+    """Of what the police did all is said. Told to nobody: what was done is read."""
+
+    wire_name: ClassVar[str] = "police_reports.particulars_given"
+    said: bool = Field(default=True, description="True.")
+
+
 class ToldLate(_AboutReport):
     """Somebody who is not in charge of it told late what they did: nobody owes or is spared
     anything by that.

@@ -27,7 +27,7 @@ FROM visits v JOIN agencies a ON a.id = v.agency_id WHERE v.id = $1 AND v.home_c
 # Shared: what is said of a report is said before the next step on it, never after.
 _REPORT: Final = "SELECT * FROM police_reports WHERE id = $1 FOR SHARE"
 _STEPS: Final = """
-SELECT step, at, recorded_at FROM police_report_steps
+SELECT step, at, recorded_at, codes FROM police_report_steps
 WHERE report_id = $1 AND step IN ('disposed', 'township_notified') AND NOT codes ? 'counted'
 """
 _TOLD: Final = """
@@ -136,8 +136,8 @@ def _reporting(
 
 @spine.on_wire_names(events.ReportDisposed.wire_name, events.ReportAcknowledged.wire_name)
 async def tell_police(tx: Tx, announced: spine.Announced) -> None:
-    """Announce whether all that was reported has its answer (REP-08…13) and the township is to be
-    told of it (REP-14), as the report says now.
+    """Announce whether all that was reported has its answer, whether all is said of it (REP-08…13)
+    and whether the township is to be told (REP-14), as the report says now.
     """
     report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
     if report is None:
@@ -147,6 +147,11 @@ async def tell_police(tx: Tx, announced: spine.Announced) -> None:
     await announce(tx, kind, report, only=())
     if announced.wire_name == events.ReportDisposed.wire_name and report["relieved_at"] is None:
         await _tell_of_notice(tx, report)
+        if queries.unsaid(report, await tx.connection.fetch(_STEPS, report["id"])):
+            in_charge = report["police_agency_id"]
+            await announce(tx, events.ParticularsOwed, report, police_agency_id=in_charge)
+        else:
+            await announce(tx, events.ParticularsGiven, report, only=())
 
 
 async def _tell_of_notice(tx: Tx, report: asyncpg.Record) -> None:

@@ -57,6 +57,7 @@ from app.police_reports.operations import (
 )
 from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.schemas import steps as stated
+from app.police_reports.schemas.chain import Chain
 from app.police_reports.schemas.filing import ReportCreate
 
 router = routing.router(AREA.tag, prefix="/police-reports")
@@ -122,9 +123,9 @@ async def read_reporter(
 @router.get("/{report_id}/chain")
 async def read_report_chain(
     principal: ReadsReports, report: ReportInPath, tx: Transaction
-) -> Shown[schemas.Chain]:
+) -> Shown[Chain]:
     """Read the proof of a report: filed, each attempt to deliver, accepted, handled, told on."""
-    chain = schemas.Chain.model_validate(
+    chain = Chain.model_validate(
         {
             **report,
             **queries.references(principal, report),

@@ -137,6 +137,9 @@ def test_whatever_is_required_is_a_measure_of_its_kind() -> None:
     assert {each["kind"] for each in required} == set(get_args(DispositionKind))
     for each in required:
         assert set(each["one_of"]) <= of_kind()[each["kind"]]
+    for each in shipped("report.measures"):
+        for kind in each["kinds"]:
+            assert set(each.get("then", ())) <= of_kind()[kind]
 
 
 @pytest.mark.parametrize(
@@ -208,9 +211,17 @@ def test_the_police_do_what_the_law_lists_for_the_situation() -> None:
         "living_alone": [
             "entrusted_guardian_named",
             "parents_admonished",
+            "parents_not_returned",
             "parents_ordered_to_return",
+            "parents_returned",
         ],
-        "guardian_failure": ["parents_contacted", "parents_returning", "relatives_entrusted"],
+        "guardian_failure": [
+            "parents_contacted",
+            "parents_not_returned",
+            "parents_returned",
+            "parents_returning",
+            "relatives_entrusted",
+        ],
         "parents_unreachable": [
             "escorted_to_relative",
             "escorted_to_rescue_institution",
@@ -218,7 +229,7 @@ def test_the_police_do_what_the_law_lists_for_the_situation() -> None:
             "escorted_to_welfare_institution",
             "parents_notified",
         ],
-        "missing": ["child_found", "search_started"],
+        "missing": ["child_found", "search_ended", "search_started"],
         "domestic_violence": [
             "civil_affairs_notified",
             "evidence_collected",
