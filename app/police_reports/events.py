@@ -123,6 +123,21 @@ class ReportDispatched(_AboutReport):
     wire_name: ClassVar[str] = "police_reports.report_dispatched"
 
 
+class HelpAsked(_AboutReport):
+    """The police ask who reported for help (REP-07). Told to those alone."""
+
+    wire_name: ClassVar[str] = "police_reports.help_asked"
+    reporter_agency_id: UUID = Field(description="The agency that reported.")
+    given: bool = Field(default=False, description="False.")
+
+
+class HelpGiven(_AboutReport):
+    """Who reported helps the police (REP-07). Told to the police in charge alone."""
+
+    wire_name: ClassVar[str] = "police_reports.help_given"
+    given: bool = Field(default=True, description="True.")
+
+
 class ReportDisposed(_AboutReport):
     """The police took measures (REP-08…13); what they are stays behind the API."""
 

@@ -209,7 +209,7 @@ async def steps(tx: Tx, principal: Principal, report: Mapping[str, Any]) -> list
     return [
         {
             **row,
-            "agency_id": row["agency_id"] if rules.shows_offices(party) else None,
+            "agency_id": row["agency_id"] if rules.shows_agency(party, Step(row["step"])) else None,
             "at_ahead": rules.is_ahead(row),
             "in_order_by": "recorded_at" if rules.doubted(row, found_at) else "at",
         }
@@ -384,7 +384,8 @@ async def whole(tx: Tx, principal: Principal, report: Mapping[str, Any]) -> sche
 
 
 def _details(tx: Tx, party: Party, step: Mapping[str, Any]) -> dict[str, Any] | None:
-    if not rules.shows_details(party, Step(step["step"])):
+    asked = party is Party.REPORTER and step["step"] == Step.DISPATCHED
+    if not asked and not rules.shows_details(party, Step(step["step"])):
         return None
     sealed = step["details_sealed"]
     told = {
@@ -392,4 +393,8 @@ def _details(tx: Tx, party: Party, step: Mapping[str, Any]) -> dict[str, Any] | 
         **(orjson.loads(tx.keyring.unseal(models.DETAILS, step["id"], sealed)) if sealed else {}),
         "police_reference": step["reference"],
     }
-    return {name: told.get(name) for name in schemas.StepDetails.model_fields}
+    wanted = told.pop("help_wanted", None)
+    told = {} if asked else told
+    if wanted and party is not Party.PROTECTION:  # it may tell who reported (AZ-9)
+        told["help_wanted"] = wanted
+    return {name: told.get(name) for name in schemas.StepDetails.model_fields} if told else None

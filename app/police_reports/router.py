@@ -162,6 +162,14 @@ async def dispatch_report(
     return _step(report, await steps.dispatch_report(tx, principal, report, new))
 
 
+@router.post("/{report_id}/assistance", status_code=201, responses=_STEP)
+async def assist_police(
+    principal: FilesReports, report: ReportToChange, new: stated.Assistance, tx: Transaction
+) -> Shown[schemas.StepTaken]:
+    """Say how you help the police, as who reported (REP-07)."""
+    return _step(report, await steps.assist_police(tx, principal, report, new))
+
+
 @router.post(
     "/{report_id}/dispositions",
     status_code=201,

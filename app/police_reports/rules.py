@@ -18,6 +18,7 @@ _MOVES: Final[Mapping[Step, tuple[State | None, State]]] = {
     Step.ACKNOWLEDGED: (State.ACKNOWLEDGED, State.FILED),
     Step.FORWARDED: (None, State.FILED),
     Step.DISPATCHED: (State.DISPATCHED, State.ACKNOWLEDGED),
+    Step.ASSISTED: (None, State.FILED),
     Step.DISPOSED: (State.HANDLING, State.DISPATCHED),
     Step.TOWNSHIP_NOTIFIED: (State.TOWNSHIP_NOTIFIED, State.HANDLING),
     Step.TOWNSHIP_RECEIVED: (None, State.TOWNSHIP_NOTIFIED),
@@ -49,7 +50,10 @@ def advance(state: State, step: Step) -> tuple[State, bool]:
 
 BETWEEN_REPORTS: Final = frozenset({Step.JOINED, Step.SEPARATED})
 """Steps that change nothing of a report itself: its version does not tell of another one."""
-_CALM: Final = (Step.DELIVERED, Step.TOWNSHIP_RECEIVED, Step.CLOSURE_PROPOSED, Step.CLOSED)
+_CALM: Final = (
+    *(Step.DELIVERED, Step.ASSISTED),
+    *(Step.TOWNSHIP_RECEIVED, Step.CLOSURE_PROPOSED, Step.CLOSED),
+)
 REOPENING: Final = frozenset(Step) - BETWEEN_REPORTS - {*_CALM, Step.REOPENED}
 """Steps that say something new of the case: it stays neither closed nor proposed to be closed."""
 
@@ -204,6 +208,11 @@ def shows_offices(party: Party) -> bool:
     return party is not Party.REPORTER
 
 
+def shows_agency(party: Party, step: Step) -> bool:
+    """Whether a party reads which agency took a step: of help, that it is who reported."""
+    return shows_reporter_agency(party) if step is Step.ASSISTED else shows_offices(party)
+
+
 def shows_step(party: Party, step: Step) -> bool:
     """Whether a party learns of a step at all: not who reported, that the child has a file."""
     return party is not Party.REPORTER or step not in _OF_THE_FILE
@@ -233,8 +242,11 @@ def shows_details(party: Party, step: Step) -> bool:
     """Whether a party reads what was done in a step, not just that it was.
 
     Township and civil affairs act on all of it, the police read what the police did; schools and
-    other reporters learn that something was done and when.
+    other reporters learn that something was done and when. How who reported helps is between them
+    and the police: it may tell who they are (AZ-9).
     """
+    if step is Step.ASSISTED:
+        return party in {Party.POLICE, Party.REPORTER}
     if party is Party.PROTECTION:
         return True
     return party is Party.POLICE and step in _POLICE_STEPS

@@ -267,9 +267,9 @@ def test_each_party_reads_of_a_report_what_it_needs() -> None:
     assert {
         party: {step for step in Step if rules.shows_details(party, step)} for party in Party
     } == {
-        Party.PROTECTION: {*Step},
-        Party.POLICE: by_police,
-        Party.REPORTER: set(),
+        Party.PROTECTION: {*Step} - {Step.ASSISTED},
+        Party.POLICE: {*by_police, Step.ASSISTED},
+        Party.REPORTER: {Step.ASSISTED},
         Party.ONLOOKER: set(),
     }
 
@@ -320,7 +320,7 @@ def test_a_reopened_case_goes_on_from_what_is_owed(
 
 def test_proof_and_receipts_open_nothing_again() -> None:
     assert {*Step} - rules.REOPENING == {
-        *(Step.DELIVERED, Step.TOWNSHIP_RECEIVED, Step.JOINED, Step.SEPARATED),
+        *(Step.DELIVERED, Step.TOWNSHIP_RECEIVED, Step.JOINED, Step.SEPARATED, Step.ASSISTED),
         *(Step.CLOSURE_PROPOSED, Step.CLOSED, Step.REOPENED),
     }
 

@@ -274,6 +274,8 @@ class StepDetails(BaseModel):
         description="Acknowledged, disposed: what the police say was reported."
     )
     unit: ShortText | None = Field(description="Dispatched, disposed: which officers.")
+    help_wanted: Text | None = Field(description="Dispatched: with what who reported is to help.")
+    help_given: Text | None = Field(description="Assisted: how they help, or why not.")
     kind: DispositionKind | None = Field(description="Disposed: the kind of situation handled.")
     measures: Annotated[list[CodeShown], Field(max_length=24)] | None = Field(
         description="Disposed: codes of the measures."

@@ -1,6 +1,6 @@
 """What callers send about the steps on a report."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 from uuid import UUID
 
 from pydantic import (
@@ -61,11 +61,33 @@ class _New(Input):
     )
 
 
-class Dispatch(_New):
+class _Later(Input):
+    @model_serializer(mode="wrap")
+    def _as_before(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A field that came later is no part of what was sent before it was there.
+        said: dict[str, Any] = dump(self)
+        later = {name for name in _LATER if said.get(name) is None}
+        return {name: value for name, value in said.items() if name not in later}
+
+
+_LATER: Final = ("help_wanted", "particulars", "dangers")
+
+
+class Dispatch(_New, _Later):
     """Officers go out (REP-07)."""
 
     dispatched_at: At
     unit: Line = Field(description="Which officers go.", examples=["派出所一组"])
+    help_wanted: Prose | None = Field(
+        default=None, description="With what who reported is to help; they read it, and owe it."
+    )
+
+
+class Assistance(_New):
+    """Who reported helps the police (REP-07)."""
+
+    helped_at: At
+    help_given: Prose = Field(description="How, or why not. The police read it, and nobody else.")
 
 
 class Omission(Input):
@@ -137,16 +159,7 @@ Dangers = Annotated[
 ]
 
 
-class _Handled(Input):
-    @model_serializer(mode="wrap")
-    def _as_before(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # A field that came later is no part of what was sent before it was there.
-        said: dict[str, Any] = dump(self)
-        later = {name for name in ("particulars", "dangers") if said.get(name) is None}
-        return {name: value for name, value in said.items() if name not in later}
-
-
-class Handling(_Handled):
+class Handling(_Later):
     """What was done in one more kind of situation."""
 
     kind: DispositionKind = Field(description="The kind of situation handled.")
@@ -164,7 +177,7 @@ class HandOver(Input):
     received_by: Line = Field(description="Who received the child.")
 
 
-class Disposition(_New, _Handled):
+class Disposition(_New, _Later):
     """What the police did, by kind of situation (REP-08…13).
 
     Every situation reported has an answer of its own. A kind beside those reported is welcome once
