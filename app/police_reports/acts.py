@@ -246,6 +246,7 @@ ACTS: Final[Mapping[str, Act]] = {
     "readReportChain": Act("police_reports:read"),
     "acknowledgeReport": _TELL,
     "dispatchReport": _TELL,
+    "assistPolice": Act("police_reports:file", (own("reporter_agency_id", NotYourPart),)),
     "disposeReport": _TELL,
     "notifyTownship": _HANDLE,
     "forwardReport": _HANDLE,

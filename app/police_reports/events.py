@@ -98,6 +98,9 @@ class ReportAcknowledged(_AboutReport):
     """The police accepted it and gave it a reference (REP-07)."""
 
     wire_name: ClassVar[str] = "police_reports.report_acknowledged"
+    police_agency_id: UUID | None = Field(
+        default=None, description="The police agency that must tell the township."
+    )
 
 
 class ReportForwarded(_AboutReport):
@@ -120,6 +123,21 @@ class ReportDispatched(_AboutReport):
     wire_name: ClassVar[str] = "police_reports.report_dispatched"
 
 
+class HelpAsked(_AboutReport):
+    """The police ask who reported for help (REP-07). Told to those alone."""
+
+    wire_name: ClassVar[str] = "police_reports.help_asked"
+    reporter_agency_id: UUID = Field(description="The agency that reported.")
+    given: bool = Field(default=False, description="False.")
+
+
+class HelpGiven(_AboutReport):
+    """Who reported helps the police (REP-07). Told to the police in charge alone."""
+
+    wire_name: ClassVar[str] = "police_reports.help_given"
+    given: bool = Field(default=True, description="True.")
+
+
 class ReportDisposed(_AboutReport):
     """The police took measures (REP-08…13); what they are stays behind the API."""
 
@@ -139,6 +157,23 @@ class SituationsUnanswered(_AboutReport):
 
     wire_name: ClassVar[str] = "police_reports.situations_unanswered"
     answered: bool = Field(default=False, description="False.")
+
+
+class ParticularsOwed(_AboutReport):
+    """Of what the police did something is still to be said: a paper, a day, how it ended
+    (REP-08…13).
+    """
+
+    wire_name: ClassVar[str] = "police_reports.particulars_owed"
+    police_agency_id: UUID | None = Field(description="The police agency in charge.")
+    said: bool = Field(default=False, description="False.")
+
+
+class ParticularsGiven(_AboutReport):
+    """Of what the police did all is said. Told to nobody: what was done is read."""
+
+    wire_name: ClassVar[str] = "police_reports.particulars_given"
+    said: bool = Field(default=True, description="True.")
 
 
 class ToldLate(_AboutReport):
@@ -165,6 +200,21 @@ class TownshipNoticeVoid(_AboutReport):
     """
 
     wire_name: ClassVar[str] = "police_reports.township_notice_void"
+
+
+class NoticeOwed(_AboutReport):
+    """The police took measures that they have not told the township of (REP-14)."""
+
+    wire_name: ClassVar[str] = "police_reports.notice_owed"
+    police_agency_id: UUID | None = Field(description="The police agency in charge.")
+    told: bool = Field(default=False, description="False.")
+
+
+class NoticeGiven(_AboutReport):
+    """The police told the township of all measures taken so far (REP-14). Told to nobody."""
+
+    wire_name: ClassVar[str] = "police_reports.notice_given"
+    told: bool = Field(default=True, description="True.")
 
 
 class TownshipNoticeReceived(_AboutReport):

@@ -79,6 +79,24 @@ WHERE id = $1 AND active AND kind = 'police' AND {told_police("region_code", "$2
 """
 
 
+async def nearer(tx: Tx, report: Mapping[str, Any], agency_id: UUID) -> bool:
+    """Tell whether an agency of the same kind, none reported, stands nearer to the place of a
+    report, by the divisions above it.
+    """
+    path = lineage(report["region_code"])
+    return bool(await tx.connection.fetchval(_NEARER, agency_id, path, report["hidden_from"]))
+
+
+_NEARER: Final = """
+SELECT true FROM agencies a JOIN agencies chosen ON chosen.kind = a.kind
+WHERE chosen.id = $1 AND a.active AND a.id <> ALL ($3::uuid[])
+  AND a.region_code = ANY ($2::bigint[])
+  AND array_position($2::bigint[], a.region_code)
+      < coalesce(array_position($2::bigint[], chosen.region_code), 99)
+LIMIT 1
+"""
+
+
 async def had(
     tx: Tx, report: Mapping[str, Any], corrects: Mapping[str, Any] | None
 ) -> tuple[list[UUID], list[UUID]]:

@@ -61,6 +61,8 @@ class Step(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     FORWARDED = "forwarded"
     DISPATCHED = "dispatched"
+    ASSISTED = "assisted"
+    """Who reported helps the police."""
     DISPOSED = "disposed"
     TOWNSHIP_NOTIFIED = "township_notified"
     TOWNSHIP_RECEIVED = "township_received"
@@ -315,7 +317,8 @@ class PoliceReportStep(SQLModel, table=True):
             "step IN ('delivered', 'acknowledged', 'dispatched', 'disposed', 'township_notified',"
             " 'township_received', 'assessed', 'services_arranged', 'closed', 'forwarded',"
             " 'closure_proposed', 'reopened', 'identified', 'suspect_named', 'joined',"
-            " 'described', 'identification_withdrawn', 'separated', 'suspect_withdrawn')",
+            " 'described', 'identification_withdrawn', 'separated', 'suspect_withdrawn',"
+            " 'assisted')",
             name="step",
         ),
         _of_report(),

@@ -1,5 +1,5 @@
 """What a finding and a notice make owed: who found something that must be reported, to report it
-(REP-01); whom the police told, to assess the child (REP-15).
+(REP-01); the police, to tell the township (REP-14); whom they told, to assess the child (REP-15).
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,7 +24,17 @@ SELECT v.id, v.home_county, v.region_code, v.child_id, v.visited_in, v.agency_id
        v.visited_on, v.received_at, a.kind
 FROM visits v JOIN agencies a ON a.id = v.agency_id WHERE v.id = $1 AND v.home_county = $2
 """
-_REPORT: Final = "SELECT * FROM police_reports WHERE id = $1"
+# Shared: what is said of a report is said before the next step on it, never after.
+_REPORT: Final = "SELECT * FROM police_reports WHERE id = $1 FOR SHARE"
+_STEPS: Final = """
+SELECT step, at, recorded_at, codes FROM police_report_steps
+WHERE report_id = $1 AND step IN ('disposed', 'township_notified') AND NOT codes ? 'counted'
+"""
+_TOLD: Final = """
+SELECT data->>'township_agency_id' FROM events WHERE subject_id = $1 AND wire_name = $2
+ORDER BY id DESC LIMIT 1
+"""
+_OPENED: Final = "SELECT EXISTS (SELECT FROM duties WHERE rule = 'REP-14' AND subject_id = $1)"
 _REPORTS: Final = """
 SELECT r.id, r.situations, r.doubts, r.region_code, r.filed_at FROM police_reports r
 WHERE r.reporter_agency_id = $1 AND r.superseded_by_id IS NULL AND r.filed_at >= $4
@@ -126,13 +136,37 @@ def _reporting(
 
 @spine.on_wire_names(events.ReportDisposed.wire_name, events.ReportAcknowledged.wire_name)
 async def tell_police(tx: Tx, announced: spine.Announced) -> None:
-    """Announce whether all that was reported has its answer (REP-08…13), as the report says now."""
+    """Announce whether all that was reported has its answer, whether all is said of it (REP-08…13)
+    and whether the township is to be told (REP-14), as the report says now.
+    """
     report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
     if report is None:
         return
     done = report["handled_at"] is not None
     kind = events.SituationsAnswered if done else events.SituationsUnanswered
     await announce(tx, kind, report, only=())
+    if announced.wire_name == events.ReportDisposed.wire_name and report["relieved_at"] is None:
+        await _tell_of_notice(tx, report)
+        if queries.unsaid(report, await tx.connection.fetch(_STEPS, report["id"])):
+            in_charge = report["police_agency_id"]
+            await announce(tx, events.ParticularsOwed, report, police_agency_id=in_charge)
+        else:
+            await announce(tx, events.ParticularsGiven, report, only=())
+
+
+async def _tell_of_notice(tx: Tx, report: asyncpg.Record) -> None:
+    """Announce whether the township was told of all that was done. Said again, it opens nothing
+    anew.
+    """
+    before = await tx.connection.fetchval(_TOLD, report["id"], events.TownshipNotified.wire_name)
+    void = before is not None and report["township_agency_id"] is None
+    steps = await tx.connection.fetch(_STEPS, report["id"])
+    told = not void and rules.is_told(steps, report["found_at"])
+    if not told or not await tx.connection.fetchval(_OPENED, report["id"]):
+        in_charge = report["police_agency_id"]
+        await announce(tx, events.NoticeOwed, report, police_agency_id=in_charge)
+    if told:
+        await announce(tx, events.NoticeGiven, report, only=())
 
 
 @spine.on_wire_names(
@@ -150,12 +184,14 @@ async def tell_police(tx: Tx, announced: spine.Announced) -> None:
     )
 )
 async def tell_assessor(tx: Tx, announced: spine.Announced) -> None:
-    """Announce whether whom the police told owes the assessment (REP-15), as the report says now.
-    Said again, it opens nothing anew.
+    """Announce whether whom the police told owes the assessment (REP-15), and that they told all
+    (REP-14), as the report says now. Said again, it opens nothing anew.
     """
     report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
     if report is None:
         return
+    if announced.wire_name == events.TownshipNotified.wire_name and report["disposed_as"]:
+        await _tell_of_notice(tx, report)
     if report["assessed_at"] is not None:
         await announce(tx, events.AssessmentGiven, report, only=())
     elif (

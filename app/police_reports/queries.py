@@ -16,10 +16,11 @@ from app.core.data.db import NATION, Tx
 from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.http.wire import region_text
-from app.police_reports import models, rules, schemas
+from app.police_reports import models, particulars, rules, schemas
 from app.police_reports.acts import ACTS, IN_PLACE, PROTECTOR
 from app.police_reports.area import HANDLE, RECEIVE
 from app.police_reports.models import Party, State, Step
+from app.police_reports.schemas.chain import DeliveryShown
 from app.police_reports.unread import names_who_reports
 from app.policy import queries as policy
 
@@ -208,7 +209,7 @@ async def steps(tx: Tx, principal: Principal, report: Mapping[str, Any]) -> list
     return [
         {
             **row,
-            "agency_id": row["agency_id"] if rules.shows_offices(party) else None,
+            "agency_id": row["agency_id"] if rules.shows_agency(party, Step(row["step"])) else None,
             "at_ahead": rules.is_ahead(row),
             "in_order_by": "recorded_at" if rules.doubted(row, found_at) else "at",
         }
@@ -253,6 +254,24 @@ def reported(report: Mapping[str, Any]) -> rules.Reported:
     )
 
 
+_measures: Final = policy.lookup("report.measures")
+_placement: Final = policy.lookup("report.violence_placement")
+
+
+def unsaid(report: Mapping[str, Any], journal: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what the police still have to say of what they did, by the lists of a report's place
+    on the day it was filed.
+    """
+    place = (report["region_code"], local_date(report["filed_at"]))
+    told = particulars.told(
+        step["codes"]
+        for step in journal
+        if step["step"] == Step.DISPOSED and step["codes"].get("counted", True)
+    )
+    named = _placement(*place) == "three_conditions"
+    return particulars.unsaid(told, _measures(*place), named_danger=named)
+
+
 async def reporter(tx: Tx, report: asyncpg.Record) -> schemas.ReporterShown:
     """Return who made a report that this caller's agency is in charge of (AZ-9)."""
     sealed = await tx.connection.fetchval(
@@ -279,13 +298,13 @@ ORDER BY d.created_at, d.id LIMIT 50
 """
 
 
-async def deliveries(tx: Tx, report_id: UUID) -> list[schemas.DeliveryShown]:
+async def deliveries(tx: Tx, report_id: UUID) -> list[DeliveryShown]:
     """Return how a report the caller may see travelled to the police: times and statuses.
     Deliveries belong to the police's agency; these few columns are proof for every party.
     """
     async with tx.as_system():
         rows = await tx.connection.fetch(_DELIVERIES, report_id)
-    return [schemas.DeliveryShown(**row) for row in rows]
+    return [DeliveryShown(**row) for row in rows]
 
 
 def references(principal: Principal, report: Mapping[str, Any]) -> dict[str, Any]:
@@ -340,6 +359,8 @@ async def whole(tx: Tx, principal: Principal, report: Mapping[str, Any]) -> sche
     key = str(report["id"])
     unseal = tx.keyring.unseal
     [report] = await as_seen(tx, principal, [report])
+    journal = await steps(tx, principal, report)
+    knows = rules.shows_details(party, Step.DISPOSED)
     return schemas.Report.model_validate(
         {
             **_summary_fields(tx, principal, report),
@@ -356,16 +377,15 @@ async def whole(tx: Tx, principal: Principal, report: Mapping[str, Any]) -> sche
             else None,
             "visit_id": report["visit_id"] if shown else None,
             "joined": report["joined"][:50],
-            "steps": [
-                {**step, "details": _details(tx, party, step)}
-                for step in await steps(tx, principal, report)
-            ],
+            "unsaid": unsaid(report, journal) if knows else [],
+            "steps": [{**step, "details": _details(tx, party, step)} for step in journal],
         }
     )
 
 
 def _details(tx: Tx, party: Party, step: Mapping[str, Any]) -> dict[str, Any] | None:
-    if not rules.shows_details(party, Step(step["step"])):
+    asked = party is Party.REPORTER and step["step"] == Step.DISPATCHED
+    if not asked and not rules.shows_details(party, Step(step["step"])):
         return None
     sealed = step["details_sealed"]
     told = {
@@ -373,4 +393,8 @@ def _details(tx: Tx, party: Party, step: Mapping[str, Any]) -> dict[str, Any] | 
         **(orjson.loads(tx.keyring.unseal(models.DETAILS, step["id"], sealed)) if sealed else {}),
         "police_reference": step["reference"],
     }
-    return {name: told.get(name) for name in schemas.StepDetails.model_fields}
+    wanted = told.pop("help_wanted", None)
+    told = {} if asked else told
+    if wanted and party is not Party.PROTECTION:  # it may tell who reported (AZ-9)
+        told["help_wanted"] = wanted
+    return {name: told.get(name) for name in schemas.StepDetails.model_fields} if told else None

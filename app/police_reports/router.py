@@ -57,6 +57,7 @@ from app.police_reports.operations import (
 )
 from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.schemas import steps as stated
+from app.police_reports.schemas.chain import Chain
 from app.police_reports.schemas.filing import ReportCreate
 
 router = routing.router(AREA.tag, prefix="/police-reports")
@@ -122,9 +123,9 @@ async def read_reporter(
 @router.get("/{report_id}/chain")
 async def read_report_chain(
     principal: ReadsReports, report: ReportInPath, tx: Transaction
-) -> Shown[schemas.Chain]:
+) -> Shown[Chain]:
     """Read the proof of a report: filed, each attempt to deliver, accepted, handled, told on."""
-    chain = schemas.Chain.model_validate(
+    chain = Chain.model_validate(
         {
             **report,
             **queries.references(principal, report),
@@ -159,6 +160,14 @@ async def dispatch_report(
 ) -> Shown[schemas.StepTaken]:
     """Record that officers went out (REP-07)."""
     return _step(report, await steps.dispatch_report(tx, principal, report, new))
+
+
+@router.post("/{report_id}/assistance", status_code=201, responses=_STEP)
+async def assist_police(
+    principal: FilesReports, report: ReportToChange, new: stated.Assistance, tx: Transaction
+) -> Shown[schemas.StepTaken]:
+    """Say how you help the police, as who reported (REP-07)."""
+    return _step(report, await steps.assist_police(tx, principal, report, new))
 
 
 @router.post(

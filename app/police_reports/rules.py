@@ -18,6 +18,7 @@ _MOVES: Final[Mapping[Step, tuple[State | None, State]]] = {
     Step.ACKNOWLEDGED: (State.ACKNOWLEDGED, State.FILED),
     Step.FORWARDED: (None, State.FILED),
     Step.DISPATCHED: (State.DISPATCHED, State.ACKNOWLEDGED),
+    Step.ASSISTED: (None, State.FILED),
     Step.DISPOSED: (State.HANDLING, State.DISPATCHED),
     Step.TOWNSHIP_NOTIFIED: (State.TOWNSHIP_NOTIFIED, State.HANDLING),
     Step.TOWNSHIP_RECEIVED: (None, State.TOWNSHIP_NOTIFIED),
@@ -49,7 +50,10 @@ def advance(state: State, step: Step) -> tuple[State, bool]:
 
 BETWEEN_REPORTS: Final = frozenset({Step.JOINED, Step.SEPARATED})
 """Steps that change nothing of a report itself: its version does not tell of another one."""
-_CALM: Final = (Step.DELIVERED, Step.TOWNSHIP_RECEIVED, Step.CLOSURE_PROPOSED, Step.CLOSED)
+_CALM: Final = (
+    *(Step.DELIVERED, Step.ASSISTED),
+    *(Step.TOWNSHIP_RECEIVED, Step.CLOSURE_PROPOSED, Step.CLOSED),
+)
 REOPENING: Final = frozenset(Step) - BETWEEN_REPORTS - {*_CALM, Step.REOPENED}
 """Steps that say something new of the case: it stays neither closed nor proposed to be closed."""
 
@@ -161,15 +165,20 @@ def bound_as(
 
 
 def gaps(
-    kind: str, told: Collection[str], required: Iterable[Mapping[str, Any]]
+    kind: str,
+    told: Collection[str],
+    required: Iterable[Mapping[str, Any]],
+    *,
+    in_danger: bool = False,
 ) -> list[tuple[str, ...]]:
-    """List what a kind of disposition requires and nobody `told` of, as done or left out; of each
-    gap the measures that would fill it.
+    """List what a kind of disposition requires, of a child `in_danger` more, and nobody `told` of,
+    as done or left out; of each gap the measures that would fill it.
     """
     return [
         tuple(each["one_of"])
         for each in required
         if each["kind"] == kind and set(told).isdisjoint(each["one_of"])
+        if in_danger or not each.get("in_danger")
     ]
 
 
@@ -197,6 +206,11 @@ def shows_offices(party: Party) -> bool:
     told what became of it, never by whom.
     """
     return party is not Party.REPORTER
+
+
+def shows_agency(party: Party, step: Step) -> bool:
+    """Whether a party reads which agency took a step: of help, that it is who reported."""
+    return shows_reporter_agency(party) if step is Step.ASSISTED else shows_offices(party)
 
 
 def shows_step(party: Party, step: Step) -> bool:
@@ -228,8 +242,11 @@ def shows_details(party: Party, step: Step) -> bool:
     """Whether a party reads what was done in a step, not just that it was.
 
     Township and civil affairs act on all of it, the police read what the police did; schools and
-    other reporters learn that something was done and when.
+    other reporters learn that something was done and when. How who reported helps is between them
+    and the police: it may tell who they are (AZ-9).
     """
+    if step is Step.ASSISTED:
+        return party in {Party.POLICE, Party.REPORTER}
     if party is Party.PROTECTION:
         return True
     return party is Party.POLICE and step in _POLICE_STEPS
@@ -344,6 +361,17 @@ def doubted(step: Mapping[str, Any], found_at: datetime) -> bool:
     """Tell whether the sender's clock cannot be right about a step."""
     before = min(within(found_at), step["recorded_at"]) - within(step["at"]) > CLOCK_SKEW
     return before or is_ahead(step)
+
+
+def is_told(steps: Iterable[Mapping[str, Any]], found_at: datetime) -> bool:
+    """Tell whether the police told the township after all they did (REP-14), by their own clock
+    where it is not in doubt.
+    """
+    told, done = (
+        [happened(each, found_at)[0] for each in steps if each["step"] == step]
+        for step in (Step.TOWNSHIP_NOTIFIED, Step.DISPOSED)
+    )
+    return bool(told) and max(told) >= max(done, default=max(told))
 
 
 def is_overdue(done_at: datetime | None, due_at: datetime, now: datetime) -> bool:

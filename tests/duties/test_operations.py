@@ -219,13 +219,17 @@ class TestEvents:
         await announce(
             database, "police_reports.report_acknowledged", child=child, subject_id=report
         )
-        await announce(database, "police_reports.report_disposed", child=child, subject_id=report)
+        await announce(
+            database, "police_reports.notice_owed", child=child, subject_id=report, told=False
+        )
         await work(database)
         assert [(d["rule"], d["state"]) for d in await ledger(database)] == [
             ("REP-07", "discharged"),
             ("REP-14", "open"),
         ]
-        await announce(database, "police_reports.township_notified", child=child, subject_id=report)
+        await announce(
+            database, "police_reports.notice_given", child=child, subject_id=report, told=True
+        )
         await work(database)
         assert {d["state"] for d in await ledger(database)} == {"discharged"}
 

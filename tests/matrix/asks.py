@@ -159,6 +159,7 @@ _POLICE = (
     Ask("readReportChain"),
     Ask("acknowledgeReport", always({"police_reference": "1", "accepted_at": _NOW})),
     Ask("dispatchReport", always({"dispatched_at": _NOW, "unit": "一组"})),
+    Ask("assistPolice", always({"helped_at": _NOW, "help_given": "合成记录"})),
     Ask(
         "disposeReport",
         always(

@@ -315,7 +315,10 @@ REFUSED: Mapping[str, Refusal] = {
         or who.holder == "machine"
         or (who.kind != "civil_affairs" and target.owner != who.agency)
     ),
-    "supersedeReport": lambda who, target, _: target.reporter != who.agency,
+    **dict.fromkeys(
+        ("supersedeReport", "assistPolice"),
+        lambda who, target, _: target.reporter != who.agency,
+    ),
     **dict.fromkeys(("recordPersuasion", "sendWrittenReport"), _not_our_pupil),
     **dict.fromkeys(
         ("recordReturn", "settleDoubt", "recordPresenceFinding"),

@@ -114,8 +114,9 @@ class TestAnswers:
         beside = {name: DISPOSE[name] for name in ("kind", "measures")}
         assert (await dispose(VIOLENCE, also=[beside])).status_code == 201
         [taken] = (await read())["steps"]
+        unsaid = {"particulars": None, "dangers": None}
         assert taken["details"]["also"] == [
-            {**beside, "measures": DISPOSE["measures"], "omitted": []}
+            {**beside, "measures": DISPOSE["measures"], "omitted": [], **unsaid}
         ]
 
     @pytest.mark.parametrize("body", [DISPOSE, ESCORT])

@@ -193,6 +193,61 @@ async def test_the_police_owe_going_out_and_an_answer_to_every_situation(
         assert await stand() == after
 
 
+@pytest.mark.parametrize("role", ["school", "hospital", "reporting_body"])
+async def test_who_reported_helps_the_police_who_ask_and_nobody_else_learns_who_it_is(
+    client, database, settings, offices, role
+) -> None:
+    """REP-07: 强制报告责任人要协助公安机关做好调查和应急处置工作."""
+    finder = await a_caller(database, settings, role, TOWNSHIP)
+    report_id = await filed(client, finder)
+    await step(client, offices.police, report_id, "dispatch", DISPATCH)
+    await run_jobs(database)
+    assert await owed(client, finder, "REP-07.help") == []
+    asked = {**DISPATCH, "help_wanted": "请提供到校记录。"}
+    help_ = {"helped_at": AT, "help_given": "已派老师陪同。"}
+    for body, after in ((asked, "open"), (help_, "discharged")):
+        path, caller = ("assistance", finder) if body is help_ else ("dispatch", offices.police)
+        assert (await step(client, caller, report_id, path, body)).status_code == 201
+        await run_jobs(database)
+        [duty] = await owed(client, finder, "REP-07.help")
+        assert (duty["state"], duty["due_at"]) == (after, "2026-11-21T02:00:00Z")
+        assert duty["bearer"] == {"role": role, "agency_id": str(finder.agency_id)}
+    for other in (offices.police, offices.township, offices.county, offices.village):
+        assert await owed(client, other, "REP-07.help") == []
+    denied = await step(client, offices.township, report_id, "assistance", help_)
+    assert (denied.status_code, denied.json()["type"]) == (403, "/problems/not-your-part")
+    said = {}
+    for who, caller in (("finder", finder), ("police", offices.police), ("town", offices.township)):
+        url = f"/v1/police-reports/{report_id}"
+        read = (await client.get(url, headers=caller.headers)).json()
+        said[who] = [
+            (
+                each["agency_id"],
+                (each["details"] or {}).get("help_wanted"),
+                (each["details"] or {}).get("help_given"),
+            )
+            for each in read["steps"]
+            if each["step"] == "assisted" or (each["details"] or {}).get("help_wanted")
+        ]
+    police = str(offices.police.agency_id)
+    assert said == {
+        "finder": [
+            (None, asked["help_wanted"], None),
+            (str(finder.agency_id), None, help_["help_given"]),
+        ],
+        "police": [
+            (police, asked["help_wanted"], None),
+            (str(finder.agency_id), None, help_["help_given"]),
+        ],
+        "town": [(None, None, None)],
+    }
+    heard = await rows(database, "events")
+    assert {row["wire_name"]: row["told_to"] for row in heard if ".help_" in row["wire_name"]} == {
+        "police_reports.help_asked": [str(finder.agency_id)],
+        "police_reports.help_given": [police],
+    }
+
+
 async def closed_by_two(client, database, settings, offices, report_id) -> None:
     end = {"closed_at": AT, "reason": "unfounded", "explanation": "两次上门均未见异常。"}
     await step(client, offices.township, report_id, "closure", end)
@@ -220,6 +275,37 @@ async def test_what_two_people_end_is_owed_no_more_until_it_is_opened_again(
     await run_jobs(database)
     stand = [(await states(client, offices.county, rule))[0] for rule in rules]
     assert stand == ["discharged", "open", "open"]
+
+
+async def test_the_police_tell_the_township_that_they_accepted_and_what_they_did(
+    client, database, offices
+) -> None:
+    """REP-14: 公安机关要将受理报告及应急处置等相关情况及时通报乡镇人民政府."""
+    report_id = await filed(client, offices.school)
+    await run_jobs(database)
+    assert await owed(client, offices.police, "REP-14.accepted") == []
+    done, later = "2026-11-20T09:57:00+08:00", "2026-11-20T09:58:00+08:00"
+    told = {**NOTICE, "sent_at": "2026-11-20T09:56:00+08:00"}
+    for path, body, after in (
+        ("acknowledgement", ACCEPT, ["open"]),
+        ("dispatch", DISPATCH, ["open"]),
+        ("township-notice", told, ["discharged"]),
+        ("dispositions", {**DISPOSE, "at": done}, ["discharged", "open"]),
+        ("township-notice", {**told, "content": "早先的通报"}, ["discharged", "open"]),
+        ("township-notice", {**told, "sent_at": done}, ["discharged", "discharged"]),
+        ("dispositions", {**DISPOSE, "details": "补记"}, ["discharged", "discharged"]),
+        ("dispositions", {**DISPOSE, "at": later}, ["discharged", "open"]),
+    ):
+        assert (await step(client, offices.police, report_id, path, body)).status_code == 201
+        await run_jobs(database)
+        of_both = [
+            duty
+            for rule in ("REP-14.accepted", "REP-14")
+            for duty in await owed(client, offices.township, rule)
+        ]
+        assert [duty["state"] for duty in of_both] == after, body
+        assert {duty["due_at"] for duty in of_both} == {"2026-11-21T02:00:00Z"}
+        assert {duty["bearer"]["agency_id"] for duty in of_both} == {str(offices.police.agency_id)}
 
 
 async def test_whom_the_police_told_owes_the_assessment(

@@ -137,6 +137,9 @@ def test_whatever_is_required_is_a_measure_of_its_kind() -> None:
     assert {each["kind"] for each in required} == set(get_args(DispositionKind))
     for each in required:
         assert set(each["one_of"]) <= of_kind()[each["kind"]]
+    for each in shipped("report.measures"):
+        for kind in each["kinds"]:
+            assert set(each.get("then", ())) <= of_kind()[kind]
 
 
 @pytest.mark.parametrize(
@@ -208,9 +211,17 @@ def test_the_police_do_what_the_law_lists_for_the_situation() -> None:
         "living_alone": [
             "entrusted_guardian_named",
             "parents_admonished",
+            "parents_not_returned",
             "parents_ordered_to_return",
+            "parents_returned",
         ],
-        "guardian_failure": ["parents_contacted", "parents_returning", "relatives_entrusted"],
+        "guardian_failure": [
+            "parents_contacted",
+            "parents_not_returned",
+            "parents_returned",
+            "parents_returning",
+            "relatives_entrusted",
+        ],
         "parents_unreachable": [
             "escorted_to_relative",
             "escorted_to_rescue_institution",
@@ -218,7 +229,7 @@ def test_the_police_do_what_the_law_lists_for_the_situation() -> None:
             "escorted_to_welfare_institution",
             "parents_notified",
         ],
-        "missing": ["child_found", "search_started"],
+        "missing": ["child_found", "search_ended", "search_started"],
         "domestic_violence": [
             "civil_affairs_notified",
             "evidence_collected",
@@ -256,9 +267,9 @@ def test_each_party_reads_of_a_report_what_it_needs() -> None:
     assert {
         party: {step for step in Step if rules.shows_details(party, step)} for party in Party
     } == {
-        Party.PROTECTION: {*Step},
-        Party.POLICE: by_police,
-        Party.REPORTER: set(),
+        Party.PROTECTION: {*Step} - {Step.ASSISTED},
+        Party.POLICE: {*by_police, Step.ASSISTED},
+        Party.REPORTER: {Step.ASSISTED},
         Party.ONLOOKER: set(),
     }
 
@@ -309,7 +320,7 @@ def test_a_reopened_case_goes_on_from_what_is_owed(
 
 def test_proof_and_receipts_open_nothing_again() -> None:
     assert {*Step} - rules.REOPENING == {
-        *(Step.DELIVERED, Step.TOWNSHIP_RECEIVED, Step.JOINED, Step.SEPARATED),
+        *(Step.DELIVERED, Step.TOWNSHIP_RECEIVED, Step.JOINED, Step.SEPARATED, Step.ASSISTED),
         *(Step.CLOSURE_PROPOSED, Step.CLOSED, Step.REOPENED),
     }
 

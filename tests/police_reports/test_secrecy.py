@@ -367,6 +367,8 @@ async def test_of_a_step_codes_are_plain_and_all_else_sealed(client, database, o
                     "kind": DISPOSE["kind"],
                     "measures": sorted(DISPOSE["measures"]),
                     "omitted": [],
+                    "said": {},
+                    "dangers": None,
                 }
             ],
         },

@@ -4,13 +4,14 @@ own, and nothing the law asks for is left out in silence.
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
+from uuid import UUID
 
 import asyncpg
 
 from app.access.principal import Principal
 from app.core.clock import local_date
 from app.core.data.db import Tx
-from app.police_reports import events, queries, rules
+from app.police_reports import events, jurisdiction, particulars, queries, rules
 from app.police_reports.acts import TOLD
 from app.police_reports.models import Step
 from app.police_reports.operations.claims import ReportInvalid
@@ -57,7 +58,7 @@ async def dispose_report(
     kinds = {each.kind for _, each in handlings}
     if counts and not asked.takes(kinds, report["disposed_as"]):
         raise ReportInvalid.at("#/kind", "situation_unanswered", _would_answer(asked))
-    await _check(tx, report, new, handlings)
+    codes = await _check(tx, report, new, handlings)
     all_kinds = sorted({*report["disposed_as"], *kinds})
     handled = asked.handled(all_kinds)
     deed = Deed(
@@ -65,7 +66,7 @@ async def dispose_report(
         new,
         events.ReportDisposed,
         facts={"police_agency_id": principal.agency_id},
-        codes=_codes(new, [each for _, each in handlings]),
+        codes=codes,
         changes={
             **understood,
             "disposed_as": all_kinds,
@@ -80,22 +81,34 @@ async def dispose_report(
 
 async def _check(
     tx: Tx, report: asyncpg.Record, new: stated.Disposition, handlings: _Placed
-) -> None:
-    """Raise ReportInvalid unless the measures are those of their kinds, and complete."""
+) -> dict[str, Any]:
+    """Raise ReportInvalid unless the measures are those of their kinds, and complete. Return what
+    may be counted of it.
+    """
     day = local_date(report["filed_at"])
     listed = {each["code"]: each for each in _measures(report["region_code"], day)}
     required = _required(report["region_code"], day)
-    told = _told_before(await tx.connection.fetch(_BEFORE, report["id"]))
+    before = [row["codes"] for row in await tx.connection.fetch(_BEFORE, report["id"])]
+    told = particulars.told(before)
     for pointer, each in handlings:
         _check_measures(pointer, each, listed)
-        _check_gaps(pointer, each, told.get(each.kind, set()), required)
+        _check_told(pointer, each, told.get(each.kind, particulars.Told()), required)
     await _check_destination(tx, new, handlings, listed)
+    taken_to = [UUID(to) for step in before if (to := step.get("placed_with_agency_id"))]
+    placed = new.placed_with_agency_id or next(reversed(taken_to), None)
+    nearer = placed is not None and await jurisdiction.nearer(tx, report, placed)
+    return _codes(new, [each for _, each in handlings], listed, nearer=nearer)
 
 
-def _codes(new: stated.Disposition, handlings: Iterable[_Handling]) -> dict[str, Any]:
-    """Return what may be counted: kinds, measures done and left out, where the child was taken.
-
-    `handled` says all of it again, by kind; the reasons and names are sealed.
+def _codes(
+    new: stated.Disposition,
+    handlings: Iterable[_Handling],
+    listed: Mapping[str, Mapping[str, Any]],
+    *,
+    nearer: bool,
+) -> dict[str, Any]:
+    """Return what may be counted: kinds, measures done and left out, of which what was said, where
+    the child was taken. `handled` says all of it again, by kind; the reasons and names are sealed.
     """
     return {
         "kind": new.kind,
@@ -109,20 +122,17 @@ def _codes(new: stated.Disposition, handlings: Iterable[_Handling]) -> dict[str,
                 "kind": each.kind,
                 "measures": sorted(set(each.measures)),
                 "omitted": sorted({one.measure for one in each.omitted}),
+                "said": {
+                    one.measure: particulars.said_of(
+                        one.model_dump(), listed[one.measure].get("asks", ()), nearer=nearer
+                    )
+                    for one in each.particulars or ()
+                },
+                "dangers": each.dangers and sorted(set(each.dangers)),
             }
             for each in handlings
         ],
     }
-
-
-def _told_before(rows: Iterable[Mapping[str, Any]]) -> dict[str, set[str]]:
-    """Return, by kind, the measures that earlier dispositions tell of, as done or left out."""
-    found: dict[str, set[str]] = {}
-    for row in rows:
-        for each in row["codes"].get("handled", [row["codes"]]):
-            told = found.setdefault(each["kind"], set())
-            told.update(each["measures"], each.get("omitted", ()))
-    return found
 
 
 def _check_measures(pointer: str, new: _Handling, listed: Mapping[str, Mapping[str, Any]]) -> None:
@@ -142,16 +152,27 @@ def _check_measures(pointer: str, new: _Handling, listed: Mapping[str, Mapping[s
             )
 
 
-def _check_gaps(
-    pointer: str, new: _Handling, told: Iterable[str], required: Iterable[Mapping[str, Any]]
+def _check_told(
+    pointer: str,
+    new: _Handling,
+    before: particulars.Told,
+    required: Iterable[Mapping[str, Any]],
 ) -> None:
-    said = {*told, *new.measures, *(each.measure for each in new.omitted)}
-    for gap in rules.gaps(new.kind, said, required):
+    said = {*before.measures, *before.omitted, *new.measures}
+    said |= {each.measure for each in new.omitted}
+    for gap in rules.gaps(new.kind, said, required, in_danger=bool(new.dangers)):
         raise ReportInvalid.at(
             f"{pointer}/omitted",
             "measure_missing",
             f"Done, or left out for a reason: {' / '.join(gap)}. 须采取或说明未采取的理由。",
         )
+    for at, each in enumerate(new.particulars or ()):
+        if each.measure not in {*before.measures, *new.measures}:
+            raise ReportInvalid.at(
+                f"{pointer}/particulars/{at}/measure",
+                "measure_not_done",
+                "No such measure was taken. 未采取该措施。",
+            )
 
 
 async def _check_destination(

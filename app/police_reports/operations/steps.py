@@ -141,6 +141,7 @@ async def acknowledge_report(
         Step.ACKNOWLEDGED,
         new,
         events.ReportAcknowledged,
+        facts={"police_agency_id": principal.agency_id} if counts else {},
         reference=new.police_reference,
         codes={"situations": sorted({*new.situations})} if new.situations else {},
         changes={
@@ -159,9 +160,26 @@ async def acknowledge_report(
 async def dispatch_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Dispatch
 ) -> Taken:
-    """Record that officers went out; late word of police who had it before changes nothing."""
+    """Record that officers went out; late word of police who had it before changes nothing. What
+    help they want, who reported is asked for, and nobody else learns of that.
+    """
     counts = TOLD.holds(principal, report, tx.today)
     deed = Deed(Step.DISPATCHED, new, events.ReportDispatched, counts=counts)
+    taken = await take(tx, principal, report, deed)
+    reporter = report["reporter_agency_id"]
+    if new.help_wanted and counts and reporter not in report["hidden_from"]:
+        fields = {"only": (reporter,), "reporter_agency_id": reporter}
+        await announce(tx, events.HelpAsked, report, **fields)
+    return taken
+
+
+@repeatable("assistPolice", Step.ASSISTED)
+async def assist_police(
+    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Assistance
+) -> Taken:
+    """Record how who reported helps the police, asked or not (REP-07)."""
+    told = [each for each in (report["police_agency_id"], *report["also_told"]) if each]
+    deed = Deed(Step.ASSISTED, new, events.HelpGiven, only_told=told)
     return await take(tx, principal, report, deed)
 
 

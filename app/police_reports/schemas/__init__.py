@@ -8,7 +8,6 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from app.core.http.wire import Permitted, RegionCode, Version
 from app.police_reports.models import State, Step
-from app.webhooks.models import State as DeliveryState
 
 Urgency = Annotated[
     Literal["immediate", "urgent", "standard"], Field(description="How fast to act.")
@@ -25,6 +24,8 @@ DispositionKind = Literal[
     "domestic_violence",
     "other_harm",
 ]
+Danger = Literal["serious_injury", "threat_to_safety", "nobody_caring", "other_danger"]
+Asked = Literal["paper_number", "day", "who", "nearest", "dangers"]
 ServiceKind = Literal[
     "guardianship_guidance",
     "medical_treatment",
@@ -68,7 +69,9 @@ ShortText = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
 CodeShown = Annotated[str, Field(max_length=60, pattern=r"^[a-z0-9_.:-]+$")]
 
 
-class _Stands(BaseModel):
+class Stands(BaseModel):
+    """How far a report came."""
+
     state: State = Field(description="The furthest step taken.")
     routing: Literal["routed", "no_agency", "no_endpoint"] = Field(
         description="`routed`: it waits at a police endpoint. Else a person must call the police."
@@ -77,7 +80,7 @@ class _Stands(BaseModel):
     acknowledge_due_at: datetime = Field(description="When the police must have accepted it.")
 
 
-class Filed(_Stands):
+class Filed(Stands):
     """A report was taken in."""
 
     id: ReportId
@@ -213,12 +216,38 @@ class OmissionShown(BaseModel):
     reason: Text = Field(description="Why not.")
 
 
+class ParticularShown(BaseModel):
+    """What was said of a measure; null where nothing was."""
+
+    measure: CodeShown = Field(description="Which measure.")
+    paper_number: ShortText | None = Field(default=None, description="The number of its paper.")
+    day: date | None = Field(default=None, description="Its day.")
+    who: ShortText | None = Field(default=None, description="Who has or treats the child now.")
+    nearest: bool | None = Field(default=None, description="No nearer place could take the child.")
+    reason: Text | None = Field(default=None, description="Why it is not said, or farther away.")
+
+
+Particulars = Annotated[list[ParticularShown], Field(max_length=24)]
+Dangers = Annotated[list[Danger], Field(max_length=4)]
+
+
 class HandlingShown(BaseModel):
     """What was done in one more kind of situation."""
 
     kind: DispositionKind = Field(description="The kind of situation handled.")
     measures: list[CodeShown] = Field(max_length=24, description="Codes of the measures.")
     omitted: list[OmissionShown] = Field(max_length=24, description="What was left out, and why.")
+    particulars: Particulars | None = Field(default=None, description="What was said of them.")
+    dangers: Dangers | None = Field(default=None, description="In which danger the child was.")
+
+
+class UnsaidShown(BaseModel):
+    """What is still to be said of a measure (`report.measures`)."""
+
+    kind: DispositionKind = Field(description="The kind of situation handled.")
+    measure: CodeShown = Field(description="Which measure.")
+    fields: list[Asked] = Field(max_length=5, description="What to say of it.")
+    then: list[CodeShown] = Field(max_length=24, description="Measures of which one is to follow.")
 
 
 class HandOverShown(BaseModel):
@@ -245,6 +274,8 @@ class StepDetails(BaseModel):
         description="Acknowledged, disposed: what the police say was reported."
     )
     unit: ShortText | None = Field(description="Dispatched, disposed: which officers.")
+    help_wanted: Text | None = Field(description="Dispatched: with what who reported is to help.")
+    help_given: Text | None = Field(description="Assisted: how they help, or why not.")
     kind: DispositionKind | None = Field(description="Disposed: the kind of situation handled.")
     measures: Annotated[list[CodeShown], Field(max_length=24)] | None = Field(
         description="Disposed: codes of the measures."
@@ -255,6 +286,8 @@ class StepDetails(BaseModel):
     also: Annotated[list[HandlingShown], Field(max_length=5)] | None = Field(
         description="Disposed: further kinds handled."
     )
+    particulars: Particulars | None = Field(description="Disposed: what was said of the measures.")
+    dangers: Dangers | None = Field(description="Disposed: in which danger the child was.")
     placed_with_agency_id: UUID | None = Field(description="Disposed: who took the child in.")
     placed_with_name: ShortText | None = Field(
         description="Disposed: who took the child in, in words: no agency registered here."
@@ -319,6 +352,9 @@ class Report(ReportSummary):
     joined: list[ReportId] = Field(
         max_length=50, description="Other reports of the same event that you have a part in."
     )
+    unsaid: list[UnsaidShown] = Field(
+        max_length=144, description="What the police still have to say of what they did."
+    )
     steps: list[StepRead] = Field(max_length=1000, description="What was done, in order.")
 
 
@@ -334,40 +370,3 @@ class ReporterShown(BaseModel):
         "all that stands in fields nobody knows is here."
     )
     agency_id: UUID = Field(description="The agency that filed it.")
-
-
-class AttemptShown(BaseModel):
-    """One attempt to reach the police's system."""
-
-    number: int = Field(ge=1, le=2_147_483_647, description="Counted from 1.")
-    at: datetime = Field(description="When it began.")
-    status: Annotated[int, Field(ge=100, le=999)] | None = Field(
-        description="HTTP status answered; null if none came."
-    )
-
-
-class DeliveryShown(BaseModel):
-    """One message to the police's system."""
-
-    webhook_id: ShortText = Field(description="The id on every attempt.")
-    agency_id: UUID = Field(description="The police agency.")
-    state: DeliveryState = Field(description="Where the delivery stands.")
-    queued_at: datetime = Field(description="When it was queued.")
-    delivered_at: datetime | None = Field(description="When it was first answered 2xx.")
-    attempt_count: int = Field(ge=0, le=2_147_483_647, description="How often it was tried.")
-    attempts: list[AttemptShown] = Field(
-        max_length=20, description="The latest attempts, oldest first."
-    )
-
-
-class Chain(_Stands):
-    """The proof of a report: filed, delivered, accepted, handled, told on."""
-
-    report_id: ReportId
-    police_reference: ShortText | None = Field(description="The police's own number.")
-    deliveries: list[DeliveryShown] = Field(
-        max_length=50, description="Messages to the police, in order."
-    )
-    steps: list[StepShown] = Field(
-        max_length=1000, description="Steps, in the order in which they were taken."
-    )

@@ -1,14 +1,21 @@
 """What callers send about the steps on a report."""
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Final, Self
 from uuid import UUID
 
-from pydantic import Field, StrictBool, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    StrictBool,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from app.core.http.wire import Code, Day, Input, Line, Moment, Prose
 from app.police_reports.schemas import (
     AsSaid,
+    Danger,
     DispositionKind,
     Guardianship,
     Health,
@@ -54,11 +61,33 @@ class _New(Input):
     )
 
 
-class Dispatch(_New):
+class _Later(Input):
+    @model_serializer(mode="wrap")
+    def _as_before(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A field that came later is no part of what was sent before it was there.
+        said: dict[str, Any] = dump(self)
+        later = {name for name in _LATER if said.get(name) is None}
+        return {name: value for name, value in said.items() if name not in later}
+
+
+_LATER: Final = ("help_wanted", "particulars", "dangers")
+
+
+class Dispatch(_New, _Later):
     """Officers go out (REP-07)."""
 
     dispatched_at: At
     unit: Line = Field(description="Which officers go.", examples=["派出所一组"])
+    help_wanted: Prose | None = Field(
+        default=None, description="With what who reported is to help; they read it, and owe it."
+    )
+
+
+class Assistance(_New):
+    """Who reported helps the police (REP-07)."""
+
+    helped_at: At
+    help_given: Prose = Field(description="How, or why not. The police read it, and nobody else.")
 
 
 class Omission(Input):
@@ -86,12 +115,58 @@ Omitted = Annotated[
 ]
 
 
-class Handling(Input):
+class Particular(Input):
+    """What there is to say of a measure, as the list `disposition_measures` asks for it."""
+
+    measure: Code = Field(description="A measure that was taken, now or before.")
+    paper_number: Line | None = Field(
+        default=None,
+        description="The number of its paper: of the admonition, the search, the list of evidence,"
+        " the appraisal.",
+        examples=["训诫〔2026〕05号"],
+    )
+    day: Day | None = Field(
+        default=None, description="Its day: of the paper, the return, the end of the search."
+    )
+    who: Line | None = Field(
+        default=None, description="Who has the child now, or the hospital that treats it."
+    )
+    nearest: StrictBool | None = Field(
+        default=None,
+        description="Whether no nearer relative, committee or institution could take the child."
+        " If not, or if a nearer one is registered here, give the reason.",
+    )
+    reason: Prose | None = Field(
+        default=None, description="Why something asked for cannot be said, or why not the nearest."
+    )
+
+
+Said = Annotated[
+    list[Particular] | None,
+    Field(
+        max_length=24,
+        description="What there is to say of the measures taken. What is not said yet is listed as"
+        " `unsaid` on the report, and stays owed.",
+    ),
+]
+Dangers = Annotated[
+    list[Danger] | None,
+    Field(
+        max_length=4,
+        description="After domestic violence: in which of these the child is; an empty list says"
+        " in none. In any, the child is placed in safety, or it is said why not (REP-12).",
+    ),
+]
+
+
+class Handling(_Later):
     """What was done in one more kind of situation."""
 
     kind: DispositionKind = Field(description="The kind of situation handled.")
     measures: Measures = Field(default_factory=list)
     omitted: Omitted = Field(default_factory=list)
+    particulars: Said = None
+    dangers: Dangers = None
 
 
 class HandOver(Input):
@@ -102,7 +177,7 @@ class HandOver(Input):
     received_by: Line = Field(description="Who received the child.")
 
 
-class Disposition(_New):
+class Disposition(_New, _Later):
     """What the police did, by kind of situation (REP-08…13).
 
     Every situation reported has an answer of its own. A kind beside those reported is welcome once
@@ -114,6 +189,8 @@ class Disposition(_New):
     situations: Meant = None
     measures: Measures = Field(default_factory=list)
     omitted: Omitted = Field(default_factory=list)
+    particulars: Said = None
+    dangers: Dangers = None
     also: list[Handling] = Field(
         default_factory=list,
         max_length=5,
