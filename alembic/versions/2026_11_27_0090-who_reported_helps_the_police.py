@@ -4,8 +4,8 @@ Rules for a revision: expand first, fill in a revision of its own, contract in a
 release before this one still runs on the new schema. Protected rows are seen inside `every_row` or
 `in_batches` (reach.py) only. Never import `app`: the code changes later, this stays.
 
-Revision: 0089
-Revises: 0088
+Revision: 0090
+Revises: 0089
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from alembic import op
 
 
-revision: str = "0089"
-down_revision: str | Sequence[str] | None = "0088"
+revision: str = "0090"
+down_revision: str | Sequence[str] | None = "0089"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
