@@ -1,7 +1,7 @@
 """What the chain from absence to return announces: ids and codes only."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -127,6 +127,34 @@ class AnswerNotOwed(_AboutReceipt):
     """The child is back, or was not away: no addressee owes anything any more."""
 
     wire_name: ClassVar[str] = "dropout_alerts.answer_not_owed"
+
+
+class _AboutOrder(Event):
+    subject: ClassVar[str] = "measure"
+    child_id: UUID = Field(description="The child.")
+    alert_id: UUID = Field(description="The alert.")
+    agency_id: UUID = Field(description="Who ordered it.")
+
+
+class BackOrdered(_AboutOrder):
+    """The child must be back at school by a day, as an office ordered, and is not yet (EDU-07)."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.back_ordered"
+    due_at: datetime = Field(description="The end of that day.")
+    back: bool = Field(default=False, description="False.")
+
+
+class BackAsOrdered(_AboutOrder):
+    """The child is back at school, in time or late (EDU-07)."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.back_as_ordered"
+    back: bool = Field(default=True, description="True.")
+
+
+class OrderVoid(_AboutOrder):
+    """It was no absence without leave after all: nobody must be back."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.order_void"
 
 
 class ChildReturned(_AboutAlert):

@@ -218,7 +218,9 @@ class ReportReceipt(BelowChild, table=True):
 
 
 class Measure(_Kept, table=True):
-    """What education or township did to bring the child back (EDU-07). The note is encrypted."""
+    """What education or township did to bring the child back (EDU-07). `back_by`: until when the
+    child must be at school, as a paper says that has `order_number`. The note is encrypted.
+    """
 
     __tablename__ = "dropout_measures"
     __table_args__: Any = _below_alert(
@@ -233,6 +235,8 @@ class Measure(_Kept, table=True):
     kind: str
     ordered_on: date
     stated_on: date | None = None
+    order_number: str | None = None
+    back_by: date | None = None
     note_sealed: bytes | None = None
     ordered_by: str
     recorded_at: datetime = Field(sa_type=Instant)

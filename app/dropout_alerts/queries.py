@@ -115,8 +115,8 @@ _STEPS = {
     " FROM dropout_written_reports WHERE alert_id = $1",
     "receipts": "SELECT agency_id, kind, received_at"
     " FROM dropout_report_receipts WHERE alert_id = $1 ORDER BY kind, agency_id",
-    "measures": "SELECT id, agency_id, kind, ordered_on, stated_on, note_sealed, recorded_at"
-    " FROM dropout_measures WHERE alert_id = $1 ORDER BY id",
+    "measures": "SELECT id, agency_id, kind, ordered_on, stated_on, order_number, back_by,"
+    " note_sealed, recorded_at FROM dropout_measures WHERE alert_id = $1 ORDER BY id",
     "journal": "SELECT id, kind, from_school_id, to_school_id, unexcused_days, decision,"
     " note_sealed, taken_at FROM dropout_alert_steps WHERE alert_id = $1 ORDER BY id",
 }

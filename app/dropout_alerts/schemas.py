@@ -24,6 +24,19 @@ Stated = Annotated[
 ]
 
 
+OrderNumber = Annotated[
+    Line | None,
+    Field(description="The number of the order on paper.", examples=["责令2026-7"]),
+]
+BackBy = Annotated[
+    Day | None,
+    Field(
+        description="By which day the child must be back at school; whoever ordered it owes that.",
+        examples=["2026-12-01"],
+    ),
+]
+
+
 class PersuasionCreate(Input):
     """An attempt to bring the child back (EDU-03)."""
 
@@ -61,7 +74,22 @@ class DropoutMeasureCreate(Input):
 
     kind: models.MeasureKind = Field(description="What is done.", examples=["talk_with_guardian"])
     ordered_on: Day = Field(description="Since when.")
+    order_number: OrderNumber = None
+    back_by: BackBy = None
     note: Note = None
+
+    @model_validator(mode="after")
+    def _orders_in_writing_until_a_day(self) -> Self:
+        if self.kind == "order_to_guardian" and None in (self.order_number, self.back_by):
+            raise PydanticCustomError(
+                "order_incomplete", "An order has a number, and a day by which the child is back."
+            )
+        if self.back_by is not None and self.back_by < self.ordered_on:
+            raise PydanticCustomError(
+                "back_before_order",
+                "The child can be back by the day of the order at the earliest.",
+            )
+        return self
 
 
 class SchoolReturnCreate(Input):
@@ -168,6 +196,8 @@ class DropoutMeasure(BaseModel):
     kind: models.MeasureKind = Field(description="What was done.")
     ordered_on: Day = Field(description="Since when.")
     stated_on: Stated
+    order_number: OrderNumber
+    back_by: BackBy
     note: Prose | None = Field(description="The note.")
     recorded_at: Moment = Field(description="When it was recorded.")
 

@@ -62,3 +62,34 @@ async def test_each_addressee_owes_what_it_does_for_itself(client, database, aro
         ("education_authority", "cancelled"),
         ("township_supervisor", "discharged"),
     ]
+
+
+async def test_whoever_orders_the_child_back_by_a_day_owes_that_it_is(
+    client, database, around
+) -> None:
+    """EDU-07: 依法采取措施劝返复学, by an order with a number and a day."""
+    pupil = await around.school.pupil(database)
+    await around.absent(pupil.id, *(f"2026-11-{day}" for day in (13, 16, 17, 18, 19, 20)))
+    alert = await around.alert(pupil.id)
+    failed = await around.step(around.teacher, alert, "persuasions", an_attempt(final=True))
+    sent = await around.step(around.teacher, failed.json(), "written-report", a_report())
+    order = {"kind": "order_to_guardian", "ordered_on": "2026-11-20"}
+    paper = {"order_number": "责令2026-7", "back_by": "2026-11-24"}
+    for missing in ({}, {"order_number": "7"}, {**paper, "back_by": "2026-11-19"}):
+        refused = await around.step(around.education, sent.json(), "measures", {**order, **missing})
+        assert refused.status_code == 422, missing
+    acted = await around.step(around.education, sent.json(), "measures", {**order, **paper})
+    assert acted.status_code == 201, acted.text
+    (kept,) = acted.json()["measures"]
+    assert {name: kept[name] for name in paper} == paper
+    await run_jobs(database)
+    due = "2026-11-24T16:00:00Z"
+    for caller in (around.education, around.township):
+        rows = await owed(client, caller, "EDU-07.back")
+        assert rows == [("education_authority", "open", due)]
+    back = {"returned_on": "2026-11-20", "kind": "same_school"}
+    await around.step(around.teacher, acted.json(), "return", back)
+    await run_jobs(database)
+    assert [each[1] for each in await owed(client, around.education, "EDU-07.back")] == [
+        "discharged"
+    ]
