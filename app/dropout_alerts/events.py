@@ -47,6 +47,12 @@ class ChildRegistered(_AboutAlert):
     wire_name: ClassVar[str] = "dropout_alerts.child_registered"
 
 
+class RegisterEntered(_AboutAlert):
+    """The school said why the child stays away and where it is (EDU-02)."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.register_entered"
+
+
 class PersuasionRecorded(_AboutAlert):
     """The school spoke to the child or its family (EDU-01, EDU-03), whatever came of it."""
 
@@ -58,6 +64,18 @@ class PersuasionFailed(_AboutAlert):
     """The school could not persuade the child to return (EDU-03)."""
 
     wire_name: ClassVar[str] = "dropout_alerts.persuasion_failed"
+
+
+class WrittenReportOwed(_AboutAlert):
+    """Where the school is, it writes as soon as it finds the absence (EDU-06)."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.written_report_owed"
+
+
+class WrittenReportNotOwed(_AboutAlert):
+    """The school that keeps it now first persuades (EDU-04)."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.written_report_not_owed"
 
 
 class WrittenReportSent(_AboutAlert):

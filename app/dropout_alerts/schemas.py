@@ -58,14 +58,28 @@ class PersuasionCreate(Input):
         return self
 
 
+SaidCause = Annotated[
+    models.Cause, Field(description="Why the child stays away.", examples=["tired_of_school"])
+]
+SaidWhereabouts = Annotated[
+    models.Whereabouts, Field(description="Where the child is.", examples=["at_home"])
+]
+
+
+class RegisterEntry(Input):
+    """What the register says of a pupil who left school (EDU-02), as the school knows by now."""
+
+    cause: SaidCause
+    whereabouts: SaidWhereabouts
+    note: Note = None
+
+
 class WrittenReportCreate(Input):
     """The school's written report (EDU-04, EDU-05); education and township are addressed by us."""
 
     number: Line = Field(description="The number the school gave the paper.", examples=["2026-3"])
-    cause: models.Cause = Field(
-        description="Why the child stays away.", examples=["tired_of_school"]
-    )
-    whereabouts: models.Whereabouts = Field(description="Where the child is.", examples=["at_home"])
+    cause: SaidCause
+    whereabouts: SaidWhereabouts
     summary: Note = None
 
 
@@ -148,6 +162,12 @@ class DropoutAlert(BaseModel):
         description="Of a child in the register: since when a school says that it is there again."
         " A named person records the return."
     )
+    cause: models.Cause | None = Field(
+        description="Of the register: why the child stays away; null until the school says it."
+    )
+    whereabouts: models.Whereabouts | None = Field(
+        description="Of the register: where the child is; null until the school says it."
+    )
     version: Version
     created_at: Moment = Field(description="When it was opened.")
     updated_at: Moment = Field(description="When it was last changed.")
@@ -213,6 +233,10 @@ class AlertStep(BaseModel):
         ge=0, le=1000, description="Doubted or settled: school days missed, as known then."
     )
     decision: models.Decision | None = Field(description="Settled: what was decided.")
+    cause: models.Cause | None = Field(description="Entered in the register: why it stays away.")
+    whereabouts: models.Whereabouts | None = Field(
+        description="Entered in the register: where the child is."
+    )
     note: Prose | None = Field(description="The note.")
     taken_at: Moment = Field(description="When.")
 
