@@ -37,7 +37,7 @@ def upgrade() -> None:
         sa.Column("received_in", sa.BigInteger(), nullable=False),
         sa.Column("confirmed_on", sa.Date(), nullable=False),
         sa.Column("stated_on", sa.Date(), nullable=True),
-        sa.Column("changed", sa.ARRAY(String()), nullable=False),
+        sa.Column("changed", sa.ARRAY(sa.String()), nullable=False),
         sa.Column("author", sa.Uuid(), nullable=True),
         sa.ForeignKeyConstraint(
             ["agency_id"], ["agencies.id"], name=op.f("fk_confirmations_agency_id_agencies")
