@@ -99,6 +99,7 @@ _DOUBTED = Condition(
     "({0} IS NOT NULL AND {wanted}::boolean)",
     lambda _, row, __: NothingDoubted(children=[row["child_id"]]),
 )
+_OPEN = stands(lambda *_: rules.OPEN, _not_from)
 _ADDRESSED = among("addressed", NotAddressed)
 
 ACTS: Final[Mapping[str, Act]] = {
@@ -109,8 +110,6 @@ ACTS: Final[Mapping[str, Act]] = {
     "acknowledgeWrittenReport": Act("dropout_alerts:decide", (_ADDRESSED, _admits("acknowledge"))),
     "orderMeasure": Act("dropout_alerts:decide", (_ADDRESSED, _admits("order_measure"))),
     "recordReturn": Act("dropout_alerts:write", (_KEPT, _IN_PERSON, _admits("record_return"))),
-    "settleDoubt": Act(
-        "dropout_alerts:write",
-        (_KEPT, _IN_PERSON, stands(lambda *_: rules.OPEN, _not_from), _DOUBTED),
-    ),
+    "enterInRegister": Act("dropout_alerts:write", (_KEPT, _OPEN)),
+    "settleDoubt": Act("dropout_alerts:write", (_KEPT, _IN_PERSON, _OPEN, _DOUBTED)),
 }

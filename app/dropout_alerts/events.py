@@ -1,7 +1,7 @@
 """What the chain from absence to return announces: ids and codes only."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -47,6 +47,12 @@ class ChildRegistered(_AboutAlert):
     wire_name: ClassVar[str] = "dropout_alerts.child_registered"
 
 
+class RegisterEntered(_AboutAlert):
+    """The school said why the child stays away and where it is (EDU-02)."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.register_entered"
+
+
 class PersuasionRecorded(_AboutAlert):
     """The school spoke to the child or its family (EDU-01, EDU-03), whatever came of it."""
 
@@ -58,6 +64,18 @@ class PersuasionFailed(_AboutAlert):
     """The school could not persuade the child to return (EDU-03)."""
 
     wire_name: ClassVar[str] = "dropout_alerts.persuasion_failed"
+
+
+class WrittenReportOwed(_AboutAlert):
+    """Where the school is, it writes as soon as it finds the absence (EDU-06)."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.written_report_owed"
+
+
+class WrittenReportNotOwed(_AboutAlert):
+    """The school that keeps it now first persuades (EDU-04)."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.written_report_not_owed"
 
 
 class WrittenReportSent(_AboutAlert):
@@ -127,6 +145,34 @@ class AnswerNotOwed(_AboutReceipt):
     """The child is back, or was not away: no addressee owes anything any more."""
 
     wire_name: ClassVar[str] = "dropout_alerts.answer_not_owed"
+
+
+class _AboutOrder(Event):
+    subject: ClassVar[str] = "measure"
+    child_id: UUID = Field(description="The child.")
+    alert_id: UUID = Field(description="The alert.")
+    agency_id: UUID = Field(description="Who ordered it.")
+
+
+class BackOrdered(_AboutOrder):
+    """The child must be back at school by a day, as an office ordered, and is not yet (EDU-07)."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.back_ordered"
+    due_at: datetime = Field(description="The end of that day.")
+    back: bool = Field(default=False, description="False.")
+
+
+class BackAsOrdered(_AboutOrder):
+    """The child is back at school, in time or late (EDU-07)."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.back_as_ordered"
+    back: bool = Field(default=True, description="True.")
+
+
+class OrderVoid(_AboutOrder):
+    """It was no absence without leave after all: nobody must be back."""
+
+    wire_name: ClassVar[str] = "dropout_alerts.order_void"
 
 
 class ChildReturned(_AboutAlert):

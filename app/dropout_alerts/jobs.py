@@ -9,14 +9,13 @@ from uuid import UUID
 from app.attendance import queries as attendance
 from app.attendance import rules as attendance_rules
 from app.attendance.events import AbsencesRecorded, PresenceVerified
-from app.audit import operations as audit
 from app.children import enrolments
 from app.children.events import ChildChanged
 from app.core.data.db import Tx
-from app.core.http.shown import Seen
 from app.core.ids import new_id
 from app.core.jobs import events as spine
-from app.dropout_alerts import events, models, operations, queries, rules
+from app.core.jobs import queue
+from app.dropout_alerts import addressing, events, models, operations, queries, rules
 from app.regions import following
 from app.regions.events import RegionReplaced
 
@@ -77,8 +76,14 @@ async def follow_pupil(tx: Tx, event: ChildChanged) -> None:
         await _weigh_anew(tx, event.subject_id, alerts)
     else:
         await _weigh(tx, alerts, {}, since=tx.today - _LOOK_BACK)
-    if written := await operations.address_as_well(tx, alerts.values()):
-        await _witness(tx, (alert["child_id"] for alert in written))
+    if written := await addressing.address_as_well(tx, alerts.values()):
+        await addressing.witness(tx, (alert["child_id"] for alert in written))
+
+
+@queue.walk("dropout_alerts.address_later", "*/5 * * * *")
+async def address_later(tx: Tx, after: UUID) -> UUID | None:
+    """Let offices that were registered since know, and have what was written (EDU-05)."""
+    return await addressing.address_later(tx, after)
 
 
 @spine.on(PresenceVerified)
@@ -86,7 +91,7 @@ async def believe_finding(tx: Tx, event: PresenceVerified) -> None:
     """Weigh anew what a school's word ended, a recorded return too, that was found to be false."""
     if event.finding == "elsewhere":
         if await operations.not_back(tx, event):
-            await _witness(tx, [event.child_id])
+            await addressing.witness(tx, [event.child_id])
         alerts = await queries.open_alerts(tx, school_id=None, children=[event.child_id])
         await _weigh_anew(tx, event.child_id, alerts)
 
@@ -124,7 +129,7 @@ async def _weigh(tx: Tx, alerts: _Alerts, keepers: Mapping[UUID, UUID], *, since
     await spine.publish(
         tx, *(each for child in sorted(rows) for each in _announced(rows[child], changes[child]))
     )
-    await _witness(tx, rows)
+    await addressing.witness(tx, rows)
     # Somebody opened an alert on the others at this moment: it has counted less than is known now.
     late = [child for child, c in changes.items() if c.verdict == "opened" and child not in opened]
     if late:
@@ -211,13 +216,8 @@ async def _take_back(tx: Tx, again: _Ends, continued: _Ends) -> None:
             await operations.note(tx, row, {"kind": kind})
             if kind == "reopened":
                 told.append(events.AlertReopened(**events.about(row)))
-        await _witness(tx, (child for child, _ in alerts))
+        await addressing.witness(tx, (child for child, _ in alerts))
     await spine.publish(tx, *told)
-
-
-async def _witness(tx: Tx, children: Iterable[UUID]) -> None:
-    seen = Seen(tuple(sorted(children)), ("education",))
-    await audit.record(tx, audit.SYSTEM, "dropout_alerts.reassess", seen)
 
 
 async def _hand_over(tx: Tx, alerts: _Alerts) -> None:
@@ -248,7 +248,7 @@ async def _hand_over(tx: Tx, alerts: _Alerts) -> None:
             await operations.hand_over(tx, alert, step)
             told.append(events.AlertHandedOver(**events.about(alert), from_school_id=old))
     await spine.publish(tx, *told)
-    await _witness(tx, going)
+    await addressing.witness(tx, going)
 
 
 def _way(keeper: UUID, schools: Iterable[UUID | None]) -> list[UUID]:

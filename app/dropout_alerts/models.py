@@ -37,7 +37,7 @@ Doubt = Literal["fewer_days"]
 """Why a person must look at an alert: `fewer_days`, what is known now would not have registered the
 child, or opened the alert: days were taken back, and nobody gave leave for them.
 """
-StepKind = Literal["handed_over", "doubted", "doubt_settled", "reopened", "continued"]
+StepKind = Literal["handed_over", "doubted", "doubt_settled", "reopened", "continued", "entered"]
 Decision = Literal["stands", "struck_off"]
 """What a person decided about a doubt."""
 By = Literal["class_teacher", "teacher", "school_leader", "village_cadre", "relative", "other"]
@@ -90,6 +90,7 @@ class DropoutAlert(_Kept, table=True):
     """One child away from school. `opened_in`: where the child lived when the alert opened.
     `handed_over_by`: the school that kept it before, if the child changed school meanwhile.
     `back_since`: a school says the child is there again, which takes nobody out of the register.
+    `cause`, `whereabouts`: what the register says of why and where (EDU-02), the last word of it.
     """
 
     __tablename__ = "dropout_alerts"
@@ -97,6 +98,8 @@ class DropoutAlert(_Kept, table=True):
         "dropout_alerts",
         one_of("state", get_args(State)),
         one_of("doubt", get_args(Doubt)),
+        one_of("cause", get_args(Cause)),
+        one_of("whereabouts", get_args(Whereabouts)),
         CheckConstraint(f"(state IN {DONE}) = (ended_on IS NOT NULL)", name="ended"),
         CheckConstraint("(state = 'returned') = (returned_on IS NOT NULL)", name="returned"),
         Index(
@@ -106,6 +109,7 @@ class DropoutAlert(_Kept, table=True):
             unique=True,
             postgresql_where=text(f"state NOT IN {DONE}"),
         ),
+        Index("ix_dropout_alerts_open", "id", postgresql_where=text(f"state NOT IN {DONE}")),
         Index("ix_dropout_alerts_school_id_id", "school_id", "id"),
         Index("ix_dropout_alerts_pupil_of_id", "pupil_of", "id"),
         Index("ix_dropout_alerts_region_code_id", "region_code", "id"),
@@ -133,6 +137,8 @@ class DropoutAlert(_Kept, table=True):
     handed_over_by: UUID | None = None
     doubt: str | None = None
     back_since: date | None = None
+    cause: str | None = None
+    whereabouts: str | None = None
     version: int = 1
     created_at: datetime = Field(sa_type=Instant)
     updated_at: datetime = Field(sa_type=Instant)
@@ -218,7 +224,9 @@ class ReportReceipt(BelowChild, table=True):
 
 
 class Measure(_Kept, table=True):
-    """What education or township did to bring the child back (EDU-07). The note is encrypted."""
+    """What education or township did to bring the child back (EDU-07). `back_by`: until when the
+    child must be at school, as a paper says that has `order_number`. The note is encrypted.
+    """
 
     __tablename__ = "dropout_measures"
     __table_args__: Any = _below_alert(
@@ -233,6 +241,8 @@ class Measure(_Kept, table=True):
     kind: str
     ordered_on: date
     stated_on: date | None = None
+    order_number: str | None = None
+    back_by: date | None = None
     note_sealed: bytes | None = None
     ordered_by: str
     recorded_at: datetime = Field(sa_type=Instant)
@@ -240,7 +250,8 @@ class Measure(_Kept, table=True):
 
 class AlertStep(_Kept, table=True):
     """What happened to an alert besides: it was handed over, doubted, the doubt settled; reopened,
-    as what had ended it was taken back; or another alert went on with its days.
+    as what had ended it was taken back; another alert went on with its days; or the school entered
+    in the register why the child stays away and where it is.
 
     `taken_by`: the subject of the caller, or `system`. The note is encrypted.
     """
@@ -250,6 +261,8 @@ class AlertStep(_Kept, table=True):
         "dropout_alert_steps",
         one_of("kind", get_args(StepKind)),
         one_of("decision", get_args(Decision)),
+        one_of("cause", get_args(Cause)),
+        one_of("whereabouts", get_args(Whereabouts)),
         Index("ix_dropout_alert_steps_alert_id", "alert_id"),
     )
 
@@ -260,6 +273,8 @@ class AlertStep(_Kept, table=True):
     to_school_id: UUID | None = None
     unexcused_days: int | None = None
     decision: str | None = None
+    cause: str | None = None
+    whereabouts: str | None = None
     note_sealed: bytes | None = None
     taken_by: str
     taken_at: datetime = Field(sa_type=Instant)

@@ -42,14 +42,46 @@ async def record_persuasion(
     announced: list[spine.Event] = [
         events.PersuasionRecorded(**about, persuaded_on=by["persuaded_on"])
     ]
-    if alert.registered_on is None:
-        alert.registered_on = tx.today
-        announced.append(events.ChildRegistered(**events.about(alert.model_dump())))
+    announced += _register(tx, alert)
     before = cast("models.State", alert.state)  # the table's constraint holds it to the states
     alert.state = rules.after_persuasion(before, gave_up=new.final)
     if alert.state == "persuasion_failed" != before:
         announced.append(events.PersuasionFailed(**events.about(alert.model_dump())))
     await _changed(tx, alert, *announced)
+
+
+async def enter_in_register(
+    tx: Tx,
+    principal: Principal,
+    alert: models.DropoutAlert,
+    new: schemas.RegisterEntry,
+    *,
+    if_match: int,
+) -> None:
+    """Enter in the register why the child stays away and where it is, as known now (EDU-02)."""
+    check_version(alert.version, if_match)
+    ACTS["enterInRegister"].require(principal, alert.model_dump(), tx.today)
+    by = {"kind": "entered", "taken_by": principal.subject, "taken_at": tx.now}
+    _keep(tx, alert, models.AlertStep, new, "note", **by)
+    announced = [*_register(tx, alert), *_enter(alert, new)]
+    if alert.state == "absent":
+        alert.state = "registered"
+    await _changed(tx, alert, *announced)
+
+
+def _register(tx: Tx, alert: models.DropoutAlert) -> list[spine.Event]:
+    """Enter the child in the register, if it was not yet (EDU-02)."""
+    if alert.registered_on is not None:
+        return []
+    alert.registered_on = tx.today
+    return [events.ChildRegistered(**events.about(alert.model_dump()))]
+
+
+def _enter(
+    alert: models.DropoutAlert, said: schemas.RegisterEntry | schemas.WrittenReportCreate
+) -> list[spine.Event]:
+    alert.cause, alert.whereabouts = said.cause, said.whereabouts
+    return [events.RegisterEntered(**events.about(alert.model_dump()))]
 
 
 async def send_written_report(
@@ -68,21 +100,21 @@ async def send_written_report(
     ACTS["sendWrittenReport"].require(principal, found, tx.today)
     addressees = {kind: UUID(agency_id) for kind, agency_id in found["addressees"].items()}
     alert.addressed = list(addressees.values())
-    await _spread(tx, alert.model_dump())
+    await spread(tx, alert.model_dump())
     by = {"sent_by": principal.subject, "sent_at": tx.now}
     _keep(tx, alert, models.WrittenReport, new, "summary", **by)
     for kind, agency_id in addressees.items():
         receipt = models.ReportReceipt(**_about(alert), agency_id=agency_id, kind=kind)
         tx.session.add(receipt)
     alert.state = "written_report_sent"
-    alert.registered_on = alert.registered_on or tx.today
+    announced = [*_register(tx, alert), *_enter(alert, new)]
     told = tuple(addressees.values())
     sent = events.WrittenReportSent(
         **events.about(alert.model_dump()),
         addressees=told,
         told_to=_parties(alert, told),
     )
-    await _changed(tx, alert, sent)
+    await _changed(tx, alert, *announced, sent)
 
 
 async def acknowledge_written_report(
@@ -231,59 +263,8 @@ async def hand_over(tx: Tx, alert: Mapping[str, Any], step: Mapping[str, Any]) -
         *(alert[name] for name in ("school_id", "handed_over_by", "known_to")),
         tx.now,
     )
-    await _spread(tx, alert)
+    await spread(tx, alert)
     await note(tx, alert, step)
-
-
-_NOT_ADDRESSED: Final = """
-SELECT a.id AS alert_id, office.id, office.kind
-FROM dropout_alerts a JOIN agencies s ON s.id = a.school_id
-CROSS JOIN LATERAL (
-    (SELECT id, kind FROM agencies
-     WHERE active AND kind = 'education' AND region_code = s.region_code / 1000000 * 1000000
-     ORDER BY created_at, id LIMIT 1)
-    UNION ALL
-    (SELECT id, kind FROM agencies
-     WHERE active AND kind = 'township_government' AND region_code = a.region_code / 1000 * 1000
-         AND a.region_code % 1000000 >= 1000
-     ORDER BY created_at, id LIMIT 1)
-) AS office
-WHERE a.id = ANY ($1::uuid[]) AND a.state IN ('written_report_sent', 'measures')
-    AND office.id <> ALL (a.addressed)
-ORDER BY a.id, office.kind
-"""
-
-
-async def address_as_well(tx: Tx, alerts: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Let what was written about locked alerts go, with receipts of their own, to the offices of
-    where each child is at school and lives now; return those of which there were any. For the
-    worker.
-    """
-    by_id = {alert["id"]: alert for alert in alerts}
-    added: dict[UUID, list[UUID]] = {}
-    for row in await tx.connection.fetch(_NOT_ADDRESSED, [*by_id]):
-        alert = by_id[row["alert_id"]]
-        place = ("home_county", "child_id", "region_code", "pupil_of", "school_id", "known_to")
-        receipt = {name: alert[name] for name in place}
-        receipt |= {"id": new_id(), "alert_id": alert["id"]}
-        receipt |= {"agency_id": row["id"], "kind": row["kind"]}
-        await sql.insert(tx.connection, "dropout_report_receipts", receipt)
-        added.setdefault(alert["id"], []).append(row["id"])
-    told: list[spine.Event] = []
-    for alert_id, offices in added.items():
-        alert = by_id[alert_id]
-        alert["addressed"] = [*alert["addressed"], *offices]
-        await tx.connection.execute(
-            "UPDATE dropout_alerts SET addressed = $3, version = version + 1, updated_at = $4"
-            " WHERE home_county = $1 AND id = $2",
-            *(alert["home_county"], alert_id, alert["addressed"], tx.now),
-        )
-        await _spread(tx, alert)
-        parties = tuple({*alert["addressed"], *alert["known_to"]})
-        about = {**events.about(alert), "told_to": parties}
-        told.append(events.WrittenReportAddressed(**about, addressees=tuple(offices)))
-    await spine.publish(tx, *told)
-    return [by_id[alert_id] for alert_id in added]
 
 
 async def note(tx: Tx, alert: Mapping[str, Any], step: Mapping[str, Any]) -> None:
@@ -316,7 +297,7 @@ WHERE home_county = $1 AND alert_id = $2
 """
 
 
-async def _spread(tx: Tx, alert: Mapping[str, Any]) -> None:
+async def spread(tx: Tx, alert: Mapping[str, Any]) -> None:
     """Let what lies below an alert say who sees it."""
     names = ("home_county", "id", "school_id", "known_to", "addressed")
     await tx.connection.execute(_SPREAD, *(alert[name] for name in names))

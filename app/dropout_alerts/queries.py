@@ -14,7 +14,7 @@ from app.children.queries import ChildRef, visible_below
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
-from app.dropout_alerts.models import DONE, Addressee, DropoutAlert, State
+from app.dropout_alerts.models import DONE, Addressee, Cause, DropoutAlert, State, Whereabouts
 from app.dropout_alerts.rules import Ended, Thresholds
 from app.policy import queries as policy
 from app.regions.rules import county_of, lies_in_a_county
@@ -88,16 +88,35 @@ async def whole(tx: Tx, principal: Principal, alert: DropoutAlert) -> dict[str, 
     return {**dict(await find(tx, principal, alert.id) or {}), **alert.model_dump()}
 
 
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a list of alerts is narrowed to; None means any. `registered`: in the register."""
+
+    state: State | None = None
+    child_id: UUID | None = None
+    registered: bool | None = None
+    cause: Cause | None = None
+    whereabouts: Whereabouts | None = None
+
+
 async def find_page(
     tx: Tx,
     principal: Principal,
     window: paging.Window,
     *,
-    state: State | None,
-    child_id: UUID | None,
+    filters: Filters,
     act: Act | None,
 ) -> paging.Rows:
-    where = _listed(principal).add_given({"a.state = {}": state, "a.child_id = {}": child_id})
+    where = _listed(principal).add_given(
+        {
+            "a.state = {}": filters.state,
+            "a.child_id = {}": filters.child_id,
+            "a.cause = {}": filters.cause,
+            "a.whereabouts = {}": filters.whereabouts,
+        }
+    )
+    if filters.registered is not None:
+        where.add(f"a.registered_on IS {'NOT ' * filters.registered}NULL")
     if act is not None:
         act.narrow(where, principal, tx.today, alias="a")
     return await paging.fetch(tx, _select(principal, where), where, _NEWEST, window)
@@ -115,10 +134,11 @@ _STEPS = {
     " FROM dropout_written_reports WHERE alert_id = $1",
     "receipts": "SELECT agency_id, kind, received_at"
     " FROM dropout_report_receipts WHERE alert_id = $1 ORDER BY kind, agency_id",
-    "measures": "SELECT id, agency_id, kind, ordered_on, stated_on, note_sealed, recorded_at"
-    " FROM dropout_measures WHERE alert_id = $1 ORDER BY id",
+    "measures": "SELECT id, agency_id, kind, ordered_on, stated_on, order_number, back_by,"
+    " note_sealed, recorded_at FROM dropout_measures WHERE alert_id = $1 ORDER BY id",
     "journal": "SELECT id, kind, from_school_id, to_school_id, unexcused_days, decision,"
-    " note_sealed, taken_at FROM dropout_alert_steps WHERE alert_id = $1 ORDER BY id",
+    " cause, whereabouts, note_sealed, taken_at FROM dropout_alert_steps"
+    " WHERE alert_id = $1 ORDER BY id",
 }
 
 
@@ -216,11 +236,11 @@ class School:
     known_to: tuple[UUID, ...]
 
 
-_EDUCATION = """(
+EDUCATION = """(
     SELECT e.id FROM agencies e
     WHERE e.active AND e.kind = 'education' AND e.region_code = s.region_code / 1000000 * 1000000
     ORDER BY e.created_at, e.id LIMIT 1) AS education"""
-_SCHOOLS = f"SELECT s.id, s.region_code, {_EDUCATION} FROM agencies s WHERE s.id = ANY ($1::uuid[])"
+_SCHOOLS = f"SELECT s.id, s.region_code, {EDUCATION} FROM agencies s WHERE s.id = ANY ($1::uuid[])"
 
 
 async def schools(tx: Tx, ids: Collection[UUID]) -> dict[UUID, School]:
@@ -238,7 +258,7 @@ _KNOWN_ABOVE = f"""
 UPDATE dropout_alerts AS t SET known_to = t.known_to || above.education
 FROM (
     SELECT a.id, a.home_county, s.education
-    FROM (SELECT s.id, {_EDUCATION} FROM agencies s
+    FROM (SELECT s.id, {EDUCATION} FROM agencies s
           WHERE s.kind = 'school' AND s.region_code >= $1 AND s.region_code < $2) AS s
     JOIN dropout_alerts a ON a.school_id = s.id
         AND (a.state NOT IN {DONE} OR a.end_reason IN ('attended', 'excused'))

@@ -74,10 +74,22 @@ async def list_dropout_alerts(
     window: Paged,
     state: Annotated[State | None, Query(description="Only alerts that stand there.")] = None,
     child_id: ChildFilter = None,
+    registered: Annotated[
+        bool | None, Query(description="Only alerts in the dropout register, or outside.")
+    ] = None,
+    cause: Annotated[
+        models.Cause | None, Query(description="Only those of whom the register says that cause.")
+    ] = None,
+    whereabouts: Annotated[
+        models.Whereabouts | None, Query(description="Only those who are there by the register.")
+    ] = None,
     act: Annotated[acts.Act | None, acts.asked(ACTS)] = None,
 ) -> Shown[Page[schemas.DropoutAlert]]:
-    """List the dropout alerts on children in your remit, newest first."""
-    page = await queries.find_page(tx, principal, window, state=state, child_id=child_id, act=act)
+    """List the dropout alerts on children in your remit, newest first; the register (EDU-02), by
+    cause and whereabouts.
+    """
+    filters = queries.Filters(state, child_id, registered, cause, whereabouts)
+    page = await queries.find_page(tx, principal, window, filters=filters, act=act)
     return Shown(
         page.shown(lambda row: _wire(tx, principal, row)),
         children=[row["child_id"] for row in page.rows],
@@ -107,6 +119,22 @@ async def record_persuasion(
     With `final` the school gives up, and a written report to education and township is due.
     """
     await operations.record_persuasion(tx, principal, alert, new, if_match=if_match)
+    return await _detail(tx, principal, await queries.whole(tx, principal, alert))
+
+
+@router.post("/{alert_id}/register-entries", status_code=201, responses=_BY_SCHOOL)
+async def enter_in_register(
+    principal: WritesDropoutAlerts,
+    alert: AlertToChange,
+    if_match: IfMatch,
+    new: schemas.RegisterEntry,
+    tx: Transaction,
+) -> Shown[schemas.DropoutAlertDetail]:
+    """Enter, as the school, why the child stays away and where it is (EDU-02).
+
+    Entered again, the last word counts; the journal keeps each.
+    """
+    await operations.enter_in_register(tx, principal, alert, new, if_match=if_match)
     return await _detail(tx, principal, await queries.whole(tx, principal, alert))
 
 

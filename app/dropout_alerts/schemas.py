@@ -24,6 +24,19 @@ Stated = Annotated[
 ]
 
 
+OrderNumber = Annotated[
+    Line | None,
+    Field(description="The number of the order on paper.", examples=["责令2026-7"]),
+]
+BackBy = Annotated[
+    Day | None,
+    Field(
+        description="By which day the child must be back at school; whoever ordered it owes that.",
+        examples=["2026-12-01"],
+    ),
+]
+
+
 class PersuasionCreate(Input):
     """An attempt to bring the child back (EDU-03)."""
 
@@ -45,14 +58,28 @@ class PersuasionCreate(Input):
         return self
 
 
+SaidCause = Annotated[
+    models.Cause, Field(description="Why the child stays away.", examples=["tired_of_school"])
+]
+SaidWhereabouts = Annotated[
+    models.Whereabouts, Field(description="Where the child is.", examples=["at_home"])
+]
+
+
+class RegisterEntry(Input):
+    """What the register says of a pupil who left school (EDU-02), as the school knows by now."""
+
+    cause: SaidCause
+    whereabouts: SaidWhereabouts
+    note: Note = None
+
+
 class WrittenReportCreate(Input):
     """The school's written report (EDU-04, EDU-05); education and township are addressed by us."""
 
     number: Line = Field(description="The number the school gave the paper.", examples=["2026-3"])
-    cause: models.Cause = Field(
-        description="Why the child stays away.", examples=["tired_of_school"]
-    )
-    whereabouts: models.Whereabouts = Field(description="Where the child is.", examples=["at_home"])
+    cause: SaidCause
+    whereabouts: SaidWhereabouts
     summary: Note = None
 
 
@@ -61,7 +88,22 @@ class DropoutMeasureCreate(Input):
 
     kind: models.MeasureKind = Field(description="What is done.", examples=["talk_with_guardian"])
     ordered_on: Day = Field(description="Since when.")
+    order_number: OrderNumber = None
+    back_by: BackBy = None
     note: Note = None
+
+    @model_validator(mode="after")
+    def _orders_in_writing_until_a_day(self) -> Self:
+        if self.kind == "order_to_guardian" and None in (self.order_number, self.back_by):
+            raise PydanticCustomError(
+                "order_incomplete", "An order has a number, and a day by which the child is back."
+            )
+        if self.back_by is not None and self.back_by < self.ordered_on:
+            raise PydanticCustomError(
+                "back_before_order",
+                "The child can be back by the day of the order at the earliest.",
+            )
+        return self
 
 
 class SchoolReturnCreate(Input):
@@ -120,6 +162,12 @@ class DropoutAlert(BaseModel):
         description="Of a child in the register: since when a school says that it is there again."
         " A named person records the return."
     )
+    cause: models.Cause | None = Field(
+        description="Of the register: why the child stays away; null until the school says it."
+    )
+    whereabouts: models.Whereabouts | None = Field(
+        description="Of the register: where the child is; null until the school says it."
+    )
     version: Version
     created_at: Moment = Field(description="When it was opened.")
     updated_at: Moment = Field(description="When it was last changed.")
@@ -168,6 +216,8 @@ class DropoutMeasure(BaseModel):
     kind: models.MeasureKind = Field(description="What was done.")
     ordered_on: Day = Field(description="Since when.")
     stated_on: Stated
+    order_number: OrderNumber
+    back_by: BackBy
     note: Prose | None = Field(description="The note.")
     recorded_at: Moment = Field(description="When it was recorded.")
 
@@ -183,6 +233,10 @@ class AlertStep(BaseModel):
         ge=0, le=1000, description="Doubted or settled: school days missed, as known then."
     )
     decision: models.Decision | None = Field(description="Settled: what was decided.")
+    cause: models.Cause | None = Field(description="Entered in the register: why it stays away.")
+    whereabouts: models.Whereabouts | None = Field(
+        description="Entered in the register: where the child is."
+    )
     note: Prose | None = Field(description="The note.")
     taken_at: Moment = Field(description="When.")
 

@@ -2,8 +2,19 @@
 
 import pytest
 
+from app.dropout_alerts import acts
+from app.policy import parameters, queries
+from app.policy.rules import effective
+from tests.access.factories import a_caller
+from tests.attendance.factories import TOWNSHIP, a_school, an_event, push
+from tests.conftest import VILLAGE
 from tests.dropout_alerts.factories import a_report, an_attempt, everyone
 from tests.jobs import run_jobs
+from tests.unresolved.conftest import tick
+
+FAR, FAR_TOWNSHIP = 120116000000, 120116101000
+DEMO_TOWNSHIP = 120101001000
+SIX_DAYS = tuple(f"2026-11-{day}" for day in (13, 16, 17, 18, 19, 20))
 
 
 @pytest.fixture
@@ -39,7 +50,7 @@ async def test_a_school_owes_a_word_with_the_parents_then_persuasion(
 async def test_each_addressee_owes_what_it_does_for_itself(client, database, around) -> None:
     """EDU-07: the education authority and the township, each by measures of its own."""
     pupil = await around.school.pupil(database)
-    await around.absent(pupil.id, *(f"2026-11-{day}" for day in (13, 16, 17, 18, 19, 20)))
+    await around.absent(pupil.id, *SIX_DAYS)
     alert = await around.alert(pupil.id)
     failed = await around.step(around.teacher, alert, "persuasions", an_attempt(final=True))
     sent = await around.step(around.teacher, failed.json(), "written-report", a_report())
@@ -62,3 +73,142 @@ async def test_each_addressee_owes_what_it_does_for_itself(client, database, aro
         ("education_authority", "cancelled"),
         ("township_supervisor", "discharged"),
     ]
+
+
+async def test_whoever_orders_the_child_back_by_a_day_owes_that_it_is(
+    client, database, around
+) -> None:
+    """EDU-07: 依法采取措施劝返复学, by an order with a number and a day."""
+    pupil = await around.school.pupil(database)
+    await around.absent(pupil.id, *SIX_DAYS)
+    alert = await around.alert(pupil.id)
+    failed = await around.step(around.teacher, alert, "persuasions", an_attempt(final=True))
+    sent = await around.step(around.teacher, failed.json(), "written-report", a_report())
+    order = {"kind": "order_to_guardian", "ordered_on": "2026-11-20"}
+    paper = {"order_number": "责令2026-7", "back_by": "2026-11-24"}
+    day = {"back_by": paper["back_by"]}
+    for missing in (day, {"order_number": "7"}, {**paper, "back_by": "2026-11-19"}):
+        refused = await around.step(around.education, sent.json(), "measures", {**order, **missing})
+        assert refused.status_code == 422, missing
+    acted = await around.step(around.education, sent.json(), "measures", {**order, **paper})
+    assert acted.status_code == 201, acted.text
+    (kept,) = acted.json()["measures"]
+    assert {name: kept[name] for name in paper} == paper
+    await run_jobs(database)
+    due = "2026-11-24T16:00:00Z"
+    for caller in (around.education, around.township):
+        rows = await owed(client, caller, "EDU-07.back")
+        assert rows == [("education_authority", "open", due)]
+    back = {"returned_on": "2026-11-20", "kind": "same_school"}
+    await around.step(around.teacher, acted.json(), "return", back)
+    await run_jobs(database)
+    assert [each[1] for each in await owed(client, around.education, "EDU-07.back")] == [
+        "discharged"
+    ]
+
+
+async def test_the_register_says_why_and_where_from_the_beginning(client, database, around) -> None:
+    """EDU-02: 落实辍学学生登记, with cause and whereabouts; the last word counts, each is kept."""
+    pupil, other = [await around.school.pupil(database) for _ in range(2)]
+    await around.absent(other.id, "2026-11-20")
+    await around.absent(pupil.id, *SIX_DAYS)
+    for caller in (around.teacher, around.education):
+        assert await owed(client, caller, "EDU-02") == [("school", "open", "2026-11-21T02:00:00Z")]
+    alert = await around.alert(pupil.id)
+    assert (alert["cause"], alert["whereabouts"]) == (None, None)
+    first, last = [
+        {"cause": "working", "whereabouts": where} for where in ("unknown", "working_away")
+    ]
+    for said in (first, {**last, "note": "同乡说在外地工厂"}):
+        answer = await around.step(around.teacher, alert, "register-entries", said)
+        assert answer.status_code == 201, answer.text
+        alert = answer.json()
+    assert {name: alert[name] for name in last} == last
+    told = [(each["kind"], each["whereabouts"], each["note"]) for each in alert["journal"]]
+    assert told == [
+        ("entered", "unknown", None),
+        ("entered", "working_away", "同乡说在外地工厂"),
+    ]
+    register = await around.alerts(around.education, registered="true")
+    assert [each["child_id"] for each in register] == [str(pupil.id)]
+    for narrowed in ({"cause": "working"}, {"whereabouts": "working_away"}):
+        (found,) = await around.alerts(around.education, **narrowed)
+        assert found["child_id"] == str(pupil.id)
+    for narrowed in ({"cause": "illness"}, {"whereabouts": "unknown"}):
+        assert await around.alerts(around.education, **narrowed) == []
+    await run_jobs(database)
+    assert [each[1] for each in await owed(client, around.teacher, "EDU-02")] == ["discharged"]
+    failed = await around.step(around.teacher, alert, "persuasions", an_attempt(final=True))
+    sent = await around.step(around.teacher, failed.json(), "written-report", a_report())
+    assert (sent.json()["cause"], sent.json()["whereabouts"]) == ("tired_of_school", "at_home")
+
+    by_hand = await around.step(
+        around.teacher, await around.alert(other.id), "register-entries", first
+    )
+    assert (by_hand.json()["state"], by_hand.json()["registered_on"]) == (
+        "registered",
+        "2026-11-20",
+    )
+
+
+@pytest.mark.parametrize(
+    ("role", "place"), [("education_authority", FAR), ("township_supervisor", FAR_TOWNSHIP)]
+)
+async def test_an_office_registered_later_has_what_was_written_and_owes_its_answer(
+    client, database, settings, around, role, place
+) -> None:
+    """EDU-05: 应书面报告县级教育行政部门和乡镇人民政府, whichever is there first."""
+    # Where the school stands, or where the child lives, there is none yet.
+    stands_in, lives_in = TOWNSHIP, FAR_TOWNSHIP + 201
+    if role == "education_authority":
+        stands_in, lives_in = FAR_TOWNSHIP, VILLAGE
+    school = await a_school(database, settings, stands_in)
+    teacher = await a_caller(database, settings, "school", stands_in, agency_id=school.id)
+    written, silent = [await school.pupil(database, lives_in) for _ in range(2)]
+    for pupil in (written, silent):
+        await push(client, school, *(an_event(pupil.id, day) for day in SIX_DAYS))
+    await run_jobs(database)
+    (alert,) = await around.alerts(teacher, child_id=str(written.id))
+    failed = await around.step(teacher, alert, "persuasions", an_attempt(final=True))
+    sent = await around.step(teacher, failed.json(), "written-report", a_report())
+    assert len(sent.json()["written_report"]["receipts"]) == 1
+    office = await a_caller(database, settings, role, place)
+    await tick(database, "dropout_alerts.address_later")
+    assert [each[:2] for each in await owed(client, office, "EDU-07") if each[0] == role] == [
+        (role, "open")
+    ]
+    read = {each["child_id"]: each for each in await around.alerts(office)}
+    assert "acknowledgeWrittenReport" in read[str(written.id)]["permitted"]
+    assert read.keys() == {str(written.id), str(silent.id)}, "what nobody wrote about, too"
+    taken = await around.step(office, read[str(written.id)], "written-report/receipt")
+    assert taken.status_code == 200, taken.text
+
+
+@pytest.mark.parametrize("place", [TOWNSHIP, DEMO_TOWNSHIP])
+async def test_where_the_place_says_at_once_the_school_writes_as_soon_as_it_finds_the_absence(
+    client, database, settings, monkeypatch, place
+) -> None:
+    """EDU-06: 发现留守儿童旷课、辍学现象时,第一时间向教育部门书面汇报."""
+    demo = parameters.demo_values_in(parameters.demo_file(), queries.parameters())
+    there = [each for each in (*queries.values(), *demo) if each.name == "dropout.escalate_when"]
+    monkeypatch.setattr(
+        acts, "_escalate_when", lambda code, on: effective(there, there[0].name, code, on).value
+    )
+    around = await everyone(client, database, settings)
+    school = await a_school(database, settings, place)
+    teacher = await a_caller(database, settings, "school", place, agency_id=school.id)
+    await a_caller(database, settings, "education_authority", place // 10**6 * 10**6)
+    pupil = await school.pupil(database)
+    await push(client, school, an_event(pupil.id, "2026-11-20"))
+    await run_jobs(database)
+    (alert,) = await around.alerts(teacher)
+    at_once = place == DEMO_TOWNSHIP
+    due = [("school", "open", "2026-11-21T02:00:00Z")]
+    assert await owed(client, teacher, "EDU-06") == due * at_once
+    sent = await around.step(teacher, alert, "written-report", a_report())
+    assert sent.status_code == (201 if at_once else 409), sent.text
+    await run_jobs(database)
+    said = [each[1] for each in await owed(client, teacher, "EDU-06")]
+    assert said == ["discharged"] * at_once
+    if at_once:  # it stands in the register with that, and the file is told
+        assert "child_registered" in await around.announced()

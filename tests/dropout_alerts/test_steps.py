@@ -85,6 +85,7 @@ async def test_the_whole_chain(around, alert, database) -> None:
         "child_registered",
         "persuasion_recorded",
         "persuasion_failed",
+        "register_entered",
         "written_report_sent",
         "written_report_received",
         "written_report_received",
@@ -114,7 +115,7 @@ class TestRefusals:
         assert answer.status_code == 409
         assert answer.json()["type"] == "/problems/transition-not-allowed"
         assert "The alert is absent" in answer.json()["detail"]
-        assert alert["permitted"] == ["recordPersuasion", "recordReturn"]
+        assert alert["permitted"] == ["recordPersuasion", "recordReturn", "enterInRegister"]
         async with database.begin(SYSTEM) as tx:
             row = await tx.connection.fetchrow(
                 "SELECT * FROM audit_entries ORDER BY id DESC LIMIT 1"

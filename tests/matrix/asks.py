@@ -143,6 +143,7 @@ _SCHOOLS = (
     Ask("listDropoutAlerts", shows=("alert_id",)),
     Ask("readDropoutAlert"),
     Ask("recordPersuasion", always(dropout.an_attempt())),
+    Ask("enterInRegister", always({"cause": "working", "whereabouts": "working_away"})),
     Ask("sendWrittenReport", always(dropout.a_report())),
     Ask("acknowledgeWrittenReport"),
     Ask("orderMeasure", always({"kind": "aid", "ordered_on": "2026-11-20"})),

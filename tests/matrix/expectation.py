@@ -319,7 +319,7 @@ REFUSED: Mapping[str, Refusal] = {
         ("supersedeReport", "assistPolice"),
         lambda who, target, _: target.reporter != who.agency,
     ),
-    **dict.fromkeys(("recordPersuasion", "sendWrittenReport"), _not_our_pupil),
+    **dict.fromkeys(("recordPersuasion", "enterInRegister", "sendWrittenReport"), _not_our_pupil),
     **dict.fromkeys(
         ("recordReturn", "settleDoubt", "recordPresenceFinding"),
         lambda who, target, _: target.school != who.agency or who.holder == "machine",

@@ -26,7 +26,7 @@ _DATED = {
         (
             *("listDropoutAlerts", "readDropoutAlert", "recordPersuasion", "sendWrittenReport"),
             *("acknowledgeWrittenReport", "orderMeasure", "recordReturn"),
-            "settleDoubt",
+            *("settleDoubt", "enterInRegister"),
         ),
         "first_absent_day",
     ),

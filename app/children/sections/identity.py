@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field
 
 from app.children import residents
 from app.children.sections.marks import Codes, Counted, PastDay, Section
-from app.core.http.wire import Name
+from app.core.http.wire import Line, Name
 
 Sex = Annotated[
     Literal["male", "female", "unknown"],
@@ -129,6 +129,9 @@ class Identity(Section):
     )
     no_resident_id_reason: Counted[NoNumberReason | None] = Field(
         default=None, description="Why there is no number, if that is known."
+    )
+    paper_file: Line | None = Field(
+        default=None, description="Where the paper file lies (REG-03).", examples=["村委会档案柜2"]
     )
 
 

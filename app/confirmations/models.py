@@ -1,0 +1,31 @@
+"""Who confirmed that a file says how it is."""
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, BigInteger, Index, String
+from sqlmodel import Field
+
+from app.children.below import Correctable, below_child
+
+
+class Confirmation(Correctable, table=True):
+    """One confirmation (REG-03). `author` is null for a machine; `received_in` is where the child
+    lived when it was received; `stated_on` the day that was sent, if it lies ahead; `changed` the
+    sections that were brought up to date before.
+    """
+
+    __tablename__ = "confirmations"
+    __table_args__: Any = below_child(
+        "confirmations",
+        Index("ix_confirmations_child_id_confirmed_on", "child_id", "confirmed_on", "id"),
+        Index("ix_confirmations_region_code_confirmed_on", "region_code", "confirmed_on", "id"),
+        privileges="SELECT, INSERT",
+    )
+
+    received_in: int = Field(sa_type=BigInteger)
+    confirmed_on: date
+    stated_on: date | None = None
+    changed: list[str] = Field(sa_type=ARRAY(String))
+    author: UUID | None

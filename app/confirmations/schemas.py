@@ -1,0 +1,60 @@
+"""What travels on the wire about confirmations of files."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from app.core.http.wire import INPUT, Day, RegionCode
+
+_ID = "0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b22"
+
+Section = Literal[
+    "identity",
+    "hukou",
+    "residence",
+    "family",
+    "adoption",
+    "guardianship",
+    "education",
+    "health",
+    "welfare",
+    "external",
+]
+Changed = Annotated[
+    list[Section],
+    Field(
+        max_length=10,
+        description="Sections that were brought up to date before; empty if nothing had changed.",
+    ),
+]
+
+
+class _Said(BaseModel):
+    id: UUID = Field(description="Made by the client: sent again, it is one.", examples=[_ID])
+    child_id: UUID = Field(description="The child whose file it is.", examples=[_ID])
+    confirmed_on: Day = Field(description="On which day the file said how it is, in China.")
+    changed: Changed
+
+
+class ConfirmationCreate(_Said):
+    """That a file says how it is, possibly days before it reaches the service (REG-03)."""
+
+    model_config = INPUT
+
+    changed: Changed = []
+
+
+class Confirmation(_Said):
+    """A confirmation."""
+
+    stated_on: Day | None = Field(
+        description="The day that was sent, if it lies ahead."
+        " The day of receipt counts in its stead."
+    )
+    region_code: RegionCode
+    author: UUID | None = Field(description="The staff member who confirmed it.")
+    as_role: str | None = Field(max_length=60, description="In what role.")
+    agency_id: UUID = Field(description="The agency they did so for.")
+    received_at: datetime = Field(description="When the service received it.")

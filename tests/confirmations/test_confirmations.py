@@ -1,0 +1,74 @@
+"""That a file says how it is, quarter by quarter. Who sees which, the matrix proves."""
+
+import pytest
+
+from app.regions.rules import lineage
+from tests.access.factories import a_caller
+from tests.children.factories import a_file
+from tests.confirmations.matrix import a_confirmation
+from tests.conftest import VILLAGE
+from tests.jobs import run_jobs
+from tests.regions.factories import some_regions
+
+URL = "/v1/confirmations"
+COUNTY, TOWNSHIP = VILLAGE // 10**6 * 10**6, VILLAGE // 1000 * 1000
+
+
+@pytest.fixture
+async def file(client, database, director):
+    """A left-behind child's file, and where the one on paper lies."""
+    await some_regions(database, *lineage(VILLAGE)[:-1])
+    body = a_file(VILLAGE)
+    body["identity"]["paper_file"] = "村委会档案柜2"
+    answer = await client.post("/v1/children", json=body, headers=director.headers)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+async def _owed(client, caller) -> list[tuple[str, str, str]]:
+    answer = await client.get(
+        "/v1/duties", params={"rule": "REG-03.confirm"}, headers=caller.headers
+    )
+    return [(each["state"], each["period"], each["due_at"]) for each in answer.json()["items"]]
+
+
+async def test_the_director_owes_it_each_quarter_and_nobody_else_gives_it(
+    client, database, settings, director, file
+) -> None:
+    """REG-03: 一人一档,每季度动态更新儿童信息; REG-09: 定期进行更新; REG-12: 动态更新."""
+    assert file["identity"]["paper_file"] == "村委会档案柜2"
+    await run_jobs(database)
+    owed = [("open", "2026Q4", "2026-12-31T16:00:00Z")]
+    township = await a_caller(database, settings, "township_supervisor", TOWNSHIP)
+    clerk = await a_caller(database, settings, "civil_affairs", COUNTY)
+    for caller in (director, township, clerk):
+        assert await _owed(client, caller) == owed
+    for who, day in ((clerk, "2026-11-18"), (township, "2026-11-18"), (director, "2026-09-30")):
+        body = a_confirmation(file["id"], confirmed_on=day)
+        answer = await client.post(URL, json=body, headers=who.headers)
+        assert answer.status_code == 201, answer.text
+        await run_jobs(database)
+        assert await _owed(client, director) == owed, "by another, or of a quarter before"
+    body = a_confirmation(file["id"], changed=["residence", "family", "family"])
+    answer = await client.post(URL, json=body, headers=director.headers)
+    assert answer.json()["changed"] == ["family", "residence"]
+    await run_jobs(database)
+    assert [each[0] for each in await _owed(client, township)] == ["discharged"]
+    log = await client.get(f"/v1/children/{file['id']}/confirmations", headers=township.headers)
+    said = [(each["confirmed_on"], each["as_role"]) for each in log.json()["items"]]
+    assert said[0] == ("2026-11-18", "village_director")
+    assert said[3:] == [("2026-09-30", "village_director")]
+
+
+async def test_sent_again_it_is_one_and_a_clock_ahead_is_kept(client, director, file) -> None:
+    body = a_confirmation(file["id"], confirmed_on="2026-11-21")
+    first, again = [await client.post(URL, json=body, headers=director.headers) for _ in range(2)]
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+    assert (first.json()["confirmed_on"], first.json()["stated_on"]) == ("2026-11-20", "2026-11-21")
+    other = {**body, "changed": ["family"]}
+    taken = await client.post(URL, json=other, headers=director.headers)
+    assert (taken.status_code, taken.json()["type"]) == (409, "/problems/confirmation-differs")
+    unknown = a_confirmation("0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b22")
+    absent = await client.post(URL, json=unknown, headers=director.headers)
+    assert (absent.status_code, absent.json()["type"]) == (404, "/problems/child-not-found")
