@@ -1,8 +1,9 @@
 """What a finding and a notice make owed: who found something that must be reported, to report it
-(REP-01); whom the police told, to assess the child (REP-15).
+(REP-01); whom the police told, to assess the child (REP-15). Nobody against whom a report speaks is
+asked to help the child (AZ-8).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from app.core.jobs import events as spine
 from app.police_reports import events, queries, rules
 from app.police_reports.operations.telling import announce
 from app.policy import queries as policy
+from app.referrals.operations import answering, opening
 from app.visits.events import VisitCorrected, VisitRecorded, VisitTakenBack
 
 _situations: Final = policy.lookup("report.situations")
@@ -167,3 +169,26 @@ async def tell_assessor(tx: Tx, announced: spine.Announced) -> None:
     else:
         asked = {"township_agency_id": report["township_agency_id"]}
         await announce(tx, events.AssessmentOwed, report, **asked)
+
+
+_ACCUSED: Final = """
+SELECT coalesce(array_agg(DISTINCT agency), '{}')
+FROM police_reports r, unnest(r.hidden_from) AS agency WHERE r.child_county = $2 AND r.child_id = $1
+"""
+
+
+@opening.knows_accused
+async def accused(tx: Tx, child_id: UUID, home_county: int) -> Sequence[UUID]:
+    """Return the agencies against which the reports on a child speak."""
+    found: Sequence[UUID] = await tx.connection.fetchval(_ACCUSED, child_id, home_county)
+    return found
+
+
+@spine.on_wire_names(
+    *(kind.wire_name for kind in (events.ReportFiled, events.ChildIdentified, events.SuspectNamed))
+)
+async def keep_from_accused(tx: Tx, announced: spine.Announced) -> None:
+    """Ask another to help a child whom somebody against whom a report speaks was to help."""
+    report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
+    if report is not None and report["child_id"] and (them := report["hidden_from"]):
+        await answering.keep_from(tx, report["child_id"], them)

@@ -162,7 +162,7 @@ parameter: report.acknowledge_within_minutes → parameter: report.acknowledge_m
 parameter: report.acknowledge_within_minutes → parameter: lbc.age_limit → lbc.age_limit is no number of minutes or days
 role: police → role: polise → no role is called polise; did you mean police?
 seen_by: [civil_affairs] → seen_by: [civil_affair] → no role is called civil_affair; did you mean civil_affairs?
-seen_by: [civil_affairs] → seen_by: [hospital] → hospital sees no duties: it lacks duties:read
+seen_by: [civil_affairs] → seen_by: [operator] → operator sees no duties: it lacks duties:read
 seen_by: [civil_affairs] → seen_by: [school] → school has no region whose duties it could see
 role: police → role: operator → operator sees no duties: it lacks duties:read
 escalates_to: [civil_affairs] → escalates_to: [township_supervisor] → township_supervisor could not see the duty: add it to seen_by
