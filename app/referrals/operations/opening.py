@@ -83,13 +83,10 @@ async def open_referral(
     """Refer a child by hand. An agency named goes as it is named: its sender knows what they do.
     Raises ReceiverUnknown.
     """
-    kind: str | None = new.to_kind
-    if new.to_agency_id is not None:
-        kind = await tx.connection.fetchval(
-            "SELECT kind FROM agencies WHERE id = $1 AND active", new.to_agency_id
-        )
-    if kind is None or kind not in _answering():
-        raise ReceiverUnknown
+    if new.to_kind is None or new.to_kind not in _answering():
+        kind = await kind_of(tx, new.to_agency_id)
+    else:
+        kind = new.to_kind
     asked = Asked(
         id=new_id(),
         from_id=principal.agency_id,
@@ -102,6 +99,16 @@ async def open_referral(
     not_to = () if new.to_agency_id else await accused(tx, child.id, child.home_county)
     [row] = await refer(tx, child.id, child.home_county, [asked], not_to, by=principal.subject)
     return row
+
+
+async def kind_of(tx: Tx, agency_id: UUID | None) -> str:
+    """Return the kind of an agency that can answer. Raises ReceiverUnknown."""
+    kind: str | None = await tx.connection.fetchval(
+        "SELECT kind FROM agencies WHERE id = $1 AND active", agency_id
+    )
+    if kind is None or kind not in _answering():
+        raise ReceiverUnknown
+    return kind
 
 
 def _answering() -> set[str]:

@@ -7,7 +7,10 @@ from app.core.data.db import Tx
 from app.core.jobs.events import Event
 
 AnyEvent = TypeVar("AnyEvent", bound=Event)
-_HIDDEN: Final = "SELECT hidden_from FROM hidden_subjects WHERE subject_id = $1"
+_HIDDEN: Final = """
+SELECT coalesce(array_agg(agency), '{}') FROM hidden_subjects h, unnest(h.hidden_from) AS agency
+WHERE h.subject_id IN ($1, $2)
+"""
 
 
 async def about(tx: Tx, kind: type[AnyEvent], row: Mapping[str, Any], **facts: Any) -> AnyEvent:
@@ -17,7 +20,7 @@ async def about(tx: Tx, kind: type[AnyEvent], row: Mapping[str, Any], **facts: A
     told = row["told_to"]
     if told is not None:
         async with tx.as_system():
-            hidden = await tx.connection.fetchval(_HIDDEN, row["id"]) or ()
+            hidden = await tx.connection.fetchval(_HIDDEN, row["id"], row["source_id"])
         parties = {*told, row["from_id"], row["to_id"]}
         told = tuple(sorted(parties.difference(hidden)))
     return kind(
