@@ -76,7 +76,8 @@ def visible(principal: Principal) -> Where:
         where.or_else("d.overseer_id = {}", principal.agency_id)  # an index each
     where.add(f"d.told_to IS NULL OR {_SHOWN}", principal.agency_id, codes, principal.agencies)
     return where.add(
-        "d.rule = ANY ({}::text[]) AND (d.told_to IS NULL OR {} = ANY (d.told_to))",
+        "d.bearer_agency_id = {1}"
+        " OR (d.rule = ANY ({0}::text[]) AND (d.told_to IS NULL OR {1} = ANY (d.told_to)))",
         rules_seen_by(principal.role.code),
         principal.agency_id,
     )
@@ -122,7 +123,7 @@ async def list_duties(
     )
     seen = rules_seen_by(principal.role.code)
     if filters.rule and principal.role.relation == "region" and filters.rule not in seen:
-        where.add("false")  # or all would be read to find none
+        where.add("d.bearer_agency_id = {}", principal.agency_id)  # or all would be read
     if filters.region is not None:
         where.add("d.region_code >= {} AND d.region_code < {}", *filters.region)
     state = _state(where, principal, tx.now)

@@ -1,19 +1,24 @@
 """What a finding and a notice make owed: who found something that must be reported, to report it
 (REP-01); the police, to tell the township (REP-14); whom they told, to assess the child (REP-15).
+Nobody against whom a report speaks is asked to help the child (AZ-8).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import asyncpg
+import orjson
 
 from app.core.clock import beginning, local_date
 from app.core.data.db import Tx
 from app.core.jobs import events as spine
-from app.police_reports import events, queries, rules
-from app.police_reports.operations.telling import announce
+from app.police_reports import events, models, queries, rules
+from app.police_reports.operations import hidden
+from app.police_reports.operations.telling import announce, parties
 from app.policy import queries as policy
+from app.referrals.models import ReferralSource
+from app.referrals.operations import answering, opening
 from app.visits.events import VisitCorrected, VisitRecorded, VisitTakenBack
 
 _situations: Final = policy.lookup("report.situations")
@@ -203,3 +208,88 @@ async def tell_assessor(tx: Tx, announced: spine.Announced) -> None:
     else:
         asked = {"township_agency_id": report["township_agency_id"]}
         await announce(tx, events.AssessmentOwed, report, **asked)
+
+
+_ACCUSED: Final = """
+SELECT coalesce(array_agg(DISTINCT agency), '{}')
+FROM police_reports r, unnest(r.hidden_from) AS agency WHERE r.child_county = $2 AND r.child_id = $1
+"""
+
+
+@opening.knows_accused
+async def accused(tx: Tx, child_id: UUID, home_county: int) -> Sequence[UUID]:
+    """Return the agencies against which the reports on a child speak."""
+    found: Sequence[UUID] = await tx.connection.fetchval(_ACCUSED, child_id, home_county)
+    return found
+
+
+@spine.on_wire_names(
+    *(kind.wire_name for kind in (events.ReportFiled, events.ChildIdentified, events.SuspectNamed))
+)
+async def keep_from_accused(tx: Tx, announced: spine.Announced) -> None:
+    """Ask another to help a child whom somebody against whom a report speaks was to help."""
+    report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
+    if report is not None and report["child_id"] and (them := report["hidden_from"]):
+        await answering.keep_from(tx, report["child_id"], them)
+
+
+_SERVICES: Final = """
+SELECT id, agency_id, details_sealed FROM police_report_steps
+WHERE report_id = $1 AND step = 'services_arranged' ORDER BY recorded_at, id
+"""
+
+
+@spine.on_wire_names(
+    *(
+        kind.wire_name
+        for kind in (
+            events.ServicesArranged,
+            events.ChildIdentified,
+            events.IdentificationWithdrawn,
+        )
+    )
+)
+async def refer_services(tx: Tx, announced: spine.Announced) -> None:
+    """Refer the child of a report to the agencies that are to help it (REP-16), and for social
+    assistance to civil affairs (REP-17), once it is known who it is. Said again, it asks nothing
+    anew.
+    """
+    report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
+    if report is None:
+        return
+    steps = await tx.connection.fetch(_SERVICES, report["id"])
+    told = await parties(tx, report)
+    asked = [each for step in steps for each in await _asked(tx, report, step, told)]
+    await answering.keep_only(tx, report["id"], [each.id for each in asked])
+    if asked:
+        child, hidden_from = (report["child_id"], report["child_county"]), report["hidden_from"]
+        await opening.refer(tx, *child, asked, hidden_from)
+        await hidden.note(tx, report["id"])
+
+
+async def _asked(
+    tx: Tx, report: asyncpg.Record, step: asyncpg.Record, told: Sequence[UUID]
+) -> list[opening.Asked]:
+    """Return what a step asks of agencies, if it is known of which child."""
+    if report["child_id"] is None:
+        return []
+    said = orjson.loads(tx.keyring.unseal(models.DETAILS, step["id"], step["details_sealed"]))
+    asked = []
+    for place, service in enumerate(said["services"]):
+        named = service.get("provider_agency_id")
+        if named is None and service["kind"] != "social_assistance":
+            continue
+        kind = await tx.connection.fetchval("SELECT kind FROM agencies WHERE id = $1", named)
+        asked.append(
+            opening.Asked(
+                id=uuid5(step["id"], f"referral {report['child_id']} {place}"),
+                from_id=step["agency_id"],
+                to_kind=kind or "civil_affairs",
+                to_id=UUID(named) if named else None,
+                needs=[service["kind"]],
+                source=ReferralSource.service,
+                source_id=report["id"],
+                told_to=told,
+            )
+        )
+    return asked

@@ -59,6 +59,7 @@ from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.schemas import steps as stated
 from app.police_reports.schemas.chain import Chain
 from app.police_reports.schemas.filing import ReportCreate
+from app.referrals.operations.opening import ReceiverUnknown
 
 router = routing.router(AREA.tag, prefix="/police-reports")
 Value = TypeVar("Value")
@@ -228,7 +229,11 @@ async def record_assessment(
     return _step(report, await steps.record_assessment(tx, principal, report, new))
 
 
-@router.post("/{report_id}/services", status_code=201, responses=_STEP)
+@router.post(
+    "/{report_id}/services",
+    status_code=201,
+    responses={**_STEP, **documented(ReceiverUnknown)},
+)
 async def arrange_services(
     principal: ReceivesReports,
     report: ReportToChange,

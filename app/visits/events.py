@@ -26,6 +26,12 @@ class _AboutVisit(Event):
         description="`in_person`, `phone`, `video` or `other`."
     )
     abnormal: bool = Field(description="Whether anything abnormal was found.")
+    looked_at: bool = Field(
+        default=False, description="Whether it says what was looked at, abnormal or not."
+    )
+    explained: bool = Field(
+        default=False, description="Whether law and policy were explained to the family."
+    )
 
 
 class VisitRecorded(_AboutVisit):

@@ -85,6 +85,15 @@ def sees_alert(who: Who, target: Target) -> bool:
     return sees_child(who, target) or target.school == who.agency or who.agency in target.addressed
 
 
+def sees_referral(who: Who, target: Target) -> bool:
+    """Who sent it, whom it was sent to, and who looks after the children of the region."""
+    looks_after = ROLES[who.role]["relation"] == "region" and (
+        "visits:read" in ROLES[who.role]["scopes"]
+    )
+    part = who.agency in {target.owner, target.police}
+    return part or (looks_after and _inside(who, target.region))
+
+
 def sees_report(who: Who, target: Target) -> bool:
     """Never who is reported (AZ-8); else the police it is with, the protectors, who filed it."""
     scopes = ROLES[who.role]["scopes"]
@@ -184,6 +193,7 @@ def _sees_duty(rule: str) -> Callable[[Who, Target], bool]:
 VISIBLE: Mapping[str, Callable[[Who, Target], bool]] = {
     "child_id": sees_child,
     **{part.id: sees_child for part in PARTS},
+    "referral_id": sees_referral,
     "alert_id": sees_alert,
     "report_id": sees_report,
     "batch_id": _owns,
@@ -315,6 +325,8 @@ REFUSED: Mapping[str, Refusal] = {
         or who.holder == "machine"
         or (who.kind != "civil_affairs" and target.owner != who.agency)
     ),
+    "answerReferral": lambda who, target, _: target.police != who.agency,
+    "cancelReferral": lambda who, target, _: not _owns(who, target),
     **dict.fromkeys(
         ("supersedeReport", "assistPolice"),
         lambda who, target, _: target.reporter != who.agency,

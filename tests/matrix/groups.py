@@ -66,6 +66,10 @@ def _owner_of_unresolved(role: str, _: Role, __: Holder) -> object:
     return role if role in OFFICES else None
 
 
+def _looks_after(_: str, data: Role, __: Holder) -> object:
+    return "visits:read" in data["scopes"]
+
+
 def _holder(_: str, __: Role, holder: Holder) -> object:
     return holder
 
@@ -89,6 +93,9 @@ LOOKS_AT: Mapping[str, tuple[Respect, ...]] = {
         (_owner_of_unresolved,),
     ),
     "proposeWithdrawal": (_holder,),
+    **dict.fromkeys(
+        ("listReferrals", "readReferral", "answerReferral", "cancelReferral"), (_looks_after,)
+    ),
     **dict.fromkeys(
         (
             *("attachUnresolved", "correctUnresolved", "takeBackUnresolved"),

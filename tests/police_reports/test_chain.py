@@ -102,7 +102,9 @@ async def test_chain_from_filing_to_closing(client, database, offices) -> None:
     read = (await client.get(f"{URL}/{report_id}", headers=offices.county.headers)).json()
     said = {taken["step"]: taken["details"] for taken in read["steps"]}
     assert {**said["assessed"], "assessed_at": AT} == {**said["assessed"], **ASSESS}
-    assert said["services_arranged"]["services"] == SERVICES["services"]
+    unnamed = {"provider_agency_id": None}
+    shown = [{**each, **unnamed} for each in SERVICES["services"]]
+    assert said["services_arranged"]["services"] == shown
     [delivery] = chain["deliveries"]
     assert delivery["webhook_id"].startswith("msg_")
     assert [attempt["status"] for attempt in delivery["attempts"]] == [503, 200]

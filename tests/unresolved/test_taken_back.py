@@ -88,7 +88,7 @@ async def test_it_is_placed_anew_under_its_own_id_and_what_is_owed_is_owed_for_t
     assert await _visits(client, director, wrong.id) == []
     duties = await client.get("/v1/duties?state=open", headers=township.headers)
     owed = {each["rule"]: each["child_id"] for each in duties.json()["items"]}
-    assert owed == {"VIS-03": str(child.id), "REP-01": str(child.id)}
+    assert owed == dict.fromkeys(("VIS-03", "VIS-08", "REP-01"), str(child.id))
 
 
 async def test_what_was_sent_since_by_the_same_name_goes_along_and_the_name_is_forgotten(

@@ -28,11 +28,16 @@ async def test_a_visit_discharges_the_quarter_and_opens_the_follow_up(
     assert kept["policies_explained"] == ["child_welfare"]
     await run_jobs(database)
     assert await _duties(client, director) == {"VIS-01": "discharged", "VIS-03": "open"}
-    second = a_visit(child.id, visited_on="2026-11-20")
+    nothing = a_visit(child.id, visited_on="2026-11-19")
+    await client.post("/v1/visits", json=nothing, headers=director.headers)
+    await run_jobs(database)
+    assert (await _duties(client, director))["VIS-03"] == "open", "重点关注: nothing was looked at"
+    looked = {"domain": "guardianship", "abnormal": False}
+    second = a_visit(child.id, visited_on="2026-11-20", findings=[looked])
     await client.post("/v1/visits", json=second, headers=director.headers)
     await run_jobs(database)
     assert await _duties(client, director) == {"VIS-01": "discharged", "VIS-03": "discharged"}
-    for visit in (first, second):
+    for visit in (first, nothing, second):
         await client.patch(
             f"/v1/visits/{visit['id']}",
             json={"channel": "phone"},
@@ -40,3 +45,17 @@ async def test_a_visit_discharges_the_quarter_and_opens_the_follow_up(
         )
     await run_jobs(database)
     assert await _duties(client, director) == {"VIS-01": "open", "VIS-03": "open"}
+
+
+async def test_law_and_policy_are_explained_where_something_was_found(
+    client, database, director
+) -> None:
+    """VIS-03: 积极宣传儿童福利和儿童保护相关法律法规和政策措施; on that visit or a later one."""
+    for explained, state in (([], "open"), (["child_protection"], "discharged")):
+        child = await a_child(database, VILLAGE)
+        body = a_visit(child.id, findings=[something_wrong()], policies_explained=explained)
+        await client.post("/v1/visits", json=body, headers=director.headers)
+        await run_jobs(database)
+        asked = {"rule": "VIS-03.explain", "child_id": str(child.id)}
+        answer = await client.get("/v1/duties", params=asked, headers=director.headers)
+        assert [duty["state"] for duty in answer.json()["items"]] == [state]

@@ -27,6 +27,7 @@ WHERE id IN (SELECT id FROM chain)
 _NOTE: Final = f"""{CHAIN}, asked AS (
     SELECT id AS report_id, id FROM chain
     UNION ALL SELECT u.about_id, u.id FROM chain JOIN unresolved u ON u.about_id = chain.id
+    UNION ALL SELECT f.source_id, f.id FROM chain JOIN referrals f ON f.source_id = chain.id
     UNION ALL SELECT s.report_id, s.id FROM chain
     JOIN police_report_steps s ON s.report_id = chain.id AND s.step = 'disposed'
 ), about AS (

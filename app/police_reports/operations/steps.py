@@ -30,6 +30,7 @@ from app.police_reports.operations.situations import said_to_be
 from app.police_reports.operations.standing import NOT_PROPOSED, change
 from app.police_reports.operations.telling import announce
 from app.police_reports.schemas import steps as stated
+from app.referrals.operations import opening
 
 _CONTENT: Final = "police_report_steps.content"
 _FILED: Final = """
@@ -70,7 +71,12 @@ Taking = Callable[[Tx, Principal, asyncpg.Record, Body], Awaitable[Taken]]
 
 def _content(tx: Tx, step: Step, body: BaseModel) -> bytes:
     # A field that came later is no part of what was sent before it was there.
-    later = {name for name in ("situations",) if getattr(body, name, None) is None}
+    later: dict[str, Any] = {
+        name: True for name in ("situations",) if getattr(body, name, None) is None
+    }
+    services = enumerate(getattr(body, "services", ()))
+    unnamed = {place for place, each in services if each.provider_agency_id is None}
+    later |= {"services": {place: {"provider_agency_id"} for place in unnamed}} if unnamed else {}
     return tx.keyring.blind_index(_CONTENT, f"{step}\0{body.model_dump_json(exclude=later)}")
 
 
@@ -227,6 +233,12 @@ async def record_assessment(
 async def arrange_services(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.ServiceOrder
 ) -> Taken:
+    """Arrange services. A provider that is an agency is asked (`owing.refer_services`). Raises
+    ReceiverUnknown.
+    """
+    for service in new.services:
+        if service.provider_agency_id is not None:
+            await opening.kind_of(tx, service.provider_agency_id)
     codes = {"service_kinds": sorted({service.kind for service in new.services})}
     deed = Deed(Step.SERVICES_ARRANGED, new, events.ServicesArranged, codes=codes)
     return await take(tx, principal, report, deed)

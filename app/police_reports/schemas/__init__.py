@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.core.http.wire import Permitted, RegionCode, Version
 from app.police_reports.models import State, Step
@@ -204,8 +204,13 @@ class StepShown(_Recorded):
 class ServiceShown(BaseModel):
     """One service for the child."""
 
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
     kind: ServiceKind = Field(description="What kind of service.")
     provider: ShortText = Field(description="Who provides it.")
+    provider_agency_id: UUID | None = Field(
+        default=None, description="The provider, if it was named as a registered agency."
+    )
     started: bool = Field(description="Whether it has begun.")
 
 

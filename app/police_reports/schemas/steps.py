@@ -243,6 +243,10 @@ class Service(Input):
 
     kind: ServiceKind = Field(description="What kind of service.")
     provider: Line = Field(description="Who provides it.")
+    provider_agency_id: UUID | None = Field(
+        default=None,
+        description="The provider, if it is a registered agency: it is asked, and owes an answer.",
+    )
     started: StrictBool = Field(description="Whether it has begun.")
 
 

@@ -125,6 +125,8 @@ async def announce(
             as_role=row["as_role"],
             channel=visit.channel,
             abnormal=visit.abnormal,
+            looked_at=bool(visit.findings),
+            explained=bool(visit.policies_explained),
         )
     ]
     if news:

@@ -161,7 +161,7 @@ class VisitCorrection(Input):
 
     def changes(self) -> dict[str, Any]:
         """Return what was sent, without nulls where a visit cannot do without."""
-        sent = self.model_dump(exclude_unset=True)
+        sent = {k: v for k, v in self.model_dump().items() if k in self.model_fields_set}
         return {k: v for k, v in sent.items() if v is not None or k in _REMOVABLE}
 
 

@@ -1,0 +1,58 @@
+"""What visits ask of others, and what nobody answered in time."""
+
+from typing import Final
+from uuid import uuid5
+
+from app.core.data.db import Tx
+from app.core.jobs import events as spine
+from app.duties.events import DutyOverdue
+from app.referrals.events import ReferralOverdue
+from app.referrals.models import ReferralSource
+from app.referrals.operations import answering, opening
+from app.referrals.operations.telling import about
+from app.referrals.rules import asked_by
+from app.visits.events import VisitCorrected, VisitRecorded, VisitTakenBack
+
+_VISIT: Final = """
+SELECT id, child_id, agency_id, findings FROM visits WHERE id = $1 AND home_county = $2
+"""
+
+
+@spine.on_wire_names(VisitRecorded.wire_name, VisitCorrected.wire_name, VisitTakenBack.wire_name)
+async def refer_found(tx: Tx, announced: spine.Announced) -> None:
+    """Refer a child to whom the findings of a visit name, as they say now (VIS-03, VIS-08); take
+    back what they named before. Said again, it asks nothing anew.
+    """
+    visit_id, county = announced.subject_id, announced.home_county
+    visit = await tx.connection.fetchrow(_VISIT, visit_id, county)
+    asked = [
+        opening.Asked(
+            id=uuid5(visit_id, f"referral {visit['child_id']} {kind}"),
+            from_id=visit["agency_id"],
+            to_kind=kind,
+            needs=needs,
+            source=ReferralSource.visit,
+            source_id=visit_id,
+        )
+        for kind, needs in (asked_by(visit["findings"]) if visit else {}).items()
+    ]
+    if announced.wire_name != VisitRecorded.wire_name:
+        await answering.keep_only(tx, visit_id, [each.id for each in asked])
+    if visit is not None and asked:
+        not_to = await opening.accused(tx, visit["child_id"], county)
+        await opening.refer(tx, visit["child_id"], county, asked, not_to)
+
+
+_OWED: Final = """
+SELECT r.* FROM duties d JOIN referrals r ON r.home_county = d.home_county AND r.id = d.subject_id
+WHERE d.id = $1
+"""
+
+
+@spine.on(DutyOverdue)
+async def tell_sender(tx: Tx, event: DutyOverdue) -> None:
+    """Tell who referred a child that no answer, or no result, came in time."""
+    if event.rule.startswith("VIS-08"):
+        row = await tx.connection.fetchrow(_OWED, event.subject_id)
+        if row is not None:
+            await spine.publish(tx, await about(tx, ReferralOverdue, row))

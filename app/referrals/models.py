@@ -1,0 +1,141 @@
+"""Who was asked to help a child, and what they answered."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Column, Index, Uuid
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlmodel import Field
+
+from app.children.below import BelowChild, below_child
+from app.core.data import hiding, rls
+from app.core.data.columns import Instant, code_list, one_of
+
+NOTE: Final = "referrals.note"
+ANSWER: Final = "referrals.answer"
+REASON: Final = "referrals.reason"
+
+
+class ReferralNeed(StrEnum):
+    """What a child is referred for. What a visit finds wrong, the parts of a life that it looks at
+    and the services of an assessment keep their codes.
+    """
+
+    living_alone = "living_alone"
+    missing = "missing"
+    guardian_failure = "guardian_failure"
+    domestic_violence = "domestic_violence"
+    accident_or_harm = "accident_or_harm"
+    dropout = "dropout"
+    ill = "ill"
+    disabled = "disabled"
+    no_hukou = "no_hukou"
+    poverty = "poverty"
+    distress = "distress"
+    misconduct = "misconduct"
+    unsafe_home = "unsafe_home"
+    life = "life"
+    study = "study"
+    psychology = "psychology"
+    guardianship = "guardianship"
+    health = "health"
+    safety = "safety"
+    household = "household"
+    guardianship_guidance = "guardianship_guidance"
+    medical_treatment = "medical_treatment"
+    counselling = "counselling"
+    behaviour_correction = "behaviour_correction"
+    legal_service = "legal_service"
+    legal_aid = "legal_aid"
+    social_assistance = "social_assistance"
+    other = "other"
+
+
+class ReferralSource(StrEnum):
+    """What it came of."""
+
+    by_hand = "by_hand"
+    visit = "visit"
+    """A finding whose `refer_to` names the kind of agency (VIS-03, VIS-08)."""
+    service = "service"
+    """A service arranged after a report to the police (REP-16, REP-17)."""
+
+
+class ReferralState(StrEnum):
+    """Where it stands."""
+
+    open = "open"
+    accepted = "accepted"
+    """Whom it was referred to takes it on, and still owes what came of it."""
+    answered = "answered"
+    cancelled = "cancelled"
+
+
+class ReferralOutcome(StrEnum):
+    """What whom it was referred to says. All but the first end it."""
+
+    accepted = "accepted"
+    done = "done"
+    refused = "refused"
+    not_reached = "not_reached"
+    """Neither the child nor who looks after it was reached."""
+    cannot_help = "cannot_help"
+
+
+_OURS: Final = f"{rls.AGENCY} IN (from_id, to_id)"
+
+
+class Referral(BelowChild, table=True):
+    """One child, referred by one agency to another.
+
+    `to_kind`: the kind of agency that was asked for; `to_id` owes the answer: of another kind if
+    none of this one serves the place (`waits`). `source_id`: the visit or report it came of.
+    `told_to`: the only agencies that are told of it, where it came of a report to the police; what
+    is hidden of that is hidden of this (AZ-8). Sealed: the `note`, the words of the answer, why it
+    was cancelled.
+    """
+
+    __tablename__ = "referrals"
+    __table_args__: Any = below_child(
+        "referrals",
+        one_of("source", ReferralSource),
+        one_of("state", ReferralState),
+        one_of("answer", ReferralOutcome),
+        CheckConstraint("(answer IS NULL) = (answered_at IS NULL)", name="answered"),
+        CheckConstraint("(source = 'by_hand') = (source_id IS NULL)", name="came_of"),
+        Index("ix_referrals_child_id_opened_at", "child_id", "opened_at", "id"),
+        Index("ix_referrals_region_code_opened_at", "region_code", "opened_at", "id"),
+        Index("ix_referrals_to_id_opened_at", "to_id", "opened_at", "id"),
+        Index("ix_referrals_from_id_opened_at", "from_id", "opened_at", "id"),
+        Index("ix_referrals_source_id", "source_id"),
+        privileges="SELECT, INSERT, UPDATE",
+        # A school sees what it referred itself, or what was referred to it, not all of its pupils.
+        hidden=f"{hiding.hidden('referrals.id')} OR ({rls.SCHOOL} IS NOT NULL AND NOT ({_OURS}))",
+        also=(rls.own("from_id"), rls.own("to_id")),
+    )
+
+    id: UUID
+    from_id: UUID = Field(foreign_key="agencies.id")
+    to_kind: str
+    to_id: UUID = Field(foreign_key="agencies.id")
+    waits: bool
+    needs: list[str] = Field(sa_column=code_list())
+    source: str
+    source_id: UUID | None
+    told_to: list[UUID] | None = Field(sa_column=Column(ARRAY(Uuid), nullable=True))
+    note_sealed: bytes | None = None
+    opened_at: datetime = Field(sa_type=Instant)
+    opened_by: str
+    due_at: datetime = Field(sa_type=Instant)
+    state: str
+    answer: str | None = None
+    answer_sealed: bytes | None = None
+    done_on: date | None = None
+    answered_at: datetime | None = Field(default=None, sa_type=Instant)
+    answered_by: str | None = None
+    reason_sealed: bytes | None = None
+    cancelled_at: datetime | None = Field(default=None, sa_type=Instant)
+    cancelled_by: str | None = None
+    version: int

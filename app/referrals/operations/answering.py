@@ -1,0 +1,143 @@
+"""A referral is answered, taken back or passed on."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from app.access.principal import Principal
+from app.core.data.db import Tx
+from app.core.http.preconditions import check_version
+from app.core.jobs import events
+from app.core.problems import Problem
+from app.referrals import schemas
+from app.referrals.acts import ACTS
+from app.referrals.events import (
+    ReferralAccepted,
+    ReferralAnswered,
+    ReferralCancelled,
+    ReferralPassedOn,
+)
+from app.referrals.models import ANSWER, REASON, ReferralOutcome, ReferralState
+from app.referrals.operations.opening import due_at, receivers
+from app.referrals.operations.telling import about, owed
+
+
+class DoneInFuture(Problem, status=422):
+    """What is done lies behind."""
+
+    title = "The day lies in the future"
+    title_zh = "日期晚于今天"
+
+
+_ANSWER: Final = """
+UPDATE referrals SET state = $3, answer = $4, answer_sealed = $5, done_on = $6, answered_at = $7,
+    answered_by = $8, version = version + 1
+WHERE id = $1 AND home_county = $2 RETURNING *
+"""
+
+
+async def answer_referral(
+    tx: Tx,
+    principal: Principal,
+    row: asyncpg.Record,
+    said: schemas.ReferralAnswerCreate,
+    *,
+    if_match: int,
+) -> asyncpg.Record:
+    """ReferralOutcome a locked referral, as the agency that has it. Raises PreconditionFailed,
+    NotReferredToYou, ReferralEnded, DoneInFuture.
+    """
+    check_version(row["version"], if_match)
+    ACTS["answerReferral"].require(principal, row, tx.today)
+    done_on = said.done_on or tx.today
+    if done_on > tx.today:
+        raise DoneInFuture.at("#/done_on", "date_in_future", "The day has not come.")
+    accepts = said.answer is ReferralOutcome.accepted
+    words = None if said.words is None else tx.keyring.seal(ANSWER, row["id"], said.words)
+    now = await tx.connection.fetchrow(
+        _ANSWER,
+        *(
+            row["id"],
+            row["home_county"],
+            ReferralState.accepted if accepts else ReferralState.answered,
+        ),
+        *(said.answer, words, done_on, tx.now, principal.subject),
+    )
+    told: list[events.Event] = [
+        await about(tx, ReferralAnswered, now, answer=said.answer, ended=not accepts)
+    ]
+    if accepts:
+        told.append(await about(tx, ReferralAccepted, now))
+    await events.publish(tx, *told)
+    return now
+
+
+_CANCEL: Final = """
+UPDATE referrals SET state = 'cancelled', reason_sealed = $3, cancelled_at = $4, cancelled_by = $5,
+    version = version + 1
+WHERE id = $1 AND home_county = $2 RETURNING *
+"""
+
+
+async def cancel_referral(
+    tx: Tx,
+    principal: Principal,
+    row: asyncpg.Record,
+    said: schemas.ReferralCancellation,
+    *,
+    if_match: int,
+) -> asyncpg.Record:
+    """Take a locked referral back, as the agency that sent it. Raises PreconditionFailed,
+    NotReferredByYou, ReferralEnded.
+    """
+    check_version(row["version"], if_match)
+    ACTS["cancelReferral"].require(principal, row, tx.today)
+    reason = tx.keyring.seal(REASON, row["id"], said.reason)
+    key = (row["id"], row["home_county"])
+    now = await tx.connection.fetchrow(_CANCEL, *key, reason, tx.now, principal.subject)
+    await events.publish(tx, await about(tx, ReferralCancelled, now))
+    return now
+
+
+_UNASK: Final = """
+UPDATE referrals SET state = 'cancelled', cancelled_at = $3, cancelled_by = 'system',
+    version = version + 1
+WHERE source_id = $1 AND id <> ALL ($2::uuid[]) AND state IN ('open', 'accepted') RETURNING *
+"""
+
+
+async def keep_only(tx: Tx, source_id: UUID, still: Collection[UUID]) -> None:
+    """Take back what a visit or report asked for and asks no more."""
+    rows = await tx.connection.fetch(_UNASK, source_id, list(still), tx.now)
+    await events.publish(tx, *[await about(tx, ReferralCancelled, row) for row in rows])
+
+
+_HELD: Final = """
+SELECT * FROM referrals WHERE child_id = $1 AND to_id = ANY ($2::uuid[]) AND source <> 'by_hand'
+    AND state IN ('open', 'accepted') ORDER BY id FOR UPDATE
+"""
+_HAND_ON: Final = """
+UPDATE referrals r SET to_id = u.to_id, waits = u.waits, state = 'open', due_at = $4,
+    answer = NULL, answer_sealed = NULL, done_on = NULL, answered_at = NULL, answered_by = NULL,
+    version = version + 1
+FROM UNNEST($1::uuid[], $2::uuid[], $3::boolean[]) AS u (id, to_id, waits)
+WHERE r.id = u.id RETURNING r.*
+"""
+
+
+async def keep_from(tx: Tx, child_id: UUID, agencies: Sequence[UUID]) -> None:
+    """Take what follows from findings about a child from agencies against which a report speaks,
+    and ask the next one anew (AZ-8). In SYSTEM's reach.
+    """
+    held: Sequence[Mapping[str, Any]]
+    held = await tx.connection.fetch(_HELD, child_id, agencies)
+    if not held:
+        return
+    place = held[0]["region_code"]
+    found = await receivers(tx, place, [{**row, "to_id": None} for row in held], agencies)
+    waits = [new["kind"] != row["to_kind"] for new, row in zip(found, held, strict=True)]
+    ids = [row["id"] for row in held], [new["id"] for new in found]
+    rows = await tx.connection.fetch(_HAND_ON, *ids, waits, due_at(tx, place))
+    await events.publish(tx, *[await owed(tx, ReferralPassedOn, row) for row in rows])

@@ -1,0 +1,223 @@
+"""A child is referred: by hand, or by what a visit or a report says. Nothing is without an owner:
+where no agency of a kind serves the place, civil affairs have it, else the township, else who asks.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from app.access.principal import Principal
+from app.access.roles import roles
+from app.children.queries import ChildRef
+from app.core.clock import beginning
+from app.core.data.db import Tx
+from app.core.ids import new_id
+from app.core.jobs import events
+from app.core.problems import FieldError, Problem
+from app.policy import queries as policy
+from app.referrals import schemas
+from app.referrals.area import WRITE
+from app.referrals.events import ChildReferred
+from app.referrals.models import NOTE, ReferralSource, ReferralState
+from app.referrals.operations.telling import owed
+from app.regions.rules import lineage
+
+_days: Final = policy.lookup("referral.answer_within_days")
+
+
+def due_at(tx: Tx, place: int) -> datetime:
+    """Return when what is asked now is to be answered: at the end of a whole day, as duties are."""
+    return beginning(tx.today + timedelta(days=_days(place, tx.today) + 1))
+
+
+class ReceiverUnknown(Problem, status=422):
+    """A child is referred to an agency that can answer."""
+
+    title = "No registered agency of this kind, or with this id, answers referrals"
+    title_zh = "没有可答复转介的该类机构,或没有该编号的机构"
+    errors = (FieldError("#", "receiver_unknown", "Name a kind or an agency that helps."),)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One thing that is asked. `to_kind`: of what kind of agency; `to_id`: of which, if one was
+    named. `told_to`: see `models.Referral`.
+    """
+
+    id: UUID
+    from_id: UUID
+    to_kind: str
+    needs: Sequence[str]
+    source: ReferralSource
+    source_id: UUID | None = None
+    to_id: UUID | None = None
+    told_to: Sequence[UUID] | None = None
+    note: str | None = None
+
+
+Accused = Callable[[Tx, UUID, int], Awaitable[Sequence[UUID]]]
+_ACCUSED: Final[list[Accused]] = []
+
+
+def knows_accused(asked: Accused) -> Accused:
+    """Let the decorated function say, in SYSTEM's reach, against which agencies somebody speaks who
+    reports on a child: nothing that follows from a finding goes to them (AZ-8).
+    """
+    _ACCUSED.append(asked)
+    return asked
+
+
+async def accused(tx: Tx, child_id: UUID, home_county: int) -> set[UUID]:
+    """Return the agencies to which nothing of a child is referred by itself."""
+    async with tx.as_system():
+        return {agency for asked in _ACCUSED for agency in await asked(tx, child_id, home_county)}
+
+
+async def open_referral(
+    tx: Tx, principal: Principal, child: ChildRef, new: schemas.ChildReferralCreate
+) -> asyncpg.Record:
+    """Refer a child by hand. An agency named goes as it is named: its sender knows what they do.
+    Raises ReceiverUnknown.
+    """
+    if new.to_kind is None or new.to_kind not in _answering():
+        kind = await kind_of(tx, new.to_agency_id)
+    else:
+        kind = new.to_kind
+    asked = Asked(
+        id=new_id(),
+        from_id=principal.agency_id,
+        to_kind=kind,
+        to_id=new.to_agency_id,
+        needs=sorted(new.needs),
+        source=ReferralSource.by_hand,
+        note=new.note,
+    )
+    not_to = () if new.to_agency_id else await accused(tx, child.id, child.home_county)
+    [row] = await refer(tx, child.id, child.home_county, [asked], not_to, by=principal.subject)
+    return row
+
+
+async def kind_of(tx: Tx, agency_id: UUID | None) -> str:
+    """Return the kind of an agency that can answer. Raises ReceiverUnknown."""
+    kind: str | None = await tx.connection.fetchval(
+        "SELECT kind FROM agencies WHERE id = $1 AND active", agency_id
+    )
+    if kind is None or kind not in _answering():
+        raise ReceiverUnknown
+    return kind
+
+
+def _answering() -> set[str]:
+    """Return the kinds of agencies whose people or systems may answer."""
+    return {
+        kind for role in roles().values() if WRITE.code in role.scopes for kind in role.agency_kinds
+    }
+
+
+# Of each kind the nearest, of those that may know; the one named before all.
+_RECEIVERS: Final = """
+SELECT a.id, a.kind FROM UNNEST($1::text[], $2::uuid[], $5::uuid[])
+    WITH ORDINALITY AS w (kind, named, sender, position)
+LEFT JOIN LATERAL (
+    SELECT a.id, a.kind FROM agencies a
+    WHERE a.active AND a.id <> ALL ($4::uuid[])
+        AND (a.id = w.named OR (a.region_code = ANY ($3::bigint[])
+            AND a.kind IN (w.kind, 'civil_affairs', 'township_government')))
+    ORDER BY a.id IS NOT DISTINCT FROM w.named DESC, a.kind = w.kind DESC,
+        a.kind = 'civil_affairs' DESC, array_position($3::bigint[], a.region_code), a.id LIMIT 1
+) AS near ON true
+JOIN agencies a ON a.id = coalesce(near.id, w.sender)
+ORDER BY w.position
+"""
+
+
+async def receivers(
+    tx: Tx, place: int, asked: Sequence[Mapping[str, Any]], not_to: Collection[UUID]
+) -> Sequence[asyncpg.Record]:
+    """Return, of what is asked at a place (`to_kind`, `to_id`, `from_id`), who has it: its id and
+    kind. One statement.
+    """
+    named = [each["to_id"] for each in asked]
+    senders = [each["from_id"] for each in asked]
+    kinds = [each["to_kind"] for each in asked]
+    at = list(lineage(place))
+    rows: Sequence[asyncpg.Record] = await tx.connection.fetch(
+        _RECEIVERS, kinds, named, at, list(not_to), senders
+    )
+    return rows
+
+
+# What was taken back is asked again, and what more is asked of whom had answered. A child that has
+# no file any more is referred to nobody.
+_REFER: Final = """
+INSERT INTO referrals AS r (id, home_county, child_id, region_code, pupil_of, from_id, to_kind,
+    to_id, waits, needs, source, source_id, told_to, note_sealed, opened_at, opened_by, due_at,
+    state, version)
+SELECT u.id, c.home_county, c.id, c.region_code, c.school_id, u.from_id, u.to_kind, u.to_id,
+    u.waits, string_to_array(u.needs, ' '), u.source, u.source_id,
+    string_to_array(u.told_to, ' ')::uuid[], u.note, $14, $15, $16, 'open', 1
+FROM UNNEST($3::uuid[], $4::uuid[], $5::text[], $6::uuid[], $7::boolean[], $8::text[], $9::text[],
+    $10::uuid[], $11::text[], $12::bytea[])
+    AS u (id, from_id, to_kind, to_id, waits, needs, source, source_id, told_to, note)
+JOIN (SELECT * FROM children WHERE id = $1 AND home_county = $2 FOR SHARE) AS c
+    ON c.region_code = $13
+ON CONFLICT (id, home_county) DO UPDATE
+SET needs = excluded.needs, version = r.version + 1,
+    state = CASE WHEN r.state = 'accepted' THEN r.state ELSE 'open' END,
+    due_at = CASE WHEN r.state IN ('open', 'accepted') THEN r.due_at ELSE excluded.due_at END,
+    to_id = CASE WHEN r.state = 'cancelled' THEN excluded.to_id ELSE r.to_id END,
+    waits = CASE WHEN r.state = 'cancelled' THEN excluded.waits ELSE r.waits END,
+    answer = CASE WHEN r.state = 'accepted' THEN r.answer END,
+    answer_sealed = CASE WHEN r.state = 'accepted' THEN r.answer_sealed END,
+    answered_at = CASE WHEN r.state = 'accepted' THEN r.answered_at END,
+    done_on = CASE WHEN r.state = 'accepted' THEN r.done_on END,
+    answered_by = CASE WHEN r.state = 'accepted' THEN r.answered_by END,
+    cancelled_at = NULL, cancelled_by = NULL, reason_sealed = NULL
+WHERE r.state = 'cancelled' OR NOT r.needs @> excluded.needs
+    OR (r.state <> 'answered' AND r.needs <> excluded.needs)
+RETURNING *
+"""
+
+
+async def refer(
+    tx: Tx,
+    child_id: UUID,
+    home_county: int,
+    asked: Sequence[Asked],
+    not_to: Collection[UUID] = (),
+    *,
+    by: str = "system",
+) -> Sequence[asyncpg.Record]:
+    """Refer a child, and announce what is new of it; returns that. Again, it changes nothing."""
+    place = await tx.connection.fetchval(
+        "SELECT region_code FROM children WHERE id = $1 AND home_county = $2 FOR SHARE",
+        child_id,
+        home_county,
+    )
+    if place is None or not asked:
+        return []
+    plain = [{"to_kind": a.to_kind, "to_id": a.to_id, "from_id": a.from_id} for a in asked]
+    found = await receivers(tx, place, plain, not_to)
+    told = [None if a.told_to is None else " ".join(map(str, a.told_to)) for a in asked]
+    notes = [None if a.note is None else tx.keyring.seal(NOTE, a.id, a.note) for a in asked]
+    rows: Sequence[asyncpg.Record] = await tx.connection.fetch(
+        _REFER,
+        *(child_id, home_county),
+        [each.id for each in asked],
+        [each.from_id for each in asked],
+        [each.to_kind for each in asked],
+        [receiver["id"] for receiver in found],
+        [receiver["kind"] != each.to_kind for receiver, each in zip(found, asked, strict=True)],
+        [" ".join(sorted(each.needs)) for each in asked],
+        [each.source for each in asked],
+        [each.source_id for each in asked],
+        *(told, notes, place, tx.now, by),
+        due_at(tx, place),
+    )
+    asking = [row for row in rows if row["state"] == ReferralState.open]
+    await events.publish(tx, *[await owed(tx, ChildReferred, row) for row in asking])
+    return rows

@@ -1,0 +1,135 @@
+"""Reads of referrals. Every one starts from `visible`."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from app.access.acts import Act, permitted
+from app.access.principal import Principal
+from app.core.data import hiding
+from app.core.data.db import Tx
+from app.core.data.sql import Where
+from app.core.http import paging
+from app.core.http.wire import region_text
+from app.referrals import schemas
+from app.referrals.acts import ACTS
+from app.referrals.models import ANSWER, NOTE, REASON, ReferralSource
+from app.regions.rules import SPANS
+from app.visits import area as visits
+
+_NEWEST: Final = paging.Order({"r.opened_at": datetime, "r.id": UUID}, descending=True)
+_COUNTY: Final = SPANS[2]
+"""Codes that the remit of a county holds."""
+
+
+class Filters(NamedTuple):
+    """What a list is narrowed to; None means any."""
+
+    child_id: UUID | None = None
+    state: str | None = None
+    sent_by: UUID | None = None
+    held_by: UUID | None = None
+    region: tuple[int, int] | None = None
+
+
+def visible(principal: Principal) -> Where:
+    """Limit `referrals r` to those the caller's agency sent or holds and, for whoever looks after
+    the children of a region and so reads what is found there, to all of them; never to what came
+    of a report that they must learn nothing of (AZ-8).
+    """
+    where = Where("r.from_id = {}", principal.agency_id)
+    where.or_else("r.to_id = {}", principal.agency_id)
+    if principal.role.relation == "region" and visits.READ.code in principal.scopes:
+        span = (principal.region_lo, principal.region_hi)
+        where.or_else("r.region_code >= {} AND r.region_code < {}", *span)
+    codes = principal.region_hi - principal.region_lo
+    return where.add(hiding.shown("r.id"), principal.agency_id, codes, principal.agencies)
+
+
+async def find(
+    tx: Tx, principal: Principal, referral_id: UUID, *, for_update: bool = False
+) -> asyncpg.Record | None:
+    """Find one the caller may know of; hold it `for_update`."""
+    where = visible(principal).add("r.id = {}", referral_id)
+    held = " FOR UPDATE" * for_update
+    return await tx.connection.fetchrow(
+        f"SELECT r.* FROM referrals r WHERE {where}{held}", *where.arguments
+    )
+
+
+async def list_referrals(
+    tx: Tx, principal: Principal, window: paging.Window, filters: Filters, act: Act | None
+) -> paging.Rows:
+    """Return a page, newest first."""
+    where = visible(principal).add_given(
+        {
+            "r.child_id = {}": filters.child_id,
+            "r.state = {}": filters.state,
+            "r.from_id = {}": filters.sent_by,
+            "r.to_id = {}": filters.held_by,
+        }
+    )
+    if filters.region is not None:
+        where.add("r.region_code >= {} AND r.region_code < {}", *filters.region)
+    if act is not None:
+        act.narrow(where, principal, tx.today, alias="r")
+    return await paging.fetch(tx, "SELECT r.* FROM referrals r", where, _NEWEST, window)
+
+
+async def shown(
+    tx: Tx, principal: Principal, rows: Sequence[Mapping[str, Any]]
+) -> list[schemas.ChildReferral]:
+    """Show rows as the caller is shown them. One statement: of whom they are, which whoever was
+    asked to help need not see otherwise.
+    """
+    async with tx.as_system():
+        found = await tx.connection.fetch(
+            "SELECT id, name, birth_date FROM children WHERE id = ANY ($1::uuid[])",
+            [row["child_id"] for row in rows],
+        )
+    children = {child["id"]: child for child in found}
+    return [_shown(tx, principal, row, children[row["child_id"]]) for row in rows]
+
+
+def _shown(
+    tx: Tx, principal: Principal, row: Mapping[str, Any], child: Mapping[str, Any]
+) -> schemas.ChildReferral:
+    between = principal.agency_id in {row["from_id"], row["to_id"]}
+    told = between or principal.region_hi - principal.region_lo >= _COUNTY
+
+    def words(place: str, column: str) -> str | None:
+        sealed = row[column] if told else None
+        return None if sealed is None else tx.keyring.unseal(place, row["id"], sealed)
+
+    answer = None
+    if row["answer"] is not None:
+        said = {name: row[name] for name in ("answer", "done_on", "answered_at", "answered_by")}
+        answer = schemas.ReferralAnswer(**said, words=words(ANSWER, "answer_sealed"))
+    cancelled = None
+    if row["cancelled_at"] is not None:
+        said = {name: row[name] for name in ("cancelled_at", "cancelled_by")}
+        cancelled = schemas.ReferralCancelled(**said, reason=words(REASON, "reason_sealed"))
+    return schemas.ChildReferral(
+        **{name: row[name] for name in _PLAIN},
+        child=schemas.ReferredChild(
+            name=child["name"],
+            birth_date=child["birth_date"],
+            region_code=region_text(row["region_code"]),
+        ),
+        from_agency_id=row["from_id"],
+        to_agency_id=row["to_id"],
+        visit_id=row["source_id"] if row["source"] == ReferralSource.visit else None,
+        note=words(NOTE, "note_sealed"),
+        answer=answer,
+        cancelled=cancelled,
+        permitted=permitted(ACTS, principal, row, tx.today),
+    )
+
+
+_PLAIN: Final = (
+    *("id", "child_id", "to_kind", "waits", "needs", "source", "opened_at", "due_at"),
+    *("state", "version"),
+)

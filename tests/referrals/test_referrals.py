@@ -1,0 +1,219 @@
+"""Who is asked to help a child, by a finding or by hand, and what they answer (VIS-03, VIS-08). Who
+sees which, what is audited and permitted, the matrix proves.
+"""
+
+from datetime import timedelta
+
+import pytest
+
+from app.core.data.db import SYSTEM
+from app.core.jobs import queue
+from tests.access.factories import a_caller, an_agency
+from tests.children.factories import a_child
+from tests.jobs import run_jobs
+from tests.police_reports.factories import COUNTY, TOWNSHIP, VILLAGE, filed, rows
+from tests.police_reports.test_owing import owed, visited
+from tests.visits.factories import something_wrong
+
+WORDS = "合成记录:已上门"
+
+
+def _found(*kinds: str, **fields):
+    return something_wrong(**{"type": "distress", "refer_to": list(kinds), **fields})
+
+
+async def listed(client, caller, **query):
+    answer = await client.get("/v1/referrals", params=query, headers=caller.headers)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["items"]
+
+
+async def act(client, caller, referral, path, **body):
+    headers = {**caller.headers, "if-match": f'"{referral["version"]}"'}
+    url = f"/v1/referrals/{referral['id']}/{path}"
+    return await client.post(url, json=body, headers=headers)
+
+
+async def corrected(client, database, caller, url, *findings):
+    etag = (await client.get(url, headers=caller.headers)).headers["etag"]
+    headers = {**caller.headers, "if-match": etag}
+    answer = await client.patch(url, json={"findings": list(findings)}, headers=headers)
+    assert answer.is_success, answer.text
+    await run_jobs(database)
+
+
+@pytest.fixture
+async def hospital(database, settings, offices):
+    return await a_caller(database, settings, "hospital", COUNTY)
+
+
+async def test_what_a_finding_refers_is_owed_an_answer(
+    client, database, offices, child, hospital
+) -> None:
+    """VIS-08: 及时发现…问题,并向相关部门反馈. Once, also corrected; in the receiver's own name."""
+    url = await visited(client, database, offices.village, child, _found("hospital"))
+    [duty] = await owed(client, hospital, "VIS-08")
+    bearer = {"role": "hospital", "agency_id": str(hospital.agency_id)}
+    assert (duty["bearer"], duty["state"]) == (bearer, "open")
+    assert duty["due_at"] == "2026-11-27T16:00:00Z"
+    for caller in (offices.village, offices.township, offices.county):
+        assert len(await owed(client, caller, "VIS-08")) == 1
+    assert await owed(client, offices.school, "VIS-08") == []
+    [asked] = await listed(client, hospital)
+    told = {"name": "测一", "birth_date": "2016-03-01", "region_code": "120119101200"}
+    assert asked["child"] == told, "as little as is needed to find it"
+    assert (asked["needs"], asked["waits"]) == (["distress"], False)
+    assert (asked["visit_id"], asked["source"]) == (url.rpartition("/")[2], "visit")
+    assert (await client.get(f"/v1/children/{child.id}", headers=hospital.headers)).status_code in {
+        403,
+        404,
+    }
+    normal = {"domain": "study", "abnormal": False, "refer_to": ["hospital"]}
+    await corrected(client, database, offices.village, url, _found("hospital"), normal)
+    [asked] = await listed(client, hospital)
+    assert asked["needs"] == ["distress", "study"]
+    wrong = await act(client, offices.village, asked, "answer", answer="done", words=WORDS)
+    assert wrong.json()["type"] == "/problems/not-referred-to-you"
+    assert (await act(client, hospital, asked, "answer", answer="refused")).status_code == 422
+    done = await act(client, hospital, asked, "answer", answer="refused", words=WORDS)
+    assert done.status_code == 200, done.text
+    await run_jobs(database)
+    assert [each["state"] for each in await owed(client, hospital, "VIS-08")] == ["discharged"]
+    [seen] = await listed(client, offices.village, state="answered")
+    assert (seen["answer"]["answer"], seen["answer"]["words"]) == ("refused", WORDS)
+    [seen] = await listed(client, offices.township, child_id=str(child.id))
+    assert seen["answer"]["words"] is None, "between the two, and the county"
+    [seen] = await listed(client, offices.county, held_by=str(hospital.agency_id))
+    assert seen["answer"]["words"] == WORDS
+    more = _found("hospital", type="accident_or_harm")
+    await corrected(client, database, offices.village, url, _found("hospital"), more)
+    assert [each["state"] for each in await owed(client, hospital, "VIS-08")] == ["open"]
+
+
+async def test_what_a_visit_asks_no_more_is_owed_by_nobody(
+    client, database, offices, child, hospital, monkeypatch
+) -> None:
+    poor = something_wrong(type="poverty", refer_to=[])
+    url = await visited(client, database, offices.village, child, poor, _found("hospital"))
+    body = {"findings": [poor], "words": WORDS}
+    for caller, path in ((offices.village, ""), (offices.township, "/confirmation")):
+        etag = (await client.get(url, headers=caller.headers)).headers["etag"]
+        headers = {**caller.headers, "if-match": etag}
+        said = {} if path else {"json": body}
+        answer = await client.post(f"{url}/withdrawal{path}", headers=headers, **said)
+        assert answer.is_success, answer.text
+    await run_jobs(database)
+    assert [each["state"] for each in await owed(client, hospital, "VIS-08")] == ["cancelled"]
+    assert [each["state"] for each in await listed(client, hospital)] == ["cancelled"]
+    later = database.clock() + timedelta(minutes=1)
+    monkeypatch.setattr(database, "clock", lambda: later)
+    await corrected(client, database, offices.village, url, poor, _found("hospital"))
+    assert [each["state"] for each in await owed(client, hospital, "VIS-08")] == ["open"]
+    assert [each["state"] for each in await listed(client, hospital)] == ["open"]
+
+
+async def test_what_is_taken_on_is_owed_a_result(
+    client, database, offices, hospital, monkeypatch
+) -> None:
+    """Whoever takes it on owes what comes of it; not told in time, who asked hears of it."""
+    school_id = offices.school.agency_id
+    education = {"school_id": str(school_id)}
+    child = await a_child(database, VILLAGE, school_id=school_id, education=education)
+    body = {"to_agency_id": str(hospital.agency_id), "needs": ["ill"], "note": WORDS}
+    url = f"/v1/children/{child.id}/referrals"
+    made = await client.post(url, json=body, headers=offices.school.headers)
+    assert made.status_code == 201, made.text
+    await run_jobs(database)
+    assert len((await client.get(url, headers=offices.school.headers)).json()["items"]) == 1
+    accepted = await act(client, hospital, made.json(), "answer", answer="accepted")
+    assert accepted.json()["note"] == WORDS
+    await run_jobs(database)
+    assert [each["state"] for each in await owed(client, hospital, "VIS-08")] == ["discharged"]
+    [duty] = await owed(client, hospital, "VIS-08.done")
+    assert (duty["state"], duty["due_at"]) == ("open", "2026-12-20T16:00:00Z")
+    later = database.clock() + timedelta(days=31)
+    with monkeypatch.context() as patched:
+        patched.setattr(database, "clock", lambda: later)
+        async with database.begin(SYSTEM) as tx:
+            await queue.enqueue(tx.connection, "duties.mark_overdue", [{}])
+        await run_jobs(database)
+    events = await rows(database, "events")
+    [late] = [each for each in events if each["wire_name"] == "referrals.referral_overdue"]
+    assert str(offices.school.agency_id) in late["data"]["known_to"]
+    done = await act(client, hospital, accepted.json(), "answer", answer="done", words=WORDS)
+    assert (done.json()["state"], done.json()["permitted"]) == ("answered", [])
+    await run_jobs(database)
+    assert [each["state"] for each in await owed(client, hospital, "VIS-08.done")] == ["discharged"]
+    again = await act(client, hospital, done.json(), "answer", answer="done", words=WORDS)
+    assert again.json()["type"] == "/problems/referral-ended"
+
+
+async def test_who_asked_takes_it_back_with_a_reason(
+    client, database, offices, child, hospital
+) -> None:
+    body = {"to_kind": "hospital", "needs": ["ill"]}
+    url = f"/v1/children/{child.id}/referrals"
+    made = (await client.post(url, json=body, headers=offices.township.headers)).json()
+    await run_jobs(database)
+    await act(client, hospital, made, "answer", answer="accepted")
+    await run_jobs(database)
+    [made] = await listed(client, hospital)
+    refused = await act(client, hospital, made, "cancellation", reason=WORDS)
+    assert refused.json()["type"] == "/problems/not-referred-by-you"
+    gone = await act(client, offices.township, made, "cancellation", reason=WORDS)
+    assert (gone.json()["state"], gone.json()["cancelled"]["reason"]) == ("cancelled", WORDS)
+    await run_jobs(database)
+    for rule in ("VIS-08", "VIS-08.done"):
+        assert [each["state"] for each in await owed(client, hospital, rule)] == ["cancelled"]
+
+
+@pytest.mark.parametrize("named", [{"to_kind": "operator"}, {"to_agency_id": "supervision"}])
+async def test_who_cannot_answer_is_asked_nothing(client, database, offices, child, named) -> None:
+    if "to_agency_id" in named:
+        named = {"to_agency_id": str(await an_agency(database, "supervision", COUNTY))}
+    answer = await client.post(
+        f"/v1/children/{child.id}/referrals",
+        json={**named, "needs": ["ill"]},
+        headers=offices.county.headers,
+    )
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/receiver-unknown")
+
+
+async def test_where_nobody_of_the_kind_is_civil_affairs_have_it(
+    client, database, settings, offices, child
+) -> None:
+    """Never without an owner: the nearest of the kind, else the county, which is told so."""
+    await an_agency(database, "social_work", COUNTY + 1000)
+    await visited(client, database, offices.village, child, _found("social_work"))
+    [duty] = await owed(client, offices.county, "VIS-08")
+    bearer = {"role": "civil_affairs", "agency_id": str(offices.county.agency_id)}
+    assert duty["bearer"] == bearer
+    [asked] = await listed(client, offices.county)
+    assert (asked["to_kind"], asked["waits"]) == ("social_work", True)
+    near = await a_caller(database, settings, "reporting_body", TOWNSHIP)
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(
+            "UPDATE agencies SET kind = 'social_work' WHERE id = $1", near.agency_id
+        )
+    await visited(client, database, offices.village, child, _found("social_work"))
+    assert [each["waits"] for each in await listed(client, near)] == [False]
+
+
+async def test_whom_a_report_speaks_against_is_asked_nothing(
+    client, database, settings, offices, child
+) -> None:
+    """AZ-8: not who is accused by then, and not who is accused later, who had it so far."""
+    body = {"child_id": str(child.id), "situations": ["domestic_violence"]}
+    near = await a_caller(database, settings, "hospital", TOWNSHIP)
+    far = await a_caller(database, settings, "hospital", COUNTY)
+    await visited(client, database, offices.village, child, _found("hospital"))
+    assert len(await owed(client, near, "VIS-08")) == 1
+    suspect = {"suspect_agency_id": str(near.agency_id)}
+    await filed(client, offices.village, **body, **suspect)
+    await run_jobs(database)
+    assert await owed(client, near, "VIS-08") == []
+    assert await listed(client, near) == []
+    assert [each["state"] for each in await owed(client, far, "VIS-08")] == ["open"]
+    await visited(client, database, offices.village, child, _found("hospital"))
+    assert await listed(client, near) == []
+    assert len(await listed(client, far)) == 2

@@ -1,0 +1,95 @@
+"""What is arranged for a child after a report to the police (REP-16, REP-17)."""
+
+import pytest
+
+from tests.access.factories import a_caller
+from tests.jobs import run_jobs
+from tests.police_reports.factories import COUNTY, TOWNSHIP, filed
+from tests.police_reports.test_chain import AT, step
+from tests.police_reports.test_owing import owed
+from tests.referrals.test_referrals import act, listed
+
+
+@pytest.fixture
+async def hospital(database, settings, offices):
+    return await a_caller(database, settings, "hospital", COUNTY)
+
+
+def _services(*services):
+    return {
+        "arranged_at": AT,
+        "services": [{"provider": "合成机构", "started": False, **each} for each in services],
+    }
+
+
+async def test_who_is_to_help_is_asked_and_owes_an_answer(
+    client, database, offices, child, hospital
+) -> None:
+    """REP-16: 有针对性地安排…医疗救治…等专业服务; REP-17: 民政…要及时纳入保障范围."""
+    report_id = await filed(client, offices.village, child_id=str(child.id))
+    named = {"kind": "medical_treatment", "provider_agency_id": str(hospital.agency_id)}
+    body = _services(named, {"kind": "social_assistance"}, {"kind": "counselling"})
+    url = f"/v1/police-reports/{report_id}/services"
+    for status in (201, 200):
+        sent = {**body, "id": "0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b44"}
+        answer = await client.post(url, json=sent, headers=offices.township.headers)
+        assert answer.status_code == status, answer.text
+        await run_jobs(database)
+    [duty] = await owed(client, hospital, "VIS-08")
+    assert duty["bearer"] == {"role": "hospital", "agency_id": str(hospital.agency_id)}
+    [asked] = await listed(client, hospital)
+    assert (asked["needs"], asked["from_agency_id"], asked["visit_id"]) == (
+        ["medical_treatment"],
+        str(offices.township.agency_id),
+        None,
+    )
+    [aid] = await listed(client, offices.county, held_by=str(offices.county.agency_id))
+    assert (aid["needs"], aid["to_kind"]) == (["social_assistance"], "civil_affairs")
+    done = await act(client, hospital, asked, "answer", answer="done", words="合成记录")
+    assert done.status_code == 200
+    await run_jobs(database)
+    states = {each["child_id"]: each["state"] for each in await owed(client, hospital, "VIS-08")}
+    assert states == {str(child.id): "discharged"}
+    unknown = _services({**named, "provider_agency_id": report_id})
+    answer = await client.post(url, json=unknown, headers=offices.township.headers)
+    assert answer.json()["type"] == "/problems/receiver-unknown"
+
+
+async def test_who_helps_an_unknown_child_is_asked_once_it_is_known(
+    client, database, offices, child, hospital
+) -> None:
+    report_id = await filed(client, offices.village)
+    named = {"kind": "counselling", "provider_agency_id": str(hospital.agency_id)}
+    await step(client, offices.township, report_id, "services", _services(named))
+    await run_jobs(database)
+    assert await listed(client, hospital) == []
+    known = {"identified_at": AT, "child_id": str(child.id), "basis": "合成记录"}
+    await step(client, offices.township, report_id, "child", known)
+    await run_jobs(database)
+    assert [each["state"] for each in await listed(client, hospital)] == ["open"]
+    wrong = {"withdrawn_at": AT, "basis": "合成记录"}
+    await step(client, offices.township, report_id, "child/withdrawal", wrong)
+    await run_jobs(database)
+    assert [each["state"] for each in await listed(client, hospital)] == ["cancelled"]
+
+
+async def test_what_comes_of_a_report_is_kept_from_whom_it_speaks_against(
+    client, database, settings, offices, child, hospital
+) -> None:
+    """AZ-8: an accused village learns of no referral; an accused provider is not asked."""
+    near = await a_caller(database, settings, "hospital", TOWNSHIP)
+    kept = {"child_id": str(child.id), "suspect_agency_id": str(offices.village.agency_id)}
+    report_id = await filed(client, offices.school, **kept)
+    named = {"kind": "counselling", "provider_agency_id": str(hospital.agency_id)}
+    await step(client, offices.township, report_id, "services", _services(named))
+    await run_jobs(database)
+    for caller, seen in ((offices.village, 0), (offices.township, 1), (hospital, 1)):
+        assert len(await listed(client, caller)) == seen
+        assert len(await owed(client, caller, "VIS-08")) == seen
+    accused = {"child_id": str(child.id), "suspect_agency_id": str(near.agency_id)}
+    report_id = await filed(client, offices.village, **accused)
+    named = {"kind": "counselling", "provider_agency_id": str(near.agency_id)}
+    await step(client, offices.township, report_id, "services", _services(named))
+    await run_jobs(database)
+    assert await listed(client, near) == []
+    assert len(await listed(client, hospital)) == 2
