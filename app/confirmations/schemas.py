@@ -55,6 +55,6 @@ class Confirmation(_Said):
     )
     region_code: RegionCode
     author: UUID | None = Field(description="The staff member who confirmed it.")
-    as_role: str | None = Field(max_length=60, description="In what role.")
+    as_role: str | None = Field(max_length=60, pattern="^[a-z_]+$", description="In what role.")
     agency_id: UUID = Field(description="The agency they did so for.")
     received_at: datetime = Field(description="When the service received it.")

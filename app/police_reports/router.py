@@ -310,10 +310,7 @@ async def withdraw_identification(
 @router.post(
     "/{report_id}/suspect",
     status_code=201,
-    responses={
-        **_NAMING,
-        **documented(NotYourPart, PersonRequired, SuspectKnownAlready),
-    },
+    responses={**_NAMING, **documented(NotYourPart, PersonRequired, SuspectKnownAlready)},
 )
 async def name_suspect(
     principal: MatchesReports, report: ReportToChange, new: stated.SuspectNaming, tx: Transaction

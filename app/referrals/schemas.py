@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.agencies.models import AgencyKind
-from app.core.http.wire import Day, Input, Permitted, Prose, RegionCode, Version
+from app.core.http.wire import Day, Input, Name, Permitted, Prose, RegionCode, Version
 from app.referrals.models import ReferralNeed, ReferralOutcome, ReferralSource, ReferralState
 
 _ID = "0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b33"
@@ -68,7 +68,7 @@ class ReferralCancellation(Input):
 class ReferredChild(BaseModel):
     """As much of a child as whom it is referred to needs to find it, and no more."""
 
-    name: str = Field(max_length=200, description="Name.")
+    name: Name = Field(description="Name.")
     birth_date: date = Field(description="Date of birth: two may have one name.")
     region_code: RegionCode
 

@@ -9,7 +9,7 @@ from app.children.queries import ChildRef
 from app.core.data.db import SYSTEM
 from app.core.ids import new_id
 from app.core.jobs import events
-from app.police_reports.events import ReportDisposed
+from app.police_reports.events import NoticeOwed
 from app.regions import following
 from app.regions.operations import replace_region
 from tests.access.factories import Caller, a_caller
@@ -197,21 +197,21 @@ async def test_what_was_announced_before_is_told_and_owed_at_the_new_place(town,
     child = ChildRef(UUID(town.child), COUNTY, VILLAGE, town.school.id)
     opened = {"school_id": str(town.school.id), "unexcused_days": 3}
     await announce(town.database, "dropout_alerts.alert_opened", child=child, **opened)
-    disposed = ReportDisposed(
+    owed = NoticeOwed(
         subject_id=new_id(),
         region_code=VILLAGE,
         home_county=COUNTY,
         police_agency_id=offices["police"].agency_id,
     )
     async with town.database.begin(SYSTEM) as tx:
-        await events.publish(tx, disposed)
+        await events.publish(tx, owed)
     await replaced(town)
     await run_jobs(town.database)
     assert await _told(town, "dropout_alerts.alert_opened") == before + 2
     async with town.database.begin(SYSTEM) as tx:
         duty = await tx.connection.fetchrow(
             "SELECT region_code, bearer_agency_id FROM duties WHERE subject_id = $1",
-            disposed.subject_id,
+            owed.subject_id,
         )
     assert tuple(duty) == (VILLAGE + SHIFT, offices["police"].agency_id)
 

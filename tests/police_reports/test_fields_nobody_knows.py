@@ -162,7 +162,7 @@ async def test_beside_the_suspect_another_stays_shielded_whomever_the_correction
     beside = {"who": str(other.agency_id), "suspect_agency_id": str(suspect.agency_id)}
     first = await filed(client, offices.school, **beside)
     assert await seen_by(client, offices, first) == {"school", "police", "township"}
-    again = a_report(suspect_agency_id="那个人")
+    again = a_report(suspect_agency_id="村委会的人")
     answer = await client.post(
         f"{URL}/{first}/supersession", json=again, headers=offices.school.headers
     )

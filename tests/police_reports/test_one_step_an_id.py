@@ -18,7 +18,7 @@ async def offices(database, settings):
 
 @pytest.mark.parametrize("path", ["child", "incident", "suspect"])
 async def test_an_id_stands_for_one_step(client, database, offices, path) -> None:
-    unclear = {"suspect_agency_id": "某单位"} if path == "suspect" else {}
+    unclear = {"suspect_agency_id": "某村委会"} if path == "suspect" else {}
     report, other = [await filed(client, offices.school, **unclear) for _ in range(2)]
     child = await a_child(database, VILLAGE)
     step_id = str(uuid4())
