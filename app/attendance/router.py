@@ -50,7 +50,8 @@ async def _strict(
     prefer: Annotated[
         str | None,
         Header(
-            json_schema_extra={"maxLength": 200},  # told, not asked: a wish refuses nothing
+            # Told, not asked: a wish refuses nothing.
+            json_schema_extra={"maxLength": 200, "pattern": "^[\t -~\x80-\xff]*$"},
             description="`handling=strict`: all events or none (RFC 7240).",
             examples=["handling=strict"],
         ),

@@ -230,15 +230,10 @@ async def record_assessment(
 
 
 @router.post(
-    "/{report_id}/services",
-    status_code=201,
-    responses={**_STEP, **documented(ReceiverUnknown)},
+    "/{report_id}/services", status_code=201, responses={**_STEP, **documented(ReceiverUnknown)}
 )
 async def arrange_services(
-    principal: ReceivesReports,
-    report: ReportToChange,
-    new: stated.ServiceOrder,
-    tx: Transaction,
+    principal: ReceivesReports, report: ReportToChange, new: stated.ServiceOrder, tx: Transaction
 ) -> Shown[schemas.StepTaken]:
     """Arrange services for the child, as the township or civil affairs (REP-16, REP-17)."""
     return _step(report, await steps.arrange_services(tx, principal, report, new))
