@@ -2,15 +2,13 @@
 
 from collections.abc import Iterable
 from typing import Annotated, Any
-from uuid import UUID
 
 import asyncpg
-from fastapi import Query
 
 from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
 from app.children import rows
-from app.children.deps import ChildInPath, ChildNotFound
+from app.children.deps import ChildFilter, ChildInPath, ChildNotFound
 from app.confirmations import operations, queries, schemas
 from app.confirmations.area import AREA, READ, WRITE
 from app.core.http import routing
@@ -65,7 +63,7 @@ async def list_confirmations(
     principal: Reads,
     tx: Transaction,
     window: Paged,
-    child_id: Annotated[UUID | None, Query(description="Only of this child's file.")] = None,
+    child_id: ChildFilter = None,
     region: RegionSpan = None,
 ) -> Shown[Page[schemas.Confirmation]]:
     """List who confirmed the files of the children of your remit, latest first."""

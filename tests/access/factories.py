@@ -63,14 +63,40 @@ async def a_caller(
     scopes: frozenset[str] | None = None,
 ) -> Caller:
     """Make somebody who holds `role_code` for a region, in a new agency unless one is given."""
+    async with database.begin(SYSTEM) as tx:
+        claims = await _somebody(
+            tx, role_code, region_code, agency_id=agency_id, machine=machine, scopes=scopes
+        )
+    return _caller(database, settings, claims)
+
+
+async def callers(
+    database: Database, settings: Settings, **posts: tuple[str, int]
+) -> dict[str, Caller]:
+    """Make somebody for each role and region, each in a new agency: `a_caller`s at one go."""
+    async with database.begin(SYSTEM) as tx:
+        made = {name: await _somebody(tx, *post) for name, post in posts.items()}
+    return {name: _caller(database, settings, claims) for name, claims in made.items()}
+
+
+async def _somebody(
+    tx: Tx,
+    role_code: str,
+    region_code: int,
+    *,
+    agency_id: UUID | None = None,
+    machine: bool | None = None,
+    scopes: frozenset[str] | None = None,
+) -> dict[str, Any]:
     granted = role_of(role_code)
     as_machine = ("staff" not in granted.holders) if machine is None else machine
     make = _a_machine if as_machine else _a_staff_member
-    async with database.begin(SYSTEM) as tx:
-        kind = min(granted.agency_kinds)
-        agency = agency_id or await _an_agency(tx, kind, region_code, new_id())
-        subject_id, grant_id, client_id, sign_in_id = await make(tx, agency, role_code, region_code)
-    claims = {
+    kind = None if agency_id else min(granted.agency_kinds)
+    agency = agency_id or new_id()
+    subject_id, grant_id, client_id, sign_in_id = await make(
+        tx, agency, kind, role_code, region_code
+    )
+    return {
         "subject": f"{'client' if as_machine else 'staff'}:{subject_id}",
         "grant_id": grant_id,
         "client_id": str(client_id),
@@ -80,10 +106,14 @@ async def a_caller(
         "scopes": frozenset(granted.scopes) if scopes is None else scopes,
         "session_id": sign_in_id,
     }
+
+
+def _caller(database: Database, settings: Settings, claims: dict[str, Any]) -> Caller:
     token = _issued(database, settings, claims)
-    purposes = sorted(granted.purposes)
+    purposes = sorted(role_of(claims["role"]).purposes)
     purpose = Purpose(purposes[0]) if purposes else None
-    return Caller(agency, subject_id, token, purpose, claims)
+    subject_id = UUID(claims["subject"].partition(":")[2])
+    return Caller(claims["agency_id"], subject_id, token, purpose, claims)
 
 
 _A_NEW_POST = """
@@ -175,29 +205,40 @@ def a_token(database: Database, settings: Settings, system: Caller, *, agency_id
     )
 
 
-_A_MACHINE = """
+_NEW_AGENCY = """
+WITH agency AS (
+    INSERT INTO agencies (id, kind, name, region_code, active, version, created_at, updated_at)
+    SELECT {id}, {kind}, '测试机构 ' || {kind} || ' ' || {region}, {region}, true, 1, {at}, {at}
+    WHERE {kind} IS NOT NULL
+)
+"""
+"""The agency of whom is made in the same statement, if its kind is given: a round trip less."""
+
+_A_MACHINE = f"""
+{_NEW_AGENCY.format(id="$2::uuid", kind="$8::text", region="$4::bigint", at="$7::timestamptz")}
 INSERT INTO clients (id, kind, name, agency_id, role, region_code, remit_lo, remit_hi,
                      redirect_uris, active, created_at)
-VALUES ($1, 'machine', 'test system', $2, $3, $4, $5, $6, '{}', true, $7)
+VALUES ($1, 'machine', 'test system', $2, $3, $4, $5, $6, '{{}}', true, $7)
 """
 
 
 async def _a_machine(
-    tx: Tx, agency: UUID, role_code: str, region_code: int
+    tx: Tx, agency: UUID, kind: str | None, role_code: str, region_code: int
 ) -> tuple[UUID, UUID, UUID, UUID]:
     client_id = new_id()
     remit = regions.subtree(region_code)
     await tx.connection.execute(
-        _A_MACHINE, client_id, agency, role_code, region_code, *remit, tx.now
+        _A_MACHINE, client_id, agency, role_code, region_code, *remit, tx.now, kind
     )
     return client_id, client_id, client_id, new_id()
 
 
 # One statement, as a suite makes thousands of them.
-_A_STAFF_MEMBER = """
-WITH app AS (
+_A_STAFF_MEMBER = f"""
+{_NEW_AGENCY.format(id="$6::uuid", kind="$13::text", region="$8::bigint", at="$10::timestamptz")}
+, app AS (
     INSERT INTO clients (id, kind, name, redirect_uris, active, created_at)
-    VALUES ($1, 'app', 'test app', '{}', true, $10)
+    VALUES ($1, 'app', 'test app', '{{}}', true, $10)
 ), person AS (
     INSERT INTO staff (id, agency_id, region_code, name, active, created_at)
     VALUES ($2, $6, $8, '测试员', true, $10)
@@ -219,12 +260,12 @@ VALUES ($5, $2, $1, $4, '', $10, $10)
 
 
 async def _a_staff_member(
-    tx: Tx, agency: UUID, role_code: str, region_code: int
+    tx: Tx, agency: UUID, kind: str | None, role_code: str, region_code: int
 ) -> tuple[UUID, UUID, UUID, UUID]:
     app, person, post, holding, sign_in = (new_id() for _ in range(5))
     await tx.connection.execute(
         _A_STAFF_MEMBER,
         *(app, person, post, holding, sign_in, agency, role_code, region_code),
-        *(local_date(tx.now).replace(year=2020), tx.now, *regions.subtree(region_code)),
+        *(local_date(tx.now).replace(year=2020), tx.now, *regions.subtree(region_code), kind),
     )
     return person, holding, app, sign_in

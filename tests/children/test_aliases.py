@@ -177,4 +177,4 @@ def test_every_list_that_is_narrowed_to_a_child_reads_it_so() -> None:
         if (parameter["name"], parameter["in"]) == ("child_id", "query")
     }
     others = {name for name, words in found.items() if "another name of it" not in words}
-    assert (others, len(found)) == ({"listAuditEntries"}, 5)
+    assert (others, len(found) >= 7) == ({"listAuditEntries"}, True)

@@ -11,7 +11,7 @@ from app.core.settings import Settings
 from app.regions.rules import lineage
 from app.webhooks.events import DeliverySucceeded
 from app.webhooks.models import WebhookEndpoint
-from tests.access.factories import Caller, a_caller, an_agency
+from tests.access.factories import Caller, an_agency, callers
 from tests.regions.factories import some_regions
 
 COUNTY = 120119000000
@@ -33,16 +33,16 @@ class Offices:
 
 
 async def the_offices(database: Database, settings: Settings) -> Offices:
-    async def caller(role: str, region: int) -> Caller:
-        return await a_caller(database, settings, role, region)
-
-    found = Offices(
-        village=await caller("village_director", VILLAGE),
-        school=await caller("school", TOWNSHIP),
-        police=await caller("police", TOWNSHIP),
-        township=await caller("township_supervisor", TOWNSHIP),
-        county=await caller("civil_affairs", COUNTY),
+    made = await callers(
+        database,
+        settings,
+        village=("village_director", VILLAGE),
+        school=("school", TOWNSHIP),
+        police=("police", TOWNSHIP),
+        township=("township_supervisor", TOWNSHIP),
+        county=("civil_affairs", COUNTY),
     )
+    found = Offices(**made)
     await an_endpoint(database, found.police.agency_id, TOWNSHIP)
     await some_regions(database, *lineage(VILLAGE)[:-1])
     return found
