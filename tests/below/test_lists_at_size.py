@@ -2,9 +2,12 @@
 its filters leave nothing to see.
 """
 
+from datetime import timedelta
+
 import pytest
 
 from app.core.data.db import SYSTEM
+from app.duties import operations as duties
 from tests.access.factories import a_caller, an_agency
 from tests.conftest import VILLAGE
 from tests.police_reports.factories import COUNTY
@@ -80,3 +83,14 @@ async def test_it_reads_what_it_shows(
             read = await tx.connection.fetchval(_READ, table) - before
         assert len(answer.json()["items"]) == shown, answer.text
         assert read <= 2 * shown + 5, read
+
+
+async def test_what_is_not_owed_any_more_is_not_read_for_what_is_late(database) -> None:
+    """The job comes round every minute, over all that was ever owed."""
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(_DUTIES, ROWS)
+        await tx.connection.execute("SELECT count_rows('duties')")
+        await tx.connection.execute("SET LOCAL enable_seqscan = off")
+        before = await tx.connection.fetchval(_READ, "duties")
+        assert not await tx.connection.fetch(duties._DUE, tx.now + timedelta(days=3650))
+        assert await tx.connection.fetchval(_READ, "duties") - before == 0

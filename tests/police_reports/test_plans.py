@@ -13,7 +13,6 @@ from app.attendance import asked
 from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database, Reach
 from app.core.ids import new_id
-from app.duties import operations as duties
 from app.police_reports import jobs, queries
 from app.police_reports.operations import (
     called,
@@ -130,7 +129,6 @@ async def test_what_comes_round_reads_what_waits_alone(many) -> None:
         (asked._TO_ASK, [first, 500], "ix_presence_doubts_open"),
         (referrals._ALONE, [first, 500], "ix_unresolved_answered"),
         (unresolved._SET, [[], first, 500], "uq_unresolved_asked_about"),
-        (duties._DUE, [NOW], "ix_duties_state_due_at_id"),
         (announcing._OVERDUE, [NOW, NOW, 500], "ix_webhook_deliveries_overdue"),
     ):
         found = await plan(many, everywhere, sql, *arguments, without="seqscan")
