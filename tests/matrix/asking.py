@@ -99,7 +99,7 @@ class Theatre(NamedTuple):
         return self.kept[key]
 
 
-def _some(theatre: Theatre, operation: Operation, asked: Ask, target: Target) -> bool:
+def some(theatre: Theatre, operation: Operation, asked: Ask, target: Target) -> bool:
     """Of what a caller may not know and would change, a third: another one for each operation and
     each caller, so that every target is tried with every operation; `make exam` asks for all.
     """
@@ -116,7 +116,7 @@ async def mismatches(
     """Ask for each target and say where the answer is not the one that is due."""
     wrong = []
     for target in targets:
-        if not _some(theatre, operation, asked, target):
+        if not some(theatre, operation, asked, target):
             continue
         answer, witnessed = await theatre.asked(operation, asked, target)
         right, got = due(theatre.stage, operation, asked, target), kind_of(answer)
