@@ -19,11 +19,11 @@ from app.core.settings import Settings
 from app.embedded import postgres
 from tests import schema
 from tests.releases import readers
-from tests.simulations import village
+from tests.simulations import police, school, village
 from tests.simulations.stage import Stage, present
 
 PAGES: Final = Path(__file__).parents[1] / "docs/simulations"
-STORIES: Final = {"village": village}
+STORIES: Final = {"village": village, "school": school, "police": police}
 _TITLES: Final = {
     "village": "一个村的一年 A village's year",
     "school": "一所学校的一学期 A school's term",
@@ -46,10 +46,11 @@ def page(name: str, stage: Stage) -> str:
     head = [
         f"# {_TITLES[name]}",
         "",
-        f"Written by `python -m scripts.simulate {name}`; do not edit. All people are made up. Each",
-        "row says what somebody did, or had not done when it was due, and what that made owed, with",
-        "the rule and the obligations it carries. What somebody did to no effect has a dash. `→ told`",
-        "names those of the roles to be told who then see it. Only the rules of this chain are shown.",
+        f"Written by `python -m scripts.simulate {name}`; do not edit. All people are made up.",
+        "Each row says what somebody did, or had not done when it was due, and what that made",
+        "owed, with the rule and the obligations it carries. What had no effect has a dash. After",
+        "`told` stand those of the roles to be told who then see it. Only the rules of this chain",
+        "are shown.",
         "",
         *present(stage),
         "",

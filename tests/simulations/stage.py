@@ -26,15 +26,20 @@ COUNTY = 120119000000
 TOWNSHIP = 120119101000
 VILLAGE = 120119101200
 MET: Final = "已履行 done"
+NOBODY: Final = "无人 nobody"
 UNMET: Final = "逾期 overdue"
 _BY_THE_CLOCK: Final = ("duties.mark_overdue", "police_reports.mark_overdue")
 _EACH_NIGHT: Final = ("duties.open_period", "children.rederive")
 _NEXT_DUE: Final = "SELECT min(due_at) FROM duties WHERE state = 'open' AND due_at <= $1"
 _LEDGER: Final = """
-SELECT id, rule, child_id, region_code, bearer_role, bearer_agency_id, due_at, state,
+SELECT id, rule, child_id, subject_id, region_code, bearer_role, bearer_agency_id, due_at, state,
     overdue_at IS NOT NULL AS late, discharged_on
 FROM duties WHERE rule = ANY ($1) ORDER BY due_at, id
 """
+_COLUMNS: Final = (
+    *("日 day", "谁 who", "做了什么 did", "职责 duty"),
+    *("儿童 child", "责任人 owner", "期限 due", "结果 result"),
+)
 _RESULTS: Final = {
     "open": "应履行 owed",
     "overdue": UNMET,
@@ -145,20 +150,20 @@ class Stage:
             return str(answer.json()["referral_id"])
         self.people[UUID(answer.json()["id"])] = name
         await run_jobs(self.database)
-        await self._note(who, f"开立{name}的档案 opens the file")
+        await self._note(who, f"开立{name}的档案 opens the file", telling=False)
         return str(answer.json()["id"])
 
-    async def _note(self, who: str, did: str) -> None:
-        """Add what changed in the ledger, one row for all children of whom the same is said."""
+    async def _note(self, who: str, did: str, *, telling: bool = True) -> None:
+        """Add what changed in the ledger, one row for all children of whom the same is said; of an
+        act that is `telling`, also that nothing did.
+        """
         async with self.database.begin(SYSTEM) as tx:
             found = [dict(row) for row in await tx.connection.fetch(_LEDGER, [*self.chain])]
         changes = [row for row in found if self.ledger.get(row["id"]) != row]
         told = [await self._said(row) for row in changes]
         self.ledger = {row["id"]: row for row in found}
-        said = sorted(
-            (each for each in told if each), key=lambda each: (each[0], each[2:], each[1])
-        )
-        if not said and who in self.cast:
+        said = sorted(filter(None, told), key=lambda each: (each[0], each[2:], each[1]))
+        if not said and who in self.cast and telling:
             said = [(0, "", "—", "", "", "—")]
         for key, group in groupby(said, lambda each: (each[0], *each[2:])):
             about = "、".join(dict.fromkeys(each[1] for each in group if each[1]))
@@ -185,7 +190,7 @@ class Stage:
             result = f"改由 now owed by {owner}"
         rule = rules()[row["rule"]]
         cited = f"{row['rule']} {rule.title.zh} [{', '.join(rule.carries)}]"
-        about = self.people.get(row["child_id"], "")
+        about = self.people.get(row["child_id"] or row["subject_id"], "")
         return self.chain.index(row["rule"]), about, cited, owner, _day(row["due_at"]), result
 
     def _owner(self, row: dict[str, Any]) -> str:
@@ -200,24 +205,28 @@ class Stage:
                 else row["region_code"] in range(*subtree(caller.claims["region_code"]))
             )
         )
-        return next(holders, f"无人 NOBODY ({row['bearer_role']})")
+        return next(holders, f"{NOBODY} ({row['bearer_role']})")
 
     async def _told(self, row: dict[str, Any]) -> str:
-        """Name those to be told of what is overdue who, when they look, indeed see it."""
-        names = []
-        for name, caller in self.cast.items():
-            if caller.claims["role"] in rules()[row["rule"]].escalates_to:
-                query = f"duties?state=overdue&rule={row['rule']}&limit=100"
-                seen = await self.call(name, "GET", query)
-                assert seen.status_code == 200, seen.text
-                if str(row["id"]) in {each["id"] for each in seen.json()["items"]}:
-                    names.append(name)
-        return "、".join(names) or "无人 NOBODY"
+        """Name those to be told of what is overdue who see it and do not owe it."""
+        roles = rules()[row["rule"]].escalates_to
+        alone = self._owner(row)
+        those = [name for name, who in self.cast.items() if who.claims["role"] in roles]
+        found = [name for name in those if name != alone and await self._sees(name, row)]
+        if found:
+            return "、".join(found)
+        return f"只有{alone}自己 the bearer alone" if await self._sees(alone, row) else NOBODY
+
+    async def _sees(self, name: str, row: dict[str, Any]) -> bool:
+        """Tell whether somebody finds a duty among what is overdue."""
+        query = f"duties?state=overdue&rule={row['rule']}&limit=100"
+        seen = await self.call(name, "GET", query)
+        return str(row["id"]) in {each["id"] for each in seen.json()["items"]}
 
     def table(self) -> Iterator[str]:
         """Write the rows in Markdown; what one act led to stands below it."""
-        yield "| 日 day | 谁 who | 做了什么 did | 职责 duty | 儿童 child | 责任人 owner | 期限 due | 结果 |"
-        yield "|---|---|---|---|---|---|---|---|"
+        yield f"| {' | '.join(_COLUMNS)} |"
+        yield "|---" * len(_COLUMNS) + "|"
         last: tuple[str, str, str] | None = None
         for row in self.rows:
             act = (row.day, row.who, row.did)

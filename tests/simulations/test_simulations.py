@@ -4,8 +4,13 @@ of docs/simulations are what a reader of the sources checks; here they are held 
 
 import pytest
 
+from app.duties.rulebook import rules
 from scripts.simulate import PAGES, STORIES, page, played
-from tests.simulations.stage import MET, UNMET
+from tests.simulations.stage import MET, NOBODY, UNMET
+
+
+def test_together_they_come_to_every_rule() -> None:
+    assert {code for story in STORIES.values() for code in story.CHAIN} == rules().keys()
 
 
 @pytest.mark.parametrize("name", STORIES)
@@ -14,4 +19,4 @@ async def test_a_story_is_as_its_page_says(client, database, settings, name) -> 
     assert page(name, stage) == (PAGES / f"{name}.md").read_text(), f"scripts.simulate {name}"
     for code, outcomes in stage.outcomes().items():
         assert outcomes == {MET, UNMET}, f"{code} is not once met in time and once unmet"
-    assert "NOBODY" not in page(name, stage)
+    assert NOBODY not in page(name, stage)
