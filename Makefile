@@ -38,7 +38,7 @@ test: $(READY) ## Run the tests on a real PostgreSQL, without measuring coverage
 check: $(READY) ## Run what CI runs
 	$(BIN)/python scripts/check.py
 
-lives: $(READY) ## Drive 100 random lives and see that no evidence, alert or report is lost
+lives: $(READY) ## Drive 100 random lives and see that no evidence, alert, report or duty is lost
 	TONGHU_LIVES=100 $(BIN)/pytest -q -n 2 tests/lives
 
 exam: $(READY) ## Run what takes longer than CI may: the long tests, lives, fuzz, bench, mutants

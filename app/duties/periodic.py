@@ -44,13 +44,22 @@ WHERE d.rule = {rule} AND d.period = {period} AND d.home_county = {county} AND d
                   AND c.id = d.subject_id AND {chosen})
 """
 
+# What any deed for a child discharges is done by whoever holds the post where the child lives now.
+_FOLLOW_CHILDREN: Final = """
+UPDATE duties d SET region_code = c.region_code, version = d.version + 1
+FROM children c
+WHERE d.rule = ANY ($1::text[]) AND d.home_county = $2 AND d.state IN ('open', 'overdue')
+  AND c.home_county = d.home_county AND c.id = d.child_id AND c.region_code <> d.region_code
+  AND ($3::uuid IS NULL OR c.id = $3)
+"""
+
 
 async def open_period(
     tx: Tx, *, home_county: int, child_id: UUID | None = None, on: date | None = None
 ) -> None:
     """Open the duties of this week, month, quarter … for a county's children, or for one, and bring
-    them up to date. A duty follows the child who moved, and lapses when the child is not one of
-    those any more for whom it is owed.
+    them up to date. A duty follows the child who moved, also one that an event opened, and lapses
+    when the child is not one of those any more for whom it is owed.
     """
     day = on or tx.today
     for rule in rules().values():
@@ -62,6 +71,8 @@ async def open_period(
                 await discharge(tx, rule, in_county, period.code, home_county)
             else:
                 await discharge(tx, rule, "d.subject_id = $4", child_id)
+    followed = [rule.code for rule in rules().values() if rule.follows_child]
+    await tx.connection.execute(_FOLLOW_CHILDREN, followed, home_county, child_id)
 
 
 async def _open_for_children(

@@ -200,6 +200,12 @@ class Rule(_Part):
         return period_of(self.opens.every, day) if self.opens.every else None
 
     @property
+    def follows_child(self) -> bool:
+        """Whether what an event opened is owed by the post of where the child lives by now."""
+        by_post = not self.opens.every and not self.bearer.agency_fields
+        return by_post and self.evidence.match == "child_id"
+
+    @property
     def opens_on(self) -> tuple[str, ...]:
         """Wire names of the events after which somebody owes it."""
         return self.opens.also_on if self.opens.event is None else (self.opens.event,)

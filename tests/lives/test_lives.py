@@ -7,6 +7,8 @@ import os
 
 import pytest
 
+from tests.lives import families as at_home
+from tests.lives import owing
 from tests.lives.deeds import DEEDS
 from tests.lives.truths import TRUTHS
 from tests.lives.world import a_world
@@ -21,4 +23,14 @@ async def test_whatever_happens(client, database, settings, seed: int) -> None:
     for _ in range(DEEDS_EACH):
         await world.rng.choice(DEEDS)(world)
         wrong = [each for truth in TRUTHS for each in await truth(world)]
+        assert not wrong, "\n".join(["", *world.told[-25:], "", *wrong[:5]])
+
+
+@pytest.mark.parametrize("seed", range(LIVES))
+async def test_whatever_befalls_families(client, database, settings, monkeypatch, seed) -> None:
+    """Nobody who must act is left unasked, and nothing they did not do is forgotten."""
+    world = await at_home.families(client, database, settings, seed, monkeypatch)
+    for _ in range(DEEDS_EACH):
+        await world.rng.choice(at_home.DEEDS)(world)
+        wrong = [each for truth in owing.TRUTHS for each in await truth(world)]
         assert not wrong, "\n".join(["", *world.told[-25:], "", *wrong[:5]])
