@@ -9,7 +9,7 @@ import pytest
 from app.core.data.db import SYSTEM
 from app.core.jobs import queue
 from tests.access.factories import a_caller
-from tests.children.factories import a_child
+from tests.children.factories import a_child, a_file
 from tests.jobs import run_jobs
 from tests.police_reports.factories import (
     COUNTY,
@@ -85,6 +85,51 @@ async def test_who_finds_violence_owes_a_report_at_the_first_moment(
     await step(client, offices.village, report_id, "supersession", instead)
     await run_jobs(database)
     assert await states(client, offices.village, "REP-01") == ["open"]
+
+
+async def test_who_writes_into_a_file_that_a_child_lives_alone_owes_a_report(
+    client, database, settings, offices
+) -> None:
+    """REP-01: 在工作中发现…单独居住生活…监护人…不履行监护责任…不法侵害, wherever it is written."""
+    body = a_file(VILLAGE)
+    body["identity"]["birth_date"] = "2016-03-01"
+    answer = await client.post("/v1/children", json=body, headers=offices.village.headers)
+    child_id, path = answer.json()["id"], f"/v1/children/{answer.json()['id']}"
+
+    async def write(caller, version, **sections):
+        headers = {**caller.headers, "if-match": f'"{version}"'}
+        answer = await client.patch(path, json=sections, headers=headers)
+        assert answer.status_code == 200, answer.text
+        await run_jobs(database)
+
+    await write(offices.village, 1, welfare={"poor": True})
+    assert await owed(client, offices.village, "REP-01") == []
+    said = [  # what one report tells of, the police answer in a way that may be the next one's, too
+        ({"guardianship": {"harm": ["abuse"]}}, "domestic_violence", "open"),
+        ({"guardianship": {"harm": ["abuse", "unlawful_harm"]}}, "accident_or_harm", "discharged"),
+        ({"guardianship": {"kind": "none"}}, "guardian_failure", "open"),
+        ({"residence": {"lives_with": ["alone"]}}, "living_alone", "discharged"),
+    ]
+    for nth, (sections, situation, state) in enumerate(said):
+        await write(offices.village, 2 + 2 * nth, **sections)
+        await write(offices.village, 3 + 2 * nth, welfare={"poor": bool(nth % 2)})
+        told = await rows(
+            database, "events WHERE wire_name = 'children.situation_found' ORDER BY id"
+        )
+        assert len(told) == nth + 1, "what was written before is not found again"
+        assert told[-1]["data"]["found"] == [situation]
+        before = await states(client, offices.village, "REP-01")
+        assert before == ["discharged"] * nth + [state], situation
+        duty, *_ = await owed(client, offices.township, "REP-01")
+        bearer = {"role": "village_director", "agency_id": str(offices.village.agency_id)}
+        assert (duty["bearer"], duty["child_id"]) == (bearer, child_id)
+        assert duty["due_at"] == "2026-11-20T03:00:00Z", "第一时间"
+        await filed(client, offices.village, child_id=child_id, situations=[situation])
+        await run_jobs(database)
+        assert "open" not in await states(client, offices.village, "REP-01"), situation
+    await write(offices.county, 10, guardianship={"kind": "parent"})
+    await write(offices.county, 11, guardianship={"kind": "none"})
+    assert await states(client, offices.county, "REP-01") == ["discharged"] * 4, "no bearer of it"
 
 
 async def test_what_was_reported_before_the_phone_sent_the_visit_is_done(
