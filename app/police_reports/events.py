@@ -51,7 +51,8 @@ class _AboutFinding(Event):
 
 class ReportOwed(_AboutFinding):
     """An agency found what it must report to the police, and has not (REP-01). The subject is the
-    visit that found it, or the change of the file that says it. Told to that agency alone.
+    visit that found it, or the change of a file or the answer that says it. Told to that agency
+    alone.
     """
 
     wire_name: ClassVar[str] = "police_reports.report_owed"

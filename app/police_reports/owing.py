@@ -18,6 +18,7 @@ from app.police_reports import events, models, queries, rules
 from app.police_reports.operations import hidden
 from app.police_reports.operations.telling import announce, parties
 from app.policy import queries as policy
+from app.referrals import events as referred
 from app.referrals.models import ReferralSource
 from app.referrals.operations import answering, opening
 from app.visits.events import VisitCorrected, VisitRecorded, VisitTakenBack
@@ -58,21 +59,26 @@ UNION SELECT d.subject_id, d.home_county FROM police_reports r JOIN duties d
     ON d.bearer_agency_id = r.reporter_agency_id AND d.rule = 'REP-01' AND d.discharged_by = r.id
 WHERE r.id = $1
 """
-# What somebody wrote into a file is a finding as well: of the children of a report, and of those
-# whose duty it discharged.
+# What somebody wrote into a file, or answered to a referral, is a finding as well: of the children
+# of a report, and of those whose duty it discharged.
 _WRITTEN: Final = """
 SELECT (e.data->>'change_id')::uuid AS id, e.home_county, e.region_code,
-       e.region_code AS visited_in, e.subject_id AS child_id, a.id AS agency_id, a.kind,
+       e.region_code AS visited_in, a.id AS agency_id, a.kind,
+       coalesce((e.data->>'child_id')::uuid, e.subject_id) AS child_id,
        e.data->'found' AS types, e.occurred_at AS received_at
 FROM events e JOIN agencies a ON a.id = (e.data->>'agency_id')::uuid
-WHERE e.wire_name = 'children.situation_found'
+WHERE e.wire_name IN ('children.situation_found', 'referrals.situation_found')
 """
 _ONE_WRITTEN: Final = f"{_WRITTEN} AND e.id = $1"
 _OF_REPORT: Final = f"""{_WRITTEN}
     AND a.id = (SELECT reporter_agency_id FROM police_reports WHERE id = $1)
     AND e.subject_id = ANY (ARRAY(
-        SELECT unnest(ARRAY[child_id, stated_child_id]) FROM police_reports WHERE id = $1
-        UNION SELECT child_id FROM duties WHERE rule = 'REP-01' AND discharged_by = $1))
+        WITH child AS (
+            SELECT unnest(ARRAY[child_id, stated_child_id]) AS id FROM police_reports WHERE id = $1
+            UNION SELECT child_id FROM duties WHERE rule = 'REP-01' AND discharged_by = $1)
+        SELECT id FROM child UNION ALL
+        SELECT r.id FROM referrals r JOIN child ON r.child_id = child.id
+        WHERE cardinality(r.found) > 0))
 """
 
 
@@ -91,9 +97,9 @@ async def tell_finder(tx: Tx, announced: spine.Announced) -> None:
     await spine.publish(tx, events.ReportNotOwed(told_to=(), **about))
 
 
-@spine.on_wire_names(SituationFound.wire_name)
+@spine.on_wire_names(SituationFound.wire_name, referred.SituationFound.wire_name)
 async def tell_writer(tx: Tx, announced: spine.Announced) -> None:
-    """Announce what somebody wrote into a file and must report (REP-01)."""
+    """Announce what somebody wrote into a file, or answered, and must report (REP-01)."""
     for written in await tx.connection.fetch(_ONE_WRITTEN, announced.event_id):
         await _tell_finder(tx, written, {*written["types"]}, new=True)
 
