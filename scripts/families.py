@@ -23,6 +23,7 @@ VALUES: Final = (
 )
 _TODAY: Final = date(2026, 11, 20)
 _AGE_TEN: Final = date(2016, 3, 1)
+_POOR_HEALTH: Final = {"serious_illness", "severe_disability", "mental_disability", "hiv_no_work"}
 _SETTLED: Final[Mapping[str, Mapping[str, Any]]] = {
     "guardianship": {"kind": "grandparents", "evaluation": "good"},
     "education": {"status": "enrolled", "stage": "primary"},
@@ -89,7 +90,9 @@ def _parent(role: str, statuses: list[Any], said: Mapping[str, Any], since: str)
     given = [{"status": each} if isinstance(each, str) else each for each in statuses]
     return {
         "role": role,
-        "guardianship_capacity": "full",
+        "guardianship_capacity": None
+        if _POOR_HEALTH & {each["status"] for each in given}
+        else "full",
         "work_region": "440300000000",
         "statuses": [{"since": since, **each} for each in given],
         **said.get(f"{role}_is", {}),

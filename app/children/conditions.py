@@ -17,8 +17,8 @@ from app.children.sections import File
 from app.children.told import Kind
 
 Condition = Mapping[str, Any]
-_UNDER_16: Final = 16
-_UNDER_8: Final = 8
+UNDER_16: Final = 16
+UNDER_8: Final = 8
 """未成年人保护法 art. 21."""
 
 
@@ -97,9 +97,9 @@ def _harmed(case: Case) -> Answer:
 def nobody_guards(case: Case) -> Answer:
     """Whether nobody looks after the child, whatever a paper says (GRD-01; 未成年人保护法 21)."""
     guardianship, lives_with = case.file.guardianship, case.file.residence.lives_with
-    if case.age < _UNDER_16 and "alone" in lives_with:
+    if case.age < UNDER_16 and "alone" in lives_with:
         return Answer.of(True, "residence.lives_with")
-    if case.age < _UNDER_8 and guardianship.left_unwatched:
+    if case.age < UNDER_8 and guardianship.left_unwatched:
         return Answer.of(True, "guardianship.left_unwatched")
     kind = guardianship.kind
     return Answer.of(None if kind is None else kind == "none", "guardianship.kind")

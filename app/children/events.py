@@ -47,6 +47,18 @@ class FactsDecided(Event):
     subject: ClassVar[str] = "child"
 
 
+class SituationFound(Event):
+    """Somebody wrote into a file what must be reported to the police (REP-01). Told to nobody: who
+    wrote it owes the report.
+    """
+
+    wire_name: ClassVar[str] = "children.situation_found"
+    subject: ClassVar[str] = "child"
+    change_id: UUID = Field(description="That change of the file.")
+    agency_id: UUID = Field(description="Whose staff wrote it.")
+    found: list[str] = Field(max_length=10, description="Situations: codes.")
+
+
 class ChildNamed(Event):
     """An id that an agency's app made is another name of a file from now on. Nobody is told: its
     agency may not know where the child lives. `subject_id` is that id.

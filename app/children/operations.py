@@ -18,15 +18,17 @@ from app.children import (
     queries,
     schemas,
     sealing,
+    situations,
 )
 from app.children.queries import ChildRef
-from app.children.rules import Derived
+from app.children.rules import ADULT, Derived, age_on
 from app.children.sections import File
 from app.children.told import Told
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import preconditions
 from app.core.http.wire import region_text
+from app.core.ids import new_id
 from app.core.jobs import events as announcements
 from app.core.problems import FieldError, Problem
 from app.regions import queries as regions
@@ -150,6 +152,7 @@ async def _write(
     if moved != child:
         await below.follow(tx, "c.home_county = $1 AND c.id = $2", child.home_county, child.id)
     said = {"version": version, "sections": sorted(different)}
+    await tell_situations(tx, principal, moved, before, after)
     await _announce(tx, child, moved, row, outcome, said)
 
 
@@ -174,6 +177,20 @@ async def _announce(
     if row["undecided"] and not outcome.undecided:
         news.append(events.FactsDecided(**about))
     await announcements.publish(tx, *news)
+
+
+async def tell_situations(
+    tx: Tx, principal: Principal, child: ChildRef, before: File | None, after: File
+) -> None:
+    """Announce what a file says anew that whoever wrote it must report to the police (REP-01)."""
+    birth_date = after.identity.birth_date
+    age = 0 if birth_date is None else age_on(birth_date, tx.today)
+    found = situations.told_anew(before, after, age)
+    if found and age < ADULT:
+        about = {"subject_id": child.id, "change_id": new_id(), "agency_id": principal.agency_id}
+        place = {"region_code": child.region_code, "home_county": child.home_county}
+        told = events.SituationFound(**about, **place, found=found, told_to=())
+        await announcements.publish(tx, told)
 
 
 async def _keep_enrolments(

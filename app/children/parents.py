@@ -34,6 +34,10 @@ _UNABLE: Final = frozenset(
         "unidentified",
     }
 )
+_IN_POOR_HEALTH: Final = frozenset(
+    {"serious_illness", "severe_disability", "mental_disability", "hiv_no_work"}
+)
+"""By which a parent may lose guardianship capacity, or not (DEF-03)."""
 _GONE: Final = frozenset({"dead", "missing", "not_found"})
 _TERMS: Final = frozenset({"imprisoned", "drug_rehabilitation", "liberty_restricted"})
 _OF_THE_MIND: Final = frozenset({"mental", "intellectual"})
@@ -64,10 +68,13 @@ class ParentOn:
         return bool(self.said.keys() - {"unknown"})
 
 
-def parents_of(file: File, severe: Sequence[Mapping[str, Any]], on: date) -> list[ParentOn]:
+def parents_of(
+    file: File, severe: Sequence[Mapping[str, Any]], visit_days: int, on: date
+) -> list[ParentOn]:
     """Return the child's parents in law: of an adopted child those who adopted it, one or two.
 
-    `severe`: kinds and grades of disability that count as severe, by policy.
+    By policy: `severe`, kinds and grades of disability that count as severe; `visit_days`, for how
+    many days somebody who works away may be home and is no less away.
     """
     family, lives_with = file.family, file.residence.lives_with
     adopted_on = file.adoption.adopted_on
@@ -82,7 +89,7 @@ def parents_of(file: File, severe: Sequence[Mapping[str, Any]], on: date) -> lis
         ParentOn(
             role,
             found.get(role),
-            _said(found.get(role), severe, on),
+            _said(found.get(role), severe, visit_days, on),
             role in lives_with if lives_with else None,
             None if family.custody is None else family.custody in {role, "both"},
             adopted,
@@ -135,10 +142,15 @@ def away(parent: ParentOn, months: int, beyond: str, home: int) -> Answer:
 
 
 def able(parent: ParentOn) -> Answer:
-    """Whether the parent can act as a guardian (DEF-03)."""
-    if unable := sorted(_UNABLE & parent.said.keys()):
-        return Answer.of(False, *(f"{parent.place}.{status}" for status in unable))
+    """Whether the parent can act as a guardian (DEF-03): one in poor health if somebody assessed
+    that it is so.
+    """
     capacity = parent.parent.guardianship_capacity if parent.parent else None
+    unable = _UNABLE & parent.said.keys()
+    if capacity == "full":
+        unable -= _IN_POOR_HEALTH
+    if unable:
+        return Answer.of(False, *(f"{parent.place}.{status}" for status in sorted(unable)))
     said = None if capacity is None else capacity == "full"
     return Answer.of(said, f"{parent.place}.guardianship_capacity")
 
@@ -149,7 +161,7 @@ def months_between(since: date, on: date) -> int:
 
 
 def _said(
-    parent: Parent | None, severe: Sequence[Mapping[str, Any]], on: date
+    parent: Parent | None, severe: Sequence[Mapping[str, Any]], visit_days: int, on: date
 ) -> dict[str, ParentStatus]:
     """Return what is the case, with what follows from it: who left home is out of contact since,
     and a disability says of what kind it is and how severe.
@@ -160,6 +172,8 @@ def _said(
     for each in parent.statuses:
         if _holds(each, on):
             said[each.status] = _longer(said.get(each.status), each)
+    if "away" in said:
+        said["away"] = _but_for_visits(parent, said["away"], visit_days)
     if "left_home" in said:
         contact = said["left_home"].model_copy(update={"status": "lost_contact"})
         said["lost_contact"] = _longer(said.get("lost_contact"), contact)
@@ -194,6 +208,17 @@ def _longer(one: ParentStatus | None, other: ParentStatus) -> ParentStatus:
     if one is None or one.since is None:
         return other
     return one if other.since is None or one.since <= other.since else other
+
+
+def _but_for_visits(parent: Parent, away: ParentStatus, days: int) -> ParentStatus:
+    """Return an absence as begun before the visits home that interrupted it (DEF-04)."""
+    before = [each for each in parent.statuses if each.status == "away" and each.since]
+    for each in sorted(before, key=lambda each: each.since or date.max, reverse=True):
+        if each.until and away.since and each.until < away.since:
+            if (away.since - each.until).days > days + 1:
+                break
+            away = away.model_copy(update={"since": each.since})
+    return away
 
 
 def _lasts(parent: ParentOn, entry: ParentStatus, needed: int) -> Answer:

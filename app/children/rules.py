@@ -32,6 +32,7 @@ DERIVED_FROM: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
             "lbc.age_limit",
             "lbc.parents_rule",
             "lbc.min_absence_months",
+            "lbc.visit_home_days",
             "lbc.away_beyond",
             "lbc.hukou_rule",
             "lbc.scope",
@@ -121,7 +122,9 @@ def decide(facts: Facts, policy: Policy, on: date) -> tuple[dict[str, Answer], d
         return {}, {}
     severe = policy["unattended.rule_set"]["severe_disability"]
     told = frozenset(each.kind for each in facts.told if each.holds(on))
-    case = Case(facts.file, age, parents_of(facts.file, severe, on), on, told)
+    case = Case(
+        facts.file, age, parents_of(facts.file, severe, policy["lbc.visit_home_days"], on), on, told
+    )
     found = {"left_behind": _left_behind(facts, case, policy)}
     if found["left_behind"].holds:
         found[_COUNTED] = _of_hukou(policy["lbc.counted_hukou"], facts.file.hukou)

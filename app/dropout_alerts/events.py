@@ -136,7 +136,7 @@ class AnswerOwedAgain(_AboutReceipt):
 
 
 class AnswerGiven(_AboutReceipt):
-    """That addressee acted to bring the child back (EDU-07)."""
+    """That addressee acted to bring the child back, and its orders say all (EDU-07)."""
 
     wire_name: ClassVar[str] = "dropout_alerts.answer_given"
 

@@ -51,6 +51,8 @@ Addressee = Literal["education", "township_government"]
 MeasureKind = Literal[
     "home_visit", "talk_with_guardian", "order_to_guardian", "aid", "legal_action", "other"
 ]
+OrderField = Literal["order_number", "back_by"]
+"""What an order says: the number of its paper, and by which day the child is back."""
 ReturnKind = Literal["same_school", "other_school", "vocational_school", "home_teaching"]
 
 

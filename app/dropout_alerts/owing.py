@@ -8,14 +8,14 @@ from typing import Final
 from app.core.clock import beginning
 from app.core.data.db import Tx
 from app.core.jobs import events as spine
-from app.dropout_alerts import events, models
+from app.dropout_alerts import events, models, queries
 from app.dropout_alerts.acts import report_at_once
 
 _RECEIPTS: Final = f"""
 SELECT r.id AS subject_id, r.home_county, a.opened_in AS region_code, r.child_id, r.alert_id,
-       r.agency_id, a.state IN {models.DONE} AS done, EXISTS (
-           SELECT FROM dropout_measures m WHERE m.alert_id = r.alert_id
-               AND m.agency_id = r.agency_id) AS acted
+       r.agency_id, a.state IN {models.DONE} AS done, coalesce((
+           SELECT bool_and(cardinality({queries.UNSAID}) = 0) FROM dropout_measures m
+           WHERE m.alert_id = r.alert_id AND m.agency_id = r.agency_id), false) AS acted
 FROM dropout_report_receipts r JOIN dropout_alerts a ON a.id = r.alert_id
 WHERE r.alert_id = $1 ORDER BY r.id
 """
@@ -35,7 +35,9 @@ WHERE r.alert_id = $1 ORDER BY r.id
     )
 )
 async def tell_addressees(tx: Tx, announced: spine.Announced) -> None:
-    """Announce of each addressee what it owes now. Said again, it opens nothing anew."""
+    """Announce of each addressee what it owes now: to act, and of an order its number and day. Said
+    again, it opens nothing anew.
+    """
     said: list[spine.Event] = []
     for row in await tx.connection.fetch(_RECEIPTS, announced.subject_id):
         about = {name: row[name] for name in ("subject_id", "home_county", "region_code")}

@@ -127,6 +127,14 @@ def _select(principal: Principal, where: Where) -> str:
     return _SELECT.format(county=where.bind(county))
 
 
+UNSAID: Final = """CASE WHEN m.kind = 'order_to_guardian' AND NOT EXISTS (
+    SELECT FROM dropout_measures o
+    WHERE o.alert_id = m.alert_id AND o.agency_id = m.agency_id AND o.id >= m.id
+        AND o.kind = m.kind AND o.order_number IS NOT NULL AND o.back_by IS NOT NULL)
+THEN array_remove(ARRAY[CASE WHEN m.order_number IS NULL THEN 'order_number' END,
+    CASE WHEN m.back_by IS NULL THEN 'back_by' END], NULL) ELSE '{}' END"""
+"""What of `models.OrderField` a measure `m` leaves out and no order after it says."""
+
 _STEPS = {
     "persuasions": "SELECT id, persuaded_on, stated_on, by, method, outcome, final, note_sealed,"
     " recorded_at FROM dropout_persuasions WHERE alert_id = $1 ORDER BY id",
@@ -135,7 +143,8 @@ _STEPS = {
     "receipts": "SELECT agency_id, kind, received_at"
     " FROM dropout_report_receipts WHERE alert_id = $1 ORDER BY kind, agency_id",
     "measures": "SELECT id, agency_id, kind, ordered_on, stated_on, order_number, back_by,"
-    " note_sealed, recorded_at FROM dropout_measures WHERE alert_id = $1 ORDER BY id",
+    f" {UNSAID} AS unsaid, note_sealed, recorded_at"
+    " FROM dropout_measures m WHERE alert_id = $1 ORDER BY id",
     "journal": "SELECT id, kind, from_school_id, to_school_id, unexcused_days, decision,"
     " cause, whereabouts, note_sealed, taken_at FROM dropout_alert_steps"
     " WHERE alert_id = $1 ORDER BY id",

@@ -84,7 +84,10 @@ class WrittenReportCreate(Input):
 
 
 class DropoutMeasureCreate(Input):
-    """What an addressee of the report does to bring the child back (EDU-07)."""
+    """What an addressee of the report does to bring the child back (EDU-07). An order has a number
+    and a day by which the child is back; what is left out is owed still, and said by an order after
+    it that has both.
+    """
 
     kind: models.MeasureKind = Field(description="What is done.", examples=["talk_with_guardian"])
     ordered_on: Day = Field(description="Since when.")
@@ -93,11 +96,7 @@ class DropoutMeasureCreate(Input):
     note: Note = None
 
     @model_validator(mode="after")
-    def _orders_in_writing_until_a_day(self) -> Self:
-        if self.kind == "order_to_guardian" and None in (self.order_number, self.back_by):
-            raise PydanticCustomError(
-                "order_incomplete", "An order has a number, and a day by which the child is back."
-            )
+    def _orders_back_from_its_day_on(self) -> Self:
         if self.back_by is not None and self.back_by < self.ordered_on:
             raise PydanticCustomError(
                 "back_before_order",
@@ -218,6 +217,12 @@ class DropoutMeasure(BaseModel):
     stated_on: Stated
     order_number: OrderNumber
     back_by: BackBy
+    unsaid: list[models.OrderField] = Field(
+        max_length=2,
+        description="What an order does not say, nor one of the same agency after it; whoever"
+        " ordered it owes that.",
+        examples=[["back_by"]],
+    )
     note: Prose | None = Field(description="The note.")
     recorded_at: Moment = Field(description="When it was recorded.")
 

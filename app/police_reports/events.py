@@ -50,8 +50,9 @@ class _AboutFinding(Event):
 
 
 class ReportOwed(_AboutFinding):
-    """A visit found what its agency must report to the police, and has not (REP-01). The subject is
-    the visit. Told to that agency alone.
+    """An agency found what it must report to the police, and has not (REP-01). The subject is the
+    visit that found it, or the change of a file or the answer that says it. Told to that agency
+    alone.
     """
 
     wire_name: ClassVar[str] = "police_reports.report_owed"

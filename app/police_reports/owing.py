@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 import asyncpg
 import orjson
 
+from app.children.events import SituationFound
 from app.core.clock import beginning, local_date
 from app.core.data.db import Tx
 from app.core.jobs import events as spine
@@ -17,6 +18,7 @@ from app.police_reports import events, models, queries, rules
 from app.police_reports.operations import hidden
 from app.police_reports.operations.telling import announce, parties
 from app.policy import queries as policy
+from app.referrals import events as referred
 from app.referrals.models import ReferralSource
 from app.referrals.operations import answering, opening
 from app.visits.events import VisitCorrected, VisitRecorded, VisitTakenBack
@@ -57,6 +59,27 @@ UNION SELECT d.subject_id, d.home_county FROM police_reports r JOIN duties d
     ON d.bearer_agency_id = r.reporter_agency_id AND d.rule = 'REP-01' AND d.discharged_by = r.id
 WHERE r.id = $1
 """
+# What somebody wrote into a file, or answered to a referral, is a finding as well: of the children
+# of a report, and of those whose duty it discharged.
+_WRITTEN: Final = """
+SELECT (e.data->>'change_id')::uuid AS id, e.home_county, e.region_code,
+       e.region_code AS visited_in, a.id AS agency_id, a.kind,
+       coalesce((e.data->>'child_id')::uuid, e.subject_id) AS child_id,
+       e.data->'found' AS types, e.occurred_at AS received_at
+FROM events e JOIN agencies a ON a.id = (e.data->>'agency_id')::uuid
+WHERE e.wire_name IN ('children.situation_found', 'referrals.situation_found')
+"""
+_ONE_WRITTEN: Final = f"{_WRITTEN} AND e.id = $1"
+_OF_REPORT: Final = f"""{_WRITTEN}
+    AND a.id = (SELECT reporter_agency_id FROM police_reports WHERE id = $1)
+    AND e.subject_id = ANY (ARRAY(
+        WITH child AS (
+            SELECT unnest(ARRAY[child_id, stated_child_id]) AS id FROM police_reports WHERE id = $1
+            UNION SELECT child_id FROM duties WHERE rule = 'REP-01' AND discharged_by = $1)
+        SELECT id FROM child UNION ALL
+        SELECT r.id FROM referrals r JOIN child ON r.child_id = child.id
+        WHERE cardinality(r.found) > 0))
+"""
 
 
 @spine.on_wire_names(VisitRecorded.wire_name, VisitCorrected.wire_name, VisitTakenBack.wire_name)
@@ -67,11 +90,18 @@ async def tell_finder(tx: Tx, announced: spine.Announced) -> None:
     visit = await tx.connection.fetchrow(_VISIT, announced.subject_id, announced.home_county)
     if visit is not None:
         new = announced.wire_name == VisitRecorded.wire_name
-        await _tell_finder(tx, visit, new=new)
+        await _tell_finder(tx, visit, _abnormal(visit), new=new)
         return
     about = {name: getattr(announced, name) for name in ("subject_id", "home_county")}
     about |= {"region_code": announced.region_code, "child_id": announced.data["child_id"]}
     await spine.publish(tx, events.ReportNotOwed(told_to=(), **about))
+
+
+@spine.on_wire_names(SituationFound.wire_name, referred.SituationFound.wire_name)
+async def tell_writer(tx: Tx, announced: spine.Announced) -> None:
+    """Announce what somebody wrote into a file, or answered, and must report (REP-01)."""
+    for written in await tx.connection.fetch(_ONE_WRITTEN, announced.event_id):
+        await _tell_finder(tx, written, {*written["types"]}, new=True)
 
 
 @spine.on_wire_names(
@@ -86,16 +116,27 @@ async def tell_finder(tx: Tx, announced: spine.Announced) -> None:
     )
 )
 async def tell_reporter(tx: Tx, announced: spine.Announced) -> None:
-    """Announce of each visit that a report may answer, or did, whether it is owed still."""
+    """Announce of all that was found and a report may answer, or did, whether it is owed still."""
     report_id = announced.subject_id
     for found in await tx.connection.fetch(_VISITS, report_id):
         visit = await tx.connection.fetchrow(_VISIT, found["id"], found["home_county"])
         if visit is not None:
-            await _tell_finder(tx, visit, heard_of=report_id)
+            await _tell_finder(tx, visit, _abnormal(visit), heard_of=report_id)
+    for written in await tx.connection.fetch(_OF_REPORT, report_id):
+        await _tell_finder(tx, written, {*written["types"]}, heard_of=report_id)
+
+
+def _abnormal(visit: asyncpg.Record) -> set[str]:
+    return {each["type"] for each in visit["findings"] if each["abnormal"]}
 
 
 async def _tell_finder(
-    tx: Tx, visit: asyncpg.Record, *, new: bool = False, heard_of: UUID | None = None
+    tx: Tx,
+    visit: asyncpg.Record,
+    types: set[str],
+    *,
+    new: bool = False,
+    heard_of: UUID | None = None,
 ) -> None:
     about: dict[str, Any] = {
         "subject_id": visit["id"],
@@ -104,13 +145,13 @@ async def _tell_finder(
     day = local_date(visit["received_at"])
     place = (visit["visited_in"], day)
     ways = {each["code"]: {*each["handled_as"]} for each in _situations(*place)}
-    found = {each["type"] for each in visit["findings"] if each["abnormal"]} & ways.keys()
+    found = types & ways.keys()
     if not found or rules.bound_as(visit["kind"], found, _bearers(*place)) is None:
         if new:  # most visits: nothing is owed that could be taken back
             return
         await spine.publish(tx, events.ReportNotOwed(told_to=(), **about))
         return
-    since = beginning(min(visit["visited_on"], day))
+    since = beginning(min(visit.get("visited_on") or day, day))
     filed = await tx.connection.fetch(
         _REPORTS, visit["agency_id"], visit["child_id"], visit["id"], since
     )

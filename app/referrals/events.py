@@ -62,6 +62,17 @@ class ReferralAnswered(_AboutReferral):
     ended: bool = Field(description="Whether that ends it: all but `accepted` do.")
 
 
+class SituationFound(_AboutReferral):
+    """Whom it was referred to found what they must report to the police (REP-01). Told to nobody:
+    they owe the report.
+    """
+
+    wire_name: ClassVar[str] = "referrals.situation_found"
+    change_id: UUID = Field(description="That answer.")
+    agency_id: UUID = Field(description="Who answered.")
+    found: list[str] = Field(max_length=10, description="Situations: codes.")
+
+
 class ReferralCancelled(_AboutReferral):
     """Nobody owes an answer any more."""
 

@@ -84,6 +84,16 @@ class ReferralOutcome(StrEnum):
     cannot_help = "cannot_help"
 
 
+class Found(StrEnum):
+    """What they found of the child that must be reported to the police (REP-01)."""
+
+    living_alone = "living_alone"
+    missing = "missing"
+    guardian_failure = "guardian_failure"
+    domestic_violence = "domestic_violence"
+    accident_or_harm = "accident_or_harm"
+
+
 _OURS: Final = f"{rls.AGENCY} IN (from_id, to_id)"
 
 
@@ -132,6 +142,7 @@ class Referral(BelowChild, table=True):
     state: str
     answer: str | None = None
     answer_sealed: bytes | None = None
+    found: list[str] = Field(sa_column=code_list())
     done_on: date | None = None
     answered_at: datetime | None = Field(default=None, sa_type=Instant)
     answered_by: str | None = None

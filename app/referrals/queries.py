@@ -107,7 +107,9 @@ def _shown(
     answer = None
     if row["answer"] is not None:
         said = {name: row[name] for name in ("answer", "done_on", "answered_at", "answered_by")}
-        answer = schemas.ReferralAnswer(**said, words=words(ANSWER, "answer_sealed"))
+        found = row["found"] if told else []
+        sealed = words(ANSWER, "answer_sealed")
+        answer = schemas.ReferralAnswer(**said, words=sealed, found=found)
     cancelled = None
     if row["cancelled_at"] is not None:
         said = {name: row[name] for name in ("cancelled_at", "cancelled_by")}

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from app.agencies.models import AgencyKind
 from app.core.http.wire import Day, Input, Name, Permitted, Prose, RegionCode, Version
-from app.referrals.models import ReferralNeed, ReferralOutcome, ReferralSource, ReferralState
+from app.referrals.models import Found, ReferralNeed, ReferralOutcome, ReferralSource, ReferralState
 
 _ID = "0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b33"
 _ACTOR = r"^[a-z]+(:[0-9a-f-]{36})?$"
@@ -51,6 +51,12 @@ class ReferralAnswerCreate(Input):
         description="What was done, or why not, in words; needed unless `accepted`. Encrypted.",
     )
     done_on: Day | None = Field(default=None, description="The day it was done; else today.")
+    found: list[Found] = Field(
+        default=[],
+        max_length=5,
+        description="What you found of the child that must be reported to the police; that you owe"
+        " then (REP-01).",
+    )
 
     @model_validator(mode="after")
     def _says_what_or_why(self) -> Self:
@@ -82,6 +88,9 @@ class ReferralAnswer(BaseModel):
         " asked nor asking and is below the county."
     )
     done_on: date = Field(description="The day it was done.")
+    found: list[Found] = Field(
+        max_length=5, description="What they found that must be reported to the police (REP-01)."
+    )
     answered_at: datetime = Field(description="When they said so.")
     answered_by: By = Field(description="Who said so.")
 

@@ -55,6 +55,34 @@ class VisitTakenBack(Event):
     visited_on: date = Field(description="Day of the visit.")
 
 
+class _AboutFinding(Event):
+    subject: ClassVar[str] = "visit"
+    child_id: UUID = Field(description="The child visited.")
+
+
+class FindingLookedAt(_AboutFinding):
+    """All that a visit found abnormal was looked at again, well or not (VIS-03). The subject is the
+    visit that found it.
+    """
+
+    wire_name: ClassVar[str] = "visits.finding_looked_at"
+    visited_on: date = Field(description="Day of the visit that looked at the last of it.")
+    looked_at: bool = Field(default=True, description="True.")
+
+
+class FindingLeftOpen(_AboutFinding):
+    """Of what a visit found abnormal, later ones looked at nothing, or not at all of it (VIS-03).
+    The subject is the visit that found it.
+    """
+
+    wire_name: ClassVar[str] = "visits.finding_left_open"
+    visited_on: date = Field(description="Day of the visit that found it.")
+    left: list[str] = Field(
+        max_length=40, description="Parts of the child's life nobody looked at again: codes."
+    )
+    looked_at: bool = Field(default=False, description="False.")
+
+
 class AbnormalFinding(Event):
     """A visit found something abnormal (VIS-03). The subject is the visit."""
 

@@ -43,6 +43,26 @@ def _abnormal(findings: Iterable[Mapping[str, Any]]) -> Counter[tuple[str, ...]]
     )
 
 
+def not_looked_at(
+    left: Iterable[Mapping[str, Any]], findings: Iterable[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Return what of some abnormal findings others say nothing of: neither of that part of the
+    child's life, well or not, nor of that kind elsewhere (VIS-03).
+    """
+    seen = [{name: str(each[name]) for name in ("domain", "type")} for each in findings]
+    domains, types = ({each[name] for each in seen} for name in ("domain", "type"))
+    return [
+        each
+        for each in left
+        if str(each["domain"]) not in domains and str(each["type"]) not in types
+    ]
+
+
+def domains(findings: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the parts of a child's life in which something abnormal was found, each once."""
+    return sorted({str(each["domain"]) for each in findings if each["abnormal"]})
+
+
 def doubts(visit: Mapping[str, Any], unread: Mapping[str, Any] | None) -> list[Doubt]:
     """Return what is doubtful about a visit, by its row: `date_ahead` of the day it was received on
     (a phone's clock ran ahead), `start_on_another_day`, `before_birth` of the child, which may be

@@ -78,7 +78,12 @@ def a_file(region_code: int, **sections: Any) -> dict[str, Any]:
         },
         "family": {
             "parents": [
-                {"role": role, "name": name, "statuses": [{"status": "away", "since": since}]}
+                {
+                    "role": role,
+                    "name": name,
+                    "statuses": [{"status": "away", "since": since}],
+                    "incapacity_certificate": "合成诊断证明1",
+                }
                 for role, name in (("father", "样大甲"), ("mother", "样大乙"))
             ]
         },

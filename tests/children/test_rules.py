@@ -21,12 +21,17 @@ ANHUI = 340103101001
 LINXIANG = 530902101001
 DEMO = parameters.demo_values_in(parameters.demo_file(), queries.parameters())
 VALUES = (*queries.values(), *DEMO)
+POOR_HEALTH = {"serious_illness", "severe_disability", "mental_disability", "hiv_no_work"}
 
 
-def parent(role: str, *statuses: str | dict[str, Any], capacity: str = "full") -> dict[str, Any]:
+def parent(
+    role: str, *statuses: str | dict[str, Any], capacity: str | None = None
+) -> dict[str, Any]:
+    """A parent, assessed as able unless said otherwise or in poor health."""
     return {
         "role": role,
-        "guardianship_capacity": capacity,
+        "guardianship_capacity": capacity
+        or (None if POOR_HEALTH & {*map(str, statuses)} else "full"),
         "work_region": "440300000000",
         "statuses": [
             {"status": s, "since": "2020-01-01"} if isinstance(s, str) else s for s in statuses

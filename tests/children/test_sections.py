@@ -306,6 +306,7 @@ STORED = {
                 ],
                 "guardianship_capacity": None,
                 "incapacity_reason": None,
+                "incapacity_certificate": None,
             }
         ]
     },

@@ -86,25 +86,35 @@ async def test_whoever_orders_the_child_back_by_a_day_owes_that_it_is(
     sent = await around.step(around.teacher, failed.json(), "written-report", a_report())
     order = {"kind": "order_to_guardian", "ordered_on": "2026-11-20"}
     paper = {"order_number": "责令2026-7", "back_by": "2026-11-24"}
-    day = {"back_by": paper["back_by"]}
-    for missing in (day, {"order_number": "7"}, {**paper, "back_by": "2026-11-19"}):
-        refused = await around.step(around.education, sent.json(), "measures", {**order, **missing})
-        assert refused.status_code == 422, missing
-    acted = await around.step(around.education, sent.json(), "measures", {**order, **paper})
-    assert acted.status_code == 201, acted.text
-    (kept,) = acted.json()["measures"]
-    assert {name: kept[name] for name in paper} == paper
+    too_early = {**order, **paper, "back_by": "2026-11-19"}
+    refused = await around.step(around.education, sent.json(), "measures", too_early)
+    assert refused.status_code == 422
     await run_jobs(database)
+    acted = sent
+    for said, unsaid, state in (
+        ({"kind": "home_visit"}, [], "discharged"),
+        ({"back_by": paper["back_by"]}, ["order_number"], "open"),  # taken, and owed still
+        ({"order_number": "7"}, ["back_by"], "open"),
+        (paper, [], "discharged"),
+    ):
+        acted = await around.step(around.education, acted.json(), "measures", {**order, **said})
+        assert acted.status_code == 201, acted.text
+        kept = acted.json()["measures"]
+        assert kept[-1]["unsaid"] == unsaid
+        await run_jobs(database)
+        owing = [each[:2] for each in await owed(client, around.education, "EDU-07")]
+        assert ("education_authority", state) in owing, said
+    assert {name: kept[-1][name] for name in paper} == paper
+    assert [each["unsaid"] for each in kept] == [[]] * 4
     due = "2026-11-24T16:00:00Z"
     for caller in (around.education, around.township):
         rows = await owed(client, caller, "EDU-07.back")
-        assert rows == [("education_authority", "open", due)]
+        assert rows == [("education_authority", "open", due)] * 2  # of the orders that name a day
     back = {"returned_on": "2026-11-20", "kind": "same_school"}
     await around.step(around.teacher, acted.json(), "return", back)
     await run_jobs(database)
-    assert [each[1] for each in await owed(client, around.education, "EDU-07.back")] == [
-        "discharged"
-    ]
+    rows = await owed(client, around.education, "EDU-07.back")
+    assert [each[1] for each in rows] == ["discharged"] * 2
 
 
 async def test_the_register_says_why_and_where_from_the_beginning(client, database, around) -> None:

@@ -63,7 +63,9 @@ async def test_nobody_followed_a_finding_up_on_a_day_nobody_knows(
     child = await a_child(database, VILLAGE)
     for visit in (
         a_visit(child.id, visited_on="2026-11-18", findings=[something_wrong()]),
-        a_visit(child.id, visited_on=said, findings=[{"domain": "life", "abnormal": False}]),
+        a_visit(
+            child.id, visited_on=said, findings=[{"domain": "guardianship", "abnormal": False}]
+        ),
     ):
         answer = await client.post("/v1/visits", json=visit, headers=director.headers)
         assert answer.status_code == 201, answer.text

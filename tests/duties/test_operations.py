@@ -154,14 +154,18 @@ class TestEvents:
             subject_id=bad,
             visited_on="2026-11-18",
         )
-        await visited(database, child, date(2026, 11, 17))
-        await work(database)
-        (duty,) = await ledger(database, "VIS-03")
-        assert (duty["state"], duty["subject_id"], duty["child_id"]) == ("open", bad, child.id)
-        after = await visited(database, child, date(2026, 11, 19), visitor_type="social_worker")
-        await work(database)
-        (duty,) = await ledger(database, "VIS-03")
-        assert (duty["state"], duty["discharged_by"]) == ("discharged", after)
+        for day, state in (("2026-11-18", "open"), ("2026-11-19", "discharged")):
+            await announce(
+                database,
+                "visits.finding_looked_at",
+                child=child,
+                subject_id=bad,
+                visited_on=day,
+                looked_at=True,
+            )
+            await work(database)
+            (duty,) = await ledger(database, "VIS-03")
+            assert (duty["state"], duty["subject_id"], duty["child_id"]) == (state, bad, child.id)
 
     async def test_written_report(self, database, child) -> None:
         school = await an_agency(database, "school", VILLAGE)

@@ -8,8 +8,8 @@ import pytest
 
 from app.core.data.db import SYSTEM
 from app.core.jobs import queue
-from tests.access.factories import a_caller
-from tests.children.factories import a_child
+from tests.access.factories import a_caller, an_agency
+from tests.children.factories import a_child, a_file
 from tests.jobs import run_jobs
 from tests.police_reports.factories import (
     COUNTY,
@@ -85,6 +85,86 @@ async def test_who_finds_violence_owes_a_report_at_the_first_moment(
     await step(client, offices.village, report_id, "supersession", instead)
     await run_jobs(database)
     assert await states(client, offices.village, "REP-01") == ["open"]
+
+
+async def test_who_writes_into_a_file_that_a_child_lives_alone_owes_a_report(
+    client, database, settings, offices
+) -> None:
+    """REP-01: 在工作中发现…单独居住生活…监护人…不履行监护责任…不法侵害, wherever it is written."""
+    body = a_file(VILLAGE)
+    body["identity"]["birth_date"] = "2016-03-01"
+    answer = await client.post("/v1/children", json=body, headers=offices.village.headers)
+    child_id, path = answer.json()["id"], f"/v1/children/{answer.json()['id']}"
+
+    async def write(caller, version, **sections):
+        headers = {**caller.headers, "if-match": f'"{version}"'}
+        answer = await client.patch(path, json=sections, headers=headers)
+        assert answer.status_code == 200, answer.text
+        await run_jobs(database)
+
+    await write(offices.village, 1, welfare={"poor": True})
+    assert await owed(client, offices.village, "REP-01") == []
+    said = [  # what one report tells of, the police answer in a way that may be the next one's, too
+        ({"guardianship": {"harm": ["abuse"]}}, "domestic_violence", "open"),
+        ({"guardianship": {"harm": ["abuse", "unlawful_harm"]}}, "accident_or_harm", "discharged"),
+        ({"guardianship": {"kind": "none"}}, "guardian_failure", "open"),
+        ({"residence": {"lives_with": ["alone"]}}, "living_alone", "discharged"),
+    ]
+    for nth, (sections, situation, state) in enumerate(said):
+        await write(offices.village, 2 + 2 * nth, **sections)
+        await write(offices.village, 3 + 2 * nth, welfare={"poor": bool(nth % 2)})
+        told = await rows(
+            database, "events WHERE wire_name = 'children.situation_found' ORDER BY id"
+        )
+        assert len(told) == nth + 1, "what was written before is not found again"
+        assert told[-1]["data"]["found"] == [situation]
+        before = await states(client, offices.village, "REP-01")
+        assert before == ["discharged"] * nth + [state], situation
+        duty, *_ = await owed(client, offices.township, "REP-01")
+        bearer = {"role": "village_director", "agency_id": str(offices.village.agency_id)}
+        assert (duty["bearer"], duty["child_id"]) == (bearer, child_id)
+        assert duty["due_at"] == "2026-11-20T03:00:00Z", "第一时间"
+        await filed(client, offices.village, child_id=child_id, situations=[situation])
+        await run_jobs(database)
+        assert "open" not in await states(client, offices.village, "REP-01"), situation
+    await write(offices.county, 10, guardianship={"kind": "parent"})
+    await write(offices.county, 11, guardianship={"kind": "none"})
+    *_, duty = await owed(client, offices.county, "REP-01")
+    assert (duty["state"], duty["bearer"]["role"]) == ("open", "civil_affairs"), "whoever writes it"
+
+
+async def test_a_mass_organisation_that_finds_it_in_its_work_owes_a_report(
+    client, database, settings
+) -> None:
+    """REP-02: 在开展活动或工作中发现…疑似遭受家庭暴力…的,应当在第一时间向公安机关报告."""
+    beipiao = 211381000000  # whose text binds it
+    child = await a_child(database, beipiao + 101001)
+    county = await a_caller(database, settings, "civil_affairs", beipiao)
+    agency = await an_agency(database, "womens_federation", beipiao)
+    women = await a_caller(database, settings, "reporting_body", beipiao, agency_id=agency)
+    asked = {"to_agency_id": str(women.agency_id), "needs": ["distress"]}
+    path = f"/v1/children/{child.id}/referrals"
+    answer = await client.post(path, json=asked, headers=county.headers)
+    referral = answer.json()
+    for version, (found, state) in enumerate(
+        [([], []), (["missing"], []), (["missing", "domestic_violence"], ["open"])], 1
+    ):
+        answer = await client.post(
+            f"/v1/referrals/{referral['id']}/answer",
+            json={"answer": "accepted", "found": found},
+            headers={**women.headers, "if-match": f'"{version}"'},
+        )
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["answer"]["found"] == found
+        await run_jobs(database)
+        assert await states(client, women, "REP-01") == state, "失踪 is not in its list"
+    [duty] = await owed(client, county, "REP-01")
+    bearer = {"role": "reporting_body", "agency_id": str(women.agency_id)}
+    assert (duty["bearer"], duty["due_at"]) == (bearer, "2026-11-20T03:00:00Z")
+    said = {"region_code": str(beipiao + 101001), "situations": ["domestic_violence"]}
+    await filed(client, women, child_id=str(child.id), **said)
+    await run_jobs(database)
+    assert await states(client, women, "REP-01") == ["discharged"]
 
 
 async def test_what_was_reported_before_the_phone_sent_the_visit_is_done(

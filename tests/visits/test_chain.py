@@ -22,9 +22,10 @@ async def test_a_visit_discharges_the_quarter_and_opens_the_follow_up(
         await queue.enqueue(tx.connection, "duties.open_period", [{}])
     await run_jobs(database)
     assert await _duties(client, director) == {"VIS-01": "open"}
-    first = a_visit(child.id, findings=[something_wrong()])
+    found = [something_wrong(), something_wrong(domain="health", type="ill", refer_to=[])]
+    first = a_visit(child.id, findings=found)
     kept = (await client.post("/v1/visits", json=first, headers=director.headers)).json()
-    assert kept["findings"] == [something_wrong()], "做好走访记录"
+    assert kept["findings"] == found, "做好走访记录"
     assert kept["policies_explained"] == ["child_welfare"]
     await run_jobs(database)
     assert await _duties(client, director) == {"VIS-01": "discharged", "VIS-03": "open"}
@@ -32,12 +33,19 @@ async def test_a_visit_discharges_the_quarter_and_opens_the_follow_up(
     await client.post("/v1/visits", json=nothing, headers=director.headers)
     await run_jobs(database)
     assert (await _duties(client, director))["VIS-03"] == "open", "重点关注: nothing was looked at"
-    looked = {"domain": "guardianship", "abnormal": False}
-    second = a_visit(child.id, visited_on="2026-11-20", findings=[looked])
-    await client.post("/v1/visits", json=second, headers=director.headers)
-    await run_jobs(database)
-    assert await _duties(client, director) == {"VIS-01": "discharged", "VIS-03": "discharged"}
-    for visit in (first, nothing, second):
+    looked = [{"domain": name, "abnormal": False} for name in ("guardianship", "study", "health")]
+    second = a_visit(child.id, visited_on="2026-11-19", findings=looked[:2])
+    third = a_visit(child.id, visited_on="2026-11-20", findings=looked[2:])
+    for later, state in ((second, "open"), (third, "discharged")):  # 予以重点关注, to all of it
+        await client.post("/v1/visits", json=later, headers=director.headers)
+        await run_jobs(database)
+        assert await _duties(client, director) == {"VIS-01": "discharged", "VIS-03": state}
+    async with database.begin(SYSTEM) as tx:
+        left = await tx.connection.fetchval(
+            "SELECT data->'left' FROM events WHERE wire_name = 'visits.finding_left_open'"
+        )
+    assert left == ["health"]
+    for visit in (first, nothing, second, third):
         await client.patch(
             f"/v1/visits/{visit['id']}",
             json={"channel": "phone"},

@@ -158,6 +158,11 @@ class Parent(Part):
         default=None, description="Whether the parent can act as guardian (DEF-03)."
     )
     incapacity_reason: IncapacityReason | None = Field(default=None, description="Why not.")
+    incapacity_certificate: Line | None = Field(
+        default=None,
+        description="The paper that shows it: a hospital's certificate, or the number of a"
+        " disability card.",
+    )
 
 
 class Sibling(Part):

@@ -9,6 +9,7 @@ import asyncpg
 from app.access.principal import Principal
 from app.core.data.db import Tx
 from app.core.http.preconditions import check_version
+from app.core.ids import new_id
 from app.core.jobs import events
 from app.core.problems import Problem
 from app.referrals import schemas
@@ -18,6 +19,7 @@ from app.referrals.events import (
     ReferralAnswered,
     ReferralCancelled,
     ReferralPassedOn,
+    SituationFound,
 )
 from app.referrals.models import ANSWER, REASON, ReferralOutcome, ReferralState
 from app.referrals.operations.opening import due_at, receivers
@@ -33,7 +35,7 @@ class DoneInFuture(Problem, status=422):
 
 _ANSWER: Final = """
 UPDATE referrals SET state = $3, answer = $4, answer_sealed = $5, done_on = $6, answered_at = $7,
-    answered_by = $8, version = version + 1
+    answered_by = $8, found = $9, version = version + 1
 WHERE id = $1 AND home_county = $2 RETURNING *
 """
 
@@ -63,13 +65,17 @@ async def answer_referral(
             row["home_county"],
             ReferralState.accepted if accepts else ReferralState.answered,
         ),
-        *(said.answer, words, done_on, tx.now, principal.subject),
+        *(said.answer, words, done_on, tx.now, principal.subject, said.found),
     )
     told: list[events.Event] = [
         await about(tx, ReferralAnswered, now, answer=said.answer, ended=not accepts)
     ]
     if accepts:
         told.append(await about(tx, ReferralAccepted, now))
+    if new := sorted({*said.found} - {*row["found"]}):
+        by = {"change_id": new_id(), "agency_id": principal.agency_id, "found": new}
+        found = await about(tx, SituationFound, now, **by)
+        told.append(found.model_copy(update={"told_to": ()}))
     await events.publish(tx, *told)
     return now
 

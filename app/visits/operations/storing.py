@@ -56,7 +56,7 @@ def as_piece(new: VisitCreate, received_at: datetime) -> holding.Piece:
     return holding.Piece(str(new.id), claim, new.said(), day, abnormal=abnormal)
 
 
-_NAMED: Final = "day_named"
+NAMED: Final = "day_named"
 """Where the words keep that a correction named the day, be it that on which the visit came."""
 
 
@@ -67,8 +67,8 @@ async def change(
     the caller is shown it. `columns`: what is changed beside what it says.
     """
     before = queries.visit_of(tx, principal, row)
-    named = "visited_on" in changes or queries.words_of(tx, row).get(_NAMED)
-    merged = {**before.model_dump(), _NAMED: named, **changes}
+    named = "visited_on" in changes or queries.words_of(tx, row).get(NAMED)
+    merged = {**before.model_dump(), NAMED: named, **changes}
     values = {**_stored(tx, row["id"], merged), **columns}
     if not columns and row["withdrawal_confirmed_by"] is None:
         values |= dict.fromkeys(("withdrawal_by", "withdrawal_at", "withdrawal_sealed"))
@@ -92,7 +92,7 @@ def _stored(tx: Tx, visit_id: UUID, said: Mapping[str, Any]) -> dict[str, Any]:
     codes = [{**finding} for finding in said["findings"]]
     words = {"note": said["note"], "findings": [finding.pop("note") for finding in codes]}
     if said["as_sent"]:
-        words |= {"as_sent": said["as_sent"], _NAMED: bool(said.get(_NAMED))}
+        words |= {"as_sent": said["as_sent"], NAMED: bool(said.get(NAMED))}
     sealed = None
     if words["note"] is not None or any(words["findings"]) or said["as_sent"]:
         sealed = tx.keyring.seal(queries.WORDS, visit_id, orjson.dumps(words))
@@ -120,7 +120,10 @@ async def announce(
     announced: list[events.Event] = [
         kind(
             **about,
-            day_known=day_named or _day_known(visit, row["received_at"]),
+            day_known=day_known(
+                {"as_sent": visit.as_sent, NAMED: day_named},
+                {"visited_on": visit.visited_on, "received_at": row["received_at"]},
+            ),
             visitor_type=visit.visitor_type,
             as_role=row["as_role"],
             channel=visit.channel,
@@ -141,10 +144,9 @@ async def announce(
     await events.publish(tx, *announced)
 
 
-def _day_known(visit: schemas.Visit, received_at: datetime) -> bool:
-    """Tell whether a visit's day was said when it came, in a way that could be read, or since to be
-    another than that on which it came.
-    """
-    sent = visit.as_sent or {}
+def day_known(words: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    """Tell whether a visit's day was said when it came, in a way that could be read, or since."""
+    sent = words.get("as_sent") or {}
     unread = "visited_on" in sent and day_of(sent["visited_on"]) is None
-    return not unread or visit.visited_on != local_date(received_at)
+    came_on = local_date(row["received_at"])
+    return bool(words.get(NAMED)) or not unread or row["visited_on"] != came_on

@@ -1,0 +1,69 @@
+"""What was found abnormal is followed up by whoever looks at it again (VIS-03)."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, Final
+
+import asyncpg
+
+from app.core.data.db import Tx
+from app.core.jobs import events as spine
+from app.visits import queries, rules
+from app.visits.events import (
+    FindingLeftOpen,
+    FindingLookedAt,
+    VisitCorrected,
+    VisitRecorded,
+    VisitTakenBack,
+)
+from app.visits.operations import storing
+
+# `asked`: what is owed of it, if it was heard already that something is. Two visits at once are
+# weighed one after the other.
+_CHILD: Final = "SELECT pg_advisory_xact_lock(hashtextextended('visits/' || $1::text, 3))"
+_VISITS: Final = """
+SELECT v.id, v.home_county, v.region_code, v.child_id, v.visited_on, v.received_at, v.channel,
+       v.abnormal, v.findings, v.words_sealed, d.state AS asked
+FROM visits v LEFT JOIN duties d ON d.rule = 'VIS-03' AND d.home_county = v.home_county
+    AND d.subject_id = v.id AND d.child_id = v.child_id
+WHERE v.child_id = $1 AND v.home_county = $2 AND v.findings <> '[]' ORDER BY v.visited_on, v.id
+"""
+
+
+@spine.on_wire_names(VisitRecorded.wire_name, VisitCorrected.wire_name, VisitTakenBack.wire_name)
+async def tell_followed_up(tx: Tx, announced: spine.Announced) -> None:
+    """Announce of each visit to the child that found something whether later ones looked at all of
+    it, and what they left open. Said again, it changes nothing.
+    """
+    about = (announced.data["child_id"], announced.home_county)
+    await tx.connection.execute(_CHILD, about[0])
+    visits = await tx.connection.fetch(_VISITS, *about)
+    looking = [each for each in visits if _looks(tx, each)]
+    said: list[spine.Event] = []
+    for each in visits:
+        later = [one for one in looking if one["visited_on"] > each["visited_on"]]
+        if each["abnormal"] and later:
+            said.append(_told(each, later))
+        elif each["asked"] == "discharged":
+            said.append(FindingLeftOpen(**_about(each), left=rules.domains(each["findings"])))
+    await spine.publish(tx, *said)
+
+
+def _looks(tx: Tx, visit: asyncpg.Record) -> bool:
+    """Tell whether a visit can pay attention: in person, on a day that somebody said."""
+    return visit["channel"] == "in_person" and storing.day_known(queries.words_of(tx, visit), visit)
+
+
+def _told(visit: asyncpg.Record, later: Sequence[asyncpg.Record]) -> spine.Event:
+    left = [each for each in visit["findings"] if each["abnormal"]]
+    for one in later:
+        left = rules.not_looked_at(left, one["findings"])
+        if not left:
+            return FindingLookedAt(**_about(visit, one["visited_on"]))
+    return FindingLeftOpen(**_about(visit), left=rules.domains(left))
+
+
+def _about(visit: asyncpg.Record, on: date | None = None) -> dict[str, Any]:
+    named = ("home_county", "region_code", "child_id")
+    day = on or visit["visited_on"]
+    return {"subject_id": visit["id"], "visited_on": day, **{name: visit[name] for name in named}}
