@@ -10,10 +10,7 @@ from app.core.jobs.events import Event
 from app.duties.area import RuleName
 
 
-class DutyOverdue(Event):
-    """A duty was not discharged in time. The subject is the duty."""
-
-    wire_name: ClassVar[str] = "duties.duty_overdue"
+class _Late(Event):
     subject: ClassVar[str] = "duty"
     rule: RuleName = Field(description="The rule, named by its obligation.")
     child_id: UUID | None = Field(description="The child concerned, if it is known.")
@@ -27,3 +24,16 @@ class DutyOverdue(Event):
         description="The office that looks after the agency that owes it: told wherever the child"
         " lives.",
     )
+
+
+class DutyOverdue(_Late):
+    """A duty was not discharged in time. The subject is the duty."""
+
+    wire_name: ClassVar[str] = "duties.duty_overdue"
+
+
+class DutyEscalated(_Late):
+    """A duty is still not discharged: others are told. The subject is the duty."""
+
+    wire_name: ClassVar[str] = "duties.duty_escalated"
+    step: int = Field(ge=2, le=10, description="Which telling this is; the first was at once.")
