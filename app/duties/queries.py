@@ -8,7 +8,8 @@ from uuid import UUID
 import asyncpg
 
 from app.access.principal import Principal
-from app.core.clock import years_before
+from app.agencies.queries import lineage_in_sql
+from app.core.clock import local_date, years_before
 from app.core.data import hiding
 from app.core.data.db import Tx
 from app.core.data.sql import Where
@@ -151,6 +152,17 @@ WHERE subject_id = $1 AND wire_name = ANY ($2::text[]) ORDER BY id LIMIT 1000
 """
 
 
+_PLACE: Final = lineage_in_sql("$2::bigint")
+_HELD_THEN: Final = f"""
+SELECT p.id AS post_id, h.staff_id, h.since, h.until
+FROM posts p JOIN post_holdings h ON h.post_id = p.id
+WHERE p.role = $1 AND h.since <= $3 AND (h.until IS NULL OR h.until > $3)
+  AND p.region_code = (SELECT max(n.region_code) FROM posts n
+                       WHERE n.role = $1 AND n.region_code IN ({_PLACE}))
+ORDER BY h.since, h.id LIMIT 100
+"""
+
+
 async def record_of(tx: Tx, row: asyncpg.Record) -> schemas.DutyRecord:
     """Show a row with who was told of it; to whom must not know that it is done, those who would
     have been by now.
@@ -163,7 +175,16 @@ async def record_of(tx: Tx, row: asyncpg.Record) -> schemas.DutyRecord:
         due_at = row["due_at"]
         steps = [(step.at(due_at), step.to) for step in rules()[row["rule"]].escalates]
         told = [{"at": at, "due_at": due_at, "to": to} for at, to in steps if at <= tx.now]
-    return schemas.DutyRecord(**duty_of(row).model_dump(), told=[{**each} for each in told])
+    held = await tx.connection.fetch(
+        _HELD_THEN,
+        row["stands_in_for"] or row["bearer_role"],
+        row["region_code"],
+        local_date(row["opened_at"]),
+    )
+    held = [] if row["bearer_agency_id"] else held
+    return schemas.DutyRecord.model_validate(
+        {**duty_of(row).model_dump(), "told": [*map(dict, told)], "held_then": [*map(dict, held)]}
+    )
 
 
 async def _kept(tx: Tx, principal: Principal) -> list[UUID]:
@@ -183,7 +204,11 @@ def duty_of(row: Any) -> schemas.Duty:
             **_titled(row),
             **(_as_undone(row) if row["stands"] != row["state"] else {}),
             "region_code": region_text(row["region_code"]),
-            "bearer": {"role": row["bearer_role"], "agency_id": row["bearer_agency_id"]},
+            "bearer": {
+                "role": row["bearer_role"],
+                "agency_id": row["bearer_agency_id"],
+                "stands_in_for": row["stands_in_for"],
+            },
             "period": row["period"] or None,
         }
     )

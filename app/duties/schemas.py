@@ -37,6 +37,10 @@ class Bearer(BaseModel):
 
     role: Code = Field(description="Role that owes it.", examples=["village_director"])
     agency_id: UUID | None = Field(description="The agency, if one owes it as a whole.")
+    stands_in_for: Code | None = Field(
+        description="The role whose post is empty, or whose agency closed: it owes it again as soon"
+        " as there is somebody; null: nobody stands in."
+    )
 
 
 class Duty(BaseModel):
@@ -82,9 +86,23 @@ class Telling(BaseModel):
     to: list[Code] = Field(max_length=10, description="The roles told.")
 
 
+class HeldThen(BaseModel):
+    """Somebody who held the post that owes a duty."""
+
+    post_id: UUID = Field(description="The post; its holders are listed there.")
+    staff_id: UUID = Field(description="The person.")
+    since: date = Field(description="First day.")
+    until: date | None = Field(description="The first day they held it no longer; null: they do.")
+
+
 class DutyRecord(Duty):
     """A duty, and what became of it."""
 
+    held_then: list[HeldThen] = Field(
+        max_length=100,
+        description="Who held the post that owes it when it arose; empty: nobody, or an agency owes"
+        " it.",
+    )
     told: list[Telling] = Field(
         max_length=1000, description="Who was told when that it is overdue, oldest first."
     )
