@@ -47,8 +47,6 @@ async def ask(
 def _in_path(operation: Operation, name: str, target: Target) -> str:
     if name == "code":
         return f"{target.region:012d}"
-    if name == "duty_id":
-        name = "duty_id REP-07"
     return NAMES[operation.id] if name == "name" else str(target.ids[name])
 
 
