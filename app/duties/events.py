@@ -10,10 +10,7 @@ from app.core.jobs.events import Event
 from app.duties.area import RuleName
 
 
-class DutyOverdue(Event):
-    """A duty was not discharged in time. The subject is the duty."""
-
-    wire_name: ClassVar[str] = "duties.duty_overdue"
+class _Late(Event):
     subject: ClassVar[str] = "duty"
     rule: RuleName = Field(description="The rule, named by its obligation.")
     child_id: UUID | None = Field(description="The child concerned, if it is known.")
@@ -27,3 +24,33 @@ class DutyOverdue(Event):
         description="The office that looks after the agency that owes it: told wherever the child"
         " lives.",
     )
+
+
+class DutyOverdue(_Late):
+    """A duty was not discharged in time. The subject is the duty."""
+
+    wire_name: ClassVar[str] = "duties.duty_overdue"
+
+
+class DutyEscalated(_Late):
+    """A duty is still not discharged: others are told. The subject is the duty."""
+
+    wire_name: ClassVar[str] = "duties.duty_escalated"
+    step: int = Field(ge=2, le=10, description="Which telling this is; the first was at once.")
+
+
+class DutyChangedHands(Event):
+    """Somebody else owes a duty now: whose it is has closed, or the post is empty; or is filled
+    again. The subject is the duty.
+    """
+
+    wire_name: ClassVar[str] = "duties.duty_changed_hands"
+    subject: ClassVar[str] = "duty"
+    rule: RuleName = Field(description="The rule, named by its obligation.")
+    child_id: UUID | None = Field(description="The child concerned, if it is known.")
+    bearer_role: str = Field(max_length=40, description="Role that owes it now.")
+    agency_id: UUID | None = Field(description="Agency that owes it now, if it is one.")
+    stands_in_for: str | None = Field(
+        max_length=40, description="Role whose post is empty; null: it is whose it was before."
+    )
+    stands_in_for_agency_id: UUID | None = Field(description="The agency that closed.")

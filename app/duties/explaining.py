@@ -64,7 +64,9 @@ def _in_words(rule: Rule) -> Iterator[str]:
     for title, names in (("cancelled by", rule.cancelled_by), ("resumed by", rule.resumed_by)):
         if names:
             yield f"{title}: {', '.join(names)}"
-    yield f"late, it is told to: {', '.join(rule.escalates_to)}"
+    for step in rule.escalates:
+        days = f"{step.working_days} working days" if step.working_days else step.after
+        yield f"late by {days if step.time else 'any time'}, it is told to: {', '.join(step.to)}"
 
 
 def _said(values: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 from app.core.data.db import Tx
 from app.core.jobs import events, queue
 from app.core.jobs.events import Announced
-from app.duties import operations, periodic
+from app.duties import escalating, operations, owners, periodic
 from app.duties.rulebook import rules
 from app.regions import following
 from app.regions.events import RegionReplaced
@@ -39,8 +39,33 @@ async def open_period_in_county(tx: Tx, payload: dict[str, Any]) -> None:
     await periodic.open_period(tx, home_county=payload["home_county"])
 
 
+@queue.every("duties.find_owners", "*/15 * * * *")
+async def find_owners(tx: Tx, _: dict[str, Any]) -> None:
+    """Have each county's duties of empty posts and closed agencies owed by whoever is above."""
+    counties = await operations.counties(tx)
+    await queue.enqueue(
+        tx.connection,
+        "duties.find_owners_in_county",
+        [{"home_county": county} for county in counties],
+        dedupe_keys=[str(county) for county in counties],
+    )
+
+
+@queue.job("duties.find_owners_in_county")
+async def find_owners_in_county(tx: Tx, payload: dict[str, Any]) -> None:
+    if await owners.find_owners(tx, payload["home_county"]) >= owners.BATCH:
+        await queue.enqueue(tx.connection, "duties.find_owners_in_county", [payload])
+
+
 @queue.every("duties.mark_overdue", "*/5 * * * *")
 async def mark_overdue(tx: Tx, payload: dict[str, Any]) -> None:
     """Mark what was due and not done; go on while a batch was full."""
-    if await operations.mark_overdue(tx) == operations.OVERDUE_BATCH:
+    if await escalating.mark_overdue(tx) == escalating.BATCH:
         await queue.enqueue(tx.connection, "duties.mark_overdue", [payload])
+
+
+@queue.every("duties.escalate", "*/5 * * * *")
+async def escalate(tx: Tx, payload: dict[str, Any]) -> None:
+    """Tell those above of what is overdue still; go on while a batch was full."""
+    if await escalating.escalate(tx) == escalating.BATCH:
+        await queue.enqueue(tx.connection, "duties.escalate", [payload])

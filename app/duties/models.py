@@ -4,7 +4,16 @@ from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKeyConstraint, Index, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    SmallInteger,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
@@ -54,6 +63,12 @@ class Duty(SQLModel, table=True):
         Index("ix_duties_due_at_id", "due_at", "id"),
         Index("ix_duties_state_due_at_id", "state", "due_at", "id"),
         Index(
+            "ix_duties_escalates_at",
+            "escalates_at",
+            "id",
+            postgresql_where=text("state = 'overdue' AND escalates_at IS NOT NULL"),
+        ),
+        Index(
             "ix_duties_done_by_hidden", "region_code", "id", postgresql_where=text(DONE_BY_HIDDEN)
         ),
     )
@@ -67,6 +82,9 @@ class Duty(SQLModel, table=True):
     bearer_role: str
     bearer_agency_id: UUID | None = Field(foreign_key="agencies.id")
     overseer_id: UUID | None = Field(default=None, foreign_key="agencies.id")
+    stands_in_for: str | None = None
+    """The role whose post is empty, or whose agency closed, as long as another owes it."""
+    stands_in_for_id: UUID | None = Field(default=None, foreign_key="agencies.id")
     priority: bool = Field(sa_column_kwargs={"server_default": "false"})
     """A child who must be visited without exception (VIS-02)."""
     categories: list[str] = Field(sa_column=code_list())
@@ -79,6 +97,14 @@ class Duty(SQLModel, table=True):
     opened_at: datetime = Field(sa_type=Instant)
     due_at: datetime = Field(sa_type=Instant)
     overdue_at: datetime | None = Field(sa_type=Instant)
+    late_before_at: datetime | None = Field(default=None, sa_type=Instant)
+    """When it was first found overdue, before it was opened again or given another deadline."""
+    escalated: int = Field(sa_type=SmallInteger, sa_column_kwargs={"server_default": "0"})
+    """To how many steps of the rule it was told that it is overdue."""
+    escalates_at: datetime | None = Field(
+        sa_type=Instant, sa_column_kwargs={"server_default": text("now()")}
+    )
+    """When the next step is told; null when none is left. Not said yet, it is looked at now."""
     lapsed_at: datetime | None = Field(default=None, sa_type=Instant)
     discharged_at: datetime | None = Field(sa_type=Instant)
     discharged_by: UUID | None

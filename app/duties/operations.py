@@ -1,4 +1,4 @@
-"""The engine: duties open, are discharged by evidence and become overdue. Run by the worker only.
+"""The engine: duties open and are discharged by evidence. Run by the worker only.
 
 Everything here may run twice with the same result: a duty is one row per rule, period and subject,
 a deed one row per rule.
@@ -18,15 +18,12 @@ from app.core.ids import new_id
 from app.core.jobs import events
 from app.core.jobs.events import Announced
 from app.duties.discharging import FITS, discharge
-from app.duties.events import DutyOverdue
 from app.duties.periodic import open_period
 from app.duties.rulebook import rules
 from app.duties.rules import ONCE, Rule
 from app.policy import queries as policy
 from app.regions import queries as regions
 from app.regions.rules import NATION, Level, level_of
-
-OVERDUE_BATCH: Final = 500
 
 _OPEN_ONE: Final = """
 INSERT INTO duties (id, rule, child_id, subject_id, home_county, region_code, bearer_role,
@@ -39,10 +36,12 @@ FROM (SELECT 1) AS one LEFT JOIN children c ON c.home_county = $5 AND c.id = $3
 ON CONFLICT (home_county, rule, period, subject_id) DO UPDATE
 SET child_id = excluded.child_id, region_code = excluded.region_code,
     bearer_role = excluded.bearer_role, bearer_agency_id = excluded.bearer_agency_id,
+    stands_in_for = NULL, stands_in_for_id = NULL,
     priority = excluded.priority, categories = excluded.categories,
     priority_flags = excluded.priority_flags,
     told_to = excluded.told_to, counts_from = excluded.counts_from,
     opened_at = excluded.opened_at, due_at = excluded.due_at, overseer_id = excluded.overseer_id,
+    late_before_at = coalesce(duties.late_before_at, duties.overdue_at),
     state = 'open', overdue_at = NULL, discharged_at = NULL, discharged_by = NULL,
     discharged_on = NULL, version = duties.version + 1
 WHERE (duties.child_id <> excluded.child_id AND duties.opened_at <= excluded.opened_at)
@@ -57,9 +56,12 @@ taken back and came anew; or what opens it corrects what had discharged it ($16)
 
 _HAND_OVER: Final = """
 UPDATE duties
-SET bearer_role = $8, bearer_agency_id = $4, told_to = $5, due_at = coalesce($6, due_at),
+SET bearer_role = $8, bearer_agency_id = $4, stands_in_for = NULL, stands_in_for_id = NULL,
+    told_to = $5, due_at = coalesce($6, due_at),
     overseer_id = $7, version = version + 1,
     state = CASE WHEN $6 > due_at AND state IN ('overdue', 'cancelled') THEN 'open' ELSE state END,
+    late_before_at = CASE WHEN $6 > due_at THEN coalesce(late_before_at, overdue_at)
+                          ELSE late_before_at END,
     overdue_at = CASE WHEN $6 > due_at THEN NULL ELSE overdue_at END
 WHERE rule = $1 AND home_county = $2 AND subject_id = $3
   AND (state IN ('open', 'overdue') OR $6 > due_at)
@@ -76,7 +78,9 @@ WHERE rule = $1 AND home_county = $2 AND subject_id = $3 AND (state = 'open' OR 
 # Open already, it was resumed before what had cancelled it was heard: that comes too late then.
 _RESUME: Final = """
 UPDATE duties SET state = 'open', opened_at = $4, due_at = greatest(due_at, $5), bearer_role = $6,
-    bearer_agency_id = $7, overseer_id = $8, version = version + 1
+    bearer_agency_id = $7, stands_in_for = NULL, stands_in_for_id = NULL, overseer_id = $8,
+    version = version + 1,
+    late_before_at = coalesce(late_before_at, overdue_at), overdue_at = NULL
 WHERE rule = $1 AND home_county = $2 AND subject_id = $3 AND state IN ('open', 'cancelled')
   AND opened_at < $4
 """
@@ -101,22 +105,13 @@ WHERE d.rule = $1 AND d.home_county = $2 AND d.state = 'discharged' AND d.discha
                     AND {FITS.format(today="$5")})
 """
 
-_DUE: Final = f"""
-SELECT id, rule FROM duties WHERE state = 'open' AND due_at <= $1
-ORDER BY due_at, id LIMIT {OVERDUE_BATCH} FOR UPDATE SKIP LOCKED
-"""
-_MARK_OVERDUE: Final = """
-UPDATE duties d SET state = 'overdue', overdue_at = $1, version = d.version + 1
-WHERE d.id = ANY ($2::uuid[]) AND d.state = 'open'
-RETURNING d.id AS subject_id, d.rule, d.child_id, d.home_county, d.region_code, d.bearer_role,
-          d.bearer_agency_id AS agency_id, d.told_to, d.due_at,
-          array_remove(ARRAY[d.overseer_id], NULL) AS known_to
-"""
-
 
 async def counties(tx: Tx) -> Sequence[int]:
-    """Return the counties that opened a file."""
-    rows = await tx.connection.fetch("SELECT DISTINCT home_county FROM children ORDER BY 1")
+    """Return the counties that opened a file, or where something is owed."""
+    rows = await tx.connection.fetch(
+        "SELECT home_county FROM children"
+        " UNION SELECT home_county FROM duties WHERE state IN ('open', 'overdue') ORDER BY 1"
+    )
     return [row["home_county"] for row in rows]
 
 
@@ -286,21 +281,3 @@ async def _weigh_evidence(tx: Tx, rule: Rule, announced: Announced) -> None:
             tx.today,
         )
     await discharge(tx, rule, f"d.{evidence.match} = $4", match_id)
-
-
-async def mark_overdue(tx: Tx) -> int:
-    """Mark, of a batch of what is due, what is not discharged, and announce it. Returns how many
-    were due: a million are at the end of a quarter.
-    """
-    due = await tx.connection.fetch(_DUE, tx.now)
-    ids = [row["id"] for row in due]
-    for code in sorted({row["rule"] for row in due} & rules().keys()):
-        await discharge(tx, rules()[code], "d.id = ANY ($4::uuid[])", ids)
-    rows = await tx.connection.fetch(_MARK_OVERDUE, tx.now, ids) if due else []
-    overdue = [
-        DutyOverdue(**row, escalates_to=list(rules()[row["rule"]].escalates_to))
-        for row in rows
-        if row["rule"] in rules()
-    ]
-    await events.publish(tx, *overdue)
-    return len(due)

@@ -5,14 +5,18 @@ from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
+import asyncpg
+
 from app.access.principal import Principal
-from app.core.clock import years_before
+from app.agencies.queries import lineage_in_sql
+from app.core.clock import local_date, years_before
 from app.core.data import hiding
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.http.wire import region_text
 from app.duties import schemas
+from app.duties.events import DutyEscalated, DutyOverdue
 from app.duties.models import DONE_BY_HIDDEN
 from app.duties.periods import Period
 from app.duties.rulebook import oversees, rules, rules_seen_by
@@ -135,6 +139,54 @@ async def list_duties(
     return await paging.fetch(tx, select, where, _BY_DUE, window)
 
 
+async def find_duty(tx: Tx, principal: Principal, duty_id: UUID) -> asyncpg.Record | None:
+    """Find one the caller may know of, and where it stands for it."""
+    where = visible(principal).add("d.id = {}", duty_id)
+    select = f"SELECT d.*, {_state(where, principal, tx.now)} AS stands FROM duties d"
+    return await tx.connection.fetchrow(f"{select} WHERE {where}", *where.arguments)
+
+
+_TOLD: Final = """
+SELECT occurred_at AS at, data ->> 'due_at' AS due_at, data -> 'escalates_to' AS "to" FROM events
+WHERE subject_id = $1 AND wire_name = ANY ($2::text[]) ORDER BY id LIMIT 1000
+"""
+
+
+_PLACE: Final = lineage_in_sql("$2::bigint")
+_HELD_THEN: Final = f"""
+SELECT p.id AS post_id, h.staff_id, h.since, h.until
+FROM posts p JOIN post_holdings h ON h.post_id = p.id
+WHERE p.role = $1 AND h.since <= $3 AND (h.until IS NULL OR h.until > $3)
+  AND p.region_code = (SELECT max(n.region_code) FROM posts n
+                       WHERE n.role = $1 AND n.region_code IN ({_PLACE}))
+ORDER BY h.since, h.id LIMIT 100
+"""
+
+
+async def record_of(tx: Tx, row: asyncpg.Record) -> schemas.DutyRecord:
+    """Show a row with who was told of it; to whom must not know that it is done, those who would
+    have been by now.
+    """
+    if row["stands"] == row["state"]:
+        told = await tx.connection.fetch(
+            _TOLD, row["id"], [DutyOverdue.wire_name, DutyEscalated.wire_name]
+        )
+    else:
+        due_at = row["due_at"]
+        steps = [(step.at(due_at), step.to) for step in rules()[row["rule"]].escalates]
+        told = [{"at": at, "due_at": due_at, "to": to} for at, to in steps if at <= tx.now]
+    held = await tx.connection.fetch(
+        _HELD_THEN,
+        row["stands_in_for"] or row["bearer_role"],
+        row["region_code"],
+        local_date(row["opened_at"]),
+    )
+    held = [] if row["bearer_agency_id"] else held
+    return schemas.DutyRecord.model_validate(
+        {**duty_of(row).model_dump(), "told": [*map(dict, told)], "held_then": [*map(dict, held)]}
+    )
+
+
 async def _kept(tx: Tx, principal: Principal) -> list[UUID]:
     """List what is done and the caller must not know that it is: mostly nothing. An index holds
     what was done by deeds that may be hidden, few among all that is done.
@@ -152,7 +204,11 @@ def duty_of(row: Any) -> schemas.Duty:
             **_titled(row),
             **(_as_undone(row) if row["stands"] != row["state"] else {}),
             "region_code": region_text(row["region_code"]),
-            "bearer": {"role": row["bearer_role"], "agency_id": row["bearer_agency_id"]},
+            "bearer": {
+                "role": row["bearer_role"],
+                "agency_id": row["bearer_agency_id"],
+                "stands_in_for": row["stands_in_for"],
+            },
             "period": row["period"] or None,
         }
     )
@@ -190,11 +246,13 @@ async def counts(
         SELECT d.rule, count(*) FILTER (WHERE d.stands = 'open') AS open,
                count(*) FILTER (WHERE d.stands = 'overdue') AS overdue,
                count(*) FILTER (WHERE d.stands = 'discharged') AS discharged,
-               count(*) FILTER (WHERE d.stands = 'discharged' AND d.overdue_at IS NOT NULL)
+               count(*) FILTER (WHERE d.stands = 'discharged'
+                   AND coalesce(d.late_before_at, d.overdue_at) IS NOT NULL)
                    AS discharged_late,
                count(*) FILTER (WHERE d.stands = 'cancelled') AS cancelled,
                count(*) FILTER (WHERE d.stands = 'lapsed') AS lapsed
-        FROM (SELECT d.rule, d.overdue_at, {state} AS stands FROM duties d WHERE {where}) AS d
+        FROM (SELECT d.rule, d.overdue_at, d.late_before_at, {state} AS stands
+              FROM duties d WHERE {where}) AS d
         GROUP BY d.rule ORDER BY d.rule
         """,
         *where.arguments,

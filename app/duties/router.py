@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
+import asyncpg
 from fastapi import Query
 
-from app.access.deps import needs
+from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
 from app.children.deps import ChildFilter
 from app.core.clock import local_date
@@ -13,12 +14,25 @@ from app.core.http.paging import Page, Paged
 from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
 from app.core.http.wire import Moment, region_text
+from app.core.problems import Problem
 from app.duties import periods, queries, schemas
 from app.duties.area import AREA, READ, RuleName
 from app.regions.deps import RegionSpan
 
 router = routing.router(AREA.tag)
+
+
+class DutyNotFound(Problem, status=404, denies=True):
+    """No such duty, or none the caller may know of: the same answer (AZ-3)."""
+
+    title = "No such duty"
+    title_zh = "没有这项责任"
+
+
 ReadsDuties = Annotated[Principal, needs(READ)]
+DutyInPath = Annotated[
+    asyncpg.Record, named_in_path("duty_id", "The duty's id.", queries.find_duty, DutyNotFound)
+]
 CountsDuties = Annotated[Principal, needs(READ, personal=False)]
 
 
@@ -75,4 +89,17 @@ async def summarise_duties(
             rules=await queries.counts(tx, principal, quarter, span),
             coverage=await queries.coverage(tx, principal, quarter, span),
         )
+    )
+
+
+@router.get("/duties/{duty_id}")
+async def read_duty(
+    _: ReadsDuties, found: DutyInPath, tx: Transaction
+) -> Shown[schemas.DutyRecord]:
+    """Read a duty, and who was told when that it is overdue."""
+    return Shown(
+        await queries.record_of(tx, found),
+        children=[found["child_id"]],
+        groups=["duties"],
+        since=local_date(found["opened_at"]),
     )

@@ -69,6 +69,7 @@ def check(read: DataFile) -> None:
             elif not name.endswith(("_minutes", "_within_days")):
                 raise read.refusal(place, f"{name} is no number of minutes or days")
         _check_roles(read, rule)
+        _check_steps(read, rule)
         if rule.opens.children is not None:
             _check_children(read, code)
         about = _check_opening(read, rule)
@@ -89,8 +90,11 @@ def _words(read: DataFile, *place: str) -> Iterator[tuple[Place, str]]:
 
 
 def _check_roles(read: DataFile, rule: Rule) -> None:
-    keys = (("bearer", "role"), ("bearer", "or_roles"), ("seen_by",), ("escalates_to",))
+    keys = (("bearer", "role"), ("bearer", "or_roles"), ("seen_by",))
     named = [*chain(*(_words(read, rule.code, *key) for key in keys))]
+    for step, said in enumerate(rule.escalates):
+        here = (rule.code, "escalates", step, "to")
+        named += [((*here, position), name) for position, name in enumerate(said.to)]
     for place, name in named:  # a name that is no role is said before what follows from it
         read.require(place, "role", name, roles())
     for place, name in _words(read, rule.code, "bearer", "overseen_by"):
@@ -103,6 +107,27 @@ def _check_roles(read: DataFile, rule: Rule) -> None:
         agency = place[1] == "bearer" and rule.bearer.agency_fields
         if name not in rule.seen_by and not agency:
             raise read.refusal(place, f"{name} could not see the duty: add it to seen_by")
+
+
+def _check_steps(read: DataFile, rule: Rule) -> None:
+    """Check that what is late is told at once, then higher up, in time, until the county knows."""
+    by_working_days = bool(rule.due.working_days or rule.due.key)
+    for number, (step, before) in enumerate(
+        zip(rule.escalates, (None, *rule.escalates), strict=False)
+    ):
+        place = (rule.code, "escalates", number)
+        if before is None and step.time:
+            raise read.refusal(place, "the first step is told at once: write after: P0D")
+        if before is not None and step.time <= before.time:
+            raise read.refusal(place, "a step comes later than the one before it")
+        if step.time and by_working_days is (step.working_days is None):
+            counts = "working_days" if by_working_days else "after"
+            raise read.refusal(place, f"the step counts as `due` does: write {counts}")
+    told = {name for step in rule.escalates for name in step.to}
+    county = {name for name in rule.seen_by if "county" in roles()[name].levels}
+    if county and not county & told:
+        message = f"no step of escalates reaches {' or '.join(sorted(county))}"
+        raise read.refusal((rule.code, "seen_by"), message)
 
 
 def _check_children(read: DataFile, code: str) -> None:

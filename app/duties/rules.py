@@ -97,9 +97,13 @@ def _duration(text: Any) -> timedelta:
     if match is None or not any(match.groups()):
         raise ValueError(f"{text} is no duration of days, hours and minutes, like P3D or PT2H")
     days, hours, minutes = (int(part or 0) for part in match.groups())
-    if not days + hours + minutes:
-        raise ValueError(f"{text} leaves no time")
     return timedelta(days=days, hours=hours, minutes=minutes)
+
+
+def _some_time(text: Any) -> timedelta:
+    if not (duration := _duration(text)):
+        raise ValueError(f"{text} leaves no time")
+    return duration
 
 
 class Due(_Part):
@@ -109,7 +113,7 @@ class Due(_Part):
     field: str | None = None
     parameter: str | None = None
     key: str | None = None
-    within: Annotated[timedelta, BeforeValidator(_duration)] | None = None
+    within: Annotated[timedelta, BeforeValidator(_some_time)] | None = None
     working_days: int | None = Field(default=None, ge=1, le=366)
     source: str | None = None
 
@@ -136,6 +140,34 @@ class Due(_Part):
         if str(self.parameter).endswith("_days"):
             return beginning(day + timedelta(days=chosen + 1))
         return opened_at + timedelta(minutes=chosen)
+
+
+class Step(_Part):
+    """Who is told that a duty is overdue, and how long after it was due."""
+
+    after: Annotated[timedelta, BeforeValidator(_duration)] | None = None
+    working_days: int | None = Field(default=None, ge=1, le=366)
+    to: tuple[str, ...] = Field(min_length=1)
+    source: str | None = None
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if (self.after is None) == (self.working_days is None):
+            raise ValueError("say one of `after` and `working_days`")
+        if self.time and not self.source:
+            raise ValueError(f"`{'after' if self.after else 'working_days'}` needs a `source`")
+        return self
+
+    @property
+    def time(self) -> timedelta:
+        """How long after: comparable among the steps of a rule, which count in one way."""
+        return timedelta(days=self.working_days) if self.working_days else self.after or timedelta()
+
+    def at(self, due_at: datetime) -> datetime:
+        """Return when to tell it of a duty that was due at an instant."""
+        if not self.working_days:
+            return due_at + self.time
+        return _after(local_date(due_at - timedelta(microseconds=1)), self.working_days)
 
 
 class Evidence(_Part):
@@ -182,7 +214,7 @@ class Rule(_Part):
     cancelled_by: tuple[str, ...] = ()
     resumed_by: tuple[str, ...] = ()
     seen_by: tuple[str, ...]
-    escalates_to: tuple[str, ...] = Field(min_length=1)
+    escalates: tuple[Step, ...] = Field(min_length=1)
 
     @field_validator("due", "evidence")
     @classmethod
@@ -238,6 +270,10 @@ class Rule(_Part):
             return _after(day, self.due.working_days)
         chosen = effective(values, str(self.due.parameter), region_code, day).value
         return self.due.by_policy(opened_at, chosen)
+
+    def escalates_at(self, due_at: datetime, told: int) -> datetime | None:
+        """Return when the next step is told, after so many; None if that was all."""
+        return self.escalates[told].at(due_at) if told < len(self.escalates) else None
 
     def counts_from(self, arose_on: date) -> date:
         """Return the first day whose deeds discharge a duty that arose on a day."""

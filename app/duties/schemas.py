@@ -25,7 +25,7 @@ class DutyState(StrEnum):
     overdue = "overdue"
     """Owed, and the time is over."""
     discharged = "discharged"
-    """Done; late if `overdue_at` is set."""
+    """Done; late if `overdue_at` is set, or `late_before_at` when it was done before."""
     cancelled = "cancelled"
     """It was not owed after all, or nobody owes it any more."""
     lapsed = "lapsed"
@@ -37,6 +37,10 @@ class Bearer(BaseModel):
 
     role: Code = Field(description="Role that owes it.", examples=["village_director"])
     agency_id: UUID | None = Field(description="The agency, if one owes it as a whole.")
+    stands_in_for: Code | None = Field(
+        description="The role whose post is empty, or whose agency closed: it owes it again as soon"
+        " as there is somebody; null: nobody stands in."
+    )
 
 
 class Duty(BaseModel):
@@ -65,10 +69,43 @@ class Duty(BaseModel):
     overdue_at: datetime | None = Field(
         description="When it was found overdue; stays when it is discharged late."
     )
+    late_before_at: datetime | None = Field(
+        description="When it was first found overdue before it was opened again; null if never."
+    )
     discharged_at: datetime | None = Field(description="When evidence of the deed arrived.")
     discharged_on: date | None = Field(description="Day of the deed.")
     discharged_by: UUID | None = Field(description="The deed: a visit, alert or report.")
     version: Version
+
+
+class Telling(BaseModel):
+    """Who was told that a duty is overdue."""
+
+    at: datetime = Field(description="When they were told.")
+    due_at: datetime = Field(description="When it had been due.")
+    to: list[Code] = Field(max_length=10, description="The roles told.")
+
+
+class HeldThen(BaseModel):
+    """Somebody who held the post that owes a duty."""
+
+    post_id: UUID = Field(description="The post; its holders are listed there.")
+    staff_id: UUID = Field(description="The person.")
+    since: date = Field(description="First day.")
+    until: date | None = Field(description="The first day they held it no longer; null: they do.")
+
+
+class DutyRecord(Duty):
+    """A duty, and what became of it."""
+
+    held_then: list[HeldThen] = Field(
+        max_length=100,
+        description="Who held the post that owes it when it arose; empty: nobody, or an agency owes"
+        " it.",
+    )
+    told: list[Telling] = Field(
+        max_length=1000, description="Who was told when that it is overdue, oldest first."
+    )
 
 
 class DutyCounts(BaseModel):
@@ -80,7 +117,9 @@ class DutyCounts(BaseModel):
     open: Count = Field(description="Owed, in time.")
     overdue: Count = Field(description="Owed, too late.")
     discharged: Count = Field(description="Done, late ones included.")
-    discharged_late: Count = Field(description="Done, but too late.")
+    discharged_late: Count = Field(
+        description="Done, but too late, now or before it was opened again."
+    )
     cancelled: Count = Field(description="Not owed any more.")
     lapsed: Count = Field(description="Not done while it was owed.")
 

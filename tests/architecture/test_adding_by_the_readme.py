@@ -38,7 +38,7 @@ VIS-05:
     where: {visitor_type: [teacher]}
     counts_from: next_day
   seen_by: [village_director, township_supervisor]
-  escalates_to: [township_supervisor]
+  escalates: [{after: P0D, to: [township_supervisor]}]
 """
 
 TEST = """

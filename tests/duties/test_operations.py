@@ -7,7 +7,7 @@ import pytest
 from app.core.data.db import SYSTEM
 from app.core.ids import new_id
 from app.core.jobs import queue
-from app.duties import operations
+from app.duties import escalating
 from app.duties.rulebook import rules
 from tests.access.factories import a_caller, an_agency
 from tests.children.factories import a_child
@@ -297,6 +297,40 @@ class TestOverdue:
         assert row["told_to"] == [str(station)]
         assert row["data"]["agency_id"] == str(station)
 
+    @pytest.mark.usefixtures("child")
+    async def test_is_told_higher_up_step_by_step_each_once(
+        self, database, settings, client, time
+    ) -> None:
+        """Escalation steps up to the county with times; what was told when is in the record."""
+        await _open_period(database)
+        after = ((2027, 1, 7, 15, 59), (2027, 1, 7, 16, 0), (2027, 3, 1))
+        time.set(2026, 12, 31, 16, 0)
+        await _mark_overdue(database)
+        async with database.begin(SYSTEM) as tx:  # as the release before marks it
+            uncounted = "UPDATE duties SET escalated = 0, escalates_at = overdue_at"
+            await tx.connection.execute(uncounted)
+        for moment in after:
+            time.set(*moment)
+            await _run(database, "duties.escalate")
+            await _run(database, "duties.escalate")
+        (duty,) = [duty for duty in await ledger(database) if duty["period"] == "2026Q4"]
+        assert (duty["state"], duty["escalates_at"]) == ("overdue", None)
+        township = await a_caller(database, settings, "township_supervisor", TOWNSHIP)
+        answer = await client.get(f"/v1/duties/{duty['id']}", headers=township.headers)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["told"] == [
+            {
+                "at": "2026-12-31T16:00:00Z",
+                "due_at": "2026-12-31T16:00:00Z",
+                "to": ["township_supervisor"],
+            },
+            {
+                "at": "2027-01-07T16:00:00Z",
+                "due_at": "2026-12-31T16:00:00Z",
+                "to": ["civil_affairs"],
+            },
+        ]
+
     async def test_of_every_rule_is_announced_and_can_be_asked_for(
         self, database, client, settings, child, time
     ) -> None:
@@ -320,12 +354,7 @@ class TestOverdue:
             assert shown == [name] * ("civil_affairs" in rule.seen_by)
 
     async def test_goes_on_after_a_full_batch(self, database, child, time, monkeypatch) -> None:
-        monkeypatch.setattr(operations, "OVERDUE_BATCH", 1)
-        monkeypatch.setattr(
-            operations,
-            "_MARK_OVERDUE",
-            operations._MARK_OVERDUE.replace("LIMIT 500", "LIMIT 1"),
-        )
+        monkeypatch.setattr(escalating, "BATCH", 1)
         for _ in range(3):
             await announce(database, "police_reports.report_filed", child=child)
         await work(database)

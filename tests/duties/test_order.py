@@ -7,9 +7,10 @@ import pytest
 
 from app.core.clock import local_date
 from app.core.data.db import SYSTEM, TemporarilyUnavailable
+from app.core.ids import new_id
 from app.core.jobs import queue
 from app.core.jobs.events import Announced
-from app.duties import operations, periodic
+from app.duties import escalating, operations, periodic
 from tests.access.factories import a_caller, an_agency
 from tests.children.factories import a_child
 from tests.duties.conftest import TOWNSHIP, VILLAGE
@@ -223,8 +224,54 @@ class TestHandingOver:
             assert (duty["state"], duty["bearer_agency_id"]) == (state, after)
         assert (duty["due_at"].isoformat(), duty["overdue_at"]) == (IN_TIME, None)
 
+    async def test_done_late_and_opened_again_it_was_late_for_good(
+        self, client, database, settings, child, time
+    ) -> None:
+        report = {"child": child, "subject_id": new_id()}
+        for day in (22, 25):
+            await announce(database, "police_reports.notice_owed", **report, told=False)
+            await work(database)
+            time.set(2026, 11, day)
+            await run(database, "duties.mark_overdue")
+            (duty,) = await ledger(database, "REP-14")
+            assert (duty["state"], duty["overdue_at"]) == ("overdue", time.now)
+            await announce(database, "police_reports.notice_given", **report, told=True)
+            await work(database)
+            time.set(2026, 11, day + 1)
+        await announce(database, "police_reports.notice_owed", **report, told=False)
+        await announce(database, "police_reports.notice_given", **report, told=True)
+        await work(database)
+        (duty,) = await ledger(database, "REP-14")
+        assert (duty["state"], duty["overdue_at"]) == ("discharged", None)
+        township = await a_caller(database, settings, "township_supervisor", TOWNSHIP)
+        shown = await client.get(f"/v1/duties/{duty['id']}", headers=township.headers)
+        assert shown.json()["late_before_at"] == "2026-11-22T00:00:00Z"
+        assert [told["at"][:10] for told in shown.json()["told"]] == ["2026-11-22", "2026-11-25"]
+        answer = await client.get("/v1/duties/summary", headers=township.headers)
+        (counts,) = [row for row in answer.json()["rules"] if row["rule"] == "REP-14"]
+        assert (counts["discharged"], counts["discharged_late"]) == (1, 1)
+
 
 class TestAtOnce:
+    async def test_two_at_once_tell_once(self, live_database) -> None:
+        child = await a_child(live_database, VILLAGE, categories=["orphan"])
+        async with live_database.begin(SYSTEM) as tx:
+            await periodic.open_period(tx, home_county=child.home_county)
+            await tx.connection.execute("UPDATE duties SET due_at = '2026-10-01'")
+        for told in (escalating.mark_overdue, escalating.escalate):
+            async with live_database.begin(SYSTEM) as tx, live_database.begin(SYSTEM) as other:
+                await other.connection.execute("SET LOCAL lock_timeout = '20ms'")
+                assert (await told(tx) > 0, await told(other)) == (True, 0)
+            async with live_database.begin(SYSTEM) as tx:
+                assert await told(tx) == 0
+        async with live_database.begin(SYSTEM) as tx:
+            rows = await tx.connection.fetch(
+                "SELECT subject_id, wire_name, count(*) FROM events"
+                " WHERE wire_name LIKE 'duties.%' GROUP BY 1, 2"
+            )
+        assert {row["count"] for row in rows} == {1}
+        assert len({row["wire_name"] for row in rows}) == len(("overdue", "escalated"))
+
     async def test_duty_and_evidence_of_one_child_are_weighed_by_turns(self, live_database) -> None:
         child = await a_child(live_database, VILLAGE)
         other = await a_child(live_database, VILLAGE)

@@ -41,7 +41,7 @@ async def test_shows_a_duty_within_budget(client, database, queries, director, c
         "title_zh": "每季度实地走访",
         "child_id": str(child.id),
         "region_code": str(VILLAGE),
-        "bearer": {"role": "village_director", "agency_id": None},
+        "bearer": {"role": "village_director", "agency_id": None, "stands_in_for": None},
         "priority": True,
         "period": "2026Q4",
         "state": "open",

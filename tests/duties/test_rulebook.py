@@ -36,7 +36,7 @@ VIS-01:
     where: {channel: [in_person], abnormal: [false]}
     counts_from: period
   seen_by: [village_director]
-  escalates_to: [village_director]
+  escalates: [{after: P0D, to: [village_director]}]
 REP-07:
   title: {zh: 测, en: test}
   carries:
@@ -56,7 +56,7 @@ REP-07:
     counts_from: same_day
   cancelled_by: [police_reports.report_superseded]
   seen_by: [civil_affairs]
-  escalates_to: [civil_affairs]
+  escalates: [{after: P0D, to: [civil_affairs]}]
 VIS-03:
   title: {zh: 测, en: test}
   carries: [VIS-03]
@@ -65,7 +65,7 @@ VIS-03:
   due: {within: P1DT2H3M, source: test}
   evidence: {event: visits.visit_recorded, match: child_id, counts_from: next_day}
   seen_by: [village_director]
-  escalates_to: [village_director]
+  escalates: [{after: P0D, to: [village_director]}]
 """
 
 
@@ -165,12 +165,12 @@ seen_by: [civil_affairs] → seen_by: [civil_affair] → no role is called civil
 seen_by: [civil_affairs] → seen_by: [operator] → operator sees no duties: it lacks duties:read
 seen_by: [civil_affairs] → seen_by: [school] → school has no region whose duties it could see
 role: police → role: operator → operator sees no duties: it lacks duties:read
-escalates_to: [civil_affairs] → escalates_to: [township_supervisor] → township_supervisor could not see the duty: add it to seen_by
+to: [civil_affairs] → to: [township_supervisor] → township_supervisor could not see the duty: add it to seen_by
 bearer: {role: village_director} → bearer: {role: township_supervisor} → township_supervisor could not see the duty: add it to seen_by
 VIS-01: → VlS-01: → no obligation is called VlS-01; did you mean VIS-01?
 - REP-07 → - REP07 → no obligation is called REP07; did you mean REP-07?
 counts_from: period → count_from: period → no key is called count_from; did you mean counts_from?
-escalates_to: [civil_affairs] → escalate_to: [civil_affairs] → no key is called escalate_to; did you mean escalates_to?
+escalates: [{after: P0D, to: [civil → escalate: [{after: P0D, to: [civil → no key is called escalate; did you mean escalates?
 {role: village_director} → {rôle: village_director} → no key is called rôle; did you mean role?
 {category: any} → {category: [left_behing]} → no code is called left_behing; did you mean left_behind?
 {category: any} → {flags: any} → no key is called flags; did you mean flag?
@@ -190,7 +190,15 @@ within: P1DT2H3M → within: P0D → P0D leaves no time
 counts_from: next_day → counts_from: period → `counts_from: period` goes with `every`, all else with `event`
 channel: [in_person] → channel: [] → evidence.where.channel says nothing
 channel: [in_person] → channel: in_person → evidence.where.channel is a list: write [in_person]
-escalates_to: [civil_affairs] → escalates_to: [] → escalates_to says nothing
+escalates: [{after: P0D, to: [civil_affairs]}] → escalates: [] → escalates says nothing
+to: [civil_affairs] → to: [] → escalates.to says nothing
+to: [civil_affairs] → to: [civil_affair] → no role is called civil_affair; did you mean civil_affairs?
+after: P0D, to: [civil_affairs] → after: P1D, to: [civil_affairs] → `after` needs a `source`
+after: P0D, to: [civil_affairs] → after: P1D, source: test, to: [civil_affairs] → the first step is told at once: write after: P0D
+after: P0D, to: [civil_affairs] → to: [civil_affairs] → say one of `after` and `working_days`
+seen_by: [village_director] → seen_by: [village_director, civil_affairs] → no step of escalates reaches civil_affairs
+[{after: P0D, to: [civil_affairs]}] → [{after: P0D, to: [civil_affairs]}, {after: P0D, to: [civil_affairs]}] → a step comes later than the one before it
+[{after: P0D, to: [civil_affairs]}] → [{after: P0D, to: [civil_affairs]}, {working_days: 1, source: test, to: [civil_affairs]}] → the step counts as `due` does: write after
 {zh: 测, en: test} → {zh: "", en: test} → title.zh says nothing
 VIS-01: → VIS-01.Again: → after VIS-01. one word says which: small letters and _, 32 at most
 [false] → ["true"] → no abnormal of visits.visit_recorded is called "true"; did you mean true?

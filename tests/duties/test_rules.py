@@ -65,6 +65,18 @@ def test_a_deadline_the_event_names_wins() -> None:
     assert due == AT + timedelta(minutes=10)
 
 
+def test_steps_come_as_long_after_it_was_due_as_the_rule_says() -> None:
+    """Working days where the rule counts those: due on a Friday, 5 end on the next."""
+    due = datetime(2026, 11, 20, 16, tzinfo=UTC)
+    for code, days in (("VIS-01", 7), ("EDU-03", 7), ("VIS-03", 7)):
+        rule = rulebook.rules()[code]
+        steps = [rule.escalates_at(due, told) for told in range(3)]
+        assert steps[1:] == [due + timedelta(days=days), None]
+    assert rulebook.rules()["EDU-03"].escalates_at(due - timedelta(days=1), 1) == datetime(
+        2026, 11, 26, 16, tzinfo=UTC
+    )
+
+
 @pytest.mark.parametrize(
     ("code", "first"),
     [

@@ -128,8 +128,9 @@ _CHILDREN = (
     Ask("readChildHistory"),
     Ask("readChildReasons"),
     Ask("listChildEnrolments"),
-    Ask("listDuties", shows=("duty_id VIS-01", "duty_id EDU-04", "duty_id REP-07")),
+    Ask("listDuties", shows=("duty_id VIS-01", "duty_id EDU-04", "duty_id")),
     Ask("summariseDuties"),
+    Ask("readDuty"),
 )
 
 _SCHOOLS = (

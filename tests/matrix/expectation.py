@@ -208,6 +208,7 @@ VISIBLE: Mapping[str, Callable[[Who, Target], bool]] = {
     "post_id in a list": _everyone,  # who holds it is another matter
     "code": _everyone,
     "name": _everyone,
+    "duty_id": _sees_duty("REP-07"),
     **{f"duty_id {rule}": _sees_duty(rule) for rule in ("VIS-01", "EDU-04", "REP-07")},
 }
 """Whether what a parameter names, or a list shows, exists for a caller."""

@@ -33,7 +33,7 @@ KINDS = (
         "delivery_id",
         "post_id",
     ),
-    *("holding_id", "client_id", "entry_id", "duty_id VIS-01", "duty_id EDU-04", "duty_id REP-07"),
+    *("holding_id", "client_id", "entry_id", "duty_id VIS-01", "duty_id EDU-04", "duty_id"),
 )
 """What `store` gives the ids that the target names for them."""
 
@@ -187,7 +187,7 @@ def _duties(tx: Tx, target: Target, about: dict[str, Any]) -> None:
         tx.session.add(
             Duty(
                 **about,
-                id=target.ids[f"duty_id {rule}"],
+                id=target.ids["duty_id" if rule == "REP-07" else f"duty_id {rule}"],
                 rule=rule,
                 subject_id=target.ids[subject],
                 bearer_role=role,

@@ -34,6 +34,7 @@ _DATED = {
     "readReport": "filed_at",
     "readReportChain": "filed_at",
     "listDuties": "opened_at",
+    "readDuty": "opened_at",
     "readChildHistory": "at",
     "listChildEnrolments": "since",
     "listAuditEntries": "at",

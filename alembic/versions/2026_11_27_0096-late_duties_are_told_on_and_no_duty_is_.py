@@ -1,0 +1,93 @@
+"""late duties are told on and no duty is without an owner
+
+Rules for a revision: expand first, fill in a revision of its own, contract in a later release; the
+release before this one still runs on the new schema. Protected rows are seen inside `every_row` or
+`in_batches` (reach.py) only. Never import `app`: the code changes later, this stays.
+
+Revision: 0096
+Revises: 0095
+"""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic import op
+from reach import every_row
+
+revision: str = "0096"
+down_revision: str | Sequence[str] | None = "0095"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+
+def upgrade() -> None:
+    op.add_column(
+        "duties", sa.Column("stands_in_for", sa.String(), nullable=True), if_not_exists=True
+    )
+    op.add_column(
+        "duties", sa.Column("stands_in_for_id", sa.Uuid(), nullable=True), if_not_exists=True
+    )
+    op.add_column(
+        "duties",
+        sa.Column("late_before_at", sa.DateTime(timezone=True), nullable=True),
+        if_not_exists=True,
+    )
+    op.add_column(
+        "duties",
+        sa.Column("escalated", sa.SmallInteger(), server_default="0", nullable=False),
+        if_not_exists=True,
+    )
+    op.add_column(
+        "duties",
+        sa.Column(
+            "escalates_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=True,
+        ),
+        if_not_exists=True,
+    )
+    # Outside a transaction: the app goes on meanwhile.
+    with op.get_context().autocommit_block():
+        op.execute("DROP INDEX CONCURRENTLY IF EXISTS ix_duties_escalates_at")
+        op.create_index(
+            "ix_duties_escalates_at",
+            "duties",
+            ["escalates_at", "id"],
+            unique=False,
+            postgresql_where=sa.text("state = 'overdue' AND escalates_at IS NOT NULL"),
+            postgresql_concurrently=True,
+        )
+        op.execute(
+            "ALTER TABLE duties DROP CONSTRAINT IF EXISTS fk_duties_stands_in_for_id_agencies"
+        )
+        op.create_foreign_key(
+            op.f("fk_duties_stands_in_for_id_agencies"),
+            "duties",
+            "agencies",
+            ["stands_in_for_id"],
+            ["id"],
+            postgresql_not_valid=True,
+        )
+        with every_row("duties"):
+            op.execute("ALTER TABLE duties VALIDATE CONSTRAINT fk_duties_stands_in_for_id_agencies")
+
+
+def downgrade() -> None:
+    op.drop_constraint(
+        op.f("fk_duties_stands_in_for_id_agencies"), "duties", type_="foreignkey", if_exists=True
+    )
+    op.drop_column("duties", "escalates_at", if_exists=True)
+    op.drop_column("duties", "escalated", if_exists=True)
+    op.drop_column("duties", "late_before_at", if_exists=True)
+    op.drop_column("duties", "stands_in_for_id", if_exists=True)
+    op.drop_column("duties", "stands_in_for", if_exists=True)
+    # Outside a transaction: the app goes on meanwhile.
+    with op.get_context().autocommit_block():
+        op.drop_index(
+            "ix_duties_escalates_at",
+            table_name="duties",
+            postgresql_where=sa.text("state = 'overdue' AND escalates_at IS NOT NULL"),
+            postgresql_concurrently=True,
+            if_exists=True,
+        )

@@ -1,0 +1,74 @@
+"""What is not done in time becomes overdue and is told, step by step, to those above."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import asyncpg
+
+from app.core.data.db import Tx
+from app.core.jobs import events
+from app.duties.discharging import discharge
+from app.duties.events import DutyEscalated, DutyOverdue
+from app.duties.rulebook import rules
+
+BATCH: Final = 500
+
+_DUE: Final = """
+SELECT id, rule, due_at, 0 AS escalated FROM duties WHERE state = 'open' AND due_at <= $1
+ORDER BY due_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
+"""
+# Those that the release before marked overdue were told of once, uncounted.
+_WAITING: Final = """
+SELECT id, rule, due_at, greatest(escalated, 1) AS escalated FROM duties
+WHERE state = 'overdue' AND escalates_at <= $1
+ORDER BY escalates_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
+"""
+_TELL: Final = """
+UPDATE duties d
+SET state = 'overdue', escalated = next.escalated,
+    overdue_at = CASE d.state WHEN 'open' THEN $1 ELSE d.overdue_at END,
+    escalates_at = next.at, version = d.version + next.told::int
+FROM unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::boolean[])
+    AS next (id, escalated, at, told)
+WHERE d.id = next.id AND d.state IN ('open', 'overdue')
+RETURNING next.told, d.escalated AS step, d.id AS subject_id, d.rule, d.child_id, d.home_county,
+          d.region_code, d.bearer_role, d.bearer_agency_id AS agency_id, d.told_to, d.due_at,
+          array_remove(ARRAY[d.overseer_id], NULL) AS known_to
+"""
+
+
+async def mark_overdue(tx: Tx) -> int:
+    """Mark, of a batch of what is due, what is not discharged, and announce it. Returns how many
+    were due: a million are at the end of a quarter.
+    """
+    return await _tell(tx, await tx.connection.fetch(_DUE, tx.now, BATCH))
+
+
+async def escalate(tx: Tx) -> int:
+    """Tell, of a batch of what is overdue still, those of the next step. Returns how many waited.
+    One that is locked is being told of elsewhere.
+    """
+    return await _tell(tx, await tx.connection.fetch(_WAITING, tx.now, BATCH))
+
+
+async def _tell(tx: Tx, rows: Sequence[asyncpg.Record]) -> int:
+    for code in sorted({row["rule"] for row in rows} & rules().keys()):
+        await discharge(tx, rules()[code], "d.id = ANY ($4::uuid[])", [row["id"] for row in rows])
+    steps = []
+    for row in rows:
+        rule, told = rules().get(row["rule"]), row["escalated"]
+        at = rule and rule.escalates_at(row["due_at"], told)
+        now = bool(at and at <= tx.now) or not told
+        after = rule and rule.escalates_at(row["due_at"], told + 1) if now else at
+        steps.append((row["id"], told + now, after, now))
+    if steps:
+        said = await tx.connection.fetch(_TELL, tx.now, *map(list, zip(*steps, strict=True)))
+        await events.publish(
+            tx, *(_event(row) for row in said if row["told"] and row["rule"] in rules())
+        )
+    return len(rows)
+
+
+def _event(row: asyncpg.Record) -> DutyOverdue | DutyEscalated:
+    told = {**row, "escalates_to": rules()[row["rule"]].escalates[row["step"] - 1].to}
+    return DutyOverdue(**told) if row["step"] == 1 else DutyEscalated(**told)

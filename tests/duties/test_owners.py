@@ -1,0 +1,104 @@
+"""No duty is without an owner: not of an empty post, nor of a closed agency."""
+
+from datetime import date
+
+from app.agencies import operations as agencies
+from app.core.data.db import SYSTEM
+from app.core.jobs import queue
+from tests.access.factories import a_caller, an_agency
+from tests.agencies.factories import a_holding, a_person, a_post
+from tests.duties.conftest import COUNTY, TOWNSHIP, VILLAGE
+from tests.duties.factories import announce, ledger, work
+
+HANDS = """
+SELECT data ->> 'bearer_role' FROM events
+WHERE wire_name = 'duties.duty_changed_hands' AND data ->> 'rule' = 'VIS-03' ORDER BY id
+"""
+
+
+async def _find_owners(database) -> None:
+    async with database.begin(SYSTEM) as tx:
+        await queue.enqueue(tx.connection, "duties.find_owners", [{}])
+    await work(database)
+
+
+async def _owed_by(database, rule: str) -> tuple[object, ...]:
+    (duty,) = await ledger(database, rule)
+    return tuple(duty[name] for name in ("bearer_role", "bearer_agency_id", "stands_in_for"))
+
+
+async def test_a_post_changes_hands_and_is_empty(client, database, settings, child, time) -> None:
+    """An open duty stays with the post: who holds it next sees it, since when, and who held it
+    then; while nobody does, those above owe it, and are told.
+    """
+    post = await a_post(database, "village_committee", VILLAGE, "village_director")
+    first, second = [await a_person(database, post.agency_id) for _ in range(2)]
+    held = await a_holding(database, post, first, date(2026, 9, 1))
+    await announce(database, "visits.abnormal_finding", child=child, visited_on="2026-11-18")
+    await work(database)
+    await _find_owners(database)
+    director = ("village_director", None, None)
+    assert await _owed_by(database, "VIS-03") == director
+    async with database.begin(SYSTEM) as tx:
+        held = await tx.session.merge(held)
+        await agencies.leave_post(tx, held, date(2026, 11, 21))
+    time.set(2026, 11, 20, 16)
+    await _find_owners(database)
+    assert await _owed_by(database, "VIS-03") == director, "there is nobody above"
+    township = await a_caller(database, settings, "township_supervisor", TOWNSHIP, machine=False)
+    for _ in range(2):
+        await _find_owners(database)
+    assert await _owed_by(database, "VIS-03") == ("township_supervisor", None, "village_director")
+    await a_holding(database, post, second, date(2026, 11, 21))
+    await _find_owners(database)
+    assert await _owed_by(database, "VIS-03") == director
+    async with database.begin(SYSTEM) as tx:
+        told = [row[0] for row in await tx.connection.fetch(HANDS)]
+    assert told == ["township_supervisor", "village_director"]
+    (duty,) = await ledger(database, "VIS-03")
+    shown = await client.get(f"/v1/duties/{duty['id']}", headers=township.headers)
+    assert shown.json()["opened_at"] == "2026-11-20T02:00:00Z"
+    (then,) = shown.json()["held_then"]
+    assert (then["staff_id"], then["until"]) == (str(first), "2026-11-21")
+
+
+async def test_an_agency_closes_and_opens_again(database, child) -> None:
+    education = await an_agency(database, "education", COUNTY)
+    school = await an_agency(database, "school", VILLAGE)
+    owed = {"child": child, "school_id": str(school)}
+    await announce(database, "dropout_alerts.persuasion_failed", **owed)
+    await work(database)
+    owners = {True: ("school", school, None), False: ("education_authority", education, "school")}
+    for active in (False, True):
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute(
+                "UPDATE agencies SET active = $2 WHERE id = $1", school, active
+            )
+        await _find_owners(database)
+        assert await _owed_by(database, "EDU-04") == owners[active]
+
+
+async def test_a_closed_agency_hands_on_only_to_who_may_know(database, child) -> None:
+    hidden = await an_agency(database, "civil_affairs", TOWNSHIP)
+    station, told = [
+        await an_agency(database, kind, COUNTY) for kind in ("police", "civil_affairs")
+    ]
+    await announce(database, "police_reports.report_filed", child=child, told_to=(station, told))
+    await work(database)
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("UPDATE agencies SET active = false WHERE id = $1", station)
+    await _find_owners(database)
+    assert await _owed_by(database, "REP-07") == ("civil_affairs", told, "police")
+    assert hidden != told
+
+
+async def test_an_office_registered_later_oversees_what_is_open(database, child) -> None:
+    school = await an_agency(database, "school", VILLAGE)
+    owed = {"child": child, "school_id": str(school)}
+    await announce(database, "dropout_alerts.persuasion_failed", **owed)
+    await work(database)
+    for place in (120000000000, COUNTY):
+        office = await an_agency(database, "education", place)
+        await _find_owners(database)
+        (duty,) = await ledger(database, "EDU-04")
+        assert duty["overseer_id"] == office
