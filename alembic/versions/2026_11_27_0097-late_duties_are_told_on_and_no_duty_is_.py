@@ -4,8 +4,8 @@ Rules for a revision: expand first, fill in a revision of its own, contract in a
 release before this one still runs on the new schema. Protected rows are seen inside `every_row` or
 `in_batches` (reach.py) only. Never import `app`: the code changes later, this stays.
 
-Revision: 0096
-Revises: 0095
+Revision: 0097
+Revises: 0096
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from alembic import op
 from reach import every_row
 
-revision: str = "0096"
-down_revision: str | Sequence[str] | None = "0095"
+revision: str = "0097"
+down_revision: str | Sequence[str] | None = "0096"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
