@@ -15,7 +15,7 @@ from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database, Reach
 from app.core.ids import new_id
 from app.duties import operations as duties
-from app.police_reports import jobs, queries
+from app.police_reports import facts, jobs, queries
 from app.police_reports.operations import (
     called,
     counting,
@@ -191,6 +191,7 @@ async def test_what_hangs_on_one_report_is_found_by_index(many) -> None:
         (incidents._UNKNOWING, [some]),
         (taking_back._SOURCES, [some]),
         (unknown_child._LAST_SAID, [some]),
+        (facts._HUNG_ON, [some]),
         (locks._OF_EVENTS, [[some], [some]]),
         (locks._CHAINS, [[some]]),
         (placing._UNPLACED, [[120119000000], some, 200]),
