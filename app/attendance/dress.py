@@ -77,12 +77,39 @@ def says_more(aside: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def class_says_more(aside: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return of what was set aside of a roll what may say who was not there: all but the spelling
-    of what was read.
+    """Return of what was set aside of a roll what may say who was not there: not the spelling of
+    what was read, nor one word that a field nobody knows says of who called the class, with what
+    and when, as `teacher` does.
     """
+    return {
+        name: said
+        for name, said in class_unread(aside).items()
+        if not (_OF_THE_CALL.fullmatch(name.removeprefix(BESIDE)) and _one_word(said))
+    }
+
+
+def class_unread(aside: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return of what was set aside of a roll all but the spelling of what was read."""
     return {name: said for name, said in (aside or {}).items() if name not in _SPELT}
 
 
+def _one_word(said: Any) -> bool:
+    if said is None or isinstance(said, bool | int | float):
+        return True
+    return isinstance(said, str) and _WORD.fullmatch(said) is not None
+
+
+BESIDE: Final = "batch."
+"""Before the name of what stood beside the events of a batch."""
+_OF_THE_CALL: Final = re.compile(
+    r"(?:class_?|head_?|home_?room_?|form_?)?(?:teacher|master)(?:_?(?:id|name|no))?"
+    r"|(?:device|terminal|app|client|system|software|school)(?:_?(?:id|name|no|version))?|version"
+    r"|(?:sent|uploaded|created|called|synced|exported)_?(?:at|on|by)|timestamp|timezone"
+    r"|grade|term|semester|school_?year|lesson|period|room|batch(?:_?(?:id|no))?"
+    r"|班主任|(?:任课)?(?:教师|老师)|点名人|设备|学校|年级|学期|学年|节次|教室|版本|上传时间|批次",
+    re.IGNORECASE,
+)
+_WORD: Final = re.compile(r"(?!.*[未没缺旷假迟退])[\w.:+-]{0,40}")
 _SPELT: Final = frozenset(
     ("class_name", "school_day", "session", "category", "time", "sequence")
 ) | {OTHER_TIME, "characters"}

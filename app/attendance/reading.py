@@ -11,7 +11,7 @@ import orjson
 from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter, ValidationError
 
-from app.attendance.dress import OTHER_TIME, of_two, origin, same_name, undressed
+from app.attendance.dress import BESIDE, OTHER_TIME, of_two, origin, same_name, undressed
 from app.attendance.schemas import (
     CLOUDEVENT,
     CLOUDEVENTS_BATCH,
@@ -77,10 +77,12 @@ def cloudevent_schema() -> dict[str, Any]:
 
 def read_batch(media_type: str, body: Any) -> list[Incoming]:
     """Read a body into events, each judged by itself (I1, I2): by its shape, whatever it is called.
-    Raises EnvelopeUnusable if it is no batch of events.
+    What stands beside the events is kept with each, unread. Raises EnvelopeUnusable if it is no
+    batch of events.
     """
-    if type(body) is dict and body.keys() == {"events"}:  # nor twice the same
-        events = _bounded(body["events"], "#/events")
+    if type(body) is dict and _is_batch(body):  # nor twice the same
+        beside = {f"{BESIDE}{name}": said for name, said in body.items() if name != "events"}
+        events = [_with(beside, each) for each in _bounded(body["events"], "#/events")]
         return [_judged(_read, event, f"#/events/{n}") for n, event in enumerate(events)]
     if media_type == CLOUDEVENT or _is_cloudevent(body):
         return [_judged(_read_cloudevent, body, "#")]
@@ -89,6 +91,25 @@ def read_batch(media_type: str, body: Any) -> list[Incoming]:
         events = _bounded(body, "#")
         return [_judged(_read_cloudevent, event, f"#/{n}") for n, event in enumerate(events)]
     raise EnvelopeUnusable.at("#", "envelope_invalid", 'Send {"events": [...]}.')
+
+
+_MOST_BESIDE: Final = 2048
+"""Characters that may stand beside the events of a batch: each of them keeps it."""
+
+
+def _is_batch(body: dict[str, Any]) -> bool:
+    """Tell whether it is a batch of events, whatever little stands beside them."""
+    if body.keys() == {"events"}:
+        return True
+    beside = [(name, said) for name, said in body.items() if name != "events"]
+    small = len(str(beside)) <= _MOST_BESIDE
+    return isinstance(body.get("events"), list) and not _is_cloudevent(body) and small
+
+
+def _with(beside: Mapping[str, Any], event: Any) -> Any:
+    if isinstance(event, dict):
+        event.update(beside)  # itself: it may know what was said twice
+    return event
 
 
 def _is_cloudevent(said: Any) -> bool:

@@ -12,7 +12,7 @@ import orjson
 from app.access import queries as access
 from app.access.principal import Principal, acting_on
 from app.attendance.area import WRITE
-from app.attendance.dress import class_says_more
+from app.attendance.dress import class_says_more, class_unread
 from app.attendance.schemas import ResultStatus, Roll
 from app.children.enrolments import class_key
 from app.core.data.db import Tx
@@ -118,7 +118,7 @@ async def call(
     for roll, _ in rolls:
         origin = (roll.source, roll.id)
         content, pupils, spoke_for = stored[origin]
-        if content != _digest(roll):
+        if content not in {_digest(roll), _digest(roll, class_unread(roll.as_sent))}:
             outcomes.append(Called("conflict", "id_taken", None))
         elif origin in fresh:
             fresh.discard(origin)  # told again in the same batch, it is a repetition
@@ -151,10 +151,11 @@ def _row(tx: Tx, called: tuple[UUID, Roll, str | None]) -> tuple[Any, ...]:
     )
 
 
-def _digest(roll: Roll) -> bytes:
+def _digest(roll: Roll, unread: dict[str, Any] | None = None) -> bytes:
+    """Digest what was understood. `unread`: what the release before took for saying more."""
     content = (class_key(roll.class_name), roll.school_day, roll.session, roll.time.astimezone(UTC))
     more = (roll.category, roll.sequence)
     known = content if more == ("roll", 0) else (*content, *more)  # as they were digested before
-    if beside := class_says_more(roll.as_sent):
+    if beside := class_says_more(roll.as_sent) if unread is None else unread:
         known = (*known, beside)
     return hashlib.sha256(orjson.dumps(known, option=orjson.OPT_SORT_KEYS)).digest()

@@ -58,13 +58,6 @@ class Child(SQLModel, table=True):
         *_other_readings("name_pinyin_2", "name_initials_2", "name_pinyin_3", "name_initials_3"),
         PrimaryKeyConstraint("home_county", "id"),
         Index("uq_children_id", "id", unique=True),
-        Index(
-            "ix_children_told",
-            "told",
-            postgresql_using="gin",
-            postgresql_ops={"told": "jsonb_path_ops"},
-            postgresql_where=text("told <> '[]'"),
-        ),
     )
 
     id: UUID = Field(default_factory=new_id)

@@ -19,7 +19,12 @@ SELECT id, child_id, disposed_as, handled_at, closed_at, police_agency_id, super
 FROM police_reports WHERE id = $1
 """
 _HARM: Final = frozenset({"domestic_violence", "other_harm"})
-_OF_FILE: Final = "SELECT id FROM children WHERE told <> '[]' AND told @> $1::jsonb"
+_HUNG_ON: Final = """
+SELECT child_id FROM police_reports WHERE id = $1 AND child_id IS NOT NULL
+UNION SELECT (codes ->> 'child_id')::uuid FROM police_report_steps
+WHERE report_id = $1 AND codes ->> 'child_id' IS NOT NULL
+"""
+"""The files a report hangs on and hung on: who it is about, and is not, is a step of it."""
 
 
 @spine.on_wire_names(
@@ -44,10 +49,9 @@ async def tell_file(tx: Tx, announced: spine.Announced) -> None:
         return
     told = _HARM & {*report["disposed_as"]} and not report["kept"]
     child_id = report["child_id"] if told and report["superseded_by_id"] is None else None
-    named = f'[{{"kind": "harmed", "source_id": "{report["id"]}"}}]'
-    for row in await tx.connection.fetch(_OF_FILE, named):
-        if row["id"] != child_id:
-            await derivation.tell(tx, row["id"], "harmed", report["id"], None)
+    for row in await tx.connection.fetch(_HUNG_ON, report["id"]):
+        if row["child_id"] != child_id:
+            await derivation.tell(tx, row["child_id"], "harmed", report["id"], None)
     if child_id is not None:
         closed = report["closed_at"]
         fact = Told(

@@ -15,7 +15,7 @@ from app.core.data.sql import insert
 from app.core.jobs import events as spine
 from app.core.jobs import queue
 from app.police_reports import events, jurisdiction, rules
-from app.police_reports.models import WAITING, State, Step
+from app.police_reports.models import UNROUTED, WAITING, State, Step
 from app.police_reports.operations import home
 from app.police_reports.operations.filing import relieve
 from app.police_reports.operations.hidden import CHAIN, note
@@ -32,46 +32,57 @@ from app.police_reports.operations.unknown_child import (
 )
 from app.regions import following
 from app.regions.events import CodeUnderstood, RegionReplaced
-from app.regions.rules import SPANS, lineage
+from app.regions.rules import SPANS, codes_of, lineage
 from app.webhooks.events import DeliverySucceeded
 
 log = structlog.get_logger(__name__)
 _PER_RUN: Final = 200
 _TAKES: Final = [events.ReportFiled.wire_name, "police_reports.*"]
-_OPEN: Final = f"""r.routing <> 'routed' AND r.acknowledged_at IS NULL AND r.relieved_at IS NULL
+_OPEN: Final = f"""{UNROUTED}
     AND (r.superseded_by_id IS NULL OR EXISTS (
         SELECT FROM police_reports c WHERE c.id = r.superseded_by_id
           AND (c.delivered_at IS NOT NULL
                OR c.region_code / {SPANS[2]} <> r.region_code / {SPANS[2]})))"""
 """A report waits until police have it, or the correction that takes its place there."""
-
+_POLICE: Final = "a.active AND a.kind = 'police'"
+_MAY: Final = f"""a.id <> ALL (r.hidden_from)
+    AND {jurisdiction.told_police("a.region_code", "r.police_below")}"""
+_NEXT_PLACE: Final = f"""SELECT r.region_code FROM police_reports r
+    WHERE {UNROUTED} AND r.police_agency_id IS NULL AND r.region_code > {{}}
+    ORDER BY r.police_agency_id, r.region_code LIMIT 1"""
+_NEAR: Final = f"{_POLICE} AND a.region_code IN ({jurisdiction.above('p.code')})"
 _WAITING: Final = f"""
-WITH places AS MATERIALIZED (
-    SELECT DISTINCT region_code, hidden_from, police_below, police_agency_id
-    FROM police_reports r WHERE {_OPEN}
-), open AS MATERIALIZED (
-    SELECT p.* FROM places p WHERE EXISTS (
-        SELECT 1 FROM agencies a
-        WHERE a.active AND a.kind = 'police'
-          AND (a.id = p.police_agency_id
-               OR a.region_code IN ({jurisdiction.above("p.region_code")}))
-          AND a.id <> ALL (p.hidden_from)
-          AND {jurisdiction.told_police("a.region_code", "p.police_below")}
-          AND (p.police_agency_id IS NULL OR EXISTS (
-              SELECT 1 FROM webhook_endpoints e
-              WHERE e.agency_id = a.id AND e.active AND e.event_types && $2::text[])))
+WITH RECURSIVE places (code) AS (
+    SELECT ({_NEXT_PLACE.format(-1)})
+    UNION ALL SELECT ({_NEXT_PLACE.format("p.code")}) FROM places p WHERE p.code IS NOT NULL
+), reached AS MATERIALIZED (
+    SELECT a.* FROM agencies a WHERE {_POLICE} AND EXISTS (
+        SELECT FROM webhook_endpoints e
+        WHERE e.agency_id = a.id AND e.active AND e.event_types && $2::text[])
+), further AS (
+    SELECT r.* FROM places p CROSS JOIN LATERAL (
+        SELECT r.id, r.region_code, r.filed_at FROM police_reports r
+        WHERE r.region_code = p.code AND r.police_agency_id IS NULL AND {_OPEN}
+          AND EXISTS (SELECT FROM agencies a WHERE {_NEAR} AND {_MAY})
+        ORDER BY r.filed_at, r.id LIMIT $1) r
+    WHERE EXISTS (SELECT FROM agencies a WHERE {_NEAR})
+    UNION SELECT r.* FROM reached a CROSS JOIN LATERAL (
+        SELECT r.id, r.region_code, r.filed_at FROM police_reports r
+        WHERE r.region_code >= a.region_code
+          AND r.region_code < a.region_code + {codes_of("a.region_code")}
+          AND r.police_agency_id IS NOT NULL AND {_OPEN} AND {_MAY} OFFSET 0) r
+    UNION SELECT r.id, r.region_code, r.filed_at
+    FROM reached a JOIN police_reports r ON r.police_agency_id = a.id WHERE {_OPEN} AND {_MAY}
 ), turns AS (
-    SELECT r.id, row_number() OVER (PARTITION BY r.region_code ORDER BY r.filed_at, r.id) AS turn
-    FROM police_reports r JOIN open p ON p.region_code = r.region_code
-     AND p.hidden_from = r.hidden_from AND p.police_below = r.police_below
-     AND p.police_agency_id IS NOT DISTINCT FROM r.police_agency_id
-    WHERE {_OPEN}
-    ORDER BY turn LIMIT $1
+    SELECT id, row_number() OVER (PARTITION BY region_code ORDER BY filed_at, id) AS turn
+    FROM further ORDER BY turn LIMIT $1
 )
 SELECT r.* FROM police_reports r JOIN turns USING (id) ORDER BY turn, filed_at
 FOR UPDATE OF r SKIP LOCKED
 """
-"""Reports that can be brought further now: of every place one, then of every place a second."""
+"""Reports that can be brought further now: of every place one, then of every place a second. Read
+are the places of those that no police have, each once, and what police with an endpoint may get.
+"""
 
 
 _OPEN_OF_CHILD: Final = """

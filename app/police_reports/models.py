@@ -34,6 +34,8 @@ DETAILS: Final = "police_report_steps.details"
 AS_SENT: Final = "police_reports.as_sent"
 WAITING: Final = "acknowledged_at IS NULL AND relieved_at IS NULL"
 """Of a report for which the alarms go on."""
+UNROUTED: Final = f"routing <> 'routed' AND {WAITING}"
+"""Of a report that no police endpoint has taken so far."""
 ANYWHERE: Final = "region_code >= 0"
 """Of any report. An index holds all of them for who sees all: for the few of one place, of which no
 statistics tell how few, all would be read in its order.
@@ -208,9 +210,13 @@ class PoliceReport(SQLModel, table=True):
             "ix_police_reports_unrouted",
             "region_code",
             "filed_at",
-            postgresql_where=text(
-                "routing <> 'routed' AND acknowledged_at IS NULL AND relieved_at IS NULL"
-            ),
+            postgresql_where=text(UNROUTED),
+        ),
+        Index(
+            "ix_police_reports_unrouted_of",
+            "police_agency_id",
+            "region_code",
+            postgresql_where=text(UNROUTED),
         ),
     )
 

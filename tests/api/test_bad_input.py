@@ -156,7 +156,6 @@ RULES = [
     ("correctVisit", "shoe_size", CANARY, "extra_forbidden"),
     ("pushAttendanceEvents", "events", CANARY, "envelope_invalid"),
     ("pushAttendanceEvents", "events", [{}] * 1001, "too_many_events"),
-    ("pushAttendanceEvents", "shoe_size", CANARY, "envelope_invalid"),
     ("fileReport", "situations", [], "too_short"),
     ("fileReport", "narrative", [], "string_type"),
 ]

@@ -2,12 +2,16 @@
 the rest is kept as it was sent, and said (EDU-01).
 """
 
+import hashlib
+from datetime import UTC, datetime
 from uuid import uuid4
 
+import orjson
 import pytest
 
 from app.attendance.reading import read_batch
 from app.attendance.storing import digests
+from app.children.enrolments import class_key
 from app.core.data.db import SYSTEM
 from app.core.data.sql import insert
 from tests.access.factories import a_caller
@@ -303,7 +307,14 @@ class TestACloudEventAndItsData:
 
 @pytest.mark.parametrize(
     "more",
-    [{"absent": ["样小一"]}, {"reason": "除样小一外"}, {"student": {"name": "样小一"}}],
+    [
+        {"absent": ["样小一"]},
+        {"reason": "除样小一外"},
+        {"student": {"name": "样小一"}},
+        {"teacher": ["样小一"]},
+        {"teacher": "样小一未到"},
+        {"qj": "样小一"},
+    ],
     ids=str,
 )
 async def test_a_roll_that_says_more_is_kept_and_speaks_for_nobody(
@@ -322,3 +333,55 @@ async def test_a_roll_that_says_more_is_kept_and_speaks_for_nobody(
         rows = await tx.connection.fetch("SELECT * FROM attendance_rolls ORDER BY event_id")
     [row] = [row for row in rows if row["event_id"] == "more"]
     assert (row["listed"], "样小一".encode() in row["as_sent_sealed"]) == ([], False)
+
+
+async def test_who_called_a_class_says_nothing_of_who_was_there(
+    client, database, school, pupil
+) -> None:
+    """What cannot change what a roll says is kept and told, and the roll speaks. The release before
+    stored it with what it says there, and is known again.
+    """
+    await pupil.enrol(school.id, class_name="三年级2班", since="2026-09-01")
+    said = {**a_roll(), "teacher": "李老师", "班主任": "李老师", "device_id": 7}
+    [result] = (await push(client, school, said)).json()["results"]
+    assert (result["code"], result["spoke_for"]) == ("applied", 1)
+    assert result["unread"] == ["device_id", "teacher", "班主任"]
+    assert statuses(await push(client, school, {**said, "device_id": 8})) == ["duplicate"]
+    key, unread = class_key(said["class_name"]), {name: said[name] for name in result["unread"]}
+    called = (
+        key,
+        said["school_day"],
+        said["session"],
+        datetime.fromisoformat(said["time"]).astimezone(UTC),
+    )
+    before = orjson.dumps((*called, unread), option=orjson.OPT_SORT_KEYS)
+    async with database.begin(SYSTEM) as tx:
+        row = await tx.connection.fetchrow("SELECT * FROM attendance_rolls")
+        stored = {
+            "id": uuid4(),
+            "event_id": "old",
+            "content_sha256": hashlib.sha256(before).digest(),
+        }
+        await insert(tx.connection, "attendance_rolls", {**row, **stored})
+    said["id"] = "old"
+    assert statuses(await push(client, school, said)) == ["duplicate"]
+    assert statuses(await push(client, school, {**said, "session": "afternoon"})) == ["conflict"]
+
+
+@pytest.mark.parametrize(
+    ("beside", "spoke_for"), [({"teacher": "李老师"}, 1), ({"absent": "样小一"}, 0)]
+)
+async def test_what_stands_beside_a_batch_refuses_none_of_it(
+    client, school, pupil, beside, spoke_for
+) -> None:
+    """Each event keeps it; a roll to which it may add who was missing speaks for nobody."""
+    await pupil.enrol(school.id, class_name="三年级2班", since="2026-09-01")
+    body = {"events": [an_event(pupil.id, DAY), a_roll(school_day="2026-11-18")], **beside}
+    answers = [
+        await client.post("/v1/attendance-events", json=said, headers=school.system.headers)
+        for said in (body, {"events": body["events"][:1]})
+    ]
+    assert [statuses(each) for each in answers] == [["accepted"] * 2, ["duplicate"]]
+    event, roll = answers[0].json()["results"]
+    assert event["unread"] == roll["unread"] == [f"batch.{name}" for name in beside]
+    assert roll["spoke_for"] == spoke_for

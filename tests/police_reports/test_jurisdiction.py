@@ -205,7 +205,7 @@ class TestJurisdiction:
             plan = await tx.connection.fetch(f"EXPLAIN {jobs._WAITING}", 200, ["police_reports.*"])
         read = [row[0] for row in plan if "police_reports" in row[0] and "Scan" in row[0]]
         # Where they are, and which of them: the row itself comes by its key, to be locked.
-        narrow = ("ix_police_reports_unrouted", "pk_police_reports")
+        narrow = ("ix_police_reports_unrouted", "pk_police_reports")  # and `…_unrouted_of`
         assert any(narrow[0] in line for line in read), plan
         assert all(any(index in line for index in narrow) for line in read), plan
 

@@ -3,6 +3,7 @@ are and whoever asks.
 """
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from uuid import UUID
 
 import pytest
@@ -13,7 +14,7 @@ from app.attendance import asked
 from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database, Reach
 from app.core.ids import new_id
-from app.police_reports import jobs, queries
+from app.police_reports import facts, jobs, queries
 from app.police_reports.operations import (
     called,
     counting,
@@ -135,6 +136,43 @@ async def test_what_comes_round_reads_what_waits_alone(many) -> None:
         assert index in found, found
 
 
+_WITHOUT_ENDPOINT = """
+UPDATE police_reports SET acknowledged_at = NULL, routing = 'no_endpoint', police_agency_id = $1
+"""
+_NOBODYS = """
+UPDATE police_reports SET routing = 'no_agency', police_agency_id = NULL
+WHERE id IN (SELECT id FROM police_reports ORDER BY id LIMIT 3)
+"""
+
+
+async def test_what_waits_for_an_endpoint_that_is_not_there_is_not_read(many) -> None:
+    """Be it thousands: a run reads the places of those that no police have, and what police with an
+    endpoint may get.
+    """
+    station = await an_agency(many, "police", 120101001000)
+    with suppress(_RolledBack):
+        async with many.begin(SYSTEM) as tx:
+            await tx.connection.execute(_WITHOUT_ENDPOINT, station)
+            await tx.connection.execute(_NOBODYS)
+            await tx.connection.execute("SELECT count_rows(VARIADIC $1)", FILLED)
+            sql = f"EXPLAIN (ANALYZE, FORMAT JSON) {jobs._WAITING}"
+            [found] = await tx.connection.fetchval(sql, 200, jobs._TAKES)
+            raise _RolledBack
+    assert 3 <= _read_of_reports(found["Plan"]) < 30, found
+
+
+class _RolledBack(Exception):
+    pass
+
+
+def _read_of_reports(node: dict) -> int:
+    """Count the rows of reports a plan has looked at."""
+    own = node.get("Relation Name") == "police_reports"
+    rows = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+    below = sum(_read_of_reports(each) for each in node.get("Plans", ()))
+    return below + own * int(rows * node["Actual Loops"])
+
+
 async def test_what_hangs_on_one_report_is_found_by_index(many) -> None:
     principal = a_principal("township_supervisor", TOWNSHIP)
     some = new_id()
@@ -151,6 +189,7 @@ async def test_what_hangs_on_one_report_is_found_by_index(many) -> None:
         (incidents._UNKNOWING, [some]),
         (taking_back._SOURCES, [some]),
         (unknown_child._LAST_SAID, [some]),
+        (facts._HUNG_ON, [some]),
         (locks._OF_EVENTS, [[some], [some]]),
         (locks._CHAINS, [[some]]),
         (placing._UNPLACED, [[120119000000], some, 200]),

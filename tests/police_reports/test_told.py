@@ -6,7 +6,7 @@ from tests.children.factories import a_file
 from tests.conftest import VILLAGE
 from tests.jobs import run_jobs
 from tests.police_reports.factories import filed, the_offices
-from tests.police_reports.test_chain import ACCEPT, step
+from tests.police_reports.test_chain import ACCEPT, AT, step
 from tests.police_reports.test_dispositions import VIOLENCE
 
 
@@ -35,3 +35,9 @@ async def test_harm_that_the_police_answered_is_a_fact_of_the_file(
         derived = (await client.get(path, headers=caller.headers)).json()["derived"]
         assert derived["categories"] == ([] if secret else ["difficulty.guardianship"])
         assert [fact["kind"] for fact in derived["told"]] == ([] if secret else ["harmed"])
+    wrong = {"withdrawn_at": AT, "basis": "认错了人,两个孩子同名。"}
+    answer = await step(client, offices.police, report, "child/withdrawal", wrong)
+    assert answer.status_code == 201, answer.text
+    await run_jobs(database)
+    read = await client.get(path, headers=offices.county.headers)
+    assert read.json()["derived"]["told"] == [], "it was another child"

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from app.core.data.db import SYSTEM
+from app.core.ids import new_id
 from app.core.jobs import queue
 from tests.access.factories import a_caller
 from tests.conftest import calling
@@ -50,3 +51,26 @@ async def test_each_thing_is_done_once(app, settings, live_database, job, told) 
 
 async def _told(database, wire_name: str) -> int:
     return sum(row["wire_name"] == wire_name for row in await rows(database, "events"))
+
+
+_ANSWERED = """
+INSERT INTO unresolved (id, twin_id, answer, kind, reason, region_code, owner_role, state, abnormal,
+    due_at, received_at, updated_at, version)
+SELECT id, twin, said, 'referral', 'id', $3::bigint, 'civil_affairs', 'open', false, $4, $4, $4, 1
+FROM (VALUES ($1::uuid, $2::uuid, 'another_child'), ($2, $1, NULL)) AS asked (id, twin, said)
+"""
+
+
+async def test_two_workers_let_an_answer_stand_once(live_database) -> None:
+    """What one has in hand the other leaves, and waits for nothing."""
+    step = queue.REGISTRY["unresolved.ask_again"].handler
+    async with live_database.begin(SYSTEM) as tx:
+        await tx.connection.execute(_ANSWERED, new_id(), new_id(), TOWNSHIP, tx.now)
+    async with asyncio.timeout(PATIENCE), live_database.begin(SYSTEM) as one:
+        await step(one, {})
+        async with live_database.begin(SYSTEM) as other:
+            await step(other, {})
+    async with live_database.begin(SYSTEM) as tx:
+        told = "SELECT count(*) FROM events WHERE wire_name = 'unresolved.settled'"
+        left = "SELECT count(*) FROM unresolved WHERE state = 'open'"
+        assert [await tx.connection.fetchval(sql) for sql in (told, left)] == [2, 0]

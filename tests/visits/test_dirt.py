@@ -312,3 +312,22 @@ async def test_an_id_that_is_none_is_known_again(client, director, child) -> Non
     assert (first.status_code, again.status_code) == (201, 200)
     assert (first.json()["doubts"], first.json()["as_sent"]) == (["id_in_use"], {"id": "v-17"})
     assert again.json()["id"] == first.json()["id"]
+
+
+async def test_without_an_id_it_is_evidence_and_known_again(
+    client, database, settings, director, child
+) -> None:
+    body = a_visit(child.id, findings=[HARM])
+    del body["id"]
+    first = await _record(client, director, body)
+    assert (first.status_code, first.json()["doubts"]) == (201, ["field_unread"]), first.text
+    same, other = [
+        await _record(client, director, {**body, **said})
+        for said in ({"id": None}, {"place": "school"})
+    ]
+    assert (same.status_code, same.json()) == (200, first.json())
+    township = await a_caller(database, settings, "township_supervisor", 120119101000)
+    theirs = await _record(client, township, body)
+    assert [each.status_code for each in (other, theirs)] == [201, 201]
+    assert len({each.json()["id"] for each in (first, other, theirs)}) == 3
+    assert (await _record(client, director, {"app": 1})).status_code == 422, "it says nothing"

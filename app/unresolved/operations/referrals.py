@@ -111,7 +111,8 @@ async def stand_alone(tx: Tx, after: UUID) -> UUID | None:
     for found in answered:
         if not found["alone"]:
             continue
-        both = {row["id"]: row for row in await tx.connection.fetch(_BOTH, found["id"])}
+        held = await tx.connection.fetch(f"{_BOTH} SKIP LOCKED", found["id"])
+        both = {row["id"]: row for row in held}  # what another has in hand comes round again
         row = both.get(found["id"])
         twin = row and both.get(row["twin_id"])
         if row is None or twin is None or twin["answer"] is not None:

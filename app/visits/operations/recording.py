@@ -21,7 +21,7 @@ from app.visits.area import WRITE
 from app.visits.events import VisitRecorded
 from app.visits.operations import again
 from app.visits.operations.storing import announce, as_piece, change, columns_of, digests
-from app.visits.schemas.recording import VisitCreate
+from app.visits.schemas.recording import NO_ID, VisitCreate
 
 
 class VisitDiffers(Problem, status=409):
@@ -60,6 +60,8 @@ async def record_visit(tx: Tx, principal: Principal, new: VisitCreate) -> Record
     agency's visit, or by one to another child, it is kept under an id of ours, the same each time.
     Raises VisitDiffers, TooManyUnplaced.
     """
+    if NO_ID in new.unread:  # another agency's that says the same is not this one
+        new = new.known_as(await _own_id(tx, principal, new))
     try:
         return await _record(tx, principal, new)
     except VisitDiffers:

@@ -32,6 +32,8 @@ from app.visits.schemas.hinted import hinted
 
 _DAY: Final = TypeAdapter(VisitDay)
 _TRUTH: Final = TypeAdapter(bool)
+NO_ID: Final = "id (none)"
+"""Told beside a visit that came without an id: it has one of ours, made of all that was sent."""
 AGAIN: Final = "sent_again"
 """Where that is kept beside a visit which differed, in fields nobody knows, when it came again."""
 
@@ -45,7 +47,8 @@ class VisitCreate(TakenAsSent):
 
     id: UUID = Field(
         description="Made by the client (UUID, version 7 preferred): sent again, it is one visit."
-        " One in use by another visit is answered by an id of ours.",
+        " One in use by another visit is answered by an id of ours; so is none at all, of the very"
+        " same body the same.",
         examples=[ID],
     )
     child_id: ChildId
@@ -78,6 +81,7 @@ class VisitCreate(TakenAsSent):
         if replaced:
             unread["characters"] = replaced
         rest = {name: each for name, each in said.items() if each is not None and each != ""}
+        _name(rest, said, unread)
         for name in ("child_id", "visited_on", "visitor_type"):
             rest.setdefault(name)
         for name, codes in (("visitor_type", VisitorType), ("place", Place), ("channel", Channel)):
@@ -117,8 +121,15 @@ class VisitCreate(TakenAsSent):
         """Return it under an id of ours."""
         if own == self.id:
             return self
-        beside = {"id": str(self.id), **self.unread}
+        beside = {**({} if NO_ID in self.unread else {"id": str(self.id)}), **self.unread}
         return self.model_copy(update={"id": own}).setting_aside(beside)
+
+
+def _name(rest: dict[str, Any], said: Mapping[str, Any], unread: dict[str, Any]) -> None:
+    """Give a visit that came without an id one that is made of all it says, if it says anything."""
+    if "id" not in rest and rest.keys() & VisitCreate.model_fields.keys():
+        rest["id"] = standing_for("visit", {**said, "id": None})
+        unread[NO_ID] = True
 
 
 def known_of(said: Mapping[str, Any]) -> dict[str, Any]:
