@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from app.core.data.db import SYSTEM
-from app.duties import operations as duties
+from app.duties import escalating as duties
 from tests.access.factories import a_caller, an_agency
 from tests.conftest import VILLAGE
 from tests.police_reports.factories import COUNTY
