@@ -233,9 +233,8 @@ class Rule(_Part):
 
     @property
     def follows_child(self) -> bool:
-        """Whether what an event opened is owed by the post of where the child lives by now."""
-        by_post = not self.opens.every and not self.bearer.agency_fields
-        return by_post and self.evidence.match == "child_id"
+        """Whether what was found of a child on a day is owed by the post where it lives by now."""
+        return self.opens.arose_on is not None and not self.bearer.agency_fields
 
     @property
     def opens_on(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from app.core.data.db import SYSTEM
-from app.duties import operations as duties
+from app.duties import escalating
 from tests.access.factories import Caller, a_caller
 from tests.attendance.factories import School, a_school, an_event, push
 from tests.children.enrolling import Pupil, a_pupil
@@ -296,7 +296,7 @@ class TestDuties:
         await move.happens()
         database.clock = lambda: now + timedelta(days=4)
         async with database.begin(SYSTEM) as tx:
-            await duties.mark_overdue(tx)
+            await escalating.mark_overdue(tx)
         await run_jobs(database)
         async with database.begin(SYSTEM) as tx:
             told = await tx.connection.fetch(

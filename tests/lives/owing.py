@@ -61,7 +61,11 @@ async def nothing_is_done_by_what_does_not_count(world: Families) -> list[str]:
             if (child, day) not in world.decided:
                 wrong.append(f"nobody asked: {duty}")
             continue
-        deeds = [each for each in world.deeds if each.id == duty["discharged_by"]]
+        by = duty["discharged_by"]
+        if duty["rule"] == "VIS-03":  # done by having looked, since then, at all that a visit found
+            deeds = [each for each in world.deeds if by == duty["subject_id"]]
+        else:
+            deeds = [each for each in world.deeds if each.id == by]
         fits = [
             each
             for each in deeds

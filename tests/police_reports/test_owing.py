@@ -6,8 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from app.core.data.db import SYSTEM
-from app.core.jobs import queue
 from tests.access.factories import a_caller, an_agency
 from tests.children.factories import a_child, a_file
 from tests.jobs import run_jobs
@@ -20,7 +18,7 @@ from tests.police_reports.factories import (
     rows,
     the_offices,
 )
-from tests.police_reports.test_chain import ACCEPT, ASSESS, AT, DISPATCH, DISPOSE, NOTICE, step
+from tests.police_reports.test_chain import ACCEPT, AT, DISPATCH, step
 from tests.police_reports.test_dispositions import FOUND, VIOLENCE
 from tests.visits.factories import a_visit, something_wrong
 
@@ -65,7 +63,11 @@ async def test_who_finds_violence_owes_a_report_at_the_first_moment(
     url = await visited(client, database, offices.village, child, BEATEN)
     for caller in (offices.village, offices.township, offices.county):
         [duty] = await owed(client, caller, "REP-01")
-        bearer = {"role": "village_director", "agency_id": str(offices.village.agency_id)}
+        bearer = {
+            "role": "village_director",
+            "agency_id": str(offices.village.agency_id),
+            "stands_in_for": None,
+        }
         assert (duty["bearer"], duty["state"]) == (bearer, "open")
         assert (duty["due_at"], duty["child_id"]) == ("2026-11-20T03:00:00Z", str(child.id))
     assert await owed(client, offices.school, "REP-01") == []
@@ -121,7 +123,11 @@ async def test_who_writes_into_a_file_that_a_child_lives_alone_owes_a_report(
         before = await states(client, offices.village, "REP-01")
         assert before == ["discharged"] * nth + [state], situation
         duty, *_ = await owed(client, offices.township, "REP-01")
-        bearer = {"role": "village_director", "agency_id": str(offices.village.agency_id)}
+        bearer = {
+            "role": "village_director",
+            "agency_id": str(offices.village.agency_id),
+            "stands_in_for": None,
+        }
         assert (duty["bearer"], duty["child_id"]) == (bearer, child_id)
         assert duty["due_at"] == "2026-11-20T03:00:00Z", "第一时间"
         await filed(client, offices.village, child_id=child_id, situations=[situation])
@@ -159,7 +165,7 @@ async def test_a_mass_organisation_that_finds_it_in_its_work_owes_a_report(
         await run_jobs(database)
         assert await states(client, women, "REP-01") == state, "失踪 is not in its list"
     [duty] = await owed(client, county, "REP-01")
-    bearer = {"role": "reporting_body", "agency_id": str(women.agency_id)}
+    bearer = {"role": "reporting_body", "agency_id": str(women.agency_id), "stands_in_for": None}
     assert (duty["bearer"], duty["due_at"]) == (bearer, "2026-11-20T03:00:00Z")
     said = {"region_code": str(beipiao + 101001), "situations": ["domestic_violence"]}
     await filed(client, women, child_id=str(child.id), **said)
@@ -291,7 +297,11 @@ async def test_who_reported_helps_the_police_who_ask_and_nobody_else_learns_who_
         await run_jobs(database)
         [duty] = await owed(client, finder, "REP-07.help")
         assert (duty["state"], duty["due_at"]) == (after, "2026-11-21T02:00:00Z")
-        assert duty["bearer"] == {"role": role, "agency_id": str(finder.agency_id)}
+        assert duty["bearer"] == {
+            "role": role,
+            "agency_id": str(finder.agency_id),
+            "stands_in_for": None,
+        }
     for other in (offices.police, offices.township, offices.county, offices.village):
         assert await owed(client, other, "REP-07.help") == []
     denied = await step(client, offices.township, report_id, "assistance", help_)
@@ -326,96 +336,3 @@ async def test_who_reported_helps_the_police_who_ask_and_nobody_else_learns_who_
         "police_reports.help_asked": [str(finder.agency_id)],
         "police_reports.help_given": [police],
     }
-
-
-async def closed_by_two(client, database, settings, offices, report_id) -> None:
-    end = {"closed_at": AT, "reason": "unfounded", "explanation": "两次上门均未见异常。"}
-    await step(client, offices.township, report_id, "closure", end)
-    second = await a_caller(
-        database, settings, "township_supervisor", TOWNSHIP, agency_id=offices.township.agency_id
-    )
-    answer = await step(client, second, report_id, "closure/confirmation", {"confirmed_at": AT})
-    assert answer.status_code == 201, answer.text
-    await run_jobs(database)
-
-
-async def test_what_two_people_end_is_owed_no_more_until_it_is_opened_again(
-    client, database, settings, offices, monkeypatch
-) -> None:
-    report_id = await filed(client, offices.school)
-    await step(client, offices.police, report_id, "township-notice", NOTICE)
-    rules = ("REP-07.dispatch", "REP-08", "REP-15")
-    await run_jobs(database)
-    await closed_by_two(client, database, settings, offices, report_id)
-    for rule in rules:
-        assert await states(client, offices.county, rule) == ["cancelled"]
-    later = database.clock() + timedelta(minutes=1)
-    monkeypatch.setattr(database, "clock", lambda: later)
-    await step(client, offices.police, report_id, "dispatch", DISPATCH)
-    await run_jobs(database)
-    stand = [(await states(client, offices.county, rule))[0] for rule in rules]
-    assert stand == ["discharged", "open", "open"]
-
-
-async def test_the_police_tell_the_township_that_they_accepted_and_what_they_did(
-    client, database, offices
-) -> None:
-    """REP-14: 公安机关要将受理报告及应急处置等相关情况及时通报乡镇人民政府."""
-    report_id = await filed(client, offices.school)
-    await run_jobs(database)
-    assert await owed(client, offices.police, "REP-14.accepted") == []
-    done, later = "2026-11-20T09:57:00+08:00", "2026-11-20T09:58:00+08:00"
-    told = {**NOTICE, "sent_at": "2026-11-20T09:56:00+08:00"}
-    for path, body, after in (
-        ("acknowledgement", ACCEPT, ["open"]),
-        ("dispatch", DISPATCH, ["open"]),
-        ("township-notice", told, ["discharged"]),
-        ("dispositions", {**DISPOSE, "at": done}, ["discharged", "open"]),
-        ("township-notice", {**told, "content": "早先的通报"}, ["discharged", "open"]),
-        ("township-notice", {**told, "sent_at": done}, ["discharged", "discharged"]),
-        ("dispositions", {**DISPOSE, "details": "补记"}, ["discharged", "discharged"]),
-        ("dispositions", {**DISPOSE, "at": later}, ["discharged", "open"]),
-    ):
-        assert (await step(client, offices.police, report_id, path, body)).status_code == 201
-        await run_jobs(database)
-        of_both = [
-            duty
-            for rule in ("REP-14.accepted", "REP-14")
-            for duty in await owed(client, offices.township, rule)
-        ]
-        assert [duty["state"] for duty in of_both] == after, body
-        assert {duty["due_at"] for duty in of_both} == {"2026-11-21T02:00:00Z"}
-        assert {duty["bearer"]["agency_id"] for duty in of_both} == {str(offices.police.agency_id)}
-
-
-async def test_whom_the_police_told_owes_the_assessment(
-    client, database, settings, offices, monkeypatch
-) -> None:
-    """REP-15: 对…安全处境、监护情况、身心健康状况等进行调查评估; `report.assess_within_days`."""
-    report_id = await filed(client, offices.school)
-    await step(client, offices.police, report_id, "dispositions", DISPOSE)
-    await run_jobs(database)
-    assert await owed(client, offices.township, "REP-15") == []
-    await step(client, offices.police, report_id, "township-notice", NOTICE)
-    await run_jobs(database)
-    for caller in (offices.township, offices.county):
-        [duty] = await owed(client, caller, "REP-15")
-        assert (duty["bearer"]["agency_id"], duty["due_at"]) == (
-            str(offices.township.agency_id),
-            "2026-11-27T16:00:00Z",
-        )
-    assert await owed(client, offices.village, "REP-15") == []
-    await step(client, offices.township, report_id, "township-notice/receipt", {"received_at": AT})
-    late = database.clock() + timedelta(days=8)
-    monkeypatch.setattr(database, "clock", lambda: late)
-    async with database.begin(SYSTEM) as tx:
-        await queue.REGISTRY["duties.mark_overdue"].handler(tx, {})
-    again = {"agency_id": offices.township.agency_id}
-    township = await a_caller(database, settings, "township_supervisor", TOWNSHIP, **again)
-    assert await states(client, township, "REP-15") == ["overdue"]
-    other = await a_caller(database, settings, "township_supervisor", TOWNSHIP + 1000)
-    assert (await step(client, other, report_id, "assessment", ASSESS)).status_code == 404
-    await step(client, township, report_id, "assessment", ASSESS)
-    await run_jobs(database)
-    [duty] = await owed(client, township, "REP-15")
-    assert (duty["state"], duty["overdue_at"] is None) == ("discharged", False)

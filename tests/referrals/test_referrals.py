@@ -53,7 +53,7 @@ async def test_what_a_finding_refers_is_owed_an_answer(
     """VIS-08: 及时发现…问题,并向相关部门反馈. Once, also corrected; in the receiver's own name."""
     url = await visited(client, database, offices.village, child, _found("hospital"))
     [duty] = await owed(client, hospital, "VIS-08")
-    bearer = {"role": "hospital", "agency_id": str(hospital.agency_id)}
+    bearer = {"role": "hospital", "agency_id": str(hospital.agency_id), "stands_in_for": None}
     assert (duty["bearer"], duty["state"]) == (bearer, "open")
     assert duty["due_at"] == "2026-11-27T16:00:00Z"
     for caller in (offices.village, offices.township, offices.county):
@@ -186,7 +186,11 @@ async def test_where_nobody_of_the_kind_is_civil_affairs_have_it(
     await an_agency(database, "social_work", COUNTY + 1000)
     await visited(client, database, offices.village, child, _found("social_work"))
     [duty] = await owed(client, offices.county, "VIS-08")
-    bearer = {"role": "civil_affairs", "agency_id": str(offices.county.agency_id)}
+    bearer = {
+        "role": "civil_affairs",
+        "agency_id": str(offices.county.agency_id),
+        "stands_in_for": None,
+    }
     assert duty["bearer"] == bearer
     [asked] = await listed(client, offices.county)
     assert (asked["to_kind"], asked["waits"]) == ("social_work", True)

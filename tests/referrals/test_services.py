@@ -36,7 +36,11 @@ async def test_who_is_to_help_is_asked_and_owes_an_answer(
         assert answer.status_code == status, answer.text
         await run_jobs(database)
     [duty] = await owed(client, hospital, "VIS-08")
-    assert duty["bearer"] == {"role": "hospital", "agency_id": str(hospital.agency_id)}
+    assert duty["bearer"] == {
+        "role": "hospital",
+        "agency_id": str(hospital.agency_id),
+        "stands_in_for": None,
+    }
     [asked] = await listed(client, hospital)
     assert (asked["needs"], asked["from_agency_id"], asked["visit_id"]) == (
         ["medical_treatment"],

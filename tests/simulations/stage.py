@@ -208,8 +208,8 @@ class Stage:
         return next(holders, f"{NOBODY} ({row['bearer_role']})")
 
     async def _told(self, row: dict[str, Any]) -> str:
-        """Name those to be told of what is overdue who see it and do not owe it."""
-        roles = rules()[row["rule"]].escalates_to
+        """Name those to be told at once of what is overdue who see it and do not owe it."""
+        roles = rules()[row["rule"]].escalates[0].to
         alone = self._owner(row)
         those = [name for name, who in self.cast.items() if who.claims["role"] in roles]
         found = [name for name in those if name != alone and await self._sees(name, row)]

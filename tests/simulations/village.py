@@ -111,9 +111,9 @@ async def _found_and_followed(stage: Stage, child: str) -> None:
         stage, DIRECTOR, "上门未看情况 comes, looks at nothing", child, policies_explained=[]
     )
     await stage.until("2026-04-22")
-    looked = {"domain": "guardianship", "abnormal": False}
+    looked = [{"domain": domain, "abnormal": False} for domain in ("guardianship", "health")]
     did = "跟进走访样小一并宣传法律政策 looks again, explains law and policy"
-    await _visit(stage, DIRECTOR, did, child, looked)
+    await _visit(stage, DIRECTOR, did, child, *looked)
     await _answer(stage, "接受转介 takes it on", answer="accepted")
     await stage.until("2026-05-06")
     await _answer(stage, "办结转介 says what came of it", answer="done", words="已疏导三次")

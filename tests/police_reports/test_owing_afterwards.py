@@ -1,0 +1,124 @@
+"""What is owed when two people end a case, when the police tell the township, and when those told
+assess the child (REP-14, REP-15).
+"""
+
+from datetime import timedelta
+
+import pytest
+
+from app.core.data.db import SYSTEM
+from app.core.jobs import queue
+from tests.access.factories import a_caller
+from tests.children.factories import a_child
+from tests.jobs import run_jobs
+from tests.police_reports.factories import (
+    TOWNSHIP,
+    VILLAGE,
+    filed,
+    the_offices,
+)
+from tests.police_reports.test_chain import ACCEPT, ASSESS, AT, DISPATCH, DISPOSE, NOTICE, step
+from tests.police_reports.test_owing import owed, states
+
+
+@pytest.fixture
+async def offices(database, settings):
+    return await the_offices(database, settings)
+
+
+@pytest.fixture
+async def child(database):
+    return await a_child(database, VILLAGE)
+
+
+async def closed_by_two(client, database, settings, offices, report_id) -> None:
+    end = {"closed_at": AT, "reason": "unfounded", "explanation": "两次上门均未见异常。"}
+    await step(client, offices.township, report_id, "closure", end)
+    second = await a_caller(
+        database, settings, "township_supervisor", TOWNSHIP, agency_id=offices.township.agency_id
+    )
+    answer = await step(client, second, report_id, "closure/confirmation", {"confirmed_at": AT})
+    assert answer.status_code == 201, answer.text
+    await run_jobs(database)
+
+
+async def test_what_two_people_end_is_owed_no_more_until_it_is_opened_again(
+    client, database, settings, offices, monkeypatch
+) -> None:
+    report_id = await filed(client, offices.school)
+    await step(client, offices.police, report_id, "township-notice", NOTICE)
+    rules = ("REP-07.dispatch", "REP-08", "REP-15")
+    await run_jobs(database)
+    await closed_by_two(client, database, settings, offices, report_id)
+    for rule in rules:
+        assert await states(client, offices.county, rule) == ["cancelled"]
+    later = database.clock() + timedelta(minutes=1)
+    monkeypatch.setattr(database, "clock", lambda: later)
+    await step(client, offices.police, report_id, "dispatch", DISPATCH)
+    await run_jobs(database)
+    stand = [(await states(client, offices.county, rule))[0] for rule in rules]
+    assert stand == ["discharged", "open", "open"]
+
+
+async def test_the_police_tell_the_township_that_they_accepted_and_what_they_did(
+    client, database, offices
+) -> None:
+    """REP-14: 公安机关要将受理报告及应急处置等相关情况及时通报乡镇人民政府."""
+    report_id = await filed(client, offices.school)
+    await run_jobs(database)
+    assert await owed(client, offices.police, "REP-14.accepted") == []
+    done, later = "2026-11-20T09:57:00+08:00", "2026-11-20T09:58:00+08:00"
+    told = {**NOTICE, "sent_at": "2026-11-20T09:56:00+08:00"}
+    for path, body, after in (
+        ("acknowledgement", ACCEPT, ["open"]),
+        ("dispatch", DISPATCH, ["open"]),
+        ("township-notice", told, ["discharged"]),
+        ("dispositions", {**DISPOSE, "at": done}, ["discharged", "open"]),
+        ("township-notice", {**told, "content": "早先的通报"}, ["discharged", "open"]),
+        ("township-notice", {**told, "sent_at": done}, ["discharged", "discharged"]),
+        ("dispositions", {**DISPOSE, "details": "补记"}, ["discharged", "discharged"]),
+        ("dispositions", {**DISPOSE, "at": later}, ["discharged", "open"]),
+    ):
+        assert (await step(client, offices.police, report_id, path, body)).status_code == 201
+        await run_jobs(database)
+        of_both = [
+            duty
+            for rule in ("REP-14.accepted", "REP-14")
+            for duty in await owed(client, offices.township, rule)
+        ]
+        assert [duty["state"] for duty in of_both] == after, body
+        assert {duty["due_at"] for duty in of_both} == {"2026-11-21T02:00:00Z"}
+        assert {duty["bearer"]["agency_id"] for duty in of_both} == {str(offices.police.agency_id)}
+
+
+async def test_whom_the_police_told_owes_the_assessment(
+    client, database, settings, offices, monkeypatch
+) -> None:
+    """REP-15: 对…安全处境、监护情况、身心健康状况等进行调查评估; `report.assess_within_days`."""
+    report_id = await filed(client, offices.school)
+    await step(client, offices.police, report_id, "dispositions", DISPOSE)
+    await run_jobs(database)
+    assert await owed(client, offices.township, "REP-15") == []
+    await step(client, offices.police, report_id, "township-notice", NOTICE)
+    await run_jobs(database)
+    for caller in (offices.township, offices.county):
+        [duty] = await owed(client, caller, "REP-15")
+        assert (duty["bearer"]["agency_id"], duty["due_at"]) == (
+            str(offices.township.agency_id),
+            "2026-11-27T16:00:00Z",
+        )
+    assert await owed(client, offices.village, "REP-15") == []
+    await step(client, offices.township, report_id, "township-notice/receipt", {"received_at": AT})
+    late = database.clock() + timedelta(days=8)
+    monkeypatch.setattr(database, "clock", lambda: late)
+    async with database.begin(SYSTEM) as tx:
+        await queue.REGISTRY["duties.mark_overdue"].handler(tx, {})
+    again = {"agency_id": offices.township.agency_id}
+    township = await a_caller(database, settings, "township_supervisor", TOWNSHIP, **again)
+    assert await states(client, township, "REP-15") == ["overdue"]
+    other = await a_caller(database, settings, "township_supervisor", TOWNSHIP + 1000)
+    assert (await step(client, other, report_id, "assessment", ASSESS)).status_code == 404
+    await step(client, township, report_id, "assessment", ASSESS)
+    await run_jobs(database)
+    [duty] = await owed(client, township, "REP-15")
+    assert (duty["state"], duty["overdue_at"] is None) == ("discharged", False)
