@@ -8,6 +8,7 @@ that need several connections or real commits use `live_database`.
 import asyncio
 import os
 import sys
+import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
@@ -20,6 +21,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+import uvloop
 from fastapi import FastAPI
 
 from app import main
@@ -41,6 +43,11 @@ NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 """A Friday, 10:00 in China: the clock of every test that does not bring its own."""
 
 VILLAGE = 120119101200
+
+with warnings.catch_warnings():  # 3.14 would have it another way, and still takes this one
+    warnings.simplefilter("ignore", DeprecationWarning)
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+"""The loop that `tonghu serve` runs on: twice as fast to and from the database."""
 
 sys.modules["sniffio"] = None  # type: ignore[assignment]
 """The client looks for it in vain before every request; here that is known, and costs nothing."""
