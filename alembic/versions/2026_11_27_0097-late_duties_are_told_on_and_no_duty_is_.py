@@ -34,7 +34,7 @@ def upgrade() -> None:
     )
     op.add_column(
         "duties",
-        sa.Column("escalated", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("escalated", sa.Integer(), server_default="0", nullable=False),
         if_not_exists=True,
     )
     op.add_column(

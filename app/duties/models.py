@@ -10,7 +10,7 @@ from sqlalchemy import (
     Column,
     ForeignKeyConstraint,
     Index,
-    SmallInteger,
+    Integer,
     Uuid,
     text,
 )
@@ -99,7 +99,7 @@ class Duty(SQLModel, table=True):
     overdue_at: datetime | None = Field(sa_type=Instant)
     late_before_at: datetime | None = Field(default=None, sa_type=Instant)
     """When it was first found overdue, before it was opened again or given another deadline."""
-    escalated: int = Field(sa_type=SmallInteger, sa_column_kwargs={"server_default": "0"})
+    escalated: int = Field(sa_type=Integer, sa_column_kwargs={"server_default": "0"})
     """To how many steps of the rule it was told that it is overdue."""
     escalates_at: datetime | None = Field(
         sa_type=Instant, sa_column_kwargs={"server_default": text("now()")}

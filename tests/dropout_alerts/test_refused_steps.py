@@ -12,6 +12,7 @@ from tests.dropout_alerts.factories import a_report, an_attempt, everyone
 
 BY_SCHOOL: dict[str, Any] = {
     "persuasions": an_attempt(),
+    "register-entries": {"cause": "working", "whereabouts": "working_away"},
     "written-report": a_report(),
     "return": {"returned_on": "2026-11-20", "kind": "same_school"},
 }

@@ -125,6 +125,9 @@ async def test_what_is_taken_on_is_owed_a_result(
     assert made.status_code == 201, made.text
     await run_jobs(database)
     assert len((await client.get(url, headers=offices.school.headers)).json()["items"]) == 1
+    ahead = {"answer": "done", "words": WORDS, "done_on": "2026-11-21"}
+    refused = await act(client, hospital, made.json(), "answer", **ahead)
+    assert (refused.status_code, refused.json()["type"]) == (422, "/problems/done-in-future")
     accepted = await act(client, hospital, made.json(), "answer", answer="accepted")
     assert accepted.json()["note"] == WORDS
     await run_jobs(database)
