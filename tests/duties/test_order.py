@@ -159,12 +159,17 @@ class TestCancelling:
         self, client, database, settings, child
     ) -> None:
         await a_child(database, VILLAGE, categories=["orphan"])
+        none_after_all = await a_child(database, VILLAGE, categories=["unattended"])
         await run(database, "duties.open_period")
         async with database.begin(SYSTEM) as tx:
             await tx.connection.execute(
                 "UPDATE children SET categories = '{}' WHERE id = $1", child.id
             )
         await run(database, "duties.open_period")
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute(
+                "UPDATE duties SET state = 'cancelled' WHERE child_id = $1", none_after_all.id
+            )
         township = await a_caller(database, settings, "township_supervisor", TOWNSHIP)
         answer = await client.get("/v1/duties/summary", headers=township.headers)
         rows = {(row["group"], row["code"]): row for row in answer.json()["coverage"]}
@@ -173,7 +178,8 @@ class TestCancelling:
         assert said["category", "left_behind"] == (1, 1, 1)
         assert said["category", "orphan"] == (1, 0, 1)
         (counts,) = [row for row in answer.json()["rules"] if row["rule"] == "VIS-01"]
-        assert (counts["open"], counts["lapsed"], counts["cancelled"]) == (1, 1, 0)
+        assert (counts["open"], counts["lapsed"], counts["cancelled"]) == (1, 1, 1)
+        assert ("category", "unattended") not in rows, "not owed after all: no part of it"
 
 
 class TestHandingOver:
