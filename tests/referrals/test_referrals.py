@@ -149,6 +149,8 @@ async def test_what_is_taken_on_is_owed_a_result(
     assert [each["state"] for each in await owed(client, hospital, "VIS-08.done")] == ["discharged"]
     again = await act(client, hospital, done.json(), "answer", answer="done", words=WORDS)
     assert again.json()["type"] == "/problems/referral-ended"
+    ended = await act(client, offices.school, done.json(), "cancellation", reason=WORDS)
+    assert ended.json()["type"] == "/problems/referral-ended"
 
 
 async def test_who_asked_takes_it_back_with_a_reason(
