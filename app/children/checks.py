@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 from typing import Any, Final
 
+from pydantic import ValidationError
+
 from app.children import residents, rules
 from app.children.sections import SECTIONS, File
 from app.children.sections.family import ParentStatus
@@ -62,8 +64,24 @@ def set_aside(
         for step in path:
             holder = holder[int(step) if isinstance(holder, list) else step]
         aside[".".join([section, *path, last])], holder[last] = holder[last], None
-    read = {name: SECTIONS[name].model_validate(said) for name, said in sections.items()}
+    read = {name: _without(file, name, said, aside) for name, said in sections.items()}
     return file.model_copy(update=read), aside, remain
+
+
+def _without(file: File, name: str, said: dict[str, Any], aside: dict[str, Any]) -> Any:
+    """Read what is left of a section. What cannot be without what was taken out of it, as a
+    hardship without its day, goes aside whole.
+    """
+    try:
+        return SECTIONS[name].model_validate(said)
+    except ValidationError as error:
+        whole = getattr(file, name).model_dump()
+        for field in {str(each["loc"][0]) for each in error.errors()}:
+            for place in [each for each in aside if each.startswith(f"{name}.{field}.")]:
+                del aside[place]
+            aside[f"{name}.{field}"] = whole[field]
+            del said[field]
+        return SECTIONS[name].model_validate(said)
 
 
 def _identity(identity: Identity, on: date, *, new: bool) -> Iterator[FieldError]:

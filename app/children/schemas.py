@@ -162,7 +162,7 @@ class Reason(BaseModel):
         examples=[["family.mother.away", "family.father.dead"]],
     )
     settings: list[Setting] = Field(max_length=20, description="Policy that decides.")
-    obligations: list[Code] = Field(
+    obligations: list[Line] = Field(
         max_length=20, description="Obligations it carries.", examples=[["DEF-01"]]
     )
 

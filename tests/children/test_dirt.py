@@ -336,3 +336,15 @@ async def test_what_a_person_has_put_right_is_unread_no_more(open_file, client, 
     kept = await client.get(f"{url}/history", headers=director.headers)
     [change] = kept.json()["items"][0]["changes"]
     assert change["as_sent"] == {"residence.since": AHEAD}
+
+
+async def test_a_hardship_that_is_nothing_without_its_day_goes_aside_whole(
+    open_file, client, director
+) -> None:
+    hardship = {"kind": "other", "since": "2383-12-27", "review_on": "2026-12-01"}
+    sent = {"id": str(new_id()), "recorded_at": "2026-11-20T09:00:00+08:00"}
+    opened = await open_file(director, **sent, **_with("welfare", hardships=[hardship]))
+    assert opened.status_code == 201, opened.text
+    assert opened.json()["as_sent"] == {"welfare.hardships": [hardship]}
+    read = await client.get(f"/v1/children/{sent['id']}", headers=director.headers)
+    assert read.json()["as_sent"] == {"welfare.hardships": [hardship]}
