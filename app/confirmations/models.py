@@ -13,7 +13,7 @@ from app.children.below import Correctable, below_child
 class Confirmation(Correctable, table=True):
     """One confirmation (REG-03). `author` is null for a machine; `received_in` is where the child
     lived when it was received; `stated_on` the day that was sent, if it lies ahead; `changed` the
-    sections that were brought up to date before.
+    sections that were brought up to date before; `as_sent_sealed` what could not be read (JSON).
     """
 
     __tablename__ = "confirmations"
@@ -28,4 +28,5 @@ class Confirmation(Correctable, table=True):
     confirmed_on: date
     stated_on: date | None = None
     changed: list[str] = Field(sa_type=ARRAY(String))
+    as_sent_sealed: bytes | None = None
     author: UUID | None

@@ -1,5 +1,7 @@
 """Confirming that files say how it is."""
 
+import orjson
+
 from app.access.principal import Principal
 from app.children import rows
 from app.children.deps import ChildNotFound
@@ -29,10 +31,13 @@ async def confirm_file(
     values = {
         "id": new.id,
         "author": principal.staff_id,
-        "content_mac": tx.keyring.blind_index("confirmation", new.model_dump_json()),
+        "content_mac": tx.keyring.blind_index("confirmation", new.understood()),
         "confirmed_on": min(new.confirmed_on, tx.today),
         "stated_on": new.confirmed_on if new.confirmed_on > tx.today else None,
-        "changed": sorted(set(new.changed)),
+        "changed": sorted({*new.changed}),
+        "as_sent_sealed": tx.keyring.seal(queries.AS_SENT, new.id, orjson.dumps(new.unread))
+        if new.unread
+        else None,
     }
     put = await rows.put(
         tx,
@@ -53,4 +58,4 @@ async def confirm_file(
     if put.row:
         about = {name: row[name] for name in ("confirmed_on", "as_role")}
         await events.publish(tx, FileConfirmed(**rows.announced(row), **about))
-    return queries.confirmation_of(row), put.row is not None
+    return queries.confirmation_of(tx, row), put.row is not None

@@ -5,6 +5,8 @@ from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
+
 from app.access.principal import Principal
 from app.children import queries as children
 from app.confirmations import schemas
@@ -12,6 +14,7 @@ from app.core.data.db import Tx
 from app.core.http import paging
 from app.core.http.wire import region_text
 
+AS_SENT: Final = "confirmations.as_sent_sealed"
 _LATEST: Final = paging.Order({"n.confirmed_on": date, "n.id": UUID}, descending=True)
 
 
@@ -29,10 +32,13 @@ async def list_confirmations(
     return await paging.fetch(tx, "SELECT n.* FROM confirmations n", where, _LATEST, window)
 
 
-def confirmation_of(row: Mapping[str, Any]) -> schemas.Confirmation:
+def confirmation_of(tx: Tx, row: Mapping[str, Any]) -> schemas.Confirmation:
     """Read a row."""
     said = {name: row[name] for name in _PLAIN}
-    return schemas.Confirmation(**said, region_code=region_text(row["received_in"]))
+    sealed = row["as_sent_sealed"]
+    as_sent = sealed and orjson.loads(tx.keyring.unseal(AS_SENT, row["id"], sealed))
+    place = region_text(row["received_in"])
+    return schemas.Confirmation(**said, as_sent=as_sent, region_code=place)
 
 
-_PLAIN: Final = tuple(schemas.Confirmation.model_fields.keys() - {"region_code"})
+_PLAIN: Final = tuple(schemas.Confirmation.model_fields.keys() - {"region_code", "as_sent"})

@@ -11,6 +11,7 @@ from app.children import rows
 from app.children.deps import ChildFilter, ChildInPath, ChildNotFound
 from app.confirmations import operations, queries, schemas
 from app.confirmations.area import AREA, READ, WRITE
+from app.core.data.db import Tx
 from app.core.http import routing
 from app.core.http.paging import Page, Paged, Rows
 from app.core.http.routing import Transaction
@@ -67,7 +68,7 @@ async def list_confirmations(
     region: RegionSpan = None,
 ) -> Shown[Page[schemas.Confirmation]]:
     """List who confirmed the files of the children of your remit, latest first."""
-    return _page(await queries.list_confirmations(tx, principal, window, child_id, region))
+    return _page(tx, await queries.list_confirmations(tx, principal, window, child_id, region))
 
 
 @router.get("/children/{child_id}/confirmations")
@@ -75,18 +76,20 @@ async def list_child_confirmations(
     principal: Reads, child: ChildInPath, tx: Transaction, window: Paged
 ) -> Shown[Page[schemas.Confirmation]]:
     """List who confirmed a child's file, latest first."""
-    return _page(await queries.list_confirmations(tx, principal, window, child.id))
+    return _page(tx, await queries.list_confirmations(tx, principal, window, child.id))
 
 
 @router.get("/confirmations/{confirmation_id}")
-async def read_confirmation(principal: Reads, found: InPath) -> Shown[schemas.Confirmation]:
+async def read_confirmation(
+    principal: Reads, found: InPath, tx: Transaction
+) -> Shown[schemas.Confirmation]:
     """Read a confirmation."""
-    confirmation = queries.confirmation_of(found)
+    confirmation = queries.confirmation_of(tx, found)
     return _shown(confirmation, [confirmation])
 
 
-def _page(page: Rows) -> Shown[Page[schemas.Confirmation]]:
-    answer = page.shown(queries.confirmation_of)
+def _page(tx: Tx, page: Rows) -> Shown[Page[schemas.Confirmation]]:
+    answer = page.shown(lambda row: queries.confirmation_of(tx, row))
     return _shown(answer, answer["items"])
 
 

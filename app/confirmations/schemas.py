@@ -1,12 +1,13 @@
 """What travels on the wire about confirmations of files."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from app.core.http.wire import INPUT, Day, RegionCode
+from app.core.http.as_sent import TakenAsSent
+from app.core.http.wire import Day, RegionCode
 
 _ID = "0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b22"
 
@@ -38,12 +39,18 @@ class _Said(BaseModel):
     changed: Changed
 
 
-class ConfirmationCreate(_Said):
-    """That a file says how it is, possibly days before it reaches the service (REG-03)."""
+class ConfirmationCreate(TakenAsSent, _Said):
+    """That a file says how it is, possibly days before it reaches the service (REG-03).
 
-    model_config = INPUT
+    What of it cannot be read is kept as sent: nothing beside it refuses what was confirmed.
+    """
 
+    needed: ClassVar[frozenset[str]] = frozenset({"id", "child_id", "confirmed_on"})
     changed: Changed = []
+
+    def understood(self) -> str:
+        """Return what was understood, as JSON, to know it again in another dress."""
+        return self.model_copy(update={"changed": sorted({*self.changed})}).model_dump_json()
 
 
 class Confirmation(_Said):
@@ -52,6 +59,9 @@ class Confirmation(_Said):
     stated_on: Day | None = Field(
         description="The day that was sent, if it lies ahead."
         " The day of receipt counts in its stead."
+    )
+    as_sent: dict[str, Any] | None = Field(
+        description="What of it could not be read, as it was sent, by field; null if all could."
     )
     region_code: RegionCode
     author: UUID | None = Field(description="The staff member who confirmed it.")

@@ -1,7 +1,11 @@
 """That a file says how it is, quarter by quarter. Who sees which, the matrix proves."""
 
+from typing import get_args
+
 import pytest
 
+from app.children.sections import SECTIONS
+from app.confirmations.schemas import Section
 from app.regions.rules import lineage
 from tests.access.factories import a_caller
 from tests.children.factories import a_file
@@ -72,3 +76,23 @@ async def test_sent_again_it_is_one_and_a_clock_ahead_is_kept(client, director, 
     unknown = a_confirmation("0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b22")
     absent = await client.post(URL, json=unknown, headers=director.headers)
     assert (absent.status_code, absent.json()["type"]) == (404, "/problems/child-not-found")
+
+
+async def test_nothing_beside_it_refuses_what_was_confirmed(client, director, file) -> None:
+    """A phone of another version says more, or calls a section otherwise: what was done is kept."""
+    said = a_confirmation(file["id"], changed=["health", "family", "小区"], gps={"at": [1, 2]})
+    first = await client.post(URL, json=said, headers=director.headers)
+    assert first.status_code == 201, first.text
+    assert first.json()["changed"] == ["family", "health"]
+    assert first.json()["as_sent"] == {"changed.2": "小区", "gps": {"at": [1, 2]}}
+    again = {**said, "changed": ["family", "health"], "gps": None}
+    repeated = await client.post(URL, json=again, headers=director.headers)
+    assert (repeated.status_code, repeated.json()) == (200, first.json())
+    read = await client.get(f"{URL}/{said['id']}", headers=director.headers)
+    assert read.json() == first.json()
+    other = await client.post(URL, json={**said, "changed": []}, headers=director.headers)
+    assert other.status_code == 409
+
+
+def test_every_section_of_a_file_can_be_said_to_have_changed() -> None:
+    assert get_args(Section) == tuple(SECTIONS)

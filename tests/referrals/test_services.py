@@ -1,7 +1,12 @@
 """What is arranged for a child after a report to the police (REP-16, REP-17)."""
 
+from typing import get_args
+
 import pytest
 
+from app.police_reports.schemas import ServiceKind
+from app.referrals.models import ReferralNeed
+from app.visits.schemas import AbnormalType, Domain
 from tests.access.factories import a_caller
 from tests.jobs import run_jobs
 from tests.police_reports.factories import COUNTY, TOWNSHIP, filed
@@ -97,3 +102,8 @@ async def test_what_comes_of_a_report_is_kept_from_whom_it_speaks_against(
     await run_jobs(database)
     assert await listed(client, near) == []
     assert len(await listed(client, hospital)) == 2
+
+
+def test_whatever_is_found_or_arranged_is_something_to_be_referred_for() -> None:
+    needs = {str(each) for each in ReferralNeed}
+    assert needs == {*map(str, AbnormalType), *map(str, Domain), *get_args(ServiceKind)}

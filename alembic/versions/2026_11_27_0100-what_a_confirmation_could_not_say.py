@@ -1,0 +1,28 @@
+"""what a confirmation could not say
+
+Rules for a revision: expand first, fill in a revision of its own, contract in a later release; the
+release before this one still runs on the new schema. Protected rows are seen inside `every_row` or
+`in_batches` (reach.py) only. Never import `app`: the code changes later, this stays.
+
+Revision: 0100
+Revises: 0099
+"""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic import op
+
+
+revision: str = "0100"
+down_revision: str | Sequence[str] | None = "0099"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+
+def upgrade() -> None:
+    op.add_column("confirmations", sa.Column("as_sent_sealed", sa.LargeBinary(), nullable=True))
+
+
+def downgrade() -> None:
+    op.drop_column("confirmations", "as_sent_sealed")
