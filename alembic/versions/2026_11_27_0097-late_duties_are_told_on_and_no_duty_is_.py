@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 from alembic import op
-from reach import every_row
 
 revision: str = "0097"
 down_revision: str | Sequence[str] | None = "0096"
@@ -23,9 +22,6 @@ depends_on: str | Sequence[str] | None = None
 def upgrade() -> None:
     op.add_column(
         "duties", sa.Column("stands_in_for", sa.String(), nullable=True), if_not_exists=True
-    )
-    op.add_column(
-        "duties", sa.Column("stands_in_for_id", sa.Uuid(), nullable=True), if_not_exists=True
     )
     op.add_column(
         "duties",
@@ -58,29 +54,12 @@ def upgrade() -> None:
             postgresql_where=sa.text("state = 'overdue' AND escalates_at IS NOT NULL"),
             postgresql_concurrently=True,
         )
-        op.execute(
-            "ALTER TABLE duties DROP CONSTRAINT IF EXISTS fk_duties_stands_in_for_id_agencies"
-        )
-        op.create_foreign_key(
-            op.f("fk_duties_stands_in_for_id_agencies"),
-            "duties",
-            "agencies",
-            ["stands_in_for_id"],
-            ["id"],
-            postgresql_not_valid=True,
-        )
-        with every_row("duties"):
-            op.execute("ALTER TABLE duties VALIDATE CONSTRAINT fk_duties_stands_in_for_id_agencies")
 
 
 def downgrade() -> None:
-    op.drop_constraint(
-        op.f("fk_duties_stands_in_for_id_agencies"), "duties", type_="foreignkey", if_exists=True
-    )
     op.drop_column("duties", "escalates_at", if_exists=True)
     op.drop_column("duties", "escalated", if_exists=True)
     op.drop_column("duties", "late_before_at", if_exists=True)
-    op.drop_column("duties", "stands_in_for_id", if_exists=True)
     op.drop_column("duties", "stands_in_for", if_exists=True)
     # Outside a transaction: the app goes on meanwhile.
     with op.get_context().autocommit_block():

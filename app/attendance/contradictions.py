@@ -18,7 +18,7 @@ from app.core.jobs import events
 from app.regions.rules import county_of
 
 MOST: Final = 20
-"""How many are kept of one source and id: a system may number its events anew each day."""
+"""How many are shown beside one event. All are kept: a system may number its events anew."""
 
 _SEALED: Final = "attendance_contradictions.said_sealed"
 _KEEP: Final = """
@@ -27,8 +27,6 @@ INSERT INTO attendance_contradictions
 SELECT u.*, $6::uuid, $7::uuid, $8::timestamptz
 FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::bytea[])
     AS u (id, source, event_id, content, said)
-WHERE (SELECT count(*) FROM attendance_contradictions c WHERE c.agency_id = $6
-       AND c.source = u.source AND c.event_id = u.event_id) < $9
 ON CONFLICT DO NOTHING RETURNING id
 """
 _KEPT: Final = """
@@ -57,7 +55,7 @@ async def keep(
         return
     columns = [list(column) for column in zip(*(rows[key] for key in sorted(rows)), strict=True)]
     batch = (principal.agency_id, batch_id, tx.now)
-    kept = await tx.connection.fetch(_KEEP, *columns, *batch, MOST)
+    kept = await tx.connection.fetch(_KEEP, *columns, *batch)
     if kept:
         told = AttendanceContradicted(
             subject_id=batch_id,

@@ -78,13 +78,13 @@ def says_more(aside: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def class_says_more(aside: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return of what was set aside of a roll what may say who was not there: not the spelling of
-    what was read, nor one word that a field nobody knows says of who called the class, with what
-    and when, as `teacher` does.
+    what was read, nor an id, a number or a time that a field nobody knows says of who called the
+    class, with what and when, as `teacher_id` does.
     """
     return {
         name: said
         for name, said in class_unread(aside).items()
-        if not (_OF_THE_CALL.fullmatch(name.removeprefix(BESIDE)) and _one_word(said))
+        if not (_OF_THE_CALL.fullmatch(name.removeprefix(BESIDE)) and _no_words(said))
     }
 
 
@@ -93,10 +93,11 @@ def class_unread(aside: Mapping[str, Any] | None) -> dict[str, Any]:
     return {name: said for name, said in (aside or {}).items() if name not in _SPELT}
 
 
-def _one_word(said: Any) -> bool:
-    if said is None or isinstance(said, bool | int | float):
+def _no_words(said: Any) -> bool:
+    """Tell whether it is nothing, a number, an id, a time or a version: no word can be among it."""
+    if said is None or type(said) in {int, float}:
         return True
-    return isinstance(said, str) and _WORD.fullmatch(said) is not None
+    return isinstance(said, str) and _MARK.fullmatch(said) is not None
 
 
 BESIDE: Final = "batch."
@@ -109,7 +110,7 @@ _OF_THE_CALL: Final = re.compile(
     r"|班主任|(?:任课)?(?:教师|老师)|点名人|设备|学校|年级|学期|学年|节次|教室|版本|上传时间|批次",
     re.IGNORECASE,
 )
-_WORD: Final = re.compile(r"(?!.*[未没缺旷假迟退])[\w.:+-]{0,40}")
+_MARK: Final = re.compile(r"(?=.*[0-9])(?!.*[A-Za-z]{4})[0-9A-Za-z.:+-]{1,40}|[0-9a-fA-F-]{36}")
 _SPELT: Final = frozenset(
     ("class_name", "school_day", "session", "category", "time", "sequence")
 ) | {OTHER_TIME, "characters"}

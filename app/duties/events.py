@@ -40,8 +40,8 @@ class DutyEscalated(_Late):
 
 
 class DutyChangedHands(Event):
-    """Somebody else owes a duty now: whose it is has closed, or the post is empty; or is filled
-    again. The subject is the duty.
+    """Somebody else owes a duty now: the post whose it is is empty, or is filled again. The subject
+    is the duty.
     """
 
     wire_name: ClassVar[str] = "duties.duty_changed_hands"
@@ -53,4 +53,3 @@ class DutyChangedHands(Event):
     stands_in_for: str | None = Field(
         max_length=40, description="Role whose post is empty; null: it is whose it was before."
     )
-    stands_in_for_agency_id: UUID | None = Field(description="The agency that closed.")

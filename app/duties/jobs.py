@@ -41,7 +41,7 @@ async def open_period_in_county(tx: Tx, payload: dict[str, Any]) -> None:
 
 @queue.every("duties.find_owners", "*/15 * * * *")
 async def find_owners(tx: Tx, _: dict[str, Any]) -> None:
-    """Have each county's duties of empty posts and closed agencies owed by whoever is above."""
+    """Have each county's duties of empty posts owed by whoever is above."""
     counties = await operations.counties(tx)
     await queue.enqueue(
         tx.connection,

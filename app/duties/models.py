@@ -83,8 +83,7 @@ class Duty(SQLModel, table=True):
     bearer_agency_id: UUID | None = Field(foreign_key="agencies.id")
     overseer_id: UUID | None = Field(default=None, foreign_key="agencies.id")
     stands_in_for: str | None = None
-    """The role whose post is empty, or whose agency closed, as long as another owes it."""
-    stands_in_for_id: UUID | None = Field(default=None, foreign_key="agencies.id")
+    """The role whose post is empty, as long as another owes it."""
     priority: bool = Field(sa_column_kwargs={"server_default": "false"})
     """A child who must be visited without exception (VIS-02)."""
     categories: list[str] = Field(sa_column=code_list())

@@ -36,7 +36,7 @@ FROM (SELECT 1) AS one LEFT JOIN children c ON c.home_county = $5 AND c.id = $3
 ON CONFLICT (home_county, rule, period, subject_id) DO UPDATE
 SET child_id = excluded.child_id, region_code = excluded.region_code,
     bearer_role = excluded.bearer_role, bearer_agency_id = excluded.bearer_agency_id,
-    stands_in_for = NULL, stands_in_for_id = NULL,
+    stands_in_for = NULL,
     priority = excluded.priority, categories = excluded.categories,
     priority_flags = excluded.priority_flags,
     told_to = excluded.told_to, counts_from = excluded.counts_from,
@@ -56,7 +56,7 @@ taken back and came anew; or what opens it corrects what had discharged it ($16)
 
 _HAND_OVER: Final = """
 UPDATE duties
-SET bearer_role = $8, bearer_agency_id = $4, stands_in_for = NULL, stands_in_for_id = NULL,
+SET bearer_role = $8, bearer_agency_id = $4, stands_in_for = NULL,
     told_to = $5, due_at = coalesce($6, due_at),
     overseer_id = $7, version = version + 1,
     state = CASE WHEN $6 > due_at AND state IN ('overdue', 'cancelled') THEN 'open' ELSE state END,
@@ -78,7 +78,7 @@ WHERE rule = $1 AND home_county = $2 AND subject_id = $3 AND (state = 'open' OR 
 # Open already, it was resumed before what had cancelled it was heard: that comes too late then.
 _RESUME: Final = """
 UPDATE duties SET state = 'open', opened_at = $4, due_at = greatest(due_at, $5), bearer_role = $6,
-    bearer_agency_id = $7, stands_in_for = NULL, stands_in_for_id = NULL, overseer_id = $8,
+    bearer_agency_id = $7, stands_in_for = NULL, overseer_id = $8,
     version = version + 1,
     late_before_at = coalesce(late_before_at, overdue_at), overdue_at = NULL
 WHERE rule = $1 AND home_county = $2 AND subject_id = $3 AND state IN ('open', 'cancelled')
@@ -147,7 +147,8 @@ async def weigh_event(tx: Tx, announced: Announced) -> None:
 
 def _shielded(announced: Announced) -> tuple[UUID, ...] | None:
     """Return the only agencies that may know of a duty, if an event keeps it from all others."""
-    return announced.told_to if events.kinds()[announced.wire_name].shields else None
+    shields = events.kinds()[announced.wire_name].shields or announced.data.get("in_confidence")
+    return announced.told_to if shields else None
 
 
 async def _open_one(tx: Tx, rule: Rule, announced: Announced) -> None:

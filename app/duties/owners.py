@@ -1,6 +1,8 @@
-"""Who owes what is open when a post is empty or an agency has closed: whoever is above, until then.
+"""Who owes what is open while a post is empty: whoever is above, until somebody holds it.
 
-The duty stays that of the post, whoever holds it. Run by the worker, per county.
+The duty stays that of the post, whoever holds it. What an agency owes stays with the agency: no
+other could take its steps; it becomes late, and is told to those above. Run by the worker, per
+county.
 """
 
 from itertools import chain
@@ -35,7 +37,7 @@ _WHO: Final = (
 _OF_POSTS: Final = f"""
 WITH {_WHO}, owed AS (
     SELECT DISTINCT d.rule, d.region_code AS place, coalesce(d.stands_in_for, d.bearer_role) AS post
-    FROM duties d WHERE {_OWED} AND d.bearer_agency_id IS NULL AND d.stands_in_for_id IS NULL
+    FROM duties d WHERE {_OWED} AND d.bearer_agency_id IS NULL
       AND d.rule IN (SELECT rule FROM who)
 ), found AS (
     SELECT o.*, coalesce((
@@ -43,45 +45,20 @@ WITH {_WHO}, owed AS (
         WHERE c.rule = o.rule AND c.turn >= own.turn AND {_ANSWERS} ORDER BY c.turn LIMIT 1
     ), o.post) AS owner FROM owed o
 )
-SELECT d.id, f.owner AS role, NULL::uuid AS agency, NULLIF(f.post, f.owner) AS for_role,
-       NULL::uuid AS for_agency
+SELECT d.id, f.owner AS role, NULLIF(f.post, f.owner) AS for_role
 FROM found f JOIN duties d ON d.rule = f.rule AND d.region_code = f.place AND {_OWED}
     AND d.bearer_agency_id IS NULL AND coalesce(d.stands_in_for, d.bearer_role) = f.post
 WHERE d.bearer_role <> f.owner
 ORDER BY d.id LIMIT {BATCH} FOR UPDATE OF d SKIP LOCKED
 """
 
-_OF_AGENCIES: Final = f"""
-WITH who AS (
-    SELECT * FROM unnest($2::text[], $3::text[], $4::text[])
-        WITH ORDINALITY AS w (rule, role, kind, turn)
-)
-SELECT d.id, coalesce(s.role, coalesce(d.stands_in_for, d.bearer_role)) AS role,
-       coalesce(s.id, own.id) AS agency,
-       CASE WHEN s.id IS NOT NULL THEN coalesce(d.stands_in_for, d.bearer_role) END AS for_role,
-       CASE WHEN s.id IS NOT NULL THEN own.id END AS for_agency
-FROM duties d JOIN agencies own ON own.id = coalesce(d.stands_in_for_id, d.bearer_agency_id)
-LEFT JOIN LATERAL (
-    SELECT c.role, a.id FROM who c JOIN agencies a ON a.active AND a.kind = c.kind
-        AND a.region_code IN ({lineage_in_sql("d.region_code")})
-    WHERE NOT own.active AND c.rule = d.rule AND (d.told_to IS NULL OR a.id = ANY (d.told_to))
-    ORDER BY c.turn, a.region_code DESC, a.id LIMIT 1
-) AS s ON true
-WHERE {_OWED} AND (d.stands_in_for_id IS NOT NULL OR NOT own.active)
-  AND d.bearer_agency_id <> coalesce(s.id, own.id)
-ORDER BY d.id LIMIT {BATCH} FOR UPDATE OF d SKIP LOCKED
-"""
-
 _CHANGE_HANDS: Final = """
 UPDATE duties d
-SET bearer_role = n.role, bearer_agency_id = n.agency, stands_in_for = n.for_role,
-    stands_in_for_id = n.for_agency, version = d.version + 1
-FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::uuid[])
-    AS n (id, role, agency, for_role, for_agency)
+SET bearer_role = n.role, stands_in_for = n.for_role, version = d.version + 1
+FROM unnest($1::uuid[], $2::text[], $3::text[]) AS n (id, role, for_role)
 WHERE d.id = n.id
 RETURNING d.id AS subject_id, d.rule, d.child_id, d.home_county, d.region_code, d.bearer_role,
-          d.bearer_agency_id AS agency_id, d.told_to, d.stands_in_for,
-          d.stands_in_for_id AS stands_in_for_agency_id
+          d.bearer_agency_id AS agency_id, d.told_to, d.stands_in_for
 """
 
 _OVERSEEN: Final = f"""
@@ -107,26 +84,19 @@ def above(rule: Rule) -> list[str]:
 
 
 async def find_owners(tx: Tx, home_county: int) -> int:
-    """Let whoever is above owe a batch of a county's duties of empty posts and closed agencies,
-    give back those of posts that are filled, and announce it. Enter who oversees by now
-    the agencies that owe. Returns how many changed hands.
+    """Let whoever is above owe a batch of a county's duties of empty posts, give back those of
+    posts that are filled, and announce it. Enter who oversees by now the agencies that owe.
+    Returns how many changed hands.
     """
-    asked = [(rule.code, each) for rule in rules().values() for each in above(rule)]
-    of_posts = [(code, each) for code, each in asked if not rules()[code].bearer.agency_fields]
-    others = [
-        (code, each, kind)
-        for code, each in asked
-        if role(each).relation != "enrolled"  # no school owes what another did
-        for kind in sorted(role(each).agency_kinds)
+    asked = [
+        (rule.code, each)
+        for rule in rules().values()
+        if not rule.bearer.agency_fields
+        for each in above(rule)
     ]
-    changed = [
-        *await tx.connection.fetch(
-            _OF_POSTS, home_county, *map(list, zip(*of_posts, strict=True)), tx.today
-        ),
-        *await tx.connection.fetch(
-            _OF_AGENCIES, home_county, *map(list, zip(*others, strict=True))
-        ),
-    ]
+    changed = await tx.connection.fetch(
+        _OF_POSTS, home_county, *map(list, zip(*asked, strict=True)), tx.today
+    )
     if changed:
         rows = await tx.connection.fetch(_CHANGE_HANDS, *map(list, zip(*changed, strict=True)))
         await events.publish(tx, *(DutyChangedHands(**row) for row in rows))

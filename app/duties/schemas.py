@@ -38,8 +38,8 @@ class Bearer(BaseModel):
     role: Code = Field(description="Role that owes it.", examples=["village_director"])
     agency_id: UUID | None = Field(description="The agency, if one owes it as a whole.")
     stands_in_for: Code | None = Field(
-        description="The role whose post is empty, or whose agency closed: it owes it again as soon"
-        " as there is somebody; null: nobody stands in."
+        description="The role whose post is empty: it owes it again as soon as there is somebody;"
+        " null: nobody stands in."
     )
 
 

@@ -61,6 +61,9 @@ class ReportOwed(_AboutFinding):
     report_id: UUID | None = Field(
         description="The report after which that is so: it is not of this child, or not of this."
     )
+    in_confidence: bool = Field(
+        default=False, description="Whether nobody but that agency may know that it found it."
+    )
     made: bool = Field(default=False, description="False.")
 
 

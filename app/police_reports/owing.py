@@ -65,7 +65,8 @@ _WRITTEN: Final = """
 SELECT (e.data->>'change_id')::uuid AS id, e.home_county, e.region_code,
        e.region_code AS visited_in, a.id AS agency_id, a.kind,
        coalesce((e.data->>'child_id')::uuid, e.subject_id) AS child_id,
-       e.data->'found' AS types, e.occurred_at AS received_at
+       e.data->'found' AS types, e.occurred_at AS received_at,
+       e.wire_name = 'referrals.situation_found' AS in_confidence
 FROM events e JOIN agencies a ON a.id = (e.data->>'agency_id')::uuid
 WHERE e.wire_name IN ('children.situation_found', 'referrals.situation_found')
 """
@@ -77,8 +78,7 @@ _OF_REPORT: Final = f"""{_WRITTEN}
             SELECT unnest(ARRAY[child_id, stated_child_id]) AS id FROM police_reports WHERE id = $1
             UNION SELECT child_id FROM duties WHERE rule = 'REP-01' AND discharged_by = $1)
         SELECT id FROM child UNION ALL
-        SELECT r.id FROM referrals r JOIN child ON r.child_id = child.id
-        WHERE cardinality(r.found) > 0))
+        SELECT r.id FROM referrals r JOIN child ON r.child_id = child.id))
 """
 
 
@@ -158,6 +158,7 @@ async def _tell_finder(
     made = _reporting(found, filed, ways)
     if made is None or new:
         to_finder = {"agency_id": visit["agency_id"], "told_to": (visit["agency_id"],)}
+        to_finder["in_confidence"] = visit.get("in_confidence", False)
         await spine.publish(tx, events.ReportOwed(report_id=heard_of, **to_finder, **about))
     if made is not None:
         await spine.publish(tx, events.ReportMade(report_id=made, told_to=(), **about))
@@ -251,27 +252,14 @@ async def tell_assessor(tx: Tx, announced: spine.Announced) -> None:
         await announce(tx, events.AssessmentOwed, report, **asked)
 
 
-_ACCUSED: Final = """
-SELECT coalesce(array_agg(DISTINCT agency), '{}')
-FROM police_reports r, unnest(r.hidden_from) AS agency WHERE r.child_county = $2 AND r.child_id = $1
-"""
-
-
-@opening.knows_accused
-async def accused(tx: Tx, child_id: UUID, home_county: int) -> Sequence[UUID]:
-    """Return the agencies against which the reports on a child speak."""
-    found: Sequence[UUID] = await tx.connection.fetchval(_ACCUSED, child_id, home_county)
-    return found
-
-
 @spine.on_wire_names(
     *(kind.wire_name for kind in (events.ReportFiled, events.ChildIdentified, events.SuspectNamed))
 )
 async def keep_from_accused(tx: Tx, announced: spine.Announced) -> None:
-    """Ask another to help a child whom somebody against whom a report speaks was to help."""
+    """Ask another for what was arranged after a report of somebody against whom it speaks now."""
     report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
-    if report is not None and report["child_id"] and (them := report["hidden_from"]):
-        await answering.keep_from(tx, report["child_id"], them)
+    if report is not None and (them := report["hidden_from"]):
+        await answering.keep_from(tx, report["id"], them)
 
 
 _SERVICES: Final = """

@@ -39,8 +39,7 @@ async def refer_found(tx: Tx, announced: spine.Announced) -> None:
     if announced.wire_name != VisitRecorded.wire_name:
         await answering.keep_only(tx, visit_id, [each.id for each in asked])
     if visit is not None and asked:
-        not_to = await opening.accused(tx, visit["child_id"], county)
-        await opening.refer(tx, visit["child_id"], county, asked, not_to)
+        await opening.refer(tx, visit["child_id"], county, asked)
 
 
 _OWED: Final = """

@@ -1,10 +1,12 @@
 """Who was asked to help a child, and what they answered."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
 from sqlalchemy import CheckConstraint, Column, Index, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field
@@ -12,10 +14,12 @@ from sqlmodel import Field
 from app.children.below import BelowChild, below_child
 from app.core.data import hiding, rls
 from app.core.data.columns import Instant, code_list, one_of
+from app.core.data.crypto import Keyring
 
 NOTE: Final = "referrals.note"
 ANSWER: Final = "referrals.answer"
 REASON: Final = "referrals.reason"
+SAID: Final = "referrals.said"
 
 
 class ReferralNeed(StrEnum):
@@ -104,7 +108,7 @@ class Referral(BelowChild, table=True):
     none of this one serves the place (`waits`). `source_id`: the visit or report it came of.
     `told_to`: the only agencies that are told of it, where it came of a report to the police; what
     is hidden of that is hidden of this (AZ-8). Sealed: the `note`, the words of the answer, why it
-    was cancelled.
+    was cancelled, and all that was `said`, each answer as it came, oldest first (JSON).
     """
 
     __tablename__ = "referrals"
@@ -143,6 +147,7 @@ class Referral(BelowChild, table=True):
     answer: str | None = None
     answer_sealed: bytes | None = None
     found: list[str] = Field(sa_column=code_list())
+    said_sealed: bytes | None = None
     done_on: date | None = None
     answered_at: datetime | None = Field(default=None, sa_type=Instant)
     answered_by: str | None = None
@@ -150,3 +155,9 @@ class Referral(BelowChild, table=True):
     cancelled_at: datetime | None = Field(default=None, sa_type=Instant)
     cancelled_by: str | None = None
     version: int
+
+
+def said(keyring: Keyring, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return all answers of a row, as they came."""
+    sealed = row["said_sealed"]
+    return [] if sealed is None else list(orjson.loads(keyring.unseal(SAID, row["id"], sealed)))

@@ -107,7 +107,8 @@ def _shown(
     answer = None
     if row["answer"] is not None:
         said = {name: row[name] for name in ("answer", "done_on", "answered_at", "answered_by")}
-        found = row["found"] if told else []
+        # Who reports what they found is nobody's to know, of whom the sender may be one (AZ-9).
+        found = row["found"] if principal.agency_id == row["to_id"] else []
         sealed = words(ANSWER, "answer_sealed")
         answer = schemas.ReferralAnswer(**said, words=sealed, found=found)
     cancelled = None

@@ -8,6 +8,7 @@ import asyncpg
 from fastapi import Query
 
 from app.access import acts
+from app.access.acts import PersonRequired
 from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
 from app.children.deps import ChildFilter, ChildInPath
@@ -20,7 +21,13 @@ from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
 from app.core.problems import Problem, documented
 from app.referrals import queries, schemas
-from app.referrals.acts import ACTS, NotReferredByYou, NotReferredToYou, ReferralEnded
+from app.referrals.acts import (
+    ACTS,
+    NotReferredByYou,
+    NotReferredToYou,
+    NotTakenBackHere,
+    ReferralEnded,
+)
 from app.referrals.area import AREA, READ, WRITE
 from app.referrals.models import ReferralState
 from app.referrals.operations import answering, opening
@@ -109,7 +116,7 @@ async def read_referral(
 
 @router.post(
     "/referrals/{referral_id}/answer",
-    responses=documented(NotReferredToYou, ReferralEnded, answering.DoneInFuture),
+    responses=documented(NotReferredToYou, ReferralEnded),
 )
 async def answer_referral(
     principal: WritesReferrals,
@@ -127,7 +134,7 @@ async def answer_referral(
 
 @router.post(
     "/referrals/{referral_id}/cancellation",
-    responses=documented(NotReferredByYou, ReferralEnded),
+    responses=documented(NotReferredByYou, ReferralEnded, PersonRequired, NotTakenBackHere),
 )
 async def cancel_referral(
     principal: WritesReferrals,

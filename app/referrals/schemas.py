@@ -1,13 +1,14 @@
 """What travels on the wire about referrals."""
 
 from datetime import date, datetime
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 from uuid import UUID
 
 from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.agencies.models import AgencyKind
+from app.core.http.as_sent import TakenAsSent
 from app.core.http.wire import Day, Input, Name, Permitted, Prose, RegionCode, Version
 from app.referrals.models import Found, ReferralNeed, ReferralOutcome, ReferralSource, ReferralState
 
@@ -42,8 +43,10 @@ class ChildReferralCreate(Input):
         return self
 
 
-class ReferralAnswerCreate(Input):
-    """What whom it was referred to says."""
+class ReferralAnswerCreate(TakenAsSent):
+    """What whom it was referred to says. What of it cannot be read is kept as sent."""
+
+    needed: ClassVar[frozenset[str]] = frozenset({"answer"})
 
     answer: ReferralOutcome = Field(description="What you do, or did.")
     words: Prose | None = Field(
@@ -89,7 +92,9 @@ class ReferralAnswer(BaseModel):
     )
     done_on: date = Field(description="The day it was done.")
     found: list[Found] = Field(
-        max_length=5, description="What they found that must be reported to the police (REP-01)."
+        max_length=5,
+        description="What they found that must be reported to the police (REP-01); empty to all but"
+        " them.",
     )
     answered_at: datetime = Field(description="When they said so.")
     answered_by: By = Field(description="Who said so.")

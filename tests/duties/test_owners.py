@@ -1,4 +1,4 @@
-"""No duty is without an owner: not of an empty post, nor of a closed agency."""
+"""No duty of a post is without an owner while nobody holds it."""
 
 from datetime import date
 
@@ -60,36 +60,6 @@ async def test_a_post_changes_hands_and_is_empty(client, database, settings, chi
     assert shown.json()["opened_at"] == "2026-11-20T02:00:00Z"
     (then,) = shown.json()["held_then"]
     assert (then["staff_id"], then["until"]) == (str(first), "2026-11-21")
-
-
-async def test_an_agency_closes_and_opens_again(database, child) -> None:
-    education = await an_agency(database, "education", COUNTY)
-    school = await an_agency(database, "school", VILLAGE)
-    owed = {"child": child, "school_id": str(school)}
-    await announce(database, "dropout_alerts.persuasion_failed", **owed)
-    await work(database)
-    owners = {True: ("school", school, None), False: ("education_authority", education, "school")}
-    for active in (False, True):
-        async with database.begin(SYSTEM) as tx:
-            await tx.connection.execute(
-                "UPDATE agencies SET active = $2 WHERE id = $1", school, active
-            )
-        await _find_owners(database)
-        assert await _owed_by(database, "EDU-04") == owners[active]
-
-
-async def test_a_closed_agency_hands_on_only_to_who_may_know(database, child) -> None:
-    hidden = await an_agency(database, "civil_affairs", TOWNSHIP)
-    station, told = [
-        await an_agency(database, kind, COUNTY) for kind in ("police", "civil_affairs")
-    ]
-    await announce(database, "police_reports.report_filed", child=child, told_to=(station, told))
-    await work(database)
-    async with database.begin(SYSTEM) as tx:
-        await tx.connection.execute("UPDATE agencies SET active = false WHERE id = $1", station)
-    await _find_owners(database)
-    assert await _owed_by(database, "REP-07") == ("civil_affairs", told, "police")
-    assert hidden != told
 
 
 async def test_an_office_registered_later_oversees_what_is_open(database, child) -> None:

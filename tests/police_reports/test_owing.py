@@ -153,7 +153,7 @@ async def test_a_mass_organisation_that_finds_it_in_its_work_owes_a_report(
     answer = await client.post(path, json=asked, headers=county.headers)
     referral = answer.json()
     for version, (found, state) in enumerate(
-        [([], []), (["missing"], []), (["missing", "domestic_violence"], ["open"])], 1
+        [([], []), (["missing"], []), (["domestic_violence", "missing"], ["open"])], 1
     ):
         answer = await client.post(
             f"/v1/referrals/{referral['id']}/answer",
@@ -164,7 +164,11 @@ async def test_a_mass_organisation_that_finds_it_in_its_work_owes_a_report(
         assert answer.json()["answer"]["found"] == found
         await run_jobs(database)
         assert await states(client, women, "REP-01") == state, "失踪 is not in its list"
-    [duty] = await owed(client, county, "REP-01")
+    assert await states(client, county, "REP-01") == [], "who reports is nobody's to know"
+    assert (await client.get(f"{path}", headers=county.headers)).json()["items"][0]["answer"][
+        "found"
+    ] == []
+    [duty] = await owed(client, women, "REP-01")
     bearer = {"role": "reporting_body", "agency_id": str(women.agency_id), "stands_in_for": None}
     assert (duty["bearer"], duty["due_at"]) == (bearer, "2026-11-20T03:00:00Z")
     said = {"region_code": str(beipiao + 101001), "situations": ["domestic_violence"]}

@@ -8,6 +8,7 @@ import pytest
 
 from app.core.data.db import SYSTEM
 from app.core.jobs import queue
+from app.referrals import models
 from tests.access.factories import a_caller, an_agency
 from tests.children.factories import a_child
 from tests.jobs import run_jobs
@@ -125,9 +126,6 @@ async def test_what_is_taken_on_is_owed_a_result(
     assert made.status_code == 201, made.text
     await run_jobs(database)
     assert len((await client.get(url, headers=offices.school.headers)).json()["items"]) == 1
-    ahead = {"answer": "done", "words": WORDS, "done_on": "2026-11-21"}
-    refused = await act(client, hospital, made.json(), "answer", **ahead)
-    assert (refused.status_code, refused.json()["type"]) == (422, "/problems/done-in-future")
     accepted = await act(client, hospital, made.json(), "answer", answer="accepted")
     assert accepted.json()["note"] == WORDS
     await run_jobs(database)
@@ -143,8 +141,14 @@ async def test_what_is_taken_on_is_owed_a_result(
     events = await rows(database, "events")
     [late] = [each for each in events if each["wire_name"] == "referrals.referral_overdue"]
     assert str(offices.school.agency_id) in late["data"]["known_to"]
-    done = await act(client, hospital, accepted.json(), "answer", answer="done", words=WORDS)
+    ahead = {"words": WORDS, "done_on": "2026-11-21", "found": ["伤"], "by": "李医生"}
+    done = await act(client, hospital, accepted.json(), "answer", answer="done", **ahead)
     assert (done.json()["state"], done.json()["permitted"]) == ("answered", [])
+    assert done.json()["answer"]["done_on"] == "2026-11-20", "a clock ahead refuses nothing"
+    [kept] = await rows(database, "referrals")
+    said = models.said(database.keyring, kept)
+    assert [each["answer"] for each in said] == ["accepted", "done"]
+    assert said[1]["as_sent"] == {"found.0": "伤", "by": "李医生"}
     await run_jobs(database)
     assert [each["state"] for each in await owed(client, hospital, "VIS-08.done")] == ["discharged"]
     again = await act(client, hospital, done.json(), "answer", answer="done", words=WORDS)
@@ -208,21 +212,71 @@ async def test_where_nobody_of_the_kind_is_civil_affairs_have_it(
     assert [each["waits"] for each in await listed(client, near)] == [False]
 
 
-async def test_whom_a_report_speaks_against_is_asked_nothing(
+async def test_no_referral_tells_whom_a_report_speaks_against(
     client, database, settings, offices, child
 ) -> None:
-    """AZ-8: not who is accused by then, and not who is accused later, who had it so far."""
-    body = {"child_id": str(child.id), "situations": ["domestic_violence"]}
+    """AZ-8: what a finding or a person refers goes where it would go if there were no report, and
+    stays there: whoever is passed over, or asks, would read in that who is accused.
+    """
     near = await a_caller(database, settings, "hospital", TOWNSHIP)
-    far = await a_caller(database, settings, "hospital", COUNTY)
     await visited(client, database, offices.village, child, _found("hospital"))
-    assert len(await owed(client, near, "VIS-08")) == 1
-    suspect = {"suspect_agency_id": str(near.agency_id)}
-    await filed(client, offices.village, **body, **suspect)
+    before = await listed(client, near)
+    for suspect in (near, offices.township):
+        body = {"child_id": str(child.id), "situations": ["domestic_violence"]}
+        body["suspect_agency_id"] = str(suspect.agency_id)
+        await filed(client, offices.village, **body)
     await run_jobs(database)
-    assert await owed(client, near, "VIS-08") == []
-    assert await listed(client, near) == []
-    assert [each["state"] for each in await owed(client, far, "VIS-08")] == ["open"]
+    assert await listed(client, near) == before
     await visited(client, database, offices.village, child, _found("hospital"))
-    assert await listed(client, near) == []
-    assert len(await listed(client, far)) == 2
+    assert len(await listed(client, near)) == 2
+    url = f"/v1/children/{child.id}/referrals"
+    for kind, asked in (("hospital", near), ("township_government", offices.township)):
+        said = {"to_kind": kind, "needs": ["ill"]}
+        made = await client.post(url, json=said, headers=offices.township.headers)
+        assert (made.json()["to_agency_id"], made.json()["waits"]) == (str(asked.agency_id), False)
+
+
+async def test_what_was_found_stays_found_and_is_the_finders_to_report(
+    client, database, offices, child, hospital
+) -> None:
+    body = {"to_agency_id": str(hospital.agency_id), "needs": ["ill"]}
+    url = f"/v1/children/{child.id}/referrals"
+    made = (await client.post(url, json=body, headers=offices.township.headers)).json()
+    found = {"answer": "accepted", "found": ["domestic_violence"]}
+    accepted = (await act(client, hospital, made, "answer", **found)).json()
+    done = await act(client, hospital, accepted, "answer", answer="done", words=WORDS)
+    assert done.json()["answer"]["found"] == ["domestic_violence"]
+    [seen] = await listed(client, offices.township)
+    assert (seen["answer"]["words"], seen["answer"]["found"]) == (WORDS, [])
+
+
+async def test_what_a_visit_found_is_taken_back_with_it_and_by_no_system(
+    client, database, settings, offices, child, hospital
+) -> None:
+    await visited(client, database, offices.village, child, _found("hospital"))
+    [asked] = await listed(client, hospital)
+    refused = await act(client, offices.village, asked, "cancellation", reason=WORDS)
+    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/not-taken-back-here")
+    machine = await a_caller(
+        database,
+        settings,
+        "civil_affairs",
+        COUNTY,
+        agency_id=offices.county.agency_id,
+        machine=True,
+    )
+    body = {"to_kind": "hospital", "needs": ["ill"]}
+    url = f"/v1/children/{child.id}/referrals"
+    made = (await client.post(url, json=body, headers=offices.county.headers)).json()
+    refused = await act(client, machine, made, "cancellation", reason=WORDS)
+    assert (refused.status_code, refused.json()["type"]) == (403, "/problems/person-required")
+
+
+async def test_of_schools_the_childs_own_is_asked(client, database, settings, offices) -> None:
+    await an_agency(database, "school", TOWNSHIP)
+    school_id = offices.school.agency_id
+    child = await a_child(database, VILLAGE, school_id=school_id)
+    url = f"/v1/children/{child.id}/referrals"
+    body = {"to_kind": "school", "needs": ["dropout"]}
+    made = await client.post(url, json=body, headers=offices.county.headers)
+    assert (made.json()["to_agency_id"], made.json()["waits"]) == (str(school_id), False)

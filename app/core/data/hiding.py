@@ -18,8 +18,9 @@ class HiddenSubject(SQLModel, table=True):
     """Something that some agencies must learn nothing of, by its id.
 
     `hidden_from`: the agencies, and with them whoever ever held a post there. `hidden_below`: nor
-    any office whose remit holds fewer codes, but for `filed_by_id`, who brought it up; 0 hides it
-    from none by its remit. `police_below`: likewise police, to whom it is still to be sent.
+    any office whose remit holds fewer codes, but for `filed_by_id`, who brought it up, or is asked
+    to help; 0 hides it from none by its remit. `police_below`: likewise police, to whom it is still
+    to be sent.
     """
 
     __tablename__ = "hidden_subjects"

@@ -25,24 +25,26 @@ UPDATE police_reports SET hidden_below = $3, police_below = $4, hidden_from = AR
 WHERE id IN (SELECT id FROM chain)
 """
 _NOTE: Final = f"""{CHAIN}, asked AS (
-    SELECT id AS report_id, id FROM chain
-    UNION ALL SELECT u.about_id, u.id FROM chain JOIN unresolved u ON u.about_id = chain.id
-    UNION ALL SELECT f.source_id, f.id FROM chain JOIN referrals f ON f.source_id = chain.id
-    UNION ALL SELECT s.report_id, s.id FROM chain
+    SELECT id AS report_id, id, NULL::uuid AS asked_id FROM chain
+    UNION ALL SELECT u.about_id, u.id, NULL FROM chain JOIN unresolved u ON u.about_id = chain.id
+    UNION ALL SELECT f.source_id, f.id, f.to_id FROM chain JOIN referrals f
+        ON f.source_id = chain.id
+    UNION ALL SELECT s.report_id, s.id, NULL FROM chain
     JOIN police_report_steps s ON s.report_id = chain.id AND s.step = 'disposed'
 ), about AS (
-    SELECT report_id, id FROM asked
-    UNION ALL SELECT a.report_id, d.id FROM asked a JOIN duties d ON d.subject_id = a.id
+    SELECT report_id, id, asked_id FROM asked
+    UNION ALL SELECT a.report_id, d.id, a.asked_id FROM asked a JOIN duties d ON d.subject_id = a.id
 )
 INSERT INTO hidden_subjects (subject_id, hidden_from, hidden_below, police_below, filed_by_id)
-SELECT a.id, r.hidden_from, r.hidden_below, r.police_below, r.reporter_agency_id
+SELECT a.id, r.hidden_from, r.hidden_below, r.police_below,
+       coalesce(a.asked_id, r.reporter_agency_id)
 FROM about a JOIN police_reports r ON r.id = a.report_id
 WHERE cardinality(r.hidden_from) > 0 OR r.hidden_below > 0
    OR EXISTS (SELECT FROM hidden_subjects h WHERE h.subject_id = a.id)
 ORDER BY a.id
 ON CONFLICT (subject_id) DO UPDATE
 SET hidden_from = excluded.hidden_from, hidden_below = excluded.hidden_below,
-    police_below = excluded.police_below
+    police_below = excluded.police_below, filed_by_id = excluded.filed_by_id
 """
 """For the lists that know a report, what is asked or owed for it, or where the police took a child,
 by its id alone.

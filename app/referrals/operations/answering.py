@@ -5,14 +5,14 @@ from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
+import orjson
 
 from app.access.principal import Principal
 from app.core.data.db import Tx
 from app.core.http.preconditions import check_version
 from app.core.ids import new_id
 from app.core.jobs import events
-from app.core.problems import Problem
-from app.referrals import schemas
+from app.referrals import models, schemas
 from app.referrals.acts import ACTS
 from app.referrals.events import (
     ReferralAccepted,
@@ -25,17 +25,9 @@ from app.referrals.models import ANSWER, REASON, ReferralOutcome, ReferralState
 from app.referrals.operations.opening import due_at, receivers
 from app.referrals.operations.telling import about, owed
 
-
-class DoneInFuture(Problem, status=422):
-    """What is done lies behind."""
-
-    title = "The day lies in the future"
-    title_zh = "日期晚于今天"
-
-
 _ANSWER: Final = """
 UPDATE referrals SET state = $3, answer = $4, answer_sealed = $5, done_on = $6, answered_at = $7,
-    answered_by = $8, found = $9, version = version + 1
+    answered_by = $8, found = $9, said_sealed = $10, version = version + 1
 WHERE id = $1 AND home_county = $2 RETURNING *
 """
 
@@ -48,16 +40,20 @@ async def answer_referral(
     *,
     if_match: int,
 ) -> asyncpg.Record:
-    """ReferralOutcome a locked referral, as the agency that has it. Raises PreconditionFailed,
-    NotReferredToYou, ReferralEnded, DoneInFuture.
+    """Answer a locked referral, as the agency that has it: what was said before is kept, and what
+    was found stays found. A day ahead is kept as said, and today counts. Raises
+    PreconditionFailed, NotReferredToYou, ReferralEnded.
     """
     check_version(row["version"], if_match)
     ACTS["answerReferral"].require(principal, row, tx.today)
-    done_on = said.done_on or tx.today
-    if done_on > tx.today:
-        raise DoneInFuture.at("#/done_on", "date_in_future", "The day has not come.")
+    done_on = min(said.done_on or tx.today, tx.today)
     accepts = said.answer is ReferralOutcome.accepted
     words = None if said.words is None else tx.keyring.seal(ANSWER, row["id"], said.words)
+    before = models.said(tx.keyring, row)
+    by = {"by": principal.subject, "agency_id": str(principal.agency_id), "at": tx.now}
+    this = {**said.model_dump(mode="json"), **by, "as_sent": said.unread or None}
+    kept = tx.keyring.seal(models.SAID, row["id"], orjson.dumps([*before, this]))
+    found = sorted({*row["found"], *said.found})
     now = await tx.connection.fetchrow(
         _ANSWER,
         *(
@@ -65,7 +61,7 @@ async def answer_referral(
             row["home_county"],
             ReferralState.accepted if accepts else ReferralState.answered,
         ),
-        *(said.answer, words, done_on, tx.now, principal.subject, said.found),
+        *(said.answer, words, done_on, tx.now, principal.subject, found, kept),
     )
     told: list[events.Event] = [
         await about(tx, ReferralAnswered, now, answer=said.answer, ended=not accepts)
@@ -73,9 +69,9 @@ async def answer_referral(
     if accepts:
         told.append(await about(tx, ReferralAccepted, now))
     if new := sorted({*said.found} - {*row["found"]}):
-        by = {"change_id": new_id(), "agency_id": principal.agency_id, "found": new}
-        found = await about(tx, SituationFound, now, **by)
-        told.append(found.model_copy(update={"told_to": ()}))
+        owes = {"change_id": new_id(), "agency_id": principal.agency_id, "found": new}
+        event = await about(tx, SituationFound, now, **owes)
+        told.append(event.model_copy(update={"told_to": ()}))
     await events.publish(tx, *told)
     return now
 
@@ -96,7 +92,7 @@ async def cancel_referral(
     if_match: int,
 ) -> asyncpg.Record:
     """Take a locked referral back, as the agency that sent it. Raises PreconditionFailed,
-    NotReferredByYou, ReferralEnded.
+    NotReferredByYou, ReferralEnded, PersonRequired, NotTakenBackHere.
     """
     check_version(row["version"], if_match)
     ACTS["cancelReferral"].require(principal, row, tx.today)
@@ -121,29 +117,30 @@ async def keep_only(tx: Tx, source_id: UUID, still: Collection[UUID]) -> None:
 
 
 _HELD: Final = """
-SELECT * FROM referrals WHERE child_id = $1 AND to_id = ANY ($2::uuid[]) AND source <> 'by_hand'
-    AND state IN ('open', 'accepted') ORDER BY id FOR UPDATE
+SELECT r.*, c.school_id FROM referrals r
+JOIN children c ON c.home_county = r.home_county AND c.id = r.child_id
+WHERE r.source_id = $1 AND r.to_id = ANY ($2::uuid[]) AND r.state IN ('open', 'accepted')
+ORDER BY r.id FOR UPDATE OF r
 """
 _HAND_ON: Final = """
 UPDATE referrals r SET to_id = u.to_id, waits = u.waits, state = 'open', due_at = $4,
     answer = NULL, answer_sealed = NULL, done_on = NULL, answered_at = NULL, answered_by = NULL,
-    version = version + 1
+    found = '{}', version = version + 1
 FROM UNNEST($1::uuid[], $2::uuid[], $3::boolean[]) AS u (id, to_id, waits)
 WHERE r.id = u.id RETURNING r.*
 """
 
 
-async def keep_from(tx: Tx, child_id: UUID, agencies: Sequence[UUID]) -> None:
-    """Take what follows from findings about a child from agencies against which a report speaks,
-    and ask the next one anew (AZ-8). In SYSTEM's reach.
+async def keep_from(tx: Tx, report_id: UUID, agencies: Sequence[UUID]) -> None:
+    """Take what was arranged after a report from agencies against which it speaks by now, and ask
+    the next one anew (AZ-8). What was said stays kept. In SYSTEM's reach.
     """
     held: Sequence[Mapping[str, Any]]
-    held = await tx.connection.fetch(_HELD, child_id, agencies)
+    held = await tx.connection.fetch(_HELD, report_id, agencies)
     if not held:
         return
-    place = held[0]["region_code"]
-    found = await receivers(tx, place, [{**row, "to_id": None} for row in held], agencies)
+    found = await receivers(tx, held[0], [{**row, "to_id": None} for row in held], agencies)
     waits = [new["kind"] != row["to_kind"] for new, row in zip(found, held, strict=True)]
     ids = [row["id"] for row in held], [new["id"] for new in found]
-    rows = await tx.connection.fetch(_HAND_ON, *ids, waits, due_at(tx, place))
+    rows = await tx.connection.fetch(_HAND_ON, *ids, waits, due_at(tx, held[0]["region_code"]))
     await events.publish(tx, *[await owed(tx, ReferralPassedOn, row) for row in rows])

@@ -2,7 +2,7 @@
 where no agency of a kind serves the place, civil affairs have it, else the township, else who asks.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -59,30 +59,10 @@ class Asked:
     note: str | None = None
 
 
-Accused = Callable[[Tx, UUID, int], Awaitable[Sequence[UUID]]]
-_ACCUSED: Final[list[Accused]] = []
-
-
-def knows_accused(asked: Accused) -> Accused:
-    """Let the decorated function say, in SYSTEM's reach, against which agencies somebody speaks who
-    reports on a child: nothing that follows from a finding goes to them (AZ-8).
-    """
-    _ACCUSED.append(asked)
-    return asked
-
-
-async def accused(tx: Tx, child_id: UUID, home_county: int) -> set[UUID]:
-    """Return the agencies to which nothing of a child is referred by itself."""
-    async with tx.as_system():
-        return {agency for asked in _ACCUSED for agency in await asked(tx, child_id, home_county)}
-
-
 async def open_referral(
     tx: Tx, principal: Principal, child: ChildRef, new: schemas.ChildReferralCreate
 ) -> asyncpg.Record:
-    """Refer a child by hand. An agency named goes as it is named: its sender knows what they do.
-    Raises ReceiverUnknown.
-    """
+    """Refer a child by hand. Raises ReceiverUnknown."""
     if new.to_kind is None or new.to_kind not in _answering():
         kind = await kind_of(tx, new.to_agency_id)
     else:
@@ -96,8 +76,7 @@ async def open_referral(
         source=ReferralSource.by_hand,
         note=new.note,
     )
-    not_to = () if new.to_agency_id else await accused(tx, child.id, child.home_county)
-    [row] = await refer(tx, child.id, child.home_county, [asked], not_to, by=principal.subject)
+    [row] = await refer(tx, child.id, child.home_county, [asked], by=principal.subject)
     return row
 
 
@@ -118,7 +97,8 @@ def _answering() -> set[str]:
     }
 
 
-# Of each kind the nearest, of those that may know; the one named before all.
+# Of each kind the nearest, of those that may know; the one named before all. Of schools the
+# child's.
 _RECEIVERS: Final = """
 SELECT a.id, a.kind FROM UNNEST($1::text[], $2::uuid[], $5::uuid[])
     WITH ORDINALITY AS w (kind, named, sender, position)
@@ -126,7 +106,8 @@ LEFT JOIN LATERAL (
     SELECT a.id, a.kind FROM agencies a
     WHERE a.active AND a.id <> ALL ($4::uuid[])
         AND (a.id = w.named OR (a.region_code = ANY ($3::bigint[])
-            AND a.kind IN (w.kind, 'civil_affairs', 'township_government')))
+            AND a.kind IN (w.kind, 'civil_affairs', 'township_government')
+            AND a.kind <> 'school') OR (w.kind = 'school' AND a.id = $6))
     ORDER BY a.id IS NOT DISTINCT FROM w.named DESC, a.kind = w.kind DESC,
         a.kind = 'civil_affairs' DESC, array_position($3::bigint[], a.region_code), a.id LIMIT 1
 ) AS near ON true
@@ -136,17 +117,20 @@ ORDER BY w.position
 
 
 async def receivers(
-    tx: Tx, place: int, asked: Sequence[Mapping[str, Any]], not_to: Collection[UUID]
+    tx: Tx,
+    child: Mapping[str, Any],
+    asked: Sequence[Mapping[str, Any]],
+    not_to: Collection[UUID],
 ) -> Sequence[asyncpg.Record]:
-    """Return, of what is asked at a place (`to_kind`, `to_id`, `from_id`), who has it: its id and
-    kind. One statement.
+    """Return, of what is asked of a child (its `region_code` and `school_id`; `to_kind`, `to_id`,
+    `from_id`), who has it: its id and kind. One statement.
     """
     named = [each["to_id"] for each in asked]
     senders = [each["from_id"] for each in asked]
     kinds = [each["to_kind"] for each in asked]
-    at = list(lineage(place))
+    at = list(lineage(child["region_code"]))
     rows: Sequence[asyncpg.Record] = await tx.connection.fetch(
-        _RECEIVERS, kinds, named, at, list(not_to), senders
+        _RECEIVERS, kinds, named, at, list(not_to), senders, child["school_id"]
     )
     return rows
 
@@ -171,11 +155,6 @@ SET needs = excluded.needs, version = r.version + 1,
     due_at = CASE WHEN r.state IN ('open', 'accepted') THEN r.due_at ELSE excluded.due_at END,
     to_id = CASE WHEN r.state = 'cancelled' THEN excluded.to_id ELSE r.to_id END,
     waits = CASE WHEN r.state = 'cancelled' THEN excluded.waits ELSE r.waits END,
-    answer = CASE WHEN r.state = 'accepted' THEN r.answer END,
-    answer_sealed = CASE WHEN r.state = 'accepted' THEN r.answer_sealed END,
-    answered_at = CASE WHEN r.state = 'accepted' THEN r.answered_at END,
-    done_on = CASE WHEN r.state = 'accepted' THEN r.done_on END,
-    answered_by = CASE WHEN r.state = 'accepted' THEN r.answered_by END,
     cancelled_at = NULL, cancelled_by = NULL, reason_sealed = NULL
 WHERE r.state = 'cancelled' OR NOT r.needs @> excluded.needs
     OR (r.state <> 'answered' AND r.needs <> excluded.needs)
@@ -192,16 +171,19 @@ async def refer(
     *,
     by: str = "system",
 ) -> Sequence[asyncpg.Record]:
-    """Refer a child, and announce what is new of it; returns that. Again, it changes nothing."""
-    place = await tx.connection.fetchval(
-        "SELECT region_code FROM children WHERE id = $1 AND home_county = $2 FOR SHARE",
+    """Refer a child, and announce what is new of it; returns that. Again, it changes nothing.
+    `not_to`: who must learn nothing of what it came of (AZ-8).
+    """
+    child = await tx.connection.fetchrow(
+        "SELECT region_code, school_id FROM children WHERE id = $1 AND home_county = $2 FOR SHARE",
         child_id,
         home_county,
     )
-    if place is None or not asked:
+    if child is None or not asked:
         return []
+    place = child["region_code"]
     plain = [{"to_kind": a.to_kind, "to_id": a.to_id, "from_id": a.from_id} for a in asked]
-    found = await receivers(tx, place, plain, not_to)
+    found = await receivers(tx, child, plain, not_to)
     told = [None if a.told_to is None else " ".join(map(str, a.told_to)) for a in asked]
     notes = [None if a.note is None else tx.keyring.seal(NOTE, a.id, a.note) for a in asked]
     rows: Sequence[asyncpg.Record] = await tx.connection.fetch(
