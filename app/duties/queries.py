@@ -163,7 +163,7 @@ ORDER BY h.since, h.id LIMIT 100
 """
 
 
-async def record_of(tx: Tx, row: asyncpg.Record) -> schemas.DutyRecord:
+async def record_of(tx: Tx, principal: Principal, row: asyncpg.Record) -> schemas.DutyRecord:
     """Show a row with who was told of it; to whom must not know that it is done, those who would
     have been by now.
     """
@@ -183,7 +183,11 @@ async def record_of(tx: Tx, row: asyncpg.Record) -> schemas.DutyRecord:
     )
     held = [] if row["bearer_agency_id"] else held
     return schemas.DutyRecord.model_validate(
-        {**duty_of(row).model_dump(), "told": [*map(dict, told)], "held_then": [*map(dict, held)]}
+        {
+            **duty_of(principal, row).model_dump(),
+            "told": [*map(dict, told)],
+            "held_then": [*map(dict, held)],
+        }
     )
 
 
@@ -197,11 +201,16 @@ async def _kept(tx: Tx, principal: Principal) -> list[UUID]:
     return [row["id"] for row in rows]
 
 
-def duty_of(row: Any) -> schemas.Duty:
-    """Show a row, with what its rule says must be done. `stands`: its state for the caller."""
+def duty_of(principal: Principal, row: Any) -> schemas.Duty:
+    """Show a row, with what its rule says must be done. `stands`: its state for the caller. Which
+    report discharged it is shown to whose it was alone: it says who reported (AZ-9).
+    """
+    by_report = rules()[row["rule"]].evidence.deed is not None
+    own = principal.agency_id == row["bearer_agency_id"]
     return schemas.Duty.model_validate(
         {
             **_titled(row),
+            **({"discharged_by": None} if by_report and not own else {}),
             **(_as_undone(row) if row["stands"] != row["state"] else {}),
             "region_code": region_text(row["region_code"]),
             "bearer": {

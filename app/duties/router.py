@@ -57,7 +57,7 @@ async def list_duties(
     filters = queries.Filters(state, rule, due_before, child_id, priority, region)
     page = await queries.list_duties(tx, principal, filters, window)
     return Shown(
-        page.shown(queries.duty_of),
+        page.shown(lambda row: queries.duty_of(principal, row)),
         children=[row["child_id"] for row in page.rows],
         groups=["duties"],
         since=min((local_date(row["opened_at"]) for row in page.rows), default=None),
@@ -94,11 +94,11 @@ async def summarise_duties(
 
 @router.get("/duties/{duty_id}")
 async def read_duty(
-    _: ReadsDuties, found: DutyInPath, tx: Transaction
+    principal: ReadsDuties, found: DutyInPath, tx: Transaction
 ) -> Shown[schemas.DutyRecord]:
     """Read a duty, and who was told when that it is overdue."""
     return Shown(
-        await queries.record_of(tx, found),
+        await queries.record_of(tx, principal, found),
         children=[found["child_id"]],
         groups=["duties"],
         since=local_date(found["opened_at"]),

@@ -83,6 +83,8 @@ async def test_who_finds_violence_owes_a_report_at_the_first_moment(
     await run_jobs(database)
     [duty] = await owed(client, offices.village, "REP-01")
     assert (duty["state"], duty["discharged_by"]) == ("discharged", report_id)
+    [seen] = await owed(client, offices.county, "REP-01")
+    assert (seen["state"], seen["discharged_by"]) == ("discharged", None), "nor who reported"
     instead = a_report(child_id=str(other.id), **violence)
     await step(client, offices.village, report_id, "supersession", instead)
     await run_jobs(database)

@@ -80,6 +80,7 @@ async def test_what_a_finding_refers_is_owed_an_answer(
     assert done.status_code == 200, done.text
     await run_jobs(database)
     assert [each["state"] for each in await owed(client, hospital, "VIS-08")] == ["discharged"]
+    assert await owed(client, hospital, "VIS-08.done") == [], "what was refused has no result"
     [seen] = await listed(client, offices.village, state="answered")
     assert (seen["answer"]["answer"], seen["answer"]["words"]) == ("refused", WORDS)
     [seen] = await listed(client, offices.township, child_id=str(child.id))
