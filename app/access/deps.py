@@ -13,6 +13,7 @@ from fastapi.openapi.models import (
     OAuthFlows,
 )
 from fastapi.security import OAuth2, SecurityScopes
+from pydantic import BeforeValidator
 
 from app.access import queries, tokens
 from app.access.principal import Principal
@@ -205,6 +206,32 @@ async def authorized_for_purpose(
     return principal
 
 
+def _if_known(said: object) -> object:
+    return said if said in {*Purpose} else None
+
+
+async def authorized_with_evidence(
+    request: Request,
+    principal: Annotated[Principal, Depends(_admitted)],
+    purpose_of_use: Annotated[
+        Purpose | None,
+        BeforeValidator(_if_known),
+        Header(
+            description="Why personal data is used; recorded in the audit (AZ-6). Evidence is taken"
+            " without one, too."
+        ),
+    ] = None,
+    idempotency_key: _Key = None,
+) -> Principal:
+    """Like `authorized`, for evidence: it shows no more than its sender said, and a purpose that is
+    missing, none or not the role's refuses none of it. It is recorded without one.
+    """
+    if purpose_of_use in principal.role.purposes:
+        request.scope["caller"] = principal = replace(principal, purpose=purpose_of_use)
+    await _claim(request, principal)
+    return principal
+
+
 async def _claim(request: Request, principal: Principal) -> None:
     if request.method == "GET":
         return
@@ -219,11 +246,14 @@ async def _claim(request: Request, principal: Principal) -> None:
     )
 
 
-def needs(scope: Scope, *, personal: bool | None = None) -> Any:
+def needs(scope: Scope, *, personal: bool | None = None, evidence: bool = False) -> Any:
     """Require one scope, and a `Purpose-Of-Use` header if it opens personal data.
 
     `personal` is said only by an operation that differs from the others of its scope: it shows
-    nobody (a count), or, unlike them, somebody.
+    nobody (a count), or, unlike them, somebody. `evidence`: its body is (`Input.evidence`), which
+    nothing beside it refuses.
     """
     reaches_people = scope.personal if personal is None else personal
+    if evidence:
+        return Security(authorized_with_evidence, scopes=[scope.code])
     return Security(authorized_for_purpose if reaches_people else authorized, scopes=[scope.code])

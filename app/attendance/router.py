@@ -61,7 +61,7 @@ async def _strict(
 
 
 ReadsAttendance = Annotated[Principal, needs(READ)]
-WritesAttendance = Annotated[Principal, needs(WRITE)]
+WritesAttendance = Annotated[Principal, needs(WRITE, evidence=True)]
 VerifiesPresence = Annotated[Principal, needs(VERIFY)]
 StrictHandling = Annotated[bool, Depends(_strict)]
 _BATCH = ("batch_id", "The batch's id, from the answer to the push.")

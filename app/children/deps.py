@@ -14,6 +14,7 @@ from app.core.problems import Problem
 
 ReadsChildren = Annotated[Principal, needs(READ)]
 WritesChildren = Annotated[Principal, needs(WRITE)]
+OpensFiles = Annotated[Principal, needs(WRITE, evidence=True)]
 ChildId = Annotated[UUID, Path(description="The child's id.")]
 
 

@@ -22,7 +22,14 @@ from app.children import (
 )
 from app.children.acts import ACTS
 from app.children.area import AREA
-from app.children.deps import ChildId, ChildInPath, ChildNotFound, ReadsChildren, WritesChildren
+from app.children.deps import (
+    ChildId,
+    ChildInPath,
+    ChildNotFound,
+    OpensFiles,
+    ReadsChildren,
+    WritesChildren,
+)
 from app.core.clock import local_date
 from app.core.data.db import Tx
 from app.core.http import routing
@@ -61,7 +68,7 @@ _CREATE_PROBLEMS = documented(*_WRITES, opening.FileDiffers)
 
 @router.post("", status_code=201, responses={**_REFERRED, **_OPENED_BEFORE, **_CREATE_PROBLEMS})
 async def create_child(
-    principal: WritesChildren, new: schemas.ChildCreate, tx: Transaction
+    principal: OpensFiles, new: schemas.ChildCreate, tx: Transaction
 ) -> Shown[schemas.Child]:
     """Open a child's file. Sent again with the same id and content, it is opened once."""
     outcome = await opening.create_child(tx, principal, new)

@@ -30,7 +30,7 @@ class ConfirmationNotFound(Problem, status=404, denies=True):
 
 
 Reads = Annotated[Principal, needs(READ)]
-Writes = Annotated[Principal, needs(WRITE)]
+Writes = Annotated[Principal, needs(WRITE, evidence=True)]
 InPath = Annotated[
     asyncpg.Record,
     named_in_path(

@@ -20,7 +20,8 @@ class ReportNotFound(Problem, status=404, denies=True):
     title_zh = "没有这份报告"
 
 
-FilesReports = Annotated[Principal, needs(FILE)]
+FilesReports = Annotated[Principal, needs(FILE, evidence=True)]
+AsksForHelp = Annotated[Principal, needs(FILE)]
 ReadsReports = Annotated[Principal, needs(READ)]
 HandlesReports = Annotated[Principal, needs(HANDLE)]
 ReceivesReports = Annotated[Principal, needs(RECEIVE)]

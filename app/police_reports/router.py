@@ -30,6 +30,7 @@ from app.police_reports.acts import (
 )
 from app.police_reports.area import AREA
 from app.police_reports.deps import (
+    AsksForHelp,
     FilesReports,
     HandlesReports,
     MatchesReports,
@@ -165,7 +166,7 @@ async def dispatch_report(
 
 @router.post("/{report_id}/assistance", status_code=201, responses=_STEP)
 async def assist_police(
-    principal: FilesReports, report: ReportToChange, new: stated.Assistance, tx: Transaction
+    principal: AsksForHelp, report: ReportToChange, new: stated.Assistance, tx: Transaction
 ) -> Shown[schemas.StepTaken]:
     """Say how you help the police, as who reported (REP-07)."""
     return _step(report, await steps.assist_police(tx, principal, report, new))

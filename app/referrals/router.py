@@ -45,6 +45,7 @@ class ReferralNotFound(Problem, status=404, denies=True):
 
 ReadsReferrals = Annotated[Principal, needs(READ)]
 WritesReferrals = Annotated[Principal, needs(WRITE)]
+AnswersReferrals = Annotated[Principal, needs(WRITE, evidence=True)]
 _REFERRAL = ("referral_id", "The referral's id.", queries.find, ReferralNotFound)
 InPath = Annotated[asyncpg.Record, named_in_path(*_REFERRAL)]
 ToChange = Annotated[asyncpg.Record, named_in_path(*_REFERRAL, for_update=True)]
@@ -119,7 +120,7 @@ async def read_referral(
     responses=documented(NotReferredToYou, ReferralEnded),
 )
 async def answer_referral(
-    principal: WritesReferrals,
+    principal: AnswersReferrals,
     found: ToChange,
     said: schemas.ReferralAnswerCreate,
     if_match: IfMatch,

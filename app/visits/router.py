@@ -48,6 +48,7 @@ class VisitNotFound(Problem, status=404, denies=True):
 
 
 ReadsVisits = Annotated[Principal, needs(READ)]
+RecordsVisits = Annotated[Principal, needs(WRITE, evidence=True)]
 WritesVisits = Annotated[Principal, needs(WRITE)]
 _VISIT = ("visit_id", "The visit's id.", rows.find, VisitNotFound)
 VisitInPath = Annotated[asyncpg.Record, named_in_path(*_VISIT, table="visits")]
@@ -75,7 +76,7 @@ _HELD: dict[int | str, dict[str, Any]] = {
     },
 )
 async def record_visit(
-    principal: WritesVisits, new: VisitCreate, tx: Transaction
+    principal: RecordsVisits, new: VisitCreate, tx: Transaction
 ) -> Shown[schemas.Visit]:
     """Record a home visit. Sent again with the same id and content, it is stored once."""
     visit, is_new, child_id = await recording.record_visit(tx, principal, new)

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from app.core.data.db import SYSTEM
 from tests.api.world import CANARY, WRITES, World
 
 EVIDENCE = ("createChild", "recordVisit", "pushAttendanceEvents", "fileReport")
@@ -90,6 +91,9 @@ async def test_neither_a_key_nor_a_query_refuses_evidence(
         {"prefer": "a" * 300},
         {"prefer": "schlüssel".encode()},
         {"prefer": ""},
+        {"purpose_of_use": None},
+        {"purpose_of_use": "supervision"},  # for which the role may use nothing
+        {"purpose_of_use": "schlüssel".encode()},
     ],
     ids=str,
 )
@@ -98,6 +102,12 @@ async def test_no_header_refuses_evidence(world: World, name: str, dress: dict[s
     """Evidence is not refused for its dress: what it is called, or a wish beside it."""
     answer = await world.send(name, **dress)
     assert answer.is_success, answer.text
+    async with world.database.begin(SYSTEM) as tx:
+        purpose = await tx.connection.fetchval(
+            "SELECT purpose FROM audit_entries WHERE operation = $1 ORDER BY id DESC LIMIT 1", name
+        )
+    kept = None if "purpose_of_use" in dress else str(world.writes[name].caller.purpose)
+    assert purpose == kept
 
 
 @pytest.mark.parametrize("key", [*NO_KEYS, "a" * 300], ids=str)

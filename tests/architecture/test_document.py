@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from fastapi.routing import iter_route_contexts
+
 from app.api import doors
 from app.core import areas
 from scripts import write_openapi
@@ -49,6 +51,16 @@ def test_an_operation_asks_for_the_purpose_if_its_scope_opens_personal_data(docu
         asks = "Purpose-Of-Use" in {each["name"] for each in operation.get("parameters", ())}
         wanted = DIFFERS.get(operation["operationId"], areas.scopes()[scopes[0]].personal)
         assert asks == wanted, operation["operationId"]
+
+
+def test_no_evidence_is_refused_for_want_of_a_purpose(app, document) -> None:
+    by_name = {operation["operationId"]: operation for _, _, operation in operations(document)}
+    taking = [each for each in iter_route_contexts(app.routes) if each.body_field]
+    evidence = [r for r in taking if getattr(r.body_field.field_info.annotation, "evidence", False)]
+    assert len(evidence) > 5
+    for route in evidence:
+        asked = {each["name"]: each for each in by_name[route.unique_id]["parameters"]}
+        assert not asked["Purpose-Of-Use"]["required"], route.unique_id
 
 
 def test_every_route_is_described_or_public(app, document) -> None:

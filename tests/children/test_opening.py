@@ -117,12 +117,18 @@ class TestOpensAFile:
         )
 
     async def test_a_kept_answer_is_given_for_a_purpose_only(self, client, director) -> None:
-        headers = {**director.headers, "idempotency-key": "k-1"}
-        body = a_file(VILLAGE)
-        assert (await client.post("/v1/children", json=body, headers=headers)).status_code == 201
+        """But for what its sender said: that is taken whatever stands beside it."""
+        body, bare = a_file(VILLAGE), dict(director.headers)
+        bare.pop("purpose-of-use")
+        opened = await client.post("/v1/children", json=body, headers=bare)
+        assert opened.status_code == 201
+        url, key = opened.headers["location"], {"idempotency-key": "k-1"}
+        key["if-match"] = opened.headers["etag"]
+        said = {"health": {"status": "healthy"}}
+        first = await client.patch(url, json=said, headers=director.headers | key)
+        assert first.is_success, first.text
         for purpose, refusal in (({}, 400), ({"purpose-of-use": "supervision"}, 403)):
-            bare = {name: headers[name] for name in headers if name.lower() != "purpose-of-use"}
-            again = await client.post("/v1/children", json=body, headers=bare | purpose)
+            again = await client.patch(url, json=said, headers=bare | key | purpose)
             assert again.status_code == refusal
 
     async def test_every_statement_counts(self, open_file, director, queries) -> None:

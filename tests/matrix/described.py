@@ -15,9 +15,11 @@ class Operation:
     scope: str
     headers: frozenset[str]
     names: tuple[str, ...]
+    needs_purpose: bool
 
     @property
-    def needs_purpose(self) -> bool:
+    def personal(self) -> bool:
+        """Whether it opens personal data: for a purpose, but that evidence is taken without one."""
         return "Purpose-Of-Use" in self.headers
 
 
@@ -36,5 +38,6 @@ def operations(document: Mapping[str, Any]) -> dict[str, Operation]:
                 scope,
                 frozenset(each["name"] for each in parameters if each["in"] == "header"),
                 tuple(each["name"] for each in parameters if each["in"] == "path"),
+                any(each["name"] == "Purpose-Of-Use" and each["required"] for each in parameters),
             )
     return found

@@ -111,7 +111,7 @@ def _took_nothing(answer: httpx.Response) -> bool:
 
 def _how_many(operation: Operation, answer: httpx.Response, children: set[UUID]) -> int:
     if answer.is_success:
-        open_to_all = operation.method == "GET" and not operation.needs_purpose
+        open_to_all = operation.method == "GET" and not operation.personal
         return int(not open_to_all or bool(children))
     if answer.status_code == 409:
         return int(bool(children))
@@ -181,7 +181,7 @@ def _kinds(operation: Operation, answer: httpx.Response) -> set[str]:
         page = answer.json()
         told = {section for item in page.get("items", [page]) for section in item}
         return told.intersection(FIELD_GROUPS)
-    personal = {chapter} if operation.needs_purpose else set()
+    personal = {chapter} if operation.personal else set()
     return _KINDS.get(operation.id, _KINDS.get(chapter, personal))
 
 

@@ -204,11 +204,6 @@ async def test_school_may_not_record(client, database, settings, child) -> None:
     assert answer.status_code == 403
 
 
-async def test_needs_a_purpose_the_role_has(client, director, child) -> None:
-    answer = await _record(client, director, a_visit(child.id), **{"purpose-of-use": "supervision"})
-    assert answer.json()["type"] == "/problems/purpose-not-allowed"
-
-
 async def test_query_budget(client, queries, director, child) -> None:
     queries.clear()
     await _record(client, director, a_visit(child.id))
