@@ -10,6 +10,7 @@ from tests.attendance.factories import TOWNSHIP, a_school, an_event, push
 from tests.conftest import VILLAGE
 from tests.dropout_alerts.factories import a_report, an_attempt, everyone
 from tests.jobs import run_jobs
+from tests.police_reports.factories import rows
 from tests.unresolved.conftest import tick
 
 FAR, FAR_TOWNSHIP = 120116000000, 120116101000
@@ -187,6 +188,8 @@ async def test_an_office_registered_later_has_what_was_written_and_owes_its_answ
     assert [each[:2] for each in await owed(client, office, "EDU-07") if each[0] == role] == [
         (role, "open")
     ]
+    [told] = await rows(database, "events WHERE wire_name LIKE '%.written_report_addressed'")
+    assert str(office.agency_id) in told["told_to"]
     read = {each["child_id"]: each for each in await around.alerts(office)}
     assert "acknowledgeWrittenReport" in read[str(written.id)]["permitted"]
     assert read.keys() == {str(written.id), str(silent.id)}, "what nobody wrote about, too"

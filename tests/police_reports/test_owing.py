@@ -46,6 +46,11 @@ async def states(client, caller, rule, **narrowed):
     return [duty["state"] for duty in await owed(client, caller, rule, **narrowed)]
 
 
+async def told_to(database, wire_name):
+    found = await rows(database, "events ORDER BY id")
+    return [each["told_to"] for each in found if each["wire_name"] == wire_name]
+
+
 async def visited(client, database, caller, child, *findings, **fields):
     body = a_visit(child.id, visited_on="2026-11-20", findings=list(findings), **fields)
     answer = await client.post("/v1/visits", json=body, headers=caller.headers)
@@ -167,6 +172,7 @@ async def test_a_mass_organisation_that_finds_it_in_its_work_owes_a_report(
         await run_jobs(database)
         assert await states(client, women, "REP-01") == state, "失踪 is not in its list"
     assert await states(client, county, "REP-01") == [], "who reports is nobody's to know"
+    assert await told_to(database, "referrals.situation_found") == [[], []]
     assert (await client.get(f"{path}", headers=county.headers)).json()["items"][0]["answer"][
         "found"
     ] == []
@@ -199,6 +205,10 @@ async def test_a_report_that_is_kept_from_somebody_shows_to_them_in_no_duty(
     violence = {"child_id": str(child.id), "situations": ["domestic_violence"]}
     await filed(client, offices.village, **violence, **suspect)
     await run_jobs(database)
+    assert await told_to(database, "police_reports.report_owed") == [
+        [str(offices.village.agency_id)]
+    ]
+    assert await told_to(database, "police_reports.report_made") == [[]]
     assert await owed(client, them, "REP-01") == before
     assert await states(client, them, "REP-01", state="discharged") == []
     assert len(await owed(client, them, "REP-01", state="open")) == 1
