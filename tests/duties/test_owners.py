@@ -17,6 +17,7 @@ SELECT data ->> 'bearer_role' FROM events
 WHERE wire_name = 'duties.duty_changed_hands' AND data ->> 'rule' = 'VIS-03' ORDER BY id
 """
 
+LATE = "SELECT data -> 'known_to' AS known_to FROM events WHERE wire_name = 'duties.duty_overdue'"
 TOLD = "SELECT told_to FROM events WHERE wire_name = 'duties.duty_changed_hands'"
 
 
@@ -109,7 +110,8 @@ def test_whoever_else_a_rule_names_comes_before_those_it_is_told_to() -> None:
         assert above(rule)[: len(own)] == own, rule.code
 
 
-async def test_an_office_registered_later_oversees_what_is_open(database, child) -> None:
+async def test_an_office_registered_later_oversees_what_is_open(database, child, time) -> None:
+    """And hears that it is late."""
     school = await an_agency(database, "school", VILLAGE)
     owed = {"child": child, "school_id": str(school)}
     await announce(database, "dropout_alerts.persuasion_failed", **owed)
@@ -123,3 +125,10 @@ async def test_an_office_registered_later_oversees_what_is_open(database, child)
     await _change(database, f"UPDATE agencies SET active = false WHERE id = '{offices[-1]}'")
     (duty,) = await ledger(database, "EDU-04")
     assert duty["overseer_id"] == offices[0], "the nearest is closed"
+    time.set(2026, 12, 20)
+    async with database.begin(SYSTEM) as tx:
+        await queue.enqueue(tx.connection, "duties.mark_overdue", [{}])
+    await work(database)
+    async with database.begin(SYSTEM) as tx:
+        [late] = await tx.connection.fetch(LATE)
+    assert late["known_to"] == [str(offices[0])]

@@ -127,21 +127,27 @@ async def test_what_is_taken_on_is_owed_a_result(
     assert made.status_code == 201, made.text
     await run_jobs(database)
     assert len((await client.get(url, headers=offices.school.headers)).json()["items"]) == 1
+
+    async def late(days):
+        later = database.clock() + timedelta(days=days)
+        with monkeypatch.context() as patched:
+            patched.setattr(database, "clock", lambda: later)
+            async with database.begin(SYSTEM) as tx:
+                await queue.enqueue(tx.connection, "duties.mark_overdue", [{}])
+            await run_jobs(database)
+        events = await rows(database, "events ORDER BY id")
+        told = [each for each in events if each["wire_name"] == "referrals.referral_overdue"]
+        assert str(offices.school.agency_id) in told[-1]["data"]["known_to"]
+        return len(told)
+
+    assert await late(8) == 1, "no answer"
     accepted = await act(client, hospital, made.json(), "answer", answer="accepted")
     assert accepted.json()["note"] == WORDS
     await run_jobs(database)
     assert [each["state"] for each in await owed(client, hospital, "VIS-08")] == ["discharged"]
     [duty] = await owed(client, hospital, "VIS-08.done")
     assert (duty["state"], duty["due_at"]) == ("open", "2026-12-20T16:00:00Z")
-    later = database.clock() + timedelta(days=31)
-    with monkeypatch.context() as patched:
-        patched.setattr(database, "clock", lambda: later)
-        async with database.begin(SYSTEM) as tx:
-            await queue.enqueue(tx.connection, "duties.mark_overdue", [{}])
-        await run_jobs(database)
-    events = await rows(database, "events")
-    [late] = [each for each in events if each["wire_name"] == "referrals.referral_overdue"]
-    assert str(offices.school.agency_id) in late["data"]["known_to"]
+    assert await late(31) == 2, "no result"
     ahead = {"words": WORDS, "done_on": "2026-11-21", "found": ["伤"], "by": "李医生"}
     done = await act(client, hospital, accepted.json(), "answer", answer="done", **ahead)
     assert (done.json()["state"], done.json()["permitted"]) == ("answered", [])
