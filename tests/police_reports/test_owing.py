@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.access.factories import a_caller, an_agency
+from tests.access.factories import a_caller, an_agency, renewed
 from tests.children.factories import a_child, a_file
 from tests.jobs import run_jobs
 from tests.police_reports.factories import (
@@ -52,7 +52,8 @@ async def told_to(database, wire_name):
 
 
 async def visited(client, database, caller, child, *findings, **fields):
-    body = a_visit(child.id, visited_on="2026-11-20", findings=list(findings), **fields)
+    fields = {"visited_on": "2026-11-20", "findings": list(findings), **fields}
+    body = a_visit(child.id, **fields)
     answer = await client.post("/v1/visits", json=body, headers=caller.headers)
     assert answer.status_code == 201, answer.text
     await run_jobs(database)
@@ -186,11 +187,16 @@ async def test_a_mass_organisation_that_finds_it_in_its_work_owes_a_report(
 
 
 async def test_what_was_reported_before_the_phone_sent_the_visit_is_done(
-    client, database, offices, child
+    client, database, settings, offices, child, monkeypatch
 ) -> None:
+    """What is found on a later day is found anew."""
     await filed(client, offices.village, child_id=str(child.id), situations=["violence, I think"])
-    await visited(client, database, offices.village, child, BEATEN)
-    assert await states(client, offices.village, "REP-01") == ["discharged"]
+    later = database.clock() + timedelta(days=1)
+    monkeypatch.setattr(database, "clock", lambda: later)
+    village = renewed(database, settings, offices.village)
+    for day, after in (("2026-11-20", {"discharged"}), ("2026-11-21", {"discharged", "open"})):
+        await visited(client, database, village, child, BEATEN, visited_on=day)
+        assert {*await states(client, village, "REP-01")} == after
 
 
 @pytest.mark.parametrize("accused", ["township", "village"])
