@@ -12,6 +12,7 @@ from tests.children.factories import a_file
 from tests.confirmations.matrix import a_confirmation
 from tests.conftest import VILLAGE
 from tests.jobs import run_jobs
+from tests.police_reports.factories import rows
 from tests.regions.factories import some_regions
 
 URL = "/v1/confirmations"
@@ -64,12 +65,20 @@ async def test_the_director_owes_it_each_quarter_and_nobody_else_gives_it(
     assert said[3:] == [("2026-09-30", "village_director")]
 
 
-async def test_sent_again_it_is_one_and_a_clock_ahead_is_kept(client, director, file) -> None:
+async def test_sent_again_it_is_one_and_a_clock_ahead_is_kept(
+    client, database, director, file
+) -> None:
     body = a_confirmation(file["id"], confirmed_on="2026-11-21")
     first, again = [await client.post(URL, json=body, headers=director.headers) for _ in range(2)]
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json() == again.json()
     assert (first.json()["confirmed_on"], first.json()["stated_on"]) == ("2026-11-20", "2026-11-21")
+    assert len(await rows(database, "events WHERE wire_name LIKE 'confirmations.%'")) == 1
+    [kept] = await rows(database, "confirmations")
+    assert kept["author"] == director.subject_id
+    today = a_confirmation(file["id"], confirmed_on="2026-11-20")
+    said = await client.post(URL, json=today, headers=director.headers)
+    assert said.json()["stated_on"] is None, "of today no clock is ahead"
     other = {**body, "changed": ["family"]}
     taken = await client.post(URL, json=other, headers=director.headers)
     assert (taken.status_code, taken.json()["type"]) == (409, "/problems/confirmation-differs")
