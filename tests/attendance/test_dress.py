@@ -190,11 +190,17 @@ async def test_other_words_under_one_id_are_kept_beside_it_and_told(
     said += [roll, {**roll, "class_name": "四班"}]
     answer = await push(client, school, *said)
     assert statuses(answer) == ["accepted", *["conflict"] * 3, "accepted", "conflict"]
+    new = {**event, "reason": "旅行"}
     assert statuses(await push(client, school, said[2])) == ["conflict"]
+    assert statuses(await push(client, school, said[2], new)) == ["conflict"] * 2
+    other = await a_school(database, settings, TOWNSHIP)
+    theirs = {**event, "student": {"child_id": str((await other.pupil(database)).id)}}
+    for word, status in (("病假", "accepted"), ("事假", "conflict")):
+        assert statuses(await push(client, other, {**theirs, "reason": word})) == [status]
     (stored,) = await kept(client, teacher, pupil)
     assert stored["as_sent"] == {"reason": "病假"}
     assert [each["as_sent"] for each in stored["also_said"]] == [
-        {"reason": w} for w in ("事假", "外出")
+        {"reason": w} for w in ("事假", "外出", "旅行")
     ]
     (above,) = await kept(client, office, pupil)
     assert above["also_said"] == [], "it may be about another child"
@@ -206,8 +212,8 @@ async def test_other_words_under_one_id_are_kept_beside_it_and_told(
             office.agency_id,
         )
         kept_beside = await tx.connection.fetch("SELECT * FROM attendance_contradictions")
-    assert [row["data"]["contradicted"] for row in told] == [3]
-    assert len(kept_beside) == 3
+    assert sorted(row["data"]["contradicted"] for row in told) == [1, 1, 3]
+    assert len(kept_beside) == 5
     assert not any("事假".encode() in row["said_sealed"] for row in kept_beside)
 
 

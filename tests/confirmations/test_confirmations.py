@@ -1,5 +1,6 @@
 """That a file says how it is, quarter by quarter. Who sees which, the matrix proves."""
 
+from datetime import timedelta
 from typing import get_args
 
 import pytest
@@ -7,11 +8,12 @@ import pytest
 from app.children.sections import SECTIONS
 from app.confirmations.schemas import Section
 from app.regions.rules import lineage
-from tests.access.factories import a_caller
+from tests.access.factories import a_caller, renewed
 from tests.children.factories import a_file
 from tests.confirmations.matrix import a_confirmation
 from tests.conftest import VILLAGE
 from tests.jobs import run_jobs
+from tests.police_reports.factories import rows
 from tests.regions.factories import some_regions
 
 URL = "/v1/confirmations"
@@ -64,18 +66,44 @@ async def test_the_director_owes_it_each_quarter_and_nobody_else_gives_it(
     assert said[3:] == [("2026-09-30", "village_director")]
 
 
-async def test_sent_again_it_is_one_and_a_clock_ahead_is_kept(client, director, file) -> None:
+async def test_sent_again_it_is_one_and_a_clock_ahead_is_kept(
+    client, database, director, file
+) -> None:
     body = a_confirmation(file["id"], confirmed_on="2026-11-21")
     first, again = [await client.post(URL, json=body, headers=director.headers) for _ in range(2)]
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json() == again.json()
     assert (first.json()["confirmed_on"], first.json()["stated_on"]) == ("2026-11-20", "2026-11-21")
+    assert len(await rows(database, "events WHERE wire_name LIKE 'confirmations.%'")) == 1
+    [kept] = await rows(database, "confirmations")
+    assert kept["author"] == director.subject_id
+    today = a_confirmation(file["id"], confirmed_on="2026-11-20")
+    said = await client.post(URL, json=today, headers=director.headers)
+    assert said.json()["stated_on"] is None, "of today no clock is ahead"
     other = {**body, "changed": ["family"]}
     taken = await client.post(URL, json=other, headers=director.headers)
     assert (taken.status_code, taken.json()["type"]) == (409, "/problems/confirmation-differs")
     unknown = a_confirmation("0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b22")
     absent = await client.post(URL, json=unknown, headers=director.headers)
     assert (absent.status_code, absent.json()["type"]) == (404, "/problems/child-not-found")
+
+
+async def test_who_looked_after_the_child_on_that_day_may_say_so_after_it_moved(
+    client, database, settings, director, file, monkeypatch
+) -> None:
+    clerk = await a_caller(database, settings, "civil_affairs", COUNTY)
+    await some_regions(database, VILLAGE + 1)
+    away = {"residence": {"region_code": str(VILLAGE + 1), "since": "2026-11-19"}}
+    headers = {**clerk.headers, "if-match": f'"{file["version"]}"'}
+    gone = await client.patch(f"/v1/children/{file['id']}", json=away, headers=headers)
+    assert gone.status_code == 200, gone.text
+    later = database.clock() + timedelta(days=2)
+    monkeypatch.setattr(database, "clock", lambda: later)
+    director = renewed(database, settings, director)
+    for day, status in (("2026-11-18", 201), ("2026-11-22", 404)):
+        body = a_confirmation(file["id"], confirmed_on=day)
+        answer = await client.post(URL, json=body, headers=director.headers)
+        assert answer.status_code == status, day
 
 
 async def test_nothing_beside_it_refuses_what_was_confirmed(client, director, file) -> None:

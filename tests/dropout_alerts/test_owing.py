@@ -2,18 +2,22 @@
 
 import pytest
 
+from app.core.data.db import SYSTEM
 from app.dropout_alerts import acts
 from app.policy import parameters, queries
 from app.policy.rules import effective
-from tests.access.factories import a_caller
+from tests.access.factories import a_caller, an_agency
 from tests.attendance.factories import TOWNSHIP, a_school, an_event, push
 from tests.conftest import VILLAGE
 from tests.dropout_alerts.factories import a_report, an_attempt, everyone
 from tests.jobs import run_jobs
+from tests.police_reports.factories import rows
 from tests.unresolved.conftest import tick
 
 FAR, FAR_TOWNSHIP = 120116000000, 120116101000
 DEMO_TOWNSHIP = 120101001000
+CLOSED = "UPDATE agencies SET active = false WHERE id = $1"
+WITNESSED = "audit_entries WHERE operation = 'dropout_alerts.reassess'"
 SIX_DAYS = tuple(f"2026-11-{day}" for day in (13, 16, 17, 18, 19, 20))
 
 
@@ -174,22 +178,40 @@ async def test_an_office_registered_later_has_what_was_written_and_owes_its_answ
         stands_in, lives_in = FAR_TOWNSHIP, VILLAGE
     school = await a_school(database, settings, stands_in)
     teacher = await a_caller(database, settings, "school", stands_in, agency_id=school.id)
-    written, silent = [await school.pupil(database, lives_in) for _ in range(2)]
-    for pupil in (written, silent):
+    written, silent, back = [await school.pupil(database, lives_in) for _ in range(3)]
+    for pupil in (written, silent, back):
         await push(client, school, *(an_event(pupil.id, day) for day in SIX_DAYS))
     await run_jobs(database)
+    (alert,) = await around.alerts(teacher, child_id=str(back.id))
+    returned = {"returned_on": "2026-11-20", "kind": "same_school"}
+    assert (await around.step(teacher, alert, "return", returned)).is_success
     (alert,) = await around.alerts(teacher, child_id=str(written.id))
     failed = await around.step(teacher, alert, "persuasions", an_attempt(final=True))
     sent = await around.step(teacher, failed.json(), "written-report", a_report())
     assert len(sent.json()["written_report"]["receipts"]) == 1
+    there = around.township if role == "education_authority" else around.education
+    measure = {"kind": "home_visit", "ordered_on": "2026-11-20"}
+    acted = await around.step(there, sent.json(), "measures", measure)
+    assert acted.json()["state"] == "measures"
+    await run_jobs(database)
+    kind = "education" if role == "education_authority" else "township_government"
+    closed = await an_agency(database, kind, place)
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(CLOSED, closed)
     office = await a_caller(database, settings, role, place)
+    witnessed = await rows(database, WITNESSED)
     await tick(database, "dropout_alerts.address_later")
     assert [each[:2] for each in await owed(client, office, "EDU-07") if each[0] == role] == [
         (role, "open")
     ]
+    [told] = await rows(database, "events WHERE wire_name LIKE '%.written_report_addressed'")
+    assert str(office.agency_id) in told["told_to"]
     read = {each["child_id"]: each for each in await around.alerts(office)}
     assert "acknowledgeWrittenReport" in read[str(written.id)]["permitted"]
-    assert read.keys() == {str(written.id), str(silent.id)}, "what nobody wrote about, too"
+    assert read[str(written.id)]["version"] == acted.json()["version"] + 1
+    lives_there = {str(back.id)} if role == "township_supervisor" else set()
+    assert read.keys() == {str(written.id), str(silent.id), *lives_there}, "not what is over"
+    assert len(await rows(database, WITNESSED)) == len(witnessed) + 1
     taken = await around.step(office, read[str(written.id)], "written-report/receipt")
     assert taken.status_code == 200, taken.text
 

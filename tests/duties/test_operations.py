@@ -66,14 +66,26 @@ class TestQuarter:
         (duty,) = await ledger(database)
         assert duty["subject_id"] == child.id
 
-    async def test_follows_the_child_who_moved(self, database, child) -> None:
+    async def test_follows_the_child_who_moved(self, database, child, time) -> None:
+        """What any deed for the child discharges, late or not; what an office has stays there."""
         await _open_period(database)
+        found = {"child": child, "visited_on": "2026-11-18"}
+        await announce(database, "visits.abnormal_finding", **found)
+        await announce(database, "police_reports.report_filed", child=child)
+        await work(database)
+        time.set(2026, 12, 20)
+        await _mark_overdue(database)
         async with database.begin(SYSTEM) as tx:
             await tx.connection.execute("UPDATE children SET region_code = $1", VILLAGE + 1)
         await announce(database, "children.child_changed", child=child, subject_id=child.id)
         await work(database)
-        (duty,) = await ledger(database)
-        assert (duty["region_code"], duty["version"]) == (VILLAGE + 1, 2)
+        duties = {duty["rule"]: duty for duty in await ledger(database)}
+        assert duties["VIS-01"]["version"] == 2
+        assert {rule: (duty["state"], duty["region_code"]) for rule, duty in duties.items()} == {
+            "VIS-01": ("open", VILLAGE + 1),
+            "VIS-03": ("overdue", VILLAGE + 1),
+            "REP-07": ("overdue", VILLAGE),
+        }
 
     @pytest.mark.usefixtures("child")
     async def test_lapses_and_comes_back_with_the_category(self, database) -> None:
@@ -115,15 +127,20 @@ class TestQuarter:
         assert duty["state"] == "open"
 
     async def test_late_evidence_discharges_but_it_was_overdue(self, database, child, time) -> None:
+        """What was heard of by then, though of a day to come, was not."""
+        heard = await a_child(database, VILLAGE, categories=["orphan"])
         await _open_period(database)
+        await visited(database, heard, date(2026, 12, 30))
+        await work(database)
         time.set(2027, 1, 2, 0, 0)
         await _mark_overdue(database)
         await visited(database, child, date(2026, 12, 30))
         await work(database)
-        (duty,) = [duty for duty in await ledger(database) if duty["period"] == "2026Q4"]
-        assert duty["state"] == "discharged"
-        assert duty["overdue_at"] == time.now
-        assert duty["discharged_on"] == date(2026, 12, 30)
+        duties = {duty["child_id"]: duty for duty in await ledger(database)}
+        assert {duty["state"] for duty in duties.values()} == {"discharged"}
+        assert {duty["discharged_on"] for duty in duties.values()} == {date(2026, 12, 30)}
+        assert duties[child.id]["overdue_at"] == time.now
+        assert duties[heard.id]["overdue_at"] is None
 
     async def test_a_correction_takes_the_evidence_back(self, database, child) -> None:
         await _open_period(database)

@@ -5,6 +5,8 @@ from datetime import date
 from app.agencies import operations as agencies
 from app.core.data.db import SYSTEM
 from app.core.jobs import queue
+from app.duties.owners import above
+from app.duties.rulebook import rules
 from tests.access.factories import a_caller, an_agency
 from tests.agencies.factories import a_holding, a_person, a_post
 from tests.duties.conftest import COUNTY, TOWNSHIP, VILLAGE
@@ -14,6 +16,9 @@ HANDS = """
 SELECT data ->> 'bearer_role' FROM events
 WHERE wire_name = 'duties.duty_changed_hands' AND data ->> 'rule' = 'VIS-03' ORDER BY id
 """
+
+LATE = "SELECT data -> 'known_to' AS known_to FROM events WHERE wire_name = 'duties.duty_overdue'"
+TOLD = "SELECT told_to FROM events WHERE wire_name = 'duties.duty_changed_hands'"
 
 
 async def _find_owners(database) -> None:
@@ -62,13 +67,68 @@ async def test_a_post_changes_hands_and_is_empty(client, database, settings, chi
     assert (then["staff_id"], then["until"]) == (str(first), "2026-11-21")
 
 
-async def test_an_office_registered_later_oversees_what_is_open(database, child) -> None:
+async def _change(database, statement: str) -> None:
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(statement)
+    await _find_owners(database)
+
+
+async def test_who_is_not_there_holds_no_post(database, settings, child) -> None:
+    """Nor hears more of it whoever holds it meanwhile than those the duty is known to."""
+    await a_caller(database, settings, "township_supervisor", TOWNSHIP, machine=True)
+    known = {"told_to": (await an_agency(database, "village_committee", VILLAGE),)}
+    found = {"child": child, "visited_on": "2026-11-18", **known}
+    await announce(database, "visits.abnormal_finding", **found)
+    await work(database)
+    stands_in = ("township_supervisor", None, "village_director")
+    for by_machine, gone, back in (
+        (False, "post_holdings SET since = '2026-11-21'", "post_holdings SET since = '2026-11-20'"),
+        (False, *(f"posts SET active = {is_so}" for is_so in ("false", "true"))),
+        (False, "agencies SET active = kind <> 'village_committee'", "agencies SET active = true"),
+        (
+            True,
+            "clients SET active = role IS DISTINCT FROM 'village_director'",
+            "clients SET active = true",
+        ),
+    ):
+        await _change(database, "UPDATE posts SET active = false")
+        await a_caller(database, settings, "village_director", VILLAGE, machine=by_machine)
+        for statement, owner in (
+            (back, ("village_director", None, None)),
+            (gone, stands_in),
+        ):
+            await _change(database, f"UPDATE {statement}")
+            assert await _owed_by(database, "VIS-03") == owner, statement
+    async with database.begin(SYSTEM) as tx:
+        told = await tx.connection.fetch(TOLD)
+    assert {tuple(row["told_to"]) for row in told} == {tuple(map(str, known["told_to"]))}
+
+
+def test_whoever_else_a_rule_names_comes_before_those_it_is_told_to() -> None:
+    for rule in rules().values():
+        own = [rule.bearer.role, *rule.bearer.or_roles]
+        assert above(rule)[: len(own)] == own, rule.code
+
+
+async def test_an_office_registered_later_oversees_what_is_open(database, child, time) -> None:
+    """And hears that it is late."""
     school = await an_agency(database, "school", VILLAGE)
     owed = {"child": child, "school_id": str(school)}
     await announce(database, "dropout_alerts.persuasion_failed", **owed)
     await work(database)
+    offices = []
     for place in (120000000000, COUNTY):
-        office = await an_agency(database, "education", place)
+        offices.append(await an_agency(database, "education", place))
         await _find_owners(database)
         (duty,) = await ledger(database, "EDU-04")
-        assert duty["overseer_id"] == office
+        assert duty["overseer_id"] == offices[-1]
+    await _change(database, f"UPDATE agencies SET active = false WHERE id = '{offices[-1]}'")
+    (duty,) = await ledger(database, "EDU-04")
+    assert duty["overseer_id"] == offices[0], "the nearest is closed"
+    time.set(2026, 12, 20)
+    async with database.begin(SYSTEM) as tx:
+        await queue.enqueue(tx.connection, "duties.mark_overdue", [{}])
+    await work(database)
+    async with database.begin(SYSTEM) as tx:
+        [late] = await tx.connection.fetch(LATE)
+    assert late["known_to"] == [str(offices[0])]

@@ -81,6 +81,10 @@ async def test_the_notice_to_a_township_that_is_accused_later_is_owed_to_another
     assert corrected.status_code == 201, corrected.text
     await run_jobs(database)
     assert ("REP-14", "open") in await owing(client, offices.police)
+    more = {**DISPOSE, "details": "补记"}
+    assert (await step(client, offices.police, report_id, "dispositions", more)).is_success
+    await run_jobs(database)
+    assert ("REP-14", "open") in await owing(client, offices.police), "they told the accused alone"
     again = {**NOTICE, "content": "已告知区民政局。"}
     assert (await step(client, offices.police, report_id, "township-notice", again)).is_success
     await run_jobs(database)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.access.factories import a_caller, an_agency
+from tests.access.factories import a_caller, an_agency, renewed
 from tests.children.factories import a_child, a_file
 from tests.jobs import run_jobs
 from tests.police_reports.factories import (
@@ -46,8 +46,14 @@ async def states(client, caller, rule, **narrowed):
     return [duty["state"] for duty in await owed(client, caller, rule, **narrowed)]
 
 
+async def told_to(database, wire_name):
+    found = await rows(database, "events ORDER BY id")
+    return [each["told_to"] for each in found if each["wire_name"] == wire_name]
+
+
 async def visited(client, database, caller, child, *findings, **fields):
-    body = a_visit(child.id, visited_on="2026-11-20", findings=list(findings), **fields)
+    fields = {"visited_on": "2026-11-20", "findings": list(findings), **fields}
+    body = a_visit(child.id, **fields)
     answer = await client.post("/v1/visits", json=body, headers=caller.headers)
     assert answer.status_code == 201, answer.text
     await run_jobs(database)
@@ -167,6 +173,7 @@ async def test_a_mass_organisation_that_finds_it_in_its_work_owes_a_report(
         await run_jobs(database)
         assert await states(client, women, "REP-01") == state, "失踪 is not in its list"
     assert await states(client, county, "REP-01") == [], "who reports is nobody's to know"
+    assert await told_to(database, "referrals.situation_found") == [[], []]
     assert (await client.get(f"{path}", headers=county.headers)).json()["items"][0]["answer"][
         "found"
     ] == []
@@ -180,11 +187,16 @@ async def test_a_mass_organisation_that_finds_it_in_its_work_owes_a_report(
 
 
 async def test_what_was_reported_before_the_phone_sent_the_visit_is_done(
-    client, database, offices, child
+    client, database, settings, offices, child, monkeypatch
 ) -> None:
+    """What is found on a later day is found anew."""
     await filed(client, offices.village, child_id=str(child.id), situations=["violence, I think"])
-    await visited(client, database, offices.village, child, BEATEN)
-    assert await states(client, offices.village, "REP-01") == ["discharged"]
+    later = database.clock() + timedelta(days=1)
+    monkeypatch.setattr(database, "clock", lambda: later)
+    village = renewed(database, settings, offices.village)
+    for day, after in (("2026-11-20", {"discharged"}), ("2026-11-21", {"discharged", "open"})):
+        await visited(client, database, village, child, BEATEN, visited_on=day)
+        assert {*await states(client, village, "REP-01")} == after
 
 
 @pytest.mark.parametrize("accused", ["township", "village"])
@@ -199,6 +211,10 @@ async def test_a_report_that_is_kept_from_somebody_shows_to_them_in_no_duty(
     violence = {"child_id": str(child.id), "situations": ["domestic_violence"]}
     await filed(client, offices.village, **violence, **suspect)
     await run_jobs(database)
+    assert await told_to(database, "police_reports.report_owed") == [
+        [str(offices.village.agency_id)]
+    ]
+    assert await told_to(database, "police_reports.report_made") == [[]]
     assert await owed(client, them, "REP-01") == before
     assert await states(client, them, "REP-01", state="discharged") == []
     assert len(await owed(client, them, "REP-01", state="open")) == 1

@@ -12,8 +12,12 @@ from tests.access.factories import a_caller
 from tests.children.factories import a_child
 from tests.jobs import run_jobs
 from tests.police_reports.factories import (
+    COUNTY,
     TOWNSHIP,
     VILLAGE,
+    a_report,
+    an_endpoint,
+    delivered,
     filed,
     the_offices,
 )
@@ -89,6 +93,44 @@ async def test_the_police_tell_the_township_that_they_accepted_and_what_they_did
         assert [duty["state"] for duty in of_both] == after, body
         assert {duty["due_at"] for duty in of_both} == {"2026-11-21T02:00:00Z"}
         assert {duty["bearer"]["agency_id"] for duty in of_both} == {str(offices.police.agency_id)}
+
+
+async def test_told_before_it_is_recorded_it_is_told_and_not_anew_for_what_former_police_did(
+    client, database, settings, offices
+) -> None:
+    county = await a_caller(database, settings, "police", COUNTY)
+    await an_endpoint(database, county.agency_id, COUNTY)
+    report_id = await filed(client, offices.school)
+    passed = {"forwarded_at": AT, "police_agency_id": str(county.agency_id)}
+    minutes = [f"2026-11-20T09:{minute}:00+08:00" for minute in (56, 57, 58)]
+    for caller, path, body in (
+        (offices.police, "forwarding", passed),
+        (county, "acknowledgement", ACCEPT),
+        (county, "township-notice", {**NOTICE, "sent_at": minutes[1]}),
+        (county, "dispositions", {**DISPOSE, "at": minutes[0]}),
+        (offices.police, "dispositions", {**DISPOSE, "at": minutes[2]}),
+        (county, "dispositions", {**DISPOSE, "at": minutes[0], "details": "补记"}),
+    ):
+        assert (await step(client, caller, report_id, path, body)).status_code == 201
+        await run_jobs(database)
+        after = ["discharged"] if path == "dispositions" else []
+        assert await states(client, county, "REP-14") == after
+
+
+async def test_of_a_report_that_was_replaced_nobody_owes_more(client, database, offices) -> None:
+    report_id = await filed(client, offices.school)
+    for path, body in (("dispositions", DISPOSE), ("township-notice", NOTICE)):
+        await step(client, offices.police, report_id, path, body)
+    await run_jobs(database)
+    assert await states(client, offices.township, "REP-15") == ["open"]
+    newest = await step(client, offices.school, report_id, "supersession", a_report())
+    await delivered(database, newest.json()["id"], to=offices.police.agency_id)
+    await run_jobs(database)
+    assert await states(client, offices.township, "REP-15") == ["cancelled"]
+    later = {**DISPOSE, "at": "2026-11-20T09:59:00+08:00"}
+    assert (await step(client, offices.police, report_id, "dispositions", later)).is_success
+    await run_jobs(database)
+    assert await states(client, offices.township, "REP-14") == ["discharged"]
 
 
 async def test_whom_the_police_told_owes_the_assessment(

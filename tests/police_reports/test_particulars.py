@@ -81,6 +81,23 @@ OUTCOME = ["parents_returned", "parents_not_returned"]
         ),
         pytest.param(
             "living_alone",
+            DISPOSE,
+            {
+                "parents_ordered_to_return": [*OUTCOME, "entrusted_guardian_named"],
+                "parents_admonished": ["paper_number", "day"],
+            },
+            [
+                handled("living_alone", particulars=[of("parents_admonished", **NUMBER)]),
+                handled(
+                    "living_alone",
+                    omitted=[{"measure": "entrusted_guardian_named", "reason": "祖母同住。"}],
+                    particulars=[of("parents_admonished", **ON)],
+                ),
+            ],
+            id="REP-08: one after the other, or why not",
+        ),
+        pytest.param(
+            "living_alone",
             {**DISPOSE, "measures": ["entrusted_guardian_named", "parents_admonished"]},
             {
                 "entrusted_guardian_named": ["who"],
@@ -210,6 +227,9 @@ async def test_a_placement_says_which_danger_it_answers(case, where, dangers, as
     said = {} if dangers is None else {"dangers": dangers}
     await tell({**VIOLENCE, "measures": measures, **placed, **said})
     assert (await unsaid()).get("placed_in_shelter", []) == asked
+    if dangers:
+        await tell({**VIOLENCE, "dangers": []})
+        assert (await unsaid()).get("placed_in_shelter", []) == asked, "what was said stays said"
 
 
 async def test_a_child_in_danger_is_placed_or_it_is_said_why_not(case) -> None:

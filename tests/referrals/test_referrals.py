@@ -9,7 +9,7 @@ import pytest
 from app.core.data.db import SYSTEM
 from app.core.jobs import queue
 from app.referrals import models
-from tests.access.factories import a_caller, an_agency
+from tests.access.factories import a_caller, an_agency, renewed
 from tests.children.factories import a_child
 from tests.jobs import run_jobs
 from tests.police_reports.factories import COUNTY, TOWNSHIP, VILLAGE, filed, rows
@@ -17,6 +17,7 @@ from tests.police_reports.test_owing import owed, visited
 from tests.visits.factories import something_wrong
 
 WORDS = "合成记录:已上门"
+DUE = "2026-11-27T16:00:00Z"
 
 
 def _found(*kinds: str, **fields):
@@ -43,23 +44,30 @@ async def corrected(client, database, caller, url, *findings):
     await run_jobs(database)
 
 
+async def closed(database, agency_id) -> None:
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("UPDATE agencies SET active = false WHERE id = $1", agency_id)
+
+
 @pytest.fixture
 async def hospital(database, settings, offices):
     return await a_caller(database, settings, "hospital", COUNTY)
 
 
 async def test_what_a_finding_refers_is_owed_an_answer(
-    client, database, offices, child, hospital
+    client, database, settings, offices, child, hospital
 ) -> None:
     """VIS-08: 及时发现…问题,并向相关部门反馈. Once, also corrected; in the receiver's own name."""
     url = await visited(client, database, offices.village, child, _found("hospital"))
     [duty] = await owed(client, hospital, "VIS-08")
     bearer = {"role": "hospital", "agency_id": str(hospital.agency_id), "stands_in_for": None}
     assert (duty["bearer"], duty["state"]) == (bearer, "open")
-    assert duty["due_at"] == "2026-11-27T16:00:00Z"
+    assert duty["due_at"] == DUE
     for caller in (offices.village, offices.township, offices.county):
         assert len(await owed(client, caller, "VIS-08")) == 1
     assert await owed(client, offices.school, "VIS-08") == []
+    education = await a_caller(database, settings, "education_authority", COUNTY)
+    assert await listed(client, education) == [], "who reads no findings"
     [asked] = await listed(client, hospital)
     told = {"name": "测一", "birth_date": "2016-03-01", "region_code": "120119101200"}
     assert asked["child"] == told, "as little as is needed to find it"
@@ -114,6 +122,48 @@ async def test_what_a_visit_asks_no_more_is_owed_by_nobody(
     assert [each["state"] for each in await listed(client, hospital)] == ["open"]
 
 
+async def test_what_is_asked_is_what_the_visit_says_now_and_no_correction_undoes_an_answer(
+    client, database, settings, offices, child, hospital, monkeypatch
+) -> None:
+    """Asked again, it is asked of whoever is nearest by then, by a deadline of its own."""
+    none = {"domain": "study", "abnormal": False}
+    ask, more = [{**none, "domain": each, "refer_to": ["hospital"]} for each in ("study", "health")]
+    url = await visited(client, database, offices.village, child, ask)
+    for answer, says, state, needs in (
+        (None, [ask, more], "open", ["health", "study"]),
+        (None, [ask], "open", ["study"]),
+        ("accepted", [ask, more], "accepted", ["health", "study"]),
+        (None, [none], "cancelled", ["health", "study"]),
+    ):
+        if answer:
+            [asked] = await listed(client, hospital)
+            assert (await act(client, hospital, asked, "answer", answer=answer)).is_success
+        await corrected(client, database, offices.village, url, *says)
+        [asked] = await listed(client, hospital)
+        assert (asked["state"], asked["needs"], asked["due_at"]) == (state, needs, DUE), says
+    assert asked["cancelled"]["cancelled_by"] == "system"
+    near = await a_caller(database, settings, "hospital", TOWNSHIP)
+    later = database.clock() + timedelta(days=1)
+    monkeypatch.setattr(database, "clock", lambda: later)
+    near, hospital, village = [
+        renewed(database, settings, each) for each in (near, hospital, offices.village)
+    ]
+    await corrected(client, database, village, url, ask)
+    [again] = await listed(client, near)
+    assert (again["id"], again["state"], again["cancelled"]) == (asked["id"], "open", None)
+    assert again["due_at"] == "2026-11-28T16:00:00Z"
+    assert await listed(client, hospital) == []
+    await corrected(client, database, village, url, none)
+    await closed(database, near.agency_id)
+    await corrected(client, database, village, url, ask)
+    [again] = await listed(client, hospital)
+    done = await act(client, hospital, again, "answer", answer="done", words=WORDS)
+    assert done.status_code == 200, done.text
+    await corrected(client, database, village, url, none)
+    [kept] = await listed(client, hospital)
+    assert (kept["state"], kept["answer"]["words"]) == ("answered", WORDS)
+
+
 async def test_what_is_taken_on_is_owed_a_result(
     client, database, offices, hospital, monkeypatch
 ) -> None:
@@ -127,21 +177,29 @@ async def test_what_is_taken_on_is_owed_a_result(
     assert made.status_code == 201, made.text
     await run_jobs(database)
     assert len((await client.get(url, headers=offices.school.headers)).json()["items"]) == 1
+
+    async def late(days):
+        later = database.clock() + timedelta(days=days)
+        with monkeypatch.context() as patched:
+            patched.setattr(database, "clock", lambda: later)
+            async with database.begin(SYSTEM) as tx:
+                await queue.enqueue(tx.connection, "duties.mark_overdue", [{}])
+            await run_jobs(database)
+        events = await rows(database, "events ORDER BY id")
+        told = [each for each in events if each["wire_name"] == "referrals.referral_overdue"]
+        assert str(offices.school.agency_id) in told[-1]["data"]["known_to"]
+        return len(told)
+
+    assert await late(8) == 1, "no answer"
     accepted = await act(client, hospital, made.json(), "answer", answer="accepted")
     assert accepted.json()["note"] == WORDS
+    unread = await act(client, hospital, made.json(), "answer", answer="done", words=WORDS)
+    assert unread.status_code == 412
     await run_jobs(database)
     assert [each["state"] for each in await owed(client, hospital, "VIS-08")] == ["discharged"]
     [duty] = await owed(client, hospital, "VIS-08.done")
     assert (duty["state"], duty["due_at"]) == ("open", "2026-12-20T16:00:00Z")
-    later = database.clock() + timedelta(days=31)
-    with monkeypatch.context() as patched:
-        patched.setattr(database, "clock", lambda: later)
-        async with database.begin(SYSTEM) as tx:
-            await queue.enqueue(tx.connection, "duties.mark_overdue", [{}])
-        await run_jobs(database)
-    events = await rows(database, "events")
-    [late] = [each for each in events if each["wire_name"] == "referrals.referral_overdue"]
-    assert str(offices.school.agency_id) in late["data"]["known_to"]
+    assert await late(31) == 2, "no result"
     ahead = {"words": WORDS, "done_on": "2026-11-21", "found": ["伤"], "by": "李医生"}
     done = await act(client, hospital, accepted.json(), "answer", answer="done", **ahead)
     assert (done.json()["state"], done.json()["permitted"]) == ("answered", [])
@@ -177,10 +235,16 @@ async def test_who_asked_takes_it_back_with_a_reason(
         assert [each["state"] for each in await owed(client, hospital, rule)] == ["cancelled"]
 
 
-@pytest.mark.parametrize("named", [{"to_kind": "operator"}, {"to_agency_id": "supervision"}])
+@pytest.mark.parametrize(
+    "named",
+    [{"to_kind": "operator"}, {"to_agency_id": "supervision"}, {"to_agency_id": "hospital"}],
+)
 async def test_who_cannot_answer_is_asked_nothing(client, database, offices, child, named) -> None:
-    if "to_agency_id" in named:
-        named = {"to_agency_id": str(await an_agency(database, "supervision", COUNTY))}
+    if kind := named.get("to_agency_id"):
+        agency_id = await an_agency(database, kind, COUNTY)
+        named = {"to_agency_id": str(agency_id)}
+        if kind == "hospital":
+            await closed(database, agency_id)
     answer = await client.post(
         f"/v1/children/{child.id}/referrals",
         json={**named, "needs": ["ill"]},

@@ -1,5 +1,6 @@
 """What is arranged for a child after a report to the police (REP-16, REP-17)."""
 
+from datetime import timedelta
 from typing import get_args
 
 import pytest
@@ -7,9 +8,9 @@ import pytest
 from app.police_reports.schemas import ServiceKind
 from app.referrals.models import ReferralNeed
 from app.visits.schemas import AbnormalType, Domain
-from tests.access.factories import a_caller
+from tests.access.factories import a_caller, renewed
 from tests.jobs import run_jobs
-from tests.police_reports.factories import COUNTY, TOWNSHIP, filed
+from tests.police_reports.factories import COUNTY, TOWNSHIP, filed, rows
 from tests.police_reports.test_chain import AT, step
 from tests.police_reports.test_owing import owed
 from tests.referrals.test_referrals import act, listed
@@ -102,6 +103,54 @@ async def test_what_comes_of_a_report_is_kept_from_whom_it_speaks_against(
     await run_jobs(database)
     assert await listed(client, near) == []
     assert len(await listed(client, hospital)) == 2
+
+
+async def test_who_is_accused_by_now_hears_nothing_of_what_it_arranged(
+    client, database, offices, child, hospital
+) -> None:
+    """AZ-8: named before the child is known, and so before anybody is asked to help it."""
+    report_id = await filed(client, offices.school, suspect_agency_id="村干部")
+    named = {"kind": "counselling", "provider_agency_id": str(hospital.agency_id)}
+    await step(client, offices.county, report_id, "services", _services(named))
+    accused = str(offices.county.agency_id)
+    suspect = {"named_at": AT, "suspect_agency_id": accused, "basis": "合成记录"}
+    known = {"identified_at": AT, "child_id": str(child.id), "basis": "合成记录"}
+    for path, said in (("suspect", suspect), ("child", known)):
+        taken = await step(client, offices.police, report_id, path, said)
+        assert taken.status_code == 201, taken.text
+        await run_jobs(database)
+    [asked] = await listed(client, hospital)
+    await act(client, hospital, asked, "answer", answer="done", words="合成记录")
+    told = [each for each in await rows(database, "events") if "referrals." in each["wire_name"]]
+    assert len(told) == 2
+    for each in told:
+        assert str(hospital.agency_id) in each["told_to"]
+        assert accused not in each["told_to"]
+
+
+async def test_what_an_accused_agency_took_on_is_asked_of_the_next_anew(
+    client, database, settings, offices, child, hospital, monkeypatch
+) -> None:
+    """AZ-8: the next answers by a deadline of its own, and is not held to what was said before."""
+    said = {"child_id": str(child.id), "suspect_agency_id": "村干部"}
+    report_id = await filed(client, offices.school, **said)
+    named = {"kind": "counselling", "provider_agency_id": str(hospital.agency_id)}
+    await step(client, offices.county, report_id, "services", _services(named))
+    await run_jobs(database)
+    [asked] = await listed(client, hospital)
+    assert (await act(client, hospital, asked, "answer", answer="accepted")).status_code == 200
+    await run_jobs(database)
+    later = database.clock() + timedelta(days=1)
+    monkeypatch.setattr(database, "clock", lambda: later)
+    hospital, county = [renewed(database, settings, each) for each in (hospital, offices.county)]
+    suspect = {"suspect_agency_id": str(hospital.agency_id), "basis": "合成记录", "named_at": AT}
+    assert (await step(client, county, report_id, "suspect", suspect)).status_code == 201
+    await run_jobs(database)
+    assert await listed(client, hospital) == []
+    [passed] = await listed(client, county, held_by=str(county.agency_id))
+    assert (passed["id"], passed["waits"]) == (asked["id"], True)
+    assert (passed["state"], passed["answer"]) == ("open", None)
+    assert (asked["due_at"], passed["due_at"]) == ("2026-11-27T16:00:00Z", "2026-11-28T16:00:00Z")
 
 
 def test_whatever_is_found_or_arranged_is_something_to_be_referred_for() -> None:
