@@ -39,7 +39,7 @@ WITH {_WHO}, owed AS (
     SELECT DISTINCT d.rule, d.region_code AS place, coalesce(d.stands_in_for, d.bearer_role) AS post
     FROM duties d WHERE {_OWED} AND d.bearer_agency_id IS NULL
       AND d.rule IN (SELECT rule FROM who)
-), found AS (
+), found AS MATERIALIZED (
     SELECT o.*, coalesce((
         SELECT c.role FROM who c JOIN who own ON own.rule = o.rule AND own.role = o.post
         WHERE c.rule = o.rule AND c.turn >= own.turn AND {_ANSWERS} ORDER BY c.turn LIMIT 1
