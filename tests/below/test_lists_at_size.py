@@ -63,7 +63,14 @@ SELECT gen_random_uuid(), home_county, one.id, region_code, region_code, date '2
        '{{}}', $2, 'x', 1, now(), now()
 FROM one, generate_series(1, $1) AS n
 """
+_AUDIT = """
+INSERT INTO audit_entries (id, at, actor, role, region_code, operation, decision, request_id)
+SELECT gen_random_uuid(), now() - n * interval '1 minute', 'system', 'system',
+       130101000000 + n % 100 * 1000000, 'readChild', 'allowed', '-'
+FROM generate_series(1, $1) AS n
+"""
 _FILL = {
+    "audit_entries": _AUDIT,
     "duties": _DUTIES,
     "unresolved": _QUESTIONS,
     "presence_doubts": _DOUBTS,
@@ -88,6 +95,8 @@ WHERE relname = $1
         ("referrals", "/v1/referrals", "civil_affairs", 0, 50),
         ("referrals", "/v1/referrals?state=cancelled", "civil_affairs", 0, 0),
         ("confirmations", "/v1/confirmations", "civil_affairs", 0, 50),
+        ("audit_entries", "/v1/audit-entries", "auditor", 0, 50),
+        ("audit_entries", "/v1/audit-entries", "auditor", 130101000000, 50),
     ],
 )
 async def test_it_reads_what_it_shows(
