@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -25,6 +25,12 @@ class Client(SQLModel, table=True):
         CheckConstraint("kind IN ('machine', 'app')", name="kind"),
         CheckConstraint(
             "(kind = 'machine') = (agency_id IS NOT NULL AND role IS NOT NULL)", name="machine"
+        ),
+        Index(
+            "ix_clients_machine_at",
+            "region_code",
+            "role",
+            postgresql_where=text("active AND kind = 'machine'"),
         ),
     )
 

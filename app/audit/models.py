@@ -17,8 +17,11 @@ class AuditEntry(SQLModel, table=True):
 
     __tablename__ = "audit_entries"
     __table_args__: Any = (
-        Index("ix_audit_entries_child_ids", "child_ids", postgresql_using="gin"),
         Index("ix_audit_entries_agency_id_at", "agency_id", "at"),
+        # For who supervises a region, or all of it. None of `child_ids`: a policy comes first, and
+        # whether an array holds something may only be asked of what it lets through.
+        Index("ix_audit_entries_region_code_at", "region_code", "at"),
+        Index("ix_audit_entries_at_id", "at", "id"),
     )
 
     id: UUID = Field(primary_key=True)

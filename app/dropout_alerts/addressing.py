@@ -73,9 +73,11 @@ SELECT a.*, s.education FROM dropout_alerts a
 JOIN (SELECT s.id, {queries.EDUCATION} FROM agencies s) AS s ON s.id = a.school_id
 WHERE a.id = ANY ($1::uuid[]) AND (s.education <> ALL (a.known_to)
     OR a.id IN (SELECT n.alert_id FROM ({_NOT_ADDRESSED}) AS n))
-ORDER BY a.id FOR UPDATE OF a
+ORDER BY a.id FOR UPDATE OF a SKIP LOCKED
 """
-"""Alerts that an office does not know, or has not, that should: `education`, that of the school."""
+"""Alerts that an office does not know, or has not, that should: `education`, that of the school.
+What another has in hand comes round again.
+"""
 _KNOW: Final = "UPDATE dropout_alerts SET known_to = $3 WHERE home_county = $1 AND id = $2"
 
 

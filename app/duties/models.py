@@ -68,9 +68,19 @@ class Duty(SQLModel, table=True):
             "id",
             postgresql_where=text("state = 'overdue' AND escalates_at IS NOT NULL"),
         ),
+        # Counties come round: what each still owes, by whom, and nothing of all that was ever owed.
+        Index(
+            "ix_duties_owed_in_county",
+            "home_county",
+            "bearer_agency_id",
+            "rule",
+            "region_code",
+            postgresql_where=text("state IN ('open', 'overdue')"),
+        ),
         Index(
             "ix_duties_done_by_hidden", "region_code", "id", postgresql_where=text(DONE_BY_HIDDEN)
         ),
+        Index("ix_duties_done_by_report", "discharged_by", postgresql_where=text(DONE_BY_HIDDEN)),
     )
 
     id: UUID = Field(primary_key=True)

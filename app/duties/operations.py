@@ -106,13 +106,24 @@ WHERE d.rule = $1 AND d.home_county = $2 AND d.state = 'discharged' AND d.discha
 """
 
 
+_EACH: Final = """
+    SELECT min(home_county) FROM {rows}
+    UNION ALL SELECT (SELECT min(home_county) FROM {rows} AND home_county > code) FROM {counties}
+    WHERE code IS NOT NULL
+"""
+_OWED: Final = "duties WHERE state IN ('open', 'overdue')"
+_COUNTIES: Final = f"""
+WITH RECURSIVE filed (code) AS ({_EACH.format(rows="children WHERE true", counties="filed")}),
+    owing (code) AS ({_EACH.format(rows=_OWED, counties="owing")})
+SELECT code FROM filed WHERE code IS NOT NULL UNION SELECT code FROM owing WHERE code IS NOT NULL
+ORDER BY 1
+"""
+"""From one county to the next, by index: not a row is read of what lies between."""
+
+
 async def counties(tx: Tx) -> Sequence[int]:
     """Return the counties that opened a file, or where something is owed."""
-    rows = await tx.connection.fetch(
-        "SELECT home_county FROM children"
-        " UNION SELECT home_county FROM duties WHERE state IN ('open', 'overdue') ORDER BY 1"
-    )
-    return [row["home_county"] for row in rows]
+    return [row["code"] for row in await tx.connection.fetch(_COUNTIES)]
 
 
 async def weigh_event(tx: Tx, announced: Announced) -> None:

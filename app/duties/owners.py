@@ -39,7 +39,7 @@ WITH {_WHO}, owed AS (
     SELECT DISTINCT d.rule, d.region_code AS place, coalesce(d.stands_in_for, d.bearer_role) AS post
     FROM duties d WHERE {_OWED} AND d.bearer_agency_id IS NULL
       AND d.rule IN (SELECT rule FROM who)
-), found AS (
+), found AS MATERIALIZED (
     SELECT o.*, coalesce((
         SELECT c.role FROM who c JOIN who own ON own.rule = o.rule AND own.role = o.post
         WHERE c.rule = o.rule AND c.turn >= own.turn AND {_ANSWERS} ORDER BY c.turn LIMIT 1
@@ -70,10 +70,12 @@ WITH owed AS (
                     AND e.region_code IN ({lineage_in_sql("a.region_code")})
                   ORDER BY e.region_code DESC, e.id LIMIT 1) AS office
     FROM owed o JOIN agencies a ON a.id = o.id
+), other AS (
+    SELECT d.id, n.office FROM near n JOIN duties d ON {_OWED} AND d.rule = ANY ($2::text[])
+        AND d.bearer_agency_id = n.id AND d.overseer_id IS DISTINCT FROM n.office
+    ORDER BY d.id FOR UPDATE OF d SKIP LOCKED
 )
-UPDATE duties d SET overseer_id = n.office, version = d.version + 1 FROM near n
-WHERE {_OWED} AND d.rule = ANY ($2::text[]) AND d.bearer_agency_id = n.id
-  AND d.overseer_id IS DISTINCT FROM n.office
+UPDATE duties d SET overseer_id = o.office, version = d.version + 1 FROM other o WHERE d.id = o.id
 """
 
 

@@ -73,15 +73,20 @@ WITH RECURSIVE places (code) AS (
           AND r.police_agency_id IS NOT NULL AND {_OPEN} AND {_MAY} OFFSET 0) r
     UNION SELECT r.id, r.region_code, r.filed_at
     FROM reached a JOIN police_reports r ON r.police_agency_id = a.id WHERE {_OPEN} AND {_MAY}
+), at_place AS (
+    SELECT f.*, row_number() OVER (PARTITION BY region_code ORDER BY filed_at, id) AS turn
+    FROM further f
 ), turns AS (
-    SELECT id, row_number() OVER (PARTITION BY region_code ORDER BY filed_at, id) AS turn
-    FROM further ORDER BY turn LIMIT $1
+    SELECT id, row_number() OVER (PARTITION BY region_code / {SPANS[2]}
+                                  ORDER BY turn, filed_at, id) AS turn
+    FROM at_place ORDER BY turn, filed_at, id LIMIT $1
 )
 SELECT r.* FROM police_reports r JOIN turns USING (id) ORDER BY turn, filed_at
 FOR UPDATE OF r SKIP LOCKED
 """
-"""Reports that can be brought further now: of every place one, then of every place a second. Read
-are the places of those that no police have, each once, and what police with an endpoint may get.
+"""Reports that can be brought further now: of every county one, then of every county a second, the
+oldest first, and within it likewise of every place: one that is held stops no other. Read are the
+places of those that no police have, each once, and what police with an endpoint may get.
 """
 
 

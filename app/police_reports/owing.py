@@ -56,7 +56,8 @@ UNION SELECT v.id, v.home_county FROM police_reports r JOIN visits v
     ON v.agency_id = r.reporter_agency_id AND v.id = r.visit_id
 WHERE r.id = $1 AND v.abnormal
 UNION SELECT d.subject_id, d.home_county FROM police_reports r JOIN duties d
-    ON d.bearer_agency_id = r.reporter_agency_id AND d.rule = 'REP-01' AND d.discharged_by = r.id
+    ON d.bearer_agency_id = r.reporter_agency_id AND d.rule = 'REP-01'
+    AND d.state = 'discharged' AND d.discharged_by = r.id
 WHERE r.id = $1
 """
 # What somebody wrote into a file, or answered to a referral, is a finding as well: of the children
@@ -76,7 +77,8 @@ _OF_REPORT: Final = f"""{_WRITTEN}
     AND e.subject_id = ANY (ARRAY(
         WITH child AS (
             SELECT unnest(ARRAY[child_id, stated_child_id]) AS id FROM police_reports WHERE id = $1
-            UNION SELECT child_id FROM duties WHERE rule = 'REP-01' AND discharged_by = $1)
+            UNION SELECT child_id FROM duties
+            WHERE rule = 'REP-01' AND state = 'discharged' AND discharged_by = $1)
         SELECT id FROM child UNION ALL
         SELECT r.id FROM referrals r JOIN child ON r.child_id = child.id))
 """

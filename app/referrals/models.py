@@ -124,6 +124,9 @@ class Referral(BelowChild, table=True):
         Index("ix_referrals_to_id_opened_at", "to_id", "opened_at", "id"),
         Index("ix_referrals_from_id_opened_at", "from_id", "opened_at", "id"),
         Index("ix_referrals_source_id", "source_id"),
+        # For who sees many of them.
+        Index("ix_referrals_opened_at_id", "opened_at", "id"),
+        Index("ix_referrals_state_opened_at_id", "state", "opened_at", "id"),
         privileges="SELECT, INSERT, UPDATE",
         # A school sees what it referred itself, or what was referred to it, not all of its pupils.
         hidden=f"{hiding.hidden('referrals.id')} OR ({rls.SCHOOL} IS NOT NULL AND NOT ({_OURS}))",

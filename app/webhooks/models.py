@@ -43,6 +43,11 @@ class WebhookEndpoint(SQLModel, table=True):
         CheckConstraint(
             "(previous_secret_sealed IS NULL) = (previous_secret_until IS NULL)", name="rotation"
         ),
+        Index(
+            "ix_webhook_endpoints_of_region",
+            "region_code",
+            postgresql_where=text("relation = 'region'"),
+        ),
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)

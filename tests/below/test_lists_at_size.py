@@ -8,6 +8,8 @@ import pytest
 
 from app.core.data.db import SYSTEM
 from app.duties import escalating as duties
+from app.duties import owners
+from app.duties.operations import counties
 from tests.access.factories import a_caller, an_agency
 from tests.conftest import VILLAGE
 from tests.police_reports.factories import COUNTY
@@ -30,20 +32,51 @@ SELECT gen_random_uuid(), 'report', 'child_unknown', 130101000000 + n % 300 * 10
        'township_supervisor', 'open', now(), now(), now(), 1, gen_random_uuid()
 FROM generate_series(1, $1) AS n
 """
-_DOUBTS = """
+_CHILD = """
 WITH one AS (
     INSERT INTO children (id, home_county, region_code, name, name_reversed, name_pinyin,
         name_initials, sex, birth_date, version, created_at, updated_at)
-    VALUES (gen_random_uuid(), $2, $3, '测', '测', 'ce', 'c', 'female', '2016-03-01', 1,
-        now(), now())
+    VALUES (gen_random_uuid(), 130101000000, 130101001000, '测', '测', 'ce', 'c', 'female',
+        '2016-03-01', 1, now(), now())
     RETURNING *
 )
+"""
+_DOUBTS = f"""{_CHILD}
 INSERT INTO presence_doubts (id, home_county, child_id, region_code, school_id, school_day,
     seen_by_id, opened_at)
 SELECT gen_random_uuid(), home_county, one.id,
-       CASE WHEN n % 300 = 0 THEN $5 ELSE region_code END, $4, date '2026-11-19' - n, $4, now()
+       CASE WHEN n % 300 = 0 THEN {VILLAGE} ELSE region_code END, $2, date '2026-11-19' - n, $2,
+       now()
 FROM one, generate_series(1, $1) AS n
 """
+_REFERRALS = f"""{_CHILD}
+INSERT INTO referrals (id, home_county, child_id, region_code, from_id, to_kind, to_id, waits,
+    needs, source, opened_at, opened_by, due_at, state, version)
+SELECT gen_random_uuid(), home_county, one.id, region_code, $2, 'hospital', $2, false, '{{ill}}',
+       'by_hand', now() - n * interval '1 minute', 'system', now(), 'open', 1
+FROM one, generate_series(1, $1) AS n
+"""
+_CONFIRMATIONS = f"""{_CHILD}
+INSERT INTO confirmations (id, home_county, child_id, region_code, received_in, confirmed_on,
+    changed, agency_id, content_mac, version, received_at, updated_at)
+SELECT gen_random_uuid(), home_county, one.id, region_code, region_code, date '2026-11-19' - n,
+       '{{}}', $2, 'x', 1, now(), now()
+FROM one, generate_series(1, $1) AS n
+"""
+_AUDIT = """
+INSERT INTO audit_entries (id, at, actor, role, region_code, operation, decision, request_id)
+SELECT gen_random_uuid(), now() - n * interval '1 minute', 'system', 'system',
+       130101000000 + n % 100 * 1000000, 'readChild', 'allowed', '-'
+FROM generate_series(1, $1) AS n
+"""
+_FILL = {
+    "audit_entries": _AUDIT,
+    "duties": _DUTIES,
+    "unresolved": _QUESTIONS,
+    "presence_doubts": _DOUBTS,
+    "referrals": _REFERRALS,
+    "confirmations": _CONFIRMATIONS,
+}
 _READ = """
 SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::int FROM pg_stat_xact_user_tables
 WHERE relname = $1
@@ -59,6 +92,11 @@ WHERE relname = $1
         ("unresolved", "/v1/unresolved?kind=report", "education_authority", 0, 0),
         ("unresolved", "/v1/unresolved?kind=handover", "civil_affairs", 0, 0),
         ("presence_doubts", "/v1/presence-doubts", "civil_affairs", COUNTY, 20),
+        ("referrals", "/v1/referrals", "civil_affairs", 0, 50),
+        ("referrals", "/v1/referrals?state=cancelled", "civil_affairs", 0, 0),
+        ("confirmations", "/v1/confirmations", "civil_affairs", 0, 50),
+        ("audit_entries", "/v1/audit-entries", "auditor", 0, 50),
+        ("audit_entries", "/v1/audit-entries", "auditor", 130101000000, 50),
     ],
 )
 async def test_it_reads_what_it_shows(
@@ -67,10 +105,9 @@ async def test_it_reads_what_it_shows(
     caller = await a_caller(database, settings, role, region)
     school = await an_agency(database, "school", 130101000000)
     async with database.begin(SYSTEM) as tx:
-        await tx.connection.execute(_DUTIES, ROWS)
-        await tx.connection.execute(_QUESTIONS, ROWS)
-        await tx.connection.execute(_DOUBTS, ROWS, 130101000000, 130101001000, school, VILLAGE)
-        await tx.connection.execute("SELECT count_rows('duties', 'unresolved', 'presence_doubts')")
+        of = [school] * ("$2" in _FILL[table])
+        await tx.connection.execute(_FILL[table], ROWS, *of)
+        await tx.connection.execute("SELECT count_rows($1)", table)
         # Whether an index serves it, not what a table of a few pages costs.
         await tx.connection.execute("SET LOCAL enable_seqscan = off")
         if region == 0:
@@ -94,3 +131,25 @@ async def test_what_is_not_owed_any_more_is_not_read_for_what_is_late(database) 
         before = await tx.connection.fetchval(_READ, "duties")
         assert not await tx.connection.fetch(duties._DUE, tx.now + timedelta(days=3650), 500)
         assert await tx.connection.fetchval(_READ, "duties") - before <= 5
+
+
+async def test_what_comes_round_in_each_county_reads_what_is_owed_there(database) -> None:
+    """Whoever answers for a place is looked up once for all that is owed there, not for each."""
+    county, roles = 130101000000 + 10 * 1000000, [["VIS-01"], ["village_director"]]
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(_DUTIES, ROWS)
+        await tx.connection.execute("SELECT count_rows('duties')")
+        await tx.connection.execute("SET LOCAL enable_seqscan = off")
+        before = await tx.connection.fetchval(_READ, "duties")
+        assert len(await counties(tx)) == 30
+        assert await tx.connection.fetchval(_READ, "duties") - before <= 2 * 30
+        for sql, arguments, indexes in (
+            (owners._OF_POSTS, [*roles, tx.today], ["ix_clients_machine_at"]),
+            (owners._OVERSEEN, [["VIS-01"], "education"], []),
+        ):
+            rows = await tx.connection.fetch(f"EXPLAIN {sql}", county, *arguments)
+            found = "\n".join(row[0] for row in rows)
+            assert "Seq Scan" not in found, found
+            for index in ("ix_duties_owed_in_county", *indexes):
+                assert index in found, found
+            assert ("CTE found" in found) == (sql is owners._OF_POSTS), found

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from random import Random
+from uuid import UUID
 
 import httpx
 import pytest
@@ -12,9 +13,11 @@ from app import main
 from app.attendance.events import AbsencesRecorded
 from app.core.data import db
 from app.core.data.db import SYSTEM
+from app.dropout_alerts.addressing import address_later
 from app.dropout_alerts.jobs import reassess
 from tests import schema
-from tests.attendance.factories import a_school, an_event, push, statuses
+from tests.access.factories import an_agency
+from tests.attendance.factories import TOWNSHIP, a_school, an_event, push, statuses
 
 
 @pytest.fixture
@@ -66,3 +69,16 @@ async def test_five_at_once_store_once_and_open_one_alert_each(app, settings, cr
         )
     assert sorted(found) == sorted((pupil.id, 2) for pupil in pupils)
     assert opened == 20
+    await _one_that_is_held_stops_no_other(crowded)
+
+
+async def _one_that_is_held_stops_no_other(crowded: db.Database) -> None:
+    """EDU-05: an office that was registered since learns of the others, of it the next time."""
+    office = await an_agency(crowded, "education", TOWNSHIP // 10**6 * 10**6)
+    async with crowded.begin(SYSTEM) as tx, crowded.begin(SYSTEM) as other:
+        await tx.connection.execute("SELECT FROM dropout_alerts ORDER BY id LIMIT 1 FOR UPDATE")
+        await other.connection.execute("SET LOCAL lock_timeout = '20ms'")
+        await address_later(other, UUID(int=0))
+    async with crowded.begin(SYSTEM) as tx:
+        told = "SELECT count(*) FROM dropout_alerts WHERE $1 = ANY (known_to)"
+        assert await tx.connection.fetchval(told, office) == 19

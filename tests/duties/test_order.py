@@ -10,7 +10,7 @@ from app.core.data.db import SYSTEM, TemporarilyUnavailable
 from app.core.ids import new_id
 from app.core.jobs import queue
 from app.core.jobs.events import Announced
-from app.duties import escalating, operations, periodic
+from app.duties import escalating, operations, owners, periodic
 from tests.access.factories import a_caller, an_agency
 from tests.children.factories import a_child
 from tests.duties.conftest import TOWNSHIP, VILLAGE
@@ -277,6 +277,22 @@ class TestAtOnce:
             )
         assert {row["count"] for row in rows} == {1}
         assert len({row["wire_name"] for row in rows}) == len(("overdue", "escalated"))
+
+    async def test_one_that_is_held_stops_no_other(self, live_database) -> None:
+        """Whoever oversees is entered for the others; for it when the job comes round again."""
+        school = await an_agency(live_database, "school", VILLAGE)
+        for child in [await a_child(live_database, VILLAGE) for _ in range(2)]:
+            owed = {"child": child, "school_id": str(school)}
+            await announce(live_database, "dropout_alerts.persuasion_failed", **owed)
+        await work(live_database)
+        office = await an_agency(live_database, "education", child.home_county)
+        async with live_database.begin(SYSTEM) as tx, live_database.begin(SYSTEM) as other:
+            held = "SELECT id FROM duties WHERE rule = 'EDU-04' ORDER BY id LIMIT 1 FOR UPDATE"
+            assert await tx.connection.fetchval(held)
+            await other.connection.execute("SET LOCAL lock_timeout = '20ms'")
+            await owners.find_owners(other, child.home_county)
+        overseen = [duty["overseer_id"] for duty in await ledger(live_database, "EDU-04")]
+        assert sorted(overseen, key=str) == sorted([None, office], key=str)
 
     async def test_duty_and_evidence_of_one_child_are_weighed_by_turns(self, live_database) -> None:
         child = await a_child(live_database, VILLAGE)

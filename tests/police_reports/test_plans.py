@@ -14,7 +14,7 @@ from app.attendance import asked
 from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database, Reach
 from app.core.ids import new_id
-from app.police_reports import facts, jobs, queries
+from app.police_reports import facts, jobs, owing, queries
 from app.police_reports.operations import (
     called,
     counting,
@@ -33,6 +33,7 @@ from app.unresolved import queries as unresolved
 from app.unresolved.operations import referrals, whose
 from app.webhooks import delivery
 from app.webhooks import jobs as announcing
+from app.webhooks.operations import deliveries
 from tests.access.factories import an_agency
 from tests.conftest import NOW, pinned
 
@@ -127,10 +128,13 @@ async def test_what_comes_round_reads_what_waits_alone(many) -> None:
     for sql, arguments, index in (
         (jobs._NOT_ACCEPTED, [NOW, 200], "ix_police_reports_unaccepted"),
         (jobs._NOT_DELIVERED, [NOW, 200], "ix_police_reports_undelivered"),
+        (owing._VISITS, [first], "ix_duties_done_by_report"),
+        (owing._OF_REPORT, [first], "ix_duties_done_by_report"),
         (asked._TO_ASK, [first, 500], "ix_presence_doubts_open"),
         (referrals._ALONE, [first, 500], "ix_unresolved_answered"),
         (unresolved._SET, [[], first, 500], "uq_unresolved_asked_about"),
         (announcing._OVERDUE, [NOW, NOW, 500], "ix_webhook_deliveries_overdue"),
+        (deliveries._NUMBER_SUBSCRIBERS, [first, 0, [first]], "ix_webhook_endpoints_of_region"),
     ):
         found = await plan(many, everywhere, sql, *arguments, without="seqscan")
         assert index in found, found

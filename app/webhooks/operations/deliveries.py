@@ -9,6 +9,7 @@ import asyncpg
 import orjson
 
 from app.access.principal import Principal
+from app.agencies.queries import lineage_in_sql
 from app.core.data.db import Tx
 from app.core.http.wire import region_text
 from app.core.ids import new_id
@@ -39,17 +40,26 @@ UPDATE webhook_endpoints e SET last_sequence = e.last_sequence + 1
 FROM chosen WHERE e.id = chosen.id RETURNING e.id, e.agency_id, e.last_sequence
 """
 
+_NAMED = """
+SELECT region_code, ARRAY(SELECT jsonb_array_elements_text(
+    coalesce(told_to, '[]') || coalesce(data -> 'known_to', '[]')
+    || jsonb_build_array(data -> 'school_id', data -> 'agency_id'))::uuid) AS agencies
+FROM events WHERE id = $1
+"""
 # An event that names who may be told goes to them and nobody else. The others go to whom they name
 # as `known_to`, wherever it happened; to those whose region it happened in; and a role bound to its
 # own pupils hears of those that name its school, one without children's files of those that
-# name its agency: closed unless the event says otherwise (AZ-3, AZ-8).
-_NUMBER_SUBSCRIBERS = """
+# name its agency: closed unless the event says otherwise (AZ-3, AZ-8). Looked at are only those of
+# the agencies that it names, and of the places in which it happened: by an index each.
+_NUMBER_SUBSCRIBERS = f"""
 WITH chosen AS (
     SELECT e.id, v.id AS event_id, v.wire_name, v.subject_id, v.home_county,
            v.data::text AS data, v.occurred_at
     FROM events v
     JOIN webhook_endpoints e
       ON e.active
+     AND (e.agency_id = ANY ($3::uuid[])
+          OR (e.relation = 'region' AND e.region_code IN ({lineage_in_sql("$2::bigint")})))
      AND e.event_types && ARRAY[v.wire_name::text, split_part(v.wire_name, '.', 1) || '.*']
      AND CASE WHEN v.told_to IS NOT NULL THEN v.told_to ? e.agency_id::text
               WHEN v.data -> 'known_to' ? e.agency_id::text THEN true
@@ -110,9 +120,11 @@ async def fan_out(tx: Tx, event_id: UUID) -> None:
     whose agency the event's data names as `school_id` or `agency_id`. The region is where the
     event's place is now: its code may have been replaced since.
     """
-    said = await tx.connection.fetchval("SELECT region_code FROM events WHERE id = $1", event_id)
-    place = await regions.current(tx, said, tx.today) or said
-    numbered = await tx.connection.fetch(_NUMBER_SUBSCRIBERS, event_id, place)
+    said = await tx.connection.fetchrow(_NAMED, event_id)
+    if said is None:
+        return
+    place = await regions.current(tx, said["region_code"], tx.today) or said["region_code"]
+    numbered = await tx.connection.fetch(_NUMBER_SUBSCRIBERS, event_id, place, said["agencies"])
     if not numbered:
         return
     event = numbered[0]
