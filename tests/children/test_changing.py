@@ -58,6 +58,8 @@ class TestChangesSections:
         assert changed["guardianship"]["guardian"] == {
             "name": "样老丙",
             "relation": "外婆",
+            "birth_date": None,
+            "address": None,
             "phone": None,
         }
         assert changed["health"]["notes"] is None

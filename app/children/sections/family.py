@@ -140,6 +140,7 @@ class Parent(Part):
     role: ParentRole = Field(description="Which parent.")
     relation: Relation = Field(default="parent", description="In law, or by marriage.")
     name: Line | None = Field(default=None, description="Full name.")
+    birth_date: PastDay | None = Field(default=None, description="Date of birth.")
     phone: Phone | None = None
     work_place: Line | None = Field(default=None, description="Where the parent works.")
     work_region: GivenRegion | None = Field(

@@ -85,6 +85,8 @@ class Guardian(Part):
 
     name: Line | None = Field(default=None, description="Full name.")
     relation: Line | None = Field(default=None, description="What the person is to the child.")
+    birth_date: PastDay | None = Field(default=None, description="Date of birth.")
+    address: Line | None = Field(default=None, description="Where the person lives.")
     phone: Phone | None = None
 
 
