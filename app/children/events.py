@@ -74,6 +74,13 @@ class EvaluationVoid(_AboutEvaluation):
     wire_name: ClassVar[str] = "children.evaluation_void"
 
 
+class FileCompleted(Event):
+    """Somebody wrote into a file the last of what each file is to say (REG-12)."""
+
+    wire_name: ClassVar[str] = "children.file_completed"
+    subject: ClassVar[str] = "child"
+
+
 class SituationFound(Event):
     """Somebody wrote into a file what must be reported to the police (REP-01). Told to nobody: who
     wrote it owes the report.

@@ -107,6 +107,8 @@ class Child(SQLModel, table=True):
     """Derived: categories and flags that the file does not decide; somebody must ask (REG-03)."""
     counted: list[str] = Field(sa_column=code_list(), default_factory=list)
     """Derived: the categories under which a statistic counts the child."""
+    lacking: list[str] = Field(sa_column=code_list(), default_factory=list)
+    """Derived: what the file does not say that each file is to say (REG-12)."""
     derived_on: date | None = None
     """The day `categories` and `priority_flags` are true of; null before the first derivation."""
     version: int = 1

@@ -70,7 +70,7 @@ async def change_child(
     refuse_unwritable(principal, merging.named(change))
     row = await tx.connection.fetchrow(
         "SELECT c.id, c.version, c.region_code, c.school_id, c.categories, c.priority_flags,"
-        " c.undecided, c.counted, c.told,"
+        " c.undecided, c.counted, c.lacking, c.told,"
         f" c.as_sent_sealed, {queries.STORED} FROM children c"
         " WHERE c.home_county = $1 AND c.id = $2 FOR NO KEY UPDATE",
         child.home_county,
@@ -177,6 +177,8 @@ async def _announce(
     ]
     if row["undecided"] and not outcome.undecided:
         news.append(events.FactsDecided(**about))
+    if row["lacking"] and not outcome.lacking:
+        news.append(events.FileCompleted(**about))
     await announcements.publish(tx, *news)
 
 
@@ -313,6 +315,7 @@ def columns_of(
         "priority_flags": list(outcome.priority_flags),
         "undecided": list(outcome.undecided),
         "counted": list(outcome.counted),
+        "lacking": list(outcome.lacking),
         "derived_on": tx.today,
         "updated_at": tx.now,
     }

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from app.children import conditions
 from app.children.answers import Answer, all_of, any_of
+from app.children.completeness import lacking
 from app.children.conditions import Case
 from app.children.parents import able, away, parents_of, stands
 from app.children.sections import File
@@ -66,14 +67,15 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """Categories, priority flags, what of both is undecided, and the categories under which a
-    statistic counts the child; each in a fixed order.
+    """Categories, priority flags, what of both is undecided, the categories under which a
+    statistic counts the child, and what its file lacks; each in a fixed order.
     """
 
     categories: tuple[str, ...]
     priority_flags: tuple[str, ...]
     undecided: tuple[str, ...] = ()
     counted: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
 
 
 Policy = Mapping[str, Any]
@@ -106,6 +108,7 @@ def derive(facts: Facts, policy: Policy, on: date) -> Derived:
         tuple(name for name, answer in flags.items() if answer.holds),
         (*undecided, *(name for name, answer in flags.items() if answer.holds is None)),
         tuple(name for name in categories if name not in uncounted),
+        lacking(facts.file, age_on(facts.birth_date, on)) if found else (),
     )
 
 
