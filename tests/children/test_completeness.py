@@ -1,4 +1,4 @@
-"""一人一档、翔实完备 (REG-12): what a file lacks is listed, and the township owes it."""
+"""What a file holds (REG-10), what it lacks, and that the township owes that (REG-12: 翔实完备)."""
 
 from typing import Any
 
@@ -6,7 +6,8 @@ import pytest
 
 from app.children.completeness import lacking
 from app.children.sections import File
-from tests.children.factories import a_file
+from app.core.data.db import SYSTEM
+from tests.children.factories import a_file, says
 from tests.conftest import VILLAGE
 from tests.jobs import run_jobs
 
@@ -47,6 +48,34 @@ def test_what_each_file_is_to_say(sections: dict[str, Any], lacks: list[str]) ->
 
 def test_who_is_too_young_for_school_is_not_asked_about_it() -> None:
     assert lacking(File.model_validate({**WHOLE, "education": {}}), 5) == ()
+
+
+async def test_holds_what_the_form_collects(open_file, database, director) -> None:
+    """REG-10: 本人基本信息、父母及監護人信息、家庭經濟狀況、學習情況、健康狀況. And sealed."""
+    filled = a_file(VILLAGE)
+    for parent in filled["family"]["parents"]:
+        parent |= {"birth_date": "1984-02-29", "phone": "+86 10 5550 0102"}
+        parent |= {"work_place": "样板工地", "work_region": "440300000000"}
+    filled["guardianship"]["guardian"] |= {"birth_date": "1951-10-01", "address": "样板坡1号"}
+    income = {"yearly_income": 18765, "members": 5, "income_sources": ["migrant_work"]}
+    filled["welfare"] |= {**income, "aids": ["样品补助"]}
+    filled["education"] |= {
+        "grade": 4,
+        "class_name": "四年级1班",
+        "boarding": False,
+        "results": [
+            {"on": "2026-07-03", "subject": "mathematics", "points": 61, "out_of": 100},
+            {"on": "2026-07-03", "subject": "overall", "mark": "pass"},
+        ],
+    }
+    filled["health"] |= {"status": "chronic", "illness": "样品病"}
+    answer = await open_file(director, **filled)
+    assert answer.status_code == 201, answer.text
+    assert says(answer.json(), filled)
+    async with database.begin(SYSTEM) as tx:
+        dump = str([*(await tx.connection.fetchrow("SELECT * FROM children"))])
+    told = ("18765", "mathematics", "样品病", "1984-02-29", "1951-10-01", "样板坡")
+    assert [each for each in told if each in dump] == []
 
 
 async def _owed(client, caller) -> list[tuple[str, str, str]]:

@@ -53,33 +53,6 @@ class TestOpensAFile:
         }
         assert "external" not in file
 
-    async def test_holds_what_the_form_collects(self, open_file, database, director) -> None:
-        """REG-10: 本人基本信息、父母及監護人信息、家庭經濟狀況、學習情況、健康狀況. And sealed."""
-        filled = a_file(VILLAGE)
-        for parent in filled["family"]["parents"]:
-            parent |= {"birth_date": "1984-02-29", "phone": "+86 10 5550 0102"}
-            parent |= {"work_place": "样板工地", "work_region": "440300000000"}
-        filled["guardianship"]["guardian"] |= {"birth_date": "1951-10-01", "address": "样板坡1号"}
-        income = {"yearly_income": 18765, "members": 5, "income_sources": ["migrant_work"]}
-        filled["welfare"] |= {**income, "aids": ["样品补助"]}
-        filled["education"] |= {
-            "grade": 4,
-            "class_name": "四年级1班",
-            "boarding": False,
-            "results": [
-                {"on": "2026-07-03", "subject": "mathematics", "points": 61, "out_of": 100},
-                {"on": "2026-07-03", "subject": "overall", "mark": "pass"},
-            ],
-        }
-        filled["health"] |= {"status": "chronic", "illness": "样品病"}
-        answer = await open_file(director, **filled)
-        assert answer.status_code == 201, answer.text
-        assert says(answer.json(), filled)
-        async with database.begin(SYSTEM) as tx:
-            dump = str([*(await tx.connection.fetchrow("SELECT * FROM children"))])
-        told = ("18765", "mathematics", "样品病", "1984-02-29", "1951-10-01", "样板坡")
-        assert [each for each in told if each in dump] == []
-
     async def test_announces_and_audits_it(self, open_file, director, database) -> None:
         file = (await open_file(director)).json()
         async with database.begin(SYSTEM) as tx:
