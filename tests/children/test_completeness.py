@@ -92,9 +92,14 @@ async def test_the_township_owes_a_whole_file_of_a_child_in_difficulty(
     """乡镇…负责民政工作的机构要建立…翔实完备…的困境儿童信息库."""
     left_behind = (await open_file(director)).json()
     assert left_behind["derived"]["lacking"] == ["welfare.income_sources"]
-    await run_jobs(database)
-    assert await _owed(client, township) == [], "no child in difficulty"
     poor = {"poor": True}
+    unnumbered = {"resident_id": None, "no_resident_id_reason": "not_issued"}
+    identity = {**a_file(VILLAGE)["identity"], "name": "样小三", **unnumbered}
+    whole = {**poor, "income_sources": ["farming"]}
+    complete = (await open_file(director, welfare=whole, identity=identity)).json()
+    assert "difficulty.family" in complete["derived"]["categories"]
+    await run_jobs(database)
+    assert await _owed(client, township) == [], "no child in difficulty; nothing lacking"
     identity = {**a_file(VILLAGE)["identity"], "name": "样小二", "resident_id": None}
     file = (await open_file(director, welfare=poor, identity=identity)).json()
     assert "difficulty.family" in file["derived"]["categories"]
