@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from app.children import residents, rules
 from app.children.sections import SECTIONS, File
 from app.children.sections.family import ParentStatus
+from app.children.sections.guardianship import Guardianship
 from app.children.sections.identity import Identity
 from app.children.sections.marks import Mark, Part, marked
 from app.core.problems import FieldError
@@ -29,11 +30,27 @@ def broken(file: File, sections: Collection[str], *, on: date, new: bool) -> lis
     if "family" in sections and len(set(roles)) != len(roles):
         detail = "One entry per parent; put every status into it."
         errors.append(FieldError("#/family/parents", "parent_repeated", detail))
+    if "guardianship" in sections and _better_than_its_grounds(file.guardianship):
+        detail = "Good: all well protected, no risk; fair: nothing unprotected (RSK-03)."
+        errors.append(FieldError("#/guardianship/evaluation", "evaluation_unfounded", detail))
     return errors
 
 
+def _better_than_its_grounds(said: Guardianship) -> bool:
+    grounds = said.evaluation_grounds
+    if grounds is None:
+        return False
+    protected = {grounds.life, grounds.education, grounds.health}
+    if said.evaluation == "good":
+        return protected != {"well"} or bool(grounds.risks)
+    return said.evaluation == "fair" and "not" in protected
+
+
 _TOLD: Final = frozenset(
-    {"date_in_future", "period_ends_before_it_starts", "school_unknown", "region_unknown"}
+    {
+        *("date_in_future", "period_ends_before_it_starts", "school_unknown", "region_unknown"),
+        "evaluation_unfounded",
+    }
 )
 """Rules a file is opened without: what breaks them is kept as it was sent."""
 

@@ -13,6 +13,7 @@ from app.core.http.routing import Transaction
 from app.core.problems import Problem
 
 ReadsChildren = Annotated[Principal, needs(READ)]
+CountsChildren = Annotated[Principal, needs(READ, personal=False)]
 WritesChildren = Annotated[Principal, needs(WRITE)]
 OpensFiles = Annotated[Principal, needs(WRITE, evidence=True)]
 ChildId = Annotated[UUID, Path(description="The child's id.")]

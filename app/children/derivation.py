@@ -116,7 +116,7 @@ _SPELT: Final = tuple(naming.spell(""))
 
 _NEXT: Final = f"""
 SELECT c.id, c.home_county, c.region_code, c.school_id, c.categories, c.priority_flags,
-       c.undecided, c.counted, c.told,
+       c.undecided, c.counted, c.lacking, c.told,
        {queries.STORED}, {", ".join(f"c.{column}" for column in _SPELT)}
 FROM children c WHERE c.id > $1 AND (c.birth_date > $2 OR c.categories <> '{{}}'
     OR c.undecided <> '{{}}')
@@ -127,9 +127,10 @@ _WRITE: Final = """
 UPDATE children c
 SET categories = string_to_array(u.categories, ' '),
     priority_flags = string_to_array(u.flags, ' '), undecided = string_to_array(u.undecided, ' '),
-    counted = string_to_array(u.counted, ' '), derived_on = $7::date, updated_at = $8
-FROM UNNEST($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[])
-    AS u (home_county, id, categories, flags, undecided, counted)
+    counted = string_to_array(u.counted, ' '), lacking = string_to_array(u.lacking, ' '),
+    derived_on = $8::date, updated_at = $9
+FROM UNNEST($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
+    AS u (home_county, id, categories, flags, undecided, counted, lacking)
 WHERE c.home_county = u.home_county AND c.id = u.id
 """
 
@@ -169,7 +170,7 @@ async def rederive(tx: Tx, after: UUID) -> UUID | None:
         told = Told.all_of(row["told"])
         outcome = derive(sealing.whole(tx.keyring, row), child.region_code, tx.today, told)
         said = announced(child, row, outcome)
-        if said:
+        if said or {*row["lacking"]} != {*outcome.lacking}:
             changed.append((child, outcome))
             news += said
     await _store(tx, changed, news)
@@ -190,6 +191,7 @@ async def _store(
         [" ".join(outcome.priority_flags) for _, outcome in changed],
         [" ".join(outcome.undecided) for _, outcome in changed],
         [" ".join(outcome.counted) for _, outcome in changed],
+        [" ".join(outcome.lacking) for _, outcome in changed],
         tx.today,
         tx.now,
     )

@@ -1,11 +1,12 @@
 """What a file announces. Ids and codes only."""
 
-from typing import ClassVar
+from datetime import date
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 from pydantic import Field
 
-from app.core.jobs.events import Event
+from app.core.jobs.events import ROLE, Event
 
 
 class ChildRegistered(Event):
@@ -44,6 +45,39 @@ class FactsDecided(Event):
     """Somebody wrote into a file what it did not say: every category and flag is decided now."""
 
     wire_name: ClassVar[str] = "children.facts_decided"
+    subject: ClassVar[str] = "child"
+
+
+class _AboutEvaluation(Event):
+    subject: ClassVar[str] = "evaluation"
+
+    child_id: UUID = Field(description="The child.")
+    evaluated_on: date = Field(description="Day of the evaluation.")
+    as_role: Annotated[str | None, ROLE] = Field(
+        description="In what role whoever wrote this into the file did so."
+    )
+
+
+class GuardianEvaluated(_AboutEvaluation):
+    """Somebody wrote into a file how well the child is looked after, who evaluated that, on which
+    day and on what grounds (RSK-03). The subject is the evaluation.
+    """
+
+    wire_name: ClassVar[str] = "children.guardian_evaluated"
+
+
+class EvaluationVoid(_AboutEvaluation):
+    """An evaluation of this year says nothing any more: another guardian looks after the child, or
+    it was taken out of the file. The subject is the evaluation.
+    """
+
+    wire_name: ClassVar[str] = "children.evaluation_void"
+
+
+class FileCompleted(Event):
+    """Somebody wrote into a file the last of what each file is to say (REG-12)."""
+
+    wire_name: ClassVar[str] = "children.file_completed"
     subject: ClassVar[str] = "child"
 
 

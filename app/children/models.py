@@ -53,6 +53,11 @@ class Child(SQLModel, table=True):
     __table_args__: Any = (
         CheckConstraint("sex IN ('male', 'female', 'unknown')", name="sex"),
         Index("ix_children_region_code_id", "region_code", "id"),
+        Index(
+            "ix_children_region_code_counts",
+            "region_code",
+            postgresql_include=["school_id", "categories", "counted"],
+        ),
         Index("ix_children_school_id_region_code_id", "school_id", "region_code", "id"),
         Index("ix_children_birth_date_name_canonical", "birth_date", "name_canonical"),
         *_other_readings("name_pinyin_2", "name_initials_2", "name_pinyin_3", "name_initials_3"),
@@ -107,6 +112,8 @@ class Child(SQLModel, table=True):
     """Derived: categories and flags that the file does not decide; somebody must ask (REG-03)."""
     counted: list[str] = Field(sa_column=code_list(), default_factory=list)
     """Derived: the categories under which a statistic counts the child."""
+    lacking: list[str] = Field(sa_column=code_list(), default_factory=list)
+    """Derived: what the file does not say that each file is to say (REG-12)."""
     derived_on: date | None = None
     """The day `categories` and `priority_flags` are true of; null before the first derivation."""
     version: int = 1

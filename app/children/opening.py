@@ -336,7 +336,7 @@ async def _store(
     if "education" in sent:
         learnt = file.education
         await enrolments.keep(tx, principal, child, None, learnt, since=learnt.since)
-    await operations.tell_situations(tx, principal, child, None, file)
+    await operations.tell_anew(tx, principal, child, None, file)
     await announcements.publish(
         tx,
         events.ChildRegistered(

@@ -12,6 +12,7 @@ from app.children import (
     derivation,
     duplicates,
     enrolments,
+    evaluations,
     events,
     history,
     merging,
@@ -28,7 +29,7 @@ from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import preconditions
 from app.core.http.wire import region_text
-from app.core.ids import new_id
+from app.core.ids import new_id, standing_for
 from app.core.jobs import events as announcements
 from app.core.problems import FieldError, Problem
 from app.regions import queries as regions
@@ -69,7 +70,7 @@ async def change_child(
     refuse_unwritable(principal, merging.named(change))
     row = await tx.connection.fetchrow(
         "SELECT c.id, c.version, c.region_code, c.school_id, c.categories, c.priority_flags,"
-        " c.undecided, c.counted, c.told,"
+        " c.undecided, c.counted, c.lacking, c.told,"
         f" c.as_sent_sealed, {queries.STORED} FROM children c"
         " WHERE c.home_county = $1 AND c.id = $2 FOR NO KEY UPDATE",
         child.home_county,
@@ -152,7 +153,7 @@ async def _write(
     if moved != child:
         await below.follow(tx, "c.home_county = $1 AND c.id = $2", child.home_county, child.id)
     said = {"version": version, "sections": sorted(different)}
-    await tell_situations(tx, principal, moved, before, after)
+    await tell_anew(tx, principal, moved, before, after)
     await _announce(tx, child, moved, row, outcome, said)
 
 
@@ -176,13 +177,18 @@ async def _announce(
     ]
     if row["undecided"] and not outcome.undecided:
         news.append(events.FactsDecided(**about))
+    if row["lacking"] and not outcome.lacking:
+        news.append(events.FileCompleted(**about))
     await announcements.publish(tx, *news)
 
 
-async def tell_situations(
+async def tell_anew(
     tx: Tx, principal: Principal, child: ChildRef, before: File | None, after: File
 ) -> None:
-    """Announce what a file says anew that whoever wrote it must report to the police (REP-01)."""
+    """Announce what a file says anew that whoever wrote it must report to the police (REP-01), and
+    how well the child is looked after (RSK-03).
+    """
+    await _tell_evaluation(tx, principal, child, before, after)
     birth_date = after.identity.birth_date
     age = 0 if birth_date is None else age_on(birth_date, tx.today)
     found = situations.told_anew(before, after, age)
@@ -191,6 +197,20 @@ async def tell_situations(
         place = {"region_code": child.region_code, "home_county": child.home_county}
         told = events.SituationFound(**about, **place, found=found, told_to=())
         await announcements.publish(tx, told)
+
+
+async def _tell_evaluation(
+    tx: Tx, principal: Principal, child: ChildRef, before: File | None, after: File
+) -> None:
+    told = evaluations.told_anew(before, after, tx.today)
+    place = {"region_code": child.region_code, "home_county": child.home_county}
+    news: list[announcements.Event] = []
+    for kind, day in ((events.EvaluationVoid, told.void), (events.GuardianEvaluated, told.new)):
+        if day is not None:
+            one = standing_for("evaluation", [str(child.id), str(day)])
+            about = {"subject_id": one, "child_id": child.id, "evaluated_on": day}
+            news.append(kind(**about, **place, as_role=principal.role.code))
+    await announcements.publish(tx, *news)
 
 
 async def _keep_enrolments(
@@ -295,6 +315,7 @@ def columns_of(
         "priority_flags": list(outcome.priority_flags),
         "undecided": list(outcome.undecided),
         "counted": list(outcome.counted),
+        "lacking": list(outcome.lacking),
         "derived_on": tx.today,
         "updated_at": tx.now,
     }

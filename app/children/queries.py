@@ -253,7 +253,8 @@ def resident_index(keyring: Keyring, number: str) -> bytes:
 
 _ALWAYS: Final = "c.id, c.version, c.created_at, c.updated_at, c.as_sent_sealed"
 _DERIVED: Final = (
-    "c.region_code, c.categories, c.priority_flags, c.undecided, c.counted, c.told, c.derived_on"
+    "c.region_code, c.categories, c.priority_flags, c.undecided, c.counted, c.lacking, c.told,"
+    " c.derived_on"
 )
 STORED: Final = ", ".join(
     f"c.{column}"
@@ -304,6 +305,7 @@ def _derived(row: Mapping[str, Any], principal: Principal) -> dict[str, Any]:
         "priority_flags": row["priority_flags"],
         "undecided": row["undecided"],
         "counted": row["counted"],
+        "lacking": [each for each in row["lacking"] if each.split(".")[0] in principal.role.reads],
         "told": [
             fact for fact in Told.all_of(row["told"]) if GROUPS[fact.kind] in principal.role.reads
         ],
@@ -311,9 +313,8 @@ def _derived(row: Mapping[str, Any], principal: Principal) -> dict[str, Any]:
 
 
 _SUMMARY: Final = (
-    "SELECT c.id, c.version, c.updated_at, c.region_code, c.name, c.name_pinyin, c.sex,"
-    " c.birth_date, c.categories, c.priority_flags, c.undecided, c.counted, c.told, c.derived_on"
-    " FROM children c"
+    "SELECT c.id, c.version, c.updated_at, c.name, c.name_pinyin, c.sex, c.birth_date,"
+    f" {_DERIVED} FROM children c"
 )
 _WITH_NUMBERS: Final = " JOIN resident_ids r ON r.home_county = c.home_county AND r.child_id = c.id"
 _BY_REGION: Final = paging.Order({"c.region_code": int, "c.id": UUID})

@@ -11,6 +11,7 @@ from app.access import acts
 from app.access.principal import Principal
 from app.access.roles import FIELD_GROUPS
 from app.children import (
+    counting,
     derivation,
     duplicates,
     enrolments,
@@ -26,6 +27,7 @@ from app.children.deps import (
     ChildId,
     ChildInPath,
     ChildNotFound,
+    CountsChildren,
     OpensFiles,
     ReadsChildren,
     WritesChildren,
@@ -118,6 +120,14 @@ async def list_children(
         school_id=school_id,
     )
     return _page(tx, principal, await queries.list_page(tx, principal, conditions, window, act))
+
+
+@router.get("/summary", responses=documented(search.FilterForbidden))
+async def summarise_children(
+    principal: CountsChildren, tx: Transaction, region_code: RegionSpan = None
+) -> Shown[schemas.ChildrenSummary]:
+    """Count the files of the caller's remit, and the children of each category (REG-08)."""
+    return Shown(await counting.count(tx, principal, region_code))
 
 
 search.refuse_unknown_filters(signature(list_children).parameters)

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from app.children import conditions
 from app.children.answers import Answer, all_of, any_of
+from app.children.completeness import lacking
 from app.children.conditions import Case
 from app.children.parents import able, away, parents_of, stands
 from app.children.sections import File
@@ -66,14 +67,15 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """Categories, priority flags, what of both is undecided, and the categories under which a
-    statistic counts the child; each in a fixed order.
+    """Categories, priority flags, what of both is undecided, the categories under which a
+    statistic counts the child, and what its file lacks; each in a fixed order.
     """
 
     categories: tuple[str, ...]
     priority_flags: tuple[str, ...]
     undecided: tuple[str, ...] = ()
     counted: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
 
 
 Policy = Mapping[str, Any]
@@ -106,6 +108,7 @@ def derive(facts: Facts, policy: Policy, on: date) -> Derived:
         tuple(name for name, answer in flags.items() if answer.holds),
         (*undecided, *(name for name, answer in flags.items() if answer.holds is None)),
         tuple(name for name in categories if name not in uncounted),
+        lacking(facts.file, age_on(facts.birth_date, on)) if found else (),
     )
 
 
@@ -127,7 +130,7 @@ def decide(facts: Facts, policy: Policy, on: date) -> tuple[dict[str, Answer], d
     )
     found = {"left_behind": _left_behind(facts, case, policy)}
     if found["left_behind"].holds:
-        found[_COUNTED] = _of_hukou(policy["lbc.counted_hukou"], facts.file.hukou)
+        found[_COUNTED] = _counted(policy["lbc.counted_hukou"], facts.file)
     found["orphan"] = _orphan(case, policy["orphan.rule"])
     found["unattended"] = (
         found["orphan"].opposite()
@@ -163,6 +166,20 @@ def _one_away_other_incapable(case: Case, gone: list[Answer]) -> Answer:
         all_of((is_gone, able(other).opposite()))
         for (is_gone, _), (_, other) in permutations(pairs, 2)
     )
+
+
+def _counted(rule: str, file: File) -> Answer:
+    """Whether a statistic counts a left-behind child. Of parents of whom nothing is said, or whose
+    registration says neither, the child's own tells whether they are rural.
+    """
+    if rule != "rural_parents":
+        return _of_hukou(rule, file.hukou)
+    said = {
+        f"family.{each.role}.hukou_type": each.hukou_type == "rural"
+        for each in file.family.parents
+        if each.relation == "parent" and each.hukou_type in {"rural", "urban"}
+    }
+    return Answer.of(all(said.values()), *said) if said else _of_hukou("rural", file.hukou)
 
 
 def _of_hukou(rule: str, hukou: Hukou) -> Answer:

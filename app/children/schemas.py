@@ -41,6 +41,7 @@ ChildId = Annotated[
     UUID, Field(description="The child's id.", examples=["0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b10"])
 ]
 _FEWEST_LETTERS: Final = 2
+Count = Annotated[int, Field(ge=0, le=2_000_000_000)]
 Group = Annotated[str, Field(max_length=20, pattern=r"^[a-z]+$", description="A section.")]
 
 
@@ -229,6 +230,26 @@ class ChildSummary(BaseModel):
     identity: IdentitySummary | None = None
     residence: ResidenceSummary | None = None
     derived: Derived | None = None
+
+
+class CategoryCount(BaseModel):
+    """How many children are in a category."""
+
+    category: Code = Field(description="The category.", examples=["left_behind"])
+    children: Count = Field(description="How many are in it.")
+    counted: Count = Field(description="How many of them a statistic counts (DEF-06).")
+
+
+class ChildrenSummary(BaseModel):
+    """How many files there are, and how many children of each category (REG-08: 留守人数)."""
+
+    region_code: RegionCode
+    files: Count = Field(description="All files, also of who has grown up.")
+    categories: list[CategoryCount] = Field(
+        max_length=30,
+        description="By category, of those with a child in it; a child may be in several. Empty if"
+        " your role does not read the section `derived`.",
+    )
 
 
 class Referral(BaseModel):

@@ -54,7 +54,7 @@ def listed(
     """Turn the filters of a list into SQL conditions for `queries.list_page`. Raises
     FilterForbidden.
     """
-    _refuse_unreadable(
+    refuse_unreadable(
         principal,
         region_code=region_code,
         category=category,
@@ -80,7 +80,7 @@ def searched(
     """Turn a search into SQL conditions for `queries.list_page`. Raises FilterForbidden,
     SearchTooBroad.
     """
-    _refuse_unreadable(principal, region_code=wanted.region_code)
+    refuse_unreadable(principal, region_code=wanted.region_code)
     lo, hi = region or (None, None)
     found: dict[str, object] = {
         "c.region_code >= {}": lo,
@@ -99,7 +99,7 @@ def searched(
     return found
 
 
-def _refuse_unreadable(principal: Principal, **given: object) -> None:
+def refuse_unreadable(principal: Principal, **given: object) -> None:
     errors = [
         FieldError(name, "section_not_readable", "Your role does not read the section this is in.")
         for name, value in given.items()

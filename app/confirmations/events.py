@@ -10,13 +10,34 @@ from app.core.jobs.events import ROLE, Event
 
 
 class FileConfirmed(Event):
-    """Somebody confirmed that a child's file says how it is (REG-03)."""
+    """Somebody confirmed that a child's file says how it is, or said that it does not (REG-03)."""
 
     wire_name: ClassVar[str] = "confirmations.file_confirmed"
     subject: ClassVar[str] = "confirmation"
 
     child_id: UUID = Field(description="The child.")
     confirmed_on: date = Field(description="The day.")
+    as_it_is: bool = Field(default=True, description="Whether the file says how it is.")
     as_role: Annotated[str | None, ROLE] = Field(
         default=None, description="In what role whoever confirmed it did so."
     )
+
+
+class _AboutChange(Event):
+    subject: ClassVar[str] = "confirmation"
+
+    child_id: UUID = Field(description="The child.")
+
+
+class ChangeFound(_AboutChange):
+    """Somebody found that the family, the guardian, school or another part of a file is otherwise
+    by now, and did not enter it (REG-11). The subject is the confirmation that says so.
+    """
+
+    wire_name: ClassVar[str] = "confirmations.change_found"
+
+
+class ChangeEntered(_AboutChange):
+    """All of what was found otherwise is in the file now. The subject is that confirmation."""
+
+    wire_name: ClassVar[str] = "confirmations.change_entered"

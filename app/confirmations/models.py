@@ -8,12 +8,14 @@ from sqlalchemy import ARRAY, BigInteger, Index, String
 from sqlmodel import Field
 
 from app.children.below import Correctable, below_child
+from app.core.data.columns import code_list
 
 
 class Confirmation(Correctable, table=True):
     """One confirmation (REG-03). `author` is null for a machine; `received_in` is where the child
     lived when it was received; `stated_on` the day that was sent, if it lies ahead; `changed` the
-    sections that were brought up to date before; `as_sent_sealed` what could not be read (JSON).
+    sections that were brought up to date before, `differs` those that were yet to be;
+    `as_sent_sealed` what could not be read (JSON).
     """
 
     __tablename__ = "confirmations"
@@ -30,5 +32,6 @@ class Confirmation(Correctable, table=True):
     confirmed_on: date
     stated_on: date | None = None
     changed: list[str] = Field(sa_type=ARRAY(String))
+    differs: list[str] = Field(sa_column=code_list(), default_factory=list)
     as_sent_sealed: bytes | None = None
     author: UUID | None

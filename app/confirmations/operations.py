@@ -7,7 +7,7 @@ from app.children import rows
 from app.children.deps import ChildNotFound
 from app.confirmations import queries, schemas
 from app.confirmations.area import WRITE
-from app.confirmations.events import FileConfirmed
+from app.confirmations.events import ChangeFound, FileConfirmed
 from app.core.data.db import Tx
 from app.core.jobs import events
 from app.core.problems import Problem
@@ -35,6 +35,7 @@ async def confirm_file(
         "confirmed_on": min(new.confirmed_on, tx.today),
         "stated_on": new.confirmed_on if new.confirmed_on > tx.today else None,
         "changed": sorted({*new.changed}),
+        "differs": sorted({*new.differs}),
         "as_sent_sealed": tx.keyring.seal(queries.AS_SENT, new.id, orjson.dumps(new.unread))
         if new.unread
         else None,
@@ -57,5 +58,8 @@ async def confirm_file(
         raise ConfirmationDiffers
     if put.row:
         about = {name: row[name] for name in ("confirmed_on", "as_role")}
-        await events.publish(tx, FileConfirmed(**rows.announced(row), **about))
+        place, as_it_is = rows.announced(row), not row["differs"]
+        await events.publish(tx, FileConfirmed(**place, **about, as_it_is=as_it_is))
+        if not as_it_is:
+            await events.publish(tx, ChangeFound(**place))
     return queries.confirmation_of(tx, row), put.row is not None

@@ -30,6 +30,14 @@ Changed = Annotated[
         description="Sections that were brought up to date before; empty if nothing had changed.",
     ),
 ]
+Differs = Annotated[
+    list[Section],
+    Field(
+        max_length=10,
+        description="Sections that say otherwise than it is by now, and are yet to be entered:"
+        " somebody owes that from now on (REG-11).",
+    ),
+]
 
 
 class _Said(BaseModel):
@@ -37,20 +45,25 @@ class _Said(BaseModel):
     child_id: UUID = Field(description="The child whose file it is.", examples=[_ID])
     confirmed_on: Day = Field(description="On which day the file said how it is, in China.")
     changed: Changed
+    differs: Differs
 
 
 class ConfirmationCreate(TakenAsSent, _Said):
-    """That a file says how it is, possibly days before it reaches the service (REG-03).
+    """That a file says how it is, or in what it does not, possibly days before it reaches the
+    service (REG-03, REG-11).
 
     What of it cannot be read is kept as sent: nothing beside it refuses what was confirmed.
     """
 
     needed: ClassVar[frozenset[str]] = frozenset({"id", "child_id", "confirmed_on"})
     changed: Changed = []
+    differs: Differs = []
 
     def understood(self) -> str:
         """Return what was understood, as JSON, to know it again in another dress."""
-        return self.model_copy(update={"changed": sorted({*self.changed})}).model_dump_json()
+        said = {"changed": sorted({*self.changed}), "differs": sorted({*self.differs})}
+        unsaid = set() if self.differs else {"differs"}  # as it was kept before one could say so
+        return self.model_copy(update=said).model_dump_json(exclude=unsaid)
 
 
 class Confirmation(_Said):

@@ -82,7 +82,8 @@ async def _of_child(tx: Tx, rule: Rule, child_id: UUID) -> list[str]:
     """Say whether a child is one of those for whom a rule's duty is owed, and what decides it."""
     where = chosen(rule, tx.today)
     child = await tx.connection.fetchrow(
-        f"SELECT c.categories, c.priority_flags, c.undecided, c.birth_date,"
+        f"SELECT c.categories, c.priority_flags, c.undecided, c.lacking, c.birth_date,"
+        f" c.guardianship ->> 'kind' AS guardian,"
         f" c.school_id IS NOT NULL AS at_school, ({where}) AS owed FROM children c"
         f" WHERE c.id = {where.bind(child_id)}",
         *where.arguments,

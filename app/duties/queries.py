@@ -102,6 +102,10 @@ def chosen(rule: Rule, on: date) -> Where:
             where.add(f"c.{column} <> '{{{{}}}}'")
         elif codes is not None:
             where.add(f"c.{column} && {{}}::text[]", list(codes))
+    if said.guardian is not None:
+        where.add("c.guardianship ->> 'kind' = ANY ({}::text[])", list(said.guardian))
+    if said.lacking:
+        where.add("c.lacking <> '{{}}'")
     if said.at_school is not None:
         where.add(f"c.school_id IS {'NOT ' * said.at_school}NULL")
     if said.from_age is not None:

@@ -135,6 +135,7 @@ def _check_children(read: DataFile, code: str) -> None:
         "category": [each.code for each in CODELISTS["child_categories"].items],
         "flag": [each.code for each in CODELISTS["priority_flags"].items],
     }
+    known["guardian"] = [each.code for each in CODELISTS["guardianship_kinds"].items]
     known["undecided"] = [*known["category"], *known["flag"], "left_behind.counted"]
     for key, codes in known.items():
         for place, name in _words(read, code, "opens", "children", key):

@@ -56,12 +56,16 @@ class Bearer(_Part):
 
 class Children(_Part):
     """For which children it is owed: those who meet all that is said. `category`, `flag`: who is in
-    one of these, or in `any`; `undecided`: of whom the file leaves one of these open.
+    one of these, or in `any`; `undecided`: of whom the file leaves one of these open;
+    `guardian`: whom a guardian of one of these kinds looks after;
+    `lacking`: whose file is not complete.
     """
 
     category: Literal["any"] | tuple[str, ...] | None = None
     flag: Literal["any"] | tuple[str, ...] | None = None
     undecided: Literal["any"] | tuple[str, ...] | None = None
+    guardian: tuple[str, ...] | None = None
+    lacking: Literal[True] | None = None
     at_school: bool | None = None
     from_age: int | None = Field(default=None, ge=0, le=18)
     under_age: int | None = Field(default=None, ge=1, le=18)

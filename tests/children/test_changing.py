@@ -58,6 +58,8 @@ class TestChangesSections:
         assert changed["guardianship"]["guardian"] == {
             "name": "样老丙",
             "relation": "外婆",
+            "birth_date": None,
+            "address": None,
             "phone": None,
         }
         assert changed["health"]["notes"] is None
@@ -310,8 +312,9 @@ class TestRederives:
         before |= {"name_canonical": "", "name_reversed": "样　乐"}
         late = await a_child(database, VILLAGE, name="乐　样", **before)
         file = File.model_validate({"identity": {"birth_date": "2016-03-01"}})
-        unasked = derivation.derive(file, VILLAGE, date(2026, 11, 20)).undecided
-        other = await a_child(database, VILLAGE, name="样一", undecided=list(unasked))
+        unasked = derivation.derive(file, VILLAGE, date(2026, 11, 20))
+        open_, lacking = list(unasked.undecided), list(unasked.lacking)
+        other = await a_child(database, VILLAGE, name="样一", undecided=open_, lacking=lacking)
         columns = ", ".join((*spelt, "version"))
         async with database.begin(SYSTEM) as tx:
             tx.now += timedelta(days=1)

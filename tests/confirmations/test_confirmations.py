@@ -66,6 +66,56 @@ async def test_the_director_owes_it_each_quarter_and_nobody_else_gives_it(
     assert said[3:] == [("2026-09-30", "village_director")]
 
 
+async def _entering(client, caller) -> list[dict[str, object]]:
+    params = {"rule": "REG-11.enter"}
+    answer = await client.get("/v1/duties", params=params, headers=caller.headers)
+    return answer.json()["items"]
+
+
+async def test_what_is_otherwise_by_now_is_entered_in_time_by_who_answers_for_it(
+    client, database, settings, director, file, now
+) -> None:
+    """REG-11: 如留守兒童家庭發生變動、監護人更換、學習成績變化等情況,要及時在系統中修改."""
+    township = await a_caller(database, settings, "township_supervisor", TOWNSHIP)
+    url = f"/v1/children/{file['id']}"
+    body = a_confirmation(file["id"], differs=["education", "guardianship", "family", "family"])
+    for status in (201, 200):
+        told = await client.post(URL, json=body, headers=director.headers)
+        assert told.status_code == status, told.text
+    assert told.json()["differs"] == ["education", "family", "guardianship"]
+    await run_jobs(database)
+    assert [each[0] for each in await _owed(client, director)] == ["open"], "it is not as filed"
+    for caller in (director, township):
+        (duty,) = await _entering(client, caller)
+        said = (duty["state"], duty["due_at"], duty["bearer"]["role"])
+        assert said == ("open", "2026-11-27T16:00:00Z", "village_director")
+
+    database.clock = lambda: now + timedelta(minutes=1)
+    results = [{"on": "2026-11-13", "subject": "overall", "mark": "fail"}]
+    parents = [{**each, "work_place": "样板工地"} for each in file["family"]["parents"]]
+    entered = {
+        "education": {"results": results},
+        "guardianship": {"guardian": {"name": "样老丁"}},
+        "family": {"parents": parents},
+    }
+    for version, (section, change) in enumerate(entered.items(), start=1):
+        (duty,) = await _entering(client, director)
+        assert duty["state"] == "open", f"before {section} was entered"
+        headers = {**director.headers, "if-match": f'"{version}"'}
+        answer = await client.patch(url, json={section: change}, headers=headers)
+        assert answer.status_code == 200, answer.text
+        await run_jobs(database)
+    (duty,) = await _entering(client, township)
+    assert (duty["state"], duty["discharged_by"]) == ("discharged", body["id"])
+
+    record = await client.get(f"/v1/duties/{duty['id']}", headers=township.headers)
+    (answers_for_it,) = record.json()["held_then"]
+    log = await client.get(f"{url}/history", headers=township.headers)
+    changes = [(each["actor"], each["sections"]) for each in log.json()["items"]]
+    by_whom = f"staff:{answers_for_it['staff_id']}"
+    assert changes[:3] == [(by_whom, [each]) for each in reversed(entered)]
+
+
 async def test_sent_again_it_is_one_and_a_clock_ahead_is_kept(
     client, database, director, file
 ) -> None:

@@ -130,6 +130,7 @@ _CHILDREN = (
     Ask("listChildEnrolments"),
     Ask("listDuties", shows=("duty_id VIS-01", "duty_id EDU-04", "duty_id")),
     Ask("summariseDuties"),
+    Ask("summariseChildren"),
     Ask("readDuty"),
 )
 

@@ -14,6 +14,7 @@ from tests.visits.factories import a_visit, something_wrong
 CHAIN: Final = (
     *("VIS-01", "REG-03.ask", "REG-03.confirm", "VIS-03", "VIS-03.explain", "VIS-08"),
     *("VIS-08.done", "REP-01", "REG-11", "REG-12", "REG-12.handover"),
+    *("REG-11.enter", "REG-12.complete", "RSK-03"),
 )
 BEGINS: Final = datetime(2026, 1, 5, 9, tzinfo=CHINA)
 NEXT_COUNTY, NEXT_COUNTY_VILLAGE = 120118000000, 120118101201
@@ -28,6 +29,9 @@ async def play(stage: Stage) -> None:
     await _enter(stage)
     first, second = await _files(stage)
     await _first_quarter(stage, first, second)
+    await _looked_after(stage, first)
+    await _poor(stage, first, second)
+    await _otherwise(stage, first, second)
     await _found_and_followed(stage, first)
     await _found_and_left(stage, second)
     await _unknown(stage, first)
@@ -89,6 +93,45 @@ async def _first_quarter(stage: Stage, first: str, second: str) -> None:
     path = f"children/{second}"
     did = "补采样小二父亲的去向 asks where the father is"
     await stage.act(DIRECTOR, did, path, {"family": {"parents": parents}}, method="PATCH", on=path)
+
+
+async def _write(stage: Stage, who: str, did: str, child: str, **sections: Any) -> None:
+    path = f"children/{child}"
+    await stage.act(who, did, path, sections, method="PATCH", on=path)
+
+
+async def _looked_after(stage: Stage, child: str) -> None:
+    """Of the second the guardian is not evaluated."""
+    grounds = {"life": "well", "education": "basic", "health": "well"}
+    said = {"evaluation": "fair", "evaluated_on": "2026-03-05", "evaluation_grounds": grounds}
+    await stage.until("2026-03-05")
+    did = "评估样小一的监护人 evaluates the guardian"
+    await _write(stage, DIRECTOR, did, child, guardianship={**said, "evaluated_by": DIRECTOR})
+
+
+async def _poor(stage: Stage, first: str, second: str) -> None:
+    """What the family of the second lives on nobody enters."""
+    await stage.until("2026-03-06")
+    for child in (first, second):
+        did = "登记家庭贫困 enters that the family is poor"
+        await _write(stage, DIRECTOR, did, child, welfare={"poor": True})
+    await stage.until("2026-03-09")
+    did = "补全样小一的档案 completes the file"
+    await _write(stage, SUPERVISOR, did, first, welfare={"income_sources": ["farming"]})
+
+
+async def _otherwise(stage: Stage, first: str, second: str) -> None:
+    """Of both something about the guardian is otherwise by now; of the second nobody enters it."""
+    await stage.until("2026-03-16")
+    for child in (first, second):
+        body = a_confirmation(UUID(child), confirmed_on=stage.today, differs=["guardianship"])
+        did = "发现监护情况有变 finds that something changed"
+        await stage.act(DIRECTOR, did, "confirmations", body)
+    await stage.until("2026-03-18")
+    did = "录入变动 enters what changed"
+    await _write(
+        stage, DIRECTOR, did, first, guardianship={"guardian": {"phone": "+86 10 5550 0109"}}
+    )
 
 
 async def _found_and_followed(stage: Stage, child: str) -> None:

@@ -77,6 +77,12 @@ class Derived(BaseModel):
         " somebody must ask (REG-03). See `GET /v1/children/{child_id}/reasons`.",
         examples=[["left_behind"]],
     )
+    lacking: list[Annotated[str, Field(max_length=60, pattern=r"^[a-z_]+\.[a-z_]+$")]] = Field(
+        max_length=30,
+        description="What the file does not say that each file is to say (REG-12), of sections"
+        " that your role reads.",
+        examples=[["welfare.income_sources"]],
+    )
     told: list[Told] = Field(
         max_length=200,
         description="Facts that other chains tell of the child, with who stated them: the dropout"

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field, StrictBool, StrictInt
 
 from app.children.sections.external import ExternalNumber
-from app.children.sections.marks import Codes, Counted, FilteredBy, PastDay, Section
+from app.children.sections.marks import Codes, Counted, FilteredBy, Part, PastDay, Section
 from app.core.http.wire import Line
 
 Stage = Annotated[
@@ -52,6 +52,53 @@ SchoolingStatus = Annotated[
         },
     ),
 ]
+Subject = Annotated[
+    Literal["overall", "chinese", "mathematics", "foreign_language", "science", "morals", "other"],
+    Codes(
+        "school_subjects",
+        zh="成绩科目",
+        en="What a result at school is in",
+        source="REG-10",
+        labels={
+            "overall": ("综合", "Overall"),
+            "chinese": ("语文", "Chinese"),
+            "mathematics": ("数学", "Mathematics"),
+            "foreign_language": ("外语", "Foreign language"),
+            "science": ("科学", "Science"),
+            "morals": ("道德与法治", "Morals and law"),
+            "other": ("其他", "Other"),
+        },
+    ),
+]
+Mark = Annotated[
+    Literal["excellent", "good", "pass", "fail"],
+    Codes(
+        "school_marks",
+        zh="成绩等级",
+        en="Mark of a result at school",
+        source="REG-10",
+        labels={
+            "excellent": ("优秀", "Excellent"),
+            "good": ("良好", "Good"),
+            "pass": ("合格", "Pass"),
+            "fail": ("不合格", "Fail"),
+        },
+    ),
+]
+
+
+class Result(Part):
+    """One result at school (学习成绩): a mark, or points."""
+
+    on: PastDay = Field(description="Day of the examination or report.")
+    subject: Subject = Field(description="What it is in.")
+    mark: Mark | None = Field(default=None, description="The mark, where marks are given.")
+    points: Annotated[StrictInt, Field(ge=0, le=1000)] | None = Field(
+        default=None, description="The points, where points are given."
+    )
+    out_of: Annotated[StrictInt, Field(ge=1, le=1000)] | None = Field(
+        default=None, description="Of how many points."
+    )
 
 
 class Education(Section):
@@ -77,6 +124,9 @@ class Education(Section):
         default=None, description="Whether it boards there."
     )
     since: Counted[PastDay | None] = Field(default=None, description="Since when this is so.")
+    results: list[Result] = Field(
+        default=[], max_length=200, description="Results at school, in any order."
+    )
     student_numbers: list[ExternalNumber] = Field(
         default=[], max_length=10, description="Numbers by which schools know the pupil."
     )

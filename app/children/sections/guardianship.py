@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StrictBool
 
 from app.children.sections.marks import Codes, Counted, Part, PastDay, Section
-from app.core.http.wire import Line, Phone
+from app.core.http.wire import Line, Phone, Prose
 
 GuardianshipKind = Annotated[
     Literal["parent", "grandparents", "relatives", "institution", "none", "other"],
@@ -34,6 +34,35 @@ Evaluation = Annotated[
         labels={"good": ("较好", "Good"), "fair": ("一般", "Fair"), "poor": ("差", "Poor")},
     ),
 ]
+Protection = Annotated[
+    Literal["well", "basic", "not"],
+    Codes(
+        "protections",
+        zh="保障程度",
+        en="How well something is protected under a guardian",
+        source="RSK-03",
+        labels={
+            "well": ("较好保障", "Well protected"),
+            "basic": ("基本保障", "Basically protected"),
+            "not": ("得不到有效保障", "Not protected"),
+        },
+    ),
+]
+EvaluationRisk = Annotated[
+    Literal["deviance", "psychological", "dropout", "wandering"],
+    Codes(
+        "evaluation_risks",
+        zh="易出现的非正常情况",
+        en="What may come of how a child is looked after",
+        source="RSK-03",
+        labels={
+            "deviance": ("行为偏差", "Deviant behaviour"),
+            "psychological": ("心理失当", "Psychological imbalance"),
+            "dropout": ("辍学", "Dropping out"),
+            "wandering": ("外出流浪乞讨", "Wandering and begging"),
+        },
+    ),
+]
 Harm = Annotated[
     Literal["abuse", "abandonment", "accident", "unlawful_harm"],
     Codes(
@@ -56,7 +85,21 @@ class Guardian(Part):
 
     name: Line | None = Field(default=None, description="Full name.")
     relation: Line | None = Field(default=None, description="What the person is to the child.")
+    birth_date: PastDay | None = Field(default=None, description="Date of birth.")
+    address: Line | None = Field(default=None, description="Where the person lives.")
     phone: Phone | None = None
+
+
+class EvaluationGrounds(Part):
+    """What an evaluation rests on (RSK-03)."""
+
+    life: Protection = Field(description="The child's life (生活).")
+    education: Protection = Field(description="Its education (教育).")
+    health: Protection = Field(description="Its health, of body and mind (身心健康).")
+    risks: list[EvaluationRisk] = Field(
+        default=[], max_length=4, description="What may come of it, or is the case."
+    )
+    notes: Prose | None = Field(default=None, description="What was seen.")
 
 
 class Guardianship(Section):
@@ -78,6 +121,14 @@ class Guardianship(Section):
     )
     evaluated_on: Counted[PastDay | None] = Field(
         default=None, description="Day of the evaluation."
+    )
+    evaluated_by: Line | None = Field(
+        default=None, description="Who evaluated: name and post.", examples=["样板村儿童主任"]
+    )
+    evaluation_grounds: EvaluationGrounds | None = Field(
+        default=None,
+        description="What it rests on. Well looked after is who is well protected in all of it"
+        " and at no risk; fairly, who is basically protected.",
     )
     harm: Counted[list[Harm]] = Field(
         default=[],

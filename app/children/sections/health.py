@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StrictInt
 
 from app.children.sections.marks import Codes, Counted, Section
-from app.core.http.wire import Prose
+from app.core.http.wire import Line, Prose
 
 HealthStatus = Annotated[
     Literal["healthy", "weak", "chronic", "seriously_ill", "disabled", "other"],
@@ -63,4 +63,5 @@ class Health(Section):
     disability_grade: Counted[Annotated[StrictInt, Field(ge=1, le=4)] | None] = Field(
         default=None, description="Grade on the card; 1 is the most severe."
     )
+    illness: Line | None = Field(default=None, description="Which illness, if the child is ill.")
     notes: Prose | None = Field(default=None, description="What a visitor must know.")

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictBool
+from pydantic import Field, StrictBool, StrictInt
 
 from app.children.sections.marks import Codes, Counted, Part, PastDay, Section
 from app.core.http.wire import Day, Line
@@ -59,6 +59,12 @@ class Welfare(Section):
     )
     income_sources: Counted[list[IncomeSource]] = Field(
         default=[], max_length=6, description="What the household lives on, main source first."
+    )
+    yearly_income: Annotated[StrictInt, Field(ge=0, le=100_000_000)] | None = Field(
+        default=None, description="Income of the household in its last year, in yuan."
+    )
+    members: Annotated[StrictInt, Field(ge=1, le=50)] | None = Field(
+        default=None, description="How many live on it."
     )
     aids: Counted[list[Line]] = Field(default=[], max_length=20, description="Help received.")
     hardships: Counted[list[Hardship]] = Field(
