@@ -144,6 +144,7 @@ _SCHOOLS = (
     Ask("listDropoutAlerts", shows=("alert_id",)),
     Ask("readDropoutAlert"),
     Ask("recordPersuasion", always(dropout.an_attempt())),
+    Ask("recordParentContact", always({"spoken_on": "2026-11-20", "method": "phone"})),
     Ask("enterInRegister", always({"cause": "working", "whereabouts": "working_away"})),
     Ask("sendWrittenReport", always(dropout.a_report())),
     Ask("acknowledgeWrittenReport"),

@@ -332,7 +332,10 @@ REFUSED: Mapping[str, Refusal] = {
         ("supersedeReport", "assistPolice"),
         lambda who, target, _: target.reporter != who.agency,
     ),
-    **dict.fromkeys(("recordPersuasion", "enterInRegister", "sendWrittenReport"), _not_our_pupil),
+    **dict.fromkeys(
+        ("recordPersuasion", "recordParentContact", "enterInRegister", "sendWrittenReport"),
+        _not_our_pupil,
+    ),
     **dict.fromkeys(
         ("recordReturn", "settleDoubt", "recordPresenceFinding"),
         lambda who, target, _: target.school != who.agency or who.holder == "machine",

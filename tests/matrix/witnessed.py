@@ -26,7 +26,7 @@ _DATED = {
         (
             *("listDropoutAlerts", "readDropoutAlert", "recordPersuasion", "sendWrittenReport"),
             *("acknowledgeWrittenReport", "orderMeasure", "recordReturn"),
-            *("settleDoubt", "enterInRegister"),
+            *("settleDoubt", "enterInRegister", "recordParentContact"),
         ),
         "first_absent_day",
     ),
