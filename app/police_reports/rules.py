@@ -170,15 +170,17 @@ def gaps(
     required: Iterable[Mapping[str, Any]],
     *,
     in_danger: bool = False,
+    situations: Collection[str] = (),
 ) -> list[tuple[str, ...]]:
-    """List what a kind of disposition requires, of a child `in_danger` more, and nobody `told` of,
-    as done or left out; of each gap the measures that would fill it.
+    """List what a kind of disposition requires, of a child `in_danger` and after some `situations`
+    more, and nobody `told` of, as done or left out; of each gap the measures that would fill it.
     """
     return [
         tuple(each["one_of"])
         for each in required
         if each["kind"] == kind and set(told).isdisjoint(each["one_of"])
         if in_danger or not each.get("in_danger")
+        if "reported" not in each or not set(each["reported"]).isdisjoint(situations)
     ]
 
 
