@@ -46,6 +46,13 @@ class NothingToTakeBack(Problem, status=409):
     title_zh = "该报告未关联儿童档案"
 
 
+class NotAssessed(Problem, status=409):
+    """There is no assessment to print."""
+
+    title = "The child of this report was not assessed yet"
+    title_zh = "该报告尚未作出调查评估"
+
+
 class NotJoined(Problem, status=409):
     """No other report is about the same event."""
 
@@ -215,6 +222,13 @@ _THERE_OR_ABOVE = Condition(
     "({wanted}::uuid IS NULL OR {0} = {wanted}::uuid)",
     lambda *_: SecondPersonNeeded(),
 )
+_ASSESSED = Condition(
+    ("assessed_at",),
+    lambda *_: None,
+    lambda found, _: found is not None,
+    "({0} IS NOT NULL AND {wanted}::text IS NULL)",
+    lambda *_: NotAssessed(),
+)
 _HANGS_ON_A_FILE = Condition(
     ("child_id",),
     lambda *_: None,
@@ -254,6 +268,7 @@ ACTS: Final[Mapping[str, Act]] = {
         "police_reports:receive", (PROTECTOR, own_or_nobodys("township_agency_id", NotYourPart))
     ),
     "recordAssessment": _PROTECT,
+    "readAssessmentDocument": Act("police_reports:receive", (PROTECTOR, _ASSESSED)),
     "arrangeServices": _PROTECT,
     "closeReport": Act("police_reports:receive", (IN_PLACE, _BY_NAME)),
     "confirmClosure": Act(

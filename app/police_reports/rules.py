@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from app.core.clock import within
 from app.police_reports.models import Party, State, Step
@@ -182,6 +182,11 @@ def gaps(
         if in_danger or not each.get("in_danger")
         if "reported" not in each or not set(each["reported"]).isdisjoint(situations)
     ]
+
+
+def referral_of(step_id: UUID, child_id: UUID, place: int) -> UUID:
+    """Return the id of the referral that a service of a step is, by its place there."""
+    return uuid5(step_id, f"referral {child_id} {place}")
 
 
 _POLICE_STEPS: Final = {

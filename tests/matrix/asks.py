@@ -160,6 +160,7 @@ _POLICE = (
     Ask("readReport"),
     Ask("readReporter"),
     Ask("readReportChain"),
+    Ask("readAssessmentDocument"),
     Ask("acknowledgeReport", always({"police_reference": "1", "accepted_at": _NOW})),
     Ask("dispatchReport", always({"dispatched_at": _NOW, "unit": "一组"})),
     Ask("assistPolice", always({"helped_at": _NOW, "help_given": "合成记录"})),

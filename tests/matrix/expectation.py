@@ -294,6 +294,7 @@ REFUSED: Mapping[str, Refusal] = {
         (
             "confirmTownshipNotice",
             "recordAssessment",
+            "readAssessmentDocument",
             "arrangeServices",
         ),
         _not_our_child,

@@ -42,7 +42,10 @@ _DATED = {
 }
 """Looks into the past, and the field that says how far back each item lies. Others do not look."""
 
-_DATED_UNSAID = {"readReporter", "listAttendanceEvents", "pushAttendanceEvents"}
+_DATED_UNSAID = {
+    *("readReporter", "readAssessmentDocument"),
+    *("listAttendanceEvents", "pushAttendanceEvents"),
+}
 """Looks into the past whose answer does not say how far: tests of their own do."""
 
 _KINDS = {
