@@ -131,6 +131,8 @@ _CHILDREN = (
     Ask("listDuties", shows=("duty_id VIS-01", "duty_id EDU-04", "duty_id")),
     Ask("summariseDuties"),
     Ask("readDuty"),
+    Ask("proposeWaiver", always({"reason": "合成记录"})),
+    Ask("approveWaiver"),
 )
 
 _SCHOOLS = (
