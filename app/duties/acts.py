@@ -60,18 +60,11 @@ _WAIVABLE = Condition(
     lambda *_: NotWaivable(),
 )
 _OWED = stands(lambda *_: ("open", "overdue"), lambda *_: NothingOwed())
-_NOT_OWN_ROLE = Condition(
+_NOT_OWN = Condition(
     ("bearer_role",),
     lambda principal, _: principal.role.code,
     operator.ne,
     "{0} <> {wanted}",
-    lambda *_: OwnDuty(),
-)
-_NOT_OWN_AGENCY = Condition(
-    ("bearer_agency_id",),
-    lambda principal, _: principal.agency_id,
-    operator.ne,
-    "{0} IS DISTINCT FROM {wanted}::uuid",
     lambda *_: OwnDuty(),
 )
 _PROPOSED = Condition(
@@ -88,7 +81,7 @@ _ANOTHER_PERSON = Condition(
     "{0} IS DISTINCT FROM {wanted}::uuid",
     lambda *_: ProposedByYou(),
 )
-_BY_ONE = (_WAIVABLE, _OWED, personally("id"), _NOT_OWN_ROLE, _NOT_OWN_AGENCY)
+_BY_ONE = (_WAIVABLE, _OWED, personally("id"), _NOT_OWN)
 
 ACTS: Final[Mapping[str, Act]] = {
     "proposeWaiver": Act(WAIVE.code, (*_BY_ONE, unset("waiver_at", WaiverProposed))),

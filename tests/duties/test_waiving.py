@@ -87,6 +87,8 @@ async def test_one_proposes_and_another_approves(
         "approved_by": office.claims["subject"],
         "approved_at": "2026-11-20T02:00:00Z",
     }
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("UPDATE children SET priority_flags = '{}'")
     await announce(database, "children.child_changed", child=child, subject_id=child.id)
     await work(database)
     [still] = await listed(client, supervisor)
