@@ -15,6 +15,7 @@ from app.access.acts import (
 from app.access.principal import Principal
 from app.agencies.models import AgencyKind
 from app.core.problems import Problem
+from app.police_reports.area import RECEIVE
 from app.regions.rules import SPANS
 
 
@@ -222,6 +223,13 @@ _THERE_OR_ABOVE = Condition(
     "({wanted}::uuid IS NULL OR {0} = {wanted}::uuid)",
     lambda *_: SecondPersonNeeded(),
 )
+_ASSESSES = Condition(
+    ("id",),
+    lambda principal, _: RECEIVE.code in principal.role.scopes,
+    lambda _, may: bool(may),
+    "({0} IS NOT NULL AND {wanted}::boolean)",
+    lambda *_: NotYourPart(),
+)
 _ASSESSED = Condition(
     ("assessed_at",),
     lambda *_: None,
@@ -268,7 +276,7 @@ ACTS: Final[Mapping[str, Act]] = {
         "police_reports:receive", (PROTECTOR, own_or_nobodys("township_agency_id", NotYourPart))
     ),
     "recordAssessment": _PROTECT,
-    "readAssessmentDocument": Act("police_reports:receive", (PROTECTOR, _ASSESSED)),
+    "readAssessmentDocument": Act("police_reports:read", (_ASSESSES, PROTECTOR, _ASSESSED)),
     "arrangeServices": _PROTECT,
     "closeReport": Act("police_reports:receive", (IN_PLACE, _BY_NAME)),
     "confirmClosure": Act(

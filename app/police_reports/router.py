@@ -226,7 +226,7 @@ async def record_assessment(
 
 @router.get("/{report_id}/assessment/document", responses=documented(NotYourPart, NotAssessed))
 async def read_assessment_document(
-    principal: ReceivesReports, report: ReportInPath, tx: Transaction
+    principal: ReadsReports, report: ReportInPath, tx: Transaction
 ) -> Shown[AssessmentDocument]:
     """Read the file of the assessment as a paper in Chinese, to be printed (REP-16)."""
     ACTS["readAssessmentDocument"].require(principal, report, tx.today)

@@ -294,10 +294,12 @@ REFUSED: Mapping[str, Refusal] = {
         (
             "confirmTownshipNotice",
             "recordAssessment",
-            "readAssessmentDocument",
             "arrangeServices",
         ),
         _not_our_child,
+    ),
+    "readAssessmentDocument": lambda who, target, _: (
+        "police_reports:receive" not in ROLES[who.role]["scopes"] or not _protects(who, target)
     ),
     "closeReport": lambda who, target, _: not _is_in_place(who, target) or who.holder == "machine",
     "createAgency": _not_our_place,
