@@ -80,3 +80,41 @@ class PresenceVerified(_AboutPresence):
 
     wire_name: ClassVar[str] = "attendance.presence_verified"
     finding: Annotated[Found, CODE] = Field(description="What was found: a code.")
+
+
+class _AboutPupil(Event):
+    subject: ClassVar[str] = "silence"
+    child_id: UUID = Field(description="The child.")
+    school_id: UUID = Field(description="The school at which it is enrolled.")
+    known_to: tuple[UUID, ...] = Field(
+        max_length=1, description="The school: told wherever the child lives."
+    )
+
+
+def about_pupil(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that say of which pupil of which school nothing was said."""
+    names = ("subject_id", "region_code", "home_county", "child_id", "school_id")
+    return {**{name: row[name] for name in names}, "known_to": (row["school_id"],)}
+
+
+class PupilUnsaid(_AboutPupil):
+    """A school has said nothing of a pupil since the term began, or since the child came: neither
+    that it was there nor that it was not. Nobody knows.
+    """
+
+    wire_name: ClassVar[str] = "attendance.pupil_unsaid"
+    since: date = Field(description="Since when nothing was said.")
+    said: bool = Field(default=False, description="Whether anything was said: not yet.")
+
+
+class PupilSaid(_AboutPupil):
+    """The school said of a day whether the pupil was there, or called its class in full."""
+
+    wire_name: ClassVar[str] = "attendance.pupil_said"
+    said: bool = Field(default=True, description="Whether anything was said.")
+
+
+class PupilLeft(_AboutPupil):
+    """A child of whom its school had said nothing is no pupil of it any more."""
+
+    wire_name: ClassVar[str] = "attendance.pupil_left"

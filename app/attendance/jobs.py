@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from app.access.principal import Principal
-from app.attendance import asked, operations, presence, unsaid
+from app.attendance import asked, operations, presence, silence, unsaid
 from app.attendance.events import AbsencesRecorded, PresenceVerified
 from app.attendance.schemas import Statement
 from app.children.events import ChildChanged
@@ -43,6 +43,32 @@ async def look_elsewhere(tx: Tx, event: AbsencesRecorded) -> None:
     """
     await unsaid.take_back(tx, event.subject_id)
     await presence.look_elsewhere(tx, event.subject_id)
+
+
+@events.on(AbsencesRecorded)
+async def hear_of_silent(tx: Tx, event: AbsencesRecorded) -> None:
+    """Let a school owe no word any more on those of whom it has said one (EDU-01)."""
+    await silence.heard(tx, event.school_id)
+
+
+@queue.every("attendance.look_for_silence", "20 0 * * *")
+async def look_for_silence(tx: Tx, _: dict[str, Any]) -> None:
+    """Have each school asked of whom it says nothing (EDU-01)."""
+    rows = await tx.connection.fetch(
+        "SELECT DISTINCT school_id FROM child_enrolments WHERE until IS NULL ORDER BY 1"
+    )
+    schools = [str(row["school_id"]) for row in rows]
+    await queue.enqueue(
+        tx.connection,
+        "attendance.look_for_silence_at",
+        [{"school_id": school} for school in schools],
+        dedupe_keys=schools,
+    )
+
+
+@queue.job("attendance.look_for_silence_at")
+async def look_for_silence_at(tx: Tx, payload: dict[str, Any]) -> None:
+    await silence.look(tx, UUID(payload["school_id"]))
 
 
 @queue.job("attendance.look_after_sighting")

@@ -172,6 +172,17 @@ WHERE day >= $3 AND day <= $4
 """
 
 
+async def calendar(
+    tx: Tx, school_id: UUID, region_code: int, first: date, last: date
+) -> Mapping[date, bool]:
+    """Find the days that differ from Monday to Friday at a school; True: there is school. One
+    statement.
+    """
+    places = list(lineage(region_code))
+    rows = await tx.connection.fetch(_CALENDAR, school_id, places, first, last)
+    return nearest((tuple(row) for row in rows), first, last)
+
+
 async def absences(
     tx: Tx,
     *,
@@ -191,9 +202,7 @@ async def absences(
     slots = await tx.connection.fetch(_SLOTS, list(returned_on), begins, today)
     rolls = await tx.connection.fetch(_ROLLS, list(returned_on), begins, today)
     mistaken = await tx.connection.fetch(_FOUND_ELSEWHERE, list(returned_on), begins, today)
-    places = list(lineage(region_code))
-    calendar = await tx.connection.fetch(_CALENDAR, school_id, places, min(begins), today)
-    exceptions = nearest((tuple(row) for row in calendar), min(begins), today)
+    exceptions = await calendar(tx, school_id, region_code, min(begins), today)
     said: dict[tuple[UUID, date], dict[UUID, dict[Any, Any]]] = defaultdict(
         lambda: defaultdict(dict)
     )

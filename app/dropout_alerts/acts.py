@@ -111,5 +111,6 @@ ACTS: Final[Mapping[str, Act]] = {
     "orderMeasure": Act("dropout_alerts:decide", (_ADDRESSED, _admits("order_measure"))),
     "recordReturn": Act("dropout_alerts:write", (_KEPT, _IN_PERSON, _admits("record_return"))),
     "enterInRegister": Act("dropout_alerts:write", (_KEPT, _OPEN)),
+    "recordParentContact": Act("dropout_alerts:write", (_KEPT, _OPEN)),
     "settleDoubt": Act("dropout_alerts:write", (_KEPT, _IN_PERSON, _OPEN, _DOUBTED)),
 }

@@ -53,8 +53,17 @@ class RegisterEntered(_AboutAlert):
     wire_name: ClassVar[str] = "dropout_alerts.register_entered"
 
 
+class ParentsSpokenTo(_AboutAlert):
+    """The school spoke to the parents or whoever looks after the child of why it is away (EDU-01),
+    by itself or in trying to have the child back.
+    """
+
+    wire_name: ClassVar[str] = "dropout_alerts.parents_spoken_to"
+    spoken_on: date = Field(description="The day.")
+
+
 class PersuasionRecorded(_AboutAlert):
-    """The school spoke to the child or its family (EDU-01, EDU-03), whatever came of it."""
+    """The school tried to have the child back (EDU-03), whatever came of it."""
 
     wire_name: ClassVar[str] = "dropout_alerts.persuasion_recorded"
     persuaded_on: date = Field(description="The day.")

@@ -37,7 +37,9 @@ Doubt = Literal["fewer_days"]
 """Why a person must look at an alert: `fewer_days`, what is known now would not have registered the
 child, or opened the alert: days were taken back, and nobody gave leave for them.
 """
-StepKind = Literal["handed_over", "doubted", "doubt_settled", "reopened", "continued", "entered"]
+StepKind = Literal[
+    "handed_over", "doubted", "doubt_settled", "reopened", "continued", "entered", "spoken"
+]
 Decision = Literal["stands", "struck_off"]
 """What a person decided about a doubt."""
 By = Literal["class_teacher", "teacher", "school_leader", "village_cadre", "relative", "other"]
@@ -252,8 +254,8 @@ class Measure(_Kept, table=True):
 
 class AlertStep(_Kept, table=True):
     """What happened to an alert besides: it was handed over, doubted, the doubt settled; reopened,
-    as what had ended it was taken back; another alert went on with its days; or the school entered
-    in the register why the child stays away and where it is.
+    as what had ended it was taken back; another alert went on with its days; the school entered in
+    the register why the child stays away and where it is; or spoke to the parents, on a day.
 
     `taken_by`: the subject of the caller, or `system`. The note is encrypted.
     """
@@ -265,6 +267,7 @@ class AlertStep(_Kept, table=True):
         one_of("decision", get_args(Decision)),
         one_of("cause", get_args(Cause)),
         one_of("whereabouts", get_args(Whereabouts)),
+        one_of("method", get_args(Method)),
         Index("ix_dropout_alert_steps_alert_id", "alert_id"),
     )
 
@@ -277,6 +280,9 @@ class AlertStep(_Kept, table=True):
     decision: str | None = None
     cause: str | None = None
     whereabouts: str | None = None
+    spoken_on: date | None = None
+    stated_on: date | None = None
+    method: str | None = None
     note_sealed: bytes | None = None
     taken_by: str
     taken_at: datetime = Field(sa_type=Instant)

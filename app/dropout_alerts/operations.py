@@ -42,12 +42,34 @@ async def record_persuasion(
     announced: list[spine.Event] = [
         events.PersuasionRecorded(**about, persuaded_on=by["persuaded_on"])
     ]
+    if new.outcome != "unreachable":
+        announced.append(events.ParentsSpokenTo(**about, spoken_on=by["persuaded_on"]))
     announced += _register(tx, alert)
     before = cast("models.State", alert.state)  # the table's constraint holds it to the states
     alert.state = rules.after_persuasion(before, gave_up=new.final)
     if alert.state == "persuasion_failed" != before:
         announced.append(events.PersuasionFailed(**events.about(alert.model_dump())))
     await _changed(tx, alert, *announced)
+
+
+async def record_parent_contact(
+    tx: Tx,
+    principal: Principal,
+    alert: models.DropoutAlert,
+    new: schemas.ParentContactCreate,
+    *,
+    if_match: int,
+) -> None:
+    """Record that the parents were spoken to of why the child is away (EDU-01). It stays where it
+    stands: who was asked is in no register.
+    """
+    check_version(alert.version, if_match)
+    ACTS["recordParentContact"].require(principal, alert.model_dump(), tx.today)
+    by: dict[str, Any] = {"kind": "spoken", "taken_by": principal.subject, "taken_at": tx.now}
+    by["spoken_on"], by["stated_on"] = _counted(tx, alert, new.spoken_on)
+    _keep(tx, alert, models.AlertStep, new, "note", **by)
+    spoken = events.ParentsSpokenTo(**events.about(alert.model_dump()), spoken_on=by["spoken_on"])
+    await _changed(tx, alert, spoken)
 
 
 async def enter_in_register(

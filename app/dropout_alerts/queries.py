@@ -146,8 +146,8 @@ _STEPS = {
     f" {UNSAID} AS unsaid, note_sealed, recorded_at"
     " FROM dropout_measures m WHERE alert_id = $1 ORDER BY id",
     "journal": "SELECT id, kind, from_school_id, to_school_id, unexcused_days, decision,"
-    " cause, whereabouts, note_sealed, taken_at FROM dropout_alert_steps"
-    " WHERE alert_id = $1 ORDER BY id",
+    " cause, whereabouts, spoken_on, stated_on, method, note_sealed, taken_at"
+    " FROM dropout_alert_steps WHERE alert_id = $1 ORDER BY id",
 }
 
 

@@ -122,6 +122,22 @@ async def record_persuasion(
     return await _detail(tx, principal, await queries.whole(tx, principal, alert))
 
 
+@router.post("/{alert_id}/parent-contacts", status_code=201, responses=_BY_SCHOOL)
+async def record_parent_contact(
+    principal: WritesDropoutAlerts,
+    alert: AlertToChange,
+    if_match: IfMatch,
+    new: schemas.ParentContactCreate,
+    tx: Transaction,
+) -> Shown[schemas.DropoutAlertDetail]:
+    """Record, as the school, that you spoke to the parents of why the child is away (EDU-01).
+
+    It is no attempt to bring the child back, and enters nobody in the register.
+    """
+    await operations.record_parent_contact(tx, principal, alert, new, if_match=if_match)
+    return await _detail(tx, principal, await queries.whole(tx, principal, alert))
+
+
 @router.post("/{alert_id}/register-entries", status_code=201, responses=_BY_SCHOOL)
 async def enter_in_register(
     principal: WritesDropoutAlerts,

@@ -58,6 +58,14 @@ class PersuasionCreate(Input):
         return self
 
 
+class ParentContactCreate(Input):
+    """The school spoke to the parents, or whoever looks after the child, of why it is away."""
+
+    spoken_on: Day = Field(description="The day.")
+    method: models.Method = Field(description="How.", examples=["phone"])
+    note: Note = None
+
+
 SaidCause = Annotated[
     models.Cause, Field(description="Why the child stays away.", examples=["tired_of_school"])
 ]
@@ -242,6 +250,9 @@ class AlertStep(BaseModel):
     whereabouts: models.Whereabouts | None = Field(
         description="Entered in the register: where the child is."
     )
+    spoken_on: Day | None = Field(description="Parents spoken to: the day.")
+    stated_on: Stated
+    method: models.Method | None = Field(description="Parents spoken to: how.")
     note: Prose | None = Field(description="The note.")
     taken_at: Moment = Field(description="When.")
 

@@ -11,6 +11,8 @@ AREA = areas.area(
 )
 READ = AREA.scope("duties:read", "读取谁在何时之前应履行何种责任", "Read who owes what by when")
 
+WAIVE = AREA.scope("duties:waive", "豁免他人的责任(两人)", "Waive what others owe, by two persons")
+
 RULE_NAME: Final = r"^[A-Z]{2,4}-[0-9]{2}(\.[a-z_]{1,32})?$"
 RuleName = Annotated[str, Field(max_length=40, pattern=RULE_NAME, examples=["VIS-01"])]
 """The obligation a rule mainly carries and, where it is owed in several ways, which of them: in

@@ -39,6 +39,26 @@ class DutyEscalated(_Late):
     step: int = Field(ge=2, le=10, description="Which telling this is; the first was at once.")
 
 
+class _Waived(Event):
+    subject: ClassVar[str] = "duty"
+    rule: RuleName = Field(description="The rule, named by its obligation.")
+    child_id: UUID | None = Field(description="The child concerned, if it is known.")
+    bearer_role: str = Field(max_length=40, description="Role that owes or owed it.")
+    agency_id: UUID | None = Field(description="Agency that owes or owed it, if it is one.")
+
+
+class DutyWaiverProposed(_Waived):
+    """Somebody would have a duty not done: a second person must agree. The subject is the duty."""
+
+    wire_name: ClassVar[str] = "duties.waiver_proposed"
+
+
+class DutyWaived(_Waived):
+    """A second person agreed that a duty need not be done. The subject is the duty."""
+
+    wire_name: ClassVar[str] = "duties.duty_waived"
+
+
 class DutyChangedHands(Event):
     """Somebody else owes a duty now: the post whose it is is empty, or is filled again. The subject
     is the duty.

@@ -64,6 +64,8 @@ def _in_words(rule: Rule) -> Iterator[str]:
     for title, names in (("cancelled by", rule.cancelled_by), ("resumed by", rule.resumed_by)):
         if names:
             yield f"{title}: {', '.join(names)}"
+    if rule.waived_by:
+        yield f"waived by: one of {' or '.join(rule.waived_by)} for a reason, and another approves"
     for step in rule.escalates:
         days = f"{step.working_days} working days" if step.working_days else step.after
         yield f"late by {days if step.time else 'any time'}, it is told to: {', '.join(step.to)}"
@@ -102,6 +104,10 @@ def _duty(duty: Mapping[str, Any]) -> Iterator[str]:
     yield f"  from {duty['opened_at'].isoformat()} until {duty['due_at'].isoformat()}"
     if duty["overdue_at"]:
         yield f"  overdue since {duty['overdue_at'].isoformat()}"
+    if duty["waiver_at"]:
+        yield f"  to be waived, says {duty['waiver_by']}, {duty['waiver_at'].isoformat()}"
+    if duty["waived_at"]:
+        yield f"  waived by {duty['waived_by']}, {duty['waived_at'].isoformat()}"
     if duty["told_to"] is not None:
         yield f"  told to {len(duty['told_to'])} agencies alone"
 

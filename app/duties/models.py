@@ -20,6 +20,7 @@ from sqlmodel import Field, SQLModel
 from app.core.data import hiding, rls
 from app.core.data.columns import Instant, code_list
 
+REASON: Final = "duties.waiver_reason"
 DONE_BY_HIDDEN: Final = "state = 'discharged' AND rule = 'REP-01'"
 """Of a duty that was done by a deed that may be hidden: those of the rules with `evidence.deed`."""
 
@@ -36,16 +37,20 @@ class Duty(SQLModel, table=True):
 
     `state`: `open`; `overdue` since `overdue_at`; `lapsed` at `lapsed_at`, when it was not done and
     the child is not one any more for whom it is owed; `discharged` by `discharged_by` (a visit,
-    alert or report), keeping `overdue_at` if it came late; `cancelled` when nobody owes it.
+    alert or report), keeping `overdue_at` if it came late; `cancelled` when nobody owes it;
+    `waived` at `waived_at`, when `waived_by` agreed with what another person (`waiver_staff_id`)
+    had proposed for a reason, which is sealed.
     """
 
     __tablename__ = "duties"
     __table_args__: Any = (
         CheckConstraint(
-            "state IN ('open', 'overdue', 'lapsed', 'discharged', 'cancelled')", name="state"
+            "state IN ('open', 'overdue', 'lapsed', 'discharged', 'cancelled', 'waived')",
+            name="state",
         ),
         CheckConstraint("(state = 'discharged') = (discharged_at IS NOT NULL)", name="discharged"),
         CheckConstraint("state <> 'overdue' OR overdue_at IS NOT NULL", name="overdue"),
+        CheckConstraint("state <> 'waived' OR waived_at IS NOT NULL", name="waived"),
         ForeignKeyConstraint(["home_county", "child_id"], ["children.home_county", "children.id"]),
         Index("uq_duties_owed", "home_county", "rule", "period", "subject_id", unique=True),
         Index("ix_duties_region_code_due_at", "region_code", "due_at", "id"),
@@ -119,6 +124,12 @@ class Duty(SQLModel, table=True):
     discharged_by: UUID | None
     discharged_on: date | None
     """The day of the deed."""
+    waiver_at: datetime | None = Field(default=None, sa_type=Instant)
+    waiver_by: str | None = None
+    waiver_staff_id: UUID | None = None
+    waiver_reason_sealed: bytes | None = None
+    waived_at: datetime | None = Field(default=None, sa_type=Instant)
+    waived_by: str | None = None
     state: str
     version: int
 

@@ -43,7 +43,9 @@ SET child_id = excluded.child_id, region_code = excluded.region_code,
     opened_at = excluded.opened_at, due_at = excluded.due_at, overseer_id = excluded.overseer_id,
     late_before_at = coalesce(duties.late_before_at, duties.overdue_at),
     state = 'open', overdue_at = NULL, discharged_at = NULL, discharged_by = NULL,
-    discharged_on = NULL, version = duties.version + 1
+    discharged_on = NULL, version = duties.version + 1,
+    waiver_at = NULL, waiver_by = NULL, waiver_staff_id = NULL, waiver_reason_sealed = NULL,
+    waived_at = NULL, waived_by = NULL
 WHERE (duties.child_id <> excluded.child_id AND duties.opened_at <= excluded.opened_at)
    OR ($15 AND duties.state = 'cancelled' AND duties.opened_at < excluded.opened_at)
    OR (duties.state = 'discharged' AND EXISTS (

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
+from app.access.acts import Act, permitted
 from app.access.principal import Principal
 from app.agencies.queries import lineage_in_sql
 from app.core.clock import local_date, years_before
@@ -16,8 +17,9 @@ from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.http.wire import region_text
 from app.duties import schemas
+from app.duties.acts import ACTS
 from app.duties.events import DutyEscalated, DutyOverdue
-from app.duties.models import DONE_BY_HIDDEN
+from app.duties.models import DONE_BY_HIDDEN, REASON
 from app.duties.periods import Period
 from app.duties.rulebook import oversees, rules, rules_seen_by
 from app.duties.rules import Rule
@@ -52,6 +54,7 @@ class Filters:
     child_id: UUID | None = None
     priority: bool | None = None
     region: tuple[int, int] | None = None
+    act: Act | None = None
 
 
 _SHOWN: Final = f"""CASE WHEN d.bearer_role = 'police' AND d.bearer_agency_id = {{0}}
@@ -134,6 +137,8 @@ async def list_duties(
         where.add("d.bearer_agency_id = {}", principal.agency_id)  # or all would be read
     if filters.region is not None:
         where.add("d.region_code >= {} AND d.region_code < {}", *filters.region)
+    if filters.act is not None:
+        filters.act.narrow(where, principal, tx.today, alias="d")
     state = _state(where, principal, tx.now)
     if filters.state is not None:
         kept = await _kept(tx, principal)
@@ -143,11 +148,14 @@ async def list_duties(
     return await paging.fetch(tx, select, where, _BY_DUE, window)
 
 
-async def find_duty(tx: Tx, principal: Principal, duty_id: UUID) -> asyncpg.Record | None:
-    """Find one the caller may know of, and where it stands for it."""
+async def find_duty(
+    tx: Tx, principal: Principal, duty_id: UUID, *, for_update: bool = False
+) -> asyncpg.Record | None:
+    """Find one the caller may know of, and where it stands for it; hold it `for_update`."""
     where = visible(principal).add("d.id = {}", duty_id)
     select = f"SELECT d.*, {_state(where, principal, tx.now)} AS stands FROM duties d"
-    return await tx.connection.fetchrow(f"{select} WHERE {where}", *where.arguments)
+    held = " FOR UPDATE" * for_update
+    return await tx.connection.fetchrow(f"{select} WHERE {where}{held}", *where.arguments)
 
 
 _TOLD: Final = """
@@ -188,7 +196,8 @@ async def record_of(tx: Tx, principal: Principal, row: asyncpg.Record) -> schema
     held = [] if row["bearer_agency_id"] else held
     return schemas.DutyRecord.model_validate(
         {
-            **duty_of(principal, row).model_dump(),
+            **duty_of(principal, row, tx.today).model_dump(),
+            "waiver": _waiver(tx, row),
             "told": [*map(dict, told)],
             "held_then": [*map(dict, held)],
         }
@@ -205,7 +214,16 @@ async def _kept(tx: Tx, principal: Principal) -> list[UUID]:
     return [row["id"] for row in rows]
 
 
-def duty_of(principal: Principal, row: Any) -> schemas.Duty:
+def _waiver(tx: Tx, row: asyncpg.Record) -> dict[str, Any] | None:
+    if row["waiver_at"] is None:
+        return None
+    reason = tx.keyring.unseal(REASON, row["id"], row["waiver_reason_sealed"])
+    proposed = {"proposed_by": row["waiver_by"], "proposed_at": row["waiver_at"]}
+    approved = {"approved_by": row["waived_by"], "approved_at": row["waived_at"]}
+    return {"reason": reason, **proposed, **approved}
+
+
+def duty_of(principal: Principal, row: Any, on: date) -> schemas.Duty:
     """Show a row, with what its rule says must be done. `stands`: its state for the caller. Which
     report discharged it is shown to whose it was alone: it says who reported (AZ-9).
     """
@@ -223,6 +241,7 @@ def duty_of(principal: Principal, row: Any) -> schemas.Duty:
                 "stands_in_for": row["stands_in_for"],
             },
             "period": row["period"] or None,
+            "permitted": permitted(ACTS, principal, row, on),
         }
     )
 
@@ -263,7 +282,8 @@ async def counts(
                    AND coalesce(d.late_before_at, d.overdue_at) IS NOT NULL)
                    AS discharged_late,
                count(*) FILTER (WHERE d.stands = 'cancelled') AS cancelled,
-               count(*) FILTER (WHERE d.stands = 'lapsed') AS lapsed
+               count(*) FILTER (WHERE d.stands = 'lapsed') AS lapsed,
+               count(*) FILTER (WHERE d.stands = 'waived') AS waived
         FROM (SELECT d.rule, d.overdue_at, d.late_before_at, {state} AS stands
               FROM duties d WHERE {where}) AS d
         GROUP BY d.rule ORDER BY d.rule
@@ -283,7 +303,8 @@ async def coverage(
         f"""
         SELECT g."group", g.code, count(*) AS owed,
                count(*) FILTER (WHERE d.state = 'discharged') AS visited,
-               count(*) FILTER (WHERE d.state = 'lapsed') AS lapsed
+               count(*) FILTER (WHERE d.state = 'lapsed') AS lapsed,
+               count(*) FILTER (WHERE d.state = 'waived') AS waived
         FROM duties d CROSS JOIN LATERAL (
             SELECT 'all' AS "group", NULL AS code
             UNION ALL SELECT 'priority', NULL WHERE d.priority

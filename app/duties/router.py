@@ -5,18 +5,31 @@ from typing import Annotated
 import asyncpg
 from fastapi import Query
 
+from app.access import acts
+from app.access.acts import PersonRequired
 from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
 from app.children.deps import ChildFilter
 from app.core.clock import local_date
+from app.core.data.db import Tx
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
+from app.core.http.preconditions import IfMatch
 from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
 from app.core.http.wire import Moment, region_text
-from app.core.problems import Problem
-from app.duties import periods, queries, schemas
-from app.duties.area import AREA, READ, RuleName
+from app.core.problems import Problem, documented
+from app.duties import periods, queries, schemas, waiving
+from app.duties.acts import (
+    ACTS,
+    NothingOwed,
+    NotWaivable,
+    OwnDuty,
+    ProposedByYou,
+    WaiverNotProposed,
+    WaiverProposed,
+)
+from app.duties.area import AREA, READ, WAIVE, RuleName
 from app.regions.deps import RegionSpan
 
 router = routing.router(AREA.tag)
@@ -30,9 +43,10 @@ class DutyNotFound(Problem, status=404, denies=True):
 
 
 ReadsDuties = Annotated[Principal, needs(READ)]
-DutyInPath = Annotated[
-    asyncpg.Record, named_in_path("duty_id", "The duty's id.", queries.find_duty, DutyNotFound)
-]
+WaivesDuties = Annotated[Principal, needs(WAIVE)]
+_DUTY = ("duty_id", "The duty's id.", queries.find_duty, DutyNotFound)
+DutyInPath = Annotated[asyncpg.Record, named_in_path(*_DUTY)]
+DutyToChange = Annotated[asyncpg.Record, named_in_path(*_DUTY, for_update=True)]
 CountsDuties = Annotated[Principal, needs(READ, personal=False)]
 
 
@@ -52,12 +66,13 @@ async def list_duties(
         Query(description="Only children who must (or need not) be visited without exception."),
     ] = None,
     region: RegionSpan = None,
+    act: Annotated[acts.Act | None, acts.asked(ACTS)] = None,
 ) -> Shown[Page[schemas.Duty]]:
     """List what is owed in your remit, or by your agency, in the order it falls due."""
-    filters = queries.Filters(state, rule, due_before, child_id, priority, region)
+    filters = queries.Filters(state, rule, due_before, child_id, priority, region, act)
     page = await queries.list_duties(tx, principal, filters, window)
     return Shown(
-        page.shown(lambda row: queries.duty_of(principal, row)),
+        page.shown(lambda row: queries.duty_of(principal, row, tx.today)),
         children=[row["child_id"] for row in page.rows],
         groups=["duties"],
         since=min((local_date(row["opened_at"]) for row in page.rows), default=None),
@@ -96,10 +111,48 @@ async def summarise_duties(
 async def read_duty(
     principal: ReadsDuties, found: DutyInPath, tx: Transaction
 ) -> Shown[schemas.DutyRecord]:
-    """Read a duty, and who was told when that it is overdue."""
+    """Read a duty, who was told when that it is overdue, and who said that it need not be done."""
+    return await _record(tx, principal, found)
+
+
+@router.post(
+    "/duties/{duty_id}/waiver",
+    status_code=201,
+    responses=documented(NotWaivable, NothingOwed, PersonRequired, OwnDuty, WaiverProposed),
+)
+async def propose_waiver(
+    principal: WaivesDuties,
+    found: DutyToChange,
+    if_match: IfMatch,
+    new: schemas.DutyWaiverCreate,
+    tx: Transaction,
+) -> Shown[schemas.DutyRecord]:
+    """Propose that what somebody else owes need not be done, for a reason.
+
+    It is owed until another person approves. A report to the police is never waived.
+    """
+    row = await waiving.propose_waiver(tx, principal, found, new, if_match=if_match)
+    return await _record(tx, principal, row)
+
+
+@router.post(
+    "/duties/{duty_id}/waiver/approval",
+    responses=documented(
+        NotWaivable, NothingOwed, PersonRequired, OwnDuty, WaiverNotProposed, ProposedByYou
+    ),
+)
+async def approve_waiver(
+    principal: WaivesDuties, found: DutyToChange, if_match: IfMatch, tx: Transaction
+) -> Shown[schemas.DutyRecord]:
+    """Agree, as another person than who proposed it, that it need not be done. That ends it."""
+    row = await waiving.approve_waiver(tx, principal, found, if_match=if_match)
+    return await _record(tx, principal, row)
+
+
+async def _record(tx: Tx, principal: Principal, row: asyncpg.Record) -> Shown[schemas.DutyRecord]:
     return Shown(
-        await queries.record_of(tx, principal, found),
-        children=[found["child_id"]],
+        await queries.record_of(tx, principal, row),
+        children=[row["child_id"]],
         groups=["duties"],
-        since=local_date(found["opened_at"]),
+        since=local_date(row["opened_at"]),
     )

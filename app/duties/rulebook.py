@@ -21,6 +21,9 @@ from app.duties.rules import Rule
 from app.policy import clauses
 from app.policy import queries as policy
 
+_REPORTS: Final = ("REP-", "EDU-04", "EDU-05", "EDU-06")
+"""Obligations to report, to whom it is the law's that somebody does."""
+
 _WORDS: Final[Mapping[type, str]] = {date: "a day", datetime: "an instant", UUID: "an id"}
 
 
@@ -43,6 +46,11 @@ def rules_seen_by(role_code: str) -> list[str]:
 def oversees(role_code: str) -> bool:
     """Tell whether a role looks after agencies that owe something."""
     return any(rule.bearer.overseen_by == role_code for rule in rules().values())
+
+
+def waivable_by(role_code: str) -> list[str]:
+    """Return the codes of the rules whose duties holders of a role may waive, by two."""
+    return [rule.code for rule in rules().values() if role_code in rule.waived_by]
 
 
 def check(read: DataFile) -> None:
@@ -69,6 +77,7 @@ def check(read: DataFile) -> None:
             elif not name.endswith(("_minutes", "_within_days")):
                 raise read.refusal(place, f"{name} is no number of minutes or days")
         _check_roles(read, rule)
+        _check_waiving(read, rule)
         _check_steps(read, rule)
         if rule.opens.children is not None:
             _check_children(read, code)
@@ -107,6 +116,16 @@ def _check_roles(read: DataFile, rule: Rule) -> None:
         agency = place[1] == "bearer" and rule.bearer.agency_fields
         if name not in rule.seen_by and not agency:
             raise read.refusal(place, f"{name} could not see the duty: add it to seen_by")
+
+
+def _check_waiving(read: DataFile, rule: Rule) -> None:
+    """Check that who may waive a duty sees it and does not owe it, and that no report is waived."""
+    for place, name in _words(read, rule.code, "waived_by"):
+        read.require(place, "role that sees it", name, rule.seen_by)
+        if name in {rule.bearer.role, *rule.bearer.or_roles}:
+            raise read.refusal(place, f"{name} owes it itself")
+        if reports := [each for each in rule.carries if each.startswith(_REPORTS)]:
+            raise read.refusal(place, f"{reports[0]} is a report or what follows one: never waived")
 
 
 def _check_steps(read: DataFile, rule: Rule) -> None:

@@ -217,6 +217,7 @@ class Rule(_Part):
     evidence: Evidence
     cancelled_by: tuple[str, ...] = ()
     resumed_by: tuple[str, ...] = ()
+    waived_by: tuple[str, ...] = ()
     seen_by: tuple[str, ...]
     escalates: tuple[Step, ...] = Field(min_length=1)
 

@@ -7,13 +7,14 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from app.core.http.wire import RegionCode, Version
+from app.core.http.wire import Input, Permitted, Prose, RegionCode, Version
 from app.duties.area import RuleName
 
 Code = Annotated[str, Field(max_length=60, pattern=r"^[A-Za-z0-9_.:-]+$")]
 Title = Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f]*$")]
 Count = Annotated[int, Field(ge=0, le=2_000_000_000)]
 Quarter = Annotated[str, Field(max_length=6, pattern=r"^[0-9]{4}Q[1-4]$")]
+Actor = Annotated[str, Field(max_length=50, pattern=r"^[a-z]+(:[0-9a-f-]{36})?$")]
 Period = Annotated[str, Field(max_length=11, pattern=r"^[0-9]{4}[0-9A-Z-]*$")]
 
 
@@ -30,6 +31,8 @@ class DutyState(StrEnum):
     """It was not owed after all, or nobody owes it any more."""
     lapsed = "lapsed"
     """Not done while it was owed; the child is not one of those any more for whom it is."""
+    waived = "waived"
+    """Not to be done: two persons who may say so agreed, for a reason."""
 
 
 class Bearer(BaseModel):
@@ -76,6 +79,23 @@ class Duty(BaseModel):
     discharged_on: date | None = Field(description="Day of the deed.")
     discharged_by: UUID | None = Field(description="The deed: a visit, alert or report.")
     version: Version
+    permitted: Permitted
+
+
+class DutyWaiverCreate(Input):
+    """That what somebody owes need not be done."""
+
+    reason: Prose = Field(description="Why; kept encrypted, shown to whom the duty is known.")
+
+
+class Waiver(BaseModel):
+    """That a duty need not be done: proposed by one person, true once a second approved."""
+
+    reason: Prose = Field(description="Why.")
+    proposed_by: Actor = Field(description="Who proposed it.")
+    proposed_at: datetime = Field(description="When.")
+    approved_by: Actor | None = Field(description="Who approved; null: nobody did yet.")
+    approved_at: datetime | None = Field(description="When.")
 
 
 class Telling(BaseModel):
@@ -103,6 +123,7 @@ class DutyRecord(Duty):
         description="Who held the post that owes it when it arose; empty: nobody, or an agency owes"
         " it.",
     )
+    waiver: Waiver | None = Field(description="Why it need not be done; null: nobody said so.")
     told: list[Telling] = Field(
         max_length=1000, description="Who was told when that it is overdue, oldest first."
     )
@@ -122,6 +143,7 @@ class DutyCounts(BaseModel):
     )
     cancelled: Count = Field(description="Not owed any more.")
     lapsed: Count = Field(description="Not done while it was owed.")
+    waived: Count = Field(description="Not to be done, as two persons said.")
 
 
 class CoverageGroup(StrEnum):
@@ -144,6 +166,7 @@ class Coverage(BaseModel):
     lapsed: Count = Field(
         description="Of `owed`: not visited while they were in the group, which they left since."
     )
+    waived: Count = Field(description="Of `owed`: not to be visited, as two persons said.")
     gap: Count = Field(description="Children not visited: `owed` less `visited`.")
 
 

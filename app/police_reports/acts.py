@@ -15,6 +15,7 @@ from app.access.acts import (
 from app.access.principal import Principal
 from app.agencies.models import AgencyKind
 from app.core.problems import Problem
+from app.police_reports.area import RECEIVE
 from app.regions.rules import SPANS
 
 
@@ -44,6 +45,13 @@ class NothingToTakeBack(Problem, status=409):
 
     title = "This report hangs on no file"
     title_zh = "该报告未关联儿童档案"
+
+
+class NotAssessed(Problem, status=409):
+    """There is no assessment to print."""
+
+    title = "The child of this report was not assessed yet"
+    title_zh = "该报告尚未作出调查评估"
 
 
 class NotJoined(Problem, status=409):
@@ -215,6 +223,20 @@ _THERE_OR_ABOVE = Condition(
     "({wanted}::uuid IS NULL OR {0} = {wanted}::uuid)",
     lambda *_: SecondPersonNeeded(),
 )
+_ASSESSES = Condition(
+    ("id",),
+    lambda principal, _: RECEIVE.code in principal.role.scopes,
+    lambda _, may: bool(may),
+    "({0} IS NOT NULL AND {wanted}::boolean)",
+    lambda *_: NotYourPart(),
+)
+_ASSESSED = Condition(
+    ("assessed_at",),
+    lambda *_: None,
+    lambda found, _: found is not None,
+    "({0} IS NOT NULL AND {wanted}::text IS NULL)",
+    lambda *_: NotAssessed(),
+)
 _HANGS_ON_A_FILE = Condition(
     ("child_id",),
     lambda *_: None,
@@ -254,6 +276,7 @@ ACTS: Final[Mapping[str, Act]] = {
         "police_reports:receive", (PROTECTOR, own_or_nobodys("township_agency_id", NotYourPart))
     ),
     "recordAssessment": _PROTECT,
+    "readAssessmentDocument": Act("police_reports:read", (_ASSESSES, PROTECTOR, _ASSESSED)),
     "arrangeServices": _PROTECT,
     "closeReport": Act("police_reports:receive", (IN_PLACE, _BY_NAME)),
     "confirmClosure": Act(

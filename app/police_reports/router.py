@@ -15,12 +15,13 @@ from app.core.http import paging, routing
 from app.core.http.routing import Transaction
 from app.core.http.shown import REPEATED, Shown
 from app.core.problems import documented
-from app.police_reports import queries, schemas
+from app.police_reports import printing, queries, schemas
 from app.police_reports.acts import (
     ACTS,
     ChildKnownAlready,
     ClosureNotProposed,
     NoSuspectNamed,
+    NotAssessed,
     NothingToTakeBack,
     NotJoined,
     NotYourPart,
@@ -59,6 +60,7 @@ from app.police_reports.operations import (
 from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.schemas import steps as stated
 from app.police_reports.schemas.chain import Chain
+from app.police_reports.schemas.document import AssessmentDocument
 from app.police_reports.schemas.filing import ReportCreate
 from app.referrals.operations.opening import ReceiverUnknown
 
@@ -66,11 +68,12 @@ router = routing.router(AREA.tag, prefix="/police-reports")
 Value = TypeVar("Value")
 _REPORT = ("police_report",)
 _STEP = {**REPEATED, **documented(NotYourPart)}
+_CHECKED = {**REPEATED, **documented(ReportInvalid)}
 _NAMING = {**_STEP, **documented(ReportInvalid)}
 """Of steps that name something of ours."""
 
 
-@router.post("", status_code=201, responses={**REPEATED, **documented(ReportInvalid)})
+@router.post("", status_code=201, responses=_CHECKED)
 async def file_report(
     principal: FilesReports, new: ReportCreate, tx: Transaction
 ) -> Shown[schemas.Filed]:
@@ -139,11 +142,7 @@ async def read_report_chain(
     return _shown(chain, report)
 
 
-@router.post(
-    "/{report_id}/acknowledgement",
-    status_code=201,
-    responses={**REPEATED, **documented(ReportInvalid)},
-)
+@router.post("/{report_id}/acknowledgement", status_code=201, responses=_CHECKED)
 async def acknowledge_report(
     principal: HandlesReports,
     report: ReportToChange,
@@ -172,11 +171,7 @@ async def assist_police(
     return _step(report, await steps.assist_police(tx, principal, report, new))
 
 
-@router.post(
-    "/{report_id}/dispositions",
-    status_code=201,
-    responses={**REPEATED, **documented(ReportInvalid)},
-)
+@router.post("/{report_id}/dispositions", status_code=201, responses=_CHECKED)
 async def dispose_report(
     principal: HandlesReports,
     report: ReportToChange,
@@ -228,6 +223,15 @@ async def record_assessment(
 ) -> Shown[schemas.StepTaken]:
     """Record the assessment of the child, as the township (REP-15)."""
     return _step(report, await steps.record_assessment(tx, principal, report, new))
+
+
+@router.get("/{report_id}/assessment/document", responses=documented(NotYourPart, NotAssessed))
+async def read_assessment_document(
+    principal: ReadsReports, report: ReportInPath, tx: Transaction
+) -> Shown[AssessmentDocument]:
+    """Read the file of the assessment as a paper in Chinese, to be printed (REP-16)."""
+    ACTS["readAssessmentDocument"].require(principal, report, tx.today)
+    return _shown(await printing.document(tx, principal, report), report)
 
 
 @router.post(

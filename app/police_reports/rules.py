@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from app.core.clock import within
 from app.police_reports.models import Party, State, Step
@@ -170,16 +170,23 @@ def gaps(
     required: Iterable[Mapping[str, Any]],
     *,
     in_danger: bool = False,
+    situations: Collection[str] = (),
 ) -> list[tuple[str, ...]]:
-    """List what a kind of disposition requires, of a child `in_danger` more, and nobody `told` of,
-    as done or left out; of each gap the measures that would fill it.
+    """List what a kind of disposition requires, of a child `in_danger` and after some `situations`
+    more, and nobody `told` of, as done or left out; of each gap the measures that would fill it.
     """
     return [
         tuple(each["one_of"])
         for each in required
         if each["kind"] == kind and set(told).isdisjoint(each["one_of"])
         if in_danger or not each.get("in_danger")
+        if "reported" not in each or not set(each["reported"]).isdisjoint(situations)
     ]
+
+
+def referral_of(step_id: UUID, child_id: UUID, place: int) -> UUID:
+    """Return the id of the referral that a service of a step is, by its place there."""
+    return uuid5(step_id, f"referral {child_id} {place}")
 
 
 _POLICE_STEPS: Final = {

@@ -3,15 +3,21 @@
 from typing import Final
 from uuid import uuid5
 
+import asyncpg
+
 from app.core.data.db import Tx
 from app.core.jobs import events as spine
 from app.duties.events import DutyOverdue
+from app.policy import queries as policy
 from app.referrals.events import ReferralOverdue
 from app.referrals.models import ReferralSource
 from app.referrals.operations import answering, opening
 from app.referrals.operations.telling import about
 from app.referrals.rules import asked_by
 from app.visits.events import VisitCorrected, VisitRecorded, VisitTakenBack
+
+_concerned: Final = policy.lookup("visit.feeds_back_to")
+_situations: Final = policy.lookup("report.situations")
 
 _VISIT: Final = """
 SELECT id, child_id, agency_id, findings FROM visits WHERE id = $1 AND home_county = $2
@@ -34,12 +40,18 @@ async def refer_found(tx: Tx, announced: spine.Announced) -> None:
             source=ReferralSource.visit,
             source_id=visit_id,
         )
-        for kind, needs in (asked_by(visit["findings"]) if visit else {}).items()
+        for kind, needs in (_asked(tx, announced, visit) if visit else {}).items()
     ]
     if announced.wire_name != VisitRecorded.wire_name:
         await answering.keep_only(tx, visit_id, [each.id for each in asked])
     if visit is not None and asked:
         await opening.refer(tx, visit["child_id"], county, asked)
+
+
+def _asked(tx: Tx, announced: spine.Announced, visit: asyncpg.Record) -> dict[str, list[str]]:
+    place = (announced.region_code, tx.today)
+    reported = {each["code"] for each in _situations(*place)}
+    return asked_by(visit["findings"], _concerned(*place), reported)
 
 
 _OWED: Final = """

@@ -41,6 +41,18 @@ async def test_a_school_owes_a_word_with_the_parents_then_persuasion(
         ("school", "open")
     ]
     assert await owed(client, around.teacher, "EDU-03") == []
+    spoken = {"spoken_on": "2026-11-20", "method": "phone", "note": "奶奶说孩子发烧"}
+    told = await around.step(
+        around.teacher, await around.alert(pupil.id), "parent-contacts", spoken
+    )
+    assert told.status_code == 201, told.text
+    assert (told.json()["state"], told.json()["registered_on"]) == ("absent", None)
+    (kept,) = told.json()["journal"]
+    assert {"kind": "spoken", **spoken}.items() <= kept.items()
+    await run_jobs(database)
+    assert [each[1] for each in await owed(client, around.teacher, "EDU-01.contact")] == [
+        "discharged"
+    ]
     await around.absent(pupil.id, *(f"2026-11-{day}" for day in (16, 17, 18, 19, 20)))
     for caller in (around.teacher, around.education):
         assert await owed(client, caller, "EDU-03") == [("school", "open", "2026-11-25T16:00:00Z")]

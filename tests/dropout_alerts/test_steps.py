@@ -82,8 +82,10 @@ async def test_the_whole_chain(around, alert, database) -> None:
     assert await around.announced() == [
         "alert_opened",
         "persuasion_recorded",
+        "parents_spoken_to",
         "child_registered",
         "persuasion_recorded",
+        "parents_spoken_to",
         "persuasion_failed",
         "register_entered",
         "written_report_sent",
@@ -115,7 +117,12 @@ class TestRefusals:
         assert answer.status_code == 409
         assert answer.json()["type"] == "/problems/transition-not-allowed"
         assert "The alert is absent" in answer.json()["detail"]
-        assert alert["permitted"] == ["recordPersuasion", "recordReturn", "enterInRegister"]
+        assert alert["permitted"] == [
+            "recordPersuasion",
+            "recordReturn",
+            "enterInRegister",
+            "recordParentContact",
+        ]
         async with database.begin(SYSTEM) as tx:
             row = await tx.connection.fetchrow(
                 "SELECT * FROM audit_entries ORDER BY id DESC LIMIT 1"

@@ -23,7 +23,7 @@ async def test_a_rule_of_periods_says_for_whom_it_is_owed_and_which_deed_counts(
     before = await visited(database, child, date(2026, 9, 30))
     await work(database)
     said = await explained(database, "VIS-01", child.id)
-    assert "VIS-01 每季度实地走访 / Home visit every quarter (VIS-01, VIS-02)" in said
+    assert "VIS-01 每季度实地走访 / Home visit every quarter (VIS-01, VIS-02, VIS-08)" in said
     assert "by: village_director" in said
     assert "today the child is one of these: categories left_behind" in said
     assert f"open: 2026Q4, subject {child.id}" in said

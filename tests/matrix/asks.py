@@ -132,6 +132,8 @@ _CHILDREN = (
     Ask("summariseDuties"),
     Ask("summariseChildren"),
     Ask("readDuty"),
+    Ask("proposeWaiver", always({"reason": "合成记录"})),
+    Ask("approveWaiver"),
 )
 
 _SCHOOLS = (
@@ -145,6 +147,7 @@ _SCHOOLS = (
     Ask("listDropoutAlerts", shows=("alert_id",)),
     Ask("readDropoutAlert"),
     Ask("recordPersuasion", always(dropout.an_attempt())),
+    Ask("recordParentContact", always({"spoken_on": "2026-11-20", "method": "phone"})),
     Ask("enterInRegister", always({"cause": "working", "whereabouts": "working_away"})),
     Ask("sendWrittenReport", always(dropout.a_report())),
     Ask("acknowledgeWrittenReport"),
@@ -160,6 +163,7 @@ _POLICE = (
     Ask("readReport"),
     Ask("readReporter"),
     Ask("readReportChain"),
+    Ask("readAssessmentDocument"),
     Ask("acknowledgeReport", always({"police_reference": "1", "accepted_at": _NOW})),
     Ask("dispatchReport", always({"dispatched_at": _NOW, "unit": "一组"})),
     Ask("assistPolice", always({"helped_at": _NOW, "help_given": "合成记录"})),

@@ -298,6 +298,9 @@ REFUSED: Mapping[str, Refusal] = {
         ),
         _not_our_child,
     ),
+    "readAssessmentDocument": lambda who, target, _: (
+        "police_reports:receive" not in ROLES[who.role]["scopes"] or not _protects(who, target)
+    ),
     "closeReport": lambda who, target, _: not _is_in_place(who, target) or who.holder == "machine",
     "createAgency": _not_our_place,
     **dict.fromkeys(("identifyChild", "joinReports"), _neither_police_nor_place),
@@ -332,7 +335,10 @@ REFUSED: Mapping[str, Refusal] = {
         ("supersedeReport", "assistPolice"),
         lambda who, target, _: target.reporter != who.agency,
     ),
-    **dict.fromkeys(("recordPersuasion", "enterInRegister", "sendWrittenReport"), _not_our_pupil),
+    **dict.fromkeys(
+        ("recordPersuasion", "recordParentContact", "enterInRegister", "sendWrittenReport"),
+        _not_our_pupil,
+    ),
     **dict.fromkeys(
         ("recordReturn", "settleDoubt", "recordPresenceFinding"),
         lambda who, target, _: target.school != who.agency or who.holder == "machine",

@@ -110,7 +110,9 @@ LOOKS_AT: Mapping[str, tuple[Respect, ...]] = {
         ),
         (_sections,),
     ),
-    **dict.fromkeys(("listDuties", "summariseDuties", "readDuty"), (_duties,)),
+    **dict.fromkeys(
+        ("listDuties", "summariseDuties", "readDuty", "proposeWaiver", "approveWaiver"), (_duties,)
+    ),
 }
 """What an operation reads of a role besides relation, level, part, purposes and scopes held."""
 

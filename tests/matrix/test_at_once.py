@@ -24,6 +24,9 @@ NOT_YET = {
     "takeBackUnresolved": "the question must have been settled",
     "proposeWithdrawal": "the visit must have found something wrong",
     "confirmWithdrawal": "somebody must have proposed it",
+    **dict.fromkeys(
+        ("proposeWaiver", "approveWaiver"), "the duty to accept a report is not waived"
+    ),
 }
 """Changes that what the matrix stores is not ready for."""
 

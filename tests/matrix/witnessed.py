@@ -26,7 +26,7 @@ _DATED = {
         (
             *("listDropoutAlerts", "readDropoutAlert", "recordPersuasion", "sendWrittenReport"),
             *("acknowledgeWrittenReport", "orderMeasure", "recordReturn"),
-            *("settleDoubt", "enterInRegister"),
+            *("settleDoubt", "enterInRegister", "recordParentContact"),
         ),
         "first_absent_day",
     ),
@@ -35,6 +35,7 @@ _DATED = {
     "readReportChain": "filed_at",
     "listDuties": "opened_at",
     "readDuty": "opened_at",
+    **dict.fromkeys(("proposeWaiver", "approveWaiver"), "opened_at"),
     "readChildHistory": "at",
     "listChildEnrolments": "since",
     "listAuditEntries": "at",
@@ -42,7 +43,10 @@ _DATED = {
 }
 """Looks into the past, and the field that says how far back each item lies. Others do not look."""
 
-_DATED_UNSAID = {"readReporter", "listAttendanceEvents", "pushAttendanceEvents"}
+_DATED_UNSAID = {
+    *("readReporter", "readAssessmentDocument"),
+    *("listAttendanceEvents", "pushAttendanceEvents"),
+}
 """Looks into the past whose answer does not say how far: tests of their own do."""
 
 _KINDS = {

@@ -206,7 +206,8 @@ def test_what_no_list_knows_any_more_any_kind_answers() -> None:
 
 
 def test_the_police_do_what_the_law_lists_for_the_situation() -> None:
-    """REP-08…13, one by one: what is added or taken away is a decision, never an oversight."""
+    """REP-08…13, 22, one by one: what is added or taken away is a decision, never an oversight."""
+    of_abandonment = ["abandonment_admonished", "abandonment_prosecuted", "abandonment_punished"]
     assert {way: sorted(measures) for way, measures in of_kind().items()} == {
         "living_alone": [
             "entrusted_guardian_named",
@@ -216,6 +217,7 @@ def test_the_police_do_what_the_law_lists_for_the_situation() -> None:
             "parents_returned",
         ],
         "guardian_failure": [
+            *of_abandonment,
             "parents_contacted",
             "parents_not_returned",
             "parents_returned",
@@ -223,6 +225,7 @@ def test_the_police_do_what_the_law_lists_for_the_situation() -> None:
             "relatives_entrusted",
         ],
         "parents_unreachable": [
+            *of_abandonment,
             "escorted_to_relative",
             "escorted_to_rescue_institution",
             "escorted_to_village_committee",

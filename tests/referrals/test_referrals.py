@@ -100,6 +100,29 @@ async def test_what_a_finding_refers_is_owed_an_answer(
     assert [each["state"] for each in await owed(client, hospital, "VIS-08")] == ["open"]
 
 
+@pytest.mark.parametrize(
+    ("domain", "kind"),
+    [
+        ("life", "civil_affairs"),
+        ("study", "education"),
+        ("psychology", "hospital"),
+        ("household", None),
+    ],
+)
+async def test_a_problem_of_life_study_or_psychology_is_fed_back_though_nobody_is_named(
+    client, database, settings, offices, child, domain, kind
+) -> None:
+    """VIS-08: 在生活、学习、心理等方面存在的问题,并向相关部门反馈; what is reported is not."""
+    for role in ("hospital", "education_authority"):
+        await a_caller(database, settings, role, COUNTY)
+    found = [_found(domain=domain), _found(domain=domain, type="guardian_failure")]
+    normal = {"domain": domain, "abnormal": False, "refer_to": []}
+    await visited(client, database, offices.village, child, *found, normal)
+    said = [(each["to_kind"], each["needs"]) for each in await listed(client, offices.county)]
+    assert said == [(kind, ["distress"])] * (kind is not None)
+    assert len(await owed(client, offices.county, "VIS-08")) == len(said)
+
+
 async def test_what_a_visit_asks_no_more_is_owed_by_nobody(
     client, database, offices, child, hospital, monkeypatch
 ) -> None:

@@ -5,15 +5,18 @@ from typing import get_args
 
 import pytest
 
+from app.core.data.db import SYSTEM
 from app.police_reports.schemas import ServiceKind
 from app.referrals.models import ReferralNeed
 from app.visits.schemas import AbnormalType, Domain
-from tests.access.factories import a_caller, renewed
+from tests.access.factories import a_caller, an_agency, renewed
 from tests.jobs import run_jobs
 from tests.police_reports.factories import COUNTY, TOWNSHIP, filed, rows
-from tests.police_reports.test_chain import AT, step
-from tests.police_reports.test_owing import owed
+from tests.police_reports.test_chain import ACCEPT, AT, NOTICE, step
+from tests.police_reports.test_fast import CARED_FOR
+from tests.police_reports.test_owing import owed, visited
 from tests.referrals.test_referrals import act, listed
+from tests.visits.factories import something_wrong
 
 
 @pytest.fixture
@@ -156,3 +159,142 @@ async def test_what_an_accused_agency_took_on_is_asked_of_the_next_anew(
 def test_whatever_is_found_or_arranged_is_something_to_be_referred_for() -> None:
     needs = {str(each) for each in ReferralNeed}
     assert needs == {*map(str, AbnormalType), *map(str, Domain), *get_args(ServiceKind)}
+
+
+ASSESSED = {
+    "assessed_at": AT,
+    "safety": "at_risk",
+    "guardianship": "weak",
+    "physical_health": "good",
+    "mental_health": "fair",
+    "participants": ["civil_affairs", "school"],
+    "summary": "孩子独居,情绪低落。",
+}
+
+
+async def test_a_provider_that_is_none_of_ours_is_answered_for_by_who_arranged_it(
+    client, database, offices, child
+) -> None:
+    """REP-16: 有针对性地安排…心理疏导…等专业服务; 建立评估档案, to be printed."""
+    report_id = await filed(client, offices.village, child_id=str(child.id))
+    url = f"/v1/police-reports/{report_id}/assessment/document"
+    early = await client.get(url, headers=offices.township.headers)
+    assert (early.status_code, early.json()["type"]) == (409, "/problems/not-assessed")
+    await step(client, offices.township, report_id, "assessment", ASSESSED)
+    counselling = _services({"kind": "counselling", "provider": "阳光心理工作室"})
+    await step(client, offices.township, report_id, "services", counselling)
+    await run_jobs(database)
+    [duty] = await owed(client, offices.township, "VIS-08")
+    assert duty["bearer"]["agency_id"] == str(offices.township.agency_id)
+    assert (duty["state"], duty["due_at"]) == ("open", "2026-11-27T16:00:00Z")
+    [asked] = await listed(client, offices.township, held_by=str(offices.township.agency_id))
+    assert (asked["needs"], asked["note"]) == (["counselling"], "阳光心理工作室")
+
+    async def printed(caller=offices.township) -> dict[str, str]:
+        answer = await client.get(url, headers=caller.headers)
+        assert answer.status_code == 200, answer.text
+        return {each["label"]: each["text"] for each in answer.json()["lines"]}
+
+    assert (await printed())["安排服务 2026-11-20"] == "心理疏导:阳光心理工作室;待答复"
+    done = await act(client, offices.township, asked, "answer", answer="done", words="合成记录")
+    assert done.status_code == 200, done.text
+    await run_jobs(database)
+    assert [each["state"] for each in await owed(client, offices.township, "VIS-08")] == [
+        "discharged"
+    ]
+    file = await printed(offices.county)
+    assert file["安排服务 2026-11-20"] == "心理疏导:阳光心理工作室;已办结"
+    assert (file["安全处境"], file["监护情况"]) == ("存在风险", "监护不力")
+    assert (file["参与方"], file["评估意见"]) == ("民政部门、学校", "孩子独居,情绪低落。")
+    for other in (offices.village, offices.police):
+        assert (await client.get(url, headers=other.headers)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("said", "poor", "needs"),
+    [
+        ({"hardship": True}, False, ["social_assistance"]),
+        ({}, True, ["social_assistance"]),
+        ({"hardship": False}, True, []),
+        ({"guardianship": "absent"}, False, ["guardianship"]),
+    ],
+    ids=["said", "on_file", "said_not", "unguarded"],
+)
+async def test_what_is_assessed_asks_civil_affairs(
+    client, database, offices, child, said, poor, needs
+) -> None:
+    """REP-17: 监护人家庭经济困难…民政…要及时纳入保障范围; REP-19: 监护干预机制."""
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(
+            "UPDATE children SET welfare = jsonb_build_object('poor', $2::boolean) WHERE id = $1",
+            *(child.id, poor),
+        )
+    report_id = await filed(client, offices.village, child_id=str(child.id))
+    for _ in range(2):  # assessed again, it is asked no more
+        await step(client, offices.township, report_id, "assessment", {**ASSESSED, **said})
+        await run_jobs(database)
+    held = await listed(client, offices.county, held_by=str(offices.county.agency_id))
+    assert [each["needs"] for each in held] == [needs] * bool(needs)
+    duties = await owed(client, offices.county, "VIS-08")
+    assert [each["bearer"]["role"] for each in duties] == ["civil_affairs"] * bool(needs)
+    if needs:
+        await step(
+            client, offices.township, report_id, "assessment", {**ASSESSED, "hardship": False}
+        )
+        await run_jobs(database)
+        assert [each["state"] for each in await listed(client, offices.county)] == ["cancelled"]
+
+
+async def test_the_four_mechanisms_hold_for_a_child_of_a_town(
+    client, database, offices, child
+) -> None:
+    """REP-19: 面向城乡困境儿童的强制报告机制、应急处置机制、评估帮扶机制、监护干预机制."""
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(
+            """UPDATE children SET hukou = '{"type": "urban"}' WHERE id = $1""", child.id
+        )
+    unguarded = something_wrong(refer_to=[])
+    await visited(client, database, offices.village, child, unguarded)
+    situations = {"situations": ["guardian_failure"]}
+    report_id = await filed(client, offices.village, child_id=str(child.id), **situations)
+    await run_jobs(database)
+    for caller, path, body in (
+        (offices.police, "acknowledgement", ACCEPT),
+        (offices.police, "dispositions", CARED_FOR),
+        (offices.police, "township-notice", NOTICE),
+        (offices.township, "assessment", {**ASSESSED, "guardianship": "absent"}),
+    ):
+        answer = await step(client, caller, report_id, path, body)
+        assert answer.status_code == 201, answer.text
+        await run_jobs(database)
+    for rule in ("REP-01", "REP-08", "REP-15"):
+        [duty] = await owed(client, offices.county, rule)
+        assert duty["state"] == "discharged", rule
+    [intervening] = await listed(client, offices.county)
+    await act(client, offices.county, intervening, "answer", answer="accepted", words="合成记录")
+    await run_jobs(database)
+    for rule, state in (("VIS-08", "discharged"), ("VIS-08.done", "open")):
+        [duty] = await owed(client, offices.county, rule)
+        assert (duty["bearer"]["role"], duty["state"]) == ("civil_affairs", state)
+
+
+async def test_other_departments_of_assistance_are_asked_as_well(
+    client, database, settings, offices, child
+) -> None:
+    """REP-17: 民政及其他社会救助部门: civil affairs, and whom the township names beside them."""
+    agency = await an_agency(database, "disabled_persons_federation", COUNTY)
+    federation = await a_caller(database, settings, "reporting_body", COUNTY, agency_id=agency)
+    report_id = await filed(client, offices.village, child_id=str(child.id))
+    await step(client, offices.township, report_id, "assessment", {**ASSESSED, "hardship": True})
+    named = {"kind": "social_assistance", "provider_agency_id": str(agency)}
+    await step(client, offices.township, report_id, "services", _services(named))
+    await run_jobs(database)
+    asked = {each["to_kind"]: each["state"] for each in await listed(client, offices.county)}
+    assert asked == {"civil_affairs": "open", "disabled_persons_federation": "open"}
+    assert len(await owed(client, federation, "VIS-08")) == 1
+    await step(
+        client, offices.township, report_id, "services", _services({"kind": "social_assistance"})
+    )
+    await run_jobs(database)
+    states = [each["state"] for each in await listed(client, offices.county)]
+    assert sorted(states) == ["cancelled", "open", "open"], "civil affairs are asked once"

@@ -19,7 +19,14 @@ from tests.regions.factories import some_regions
 from tests.simulations.stage import CITY, COUNTY, TOWNSHIP, VILLAGE, Stage
 
 CHAIN: Final = (
-    *("EDU-01", "EDU-01.contact", "EDU-01.presence", "EDU-01.presence_above", "EDU-02"),
+    *(
+        "EDU-01",
+        "EDU-01.contact",
+        "EDU-01.silent",
+        "EDU-01.presence",
+        "EDU-01.presence_above",
+        "EDU-02",
+    ),
     *("EDU-03", "EDU-04", "EDU-06", "EDU-07", "EDU-07.back"),
 )
 BEGINS: Final = datetime(2026, 9, 1, 9, tzinfo=CHINA)
@@ -124,11 +131,12 @@ async def _absences(stage: Stage, pupils: dict[str, str]) -> None:
         await _push(stage, SYSTEM, f"报{len(missed)}名学生旷课 pupils are missing", *events)
         if day == SIX[0]:
             await stage.until(day, "10:00")
-            for name in ("样小一", "样小二"):
-                did = f"联系{name}的家长 speaks to the parents"
-                await _step(
-                    stage, TEACHER, did, pupils[name], "persuasions", _attempt(stage, "promised")
-                )
+            spoken = {"spoken_on": stage.today, "method": "phone"}
+            did = "电话联系样小一的家长 speaks to the parents"
+            await _step(stage, TEACHER, did, pupils["样小一"], "parent-contacts", spoken)
+            did = "家访样小二,答应返校 persuades"
+            attempt = _attempt(stage, "promised")
+            await _step(stage, TEACHER, did, pupils["样小二"], "persuasions", attempt)
             entry = {"cause": "working", "whereabouts": "working_away"}
             did = "登记样小二的辍学原因 enters cause and place"
             await _step(stage, TEACHER, did, pupils["样小二"], "register-entries", entry)
@@ -142,6 +150,17 @@ async def _absences(stage: Stage, pupils: dict[str, str]) -> None:
     await stage.until("2026-09-15", "08:30")
     back = {"returned_on": stage.today, "kind": "same_school"}
     await _step(stage, TEACHER, "样小六复学 records the return", child, "return", back)
+    roll = {
+        "source": "urn:school:test:class",
+        "id": f"roll-{stage.today}",
+        "category": "roll",
+        "class_name": "三年级2班",
+        "school_day": stage.today,
+        "session": "whole_day",
+        "time": stage.at,
+    }
+    did = "三年级2班点名 calls the class in full"
+    await _push(stage, ELSEWHERE_SYSTEM, did, roll)
 
 
 def _attempt(stage: Stage, outcome: str = "refused", **fields: Any) -> dict[str, Any]:

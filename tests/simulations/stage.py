@@ -29,7 +29,7 @@ MET: Final = "已履行 done"
 NOBODY: Final = "无人 nobody"
 UNMET: Final = "逾期 overdue"
 _BY_THE_CLOCK: Final = ("duties.mark_overdue", "police_reports.mark_overdue")
-_EACH_NIGHT: Final = ("duties.open_period", "children.rederive")
+_EACH_NIGHT: Final = (*("duties.open_period", "children.rederive", "attendance.look_for_silence"),)
 _NEXT_DUE: Final = "SELECT min(due_at) FROM duties WHERE state = 'open' AND due_at <= $1"
 _LEDGER: Final = """
 SELECT id, rule, child_id, subject_id, region_code, bearer_role, bearer_agency_id, due_at, state,

@@ -2,7 +2,7 @@
 own, and nothing the law asks for is left out in silence.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -58,7 +58,7 @@ async def dispose_report(
     kinds = {each.kind for _, each in handlings}
     if counts and not asked.takes(kinds, report["disposed_as"]):
         raise ReportInvalid.at("#/kind", "situation_unanswered", _would_answer(asked))
-    codes = await _check(tx, report, new, handlings)
+    codes = await _check(tx, report, new, handlings, [*asked.answers])
     all_kinds = sorted({*report["disposed_as"], *kinds})
     handled = asked.handled(all_kinds)
     deed = Deed(
@@ -80,10 +80,14 @@ async def dispose_report(
 
 
 async def _check(
-    tx: Tx, report: asyncpg.Record, new: stated.Disposition, handlings: _Placed
+    tx: Tx,
+    report: asyncpg.Record,
+    new: stated.Disposition,
+    handlings: _Placed,
+    situations: Collection[str],
 ) -> dict[str, Any]:
-    """Raise ReportInvalid unless the measures are those of their kinds, and complete. Return what
-    may be counted of it.
+    """Raise ReportInvalid unless the measures are those of their kinds, and complete for the
+    `situations` reported. Return what may be counted of it.
     """
     day = local_date(report["filed_at"])
     listed = {each["code"]: each for each in _measures(report["region_code"], day)}
@@ -92,7 +96,8 @@ async def _check(
     told = particulars.told(before)
     for pointer, each in handlings:
         _check_measures(pointer, each, listed)
-        _check_told(pointer, each, told.get(each.kind, particulars.Told()), required)
+        before_it = told.get(each.kind, particulars.Told())
+        _check_told(pointer, each, before_it, required, situations)
     await _check_destination(tx, new, handlings, listed)
     taken_to = [UUID(to) for step in before if (to := step.get("placed_with_agency_id"))]
     placed = new.placed_with_agency_id or next(reversed(taken_to), None)
@@ -157,10 +162,12 @@ def _check_told(
     new: _Handling,
     before: particulars.Told,
     required: Iterable[Mapping[str, Any]],
+    situations: Collection[str],
 ) -> None:
     said = {*before.measures, *before.omitted, *new.measures}
     said |= {each.measure for each in new.omitted}
-    for gap in rules.gaps(new.kind, said, required, in_danger=bool(new.dangers)):
+    in_danger = bool(new.dangers)
+    for gap in rules.gaps(new.kind, said, required, in_danger=in_danger, situations=situations):
         raise ReportInvalid.at(
             f"{pointer}/omitted",
             "measure_missing",

@@ -307,6 +307,7 @@ class StepDetails(BaseModel):
     participants: Annotated[list[Participant], Field(max_length=7)] | None = Field(
         description="Assessed: who took part."
     )
+    hardship: bool | None = Field(description="Assessed: whether the family is in hardship.")
     summary: Text | None = Field(description="Assessed: the findings, in words.")
     services: Annotated[list[ServiceShown], Field(max_length=20)] | None = Field(
         description="Services arranged: which."

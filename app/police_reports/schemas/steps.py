@@ -235,6 +235,11 @@ class Assessment(_New):
     participants: list[Participant] = Field(
         max_length=7, description="Who took part, besides the township."
     )
+    hardship: StrictBool | None = Field(
+        default=None,
+        description="Whether the family is in economic hardship: civil affairs is asked for social"
+        " assistance then (REP-17). Null: as the child's file says.",
+    )
     summary: Prose = Field(description="The findings, in words.")
 
 

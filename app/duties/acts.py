@@ -1,0 +1,89 @@
+"""What may be done with a duty, by operationId."""
+
+import operator
+from collections.abc import Mapping
+from typing import Final
+
+from app.access.acts import Act, Condition, personally, stands, unset
+from app.core.problems import Problem
+from app.duties.area import WAIVE
+from app.duties.rulebook import waivable_by
+
+
+class NotWaivable(Problem, status=409):
+    """Nobody, or nobody of the caller's role, may say that this need not be done."""
+
+    title = "This duty is not waived, or not by your role"
+    title_zh = "该责任不得豁免,或不由您的岗位豁免"
+
+
+class OwnDuty(Problem, status=403, denies=True):
+    """Who owes something does not waive it."""
+
+    title = "Who owes a duty does not waive it"
+    title_zh = "责任人不得豁免自己的责任"
+
+
+class NothingOwed(Problem, status=409):
+    """It is done, or nobody owes it any more."""
+
+    title = "Nobody owes this any more"
+    title_zh = "该责任已不再存在"
+
+
+class WaiverNotProposed(Problem, status=409):
+    """Nobody has said yet that this need not be done."""
+
+    title = "Nobody proposed to waive this"
+    title_zh = "尚无人提出豁免该责任"
+
+
+class WaiverProposed(Problem, status=409):
+    """Somebody has said already that this need not be done, and another is to agree."""
+
+    title = "To waive this was proposed already"
+    title_zh = "该责任的豁免已提出,等待批准"
+
+
+class ProposedByYou(Problem, status=403, denies=True):
+    """Another person approves what one proposed."""
+
+    title = "Another person has to approve"
+    title_zh = "须由另一人批准"
+
+
+_WAIVABLE = Condition(
+    ("rule",),
+    lambda principal, _: waivable_by(principal.role.code),
+    lambda found, wanted: found in wanted,
+    "{0} = ANY ({wanted}::text[])",
+    lambda *_: NotWaivable(),
+)
+_OWED = stands(lambda *_: ("open", "overdue"), lambda *_: NothingOwed())
+_NOT_OWN = Condition(
+    ("bearer_role",),
+    lambda principal, _: principal.role.code,
+    operator.ne,
+    "{0} <> {wanted}",
+    lambda *_: OwnDuty(),
+)
+_PROPOSED = Condition(
+    ("waiver_at",),
+    lambda *_: None,
+    lambda found, _: found is not None,
+    "({0} IS NOT NULL AND {wanted}::text IS NULL)",
+    lambda *_: WaiverNotProposed(),
+)
+_ANOTHER_PERSON = Condition(
+    ("waiver_staff_id",),
+    lambda principal, _: principal.staff_id,
+    operator.ne,
+    "{0} IS DISTINCT FROM {wanted}::uuid",
+    lambda *_: ProposedByYou(),
+)
+_BY_ONE = (_WAIVABLE, _OWED, personally("id"), _NOT_OWN)
+
+ACTS: Final[Mapping[str, Act]] = {
+    "proposeWaiver": Act(WAIVE.code, (*_BY_ONE, unset("waiver_at", WaiverProposed))),
+    "approveWaiver": Act(WAIVE.code, (*_BY_ONE, _PROPOSED, _ANOTHER_PERSON)),
+}

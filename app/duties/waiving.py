@@ -1,0 +1,90 @@
+"""A duty is waived: one person proposes it for a reason, another approves. Neither owes it."""
+
+from typing import Any, Final
+
+import asyncpg
+
+from app.access.principal import Principal
+from app.agencies.queries import lineage_in_sql
+from app.core.data.db import Tx
+from app.core.http.preconditions import check_version
+from app.core.jobs import events
+from app.duties import schemas
+from app.duties.acts import ACTS, OwnDuty
+from app.duties.events import DutyWaived, DutyWaiverProposed
+from app.duties.models import REASON
+
+# Whoever holds the post that owes it, too, is the one who owes it, in whatever role they come.
+_OWES: Final = f"""
+SELECT EXISTS (
+    SELECT FROM post_holdings h JOIN posts p ON p.id = h.post_id
+    WHERE h.staff_id = $1 AND h.since <= $2 AND (h.until IS NULL OR h.until > $2)
+        AND CASE WHEN $5::uuid IS NULL
+            THEN p.role = $3 AND p.region_code IN ({lineage_in_sql("$4::bigint")})
+            ELSE p.agency_id = $5 END)
+"""
+_PROPOSE: Final = """
+UPDATE duties SET waiver_at = $3, waiver_by = $4, waiver_staff_id = $5, waiver_reason_sealed = $6,
+    version = version + 1
+WHERE home_county = $1 AND id = $2 RETURNING *, state AS stands
+"""
+_APPROVE: Final = """
+UPDATE duties SET state = 'waived', waived_at = $3, waived_by = $4, escalates_at = NULL,
+    version = version + 1
+WHERE home_county = $1 AND id = $2 RETURNING *, state AS stands
+"""
+
+
+async def propose_waiver(
+    tx: Tx,
+    principal: Principal,
+    row: asyncpg.Record,
+    new: schemas.DutyWaiverCreate,
+    *,
+    if_match: int,
+) -> asyncpg.Record:
+    """Propose, as one person, that a locked duty need not be done. Raises PreconditionFailed,
+    NotWaivable, NothingOwed, PersonRequired, OwnDuty, WaiverProposed.
+    """
+    await _check(tx, principal, row, "proposeWaiver", if_match)
+    sealed = tx.keyring.seal(REASON, row["id"], new.reason)
+    by = (tx.now, principal.subject, principal.staff_id, sealed)
+    return await _changed(tx, row, DutyWaiverProposed, _PROPOSE, *by)
+
+
+async def approve_waiver(
+    tx: Tx, principal: Principal, row: asyncpg.Record, *, if_match: int
+) -> asyncpg.Record:
+    """Agree, as another person, that a locked duty need not be done: it ends. Raises
+    PreconditionFailed, NotWaivable, NothingOwed, PersonRequired, OwnDuty, WaiverNotProposed,
+    ProposedByYou.
+    """
+    await _check(tx, principal, row, "approveWaiver", if_match)
+    return await _changed(tx, row, DutyWaived, _APPROVE, tx.now, principal.subject)
+
+
+async def _check(
+    tx: Tx, principal: Principal, row: asyncpg.Record, act: str, if_match: int
+) -> None:
+    check_version(row["version"], if_match)
+    ACTS[act].require(principal, row, tx.today)
+    owes = (row["bearer_role"], row["region_code"], row["bearer_agency_id"])
+    async with tx.as_system():
+        if await tx.connection.fetchval(_OWES, principal.staff_id, tx.today, *owes):
+            raise OwnDuty
+
+
+async def _changed(
+    tx: Tx,
+    row: asyncpg.Record,
+    kind: type[DutyWaived] | type[DutyWaiverProposed],
+    statement: str,
+    *by: Any,
+) -> asyncpg.Record:
+    async with tx.as_system():
+        now = await tx.connection.fetchrow(statement, row["home_county"], row["id"], *by)
+    about = {name: now[name] for name in ("rule", "child_id", "home_county", "region_code")}
+    owed_by = {"bearer_role": now["bearer_role"], "agency_id": now["bearer_agency_id"]}
+    told = {"subject_id": now["id"], "told_to": now["told_to"]}
+    await events.publish(tx, kind(**about, **owed_by, **told))
+    return now
