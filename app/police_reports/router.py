@@ -9,7 +9,6 @@ import asyncpg
 from fastapi import Query
 
 from app.access import acts
-from app.access.acts import PersonRequired
 from app.core.clock import local_date
 from app.core.http import paging, routing
 from app.core.http.routing import Transaction
@@ -247,7 +246,7 @@ async def arrange_services(
 @router.post(
     "/{report_id}/closure",
     status_code=201,
-    responses={**_NAMING, **documented(NotYourPart, PersonRequired)},
+    responses={**_NAMING, **documented(NotYourPart, acts.PersonRequired)},
 )
 async def close_report(
     principal: ReceivesReports, report: ReportToChange, new: stated.Closure, tx: Transaction
@@ -291,7 +290,7 @@ async def identify_child(
 @router.post(
     "/{report_id}/child/withdrawal",
     status_code=201,
-    responses={**_STEP, **documented(NotYourPart, PersonRequired, NothingToTakeBack)},
+    responses={**_STEP, **documented(NotYourPart, acts.PersonRequired, NothingToTakeBack)},
 )
 async def withdraw_identification(
     principal: MatchesReports,
@@ -310,7 +309,7 @@ async def withdraw_identification(
 @router.post(
     "/{report_id}/suspect",
     status_code=201,
-    responses={**_NAMING, **documented(NotYourPart, PersonRequired, SuspectKnownAlready)},
+    responses={**_NAMING, **documented(NotYourPart, acts.PersonRequired, SuspectKnownAlready)},
 )
 async def name_suspect(
     principal: MatchesReports, report: ReportToChange, new: stated.SuspectNaming, tx: Transaction
@@ -324,7 +323,7 @@ async def name_suspect(
 @router.post(
     "/{report_id}/suspect/withdrawal",
     status_code=201,
-    responses={**_STEP, **documented(NotYourPart, PersonRequired, NoSuspectNamed)},
+    responses={**_STEP, **documented(NotYourPart, acts.PersonRequired, NoSuspectNamed)},
 )
 async def withdraw_suspect(
     principal: MatchesReports,
@@ -350,7 +349,7 @@ async def join_reports(
 @router.post(
     "/{report_id}/incident/separation",
     status_code=201,
-    responses={**_STEP, **documented(NotYourPart, PersonRequired, NotJoined)},
+    responses={**_STEP, **documented(NotYourPart, acts.PersonRequired, NotJoined)},
 )
 async def separate_report(
     principal: MatchesReports, report: ReportToJoin, new: stated.Separation, tx: Transaction
