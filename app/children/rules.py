@@ -130,7 +130,7 @@ def decide(facts: Facts, policy: Policy, on: date) -> tuple[dict[str, Answer], d
     )
     found = {"left_behind": _left_behind(facts, case, policy)}
     if found["left_behind"].holds:
-        found[_COUNTED] = _counted(policy["lbc.counted_hukou"], facts.file)
+        found[_COUNTED] = _of_hukou(policy["lbc.counted_hukou"], facts.file.hukou)
     found["orphan"] = _orphan(case, policy["orphan.rule"])
     found["unattended"] = (
         found["orphan"].opposite()
@@ -166,20 +166,6 @@ def _one_away_other_incapable(case: Case, gone: list[Answer]) -> Answer:
         all_of((is_gone, able(other).opposite()))
         for (is_gone, _), (_, other) in permutations(pairs, 2)
     )
-
-
-def _counted(rule: str, file: File) -> Answer:
-    """Whether a statistic counts a left-behind child. Of parents of whom nothing is said, or whose
-    registration says neither, the child's own tells whether they are rural.
-    """
-    if rule != "rural_parents":
-        return _of_hukou(rule, file.hukou)
-    said = {
-        f"family.{each.role}.hukou_type": each.hukou_type == "rural"
-        for each in file.family.parents
-        if each.relation == "parent" and each.hukou_type in {"rural", "urban"}
-    }
-    return Answer.of(all(said.values()), *said) if said else _of_hukou("rural", file.hukou)
 
 
 def _of_hukou(rule: str, hukou: Hukou) -> Answer:

@@ -6,7 +6,6 @@ from uuid import UUID
 from pydantic import Field, StrictInt
 
 from app.children.sections.health import DisabilityType
-from app.children.sections.hukou import HukouType
 from app.children.sections.marks import Codes, Part, PastDay, Section
 from app.core.http.wire import Day, GivenRegion, Line, Phone
 
@@ -146,9 +145,6 @@ class Parent(Part):
     work_place: Line | None = Field(default=None, description="Where the parent works.")
     work_region: GivenRegion | None = Field(
         default=None, description="Division the parent works in; its county or what lies above."
-    )
-    hukou_type: HukouType | None = Field(
-        default=None, description="Kind of household registration of the parent (DEF-06)."
     )
     disability_type: DisabilityType | None = Field(
         default=None, description="Kind of disability of the parent."
