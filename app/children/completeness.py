@@ -30,7 +30,7 @@ def _asked(file: File, age: int) -> Iterator[tuple[str, bool]]:
         yield f"family.{role}", role in parents or by_one
     yield "guardianship.kind", guardianship.kind is not None
     guardian = guardianship.guardian
-    named = guardian is not None and guardian.name is not None and guardian.phone is not None
+    named = guardian is not None and guardian.name is not None
     yield "guardianship.guardian", guardianship.kind in _NOBODY_NAMED or named
     if age >= _SCHOOL_AGE:
         yield "education.status", file.education.status is not None

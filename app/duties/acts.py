@@ -25,10 +25,10 @@ class OwnDuty(Problem, status=403, denies=True):
 
 
 class NothingOwed(Problem, status=409):
-    """It is done, or nobody owes it any more."""
+    """It is done, was not done in time, or nobody owes it any more: what is late stays late."""
 
-    title = "Nobody owes this any more"
-    title_zh = "该责任已不再存在"
+    title = "It is done, or late, or nobody owes it any more"
+    title_zh = "该职责已履行、已逾期或已不再存在"
 
 
 class WaiverNotProposed(Problem, status=409):
@@ -59,7 +59,7 @@ _WAIVABLE = Condition(
     "{0} = ANY ({wanted}::text[])",
     lambda *_: NotWaivable(),
 )
-_OWED = stands(lambda *_: ("open", "overdue"), lambda *_: NothingOwed())
+_OWED = stands(lambda *_: ("open",), lambda *_: NothingOwed())
 _NOT_OWN = Condition(
     ("bearer_role",),
     lambda principal, _: principal.role.code,
@@ -86,4 +86,5 @@ _BY_ONE = (_WAIVABLE, _OWED, personally("id"), _NOT_OWN)
 ACTS: Final[Mapping[str, Act]] = {
     "proposeWaiver": Act(WAIVE.code, (*_BY_ONE, unset("waiver_at", WaiverProposed))),
     "approveWaiver": Act(WAIVE.code, (*_BY_ONE, _PROPOSED, _ANOTHER_PERSON)),
+    "withdrawWaiver": Act(WAIVE.code, (*_BY_ONE, _PROPOSED)),
 }

@@ -53,6 +53,14 @@ class DutyWaiverProposed(_Waived):
     wire_name: ClassVar[str] = "duties.waiver_proposed"
 
 
+class DutyWaiverWithdrawn(_Waived):
+    """What somebody would have waived is owed as before: taken back, or refused. The subject is the
+    duty.
+    """
+
+    wire_name: ClassVar[str] = "duties.waiver_withdrawn"
+
+
 class DutyWaived(_Waived):
     """A second person agreed that a duty need not be done. The subject is the duty."""
 

@@ -149,6 +149,18 @@ async def approve_waiver(
     return await _record(tx, principal, row)
 
 
+@router.post(
+    "/duties/{duty_id}/waiver/withdrawal",
+    responses=documented(NotWaivable, NothingOwed, PersonRequired, OwnDuty, WaiverNotProposed),
+)
+async def withdraw_waiver(
+    principal: WaivesDuties, found: DutyToChange, if_match: IfMatch, tx: Transaction
+) -> Shown[schemas.DutyRecord]:
+    """Take back what was proposed, or refuse it as another person: it is owed as before."""
+    row = await waiving.withdraw_waiver(tx, principal, found, if_match=if_match)
+    return await _record(tx, principal, row)
+
+
 async def _record(tx: Tx, principal: Principal, row: asyncpg.Record) -> Shown[schemas.DutyRecord]:
     return Shown(
         await queries.record_of(tx, principal, row),

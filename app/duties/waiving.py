@@ -1,4 +1,6 @@
-"""A duty is waived: one person proposes it for a reason, another approves. Neither owes it."""
+"""A duty is waived: one person proposes it for a reason, another approves. Neither owes it. Until
+then either may drop it: it is taken back, or refused.
+"""
 
 from typing import Any, Final
 
@@ -6,19 +8,20 @@ import asyncpg
 
 from app.access.principal import Principal
 from app.agencies.queries import lineage_in_sql
+from app.core.clock import local_date
 from app.core.data.db import Tx
 from app.core.http.preconditions import check_version
 from app.core.jobs import events
 from app.duties import schemas
 from app.duties.acts import ACTS, OwnDuty
-from app.duties.events import DutyWaived, DutyWaiverProposed
+from app.duties.events import DutyWaived, DutyWaiverProposed, DutyWaiverWithdrawn
 from app.duties.models import REASON
 
-# Whoever holds the post that owes it, too, is the one who owes it, in whatever role they come.
+# Who held the post that owes it since it is owed is who owes it, in whatever role they come.
 _OWES: Final = f"""
 SELECT EXISTS (
     SELECT FROM post_holdings h JOIN posts p ON p.id = h.post_id
-    WHERE h.staff_id = $1 AND h.since <= $2 AND (h.until IS NULL OR h.until > $2)
+    WHERE h.staff_id = ANY ($1::uuid[]) AND h.since <= $2 AND (h.until IS NULL OR h.until > $6)
         AND CASE WHEN $5::uuid IS NULL
             THEN p.role = $3 AND p.region_code IN ({lineage_in_sql("$4::bigint")})
             ELSE p.agency_id = $5 END)
@@ -31,6 +34,13 @@ WHERE home_county = $1 AND id = $2 RETURNING *, state AS stands
 _APPROVE: Final = """
 UPDATE duties SET state = 'waived', waived_at = $3, waived_by = $4, escalates_at = NULL,
     version = version + 1
+WHERE home_county = $1 AND id = $2 RETURNING *, state AS stands
+"""
+
+
+_WITHDRAW: Final = """
+UPDATE duties SET waiver_at = NULL, waiver_by = NULL, waiver_staff_id = NULL,
+    waiver_reason_sealed = NULL, version = version + 1
 WHERE home_county = $1 AND id = $2 RETURNING *, state AS stands
 """
 
@@ -63,21 +73,34 @@ async def approve_waiver(
     return await _changed(tx, row, DutyWaived, _APPROVE, tx.now, principal.subject)
 
 
+async def withdraw_waiver(
+    tx: Tx, principal: Principal, row: asyncpg.Record, *, if_match: int
+) -> asyncpg.Record:
+    """Say that a locked duty is owed as before, whoever proposed otherwise.
+
+    Raises PreconditionFailed, NotWaivable, NothingOwed, PersonRequired, OwnDuty, WaiverNotProposed.
+    """
+    await _check(tx, principal, row, "withdrawWaiver", if_match)
+    return await _changed(tx, row, DutyWaiverWithdrawn, _WITHDRAW)
+
+
 async def _check(
     tx: Tx, principal: Principal, row: asyncpg.Record, act: str, if_match: int
 ) -> None:
     check_version(row["version"], if_match)
     ACTS[act].require(principal, row, tx.today)
     owes = (row["bearer_role"], row["region_code"], row["bearer_agency_id"])
+    persons = [principal.staff_id, row["waiver_staff_id"]]
+    since = local_date(row["opened_at"])
     async with tx.as_system():
-        if await tx.connection.fetchval(_OWES, principal.staff_id, tx.today, *owes):
+        if await tx.connection.fetchval(_OWES, persons, tx.today, *owes, since):
             raise OwnDuty
 
 
 async def _changed(
     tx: Tx,
     row: asyncpg.Record,
-    kind: type[DutyWaived] | type[DutyWaiverProposed],
+    kind: type[DutyWaived | DutyWaiverWithdrawn | DutyWaiverProposed],
     statement: str,
     *by: Any,
 ) -> asyncpg.Record:

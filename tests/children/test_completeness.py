@@ -28,9 +28,10 @@ def _without(section: str, *fields: str) -> dict[str, Any]:
         ({"education": {}}, ["education.status", "education.stage"]),
         ({"guardianship": {}}, ["guardianship.kind", "guardianship.guardian"]),
         (
-            {"guardianship": {"kind": "relatives", "guardian": {**GUARDIAN, "phone": None}}},
+            {"guardianship": {"kind": "relatives", "guardian": {**GUARDIAN, "name": None}}},
             ["guardianship.guardian"],
         ),
+        ({"guardianship": {"kind": "relatives", "guardian": {**GUARDIAN, "phone": None}}}, []),
         ({"guardianship": {"kind": "parent"}}, []),
         ({"family": {"parents": WHOLE["family"]["parents"][:1]}}, ["family.mother"]),
         ({"family": {"parents": [{"role": "mother"}]}}, ["family.father", "family.mother"]),

@@ -95,6 +95,8 @@ async def test_what_the_county_writes_evaluates_nobody(
         ("good", {"risks": ["deviance"]}, False),
         ("fair", {"life": "basic", "risks": ["psychological"]}, True),  # 基本保障…潜在风险
         ("fair", {"health": "not"}, False),
+        ("fair", {}, False),  # 但…有潜在风险
+        ("poor", {}, False),
         ("poor", {"health": "not", "risks": ["dropout", "wandering"]}, True),  # 得不到有效保障
     ],
 )

@@ -1,6 +1,5 @@
 """What somebody owes is waived by two persons who do not owe it, for a reason; no report is."""
 
-from datetime import date
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from app.duties import explaining, rulebook
 from app.duties.rulebook import rules
 from tests.access.factories import a_caller
 from tests.duties.conftest import COUNTY, TOWNSHIP, VILLAGE
-from tests.duties.factories import announce, visited, work
+from tests.duties.factories import announce, work
 
 _ALSO_DIRECTOR = """
 WITH post AS (
@@ -23,6 +22,7 @@ WITH post AS (
 INSERT INTO post_holdings (id, post_id, staff_id, since, created_at)
 SELECT gen_random_uuid(), post.id, $1, '2026-01-01', now() FROM post
 """
+_OF_DIRECTORS = " WHERE post_id IN (SELECT id FROM posts WHERE role = 'village_director')"
 WHY = "合成记录:全家年前已随父母外出,本季度不在村。"
 
 
@@ -45,7 +45,7 @@ async def duty(client, database, supervisor, child) -> dict[str, Any]:
 
 
 async def listed(client, caller, **query: str) -> list[dict[str, Any]]:
-    query = {"rule": "VIS-01", **query}
+    query = {"rule": "REG-03.confirm", **query}
     answer = await client.get("/v1/duties", params=query, headers=caller.headers)
     return answer.json()["items"]
 
@@ -77,6 +77,13 @@ async def test_one_proposes_and_another_approves(
     assert [each["id"] for each in await listed(client, office, permitted="approveWaiver")] == [
         duty["id"]
     ]
+    for caller in (supervisor, office):  # taken back, or refused
+        dropped = await act(client, caller, duty, "waiver/withdrawal")
+        assert (dropped.status_code, dropped.json()["waiver"]) == (200, None)
+        assert dropped.json()["permitted"] == ["proposeWaiver"]
+        early = await act(client, office, duty, "waiver/approval")
+        assert early.json()["type"] == "/problems/waiver-not-proposed"
+        assert (await act(client, supervisor, duty, reason=WHY)).status_code == 201
     approved = await act(client, office, duty, "waiver/approval")
     assert (approved.status_code, approved.json()["state"]) == (200, "waived")
     read = (await client.get(f"/v1/duties/{duty['id']}", headers=director.headers)).json()
@@ -94,14 +101,17 @@ async def test_one_proposes_and_another_approves(
     [still] = await listed(client, supervisor)
     assert (still["state"], still["permitted"]) == ("waived", []), "not opened for the period again"
     summary = (await client.get("/v1/duties/summary", headers=office.headers)).json()
-    [counted] = [each for each in summary["rules"] if each["rule"] == "VIS-01"]
+    [counted] = [each for each in summary["rules"] if each["rule"] == "REG-03.confirm"]
     assert (counted["waived"], counted["open"]) == (1, 0)
     async with database.begin(SYSTEM) as tx:
         told = await tx.connection.fetch(
             "SELECT wire_name, data::text FROM events WHERE wire_name LIKE 'duties.%' ORDER BY id"
         )
-        said = "\n".join(await explaining.explain(tx, rules()["VIS-01"], child.id))
-    assert [row["wire_name"] for row in told] == ["duties.waiver_proposed", "duties.duty_waived"]
+        said = "\n".join(await explaining.explain(tx, rules()["REG-03.confirm"], child.id))
+    proposed, dropped, waived = (
+        f"duties.{name}" for name in ("waiver_proposed", "waiver_withdrawn", "duty_waived")
+    )
+    assert [row["wire_name"] for row in told] == [proposed, dropped] * 2 + [proposed, waived]
     assert not any("合成" in row["data"] for row in told)
     assert "waived by: one of township_supervisor or civil_affairs for a reason" in said
     assert f"waived by {office.claims['subject']}" in said
@@ -115,6 +125,18 @@ async def test_nobody_waives_what_they_owe_or_what_is_done(
         await tx.connection.execute(_ALSO_DIRECTOR, supervisor.subject_id, VILLAGE)
     refused = await act(client, supervisor, duty, reason=WHY)
     assert (refused.status_code, refused.json()["type"]) == (403, "/problems/own-duty")
+    async with database.begin(SYSTEM) as tx:  # nor who held it since it is owed
+        await tx.connection.execute("UPDATE duties SET opened_at = '2026-10-01'")
+        await tx.connection.execute("UPDATE post_holdings SET until = '2026-11-01'" + _OF_DIRECTORS)
+    refused = await act(client, supervisor, duty, reason=WHY)
+    assert refused.json()["type"] == "/problems/own-duty"
+    async with database.begin(SYSTEM) as tx:  # before, they may; and not once it is theirs
+        await tx.connection.execute("UPDATE post_holdings SET until = '2026-09-01'" + _OF_DIRECTORS)
+    assert (await act(client, supervisor, duty, reason=WHY)).status_code == 201
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("UPDATE post_holdings SET until = NULL" + _OF_DIRECTORS)
+    refused = await act(client, office, duty, "waiver/approval")
+    assert refused.json()["type"] == "/problems/own-duty"
     machine = await a_caller(database, settings, "civil_affairs", COUNTY, machine=True)
     refused = await act(client, machine, duty, reason=WHY)
     assert refused.json()["type"] == "/problems/person-required"
@@ -123,10 +145,10 @@ async def test_nobody_waives_what_they_owe_or_what_is_done(
         await tx.connection.execute("UPDATE duties SET bearer_role = 'township_supervisor'")
     refused = await act(client, other, duty, reason=WHY)
     assert refused.json()["type"] == "/problems/own-duty"
-    await visited(database, child, date(2026, 11, 20))
-    await work(database)
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("UPDATE duties SET state = 'overdue', overdue_at = now()")
     refused = await act(client, office, duty, reason=WHY)
-    assert refused.json()["type"] == "/problems/nothing-owed"
+    assert refused.json()["type"] == "/problems/nothing-owed", "what is late stays late"
 
 
 async def test_no_report_is_waived(client, database, office, child) -> None:

@@ -134,6 +134,7 @@ _CHILDREN = (
     Ask("readDuty"),
     Ask("proposeWaiver", always({"reason": "合成记录"})),
     Ask("approveWaiver"),
+    Ask("withdrawWaiver"),
 )
 
 _SCHOOLS = (

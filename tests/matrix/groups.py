@@ -111,7 +111,11 @@ LOOKS_AT: Mapping[str, tuple[Respect, ...]] = {
         (_sections,),
     ),
     **dict.fromkeys(
-        ("listDuties", "summariseDuties", "readDuty", "proposeWaiver", "approveWaiver"), (_duties,)
+        (
+            *("listDuties", "summariseDuties", "readDuty"),
+            *("proposeWaiver", "approveWaiver", "withdrawWaiver"),
+        ),
+        (_duties,),
     ),
 }
 """What an operation reads of a role besides relation, level, part, purposes and scopes held."""

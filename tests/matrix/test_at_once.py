@@ -25,7 +25,8 @@ NOT_YET = {
     "proposeWithdrawal": "the visit must have found something wrong",
     "confirmWithdrawal": "somebody must have proposed it",
     **dict.fromkeys(
-        ("proposeWaiver", "approveWaiver"), "the duty to accept a report is not waived"
+        ("proposeWaiver", "approveWaiver", "withdrawWaiver"),
+        "the duty to accept a report is not waived",
     ),
 }
 """Changes that what the matrix stores is not ready for."""

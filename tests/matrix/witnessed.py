@@ -35,7 +35,7 @@ _DATED = {
     "readReportChain": "filed_at",
     "listDuties": "opened_at",
     "readDuty": "opened_at",
-    **dict.fromkeys(("proposeWaiver", "approveWaiver"), "opened_at"),
+    **dict.fromkeys(("proposeWaiver", "approveWaiver", "withdrawWaiver"), "opened_at"),
     "readChildHistory": "at",
     "listChildEnrolments": "since",
     "listAuditEntries": "at",
