@@ -303,8 +303,7 @@ async def coverage(
         f"""
         SELECT g."group", g.code, count(*) AS owed,
                count(*) FILTER (WHERE d.state = 'discharged') AS visited,
-               count(*) FILTER (WHERE d.state = 'lapsed') AS lapsed,
-               count(*) FILTER (WHERE d.state = 'waived') AS waived
+               count(*) FILTER (WHERE d.state = 'lapsed') AS lapsed
         FROM duties d CROSS JOIN LATERAL (
             SELECT 'all' AS "group", NULL AS code
             UNION ALL SELECT 'priority', NULL WHERE d.priority

@@ -21,8 +21,8 @@ from app.duties.rules import Rule
 from app.policy import clauses
 from app.policy import queries as policy
 
-_REPORTS: Final = ("REP-", "EDU-04", "EDU-05", "EDU-06")
-"""Obligations to report, to whom it is the law's that somebody does."""
+_NEVER_WAIVED: Final = ("REP-", "EDU-01", "EDU-04", "EDU-05", "EDU-06", "VIS-02")
+"""Obligations to report, to know where a pupil is, and to visit without exception (必须100%)."""
 
 _WORDS: Final[Mapping[type, str]] = {date: "a day", datetime: "an instant", UUID: "an id"}
 
@@ -119,13 +119,13 @@ def _check_roles(read: DataFile, rule: Rule) -> None:
 
 
 def _check_waiving(read: DataFile, rule: Rule) -> None:
-    """Check that who may waive a duty sees it and does not owe it, and that no report is waived."""
+    """Check that a duty may be waived, and that who may sees it and does not owe it."""
     for place, name in _words(read, rule.code, "waived_by"):
+        if strict := [each for each in rule.carries if each.startswith(_NEVER_WAIVED)]:
+            raise read.refusal(place, f"{strict[0]} is owed without exception: never waived")
         read.require(place, "role that sees it", name, rule.seen_by)
         if name in {rule.bearer.role, *rule.bearer.or_roles}:
             raise read.refusal(place, f"{name} owes it itself")
-        if reports := [each for each in rule.carries if each.startswith(_REPORTS)]:
-            raise read.refusal(place, f"{reports[0]} is a report or what follows one: never waived")
 
 
 def _check_steps(read: DataFile, rule: Rule) -> None:

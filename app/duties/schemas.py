@@ -166,7 +166,6 @@ class Coverage(BaseModel):
     lapsed: Count = Field(
         description="Of `owed`: not visited while they were in the group, which they left since."
     )
-    waived: Count = Field(description="Of `owed`: not to be visited, as two persons said.")
     gap: Count = Field(description="Children not visited: `owed` less `visited`.")
 
 

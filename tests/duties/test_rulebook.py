@@ -166,8 +166,9 @@ seen_by: [civil_affairs] → seen_by: [operator] → operator sees no duties: it
 seen_by: [civil_affairs] → seen_by: [school] → school has no region whose duties it could see
 role: police → role: operator → operator sees no duties: it lacks duties:read
 to: [civil_affairs] → to: [township_supervisor] → township_supervisor could not see the duty: add it to seen_by
-seen_by: [civil_affairs] → waived_by: [civil_affairs]\n  seen_by: [civil_affairs] → REP-07 is a report or what follows one: never waived
-seen_by: [civil_affairs] → waived_by: [police]\n  seen_by: [civil_affairs] → no role that sees it is called police
+seen_by: [civil_affairs] → waived_by: [civil_affairs]\n  seen_by: [civil_affairs] → REP-07 is owed without exception: never waived
+seen_by: [village_director] → waived_by: [police]\n  seen_by: [village_director] → no role that sees it is called police
+carries: [VIS-01] → carries: [VIS-01, VIS-02]\n  waived_by: [civil_affairs] → VIS-02 is owed without exception: never waived
 seen_by: [village_director] → waived_by: [village_director]\n  seen_by: [village_director] → village_director owes it itself
 bearer: {role: village_director} → bearer: {role: township_supervisor} → township_supervisor could not see the duty: add it to seen_by
 VIS-01: → VlS-01: → no obligation is called VlS-01; did you mean VIS-01?
