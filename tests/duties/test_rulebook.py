@@ -168,7 +168,7 @@ role: police → role: operator → operator sees no duties: it lacks duties:rea
 to: [civil_affairs] → to: [township_supervisor] → township_supervisor could not see the duty: add it to seen_by
 seen_by: [civil_affairs] → waived_by: [civil_affairs]\n  seen_by: [civil_affairs] → REP-07 is owed without exception: never waived
 seen_by: [village_director] → waived_by: [police]\n  seen_by: [village_director] → no role that sees it is called police
-carries: [VIS-01] → carries: [VIS-01, VIS-02]\n  waived_by: [civil_affairs] → VIS-02 is owed without exception: never waived
+carries: [VIS-01] → waived_by: [civil_affairs]\n  carries: [VIS-01, VIS-02] → VIS-02 is owed without exception: never waived
 seen_by: [village_director] → waived_by: [village_director]\n  seen_by: [village_director] → village_director owes it itself
 bearer: {role: village_director} → bearer: {role: township_supervisor} → township_supervisor could not see the duty: add it to seen_by
 VIS-01: → VlS-01: → no obligation is called VlS-01; did you mean VIS-01?
