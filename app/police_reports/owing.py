@@ -3,23 +3,21 @@
 Nobody against whom a report speaks is asked to help the child (AZ-8).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import asyncpg
-import orjson
 
 from app.children.events import SituationFound
 from app.core.clock import beginning, local_date
 from app.core.data.db import Tx
 from app.core.jobs import events as spine
-from app.police_reports import events, models, queries, rules
-from app.police_reports.operations import hidden
-from app.police_reports.operations.telling import announce, parties
+from app.police_reports import events, queries, rules
+from app.police_reports.operations import helping, hidden
+from app.police_reports.operations.telling import announce
 from app.policy import queries as policy
 from app.referrals import events as referred
-from app.referrals.models import ReferralSource
 from app.referrals.operations import answering, opening
 from app.visits.events import VisitCorrected, VisitRecorded, VisitTakenBack
 
@@ -264,18 +262,6 @@ async def keep_from_accused(tx: Tx, announced: spine.Announced) -> None:
         await answering.keep_from(tx, report["id"], them)
 
 
-_ARRANGED: Final = """
-SELECT s.id, s.step, s.agency_id, s.details_sealed, a.kind FROM police_report_steps s
-JOIN agencies a ON a.id = s.agency_id
-WHERE s.report_id = $1 AND s.step IN ('assessed', 'services_arranged')
-    AND (s.step <> 'assessed' OR NOT s.codes ? 'counted') ORDER BY s.recorded_at, s.id
-"""
-_POOR: Final = """
-SELECT coalesce((welfare ->> 'poor')::boolean, false) FROM children
-WHERE id = $1 AND home_county = $2
-"""
-
-
 @spine.on_wire_names(
     *(
         kind.wire_name
@@ -296,99 +282,9 @@ async def refer_services(tx: Tx, announced: spine.Announced) -> None:
     report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
     if report is None:
         return
-    asked = await _asked(tx, report) if report["child_id"] else []
+    asked = await helping.needed(tx, report) if report["child_id"] else []
     await answering.keep_only(tx, report["id"], [each.id for each in asked])
     if asked:
         child, hidden_from = (report["child_id"], report["child_county"]), report["hidden_from"]
         await opening.refer(tx, *child, asked, hidden_from)
         await hidden.note(tx, report["id"])
-
-
-async def _asked(tx: Tx, report: asyncpg.Record) -> list[opening.Asked]:
-    """Return what is asked of agencies for the child of a report: by the services arranged, and by
-    the assessment that counts last.
-    """
-    steps = await tx.connection.fetch(_ARRANGED, report["id"])
-    told = await parties(tx, report)
-    asked = [
-        each
-        for step in steps
-        if step["step"] == models.Step.SERVICES_ARRANGED
-        for each in await _by_services(tx, report, step, told)
-    ]
-    if assessed := [step for step in steps if step["step"] == models.Step.ASSESSED]:
-        asked += await _by_assessment(tx, report, assessed[-1], told, asked)
-    return asked
-
-
-async def _by_services(
-    tx: Tx, report: asyncpg.Record, step: asyncpg.Record, told: Sequence[UUID]
-) -> list[opening.Asked]:
-    asked = []
-    for place, service in enumerate(_said(tx, step)["services"]):
-        named = service.get("provider_agency_id")
-        kind = await tx.connection.fetchval("SELECT kind FROM agencies WHERE id = $1", named)
-        to, note = (kind, UUID(named) if named else None), None
-        if named is None and service["kind"] == "social_assistance":
-            to = ("civil_affairs", None)
-        elif named is None:  # nobody of ours: who arranged it owes what comes of it
-            to, note = (step["kind"], step["agency_id"]), service["provider"]
-        about = rules.referral_of(step["id"], report["child_id"], place)
-        asked.append(_service(report, step, told, about, to, service["kind"], note))
-    return asked
-
-
-async def _by_assessment(
-    tx: Tx,
-    report: asyncpg.Record,
-    step: asyncpg.Record,
-    told: Sequence[UUID],
-    arranged: Sequence[opening.Asked],
-) -> list[opening.Asked]:
-    said = _said(tx, step)
-    poor = said.get("hardship")
-    if poor is None:
-        child = (report["child_id"], report["child_county"])
-        poor = await tx.connection.fetchval(_POOR, *child)
-    needs = ["guardianship"] if said["guardianship"] == "absent" else []
-    asked = [each.needs for each in arranged if each.to_kind == "civil_affairs"]
-    if poor and ["social_assistance"] not in asked:
-        needs.append("social_assistance")
-    about = f"{report['child_id']} assessed"
-    return [
-        _service(
-            report,
-            step,
-            told,
-            uuid5(report["id"], f"{about} {need}"),
-            ("civil_affairs", None),
-            need,
-        )
-        for need in needs
-    ]
-
-
-def _said(tx: Tx, step: asyncpg.Record) -> Any:
-    return orjson.loads(tx.keyring.unseal(models.DETAILS, step["id"], step["details_sealed"]))
-
-
-def _service(
-    report: asyncpg.Record,
-    step: asyncpg.Record,
-    told: Sequence[UUID],
-    referral_id: UUID,
-    to: tuple[str, UUID | None],
-    need: str,
-    note: str | None = None,
-) -> opening.Asked:
-    return opening.Asked(
-        id=referral_id,
-        from_id=step["agency_id"],
-        to_kind=to[0],
-        to_id=to[1],
-        needs=[need],
-        source=ReferralSource.service,
-        source_id=report["id"],
-        told_to=told,
-        note=note,
-    )

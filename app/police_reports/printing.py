@@ -1,7 +1,7 @@
 """The file of an assessment in Chinese, line by line, to be printed (REP-16)."""
 
-from collections.abc import Iterator, Mapping
-from typing import Final
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
@@ -9,7 +9,7 @@ import asyncpg
 from app.access.principal import Principal
 from app.core.clock import CHINA
 from app.core.data.db import Tx
-from app.police_reports import queries, rules, schemas
+from app.police_reports import findings, queries, rules, schemas
 from app.police_reports.models import Step
 from app.police_reports.schemas.document import AssessmentDocument, DocumentLine
 
@@ -56,8 +56,8 @@ _ASSESSED: Final = (
     ("mental_health", "心理健康", "health"),
     ("hardship", "家庭经济", "hardship"),
 )
-
-
+_BLANKS: Final = ("经办人", "评估单位(盖章)", "会同单位(盖章)", "日期")
+"""Filled in by hand."""
 _OUTCOMES: Final = """
 SELECT id, CASE WHEN state = 'answered' THEN answer ELSE state END AS outcome FROM referrals
 WHERE source_id = $1
@@ -65,31 +65,60 @@ WHERE source_id = $1
 
 
 async def document(tx: Tx, principal: Principal, report: asyncpg.Record) -> AssessmentDocument:
-    """Make out the file of an assessment as the caller may read the report: the child, what was
-    found, what was arranged and what came of that.
+    """Make out the file of an assessment as the caller may read the report: the child, by its file
+    if it has one, what was found last, what was arranged and what came of that. Nothing of another
+    child that the report was taken to be about.
     """
     shown = await queries.whole(tx, principal, report)
     found = await tx.connection.fetch(_OUTCOMES, report["id"])
     outcomes = {row["id"]: row["outcome"] for row in found}
+    of_child = [*_of_child(await _child(tx, report, shown.subject))]
+    seen = {step.id for step in shown.steps}
+    journal = [step for step in await findings.steps(tx, report) if step["id"] in seen]
+    last = findings.assessment(report, journal)
+    printed = {step["id"] for step in journal if step["step"] == Step.SERVICES_ARRANGED}
+    printed |= {last["id"]} if last else set()
     lines = [
         DocumentLine(label=label, text=text)
-        for label, text in _lines(shown, report["child_id"], outcomes)
+        for label, text in (
+            ("报告编号", str(shown.id)),
+            ("公安受理编号", shown.police_reference or _UNSAID),
+            *of_child,
+            *_of_steps(shown, printed, report["child_id"], outcomes),
+            *((blank, "") for blank in _BLANKS),
+        )
     ]
     return AssessmentDocument(report_id=shown.id, title=TITLE, made_at=tx.now, lines=lines)
 
 
-def _lines(
-    report: schemas.Report, child_id: UUID | None, outcomes: Mapping[UUID, str]
+async def _child(
+    tx: Tx, report: asyncpg.Record, subject: schemas.SubjectShown | None
+) -> Mapping[str, Any]:
+    """Return who it is: by the file if the report hangs on one, which a caller who may not read it
+    does not learn; else as the reporter says.
+    """
+    if report["child_id"] is None:
+        return subject.model_dump() if subject else {}
+    file = await queries.identity(tx, report["child_county"], report["child_id"])
+    return dict(file) if file else {}
+
+
+def _of_child(child: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "儿童姓名", child.get("name") or _UNSAID
+    yield "性别", _word("sex", child.get("sex"))
+    born = child.get("birth_date")
+    yield "出生日期", born.isoformat() if born else _UNSAID
+
+
+def _of_steps(
+    report: schemas.Report,
+    printed: Collection[UUID],
+    child_id: UUID | None,
+    outcomes: Mapping[UUID, str],
 ) -> Iterator[tuple[str, str]]:
-    yield "报告编号", str(report.id)
-    yield "公安受理编号", report.police_reference or _UNSAID
-    child = report.subject
-    yield "儿童姓名", (child.name if child else None) or _UNSAID
-    yield "性别", _word("sex", child.sex if child else None)
-    yield "出生日期", child.birth_date.isoformat() if child and child.birth_date else _UNSAID
     for step in report.steps:
         said = step.details
-        if said is None or step.step not in {Step.ASSESSED, Step.SERVICES_ARRANGED}:
+        if said is None or step.id not in printed:
             continue
         day = f"{step.at.astimezone(CHINA):%Y-%m-%d}"
         if step.step is Step.ASSESSED:
@@ -104,8 +133,6 @@ def _lines(
             outcome = _word("outcome", outcomes.get(asked) if asked else None)
             kind = _word("service", service.kind)
             yield f"安排服务 {day}", f"{kind}:{service.provider};{outcome}"
-    yield "评估单位(盖章)", ""
-    yield "日期", ""
 
 
 def _word(kind: str, code: str | bool | None) -> str:  # noqa: FBT001  of a code that is yes or no

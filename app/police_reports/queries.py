@@ -10,7 +10,6 @@ import orjson
 
 from app.access.acts import Act, permitted
 from app.access.principal import Principal
-from app.children.queries import ChildRef
 from app.core.clock import local_date
 from app.core.data.db import NATION, Tx
 from app.core.data.sql import Where
@@ -175,12 +174,12 @@ async def agency_kind(tx: Tx, agency_id: UUID) -> str | None:
     return kind
 
 
-async def identity(tx: Tx, child: ChildRef) -> asyncpg.Record:
+async def identity(tx: Tx, home_county: int, child_id: UUID) -> asyncpg.Record:
     """Return what the file says of who a visible child is: name, sex, birth_date."""
     return await tx.connection.fetchrow(
         "SELECT name, sex, birth_date FROM children WHERE home_county = $1 AND id = $2",
-        child.home_county,
-        child.id,
+        home_county,
+        child_id,
     )
 
 

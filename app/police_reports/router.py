@@ -251,8 +251,8 @@ async def arrange_services(
 async def close_report(
     principal: ReceivesReports, report: ReportToChange, new: stated.Closure, tx: Transaction
 ) -> Shown[schemas.StepTaken]:
-    """End the case, as a person of the township or civil affairs. Unless the child was assessed and
-    everything reported was answered, this only proposes it: a second person confirms.
+    """End the case, as a person of the township or civil affairs. Unless the child was assessed,
+    and found safe if it ends so, and all was answered, this proposes it: a second person confirms.
     """
     return _step(report, await closing.close_report(tx, principal, report, new))
 

@@ -74,16 +74,23 @@ _OF_THE_CHILD: Final = {Step.ASSESSED, Step.SERVICES_ARRANGED}
 """What was done for the wrong child was not done for the right one."""
 
 
-def standing(steps: Iterable[Mapping[str, Any]], police: UUID | None) -> dict[str, Any]:
-    """Return what a report says by these steps alone, as they were recorded, for the police in
-    charge: how far it came, when they accepted it, what was done, when the child was assessed. Of a
-    case that is looked at anew no end is left.
+def counted(steps: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return which of these steps count, as they were recorded: of what was done for a child, what
+    was done for the one it is about now.
     """
     journal = [step for step in steps if step["codes"].get("counted", True)]
     wrong = Step.IDENTIFICATION_WITHDRAWN
     last = max((at for at, step in enumerate(journal) if step["step"] == wrong), default=-1)
     kept = enumerate(journal)
-    journal = [step for at, step in kept if at > last or step["step"] not in _OF_THE_CHILD]
+    return [step for at, step in kept if at > last or step["step"] not in _OF_THE_CHILD]
+
+
+def standing(steps: Iterable[Mapping[str, Any]], police: UUID | None) -> dict[str, Any]:
+    """Return what a report says by these steps alone, as they were recorded, for the police in
+    charge: how far it came, when they accepted it, what was done, when the child was assessed. Of a
+    case that is looked at anew no end is left.
+    """
+    journal = counted(steps)
     by_id = {str(step["id"]): step["step"] for step in journal}
     said: dict[str, Any] = {"state": State.FILED, "disposed_as": [], "assessed_at": None}
     accepted = dict.fromkeys(("acknowledged_at", "police_reference"))

@@ -115,6 +115,25 @@ class TestClosing:
         read = await case.read()
         assert (read["closed_at"], read["outcome"], read["closure_proposed"]) == (None, None, True)
 
+    async def test_nobody_ends_alone_as_safe_what_was_last_found_not_to_be(
+        self, case, colleague
+    ) -> None:
+        """REP-15: 对…安全处境、监护情况、身心健康状况等进行调查评估."""
+        await case.taken("police", "dispositions", DISPOSE)
+        bad = {"safety": "unsafe", "guardianship": "weak", "physical_health": "poor"}
+        for found in (ASSESS, {**ASSESS, **bad}):
+            await case.taken("township", "assessment", found)
+        answer = await case.take("township", "closure", CLOSE)
+        assert answer.json()["errors"][0]["code"] == "explanation_missing"
+        said = {**CLOSE, "explanation": "已搬至祖父母家,复核安全。"}
+        assert (await case.taken("township", "closure", said))["step"] == "closure_proposed"
+        assert (await case.read())["outcome"] is None
+        closed = await case.taken(colleague, "closure/confirmation", CONFIRM)
+        assert (closed["state"], (await case.read())["outcome"]) == ("closed", "child_safe")
+        await case.taken("township", "assessment", {**ASSESS, **bad})
+        cared_for = {**CLOSE, "reason": "long_term_care"}
+        assert (await case.taken("township", "closure", cared_for))["state"] == "closed"
+
     async def test_a_second_person_of_the_township_closes_it(self, case, colleague) -> None:
         await case.taken("township", "closure", UNASSESSED)
         assert "confirmClosure" in (await case.read(colleague))["permitted"]

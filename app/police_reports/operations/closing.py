@@ -1,4 +1,4 @@
-"""How a case ends: assessed and answered, or by two people who say why it needs neither."""
+"""How a case ends: assessed and answered, and as was found; or by two people who say why."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -8,7 +8,7 @@ import asyncpg
 from app.access.principal import Principal
 from app.core.data.db import Tx
 from app.core.ids import new_id
-from app.police_reports import events
+from app.police_reports import events, findings
 from app.police_reports.models import State, Step
 from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.operations.standing import NOT_PROPOSED
@@ -22,12 +22,16 @@ _PROPOSED: Final = "SELECT codes FROM police_report_steps WHERE report_id = $1 A
 async def close_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Closure
 ) -> Taken:
-    """End the case, or propose it if the child was not assessed (REP-15) or something reported was
-    not answered: then it says why, and stays open until a second person confirms. Raises
-    NotYourPart, PersonRequired; ReportInvalid without a reason.
+    """End the case, or propose it if the child was not assessed (REP-15), something reported was
+    not answered, or it is to end as safe and was not found so: then it says why, and stays open
+    until a second person confirms. Raises NotYourPart, PersonRequired; ReportInvalid without a
+    reason.
     """
     codes = {"reason": new.reason}
     complete = report["assessed_at"] is not None and report["handled_at"] is not None
+    if new.reason == "child_safe":
+        found = findings.assessment(report, await findings.steps(tx, report))
+        complete = complete and found is not None and found["said"]["safety"] == "safe"
     if complete or report["state"] == State.CLOSED:
         ended = {} if report["closed_at"] else _ended(new.closed_at, new.reason)
         deed = Deed(Step.CLOSED, new, events.ReportClosed, codes=codes, changes=ended)
@@ -36,8 +40,8 @@ async def close_report(
         raise ReportInvalid.at(
             "#/explanation",
             "explanation_missing",
-            "Not assessed, or something reported has no answer: say why it ends all the same."
-            " 未评估或有情形未处置,须说明结案理由。",
+            "Not assessed, not found safe, or something reported has no answer: say why it ends"
+            " all the same. 未评估、评估结果并非安全或有情形未处置,须说明结案理由。",
         )
     said = new if new.id else new.model_copy(update={"id": new_id()})
     deed = Deed(

@@ -197,7 +197,7 @@ async def _sealed_subject(
     nothing = {**dict.fromkeys(Subject.model_fields), "sex": "unknown"}
     stated = new.subject.model_dump(mode="json") if new.subject else nothing
     if child is not None:
-        file = await queries.identity(tx, child)
+        file = await queries.identity(tx, child.home_county, child.id)
         stated["name"] = stated["name"] or file["name"]
         stated["birth_date"] = stated["birth_date"] or file["birth_date"].isoformat()
         stated["sex"] = file["sex"] if stated["sex"] == "unknown" else stated["sex"]

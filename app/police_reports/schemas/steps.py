@@ -269,8 +269,9 @@ class Closure(_New, title="ReportClosure"):
     reason: Outcome = Field(description="Why nothing more is to be done.")
     explanation: Prose | None = Field(
         default=None,
-        description="Why it ends although the child was not assessed or something reported was not "
-        "answered. Needed then, and a second person has to confirm it.",
+        description="Why it ends although the child was not assessed, something reported was not "
+        "answered, or it ends as `child_safe` and the last assessment does not say `safe`. Needed "
+        "then, and a second person has to confirm it.",
     )
 
 

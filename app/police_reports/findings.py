@@ -1,0 +1,42 @@
+"""What was found and arranged for the child that a report is about now."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import orjson
+
+from app.core.data.db import Tx
+from app.police_reports import models, rules
+from app.police_reports.models import Step
+
+_STEPS: Final = """
+SELECT s.*, a.kind FROM police_report_steps s LEFT JOIN agencies a ON a.id = s.agency_id
+WHERE s.report_id = $1 AND s.step IN ('assessed', 'services_arranged', 'identification_withdrawn')
+ORDER BY s.recorded_at, s.id
+"""
+
+
+async def steps(tx: Tx, report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return each assessment and each order of services that counts and is not of another child, as
+    they were recorded; with the `kind` of who took it, and what was `said`.
+    """
+    journal = await tx.connection.fetch(_STEPS, report["id"])
+    return [
+        {**step, "said": orjson.loads(tx.keyring.unseal(models.DETAILS, step["id"], sealed))}
+        for step in rules.counted(journal)
+        if step["step"] != Step.IDENTIFICATION_WITHDRAWN and (sealed := step["details_sealed"])
+    ]
+
+
+def assessment(
+    report: Mapping[str, Any], journal: Iterable[Mapping[str, Any]]
+) -> Mapping[str, Any] | None:
+    """Return the last assessment of these steps by somebody whom the report does not speak against;
+    None if the child was not assessed.
+    """
+    found = [
+        step
+        for step in journal
+        if step["step"] == Step.ASSESSED and step["agency_id"] not in report["hidden_from"]
+    ]
+    return found[-1] if found and report["assessed_at"] is not None else None
