@@ -98,8 +98,8 @@ def about_pupil(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class PupilUnsaid(_AboutPupil):
-    """A school has said nothing of a pupil since the term began, or since the child came: neither
-    that it was there nor that it was not. Nobody knows.
+    """A school has said nothing of a pupil since it last did, since the term began or since the
+    child came: neither that it was there nor that it was not. Nobody knows.
     """
 
     wire_name: ClassVar[str] = "attendance.pupil_unsaid"
