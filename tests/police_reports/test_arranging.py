@@ -25,16 +25,15 @@ async def offices(database, settings):
     return await the_offices(database, settings)
 
 
-@pytest.mark.parametrize("answer", [SERVICES, NONE], ids=["arranged", "none needed"])
 @pytest.mark.parametrize(
-    "found",
+    ("found", "answer"),
     [
-        {"safety": "at_risk"},
-        {"guardianship": "weak"},
-        {"physical_health": "fair"},
-        {"mental_health": "poor"},
+        ({"safety": "at_risk"}, SERVICES),
+        ({"guardianship": "weak"}, NONE),
+        ({"physical_health": "fair"}, SERVICES),
+        ({"mental_health": "poor"}, NONE),
     ],
-    ids=lambda found: next(iter(found)),
+    ids=["safety", "guardianship", "physical health", "mental health"],
 )
 async def test_who_did_not_find_the_child_well_owes_services_or_says_why_none(
     client, database, offices, found, answer
