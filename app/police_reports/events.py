@@ -260,6 +260,27 @@ class ServicesArranged(_AboutReport):
     wire_name: ClassVar[str] = "police_reports.services_arranged"
 
 
+class ServicesOwed(_AboutReport):
+    """The child was not found well (REP-16). Told to the offices that protect it alone."""
+
+    wire_name: ClassVar[str] = "police_reports.services_owed"
+    assessor_agency_id: UUID | None = Field(description="Who assessed it, or is in charge since.")
+    given: bool = Field(default=False, description="False.")
+
+
+class ServicesGiven(_AboutReport):
+    """Since the assessment services were arranged, or it was said why none. Told to nobody."""
+
+    wire_name: ClassVar[str] = "police_reports.services_given"
+    given: bool = Field(default=True, description="True.")
+
+
+class ServicesNotOwed(_AboutReport):
+    """The child is well, to be assessed anew, or the case is over. Told to nobody."""
+
+    wire_name: ClassVar[str] = "police_reports.services_not_owed"
+
+
 class ClosureProposed(_AboutReport):
     """Somebody would close it unassessed or unanswered; a second person has to agree."""
 

@@ -9,6 +9,13 @@ from app.core.data.db import Tx
 from app.police_reports import models, rules
 from app.police_reports.models import Step
 
+_WELL: Final = {
+    "safety": "safe",
+    "guardianship": "adequate",
+    "physical_health": "good",
+    "mental_health": "good",
+}
+
 _STEPS: Final = """
 SELECT s.*, a.kind FROM police_report_steps s LEFT JOIN agencies a ON a.id = s.agency_id
 WHERE s.report_id = $1 AND s.step IN ('assessed', 'services_arranged', 'identification_withdrawn')
@@ -39,4 +46,22 @@ def assessment(
         for step in journal
         if step["step"] == Step.ASSESSED and step["agency_id"] not in report["hidden_from"]
     ]
-    return found[-1] if found and report["assessed_at"] is not None else None
+    return found[-1] if found else None
+
+
+def is_well(assessment: Mapping[str, Any]) -> bool:
+    """Tell whether an assessment found nothing that a service could mend (REP-16)."""
+    said = assessment["said"]
+    return all(said.get(name) == well for name, well in _WELL.items())
+
+
+def is_answered(
+    report: Mapping[str, Any], found: Mapping[str, Any], journal: Iterable[Mapping[str, Any]]
+) -> bool:
+    """Tell whether services were arranged after an assessment, or said not to be needed."""
+    since, _ = rules.happened(found, report["found_at"])
+    return any(
+        step["step"] == Step.SERVICES_ARRANGED
+        and rules.happened(step, report["found_at"])[0] >= since
+        for step in journal
+    )

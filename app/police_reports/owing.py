@@ -1,5 +1,6 @@
 """What a finding and a notice make owed: who found something that must be reported, to report it
-(REP-01); the police, to tell the township (REP-14); whom they told, to assess the child (REP-15).
+(REP-01); the police, to tell the township (REP-14); whom they told, to assess the child (REP-15);
+who assessed it, to arrange services (REP-16).
 Nobody against whom a report speaks is asked to help the child (AZ-8).
 """
 
@@ -13,7 +14,7 @@ from app.children.events import SituationFound
 from app.core.clock import beginning, local_date
 from app.core.data.db import Tx
 from app.core.jobs import events as spine
-from app.police_reports import events, queries, rules
+from app.police_reports import events, findings, jurisdiction, queries, rules
 from app.police_reports.operations import helping, hidden
 from app.police_reports.operations.telling import announce
 from app.policy import queries as policy
@@ -288,3 +289,40 @@ async def refer_services(tx: Tx, announced: spine.Announced) -> None:
         child, hidden_from = (report["child_id"], report["child_county"]), report["hidden_from"]
         await opening.refer(tx, *child, asked, hidden_from)
         await hidden.note(tx, report["id"])
+
+
+@spine.on_wire_names(
+    *(
+        kind.wire_name
+        for kind in (
+            events.AssessmentRecorded,
+            events.ServicesArranged,
+            events.ReportClosed,
+            events.ReportReopened,
+            events.ReportSuperseded,
+            events.IdentificationWithdrawn,
+            events.SuspectNamed,
+        )
+    )
+)
+async def tell_arranger(tx: Tx, announced: spine.Announced) -> None:
+    """Announce whether who assessed the child owes it services (REP-16), as the report says now.
+    Said again, it opens nothing anew.
+    """
+    report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
+    if report is None:
+        return
+    journal = await findings.steps(tx, report)
+    last = findings.assessment(report, journal)
+    over = report["closed_at"] is not None or report["superseded_by_id"] is not None
+    # Found well since, it is on the record for good that they arranged what was needed before.
+    unwell = findings.assessment(report, [each for each in journal if not findings.is_well(each)])
+    if unwell is not None and findings.is_answered(report, unwell, journal):
+        await announce(tx, events.ServicesGiven, report, only=())
+    elif last is None or over or findings.is_well(last):
+        await announce(tx, events.ServicesNotOwed, report, only=())
+    else:
+        offices = await jurisdiction.offices(tx, report)
+        told = offices.told(hidden=report["hidden_from"])
+        asked = last["agency_id"] if last["agency_id"] in told else offices.township
+        await announce(tx, events.ServicesOwed, report, only=told, assessor_agency_id=asked)

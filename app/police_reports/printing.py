@@ -128,6 +128,8 @@ def _of_steps(
             took_part = [_word("participants", each) for each in said.participants or ()]
             yield "参与方", "、".join(took_part) or _UNSAID
             yield "评估意见", said.summary or _UNSAID
+        if said.none_needed:
+            yield f"安排服务 {day}", f"不需要:{said.none_needed}"
         for place, service in enumerate(said.services or ()):
             asked = child_id and rules.referral_of(step.id, child_id, place)
             outcome = _word("outcome", outcomes.get(asked) if asked else None)

@@ -12,7 +12,7 @@ from tests.simulations.stage import CITY, COUNTY, TOWNSHIP, VILLAGE, Stage
 
 CHAIN: Final = (
     *("REP-07", "REP-07.dispatch", "REP-07.help", "REP-08", "REP-08.said", "REP-01.child"),
-    *("REP-14.accepted", "REP-14", "REP-15"),
+    *("REP-14.accepted", "REP-14", "REP-15", "REP-16"),
 )
 BEGINS: Final = datetime(2026, 11, 2, 9, tzinfo=CHINA)
 POLICE, SCHOOL, GOVERNMENT, CIVIL_AFFAIRS = "派出所", "镇小学", "乡镇政府", "区民政局"
@@ -96,6 +96,9 @@ async def _handled(stage: Stage, child: str) -> None:
     await _step(stage, POLICE, did, report, "township-notice", **told)
     await stage.until("2026-11-09")
     await _assessed(stage, report, "调查评估样小一 assesses")
+    guidance = {"kind": "guardianship_guidance", "provider": "社工站", "started": True}
+    asked = {"arranged_at": stage.at, "services": [guidance]}
+    await _step(stage, GOVERNMENT, "安排监护指导 arranges guidance", report, "services", **asked)
 
 
 async def _assessed(stage: Stage, report: str, did: str) -> None:
@@ -126,7 +129,9 @@ async def _left(stage: Stage, child: str) -> None:
 
 
 async def _unknown(stage: Stage, child: str) -> None:
-    """Nobody knows which child: one is identified and assessed, one is not; the police act."""
+    """Nobody knows which child: one is identified and assessed, and gets no services; one is not;
+    the police act.
+    """
     for name in ("甲", "乙"):
         report = await _filed(stage, f"报告无名儿童{name} reports a child nobody knows")
         if name == "甲":

@@ -312,6 +312,7 @@ class StepDetails(BaseModel):
     services: Annotated[list[ServiceShown], Field(max_length=20)] | None = Field(
         description="Services arranged: which."
     )
+    none_needed: Text | None = Field(description="Services arranged: why none are needed.")
     reason: CodeShown | None = Field(description="Closed, or to be closed: why.")
     child_id: UUID | None = Field(
         description="Identified, or identification withdrawn: the child's file."

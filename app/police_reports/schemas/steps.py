@@ -256,10 +256,23 @@ class Service(Input):
 
 
 class ServiceOrder(_New):
-    """Services the township arranges (REP-16)."""
+    """Services the township arranges (REP-16), or why the child needs none."""
 
     arranged_at: At
-    services: list[Service] = Field(min_length=1, max_length=20, description="The services.")
+    services: list[Service] = Field(
+        default_factory=list, max_length=20, description="The services."
+    )
+    none_needed: Prose | None = Field(
+        default=None, description="Why none are needed. This or services, never both."
+    )
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if bool(self.services) is (self.none_needed is not None):
+            raise PydanticCustomError(
+                "services_unclear", "Give services, or say in none_needed why none are needed."
+            )
+        return self
 
 
 class Closure(_New, title="ReportClosure"):
