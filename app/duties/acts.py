@@ -14,35 +14,35 @@ class NotWaivable(Problem, status=409):
     """Nobody, or nobody of the caller's role, may say that this need not be done."""
 
     title = "This duty is not waived, or not by your role"
-    title_zh = "该责任不得豁免,或不由您的岗位豁免"
+    title_zh = "该职责不得免予履行,或您的岗位无权决定"
 
 
 class OwnDuty(Problem, status=403, denies=True):
     """Who owes something does not waive it."""
 
     title = "Who owes a duty does not waive it"
-    title_zh = "责任人不得豁免自己的责任"
+    title_zh = "负有该职责的人不得决定自己免予履行"
 
 
 class NothingOwed(Problem, status=409):
     """It is done, was not done in time, or nobody owes it any more: what is late stays late."""
 
     title = "It is done, or late, or nobody owes it any more"
-    title_zh = "该职责已履行、已逾期或已不再存在"
+    title_zh = "该职责已履行、已逾期,或已无人承担"
 
 
 class WaiverNotProposed(Problem, status=409):
     """Nobody has said yet that this need not be done."""
 
     title = "Nobody proposed to waive this"
-    title_zh = "尚无人提出豁免该责任"
+    title_zh = "尚无人提出免予履行该职责"
 
 
 class WaiverProposed(Problem, status=409):
     """Somebody has said already that this need not be done, and another is to agree."""
 
     title = "To waive this was proposed already"
-    title_zh = "该责任的豁免已提出,等待批准"
+    title_zh = "免予履行该职责已有人提出,等待批准"
 
 
 class ProposedByYou(Problem, status=403, denies=True):

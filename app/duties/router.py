@@ -39,7 +39,7 @@ class DutyNotFound(Problem, status=404, denies=True):
     """No such duty, or none the caller may know of: the same answer (AZ-3)."""
 
     title = "No such duty"
-    title_zh = "没有这项责任"
+    title_zh = "没有这项职责"
 
 
 ReadsDuties = Annotated[Principal, needs(READ)]

@@ -10,7 +10,10 @@ import pytest
 
 from app.access.roles import FIELD_GROUPS, roles
 from app.agencies.models import AgencyKind
+from app.api.problem_pages import every_problem
 from app.api.reference import codelists
+from app.core import areas
+from app.duties.rulebook import rules
 from app.policy import queries as policy
 
 HOME = Path(__file__).resolve().parents[2]
@@ -82,3 +85,11 @@ def test_what_the_policy_derives_has_a_name() -> None:
     classes = {f"difficulty.{entry['code']}" for entry in values_of("difficulty.taxonomy")}
     assert classes <= KNOWN["category"]
     assert set(values_of("priority.flags")) <= KNOWN["flag"]
+
+
+def test_a_duty_that_is_waived_frees_nobody_from_liability() -> None:
+    """免予履行(职责), not 豁免责任; and 委托照护人, 委托监护 where older texts say so."""
+    ours = [each.title.zh for each in rules().values()]
+    ours += [scope.zh for scope in areas.scopes().values()]
+    ours += [kind.title_zh for kind in every_problem()]
+    assert not [words for words in ours if re.search("豁免|委托监护|(该|这项|何种)责任", words)]
