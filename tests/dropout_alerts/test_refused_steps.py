@@ -11,6 +11,7 @@ from tests.children.factories import moved
 from tests.dropout_alerts.factories import a_report, an_attempt, everyone
 
 BY_SCHOOL: dict[str, Any] = {
+    "parent-contacts": {"spoken_on": "2026-11-20", "method": "phone"},
     "persuasions": an_attempt(),
     "register-entries": {"cause": "working", "whereabouts": "working_away"},
     "written-report": a_report(),

@@ -56,6 +56,17 @@ async def act(client, caller, duty, path="waiver", **body: Any) -> Any:
     return await client.post(f"/v1/duties/{duty['id']}/{path}", headers=headers, json=body or None)
 
 
+async def refused_all(client, caller, duty, kind) -> None:
+    """See each of the acts refused for one reason."""
+    for path, body in (
+        ("waiver", {"reason": WHY}),
+        ("waiver/approval", {}),
+        ("waiver/withdrawal", {}),
+    ):
+        refused = await act(client, caller, duty, path, **body)
+        assert refused.json()["type"] == f"/problems/{kind}", path
+
+
 async def test_one_proposes_and_another_approves(
     client, database, settings, supervisor, office, director, child, duty
 ) -> None:
@@ -81,8 +92,9 @@ async def test_one_proposes_and_another_approves(
         dropped = await act(client, caller, duty, "waiver/withdrawal")
         assert (dropped.status_code, dropped.json()["waiver"]) == (200, None)
         assert dropped.json()["permitted"] == ["proposeWaiver"]
-        early = await act(client, office, duty, "waiver/approval")
-        assert early.json()["type"] == "/problems/waiver-not-proposed"
+        for path in ("approval", "withdrawal"):
+            early = await act(client, office, duty, f"waiver/{path}")
+            assert early.json()["type"] == "/problems/waiver-not-proposed"
         assert (await act(client, supervisor, duty, reason=WHY)).status_code == 201
     approved = await act(client, office, duty, "waiver/approval")
     assert (approved.status_code, approved.json()["state"]) == (200, "waived")
@@ -138,17 +150,14 @@ async def test_nobody_waives_what_they_owe_or_what_is_done(
     refused = await act(client, office, duty, "waiver/approval")
     assert refused.json()["type"] == "/problems/own-duty"
     machine = await a_caller(database, settings, "civil_affairs", COUNTY, machine=True)
-    refused = await act(client, machine, duty, reason=WHY)
-    assert refused.json()["type"] == "/problems/person-required"
+    await refused_all(client, machine, duty, "person-required")
     other = await a_caller(database, settings, "township_supervisor", TOWNSHIP)
     async with database.begin(SYSTEM) as tx:
         await tx.connection.execute("UPDATE duties SET bearer_role = 'township_supervisor'")
-    refused = await act(client, other, duty, reason=WHY)
-    assert refused.json()["type"] == "/problems/own-duty"
+    await refused_all(client, other, duty, "own-duty")
     async with database.begin(SYSTEM) as tx:
         await tx.connection.execute("UPDATE duties SET state = 'overdue', overdue_at = now()")
-    refused = await act(client, office, duty, reason=WHY)
-    assert refused.json()["type"] == "/problems/nothing-owed", "what is late stays late"
+    await refused_all(client, office, duty, "nothing-owed")  # what is late stays late
 
 
 async def test_no_report_is_waived(client, database, office, child) -> None:
