@@ -185,6 +185,28 @@ def unset(column: str, otherwise: type[Problem]) -> Condition:
     )
 
 
+def given(column: str, otherwise: type[Problem]) -> Condition:
+    """Hold once `column` is filled."""
+    return Condition(
+        (column,),
+        lambda *_: None,
+        lambda found, _: found is not None,
+        "({0} IS NOT NULL AND {wanted}::text IS NULL)",
+        lambda *_: otherwise(),
+    )
+
+
+def another_person(column: str, otherwise: type[Problem]) -> Condition:
+    """Hold if the caller is a person, and not the one that `column` names."""
+    return Condition(
+        (column,),
+        lambda principal, _: principal.staff_id,
+        lambda found, person: person is not None and person != found,
+        "({wanted}::uuid IS NOT NULL AND {0} IS DISTINCT FROM {wanted}::uuid)",
+        lambda *_: otherwise(),
+    )
+
+
 def stands(
     states: Callable[[Principal, date], Collection[str]],
     refusal: Callable[[Principal, Mapping[str, Any], date], Problem],

@@ -87,19 +87,23 @@ async def look(tx: Tx, school_id: UUID) -> None:
     since_by = await _over_since(tx, school_id, place, term)
     if since_by is None:
         return
+    news = []
     for row in await tx.connection.fetch(_SILENT, school_id, tx.today, term, since_by):
         subject = uuid5(row["child_id"], f"silence {school_id} {row['since']}")
         about = about_pupil({**row, "subject_id": subject, "school_id": school_id})
-        await events.publish(tx, PupilUnsaid(**about, since=row["since"]))
+        news.append(PupilUnsaid(**about, since=row["since"]))
+    await events.publish(tx, *news)
 
 
 async def heard(tx: Tx, school_id: UUID) -> None:
     """Tell of whom a school has said something by now, or who is no pupil of it any more, of those
     of whom it owes a word. One statement and the events.
     """
+    news: list[PupilSaid | PupilLeft] = []
     for row in await tx.connection.fetch(_ENDED, school_id, tx.today):
         about = about_pupil({**row, "school_id": school_id})
-        await events.publish(tx, PupilSaid(**about) if row["said"] else PupilLeft(**about))
+        news.append(PupilSaid(**about) if row["said"] else PupilLeft(**about))
+    await events.publish(tx, *news)
 
 
 async def _over_since(tx: Tx, school_id: UUID, place: int, term: date) -> date | None:

@@ -4,7 +4,7 @@ import operator
 from collections.abc import Mapping
 from typing import Final
 
-from app.access.acts import Act, Condition, personally, stands, unset
+from app.access.acts import Act, Condition, another_person, given, personally, stands, unset
 from app.core.problems import Problem
 from app.duties.area import WAIVE
 from app.duties.rulebook import waivable_by
@@ -67,20 +67,8 @@ _NOT_OWN = Condition(
     "{0} <> {wanted}",
     lambda *_: OwnDuty(),
 )
-_PROPOSED = Condition(
-    ("waiver_at",),
-    lambda *_: None,
-    lambda found, _: found is not None,
-    "({0} IS NOT NULL AND {wanted}::text IS NULL)",
-    lambda *_: WaiverNotProposed(),
-)
-_ANOTHER_PERSON = Condition(
-    ("waiver_staff_id",),
-    lambda principal, _: principal.staff_id,
-    operator.ne,
-    "{0} IS DISTINCT FROM {wanted}::uuid",
-    lambda *_: ProposedByYou(),
-)
+_PROPOSED = given("waiver_at", WaiverNotProposed)
+_ANOTHER_PERSON = another_person("waiver_staff_id", ProposedByYou)
 _BY_ONE = (_WAIVABLE, _OWED, personally("id"), _NOT_OWN)
 
 ACTS: Final[Mapping[str, Act]] = {

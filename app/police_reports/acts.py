@@ -6,6 +6,8 @@ from typing import Final
 from app.access.acts import (
     Act,
     Condition,
+    another_person,
+    given,
     own,
     own_or_among,
     own_or_nobodys,
@@ -178,13 +180,7 @@ _ABOVE_SUSPICION = Condition(
 they say both. Where they may mean anybody it is no station: police of the county or who is above.
 """
 
-_NAMED = Condition(
-    ("suspect_step_id",),
-    lambda *_: None,
-    lambda found, _: found is not None,
-    "({0} IS NOT NULL AND {wanted}::text IS NULL)",
-    lambda *_: NoSuspectNamed(),
-)
+_NAMED = given("suspect_step_id", NoSuspectNamed)
 _POLICE_OR_COUNTY = Condition(
     ("state",),
     lambda principal, _: (
@@ -202,20 +198,8 @@ _SUSPECT_OPEN = Condition(
     "({wanted}::text = ANY ({0}))",
     lambda *_: SuspectKnownAlready(),
 )
-_PROPOSED = Condition(
-    ("closure_step_id",),
-    lambda *_: None,
-    lambda found, _: found is not None,
-    "({0} IS NOT NULL AND {wanted}::text IS NULL)",
-    lambda *_: ClosureNotProposed(),
-)
-_ANOTHER_PERSON = Condition(
-    ("closure_staff_id",),
-    lambda principal, _: principal.staff_id,
-    lambda proposer, person: person is not None and person != proposer,
-    "({wanted}::uuid IS NOT NULL AND {0} IS DISTINCT FROM {wanted}::uuid)",
-    lambda *_: SecondPersonNeeded(),
-)
+_PROPOSED = given("closure_step_id", ClosureNotProposed)
+_ANOTHER_PERSON = another_person("closure_staff_id", SecondPersonNeeded)
 _THERE_OR_ABOVE = Condition(
     ("closure_agency_id",),
     lambda principal, _: None if principal.agency_kind in _COUNTY else principal.agency_id,
@@ -230,27 +214,9 @@ _ASSESSES = Condition(
     "({0} IS NOT NULL AND {wanted}::boolean)",
     lambda *_: NotYourPart(),
 )
-_ASSESSED = Condition(
-    ("assessed_at",),
-    lambda *_: None,
-    lambda found, _: found is not None,
-    "({0} IS NOT NULL AND {wanted}::text IS NULL)",
-    lambda *_: NotAssessed(),
-)
-_HANGS_ON_A_FILE = Condition(
-    ("child_id",),
-    lambda *_: None,
-    lambda found, _: found is not None,
-    "({0} IS NOT NULL AND {wanted}::text IS NULL)",
-    lambda *_: NothingToTakeBack(),
-)
-_JOINED = Condition(
-    ("incident_id",),
-    lambda *_: None,
-    lambda found, _: found is not None,
-    "({0} IS NOT NULL AND {wanted}::text IS NULL)",
-    lambda *_: NotJoined(),
-)
+_ASSESSED = given("assessed_at", NotAssessed)
+_HANGS_ON_A_FILE = given("child_id", NothingToTakeBack)
+_JOINED = given("incident_id", NotJoined)
 _BY_NAME = personally("state")
 _IN_CHARGE = (own("police_agency_id", NotYourPart),)
 TOLD: Final = own_or_among("police_agency_id", "also_told", NotYourPart)

@@ -12,6 +12,7 @@ from app.core.data.db import Tx
 from app.police_reports import findings, queries, rules, schemas
 from app.police_reports.models import Step
 from app.police_reports.schemas.document import AssessmentDocument, DocumentLine
+from app.policy.codelists import codelists
 
 TITLE: Final = "儿童调查评估档案"
 _UNSAID: Final = "未填写"
@@ -30,25 +31,13 @@ _WORDS: Final[Mapping[str, Mapping[str | bool, str]]] = {
         "relatives": "亲属",
         "social_work": "社会工作者",
     },
-    "service": {
-        "guardianship_guidance": "监护指导",
-        "medical_treatment": "医疗救治",
-        "counselling": "心理疏导",
-        "behaviour_correction": "行为矫治",
-        "legal_service": "法律服务",
-        "legal_aid": "法律援助",
-        "social_assistance": "社会救助",
-    },
     "outcome": {
         "open": "待答复",
-        "accepted": "已接受,办理中",
         "cancelled": "已撤销",
-        "done": "已办结",
-        "refused": "家庭拒绝",
-        "not_reached": "未能联系",
-        "cannot_help": "无法提供",
     },
 }
+_LISTS: Final = {"service": "referral_needs", "outcome": "referral_answers"}
+"""Whose words a code list has."""
 _ASSESSED: Final = (
     ("safety", "安全处境", "safety"),
     ("guardianship", "监护情况", "guardianship"),
@@ -138,4 +127,8 @@ def _of_steps(
 
 
 def _word(kind: str, code: str | bool | None) -> str:  # noqa: FBT001  of a code that is yes or no
-    return _UNSAID if code is None else _WORDS[kind].get(code, str(code))
+    if code is None:
+        return _UNSAID
+    listed = codelists()[_LISTS[kind]].items if kind in _LISTS else ()
+    words = [each.zh for each in listed if each.code == code]
+    return words[0] if words else _WORDS[kind][code]
