@@ -1,15 +1,15 @@
-"""docs/add-a-resource.md, followed block by block in a copy of the project."""
+"""docs/add-a-resource.md, followed block by block in a copy of the project, and the README."""
 
-import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-HOME = Path(__file__).resolve().parents[2]
+from tests.architecture import test_adding_by_the_readme as readme
+from tests.architecture.test_adding_by_the_readme import HOME, copied
+
 PAGE = (HOME / "docs/add-a-resource.md").read_text("utf-8")
 COPIED = ("app", "tests", "alembic", "alembic.ini", "pyproject.toml", "scripts", "openapi", "docs")
 FOLLOWED = ("tests/contact_notes", "tests/architecture/test_tables.py")
@@ -27,12 +27,7 @@ def blocks(kind: str) -> dict[str, str]:
 
 def followed(place: Path) -> Path:
     """Copy the project and do what the page says."""
-    for name in COPIED:
-        if (HOME / name).is_dir():
-            left_out = shutil.ignore_patterns("node_modules")
-            shutil.copytree(HOME / name, place / name, ignore=left_out)
-        else:
-            shutil.copy(HOME / name, place / name)
+    copied(place, *COPIED)
     for path, text in blocks("python").items():
         (place / path).parent.mkdir(exist_ok=True)
         (place / path).write_text(text, "utf-8")
@@ -41,27 +36,23 @@ def followed(place: Path) -> Path:
     return place
 
 
-def run(place: Path, *command: str, **environment: str) -> str:
-    kept = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
-    done = subprocess.run(
-        [sys.executable, *command],
-        cwd=place,
-        env={**kept, "PYTHONPATH": str(place), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-4000:]
-    return done.stdout
+def done(place: Path, *command: str, **environment: str) -> str:
+    """Run it and return what it said, which is well."""
+    ended = readme.run(place, *command, **environment)
+    assert ended.returncode == 0, ended.stdout[-8000:] + ended.stderr[-4000:]
+    return ended.stdout
 
 
 @pytest.mark.parametrize(
     "also", [(), pytest.param(ASKED_OF_IT, marks=pytest.mark.long)], ids=["tests", "matrix"]
 )
-def test_the_page_is_enough(tmp_path: Path, pg: str, also: tuple[str, ...]) -> None:
-    copy = followed(tmp_path)
+def test_the_page_and_the_readme_are_enough(tmp_path: Path, pg: str, also: tuple[str, ...]) -> None:
+    """A resource, a field and a rule in one copy and one process: these cost the most."""
+    copy = readme.with_rule(readme.with_field(followed(tmp_path)))
+    shutil.copy(HOME / "tests/children/blood_type.py", copy / "tests/children/test_blood_type.py")
     assert len(blocks("python")) + len(blocks("diff")) == 13
     lint = "from importlinter.cli import lint_imports_command; lint_imports_command()"
-    assert "0 broken" in run(copy, "-c", lint)
-    said = run(copy, "-m", "pytest", "-q", *FOLLOWED, *also, TONGHU_TEST_SUPERUSER_URL=pg)
+    assert "0 broken" in done(copy, "-c", lint)
+    tests = (*FOLLOWED, *readme.FOLLOWED, *also)
+    said = done(copy, "-m", "pytest", "-q", *tests, TONGHU_TEST_SUPERUSER_URL=pg)
     assert re.search(r"\d+ passed", said), said

@@ -13,7 +13,7 @@ from tests.lives.deeds import DEEDS
 from tests.lives.truths import TRUTHS
 from tests.lives.world import a_world
 
-LIVES = int(os.environ.get("TONGHU_LIVES", "2"))
+LIVES = int(os.environ.get("TONGHU_LIVES", "1"))
 DEEDS_EACH = 40
 
 

@@ -100,14 +100,17 @@ class Theatre(NamedTuple):
 
 
 def some(theatre: Theatre, operation: Operation, asked: Ask, target: Target) -> bool:
-    """Of what a caller may not know and would change, a third: another one for each operation and
-    each caller, so that every target is tried with every operation; `make exam` asks for all.
+    """Of what a caller may not know, a third: another one for each operation and each caller, so
+    that every target is tried with every operation; `make exam` asks for all.
     """
-    if WHOLE or operation.method == "GET":
-        return True
     stage = theatre.stage
-    turn = CALLERS.index(stage.asker) + ASKS.index(asked) + stage.targets.index(target)
-    return turn % 3 == 0 or due(stage, operation, asked, target) is not Answer.ABSENT
+    absent = due(stage, operation, asked, target) is Answer.ABSENT
+    return not absent or in_turn(stage, ASKS.index(asked), target)
+
+
+def in_turn(stage: Stage, number: int, target: Target) -> bool:
+    """Pick a third of what would be asked, another one for each caller and each `number`."""
+    return WHOLE or (CALLERS.index(stage.asker) + number + stage.targets.index(target)) % 3 == 0
 
 
 async def mismatches(

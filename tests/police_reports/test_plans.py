@@ -38,7 +38,7 @@ from tests.access.factories import an_agency
 from tests.conftest import NOW, pinned
 
 ROWS = 20_000
-FILLED = ("police_reports", "hidden_subjects")
+FILLED = ("police_reports", "hidden_subjects", "duties")
 TOWNSHIP = 120119005000
 
 _FILL = """
@@ -59,6 +59,13 @@ _HIDDEN = """
 INSERT INTO hidden_subjects (subject_id, hidden_from, hidden_below)
 SELECT id, '{}', 1 FROM police_reports LIMIT 2000
 """
+_DONE = """
+INSERT INTO duties (id, rule, subject_id, home_county, region_code, bearer_role, period, counts_from,
+    opened_at, due_at, state, discharged_at, discharged_by, version)
+SELECT gen_random_uuid(), 'REP-01', gen_random_uuid(), home_county, region_code, 'hospital', '',
+    '2026-11-01', $1::timestamptz, $1, 'discharged', $1, id, 1
+FROM police_reports LIMIT 2000
+"""
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +75,7 @@ async def many(swept: None, pool: Database, keyring: Keyring) -> AsyncIterator[D
         async with database.begin(SYSTEM) as tx:
             await tx.connection.execute(_FILL, reporter, tx.now, ROWS)
             await tx.connection.execute(_HIDDEN)
+            await tx.connection.execute(_DONE, tx.now)
             await tx.connection.execute("SELECT count_rows(VARIADIC $1)", FILLED)
         yield database
 

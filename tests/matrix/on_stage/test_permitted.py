@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.conftest import undone
-from tests.matrix.asking import due
+from tests.matrix.asking import due, in_turn
 from tests.matrix.asks import ASKS
 from tests.matrix.described import Operation, operations
 from tests.matrix.expectation import ROLES, Answer
@@ -82,9 +82,12 @@ def test_every_list_of_what_has_acts_is_narrowed_by_them(document) -> None:
 
 async def test_it_is_what_happens(theatre, described, objects) -> None:
     stage, wrong = theatre.stage, []
-    for read, _, acts in objects:
+    for number, (read, _, acts) in enumerate(objects):
         for target in stage.targets:
-            if due(stage, read, ASKED[read.id], target) is not Answer.DONE:
+            if (
+                not in_turn(stage, number, target)
+                or due(stage, read, ASKED[read.id], target) is not Answer.DONE
+            ):
                 continue
             found, _ = await theatre.asked(read, ASKED[read.id], target)
             told = set(found.json()["permitted"])
