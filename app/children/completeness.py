@@ -3,13 +3,21 @@ it. Pure.
 """
 
 from collections.abc import Iterator
+from datetime import date
+from uuid import UUID
 
 from app.children.sections import File
+from app.core.ids import standing_for
 
 _SCHOOL_AGE = 6
 """From which age on a child is to be in school (义务教育法 11)."""
 _NOBODY_NAMED = frozenset({"parent", "institution", "none"})
 """Guardianships whose guardian is named elsewhere, or nobody."""
+
+
+def completion(child_id: UUID, on: date) -> UUID:
+    """Name the completing of a file in a quarter: what is emptied again in it was no completing."""
+    return standing_for("completion", [str(child_id), on.year, (on.month - 1) // 3])
 
 
 def lacking(file: File, age: int) -> tuple[str, ...]:

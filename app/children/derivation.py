@@ -11,6 +11,7 @@ from uuid import UUID
 from app.access.principal import Principal
 from app.children import events, naming, queries, rules, sealing
 from app.children.answers import Answer
+from app.children.completeness import completion
 from app.children.queries import ChildRef
 from app.children.rules import Derived
 from app.children.sections import File
@@ -45,9 +46,20 @@ def _birth_date(file: File) -> date:
 
 
 def announced(
+    child: ChildRef, before: Mapping[str, Any], now: Derived, on: date
+) -> list[announcements.Event]:
+    """Return the events that say what is different from the stored row, if anything is."""
+    changed: list[announcements.Event] = [*_changed(child, before, now)]
+    if now.lacking and not before["lacking"]:
+        about = {"region_code": child.region_code, "home_county": child.home_county}
+        done = completion(child.id, on)
+        changed.append(events.FileLacking(subject_id=child.id, **about, completion_id=done))
+    return changed
+
+
+def _changed(
     child: ChildRef, before: Mapping[str, Any], now: Derived
 ) -> list[events.CategoriesChanged]:
-    """Return the event that says what is different from the stored row, if anything is."""
     was = {*before["categories"], *before["priority_flags"]}
     become = {*now.categories, *now.priority_flags}
     open_before, open_now = set(before["undecided"]), set(now.undecided)
@@ -164,12 +176,12 @@ async def rederive(tx: Tx, after: UUID) -> UUID | None:
     """
     rows = await tx.connection.fetch(_NEXT, after, tx.today - timedelta(days=366 * 18), BATCH)
     changed: list[tuple[ChildRef, Derived]] = []
-    news: list[events.CategoriesChanged] = []
+    news: list[announcements.Event] = []
     for row in rows:
         child = ChildRef(row["id"], row["home_county"], row["region_code"], row["school_id"])
         told = Told.all_of(row["told"])
         outcome = derive(sealing.whole(tx.keyring, row), child.region_code, tx.today, told)
-        said = announced(child, row, outcome)
+        said = announced(child, row, outcome, tx.today)
         if said or {*row["lacking"]} != {*outcome.lacking}:
             changed.append((child, outcome))
             news += said
@@ -200,7 +212,7 @@ async def _store(
 
 _ONE: Final = f"""
 SELECT c.id, c.home_county, c.region_code, c.school_id, c.categories, c.priority_flags,
-       c.undecided, c.counted, c.told, {queries.STORED}
+       c.undecided, c.counted, c.lacking, c.told, {queries.STORED}
 FROM children c WHERE c.id = $1 FOR NO KEY UPDATE
 """
 
@@ -225,4 +237,4 @@ async def tell(tx: Tx, child_id: UUID, kind: Kind, source_id: UUID, fact: Told |
     )
     child = ChildRef(row["id"], row["home_county"], row["region_code"], row["school_id"])
     outcome = derive(sealing.whole(tx.keyring, row), child.region_code, tx.today, now)
-    await _store(tx, [(child, outcome)], announced(child, row, outcome))
+    await _store(tx, [(child, outcome)], announced(child, row, outcome, tx.today))

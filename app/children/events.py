@@ -74,11 +74,21 @@ class EvaluationVoid(_AboutEvaluation):
     wire_name: ClassVar[str] = "children.evaluation_void"
 
 
-class FileCompleted(Event):
+class _AboutCompletion(Event):
+    subject: ClassVar[str] = "child"
+    completion_id: UUID = Field(description="Of this child in this quarter: always the same.")
+
+
+class FileCompleted(_AboutCompletion):
     """Somebody wrote into a file the last of what each file is to say (REG-12)."""
 
     wire_name: ClassVar[str] = "children.file_completed"
-    subject: ClassVar[str] = "child"
+
+
+class FileLacking(_AboutCompletion):
+    """A file that was complete is not any more: something was taken out, or more is to be said."""
+
+    wire_name: ClassVar[str] = "children.file_lacking"
 
 
 class SituationFound(Event):

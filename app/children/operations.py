@@ -21,6 +21,7 @@ from app.children import (
     sealing,
     situations,
 )
+from app.children.completeness import completion
 from app.children.queries import ChildRef
 from app.children.rules import ADULT, Derived, age_on
 from app.children.sections import File
@@ -173,12 +174,13 @@ async def _announce(
     left = None if child.region_code == moved.region_code else child.region_code
     news: list[announcements.Event] = [
         events.ChildChanged(**about, **said, previous_region_code=left),
-        *derivation.announced(moved, row, outcome),
+        *derivation.announced(moved, row, outcome, tx.today),
     ]
     if row["undecided"] and not outcome.undecided:
         news.append(events.FactsDecided(**about))
     if row["lacking"] and not outcome.lacking:
-        news.append(events.FileCompleted(**about))
+        done = completion(child.id, tx.today)
+        news.append(events.FileCompleted(**about, completion_id=done))
     await announcements.publish(tx, *news)
 
 

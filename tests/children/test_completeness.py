@@ -1,10 +1,12 @@
 """What a file holds (REG-10), what it lacks, and that the township owes that (REG-12: 翔实完备)."""
 
+from datetime import date
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from app.children.completeness import lacking
+from app.children.completeness import completion, lacking
 from app.children.sections import File
 from app.core.data.db import SYSTEM
 from tests.children.factories import a_file, says
@@ -13,6 +15,9 @@ from tests.jobs import run_jobs
 
 WHOLE = {**a_file(VILLAGE), "welfare": {"poor": True, "income_sources": ["farming"]}}
 GUARDIAN = WHOLE["guardianship"]["guardian"]
+
+
+CHILD = UUID(int=7)
 
 
 def _without(section: str, *fields: str) -> dict[str, Any]:
@@ -49,6 +54,14 @@ def test_what_each_file_is_to_say(sections: dict[str, Any], lacks: list[str]) ->
 
 def test_who_is_too_young_for_school_is_not_asked_about_it() -> None:
     assert lacking(File.model_validate({**WHOLE, "education": {}}), 5) == ()
+
+
+def test_what_was_completed_is_of_its_quarter() -> None:
+    """Emptied in a later one, that one is asked for, and the earlier stays done."""
+    quarter = {completion(CHILD, day) for day in (date(2026, 10, 1), date(2026, 12, 31))}
+    assert len(quarter) == 1
+    assert completion(CHILD, date(2027, 1, 1)) not in quarter
+    assert completion(CHILD, date(2025, 10, 1)) not in quarter
 
 
 async def test_holds_what_the_form_collects(open_file, database, director) -> None:
@@ -114,6 +127,10 @@ async def test_the_township_owes_a_whole_file_of_a_child_in_difficulty(
         [
             ({"welfare": {"income_sources": ["farming"]}}, "open"),
             ({"identity": {"no_resident_id_reason": "not_issued"}}, "discharged"),
+            ({"welfare": {"income_sources": []}}, "open"),  # emptied again
+            ({"welfare": {"income_sources": ["farming"]}}, "discharged"),
+            ({"health": {"status": None}}, "open"),
+            ({"health": {"status": "healthy"}}, "discharged"),
         ],
         start=1,
     ):
