@@ -16,6 +16,10 @@ from demo.telling import out
 
 AT_ONCE = 6
 _KINDS = {"one_away_other_incapable": "parent"}
+_GROUNDS = {
+    evaluation: dict.fromkeys(("performance", "life", "education", "health"), degree)
+    for evaluation, degree in (("good", "well"), ("fair", "basic"), ("poor", "not"))
+}
 
 
 def load(base: str, data_dir: Path, children: Sequence[SyntheticChild], *, village: int) -> int:
@@ -71,6 +75,8 @@ def _body(child: SyntheticChild, school: str | None) -> dict[str, Any]:
         "guardianship": {
             "kind": _KINDS.get(child.guardianship, child.guardianship),
             "evaluation": child.guardian_eval,
+            "evaluated_by": child.guardian_eval and "社区评估人员",
+            "evaluation_grounds": child.guardian_eval and _GROUNDS[child.guardian_eval],
         },
         "education": {
             "school_id": school if at_school and not child.dropout else None,

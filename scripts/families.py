@@ -25,7 +25,12 @@ _TODAY: Final = date(2026, 11, 20)
 _AGE_TEN: Final = date(2016, 3, 1)
 _POOR_HEALTH: Final = {"serious_illness", "severe_disability", "mental_disability", "hiv_no_work"}
 _SETTLED: Final[Mapping[str, Mapping[str, Any]]] = {
-    "guardianship": {"kind": "grandparents", "evaluation": "good"},
+    "guardianship": {
+        "kind": "grandparents",
+        "evaluation": "good",
+        "evaluated_by": "样板村儿童主任",
+        "evaluation_grounds": dict.fromkeys(("performance", "life", "education", "health"), "well"),
+    },
     "education": {"status": "enrolled", "stage": "primary"},
     "health": {"status": "healthy"},
     "welfare": {"poor": False},
@@ -76,6 +81,7 @@ def _family(said: Mapping[str, Any], regions: Mapping[str, int]) -> Family:
     ]
     hukou = {"registered": True, "type": "rural", "region_code": f"{county_of(region)}"}
     sections = {section: said.get(section, fill) for section, fill in _SETTLED.items()}
+    sections["guardianship"] = {**_SETTLED["guardianship"], **sections["guardianship"]}
     sections |= {
         "hukou": said.get("hukou", hukou),
         "residence": {"lives_with": said.get("lives_with", ["grandparents"])},

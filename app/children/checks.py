@@ -30,24 +30,24 @@ def broken(file: File, sections: Collection[str], *, on: date, new: bool) -> lis
     if "family" in sections and len(set(roles)) != len(roles):
         detail = "One entry per parent; put every status into it."
         errors.append(FieldError("#/family/parents", "parent_repeated", detail))
-    if "guardianship" in sections and _unlike_its_grounds(file.guardianship):
+    if "guardianship" in sections and _better_than_its_grounds(file.guardianship):
         detail = (
-            "All well protected, no risk: good, and only then; fair: nothing unprotected (RSK-03)."
+            "Good: the duty performed and all protected well, no risk; fair: nothing of it not"
+            " (RSK-03)."
         )
         errors.append(FieldError("#/guardianship/evaluation", "evaluation_unfounded", detail))
     return errors
 
 
-def _unlike_its_grounds(said: Guardianship) -> bool:
+def _better_than_its_grounds(said: Guardianship) -> bool:
+    """Worse it may be: grounds of the evaluation before may stand there still."""
     grounds = said.evaluation_grounds
     if grounds is None:
         return False
-    protected = {grounds.life, grounds.education, grounds.health}
+    protected = {grounds.life, grounds.education, grounds.health, grounds.performance or "well"}
     if said.evaluation == "good":
         return protected != {"well"} or bool(grounds.risks)
-    if said.evaluation == "fair":
-        return "not" in protected or (protected == {"well"} and not grounds.risks)
-    return said.evaluation == "poor" and protected == {"well"} and not grounds.risks
+    return said.evaluation == "fair" and "not" in protected
 
 
 _TOLD: Final = frozenset(

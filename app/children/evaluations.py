@@ -29,8 +29,7 @@ def told_anew(before: File | None, after: File, today: date) -> Told:
 
 
 def _founded(said: Guardianship) -> date | None:
-    whole = said.evaluation and said.evaluated_by and said.evaluation_grounds
-    return said.evaluated_on if whole else None
+    return said.evaluated_on if said.founded else None
 
 
 def _guardian(said: Guardianship) -> tuple[object, ...]:

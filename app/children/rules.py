@@ -20,6 +20,7 @@ from app.children.completeness import lacking
 from app.children.conditions import Case
 from app.children.parents import able, away, parents_of, stands
 from app.children.sections import File
+from app.children.sections.guardianship import Guardianship
 from app.children.sections.hukou import Hukou
 from app.children.told import Told
 from app.policy.rules import ParameterValue, effective
@@ -213,12 +214,10 @@ def _flags(case: Case, policy: Policy, orphan: Answer) -> dict[str, Answer]:
     gone = [away(each, 0, "any", 0) for each in case.parents]
     unguarded = conditions.nobody_guards(case)
     incapable = _one_away_other_incapable(case, gone)
-    evaluation = case.file.guardianship.evaluation
-    evaluated = None if evaluation is None else evaluation == "poor"
     poor_when = {
         "no_guardian": unguarded,
         "one_away_other_incapable": incapable,
-        "insufficient_capacity": Answer.of(evaluated, "guardianship.evaluation"),
+        "insufficient_capacity": _poorly_evaluated(case.file.guardianship),
     }
     registered = case.file.hukou.registered
     no_hukou = None if registered is None else not registered
@@ -233,6 +232,15 @@ def _flags(case: Case, policy: Policy, orphan: Answer) -> dict[str, Answer]:
         "disabled": conditions.disabled(case),
         "ill": conditions.ill(case),
     }
+
+
+def _poorly_evaluated(said: Guardianship) -> Answer:
+    """Poor is poor; that it is not takes grounds (RSK-03)."""
+    if said.evaluation is None:
+        return Answer.of(None, "guardianship.evaluation")
+    if said.evaluation == "poor":
+        return Answer.of(True, "guardianship.evaluation")
+    return Answer.of(False if said.founded else None, "guardianship.evaluation_grounds")
 
 
 def _out_of_school(facts: Facts, case: Case, rule: Mapping[str, Any]) -> Answer:

@@ -59,6 +59,13 @@ RESIDENT_ID = with_check_digit("12000020160301900")
 """A girl's, born 2016-03-01; the place code 120000 is not one households are registered at."""
 
 
+WELL_LOOKED_AFTER: dict[str, Any] = {
+    "evaluation": "good",
+    "evaluated_by": "样板村儿童主任",
+    "evaluation_grounds": dict.fromkeys(("performance", "life", "education", "health"), "well"),
+}
+
+
 def a_file(region_code: int, **sections: Any) -> dict[str, Any]:
     """Write the body that opens a left-behind girl's file."""
     since = "2020-01-01"
@@ -90,7 +97,7 @@ def a_file(region_code: int, **sections: Any) -> dict[str, Any]:
         "guardianship": {
             "kind": "grandparents",
             "guardian": {"name": "样老丙", "relation": "外婆", "phone": "+86 10 5550 0101"},
-            "evaluation": "good",
+            **WELL_LOOKED_AFTER,
         },
         "education": {
             "stage": "primary",

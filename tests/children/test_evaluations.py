@@ -7,7 +7,7 @@ from tests.children.factories import a_file
 from tests.conftest import VILLAGE
 from tests.jobs import run_jobs
 
-GROUNDS = {"life": "well", "education": "well", "health": "well"}
+GROUNDS = {"performance": "well", "life": "well", "education": "well", "health": "well"}
 GOOD = {
     "evaluation": "good",
     "evaluated_on": "2026-11-19",
@@ -40,7 +40,7 @@ async def test_the_community_evaluates_each_guardian_a_child_is_entrusted_to(
     client, database, open_file, director, township, patch
 ) -> None:
     """各社区…对委托监护人进行评估. A word alone is none; nor is what another agency wrote."""
-    with_mother = {**a_file(VILLAGE)["guardianship"], "kind": "parent"}
+    with_mother = {**a_file(VILLAGE)["guardianship"], "kind": "parent", "evaluated_by": None}
     at_home = (await open_file(director, guardianship=with_mother)).json()
     await run_jobs(database)
     assert await _owed(client, director) == [], "a parent is no 委托监护人"
@@ -48,9 +48,14 @@ async def test_the_community_evaluates_each_guardian_a_child_is_entrusted_to(
     await patch(director, at_home, kind="grandparents", evaluated_on="2026-11-19")
     for caller in (director, township):
         assert await _owed(client, caller) == owed
-    for missing in ("evaluated_by", "evaluation_grounds"):
-        await patch(director, at_home, **{**GOOD, missing: None})
-        assert await _owed(client, director) == owed, f"没有 {missing}"
+    unperformed = {**GOOD["evaluation_grounds"], "performance": None}
+    for lacks in (
+        {"evaluated_by": None},
+        {"evaluation_grounds": None},
+        {"evaluation_grounds": unperformed},
+    ):
+        await patch(director, at_home, **{**GOOD, **lacks})
+        assert await _owed(client, director) == owed, lacks
     last_year = await patch(director, at_home, **{**GOOD, "evaluated_on": "2025-12-31"})
     assert await _owed(client, director) == owed
     done = await patch(director, at_home, **GOOD)
@@ -95,8 +100,10 @@ async def test_what_the_county_writes_evaluates_nobody(
         ("good", {"risks": ["deviance"]}, False),
         ("fair", {"life": "basic", "risks": ["psychological"]}, True),  # 基本保障…潜在风险
         ("fair", {"health": "not"}, False),
-        ("fair", {}, False),  # 但…有潜在风险
-        ("poor", {}, False),
+        ("fair", {"performance": "not"}, False),  # 能基本履行
+        ("good", {"performance": "basic"}, False),  # 较好履行
+        ("fair", {}, True),  # no better: the grounds may be those of the evaluation before
+        ("poor", {}, True),
         ("poor", {"health": "not", "risks": ["dropout", "wandering"]}, True),  # 得不到有效保障
     ],
 )

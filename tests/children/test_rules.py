@@ -10,6 +10,7 @@ from app.children.rules import Derived, Facts, age_on, derive, policy_of
 from app.children.sections import File
 from app.policy import parameters, queries
 from app.regions.rules import county_of
+from tests.children.factories import WELL_LOOKED_AFTER
 
 TODAY = date(2026, 11, 20)
 NATION_LIKE = 110101001001  # a place with no rule of its own
@@ -48,7 +49,7 @@ def facts(region: int = NATION_LIKE, **given: Any) -> Facts:
         "hukou": {"registered": True, "type": "rural", "region_code": str(county_of(region))},
         "residence": {"lives_with": ["grandparents"]},
         "family": both("away", "away"),
-        "guardianship": {"kind": "grandparents", "evaluation": "good"},
+        "guardianship": {"kind": "grandparents", **WELL_LOOKED_AFTER},
         "education": {"status": "enrolled"},
         "health": {"status": "healthy"},
         "welfare": {"poor": False},
@@ -90,7 +91,7 @@ ONE_AWAY_OTHER_INCAPABLE = {
 }
 
 
-UNGUARDED = {"guardianship": {"kind": "none", "evaluation": "good"}}
+UNGUARDED = {"guardianship": {"kind": "none", **WELL_LOOKED_AFTER}}
 AWAY_2015 = {"parents": [parent(role, {"status": "away", "since": "2015-01-01"}) for role in ROLES]}
 INCAPABLE_2015 = {
     "parents": [

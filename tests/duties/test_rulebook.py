@@ -235,7 +235,12 @@ def test_broken_yaml_is_refused_with_its_line() -> None:
 
 
 def test_the_index_of_deeds_that_may_be_hidden_holds_every_rule_with_one() -> None:
-    (code,) = [code for code, rule in rulebook.rules().items() if rule.evidence.deed]
+    told = "police_reports."  # what may be kept from who may see the duty
+    (code,) = [
+        code
+        for code, rule in rulebook.rules().items()
+        if rule.evidence.deed and rule.evidence.event.startswith(told)
+    ]
     assert f"rule = '{code}'" in models.DONE_BY_HIDDEN
 
 

@@ -102,7 +102,7 @@ async def _write(stage: Stage, who: str, did: str, child: str, **sections: Any) 
 
 async def _looked_after(stage: Stage, child: str) -> None:
     """Of the second the guardian is not evaluated."""
-    grounds = {"life": "well", "education": "basic", "health": "well"}
+    grounds = {"performance": "well", "life": "well", "education": "basic", "health": "well"}
     said = {"evaluation": "fair", "evaluated_on": "2026-03-05", "evaluation_grounds": grounds}
     await stage.until("2026-03-05")
     did = "评估样小一的监护人 evaluates the guardian"

@@ -48,6 +48,20 @@ Protection = Annotated[
         },
     ),
 ]
+Performance = Annotated[
+    Literal["well", "basic", "not"],
+    Codes(
+        "guardian_performances",
+        zh="履行监护职责程度",
+        en="How a guardian performs the duty",
+        source="RSK-03",
+        labels={
+            "well": ("较好履行", "Performs it well"),
+            "basic": ("基本履行", "Basically performs it"),
+            "not": ("不能履行", "Cannot perform it"),
+        },
+    ),
+]
 EvaluationRisk = Annotated[
     Literal["deviance", "psychological", "dropout", "wandering"],
     Codes(
@@ -93,6 +107,11 @@ class Guardian(Part):
 class EvaluationGrounds(Part):
     """What an evaluation rests on (RSK-03)."""
 
+    performance: Performance | None = Field(
+        default=None,
+        description="How the guardian performs the duty (履行监护职责). Without it an evaluation"
+        " is founded on half, and discharges nothing.",
+    )
     life: Protection = Field(description="The child's life (生活).")
     education: Protection = Field(description="Its education (教育).")
     health: Protection = Field(description="Its health, of body and mind (身心健康).")
@@ -127,11 +146,19 @@ class Guardianship(Section):
     )
     evaluation_grounds: EvaluationGrounds | None = Field(
         default=None,
-        description="What it rests on. Well looked after is who is well protected in all of it"
-        " and at no risk; fairly, who is basically protected.",
+        description="What it rests on. Well looked after is who is well protected in all of it by"
+        " who performs the duty well, and at no risk; fairly, who is basically protected. Without"
+        " it nothing shows that a child is not poorly looked after.",
     )
     harm: Counted[list[Harm]] = Field(
         default=[],
         max_length=4,
         description="Harm through missing or improper guardianship (DEF-13).",
     )
+
+    @property
+    def founded(self) -> bool:
+        """Whether somebody evaluated, on grounds that say how the duty is performed."""
+        grounds = self.evaluation_grounds
+        performed = grounds.performance if grounds else None
+        return bool(self.evaluation and self.evaluated_by and performed)
