@@ -55,7 +55,7 @@ def follow_up(base: str, data_dir: Path) -> None:
         "guardianship": "weak",
         "physical_health": "good",
         "mental_health": "fair",
-        "participants": ["police", "school", "village_committee"],
+        "participants": ["civil_affairs", "police", "school", "village_committee"],
         "summary": "演示:由祖父母照料,需要指导。Demo: with grandparents, needs guidance.",
     }
     township.call("POST", f"{path}/assessment", assessment)

@@ -41,7 +41,7 @@ ASSESS = {
     "guardianship": "weak",
     "physical_health": "good",
     "mental_health": "fair",
-    "participants": ["police", "school"],
+    "participants": ["civil_affairs", "police", "school"],
     "summary": "需要委托监护指导。",
 }
 SERVICES = {

@@ -22,7 +22,15 @@ from tests.police_reports.factories import (
     rows,
     the_offices,
 )
-from tests.police_reports.test_chain import AT, BY_POLICE, BY_TOWNSHIP, DISPOSE, SERVICES, step
+from tests.police_reports.test_chain import (
+    ASSESS,
+    AT,
+    BY_POLICE,
+    BY_TOWNSHIP,
+    DISPOSE,
+    SERVICES,
+    step,
+)
 
 URL = "/v1/police-reports"
 
@@ -372,6 +380,7 @@ async def test_of_a_step_codes_are_plain_and_all_else_sealed(client, database, o
                 }
             ],
         },
+        "assessed": {"participants": sorted(ASSESS["participants"])},
         "services_arranged": {
             "service_kinds": sorted(each["kind"] for each in SERVICES["services"])
         },

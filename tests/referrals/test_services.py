@@ -167,7 +167,7 @@ ASSESSED = {
     "guardianship": "weak",
     "physical_health": "good",
     "mental_health": "fair",
-    "participants": ["civil_affairs", "school"],
+    "participants": ["civil_affairs", "police", "school"],
     "summary": "孩子独居,情绪低落。",
 }
 
@@ -205,7 +205,7 @@ async def test_a_provider_that_is_none_of_ours_is_answered_for_by_who_arranged_i
     file = await printed(offices.county)
     assert file["安排服务 2026-11-20"] == "心理疏导:阳光心理工作室;已办结"
     assert (file["安全处境"], file["监护情况"]) == ("存在风险", "监护不力")
-    assert (file["参与方"], file["评估意见"]) == ("民政部门、学校", "孩子独居,情绪低落。")
+    assert (file["参与方"], file["评估意见"]) == ("民政部门、公安机关、学校", "孩子独居,情绪低落。")
     for other in (offices.village, offices.police):
         assert (await client.get(url, headers=other.headers)).status_code == 403
 

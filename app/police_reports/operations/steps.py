@@ -225,7 +225,9 @@ async def record_assessment(
     """
     counts = IN_PLACE.holds(principal, report, tx.today)
     changes = {"assessed_at": new.assessed_at} if counts else {}
-    deed = Deed(Step.ASSESSED, new, events.AssessmentRecorded, changes=changes, counts=counts)
+    codes = {"participants": sorted({*new.participants})}
+    what = (Step.ASSESSED, new, events.AssessmentRecorded)
+    deed = Deed(*what, changes=changes, codes=codes, counts=counts)
     return await take(tx, principal, report, deed)
 
 

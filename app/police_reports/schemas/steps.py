@@ -233,7 +233,9 @@ class Assessment(_New):
     physical_health: Health = Field(description="Physical health.")
     mental_health: Health = Field(description="Mental health.")
     participants: list[Participant] = Field(
-        max_length=7, description="Who took part, besides the township."
+        max_length=7,
+        description="Who took part, besides whoever assesses. The assessment is owed until civil"
+        " affairs and the police take part in one (REP-15).",
     )
     hardship: StrictBool | None = Field(
         default=None,
