@@ -180,7 +180,7 @@ async def test_a_provider_that_is_none_of_ours_is_answered_for_by_who_arranged_i
     url = f"/v1/police-reports/{report_id}/assessment/document"
     early = await client.get(url, headers=offices.township.headers)
     assert (early.status_code, early.json()["type"]) == (409, "/problems/not-assessed")
-    await step(client, offices.township, report_id, "assessment", ASSESSED)
+    await step(client, offices.township, report_id, "assessment", {**ASSESSED, "hardship": False})
     counselling = _services({"kind": "counselling", "provider": "阳光心理工作室"})
     await step(client, offices.township, report_id, "services", counselling)
     await run_jobs(database)
@@ -215,10 +215,11 @@ async def test_a_provider_that_is_none_of_ours_is_answered_for_by_who_arranged_i
     [
         ({"hardship": True}, False, ["social_assistance"]),
         ({}, True, ["social_assistance"]),
+        ({}, None, ["social_assistance"]),
         ({"hardship": False}, True, []),
         ({"guardianship": "absent"}, False, ["guardianship"]),
     ],
-    ids=["said", "on_file", "said_not", "unguarded"],
+    ids=["said", "on_file", "nobody_knows", "said_not", "unguarded"],
 )
 async def test_what_is_assessed_asks_civil_affairs(
     client, database, offices, child, said, poor, needs
@@ -235,8 +236,12 @@ async def test_what_is_assessed_asks_civil_affairs(
         await run_jobs(database)
     held = await listed(client, offices.county, held_by=str(offices.county.agency_id))
     assert [each["needs"] for each in held] == [needs] * bool(needs)
+    find_out = [each["note"] for each in held if each["note"]]
+    assert len(find_out) == (not said and poor is None), "what is not known is found out"
     duties = await owed(client, offices.county, "VIS-08")
-    assert [each["bearer"]["role"] for each in duties] == ["civil_affairs"] * bool(needs)
+    assert [(each["bearer"]["role"], each["due_at"]) for each in duties] == [
+        ("civil_affairs", "2026-11-27T16:00:00Z")  # 及时
+    ] * bool(needs)
     if needs:
         await step(
             client, offices.township, report_id, "assessment", {**ASSESSED, "hardship": False}
@@ -256,13 +261,14 @@ async def test_the_four_mechanisms_hold_for_a_child_of_a_town(
     unguarded = something_wrong(refer_to=[])
     await visited(client, database, offices.village, child, unguarded)
     situations = {"situations": ["guardian_failure"]}
+    unlooked_after = {**ASSESSED, "guardianship": "absent", "hardship": False}
     report_id = await filed(client, offices.village, child_id=str(child.id), **situations)
     await run_jobs(database)
     for caller, path, body in (
         (offices.police, "acknowledgement", ACCEPT),
         (offices.police, "dispositions", CARED_FOR),
         (offices.police, "township-notice", NOTICE),
-        (offices.township, "assessment", {**ASSESSED, "guardianship": "absent"}),
+        (offices.township, "assessment", unlooked_after),
     ):
         answer = await step(client, caller, report_id, path, body)
         assert answer.status_code == 201, answer.text
@@ -298,3 +304,9 @@ async def test_other_departments_of_assistance_are_asked_as_well(
     await run_jobs(database)
     states = [each["state"] for each in await listed(client, offices.county)]
     assert sorted(states) == ["cancelled", "open", "open"], "civil affairs are asked once"
+    asked = await listed(client, offices.county, held_by=str(offices.county.agency_id))
+    [taken_on] = [each for each in asked if each["state"] == "open"]
+    await act(client, offices.county, taken_on, "answer", answer="accepted")
+    await run_jobs(database)
+    [duty] = await owed(client, offices.county, "VIS-08.done")
+    assert (duty["state"], duty["due_at"]) == ("open", "2026-12-20T16:00:00Z"), "and taken in"

@@ -14,9 +14,9 @@ from app.referrals.models import ReferralSource
 from app.referrals.operations import opening
 
 _POOR: Final = """
-SELECT coalesce((welfare ->> 'poor')::boolean, false) FROM children
-WHERE id = $1 AND home_county = $2
+SELECT (welfare ->> 'poor')::boolean FROM children WHERE id = $1 AND home_county = $2
 """
+_UNKNOWN: Final = "家庭经济状况未知,请核实。Whether the family is poor is not known: find out."
 
 
 async def needed(tx: Tx, report: asyncpg.Record) -> list[opening.Asked]:
@@ -67,7 +67,7 @@ async def _by_assessment(
         poor = await tx.connection.fetchval(_POOR, *child)
     needs = ["guardianship"] if said["guardianship"] == "absent" else []
     asked = [each.needs for each in arranged if each.to_kind == "civil_affairs"]
-    if poor and ["social_assistance"] not in asked:
+    if poor is not False and ["social_assistance"] not in asked:
         needs.append("social_assistance")
     about = f"{report['child_id']} assessed"
     return [
@@ -78,6 +78,7 @@ async def _by_assessment(
             uuid5(report["id"], f"{about} {need}"),
             ("civil_affairs", None),
             need,
+            _UNKNOWN if need == "social_assistance" and poor is None else None,
         )
         for need in needs
     ]
