@@ -71,9 +71,7 @@ async def test_an_attempt_in_vain_ends_nothing_until_the_child_is_back_or_the_sc
     await around.absent(pupil.id, *SIX_DAYS)
     alert = await around.alert(pupil.id)
     for outcome in ("unreachable", "promised", "refused"):
-        tried = await around.step(
-            around.teacher, alert, "persuasions", an_attempt(outcome=outcome)
-        )
+        tried = await around.step(around.teacher, alert, "persuasions", an_attempt(outcome=outcome))
         assert tried.status_code == 201, tried.text
         alert = tried.json()
         await run_jobs(database)
