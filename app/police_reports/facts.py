@@ -14,7 +14,8 @@ from app.core.jobs import events as spine
 from app.police_reports import events
 
 _REPORT: Final = """
-SELECT id, child_id, situations, disposed_as, handled_at, closed_at, police_agency_id, superseded_by_id,
+SELECT id, child_id, situations, disposed_as, handled_at, closed_at, police_agency_id,
+       superseded_by_id,
        hidden_below > 0 OR police_below > 0 OR cardinality(hidden_from) > 0 AS kept
 FROM police_reports WHERE id = $1
 """

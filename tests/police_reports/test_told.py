@@ -9,7 +9,6 @@ from tests.police_reports.factories import filed, the_offices
 from tests.police_reports.test_chain import ACCEPT, AT, step
 from tests.police_reports.test_dispositions import VIOLENCE
 
-
 ABANDONED = {
     "kind": "guardian_failure",
     "at": AT,
