@@ -61,7 +61,10 @@ def follow_up(base: str, data_dir: Path) -> None:
     township.call("POST", f"{path}/assessment", assessment)
     services = {
         "arranged_at": now,
-        "services": [{"kind": "counselling", "provider": "演示社工站", "started": False}],
+        "services": [
+            {"kind": kind, "provider": "演示社工站", "started": False}
+            for kind in ("guardianship_guidance", "counselling")
+        ],
     }
     township.call("POST", f"{path}/services", services)
     tell("township", "assessed the child's situation and arranged counselling (REP-15, REP-16)")

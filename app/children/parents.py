@@ -115,6 +115,8 @@ def stands(
     found = [each for status, each in parent.said.items() if status in statuses]
     if found:
         return any_of(_lasts(parent, each, (minimum or {}).get(each.status, 0)) for each in found)
+    if "not_found" in statuses and "unidentified" in parent.said:
+        return Answer.of(None, f"{parent.place}.not_found")  # 查找不到: who was looked for
     if "severe_disability" in statuses and _grade_is_missing(parent.parent):
         return Answer.of(None, f"{parent.place}.disability_grade")
     if not parent.known and not parent.adopts:
@@ -164,7 +166,8 @@ def _said(
     parent: Parent | None, severe: Sequence[Mapping[str, Any]], visit_days: int, on: date
 ) -> dict[str, ParentStatus]:
     """Return what is the case, with what follows from it: who left home is out of contact since,
-    and a disability says of what kind it is and how severe.
+    who cannot work with AIDS is seriously ill, and a disability says of what kind it is and how
+    severe.
     """
     if parent is None:
         return {}
@@ -177,6 +180,9 @@ def _said(
     if "left_home" in said:
         contact = said["left_home"].model_copy(update={"status": "lost_contact"})
         said["lost_contact"] = _longer(said.get("lost_contact"), contact)
+    if "hiv_no_work" in said:
+        ill = said["hiv_no_work"].model_copy(update={"status": "serious_illness"})
+        said.setdefault("serious_illness", ill)
     if parent.disability_type in _OF_THE_MIND:
         said.setdefault("mental_disability", ParentStatus(status="mental_disability"))
     if any(_is_severe(parent, said, kind) for kind in severe):

@@ -14,7 +14,8 @@ from app.core.jobs import events as spine
 from app.police_reports import events
 
 _REPORT: Final = """
-SELECT id, child_id, disposed_as, handled_at, closed_at, police_agency_id, superseded_by_id,
+SELECT id, child_id, situations, disposed_as, handled_at, closed_at, police_agency_id,
+       superseded_by_id,
        hidden_below > 0 OR police_below > 0 OR cardinality(hidden_from) > 0 AS kept
 FROM police_reports WHERE id = $1
 """
@@ -47,7 +48,9 @@ async def tell_file(tx: Tx, announced: spine.Announced) -> None:
     report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
     if report is None:
         return
-    told = _HARM & {*report["disposed_as"]} and not report["kept"]
+    abandoned = report["disposed_as"] and "abandoned" in report["situations"]
+    harmed = abandoned or _HARM & {*report["disposed_as"]}
+    told = harmed and not report["kept"]
     child_id = report["child_id"] if told and report["superseded_by_id"] is None else None
     for row in await tx.connection.fetch(_HUNG_ON, report["id"]):
         if row["child_id"] != child_id:

@@ -16,6 +16,13 @@ _WELL: Final = {
     "mental_health": "good",
 }
 
+_MENDS: Final = {
+    "guardianship": {"guardianship_guidance"},
+    "physical_health": {"medical_treatment"},
+    "mental_health": {"counselling", "behaviour_correction"},
+}
+"""Which services are for what was not found well (REP-16: 有针对性地); of safety, any."""
+
 _STEPS: Final = """
 SELECT s.*, a.kind FROM police_report_steps s LEFT JOIN agencies a ON a.id = s.agency_id
 WHERE s.report_id = $1 AND s.step IN ('assessed', 'services_arranged', 'identification_withdrawn')
@@ -58,10 +65,17 @@ def is_well(assessment: Mapping[str, Any]) -> bool:
 def is_answered(
     report: Mapping[str, Any], found: Mapping[str, Any], journal: Iterable[Mapping[str, Any]]
 ) -> bool:
-    """Tell whether services were arranged after an assessment, or said not to be needed."""
+    """Tell whether after an assessment services were arranged for all that it did not find well, or
+    said not to be needed.
+    """
     since, _ = rules.happened(found, report["found_at"])
-    return any(
-        step["step"] == Step.SERVICES_ARRANGED
-        and rules.happened(step, report["found_at"])[0] >= since
+    orders = [
+        step["said"]
         for step in journal
-    )
+        if step["step"] == Step.SERVICES_ARRANGED
+        and rules.happened(step, report["found_at"])[0] >= since
+    ]
+    kinds = {service["kind"] for said in orders for service in said["services"]}
+    unwell = [name for name in _MENDS if found["said"].get(name) != _WELL[name]]
+    all_of_it = bool(kinds) and not any(kinds.isdisjoint(_MENDS[name]) for name in unwell)
+    return all_of_it or any(said.get("none_needed") for said in orders)

@@ -53,7 +53,8 @@ def unsaid(
 ) -> list[dict[str, Any]]:
     """List what the measures done ask for and nobody said: `fields`, and `then`, of which one
     follows. `named_danger`: after violence a child is placed elsewhere in one of the dangers the
-    text lists (REP-12), not as the police judge.
+    text lists (REP-12), not as the police judge. Of one that is not placed, too, it is said whether
+    it is in any.
     """
     asking = [each for each in listed if each.get("asks") or each.get("then")]
     missing = [
@@ -72,7 +73,8 @@ def unsaid(
 
 def _fields(each: Mapping[str, Any], of_kind: Told, *, named_danger: bool) -> list[str]:
     said = {*of_kind.said.get(each["code"], ())}
-    if of_kind.dangers or (of_kind.dangers is not None and not named_danger):
+    none_will_do = not (named_danger and each.get("hand_over"))
+    if of_kind.dangers or (of_kind.dangers is not None and none_will_do):
         said.add("dangers")
     return [name for name in each.get("asks", ()) if name not in said]
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from app.core.jobs.events import CODE, ROLE, Event
-from app.visits.models import Channel, VisitorType
+from app.visits.models import Channel, Place, VisitorType
 
 
 class _AboutVisit(Event):
@@ -24,6 +24,9 @@ class _AboutVisit(Event):
     )
     channel: Annotated[Channel, CODE] = Field(
         description="`in_person`, `phone`, `video` or `other`."
+    )
+    place: Annotated[Place, CODE] = Field(
+        default=Place.home, description="Where the child was seen: a code."
     )
     abnormal: bool = Field(description="Whether anything abnormal was found.")
     looked_at: bool = Field(

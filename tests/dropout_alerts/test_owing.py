@@ -63,6 +63,36 @@ async def test_a_school_owes_a_word_with_the_parents_then_persuasion(
         assert [each[1] for each in await owed(client, around.teacher, rule)] == ["discharged"]
 
 
+async def test_an_attempt_in_vain_ends_nothing_until_the_child_is_back_or_the_school_gives_up(
+    client, database, around
+) -> None:
+    """EDU-03: 劝返复学; EDU-04: 劝返无效的 — whoever tries once and leaves it at that is late."""
+    pupil = await around.school.pupil(database)
+    await around.absent(pupil.id, *SIX_DAYS)
+    alert = await around.alert(pupil.id)
+    for outcome in ("unreachable", "promised", "refused"):
+        tried = await around.step(around.teacher, alert, "persuasions", an_attempt(outcome=outcome))
+        assert tried.status_code == 201, tried.text
+        alert = tried.json()
+        await run_jobs(database)
+        for caller in (around.teacher, around.education, around.township):
+            due = ("school", "open", "2026-11-25T16:00:00Z")
+            assert await owed(client, caller, "EDU-03.ended") == [due], outcome
+    assert await owed(client, around.teacher, "EDU-04") == []
+    await around.step(around.teacher, alert, "persuasions", an_attempt(final=True))
+    await run_jobs(database)
+    for rule, state in (("EDU-03.ended", "discharged"), ("EDU-04", "open")):
+        assert [each[1] for each in await owed(client, around.teacher, rule)] == [state]
+
+    other = await around.school.pupil(database)
+    await around.absent(other.id, *SIX_DAYS)
+    back = {"returned_on": "2026-11-20", "kind": "same_school"}
+    await around.step(around.teacher, await around.alert(other.id), "return", back)
+    await run_jobs(database)
+    states = [each[1] for each in await owed(client, around.teacher, "EDU-03.ended")]
+    assert sorted(states) == ["cancelled", "discharged"]
+
+
 async def test_each_addressee_owes_what_it_does_for_itself(client, database, around) -> None:
     """EDU-07: the education authority and the township, each by measures of its own."""
     pupil = await around.school.pupil(database)

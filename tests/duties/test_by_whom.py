@@ -21,3 +21,13 @@ async def test_nobody_else_visits_in_the_name_of_the_director(
     clerk = await a_caller(database, settings, role, place)
     await _record(client, database, clerk, visitor_type="child_director")
     assert await _state(client, director) == "open"
+
+
+@pytest.mark.parametrize(
+    ("place", "state"),
+    [("home", "discharged"), ("school", "open"), ("childrens_home", "open")],
+)
+async def test_a_family_is_visited_where_it_lives(client, database, director, place, state) -> None:
+    """VIS-01: 开展家庭走访…实地走访; VIS-08: 對留守兒童家庭進行定期走訪."""
+    await _record(client, database, director, place=place)
+    assert await _state(client, director) == state

@@ -63,6 +63,29 @@ async def test_who_did_not_find_the_child_well_owes_services_or_says_why_none(
     assert await states(client, offices.county, "REP-16") == ["discharged"]
 
 
+@pytest.mark.parametrize(
+    ("found", "beside_it", "for_it"),
+    [
+        ({"guardianship": "absent"}, "legal_aid", "guardianship_guidance"),
+        ({"physical_health": "poor"}, "counselling", "medical_treatment"),
+        ({"mental_health": "fair"}, "medical_treatment", "behaviour_correction"),
+    ],
+)
+async def test_services_are_for_what_was_found(
+    client, database, offices, found, beside_it, for_it
+) -> None:
+    """REP-16: 有针对性地安排: one for another need answers nothing."""
+    report_id = await filed(client, offices.school)
+    await step(client, offices.township, report_id, "assessment", {**WELL, **found})
+    for kind, state in ((beside_it, "open"), (for_it, "discharged")):
+        services = [{"kind": kind, "provider": "社工站", "started": False}]
+        body = {"arranged_at": AT, "services": services}
+        taken = await step(client, offices.township, report_id, "services", body)
+        assert taken.status_code == 201, taken.text
+        await run_jobs(database)
+        assert await states(client, offices.township, "REP-16") == [state]
+
+
 async def test_it_is_owed_no_more_once_all_is_well_or_the_case_is_over_and_anew_after_that(
     client, database, settings, offices, monkeypatch
 ) -> None:

@@ -170,6 +170,29 @@ OUTCOME = ["parents_returned", "parents_not_returned"]
             id="REP-11: 失踪",
         ),
         pytest.param(
+            "domestic_violence",
+            VIOLENCE,
+            {"violence_stopped": ["dangers"], "evidence_collected": ["paper_number"]},
+            [
+                handled("domestic_violence", particulars=[of("evidence_collected", **NUMBER)]),
+                handled("domestic_violence", dangers=[]),
+            ],
+            id="REP-12: 依法制止; whether 处于…危险状态",
+        ),
+        pytest.param(
+            "domestic_violence",
+            {
+                **VIOLENCE,
+                "measures": ["civil_affairs_notified", *VIOLENCE["measures"]],
+                "omitted": LEFT_OUT[1:],
+                "dangers": [],
+                "particulars": [of("evidence_collected", **NUMBER)],
+            },
+            {"civil_affairs_notified": ["day"]},
+            [handled("domestic_violence", particulars=[of("civil_affairs_notified", **ON)])],
+            id="REP-12: 应通知…民政部门",
+        ),
+        pytest.param(
             "accident_or_harm",
             handled("other_harm", "harm_stopped", "child_protected", *EVIDENCE),
             {

@@ -9,10 +9,23 @@ from tests.police_reports.factories import filed, the_offices
 from tests.police_reports.test_chain import ACCEPT, AT, step
 from tests.police_reports.test_dispositions import VIOLENCE
 
+ABANDONED = {
+    "kind": "guardian_failure",
+    "at": AT,
+    "measures": ["relatives_entrusted", "abandonment_punished"],
+}
 
-@pytest.mark.parametrize("secret", [False, True])
+
+@pytest.mark.parametrize(
+    ("situation", "did", "secret"),
+    [
+        ("domestic_violence", VIOLENCE, False),
+        ("domestic_violence", VIOLENCE, True),
+        ("abandoned", ABANDONED, False),
+    ],
+)  # DEF-10, DEF-13: 遭受虐待、遗弃、意外伤害、不法侵害
 async def test_harm_that_the_police_answered_is_a_fact_of_the_file(
-    client, database, settings, secret
+    client, database, settings, situation, did, secret
 ) -> None:
     offices = await the_offices(database, settings)
     home = {
@@ -24,9 +37,9 @@ async def test_harm_that_the_police_answered_is_a_fact_of_the_file(
     assert child["derived"]["categories"] == []
     accused = {"suspect_agency_id": str(offices.village.agency_id)} if secret else {}
     report = await filed(
-        client, offices.school, child_id=child["id"], situations=["domestic_violence"], **accused
+        client, offices.school, child_id=child["id"], situations=[situation], **accused
     )
-    for path, said in (("acknowledgement", ACCEPT), ("dispositions", VIOLENCE)):
+    for path, said in (("acknowledgement", ACCEPT), ("dispositions", did)):
         answer = await step(client, offices.police, report, path, said)
         assert answer.status_code in {200, 201}, answer.text
     await run_jobs(database)

@@ -96,9 +96,13 @@ async def _handled(stage: Stage, child: str) -> None:
     await _step(stage, POLICE, did, report, "township-notice", **told)
     await stage.until("2026-11-09")
     await _assessed(stage, report, "调查评估样小一 assesses")
-    guidance = {"kind": "guardianship_guidance", "provider": "社工站", "started": True}
-    asked = {"arranged_at": stage.at, "services": [guidance]}
-    await _step(stage, GOVERNMENT, "安排监护指导 arranges guidance", report, "services", **asked)
+    services = [
+        {"kind": kind, "provider": "社工站", "started": True}
+        for kind in ("guardianship_guidance", "counselling")
+    ]
+    asked = {"arranged_at": stage.at, "services": services}
+    did = "安排监护指导和心理疏导 arranges guidance and counselling"
+    await _step(stage, GOVERNMENT, did, report, "services", **asked)
 
 
 async def _assessed(stage: Stage, report: str, did: str) -> None:

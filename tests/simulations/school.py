@@ -27,7 +27,7 @@ CHAIN: Final = (
         "EDU-01.presence_above",
         "EDU-02",
     ),
-    *("EDU-03", "EDU-04", "EDU-06", "EDU-07", "EDU-07.back"),
+    *("EDU-03", "EDU-03.ended", "EDU-04", "EDU-06", "EDU-07", "EDU-07.back"),
 )
 BEGINS: Final = datetime(2026, 9, 1, 9, tzinfo=CHINA)
 AT_ONCE, AT_ONCE_TOWNSHIP = 120101000000, 120101001000
@@ -119,8 +119,8 @@ def _said(stage: Stage, child: str, day: str, category: str, **fields: Any) -> d
 
 
 async def _absences(stage: Stage, pupils: dict[str, str]) -> None:
-    """Of four who are missed, the parents of two are spoken to the same day; a third is persuaded
-    to come back when it stands in the register.
+    """Of four who are missed, the parents of two are spoken to the same day; two are persuaded
+    to come back when they stand in the register.
     """
     for day in SIX:
         await stage.until(day)
@@ -132,18 +132,19 @@ async def _absences(stage: Stage, pupils: dict[str, str]) -> None:
         if day == SIX[0]:
             await stage.until(day, "10:00")
             spoken = {"spoken_on": stage.today, "method": "phone"}
-            did = "电话联系样小一的家长 speaks to the parents"
-            await _step(stage, TEACHER, did, pupils["样小一"], "parent-contacts", spoken)
-            did = "家访样小二,答应返校 persuades"
-            attempt = _attempt(stage, "promised")
-            await _step(stage, TEACHER, did, pupils["样小二"], "persuasions", attempt)
-            entry = {"cause": "working", "whereabouts": "working_away"}
-            did = "登记样小二的辍学原因 enters cause and place"
-            await _step(stage, TEACHER, did, pupils["样小二"], "register-entries", entry)
+            for name in ("样小一", "样小二"):
+                did = f"电话联系{name}的家长 speaks to the parents"
+                await _step(stage, TEACHER, did, pupils[name], "parent-contacts", spoken)
         if day == SIX[1]:
             here = _said(stage, pupils["样小一"], day, "present")
             await _push(stage, SYSTEM, "报样小一到校 is back", here)
     await stage.until("2026-09-14", "15:00")
+    did = "家访样小二,答应返校 persuades"
+    attempt = _attempt(stage, "promised")
+    await _step(stage, TEACHER, did, pupils["样小二"], "persuasions", attempt)
+    entry = {"cause": "working", "whereabouts": "working_away"}
+    did = "登记样小二的辍学原因 enters cause and place"
+    await _step(stage, TEACHER, did, pupils["样小二"], "register-entries", entry)
     child = pupils["样小六"]
     did = "家访劝返样小六,答应返校 persuades"
     await _step(stage, TEACHER, did, child, "persuasions", _attempt(stage, "promised"))

@@ -262,10 +262,12 @@ class ServiceOrder(_New):
 
     arranged_at: At
     services: list[Service] = Field(
-        default_factory=list, max_length=20, description="The services."
+        default_factory=list,
+        max_length=20,
+        description="The services. What was found not to be well stays owed until one is for it.",
     )
     none_needed: Prose | None = Field(
-        default=None, description="Why none are needed. This or services, never both."
+        default=None, description="Why none are needed, or no more. This or services, never both."
     )
 
     @model_validator(mode="after")

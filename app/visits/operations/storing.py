@@ -127,6 +127,7 @@ async def announce(
             visitor_type=visit.visitor_type,
             as_role=row["as_role"],
             channel=visit.channel,
+            place=visit.place,
             abnormal=visit.abnormal,
             looked_at=bool(visit.findings),
             explained=bool(visit.policies_explained),
