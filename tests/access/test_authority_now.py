@@ -9,6 +9,7 @@ from tests.conftest import calling
 
 ENDINGS = {
     "left post": ("UPDATE post_holdings SET until = since WHERE id = $1", "holding"),
+    "post not begun": ("UPDATE post_holdings SET since = since + 1 WHERE id = $1", "holding"),
     "post closed": ("UPDATE posts SET active = false WHERE id = $1", "post"),
     "agency suspended": ("UPDATE agencies SET active = false WHERE id = $1", "agency"),
     "app suspended": ("UPDATE clients SET active = false WHERE id = $1", "app"),
@@ -61,12 +62,12 @@ async def test_suspended_account_cannot_refresh(client, database, unique) -> Non
 
 async def test_what_a_request_may_see_is_no_other_ones(app, settings, live_database) -> None:
     """Connections are used again: what opened a reach, for whomever, ends with its transaction."""
-    held = "SELECT string_agg(current_setting('tonghu.' || name, true), '') FROM unnest($1::text[]) name"
-    names = [*SYSTEM.settings]
+    asked = "SELECT string_agg(current_setting(name, true), '') FROM unnest($1::text[]) AS name"
+    names = [f"tonghu.{name}" for name in SYSTEM.settings]
 
     async def left() -> str | None:
         async with live_database.begin() as tx:
-            return await tx.connection.fetchval(held, names)
+            return await tx.connection.fetchval(asked, names)
 
     caller = await a_caller(live_database, settings, "village_director", 120119101200)
     assert not await left()

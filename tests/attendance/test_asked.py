@@ -55,12 +55,16 @@ async def test_two_workers_ask_once(live_database) -> None:
 
 
 async def test_a_set_a_transaction_and_no_second_run_meanwhile(database, monkeypatch) -> None:
-    await doubted(database, 3)
+    await doubted(database, 5)
     monkeypatch.setattr(asked, "_SET", 2)
     await run(database, {})
     [next_set] = await waiting(database)
     await run(database, {})  # still under way
     assert await waiting(database) == [next_set]
+    async with database.begin(SYSTEM) as tx:  # what waits for an operator holds up nobody else
+        await tx.connection.execute("UPDATE jobs SET status = 'held' WHERE name = $1", RUN)
+    await run(database, {})
+    assert len(await waiting(database)) == 2
     async with database.begin(SYSTEM) as tx:
         await tx.connection.execute("DELETE FROM jobs WHERE name = $1", RUN)
     await run(database, next_set)
