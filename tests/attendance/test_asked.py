@@ -55,7 +55,7 @@ async def test_two_workers_ask_once(live_database) -> None:
 
 
 async def test_a_set_a_transaction_and_no_second_run_meanwhile(database, monkeypatch) -> None:
-    await doubted(database, 5)
+    await doubted(database, 3)
     monkeypatch.setattr(asked, "_SET", 2)
     await run(database, {})
     [next_set] = await waiting(database)
