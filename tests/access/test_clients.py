@@ -185,15 +185,18 @@ async def test_suspends_and_resumes(client, database, operator, now) -> None:
 
 
 async def test_keys_are_replaced(client, database, operator, now) -> None:
-    school = await a_machine(database)
-    pem, public = a_key()
-    place = f"/v1/clients/{school.client_id}/jwks"
-    answer = await client.put(place, json={"keys": [public]}, headers=operator.headers)
-    assert answer.status_code == 200
-    new = Machine(school.client_id, school.agency_id, pem)
-    for each, status in ((school, 401), (new, 200)):
-        data = {"grant_type": "client_credentials", **each.proof(now)}
-        assert (await client.post("/oauth/token", data=data)).status_code == status
+    """Or a secret by a key: what proved the system before proves nothing any more."""
+    keyed, secret = await a_machine(database), await a_machine(database, key=None)
+    shared = {"client_id": str(secret.client_id), "client_secret": secret.secret}
+    for school, old in ((keyed, keyed.proof(now)), (secret, shared)):
+        pem, public = a_key()
+        place = f"/v1/clients/{school.client_id}/jwks"
+        answer = await client.put(place, json={"keys": [public]}, headers=operator.headers)
+        assert answer.status_code == 200
+        new = Machine(school.client_id, school.agency_id, pem).proof(now)
+        for proof, status in ((old, 401), (new, 200)):
+            data = {"grant_type": "client_credentials", **proof}
+            assert (await client.post("/oauth/token", data=data)).status_code == status
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,9 @@ class TestRevocation:
         answer = await client.post("/oauth/revoke", data={"token": token, **machine.proof(now)})
         assert (answer.status_code, answer.content) == (200, b"")
         assert (await me(client, token)).status_code == 401
+        async with database.begin(SYSTEM) as tx:
+            said = await tx.connection.fetch("SELECT operation, rule FROM audit_entries")
+        assert ("revokeToken", "access_token") in [tuple(row) for row in said]
 
     async def test_malleated_copy_is_revoked_too(self, client, database, now) -> None:
         machine = await a_machine(database)
@@ -86,16 +89,19 @@ class TestRevocation:
             said = await tx.connection.fetch("SELECT operation, decision FROM audit_entries")
         assert ("revokeToken", "allowed") in [tuple(row) for row in said]
 
-    async def test_of_another_client_changes_nothing(self, client, database, now) -> None:
+    async def test_of_another_client_changes_nothing(self, client, database, now, unique) -> None:
         machine = await a_machine(database)
         token = await a_token(client, machine, now)
+        await a_person(database, unique)
+        other, issued = await signed_in(client, database, unique)
         app = await an_app(database)
-        for shown in (token, "nonsense", "é\x01"):
+        for shown in (token, issued["refresh_token"], "nonsense", "é\x01"):
             answer = await client.post(
                 "/oauth/revoke", data={"client_id": str(app), "token": shown}
             )
             assert answer.status_code == 200
         assert (await me(client, token)).status_code == 200
+        assert (await refresh(client, other, issued["refresh_token"])).status_code == 200
 
     async def test_needs_a_client(self, client) -> None:
         answer = await client.post("/oauth/revoke", data={"token": "x"})

@@ -106,5 +106,8 @@ async def test_expired_proofs_are_forgotten_live_ones_are_not(
     database.clock = lambda: now + timedelta(days=2)
     assert tuple(await left()) == (0, 1)
     assert (await refresh(client, app, issued["refresh_token"])).status_code == 200
+    await signed_in(client, database, unique)
     database.clock = lambda: now + timedelta(days=32)
+    assert tuple(await left()) == (0, 1), "the first sign-in is over, the second is not"
+    database.clock = lambda: now + timedelta(days=34)
     assert tuple(await left()) == (0, 0)

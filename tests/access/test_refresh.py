@@ -1,13 +1,9 @@
 """Refresh tokens rotate; a lost reply is forgiven once, a thief ends the sign-in (TOK-7)."""
 
-import asyncio
 from datetime import timedelta
 
-import asyncpg
-import httpx
 import pytest
 
-from app import main
 from app.core.data.db import SYSTEM
 from tests.access.apps import a_person, refresh, signed_in
 
@@ -85,46 +81,3 @@ async def test_sign_in_has_an_absolute_end(
     assert late["expires_in"] == 90
     database.clock = lambda: now + life
     assert (await refresh(client, app, late["refresh_token"])).status_code == 400
-
-
-@pytest.fixture
-async def emptied(live_database, database_urls):
-    """The live database, emptied afterwards of what this module puts into it."""
-    yield live_database
-    owner = await asyncpg.connect(database_urls.owner)
-    await owner.execute("SELECT set_config('tonghu.caller', 'system', false)")
-    for table in (
-        "refresh_tokens",
-        "authorization_codes",
-        "sign_ins",
-        "clients",
-        "staff_accounts",
-        "post_holdings",
-        "posts",
-        "staff",
-        "agencies",
-        "regions",
-        "audit_entries",
-    ):
-        await owner.execute(f"DELETE FROM {table}")
-    await owner.close()
-
-
-async def test_parallel_refreshes_have_one_successor(app, settings, emptied, unique) -> None:
-    await a_person(emptied, unique)
-    async with main.state(settings, emptied) as shared:
-
-        async def with_state(scope, receive, send):
-            scope["state"] = dict(shared)
-            await app(scope, receive, send)
-
-        transport = httpx.ASGITransport(with_state)
-        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
-            phone, issued = await signed_in(http, emptied, unique)
-            answers = await asyncio.gather(
-                *(refresh(http, phone, issued["refresh_token"]) for _ in range(20))
-            )
-    assert {answer.status_code for answer in answers} == {200}
-    assert len({answer.json()["refresh_token"] for answer in answers}) == 1
-    async with emptied.begin(SYSTEM) as tx:
-        assert await tx.connection.fetchval("SELECT count(*) FROM refresh_tokens") == 2

@@ -65,6 +65,11 @@ class TestPosts:
         stranger = await a_person(database, await an_agency(database, "school", VILLAGE))
         with pytest.raises(operations.StaffNotOfAgency):
             await a_holding(database, post, stranger, TODAY)
+        gone = await a_person(database, post.agency_id)
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute("UPDATE staff SET active = false WHERE id = $1", gone)
+        with pytest.raises(operations.StaffNotOfAgency):
+            await a_holding(database, post, gone, TODAY)
 
     async def test_nobody_holds_it_twice_at_a_time(self, database) -> None:
         post = await a_post(database, "village_committee", VILLAGE, "village_director")

@@ -288,7 +288,7 @@ class TestHoldings:
         assert answer.json()["type"] == f"/problems/{problem}"
 
     async def test_refuses_the_post_twice_and_an_end_before_the_beginning(
-        self, client, county, seat: Seat
+        self, client, database, county, seat: Seat
     ) -> None:
         body = {"staff_id": seat.staff_id, "since": "2026-01-01"}
         taken = await client.post(seat.path, json=body, headers=county.headers)
@@ -298,8 +298,12 @@ class TestHoldings:
         early = await client.post(end, json={"until": "2025-12-31"}, headers=county.headers)
         assert early.json()["type"] == "/problems/end-before-beginning"
         unknown = f"{seat.path}/{new_id()}/end"
-        lost = await client.post(unknown, json={"until": "2026-12-31"}, headers=county.headers)
-        assert lost.json()["type"] == "/problems/holding-not-found"
+        other = await a_post(database, "police", TOWNSHIP, "police")
+        person = await a_person(database, other.agency_id)
+        holding = await a_holding(database, other, person, date(2026, 1, 1))
+        for end in (unknown, f"{seat.path}/{holding.id}/end"):  # nor by the way of one's own post
+            lost = await client.post(end, json={"until": "2026-12-31"}, headers=county.headers)
+            assert lost.json()["type"] == "/problems/holding-not-found"
 
     async def test_nobody_appoints_themselves(self, client, database, county) -> None:
         post = await a_post(database, "civil_affairs", COUNTY, "civil_affairs")

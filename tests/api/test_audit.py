@@ -18,13 +18,15 @@ async def _denied_call(client, database, settings, region):
 async def test_a_refusal_names_what_was_asked_for(client, database, settings):
     director = await a_caller(database, settings, "village_director", VILLAGE)
     unknown = new_id()
-    answer = await client.get(f"/v1/children/{unknown}", headers=director.headers)
+    headers = {**director.headers, "x-request-id": "of-a-phone"}
+    answer = await client.get(f"/v1/children/{unknown}", headers=headers)
     async with database.begin(SYSTEM) as tx:
         row = await tx.connection.fetchrow(
-            "SELECT subject_id, decision, rule FROM audit_entries WHERE operation = 'readChild'"
+            "SELECT subject_id, decision, rule, request_id, ip FROM audit_entries"
+            " WHERE operation = 'readChild'"
         )
     assert answer.status_code == 404
-    assert tuple(row) == (unknown, "denied", "child-not-found")
+    assert tuple(row) == (unknown, "denied", "child-not-found", "of-a-phone", "127.0.0.1")
 
 
 async def test_supervision_sees_its_region_and_nothing_beyond(client, database, settings):
@@ -43,6 +45,12 @@ async def test_an_agency_sees_its_own_looks_only(client, database, settings):
     assert answer.json()["items"] == []
     again = await client.get("/v1/audit-entries", headers=county.headers)
     assert [item["operation"] for item in again.json()["items"]] == ["listAuditEntries"]
+    for other in (f"child_id={uuid4()}", "decision=denied"):
+        narrowed = await client.get(f"/v1/audit-entries?{other}", headers=county.headers)
+        assert narrowed.json()["items"] == []
+    looks = (await client.get("/v1/audit-entries", headers=county.headers)).json()["items"]
+    back = [None, None, "2026-11-20", None]  # how far: one of four showed an entry
+    assert [item["since"] for item in looks] == back
 
 
 async def test_reading_the_audit_is_audited_and_pages(client, database, settings, queries):

@@ -62,7 +62,7 @@ async def test_refusals_come_before_authentication(client, queries) -> None:
 
 async def test_answers_in_the_language_asked_for(client) -> None:
     answer = await client.get("/v1/me", headers={"accept-language": "zh-CN,en;q=0.5"})
-    assert answer.headers["content-language"] == "zh"
+    assert (answer.headers["content-language"], answer.headers["vary"]) == ("zh", "accept-language")
     assert answer.json()["title"] == "需要有效的访问令牌"
     assert answer.headers["cache-control"] == "no-store"
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
@@ -104,6 +104,8 @@ async def test_a_caller_over_its_share_waits(meagre, database, settings) -> None
     assert answer.status_code == 429
     assert answer.json()["type"] == "/problems/rate-limited"
     assert answer.headers["retry-after"] == "1"
+    write = await meagre.post("/v1/visits", headers=caller.headers)
+    assert write.status_code == 422, "reading uses up no share of writing"
 
 
 async def test_who_reports_to_the_police_never_waits(meagre, database, settings) -> None:

@@ -21,6 +21,13 @@ from tests.children.conftest import (
 from tests.children.factories import RESIDENT_ID, a_child, a_file, everywhere, with_check_digit
 from tests.jobs import run_jobs
 
+_A_FACT = """
+INSERT INTO child_facts (home_county, child_id, region_code, id, kind, value_sealed, since,
+                         stated_by, recorded_at)
+SELECT home_county, id, region_code, gen_random_uuid(), 'guardianship', '', '2026-01-01', 'x', now()
+FROM children WHERE id = $1
+"""
+
 
 @pytest.fixture
 def patch(client):
@@ -110,16 +117,23 @@ class TestChangesSections:
     async def test_a_fact_ends_where_the_next_begins_and_not_before_it_began(
         self, file, patch, director, database
     ) -> None:
+        """Nor that of another child."""
+        other = await a_child(database, VILLAGE)
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute(_A_FACT, other.id)
         for version, since in enumerate(("2026-10-01", "2026-10-20", "2026-10-10"), start=1):
             change = {"guardianship": {"since": since}}
             answer = await patch(director, file["id"], change, version)
             assert answer.status_code == 200, answer.text
         async with database.begin(SYSTEM) as tx:
             rows = await tx.connection.fetch(
-                "SELECT since, until FROM child_facts WHERE kind = 'guardianship' ORDER BY id"
+                "SELECT since, until FROM child_facts WHERE kind = 'guardianship'"
+                " ORDER BY child_id = $1 DESC, id",
+                other.id,
             )
         day = date(2026, 10, 20)
-        assert [tuple(row) for row in rows][1:] == [
+        assert [tuple(row) for row in rows if row != rows[1]] == [
+            (date(2026, 1, 1), None),
             (date(2026, 10, 1), day),
             (day, day),
             (date(2026, 10, 10), None),

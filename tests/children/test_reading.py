@@ -207,6 +207,7 @@ class TestSearches:
             ({"name": "样小一", "birth_date": "2016-03-02"}, False),
             ({"name": "样小一", "region_code": f"{VILLAGE}"}, True),
             ({"name": "样小一", "region_code": f"{SIBLING}"}, False),
+            ({"name": "样小一", "region_code": "120118000000"}, False),
         ],
     )
     async def test_by(self, wanted, found, open_file, client, township) -> None:

@@ -1,11 +1,15 @@
 """The register tells the file: a registered dropout is out of school there too (EDU-02, DEF-18)."""
 
+from app.core.data.db import SYSTEM
+from app.core.jobs import queue
 from app.regions.rules import lineage
 from tests.children.factories import a_file
 from tests.conftest import VILLAGE
 from tests.dropout_alerts.factories import an_attempt, everyone
 from tests.jobs import run_jobs
 from tests.regions.factories import some_regions
+
+_RETURNED = "wire_name = 'dropout_alerts.child_returned'"
 
 
 async def test_a_registered_dropout_is_out_of_school_until_it_is_back(
@@ -62,3 +66,11 @@ async def test_a_registered_dropout_is_out_of_school_until_it_is_back(
     await run_jobs(database)
     said = await derived()
     assert (said["priority_flags"], said["told"][0]["until"]) == ([], "2026-11-20")
+
+    for never in ("end_reason = 'excused'", "end_reason = 'returned', registered_on = NULL"):
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute(f"UPDATE dropout_alerts SET {never}")
+            event = await tx.connection.fetchval(f"SELECT id FROM events WHERE {_RETURNED}")
+            await queue.enqueue(tx.connection, "dropout_alerts.tell_file", [{"event": str(event)}])
+        await run_jobs(database)
+        assert (await derived())["told"] == [], never

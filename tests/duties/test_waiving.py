@@ -1,6 +1,7 @@
 """What somebody owes is waived by two persons who do not owe it, for a reason; no report is."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -70,13 +71,22 @@ async def refused_all(client, caller, duty, kind) -> None:
 async def test_one_proposes_and_another_approves(
     client, database, settings, supervisor, office, director, child, duty
 ) -> None:
-    """Who may waive is part of a duty; it stays said who did and why, and is owed no more."""
+    """Who may waive is part of a duty; it stays said who did and why, and is owed no more. Of what
+    some must not know, they learn nothing by a waiver either (AZ-8).
+    """
     assert duty["permitted"] == ["proposeWaiver"]
+    known = [each.agency_id for each in (supervisor, office, director)]
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("UPDATE duties SET told_to = $1", known)
     early = await act(client, office, duty, "waiver/approval")
     assert (early.status_code, early.json()["type"]) == (409, "/problems/waiver-not-proposed")
     proposed = await act(client, supervisor, duty, reason=WHY)
     assert proposed.status_code == 201, proposed.text
     assert proposed.json()["state"] == "open", "one alone waives nothing"
+    unread = {**office.headers, "if-match": f'"{duty["version"]}"'}
+    for path in ("approval", "withdrawal"):
+        url = f"/v1/duties/{duty['id']}/waiver/{path}"
+        assert (await client.post(url, headers=unread)).status_code == 412, path
     for caller, kind, status in (
         (supervisor, "proposed-by-you", 403),
         (director, "scope-missing", 403),
@@ -95,6 +105,11 @@ async def test_one_proposes_and_another_approves(
         for path in ("approval", "withdrawal"):
             early = await act(client, office, duty, f"waiver/{path}")
             assert early.json()["type"] == "/problems/waiver-not-proposed"
+        async with database.begin(SYSTEM) as tx:
+            [kept] = await tx.connection.fetch(
+                "SELECT waiver_reason_sealed FROM duties WHERE id = $1", UUID(duty["id"])
+            )
+        assert kept["waiver_reason_sealed"] is None
         assert (await act(client, supervisor, duty, reason=WHY)).status_code == 201
     approved = await act(client, office, duty, "waiver/approval")
     assert (approved.status_code, approved.json()["state"]) == (200, "waived")
@@ -117,14 +132,15 @@ async def test_one_proposes_and_another_approves(
     assert (counted["waived"], counted["open"]) == (1, 0)
     async with database.begin(SYSTEM) as tx:
         told = await tx.connection.fetch(
-            "SELECT wire_name, data::text FROM events WHERE wire_name LIKE 'duties.%' ORDER BY id"
+            "SELECT wire_name, data::text, ARRAY(SELECT jsonb_array_elements_text(told_to)::uuid)"
+            " AS told_to FROM events WHERE wire_name LIKE 'duties.%' ORDER BY id"
         )
         said = "\n".join(await explaining.explain(tx, rules()["REG-03.confirm"], child.id))
     proposed, dropped, waived = (
         f"duties.{name}" for name in ("waiver_proposed", "waiver_withdrawn", "duty_waived")
     )
     assert [row["wire_name"] for row in told] == [proposed, dropped] * 2 + [proposed, waived]
-    assert not any("合成" in row["data"] for row in told)
+    assert not any("合成" in row["data"] or row["told_to"] != known for row in told)
     assert "waived by: one of township_supervisor or civil_affairs for a reason" in said
     assert f"waived by {office.claims['subject']}" in said
 

@@ -171,6 +171,19 @@ class TestAcquire:
         with pytest.raises(asyncpg.InvalidPasswordError):
             await ask(server.app_url, "SELECT 1", password="guess")
 
+    async def test_no_value_stands_in_its_log(self, folder: Path) -> None:
+        """Neither of a row that was in the way nor of what a statement was given."""
+        with postgres.acquire(folder, throwaway=True) as lease:
+            connection = await asyncpg.connect(lease.server.owner_url)
+            await connection.execute("CREATE TABLE once (name text UNIQUE)")
+            for _ in range(2):
+                with suppress(asyncpg.UniqueViolationError):
+                    await connection.execute("INSERT INTO once VALUES ($1)", "样小一")
+            await connection.close()
+        log = (folder / "postgres.log").read_text()
+        assert "duplicate key" in log
+        assert "样小一" not in log
+
     async def test_chinese_names_have_trigrams(self, server: postgres.Server) -> None:
         assert await ask(server.app_url, "SELECT show_trgm('王小明')")
 

@@ -1,7 +1,11 @@
 """What the police found is in the file (DEF-13); what is kept from somebody is not (AZ-8)."""
 
+from typing import Any
+
 import pytest
 
+from app.core.data.db import SYSTEM
+from app.core.jobs import queue
 from tests.children.factories import a_file
 from tests.conftest import VILLAGE
 from tests.jobs import run_jobs
@@ -14,6 +18,8 @@ ABANDONED = {
     "at": AT,
     "measures": ["relatives_entrusted", "abandonment_punished"],
 }
+
+_DISPOSED = "wire_name = 'police_reports.report_disposed'"
 
 
 @pytest.mark.parametrize(
@@ -48,6 +54,22 @@ async def test_harm_that_the_police_answered_is_a_fact_of_the_file(
         derived = (await client.get(path, headers=caller.headers)).json()["derived"]
         assert derived["categories"] == ([] if secret else ["difficulty.guardianship"])
         assert [fact["kind"] for fact in derived["told"]] == ([] if secret else ["harmed"])
+
+    async def told_when(change: str) -> list[dict[str, Any]]:
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute(f"UPDATE police_reports SET {change}")
+            event = await tx.connection.fetchval(f"SELECT id FROM events WHERE {_DISPOSED}")
+            await queue.enqueue(tx.connection, "police_reports.tell_file", [{"event": str(event)}])
+        await run_jobs(database)
+        read = await client.get(path, headers=offices.county.headers)
+        return read.json()["derived"]["told"]
+
+    if not secret:
+        [over] = await told_when("closed_at = handled_at")
+        assert over["until"] == over["since"], "until the case is closed"
+        assert await told_when("closed_at = NULL, police_below = 1") == []
+        assert await told_when("police_below = 0, superseded_by_id = id") == []
+        assert len(await told_when("superseded_by_id = NULL")) == 1
     wrong = {"withdrawn_at": AT, "basis": "认错了人,两个孩子同名。"}
     answer = await step(client, offices.police, report, "child/withdrawal", wrong)
     assert answer.status_code == 201, answer.text

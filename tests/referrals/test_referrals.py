@@ -252,6 +252,22 @@ async def test_what_is_taken_on_is_owed_a_result(
     assert ended.json()["type"] == "/problems/referral-ended"
 
 
+async def test_one_word_under_one_key_answers_for_each_child(
+    client, database, offices, hospital
+) -> None:
+    """Evidence is known again by its key and what it says: of another child that is another."""
+    asked = {"to_agency_id": str(hospital.agency_id), "needs": ["ill"], "note": WORDS}
+    headers = {**hospital.headers, "if-match": '"1"', "idempotency-key": "k"}
+    for _ in range(2):
+        child = await a_child(database, VILLAGE)
+        url = f"/v1/children/{child.id}/referrals"
+        made = (await client.post(url, json=asked, headers=offices.county.headers)).json()
+        url = f"/v1/referrals/{made['id']}/answer"
+        answer = await client.post(url, json={"answer": "accepted"}, headers=headers)
+        assert (answer.status_code, answer.json()["id"]) == (200, made["id"])
+    assert [each["state"] for each in await listed(client, hospital)] == ["accepted"] * 2
+
+
 async def test_who_asked_takes_it_back_with_a_reason(
     client, database, offices, child, hospital
 ) -> None:

@@ -144,6 +144,9 @@ class TestMandatory:
         async with sending(live, settings, database_urls.app):
             await until(has_state(live, made, "pending", 1))
             assert timedelta(seconds=4) <= await waits_for(live, made) <= timedelta(seconds=6.01)
+            async with live.begin(SYSTEM) as tx:
+                told = await tx.connection.fetchval("SELECT count(*) FROM events")
+            assert told == 0, "nobody hears that it arrived"
             await pass_time_until_due(live, made, clock)
             await until(has_state(live, made, "succeeded", 2))
         first, second = receiver.received

@@ -13,8 +13,9 @@ from app.duties.events import DutyOverdue
 from app.webhooks.models import WebhookAttempt
 from app.webhooks.operations import deliveries
 from tests.access.factories import a_caller
+from tests.at_once import behind
 from tests.children.factories import a_child
-from tests.conftest import NOW
+from tests.conftest import NOW, calling
 from tests.jobs import run_jobs
 from tests.webhooks.workshop import HOME, TOWNSHIP, an_event, row_of
 
@@ -164,6 +165,8 @@ class TestChange:
         assert first.status_code == 201, first.text
         assert first.json()["secret"] != old
         assert first.json()["previous_secret_until"].startswith("2026-11-21T02:00:00")
+        late = await client.post(path, json={}, headers={**police.headers, "if-match": '"1"'})
+        assert late.status_code == 412
         second = await client.post(
             path, json={"overlap_hours": 0}, headers={**police.headers, "if-match": '"2"'}
         )
@@ -269,6 +272,19 @@ class TestDelivery:
         row = await row_of(database, UUID(delivery))
         assert (row["closed_at"], row["closed_by"]) == (NOW, police.subject_id)
         assert row["closed_because"] == body["reason"]
+
+    async def test_what_arrives_meanwhile_is_not_closed(self, app, settings, live_database) -> None:
+        police = await a_caller(live_database, settings, "police", HOME)
+        async with calling(app, settings, live_database) as client:
+            await registered(client, police, event_types=["webhooks.*"])
+            path = f"{DELIVERIES}/{await queued(live_database, police.agency_id)}/closure"
+
+            async def close():
+                return await client.post(path, json={"reason": "x"}, headers=police.headers)
+
+            arrives = "UPDATE webhook_deliveries SET state = 'succeeded'"
+            [answer] = await behind(live_database, arrives, close)
+        assert answer.json()["type"] == "/problems/delivery-not-open"
 
     async def test_closing_ends_the_replays_asked_for(self, client, police, database) -> None:
         await registered(client, police, event_types=["webhooks.*"])

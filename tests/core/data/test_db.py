@@ -81,6 +81,48 @@ async def _cut_off(database: db.Database, pg: str, lane: str) -> None:
             await tx.session.exec(text("SELECT 1"))
 
 
+async def test_what_another_transaction_undid_may_be_tried_again(live_database) -> None:
+    """A deadlock, a lock not given, a server that ends or has no room: none is the caller's."""
+    for code in ("40P01", "40001", "55P03", "57014", "57P01", "53100", "53200"):
+        with pytest.raises(TemporarilyUnavailable):
+            async with live_database.begin() as tx:
+                await tx.connection.execute(f"DO $$ BEGIN RAISE SQLSTATE '{code}'; END $$")
+
+
+async def test_nothing_holds_a_connection_for_ever(database_urls, keyring) -> None:
+    """Neither a statement, nor a wait for a lock, nor a transaction that was forgotten."""
+    limits = {"statement_timeout_ms": 70_000, "lock_timeout_ms": 50_000}
+    asked = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+    async with opened(database_urls.app, keyring, **limits) as database, database.begin() as tx:
+        told = [await tx.connection.fetchval(f"SHOW {name}") for name in asked]
+    assert told == ["70s", "50s", "1min"]
+
+
+async def test_a_connection_comes_back_with_nothing_under_way(database_urls, keyring) -> None:
+    """What was cut off in the middle would be the next caller's transaction, and reach."""
+    async with opened(database_urls.app, keyring, pool_size=1) as database:
+        async with database.lane() as lane:
+            await lane.raw.execute("BEGIN; SET LOCAL tonghu.caller = 'system'")
+        async with database.lane() as lane:
+            assert not lane.raw.is_in_transaction()
+            assert not await lane.raw.fetchval("SELECT current_setting('tonghu.caller', true)")
+
+
+async def test_no_statement_is_kept_prepared_behind_a_pooler(database_urls, keyring) -> None:
+    """The next transaction may run on another connection of its, which knows of none."""
+    kept = []
+    for pooled in (True, False):
+        async with (
+            opened(database_urls.app, keyring, behind_pgbouncer=pooled) as database,
+            database.begin() as tx,
+        ):
+            for lane in (tx.connection.fetchval, tx.connection.fetch):
+                await lane("SELECT 1 + $1::int", 1)
+            await tx.session.exec(text("SELECT 2"))
+            kept.append(await tx.connection.fetchval("SELECT count(*) FROM pg_prepared_statements"))
+    assert kept[0] == 0 < kept[1]
+
+
 async def test_our_own_faults_stay_faults(live_database) -> None:
     with pytest.raises(FileNotFoundError):
         async with live_database.begin():
@@ -88,6 +130,10 @@ async def test_our_own_faults_stay_faults(live_database) -> None:
     with pytest.raises(Exception, match="syntax error"):
         async with live_database.begin() as tx:
             await tx.session.exec(text("SELEKT"))
+    with pytest.raises(Exception, match="division by zero") as fault:
+        async with live_database.begin() as tx:
+            await tx.session.exec(text("SELECT 1 / 0, :said"), params={"said": "样例路 1 号"})
+    assert "样例路" not in str(fault.value)
 
 
 async def test_what_runs_as_system_gives_the_callers_reach_back(database) -> None:

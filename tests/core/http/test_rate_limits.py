@@ -17,14 +17,17 @@ def test_a_burst_is_allowed_then_refused_then_refills() -> None:
     assert refused.value.headers["retry-after"] == "1"
     assert refused.value.headers["ratelimit-policy"] == '"default";q=3;w=2'
     limits.spend("a", NOON + timedelta(seconds=0.5))
+    rested = NOON + timedelta(days=1)  # saves up no more than a burst
+    assert dict(limits.spend("a", rested))[b"ratelimit"] == b'"default";r=2;t=1'
 
 
 def test_callers_do_not_share() -> None:
     limits = RateLimits(per_second=0.001, burst=1)
     limits.spend("a", NOON)
     limits.spend("b", NOON)
-    with pytest.raises(RateLimited):
+    with pytest.raises(RateLimited) as refused:
         limits.spend("a", NOON)
+    assert refused.value.headers["retry-after"] == "1000"
 
 
 def test_a_clock_set_back_gives_nothing_away() -> None:

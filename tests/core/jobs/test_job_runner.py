@@ -92,6 +92,23 @@ class TestFailure:
         again, after = await connection.fetchrow("SELECT run_at, now() FROM jobs")
         assert before + timedelta(seconds=20) <= again <= after + timedelta(seconds=40)
 
+    async def test_is_not_forgotten_for_what_is_enqueued_under_its_key_meanwhile(
+        self, connection: asyncpg.Connection, server: postgres.Server, database: Database
+    ) -> None:
+        runs: list[int] = []
+
+        @queue.job("t")
+        async def broken(tx: Tx, payload: dict[str, Any]) -> None:
+            runs.append(1)
+            raise ValueError
+
+        await queue.enqueue(connection, "t", [{}], dedupe_keys=["k"])
+        await connection.execute("UPDATE jobs SET failures = 2")
+        await queue.enqueue(connection, "t", [{}], dedupe_keys=["k"])
+        async with working(server, database):
+            await until(lambda: one_held(connection))
+        assert runs == [1]
+
 
 class TestKilledWorker:
     @staticmethod
@@ -133,6 +150,10 @@ class TestKilledWorker:
             await until(lambda: one_held(connection))
         (held,) = await queue.held(connection)
         assert (held["crashes"], held["failure"]) == (2, "WorkerLost")
+        await connection.execute("UPDATE jobs SET failures = 2")
+        assert await queue.release(connection, [held["id"]]) == 1, "a fresh start"
+        row = await connection.fetchrow("SELECT status, failures, crashes FROM jobs")
+        assert tuple(row) == ("queued", 0, 0)
 
 
 class TestServe:

@@ -88,12 +88,16 @@ class TestEnqueue:
             read.set()
             await go_on.wait()
 
+        _, passed = collecting("after it")
         async with working(server, database):
             await queue.enqueue(connection, "t", [{}], dedupe_keys=["child:1"])
             await happens(read)
             async with connection.transaction():
                 await connection.execute("INSERT INTO marks VALUES ('changed')")
                 await queue.enqueue(connection, "t", [{}], dedupe_keys=["child:1"])
+            await queue.enqueue(connection, "after it", [{}])
+            await happens(passed)
+            assert await count(connection, "name = 't' AND status = 'running'") == 1
             go_on.set()
             await until(lambda: empty(connection))
         assert seen == [0, 1]
@@ -118,12 +122,13 @@ class TestEnqueue:
         self, connection: asyncpg.Connection, server: postgres.Server, database: Database
     ) -> None:
         seen, enough = collecting("t")
-        await queue.enqueue(connection, "t", [{"n": "later"}], delay=timedelta(hours=1))
-        await queue.enqueue(connection, "t", [{"n": "soon"}], delay=timedelta(seconds=0.2))
+        later, soon = timedelta(hours=1), timedelta(seconds=0.2)
+        await queue.enqueue(connection, "t", [{"n": "later"}], dedupe_keys=["k"], delay=later)
+        await queue.enqueue(connection, "t", [{"n": "soon"}], dedupe_keys=["k"], delay=soon)
         async with working(server, database, DROWSY):
             await happens(enough)
             await until(lambda: one_left(connection))
-        assert seen == [{"n": "soon"}]
+        assert (seen, await count(connection)) == ([{"n": "soon"}], 1)
 
 
 class TestEvery:
@@ -149,6 +154,30 @@ class TestEvery:
             await happens(ran)
             await until(lambda: scheduled(connection, datetime(2026, 3, 6, 0, 0, tzinfo=UTC)))
             await until(lambda: empty(connection))
+        assert times == [1]
+
+    async def test_what_no_worker_was_there_for_is_made_up_for_and_another_cron_counts(
+        self, connection: asyncpg.Connection, server: postgres.Server, database: Database
+    ) -> None:
+        times: list[int] = []
+        ran = asyncio.Event()
+
+        async def morning(tx: Tx, payload: dict[str, Any]) -> None:
+            times.append(1)
+            ran.set()
+
+        queue.every("t", "0 8 * * *")(morning)
+        now = datetime(2026, 3, 1, 23, 59, tzinfo=UTC)
+        async with working(server, database, ATTENTIVE, clock=lambda: now):
+            await until(lambda: scheduled(connection, datetime(2026, 3, 2, 0, 0, tzinfo=UTC)))
+        now = datetime(2026, 3, 5, 1, 0, tzinfo=UTC)
+        async with working(server, database, ATTENTIVE, clock=lambda: now):
+            await happens(ran)
+            await until(lambda: empty(connection))
+        queue.REGISTRY.clear()
+        queue.every("t", "0 10 * * *")(morning)
+        async with working(server, database, ATTENTIVE, clock=lambda: now):
+            await until(lambda: scheduled(connection, datetime(2026, 3, 5, 2, 0, tzinfo=UTC)))
         assert times == [1]
 
     def test_refuses_nonsense_and_double_names(self, monkeypatch: pytest.MonkeyPatch) -> None:

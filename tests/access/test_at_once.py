@@ -1,0 +1,88 @@
+"""What comes twice at one moment counts once (TOK-6, TOK-7); each guess counts (TOK-10)."""
+
+import asyncpg
+import pytest
+
+from app.access.sign_in import check_password
+from app.core.data.db import SYSTEM
+from tests.access.apps import (
+    a_person,
+    an_app,
+    answer_of,
+    exchange,
+    pkce,
+    refresh,
+    sign_in,
+    signed_in,
+)
+from tests.at_once import at_once, behind
+from tests.conftest import calling
+
+
+@pytest.fixture
+async def emptied(live_database, database_urls):
+    """The live database, emptied afterwards of what this module puts into it."""
+    yield live_database
+    owner = await asyncpg.connect(database_urls.owner)
+    await owner.execute("SELECT set_config('tonghu.caller', 'system', false)")
+    for table in (
+        "refresh_tokens",
+        "authorization_codes",
+        "sign_ins",
+        "clients",
+        "staff_accounts",
+        "post_holdings",
+        "posts",
+        "staff",
+        "agencies",
+        "regions",
+        "audit_entries",
+    ):
+        await owner.execute(f"DELETE FROM {table}")
+    await owner.close()
+
+
+async def test_parallel_refreshes_have_one_successor(
+    app, settings, emptied, database_urls, unique
+) -> None:
+    await a_person(emptied, unique)
+    async with calling(app, settings, emptied) as http:
+        phone, issued = await signed_in(http, emptied, unique)
+
+        async def again():
+            return await refresh(http, phone, issued["refresh_token"])
+
+        answers = await at_once(emptied, database_urls.owner, again, again)
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["refresh_token"] for answer in answers}) == 1
+    async with emptied.begin(SYSTEM) as tx:
+        assert await tx.connection.fetchval("SELECT count(*) FROM refresh_tokens") == 2
+
+
+async def test_of_two_who_spend_a_code_one_has_tokens(
+    app, settings, emptied, database_urls, unique
+) -> None:
+    await a_person(emptied, unique)
+    phone = await an_app(emptied)
+    verifier, challenge = pkce()
+    async with calling(app, settings, emptied) as http:
+        code = answer_of(await sign_in(http, phone, challenge, unique))["code"]
+
+        async def spend():
+            return await exchange(http, phone, code, verifier)
+
+        answers = await at_once(emptied, database_urls.owner, spend, spend)
+    assert [answer.status_code for answer in answers] == [200, 400]
+
+
+async def test_guesses_at_one_moment_count_one_by_one(emptied, unique) -> None:
+    await a_person(emptied, unique)
+
+    async def guess():
+        async with emptied.begin() as tx:
+            return await check_password(tx, unique, "guess")
+
+    held = "SELECT FROM staff_accounts FOR UPDATE"
+    assert await behind(emptied, held, guess, guess) == [None, None]
+    async with emptied.begin(SYSTEM) as tx:
+        assert await tx.connection.fetchval("SELECT failed_attempts FROM staff_accounts") == 2
