@@ -194,11 +194,6 @@ def _spelled(word: object) -> str:
     return word if isinstance(word, str) else json.dumps(word, ensure_ascii=False, default=str)
 
 
-def _is_key(step: str | int) -> bool:
-    """Tell whether a step is a key of the file: not a position, nor a kind of value of several."""
-    return isinstance(step, str) and step.isidentifier()
-
-
 def _sentence(wrong: ErrorDetails, model: Any, place: Place) -> str:
     if wrong["type"] == "extra_forbidden":
         for step in wrong["loc"][:-1]:
@@ -207,7 +202,9 @@ def _sentence(wrong: ErrorDetails, model: Any, place: Place) -> str:
         return unknown("key", wrong["loc"][-1], known)
     if wrong["type"] == "value_error":
         return str(wrong["ctx"]["error"])
-    name = ".".join(each for each in wrong["loc"] or place[-1:] if _is_key(each))
+    steps = wrong["loc"] or place[-1:]  # a kind of value, where there are several, is no key
+    keys = [each for each in steps if isinstance(each, str) and each.isidentifier()]
+    name = ".".join(keys)
     if wrong["input"] is None:
         return f"{name} says nothing"
     if wrong["type"] in {"enum", "literal_error"}:

@@ -100,7 +100,7 @@ def _words(read: DataFile, *place: str) -> Iterator[tuple[Place, str]]:
 
 
 def _check_period(read: DataFile, rule: Rule) -> None:
-    """Check that a duty of every period is owed by a post: no event names an agency that owes it."""
+    """Check that a post owes what is owed in every period: no event names an agency."""
     if rule.opens.every is None:
         return
     for key in (("bearer", "agency_fields"), ("bearer", "passed_on_by"), ("resumed_by",)):
