@@ -1,5 +1,6 @@
 """Deny by default: every route names exactly one scope or stands on the public list (AZ-1)."""
 
+import re
 from collections.abc import Iterator
 from itertools import chain
 
@@ -55,6 +56,12 @@ def scopes_of(dependant: Dependant) -> frozenset[str]:
     )
 
 
+def _in_path(dependant: Dependant) -> frozenset[str]:
+    """Collect what an endpoint and its dependencies read from the path."""
+    own = frozenset(each.alias for each in dependant.path_params)
+    return own.union(*map(_in_path, dependant.dependencies))
+
+
 def routes(app: FastAPI) -> Iterator[tuple[str, frozenset[str], frozenset[str]]]:
     """Yield (path, methods, scopes) of everything the app answers."""
     for route in iter_route_contexts(app.routes):
@@ -73,8 +80,13 @@ def refuse_unguarded(app: FastAPI) -> None:
             )
     for route in iter_route_contexts(app.routes):
         endpoint = getattr(route, "endpoint", None)
-        if (route.path or "").startswith("/v1/") and shows(endpoint) is None:
-            raise UnguardedRoute(f"{route.path}: let the endpoint return Shown[…]")
+        path = route.path or ""
+        if path.startswith("/v1/") and shows(endpoint) is None:
+            raise UnguardedRoute(f"{path}: let the endpoint return Shown[…]")
+        if dependant := getattr(route, "dependant", None):
+            named, read = {*re.findall(r"{(\w+)", path)}, _in_path(dependant)
+            for name in sorted(read - named):
+                raise UnguardedRoute(f"{path}: {unknown('part of the path', name, named)}")
 
 
 def refuse_unused(app: FastAPI) -> None:

@@ -35,6 +35,9 @@ _WRONG: Final = {
 }
 """What to say of a mistake that pydantic names."""
 
+_TELLING: Final = {"literal_error": 0, "extra_forbidden": 2}
+"""Which of several mistakes is said, if not 1 like the others: the greatest."""
+
 _KEYS: Final = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
 
 
@@ -108,8 +111,9 @@ class DataFile:
         try:
             return model.model_validate(entry)
         except ValidationError as error:
-            # A key mistyped is also a key missing: the slip is the one to show.
-            wrong = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+            # A key mistyped is also a key missing: the slip is the one to show. Where a word or a
+            # list may stand, the list is the one meant.
+            wrong = max(error.errors(), key=lambda each: _TELLING.get(each["type"], 1))
             sentence = _sentence(wrong, model, place)
             raise self.refusal((*place, *wrong["loc"]), sentence) from None
 
@@ -198,7 +202,9 @@ def _sentence(wrong: ErrorDetails, model: Any, place: Place) -> str:
         return unknown("key", wrong["loc"][-1], known)
     if wrong["type"] == "value_error":
         return str(wrong["ctx"]["error"])
-    name = ".".join(each for each in wrong["loc"] or place[-1:] if isinstance(each, str))
+    steps = wrong["loc"] or place[-1:]  # a kind of value, where there are several, is no key
+    keys = [each for each in steps if isinstance(each, str) and each.isidentifier()]
+    name = ".".join(keys)
     if wrong["input"] is None:
         return f"{name} says nothing"
     if wrong["type"] in {"enum", "literal_error"}:

@@ -76,6 +76,7 @@ def check(read: DataFile) -> None:
                 read.require((code, "due", "key"), f"key of {name}", rule.due.key, said)
             elif not name.endswith(("_minutes", "_within_days")):
                 raise read.refusal(place, f"{name} is no number of minutes or days")
+        _check_period(read, rule)
         _check_roles(read, rule)
         _check_waiving(read, rule)
         _check_steps(read, rule)
@@ -98,6 +99,15 @@ def _words(read: DataFile, *place: str) -> Iterator[tuple[Place, str]]:
             yield (*place, position), word
 
 
+def _check_period(read: DataFile, rule: Rule) -> None:
+    """Check that a post owes what is owed in every period: no event names an agency."""
+    if rule.opens.every is None:
+        return
+    for key in (("bearer", "agency_fields"), ("bearer", "passed_on_by"), ("resumed_by",)):
+        for place, _ in _words(read, rule.code, *key):
+            raise read.refusal(place, f"`{key[-1]}` goes with `event`")
+
+
 def _check_roles(read: DataFile, rule: Rule) -> None:
     keys = (("bearer", "role"), ("bearer", "or_roles"), ("seen_by",))
     named = [*chain(*(_words(read, rule.code, *key) for key in keys))]
@@ -111,10 +121,11 @@ def _check_roles(read: DataFile, rule: Rule) -> None:
     for place, name in named:
         if READ.code not in roles()[name].scopes:
             raise read.refusal(place, f"{name} sees no duties: it lacks {READ.code}")
-        if place[1] == "seen_by" and roles()[name].relation != "region":
+        if place[1] == "bearer" and rule.bearer.agency_fields:
+            continue
+        if roles()[name].relation != "region":
             raise read.refusal(place, f"{name} has no region whose duties it could see")
-        agency = place[1] == "bearer" and rule.bearer.agency_fields
-        if name not in rule.seen_by and not agency:
+        if name not in rule.seen_by:
             raise read.refusal(place, f"{name} could not see the duty: add it to seen_by")
 
 

@@ -53,6 +53,15 @@ class Bearer(_Part):
     passed_on_by: str | None = None
     overseen_by: str | None = None
 
+    @model_validator(mode="after")
+    def _oversees_an_agency(self) -> Self:
+        if self.overseen_by and not self.agency_fields:
+            raise ValueError("`overseen_by` goes with `agency_fields`")
+        return self
+
+
+_Codes = Annotated[tuple[str, ...], Field(min_length=1)]
+
 
 class Children(_Part):
     """For which children it is owed: those who meet all that is said. `category`, `flag`: who is in
@@ -61,14 +70,22 @@ class Children(_Part):
     `lacking`: whose file is not complete.
     """
 
-    category: Literal["any"] | tuple[str, ...] | None = None
-    flag: Literal["any"] | tuple[str, ...] | None = None
-    undecided: Literal["any"] | tuple[str, ...] | None = None
-    guardian: tuple[str, ...] | None = None
+    category: Literal["any"] | _Codes | None = None
+    flag: Literal["any"] | _Codes | None = None
+    undecided: Literal["any"] | _Codes | None = None
+    guardian: _Codes | None = None
     lacking: Literal[True] | None = None
     at_school: bool | None = None
     from_age: int | None = Field(default=None, ge=0, le=18)
     under_age: int | None = Field(default=None, ge=1, le=18)
+
+    @model_validator(mode="after")
+    def _are_some(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("say which children")
+        if (self.from_age or 0) >= (self.under_age or 19):
+            raise ValueError("`from_age` is below `under_age`")
+        return self
 
 
 class Opens(_Part):

@@ -13,8 +13,10 @@ from app.access.area import READ_ME
 from app.access.deps import needs
 from app.access.principal import Principal
 from app.api import doors, health
+from app.children.deps import ChildInPath, ReadsChildren
 from app.core.data import migrations
 from app.core.http.routing import router as a_router
+from app.core.http.shown import Shown
 from app.core.settings import Settings
 from tests.access.factories import a_caller
 from tests.police_reports.factories import filed
@@ -192,6 +194,18 @@ def test_does_not_start_with_a_route_that_says_nothing_of_whom_it_shows(monkeypa
 
     monkeypatch.setattr(main.v1, "ROUTERS", [forgetful])
     with pytest.raises(doors.UnguardedRoute, match=r"/v1/forgotten: let .* return Shown"):
+        main.create_app(Settings(environment="test"))
+
+
+def test_does_not_start_with_a_route_that_reads_what_its_path_does_not_name(monkeypatch) -> None:
+    mistyped = a_router("Children")
+
+    @mistyped.get("/children/{chid_id}/ages")
+    async def read_ages(_: ReadsChildren, child: ChildInPath) -> Shown[dict[str, str]]:
+        return Shown({}, children=[child.id])
+
+    monkeypatch.setattr(main.v1, "ROUTERS", [mistyped])
+    with pytest.raises(doors.UnguardedRoute, match="called child_id; did you mean chid_id"):
         main.create_app(Settings(environment="test"))
 
 

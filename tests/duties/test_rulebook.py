@@ -185,6 +185,15 @@ counts_from: period → count_from: period → no key is called count_from; did 
 escalates: [{after: P0D, to: [civil → escalate: [{after: P0D, to: [civil → no key is called escalate; did you mean escalates?
 {role: village_director} → {rôle: village_director} → no key is called rôle; did you mean role?
 {category: any} → {category: [left_behing]} → no code is called left_behing; did you mean left_behind?
+bearer: {role: village_director} → bearer: {role: school} → school has no region whose duties it could see
+role: village_director} → role: school, agency_fields: [school_id]} → `agency_fields` goes with `event`
+role: village_director} → role: village_director, passed_on_by: children.child_changed} → `passed_on_by` goes with `event`
+seen_by: [village_director] → resumed_by: [children.child_changed]\n  seen_by: [village_director] → `resumed_by` goes with `event`
+role: village_director} → role: village_director, overseen_by: village_director} → `overseen_by` goes with `agency_fields`
+{category: any} → {} → say which children
+{category: any} → {category: []} → opens.children.category says nothing
+{category: any} → {category: left_behind} → opens.children.category is a list: write [left_behind]
+{category: any} → {from_age: 6, under_age: 6} → `from_age` is below `under_age`
 {category: any} → {flags: any} → no key is called flags; did you mean flag?
 every: quarter → every: quater → no value of opens.every is called quater; did you mean quarter?
 "on": visited_on → on: visited_on → put the key on in quotes, YAML takes it for something else

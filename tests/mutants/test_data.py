@@ -26,7 +26,8 @@ def test_the_text_to_replace_stands_once(fault: dict[str, Any]) -> None:
 
 def test_every_clause_that_is_carried_or_partly_has_faults_that_can_be_planted() -> None:
     carried = {each.id for each in clauses.load() if each.carried_by}
-    assert {each["clause"] for each in OF_CLAUSES} == carried
+    planted = {each["clause"] for each in OF_CLAUSES}
+    assert planted == carried, f"in clauses.toml or clauses.yaml alone: {planted ^ carried}"
     parts = [(each["clause"], each["says"]) for each in OF_CLAUSES]
     assert len({*parts}) == len(parts), "a part is said once"
     sources = {name: (HOME / name).read_text("utf-8") for name in {e["file"] for e in OF_CLAUSES}}
