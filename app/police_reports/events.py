@@ -245,9 +245,7 @@ class AssessmentGiven(_AboutReport):
     """The child was assessed by an office of its place, or of its home (REP-15)."""
 
     wire_name: ClassVar[str] = "police_reports.assessment_given"
-    given: bool = Field(
-        default=True, description="Whether civil affairs and the police took part, as they are to."
-    )
+    given: bool = Field(default=True, description="Whether all took part who are to.")
 
 
 class AssessmentNotOwed(_AboutReport):
