@@ -60,8 +60,8 @@ INSERT INTO hidden_subjects (subject_id, hidden_from, hidden_below)
 SELECT id, '{}', 1 FROM police_reports LIMIT 2000
 """
 _DONE = """
-INSERT INTO duties (id, rule, subject_id, home_county, region_code, bearer_role, period, counts_from,
-    opened_at, due_at, state, discharged_at, discharged_by, version)
+INSERT INTO duties (id, rule, subject_id, home_county, region_code, bearer_role, period,
+    counts_from, opened_at, due_at, state, discharged_at, discharged_by, version)
 SELECT gen_random_uuid(), 'REP-01', gen_random_uuid(), home_county, region_code, 'hospital', '',
     '2026-11-01', $1::timestamptz, $1, 'discharged', $1, id, 1
 FROM police_reports LIMIT 2000
