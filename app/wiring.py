@@ -7,6 +7,7 @@ from pkgutil import iter_modules
 import app
 from app.access import roles
 from app.core import areas
+from app.core.jobs import events
 from app.duties import rulebook
 from app.policy import clauses, codelists, parameters
 from app.policy import queries as policy
@@ -23,7 +24,8 @@ def packages() -> list[str]:
 
 def load() -> None:
     """Import what every package says of itself, its models, events and jobs. Raises BadDataFile if
-    a file of roles, rules about duties, policy, clauses or code lists names what does not exist.
+    a file of roles, rules about duties, policy, clauses or code lists names what does not exist,
+    and BadEvent if a job waits for such an event.
     """
     import_module("app.core.data.hiding")
     import_module("app.core.http.idempotency")
@@ -32,6 +34,7 @@ def load() -> None:
         for module in ("models", "events", "jobs", "facts", "owing"):
             if find_spec(f"app.{package}.{module}"):
                 import_module(f"app.{package}.{module}")
+    events.check()
     roles.check(roles.file(), areas.scopes())
     rulebook.check(rulebook.file())
     parameters.check(parameters.file(), parameters.demo_file())

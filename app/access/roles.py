@@ -16,7 +16,7 @@ from app.policy import clauses
 from app.regions.rules import Level
 
 Relation = Literal["region", "enrolled", "none"]
-FieldGroup = Literal[
+Section = Literal[
     "identity",
     "hukou",
     "residence",
@@ -27,8 +27,8 @@ FieldGroup = Literal[
     "health",
     "welfare",
     "external",
-    "derived",
 ]
+FieldGroup = Literal[Section, "derived"]
 FIELD_GROUPS: Final[tuple[str, ...]] = get_args(FieldGroup)
 """Sections of a child's file; a role reads and writes whole sections (AZ-5)."""
 

@@ -1,28 +1,17 @@
 """What travels on the wire about confirmations of files."""
 
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from app.access.roles import Section
 from app.core.http.as_sent import TakenAsSent
 from app.core.http.wire import Day, RegionCode
 
 _ID = "0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b22"
 
-Section = Literal[
-    "identity",
-    "hukou",
-    "residence",
-    "family",
-    "adoption",
-    "guardianship",
-    "education",
-    "health",
-    "welfare",
-    "external",
-]
 Changed = Annotated[
     list[Section],
     Field(

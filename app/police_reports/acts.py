@@ -93,7 +93,6 @@ class SecondPersonNeeded(Problem, status=403, denies=True):
     title_zh = "须由该机构或县级部门的另一名工作人员确认"
 
 
-_ALL_CODES: Final = 10**12
 _COUNTY_CODES: Final = SPANS[2]
 _COUNTY: Final = frozenset({AgencyKind.civil_affairs})
 """Civil affairs stand at the county or above, over every township they see."""

@@ -24,11 +24,6 @@ def _tables() -> tuple[Mapping[int, Any], Mapping[int, Any]]:
     return years, by_law
 
 
-def year_is_known(year: int) -> bool:
-    """Tell whether the State Council's notice of a year is here."""
-    return year in _tables()[0]
-
-
 @cache
 def of_year(year: int) -> Mapping[date, bool]:
     """Days of a year that differ from Monday to Friday: True is a make-up working day. Of a year

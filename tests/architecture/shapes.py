@@ -1,4 +1,4 @@
-"""What the document must not say if generators are to make good code of it: a rule each (D2…D11).
+"""What the document must not say if generators are to make good code of it: a rule each (D2…D12).
 
 Each rule takes a document and yields a sentence for every offence, beginning with its place.
 """
@@ -179,6 +179,18 @@ def d11_answers_say_version_and_place(document: Json) -> Iterator[str]:
                 yield f"{name} 204: it has no content"
             if status in {"200", "201", "202"} and not schema:
                 yield f"{name} {status}: what it answers has no schema"
+
+
+def d12_lists_go_on_by_cursor(document: Json) -> Iterator[str]:
+    for name, operation in operations(document):
+        asked = {parameter["name"] for parameter in operation.get("parameters", ())}
+        answer = operation["responses"].get("200", {}).get("content", {})
+        schema = resolved(document, answer.get("application/json", {}).get("schema", {}))
+        if schema.get("type") == "array":
+            yield f"{name}: a list is a page: items and next_cursor"
+        members = schema.get("properties", {})
+        if "items" in members and not ("next_cursor" in members and "cursor" in asked):
+            yield f"{name}: a page goes on from a cursor"
 
 
 RULES: dict[str, Rule] = {

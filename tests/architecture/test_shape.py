@@ -90,3 +90,34 @@ def test_what_no_test_reaches_says_why() -> None:
     assert unexplained("x  # pragma: no cover  a loop that never ends by itself") == []
     for path in files("app/**/*.py"):
         assert unexplained(path.read_text()) == [], path.relative_to(HOME)
+
+
+FAILS_BY_ITSELF = {
+    "test_what_opens_a_duty_or_passes_it_on_may_leave_day_deadline_and_agency_unsaid",
+    "test_a_text_has_its_length_where_one_may_write_it",
+    "test_every_reference_leads_somewhere",
+    "test_never_fails_otherwise",
+    "test_a_coroutine_is_taken",
+    "test_periods_of_one_region_may_touch",
+    "test_a_deed_may_count_by",
+}
+"""Tests of what must not be refused: the call itself would raise."""
+
+
+def test_every_test_asserts_something() -> None:
+    """By itself or by what it calls."""
+    calls: dict[str, set[str]] = {}
+    asserting = {"raises", "warns", "fail"}
+    for path in files("tests/**/*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            inside = [*ast.walk(node)]
+            called = {ast.unparse(each.func) for each in inside if isinstance(each, ast.Call)}
+            calls.setdefault(node.name, set()).update(each.rpartition(".")[2] for each in called)
+            if any(isinstance(each, ast.Assert | ast.Raise) for each in inside):
+                asserting.add(node.name)
+    while more := {name for name, called in calls.items() if called & asserting} - asserting:
+        asserting |= more
+    silent = {name for name in calls if name.startswith("test_")} - asserting
+    assert silent == FAILS_BY_ITSELF

@@ -13,6 +13,9 @@ KNOWN = {
     ("D3", "pushAttendanceEvents"): CLOUDEVENTS,
     ("D5", "AttendanceEvent.student"): "two ways to name a pupil; one object would be a new wire",
     ("D5", "CloudEventData.student"): "the same pupil",
+    ("D12", "searchChildren"): "its cursor stands in the body, beside what is searched for",
+    ("D12", "listCodelists"): "all of them: as many as the program has",
+    ("D12", "listPolicyParameters"): "all of them: as many as the program has",
     ("D9", "CloudEvent"): "extension attributes of CloudEvents are typed, and free",
 }
 """What offends a rule and stays, because mending it would change what travels. Where a body may
@@ -61,15 +64,32 @@ def small() -> dict[str, Any]:
             "428": {},
         },
     }
+    page = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Visits"}}}}
+    listed = {
+        "operationId": "listVisits",
+        "tags": ["Visits"],
+        "parameters": [{"name": "cursor", "in": "query", "schema": {"type": "string"}}],
+        "responses": {"200": page},
+    }
+    items = {"type": "object", "properties": {"items": {"type": "array"}}}
+    pages = {"type": "object", "properties": {**items["properties"], "next_cursor": {}}}
     told = {"operationId": "onVisit", "tags": ["Events"], "requestBody": body, "responses": {}}
     return {
         "info": {"title": "Small"},
-        "paths": {"/visits": {"post": record}},
+        "paths": {"/visits": {"post": record, "get": listed}},
         "webhooks": {"visit": {"post": told}},
-        "components": {"schemas": {"Visit": visit, "School": {"type": "object", "properties": {}}}},
+        "components": {
+            "schemas": {
+                "Visit": visit,
+                "Visits": pages,
+                "Page": items,
+                "School": {"type": "object", "properties": {}},
+            }
+        },
     }
 
 
+LISTED = "paths /visits get responses 200 content application/json schema"
 POST = "paths /visits post"
 MEMBERS = "components schemas Visit properties"
 UNION = [{"$ref": "#/components/schemas/School"}, VISIT]
@@ -103,6 +123,9 @@ FAULTS = [
     ("D11", f"{POST} responses 204 content", {}),
     ("D11", f"{POST} responses 200", {}),
     ("D11", f"{POST} responses 412", None),
+    ("D12", LISTED, {"type": "array"}),
+    ("D12", LISTED, {"$ref": "#/components/schemas/Page"}),
+    ("D12", "paths /visits get parameters", []),
 ]
 
 

@@ -1,5 +1,9 @@
 """Every table says who may see it, and the database agrees (DB-1…DB-3, D14)."""
 
+import re
+from typing import Any
+
+from sqlalchemy import JSON, CheckConstraint, Column, String
 from sqlmodel import SQLModel
 
 from app import wiring
@@ -33,6 +37,56 @@ async def test_the_database_forces_what_is_declared(tx) -> None:
 async def test_no_trigger_of_ours(tx) -> None:
     found = await tx.connection.fetch("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal")
     assert found == []
+
+
+KEPT_PLAIN = {
+    *("actor", "address", "answered_by", "as_role", "bearer_role", "bound_as", "caller"),
+    *("class_key", "class_name", "closed_because", "codes", "decision", "description"),
+    *("dismissal_by", "end_reason", "error", "ethnic_group", "event_id", "found_by", "ip", "key"),
+    *("kind", "no_resident_id_reason", "number", "opened_by", "operation", "order_number"),
+    *("ordered_by", "outcome", "owner_role", "password_hash", "period", "police_reference"),
+    *("purpose", "reason", "received_by", "recorded_by", "reference", "replaced_by"),
+    *("request_id", "return_kind", "role", "rule", "section", "sender", "sender_ref", "sent_by"),
+    *("settled_by", "source", "stands_in_for", "stated_by", "submitted_by", "submitted_role"),
+    *("taken_back_by", "taken_by", "their_answer", "their_answered_by", "to_kind", "url"),
+    *("cancelled_by", "username", "waived_by", "waiver_by", "webhook_id", "wire_name"),
+    *("withdrawal_by", "withdrawal_confirmed_by"),
+    *("categories", "counted", "differs", "changed", "disposed_as", "doubts", "event_types"),
+    *("field_groups", "findings", "found", "key_ids", "lacking", "needs", "policies_explained"),
+    *("priority_flags", "sections", "situations", "told", "undecided"),  # lists of codes
+    *("hukou", "residence", "guardianship", "education", "health", "welfare"),  # what is Counted
+    *("name", "name_canonical", "name_reversed", "name_pinyin", "name_initials"),
+    *("name_pinyin_2", "name_initials_2", "name_pinyin_3", "name_initials_3"),
+}
+"""Columns of protected tables with text in clear: codes, and names to search by. One more is a
+decision, no oversight: what people write is sealed.
+"""
+
+
+def _holds_text(column: Column[Any]) -> bool:
+    kind = getattr(column.type, "item_type", column.type)
+    return isinstance(getattr(kind, "impl", kind), String | JSON)
+
+
+def test_text_is_sealed_unless_it_was_decided_otherwise() -> None:
+    wiring.load()
+    for table in SQLModel.metadata.tables.values():
+        columns = {each.name for each in table.columns if _holds_text(each)}
+        if rls.TABLES[table.name].using is None:
+            assert "child_id" not in table.columns, f"{table.name} is about children: protect it"
+            continue
+        rules = [
+            str(each.sqltext) for each in table.constraints if isinstance(each, CheckConstraint)
+        ]
+        closed = {name for name in columns if re.search(rf"\b{name}\b", " ".join(rules))}
+        assert columns - closed <= KEPT_PLAIN, f"{table.name}: {columns - closed - KEPT_PLAIN}"
+
+
+def test_every_policy_compares_the_row_with_the_caller() -> None:
+    wiring.load()
+    for table in rls.TABLES.values():
+        if table.using is not None and table.name not in ASKS_ANOTHER_TABLE:
+            assert "current_setting('tonghu." in table.using, f"{table.name} is open to everybody"
 
 
 NOT_BELOW: dict[str, str] = {}

@@ -2,7 +2,7 @@ from datetime import date
 
 import pytest
 
-from app.policy.holidays import is_working, of_year, working_days_after, year_is_known
+from app.policy.holidays import is_working, of_year, working_days_after
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,6 @@ def test_offices_work_on_days(day: date, *, works: bool) -> None:
 
 
 def test_a_year_without_a_table_is_told_from_one_with_it() -> None:
-    assert [year_is_known(year) for year in (2025, 2026, 2027)] == [True, True, False]
     assert len(of_year(2031)) < len(of_year(2027)) < len(of_year(2026))
 
 

@@ -21,6 +21,7 @@ from sqlmodel import SQLModel
 from app.core.data import rls
 from app.core.data.columns import OF_TRANSACTION, Instant
 from app.core.data.db import Tx
+from app.core.data_files import unknown
 from app.core.ids import new_id
 from app.core.jobs import queue
 
@@ -38,7 +39,9 @@ _kinds: dict[str, type["Event"]] = {}
 
 
 class BadEvent(TypeError):
-    """An event's class does not say its subject, or another has its wire name."""
+    """An event's class does not say its subject, another has its wire name, or who waits for it
+    calls it by none.
+    """
 
 
 class Event(BaseModel):
@@ -179,6 +182,15 @@ def on_wire_names(*wire_names: str) -> Callable[[AnnouncedHandler], AnnouncedHan
         return handler
 
     return register
+
+
+def check() -> None:
+    """Raise BadEvent if a handler waits for what nobody announces. To be asked once every package
+    is imported.
+    """
+    for wire_name, names in _handlers.items():
+        if names and wire_name not in _kinds:
+            raise BadEvent(f"{names[0]}: {unknown('event', wire_name, _kinds)}")
 
 
 def _listed(agencies: Sequence[UUID]) -> str:

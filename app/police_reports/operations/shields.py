@@ -41,8 +41,7 @@ async def bound(
         _show(report, last)
     if shown := {*new}.difference(report.hidden_from):
         report.doubts = [*report.doubts, "not_all_shielded"]
-        about = {"report": str(report.id), "shown_to": len(shown)}
-        log.warning("police_reports.not_all_shielded", **about)
+        log.warning("police_reports.not_all_shielded", report=str(report.id), shown_to=len(shown))
 
 
 async def _could_take(

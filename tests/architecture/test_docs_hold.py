@@ -1,0 +1,94 @@
+"""What README, docs and docstrings name is there: files, commands, options, variables, sources."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from pydantic import BaseModel
+
+from app import cli
+from app.core.settings import Settings
+from app.policy import clauses
+from scripts import families
+from tests.architecture.test_shape import HOME, files
+
+PAGES = {path: path.read_text("utf-8") for path in files("*.md")}
+README = PAGES[HOME / "README.md"]
+GONE = {"scripts/freeze_schema.py", "core/rls.py", "villages.csv"}
+"""Files that are told of as they were, in what is superseded or about another's package."""
+
+NOT_SETTINGS = re.compile(
+    r"TONGHU_(APP_PASSWORD|OWNER_PASSWORD|ISSUER|LIVES|MATRIX|DEMO_DIR|TEST_SUPERUSER_URL)"
+)
+"""Variables of compose.yaml, of the tests and of the demo."""
+
+OF_OTHER_SOURCES = {"TOK", "REL", "AUD"}
+"""Requirements of security and operation; obligations have prefixes of their own."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(HOME)))
+def test_every_file_a_page_names_is_there(page: Path) -> None:
+    there = [f"/{path.relative_to(HOME)}" for path in files()]
+    named = re.findall(r"`([\w./-]+\.(?:py|md|yaml|toml|json|csv|gz|sql))(?:::\w+)?`", PAGES[page])
+    named = [name for name in named if not name.startswith("/") and name not in GONE]
+    assert [name for name in named if not any(one.endswith(f"/{name}") for one in there)] == []
+    linked = re.findall(r"\]\((?!http|#)([^)#]+)", PAGES[page])
+    assert [link for link in linked if not (page.parent / link).exists()] == []
+
+
+def _commands() -> Iterator[tuple[str, ...]]:
+    """Every `tonghu …` and `make …` in the README, word by word."""
+    for line in re.findall(r"(?:^|[`/ ])((?:tonghu|make) [^`#\n]+)", README, re.MULTILINE):
+        yield tuple(re.sub(r"\".*?\"", "TEXT", line).split())
+
+
+def test_every_command_of_the_readme_is_one() -> None:
+    targets = re.findall(r"^([a-z-]+):", (HOME / "Makefile").read_text("utf-8"), re.MULTILINE)
+    seen = 0
+    for program, *words in _commands():
+        if program == "make":
+            assert words[0] in targets, words
+            continue
+        command: Any = typer.main.get_command(cli.app)
+        while words and hasattr(command, "commands") and words != ["--help"]:
+            assert words[0] in command.commands, words
+            command = command.commands[words.pop(0)]
+        options = {"--help", *(name for each in command.params for name in each.opts)}
+        assert {word for word in words if word.startswith("--")} <= options, words
+        seen += 1
+    assert seen > 8
+
+
+def test_every_variable_named_is_a_setting() -> None:
+    def names(group: type[BaseModel], prefix: str) -> Iterator[str]:
+        for name, field in group.model_fields.items():
+            yield f"{prefix}{name}".upper()
+            if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+                yield from names(field.annotation, f"{prefix}{name}__")
+
+    known = {*names(Settings, "TONGHU_")}
+    for path in files("*.md", "*.yaml", "*.py", "Dockerfile", "Makefile", ".env.example"):
+        said = set(re.findall(r"\bTONGHU_[A-Z_]+[A-Z]\b", path.read_text("utf-8")))
+        wrong = {name for name in said - known if not NOT_SETTINGS.fullmatch(name)}
+        assert wrong == set(), path.relative_to(HOME)
+
+
+def test_every_source_cited_exists() -> None:
+    known = {row["id"] for row in clauses.obligations()}
+    prefixes = {each[:3] for each in known}
+    decisions = {path.name[:4] for path in (HOME / "docs/decisions").glob("0*.md")}
+    for path in files("app/**/*.py", "app/**/*.yaml", "demo/**/*.py", "*.md"):
+        text = path.read_text("utf-8")
+        cited = {c for c in re.findall(r"\b[A-Z]{3}-\d\d\b", text) if c[:3] not in OF_OTHER_SOURCES}
+        assert cited <= known, f"{path.relative_to(HOME)}: {cited - known}"
+        told = {f"{int(number):04}" for number in re.findall(r"\bADR (\d+)", text)}
+        assert told <= decisions, f"{path.relative_to(HOME)}: {told - decisions}"
+    assert not prefixes & OF_OTHER_SOURCES
+
+
+def test_the_numbers_of_the_readme_are_those_of_the_program() -> None:
+    assert f"[{len(clauses.obligations())} obligations]" in README
+    assert f"prints {len([*families.families()])} families" in README
