@@ -203,7 +203,7 @@ def _sentence(wrong: ErrorDetails, model: Any, place: Place) -> str:
     if wrong["type"] == "value_error":
         return str(wrong["ctx"]["error"])
     steps = wrong["loc"] or place[-1:]  # a kind of value, where there are several, is no key
-    keys = [each for each in steps if isinstance(each, str) and each.isidentifier()]
+    keys = [each for each in steps if isinstance(each, str) and "[" not in each]
     name = ".".join(keys)
     if wrong["input"] is None:
         return f"{name} says nothing"
