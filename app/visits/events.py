@@ -15,7 +15,8 @@ class _AboutVisit(Event):
     child_id: UUID = Field(description="The child visited.")
     visited_on: date = Field(description="Day of the visit.")
     day_known: bool = Field(
-        description="Whether that day was said; if not, it is the day the visit was received."
+        default=True,
+        description="Whether that day was said; if not, it is the day the visit was received.",
     )
     visitor_type: Annotated[VisitorType, CODE] = Field(description="Who visited: a code.")
     as_role: Annotated[str | None, ROLE] = Field(

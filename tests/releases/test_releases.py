@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import orjson
 import pytest
+from pydantic import ValidationError
 
 from alembic import command
 from app.core.data import migrations, rls
+from app.core.jobs import events
 from scripts import keep_release
 from tests import schema
 from tests.conftest import NOW
@@ -121,6 +124,19 @@ async def test_the_statements_of_a_release_are_planned_on_the_newest_schema(fold
         if not words.startswith(tuple(BROKEN_ON_PURPOSE))
     }
     assert unexpected == {}
+
+
+@RELEASES
+async def test_what_a_release_announced_can_still_be_heard(pg, folder, newest, name) -> None:
+    """A field an event must have from now on would hold whatever was still on its way."""
+    rows = await backups.asked(pg, name, "SELECT jsonb_agg(to_jsonb(e)) FROM events e")
+    unheard = {}
+    for row in orjson.loads(rows[0]):
+        try:
+            events.kinds()[row["wire_name"]].model_validate({"event_id": row["id"], **row["data"]})
+        except ValidationError as error:
+            unheard[row["wire_name"]] = str(error)
+    assert unheard == {}
 
 
 @RELEASES
