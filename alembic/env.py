@@ -124,4 +124,10 @@ if context.is_offline_mode():
             context.execute(setting)
         context.run_migrations()
 else:
-    asyncio.run(_online(context.config.attributes["owner_url"]))
+    owner_url = context.config.attributes.get("owner_url")
+    if owner_url is None:
+        raise CommandError(
+            "Run `tonghu migrate`. A revision is taken back by tests alone:"
+            " docs/decisions/0015-a-revision-is-written-by-a-command.md"
+        )
+    asyncio.run(_online(owner_url))

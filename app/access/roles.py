@@ -1,4 +1,4 @@
-"""Roles per agency kind and level, read from `roles.yaml` (obligations.md §5)."""
+"""Roles per agency kind and level, read from `roles.yaml`."""
 
 import re
 from collections.abc import Collection, Mapping

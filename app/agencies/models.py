@@ -14,7 +14,7 @@ from app.core.ids import new_id
 
 
 class AgencyKind(StrEnum):
-    """What an organisation is (obligations.md §5; who must report: 高检发〔2020〕9号 Art. 3)."""
+    """What an organisation is (who must report: 高检发〔2020〕9号 Art. 3)."""
 
     village_committee = "village_committee"
     township_government = "township_government"
@@ -48,8 +48,8 @@ class AgencyKind(StrEnum):
 
 
 class Agency(SQLModel, table=True):
-    """An organisation with duties: a village committee, a school, a police bureau … `kind`:
-    obligations.md §5. `region_code`: the division it serves.
+    """An organisation with duties: a village committee, a school, a police bureau …
+    `region_code`: the division it serves.
     """
 
     __tablename__ = "agencies"
@@ -75,8 +75,9 @@ class Agency(SQLModel, table=True):
 class Post(SQLModel, table=True):
     """A seat with authority: 儿童主任 of a village, 儿童督导员 of a township.
 
-    `role` is a code of roles.yaml; `local_title` is what people call it and decides nothing
-    (obligations.md §4, 24 and 25). The remit is the half-open range [`remit_lo`, `remit_hi`).
+    `role` is a code of roles.yaml; `local_title` is what people call it (the sources have 儿保专干,
+    儿童主任 and more for one) and decides nothing. The remit is the half-open range [`remit_lo`,
+    `remit_hi`).
     """
 
     __tablename__ = "posts"

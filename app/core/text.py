@@ -21,6 +21,9 @@ _OF_NAMES: Final = str.maketrans(
 _FILLERS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0")
 """Characters of other categories than Cf that show nothing (Default_Ignorable_Code_Point)."""
 
+HAN: Final = re.compile("[\u4e00-\u9fff]")
+"""A Chinese character: what is to be Chinese has one."""
+
 _VARIANTS: Final = re.compile("[\ufe00-\ufe0f\U000e0000-\U000e0fff]")
 _BLANK: Final = "\u2800"
 """A braille cell without dots, which looks like a space."""

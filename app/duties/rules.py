@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from app.core.clock import beginning, local_date
+from app.core.text import HAN
 from app.duties.periods import Every, Period, period_of
 from app.policy.holidays import working_days_after
 from app.policy.rules import ParameterValue, effective
@@ -39,6 +40,13 @@ class Title(_Part):
 
     zh: str = Field(min_length=1, max_length=100)
     en: str = Field(min_length=1, max_length=100)
+
+    @field_validator("zh")
+    @classmethod
+    def _is_chinese(cls, said: str) -> str:
+        if not HAN.search(said):
+            raise ValueError(f"the Chinese title {said} is not Chinese")
+        return said
 
 
 class Bearer(_Part):

@@ -139,6 +139,7 @@ def test_a_deed_may_count_by(before: str, after: str) -> None:
 
 
 SLIPS = r"""
+title: {zh: 测, → title: {zh: test, → the Chinese title test is not Chinese
 event: visits.visit_recorded → event: visits.visit_recordet → no event is called visits.visit_recordet; did you mean visits.visit_recorded?
 event: police_reports.report_filed → event: police_reports.report_field → no event is called police_reports.report_field; did you mean police_reports.report_filed?
 corrected_by: visits.visit_corrected → corrected_by: visit.visit_corrected → no event is called visit.visit_corrected; did you mean visits.visit_corrected?

@@ -7,7 +7,6 @@ lie ahead is a `PastDay`; `FilteredBy` names the filter of the list that reads t
 field's group (AZ-5) is the section it stands in.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -22,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from app.core.data_files import Words, unknown
 from app.core.http.wire import Day
+from app.core.text import HAN
 from app.policy.codelists import Codelist, Entry
 from app.policy.schemas import Code as Served
 from app.policy.schemas import ListName
@@ -88,7 +88,6 @@ class BadField(TypeError):
 
 _STORABLE: Final = (str, bool, int, date, UUID)
 _SERVED: Final = TypeAdapter(Served)
-_HAN = re.compile("[\u4e00-\u9fff]")
 _LIST_NAME: Final = TypeAdapter[str](ListName)
 
 
@@ -220,10 +219,10 @@ def _wrong_words(codes: Codes, accepted: tuple[str, ...]) -> Iterator[str]:
 
 def _swapped(codes: Codes) -> Iterator[str]:
     """Say which Chinese is none, and which English is Chinese. A label may be a sign of both."""
-    if not _HAN.search(codes.zh):
+    if not HAN.search(codes.zh):
         yield f"the code list {codes.name}: its Chinese name {codes.zh} is not Chinese"
     for english in (codes.en, *(label[1] for label in codes.labels.values())):
-        if _HAN.search(english):
+        if HAN.search(english):
             yield f"the code list {codes.name}: its English {english} is Chinese"
 
 
