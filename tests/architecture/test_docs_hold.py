@@ -89,6 +89,20 @@ def test_every_source_cited_exists() -> None:
     assert not prefixes & OF_OTHER_SOURCES
 
 
+def test_every_requirement_cited_is_explained_and_no_other() -> None:
+    cited = re.compile(r"\b(?:(?:AZ|AUD|TOK|IN|REL|DB)-\d{1,2}|[DFR]\d{1,2})\b")
+    page = HOME / "docs/requirements.md"
+    explained = set(re.findall(r"^\| ([A-Z]+-?\d+) \|", page.read_text("utf-8"), re.MULTILINE))
+    places = ("app/**/*.py", "app/**/*.yaml", "alembic/**/*.py", "scripts/*.py", "tests/**/*.py")
+    found = {
+        each
+        for path in (*files(*places), *PAGES)
+        if path not in {page, Path(__file__)}
+        for each in cited.findall(path.read_text("utf-8"))
+    }
+    assert found == explained
+
+
 def test_the_numbers_of_the_readme_are_those_of_the_program() -> None:
     assert f"[{len(clauses.obligations())} obligations]" in README
     assert f"prints {len([*families.families()])} families" in README
