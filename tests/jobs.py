@@ -18,12 +18,7 @@ async def run_jobs(database: Database, *, rounds: int = 50) -> list[str]:
         if not rows:
             return done
         for row in rows:
-            registered = queue.REGISTRY[row["name"]]
-            payload = orjson.loads(row["payload"])
-            if registered.handler is not None:
-                async with database.begin(SYSTEM) as tx:
-                    await registered.handler(tx, payload)
-            elif registered.steps is not None:
-                await registered.steps(lambda: database.begin(SYSTEM), payload)
+            async with database.begin(SYSTEM) as tx:
+                await queue.REGISTRY[row["name"]].handler(tx, orjson.loads(row["payload"]))
             done.append(row["name"])
     raise AssertionError(f"jobs never end: {done[-10:]}")
