@@ -100,17 +100,18 @@ class Theatre(NamedTuple):
 
 
 def some(theatre: Theatre, operation: Operation, asked: Ask, target: Target) -> bool:
-    """Of what a caller may not know, a third: another one for each operation and each caller, so
-    that every target is tried with every operation; `make exam` asks for all.
+    """Of what a caller may not know, a third, and of the rest a half: others for each operation and
+    each caller, so that every target is tried with every operation; `make exam` asks for all, and
+    so do those who put faults in.
     """
     stage = theatre.stage
     absent = due(stage, operation, asked, target) is Answer.ABSENT
-    return not absent or in_turn(stage, ASKS.index(asked), target)
+    return in_turn(stage, ASKS.index(asked), target, 3 if absent else 2)
 
 
-def in_turn(stage: Stage, number: int, target: Target) -> bool:
-    """Pick a third of what would be asked, another one for each caller and each `number`."""
-    return WHOLE or (CALLERS.index(stage.asker) + number + stage.targets.index(target)) % 3 == 0
+def in_turn(stage: Stage, number: int, target: Target, of: int = 3) -> bool:
+    """Pick one `of` so many that would be asked, another for each caller and each `number`."""
+    return WHOLE or (CALLERS.index(stage.asker) + number + stage.targets.index(target)) % of == 0
 
 
 async def mismatches(

@@ -302,6 +302,7 @@ def main() -> None:
         os.environ["MUTANTS_PLACE"] = os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = place
         with postgres.acquire(Path(place) / "database", throwaway=True) as lease:
             os.environ["TONGHU_TEST_SUPERUSER_URL"] = lease.server.superuser_url
+            os.environ["TONGHU_MATRIX"] = "whole"
             schema.make(lease.server.superuser_url, TEMPLATE)
             schema.make = make_from_template
             arguments = ["-s", "-qq", "-W", REWRITTEN_LATE, *OPTIONS, *sorted(files)]
