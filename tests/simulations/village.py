@@ -132,6 +132,8 @@ async def _otherwise(stage: Stage, first: str, second: str) -> None:
     await _write(
         stage, DIRECTOR, did, first, guardianship={"guardian": {"phone": "+86 10 5550 0109"}}
     )
+    body = a_confirmation(UUID(first), confirmed_on=stage.today, changed=["guardianship"])
+    await stage.act(DIRECTOR, "确认已录入 confirms that it is entered", "confirmations", body)
 
 
 async def _found_and_followed(stage: Stage, child: str) -> None:
