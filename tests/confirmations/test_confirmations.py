@@ -177,7 +177,8 @@ async def test_a_school_and_other_departments_say_what_is_otherwise(
         assert states == (["open", "open"] if who is bureau else ["cancelled", "open"])
 
     unread = a_confirmation(file["id"], differs=["小区"])
-    first = a_confirmation(file["id"])
+    first = a_confirmation(file["id"], changed=["guardianship"])  # which nobody entered
+    database.clock = lambda: now + timedelta(minutes=1)
     for body, state in (
         (unread, "open"),  # something is otherwise, whatever it is
         (first, "discharged"),
@@ -190,15 +191,15 @@ async def test_a_school_and_other_departments_say_what_is_otherwise(
 
     late = a_confirmation(file["id"], differs=["education"])  # of before it was entered
     for minutes, who, body in (
-        (1, teacher, late),
-        (2, director, a_confirmation(file["id"], changed=["education"])),
+        (2, teacher, late),
+        (3, director, a_confirmation(file["id"], changed=["education"])),
     ):
         database.clock = lambda minutes=minutes: now + timedelta(minutes=minutes)
         answer = await client.post(URL, json=body, headers=who.headers)
         assert answer.status_code == 201, answer.text
         await run_jobs(database)
     owed = {each["subject_id"]: each["state"] for each in await _entering(client, director)}
-    assert owed[late["id"]] == "discharged"
+    assert (owed[late["id"]], owed[said[1]["id"]]) == ("discharged", "open")
 
 
 async def test_sent_again_it_is_one_and_a_clock_ahead_is_kept(
