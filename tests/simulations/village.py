@@ -14,7 +14,7 @@ from tests.visits.factories import a_visit, something_wrong
 CHAIN: Final = (
     *("VIS-01", "REG-03.ask", "REG-03.confirm", "VIS-03", "VIS-03.explain", "VIS-08"),
     *("VIS-08.done", "REP-01", "REG-11", "REG-12", "REG-12.handover"),
-    *("REG-11.enter", "REG-12.complete", "RSK-03"),
+    *("REG-10", "REG-11.enter", "REG-12.complete", "RSK-03"),
 )
 BEGINS: Final = datetime(2026, 1, 5, 9, tzinfo=CHINA)
 NEXT_COUNTY, NEXT_COUNTY_VILLAGE = 120118000000, 120118101201
