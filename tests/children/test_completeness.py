@@ -101,15 +101,16 @@ async def test_the_village_collects_it_household_by_household(
     income = {"income_sources": ["farming"]}
     file = (await open_file(director, guardianship={}, education=education, welfare=income)).json()
     assert file["derived"]["lacking"] == lacks
-    home = {"role": "mother", "statuses": [{"status": "at_home", "since": "2020-01-01"}]}
-    for number, sections in enumerate(
-        ({"welfare": {**income, "poor": False}}, {"family": {"parents": [home]}}), start=2
-    ):
+    home = {"statuses": [{"status": "at_home", "since": "2020-01-01"}]}
+    parents = [{"role": role, **home} for role in ("father", "mother")]
+    poor = {"family": {"parents": parents}, "welfare": {"poor": True}}
+    for number, sections in ((2, {"welfare": {**income, "poor": False}}), (3, poor)):
         identity = {**a_file(VILLAGE)["identity"], "name": f"样小{number}", "resident_id": None}
         if number == 2:
             identity["no_resident_id_reason"] = "not_issued"
         other = (await open_file(director, identity=identity, **sections)).json()
-        assert ("left_behind" in other["derived"]["categories"]) is (number == 2)
+        category = "left_behind" if number == 2 else "difficulty.family"
+        assert other["derived"]["categories"] == [category]
         assert bool(other["derived"]["lacking"]) is (number == 3)
     await run_jobs(database)
 
