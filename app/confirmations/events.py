@@ -37,7 +37,19 @@ class ChangeFound(_AboutChange):
     wire_name: ClassVar[str] = "confirmations.change_found"
 
 
+class ConfirmationReplaced(_AboutChange):
+    """Another of the same agency took the place of a confirmation: what it said is said no more.
+    The subject is the one replaced.
+    """
+
+    wire_name: ClassVar[str] = "confirmations.confirmation_replaced"
+
+    confirmed_on: date = Field(description="The day the one replaced was about.")
+
+
 class ChangeEntered(_AboutChange):
-    """All of what was found otherwise is in the file now. The subject is that confirmation."""
+    """All of what was found otherwise was changed in the file since, and confirmed by whoever
+    writes it. The subject is the confirmation that found it.
+    """
 
     wire_name: ClassVar[str] = "confirmations.change_entered"

@@ -36,6 +36,7 @@ async def confirm_file(
         "stated_on": new.confirmed_on if new.confirmed_on > tx.today else None,
         "changed": sorted({*new.changed}),
         "differs": sorted({*new.differs}),
+        "instead_of": new.instead_of,
         "as_sent_sealed": tx.keyring.seal(queries.AS_SENT, new.id, orjson.dumps(new.unread))
         if new.unread
         else None,
@@ -58,8 +59,9 @@ async def confirm_file(
         raise ConfirmationDiffers
     if put.row:
         about = {name: row[name] for name in ("confirmed_on", "as_role")}
-        place, as_it_is = rows.announced(row), not row["differs"]
+        unclear = any(each.startswith("differs") for each in new.unread)  # something is otherwise
+        place, as_it_is = rows.announced(row), not (row["differs"] or unclear)
         await events.publish(tx, FileConfirmed(**place, **about, as_it_is=as_it_is))
-        if not as_it_is:
+        if row["differs"]:
             await events.publish(tx, ChangeFound(**place))
-    return queries.confirmation_of(tx, row), put.row is not None
+    return queries.confirmation_of(tx, principal, row), put.row is not None

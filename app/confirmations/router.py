@@ -51,7 +51,8 @@ InPath = Annotated[
 async def confirm_file(
     principal: Writes, new: schemas.ConfirmationCreate, tx: Transaction
 ) -> Shown[schemas.Confirmation]:
-    """Confirm that a child's file says how it is (REG-03): what had changed is entered before.
+    """Confirm that a child's file says how it is (REG-03): what had changed is entered before. Or
+    say in which sections it does not, also if you may not change them (REG-11).
 
     Sent again with same id and content, it is stored once.
     """
@@ -68,7 +69,9 @@ async def list_confirmations(
     region: RegionSpan = None,
 ) -> Shown[Page[schemas.Confirmation]]:
     """List who confirmed the files of the children of your remit, latest first."""
-    return _page(tx, await queries.list_confirmations(tx, principal, window, child_id, region))
+    return _page(
+        tx, principal, await queries.list_confirmations(tx, principal, window, child_id, region)
+    )
 
 
 @router.get("/children/{child_id}/confirmations")
@@ -76,7 +79,7 @@ async def list_child_confirmations(
     principal: Reads, child: ChildInPath, tx: Transaction, window: Paged
 ) -> Shown[Page[schemas.Confirmation]]:
     """List who confirmed a child's file, latest first."""
-    return _page(tx, await queries.list_confirmations(tx, principal, window, child.id))
+    return _page(tx, principal, await queries.list_confirmations(tx, principal, window, child.id))
 
 
 @router.get("/confirmations/{confirmation_id}")
@@ -84,12 +87,12 @@ async def read_confirmation(
     principal: Reads, found: InPath, tx: Transaction
 ) -> Shown[schemas.Confirmation]:
     """Read a confirmation."""
-    confirmation = queries.confirmation_of(tx, found)
+    confirmation = queries.confirmation_of(tx, principal, found)
     return _shown(confirmation, [confirmation])
 
 
-def _page(tx: Tx, page: Rows) -> Shown[Page[schemas.Confirmation]]:
-    answer = page.shown(lambda row: queries.confirmation_of(tx, row))
+def _page(tx: Tx, principal: Principal, page: Rows) -> Shown[Page[schemas.Confirmation]]:
+    answer = page.shown(lambda row: queries.confirmation_of(tx, principal, row))
     return _shown(answer, answer["items"])
 
 

@@ -24,7 +24,7 @@ Differs = Annotated[
     Field(
         max_length=10,
         description="Sections that say otherwise than it is by now, and are yet to be entered:"
-        " somebody owes that from now on (REG-11).",
+        " somebody owes that from now on (REG-11). You may name any, also one you do not read.",
     ),
 ]
 
@@ -35,6 +35,11 @@ class _Said(BaseModel):
     confirmed_on: Day = Field(description="On which day the file said how it is, in China.")
     changed: Changed
     differs: Differs
+    instead_of: UUID | None = Field(
+        description="Which confirmation of your agency, of the same child, this takes the place of:"
+        " what that one said is said no more, and what it opened is not owed any more.",
+        examples=[None],
+    )
 
 
 class ConfirmationCreate(TakenAsSent, _Said):
@@ -47,26 +52,33 @@ class ConfirmationCreate(TakenAsSent, _Said):
     needed: ClassVar[frozenset[str]] = frozenset({"id", "child_id", "confirmed_on"})
     changed: Changed = []
     differs: Differs = []
+    instead_of: UUID | None = None
 
     def understood(self) -> str:
         """Return what was understood, as JSON, to know it again in another dress."""
         said = {"changed": sorted({*self.changed}), "differs": sorted({*self.differs})}
-        unsaid = set() if self.differs else {"differs"}  # as it was kept before one could say so
+        # As it was kept before one could say so.
+        unsaid = {name for name in ("differs", "instead_of") if not getattr(self, name)}
         return self.model_copy(update=said).model_dump_json(exclude=unsaid)
 
 
 class Confirmation(_Said):
-    """A confirmation."""
+    """A confirmation. Of another agency's it names the sections you read."""
 
     stated_on: Day | None = Field(
         description="The day that was sent, if it lies ahead."
         " The day of receipt counts in its stead."
     )
     as_sent: dict[str, Any] | None = Field(
-        description="What of it could not be read, as it was sent, by field; null if all could."
+        description="What of it could not be read, as it was sent, by field; null if all could, and"
+        " for who does not read all that its author does."
     )
     region_code: RegionCode
     author: UUID | None = Field(description="The staff member who confirmed it.")
     as_role: str | None = Field(max_length=60, pattern="^[a-z_]+$", description="In what role.")
     agency_id: UUID = Field(description="The agency they did so for.")
     received_at: datetime = Field(description="When the service received it.")
+    entered_at: datetime | None = Field(
+        description="When all that was said to differ had been entered: each section was changed"
+        " after it was said, and whoever writes it confirmed that since (`changed`)."
+    )

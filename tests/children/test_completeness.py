@@ -92,6 +92,57 @@ async def test_holds_what_the_form_collects(open_file, database, director) -> No
     assert [each for each in told if each in dump] == []
 
 
+async def test_the_village_collects_it_household_by_household(
+    client, database, open_file, director, township
+) -> None:
+    """REG-10: 社區(村)以轄區為單位,逐戶排查登記 … 確保信息全面準確; REG-08: who keeps it."""
+    lacks = ["guardianship.kind", "guardianship.guardian", "education.stage", "welfare.poor"]
+    education = {**a_file(VILLAGE)["education"], "stage": None}
+    income = {"income_sources": ["farming"]}
+    file = (await open_file(director, guardianship={}, education=education, welfare=income)).json()
+    assert file["derived"]["lacking"] == lacks
+    home = {"statuses": [{"status": "at_home", "since": "2020-01-01"}]}
+    parents = [{"role": role, **home} for role in ("father", "mother")]
+    poor = {"family": {"parents": parents}, "welfare": {"poor": True}}
+    for number, sections in ((2, {"welfare": {**income, "poor": False}}), (3, poor)):
+        identity = {**a_file(VILLAGE)["identity"], "name": f"样小{number}", "resident_id": None}
+        if number == 2:
+            identity["no_resident_id_reason"] = "not_issued"
+        other = (await open_file(director, identity=identity, **sections)).json()
+        category = "left_behind" if number == 2 else "difficulty.family"
+        assert other["derived"]["categories"] == [category]
+        assert bool(other["derived"]["lacking"]) is (number == 3)
+    await run_jobs(database)
+
+    async def owed() -> list[tuple[str, ...]]:
+        answers = [
+            await client.get("/v1/duties", params={"rule": "REG-10"}, headers=who.headers)
+            for who in (director, township)
+        ]
+        first, second = ([*answer.json()["items"]] for answer in answers)
+        assert [each["id"] for each in first] == [each["id"] for each in second]
+        about = ("child_id", "state", "period", "due_at")
+        return [(*(each[name] for name in about), each["bearer"]["role"]) for each in first]
+
+    due = ("2026Q4", "2026-12-31T16:00:00Z", "village_director")
+    assert await owed() == [(file["id"], "open", *due)], "of whole files, and of others, nothing"
+    for version, (section, change, state) in enumerate(
+        [
+            ("guardianship", a_file(VILLAGE)["guardianship"], "open"),
+            ("education", {"stage": "primary"}, "open"),
+            ("welfare", {"poor": False}, "discharged"),
+            ("health", {"status": None}, "open"),  # emptied again
+        ],
+        start=1,
+    ):
+        headers = {**director.headers, "if-match": f'"{version}"'}
+        url = f"/v1/children/{file['id']}"
+        answer = await client.patch(url, json={section: change}, headers=headers)
+        assert answer.status_code == 200, answer.text
+        await run_jobs(database)
+        assert await owed() == [(file["id"], state, *due)]
+
+
 async def _owed(client, caller) -> list[tuple[str, str, str]]:
     params = {"rule": "REG-12.complete"}
     answer = await client.get("/v1/duties", params=params, headers=caller.headers)

@@ -105,8 +105,23 @@ async def test_what_is_otherwise_by_now_is_entered_in_time_by_who_answers_for_it
         answer = await client.patch(url, json={section: change}, headers=headers)
         assert answer.status_code == 200, answer.text
         await run_jobs(database)
-    (duty,) = await _entering(client, township)
-    assert (duty["state"], duty["discharged_by"]) == ("discharged", body["id"])
+    bureau = await a_caller(database, settings, "education_authority", COUNTY)
+    for who, changed, state in (
+        (bureau, [*entered], "open"),  # writes education only
+        (director, ["family"], "open"),  # the guardian's number may have changed, and no more
+        (director, ["guardianship"], "discharged"),
+    ):
+        (duty,) = await _entering(client, township)
+        assert duty["state"] == "open"
+        said = a_confirmation(file["id"], confirmed_on="2026-11-20", changed=changed)
+        answer = await client.post(URL, json=said, headers=who.headers)
+        assert answer.status_code == 201, answer.text
+        await run_jobs(database)
+        (duty,) = await _entering(client, township)
+        assert duty["state"] == state, changed
+    assert duty["discharged_by"] == body["id"]
+    found = await client.get(f"{URL}/{body['id']}", headers=township.headers)
+    assert found.json()["entered_at"] == "2026-11-20T02:01:00Z"
 
     record = await client.get(f"/v1/duties/{duty['id']}", headers=township.headers)
     (answers_for_it,) = record.json()["held_then"]
@@ -114,6 +129,77 @@ async def test_what_is_otherwise_by_now_is_entered_in_time_by_who_answers_for_it
     changes = [(each["actor"], each["sections"]) for each in log.json()["items"]]
     by_whom = f"staff:{answers_for_it['staff_id']}"
     assert changes[:3] == [(by_whom, [each]) for each in reversed(entered)]
+
+
+async def test_a_school_and_other_departments_say_what_is_otherwise(
+    client, database, settings, director, file, now
+) -> None:
+    """REG-11: 各部門將收集到的信息及時錄入系統. They see no more, and take a slip back."""
+    teacher = await a_caller(database, settings, "school", TOWNSHIP)
+    bureau = await a_caller(database, settings, "education_authority", COUNTY)
+    enrolled = {"education": {"school_id": str(teacher.agency_id)}}
+    headers = {**director.headers, "if-match": '"1"'}
+    answer = await client.patch(f"/v1/children/{file['id']}", json=enrolled, headers=headers)
+    assert answer.status_code == 200, answer.text
+    other = await a_caller(database, settings, "school", TOWNSHIP)
+    body = a_confirmation(file["id"], differs=["family"])
+    absent = await client.post(URL, json=body, headers=other.headers)
+    assert absent.status_code == 404, "no pupil of theirs"
+
+    said = []
+    for who, differs in ((teacher, ["family", "health"]), (bureau, ["guardianship"])):
+        words = {"note": "合成记录"}
+        body = a_confirmation(file["id"], differs=differs, **words)
+        answer = await client.post(URL, json=body, headers=who.headers)
+        assert answer.status_code == 201, answer.text
+        assert (answer.json()["differs"], answer.json()["as_sent"]) == (differs, words)
+        said.append(body)
+    await run_jobs(database)
+    owed = await _entering(client, director)
+    assert [(each["state"], each["bearer"]["role"]) for each in owed] == [
+        ("open", "village_director")
+    ] * 2
+    for who, [by_teacher, by_bureau] in (
+        (director, [(["family", "health"], words), (["guardianship"], words)]),
+        (teacher, [(["family", "health"], words), (["guardianship"], words)]),
+        (bureau, [([], None), (["guardianship"], words)]),
+    ):
+        log = await client.get(f"/v1/children/{file['id']}/confirmations", headers=who.headers)
+        seen = {each["id"]: (each["differs"], each["as_sent"]) for each in log.json()["items"]}
+        assert seen == {said[0]["id"]: by_teacher, said[1]["id"]: by_bureau}
+
+    for who, takes_back in ((bureau, said[0]), (teacher, said[0])):
+        body = a_confirmation(file["id"], instead_of=takes_back["id"])
+        answer = await client.post(URL, json=body, headers=who.headers)
+        assert answer.status_code == 201, answer.text
+        await run_jobs(database)
+        states = sorted(each["state"] for each in await _entering(client, director))
+        assert states == (["open", "open"] if who is bureau else ["cancelled", "open"])
+
+    unread = a_confirmation(file["id"], differs=["小区"])
+    first = a_confirmation(file["id"], changed=["guardianship"])  # which nobody entered
+    database.clock = lambda: now + timedelta(minutes=1)
+    for body, state in (
+        (unread, "open"),  # something is otherwise, whatever it is
+        (first, "discharged"),
+        (a_confirmation(file["id"], differs=["hukou"], instead_of=first["id"]), "open"),
+    ):
+        answer = await client.post(URL, json=body, headers=director.headers)
+        assert answer.status_code == 201, answer.text
+        await run_jobs(database)
+        assert [each[0] for each in await _owed(client, director)] == [state]
+
+    late = a_confirmation(file["id"], differs=["education"])  # of before it was entered
+    for minutes, who, body in (
+        (2, teacher, late),
+        (3, director, a_confirmation(file["id"], changed=["education"])),
+    ):
+        database.clock = lambda minutes=minutes: now + timedelta(minutes=minutes)
+        answer = await client.post(URL, json=body, headers=who.headers)
+        assert answer.status_code == 201, answer.text
+        await run_jobs(database)
+    owed = {each["subject_id"]: each["state"] for each in await _entering(client, director)}
+    assert (owed[late["id"]], owed[said[1]["id"]]) == ("discharged", "open")
 
 
 async def test_sent_again_it_is_one_and_a_clock_ahead_is_kept(

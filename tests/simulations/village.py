@@ -14,7 +14,7 @@ from tests.visits.factories import a_visit, something_wrong
 CHAIN: Final = (
     *("VIS-01", "REG-03.ask", "REG-03.confirm", "VIS-03", "VIS-03.explain", "VIS-08"),
     *("VIS-08.done", "REP-01", "REG-11", "REG-12", "REG-12.handover"),
-    *("REG-11.enter", "REG-12.complete", "RSK-03"),
+    *("REG-10", "REG-11.enter", "REG-12.complete", "RSK-03"),
 )
 BEGINS: Final = datetime(2026, 1, 5, 9, tzinfo=CHINA)
 NEXT_COUNTY, NEXT_COUNTY_VILLAGE = 120118000000, 120118101201
@@ -132,6 +132,8 @@ async def _otherwise(stage: Stage, first: str, second: str) -> None:
     await _write(
         stage, DIRECTOR, did, first, guardianship={"guardian": {"phone": "+86 10 5550 0109"}}
     )
+    body = a_confirmation(UUID(first), confirmed_on=stage.today, changed=["guardianship"])
+    await stage.act(DIRECTOR, "确认已录入 confirms that it is entered", "confirmations", body)
 
 
 async def _found_and_followed(stage: Stage, child: str) -> None:
