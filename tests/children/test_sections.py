@@ -38,7 +38,7 @@ PLAIN = {
         "no_resident_id_reason",
     },
     "hukou": {"registered", "type", "region_code", "rural_place", "since"},
-    "residence": {"region_code", "lives_with", "since"},
+    "residence": {"region_code", "lives_with", "rural_place", "rural_since", "since"},
     "family": set(),
     "adoption": set(),
     "guardianship": {
