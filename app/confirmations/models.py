@@ -15,7 +15,8 @@ class Confirmation(Correctable, table=True):
     """One confirmation (REG-03). `author` is null for a machine; `received_in` is where the child
     lived when it was received; `stated_on` the day that was sent, if it lies ahead; `changed` the
     sections that were brought up to date before, `differs` those that were yet to be;
-    `as_sent_sealed` what could not be read (JSON).
+    `on_paper` whether the file that its author keeps on paper says the same, null if that was not
+    said; `as_sent_sealed` what could not be read (JSON).
     """
 
     __tablename__ = "confirmations"
@@ -33,5 +34,6 @@ class Confirmation(Correctable, table=True):
     stated_on: date | None = None
     changed: list[str] = Field(sa_type=ARRAY(String))
     differs: list[str] = Field(sa_column=code_list(), default_factory=list)
+    on_paper: bool | None = None
     as_sent_sealed: bytes | None = None
     author: UUID | None

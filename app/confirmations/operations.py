@@ -36,6 +36,7 @@ async def confirm_file(
         "stated_on": new.confirmed_on if new.confirmed_on > tx.today else None,
         "changed": sorted({*new.changed}),
         "differs": sorted({*new.differs}),
+        "on_paper": new.on_paper,
         "as_sent_sealed": tx.keyring.seal(queries.AS_SENT, new.id, orjson.dumps(new.unread))
         if new.unread
         else None,
@@ -58,6 +59,7 @@ async def confirm_file(
         raise ConfirmationDiffers
     if put.row:
         about = {name: row[name] for name in ("confirmed_on", "as_role")}
+        about["on_paper"] = bool(row["on_paper"])
         place, as_it_is = rows.announced(row), not row["differs"]
         await events.publish(tx, FileConfirmed(**place, **about, as_it_is=as_it_is))
         if not as_it_is:

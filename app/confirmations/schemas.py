@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from app.core.http.as_sent import TakenAsSent
 from app.core.http.wire import Day, RegionCode
@@ -39,6 +39,15 @@ Differs = Annotated[
     ),
 ]
 
+OnPaper = Annotated[
+    StrictBool | None,
+    Field(
+        description="Whether there is a file on paper of this child alone with whoever confirms"
+        " (纸质档案, 一人一档), and it says the same; null if not said. Village and township each keep"
+        " one (REG-03)."
+    ),
+]
+
 
 class _Said(BaseModel):
     id: UUID = Field(description="Made by the client: sent again, it is one.", examples=[_ID])
@@ -46,6 +55,7 @@ class _Said(BaseModel):
     confirmed_on: Day = Field(description="On which day the file said how it is, in China.")
     changed: Changed
     differs: Differs
+    on_paper: OnPaper
 
 
 class ConfirmationCreate(TakenAsSent, _Said):
@@ -58,11 +68,13 @@ class ConfirmationCreate(TakenAsSent, _Said):
     needed: ClassVar[frozenset[str]] = frozenset({"id", "child_id", "confirmed_on"})
     changed: Changed = []
     differs: Differs = []
+    on_paper: OnPaper = None
 
     def understood(self) -> str:
         """Return what was understood, as JSON, to know it again in another dress."""
         said = {"changed": sorted({*self.changed}), "differs": sorted({*self.differs})}
-        unsaid = set() if self.differs else {"differs"}  # as it was kept before one could say so
+        # As it was kept before one could say so.
+        unsaid = {name for name in ("differs", "on_paper") if getattr(self, name) in ([], None)}
         return self.model_copy(update=said).model_dump_json(exclude=unsaid)
 
 
