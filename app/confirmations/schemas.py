@@ -43,8 +43,8 @@ OnPaper = Annotated[
     StrictBool | None,
     Field(
         description="Whether there is a file on paper of this child alone with whoever confirms"
-        " (纸质档案, 一人一档), and it says the same; null if not said. Village and township each keep"
-        " one (REG-03)."
+        " (纸质档案, 一人一档), and it says the same; null if not said. Village and township each"
+        " keep one (REG-03)."
     ),
 ]
 

@@ -38,7 +38,8 @@ async def every_child_and_duty_has_somebody(world: Families) -> list[str]:
             wrong.append(f"its director does not see {child}")
         await look(director, f"&child_id={child}")
     for office in (*world.townships.values(), *world.counties.values()):
-        # The file on paper, whom a visit was paid to, whether two are one child, what a file lacks, what was found.
+        # What is on paper, whom a visit was paid to, whether two are one child, what a file lacks,
+        # what was found.
         for rule in ("REG-03.paper", "REG-11", "REG-12", "REG-12.complete", "VIS-08"):
             await look(office, f"&rule={rule}")
     for duty in await rows(world, "SELECT * FROM duties WHERE state IN ('open', 'overdue')"):
