@@ -80,15 +80,21 @@ def _family(said: Mapping[str, Any], regions: Mapping[str, int]) -> Family:
         if said.get(role, ["away"]) is not None
     ]
     hukou = {"registered": True, "type": "rural", "region_code": f"{county_of(region)}"}
+    born = said.get("born", _AGE_TEN)
     sections = {section: said.get(section, fill) for section, fill in _SETTLED.items()}
     sections["guardianship"] = {**_SETTLED["guardianship"], **sections["guardianship"]}
     sections |= {
         "hukou": said.get("hukou", hukou),
-        "residence": {"lives_with": said.get("lives_with", ["grandparents"])},
+        "residence": {
+            "lives_with": said.get("lives_with", ["grandparents"]),
+            "rural_place": True,
+            "rural_since": born,
+            **said.get("residence", {}),
+        },
         "family": {**said.get("family", {}), "parents": parents},
         "adoption": said.get("adoption", {}),
     }
-    facts = Facts(said.get("born", _AGE_TEN), region, File.model_validate(_texts(sections)))
+    facts = Facts(born, region, File.model_validate(_texts(sections)))
     return Family(said["says"], said["source"], name, facts, said.get("day", _TODAY), said["then"])
 
 

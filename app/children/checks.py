@@ -12,6 +12,7 @@ from app.children.sections.family import ParentStatus
 from app.children.sections.guardianship import Guardianship
 from app.children.sections.identity import Identity
 from app.children.sections.marks import Mark, Part, marked
+from app.children.sections.welfare import Hardship
 from app.core.problems import FieldError
 
 
@@ -96,7 +97,7 @@ def _without(file: File, name: str, said: dict[str, Any], aside: dict[str, Any])
     try:
         return SECTIONS[name].model_validate(said)
     except ValidationError as error:
-        whole = getattr(file, name).model_dump()
+        whole = getattr(file, name).model_dump(exclude_unset=True)  # as it was sent
         for field in {str(each["loc"][0]) for each in error.errors()}:
             for place in [each for each in aside if each.startswith(f"{name}.{field}.")]:
                 del aside[place]
@@ -136,7 +137,12 @@ def _dates(part: Part, pointer: str, on: date) -> Iterator[FieldError]:
             for position, item in enumerate(value):
                 if isinstance(item, Part):
                     yield from _dates(item, f"{pointer}/{name}/{position}", on)
-    if isinstance(part, ParentStatus) and part.since and part.until and part.until < part.since:
+    if (
+        isinstance(part, ParentStatus | Hardship)
+        and part.since
+        and part.until
+        and part.until < part.since
+    ):
         yield FieldError(
             f"{pointer}/until", "period_ends_before_it_starts", "`until` lies before `since`."
         )

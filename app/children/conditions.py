@@ -106,8 +106,14 @@ def nobody_guards(case: Case) -> Answer:
 
 
 def _hardship(case: Case) -> Answer:
-    lasting = any(each.since <= case.on < each.review_on for each in case.file.welfare.hardships)
-    return Answer.of(lasting, "welfare.hardships")
+    lasting = [
+        each
+        for each in case.file.welfare.hardships
+        if each.since <= case.on and (each.until is None or case.on <= each.until)
+    ]
+    if any(each.until or case.on < each.review_on for each in lasting):
+        return Answer.of(True, "welfare.hardships")
+    return Answer.of(None if lasting else False, "welfare.hardships")
 
 
 def _with_able_parent(case: Case) -> Answer:

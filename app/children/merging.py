@@ -42,6 +42,18 @@ def begun(before: File, after: File, change: ChildChange, today: date) -> File:
     return after.model_copy(update={"education": begins})
 
 
+def elsewhere(before: File, after: File, change: ChildChange) -> File:
+    """Let what was said of the place where the child lived not be so of another, unless it is said
+    anew (DEF-04).
+    """
+    was, now = before.residence, after.residence
+    if was.region_code == now.region_code or change.residence is None:
+        return after
+    unsaid = {"rural_place", "rural_since"} - change.residence.model_fields_set
+    there = now.model_copy(update=dict.fromkeys(unsaid))
+    return after.model_copy(update={"residence": there})
+
+
 def differing(before: File, after: File) -> list[str]:
     """Name the sections that are not the same in two files."""
     return [name for name in SECTIONS if getattr(before, name) != getattr(after, name)]

@@ -84,6 +84,7 @@ async def change_child(
     before = sealing.whole(tx.keyring, row)
     after = merging.begun(before, merging.merged(before, change), change, tx.today)
     after, unknown = await placed(tx, after, merging.named(change))
+    after = merging.elsewhere(before, after, change)
     different = merging.differing(before, after)
     if not different:
         return None

@@ -12,6 +12,7 @@ from typing import Any, Final
 from app.children.answers import Answer, all_of, any_of
 from app.children.sections import File
 from app.children.sections.family import Parent, ParentStatus
+from app.children.sections.residence import Residence
 from app.regions.rules import county_of, lies_in_a_county, subtree
 
 ROLES: Final = ("father", "mother")
@@ -141,6 +142,20 @@ def away(parent: ParentOn, months: int, beyond: str, home: int) -> Answer:
         return Answer.of(False if parent.known else None, f"{parent.place}.statuses")
     long = _so_long(parent, gone, months)
     return all_of([long, _out_of(parent, home)]) if beyond == "county" else long
+
+
+def stayed_behind(parent: ParentOn, home: Residence, birth_date: date) -> Answer:
+    """Whether the child lived in the countryside it lives in when a parent left for work, or ever
+    since its birth (DEF-04: 自己留在农村居住地). Where it lived then is what the parent left.
+    """
+    left, since = parent.said.get("away"), home.rural_since
+    if left is None:
+        return Answer.of(True, f"{parent.place}.statuses")
+    if since is None:
+        return Answer.of(None, "residence.rural_since")
+    if left.since is None and since > birth_date:
+        return Answer.of(None, f"{parent.place}.away.since")
+    return Answer.of(since <= max(left.since or birth_date, birth_date), "residence.rural_since")
 
 
 def able(parent: ParentOn) -> Answer:

@@ -18,13 +18,12 @@ from app.children import conditions
 from app.children.answers import Answer, all_of, any_of
 from app.children.completeness import lacking
 from app.children.conditions import Case
-from app.children.parents import able, away, parents_of, stands
+from app.children.parents import able, away, parents_of, stands, stayed_behind
 from app.children.sections import File
 from app.children.sections.guardianship import Guardianship
 from app.children.sections.hukou import Hukou
 from app.children.told import Told
 from app.policy.rules import ParameterValue, effective
-from app.regions.rules import county_of, lies_in_a_county, subtree
 
 ADULT: Final = 18
 
@@ -157,7 +156,9 @@ def _left_behind(facts: Facts, case: Case, policy: Policy) -> Answer:
         left = any_of((left, _one_away_other_incapable(case, gone)))
     answers = [left, _of_hukou(policy["lbc.hukou_rule"], facts.file.hukou)]
     if policy["lbc.scope"] == "origin":
-        answers.append(_lives_at_origin(facts))
+        home = facts.file.residence
+        answers.append(Answer.of(home.rural_place, "residence.rural_place"))
+        answers += [stayed_behind(each, home, facts.birth_date) for each in case.parents]
     return all_of(answers)
 
 
@@ -179,16 +180,6 @@ def _of_hukou(rule: str, hukou: Hukou) -> Answer:
     # Unregistered children count by their household, and are not struck off for want of an answer.
     unregistered = hukou.registered is False
     return Answer.of(unregistered or None, "hukou.registered" if unregistered else "hukou.type")
-
-
-def _lives_at_origin(facts: Facts) -> Answer:
-    origin = facts.file.hukou.region_code
-    if origin is None:
-        return Answer.of(None, "hukou.region_code")
-    # A book may name no more than the city: of what stands above counties, all that lies in it.
-    place = int(origin.ljust(12, "0"))
-    lo, hi = subtree(county_of(place) if lies_in_a_county(place) else place)
-    return Answer.of(lo <= facts.region_code < hi, "hukou.region_code")
 
 
 def _orphan(case: Case, rule: Mapping[str, Any]) -> Answer:

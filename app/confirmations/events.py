@@ -18,6 +18,9 @@ class FileConfirmed(Event):
     child_id: UUID = Field(description="The child.")
     confirmed_on: date = Field(description="The day.")
     as_it_is: bool = Field(default=True, description="Whether the file says how it is.")
+    on_paper: bool = Field(
+        default=False, description="Whether it is said that a file on paper says the same."
+    )
     as_role: Annotated[str | None, ROLE] = Field(
         default=None, description="In what role whoever confirmed it did so."
     )

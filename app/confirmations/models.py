@@ -15,7 +15,8 @@ class Confirmation(Correctable, table=True):
     """One confirmation (REG-03). `author` is null for a machine; `received_in` is where the child
     lived when it was received; `stated_on` the day that was sent, if it lies ahead; `changed` the
     sections that were brought up to date before, `differs` those that were yet to be; `entered_at`
-    when all of these were; `instead_of` the one of its agency whose place it takes;
+    when all of these were; `instead_of` the one of its agency whose place it takes; `on_paper`
+    whether the file that its author keeps on paper says the same, null if that was not said;
     `as_sent_sealed` what could not be read (JSON).
     """
 
@@ -36,5 +37,6 @@ class Confirmation(Correctable, table=True):
     differs: list[str] = Field(sa_column=code_list(), default_factory=list)
     entered_at: datetime | None = Field(default=None, sa_type=Instant)
     instead_of: UUID | None = None
+    on_paper: bool | None = None
     as_sent_sealed: bytes | None = None
     author: UUID | None

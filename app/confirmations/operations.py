@@ -37,6 +37,7 @@ async def confirm_file(
         "changed": sorted({*new.changed}),
         "differs": sorted({*new.differs}),
         "instead_of": new.instead_of,
+        "on_paper": new.on_paper,
         "as_sent_sealed": tx.keyring.seal(queries.AS_SENT, new.id, orjson.dumps(new.unread))
         if new.unread
         else None,
@@ -60,6 +61,7 @@ async def confirm_file(
     if put.row:
         about = {name: row[name] for name in ("confirmed_on", "as_role")}
         unclear = any(each.startswith("differs") for each in new.unread)  # something is otherwise
+        about["on_paper"] = bool(row["on_paper"])
         place, as_it_is = rows.announced(row), not (row["differs"] or unclear)
         await events.publish(tx, FileConfirmed(**place, **about, as_it_is=as_it_is))
         if row["differs"]:

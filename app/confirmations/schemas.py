@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from app.access.roles import Section
 from app.core.http.as_sent import TakenAsSent
@@ -28,6 +28,15 @@ Differs = Annotated[
     ),
 ]
 
+OnPaper = Annotated[
+    StrictBool | None,
+    Field(
+        description="Whether there is a file on paper of this child alone with whoever confirms"
+        " (纸质档案, 一人一档), and it says the same; null if not said. Village and township each"
+        " keep one (REG-03)."
+    ),
+]
+
 
 class _Said(BaseModel):
     id: UUID = Field(description="Made by the client: sent again, it is one.", examples=[_ID])
@@ -40,6 +49,7 @@ class _Said(BaseModel):
         " what that one said is said no more, and what it opened is not owed any more.",
         examples=[None],
     )
+    on_paper: OnPaper
 
 
 class ConfirmationCreate(TakenAsSent, _Said):
@@ -53,12 +63,17 @@ class ConfirmationCreate(TakenAsSent, _Said):
     changed: Changed = []
     differs: Differs = []
     instead_of: UUID | None = None
+    on_paper: OnPaper = None
 
     def understood(self) -> str:
         """Return what was understood, as JSON, to know it again in another dress."""
         said = {"changed": sorted({*self.changed}), "differs": sorted({*self.differs})}
         # As it was kept before one could say so.
-        unsaid = {name for name in ("differs", "instead_of") if not getattr(self, name)}
+        unsaid = {
+            name
+            for name in ("differs", "instead_of", "on_paper")
+            if getattr(self, name) in ([], None)
+        }
         return self.model_copy(update=said).model_dump_json(exclude=unsaid)
 
 

@@ -177,6 +177,22 @@ class TestOpensAFile:
             "until",
             "period_ends_before_it_starts",
         ),
+        (
+            {
+                "welfare": {
+                    "hardships": [
+                        {
+                            "kind": "other",
+                            "since": "2026-02-01",
+                            "review_on": "2026-12-01",
+                            "until": "2026-01-31",
+                        }
+                    ]
+                }
+            },
+            "until",
+            "period_ends_before_it_starts",
+        ),
     ],
 )
 async def test_refuses_what_breaks_a_rule(

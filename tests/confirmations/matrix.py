@@ -15,7 +15,7 @@ from tests.matrix.parts import Ask, Json, Part
 def a_confirmation(child_id: UUID, **fields: Any) -> Json:
     """The body of a confirmation, as a phone sends it."""
     about = {"child_id": str(child_id), "confirmed_on": "2026-11-18"}
-    return {"id": str(new_id()), **about, "changed": [], **fields}
+    return {"id": str(new_id()), **about, "changed": [], "on_paper": True, **fields}
 
 
 def _rows(tx: Tx, target: Target, about: Json) -> Iterator[Confirmation]:

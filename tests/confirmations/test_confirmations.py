@@ -31,10 +31,8 @@ async def file(client, database, director):
     return answer.json()
 
 
-async def _owed(client, caller) -> list[tuple[str, str, str]]:
-    answer = await client.get(
-        "/v1/duties", params={"rule": "REG-03.confirm"}, headers=caller.headers
-    )
+async def _owed(client, caller, rule="REG-03.confirm") -> list[tuple[str, str, str]]:
+    answer = await client.get("/v1/duties", params={"rule": rule}, headers=caller.headers)
     return [(each["state"], each["period"], each["due_at"]) for each in answer.json()["items"]]
 
 
@@ -64,6 +62,47 @@ async def test_the_director_owes_it_each_quarter_and_nobody_else_gives_it(
     said = [(each["confirmed_on"], each["as_role"]) for each in log.json()["items"]]
     assert said[0] == ("2026-11-18", "village_director")
     assert said[3:] == [("2026-09-30", "village_director")]
+
+
+async def test_village_and_township_each_keep_a_file_on_paper_and_update_it_each_quarter(
+    client, database, settings, director, file
+) -> None:
+    """REG-03: 各乡镇(街道)、村(居)委会要建立…纸质档案,并做到一人一档,每季度动态更新儿童信息."""
+    township = await a_caller(database, settings, "township_supervisor", TOWNSHIP)
+    clerk = await a_caller(database, settings, "civil_affairs", COUNTY)
+    body = a_file(VILLAGE)
+    body["identity"] |= {"name": "样小二", "resident_id": None, "birth_date": "2015-03-01"}
+    another = await client.post("/v1/children", json=body, headers=director.headers)
+    assert another.status_code == 201, another.text
+    await run_jobs(database)
+
+    async def owed(child: str) -> list[tuple[str, str]]:
+        found = []
+        for rule in ("REG-03.confirm", "REG-03.paper"):
+            params = {"rule": rule, "child_id": child}
+            answer = await client.get("/v1/duties", params=params, headers=clerk.headers)
+            (duty,) = answer.json()["items"]
+            assert (duty["period"], duty["due_at"]) == ("2026Q4", "2026-12-31T16:00:00Z")
+            found.append((duty["bearer"]["role"], duty["state"]))
+        return found
+
+    village, above = ("village_director", "open"), ("township_supervisor", "open")
+    done = [(role, "discharged") for role, _ in (village, above)]
+    for who, on_paper, left in (
+        (director, None, [village, above]),
+        (director, False, [village, above]),
+        (township, False, [village, above]),
+        (clerk, True, [village, above]),
+        (director, True, [done[0], above]),
+        (township, None, [done[0], above]),
+        (township, True, done),
+    ):
+        body = a_confirmation(file["id"], on_paper=on_paper)
+        answer = await client.post(URL, json=body, headers=who.headers)
+        assert (answer.status_code, answer.json()["on_paper"]) == (201, on_paper), answer.text
+        await run_jobs(database)
+        assert await owed(file["id"]) == left, (who.claims["role"], on_paper)
+    assert await owed(another.json()["id"]) == [village, above], "一人一档: each child has one"
 
 
 async def _entering(client, caller) -> list[dict[str, object]]:

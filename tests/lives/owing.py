@@ -9,10 +9,11 @@ from tests.access.factories import Caller
 from tests.lives.families import Families
 from tests.lives.world import rows
 
-BY_QUARTER: Final = ("VIS-01", "REG-03.confirm", "REG-03.ask")
+BY_QUARTER: Final = ("VIS-01", "REG-03.confirm", "REG-03.paper", "REG-03.ask")
 _ALL: Final = "SELECT * FROM duties ORDER BY id"
 _WITHOUT: Final = """
-SELECT c.id, r.rule FROM children c, (VALUES ('VIS-01'), ('REG-03.confirm'), ('REG-03.ask')) r(rule)
+SELECT c.id, r.rule FROM children c,
+    (VALUES ('VIS-01'), ('REG-03.confirm'), ('REG-03.paper'), ('REG-03.ask')) r(rule)
 WHERE CASE WHEN r.rule = 'REG-03.ask' THEN c.undecided <> '{}' ELSE c.categories <> '{}' END
   AND NOT EXISTS (SELECT FROM duties d WHERE d.rule = r.rule AND d.subject_id = c.id
                   AND d.period = $1 AND d.state <> 'lapsed')
@@ -37,8 +38,9 @@ async def every_child_and_duty_has_somebody(world: Families) -> list[str]:
             wrong.append(f"its director does not see {child}")
         await look(director, f"&child_id={child}")
     for office in (*world.townships.values(), *world.counties.values()):
-        # Whom a visit was paid to, whether two are one child, what a file lacks, what was found.
-        for rule in ("REG-11", "REG-12", "REG-12.complete", "VIS-08"):
+        # What is on paper, whom a visit was paid to, whether two are one child, what a file lacks,
+        # what was found.
+        for rule in ("REG-03.paper", "REG-11", "REG-12", "REG-12.complete", "VIS-08"):
             await look(office, f"&rule={rule}")
     for duty in await rows(world, "SELECT * FROM duties WHERE state IN ('open', 'overdue')"):
         over = duty["period"] and local_date(duty["due_at"]) <= world.today

@@ -62,7 +62,7 @@ def test_beipiao_and_the_masked_district_contradict_each_other(
         "age_limit": 18,
         "parents_rule": "both_only",
         "min_absence_months": 3,
-        "hukou_rule": "rural",
+        "hukou_rule": "any",
         "scope": "origin",
     }
 

@@ -12,7 +12,8 @@ from tests.simulations.stage import CITY, COUNTY, TOWNSHIP, VILLAGE, Stage
 from tests.visits.factories import a_visit, something_wrong
 
 CHAIN: Final = (
-    *("VIS-01", "REG-03.ask", "REG-03.confirm", "VIS-03", "VIS-03.explain", "VIS-08"),
+    *("VIS-01", "REG-03.ask", "REG-03.confirm", "REG-03.paper"),
+    *("VIS-03", "VIS-03.explain", "VIS-08"),
     *("VIS-08.done", "REP-01", "REG-11", "REG-12", "REG-12.handover"),
     *("REG-10", "REG-11.enter", "REG-12.complete", "RSK-03"),
 )
@@ -118,6 +119,7 @@ async def _poor(stage: Stage, first: str, second: str) -> None:
     await stage.until("2026-03-09")
     did = "补全样小一的档案 completes the file"
     await _write(stage, SUPERVISOR, did, first, welfare={"income_sources": ["farming"]})
+    await _confirm(stage, SUPERVISOR, "更新样小一的纸质档案 updates its file on paper", first)
 
 
 async def _otherwise(stage: Stage, first: str, second: str) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from app.children.sections.marks import Codes, Counted, FilteredBy, PastDay, Section
 from app.core.http.wire import GivenRegion, Line
@@ -47,6 +47,16 @@ class Residence(Section):
     address: Line | None = Field(default=None, description="Address inside the region.")
     lives_with: Counted[list[Household]] = Field(
         default=[], max_length=8, description="Who the child lives with."
+    )
+    rural_place: Counted[StrictBool | None] = Field(
+        default=None,
+        description="Whether the place is rural (城乡分类); null if nobody said. Of another place"
+        " it is asked anew (DEF-04).",
+    )
+    rural_since: Counted[PastDay | None] = Field(
+        default=None,
+        description="Since when the child lives in rural places of this county, with whomever."
+        " Visits elsewhere do not interrupt it (DEF-04).",
     )
     since: Counted[PastDay | None] = Field(default=None, description="Since when this is so.")
 

@@ -47,7 +47,11 @@ class Hardship(Part):
     kind: Counted[HardshipKind] = Field(description="What happened.")
     since: Counted[PastDay] = Field(description="When.")
     review_on: Counted[Day] = Field(
-        description="The day from which it no longer counts unless renewed."
+        description="The day from which it is asked whether it still is so; until somebody says a"
+        " later one, or its last day, that is undecided."
+    )
+    until: Counted[Day | None] = Field(
+        default=None, description="Last day it was so; null while it is, or nobody said."
     )
 
 
