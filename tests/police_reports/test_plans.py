@@ -16,9 +16,9 @@ from app.core.data.db import SYSTEM, Database, Reach
 from app.core.ids import new_id
 from app.police_reports import facts, jobs, owing, queries
 from app.police_reports.operations import (
+    answered,
     called,
     counting,
-    dispositions,
     forwarding,
     hidden,
     home,

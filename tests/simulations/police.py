@@ -11,7 +11,8 @@ from tests.regions.factories import some_regions
 from tests.simulations.stage import CITY, COUNTY, TOWNSHIP, VILLAGE, Stage
 
 CHAIN: Final = (
-    *("REP-07", "REP-07.dispatch", "REP-07.help", "REP-08", "REP-08.said", "REP-01.child"),
+    *("REP-07", "REP-07.dispatch", "REP-07.help", "REP-08", "REP-08.omitted", "REP-08.said"),
+    *("REP-01.child", "REP-20"),
     *("REP-14.accepted", "REP-14", "REP-15", "REP-16"),
 )
 BEGINS: Final = datetime(2026, 11, 2, 9, tzinfo=CHINA)
