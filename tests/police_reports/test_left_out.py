@@ -157,3 +157,5 @@ async def test_unjudged_it_is_late_and_civil_affairs_hear_of_it(
     county = renewed(database, settings, case.offices.county)
     [duty] = await owed(client, county, "REP-08.omitted")
     assert duty["state"] == "overdue"
+    record = (await client.get(f"/v1/duties/{duty['id']}", headers=county.headers)).json()
+    assert ["civil_affairs"] in [told["to"] for told in record["told"]]
