@@ -307,9 +307,9 @@ async def deliveries(tx: Tx, report_id: UUID) -> list[DeliveryShown]:
 
 
 def references(principal: Principal, report: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what names the offices that act on a report, if the caller may read it."""
+    """Return what tells of the offices that act on a report, if the caller may read it."""
     shown = rules.shows_offices(party_of(principal, report))
-    names = ("police_reference", "township_agency_id")
+    names = ("police_reference", "township_agency_id", "omission_step_id")
     return {name: report[name] if shown else None for name in names}
 
 

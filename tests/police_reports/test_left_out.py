@@ -71,6 +71,7 @@ async def test_a_second_person_of_the_police_confirms_why_nothing_was_done(
     for caller in (case.offices.police, case.offices.township, case.offices.county):
         [duty] = await owed(client, caller, "REP-08.omitted")
         assert (duty["state"], duty["due_at"], duty["bearer"]["role"]) == ("open", DUE, "police")
+    assert (await case.read("school"))["omission_step_id"] is None
     body, colleague = await judged(case), await officer()
     for who in ("police", await officer(machine=True)):
         answer = await case.take(who, "omissions/judgement", body)

@@ -116,7 +116,7 @@ class ReportSummary(Filed):
     )
     omission_step_id: UUID | None = Field(
         description="The last disposition that leaves out what the law asks for, for a reason that "
-        "a second person of the police has to judge; null while there is none."
+        "a second person of the police has to judge; null while there is none, or not shown."
     )
     closed_at: datetime | None = Field(description="When it was closed, if it is.")
     outcome: Outcome | None = Field(
