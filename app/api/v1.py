@@ -13,6 +13,7 @@ from app.api.audit import router as audit
 from app.api.health import router as health
 from app.api.problem_pages import router as problem_pages
 from app.api.reference import places, rulebook
+from app.police_reports.case_router import router as cases
 
 _CALLED_MOST = (
     *("children", "visits", "attendance", "dropout_alerts", "police_reports", "duties"),
@@ -31,7 +32,7 @@ def _of_packages() -> list[APIRouter]:
     return [*found.values()]
 
 
-ROUTERS: list[APIRouter] = [*_of_packages(), places, rulebook, agencies, audit]
+ROUTERS: list[APIRouter] = [*_of_packages(), cases, places, rulebook, agencies, audit]
 """Under /v1: those of the packages with an `area.py`, and those that stand here."""
 
 PUBLIC_ROUTERS: list[APIRouter] = [oauth, sign_in, health, problem_pages]

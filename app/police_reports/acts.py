@@ -93,6 +93,20 @@ class SecondPersonNeeded(Problem, status=403, denies=True):
     title_zh = "须由该机构或县级部门的另一名工作人员确认"
 
 
+class NothingLeftOut(Problem, status=409):
+    """No measure was left out for a reason that is still to be judged."""
+
+    title = "No reason for leaving out a measure waits to be judged"
+    title_zh = "没有待确认的未采取措施理由"
+
+
+class AnotherOfficerNeeded(Problem, status=403, denies=True):
+    """Nobody judges the reasons they gave themselves, and no system does."""
+
+    title = "Another person of the police judges these reasons"
+    title_zh = "须由公安机关另一名工作人员确认该理由"
+
+
 _COUNTY_CODES: Final = SPANS[2]
 _COUNTY: Final = frozenset({AgencyKind.civil_affairs})
 """Civil affairs stand at the county or above, over every township they see."""
@@ -221,6 +235,13 @@ _IN_CHARGE = (own("police_agency_id", NotYourPart),)
 TOLD: Final = own_or_among("police_agency_id", "also_told", NotYourPart)
 """Hold for the police in charge, or those told while nobody is."""
 
+_OTHER_OFFICER = Condition(
+    ("omitted_by",),
+    lambda principal, _: principal.staff_id,
+    lambda givers, person: person is not None and person not in givers,
+    "({wanted}::uuid IS NOT NULL AND NOT {wanted}::uuid = ANY ({0}))",
+    lambda *_: AnotherOfficerNeeded(),
+)
 _HANDLE = Act("police_reports:handle", (TOLD,))
 _TELL = Act("police_reports:handle")
 """All police who had it may still tell what they did."""
@@ -235,6 +256,10 @@ ACTS: Final[Mapping[str, Act]] = {
     "dispatchReport": _TELL,
     "assistPolice": Act("police_reports:file", (own("reporter_agency_id", NotYourPart),)),
     "disposeReport": _TELL,
+    "judgeOmissions": Act(
+        "police_reports:handle", (TOLD, given("omission_step_id", NothingLeftOut), _OTHER_OFFICER)
+    ),
+    "investigateReport": _HANDLE,
     "notifyTownship": _HANDLE,
     "forwardReport": _HANDLE,
     "confirmTownshipNotice": Act(

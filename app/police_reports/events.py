@@ -14,11 +14,11 @@ from pydantic import Field
 from app.core.jobs.events import Event
 
 
-class _AboutReport(Event):
+class AboutReport(Event):
     subject: ClassVar[str] = "report"
 
 
-class ReportFiled(_AboutReport):
+class ReportFiled(AboutReport):
     """Somebody reported to the police (REP-01). Who and what is fetched by the parties.
 
     Said again, to them alone, to the police a report is passed on to.
@@ -83,7 +83,7 @@ class ReportNotOwed(_AboutFinding):
     shields: ClassVar[bool] = False
 
 
-class ReportUnrouted(_AboutReport):
+class ReportUnrouted(AboutReport):
     """No police endpoint takes the report: a person must reach the police otherwise."""
 
     wire_name: ClassVar[str] = "police_reports.report_unrouted"
@@ -92,13 +92,13 @@ class ReportUnrouted(_AboutReport):
     )
 
 
-class ReportDelivered(_AboutReport):
+class ReportDelivered(AboutReport):
     """The system of the police has taken it."""
 
     wire_name: ClassVar[str] = "police_reports.report_delivered"
 
 
-class ReportAcknowledged(_AboutReport):
+class ReportAcknowledged(AboutReport):
     """The police accepted it and gave it a reference (REP-07)."""
 
     wire_name: ClassVar[str] = "police_reports.report_acknowledged"
@@ -107,7 +107,7 @@ class ReportAcknowledged(_AboutReport):
     )
 
 
-class ReportForwarded(_AboutReport):
+class ReportForwarded(AboutReport):
     """Another police agency is in charge now (高检发〔2020〕9号 Art. 8).
 
     Also said when a report that no agency was registered for has found one.
@@ -121,13 +121,13 @@ class ReportForwarded(_AboutReport):
     )
 
 
-class ReportDispatched(_AboutReport):
+class ReportDispatched(AboutReport):
     """Officers went out (REP-07)."""
 
     wire_name: ClassVar[str] = "police_reports.report_dispatched"
 
 
-class HelpAsked(_AboutReport):
+class HelpAsked(AboutReport):
     """The police ask who reported for help (REP-07). Told to those alone."""
 
     wire_name: ClassVar[str] = "police_reports.help_asked"
@@ -135,35 +135,35 @@ class HelpAsked(_AboutReport):
     given: bool = Field(default=False, description="False.")
 
 
-class HelpGiven(_AboutReport):
+class HelpGiven(AboutReport):
     """Who reported helps the police (REP-07). Told to the police in charge alone."""
 
     wire_name: ClassVar[str] = "police_reports.help_given"
     given: bool = Field(default=True, description="True.")
 
 
-class ReportDisposed(_AboutReport):
+class ReportDisposed(AboutReport):
     """The police took measures (REP-08…13); what they are stays behind the API."""
 
     wire_name: ClassVar[str] = "police_reports.report_disposed"
     police_agency_id: UUID = Field(description="The police agency that must tell the township.")
 
 
-class SituationsAnswered(_AboutReport):
+class SituationsAnswered(AboutReport):
     """All that was reported has its answer (REP-08…13). Told to nobody: what was done is read."""
 
     wire_name: ClassVar[str] = "police_reports.situations_answered"
     answered: bool = Field(default=True, description="True.")
 
 
-class SituationsUnanswered(_AboutReport):
+class SituationsUnanswered(AboutReport):
     """Something that was reported has no answer, whatever was done so far. Told to nobody."""
 
     wire_name: ClassVar[str] = "police_reports.situations_unanswered"
     answered: bool = Field(default=False, description="False.")
 
 
-class ParticularsOwed(_AboutReport):
+class ParticularsOwed(AboutReport):
     """Of what the police did something is still to be said: a paper, a day, how it ended
     (REP-08…13).
     """
@@ -173,14 +173,14 @@ class ParticularsOwed(_AboutReport):
     said: bool = Field(default=False, description="False.")
 
 
-class ParticularsGiven(_AboutReport):
+class ParticularsGiven(AboutReport):
     """Of what the police did all is said. Told to nobody: what was done is read."""
 
     wire_name: ClassVar[str] = "police_reports.particulars_given"
     said: bool = Field(default=True, description="True.")
 
 
-class ToldLate(_AboutReport):
+class ToldLate(AboutReport):
     """Somebody who is not in charge of it told late what they did: nobody owes or is spared
     anything by that.
     """
@@ -191,14 +191,14 @@ class ToldLate(_AboutReport):
     )
 
 
-class TownshipNotified(_AboutReport):
+class TownshipNotified(AboutReport):
     """The police told the township (REP-14)."""
 
     wire_name: ClassVar[str] = "police_reports.township_notified"
     township_agency_id: UUID | None = Field(description="Who was told; null if none is registered.")
 
 
-class TownshipNoticeVoid(_AboutReport):
+class TownshipNoticeVoid(AboutReport):
     """The township that was told is none of the child's, or must learn nothing of the report: the
     police tell the right one (REP-14).
     """
@@ -206,7 +206,7 @@ class TownshipNoticeVoid(_AboutReport):
     wire_name: ClassVar[str] = "police_reports.township_notice_void"
 
 
-class NoticeOwed(_AboutReport):
+class NoticeOwed(AboutReport):
     """The police took measures that they have not told the township of (REP-14)."""
 
     wire_name: ClassVar[str] = "police_reports.notice_owed"
@@ -214,26 +214,26 @@ class NoticeOwed(_AboutReport):
     told: bool = Field(default=False, description="False.")
 
 
-class NoticeGiven(_AboutReport):
+class NoticeGiven(AboutReport):
     """The police told the township of all measures taken so far (REP-14). Told to nobody."""
 
     wire_name: ClassVar[str] = "police_reports.notice_given"
     told: bool = Field(default=True, description="True.")
 
 
-class TownshipNoticeReceived(_AboutReport):
+class TownshipNoticeReceived(AboutReport):
     """The township confirmed the notice (REP-14)."""
 
     wire_name: ClassVar[str] = "police_reports.township_notice_received"
 
 
-class AssessmentRecorded(_AboutReport):
+class AssessmentRecorded(AboutReport):
     """The township assessed the child (REP-15)."""
 
     wire_name: ClassVar[str] = "police_reports.assessment_recorded"
 
 
-class AssessmentOwed(_AboutReport):
+class AssessmentOwed(AboutReport):
     """The police told an office, which has to assess the child (REP-15)."""
 
     wire_name: ClassVar[str] = "police_reports.assessment_owed"
@@ -241,26 +241,26 @@ class AssessmentOwed(_AboutReport):
     given: bool = Field(default=False, description="False.")
 
 
-class AssessmentGiven(_AboutReport):
+class AssessmentGiven(AboutReport):
     """The child was assessed by an office of its place, or of its home (REP-15)."""
 
     wire_name: ClassVar[str] = "police_reports.assessment_given"
-    given: bool = Field(default=True, description="Whether all took part who are to.")
+    given: bool = Field(default=True, description="Whether civil affairs and the police took part.")
 
 
-class AssessmentNotOwed(_AboutReport):
+class AssessmentNotOwed(AboutReport):
     """Nobody is told of it any more, it was replaced, or two people closed it unassessed."""
 
     wire_name: ClassVar[str] = "police_reports.assessment_not_owed"
 
 
-class ServicesArranged(_AboutReport):
+class ServicesArranged(AboutReport):
     """The township arranged services for the child (REP-16, REP-17)."""
 
     wire_name: ClassVar[str] = "police_reports.services_arranged"
 
 
-class ServicesOwed(_AboutReport):
+class ServicesOwed(AboutReport):
     """The child was not found well (REP-16). Told to the offices that protect it alone."""
 
     wire_name: ClassVar[str] = "police_reports.services_owed"
@@ -268,32 +268,32 @@ class ServicesOwed(_AboutReport):
     given: bool = Field(default=False, description="False.")
 
 
-class ServicesGiven(_AboutReport):
+class ServicesGiven(AboutReport):
     """Since the assessment services were arranged, or it was said why none. Told to nobody."""
 
     wire_name: ClassVar[str] = "police_reports.services_given"
     given: bool = Field(default=True, description="True.")
 
 
-class ServicesNotOwed(_AboutReport):
+class ServicesNotOwed(AboutReport):
     """The child is well, to be assessed anew, or the case is over. Told to nobody."""
 
     wire_name: ClassVar[str] = "police_reports.services_not_owed"
 
 
-class ClosureProposed(_AboutReport):
+class ClosureProposed(AboutReport):
     """Somebody would close it unassessed or unanswered; a second person has to agree."""
 
     wire_name: ClassVar[str] = "police_reports.closure_proposed"
 
 
-class ReportClosed(_AboutReport):
+class ReportClosed(AboutReport):
     """Nothing more is to be done."""
 
     wire_name: ClassVar[str] = "police_reports.report_closed"
 
 
-class ReportReopened(_AboutReport):
+class ReportReopened(AboutReport):
     """A new fact came after it was closed: somebody has to act again."""
 
     wire_name: ClassVar[str] = "police_reports.report_reopened"
@@ -307,7 +307,7 @@ class ReportReopened(_AboutReport):
     )
 
 
-class ResultTold(_AboutReport):
+class ResultTold(AboutReport):
     """Told to who reported alone: what became of the report (未成年人保护法 Art. 11)."""
 
     wire_name: ClassVar[str] = "police_reports.result_told"
@@ -319,19 +319,19 @@ class ResultTold(_AboutReport):
     )
 
 
-class ChildIdentified(_AboutReport):
+class ChildIdentified(AboutReport):
     """The child of the report is known now: the offices of where it lives have a part in it."""
 
     wire_name: ClassVar[str] = "police_reports.child_identified"
 
 
-class ChildDescribed(_AboutReport):
+class ChildDescribed(AboutReport):
     """Somebody said who the child is; the office of the place finds its file, or opens one."""
 
     wire_name: ClassVar[str] = "police_reports.child_described"
 
 
-class IdentificationWithdrawn(_AboutReport):
+class IdentificationWithdrawn(AboutReport):
     """It is not about the child on whose file it hung: what was told of it was wrong. Told to all
     who were told, too.
     """
@@ -339,7 +339,7 @@ class IdentificationWithdrawn(_AboutReport):
     wire_name: ClassVar[str] = "police_reports.identification_withdrawn"
 
 
-class SuspectNamed(_AboutReport):
+class SuspectNamed(AboutReport):
     """It is clear now whom the words of the reporter mean: the offices of place and home that they
     do not mean have a part in it.
     """
@@ -347,26 +347,26 @@ class SuspectNamed(_AboutReport):
     wire_name: ClassVar[str] = "police_reports.suspect_named"
 
 
-class SuspectWithdrawn(_AboutReport):
+class SuspectWithdrawn(AboutReport):
     """Whom the words of the reporter mean was wrong: it is open again, or a correction says it."""
 
     wire_name: ClassVar[str] = "police_reports.suspect_withdrawn"
 
 
-class ChildMoved(_AboutReport):
+class ChildMoved(AboutReport):
     """The child lives elsewhere now: the offices there have a part in it beside those before."""
 
     wire_name: ClassVar[str] = "police_reports.child_moved"
 
 
-class ReportsJoined(_AboutReport):
+class ReportsJoined(AboutReport):
     """Several reports are about one event. Each keeps its own deadlines and its proof."""
 
     wire_name: ClassVar[str] = "police_reports.reports_joined"
     incident_id: UUID = Field(description="The event, by the id of one of its reports.")
 
 
-class ReportSeparated(_AboutReport):
+class ReportSeparated(AboutReport):
     """It is not about the event it was joined with; told to who was told that it was."""
 
     wire_name: ClassVar[str] = "police_reports.report_separated"
@@ -375,26 +375,26 @@ class ReportSeparated(_AboutReport):
     )
 
 
-class ReportSuperseded(_AboutReport):
+class ReportSuperseded(AboutReport):
     """A corrected report took its place; this one stays as it was."""
 
     wire_name: ClassVar[str] = "police_reports.report_superseded"
     superseded_by: UUID = Field(description="The report that took its place.")
 
 
-class ReportRelieved(_AboutReport):
+class ReportRelieved(AboutReport):
     """The report that took its place has reached the police: nothing is owed for this one."""
 
     wire_name: ClassVar[str] = "police_reports.report_relieved"
 
 
-class AcknowledgementOverdue(_AboutReport):
+class AcknowledgementOverdue(AboutReport):
     """The police have not accepted it in time (REP-07, `report.acknowledge_within_minutes`)."""
 
     wire_name: ClassVar[str] = "police_reports.acknowledgement_overdue"
 
 
-class DeliveryOverdue(_AboutReport):
+class DeliveryOverdue(AboutReport):
     """It has not reached the police's system in time (`report.deliver_alarm_minutes`)."""
 
     wire_name: ClassVar[str] = "police_reports.delivery_overdue"

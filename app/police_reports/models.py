@@ -66,6 +66,11 @@ class Step(StrEnum):
     ASSISTED = "assisted"
     """Who reported helps the police."""
     DISPOSED = "disposed"
+    OMISSION_CONFIRMED = "omission_confirmed"
+    """A second person of the police agrees that measures were left out for the reasons given."""
+    OMISSION_REJECTED = "omission_rejected"
+    INVESTIGATED = "investigated"
+    """The police say how far the case itself is."""
     TOWNSHIP_NOTIFIED = "township_notified"
     TOWNSHIP_RECEIVED = "township_received"
     ASSESSED = "assessed"
@@ -119,10 +124,13 @@ class PoliceReport(SQLModel, table=True):
     accepts, goes out or takes measures first is in charge. `doubts`: what was stated and could not
     be followed; `as_sent_sealed` keeps it. `relieved_at`: when a report that took its place reached
     the police.
-    `disposed_as`: the kinds of disposition so far; `handled_at`: when they answered everything that
-    was reported. `assessed_at`: cleared by a new fact after the case was closed, as are `closed_at`
-    and `outcome`. `closure_step_id`: the proposal to close that waits for a second person, by whom
-    of which agency (`closure_staff_id`, `closure_agency_id`).
+    `disposed_as`: the kinds of disposition so far; `incomplete_as`: those in which something the
+    law asks for is neither done nor left out for a reason that stands; `handled_at`: when the
+    others answered all that was reported. `omission_step_id`: the last disposition with a reason
+    that a second person has to judge, `omitted_by`: who gave such. `assessed_at`: cleared by a new
+    fact after the case was closed, as are `closed_at` and `outcome`. `closure_step_id`: the
+    proposal to close that waits for a second person, by whom of which agency (`closure_staff_id`,
+    `closure_agency_id`).
     `home_county`: the county it is kept under, which never changes; `child_county`: that of the
     child's file, another one if an unknown child turned out to be from there (so no key of the
     county points at it). `home_region`: where the child lives, a party beside the place;
@@ -280,6 +288,11 @@ class PoliceReport(SQLModel, table=True):
     acknowledgement_alarmed_at: datetime | None = Field(default=None, sa_type=Instant)
     delivery_alarmed_at: datetime | None = Field(default=None, sa_type=Instant)
     disposed_as: list[str] = Field(sa_column=code_list(), default_factory=list)
+    incomplete_as: list[str] = Field(sa_column=code_list(), default_factory=list)
+    omission_step_id: UUID | None = None
+    omitted_by: list[UUID] = Field(
+        sa_column=Column(ARRAY(Uuid), nullable=False, server_default="{}"), default_factory=list
+    )
     handled_at: datetime | None = Field(default=None, sa_type=Instant)
     assessed_at: datetime | None = Field(default=None, sa_type=Instant)
     closure_step_id: UUID | None = None
@@ -324,7 +337,7 @@ class PoliceReportStep(SQLModel, table=True):
             " 'township_received', 'assessed', 'services_arranged', 'closed', 'forwarded',"
             " 'closure_proposed', 'reopened', 'identified', 'suspect_named', 'joined',"
             " 'described', 'identification_withdrawn', 'separated', 'suspect_withdrawn',"
-            " 'assisted')",
+            " 'assisted', 'omission_confirmed', 'omission_rejected', 'investigated')",
             name="step",
         ),
         _of_report(),

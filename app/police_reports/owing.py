@@ -14,7 +14,7 @@ from app.children.events import SituationFound
 from app.core.clock import beginning, local_date
 from app.core.data.db import Tx
 from app.core.jobs import events as spine
-from app.police_reports import events, findings, jurisdiction, queries, rules
+from app.police_reports import case_events, events, findings, jurisdiction, queries, rules
 from app.police_reports.operations import helping, hidden
 from app.police_reports.operations.telling import announce
 from app.policy import queries as policy
@@ -190,10 +190,15 @@ def _reporting(
     return None
 
 
-@spine.on_wire_names(events.ReportDisposed.wire_name, events.ReportAcknowledged.wire_name)
+@spine.on_wire_names(
+    events.ReportDisposed.wire_name,
+    events.ReportAcknowledged.wire_name,
+    case_events.OmissionsJudged.wire_name,
+)
 async def tell_police(tx: Tx, announced: spine.Announced) -> None:
-    """Announce whether all that was reported has its answer, whether all is said of it (REP-08…13)
-    and whether the township is to be told (REP-14), as the report says now.
+    """Announce whether all that was reported has its answer, whether the reasons for what was left
+    out are judged, whether all is said of it (REP-08…13) and whether the township is to be told
+    (REP-14), as the report says now.
     """
     report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
     if report is None:
@@ -201,11 +206,15 @@ async def tell_police(tx: Tx, announced: spine.Announced) -> None:
     done = report["handled_at"] is not None
     kind = events.SituationsAnswered if done else events.SituationsUnanswered
     await announce(tx, kind, report, only=())
+    in_charge = {"police_agency_id": report["police_agency_id"]}
+    if report["omission_step_id"] is not None:
+        await announce(tx, case_events.OmissionsUnjudged, report, **in_charge)
+    else:
+        await announce(tx, case_events.OmissionsSettled, report, only=())
     if announced.wire_name == events.ReportDisposed.wire_name and report["relieved_at"] is None:
         await _tell_of_notice(tx, report)
         if queries.unsaid(report, await tx.connection.fetch(_STEPS, report["id"])):
-            in_charge = report["police_agency_id"]
-            await announce(tx, events.ParticularsOwed, report, police_agency_id=in_charge)
+            await announce(tx, events.ParticularsOwed, report, **in_charge)
         else:
             await announce(tx, events.ParticularsGiven, report, only=())
 

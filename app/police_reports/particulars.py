@@ -49,20 +49,21 @@ def said_of(given: Mapping[str, Any], asks: Collection[str], *, nearer: bool) ->
 
 
 def unsaid(
-    told: Mapping[str, Told], listed: Iterable[Mapping[str, Any]], *, named_danger: bool
+    told: Mapping[str, Told], listed: Collection[Mapping[str, Any]], *, named_danger: bool
 ) -> list[dict[str, Any]]:
     """List what the measures done ask for and nobody said: `fields`, and `then`, of which one
     follows. `named_danger`: after violence a child is placed elsewhere in one of the dangers the
     text lists (REP-12), not as the police judge. Of one that is not placed, too, it is said whether
     it is in any.
     """
+    kinds = {each["code"]: each["kinds"] for each in listed}
     asking = [each for each in listed if each.get("asks") or each.get("then")]
     missing = [
         {
             "kind": kind,
             "measure": each["code"],
             "fields": _fields(each, of_kind, named_danger=named_danger),
-            "then": _then(each, of_kind),
+            "then": _then([one for one in each.get("then", ()) if kind in kinds[one]], of_kind),
         }
         for kind, of_kind in sorted(told.items())
         for each in asking
@@ -79,6 +80,5 @@ def _fields(each: Mapping[str, Any], of_kind: Told, *, named_danger: bool) -> li
     return [name for name in each.get("asks", ()) if name not in said]
 
 
-def _then(each: Mapping[str, Any], of_kind: Told) -> Sequence[str]:
-    wanted: Sequence[str] = each.get("then", ())
+def _then(wanted: Sequence[str], of_kind: Told) -> Sequence[str]:
     return wanted if of_kind.measures.isdisjoint(wanted) and not of_kind.omitted & {*wanted} else ()

@@ -15,7 +15,7 @@ from app.core.data.db import NATION, Tx
 from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.http.wire import region_text
-from app.police_reports import models, particulars, rules, schemas
+from app.police_reports import models, omissions, particulars, rules, schemas
 from app.police_reports.acts import ACTS, IN_PLACE, PROTECTOR
 from app.police_reports.area import HANDLE, RECEIVE
 from app.police_reports.models import Party, State, Step
@@ -307,9 +307,9 @@ async def deliveries(tx: Tx, report_id: UUID) -> list[DeliveryShown]:
 
 
 def references(principal: Principal, report: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what names the offices that act on a report, if the caller may read it."""
+    """Return what tells of the offices that act on a report, if the caller may read it."""
     shown = rules.shows_offices(party_of(principal, report))
-    names = ("police_reference", "township_agency_id")
+    names = ("police_reference", "township_agency_id", "omission_step_id")
     return {name: report[name] if shown else None for name in names}
 
 
@@ -332,7 +332,7 @@ def _summary_fields(tx: Tx, principal: Principal, report: Mapping[str, Any]) -> 
     return {
         **report,
         **references(principal, report),
-        "unanswered": reported(report).unanswered(report["disposed_as"]),
+        "unanswered": reported(report).unanswered(omissions.complete(report)),
         "outcome": report["outcome"] if shows_result else None,
         "incident_id": report["incident_id"] or report["id"],
         "closure_proposed": report["closure_step_id"] is not None,

@@ -20,6 +20,9 @@ _MOVES: Final[Mapping[Step, tuple[State | None, State]]] = {
     Step.DISPATCHED: (State.DISPATCHED, State.ACKNOWLEDGED),
     Step.ASSISTED: (None, State.FILED),
     Step.DISPOSED: (State.HANDLING, State.DISPATCHED),
+    Step.OMISSION_CONFIRMED: (None, State.HANDLING),
+    Step.OMISSION_REJECTED: (None, State.HANDLING),
+    Step.INVESTIGATED: (None, State.FILED),
     Step.TOWNSHIP_NOTIFIED: (State.TOWNSHIP_NOTIFIED, State.HANDLING),
     Step.TOWNSHIP_RECEIVED: (None, State.TOWNSHIP_NOTIFIED),
     Step.ASSESSED: (State.ASSESSED, State.TOWNSHIP_NOTIFIED),
@@ -51,7 +54,7 @@ def advance(state: State, step: Step) -> tuple[State, bool]:
 BETWEEN_REPORTS: Final = frozenset({Step.JOINED, Step.SEPARATED})
 """Steps that change nothing of a report itself: its version does not tell of another one."""
 _CALM: Final = (
-    *(Step.DELIVERED, Step.ASSISTED),
+    *(Step.DELIVERED, Step.ASSISTED, Step.OMISSION_CONFIRMED, Step.INVESTIGATED),
     *(Step.TOWNSHIP_RECEIVED, Step.CLOSURE_PROPOSED, Step.CLOSED),
 )
 REOPENING: Final = frozenset(Step) - BETWEEN_REPORTS - {*_CALM, Step.REOPENED}
@@ -201,6 +204,9 @@ _POLICE_STEPS: Final = {
     Step.FORWARDED,
     Step.DISPATCHED,
     Step.DISPOSED,
+    Step.OMISSION_CONFIRMED,
+    Step.OMISSION_REJECTED,
+    Step.INVESTIGATED,
     Step.TOWNSHIP_NOTIFIED,
 }
 

@@ -204,6 +204,16 @@ _POLICE = (
             }
         ),
     ),
+    Ask(
+        "judgeOmissions",
+        lambda target: {
+            "judged_at": _NOW,
+            "disposition_id": str(target.ids["report_id"]),
+            "confirmed": True,
+            "explanation": "合成记录",
+        },
+    ),
+    Ask("investigateReport", always({"at": _NOW, "stage": "ended", "explanation": "合成记录"})),
     Ask("closeReport", always({"closed_at": _NOW, "reason": "child_safe"})),
     Ask("confirmClosure", always({"confirmed_at": _NOW})),
     Ask(

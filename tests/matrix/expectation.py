@@ -285,6 +285,7 @@ REFUSED: Mapping[str, Refusal] = {
     **dict.fromkeys(
         (
             "readReporter",
+            "investigateReport",
             "notifyTownship",
             "forwardReport",
         ),
@@ -297,6 +298,9 @@ REFUSED: Mapping[str, Refusal] = {
             "arrangeServices",
         ),
         _not_our_child,
+    ),
+    "judgeOmissions": lambda who, target, _: (
+        _not_with_us(who, target, None) or who.holder == "machine"
     ),
     "readAssessmentDocument": lambda who, target, _: (
         "police_reports:receive" not in ROLES[who.role]["scopes"] or not _protects(who, target)

@@ -139,6 +139,7 @@ async def _report(tx: Tx, target: Target, about: dict[str, Any]) -> None:
             doubts=["agency_unknown"] if target.unclear_whom else [],
             police_agency_id=target.police,
             forwarded_by_id=target.passed_on_by,
+            omission_step_id=identity,
             closure_step_id=closure,
             closure_agency_id=target.owner,
             closure_staff_id=new_id(),

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from tests.access.factories import Caller, renewed
+from tests.access.factories import Caller, a_caller, renewed
 from tests.jobs import run_jobs
-from tests.police_reports.factories import filed, the_offices
-from tests.police_reports.test_chain import ACCEPT, AT, DISPATCH, URL, step
+from tests.police_reports.factories import COUNTY, filed, the_offices
+from tests.police_reports.test_chain import ACCEPT, ASSESS, AT, CLOSE, DISPATCH, URL, step
 from tests.police_reports.test_dispositions import ESCORT, FOUND
 from tests.police_reports.test_owing import owed
 from tests.unresolved.conftest import tick
@@ -61,6 +61,96 @@ async def test_how_fast_a_case_was_accepted_and_dealt_with_is_said_and_owed(
     counted = (await client.get("/v1/duties/summary", headers=county.headers)).json()["rules"]
     late = {each["rule"]: each["discharged_late"] for each in counted}
     assert (late["REP-07"], late["REP-08"]) == (1, 1)
+
+
+CASE = {"at": AT, "stage": "filed", "paper_number": "立〔2026〕1号", "day": "2026-11-20"}
+
+
+async def test_what_came_of_the_case_is_owed_until_it_is_said(
+    client, database, settings, offices, now, monkeypatch
+) -> None:
+    """REP-20: 快速查處: not only the child is cared for, the case is investigated and decided."""
+    report_id = await filed(client, offices.school, situations=["missing"])
+
+    async def say(caller=offices.police, expected=201, **fields):
+        answer = await step(client, caller, report_id, "investigation", {**CASE, **fields})
+        assert answer.status_code == expected, answer.text
+        await run_jobs(database)
+        return answer.json()
+
+    async def duty(caller=offices.county):
+        await run_jobs(database)
+        return [(each["state"], each["due_at"]) for each in await owed(client, caller, "REP-20")]
+
+    due = "2026-12-20T16:00:00Z"
+    await step(client, offices.police, report_id, "dispositions", FOUND)
+    for caller in (offices.police, offices.township, offices.county):
+        assert await duty(caller) == [("open", due)]
+    for missing in ({"day": None}, {"paper_number": None}, {"stage": "not_filed"}):
+        refused = await say(**missing, expected=422)
+        assert refused["errors"][0]["code"] == "investigation_unclear"
+    other = await a_caller(database, settings, "police", COUNTY)
+    await say(caller=other, expected=404)
+    await say()
+    assert await duty() == [("open", due)]
+    for body in (ASSESS, CLOSE):
+        path = "closure" if body is CLOSE else "assessment"
+        assert (await step(client, offices.township, report_id, path, body)).status_code == 201
+    assert await duty() == [("open", due)], "that the child is safe ends no case"
+    why = {"explanation": "移送检察院审查起诉。"}
+    await say(stage="passed_on", **why)
+    assert await duty() == [("discharged", due)]
+    read = (await client.get(f"{URL}/{report_id}", headers=offices.county.headers)).json()
+    assert read["state"] == "closed"
+    told = [each["details"] for each in read["steps"] if each["step"] == "investigated"]
+    said = {"paper_number": CASE["paper_number"], "day": CASE["day"]}
+    assert [{**each, **said} for each in told] == told
+    assert [(each["stage"], each["explanation"]) for each in told] == [
+        ("filed", None),
+        ("passed_on", why["explanation"]),
+    ]
+    await say(paper_number="立〔2026〕2号")
+    assert await duty() == [("open", due)], "it goes on after all"
+    monkeypatch.setattr(database, "clock", lambda: now + timedelta(days=31))
+    await tick(database, "duties.mark_overdue")
+    assert await duty(renewed(database, settings, offices.county)) == [("overdue", due)]
+
+
+@pytest.mark.parametrize("stage", ["not_filed", "punished", "not_punished", "ended"])
+async def test_that_there_is_no_case_or_a_decision_ends_it_as_well(
+    client, database, offices, stage
+) -> None:
+    report_id = await filed(client, offices.school, situations=["living_alone"])
+    body = {**CASE, "stage": stage, "explanation": "见决定书。"}
+    answer = await step(client, offices.police, report_id, "investigation", body)
+    assert answer.status_code == 201, answer.text
+    await run_jobs(database)
+    [duty] = await owed(client, offices.county, "REP-20")
+    assert duty["state"] == "discharged"
+
+
+async def test_abandonment_that_the_police_find_is_dealt_with_as_well(
+    client, database, offices
+) -> None:
+    """REP-22: 遗弃留守儿童的不法行为, whoever says that a child was abandoned."""
+    report_id = await filed(client, offices.school, situations=["guardian_failure"])
+
+    async def read():
+        await run_jobs(database)
+        [duty] = await owed(client, offices.county, "REP-08")
+        shown = (await client.get(f"{URL}/{report_id}", headers=offices.county.headers)).json()
+        return duty["state"], shown["unanswered"]
+
+    found = {"situations": ["abandoned"]}
+    answer = await step(client, offices.police, report_id, "dispositions", {**CARED_FOR, **found})
+    assert answer.json()["errors"][0]["code"] == "measure_missing"
+    await step(client, offices.police, report_id, "dispositions", CARED_FOR)
+    assert await read() == ("discharged", [])
+    await step(client, offices.police, report_id, "acknowledgement", {**ACCEPT, **found})
+    assert await read() == ("open", ["abandoned", "guardian_failure"])
+    punished = {**CARED_FOR, "measures": ["abandonment_punished"]}
+    await step(client, offices.police, report_id, "dispositions", punished)
+    assert await read() == ("discharged", [])
 
 
 async def test_abandonment_is_dealt_with_beside_the_child(client, database, offices) -> None:

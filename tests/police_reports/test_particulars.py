@@ -98,6 +98,23 @@ OUTCOME = ["parents_returned", "parents_not_returned"]
         ),
         pytest.param(
             "living_alone",
+            {
+                **DISPOSE,
+                "measures": [*DISPOSE["measures"], "parents_not_returned"],
+                "particulars": [of("parents_admonished", **NUMBER, **ON)],
+            },
+            {"parents_not_returned": ["parents_returned", "entrusted_guardian_named"]},
+            [
+                handled(
+                    "living_alone",
+                    "entrusted_guardian_named",
+                    particulars=[of("entrusted_guardian_named", who="祖母")],
+                )
+            ],
+            id="REP-08: 返回或确定受委托监护人: who do not return name one",
+        ),
+        pytest.param(
+            "living_alone",
             {**DISPOSE, "measures": ["entrusted_guardian_named", "parents_admonished"]},
             {
                 "entrusted_guardian_named": ["who"],
@@ -118,8 +135,12 @@ OUTCOME = ["parents_returned", "parents_not_returned"]
             "guardian_failure",
             handled("guardian_failure", "parents_contacted"),
             {"parents_contacted": OUTCOME},
-            [handled("guardian_failure", "parents_not_returned")],
-            id="REP-09: 联系农村留守儿童父母立即返回",
+            [
+                handled("guardian_failure", "parents_not_returned"),
+                handled("guardian_failure", "relatives_entrusted"),
+                handled("guardian_failure", particulars=[of("relatives_entrusted", who="姑姑")]),
+            ],
+            id="REP-09: 联系农村留守儿童父母立即返回或委托其他亲属监护照料",
         ),
         pytest.param(
             "guardian_failure",

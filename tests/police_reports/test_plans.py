@@ -16,9 +16,9 @@ from app.core.data.db import SYSTEM, Database, Reach
 from app.core.ids import new_id
 from app.police_reports import facts, jobs, owing, queries
 from app.police_reports.operations import (
+    answered,
     called,
     counting,
-    dispositions,
     forwarding,
     hidden,
     home,
@@ -195,7 +195,7 @@ async def test_what_hangs_on_one_report_is_found_by_index(many) -> None:
         (queries._SEEN.format(events), events.arguments),
         (called._CALLED, [[some]]),
         (called._RENAME, [some, [some], [some]]),
-        (dispositions._BEFORE, [some]),
+        (answered._JOURNAL, [some]),
         (jobs._OPEN_OF_CHILD, [120119000000, some]),
         (jobs._SIGHTINGS, [some]),
         (incidents._UNKNOWING, [some]),

@@ -11,12 +11,15 @@ from tests.regions.factories import some_regions
 from tests.simulations.stage import CITY, COUNTY, TOWNSHIP, VILLAGE, Stage
 
 CHAIN: Final = (
-    *("REP-07", "REP-07.dispatch", "REP-07.help", "REP-08", "REP-08.said", "REP-01.child"),
+    *("REP-07", "REP-07.dispatch", "REP-07.help", "REP-08", "REP-08.omitted", "REP-08.said"),
+    *("REP-01.child", "REP-20"),
     *("REP-14.accepted", "REP-14", "REP-15", "REP-16"),
 )
 BEGINS: Final = datetime(2026, 11, 2, 9, tzinfo=CHINA)
 POLICE, SCHOOL, GOVERNMENT, CIVIL_AFFAIRS = "派出所", "镇小学", "乡镇政府", "区民政局"
+SECOND: Final = "派出所负责人"
 MEASURES: Final = ("parents_ordered_to_return", "parents_admonished")
+LATER: Final = [{"measure": "parents_admonished", "reason": "父母在外地,返回后训诫。"}]
 
 
 async def play(stage: Stage) -> None:
@@ -26,12 +29,13 @@ async def play(stage: Stage) -> None:
     await _unknown(stage, first)
     await _handled(stage, first)
     await _left(stage, second)
-    await stage.until("2026-12-01")
+    await stage.until("2026-12-04")
 
 
 async def _enter(stage: Stage) -> None:
     await some_regions(stage.database, VILLAGE)
     police = await stage.enter(POLICE, "police", TOWNSHIP)
+    await stage.enter(SECOND, "police", TOWNSHIP, agency_id=police.agency_id)
     await an_endpoint(stage.database, police.agency_id, TOWNSHIP)
     await stage.enter(SCHOOL, "school", TOWNSHIP)
     await stage.enter("儿童主任", "village_director", VILLAGE)
@@ -48,8 +52,8 @@ async def _filed(stage: Stage, did: str, **fields: Any) -> str:
     return str(report_id)
 
 
-async def _step(stage: Stage, who: str, did: str, report: str, path: str, **body: Any) -> None:
-    await stage.act(who, did, f"police-reports/{report}/{path}", body)
+async def _step(stage: Stage, who: str, did: str, report: str, path: str, /, **body: Any) -> Any:
+    return await stage.act(who, did, f"police-reports/{report}/{path}", body)
 
 
 async def _accepted(stage: Stage, report: str, did: str) -> None:
@@ -75,8 +79,16 @@ async def _handled(stage: Stage, child: str) -> None:
     did = "向乡镇通报受理 tells the township that it was accepted"
     await _step(stage, POLICE, did, report, "township-notice", **told)
     await stage.until("2026-11-03", "14:00")
-    deed = {"kind": "living_alone", "at": stage.at, "measures": [*MEASURES]}
-    did = "责令父母返回并训诫,未填文书 orders the parents back, says no papers"
+    deed = {"kind": "living_alone", "at": stage.at, "measures": [*MEASURES[:1]]}
+    did = "责令父母返回,暂未训诫 orders the parents back, admonishes nobody, for a reason"
+    done = await _step(stage, POLICE, did, report, "dispositions", **deed, omitted=LATER)
+    judged = {"judged_at": stage.at, "disposition_id": done["id"], "confirmed": False}
+    did = "不同意该理由 does not agree"
+    words = {"explanation": "可当日电话训诫。"}
+    await _step(stage, SECOND, did, report, "omissions/judgement", **judged, **words)
+    await stage.until("2026-11-03", "15:00")
+    deed = {"kind": "living_alone", "at": stage.at, "measures": [*MEASURES[1:]]}
+    did = "训诫父母,未填文书 admonishes the parents, says no papers"
     await _step(stage, POLICE, did, report, "dispositions", **deed)
     await stage.until("2026-11-03", "16:00")
     told = {"sent_at": stage.at, "content": "父母已被责令返回。"}
@@ -91,6 +103,8 @@ async def _handled(stage: Stage, child: str) -> None:
     deed = {"kind": "living_alone", "at": stage.at, "measures": ["parents_returned"]}
     did = "补全文书,父母已返回 says papers and outcome"
     await _step(stage, POLICE, did, report, "dispositions", **deed, particulars=particulars)
+    said = {"at": stage.at, "stage": "not_filed", "explanation": "未发现违法行为,不予立案。"}
+    await _step(stage, POLICE, "说明不予立案 files no case", report, "investigation", **said)
     told = {"sent_at": stage.at, "content": "父母已返回。"}
     did = "再次通报乡镇 tells the township again"
     await _step(stage, POLICE, did, report, "township-notice", **told)
@@ -120,8 +134,9 @@ async def _left(stage: Stage, child: str) -> None:
     did = "逾期后出警,请学校协助 goes out, too late"
     await _step(stage, POLICE, did, report, "dispatch", **asks)
     await stage.until("2026-11-13")
-    deed = {"kind": "living_alone", "at": stage.at, "measures": [*MEASURES]}
-    await _step(stage, POLICE, "逾期后处置 acts, too late", report, "dispositions", **deed)
+    deed = {"kind": "living_alone", "at": stage.at, "measures": [*MEASURES[:1]], "omitted": LATER}
+    did = "逾期后处置,未训诫 acts, too late; admonishes nobody"
+    await _step(stage, POLICE, did, report, "dispositions", **deed)
     await stage.until("2026-11-16")
     told = {"sent_at": stage.at, "content": "父母已被责令返回。"}
     did = "逾期后通报乡镇 tells the township, too late"

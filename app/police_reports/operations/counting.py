@@ -7,7 +7,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.core.data.db import Tx
-from app.police_reports import events, queries, rules
+from app.police_reports import events, rules
+from app.police_reports.operations import answered
 from app.police_reports.operations.hidden import CHAIN
 from app.police_reports.operations.standing import NOT_PROPOSED, change, deadlines
 from app.police_reports.operations.telling import announce
@@ -81,12 +82,8 @@ def _by_others(
     doubts = report["doubts"]
     if _understood(steps) and not _understood(counted):  # on the accused's word alone
         doubts = [*dict.fromkeys([*doubts, "situation_unknown"])]
-    handled = queries.reported({**report, "doubts": doubts}).handled(said["disposed_as"])
-    changes = {
-        **said,
-        "doubts": doubts,
-        "handled_at": (report["handled_at"] or tx.now) if handled else None,
-    }
+    known = {**said, "doubts": doubts}
+    changes = {**known, **answered.columns(tx, {**report, **known}, counted)}
     if all(changes[name] == report[name] for name in _ENDED_BY):
         del changes["state"]
         return changes

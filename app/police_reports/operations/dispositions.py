@@ -11,9 +11,11 @@ import asyncpg
 from app.access.principal import Principal
 from app.core.clock import local_date
 from app.core.data.db import Tx
-from app.police_reports import events, jurisdiction, particulars, queries, rules
+from app.core.ids import new_id
+from app.police_reports import events, jurisdiction, omissions, particulars, queries, rules
 from app.police_reports.acts import TOLD
 from app.police_reports.models import Step
+from app.police_reports.operations import answered
 from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.operations.situations import said_to_be
 from app.police_reports.operations.steps import Deed, Taken, repeatable, take
@@ -23,12 +25,6 @@ from app.policy.codelists import codelists
 
 _measures: Final = policy.lookup("report.measures")
 _required: Final = policy.lookup("report.required_measures")
-
-_BEFORE: Final = """
-SELECT codes FROM police_report_steps WHERE report_id = $1 AND step = 'disposed'
-ORDER BY recorded_at, id LIMIT 1000
-"""
-
 
 _Handling = stated.Disposition | stated.Handling
 _Placed = Sequence[tuple[str, _Handling]]
@@ -58,22 +54,19 @@ async def dispose_report(
     kinds = {each.kind for _, each in handlings}
     if counts and not asked.takes(kinds, report["disposed_as"]):
         raise ReportInvalid.at("#/kind", "situation_unanswered", _would_answer(asked))
-    codes = await _check(tx, report, new, handlings, [*asked.answers])
-    all_kinds = sorted({*report["disposed_as"], *kinds})
-    handled = asked.handled(all_kinds)
+    before = await answered.journal(tx, report)
+    codes = await _check(tx, report, new, handlings, [*asked.answers], before)
+    said = new if new.id else new.model_copy(update={"id": new_id()})
+    known = {**understood, "disposed_as": sorted({*report["disposed_as"], *kinds})}
+    steps = [*before, {"id": said.id, "step": Step.DISPOSED, "codes": codes}]
+    stands = answered.columns(tx, {**report, **known}, steps, giver=principal.staff_id)
     deed = Deed(
         Step.DISPOSED,
-        new,
+        said,
         events.ReportDisposed,
         facts={"police_agency_id": principal.agency_id},
         codes=codes,
-        changes={
-            **understood,
-            "disposed_as": all_kinds,
-            "handled_at": (report["handled_at"] or tx.now) if handled else None,
-        }
-        if counts
-        else {},
+        changes={**known, **stands} if counts else {},
         counts=counts,
     )
     return await take(tx, principal, report, deed)
@@ -85,6 +78,7 @@ async def _check(
     new: stated.Disposition,
     handlings: _Placed,
     situations: Collection[str],
+    journal: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Raise ReportInvalid unless the measures are those of their kinds, and complete for the
     `situations` reported. Return what may be counted of it.
@@ -92,14 +86,14 @@ async def _check(
     day = local_date(report["filed_at"])
     listed = {each["code"]: each for each in _measures(report["region_code"], day)}
     required = _required(report["region_code"], day)
-    before = [row["codes"] for row in await tx.connection.fetch(_BEFORE, report["id"])]
-    told = particulars.told(before)
+    told = omissions.told(journal)
     for pointer, each in handlings:
         _check_measures(pointer, each, listed)
         before_it = told.get(each.kind, particulars.Told())
         _check_told(pointer, each, before_it, required, situations)
     await _check_destination(tx, new, handlings, listed)
-    taken_to = [UUID(to) for step in before if (to := step.get("placed_with_agency_id"))]
+    before = [step["codes"] for step in journal]
+    taken_to = [UUID(to) for codes in before if (to := codes.get("placed_with_agency_id"))]
     placed = new.placed_with_agency_id or next(reversed(taken_to), None)
     nearer = placed is not None and await jurisdiction.nearer(tx, report, placed)
     return _codes(new, [each for _, each in handlings], listed, nearer=nearer)

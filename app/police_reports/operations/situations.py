@@ -8,7 +8,8 @@ from typing import Any, Final
 from app.agencies import queries as agencies
 from app.core.clock import local_date
 from app.core.data.db import Tx
-from app.police_reports import queries, rules
+from app.police_reports import rules
+from app.police_reports.operations import answered
 from app.police_reports.operations.claims import ReportInvalid
 from app.policy import queries as policy
 
@@ -41,5 +42,5 @@ async def said_to_be(
         if reporter
         else report["bound_as"],
     }
-    handled = queries.reported({**report, **said}).handled(report["disposed_as"])
-    return {**said, "handled_at": (report["handled_at"] or tx.now) if handled else None}
+    steps = await answered.journal(tx, report)
+    return {**said, **answered.columns(tx, {**report, **said}, steps)}

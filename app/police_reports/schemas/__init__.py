@@ -24,6 +24,7 @@ DispositionKind = Literal[
     "domestic_violence",
     "other_harm",
 ]
+CaseStage = Literal["not_filed", "filed", "punished", "not_punished", "passed_on", "ended"]
 Danger = Literal["serious_injury", "threat_to_safety", "nobody_caring", "other_danger"]
 Asked = Literal["paper_number", "day", "who", "nearest", "dangers"]
 ServiceKind = Literal[
@@ -112,6 +113,10 @@ class ReportSummary(Filed):
     )
     handled_at: datetime | None = Field(
         description="When everything that was reported had been answered."
+    )
+    omission_step_id: UUID | None = Field(
+        description="The last disposition that leaves out what the law asks for, for a reason that "
+        "a second person of the police has to judge; null while there is none, or not shown."
     )
     closed_at: datetime | None = Field(description="When it was closed, if it is.")
     outcome: Outcome | None = Field(
@@ -299,6 +304,12 @@ class StepDetails(BaseModel):
     )
     hand_over: HandOverShown | None = Field(description="Disposed: the paper of it.")
     details: Text | None = Field(description="Disposed: more, in words.")
+    disposition_id: UUID | None = Field(
+        description="Reasons judged: the last disposition that was read for it."
+    )
+    stage: CaseStage | None = Field(description="Investigated: how far the case is.")
+    paper_number: ShortText | None = Field(description="Investigated: the number of the paper.")
+    day: date | None = Field(description="Investigated: its day.")
     content: Text | None = Field(description="Township notified: what it was told.")
     safety: Safety | None = Field(description="Assessed: safety.")
     guardianship: Guardianship | None = Field(description="Assessed: guardianship.")
@@ -328,7 +339,8 @@ class StepDetails(BaseModel):
         description="Identified, described, suspect named: how it was known; taken back: why."
     )
     explanation: Text | None = Field(
-        description="To be closed: why, though not assessed or answered."
+        description="To be closed: why, though not assessed or answered. Reasons judged: why."
+        " Investigated: why, or to whom it was passed on."
     )
 
 

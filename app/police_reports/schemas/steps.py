@@ -53,7 +53,7 @@ class Acknowledgement(Input):
     situations: Meant = None
 
 
-class _New(Input):
+class New(Input):
     id: UUID | None = Field(
         default=None,
         description="Made by the client, so that a repeated request is known as the same step.",
@@ -73,7 +73,7 @@ class _Later(Input):
 _LATER: Final = ("help_wanted", "particulars", "dangers")
 
 
-class Dispatch(_New, _Later):
+class Dispatch(New, _Later):
     """Officers go out (REP-07)."""
 
     dispatched_at: At
@@ -83,7 +83,7 @@ class Dispatch(_New, _Later):
     )
 
 
-class Assistance(_New):
+class Assistance(New):
     """Who reported helps the police (REP-07)."""
 
     helped_at: At
@@ -177,7 +177,7 @@ class HandOver(Input):
     received_by: Line = Field(description="Who received the child.")
 
 
-class Disposition(_New, _Later):
+class Disposition(New, _Later):
     """What the police did, by kind of situation (REP-08…13).
 
     Every situation reported has an answer of its own. A kind beside those reported is welcome once
@@ -211,20 +211,20 @@ class Disposition(_New, _Later):
     details: Prose | None = Field(default=None, description="More, in words.")
 
 
-class TownshipNotice(_New):
+class TownshipNotice(New):
     """The police tell the township of acceptance and handling (REP-14)."""
 
     sent_at: At
     content: Prose = Field(description="What the township must know.")
 
 
-class NoticeReceipt(_New):
+class NoticeReceipt(New):
     """The township confirms the notice (REP-14)."""
 
     received_at: At
 
 
-class Assessment(_New):
+class Assessment(New):
     """The township's assessment of the child (REP-15)."""
 
     assessed_at: At
@@ -257,7 +257,7 @@ class Service(Input):
     started: StrictBool = Field(description="Whether it has begun.")
 
 
-class ServiceOrder(_New):
+class ServiceOrder(New):
     """Services the township arranges (REP-16), or why the child needs none."""
 
     arranged_at: At
@@ -279,7 +279,7 @@ class ServiceOrder(_New):
         return self
 
 
-class Closure(_New, title="ReportClosure"):
+class Closure(New, title="ReportClosure"):
     """The township ends the case."""
 
     closed_at: At
@@ -292,20 +292,20 @@ class Closure(_New, title="ReportClosure"):
     )
 
 
-class ClosureConfirmation(_New):
+class ClosureConfirmation(New):
     """A second person agrees that the case ends."""
 
     confirmed_at: At
 
 
-class Forwarding(_New):
+class Forwarding(New):
     """The police pass a report to the police agency in charge (高检发〔2020〕9号 Art. 8)."""
 
     forwarded_at: At
     police_agency_id: UUID = Field(description="The police agency in charge.")
 
 
-class Identification(_New):
+class Identification(New):
     """Which child a report is about: by its file, or by what is known of it.
 
     Give one of `child_id`, `resident_id`, and `student` with `name`. The file is found by its exact
@@ -339,21 +339,21 @@ class Identification(_New):
         return self
 
 
-class IdentificationWithdrawal(_New):
+class IdentificationWithdrawal(New):
     """The report is not about the child on whose file it hangs."""
 
     withdrawn_at: At
     basis: Prose = Field(description="Why it was wrong, in words.")
 
 
-class Separation(_New, title="ReportSeparation"):
+class Separation(New, title="ReportSeparation"):
     """The report is not about the event it was joined with."""
 
     separated_at: At
     basis: Prose = Field(description="Why it was wrong, in words.")
 
 
-class SuspectNaming(_New):
+class SuspectNaming(New):
     """Whom the reporter's words mean."""
 
     named_at: At
@@ -363,14 +363,14 @@ class SuspectNaming(_New):
     basis: Prose = Field(description="How it was known, in words.")
 
 
-class SuspectWithdrawal(_New):
+class SuspectWithdrawal(New):
     """The report speaks against somebody else than was said."""
 
     withdrawn_at: At
     basis: Prose = Field(description="Why it was wrong, in words.")
 
 
-class Joining(_New, title="ReportJoining"):
+class Joining(New, title="ReportJoining"):
     """Another report is about the same event."""
 
     joined_at: At

@@ -1,0 +1,51 @@
+"""What the police say of the case behind a report, and of what they left out."""
+
+import asyncpg
+
+from app.core.http import routing
+from app.core.http.routing import Transaction
+from app.core.http.shown import REPEATED, Shown
+from app.core.problems import documented
+from app.police_reports import schemas
+from app.police_reports.acts import AnotherOfficerNeeded, NothingLeftOut, NotYourPart
+from app.police_reports.area import AREA
+from app.police_reports.deps import HandlesReports, ReportToChange
+from app.police_reports.operations import investigating, omitting, steps
+from app.police_reports.operations.claims import ReportInvalid
+from app.police_reports.schemas import case as stated
+
+router = routing.router(AREA.tag, prefix="/police-reports")
+_STEP = {**REPEATED, **documented(NotYourPart)}
+
+
+@router.post(
+    "/{report_id}/omissions/judgement",
+    status_code=201,
+    responses={**_STEP, **documented(ReportInvalid, AnotherOfficerNeeded, NothingLeftOut)},
+)
+async def judge_omissions(
+    principal: HandlesReports,
+    report: ReportToChange,
+    new: stated.OmissionJudgement,
+    tx: Transaction,
+) -> Shown[schemas.StepTaken]:
+    """Confirm or reject the reasons for which measures were left out, as another person of the
+    police than who gave them. Rejected, what was reported is to be answered again (REP-20, REP-22).
+    """
+    return _step(report, await omitting.judge_omissions(tx, principal, report, new))
+
+
+@router.post("/{report_id}/investigation", status_code=201, responses=_STEP)
+async def investigate_report(
+    principal: HandlesReports, report: ReportToChange, new: stated.Investigation, tx: Transaction
+) -> Shown[schemas.StepTaken]:
+    """Say how far the case is, as the police: whether one was filed, and what came of it (REP-20).
+    It may be said at every stage, also of a report that is closed.
+    """
+    return _step(report, await investigating.investigate_report(tx, principal, report, new))
+
+
+def _step(report: asyncpg.Record, taken: steps.Taken) -> Shown[schemas.StepTaken]:
+    step, is_new = taken
+    about = [report["child_id"]]
+    return Shown(step, children=about, groups=("police_report",), is_new=is_new, receipt=True)

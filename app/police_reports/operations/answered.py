@@ -1,0 +1,54 @@
+"""What a report says of how far the police answered it, whenever that may have changed."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from app.core.clock import local_date
+from app.core.data.db import Tx
+from app.police_reports import omissions, queries
+from app.policy import queries as policy
+
+_required: Final = policy.lookup("report.required_measures")
+
+_JOURNAL: Final = """
+SELECT id, step, codes FROM police_report_steps
+WHERE report_id = $1 AND step IN ('disposed', 'omission_confirmed', 'omission_rejected')
+ORDER BY recorded_at, id LIMIT 1000
+"""
+
+
+async def journal(tx: Tx, report: Mapping[str, Any]) -> list[asyncpg.Record]:
+    """Return what was done so far, and what was judged of it, as it was recorded."""
+    steps: list[asyncpg.Record] = await tx.connection.fetch(_JOURNAL, report["id"])
+    return steps
+
+
+def standing(report: Mapping[str, Any], steps: Iterable[Mapping[str, Any]]) -> omissions.Standing:
+    """Return how these steps stand, by the list of the report's place on the day it was filed."""
+    required = _required(report["region_code"], local_date(report["filed_at"]))
+    return omissions.standing(steps, required, report["situations"])
+
+
+def columns(
+    tx: Tx,
+    report: Mapping[str, Any],
+    steps: Iterable[Mapping[str, Any]],
+    *,
+    giver: UUID | None = None,
+) -> dict[str, Any]:
+    """Return what a report says after these steps, of which this person took the last: what is
+    incomplete, what a second person is to judge, and since when all of it has its answer.
+    """
+    found = standing(report, steps)
+    said = {**report, "incomplete_as": sorted(found.incomplete)}
+    handled = queries.reported(report).handled(omissions.complete(said))
+    givers = {*report["omitted_by"], *([giver] if giver else [])}
+    return {
+        "incomplete_as": said["incomplete_as"],
+        "omission_step_id": next(reversed(found.to_judge), None),
+        "omitted_by": sorted(givers) if found.to_judge else [],
+        "handled_at": (report["handled_at"] or tx.now) if handled else None,
+    }
