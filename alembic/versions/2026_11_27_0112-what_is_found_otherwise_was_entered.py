@@ -5,7 +5,7 @@ release before this one still runs on the new schema. Protected rows are seen in
 `in_batches` (reach.py) only. Never import `app`: the code changes later, this stays.
 
 Revision: 0114
-Revises: 0112
+Revises: 0111
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from alembic import op
 
 
-revision: str = "0114"
-down_revision: str | Sequence[str] | None = "0112"
+revision: str = "0112"
+down_revision: str | Sequence[str] | None = "0111"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
