@@ -52,8 +52,8 @@ KEPT_PLAIN = {
     *("cancelled_by", "username", "waived_by", "waiver_by", "webhook_id", "wire_name"),
     *("withdrawal_by", "withdrawal_confirmed_by"),
     *("categories", "counted", "differs", "changed", "disposed_as", "doubts", "event_types"),
-    *("field_groups", "findings", "found", "key_ids", "lacking", "needs", "policies_explained"),
-    *("priority_flags", "sections", "situations", "told", "undecided"),  # lists of codes
+    *("field_groups", "findings", "found", "incomplete_as", "key_ids", "lacking", "needs"),
+    *("policies_explained", "priority_flags", "sections", "situations", "told", "undecided"),
     *("hukou", "residence", "guardianship", "education", "health", "welfare"),  # what is Counted
     *("name", "name_canonical", "name_reversed", "name_pinyin", "name_initials"),
     *("name_pinyin_2", "name_initials_2", "name_pinyin_3", "name_initials_3"),
