@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 
 from app.core.data.db import SYSTEM, Database
-from tests.waiting import PATIENCE
+from tests.waiting import until
 
 
 async def at_once(
@@ -65,9 +65,13 @@ async def _until(database: Database, tasks: list[asyncio.Future[Any]], number: i
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            async with database.begin(SYSTEM) as tx:
-                if await tx.connection.fetchval(waiting) == number:
-                    return
-            assert not any(task.done() for task in tasks), "somebody did not wait"
+
+    async def all_wait() -> bool:
+        async with database.begin(SYSTEM) as tx:
+            found = await tx.connection.fetchval(waiting)
+        if found == number:
+            return True
+        assert not any(task.done() for task in tasks), "somebody did not wait"
+        return False
+
+    await until(all_wait)

@@ -27,6 +27,8 @@ import pytest
 from app.embedded import cluster, postgres
 from tests.waiting import PATIENCE
 
+pytestmark = pytest.mark.xdist_group("embedded")  # the grace of the last server is waited for once
+
 ROOT = Path(__file__).resolve().parents[2]
 ORDINARY = 65534
 AS_ROOT = os.geteuid() == 0
