@@ -6,7 +6,7 @@ nothing an operation reads, one asks: see `groups.py`.
 """
 
 from tests.conftest import undone
-from tests.matrix.asking import ask, kind_of, mismatches, shown, visible
+from tests.matrix.asking import WHOLE, ask, kind_of, mismatches, shown, visible
 from tests.matrix.asks import ASKS
 from tests.matrix.described import Operation
 from tests.matrix.expectation import PURPOSES, ROLES, VISIBLE, Answer, remit
@@ -91,9 +91,9 @@ async def test_purposes(theatre, described) -> None:
         operation = described[each.operation]
         if not operation.needs_purpose:
             continue
-        for purpose in PURPOSES:
-            if not asks_for(operation, purpose):
-                continue
+        for turn, purpose in enumerate(PURPOSES, start=ASKS.index(each)):
+            if not asks_for(operation, purpose) or (turn % 2 and not WHOLE):
+                continue  # one half for each operation, the other for the next
             async with undone(database):
                 answer = await ask(client, operation, each, target, stage.headers(purpose))
             refused = kind_of(answer) is Answer.NO_PURPOSE
