@@ -36,10 +36,12 @@ _STEPS: Final = """
 SELECT step, at, recorded_at, codes FROM police_report_steps
 WHERE report_id = $1 AND step IN ('disposed', 'township_notified') AND NOT codes ? 'counted'
 """
-# 会同民政、公安等部门: whoever assesses, both are to take part. Of old nothing is counted.
+# 会同民政、公安等部门, 在…协助下: both take part, and one who helps. Of old nothing is counted.
 _TOGETHER: Final = """
 SELECT NOT s.codes ? 'participants' OR s.codes->'participants' ? 'police'
     AND (s.codes->'participants' ? 'civil_affairs' OR a.kind = 'civil_affairs')
+    AND s.codes->'participants'
+        ?| ARRAY['village_committee', 'school', 'hospital', 'relatives', 'social_work']
 FROM police_report_steps s LEFT JOIN agencies a ON a.id = s.agency_id
 WHERE s.report_id = $1 AND s.step = 'assessed' AND NOT s.codes ? 'counted'
 ORDER BY s.recorded_at DESC, s.id DESC LIMIT 1

@@ -160,7 +160,12 @@ async def test_whom_the_police_told_owes_the_assessment(
     assert await states(client, township, "REP-15") == ["overdue"]
     other = await a_caller(database, settings, "township_supervisor", TOWNSHIP + 1000)
     assert (await step(client, other, report_id, "assessment", ASSESS)).status_code == 404
-    for took_part in ([], ["police", "school"], ["civil_affairs", "relatives"]):  # 会同民政、公安
+    for took_part in (  # 会同民政、公安等部门, 在…学校…亲属…协助下
+        [],
+        ["police", "school"],
+        ["civil_affairs", "relatives"],
+        ["civil_affairs", "police"],
+    ):
         alone = {**ASSESS, "participants": took_part}
         assert (await step(client, township, report_id, "assessment", alone)).status_code == 201
         await run_jobs(database)

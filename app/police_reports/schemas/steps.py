@@ -235,7 +235,7 @@ class Assessment(New):
     participants: list[Participant] = Field(
         max_length=7,
         description="Who took part, besides whoever assesses. The assessment is owed until civil"
-        " affairs and the police take part in one (REP-15).",
+        " affairs, the police and one who knows or helps the child take part in one (REP-15).",
     )
     hardship: StrictBool | None = Field(
         default=None,
