@@ -170,7 +170,9 @@ def test_a_status_that_ended_no_longer_counts() -> None:
 def test_where_a_child_lives_decides_in_linxiang() -> None:
     """DEF-05: the district's rules are for who lives there, wherever the household is registered"""
     hukou = {"registered": True, "type": "rural", "region_code": "530921000000"}
-    assert categories(facts(LINXIANG, hukou=hukou)) == ("left_behind",)
+    moved_to_town = {"lives_with": ["grandparents"], "rural_place": False}
+    for residence in ({}, {"residence": moved_to_town}):
+        assert categories(facts(LINXIANG, hukou=hukou, **residence)) == ("left_behind",)
 
 
 @pytest.mark.parametrize(
