@@ -128,14 +128,14 @@ def stands(
 def away(parent: ParentOn, months: int, beyond: str, home: int) -> Answer:
     """Whether a parent is away for work for so many months; `beyond`: out of the `county` the child
     lives in, or `any` place. One whom nobody knows, or who has no custody and lives elsewhere, is
-    not there either.
+    not there either; but out of the county only who went there is.
     """
     if "unidentified" in parent.said:
         return Answer.of(True, f"{parent.place}.unidentified")
     if parent.together:
         return Answer.of(False, "residence.lives_with")
     gone = parent.said.get("away")
-    if gone is None and parent.custody is False:
+    if gone is None and parent.custody is False and beyond != "county":
         absent = None if parent.together is None else True
         return Answer.of(absent, "family.custody" if absent else "residence.lives_with")
     if gone is None:
