@@ -21,7 +21,10 @@ _STEP = {**REPEATED, **documented(NotYourPart)}
 @router.post(
     "/{report_id}/omissions/judgement",
     status_code=201,
-    responses={**_STEP, **documented(ReportInvalid, AnotherOfficerNeeded, NothingLeftOut)},
+    responses={
+        **REPEATED,
+        **documented(ReportInvalid, NotYourPart, AnotherOfficerNeeded, NothingLeftOut),
+    },
 )
 async def judge_omissions(
     principal: HandlesReports,

@@ -140,6 +140,15 @@ async def test_who_passed_it_on_tells_late_what_it_did_and_keeps_seeing_it(
         ("township-notice", NOTICE),
         ("incident", {"joined_at": AT, "report_id": report_id}),
         ("investigation", {"at": AT, "stage": "not_filed", "explanation": "合成记录"}),
+        (
+            "omissions/judgement",
+            {
+                "judged_at": AT,
+                "disposition_id": report_id,
+                "confirmed": True,
+                "explanation": "合成记录",
+            },
+        ),
     ):
         refused = await step(client, offices.police, report_id, path, body)
         assert refused.json()["type"] == "/problems/not-your-part"
