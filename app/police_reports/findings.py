@@ -16,6 +16,8 @@ _WELL: Final = {
     "mental_health": "good",
 }
 
+_HELP: Final = frozenset({"village_committee", "school", "hospital", "relatives", "social_work"})
+
 _MENDS: Final = {
     "guardianship": {"guardianship_guidance"},
     "physical_health": {"medical_treatment"},
@@ -54,6 +56,17 @@ def assessment(
         if step["step"] == Step.ASSESSED and step["agency_id"] not in report["hidden_from"]
     ]
     return found[-1] if found else None
+
+
+def is_together(assessment: Mapping[str, Any] | None) -> bool:
+    """Tell whether civil affairs and the police took part, and one who knows or helps the child
+    (REP-15: 会同民政、公安等部门, 在村民委员会、中小学校…协助下). None: there is none.
+    """
+    if assessment is None:
+        return False
+    said = assessment["codes"].get("participants") or assessment["said"].get("participants", ())
+    together = {*said, assessment["kind"]}
+    return together >= {"civil_affairs", "police"} and not _HELP.isdisjoint(said)
 
 
 def is_well(assessment: Mapping[str, Any]) -> bool:

@@ -36,16 +36,6 @@ _STEPS: Final = """
 SELECT step, at, recorded_at, codes FROM police_report_steps
 WHERE report_id = $1 AND step IN ('disposed', 'township_notified') AND NOT codes ? 'counted'
 """
-# 会同民政、公安等部门, 在…协助下: both take part, and one who helps. Of old nothing is counted.
-_TOGETHER: Final = """
-SELECT NOT s.codes ? 'participants' OR s.codes->'participants' ? 'police'
-    AND (s.codes->'participants' ? 'civil_affairs' OR a.kind = 'civil_affairs')
-    AND s.codes->'participants'
-        ?| ARRAY['village_committee', 'school', 'hospital', 'relatives', 'social_work']
-FROM police_report_steps s LEFT JOIN agencies a ON a.id = s.agency_id
-WHERE s.report_id = $1 AND s.step = 'assessed' AND NOT s.codes ? 'counted'
-ORDER BY s.recorded_at DESC, s.id DESC LIMIT 1
-"""
 _TOLD: Final = """
 SELECT data->>'township_agency_id' FROM events WHERE subject_id = $1 AND wire_name = $2
 ORDER BY id DESC LIMIT 1
@@ -260,8 +250,9 @@ async def tell_assessor(tx: Tx, announced: spine.Announced) -> None:
     if announced.wire_name == events.TownshipNotified.wire_name and report["disposed_as"]:
         await _tell_of_notice(tx, report)
     if report["assessed_at"] is not None:
-        together = await tx.connection.fetchval(_TOGETHER, report["id"])
-        await announce(tx, events.AssessmentGiven, report, only=(), given=together)
+        found = findings.assessment(report, await findings.steps(tx, report))
+        whole = findings.is_together(found)
+        await announce(tx, events.AssessmentGiven, report, only=(), given=whole)
     elif (
         report["township_agency_id"] is None
         or report["closed_at"] is not None
