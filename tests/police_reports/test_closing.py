@@ -101,8 +101,11 @@ class TestClosing:
         read = await case.read()
         assert (read["closed_at"], read["outcome"]) == ("2026-11-20T01:55:00Z", "child_safe")
 
-    @pytest.mark.parametrize("done", ["nothing", "assessed only", "answered only"])
+    @pytest.mark.parametrize("done", ["nothing", "assessed only", "answered only", "alone"])
     async def test_short_of_either_it_wants_a_reason_in_words(self, case, done) -> None:
+        if done == "alone":  # 会同民政、公安等部门
+            await case.taken("police", "dispositions", DISPOSE)
+            await case.taken("township", "assessment", {**ASSESS, "participants": ["school"]})
         if done == "assessed only":
             await case.taken("township", "assessment", ASSESS)
         if done == "answered only":

@@ -22,16 +22,17 @@ _PROPOSED: Final = "SELECT codes FROM police_report_steps WHERE report_id = $1 A
 async def close_report(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Closure
 ) -> Taken:
-    """End the case, or propose it if the child was not assessed (REP-15), something reported was
-    not answered or left out for a reason that nobody judged, or it is to end as safe and was not
-    found so: then it says why, and stays open until a second person confirms. Raises NotYourPart,
-    PersonRequired; ReportInvalid without a reason.
+    """End the case, or propose it if the child was not assessed with all who are to take part
+    (REP-15), something reported was not answered or left out for a reason that nobody judged, or it
+    is to end as safe and was not found so: then it says why, and stays open until a second person
+    confirms. Raises NotYourPart, PersonRequired; ReportInvalid without a reason.
     """
     codes = {"reason": new.reason}
     complete = report["assessed_at"] is not None and report["handled_at"] is not None
+    found = findings.assessment(report, await findings.steps(tx, report))
     complete = complete and report["omission_step_id"] is None
+    complete = complete and findings.is_together(found)
     if new.reason == "child_safe":
-        found = findings.assessment(report, await findings.steps(tx, report))
         complete = complete and found is not None and found["said"]["safety"] == "safe"
     if complete or report["state"] == State.CLOSED:
         ended = {} if report["closed_at"] else _ended(new.closed_at, new.reason)
@@ -41,9 +42,10 @@ async def close_report(
         raise ReportInvalid.at(
             "#/explanation",
             "explanation_missing",
-            "Not assessed, not found safe, or something reported has no answer, or none that a"
-            " second person confirmed: say why it ends all the same."
-            " 未评估、评估结果并非安全、有情形未处置或未采取措施的理由未经确认,须说明结案理由。",
+            "Not assessed with all who take part, not found safe, or something reported has no"
+            " answer, or none that a second person confirmed: say why it ends all the same."
+            " 未会同有关部门评估、评估结果并非安全、有情形未处置或未采取措施的理由未经确认,"
+            "须说明结案理由。",
         )
     said = new if new.id else new.model_copy(update={"id": new_id()})
     deed = Deed(
