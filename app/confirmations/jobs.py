@@ -20,7 +20,7 @@ WHERE n.home_county = $1 AND n.child_id = $2 AND n.differs <> '{}' AND n.entered
         SELECT FROM child_changes h
         WHERE h.home_county = n.home_county AND h.child_id = n.child_id
           AND h.version > 1 AND d.section = ANY (h.sections)
-          AND (h.at > n.received_at OR (h.at AT TIME ZONE 'Asia/Shanghai')::date > n.confirmed_on)
+          AND (h.at > n.received_at OR (h.at AT TIME ZONE 'Asia/Shanghai')::date >= n.confirmed_on)
     ) OR NOT EXISTS (
         SELECT FROM confirmations c
         JOIN UNNEST($4::text[], $5::text[]) AS w (role, section) ON w.role = c.as_role

@@ -228,7 +228,8 @@ async def test_a_school_and_other_departments_say_what_is_otherwise(
         await run_jobs(database)
         assert [each[0] for each in await _owed(client, director)] == [state]
 
-    late = a_confirmation(file["id"], differs=["education"])  # of before it was entered
+    same_day = {"confirmed_on": "2026-11-20"}  # on which it was entered, before this was heard of
+    late = a_confirmation(file["id"], differs=["education"], **same_day)
     for minutes, who, body in (
         (2, teacher, late),
         (3, director, a_confirmation(file["id"], changed=["education"])),
