@@ -130,12 +130,12 @@ def _check_roles(read: DataFile, rule: Rule) -> None:
 
 
 def _check_waiving(read: DataFile, rule: Rule) -> None:
-    """Check that a duty may be waived, and that who may sees it and does not owe it."""
+    """Check that a duty may be waived, and that who may sees it and is not who owes it."""
     for place, name in _words(read, rule.code, "waived_by"):
         if strict := [each for each in rule.carries if each.startswith(_NEVER_WAIVED)]:
             raise read.refusal(place, f"{strict[0]} is owed without exception: never waived")
         read.require(place, "role that sees it", name, rule.seen_by)
-        if name in {rule.bearer.role, *rule.bearer.or_roles}:
+        if name == rule.bearer.role:  # where one of or_roles owes it, it is not theirs to waive
             raise read.refusal(place, f"{name} owes it itself")
 
 

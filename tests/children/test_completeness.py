@@ -9,6 +9,7 @@ import pytest
 from app.children.completeness import completion, lacking
 from app.children.sections import File
 from app.core.data.db import SYSTEM
+from tests.access.factories import a_caller
 from tests.children.factories import a_file, says
 from tests.conftest import VILLAGE
 from tests.jobs import run_jobs
@@ -152,7 +153,7 @@ async def _owed(client, caller) -> list[tuple[str, str, str]]:
 
 
 async def test_the_township_owes_a_whole_file_of_a_child_in_difficulty(
-    client, database, open_file, director, township
+    client, database, settings, open_file, director, township
 ) -> None:
     """乡镇…负责民政工作的机构要建立…翔实完备…的困境儿童信息库."""
     left_behind = (await open_file(director)).json()
@@ -174,6 +175,13 @@ async def test_the_township_owes_a_whole_file_of_a_child_in_difficulty(
     assert lacks in [each["derived"]["lacking"] for each in listed.json()["items"]]
     await run_jobs(database)
     assert await _owed(client, township) == [("open", "2026Q4", "township_supervisor")]
+    county = await a_caller(database, settings, "civil_affairs", VILLAGE // 10**6 * 10**6)
+    for who, may in ((township, []), (county, ["proposeWaiver"])):  # what a family does not say
+        params = {"rule": "REG-12.complete"}
+        (duty,) = (await client.get("/v1/duties", params=params, headers=who.headers)).json()[
+            "items"
+        ]
+        assert duty["permitted"] == may
     for version, (change, state) in enumerate(
         [
             ({"welfare": {"income_sources": ["farming"]}}, "open"),

@@ -242,6 +242,31 @@ async def test_a_school_and_other_departments_say_what_is_otherwise(
     assert (owed[late["id"]], owed[said[1]["id"]]) == ("discharged", "open")
 
 
+async def test_a_word_that_is_wrong_is_no_dead_end(
+    client, database, settings, director, file
+) -> None:
+    """REG-11, 保證數據質量: two who do not owe it may say it is not so, whoever said it was."""
+    county = await a_caller(database, settings, "civil_affairs", COUNTY)
+    township = await a_caller(database, settings, "township_supervisor", TOWNSHIP)
+    bureau = await a_caller(database, settings, "education_authority", COUNTY)
+    wrong = a_confirmation(file["id"], differs=["guardianship"])
+    answer = await client.post(URL, json=wrong, headers=bureau.headers)
+    assert answer.status_code == 201, answer.text
+    await run_jobs(database)
+    (duty,) = await _entering(client, director)
+    url, words = f"/v1/duties/{duty['id']}", {"reason": "合成记录:核实无变动。"}
+    for who, path, body, status in (
+        (director, "waiver", words, 403),  # who owes it
+        (township, "waiver", words, 201),
+        (county, "waiver/approval", None, 200),
+    ):
+        read = await client.get(url, headers=who.headers)
+        headers = {**who.headers, "if-match": read.headers["etag"]}
+        answer = await client.post(f"{url}/{path}", json=body, headers=headers)
+        assert answer.status_code == status, answer.text
+    assert answer.json()["state"] == "waived"
+
+
 async def test_sent_again_it_is_one_and_a_clock_ahead_is_kept(
     client, database, director, file
 ) -> None:

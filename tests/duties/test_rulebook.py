@@ -91,14 +91,6 @@ def test_reads_a_rule() -> None:
     assert rule.listens_to == {"visits.abnormal_finding", "visits.visit_recorded"}
 
 
-def test_who_owes_it_where_another_has_no_post_waives_it_neither() -> None:
-    text = RULES.replace("[village_director]", "[village_director, civil_affairs]")
-    either = "{role: village_director, or_roles: [civil_affairs]}\n  waived_by: [civil_affairs]"
-    assert refused(text.replace("{role: village_director}", either)).endswith(
-        "civil_affairs owes it itself"
-    )
-
-
 def test_who_passes_a_duty_on_says_until_when_it_is_owed_anew() -> None:
     text = RULES.replace("police_reports.report_forwarded", "police_reports.report_disposed")
     missing = "no field of police_reports.report_disposed is called acknowledge_due_at"
