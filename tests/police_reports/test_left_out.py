@@ -127,6 +127,22 @@ async def test_nobody_judges_what_they_gave_or_have_not_read(case, officer, duti
     assert await duties() == (["discharged"], ["discharged"]), "what was confirmed stays so"
 
 
+async def test_who_gave_a_reason_never_judges_it_and_who_gave_none_does(case, officer) -> None:
+    """REP-12: what nobody asked for when it was left out is asked for once a danger is named."""
+    await case.taken("police", "dispositions", PUNISHED)
+    away = {"measure": "placed_in_welfare_institution", "reason": "孩子不愿离开。"}
+    measures = [*VIOLENCE["measures"], *(each["measure"] for each in LEFT_OUT)]
+    done = {**VIOLENCE, "measures": measures, "omitted": []}
+    await case.taken("police", "dispositions", {**done, "omitted": [away]})
+    assert (await case.read())["omission_step_id"] is None
+    second = await officer()
+    await case.taken(second, "dispositions", {**done, "dangers": ["nobody_caring"]})
+    body = await judged(case)
+    answer = await case.take("police", "omissions/judgement", body)
+    assert problem(answer) == (403, "another-officer-needed")
+    await case.taken(second, "omissions/judgement", body)
+
+
 async def test_what_a_system_sends_a_person_judges(case, officer, duties) -> None:
     machine = await officer(machine=True)
     await case.taken("police", "dispositions", PUNISHED)
