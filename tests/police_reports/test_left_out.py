@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from app.core.data.db import SYSTEM
 from tests.access.factories import a_caller, renewed
 from tests.jobs import run_jobs
 from tests.police_reports.factories import TOWNSHIP, filed, the_offices
@@ -141,6 +142,28 @@ async def test_who_gave_a_reason_never_judges_it_and_who_gave_none_does(case, of
     answer = await case.take("police", "omissions/judgement", body)
     assert problem(answer) == (403, "another-officer-needed")
     await case.taken(second, "omissions/judgement", body)
+
+
+_SENT_ON_AND_ON = """
+INSERT INTO police_report_steps (id, home_county, report_id, step, at, recorded_at, agency_id,
+    codes, content_index, out_of_order)
+SELECT gen_random_uuid(), home_county, report_id, step, at, recorded_at - interval '1 minute',
+    agency_id, '{"kind": "living_alone", "measures": []}', content_index, false
+FROM police_report_steps, generate_series(1, 1000) WHERE step = 'disposed'
+"""
+
+
+async def test_what_is_said_after_a_thousand_steps_counts_and_is_shown(
+    case, database, officer
+) -> None:
+    """REP-20: a system that sends one thing without end buries nothing that is done after it."""
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(_SENT_ON_AND_ON)
+    await case.taken(await officer(), "omissions/judgement", await judged(case))
+    await case.taken("police", "dispositions", {**DISPOSE, "kind": "living_alone"})
+    read = await case.read()
+    assert (read["omission_step_id"], read["unanswered"]) == (None, [])
+    assert [each["step"] for each in read["steps"][-2:]] == ["omission_confirmed", "disposed"]
 
 
 async def test_what_a_system_sends_a_person_judges(case, officer, duties) -> None:

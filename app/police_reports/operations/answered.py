@@ -16,7 +16,7 @@ _required: Final = policy.lookup("report.required_measures")
 _JOURNAL: Final = """
 SELECT id, step, codes FROM police_report_steps
 WHERE report_id = $1 AND step IN ('disposed', 'omission_confirmed', 'omission_rejected')
-ORDER BY recorded_at, id LIMIT 1000
+ORDER BY recorded_at, id
 """
 
 
