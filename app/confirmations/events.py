@@ -34,7 +34,8 @@ class _AboutChange(Event):
 
 class ChangeFound(_AboutChange):
     """Somebody found that the family, the guardian, school or another part of a file is otherwise
-    by now, and did not enter it (REG-11). The subject is the confirmation that says so.
+    by now, and did not enter it (REG-11). The subject is the confirmation that says so. Said again
+    if it was not entered after all.
     """
 
     wire_name: ClassVar[str] = "confirmations.change_found"

@@ -99,13 +99,15 @@ WHERE duty_evidence.event_id < excluded.event_id
 _WITHDRAW: Final = f"""
 UPDATE duties d
 SET state = CASE WHEN d.overdue_at IS NULL THEN 'open' ELSE 'overdue' END,
-    discharged_at = NULL, discharged_by = NULL, discharged_on = NULL, version = d.version + 1
+    discharged_at = NULL, discharged_by = NULL, discharged_on = NULL, version = d.version + 1,
+    bearer_role = coalesce($6, d.bearer_role), bearer_agency_id = coalesce($7, d.bearer_agency_id)
 WHERE d.rule = $1 AND d.home_county = $2 AND d.state = 'discharged' AND d.discharged_by = $3
   AND d.{{match}} = $4
   AND NOT EXISTS (SELECT 1 FROM duty_evidence e
                   WHERE e.evidence_id = d.discharged_by AND e.match_id = d.{{match}}
                     AND {FITS.format(today="$5")})
 """
+"""What was passed on after it was done is owed by whoever got it, if the event says who that is."""
 
 
 _EACH: Final = """
@@ -286,6 +288,8 @@ async def _weigh_evidence(tx: Tx, rule: Rule, announced: Announced) -> None:
         announced.event_id,
     )
     if passed_on or announced.wire_name != evidence.event:
+        named = any(data.get(name) for name in rule.bearer.agency_fields)
+        owed_by = await _bearer(tx, rule, announced) if named else (None, None)
         await tx.connection.execute(
             _WITHDRAW.format(match=evidence.match),
             rule.code,
@@ -293,5 +297,6 @@ async def _weigh_evidence(tx: Tx, rule: Rule, announced: Announced) -> None:
             deed_id,
             match_id,
             tx.today,
+            *owed_by,
         )
     await discharge(tx, rule, f"d.{evidence.match} = $4", match_id)

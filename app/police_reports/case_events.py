@@ -8,6 +8,23 @@ from pydantic import Field
 from app.police_reports.events import AboutReport
 
 
+class SituationsAnswered(AboutReport):
+    """All that was reported has its answer (REP-08…13). Told to nobody: what was done is read."""
+
+    wire_name: ClassVar[str] = "police_reports.situations_answered"
+    answered: bool = Field(default=True, description="True.")
+
+
+class SituationsUnanswered(AboutReport):
+    """Something that was reported has no answer, whatever was done so far. Told to nobody."""
+
+    wire_name: ClassVar[str] = "police_reports.situations_unanswered"
+    police_agency_id: UUID | None = Field(
+        default=None, description="The police agency in charge, if one is."
+    )
+    answered: bool = Field(default=False, description="False.")
+
+
 class OmissionsJudged(AboutReport):
     """A second person of the police judged the reasons for which measures were left out."""
 
@@ -35,6 +52,9 @@ class CaseGoesOn(AboutReport):
     """The police investigate the case (REP-20)."""
 
     wire_name: ClassVar[str] = "police_reports.case_goes_on"
+    police_agency_id: UUID | None = Field(
+        default=None, description="The police agency in charge, if one is."
+    )
     ended: bool = Field(default=False, description="False.")
 
 

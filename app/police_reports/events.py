@@ -149,20 +149,6 @@ class ReportDisposed(AboutReport):
     police_agency_id: UUID = Field(description="The police agency that must tell the township.")
 
 
-class SituationsAnswered(AboutReport):
-    """All that was reported has its answer (REP-08…13). Told to nobody: what was done is read."""
-
-    wire_name: ClassVar[str] = "police_reports.situations_answered"
-    answered: bool = Field(default=True, description="True.")
-
-
-class SituationsUnanswered(AboutReport):
-    """Something that was reported has no answer, whatever was done so far. Told to nobody."""
-
-    wire_name: ClassVar[str] = "police_reports.situations_unanswered"
-    answered: bool = Field(default=False, description="False.")
-
-
 class ParticularsOwed(AboutReport):
     """Of what the police did something is still to be said: a paper, a day, how it ended
     (REP-08…13).
@@ -204,6 +190,9 @@ class TownshipNoticeVoid(AboutReport):
     """
 
     wire_name: ClassVar[str] = "police_reports.township_notice_void"
+    police_agency_id: UUID | None = Field(
+        default=None, description="The police agency in charge, if one is."
+    )
 
 
 class NoticeOwed(AboutReport):

@@ -18,11 +18,13 @@ from app.police_reports.particulars import Told
 @dataclass(frozen=True, slots=True)
 class Standing:
     """`incomplete`: the kinds in which something is neither done nor left out for a reason that
-    stands; `to_judge`: the dispositions that gave a reason nobody has judged, in their order.
+    stands; `to_judge`: the dispositions that gave a reason nobody has judged, in their order;
+    `unjudged`: whether there is such a reason at all, also of what nobody asks for so far.
     """
 
     incomplete: frozenset[str]
     to_judge: tuple[UUID, ...]
+    unjudged: bool
 
 
 def complete(report: Mapping[str, Any]) -> set[str]:
@@ -70,16 +72,25 @@ def standing(
     """
     steps = [step for step in journal if step["codes"].get("counted", True)]
     given = _reasons(steps)
-    incomplete, open_ = set[str](), set[UUID | None]()
+    incomplete, open_, unjudged = set[str](), set[UUID | None](), False
+    ever = {each for one in required for each in one.get("reported", ())}
     for kind, of_kind in told(steps).items():
         danger = bool(of_kind.dangers)
         done = of_kind.measures
         for gap in rules.gaps(kind, done, required, in_danger=danger, situations=situations):
-            reasons = {given[kind, each] for each in gap if (kind, each) in given}
+            reasons = _of(gap, kind, given)
             if not reasons:
                 incomplete.add(kind)
             elif None not in reasons:  # else one was confirmed
                 open_ |= reasons
+        ways = rules.gaps(kind, done, required, in_danger=True, situations=ever)
+        unjudged = unjudged or any(any(_of(gap, kind, given)) for gap in ways)
     return Standing(
-        frozenset(incomplete), tuple(step["id"] for step in steps if step["id"] in open_)
+        frozenset(incomplete), tuple(step["id"] for step in steps if step["id"] in open_), unjudged
     )
+
+
+def _of(
+    gap: Iterable[str], kind: str, given: Mapping[tuple[str, str], UUID | None]
+) -> set[UUID | None]:
+    return {given[kind, each] for each in gap if (kind, each) in given}

@@ -15,7 +15,7 @@ from app.core.clock import beginning, local_date
 from app.core.data.db import Tx
 from app.core.jobs import events as spine
 from app.police_reports import case_events, events, findings, jurisdiction, queries, rules
-from app.police_reports.operations import helping, hidden
+from app.police_reports.operations import helping, hidden, investigating
 from app.police_reports.operations.telling import announce
 from app.policy import queries as policy
 from app.referrals import events as referred
@@ -35,6 +35,13 @@ _REPORT: Final = "SELECT * FROM police_reports WHERE id = $1 FOR SHARE"
 _STEPS: Final = """
 SELECT step, at, recorded_at, codes FROM police_report_steps
 WHERE report_id = $1 AND step IN ('disposed', 'township_notified') AND NOT codes ? 'counted'
+"""
+_STAGE: Final = """
+SELECT s.codes ->> 'stage' FROM police_report_steps s
+WHERE s.report_id = $1 AND s.step = 'investigated' AND s.agency_id = ANY ($2::uuid[])
+    AND NOT EXISTS (SELECT FROM police_report_steps f WHERE f.report_id = $1
+        AND f.step = 'forwarded' AND f.recorded_at >= s.recorded_at)
+ORDER BY s.recorded_at DESC, s.id DESC LIMIT 1
 """
 _TOLD: Final = """
 SELECT data->>'township_agency_id' FROM events WHERE subject_id = $1 AND wire_name = $2
@@ -196,9 +203,11 @@ async def tell_police(tx: Tx, announced: spine.Announced) -> None:
     if report is None:
         return
     done = report["handled_at"] is not None
-    kind = events.SituationsAnswered if done else events.SituationsUnanswered
-    await announce(tx, kind, report, only=())
     in_charge = {"police_agency_id": report["police_agency_id"]}
+    if done:
+        await announce(tx, case_events.SituationsAnswered, report, only=())
+    else:
+        await announce(tx, case_events.SituationsUnanswered, report, only=(), **in_charge)
     if report["omission_step_id"] is not None:
         await announce(tx, case_events.OmissionsUnjudged, report, **in_charge)
     else:
@@ -209,6 +218,28 @@ async def tell_police(tx: Tx, announced: spine.Announced) -> None:
             await announce(tx, events.ParticularsOwed, report, **in_charge)
         else:
             await announce(tx, events.ParticularsGiven, report, only=())
+
+
+@spine.on_wire_names(
+    *(
+        kind.wire_name
+        for kind in (events.ReportForwarded, events.SuspectNamed, events.SuspectWithdrawn)
+    )
+)
+async def tell_investigator(tx: Tx, announced: spine.Announced) -> None:
+    """Announce whether the case is over by the word of the police who have the report now (REP-20),
+    since they got it last; none of whom it speaks against.
+    """
+    report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
+    if report is None:
+        return
+    told = {report["police_agency_id"], *report["also_told"]} - {None, *report["hidden_from"]}
+    stage = await tx.connection.fetchval(_STAGE, report["id"], list(told))
+    if stage in {None, investigating.GOES_ON}:
+        in_charge = {"police_agency_id": report["police_agency_id"]}
+        await announce(tx, case_events.CaseGoesOn, report, only=(), **in_charge)
+    else:
+        await announce(tx, case_events.CaseEnded, report, only=())
 
 
 async def _tell_of_notice(tx: Tx, report: asyncpg.Record) -> None:

@@ -189,8 +189,8 @@ async def steps(tx: Tx, principal: Principal, report: Mapping[str, Any]) -> list
     have no part they do not learn; an office of a former home, of what others did since the move.
     """
     rows = await tx.connection.fetch(
-        "SELECT * FROM police_report_steps WHERE report_id = $1 ORDER BY recorded_at, id"
-        " LIMIT 1000",
+        "SELECT * FROM (SELECT * FROM police_report_steps WHERE report_id = $1"
+        " ORDER BY recorded_at DESC, id DESC LIMIT 1000) AS latest ORDER BY recorded_at, id",
         report["id"],
     )
     found_at = report["found_at"]

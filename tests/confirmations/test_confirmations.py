@@ -267,6 +267,37 @@ async def test_a_word_that_is_wrong_is_no_dead_end(
     assert answer.json()["state"] == "waived"
 
 
+async def test_who_takes_back_that_it_was_entered_owes_it_again(
+    client, database, settings, director, file, now
+) -> None:
+    """REG-11: what was not entered after all is to be entered still."""
+    township = await a_caller(database, settings, "township_supervisor", TOWNSHIP)
+    found = a_confirmation(file["id"], differs=["guardianship"])
+    slip = a_confirmation(file["id"], changed=["guardianship"])
+    unsaid = a_confirmation(file["id"], instead_of=slip["id"])
+    again = a_confirmation(file["id"], changed=["guardianship"])
+    number = {"guardianship": {"guardian": {"name": "样老丁"}}}
+    headers = {**director.headers, "if-match": '"1"'}
+    answer = await client.patch(f"/v1/children/{file['id']}", json=number, headers=headers)
+    assert answer.status_code == 200, answer.text
+    for minutes, (who, body, state) in enumerate(
+        (
+            (township, found | {"confirmed_on": "2026-11-20"}, "open"),
+            (director, slip, "discharged"),
+            (director, unsaid, "open"),
+            (director, again, "discharged"),
+        )
+    ):
+        database.clock = lambda minutes=minutes: now + timedelta(minutes=minutes)
+        answer = await client.post(URL, json=body, headers=who.headers)
+        assert answer.status_code == 201, answer.text
+        await run_jobs(database)
+        (duty,) = await _entering(client, director)
+        read = await client.get(f"{URL}/{found['id']}", headers=township.headers)
+        is_in = read.json()["entered_at"] is not None
+        assert (duty["state"], is_in) == (state, state == "discharged")
+
+
 async def test_sent_again_it_is_one_and_a_clock_ahead_is_kept(
     client, database, director, file
 ) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from app.core.data.db import SYSTEM
 from tests.access.factories import a_caller, renewed
 from tests.jobs import run_jobs
 from tests.police_reports.factories import TOWNSHIP, filed, the_offices
@@ -125,6 +126,44 @@ async def test_nobody_judges_what_they_gave_or_have_not_read(case, officer, duti
     assert await duties() == (["discharged"], ["discharged"])
     await case.taken("police", "dispositions", {**DISPOSE, "kind": "living_alone"})
     assert await duties() == (["discharged"], ["discharged"]), "what was confirmed stays so"
+
+
+async def test_who_gave_a_reason_never_judges_it_and_who_gave_none_does(case, officer) -> None:
+    """REP-12: what nobody asked for when it was left out is asked for once a danger is named."""
+    await case.taken("police", "dispositions", PUNISHED)
+    away = {"measure": "placed_in_welfare_institution", "reason": "孩子不愿离开。"}
+    measures = [*VIOLENCE["measures"], *(each["measure"] for each in LEFT_OUT)]
+    done = {**VIOLENCE, "measures": measures, "omitted": []}
+    await case.taken("police", "dispositions", {**done, "omitted": [away]})
+    assert (await case.read())["omission_step_id"] is None
+    second = await officer()
+    await case.taken(second, "dispositions", {**done, "dangers": ["nobody_caring"]})
+    body = await judged(case)
+    answer = await case.take("police", "omissions/judgement", body)
+    assert problem(answer) == (403, "another-officer-needed")
+    await case.taken(second, "omissions/judgement", body)
+
+
+_SENT_ON_AND_ON = """
+INSERT INTO police_report_steps (id, home_county, report_id, step, at, recorded_at, agency_id,
+    codes, content_index, out_of_order)
+SELECT gen_random_uuid(), home_county, report_id, step, at, recorded_at - interval '1 minute',
+    agency_id, '{"kind": "living_alone", "measures": []}', content_index, false
+FROM police_report_steps, generate_series(1, 1000) WHERE step = 'disposed'
+"""
+
+
+async def test_what_is_said_after_a_thousand_steps_counts_and_is_shown(
+    case, database, officer
+) -> None:
+    """REP-20: a system that sends one thing without end buries nothing that is done after it."""
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(_SENT_ON_AND_ON)
+    await case.taken(await officer(), "omissions/judgement", await judged(case))
+    await case.taken("police", "dispositions", {**DISPOSE, "kind": "living_alone"})
+    read = await case.read()
+    assert (read["omission_step_id"], read["unanswered"]) == (None, [])
+    assert [each["step"] for each in read["steps"][-2:]] == ["omission_confirmed", "disposed"]
 
 
 async def test_what_a_system_sends_a_person_judges(case, officer, duties) -> None:

@@ -21,8 +21,19 @@ from tests.police_reports.factories import (
     filed,
     the_offices,
 )
-from tests.police_reports.test_chain import ACCEPT, ASSESS, AT, DISPATCH, DISPOSE, NOTICE, step
+from tests.police_reports.test_chain import (
+    ACCEPT,
+    ASSESS,
+    AT,
+    DISPATCH,
+    DISPOSE,
+    NOTICE,
+    URL,
+    step,
+)
+from tests.police_reports.test_dispositions import VIOLENCE
 from tests.police_reports.test_owing import owed, states
+from tests.unresolved.conftest import tick
 
 
 @pytest.fixture
@@ -174,3 +185,54 @@ async def test_whom_the_police_told_owes_the_assessment(
     await run_jobs(database)
     [duty] = await owed(client, township, "REP-15")
     assert (duty["state"], duty["overdue_at"] is None) == ("discharged", False)
+
+
+@pytest.mark.parametrize("why", ["passed on", "accused"])
+async def test_who_gets_a_case_owes_what_others_said_was_over(
+    client, database, settings, offices, why
+) -> None:
+    """REP-20: 快速查处: by the police in charge, not by the word of those who gave the case away or
+    whom the report speaks against; and what turns out to be undone these do not owe any more.
+    """
+    above = await a_caller(database, settings, "police", COUNTY)
+    await an_endpoint(database, above.agency_id, COUNTY)
+    report_id = await filed(
+        client,
+        offices.school,
+        situations=["domestic_violence"],
+        suspect_agency_id=None if why == "passed on" else "某村委会主任",
+    )
+
+    async def takes(caller, path, body) -> None:
+        answer = await step(client, caller, report_id, path, body)
+        assert answer.status_code == 201, answer.text
+        await run_jobs(database)
+
+    async def duty(rule):
+        [found] = await owed(client, offices.county, rule)
+        return found["state"], found["bearer"]["agency_id"]
+
+    over = {"at": AT, "stage": "passed_on", "explanation": "移送县公安局。"}
+    steps = (("acknowledgement", ACCEPT), ("dispositions", VIOLENCE), ("investigation", over))
+    for path, body in steps:
+        await takes(offices.police, path, body)
+    before, now = str(offices.police.agency_id), str(above.agency_id)
+    for rule in ("REP-08", "REP-20"):
+        assert await duty(rule) == ("discharged", before)
+    if why == "passed on":
+        to = {"forwarded_at": AT, "police_agency_id": now}
+        await takes(offices.police, "forwarding", to)
+        await takes(above, "acknowledgement", ACCEPT)
+        read = await client.get(f"{URL}/{report_id}", headers=above.headers)
+        of = {"disposition_id": read.json()["omission_step_id"]}
+        no = {"judged_at": AT, "confirmed": False, "explanation": "应就医。", **of}
+        await takes(above, "omissions/judgement", no)
+    else:
+        who = {"named_at": AT, "suspect_agency_id": before, "basis": "查证。"}
+        await takes(offices.county, "suspect", who)
+        await tick(database, "police_reports.route_waiting")
+        await takes(above, "acknowledgement", ACCEPT)
+    for rule in ("REP-08", "REP-20"):
+        assert await duty(rule) == ("open", now)
+    await takes(above, "investigation", {**over, "stage": "not_filed"})
+    assert await duty("REP-20") == ("discharged", now)

@@ -16,7 +16,7 @@ _required: Final = policy.lookup("report.required_measures")
 _JOURNAL: Final = """
 SELECT id, step, codes FROM police_report_steps
 WHERE report_id = $1 AND step IN ('disposed', 'omission_confirmed', 'omission_rejected')
-ORDER BY recorded_at, id LIMIT 1000
+ORDER BY recorded_at, id
 """
 
 
@@ -39,8 +39,9 @@ def columns(
     *,
     giver: UUID | None = None,
 ) -> dict[str, Any]:
-    """Return what a report says after these steps, of which this person took the last: what is
-    incomplete, what a second person is to judge, and since when all of it has its answer.
+    """Return what a report says after these steps, in the last of which this person left something
+    out for a reason: what is incomplete, what a second person is to judge, and since when all of it
+    has its answer. Who gave a reason is known though nobody asks for the measure yet.
     """
     found = standing(report, steps)
     said = {**report, "incomplete_as": sorted(found.incomplete)}
@@ -49,6 +50,6 @@ def columns(
     return {
         "incomplete_as": said["incomplete_as"],
         "omission_step_id": next(reversed(found.to_judge), None),
-        "omitted_by": sorted(givers) if found.to_judge else [],
+        "omitted_by": sorted(givers) if found.unjudged else [],
         "handled_at": (report["handled_at"] or tx.now) if handled else None,
     }

@@ -52,7 +52,8 @@ async def count_anew(tx: Tx, report_id: UUID, named: Collection[UUID] = ()) -> N
             township, below = report["township_agency_id"], report["hidden_below"]
             if township in [*hidden, *await _smaller(tx, [township], below)]:
                 changes["township_agency_id"] = None
-                await announce(tx, events.TownshipNoticeVoid, {**report, **changes})
+                in_charge = {"police_agency_id": report["police_agency_id"]}
+                await announce(tx, events.TownshipNoticeVoid, {**report, **changes}, **in_charge)
             told = [each for each in (report["police_agency_id"], *report["also_told"]) if each]
             gone = {*told} & {*hidden, *await _smaller(tx, told, report["police_below"])}
             if report["police_agency_id"] in gone:

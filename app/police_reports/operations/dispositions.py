@@ -59,7 +59,8 @@ async def dispose_report(
     said = new if new.id else new.model_copy(update={"id": new_id()})
     known = {**understood, "disposed_as": sorted({*report["disposed_as"], *kinds})}
     steps = [*before, {"id": said.id, "step": Step.DISPOSED, "codes": codes}]
-    stands = answered.columns(tx, {**report, **known}, steps, giver=principal.staff_id)
+    giver = principal.staff_id if any(each.omitted for _, each in handlings) else None
+    stands = answered.columns(tx, {**report, **known}, steps, giver=giver)
     deed = Deed(
         Step.DISPOSED,
         said,

@@ -11,7 +11,7 @@ from app.police_reports.models import Step
 from app.police_reports.operations.steps import Deed, Taken, repeatable, take
 from app.police_reports.schemas import case as stated
 
-_GOES_ON: Final = "filed"
+GOES_ON: Final = "filed"
 
 
 @repeatable("investigateReport", Step.INVESTIGATED)
@@ -21,7 +21,7 @@ async def investigate_report(
     """Record how far the case is. It opens no closed report again: that the child is safe does not
     wait for it, nor it for that. Raises NotYourPart.
     """
-    goes_on = new.stage == _GOES_ON
+    goes_on = new.stage == GOES_ON
     said = case_events.CaseGoesOn if goes_on else case_events.CaseEnded
     deed = Deed(Step.INVESTIGATED, new, said, codes={"stage": new.stage})
     return await take(tx, principal, report, deed)

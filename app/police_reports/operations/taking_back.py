@@ -103,7 +103,8 @@ async def take_off(
         also_told=[*heard, *at_home],
     )
     if report["township_agency_id"] != changes["township_agency_id"]:
-        await announce(tx, events.TownshipNoticeVoid, {**report, **changes})
+        in_charge = {"police_agency_id": report["police_agency_id"]}
+        await announce(tx, events.TownshipNoticeVoid, {**report, **changes}, **in_charge)
     return await take(tx, principal, report, deed)
 
 
