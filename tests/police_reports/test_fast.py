@@ -13,6 +13,7 @@ from tests.police_reports.test_owing import owed
 from tests.unresolved.conftest import tick
 
 CARED_FOR = {"kind": "guardian_failure", "at": AT, "measures": ["relatives_entrusted"]}
+PUNISHING = ["abandonment_admonished", "abandonment_punished", "abandonment_prosecuted"]
 DUE = {
     "REP-07": "2026-11-20T02:30:00Z",
     "REP-07.dispatch": "2026-11-20T03:00:00Z",
@@ -142,10 +143,11 @@ async def test_abandonment_that_the_police_find_is_dealt_with_as_well(
         return duty["state"], shown["unanswered"]
 
     found = {"situations": ["abandoned"]}
-    answer = await step(client, offices.police, report_id, "dispositions", {**CARED_FOR, **found})
-    assert answer.json()["errors"][0]["code"] == "measure_missing"
     await step(client, offices.police, report_id, "dispositions", CARED_FOR)
     assert await read() == ("discharged", [])
+    answer = await step(client, offices.police, report_id, "dispositions", {**CARED_FOR, **found})
+    assert [each["one_of"] for each in answer.json()["undone"]] == [PUNISHING]
+    assert await read() == ("open", ["abandoned", "guardian_failure"])
     await step(client, offices.police, report_id, "acknowledgement", {**ACCEPT, **found})
     assert await read() == ("open", ["abandoned", "guardian_failure"])
     punished = {**CARED_FOR, "measures": ["abandonment_punished"]}
@@ -162,11 +164,13 @@ async def test_abandonment_is_dealt_with_beside_the_child(client, database, offi
         assert (duty["state"], duty["due_at"]) == ("open", due)
     await step(client, offices.police, report_id, "acknowledgement", ACCEPT)
     await step(client, offices.police, report_id, "dispatch", DISPATCH)
-    for body in (CARED_FOR, ESCORT):
+    for kinds, body in enumerate((CARED_FOR, ESCORT), start=1):
         answer = await step(client, offices.police, report_id, "dispositions", body)
-        [error] = answer.json()["errors"]
-        assert (answer.status_code, error["code"]) == (422, "measure_missing")
-        assert "abandonment_punished" in error["detail"]
+        undone = [each["one_of"] for each in answer.json()["undone"]]
+        assert (answer.status_code, undone) == (201, [PUNISHING] * kinds)
+    await run_jobs(database)
+    [duty] = await owed(client, offices.county, "REP-08")
+    assert duty["state"] == "open"
     punished = {**CARED_FOR, "measures": ["relatives_entrusted", "abandonment_punished"]}
     answer = await step(client, offices.police, report_id, "dispositions", punished)
     assert answer.status_code == 201, answer.text

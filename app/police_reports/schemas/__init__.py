@@ -260,6 +260,23 @@ class UnsaidShown(BaseModel):
     then: list[CodeShown] = Field(max_length=24, description="Measures of which one is to follow.")
 
 
+class UndoneShown(BaseModel):
+    """What the law asks for and is neither done nor left out for a reason that stands."""
+
+    kind: DispositionKind = Field(description="The kind of situation handled.")
+    one_of: list[CodeShown] = Field(max_length=24, description="Measures of which one does it.")
+
+
+Undone = Annotated[
+    list[UndoneShown],
+    Field(
+        max_length=144,
+        description="What the law still asks for in the kinds handled so far"
+        " (`report.required_measures`): it stays owed until it is done, or left out for a reason.",
+    ),
+]
+
+
 class HandOverShown(BaseModel):
     """The paper by which a child was handed over."""
 
@@ -374,18 +391,5 @@ class Report(ReportSummary):
     unsaid: list[UnsaidShown] = Field(
         max_length=144, description="What the police still have to say of what they did."
     )
+    undone: Undone
     steps: list[StepRead] = Field(max_length=1000, description="What was done, in order.")
-
-
-class ReporterShown(BaseModel):
-    """Who made a report."""
-
-    anonymous: bool = Field(description="Whether the reporter stayed unnamed.")
-    name: ShortText | None = Field(description="Name.")
-    phone: ShortText | None = Field(description="Telephone number.")
-    position: ShortText | None = Field(description="Position in the agency.")
-    as_sent: dict[str, Any] | None = Field(
-        description="What was said that may tell who they are and could not be read, by field; "
-        "all that stands in fields nobody knows is here."
-    )
-    agency_id: UUID = Field(description="The agency that filed it.")
