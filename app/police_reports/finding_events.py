@@ -28,7 +28,7 @@ class ReportOwed(_AboutFinding):
     in_confidence: bool = Field(
         default=False, description="Whether nobody but that agency may know that it found it."
     )
-    situations: list[str] = Field(
+    found: list[str] = Field(
         default=[], max_length=14, description="What it found: codes of `report_situations`."
     )
     made: bool = Field(default=False, description="False.")

@@ -170,7 +170,7 @@ async def _tell_finder(
     if made is None or new:
         to_finder = {"agency_id": visit["agency_id"], "told_to": (visit["agency_id"],)}
         to_finder |= {"in_confidence": visit.get("in_confidence", False)}
-        to_finder |= {"situations": sorted(found)}
+        to_finder |= {"found": sorted(found)}
         await spine.publish(tx, finding_events.ReportOwed(report_id=heard_of, **to_finder, **about))
     if made is not None:
         await spine.publish(tx, finding_events.ReportMade(report_id=made, told_to=(), **about))

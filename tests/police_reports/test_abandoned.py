@@ -57,7 +57,7 @@ async def test_what_a_file_a_visit_or_an_answer_tells_of_is_reported_and_dealt_w
 
     assert await reported() == ["open"]
     [owed] = await rows(database, "events WHERE wire_name = 'police_reports.report_owed'")
-    assert owed["data"]["situations"] == ["abandoned"]
+    assert owed["data"]["found"] == ["abandoned"]
     said = {"child_id": child_id, "situations": ["guardian_failure"]}
     report_id = await filed(client, finder, **said)
     assert await reported() == ["open"], "that a guardian failed is not the act"
