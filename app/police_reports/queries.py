@@ -39,9 +39,10 @@ def visible_reports(principal: Principal) -> Where:
     )
     if HANDLE.code in scopes:
         return where.add(
-            "r.police_below <= {1} AND (r.police_agency_id = {0} OR r.forwarded_by_id = {0}"
+            "r.reporter_agency_id = {0} OR (r.police_below <= {1} AND ("
+            "r.police_agency_id = {0} OR r.forwarded_by_id = {0}"
             " OR (cardinality(r.also_told) > 0 AND {0} = ANY (r.also_told))"
-            " OR (cardinality(r.former_police) > 0 AND {0} = ANY (r.former_police)))",
+            " OR (cardinality(r.former_police) > 0 AND {0} = ANY (r.former_police))))",
             principal.agency_id,
             principal.region_hi - principal.region_lo,
         )
@@ -64,8 +65,10 @@ def visible_reports(principal: Principal) -> Where:
 def party_of(principal: Principal, report: Mapping[str, Any]) -> Party:
     scopes = principal.role.scopes
     if HANDLE.code in scopes:
-        may_accept = (report["police_agency_id"], *report["also_told"])
-        return Party.POLICE if principal.agency_id in may_accept else Party.ONLOOKER
+        if principal.agency_id in (report["police_agency_id"], *report["also_told"]):
+            return Party.POLICE
+        theirs = report["reporter_agency_id"] == principal.agency_id
+        return Party.REPORTER if theirs else Party.ONLOOKER
     if RECEIVE.code in scopes and PROTECTOR.holds(principal, report, date.min):
         return Party.PROTECTION
     return Party.REPORTER

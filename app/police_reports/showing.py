@@ -74,6 +74,7 @@ async def whole(tx: Tx, principal: Principal, report: Mapping[str, Any]) -> sche
         {
             **_summary_fields(tx, principal, report),
             "party": party.value,
+            "came_by": report["came_by"] if rules.shows_reporter_agency(party) else None,
             "subject": orjson.loads(unseal(models.SUBJECT, key, report["subject_sealed"]))
             if shown
             else None,

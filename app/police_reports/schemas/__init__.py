@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.core.http.wire import Permitted, RegionCode, Version
-from app.police_reports.models import State, Step
+from app.police_reports.models import CameBy, State, Step
 
 Urgency = Annotated[
     Literal["immediate", "urgent", "standard"], Field(description="How fast to act.")
@@ -75,7 +75,8 @@ class Stands(BaseModel):
 
     state: State = Field(description="The furthest step taken.")
     routing: Literal["routed", "no_agency", "no_endpoint"] = Field(
-        description="`routed`: it waits at a police endpoint. Else a person must call the police."
+        description="`routed`: it waits at a police endpoint, or police filed a case of their own."
+        " Else a person must call the police."
     )
     filed_at: datetime = Field(description="When it was filed.")
     acknowledge_due_at: datetime = Field(description="When the police must have accepted it.")
@@ -376,6 +377,7 @@ class Report(ReportSummary):
         description="What you are to this report; decides what is shown."
     )
     channel: Channel
+    came_by: CameBy | None = Field(description="How it came to whoever filed it; shown likewise.")
     subject: SubjectShown | None = Field(description="The child; null if not shown to you.")
     narrative: Annotated[str, Field(max_length=LONGEST, pattern=r"^[^\x00]*$")] | None = Field(
         description="What was seen; null if not shown to you."
