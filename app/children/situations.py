@@ -9,10 +9,12 @@ from app.children.conditions import UNDER_8, UNDER_16
 from app.children.sections import File
 from app.children.sections.guardianship import Harm
 
-Situation = Literal["living_alone", "guardian_failure", "domestic_violence", "accident_or_harm"]
+Situation = Literal[
+    "living_alone", "guardian_failure", "abandoned", "domestic_violence", "accident_or_harm"
+]
 _HARMED: Final[Mapping[Harm, Situation]] = {
     "abuse": "domestic_violence",
-    "abandonment": "guardian_failure",
+    "abandonment": "abandoned",
     "accident": "accident_or_harm",
     "unlawful_harm": "accident_or_harm",
 }

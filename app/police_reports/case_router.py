@@ -1,4 +1,6 @@
-"""What the police say of the case behind a report, and of what they left out."""
+"""What the police did, what they left out, and what came of the case behind a report."""
+
+from typing import TypeVar
 
 import asyncpg
 
@@ -6,16 +8,37 @@ from app.core.http import routing
 from app.core.http.routing import Transaction
 from app.core.http.shown import REPEATED, Shown
 from app.core.problems import documented
-from app.police_reports import schemas
-from app.police_reports.acts import AnotherOfficerNeeded, NothingLeftOut, NotYourPart
+from app.police_reports import answered, schemas
+from app.police_reports.acts import TOLD, AnotherOfficerNeeded, NothingLeftOut, NotYourPart
 from app.police_reports.area import AREA
 from app.police_reports.deps import HandlesReports, ReportToChange
-from app.police_reports.operations import investigating, omitting, steps
+from app.police_reports.operations import dispositions, investigating, omitting
 from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.schemas import case as stated
+from app.police_reports.schemas import steps as disposed
 
 router = routing.router(AREA.tag, prefix="/police-reports")
+Value = TypeVar("Value")
 _STEP = {**REPEATED, **documented(NotYourPart)}
+
+
+@router.post(
+    "/{report_id}/dispositions",
+    status_code=201,
+    responses={**REPEATED, **documented(ReportInvalid)},
+)
+async def dispose_report(
+    principal: HandlesReports, report: ReportToChange, new: disposed.Disposition, tx: Transaction
+) -> Shown[stated.DispositionTaken]:
+    """Record what the police did, by kind of situation (REP-08…13). May be said several times; it
+    answers something that was reported, or stands beside what was. What the law still asks for is
+    in the answer, and stays owed.
+    """
+    taken, is_new = await dispositions.dispose_report(tx, principal, report, new)
+    counts = TOLD.holds(principal, report, tx.today)
+    undone = await answered.undone_by_now(tx, report["id"]) if counts else []
+    answer = stated.DispositionTaken.model_validate({**taken.model_dump(), "undone": undone})
+    return _step(report, (answer, is_new))
 
 
 @router.post(
@@ -48,7 +71,7 @@ async def investigate_report(
     return _step(report, await investigating.investigate_report(tx, principal, report, new))
 
 
-def _step(report: asyncpg.Record, taken: steps.Taken) -> Shown[schemas.StepTaken]:
+def _step(report: asyncpg.Record, taken: tuple[Value, bool]) -> Shown[Value]:
     step, is_new = taken
     about = [report["child_id"]]
     return Shown(step, children=about, groups=("police_report",), is_new=is_new, receipt=True)

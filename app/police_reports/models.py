@@ -6,7 +6,7 @@ append-only, nothing in it is ever changed. The reporter lives in a table of the
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 from uuid import UUID
 
 from sqlalchemy import (
@@ -32,6 +32,7 @@ SUBJECT: Final = "police_reports.subject"
 PERSON: Final = "police_reporters.person"
 DETAILS: Final = "police_report_steps.details"
 AS_SENT: Final = "police_reports.as_sent"
+CameBy = Literal["call", "patrol", "found", "in_person"]
 WAITING: Final = "acknowledged_at IS NULL AND relieved_at IS NULL"
 """Of a report for which the alarms go on."""
 UNROUTED: Final = f"routing <> 'routed' AND {WAITING}"
@@ -150,6 +151,7 @@ class PoliceReport(SQLModel, table=True):
         one_of("state", State),
         CheckConstraint("urgency IN ('immediate', 'urgent', 'standard')", name="urgency"),
         CheckConstraint("channel IN ('app', 'system', 'phone', 'in_person')", name="channel"),
+        one_of("came_by", get_args(CameBy)),
         CheckConstraint("routing IN ('routed', 'no_agency', 'no_endpoint')", name="routing"),
         CheckConstraint("(routing = 'no_agency') = (police_agency_id IS NULL)", name="police"),
         UniqueConstraint("home_county", "id"),
@@ -197,11 +199,7 @@ class PoliceReport(SQLModel, table=True):
             "stated_incident_id",
             postgresql_where=text("stated_incident_id IS NOT NULL"),
         ),
-        Index(
-            "ix_police_reports_waiting",
-            "filed_at",
-            postgresql_where=text(WAITING),
-        ),
+        Index("ix_police_reports_waiting", "filed_at", postgresql_where=text(WAITING)),
         Index(
             "ix_police_reports_unaccepted",
             "acknowledge_due_at",
@@ -250,6 +248,7 @@ class PoliceReport(SQLModel, table=True):
     filed_at: datetime = Field(sa_type=Instant)
     reporter_agency_id: UUID = Field(foreign_key="agencies.id")
     bound_as: str | None = None
+    came_by: str | None = None
     suspect_agency_id: UUID | None = Field(default=None, foreign_key="agencies.id")
     hidden_from: list[UUID] = Field(
         sa_column=Column(ARRAY(Uuid), nullable=False, server_default="{}"), default_factory=list

@@ -5,7 +5,7 @@ A reason is given with a disposition and stands until a second person rejects it
 that it is to be judged again, as is another one after the first was confirmed.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -17,12 +17,13 @@ from app.police_reports.particulars import Told
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """`incomplete`: the kinds in which something is neither done nor left out for a reason that
-    stands; `to_judge`: the dispositions that gave a reason nobody has judged, in their order;
-    `unjudged`: whether there is such a reason at all, also of what nobody asks for so far.
+    """`undone`: by kind, what is neither done nor left out for a reason that stands, of each the
+    measures of which one does it; `to_judge`: the dispositions that gave a reason nobody has
+    judged, in their order; `unjudged`: whether there is such a reason at all, also of what nobody
+    asks for so far.
     """
 
-    incomplete: frozenset[str]
+    undone: Mapping[str, Sequence[Sequence[str]]]
     to_judge: tuple[UUID, ...]
     unjudged: bool
 
@@ -72,7 +73,7 @@ def standing(
     """
     steps = [step for step in journal if step["codes"].get("counted", True)]
     given = _reasons(steps)
-    incomplete, open_, unjudged = set[str](), set[UUID | None](), False
+    undone, open_, unjudged = dict[str, list[Sequence[str]]](), set[UUID | None](), False
     ever = {each for one in required for each in one.get("reported", ())}
     for kind, of_kind in told(steps).items():
         danger = bool(of_kind.dangers)
@@ -80,14 +81,12 @@ def standing(
         for gap in rules.gaps(kind, done, required, in_danger=danger, situations=situations):
             reasons = _of(gap, kind, given)
             if not reasons:
-                incomplete.add(kind)
+                undone.setdefault(kind, []).append(gap)
             elif None not in reasons:  # else one was confirmed
                 open_ |= reasons
         ways = rules.gaps(kind, done, required, in_danger=True, situations=ever)
         unjudged = unjudged or any(any(_of(gap, kind, given)) for gap in ways)
-    return Standing(
-        frozenset(incomplete), tuple(step["id"] for step in steps if step["id"] in open_), unjudged
-    )
+    return Standing(undone, tuple(step["id"] for step in steps if step["id"] in open_), unjudged)
 
 
 def _of(

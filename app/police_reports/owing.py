@@ -4,7 +4,7 @@ who assessed it, to arrange services (REP-16).
 Nobody against whom a report speaks is asked to help the child (AZ-8).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,7 +14,15 @@ from app.children.events import SituationFound
 from app.core.clock import beginning, local_date
 from app.core.data.db import Tx
 from app.core.jobs import events as spine
-from app.police_reports import case_events, events, findings, jurisdiction, queries, rules
+from app.police_reports import (
+    case_events,
+    events,
+    finding_events,
+    findings,
+    jurisdiction,
+    queries,
+    rules,
+)
 from app.police_reports.operations import helping, hidden, investigating
 from app.police_reports.operations.telling import announce
 from app.policy import queries as policy
@@ -23,6 +31,7 @@ from app.referrals.operations import answering, opening
 from app.visits.events import VisitCorrected, VisitRecorded, VisitTakenBack
 
 _situations: Final = policy.lookup("report.situations")
+_required: Final = policy.lookup("report.required_measures")
 _bearers: Final = policy.lookup("report.duty_bearers")
 
 _VISIT: Final = """
@@ -102,7 +111,7 @@ async def tell_finder(tx: Tx, announced: spine.Announced) -> None:
         return
     about = {name: getattr(announced, name) for name in ("subject_id", "home_county")}
     about |= {"region_code": announced.region_code, "child_id": announced.data["child_id"]}
-    await spine.publish(tx, events.ReportNotOwed(told_to=(), **about))
+    await spine.publish(tx, finding_events.ReportNotOwed(told_to=(), **about))
 
 
 @spine.on_wire_names(SituationFound.wire_name, referred.SituationFound.wire_name)
@@ -153,36 +162,45 @@ async def _tell_finder(
     day = local_date(visit["received_at"])
     place = (visit["visited_in"], day)
     ways = {each["code"]: {*each["handled_as"]} for each in _situations(*place)}
+    alike = [{*each["reported"]} for each in _required(*place) if "reported" in each]
     found = types & ways.keys()
     if not found or rules.bound_as(visit["kind"], found, _bearers(*place)) is None:
         if new:  # most visits: nothing is owed that could be taken back
             return
-        await spine.publish(tx, events.ReportNotOwed(told_to=(), **about))
+        await spine.publish(tx, finding_events.ReportNotOwed(told_to=(), **about))
         return
     since = beginning(min(visit.get("visited_on") or day, day))
     filed = await tx.connection.fetch(
         _REPORTS, visit["agency_id"], visit["child_id"], visit["id"], since
     )
-    made = _reporting(found, filed, ways)
+    made = _reporting(found, filed, ways, alike)
     if made is None or new:
         to_finder = {"agency_id": visit["agency_id"], "told_to": (visit["agency_id"],)}
-        to_finder["in_confidence"] = visit.get("in_confidence", False)
-        await spine.publish(tx, events.ReportOwed(report_id=heard_of, **to_finder, **about))
+        to_finder |= {"in_confidence": visit.get("in_confidence", False)}
+        to_finder |= {"found": sorted(found)}
+        await spine.publish(tx, finding_events.ReportOwed(report_id=heard_of, **to_finder, **about))
     if made is not None:
-        await spine.publish(tx, events.ReportMade(report_id=made, told_to=(), **about))
+        await spine.publish(tx, finding_events.ReportMade(report_id=made, told_to=(), **about))
 
 
 def _reporting(
-    found: Iterable[str], filed: Iterable[Mapping[str, Any]], ways: Mapping[str, set[str]]
+    found: Iterable[str],
+    filed: Iterable[Mapping[str, Any]],
+    ways: Mapping[str, set[str]],
+    alike: Sequence[set[str]],
 ) -> UUID | None:
     """Return the report with which all that was found is reported: each by a situation that may be
-    handled in one of its `ways`, or by words that are in no list.
+    handled in one of its `ways`, or by words that are in no list. What asks for a measure of its
+    own, only by one of those that ask for it `alike` (REP-22).
     """
     left = {*found}
     for report in filed:
         asked = queries.reported(report)
         kinds = {kind for told in asked.answers.values() for kind in told}
-        left = set() if asked.others else {each for each in left if not ways[each] & kinds}
+        told = {*report["situations"]}
+        unlike = {each for one in alike if told.isdisjoint(one) for each in one}
+        left = {each for each in left if each in unlike or not ways[each] & kinds}
+        left = set() if asked.others else left
         if not left:
             done: UUID = report["id"]
             return done

@@ -9,7 +9,7 @@ import asyncpg
 from app.access.principal import Principal
 from app.core.clock import CHINA
 from app.core.data.db import Tx
-from app.police_reports import findings, queries, rules, schemas
+from app.police_reports import findings, queries, rules, schemas, showing
 from app.police_reports.models import Step
 from app.police_reports.schemas.document import AssessmentDocument, DocumentLine
 from app.policy.codelists import codelists
@@ -58,7 +58,7 @@ async def document(tx: Tx, principal: Principal, report: asyncpg.Record) -> Asse
     if it has one, what was found last, what was arranged and what came of that. Nothing of another
     child that the report was taken to be about.
     """
-    shown = await queries.whole(tx, principal, report)
+    shown = await showing.whole(tx, principal, report)
     found = await tx.connection.fetch(_OUTCOMES, report["id"])
     outcomes = {row["id"]: row["outcome"] for row in found}
     of_child = [*_of_child(await _child(tx, report, shown.subject))]

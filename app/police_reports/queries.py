@@ -8,18 +8,18 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from app.access.acts import Act, permitted
+from app.access.acts import Act
 from app.access.principal import Principal
 from app.core.clock import local_date
 from app.core.data.db import NATION, Tx
 from app.core.data.sql import Where
 from app.core.http import paging
-from app.core.http.wire import region_text
-from app.police_reports import models, omissions, particulars, rules, schemas
+from app.police_reports import models, particulars, rules, schemas
 from app.police_reports.acts import ACTS, IN_PLACE, PROTECTOR
 from app.police_reports.area import HANDLE, RECEIVE
 from app.police_reports.models import Party, State, Step
 from app.police_reports.schemas.chain import DeliveryShown
+from app.police_reports.schemas.reporter import ReporterShown
 from app.police_reports.unread import names_who_reports
 from app.policy import queries as policy
 
@@ -39,9 +39,10 @@ def visible_reports(principal: Principal) -> Where:
     )
     if HANDLE.code in scopes:
         return where.add(
-            "r.police_below <= {1} AND (r.police_agency_id = {0} OR r.forwarded_by_id = {0}"
+            "r.reporter_agency_id = {0} OR (r.police_below <= {1} AND ("
+            "r.police_agency_id = {0} OR r.forwarded_by_id = {0}"
             " OR (cardinality(r.also_told) > 0 AND {0} = ANY (r.also_told))"
-            " OR (cardinality(r.former_police) > 0 AND {0} = ANY (r.former_police)))",
+            " OR (cardinality(r.former_police) > 0 AND {0} = ANY (r.former_police))))",
             principal.agency_id,
             principal.region_hi - principal.region_lo,
         )
@@ -64,8 +65,10 @@ def visible_reports(principal: Principal) -> Where:
 def party_of(principal: Principal, report: Mapping[str, Any]) -> Party:
     scopes = principal.role.scopes
     if HANDLE.code in scopes:
-        may_accept = (report["police_agency_id"], *report["also_told"])
-        return Party.POLICE if principal.agency_id in may_accept else Party.ONLOOKER
+        if principal.agency_id in (report["police_agency_id"], *report["also_told"]):
+            return Party.POLICE
+        theirs = report["reporter_agency_id"] == principal.agency_id
+        return Party.REPORTER if theirs else Party.ONLOOKER
     if RECEIVE.code in scopes and PROTECTOR.holds(principal, report, date.min):
         return Party.PROTECTION
     return Party.REPORTER
@@ -271,7 +274,7 @@ def unsaid(report: Mapping[str, Any], journal: Iterable[Mapping[str, Any]]) -> l
     return particulars.unsaid(told, _measures(*place), named_danger=named)
 
 
-async def reporter(tx: Tx, report: asyncpg.Record) -> schemas.ReporterShown:
+async def reporter(tx: Tx, report: asyncpg.Record) -> ReporterShown:
     """Return who made a report that this caller's agency is in charge of (AZ-9)."""
     sealed = await tx.connection.fetchval(
         "SELECT person_sealed FROM police_reporters WHERE report_id = $1", report["id"]
@@ -279,7 +282,7 @@ async def reporter(tx: Tx, report: asyncpg.Record) -> schemas.ReporterShown:
     nobody = {"name": None, "phone": None, "position": None, "as_sent": None}
     person = orjson.loads(tx.keyring.unseal(models.PERSON, report["id"], sealed)) if sealed else {}
     unnamed = person.keys() <= {"as_sent"} and not names_who_reports(person.get("as_sent"))
-    return schemas.ReporterShown.model_validate(
+    return ReporterShown.model_validate(
         {"anonymous": unnamed, **nobody, **person, "agency_id": report["reporter_agency_id"]}
     )
 
@@ -304,96 +307,3 @@ async def deliveries(tx: Tx, report_id: UUID) -> list[DeliveryShown]:
     async with tx.as_system():
         rows = await tx.connection.fetch(_DELIVERIES, report_id)
     return [DeliveryShown(**row) for row in rows]
-
-
-def references(principal: Principal, report: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what tells of the offices that act on a report, if the caller may read it."""
-    shown = rules.shows_offices(party_of(principal, report))
-    names = ("police_reference", "township_agency_id", "omission_step_id")
-    return {name: report[name] if shown else None for name in names}
-
-
-def summary(tx: Tx, principal: Principal, report: Mapping[str, Any]) -> schemas.ReportSummary:
-    """Show where a report stands, to a caller who has a part in it."""
-    return schemas.ReportSummary.model_validate(_summary_fields(tx, principal, report))
-
-
-def _summary_fields(tx: Tx, principal: Principal, report: Mapping[str, Any]) -> dict[str, Any]:
-    open_ = report["relieved_at"] is None and report["acknowledged_at"] is None
-    shows_agency = rules.shows_reporter_agency(party_of(principal, report))
-    # Of a file its reporter does not see, they learn not even whether there is one; the police, of
-    # one that was found by what they know, nothing but that.
-    found = report["identified_at"] is not None
-    shows_child = {
-        Party.PROTECTION: True,
-        Party.REPORTER: not found and "child_unconfirmed" not in report["doubts"],
-    }.get(party_of(principal, report), not found)
-    shows_result = rules.shows_result(party_of(principal, report))
-    return {
-        **report,
-        **references(principal, report),
-        "unanswered": reported(report).unanswered(omissions.complete(report)),
-        "outcome": report["outcome"] if shows_result else None,
-        "incident_id": report["incident_id"] or report["id"],
-        "closure_proposed": report["closure_step_id"] is not None,
-        "child_id": report["child_id"] if shows_child else None,
-        "region_code": region_text(report["region_code"]),
-        "acknowledgement_overdue": open_
-        and rules.is_overdue(None, report["acknowledge_due_at"], tx.now),
-        "delivery_overdue": open_
-        and rules.is_overdue(report["delivered_at"], report["deliver_alarm_at"], tx.now),
-        "reporter_agency_id": report["reporter_agency_id"] if shows_agency else None,
-        "reporter_bound": report["bound_as"] is not None if shows_agency else None,
-        "reported_as": report["bound_as"] if shows_agency else None,
-        "supersedes": report["supersedes_id"],
-        "superseded_by": report["superseded_by_id"],
-        "permitted": permitted(ACTS, principal, report, tx.today),
-    }
-
-
-async def whole(tx: Tx, principal: Principal, report: Mapping[str, Any]) -> schemas.Report:
-    """Show a report with what the caller's part in it lets them read."""
-    party = party_of(principal, report)
-    shown = rules.shows_report(party)
-    key = str(report["id"])
-    unseal = tx.keyring.unseal
-    [report] = await as_seen(tx, principal, [report])
-    journal = await steps(tx, principal, report)
-    knows = rules.shows_details(party, Step.DISPOSED)
-    return schemas.Report.model_validate(
-        {
-            **_summary_fields(tx, principal, report),
-            "party": party.value,
-            "subject": orjson.loads(unseal(models.SUBJECT, key, report["subject_sealed"]))
-            if shown
-            else None,
-            "narrative": unseal(models.NARRATIVE, key, report["narrative_sealed"])
-            if shown
-            else None,
-            "suspect_agency_id": report["suspect_agency_id"] if shown else None,
-            "as_sent": orjson.loads(unseal(models.AS_SENT, key, report["as_sent_sealed"]))
-            if shown and report["as_sent_sealed"]
-            else None,
-            "visit_id": report["visit_id"] if shown else None,
-            "joined": report["joined"][:50],
-            "unsaid": unsaid(report, journal) if knows else [],
-            "steps": [{**step, "details": _details(tx, party, step)} for step in journal],
-        }
-    )
-
-
-def _details(tx: Tx, party: Party, step: Mapping[str, Any]) -> dict[str, Any] | None:
-    asked = party is Party.REPORTER and step["step"] == Step.DISPATCHED
-    if not asked and not rules.shows_details(party, Step(step["step"])):
-        return None
-    sealed = step["details_sealed"]
-    told = {
-        **step["codes"],
-        **(orjson.loads(tx.keyring.unseal(models.DETAILS, step["id"], sealed)) if sealed else {}),
-        "police_reference": step["reference"],
-    }
-    wanted = told.pop("help_wanted", None)
-    told = {} if asked else told
-    if wanted and party is not Party.PROTECTION:  # it may tell who reported (AZ-9)
-        told["help_wanted"] = wanted
-    return {name: told.get(name) for name in schemas.StepDetails.model_fields} if told else None

@@ -14,7 +14,7 @@ from app.core.http import paging, routing
 from app.core.http.routing import Transaction
 from app.core.http.shown import REPEATED, Shown
 from app.core.problems import documented
-from app.police_reports import printing, queries, schemas
+from app.police_reports import printing, queries, schemas, showing
 from app.police_reports.acts import (
     ACTS,
     ChildKnownAlready,
@@ -47,7 +47,6 @@ from app.police_reports.deps import (
 from app.police_reports.models import State, Step
 from app.police_reports.operations import (
     closing,
-    dispositions,
     filing,
     forwarding,
     incidents,
@@ -61,6 +60,7 @@ from app.police_reports.schemas import steps as stated
 from app.police_reports.schemas.chain import Chain
 from app.police_reports.schemas.document import AssessmentDocument
 from app.police_reports.schemas.filing import ReportCreate
+from app.police_reports.schemas.reporter import ReporterShown
 from app.referrals.operations.opening import ReceiverUnknown
 
 router = routing.router(AREA.tag, prefix="/police-reports")
@@ -99,7 +99,7 @@ async def list_reports(
         tx, principal, window, state=state, overdue=overdue, incident=incident_id, act=act
     )
     return Shown(
-        page.shown(lambda row: queries.summary(tx, principal, row)),
+        page.shown(lambda row: showing.summary(tx, principal, row)),
         children=[row["child_id"] for row in page.rows],
         beside=[row["id"] for row in page.rows],
         groups=_REPORT,
@@ -112,13 +112,13 @@ async def read_report(
     principal: ReadsReports, report: ReportInPath, tx: Transaction
 ) -> Shown[schemas.Report]:
     """Read a report: what it shows depends on your agency's part in the case."""
-    return _shown(await queries.whole(tx, principal, report), report)
+    return _shown(await showing.whole(tx, principal, report), report)
 
 
 @router.get("/{report_id}/reporter", responses=documented(NotYourPart))
 async def read_reporter(
     principal: ReadsReporters, report: ReportInPath, tx: Transaction
-) -> Shown[schemas.ReporterShown]:
+) -> Shown[ReporterShown]:
     """Read who reported, as the police agency in charge. Each reading is audited."""
     ACTS["readReporter"].require(principal, report, tx.today)
     return _shown(await queries.reporter(tx, report), report, "reporter")
@@ -132,7 +132,7 @@ async def read_report_chain(
     chain = Chain.model_validate(
         {
             **report,
-            **queries.references(principal, report),
+            **showing.references(principal, report),
             "report_id": report["id"],
             "deliveries": await queries.deliveries(tx, report["id"]),
             "steps": await queries.steps(tx, principal, report),
@@ -168,19 +168,6 @@ async def assist_police(
 ) -> Shown[schemas.StepTaken]:
     """Say how you help the police, as who reported (REP-07)."""
     return _step(report, await steps.assist_police(tx, principal, report, new))
-
-
-@router.post("/{report_id}/dispositions", status_code=201, responses=_CHECKED)
-async def dispose_report(
-    principal: HandlesReports,
-    report: ReportToChange,
-    new: stated.Disposition,
-    tx: Transaction,
-) -> Shown[schemas.StepTaken]:
-    """Record what the police did, by kind of situation (REP-08…13). May be said several times; it
-    answers something that was reported, or stands beside what was.
-    """
-    return _step(report, await dispositions.dispose_report(tx, principal, report, new))
 
 
 @router.post("/{report_id}/township-notice", status_code=201, responses=_STEP)

@@ -30,6 +30,7 @@ class ReferralNeed(StrEnum):
     living_alone = "living_alone"
     missing = "missing"
     guardian_failure = "guardian_failure"
+    abandoned = "abandoned"
     domestic_violence = "domestic_violence"
     accident_or_harm = "accident_or_harm"
     dropout = "dropout"
@@ -94,6 +95,7 @@ class Found(StrEnum):
     living_alone = "living_alone"
     missing = "missing"
     guardian_failure = "guardian_failure"
+    abandoned = "abandoned"
     domestic_violence = "domestic_violence"
     accident_or_harm = "accident_or_harm"
 

@@ -56,7 +56,7 @@ class ReferralAnswerCreate(TakenAsSent):
     done_on: Day | None = Field(default=None, description="The day it was done; else today.")
     found: list[Found] = Field(
         default=[],
-        max_length=5,
+        max_length=6,
         description="What you found of the child that must be reported to the police; that you owe"
         " then (REP-01).",
     )
@@ -92,7 +92,7 @@ class ReferralAnswer(BaseModel):
     )
     done_on: date = Field(description="The day it was done.")
     found: list[Found] = Field(
-        max_length=5,
+        max_length=6,
         description="What they found that must be reported to the police (REP-01); empty to all but"
         " them.",
     )

@@ -100,7 +100,8 @@ def sees_report(who: Who, target: Target) -> bool:
     if "police_reports:handle" in scopes:
         with_us = who.agency in {target.police, target.passed_on_by}
         meant = target.unclear_whom and len(remit(who.region)) < 10**6
-        return with_us and not meant and not _accused(who, target)
+        part = (with_us and not meant) or target.reporter == who.agency
+        return part and not _accused(who, target)
     part = _protects(who, target) or target.reporter == who.agency
     return part and not _hidden(who, target)
 

@@ -13,6 +13,7 @@ from tests.police_reports.test_owing import owed
 from tests.unresolved.conftest import tick
 
 CARED_FOR = {"kind": "guardian_failure", "at": AT, "measures": ["relatives_entrusted"]}
+PUNISHING = ["abandonment_admonished", "abandonment_punished", "abandonment_prosecuted"]
 DUE = {
     "REP-07": "2026-11-20T02:30:00Z",
     "REP-07.dispatch": "2026-11-20T03:00:00Z",
@@ -129,8 +130,9 @@ async def test_that_there_is_no_case_or_a_decision_ends_it_as_well(
     assert duty["state"] == "discharged"
 
 
+@pytest.mark.parametrize(("path", "body"), [("acknowledgement", ACCEPT), ("dispositions", None)])
 async def test_abandonment_that_the_police_find_is_dealt_with_as_well(
-    client, database, offices
+    client, database, offices, path, body
 ) -> None:
     """REP-22: 遗弃留守儿童的不法行为, whoever says that a child was abandoned."""
     report_id = await filed(client, offices.school, situations=["guardian_failure"])
@@ -141,12 +143,11 @@ async def test_abandonment_that_the_police_find_is_dealt_with_as_well(
         shown = (await client.get(f"{URL}/{report_id}", headers=offices.county.headers)).json()
         return duty["state"], shown["unanswered"]
 
-    found = {"situations": ["abandoned"]}
-    answer = await step(client, offices.police, report_id, "dispositions", {**CARED_FOR, **found})
-    assert answer.json()["errors"][0]["code"] == "measure_missing"
     await step(client, offices.police, report_id, "dispositions", CARED_FOR)
     assert await read() == ("discharged", [])
-    await step(client, offices.police, report_id, "acknowledgement", {**ACCEPT, **found})
+    found = {**(body or CARED_FOR), "situations": ["abandoned"]}
+    answer = await step(client, offices.police, report_id, path, found)
+    assert answer.status_code == 201, answer.text
     assert await read() == ("open", ["abandoned", "guardian_failure"])
     punished = {**CARED_FOR, "measures": ["abandonment_punished"]}
     await step(client, offices.police, report_id, "dispositions", punished)
@@ -162,11 +163,13 @@ async def test_abandonment_is_dealt_with_beside_the_child(client, database, offi
         assert (duty["state"], duty["due_at"]) == ("open", due)
     await step(client, offices.police, report_id, "acknowledgement", ACCEPT)
     await step(client, offices.police, report_id, "dispatch", DISPATCH)
-    for body in (CARED_FOR, ESCORT):
+    for kinds, body in enumerate((CARED_FOR, ESCORT), start=1):
         answer = await step(client, offices.police, report_id, "dispositions", body)
-        [error] = answer.json()["errors"]
-        assert (answer.status_code, error["code"]) == (422, "measure_missing")
-        assert "abandonment_punished" in error["detail"]
+        undone = [each["one_of"] for each in answer.json()["undone"]]
+        assert (answer.status_code, undone) == (201, [PUNISHING] * kinds)
+    await run_jobs(database)
+    [duty] = await owed(client, offices.county, "REP-08")
+    assert duty["state"] == "open"
     punished = {**CARED_FOR, "measures": ["relatives_entrusted", "abandonment_punished"]}
     answer = await step(client, offices.police, report_id, "dispositions", punished)
     assert answer.status_code == 201, answer.text

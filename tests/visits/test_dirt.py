@@ -196,6 +196,7 @@ async def test_a_field_plainly_misspelt_is_read_as_ours(client, director, child,
     [
         ({"checklist": {"domestic_violence": True, "dropout": False}}, ["domestic_violence"]),
         ({"异常": "疑似家暴"}, ["domestic_violence"]),
+        ({"异常": "被父母遗弃,无人监护"}, ["abandoned"]),
         ({"problem": ["No-Hukou", "辍学"]}, ["other"]),
         ({"findings": [{**HARM, "abnormal": False, "type": None, "kind": "ill"}]}, ["ill"]),
         ({"checklist": {"missing": "否", "ill": 0}, "app": "skill"}, []),

@@ -7,8 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.core.data.db import Tx
-from app.police_reports import events, rules
-from app.police_reports.operations import answered
+from app.police_reports import answered, events, rules
 from app.police_reports.operations.hidden import CHAIN
 from app.police_reports.operations.standing import NOT_PROPOSED, change, deadlines
 from app.police_reports.operations.telling import announce

@@ -1,8 +1,8 @@
 """What the police did about what was reported (REP-08…13): every situation gets an answer of its
-own, and nothing the law asks for is left out in silence.
+own, and what the law asks for beside what they did stays owed.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,10 +12,17 @@ from app.access.principal import Principal
 from app.core.clock import local_date
 from app.core.data.db import Tx
 from app.core.ids import new_id
-from app.police_reports import events, jurisdiction, omissions, particulars, queries, rules
+from app.police_reports import (
+    answered,
+    events,
+    jurisdiction,
+    omissions,
+    particulars,
+    queries,
+    rules,
+)
 from app.police_reports.acts import TOLD
 from app.police_reports.models import Step
-from app.police_reports.operations import answered
 from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.operations.situations import said_to_be
 from app.police_reports.operations.steps import Deed, Taken, repeatable, take
@@ -24,7 +31,6 @@ from app.policy import queries as policy
 from app.policy.codelists import codelists
 
 _measures: Final = policy.lookup("report.measures")
-_required: Final = policy.lookup("report.required_measures")
 
 _Handling = stated.Disposition | stated.Handling
 _Placed = Sequence[tuple[str, _Handling]]
@@ -37,8 +43,9 @@ async def dispose_report(
 ) -> Taken:
     """Record what the police did, in one kind of situation or several. Raises
     ReportInvalid where nobody has said which situation the reporter's words mean, it
-    answers nothing that was reported, leaves out a required measure without a reason, or takes the
-    child somewhere and does not say where. What police who had it before tell late answers nothing.
+    answers nothing that was reported, or takes the child somewhere and does not say where. What the
+    law asks for beside what they did stays owed. What police who had it before tell late answers
+    nothing.
     """
     counts = TOLD.holds(principal, report, tx.today)
     understood = await said_to_be(tx, report, new.situations if counts else None)
@@ -55,7 +62,7 @@ async def dispose_report(
     if counts and not asked.takes(kinds, report["disposed_as"]):
         raise ReportInvalid.at("#/kind", "situation_unanswered", _would_answer(asked))
     before = await answered.journal(tx, report)
-    codes = await _check(tx, report, new, handlings, [*asked.answers], before)
+    codes = await _check(tx, report, new, handlings, before)
     said = new if new.id else new.model_copy(update={"id": new_id()})
     known = {**understood, "disposed_as": sorted({*report["disposed_as"], *kinds})}
     steps = [*before, {"id": said.id, "step": Step.DISPOSED, "codes": codes}]
@@ -78,20 +85,17 @@ async def _check(
     report: asyncpg.Record,
     new: stated.Disposition,
     handlings: _Placed,
-    situations: Collection[str],
     journal: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """Raise ReportInvalid unless the measures are those of their kinds, and complete for the
-    `situations` reported. Return what may be counted of it.
+    """Raise ReportInvalid unless the measures are those of their kinds. Return what may be counted
+    of it.
     """
     day = local_date(report["filed_at"])
     listed = {each["code"]: each for each in _measures(report["region_code"], day)}
-    required = _required(report["region_code"], day)
     told = omissions.told(journal)
     for pointer, each in handlings:
         _check_measures(pointer, each, listed)
-        before_it = told.get(each.kind, particulars.Told())
-        _check_told(pointer, each, before_it, required, situations)
+        _check_particulars(pointer, each, told.get(each.kind, particulars.Told()))
     await _check_destination(tx, new, handlings, listed)
     before = [step["codes"] for step in journal]
     taken_to = [UUID(to) for codes in before if (to := codes.get("placed_with_agency_id"))]
@@ -152,22 +156,7 @@ def _check_measures(pointer: str, new: _Handling, listed: Mapping[str, Mapping[s
             )
 
 
-def _check_told(
-    pointer: str,
-    new: _Handling,
-    before: particulars.Told,
-    required: Iterable[Mapping[str, Any]],
-    situations: Collection[str],
-) -> None:
-    said = {*before.measures, *before.omitted, *new.measures}
-    said |= {each.measure for each in new.omitted}
-    in_danger = bool(new.dangers)
-    for gap in rules.gaps(new.kind, said, required, in_danger=in_danger, situations=situations):
-        raise ReportInvalid.at(
-            f"{pointer}/omitted",
-            "measure_missing",
-            f"Done, or left out for a reason: {' / '.join(gap)}. 须采取或说明未采取的理由。",
-        )
+def _check_particulars(pointer: str, new: _Handling, before: particulars.Told) -> None:
     for at, each in enumerate(new.particulars or ()):
         if each.measure not in {*before.measures, *new.measures}:
             raise ReportInvalid.at(

@@ -15,7 +15,7 @@ from app.core.data.db import Tx
 from app.core.http.wire import region_text
 from app.core.jobs import events as spine
 from app.police_reports import events, jurisdiction, models, queries, rules, schemas
-from app.police_reports.operations import claims, hidden, shields
+from app.police_reports.operations import claims, hidden, own_cases, shields
 from app.police_reports.operations.called import called_after, event_called
 from app.police_reports.operations.locks import hold_names
 from app.police_reports.operations.own_ids import filed_as, own_id
@@ -26,6 +26,7 @@ from app.regions.rules import SPANS
 from app.webhooks.operations.deliveries import queue_mandatory
 
 _CONTENT: Final = "police_reports.content"
+_CAME_LATER: Final = ("incident_id", "came_by", "accepted", "police_reference")
 _RELIEVE: Final = """
 WITH RECURSIVE replaced AS (
     SELECT id, supersedes_id FROM police_reports WHERE id = $1
@@ -96,7 +97,14 @@ async def file_report(
         _take_over(report, corrects)
     await shields.bound(tx, report, said.accused.beside, corrects)
     await _put_on_its_way(tx, report, corrects)
+    own = own_cases.is_own(report)
+    if own:
+        own_cases.take_on(tx, report, new)
+    _keep_as_sent(tx, report, said, None if own else new.police_reference)
     await _store(tx, report, _person(new))
+    if own:
+        await own_cases.tell(tx, report)
+        await relieve(tx, report.model_dump())
     if corrects is None and (report.hidden_from or report.hidden_below):
         await hidden.note(tx, report.id)
     return _filed(report.model_dump(), is_new=True)
@@ -136,7 +144,7 @@ async def deliver(tx: Tx, event: events.ReportFiled, *, agency_id: UUID) -> bool
 def content_of(tx: Tx, new: ReportCreate) -> bytes:
     """Digest what a report says, to know it again."""
     # A field that came later is no part of what was sent before it was there.
-    later = {name for name in ("incident_id",) if getattr(new, name) is None}
+    later = {name for name in _CAME_LATER if getattr(new, name) is None}
     unread = orjson.dumps(new.unread).decode() if new.unread else ""
     return tx.keyring.blind_index(_CONTENT, new.model_dump_json(exclude=later) + unread)
 
@@ -171,9 +179,6 @@ def _report(
         meant=sorted(said.accused.meant),
         bound_as=said.bound_as,
         doubts=said.doubts,
-        as_sent_sealed=tx.keyring.seal(models.AS_SENT, report_id, orjson.dumps(said.as_sent))
-        if said.as_sent
-        else None,
         stated_incident_id=new.incident_id,
         **new.model_dump(include=_AS_STATED),
         filed_at=tx.now,
@@ -187,7 +192,19 @@ def _report(
     )
 
 
-_AS_STATED: Final = {"urgency", "channel", "visit_id"}
+_AS_STATED: Final = {"urgency", "channel", "came_by", "visit_id"}
+
+
+def _keep_as_sent(
+    tx: Tx, report: models.PoliceReport, said: claims.Understood, number: str | None
+) -> None:
+    """Seal what could not be followed, and the number of police who are not in charge."""
+    sent = dict(said.as_sent)
+    if number is not None:
+        sent["unread"] = {**(sent.get("unread") or {}), "police_reference": number}
+        report.doubts = [*dict.fromkeys([*report.doubts, "field_unread"])]
+    if sent:
+        report.as_sent_sealed = tx.keyring.seal(models.AS_SENT, report.id, orjson.dumps(sent))
 
 
 async def _sealed_subject(
@@ -207,18 +224,19 @@ async def _sealed_subject(
 async def _put_on_its_way(
     tx: Tx, report: models.PoliceReport, corrects: Mapping[str, Any] | None
 ) -> None:
-    """Announce the report and queue it to the nearest police with a working endpoint. While there
-    is none, the police of every level above are told, and whoever accepts first is in charge. A
-    correction goes to who handles what it corrects, before all; all others who had that keep a
-    part.
+    """Announce the report and queue it to the nearest police with a working endpoint; what police
+    of its place file themselves is with them. While there is none, the police of every level above
+    are told, and whoever accepts first is in charge. A correction goes to who handles what it
+    corrects, before all; all others who had that keep a part.
     """
     offices = await jurisdiction.offices(tx, report.model_dump())
     handling, told = await jurisdiction.had(tx, report.model_dump(), corrects)
-    nearest = [*dict.fromkeys([*handling, *offices.police])] or told
+    own = [police for police in offices.police if police == report.reporter_agency_id]
+    nearest = [*dict.fromkeys([*handling, *own, *offices.police])] or told
     for police in nearest:
         _hand_to(report, police, told, corrects)
         filed = _as_filed(tx, report, offices)
-        if await deliver(tx, filed, agency_id=police):
+        if own_cases.is_own(report) or await deliver(tx, filed, agency_id=police):
             report.routing = "routed"
             await spine.publish(tx, filed)
             return

@@ -4,9 +4,8 @@ import asyncpg
 
 from app.access.principal import Principal
 from app.core.data.db import Tx
-from app.police_reports import case_events
+from app.police_reports import answered, case_events
 from app.police_reports.models import Step
-from app.police_reports.operations import answered
 from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.operations.steps import Deed, Taken, repeatable, take
 from app.police_reports.schemas import case as stated

@@ -8,8 +8,7 @@ from typing import Any, Final
 from app.agencies import queries as agencies
 from app.core.clock import local_date
 from app.core.data.db import Tx
-from app.police_reports import rules
-from app.police_reports.operations import answered
+from app.police_reports import answered, rules
 from app.police_reports.operations.claims import ReportInvalid
 from app.policy import queries as policy
 

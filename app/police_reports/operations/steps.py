@@ -143,6 +143,9 @@ async def acknowledge_report(
     if before is not None and not first and not (says and counts):
         return _taken(before, report["state"], report["version"]), False
     changes = {"acknowledged_at": new.accepted_at, "police_reference": new.police_reference}
+    unnumbered = counts and not first and report["police_reference"] is None
+    if unnumbered:  # a case of their own
+        changes = {"police_reference": new.police_reference}
     deed = Deed(
         Step.ACKNOWLEDGED,
         new,
@@ -151,7 +154,7 @@ async def acknowledge_report(
         reference=new.police_reference,
         codes={"situations": sorted({*new.situations})} if new.situations else {},
         changes={
-            **(changes if first else {}),
+            **(changes if first or unnumbered else {}),
             **(await said_to_be(tx, report, new.situations) if counts else {}),
         },
         counts=counts,
@@ -173,7 +176,8 @@ async def dispatch_report(
     deed = Deed(Step.DISPATCHED, new, events.ReportDispatched, counts=counts)
     taken = await take(tx, principal, report, deed)
     reporter = report["reporter_agency_id"]
-    if new.help_wanted and counts and reporter not in report["hidden_from"]:
+    themselves = reporter == principal.agency_id
+    if new.help_wanted and counts and not themselves and reporter not in report["hidden_from"]:
         fields = {"only": (reporter,), "reporter_agency_id": reporter}
         await announce(tx, events.HelpAsked, report, **fields)
     return taken

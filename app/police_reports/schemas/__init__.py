@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.core.http.wire import Permitted, RegionCode, Version
-from app.police_reports.models import State, Step
+from app.police_reports.models import CameBy, State, Step
 
 Urgency = Annotated[
     Literal["immediate", "urgent", "standard"], Field(description="How fast to act.")
@@ -75,7 +75,8 @@ class Stands(BaseModel):
 
     state: State = Field(description="The furthest step taken.")
     routing: Literal["routed", "no_agency", "no_endpoint"] = Field(
-        description="`routed`: it waits at a police endpoint. Else a person must call the police."
+        description="`routed`: it waits at a police endpoint, or police filed a case of their own."
+        " Else a person must call the police."
     )
     filed_at: datetime = Field(description="When it was filed.")
     acknowledge_due_at: datetime = Field(description="When the police must have accepted it.")
@@ -260,6 +261,23 @@ class UnsaidShown(BaseModel):
     then: list[CodeShown] = Field(max_length=24, description="Measures of which one is to follow.")
 
 
+class UndoneShown(BaseModel):
+    """What the law asks for and is neither done nor left out for a reason that stands."""
+
+    kind: DispositionKind = Field(description="The kind of situation handled.")
+    one_of: list[CodeShown] = Field(max_length=24, description="Measures of which one does it.")
+
+
+Undone = Annotated[
+    list[UndoneShown],
+    Field(
+        max_length=144,
+        description="What the law still asks for in the kinds handled so far"
+        " (`report.required_measures`): it stays owed until it is done, or left out for a reason.",
+    ),
+]
+
+
 class HandOverShown(BaseModel):
     """The paper by which a child was handed over."""
 
@@ -359,6 +377,7 @@ class Report(ReportSummary):
         description="What you are to this report; decides what is shown."
     )
     channel: Channel
+    came_by: CameBy | None = Field(description="How it came to whoever filed it; shown likewise.")
     subject: SubjectShown | None = Field(description="The child; null if not shown to you.")
     narrative: Annotated[str, Field(max_length=LONGEST, pattern=r"^[^\x00]*$")] | None = Field(
         description="What was seen; null if not shown to you."
@@ -374,18 +393,5 @@ class Report(ReportSummary):
     unsaid: list[UnsaidShown] = Field(
         max_length=144, description="What the police still have to say of what they did."
     )
+    undone: Undone
     steps: list[StepRead] = Field(max_length=1000, description="What was done, in order.")
-
-
-class ReporterShown(BaseModel):
-    """Who made a report."""
-
-    anonymous: bool = Field(description="Whether the reporter stayed unnamed.")
-    name: ShortText | None = Field(description="Name.")
-    phone: ShortText | None = Field(description="Telephone number.")
-    position: ShortText | None = Field(description="Position in the agency.")
-    as_sent: dict[str, Any] | None = Field(
-        description="What was said that may tell who they are and could not be read, by field; "
-        "all that stands in fields nobody knows is here."
-    )
-    agency_id: UUID = Field(description="The agency that filed it.")

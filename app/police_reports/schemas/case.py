@@ -1,4 +1,4 @@
-"""What the police send about the case behind a report, and about what they left out."""
+"""What the police send about the case behind a report, and what is left out of it."""
 
 from typing import Final, Self
 from uuid import UUID
@@ -7,7 +7,7 @@ from pydantic import Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.core.http.wire import Day, Line, Prose
-from app.police_reports.schemas import CaseStage
+from app.police_reports.schemas import CaseStage, StepTaken, Undone
 from app.police_reports.schemas.steps import At, New
 
 _PAPER_SAYS_IT: Final = ("filed", "punished")
@@ -25,6 +25,12 @@ class OmissionJudgement(New):
         description="Whether the reasons stand. If not, the measures are owed again."
     )
     explanation: Prose = Field(description="Why.")
+
+
+class DispositionTaken(StepTaken):
+    """What the police did was recorded."""
+
+    undone: Undone
 
 
 class Investigation(New):

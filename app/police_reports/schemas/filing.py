@@ -4,10 +4,11 @@ from typing import Any, ClassVar, Final
 from uuid import UUID
 
 import orjson
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from app.core.http.as_sent import TakenAsSent
 from app.core.http.wire import Day, Input, KnownMoment, Line
+from app.police_reports.models import CameBy
 from app.police_reports.schemas import LONGEST, AsSaid, Channel, Sex, Urgency
 from app.police_reports.unread import of_who_reports, without_who_reports
 
@@ -74,6 +75,19 @@ class ReportCreate(TakenAsSent):
     )
     urgency: Urgency = "urgent"
     channel: Channel = "app"
+    came_by: CameBy | None = Field(
+        default=None,
+        description="How it came to the police themselves, by a code of `report_came_by`: a `call`"
+        " to 110, on `patrol`, `found` at work, `in_person`.",
+    )
+    accepted: StrictBool | None = Field(
+        default=None,
+        description="Of a case in the police's own charge: they accept it as they file it, unless"
+        " this is false.",
+    )
+    police_reference: AsSaid | None = Field(
+        default=None, description="The number of the police, of a case that they accept so."
+    )
     found_at: KnownMoment | None = Field(
         default=None, description="When it was found, by your clock; now, if you do not say."
     )

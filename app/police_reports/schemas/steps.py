@@ -110,7 +110,7 @@ Omitted = Annotated[
     Field(
         max_length=24,
         description="What the law asks for in this kind (`report.required_measures`) and was not "
-        "done. What neither an earlier disposition nor this one tells of is refused.",
+        "done. What no disposition tells of is listed as `undone`, and stays owed.",
     ),
 ]
 

@@ -44,6 +44,8 @@ class AbnormalType(StrEnum):
     missing = "missing"
     guardian_failure = "guardian_failure"
     """监护人丧失监护能力或不履行监护责任."""
+    abandoned = "abandoned"
+    """被遗弃或长期处于无人照料状态."""
     domestic_violence = "domestic_violence"
     accident_or_harm = "accident_or_harm"
     """Suspected accidental injury or unlawful harm."""

@@ -11,6 +11,7 @@ _WORDS: Final[Mapping[AbnormalType, str]] = {
     AbnormalType.living_alone: "独居|独自居住|独自生活|单独居住",
     AbnormalType.missing: "失踪|走失|失联",
     AbnormalType.guardian_failure: "无人监护|监护缺失|监护失职|不履行监护",
+    AbnormalType.abandoned: "遗弃|抛弃|弃养",
     AbnormalType.domestic_violence: "家暴|家庭暴力|虐待|殴打|被打",
     AbnormalType.accident_or_harm: "性侵|侵害|伤害|受伤|有伤|溺水",
     AbnormalType.dropout: "辍学|失学",
@@ -34,6 +35,8 @@ def hinted(said: Any) -> AbnormalType | None:
     """
     texts = [re.sub(r"[\s-]+", "_", canonical_number(each).casefold()) for each in _texts(said)]
     found = {kind for kind, says in _SAYS.items() if any(map(says.search, texts))}
+    if AbnormalType.abandoned in found:  # of which it is a kind
+        found.discard(AbnormalType.guardian_failure)
     return found.pop() if len(found) == 1 else AbnormalType.other if found else None
 
 

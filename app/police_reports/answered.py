@@ -32,6 +32,18 @@ def standing(report: Mapping[str, Any], steps: Iterable[Mapping[str, Any]]) -> o
     return omissions.standing(steps, required, report["situations"])
 
 
+def undone(report: Mapping[str, Any], steps: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what the law still asks for after these steps, by kind handled."""
+    found = standing(report, steps).undone
+    return [{"kind": kind, "one_of": gap} for kind in sorted(found) for gap in found[kind]]
+
+
+async def undone_by_now(tx: Tx, report_id: UUID) -> list[dict[str, Any]]:
+    """Return what the law still asks for of a report that its police see."""
+    report = await tx.connection.fetchrow("SELECT * FROM police_reports WHERE id = $1", report_id)
+    return undone(report, await journal(tx, report))
+
+
 def columns(
     tx: Tx,
     report: Mapping[str, Any],
@@ -44,7 +56,7 @@ def columns(
     has its answer. Who gave a reason is known though nobody asks for the measure yet.
     """
     found = standing(report, steps)
-    said = {**report, "incomplete_as": sorted(found.incomplete)}
+    said = {**report, "incomplete_as": sorted(found.undone)}
     handled = queries.reported(report).handled(omissions.complete(said))
     givers = {*report["omitted_by"], *([giver] if giver else [])}
     return {
