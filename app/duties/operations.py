@@ -101,7 +101,7 @@ UPDATE duties d
 SET state = CASE WHEN d.overdue_at IS NULL THEN 'open' ELSE 'overdue' END,
     discharged_at = NULL, discharged_by = NULL, discharged_on = NULL, version = d.version + 1
 WHERE d.rule = $1 AND d.home_county = $2 AND d.state = 'discharged' AND d.discharged_by = $3
-  AND d.{{match}} = $4
+  AND d.{{match}} = $4 AND ($6::text IS NULL OR d.period = $6)
   AND NOT EXISTS (SELECT 1 FROM duty_evidence e
                   WHERE e.evidence_id = d.discharged_by AND e.match_id = d.{{match}}
                     AND {FITS.format(today="$5")})
@@ -286,6 +286,8 @@ async def _weigh_evidence(tx: Tx, rule: Rule, announced: Announced) -> None:
         announced.event_id,
     )
     if passed_on or announced.wire_name != evidence.event:
+        # What is emptied again on a day was done all the same in the periods before.
+        period = None if evidence.on else rule.period_of(local_date(announced.occurred_at))
         await tx.connection.execute(
             _WITHDRAW.format(match=evidence.match),
             rule.code,
@@ -293,5 +295,6 @@ async def _weigh_evidence(tx: Tx, rule: Rule, announced: Announced) -> None:
             deed_id,
             match_id,
             tx.today,
+            period and period.code,
         )
     await discharge(tx, rule, f"d.{evidence.match} = $4", match_id)
