@@ -204,7 +204,7 @@ async def test_a_community_has_by_15_july_what_the_information_base_holds(
 
     parts = [{"guardianship": {}}, {"education": {"status": "enrolled"}}]
     lacking = [await open_file(number, **part) for number, part in enumerate(parts)]
-    elsewhere = {"health": {}, "welfare": {}, "hukou": {}}
+    elsewhere = {"health": {}, "welfare": {}}
     whole = await open_file(4, **elsewhere)
     left = await open_file(5, education={})
     await run_jobs(database)
