@@ -66,6 +66,15 @@ def lineage_in_sql(column: str) -> str:
     return ", ".join([*places, str(rules.NATION)])
 
 
+def nearest_in_sql(kind: str, column: str) -> str:
+    """Write, in SQL, the active agency that `serving` returns for a kind, in SQL, and the place in
+    a column.
+    """
+    return f"""(SELECT near.id FROM agencies near WHERE near.active AND near.kind = {kind}
+        AND near.region_code IN ({lineage_in_sql(column)})
+        ORDER BY near.region_code DESC, near.id LIMIT 1)"""
+
+
 async def serves(tx: Tx, kind: str, region_code: int) -> bool:
     """Tell whether an active agency of a kind serves just this place. One at a time may ask, until
     the end of the transaction: of two that are registered at one moment the second finds the first.

@@ -2,10 +2,12 @@
 it. Pure.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from typing import Final, get_args
 from uuid import UUID
 
+from app.children.events import Part
 from app.children.sections import File
 from app.core.ids import standing_for
 
@@ -14,10 +16,33 @@ _SCHOOL_AGE = 6
 _NOBODY_NAMED = frozenset({"parent", "institution", "none"})
 """Guardianships whose guardian is named elsewhere, or nobody."""
 
+PARTS: Final[Mapping[Part, tuple[str, ...]]] = {
+    "base": ("identity", "family", "guardianship", "education"),
+    "school": ("guardianship", "education"),
+}
+"""The sections of a part. What a school does not read it is not asked for: it would learn of it."""
+
 
 def completion(child_id: UUID, on: date) -> UUID:
     """Name the completing of a file in a quarter: what is emptied again in it was no completing."""
     return standing_for("completion", [str(child_id), on.year, (on.month - 1) // 3])
+
+
+def part_of(child_id: UUID, part: Part) -> UUID:
+    """Name a part of a child's file: always the same."""
+    return standing_for("part", [str(child_id), part])
+
+
+def places_of(part: Part) -> list[str]:
+    """Return every place of a part that a file may lack."""
+    places = (place for place, _ in _asked(File(), _SCHOOL_AGE))
+    return [place for place in places if place.split(".")[0] in PARTS[part]]
+
+
+def parts_lacking(places: Iterable[str]) -> set[Part]:
+    """Return the parts that lack something, of all that a file lacks."""
+    sections = {place.split(".")[0] for place in places}
+    return {part for part in get_args(Part) if not sections.isdisjoint(PARTS[part])}
 
 
 def lacking(file: File, age: int) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from uuid import UUID
 from app.access.principal import Principal
 from app.children import events, naming, queries, rules, sealing
 from app.children.answers import Answer
-from app.children.completeness import completion
+from app.children.completeness import completion, part_of, parts_lacking
 from app.children.queries import ChildRef
 from app.children.rules import Derived
 from app.children.sections import File
@@ -50,10 +50,13 @@ def announced(
 ) -> list[announcements.Event]:
     """Return the events that say what is different from the stored row, if anything is."""
     changed: list[announcements.Event] = [*_changed(child, before, now)]
+    place = {"region_code": child.region_code, "home_county": child.home_county}
+    about = {"subject_id": child.id, **place}
     if now.lacking and not before["lacking"]:
-        about = {"region_code": child.region_code, "home_county": child.home_county}
-        done = completion(child.id, on)
-        changed.append(events.FileLacking(subject_id=child.id, **about, completion_id=done))
+        changed.append(events.FileLacking(**about, completion_id=completion(child.id, on)))
+    for part in sorted(parts_lacking(now.lacking) - parts_lacking(before["lacking"])):
+        named = {"part": part, "part_id": part_of(child.id, part)}
+        changed.append(events.PartLacking(**about, **named, told_to=()))
     return changed
 
 

@@ -1,12 +1,15 @@
 """What a file announces. Ids and codes only."""
 
 from datetime import date
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import Field
 
 from app.core.jobs.events import ROLE, Event
+
+Part = Literal["base", "school"]
+"""What an information base holds at least (REG-08), and what a school knows and writes (REG-10)."""
 
 
 class ChildRegistered(Event):
@@ -89,6 +92,32 @@ class FileLacking(_AboutCompletion):
     """A file that was complete is not any more: something was taken out, or more is to be said."""
 
     wire_name: ClassVar[str] = "children.file_lacking"
+
+
+class _AboutPart(Event):
+    subject: ClassVar[str] = "child"
+    part: Part = Field(
+        description="`base`: what an information base holds at least (REG-08); `school`: what a"
+        " school knows (REG-10)."
+    )
+    part_id: UUID = Field(description="Of this part of this child's file: always the same.")
+
+
+class PartCompleted(_AboutPart):
+    """Somebody wrote into a part of a file the last of what each file is to say. Told to nobody:
+    not all who serve the place read all of it.
+    """
+
+    wire_name: ClassVar[str] = "children.part_completed"
+    as_role: Annotated[str | None, ROLE] = Field(
+        description="In what role whoever wrote it did so."
+    )
+
+
+class PartLacking(_AboutPart):
+    """A part of a file that was complete is not any more. Told to nobody."""
+
+    wire_name: ClassVar[str] = "children.part_lacking"
 
 
 class SituationFound(Event):

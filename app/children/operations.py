@@ -21,7 +21,7 @@ from app.children import (
     sealing,
     situations,
 )
-from app.children.completeness import completion
+from app.children.completeness import completion, part_of, parts_lacking
 from app.children.queries import ChildRef
 from app.children.rules import ADULT, Derived, age_on
 from app.children.sections import File
@@ -156,11 +156,12 @@ async def _write(
         await below.follow(tx, "c.home_county = $1 AND c.id = $2", child.home_county, child.id)
     said = {"version": version, "sections": sorted(different)}
     await tell_anew(tx, principal, moved, before, after)
-    await _announce(tx, child, moved, row, outcome, said)
+    await _announce(tx, principal, child, moved, row, outcome, said)
 
 
 async def _announce(
     tx: Tx,
+    principal: Principal,
     child: ChildRef,
     moved: ChildRef,
     row: Mapping[str, Any],
@@ -182,6 +183,10 @@ async def _announce(
     if row["lacking"] and not outcome.lacking:
         done = completion(child.id, tx.today)
         news.append(events.FileCompleted(**about, completion_id=done))
+    for part in sorted(parts_lacking(row["lacking"]) - parts_lacking(outcome.lacking)):
+        named = {"part": part, "part_id": part_of(child.id, part)}
+        by = {"as_role": principal.role.code, "told_to": ()}
+        news.append(events.PartCompleted(**about, **named, **by))
     await announcements.publish(tx, *news)
 
 

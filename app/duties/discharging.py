@@ -10,6 +10,7 @@ FITS: Final = """e.rule = d.rule AND e.counts AND e.home_county = d.home_county
     AND e.happened_on >= d.counts_from AND e.happened_on <= {today}::date
     AND (d.counts_until IS NULL OR e.happened_on <= d.counts_until)"""
 
+# What may be done at any time lapses for good: not by what is done when it is owed no more.
 _DISCHARGE: Final = f"""
 UPDATE duties
 SET state = 'discharged', discharged_at = $2, discharged_by = found.evidence_id,
@@ -19,6 +20,8 @@ FROM (
     FROM duties d JOIN duty_evidence e
         ON e.match_id = d.{{match}} AND {FITS.format(today="$3")}
     WHERE d.rule = $1 AND d.state IN ('open', 'overdue', 'lapsed') AND {{which}}
+      AND (d.counts_until IS NOT NULL OR d.lapsed_at IS NULL
+           OR e.happened_on <= (d.lapsed_at AT TIME ZONE 'Asia/Shanghai')::date)
     ORDER BY d.id, e.happened_on, e.evidence_id
 ) AS found
 WHERE duties.id = found.id

@@ -52,7 +52,8 @@ def _in_words(rule: Rule) -> Iterator[str]:
     yield f"{rule.code} {rule.title.zh} / {rule.title.en} ({', '.join(rule.carries)})"
     roles = " or ".join([rule.bearer.role, *rule.bearer.or_roles])
     named = f", the agency in {', '.join(rule.bearer.agency_fields)}"
-    yield f"by: {roles}{named if rule.bearer.agency_fields else ''}"
+    of_child = " of the child" if rule.owed_by_school else ""
+    yield f"by: {roles}{named + of_child if rule.bearer.agency_fields else ''}"
     if rule.opens.children:
         which = _said(rule.opens.children.model_dump(exclude_none=True))
         yield f"owed: every {rule.opens.every}, for each child with {which}"

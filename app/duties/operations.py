@@ -102,7 +102,7 @@ SET state = CASE WHEN d.overdue_at IS NULL THEN 'open' ELSE 'overdue' END,
     discharged_at = NULL, discharged_by = NULL, discharged_on = NULL, version = d.version + 1,
     bearer_role = coalesce($6, d.bearer_role), bearer_agency_id = coalesce($7, d.bearer_agency_id)
 WHERE d.rule = $1 AND d.home_county = $2 AND d.state = 'discharged' AND d.discharged_by = $3
-  AND d.{{match}} = $4
+  AND d.{{match}} = $4 AND ($8::text IS NULL OR d.period = $8)
   AND NOT EXISTS (SELECT 1 FROM duty_evidence e
                   WHERE e.evidence_id = d.discharged_by AND e.match_id = d.{{match}}
                     AND {FITS.format(today="$5")})
@@ -290,6 +290,8 @@ async def _weigh_evidence(tx: Tx, rule: Rule, announced: Announced) -> None:
     if passed_on or announced.wire_name != evidence.event:
         named = any(data.get(name) for name in rule.bearer.agency_fields)
         owed_by = await _bearer(tx, rule, announced) if named else (None, None)
+        # What is emptied again on a day was done all the same in the periods before.
+        period = None if evidence.on else rule.period_of(local_date(announced.occurred_at))
         await tx.connection.execute(
             _WITHDRAW.format(match=evidence.match),
             rule.code,
@@ -298,5 +300,6 @@ async def _weigh_evidence(tx: Tx, rule: Rule, announced: Announced) -> None:
             match_id,
             tx.today,
             *owed_by,
+            period and period.code,
         )
     await discharge(tx, rule, f"d.{evidence.match} = $4", match_id)

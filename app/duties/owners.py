@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Final
 
 from app.access.roles import role
-from app.agencies.queries import lineage_in_sql
+from app.agencies.queries import lineage_in_sql, nearest_in_sql
 from app.core.data.db import Tx
 from app.core.jobs import events
 from app.duties.events import DutyChangedHands
@@ -66,9 +66,7 @@ WITH owed AS (
     SELECT DISTINCT d.bearer_agency_id AS id FROM duties d
     WHERE {_OWED} AND d.bearer_agency_id IS NOT NULL AND d.rule = ANY ($2::text[])
 ), near AS (
-    SELECT o.id, (SELECT e.id FROM agencies e WHERE e.active AND e.kind = $3
-                    AND e.region_code IN ({lineage_in_sql("a.region_code")})
-                  ORDER BY e.region_code DESC, e.id LIMIT 1) AS office
+    SELECT o.id, {nearest_in_sql("$3", "a.region_code")} AS office
     FROM owed o JOIN agencies a ON a.id = o.id
 ), other AS (
     SELECT d.id, n.office FROM near n JOIN duties d ON {_OWED} AND d.rule = ANY ($2::text[])

@@ -4,6 +4,8 @@ from datetime import date
 from typing import Final
 from uuid import UUID
 
+from app.access.roles import role
+from app.agencies.queries import nearest_in_sql
 from app.core.data.db import Tx
 from app.duties.discharging import discharge
 from app.duties.periods import Period
@@ -16,23 +18,33 @@ _NEW_ID: Final = """encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid()) 
     substring(int8send((extract(epoch FROM {now}) * 1000)::bigint) FROM 3)
     FROM 1 FOR 6), 52, 1), 53, 1), 'hex')::uuid"""
 
-_OPEN_FOR_CHILDREN: Final = """
+# Who oversees a school is looked up once a school, not once a child.
+_OPEN_FOR_CHILDREN: Final = f"""
+WITH owed AS MATERIALIZED (
+    SELECT c.id, c.home_county, c.region_code, c.categories, c.priority_flags, {{agency}} AS agency
+    FROM children c WHERE {{chosen}}
+), overseen AS MATERIALIZED (
+    SELECT a.id, {nearest_in_sql("{overseer}", "a.region_code")} AS office
+    FROM agencies a WHERE {{overseer}} IS NOT NULL AND a.id IN (SELECT agency FROM owed)
+)
 INSERT INTO duties (id, rule, child_id, subject_id, home_county, region_code, bearer_role,
-    priority, categories, priority_flags, period, counts_from, counts_until, opened_at, due_at,
-    state, version)
-SELECT {new_id}, {rule}, c.id, c.id, c.home_county, c.region_code, {bearer},
-    cardinality(c.priority_flags) > 0, c.categories, c.priority_flags, {period}, {first}, {last},
-    {now}, {due}, 'open', 1
-FROM children c WHERE {chosen}
+    bearer_agency_id, overseer_id, priority, categories, priority_flags, period, counts_from,
+    counts_until, opened_at, due_at, state, version)
+SELECT {{new_id}}, {{rule}}, c.id, c.id, c.home_county, c.region_code, {{bearer}},
+    c.agency, o.office, cardinality(c.priority_flags) > 0, c.categories, c.priority_flags,
+    {{period}}, {{first}}, {{last}}, {{now}}, {{due}}, 'open', 1
+FROM owed c LEFT JOIN overseen o ON o.id = c.agency
 ON CONFLICT (home_county, rule, period, subject_id) DO UPDATE
 SET region_code = excluded.region_code, priority = excluded.priority,
+    bearer_agency_id = excluded.bearer_agency_id, overseer_id = excluded.overseer_id,
     categories = excluded.categories, priority_flags = excluded.priority_flags,
     state = CASE WHEN duties.state IN ('cancelled', 'lapsed') THEN 'open' ELSE duties.state END,
     lapsed_at = NULL, version = duties.version + 1
 WHERE duties.state <> 'discharged'
   AND (duties.state IN ('cancelled', 'lapsed')
-       OR (duties.region_code, duties.categories, duties.priority_flags)
-          IS DISTINCT FROM (excluded.region_code, excluded.categories, excluded.priority_flags))
+       OR (duties.region_code, duties.categories, duties.priority_flags, duties.bearer_agency_id)
+          IS DISTINCT FROM (excluded.region_code, excluded.categories, excluded.priority_flags,
+                            excluded.bearer_agency_id))
 """
 
 # A birthday, a move or a policy takes nothing off the record: what was owed and not done stays.
@@ -58,8 +70,9 @@ async def open_period(
     tx: Tx, *, home_county: int, child_id: UUID | None = None, on: date | None = None
 ) -> None:
     """Open the duties of this week, month, quarter … for a county's children, or for one, and bring
-    them up to date. A duty follows the child who moved, also one that an event opened, and lapses
-    when the child is not one of those any more for whom it is owed.
+    them up to date. A duty follows the child who moved, also one that an event opened, and the
+    pupil to another school, and lapses when the child is not one of those any more for whom it is
+    owed.
     """
     day = on or tx.today
     for rule in rules().values():
@@ -81,13 +94,16 @@ async def _open_for_children(
     where = chosen(rule, tx.today).add("c.home_county = {}", home_county)
     where.add_given({"c.id = {}": child_id})
     now = f"{where.bind(tx.now)}::timestamptz"
+    overseer = rule.bearer.overseen_by
     statement = _OPEN_FOR_CHILDREN.format(
+        agency="c.school_id" if rule.owed_by_school else "NULL::uuid",
+        overseer=f"{where.bind(overseer and min(role(overseer).agency_kinds))}::text",
         new_id=_NEW_ID.format(now=now),
         rule=where.bind(rule.code),
         bearer=where.bind(rule.bearer.role),
         period=where.bind(period.code),
         first=f"{where.bind(period.first)}::date",
-        last=f"{where.bind(period.last)}::date",
+        last=f"{where.bind(rule.counts_until(period))}::date",
         now=now,
         due=f"{where.bind(period.ends)}::timestamptz",
         chosen=where,

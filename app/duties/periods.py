@@ -48,6 +48,13 @@ def period_of(every: Every, day: date) -> Period:
     return _PERIODS[every](day)
 
 
+def year_until(ending: str, day: date) -> Period:
+    """Return the year in which a day lies that ends with a day like `07-15`. Its code: that day."""
+    last = date.fromisoformat(f"{day.year + (f'{day:%m-%d}' > ending):04d}-{ending}")
+    first = date.fromisoformat(f"{last.year - 1:04d}-{ending}") + timedelta(days=1)
+    return Period(last.isoformat(), first, last)
+
+
 def quarter(code: str) -> Period:
     """Return the quarter of a code like `2026Q4`; raises BadPeriod."""
     match = _QUARTER.fullmatch(code)

@@ -10,6 +10,7 @@ import asyncpg
 from app.access.acts import Act, permitted
 from app.access.principal import Principal
 from app.agencies.queries import lineage_in_sql
+from app.children.enrolments import class_key
 from app.core.clock import local_date, years_before
 from app.core.data import hiding
 from app.core.data.db import Tx
@@ -23,6 +24,7 @@ from app.duties.models import DONE_BY_HIDDEN, REASON
 from app.duties.periods import Period
 from app.duties.rulebook import oversees, rules, rules_seen_by
 from app.duties.rules import Rule
+from app.regions.rules import county_of
 
 VISIT_RULE: Final = "VIS-01"
 """The rule whose duties make up the coverage of visits."""
@@ -54,6 +56,7 @@ class Filters:
     child_id: UUID | None = None
     priority: bool | None = None
     region: tuple[int, int] | None = None
+    class_name: str | None = None
     act: Act | None = None
 
 
@@ -100,6 +103,7 @@ def chosen(rule: Rule, on: date) -> Where:
         ("categories", said.category),
         ("priority_flags", said.flag),
         ("undecided", said.undecided),
+        ("lacking", said.lacks),
     ):
         if codes == "any":
             where.add(f"c.{column} <> '{{{{}}}}'")
@@ -107,8 +111,8 @@ def chosen(rule: Rule, on: date) -> Where:
             where.add(f"c.{column} && {{}}::text[]", list(codes))
     if said.guardian is not None:
         where.add("c.guardianship ->> 'kind' = ANY ({}::text[])", list(said.guardian))
-    if said.lacking:
-        where.add("c.lacking <> '{{}}'")
+    if rule.owed_by_school:
+        where.add("c.school_id IS NOT NULL")
     if said.at_school is not None:
         where.add(f"c.school_id IS {'NOT ' * said.at_school}NULL")
     if said.from_age is not None:
@@ -118,6 +122,10 @@ def chosen(rule: Rule, on: date) -> Where:
     return where
 
 
+_OF_CLASS: Final = """d.child_id IN (
+    SELECT e.child_id FROM child_enrolments e
+    WHERE e.school_id = d.bearer_agency_id AND e.class_key = {} AND e.until IS NULL)"""
+"""What a school owes for those who are in a class of it now, as far as the caller sees them."""
 _BY_DUE: Final = paging.Order({"d.due_at": datetime, "d.id": UUID})
 
 
@@ -137,6 +145,8 @@ async def list_duties(
         where.add("d.bearer_agency_id = {}", principal.agency_id)  # or all would be read
     if filters.region is not None:
         where.add("d.region_code >= {} AND d.region_code < {}", *filters.region)
+    if filters.class_name is not None:
+        where.add(_OF_CLASS, class_key(filters.class_name))
     if filters.act is not None:
         filters.act.narrow(where, principal, tx.today, alias="d")
     state = _state(where, principal, tx.now)
@@ -234,7 +244,7 @@ def duty_of(principal: Principal, row: Any, on: date) -> schemas.Duty:
             **_titled(row),
             **({"discharged_by": None} if by_report and not own else {}),
             **(_as_undone(row) if row["stands"] != row["state"] else {}),
-            "region_code": region_text(row["region_code"]),
+            "region_code": region_text(_place(principal, row["region_code"])),
             "bearer": {
                 "role": row["bearer_role"],
                 "agency_id": row["bearer_agency_id"],
@@ -244,6 +254,14 @@ def duty_of(principal: Principal, row: Any, on: date) -> schemas.Duty:
             "permitted": permitted(ACTS, principal, row, on),
         }
     )
+
+
+def _place(principal: Principal, code: int) -> int:
+    """Return where a duty is owed: to a school the county, since in which village a pupil lives it
+    does not read.
+    """
+    enrolled = principal.role.relation == "enrolled"
+    return county_of(code) if enrolled else code
 
 
 def _as_undone(row: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from app.core.http.paging import Page, Paged
 from app.core.http.preconditions import IfMatch
 from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
-from app.core.http.wire import Moment, region_text
+from app.core.http.wire import Line, Moment, region_text
 from app.core.problems import Problem, documented
 from app.duties import periods, queries, schemas, waiving
 from app.duties.acts import (
@@ -66,10 +66,14 @@ async def list_duties(
         Query(description="Only children who must (or need not) be visited without exception."),
     ] = None,
     region: RegionSpan = None,
+    class_name: Annotated[
+        Line | None,
+        Query(description="Only what a school owes for those who are in this class of it now."),
+    ] = None,
     act: Annotated[acts.Act | None, acts.asked(ACTS)] = None,
 ) -> Shown[Page[schemas.Duty]]:
     """List what is owed in your remit, or by your agency, in the order it falls due."""
-    filters = queries.Filters(state, rule, due_before, child_id, priority, region, act)
+    filters = queries.Filters(state, rule, due_before, child_id, priority, region, class_name, act)
     page = await queries.list_duties(tx, principal, filters, window)
     return Shown(
         page.shown(lambda row: queries.duty_of(principal, row, tx.today)),

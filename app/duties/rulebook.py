@@ -100,12 +100,21 @@ def _words(read: DataFile, *place: str) -> Iterator[tuple[Place, str]]:
 
 
 def _check_period(read: DataFile, rule: Rule) -> None:
-    """Check that a post owes what is owed in every period: no event names an agency."""
+    """Check that a post owes what is owed in every period, or the child's school: no event names
+    an agency.
+    """
     if rule.opens.every is None:
         return
-    for key in (("bearer", "agency_fields"), ("bearer", "passed_on_by"), ("resumed_by",)):
+    for key in (("bearer", "passed_on_by"), ("resumed_by",)):
         for place, _ in _words(read, rule.code, *key):
             raise read.refusal(place, f"`{key[-1]}` goes with `event`")
+    for place, name in _words(read, rule.code, "bearer", "agency_fields"):
+        read.require(place, "agency of a child", name, ["school_id"])
+        for where, role in _words(read, rule.code, "bearer", "role"):
+            schools = [code for code, each in roles().items() if "school" in each.agency_kinds]
+            read.require(where, "role of a school", role, schools)
+        for where, _ in _words(read, rule.code, "bearer", "or_roles"):
+            raise read.refusal(where, "`or_roles` goes with `event`, or without `agency_fields`")
 
 
 def _check_roles(read: DataFile, rule: Rule) -> None:

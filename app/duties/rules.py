@@ -19,9 +19,11 @@ from pydantic import (
     model_validator,
 )
 
+from app.children.completeness import places_of
+from app.children.events import Part
 from app.core.clock import beginning, local_date
 from app.core.text import HAN
-from app.duties.periods import Every, Period, period_of
+from app.duties.periods import Every, Period, period_of, year_until
 from app.policy.holidays import working_days_after
 from app.policy.rules import ParameterValue, effective
 
@@ -51,8 +53,8 @@ class Title(_Part):
 
 class Bearer(_Part):
     """Who owes it: the post of a role in the region, or of the first of `or_roles` that has posts
-    as high as that; or with `agency_fields` an agency of one of these, which an office of the role
-    in `overseen_by` looks after, where that agency stands.
+    as high as that; or with `agency_fields` an agency of one of these, of the opening event or of
+    the child, which an office of the role in `overseen_by` looks after, where that agency stands.
     """
 
     role: str
@@ -75,14 +77,14 @@ class Children(_Part):
     """For which children it is owed: those who meet all that is said. `category`, `flag`: who is in
     one of these, or in `any`; `undecided`: of whom the file leaves one of these open;
     `guardian`: whom a guardian of one of these kinds looks after;
-    `lacking`: whose file is not complete.
+    `lacking`: whose file is not complete, or not in a part.
     """
 
     category: Literal["any"] | _Codes | None = None
     flag: Literal["any"] | _Codes | None = None
     undecided: Literal["any"] | _Codes | None = None
     guardian: _Codes | None = None
-    lacking: Literal[True] | None = None
+    lacking: Literal["any", Part] | None = None
     at_school: bool | None = None
     from_age: int | None = Field(default=None, ge=0, le=18)
     under_age: int | None = Field(default=None, ge=1, le=18)
@@ -94,6 +96,13 @@ class Children(_Part):
         if (self.from_age or 0) >= (self.under_age or 19):
             raise ValueError("`from_age` is below `under_age`")
         return self
+
+    @property
+    def lacks(self) -> Literal["any"] | list[str] | None:
+        """Places of the file, of which it lacks one; `any`: whichever; None: that is not asked."""
+        if self.lacking is None or self.lacking == "any":
+            return self.lacking
+        return places_of(self.lacking)
 
 
 class Opens(_Part):
@@ -135,10 +144,22 @@ def _some_time(text: Any) -> timedelta:
     return duration
 
 
+def _day_of_year(text: Any) -> str:
+    match = re.fullmatch(r"(\d\d)-(\d\d)", str(text))
+    try:
+        date(2001, *map(int, match.groups() if match else (0, 0)))  # a year without 29 February
+    except ValueError:
+        raise ValueError(f"{text} is no day of every year, like 07-15") from None
+    return str(text)
+
+
 class Due(_Part):
-    """Until when: the end of the period, or a time after the event."""
+    """Until when: the end of the period, the day with which its year ends, or a time after the
+    event.
+    """
 
     at: Literal["end_of_period"] | None = None
+    day: Annotated[str, BeforeValidator(_day_of_year)] | None = None
     field: str | None = None
     parameter: str | None = None
     key: str | None = None
@@ -148,15 +169,16 @@ class Due(_Part):
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
-        said = [self.at, self.within, self.working_days, self.parameter]
+        said = [self.at, self.day, self.within, self.working_days, self.parameter]
         if len(said) - said.count(None) != 1:
-            raise ValueError("say one of `at`, `within`, `working_days` and `parameter`")
+            raise ValueError("say one of `at`, `day`, `within`, `working_days` and `parameter`")
         if self.key and not self.parameter:
             raise ValueError("`key` goes with `parameter`")
-        if self.at and self.field:
+        if (self.at or self.day) and self.field:
             raise ValueError("`field` goes with `within` or `parameter`")
-        if (self.within or self.working_days) and not self.source:
-            raise ValueError(f"`{'within' if self.within else 'working_days'}` needs a `source`")
+        for name in ("day", "within", "working_days"):
+            if getattr(self, name) and not self.source:
+                raise ValueError(f"`{name}` needs a `source`")
         return self
 
     def by_policy(self, opened_at: datetime, chosen: Any) -> datetime:
@@ -251,15 +273,30 @@ class Rule(_Part):
     def _fits_what_opens_it(cls, said: Due | Evidence, info: ValidationInfo) -> Due | Evidence:
         opens: Opens | None = info.data.get("opens")
         by_period = opens and opens.every is not None
-        if isinstance(said, Due) and by_period is (said.at is None):
-            raise ValueError("`at: end_of_period` goes with `every`, all else with `event`")
+        if isinstance(said, Due) and by_period is ((said.at or said.day) is None):
+            raise ValueError("`at` and `day` go with `every`, all else with `event`")
+        if isinstance(said, Due) and said.day and opens and opens.every != "year":
+            raise ValueError("`day` goes with `every: year`")
         if isinstance(said, Evidence) and by_period is (said.counts_from != "period"):
             raise ValueError("`counts_from: period` goes with `every`, all else with `event`")
         return said
 
     def period_of(self, day: date) -> Period | None:
         """Return the period of a day for which it is owed; None if it is owed once."""
+        if self.due.day:
+            return year_until(self.due.day, day)
         return period_of(self.opens.every, day) if self.opens.every else None
+
+    def counts_until(self, period: Period) -> date | None:
+        """Return the last day whose deeds discharge what is owed in a period; None: there is none,
+        what was to be done by a day is owed until it is done.
+        """
+        return None if self.due.day else period.last
+
+    @property
+    def owed_by_school(self) -> bool:
+        """Whether the school a child is enrolled at owes it."""
+        return self.opens.every is not None and bool(self.bearer.agency_fields)
 
     @property
     def follows_child(self) -> bool:

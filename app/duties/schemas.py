@@ -62,7 +62,8 @@ class Duty(BaseModel):
     priority: bool = Field(description="The child must be visited without exception (VIS-02).")
     period: Period | None = Field(
         description="What it is owed for: a quarter (2026Q4), month (2026-11), week (2026W48), two"
-        " weeks (their first day and F), half (2026H2), year, term (2026T1) or school year (2026S);"
+        " weeks (their first day and F), half (2026H2), year, year up to a day (2026-07-15), term"
+        " (2026T1) or school year (2026S);"
         " null for a duty that arose from an event.",
         examples=["2026Q4"],
     )

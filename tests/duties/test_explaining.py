@@ -5,6 +5,7 @@ from datetime import date
 from app.core.data.db import SYSTEM
 from app.duties import explaining
 from app.duties.rulebook import rules
+from tests.access.factories import an_agency
 from tests.children.factories import a_child
 from tests.duties.conftest import VILLAGE
 from tests.duties.factories import announce, visited, work
@@ -39,6 +40,21 @@ async def test_a_rule_of_periods_says_for_whom_it_is_owed_and_which_deed_counts(
     said = await explained(database, "VIS-01", other.id)
     assert "today the child is not one of these" in said
     assert "Nothing is or was owed under it" in said
+
+
+async def test_what_a_school_owes_and_what_is_due_by_a_day_are_said_so(database) -> None:
+    school = await an_agency(database, "school", VILLAGE)
+    lacks = {"categories": ["left_behind"], "lacking": ["education.stage"]}
+    pupil = await a_child(database, VILLAGE, school_id=school, **lacks)
+    await announce(database, "children.child_changed", child=pupil, subject_id=pupil.id)
+    await work(database)
+    said = await explained(database, "REG-10.school", pupil.id)
+    assert "by: school, the agency in school_id of the child" in said
+    assert f", {school}), place {VILLAGE}" in said
+    assert "owed: every quarter, for each child with category left_behind, lacking school" in said
+    said = await explained(database, "REG-08", pupil.id)
+    assert "due: day 07-15" in said
+    assert "open: 2027-07-15, subject" in said
 
 
 async def test_a_rule_of_events_says_what_opened_it_and_what_ended_it(database, child) -> None:

@@ -3,7 +3,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.duties.periods import period_of
+from app.duties.periods import period_of, year_until
 
 DAY = date(2026, 11, 20)
 
@@ -32,6 +32,19 @@ def test_period_of_a_day(every, day, code, first, last) -> None:
     assert found.begins == datetime(
         first.year, first.month, first.day, tzinfo=ZoneInfo("Asia/Shanghai")
     )
+
+
+@pytest.mark.parametrize(
+    ("day", "first", "last"),
+    [
+        (date(2026, 7, 15), date(2025, 7, 16), date(2026, 7, 15)),
+        (date(2026, 7, 16), date(2026, 7, 16), date(2027, 7, 15)),
+        (date(2027, 1, 1), date(2026, 7, 16), date(2027, 7, 15)),
+    ],
+)
+def test_a_year_ends_with_the_day_by_which_something_is_done(day, first, last) -> None:
+    found = year_until("07-15", day)
+    assert (found.code, found.first, found.last) == (f"{last}", first, last)
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,10 @@ escalates: [{after: P0D, to: [civil → escalate: [{after: P0D, to: [civil → n
 {role: village_director} → {rôle: village_director} → no key is called rôle; did you mean role?
 {category: any} → {category: [left_behing]} → no code is called left_behing; did you mean left_behind?
 bearer: {role: village_director} → bearer: {role: school} → school has no region whose duties it could see
-role: village_director} → role: school, agency_fields: [school_id]} → `agency_fields` goes with `event`
+role: village_director} → role: school, agency_fields: [school]} → no agency of a child is called school; did you mean school_id?
+role: village_director} → role: police, agency_fields: [school_id]} → no role of a school is called police
+role: village_director} → role: school, or_roles: [police], agency_fields: [school_id]} → `or_roles` goes with `event`, or without `agency_fields`
+{category: any} → {lacking: scool} → no value of opens.children.lacking is called scool; did you mean school?
 role: village_director} → role: village_director, passed_on_by: children.child_changed} → `passed_on_by` goes with `event`
 seen_by: [village_director] → resumed_by: [children.child_changed]\n  seen_by: [village_director] → `resumed_by` goes with `event`
 role: village_director} → role: village_director, overseen_by: village_director} → `overseen_by` goes with `agency_fields`
@@ -193,9 +196,14 @@ every: quarter → every: quater → no value of opens.every is called quater; d
 counts_from: same_day → match: child_id → match is said twice
 VIS-01: → VIS-02:\nVIS-01: → nothing is said of VIS-02
 within: P1DT2H3M, source: test → within: P1D → `within` needs a `source`
-within: P1DT2H3M → within: P1D, parameter: report.notice_within_minutes → say one of `at`, `within`, `working_days` and `parameter`
-{within: P1DT2H3M, source: test} → {} → say one of `at`, `within`, `working_days` and `parameter`
-within: P1DT2H3M, source: test → at: end_of_period → `at: end_of_period` goes with `every`, all else with `event`
+within: P1DT2H3M → within: P1D, parameter: report.notice_within_minutes → say one of `at`, `day`, `within`, `working_days` and `parameter`
+{within: P1DT2H3M, source: test} → {} → say one of `at`, `day`, `within`, `working_days` and `parameter`
+within: P1DT2H3M, source: test → at: end_of_period → `at` and `day` go with `every`, all else with `event`
+at: end_of_period → day: 07-15, source: test → `day` goes with `every: year`
+at: end_of_period → day: 07-15 → `day` needs a `source`
+at: end_of_period → day: 7-15, source: test → 7-15 is no day of every year, like 07-15
+at: end_of_period → day: 02-29, source: test → 02-29 is no day of every year, like 07-15
+at: end_of_period → dy: 07-15, source: test → no key is called dy; did you mean day?
 at: end_of_period → at: end_of_period, field: visited_on → `field` goes with `within` or `parameter`
 within: P1DT2H3M → within: P0D → P0D leaves no time
 {event: visits.abnormal_finding, arose_on: visited_on} → {} → say one of `every` and `event`

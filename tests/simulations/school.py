@@ -28,6 +28,7 @@ CHAIN: Final = (
         "EDU-02",
     ),
     *("EDU-03", "EDU-03.ended", "EDU-04", "EDU-06", "EDU-07", "EDU-07.back"),
+    "REG-10.school",
 )
 BEGINS: Final = datetime(2026, 9, 1, 9, tzinfo=CHINA)
 AT_ONCE, AT_ONCE_TOWNSHIP = 120101000000, 120101001000
@@ -56,6 +57,7 @@ async def play(stage: Stage) -> None:
     await _enter(stage)
     with _demonstrated():
         pupils = await _pupils(stage)
+        await _collected(stage, pupils["样小一"])
         await _absences(stage, pupils)
         await _acted(stage, pupils["样小二"])
         await _not_acted(stage, pupils["样小三"])
@@ -87,7 +89,9 @@ async def _enter(stage: Stage) -> None:
 
 
 async def _pupils(stage: Stage) -> dict[str, str]:
-    """Enrol eight at the school, two of them where a report is owed at once."""
+    """Enrol eight at the school, two of them where a report is owed at once. Of two nobody said
+    what stage they are in.
+    """
     found = {}
     for number, name in enumerate("一二三四五六七八", start=1):
         there = name in "四五"
@@ -95,7 +99,7 @@ async def _pupils(stage: Stage) -> dict[str, str]:
         place = AT_ONCE_TOWNSHIP + 1 if there else VILLAGE
         student = {"system": "student_status", "number": f"G-{number}"}
         education = {
-            "stage": "primary",
+            "stage": None if name in "一八" else "primary",
             "status": "enrolled",
             "school_id": str(school),
             "since": "2026-09-01",
@@ -107,6 +111,16 @@ async def _pupils(stage: Stage) -> dict[str, str]:
             "市民政局", called, number, place=place, education=education
         )
     return found
+
+
+async def _collected(stage: Stage, child: str) -> None:
+    """Of the other of its class the school does not ask."""
+    await stage.until("2026-09-03")
+    listed = await stage.call(TEACHER, "GET", "duties?class_name=三年级2班&rule=REG-10.school")
+    assert child in {each["child_id"] for each in listed.json()["items"]}
+    path, said = f"children/{child}", {"education": {"stage": "primary"}}
+    did = "采集三年级2班留守儿童信息 asks in the class"
+    await stage.act(TEACHER, did, path, said, method="PATCH", on=path)
 
 
 async def _push(stage: Stage, system: str, did: str, *events: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ CHAIN: Final = (
     *("VIS-01", "REG-03.ask", "REG-03.confirm", "REG-03.paper"),
     *("VIS-03", "VIS-03.explain", "VIS-08"),
     *("VIS-08.done", "REP-01", "REG-11", "REG-12", "REG-12.handover"),
-    *("REG-10", "REG-11.enter", "REG-12.complete", "RSK-03"),
+    *("REG-08", "REG-10", "REG-11.enter", "REG-12.complete", "RSK-03"),
 )
 BEGINS: Final = datetime(2026, 1, 5, 9, tzinfo=CHINA)
 NEXT_COUNTY, NEXT_COUNTY_VILLAGE = 120118000000, 120118101201
@@ -57,10 +57,13 @@ async def _enter(stage: Stage) -> None:
 
 
 async def _files(stage: Stage) -> tuple[str, str]:
-    """Of the second nobody said where the father is; so of the third, and nobody will ask."""
-    first = await stage.file(DIRECTOR, "样小一", 1)
+    """Of the second nobody said where the father is; so of the third, and nobody will ask. Of the
+    first two nobody said what school they go to.
+    """
+    unsaid = {"education": {"status": "enrolled"}}
+    first = await stage.file(DIRECTOR, "样小一", 1, **unsaid)
     mother = {"role": "mother", "statuses": [{"status": "away", "since": "2020-01-01"}]}
-    second = await stage.file(DIRECTOR, "样小二", 2, family={"parents": [mother]})
+    second = await stage.file(DIRECTOR, "样小二", 2, family={"parents": [mother]}, **unsaid)
     await stage.file(DIRECTOR, "样小三", 3, family={"parents": [mother]})
     return first, second
 
@@ -111,8 +114,10 @@ async def _looked_after(stage: Stage, child: str) -> None:
 
 
 async def _poor(stage: Stage, first: str, second: str) -> None:
-    """What the family of the second lives on nobody enters."""
+    """What the family of the second lives on nobody enters, nor what school it goes to."""
     await stage.until("2026-03-06")
+    did = "补全样小一的学习状况 enters what school it goes to"
+    await _write(stage, DIRECTOR, did, first, education={"stage": "primary"})
     for child in (first, second):
         did = "登记家庭贫困 enters that the family is poor"
         await _write(stage, DIRECTOR, did, child, welfare={"poor": True})
