@@ -44,7 +44,7 @@ class TestRegister:
         assert (step["kind"], step["unexcused_days"]) == ("doubted", 5)
         assert "settleDoubt" in doubted["permitted"]
 
-    async def test_the_school_owes_a_look_at_it(self, around, doubted, database) -> None:
+    async def test_the_school_owes_a_look_at_it(self, around, pupil, doubted, database) -> None:
         """A register never changes backwards unseen: somebody looks, by a day."""
 
         async def owed() -> list[tuple[str, str]]:
@@ -56,6 +56,8 @@ class TestRegister:
         await around.step(around.teacher, doubted, "doubt/decision", a_decision())
         await run_jobs(database)
         assert await owed() == [("school", "discharged")]
+        await around.absent(pupil.id, *SIX, category="withdrawn", sequence=2)
+        assert await owed() == [("school", "open")], "another is owed anew"
 
     async def test_all_days_taken_back_leave_it_too(self, around, pupil, doubted) -> None:
         for day in SIX:
