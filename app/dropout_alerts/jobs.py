@@ -9,7 +9,6 @@ from uuid import UUID
 from app.attendance import queries as attendance
 from app.attendance import rules as attendance_rules
 from app.attendance.events import AbsencesRecorded, PresenceVerified
-from app.children import enrolments
 from app.children.events import ChildChanged
 from app.core.data.db import Tx
 from app.core.ids import new_id
@@ -92,6 +91,16 @@ async def believe_finding(tx: Tx, event: PresenceVerified) -> None:
     if event.finding == "elsewhere":
         if await operations.not_back(tx, event):
             await addressing.witness(tx, [event.child_id])
+        alerts = await queries.open_alerts(tx, school_id=None, children=[event.child_id])
+        await _weigh_anew(tx, event.child_id, alerts)
+
+
+@spine.on(events.ChildReturned)
+async def weigh_days_since(tx: Tx, event: events.ChildReturned) -> None:
+    """Open an alert on what was missed since a day on which a person had the child back, where that
+    was told before they said so: nobody may say it again.
+    """
+    if await queries.missed_since_return(tx, event.subject_id):
         alerts = await queries.open_alerts(tx, school_id=None, children=[event.child_id])
         await _weigh_anew(tx, event.child_id, alerts)
 
@@ -302,7 +311,7 @@ async def _open(
     if not new:
         return {}
     places = await queries.child_places(tx, list(new))
-    parties = await _parties(tx, keepers, new)
+    parties = await queries.parties(tx, keepers, new)
     schools = await _with(tx, schools, {each for some in parties.values() for each in some})
     rows = []
     for child, standing in sorted(new.items()):
@@ -316,24 +325,6 @@ async def _open(
     columns = [list(column) for column in zip(*rows, strict=True)]
     opened = await tx.connection.fetch(_OPEN, *columns, tx.today, tx.now)
     return {row["child_id"]: dict(row) for row in opened}
-
-
-async def _parties(
-    tx: Tx, keepers: Mapping[UUID, UUID], new: Mapping[UUID, rules.Standing]
-) -> dict[UUID, set[UUID]]:
-    """Return, by child, the school that keeps an alert, and those it was at since the first day."""
-    attended = await enrolments.attended(tx, list(new))
-    return {
-        child: {keepers[child]}
-        | {
-            school
-            for school, since, until in attended.get(child, ())
-            if since is not None
-            and since <= tx.today
-            and (until is None or until > standing.first_absent_day)
-        }
-        for child, standing in new.items()
-    }
 
 
 async def _with(

@@ -1,6 +1,6 @@
 """Reads of dropout alerts, and of the policy they follow."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, get_args
@@ -10,12 +10,13 @@ import asyncpg
 
 from app.access.acts import Act
 from app.access.principal import Principal
+from app.children import enrolments
 from app.children.queries import ChildRef, visible_below
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
 from app.dropout_alerts.models import DONE, Addressee, Cause, DropoutAlert, State, Whereabouts
-from app.dropout_alerts.rules import Ended, Thresholds
+from app.dropout_alerts.rules import Ended, Standing, Thresholds
 from app.policy import queries as policy
 from app.regions.rules import county_of, lies_in_a_county
 
@@ -294,3 +295,33 @@ async def child_places(tx: Tx, ids: Sequence[UUID]) -> dict[UUID, ChildRef]:
         list(ids),
     )
     return {row["id"]: ChildRef(*row) for row in rows}
+
+
+async def parties(
+    tx: Tx, keepers: Mapping[UUID, UUID], new: Mapping[UUID, Standing]
+) -> dict[UUID, set[UUID]]:
+    """Return, by child, the school that keeps an alert, and those it was at since the first day."""
+    attended = await enrolments.attended(tx, list(new))
+    return {
+        child: {keepers[child]}
+        | {
+            school
+            for school, since, until in attended.get(child, ())
+            if since is not None
+            and since <= tx.today
+            and (until is None or until > standing.first_absent_day)
+        }
+        for child, standing in new.items()
+    }
+
+
+_MISSED_SINCE: Final = """
+SELECT EXISTS (SELECT FROM dropout_alerts
+               WHERE id = $1 AND end_reason = 'recorded' AND last_absent_day > returned_on)
+"""
+
+
+async def missed_since_return(tx: Tx, alert_id: UUID) -> bool:
+    """Tell whether an alert counts days after that on which a person had the child back."""
+    found: bool = await tx.connection.fetchval(_MISSED_SINCE, alert_id)
+    return found

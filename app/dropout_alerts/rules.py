@@ -163,7 +163,8 @@ def _decided(
     enough = min(thresholds.open_after, was.unexcused_days)
     if now.unexcused_days < (thresholds.open_after if was.doubt else enough):
         days = [*_between(was, absence.leave)]
-        if days and not any(_taken_back(was, absence)):
+        there = any(_between(was, absence.seen))  # what it took off is no leave
+        if days and not there and not any(_taken_back(was, absence)):
             return Change("excused", replace(done, state="closed"))
         if back is None and not was.doubt:
             return Change("doubted", replace(now, doubt="fewer_days"), doubted=True)

@@ -16,7 +16,7 @@ from app.core.jobs import events as spine
 from app.core.jobs import queue
 from app.police_reports import events, jurisdiction, rules
 from app.police_reports.models import UNROUTED, WAITING, State, Step
-from app.police_reports.operations import home
+from app.police_reports.operations import closed, home
 from app.police_reports.operations.filing import relieve
 from app.police_reports.operations.hidden import CHAIN, note
 from app.police_reports.operations.locks import hold_reports
@@ -340,6 +340,7 @@ async def route_waiting(tx: Tx, payload: dict[str, Any]) -> None:
     """Try again to bring reports on their way that no police endpoint has taken so far. Where an
     endpoint is held by somebody else, the others go on, and it is tried again.
     """
+    await closed.unhand(tx, _PER_RUN)
     waiting = await tx.connection.fetch(_WAITING, _PER_RUN, _TAKES)
     await tx.connection.execute(_WAIT_SHORTLY)
     for report in waiting:

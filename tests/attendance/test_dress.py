@@ -156,6 +156,7 @@ async def test_it_is_kept_and_what_was_not_read_is_said(
     [
         {"system": "Student_Status"},
         {"system": "student_status "},
+        {"number": f"\t{NUMBER['number']}\r\n"},
         {"name": "样小一"},
         {"child_id": "G-123"},
     ],

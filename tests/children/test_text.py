@@ -123,6 +123,17 @@ class TestNames:
             answer = await open_file(director, identity=identity(name=name))
             assert answer.status_code == 201, name
 
+    @pytest.mark.parametrize("copied", ["样伟\n", "\t样\t伟", "样\r\n伟", "样\x85伟"])
+    async def test_tabs_and_line_breaks_are_spaces(
+        self, copied, open_file, search, director
+    ) -> None:
+        """All spaces: names are copied out of tables."""
+        opened = await open_file(director, identity=identity(name=copied))
+        assert opened.status_code == 201, opened.text
+        again = await open_file(director, identity=identity(name="样伟"))
+        assert again.headers["location"] == f"/v1/children/{opened.json()['id']}"
+        assert await search(director, name=copied) == [opened.json()["id"]]
+
     @pytest.mark.parametrize("blank", ["\u200b", "\u3164\u202e", "　"])
     async def test_what_shows_nothing_is_no_name(self, blank, open_file, director) -> None:
         answer = await open_file(director, identity=identity(name=blank))

@@ -44,6 +44,21 @@ class TestRegister:
         assert (step["kind"], step["unexcused_days"]) == ("doubted", 5)
         assert "settleDoubt" in doubted["permitted"]
 
+    async def test_the_school_owes_a_look_at_it(self, around, pupil, doubted, database) -> None:
+        """A register never changes backwards unseen: somebody looks, by a day."""
+
+        async def owed() -> list[tuple[str, str]]:
+            answer = await around.client.get("/v1/duties", headers=around.teacher.headers)
+            found = [each for each in answer.json()["items"] if each["rule"] == "EDU-02.doubt"]
+            return [(each["bearer"]["role"], each["state"]) for each in found]
+
+        assert await owed() == [("school", "open")]
+        await around.step(around.teacher, doubted, "doubt/decision", a_decision())
+        await run_jobs(database)
+        assert await owed() == [("school", "discharged")]
+        await around.absent(pupil.id, *SIX, category="withdrawn", sequence=2)
+        assert await owed() == [("school", "open")], "another is owed anew"
+
     async def test_all_days_taken_back_leave_it_too(self, around, pupil, doubted) -> None:
         for day in SIX:
             await around.absent(pupil.id, day, category="withdrawn", sequence=2)

@@ -134,6 +134,17 @@ class TestClosingByItself:
         alert = await around.alert(pupil.id)
         assert (alert["state"], alert["end_reason"], alert["doubt"]) == ("closed", "excused", None)
 
+    async def test_leave_of_another_day_is_none_for_one_on_which_it_was_there_after_all(
+        self, around, pupil
+    ) -> None:
+        """The last morning it missed has neither leave nor anybody who saw it since."""
+        await around.absent(pupil.id, WEEK[0])
+        await around.absent(pupil.id, WEEK[1], category="excused")
+        await around.absent(pupil.id, WEEK[2], session="morning")
+        await around.absent(pupil.id, WEEK[0], category="present", sequence=1)
+        alert = await around.alert(pupil.id)
+        assert (alert["state"], alert["doubt"]) == ("absent", "fewer_days")
+
     async def test_leave_for_one_day_and_nothing_for_the_other_is_asked(
         self, around, pupil
     ) -> None:

@@ -113,6 +113,19 @@ class TestTakenBack:
             ("returned", WEEK[0], 5, "recorded"),
         ]
 
+    async def test_what_was_told_before_of_the_days_since_a_recorded_return_is_one_too(
+        self, around, pupil, database
+    ) -> None:
+        """Nobody says it again: silence is not being there."""
+        await around.absent(pupil.id, *SIX, *NEXT[2:])
+        back = {"returned_on": NEXT[1], "kind": "same_school"}
+        await around.step(around.teacher, await around.alert(pupil.id), "return", back)
+        await run_jobs(database)
+        assert await stand(around, pupil) == [
+            ("absent", NEXT[2], 3, None),
+            ("returned", WEEK[0], 9, "recorded"),
+        ]
+
     async def test_what_a_person_struck_off_is_not_opened_again(self, around, pupil) -> None:
         await around.absent(pupil.id, *SIX, NEXT[1])
         await around.absent(pupil.id, *SIX[:2], category="excused", sequence=1)

@@ -121,6 +121,36 @@ async def sent_to(database) -> set[tuple[str, str]]:
     }
 
 
+@pytest.mark.parametrize("accepted", [False, True])
+@pytest.mark.parametrize("endpoint", [False, True])
+async def test_police_that_close_leave_nothing_in_nobodys_hands(
+    client, database, settings, offices, accepted, endpoint
+) -> None:
+    """Between filing, or passing on, and the end: nobody there can take a step any more."""
+    county = await a_caller(database, settings, "police", COUNTY)
+    if endpoint:
+        await an_endpoint(database, county.agency_id, COUNTY)
+    report_id = await filed(client, offices.school)
+    if accepted:
+        await step(client, offices.police, report_id, "acknowledgement", ACCEPT)
+    async with database.begin(SYSTEM) as tx:
+        closed = "UPDATE agencies SET active = false WHERE id = $1"
+        await tx.connection.execute(closed, offices.police.agency_id)
+    async with database.begin(SYSTEM) as tx:
+        await queue.REGISTRY["police_reports.route_waiting"].handler(tx, {})
+    read = await client.get(f"{URL}/{report_id}", headers=county.headers)
+    assert read.status_code == 200, read.text
+    assert (read.json()["state"], read.json()["routing"], read.json()["party"]) == (
+        "filed",
+        "routed" if endpoint else "no_endpoint",
+        "police",
+    )
+    sent = (report_id, str(county.agency_id)) in await sent_to(database)
+    assert sent is endpoint
+    body = {**ACCEPT, "police_reference": "另一受案号"}
+    assert (await step(client, county, report_id, "acknowledgement", body)).status_code == 201
+
+
 @pytest.mark.parametrize("known", ["no_endpoint", "no_agency"])
 async def test_a_correction_carried_to_another_county_leaves_nothing_in_nobodys_hands(
     client, database, settings, known

@@ -26,6 +26,7 @@ CHAIN: Final = (
         "EDU-01.presence",
         "EDU-01.presence_above",
         "EDU-02",
+        "EDU-02.doubt",
     ),
     *("EDU-03", "EDU-03.ended", "EDU-04", "EDU-06", "EDU-07", "EDU-07.back"),
     "REG-10.school",
@@ -237,6 +238,14 @@ async def _at_once(stage: Stage, pupils: dict[str, str]) -> None:
     await stage.until("2026-11-02", "11:00")
     did = "第一时间书面报告样小四 writes at once"
     await _step(stage, ELSEWHERE, did, pupils["样小四"], "written-report", a_report())
+    for name in ("样小四", "样小五"):
+        await stage.until("2026-11-03")
+        event = _said(stage, pupils[name], "2026-11-02", "withdrawn", sequence=1)
+        await _push(stage, ELSEWHERE_SYSTEM, f"撤回{name}的旷课 takes it back", event)
+    await stage.until("2026-11-04")
+    decision = {"decision": "stands", "note": "班主任家访核实"}
+    did = "核实样小四确有旷课 looks into it"
+    await _step(stage, ELSEWHERE, did, pupils["样小四"], "doubt/decision", decision)
 
 
 async def _numbers(stage: Stage, pupils: dict[str, str]) -> None:

@@ -97,6 +97,10 @@ def _in_narrow_digits(value: Any) -> Any:
     return "".join(unicodedata.normalize("NFKC", said).split())
 
 
+def _in_one_line(value: Any) -> Any:
+    return re.sub(r"[\t-\r\x1c-\x1f\x85]+", " ", value) if isinstance(value, str) else value
+
+
 def _not_blank(value: str) -> str:
     if not value.strip():
         raise PydanticCustomError("text_blank", "The text is blank.")
@@ -136,11 +140,16 @@ Line = Annotated[
 ]
 """One line of text."""
 
-Name = Annotated[Line, AfterValidator(_names)]
-"""The name of a person: kept as it came, compared as `canonical_name` of it."""
+Name = Annotated[Line, BeforeValidator(_in_one_line), AfterValidator(_names)]
+"""The name of a person: kept as it came, tabs and line breaks as spaces, compared as
+`canonical_name` of it.
+"""
 
 RegisterNumber = Annotated[
-    str, Field(min_length=1, max_length=100, pattern=_NO_CONTROL), AfterValidator(_counts)
+    str,
+    Field(min_length=1, max_length=100, pattern=_NO_CONTROL),
+    BeforeValidator(_in_one_line),
+    AfterValidator(_counts),
 ]
 """A number that a school or another register gave: kept as it came, compared without its dress."""
 

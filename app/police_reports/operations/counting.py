@@ -22,7 +22,7 @@ ORDER BY recorded_at, step <> 'reopened', id
 _TOO_SMALL: Final = """
 SELECT coalesce(array_agg(id), '{}') FROM agencies WHERE id = ANY ($1) AND region_code % $2 <> 0
 """
-_UNHANDED: Final[Mapping[str, Any]] = {
+UNHANDED: Final[Mapping[str, Any]] = {
     "police_agency_id": None,
     "routing": "no_agency",
     "also_told": [],
@@ -33,7 +33,7 @@ _UNHANDED: Final[Mapping[str, Any]] = {
     "acknowledgement_alarmed_at": None,
     "delivery_alarmed_at": None,
 }
-"""Of a report whose police are accused themselves: a job finds others (`route_waiting`)."""
+"""Of a report whose police are accused, or closed: a job finds others (`route_waiting`)."""
 
 
 async def count_anew(tx: Tx, report_id: UUID, named: Collection[UUID] = ()) -> None:
@@ -56,7 +56,7 @@ async def count_anew(tx: Tx, report_id: UUID, named: Collection[UUID] = ()) -> N
             told = [each for each in (report["police_agency_id"], *report["also_told"]) if each]
             gone = {*told} & {*hidden, *await _smaller(tx, told, report["police_below"])}
             if report["police_agency_id"] in gone:
-                changes |= {**_UNHANDED, **deadlines(tx, report["region_code"])}
+                changes |= {**UNHANDED, **deadlines(tx, report["region_code"])}
             elif gone:
                 changes["also_told"] = sorted({*report["also_told"]} - gone)
             if gone:  # they see it again if it turns out to be others
