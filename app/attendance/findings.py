@@ -9,6 +9,7 @@ from app.access.acts import Act
 from app.access.principal import Principal
 from app.attendance import schemas
 from app.attendance.acts import PRESENCE_ACTS
+from app.attendance.asked import OVERSEER
 from app.attendance.events import PresenceVerified, about
 from app.children.queries import visible_below
 from app.core.data import hiding
@@ -22,6 +23,8 @@ def _visible(principal: Principal) -> Where:
     where = visible_below(principal, "d")
     asked = "asked_id" if principal.school_id is None else "school_id"
     where.or_else(f"d.{asked} = {{}}", principal.agency_id)  # an index each
+    if principal.role.code == OVERSEER:
+        where.or_else("d.overseer_id = {}", principal.agency_id)
     codes = principal.region_hi - principal.region_lo
     return where.add(_SHOWN, principal.agency_id, codes, principal.agencies)
 
@@ -32,7 +35,9 @@ _SHOWN: Final = hiding.shown("d.id")
 async def find(
     tx: Tx, principal: Principal, doubt_id: UUID, *, lock: bool = False
 ) -> asyncpg.Record | None:
-    """Find a doubt about a child the caller sees, or about what their own school said."""
+    """Find a doubt about a child the caller sees, or about what their own school said, or one they
+    oversee.
+    """
     where = _visible(principal).add("d.id = {}", doubt_id)
     return await tx.connection.fetchrow(
         f"SELECT d.* FROM presence_doubts d WHERE {where}" + " FOR UPDATE OF d" * lock,
