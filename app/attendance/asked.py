@@ -93,8 +93,6 @@ def _those(*agencies: UUID | None) -> tuple[UUID, ...]:
     return tuple(dict.fromkeys(each for each in agencies if each is not None))
 
 
-OVERSEER: Final = "education_authority"
-"""The role whose office looks after schools (`EDU-01.presence`)."""
 _OVERSEE: Final = f"""
 UPDATE presence_doubts d SET overseer_id = n.office
 FROM presence_doubts o JOIN agencies s ON s.id = o.school_id

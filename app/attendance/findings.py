@@ -9,7 +9,6 @@ from app.access.acts import Act
 from app.access.principal import Principal
 from app.attendance import schemas
 from app.attendance.acts import PRESENCE_ACTS
-from app.attendance.asked import OVERSEER
 from app.attendance.events import PresenceVerified, about
 from app.children.queries import visible_below
 from app.core.data import hiding
@@ -21,10 +20,9 @@ from app.core.jobs import events
 
 def _visible(principal: Principal) -> Where:
     where = visible_below(principal, "d")
-    asked = "asked_id" if principal.school_id is None else "school_id"
-    where.or_else(f"d.{asked} = {{}}", principal.agency_id)  # an index each
-    if principal.role.code == OVERSEER:
-        where.or_else("d.overseer_id = {}", principal.agency_id)
+    own = ("asked_id", "overseer_id") if principal.school_id is None else ("school_id",)
+    either = " OR ".join(f"d.{column} = {{0}}" for column in own)  # an index each
+    where.or_else(either, principal.agency_id)
     codes = principal.region_hi - principal.region_lo
     return where.add(_SHOWN, principal.agency_id, codes, principal.agencies)
 
