@@ -93,6 +93,25 @@ def _those(*agencies: UUID | None) -> tuple[UUID, ...]:
     return tuple(dict.fromkeys(each for each in agencies if each is not None))
 
 
+_OVERSEE: Final = f"""
+UPDATE presence_doubts d SET overseer_id = n.office
+FROM presence_doubts o JOIN agencies s ON s.id = o.school_id
+LEFT JOIN LATERAL (
+    SELECT a.id AS office FROM agencies a WHERE a.active AND a.kind = 'education'
+        AND a.region_code IN ({_above("s")}) ORDER BY a.region_code DESC, a.id LIMIT 1
+) AS n ON true
+WHERE d.id = o.id AND d.home_county = o.home_county AND o.id = ANY ($1::uuid[])
+    AND o.overseer_id IS DISTINCT FROM n.office
+"""
+
+
+async def oversee(tx: Tx, doubts: Sequence[UUID]) -> None:
+    """Enter which education authority is above the school of each by now, which reads it. One
+    statement; again, it changes nothing.
+    """
+    await tx.connection.execute(_OVERSEE, doubts)
+
+
 _SET: Final = 500
 _TO_ASK: Final = """
 SELECT d.id, d.child_id,
@@ -107,9 +126,11 @@ FROM presence_doubts d WHERE d.finding IS NULL AND d.id > $1 ORDER BY d.id LIMIT
 
 async def ask_again(tx: Tx, after: UUID) -> UUID | None:
     """Ask, of one set of what is doubted of which a school must learn nothing, whoever has been
-    registered since; returns after which to go on, None at the end. In SYSTEM's reach.
+    registered since, and let who is above the schools by now read it; returns after which to go on,
+    None at the end. In SYSTEM's reach.
     """
     rows = await tx.connection.fetch(_TO_ASK, after, _SET)
+    await oversee(tx, [row["id"] for row in rows])
     if children := sorted({row["child_id"] for row in rows if row["to_ask"]}):
         await hide(tx, children)
     return rows[-1]["id"] if len(rows) == _SET else None

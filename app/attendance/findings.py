@@ -20,8 +20,9 @@ from app.core.jobs import events
 
 def _visible(principal: Principal) -> Where:
     where = visible_below(principal, "d")
-    asked = "asked_id" if principal.school_id is None else "school_id"
-    where.or_else(f"d.{asked} = {{}}", principal.agency_id)  # an index each
+    own = ("asked_id", "overseer_id") if principal.school_id is None else ("school_id",)
+    either = " OR ".join(f"d.{column} = {{0}}" for column in own)  # an index each
+    where.or_else(either, principal.agency_id)
     codes = principal.region_hi - principal.region_lo
     return where.add(_SHOWN, principal.agency_id, codes, principal.agencies)
 
@@ -32,7 +33,9 @@ _SHOWN: Final = hiding.shown("d.id")
 async def find(
     tx: Tx, principal: Principal, doubt_id: UUID, *, lock: bool = False
 ) -> asyncpg.Record | None:
-    """Find a doubt about a child the caller sees, or about what their own school said."""
+    """Find a doubt about a child the caller sees, or about what their own school said, or one they
+    oversee.
+    """
     where = _visible(principal).add("d.id = {}", doubt_id)
     return await tx.connection.fetchrow(
         f"SELECT d.* FROM presence_doubts d WHERE {where}" + " FOR UPDATE OF d" * lock,

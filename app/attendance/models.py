@@ -197,7 +197,8 @@ class PresenceDoubt(BelowChild, table=True):
     """A school said that a child was there on a day on which it was seen elsewhere, or missed at
     the school at which it is enrolled, or which the child had left by then: `seen_by_id`, the
     agency, or the school at which it is enrolled that day, if any. Somebody of the school looks:
-    `finding`; of `asked_id`, if it is hidden from the school. The note is encrypted.
+    `finding`; of `asked_id`, if it is hidden from the school. `overseer_id`: the education
+    authority above the school, wherever the child lives. The note is encrypted.
     """
 
     __tablename__ = "presence_doubts"
@@ -222,15 +223,22 @@ class PresenceDoubt(BelowChild, table=True):
             "id",
             postgresql_where=text("asked_id IS NOT NULL"),
         ),
+        Index(
+            "ix_presence_doubts_overseer_id_id",
+            "overseer_id",
+            "id",
+            postgresql_where=text("overseer_id IS NOT NULL"),
+        ),
         Index("ix_presence_doubts_open", "id", postgresql_where=text("finding IS NULL")),
         privileges="SELECT, INSERT, UPDATE",
         hidden=hiding.hidden("presence_doubts.id"),
-        also=(rls.own("school_id"), rls.own("asked_id")),
+        also=(rls.own("school_id"), rls.own("asked_id"), rls.own("overseer_id")),
     )
 
     id: UUID = Field(default_factory=new_id)
     school_id: UUID = Field(foreign_key="agencies.id")
     asked_id: UUID | None = Field(default=None, foreign_key="agencies.id")
+    overseer_id: UUID | None = Field(default=None, foreign_key="agencies.id")
     school_day: date
     seen_by_id: UUID | None = Field(foreign_key="agencies.id")
     opened_at: datetime = Field(sa_type=Instant)

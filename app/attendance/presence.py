@@ -229,6 +229,7 @@ async def _doubt(tx: Tx, heard: str, which: UUID) -> None:
     names = ("child_id", "school_day", "school_id", "seen_by_id")
     columns = [[row[name] for row in found] for name in names]
     rows = await tx.connection.fetch(_DOUBT, [new_id() for _ in found], *columns, tx.now)
+    await asked.oversee(tx, [row["id"] for row in rows])
     told = await asked.hide(tx, [row["child_id"] for row in rows], new={row["id"] for row in rows})
     await events.publish(tx, *(PresenceDoubted(**about(r)) for r in rows if r["id"] not in told))
 

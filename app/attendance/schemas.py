@@ -255,6 +255,13 @@ class PresenceDoubt(BaseModel):
     id: UUID = Field(description="The doubt's id.")
     child_id: UUID = Field(description="The child.")
     school_id: UUID = Field(description="The school that said it was there, and must look.")
+    asked_id: UUID | None = Field(
+        description="The office that must look in its place, where the school must not know."
+    )
+    overseer_id: UUID | None = Field(
+        description="The education authority above the school, which sees to it that they look,"
+        " wherever the child lives; null: none is registered."
+    )
     school_day: Day = Field(description="The day.")
     seen_by_id: UUID | None = Field(
         description="The agency that saw it elsewhere; or the school at which it is enrolled, and"

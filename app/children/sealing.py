@@ -17,7 +17,7 @@ from app.children import naming, residents
 from app.children.models import Child
 from app.children.sections import SECTIONS, File
 from app.children.sections.identity import Identity, IdentityShown
-from app.children.sections.marks import BadField, Mark, Section, marked
+from app.children.sections.marks import BadField, Mark, Part, Section, filled, marked, parts
 from app.core.data.crypto import Keyring
 
 _COLUMNS: Final = frozenset(Child.model_fields)
@@ -27,12 +27,15 @@ _OWN_COLUMNS: Final = "identity"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a section lies in a row of `children`, and what is shown while nothing is known."""
+    """Where a section lies in a row of `children`, what is shown while nothing is known, and which
+    fields hold parts.
+    """
 
     plain: tuple[str, ...]
     sealed: str
     counted: frozenset[str]
     blank: Mapping[str, object]
+    parts: Mapping[str, type[Part]]
 
 
 def place_of(section: str, model: type[Section]) -> Place:
@@ -50,7 +53,7 @@ def place_of(section: str, model: type[Section]) -> Place:
         if column not in _COLUMNS:
             how = "Counted" if name in counted else "sealed"
             raise BadField(f"{model.__name__}.{name}: is {how}, so children needs {column}")
-    return Place(plain, sealed, counted, blank)
+    return Place(plain, sealed, counted, blank, parts(model))
 
 
 PLACES: Final[Mapping[str, Place]] = {
@@ -86,7 +89,9 @@ def keep(keyring: Keyring, child_id: UUID, section: str, value: Section) -> dict
 
 
 def show(keyring: Keyring, row: Mapping[str, Any], section: str) -> dict[str, Any]:
-    """Turn a row with `id` and `columns_of(section)` back into the section, every field present."""
+    """Turn a row with `id` and `columns_of(section)` back into the section, every field present,
+    also those that it, or a part of it, had not when it was kept.
+    """
     place = PLACES[section]
     value = dict(place.blank)
     if section == _OWN_COLUMNS:
@@ -96,6 +101,8 @@ def show(keyring: Keyring, row: Mapping[str, Any], section: str) -> dict[str, An
     if row[place.sealed] is not None:
         raw = keyring.unseal_bytes(f"children.{place.sealed}", row["id"], row[place.sealed])
         value.update(orjson.loads(raw))
+    for name, part in place.parts.items():
+        value[name] = filled(part, value[name])
     return value
 
 

@@ -18,7 +18,7 @@ from app.core.http import routing
 from app.core.http.paging import Page, Paged, Rows
 from app.core.http.preconditions import IfMatch
 from app.core.http.routing import Transaction
-from app.core.http.shown import Shown
+from app.core.http.shown import REPEATED, Shown
 from app.core.problems import Problem, documented
 from app.referrals import queries, schemas
 from app.referrals.acts import (
@@ -56,7 +56,7 @@ Stands = Annotated[ReferralState | None, Query(description="Only where it stands
 @router.post(
     "/children/{child_id}/referrals",
     status_code=201,
-    responses=documented(opening.ReceiverUnknown),
+    responses={**REPEATED, **documented(opening.ReceiverUnknown)},
 )
 async def open_referral(
     principal: WritesReferrals,
@@ -65,9 +65,11 @@ async def open_referral(
     tx: Transaction,
 ) -> Shown[schemas.ChildReferral]:
     """Refer a child to an agency, which owes an answer. Where none of the kind is registered, civil
-    affairs of the place have it, and find somebody (`waits`).
+    affairs of the place have it, and find somebody (`waits`). Sent again the same day in the same
+    words, it is the same.
     """
-    return await _one(tx, principal, await opening.open_referral(tx, principal, child, new))
+    row, is_new = await opening.open_referral(tx, principal, child, new)
+    return await _one(tx, principal, row, is_new=is_new)
 
 
 @router.get("/children/{child_id}/referrals")
@@ -149,9 +151,11 @@ async def cancel_referral(
     return await _one(tx, principal, row)
 
 
-async def _one(tx: Tx, principal: Principal, row: asyncpg.Record) -> Shown[schemas.ChildReferral]:
+async def _one(
+    tx: Tx, principal: Principal, row: asyncpg.Record, **more: Any
+) -> Shown[schemas.ChildReferral]:
     [shown] = await queries.shown(tx, principal, [row])
-    return _shown(shown, [shown])
+    return _shown(shown, [shown], **more)
 
 
 async def _page(

@@ -3,6 +3,7 @@
 import pytest
 
 from app.core.data.db import SYSTEM
+from app.duties import owners
 from tests.access.factories import a_caller
 from tests.attendance.factories import TOWNSHIP, a_school, an_event, push
 from tests.attendance.test_rolls import a_roll
@@ -10,8 +11,10 @@ from tests.children.enrolling import a_pupil
 from tests.dropout_alerts.factories import everyone
 from tests.jobs import run_jobs
 from tests.regions.factories import some_regions
+from tests.unresolved.conftest import tick
 
 TUESDAY, DAY = "2026-11-17", "2026-11-18"
+LIVES_IN = 120117000000
 
 
 @pytest.fixture
@@ -262,3 +265,50 @@ class TestFound:
         assert (answer.status_code, answer.json()["type"]) == (403, "/problems/not-said-by-you")
         mine = [each for each in await doubts(around, teacher) if each["permitted"]]
         assert [each["school_id"] for each in mine] == [str(new.id)]
+
+
+async def test_the_office_above_each_school_reads_it_wherever_the_child_lives(
+    client, database, settings, around, said
+) -> None:
+    """Both schools and both education bureaus know what they owe; no other bureau does."""
+    for place in (120118101201, 120117101201):
+        await some_regions(database, place)
+    near, home = (
+        around.education,
+        await a_caller(database, settings, "education_authority", LIVES_IN),
+    )
+    there = await a_school(database, settings, 120118101000)
+    pupil = await a_pupil(
+        client, database, settings, around.school.id, lives_in=120117101201, since="2026-09-01"
+    )
+    await pupil.enrol(there.id, since=DAY)
+    await said(around.school, present(pupil))
+    await said(there, present(pupil))
+    [mine] = await doubts(around, near)
+    assert (mine["school_id"], mine["overseer_id"], mine["asked_id"], mine["permitted"]) == (
+        str(around.school.id),
+        str(near.agency_id),
+        None,
+        [],
+    )
+    late = await a_caller(database, settings, "education_authority", 120118000000)
+    assert await doubts(around, late) == []
+    await tick(database, "attendance.ask_again")
+    [theirs] = await doubts(around, late)
+    assert (theirs["school_id"], theirs["overseer_id"]) == (str(there.id), str(late.agency_id))
+    assert len(await doubts(around, home)) == 2, "the child lives there"
+    civil = await a_caller(database, settings, "civil_affairs", 120118000000)
+    assert await doubts(around, civil) == []
+    for office, doubt in ((near, mine), (late, theirs)):
+        async with database.begin(SYSTEM) as tx:
+            await owners.find_owners(tx, 120117000000)
+        duties = await client.get("/v1/duties?rule=EDU-01.presence", headers=office.headers)
+        owed = [(each["subject_id"], each["bearer"]) for each in duties.json()["items"]]
+        bearer = {"role": "school", "agency_id": doubt["school_id"], "stands_in_for": None}
+        assert owed == [(doubt["id"], bearer)]
+        found = await client.post(
+            f"/v1/presence-doubts/{doubt['id']}/finding",
+            headers=office.headers,
+            json={"finding": "elsewhere", "note": "合成记录"},
+        )
+        assert (found.status_code, found.json()["type"]) == (403, "/problems/not-said-by-you")

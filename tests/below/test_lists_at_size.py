@@ -3,6 +3,7 @@ its filters leave nothing to see.
 """
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -10,6 +11,7 @@ from app.core.data.db import SYSTEM
 from app.duties import escalating as duties
 from app.duties import owners
 from app.duties.operations import counties
+from app.unresolved import queries as unresolved
 from tests.access.factories import a_caller, an_agency
 from tests.conftest import VILLAGE
 from tests.police_reports.factories import COUNTY
@@ -131,6 +133,21 @@ async def test_what_is_not_owed_any_more_is_not_read_for_what_is_late(database) 
         before = await tx.connection.fetchval(_READ, "duties")
         assert not await tx.connection.fetch(duties._DUE, tx.now + timedelta(days=3650), 500)
         assert await tx.connection.fetchval(_READ, "duties") - before <= 5
+
+
+async def test_who_may_know_whose_a_report_is_is_looked_up_set_by_set(database) -> None:
+    """The job comes round every five minutes: a set costs the same, however much is asked."""
+    after, seen = UUID(int=0), 0
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(_QUESTIONS, ROWS)
+        await tx.connection.execute("SELECT count_rows('unresolved')")
+        await tx.connection.execute("SET LOCAL enable_seqscan = off")
+        for _ in range(3):
+            before = await tx.connection.fetchval(_READ, "unresolved")
+            found = await unresolved.of_reports(tx, after, 100)
+            assert await tx.connection.fetchval(_READ, "unresolved") - before <= 2 * 100
+            after, seen = found[-1]["about_id"], seen + len({row["id"] for row in found})
+    assert seen == 3 * 100
 
 
 async def test_what_comes_round_in_each_county_reads_what_is_owed_there(database) -> None:

@@ -5,10 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import datetime
+from functools import cache
 from pathlib import Path
+from re import fullmatch, sub
 from typing import Any
 
 import httpx
+from jsonschema import Draft202012Validator
 
 from app import main
 from app.core.data import db
@@ -57,6 +60,25 @@ async def read(
         assert answer.status_code == httpx.codes.OK, f"{url}: {answer.text}"
         found[url] = answer.json()
     return found
+
+
+@cache
+def _document() -> dict[str, Any]:
+    return dict(json.loads(Path("openapi/v1.json").read_bytes()))
+
+
+def unfit(url: str, answer: Any) -> list[str]:
+    """Say where an answer to a GET is not as the document says."""
+    document = _document()
+    asked = url.partition("?")[0]
+    paths = sorted(document["paths"], key=lambda path: path.count("{"))  # one without comes first
+    path = next(path for path in paths if fullmatch(sub(r"{\w+}", "[^/]+", path), asked))
+    said = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]
+    schema = {**said["schema"], "components": document["components"]}
+    return [
+        f"{url}: {each.json_path}: {each.message}"
+        for each in Draft202012Validator(schema).iter_errors(answer)
+    ]
 
 
 def remember(folder: Path, keyring: Keyring, seen: Seen) -> None:

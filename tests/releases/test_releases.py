@@ -105,7 +105,7 @@ WHERE c.school_id IS NOT NULL
 
 
 @RELEASES
-async def test_what_could_be_read_can_be_read(folder, newest) -> None:
+async def test_what_could_be_read_can_be_read_as_the_document_says(folder, newest) -> None:
     keyring, seen = readers.remembered(folder)
     async with readers.serving(newest, keyring, NOW) as (client, database, settings):
         assert (await client.get("/readyz")).status_code == 200
@@ -113,6 +113,7 @@ async def test_what_could_be_read_can_be_read(folder, newest) -> None:
             now = await readers.read(client, database, settings, reader)
             for url, before in answers.items():
                 assert _still_said(before, now[url]), f"{url}: {before} became {now[url]}"
+                assert readers.unfit(url, now[url]) == []
 
 
 @RELEASES

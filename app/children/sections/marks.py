@@ -123,6 +123,38 @@ def blank(section: type[Kind]) -> Kind:
     return section()
 
 
+@cache
+def parts(model: type[BaseModel]) -> Mapping[str, type[Part]]:
+    """Return, for each field of a model that holds parts, of what kind they are."""
+    return {
+        each.name: each.kind
+        for each in _types(model)
+        if isinstance(each.kind, type) and issubclass(each.kind, Part)
+    }
+
+
+def filled(part: type[Part], kept: Any) -> Any:
+    """Fill what is kept of a part, or of a list of them, with the fields that it has got since, as
+    they are while nothing is known: who kept it knew none of them.
+    """
+    if isinstance(kept, list):
+        return [filled(part, each) for each in kept]
+    if kept is None:
+        return None
+    inside = parts(part)
+    known = {
+        name: filled(inside[name], value) if name in inside else value
+        for name, value in kept.items()
+    }
+    return {**_defaults(part), **known}
+
+
+@cache
+def _defaults(part: type[Part]) -> Mapping[str, Any]:
+    fields = part.model_fields.items()
+    return {name: field.get_default() for name, field in fields if not field.is_required()}
+
+
 def check(section: type[BaseModel]) -> None:
     """Raise BadField if a field of a section, or of a part inside it, contradicts itself."""
     found = [*_types_within([section])]

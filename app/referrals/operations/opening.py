@@ -61,8 +61,10 @@ class Asked:
 
 async def open_referral(
     tx: Tx, principal: Principal, child: ChildRef, new: schemas.ChildReferralCreate
-) -> asyncpg.Record:
-    """Refer a child by hand. Raises ReceiverUnknown."""
+) -> tuple[asyncpg.Record, bool]:
+    """Refer a child by hand. Sent again by the same person or system on the same day, in the same
+    words, it is the same; also returns whether it is new. Raises ReceiverUnknown.
+    """
     if new.to_kind is None or new.to_kind not in _answering():
         kind = await kind_of(tx, new.to_agency_id)
     else:
@@ -76,8 +78,37 @@ async def open_referral(
         source=ReferralSource.by_hand,
         note=new.note,
     )
+    before = await _sent_before(tx, child, asked, principal.subject)
+    if before is not None:
+        return before, False
     [row] = await refer(tx, child.id, child.home_county, [asked], by=principal.subject)
-    return row
+    return row, True
+
+
+_ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(hashtextextended('referred/' || $1, 27))"
+_SENT: Final = """
+SELECT * FROM referrals
+WHERE child_id = $1 AND home_county = $2 AND opened_at >= $3 AND opened_by = $4 AND from_id = $5
+    AND to_kind = $6 AND to_id = $7 AND needs = $8 AND source = 'by_hand' AND state <> 'cancelled'
+ORDER BY opened_at, id
+"""
+
+
+async def _sent_before(tx: Tx, child: ChildRef, asked: Asked, by: str) -> asyncpg.Record | None:
+    """Find what was asked of the same agency today already, in the same words, and not taken back.
+    Of two at one moment the second finds the first.
+    """
+    await tx.connection.execute(_ONE_AT_A_TIME, f"{child.id}/{by}")
+    one = {"to_kind": asked.to_kind, "to_id": asked.to_id, "from_id": asked.from_id}
+    lives = {"region_code": child.region_code, "school_id": child.school_id}
+    [receiver] = await receivers(tx, lives, [one], ())
+    today = (child.id, child.home_county, beginning(tx.today), by)
+    to = (asked.from_id, asked.to_kind, receiver["id"], sorted(asked.needs))
+    for row in await tx.connection.fetch(_SENT, *today, *to):
+        sealed = row["note_sealed"]
+        if asked.note == (sealed and tx.keyring.unseal(NOTE, row["id"], sealed)):
+            return row
+    return None
 
 
 async def kind_of(tx: Tx, agency_id: UUID | None) -> str:
