@@ -4,8 +4,8 @@ Rules for a revision: expand first, fill in a revision of its own, contract in a
 release before this one still runs on the new schema. Protected rows are seen inside `every_row` or
 `in_batches` (reach.py) only. Never import `app`: the code changes later, this stays.
 
-Revision: 0115
-Revises: 0112
+Revision: 0114
+Revises: 0113
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from alembic import op
 from reach import every_row
 
-revision: str = "0115"
-down_revision: str | Sequence[str] | None = "0112"
+revision: str = "0114"
+down_revision: str | Sequence[str] | None = "0113"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
