@@ -20,7 +20,7 @@ from tests.police_reports.factories import (
     rows,
     the_offices,
 )
-from tests.police_reports.test_chain import ACCEPT, AT, URL, step
+from tests.police_reports.test_chain import ACCEPT, AT, DISPOSE, NOTICE, URL, step
 from tests.regions.factories import some_regions
 
 NEXT_TOWNSHIP = 120119102000
@@ -121,18 +121,21 @@ async def sent_to(database) -> set[tuple[str, str]]:
     }
 
 
-@pytest.mark.parametrize("accepted", [False, True])
+@pytest.mark.parametrize("taken", [(), ("accepted",), ("accepted", "handled")])
 @pytest.mark.parametrize("endpoint", [False, True])
 async def test_police_that_close_leave_nothing_in_nobodys_hands(
-    client, database, settings, offices, accepted, endpoint
+    client, database, settings, offices, taken, endpoint
 ) -> None:
-    """Between filing, or passing on, and the end: nobody there can take a step any more."""
+    """Between filing, or passing on, and the end: nobody there can take a step any more. What they
+    did stays done; who has it now tells the township of it (REP-14).
+    """
     county = await a_caller(database, settings, "police", COUNTY)
     if endpoint:
         await an_endpoint(database, county.agency_id, COUNTY)
     report_id = await filed(client, offices.school)
-    if accepted:
-        await step(client, offices.police, report_id, "acknowledgement", ACCEPT)
+    for path, body in (("acknowledgement", ACCEPT), ("dispositions", DISPOSE))[: len(taken)]:
+        done = await step(client, offices.police, report_id, path, body)
+        assert done.status_code == 201, done.text
     async with database.begin(SYSTEM) as tx:
         closed = "UPDATE agencies SET active = false WHERE id = $1"
         await tx.connection.execute(closed, offices.police.agency_id)
@@ -149,6 +152,13 @@ async def test_police_that_close_leave_nothing_in_nobodys_hands(
     assert sent is endpoint
     body = {**ACCEPT, "police_reference": "另一受案号"}
     assert (await step(client, county, report_id, "acknowledgement", body)).status_code == 201
+    read = (await client.get(f"{URL}/{report_id}", headers=county.headers)).json()
+    assert (read["handled_at"] is not None) == ("handled" in taken)
+    if read["handled_at"]:
+        told = await step(client, county, report_id, "township-notice", NOTICE)
+        assert told.status_code == 201, told.text
+        read = await client.get(f"{URL}/{report_id}", headers=offices.township.headers)
+        assert read.json()["state"] == "township_notified"
 
 
 @pytest.mark.parametrize("known", ["no_endpoint", "no_agency"])
