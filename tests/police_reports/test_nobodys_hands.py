@@ -20,7 +20,7 @@ from tests.police_reports.factories import (
     rows,
     the_offices,
 )
-from tests.police_reports.test_chain import ACCEPT, AT, DISPOSE, NOTICE, URL, step
+from tests.police_reports.test_chain import ACCEPT, AT, BY_POLICE, BY_TOWNSHIP, NOTICE, URL, step
 from tests.regions.factories import some_regions
 
 NEXT_TOWNSHIP = 120119102000
@@ -121,10 +121,12 @@ async def sent_to(database) -> set[tuple[str, str]]:
     }
 
 
-@pytest.mark.parametrize("taken", [(), ("accepted",), ("accepted", "handled")])
+@pytest.mark.parametrize(
+    ("taken", "state"), [(0, "filed"), (1, "filed"), (3, "filed"), (6, "assessed")]
+)
 @pytest.mark.parametrize("endpoint", [False, True])
 async def test_police_that_close_leave_nothing_in_nobodys_hands(
-    client, database, settings, offices, taken, endpoint
+    client, database, settings, offices, taken, state, endpoint
 ) -> None:
     """Between filing, or passing on, and the end: nobody there can take a step any more. What they
     did stays done; who has it now tells the township of it (REP-14).
@@ -133,8 +135,9 @@ async def test_police_that_close_leave_nothing_in_nobodys_hands(
     if endpoint:
         await an_endpoint(database, county.agency_id, COUNTY)
     report_id = await filed(client, offices.school)
-    for path, body in (("acknowledgement", ACCEPT), ("dispositions", DISPOSE))[: len(taken)]:
-        done = await step(client, offices.police, report_id, path, body)
+    for nth, (path, body, _) in enumerate([*BY_POLICE, *BY_TOWNSHIP][:taken]):
+        who = offices.police if nth < len(BY_POLICE) else offices.township
+        done = await step(client, who, report_id, path, body)
         assert done.status_code == 201, done.text
     async with database.begin(SYSTEM) as tx:
         closed = "UPDATE agencies SET active = false WHERE id = $1"
@@ -144,7 +147,7 @@ async def test_police_that_close_leave_nothing_in_nobodys_hands(
     read = await client.get(f"{URL}/{report_id}", headers=county.headers)
     assert read.status_code == 200, read.text
     assert (read.json()["state"], read.json()["routing"], read.json()["party"]) == (
-        "filed",
+        state,
         "routed" if endpoint else "no_endpoint",
         "police",
     )
@@ -153,8 +156,8 @@ async def test_police_that_close_leave_nothing_in_nobodys_hands(
     body = {**ACCEPT, "police_reference": "另一受案号"}
     assert (await step(client, county, report_id, "acknowledgement", body)).status_code == 201
     read = (await client.get(f"{URL}/{report_id}", headers=county.headers)).json()
-    assert (read["handled_at"] is not None) == ("handled" in taken)
-    if read["handled_at"]:
+    assert (read["handled_at"] is not None) == (taken >= 3)
+    if taken == 3:
         told = await step(client, county, report_id, "township-notice", NOTICE)
         assert told.status_code == 201, told.text
         read = await client.get(f"{URL}/{report_id}", headers=offices.township.headers)
