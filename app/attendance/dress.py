@@ -18,6 +18,8 @@ _FIELDS: Final = frozenset(
 ) | {"time", "sequence"}
 _CATEGORIES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("旷课", "无故旷课", "无故缺勤", "unexcused_absence"), "unexcused"),
+    # Nobody said that it was excused, and that it was not is owed a look.
+    **dict.fromkeys(("缺勤", "缺课", "缺席", "未到", "未到校", "absent", "absence"), "unexcused"),
     **dict.fromkeys(("请假", "病假", "事假", "excused_absence"), "excused"),
     **dict.fromkeys(("出勤", "到校", "在校"), "present"),
     "迟到": "late",

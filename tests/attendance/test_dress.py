@@ -110,6 +110,8 @@ async def test_what_the_release_before_stored_is_known_again(
         ({"reason": ""}, {"reason": None}, {}),
         ({"category": "UNEXCUSED"}, {"category": "unexcused"}, {}),
         ({"category": "旷课"}, {"category": "unexcused"}, {"category": "旷课"}),
+        ({"category": "缺勤"}, {"category": "unexcused"}, {"category": "缺勤"}),
+        ({"category": "Absent"}, {"category": "unexcused"}, {"category": "Absent"}),
         ({"category": "病假"}, {"category": "excused"}, {"category": "病假"}),
         ({"session": "AM"}, {"session": "morning"}, {"session": "AM"}),
         ({"time": f"{DAY}T08:05:00"}, {"time": f"{DAY}T00:05:00Z"}, {"time": f"{DAY}T08:05:00"}),
