@@ -103,6 +103,7 @@ class TestCreateAgency:
             ({"region_code": str(OTHER)}, 403, "outside-remit"),
             ({"region_code": "120119999000"}, 422, "region-unknown"),
             ({"region_code": "999999999999"}, 422, "region-unknown"),
+            ({"region_code": "0" * 12}, 422, "region-unknown"),
             ({"uscc": "91110000600037341M"}, 422, "credit-code-invalid"),
             ({"uscc": "9111"}, 422, "validation-failed"),
             ({"kind": "circus"}, 422, "validation-failed"),

@@ -77,3 +77,6 @@ async def test_sent_again_from_a_new_post_it_is_the_same(
     again = await _record(client, moved, body)
     assert (again.status_code, again.json()["id"]) == (200, kept.json()["id"])
     assert await _count(database) == 2
+    new = await a_child(database, 120119102201)
+    kept = await _record(client, moved, a_visit(new.id, id=NIL, visited_on="2026-11-20"))
+    assert (kept.status_code, kept.json()["doubts"]) == (201, ["id_in_use"])
