@@ -36,13 +36,3 @@ def local_date(instant: datetime) -> date:
 def beginning(day: date) -> datetime:
     """Return when a Chinese calendar day begins."""
     return within(datetime.combine(day, time.min, CHINA))
-
-
-def years_before(day: date, years: int) -> date:
-    """Return the latest birthday of whoever is so many years old on a day. Born on 29 February, one
-    is a year older on 1 March of common years.
-    """
-    try:
-        return day.replace(year=day.year - years)
-    except ValueError:  # 29 February, of a year that has none
-        return day.replace(year=day.year - years, day=28)

@@ -82,17 +82,16 @@ def _word(value: Any) -> str:
 
 async def _of_child(tx: Tx, rule: Rule, child_id: UUID) -> list[str]:
     """Say whether a child is one of those for whom a rule's duty is owed, and what decides it."""
-    where = chosen(rule, tx.today)
+    where = chosen(rule)
     child = await tx.connection.fetchrow(
-        f"SELECT c.categories, c.priority_flags, c.undecided, c.lacking, c.birth_date,"
-        f" c.guardianship ->> 'kind' AS guardian,"
-        f" c.school_id IS NOT NULL AS at_school, ({where}) AS owed FROM children c"
+        f"SELECT c.categories, c.priority_flags, c.undecided, c.lacking,"
+        f" c.guardianship ->> 'kind' AS guardian, ({where}) AS owed FROM children c"
         f" WHERE c.id = {where.bind(child_id)}",
         *where.arguments,
     )
     if child is None:
         return ["No such child."]
-    facts = {name: value for name, value in child.items() if name not in {"owed", "birth_date"}}
+    facts = {name: value for name, value in child.items() if name != "owed"}
     is_one = "is" if child["owed"] else "is not"
     return [f"today the child {is_one} one of these: {_said(facts)}"]
 
@@ -121,8 +120,8 @@ def _weighed(
         return f"{told}: discharged it"
     data = deed["data"] or {}
     for name, wanted in evidence.where.items():
-        if data.get(name) not in wanted:
-            on.append(f"{name} is {data.get(name)}, not {_word(wanted)}")
+        if name in data and data[name] not in wanted:  # what takes it back does not say it again
+            on.append(f"{name} is {data[name]}, not {_word(wanted)}")
     if not deed["counts"] and not on:
         on.append("taken back, or passed on")
     if deed["happened_on"] < duty["counts_from"]:

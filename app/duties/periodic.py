@@ -78,7 +78,7 @@ async def open_period(
 async def _open_for_children(
     tx: Tx, rule: Rule, period: Period, home_county: int, child_id: UUID | None
 ) -> None:
-    where = chosen(rule, tx.today).add("c.home_county = {}", home_county)
+    where = chosen(rule).add("c.home_county = {}", home_county)
     where.add_given({"c.id = {}": child_id})
     now = f"{where.bind(tx.now)}::timestamptz"
     statement = _OPEN_FOR_CHILDREN.format(
@@ -98,7 +98,7 @@ async def _open_for_children(
 async def _lapse_for_children(
     tx: Tx, rule: Rule, period: Period, home_county: int, child_id: UUID | None
 ) -> None:
-    where = chosen(rule, tx.today)
+    where = chosen(rule)
     statement = _LAPSE_FOR_CHILDREN.format(
         chosen=where,
         now=f"{where.bind(tx.now)}::timestamptz",

@@ -10,7 +10,7 @@ import asyncpg
 from app.access.acts import Act, permitted
 from app.access.principal import Principal
 from app.agencies.queries import lineage_in_sql
-from app.core.clock import local_date, years_before
+from app.core.clock import local_date
 from app.core.data import hiding
 from app.core.data.db import Tx
 from app.core.data.sql import Where
@@ -90,7 +90,7 @@ def visible(principal: Principal) -> Where:
     )
 
 
-def chosen(rule: Rule, on: date) -> Where:
+def chosen(rule: Rule) -> Where:
     """Limit `children c` to those for whom a rule's duty is owed in each period."""
     said = rule.opens.children
     if said is None:
@@ -109,12 +109,6 @@ def chosen(rule: Rule, on: date) -> Where:
         where.add("c.guardianship ->> 'kind' = ANY ({}::text[])", list(said.guardian))
     if said.lacking:
         where.add("c.lacking <> '{{}}'")
-    if said.at_school is not None:
-        where.add(f"c.school_id IS {'NOT ' * said.at_school}NULL")
-    if said.from_age is not None:
-        where.add("c.birth_date <= {}", years_before(on, said.from_age))
-    if said.under_age is not None:
-        where.add("c.birth_date > {}", years_before(on, said.under_age))
     return where
 
 

@@ -83,16 +83,11 @@ class Children(_Part):
     undecided: Literal["any"] | _Codes | None = None
     guardian: _Codes | None = None
     lacking: Literal[True] | None = None
-    at_school: bool | None = None
-    from_age: int | None = Field(default=None, ge=0, le=18)
-    under_age: int | None = Field(default=None, ge=1, le=18)
 
     @model_validator(mode="after")
     def _are_some(self) -> Self:
         if not self.model_fields_set:
             raise ValueError("say which children")
-        if (self.from_age or 0) >= (self.under_age or 19):
-            raise ValueError("`from_age` is below `under_age`")
         return self
 
 

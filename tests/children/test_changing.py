@@ -81,6 +81,7 @@ class TestChangesSections:
         assert answer.json()["errors"][0]["pointer"] == "#/residence/region_code"
 
     async def test_what_changes_nothing_makes_no_version(self, file, patch, director) -> None:
+        assert (await patch(director, file["id"], {})).json()["errors"][0]["code"] == "change_empty"
         answer = await patch(director, file["id"], {"health": {"status": "healthy"}})
         assert (answer.status_code, answer.headers["etag"]) == (200, '"1"')
 

@@ -90,6 +90,7 @@ def one_field(kind: Any, default: Any = None, description: str | None = "x") -> 
             "the code AB of blood_types: Input should",
         ),
         (one_field(blood({**TWO, "B": ("B", "B型")})), "its English B型 is Chinese"),
+        (one_field(blood(TWO, zh="blood")), "its Chinese name blood is not Chinese"),
         (one_field(blood({**TWO, "B": ("A型", "B")})), "have one label in zh"),
         (one_field(blood({**TWO, "B": ("B型", "A")})), "have one label in en"),
         (

@@ -3,9 +3,15 @@
 from datetime import date
 from uuid import UUID, uuid4
 
+import pytest
+
+from app.children.queries import ChildRef
 from app.core.data.db import SYSTEM
+from app.core.ids import new_id
+from app.visits.operations import recording
+from app.visits.schemas.recording import VisitCreate
 from tests.access.factories import a_new_post
-from tests.children.factories import a_child
+from tests.children.factories import a_child, everywhere
 from tests.conftest import VILLAGE
 from tests.visits.factories import a_visit, something_wrong
 
@@ -62,6 +68,13 @@ async def test_of_a_child_nobody_knows_it_waits_under_its_own(
             assert (held.status_code, again.json()) == (202, held.json())
             asked.add(held.json()["unresolved_id"])
     assert len(asked) == 4
+
+
+async def test_one_that_waited_for_a_child_without_a_file_is_not_dropped_in_silence(tx) -> None:
+    nobody = ChildRef(new_id(), 120119000000, VILLAGE, None)
+    new = VisitCreate.model_validate(a_visit(nobody.id))
+    with pytest.raises(LookupError):
+        await recording.store_held(tx, everywhere(), nobody, new, tx.now, new_id())
 
 
 async def test_sent_again_from_a_new_post_it_is_the_same(
