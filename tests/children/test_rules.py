@@ -1,16 +1,20 @@
 from dataclasses import replace
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from app.access.roles import role
+from app.children import derivation
+from app.children import queries as children
 from app.children.conditions import FACTS
 from app.children.parents import ROLES
 from app.children.rules import Derived, Facts, age_on, derive, policy_of
 from app.children.sections import File
 from app.policy import parameters, queries
 from app.regions.rules import county_of
-from tests.children.factories import WELL_LOOKED_AFTER
+from tests.children.factories import WELL_LOOKED_AFTER, everywhere
 
 TODAY = date(2026, 11, 20)
 NATION_LIKE = 110101001001  # a place with no rule of its own
@@ -185,6 +189,17 @@ def test_orphans_are_of_the_age_that_policy_names() -> None:
         ("orphan",),
         (),
     ]
+
+
+def test_nothing_is_derived_of_a_file_that_was_not_checked() -> None:
+    with pytest.raises(ValueError, match="without a birth date"):
+        derivation.derive(File(), NATION_LIKE, TODAY)
+
+
+def test_what_a_role_does_not_read_is_in_no_list() -> None:
+    row = {"id": UUID(int=1), "version": 1, "updated_at": None}
+    shown = children.summary(replace(everywhere(), role=role("police")), row, [])
+    assert shown == {**row, "permitted": []}
 
 
 def test_a_status_that_ended_no_longer_counts() -> None:

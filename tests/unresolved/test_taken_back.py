@@ -155,6 +155,8 @@ async def test_a_correction_that_was_wrong_is_taken_back_too(
     client, database, director, township, wrong, sent, act
 ) -> None:
     """And so is all that was corrected alike."""
+    unclear = await act(director, sent["item"], "correction")
+    assert unclear.json()["errors"][0]["code"] == "claim_unclear"
     corrected = await act(director, sent["item"], "correction", child_id=str(wrong.id))
     assert (corrected.json()["state"], corrected.json()["words"]) == ("corrected", "已核实")
     body = a_visit(sent["child_id"], visited_on="2026-11-19")
