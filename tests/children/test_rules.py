@@ -1,20 +1,16 @@
 from dataclasses import replace
 from datetime import date
 from typing import Any
-from uuid import UUID
 
 import pytest
 
-from app.access.roles import role
-from app.children import derivation
-from app.children import queries as children
 from app.children.conditions import FACTS
 from app.children.parents import ROLES
 from app.children.rules import Derived, Facts, age_on, derive, policy_of
 from app.children.sections import File
 from app.policy import parameters, queries
 from app.regions.rules import county_of
-from tests.children.factories import WELL_LOOKED_AFTER, everywhere
+from tests.children.factories import WELL_LOOKED_AFTER
 
 TODAY = date(2026, 11, 20)
 NATION_LIKE = 110101001001  # a place with no rule of its own
@@ -24,7 +20,6 @@ HEPING = 120101001000
 SHANXI = 140105101001
 ANHUI = 340103101001
 LINXIANG = 530902101001
-MASKED = 120101001000
 DEMO = parameters.demo_values_in(parameters.demo_file(), queries.parameters())
 VALUES = (*queries.values(), *DEMO)
 POOR_HEALTH = {"serious_illness", "severe_disability", "mental_disability", "hiv_no_work"}
@@ -163,43 +158,6 @@ def test_months_away_count_only_where_policy_says_so(
     gone = {"status": "away", "since": away_since}
     family = {"parents": [parent("father", gone), parent("mother", gone)]}
     assert ("left_behind" in categories(facts(region, family=family))) is left_behind
-
-
-@pytest.mark.parametrize("order", [1, -1])
-def test_of_two_that_say_the_same_the_one_that_has_held_longer_counts(order: int) -> None:
-    twice = [{"status": "away", "since": since} for since in ("2026-01-01", "2026-11-01")]
-    family = {"parents": [parent("father", *twice[::order]), parent("mother", *twice)]}
-    assert "left_behind" in categories(facts(HEPING, family=family)), "连续外出三个月以上"
-
-
-def test_whether_it_stayed_is_open_while_nobody_says_when_its_parents_left() -> None:
-    gone = {"status": "away", "since": None}
-    family = {"parents": [parent("father", gone), parent("mother", gone)]}
-    came = {"lives_with": ["grandparents"], "rural_place": True, "rural_since": "2020-03-01"}
-    found = derived(facts(MASKED, family=family, residence=came))
-    assert "left_behind" in found.undecided
-    assert "left_behind" not in found.categories
-
-
-def test_orphans_are_of_the_age_that_policy_names() -> None:
-    policy = policy_of(VALUES, NATION_LIKE, TODAY)
-    until = {**policy, "orphan.rule": {**policy["orphan.rule"], "age_limit": 10}}
-    child = facts(family=both("dead", "dead"))
-    assert [derive(child, each, TODAY).categories[:1] for each in (policy, until)] == [
-        ("orphan",),
-        (),
-    ]
-
-
-def test_nothing_is_derived_of_a_file_that_was_not_checked() -> None:
-    with pytest.raises(ValueError, match="without a birth date"):
-        derivation.derive(File(), NATION_LIKE, TODAY)
-
-
-def test_what_a_role_does_not_read_is_in_no_list() -> None:
-    row = {"id": UUID(int=1), "version": 1, "updated_at": None}
-    shown = children.summary(replace(everywhere(), role=role("police")), row, [])
-    assert shown == {**row, "permitted": []}
 
 
 def test_a_status_that_ended_no_longer_counts() -> None:

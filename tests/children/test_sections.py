@@ -93,10 +93,7 @@ def one_field(kind: Any, default: Any = None, description: str | None = "x") -> 
         (one_field(blood(TWO, zh="blood")), "its Chinese name blood is not Chinese"),
         (one_field(blood({**TWO, "B": ("A型", "B")})), "have one label in zh"),
         (one_field(blood({**TWO, "B": ("B型", "A")})), "have one label in en"),
-        (
-            one_field(blood(TWO, name="blood-types")),
-            "its code list blood-types: String",
-        ),
+        (one_field(blood(TWO, name="blood-types")), "its code list blood-types: String"),
         (one_field(blood(TWO, source=" ")), "the code list blood_types needs zh, en and a source"),
         (one_field(blood(TWO) | None, "C"), "Health.mark: its default: Input should be 'A' or 'B'"),
         (one_field(list[PastDay], ["2026-02-30"]), "Health.mark: its default: Input should be"),
