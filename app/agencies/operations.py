@@ -111,9 +111,7 @@ async def create_agency(
     )
     try:
         return await tx.add(agency)
-    except IntegrityError as error:
-        if uscc is None:
-            raise
+    except IntegrityError as error:  # the code is all that a row may have in common with another
         raise AgencyAlreadyRegistered from error
 
 

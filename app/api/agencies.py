@@ -131,15 +131,13 @@ async def _place(tx: Tx, code: str) -> int:
     operation to refuse, unless it cannot be one: that raises RegionUnknown.
     """
     number = int(code)
-    if number == rules.NATION:
-        return number
     if not rules.is_valid_code(number):
         raise operations.RegionUnknown
     return await regions.current(tx, number, tx.today) or number
 
 
 def _level(region_code: int) -> str:
-    return "nation" if region_code == rules.NATION else str(rules.level_of(region_code))
+    return str(rules.level_of(region_code))
 
 
 def _require_remit(principal: Principal, region_code: int) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from ipaddress import ip_address
-from typing import Any
 
 import asyncpg
 import structlog
@@ -12,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from app.api.answers import NotFound
 from app.core import metrics
 from app.core.data import migrations
-from app.core.data.db import TemporarilyUnavailable
+from app.core.data.db import Database, TemporarilyUnavailable
 from app.core.http import routing
 from app.core.problems import Problem
 from app.core.settings import Settings
@@ -41,19 +40,17 @@ async def livez() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(request: Request) -> dict[str, str]:
-    """Answer if the database is reachable and of this version, and the keys are loaded."""
-    reason = "draining" if DRAINING.is_set() else await _unready(request.state)
+    """Answer if the database is reachable and of this version."""
+    reason = "draining" if DRAINING.is_set() else await _unready(request.state.database)
     if reason is not None:
         log.warning("not ready", reason=reason)
         raise NotReady(headers={"retry-after": "2"})
     return {"status": "ready"}
 
 
-async def _unready(state: Any) -> str | None:
-    if not state.token_keys.private:
-        return "no signing key"
+async def _unready(database: Database) -> str | None:
     try:
-        async with asyncio.timeout(_DATABASE_SECONDS), state.database.begin() as tx:
+        async with asyncio.timeout(_DATABASE_SECONDS), database.begin() as tx:
             revision = await tx.connection.fetchval("SELECT version_num FROM alembic_version")
     except (TemporarilyUnavailable, TimeoutError, OSError):
         return "database away"

@@ -14,7 +14,6 @@ Json = dict[str, Any]
 _REF = "#/components/schemas/"
 _IDENTIFIER = re.compile(r"[A-Z][A-Za-z0-9]*")
 _SIDE = re.compile(r"(\w+)-(?:Input|Output)\b")
-_ASIDE = {"Create", "Change", "Correction", "Detail", "Shown", "Summary", "Write"}
 ENUMS = {
     "AlertState": "DropoutAlert.state",
     "AttendanceCategory": "AttendanceEvent.category",
@@ -110,10 +109,8 @@ def _name_objects(found: Json) -> None:
         if holder is schemas or "$ref" in schema:
             continue
         if "properties" in schema or any(holder is body for body in bodies):
-            name = str(schema.get("title", ""))
-            if _IDENTIFIER.fullmatch(name):
-                _add(schemas, name, schema)
-                holder[key] = {"$ref": _REF + name}
+            _add(schemas, schema["title"], schema)
+            holder[key] = {"$ref": _REF + schema["title"]}
 
 
 def _name_enums(found: Json) -> None:
@@ -151,10 +148,7 @@ def _enums_of(schema: Json, member: str = "") -> Iterator[tuple[str, str]]:
 def _derived(places: list[str]) -> str:
     """Name an enum after the shortest of the schemas it stands in, and the member there."""
     owner, _, member = min(places, key=lambda place: (len(place), place)).partition(".")
-    words = re.findall(r"[A-Z][a-z0-9]*", owner)
-    if len(words) > 1 and words[-1] in _ASIDE:
-        words.pop()
-    return "".join(words) + "".join(word.title() for word in member.split("_"))
+    return owner + "".join(word.title() for word in member.split("_"))
 
 
 def _add(schemas: Json, name: str, schema: Json) -> None:

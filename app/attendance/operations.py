@@ -179,8 +179,6 @@ async def take_back(
         for each in (event, event.model_copy(update={"id": str(otherwise)})):
             named[each.source, each.id] = otherwise
             said.append(each)
-    if not said:
-        return set()
     set_by = new_id()
     gone, changed = await take_away(tx, sender.agency_id, child_id, set_by, said)
     if changed:

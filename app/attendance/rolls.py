@@ -96,8 +96,6 @@ async def call(
     firsts: dict[tuple[str, str], tuple[UUID, Roll, str | None]] = {}
     for roll, doubt in rolls:
         firsts.setdefault((roll.source, roll.id), (new_id(), roll, doubt))
-    if not firsts:
-        return []
     ordered = [firsts[origin] for origin in sorted(firsts)]
     columns = [list(column) for column in zip(*(_row(tx, each) for each in ordered), strict=True)]
     batch = (principal.agency_id, batch_id, tx.now)

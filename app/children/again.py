@@ -24,8 +24,6 @@ async def keep(tx: Tx, child_id: UUID, strange: Mapping[str, Any]) -> None:
         return
     async with tx.as_system():
         row = await tx.connection.fetchrow(_HOLD, child_id)
-        if row is None:
-            return
         before = sealing.kept_aside(tx.keyring, row)
         aside = {**before}
         for field, said in strange.items():

@@ -225,8 +225,6 @@ async def tell(tx: Tx, child_id: UUID, kind: Kind, source_id: UUID, fact: Told |
     In SYSTEM's reach; again, it changes nothing. Two statements, if it is new.
     """
     row = await tx.connection.fetchrow(_ONE, child_id)
-    if row is None:
-        return
     before = Told.all_of(row["told"])
     now = without(before, kind, source_id) if fact is None else with_fact(before, fact)
     if {*before} == {*now}:

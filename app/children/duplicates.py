@@ -65,8 +65,6 @@ async def adopt(
     holds. `agreed`: whoever is in charge said so (`models.ChildAlias`). A file's own id is never
     another's name, wherever that file lives.
     """
-    if alias == child_id:
-        return
     async with tx.as_system():
         # A phone may send it five times at one moment, or a file be opened under it at that.
         await tx.connection.execute(_ONE_AT_A_TIME, str(alias))

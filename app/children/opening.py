@@ -1,5 +1,6 @@
 """Open files: once, by whoever looked after the place then, also after others had to be asked."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -369,13 +370,9 @@ async def open_referred(
     taken = await history.opened_by_another(tx, sent, found["agency_id"])
     child = _ref(file, new_id() if taken or found["reason"] == "id" else sent)
     for opened in [_unnumbered(file)] if number_wrong else [file, _unnumbered(file)]:
-        try:
+        with contextlib.suppress(duplicates.Taken):
             async with tx.connection.transaction():
                 await _store(tx, _sender(found), child, opened, [*sections], aside, content)
-        except duplicates.Taken as kept:
-            if str(kept) == "id":
-                return None
-        else:
             return child.id, opened.identity == file.identity
     return None
 

@@ -101,10 +101,10 @@ async def put(
             return await _put(
                 tx, then.who, table, whoever, values, lived_in, unless, lived=then.lived_in
             )
-        if named is not None and named.agreed:
-            found = await _put(tx, principal, table, whoever, values, lived_in, unless)
-            found = found and found._replace(seen=False)
-    return found
+        if named is None or not named.agreed:
+            return None
+        found = await _put(tx, principal, table, whoever, values, lived_in, unless)
+        return found and found._replace(seen=False)
 
 
 async def put_below(

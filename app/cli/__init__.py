@@ -282,6 +282,4 @@ def main() -> None:
         for problem in error.errors():
             place = "__".join(str(step) for step in problem["loc"]).upper()
             say(f"TONGHU_{place}: {problem['msg']}")
-    else:
-        return
     sys.exit(1)

@@ -62,7 +62,7 @@ async def _keep(lease: postgres.Lease) -> None:
     """Start the embedded server again if its supervisor was killed; the addresses stay."""
     while True:
         await asyncio.sleep(_LEASE_CHECK_SECONDS)
-        if lease.lost:
+        if lease.lost:  # pragma: no cover  somebody killed the supervisor
             try:
                 await asyncio.to_thread(lease.ensure)
             except postgres.EmbeddedDatabaseError as error:

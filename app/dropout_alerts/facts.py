@@ -34,8 +34,6 @@ _NEVER_AWAY: Final = frozenset({"excused", "struck_off"})
 async def tell_file(tx: Tx, announced: spine.Announced) -> None:
     """Tell the file what the register says of the child now."""
     alert = await tx.connection.fetchrow(_ALERT, announced.subject_id)
-    if alert is None:
-        return
     fact = None
     if alert["registered_on"] is not None and alert["end_reason"] not in _NEVER_AWAY:
         fact = Told(

@@ -383,5 +383,5 @@ def _announced(row: dict[str, Any], change: rules.Change) -> Sequence[spine.Even
             return [events.AlertClosed(**named, reason="excused")]
         case "attended":
             return [events.ChildReturned(**named)]
-        case "counted" | "doubted":
+        case _:  # counted, or doubted
             return doubt

@@ -122,8 +122,8 @@ def _weighed(
         return f"{told}: discharged it"
     data = deed["data"] or {}
     for name, wanted in evidence.where.items():
-        if data.get(name) not in wanted:
-            on.append(f"{name} is {data.get(name)}, not {_word(wanted)}")
+        if name in data and data[name] not in wanted:  # what takes it back does not say it again
+            on.append(f"{name} is {data[name]}, not {_word(wanted)}")
     if not deed["counts"] and not on:
         on.append("taken back, or passed on")
     if deed["happened_on"] < duty["counts_from"]:

@@ -72,7 +72,8 @@ WHERE rule = $1 AND home_county = $2 AND subject_id = $3
 """
 
 _CANCEL_ONE: Final = """
-UPDATE duties SET state = 'cancelled', version = version + 1
+UPDATE duties SET state = 'cancelled', version = version + 1,
+    discharged_at = NULL, discharged_by = NULL, discharged_on = NULL
 WHERE rule = $1 AND home_county = $2 AND subject_id = $3 AND (state = 'open' OR $4)
   AND state <> 'cancelled' AND opened_at <= $5
 """

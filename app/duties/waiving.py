@@ -93,8 +93,9 @@ async def _check(
     persons = [principal.staff_id, row["waiver_staff_id"]]
     since = local_date(row["opened_at"])
     async with tx.as_system():
-        if await tx.connection.fetchval(_OWES, persons, tx.today, *owes, since):
-            raise OwnDuty
+        own = await tx.connection.fetchval(_OWES, persons, tx.today, *owes, since)
+    if own:
+        raise OwnDuty
 
 
 async def _changed(

@@ -46,8 +46,6 @@ WHERE report_id = $1 AND codes ->> 'child_id' IS NOT NULL
 async def tell_file(tx: Tx, announced: spine.Announced) -> None:
     """Tell the file what the police found of the child, and no other file any more."""
     report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
-    if report is None:
-        return
     abandoned = report["disposed_as"] and "abandoned" in report["situations"]
     harmed = abandoned or _HARM & {*report["disposed_as"]}
     told = harmed and not report["kept"]

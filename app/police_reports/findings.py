@@ -58,12 +58,10 @@ def assessment(
     return found[-1] if found else None
 
 
-def is_together(assessment: Mapping[str, Any] | None) -> bool:
+def is_together(assessment: Mapping[str, Any]) -> bool:
     """Tell whether civil affairs and the police took part, and one who knows or helps the child
-    (REP-15: 会同民政、公安等部门, 在村民委员会、中小学校…协助下). None: there is none.
+    (REP-15: 会同民政、公安等部门, 在村民委员会、中小学校…协助下).
     """
-    if assessment is None:
-        return False
     said = assessment["codes"].get("participants") or assessment["said"].get("participants", ())
     together = {*said, assessment["kind"]}
     return together >= {"civil_affairs", "police"} and not _HELP.isdisjoint(said)

@@ -281,8 +281,6 @@ async def _sighted(tx: Tx, report_id: UUID) -> None:
 @spine.on(DeliverySucceeded)
 async def mark_delivered(tx: Tx, delivered: DeliverySucceeded) -> None:
     """Note that the police's system has taken a report (R24). The delivery's id is the step's."""
-    if not delivered.source_wire_name.startswith("police_reports."):
-        return
     report = next(iter(await hold_reports(tx, [{"id": delivered.subject_id}])), None)
     at = await tx.connection.fetchval(
         "SELECT delivered_at FROM webhook_deliveries WHERE id = $1", delivered.delivery_id

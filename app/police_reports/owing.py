@@ -137,8 +137,7 @@ async def tell_reporter(tx: Tx, announced: spine.Announced) -> None:
     report_id = announced.subject_id
     for found in await tx.connection.fetch(_VISITS, report_id):
         visit = await tx.connection.fetchrow(_VISIT, found["id"], found["home_county"])
-        if visit is not None:
-            await _tell_finder(tx, visit, _abnormal(visit), heard_of=report_id)
+        await _tell_finder(tx, visit, _abnormal(visit), heard_of=report_id)
     for written in await tx.connection.fetch(_OF_REPORT, report_id):
         await _tell_finder(tx, written, {*written["types"]}, heard_of=report_id)
 
@@ -218,8 +217,6 @@ async def tell_police(tx: Tx, announced: spine.Announced) -> None:
     (REP-14), as the report says now.
     """
     report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
-    if report is None:
-        return
     done = report["handled_at"] is not None
     in_charge = {"police_agency_id": report["police_agency_id"]}
     if done:
@@ -294,13 +291,11 @@ async def tell_assessor(tx: Tx, announced: spine.Announced) -> None:
     (REP-14), as the report says now. Said again, it opens nothing anew.
     """
     report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
-    if report is None:
-        return
     if announced.wire_name == events.TownshipNotified.wire_name and report["disposed_as"]:
         await _tell_of_notice(tx, report)
     if report["assessed_at"] is not None:
         found = findings.assessment(report, await findings.steps(tx, report))
-        whole = findings.is_together(found)
+        whole = found is not None and findings.is_together(found)
         await announce(tx, events.AssessmentGiven, report, only=(), given=whole)
     elif (
         report["township_agency_id"] is None
@@ -341,8 +336,6 @@ async def refer_services(tx: Tx, announced: spine.Announced) -> None:
     nothing anew.
     """
     report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
-    if report is None:
-        return
     asked = await helping.needed(tx, report) if report["child_id"] else []
     await answering.keep_only(tx, report["id"], [each.id for each in asked])
     if asked:
@@ -370,8 +363,6 @@ async def tell_arranger(tx: Tx, announced: spine.Announced) -> None:
     Said again, it opens nothing anew.
     """
     report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
-    if report is None:
-        return
     journal = await findings.steps(tx, report)
     last = findings.assessment(report, journal)
     over = report["closed_at"] is not None or report["superseded_by_id"] is not None

@@ -138,9 +138,9 @@ async def a_person(
     return Person(made.staff_id, agency_id, username, made.id, made.post_id)
 
 
-async def an_app(database: Database) -> UUID:
+async def an_app(database: Database, callback: str = CALLBACK) -> UUID:
     async with database.begin(SYSTEM) as tx:
-        made = await operations.create_app(tx, name="走访 <手机>", redirect_uris=[CALLBACK])
+        made = await operations.create_app(tx, name="走访 <手机>", redirect_uris=[callback])
     return made.id
 
 

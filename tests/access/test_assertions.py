@@ -113,6 +113,12 @@ class TestProof:
             verified(signed({**CLAIMS, **claims}))
         assert refused.value.reason == reason
 
+    def test_needs_no_kid_where_one_key_is_registered(self) -> None:
+        unnamed = jws.sign(CLAIMS, PRIVATE, algorithm="ES256")
+        assert verified(unnamed).token_id == "once"
+        with pytest.raises(assertions.AssertionRefused):
+            verified(unnamed, {"keys": [*JWKS["keys"], {**JWKS["keys"][0], "kid": "two"}]})
+
     def test_by_a_key_nobody_registered_is_refused(self) -> None:
         for header in ({"kid": "other"}, {"typ": "at+jwt"}, {"jwk": PUBLIC}):
             with pytest.raises(assertions.AssertionRefused):

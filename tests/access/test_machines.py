@@ -251,6 +251,25 @@ async def test_one_way_of_authentication_at_a_time(client, database, now) -> Non
     machine = await a_machine(database)
     answer = await ask(client, client_secret="x", **machine.proof(now))
     assert answer.json()["error"] == "invalid_request"
+    untyped = {**machine.proof(now), "client_assertion_type": "jwt"}
+    assert (await ask(client, **untyped)).json()["error"] == "invalid_request"
+    two = await client.post(
+        "/oauth/token", data={**GRANT, "client_id": "other"}, auth=(str(machine.client_id), "x")
+    )
+    assert two.json()["error"] == "invalid_request"
+
+
+@pytest.mark.parametrize(
+    ("grant", "error"),
+    [({"grant_type": "password"}, "unsupported_grant_type"), ({}, "invalid_request")],
+)
+async def test_who_asks_for_another_grant_hears_which_there_are(
+    client, database, now, grant, error
+) -> None:
+    machine = await a_machine(database)
+    answer = await client.post("/oauth/token", data={**grant, **machine.proof(now)})
+    assert (answer.status_code, answer.json()["error"]) == (400, error)
+    assert "client_credentials" in answer.json()["error_description"]
 
 
 async def test_apps_have_no_authority_of_their_own(client, database) -> None:

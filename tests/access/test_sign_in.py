@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from app.access import sign_in_pages
 from app.core.data.db import SYSTEM
 from tests.access.apps import (
     CALLBACK,
@@ -71,6 +72,11 @@ async def test_page_is_guarded_and_usable(client, database) -> None:
     assert "samesite=lax" in cookie
     style = await client.get("/oauth/sign-in.css")
     assert style.headers["content-type"].startswith("text/css")
+    own = "cn.example.visits:/callback"  # of a phone's app (RFC 8252 §7.1)
+    app = await an_app(database, own)
+    asked = authorization(app, challenge, redirect_uri=own)
+    page = await client.get("/oauth/authorize", params=asked)
+    assert "form-action 'self' cn.example.visits:;" in page.headers["content-security-policy"]
 
 
 @pytest.mark.parametrize(
@@ -157,6 +163,27 @@ async def test_form_expires(client, database, now, unique) -> None:
     database.clock = lambda: now + timedelta(minutes=15)
     fields = {**form.fields, "username": unique, "password": PASSWORD}
     assert (await client.post(form.action, data=fields)).status_code == 400
+
+
+async def test_what_holds_no_more_when_the_form_comes_back_is_not_done(
+    client, database, unique
+) -> None:
+    """Nor is what is no form. Told to the app as long as it may sign people in, else to them."""
+    await a_person(database, unique)
+    _, challenge = pkce()
+    app = await an_app(database)
+    page = await client.get("/oauth/authorize", params=authorization(app, challenge))
+    cookie = client.cookies["tonghu-sign-in"]
+    asked = {**authorization(app, challenge), "scope": "of:another-release"}
+    flow = sign_in_pages.Flow(asked, "zh", 2**40).sealed(database.keyring, cookie)
+    fields = {"username": unique, "password": PASSWORD}
+    refused = await client.post("/oauth/authorize", data={**fields, "flow": flow})
+    assert answer_of(refused)["error"] == "invalid_scope"
+    assert (await client.post("/oauth/authorize", json=fields)).status_code == 400
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("UPDATE clients SET active = false WHERE id = $1", app)
+    stopped = await client.post("/oauth/authorize", data={**Form(page).fields, **fields})
+    assert (stopped.status_code, "location" in stopped.headers) == (400, False)
 
 
 @pytest.mark.parametrize("flow", ["", "AAAA", "%00", "ÿ", "A" * 9000, "=="])
@@ -321,3 +348,6 @@ class TestExchange:
         redirect = await sign_in(client, app, challenge, unique, scope=scope)
         answer = await exchange(client, app, answer_of(redirect)["code"], verifier)
         assert answer.json()["scope"] == "visits:read"
+        none = await sign_in(client, app, challenge, unique, scope="clients:write")
+        answer = await exchange(client, app, answer_of(none)["code"], verifier)
+        assert answer.json()["error"] == "invalid_scope"

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from jose import jwt
 
+from app.access import tokens
 from app.core.ids import new_id
 from tests.access.apps import a_key
 from tests.access.factories import Caller, a_caller
@@ -232,6 +233,18 @@ async def test_other_schemes(client, header) -> None:
     answer = await client.get("/v1/me", headers={"authorization": header})
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+async def test_no_more_tokens_are_remembered_than_there_is_room_for(
+    database, settings, caller, forge, now, monkeypatch
+) -> None:
+    monkeypatch.setattr(tokens, "_CACHE_SIZE", 1)
+    told = settings.tokens
+    keys = tokens.token_keys(database.keyring.signing, issuer=told.issuer, audience=told.audience)
+    first = tokens.verify(keys, caller.token, now=now)
+    assert tokens.verify(keys, caller.token, now=now) is first
+    tokens.verify(keys, forge(), now=now)
+    assert tokens.verify(keys, caller.token, now=now) is not first
 
 
 async def test_a_token_once_verified_still_expires(client, database, caller, now) -> None:

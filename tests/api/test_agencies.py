@@ -5,6 +5,7 @@ import pytest
 
 from app.access.roles import Purpose
 from app.core.data.db import SYSTEM
+from app.core.http import paging
 from app.core.ids import new_id
 from tests.access.factories import Caller, a_caller, an_agency
 from tests.agencies.factories import a_holding, a_person, a_post
@@ -57,8 +58,9 @@ class TestListAgencies:
         assert answer.status_code == 200
 
     async def test_refuses_a_strange_cursor(self, client, county) -> None:
-        answer = await client.get("/v1/agencies?cursor=abc", headers=county.headers)
-        assert answer.json()["type"] == "/problems/cursor-invalid"
+        for cursor in ("abc", paging.encode([2**63, new_id()])):
+            answer = await client.get(f"/v1/agencies?cursor={cursor}", headers=county.headers)
+            assert answer.json()["type"] == "/problems/cursor-invalid"
 
 
 class TestReadAgency:
@@ -103,6 +105,7 @@ class TestCreateAgency:
             ({"region_code": str(OTHER)}, 403, "outside-remit"),
             ({"region_code": "120119999000"}, 422, "region-unknown"),
             ({"region_code": "999999999999"}, 422, "region-unknown"),
+            ({"region_code": "0" * 12}, 422, "region-unknown"),
             ({"uscc": "91110000600037341M"}, 422, "credit-code-invalid"),
             ({"uscc": "9111"}, 422, "validation-failed"),
             ({"kind": "circus"}, 422, "validation-failed"),

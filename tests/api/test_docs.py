@@ -22,6 +22,13 @@ async def test_refers_to_own_files_only_and_runs_under_its_policy(client) -> Non
 
 async def test_shows_the_document_of_this_server(client) -> None:
     assert "/openapi.json" in (await client.get("/docs/assets/start.js")).text
+    large = "/docs/assets/swagger-ui-bundle.js"
+    head = await client.head(large)
+    assert (head.status_code, head.content, int(head.headers["content-length"]) > 10**6) == (
+        200,
+        b"",
+        True,
+    )
     document = (await client.get("/openapi.json")).json()
     assert document["openapi"].startswith("3.1.")
 

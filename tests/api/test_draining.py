@@ -49,6 +49,12 @@ async def test_a_second_signal_goes_through_at_once(stopped: asyncio.Event) -> N
         await happens(stopped)
 
 
+def test_without_a_server_there_is_nothing_to_hold_back() -> None:
+    nobodys = signal.getsignal(signal.SIGTERM)
+    with drained_first(HOURS):
+        assert signal.getsignal(signal.SIGTERM) is nobodys is signal.SIG_DFL
+
+
 async def test_puts_the_servers_handler_back(stopped: asyncio.Event) -> None:
     theirs = signal.getsignal(signal.SIGTERM)
     with drained_first(HOURS):

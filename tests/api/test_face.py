@@ -14,11 +14,14 @@ from app.access.deps import needs
 from app.access.principal import Principal
 from app.api import doors, health
 from app.children.deps import ChildInPath, ReadsChildren
-from app.core.data import migrations
+from app.core.data import db, migrations
+from app.core.data.db import SYSTEM
 from app.core.http.routing import router as a_router
 from app.core.http.shown import Shown
+from app.core.jobs import queue
 from app.core.settings import Settings
 from tests.access.factories import a_caller
+from tests.conftest import NOW, calling
 from tests.police_reports.factories import filed
 
 DIRECTOR = ("village_director", 120119101200)
@@ -125,11 +128,15 @@ async def test_every_problem_has_a_page(client) -> None:
 
 async def test_counts_by_operation_and_names_nobody(client, database, settings) -> None:
     caller = await a_caller(database, settings, *DIRECTOR)
+    async with database.begin(SYSTEM) as tx:
+        await queue.enqueue(tx.connection, "duties.escalate", [{}])
     await client.get("/v1/me", headers=caller.headers)
     answer = await client.get("/metrics")
     assert answer.status_code == 200
     assert 'tonghu_requests_total{operation="readMe",status="200"}' in answer.text
     assert "tonghu_database_up 1.0" in answer.text
+    assert 'tonghu_jobs{job="duties.escalate",state="queued"} 1.0' in answer.text
+    assert 'tonghu_jobs_oldest_seconds{job="duties.escalate"} 0.0' in answer.text
     assert str(caller.subject_id) not in answer.text
 
 
@@ -140,14 +147,15 @@ async def test_figures_do_not_exist_for_strangers(client, header: str) -> None:
     assert answer.json()["type"] == "/problems/not-found"
 
 
-async def test_figures_do_not_exist_for_another_network(app, settings, database) -> None:
+@pytest.mark.parametrize("host", ["192.0.2.7", "a socket"])
+async def test_figures_do_not_exist_for_another_network(app, settings, database, host) -> None:
     async with main.state(settings, database) as shared:
 
         async def with_state(scope, receive, send):
             scope["state"] = dict(shared)
             await app(scope, receive, send)
 
-        transport = httpx.ASGITransport(with_state, client=("192.0.2.7", 4321))
+        transport = httpx.ASGITransport(with_state, client=(host, 4321))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
             assert (await http.get("/metrics")).status_code == 404
 
@@ -163,6 +171,26 @@ async def test_not_ready_with_a_database_of_an_older_version(client, monkeypatch
     assert answer.status_code == 503
     assert answer.json()["type"] == "/problems/not-ready"
     assert answer.json().keys() == {"type", "title", "status", "request_id"}
+
+
+async def test_not_ready_before_the_first_revision(client, database) -> None:
+    await database.send("SET search_path TO nowhere")
+    answer = await client.get("/readyz")
+    assert (answer.status_code, answer.json()["type"]) == (503, "/problems/not-ready")
+
+
+async def test_without_the_database_it_is_alive_not_ready_and_counted(
+    app, settings, keyring
+) -> None:
+    engine = db.open_engine("postgresql://nobody@127.0.0.1:1/none", settings.database)
+    away = db.Database(engine, keyring, lambda: NOW)
+    async with calling(app, settings, away) as http:
+        assert [(await http.get(f"/{name}z")).status_code for name in ("live", "ready")] == [
+            200,
+            503,
+        ]
+        assert "tonghu_database_up 0.0" in (await http.get("/metrics")).text
+    await away.close()
 
 
 async def test_not_ready_while_draining(client) -> None:
@@ -235,6 +263,8 @@ def test_does_not_start_with_an_act_that_is_no_operation(monkeypatch, name, scop
 
 def test_does_not_start_with_a_public_route_that_is_not_listed(app) -> None:
     other = main.assemble(Settings(environment="test"), None)
+    other.router.routes.append(Route("/livez", lambda _: None))
+    doors.refuse_unguarded(other)
     other.router.routes.append(Route("/other", lambda _: None))
     with pytest.raises(doors.UnguardedRoute, match="/other"):
         doors.refuse_unguarded(other)

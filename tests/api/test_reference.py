@@ -9,7 +9,9 @@ from app.access.roles import Purpose
 from app.agencies.models import AgencyKind
 from app.api.reference import codelists
 from app.attendance import models as attendance
+from app.children import sections
 from app.core.data.db import SYSTEM
+from app.core.data_files import BadDataFile
 from app.main import document
 from app.regions import operations
 from app.regions.rules import Level
@@ -232,6 +234,12 @@ class TestClauses:
         assert answer.json()["type"] == "/problems/scope-missing"
         codes = await client.get("/v1/codelists/report_situations", headers=hospital.headers)
         assert codes.json()["codes"][0]["code"] == "living_alone"
+
+
+def test_a_list_of_the_childs_file_is_no_list_by_policy(monkeypatch) -> None:
+    monkeypatch.setitem(sections.CODELISTS, "purposes", sections.CODELISTS["sex"])
+    with pytest.raises(BadDataFile, match="child's file has a code list purposes"):
+        codelists.__wrapped__()
 
 
 def test_a_list_the_document_names_can_be_looked_up() -> None:

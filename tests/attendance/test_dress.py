@@ -119,6 +119,7 @@ async def test_what_the_release_before_stored_is_known_again(
         ({"time": "早上"}, {"time": NONE, "doubt": "clock"}, {"time": "早上"}),
         ({"time": 1795133100}, {"time": f"{DAY}T00:05:00Z"}, {"time": 1795133100}),
         ({"time": 1795133100000}, {"time": f"{DAY}T00:05:00Z"}, {"time": 1795133100000}),
+        ({"time": 1e300}, {"time": NONE, "doubt": "clock"}, {"time": 1e300}),
         ({"time": f"{DAY}T08:05:60"}, {"time": f"{DAY}T00:05:59Z"}, {"time": f"{DAY}T08:05:60"}),
         ({"class_name": "三年级2班"}, {}, {"class_name": "三年级2班"}),
         ({"sequence": "9" * 5000}, {}, {"sequence": "9" * 5000}),

@@ -52,8 +52,8 @@ def present(pupil, day=TUESDAY, **fields):
     return an_event(pupil.id, day, **{"category": "present", **fields})
 
 
-async def doubts(around, caller) -> list[dict]:
-    answer = await around.client.get("/v1/presence-doubts", headers=caller.headers)
+async def doubts(around, caller, **query: str) -> list[dict]:
+    answer = await around.client.get("/v1/presence-doubts", params=query, headers=caller.headers)
     assert answer.status_code == 200, answer.text
     return answer.json()["items"]
 
@@ -263,8 +263,8 @@ class TestFound:
         teacher = await a_caller(database, settings, "school", TOWNSHIP, agency_id=new.id)
         answer = await self.find(around, teacher, doubt)
         assert (answer.status_code, answer.json()["type"]) == (403, "/problems/not-said-by-you")
-        mine = [each for each in await doubts(around, teacher) if each["permitted"]]
-        assert [each["school_id"] for each in mine] == [str(new.id)]
+        found = await doubts(around, teacher, permitted="recordPresenceFinding")
+        assert [each["school_id"] for each in found] == [str(new.id)]
 
 
 async def test_the_office_above_each_school_reads_it_wherever_the_child_lives(

@@ -90,6 +90,13 @@ async def test_a_school_owes_a_word_on_whom_it_never_speaks_of(
     assert await owed(around) == {**said, in_class: "cancelled"}
     assert new not in await owed(around)
 
+    told = await around.announced(about="attendance.pupil_unsaid")
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("UPDATE agencies SET active = false WHERE kind = 'school'")
+        await tx.connection.execute("UPDATE attendance_slots SET category = 'withdrawn'")
+    await tick(database, LOOK)
+    assert await around.announced(about="attendance.pupil_unsaid") == told, "it is closed"
+
 
 async def test_one_word_speaks_for_no_term(client, database, settings, around) -> None:
     """及时了解: ten school days without a word are a silence, wherever in the term; each is asked

@@ -6,9 +6,11 @@ from uuid import UUID, uuid4
 import orjson
 import pytest
 
-from app.children import derivation, naming, queries
+from app.children import derivation, naming, operations, queries
+from app.children.schemas import ChildChange
 from app.children.sections import File
 from app.core.data.db import SYSTEM
+from app.core.http.preconditions import PreconditionFailed
 from app.core.jobs import queue
 from tests.access.factories import a_caller, an_agency
 from tests.children.conftest import (
@@ -81,6 +83,7 @@ class TestChangesSections:
         assert answer.json()["errors"][0]["pointer"] == "#/residence/region_code"
 
     async def test_what_changes_nothing_makes_no_version(self, file, patch, director) -> None:
+        assert (await patch(director, file["id"], {})).json()["errors"][0]["code"] == "change_empty"
         answer = await patch(director, file["id"], {"health": {"status": "healthy"}})
         assert (answer.status_code, answer.headers["etag"]) == (200, '"1"')
 
@@ -91,6 +94,12 @@ class TestChangesSections:
         assert (await patch(director, file["id"], change)).status_code == 200
         stale = await patch(director, file["id"], {"health": {"status": "chronic"}})
         assert stale.status_code == 412
+
+    async def test_a_file_that_moved_since_it_was_found_is_asked_for_anew(self, tx) -> None:
+        gone = queries.ChildRef(uuid4(), 120118000000, OTHER_COUNTY_VILLAGE, None)
+        change = ChildChange.model_validate({"health": {"status": "healthy"}})
+        with pytest.raises(PreconditionFailed):
+            await operations.change_child(tx, everywhere(), gone, change, if_match=1)
 
     async def test_the_same_key_replays(self, file, patch, director) -> None:
         change = {"health": {"status": "weak"}}

@@ -49,6 +49,7 @@ DIRT: list[tuple[dict[str, Any], dict[str, Any] | None]] = [
     (_with("education", status="at_home"), {"education.status": "at_home"}),
     (_with("residence", lives_with=["alone", "狗"]), {"residence.lives_with.1": "狗"}),
     (_with("residence", address=""), None),
+    (_with("identity", sex=None, resident_id=None), None),
     ({"app_version": "3.2"}, {"app_version": "3.2"}),
     (_with("residence", address="村东\ud83d头"), {"residence.address": "U+D83D"}),
     (_with("residence", address="村东\x00头"), {"residence.address": "U+0000"}),
@@ -143,6 +144,16 @@ IDENTITY: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]] = [
         for said in (WRONG, "123", "不详", with_check_digit("12000020160302900"))
     ),
     ({"sex": "男"}, {"sex": "male", "resident_id": None}, {"identity.resident_id": RESIDENT_ID}),
+    (
+        {"sex": "男", "birth_date": "2016-03-02"},
+        {"sex": "male", "resident_id": None},
+        {"identity.resident_id": RESIDENT_ID},
+    ),
+    (
+        {"no_resident_id_reason": "not_issued"},
+        {"resident_id": RESIDENT_ID, "no_resident_id_reason": None},
+        {"identity.no_resident_id_reason": "not_issued"},
+    ),
     *(({"sex": said}, {"sex": "female"}, None) for said in ("女", "F", "2", 2, "Female ")),
     ({"sex": "不明"}, {"sex": "female"}, {"identity.sex": "不明"}),
     (

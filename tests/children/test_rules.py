@@ -351,6 +351,7 @@ def test_who_grew_up_has_neither_categories_nor_flags() -> None:
         (NATION_LIKE, {"education": {"status": "not_in_school"}}, ("out_of_school",)),
         (NATION_LIKE, {"hukou": {"registered": False}}, ("no_hukou",)),
         (NATION_LIKE, {"health": {"status": "disabled"}}, ("disabled",)),
+        (NATION_LIKE, {"health": {"disability_type": "hearing"}}, ("disabled",)),
         (NATION_LIKE, {"health": {"status": "chronic"}}, ("ill",)),
     ],
 )

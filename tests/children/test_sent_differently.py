@@ -52,6 +52,8 @@ class TestUnderTheIdOfAFileOneSees:
         assert changed.json()["residence"]["lives_with"] == ["alone"]
         again = await open_file(director, id=chosen)
         assert (again.status_code, again.json()["version"]) == (200, 2)
+        nowhere = {**a_file(VILLAGE)["hukou"], "region_code": None}
+        _differs(await open_file(director, id=chosen, hukou=nowhere), chosen, "hukou/region_code")
 
     @pytest.mark.parametrize(
         ("section", "fields"),

@@ -1,13 +1,16 @@
 """What people do: from the first attempt to the return (EDU-02 … EDU-07)."""
 
-from uuid import uuid4
+from datetime import timedelta
+from uuid import UUID, uuid4
 
 import pytest
 
 from app.core.data.db import SYSTEM, Reach
+from app.dropout_alerts import router
 from tests.access.factories import a_caller
 from tests.attendance.factories import a_school
 from tests.children.factories import moved
+from tests.conftest import NOW
 from tests.dropout_alerts.factories import COUNTY, a_report, an_attempt, everyone
 
 NEXT_COUNTY = 120118000000
@@ -61,7 +64,13 @@ async def test_the_whole_chain(around, alert, database) -> None:
         answer = await around.step(caller, now, "written-report/receipt")
         assert answer.status_code == 200, answer.text
         now = answer.json()
-    assert all(r["received_at"] for r in now["written_report"]["receipts"])
+    receipts = now["written_report"]["receipts"]
+    assert all(r["received_at"] for r in receipts)
+    database.clock = lambda: NOW + timedelta(minutes=1)
+    again = await around.step(around.township, now, "written-report/receipt")
+    now = again.json()
+    assert (again.status_code, now["written_report"]["receipts"]) == (200, receipts)
+    database.clock = lambda: NOW
 
     acted = await around.step(
         around.township,
@@ -75,7 +84,7 @@ async def test_the_whole_chain(around, alert, database) -> None:
         around.teacher,
         acted.json(),
         "return",
-        {"returned_on": "2026-11-20", "kind": "same_school"},
+        {"returned_on": "2026-11-20", "kind": "other_school"},
     )
     assert (back.status_code, back.json()["state"]) == (200, "returned")
     assert back.json()["allowed_actions"] == ["acknowledge"]
@@ -130,13 +139,17 @@ class TestRefusals:
         assert (row["decision"], row["rule"]) == ("denied", "transition-not-allowed")
         assert [str(child) for child in row["child_ids"]] == [alert["child_id"]]
 
-    async def test_a_change_names_its_version(self, around, alert) -> None:
+    async def test_a_change_names_its_version(self, database, around, alert) -> None:
         stale = {**alert, "version": alert["version"] + 1}
         answer = await around.step(around.teacher, stale, "persuasions", an_attempt())
         assert answer.status_code == 412
         path = f"/v1/dropout-alerts/{alert['id']}/persuasions"
         without = await around.client.post(path, headers=around.teacher.headers, json=an_attempt())
         assert without.status_code == 428
+        async with database.begin(SYSTEM) as tx:  # as if it had moved since it was found
+            elsewhere = {"id": UUID(alert["id"]), "home_county": 110101000000}
+            with pytest.raises(router.DropoutAlertNotFound):
+                await router._alert_to_change(elsewhere, tx)
         # What is wrong by itself is said before what is stale (RFC 9110 §13.2.1).
         wrong = await around.step(around.teacher, stale, "persuasions", an_attempt(by="nobody"))
         assert wrong.status_code == 422

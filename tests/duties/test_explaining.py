@@ -2,8 +2,10 @@
 
 from datetime import date
 
+import pytest
+
 from app.core.data.db import SYSTEM
-from app.duties import explaining
+from app.duties import explaining, queries
 from app.duties.rulebook import rules
 from tests.access.factories import an_agency
 from tests.children.factories import a_child
@@ -55,6 +57,26 @@ async def test_what_a_school_owes_and_what_is_due_by_a_day_are_said_so(database)
     said = await explained(database, "REG-08", pupil.id)
     assert "due: day 07-15" in said
     assert "open: 2027-07-15, subject" in said
+
+
+async def test_a_deed_that_does_not_count_says_why_not(database, child) -> None:
+    await announce(database, "children.child_changed", child=child, subject_id=child.id)
+    gone = await visited(database, child, date(2026, 11, 18))
+    about = {"child": child, "subject_id": gone, "visited_on": "2026-11-18"}
+    await announce(database, "visits.visit_taken_back", **about)
+    ahead = await visited(database, child, date(2027, 1, 1))
+    await work(database)
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("UPDATE duties SET state = 'overdue', overdue_at = $1", tx.now)
+    said = await explained(database, "VIS-01", child.id)
+    assert "  overdue since 2026-11-20T02:00:00+00:00" in said
+    assert f"{gone}, 2026-11-18: does not count, taken back, or passed on" in said
+    assert f"{ahead}, 2027-01-01: does not count, after 2026-12-31; its day has not come" in said
+
+
+def test_of_a_rule_without_periods_nobody_is_chosen() -> None:
+    with pytest.raises(ValueError, match="VIS-03 is not owed in periods"):
+        queries.chosen(rules()["VIS-03"])
 
 
 async def test_a_rule_of_events_says_what_opened_it_and_what_ended_it(database, child) -> None:

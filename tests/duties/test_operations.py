@@ -378,3 +378,10 @@ class TestOverdue:
         time.set(2026, 11, 21, 0, 0)
         await _mark_overdue(database)
         assert {duty["state"] for duty in await ledger(database)} == {"overdue"}
+        async with database.begin(SYSTEM) as tx:  # nor does what is to be told to the next step
+            await tx.connection.execute(
+                "UPDATE duties SET escalated = 1, escalates_at = $1", tx.now
+            )
+            await tx.connection.execute("DELETE FROM jobs")
+            await queue.REGISTRY["duties.escalate"].handler(tx, {})
+            assert await tx.connection.fetchval("SELECT name FROM jobs") == "duties.escalate"

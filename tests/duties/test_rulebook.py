@@ -189,6 +189,7 @@ role: village_director} → role: village_director, overseen_by: village_directo
 {category: any} → {} → say which children
 {category: any} → {category: []} → opens.children.category says nothing
 {category: any} → {category: left_behind} → opens.children.category is a list: write [left_behind]
+at: end_of_period → at: end_of_period, key: on_site → `key` goes with `parameter`
 {category: any} → {from_age: 6, under_age: 6} → `from_age` is below `under_age`
 {category: any} → {flags: any} → no key is called flags; did you mean flag?
 every: quarter → every: quater → no value of opens.every is called quater; did you mean quarter?
@@ -206,6 +207,7 @@ at: end_of_period → day: 02-29, source: test → 02-29 is no day of every year
 at: end_of_period → dy: 07-15, source: test → no key is called dy; did you mean day?
 at: end_of_period → at: end_of_period, field: visited_on → `field` goes with `within` or `parameter`
 within: P1DT2H3M → within: P0D → P0D leaves no time
+{event: visits.abnormal_finding, arose_on: visited_on} → {event: visits.abnormal_finding, children: {category: any}} → `children` goes with `every`
 {event: visits.abnormal_finding, arose_on: visited_on} → {} → say one of `every` and `event`
 {event: visits.abnormal_finding, arose_on → {every: quarter, children: {category: any}, arose_on → `also_on` goes with `every`, `arose_on` with `event`
 {event: visits.abnormal_finding, → {every: quarter, event: visits.abnormal_finding, → say one of `every` and `event`

@@ -6,9 +6,12 @@ They run in this process; `test_start.py` runs the installed script.
 import asyncio
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from app.core.data.crypto import Keyring
@@ -54,6 +57,15 @@ def villages(tmp_path: Path, *lines: str) -> Path:
     file = tmp_path / "villages.csv"
     file.write_text("\n".join((HEADER, *lines)) + "\n", encoding="utf-8")
     return file
+
+
+async def a_held_job(urls: schema.Urls) -> None:
+    connection = await asyncpg.connect(urls.owner)
+    await connection.execute(
+        "INSERT INTO jobs (name, payload, status, failure)"
+        " VALUES ('duties.escalate', '{}', 'held', 'KeyError')"
+    )
+    await connection.close()
 
 
 def test_from_an_empty_database_to_people_who_can_sign_in(tonghu: Tonghu, tmp_path) -> None:
@@ -117,6 +129,44 @@ def test_from_an_empty_database_to_people_who_can_sign_in(tonghu: Tonghu, tmp_pa
     assert "Traceback" not in errors
 
     assert tonghu("jobs", "held")[:2] == (0, "No job is held.\n")
+
+
+def test_jobs_that_are_held_and_why_something_is_owed(tonghu: Tonghu, urls: schema.Urls) -> None:
+    tonghu("migrate")
+    asyncio.run(a_held_job(urls))
+    code, said, _ = tonghu("jobs", "held")
+    assert (code, "duties.escalate" in said, "KeyError" in said) == (0, True, True)
+    number = re.search(r"\d+", said)[0]
+    assert [tonghu("jobs", "release", number)[1] for _ in range(2)] == [
+        "1 released.\n",
+        "0 released.\n",
+    ]
+
+    explain = ("duties", "explain")
+    assert "No such child." in tonghu(*explain, "VIS-01", "--child", uuid4())[1]
+    assert "There is no rule VIS-99." in tonghu(*explain, "VIS-99", "--child", uuid4())[2]
+    both = ("--child", uuid4(), "--subject", uuid4())
+    for about in ((), both):
+        assert "one of --child and --subject" in tonghu(*explain, "VIS-01", *about)[2]
+
+
+def test_who_registers_a_client_says_for_whom(tonghu: Tonghu) -> None:
+    tonghu("migrate")
+    tonghu("regions", "load")
+    app = ("clients", "create", "--name", "测试应用")
+    assert json.loads(tonghu(*app, "--redirect-uri", "https://app.example/")[1])["client_id"]
+    assert "an app needs --redirect-uri" in tonghu(*app, "--agency", uuid4())[2]
+    assert (
+        "no such agency"
+        in tonghu(*app, "--role", "school_system", "--agency", uuid4(), "--region", TOWNSHIP)[2]
+    )
+
+
+def test_a_setting_that_is_none_is_told_by_its_name(tonghu: Tonghu, monkeypatch) -> None:
+    monkeypatch.setenv("TONGHU_TOKENS__STAFF_SECONDS", "3600")
+    code, said, errors = tonghu("jobs", "held")
+    assert (code, said) == (1, "")
+    assert errors.startswith("TONGHU_TOKENS__STAFF_SECONDS: Input should be less than or equal")
 
 
 def test_commands_without_a_database(tonghu: Tonghu, tmp_path, document) -> None:

@@ -1,6 +1,7 @@
 """Every situation reported gets an answer of its own, and what is left out stays owed."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -293,5 +294,8 @@ class TestEscort:
         dispose, read = await case("living_alone")
         agency = str(offices.village.agency_id)
         placed = {"placed_with_name": None, "placed_with_agency_id": agency}
+        nobody = {**placed, "placed_with_agency_id": str(uuid4())}
+        refused = await dispose(ESCORT, **nobody)
+        assert (refused.status_code, refused.json()["errors"][0]["code"]) == (422, "agency_unknown")
         assert (await dispose(ESCORT, **placed)).status_code == 201
         assert (await read())["steps"][0]["details"]["placed_with_agency_id"] == agency

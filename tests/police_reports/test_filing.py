@@ -73,6 +73,15 @@ class TestFileReport:
         }
         audited = await rows(database, "audit_entries")
         assert [row["child_ids"] for row in audited] == [[child.id], [child.id]]
+        body |= {"id": str(uuid4()), "region_code": "村东头"}
+        answer = await client.post(URL, json=body, headers=offices.village.headers)
+        assert answer.status_code == 201, answer.text
+        read = await client.get(f"{URL}/{answer.json()['id']}", headers=offices.police.headers)
+        assert read.json()["region_code"] == str(VILLAGE), "where the child lives"
+        assert read.json()["doubts"] == ["place_unknown"]
+        del body["situations"]
+        answer = await client.post(URL, json=body, headers=offices.village.headers)
+        assert [each["pointer"] for each in answer.json()["errors"]] == ["#/situations"]
 
     async def test_what_the_reporter_says_of_the_child_stays(
         self, client, database, offices

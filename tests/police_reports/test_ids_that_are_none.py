@@ -1,7 +1,10 @@
 """An id that is none names its report all the same: by what was sent under it."""
 
+from uuid import UUID
+
 import pytest
 
+from app.police_reports.unread import MOST_IDS, ids_in
 from tests.police_reports.factories import a_report, rows, the_offices
 from tests.police_reports.test_chain import URL
 
@@ -9,6 +12,11 @@ from tests.police_reports.test_chain import URL
 @pytest.fixture
 async def offices(database, settings):
     return await the_offices(database, settings)
+
+
+def test_of_a_report_that_names_very_many_ids_the_first_are_read() -> None:
+    said = [str(UUID(int=number)) for number in range(MOST_IDS + 1)]
+    assert ids_in({"unread": said}) == [UUID(each) for each in said[:-1]]
 
 
 @pytest.mark.parametrize("said", ["R-2026-001", 17, "", {"a": 1}])

@@ -34,6 +34,10 @@ async def test_an_id_stands_for_one_step(client, database, offices, path) -> Non
         url, json={"id": step_id, moment: AT, **body}, headers=offices.police.headers
     )
     assert first.status_code == 201, first.text
+    same = await client.post(
+        url, json={"id": step_id, moment: AT, **body}, headers=offices.police.headers
+    )
+    assert (same.status_code, same.json()["id"]) == (200, step_id), same.text
     again = await client.post(
         url, json={"id": step_id, moment: LATER, **body}, headers=offices.police.headers
     )

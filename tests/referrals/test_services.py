@@ -2,12 +2,15 @@
 
 from datetime import timedelta
 from typing import get_args
+from uuid import UUID
 
 import pytest
+from pydantic import ValidationError
 
 from app.core.data.db import SYSTEM
 from app.police_reports.schemas import ServiceKind
 from app.referrals.models import ReferralNeed
+from app.referrals.schemas import ChildReferralCreate
 from app.visits.schemas import AbnormalType, Domain
 from tests.access.factories import a_caller, an_agency, renewed
 from tests.jobs import run_jobs
@@ -17,6 +20,12 @@ from tests.police_reports.test_fast import CARED_FOR
 from tests.police_reports.test_owing import owed, visited
 from tests.referrals.test_referrals import act, listed
 from tests.visits.factories import something_wrong
+
+
+def test_a_referral_says_to_whom() -> None:
+    for said in ({}, {"to_kind": "hospital", "to_agency_id": str(UUID(int=1))}):
+        with pytest.raises(ValidationError, match="Say `to_kind` or `to_agency_id`"):
+            ChildReferralCreate.model_validate({"needs": ["ill"], **said})
 
 
 @pytest.fixture

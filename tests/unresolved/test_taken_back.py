@@ -6,7 +6,7 @@ import pytest
 
 from app.core.data.db import SYSTEM
 from tests.access.factories import a_caller
-from tests.attendance.factories import push
+from tests.attendance.factories import an_event, push
 from tests.children.factories import a_child, a_file
 from tests.conftest import VILLAGE
 from tests.jobs import run_jobs
@@ -100,7 +100,7 @@ async def test_what_was_sent_since_by_the_same_name_goes_along_and_the_name_is_f
     read = await client.get(f"/v1/visits/{later['id']}", headers=director.headers)
     corrected = await client.patch(
         f"/v1/visits/{later['id']}",
-        json={"note": "补充"},
+        json={"note": "补充", "visited_on": "2026-11-17"},
         headers={**director.headers, "if-match": read.headers["etag"]},
     )
     assert corrected.status_code == 200, corrected.text
@@ -116,6 +116,8 @@ async def test_what_was_sent_since_by_the_same_name_goes_along_and_the_name_is_f
     await act(township, item["id"], "attachment", child_id=str(child.id))
     notes = {each["id"]: each["note"] for each in await _visits(client, director, child.id)}
     assert notes == {placed["id"]: None, later["id"]: "补充"}, "what was corrected since is kept"
+    read = await client.get(f"/v1/visits/{later['id']}", headers=director.headers)
+    assert read.json()["visited_on"] == "2026-11-17"
     kept = await client.get(f"/v1/visits/{later['id']}/versions", headers=director.headers)
     assert [each["visit"]["note"] for each in kept.json()["items"]] == [None]
 
@@ -132,10 +134,15 @@ async def test_so_does_it_where_nobody_kept_what_the_child_was_called(
     url = f"/v1/visits/{later['id']}"
     corrected = await client.patch(url, json={"note": "补充"}, headers=headers)
     assert corrected.status_code == 200, corrected.text
+    await run_jobs(database)
+    [twins] = await listed(client, township, "?state=open")
+    assert twins["kind"] == "two_entries"
     async with database.begin(SYSTEM) as tx:  # as what was received before that was kept
         await tx.connection.execute("UPDATE visits SET called = NULL")
     answer = await act(township, placed["item"], "withdrawal", words="认错人")
     assert answer.json()["state"] == "taken_back", answer.text
+    read = await client.get(f"/v1/unresolved/{twins['id']}", headers=township.headers)
+    assert read.json()["state"] == "taken_back", "of one visit nobody is asked whether it is two"
     assert [each["id"] for each in await _visits(client, director, wrong.id)] == [own["id"]]
     [item] = await listed(client, township, "?state=open")
     read = await client.get(f"/v1/unresolved/{item['id']}", headers=township.headers)
@@ -147,14 +154,36 @@ async def test_so_does_it_where_nobody_kept_what_the_child_was_called(
 async def test_a_correction_that_was_wrong_is_taken_back_too(
     client, database, director, township, wrong, sent, act
 ) -> None:
+    """And so is all that was corrected alike."""
+    unclear = await act(director, sent["item"], "correction")
+    assert unclear.json()["errors"][0]["code"] == "claim_unclear"
     corrected = await act(director, sent["item"], "correction", child_id=str(wrong.id))
     assert (corrected.json()["state"], corrected.json()["words"]) == ("corrected", "已核实")
+    body = a_visit(sent["child_id"], visited_on="2026-11-19")
+    more = await client.post("/v1/visits", json=body, headers=director.headers)
+    await act(director, more.json()["unresolved_id"], "correction", child_id=str(wrong.id))
+    assert len(await _visits(client, director, wrong.id)) == 2
     answer = await act(director, sent["item"], "withdrawal", words="认错人")
     assert answer.json()["type"] == "/problems/not-yours-to-settle"
     await act(township, sent["item"], "withdrawal", words="认错人")
     await run_jobs(database)
     [again] = await listed(client, township, "?state=open")
     assert again["claim"]["child_id"] == sent["child_id"]
+    assert await _visits(client, director, wrong.id) == []
+
+
+async def test_a_file_opened_under_the_id_said_takes_a_visit_once(
+    client, database, director, sent
+) -> None:
+    """Though it is sent again before it is looked for."""
+    file = a_file(VILLAGE, id=sent["child_id"])
+    await client.post("/v1/children", json=file, headers=director.headers)
+    body = {name: said for name, said in sent.items() if name != "item"}
+    await client.post("/v1/visits", json=body, headers=director.headers)
+    await run_jobs(database)
+    assert [each["id"] for each in await _visits(client, director, sent["child_id"])] == [
+        sent["id"]
+    ]
 
 
 async def test_a_file_opened_under_the_id_first_said_draws_what_was_corrected_to_another(
@@ -183,21 +212,25 @@ async def test_a_file_that_took_what_was_meant_for_another_does_not_take_it_agai
     assert again["abnormal"]
 
 
+@pytest.mark.parametrize("since", [None, "excused"])
 async def test_absences_of_a_wrong_pupil(
-    client, database, settings, school, teacher, pupil, act
+    client, database, settings, school, teacher, pupil, act, since
 ) -> None:
+    """What the school has said of that child itself since stands."""
     other = await a_child(database, VILLAGE, school_id=school.id, name="另一个")
     await push(client, school, of_number())
     [item] = await listed(client, teacher)
     await act(teacher, item["id"], "attachment", child_id=str(other.id))
     assert [row["category"] for row in await slots(database)] == ["unexcused"]
+    if since:
+        await push(client, school, an_event(other.id, category=since, sequence=2))
     await run_jobs(database)
     answer = await act(
         teacher, item["id"], "withdrawal", words="学籍号对错了", child_id=str(pupil.id)
     )
     assert answer.json()["state"] == "taken_back", answer.text
     said = {row["child_id"]: row["category"] for row in await slots(database)}
-    assert said == {other.id: "withdrawn", pupil.id: "unexcused"}
+    assert said == {other.id: since or "withdrawn", pupil.id: "unexcused"}
     await run_jobs(database)
 
 

@@ -3,9 +3,15 @@
 from datetime import date
 from uuid import UUID, uuid4
 
+import pytest
+
+from app.children.queries import ChildRef
 from app.core.data.db import SYSTEM
+from app.core.ids import new_id
+from app.visits.operations import recording
+from app.visits.schemas.recording import VisitCreate
 from tests.access.factories import a_new_post
-from tests.children.factories import a_child
+from tests.children.factories import a_child, everywhere
 from tests.conftest import VILLAGE
 from tests.visits.factories import a_visit, something_wrong
 
@@ -64,6 +70,13 @@ async def test_of_a_child_nobody_knows_it_waits_under_its_own(
     assert len(asked) == 4
 
 
+async def test_one_that_waited_for_a_child_without_a_file_is_not_dropped_in_silence(tx) -> None:
+    nobody = ChildRef(new_id(), 120119000000, VILLAGE, None)
+    new = VisitCreate.model_validate(a_visit(nobody.id))
+    with pytest.raises(LookupError):
+        await recording.store_held(tx, everywhere(), nobody, new, tx.now, new_id())
+
+
 async def test_sent_again_from_a_new_post_it_is_the_same(
     client, database, settings, director, neighbour
 ) -> None:
@@ -77,3 +90,6 @@ async def test_sent_again_from_a_new_post_it_is_the_same(
     again = await _record(client, moved, body)
     assert (again.status_code, again.json()["id"]) == (200, kept.json()["id"])
     assert await _count(database) == 2
+    new = await a_child(database, 120119102201)
+    kept = await _record(client, moved, a_visit(new.id, id=NIL, visited_on="2026-11-20"))
+    assert (kept.status_code, kept.json()["doubts"]) == (201, ["id_in_use"])

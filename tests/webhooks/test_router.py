@@ -10,7 +10,7 @@ from app.core.data.db import SYSTEM
 from app.core.ids import new_id
 from app.core.jobs.events import Event, publish
 from app.duties.events import DutyOverdue
-from app.webhooks.models import WebhookAttempt
+from app.webhooks.models import RESPONSE_PLACE, WebhookAttempt
 from app.webhooks.operations import deliveries
 from tests.access.factories import a_caller
 from tests.at_once import behind
@@ -236,6 +236,7 @@ class TestDelivery:
     ) -> None:
         await registered(client, police, event_types=["webhooks.*"])
         delivery = await queued(database, police.agency_id)
+        attempt, said = new_id(), b"no \0 such \xff host"
         async with database.begin(SYSTEM) as tx:
             tx.session.add(
                 WebhookAttempt(
@@ -245,8 +246,10 @@ class TestDelivery:
                     trigger="auto",
                     started_at=tx.now,
                     duration_ms=12,
+                    id=attempt,
                     status=status,
                     error=error,
+                    response_sealed=status and tx.keyring.seal(RESPONSE_PLACE, attempt, said),
                     response_truncated=False,
                     key_ids=["0123456789ab"],
                 )
@@ -255,6 +258,7 @@ class TestDelivery:
         assert answer.status_code == 200, answer.text
         (shown,) = answer.json()["attempt_log"]
         assert (shown["status"], shown["error"]) == (status, error)
+        assert shown["response"] == (status and "no \ufffd such \ufffd host")
 
     async def test_closing_takes_a_person(self, client, police, database, settings) -> None:
         await registered(client, police, event_types=["webhooks.*"])

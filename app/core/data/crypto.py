@@ -6,6 +6,7 @@ import hmac
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -120,10 +121,7 @@ def load_keyring(*, keys: str | None, keys_file: Path | None, generate_in: Path 
     if not path.exists():
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
             f.write(Keyring.generate().to_json())
-        try:
+        with suppress(FileExistsError):
             os.link(temporary, path)  # atomic: two processes starting at once share one file
-        except FileExistsError:
-            pass
-        finally:
-            temporary.unlink()
+        temporary.unlink()
     return Keyring.from_json(path.read_text())

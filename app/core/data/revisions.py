@@ -32,7 +32,7 @@ def write(message: str, *, fill: str | None = None) -> Path | None:
         )
     if missing := undeclared() or (fill and _no_such_table(fill)):
         raise CommandError(missing)
-    with (
+    with (  # pragma: no cover  tests write revisions in a copy of the project
         postgres.passing("tonghu-revision-") as lease,
         contextlib.redirect_stdout(io.StringIO()),
     ):

@@ -94,10 +94,8 @@ async def fetch(tx: Tx, select: str, where: Where, order: Order, window: Window)
             f"{select} WHERE {where} ORDER BY {sort} LIMIT {int(window.limit) + 1}",
             *where.arguments,
         )
-    except asyncpg.DataError:
-        if values is None:
-            raise
-        raise _invalid() from None  # such as a number no column of this type holds
+    except asyncpg.DataError as error:  # such as a number no column of this type holds
+        raise error if values is None else _invalid() from None
     shown = rows[: window.limit]
     if len(rows) <= window.limit:
         return Rows(shown, None)

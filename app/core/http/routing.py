@@ -13,10 +13,8 @@ from typing import Annotated, Any, get_args, get_origin
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
-from fastapi.datastructures import DefaultPlaceholder
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
-from pydantic import BaseModel
 from starlette.datastructures import Headers
 
 from app.core.data.db import Database, Tx
@@ -54,8 +52,7 @@ class Route(APIRoute):
     """The route class of every router."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        if isinstance(options.get("response_model"), DefaultPlaceholder):
-            options["response_model"] = shows(endpoint)
+        options["response_model"] = shows(endpoint)
         super().__init__(path, _answering(endpoint), **options)
         _refuse_threads(self.dependant)
 
@@ -260,14 +257,8 @@ async def _read_json(request: StrictRequest, *, evidence: bool = False, **taken:
 
 
 def _query_names(dependant: Dependant) -> frozenset[str]:
-    names: set[str] = set()
-    for field in dependant.query_params:
-        annotation = field.field_info.annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            names.update(annotation.model_fields)
-        else:
-            names.add(field.alias)
-    return frozenset(names).union(*map(_query_names, dependant.dependencies))
+    names = frozenset(field.alias for field in dependant.query_params)
+    return names.union(*map(_query_names, dependant.dependencies))
 
 
 def _refuse_unknown_query(request: Request, known: frozenset[str]) -> None:

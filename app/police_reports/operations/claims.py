@@ -188,8 +188,7 @@ async def carried_over(
 
 def unsealed(tx: Tx, report: Mapping[str, Any]) -> dict[str, Any]:
     """Return, by field, what of a stored report could not be followed."""
-    if not (sealed := report["as_sent_sealed"]):
-        return {}
+    sealed = report["as_sent_sealed"]
     said: dict[str, Any] = orjson.loads(tx.keyring.unseal(models.AS_SENT, report["id"], sealed))
     return said
 

@@ -31,7 +31,7 @@ async def close_report(
     complete = report["assessed_at"] is not None and report["handled_at"] is not None
     found = findings.assessment(report, await findings.steps(tx, report))
     complete = complete and report["omission_step_id"] is None
-    complete = complete and findings.is_together(found)
+    complete = complete and found is not None and findings.is_together(found)
     if new.reason == "child_safe":
         complete = complete and found is not None and found["said"]["safety"] == "safe"
     if complete or report["state"] == State.CLOSED:

@@ -69,16 +69,14 @@ async def known_as(tx: Tx, said: Identification) -> list[ChildRef]:
     """
     if said.name is None:
         return []
-    if said.resident_id is not None:
-        number = residents.written(said.resident_id)
+    if said.student is None:
+        number = residents.written(said.resident_id or "")
         sought = {children.resident_index(tx.keyring, number)} if _NUMBER.fullmatch(number) else {}
         table = "resident_ids"
-    elif said.student is not None:
+    else:
         student = said.student
         sought = children.external_spellings(tx.keyring, student.system, student.number)
         table = "child_external_ids"
-    else:
-        return []
     async with tx.as_system():
         rows = await tx.connection.fetch(_BEARING.format(table), list(sought))
     name = canonical_name(said.name)

@@ -34,9 +34,9 @@ async def place_again(tx: Tx, lo: int, hi: int, after: UUID) -> UUID | None:
         said = code_in(unsealed(tx, report).get("region_code"))
         if said is None or not lo <= said[0] < hi:
             continue
-        if found := await regions.nearest(tx, said[0], tx.today):
-            doubts = [each for each in report["doubts"] if each != "place_unknown"]
-            known = {"doubts": doubts} if found[1] and said[1] else {}
-            await change(tx, report["id"], region_code=found[0], **known)
-            await keep_asked(tx, report["id"], anew=True)
+        place, exact = await regions.nearest(tx, said[0], tx.today) or (lo, False)
+        doubts = [each for each in report["doubts"] if each != "place_unknown"]
+        known = {"doubts": doubts} if exact and said[1] else {}
+        await change(tx, report["id"], region_code=place, **known)
+        await keep_asked(tx, report["id"], anew=True)
     return rows[-1]["id"] if len(rows) == _AT_A_TIME else None

@@ -123,8 +123,6 @@ async def hold_again(
     SYSTEM's reach: owed where `row`, for which it waited before, was. However much the sender has
     waiting: it was taken once. Two statements, and the event.
     """
-    if not backs:
-        return []
     kind, place = UnresolvedKind(row["kind"]), row["region_code"]
     pieces = [back.piece for back in backs]
     asked = await ask(tx, sender, kind, row["owner_role"], place, pieces)

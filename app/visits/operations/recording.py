@@ -183,9 +183,7 @@ async def store_held(
         values = columns_of(tx, each, sender, received_at)
         dated = {**values, "received_at": received_at, "updated_at": received_at}
         put = await rows.put_below(tx, sender, "visits", child.id, dated, lived_in="visited_in")
-        if put is None:
-            raise LookupError("the child of a held visit has no file")
-        if put.row is not None:
+        if put is not None and put.row is not None:
             visit = queries.visit_of(tx, sender, {**put.row, "birth_date": put.birth_date})
             await announce(tx, VisitRecorded, visit, put.row, news=visit.abnormal)
             row: Mapping[str, Any] = {**put.row, "birth_date": put.birth_date}
@@ -198,6 +196,7 @@ async def store_held(
         sent = await rows.sent_before(tx, sender, each.id, table="visits")
         if sent is not None and sent["content_mac"] in digests(tx, each):
             return  # it came rightly meanwhile
+    raise LookupError("a visit that waited has no child, or no id of its own")
 
 
 async def _sent_before(

@@ -7,7 +7,7 @@ import httpx
 import orjson
 import pytest
 from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from app.core import logs
 from app.core.http.exchange import Exchange
@@ -80,6 +80,22 @@ async def test_a_fault_is_a_problem_and_its_message_stays_unsaid(http, capsysbin
     assert fault["place"].startswith("core/http/exchange.py:")
     assert request["status"] == 500
     assert SECRET.encode() not in raw + answer.content
+
+
+async def test_what_breaks_within_an_answer_is_logged_and_not_answered_again(capsysbinary) -> None:
+    sent = []
+
+    async def breaks(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise Broken
+
+    async def send(message: Message) -> None:
+        sent.append(message["type"])
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    await Exchange(breaks)(scope, None, send)
+    assert sent == ["http.response.start"]
+    assert "fault" in [line["event"] for line in logged(capsysbinary)]
 
 
 async def test_neither_path_nor_query_is_logged(http, capsysbinary) -> None:

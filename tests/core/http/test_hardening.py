@@ -8,7 +8,7 @@ import httpx
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.http.hardening import Hardening, Limits
 from tests.waiting import PATIENCE
@@ -97,6 +97,25 @@ async def test_a_trickling_body_ends_at_the_deadline() -> None:
     assert b"/problems/body-too-slow" in sent[1]["body"]
 
 
+async def test_whoever_asks_hears_that_the_caller_hung_up_after_the_body() -> None:
+    told = iter(
+        [
+            {"type": "http.request", "body": b"x", "more_body": False},
+            {"type": "http.disconnect"},
+        ]
+    )
+    heard = []
+
+    async def listens(_: Scope, receive: Receive, __: Send) -> None:
+        heard.extend([(await receive())["type"], (await receive())["type"]])
+
+    async def receive() -> Message:
+        return next(told)
+
+    await answers_to({"content-length": "1"}, receive, app=listens)
+    assert heard == ["http.request", "http.disconnect"]
+
+
 async def test_says_nothing_to_a_caller_who_hung_up() -> None:
     async def gone() -> Message:
         return {"type": "http.disconnect"}
@@ -105,7 +124,7 @@ async def test_says_nothing_to_a_caller_who_hung_up() -> None:
 
 
 async def answers_to(
-    headers: dict[str, str], receive: Receive, limits: Limits = LIMITS
+    headers: dict[str, str], receive: Receive, limits: Limits = LIMITS, app: ASGIApp = echo
 ) -> list[Message]:
     scope = {
         "type": "http",
@@ -120,5 +139,5 @@ async def answers_to(
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await Hardening(echo, limits)(scope, receive, send)
+    await Hardening(app, limits)(scope, receive, send)
     return sent

@@ -2,6 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.core.http import rate_limits
 from app.core.http.rate_limits import RateLimited, RateLimits
 
 NOON = datetime(2026, 3, 2, 4, tzinfo=UTC)
@@ -28,6 +29,17 @@ def test_callers_do_not_share() -> None:
     with pytest.raises(RateLimited) as refused:
         limits.spend("a", NOON)
     assert refused.value.headers["retry-after"] == "1000"
+
+
+def test_of_too_many_callers_the_one_not_seen_for_longest_is_forgotten(monkeypatch) -> None:
+    monkeypatch.setattr(rate_limits, "_MOST_BUCKETS", 2)
+    limits = RateLimits(per_second=1, burst=2)
+    for caller in ("one", "two", "one", "three"):
+        limits.spend(caller, NOON)
+    assert limits.spend("two", NOON)[1] == (b"ratelimit", b'"default";r=1;t=1'), "as one anew"
+    limits.spend("three", NOON)
+    with pytest.raises(RateLimited):
+        limits.spend("three", NOON)
 
 
 def test_a_clock_set_back_gives_nothing_away() -> None:
