@@ -76,7 +76,7 @@ async def test_a_deed_that_does_not_count_says_why_not(database, child) -> None:
 
 def test_of_a_rule_without_periods_nobody_is_chosen() -> None:
     with pytest.raises(ValueError, match="VIS-03 is not owed in periods"):
-        queries.chosen(rules()["VIS-03"])
+        queries.chosen(rules()["VIS-03"], date(2026, 11, 20))
 
 
 async def test_a_rule_of_events_says_what_opened_it_and_what_ended_it(database, child) -> None:
