@@ -14,9 +14,8 @@ from app.attendance import asked
 from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database, Reach
 from app.core.ids import new_id
-from app.police_reports import facts, jobs, owing, queries
+from app.police_reports import answered, facts, jobs, owing, queries
 from app.police_reports.operations import (
-    answered,
     called,
     counting,
     forwarding,
