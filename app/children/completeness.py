@@ -9,6 +9,7 @@ from uuid import UUID
 
 from app.children.events import Part
 from app.children.sections import File
+from app.children.sections.family import Parent
 from app.core.ids import standing_for
 
 _SCHOOL_AGE = 6
@@ -50,6 +51,11 @@ def lacking(file: File, age: int) -> tuple[str, ...]:
     return tuple(place for place, said in _asked(file, age) if not said)
 
 
+def _told_of(parent: Parent) -> bool:
+    """Tell whether something is said of a parent: that nobody knows (情况不详) says nothing."""
+    return any(each.status != "unknown" for each in parent.statuses)
+
+
 def _asked(file: File, age: int) -> Iterator[tuple[str, bool]]:
     identity, hukou, guardianship = file.identity, file.hukou, file.guardianship
     yield "identity.resident_id", bool(identity.resident_id or identity.no_resident_id_reason)
@@ -57,7 +63,7 @@ def _asked(file: File, age: int) -> Iterator[tuple[str, bool]]:
     yield "hukou.region_code", hukou.registered is False or hukou.region_code is not None
     yield "residence.address", file.residence.address is not None
     yield "residence.lives_with", bool(file.residence.lives_with)
-    parents = {each.role for each in file.family.parents if each.statuses}
+    parents = {each.role for each in file.family.parents if _told_of(each)}
     for role in ("father", "mother"):
         by_one = file.adoption.adopted_by == "one" and bool(parents)
         yield f"family.{role}", role in parents or by_one

@@ -23,11 +23,13 @@ from app.visits.operations import storing
 _CHILD: Final = "SELECT pg_advisory_xact_lock(hashtextextended('visits/' || $1::text, 3))"
 _VISITS: Final = """
 SELECT v.id, v.home_county, v.region_code, v.child_id, v.visited_on, v.received_at, v.channel,
-       v.abnormal, v.findings, v.words_sealed, d.state AS asked
+       v.visitor_type, v.as_role, v.abnormal, v.findings, v.words_sealed, d.state AS asked
 FROM visits v LEFT JOIN duties d ON d.rule = 'VIS-03' AND d.home_county = v.home_county
     AND d.subject_id = v.id AND d.child_id = v.child_id
 WHERE v.child_id = $1 AND v.home_county = $2 AND v.findings <> '[]' ORDER BY v.visited_on, v.id
 """
+_RECORDED_BY: Final = ("village_director", None)
+"""The roles of a director's own record; None: from before that was kept."""
 
 
 @spine.on_wire_names(VisitRecorded.wire_name, VisitCorrected.wire_name, VisitTakenBack.wire_name)
@@ -50,8 +52,12 @@ async def tell_followed_up(tx: Tx, announced: spine.Announced) -> None:
 
 
 def _looks(tx: Tx, visit: asyncpg.Record) -> bool:
-    """Tell whether a visit can pay attention: in person, on a day that somebody said."""
-    return visit["channel"] == "in_person" and storing.day_known(queries.words_of(tx, visit), visit)
+    """Tell whether a visit can pay attention: by the director as who recorded it says, not as was
+    typed; in person, on a day that somebody said.
+    """
+    director = visit["as_role"] in _RECORDED_BY and visit["visitor_type"] == "child_director"
+    there = director and visit["channel"] == "in_person"
+    return there and storing.day_known(queries.words_of(tx, visit), visit)
 
 
 def _told(visit: asyncpg.Record, later: Sequence[asyncpg.Record]) -> spine.Event:

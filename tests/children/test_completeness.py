@@ -19,6 +19,7 @@ GUARDIAN = WHOLE["guardianship"]["guardian"]
 
 
 CHILD = UUID(int=7)
+UNKNOWN = [{"role": role, "statuses": [{"status": "unknown"}]} for role in ("father", "mother")]
 
 
 def _without(section: str, *fields: str) -> dict[str, Any]:
@@ -41,6 +42,7 @@ def _without(section: str, *fields: str) -> dict[str, Any]:
         ({"guardianship": {"kind": "parent"}}, []),
         ({"family": {"parents": WHOLE["family"]["parents"][:1]}}, ["family.mother"]),
         ({"family": {"parents": [{"role": "mother"}]}}, ["family.father", "family.mother"]),
+        ({"family": {"parents": UNKNOWN}}, ["family.father", "family.mother"]),
         ({"hukou": {}}, ["hukou.registered", "hukou.region_code"]),
         ({"hukou": {"registered": False}}, []),
         (_without("residence", "address"), ["residence.address"]),

@@ -185,9 +185,10 @@ async def a_visit_is_paid(world: Families) -> None:
     answer = await world.call(who, "POST", "visits", body)
     assert answer.status_code == 201, answer.text
     there = channel == "in_person"
-    counts = {"VIS-01"} if there and who is director else set()
-    counts |= {"VIS-03"} if there and kind != "nothing" else set()
-    counts |= {"VIS-03.explain"} if explained else set()
+    came = who is director
+    counts = {"VIS-01"} if there and came else set()
+    counts |= {"VIS-03"} if there and came and kind != "nothing" else set()
+    counts |= {"VIS-03.explain"} if came and explained else set()
     visit = UUID(body["id"])
     world.deeds.append(Deed(visit, child, day, frozenset(counts)))
     if kind == "wrong":
