@@ -47,6 +47,8 @@ async def test_what_accused_police_did_answers_nothing_and_the_case_does_not_end
     report_id = newest = await filed(client, offices.school, suspect_agency_id="村干部")
     await step(client, offices.police, report_id, "acknowledgement", ACCEPT)
     await step(client, offices.police, report_id, "dispositions", DISPOSE)
+    await step(client, offices.county, report_id, "assessment", ASSESS)
+    assert (await step(client, offices.county, report_id, "closure", CLOSE)).is_success
     if said_by == "the county":
         answer = await step(client, offices.county, report_id, "suspect", naming(offices.police))
     else:
@@ -61,6 +63,7 @@ async def test_what_accused_police_did_answers_nothing_and_the_case_does_not_end
     for each in {report_id, newest}:
         seen = await read(client, offices.county, each)
         assert (seen["handled_at"], seen["acknowledged_at"]) == (None, None)
+        assert (seen["closed_at"], seen["outcome"]) == (None, None)
         assert seen["unanswered"] == ["living_alone"]
         await step(client, offices.county, each, "assessment", ASSESS)
         assert await closed(client, offices.county, each) == (422, "explanation_missing")
