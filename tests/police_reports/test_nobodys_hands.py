@@ -58,6 +58,23 @@ async def test_forwarded_to_police_without_an_endpoint_it_is_in_somebodys_hands(
     assert taken["police_agency_id"] == str(target.agency_id)
 
 
+async def test_of_all_who_have_it_the_police_of_the_place_get_it_first(
+    client, database, settings, offices
+) -> None:
+    """A report goes to the nearest police with a working endpoint, whoever else was told."""
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("UPDATE webhook_endpoints SET active = false")
+    beside = await a_caller(database, settings, "police", NEXT_TOWNSHIP)
+    report_id = await filed(client, offices.school)
+    body = {"forwarded_at": AT, "police_agency_id": str(beside.agency_id)}
+    assert (await step(client, offices.police, report_id, "forwarding", body)).status_code == 201
+    for each in (beside, offices.police):
+        await an_endpoint(database, each.agency_id, TOWNSHIP)
+    async with database.begin(SYSTEM) as tx:
+        await queue.REGISTRY["police_reports.route_waiting"].handler(tx, {})
+    assert await sent_to(database) == {(report_id, str(offices.police.agency_id))}
+
+
 async def test_passed_down_to_where_nobody_listens_the_county_keeps_it(
     client, database, settings
 ) -> None:

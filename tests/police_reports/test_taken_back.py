@@ -266,6 +266,27 @@ class TestAWrongJoin:
         again = await step(client, caller, three, "incident/separation", APART)
         assert (again.status_code, again.json()["type"]) == (409, "/problems/not-joined")
 
+    @pytest.mark.parametrize("called", ["by an id of their own", "by the first report's"])
+    async def test_what_was_taken_apart_does_not_come_together_by_itself(
+        self, client, offices, called
+    ) -> None:
+        """A later report called as the event was is one with those that stayed; called by the id
+        of the report that was taken from it, one with that.
+        """
+        own = called == "by an id of their own"
+        first = str(uuid4())
+        event = str(uuid4()) if own else first
+        named = {"incident_id": event}
+        await filed(client, offices.school, id=first, **(named if own else {}))
+        stays = [await filed(client, offices.school, **named) for _ in range(2)]
+        apart = first if first < min(stays) or not own else min(stays)
+        left = {first, *stays} - {apart}
+        answer = await step(client, offices.police, apart, "incident/separation", APART)
+        assert answer.status_code == 201, answer.text
+        later = await filed(client, offices.school, **named)
+        joined = (await read(client, offices.police, later))["joined"]
+        assert {*joined} == (left if own else {first})
+
     async def test_who_has_no_part_in_the_other_learns_neither(
         self, client, database, offices, home, child
     ) -> None:

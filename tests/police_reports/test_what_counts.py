@@ -71,6 +71,19 @@ async def test_what_accused_police_did_answers_nothing_and_the_case_does_not_end
     assert {"acknowledged", "disposed"} <= {taken["step"] for taken in seen["steps"]}
 
 
+async def test_what_the_accused_alone_took_words_to_mean_is_open_again(client, offices) -> None:
+    """Dispositions are bound to what was reported, not to what whom it speaks against says of it."""
+    words = ["孩子身上有淤青"]
+    said = {"suspect_agency_id": "村干部", "situations": words}
+    report_id = await filed(client, offices.school, **said)
+    body = {**DISPOSE, "situations": ["living_alone"]}
+    assert (await step(client, offices.police, report_id, "dispositions", body)).is_success
+    assert "situation_unknown" not in (await read(client, offices.county, report_id))["doubts"]
+    named = await step(client, offices.county, report_id, "suspect", naming(offices.police))
+    assert named.status_code == 201, named.text
+    assert "situation_unknown" in (await read(client, offices.county, report_id))["doubts"]
+
+
 @pytest.mark.parametrize("ended", [False, True])
 async def test_an_assessment_by_whoever_is_named_afterwards_is_none(client, offices, ended) -> None:
     report_id = await filed(client, offices.school, suspect_agency_id="村干部")
