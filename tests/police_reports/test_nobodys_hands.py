@@ -1,5 +1,6 @@
 """What is passed on is in somebody's hands; who reported may correct what they no longer see."""
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -166,6 +167,29 @@ async def test_police_that_close_leave_nothing_in_nobodys_hands(
     assert sent is endpoint
     body = {**ACCEPT, "police_reference": "另一受案号"}
     assert (await step(client, county, report_id, "acknowledgement", body)).status_code == 201
+
+
+async def test_who_else_was_told_keeps_what_police_leave_that_close(
+    client, database, settings, offices, monkeypatch, now
+) -> None:
+    """Closing an agency can't take a report away from somebody who had it; its time begins anew."""
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("UPDATE webhook_endpoints SET active = false")
+    beside = await a_caller(database, settings, "police", NEXT_TOWNSHIP)
+    report_id = await filed(client, offices.school)
+    body = {"forwarded_at": AT, "police_agency_id": str(beside.agency_id)}
+    assert (await step(client, offices.police, report_id, "forwarding", body)).status_code == 201
+    [before] = await rows(database, "police_reports")
+    monkeypatch.setattr(database, "clock", lambda: now + timedelta(minutes=2))
+    async with database.begin(SYSTEM) as tx:
+        closed = "UPDATE agencies SET active = false WHERE id = $1"
+        await tx.connection.execute(closed, offices.police.agency_id)
+        await queue.REGISTRY["police_reports.route_waiting"].handler(tx, {})
+    seen = (await client.get(f"{URL}/{report_id}", headers=beside.headers)).json()
+    assert (seen["party"], seen["police_agency_id"]) == ("police", None)
+    [row] = await rows(database, "police_reports")
+    assert row["acknowledge_due_at"] > before["acknowledge_due_at"]
+    assert row["former_police"] == [offices.police.agency_id]
 
 
 @pytest.mark.parametrize("known", ["no_endpoint", "no_agency"])

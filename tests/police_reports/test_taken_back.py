@@ -118,7 +118,7 @@ class TestAWrongChild:
         assert (seen["closed_at"], seen["outcome"]) == (None, None)
 
     async def test_is_not_answered_again_to_whom_it_speaks_against_by_now(
-        self, client, offices, home, child
+        self, client, offices, child
     ) -> None:
         """Whom a report speaks against learns nothing of it, not that it is there (AZ-8)."""
         report_id = await filed(client, offices.school, suspect_agency_id="村干部")
