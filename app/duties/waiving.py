@@ -92,9 +92,7 @@ async def _check(
     owes = (row["bearer_role"], row["region_code"], row["bearer_agency_id"])
     persons = [principal.staff_id, row["waiver_staff_id"]]
     since = local_date(row["opened_at"])
-    async with tx.as_system():
-        own = await tx.connection.fetchval(_OWES, persons, tx.today, *owes, since)
-    if own:
+    if await tx.connection.fetchval(_OWES, persons, tx.today, *owes, since):
         raise OwnDuty
 
 

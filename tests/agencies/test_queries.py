@@ -1,7 +1,9 @@
 from datetime import date
 
+from app.agencies import queries
 from app.core.data.db import SYSTEM
 from tests.access.factories import an_agency
+from tests.regions.factories import some_regions
 
 VILLAGE, TOWNSHIP, COUNTY = 120119101200, 120119101000, 120119000000
 TODAY = date(2026, 11, 20)
@@ -26,3 +28,15 @@ class TestServing:
                     "UPDATE agencies SET active = false WHERE id = $1", nearest
                 )
             assert await serving("police", VILLAGE) == next_one
+
+
+async def test_the_same_agency_is_one_that_is_there(database) -> None:
+    """What was closed is not registered again by its name: another takes its place."""
+    closed = await an_agency(database, "police", TOWNSHIP)
+    await some_regions(database, TOWNSHIP)
+    async with database.begin(SYSTEM) as tx:
+        name = await tx.connection.fetchval("SELECT name FROM agencies WHERE id = $1", closed)
+        same = ("police", f" {name} ", TOWNSHIP)
+        assert await queries.find_same(tx, *same) == closed
+        await tx.connection.execute("UPDATE agencies SET active = false WHERE id = $1", closed)
+        assert await queries.find_same(tx, *same) is None

@@ -8,6 +8,8 @@ from app.attendance.rules import (
     Slots,
     absence,
     is_school_day,
+    of_former_school,
+    of_mistaken_school,
     said_of_halves,
     together,
     with_roll,
@@ -144,3 +146,15 @@ def test_a_return_that_was_recorded_interrupts() -> None:
     assert (found.runs, found.run) == (((WEEK[0], WEEK[1]),), (WEEK[4],))
     assert absence(dict.fromkeys(WEEK[:2], GONE), {}, returned_on=WEEK[3]).run == ()
     assert absence(days, {}).run == (WEEK[0], WEEK[1], WEEK[4])
+
+
+@pytest.mark.parametrize("said", ["present", "late", "left_early"])
+def test_of_a_school_that_was_mistaken_no_word_counts_that_the_child_was_there(said) -> None:
+    found = of_mistaken_school({"morning": said, "afternoon": "unexcused"})
+    assert found == {"morning": "withdrawn", "afternoon": "unexcused"}
+
+
+def test_of_a_school_that_the_child_had_left_it_counts_that_something_was_taken_back() -> None:
+    told = of_former_school({"morning": "unexcused", "afternoon": "withdrawn"})
+    assert told == {"morning": "unexcused", "afternoon": "withdrawn"}
+    assert of_former_school({"morning": "present", "afternoon": "excused"}) == {}

@@ -86,6 +86,8 @@ def test_every_spelling_of_a_name_is_one(data: st.DataObject, name: str) -> None
         ("\u200b\u202e", ""),
         ("\u3164", ""),
         ("李\U000e0100", "李"),
+        ("李\u2800明", "李明"),  # a braille cell without dots
+        ("Anna – Li", "anna-li"),
         ("이 영희", "이영희"),
         ("\ufdfa", "\ufdfa"),  # one letter of eighteen
     ],

@@ -49,6 +49,15 @@ def standing(state: str, days: int) -> Standing:
         (standing("absent", 2), gone(0, 1, 2), "counted", "absent"),
         (standing("absent", 3), gone(0, 1, 2, 3), "registered", "registered"),
         (standing("absent", 2), gone(0, leave=(1,)), "excused", "closed"),
+        # Nothing that was taken back before the child was last seen is in question.
+        (
+            Standing("absent", DAYS[2], DAYS[3], 2),
+            replace(gone(3, leave=(2,), unsaid=(0,)), seen=(DAYS[1],)),
+            "excused",
+            "closed",
+        ),
+        # In total, from the day on which a person had the child back.
+        (None, replace(gone(*range(5), run=(4,)), returned_on=DAYS[4]), "opened", "registered"),
         (standing("absent", 2), gone(0), "doubted", "absent"),
         (standing("absent", 2), gone(0, leave=(4,)), "doubted", "absent"),  # of another day
         (standing("absent", 3), gone(0, leave=(1,), unsaid=(2,)), "doubted", "absent"),

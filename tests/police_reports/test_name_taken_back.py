@@ -72,6 +72,12 @@ async def test_the_report_leaves_the_wrong_child(
     assert waits == (set() if right else {last})
     await run_jobs(database)
     assert steps(await read(client, offices.county, last)).count("identification_withdrawn") == 1
+    if right is None:  # what nobody but the name took away comes back with the name
+        [open_one] = await listed(client, offices.township, "?kind=visit&state=open")
+        again = await act(offices.township, open_one["id"], "attachment", child_id=str(child.id))
+        assert again.json()["state"] == "attached", again.text
+        await run_jobs(database)
+        assert (await read(client, offices.county, last))["child_id"] == str(child.id)
 
 
 async def test_whom_somebody_else_identified_it_keeps(

@@ -1,5 +1,6 @@
 """What is passed on is in somebody's hands; who reported may correct what they no longer see."""
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -56,6 +57,23 @@ async def test_forwarded_to_police_without_an_endpoint_it_is_in_somebodys_hands(
     assert (await step(client, target, report_id, "acknowledgement", ACCEPT)).status_code == 201
     taken = (await client.get(f"{URL}/{report_id}", headers=target.headers)).json()
     assert taken["police_agency_id"] == str(target.agency_id)
+
+
+async def test_of_all_who_have_it_the_police_of_the_place_get_it_first(
+    client, database, settings, offices
+) -> None:
+    """A report goes to the nearest police with a working endpoint, whoever else was told."""
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("UPDATE webhook_endpoints SET active = false")
+    beside = await a_caller(database, settings, "police", NEXT_TOWNSHIP)
+    report_id = await filed(client, offices.school)
+    body = {"forwarded_at": AT, "police_agency_id": str(beside.agency_id)}
+    assert (await step(client, offices.police, report_id, "forwarding", body)).status_code == 201
+    for each in (beside, offices.police):
+        await an_endpoint(database, each.agency_id, TOWNSHIP)
+    async with database.begin(SYSTEM) as tx:
+        await queue.REGISTRY["police_reports.route_waiting"].handler(tx, {})
+    assert await sent_to(database) == {(report_id, str(offices.police.agency_id))}
 
 
 async def test_passed_down_to_where_nobody_listens_the_county_keeps_it(
@@ -162,6 +180,29 @@ async def test_police_that_close_leave_nothing_in_nobodys_hands(
         assert told.status_code == 201, told.text
         read = await client.get(f"{URL}/{report_id}", headers=offices.township.headers)
         assert read.json()["state"] == "township_notified"
+
+
+async def test_who_else_was_told_keeps_what_police_leave_that_close(
+    client, database, settings, offices, monkeypatch, now
+) -> None:
+    """Closing an agency can't take a report away from somebody who had it; its time begins anew."""
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("UPDATE webhook_endpoints SET active = false")
+    beside = await a_caller(database, settings, "police", NEXT_TOWNSHIP)
+    report_id = await filed(client, offices.school)
+    body = {"forwarded_at": AT, "police_agency_id": str(beside.agency_id)}
+    assert (await step(client, offices.police, report_id, "forwarding", body)).status_code == 201
+    [before] = await rows(database, "police_reports")
+    monkeypatch.setattr(database, "clock", lambda: now + timedelta(minutes=2))
+    async with database.begin(SYSTEM) as tx:
+        closed = "UPDATE agencies SET active = false WHERE id = $1"
+        await tx.connection.execute(closed, offices.police.agency_id)
+        await queue.REGISTRY["police_reports.route_waiting"].handler(tx, {})
+    seen = (await client.get(f"{URL}/{report_id}", headers=beside.headers)).json()
+    assert (seen["party"], seen["police_agency_id"]) == ("police", None)
+    [row] = await rows(database, "police_reports")
+    assert row["acknowledge_due_at"] > before["acknowledge_due_at"]
+    assert row["former_police"] == [offices.police.agency_id]
 
 
 @pytest.mark.parametrize("known", ["no_endpoint", "no_agency"])

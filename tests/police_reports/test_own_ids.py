@@ -4,10 +4,12 @@ comes to answer to that id.
 
 from collections.abc import Awaitable, Callable
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+from app.children import duplicates
+from app.core.data.db import SYSTEM
 from tests.access.factories import a_caller
 from tests.children.factories import a_child, a_file
 from tests.jobs import run_jobs
@@ -209,3 +211,20 @@ async def test_whoever_identifies_the_child_may_say_what_the_reporter_called_it(
     other = await filed(client, offices.school)
     refused = await step(client, offices.police, other, "child", body)
     assert (refused.status_code, refused.json()["errors"][0]["code"]) == (422, "child_unknown")
+
+
+async def test_an_office_that_calls_another_child_so_means_its_own(
+    client, database, offices, world
+) -> None:
+    """One id may have been made by two phones: each knows whom it called so."""
+    await _answered_409(world)
+    theirs = await a_child(database, VILLAGE)
+    async with database.begin(SYSTEM) as tx:
+        alias = UUID(world["mine"])
+        await duplicates.adopt(tx, offices.township.agency_id, alias, theirs.id)
+    report_id = await filed(client, offices.village)
+    body = {"identified_at": AT, "child_id": world["mine"], "basis": "本所系统中的编号。"}
+    said = await step(client, offices.township, report_id, "child", body)
+    assert said.status_code == 201, said.text
+    read = await client.get(f"{URL}/{report_id}", headers=offices.township.headers)
+    assert read.json()["child_id"] == str(theirs.id)

@@ -133,6 +133,35 @@ class TestRouting:
         newest = await replaced(client, school, await filed(client, school))
         assert await self.sent(database, police) == [newest]
 
+    @pytest.mark.parametrize("had", ["also_told", "former_police"])
+    async def test_what_arrives_at_any_police_who_had_it_relieves_it_once(
+        self, client, database, settings, offices, had
+    ) -> None:
+        """A superseded report stays in the alarms until its successor is delivered, to police who
+        had it: those told while nobody took it, those in whose stead others took charge.
+        """
+        county = await a_caller(database, settings, "police", COUNTY)
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute("UPDATE webhook_endpoints SET active = false")
+        first = await filed(client, offices.school)
+        if had == "former_police":
+            await accepted(client, county, first)
+        takes = county if had == "also_told" else offices.police
+        await an_endpoint(database, takes.agency_id, COUNTY)
+        second = await replaced(client, offices.school, first)
+        await delivered(database, second, to=takes.agency_id)
+        await run_jobs(database)
+        await accepted(client, takes, second)  # it has reached them already
+        assert await about(database, "report_relieved") == [first]
+        async with database.begin(SYSTEM) as tx:
+            told = await tx.connection.fetchval(
+                "SELECT told_to FROM events WHERE wire_name = 'police_reports.report_relieved'"
+            )
+        police, offices_told = (county, offices.police), (offices.township, offices.county)
+        assert {*told} == {str(each.agency_id) for each in (*police, *offices_told)} - (
+            {str(offices.police.agency_id)} if had == "former_police" else set()
+        )
+
     async def test_waiting_on_changes_nothing(self, client, database, police, school) -> None:
         report_id = await filed(client, school)
         before = await client.get(f"{URL}/{report_id}", headers=police.headers)

@@ -9,7 +9,16 @@ from app.core.data.db import SYSTEM
 from tests.access.factories import a_caller
 from tests.jobs import run_jobs
 from tests.police_reports.factories import TOWNSHIP, a_report, filed
-from tests.police_reports.test_chain import ASSESS, AT, DISPOSE, NOTICE, URL, step
+from tests.police_reports.test_chain import (
+    ASSESS,
+    AT,
+    CLOSE,
+    DISPOSE,
+    NOTICE,
+    SERVICES,
+    URL,
+    step,
+)
 from tests.police_reports.test_parties import (  # noqa: F401
     HOME_VILLAGE,
     IDENTIFY,
@@ -97,7 +106,8 @@ class TestAWrongChild:
         report_id = await of_child(client, offices, child)
         await step(client, offices.police, report_id, "dispositions", DISPOSE)
         await move(client, database, settings, child, NEXT_VILLAGE)
-        await step(client, next_home, report_id, "assessment", ASSESS)
+        for path, body in (("assessment", ASSESS), ("services", SERVICES), ("closure", CLOSE)):
+            assert (await step(client, next_home, report_id, path, body)).is_success
         refused = await step(client, home, report_id, "child/withdrawal", WRONG)
         assert refused.json()["type"] == "/problems/not-your-part"
         assert "withdrawIdentification" not in (await read(client, home, report_id))["permitted"]
@@ -105,6 +115,23 @@ class TestAWrongChild:
         assert (answer.status_code, answer.json()["state"]) == (201, "handling")
         seen = await read(client, offices.township, report_id)
         assert (seen["state"], seen["handled_at"] is None) == ("handling", False)
+        assert (seen["closed_at"], seen["outcome"]) == (None, None)
+
+    async def test_is_not_answered_again_to_whom_it_speaks_against_by_now(
+        self, client, offices, child
+    ) -> None:
+        """Whom a report speaks against learns nothing of it, not that it is there (AZ-8)."""
+        report_id = await filed(client, offices.school, suspect_agency_id="村干部")
+        await identified(client, offices, child, report_id)
+        body = {**WRONG, "id": str(uuid4())}
+        taken = await step(client, offices.police, report_id, "child/withdrawal", body)
+        accused = {"named_at": AT, "suspect_agency_id": str(offices.police.agency_id)}
+        named = await step(
+            client, offices.county, report_id, "suspect", {**accused, "basis": "学校说明。"}
+        )
+        assert (taken.status_code, named.status_code) == (201, 201), named.text
+        again = await step(client, offices.police, report_id, "child/withdrawal", body)
+        assert again.status_code == 404
 
     async def test_another_is_identified_then(
         self, client, database, offices, home, next_home, child
@@ -238,6 +265,27 @@ class TestAWrongJoin:
         assert {offices.police.agency_id, offices.township.agency_id} <= heard
         again = await step(client, caller, three, "incident/separation", APART)
         assert (again.status_code, again.json()["type"]) == (409, "/problems/not-joined")
+
+    @pytest.mark.parametrize("called", ["by an id of their own", "by the first report's"])
+    async def test_what_was_taken_apart_does_not_come_together_by_itself(
+        self, client, offices, called
+    ) -> None:
+        """A later report called as the event was is one with those that stayed; called by the id
+        of the report that was taken from it, one with that.
+        """
+        own = called == "by an id of their own"
+        first = str(uuid4())
+        event = str(uuid4()) if own else first
+        named = {"incident_id": event}
+        await filed(client, offices.school, id=first, **(named if own else {}))
+        stays = [await filed(client, offices.school, **named) for _ in range(2)]
+        apart = first if first < min(stays) or not own else min(stays)
+        left = {first, *stays} - {apart}
+        answer = await step(client, offices.police, apart, "incident/separation", APART)
+        assert answer.status_code == 201, answer.text
+        later = await filed(client, offices.school, **named)
+        joined = (await read(client, offices.police, later))["joined"]
+        assert {*joined} == (left if own else {first})
 
     async def test_who_has_no_part_in_the_other_learns_neither(
         self, client, database, offices, home, child

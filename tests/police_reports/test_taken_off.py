@@ -8,6 +8,7 @@ from tests.children.factories import a_child, a_file
 from tests.jobs import run_jobs
 from tests.police_reports.factories import VILLAGE, a_report, filed, rows, the_offices
 from tests.police_reports.test_chain import URL, step
+from tests.police_reports.test_parties import IDENTIFY
 from tests.police_reports.test_taken_back import WRONG, identified, read
 from tests.unresolved.conftest import listed
 
@@ -67,6 +68,19 @@ async def test_what_a_person_took_off_a_file_no_correction_brings_back(
         assert ("child_unconfirmed" in seen["doubts"]) is named
         assert ((seen["as_sent"] or {}).get("child_id") == child_id) is named
     assert len(await listed(client, offices.township, "?kind=report&state=open")) == 1
+
+
+async def test_what_a_person_says_last_counts(client, database, offices) -> None:
+    """Taken off a file and identified again, it comes back by a person's word."""
+    report_id, child_id = await in_sight(client, database, offices)
+    await run_jobs(database)
+    assert (await step(client, offices.police, report_id, "child/withdrawal", WRONG)).is_success
+    again = {**IDENTIFY, "child_id": child_id}
+    assert (await step(client, offices.police, report_id, "child", again)).is_success
+    newest = await corrected(client, offices, report_id, child_id=child_id)
+    assert await hung(database, newest) == child_id
+    seen = await read(client, offices.township, newest)
+    assert "child_unconfirmed" not in seen["doubts"]
 
 
 async def test_by_a_persons_word_it_comes_back_and_stays_with_the_next_correction(

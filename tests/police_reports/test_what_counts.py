@@ -1,5 +1,6 @@
 """What the accused did before they were named is shown, and counts no more."""
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -40,13 +41,17 @@ async def routed(database) -> None:
 
 @pytest.mark.parametrize("said_by", ["the county", "a correction"])
 async def test_what_accused_police_did_answers_nothing_and_the_case_does_not_end_on_it(
-    client, database, settings, offices, said_by
+    client, database, settings, offices, monkeypatch, now, said_by
 ) -> None:
     county_police = await a_caller(database, settings, "police", COUNTY)
     await an_endpoint(database, county_police.agency_id, COUNTY)
     report_id = newest = await filed(client, offices.school, suspect_agency_id="村干部")
     await step(client, offices.police, report_id, "acknowledgement", ACCEPT)
     await step(client, offices.police, report_id, "dispositions", DISPOSE)
+    await step(client, offices.county, report_id, "assessment", ASSESS)
+    assert (await step(client, offices.county, report_id, "closure", CLOSE)).is_success
+    due = (await read(client, offices.county, report_id))["acknowledge_due_at"]
+    monkeypatch.setattr(database, "clock", lambda: now + timedelta(minutes=2))
     if said_by == "the county":
         answer = await step(client, offices.county, report_id, "suspect", naming(offices.police))
     else:
@@ -61,11 +66,26 @@ async def test_what_accused_police_did_answers_nothing_and_the_case_does_not_end
     for each in {report_id, newest}:
         seen = await read(client, offices.county, each)
         assert (seen["handled_at"], seen["acknowledged_at"]) == (None, None)
+        assert (seen["closed_at"], seen["outcome"]) == (None, None)
+        assert seen["acknowledge_due_at"] > due, "others have their own time"
         assert seen["unanswered"] == ["living_alone"]
         await step(client, offices.county, each, "assessment", ASSESS)
         assert await closed(client, offices.county, each) == (422, "explanation_missing")
     seen = await read(client, offices.county, report_id)
     assert {"acknowledged", "disposed"} <= {taken["step"] for taken in seen["steps"]}
+
+
+async def test_what_the_accused_alone_took_words_to_mean_is_open_again(client, offices) -> None:
+    """Dispositions are bound to what was reported, not to what the accused say it was."""
+    words = ["孩子身上有淤青"]
+    said = {"suspect_agency_id": "村干部", "situations": words}
+    report_id = await filed(client, offices.school, **said)
+    body = {**DISPOSE, "situations": ["living_alone"]}
+    assert (await step(client, offices.police, report_id, "dispositions", body)).is_success
+    assert "situation_unknown" not in (await read(client, offices.county, report_id))["doubts"]
+    named = await step(client, offices.county, report_id, "suspect", naming(offices.police))
+    assert named.status_code == 201, named.text
+    assert "situation_unknown" in (await read(client, offices.county, report_id))["doubts"]
 
 
 @pytest.mark.parametrize("ended", [False, True])

@@ -6,7 +6,14 @@ import pytest
 
 from tests.access.factories import a_caller
 from tests.jobs import run_jobs
-from tests.police_reports.factories import COUNTY, a_report, an_endpoint, filed, the_offices
+from tests.police_reports.factories import (
+    COUNTY,
+    a_report,
+    an_endpoint,
+    filed,
+    rows,
+    the_offices,
+)
 from tests.police_reports.test_chain import ACCEPT, DISPOSE, step
 from tests.police_reports.test_charge import owing
 
@@ -59,3 +66,5 @@ async def test_police_whom_words_mean_later_see_what_they_owed_no_more(
     assert answer.status_code == 201
     await run_jobs(database)
     assert await owing(client, offices.police) == []
+    [old] = [row for row in await rows(database, "police_reports") if row["superseded_by_id"]]
+    assert (old["police_agency_id"], old["former_police"]) == (None, [offices.police.agency_id])

@@ -12,11 +12,13 @@ from app.core.data.db import SYSTEM, Database
 from app.police_reports.jobs import route_waiting
 from app.police_reports.operations import placing
 from app.regions import divisions, entering, operations
+from app.regions.divisions import Replaced
 from app.regions.operations import RegionNotReplaceable
 from tests.access.factories import a_caller
 from tests.children.factories import a_child, a_file
 from tests.jobs import run_jobs
-from tests.police_reports.factories import a_report, police_at
+from tests.police_reports.factories import a_report, an_endpoint, police_at
+from tests.police_reports.test_chain import ACCEPT
 from tests.regions.factories import some_regions
 
 COUNTY, TOWNSHIP, VILLAGE = 120119000000, 120119101000, 120119101200
@@ -98,6 +100,7 @@ class TestANewCounty:
         monkeypatch.setattr(placing, "_AT_A_TIME", 1)
         exact = await reported(client, director, str(NEW_COUNTY))
         below = await reported(client, director, "120120101999")
+        more = await reported(client, director, f"{NEW_COUNTY}1")
         other = await reported(client, director, "120131")
         await run_jobs(database)
         await added(database, NEW_COUNTY)
@@ -108,15 +111,53 @@ class TestANewCounty:
         await run_jobs(database)
         told = [
             (await client.get(path, headers=director.headers)).json()
-            for path in (exact, below, other)
+            for path in (exact, below, more, other)
         ]
         assert [(each["region_code"], each["doubts"]) for each in told] == [
             (str(NEW_COUNTY), []),
             (str(NEW_COUNTY), ["place_unknown"]),
+            (str(NEW_COUNTY), ["place_unknown"]),
             ("120100000000", ["place_unknown"]),
         ]
-        assert [each["police_agency_id"] for each in told] == [str(police)] * 2 + [None]
-        assert [each["routing"] for each in told] == ["routed", "routed", "no_agency"]
+        assert [each["police_agency_id"] for each in told] == [str(police)] * 3 + [None]
+        assert [each["routing"] for each in told] == ["routed"] * 3 + ["no_agency"]
+
+    async def test_takes_no_report_from_who_has_it_nor_one_that_was_replaced(
+        self, client, database, settings, director
+    ) -> None:
+        """Registering a place can't take a report away from somebody who had it."""
+        city = await a_caller(database, settings, "police", 120100000000)
+        taken, old, sent = [await reported(client, director, str(NEW_COUNTY)) for _ in range(3)]
+        body = a_report(region_code=str(NEW_COUNTY), narrative="更正。")
+        for caller, path, said in (
+            (city, f"{taken}/acknowledgement", ACCEPT),
+            (director, f"{old}/supersession", body),
+        ):
+            answer = await client.post(path, json=said, headers=caller.headers)
+            assert answer.status_code == 201, answer.text
+        await an_endpoint(database, city.agency_id, 120100000000)
+        async with database.begin(SYSTEM) as tx:
+            await route_waiting(tx, {})
+        await added(database, NEW_COUNTY)
+        await run_jobs(database)
+        for path in (taken, old, sent):
+            read = (await client.get(path, headers=director.headers)).json()
+            assert (read["region_code"], read["doubts"]) == ("120100000000", ["place_unknown"])
+
+    async def test_gets_those_that_wait_at_what_took_the_place_of_all_above_it(
+        self, client, database, director
+    ) -> None:
+        """Any code ever valid is understood: the township's of a county that was replaced since."""
+        gone = Replaced(120225101000, "测试乡", date(2015, 12, 31), None, None)
+        heir = Replaced(120225000000, "测试县", date(2016, 6, 30), COUNTY, "whole")
+        async with database.begin(SYSTEM) as tx:
+            await operations.import_replaced(tx.connection, [gone, heir])
+        report = await reported(client, director, str(gone.code))
+        at = (await client.get(report, headers=director.headers)).json()["region_code"]
+        await replaced(database, gone.code, TOWNSHIP)
+        await run_jobs(database)
+        read = (await client.get(report, headers=director.headers)).json()
+        assert (at, read["region_code"], read["doubts"]) == (str(COUNTY), str(TOWNSHIP), [])
 
 
 class TestTheSecondPartOfASplit:

@@ -84,6 +84,17 @@ class TestBelowAReplacedPlace:
         await tx.flush()
         assert await regions.current(tx, 120225101000, TODAY) == COUNTY
 
+    async def test_nor_once_it_was_split_though_a_part_moved_whole_since(self, tx: Tx) -> None:
+        """Of which part a place below was nobody knows, whatever became of the part."""
+        add_period(tx, 120225000000, until=OLD_END, successor=120226000000, succession="split")
+        part_until = date(2024, 12, 31)
+        add_period(tx, 120226000000, until=part_until, successor=COUNTY, succession="whole")
+        for code in (COUNTY, TOWNSHIP):
+            add_period(tx, code)
+        await tx.flush()
+        assert await regions.current(tx, 120225101000, TODAY) == COUNTY
+        assert await regions.current(tx, 120226101000, TODAY) == TOWNSHIP
+
     async def test_a_code_that_never_was_below_a_place_in_force_is_nothing(self, tx: Tx) -> None:
         for code in (COUNTY, TOWNSHIP):
             add_period(tx, code)

@@ -20,7 +20,6 @@ from app.police_reports.operations import counting
 from app.police_reports.operations.hidden import CHAIN
 from app.police_reports.operations.incidents import MOVE
 from app.police_reports.operations.locks import hold_event
-from app.police_reports.operations.standing import NOT_PROPOSED
 from app.police_reports.operations.steps import Deed, Taken, repeated, take
 from app.police_reports.operations.telling import announce, parties
 from app.police_reports.schemas import steps as stated
@@ -110,19 +109,14 @@ async def take_off(
 
 async def _set_back(tx: Tx, report: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a report says of no child: it stands where the police brought it; they tell the
-    township of the right one anew, and nothing has ended.
+    township of the right one anew. That nothing has ended follows from the step (`take`).
     """
     told = await _township(tx, report)
     wrong = {Step.ASSESSED, Step.SERVICES_ARRANGED, *(() if told else (Step.TOWNSHIP_NOTIFIED,))}
     journal = await tx.connection.fetch(counting.STEPS, report["id"])
-    steps = [
-        step
-        for step in journal
-        if step["step"] not in wrong and step["agency_id"] not in report["hidden_from"]
-    ]
+    steps = [step for step in journal if step["step"] not in wrong]
     state = rules.standing(steps, report["police_agency_id"])["state"]
-    ended = dict.fromkeys(("closed_at", "outcome"))
-    return {**_OF_NO_CHILD, **NOT_PROPOSED, **ended, "state": state, "township_agency_id": told}
+    return {**_OF_NO_CHILD, "state": state, "township_agency_id": told}
 
 
 async def _township(tx: Tx, report: Mapping[str, Any]) -> UUID | None:
