@@ -130,7 +130,7 @@ RULES = [
     ("createChild", "identity/name", 7, "string_type"),
     ("createChild", "identity/name", "", "string_too_short"),
     ("createChild", "identity/name", CANARY * 20, "string_too_long"),
-    ("createChild", "identity/name", f"{CANARY}\n", "string_pattern_mismatch"),
+    ("createChild", "identity/name", f"{CANARY}\x07", "string_pattern_mismatch"),
     ("createChild", "identity/birth_date", TOMORROW, "date_in_future"),
     ("createChild", "residence/region_code", UNKNOWN, "region_unknown"),
     ("createChild", "residence/region_code", int(UNKNOWN), "region_unknown"),
