@@ -7,7 +7,6 @@ from uuid import UUID
 from app.access.roles import role
 from app.agencies.queries import nearest_in_sql
 from app.core.data.db import Tx
-from app.core.data.sql import Where
 from app.duties.discharging import discharge
 from app.duties.periods import Period
 from app.duties.queries import chosen
@@ -30,14 +29,21 @@ _OTHERWISE: Final = """{had}.state <> 'discharged' AND ({had}.state IN ('cancell
     OR ({had}.region_code, {had}.categories, {had}.priority_flags, {had}.bearer_agency_id)
        IS DISTINCT FROM ({now}.region_code, {now}.categories, {now}.priority_flags, {agency}))"""
 
-# Who oversees a school is looked up once a school, not once a child. What is as it was is read, and
-# not locked: a night that changes nothing writes nothing.
+# Each by its key, with OFFSET 0: a plan made when there were few would look for each among all that
+# is owed in the county. What is as it was is read, and not locked.
+_OF_CHILD: Final = """LATERAL (
+        SELECT * FROM duties d WHERE d.home_county = {county} AND d.rule = {rule}
+            AND d.period = {period} AND d.subject_id = n.id OFFSET 0) d"""
+
+# Who oversees a school is looked up once a school, not once a child.
 _OPEN_FOR_CHILDREN: Final = f"""
 WITH owed AS MATERIALIZED (
-    SELECT c.id, c.home_county, c.region_code, c.categories, c.priority_flags, {{agency}} AS agency
-    FROM children c LEFT JOIN duties d ON d.home_county = c.home_county AND d.rule = {{rule}}
-        AND d.period = {{period}} AND d.subject_id = c.id
-    WHERE {{chosen}} AND (d.id IS NULL OR {_OTHERWISE.format(had="d", now="c", agency="{agency}")})
+    SELECT c.* FROM unnest({{children}}::uuid[]) AS n (id) CROSS JOIN LATERAL (
+        SELECT c.id, c.home_county, c.region_code, c.categories, c.priority_flags,
+               {{agency}} AS agency
+        FROM children c WHERE c.home_county = {{county}} AND c.id = n.id AND {{chosen}} OFFSET 0) c
+    LEFT JOIN {_OF_CHILD} ON true
+    WHERE d.id IS NULL OR {_OTHERWISE.format(had="d", now="c", agency="c.agency")}
 ), overseen AS MATERIALIZED (
     SELECT a.id, {nearest_in_sql("{overseer}", "a.region_code")} AS office
     FROM agencies a WHERE {{overseer}} IS NOT NULL AND a.id IN (SELECT agency FROM owed)
@@ -59,11 +65,15 @@ WHERE {_OTHERWISE.format(had="duties", now="excluded", agency="excluded.bearer_a
 """
 
 # A birthday, a move or a policy takes nothing off the record: what was owed and not done stays.
-_LAPSE_FOR_CHILDREN: Final = """
-UPDATE duties d SET state = 'lapsed', lapsed_at = {now}, version = d.version + 1
-WHERE d.rule = {rule} AND d.period = {period} AND d.home_county = {county} AND d.state = 'open'
-  AND d.subject_id = ANY ({children})
-  AND NOT EXISTS (SELECT FROM children c WHERE c.id = d.subject_id AND {chosen})
+_LAPSE_FOR_CHILDREN: Final = f"""
+UPDATE duties d SET state = 'lapsed', lapsed_at = {{now}}, version = d.version + 1
+FROM (
+    SELECT d.id, d.version FROM unnest({{children}}::uuid[]) AS n (id) CROSS JOIN {_OF_CHILD}
+    WHERE d.state = 'open' AND NOT EXISTS (
+        SELECT FROM children c WHERE c.home_county = d.home_county AND c.id = n.id AND {{chosen}}
+        OFFSET 0)
+) AS gone
+WHERE d.id = gone.id AND d.version = gone.version
 """
 
 # What any deed for a child discharges is done by whoever holds the post where the child lives now.
@@ -75,7 +85,9 @@ WHERE d.rule = ANY ($1::text[]) AND d.home_county = $2 AND d.state IN ('open', '
   AND ($3::uuid IS NULL OR c.id = $3)
 """
 
-_IN_PERIOD: Final = "d.home_county = $4 AND d.period = $5 AND d.subject_id = ANY ($6::uuid[])"
+_OWED: Final = "unnest($6::uuid[]) AS n (id) CROSS JOIN " + _OF_CHILD.format(
+    county="$4", rule="$1", period="$5"
+)
 
 
 async def next_children(tx: Tx, home_county: int, after: UUID) -> Sequence[UUID]:
@@ -92,7 +104,7 @@ async def open_period(tx: Tx, *, home_county: int, children: Sequence[UUID]) -> 
         if period := rule.period_of(tx.today):
             await _open_for_children(tx, rule, period, home_county, children)
             await _lapse_for_children(tx, rule, period, home_county, children)
-            await discharge(tx, rule, _IN_PERIOD, home_county, period.code, children)
+            await discharge(tx, rule, "true", home_county, period.code, children, of=_OWED)
 
 
 async def follow_children(tx: Tx, home_county: int, child_id: UUID | None = None) -> None:
@@ -104,7 +116,7 @@ async def follow_children(tx: Tx, home_county: int, child_id: UUID | None = None
 async def _open_for_children(
     tx: Tx, rule: Rule, period: Period, home_county: int, children: Sequence[UUID]
 ) -> None:
-    where = _among(rule, tx, home_county, children)
+    where = chosen(rule, tx.today)
     now = f"{where.bind(tx.now)}::timestamptz"
     overseer = rule.bearer.overseen_by
     statement = _OPEN_FOR_CHILDREN.format(
@@ -118,6 +130,8 @@ async def _open_for_children(
         last=f"{where.bind(rule.counts_until(period))}::date",
         now=now,
         due=f"{where.bind(period.ends)}::timestamptz",
+        county=where.bind(home_county),
+        children=where.bind(children),
         chosen=where,
     )
     await tx.connection.execute(statement, *where.arguments)
@@ -126,19 +140,13 @@ async def _open_for_children(
 async def _lapse_for_children(
     tx: Tx, rule: Rule, period: Period, home_county: int, children: Sequence[UUID]
 ) -> None:
-    where = _among(rule, tx, home_county, children)
+    where = chosen(rule, tx.today)
     statement = _LAPSE_FOR_CHILDREN.format(
         chosen=where,
         now=f"{where.bind(tx.now)}::timestamptz",
         rule=where.bind(rule.code),
         period=where.bind(period.code),
         county=where.bind(home_county),
-        children=f"{where.bind(children)}::uuid[]",
+        children=where.bind(children),
     )
     await tx.connection.execute(statement, *where.arguments)
-
-
-def _among(rule: Rule, tx: Tx, home_county: int, children: Sequence[UUID]) -> Where:
-    """Limit `children c` to those of some for whom a rule's duty is owed."""
-    where = chosen(rule, tx.today).add("c.home_county = {}", home_county)
-    return where.add("c.id = ANY ({}::uuid[])", children)
