@@ -172,8 +172,8 @@ async def test_what_comes_round_in_each_county_reads_what_is_owed_there(database
         assert len(await counties(tx)) == 30
         assert await tx.connection.fetchval(_READ, "duties") - before <= 2 * 30
         for sql, arguments, indexes in (
-            (owners._OF_POSTS, [*roles, tx.today], ["ix_clients_machine_at"]),
-            (owners._OVERSEEN, [["VIS-01"], "education"], []),
+            (owners._OF_POSTS, [*roles, tx.today], ["ix_clients_machine_at", "code = f.place"]),
+            (owners._OVERSEEN, [["VIS-01"], "education"], ["bearer_agency_id = d_"]),
         ):
             rows = await tx.connection.fetch(f"EXPLAIN {sql}", county, *arguments)
             found = "\n".join(row[0] for row in rows)
