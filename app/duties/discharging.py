@@ -16,21 +16,23 @@ UPDATE duties
 SET state = 'discharged', discharged_at = $2, discharged_by = found.evidence_id,
     discharged_on = found.happened_on, lapsed_at = NULL, version = duties.version + 1
 FROM (
-    SELECT DISTINCT ON (d.id) d.id, e.evidence_id, e.happened_on
-    FROM duties d JOIN duty_evidence e
-        ON e.match_id = d.{{match}} AND {FITS.format(today="$3")}
+    SELECT d.id, deed.* FROM {{of}} CROSS JOIN LATERAL (
+        SELECT e.evidence_id, e.happened_on FROM duty_evidence e
+        WHERE e.match_id = d.{{match}} AND {FITS.format(today="$3")}
+          AND (d.counts_until IS NOT NULL OR d.lapsed_at IS NULL
+               OR e.happened_on <= (d.lapsed_at AT TIME ZONE 'Asia/Shanghai')::date)
+        ORDER BY e.happened_on, e.evidence_id LIMIT 1) AS deed
     WHERE d.rule = $1 AND d.state IN ('open', 'overdue', 'lapsed') AND {{which}}
-      AND (d.counts_until IS NOT NULL OR d.lapsed_at IS NULL
-           OR e.happened_on <= (d.lapsed_at AT TIME ZONE 'Asia/Shanghai')::date)
-    ORDER BY d.id, e.happened_on, e.evidence_id
 ) AS found
 WHERE duties.id = found.id
 """
 
 
-async def discharge(tx: Tx, rule: Rule, which: str, *arguments: object) -> None:
+async def discharge(
+    tx: Tx, rule: Rule, which: str, *arguments: object, of: str = "duties d"
+) -> None:
     """Let what a rule's deeds discharge be discharged; `which`: a condition on `duties d` with
-    arguments from $4 on.
+    arguments from $4 on; `of`: from where they are read.
     """
-    statement = _DISCHARGE.format(match=rule.evidence.match, which=which)
+    statement = _DISCHARGE.format(match=rule.evidence.match, which=which, of=of)
     await tx.connection.execute(statement, rule.code, tx.now, tx.today, *arguments)

@@ -1,6 +1,7 @@
 """When the engine runs: on every event a rule names, each night and every five minutes."""
 
 from typing import Any
+from uuid import UUID
 
 from app.core.data.db import Tx
 from app.core.jobs import events, queue
@@ -36,7 +37,17 @@ async def open_period(tx: Tx, _: dict[str, Any]) -> None:
 
 @queue.job("duties.open_period_in_county")
 async def open_period_in_county(tx: Tx, payload: dict[str, Any]) -> None:
-    await periodic.open_period(tx, home_county=payload["home_county"])
+    """See to the next of a county's children, and queue those after them: the release before sees
+    to all of them at once. First let what is owed follow those who moved.
+    """
+    county = payload["home_county"]
+    if "after" not in payload:
+        await periodic.follow_children(tx, county)
+    children = await periodic.next_children(tx, county, UUID(payload.get("after", queue.FIRST)))
+    await periodic.open_period(tx, home_county=county, children=children)
+    if len(children) == periodic.SET:
+        following_set = {"home_county": county, "after": str(children[-1])}
+        await queue.enqueue(tx.connection, "duties.open_period_in_county", [following_set])
 
 
 @queue.every("duties.find_owners", "*/15 * * * *")

@@ -18,7 +18,7 @@ from app.core.ids import new_id
 from app.core.jobs import events
 from app.core.jobs.events import Announced
 from app.duties.discharging import FITS, discharge
-from app.duties.periodic import open_period
+from app.duties.periodic import follow_children, open_period
 from app.duties.rulebook import rules
 from app.duties.rules import ONCE, Rule
 from app.policy import queries as policy
@@ -145,7 +145,9 @@ async def weigh_event(tx: Tx, announced: Announced) -> None:
     )
     opening = [rule for rule in rules().values() if announced.wire_name in rule.opens_on]
     if any(rule.opens.every for rule in opening):
-        await open_period(tx, home_county=announced.home_county, child_id=announced.subject_id)
+        county, child = announced.home_county, announced.subject_id
+        await open_period(tx, home_county=county, children=[child])
+        await follow_children(tx, county, child)
     for rule in rules().values():
         if rule in opening and not rule.opens.every:
             await _open_one(tx, rule, announced)

@@ -36,7 +36,8 @@ _WHO: Final = (
 )
 _OF_POSTS: Final = f"""
 WITH {_WHO}, owed AS (
-    SELECT DISTINCT d.rule, d.region_code AS place, coalesce(d.stands_in_for, d.bearer_role) AS post
+    SELECT DISTINCT d.rule, d.region_code AS place, d.bearer_role AS now,
+        coalesce(d.stands_in_for, d.bearer_role) AS post
     FROM duties d WHERE {_OWED} AND d.bearer_agency_id IS NULL
       AND d.rule IN (SELECT rule FROM who)
 ), found AS MATERIALIZED (
@@ -46,10 +47,13 @@ WITH {_WHO}, owed AS (
     ), o.post) AS owner FROM owed o
 )
 SELECT d.id, f.owner AS role, NULLIF(f.post, f.owner) AS for_role
-FROM found f JOIN duties d ON d.rule = f.rule AND d.region_code = f.place AND {_OWED}
-    AND d.bearer_agency_id IS NULL AND coalesce(d.stands_in_for, d.bearer_role) = f.post
-WHERE d.bearer_role <> f.owner
-ORDER BY d.id LIMIT {BATCH} FOR UPDATE OF d SKIP LOCKED
+FROM found f CROSS JOIN LATERAL (
+    SELECT d.id FROM duties d
+    WHERE {_OWED} AND d.bearer_agency_id IS NULL AND d.rule = f.rule AND d.region_code = f.place
+      AND coalesce(d.stands_in_for, d.bearer_role) = f.post AND d.bearer_role = f.now
+    LIMIT {BATCH} FOR UPDATE SKIP LOCKED
+) d
+WHERE f.owner <> f.now LIMIT {BATCH}
 """
 
 _CHANGE_HANDS: Final = """
@@ -69,9 +73,10 @@ WITH owed AS (
     SELECT o.id, {nearest_in_sql("$3", "a.region_code")} AS office
     FROM owed o JOIN agencies a ON a.id = o.id
 ), other AS (
-    SELECT d.id, n.office FROM near n JOIN duties d ON {_OWED} AND d.rule = ANY ($2::text[])
-        AND d.bearer_agency_id = n.id AND d.overseer_id IS DISTINCT FROM n.office
-    ORDER BY d.id FOR UPDATE OF d SKIP LOCKED
+    SELECT d.id, n.office FROM near n CROSS JOIN LATERAL (
+        SELECT d.id FROM duties d WHERE {_OWED} AND d.rule = ANY ($2::text[])
+          AND d.bearer_agency_id = n.id AND d.overseer_id IS DISTINCT FROM n.office
+        FOR UPDATE SKIP LOCKED) d
 )
 UPDATE duties d SET overseer_id = o.office, version = d.version + 1 FROM other o WHERE d.id = o.id
 """

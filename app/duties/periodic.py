@@ -1,6 +1,6 @@
 """What is owed anew in every period, for each of some children."""
 
-from datetime import date
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
@@ -18,11 +18,32 @@ _NEW_ID: Final = """encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid()) 
     substring(int8send((extract(epoch FROM {now}) * 1000)::bigint) FROM 3)
     FROM 1 FOR 6), 52, 1), 53, 1), 'hex')::uuid"""
 
+SET: Final = 1_000
+"""How many children are looked at in one transaction: no statement's work grows with the county."""
+
+_NEXT: Final = """
+SELECT id FROM children WHERE home_county = $1 AND id > $2 ORDER BY id LIMIT $3
+"""
+
+_OTHERWISE: Final = """{had}.state <> 'discharged' AND ({had}.state IN ('cancelled', 'lapsed')
+    OR ({had}.region_code, {had}.categories, {had}.priority_flags, {had}.bearer_agency_id)
+       IS DISTINCT FROM ({now}.region_code, {now}.categories, {now}.priority_flags, {agency}))"""
+
+# Each by its key, with OFFSET 0: a plan made when there were few would look for each among all that
+# is owed in the county. What is as it was is read, and not locked.
+_OF_CHILD: Final = """LATERAL (
+        SELECT * FROM duties d WHERE d.home_county = {county} AND d.rule = {rule}
+            AND d.period = {period} AND d.subject_id = n.id OFFSET 0) d"""
+
 # Who oversees a school is looked up once a school, not once a child.
 _OPEN_FOR_CHILDREN: Final = f"""
 WITH owed AS MATERIALIZED (
-    SELECT c.id, c.home_county, c.region_code, c.categories, c.priority_flags, {{agency}} AS agency
-    FROM children c WHERE {{chosen}}
+    SELECT c.* FROM unnest({{children}}::uuid[]) AS n (id) CROSS JOIN LATERAL (
+        SELECT c.id, c.home_county, c.region_code, c.categories, c.priority_flags,
+               {{agency}} AS agency
+        FROM children c WHERE c.home_county = {{county}} AND c.id = n.id AND {{chosen}} OFFSET 0) c
+    LEFT JOIN {_OF_CHILD} ON true
+    WHERE d.id IS NULL OR {_OTHERWISE.format(had="d", now="c", agency="c.agency")}
 ), overseen AS MATERIALIZED (
     SELECT a.id, {nearest_in_sql("{overseer}", "a.region_code")} AS office
     FROM agencies a WHERE {{overseer}} IS NOT NULL AND a.id IN (SELECT agency FROM owed)
@@ -40,20 +61,19 @@ SET region_code = excluded.region_code, priority = excluded.priority,
     categories = excluded.categories, priority_flags = excluded.priority_flags,
     state = CASE WHEN duties.state IN ('cancelled', 'lapsed') THEN 'open' ELSE duties.state END,
     lapsed_at = NULL, version = duties.version + 1
-WHERE duties.state <> 'discharged'
-  AND (duties.state IN ('cancelled', 'lapsed')
-       OR (duties.region_code, duties.categories, duties.priority_flags, duties.bearer_agency_id)
-          IS DISTINCT FROM (excluded.region_code, excluded.categories, excluded.priority_flags,
-                            excluded.bearer_agency_id))
+WHERE {_OTHERWISE.format(had="duties", now="excluded", agency="excluded.bearer_agency_id")}
 """
 
 # A birthday, a move or a policy takes nothing off the record: what was owed and not done stays.
-_LAPSE_FOR_CHILDREN: Final = """
-UPDATE duties d SET state = 'lapsed', lapsed_at = {now}, version = d.version + 1
-WHERE d.rule = {rule} AND d.period = {period} AND d.home_county = {county} AND d.state = 'open'
-  AND {of_child}
-  AND NOT EXISTS (SELECT FROM children c WHERE c.home_county = d.home_county
-                  AND c.id = d.subject_id AND {chosen})
+_LAPSE_FOR_CHILDREN: Final = f"""
+UPDATE duties d SET state = 'lapsed', lapsed_at = {{now}}, version = d.version + 1
+FROM (
+    SELECT d.id, d.version FROM unnest({{children}}::uuid[]) AS n (id) CROSS JOIN {_OF_CHILD}
+    WHERE d.state = 'open' AND NOT EXISTS (
+        SELECT FROM children c WHERE c.home_county = d.home_county AND c.id = n.id AND {{chosen}}
+        OFFSET 0)
+) AS gone
+WHERE d.id = gone.id AND d.version = gone.version
 """
 
 # What any deed for a child discharges is done by whoever holds the post where the child lives now.
@@ -65,34 +85,38 @@ WHERE d.rule = ANY ($1::text[]) AND d.home_county = $2 AND d.state IN ('open', '
   AND ($3::uuid IS NULL OR c.id = $3)
 """
 
+_OWED: Final = "unnest($6::uuid[]) AS n (id) CROSS JOIN " + _OF_CHILD.format(
+    county="$4", rule="$1", period="$5"
+)
 
-async def open_period(
-    tx: Tx, *, home_county: int, child_id: UUID | None = None, on: date | None = None
-) -> None:
-    """Open the duties of this week, month, quarter … for a county's children, or for one, and bring
-    them up to date. A duty follows the child who moved, also one that an event opened, and the
-    pupil to another school, and lapses when the child is not one of those any more for whom it is
-    owed.
+
+async def next_children(tx: Tx, home_county: int, after: UUID) -> Sequence[UUID]:
+    """Return the next SET of a county's children, by id; fewer at the end."""
+    return [row["id"] for row in await tx.connection.fetch(_NEXT, home_county, after, SET)]
+
+
+async def open_period(tx: Tx, *, home_county: int, children: Sequence[UUID]) -> None:
+    """Open the duties of this week, month, quarter … for some children of a county, no more than
+    SET, and bring them up to date. A duty follows the child who moved, and the pupil to another
+    school, and lapses when the child is not one of those any more for whom it is owed.
     """
-    day = on or tx.today
     for rule in rules().values():
-        if period := rule.period_of(day):
-            await _open_for_children(tx, rule, period, home_county, child_id)
-            await _lapse_for_children(tx, rule, period, home_county, child_id)
-            if child_id is None:
-                in_county = "d.period = $4 AND d.home_county = $5"
-                await discharge(tx, rule, in_county, period.code, home_county)
-            else:
-                await discharge(tx, rule, "d.subject_id = $4", child_id)
+        if period := rule.period_of(tx.today):
+            await _open_for_children(tx, rule, period, home_county, children)
+            await _lapse_for_children(tx, rule, period, home_county, children)
+            await discharge(tx, rule, "true", home_county, period.code, children, of=_OWED)
+
+
+async def follow_children(tx: Tx, home_county: int, child_id: UUID | None = None) -> None:
+    """Let what an event opened follow the children of a county who moved, or one."""
     followed = [rule.code for rule in rules().values() if rule.follows_child]
     await tx.connection.execute(_FOLLOW_CHILDREN, followed, home_county, child_id)
 
 
 async def _open_for_children(
-    tx: Tx, rule: Rule, period: Period, home_county: int, child_id: UUID | None
+    tx: Tx, rule: Rule, period: Period, home_county: int, children: Sequence[UUID]
 ) -> None:
-    where = chosen(rule, tx.today).add("c.home_county = {}", home_county)
-    where.add_given({"c.id = {}": child_id})
+    where = chosen(rule, tx.today)
     now = f"{where.bind(tx.now)}::timestamptz"
     overseer = rule.bearer.overseen_by
     statement = _OPEN_FOR_CHILDREN.format(
@@ -106,13 +130,15 @@ async def _open_for_children(
         last=f"{where.bind(rule.counts_until(period))}::date",
         now=now,
         due=f"{where.bind(period.ends)}::timestamptz",
+        county=where.bind(home_county),
+        children=where.bind(children),
         chosen=where,
     )
     await tx.connection.execute(statement, *where.arguments)
 
 
 async def _lapse_for_children(
-    tx: Tx, rule: Rule, period: Period, home_county: int, child_id: UUID | None
+    tx: Tx, rule: Rule, period: Period, home_county: int, children: Sequence[UUID]
 ) -> None:
     where = chosen(rule, tx.today)
     statement = _LAPSE_FOR_CHILDREN.format(
@@ -121,6 +147,6 @@ async def _lapse_for_children(
         rule=where.bind(rule.code),
         period=where.bind(period.code),
         county=where.bind(home_county),
-        of_child="true" if child_id is None else f"d.subject_id = {where.bind(child_id)}",
+        children=where.bind(children),
     )
     await tx.connection.execute(statement, *where.arguments)

@@ -8,12 +8,14 @@ from uuid import UUID
 import pytest
 
 from app.core.data.db import SYSTEM
+from app.core.jobs import queue
 from app.duties import escalating as duties
-from app.duties import owners
+from app.duties import owners, periodic
 from app.duties.operations import counties
 from app.unresolved import queries as unresolved
 from tests.access.factories import a_caller, an_agency
 from tests.conftest import VILLAGE
+from tests.jobs import run_jobs
 from tests.police_reports.factories import COUNTY
 
 pytestmark = pytest.mark.usefixtures("swept")
@@ -42,6 +44,15 @@ WITH one AS (
         '2016-03-01', 1, now(), now())
     RETURNING *
 )
+"""
+_CHILDREN = """
+INSERT INTO children (id, home_county, region_code, name, name_reversed, name_pinyin,
+    name_initials, sex, birth_date, categories, version, created_at, updated_at)
+SELECT gen_random_uuid(), 130101000000, 130101001000, '测', '测', 'ce', 'c', 'female',
+    '2016-03-01', '{left_behind}', 1, now(), now() FROM generate_series(1, $1)
+"""
+_LEFT_ALONE = """
+UPDATE children SET categories = '{}' WHERE id IN (SELECT id FROM children ORDER BY id LIMIT $1)
 """
 _DOUBTS = f"""{_CHILD}
 INSERT INTO presence_doubts (id, home_county, child_id, region_code, school_id, school_day,
@@ -161,8 +172,8 @@ async def test_what_comes_round_in_each_county_reads_what_is_owed_there(database
         assert len(await counties(tx)) == 30
         assert await tx.connection.fetchval(_READ, "duties") - before <= 2 * 30
         for sql, arguments, indexes in (
-            (owners._OF_POSTS, [*roles, tx.today], ["ix_clients_machine_at"]),
-            (owners._OVERSEEN, [["VIS-01"], "education"], []),
+            (owners._OF_POSTS, [*roles, tx.today], ["ix_clients_machine_at", "code = f.place"]),
+            (owners._OVERSEEN, [["VIS-01"], "education"], ["bearer_agency_id = d_"]),
         ):
             rows = await tx.connection.fetch(f"EXPLAIN {sql}", county, *arguments)
             found = "\n".join(row[0] for row in rows)
@@ -170,3 +181,30 @@ async def test_what_comes_round_in_each_county_reads_what_is_owed_there(database
             for index in ("ix_duties_owed_in_county", *indexes):
                 assert index in found, found
             assert ("CTE found" in found) == (sql is owners._OF_POSTS), found
+
+
+async def test_a_night_reads_each_child_by_itself_and_writes_what_changed(
+    database, monkeypatch
+) -> None:
+    """A set of a county's children at a time, also where nearly all of them came since rows were
+    counted: no plan looks for a child's duty among those of others.
+    """
+    number, each = 900, 3  # REG-03 twice, VIS-01
+    monkeypatch.setattr(periodic, "SET", number // 3)
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("SELECT count_rows('children', 'duties')")
+        await tx.connection.execute(_DUTIES, ROWS)
+        await tx.connection.execute(_CHILDREN, number)
+        await tx.connection.execute("SET LOCAL enable_seqscan = off")
+    for gone in (0, 0, 1):
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute(_LEFT_ALONE, gone)
+            before = await tx.connection.fetchval(_READ, "duties")
+            await queue.enqueue(tx.connection, "duties.open_period", [{}])
+        assert len(await run_jobs(database)) == 1 + 30 + 3
+        async with database.begin(SYSTEM) as tx:
+            read = await tx.connection.fetchval(_READ, "duties") - before
+            assert read <= number * each * 3 + ROWS, read  # opened, lapsed, discharged
+            rows = await tx.connection.fetch("SELECT state, xmax::text <> '0' AS held FROM duties")
+        assert sum(row["state"] == "open" for row in rows) == (number - gone) * each
+        assert sum(row["held"] for row in rows) == 0, "what is as it was is not even locked"

@@ -143,15 +143,17 @@ class TestCancelling:
         (duty,) = await ledger(database)
         assert (duty["rule"], duty["state"]) == ("EDU-04", "overdue")
 
+    @pytest.mark.usefixtures("child")
     async def test_what_is_overdue_stays_so_when_the_child_leaves_every_category(
-        self, database, child, time
+        self, database, time
     ) -> None:
         await run(database, "duties.open_period")
         time.set(2027, 1, 2, 0, 0)
         await run(database, "duties.mark_overdue")
         async with database.begin(SYSTEM) as tx:
             await tx.connection.execute("UPDATE children SET categories = '{}'")
-            await periodic.open_period(tx, home_county=child.home_county, on=date(2026, 12, 31))
+        time.set(2026, 12, 31)
+        await run(database, "duties.open_period")
         (duty,) = await ledger(database)
         assert (duty["period"], duty["state"]) == ("2026Q4", "overdue")
 
@@ -262,7 +264,7 @@ class TestAtOnce:
     async def test_two_at_once_tell_once(self, live_database) -> None:
         child = await a_child(live_database, VILLAGE, categories=["orphan"])
         async with live_database.begin(SYSTEM) as tx:
-            await periodic.open_period(tx, home_county=child.home_county)
+            await periodic.open_period(tx, home_county=child.home_county, children=[child.id])
             await tx.connection.execute("UPDATE duties SET due_at = '2026-10-01'")
         for told in (escalating.mark_overdue, escalating.escalate):
             async with live_database.begin(SYSTEM) as tx, live_database.begin(SYSTEM) as other:

@@ -29,6 +29,8 @@ Handler = Callable[[Tx, dict[str, Any]], Awaitable[None]]
 Step = Callable[[Tx, UUID], Awaitable[UUID | None]]
 Work = TypeVar("Work", bound=Callable[..., Awaitable[None]])
 CHANNEL: Final = "tonghu_jobs"
+FIRST: Final = str(UUID(int=0))
+"""The id before all others."""
 
 
 class UnknownJob(LookupError):
@@ -87,7 +89,7 @@ def walk(name: str, cron: str) -> Callable[[Step], Step]:
         async def handler(tx: Tx, payload: dict[str, Any]) -> None:
             if not payload and await tx.connection.fetchval(_UNDER_WAY, name):
                 return
-            after = await step(tx, UUID(payload.get("after", _FIRST)))
+            after = await step(tx, UUID(payload.get("after", FIRST)))
             if after is not None:
                 await enqueue(tx.connection, name, [{"after": str(after)}])
 
@@ -95,9 +97,6 @@ def walk(name: str, cron: str) -> Callable[[Step], Step]:
         return step
 
     return register
-
-
-_FIRST: Final = str(UUID(int=0))
 
 
 class JobRow(SQLModel, table=True):
