@@ -53,7 +53,7 @@ async def escalate(tx: Tx) -> int:
 
 async def _tell(tx: Tx, rows: Sequence[asyncpg.Record]) -> int:
     for code in sorted({row["rule"] for row in rows} & rules().keys()):
-        await discharge(tx, rules()[code], "d.id = ANY ($4::uuid[])", [row["id"] for row in rows])
+        await discharge(tx, rules()[code], "d.id = ANY ($3::uuid[])", [row["id"] for row in rows])
     steps = []
     for row in rows:
         rule, told = rules().get(row["rule"]), row["escalated"]

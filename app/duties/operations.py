@@ -197,7 +197,7 @@ async def _open_one(tx: Tx, rule: Rule, announced: Announced) -> None:
     key = announced.subject_id
     if rule.evidence.match == "child_id" and child:
         key = UUID(child)
-    await discharge(tx, rule, f"d.{rule.evidence.match} = $4", key)
+    await discharge(tx, rule, f"d.{rule.evidence.match} = $3", key)
 
 
 async def _hand_over(tx: Tx, rule: Rule, announced: Announced) -> None:
@@ -234,7 +234,7 @@ async def _resume(tx: Tx, rule: Rule, announced: Announced) -> None:
         bearer,
         await _overseer(tx, rule, bearer),
     )
-    await discharge(tx, rule, f"d.{rule.evidence.match} = $4", announced.subject_id)
+    await discharge(tx, rule, f"d.{rule.evidence.match} = $3", announced.subject_id)
 
 
 async def _overseer(tx: Tx, rule: Rule, bearer: UUID | None) -> UUID | None:
@@ -305,4 +305,4 @@ async def _weigh_evidence(tx: Tx, rule: Rule, announced: Announced) -> None:
             *owed_by,
             period and period.code,
         )
-    await discharge(tx, rule, f"d.{evidence.match} = $4", match_id)
+    await discharge(tx, rule, f"d.{evidence.match} = $3", match_id)

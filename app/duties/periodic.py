@@ -65,14 +65,15 @@ WHERE {_OTHERWISE.format(had="duties", now="excluded", agency="excluded.bearer_a
 """
 
 # A birthday, a move or a policy takes nothing off the record: what was owed and not done stays.
-_LAPSE_FOR_CHILDREN: Final = f"""
-UPDATE duties d SET state = 'lapsed', lapsed_at = {{now}}, version = d.version + 1
-FROM (
-    SELECT d.id, d.version FROM unnest({{children}}::uuid[]) AS n (id) CROSS JOIN {_OF_CHILD}
-    WHERE d.state = 'open' AND NOT EXISTS (
-        SELECT FROM children c WHERE c.home_county = d.home_county AND c.id = n.id AND {{chosen}}
-        OFFSET 0)
-) AS gone
+_GONE: Final = f"""
+SELECT d.id, d.version FROM unnest({{children}}::uuid[]) AS n (id) CROSS JOIN {_OF_CHILD}
+WHERE d.state = 'open' AND NOT EXISTS (
+    SELECT FROM children c WHERE c.home_county = d.home_county AND c.id = n.id AND {{chosen}}
+    OFFSET 0)
+"""
+_LAPSE: Final = """
+UPDATE duties d SET state = 'lapsed', lapsed_at = $1, version = d.version + 1
+FROM unnest($2::uuid[], $3::int[]) AS gone (id, version)
 WHERE d.id = gone.id AND d.version = gone.version
 """
 
@@ -85,8 +86,8 @@ WHERE d.rule = ANY ($1::text[]) AND d.home_county = $2 AND d.state IN ('open', '
   AND ($3::uuid IS NULL OR c.id = $3)
 """
 
-_OWED: Final = "unnest($6::uuid[]) AS n (id) CROSS JOIN " + _OF_CHILD.format(
-    county="$4", rule="$1", period="$5"
+_OWED: Final = "unnest($5::uuid[]) AS n (id) CROSS JOIN " + _OF_CHILD.format(
+    county="$3", rule="$1", period="$4"
 )
 
 
@@ -141,12 +142,13 @@ async def _lapse_for_children(
     tx: Tx, rule: Rule, period: Period, home_county: int, children: Sequence[UUID]
 ) -> None:
     where = chosen(rule, tx.today)
-    statement = _LAPSE_FOR_CHILDREN.format(
+    statement = _GONE.format(
         chosen=where,
-        now=f"{where.bind(tx.now)}::timestamptz",
         rule=where.bind(rule.code),
         period=where.bind(period.code),
         county=where.bind(home_county),
         children=where.bind(children),
     )
-    await tx.connection.execute(statement, *where.arguments)
+    gone = await tx.connection.fetch(statement, *where.arguments)
+    if gone:
+        await tx.connection.execute(_LAPSE, tx.now, *map(list, zip(*gone, strict=True)))
