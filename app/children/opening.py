@@ -256,7 +256,7 @@ async def _open(
         if sees and await queries.find_itself(tx, principal, child.id):
             return await _itself(tx, principal, child.id, it)
         if await history.opened_with(tx, principal.agencies, child.id, it.content) is not None:
-            return Opened(child.id, False)
+            return Opened(child.id, False)  # pragma: no cover  two at one moment
         if sees:
             await _refuse_visible(tx, principal, it)
         referred = await duplicates.refer(

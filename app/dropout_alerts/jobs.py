@@ -141,7 +141,7 @@ async def _weigh(tx: Tx, alerts: _Alerts, keepers: Mapping[UUID, UUID], *, since
     await addressing.witness(tx, rows)
     # Somebody opened an alert on the others at this moment: it has counted less than is known now.
     late = [child for child, c in changes.items() if c.verdict == "opened" and child not in opened]
-    if late:
+    if late:  # pragma: no cover  two workers at one moment
         theirs = await queries.open_alerts(tx, school_id=None, children=late)
         await _weigh(tx, theirs, {}, since=since)
 

@@ -122,8 +122,9 @@ def _account(cluster: Path) -> Account | None:
         with contextlib.suppress(KeyError):
             entry = pwd.getpwnam(name)
             return Account(entry.pw_uid, entry.pw_gid)
-    said = "PostgreSQL refuses to run as root; create an account named postgres."
-    raise ServerFailed(said)  # pragma: no cover  a machine with neither account
+    raise ServerFailed(  # pragma: no cover  a machine with neither account
+        "PostgreSQL refuses to run as root; create an account named postgres."
+    )
 
 
 class Home:

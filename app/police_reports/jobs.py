@@ -141,7 +141,7 @@ async def follow_child(tx: Tx, changed: ChildChanged) -> None:
         return
     child = (changed.home_county, changed.subject_id)
     for report in await hold_reports(tx, await tx.connection.fetch(_OPEN_OF_CHILD, *child)):
-        if moved := await home.now(tx, report):
+        if moved := await home.now(tx, report):  # pragma: no branch  told of twice
             await change(tx, report["id"], **moved)
             await announce(tx, events.ChildMoved, {**report, **moved})
 

@@ -246,8 +246,6 @@ async def tell_investigator(tx: Tx, announced: spine.Announced) -> None:
     since they got it last; none of whom it speaks against.
     """
     report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
-    if report is None:
-        return
     told = {report["police_agency_id"], *report["also_told"]} - {None, *report["hidden_from"]}
     stage = await tx.connection.fetchval(_STAGE, report["id"], list(told))
     if stage in {None, investigating.GOES_ON}:

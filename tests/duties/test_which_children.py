@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from app.core.clock import years_before
 from app.core.data.db import SYSTEM
 from app.duties import queries
 from app.duties.rulebook import rules
@@ -47,3 +48,10 @@ async def test_by_age_on_the_day_and_by_enrolment(database, now, said, names) ->
             f"SELECT c.id FROM children c WHERE {where}", *where.arguments
         )
     assert {children[row["id"]] for row in found} == {*names.split(", ")}
+
+
+def test_who_was_born_on_29_february_is_a_year_older_on_1_march() -> None:
+    assert years_before(date(2028, 2, 29), 6) == date(2022, 2, 28)
+    assert (
+        years_before(date(2027, 2, 28), 3) < date(2024, 2, 29) <= years_before(date(2027, 3, 1), 3)
+    )

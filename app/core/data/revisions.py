@@ -32,7 +32,13 @@ def write(message: str, *, fill: str | None = None) -> Path | None:
         )
     if missing := undeclared() or (fill and _no_such_table(fill)):
         raise CommandError(missing)
-    with (  # pragma: no cover  tests write revisions in a copy of the project
+    return _write(message, fill)
+
+
+def _write(  # pragma: no cover  tests write revisions in a copy of the project
+    message: str, fill: str | None
+) -> Path | None:
+    with (
         postgres.passing("tonghu-revision-") as lease,
         contextlib.redirect_stdout(io.StringIO()),
     ):

@@ -194,7 +194,7 @@ async def _kept_for(tx: Tx, wanted: Claim, digest: bytes) -> Mapping[str, Any] |
     if await insert(tx.connection, "idempotency_keys", row, unless_taken=True):
         return None
     stored = await tx.connection.fetchrow(_STORED, *wanted[:3])
-    if stored is None:
+    if stored is None:  # pragma: no cover  taken up at this moment
         return _OTHER
     kept: dict[str, Any] = orjson.loads(
         tx.keyring.unseal_bytes(_PLACE, wanted.place, stored["answer"])

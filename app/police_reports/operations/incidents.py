@@ -101,8 +101,8 @@ async def join_reports(
         here, there = held[report["id"]], held[other["id"]]
     silent = new.model_copy(update={"id": None, "report_id": here["id"]})
     before, new = await repeated(tx, report, new, Step.JOINED)
-    if before:
-        return before  # sent twice at once
+    if before:  # pragma: no cover  sent twice at once
+        return before
     await _join(tx, principal, there, here, silent, event)
     return await _join(tx, principal, here, there, new, event)
 

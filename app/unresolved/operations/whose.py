@@ -55,8 +55,8 @@ async def ask_others(
     rows = await queries.of_reports(tx, after, _SET)
     police = await in_charge([row["about_id"] for row in rows if not row["readers"]])
     if missed := [row["id"] for row in rows if _missed(row, police)]:
-        for row in await queries.held_of_reports(tx, missed):  # another may just have asked
-            if _missed(row, police):
+        for row in await queries.held_of_reports(tx, missed):
+            if _missed(row, police):  # pragma: no branch  another may just have asked
                 await referrals.announce(tx, row, police=police.get(row["about_id"]))
     return rows[-1]["about_id"] if len(rows) == _SET else None
 

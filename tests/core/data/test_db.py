@@ -148,3 +148,8 @@ async def test_what_runs_as_system_gives_the_callers_reach_back(database) -> Non
                 db.SYSTEM.settings.values()
             )
         assert await tx.connection.fetchval(settings, names) == list(caller.settings.values())
+
+
+def test_another_kind_of_database_is_refused() -> None:
+    with pytest.raises(ValueError, match="must start with postgresql://"):
+        db.as_sqlalchemy_url("mysql://a:b@localhost/c")
