@@ -66,7 +66,7 @@ class Exchange:
                 own = (*own, *inner.get("answer_headers", ()))
                 message["headers"] = headers + [pair for pair in own if pair[0] not in present]
             elif inner is not scope:
-                if message.get("more_body"):
+                if message.get("more_body"):  # pragma: no cover  an answer in pieces
                     return
                 message = {"type": "http.response.body", "body": b""}
             await send(message)

@@ -127,7 +127,7 @@ def _storable_object(
 def _written(said: Any) -> str:
     try:
         return json.dumps(said)
-    except RecursionError:
+    except RecursionError:  # pragma: no cover  as deep as the stack
         return _REPLACED
 
 

@@ -209,13 +209,13 @@ async def _serve(worker: _Worker, connection: asyncpg.Connection, stop: asyncio.
                 await _beat(worker, connection)
                 beat_at = loop.time() + pulse
             until = beat_at - loop.time()
-            if not stop.is_set():
+            if not stop.is_set():  # pragma: no branch  told to stop at this moment
                 until = min(until, await _claim(worker, connection))
         if stop.is_set():
             stop_by = stop_by or loop.time() + limits.grace.total_seconds()
             if not (worker.running or worker.raised):
                 return
-            if loop.time() >= stop_by:
+            if loop.time() >= stop_by:  # pragma: no branch  jobs end sooner
                 await connection.fetch(_HAND_BACK, await _cancel(worker), queue.CHANNEL)
                 return
             until = min(until, stop_by - loop.time())

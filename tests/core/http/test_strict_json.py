@@ -69,13 +69,15 @@ SAID = {"narrative": "孩子独自在家, 三天没人管", "note": "小明说�
             {"a": "U+DCAE, U+DCE5"},
         ),
         (b'{"a": "\xff\xfe"}', {"a": "\ufffd\ufffd"}, {"a": "U+DCFE, U+DCFF"}),
+        (b'{"a\xff": 1, "a\xfe": 2}', {"a\ufffd": 1, "a\ufffd\ufffd": 2}, None),
         (b'{"a": "5\x80 yuan"}', {"a": "5\ufffd yuan"}, {"a": "U+DC80"}),
     ],
 )
 def test_bytes_that_are_no_text_refuse_no_evidence(raw, read, told) -> None:
     replaced: dict[str, object] = {}
     found = strict_json.loads(raw, evidence=True, anything=lambda _: True)
-    assert (strict_json.storable(found, replaced), replaced) == (read, told)
+    assert strict_json.storable(found, replaced) == read
+    assert told is None or replaced == told
     with pytest.raises(strict_json.JsonRefused):
         strict_json.loads(raw)
 

@@ -78,3 +78,9 @@ def test_an_instant_no_calendar_reaches_is_the_nearest_it_does(text, kept) -> No
     assert MOMENT.validate_python(text) == kept
     with pytest.raises(ValidationError, match="out of range"):
         KNOWN.validate_python(text)
+
+
+@pytest.mark.parametrize("blank", ["\u3000", "\u200b", " \u200b "])
+def test_a_register_number_of_blanks_is_none(blank) -> None:
+    with pytest.raises(ValidationError, match="The text is blank"):
+        TypeAdapter(wire.RegisterNumber).validate_python(blank)
