@@ -243,17 +243,21 @@ async def test_a_school_and_other_departments_say_what_is_otherwise(
 
 
 async def test_a_word_that_is_wrong_is_no_dead_end(
-    client, database, settings, director, file
+    client, database, settings, director, file, now
 ) -> None:
     """REG-11, 保證數據質量: two who do not owe it may say it is not so, whoever said it was."""
     county = await a_caller(database, settings, "civil_affairs", COUNTY)
     township = await a_caller(database, settings, "township_supervisor", TOWNSHIP)
     bureau = await a_caller(database, settings, "education_authority", COUNTY)
     wrong = a_confirmation(file["id"], differs=["guardianship"])
-    answer = await client.post(URL, json=wrong, headers=bureau.headers)
-    assert answer.status_code == 201, answer.text
-    await run_jobs(database)
+    unentered = a_confirmation(file["id"], changed=["guardianship"])
+    for minutes, who, body in ((0, bureau, wrong), (1, director, unentered)):
+        database.clock = lambda minutes=minutes: now + timedelta(minutes=minutes)
+        answer = await client.post(URL, json=body, headers=who.headers)
+        assert answer.status_code == 201, answer.text
+        await run_jobs(database)
     (duty,) = await _entering(client, director)
+    assert duty["state"] == "open", "said only, and nothing in the file changed"
     url, words = f"/v1/duties/{duty['id']}", {"reason": "合成记录:核实无变动。"}
     for who, path, body, status in (
         (director, "waiver", words, 403),  # who owes it

@@ -170,6 +170,7 @@ async def test_the_register_says_why_and_where_from_the_beginning(client, databa
     await around.absent(pupil.id, *SIX_DAYS)
     for caller in (around.teacher, around.education):
         assert await owed(client, caller, "EDU-02") == [("school", "open", "2026-11-21T02:00:00Z")]
+    assert await owed(client, around.teacher, "EDU-02.doubt") == [], "nothing is in doubt"
     alert = await around.alert(pupil.id)
     assert (alert["cause"], alert["whereabouts"]) == (None, None)
     first, last = [
