@@ -25,7 +25,7 @@ UPDATE duties d
 SET state = 'discharged', discharged_at = $1, discharged_by = found.evidence_id,
     discharged_on = found.happened_on, lapsed_at = NULL, version = d.version + 1
 FROM unnest($2::uuid[], $3::uuid[], $4::date[]) AS found (id, evidence_id, happened_on)
-WHERE d.id = found.id
+WHERE d.id = found.id AND d.state IN ('open', 'overdue', 'lapsed')
 """
 
 
