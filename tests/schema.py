@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 
 from app import wiring
-from app.core.data import db, migrations, rls
+from app.core.data import db, rls, versions
 from app.embedded import postgres
 
 PASSWORD = "only-for-tests"
@@ -115,7 +115,7 @@ async def _create_all(url: str) -> None:
             for statement in rls.statements(table):
                 await connection.exec_driver_sql(statement)
         for statement in _STAMP:
-            await connection.exec_driver_sql(statement.format(head=migrations.head()))
+            await connection.exec_driver_sql(statement.format(head=versions.head()))
         await connection.exec_driver_sql(_COUNT)
         await connection.exec_driver_sql(_AS_THEY_ARE)
     await engine.dispose()

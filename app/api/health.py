@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from app.api.answers import NotFound
 from app.core import metrics
-from app.core.data import migrations
+from app.core.data import versions
 from app.core.data.db import Database, TemporarilyUnavailable
 from app.core.http import routing
 from app.core.problems import Problem
@@ -57,7 +57,7 @@ async def _unready(database: Database) -> str | None:
     except asyncpg.PostgresError:
         return "database not migrated"
     # One it doesn't know is of a later release, whose schema it runs on, so that a deploy may roll.
-    old = revision is None or revision in migrations.older()
+    old = revision is None or revision in versions.older()
     return "database of an older version" if old else None
 
 

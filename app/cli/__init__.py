@@ -25,7 +25,7 @@ from app.agencies.queries import find_same as find_same_agency
 from app.cli import duties, regions
 from app.cli.console import fail, in_transaction, out, print_json, region_code, say
 from app.core import startup
-from app.core.data import migrations, revisions
+from app.core.data import migrations, revisions, versions
 from app.core.data.crypto import Keyring
 from app.core.data.db import TemporarilyUnavailable, Tx
 from app.core.data_files import BadDataFile
@@ -107,7 +107,7 @@ def migrate() -> None:
                 raise TemporarilyUnavailable from None
 
     asyncio.run(run())
-    out.print(f"The database is at revision {migrations.head()}.")
+    out.print(f"The database is at revision {versions.head()}.")
 
 
 @app.command()

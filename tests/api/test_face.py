@@ -14,7 +14,7 @@ from app.access.deps import needs
 from app.access.principal import Principal
 from app.api import doors, health
 from app.children.deps import ChildInPath, ReadsChildren
-from app.core.data import db, migrations
+from app.core.data import db, versions
 from app.core.data.db import SYSTEM
 from app.core.http.routing import router as a_router
 from app.core.http.shown import Shown
@@ -166,7 +166,7 @@ async def test_ready_when_database_and_program_agree(client) -> None:
 
 
 async def test_not_ready_with_a_database_of_an_older_version(client, monkeypatch) -> None:
-    monkeypatch.setattr(migrations, "older", lambda: frozenset({migrations.head()}))
+    monkeypatch.setattr(versions, "older", lambda: frozenset({versions.head()}))
     answer = await client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["type"] == "/problems/not-ready"

@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -123,3 +124,15 @@ def test_every_test_asserts_something() -> None:
         asserting |= more
     silent = {name for name in calls if name.startswith("test_")} - asserting
     assert silent == FAILS_BY_ITSELF
+
+
+def test_a_web_process_holds_neither_commands_nor_worker_nor_migrations() -> None:
+    written = (
+        "import sys; from app import main; from app.core.settings import Settings;"
+        " main.create_app(Settings()); print(*sys.modules)"
+    )
+    held = subprocess.run(
+        [sys.executable, "-c", written], cwd=HOME, check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert "app.visits.models" in held
+    assert {"app.cli", "app.worker", "alembic", "aiohttp", "typer", "uvicorn"} & set(held) == set()

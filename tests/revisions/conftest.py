@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-from app.core.data import migrations
+from app.core.data import migrations, versions
 from tests import schema
 from tests.releases import backups
 
@@ -98,11 +98,11 @@ class Copy:
 
     def revision(self, body: str, *, imports: str = "") -> Path:
         """Write the next revision by hand."""
-        number = int(migrations.head() or 0) + 1
+        number = int(versions.head()) + 1
         path = self.home / "alembic" / "versions" / f"2026_11_25_{number:04d}-by_hand.py"
         path.write_text(
             f'"""by hand"""\nfrom alembic import op\n{imports}\n'
-            f'revision = "{number:04d}"\ndown_revision = "{migrations.head()}"\n\n'
+            f'revision = "{number:04d}"\ndown_revision = "{versions.head()}"\n\n'
             f"def upgrade() -> None:\n    {body}\n\ndef downgrade() -> None:\n    pass\n"
         )
         return path

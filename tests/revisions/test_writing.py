@@ -7,16 +7,17 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import render_python_code
 from alembic.operations import ops
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from app.core.data import migrations, revisions, rls
+from app.core.data import migrations, revisions, rls, versions
 from scripts import lint_migrations
 from tests.releases import backups
 from tests.revisions.conftest import Copy
 
 pytestmark = pytest.mark.xdist_group("schema")
 
-NEXT = int(migrations.head() or 0) + 1
+NEXT = int(versions.head()) + 1
 
 CHANGED = '''
 
@@ -160,6 +161,7 @@ def test_a_table_to_fill_that_nobody_knows_is_refused() -> None:
 
 def _written(*found: ops.MigrateOperation) -> tuple[str, list[str]]:
     """Return what becomes of operations on visits, and what a person is told."""
+    ScriptDirectory.from_config(migrations.configuration())  # lets its folder be imported from
     import differences  # noqa: PLC0415  lies beside the revisions
     import gentle  # noqa: PLC0415
 

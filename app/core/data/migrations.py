@@ -1,10 +1,8 @@
 """Bring a database to the schema this version of the program needs."""
 
-from functools import cache
 from pathlib import Path
 
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 
 from alembic import command
 
@@ -21,15 +19,3 @@ def configuration(owner_url: str | None = None) -> Config:
 def upgrade(owner_url: str, revision: str = "head") -> None:
     """Run all outstanding migrations. Blocking; call it outside a running event loop."""
     command.upgrade(configuration(owner_url), revision)
-
-
-def head() -> str | None:
-    """Return the newest revision this program knows."""
-    return ScriptDirectory.from_config(configuration()).get_current_head()
-
-
-@cache
-def older() -> frozenset[str]:
-    """Return every revision this program knows but the newest; read from its files once."""
-    known = ScriptDirectory.from_config(configuration()).walk_revisions()
-    return frozenset(script.revision for script in known) - {head()}

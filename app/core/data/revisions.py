@@ -13,7 +13,7 @@ from alembic.util import CommandError
 from sqlmodel import SQLModel
 
 from alembic import command
-from app.core.data import migrations, rls
+from app.core.data import migrations, rls, versions
 from app.embedded import postgres
 
 _MESSAGE = re.compile(r"\w[^\"\\\n]{2,78}")
@@ -45,7 +45,7 @@ def _write(  # pragma: no cover  tests write revisions in a copy of the project
         config = migrations.configuration(lease.server.owner_url)
         config.attributes |= {"writing": True, "fill": fill}
         command.upgrade(config, "head")
-        number = f"{int(migrations.head() or 0) + 1:04d}"
+        number = f"{int(versions.head()) + 1:04d}"
         made = command.revision(config, message, autogenerate=True, rev_id=number)
     # Alembic answers with a list when nothing was left to write.
     if made is None or isinstance(made, list):
