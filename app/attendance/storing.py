@@ -1,7 +1,7 @@
 """Store events of pupils, each once, and let the newest set each session (I3, I6)."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -38,19 +38,18 @@ class Entry:
 
 def digest(child_id: UUID, event: Statement) -> bytes:
     """Digest what was understood of an event, to know it again in whatever dress."""
-    more = says_more(event.as_sent) or None
-    return _digest(child_id, event.model_copy(update={"as_sent": more}))
+    return _digest(child_id, event, says_more(event.as_sent) or None)
 
 
 def digests(child_id: UUID, event: Statement) -> tuple[bytes, bytes]:
     """Digest what was understood, and all that was sent: so the release before knew it again."""
-    return digest(child_id, event), _digest(child_id, event)
+    return digest(child_id, event), _digest(child_id, event, event.as_sent)
 
 
-def _digest(child_id: UUID, event: Statement) -> bytes:
+def _digest(child_id: UUID, event: Statement, as_sent: Mapping[str, Any] | None) -> bytes:
     moment = event.time.astimezone(UTC)
     content = (event.school_day, event.session, event.category, event.reason, moment)
-    aside = () if event.as_sent is None else (event.as_sent,)
+    aside = () if as_sent is None else (as_sent,)
     said = (str(child_id), *content, event.sequence, *aside)
     return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).digest()
 

@@ -253,8 +253,8 @@ def resident_index(keyring: Keyring, number: str) -> bytes:
 
 _ALWAYS: Final = "c.id, c.version, c.created_at, c.updated_at, c.as_sent_sealed"
 _DERIVED: Final = (
-    "c.region_code, c.categories, c.priority_flags, c.undecided, c.counted, c.lacking, c.told,"
-    " c.derived_on"
+    "c.region_code, c.categories, c.priority_flags, c.undecided, c.counted, c.lacking,"
+    " c.derived_on, nullif(c.told, '[]') AS told"
 )
 STORED: Final = ", ".join(
     f"c.{column}"
@@ -297,6 +297,9 @@ def readable(principal: Principal) -> list[str]:
 
 
 def _derived(row: Mapping[str, Any], principal: Principal) -> dict[str, Any]:
+    reads, lacking, told = principal.role.reads, row["lacking"], row["told"]
+    if not reads.issuperset(FIELD_GROUPS):
+        lacking = [each for each in lacking if each.partition(".")[0] in reads]
     return {
         "as_of": row["derived_on"],
         # The county: whose policy it is must not tell a school which village the child lives in.
@@ -305,10 +308,8 @@ def _derived(row: Mapping[str, Any], principal: Principal) -> dict[str, Any]:
         "priority_flags": row["priority_flags"],
         "undecided": row["undecided"],
         "counted": row["counted"],
-        "lacking": [each for each in row["lacking"] if each.split(".")[0] in principal.role.reads],
-        "told": [
-            fact for fact in Told.all_of(row["told"]) if GROUPS[fact.kind] in principal.role.reads
-        ],
+        "lacking": lacking,
+        "told": [fact for fact in Told.all_of(told) if GROUPS[fact.kind] in reads] if told else [],
     }
 
 
@@ -350,11 +351,18 @@ async def find_by_number(tx: Tx, principal: Principal, index: bytes) -> UUID | N
 def summary(principal: Principal, row: Mapping[str, Any], told: Sequence[str]) -> dict[str, Any]:
     """Show a list's row on the wire, as the role reads it; `told`: what the caller may do."""
     reads = principal.role.reads
-    shown: dict[str, Any] = {name: row[name] for name in ("id", "version", "updated_at")}
-    shown["permitted"] = told
+    shown: dict[str, Any] = {
+        "id": row["id"],
+        "version": row["version"],
+        "updated_at": row["updated_at"],
+        "permitted": told,
+    }
     if "identity" in reads:
         shown["identity"] = {
-            name: row[name] for name in ("name", "name_pinyin", "sex", "birth_date")
+            "name": row["name"],
+            "name_pinyin": row["name_pinyin"],
+            "sex": row["sex"],
+            "birth_date": row["birth_date"],
         }
     if "residence" in reads:
         shown["residence"] = {"region_code": region_text(row["region_code"])}

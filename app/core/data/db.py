@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
+import orjson
 from sqlalchemy import Connection, PoolProxiedConnection, event
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, DisconnectionError
@@ -248,6 +249,7 @@ def open_engine(url: str, settings: config.Database) -> AsyncEngine:
         pool_use_lifo=True,
         pool_reset_on_return=None,  # every transaction is ended by the one who began it
         hide_parameters=True,
+        json_deserializer=orjson.loads,
         connect_args={
             **caches,
             "timeout": 5,
