@@ -9,11 +9,15 @@ from uuid import UUID
 import orjson
 
 from app.access.principal import Principal
+from app.children import queries
 from app.children.queries import ChildRef
 from app.children.sections import SECTIONS, File
 from app.children.sections.marks import Section
 from app.core.data import sql
+from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
+from app.core.data.sql import Where
+from app.core.http import paging
 from app.core.ids import new_id
 from app.regions import queries as regions
 
@@ -195,3 +199,36 @@ async def _insert(
     row_id = new_id()
     sealed = tx.keyring.seal(f"{table}.{column}", row_id, orjson.dumps(secret))
     await sql.insert(tx.connection, table, {"id": row_id, **child.place(), **said, column: sealed})
+
+
+_HISTORY: Final = (
+    "SELECT h.id, h.version, h.at, h.actor, h.role, h.agency_id, h.operation, h.sections,"
+    " h.changes_sealed FROM child_changes h"
+)
+_NEWEST: Final = paging.Order({"h.version": int}, descending=True)
+
+
+async def page(tx: Tx, principal: Principal, child: ChildRef, window: paging.Window) -> paging.Rows:
+    """List a visible child's changes, newest first, of sections the role reads. One statement."""
+    where = Where(
+        "h.home_county = {} AND h.child_id = {} AND h.sections && {}::text[]",
+        child.home_county,
+        child.id,
+        queries.readable(principal),
+    )
+    return await paging.fetch(tx, _HISTORY, where, _NEWEST, window)
+
+
+def entry(keyring: Keyring, row: Mapping[str, Any], reads: Collection[str]) -> dict[str, Any]:
+    """Show a change as on the wire, limited to sections that are read."""
+    raw = keyring.unseal_bytes("child_changes.changes_sealed", row["id"], row["changes_sealed"])
+    kept = ("version", "at", "actor", "role", "agency_id", "operation")
+    return {
+        **{name: row[name] for name in kept},
+        "sections": [section for section in row["sections"] if section in reads],
+        "changes": [
+            {"as_sent": None, **change}
+            for change in orjson.loads(raw)
+            if change["pointer"].split("/")[1] in reads
+        ],
+    }

@@ -1,13 +1,11 @@
 """Reads of children's files. Every one starts from `visible`."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
-
-import orjson
 
 from app.access.acts import Act, permitted
 from app.access.principal import Posting, Principal
@@ -369,40 +367,3 @@ def summary(principal: Principal, row: Mapping[str, Any], told: Sequence[str]) -
     if "derived" in reads:
         shown["derived"] = _derived(row, principal)
     return shown
-
-
-_HISTORY: Final = (
-    "SELECT h.id, h.version, h.at, h.actor, h.role, h.agency_id, h.operation, h.sections,"
-    " h.changes_sealed FROM child_changes h"
-)
-_NEWEST: Final = paging.Order({"h.version": int}, descending=True)
-
-
-async def history_page(
-    tx: Tx, principal: Principal, child: ChildRef, window: paging.Window
-) -> paging.Rows:
-    """List a visible child's changes, newest first, of sections the role reads. One statement."""
-    where = Where(
-        "h.home_county = {} AND h.child_id = {} AND h.sections && {}::text[]",
-        child.home_county,
-        child.id,
-        readable(principal),
-    )
-    return await paging.fetch(tx, _HISTORY, where, _NEWEST, window)
-
-
-def history_entry(
-    keyring: Keyring, row: Mapping[str, Any], reads: Collection[str]
-) -> dict[str, Any]:
-    """Show a change as on the wire, limited to sections that are read."""
-    raw = keyring.unseal_bytes("child_changes.changes_sealed", row["id"], row["changes_sealed"])
-    kept = ("version", "at", "actor", "role", "agency_id", "operation")
-    return {
-        **{name: row[name] for name in kept},
-        "sections": [section for section in row["sections"] if section in reads],
-        "changes": [
-            {"as_sent": None, **change}
-            for change in orjson.loads(raw)
-            if change["pointer"].split("/")[1] in reads
-        ],
-    }

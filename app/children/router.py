@@ -15,6 +15,7 @@ from app.children import (
     derivation,
     duplicates,
     enrolments,
+    history,
     opening,
     operations,
     queries,
@@ -177,9 +178,9 @@ async def read_child_history(
     principal: ReadsChildren, child: ChildInPath, tx: Transaction, window: Paged
 ) -> Shown[Page[schemas.HistoryEntry]]:
     """Read who changed what of a child's file, newest first."""
-    page = await queries.history_page(tx, principal, child, window)
+    page = await history.page(tx, principal, child, window)
     return Shown(
-        page.shown(lambda row: queries.history_entry(tx.keyring, row, principal.role.reads)),
+        page.shown(lambda row: history.entry(tx.keyring, row, principal.role.reads)),
         children=[child.id],
         groups=queries.readable(principal),
         since=min((local_date(row["at"]) for row in page.rows), default=None),
