@@ -62,6 +62,9 @@ def _in_words(rule: Rule) -> Iterator[str]:
     yield f"due: {_said(rule.due.model_dump(exclude_none=True))}"
     where = f" with {_said(rule.evidence.where)}" if rule.evidence.where else ""
     yield f"discharged by: {rule.evidence.event}{where}, from {rule.evidence.counts_from}"
+    if rule.evidence.of_stand_in:
+        same = " and ".join(rule.evidence.of_stand_in)
+        yield f"  or, while the post is empty: of who stands in, if {same} is that role"
     for title, names in (("cancelled by", rule.cancelled_by), ("resumed by", rule.resumed_by)):
         if names:
             yield f"{title}: {', '.join(names)}"
@@ -101,7 +104,8 @@ async def _of_child(tx: Tx, rule: Rule, child_id: UUID) -> list[str]:
 def _duty(duty: Mapping[str, Any]) -> Iterator[str]:
     agency = f" ({duty['agency']}, {duty['bearer_agency_id']})" if duty["agency"] else ""
     yield f"{duty['state']}: {duty['period'] or 'once'}, subject {duty['subject_id']}"
-    yield f"  by: {duty['bearer_role']}{agency}, place {duty['region_code']:012}"
+    post = f", for the empty post of {duty['stands_in_for']}" if duty["stands_in_for"] else ""
+    yield f"  by: {duty['bearer_role']}{agency}{post}, place {duty['region_code']:012}"
     yield f"  from {duty['opened_at'].isoformat()} until {duty['due_at'].isoformat()}"
     if duty["overdue_at"]:
         yield f"  overdue since {duty['overdue_at'].isoformat()}"
@@ -121,10 +125,11 @@ def _weighed(
     if deed["evidence_id"] == duty["discharged_by"]:
         return f"{told}: discharged it"
     data = deed["data"] or {}
-    for name, wanted in evidence.where.items():
+    stands_in = duty["stands_in_for"] and deed["stand_in"] == duty["bearer_role"]
+    for name, wanted in () if stands_in else evidence.where.items():
         if name in data and data[name] not in wanted:  # what takes it back does not say it again
             on.append(f"{name} is {data[name]}, not {_word(wanted)}")
-    if not deed["counts"] and not on:
+    if not deed["counts"] and not stands_in and not on:
         on.append("taken back, or passed on")
     if deed["happened_on"] < duty["counts_from"]:
         on.append(f"before {duty['counts_from']}")

@@ -138,8 +138,9 @@ class DutyEvidence(SQLModel, table=True):
     """A deed that may discharge a duty, whether the duty is open already or not.
 
     `match_id`: the child, alert or report it is about; `evidence_id`: the deed itself, such as the
-    visit. `counts`: whether it is of the kind the rule asks for. `event_id` (time-ordered) lets a
-    correction win over what it corrects, in whatever order the two are worked off.
+    visit. `counts`: whether it is of the kind the rule asks for. `stand_in`: the role that did what
+    counts as long as that role stands in for the post. `event_id` (time-ordered) lets a correction
+    win over what it corrects, in whatever order the two are worked off.
     """
 
     __tablename__ = "duty_evidence"
@@ -150,6 +151,7 @@ class DutyEvidence(SQLModel, table=True):
     match_id: UUID
     happened_on: date
     counts: bool
+    stand_in: str | None = None
     event_id: UUID
 
 

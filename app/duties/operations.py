@@ -90,10 +90,10 @@ WHERE rule = $1 AND home_county = $2 AND subject_id = $3 AND state IN ('open', '
 
 _NOTE: Final = """
 INSERT INTO duty_evidence
-    (rule, evidence_id, home_county, match_id, happened_on, counts, event_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (rule, evidence_id, home_county) DO UPDATE
+    (rule, evidence_id, home_county, match_id, happened_on, counts, event_id, stand_in)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (rule, evidence_id, home_county) DO UPDATE
 SET happened_on = excluded.happened_on, counts = excluded.counts, event_id = excluded.event_id,
-    match_id = excluded.match_id
+    match_id = excluded.match_id, stand_in = excluded.stand_in
 WHERE duty_evidence.event_id < excluded.event_id
 """
 
@@ -280,6 +280,7 @@ async def _weigh_evidence(tx: Tx, rule: Rule, announced: Announced) -> None:
     passed_on = announced.wire_name == rule.bearer.passed_on_by
     match_id = announced.subject_id if evidence.match == "subject_id" else UUID(data["child_id"])
     deed_id = evidence.deed_id(data, announced.subject_id)
+    is_one = not passed_on and announced.wire_name != evidence.taken_back_by
     await tx.connection.execute(
         _NOTE,
         rule.code,
@@ -287,8 +288,9 @@ async def _weigh_evidence(tx: Tx, rule: Rule, announced: Announced) -> None:
         announced.home_county,
         match_id,
         evidence.happened_on(data, announced.occurred_at),
-        evidence.counts(data) and not passed_on and announced.wire_name != evidence.taken_back_by,
+        is_one and evidence.counts(data),
         announced.event_id,
+        evidence.stand_in(data) if is_one else None,
     )
     if passed_on or announced.wire_name != evidence.event:
         named = any(data.get(name) for name in rule.bearer.agency_fields)

@@ -5,16 +5,18 @@ other could take its steps; it becomes late, and is told to those above. Run by 
 county.
 """
 
-from itertools import chain
-from typing import Final
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
 
 from app.access.roles import role
 from app.agencies.queries import lineage_in_sql, nearest_in_sql
 from app.core.data.db import Tx
 from app.core.jobs import events
+from app.duties.discharging import discharge
 from app.duties.events import DutyChangedHands
 from app.duties.rulebook import rules
-from app.duties.rules import Rule
 
 BATCH: Final = 500
 
@@ -82,12 +84,6 @@ UPDATE duties d SET overseer_id = o.office, version = d.version + 1 FROM other o
 """
 
 
-def above(rule: Rule) -> list[str]:
-    """Return the roles that may owe what a rule says, in the order they are asked."""
-    told = chain.from_iterable(step.to for step in rule.escalates)
-    return [*dict.fromkeys((rule.bearer.role, *rule.bearer.or_roles, *told))]
-
-
 async def find_owners(tx: Tx, home_county: int) -> int:
     """Let whoever is above owe a batch of a county's duties of empty posts, give back those of
     posts that are filled, and announce it. Enter who oversees by now the agencies that owe.
@@ -97,7 +93,7 @@ async def find_owners(tx: Tx, home_county: int) -> int:
         (rule.code, each)
         for rule in rules().values()
         if not rule.bearer.agency_fields
-        for each in above(rule)
+        for each in rule.owners
     ]
     changed = await tx.connection.fetch(
         _OF_POSTS, home_county, *map(list, zip(*asked, strict=True)), tx.today
@@ -105,8 +101,19 @@ async def find_owners(tx: Tx, home_county: int) -> int:
     if changed:
         rows = await tx.connection.fetch(_CHANGE_HANDS, *map(list, zip(*changed, strict=True)))
         await events.publish(tx, *(DutyChangedHands(**row) for row in rows))
+        await _discharge(tx, rows)
     await _enter_overseers(tx, home_county)
     return len(changed)
+
+
+async def _discharge(tx: Tx, changed: Sequence[Mapping[str, Any]]) -> None:
+    """Let what who stands in has done already be done."""
+    theirs: dict[str, list[UUID]] = defaultdict(list)
+    for row in changed:
+        if row["stands_in_for"]:
+            theirs[row["rule"]].append(row["subject_id"])
+    for code, duties in theirs.items():
+        await discharge(tx, rules()[code], "d.id = ANY ($3::uuid[])", duties)
 
 
 async def _enter_overseers(tx: Tx, home_county: int) -> None:

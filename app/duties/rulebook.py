@@ -85,6 +85,7 @@ def check(read: DataFile) -> None:
         about = _check_opening(read, rule)
         _check_course(read, rule, about)
         _check_evidence(read, rule, about)
+        _check_stand_in(read, rule)
 
 
 def _words(read: DataFile, *place: str) -> Iterator[tuple[Place, str]]:
@@ -231,6 +232,28 @@ def _check_evidence(read: DataFile, rule: Rule, about: str) -> None:
         if by_child:
             _fields(read, (*here, "match"), heard, UUID)
         _fields(read, (*here, "on"), heard, date)
+
+
+def _check_stand_in(read: DataFile, rule: Rule) -> None:
+    """Check that whoever may owe it while a post is empty can do it, and can say so."""
+    where, named = rule.evidence.where, rule.evidence.of_stand_in
+    here = (rule.code, "evidence", "of_stand_in")
+    if rule.bearer.agency_fields:
+        for place, _ in _words(read, *here):
+            raise read.refusal(place, "an agency owes it: nobody stands in for that")
+        return
+    for place, name in _words(read, *here):
+        read.require(place, "field of `where`", name, where)
+        codes = _codes(read, place, events.kinds()[rule.evidence.event], name)
+        for role in rule.owners[1:]:
+            read.require(place, f"{name} that stands in", role, codes)
+    for name, values in where.items():
+        by_role = {*values} & {*roles()} and name not in named
+        if unable := [role for role in rule.owners if by_role and role not in values]:
+            raise read.refusal(
+                (rule.code, "evidence", "where", name),
+                f"{unable[0]} may owe it and could never do it: see `of_stand_in`",
+            )
 
 
 def _event(read: DataFile, place: Place, name: str, about: str | None = None) -> type[Event]:

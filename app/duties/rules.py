@@ -6,6 +6,7 @@ Days are those of the Chinese calendar; see `periods`.
 import re
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
+from itertools import chain
 from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
@@ -232,6 +233,7 @@ class Evidence(_Part):
     corrected_by: str | None = None
     taken_back_by: str | None = None
     where: Mapping[str, Annotated[tuple[str | bool | None, ...], Field(min_length=1)]] = {}
+    of_stand_in: tuple[str, ...] = ()
 
     @property
     def told_by(self) -> frozenset[str]:
@@ -241,7 +243,21 @@ class Evidence(_Part):
 
     def counts(self, data: Mapping[str, Any]) -> bool:
         """Tell whether what was announced is of the kind that counts."""
-        return all(data.get(name) in values for name, values in self.where.items())
+        return self._is_so(data, self.where)
+
+    def stand_in(self, data: Mapping[str, Any]) -> str | None:
+        """Return the role of which it is a deed that counts while that role stands in for the post:
+        each field of `of_stand_in` says that role, and the others what they must.
+        """
+        said = {data.get(name) for name in self.of_stand_in}
+        others = self.where.keys() - {*self.of_stand_in}
+        if len(said) != 1 or not self._is_so(data, {name: self.where[name] for name in others}):
+            return None
+        return said.pop()
+
+    @staticmethod
+    def _is_so(data: Mapping[str, Any], where: Mapping[str, tuple[str | bool | None, ...]]) -> bool:
+        return all(data.get(name) in values for name, values in where.items())
 
     def deed_id(self, data: Mapping[str, Any], subject_id: UUID) -> UUID:
         """Return the id of the deed an event tells of: of what it is about, unless a field says."""
@@ -292,6 +308,12 @@ class Rule(_Part):
         what was to be done by a day is owed until it is done.
         """
         return None if self.due.day else period.last
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Roles that may owe what a post owes, in the order they are asked while it is empty."""
+        told = chain.from_iterable(step.to for step in self.escalates)
+        return tuple(dict.fromkeys((self.bearer.role, *self.bearer.or_roles, *told)))
 
     @property
     def owed_by_school(self) -> bool:

@@ -62,6 +62,11 @@ class VisitTakenBack(Event):
 class _AboutFinding(Event):
     subject: ClassVar[str] = "visit"
     child_id: UUID = Field(description="The child visited.")
+    as_role: Annotated[str | None, ROLE] = Field(
+        default=None,
+        description="Who had to look besides the village's director, and recorded it in that role;"
+        " null: nobody.",
+    )
 
 
 class FindingLookedAt(_AboutFinding):

@@ -1,6 +1,6 @@
 """What was found abnormal is followed up by whoever looks at it again (VIS-03)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -28,7 +28,8 @@ FROM visits v LEFT JOIN duties d ON d.rule = 'VIS-03' AND d.home_county = v.home
     AND d.subject_id = v.id AND d.child_id = v.child_id
 WHERE v.child_id = $1 AND v.home_county = $2 AND v.findings <> '[]' ORDER BY v.visited_on, v.id
 """
-_RECORDED_BY: Final = ("village_director", None)
+_DIRECTOR: Final = "village_director"
+_RECORDED_BY: Final = (_DIRECTOR, None)
 """The roles of a director's own record; None: from before that was kept."""
 
 
@@ -52,21 +53,44 @@ async def tell_followed_up(tx: Tx, announced: spine.Announced) -> None:
 
 
 def _looks(tx: Tx, visit: asyncpg.Record) -> bool:
-    """Tell whether a visit can pay attention: by the director as who recorded it says, not as was
-    typed; in person, on a day that somebody said.
+    """Tell whether a visit can pay attention: in person, on a day that somebody said, by whoever
+    recorded it, as its role says and not as was typed.
     """
-    director = visit["as_role"] in _RECORDED_BY and visit["visitor_type"] == "child_director"
-    there = director and visit["channel"] == "in_person"
+    there = _who(visit) is not None and visit["channel"] == "in_person"
     return there and storing.day_known(queries.words_of(tx, visit), visit)
 
 
+def _who(visit: asyncpg.Record) -> str | None:
+    """Return the role of who went there and recorded it; None if another went."""
+    if visit["as_role"] in _RECORDED_BY:
+        return _DIRECTOR if visit["visitor_type"] == "child_director" else None
+    own = visit["as_role"] == visit["visitor_type"]
+    return str(visit["as_role"]) if own else None
+
+
 def _told(visit: asyncpg.Record, later: Sequence[asyncpg.Record]) -> spine.Event:
+    """Tell whether the director looked at all of it, or else with whom."""
+    left, on = _look(visit, later, _DIRECTOR)
+    if on is not None:
+        return FindingLookedAt(**_about(visit, on))
+    for other in sorted({str(_who(one)) for one in later} - {_DIRECTOR}):
+        _, on = _look(visit, later, _DIRECTOR, other)
+        if on is not None:
+            return FindingLookedAt(**_about(visit, on), as_role=other)
+    return FindingLeftOpen(**_about(visit), left=rules.domains(left))
+
+
+def _look(
+    visit: asyncpg.Record, later: Sequence[asyncpg.Record], *by: str
+) -> tuple[list[Mapping[str, Any]], date | None]:
+    """Return what of a visit's findings some roles left, or the day on which nothing was left."""
     left = [each for each in visit["findings"] if each["abnormal"]]
     for one in later:
-        left = rules.not_looked_at(left, one["findings"])
+        if _who(one) in by:
+            left = rules.not_looked_at(left, one["findings"])
         if not left:
-            return FindingLookedAt(**_about(visit, one["visited_on"]))
-    return FindingLeftOpen(**_about(visit), left=rules.domains(left))
+            return left, one["visited_on"]
+    return left, None
 
 
 def _about(visit: asyncpg.Record, on: date | None = None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from app.core.data_files import BadDataFile
 from app.main import document
 from app.regions import operations
 from app.regions.rules import Level
+from app.visits import models as visits
 from tests.access.factories import a_caller
 from tests.regions.factories import some_regions
 
@@ -138,6 +139,7 @@ class TestCodelists:
         [
             ("purposes", Purpose),
             ("agency_kinds", AgencyKind),
+            ("visitor_types", visits.VisitorType),
             ("region_levels", Level),
             ("attendance_categories", get_args(attendance.Category)),
             ("school_sessions", get_args(attendance.Session)),

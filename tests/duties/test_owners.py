@@ -5,7 +5,6 @@ from datetime import date
 from app.agencies import operations as agencies
 from app.core.data.db import SYSTEM
 from app.core.jobs import queue
-from app.duties.owners import above
 from app.duties.rulebook import rules
 from tests.access.factories import a_caller, an_agency
 from tests.agencies.factories import a_holding, a_person, a_post
@@ -107,7 +106,7 @@ async def test_who_is_not_there_holds_no_post(database, settings, child) -> None
 def test_whoever_else_a_rule_names_comes_before_those_it_is_told_to() -> None:
     for rule in rules().values():
         own = [rule.bearer.role, *rule.bearer.or_roles]
-        assert above(rule)[: len(own)] == own, rule.code
+        assert [*rule.owners[: len(own)]] == own, rule.code
 
 
 async def test_an_office_registered_later_oversees_what_is_open(database, child, time) -> None:

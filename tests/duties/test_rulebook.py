@@ -227,6 +227,9 @@ seen_by: [village_director] → seen_by: [village_director, civil_affairs] → n
 VIS-01: → VIS-01.Again: → after VIS-01. one word says which: small letters and _, 32 at most
 [false] → ["true"] → no abnormal of visits.visit_recorded is called "true"; did you mean true?
 [false] → [treu] → no abnormal of visits.visit_recorded is called treu; did you mean true?
+channel: [in_person], abnormal: [false]} → as_role: [township_supervisor]} → village_director may owe it and could never do it: see `of_stand_in`
+where: {channel: [in_person] → of_stand_in: [place]\n    where: {channel: [in_person] → no field of `where` is called place
+match: subject_id → of_stand_in: [state]\n    match: subject_id → an agency owes it: nobody stands in for that
 carries: [VIS-03] → carries: → carries says nothing
 carries: [VIS-03] → carries: [VIS-02] → VIS-03 carries VIS-03 itself: add it
 within: P1DT2H3M → within: P → P is no duration of days, hours and minutes, like P3D or PT2H
@@ -241,6 +244,21 @@ def test_a_slip_is_refused_with_its_line(slip: str) -> None:
     text = RULES.replace(right, wrong, 1)
     line = RULES[: RULES.index(right)].count("\n") + 1
     assert refused(text) == f"{NAME} line {line}: {sentence}"
+
+
+def test_who_stands_in_is_one_who_can_be_named() -> None:
+    """Who is told of what is late may come to owe it."""
+    both = "[village_director, township_supervisor]"
+    text = RULES.replace("to: [village_director]", f"to: {both}")
+    text = text.replace("seen_by: [village_director]", f"seen_by: {both}")
+    text = text.replace("abnormal: [false]}", "as_role: [village_director]}", 1)
+    unable = "township_supervisor may owe it and could never do it: see `of_stand_in`"
+    assert refused(text).endswith(unable)
+    since = "counts_from: period"
+    named = text.replace(since, f"of_stand_in: [as_role]\n    {since}", 1)
+    rulebook.check(data_files.parse(NAME, named))
+    by_channel = text.replace(since, f"of_stand_in: [channel]\n    {since}", 1)
+    assert refused(by_channel).endswith("no channel that stands in is called township_supervisor")
 
 
 def test_what_is_missing_is_named_at_the_line_around_it() -> None:
