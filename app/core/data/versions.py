@@ -9,7 +9,6 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parents[3] / "alembic" / "versions"
 
 
-@cache
 def known() -> tuple[str, ...]:
     """Every revision from the first to the newest; a file's name is `date_revision-words.py`."""
     return tuple(sorted(path.stem.partition("-")[0][-4:] for path in FOLDER.glob("*.py")))
@@ -20,6 +19,7 @@ def head() -> str:
     return known()[-1]
 
 
+@cache
 def older() -> frozenset[str]:
-    """Return every revision but the newest."""
+    """Return every revision but the newest; read from the folder once."""
     return frozenset(known()[:-1])
