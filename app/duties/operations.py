@@ -23,7 +23,7 @@ from app.duties.rulebook import rules
 from app.duties.rules import ONCE, Rule
 from app.policy import queries as policy
 from app.regions import queries as regions
-from app.regions.rules import NATION, Level, level_of
+from app.regions.rules import Level, level_of
 
 _OPEN_ONE: Final = """
 INSERT INTO duties (id, rule, child_id, subject_id, home_county, region_code, bearer_role,
@@ -268,8 +268,6 @@ async def _bearer(tx: Tx, rule: Rule, announced: Announced) -> tuple[str, UUID |
 
 def _reaches(role_code: str, place: int) -> bool:
     """Tell whether a post of a role may be one for a place: a township's is for none above it."""
-    if place == NATION:
-        return False
     highest = [*Level]
     own = highest.index(level_of(place))
     return any(level in highest[: own + 1] for level in role(role_code).levels)

@@ -186,17 +186,15 @@ ORDER BY h.since, h.id LIMIT 100
 
 
 async def record_of(tx: Tx, principal: Principal, row: asyncpg.Record) -> schemas.DutyRecord:
-    """Show a row with who was told of it; to whom must not know that it is done, those who would
-    have been by now.
+    """Show a row with who was told of it; to whom must not know that it is done, also those who
+    would have been by now.
     """
-    if row["stands"] == row["state"]:
-        told = await tx.connection.fetch(
-            _TOLD, row["id"], [DutyOverdue.wire_name, DutyEscalated.wire_name]
-        )
-    else:
-        due_at = row["due_at"]
-        steps = [(step.at(due_at), step.to) for step in rules()[row["rule"]].escalates]
-        told = [{"at": at, "due_at": due_at, "to": to} for at, to in steps if at <= tx.now]
+    names = [DutyOverdue.wire_name, DutyEscalated.wire_name]
+    told = [*map(dict, await tx.connection.fetch(_TOLD, row["id"], names))]
+    if row["stands"] != row["state"]:
+        due_at, said = row["due_at"], row["escalated"] if row["overdue_at"] else 0
+        steps = [(step.at(due_at), step.to) for step in rules()[row["rule"]].escalates[said:]]
+        told += [{"at": at, "due_at": due_at, "to": to} for at, to in steps if at <= tx.now]
     held = await tx.connection.fetch(
         _HELD_THEN,
         row["stands_in_for"] or row["bearer_role"],
@@ -208,7 +206,7 @@ async def record_of(tx: Tx, principal: Principal, row: asyncpg.Record) -> schema
         {
             **duty_of(principal, row, tx.today).model_dump(),
             "waiver": _waiver(tx, row),
-            "told": [*map(dict, told)],
+            "told": told,
             "held_then": [*map(dict, held)],
         }
     )

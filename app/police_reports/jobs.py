@@ -367,10 +367,10 @@ async def _route(tx: Tx, report: asyncpg.Record) -> None:
             others, routing = sorted(had - {police}), "routed"
             break
     else:
-        if had or not offices.police:
-            return
-        police, *others = offices.police
-        routing = "no_endpoint"
+        if report["police_agency_id"] or not offices.police:
+            return  # pragma: no cover  an endpoint or an agency was closed at this moment
+        police, routing = offices.police[0], "no_endpoint"
+        others = sorted({*had, *offices.police} - {police})
     if police != report["police_agency_id"]:
         found = {"police_agency_id": police, "acknowledge_due_at": due_at}
         await announce(tx, events.ReportForwarded, {**report, "also_told": others}, **found)

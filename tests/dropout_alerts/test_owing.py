@@ -163,6 +163,29 @@ async def test_whoever_orders_the_child_back_by_a_day_owes_that_it_is(
     assert [each[1] for each in rows] == ["discharged"] * 2
 
 
+async def test_an_order_is_void_once_somebody_says_that_the_child_was_not_away(
+    client, database, around
+) -> None:
+    """EDU-07, I6: struck off by a named person, after the days were taken back."""
+    pupil = await around.school.pupil(database)
+    await around.absent(pupil.id, *SIX_DAYS)
+    alert = await around.alert(pupil.id)
+    failed = await around.step(around.teacher, alert, "persuasions", an_attempt(final=True))
+    sent = await around.step(around.teacher, failed.json(), "written-report", a_report())
+    order = {"kind": "order_to_guardian", "ordered_on": "2026-11-20", "back_by": "2026-11-24"}
+    await around.step(around.education, sent.json(), "measures", order)
+    await around.absent(pupil.id, *SIX_DAYS, category="withdrawn", sequence=1)
+    [duty] = await owed(client, around.education, "EDU-07.back")
+    assert duty[1] == "open", "a doubt alone ends nothing"
+    struck_off = {"decision": "struck_off", "note": "点名点错了人"}
+    alert = await around.alert(pupil.id)
+    answer = await around.step(around.teacher, alert, "doubt/decision", struck_off)
+    assert (answer.status_code, answer.json()["state"]) == (200, "closed"), answer.text
+    await run_jobs(database)
+    [duty] = await owed(client, around.education, "EDU-07.back")
+    assert duty[1] == "cancelled"
+
+
 async def test_the_register_says_why_and_where_from_the_beginning(client, database, around) -> None:
     """EDU-02: 落实辍学学生登记, with cause and whereabouts; the last word counts, each is kept."""
     pupil, other = [await around.school.pupil(database) for _ in range(2)]

@@ -107,9 +107,12 @@ async def test_whoever_names_all_police_hides_it_from_all_but_the_last(
     assert {"not_all_shielded", "agency_unknown"} <= {*read.json()["doubts"]}
     assert await seen_by(client, offices, report_id) == {"school", "county"}
     # Nor where it is the only one; whom a person then names, that one loses it.
-    beside = {"region_code": "120119102200", "officer": both[0], "place": both[1]}
-    alone = await filed(client, offices.school, **beside)
-    assert "police" not in await seen_by(client, offices, alone)
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("UPDATE agencies SET active = false WHERE id = $1", both[1])
+    alone = await filed(client, offices.school, officer=both[0])
+    read = (await client.get(f"{URL}/{alone}", headers=above.headers)).json()
+    assert (read["police_agency_id"], read["suspect_agency_id"]) == (both[0], None)
+    assert {"not_all_shielded", "agency_unknown"} <= {*read["doubts"]}
     said = await client.post(
         f"{URL}/{alone}/suspect", json=named(above), headers=offices.county.headers
     )

@@ -22,7 +22,9 @@ from tests.police_reports.factories import (
     the_offices,
 )
 from tests.police_reports.test_chain import ACCEPT, AT, BY_POLICE, BY_TOWNSHIP, NOTICE, URL, step
+from tests.police_reports.test_owing import states
 from tests.regions.factories import some_regions
+from tests.unresolved.conftest import tick
 
 NEXT_TOWNSHIP = 120119102000
 
@@ -185,7 +187,9 @@ async def test_police_that_close_leave_nothing_in_nobodys_hands(
 async def test_who_else_was_told_keeps_what_police_leave_that_close(
     client, database, settings, offices, monkeypatch, now
 ) -> None:
-    """Closing an agency can't take a report away from somebody who had it; its time begins anew."""
+    """Closing an agency can't take a report away from somebody who had it; its time begins anew.
+    Police of the place that come later are in charge, though they have no endpoint (REP-07).
+    """
     async with database.begin(SYSTEM) as tx:
         await tx.connection.execute("UPDATE webhook_endpoints SET active = false")
     beside = await a_caller(database, settings, "police", NEXT_TOWNSHIP)
@@ -203,6 +207,16 @@ async def test_who_else_was_told_keeps_what_police_leave_that_close(
     [row] = await rows(database, "police_reports")
     assert row["acknowledge_due_at"] > before["acknowledge_due_at"]
     assert row["former_police"] == [offices.police.agency_id]
+    county, province = [
+        await a_caller(database, settings, "police", place) for place in (COUNTY, 120000000000)
+    ]
+    await tick(database, "police_reports.route_waiting")
+    for caller in (beside, county, province):
+        seen = (await client.get(f"{URL}/{report_id}", headers=caller.headers)).json()
+        names = ("party", "police_agency_id", "routing")
+        in_charge = ("police", str(county.agency_id), "no_endpoint")
+        assert tuple(seen[name] for name in names) == in_charge
+    assert await states(client, county, "REP-07") == ["open"]
 
 
 @pytest.mark.parametrize("known", ["no_endpoint", "no_agency"])

@@ -20,6 +20,7 @@ from tests.police_reports.factories import (
 )
 from tests.police_reports.test_chain import ACCEPT, AT, DISPATCH, step
 from tests.police_reports.test_dispositions import FOUND, VIOLENCE
+from tests.unresolved.conftest import tick
 from tests.visits.factories import a_visit, something_wrong
 
 BEATEN = something_wrong(type="domestic_violence", refer_to=[])
@@ -219,6 +220,8 @@ async def test_a_report_that_is_kept_from_somebody_shows_to_them_in_no_duty(
     assert await states(client, them, "REP-01", state="discharged") == []
     assert len(await owed(client, them, "REP-01", state="open")) == 1
     assert await states(client, offices.county, "REP-01") == ["discharged"]
+    record = await client.get(f"/v1/duties/{before[0]['id']}", headers=them.headers)
+    assert (record.json()["state"], record.json()["told"]) == ("open", [])
     later = database.clock() + timedelta(hours=2)
     monkeypatch.setattr(database, "clock", lambda: later)
     role, place = before[0]["bearer"]["role"], VILLAGE
@@ -230,10 +233,38 @@ async def test_a_report_that_is_kept_from_somebody_shows_to_them_in_no_duty(
     )
     [duty] = await owed(client, them, "REP-01", state="overdue")
     assert (duty["overdue_at"], duty["discharged_by"]) == (duty["due_at"], None)
+    for caller, told in ((them, [["township_supervisor", "civil_affairs"]]), (county, [])):
+        record = await client.get(f"/v1/duties/{duty['id']}", headers=caller.headers)
+        assert [each["to"] for each in record.json()["told"]] == told
     for caller, done in ((them, 0), (county, 1)):
         counted = (await client.get("/v1/duties/summary", headers=caller.headers)).json()["rules"]
         [of_rule] = [each for each in counted if each["rule"] == "REP-01"]
         assert (of_rule["discharged"], of_rule["overdue"]) == (done, 1 - done)
+
+
+async def test_what_was_late_before_such_a_report_shows_to_them_as_it_was(
+    client, database, settings, offices, child, monkeypatch
+) -> None:
+    """AZ-8: what they read before, who was told when, is what they read after."""
+    await visited(client, database, offices.village, child, BEATEN)
+    later = database.clock() + timedelta(minutes=63)
+    monkeypatch.setattr(database, "clock", lambda: later)
+    await tick(database, "duties.mark_overdue")
+    village, them = (renewed(database, settings, c) for c in (offices.village, offices.township))
+    [duty] = await owed(client, them, "REP-01")
+
+    async def read():
+        answer = await client.get(f"/v1/duties/{duty['id']}", headers=them.headers)
+        return answer.json()
+
+    before = await read()
+    assert [told["at"] for told in before["told"]] == ["2026-11-20T03:03:00Z"]
+    suspect = {"suspect_agency_id": str(them.agency_id)}
+    violence = {"child_id": str(child.id), "situations": ["domestic_violence"]}
+    await filed(client, village, **violence, **suspect)
+    await run_jobs(database)
+    assert await states(client, village, "REP-01") == ["discharged"]
+    assert await read() == before
 
 
 async def test_a_finding_corrected_owes_it_later_and_two_people_take_it_back(

@@ -187,6 +187,29 @@ async def test_whom_the_police_told_owes_the_assessment(
     assert (duty["state"], duty["overdue_at"] is None) == ("discharged", False)
 
 
+async def test_whether_a_case_is_over_is_the_word_of_who_takes_charge_of_it(
+    client, database, settings, offices
+) -> None:
+    """REP-20: not of others who were told; and that somebody else is accused changes nothing."""
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("UPDATE webhook_endpoints SET active = false")
+    above = await a_caller(database, settings, "police", COUNTY)
+    report_id = await filed(client, offices.school, suspect_agency_id="某村委会主任")
+    over = {"at": AT, "stage": "passed_on", "explanation": "移送检察院。"}
+    goes_on = {"at": AT, "stage": "filed", "paper_number": "立〔2026〕1号", "day": "2026-11-20"}
+    named = {"named_at": AT, "basis": "查证。", "suspect_agency_id": str(offices.village.agency_id)}
+    for caller, path, body, state in (
+        (above, "investigation", over, "discharged"),
+        (offices.police, "investigation", goes_on, "open"),
+        (above, "acknowledgement", ACCEPT, "discharged"),
+        (offices.county, "suspect", named, "discharged"),
+    ):
+        answer = await step(client, caller, report_id, path, body)
+        assert answer.status_code == 201, answer.text
+        await run_jobs(database)
+        assert await states(client, offices.county, "REP-20") == [state], path
+
+
 @pytest.mark.parametrize("why", ["passed on", "accused"])
 async def test_who_gets_a_case_owes_what_others_said_was_over(
     client, database, settings, offices, why

@@ -4,6 +4,7 @@ they see what they owe, and what was sent to them.
 
 import pytest
 
+from app.core.data.db import SYSTEM
 from tests.access.factories import a_caller
 from tests.jobs import run_jobs
 from tests.police_reports.factories import (
@@ -14,8 +15,9 @@ from tests.police_reports.factories import (
     rows,
     the_offices,
 )
-from tests.police_reports.test_chain import ACCEPT, DISPOSE, step
+from tests.police_reports.test_chain import ACCEPT, DISPOSE, URL, step
 from tests.police_reports.test_charge import owing
+from tests.police_reports.test_suspects import SAID_SO, named
 
 
 @pytest.fixture
@@ -68,3 +70,24 @@ async def test_police_whom_words_mean_later_see_what_they_owed_no_more(
     assert await owing(client, offices.police) == []
     [old] = [row for row in await rows(database, "police_reports") if row["superseded_by_id"]]
     assert (old["police_agency_id"], old["former_police"]) == (None, [offices.police.agency_id])
+
+
+async def test_police_told_beside_others_who_are_meant_are_told_no_more(
+    client, database, settings, offices
+) -> None:
+    """Nobody there has an endpoint: all police above know it, but for the accused (AZ-8)."""
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("UPDATE webhook_endpoints SET active = false")
+    county = await a_caller(database, settings, "police", COUNTY)
+    report_id = await filed(client, offices.school, suspect_agency_id="村干部")
+    path = f"{URL}/{report_id}"
+    assert (await client.get(path, headers=county.headers)).json()["party"] == "police"
+    for act, body in (("suspect", named(county)), ("suspect/withdrawal", SAID_SO)):
+        answer = await step(client, offices.county, report_id, act, body)
+        assert answer.status_code == 201, answer.text
+        [report] = await rows(database, "police_reports")
+        theirs = (offices.police.agency_id, [], [county.agency_id])
+        names = ("police_agency_id", "also_told", "former_police")
+        assert tuple(report[name] for name in names) == theirs
+    again = await client.get(path, headers=county.headers)
+    assert (again.status_code, again.json()["party"]) == (200, "onlooker")

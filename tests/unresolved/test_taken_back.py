@@ -10,7 +10,7 @@ from tests.attendance.factories import an_event, push
 from tests.children.factories import a_child, a_file
 from tests.conftest import VILLAGE
 from tests.jobs import run_jobs
-from tests.unresolved.conftest import COUNTY, listed, of_number, slots
+from tests.unresolved.conftest import COUNTY, listed, of_number, slots, tick
 from tests.visits.factories import a_visit, something_wrong
 
 
@@ -120,6 +120,29 @@ async def test_what_was_sent_since_by_the_same_name_goes_along_and_the_name_is_f
     assert read.json()["visited_on"] == "2026-11-17"
     kept = await client.get(f"/v1/visits/{later['id']}/versions", headers=director.headers)
     assert [each["visit"]["note"] for each in kept.json()["items"]] == [None]
+
+
+@pytest.mark.parametrize(
+    ("said", "state"), [({"note": "在家"}, "open"), ({"visited_on": "2026-11-20"}, "discharged")]
+)
+async def test_a_day_that_could_not_be_read_counts_for_the_right_child_once_it_was_said(
+    client, database, director, township, wrong, act, said, state
+) -> None:
+    """VIS-01: not because something else of the visit was corrected."""
+    right = await a_child(database, VILLAGE, categories=["left_behind"])
+    await tick(database, "duties.open_period")
+    body = a_visit(uuid4(), visited_on="30/9/2026")
+    held = await client.post("/v1/visits", json=body, headers=director.headers)
+    item = held.json()["unresolved_id"]
+    await act(township, item, "attachment", child_id=str(wrong.id))
+    url, headers = f"/v1/visits/{body['id']}", {**director.headers, "if-match": '"1"'}
+    corrected = await client.patch(url, json=said, headers=headers)
+    assert corrected.status_code == 200, corrected.text
+    await act(township, item, "withdrawal", words="认错人", child_id=str(right.id))
+    await run_jobs(database)
+    assert [each["id"] for each in await _visits(client, director, right.id)] == [body["id"]]
+    owed = await client.get("/v1/duties?rule=VIS-01", headers=director.headers)
+    assert [duty["state"] for duty in owed.json()["items"]] == [state]
 
 
 async def test_so_does_it_where_nobody_kept_what_the_child_was_called(

@@ -20,7 +20,7 @@ from app.visits import queries, schemas
 from app.visits.area import WRITE
 from app.visits.events import VisitRecorded
 from app.visits.operations import again
-from app.visits.operations.storing import announce, as_piece, change, columns_of, digests
+from app.visits.operations.storing import NAMED, announce, as_piece, change, columns_of, digests
 from app.visits.schemas.recording import NO_ID, VisitCreate
 
 
@@ -189,7 +189,7 @@ async def store_held(
             row: Mapping[str, Any] = {**put.row, "birth_date": put.birth_date}
             for content in corrected:
                 said = schemas.VisitContent.model_validate(content).model_dump()
-                if said["visited_on"] == row["visited_on"]:
+                if said["visited_on"] == row["visited_on"] and not content.get(NAMED):
                     del said["visited_on"]  # a correction of something else says nothing of it
                 row, _ = await change(tx, sender, row, said)
             return

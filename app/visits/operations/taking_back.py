@@ -13,7 +13,7 @@ from app.core.data.db import Tx
 from app.core.jobs import events
 from app.visits import queries
 from app.visits.events import VisitTakenBack
-from app.visits.operations.storing import CONTENT, digests
+from app.visits.operations.storing import CONTENT, NAMED, digests
 from app.visits.schemas.recording import VisitCreate
 
 _PLACED: Final = """
@@ -66,6 +66,7 @@ async def take_back(
         kept = await tx.connection.fetch(_KEPT, row["home_county"], row["id"])
         before = {each["version"]: rows.unsealed(tx, "visits", row["id"], each) for each in kept}
         contents = [orjson.loads(before[each]) for each in sorted(before)] + [orjson.loads(now)]
+        contents[-1][NAMED] = queries.words_of(tx, row).get(NAMED)
         sent = {name: contents[0][name] for name in VisitCreate.model_fields}
         sent |= {"child_id": row["called"] or child_id, **(contents[0].get("as_sent") or {})}
         first = VisitCreate.model_validate(sent).known_as(row["id"])
