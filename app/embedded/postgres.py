@@ -322,9 +322,8 @@ async def _make_database(admin: asyncpg.Connection, database: str) -> None:
         return
     # Code point order, and a character type that knows Chinese letters.
     locale = "LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'"
-    if (
-        admin.get_server_version() >= BUILTIN_LOCALES_SINCE
-    ):  # pragma: no branch  a run without a server of its own has none that is older
+    builtin = admin.get_server_version() >= BUILTIN_LOCALES_SINCE
+    if builtin:  # pragma: no branch  a run without a server of its own has none that is older
         locale = "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C.UTF-8'"
     await admin.execute(
         f"CREATE DATABASE {_name(database)} OWNER tonghu_owner TEMPLATE template0 "
