@@ -111,6 +111,12 @@ WHERE d.rule = $1 AND d.home_county = $2 AND d.state = 'discharged' AND d.discha
 """What was passed on after it was done is owed by whoever got it, if the event says who that is."""
 
 
+# Who stands in may be found just now: whoever comes second sees what the first wrote.
+_HELD: Final = """
+SELECT FROM duties d WHERE d.rule = $1 AND d.home_county = $2 AND d.{match} = $3
+  AND d.state IN ('open', 'overdue') FOR UPDATE
+"""
+
 _EACH: Final = """
     SELECT min(home_county) FROM {rows}
     UNION ALL SELECT (SELECT min(home_county) FROM {rows} AND home_county > code) FROM {counties}
@@ -307,4 +313,7 @@ async def _weigh_evidence(tx: Tx, rule: Rule, announced: Announced) -> None:
             *owed_by,
             period and period.code,
         )
+    if evidence.of_stand_in:
+        held = _HELD.format(match=evidence.match)
+        await tx.connection.execute(held, rule.code, announced.home_county, match_id)
     await discharge(tx, rule, f"d.{evidence.match} = $3", match_id)
