@@ -101,14 +101,17 @@ _WITHDRAW: Final = f"""
 UPDATE duties d
 SET state = CASE WHEN d.overdue_at IS NULL THEN 'open' ELSE 'overdue' END,
     discharged_at = NULL, discharged_by = NULL, discharged_on = NULL, version = d.version + 1,
-    bearer_role = coalesce($6, d.bearer_role), bearer_agency_id = coalesce($7, d.bearer_agency_id)
+    bearer_role = coalesce($6, d.stands_in_for, d.bearer_role), stands_in_for = NULL,
+    bearer_agency_id = coalesce($7, d.bearer_agency_id)
 WHERE d.rule = $1 AND d.home_county = $2 AND d.state = 'discharged' AND d.discharged_by = $3
   AND d.{{match}} = $4 AND ($8::text IS NULL OR d.period = $8)
   AND NOT EXISTS (SELECT 1 FROM duty_evidence e
                   WHERE e.evidence_id = d.discharged_by AND e.match_id = d.{{match}}
                     AND {FITS.format(today="$5")})
 """
-"""What was passed on after it was done is owed by whoever got it, if the event says who that is."""
+"""What was passed on after it was done is owed by whoever got it, if the event says who that is;
+what another did for an empty post by the post, which may be held by now.
+"""
 
 
 # Who stands in may be found just now: whoever comes second sees what the first wrote.
