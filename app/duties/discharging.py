@@ -5,9 +5,11 @@ from typing import Final
 from app.core.data.db import Tx
 from app.duties.rules import Rule
 
-# A deed does not count before its day: the clock that dated it may have run ahead.
+# A deed does not count before its day: the clock that dated it may have run ahead. For what lapsed
+# nobody stands in: who did as it lapsed may not by now.
 FITS: Final = """e.rule = d.rule AND e.home_county = d.home_county
-    AND (e.counts OR (d.stands_in_for IS NOT NULL AND e.stand_in = d.bearer_role))
+    AND (e.counts OR (d.stands_in_for IS NOT NULL AND e.stand_in = d.bearer_role
+                      AND d.state <> 'lapsed'))
     AND e.happened_on >= d.counts_from AND e.happened_on <= {today}::date
     AND (d.counts_until IS NULL OR e.happened_on <= d.counts_until)"""
 

@@ -125,10 +125,13 @@ def _weighed(
     if deed["evidence_id"] == duty["discharged_by"]:
         return f"{told}: discharged it"
     data = deed["data"] or {}
-    stands_in = duty["stands_in_for"] and deed["stand_in"] == duty["bearer_role"]
+    owed = duty["stands_in_for"] and duty["state"] != "lapsed"
+    by = (duty["bearer_role"],) if owed else ()
+    stands_in = deed["stand_in"] in by
     for name, wanted in () if stands_in else evidence.where.items():
         if name in data and data[name] not in wanted:  # what takes it back does not say it again
-            on.append(f"{name} is {data[name]}, not {_word(wanted)}")
+            also = by if name in evidence.of_stand_in else ()
+            on.append(f"{name} is {data[name]}, not {_word((*wanted, *also))}")
     if not deed["counts"] and not stands_in and not on:
         on.append("taken back, or passed on")
     if deed["happened_on"] < duty["counts_from"]:

@@ -101,15 +101,24 @@ _WITHDRAW: Final = f"""
 UPDATE duties d
 SET state = CASE WHEN d.overdue_at IS NULL THEN 'open' ELSE 'overdue' END,
     discharged_at = NULL, discharged_by = NULL, discharged_on = NULL, version = d.version + 1,
-    bearer_role = coalesce($6, d.bearer_role), bearer_agency_id = coalesce($7, d.bearer_agency_id)
+    bearer_role = coalesce($6, d.stands_in_for, d.bearer_role), stands_in_for = NULL,
+    bearer_agency_id = coalesce($7, d.bearer_agency_id)
 WHERE d.rule = $1 AND d.home_county = $2 AND d.state = 'discharged' AND d.discharged_by = $3
   AND d.{{match}} = $4 AND ($8::text IS NULL OR d.period = $8)
   AND NOT EXISTS (SELECT 1 FROM duty_evidence e
                   WHERE e.evidence_id = d.discharged_by AND e.match_id = d.{{match}}
                     AND {FITS.format(today="$5")})
 """
-"""What was passed on after it was done is owed by whoever got it, if the event says who that is."""
+"""What was passed on after it was done is owed by whoever got it, if the event says who that is;
+what another did for an empty post by the post, which may be held by now.
+"""
 
+
+# Who stands in may be found just now: whoever comes second sees what the first wrote.
+_HELD: Final = """
+SELECT FROM duties d WHERE d.rule = $1 AND d.home_county = $2 AND d.{match} = $3
+  AND d.state IN ('open', 'overdue') FOR UPDATE
+"""
 
 _EACH: Final = """
     SELECT min(home_county) FROM {rows}
@@ -305,4 +314,7 @@ async def _weigh_evidence(tx: Tx, rule: Rule, announced: Announced) -> None:
             *owed_by,
             period and period.code,
         )
+    if evidence.of_stand_in:
+        held = _HELD.format(match=evidence.match)
+        await tx.connection.execute(held, rule.code, announced.home_county, match_id)
     await discharge(tx, rule, f"d.{evidence.match} = $3", match_id)

@@ -25,6 +25,10 @@ _NEXT: Final = """
 SELECT id FROM children WHERE home_county = $1 AND id > $2 ORDER BY id LIMIT $3
 """
 
+# Who stood in for the post of another place, or before it was owed again, may not by now.
+_ANEW: Final = """duties.region_code <> excluded.region_code
+        OR duties.state IN ('cancelled', 'lapsed')"""
+
 _OTHERWISE: Final = """{had}.state <> 'discharged' AND ({had}.state IN ('cancelled', 'lapsed')
     OR ({had}.region_code, {had}.categories, {had}.priority_flags, {had}.bearer_agency_id)
        IS DISTINCT FROM ({now}.region_code, {now}.categories, {now}.priority_flags, {agency}))"""
@@ -58,6 +62,8 @@ FROM owed c LEFT JOIN overseen o ON o.id = c.agency
 ON CONFLICT (home_county, rule, period, subject_id) DO UPDATE
 SET region_code = excluded.region_code, priority = excluded.priority,
     bearer_agency_id = excluded.bearer_agency_id, overseer_id = excluded.overseer_id,
+    bearer_role = CASE WHEN {_ANEW} THEN excluded.bearer_role ELSE duties.bearer_role END,
+    stands_in_for = CASE WHEN {_ANEW} THEN NULL ELSE duties.stands_in_for END,
     categories = excluded.categories, priority_flags = excluded.priority_flags,
     state = CASE WHEN duties.state IN ('cancelled', 'lapsed') THEN 'open' ELSE duties.state END,
     lapsed_at = NULL, version = duties.version + 1
@@ -79,7 +85,8 @@ WHERE d.id = gone.id AND d.version = gone.version
 
 # What any deed for a child discharges is done by whoever holds the post where the child lives now.
 _FOLLOW_CHILDREN: Final = """
-UPDATE duties d SET region_code = c.region_code, version = d.version + 1
+UPDATE duties d SET region_code = c.region_code, version = d.version + 1,
+    bearer_role = coalesce(d.stands_in_for, d.bearer_role), stands_in_for = NULL
 FROM children c
 WHERE d.rule = ANY ($1::text[]) AND d.home_county = $2 AND d.state IN ('open', 'overdue')
   AND c.home_county = d.home_county AND c.id = d.child_id AND c.region_code <> d.region_code

@@ -17,13 +17,14 @@ from app.duties.acts import ACTS, OwnDuty
 from app.duties.events import DutyWaived, DutyWaiverProposed, DutyWaiverWithdrawn
 from app.duties.models import REASON
 
-# Who held the post that owes it since it is owed is who owes it, in whatever role they come.
+# Who held the post that owes it since it is owed is who owes it, in whatever role they come; be it
+# empty by now, so that another owes it.
 _OWES: Final = f"""
 SELECT EXISTS (
     SELECT FROM post_holdings h JOIN posts p ON p.id = h.post_id
     WHERE h.staff_id = ANY ($1::uuid[]) AND h.since <= $2 AND (h.until IS NULL OR h.until > $6)
         AND CASE WHEN $5::uuid IS NULL
-            THEN p.role = $3 AND p.region_code IN ({lineage_in_sql("$4::bigint")})
+            THEN p.role = ANY ($3::text[]) AND p.region_code IN ({lineage_in_sql("$4::bigint")})
             ELSE p.agency_id = $5 END)
 """
 _PROPOSE: Final = """
@@ -89,7 +90,8 @@ async def _check(
 ) -> None:
     check_version(row["version"], if_match)
     ACTS[act].require(principal, row, tx.today)
-    owes = (row["bearer_role"], row["region_code"], row["bearer_agency_id"])
+    owed_by = [row["bearer_role"], row["stands_in_for"]]
+    owes = (owed_by, row["region_code"], row["bearer_agency_id"])
     persons = [principal.staff_id, row["waiver_staff_id"]]
     since = local_date(row["opened_at"])
     if await tx.connection.fetchval(_OWES, persons, tx.today, *owes, since):

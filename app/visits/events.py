@@ -64,8 +64,12 @@ class _AboutFinding(Event):
     child_id: UUID = Field(description="The child visited.")
     as_role: Annotated[str | None, ROLE] = Field(
         default=None,
-        description="Who had to look besides the village's director, and recorded it in that role;"
-        " null: nobody.",
+        description="Whose looking it is beside the village's director's, as the role in which they"
+        " recorded it; null: the director's alone.",
+    )
+    look_id: UUID | None = Field(
+        default=None,
+        description="Of that role's looking at this finding: always the same; null as `as_role`.",
     )
 
 

@@ -1,13 +1,15 @@
 """What was found abnormal is followed up by whoever looks at it again (VIS-03)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Any, Final
 
 import asyncpg
 
 from app.core.data.db import Tx
+from app.core.ids import standing_for
 from app.core.jobs import events as spine
+from app.duties.rulebook import rules as duties
 from app.visits import queries, rules
 from app.visits.events import (
     FindingLeftOpen,
@@ -18,14 +20,19 @@ from app.visits.events import (
 )
 from app.visits.operations import storing
 
-# `asked`: what is owed of it, if it was heard already that something is. Two visits at once are
-# weighed one after the other.
+# `told`: of whom it was said last that they looked at all of it. Two visits at once are weighed one
+# after the other.
 _CHILD: Final = "SELECT pg_advisory_xact_lock(hashtextextended('visits/' || $1::text, 3))"
 _VISITS: Final = """
 SELECT v.id, v.home_county, v.region_code, v.child_id, v.visited_on, v.received_at, v.channel,
-       v.visitor_type, v.as_role, v.abnormal, v.findings, v.words_sealed, d.state AS asked
-FROM visits v LEFT JOIN duties d ON d.rule = 'VIS-03' AND d.home_county = v.home_county
-    AND d.subject_id = v.id AND d.child_id = v.child_id
+       v.visitor_type, v.as_role, v.abnormal, v.findings, v.words_sealed, ARRAY(
+    SELECT said.role FROM (
+        SELECT DISTINCT ON (e.role) e.role, e.wire_name FROM (
+            SELECT coalesce(data ->> 'as_role', $3) AS role, wire_name, id FROM events
+            WHERE subject_id = v.id AND wire_name IN ($4, $5)) e
+        ORDER BY e.role, e.id DESC) said
+    WHERE said.wire_name = $4) AS told
+FROM visits v
 WHERE v.child_id = $1 AND v.home_county = $2 AND v.findings <> '[]' ORDER BY v.visited_on, v.id
 """
 _DIRECTOR: Final = "village_director"
@@ -36,19 +43,20 @@ _RECORDED_BY: Final = (_DIRECTOR, None)
 @spine.on_wire_names(VisitRecorded.wire_name, VisitCorrected.wire_name, VisitTakenBack.wire_name)
 async def tell_followed_up(tx: Tx, announced: spine.Announced) -> None:
     """Announce of each visit to the child that found something whether later ones looked at all of
-    it, and what they left open. Said again, it changes nothing.
+    it, and what they left open, of each role that may owe that. Said again, it changes nothing.
     """
     about = (announced.data["child_id"], announced.home_county)
     await tx.connection.execute(_CHILD, about[0])
-    visits = await tx.connection.fetch(_VISITS, *about)
+    kinds = (FindingLookedAt.wire_name, FindingLeftOpen.wire_name)
+    visits = await tx.connection.fetch(_VISITS, *about, _DIRECTOR, *kinds)
     looking = [each for each in visits if _looks(tx, each)]
     said: list[spine.Event] = []
     for each in visits:
         later = [one for one in looking if one["visited_on"] > each["visited_on"]]
-        if each["abnormal"] and later:
-            said.append(_told(each, later))
-        elif each["asked"] == "discharged":
-            said.append(FindingLeftOpen(**_about(each), left=rules.domains(each["findings"])))
+        for role in duties()["VIS-03"].owners:
+            looked = each["abnormal"] and any(_who(one) == role for one in later)
+            if looked or role in each["told"]:
+                said.append(_told(each, later, role))
     await spine.publish(tx, *said)
 
 
@@ -68,32 +76,21 @@ def _who(visit: asyncpg.Record) -> str | None:
     return str(visit["as_role"]) if own else None
 
 
-def _told(visit: asyncpg.Record, later: Sequence[asyncpg.Record]) -> spine.Event:
-    """Tell whether the director looked at all of it, or else with whom."""
-    left, on = _look(visit, later, _DIRECTOR)
-    if on is not None:
-        return FindingLookedAt(**_about(visit, on))
-    for other in sorted({str(_who(one)) for one in later} - {_DIRECTOR}):
-        _, on = _look(visit, later, _DIRECTOR, other)
-        if on is not None:
-            return FindingLookedAt(**_about(visit, on), as_role=other)
-    return FindingLeftOpen(**_about(visit), left=rules.domains(left))
-
-
-def _look(
-    visit: asyncpg.Record, later: Sequence[asyncpg.Record], *by: str
-) -> tuple[list[Mapping[str, Any]], date | None]:
-    """Return what of a visit's findings some roles left, or the day on which nothing was left."""
+def _told(visit: asyncpg.Record, later: Sequence[asyncpg.Record], role: str) -> spine.Event:
+    """Tell whether a role, with what the director did, looked at all of it."""
     left = [each for each in visit["findings"] if each["abnormal"]]
     for one in later:
-        if _who(one) in by:
+        if left and _who(one) in {_DIRECTOR, role}:
             left = rules.not_looked_at(left, one["findings"])
-        if not left:
-            return left, one["visited_on"]
-    return left, None
+            if not left:
+                return FindingLookedAt(**_about(visit, one["visited_on"], role))
+    return FindingLeftOpen(**_about(visit, visit["visited_on"], role), left=rules.domains(left))
 
 
-def _about(visit: asyncpg.Record, on: date | None = None) -> dict[str, Any]:
+def _about(visit: asyncpg.Record, on: date, role: str) -> dict[str, Any]:
+    """Say which visit found it, the day, and whose look at it that is, if not the director's."""
     named = ("home_county", "region_code", "child_id")
-    day = on or visit["visited_on"]
-    return {"subject_id": visit["id"], "visited_on": day, **{name: visit[name] for name in named}}
+    about = {"subject_id": visit["id"], "visited_on": on, **{name: visit[name] for name in named}}
+    if role == _DIRECTOR:
+        return about
+    return {**about, "as_role": role, "look_id": standing_for("look", [str(visit["id"]), role])}

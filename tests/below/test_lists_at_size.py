@@ -9,8 +9,8 @@ import pytest
 
 from app.core.data.db import SYSTEM
 from app.core.jobs import queue
+from app.duties import discharging, owners, periodic
 from app.duties import escalating as duties
-from app.duties import owners, periodic
 from app.duties.operations import counties
 from app.unresolved import queries as unresolved
 from tests.access.factories import a_caller, an_agency
@@ -28,6 +28,9 @@ SELECT gen_random_uuid(), 'VIS-01', gen_random_uuid(), county, county, 'village_
        '2026-10-01', now(), now() + n * interval '1 minute', now(),
        CASE WHEN n % 10 = 0 THEN 'overdue' ELSE 'cancelled' END, 1
 FROM (SELECT n, 130101000000 + n % 300 * 1000000 AS county FROM generate_series(1, $1) AS n) AS u
+"""
+_OWED = """
+SELECT id FROM duties WHERE state = 'overdue' LIMIT $1
 """
 _QUESTIONS = """
 INSERT INTO unresolved (id, kind, reason, region_code, owner_role, state, due_at, received_at,
@@ -181,6 +184,10 @@ async def test_what_comes_round_in_each_county_reads_what_is_owed_there(database
             for index in ("ix_duties_owed_in_county", *indexes):
                 assert index in found, found
             assert ("CTE found" in found) == (sql is owners._OF_POSTS), found
+        owed = [row["id"] for row in await tx.connection.fetch(_OWED, owners.BATCH)]
+        done = discharging._FOUND.format(match="child_id", which="true", of=owners._THEIRS)
+        rows = await tx.connection.fetch(f"EXPLAIN {done}", "VIS-01", tx.today, owed)
+        assert any("using pk_duties" in row[0] for row in rows), "each by its key"
 
 
 async def test_a_night_reads_each_child_by_itself_and_writes_what_changed(

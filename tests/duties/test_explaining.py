@@ -5,12 +5,17 @@ from datetime import date
 import pytest
 
 from app.core.data.db import SYSTEM
-from app.duties import explaining, queries
+from app.duties import explaining, owners, queries
 from app.duties.rulebook import rules
-from tests.access.factories import an_agency
+from tests.access.factories import a_caller, an_agency
 from tests.children.factories import a_child
-from tests.duties.conftest import VILLAGE
+from tests.duties.conftest import TOWNSHIP, VILLAGE
 from tests.duties.factories import announce, visited, work
+
+STATE = """
+UPDATE duties SET state = $1, discharged_at = NULL, discharged_by = NULL, discharged_on = NULL,
+    overdue_at = $2, lapsed_at = $2
+"""
 
 
 async def explained(database, rule: str, about) -> str:
@@ -42,6 +47,35 @@ async def test_a_rule_of_periods_says_for_whom_it_is_owed_and_which_deed_counts(
     said = await explained(database, "VIS-01", other.id)
     assert "today the child is not one of these" in said
     assert "Nothing is or was owed under it" in said
+
+
+async def test_who_stands_in_is_said_and_whose_deed_counts(database, settings, child) -> None:
+    """What who stands in did when it was owed by the director, and does, and what another did."""
+    await announce(database, "children.child_changed", child=child, subject_id=child.id)
+    visits = {}
+    for role in ("civil_affairs", "township_supervisor"):
+        by = {"as_role": role, "visitor_type": role}
+        visits[role] = await visited(database, child, date(2026, 11, 19), **by)
+    await work(database)
+    said = await explained(database, "VIS-01", child.id)
+    for role, visit in visits.items():
+        why = f"visitor_type is {role}, not child_director; as_role is {role}, not village_director"
+        assert f"{visit}, 2026-11-19: does not count, {why}/None" in said
+    await a_caller(database, settings, "township_supervisor", TOWNSHIP, machine=False)
+    async with database.begin(SYSTEM) as tx:
+        await owners.find_owners(tx, child.home_county)
+    said = await explained(database, "VIS-01", child.id)
+    assert "by: township_supervisor, for the empty post of village_director, place" in said
+    assert f"{visits['township_supervisor']}, 2026-11-19: discharged it" in said
+    why = "visitor_type is civil_affairs, not child_director/township_supervisor"
+    assert f"{visits['civil_affairs']}, 2026-11-19: does not count, {why}" in said
+    again = await visited(database, child, date(2026, 11, 20), **by)
+    await work(database)
+    for state, counts in (("overdue", "counts"), ("lapsed", "does not count, ")):
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute(STATE, state, tx.now)
+        said = await explained(database, "VIS-01", child.id)
+        assert f"{again}, 2026-11-20: {counts}" in said
 
 
 async def test_what_a_school_owes_and_what_is_due_by_a_day_are_said_so(database) -> None:

@@ -1,5 +1,6 @@
 """Deeds and duties in the order they come to the worker, late, twice and at once."""
 
+from contextlib import suppress
 from datetime import date
 from itertools import permutations
 
@@ -295,6 +296,31 @@ class TestAtOnce:
             await owners.find_owners(other, child.home_county)
         overseen = [duty["overseer_id"] for duty in await ledger(live_database, "EDU-04")]
         assert sorted(overseen, key=str) == sorted([None, office], key=str)
+
+    @pytest.mark.parametrize("deed_first", [True, False])
+    async def test_who_stands_in_is_found_and_does_it_by_turns(
+        self, live_database, settings, deed_first
+    ) -> None:
+        """Whichever of the two comes second sees what the first one wrote."""
+        await a_caller(live_database, settings, "township_supervisor", TOWNSHIP, machine=False)
+        child = await a_child(live_database, VILLAGE, categories=["orphan"])
+        await run(live_database, "duties.open_period")
+        theirs = dict.fromkeys(["as_role", "visitor_type"], "township_supervisor")
+        await visited(live_database, child, date(2026, 11, 18), **theirs)
+        *_, visit = await announced(live_database)
+        county = child.home_county
+        turns = [(operations.weigh_event, visit), (owners.find_owners, county)]
+        (first, its), (second, others) = turns if deed_first else turns[::-1]
+        async with live_database.begin(SYSTEM) as tx:
+            await first(tx, its)
+            with suppress(TemporarilyUnavailable):
+                async with live_database.begin(SYSTEM) as other:
+                    await other.connection.execute("SET LOCAL lock_timeout = '20ms'")
+                    await second(other, others)
+        async with live_database.begin(SYSTEM) as tx:
+            await second(tx, others)
+        (duty,) = await ledger(live_database, "VIS-01")
+        assert (duty["bearer_role"], duty["state"]) == ("township_supervisor", "discharged")
 
     async def test_duty_and_evidence_of_one_child_are_weighed_by_turns(self, live_database) -> None:
         child = await a_child(live_database, VILLAGE)

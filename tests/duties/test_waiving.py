@@ -24,6 +24,10 @@ INSERT INTO post_holdings (id, post_id, staff_id, since, created_at)
 SELECT gen_random_uuid(), post.id, $1, '2026-01-01', now() FROM post
 """
 _OF_DIRECTORS = " WHERE post_id IN (SELECT id FROM posts WHERE role = 'village_director')"
+STANDS_IN = """
+UPDATE duties SET bearer_role = 'civil_affairs', stands_in_for = 'village_director'
+"""
+GIVEN_BACK = "UPDATE duties SET bearer_role = 'village_director', stands_in_for = NULL"
 WHY = "合成记录:全家年前已随父母外出,本季度不在村。"
 
 
@@ -158,7 +162,12 @@ async def test_nobody_waives_what_they_owe_or_what_is_done(
         await tx.connection.execute("UPDATE post_holdings SET until = '2026-11-01'" + _OF_DIRECTORS)
     refused = await act(client, supervisor, duty, reason=WHY)
     assert refused.json()["type"] == "/problems/own-duty"
+    async with database.begin(SYSTEM) as tx:  # be the post empty since
+        await tx.connection.execute(STANDS_IN)
+    refused = await act(client, supervisor, duty, reason=WHY)
+    assert refused.json()["type"] == "/problems/own-duty"
     async with database.begin(SYSTEM) as tx:  # before, they may; and not once it is theirs
+        await tx.connection.execute(GIVEN_BACK)
         await tx.connection.execute("UPDATE post_holdings SET until = '2026-09-01'" + _OF_DIRECTORS)
     assert (await act(client, supervisor, duty, reason=WHY)).status_code == 201
     async with database.begin(SYSTEM) as tx:
