@@ -1,0 +1,162 @@
+"""What a statement reads, by its plan, where it is sent: under the same reach, in the same
+transaction, a moment before it is sent in earnest.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+import orjson
+
+_EXPLAIN = "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) "
+_JUDGED = re.compile(r"\s*(SELECT|WITH|INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
+_DRIVER = ("set_config('tonghu", "typeinfo_tree", "current_setting('jit')", "set_config('jit'")
+AT_ALL, A_ROW = 60, 40
+"""Buffers (8 kB) that a statement may read, and for each row that it answers or was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What one run of a statement read. `buffers`: 8 kB each, without what writing takes; `rows`:
+    answered, or asked for if those are more; `looked_at`: rows at the leaves; `worst`: the node
+    that read most itself.
+    """
+
+    statement: str
+    buffers: int
+    rows: int
+    looked_at: int
+    ms: float
+    worst: str
+
+    @property
+    def ceiling(self) -> int:
+        return AT_ALL + A_ROW * self.rows
+
+    @property
+    def over(self) -> bool:
+        return self.buffers > self.ceiling
+
+
+@dataclass(slots=True)
+class Watch:
+    """Collects what is judged while it is `on`."""
+
+    on: bool = False
+    judged: list[Judged] = field(default_factory=list)
+
+    def taken(self) -> list[Judged]:
+        found, self.judged = self.judged, []
+        return found
+
+
+class Watched(asyncpg.Connection):  # type: ignore[misc]
+    """A connection that explains what is sent over it, if its `watch` is on."""
+
+    watch: Watch | None = None
+
+    async def _execute(self, query: str, args: Any, *rest: Any, **options: Any) -> Any:
+        await self.judge(query, args)
+        return await super()._execute(query, args, *rest, **options)
+
+    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> Any:
+        if not args:
+            await self.judge(query, args)
+        return await super().execute(query, *args, timeout=timeout)
+
+    async def prepare(self, query: str, **options: Any) -> Any:
+        return _Prepared(await super().prepare(query, **options), query, self)
+
+    async def judge(self, query: str, args: Sequence[Any]) -> None:
+        watch = self.watch
+        if watch is None or not watch.on or not _JUDGED.match(query) or "\n;" in query:
+            return
+        if any(mark in query for mark in _DRIVER):
+            return
+        watch.on = False
+        await super().execute("SAVEPOINT judging")
+        try:
+            told = await super()._execute(_EXPLAIN + query, args, 1, None)
+            watch.judged.append(read(" ".join(query.split()), told[0][0], args))
+        except asyncpg.QueryCanceledError:
+            statement = " ".join(query.split())
+            watch.judged.append(Judged(statement, 10**9, 0, 0, 60_000.0, "stopped"))
+            raise
+        except asyncpg.PostgresError:
+            pass  # it will say so itself
+        finally:
+            await super().execute("ROLLBACK TO SAVEPOINT judging; RELEASE SAVEPOINT judging")
+            watch.on = True
+
+
+class _Prepared:
+    """A prepared statement of a watched connection."""
+
+    def __init__(self, statement: Any, query: str, connection: Watched) -> None:
+        self._statement, self._query, self._connection = statement, query, connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._statement, name)
+
+    async def fetch(self, *args: Any) -> Any:
+        await self._connection.judge(self._query, args)
+        return await self._statement.fetch(*args)
+
+
+def read(statement: str, told: str, args: Sequence[Any] = ()) -> Judged:
+    """Read what EXPLAIN has told."""
+    [found] = orjson.loads(told)
+    plan = found["Plan"]
+    nodes = [*_nodes(plan)]
+    written = [node for node in nodes if node["Node Type"] == "ModifyTable"]
+    buffers = _buffers(plan) - sum(_own(node) for node in written)
+    answered = max([_rows(plan), *(_rows(below) for node in written for below in _below(node))])
+    asked = [len(each) for each in args if isinstance(each, list | tuple)]
+    reading = [node for node in nodes if node["Node Type"] != "ModifyTable"]
+    return Judged(
+        statement,
+        buffers,
+        max([answered, *asked]),
+        sum(_looked_at(node) for node in nodes if not _below(node)),
+        found["Execution Time"],
+        _named(max(reading or nodes, key=_own)),
+    )
+
+
+def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for below in _below(node):
+        yield from _nodes(below)
+
+
+def _below(node: dict[str, Any]) -> list[dict[str, Any]]:
+    below: list[dict[str, Any]] = node.get("Plans", [])
+    return below
+
+
+def _buffers(node: dict[str, Any]) -> int:
+    kinds = ("Shared Hit Blocks", "Shared Read Blocks", "Temp Read Blocks", "Temp Written Blocks")
+    return sum(node.get(kind, 0) for kind in kinds)
+
+
+def _own(node: dict[str, Any]) -> int:
+    return _buffers(node) - sum(map(_buffers, _below(node)))
+
+
+def _rows(node: dict[str, Any]) -> int:
+    return int(node["Actual Rows"] * node["Actual Loops"])
+
+
+def _looked_at(node: dict[str, Any]) -> int:
+    aside = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
+    return int((node["Actual Rows"] + aside) * node["Actual Loops"])
+
+
+def _named(node: dict[str, Any]) -> str:
+    where = node.get("Relation Name") or node.get("Function Name") or node.get("CTE Name") or ""
+    by = f" by {node['Index Name']}" if "Index Name" in node else ""
+    aside = node.get("Rows Removed by Filter", 0) * node["Actual Loops"]
+    thrown = f", {int(aside):,} thrown away" if aside else ""
+    return f"{node['Node Type']} {where}{by}: {_rows(node):,} rows{thrown}".replace("  ", " ")
