@@ -157,30 +157,48 @@ def _queries(
             if "{" not in operation.path and not each.query:
                 yield f"{operation.id}?cursor", {"cursor": "deep"}
             continue
-        for value in _values(name, parameter["schema"], target):
+        for value in _values(name, parameter["schema"], document, target):
             yield f"{operation.id}?{name}={value if len(value) < 25 else '…'}", {name: value}
 
 
-def _values(name: str, schema: Mapping[str, Any], target: Target) -> list[str]:
-    """Choose what to ask a filter for: each code of a short list, the ends of a long one."""
+def _values(
+    name: str, schema: Mapping[str, Any], document: Mapping[str, Any], target: Target
+) -> list[str]:
+    """Choose what to ask a filter for: the first and the last of its codes, or words that fit."""
     if name == "limit":
         return []
-    told = str(schema)
-    if name.endswith("_id") or "uuid" in told:
-        ids = {**target.ids, "school_id": target.school, "agency_id": target.owner}
-        return [str(ids.get(name, ids["child_id"]))]
-    if "region" in name:
+    if name in _WORDS:
+        return [*_WORDS[name]]
+    if "region" in name or name == "parent_code":
         return [f"{target.region // 10**each * 10**each:012d}" for each in (3, 6)]
-    codes = re.findall(r"'([A-Za-z_.]+)'", re.sub(r".*'(?:enum|const)': ", "", told))
-    if "'enum'" in told:
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    if codes := schema.get("enum"):
         return [*dict.fromkeys((codes[0], codes[-1]))]
-    if "'pattern'" in told and "permitted" in name:
-        acts = re.findall(r"[A-Za-z]{5,}", told.partition("'pattern'")[2])
-        return [*dict.fromkeys((acts[0], acts[-1]))] if acts else []
-    if "date-time" in told:
-        return ["2026-10-01T00:00:00Z"]
-    if "'date'" in told:
-        return ["2026-10-01"]
-    if "boolean" in told:
-        return ["true"]
-    return []
+    if name == "permitted":
+        acts = re.findall(r"[A-Za-z]{5,}", schema["pattern"])
+        return [*dict.fromkeys((acts[0], acts[-1]))]
+    if schema.get("format") == "uuid":
+        ids = {**target.ids, "school_id": target.school, "agency_id": target.owner}
+        ids |= {"sender": target.owner, "sent_by": target.owner, "held_by": target.police}
+        return [str(ids.get(name, target.ids["report_id"]))]
+    formats = {"date": "2026-10-01", "date-time": "2026-10-01T00:00:00Z"}
+    if schema.get("format") in formats:
+        return [formats[schema["format"]]]
+    return ["true"] if schema["type"] == "boolean" else []
+
+
+_WORDS: Mapping[str, tuple[str, ...]] = {
+    "category": ("left_behind", "orphan"),
+    "priority_flag": ("disabled", "no_guardian"),
+    "undecided": ("family.father",),
+    "rule": ("VIS-01", "REP-07"),
+    "class_name": ("三年级一班",),
+    "period": ("2026Q4",),
+    "q": ("乐亭",),
+    "role": ("village_director", "police"),
+    "area": ("D",),
+    "name": ("lbc.age_limit",),
+    "updated_since": ("2026-10-01T00:00:00Z", "2026-11-20T00:00:00Z"),
+}
+"""What to ask filters for that take any word: something common, and something rare."""

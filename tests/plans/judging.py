@@ -105,9 +105,9 @@ class _Prepared:
         return await self._statement.fetch(*args)
 
 
-def read(statement: str, told: str, args: Sequence[Any] = ()) -> Judged:
-    """Read what EXPLAIN has told."""
-    [found] = orjson.loads(told)
+def read(statement: str, told: Any, args: Sequence[Any] = ()) -> Judged:
+    """Read what EXPLAIN has told, as text or as read by the connection already."""
+    [found] = orjson.loads(told) if isinstance(told, str) else told
     plan = found["Plan"]
     nodes = [*_nodes(plan)]
     written = [node for node in nodes if node["Node Type"] == "ModifyTable"]

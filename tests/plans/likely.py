@@ -102,7 +102,7 @@ CHOSEN = {
     "attendance_rolls.event_id": "t.event_id || '-' || n",
     "unresolved.claim": "decode(md5(t.claim::text || n), 'hex')",
     "unresolved_evidence.sender_ref": "t.sender_ref || '-' || n",
-    "webhook_deliveries.webhook_id": "t.webhook_id || '-' || n || '-' || m",
+    "webhook_deliveries.webhook_id": "'msg_' || substr(md5(t.webhook_id || n || '.' || m), 6)",
     "staff_accounts.username": "t.username || '-' || n",
     "duties.period": _PERIOD,
     "webhook_deliveries.state": f"CASE WHEN {_OPEN} THEN t.state ELSE 'delivered' END",

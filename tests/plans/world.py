@@ -1,6 +1,7 @@
 """A register of N children, kept under `.cache/plans` for as long as the schema is the same."""
 
 import asyncio
+import hashlib
 import os
 import pickle
 from collections.abc import AsyncIterator, Iterator
@@ -32,6 +33,7 @@ from tests.matrix.facts import Target, Who
 from tests.matrix.stage import Stage, a_stage
 from tests.plans.copying import FUNCTIONS, Layout, copy, mapped, place, remember_agencies
 
+_MADE_BY = ("copying.py", "likely.py", "world.py")
 NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 COUNTIES = 225
 STAGES = (
@@ -69,6 +71,16 @@ SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS made_b
 FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
 WHERE c.relnamespace = 'public'::regnamespace AND NOT i.indisunique
 """
+
+
+class Unbound(Keyring):
+    """Seals what may be unsealed anywhere: a copy is called otherwise than what it is a copy of."""
+
+    def seal(self, place: str, row: UUID | str, plaintext: str | bytes) -> bytes:
+        return Keyring.seal(self, "", "", plaintext)
+
+    def unseal_bytes(self, place: str, row: UUID | str, envelope: bytes) -> bytes:
+        return Keyring.unseal_bytes(self, "", "", envelope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +131,19 @@ def settings_of(urls: schema.Urls) -> Settings:
 
 def at(superuser_url: str, children: int) -> tuple[Kept, schema.Urls]:
     """Make the register, or find the one made before."""
-    name = f"tonghu_plans_{versions.head()}_{children}"
-    folder = CACHE / "plans" / f"{versions.head()}-{children}.pickle"
+    made_by = b"".join((Path(__file__).parent / each).read_bytes() for each in _MADE_BY)
+    name = f"plans_{versions.head()}_{hashlib.md5(made_by).hexdigest()[:6]}_{children}"
+    beside = CACHE / "plans" / f"{name}.pickle"
     urls = schema.urls_of(superuser_url, name)
-    if folder.exists() and asyncio.run(_exists(superuser_url, name)):
-        return pickle.loads(folder.read_bytes()), urls
-    folder.unlink(missing_ok=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    if beside.exists() and asyncio.run(_exists(superuser_url, name)):
+        return pickle.loads(beside.read_bytes()), urls
+    beside.unlink(missing_ok=True)
+    beside.parent.mkdir(parents=True, exist_ok=True)
     asyncio.run(schema.drop(superuser_url, name))
     schema.bare(superuser_url, name)
     migrations.upgrade(urls.owner)
     kept = asyncio.run(_made(superuser_url, urls, children))
-    folder.write_bytes(pickle.dumps(kept))
+    beside.write_bytes(pickle.dumps(kept))
     return kept, urls
 
 
@@ -142,7 +155,7 @@ async def _exists(superuser_url: str, name: str) -> bool:
 
 
 async def _made(superuser_url: str, urls: schema.Urls, children: int) -> Kept:
-    settings, keyring = settings_of(urls), Keyring.generate()
+    settings, keyring = settings_of(urls), Unbound.generate()
     database = db.Database(db.open_engine(urls.app, settings.database), keyring, lambda: NOW)
     async with database.begin(db.SYSTEM) as tx:
         await import_divisions(tx.connection, shipped())
