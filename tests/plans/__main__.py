@@ -1,79 +1,68 @@
 """Hold every statement of the product to a ceiling of what it reads, on a register of N children.
 
-    TONGHU_PLANS=50000 make plans
+TONGHU_PLANS=50000 make plans        fewer children than a million
+ONLY=listVisits make plans           what has this in its name
 """
 
 import asyncio
 import logging
 import os
 import sys
-from contextlib import asynccontextmanager
-from collections.abc import AsyncIterator
 
 import structlog
-from sqlalchemy import event
 
 from app import main
 from app.api import openapi
 from app.core.data import db
-from app.core.settings import Settings
 from tests import schema
-from tests.conftest import PinnedDatabase, calling, pinned
+from tests.conftest import calling, pinned
 from tests.matrix.described import operations
-from tests.plans import world
-from tests.plans.asking import Asked, asked_of, callers
-from tests.plans.judging import Watch, Watched
-from tests.plans.telling import told
+from tests.plans import jobs, world
+from tests.plans.asking import asked_of, callers
+from tests.plans.judging import Watch, open_watched
+from tests.plans.telling import Asked, told
 
 
-@asynccontextmanager
-async def watched(
-    urls: schema.Urls, settings: Settings, kept: world.Kept
-) -> AsyncIterator[tuple[PinnedDatabase, Watch]]:
-    """Open one connection that is watched, in a transaction that is taken back."""
-    engine, watch = db.open_engine(urls.app, settings.database), Watch()
-
-    @event.listens_for(engine.sync_engine, "do_connect")
-    def connect_watched(dialect, record, arguments, options) -> None:
-        options["connection_class"] = Watched
-
-    pool = db.Database(engine, kept.keyring, lambda: world.NOW)
-    async with pinned(pool, kept.keyring, world.NOW) as database:
-        database._pinned.raw.watch = watch
-        yield database, watch
-    await pool.close()
-
-
-async def asked_by_all(urls: schema.Urls, kept: world.Kept) -> list[Asked]:
-    settings = world.settings_of(urls)
+async def asked_by_all(urls: schema.Urls, kept: world.Kept, only: str) -> list[Asked]:
+    """Have everything asked and each job run on one watched connection; all is taken back."""
+    settings, watch, found = world.settings_of(urls), Watch(), []
     app = main.create_app(settings)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     document = openapi.document(app)
-    described, found = operations(document), []
+    described = operations(document)
+    pool = db.Database(open_watched(urls.app, settings.database), kept.keyring, lambda: world.NOW)
     async with (
-        watched(urls, settings, kept) as (database, watch),
+        pinned(pool, kept.keyring, world.NOW) as database,
         calling(app, settings, database) as client,
     ):
+        database._pinned.raw.watch = watch
         for who in callers():
-            if os.environ.get("WHO", "") not in "-".join(who):
-                continue
             asked = await asked_of(
-                client, database, settings, kept, document, described, who, watch,
-                os.environ.get("ONLY", ""),
+                client, database, settings, kept, document, described, who, watch, only
             )
-            over = sum(judged.over for each in asked for judged in each.judged)
-            statements = sum(len(each.judged) for each in asked)
-            print(f"{' '.join(who)}: {len(asked)} asked, {statements} judged, {over} over",
-                  file=sys.stderr, flush=True)
             found += asked
+            _progress(" ".join(who), asked)
+        run = await jobs.run_each(database, watch, only)
+        found += run
+        _progress("jobs", run)
+    await pool.close()
     return found
 
 
-def run(children: int) -> int:
+def _progress(who: str, asked: list[Asked]) -> None:
+    judged = [one for each in asked for one in each.judged]
+    over = sum(one.over for one in judged)
+    print(f"{who}: {len(asked)} asked, {len(judged)} judged, {over} over", file=sys.stderr)
+
+
+def run(children: int, only: str) -> int:
     with world.server() as superuser_url:
         kept, urls = world.at(superuser_url, children)
-        return told(asyncio.run(asked_by_all(urls, kept)))
+        asked = asyncio.run(asked_by_all(urls, kept, only))
+    return told(asked, children, whole=not only)
 
 
 if __name__ == "__main__":
-    raise SystemExit(run(int(os.environ.get("TONGHU_PLANS", "1000000"))))
+    raise SystemExit(
+        run(int(os.environ.get("TONGHU_PLANS", "1000000")), os.environ.get("ONLY", ""))
+    )

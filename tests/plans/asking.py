@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 
@@ -18,21 +18,13 @@ from tests.matrix.expectation import PURPOSES, ROLES
 from tests.matrix.facts import Holder, Target
 from tests.matrix.groups import CALLERS
 from tests.matrix.parts import Ask
-from tests.plans.judging import Judged, Watch
+from tests.plans.judging import Watch
+from tests.plans.telling import Asked
 from tests.plans.world import Kept
 
 DEPTH = 5
 """Pages of the greatest length before the one that is judged."""
 _LEVELS = ("village", "township", "county", "prefecture", "province", "nation")
-
-
-class Asked(NamedTuple):
-    """One request: what, of whom, how it was answered, and what it read."""
-
-    operation: str
-    caller: str
-    status: int
-    judged: list[Judged]
 
 
 def callers() -> Iterator[tuple[str, Holder, str]]:
@@ -59,7 +51,7 @@ async def asked_of(
     described: Mapping[str, Operation],
     who: tuple[str, Holder, str],
     watch: Watch,
-    only: str = "",
+    only: str,
 ) -> list[Asked]:
     """Ask all a caller may ask. What they are and did is taken back."""
     role, holder, level = who
@@ -78,9 +70,9 @@ async def asked_of(
             for name, query in _queries(document, operation, each, target):
                 watch.taken()
                 async with undone(database):
-                    query = await _deep(client, operation, query, headers)
+                    own = await _deep(client, operation, query, headers)
                     watch.on = True
-                    answer = await _ask(client, operation, each, target, headers, query)
+                    answer = await _ask(client, operation, each, target, headers, own)
                     watch.on = False
                 found.append(
                     Asked(name, f"{role} {holder} {level}", answer.status_code, watch.taken())
@@ -153,6 +145,8 @@ def _queries(
     told = document["paths"][operation.path]["get"].get("parameters", ())
     parameters = {one["name"]: one for one in told if one["in"] == "query"}
     for name, parameter in parameters.items():
+        if name == "limit":
+            continue
         if name == "cursor":
             if "{" not in operation.path and not each.query:
                 yield f"{operation.id}?cursor", {"cursor": "deep"}
@@ -165,29 +159,28 @@ def _values(
     name: str, schema: Mapping[str, Any], document: Mapping[str, Any], target: Target
 ) -> list[str]:
     """Choose what to ask a filter for: the first and the last of its codes, or words that fit."""
-    if name == "limit":
-        return []
-    if name in _WORDS:
-        return [*_WORDS[name]]
-    if "region" in name or name == "parent_code":
-        return [f"{target.region // 10**each * 10**each:012d}" for each in (3, 6)]
     if "$ref" in schema:
         schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-    if codes := schema.get("enum"):
-        return [*dict.fromkeys((codes[0], codes[-1]))]
-    if name == "permitted":
-        acts = re.findall(r"[A-Za-z]{5,}", schema["pattern"])
-        return [*dict.fromkeys((acts[0], acts[-1]))]
-    if schema.get("format") == "uuid":
+    if name in _WORDS:
+        chosen = list(_WORDS[name])
+    elif "region" in name or name == "parent_code":
+        chosen = [f"{target.region // 10**each * 10**each:012d}" for each in (3, 6)]
+    elif name == "permitted":
+        chosen = re.findall(r"[A-Za-z]{5,}", schema["pattern"])
+    elif schema.get("format") == "uuid":
         ids = {**target.ids, "school_id": target.school, "agency_id": target.owner}
         ids |= {"sender": target.owner, "sent_by": target.owner, "held_by": target.police}
-        return [str(ids.get(name, target.ids["report_id"]))]
-    formats = {"date": "2026-10-01", "date-time": "2026-10-01T00:00:00Z"}
-    if schema.get("format") in formats:
-        return [formats[schema["format"]]]
-    return ["true"] if schema["type"] == "boolean" else []
+        chosen = [str(ids.get(name, target.ids["report_id"]))]
+    else:
+        chosen = schema.get("enum", _BY_TYPE.get(schema.get("format", schema["type"]), []))
+    return [*dict.fromkeys((*chosen[:1], *chosen[-1:]))]
 
 
+_BY_TYPE: Mapping[str, list[str]] = {
+    "boolean": ["true"],
+    "date": ["2026-10-01"],
+    "date-time": ["2026-10-01T00:00:00Z"],
+}
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "category": ("left_behind", "orphan"),
     "priority_flag": ("disabled", "no_guardian"),

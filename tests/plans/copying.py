@@ -8,7 +8,6 @@ its kind. `mapped` says in Python what `plans_id` says in SQL.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -17,7 +16,7 @@ from tests.plans.likely import ALONG, CHOSEN, KEPT, OF_AGENCIES, RATIOS
 
 TOWNSHIPS, VILLAGES = 8, 10
 """Of each county, and of each township."""
-_NO_PLACES = {"id", "sequence", "last_sequence", "committed_in", "hidden_below", "police_below"}
+_NO_PLACES = {"sequence", "last_sequence", "committed_in", "hidden_below", "police_below"}
 
 FUNCTIONS = """
 CREATE TABLE plans_keys (id uuid PRIMARY KEY, key text NOT NULL);
@@ -25,7 +24,7 @@ CREATE FUNCTION plans_name(id uuid) RETURNS text LANGUAGE sql STABLE AS
 $$ SELECT coalesce((SELECT 'g' || k.key FROM plans_keys k WHERE k.id = $1), 'n' || $1) $$;
 CREATE FUNCTION plans_id(name text, n int, m int, g int) RETURNS uuid LANGUAGE sql IMMUTABLE AS
 $$ SELECT md5(substr(name, 2) || '/' || CASE WHEN name LIKE 'g%' THEN g::text
-    WHEN m > 0 THEN n || '.' || m ELSE n::text END)::uuid $$;
+    WHEN m > 0 THEN n::text || '.' || m::text ELSE n::text END)::uuid $$;
 CREATE FUNCTION plans_place(code bigint, n int, counties bigint[]) RETURNS bigint
 LANGUAGE sql IMMUTABLE AS $$ SELECT CASE
     WHEN code / 1000000 NOT IN (120118, 120119) THEN code
@@ -112,14 +111,11 @@ async def _statement(connection: asyncpg.Connection, table: str) -> str:
         " WHERE table_name = $1 AND table_schema = 'public' AND is_generated = 'NEVER'",
         table,
     )
-    moves = table not in OF_AGENCIES
-    chosen = {each["name"]: _value(table, each["name"], each["type"], moves) for each in columns}
+    chosen = {each["name"]: _value(table, each["name"], each["type"]) for each in columns}
     names = [each["name"] for each in columns if each["type"] == "uuid"]
     arrays = [each["name"] for each in columns if each["type"] == "_uuid"]
     named = [f"plans_name(b.{name}) AS {name}_n" for name in names]
-    named += [
-        f"ARRAY(SELECT plans_name(e) FROM unnest(b.{name}) e) AS {name}_n" for name in arrays
-    ]
+    named += [f"ARRAY(SELECT plans_name(e) FROM unnest(b.{name}) e) AS {name}_n" for name in arrays]
     return f"""
         WITH t AS MATERIALIZED (SELECT {", ".join(["b.*", *named])} FROM plans_{table} b)
         INSERT INTO {table} ({", ".join(f'"{name}"' for name in chosen)})
@@ -132,27 +128,26 @@ async def _statement(connection: asyncpg.Connection, table: str) -> str:
     """
 
 
-def _value(table: str, name: str, kind: str, moves: bool) -> str:
-    own: Any = CHOSEN.get(f"{table}.{name}")
-    column = f't."{name}"'
-    places = "n, $5::bigint[]"
-    if own:
-        return str(own)
-    if kind == "uuid":
-        again = "m" if name == "id" else "0"
-        return f"CASE WHEN {column} IS NULL THEN NULL ELSE plans_id({name}_n, n, {again}, g) END"
-    if kind == "_uuid":
-        every = f"ARRAY(SELECT plans_id(e, n, 0, g) FROM unnest({name}_n) e)"
-        return f"CASE WHEN {column} IS NULL THEN NULL ELSE {every} END"
-    if kind == "int8" and name in {"remit_hi", "region_hi"}:
-        lo = f"t.{name[:-2]}lo"
-        return f"plans_place({lo}, {places}) + {column} - {lo}"
-    if kind == "int8" and name not in _NO_PLACES:
-        return f"plans_place({column}, {places})"
-    if kind == "_int8":
-        return f"ARRAY(SELECT plans_place(e, {places}) FROM unnest({column}) e)"
-    if kind == "timestamptz" and moves:
-        return f"{column} - ((n * 37 + m * 7) % 361) * interval '1 day' - n * interval '1 second'"
-    if kind == "date" and moves:
-        return f"{column} - (n * 37 + m * 7) % 361"
-    return column
+def _value(table: str, name: str, kind: str) -> str:
+    """Write what a column holds in a copy: its own, or what is said for its name or its type."""
+    column, places = f't."{name}"', "n, $5::bigint[]"
+    again = "m" if name == "id" else "0"
+    lo = f"t.{name[:-2]}lo"
+    by_type = {
+        "uuid": f"CASE WHEN {column} IS NOT NULL THEN plans_id({name}_n, n, {again}, g) END",
+        "_uuid": f"CASE WHEN {column} IS NOT NULL THEN"
+        f" ARRAY(SELECT plans_id(e, n, 0, g) FROM unnest({name}_n) e) END",
+        "int8": f"plans_place({column}, {places})",
+        "_int8": f"ARRAY(SELECT plans_place(e, {places}) FROM unnest({column}) e)",
+        "timestamptz": f"{column} - (n * 37 + m * 7) % 361 * interval '1 day'"
+        " - n * interval '1 second'",
+        "date": f"{column} - (n * 37 + m * 7) % 361",
+    }
+    if table in OF_AGENCIES:
+        del by_type["timestamptz"], by_type["date"]
+    by_name = dict.fromkeys(_NO_PLACES, column)
+    by_name |= dict.fromkeys(
+        ("remit_hi", "region_hi"), f"plans_place({lo}, {places}) + {column} - {lo}"
+    )
+    chosen = CHOSEN.get(f"{table}.{name}") or by_name.get(name) or by_type.get(kind)
+    return chosen or column

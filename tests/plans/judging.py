@@ -9,6 +9,11 @@ from typing import Any
 
 import asyncpg
 import orjson
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.core.data import db
+from app.core.settings import Database as Limits
 
 _EXPLAIN = "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) "
 _JUDGED = re.compile(r"\s*(SELECT|WITH|INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
@@ -58,23 +63,29 @@ class Watched(asyncpg.Connection):  # type: ignore[misc]
     watch: Watch | None = None
 
     async def _execute(self, query: str, args: Any, *rest: Any, **options: Any) -> Any:
-        await self.judge(query, args)
-        return await super()._execute(query, args, *rest, **options)
+        refused = await self.judge(query, args)
+        answer = await super()._execute(query, args, *rest, **options)
+        if refused:  # for it went well
+            raise RuntimeError("a statement could not be judged") from refused
+        return answer
 
-    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> Any:
+    async def execute(self, query: str, *args: Any, **options: Any) -> Any:
         if not args:
             await self.judge(query, args)
-        return await super().execute(query, *args, timeout=timeout)
+        return await super().execute(query, *args, **options)
 
     async def prepare(self, query: str, **options: Any) -> Any:
         return _Prepared(await super().prepare(query, **options), query, self)
 
-    async def judge(self, query: str, args: Sequence[Any]) -> None:
+    async def judge(self, query: str, args: Sequence[Any]) -> Exception | None:
+        """Explain a statement and take back what that did. Returns why it was refused, if it was;
+        raises when it was stopped, for what it explains would be stopped, too.
+        """
         watch = self.watch
-        if watch is None or not watch.on or not _JUDGED.match(query) or "\n;" in query:
-            return
+        if watch is None or not watch.on or not _JUDGED.match(query):
+            return None
         if any(mark in query for mark in _DRIVER):
-            return
+            return None
         watch.on = False
         await super().execute("SAVEPOINT judging")
         try:
@@ -84,8 +95,10 @@ class Watched(asyncpg.Connection):  # type: ignore[misc]
             statement = " ".join(query.split())
             watch.judged.append(Judged(statement, 10**9, 0, 0, 60_000.0, "stopped"))
             raise
-        except asyncpg.PostgresError:
-            pass  # it will say so itself
+        except asyncpg.PostgresError as refused:
+            return refused
+        else:
+            return None
         finally:
             await super().execute("ROLLBACK TO SAVEPOINT judging; RELEASE SAVEPOINT judging")
             watch.on = True
@@ -160,3 +173,14 @@ def _named(node: dict[str, Any]) -> str:
     aside = node.get("Rows Removed by Filter", 0) * node["Actual Loops"]
     thrown = f", {int(aside):,} thrown away" if aside else ""
     return f"{node['Node Type']} {where}{by}: {_rows(node):,} rows{thrown}".replace("  ", " ")
+
+
+def open_watched(url: str, limits: Limits) -> AsyncEngine:
+    """Make a pool of connections that can be watched."""
+    engine = db.open_engine(url, limits)
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def watched(dialect: Any, record: Any, arguments: Any, options: dict[str, Any]) -> None:
+        options["connection_class"] = Watched
+
+    return engine

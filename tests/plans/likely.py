@@ -58,7 +58,10 @@ KEPT = {
 }
 """What is not copied."""
 
-_SURNAMES, _GIVEN = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗", "小明红芳伟强军丽静敏涛超勇艳杰娟霞平刚玲"
+_SURNAMES, _GIVEN = (
+    "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗",
+    "小明红芳伟强军丽静敏涛超勇艳杰娟霞平刚玲",
+)
 _S = f"substr('{_SURNAMES}', (n % 20) + 1, 1)"
 _A, _B = (f"substr('{_GIVEN}', ((n / {each}) % 20)::int + 1, 1)" for each in (20, 400))
 _LETTERS = "chr(97 + n % 20) || chr(97 + (n / 20) % 20) || chr(97 + (n / 400) % 20)"
@@ -105,7 +108,9 @@ CHOSEN = {
     "webhook_deliveries.webhook_id": "'msg_' || substr(md5(t.webhook_id || n || '.' || m), 6)",
     "staff_accounts.username": "t.username || '-' || n",
     "duties.period": _PERIOD,
-    "webhook_deliveries.state": f"CASE WHEN {_OPEN} THEN t.state ELSE 'delivered' END",
-    "webhook_deliveries.delivered_at": f"CASE WHEN {_OPEN} THEN t.delivered_at ELSE t.created_at END",
+    "webhook_deliveries.state": f"CASE WHEN {_OPEN} THEN t.state ELSE 'succeeded' END",
+    "webhook_deliveries.delivered_at": (
+        f"CASE WHEN {_OPEN} THEN t.delivered_at ELSE t.created_at END"
+    ),
 }
 """What a column holds in copy `n`, made `m` times, of template row `t`."""

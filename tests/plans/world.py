@@ -41,7 +41,13 @@ STAGES = (
     *("education_authority", "police", "hospital"),
 )
 """Whose surroundings are the templates: one of each kind of agency that has a part in a case."""
-HARMLESS = {"createChild", "pushAttendanceEvents", "changeChild", "recordVisit", "recordConfirmation"}
+HARMLESS = {
+    "createChild",
+    "pushAttendanceEvents",
+    "changeChild",
+    "recordVisit",
+    "recordConfirmation",
+}
 """What is done to the target that is asked for later, too; all else to its neighbours only."""
 
 _COUNTIES = """
@@ -76,10 +82,10 @@ WHERE c.relnamespace = 'public'::regnamespace AND NOT i.indisunique
 class Unbound(Keyring):
     """Seals what may be unsealed anywhere: a copy is called otherwise than what it is a copy of."""
 
-    def seal(self, place: str, row: UUID | str, plaintext: str | bytes) -> bytes:
+    def seal(self, place: str, row: UUID | str, plaintext: str | bytes) -> bytes:  # noqa: ARG002
         return Keyring.seal(self, "", "", plaintext)
 
-    def unseal_bytes(self, place: str, row: UUID | str, envelope: bytes) -> bytes:
+    def unseal_bytes(self, place: str, row: UUID | str, envelope: bytes) -> bytes:  # noqa: ARG002
         return Keyring.unseal_bytes(self, "", "", envelope)
 
 
@@ -206,10 +212,14 @@ async def _filled(
     layout = Layout(
         -(-children // await connection.fetchval("SELECT count(*) FROM children")), tuple(counties)
     )
-    tables = [row[0] for row in await connection.fetch(
-        "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE 'plans%'"
-        " ORDER BY tablename"
-    )]
+    tables = [
+        row[0]
+        for row in await connection.fetch(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND"
+            " tablename NOT LIKE 'plans%'"
+            " ORDER BY tablename"
+        )
+    ]
     for table in tables:
         await connection.execute(f"CREATE TABLE plans_{table} AS TABLE {table}")
     await connection.execute("ANALYZE")
@@ -229,6 +239,4 @@ async def _filled(
     await connection.execute("VACUUM (ANALYZE)")
     size = await connection.fetchval("SELECT pg_size_pretty(pg_database_size(current_database()))")
     print(f"{size}", flush=True)
-    return Kept(
-        children, keyring, layout, keys, tuple((each.who, each.targets) for each in stages)
-    )
+    return Kept(children, keyring, layout, keys, tuple((each.who, each.targets) for each in stages))
