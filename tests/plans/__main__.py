@@ -31,20 +31,22 @@ async def asked_by_all(urls: schema.Urls, kept: world.Kept, only: str) -> list[A
     document = openapi.document(app)
     described = operations(document)
     pool = db.Database(open_watched(urls.app, settings.database), kept.keyring, lambda: world.NOW)
-    async with (
-        pinned(pool, kept.keyring, world.NOW) as database,
-        calling(app, settings, database) as client,
-    ):
-        database._pinned.raw.watch = watch
-        for who in callers():
-            asked = await asked_of(
-                client, database, settings, kept, document, described, who, watch, only
+    for who in (None, *callers()):
+        # In a transaction each, so that what was taken back can be swept up before the next.
+        async with (
+            pinned(pool, kept.keyring, world.NOW) as database,
+            calling(app, settings, database) as client,
+        ):
+            database._pinned.raw.watch = watch
+            asked = (
+                await asked_of(
+                    client, database, settings, kept, document, described, who, watch, only
+                )
+                if who
+                else await jobs.run_each(database, watch, only)
             )
-            found += asked
-            _progress(" ".join(who), asked)
-        run = await jobs.run_each(database, watch, only)
-        found += run
-        _progress("jobs", run)
+        _progress(" ".join(who or ["jobs"]), asked)
+        found += asked
     await pool.close()
     return found
 

@@ -22,7 +22,6 @@ async def run_each(database: PinnedDatabase, watch: Watch, only: str) -> list[As
         if job.cron is None or only not in name:
             continue
         async with undone(database):
-            await database.send("DELETE FROM jobs")
             found += [
                 await _run(database, watch, name, {}, f"round {turn}") for turn in range(ROUNDS)
             ]
