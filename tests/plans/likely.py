@@ -89,11 +89,11 @@ CHOSEN = {
     "children.residence": _SECTION.format("residence"),
     "children.hukou": _SECTION.format("hukou"),
     "children.categories": (
-        "CASE WHEN n % 2 = 0 THEN ARRAY['left_behind'] WHEN n % 5 = 0 THEN ARRAY["
-        "'difficulty.family'] WHEN n % 997 = 0 THEN ARRAY['orphan'] ELSE t.categories END"
+        "CASE WHEN n % 997 = 1 THEN ARRAY['orphan'] WHEN n % 2 = 0 THEN ARRAY['left_behind']"
+        " WHEN n % 5 = 0 THEN ARRAY['difficulty.family'] ELSE t.categories END"
     ),
     "children.priority_flags": (
-        "CASE WHEN n % 101 = 0 THEN ARRAY['disabled'] WHEN n % 4999 = 0 THEN ARRAY['no_guardian']"
+        "CASE WHEN n % 4999 = 1 THEN ARRAY['no_guardian'] WHEN n % 101 = 0 THEN ARRAY['disabled']"
         " ELSE t.priority_flags END"
     ),
     "children.updated_at": "t.updated_at - n * interval '40 seconds'",
@@ -108,6 +108,7 @@ CHOSEN = {
     "webhook_deliveries.webhook_id": "'msg_' || substr(md5(t.webhook_id || n || '.' || m), 6)",
     "staff_accounts.username": "t.username || '-' || n",
     "duties.period": _PERIOD,
+    "police_reports.routing": "replace(t.routing, 'no_endpoint', 'routed')",
     "webhook_deliveries.state": f"CASE WHEN {_OPEN} THEN t.state ELSE 'succeeded' END",
     "webhook_deliveries.delivered_at": (
         f"CASE WHEN {_OPEN} THEN t.delivered_at ELSE t.created_at END"

@@ -53,7 +53,9 @@ async def test_a_statement_without_its_own_range_is_caught(watched) -> None:
     assert [judged.over for judged in within] == [False] * 2, within
     async with watched.begin(SYSTEM) as tx:
         watch.on = True
-        await tx.connection.execute("UPDATE duties d SET version = version + 1 WHERE rule = 'VIS-01'")
+        await tx.connection.execute(
+            "UPDATE duties d SET version = version + 1 WHERE rule = 'VIS-01'"
+        )
         [update] = watch.taken()
         assert update.rows == 6_000, "what is written counts as answered"
         assert update.buffers < 6_000, "and what writing takes does not count as read"
