@@ -16,6 +16,8 @@ from tests.plans.likely import ALONG, CHOSEN, KEPT, OF_AGENCIES, RATIOS
 
 TOWNSHIPS, VILLAGES = 8, 10
 """Of each county, and of each township."""
+EVERYTHING = 1009
+"""Every so many copies there is one of which no table leaves anything out."""
 _NO_PLACES = {"sequence", "last_sequence", "committed_in", "hidden_below", "police_below"}
 
 FUNCTIONS = """
@@ -96,15 +98,14 @@ async def copy(connection: asyncpg.Connection, table: str, layout: Layout, child
         times = max(round(wanted), 1) if like == table else 1
     await connection.execute(
         await _statement(connection, table),
-        *(copies, layout.groups, times, int(share * 1009) or 1, [*layout.counties]),
+        *(copies, layout.groups, times, int(share * EVERYTHING) or 1, [*layout.counties]),
     )
     return int(await connection.fetchval(f"SELECT count(*) FROM {table}"))
 
 
 async def _statement(connection: asyncpg.Connection, table: str) -> str:
-    """Write INSERT … SELECT. $1: copies; $2: groups; $3: how often each; $4: of 1009; $5: places.
-
-    Copy 0 has a row of everything.
+    """Write INSERT … SELECT. $1: copies; $2: groups; $3: how often each; $4: how many in EVERYTHING
+    copies; $5: counties. Copy 0 has a row of everything.
     """
     columns = await connection.fetch(
         "SELECT column_name AS name, udt_name AS type FROM information_schema.columns"
@@ -123,7 +124,7 @@ async def _statement(connection: asyncpg.Connection, table: str) -> str:
         SELECT {", ".join(chosen.values())}
         FROM generate_series(0, $1::int - 1) n, generate_series(0, $3::int - 1) m,
              LATERAL (SELECT n % $2::int AS g) AS of_n, t
-        WHERE n * 7919::bigint % 1009 < $4::int AND $5::bigint[] IS NOT NULL
+        WHERE n * 7919::bigint % {EVERYTHING} < $4::int AND $5::bigint[] IS NOT NULL
         ON CONFLICT DO NOTHING
     """
 

@@ -31,7 +31,15 @@ from tests.matrix.described import Operation, operations
 from tests.matrix.expectation import ROLES
 from tests.matrix.facts import Target, Who
 from tests.matrix.stage import Stage, a_stage
-from tests.plans.copying import FUNCTIONS, Layout, copy, mapped, place, remember_agencies
+from tests.plans.copying import (
+    EVERYTHING,
+    FUNCTIONS,
+    Layout,
+    copy,
+    mapped,
+    place,
+    remember_agencies,
+)
 
 _MADE_BY = ("copying.py", "likely.py", "world.py")
 NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
@@ -105,16 +113,23 @@ class Kept:
         found = by_kind.get(kind, by_kind["hospital"])
         return replace(
             found,
-            region=place(found.region, 0, self.layout),
-            scene=place(found.scene, 0, self.layout),
-            owner_region=place(found.owner_region, 0, self.layout),
+            region=place(found.region, self.copy, self.layout),
+            scene=place(found.scene, self.copy, self.layout),
+            owner_region=place(found.owner_region, self.copy, self.layout),
             **{name: self.called(getattr(found, name)) for name in ("owner", "school", "police")},
             reporter=self.called(found.reporter),
             ids={name: self.called(each) for name, each in found.ids.items()},
         )
 
     def called(self, value: UUID) -> UUID:
-        return mapped(value, self.keys, 0, self.layout)
+        return mapped(value, self.keys, self.copy, self.layout)
+
+    @property
+    def copy(self) -> int:
+        """The copy that is asked for: one that has everything, in the middle of a province if there
+        are so many. (At the edge of one the planner takes a county for a row.)
+        """
+        return EVERYTHING if self.layout.copies > EVERYTHING else 0
 
 
 @contextmanager
@@ -220,6 +235,7 @@ async def _filled(
             " ORDER BY tablename"
         )
     ]
+    await connection.execute("TRUNCATE jobs")
     for table in tables:
         await connection.execute(f"CREATE TABLE plans_{table} AS TABLE {table}")
     await connection.execute("ANALYZE")
