@@ -1,6 +1,6 @@
 # Everything one does here. Needs python3 (3.11 or newer) and make; the rest is fetched into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo run worker migrate migration release test check exam fix openapi lint-openapi lives fuzz mutants bench lock clean
+.PHONY: help demo run worker migrate migration release test check exam fix openapi lint-openapi lives fuzz mutants bench plans lock clean
 
 READY := .venv/.ready
 BIN := .venv/bin
@@ -72,6 +72,9 @@ mutants: $(READY) ## Put faults into the code and see that tests notice; ONLY=ap
 
 bench: $(READY) ## Measure against a bare handler running the same SQL
 	$(BIN)/python -m bench
+
+plans: $(READY) ## Hold each statement to what it may read, on a million children; TONGHU_PLANS=50000 for fewer
+	$(BIN)/python -m tests.plans
 
 lock: $(READY) ## Resolve the dependencies of pyproject.toml anew
 	$(UV_COMPILE) -o requirements.lock

@@ -1,0 +1,117 @@
+"""How many there are of everything for each child, and what differs from one copy to another."""
+
+RATIOS = {
+    "children": 1.0,
+    "visits": 2.0,
+    "duties": 1.6,
+    "attendance_events": 1.0,
+    "attendance_slots": 1.0,
+    "attendance_days": 0.05,
+    "attendance_batches": 0.1,
+    "child_changes": 1.0,
+    "child_facts": 0.5,
+    "child_enrolments": 1.0,
+    "resident_ids": 1.0,
+    "confirmations": 1.0,
+    "events": 1.0,
+    "audit_entries": 1.1,
+    "duty_evidence": 0.5,
+    "dropout_alerts": 0.02,
+    "police_reports": 0.01,
+    "referrals": 0.05,
+    "unresolved": 0.02,
+    "webhook_deliveries": 0.1,
+    "presence_doubts": 0.02,
+}
+"""Rows for each child; what is not named here has one for twenty."""
+
+OF_AGENCIES = {
+    "agencies": 1.0,
+    "posts": 0.3,
+    "staff": 0.3,
+    "staff_accounts": 0.3,
+    "post_holdings": 0.3,
+    "clients": 0.05,
+    "sign_ins": 0.05,
+    "webhook_endpoints": 0.02,
+}
+"""What agencies have, copied once for each township, and in which share of them."""
+
+ALONG = {
+    "police_report_steps": "police_reports",
+    "police_reporters": "police_reports",
+    "hidden_subjects": "police_reports",
+    "dropout_alert_steps": "dropout_alerts",
+    "dropout_measures": "dropout_alerts",
+    "dropout_persuasions": "dropout_alerts",
+    "dropout_report_receipts": "dropout_alerts",
+    "dropout_written_reports": "dropout_alerts",
+    "unresolved_evidence": "unresolved",
+    "webhook_attempts": "webhook_deliveries",
+    "visit_versions": "visits",
+}
+"""What exists for the same copies as something else."""
+
+KEPT = {
+    *("jobs", "job_schedules", "regions", "alembic_version", "idempotency_keys", "revocations"),
+    *("used_assertions", "authorization_codes", "refresh_tokens", "school_calendar_days"),
+}
+"""What is not copied."""
+
+_SURNAMES, _GIVEN = (
+    "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗",
+    "小明红芳伟强军丽静敏涛超勇艳杰娟霞平刚玲",
+)
+_S = f"substr('{_SURNAMES}', (n % 20) + 1, 1)"
+_A, _B = (f"substr('{_GIVEN}', ((n / {each}) % 20)::int + 1, 1)" for each in (20, 400))
+_LETTERS = "chr(97 + n % 20) || chr(97 + (n / 20) % 20) || chr(97 + (n / 400) % 20)"
+_PINYIN = (
+    "chr(97 + n % 20) || 'ang' || chr(97 + (n / 20) % 20) || 'in' || chr(97 + (n / 400) % 20)"
+    " || 'ao'"
+)
+_OPEN = "n % 20 = 0"
+"""One of twenty is under way."""
+_IN_PLACE = "lpad(plans_place((t.{0}->>'region_code')::bigint, n, $5::bigint[])::text, 12, '0')"
+_SECTION = (
+    "CASE WHEN t.{0}->>'region_code' IS NOT NULL THEN jsonb_set(t.{0}, '{{region_code}}', to_jsonb("
+    + _IN_PLACE
+    + ")) ELSE t.{0} END"
+)
+_PERIOD = "CASE m WHEN 0 THEN t.period ELSE (2026 - (m + 3) / 4) || 'Q' || (4 - m % 4) END"
+
+CHOSEN = {
+    "children.name": f"{_S} || {_A} || {_B}",
+    "children.name_canonical": f"{_S} || {_A} || {_B}",
+    "children.name_reversed": f"{_B} || {_A} || {_S}",
+    "children.name_pinyin": _PINYIN,
+    "children.name_initials": _LETTERS,
+    "children.birth_date": "date '2010-01-01' + n * 7 % 5800",
+    "children.residence": _SECTION.format("residence"),
+    "children.hukou": _SECTION.format("hukou"),
+    "children.categories": (
+        "CASE WHEN n % 997 = 1 THEN ARRAY['orphan'] WHEN n % 2 = 0 THEN ARRAY['left_behind']"
+        " WHEN n % 5 = 0 THEN ARRAY['difficulty.family'] ELSE t.categories END"
+    ),
+    "children.priority_flags": (
+        "CASE WHEN n % 4999 = 1 THEN ARRAY['no_guardian'] WHEN n % 101 = 0 THEN ARRAY['disabled']"
+        " ELSE t.priority_flags END"
+    ),
+    "children.updated_at": "t.updated_at - n * interval '40 seconds'",
+    "child_external_ids.index": "decode(md5(t.index::text || n), 'hex')",
+    "child_changes.version": "t.version + m * 10",
+    "resident_ids.index": "decode(md5(t.index::text || n || '.' || m), 'hex')",
+    "attendance_events.event_id": "t.event_id || '-' || n || '-' || m || '-' || t.id",
+    "attendance_contradictions.event_id": "t.event_id || '-' || n",
+    "attendance_rolls.event_id": "t.event_id || '-' || n",
+    "unresolved.claim": "decode(md5(t.claim::text || n), 'hex')",
+    "unresolved_evidence.sender_ref": "t.sender_ref || '-' || n",
+    "webhook_deliveries.webhook_id": "'msg_' || substr(md5(t.webhook_id || n || '.' || m), 6)",
+    "staff_accounts.username": "t.username || '-' || n",
+    "duties.period": _PERIOD,
+    "police_reports.routing": "replace(t.routing, 'no_endpoint', 'routed')",
+    "webhook_deliveries.state": f"CASE WHEN {_OPEN} THEN t.state ELSE 'succeeded' END",
+    "webhook_deliveries.delivered_at": (
+        f"CASE WHEN {_OPEN} THEN t.delivered_at ELSE t.created_at END"
+    ),
+}
+"""What a column holds in copy `n`, made `m` times, of template row `t`."""

@@ -1,0 +1,110 @@
+"""What came out: a line for each operation, and what is over its ceiling, worst first."""
+
+import tomllib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.plans.judging import Judged
+
+_ALLOWED = Path(__file__).with_name("allowed.toml")
+WHOLE = 1_000_000
+"""Children from which on an exception must be needed: on a smaller register little is over."""
+
+
+class Asked(NamedTuple):
+    """One request or job: what, of whom, how it was answered, and what it read."""
+
+    operation: str
+    caller: str
+    status: int
+    judged: list[Judged]
+
+
+class Over(NamedTuple):
+    """A statement that is over its ceiling: where it was worst, and for whom else it was."""
+
+    statement: str
+    worst: Judged
+    where: Asked
+    operations: tuple[str, ...]
+    times: int
+
+
+def told(asked: list[Asked], children: int, *, whole: bool) -> int:
+    """Print it all; return 1 if anything is over, failed, or is allowed for nothing."""
+    allowed = tomllib.loads(_ALLOWED.read_text("utf-8")).get("allowed", [])
+    found, used = over(asked, allowed)
+    _by_operation(asked)
+    print("\nover their ceiling, worst first")
+    for each in found:
+        judged = each.worst
+        print(
+            f"{judged.buffers:>10,} buffers for {judged.rows:,} rows, {judged.looked_at:,} looked"
+            f" at, {judged.ms:,.0f} ms: {each.where.operation} · {each.where.caller}"
+            f" ({each.times} times: {', '.join(each.operations)})\n"
+            f"           {judged.worst}\n           {each.statement[:400]}"
+        )
+    failed = Counter((each.operation, each.status) for each in asked if each.status >= 500)
+    for (operation, status), times in failed.items():
+        print(f"answered {status}, {times} times: {operation}")
+    unused = [each for each in allowed if each not in used] if whole and children >= WHOLE else []
+    for each in unused:
+        print(f"allowed for nothing: {each['operation']}, {each['statement']}")
+    statements = {judged.statement for each in asked for judged in each.judged}
+    runs = sum(len(each.judged) for each in asked)
+    print(
+        f"\n{children:,} children: {len(asked):,} asked, {len(statements):,} statements judged"
+        f" {runs:,} times, {len(found)} over"
+    )
+    return int(bool(found or failed or unused))
+
+
+def over(
+    asked: Iterable[Asked], allowed: list[dict[str, Any]]
+) -> tuple[list[Over], list[dict[str, Any]]]:
+    """Find what is over its ceiling, worst first, and the exceptions that were needed."""
+    found: dict[str, list[tuple[Judged, Asked]]] = defaultdict(list)
+    used = []
+    for each in asked:
+        for judged in each.judged:
+            if judged.over:
+                own = next(_exceptions(each, judged, allowed), None)
+                if own is not None:
+                    used.append(own)
+                if own is None or judged.buffers > own["buffers"]:
+                    found[judged.statement].append((judged, each))
+    ranked = []
+    for statement, runs in found.items():
+        worst, where = max(runs, key=lambda run: run[0].buffers)
+        operations = tuple(sorted({each.operation.partition("=")[0] for _, each in runs}))
+        ranked.append(Over(statement, worst, where, operations, len(runs)))
+    return sorted(ranked, key=lambda one: -one.worst.buffers), used
+
+
+def _exceptions(
+    each: Asked, judged: Judged, allowed: list[dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    for one in allowed:
+        named = each.operation.partition("?")[0] == one["operation"]
+        if named and judged.statement.startswith(one["statement"]):
+            yield one
+
+
+def _by_operation(asked: list[Asked]) -> None:
+    rows: dict[str, list[Asked]] = defaultdict(list)
+    for each in asked:
+        rows[each.operation].append(each)
+    print(
+        f"{'operation':<48}{'callers':>8}{'statements':>11}{'buffers/row':>12}{'over':>6}  status"
+    )
+    for operation, found in sorted(rows.items()):
+        judged = [one for each in found for one in each.judged]
+        worst = max((one.buffers / max(one.rows, 1) for one in judged), default=0)
+        statuses = Counter(each.status for each in found)
+        print(
+            f"{operation:<48}{len(found):>8}{max(len(each.judged) for each in found):>11}"
+            f"{worst:>12,.0f}{sum(one.over for one in judged):>6}  "
+            + " ".join(f"{status}×{count}" for status, count in sorted(statuses.items()))
+        )

@@ -1,0 +1,63 @@
+"""`make plans` bites: it finds what reads more than it answers, whoever sends it and however."""
+
+import pytest
+
+from app.core.data.db import SYSTEM, Database, Reach
+from tests.conftest import NOW, pinned
+from tests.plans.judging import Watch, open_watched
+
+pytestmark = pytest.mark.usefixtures("swept")
+
+EMPTY = Reach(150101000000, 150102000000)
+_DUTIES = """
+INSERT INTO duties (id, rule, subject_id, home_county, region_code, bearer_role, period,
+    counts_from, opened_at, due_at, state, version)
+SELECT gen_random_uuid(), 'VIS-01', gen_random_uuid(), county, county, 'village_director', '',
+       '2026-10-01', $2::timestamptz, $2 + n * interval '1 minute', 'open', 1
+FROM (SELECT n, 130101000000 + n % 300 * 1000000 AS county FROM generate_series(1, $1) AS n) AS u
+"""
+_IN_ORDER = "SELECT d.id FROM duties d {} ORDER BY d.due_at, d.id LIMIT 51"
+_OWN = "WHERE d.region_code >= $1 AND d.region_code < $2"
+_WRITTEN = "UPDATE duties d SET version = version + 1 {} RETURNING d.id"
+
+
+@pytest.fixture
+async def watched(database_urls, settings, keyring):
+    pool = Database(open_watched(database_urls.app, settings.database), keyring, lambda: NOW)
+    async with pinned(pool, keyring, NOW) as database:
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute(_DUTIES, 6_000, tx.now)
+            await tx.connection.execute("SELECT count_rows('duties')")
+        yield database
+    await pool.close()
+
+
+async def test_a_statement_without_its_own_range_is_caught(watched) -> None:
+    """It shows a county nothing, for the policy hides all it reads: what it reads is the nation's.
+    Prepared, plain or writing, it is judged under the caller's reach, and leaves nothing behind.
+    """
+    watch = watched._pinned.raw.watch = Watch()
+    async with watched.begin(EMPTY) as tx:
+        bounds = (EMPTY.lo, EMPTY.hi)
+        watch.on = True
+        await tx.connection.fetch(_IN_ORDER.format(""))
+        await tx.connection.execute(_IN_ORDER.format(""))
+        await (await tx.connection.prepare(_IN_ORDER.format(""))).fetch()
+        await tx.connection.fetch(_WRITTEN.format(""))
+        caught = watch.taken()
+        await tx.connection.fetch(_IN_ORDER.format(_OWN), *bounds)
+        await tx.connection.fetch(_WRITTEN.format(_OWN), *bounds)
+        within = watch.taken()
+    assert [judged.over for judged in caught] == [True] * 4, caught
+    assert all("duties" in judged.worst for judged in caught), caught
+    assert [judged.over for judged in within] == [False] * 2, within
+    async with watched.begin(SYSTEM) as tx:
+        watch.on = True
+        await tx.connection.execute(
+            "UPDATE duties d SET version = version + 1 WHERE rule = 'VIS-01'"
+        )
+        [update] = watch.taken()
+        assert update.rows == 6_000, "what is written counts as answered"
+        assert update.buffers < 6_000, "and what writing takes does not count as read"
+        watch.on = False
+        assert await tx.connection.fetchval("SELECT max(version) FROM duties") == 2

@@ -1,0 +1,258 @@
+"""A register of N children, kept under `.cache/plans` for as long as the schema is the same."""
+
+import asyncio
+import hashlib
+import os
+import pickle
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import asyncpg
+
+from app import main
+from app.api import openapi
+from app.core.data import db, migrations, versions
+from app.core.data.crypto import Keyring
+from app.core.settings import Database, Environment, Settings
+from app.embedded import postgres
+from app.regions.divisions import shipped
+from app.regions.operations import import_divisions
+from scripts.scratch import CACHE
+from tests import schema
+from tests.jobs import run_jobs
+from tests.matrix.asking import ask
+from tests.matrix.asks import ASKS
+from tests.matrix.described import Operation, operations
+from tests.matrix.expectation import ROLES
+from tests.matrix.facts import Target, Who
+from tests.matrix.stage import Stage, a_stage
+from tests.plans.copying import (
+    EVERYTHING,
+    FUNCTIONS,
+    Layout,
+    copy,
+    mapped,
+    place,
+    remember_agencies,
+)
+
+_MADE_BY = ("copying.py", "likely.py", "world.py")
+NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
+COUNTIES = 225
+STAGES = (
+    *("village_director", "township_supervisor", "civil_affairs", "school"),
+    *("education_authority", "police", "hospital"),
+)
+"""Whose surroundings are the templates: one of each kind of agency that has a part in a case."""
+HARMLESS = {
+    "createChild",
+    "pushAttendanceEvents",
+    "changeChild",
+    "recordVisit",
+    "recordConfirmation",
+}
+"""What is done to the target that is asked for later, too; all else to its neighbours only."""
+
+_COUNTIES = """
+SELECT code FROM regions WHERE level = 'county' AND valid_until IS NULL
+ORDER BY code / 10000000000 NOT IN (13, 14), code LIMIT $1
+"""
+_PLACES = """
+INSERT INTO regions (code, valid_from, name, level, parent_code, source)
+SELECT code, '1949-10-01', '测试区划 ' || code, level, parent, 'test' FROM (
+    SELECT county + (101 + i) * 1000 AS code, 'township' AS level, county AS parent
+    FROM unnest($1::bigint[]) county, generate_series(0, 17) i
+    UNION ALL
+    SELECT county + (101 + i) * 1000 + 200 + j, 'village', county + (101 + i) * 1000
+    FROM unnest($1::bigint[]) county, generate_series(0, 17) i, generate_series(0, 21) j
+) p WHERE NOT EXISTS (SELECT FROM regions r WHERE r.code = p.code)
+"""
+_PUPILS = """
+INSERT INTO child_enrolments (home_county, child_id, region_code, pupil_of, id, school_id,
+    class_name, class_key, since, stated_by, recorded_at)
+SELECT home_county, id, region_code, school_id, gen_random_uuid(), school_id, '三年级一班',
+       '三年级一班', '2025-09-01', 'test', created_at
+FROM children WHERE school_id IS NOT NULL
+ON CONFLICT DO NOTHING
+"""
+_INDEXES = """
+SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS made_by
+FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+WHERE c.relnamespace = 'public'::regnamespace AND NOT i.indisunique
+"""
+
+
+class Unbound(Keyring):
+    """Seals what may be unsealed anywhere: a copy is called otherwise than what it is a copy of."""
+
+    def seal(self, place: str, row: UUID | str, plaintext: str | bytes) -> bytes:  # noqa: ARG002
+        return Keyring.seal(self, "", "", plaintext)
+
+    def unseal_bytes(self, place: str, row: UUID | str, envelope: bytes) -> bytes:  # noqa: ARG002
+        return Keyring.unseal_bytes(self, "", "", envelope)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What goes with the database: its keys, and who stood where among what."""
+
+    children: int
+    keyring: Keyring
+    layout: Layout
+    keys: dict[UUID, str]
+    stages: tuple[tuple[Who, tuple[Target, ...]], ...]
+
+    def target(self, kind: str) -> Target:
+        """Give one of everything that an agency of a kind has a part in, amid the register."""
+        by_kind = {who.kind: targets[0] for who, targets in self.stages}
+        found = by_kind.get(kind, by_kind["hospital"])
+        return replace(
+            found,
+            region=place(found.region, self.copy, self.layout),
+            scene=place(found.scene, self.copy, self.layout),
+            owner_region=place(found.owner_region, self.copy, self.layout),
+            **{name: self.called(getattr(found, name)) for name in ("owner", "school", "police")},
+            reporter=self.called(found.reporter),
+            ids={name: self.called(each) for name, each in found.ids.items()},
+        )
+
+    def called(self, value: UUID) -> UUID:
+        return mapped(value, self.keys, self.copy, self.layout)
+
+    @property
+    def copy(self) -> int:
+        """The copy that is asked for: one that has everything, in the middle of a province if there
+        are so many. (At the edge of one the planner takes a county for a row.)
+        """
+        return EVERYTHING if self.layout.copies > EVERYTHING else 0
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """Superuser DSN of a server whose data stay."""
+    given = os.environ.get("TONGHU_TEST_SUPERUSER_URL")
+    if given:
+        yield given
+        return
+    with postgres.acquire(CACHE / "plans" / "server", throwaway=True) as lease:
+        yield lease.server.superuser_url
+
+
+def settings_of(urls: schema.Urls) -> Settings:
+    limits = Database(
+        url=urls.app, owner_url=urls.owner, statement_timeout_ms=60_000, lock_timeout_ms=60_000
+    )
+    return Settings(environment=Environment.test, database=limits)
+
+
+def at(superuser_url: str, children: int) -> tuple[Kept, schema.Urls]:
+    """Make the register, or find the one made before."""
+    made_by = b"".join((Path(__file__).parent / each).read_bytes() for each in _MADE_BY)
+    name = f"plans_{versions.head()}_{hashlib.md5(made_by).hexdigest()[:6]}_{children}"
+    beside = CACHE / "plans" / f"{name}.pickle"
+    urls = schema.urls_of(superuser_url, name)
+    if beside.exists() and asyncio.run(_exists(superuser_url, name)):
+        return pickle.loads(beside.read_bytes()), urls
+    beside.unlink(missing_ok=True)
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    asyncio.run(schema.drop(superuser_url, name))
+    schema.bare(superuser_url, name)
+    migrations.upgrade(urls.owner)
+    kept = asyncio.run(_made(superuser_url, urls, children))
+    beside.write_bytes(pickle.dumps(kept))
+    return kept, urls
+
+
+async def _exists(superuser_url: str, name: str) -> bool:
+    connection = await asyncpg.connect(superuser_url)
+    found = await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", name)
+    await connection.close()
+    return bool(found)
+
+
+async def _made(superuser_url: str, urls: schema.Urls, children: int) -> Kept:
+    settings, keyring = settings_of(urls), Unbound.generate()
+    database = db.Database(db.open_engine(urls.app, settings.database), keyring, lambda: NOW)
+    async with database.begin(db.SYSTEM) as tx:
+        await import_divisions(tx.connection, shipped())
+    stages = [await _a_template(database, settings, role) for role in STAGES]
+    await run_jobs(database)
+    await database.close()
+    where = urlsplit(superuser_url)._replace(path=urlsplit(urls.app).path).geturl()
+    connection = await asyncpg.connect(where)
+    await connection.execute("SET session_replication_role = replica; SET work_mem = '256MB'")
+    await connection.execute("SET maintenance_work_mem = '512MB'; SET jit = off")
+    kept = await _filled(connection, children, keyring, stages)
+    await connection.close()
+    return kept
+
+
+async def _a_template(database: db.Database, settings: Settings, role: str) -> Stage:
+    """Make what is around a caller, and let them do all they may with some of it."""
+    stage = await a_stage(database, settings, role, ROLES[role]["for"][0])
+    async with _client(settings, database) as (client, described):
+        for asked in ASKS:
+            operation = described[asked.operation]
+            if operation.method == "GET" or operation.scope not in ROLES[role]["scopes"]:
+                continue
+            for target in stage.targets[operation.id not in HARMLESS : 6]:
+                await ask(client, operation, asked, target, stage.headers())
+    return stage
+
+
+@asynccontextmanager
+async def _client(
+    settings: Settings, database: db.Database
+) -> AsyncIterator[tuple[object, dict[str, Operation]]]:
+    from tests.conftest import calling  # noqa: PLC0415
+
+    app = main.create_app(settings)
+    async with calling(app, settings, database) as client:
+        yield client, operations(openapi.document(app))
+
+
+async def _filled(
+    connection: asyncpg.Connection, children: int, keyring: Keyring, stages: list[Stage]
+) -> Kept:
+    counties = [row["code"] for row in await connection.fetch(_COUNTIES, COUNTIES)]
+    await connection.execute(_PLACES, counties)
+    await connection.execute(_PUPILS)
+    await connection.execute(FUNCTIONS)
+    keys = await remember_agencies(connection)
+    layout = Layout(
+        -(-children // await connection.fetchval("SELECT count(*) FROM children")), tuple(counties)
+    )
+    tables = [
+        row[0]
+        for row in await connection.fetch(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND"
+            " tablename NOT LIKE 'plans%'"
+            " ORDER BY tablename"
+        )
+    ]
+    await connection.execute("TRUNCATE jobs")
+    for table in tables:
+        await connection.execute(f"CREATE TABLE plans_{table} AS TABLE {table}")
+    await connection.execute("ANALYZE")
+    indexes = await connection.fetch(_INDEXES)
+    for index in indexes:
+        await connection.execute(f"DROP INDEX {index['name']}")
+    for table in tables:
+        started = asyncio.get_running_loop().time()
+        rows = await copy(connection, table, layout, children)
+        took = asyncio.get_running_loop().time() - started
+        if rows:
+            print(f"{table}: {rows:,} rows, {took:.1f} s", flush=True)
+    for index in indexes:
+        await connection.execute(index["made_by"])
+    for table in tables:
+        await connection.execute(f"DROP TABLE plans_{table}")
+    await connection.execute("VACUUM (ANALYZE)")
+    size = await connection.fetchval("SELECT pg_size_pretty(pg_database_size(current_database()))")
+    print(f"{size}", flush=True)
+    return Kept(children, keyring, layout, keys, tuple((each.who, each.targets) for each in stages))
