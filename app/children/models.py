@@ -4,8 +4,9 @@ What a stolen dump must not give away (D9) lies in the `…_sealed` columns: JSO
 of one section, encrypted for this row. Everything a statistic counts is plain.
 """
 
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Index, PrimaryKeyConstraint, Text, text
@@ -35,6 +36,35 @@ def _other_readings(*columns: str) -> list[Index]:
     ]
 
 
+CATEGORIES: Final = (
+    *("left_behind", "orphan", "unattended", "difficulty.family", "difficulty.self"),
+    *("difficulty.guardianship", "difficulty.temporary"),
+)
+PRIORITY_FLAGS: Final = (
+    *("orphan", "no_guardian", "one_away_other_incapable", "poor_guardianship", "out_of_school"),
+    *("no_hukou", "disabled", "ill"),
+)
+LISTED_BY: Final[Mapping[str, tuple[str, ...]]] = {
+    "categories": CATEGORIES,
+    "priority_flags": PRIORITY_FLAGS,
+    "undecided": tuple(dict.fromkeys((*CATEGORIES, *PRIORITY_FLAGS, "left_behind.counted"))),
+}
+"""Columns of codes that lists are filtered by, and those that have an index each."""
+
+
+def _by_code() -> Iterator[Index]:
+    # What is rare is found without reading all whom the caller may see. An index of the array would
+    # not be used under row-level security: its operators are not leakproof.
+    for column, codes in LISTED_BY.items():
+        for code in codes:
+            yield Index(
+                f"ix_children_{column}_{code.replace('.', '_')}",
+                "region_code",
+                "id",
+                postgresql_where=text(f"'{code}' = ANY ({column})"),
+            )
+
+
 def _section() -> Column[dict[str, Any]]:
     return Column(JSONB, nullable=False, server_default=text("'{}'"))
 
@@ -60,6 +90,7 @@ class Child(SQLModel, table=True):
         ),
         Index("ix_children_school_id_region_code_id", "school_id", "region_code", "id"),
         Index("ix_children_birth_date_name_canonical", "birth_date", "name_canonical"),
+        *_by_code(),
         *_other_readings("name_pinyin_2", "name_initials_2", "name_pinyin_3", "name_initials_3"),
         PrimaryKeyConstraint("home_county", "id"),
         Index("uq_children_id", "id", unique=True),

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from app.access.principal import Principal
 from app.children import naming, queries, schemas
+from app.children.models import LISTED_BY
 from app.children.sections import GROUP_OF_FILTER
 from app.children.sections.marks import BadField
 from app.core.data.db import Tx
@@ -66,12 +67,21 @@ def listed(
     return {
         "c.region_code >= {}": lo,
         "c.region_code < {}": hi,
-        "{} = ANY(c.categories)": category,
-        "{} = ANY(c.priority_flags)": priority_flag,
-        "{} = ANY(c.undecided)": undecided,
+        **_held("categories", category),
+        **_held("priority_flags", priority_flag),
+        **_held("undecided", undecided),
         "c.school_id = {}": school_id,
         "c.updated_at >= {}": updated_since,
     }
+
+
+def _held(column: str, code: str | None) -> dict[str, object]:
+    """Say that a file holds a code: spelt out if it is one of ours, else no plan that is kept for
+    anybody uses its index.
+    """
+    if code in LISTED_BY[column]:
+        return {f"{{}} AND '{code}' = ANY (c.{column})": True}
+    return {f"{{}} = ANY (c.{column})": code}
 
 
 def searched(

@@ -9,6 +9,7 @@ from app.access.roles import Purpose
 from app.agencies.models import AgencyKind
 from app.api.reference import codelists
 from app.attendance import models as attendance
+from app.children import models as children
 from app.children import sections
 from app.core.data.db import SYSTEM
 from app.core.data_files import BadDataFile
@@ -138,6 +139,8 @@ class TestCodelists:
         ("name", "known"),
         [
             ("purposes", Purpose),
+            ("child_categories", children.CATEGORIES),
+            ("priority_flags", children.PRIORITY_FLAGS),
             ("agency_kinds", AgencyKind),
             ("visitor_types", visits.VisitorType),
             ("region_levels", Level),

@@ -3,6 +3,7 @@ its filters leave nothing to see.
 """
 
 from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
 import pytest
@@ -85,7 +86,20 @@ SELECT gen_random_uuid(), now() - n * interval '1 minute', 'system', 'system',
        130101000000 + n % 100 * 1000000, 'readChild', 'allowed', '-'
 FROM generate_series(1, $1) AS n
 """
+_FEW: Final = 20
+_RARE = f"""
+INSERT INTO children (id, home_county, region_code, name, name_reversed, name_pinyin,
+    name_initials, sex, birth_date, categories, priority_flags, undecided, version, created_at,
+    updated_at)
+SELECT gen_random_uuid(), 130101000000, 130101001000 + n % 7 * 1000, '测', '测', 'ce', 'c',
+    'female',
+    '2016-03-01', CASE WHEN n <= {_FEW} THEN '{{orphan}}' ELSE '{{left_behind}}' END::text[],
+    CASE WHEN n <= {_FEW} THEN '{{disabled}}' ELSE '{{}}' END::text[],
+    CASE WHEN n <= {_FEW} THEN '{{left_behind.counted}}' ELSE '{{}}' END::text[], 1, now(), now()
+FROM generate_series(1, $1) AS n
+"""
 _FILL = {
+    "children": _RARE,
     "audit_entries": _AUDIT,
     "duties": _DUTIES,
     "unresolved": _QUESTIONS,
@@ -102,6 +116,11 @@ WHERE relname = $1
 @pytest.mark.parametrize(
     ("table", "url", "role", "region", "shown"),
     [
+        ("children", "/v1/children?category=left_behind", "civil_affairs", 0, 50),
+        ("children", "/v1/children?category=orphan", "civil_affairs", 0, _FEW),
+        ("children", "/v1/children?priority_flag=disabled", "civil_affairs", 0, _FEW),
+        ("children", "/v1/children?undecided=left_behind.counted", "civil_affairs", 0, _FEW),
+        ("children", "/v1/children?category=unattended", "civil_affairs", 130101000000, 0),
         ("duties", "/v1/duties", "civil_affairs", 0, 50),
         ("duties", "/v1/duties?state=overdue", "civil_affairs", 0, 50),
         ("duties", "/v1/duties?rule=EDU-03", "village_director", VILLAGE, 0),
