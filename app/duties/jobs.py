@@ -64,9 +64,8 @@ async def find_owners(tx: Tx, _: dict[str, Any]) -> None:
 
 @queue.job("duties.find_owners_in_county")
 async def find_owners_in_county(tx: Tx, payload: dict[str, Any]) -> None:
-    if (
-        await owners.find_owners(tx, payload["home_county"]) >= owners.BATCH
-    ):  # pragma: no cover  more than fit
+    """Find who owes a batch of a county's; go on while a batch was full."""
+    if await owners.find_owners(tx, payload["home_county"]) >= owners.BATCH:
         await queue.enqueue(tx.connection, "duties.find_owners_in_county", [payload])
 
 

@@ -5,6 +5,7 @@ from datetime import date
 from app.agencies import operations as agencies
 from app.core.data.db import SYSTEM
 from app.core.jobs import queue
+from app.duties import owners
 from app.duties.rulebook import rules
 from tests.access.factories import a_caller, an_agency
 from tests.agencies.factories import a_holding, a_person, a_post
@@ -64,6 +65,19 @@ async def test_a_post_changes_hands_and_is_empty(client, database, settings, chi
     assert shown.json()["opened_at"] == "2026-11-20T02:00:00Z"
     (then,) = shown.json()["held_then"]
     assert (then["staff_id"], then["until"]) == (str(first), "2026-11-21")
+
+
+async def test_a_full_batch_is_not_all(database, settings, child, time, monkeypatch) -> None:
+    """What does not fit into one is found in the next, not a quarter of an hour later."""
+    monkeypatch.setattr(owners, "BATCH", 1)
+    monkeypatch.setattr(owners, "_OF_POSTS", owners._OF_POSTS.replace("LIMIT 500", "LIMIT 1"))
+    await a_caller(database, settings, "township_supervisor", TOWNSHIP, machine=False)
+    for day in ("2026-11-17", "2026-11-18", "2026-11-19"):
+        await announce(database, "visits.abnormal_finding", child=child, visited_on=day)
+    await work(database)
+    await _find_owners(database)
+    owed = {duty["bearer_role"] for duty in await ledger(database, "VIS-03")}
+    assert owed == {"township_supervisor"}
 
 
 async def _change(database, statement: str) -> None:

@@ -1,4 +1,4 @@
-"""Each periodic job, once with nothing to do and once with a batch, over the same register."""
+"""Each periodic job, some rounds of it, and what it queues, over the same register."""
 
 import orjson
 

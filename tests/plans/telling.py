@@ -33,7 +33,9 @@ class Over(NamedTuple):
 
 
 def told(asked: list[Asked], children: int, *, whole: bool) -> int:
-    """Print it all; return 1 if anything is over, failed, or is allowed for nothing."""
+    """Print it all; return 1 if anything is over, failed, never got through, or is allowed for
+    nothing.
+    """
     allowed = tomllib.loads(_ALLOWED.read_text("utf-8")).get("allowed", [])
     found, used = over(asked, allowed)
     _by_operation(asked)
@@ -52,13 +54,21 @@ def told(asked: list[Asked], children: int, *, whole: bool) -> int:
     unused = [each for each in allowed if each not in used] if whole and children >= WHOLE else []
     for each in unused:
         print(f"allowed for nothing: {each['operation']}, {each['statement']}")
+    through = {_name(each) for each in asked if each.status < 400}
+    unseen = sorted({_name(each) for each in asked} - through)
+    if unseen:
+        print(f"never got through, so not judged: {', '.join(unseen)}")
     statements = {judged.statement for each in asked for judged in each.judged}
     runs = sum(len(each.judged) for each in asked)
     print(
         f"\n{children:,} children: {len(asked):,} asked, {len(statements):,} statements judged"
         f" {runs:,} times, {len(found)} over"
     )
-    return int(bool(found or failed or unused))
+    return int(bool(found or failed or unused or unseen))
+
+
+def _name(asked: Asked) -> str:
+    return asked.operation.partition("?")[0]
 
 
 def over(
@@ -87,8 +97,7 @@ def _exceptions(
     each: Asked, judged: Judged, allowed: list[dict[str, Any]]
 ) -> Iterator[dict[str, Any]]:
     for one in allowed:
-        named = each.operation.partition("?")[0] == one["operation"]
-        if named and judged.statement.startswith(one["statement"]):
+        if _name(each) == one["operation"] and judged.statement.startswith(one["statement"]):
             yield one
 
 

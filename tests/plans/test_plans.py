@@ -4,7 +4,9 @@ import pytest
 
 from app.core.data.db import SYSTEM, Database, Reach
 from tests.conftest import NOW, pinned
-from tests.plans.judging import Watch, open_watched
+from tests.plans import telling
+from tests.plans.judging import Judged, Watch, open_watched
+from tests.plans.telling import WHOLE, Asked, told
 
 pytestmark = pytest.mark.usefixtures("swept")
 
@@ -30,6 +32,22 @@ async def watched(database_urls, settings, keyring):
             await tx.connection.execute("SELECT count_rows('duties')")
         yield database
     await pool.close()
+
+
+def test_what_is_allowed_is_up_to_its_own_ceiling(monkeypatch, capsys) -> None:
+    asked = [Asked("listX?a=1", "auditor", 200, [Judged("SELECT x", 900, 1, 1, 1.0, "node")])]
+    for allowed, code in (
+        ([], 1),
+        ([{"operation": "listX", "statement": "SELECT", "buffers": 900}], 0),
+        ([{"operation": "listX", "statement": "SELECT", "buffers": 899}], 1),
+        ([{"operation": "listY", "statement": "SELECT", "buffers": 900}], 1),
+    ):
+        monkeypatch.setattr(telling.tomllib, "loads", lambda _, said=allowed: {"allowed": said})
+        assert told(asked, WHOLE, whole=True) == code, capsys.readouterr().out
+    monkeypatch.setattr(telling.tomllib, "loads", lambda _: {})
+    assert told([Asked("listX", "auditor", 200, [])], WHOLE, whole=True) == 0
+    assert told([Asked("listX", "auditor", 412, [])], WHOLE, whole=True) == 1, "not judged is no ok"
+    assert told([Asked("listX", "auditor", 500, [])], WHOLE, whole=True) == 1
 
 
 async def test_a_statement_without_its_own_range_is_caught(watched) -> None:
