@@ -81,7 +81,10 @@ class Post(SQLModel, table=True):
     """
 
     __tablename__ = "posts"
-    __table_args__: Any = (Index("ix_posts_region_code_id", "region_code", "id"),)
+    __table_args__: Any = (
+        Index("ix_posts_region_code_id", "region_code", "id"),
+        Index("ix_posts_role_region_code_id", "role", "region_code", "id"),
+    )
     id: UUID = Field(default_factory=new_id, primary_key=True)
     agency_id: UUID = Field(foreign_key="agencies.id", index=True)
     role: str

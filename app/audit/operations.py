@@ -25,6 +25,10 @@ SYSTEM = Actor("system", None, None, "system", None, "duty", "job", None)
 """Jobs, which act by rule and not for a person."""
 
 _INSERT = """
+WITH whose AS (
+    INSERT INTO audit_children (entry_id, child_ids)
+    SELECT $1, $12 WHERE cardinality($12::uuid[]) > 0
+)
 INSERT INTO audit_entries (id, at, actor, client_id, agency_id, role, region_code, purpose,
     request_id, ip, operation, child_ids, subject_id, beside_ids, field_groups, since, decision,
     rule)

@@ -16,6 +16,8 @@ SELECT a.id, a.at, a.actor, a.agency_id, a.role, a.region_code, a.purpose, a.ope
 FROM audit_entries a"""
 _NAMED: Final = "ANY (a.subject_id || a.beside_ids)"
 _SHOWN: Final = f"(a.agency_id = {{0}} AND a.decision = 'denied') OR {hiding.shown(_NAMED)}"
+_ABOUT: Final = """a.id = ANY (ARRAY(
+    SELECT k.entry_id FROM audit_children k WHERE k.child_ids @> ARRAY[{}::uuid]))"""
 _NEWEST: Final = paging.Order({"a.at": datetime, "a.id": UUID}, descending=True)
 
 
@@ -41,5 +43,7 @@ async def entries(
         supervised = "a.agency_id = {} OR (a.region_code >= {} AND a.region_code < {})"
         where = Where(supervised, agency_id, *region)
     where.add(_SHOWN, agency_id, codes, served)
-    where.add_given({"a.child_ids @> ARRAY[{}::uuid]": child_id, "a.decision = {}": decision})
+    if child_id is not None:
+        where.checked().add(_ABOUT, child_id)
+    where.add_given({"a.decision = {}": decision})
     return await paging.fetch(tx, _SELECT, where, _NEWEST, window)

@@ -83,7 +83,7 @@ async def find(tx: Tx, principal: Principal, child_id: UUID) -> ChildRef | None:
 
 async def find_itself(tx: Tx, principal: Principal, child_id: UUID) -> ChildRef | None:
     """Find one visible child by its own id."""
-    where = visible(principal).add("c.id = {}", child_id)
+    where = visible(principal).checked().add("c.id = {}", child_id)
     row = await tx.connection.fetchrow(
         f"SELECT c.id, c.home_county, c.region_code, c.school_id FROM children c WHERE {where}",
         *where.arguments,
@@ -188,7 +188,7 @@ _ANOTHER_NAME: Final = (
 
 async def find_many(tx: Tx, principal: Principal, ids: Iterable[UUID]) -> dict[UUID, ChildRef]:
     """Find visible children and hold them, to write rows `below` them. One statement."""
-    where = visible(principal).add("c.id = ANY({}::uuid[])", list(set(ids)))
+    where = visible(principal).checked().add("c.id = ANY({}::uuid[])", list(set(ids)))
     rows = await tx.connection.fetch(
         "SELECT c.id, c.home_county, c.region_code, c.school_id FROM children c"
         f" WHERE {where} ORDER BY c.id FOR SHARE OF c",
@@ -207,7 +207,7 @@ async def resolve_external(
     """
     sought = {number: external_spellings(tx.keyring, *number) for number in set(numbers)}
     indexes = {index for spelt in sought.values() for index in spelt}
-    where = visible(principal).add("x.index = ANY({}::bytea[])", list(indexes))
+    where = visible(principal).checked().add("x.index = ANY({}::bytea[])", list(indexes))
     rows = await tx.connection.fetch(
         "SELECT c.id, c.home_county, c.region_code, c.school_id, x.index"
         " FROM child_external_ids x"
@@ -265,7 +265,7 @@ STORED: Final = ", ".join(
 
 async def read(tx: Tx, principal: Principal, child_id: UUID) -> dict[str, Any] | None:
     """Read a visible child's file, limited to the sections the role reads. One statement."""
-    where = visible(principal).add("c.id = {}", child_id)
+    where = visible(principal).checked().add("c.id = {}", child_id)
     groups = readable(principal)
     columns = [f"c.{column}" for group in groups for column in sealing.columns_of(group)]
     row = await tx.connection.fetchrow(
@@ -331,7 +331,10 @@ async def list_page(
     One statement.
     """
     select = _SUMMARY + _WITH_NUMBERS * any("r." in sql for sql in conditions)
-    where = visible(principal).add_given(conditions)
+    where = visible(principal)
+    if "r.index = {}" in conditions:
+        where.checked()
+    where.add_given(conditions)
     if act is not None:
         act.narrow(where, principal, tx.today, alias="c")
     return await paging.fetch(tx, select, where, _BY_REGION, window)
@@ -339,7 +342,7 @@ async def list_page(
 
 async def find_by_number(tx: Tx, principal: Principal, index: bytes) -> UUID | None:
     """Find the visible child that bears a resident number, by its blind index."""
-    where = visible(principal).add("r.index = {}", index)
+    where = visible(principal).checked().add("r.index = {}", index)
     found: UUID | None = await tx.connection.fetchval(
         f"SELECT c.id FROM children c{_WITH_NUMBERS} WHERE {where}", *where.arguments
     )

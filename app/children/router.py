@@ -1,5 +1,6 @@
 """Files of children over HTTP."""
 
+import re
 from collections.abc import Collection
 from inspect import signature
 from typing import Annotated, Any
@@ -33,6 +34,7 @@ from app.children.deps import (
     ReadsChildren,
     WritesChildren,
 )
+from app.children.models import LISTED_BY
 from app.core.clock import local_date
 from app.core.data.db import Tx
 from app.core.http import routing
@@ -40,7 +42,7 @@ from app.core.http.paging import CursorInvalid, Page, Paged, Rows, Window
 from app.core.http.preconditions import IfMatch
 from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
-from app.core.http.wire import Code, Moment
+from app.core.http.wire import Moment
 from app.core.problems import documented
 from app.regions.deps import RegionCodeInvalid, RegionSpan, span_of
 
@@ -92,17 +94,29 @@ async def create_child(
     )
 
 
+def _one_of(column: str, what: str) -> Any:
+    """Read a code that a list is narrowed by: one of those that have an index."""
+    codes = "|".join(map(re.escape, sorted(LISTED_BY[column])))
+    return Query(description=what, max_length=60, pattern=f"^({codes})$")
+
+
 @router.get("", responses=documented(search.FilterForbidden))
 async def list_children(
     principal: ReadsChildren,
     tx: Transaction,
     window: Paged,
     region_code: RegionSpan = None,
-    category: Annotated[Code | None, Query(description="Only children in this category.")] = None,
-    priority_flag: Annotated[Code | None, Query(description="Only children so flagged.")] = None,
+    category: Annotated[
+        str | None, _one_of("categories", "Only children in this category.")
+    ] = None,
+    priority_flag: Annotated[
+        str | None, _one_of("priority_flags", "Only children so flagged.")
+    ] = None,
     undecided: Annotated[
-        Code | None,
-        Query(description="Only children of whom the file does not decide this category or flag."),
+        str | None,
+        _one_of(
+            "undecided", "Only children of whom the file does not decide this category or flag."
+        ),
     ] = None,
     school_id: Annotated[UUID | None, Query(description="Only pupils of this school.")] = None,
     updated_since: Annotated[

@@ -48,7 +48,7 @@ async def find(
     """Find a row (`below.Correctable`) of a visible child: all of it, and the child's `birth_date`.
     Of rows of two counties to which their clients gave one id, it is the one received first.
     """
-    where = queries.visible_below(principal, "r").add("r.id = {}", row_id)
+    where = queries.visible_below(principal, "r").checked().add("r.id = {}", row_id)
     return await tx.connection.fetchrow(
         f"SELECT r.*, c.birth_date FROM {table} r"
         " JOIN children c ON c.home_county = r.home_county AND c.id = r.child_id"

@@ -76,12 +76,14 @@ def listed(
 
 
 def _held(column: str, code: str | None) -> dict[str, object]:
-    """Say that a file holds a code: spelt out if it is one of ours, else no plan that is kept for
-    anybody uses its index.
+    """Say that a file holds a code of `LISTED_BY`: spelt out, or no plan that is kept for anybody
+    uses its index.
     """
-    if code in LISTED_BY[column]:
-        return {f"{{}} AND '{code}' = ANY (c.{column})": True}
-    return {f"{{}} = ANY (c.{column})": code}
+    if code is None:
+        return {}
+    if code not in LISTED_BY[column]:
+        raise ValueError(f"no list is narrowed by {column}: {code}")
+    return {f"{{}} AND '{code}' = ANY (c.{column})": True}
 
 
 def searched(

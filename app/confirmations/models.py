@@ -25,6 +25,7 @@ class Confirmation(Correctable, table=True):
         "confirmations",
         Index("ix_confirmations_child_id_confirmed_on", "child_id", "confirmed_on", "id"),
         Index("ix_confirmations_region_code_confirmed_on", "region_code", "confirmed_on", "id"),
+        Index("ix_confirmations_pupil_of_confirmed_on", "pupil_of", "confirmed_on", "id"),
         # For who sees many of them.
         Index("ix_confirmations_confirmed_on_id", "confirmed_on", "id"),
         privileges=f"SELECT, INSERT, UPDATE ({PLACE}, entered_at)",

@@ -27,7 +27,9 @@ async def list_confirmations(
     region: tuple[int, int] | None = None,
 ) -> paging.Rows:
     """Return a page of the confirmations of visible children's files, latest first."""
-    where = children.visible_below(principal, "n").add_given({"n.child_id = {}": child_id})
+    where = children.visible_below(principal, "n")
+    if child_id is not None:
+        where.checked().add("n.child_id = {}", child_id)
     if region is not None:
         where.add("n.region_code >= {} AND n.region_code < {}", *region)
     return await paging.fetch(tx, "SELECT n.* FROM confirmations n", where, _LATEST, window)

@@ -24,7 +24,7 @@ from app.duties.models import DONE_BY_HIDDEN, REASON
 from app.duties.periods import Period
 from app.duties.rulebook import oversees, rules, rules_seen_by
 from app.duties.rules import Rule
-from app.regions.rules import county_of
+from app.regions.rules import SPANS, county_of
 
 VISIT_RULE: Final = "VIS-01"
 """The rule whose duties make up the coverage of visits."""
@@ -38,8 +38,8 @@ def _state(where: Where, principal: Principal, now: datetime) -> str:
     """Write where a duty stands for the caller: from whom the deed is hidden that discharged it, to
     them it is not done (AZ-8).
     """
-    codes = where.bind(principal.region_hi - principal.region_lo)
-    caller = (where.bind(principal.agency_id), codes, f"{where.bind(principal.agencies)}::uuid[]")
+    codes, agency = where.bind(_codes(principal)), where.bind(principal.agency_id)
+    caller = (agency, codes, f"{where.bind(principal.agencies)}::uuid[]")
     return f"""CASE WHEN d.state = 'discharged' AND d.rule = ANY ({where.bind(_BY_DEED)}::text[])
             AND NOT {hiding.shown("d.discharged_by", *caller)}
         THEN CASE WHEN d.due_at <= {where.bind(now)}::timestamptz THEN 'overdue' ELSE 'open' END
@@ -64,6 +64,12 @@ _SHOWN: Final = f"""CASE WHEN d.bearer_role = 'police' AND d.bearer_agency_id = 
     THEN {hiding.shown("d.subject_id", below=hiding.POLICE)}
     ELSE {hiding.shown("d.subject_id")} END"""
 """What police owe, they learn as police."""
+_MAY_KNOW: Final = f"d.told_to IS NULL OR {_SHOWN}"
+_COUNTY: Final = SPANS[2]
+
+
+def _codes(principal: Principal) -> int:
+    return principal.region_hi - principal.region_lo
 
 
 def visible(principal: Principal) -> Where:
@@ -74,17 +80,16 @@ def visible(principal: Principal) -> Where:
     wherever the child lives. Others see what their own agency owes. Nobody sees what is owed for
     something they must learn nothing of by now.
     """
-    codes = principal.region_hi - principal.region_lo
-    shown = Where(f"d.told_to IS NULL OR {_SHOWN}", principal.agency_id, codes, principal.agencies)
+    may_know = (principal.agency_id, _codes(principal), principal.agencies)
     if principal.role.relation != "region":
-        return shown.add("d.bearer_agency_id = {}", principal.agency_id)
+        return Where(_MAY_KNOW, *may_know).add("d.bearer_agency_id = {}", principal.agency_id)
     where = Where(
         "d.region_code >= {} AND d.region_code < {}", principal.region_lo, principal.region_hi
     )
     where.or_else("d.bearer_agency_id = {}", principal.agency_id)
     if oversees(principal.role.code):
         where.or_else("d.overseer_id = {}", principal.agency_id)  # an index each
-    where.add(f"d.told_to IS NULL OR {_SHOWN}", principal.agency_id, codes, principal.agencies)
+    where.add(_MAY_KNOW, *may_know)
     return where.add(
         "d.bearer_agency_id = {1}"
         " OR (d.rule = ANY ({0}::text[]) AND (d.told_to IS NULL OR {1} = ANY (d.told_to)))",
@@ -122,9 +127,10 @@ def chosen(rule: Rule, on: date) -> Where:
     return where
 
 
-_OF_CLASS: Final = """d.child_id IN (
-    SELECT e.child_id FROM child_enrolments e
-    WHERE e.school_id = d.bearer_agency_id AND e.class_key = {} AND e.until IS NULL)"""
+_OF_CLASS: Final = """EXISTS (
+    SELECT FROM child_enrolments e
+    WHERE e.child_id = d.child_id AND e.until IS NULL
+        AND e.school_id = d.bearer_agency_id AND e.class_key = {} OFFSET 0)"""
 """What a school owes for those who are in a class of it now, as far as the caller sees them."""
 _BY_DUE: Final = paging.Order({"d.due_at": datetime, "d.id": UUID})
 
@@ -132,30 +138,59 @@ _BY_DUE: Final = paging.Order({"d.due_at": datetime, "d.id": UUID})
 async def list_duties(
     tx: Tx, principal: Principal, filters: Filters, window: paging.Window
 ) -> paging.Rows:
-    where = visible(principal).add_given(
+    where = Where(_MAY_KNOW, principal.agency_id, _codes(principal), principal.agencies)
+    if filters.region is not None:
+        where.add("d.region_code >= {} AND d.region_code < {}", *filters.region).checked()
+    where.add_given(
         {
-            "d.rule = {}": filters.rule,
+            'd.rule COLLATE "C" = {}': filters.rule,
             "d.due_at < {}": filters.due_before,
             "d.child_id = {}": filters.child_id,
-            "d.priority = {}": filters.priority,
         }
     )
-    seen = rules_seen_by(principal.role.code)
-    if filters.rule and principal.role.relation == "region" and filters.rule not in seen:
-        where.add("d.bearer_agency_id = {}", principal.agency_id)  # or all would be read
-    if filters.region is not None:
-        where.add("d.region_code >= {} AND d.region_code < {}", *filters.region)
+    if filters.priority is not None:
+        where.add("d.priority" if filters.priority else "NOT d.priority")  # an index is of it
     if filters.class_name is not None:
         where.add(_OF_CLASS, class_key(filters.class_name))
     if filters.act is not None:
         filters.act.narrow(where, principal, tx.today, alias="d")
+    arms = _arms(where, principal, filters)
     state = _state(where, principal, tx.now)
     if filters.state is not None:
-        kept = await _kept(tx, principal)
-        either = f"(d.state = {{0}} OR d.id = ANY ({{1}}::uuid[])) AND {state} = {{0}}"
-        where.add(either if kept else "d.state = {0}", filters.state, *([kept] if kept else []))
+        # Spelt out: an index is of what is owed.
+        arms = [f"({arm}) AND d.state = '{filters.state}'" for arm in arms]
+        if kept := await _kept(tx, principal):
+            where.add(f"{state} = {{}}", filters.state)
+            arms.append(f"d.id = ANY ({where.bind(kept)}::uuid[])")
     select = f"SELECT d.*, {state} AS stands FROM duties d"
-    return await paging.fetch(tx, select, where, _BY_DUE, window)
+    return await paging.fetch(tx, select, where, _BY_DUE, window, arms)
+
+
+def _arms(where: Where, principal: Principal, filters: Filters) -> list[str]:
+    """Say in what way a duty may be the caller's to know of, as `visible` does: each served by an
+    index in the order of the list.
+    """
+    agency = where.bind(principal.agency_id)
+    own = [f"d.bearer_agency_id = {agency}"]
+    seen = rules_seen_by(principal.role.code)
+    if principal.role.relation != "region" or (filters.rule and filters.rule not in seen):
+        return own
+    told = (
+        f"d.rule = ANY ({where.bind(seen)}::text[])"
+        f" AND (d.told_to IS NULL OR {agency} = ANY (d.told_to))"
+    )
+    if oversees(principal.role.code):
+        own.append(f"d.overseer_id = {agency} AND {told}")
+    lo, hi = principal.region_lo, principal.region_hi
+    if filters.region is not None:
+        lo, hi = max(lo, filters.region[0]), min(hi, filters.region[1])
+    if lo >= hi:
+        return own
+    if hi - lo == _COUNTY:
+        place = f"d.county_code = {where.bind(lo)}"
+    else:
+        place = f"d.region_code >= {where.bind(lo)} AND d.region_code < {where.bind(hi)}"
+    return [*own, f"{place} AND {told}"]
 
 
 async def find_duty(
@@ -315,6 +350,8 @@ async def coverage(
     """Count children who must be visited in the quarter and those who were (VIS-02)."""
     where = visible(principal).add("d.region_code >= {} AND d.region_code < {}", *region)
     where.add("d.rule = {} AND d.period = {}", VISIT_RULE, quarter.code)
+    if VISIT_RULE not in rules_seen_by(principal.role.code):
+        where.add("d.bearer_agency_id = {}", principal.agency_id)  # or all would be read
     rows = await tx.connection.fetch(
         f"""
         SELECT g."group", g.code, count(*) AS owed,

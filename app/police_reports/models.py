@@ -107,6 +107,11 @@ class Party(StrEnum):
     """The police agency that passed it on."""
 
 
+def _few(name: str, which: str, *columns: str) -> Index:
+    """Make an index of some reports only: those of which `which` holds."""
+    return Index(f"ix_police_reports_{name}", *columns, postgresql_where=text(which))
+
+
 class PoliceReport(SQLModel, table=True):
     """One report to the police and where it stands.
 
@@ -155,75 +160,31 @@ class PoliceReport(SQLModel, table=True):
         CheckConstraint("routing IN ('routed', 'no_agency', 'no_endpoint')", name="routing"),
         CheckConstraint("(routing = 'no_agency') = (police_agency_id IS NULL)", name="police"),
         UniqueConstraint("home_county", "id"),
+        _few("suspect", "suspect_step_id IS NOT NULL", "filed_at", "id"),
         Index("ix_police_reports_reporter", "reporter_agency_id", "filed_at", "id"),
         Index("ix_police_reports_police", "police_agency_id", "filed_at", "id"),
-        Index(
-            "ix_police_reports_forwarded",
-            "forwarded_by_id",
-            postgresql_where=text("forwarded_by_id IS NOT NULL"),
-        ),
-        Index(
-            "ix_police_reports_told",
-            "filed_at",
-            "id",
-            postgresql_where=text("cardinality(also_told) > 0"),
-        ),
-        Index(
-            "ix_police_reports_former_police",
-            "filed_at",
-            "id",
-            postgresql_where=text("cardinality(former_police) > 0"),
-        ),
-        Index("ix_police_reports_anywhere", "filed_at", "id", postgresql_where=text(ANYWHERE)),
+        _few("forwarded", "forwarded_by_id IS NOT NULL", "forwarded_by_id"),
+        _few("told", "cardinality(also_told) > 0", "filed_at", "id"),
+        _few("former_police", "cardinality(former_police) > 0", "filed_at", "id"),
+        _few("anywhere", ANYWHERE, "filed_at", "id"),
         Index("ix_police_reports_region", "region_code", "filed_at", "id"),
         Index("ix_police_reports_home", "home_region", "filed_at", "id"),
-        Index(
-            "ix_police_reports_moved",
-            "filed_at",
-            "id",
-            postgresql_where=text("cardinality(former_homes) > 0"),
-        ),
+        _few("moved", "cardinality(former_homes) > 0", "filed_at", "id"),
         Index("ix_police_reports_child", "child_county", "child_id"),
-        Index(
-            "ix_police_reports_stated",
-            "stated_child_id",
-            postgresql_where=text("stated_child_id IS NOT NULL AND child_id IS NULL"),
+        _few("stated", "stated_child_id IS NOT NULL AND child_id IS NULL", "stated_child_id"),
+        _few("incident", "incident_id IS NOT NULL", "incident_id"),
+        _few("stated_incident", "stated_incident_id IS NOT NULL", "stated_incident_id"),
+        _few("waiting", WAITING, "filed_at"),
+        _few(
+            "unaccepted", f"{WAITING} AND acknowledgement_alarmed_at IS NULL", "acknowledge_due_at"
         ),
-        Index(
-            "ix_police_reports_incident",
-            "incident_id",
-            postgresql_where=text("incident_id IS NOT NULL"),
-        ),
-        Index(
-            "ix_police_reports_stated_incident",
-            "stated_incident_id",
-            postgresql_where=text("stated_incident_id IS NOT NULL"),
-        ),
-        Index("ix_police_reports_waiting", "filed_at", postgresql_where=text(WAITING)),
-        Index(
-            "ix_police_reports_unaccepted",
-            "acknowledge_due_at",
-            postgresql_where=text(f"{WAITING} AND acknowledgement_alarmed_at IS NULL"),
-        ),
-        Index(
-            "ix_police_reports_undelivered",
+        _few(
+            "undelivered",
+            f"{WAITING} AND delivery_alarmed_at IS NULL AND delivered_at IS NULL",
             "deliver_alarm_at",
-            postgresql_where=text(
-                f"{WAITING} AND delivery_alarmed_at IS NULL AND delivered_at IS NULL"
-            ),
         ),
-        Index(
-            "ix_police_reports_unrouted",
-            "region_code",
-            "filed_at",
-            postgresql_where=text(UNROUTED),
-        ),
-        Index(
-            "ix_police_reports_unrouted_of",
-            "police_agency_id",
-            "region_code",
-            postgresql_where=text(UNROUTED),
-        ),
+        _few("unrouted", UNROUTED, "region_code", "filed_at"),
+        _few("unrouted_of", UNROUTED, "police_agency_id", "region_code"),
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)

@@ -162,7 +162,7 @@ class Unresolved(SQLModel, table=True):
             "id",
             postgresql_where=text("state = 'open' AND kind = 'referral' AND answer IS NOT NULL"),
         ),
-        Index("ix_unresolved_open", "due_at", "id", postgresql_where=text("state = 'open'")),
+        Index("ix_unresolved_state_due_at_id", "state", "due_at", "id"),
         Index(
             "ix_unresolved_sent_from",
             "sent_from",

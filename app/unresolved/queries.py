@@ -223,7 +223,7 @@ async def find(
     """Find one question the caller may know of; lock it for a change, with that of the other office
     if there is one, in the order of their ids: both offices may answer at one moment.
     """
-    where = visible(principal).add("u.id = {}", unresolved_id)
+    where = visible(principal).checked().add("u.id = {}", unresolved_id)
     statement = f"{_QUESTIONS} WHERE {where}"
     if for_update:
         twin_id = await tx.connection.fetchval(

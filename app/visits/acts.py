@@ -77,7 +77,7 @@ _ABNORMAL: Final = Condition(
     ("abnormal",),
     lambda *_: True,
     lambda abnormal, wanted: abnormal is wanted,
-    "({0} = {wanted}::boolean)",
+    "({0} AND {wanted}::boolean)",
     lambda *_: NothingAbnormal(),
 )
 

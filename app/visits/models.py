@@ -73,6 +73,26 @@ class Visit(Correctable, table=True):
         Index("ix_visits_child_id_visited_on", "child_id", "visited_on", "id"),
         Index("ix_visits_region_code_visited_on", "region_code", "visited_on", "id"),
         Index("ix_visits_visited_on_id", "visited_on", "id"),
+        # What few are, for who sees few of them and for who sees many.
+        Index(
+            "ix_visits_abnormal",
+            "visited_on",
+            "id",
+            postgresql_where=text("abnormal"),
+        ),
+        Index(
+            "ix_visits_abnormal_in_region",
+            "region_code",
+            "visited_on",
+            "id",
+            postgresql_where=text("abnormal"),
+        ),
+        Index(
+            "ix_visits_withdrawal_proposed",
+            "visited_on",
+            "id",
+            postgresql_where=text("withdrawal_by IS NOT NULL AND withdrawal_confirmed_by IS NULL"),
+        ),
         privileges="SELECT, INSERT, UPDATE, DELETE",
     )
 

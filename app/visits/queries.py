@@ -40,14 +40,12 @@ async def list_visits(
 ) -> paging.Rows:
     """Return a page of the visits to visible children, latest first; `days`: the first and last."""
     first, last = days
-    where = children.visible_below(principal, "v").add_given(
-        {
-            "v.child_id = {}": child_id,
-            "v.visited_on >= {}": first,
-            "v.visited_on <= {}": last,
-            "v.abnormal = {}": abnormal,
-        }
-    )
+    where = children.visible_below(principal, "v")
+    if child_id is not None:
+        where.checked().add("v.child_id = {}", child_id)
+    where.add_given({"v.visited_on >= {}": first, "v.visited_on <= {}": last})
+    if abnormal is not None:
+        where.add("v.abnormal" if abnormal else "NOT v.abnormal")  # spelt out: an index is of it
     if region is not None:
         where.add("v.region_code >= {} AND v.region_code < {}", *region)
     if act is not None:

@@ -21,7 +21,7 @@ VILLAGE = 120119101200
 ELSEWHERE = 120118101201
 UNKNOWN = "120119101999"
 CANARY = "canary-7f3a9"
-DENIALS = {"audit_entries"}
+DENIALS = {"audit_entries", "audit_children"}
 """A refused access is audited; nothing else may be written."""
 
 

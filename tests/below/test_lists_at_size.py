@@ -80,13 +80,26 @@ SELECT gen_random_uuid(), home_county, one.id, region_code, region_code, date '2
        '{{}}', $2, 'x', 1, now(), now()
 FROM one, generate_series(1, $1) AS n
 """
-_AUDIT = """
-INSERT INTO audit_entries (id, at, actor, role, region_code, operation, decision, request_id)
-SELECT gen_random_uuid(), now() - n * interval '1 minute', 'system', 'system',
-       130101000000 + n % 100 * 1000000, 'readChild', 'allowed', '-'
-FROM generate_series(1, $1) AS n
-"""
 _FEW: Final = 20
+_ONE: Final = UUID("0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b10")
+_AUDIT = f"""
+WITH entry AS (
+    INSERT INTO audit_entries (id, at, actor, role, region_code, operation, decision, request_id,
+        child_ids)
+    SELECT gen_random_uuid(), now() - n * interval '1 minute', 'system', 'system',
+           130101000000 + n % 100 * 1000000, 'readChild', 'allowed', '-',
+           ARRAY[CASE WHEN n <= {_FEW} THEN '{_ONE}' ELSE gen_random_uuid() END]
+    FROM generate_series(1, $1) AS n RETURNING id, child_ids
+)
+INSERT INTO audit_children (entry_id, child_ids) SELECT id, child_ids FROM entry
+"""
+_VISITS = f"""{_CHILD}
+INSERT INTO visits (id, home_county, child_id, region_code, visited_in, visited_on, visitor_type,
+    place, channel, abnormal, agency_id, content_mac, version, received_at, updated_at)
+SELECT gen_random_uuid(), home_county, one.id, region_code, region_code, date '2026-11-19' - n,
+       'teacher', 'home', 'phone', n <= {_FEW}, $2, 'x', 1, now(), now()
+FROM one, generate_series(1, $1) AS n
+"""
 _RARE = f"""
 INSERT INTO children (id, home_county, region_code, name, name_reversed, name_pinyin,
     name_initials, sex, birth_date, categories, priority_flags, undecided, version, created_at,
@@ -106,6 +119,7 @@ _FILL = {
     "presence_doubts": _DOUBTS,
     "referrals": _REFERRALS,
     "confirmations": _CONFIRMATIONS,
+    "visits": _VISITS,
 }
 _READ = """
 SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::int FROM pg_stat_xact_user_tables
@@ -123,14 +137,23 @@ WHERE relname = $1
         ("children", "/v1/children?category=unattended", "civil_affairs", 130101000000, 0),
         ("duties", "/v1/duties", "civil_affairs", 0, 50),
         ("duties", "/v1/duties?state=overdue", "civil_affairs", 0, 50),
+        ("duties", "/v1/duties", "civil_affairs", 130101000000, _FEW),
+        ("duties", "/v1/duties?rule=VIS-01", "civil_affairs", 130101000000, _FEW),
+        ("duties", "/v1/duties?rule=REP-07", "civil_affairs", 130101000000, 0),
+        ("duties", "/v1/duties?priority=true", "civil_affairs", 0, 0),
+        ("duties", "/v1/duties?permitted=approveWaiver", "civil_affairs", 0, 0),
         ("duties", "/v1/duties?rule=EDU-03", "village_director", VILLAGE, 0),
         ("unresolved", "/v1/unresolved?kind=report", "education_authority", 0, 0),
         ("unresolved", "/v1/unresolved?kind=handover", "civil_affairs", 0, 0),
+        ("unresolved", "/v1/unresolved?state=taken_back", "civil_affairs", 0, 0),
+        ("visits", "/v1/visits?abnormal=true", "civil_affairs", 0, _FEW),
+        ("visits", "/v1/visits?permitted=confirmWithdrawal", "civil_affairs", 0, 0),
         ("presence_doubts", "/v1/presence-doubts", "civil_affairs", COUNTY, 20),
         ("referrals", "/v1/referrals", "civil_affairs", 0, 50),
         ("referrals", "/v1/referrals?state=cancelled", "civil_affairs", 0, 0),
         ("confirmations", "/v1/confirmations", "civil_affairs", 0, 50),
         ("audit_entries", "/v1/audit-entries", "auditor", 0, 50),
+        ("audit_entries", f"/v1/audit-entries?child_id={_ONE}&limit={_FEW}", "auditor", 0, _FEW),
         ("audit_entries", "/v1/audit-entries", "auditor", 130101000000, 50),
     ],
 )

@@ -184,7 +184,7 @@ _BY_TYPE: Mapping[str, list[str]] = {
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "category": ("left_behind", "orphan"),
     "priority_flag": ("disabled", "no_guardian"),
-    "undecided": ("family.father",),
+    "undecided": ("disabled", "left_behind.counted"),
     "rule": ("VIS-01", "REP-07"),
     "class_name": ("三年级一班",),
     "period": ("2026Q4",),

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
-from tests.plans.likely import ALONG, CHOSEN, KEPT, OF_AGENCIES, RATIOS
+from tests.plans.likely import ALONG, CHOSEN, KEPT, OF_AGENCIES, RATIOS, SELDOM
 
 TOWNSHIPS, VILLAGES = 8, 10
 """Of each county, and of each township."""
@@ -125,6 +125,7 @@ async def _statement(connection: asyncpg.Connection, table: str) -> str:
         FROM generate_series(0, $1::int - 1) n, generate_series(0, $3::int - 1) m,
              LATERAL (SELECT n % $2::int AS g) AS of_n, t
         WHERE n * 7919::bigint % {EVERYTHING} < $4::int AND $5::bigint[] IS NOT NULL
+            AND (n % {EVERYTHING} = 0 OR {SELDOM.get(table, "true")})
         ON CONFLICT DO NOTHING
     """
 

@@ -49,8 +49,15 @@ ALONG = {
     "unresolved_evidence": "unresolved",
     "webhook_attempts": "webhook_deliveries",
     "visit_versions": "visits",
+    "audit_children": "audit_entries",
 }
 """What exists for the same copies as something else."""
+
+SELDOM = {
+    "duties": "t.told_to IS NULL OR n % 40 = 0",
+    "audit_entries": "cardinality(t.beside_ids) < 5 OR n % 20 = 0",
+}
+"""Which rows of a table are copied: what there is much less of than the templates make believe."""
 
 KEPT = {
     *("jobs", "job_schedules", "regions", "alembic_version", "idempotency_keys", "revocations"),

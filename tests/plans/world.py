@@ -1,4 +1,6 @@
-"""A register of N children, kept under `.cache/plans` for as long as the schema is the same."""
+"""A register of N children, kept under `.cache/plans` for as long as it is copied the same way, and
+brought to the newest schema.
+"""
 
 import asyncio
 import hashlib
@@ -153,10 +155,10 @@ def settings_of(urls: schema.Urls) -> Settings:
 def at(superuser_url: str, children: int) -> tuple[Kept, schema.Urls]:
     """Make the register, or find the one made before."""
     made_by = b"".join((Path(__file__).parent / each).read_bytes() for each in _MADE_BY)
-    name = f"plans_{versions.head()}_{hashlib.md5(made_by).hexdigest()[:6]}_{children}"
+    name = f"plans_{hashlib.md5(made_by).hexdigest()[:6]}_{children}"
     beside = CACHE / "plans" / f"{name}.pickle"
     urls = schema.urls_of(superuser_url, name)
-    if beside.exists() and asyncio.run(_exists(superuser_url, name)):
+    if beside.exists() and _brought_up(superuser_url, urls):
         return pickle.loads(beside.read_bytes()), urls
     beside.unlink(missing_ok=True)
     beside.parent.mkdir(parents=True, exist_ok=True)
@@ -168,11 +170,34 @@ def at(superuser_url: str, children: int) -> tuple[Kept, schema.Urls]:
     return kept, urls
 
 
-async def _exists(superuser_url: str, name: str) -> bool:
+async def _swept(superuser_url: str) -> None:
+    """Tell the planner what a revision has changed, and leave no dead rows of it."""
     connection = await asyncpg.connect(superuser_url)
-    found = await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", name)
+    await connection.execute("VACUUM (ANALYZE)")
     await connection.close()
-    return bool(found)
+
+
+def _brought_up(superuser_url: str, urls: schema.Urls) -> bool:
+    """Bring the register to the newest revision, if it stands at one of ours. (Two branches may
+    call other things by one number: then throw `.cache/plans` away.)
+    """
+    here = urlsplit(superuser_url)._replace(path=urlsplit(urls.app).path).geturl()
+    if (revision := asyncio.run(_stands_at(here))) not in versions.known():
+        return False
+    if revision != versions.head():
+        migrations.upgrade(urls.owner)
+        asyncio.run(_swept(here))
+    return True
+
+
+async def _stands_at(url: str) -> str | None:
+    try:
+        connection = await asyncpg.connect(url)
+    except asyncpg.InvalidCatalogNameError:
+        return None
+    revision: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+    await connection.close()
+    return revision
 
 
 async def _made(superuser_url: str, urls: schema.Urls, children: int) -> Kept:

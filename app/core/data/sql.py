@@ -58,5 +58,13 @@ class Where:
         self._conditions = [f"({self}) OR ({alternative})"]
         return self
 
+    def checked(self) -> Self:
+        """Let what was said so far be checked of rows that are found by something else: as a test
+        of its value no index is searched for it. Else, where codes have gaps, a range that holds a
+        whole county is taken for one row, and preferred to the id of one.
+        """
+        self._conditions = [f"({self}) IS TRUE"]
+        return self
+
     def __str__(self) -> str:
         return " AND ".join(f"({condition})" for condition in self._conditions)

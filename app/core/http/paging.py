@@ -81,19 +81,28 @@ class Rows(NamedTuple):
         return {"items": [show(row) for row in self.rows], "next_cursor": self.next_cursor}
 
 
-async def fetch(tx: Tx, select: str, where: Where, order: Order, window: Window) -> Rows:
-    """Fetch a page of a SELECT, from the cursor on. Raises CursorInvalid. One statement."""
+async def fetch(
+    tx: Tx, select: str, where: Where, order: Order, window: Window, arms: Sequence[str] = ()
+) -> Rows:
+    """Fetch a page of a SELECT, from the cursor on. Raises CursorInvalid. One statement.
+
+    `arms`: conditions, bound in `where`, of which one at least must hold as well. Each is asked for
+    a page of its own, by an index of its own, and these are merged: an OR would read all of them.
+    """
     values = decode(window.cursor, order.keys.values())
     names = ", ".join(order.keys)
     if values is not None:
         places = ", ".join(map(where.bind, values))
         where.add(f"({names}) {'<' if order.descending else '>'} ({places})")
     sort = ", ".join(f"{name} DESC" if order.descending else name for name in order.keys)
+    cut = f"ORDER BY {sort} LIMIT {int(window.limit) + 1}"
+    statement = f"{select} WHERE {where} {cut}"
+    if arms:
+        pages = " UNION ALL ".join(f"({select} WHERE ({arm}) AND {where} {cut})" for arm in arms)
+        alias = next(iter(order.keys)).partition(".")[0]
+        statement = f"SELECT DISTINCT ON ({names}) * FROM ({pages}) AS {alias} {cut}"
     try:
-        rows = await tx.connection.fetch(
-            f"{select} WHERE {where} ORDER BY {sort} LIMIT {int(window.limit) + 1}",
-            *where.arguments,
-        )
+        rows = await tx.connection.fetch(statement, *where.arguments)
     # Such as a number no column of this type holds.
     except asyncpg.DataError as error:  # pragma: no cover  of a cursor somebody made up
         raise error if values is None else _invalid() from None

@@ -24,6 +24,11 @@ def test_an_alternative_suffices_instead_of_all_so_far() -> None:
     assert where.arguments == [1, 2, 3, 4]
 
 
+def test_what_is_checked_is_tested_for_being_true() -> None:
+    where = Where("a >= {} AND a < {}", 1, 9).checked().add("id = {}", 5)
+    assert str(where) == "(((a >= $1 AND a < $2)) IS TRUE) AND (id = $3)"
+
+
 async def test_a_row_that_is_there_is_inserted_again_only_where_that_is_said(tx) -> None:
     row = {"name": "one", "n": 1}
     await tx.connection.execute("CREATE TEMP TABLE kept (name text PRIMARY KEY, n int)")
