@@ -3,7 +3,7 @@
 from typing import Any, Final
 from uuid import UUID
 
-from app.children import below, derivation, duplicates
+from app.children import below, counting, derivation, duplicates
 from app.children.events import ChildRegistered
 from app.core.data.db import Tx
 from app.core.http.wire import region_text
@@ -18,6 +18,23 @@ _FIRST = UUID(int=0)
 async def rederive(tx: Tx, after: UUID) -> UUID | None:
     """Derive every file anew, a batch per run."""
     return await derivation.rederive(tx, after)
+
+
+@queue.every("children.count", "20 * * * *")
+async def count(tx: Tx, _: dict[str, Any]) -> None:
+    """Have each county's files counted, for whoever asks of a larger place."""
+    counties = await counting.counties(tx)
+    await queue.enqueue(
+        tx.connection,
+        "children.count_county",
+        [{"county": county} for county in counties],
+        dedupe_keys=[str(county) for county in counties],
+    )
+
+
+@queue.job("children.count_county")
+async def count_county(tx: Tx, payload: dict[str, Any]) -> None:
+    await counting.count_county(tx, payload["county"])
 
 
 @events.on(ChildRegistered)

@@ -250,6 +250,11 @@ class ChildrenSummary(BaseModel):
         description="By category, of those with a child in it; a child may be in several. Empty if"
         " your role does not read the section `derived`.",
     )
+    as_of: datetime | None = Field(
+        default=None,
+        description="Of a place larger than a county: when the earliest part of it was counted,"
+        " mostly within the hour. Null: it was counted now.",
+    )
 
 
 class Referral(BaseModel):

@@ -6,7 +6,7 @@ from uuid import UUID
 from app.core.data.db import Tx
 from app.core.jobs import events, queue
 from app.core.jobs.events import Announced
-from app.duties import escalating, operations, owners, periodic
+from app.duties import counting, escalating, operations, owners, periodic
 from app.duties.rulebook import rules
 from app.regions import following
 from app.regions.events import RegionReplaced
@@ -67,6 +67,23 @@ async def find_owners_in_county(tx: Tx, payload: dict[str, Any]) -> None:
     """Find who owes a batch of a county's; go on while a batch was full."""
     if await owners.find_owners(tx, payload["home_county"]) >= owners.BATCH:
         await queue.enqueue(tx.connection, "duties.find_owners_in_county", [payload])
+
+
+@queue.every("duties.count", "25 * * * *")
+async def count(tx: Tx, _: dict[str, Any]) -> None:
+    """Have each county's duties counted, for whoever asks of a larger place."""
+    counties = await counting.counties(tx)
+    await queue.enqueue(
+        tx.connection,
+        "duties.count_county",
+        [{"county": county} for county in counties],
+        dedupe_keys=[str(county) for county in counties],
+    )
+
+
+@queue.job("duties.count_county")
+async def count_county(tx: Tx, payload: dict[str, Any]) -> None:
+    await counting.count_county(tx, payload["county"])
 
 
 @queue.every("duties.mark_overdue", "*/5 * * * *")

@@ -77,6 +77,12 @@ class Duty(SQLModel, table=True):
             "id",
             postgresql_where=text("overseer_id IS NOT NULL"),
         ),
+        Index(
+            "ix_duties_told",
+            "region_code",
+            "id",
+            postgresql_where=text("told_to IS NOT NULL"),
+        ),
         Index("ix_duties_child_id", "child_id"),
         Index("ix_duties_subject_id", "subject_id"),
         # For who sees all of them. Of a quarter all fall due at one moment.
@@ -158,6 +164,25 @@ class Duty(SQLModel, table=True):
     version: int
 
 
+class DutyCount(SQLModel, table=True):
+    """How many duties of a county, told to nobody apart, come to one outcome (`counting`).
+
+    `opened`: the quarter in which those without a period were opened. `chosen_by`, `code`: of which
+    children, as in `schemas.Coverage`. `outcome`: the state, or `discharged_late`.
+    """
+
+    __tablename__ = "duty_counts"
+    county_code: int = Field(sa_type=BigInteger, primary_key=True)
+    rule: str = Field(primary_key=True)
+    period: str = Field(primary_key=True)
+    opened: str = Field(primary_key=True)
+    chosen_by: str = Field(primary_key=True)
+    code: str = Field(primary_key=True)
+    outcome: str = Field(primary_key=True)
+    n: int
+    counted_at: datetime = Field(sa_type=Instant)
+
+
 class DutyEvidence(SQLModel, table=True):
     """A deed that may discharge a duty, whether the duty is open already or not.
 
@@ -200,4 +225,5 @@ rls.protect(
     check=rls.SYSTEM,
     privileges="SELECT, INSERT, UPDATE",
 )
+rls.allow("duty_counts", "SELECT, INSERT, UPDATE, DELETE")
 rls.protect("duty_evidence", using=rls.SYSTEM, privileges="SELECT, INSERT, UPDATE")

@@ -21,20 +21,15 @@ from app.duties import schemas
 from app.duties.acts import ACTS
 from app.duties.events import DutyEscalated, DutyOverdue
 from app.duties.models import DONE_BY_HIDDEN, REASON
-from app.duties.periods import Period
 from app.duties.rulebook import oversees, rules, rules_seen_by
 from app.duties.rules import Rule
 from app.regions.rules import SPANS, county_of
-
-VISIT_RULE: Final = "VIS-01"
-"""The rule whose duties make up the coverage of visits."""
-
 
 _BY_DEED: Final = [code for code, rule in rules().items() if rule.evidence.deed]
 """Rules whose deeds may be hidden from some who see the duty."""
 
 
-def _state(where: Where, principal: Principal, now: datetime) -> str:
+def state_of(where: Where, principal: Principal, now: datetime) -> str:
     """Write where a duty stands for the caller: from whom the deed is hidden that discharged it, to
     them it is not done (AZ-8).
     """
@@ -80,16 +75,21 @@ def visible(principal: Principal) -> Where:
     wherever the child lives. Others see what their own agency owes. Nobody sees what is owed for
     something they must learn nothing of by now.
     """
-    may_know = (principal.agency_id, _codes(principal), principal.agencies)
     if principal.role.relation != "region":
-        return Where(_MAY_KNOW, *may_know).add("d.bearer_agency_id = {}", principal.agency_id)
+        where = Where(_MAY_KNOW, principal.agency_id, _codes(principal), principal.agencies)
+        return where.add("d.bearer_agency_id = {}", principal.agency_id)
     where = Where(
         "d.region_code >= {} AND d.region_code < {}", principal.region_lo, principal.region_hi
     )
     where.or_else("d.bearer_agency_id = {}", principal.agency_id)
     if oversees(principal.role.code):
         where.or_else("d.overseer_id = {}", principal.agency_id)  # an index each
-    where.add(_MAY_KNOW, *may_know)
+    return known(where, principal)
+
+
+def known(where: Where, principal: Principal) -> Where:
+    """Limit them, for a role with a region, to what is told to the caller and not hidden."""
+    where.add(_MAY_KNOW, principal.agency_id, _codes(principal), principal.agencies)
     return where.add(
         "d.bearer_agency_id = {1}"
         " OR (d.rule = ANY ({0}::text[]) AND (d.told_to IS NULL OR {1} = ANY (d.told_to)))",
@@ -155,7 +155,7 @@ async def list_duties(
     if filters.act is not None:
         filters.act.narrow(where, principal, tx.today, alias="d")
     arms = _arms(where, principal, filters)
-    state = _state(where, principal, tx.now)
+    state = state_of(where, principal, tx.now)
     if filters.state is not None:
         # Spelt out: an index is of what is owed.
         arms = [f"({arm}) AND d.state = '{filters.state}'" for arm in arms]
@@ -198,7 +198,7 @@ async def find_duty(
 ) -> asyncpg.Record | None:
     """Find one the caller may know of, and where it stands for it; hold it `for_update`."""
     where = visible(principal).add("d.id = {}", duty_id)
-    select = f"SELECT d.*, {_state(where, principal, tx.now)} AS stands FROM duties d"
+    select = f"SELECT d.*, {state_of(where, principal, tx.now)} AS stands FROM duties d"
     held = " FOR UPDATE" * for_update
     return await tx.connection.fetchrow(f"{select} WHERE {where}{held}", *where.arguments)
 
@@ -252,7 +252,7 @@ async def _kept(tx: Tx, principal: Principal) -> list[UUID]:
     what was done by deeds that may be hidden, few among all that is done.
     """
     where = visible(principal).add(DONE_BY_HIDDEN)
-    where.add(f"{_state(where, principal, tx.now)} <> d.state")
+    where.add(f"{state_of(where, principal, tx.now)} <> d.state")
     rows = await tx.connection.fetch(f"SELECT d.id FROM duties d WHERE {where}", *where.arguments)
     return [row["id"] for row in rows]
 
@@ -274,7 +274,7 @@ def duty_of(principal: Principal, row: Any, on: date) -> schemas.Duty:
     own = principal.agency_id == row["bearer_agency_id"]
     return schemas.Duty.model_validate(
         {
-            **_titled(row),
+            **titled(row),
             **({"discharged_by": None} if by_report and not own else {}),
             **(_as_undone(row) if row["stands"] != row["state"] else {}),
             "region_code": region_text(_place(principal, row["region_code"])),
@@ -306,66 +306,7 @@ def _as_undone(row: Any) -> dict[str, Any]:
     return {**told, "state": row["stands"], "overdue_at": late, "version": version}
 
 
-def _titled(row: Any) -> dict[str, Any]:
+def titled(row: Any) -> dict[str, Any]:
+    """Return a row with the title of its rule."""
     title = rules()[row["rule"]].title
     return {**row, "title_zh": title.zh, "title_en": title.en}
-
-
-async def counts(
-    tx: Tx, principal: Principal, quarter: Period, region: tuple[int, int]
-) -> list[schemas.DutyCounts]:
-    """Count duties by rule: those of the quarter, and older ones without a period still owed."""
-    where = visible(principal).add("d.region_code >= {} AND d.region_code < {}", *region)
-    state = _state(where, principal, tx.now)
-    where.add(
-        "d.period = {0} OR (d.period = '' AND d.opened_at < {2}"
-        f" AND (d.opened_at >= {{1}} OR {state} IN ('open', 'overdue')))",
-        quarter.code,
-        quarter.begins,
-        quarter.ends,
-    )
-    rows = await tx.connection.fetch(
-        f"""
-        SELECT d.rule, count(*) FILTER (WHERE d.stands = 'open') AS open,
-               count(*) FILTER (WHERE d.stands = 'overdue') AS overdue,
-               count(*) FILTER (WHERE d.stands = 'discharged') AS discharged,
-               count(*) FILTER (WHERE d.stands = 'discharged'
-                   AND coalesce(d.late_before_at, d.overdue_at) IS NOT NULL)
-                   AS discharged_late,
-               count(*) FILTER (WHERE d.stands = 'cancelled') AS cancelled,
-               count(*) FILTER (WHERE d.stands = 'lapsed') AS lapsed,
-               count(*) FILTER (WHERE d.stands = 'waived') AS waived
-        FROM (SELECT d.rule, d.overdue_at, d.late_before_at, {state} AS stands
-              FROM duties d WHERE {where}) AS d
-        GROUP BY d.rule ORDER BY d.rule
-        """,
-        *where.arguments,
-    )
-    return [schemas.DutyCounts(**_titled(row)) for row in rows]
-
-
-async def coverage(
-    tx: Tx, principal: Principal, quarter: Period, region: tuple[int, int]
-) -> list[schemas.Coverage]:
-    """Count children who must be visited in the quarter and those who were (VIS-02)."""
-    where = visible(principal).add("d.region_code >= {} AND d.region_code < {}", *region)
-    where.add("d.rule = {} AND d.period = {}", VISIT_RULE, quarter.code)
-    if VISIT_RULE not in rules_seen_by(principal.role.code):
-        where.add("d.bearer_agency_id = {}", principal.agency_id)  # or all would be read
-    rows = await tx.connection.fetch(
-        f"""
-        SELECT g."group", g.code, count(*) AS owed,
-               count(*) FILTER (WHERE d.state = 'discharged') AS visited,
-               count(*) FILTER (WHERE d.state = 'lapsed') AS lapsed
-        FROM duties d CROSS JOIN LATERAL (
-            SELECT 'all' AS "group", NULL AS code
-            UNION ALL SELECT 'priority', NULL WHERE d.priority
-            UNION ALL SELECT 'category', unnest(d.categories)
-            UNION ALL SELECT 'priority_flag', unnest(d.priority_flags)
-        ) AS g
-        WHERE {where} AND d.state <> 'cancelled'
-        GROUP BY g."group", g.code ORDER BY g."group", g.code
-        """,
-        *where.arguments,
-    )
-    return [schemas.Coverage(**row, gap=row["owed"] - row["visited"]) for row in rows]

@@ -19,7 +19,7 @@ from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
 from app.core.http.wire import Line, Moment, region_text
 from app.core.problems import Problem, documented
-from app.duties import periods, queries, schemas, waiving
+from app.duties import counting, periods, queries, schemas, waiving
 from app.duties.acts import (
     ACTS,
     NothingOwed,
@@ -105,8 +105,7 @@ async def summarise_duties(
         schemas.DutySummary(
             period=quarter.code,
             region_code=region_text(region[0] if region else principal.region_code),
-            rules=await queries.counts(tx, principal, quarter, span),
-            coverage=await queries.coverage(tx, principal, quarter, span),
+            **(await counting.count(tx, principal, quarter, span))._asdict(),
         )
     )
 

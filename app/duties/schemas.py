@@ -181,3 +181,8 @@ class DutySummary(BaseModel):
     coverage: list[Coverage] = Field(
         max_length=500, description="Visits of the quarter, by group of children."
     )
+    as_of: datetime | None = Field(
+        default=None,
+        description="Of a place larger than a county: when the earliest part of it was counted,"
+        " mostly within the hour. Null: it was counted now.",
+    )

@@ -89,6 +89,20 @@ def codes_of(column: str) -> str:
     return f"CASE WHEN {column} = {NATION} THEN {_CODES} {' '.join(arms)} END"
 
 
+def counties_in_sql(table: str, lo: str, hi: str, *, column: str = "region_code") -> str:
+    """Write, in SQL, the counties (`county`) in which rows of a table lie between two codes, from
+    one to the next by an index that begins with the column: not a row is read of what lies between.
+    """
+    span = SPANS[2]
+    first = f"SELECT t.{column} / {span} * {span} FROM {table} t WHERE t.{column}"
+    cut = f"AND t.{column} < {hi} ORDER BY t.{column} LIMIT 1"
+    return f"""WITH RECURSIVE each (county) AS (
+        ({first} >= {lo} {cut})
+        UNION ALL SELECT ({first} >= each.county + {span} {cut})
+        FROM each WHERE each.county IS NOT NULL
+    ) SELECT county FROM each WHERE county IS NOT NULL"""
+
+
 @lru_cache(maxsize=4096)
 def county_of(code: int) -> int:
     """Return the county a county, township or village lies in. For a city without districts that is

@@ -139,7 +139,7 @@ async def test_summary_counts_and_measures_coverage(
     township = await a_caller(database, settings, "township_supervisor", TOWNSHIP)
     queries.clear()
     answer = await client.get("/v1/duties/summary", headers=township.headers)
-    assert len(queries) == 3, queries.statements
+    assert len(queries) == 2, queries.statements
     summary = answer.json()
     assert (summary["period"], summary["region_code"]) == ("2026Q4", str(TOWNSHIP))
     counts = {row["rule"]: (row["open"], row["discharged"]) for row in tried(summary["rules"])}
