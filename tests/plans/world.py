@@ -18,9 +18,11 @@ import asyncpg
 
 from app import main
 from app.api import openapi
+from app.children import counting as of_children
 from app.core.data import db, migrations, versions
 from app.core.data.crypto import Keyring
 from app.core.settings import Database, Environment, Settings
+from app.duties import counting as of_duties
 from app.embedded import postgres
 from app.regions.divisions import shipped
 from app.regions.operations import import_divisions
@@ -170,8 +172,17 @@ def at(superuser_url: str, children: int) -> tuple[Kept, schema.Urls]:
     return kept, urls
 
 
-async def _swept(superuser_url: str) -> None:
-    """Tell the planner what a revision has changed, and leave no dead rows of it."""
+async def _swept(superuser_url: str, app_url: str) -> None:
+    """Count what is counted by the hour; tell the planner what has changed, and leave no dead rows
+    of it.
+    """
+    engine = db.open_engine(app_url, Database())
+    database = db.Database(engine, Keyring.generate(), lambda: NOW)
+    async with database.begin(db.SYSTEM) as tx:
+        for counting in (of_children, of_duties):
+            for county in await counting.counties(tx):
+                await counting.count_county(tx, county)
+    await database.close()
     connection = await asyncpg.connect(superuser_url)
     await connection.execute("VACUUM (ANALYZE)")
     await connection.close()
@@ -186,7 +197,7 @@ def _brought_up(superuser_url: str, urls: schema.Urls) -> bool:
         return False
     if revision != versions.head():
         migrations.upgrade(urls.owner)
-        asyncio.run(_swept(here))
+        asyncio.run(_swept(here, urls.app))
     return True
 
 
@@ -214,6 +225,7 @@ async def _made(superuser_url: str, urls: schema.Urls, children: int) -> Kept:
     await connection.execute("SET maintenance_work_mem = '512MB'; SET jit = off")
     kept = await _filled(connection, children, keyring, stages)
     await connection.close()
+    await _swept(where, urls.app)
     return kept
 
 
@@ -277,7 +289,7 @@ async def _filled(
         await connection.execute(index["made_by"])
     for table in tables:
         await connection.execute(f"DROP TABLE plans_{table}")
-    await connection.execute("VACUUM (ANALYZE)")
+    await connection.execute("ANALYZE")
     size = await connection.fetchval("SELECT pg_size_pretty(pg_database_size(current_database()))")
     print(f"{size}", flush=True)
     return Kept(children, keyring, layout, keys, tuple((each.who, each.targets) for each in stages))

@@ -7,6 +7,7 @@ import pytest
 
 from app.core.data.db import SYSTEM
 from app.core.jobs import queue
+from app.police_reports.operations import steps
 from tests.access.factories import a_caller
 from tests.jobs import run_jobs
 from tests.police_reports.factories import (
@@ -61,10 +62,15 @@ async def test_forwarded_to_police_without_an_endpoint_it_is_in_somebodys_hands(
     assert taken["police_agency_id"] == str(target.agency_id)
 
 
+@pytest.mark.parametrize("kept", [True, False])
 async def test_of_all_who_have_it_the_police_of_the_place_get_it_first(
-    client, database, settings, offices
+    client, database, settings, offices, monkeypatch, kept
 ) -> None:
-    """A report goes to the nearest police with a working endpoint, whoever else was told."""
+    """A report goes to the nearest police with a working endpoint, whoever else was told; also when
+    what was announced of it at first is not kept any more.
+    """
+    if not kept:
+        monkeypatch.setattr(steps, "_FILED", f"{steps._FILED} OFFSET 1")
     async with database.begin(SYSTEM) as tx:
         await tx.connection.execute("UPDATE webhook_endpoints SET active = false")
     beside = await a_caller(database, settings, "police", NEXT_TOWNSHIP)

@@ -235,14 +235,14 @@ async def _put_on_its_way(
     nearest = [*dict.fromkeys([*handling, *own, *offices.police])] or told
     for police in nearest:
         _hand_to(report, police, told, corrects)
-        filed = _as_filed(tx, report, offices)
+        filed = as_filed(tx, report.model_dump(), offices)
         if own_cases.is_own(report) or await deliver(tx, filed, agency_id=police):
             report.routing = "routed"
             await spine.publish(tx, filed)
             return
     _hand_to(report, next(iter(nearest), None), [*nearest, *told], corrects)
     report.routing = "no_endpoint" if nearest else "no_agency"
-    filed = _as_filed(tx, report, offices)
+    filed = as_filed(tx, report.model_dump(), offices)
     unrouted = events.ReportUnrouted(**about(report.model_dump(), offices), reason=report.routing)
     await spine.publish(tx, filed, unrouted)
 
@@ -259,16 +259,17 @@ def _hand_to(
         report.former_police = had_by(corrects, police, *report.also_told)
 
 
-def _as_filed(tx: Tx, report: models.PoliceReport, offices: rules.Offices) -> events.ReportFiled:
+def as_filed(tx: Tx, report: Mapping[str, Any], offices: rules.Offices) -> events.ReportFiled:
+    """Say of a report what those are told who hear of it first."""
     return events.ReportFiled(
-        **about(report.model_dump(), offices, report.reporter_agency_id),
-        report_id=report.id,
-        fetch=f"/v1/police-reports/{report.id}",
-        supersedes=report.supersedes_id,
-        police_agency_id=report.police_agency_id,
-        urgency=report.urgency,
-        acknowledge_due_at=report.acknowledge_due_at,
-        dispatch_due_at=dispatch_due(tx, report.region_code),
+        **about(report, offices, report["reporter_agency_id"]),
+        report_id=report["id"],
+        fetch=f"/v1/police-reports/{report['id']}",
+        supersedes=report["supersedes_id"],
+        police_agency_id=report["police_agency_id"],
+        urgency=report["urgency"],
+        acknowledge_due_at=report["acknowledge_due_at"],
+        dispatch_due_at=dispatch_due(tx, report["region_code"]),
     )
 
 

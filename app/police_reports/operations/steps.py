@@ -256,16 +256,12 @@ async def redeliver(
     """Queue a report once more, to police who may have had it before; False: no endpoint."""
     offices = await jurisdiction.offices(tx, report)
     said = await tx.connection.fetchval(_FILED, report["id"], events.ReportFiled.wire_name)
-    filed = events.ReportFiled.model_validate(
-        {
-            **said,
-            "told_to": offices.told(
-                report["reporter_agency_id"], agency_id, hidden=report["hidden_from"]
-            ),
-            "police_agency_id": agency_id,
-            "acknowledge_due_at": acknowledge_due_at,
-        }
+    filed = (
+        events.ReportFiled.model_validate(said) if said else filing.as_filed(tx, report, offices)
     )
+    told_to = offices.told(report["reporter_agency_id"], agency_id, hidden=report["hidden_from"])
+    update = {"told_to": told_to, "police_agency_id": agency_id}
+    filed = filed.model_copy(update={**update, "acknowledge_due_at": acknowledge_due_at})
     routed = await filing.deliver(tx, filed, agency_id=agency_id)
     if routed:
         await spine.publish(tx, filed.model_copy(update={"told_to": (agency_id,)}))
