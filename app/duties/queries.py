@@ -92,7 +92,8 @@ def known(where: Where, principal: Principal) -> Where:
     where.add(_MAY_KNOW, principal.agency_id, _codes(principal), principal.agencies)
     return where.add(
         "d.bearer_agency_id = {1}"
-        " OR (d.rule = ANY ({0}::text[]) AND (d.told_to IS NULL OR {1} = ANY (d.told_to)))",
+        " OR ((d.rule = ANY ({0}::text[])) IS TRUE"
+        " AND (d.told_to IS NULL OR {1} = ANY (d.told_to)))",
         rules_seen_by(principal.role.code),
         principal.agency_id,
     )
@@ -143,7 +144,6 @@ async def list_duties(
         where.add("d.region_code >= {} AND d.region_code < {}", *filters.region).checked()
     where.add_given(
         {
-            'd.rule COLLATE "C" = {}': filters.rule,
             "d.due_at < {}": filters.due_before,
             "d.child_id = {}": filters.child_id,
         }
@@ -171,26 +171,31 @@ def _arms(where: Where, principal: Principal, filters: Filters) -> list[str]:
     index in the order of the list.
     """
     agency = where.bind(principal.agency_id)
-    own = [f"d.bearer_agency_id = {agency}"]
+    rule = None if filters.rule is None else where.bind(filters.rule)
+    of_rule = "" if rule is None else f" AND (d.rule = {rule}) IS TRUE"
+    own = [f"d.bearer_agency_id = {agency}{of_rule}"]
     seen = rules_seen_by(principal.role.code)
     if principal.role.relation != "region" or (filters.rule and filters.rule not in seen):
         return own
+    # No index is searched for the rules: most of what there is is of some.
     told = (
-        f"d.rule = ANY ({where.bind(seen)}::text[])"
+        f"(d.rule = ANY ({where.bind(seen)}::text[])) IS TRUE"
         f" AND (d.told_to IS NULL OR {agency} = ANY (d.told_to))"
     )
     if oversees(principal.role.code):
-        own.append(f"d.overseer_id = {agency} AND {told}")
+        own.append(f"d.overseer_id = {agency} AND {told}{of_rule}")
     lo, hi = principal.region_lo, principal.region_hi
     if filters.region is not None:
         lo, hi = max(lo, filters.region[0]), min(hi, filters.region[1])
     if lo >= hi:
         return own
+    if rule is not None and hi - lo >= _COUNTY:
+        of_rule = f' AND d.rule COLLATE "C" = {rule}'
     if hi - lo == _COUNTY:
         place = f"d.county_code = {where.bind(lo)}"
     else:
         place = f"d.region_code >= {where.bind(lo)} AND d.region_code < {where.bind(hi)}"
-    return [*own, f"{place} AND {told}"]
+    return [*own, f"{place} AND {told}{of_rule}"]
 
 
 async def find_duty(
