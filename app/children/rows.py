@@ -79,14 +79,14 @@ async def put(
     a post must have granted then. The child is held meanwhile, so that no move leaves the row
     behind (see `below`).
     """
-    here = queries.visible(principal).add("c.id = {}", child_id)
+    here = queries.visible(principal).checked().add("c.id = {}", child_id)
     found = await _put(tx, principal, table, here, values, lived_in, unless)
     if found is not None or on is None:
         return found
     named = await queries.named_by(tx, principal.agency_id, child_id)
     if named is not None:
         child_id = named.child_id
-        here = queries.visible(principal).add("c.id = {}", child_id)
+        here = queries.visible(principal).checked().add("c.id = {}", child_id)
         if found := await _put(tx, principal, table, here, values, lived_in, unless):
             return found
     posts = await access.postings(tx, principal, scope)
