@@ -16,6 +16,7 @@ from app.api.draining import drained_first
 from app.core import logs, startup
 from app.core.clock import Clock, utc_now
 from app.core.data.db import Database
+from app.core.http import admission
 from app.core.http.exchange import Exchange
 from app.core.http.hardening import Hardening, Limits
 from app.core.http.rate_limits import RateLimits
@@ -109,10 +110,13 @@ def assemble(settings: Settings, lifespan: Lifespan[FastAPI] | None) -> FastAPI:
 
 def _surround(app: FastAPI, settings: Settings) -> None:
     """Add middleware, innermost first."""
+    lanes = admission.Lanes(doors.lanes(app), admission.places(settings.database.pool_size))
+    app.add_middleware(admission.Places, lanes=lanes)
     limits = Limits(
         body_bytes=settings.max_body_bytes, larger=dict.fromkeys(BATCHES, settings.max_batch_bytes)
     )
     app.add_middleware(Hardening, limits=limits)
+    app.add_middleware(admission.Door, lanes=lanes)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
