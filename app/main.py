@@ -10,6 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Lifespan
 
 from app import wiring
+from app.access import sign_in
 from app.access.tokens import TokenKeys, token_keys
 from app.api import answers, docs, doors, openapi, v1
 from app.api.draining import drained_first
@@ -32,6 +33,7 @@ class State(TypedDict):
     database: Database
     token_keys: TokenKeys
     rate_limits: RateLimits
+    sign_in_limits: sign_in.Limits
     settings: Settings
 
 
@@ -47,6 +49,7 @@ async def state(settings: Settings, database: Database) -> AsyncIterator[State]:
         "rate_limits": RateLimits(
             per_second=settings.rate_limit.per_second, burst=settings.rate_limit.burst
         ),
+        "sign_in_limits": sign_in.limits(),
         "settings": settings,
     }
 

@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from app.access.sign_in import check_password
+from app.access.sign_in import Compared, check_password
 from app.core.data.db import SYSTEM
 from tests.access.apps import (
     a_person,
@@ -80,7 +80,7 @@ async def test_guesses_at_one_moment_count_one_by_one(emptied, unique) -> None:
 
     async def guess():
         async with emptied.begin() as tx:
-            return await check_password(tx, unique, "guess")
+            return await check_password(tx, unique, Compared(None, right=False, known=False))
 
     held = "SELECT FROM staff_accounts FOR UPDATE"
     assert await behind(emptied, held, guess, guess) == [None, None]
