@@ -13,6 +13,7 @@ from app.access.area import READ_ME
 from app.access.deps import needs
 from app.access.principal import Principal
 from app.api import doors, health
+from app.attendance.area import WRITE
 from app.children.deps import ChildInPath, ReadsChildren
 from app.core.data import db, versions
 from app.core.data.db import SYSTEM
@@ -234,6 +235,19 @@ def test_does_not_start_with_a_route_that_reads_what_its_path_does_not_name(monk
 
     monkeypatch.setattr(main.v1, "ROUTERS", [mistyped])
     with pytest.raises(doors.UnguardedRoute, match="called child_id; did you mean chid_id"):
+        main.create_app(Settings(environment="test"))
+
+
+def test_does_not_start_where_one_corner_has_two_lanes(monkeypatch) -> None:
+    """Where a request waits is told before it is read: by its method and two parts of its path."""
+    both = a_router("Attendance")
+
+    @both.post("/children/attendance")
+    async def push(_: Annotated[Principal, needs(WRITE)]) -> Shown[dict[str, str]]:
+        return Shown({})
+
+    monkeypatch.setattr(main.v1, "ROUTERS", [*main.v1.ROUTERS, both])
+    with pytest.raises(doors.TwoLanes, match="POST /v1/children/attendance"):
         main.create_app(Settings(environment="test"))
 
 

@@ -83,10 +83,10 @@ class _Room:
         """
         if self.inside < self.most:
             return
-        room = self.most * WAITING
-        if self.lane is Lane.sign_in and self.held_by[address] >= room // 2:
+        room = min(self.most * WAITING, LONGEST_WAIT / self._pace)
+        if self.lane is Lane.sign_in and self.held_by[address] >= max(1, room / 2):
             raise RateLimited(headers=self._come_back())
-        if len(self.queue) >= room or len(self.queue) * self._pace > LONGEST_WAIT:
+        if self.queue and len(self.queue) >= room:
             raise self.full()
 
     def full(self) -> TooManyAtOnce:
