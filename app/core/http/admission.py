@@ -25,8 +25,10 @@ from app.core.problems import Problem, response_to
 
 WAITING = 16
 """How many wait for each place of a lane."""
+EXPECTED_WAIT = 0.5
+"""Seconds in which a place should come; whoever would wait longer is turned away at once."""
 LONGEST_WAIT = 1.0
-"""Seconds in which a place must come; whoever would wait longer is turned away at once."""
+"""Seconds after which whoever was let in to wait is turned away all the same."""
 _LONGEST_PAUSE: Mapping[Lane, float] = {
     Lane.reports: 4.0,
     Lane.people: 30.0,
@@ -83,7 +85,7 @@ class _Room:
         """
         if self.inside < self.most:
             return
-        room = min(self.most * WAITING, LONGEST_WAIT / self._pace)
+        room = min(self.most * WAITING, EXPECTED_WAIT / self._pace)
         if self.lane is Lane.sign_in and self.held_by[address] >= max(1, room / 2):
             raise RateLimited(headers=self._come_back())
         if self.queue and len(self.queue) >= room:
