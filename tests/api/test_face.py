@@ -1,5 +1,6 @@
 """What every operation has in common, on the real app."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -201,6 +202,17 @@ async def test_not_ready_while_draining(client) -> None:
         assert (await client.get("/livez")).status_code == 200
     finally:
         health.DRAINING.clear()
+
+
+async def test_however_many_ask_how_we_are_hold_one_connection(app, settings, pool) -> None:
+    async with calling(app, settings, pool) as http:
+        asked = asyncio.gather(*(http.get("/readyz") for _ in range(20)))
+        held: set[int] = set()
+        while not asked.done():
+            held.add(pool.engine.pool.checkedout())
+            await asyncio.sleep(0)
+    assert {answer.status_code for answer in await asked} == {200}
+    assert max(held) == 1
 
 
 def test_does_not_start_with_a_route_that_names_no_scope(monkeypatch) -> None:
