@@ -114,3 +114,20 @@ async def test_no_connection_is_held_while_a_password_is_compared(
         finally:
             go_on.set()
         assert (await signing_in).status_code == 303
+
+
+async def test_what_was_compared_before_the_account_changed_is_worth_nothing(
+    emptied, unique
+) -> None:
+    await a_person(emptied, unique)
+    column = "SELECT password_hash FROM staff_accounts"
+    async with emptied.begin(SYSTEM) as tx:
+        stored = await tx.connection.fetchval(column)
+        assert (
+            await check_password(tx, unique, Compared("another", right=True, known=False)) is None
+        )
+        right = Compared(stored, right=True, known=False)
+        assert await check_password(tx, unique, right) is not None
+        for _ in range(5):
+            await check_password(tx, unique, Compared(stored, right=False, known=False))
+        assert await check_password(tx, unique, right) is None

@@ -97,6 +97,7 @@ async def test_a_crowd_is_told_to_come_back_one_by_one(house) -> None:
     assert max(Counter(told).values()) <= 200  # of a thousand who came at once
     tenths = [sum(told[n : n + 100]) for n in range(0, 1000, 100)]
     assert tenths == sorted(tenths)
+    assert max(told[-100:]) - min(told[-100:]) >= 3  # though their times are a second apart
 
 
 async def test_one_address_leaves_room_at_the_door_for_others(house) -> None:
@@ -121,6 +122,20 @@ async def test_who_waits_too_long_is_turned_away_and_leaves_no_hole(house, monke
         house.go_on.set()
         await asyncio.gather(*inside)
         assert (await http.post("/v1/batches")).status_code == 200
+
+
+async def test_who_is_gone_when_the_turn_comes_hands_it_on() -> None:
+    room = Lanes(LANES, dict.fromkeys(Lane, 1)).room(
+        {"type": "http", "method": "POST", "path": "/v1/batches"}
+    )
+    leave = await room.enter("")
+    gone = asyncio.ensure_future(room.enter(""))
+    await until(lambda: room.queue)
+    leave()
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    assert gone.cancelled()
+    assert (room.inside, room.held_by) == (0, {})
 
 
 async def test_a_slow_body_holds_no_place(house) -> None:
@@ -164,6 +179,7 @@ async def test_who_reads_slowly_holds_no_place(house) -> None:
         "client": ("127.0.0.1", 1),
     }
     slow = [asyncio.ensure_future(house.app(scope, receive, send)) for _ in range(5)]
+    await until(lambda: house.inside["/v1/police-reports"] >= MOST[Lane.reports])
     async with house.visited() as http:
         assert (await http.post("/v1/police-reports")).status_code == 200
     reads.set()
@@ -178,4 +194,6 @@ async def test_an_app_that_is_put_together_tells_the_lanes_apart(app) -> None:
     assert [key for key, lane in lanes.items() if lane is Lane.machines] == [
         ("POST", "/v1/attendance-events")
     ]
+    inwards = [each.cls for each in app.user_middleware]
+    assert inwards.index(Door) < inwards.index(Hardening) < inwards.index(Places)
     assert not any(re.search("livez|readyz|metrics", corner) for _, corner in lanes)
