@@ -10,12 +10,14 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Lifespan
 
 from app import wiring
+from app.access import sign_in
 from app.access.tokens import TokenKeys, token_keys
 from app.api import answers, docs, doors, openapi, v1
 from app.api.draining import drained_first
 from app.core import logs, startup
 from app.core.clock import Clock, utc_now
 from app.core.data.db import Database
+from app.core.http import admission
 from app.core.http.exchange import Exchange
 from app.core.http.hardening import Hardening, Limits
 from app.core.http.rate_limits import RateLimits
@@ -31,6 +33,7 @@ class State(TypedDict):
     database: Database
     token_keys: TokenKeys
     rate_limits: RateLimits
+    sign_in_limits: sign_in.Limits
     settings: Settings
 
 
@@ -46,6 +49,7 @@ async def state(settings: Settings, database: Database) -> AsyncIterator[State]:
         "rate_limits": RateLimits(
             per_second=settings.rate_limit.per_second, burst=settings.rate_limit.burst
         ),
+        "sign_in_limits": sign_in.limits(),
         "settings": settings,
     }
 
@@ -109,10 +113,13 @@ def assemble(settings: Settings, lifespan: Lifespan[FastAPI] | None) -> FastAPI:
 
 def _surround(app: FastAPI, settings: Settings) -> None:
     """Add middleware, innermost first."""
+    lanes = admission.Lanes(doors.lanes(app), admission.places(settings.database.pool_size))
+    app.add_middleware(admission.Places, lanes=lanes)
     limits = Limits(
         body_bytes=settings.max_body_bytes, larger=dict.fromkeys(BATCHES, settings.max_batch_bytes)
     )
     app.add_middleware(Hardening, limits=limits)
+    app.add_middleware(admission.Door, lanes=lanes)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

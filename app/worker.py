@@ -14,7 +14,7 @@ import structlog
 from app import wiring
 from app.core import startup
 from app.core.clock import Clock, utc_now
-from app.core.data.db import SYSTEM
+from app.core.data.db import CONNECT_SECONDS, SYSTEM
 from app.core.jobs import runner
 from app.core.settings import Settings
 from app.webhooks import delivery
@@ -33,7 +33,12 @@ async def run(settings: Settings, *, clock: Clock = utc_now) -> None:
         startup.reachable_database(settings) as addresses,
         startup.open_database(settings, clock, addresses=addresses) as database,
     ):
-        connect = partial(asyncpg.connect, addresses.app_url, timeout=5)
+        connect = partial(
+            asyncpg.connect,
+            addresses.app_url,
+            timeout=CONNECT_SECONDS,
+            command_timeout=runner.STATEMENT_SECONDS,
+        )
         begin = partial(database.begin, SYSTEM)
         log.info("worker.started")
         async with asyncio.TaskGroup() as together:

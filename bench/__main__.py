@@ -127,6 +127,7 @@ def server(target: str, port: int, environment: dict[str, str]) -> Iterator[int]
         [*command, "--log-level", "warning"],
         env={**os.environ, **environment},
         stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,  # a line for each request
     )
     try:
         for _ in range(600):

@@ -34,6 +34,12 @@ WHERE c.id = $1 AND v.n = i % (SELECT count(*) FROM regions
     WHERE code >= $2 AND code < $2 + 1000000 AND code % 1000 <> 0)
 """
 
+_AS = {
+    AgencyKind.civil_affairs: ("civil_affairs", "care"),
+    AgencyKind.school: ("school_system", "education"),
+    AgencyKind.police: ("police", "protection"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class World:
@@ -43,6 +49,7 @@ class World:
     pupils: tuple[UUID, ...]
     officer: dict[str, str]
     school: dict[str, str]
+    police: dict[str, str]
     known: frozenset[UUID]
 
 
@@ -56,6 +63,7 @@ async def build(database: Database, settings: Settings) -> World:
         )
     officer, county = await _caller(database, settings, AgencyKind.civil_affairs, JIZHOU)
     school, school_id = await _caller(database, settings, AgencyKind.school, JIZHOU)
+    police, _ = await _caller(database, settings, AgencyKind.police, JIZHOU)
     child = await _open_file(database, settings, officer, village, school_id)
     async with database.begin(SYSTEM) as tx:
         columns = await _columns(tx.connection)
@@ -80,8 +88,10 @@ async def build(database: Database, settings: Settings) -> World:
             "SELECT id FROM children WHERE school_id = $1", school_id
         )
     known = {child, county, school_id, *(row["id"] for row in pupils)}
-    known |= {UUID(headers["x-client"]) for headers in (officer, school)}
-    return World(child, tuple(row["id"] for row in pupils), officer, school, frozenset(known))
+    known |= {UUID(headers["x-client"]) for headers in (officer, school, police)}
+    return World(
+        child, tuple(row["id"] for row in pupils), officer, school, police, frozenset(known)
+    )
 
 
 async def _columns(connection: asyncpg.Connection) -> list[str]:
@@ -95,7 +105,7 @@ async def _columns(connection: asyncpg.Connection) -> list[str]:
 async def _caller(
     database: Database, settings: Settings, kind: AgencyKind, region_code: int
 ) -> tuple[dict[str, str], UUID]:
-    role = "school_system" if kind is AgencyKind.school else "civil_affairs"
+    role, purpose = _AS[kind]
     async with database.begin(SYSTEM) as tx:
         owner = await agencies.create_agency(tx, kind, f"bench {kind}", region_code)
         registered = await access.create_machine(
@@ -125,7 +135,6 @@ async def _caller(
         now=database.clock(),
         seconds=600,
     )
-    purpose = "education" if kind is AgencyKind.school else "care"
     headers = {
         "authorization": f"Bearer {token}",
         "purpose-of-use": purpose,

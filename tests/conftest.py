@@ -299,13 +299,13 @@ async def undone(database: db.Database) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def calling(
-    app: FastAPI, settings: Settings, database: db.Database
+    app: FastAPI, settings: Settings, database: db.Database, **changed: Any
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """Open a client of the app over a database."""
+    """Open a client of the app over a database; `changed`: of what its requests share."""
     async with main.state(settings, database) as shared:
 
         async def with_state(scope, receive, send):
-            scope["state"] = dict(shared)
+            scope["state"] = {**shared, **changed}
             await app(scope, receive, send)
 
         transport = httpx.ASGITransport(with_state, raise_app_exceptions=False)

@@ -3,7 +3,11 @@
 from app.core import areas
 
 AREA = areas.area(
-    "Access", 1, "令牌代表谁,能做什么。", "Who the token speaks for, and what it may do."
+    "Access",
+    1,
+    "令牌代表谁,能做什么。",
+    "Who the token speaks for, and what it may do.",
+    lane=areas.Lane.people,
 )
 READ_ME = AREA.scope("me:read", "读取当前登录身份", "Read who you are signed in as", personal=False)
 READ_CLIENTS = AREA.scope(

@@ -135,11 +135,12 @@ async def _answered(
 
 
 def _limit(request: Request, shown: credentials.Presented, tx: Tx) -> None:
-    # Per machine (TOK-10). An app's id is shared by everybody who uses it: codes and refresh tokens
-    # are 256 random bits, and passwords are slowed down per account.
+    # Per machine and address (TOK-10): nobody elsewhere uses up a machine's share. An app's id is
+    # shared by everybody who uses it: codes and refresh tokens are 256 random bits, and passwords
+    # are slowed down per account and per address.
     if shown.assertion is not None or shown.secret is not None:
         limits: RateLimits = request.state.rate_limits
-        limits.spend(f"oauth {(shown.client_id or '')[:64]}", tx.now)
+        limits.spend(f"oauth {(shown.client_id or '')[:64]} {origin_of(request).ip}", tx.now)
 
 
 def _refusal(refused: Refused, *, basic: bool) -> Response:

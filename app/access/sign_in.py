@@ -1,9 +1,13 @@
 """How a person signs in (TOK-6): request, password, post, code. No username is ever betrayed."""
 
+import base64
+import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -11,7 +15,9 @@ from app.access import grants, passwords, queries, roles, rules
 from app.access.models import AuthorizationCode, Client, SignIn
 from app.access.oauth import Origin, Refused
 from app.audit import operations as audit
-from app.core.data.db import Tx
+from app.core.data.crypto import DecryptionRefused, Keyring
+from app.core.data.db import Database, Tx
+from app.core.http.rate_limits import RateLimited, RateLimits
 from app.core.http.shown import Seen
 
 PARAMETERS = (
@@ -24,6 +30,8 @@ PARAMETERS = (
     "code_challenge_method",
 )
 _LONGEST = 2000
+_KNOWN = "oauth.known_browser"
+KNOWN_FOR = timedelta(days=90)
 
 
 class RequestUntrusted(Exception):
@@ -89,24 +97,88 @@ def normal_username(username: str) -> str:
     return unicodedata.normalize("NFKC", username).strip().lower()
 
 
-async def check_password(tx: Tx, username: str, password: str) -> UUID | None:
+class Limits(NamedTuple):
+    """How much is tried at the door, before any password is compared (TOK-10).
+
+    `address`: all the staff of an office get in at once; who guesses soon waits, and alone.
+    `browser`: of one that somebody signed in with, for that name, while the account rests: however
+    many guess the name, its owner gets in from where they always do.
+    """
+
+    address: RateLimits
+    browser: RateLimits
+
+
+def limits() -> Limits:
+    return Limits(RateLimits(per_second=1, burst=100), RateLimits(per_second=1 / 60, burst=5))
+
+
+class Compared(NamedTuple):
+    """What came of comparing a password with what was `stored` at that moment."""
+
+    stored: str | None
+    right: bool
+    known: bool
+    """The name signed in from this browser before, and it has tries left: no rest stops it."""
+
+
+_ACCOUNT = """
+SELECT staff_id, password_hash, failed_attempts,
+       active AND ($3 OR locked_until IS NULL OR locked_until <= $2) AS open
+FROM staff_accounts WHERE username = $1
+"""
+
+
+def remembered(keyring: Keyring, username: str, now: datetime) -> str:
+    """Make what a browser keeps to be known by when this name signs in again."""
+    until = str(int((now + KNOWN_FOR).timestamp())).encode()
+    sealed = keyring.seal(_KNOWN, normal_username(username), until)
+    return base64.urlsafe_b64encode(sealed).decode()
+
+
+def _is_known(keyring: Keyring, username: str, kept: str, now: datetime) -> bool:
+    try:
+        opened = base64.urlsafe_b64decode(kept)
+        until = keyring.unseal_bytes(_KNOWN, normal_username(username), opened)
+    except (DecryptionRefused, ValueError):
+        return False
+    return int(until) > now.timestamp()
+
+
+async def compare(
+    database: Database, limits: Limits, form: Mapping[str, str], *, address: str, kept: str
+) -> Compared:
+    """Compare a password, with no transaction open meanwhile. `kept`: by what the browser may be
+    known. Raises RateLimited for an address that tries too often.
+    """
+    now, username = database.clock(), form.get("username", "")
+    limits.address.spend(f"password {address}", now)
+    known = _is_known(database.keyring, username, kept, now)
+    if known:
+        try:
+            limits.browser.spend(f"browser {hashlib.sha256(kept.encode()).hexdigest()}", now)
+        except RateLimited:
+            known = False
+    async with database.begin(grants.AT_THE_DOOR) as tx:
+        account = await tx.connection.fetchrow(_ACCOUNT, normal_username(username), now, known)
+    stored = account["password_hash"] if account is not None and account["open"] else None
+    return Compared(stored, await passwords.matches(stored, form.get("password", "")), known)
+
+
+async def check_password(tx: Tx, username: str, compared: Compared) -> UUID | None:
     """Return who signs in, or None: wrong, unknown, suspended and resting look alike.
 
     Wrong passwords are counted; from the fifth in a row the account rests (TOK-10). The row is
-    locked meanwhile, so parallel guesses count one by one.
+    locked meanwhile, so parallel guesses count one by one, and one that was compared before the
+    account came to rest is worth nothing.
     """
     await tx.reach(grants.AT_THE_DOOR)
     account = await tx.connection.fetchrow(
-        """SELECT staff_id, password_hash, failed_attempts,
-                  active AND (locked_until IS NULL OR locked_until <= $2) AS open
-           FROM staff_accounts WHERE username = $1 FOR UPDATE""",
-        normal_username(username),
-        tx.now,
+        f"{_ACCOUNT} FOR UPDATE", normal_username(username), tx.now, compared.known
     )
-    is_open = account is not None and account["open"]
-    right = await passwords.matches(account["password_hash"] if is_open else None, password)
-    if not is_open:
+    if account is None or not account["open"]:
         return None
+    right = compared.right and compared.stored == account["password_hash"]
     failures = 0 if right else account["failed_attempts"] + 1
     pause = rules.pause_after(failures)
     if not right or account["failed_attempts"]:

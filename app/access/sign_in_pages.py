@@ -14,9 +14,10 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import TypeAdapter
 
+from app.access.sign_in import KNOWN_FOR
 from app.core.data.crypto import DecryptionRefused, Keyring
 from app.core.data_files import plain
-from app.core.problems import language_of
+from app.core.problems import Problem, language_of
 
 LIVES_SECONDS = 900
 _PLACE = "oauth.sign_in"
@@ -124,6 +125,14 @@ def stopped(language: str, what: str) -> Response:
     return render("stopped.html", language, status=400, error=what, heading=heading)
 
 
+def told_to_wait(language: str, limited: Problem) -> Response:
+    """Render the page for an address from which too many passwords were tried."""
+    page = stopped(language, "too_many")
+    page.status_code = limited.status
+    page.headers.update(limited.headers)
+    return page
+
+
 def cookie_name(issuer: str) -> str:
     secure = issuer.startswith("https://")
     return "__Host-tonghu-sign-in" if secure else "tonghu-sign-in"
@@ -135,12 +144,27 @@ def browser_cookie(request: Request, issuer: str) -> str | None:
     return value if value and value.isascii() and len(value) <= 64 else None  # noqa: PLR2004
 
 
+def kept_by_browser(request: Request, issuer: str) -> str:
+    """Read what the browser may be known by."""
+    return request.cookies.get(f"{cookie_name(issuer)}-known", "")[:500]
+
+
 def set_cookie(response: Response, issuer: str, value: str) -> None:
-    """Give the browser its value: only for this host, for no script, not across sites."""
+    """Give the browser the value that ties forms to it."""
+    _set(response, issuer, cookie_name(issuer), value, LIVES_SECONDS)
+
+
+def set_kept(response: Response, issuer: str, value: str) -> None:
+    """Have the browser keep what it is known by next time."""
+    _set(response, issuer, f"{cookie_name(issuer)}-known", value, int(KNOWN_FOR.total_seconds()))
+
+
+def _set(response: Response, issuer: str, name: str, value: str, seconds: int) -> None:
+    # Only for this host, for no script, not across sites.
     response.set_cookie(
-        cookie_name(issuer),
+        name,
         value,
-        max_age=LIVES_SECONDS,
+        max_age=seconds,
         path="/",
         secure=issuer.startswith("https://"),
         httponly=True,

@@ -1,7 +1,6 @@
 """The pages on which a person signs in (TOK-6). For browsers: in no API document."""
 
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -17,6 +16,7 @@ from app.access.sign_in_pages import Flow
 from app.audit import operations as audit
 from app.core.data.db import Tx
 from app.core.http import routing
+from app.core.http.rate_limits import RateLimited
 from app.core.http.routing import Transaction
 from app.core.http.shown import Seen
 
@@ -47,7 +47,31 @@ async def show_sign_in(request: Request, tx: Transaction) -> Response:
     return page
 
 
+async def _compare_password(request: Request) -> None:
+    """Leave in the scope what came of the password of a form that is ours; nothing of others."""
+    settings, database = request.state.settings, request.state.database
+    cookie = sign_in_pages.browser_cookie(request, settings.tokens.issuer)
+    instant = int(database.clock().timestamp())
+    try:
+        form = await read_form(request)
+    except Refused:
+        return
+    sealed = form.get("flow", "")
+    flow = sign_in_pages.read_flow(database.keyring, cookie, sealed, instant=instant)
+    if flow is None or flow.staff_id is not None:
+        return
+    kept = sign_in_pages.kept_by_browser(request, settings.tokens.issuer)
+    limits: sign_in.Limits = request.state.sign_in_limits
+    try:
+        request.scope["compared"] = await sign_in.compare(
+            database, limits, form, address=origin_of(request).ip or "", kept=kept
+        )
+    except RateLimited as limited:
+        request.scope["limited"] = limited
+
+
 @router.post("/oauth/authorize", include_in_schema=False)
+@routing.before(_compare_password)
 async def sign_in_to_app(request: Request, tx: Transaction) -> Response:
     """Check the password, then the post, and send the browser back to the app with a code."""
     issuer: str = request.state.settings.tokens.issuer
@@ -64,8 +88,10 @@ async def sign_in_to_app(request: Request, tx: Transaction) -> Response:
     except sign_in.RequestRefused as refused:
         return RedirectResponse(refused.location, 303)
     attempt = _Attempt(tx, wanted, flow, cookie, issuer, origin_of(request))
+    if "limited" in request.scope:
+        return sign_in_pages.told_to_wait(flow.language, request.scope["limited"])
     if flow.staff_id is None:
-        return await _by_password(attempt, form)
+        return await _by_password(attempt, form.get("username", ""), request.scope["compared"])
     return await _by_post(attempt, flow.staff_id, form.get("post", ""))
 
 
@@ -91,13 +117,15 @@ class _Attempt:
     origin: Origin
 
 
-async def _by_password(attempt: _Attempt, form: Mapping[str, str]) -> Response:
-    username, password = form.get("username", ""), form.get("password", "")
-    staff_id = await sign_in.check_password(attempt.tx, username, password)
+async def _by_password(attempt: _Attempt, username: str, compared: sign_in.Compared) -> Response:
+    staff_id = await sign_in.check_password(attempt.tx, username, compared)
     if staff_id is None:
         await _record_refusal(attempt, "password")
         return _form(attempt, attempt.flow, "sign_in.html", error="wrong", username=username[:64])
-    return await _by_post(attempt, staff_id)
+    answer = await _by_post(attempt, staff_id)
+    kept = sign_in.remembered(attempt.tx.keyring, username, attempt.tx.now)
+    sign_in_pages.set_kept(answer, attempt.issuer, kept)
+    return answer
 
 
 async def _by_post(attempt: _Attempt, staff_id: UUID, chosen: str | None = None) -> Response:

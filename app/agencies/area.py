@@ -3,7 +3,11 @@
 from app.core import areas
 
 AREA = areas.area(
-    "Agencies", 4, "机构、学校、岗位及任职人员。", "Agencies, schools, posts and who holds them."
+    "Agencies",
+    4,
+    "机构、学校、岗位及任职人员。",
+    "Agencies, schools, posts and who holds them.",
+    lane=areas.Lane.people,
 )
 READ = AREA.scope(
     "agencies:read",

@@ -1,7 +1,7 @@
 """Deny by default: every route names exactly one scope or stands on the public list (AZ-1)."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
 
 from fastapi import FastAPI
@@ -10,34 +10,41 @@ from fastapi.routing import iter_route_contexts
 
 from app.access.acts import declared
 from app.core import areas
+from app.core.areas import Lane
 from app.core.data_files import unknown
+from app.core.http import admission
 from app.core.http.routing import shows
 
-PUBLIC: frozenset[str] = frozenset(
-    {
-        "/.well-known/jwks.json",
-        "/.well-known/oauth-authorization-server",
-        "/docs",
-        "/docs/assets/{name}",
-        "/livez",
-        "/metrics",
-        "/oauth/authorize",
-        "/oauth/introspect",
-        "/oauth/revoke",
-        "/oauth/sign-in.css",
-        "/oauth/token",
-        "/openapi.json",
-        "/problems/{slug}",
-        "/readyz",
-    }
-)
-"""Paths anybody may reach. Sign-in endpoints authenticate clients by themselves (RFC 6749 §2.3);
-/metrics answers operator networks only."""
+PUBLIC: Mapping[str, Lane | None] = {
+    "/.well-known/jwks.json": Lane.sign_in,
+    "/.well-known/oauth-authorization-server": Lane.sign_in,
+    "/docs": None,
+    "/docs/assets/{name}": None,
+    "/livez": None,
+    "/metrics": None,
+    "/oauth/authorize": Lane.sign_in,
+    "/oauth/introspect": Lane.sign_in,
+    "/oauth/revoke": Lane.sign_in,
+    "/oauth/sign-in.css": Lane.sign_in,
+    "/oauth/token": Lane.sign_in,
+    "/openapi.json": None,
+    "/problems/{slug}": None,
+    "/readyz": None,
+}
+"""Paths anybody may reach, and in which lane they wait for a place; None: they never do.
+Sign-in endpoints authenticate clients by themselves (RFC 6749 §2.3); /metrics answers operator
+networks only."""
 
 
 class UnguardedRoute(Exception):
     """A route says neither which scope it needs nor that it is public, or not what it shows of
     whom; the app does not start.
+    """
+
+
+class TwoLanes(Exception):
+    """Where a request waits could not be told by its method and the first two parts of its path;
+    the app does not start.
     """
 
 
@@ -68,6 +75,20 @@ def routes(app: FastAPI) -> Iterator[tuple[str, frozenset[str], frozenset[str]]]
         dependant = getattr(route, "dependant", None)
         scopes = scopes_of(dependant) if dependant else frozenset[str]()
         yield route.path or "?", frozenset(route.methods or ()), scopes
+
+
+def lanes(app: FastAPI) -> Mapping[tuple[str, str], Lane]:
+    """Return the lane of each method and `admission.corner`, for what waits for a place. Raises
+    TwoLanes if that does not tell them apart. Call it after `refuse_unguarded`.
+    """
+    found: dict[tuple[str, str], Lane | None] = {}
+    for path, methods, scopes in routes(app):
+        lane = PUBLIC[path] if path in PUBLIC else areas.scopes()[min(scopes)].lane
+        corner = admission.corner(path)
+        for method in methods:
+            if found.setdefault((method, corner), lane) is not lane or (lane and "{" in corner):
+                raise TwoLanes(f"{method} {path}: what waits in one lane is called alike: {corner}")
+    return {known: lane for known, lane in found.items() if lane is not None}
 
 
 def refuse_unguarded(app: FastAPI) -> None:

@@ -21,6 +21,7 @@ DRAINING = asyncio.Event()
 """Set when this process was told to stop: not ready any more, still answering (REL-6)."""
 
 _DATABASE_SECONDS = 2.0
+_LOOKS: dict[Database, asyncio.Task[str | None]] = {}
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 router = APIRouter(include_in_schema=False, generate_unique_id_function=routing.operation_id)
 
@@ -41,11 +42,21 @@ async def livez() -> dict[str, str]:
 @router.get("/readyz")
 async def readyz(request: Request) -> dict[str, str]:
     """Answer if the database is reachable and of this version."""
-    reason = "draining" if DRAINING.is_set() else await _unready(request.state.database)
+    reason = "draining" if DRAINING.is_set() else await _asked_once(request.state.database)
     if reason is not None:
         log.warning("not ready", reason=reason)
         raise NotReady(headers={"retry-after": "2"})
     return {"status": "ready"}
+
+
+async def _asked_once(database: Database) -> str | None:
+    """Let all who ask at one moment share one look: they wait in no lane, and hold one connection
+    together.
+    """
+    if database not in _LOOKS:
+        look = _LOOKS[database] = asyncio.create_task(_unready(database))
+        look.add_done_callback(lambda _: _LOOKS.pop(database))
+    return await asyncio.shield(_LOOKS[database])
 
 
 async def _unready(database: Database) -> str | None:

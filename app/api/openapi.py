@@ -18,7 +18,8 @@ from app.api.answers import ParameterInvalid, ValidationFailed
 from app.api.callbacks import header
 from app.api.schemas import tidy
 from app.core import areas
-from app.core.data.db import TemporarilyUnavailable
+from app.core.data.db import OutcomeUnknown, TemporarilyUnavailable
+from app.core.http.admission import TooManyAtOnce
 from app.core.http.exchange import InternalError
 from app.core.http.hardening import BodyTooLarge, BodyTooSlow, EncodingNotSupported, HeadersTooLarge
 from app.core.http.idempotency import AnswerOutOfSight, IdempotencyKeyInvalid, IdempotencyKeyReused
@@ -47,6 +48,8 @@ _ALWAYS = (
     HeadersTooLarge,
     InternalError,
     TemporarilyUnavailable,
+    OutcomeUnknown,
+    TooManyAtOnce,
 )
 _WITH_BODY = (
     BodyTooSlow,

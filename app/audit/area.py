@@ -2,5 +2,11 @@
 
 from app.core import areas
 
-AREA = areas.area("Audit", 13, "谁因何查看或变更了什么。", "Who saw or changed what, and why.")
+AREA = areas.area(
+    "Audit",
+    13,
+    "谁因何查看或变更了什么。",
+    "Who saw or changed what, and why.",
+    lane=areas.Lane.people,
+)
 READ = AREA.scope("audit:read", "读取谁查看或变更了什么", "Read who saw or changed what")

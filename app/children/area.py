@@ -7,6 +7,7 @@ AREA = areas.area(
     5,
     "一人一档:身份、事实、类别、风险与沿革。",
     "The file: identity, facts, categories, risk, history.",
+    lane=areas.Lane.people,
 )
 READ = AREA.scope(
     "children:read",

@@ -9,6 +9,7 @@ AREA = areas.area(
     chapter=15,
     zh="谁在哪天确认档案与实际相符。",
     en="Who confirmed on which day that a file says how it is.",
+    lane=areas.Lane.people,
 )
 READ = AREA.scope("confirmations:read", zh="读取档案确认", en="Read confirmations of files")
 WRITE = AREA.scope("confirmations:write", zh="确认档案", en="Confirm files")

@@ -2,6 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Lane(StrEnum):
+    """Who waits behind whom when more is asked than can be answered: each lane has places of its
+    own (`app.core.http.admission`), and no lane takes those of another.
+    """
+
+    reports = "reports"
+    """Filing a report to the police, and what police, township and reporters do with it."""
+    people = "people"
+    machines = "machines"
+    """Batches."""
+    sign_in = "sign_in"
+    """Passwords, tokens and what is read to get them."""
 
 
 class DeclaredTwice(Exception):
@@ -14,21 +29,33 @@ class NothingSaid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """A chapter of the document, and the package behind it. `chapter`: where it stands there."""
+    """A chapter of the document, and the package behind it. `chapter`: where it stands there;
+    `lane`: in which its operations wait.
+    """
 
     tag: str
     chapter: int
     zh: str
     en: str
+    lane: Lane
 
     def scope(
-        self, code: str, zh: str, en: str, *, personal: bool = True, never_waits: bool = False
+        self,
+        code: str,
+        zh: str,
+        en: str,
+        *,
+        personal: bool = True,
+        never_waits: bool = False,
+        lane: Lane | None = None,
     ) -> "Scope":
-        """Declare a scope, personal unless that is denied. Raises DeclaredTwice, NothingSaid."""
+        """Declare a scope, personal unless that is denied, in the lane of its area unless it says
+        another. Raises DeclaredTwice, NothingSaid.
+        """
         if code in _scopes:
             raise DeclaredTwice(code)
         _require_words(code, zh, en)
-        _scopes[code] = Scope(code, self, zh, en, personal, never_waits)
+        _scopes[code] = Scope(code, self, zh, en, personal, never_waits, lane or self.lane)
         return _scopes[code]
 
 
@@ -38,6 +65,7 @@ class Scope:
 
     `write` never implies `read` by itself; roles grant both. `personal`: it opens personal data,
     so a caller must say for what purpose (AZ-6). `never_waits`: no share limits its operations.
+    `lane`: where they wait for a place.
     """
 
     code: str
@@ -46,13 +74,14 @@ class Scope:
     en: str
     personal: bool
     never_waits: bool
+    lane: Lane
 
 
 _areas: dict[str, Area] = {}
 _scopes: dict[str, Scope] = {}
 
 
-def area(tag: str, chapter: int, zh: str, en: str) -> Area:
+def area(tag: str, chapter: int, zh: str, en: str, *, lane: Lane) -> Area:
     """Declare the area of a package. Raises DeclaredTwice, NothingSaid."""
     if tag in _areas:
         raise DeclaredTwice(tag)
@@ -60,7 +89,7 @@ def area(tag: str, chapter: int, zh: str, en: str) -> Area:
         if other.chapter == chapter:
             raise DeclaredTwice(f"{tag}: chapter {chapter} is {other.tag}")
     _require_words(tag, zh, en)
-    _areas[tag] = Area(tag, chapter, zh, en)
+    _areas[tag] = Area(tag, chapter, zh, en, lane)
     return _areas[tag]
 
 

@@ -19,6 +19,9 @@ _seconds = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
     registry=_registry,
 )
+_turned_away = Counter(
+    "tonghu_turned_away", "Requests that found no room in their lane.", ["lane"], registry=_registry
+)
 _pool = Gauge("tonghu_pool_in_use", "Database connections checked out.", registry=_registry)
 _up = Gauge("tonghu_database_up", "1 if the database answered.", registry=_registry)
 _jobs = Gauge("tonghu_jobs", "Jobs by state.", ["job", "state"], registry=_registry)
@@ -33,6 +36,10 @@ _waiting = Gauge(
 def note(operation: str, status: int, seconds: float) -> None:
     _requests.labels(operation, str(status)).inc()
     _seconds.labels(operation).observe(seconds)
+
+
+def turn_away(lane: str) -> None:
+    _turned_away.labels(lane).inc()
 
 
 async def render(database: Database) -> bytes:

@@ -2,7 +2,13 @@
 
 from app.core import areas
 
-AREA = areas.area("Dropout alerts", 9, "从旷课到复学。", "From absence to return to school.")
+AREA = areas.area(
+    "Dropout alerts",
+    9,
+    "从旷课到复学。",
+    "From absence to return to school.",
+    lane=areas.Lane.people,
+)
 READ = AREA.scope("dropout_alerts:read", "读取辍学预警", "Read dropout alerts")
 WRITE = AREA.scope(
     "dropout_alerts:write",

@@ -7,7 +7,11 @@ from pydantic import Field
 from app.core import areas
 
 AREA = areas.area(
-    "Duties", 6, "谁在何时之前对哪名儿童负有何种职责。", "Who owes what to which child by when."
+    "Duties",
+    6,
+    "谁在何时之前对哪名儿童负有何种职责。",
+    "Who owes what to which child by when.",
+    lane=areas.Lane.people,
 )
 READ = AREA.scope("duties:read", "读取谁在何时之前应履行何种职责", "Read who owes what by when")
 

@@ -7,6 +7,7 @@ AREA = areas.area(
     10,
     "从强制报告到为儿童提供服务。",
     "From the mandatory report to services for the child.",
+    lane=areas.Lane.reports,
 )
 READ = AREA.scope(
     "police_reports:read",

@@ -7,6 +7,7 @@ AREA = areas.area(
     3,
     "按地区和日期生效的参数、其条文依据及代码表。",
     "Parameters by region and date, the clauses they come from, and code lists.",
+    lane=areas.Lane.people,
 )
 READ = AREA.scope(
     "policy:read", "读取政策参数和条文", "Read policy parameters and clauses", personal=False

@@ -9,6 +9,7 @@ AREA = areas.area(
     16,
     "请谁帮助一名儿童、为了什么、期限,以及答复。",
     "Who was asked to help a child, with what, by when, and what they answered.",
+    lane=areas.Lane.people,
 )
 READ = AREA.scope(
     "referrals:read",

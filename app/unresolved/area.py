@@ -7,6 +7,7 @@ AREA = areas.area(
     14,
     "已经收到、尚无法归属的内容,有负责人和期限。",
     "What arrived and cannot be placed yet, with an owner and a deadline.",
+    lane=areas.Lane.people,
 )
 READ = AREA.scope(
     "unresolved:read",

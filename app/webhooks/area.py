@@ -7,6 +7,7 @@ AREA = areas.area(
     11,
     "对已发生事项的签名推送及其投递记录。",
     "Signed deliveries of what happened, and their attempts.",
+    lane=areas.Lane.people,
 )
 READ = AREA.scope(
     "webhooks:read",
@@ -22,5 +23,9 @@ WRITE = AREA.scope(
 )
 
 EVENTS = areas.area(
-    "Events", 12, "推送的内容,每类事件一种。", "What webhooks deliver, one kind of event each."
+    "Events",
+    12,
+    "推送的内容,每类事件一种。",
+    "What webhooks deliver, one kind of event each.",
+    lane=areas.Lane.people,
 )

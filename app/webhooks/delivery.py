@@ -30,6 +30,7 @@ from app.webhooks.models import PREVIOUS_SECRET_PLACE, RESPONSE_PLACE, SECRET_PL
 from app.webhooks.operations.deliveries import CHANNEL
 
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
+_PULSE_SECONDS = 30.0
 log = structlog.get_logger(__name__)
 
 
@@ -376,7 +377,9 @@ async def _listen(connect: Connect, wake: asyncio.Event) -> None:
                 connection.add_termination_listener(lambda *_, lost=lost: lost.set())
                 await connection.add_listener(CHANNEL, lambda *_: wake.set())
                 wake.set()
-                await lost.wait()
+                while not lost.is_set():
+                    await wait(lost, _PULSE_SECONDS)
+                    await connection.execute("SELECT 1")  # a silent server is lost, too
             finally:
                 connection.terminate()
         except CONNECTION_FAILED as error:  # pragma: no cover  the server is away for long

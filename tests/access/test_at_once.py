@@ -1,9 +1,13 @@
 """What comes twice at one moment counts once (TOK-6, TOK-7); each guess counts (TOK-10)."""
 
+import asyncio
+import threading
+
 import asyncpg
 import pytest
 
-from app.access.sign_in import check_password
+from app.access import passwords
+from app.access.sign_in import Compared, check_password
 from app.core.data.db import SYSTEM
 from tests.access.apps import (
     a_person,
@@ -17,6 +21,7 @@ from tests.access.apps import (
 )
 from tests.at_once import at_once, behind
 from tests.conftest import calling
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -80,9 +85,49 @@ async def test_guesses_at_one_moment_count_one_by_one(emptied, unique) -> None:
 
     async def guess():
         async with emptied.begin() as tx:
-            return await check_password(tx, unique, "guess")
+            return await check_password(tx, unique, Compared(None, right=False, known=False))
 
     held = "SELECT FROM staff_accounts FOR UPDATE"
     assert await behind(emptied, held, guess, guess) == [None, None]
     async with emptied.begin(SYSTEM) as tx:
         assert await tx.connection.fetchval("SELECT failed_attempts FROM staff_accounts") == 2
+
+
+async def test_no_connection_is_held_while_a_password_is_compared(
+    app, settings, emptied, unique
+) -> None:
+    await a_person(emptied, unique)
+    phone = await an_app(emptied)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def keep_busy() -> None:
+        begun.set()
+        go_on.wait()
+
+    async with calling(app, settings, emptied) as http:
+        passwords._THREAD.submit(keep_busy)
+        await until(begun.is_set)
+        signing_in = asyncio.ensure_future(sign_in(http, phone, pkce()[1], unique))
+        try:
+            await until(lambda: passwords._THREAD._work_queue.qsize() == 1)
+            assert emptied.engine.pool.checkedout() == 0
+        finally:
+            go_on.set()
+        assert (await signing_in).status_code == 303
+
+
+async def test_what_was_compared_before_the_account_changed_is_worth_nothing(
+    emptied, unique
+) -> None:
+    await a_person(emptied, unique)
+    column = "SELECT password_hash FROM staff_accounts"
+    async with emptied.begin(SYSTEM) as tx:
+        stored = await tx.connection.fetchval(column)
+        assert (
+            await check_password(tx, unique, Compared("another", right=True, known=False)) is None
+        )
+        right = Compared(stored, right=True, known=False)
+        assert await check_password(tx, unique, right) is not None
+        for _ in range(5):
+            await check_password(tx, unique, Compared(stored, right=False, known=False))
+        assert await check_password(tx, unique, right) is None

@@ -3,16 +3,24 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from app import main
+from app.api import doors
+from app.core.areas import Lane
 from app.core.data import db
+from app.core.http.admission import WAITING, Door, Lanes
 from app.core.http.hardening import Hardening, Limits
 from app.core.settings import Settings
+from tests.access.factories import a_caller
 from tests.answers_seen import Recorder
+from tests.children.factories import a_child
+from tests.conftest import VILLAGE, calling
+from tests.schema import Urls
 
 
 def _to(app: ASGIApp, **state: object) -> httpx.AsyncClient:
@@ -65,3 +73,45 @@ async def test_a_database_that_is_away(app: FastAPI, settings: Settings, keyring
     await away.close()
     assert _problem(answer) == (503, "temporarily-unavailable")
     assert answer.headers["retry-after"] == "2"
+
+
+async def test_more_than_can_wait(app: FastAPI) -> None:
+    lanes = Lanes(doors.lanes(app), dict.fromkeys(Lane, 1))
+    room = lanes.room({"type": "http", "method": "GET", "path": "/v1/me"})
+    crowd = [asyncio.ensure_future(room.enter("")) for _ in range(1 + WAITING)]
+    await crowd[0]
+    async with _to(Recorder(Door(app, lanes), under_test=app)) as http:
+        answer = await http.get("/v1/me")
+    assert _problem(answer) == (503, "too-many-at-once")
+    for each in crowd:
+        each.cancel()
+
+
+_CUT_OFF = """
+CREATE FUNCTION cut_off() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+$$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER cut_off AFTER INSERT ON audit_entries DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW EXECUTE FUNCTION cut_off()
+"""
+
+
+@pytest.fixture
+async def cut_off_at_the_commit(pg: str, database_urls: Urls) -> AsyncIterator[None]:
+    """A server that hangs up when it is told to keep what was written."""
+    superuser = await asyncpg.connect(
+        pg, database=database_urls.owner.partition("?")[0].rpartition("/")[2]
+    )
+    await superuser.execute(_CUT_OFF)
+    yield
+    await superuser.execute("DROP TRIGGER cut_off ON audit_entries; DROP FUNCTION cut_off()")
+    await superuser.close()
+
+
+async def test_a_commit_that_is_not_answered(
+    app: FastAPI, settings: Settings, live_database, cut_off_at_the_commit
+) -> None:
+    director = await a_caller(live_database, settings, "village_director", VILLAGE)
+    child = await a_child(live_database, VILLAGE)
+    async with calling(app, settings, live_database) as http:
+        answer = await http.get(f"/v1/children/{child.id}", headers=director.headers)
+    assert _problem(answer) == (503, "outcome-unknown")

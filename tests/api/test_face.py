@@ -1,5 +1,6 @@
 """What every operation has in common, on the real app."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from app.access.area import READ_ME
 from app.access.deps import needs
 from app.access.principal import Principal
 from app.api import doors, health
+from app.attendance.area import WRITE
 from app.children.deps import ChildInPath, ReadsChildren
 from app.core.data import db, versions
 from app.core.data.db import SYSTEM
@@ -202,6 +204,17 @@ async def test_not_ready_while_draining(client) -> None:
         health.DRAINING.clear()
 
 
+async def test_however_many_ask_how_we_are_hold_one_connection(app, settings, pool) -> None:
+    async with calling(app, settings, pool) as http:
+        asked = asyncio.gather(*(http.get("/readyz") for _ in range(20)))
+        held: set[int] = set()
+        while not asked.done():
+            held.add(pool.engine.pool.checkedout())
+            await asyncio.sleep(0)
+    assert {answer.status_code for answer in await asked} == {200}
+    assert max(held) == 1
+
+
 def test_does_not_start_with_a_route_that_names_no_scope(monkeypatch) -> None:
     forgetful = a_router("Access")
 
@@ -234,6 +247,19 @@ def test_does_not_start_with_a_route_that_reads_what_its_path_does_not_name(monk
 
     monkeypatch.setattr(main.v1, "ROUTERS", [mistyped])
     with pytest.raises(doors.UnguardedRoute, match="called child_id; did you mean chid_id"):
+        main.create_app(Settings(environment="test"))
+
+
+def test_does_not_start_where_one_corner_has_two_lanes(monkeypatch) -> None:
+    """Where a request waits is told before it is read: by its method and two parts of its path."""
+    both = a_router("Attendance")
+
+    @both.post("/children/attendance")
+    async def push(_: Annotated[Principal, needs(WRITE)]) -> Shown[dict[str, str]]:
+        return Shown({})
+
+    monkeypatch.setattr(main.v1, "ROUTERS", [*main.v1.ROUTERS, both])
+    with pytest.raises(doors.TwoLanes, match="POST /v1/children/attendance"):
         main.create_app(Settings(environment="test"))
 
 

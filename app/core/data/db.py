@@ -7,8 +7,10 @@ Three lanes share that transaction, all on one asyncpg connection:
 * `tx.connection` with UNNEST arrays for bulk.
 
 Who may see what is a transaction-local setting (`Reach`) that row-level security repeats (DB-3).
+Every wait for the server ends: a little later than the server would end it itself, if it answered.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -33,15 +35,26 @@ from app.core.data.crypto import Keyring
 from app.core.problems import Problem
 
 Row = TypeVar("Row", bound=SQLModel)
+CONNECT_SECONDS = 5.0
+_SOON = {"retry-after": "2"}
+_BEYOND_SECONDS = 2.0
+"""How much longer than the server itself we wait for it to end a statement."""
+_ROLLBACK_SECONDS = 1.0
 NATION = (0, 10**12)
 """The half-open range of all region codes."""
 
-_UNAVAILABLE = (
-    PoolTimeout,
+_CUT_OFF = (
     ConnectionError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # the server hung up while a statement was being sent
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
+_UNAVAILABLE = (
+    *_CUT_OFF,
+    PoolTimeout,
+    TimeoutError,  # the server is silent
     asyncpg.LockNotAvailableError,
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
@@ -55,6 +68,13 @@ class TemporarilyUnavailable(Problem, status=503):
 
     title = "Temporarily unavailable; nothing was stored, try again"
     title_zh = "服务暂时不可用;没有保存任何内容,请稍后重试"
+
+
+class OutcomeUnknown(TemporarilyUnavailable, status=503):
+    """The database went away while it was told to keep the work: it may be stored, or not."""
+
+    title = "It is not known whether this was stored; send it again with the same Idempotency-Key"
+    title_zh = "无法确认是否已保存;请使用相同的 Idempotency-Key 重新发送"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,17 +220,19 @@ class Database:
             # None: SQLAlchemy saw the server hang up, and has let go of the connection.
             if (raw := pooled.driver_connection) is not None:
                 if raw.is_closed() or raw.is_in_transaction():
+                    raw.terminate()
                     await greenlet_spawn(pooled.invalidate)  # cut off in the middle of something
                 await greenlet_spawn(pooled.close)
 
     @asynccontextmanager
     async def begin(self, reach: Reach | None = None) -> AsyncIterator[Tx]:
         """Run one transaction: commit at the end, roll back on any exception. Raises
-        TemporarilyUnavailable when the database is away, busy or gave up on a lock.
+        TemporarilyUnavailable when the database is away, silent, busy or gave up on a lock, and
+        OutcomeUnknown when it was so at the commit.
         """
         tx: Tx | None = None
         try:
-            async with self.lane() as lane, lane.raw.transaction():
+            async with self.lane() as lane, transaction(lane.raw):
                 tx = Tx(lane.raw, self.clock(), self.keyring, lane)
                 if reach is not None:
                     await tx.reach(reach)
@@ -219,10 +241,44 @@ class Database:
         except (*_UNAVAILABLE, DBAPIError, OSError) as error:
             if not _will_pass(error, began=tx is not None):
                 raise
-            raise TemporarilyUnavailable(headers={"retry-after": "2"}) from error
+            raise TemporarilyUnavailable(headers=_SOON) from error
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+@asynccontextmanager
+async def transaction(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    """Run a transaction on a connection, of which nothing is left where the server is silent: then
+    the connection is thrown away, not waited for. Raises OutcomeUnknown.
+    """
+    block = connection.transaction()
+    try:
+        await block.__aenter__()
+    except BaseException:
+        connection.terminate()
+        raise
+    try:
+        yield
+    except BaseException as error:
+        await _take_back(connection, block, error)
+        raise
+    try:
+        await block.__aexit__(None, None, None)
+    except (TimeoutError, *_CUT_OFF) as error:
+        connection.terminate()
+        raise OutcomeUnknown(headers=_SOON) from error
+
+
+async def _take_back(connection: asyncpg.Connection, block: Any, error: BaseException) -> None:
+    try:
+        if isinstance(error, TimeoutError):
+            connection.terminate()
+        else:
+            async with asyncio.timeout(_ROLLBACK_SECONDS):
+                await block.__aexit__(type(error), error, error.__traceback__)
+    except (TimeoutError, *_CUT_OFF):
+        connection.terminate()
 
 
 def _will_pass(error: Exception, *, began: bool) -> bool:
@@ -252,7 +308,8 @@ def open_engine(url: str, settings: config.Database) -> AsyncEngine:
         json_deserializer=orjson.loads,
         connect_args={
             **caches,
-            "timeout": 5,
+            "timeout": CONNECT_SECONDS,
+            "command_timeout": settings.statement_timeout_ms / 1000 + _BEYOND_SECONDS,
             "server_settings": {
                 "application_name": "tonghu",
                 "timezone": "UTC",

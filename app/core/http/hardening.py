@@ -17,12 +17,15 @@ from app.core.problems import Problem, response_to
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`body_bytes` for every path but those in `larger`; `read_seconds` for a whole body."""
+    """`body_bytes` for every path but those in `larger`; `read_seconds` for a whole body;
+    `bodies`: how many are read side by side.
+    """
 
     body_bytes: int = 1_048_576
     larger: Mapping[str, int] = field(default_factory=dict)
     header_bytes: int = 32_768
     read_seconds: float = 10.0
+    bodies: int = 200
 
 
 class BodyTooLarge(Problem, status=413):
@@ -63,6 +66,7 @@ class Hardening:
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self.app = app
         self.limits = limits
+        self._arriving: dict[asyncio.Timeout, None] = {}  # the slowest first
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -99,12 +103,26 @@ class Hardening:
         most = limits.larger.get(scope["path"], limits.body_bytes)
         if length is not None and (not length.isdigit() or int(length[:19]) > most):
             raise BodyTooLarge(f"At most {most} bytes.")
+        return _again(await self._in_time(receive, most), receive)
+
+    async def _in_time(self, receive: Receive, most: int) -> bytes:
+        """Read a body within its deadline; where too many arrive, the one that began first loses,
+        so that slow senders take room from each other alone.
+        """
+        seconds = self.limits.read_seconds
+        if len(self._arriving) >= self.limits.bodies:
+            slowest = next(iter(self._arriving))
+            del self._arriving[slowest]
+            slowest.reschedule(asyncio.get_running_loop().time())
         try:
-            async with asyncio.timeout(limits.read_seconds):
-                body = await _read(receive, most)
+            async with asyncio.timeout(seconds) as deadline:
+                self._arriving[deadline] = None
+                try:
+                    return await _read(receive, most)
+                finally:
+                    self._arriving.pop(deadline, None)
         except TimeoutError:
-            raise BodyTooSlow(f"Send it within {limits.read_seconds:g} seconds.") from None
-        return _again(body, receive)
+            raise BodyTooSlow(f"Send it within {seconds:g} seconds.") from None
 
 
 async def _read(receive: Receive, most: int) -> bytes:

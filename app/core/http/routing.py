@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Coroutine
 from functools import cache, wraps
 from inspect import get_annotations, iscoroutinefunction
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
@@ -23,6 +23,8 @@ from app.core.http.preconditions import etag
 from app.core.http.shown import Answered, Seen, Shown, json_of
 from app.core.http.wire import Input
 from app.core.problems import Problem, printable
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
 class MalformedRequest(Problem, status=400):
@@ -62,6 +64,7 @@ class Route(APIRoute):
         # demands of the authorization endpoint (RFC 6749 §3.1).
         query_names = _query_names(self.dependant) if self.include_in_schema else None
         reads_json = self.body_field is not None
+        early = getattr(self.endpoint, "before", None)
         taken = _taken(self)
         evidence = taken.get("evidence", False)
         templated = bool(self.param_convertors)
@@ -76,9 +79,23 @@ class Route(APIRoute):
                 _refuse_unknown_query(strict, query_names)
             if reads_json:
                 await _read_json(strict, **taken)
+            if early is not None:
+                await early(strict)
             return await _in_transaction(strict, handler, self.status_code or 200)
 
         return run
+
+
+def before(step: Callable[[Request], Coroutine[Any, Any, None]]) -> Callable[[Endpoint], Endpoint]:
+    """Have `step(request)` run before the endpoint's transaction begins: work that takes long and
+    needs no connection meanwhile. What it found it leaves in the request's scope.
+    """
+
+    def mark(endpoint: Endpoint) -> Endpoint:
+        vars(endpoint)["before"] = step
+        return endpoint
+
+    return mark
 
 
 def shows(endpoint: Any) -> Any:

@@ -18,6 +18,7 @@ import structlog
 from croniter import croniter
 
 from app.core.clock import CHINA, Clock
+from app.core.data.db import TemporarilyUnavailable, transaction
 from app.core.jobs import queue
 
 CONNECTION_FAILED: Final = (
@@ -25,6 +26,7 @@ CONNECTION_FAILED: Final = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # the server hung up while a statement was being sent
+    TemporarilyUnavailable,
 )
 STATEMENT_SECONDS: Final = 10.0
 """Each round of statements is short; a longer wait means the server is out of reach."""
@@ -156,7 +158,7 @@ async def run(
                 losses = 0
                 try:
                     await _serve(worker, connection, stop)
-                    await connection.close()
+                    await connection.close(timeout=STATEMENT_SECONDS)
                 finally:
                     connection.terminate()
             except CONNECTION_FAILED as error:
@@ -291,7 +293,7 @@ async def _beat(worker: _Worker, connection: asyncpg.Connection) -> None:
         await connection.execute(_RENEW, list(worker.running), worker.limits.lease)
     await connection.execute(_RECLAIM, worker.limits.crashes)
     now = worker.clock()
-    async with connection.transaction():
+    async with transaction(connection):
         due = await connection.fetch(
             """SELECT name FROM job_schedules WHERE name = ANY ($1::text[]) AND next_at <= $2
                FOR UPDATE SKIP LOCKED""",
