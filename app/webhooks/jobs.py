@@ -1,6 +1,7 @@
 """What happens to deliveries in the background, beside the sending (`delivery.py`)."""
 
 from typing import Any, Final
+from uuid import UUID
 
 from app.core.data.db import Tx
 from app.core.jobs import events as spine
@@ -8,15 +9,27 @@ from app.core.jobs import queue
 from app.regions import following
 from app.regions.events import RegionReplaced
 from app.webhooks import events, rules
-from app.webhooks.operations import deliveries
+from app.webhooks.handing import JOB
+from app.webhooks.operations.fan_out import hand_out_one
 
-spine.on_every_event(deliveries.fan_out)
+
+@queue.job(JOB)
+async def hand_out_again(tx: Tx, payload: dict[str, Any]) -> None:
+    """Hand out an event that was set aside. Of the release before, which queued this for each event
+    it announced, nothing is left to do: those wait for their turn like all.
+    """
+    await hand_out_one(tx, UUID(payload["event"]))
 
 
 @following.follows
 async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
-    """Let endpoints hear of their place under its new code. Few rows: no index begins with it."""
+    """Let endpoints hear of their place under its new code, and whoever reads the feed find there
+    what happened before. Few endpoints: no index begins with it.
+    """
     await following.shift(tx, event, "webhook_endpoints", "region_code", "region_lo", "region_hi")
+    keys = ("endpoint_id", "wire_name")
+    await following.shift(tx, event, "subscriptions", "region_code", keys=keys)
+    await following.shift(tx, event, "events", "place")
 
 
 _PER_RUN: Final = 500

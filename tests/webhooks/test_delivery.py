@@ -12,7 +12,7 @@ from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
 from app.core.jobs.events import publish
 from app.webhooks import signing
-from app.webhooks.operations import deliveries
+from app.webhooks.operations import fan_out
 from tests import schema
 from tests.access.factories import an_agency
 from tests.waiting import happens, until
@@ -275,7 +275,7 @@ async def subscribed(database: Database, subject_id: UUID | None = None) -> UUID
     async with database.begin(SYSTEM) as tx:
         event = an_event(subject_id)
         await publish(tx, event)
-        await deliveries.fan_out(tx, event.event_id)
+        await fan_out.hand_out(tx, 1_000)
         made: UUID = await tx.connection.fetchval(
             "SELECT id FROM webhook_deliveries WHERE event_id = $1", event.event_id
         )

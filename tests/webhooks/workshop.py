@@ -21,7 +21,7 @@ from app.core.ids import new_id
 from app.webhooks import delivery, signing
 from app.webhooks.events import WebhookOverdue
 from app.webhooks.models import SECRET_PLACE, WebhookEndpoint
-from app.webhooks.operations import deliveries
+from app.webhooks.operations import deliveries, endpoints
 from tests.access.factories import an_agency
 from tests.waiting import PATIENCE
 
@@ -181,6 +181,8 @@ async def an_endpoint(
                 updated_at=tx.now,
             )
         )
+        await tx.flush()
+        await endpoints.subscribe(tx, identity)
     return identity, key
 
 
@@ -202,9 +204,7 @@ async def queue(
 ) -> UUID:
     """Queue one mandatory delivery; returns its id."""
     async with database.begin(SYSTEM) as tx:
-        (made,) = await deliveries.queue_mandatory(
-            tx, an_event(subject_id), agency_id=agency_id, data=data
-        )
+        (made,) = await deliveries.tell(tx, an_event(subject_id), agency_id=agency_id, data=data)
     return made
 
 

@@ -266,10 +266,8 @@ async def redeliver(
             "acknowledge_due_at": acknowledge_due_at,
         }
     )
-    routed = await filing.deliver(tx, filed, agency_id=agency_id)
-    if routed:
-        await spine.publish(tx, filed.model_copy(update={"told_to": (agency_id,)}))
-    return routed
+    announced = filed.model_copy(update={"told_to": (agency_id,)})
+    return await filing.deliver(tx, filed, agency_id=agency_id, announced=announced)
 
 
 async def take(tx: Tx, principal: Principal | None, report: Mapping[str, Any], deed: Deed) -> Taken:
