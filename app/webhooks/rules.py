@@ -11,6 +11,12 @@ from urllib.parse import urlsplit
 
 DeliveryClass = Literal["M", "S"]
 
+
+def of_package(wire_name: str) -> str:
+    """Return what stands for all events of the package of one."""
+    return f"{wire_name.partition('.')[0]}.*"
+
+
 # --- when (R6, R8) -------------------------------------------------------------------------------
 
 SCHEDULE_S: Final = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)

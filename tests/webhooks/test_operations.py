@@ -49,9 +49,13 @@ class TestQueueMandatory:
         assert row["webhook_id"].startswith("msg_")
 
     async def test_says_of_what_kind_it_is_when_it_was_and_which_in_order(self, database) -> None:
+        """In order: of what it is about, whoever was told of what came between."""
         police = await an_agency(database, "police", HOME)
         await an_endpoint(database, police, "https://receiver.example.org/")
-        both = [an_event(), an_event()]
+        report = new_id()
+        both = [an_event(report), an_event(report)]
+        async with database.begin(SYSTEM) as tx:
+            await publish(tx, an_event(report), an_event())
         async with database.begin(SYSTEM) as tx:
             for event in both:
                 await deliveries.tell(tx, event, agency_id=police, data={"fetch": "/"})
@@ -61,7 +65,7 @@ class TestQueueMandatory:
                 "timestamp": "2026-11-20T02:00:00.000000Z",
                 "data": {"fetch": "/", "event_id": str(event.event_id), "sequence": sequence},
             }
-            for sequence, event in enumerate(both, 1)
+            for sequence, event in enumerate(both, 2)
         ]
 
     async def test_is_undone_with_the_transaction(self, database) -> None:
@@ -77,13 +81,13 @@ class TestQueueMandatory:
             await file_and_fail()
         assert await queued(database) == []
 
-    async def test_takes_four_statements(self, database, queries) -> None:
+    async def test_takes_five_statements(self, database, queries) -> None:
         police = await an_agency(database, "police", HOME)
         await an_endpoint(database, police, "https://receiver.example.org/")
         async with database.begin(SYSTEM) as tx:
             queries.clear()
             await deliveries.tell(tx, an_event(), agency_id=police, data={})
-        assert len(queries) == 4, queries.statements
+        assert len(queries) == 5, queries.statements
 
     @pytest.mark.parametrize("takes", ["webhooks.delivery_overdue", "webhooks.*"])
     async def test_who_takes_this_event_or_all_of_its_package_gets_it(
@@ -106,7 +110,8 @@ class TestQueueMandatory:
                 "UPDATE webhook_endpoints SET active = false WHERE id = $1", idle
             )
             made = await deliveries.tell(tx, an_event(), agency_id=police, data={})
-        assert made == []
+            announced = await tx.connection.fetchval("SELECT count(*) FROM events")
+        assert (made, announced) == ([], 0)
 
     async def test_refuses_a_fat_payload(self, database) -> None:
         police = await an_agency(database, "police", HOME)
@@ -236,19 +241,20 @@ class TestAnnounceOverdue:
         async with database.begin(SYSTEM) as tx:
             (made,) = await deliveries.tell(tx, event, agency_id=police, data={})
         database.clock = lambda: now + timedelta(minutes=14, seconds=59)
-        assert await self.announced(database) == []
+        assert await self.announced(database, made) == []
         database.clock = lambda: now + timedelta(minutes=15)
-        (row,) = await self.announced(database)
+        (row,) = await self.announced(database, made)
         assert row["wire_name"] == "webhooks.delivery_overdue"
         assert row["subject_id"] == event.subject_id
         assert row["delivery_id"] == str(made)
         assert set(orjson.loads(row["told_to"])) == {str(party) for party in parties}
-        assert len(await self.announced(database)) == 1
+        assert len(await self.announced(database, made)) == 1
 
-    async def announced(self, database: Database) -> list:
+    async def announced(self, database: Database, delivery_id: UUID) -> list:
         async with database.begin(SYSTEM) as tx:
             await jobs.announce_overdue(tx, {})
             return await tx.connection.fetch(
                 "SELECT wire_name, subject_id, data ->> 'delivery_id' AS delivery_id,"
-                " told_to::text AS told_to FROM events"
+                " told_to::text AS told_to FROM events WHERE data ->> 'delivery_id' = $1",
+                str(delivery_id),
             )

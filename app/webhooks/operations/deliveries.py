@@ -14,6 +14,7 @@ from app.core.ids import new_id
 from app.core.jobs.events import Event, publish
 from app.webhooks import schemas, signing
 from app.webhooks.acts import DELIVERY_ACTS, DeliveryNotOpen
+from app.webhooks.rules import of_package
 
 CHANNEL: Final = "tonghu_deliveries"
 """NOTIFY channel the senders listen on."""
@@ -92,11 +93,6 @@ async def tell(
             CHANNEL,
         )
     return ids
-
-
-def of_package(wire_name: str) -> str:
-    """Return what an endpoint that takes all events of a package says instead of their names."""
-    return f"{wire_name.partition('.')[0]}.*"
 
 
 def body_of(wire_name: str, at: datetime, data: dict[str, Any], *, limit: int = ANY_BYTES) -> bytes:
