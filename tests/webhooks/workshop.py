@@ -26,6 +26,7 @@ from tests.access.factories import an_agency
 from tests.waiting import PATIENCE
 
 TOWNSHIP = 120119101000
+VILLAGE = 120119101200
 HOME = 120119000000
 QUICK = delivery.Limits(poll=timedelta(milliseconds=20))
 
