@@ -50,3 +50,25 @@ async def announce_overdue(tx: Tx, payload: dict[str, Any]) -> None:
     before = tx.now - rules.OVERDUE_AFTER
     overdue = await tx.connection.fetch(_OVERDUE, tx.now, before, _PER_RUN)
     await spine.publish(tx, *map(events.WebhookOverdue.of, overdue))
+
+
+# Nobody tries what is for those that are switched off, so nobody else sees that its time is over.
+_GIVE_UP: Final = """
+UPDATE webhook_deliveries SET state = 'exhausted'
+WHERE id IN (
+    SELECT w.id FROM webhook_endpoints e CROSS JOIN LATERAL (
+        SELECT id FROM webhook_deliveries w
+        WHERE w.endpoint_id = e.id AND w.delivery_class = 'S' AND NOT w.urgent
+          AND w.state IN ('pending', 'leased') AND w.state = 'pending'
+          AND w.next_at < $1 AND w.created_at < $1
+        ORDER BY w.next_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS w
+    WHERE NOT e.active LIMIT $2)
+"""
+
+
+@queue.every("webhooks.give_up", "40 * * * *")
+async def give_up(tx: Tx, payload: dict[str, Any]) -> None:
+    """Hold no longer what endpoints were switched off for thirty days for (R15)."""
+    done = await tx.connection.execute(_GIVE_UP, tx.now - rules.HELD_FOR, _PER_RUN)
+    if done == f"UPDATE {_PER_RUN}":  # pragma: no cover  of so many
+        await queue.enqueue(tx.connection, "webhooks.give_up", [{}])

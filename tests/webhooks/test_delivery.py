@@ -11,8 +11,8 @@ from aiohttp import web
 from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
 from app.core.jobs.events import publish
-from app.webhooks import signing
-from app.webhooks.operations import fan_out
+from app.webhooks import jobs, rules, signing
+from app.webhooks.operations import deliveries, fan_out
 from tests import schema
 from tests.access.factories import an_agency
 from tests.waiting import happens, until
@@ -187,19 +187,6 @@ class TestMandatory:
         (attempt,) = await attempts_of(live, made)
         assert attempt["error"] == "connection_failed"
 
-    async def test_waits_while_its_endpoint_is_switched_off(
-        self, live, bureau, receiver, database_urls
-    ) -> None:
-        endpoint, _ = await an_endpoint(live, bureau, receiver.url)
-        made = await queue(live, bureau)
-        async with live.begin(SYSTEM) as tx:
-            await tx.connection.execute(
-                "UPDATE webhook_endpoints SET active = false WHERE id = $1", endpoint
-            )
-        async with sending(live, settings_for(receiver), database_urls.app):
-            await until(has_state(live, await beside(live, receiver), "succeeded", 1))
-        assert await has_state(live, made, "pending", 0)()
-
 
 class TestSubscriber:
     async def test_is_tried_for_thirty_days(
@@ -230,6 +217,64 @@ class TestSubscriber:
         made = await subscribed(live)
         async with sending(live, settings_for(receiver), database_urls.app):
             await until(has_state(live, made, "exhausted", 1))
+
+
+class TestAway:
+    """An endpoint that is switched off, or fails, stays subscribed: what is for it waits (R15)."""
+
+    async def test_what_happens_while_it_is_off_arrives_in_order_when_it_is_on(
+        self, live, bureau, receiver, clock, database_urls
+    ) -> None:
+        endpoint, _ = await an_endpoint(live, bureau, receiver.url)
+        report = new_id()
+        await switch(live, endpoint, on=False)
+        async with sending(live, settings_for(receiver), database_urls.app):
+            made = [await subscribed(live, report) for _ in range(3)]
+            clock.advance(days=29)
+            await until(has_state(live, await beside(live, receiver), "succeeded", 1))
+            receiver.received.clear()
+            await switch(live, endpoint, on=True)
+            await until(has_state(live, made[-1], "succeeded", 1))
+        bodies = [orjson.loads(each.body)["data"] for each in receiver.received]
+        assert [body["sequence"] for body in bodies] == [1, 2, 3]
+
+    async def test_it_is_held_for_thirty_days(self, live, bureau, receiver, clock) -> None:
+        endpoint, _ = await an_endpoint(live, bureau, receiver.url)
+        await switch(live, endpoint, on=False)
+        old = await subscribed(live)
+        clock.advance(days=1)
+        young = await subscribed(live)
+        clock.advance(days=29, seconds=1)
+        async with live.begin(SYSTEM) as tx:
+            await jobs.give_up(tx, {})
+        assert (await row_of(live, old))["state"] == "exhausted"
+        assert (await row_of(live, young))["state"] == "pending"
+
+    async def test_with_the_first_success_what_failed_is_tried_again_but_not_before_it_was_asked(
+        self, live, bureau, receiver, database_urls
+    ) -> None:
+        await an_endpoint(live, bureau, receiver.url)
+        receiver.replies = [status(500)] * 3
+        async with sending(live, settings_for(receiver), database_urls.app):
+            failed = [await subscribed(live) for _ in range(3)]
+            for each in failed:
+                await until(has_state(live, each, "pending", 1))
+            receiver.replies = [status(500, retry_after="7200")]
+            asked = await subscribed(live)
+            await until(has_state(live, asked, "pending", 1))
+            later = (await row_of(live, asked))["next_at"]
+            await until(has_state(live, await subscribed(live), "succeeded", 1))
+            for each in failed:
+                await until(has_state(live, each, "succeeded", 2))
+        row = await row_of(live, asked)
+        assert (row["state"], row["next_at"]) == ("pending", later)
+
+
+async def switch(database: Database, endpoint: UUID, *, on: bool) -> None:
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(
+            "UPDATE webhook_endpoints SET active = $2 WHERE id = $1", endpoint, on
+        )
 
 
 class TestAnswerBody:
@@ -314,7 +359,22 @@ class TestOrder:
             await until(has_state(live, made, "succeeded", 1))
         assert (await row_of(live, news))["state"] == "pending"
 
-    async def test_at_most_sixteen_are_in_flight_to_one_endpoint(
+    async def test_urgent_reports_go_first(
+        self, live, bureau, receiver, database_urls, monkeypatch
+    ) -> None:
+        monkeypatch.setattr(rules, "FULL_CONCURRENCY", 1)
+        await an_endpoint(live, bureau, receiver.url)
+        for _ in range(3):
+            await queue(live, bureau)
+        async with live.begin(SYSTEM) as tx:
+            (urgent,) = await deliveries.tell(
+                tx, an_event(), agency_id=bureau, data={}, urgent=True
+            )
+        async with sending(live, settings_for(receiver), database_urls.app):
+            await until(lambda: len(receiver.received) == 4)
+        assert receiver.ids()[0] == (await row_of(live, urgent))["webhook_id"]
+
+    async def test_at_most_sixteen_are_in_flight_to_an_endpoint_at_first(
         self, live, bureau, receiver, database_urls
     ) -> None:
         await an_endpoint(live, bureau, receiver.url)
@@ -338,10 +398,10 @@ class TestOrder:
             # Whoever takes another turn now could overdo it; one for a second endpoint tells when.
             beside = await queue(live, neighbour)
             await until(has_state(live, beside, "succeeded", 1))
+            assert receiver.most_in_flight == 16
             go_on.set()
             for each in made:
                 await until(has_state(live, each, "succeeded", 1))
-        assert receiver.most_in_flight == 16
         assert len(set(receiver.ids())) == 40
 
     async def test_two_senders_share_without_repeating(
