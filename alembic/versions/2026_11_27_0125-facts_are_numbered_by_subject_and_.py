@@ -55,6 +55,9 @@ def upgrade() -> None:
         sa.Column("agency_id", sa.Uuid(), nullable=False),
         sa.Column("relation", sa.String(), nullable=False),
         sa.Column("region_code", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint(
+            "relation IN ('region', 'enrolled', 'none')", name=op.f("ck_subscriptions_relation")
+        ),
         sa.ForeignKeyConstraint(
             ["endpoint_id"],
             ["webhook_endpoints.id"],

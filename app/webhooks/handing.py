@@ -71,7 +71,7 @@ async def _pass(begin: Begin, size: int) -> tuple[int, bool]:
         log.warning("fan_out.database_unavailable", error=type(error).__qualname__)
         return max(size // 2, 1), False
     except Exception as error:  # noqa: BLE001  whatever is wrong with one event
-        log.warning("fan_out.failed", failure=describe(error), batch=size)
+        log.warning("fan_out.failed", failure=describe(error))
         return size // 2, True
     if passed is None:
         return size, False
@@ -89,6 +89,6 @@ async def _hand_out_or_hold(tx: Tx) -> fan_out.Pass | None:
         raise
     except Exception as error:  # noqa: BLE001  as above
         event_id = await fan_out.set_aside(tx)
-        log.warning("fan_out.set_aside", event_id=str(event_id), failure=describe(error))
+        log.warning("fan_out.set_aside", failure=describe(error))
         await queue.hold(tx.connection, JOB, {"event": str(event_id)}, describe(error))
         return fan_out.Pass(1, 0)

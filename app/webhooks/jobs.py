@@ -52,6 +52,24 @@ async def announce_overdue(tx: Tx, payload: dict[str, Any]) -> None:
     await spine.publish(tx, *map(events.WebhookOverdue.of, overdue))
 
 
+# As the operation does for one (`endpoints.subscribe`).
+_MISSED: Final = """
+INSERT INTO subscriptions (endpoint_id, wire_name, agency_id, relation, region_code)
+SELECT e.id, taken, e.agency_id, e.relation, e.region_code
+FROM webhook_endpoints e CROSS JOIN LATERAL unnest(e.event_types) AS taken
+WHERE NOT EXISTS (SELECT FROM subscriptions s WHERE s.endpoint_id = e.id)
+ON CONFLICT DO NOTHING
+"""
+
+
+@queue.every("webhooks.subscribe_missed", "*/10 * * * *")
+async def subscribe_missed(tx: Tx, payload: dict[str, Any]) -> None:
+    """Let endpoints be found that the release before registers beside this one; goes with the
+    next.
+    """
+    await tx.connection.execute(_MISSED)
+
+
 # Nobody tries what is for those that are switched off, so nobody else sees that its time is over.
 _GIVE_UP: Final = """
 UPDATE webhook_deliveries SET state = 'exhausted'

@@ -80,6 +80,7 @@ class Subscription(SQLModel, table=True):
 
     __tablename__ = "subscriptions"
     __table_args__: Any = (
+        CheckConstraint("relation IN ('region', 'enrolled', 'none')", name="relation"),
         Index(
             "ix_subscriptions_wire_name_region_code",
             "wire_name",

@@ -10,9 +10,8 @@ from aiohttp import web
 
 from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
-from app.core.jobs.events import publish
-from app.webhooks import jobs, rules, signing
-from app.webhooks.operations import deliveries, fan_out
+from app.webhooks import rules, signing
+from app.webhooks.operations import deliveries
 from tests import schema
 from tests.access.factories import an_agency
 from tests.waiting import happens, until
@@ -23,7 +22,6 @@ from tests.webhooks.workshop import (
     an_endpoint,
     an_event,
     attempts_of,
-    beside,
     hang,
     has_state,
     pass_time_until_due,
@@ -33,6 +31,7 @@ from tests.webhooks.workshop import (
     sending,
     settings_for,
     status,
+    subscribed,
     verified,
     waits_for,
 )
@@ -219,64 +218,6 @@ class TestSubscriber:
             await until(has_state(live, made, "exhausted", 1))
 
 
-class TestAway:
-    """An endpoint that is switched off, or fails, stays subscribed: what is for it waits (R15)."""
-
-    async def test_what_happens_while_it_is_off_arrives_in_order_when_it_is_on(
-        self, live, bureau, receiver, clock, database_urls
-    ) -> None:
-        endpoint, _ = await an_endpoint(live, bureau, receiver.url)
-        report = new_id()
-        await switch(live, endpoint, on=False)
-        async with sending(live, settings_for(receiver), database_urls.app):
-            made = [await subscribed(live, report) for _ in range(3)]
-            clock.advance(days=29)
-            await until(has_state(live, await beside(live, receiver), "succeeded", 1))
-            receiver.received.clear()
-            await switch(live, endpoint, on=True)
-            await until(has_state(live, made[-1], "succeeded", 1))
-        bodies = [orjson.loads(each.body)["data"] for each in receiver.received]
-        assert [body["sequence"] for body in bodies] == [1, 2, 3]
-
-    async def test_it_is_held_for_thirty_days(self, live, bureau, receiver, clock) -> None:
-        endpoint, _ = await an_endpoint(live, bureau, receiver.url)
-        await switch(live, endpoint, on=False)
-        old = await subscribed(live)
-        clock.advance(days=1)
-        young = await subscribed(live)
-        clock.advance(days=29, seconds=1)
-        async with live.begin(SYSTEM) as tx:
-            await jobs.give_up(tx, {})
-        assert (await row_of(live, old))["state"] == "exhausted"
-        assert (await row_of(live, young))["state"] == "pending"
-
-    async def test_with_the_first_success_what_failed_is_tried_again_but_not_before_it_was_asked(
-        self, live, bureau, receiver, database_urls
-    ) -> None:
-        await an_endpoint(live, bureau, receiver.url)
-        receiver.replies = [status(500)] * 3
-        async with sending(live, settings_for(receiver), database_urls.app):
-            failed = [await subscribed(live) for _ in range(3)]
-            for each in failed:
-                await until(has_state(live, each, "pending", 1))
-            receiver.replies = [status(500, retry_after="7200")]
-            asked = await subscribed(live)
-            await until(has_state(live, asked, "pending", 1))
-            later = (await row_of(live, asked))["next_at"]
-            await until(has_state(live, await subscribed(live), "succeeded", 1))
-            for each in failed:
-                await until(has_state(live, each, "succeeded", 2))
-        row = await row_of(live, asked)
-        assert (row["state"], row["next_at"]) == ("pending", later)
-
-
-async def switch(database: Database, endpoint: UUID, *, on: bool) -> None:
-    async with database.begin(SYSTEM) as tx:
-        await tx.connection.execute(
-            "UPDATE webhook_endpoints SET active = $2 WHERE id = $1", endpoint, on
-        )
-
-
 class TestAnswerBody:
     async def test_that_never_ends_is_cut_and_counts_as_delivered(
         self, live, bureau, receiver, database_urls
@@ -313,18 +254,6 @@ class TestAnswerBody:
         }
         assert bodies == {b"x", b"y" * 16_384}
         assert all(row["response_truncated"] for row in rows)
-
-
-async def subscribed(database: Database, subject_id: UUID | None = None) -> UUID:
-    """Publish an event for those who subscribed to such; returns the delivery of the one."""
-    async with database.begin(SYSTEM) as tx:
-        event = an_event(subject_id)
-        await publish(tx, event)
-        await fan_out.hand_out(tx, 1_000)
-        made: UUID = await tx.connection.fetchval(
-            "SELECT id FROM webhook_deliveries WHERE event_id = $1", event.event_id
-        )
-    return made
 
 
 class TestOrder:

@@ -192,7 +192,7 @@ async def listen(connect: Connect, channel: str, wake: asyncio.Event) -> None:
             finally:
                 connection.terminate()
         except CONNECTION_FAILED as error:  # pragma: no cover  the server is away for long
-            log.warning("jobs.listener_lost", channel=channel, error=type(error).__qualname__)
+            log.warning("jobs.listener_lost", error=type(error).__qualname__)
         await asyncio.sleep(1)
 
 
