@@ -3,7 +3,7 @@
 Events/s of the handing out by itself, with no endpoint, 3,000 and 30,000, by the batch and one at a
 time; then deliveries/s of one sender to one endpoint, against the same requests by bare aiohttp. On
 an embedded server with fsync on, in a folder of its own. Endpoints stand at the townships of one
-province (nine of ten), at its counties and above; each takes two packages of four.
+province (nine of ten), at its counties and above; each takes two packages of five.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ EVENTS = int(os.environ.get("BENCH_EVENTS", "10000"))
 DELIVERIES = EVENTS // 2
 ONE_AT_A_TIME = EVENTS // 50
 PROVINCE = 130000000000
-PACKAGES = ("visits", "children", "duties", "referrals")
+PACKAGES = ("attendance", "children", "duties", "referrals", "visits")
 IN_FLIGHT = 64
 
 _PLACES = """
@@ -64,7 +64,7 @@ INSERT INTO webhook_endpoints (id, agency_id, url, description, event_types, man
     region_code, region_lo, region_hi, secret_sealed, last_sequence, active, version, created_at,
     updated_at)
 SELECT id, id, $3, 'bench',
-       ARRAY[($4::text[])[n % 4 + 1] || '.*', ($4::text[])[(n + 1) % 4 + 1] || '.*'], false,
+       ARRAY[($4::text[])[n % 5 + 1] || '.*', ($4::text[])[(n + 1) % 5 + 1] || '.*'], false,
        'region', place, place, place + 1, sealed, 0, true, 1, now(), now()
 FROM unnest($1::uuid[], $2::bigint[], $5::bytea[]) WITH ORDINALITY AS a (id, place, sealed, n)
 """

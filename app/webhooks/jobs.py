@@ -24,7 +24,7 @@ async def hand_out_again(tx: Tx, payload: dict[str, Any]) -> None:
 @following.follows
 async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
     """Let endpoints hear of their place under its new code, and whoever reads the feed find there
-    what happened before. Few endpoints: no index begins with it.
+    what happened before. Endpoints are few: no index begins with it.
     """
     await following.shift(tx, event, "webhook_endpoints", "region_code", "region_lo", "region_hi")
     keys = ("endpoint_id", "wire_name")

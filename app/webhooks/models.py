@@ -94,7 +94,6 @@ class Subscription(SQLModel, table=True):
             "wire_name",
             postgresql_include=["endpoint_id", "relation"],
         ),
-        Index("ix_subscriptions_region_code", "region_code"),
     )
 
     endpoint_id: UUID = Field(foreign_key="webhook_endpoints.id", primary_key=True)
@@ -162,9 +161,10 @@ class WebhookDelivery(SQLModel, table=True):
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
-    webhook_id: str = Field(unique=True)
+    webhook_id: str
     endpoint_id: UUID = Field(foreign_key="webhook_endpoints.id")
-    agency_id: UUID = Field(foreign_key="agencies.id")
+    agency_id: UUID
+    """The endpoint's, which says that there is such a one."""
     event_id: UUID
     wire_name: str
     ordering_key: UUID
@@ -226,7 +226,11 @@ _HIDDEN = (
     f" ELSE {hiding.hidden('webhook_deliveries.ordering_key')} END"
 )
 
-rls.protect("subscriptions", using=_OWN, privileges="SELECT, INSERT, UPDATE, DELETE")
+rls.protect(
+    "subscriptions",
+    using=rls.case((rls.SYSTEM, "true"), (rls.own("agency_id"), "true")),
+    privileges="SELECT, INSERT, UPDATE, DELETE",
+)
 rls.protect("webhook_endpoints", using=_OWN, privileges="SELECT, INSERT, UPDATE")
 rls.protect(
     "webhook_deliveries",

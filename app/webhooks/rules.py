@@ -83,7 +83,7 @@ def retry_after(header: str | None, now: datetime) -> timedelta | None:
 _OVERLOADED: Final = frozenset({429, 502, 503, 504})
 FULL_CONCURRENCY: Final = 16
 """What an endpoint gets at a time until it has shown that it stands more."""
-MOST: Final = 64
+MOST: Final = 256
 _QUICK: Final = timedelta(seconds=1)
 _BREAKER_FAILURES: Final = 10
 _BREAKER_PAUSE: Final = timedelta(seconds=30)

@@ -115,9 +115,9 @@ class TestGate:
 
     def test_one_that_answers_quickly_gets_more_and_a_slow_one_no_more_than_at_first(self) -> None:
         gate = Gate()
-        for _ in range(100):
+        for _ in range(300):
             gate = moved(gate, 200)
-        assert gate == Gate(64)
+        assert gate == Gate(256)
         assert moved(gate, 200, seconds=1.1) == Gate()
         assert moved(gate, 500) == Gate(failures=1)
 
