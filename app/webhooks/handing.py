@@ -19,6 +19,7 @@ from app.core.jobs.events import CHANNEL
 from app.core.jobs.queue import Begin
 from app.core.jobs.runner import Connect, describe, listen, wait, wake_at
 from app.webhooks.operations import fan_out
+from app.webhooks.operations.deliveries import PayloadTooLarge
 
 JOB: Final = "webhooks.fan_out"
 BATCH: Final = 1_000
@@ -26,6 +27,12 @@ SMALL_BATCH: Final = 200
 """Of events that go to many: a pass stays short."""
 MANY: Final = 10
 _PASSING: Final = (TemporarilyUnavailable, OSError, asyncpg.PostgresConnectionError)
+_OF_THE_EVENT: Final = (
+    PayloadTooLarge,
+    *(asyncpg.DataError, asyncpg.IntegrityConstraintViolationError),
+    *(LookupError, TypeError, ValueError),
+)
+"""What is wrong with one event, and stays so: all else is tried again."""
 
 log = structlog.get_logger(__name__)
 
@@ -70,9 +77,9 @@ async def _pass(begin: Begin, size: int) -> tuple[int, bool]:
     except _PASSING as error:
         log.warning("fan_out.database_unavailable", error=type(error).__qualname__)
         return max(size // 2, 1), False
-    except Exception as error:  # noqa: BLE001  whatever is wrong with one event
+    except Exception as error:  # noqa: BLE001  whatever is wrong with one event, or with all
         log.warning("fan_out.failed", failure=describe(error))
-        return size // 2, True
+        return max(size // 2, 1), size > 1
     if passed is None:
         return size, False
     most = SMALL_BATCH if passed.deliveries > MANY * passed.events else BATCH
@@ -85,9 +92,7 @@ async def _hand_out_or_hold(tx: Tx) -> fan_out.Pass | None:
     try:
         async with tx.connection.transaction():
             return await fan_out.hand_out(tx, 1)
-    except (*_PASSING, asyncpg.OperatorInterventionError):
-        raise
-    except Exception as error:  # noqa: BLE001  as above
+    except _OF_THE_EVENT as error:
         event_id = await fan_out.set_aside(tx)
         log.warning("fan_out.set_aside", failure=describe(error))
         await queue.hold(tx.connection, JOB, {"event": str(event_id)}, describe(error))
