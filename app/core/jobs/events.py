@@ -13,7 +13,7 @@ from uuid import UUID
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
-from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, Integer, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field as TableField
 from sqlmodel import SQLModel
@@ -147,7 +147,7 @@ class EventFeed(SQLModel, table=True):
 
     __tablename__ = "event_feed"
     __table_args__: Any = (CheckConstraint("id = 1", name="one"),)
-    id: int = TableField(primary_key=True)
+    id: int = TableField(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     last: int = TableField(sa_type=BigInteger)
 
 
