@@ -1,4 +1,5 @@
-"""The job runner: events' handlers, schedules and webhook deliveries. Run with `tonghu worker`.
+"""The job runner: events' handlers, schedules, the handing out of events and webhook deliveries.
+Run with `tonghu worker`.
 
 Stateless, like the web process: start as many as needed. What is in flight at SIGTERM is finished
 (25 s at most); what a killed worker held goes to another when its lease runs out.
@@ -17,7 +18,7 @@ from app.core.clock import Clock, utc_now
 from app.core.data.db import CONNECT_SECONDS, SYSTEM
 from app.core.jobs import runner
 from app.core.settings import Settings
-from app.webhooks import delivery
+from app.webhooks import delivery, handing
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +44,7 @@ async def run(settings: Settings, *, clock: Clock = utc_now) -> None:
         log.info("worker.started")
         async with asyncio.TaskGroup() as together:
             together.create_task(runner.run(connect, begin=begin, clock=clock, stop=stop))
+            together.create_task(handing.run(connect, begin=begin, stop=stop))
             together.create_task(
                 delivery.run(connect, begin=begin, settings=settings.webhooks, stop=stop)
             )

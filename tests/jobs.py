@@ -4,10 +4,20 @@ import orjson
 
 from app.core.data.db import SYSTEM, Database
 from app.core.jobs import queue
+from app.webhooks.operations import fan_out
+
+
+async def hand_out(database: Database) -> None:
+    """Hand out every event that waits, as the worker would."""
+    async with database.begin(SYSTEM) as tx:
+        while (passed := await fan_out.hand_out(tx, 1_000)) is None or passed.events:
+            pass
 
 
 async def run_jobs(database: Database, *, rounds: int = 50) -> list[str]:
-    """Run every queued job until none is left; returns their names in order."""
+    """Run every queued job until none is left, and hand out what they and others announced; returns
+    their names in order.
+    """
     done: list[str] = []
     for _ in range(rounds):
         async with database.begin(SYSTEM) as tx:
@@ -16,6 +26,7 @@ async def run_jobs(database: Database, *, rounds: int = 50) -> list[str]:
                 " RETURNING name, payload::text"
             )
         if not rows:
+            await hand_out(database)
             return done
         for row in rows:
             async with database.begin(SYSTEM) as tx:

@@ -36,7 +36,7 @@ _ADDED: Json = {
         "type": "integer",
         "minimum": 1,
         "maximum": 2**53 - 1,
-        "description": "Counts the deliveries of one endpoint; a gap means one is missing.",
+        "description": "Counts the facts about the subject. What you may not hear of leaves a gap.",
     },
 }
 _RESPONSES = {

@@ -49,7 +49,7 @@ class Webhooks(BaseModel):
     allowed_networks: tuple[IPvAnyNetwork, ...] = ()
     allow_http: bool = False
     allowed_ports: tuple[int, ...] = (443,)
-    concurrency: int = Field(default=64, ge=1, le=1000)
+    concurrency: int = Field(default=512, ge=1, le=1000)
     attempt_seconds: float = Field(default=20.0, gt=0, le=60)
 
 

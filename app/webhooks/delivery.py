@@ -7,7 +7,6 @@ a lease that runs out, and the same bytes go out again under the same `webhook-i
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -23,14 +22,14 @@ from app.core.data.db import TemporarilyUnavailable, Tx
 from app.core.ids import new_id
 from app.core.jobs.events import publish
 from app.core.jobs.queue import Begin
-from app.core.jobs.runner import CONNECTION_FAILED, wait, wake_at
+from app.core.jobs.runner import Connect, listen, wait, wake_at
 from app.regions.rules import codes_of
 from app.webhooks import events, rules, sending, signing
 from app.webhooks.models import PREVIOUS_SECRET_PLACE, RESPONSE_PLACE, SECRET_PLACE
-from app.webhooks.operations.deliveries import CHANNEL
+from app.webhooks.operations.deliveries import CHANNEL, pull_forward
 
-Connect = Callable[[], Awaitable[asyncpg.Connection]]
-_PULSE_SECONDS = 30.0
+_GATES: Final = 1_000
+"""Of how many endpoints it is kept what they stand."""
 log = structlog.get_logger(__name__)
 
 
@@ -47,27 +46,36 @@ class Limits:
     batch: int = 500
 
 
-# Fair: each endpoint gets as much as its gate has room for, mandatory deliveries first, and the
-# endpoints take turns. In order: nothing goes out while an earlier one about the same subject is
-# open; but a mandatory one waits for mandatory ones alone. `next_at` of a leased row is the end of
-# its lease, so a lost lease is due like any other.
+# Looked at are the endpoints for which something is open, found one after another by the index.
+# Fair: each gets as much as its gate has room for, mandatory deliveries first, of these the urgent,
+# and the endpoints take turns. In order: nothing goes out while an earlier one about the same
+# subject is open; but a mandatory one waits for mandatory ones alone. `next_at` of a leased row is
+# the end of its lease, so a lost lease is due like any other.
 _CLAIM: Final = """
-WITH room AS MATERIALIZED (
-    SELECT e.id, least(coalesce(gate.room, $4), $4) - (
+WITH RECURSIVE waiting (id) AS (
+    (SELECT endpoint_id FROM webhook_deliveries WHERE state IN ('pending', 'leased')
+     ORDER BY endpoint_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT w.endpoint_id FROM webhook_deliveries w
+            WHERE w.state IN ('pending', 'leased') AND w.endpoint_id > waiting.id
+            ORDER BY w.endpoint_id LIMIT 1)
+    FROM waiting WHERE waiting.id IS NOT NULL
+), class (name, urgent) AS (
+    VALUES ('M', true), ('M', false), ('S', false)
+), room AS MATERIALIZED (
+    SELECT e.id, coalesce(gate.room, $4) - (
                SELECT count(*) FROM webhook_deliveries f
                WHERE f.endpoint_id = e.id AND f.state = 'leased' AND f.next_at > $1) AS free
-    FROM webhook_endpoints e
-    LEFT JOIN unnest($5::uuid[], $6::bigint[]) AS gate (id, room) ON gate.id = e.id
-    WHERE e.active AND EXISTS (
-        SELECT 1 FROM webhook_deliveries w
-        WHERE w.endpoint_id = e.id AND w.delivery_class IN ('M', 'S')
-          AND w.state IN ('pending', 'leased') AND w.next_at <= $1)
+    FROM waiting JOIN webhook_endpoints e USING (id)
+    LEFT JOIN unnest($5::uuid[], $6::bigint[]) AS gate (id, room) USING (id)
+    WHERE e.active
 ), due AS MATERIALIZED (
-    SELECT d.id, room.id AS endpoint_id, room.free, class.name AS class, d.next_at, d.manual
-    FROM room CROSS JOIN (VALUES ('M'), ('S')) AS class (name)
+    SELECT d.id, room.id AS endpoint_id, room.free, class.name AS class, class.urgent, d.next_at,
+           d.manual
+    FROM room CROSS JOIN class
     CROSS JOIN LATERAL (
         SELECT w.id, w.next_at, w.replays_due > 0 AS manual FROM webhook_deliveries w
-        WHERE w.endpoint_id = room.id AND w.delivery_class = class.name
+        WHERE w.endpoint_id = room.id AND w.delivery_class = class.name AND w.urgent = class.urgent
           AND w.state IN ('pending', 'leased') AND w.next_at <= $1
           AND NOT EXISTS (
               SELECT 1 FROM webhook_deliveries earlier
@@ -78,11 +86,11 @@ WITH room AS MATERIALIZED (
     ) AS d
 ), chosen AS (
     SELECT id, manual FROM (
-        SELECT id, manual, class, free,
-               row_number() OVER (PARTITION BY endpoint_id ORDER BY class, next_at) AS turn
+        SELECT id, manual, class, urgent, free, row_number() OVER (
+                   PARTITION BY endpoint_id ORDER BY class, urgent DESC, next_at) AS turn
         FROM due
     ) AS ranked
-    WHERE turn <= free ORDER BY class, turn LIMIT $2
+    WHERE turn <= free ORDER BY class, urgent DESC, turn LIMIT $2
 )
 UPDATE webhook_deliveries d
 SET state = 'leased', lease = gen_random_uuid(), next_at = $3, attempts = d.attempts + 1,
@@ -90,8 +98,8 @@ SET state = 'leased', lease = gen_random_uuid(), next_at = $3, attempts = d.atte
 FROM chosen, webhook_endpoints e WHERE d.id = chosen.id AND e.id = d.endpoint_id
 RETURNING d.id, d.lease, d.webhook_id, d.body, d.delivery_class, d.attempts, d.replayed_after,
           d.delivered_at, d.event_id, d.wire_name, d.ordering_key, d.region_code, d.home_county,
-          d.told_to, d.endpoint_id, d.agency_id, chosen.manual, e.url, e.secret_sealed,
-          e.previous_secret_sealed, e.previous_secret_until
+          d.told_to, d.created_at, d.endpoint_id, d.agency_id, chosen.manual, e.url,
+          e.secret_sealed, e.previous_secret_sealed, e.previous_secret_until
 """
 
 # Whom an event was for was decided when it was queued; by now some may have to learn nothing of it.
@@ -117,9 +125,9 @@ _RECORD: Final = """
 WITH result AS MATERIALIZED (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[],
         $6::uuid[], $7::uuid[], $8::int[], $9::text[], $10::timestamptz[], $11::int[], $12::text[],
-        $13::int[], $14::text[], $15::bytea[], $16::bool[], $17::text[])
+        $13::int[], $14::text[], $15::bytea[], $16::bool[], $17::text[], $18::timestamptz[])
     AS r (delivery_id, lease, state, next_at, delivered_at, id, agency_id, number, trigger,
-          started_at, duration_ms, address, status, error, response, truncated, key_ids)
+          started_at, duration_ms, address, status, error, response, truncated, key_ids, not_before)
 ), logged AS (
     INSERT INTO webhook_attempts (id, delivery_id, agency_id, number, trigger, started_at,
         duration_ms, address, status, error, response_sealed, response_truncated, key_ids)
@@ -130,7 +138,8 @@ WITH result AS MATERIALIZED (
 UPDATE webhook_deliveries d
 SET state = CASE WHEN d.replays_due > 0 THEN 'pending' ELSE r.state END,
     next_at = CASE WHEN d.replays_due > 0 THEN r.started_at ELSE r.next_at END,
-    delivered_at = coalesce(d.delivered_at, r.delivered_at), lease = NULL
+    delivered_at = coalesce(d.delivered_at, r.delivered_at), lease = NULL,
+    not_before = r.not_before
 FROM result r WHERE d.id = r.delivery_id AND d.lease = r.lease RETURNING d.id
 """
 
@@ -147,6 +156,7 @@ class _Result:
     key_ids: list[str]
     state: str
     next_at: datetime
+    not_before: datetime | None
 
 
 @dataclass
@@ -159,6 +169,7 @@ class _Sender:
     in_flight: dict[UUID, tuple[UUID, asyncio.Task[None]]] = field(default_factory=dict)
     results: list[_Result] = field(default_factory=list)
     gates: dict[UUID, rules.Gate] = field(default_factory=dict)
+    back: set[UUID] = field(default_factory=set)
     renew_at: float = 0.0
 
     @property
@@ -183,7 +194,7 @@ async def run(
     async with sending.open_client(settings) as send:
         sender = _Sender(begin, send, settings, limits or Limits())
         helpers = [
-            asyncio.create_task(_listen(connect, sender.wake)),
+            asyncio.create_task(listen(connect, CHANNEL, sender.wake)),
             asyncio.create_task(wake_at(stop, sender.wake)),
         ]
         try:
@@ -226,9 +237,12 @@ async def _turn(sender: _Sender, *, claims: bool) -> bool:
         if results:
             await _record(tx, results)
         await _renew(sender, tx)
+        back = set(sender.back)
+        more = await pull_forward(tx, back) if back else set()
         if claims and room > 0:  # pragma: no branch  all of its room is taken
             rows = await _claim(sender, tx, room)
     del sender.results[: len(results)]
+    sender.back = (sender.back - back) | more
     for row in rows:
         task = asyncio.create_task(_attempt(sender, row, tx.keyring, tx.now))
         sender.in_flight[row["lease"]] = (row["id"], task)
@@ -300,27 +314,45 @@ def _judge(
 ) -> _Result:
     """Decide what becomes of the delivery, and of the endpoint's gate."""
     ended_at = started_at + answer.took
+    failures = max(row["attempts"] - row["replayed_after"], 1)
+    if rules.is_back(_move_gate(sender, row, answer, ended_at), failures - 1, answer.status):
+        sender.back.add(row["endpoint_id"])
+    state, next_at, not_before = "succeeded", ended_at, None
+    if not rules.succeeded(answer.status):
+        again = None
+        not_before = rules.not_before(row["delivery_class"], answer.retry_after, ended_at)
+        if not rules.refuses_for_good(row["delivery_class"], answer.status, answer.said):
+            again = rules.next_attempt(
+                row["delivery_class"],
+                failures,
+                ended_at,
+                queued_at=row["created_at"],
+                not_before=not_before,
+                random=random.random(),  # noqa: S311  spreads retries, guards nothing
+            )
+        state, next_at = ("exhausted", ended_at) if again is None else ("pending", again)
+    return _Result(row, answer, started_at, key_ids, state, next_at, not_before)
+
+
+def _move_gate(
+    sender: _Sender, row: asyncpg.Record, answer: sending.Answer, ended_at: datetime
+) -> rules.Gate:
+    """Move the endpoint's gate; return how it stood. Those that have long been well are forgotten
+    when there are many.
+    """
+    gates, was = sender.gates, sender.gates.pop(row["endpoint_id"], rules.Gate())
     gate = rules.gate_after(
-        sender.gates.pop(row["endpoint_id"], rules.Gate()),
+        was,
         answer.status,
+        took=answer.took,
         timed_out=answer.error == "timed_out",
         now=ended_at,
     )
     if gate != rules.Gate():
-        sender.gates[row["endpoint_id"]] = gate
-    state, next_at = "succeeded", ended_at
-    if not rules.succeeded(answer.status):
-        again = None
-        if not rules.refuses_for_good(row["delivery_class"], answer.status, answer.said):
-            again = rules.next_attempt(
-                row["delivery_class"],
-                max(row["attempts"] - row["replayed_after"], 1),
-                ended_at,
-                retry_after=rules.retry_after(answer.retry_after, ended_at),
-                random=random.random(),  # noqa: S311  spreads retries, guards nothing
-            )
-        state, next_at = ("exhausted", ended_at) if again is None else ("pending", again)
-    return _Result(row, answer, started_at, key_ids, state, next_at)
+        gates[row["endpoint_id"]] = gate
+    if len(gates) > _GATES:  # pragma: no branch  of so many endpoints
+        del gates[next((each for each in gates if not gates[each].failures), next(iter(gates)))]
+    return was
 
 
 async def _record(tx: Tx, results: list[_Result]) -> None:
@@ -364,24 +396,5 @@ def _columns(tx: Tx, result: _Result) -> tuple[Any, ...]:
         tx.keyring.seal(RESPONSE_PLACE, attempt, body) if body else None,
         answer.truncated,
         " ".join(result.key_ids),
+        result.not_before,
     )
-
-
-async def _listen(connect: Connect, wake: asyncio.Event) -> None:
-    """Wake the sender when something is queued; it polls all the same while this is lost."""
-    while True:
-        try:
-            connection = await connect()
-            lost = asyncio.Event()
-            try:
-                connection.add_termination_listener(lambda *_, lost=lost: lost.set())
-                await connection.add_listener(CHANNEL, lambda *_: wake.set())
-                wake.set()
-                while not lost.is_set():
-                    await wait(lost, _PULSE_SECONDS)
-                    await connection.execute("SELECT 1")  # a silent server is lost, too
-            finally:
-                connection.terminate()
-        except CONNECTION_FAILED as error:  # pragma: no cover  the server is away for long
-            log.warning("webhooks.listener_lost", error=type(error).__qualname__)
-        await asyncio.sleep(1)

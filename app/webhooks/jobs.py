@@ -1,6 +1,7 @@
 """What happens to deliveries in the background, beside the sending (`delivery.py`)."""
 
 from typing import Any, Final
+from uuid import UUID
 
 from app.core.data.db import Tx
 from app.core.jobs import events as spine
@@ -8,15 +9,27 @@ from app.core.jobs import queue
 from app.regions import following
 from app.regions.events import RegionReplaced
 from app.webhooks import events, rules
-from app.webhooks.operations import deliveries
+from app.webhooks.handing import JOB
+from app.webhooks.operations.fan_out import hand_out_one
 
-spine.on_every_event(deliveries.fan_out)
+
+@queue.job(JOB)
+async def hand_out_again(tx: Tx, payload: dict[str, Any]) -> None:
+    """Hand out an event that was set aside. Of the release before, which queued this for each event
+    it announced, nothing is left to do: those wait for their turn like all.
+    """
+    await hand_out_one(tx, UUID(payload["event"]))
 
 
 @following.follows
 async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
-    """Let endpoints hear of their place under its new code. Few rows: no index begins with it."""
+    """Let endpoints hear of their place under its new code, and whoever reads the feed find there
+    what happened before. Endpoints are few: no index begins with it.
+    """
     await following.shift(tx, event, "webhook_endpoints", "region_code", "region_lo", "region_hi")
+    keys = ("endpoint_id", "wire_name")
+    await following.shift(tx, event, "subscriptions", "region_code", keys=keys)
+    await following.shift(tx, event, "events", "place")
 
 
 _PER_RUN: Final = 500
@@ -37,3 +50,43 @@ async def announce_overdue(tx: Tx, payload: dict[str, Any]) -> None:
     before = tx.now - rules.OVERDUE_AFTER
     overdue = await tx.connection.fetch(_OVERDUE, tx.now, before, _PER_RUN)
     await spine.publish(tx, *map(events.WebhookOverdue.of, overdue))
+
+
+# As the operation does for one (`endpoints.subscribe`).
+_MISSED: Final = """
+INSERT INTO subscriptions (endpoint_id, wire_name, agency_id, relation, region_code)
+SELECT e.id, taken, e.agency_id, e.relation, e.region_code
+FROM webhook_endpoints e CROSS JOIN LATERAL unnest(e.event_types) AS taken
+WHERE NOT EXISTS (SELECT FROM subscriptions s WHERE s.endpoint_id = e.id)
+ON CONFLICT DO NOTHING
+"""
+
+
+@queue.every("webhooks.subscribe_missed", "*/10 * * * *")
+async def subscribe_missed(tx: Tx, payload: dict[str, Any]) -> None:
+    """Let endpoints be found that the release before registers beside this one; goes with the
+    next.
+    """
+    await tx.connection.execute(_MISSED)
+
+
+# Nobody tries what is for those that are switched off, so nobody else sees that its time is over.
+_GIVE_UP: Final = """
+UPDATE webhook_deliveries SET state = 'exhausted'
+WHERE id IN (
+    SELECT w.id FROM webhook_endpoints e CROSS JOIN LATERAL (
+        SELECT id FROM webhook_deliveries w
+        WHERE w.endpoint_id = e.id AND w.delivery_class = 'S' AND NOT w.urgent
+          AND w.state IN ('pending', 'leased') AND w.state = 'pending'
+          AND w.next_at < $1 AND w.created_at < $1
+        ORDER BY w.next_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS w
+    WHERE NOT e.active LIMIT $2)
+"""
+
+
+@queue.every("webhooks.give_up", "40 * * * *")
+async def give_up(tx: Tx, payload: dict[str, Any]) -> None:
+    """Hold no longer what endpoints were switched off for thirty days for (R15)."""
+    done = await tx.connection.execute(_GIVE_UP, tx.now - rules.HELD_FOR, _PER_RUN)
+    if done == f"UPDATE {_PER_RUN}":  # pragma: no cover  of so many
+        await queue.enqueue(tx.connection, "webhooks.give_up", [{}])

@@ -34,7 +34,8 @@ class WebhookEndpoint(SQLModel, table=True):
 
     `event_types` holds wire names and `package.*`. `mandatory`: the agency must be told (the
     police); such an endpoint is never switched off with deliveries open. `relation` is that of the
-    registering role: it limits which events are fanned out (`deliveries.fan_out`).
+    registering role: it limits which events are handed out (`operations.fan_out`). Not `active`:
+    what is for it waits.
     """
 
     __tablename__ = "webhook_endpoints"
@@ -64,24 +65,57 @@ class WebhookEndpoint(SQLModel, table=True):
     previous_secret_sealed: bytes | None = None
     previous_secret_until: datetime | None = Field(default=None, sa_type=Instant)
     last_sequence: int = Field(default=0, sa_type=BigInteger)
-    """The sequence given to the latest delivery; handing one out locks the endpoint's row."""
+    """Counted up by the release before, which numbered deliveries by endpoint; goes with the next.
+    """
     active: bool = True
     version: int = 1
     created_at: datetime = Field(sa_type=Instant)
     updated_at: datetime = Field(sa_type=Instant)
 
 
+class Subscription(SQLModel, table=True):
+    """What an endpoint takes, to be found by whom and where: a wire name or `package.*`. The other
+    columns are the endpoint's.
+    """
+
+    __tablename__ = "subscriptions"
+    __table_args__: Any = (
+        CheckConstraint("relation IN ('region', 'enrolled', 'none')", name="relation"),
+        Index(
+            "ix_subscriptions_wire_name_region_code",
+            "wire_name",
+            "region_code",
+            postgresql_include=["endpoint_id", "agency_id"],
+            postgresql_where=text("relation = 'region'"),
+        ),
+        Index(
+            "ix_subscriptions_agency_id_wire_name",
+            "agency_id",
+            "wire_name",
+            postgresql_include=["endpoint_id", "relation"],
+        ),
+    )
+
+    endpoint_id: UUID = Field(foreign_key="webhook_endpoints.id", primary_key=True)
+    wire_name: str = Field(primary_key=True)
+    agency_id: UUID
+    relation: str
+    region_code: int = Field(sa_type=BigInteger)
+
+
 class WebhookDelivery(SQLModel, table=True):
     """One event on its way to one endpoint.
 
-    `delivery_class`: `M` mandatory, tried without end; `S` subscriber, tried by a finite schedule.
+    `delivery_class`: `M` mandatory, tried without end; `S` subscriber, held for thirty days.
+    `urgent`: goes before others of its class.
 
     `state`: `pending` waits for `next_at`; `leased` a worker is sending it, and `next_at` is when
-    the lease runs out; `succeeded` was answered 2xx; `exhausted` the schedule of S ended; `closed`
+    the lease runs out; `succeeded` was answered 2xx; `exhausted` the time of S is over; `closed`
     a named person ended M; `withheld` when it was due, its agency must not learn of it any more.
 
     `replays_due`: sends asked for by hand and not begun. `replayed_after`: attempts made before the
-    last replay, so that the schedule starts afresh.
+    last replay, so that the schedule starts afresh. `not_before`: until when its receiver asked not
+    to be tried again.
     """
 
     __tablename__ = "webhook_deliveries"
@@ -96,9 +130,10 @@ class WebhookDelivery(SQLModel, table=True):
         ),
         UniqueConstraint("event_id", "endpoint_id"),
         Index(
-            "ix_webhook_deliveries_due",
+            "ix_webhook_deliveries_turn",
             "endpoint_id",
             "delivery_class",
+            "urgent",
             "next_at",
             postgresql_where=_OPEN,
         ),
@@ -126,9 +161,10 @@ class WebhookDelivery(SQLModel, table=True):
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
-    webhook_id: str = Field(unique=True)
+    webhook_id: str
     endpoint_id: UUID = Field(foreign_key="webhook_endpoints.id")
-    agency_id: UUID = Field(foreign_key="agencies.id")
+    agency_id: UUID
+    """The endpoint's, which says that there is such a one."""
     event_id: UUID
     wire_name: str
     ordering_key: UUID
@@ -144,6 +180,8 @@ class WebhookDelivery(SQLModel, table=True):
     replays_due: int = 0
     replayed_after: int = 0
     next_at: datetime = Field(sa_type=Instant)
+    urgent: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    not_before: datetime | None = Field(default=None, sa_type=Instant)
     lease: UUID | None = None
     created_at: datetime = Field(sa_type=Instant)
     delivered_at: datetime | None = Field(default=None, sa_type=Instant)
@@ -188,6 +226,11 @@ _HIDDEN = (
     f" ELSE {hiding.hidden('webhook_deliveries.ordering_key')} END"
 )
 
+rls.protect(
+    "subscriptions",
+    using=rls.case((rls.SYSTEM, "true"), (rls.own("agency_id"), "true")),
+    privileges="SELECT, INSERT, UPDATE, DELETE",
+)
 rls.protect("webhook_endpoints", using=_OWN, privileges="SELECT, INSERT, UPDATE")
 rls.protect(
     "webhook_deliveries",

@@ -16,7 +16,7 @@ from app.core.http.preconditions import IfMatch
 from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
 from app.core.problems import Problem, documented
-from app.webhooks import queries, schemas
+from app.webhooks import feed, queries, schemas
 from app.webhooks.acts import DELIVERY_ACTS, ENDPOINT_ACTS, DeliveryNotOpen
 from app.webhooks.area import AREA, READ, WRITE
 from app.webhooks.models import State, WebhookEndpoint
@@ -168,3 +168,23 @@ async def close_webhook_delivery(
     """Stop trying a mandatory delivery, in the name of the person signed in."""
     row = await deliveries.close_delivery(tx, principal, delivery, closure)
     return Shown(queries.as_delivery(tx, principal, row), children=queries.named(row))
+
+
+@router.get("/events")
+async def list_events(
+    principal: ReadsWebhooks,
+    tx: Transaction,
+    window: Paged,
+    event_type: Annotated[
+        list[schemas.EventType] | None,
+        Query(max_length=50, description="Only these: wire names, or `package.*`."),
+    ] = None,
+) -> Shown[schemas.Feed]:
+    """Read the feed: what happened that an endpoint of yours would be told, oldest first.
+
+    Begin without a cursor, keep the last `next_cursor`, and ask again from there: each event comes
+    once, per subject in order, and none is left out. An empty page with `more` has gone on, too.
+    """
+    rows, cursor, more = await feed.page(tx, principal, window, kinds=event_type)
+    shown = schemas.Feed(items=[*map(feed.as_event, rows)], next_cursor=cursor, more=more)
+    return Shown(shown, children=[child for row in rows for child in feed.named(row)])

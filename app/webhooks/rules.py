@@ -11,10 +11,20 @@ from urllib.parse import urlsplit
 
 DeliveryClass = Literal["M", "S"]
 
+
+def of_package(wire_name: str) -> str:
+    """Return what stands for all events of the package of one."""
+    return f"{wire_name.partition('.')[0]}.*"
+
+
 # --- when (R6, R8) -------------------------------------------------------------------------------
 
 SCHEDULE_S: Final = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
-"""Seconds to wait after the first, second … failure of a subscriber delivery."""
+"""Seconds to wait after the first, second … failure of a subscriber delivery; the last step repeats
+until it was held long enough.
+"""
+HELD_FOR: Final = timedelta(days=30)
+"""How long a subscriber delivery is kept for an endpoint that fails or is switched off (R15)."""
 
 SCHEDULE_M: Final = (5, 30, 120, 300, 900)
 """The same for a mandatory delivery; the last step repeats without end."""
@@ -29,24 +39,30 @@ def next_attempt(
     failures: int,
     failed_at: datetime,
     *,
-    retry_after: timedelta | None = None,
+    queued_at: datetime,
+    not_before: datetime | None = None,
     random: float,
 ) -> datetime | None:
     """Say when to try again after the `failures`-th failure in a row (1…); None: give up.
 
-    Only S gives up. Jitter is ±20 % by `random` in [0, 1). The receiver's Retry-After is kept to,
-    up to 24 h for S and 15 minutes for M.
+    Only S gives up, thirty days after it was queued. Jitter is ±20 % by `random` in [0, 1).
     """
-    if delivery_class == "M":
-        seconds = SCHEDULE_M[min(failures, len(SCHEDULE_M)) - 1]
-    elif failures <= len(SCHEDULE_S):
-        seconds = SCHEDULE_S[failures - 1]
-    else:
+    schedule = SCHEDULE_M if delivery_class == "M" else SCHEDULE_S
+    if delivery_class == "S" and failures > len(schedule) and failed_at - queued_at >= HELD_FOR:
         return None
-    wait = timedelta(seconds=seconds * (0.8 + 0.4 * random))
-    if retry_after is not None:
-        wait = max(wait, min(retry_after, _LONGEST[delivery_class]))
-    return failed_at + wait
+    seconds = schedule[min(failures, len(schedule)) - 1]
+    again = failed_at + timedelta(seconds=seconds * (0.8 + 0.4 * random))
+    return again if not_before is None else max(again, not_before)
+
+
+def not_before(
+    delivery_class: DeliveryClass, header: str | None, failed_at: datetime
+) -> datetime | None:
+    """Say until when a receiver asked not to be tried again: its Retry-After is kept to, up to 24 h
+    for S and 15 minutes for M.
+    """
+    asked = retry_after(header, failed_at)
+    return None if asked is None else failed_at + min(asked, _LONGEST[delivery_class])
 
 
 def retry_after(header: str | None, now: datetime) -> timedelta | None:
@@ -66,6 +82,9 @@ def retry_after(header: str | None, now: datetime) -> timedelta | None:
 
 _OVERLOADED: Final = frozenset({429, 502, 503, 504})
 FULL_CONCURRENCY: Final = 16
+"""What an endpoint gets at a time until it has shown that it stands more."""
+MOST: Final = 256
+_QUICK: Final = timedelta(seconds=1)
 _BREAKER_FAILURES: Final = 10
 _BREAKER_PAUSE: Final = timedelta(seconds=30)
 
@@ -96,15 +115,32 @@ class Gate:
         return 0 if self.paused_until is not None and now < self.paused_until else self.limit
 
 
-def gate_after(gate: Gate, status: int | None, *, timed_out: bool, now: datetime) -> Gate:
-    """Move an endpoint's gate after an attempt: overload closes it to one, success opens it."""
+def gate_after(
+    gate: Gate, status: int | None, *, took: timedelta, timed_out: bool, now: datetime
+) -> Gate:
+    """Move an endpoint's gate after an attempt: overload closes it to one, success opens it, and
+    further with each quick one. One that is slow would hold its slots at everybody's expense.
+    """
     if succeeded(status):
-        return Gate(min(gate.limit * 2, FULL_CONCURRENCY))
+        opened = min(gate.limit * 2, FULL_CONCURRENCY)
+        return Gate(min(max(gate.limit + 1, opened), MOST) if took <= _QUICK else opened)
     failures = gate.failures + 1
     if failures >= _BREAKER_FAILURES:
         return Gate(1, failures, now + _BREAKER_PAUSE)
     # One that hangs would hold its slots for the whole deadline, at everybody's expense.
-    return Gate(1 if timed_out or status in _OVERLOADED else gate.limit, failures)
+    limit = min(gate.limit, FULL_CONCURRENCY)
+    return Gate(1 if timed_out or status in _OVERLOADED else limit, failures)
+
+
+_DOWN: Final = 3
+"""Failures in a row after which an endpoint, or the way to it, was away."""
+
+
+def is_back(gate: Gate, failures: int, status: int | None) -> bool:
+    """Tell whether an answer shows that an endpoint is there again: after several failures in a
+    row, of it or, as another worker may have seen them, of this delivery.
+    """
+    return succeeded(status) and max(gate.failures, failures) >= _DOWN
 
 
 # --- where to (R11) ------------------------------------------------------------------------------

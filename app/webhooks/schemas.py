@@ -1,7 +1,7 @@
 """What travels on the wire about endpoints and deliveries."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt
@@ -65,7 +65,7 @@ class EndpointChange(Input):
     description: Description | None = None
     event_types: EventTypes | None = None
     active: StrictBool | None = Field(
-        default=None, description="False: no new deliveries, none sent."
+        default=None, description="False: none sent; what is for it is held for thirty days."
     )
 
 
@@ -93,7 +93,9 @@ class Endpoint(BaseModel):
         description="True if the agency must be told: deliveries to it are tried without end."
     )
     region_code: ShownRegion
-    active: bool = Field(description="False: no new deliveries, none sent.")
+    active: bool = Field(
+        description="False: none sent; what is for it is held for thirty days, and sent on return."
+    )
     previous_secret_until: datetime | None = Field(
         description="Until when the secret before the current one signs too."
     )
@@ -131,10 +133,10 @@ class Delivery(BaseModel):
     )
     subject_id: UUID = Field(description="What the event is about; deliveries keep order per it.")
     sequence: int = Field(
-        ge=1, le=2**63 - 1, description="Order among the deliveries of the endpoint."
+        ge=1, le=2**63 - 1, description="Order among the facts about the subject."
     )
     delivery_class: Literal["M", "S"] = Field(
-        description="M: mandatory, tried without end. S: tried ten times over three days."
+        description="M: mandatory, tried without end. S: tried for thirty days."
     )
     state: State = Field(description="Where it stands; `leased`: being sent now.")
     attempts: int = Field(ge=0, le=2**31 - 1, description="Attempts begun so far.")
@@ -189,4 +191,33 @@ class Closure(Input, title="DeliveryClosure"):
     reason: Line = Field(
         description="How the agency was told instead. Name no child.",
         examples=["Told by telephone; the duty officer has taken it down"],
+    )
+
+
+class FeedEvent(BaseModel):
+    """One event of the feed: what a delivery of it tells."""
+
+    id: UUID = Field(description="Names the event.")
+    type: str = Field(max_length=80, pattern=r"^[a-z_.]+$", description="The event's wire name.")
+    timestamp: datetime = Field(description="When it happened.")
+    subject_id: UUID = Field(description="What it is about; the feed keeps order per it.")
+    sequence: int = Field(
+        ge=1, le=2**63 - 1, description="Order among the facts about the subject."
+    )
+    data: dict[str, Any] = Field(
+        description="The event's own fields, as in a webhook of its type: ids and codes only."
+    )
+
+
+class Feed(BaseModel):
+    """Some events, oldest first, and where to go on."""
+
+    items: list[FeedEvent] = Field(max_length=200, description="The events, in order.")
+    next_cursor: str = Field(
+        max_length=400,
+        pattern=r"^[A-Za-z0-9_-]+$",
+        description="Keep it, and pass it as `cursor` to go on from here, now or any time later.",
+    )
+    more: bool = Field(
+        description="True: go on at once. False: nothing more has happened yet; ask again later."
     )

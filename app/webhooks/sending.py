@@ -100,6 +100,7 @@ async def open_client(
 ) -> AsyncIterator[Send]:
     """Open the HTTP client of a sender. No proxies, cookies, redirects or decompression."""
     allowed = settings.allowed_networks
+    vetted: set[str] = set()
     connector = aiohttp.TCPConnector(
         limit=0,
         keepalive_timeout=_KEEP_ALIVE_SECONDS,
@@ -130,10 +131,11 @@ async def open_client(
                 "webhook-timestamp": str(timestamp),
                 "webhook-signature": signing.signature(keys, webhook_id, timestamp, body),
             }
-            if not rules.url_allowed(
-                url, allow_http=settings.allow_http, ports=settings.allowed_ports, allowed=allowed
-            ):
-                return Answer(error="address_not_allowed")
+            if url not in vetted:
+                http, ports = settings.allow_http, settings.allowed_ports
+                if not rules.url_allowed(url, allow_http=http, ports=ports, allowed=allowed):
+                    return Answer(error="address_not_allowed")
+                vetted.add(url)
             return await _post(client, url, body, headers, settings.attempt_seconds)
 
         yield send

@@ -67,7 +67,7 @@ def test_who_waits_for_what_nobody_announces_is_refused(monkeypatch) -> None:
 
 
 def test_every_job_is_enqueued_by_something() -> None:
-    heard = {name for names in events._handlers.values() for name in names} | {*events._for_every}
+    heard = {name for names in events._handlers.values() for name in names}
     called = {job.name for job in queue.REGISTRY.values() if job.cron is None} - heard
     told = {name for name in called if name.partition(".")[0] in wiring.packages()}
     text = "\n".join(SOURCES.values())

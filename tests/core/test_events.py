@@ -31,7 +31,6 @@ class Undone(Happened):
 @pytest.fixture(autouse=True)
 def _nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "_handlers", defaultdict(list))
-    monkeypatch.setattr(events, "_for_every", [])
     monkeypatch.setattr(queue, "REGISTRY", {})
 
 
@@ -87,18 +86,6 @@ async def test_a_package_below_hears_it_with_whom_it_concerns_and_when_it_was(
         )
         for each in (open_to_all, told)
     ]
-
-
-async def test_who_waits_for_everything_hears_of_each_kind_once(database: Database) -> None:
-    heard: list[UUID] = []
-
-    @events.on_every_event
-    async def note(tx: Tx, event_id: UUID) -> None:
-        heard.append(event_id)
-
-    both = an_event(), an_event(Undone)
-    await said(database, *both)
-    assert sorted(heard) == [each.event_id for each in both]
 
 
 async def test_who_may_be_told_stands_beside_what_is_told_and_not_in_it(

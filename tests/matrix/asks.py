@@ -117,6 +117,7 @@ _WEBHOOKS = (
     Ask("readWebhookDelivery"),
     Ask("replayWebhookDelivery"),
     Ask("closeWebhookDelivery", always({"reason": "told by telephone"})),
+    Ask("listEvents"),
 )
 
 _CHILDREN = (

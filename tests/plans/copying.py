@@ -18,7 +18,9 @@ TOWNSHIPS, VILLAGES = 8, 10
 """Of each county, and of each township."""
 EVERYTHING = 1009
 """Every so many copies there is one of which no table leaves anything out."""
-_NO_PLACES = {"sequence", "last_sequence", "committed_in", "hidden_below", "police_below"}
+_NO_PLACES = {
+    *("sequence", "last_sequence", "last", "n", "committed_in", "hidden_below", "police_below"),
+}
 
 FUNCTIONS = """
 CREATE TABLE plans_keys (id uuid PRIMARY KEY, key text NOT NULL);
@@ -76,7 +78,7 @@ async def remember_agencies(connection: asyncpg.Connection) -> dict[UUID, str]:
     """Note what is copied for each township only: agencies by their kind, what they have by id."""
     await connection.execute("INSERT INTO plans_keys SELECT id, kind FROM agencies")
     for table in OF_AGENCIES:
-        if table not in {"agencies", "staff_accounts"}:
+        if table not in {"agencies", "staff_accounts", "subscriptions"}:
             await connection.execute(
                 f"INSERT INTO plans_keys SELECT id, id::text FROM {table} ON CONFLICT DO NOTHING"
             )

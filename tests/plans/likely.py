@@ -34,6 +34,7 @@ OF_AGENCIES = {
     "clients": 0.05,
     "sign_ins": 0.05,
     "webhook_endpoints": 0.02,
+    "subscriptions": 0.02,
 }
 """What agencies have, copied once for each township, and in which share of them."""
 
@@ -48,6 +49,8 @@ ALONG = {
     "dropout_written_reports": "dropout_alerts",
     "unresolved_evidence": "unresolved",
     "webhook_attempts": "webhook_deliveries",
+    "event_named": "events",
+    "subject_sequences": "events",
     "visit_versions": "visits",
     "audit_children": "audit_entries",
 }
@@ -61,6 +64,7 @@ SELDOM = {
 
 KEPT = {
     *("jobs", "job_schedules", "regions", "alembic_version", "idempotency_keys", "revocations"),
+    "event_feed",
     *("used_assertions", "authorization_codes", "refresh_tokens", "school_calendar_days"),
 }
 """What is not copied."""
@@ -86,6 +90,9 @@ _SECTION = (
 )
 _PERIOD = "CASE m WHEN 0 THEN t.period ELSE (2026 - (m + 3) / 4) || 'Q' || (4 - m % 4) END"
 
+_POSITION = "t.position + (n::bigint * 10 + m) * 1000000"
+"""Each copy has places of its own in the feed."""
+
 CHOSEN = {
     "children.name": f"{_S} || {_A} || {_B}",
     "children.name_canonical": f"{_S} || {_A} || {_B}",
@@ -105,6 +112,8 @@ CHOSEN = {
     ),
     "children.updated_at": "t.updated_at - n * interval '40 seconds'",
     "child_external_ids.index": "decode(md5(t.index::text || n), 'hex')",
+    "events.position": _POSITION,
+    "event_named.position": _POSITION,
     "child_changes.version": "t.version + m * 10",
     "resident_ids.index": "decode(md5(t.index::text || n || '.' || m), 'hex')",
     "attendance_events.event_id": "t.event_id || '-' || n || '-' || m || '-' || t.id",

@@ -11,6 +11,7 @@ from app.core.settings import Settings
 from app.regions.rules import lineage
 from app.webhooks.events import DeliverySucceeded
 from app.webhooks.models import WebhookEndpoint
+from app.webhooks.operations.endpoints import subscribe
 from tests.access.factories import Caller, an_agency, callers
 from tests.regions.factories import some_regions
 
@@ -71,6 +72,8 @@ async def an_endpoint(
                 updated_at=tx.now,
             )
         )
+        await tx.flush()
+        await subscribe(tx, chosen)
     return chosen
 
 

@@ -32,7 +32,7 @@ from app.unresolved import queries as unresolved
 from app.unresolved.operations import referrals, whose
 from app.webhooks import delivery
 from app.webhooks import jobs as announcing
-from app.webhooks.operations import deliveries
+from app.webhooks.operations import fan_out
 from tests.access.factories import an_agency
 from tests.conftest import NOW, pinned
 
@@ -141,7 +141,12 @@ async def test_what_comes_round_reads_what_waits_alone(many) -> None:
         (referrals._ALONE, [first, 500], "ix_unresolved_answered"),
         (unresolved._SET, [[], first, 500], "uq_unresolved_asked_about"),
         (announcing._OVERDUE, [NOW, NOW, 500], "ix_webhook_deliveries_overdue"),
-        (deliveries._NUMBER_SUBSCRIBERS, [first, 0, [first]], "ix_webhook_endpoints_of_region"),
+        (fan_out._WAITING, [200], "ix_events_waiting"),
+        (
+            fan_out._HAND_OUT,
+            [[first], [b""], "0" * 13, NOW, "", b""],
+            "ix_subscriptions_wire_name_region_code",
+        ),
     ):
         found = await plan(many, everywhere, sql, *arguments, without="seqscan")
         assert index in found, found

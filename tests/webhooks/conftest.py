@@ -29,8 +29,11 @@ async def live(
     """Real commits, the test's own clock; empties what deliveries and agencies left behind."""
     yield Database(live_database.engine, live_database.keyring, clock)
     owner = await asyncpg.connect(database_urls.owner)
-    await owner.execute("TRUNCATE webhook_attempts, webhook_deliveries, webhook_endpoints")
-    await owner.execute("DELETE FROM events; DELETE FROM jobs; DELETE FROM agencies")
+    await owner.execute(
+        "TRUNCATE webhook_attempts, webhook_deliveries, subscriptions, webhook_endpoints"
+    )
+    await owner.execute("TRUNCATE events, event_named, event_feed, subject_sequences, jobs")
+    await owner.execute("DELETE FROM agencies")
     await owner.close()
 
 

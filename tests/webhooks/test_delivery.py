@@ -10,8 +10,7 @@ from aiohttp import web
 
 from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
-from app.core.jobs.events import publish
-from app.webhooks import signing
+from app.webhooks import rules, signing
 from app.webhooks.operations import deliveries
 from tests import schema
 from tests.access.factories import an_agency
@@ -23,7 +22,6 @@ from tests.webhooks.workshop import (
     an_endpoint,
     an_event,
     attempts_of,
-    beside,
     hang,
     has_state,
     pass_time_until_due,
@@ -33,9 +31,12 @@ from tests.webhooks.workshop import (
     sending,
     settings_for,
     status,
+    subscribed,
     verified,
     waits_for,
 )
+
+SUCCEEDED = "SELECT * FROM events WHERE wire_name = 'webhooks.delivery_succeeded'"
 
 
 class TestDelivery:
@@ -84,8 +85,7 @@ class TestDelivery:
         async with sending(live, settings_for(receiver), database_urls.app):
             await until(has_state(live, made, "succeeded", 1))
         async with live.begin(SYSTEM) as tx:
-            (event,) = await tx.connection.fetch("SELECT * FROM events")
-        assert event["wire_name"] == "webhooks.delivery_succeeded"
+            (event,) = await tx.connection.fetch(SUCCEEDED)
         assert event["subject_id"] == report
         data = event["data"]
         assert (data["delivery_id"], data["agency_id"]) == (str(made), str(bureau))
@@ -145,8 +145,7 @@ class TestMandatory:
             await until(has_state(live, made, "pending", 1))
             assert timedelta(seconds=4) <= await waits_for(live, made) <= timedelta(seconds=6.01)
             async with live.begin(SYSTEM) as tx:
-                told = await tx.connection.fetchval("SELECT count(*) FROM events")
-            assert told == 0, "nobody hears that it arrived"
+                assert await tx.connection.fetch(SUCCEEDED) == [], "nobody hears that it arrived"
             await pass_time_until_due(live, made, clock)
             await until(has_state(live, made, "succeeded", 2))
         first, second = receiver.received
@@ -187,33 +186,20 @@ class TestMandatory:
         (attempt,) = await attempts_of(live, made)
         assert attempt["error"] == "connection_failed"
 
-    async def test_waits_while_its_endpoint_is_switched_off(
-        self, live, bureau, receiver, database_urls
-    ) -> None:
-        endpoint, _ = await an_endpoint(live, bureau, receiver.url)
-        made = await queue(live, bureau)
-        async with live.begin(SYSTEM) as tx:
-            await tx.connection.execute(
-                "UPDATE webhook_endpoints SET active = false WHERE id = $1", endpoint
-            )
-        async with sending(live, settings_for(receiver), database_urls.app):
-            await until(has_state(live, await beside(live, receiver), "succeeded", 1))
-        assert await has_state(live, made, "pending", 0)()
-
 
 class TestSubscriber:
-    async def test_ends_with_its_schedule(
+    async def test_is_tried_for_thirty_days(
         self, live, bureau, receiver, clock, database_urls
     ) -> None:
         await an_endpoint(live, bureau, receiver.url)
-        receiver.replies = [status(500)] * 10
+        receiver.replies = [status(500)] * 13
         made = await subscribed(live)
         async with sending(live, settings_for(receiver), database_urls.app):
-            for number in range(1, 10):
+            for number in range(1, 13):
                 await until(has_state(live, made, "pending", number))
-                clock.advance(hours=30)
-            await until(has_state(live, made, "exhausted", 10))
-        assert len(receiver.received) == 10
+                clock.advance(hours=61)
+            await until(has_state(live, made, "exhausted", 13))
+        assert len(receiver.received) == 13
 
     async def test_is_no_proof_once_delivered(self, live, bureau, receiver, database_urls) -> None:
         await an_endpoint(live, bureau, receiver.url)
@@ -270,18 +256,6 @@ class TestAnswerBody:
         assert all(row["response_truncated"] for row in rows)
 
 
-async def subscribed(database: Database, subject_id: UUID | None = None) -> UUID:
-    """Publish an event for those who subscribed to such; returns the delivery of the one."""
-    async with database.begin(SYSTEM) as tx:
-        event = an_event(subject_id)
-        await publish(tx, event)
-        await deliveries.fan_out(tx, event.event_id)
-        made: UUID = await tx.connection.fetchval(
-            "SELECT id FROM webhook_deliveries WHERE event_id = $1", event.event_id
-        )
-    return made
-
-
 class TestOrder:
     async def test_of_one_subject_is_kept_and_others_go_on(
         self, live, bureau, receiver, clock, database_urls
@@ -299,7 +273,7 @@ class TestOrder:
             await pass_time_until_due(live, first, clock)
             await until(has_state(live, second, "succeeded", 1))
         sequences = [orjson.loads(each.body)["data"]["sequence"] for each in receiver.received]
-        assert sequences == [1, 3, 1, 2]
+        assert sequences == [1, 1, 1, 2]
 
     async def test_a_mandatory_one_waits_for_no_other_news_of_its_subject(
         self, live, bureau, receiver, database_urls
@@ -314,7 +288,22 @@ class TestOrder:
             await until(has_state(live, made, "succeeded", 1))
         assert (await row_of(live, news))["state"] == "pending"
 
-    async def test_at_most_sixteen_are_in_flight_to_one_endpoint(
+    async def test_urgent_reports_go_first(
+        self, live, bureau, receiver, database_urls, monkeypatch
+    ) -> None:
+        monkeypatch.setattr(rules, "FULL_CONCURRENCY", 1)
+        await an_endpoint(live, bureau, receiver.url)
+        for _ in range(3):
+            await queue(live, bureau)
+        async with live.begin(SYSTEM) as tx:
+            (urgent,) = await deliveries.tell(
+                tx, an_event(), agency_id=bureau, data={}, urgent=True
+            )
+        async with sending(live, settings_for(receiver), database_urls.app):
+            await until(lambda: len(receiver.received) == 4)
+        assert receiver.ids()[0] == (await row_of(live, urgent))["webhook_id"]
+
+    async def test_at_most_sixteen_are_in_flight_to_an_endpoint_at_first(
         self, live, bureau, receiver, database_urls
     ) -> None:
         await an_endpoint(live, bureau, receiver.url)
@@ -338,10 +327,10 @@ class TestOrder:
             # Whoever takes another turn now could overdo it; one for a second endpoint tells when.
             beside = await queue(live, neighbour)
             await until(has_state(live, beside, "succeeded", 1))
+            assert receiver.most_in_flight == 16
             go_on.set()
             for each in made:
                 await until(has_state(live, each, "succeeded", 1))
-        assert receiver.most_in_flight == 16
         assert len(set(receiver.ids())) == 40
 
     async def test_two_senders_share_without_repeating(

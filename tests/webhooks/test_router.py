@@ -49,7 +49,7 @@ async def registered(client, caller, **changes):
 
 async def queued(database, agency_id) -> str:
     async with database.begin(SYSTEM) as tx:
-        (made,) = await deliveries.queue_mandatory(
+        (made,) = await deliveries.tell(
             tx, an_event(), agency_id=agency_id, data={"report_id": "r"}
         )
     return str(made)

@@ -11,22 +11,37 @@ from app.webhooks.rules import Gate
 NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 
 
+def again(
+    delivery_class: rules.DeliveryClass,
+    failures: int,
+    random: float = 0.5,
+    not_before: datetime | None = None,
+    held: timedelta = timedelta(),
+) -> timedelta | None:
+    at = rules.next_attempt(
+        delivery_class, failures, NOW, queued_at=NOW - held, not_before=not_before, random=random
+    )
+    return None if at is None else at - NOW
+
+
 def waits(delivery_class: rules.DeliveryClass, count: int, random: float = 0.5) -> list[float]:
-    found = []
-    for failures in range(1, count + 1):
-        at = rules.next_attempt(delivery_class, failures, NOW, random=random)
-        found.append(-1.0 if at is None else round((at - NOW).total_seconds(), 3))
-    return found
+    found = (again(delivery_class, failures, random) for failures in range(1, count + 1))
+    return [-1.0 if each is None else round(each.total_seconds(), 3) for each in found]
 
 
 class TestSchedule:
     def test_of_a_mandatory_delivery_never_ends(self) -> None:
         assert waits("M", 8) == [5, 30, 120, 300, 900, 900, 900, 900]
-        assert rules.next_attempt("M", 100_000, NOW, random=0.5) == NOW + timedelta(minutes=15)
+        years = timedelta(days=3000)
+        assert again("M", 100_000, held=years) == timedelta(minutes=15)
 
-    def test_of_a_subscriber_delivery_ends_after_ten_attempts(self) -> None:
+    def test_of_a_subscriber_delivery_goes_on_daily_for_thirty_days(self) -> None:
         hours = [7200, 18_000, 36_000, 50_400, 72_000, 86_400]
-        assert waits("S", 10) == [5, 300, 1800, *hours, -1]
+        assert waits("S", 11) == [5, 300, 1800, *hours, 86_400, 86_400]
+        day, thirty = timedelta(days=1), timedelta(days=30)
+        assert again("S", 40, held=thirty - timedelta(seconds=1)) == day
+        assert again("S", 10, held=thirty) is None
+        assert again("S", 9, held=thirty) == day  # sent again by hand, it has its whole schedule
 
     def test_is_spread_by_a_fifth_each_way(self) -> None:
         assert waits("M", 2, random=0.0) == [4, 24]
@@ -39,16 +54,14 @@ class TestSchedule:
             ("M", 86_400, 900),  # a report does not wait longer than a quarter of an hour
             ("M", 1, 5),  # never sooner than the schedule
             ("S", 3600, 3600),
-            ("S", 10**9, 86_400),
+            ("S", 10**9 - 1, 86_400),
         ],
     )
     def test_keeps_to_retry_after(
         self, delivery_class: rules.DeliveryClass, asked: int, seconds: int
     ) -> None:
-        at = rules.next_attempt(
-            delivery_class, 1, NOW, retry_after=timedelta(seconds=asked), random=0.5
-        )
-        assert at == NOW + timedelta(seconds=seconds)
+        not_before = rules.not_before(delivery_class, str(asked), NOW)
+        assert again(delivery_class, 1, not_before=not_before) == timedelta(seconds=seconds)
 
     @pytest.mark.parametrize(
         ("header", "seconds"),
@@ -86,27 +99,45 @@ class TestAnswer:
         assert not rules.refuses_for_good("M", 410, "abort-message")
 
 
+def moved(gate: Gate, status: int | None, seconds: float = 0.1, *, timed_out=False) -> Gate:
+    took = timedelta(seconds=seconds)
+    return rules.gate_after(gate, status, took=took, timed_out=timed_out, now=NOW)
+
+
 class TestGate:
     @pytest.mark.parametrize("status", [429, 502, 503, 504])
     def test_overload_closes_it_to_one_and_success_opens_it_again(self, status: int) -> None:
-        gate = rules.gate_after(Gate(), status, timed_out=False, now=NOW)
+        gate = moved(Gate(64), status)
         assert gate.limit == 1
-        for expected in (2, 4, 8, 16, 16):
-            gate = rules.gate_after(gate, 200, timed_out=False, now=NOW)
+        for expected in (2, 4, 8, 16, 17, 18):
+            gate = moved(gate, 200)
             assert gate.limit == expected
-        assert gate == Gate()
+
+    def test_one_that_answers_quickly_gets_more_and_a_slow_one_no_more_than_at_first(self) -> None:
+        gate = Gate()
+        for _ in range(300):
+            gate = moved(gate, 200)
+        assert gate == Gate(256)
+        assert moved(gate, 200, seconds=1.1) == Gate()
+        assert moved(gate, 500) == Gate(failures=1)
 
     def test_hanging_closes_it_to_one(self) -> None:
-        assert rules.gate_after(Gate(), None, timed_out=True, now=NOW).limit == 1
+        assert moved(Gate(), None, timed_out=True).limit == 1
 
     def test_ten_failures_in_a_row_pause_then_one_probes(self) -> None:
         gate = Gate()
         for _ in range(9):
-            gate = rules.gate_after(gate, 500, timed_out=False, now=NOW)
+            gate = moved(gate, 500)
             assert gate.room(NOW) == 16
-        gate = rules.gate_after(gate, 500, timed_out=False, now=NOW)
+        gate = moved(gate, 500)
         assert gate.room(NOW) == 0
         assert gate.room(NOW + timedelta(seconds=30)) == 1
+
+    def test_it_is_there_again_with_the_first_success_after_three_failures(self) -> None:
+        assert rules.is_back(Gate(failures=3), 0, 200)
+        assert rules.is_back(Gate(), 3, 204)  # this delivery failed, at another worker's
+        assert not rules.is_back(Gate(failures=2), 2, 200)
+        assert not rules.is_back(Gate(failures=9), 9, 500)
 
 
 DENIED = [

@@ -18,14 +18,16 @@ from aiohttp import web
 from app.core import settings as config
 from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
+from app.core.jobs.events import publish
 from app.webhooks import delivery, signing
 from app.webhooks.events import WebhookOverdue
 from app.webhooks.models import SECRET_PLACE, WebhookEndpoint
-from app.webhooks.operations import deliveries
+from app.webhooks.operations import deliveries, endpoints, fan_out
 from tests.access.factories import an_agency
 from tests.waiting import PATIENCE
 
 TOWNSHIP = 120119101000
+VILLAGE = 120119101200
 HOME = 120119000000
 QUICK = delivery.Limits(poll=timedelta(milliseconds=20))
 
@@ -181,6 +183,8 @@ async def an_endpoint(
                 updated_at=tx.now,
             )
         )
+        await tx.flush()
+        await endpoints.subscribe(tx, identity)
     return identity, key
 
 
@@ -202,8 +206,18 @@ async def queue(
 ) -> UUID:
     """Queue one mandatory delivery; returns its id."""
     async with database.begin(SYSTEM) as tx:
-        (made,) = await deliveries.queue_mandatory(
-            tx, an_event(subject_id), agency_id=agency_id, data=data
+        (made,) = await deliveries.tell(tx, an_event(subject_id), agency_id=agency_id, data=data)
+    return made
+
+
+async def subscribed(database: Database, subject_id: UUID | None = None) -> UUID:
+    """Publish an event for those who subscribed to such; returns the delivery of the one."""
+    async with database.begin(SYSTEM) as tx:
+        event = an_event(subject_id)
+        await publish(tx, event)
+        await fan_out.hand_out(tx, 1_000)
+        made: UUID = await tx.connection.fetchval(
+            "SELECT id FROM webhook_deliveries WHERE event_id = $1", event.event_id
         )
     return made
 

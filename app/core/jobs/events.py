@@ -13,13 +13,13 @@ from uuid import UUID
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
-from sqlalchemy import BigInteger
+from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, Integer, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field as TableField
 from sqlmodel import SQLModel
 
 from app.core.data import rls
-from app.core.data.columns import OF_TRANSACTION, Instant
+from app.core.data.columns import Instant
 from app.core.data.db import Tx
 from app.core.data_files import unknown
 from app.core.ids import new_id
@@ -35,6 +35,10 @@ ROLE: Final = WithJsonSchema(
 )
 """For a field that is the role in which somebody did it; null if that was not kept."""
 
+CHANNEL: Final = "tonghu_events"
+"""NOTIFY channel on which whoever hands out events listens."""
+_HANDED_OUT: Final = text("position > 0")
+_FOR_ALL: Final = text("position > 0 AND told_to IS NULL")
 _kinds: dict[str, type["Event"]] = {}
 
 
@@ -90,13 +94,30 @@ def kinds() -> Mapping[str, type[Event]]:
 
 
 class EventRow(SQLModel, table=True):
-    """An announced fact, as stored. `committed_in` orders feeds safely (F4).
+    """An announced fact, as stored.
+
+    `sequence`: its number among the facts of its subject. `n`: taken under the subject's lock, so
+    in the order in which they are committed. `position`: its place in the feed, without a gap;
+    null: not handed out yet; 0: handed out before there were places. `place`: where it happened, by
+    the code of when it was handed out.
 
     `told_to`: ids of the only agencies whose feeds and endpoints may get it, null for all that
     serve the region. Our own handlers always get it.
     """
 
     __tablename__ = "events"
+    __table_args__: Any = (
+        Index("ix_events_waiting", "n", "id", postgresql_where=text("position IS NULL")),
+        Index("uq_events_position", "position", unique=True, postgresql_where=_HANDED_OUT),
+        Index("ix_events_place_position", "place", "position", postgresql_where=_FOR_ALL),
+        Index(
+            "ix_events_county_position",
+            text("(place / 1000000)"),
+            "position",
+            postgresql_where=_FOR_ALL,
+        ),
+    )
+
     id: UUID = TableField(primary_key=True)
     wire_name: str
     subject_id: UUID = TableField(index=True)
@@ -105,16 +126,55 @@ class EventRow(SQLModel, table=True):
     data: dict[str, Any] = TableField(sa_type=JSONB)
     told_to: list[str] | None = TableField(default=None, sa_type=JSONB(none_as_null=True))
     occurred_at: datetime = TableField(sa_type=Instant)
-    committed_in: int = TableField(index=True, sa_type=BigInteger, sa_column_kwargs=OF_TRANSACTION)
+    n: int = TableField(sa_column=Column(BigInteger, Identity(always=True), nullable=False))
+    sequence: int | None = TableField(default=None, sa_type=BigInteger)
+    position: int | None = TableField(default=None, sa_type=BigInteger)
+    place: int | None = TableField(default=None, sa_type=BigInteger)
+
+
+class SubjectSequence(SQLModel, table=True):
+    """The number of the latest fact about a subject. Who counts it up holds its row until the end
+    of the transaction: numbers are committed in their own order.
+    """
+
+    __tablename__ = "subject_sequences"
+    subject_id: UUID = TableField(primary_key=True)
+    last: int = TableField(sa_type=BigInteger)
+
+
+class EventFeed(SQLModel, table=True):
+    """The last place given out in the feed: one row, held by whoever hands out."""
+
+    __tablename__ = "event_feed"
+    __table_args__: Any = (CheckConstraint("id = 1", name="one"),)
+    id: int = TableField(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    last: int = TableField(sa_type=BigInteger)
+
+
+class NamedInEvent(SQLModel, table=True):
+    """An agency that an event names, wherever it happened, by its place in the feed. `relation`:
+    of which roles' endpoints and feeds alone that is true; `any`: of all (AZ-3, AZ-8).
+    """
+
+    __tablename__ = "event_named"
+    __table_args__: Any = (
+        CheckConstraint("relation IN ('any', 'enrolled', 'none')", name="relation"),
+    )
+    agency_id: UUID = TableField(primary_key=True)
+    position: int = TableField(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    relation: str = TableField(primary_key=True)
+    event_id: UUID
 
 
 AnyEvent = TypeVar("AnyEvent", bound=Event)
 Handler = Callable[[Tx, AnyEvent], Awaitable[None]]
 
-rls.allow("events", "SELECT, INSERT")
+rls.allow("events", "SELECT, INSERT, UPDATE (place, position, sequence)")
+rls.allow("subject_sequences", "SELECT, INSERT, UPDATE")
+rls.allow("event_feed", "SELECT, INSERT, UPDATE")
+rls.allow("event_named", "SELECT, INSERT")
 
 _handlers: dict[str, list[str]] = defaultdict(list)
-_for_every: list[str] = []
 
 
 def on(kind: type[AnyEvent]) -> Callable[[Handler[AnyEvent]], Handler[AnyEvent]]:
@@ -136,14 +196,6 @@ def _job(handler: Callable[..., Any], run: Callable[[Tx, UUID], Awaitable[None]]
     name = f"{handler.__module__.split('.')[1]}.{handler.__name__}"
     queue.job(name)(lambda tx, payload: run(tx, UUID(payload["event"])))
     return name
-
-
-def on_every_event(
-    handler: Callable[[Tx, UUID], Awaitable[None]],
-) -> Callable[[Tx, UUID], Awaitable[None]]:
-    """Run the decorated job with the id of every event, whatever its kind (for fan-out)."""
-    _for_every.append(_job(handler, handler))
-    return handler
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,15 +249,45 @@ def _listed(agencies: Sequence[UUID]) -> str:
     return orjson.dumps([str(agency) for agency in agencies]).decode()
 
 
-async def publish(tx: Tx, *events: Event) -> None:
-    """Store events and queue every handler that waits for them, in the caller's transaction."""
+# `said` has the events and their `turn` among those of one subject. Subjects in order: two that
+# publish about the same do not wait for each other in a circle.
+COUNTED: Final = """
+counted AS (
+    INSERT INTO subject_sequences AS s (subject_id, last)
+    SELECT subject_id, max(turn) FROM said GROUP BY subject_id ORDER BY subject_id
+    ON CONFLICT (subject_id) DO UPDATE SET last = s.last + excluded.last
+    RETURNING subject_id, last
+), numbered AS (
+    SELECT said.*, last - max(turn) OVER (PARTITION BY subject_id) + turn AS sequence
+    FROM said JOIN counted USING (subject_id)
+)
+"""
+
+# Sorted: every subject is held before the first `n` is taken.
+_PUBLISH: Final = f"""
+WITH said AS MATERIALIZED (
+    SELECT *, row_number() OVER (PARTITION BY subject_id ORDER BY turn_of_all) AS turn
+    FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::bigint[], $6::jsonb[],
+        $7::jsonb[]) WITH ORDINALITY
+    AS e (id, wire_name, subject_id, region_code, home_county, data, told_to, turn_of_all)
+), {COUNTED}, added AS (
+    INSERT INTO events (id, wire_name, subject_id, region_code, home_county, data, told_to,
+        occurred_at, sequence)
+    SELECT id, wire_name, subject_id, region_code, home_county, data, told_to, $8, sequence
+    FROM numbered ORDER BY turn_of_all RETURNING id, sequence
+)
+SELECT id, sequence, pg_notify($9, '') FROM added
+"""
+
+
+async def publish(tx: Tx, *events: Event) -> dict[UUID, int]:
+    """Store events and queue every handler that waits for them, in the caller's transaction, which
+    holds their subjects until its end. Return the number of each among those of its subject.
+    """
     if not events:
-        return
-    await tx.connection.execute(
-        "INSERT INTO events"
-        " (id, wire_name, subject_id, region_code, home_county, data, told_to, occurred_at)"
-        " SELECT *, $8::timestamptz FROM UNNEST($1::uuid[], $2::text[], $3::uuid[],"
-        " $4::bigint[], $5::bigint[], $6::jsonb[], $7::jsonb[])",
+        return {}
+    rows = await tx.connection.fetch(
+        _PUBLISH,
         [event.event_id for event in events],
         [event.wire_name for event in events],
         [event.subject_id for event in events],
@@ -214,12 +296,14 @@ async def publish(tx: Tx, *events: Event) -> None:
         [event.model_dump_json() for event in events],
         [None if event.told_to is None else _listed(event.told_to) for event in events],
         tx.now,
+        CHANNEL,
     )
     await queue.enqueue_each(
         tx.connection,
         [
             (name, {"event": str(event.event_id)})
             for event in events
-            for name in (*_handlers[event.wire_name], *_for_every)
+            for name in _handlers[event.wire_name]
         ],
     )
+    return {row["id"]: row["sequence"] for row in rows}

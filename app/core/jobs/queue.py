@@ -202,6 +202,18 @@ async def enqueue_each(
         await connection.execute(_ENQUEUE, names, texts, keys, timedelta(), CHANNEL)
 
 
+async def hold(
+    connection: asyncpg.Connection, name: str, payload: dict[str, Any], failure: str
+) -> None:
+    """Add a job that waits for an operator from the first: its work was tried, and failed."""
+    await connection.execute(
+        "INSERT INTO jobs (name, payload, status, failure) VALUES ($1, $2::jsonb, 'held', $3)",
+        name,
+        orjson.dumps(payload).decode(),
+        failure,
+    )
+
+
 async def held(connection: asyncpg.Connection) -> list[asyncpg.Record]:
     """Return the jobs that wait for an operator, the oldest hundred: id, name, payload (JSON),
     failures, crashes, and failure, the last exception's class and place, never its message.

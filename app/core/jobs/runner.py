@@ -31,6 +31,8 @@ CONNECTION_FAILED: Final = (
 STATEMENT_SECONDS: Final = 10.0
 """Each round of statements is short; a longer wait means the server is out of reach."""
 
+Connect = Callable[[], Awaitable[asyncpg.Connection]]
+_PULSE_SECONDS = 30.0
 log = structlog.get_logger(__name__)
 
 
@@ -136,7 +138,7 @@ class _Worker:
 
 
 async def run(
-    connect: Callable[[], Awaitable[asyncpg.Connection]],
+    connect: Connect,
     *,
     begin: queue.Begin,
     clock: Clock,
@@ -175,6 +177,28 @@ async def wake_at(stop: asyncio.Event, wake: asyncio.Event) -> None:
     """Set `wake` once `stop` is set."""
     await stop.wait()
     wake.set()
+
+
+async def listen(connect: Connect, channel: str, wake: asyncio.Event) -> None:
+    """Set `wake` whenever something is said on a channel, and once after each loss of the server,
+    until cancelled. Who waits for it polls all the same.
+    """
+    while True:
+        try:
+            connection = await connect()
+            lost = asyncio.Event()
+            try:
+                connection.add_termination_listener(lambda *_, lost=lost: lost.set())
+                await connection.add_listener(channel, lambda *_: wake.set())
+                wake.set()
+                while not lost.is_set():
+                    await wait(lost, _PULSE_SECONDS)
+                    await connection.execute("SELECT 1")  # a silent server is lost, too
+            finally:
+                connection.terminate()
+        except CONNECTION_FAILED as error:  # pragma: no cover  the server is away for long
+            log.warning("jobs.listener_lost", error=type(error).__qualname__)
+        await asyncio.sleep(1)
 
 
 async def wait(event: asyncio.Event, seconds: float) -> None:
@@ -258,13 +282,13 @@ def _settle(worker: _Worker, row: asyncpg.Record, task: asyncio.Task[None]) -> N
     error = None if task.cancelled() else task.exception()
     if error is None:
         return
-    failure = _describe(error)
+    failure = describe(error)
     log.warning("jobs.failed", job=row["name"], job_id=row["id"], failure=failure)
     if not isinstance(error, LeaseLost):
         worker.raised[row["lease"]] = failure
 
 
-def _describe(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
     """Name the exception, or the one behind it, and where it was raised."""
     error = error.__cause__ or error
     place = error.__traceback__

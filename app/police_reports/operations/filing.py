@@ -23,7 +23,7 @@ from app.police_reports.operations.standing import deadlines, dispatch_due, had_
 from app.police_reports.operations.telling import about, announce
 from app.police_reports.schemas.filing import ReportCreate, Subject
 from app.regions.rules import SPANS
-from app.webhooks.operations.deliveries import queue_mandatory
+from app.webhooks.operations import deliveries
 
 _CONTENT: Final = "police_reports.content"
 _CAME_LATER: Final = ("incident_id", "came_by", "accepted", "police_reference")
@@ -129,16 +129,31 @@ async def relieve(tx: Tx, report: Mapping[str, Any]) -> None:
             await announce(tx, events.ReportRelieved, each)
 
 
-async def deliver(tx: Tx, event: events.ReportFiled, *, agency_id: UUID) -> bool:
-    """Queue the mandatory delivery to a police agency; False if it has no endpoint (R4). The
-    payload is the event's, thin: who is concerned is fetched with the police's own token.
+async def deliver(
+    tx: Tx,
+    event: events.ReportFiled,
+    *,
+    agency_id: UUID,
+    announced: events.ReportFiled | None = None,
+) -> bool:
+    """Announce a report, to others as `announced`, and queue the mandatory delivery to a police
+    agency; False, and nothing is said, if it has no endpoint (R4). The payload is the event's,
+    thin: who is concerned is fetched with the police's own token.
     """
     data = {
         **event.model_dump(mode="json"),
         "region_code": region_text(event.region_code),
         "home_county": region_text(event.home_county),
     }
-    return bool(await queue_mandatory(tx, event, agency_id=agency_id, data=data))
+    made = await deliveries.tell(
+        tx,
+        event,
+        agency_id=agency_id,
+        data=data,
+        announced=announced,
+        urgent=event.urgency == "immediate",
+    )
+    return bool(made)
 
 
 def content_of(tx: Tx, new: ReportCreate) -> bytes:
@@ -236,10 +251,12 @@ async def _put_on_its_way(
     for police in nearest:
         _hand_to(report, police, told, corrects)
         filed = as_filed(tx, report.model_dump(), offices)
-        if own_cases.is_own(report) or await deliver(tx, filed, agency_id=police):
-            report.routing = "routed"
+        if own_cases.is_own(report):
             await spine.publish(tx, filed)
-            return
+        elif not await deliver(tx, filed, agency_id=police):
+            continue
+        report.routing = "routed"
+        return
     _hand_to(report, next(iter(nearest), None), [*nearest, *told], corrects)
     report.routing = "no_endpoint" if nearest else "no_agency"
     filed = as_filed(tx, report.model_dump(), offices)

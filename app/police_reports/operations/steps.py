@@ -262,10 +262,8 @@ async def redeliver(
     told_to = offices.told(report["reporter_agency_id"], agency_id, hidden=report["hidden_from"])
     update = {"told_to": told_to, "police_agency_id": agency_id}
     filed = filed.model_copy(update={**update, "acknowledge_due_at": acknowledge_due_at})
-    routed = await filing.deliver(tx, filed, agency_id=agency_id)
-    if routed:
-        await spine.publish(tx, filed.model_copy(update={"told_to": (agency_id,)}))
-    return routed
+    announced = filed.model_copy(update={"told_to": (agency_id,)})
+    return await filing.deliver(tx, filed, agency_id=agency_id, announced=announced)
 
 
 async def take(tx: Tx, principal: Principal | None, report: Mapping[str, Any], deed: Deed) -> Taken:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Final
+from uuid import UUID
 
 from app.access.principal import Principal
 from app.core import settings as config
@@ -13,6 +15,7 @@ from app.regions import queries as region_queries
 from app.regions import rules as regions
 from app.webhooks import queries, rules, schemas, signing
 from app.webhooks.models import PREVIOUS_SECRET_PLACE, SECRET_PLACE, WebhookEndpoint
+from app.webhooks.operations.deliveries import pull_forward
 
 
 class EndpointInvalid(Problem, status=422):
@@ -27,6 +30,23 @@ class DeliveriesOpen(Problem, status=409):
 
     title = "Mandatory deliveries to this endpoint are still open; close or receive them first"
     title_zh = "该地址仍有未完成的强制推送,请先接收或关闭"
+
+
+# Of what is taken with its whole package nothing is taken twice.
+_SUBSCRIBE: Final = """
+INSERT INTO subscriptions (endpoint_id, wire_name, agency_id, relation, region_code)
+SELECT e.id, taken, e.agency_id, e.relation, e.region_code
+FROM webhook_endpoints e CROSS JOIN LATERAL unnest(e.event_types) AS taken
+WHERE e.id = $1
+  AND NOT (taken NOT LIKE '%.*' AND split_part(taken, '.', 1) || '.*' = ANY (e.event_types))
+"""
+_UNSUBSCRIBE: Final = "DELETE FROM subscriptions WHERE endpoint_id = $1"
+
+
+async def subscribe(tx: Tx, endpoint_id: UUID) -> None:
+    """Let an endpoint be found by what it takes now."""
+    await tx.connection.execute(_UNSUBSCRIBE, endpoint_id)
+    await tx.connection.execute(_SUBSCRIBE, endpoint_id)
 
 
 async def register_endpoint(
@@ -64,6 +84,7 @@ async def register_endpoint(
         updated_at=tx.now,
     )
     await tx.add(endpoint)
+    await subscribe(tx, identity)
     return _with_secret(tx, principal, endpoint, secret)
 
 
@@ -90,6 +111,10 @@ async def change_endpoint(
         setattr(endpoint, name, value)
     _touch(tx, endpoint)
     await tx.flush()
+    if change.event_types is not None:
+        await subscribe(tx, endpoint.id)
+    if change.active or change.url is not None:
+        await pull_forward(tx, [endpoint.id])
     return queries.as_endpoint(tx, principal, endpoint.model_dump())
 
 

@@ -1,0 +1,192 @@
+"""The feed: what an endpoint of the caller would be told, for those who come and ask."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from app.access.roles import role as role_of
+from app.attendance.events import PresenceDoubted
+from app.core.data.db import SYSTEM, Database
+from app.core.ids import new_id
+from app.core.jobs.events import Event, publish
+from app.duties.events import DutyOverdue
+from app.regions.rules import NATION, subtree
+from app.webhooks import feed
+from tests.access.factories import Caller, callers
+from tests.jobs import hand_out
+from tests.webhooks.workshop import HOME, TOWNSHIP, an_endpoint, an_event
+
+EVENTS = "/v1/events"
+VILLAGE = TOWNSHIP + 200
+PROVINCE, ELSEWHERE = 120000000000, 120110000000
+POSTS = {
+    "province": ("civil_affairs", PROVINCE),
+    "county": ("civil_affairs", HOME),
+    "township": ("township_supervisor", TOWNSHIP),
+    "education": ("education_authority", HOME),
+    "elsewhere": ("civil_affairs", ELSEWHERE),
+    "school": ("school_system", TOWNSHIP),
+    "police": ("police", HOME),
+    "operator": ("operator", NATION),
+}
+
+
+@pytest.fixture
+async def offices(database, settings) -> dict[str, Caller]:
+    """One of each kind, with an endpoint that takes all that its role may hear of."""
+    found = await callers(database, settings, **POSTS)
+    for name, caller in found.items():
+        role = role_of(POSTS[name][0])
+        packages = {scope.partition(":")[0] for scope in role.scopes if scope.endswith(":read")}
+        await an_endpoint(
+            database,
+            caller.agency_id,
+            f"https://{name}.example.org/",
+            event_types=tuple(f"{package}.*" for package in sorted(packages)),
+            relation=role.relation,
+            region=subtree(POSTS[name][1]),
+        )
+    return found
+
+
+async def said(database: Database, *what: Event) -> None:
+    async with database.begin(SYSTEM) as tx:
+        await publish(tx, *what)
+    await hand_out(database)
+
+
+async def read(client, caller: Caller, **query: Any) -> dict[str, Any]:
+    answer = await client.get(EVENTS, params=query, headers=caller.headers)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def shown(client, offices: dict[str, Caller]) -> dict[str, set[str]]:
+    pages = {name: await read(client, caller) for name, caller in offices.items()}
+    return {name: {item["id"] for item in page["items"]} for name, page in pages.items()}
+
+
+async def told(database: Database, offices: dict[str, Caller]) -> dict[str, set[str]]:
+    names = {caller.agency_id: name for name, caller in offices.items()}
+    found: dict[str, set[str]] = {name: set() for name in offices}
+    async with database.begin(SYSTEM) as tx:
+        rows = await tx.connection.fetch("SELECT agency_id, event_id FROM webhook_deliveries")
+    for row in rows:
+        found[names[row["agency_id"]]].add(str(row["event_id"]))
+    return found
+
+
+def overdue(
+    known_to: tuple[UUID, ...] = (), told_to: tuple[UUID, ...] | None = None
+) -> DutyOverdue:
+    return DutyOverdue(
+        subject_id=new_id(),
+        region_code=VILLAGE,
+        home_county=HOME,
+        told_to=told_to,
+        rule="VIS-01",
+        child_id=None,
+        bearer_role="village_director",
+        agency_id=None,
+        escalates_to=[],
+        due_at=datetime(2026, 11, 1, tzinfo=UTC),
+        known_to=known_to,
+    )
+
+
+def doubted(school: UUID) -> PresenceDoubted:
+    about = {"subject_id": new_id(), "region_code": ELSEWHERE + 1001, "home_county": HOME}
+    day = datetime(2026, 11, 2, tzinfo=UTC).date()
+    return PresenceDoubted(**about, child_id=new_id(), school_id=school, school_day=day)
+
+
+async def test_it_shows_each_what_an_endpoint_of_theirs_is_told(client, database, offices) -> None:
+    """Whatever lets somebody hear of an event: its place, its names, who alone may be told."""
+    ids = {name: caller.agency_id for name, caller in offices.items()}
+    about = an_event(region_code=VILLAGE).model_copy(update={"agency_id": ids["police"]})
+    cases = [
+        (about, {"province", "county", "township", "education", "police"}),
+        (an_event(region_code=ELSEWHERE + 1001), {"province", "elsewhere"}),
+        (
+            overdue(known_to=(ids["elsewhere"],)),
+            {"province", "county", "township", "education", "elsewhere"},
+        ),
+        (overdue(told_to=(ids["elsewhere"], ids["police"])), {"elsewhere", "police"}),
+        (overdue(told_to=(ids["school"],)), set()),  # whose role reads no duties
+        (doubted(ids["school"]), {"province", "elsewhere", "school"}),
+    ]
+    await said(database, *(event for event, _ in cases))
+    expected = {
+        name: {str(event.event_id) for event, heard in cases if name in heard} for name in offices
+    }
+    assert await told(database, offices) == expected
+    assert await shown(client, offices) == expected
+
+
+async def test_what_must_not_be_known_by_now_is_left_out(client, database, offices) -> None:
+    event = an_event(region_code=VILLAGE)
+    await said(database, event)
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(
+            "INSERT INTO hidden_subjects (subject_id, hidden_from, hidden_below)"
+            " VALUES ($1, $2, 1000000)",
+            event.subject_id,
+            [offices["education"].agency_id],
+        )
+    seen = await shown(client, offices)
+    assert {name for name, ids in seen.items() if ids} == {"province", "county"}
+
+
+async def test_who_goes_on_from_where_they_were_gets_each_once_and_misses_none(
+    client, database, offices, monkeypatch
+) -> None:
+    """Of places with more than a page looks at, most of which is of no kind that was asked for."""
+    monkeypatch.setattr(feed, "LOOKED_AT", 3)
+    subject = new_id()
+    wanted = [an_event(subject, VILLAGE + n % 3) for n in range(5)]
+    for event in wanted:
+        await said(database, *(overdue() for _ in range(4)), event)
+    cursor: dict[str, str] = {}
+    got, pages = [], 0
+    while True:
+        page = await read(client, offices["township"], limit=2, event_type="webhooks.*", **cursor)
+        got += page["items"]
+        cursor, pages = {"cursor": page["next_cursor"]}, pages + 1
+        if not page["more"]:
+            break
+    assert [item["id"] for item in got] == [str(event.event_id) for event in wanted]
+    assert [item["sequence"] for item in got] == [1, 2, 3, 4, 5]
+    assert pages >= 25 // 3
+    assert await read(client, offices["township"], **cursor) == {
+        "items": [],
+        "next_cursor": cursor["cursor"],
+        "more": False,
+    }
+    late = an_event(subject, VILLAGE)
+    await said(database, late)
+    page = await read(client, offices["township"], **cursor)
+    assert page["items"] == [
+        {
+            "id": str(late.event_id),
+            "type": "webhooks.delivery_overdue",
+            "timestamp": "2026-11-20T02:00:00Z",
+            "subject_id": str(subject),
+            "sequence": 6,
+            "data": {
+                **late.model_dump(mode="json"),
+                "region_code": str(VILLAGE),
+                "home_county": str(HOME),
+                "event_id": str(late.event_id),
+                "sequence": 6,
+            },
+        }
+    ]
+
+
+async def test_a_cursor_of_another_list_is_refused(client, offices) -> None:
+    answer = await client.get(
+        EVENTS, params={"cursor": "WyJhIl0"}, headers=offices["county"].headers
+    )
+    assert answer.status_code == 400
