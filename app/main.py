@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypedDict
 
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Lifespan
 
@@ -19,6 +20,7 @@ from app.core.data.db import Database
 from app.core.http.exchange import Exchange
 from app.core.http.hardening import Hardening, Limits
 from app.core.http.rate_limits import RateLimits
+from app.core.metrics import OTHER, Figures
 from app.core.settings import Environment, Settings
 
 BATCHES = ("/v1/attendance-events",)
@@ -35,19 +37,23 @@ class State(TypedDict):
 
 
 @asynccontextmanager
-async def state(settings: Settings, database: Database) -> AsyncIterator[State]:
-    """Build what requests share around an open database."""
+async def state(
+    settings: Settings, database: Database, limits: RateLimits | None = None
+) -> AsyncIterator[State]:
+    """Build what requests share around an open database. `limits`: shared with other processes."""
     keys = token_keys(
         database.keyring.signing, issuer=settings.tokens.issuer, audience=settings.tokens.audience
     )
     yield {
         "database": database,
         "token_keys": keys,
-        "rate_limits": RateLimits(
-            per_second=settings.rate_limit.per_second, burst=settings.rate_limit.burst
-        ),
+        "rate_limits": limits or rate_limits(settings),
         "settings": settings,
     }
+
+
+def rate_limits(settings: Settings) -> RateLimits:
+    return RateLimits(per_second=settings.rate_limit.per_second, burst=settings.rate_limit.burst)
 
 
 def spare_the_collector() -> None:
@@ -57,17 +63,22 @@ def spare_the_collector() -> None:
 
 
 def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> FastAPI:
-    """Assemble the app. Settings come from the environment unless given."""
+    """Assemble the app. Settings come from the environment unless given.
+
+    What is made here is shared by the processes forked afterwards; what the lifespan makes, each
+    has for itself.
+    """
     chosen = settings or Settings()
     logs.configure()
     wiring.load()
+    limits = rate_limits(chosen)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         async with (
             startup.reachable_database(chosen) as addresses,
             startup.open_database(chosen, clock, addresses=addresses) as database,
-            state(chosen, database) as shared,
+            state(chosen, database, limits) as shared,
         ):
             spare_the_collector()
             with drained_first(chosen.drain_seconds):
@@ -136,4 +147,9 @@ def _surround(app: FastAPI, settings: Settings) -> None:
                 "x-request-id",
             ),
         )
-    app.add_middleware(Exchange, https_only=settings.environment is Environment.production)
+    operations = [getattr(each, "unique_id", OTHER) for each in iter_route_contexts(app.routes)]
+    app.add_middleware(
+        Exchange,
+        figures=Figures(operations),
+        https_only=settings.environment is Environment.production,
+    )

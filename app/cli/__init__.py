@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,6 @@ from uuid import UUID
 
 import asyncpg
 import typer
-import uvicorn
 from alembic.util import CommandError
 from pydantic import ValidationError
 from rich.table import Table
@@ -24,7 +22,7 @@ from app.agencies.queries import find as find_agency
 from app.agencies.queries import find_same as find_same_agency
 from app.cli import duties, regions
 from app.cli.console import fail, in_transaction, out, print_json, region_code, say
-from app.core import startup
+from app.core import processes, startup
 from app.core.data import migrations, revisions, versions
 from app.core.data.crypto import Keyring
 from app.core.data.db import TemporarilyUnavailable, Tx
@@ -35,6 +33,11 @@ from app.core.settings import Environment, Settings
 from app.embedded.postgres import EmbeddedDatabaseError
 from app.policy import clauses as policy_clauses
 
+_REFUSED = (
+    *(BadDataFile, CommandError, EmbeddedDatabaseError),
+    *(startup.UnsafeDatabaseRole, processes.ProcessesDie),
+)
+"""What says itself in a line what is wrong."""
 _NO_SUCH_DATABASE = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
@@ -72,21 +75,9 @@ def serve(
     # Let a wrong setting or database fail in one line here, not inside a server process.
     in_transaction(lambda tx: tx.flush())
     typer.echo(f"Serving http://{host}:{port}, its docs at /docs; Ctrl-C stops it.", err=True)
-    # Once stopped in good order, uvicorn raises the signal again: that is success, not a crash.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    uvicorn.run(
-        "app.main:create_app",
-        factory=True,
-        host=host,
-        port=port,
-        workers=workers,
-        loop="uvloop",
-        http="httptools",
-        server_header=False,
-        access_log=False,
-        log_config=None,  # app.core.logs decides, for uvicorn's own lines too
-        timeout_graceful_shutdown=25,
-    )
+    from app import serving  # noqa: PLC0415  the routes take longer to load than most commands run
+
+    serving.run(host, port, workers)
 
 
 @app.command()
@@ -270,7 +261,7 @@ def main() -> None:
     try:
         wiring.load()
         app()
-    except (BadDataFile, CommandError, EmbeddedDatabaseError, startup.UnsafeDatabaseRole) as error:
+    except _REFUSED as error:
         say(str(error))
     except TemporarilyUnavailable:
         say("The database cannot be reached.")

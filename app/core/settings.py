@@ -53,7 +53,7 @@ class Webhooks(BaseModel):
 
 
 class RateLimit(BaseModel):
-    """Token bucket per caller, for reads and for writes, in each web process (REL-12)."""
+    """Token bucket per caller, for reads and for writes, in all processes of one start (REL-12)."""
 
     per_second: float = Field(default=200.0, gt=0)
     burst: int = Field(default=2_000, ge=1)

@@ -18,7 +18,7 @@ from uuid import UUID
 
 import asyncpg
 import orjson
-from sqlalchemy import Connection, PoolProxiedConnection, event
+from sqlalchemy import Connection, PoolProxiedConnection, QueuePool, event
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -183,6 +183,12 @@ class Database:
         self.engine = engine
         self.keyring = keyring
         self.clock = clock
+
+    @property
+    def in_use(self) -> int:
+        """How many connections are checked out of the pool."""
+        pool = self.engine.pool
+        return pool.checkedout() if isinstance(pool, QueuePool) else 0
 
     @asynccontextmanager
     async def lane(self) -> AsyncIterator[Lane]:
