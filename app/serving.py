@@ -95,7 +95,7 @@ class _Keeper:
                 self._start_missing()
             else:
                 for number, seconds, code in self._bury():
-                    log.warning("serve.died", process=number, code=code)
+                    log.warning("serve.died", process=number, status=code)
                     self.missing.append(number)
                     self.deaths = self.deaths + 1 if seconds < _SETTLED_SECONDS else 0
                 signal.setitimer(signal.ITIMER_REAL, _PAUSE_SECONDS * 2**self.deaths)

@@ -35,7 +35,7 @@ from app.policy import clauses as policy_clauses
 
 _REFUSED = (
     *(BadDataFile, CommandError, EmbeddedDatabaseError),
-    *(startup.UnsafeDatabaseRole, processes.ProcessesDie),
+    *(startup.UnsafeDatabaseRole, startup.LostSettings, processes.ProcessesDie),
 )
 """What says itself in a line what is wrong."""
 _NO_SUCH_DATABASE = (

@@ -239,12 +239,25 @@ def _will_pass(error: Exception, *, began: bool) -> bool:
     return not began or isinstance(error, _UNAVAILABLE)
 
 
+def session_settings(settings: config.Database) -> dict[str, str]:
+    """Return what every connection begins with: nothing holds one for ever."""
+    return {
+        "application_name": "tonghu",
+        "timezone": "UTC",
+        "statement_timeout": str(settings.statement_timeout_ms),
+        "lock_timeout": str(settings.lock_timeout_ms),
+        "idle_in_transaction_session_timeout": "60000",
+        "jit": "off",
+    }
+
+
 def open_engine(url: str, settings: config.Database) -> AsyncEngine:
     """Make the pool. Transactions are asyncpg's own, so SQLAlchemy runs in autocommit."""
-    caches = (
+    how: dict[str, Any] = (
+        # It refuses settings, and the next transaction may run on another connection.
         {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
         if settings.behind_pgbouncer
-        else {"statement_cache_size": 500}
+        else {"statement_cache_size": 500, "server_settings": session_settings(settings)}
     )
     engine = create_async_engine(
         as_sqlalchemy_url(url),
@@ -256,18 +269,7 @@ def open_engine(url: str, settings: config.Database) -> AsyncEngine:
         pool_reset_on_return=None,  # every transaction is ended by the one who began it
         hide_parameters=True,
         json_deserializer=orjson.loads,
-        connect_args={
-            **caches,
-            "timeout": 5,
-            "server_settings": {
-                "application_name": "tonghu",
-                "timezone": "UTC",
-                "statement_timeout": str(settings.statement_timeout_ms),
-                "lock_timeout": str(settings.lock_timeout_ms),
-                "idle_in_transaction_session_timeout": "60000",
-                "jit": "off",
-            },
-        },
+        connect_args={**how, "timeout": 5},
     )
 
     @event.listens_for(engine.sync_engine, "checkout")
