@@ -107,10 +107,8 @@ def assemble(settings: Settings, lifespan: Lifespan[FastAPI] | None) -> FastAPI:
     )
     answers.install(app)
     public = [*v1.PUBLIC_ROUTERS, docs.router] if settings.serves_docs else v1.PUBLIC_ROUTERS
-    for router in v1.ROUTERS:
-        app.include_router(router, prefix="/v1")
-    for router in public:
-        app.include_router(router)
+    for router in (*v1.ROUTERS, *public):
+        app.router.routes += router.routes
     doors.refuse_unguarded(app)
     doors.refuse_unused(app)
     doors.refuse_unknown_acts(app)
