@@ -6,6 +6,7 @@ lies in memory once. What the app's lifespan opens, each opens for itself: the p
 the embedded database, the keys. This one serves nothing; it waits for signals.
 """
 
+import gc
 import os
 import signal
 import socket
@@ -37,13 +38,17 @@ def run(host: str, port: int, processes: int) -> NoReturn:
     """Serve until SIGTERM or SIGINT, then finish what is in flight; end the program."""
     HERE.of = processes
     keeper = os.getpid()
+    gc.disable()  # next to nothing of what is made until it serves is garbage
+    app = main.create_app()
+    gc.freeze()
+    gc.enable()
 
     async def leave_if_alone() -> None:
         if processes > 1 and os.getppid() != keeper:  # the keeper was killed: let its like start
             signal.raise_signal(signal.SIGTERM)
 
     config = uvicorn.Config(
-        main.create_app(),
+        app,
         host=host,
         port=port,
         loop="uvloop",
@@ -58,7 +63,6 @@ def run(host: str, port: int, processes: int) -> NoReturn:
     if processes == 1:
         _serve(config)
     config.load()
-    main.spare_the_collector()
     _Keeper(config, config.bind_socket()).keep(processes)
 
 
