@@ -11,7 +11,6 @@ import os
 import signal
 import socket
 import sys
-import time
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -19,7 +18,7 @@ import structlog
 import uvicorn
 
 from app import main
-from app.core.processes import HERE, ProcessesDie
+from app.core.processes import HERE, ProcessesDie, shared
 
 log = structlog.get_logger(__name__)
 
@@ -27,11 +26,10 @@ _STOP = (signal.SIGTERM, signal.SIGINT)
 _AWAITED = (*_STOP, signal.SIGCHLD, signal.SIGALRM)
 _FAILED = 3
 """As uvicorn says it."""
-_SETTLED_SECONDS = 5.0
-"""Who dies sooner died at once: of something that starting it again may not mend."""
 _DEATHS = 6
+"""Of processes that never served, one after another: starting them again does not mend it."""
 _PAUSE_SECONDS = 0.1
-"""Before a process that died at once is started again, and twice as long each further time."""
+"""Before a process that died is started again; twice as long with each that never served."""
 
 
 def run(host: str, port: int, processes: int) -> NoReturn:
@@ -43,7 +41,10 @@ def run(host: str, port: int, processes: int) -> NoReturn:
     gc.freeze()
     gc.enable()
 
-    async def leave_if_alone() -> None:
+    served = shared(processes).cast("q")
+
+    async def look_around() -> None:
+        served[HERE.number] = 1
         if processes > 1 and os.getppid() != keeper:  # the keeper was killed: let its like start
             signal.raise_signal(signal.SIGTERM)
 
@@ -57,13 +58,13 @@ def run(host: str, port: int, processes: int) -> NoReturn:
         access_log=False,
         log_config=None,  # app.core.logs decides, for uvicorn's own lines too
         timeout_graceful_shutdown=25,
-        callback_notify=leave_if_alone,
+        callback_notify=look_around,
         timeout_notify=1,
     )
     if processes == 1:
         _serve(config)
     config.load()
-    _Keeper(config, config.bind_socket()).keep(processes)
+    _Keeper(config, config.bind_socket(), served).keep(processes)
 
 
 def _serve(config: uvicorn.Config, *sockets: socket.socket) -> NoReturn:
@@ -77,14 +78,17 @@ def _serve(config: uvicorn.Config, *sockets: socket.socket) -> NoReturn:
 
 @dataclass
 class _Keeper:
-    """Starts processes, and starts again those that die. `running`: number and start, by pid."""
+    """Starts processes, and starts again those that die. `served`: a cell for each, 1 once it
+    serves. `running`: numbers, by pid.
+    """
 
     config: uvicorn.Config
     listening: socket.socket
-    running: dict[int, tuple[int, float]] = field(default_factory=dict)
+    served: "memoryview[int]"
+    running: dict[int, int] = field(default_factory=dict)
     missing: list[int] = field(default_factory=list)
     deaths: int = 0
-    """Of processes that died at once, since the last one that did not."""
+    """Of processes that never served, since the last one that did."""
 
     def keep(self, processes: int) -> NoReturn:
         """Have so many processes until told to stop. Raises ProcessesDie if none stays."""
@@ -98,38 +102,37 @@ class _Keeper:
             if told == signal.SIGALRM:
                 self._start_missing()
             else:
-                for number, seconds, code in self._bury():
+                for number, code in self._bury():
                     log.warning("serve.died", process=number, status=code)
                     self.missing.append(number)
-                    self.deaths = self.deaths + 1 if seconds < _SETTLED_SECONDS else 0
+                    self.deaths = 0 if self.served[number] else self.deaths + 1
                 signal.setitimer(signal.ITIMER_REAL, _PAUSE_SECONDS * 2**self.deaths)
         self._stop()
         if self.deaths >= _DEATHS:
             raise ProcessesDie(
-                f"Web processes ended at once {self.deaths} times, one after another; the log says"
-                " why."
+                f"Web processes ended {self.deaths} times, one after another, before they served;"
+                " the log says why."
             )
         sys.exit(0)
 
     def _start_missing(self) -> None:
         while self.missing:
             number = self.missing.pop()
+            self.served[number] = 0
             pid = os.fork()
             if not pid:
                 HERE.number = number
                 _serve(self.config, self.listening)
-            self.running[pid] = number, time.monotonic()
+            self.running[pid] = number
 
-    def _bury(self) -> list[tuple[int, float, int]]:
-        """Take off who ended; return number, seconds it lived and exit code of each."""
+    def _bury(self) -> list[tuple[int, int]]:
+        """Take off who ended; return number and exit code of each."""
         ended = []
         while self.running:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if not pid:
                 break
-            number, started = self.running.pop(pid)
-            code = os.waitstatus_to_exitcode(status)
-            ended.append((number, time.monotonic() - started, code))
+            ended.append((self.running.pop(pid), os.waitstatus_to_exitcode(status)))
         return ended
 
     def _stop(self) -> None:

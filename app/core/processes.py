@@ -5,7 +5,7 @@ from mmap import mmap
 
 
 class ProcessesDie(Exception):
-    """Web processes end as soon as they are started, again and again; nothing serves."""
+    """Web processes end before they serve, again and again."""
 
 
 @dataclass(slots=True)

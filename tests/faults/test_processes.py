@@ -23,13 +23,13 @@ pytestmark = pytest.mark.xdist_group("faults")
 KILLED_AT = 8
 COUNTED = re.compile(r'tonghu_requests_total\{operation="(\w+)",status="2\d\d"\} (\d+)')
 POSTED = ("fileReport", "recordVisit", "pushAttendanceEvents")
-DIES_AT_ONCE = """
+DIES = """
 from app import serving
 async def app(scope, receive, send):
     raise RuntimeError
 serving._PAUSE_SECONDS = 0.01
 config = serving.uvicorn.Config(app, port=0, lifespan="on", log_config=None)
-serving._Keeper(config, config.bind_socket()).keep(2)
+serving._Keeper(config, config.bind_socket(), serving.shared(2).cast("q")).keep(2)
 """
 
 
@@ -117,13 +117,13 @@ async def test_processes_whose_keeper_was_killed_leave_the_door_to_the_next(pair
     await asyncio.to_thread(pair.up)
 
 
-async def test_what_dies_at_once_again_and_again_is_given_up() -> None:
+async def test_what_dies_again_and_again_before_it_serves_is_given_up() -> None:
     done = await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, "-c", DIES_AT_ONCE],
+        [sys.executable, "-c", DIES],
         capture_output=True,
         text=True,
         timeout=PATIENCE,
     )
     assert done.returncode == 1
-    assert "ended at once 6 times, one after another" in done.stderr.splitlines()[-1]
+    assert "ended 6 times, one after another, before they served" in done.stderr.splitlines()[-1]
