@@ -3,9 +3,10 @@
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Lifespan
 
@@ -21,10 +22,18 @@ from app.core.http import admission
 from app.core.http.exchange import Exchange
 from app.core.http.hardening import Hardening, Limits
 from app.core.http.rate_limits import RateLimits
+from app.core.metrics import OTHER, Figures
 from app.core.settings import Environment, Settings
 
 BATCHES = ("/v1/attendance-events",)
 """Paths that take more than an ordinary body: a morning's absences of a large school (IN-1)."""
+
+
+class SharedLimits(NamedTuple):
+    """Limits that hold for all processes forked after these were made."""
+
+    callers: RateLimits
+    sign_in: sign_in.Limits
 
 
 class State(TypedDict):
@@ -38,20 +47,27 @@ class State(TypedDict):
 
 
 @asynccontextmanager
-async def state(settings: Settings, database: Database) -> AsyncIterator[State]:
-    """Build what requests share around an open database."""
+async def state(
+    settings: Settings, database: Database, shared: SharedLimits | None = None
+) -> AsyncIterator[State]:
+    """Build what requests share around an open database. `shared`: with other processes."""
+    limits = shared or shared_limits(settings)
     keys = token_keys(
         database.keyring.signing, issuer=settings.tokens.issuer, audience=settings.tokens.audience
     )
     yield {
         "database": database,
         "token_keys": keys,
-        "rate_limits": RateLimits(
-            per_second=settings.rate_limit.per_second, burst=settings.rate_limit.burst
-        ),
-        "sign_in_limits": sign_in.limits(),
+        "rate_limits": limits.callers,
+        "sign_in_limits": limits.sign_in,
         "settings": settings,
     }
+
+
+def shared_limits(settings: Settings) -> SharedLimits:
+    allowed = settings.rate_limit
+    callers = RateLimits(per_second=allowed.per_second, burst=allowed.burst)
+    return SharedLimits(callers, sign_in.limits())
 
 
 def spare_the_collector() -> None:
@@ -61,17 +77,22 @@ def spare_the_collector() -> None:
 
 
 def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> FastAPI:
-    """Assemble the app. Settings come from the environment unless given."""
+    """Assemble the app. Settings come from the environment unless given.
+
+    What is made here is shared by the processes forked afterwards; what the lifespan makes, each
+    has for itself.
+    """
     chosen = settings or Settings()
     logs.configure()
     wiring.load()
+    limits = shared_limits(chosen)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         async with (
             startup.reachable_database(chosen) as addresses,
             startup.open_database(chosen, clock, addresses=addresses) as database,
-            state(chosen, database) as shared,
+            state(chosen, database, limits) as shared,
         ):
             spare_the_collector()
             with drained_first(chosen.drain_seconds):
@@ -100,10 +121,8 @@ def assemble(settings: Settings, lifespan: Lifespan[FastAPI] | None) -> FastAPI:
     )
     answers.install(app)
     public = [*v1.PUBLIC_ROUTERS, docs.router] if settings.serves_docs else v1.PUBLIC_ROUTERS
-    for router in v1.ROUTERS:
-        app.include_router(router, prefix="/v1")
-    for router in public:
-        app.include_router(router)
+    for router in (*v1.ROUTERS, *public):
+        app.router.routes += router.routes
     doors.refuse_unguarded(app)
     doors.refuse_unused(app)
     doors.refuse_unknown_acts(app)
@@ -113,7 +132,10 @@ def assemble(settings: Settings, lifespan: Lifespan[FastAPI] | None) -> FastAPI:
 
 def _surround(app: FastAPI, settings: Settings) -> None:
     """Add middleware, innermost first."""
-    lanes = admission.Lanes(doors.lanes(app), admission.places(settings.database.pool_size))
+    operations = [getattr(each, "unique_id", OTHER) for each in iter_route_contexts(app.routes)]
+    figures = Figures(operations)
+    places = admission.places(settings.database.pool_size)
+    lanes = admission.Lanes(doors.lanes(app), places, figures.turn_away)
     app.add_middleware(admission.Places, lanes=lanes)
     limits = Limits(
         body_bytes=settings.max_body_bytes, larger=dict.fromkeys(BATCHES, settings.max_batch_bytes)
@@ -143,4 +165,8 @@ def _surround(app: FastAPI, settings: Settings) -> None:
                 "x-request-id",
             ),
         )
-    app.add_middleware(Exchange, https_only=settings.environment is Environment.production)
+    app.add_middleware(
+        Exchange,
+        figures=figures,
+        https_only=settings.environment is Environment.production,
+    )

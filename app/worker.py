@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 async def run(settings: Settings, *, clock: Clock = utc_now) -> None:
     """Work until SIGTERM or SIGINT."""
     wiring.load()
+    settings = settings.model_copy(update={"database": settings.database.direct})
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for wanted in (signal.SIGTERM, signal.SIGINT):

@@ -24,7 +24,7 @@ from app.core.problems import Problem, documented
 from app.core.settings import Environment
 from app.regions import queries as regions
 
-router = routing.router(AREA.tag)
+router = routing.v1(AREA.tag)
 ReadsMe = Annotated[Principal, needs(READ_ME)]
 ReadsClients = Annotated[Principal, needs(READ_CLIENTS)]
 WritesClients = Annotated[Principal, needs(WRITE_CLIENTS)]

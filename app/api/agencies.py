@@ -27,7 +27,7 @@ from app.regions import queries as regions
 from app.regions import rules
 from app.regions.deps import RegionSpan
 
-router = routing.router(AREA.tag)
+router = routing.v1(AREA.tag)
 ReadsAgencies = Annotated[Principal, needs(READ)]
 ReadsHolders = Annotated[Principal, needs(READ, personal=True)]
 WritesAgencies = Annotated[Principal, needs(WRITE)]

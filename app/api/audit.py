@@ -18,7 +18,7 @@ from app.core.http.routing import Transaction
 from app.core.http.shown import Shown
 from app.core.http.wire import region_text
 
-router = routing.router(AREA.tag)
+router = routing.v1(AREA.tag)
 ReadsAudit = Annotated[Principal, needs(READ)]
 Decision = Literal["allowed", "partly", "denied"]
 Name = Annotated[str, Field(max_length=80, pattern=r"^[A-Za-z0-9_.:-]*$")]

@@ -85,5 +85,6 @@ def _may_scrape(request: Request) -> None:
 
 @router.get("/metrics", dependencies=[Depends(_may_scrape)])
 async def read_metrics(request: Request) -> Response:
-    """Write the figures of this process for Prometheus."""
-    return Response(await metrics.render(request.state.database), media_type=CONTENT_TYPE_LATEST)
+    """Write the figures of all processes of this start for Prometheus."""
+    text = await metrics.render(request.state.database, request.scope["figures"])
+    return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -29,8 +29,8 @@ from app.regions.models import SINCE_EVER
 from app.regions.rules import NATION, Level
 from app.regions.schemas import Region, RegionFound
 
-places = routing.router(regions_area.AREA.tag)
-rulebook = routing.router(policy_area.AREA.tag)
+places = routing.v1(regions_area.AREA.tag)
+rulebook = routing.v1(policy_area.AREA.tag)
 ReadsReference = Annotated[Principal, needs(regions_area.READ)]
 ReadsPolicy = Annotated[Principal, needs(policy_area.READ)]
 OnDay = Annotated[Day | None, Query(description="As it holds on this day; today unless given.")]

@@ -33,7 +33,7 @@ def _of_packages() -> list[APIRouter]:
 
 
 ROUTERS: list[APIRouter] = [*_of_packages(), cases, places, rulebook, agencies, audit]
-"""Under /v1: those of the packages with an `area.py`, and those that stand here."""
+"""Under /v1, as each says: those of the packages with an `area.py`, and those that stand here."""
 
 PUBLIC_ROUTERS: list[APIRouter] = [oauth, sign_in, health, problem_pages]
 """At the root: sign-in, discovery, probes."""

@@ -28,7 +28,7 @@ from app.core.http.shown import Shown
 from app.core.http.wire import Day
 from app.core.problems import Problem, documented
 
-router = routing.router(AREA.tag)
+router = routing.v1(AREA.tag)
 _HANDLING_STRICT = re.compile(r"(?:^|,)\s*handling\s*=\s*\"?strict\b", re.IGNORECASE)
 
 

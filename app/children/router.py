@@ -46,7 +46,7 @@ from app.core.http.wire import Moment
 from app.core.problems import documented
 from app.regions.deps import RegionCodeInvalid, RegionSpan, span_of
 
-router = routing.router(AREA.tag, "/children")
+router = routing.v1(AREA.tag, "/children")
 _SUMMARY_GROUPS = ("identity", "residence", "derived")
 _WRITES = (
     operations.FieldGroupForbidden,

@@ -1,276 +1,43 @@
 """Operator commands: `tonghu --help`. Expected failures print one line and exit with 1."""
 
-import asyncio
-import json
-import signal
 import sys
-from pathlib import Path
-from typing import Annotated
-from uuid import UUID
 
 import asyncpg
 import typer
-import uvicorn
-from alembic.util import CommandError
 from pydantic import ValidationError
-from rich.table import Table
 
 from app import wiring
-from app import worker as job_worker
-from app.access import operations as access
-from app.agencies import operations as agencies
-from app.agencies.models import Agency, AgencyKind
-from app.agencies.queries import find as find_agency
-from app.agencies.queries import find_same as find_same_agency
-from app.cli import duties, regions
-from app.cli.console import fail, in_transaction, out, print_json, region_code, say
-from app.core import startup
-from app.core.data import migrations, revisions, versions
-from app.core.data.crypto import Keyring
-from app.core.data.db import TemporarilyUnavailable, Tx
+from app.cli.console import say
+from app.cli.serve import serve
+from app.core import processes, startup
+from app.core.data.db import TemporarilyUnavailable
 from app.core.data_files import BadDataFile
-from app.core.jobs import queue
 from app.core.problems import Problem
-from app.core.settings import Environment, Settings
 from app.embedded.postgres import EmbeddedDatabaseError
-from app.policy import clauses as policy_clauses
 
+_REFUSED = (
+    *(BadDataFile, EmbeddedDatabaseError),
+    *(startup.UnsafeDatabaseRole, startup.LostSettings, processes.ProcessesDie),
+)
+"""What says itself in a line what is wrong."""
 _NO_SUCH_DATABASE = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
 )
 """What is wrong with an address; any other error of the database is a fault of ours."""
 
-app = typer.Typer(
-    name="tonghu",
-    help="Tonghu 童护: run and look after the service.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-agencies_app = typer.Typer(help="Agencies that have duties.", no_args_is_help=True)
-clients_app = typer.Typer(help="Systems and apps that call the API.", no_args_is_help=True)
-staff_app = typer.Typer(help="People who sign in.", no_args_is_help=True)
-keys_app = typer.Typer(help="Signing and encryption keys.", no_args_is_help=True)
-jobs_app = typer.Typer(help="Background jobs that were held.", no_args_is_help=True)
-app.add_typer(regions.app, name="regions")
-app.add_typer(duties.app, name="duties")
-app.add_typer(agencies_app, name="agencies")
-app.add_typer(clients_app, name="clients")
-app.add_typer(staff_app, name="staff")
-app.add_typer(keys_app, name="keys")
-app.add_typer(jobs_app, name="jobs")
-
-
-@app.command()
-def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,
-    workers: Annotated[int, typer.Option(help="Web processes.", min=1, max=64)] = 1,
-) -> None:
-    """Serve the API."""
-    # Let a wrong setting or database fail in one line here, not inside a server process.
-    in_transaction(lambda tx: tx.flush())
-    typer.echo(f"Serving http://{host}:{port}, its docs at /docs; Ctrl-C stops it.", err=True)
-    # Once stopped in good order, uvicorn raises the signal again: that is success, not a crash.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    uvicorn.run(
-        "app.main:create_app",
-        factory=True,
-        host=host,
-        port=port,
-        workers=workers,
-        loop="uvloop",
-        http="httptools",
-        server_header=False,
-        access_log=False,
-        log_config=None,  # app.core.logs decides, for uvicorn's own lines too
-        timeout_graceful_shutdown=25,
-    )
-
-
-@app.command()
-def worker() -> None:
-    """Run jobs and deliver webhooks until SIGTERM."""
-    asyncio.run(job_worker.run(Settings()))
-
-
-@app.command()
-def migrate() -> None:
-    """Bring the database to this version's schema, as the owner role."""
-
-    async def run() -> None:
-        async with startup.reachable_database(Settings()) as addresses:
-            try:
-                await asyncio.to_thread(migrations.upgrade, addresses.owner_url)
-            except OSError:
-                raise TemporarilyUnavailable from None
-
-    asyncio.run(run())
-    out.print(f"The database is at revision {versions.head()}.")
-
-
-@app.command()
-def revision(  # pragma: no cover  tests write revisions in a copy of the project
-    message: Annotated[str, typer.Argument(help="What changes, in a few words.")],
-    fill: Annotated[str | None, typer.Option(help="Table whose rows are to change.")] = None,
-) -> None:
-    """Write the next schema revision: what the models changed, or with --fill what rows get."""
-    path = revisions.write(message, fill=fill)
-    out.print(f"Written: {path}" if path else "Nothing changed; no file written.", soft_wrap=True)
-
-
-@app.command()
-def clauses() -> None:
-    """Print how many obligations are carried, partly or not yet, by area, and what is missing."""
-    table = Table("area", "carried", "partly", "not yet", title="Obligations carried")
-    loaded = policy_clauses.load()
-    rows = policy_clauses.coverage(loaded)
-    for area, *counts in rows:
-        table.add_row(area, *map(str, counts))
-    table.add_section()
-    _, *by_state = zip(*rows, strict=True)
-    table.add_row(f"all {len(loaded)}", *(str(sum(counts)) for counts in by_state))
-    out.print(table)
-    for each in loaded:
-        if each.partly:
-            out.print(f"{each.id}  {each.partly}", soft_wrap=True, highlight=False)
-
-
-@app.command()
-def openapi() -> None:
-    """Print the API document."""
-    from app import main  # noqa: PLC0415  the routes take longer to load than most commands run
-
-    typer.echo(json.dumps(main.document(), ensure_ascii=False, indent=2))
-
-
-@agencies_app.command("create")
-def create_agency(
-    kind: Annotated[AgencyKind, typer.Option(help="What it is.")],
-    name: Annotated[str, typer.Option(help="Its name.")],
-    region: Annotated[str, typer.Option(help="Code of the division it serves.")],
-    uscc: Annotated[str | None, typer.Option(help="Unified social credit code.")] = None,
-) -> None:
-    """Register an agency; one of this kind and name in this place is not registered again."""
-
-    async def run(tx: Tx) -> UUID:
-        before = await find_same_agency(tx, kind, name, region_code(region))
-        if before is not None:
-            typer.echo("It was registered before.", err=True)
-            return before
-        return (await agencies.create_agency(tx, kind, name, region_code(region), uscc=uscc)).id
-
-    print_json({"agency_id": in_transaction(run)})
-
-
-@clients_app.command("create")
-def create_client(
-    name: Annotated[str, typer.Option(help="What it is.")],
-    agency: Annotated[UUID | None, typer.Option(help="Agency it acts for (a system).")] = None,
-    role: Annotated[str | None, typer.Option(help="Role of roles.yaml (a system).")] = None,
-    region: Annotated[str | None, typer.Option(help="Division it answers for (a system).")] = None,
-    jwks: Annotated[
-        Path | None, typer.Option(help="Its public keys, a JWK set.", exists=True, dir_okay=False)
-    ] = None,
-    redirect_uri: Annotated[list[str] | None, typer.Option(help="For an app.")] = None,
-) -> None:
-    """Register a system (with --agency, --role, --region) or an app (with --redirect-uri).
-
-    A system without --jwks gets a secret, shown this once; production knows keys only.
-    """
-    settings = Settings()
-
-    async def run(tx: Tx) -> dict[str, object]:
-        if redirect_uri:
-            made = await access.create_app(tx, name=name, redirect_uris=redirect_uri)
-            return {"client_id": made.id}
-        if agency is None or role is None or region is None:
-            fail("A system needs --agency, --role and --region; an app needs --redirect-uri.")
-        done = await access.create_machine(
-            tx,
-            await _agency(tx, agency),
-            name=name,
-            role=role,
-            region_code=region_code(region),
-            jwks=json.loads(jwks.read_text()) if jwks else None,
-            secrets_allowed=settings.environment is not Environment.production,
-        )
-        return {"client_id": done.client.id, "client_secret": done.secret}
-
-    print_json(in_transaction(run))
-
-
-@staff_app.command("create")
-def create_staff(
-    agency: Annotated[UUID, typer.Option(help="Who employs them.")],
-    name: Annotated[str, typer.Option(help="Their name.")],
-    username: Annotated[str, typer.Option(help="To sign in with.")],
-    role: Annotated[str, typer.Option(help="Role of roles.yaml.")],
-    region: Annotated[str, typer.Option(help="Code of the division of the post.")],
-    password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)],
-) -> None:
-    """Hire somebody, give them a post and let them sign in. Asks for the password."""
-
-    async def run(tx: Tx) -> UUID:
-        hired = await access.create_staff(
-            tx,
-            await _agency(tx, agency),
-            name=name,
-            username=username,
-            password=password,
-            role=role,
-            region_code=region_code(region),
-        )
-        return hired.staff_id
-
-    print_json({"staff_id": in_transaction(run)})
-
-
-async def _agency(tx: Tx, agency_id: UUID) -> Agency:
-    found = await find_agency(tx, agency_id)
-    if found is None:
-        fail("There is no such agency.")
-    return found
-
-
-@keys_app.command("generate")
-def generate_keys(
-    path: Annotated[Path, typer.Argument(help="File to write; must not exist.")],
-) -> None:
-    """Make a key file for TONGHU_KEYS_FILE. Whoever has it can read every child's file."""
-    try:
-        with path.open("x") as file:
-            path.chmod(0o600)
-            file.write(Keyring.generate().to_json())
-    except FileExistsError:
-        fail(f"{path} exists already; keys are never overwritten.")
-    out.print(f"Keys written to {path}. Keep a copy apart from the database's backups.")
-
-
-@jobs_app.command("held")
-def held_jobs() -> None:
-    """List jobs that raised, or lost their worker, too often."""
-    found = in_transaction(lambda tx: queue.held(tx.connection))
-    table = Table("id", "job", "failure", "failures", "crashes")
-    for job in found:
-        shown = (job["id"], job["name"], job["failure"], job["failures"], job["crashes"])
-        table.add_row(*map(str, shown))
-    out.print(table if found else "No job is held.")
-
-
-@jobs_app.command("release")
-def release_jobs(ids: Annotated[list[int], typer.Argument(help="Ids from `jobs held`.")]) -> None:
-    """Let held jobs run again."""
-    count = in_transaction(lambda tx: queue.release(tx.connection, ids))
-    out.print(f"{count} released.")
-
 
 def main() -> None:
     try:
         wiring.load()
-        app()
-    except (BadDataFile, CommandError, EmbeddedDatabaseError, startup.UnsafeDatabaseRole) as error:
+        if sys.argv[1:2] == ["serve"]:  # the other commands are no part of a web process
+            only = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+            only.command()(serve)
+            only(sys.argv[2:], prog_name="tonghu serve")
+        from app.cli import commands  # noqa: PLC0415
+
+        commands.app()
+    except _REFUSED as error:
         say(str(error))
     except TemporarilyUnavailable:
         say("The database cannot be reached.")

@@ -19,7 +19,7 @@ from app.core.http.shown import REPEATED, Shown
 from app.core.problems import Problem, documented
 from app.regions.deps import RegionSpan
 
-router = routing.router(AREA.tag)
+router = routing.v1(AREA.tag)
 
 
 class ConfirmationNotFound(Problem, status=404, denies=True):

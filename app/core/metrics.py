@@ -1,62 +1,149 @@
-"""Figures for Prometheus. Labels are operations, statuses and job names: never a person's data."""
+"""Figures for Prometheus. Labels are operations, statuses and job names: never a person's data.
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+What web processes count lies in memory they share, so that each answers for all of them. Each has a
+row of its own and writes nowhere else: no lock is needed. Who is started for a process that died
+goes on in its row, so no count goes back.
+"""
+
+import os
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import accumulate
+
+from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 from prometheus_client.exposition import generate_latest
-from sqlalchemy import QueuePool
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
 
+from app.core.areas import Lane
 from app.core.data.db import SYSTEM, Database, TemporarilyUnavailable
 from app.core.jobs import queue
+from app.core.processes import HERE, shared
 
-_registry = CollectorRegistry()
-ProcessCollector(registry=_registry)
-_requests = Counter(
-    "tonghu_requests", "Requests answered.", ["operation", "status"], registry=_registry
-)
-_seconds = Histogram(
-    "tonghu_request_seconds",
-    "Time from the request's headers to the answer's last byte.",
-    ["operation"],
-    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
-    registry=_registry,
-)
-_turned_away = Counter(
-    "tonghu_turned_away", "Requests that found no room in their lane.", ["lane"], registry=_registry
-)
-_pool = Gauge("tonghu_pool_in_use", "Database connections checked out.", registry=_registry)
-_up = Gauge("tonghu_database_up", "1 if the database answered.", registry=_registry)
-_jobs = Gauge("tonghu_jobs", "Jobs by state.", ["job", "state"], registry=_registry)
-_waiting = Gauge(
-    "tonghu_jobs_oldest_seconds",
-    "How long past due the longest-waiting job is.",
-    ["job"],
-    registry=_registry,
-)
+_LANES = (*Lane,)
+OTHER = "-"
+"""What reaches no operation is counted under this name."""
+
+_BOUNDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_NAMED = (*map(str, _BOUNDS), "+Inf")
+_STATUSES = range(200, 600)
+_PAGE = 512
+"""Cells of one operation: its seconds, its answers by time, its answers by status. A page of
+memory, so that an operation nobody calls takes none.
+"""
+_BY_TIME, _BY_STATUS = 1, 1 + len(_NAMED)
+_PID, _IN_USE, _TURNED_AWAY = range(3)
+_ANSWERED = _TURNED_AWAY + len(Lane)
+"""A row begins with its process, the connections in use, how many each lane turned away, and the
+answers of each operation.
+"""
 
 
-def note(operation: str, status: int, seconds: float) -> None:
-    _requests.labels(operation, str(status)).inc()
-    _seconds.labels(operation).observe(seconds)
+class Figures(Collector):
+    """What the web processes of one start count. Make it before the processes that share it."""
+
+    def __init__(self, operations: Iterable[str]) -> None:
+        self._operations = {name: at for at, name in enumerate(dict.fromkeys((OTHER, *operations)))}
+        self._head = -(-(_ANSWERED + len(self._operations)) // _PAGE) * _PAGE
+        self._row = self._head + len(self._operations) * _PAGE
+        self._cells = shared(HERE.of * self._row).cast("d")
+
+    def note(self, operation: str, status: int, seconds: float, *, in_use: int) -> None:
+        """Count an answer of this process, which has so many database connections in use."""
+        cells, row = self._cells, HERE.number * self._row
+        at = self._operations.get(operation, 0)
+        page = row + self._head + at * _PAGE
+        cells[row + _PID], cells[row + _IN_USE] = os.getpid(), in_use
+        cells[row + _ANSWERED + at] += 1
+        cells[page] += seconds
+        cells[page + _BY_TIME + bisect_left(_BOUNDS, seconds)] += 1
+        cells[page + _BY_STATUS + _STATUSES.index(status)] += 1
+
+    def turn_away(self, lane: Lane) -> None:
+        """Count a request that found no room in its lane."""
+        self._cells[HERE.number * self._row + _TURNED_AWAY + _LANES.index(lane)] += 1
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield what all processes counted, and how each of them is."""
+        rows = [row for row in range(0, len(self._cells), self._row) if self._cells[row + _PID]]
+        yield from self._answers(rows)
+        turned_away = CounterMetricFamily(
+            "tonghu_turned_away", "Requests that found no room in their lane.", labels=["lane"]
+        )
+        for at, lane in enumerate(_LANES, _TURNED_AWAY):
+            turned_away.add_metric([lane], sum(self._cells[row + at] for row in rows))
+        yield turned_away
+        yield from self._processes(rows)
+
+    def _answers(self, rows: list[int]) -> Iterator[Metric]:
+        requests = CounterMetricFamily(
+            "tonghu_requests", "Requests answered.", labels=["operation", "status"]
+        )
+        seconds = HistogramMetricFamily(
+            "tonghu_request_seconds",
+            "Time from the request's headers to the answer's last byte.",
+            labels=["operation"],
+        )
+        for operation, at in self._operations.items():
+            asked = [
+                row + self._head + at * _PAGE for row in rows if self._cells[row + _ANSWERED + at]
+            ]
+            if not asked:
+                continue
+            pages = [self._cells[page : page + _PAGE].tolist() for page in asked]
+            counts = [sum(column) for column in zip(*pages, strict=True)]
+            for status, count in zip(_STATUSES, counts[_BY_STATUS:], strict=False):
+                if count:
+                    requests.add_metric([operation, str(status)], count)
+            by_time = accumulate(counts[_BY_TIME:_BY_STATUS])
+            seconds.add_metric([operation], list(zip(_NAMED, by_time, strict=True)), counts[0])
+        yield requests
+        yield seconds
+
+    def _processes(self, rows: list[int]) -> Iterator[Metric]:
+        pool = GaugeMetricFamily(
+            "tonghu_pool_in_use", "Database connections checked out.", labels=["process"]
+        )
+        families: dict[str, Metric] = {}
+        for row in rows:
+            labels = {"process": str(row // self._row)}
+            pid = partial(int, self._cells[row + _PID])
+            pool.add_metric([*labels.values()], self._cells[row + _IN_USE])
+            for found in ProcessCollector(pid=pid, registry=None).collect():
+                family = families.setdefault(
+                    found.name, Metric(found.name, found.documentation, found.type)
+                )
+                family.samples += [one._replace(labels=labels) for one in found.samples]
+        yield pool
+        yield from families.values()
 
 
-def turn_away(lane: str) -> None:
-    _turned_away.labels(lane).inc()
-
-
-async def render(database: Database) -> bytes:
+async def render(database: Database, figures: Figures) -> bytes:
     """Write everything in Prometheus' text format; without the database, say so and go on."""
-    pool = database.engine.pool
-    _pool.set(pool.checkedout() if isinstance(pool, QueuePool) else 0)
-    _jobs.clear()
-    _waiting.clear()
+    registry = CollectorRegistry()
+    registry.register(figures)
+    up = Gauge("tonghu_database_up", "1 if the database answered.", registry=registry)
+    jobs = Gauge("tonghu_jobs", "Jobs by state.", ["job", "state"], registry=registry)
+    waiting = Gauge(
+        "tonghu_jobs_oldest_seconds",
+        "How long past due the longest-waiting job is.",
+        ["job"],
+        registry=registry,
+    )
     try:
         async with database.begin(SYSTEM) as tx:
             depths = await queue.depth(tx.connection)
-        _up.set(1)
+        up.set(1)
     except (TemporarilyUnavailable, OSError):
         depths = []
-        _up.set(0)
     for row in depths:
         for state in ("queued", "running", "held"):
-            _jobs.labels(row["name"], state).set(row[state])
-        _waiting.labels(row["name"]).set(row["oldest_seconds"])
-    return generate_latest(_registry)
+            jobs.labels(row["name"], state).set(row[state])
+        waiting.labels(row["name"]).set(row["oldest_seconds"])
+    return generate_latest(registry)

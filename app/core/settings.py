@@ -31,7 +31,25 @@ class Database(BaseModel):
     statement_timeout_ms: int = Field(default=15_000, ge=100)
     lock_timeout_ms: int = Field(default=5_000, ge=100)
     behind_pgbouncer: bool = False
-    """Turn both statement caches off, as transaction pooling needs."""
+    """`url` leads to a pooler of transactions: no statement is kept prepared, and timeouts are the
+    role's, as start-up checks.
+    """
+    direct_url: SecretStr | None = None
+    """DSN of the app role past the pooler, for workers, which listen. Needed with a pooler only."""
+
+    @model_validator(mode="after")
+    def _workers_can_listen(self) -> Self:
+        if self.behind_pgbouncer and self.direct_url is None:
+            raise ValueError("a pooler needs TONGHU_DATABASE__DIRECT_URL, for workers")
+        return self
+
+    @property
+    def direct(self) -> "Database":
+        """The same database, past the pooler."""
+        if self.direct_url is None:
+            return self
+        past = {"url": self.direct_url, "behind_pgbouncer": False}
+        return self.model_copy(update=past)
 
 
 class Tokens(BaseModel):
@@ -54,7 +72,7 @@ class Webhooks(BaseModel):
 
 
 class RateLimit(BaseModel):
-    """Token bucket per caller, for reads and for writes, in each web process (REL-12)."""
+    """Token bucket per caller, for reads and for writes, in all processes of one start (REL-12)."""
 
     per_second: float = Field(default=200.0, gt=0)
     burst: int = Field(default=2_000, ge=1)

@@ -10,7 +10,7 @@ import structlog
 from app.core.clock import Clock
 from app.core.data import crypto, rls
 from app.core.data.crypto import Keyring
-from app.core.data.db import Database, open_engine
+from app.core.data.db import Database, open_engine, session_settings
 from app.core.settings import Environment, Settings
 from app.embedded import postgres
 
@@ -29,8 +29,19 @@ FROM pg_roles r WHERE r.rolname = current_user
 """
 
 
+_LOST = """
+SELECT format('ALTER ROLE %I SET %s = %L', current_user, wanted.name, wanted.setting)
+FROM unnest($1::text[], $2::text[]) AS wanted (name, setting) JOIN pg_settings s USING (name)
+WHERE wanted.setting <> s.setting ORDER BY wanted.name
+"""
+
+
 class UnsafeDatabaseRole(Exception):
     """The database user could step around row-level security; the process refuses to start."""
+
+
+class LostSettings(Exception):
+    """A pooler lost what a connection is to begin with; the process refuses to start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +96,12 @@ async def open_database(
     settings: Settings, clock: Clock, *, addresses: DatabaseAddresses
 ) -> AsyncIterator[Database]:
     """Open the pool as the app role. Raises UnsafeDatabaseRole for a superuser, a role that
-    bypasses row-level security or owns tables.
+    bypasses row-level security or owns tables, LostSettings if a connection has no timeouts.
     """
     database = Database(open_engine(addresses.app_url, settings.database), keyring(settings), clock)
     try:
         await refuse_unsafe_role(database)
+        await _refuse_lost_settings(database, settings)
         yield database
     finally:
         await database.close()
@@ -102,4 +114,17 @@ async def refuse_unsafe_role(database: Database) -> None:
     if why is not None:
         raise UnsafeDatabaseRole(
             f"the database user {why}; connect as a role like {rls.APP_ROLE} instead"
+        )
+
+
+async def _refuse_lost_settings(database: Database, settings: Settings) -> None:
+    wanted = session_settings(settings.database)
+    del wanted["application_name"]
+    async with database.begin() as tx:
+        lost = await tx.connection.fetch(_LOST, list(wanted), list(wanted.values()))
+    if lost:
+        raise LostSettings(
+            "connections do not begin with the timeouts of this process, which a pooler passes on"
+            f" only if they are the role's; as superuser: {'; '.join(row[0] for row in lost)};"
+            " then RECONNECT in the pooler"
         )

@@ -32,7 +32,7 @@ from app.dropout_alerts.acts import (
 from app.dropout_alerts.area import AREA, DECIDE, READ, WRITE
 from app.dropout_alerts.models import State
 
-router = routing.router(AREA.tag, prefix="/dropout-alerts")
+router = routing.v1(AREA.tag, prefix="/dropout-alerts")
 
 
 class DropoutAlertNotFound(Problem, status=404, denies=True):

@@ -32,7 +32,7 @@ from app.duties.acts import (
 from app.duties.area import AREA, READ, WAIVE, RuleName
 from app.regions.deps import RegionSpan
 
-router = routing.router(AREA.tag)
+router = routing.v1(AREA.tag)
 
 
 class DutyNotFound(Problem, status=404, denies=True):

@@ -34,8 +34,16 @@ DATABASE = "tonghu"
 READY_TIMEOUT = 60.0  # seconds; making a cluster takes one or two, recovery after a crash more
 RETRY = 0.02  # seconds between attempts to reach a supervisor that is starting
 BOOTSTRAP_LOCK = 0x746F6E67  # advisory lock key: one bootstrap at a time
-BOOTSTRAPPED = "tonghu bootstrap 1"  # comment on a database whose bootstrap is complete
+BOOTSTRAPPED = "tonghu bootstrap 2"  # comment on a database whose bootstrap is complete
 BUILTIN_LOCALES_SINCE = (17,)  # PostgreSQL version
+APP_ROLE_SETTINGS = {
+    "statement_timeout": "15s",
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "1min",
+    "timezone": "UTC",
+    "jit": "off",
+}
+"""What every connection of the app role begins with, also one that a pooler opens for it."""
 
 
 class EmbeddedDatabaseError(Exception):
@@ -301,6 +309,8 @@ async def _bootstrap(
         await admin.execute("SET log_statement = none")
         await _make_role(admin, "tonghu_owner", owner_password)
         await _make_role(admin, "tonghu_app", app_password)
+        for name, value in APP_ROLE_SETTINGS.items():
+            await admin.execute(f"ALTER ROLE tonghu_app SET {name} = '{value}'")
         await _make_database(admin, database)
         async with _connected(superuser_url, database=database) as inside:
             await _furnish(inside, database)

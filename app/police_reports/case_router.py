@@ -17,7 +17,7 @@ from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.schemas import case as stated
 from app.police_reports.schemas import steps as disposed
 
-router = routing.router(AREA.tag, prefix="/police-reports")
+router = routing.v1(AREA.tag, prefix="/police-reports")
 Value = TypeVar("Value")
 _STEP = {**REPEATED, **documented(NotYourPart)}
 

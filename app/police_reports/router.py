@@ -63,7 +63,7 @@ from app.police_reports.schemas.filing import ReportCreate
 from app.police_reports.schemas.reporter import ReporterShown
 from app.referrals.operations.opening import ReceiverUnknown
 
-router = routing.router(AREA.tag, prefix="/police-reports")
+router = routing.v1(AREA.tag, prefix="/police-reports")
 Value = TypeVar("Value")
 _REPORT = ("police_report",)
 _STEP = {**REPEATED, **documented(NotYourPart)}

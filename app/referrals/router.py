@@ -33,7 +33,7 @@ from app.referrals.models import ReferralState
 from app.referrals.operations import answering, opening
 from app.regions.deps import RegionSpan
 
-router = routing.router(AREA.tag)
+router = routing.v1(AREA.tag)
 
 
 class ReferralNotFound(Problem, status=404, denies=True):

@@ -36,7 +36,7 @@ from app.unresolved.area import AREA, READ, WRITE
 from app.unresolved.models import UnresolvedKind, UnresolvedState
 from app.unresolved.operations import referrals, settling, taking_back
 
-router = routing.router(AREA.tag, "/unresolved")
+router = routing.v1(AREA.tag, "/unresolved")
 
 
 class UnresolvedNotFound(Problem, status=404, denies=True):

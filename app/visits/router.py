@@ -37,7 +37,7 @@ from app.visits.area import AREA, READ, WRITE
 from app.visits.operations import correcting, recording
 from app.visits.schemas.recording import VisitCreate
 
-router = routing.router(AREA.tag)
+router = routing.v1(AREA.tag)
 
 
 class VisitNotFound(Problem, status=404, denies=True):

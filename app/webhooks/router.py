@@ -22,7 +22,7 @@ from app.webhooks.area import AREA, READ, WRITE
 from app.webhooks.models import State, WebhookEndpoint
 from app.webhooks.operations import deliveries, endpoints
 
-router = routing.router(AREA.tag)
+router = routing.v1(AREA.tag)
 
 
 class EndpointNotFound(Problem, status=404, denies=True):

@@ -76,7 +76,7 @@ async def test_a_database_that_is_away(app: FastAPI, settings: Settings, keyring
 
 
 async def test_more_than_can_wait(app: FastAPI) -> None:
-    lanes = Lanes(doors.lanes(app), dict.fromkeys(Lane, 1))
+    lanes = Lanes(doors.lanes(app), dict.fromkeys(Lane, 1), str)
     room = lanes.room({"type": "http", "method": "GET", "path": "/v1/me"})
     crowd = [asyncio.ensure_future(room.enter("")) for _ in range(1 + WAITING)]
     await crowd[0]

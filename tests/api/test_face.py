@@ -18,7 +18,7 @@ from app.attendance.area import WRITE
 from app.children.deps import ChildInPath, ReadsChildren
 from app.core.data import db, versions
 from app.core.data.db import SYSTEM
-from app.core.http.routing import router as a_router
+from app.core.http.routing import v1 as a_router
 from app.core.http.shown import Shown
 from app.core.jobs import queue
 from app.core.settings import Settings

@@ -9,7 +9,7 @@ import pytest
 import typer
 from pydantic import BaseModel
 
-from app import cli
+from app.cli import commands
 from app.core.settings import Settings
 from app.policy import clauses
 from scripts import families
@@ -52,7 +52,7 @@ def test_every_command_of_the_readme_is_one() -> None:
         if program == "make":
             assert words[0] in targets, words
             continue
-        command: Any = typer.main.get_command(cli.app)
+        command: Any = typer.main.get_command(commands.app)
         while words and hasattr(command, "commands") and words != ["--help"]:
             assert words[0] in command.commands, words
             command = command.commands[words.pop(0)]

@@ -38,8 +38,8 @@ CODES_OF_EVENTS = {
 """Fields of events that are text: codes, all of them. One more is a decision, no oversight."""
 
 LOGGED = {
-    *("agency", "client", "error", "failure", "job", "job_id", "ms", "operation", "reason"),
-    *("report", "request_id", "sign_in", "status", "exc_info", "shown_to"),
+    *("agency", "client", "error", "failure", "job", "job_id", "ms", "operation", "process"),
+    *("reason", "report", "request_id", "sign_in", "status", "exc_info", "shown_to"),
 }
 """What a line of the log may say of anything: ids, codes and numbers (IN-10)."""
 

@@ -28,6 +28,10 @@ def test_elsewhere_docs_are_shown_unless_turned_off() -> None:
     ("changes", "said"),
     [
         ({"database": {}}, "TONGHU_DATABASE__URL"),
+        (
+            {"database": COMPLETE["database"] | {"behind_pgbouncer": True}},
+            "TONGHU_DATABASE__DIRECT_URL",
+        ),
         ({"keys": None}, "TONGHU_KEYS_FILE or TONGHU_KEYS"),
         ({"tokens": {"issuer": "http://tonghu.example"}}, "https TONGHU_TOKENS__ISSUER"),
         ({"webhooks": {"allow_http": True}}, "never delivers webhooks over plain http"),

@@ -29,8 +29,9 @@ def one_line(code: int, out: str, errors: str) -> str:
 def refusal(monkeypatch, capsys, tmp_path):
     """Run a command on a database; return the line it refuses with."""
 
-    async def refused(url: str, *arguments: str) -> str:
+    async def refused(url: str, *arguments: str, **database: str) -> str:
         settings = {"TONGHU_DATABASE__URL": url, "TONGHU_DATA_DIR": str(tmp_path)}
+        settings |= {f"TONGHU_DATABASE__{name}": value for name, value in database.items()}
         tonghu = command.here(monkeypatch, capsys, **settings)
         return one_line(*await asyncio.to_thread(tonghu, *arguments))
 
@@ -74,6 +75,15 @@ async def test_role_past_row_level_security(bypassing, refusal) -> None:
 async def test_wrong_password(database_urls, refusal) -> None:
     wrong = database_urls.app.replace(f":{schema.PASSWORD}@", ":wrong@")
     assert "password authentication failed" in await refusal(wrong, "jobs", "held")
+
+
+async def test_timeouts_that_a_pooler_would_lose(database_urls, refusal) -> None:
+    """As behind one: only what is the role's reaches the connection."""
+    url = database_urls.app
+    pooler = {"BEHIND_PGBOUNCER": "true", "DIRECT_URL": url, "LOCK_TIMEOUT_MS": "4000"}
+    line = await refusal(url, "jobs", "held", **pooler)
+    assert "ALTER ROLE tonghu_app SET lock_timeout = '4000';" in line
+    assert "statement_timeout" not in line
 
 
 async def test_database_that_is_away(refusal, tmp_path) -> None:

@@ -79,6 +79,11 @@ class Town(Stage):
         }
 
     @property
+    def settings(self) -> Settings:
+        """Where its database is, for who prepares it."""
+        return Settings(environment=Environment.sandbox, data_dir=self.data_dir)
+
+    @property
     def server(self) -> Path:
         return self.data_dir / "postgres"
 
@@ -170,10 +175,10 @@ def a_town(data_dir: Path) -> Town:
 async def build(town: Town) -> None:
     """Make the town's database, people, pupils and police endpoint, and leave it running."""
     town.prepare()
-    settings = Settings(environment=Environment.sandbox, data_dir=town.data_dir)
+    settings = town.settings
     async with startup.reachable_database(settings) as addresses:
         await asyncio.to_thread(migrations.upgrade, addresses.owner_url)
-        town.database = _superuser(town, addresses.app_url)
+        town.database = town.database or _superuser(town, addresses.app_url)
         async with (
             startup.open_database(settings, utc_now, addresses=addresses) as database,
             database.begin(SYSTEM) as tx,

@@ -20,7 +20,7 @@ from uuid import UUID
 
 import asyncpg
 import orjson
-from sqlalchemy import Connection, PoolProxiedConnection, event
+from sqlalchemy import Connection, PoolProxiedConnection, QueuePool, event
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -204,6 +204,12 @@ class Database:
         self.keyring = keyring
         self.clock = clock
 
+    @property
+    def in_use(self) -> int:
+        """How many connections are checked out of the pool."""
+        pool = self.engine.pool
+        return pool.checkedout() if isinstance(pool, QueuePool) else 0
+
     @asynccontextmanager
     async def lane(self) -> AsyncIterator[Lane]:
         """Check one connection out of the pool. Straight from the pool: `engine.connect()` costs a
@@ -289,12 +295,25 @@ def _will_pass(error: Exception, *, began: bool) -> bool:
     return not began or isinstance(error, _UNAVAILABLE)
 
 
+def session_settings(settings: config.Database) -> dict[str, str]:
+    """Return what every connection begins with: nothing holds one for ever."""
+    return {
+        "application_name": "tonghu",
+        "timezone": "UTC",
+        "statement_timeout": str(settings.statement_timeout_ms),
+        "lock_timeout": str(settings.lock_timeout_ms),
+        "idle_in_transaction_session_timeout": "60000",
+        "jit": "off",
+    }
+
+
 def open_engine(url: str, settings: config.Database) -> AsyncEngine:
     """Make the pool. Transactions are asyncpg's own, so SQLAlchemy runs in autocommit."""
-    caches = (
+    how: dict[str, Any] = (
+        # It refuses settings, and the next transaction may run on another connection.
         {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
         if settings.behind_pgbouncer
-        else {"statement_cache_size": 500}
+        else {"statement_cache_size": 500, "server_settings": session_settings(settings)}
     )
     engine = create_async_engine(
         as_sqlalchemy_url(url),
@@ -307,17 +326,9 @@ def open_engine(url: str, settings: config.Database) -> AsyncEngine:
         hide_parameters=True,
         json_deserializer=orjson.loads,
         connect_args={
-            **caches,
+            **how,
             "timeout": CONNECT_SECONDS,
             "command_timeout": settings.statement_timeout_ms / 1000 + _BEYOND_SECONDS,
-            "server_settings": {
-                "application_name": "tonghu",
-                "timezone": "UTC",
-                "statement_timeout": str(settings.statement_timeout_ms),
-                "lock_timeout": str(settings.lock_timeout_ms),
-                "idle_in_transaction_session_timeout": "60000",
-                "jit": "off",
-            },
         },
     )
 

@@ -18,7 +18,6 @@ from functools import partial
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.core import metrics
 from app.core.areas import Lane
 from app.core.http.rate_limits import RateLimited
 from app.core.problems import Problem, response_to
@@ -65,8 +64,9 @@ def places(pool_size: int) -> dict[Lane, int]:
 class _Room:
     """One lane: who is inside, who waits, and when whoever is turned away may come again."""
 
-    def __init__(self, lane: Lane, most: int) -> None:
+    def __init__(self, lane: Lane, most: int, turned_away: Callable[[Lane], object]) -> None:
         self.lane = lane
+        self._turned_away = turned_away
         self.most = most
         self.inside = 0
         self.queue: deque[asyncio.Future[None]] = deque()
@@ -98,7 +98,7 @@ class _Room:
         """Give each who is turned away a time of its own, as fast as places come free, so that a
         crowd comes back one by one; ±25 %, lest two crowds fall into step.
         """
-        metrics.turn_away(self.lane)
+        self._turned_away(self.lane)
         now = asyncio.get_running_loop().time()
         waits = now + len(self.queue) * self._pace
         promised = max(self._promised, waits) + self._pace
@@ -161,10 +161,17 @@ class _Room:
 
 
 class Lanes:
-    """The rooms of one process. `lane_of`: of each method and corner that waits for a place."""
+    """The rooms of one process. `lane_of`: of each method and corner that waits for a place;
+    `turned_away`: counts whoever finds no room.
+    """
 
-    def __init__(self, lane_of: Mapping[tuple[str, str], Lane], most: Mapping[Lane, int]) -> None:
-        self._rooms = {lane: _Room(lane, most[lane]) for lane in Lane}
+    def __init__(
+        self,
+        lane_of: Mapping[tuple[str, str], Lane],
+        most: Mapping[Lane, int],
+        turned_away: Callable[[Lane], object],
+    ) -> None:
+        self._rooms = {lane: _Room(lane, most[lane], turned_away) for lane in Lane}
         self._lane_of = lane_of
 
     def room(self, scope: Scope) -> _Room | None:

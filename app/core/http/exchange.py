@@ -13,8 +13,9 @@ import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.core import metrics
+from app.core.data.db import Database
 from app.core.ids import new_id
+from app.core.metrics import OTHER, Figures
 from app.core.problems import Problem, response_to
 
 log = structlog.get_logger("tonghu.http")
@@ -41,8 +42,9 @@ class InternalError(Problem, status=500):
 class Exchange:
     """ASGI middleware around everything else."""
 
-    def __init__(self, app: ASGIApp, *, https_only: bool = False) -> None:
+    def __init__(self, app: ASGIApp, *, figures: Figures, https_only: bool = False) -> None:
         self.app = app
+        self.figures = figures
         self.headers = (*_SAFE, _HTTPS_ONLY) if https_only else _SAFE
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,6 +56,7 @@ class Exchange:
         if inner is not scope:
             inner["method"] = "GET"
         request_id = inner["request_id"] = _request_id(scope)
+        inner["figures"] = self.figures
         status = 0
 
         async def answer(message: Message) -> None:
@@ -83,9 +86,11 @@ class Exchange:
 
 
 def _note(scope: Scope, status: int, seconds: float) -> None:
-    operation = getattr(scope.get("route"), "unique_id", "-")
+    operation = getattr(scope.get("route"), "unique_id", OTHER)
     answered = status or _CALLER_GONE
-    metrics.note(operation, answered, seconds)
+    database: Database | None = scope.get("state", {}).get("database")
+    in_use = database.in_use if database else 0
+    scope["figures"].note(operation, answered, seconds, in_use=in_use)
     caller: Any = scope.get("caller")
     log.info(
         "request",

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -16,7 +17,7 @@ from tests import schema
 
 
 @asynccontextmanager
-async def opened(url: str, keyring: Keyring, **limits: int):
+async def opened(url: str, keyring: Keyring, **limits: Any):
     database = db.Database(db.open_engine(url, settings.Database(**limits)), keyring, lambda: None)
     try:
         yield database
@@ -111,9 +112,10 @@ async def test_a_connection_comes_back_with_nothing_under_way(database_urls, key
 async def test_no_statement_is_kept_prepared_behind_a_pooler(database_urls, keyring) -> None:
     """The next transaction may run on another connection of its, which knows of none."""
     kept = []
+    past = {"direct_url": database_urls.app}
     for pooled in (True, False):
         async with (
-            opened(database_urls.app, keyring, behind_pgbouncer=pooled) as database,
+            opened(database_urls.app, keyring, behind_pgbouncer=pooled, **past) as database,
             database.begin() as tx,
         ):
             for lane in (tx.connection.fetchval, tx.connection.fetch):

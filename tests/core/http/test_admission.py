@@ -31,7 +31,7 @@ class House:
     def __init__(self) -> None:
         self.inside: Counter[str] = Counter()
         self.go_on = asyncio.Event()
-        lanes = Lanes(LANES, MOST)
+        lanes = Lanes(LANES, MOST, str)
         hardened = Hardening(Places(self.answer, lanes), Limits(bodies=3))
         self.app = Door(hardened, lanes)
 
@@ -125,7 +125,7 @@ async def test_who_waits_too_long_is_turned_away_and_leaves_no_hole(house, monke
 
 
 async def test_who_is_gone_when_the_turn_comes_hands_it_on() -> None:
-    room = Lanes(LANES, dict.fromkeys(Lane, 1)).room(
+    room = Lanes(LANES, dict.fromkeys(Lane, 1), str).room(
         {"type": "http", "method": "POST", "path": "/v1/batches"}
     )
     leave = await room.enter("")

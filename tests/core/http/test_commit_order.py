@@ -13,6 +13,7 @@ from app.core.data.db import Database
 from app.core.http import routing
 from app.core.http.exchange import Exchange
 from app.core.http.routing import Transaction
+from app.core.metrics import Figures
 from tests.schema import Urls
 
 router = routing.router("Probe")
@@ -41,7 +42,7 @@ async def probe(database_urls: Urls) -> AsyncIterator[asyncpg.Connection]:
 async def _post(database: Database, path: str) -> httpx.Response:
     app = FastAPI()
     answers.install(app)
-    app.add_middleware(Exchange)
+    app.add_middleware(Exchange, figures=Figures([]))
     app.include_router(router)
 
     async def with_state(scope: Any, receive: Any, send: Any) -> None:

@@ -11,6 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.core import logs
 from app.core.http.exchange import Exchange
+from app.core.metrics import Figures
 
 SECRET = "120119200001011234"
 
@@ -29,7 +30,7 @@ async def inner(scope: Scope, receive: Receive, send: Send) -> None:
 @pytest.fixture
 async def http():
     logs.configure()
-    transport = httpx.ASGITransport(Exchange(inner, https_only=True))
+    transport = httpx.ASGITransport(Exchange(inner, figures=Figures([]), https_only=True))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         yield client
 
@@ -93,7 +94,7 @@ async def test_what_breaks_within_an_answer_is_logged_and_not_answered_again(cap
         sent.append(message["type"])
 
     scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
-    await Exchange(breaks)(scope, None, send)
+    await Exchange(breaks, figures=Figures([]))(scope, None, send)
     assert sent == ["http.response.start"]
     assert "fault" in [line["event"] for line in logged(capsysbinary)]
 

@@ -31,19 +31,20 @@ def test_callers_do_not_share() -> None:
     assert refused.value.headers["retry-after"] == "1000"
 
 
-def test_of_too_many_callers_the_one_not_seen_for_longest_is_forgotten(monkeypatch) -> None:
-    monkeypatch.setattr(rate_limits, "_MOST_BUCKETS", 2)
+def test_only_who_meets_another_in_one_cell_gets_less(monkeypatch) -> None:
+    monkeypatch.setattr(rate_limits, "_CELLS", 1)
     limits = RateLimits(per_second=1, burst=2)
-    for caller in ("one", "two", "one", "three"):
-        limits.spend(caller, NOON)
-    assert limits.spend("two", NOON)[1] == (b"ratelimit", b'"default";r=1;t=1'), "as one anew"
-    limits.spend("three", NOON)
+    limits.spend("a", NOON)
+    assert dict(limits.spend("b", NOON))[b"ratelimit"] == b'"default";r=0;t=2'
     with pytest.raises(RateLimited):
-        limits.spend("three", NOON)
+        limits.spend("a", NOON)
 
 
-def test_a_clock_set_back_gives_nothing_away() -> None:
+def test_a_clock_set_back_gives_nothing_away_and_takes_no_more_than_a_bucket() -> None:
     limits = RateLimits(per_second=1, burst=1)
     limits.spend("a", NOON)
-    with pytest.raises(RateLimited):
-        limits.spend("a", NOON - timedelta(hours=1))
+    before = NOON - timedelta(hours=1)
+    with pytest.raises(RateLimited) as refused:
+        limits.spend("a", before)
+    assert refused.value.headers["retry-after"] == "1"
+    limits.spend("a", before + timedelta(seconds=1))

@@ -1,0 +1,21 @@
+"""`tonghu serve`, apart from the other commands, of which a web process holds nothing."""
+
+from typing import Annotated
+
+import typer
+
+from app.cli.console import in_transaction
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,
+    workers: Annotated[int, typer.Option(help="Web processes.", min=1, max=64)] = 1,
+) -> None:
+    """Serve the API."""
+    # Let a wrong setting or database fail in one line here, not inside a server process.
+    in_transaction(lambda tx: tx.flush())
+    typer.echo(f"Serving http://{host}:{port}, its docs at /docs; Ctrl-C stops it.", err=True)
+    from app import serving  # noqa: PLC0415  the routes take longer to load than most commands run
+
+    serving.run(host, port, workers)
