@@ -36,7 +36,8 @@ def told(asked: list[Asked], children: int, *, whole: bool) -> int:
     """Print it all; return 1 if anything is over, failed, never got through, or is allowed for
     nothing.
     """
-    allowed = tomllib.loads(_ALLOWED.read_text("utf-8")).get("allowed", [])
+    said = tomllib.loads(_ALLOWED.read_text("utf-8"))
+    allowed, refused = said.get("allowed", []), {each["operation"] for each in said.get("refused", [])}
     found, used = over(asked, allowed)
     _by_operation(asked)
     print("\nover their ceiling, worst first")
@@ -55,16 +56,20 @@ def told(asked: list[Asked], children: int, *, whole: bool) -> int:
     for each in unused:
         print(f"allowed for nothing: {each['operation']}, {each['statement']}")
     through = {_name(each) for each in asked if each.status < 400}
-    unseen = sorted({_name(each) for each in asked} - through)
+    names = {_name(each) for each in asked}
+    unseen = sorted(names - through - refused)
     if unseen:
         print(f"never got through, so not judged: {', '.join(unseen)}")
+    if seen := sorted(refused & through) if whole else []:
+        print(f"got through, though said to be refused: {', '.join(seen)}")
+    print(f"refused as said, so not judged to their end: {len(names & refused - through)}")
     statements = {judged.statement for each in asked for judged in each.judged}
     runs = sum(len(each.judged) for each in asked)
     print(
         f"\n{children:,} children: {len(asked):,} asked, {len(statements):,} statements judged"
         f" {runs:,} times, {len(found)} over"
     )
-    return int(bool(found or failed or unused or unseen))
+    return int(bool(found or failed or unused or unseen or seen))
 
 
 def _name(asked: Asked) -> str:

@@ -48,6 +48,9 @@ def test_what_is_allowed_is_up_to_its_own_ceiling(monkeypatch, capsys) -> None:
     assert told([Asked("listX", "auditor", 200, [])], WHOLE, whole=True) == 0
     assert told([Asked("listX", "auditor", 412, [])], WHOLE, whole=True) == 1, "not judged is no ok"
     assert told([Asked("listX", "auditor", 500, [])], WHOLE, whole=True) == 1
+    monkeypatch.setattr(telling.tomllib, "loads", lambda _: {"refused": [{"operation": "listX"}]})
+    assert told([Asked("listX", "auditor", 412, [])], WHOLE, whole=True) == 0
+    assert told([Asked("listX", "auditor", 200, [])], WHOLE, whole=True) == 1, "no more refused"
 
 
 async def test_a_statement_without_its_own_range_is_caught(watched) -> None:
