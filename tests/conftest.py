@@ -148,7 +148,8 @@ def at_head(pg: str, worker_id: str) -> Iterator[Callable[[Path | None], str]]:
 def settings(database_urls: schema.Urls) -> Settings:
     return Settings(
         environment=Environment.test,
-        database={"url": database_urls.app, "owner_url": database_urls.owner},
+        # So many that five of one lane may be held up at once.
+        database={"url": database_urls.app, "owner_url": database_urls.owner, "pool_size": 25},
     )
 
 

@@ -29,6 +29,7 @@ def upgrade() -> None:
             "events",
             [sa.literal_column("(place / 1000000)"), "position"],
             unique=False,
+            postgresql_include=["place"],
             postgresql_where=sa.text("position > 0 AND told_to IS NULL"),
             postgresql_concurrently=True,
         )

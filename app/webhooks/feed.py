@@ -23,10 +23,11 @@ much happens that is not asked for is gone through in pages, too.
 """
 _FOR_ALL: Final = "e.position > 0 AND e.position > $1 AND e.told_to IS NULL"
 _TAKEN: Final = "ORDER BY e.position LIMIT $7"
-_ALL: Final = f"(SELECT e.position, e.id FROM events e WHERE {_FOR_ALL} {_TAKEN})"
+_ALL: Final = f"(SELECT e.position FROM events e WHERE {_FOR_ALL} {_TAKEN})"
 
 # The places in which anything happened are found one after another, by the index that each is read
-# by: a page costs by the number of places and of what it looks at, not by what others may see.
+# by: a page costs by the number of places and of what it looks at, not by what others may see. Of
+# all but what is shown nothing but the index is read.
 _NEXT: Final = (
     "SELECT {unit} FROM events e WHERE e.position > 0 AND e.told_to IS NULL"
     " AND {unit} {after} AND {unit} < {hi} ORDER BY {unit} LIMIT 1"
@@ -39,10 +40,10 @@ _BY_PLACE: Final = f"""(
         FROM units WHERE units.unit IS NOT NULL
     )
     SELECT there.* FROM units CROSS JOIN LATERAL (
-        SELECT e.position, e.id FROM events e WHERE {_FOR_ALL} AND {{unit}} = units.unit {_TAKEN}
+        SELECT e.position FROM events e WHERE {_FOR_ALL} AND {{unit}} = units.unit {_TAKEN}
     ) AS there)"""
 _NAMED: Final = f"""(
-    SELECT DISTINCT e.position, e.event_id AS id FROM event_named e
+    SELECT DISTINCT e.position FROM event_named e
     WHERE e.agency_id = $2 AND e.position > $1 AND e.relation IN ('any', $3) {_TAKEN})"""
 
 # What is hidden from an endpoint of the agency (`delivery`) is hidden here, and what is from an
@@ -56,7 +57,7 @@ WITH a AS MATERIALIZED (
                 ELSE {codes_of("0")} END AS codes
     FROM agencies WHERE id = $2
 ), found AS MATERIALIZED (
-    SELECT DISTINCT position, id FROM ({{arms}}) AS arm ORDER BY position LIMIT $7
+    SELECT DISTINCT position FROM ({{arms}}) AS arm ORDER BY position LIMIT $7
 ), reached AS MATERIALIZED (
     SELECT CASE WHEN count(*) = $7 THEN max(position)
                 ELSE (SELECT last FROM event_feed) END AS upto, count(*) = $7 AS more
@@ -66,7 +67,7 @@ SELECT reached.upto, reached.more, e.*
 FROM reached LEFT JOIN (
     SELECT e.id, e.position, e.wire_name, e.subject_id, e.sequence, e.occurred_at, e.place,
            e.home_county, e.data::text AS data
-    FROM found JOIN events e ON e.id = found.id CROSS JOIN a
+    FROM found JOIN events e ON e.position = found.position AND e.position > 0 CROSS JOIN a
     WHERE e.wire_name = ANY ($4::text[]) AND {_SHOWN}
 ) AS e ON true
 ORDER BY e.position LIMIT $6
@@ -122,7 +123,7 @@ def _arms(principal: Principal) -> list[str]:
         unit = f"(e.place / {county})"
         place = _BY_PLACE.format(unit=unit, lo=lo // county, hi=hi // county)
     elif hi - lo == county:
-        place = f"(SELECT e.position, e.id FROM events e WHERE {_FOR_ALL}"
+        place = f"(SELECT e.position FROM events e WHERE {_FOR_ALL}"
         place += f" AND (e.place / {county}) = {lo // county} {_TAKEN})"
     else:
         place = _BY_PLACE.format(unit="e.place", lo=lo, hi=hi)

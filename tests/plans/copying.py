@@ -19,7 +19,7 @@ TOWNSHIPS, VILLAGES = 8, 10
 EVERYTHING = 1009
 """Every so many copies there is one of which no table leaves anything out."""
 _NO_PLACES = {
-    *("sequence", "last_sequence", "last", "n", "committed_in", "hidden_below", "police_below"),
+    *("sequence", "last_sequence", "last", "committed_in", "hidden_below", "police_below"),
 }
 
 FUNCTIONS = """
@@ -111,18 +111,19 @@ async def _statement(connection: asyncpg.Connection, table: str) -> str:
     """
     columns = await connection.fetch(
         "SELECT column_name AS name, udt_name AS type FROM information_schema.columns"
-        " WHERE table_name = $1 AND table_schema = 'public' AND is_generated = 'NEVER'",
+        " WHERE table_name = $1 AND table_schema = 'public' AND is_generated = 'NEVER'"
+        " AND is_identity = 'NO'",
         table,
     )
     chosen = {each["name"]: _value(table, each["name"], each["type"]) for each in columns}
     names = [each["name"] for each in columns if each["type"] == "uuid"]
     arrays = [each["name"] for each in columns if each["type"] == "_uuid"]
+    said = [f'b."{each["name"]}"' for each in columns]
     named = [f"plans_name(b.{name}) AS {name}_n" for name in names]
     named += [f"ARRAY(SELECT plans_name(e) FROM unnest(b.{name}) e) AS {name}_n" for name in arrays]
     return f"""
-        WITH t AS MATERIALIZED (SELECT {", ".join(["b.*", *named])} FROM plans_{table} b)
+        WITH t AS MATERIALIZED (SELECT {", ".join([*said, *named])} FROM plans_{table} b)
         INSERT INTO {table} ({", ".join(f'"{name}"' for name in chosen)})
-        OVERRIDING SYSTEM VALUE
         SELECT {", ".join(chosen.values())}
         FROM generate_series(0, $1::int - 1) n, generate_series(0, $3::int - 1) m,
              LATERAL (SELECT n % $2::int AS g) AS of_n, t

@@ -65,6 +65,7 @@ SELDOM = {
 KEPT = {
     *("jobs", "job_schedules", "regions", "alembic_version", "idempotency_keys", "revocations"),
     "event_feed",
+    *("duty_counts", "children_counts"),
     *("used_assertions", "authorization_codes", "refresh_tokens", "school_calendar_days"),
 }
 """What is not copied."""

@@ -114,6 +114,7 @@ class EventRow(SQLModel, table=True):
             "ix_events_county_position",
             text("(place / 1000000)"),
             "position",
+            postgresql_include=["place"],
             postgresql_where=_FOR_ALL,
         ),
     )

@@ -13,8 +13,9 @@ CHAIN: Final = """
 WITH RECURSIVE chain AS (
     SELECT id, supersedes_id, superseded_by_id, suspect_agency_id FROM police_reports WHERE id = $1
     UNION
-    SELECT r.id, r.supersedes_id, r.superseded_by_id, r.suspect_agency_id
-    FROM chain JOIN police_reports r ON r.id IN (chain.supersedes_id, chain.superseded_by_id)
+    SELECT r.* FROM chain CROSS JOIN LATERAL (
+        SELECT r.id, r.supersedes_id, r.superseded_by_id, r.suspect_agency_id FROM police_reports r
+        WHERE r.id = ANY (ARRAY[chain.supersedes_id, chain.superseded_by_id]) OFFSET 0) AS r
 )
 """
 """A report, all it corrects and all that correct it."""
