@@ -39,7 +39,8 @@ _NOTE: Final = f"""{CHAIN}, asked AS (
 INSERT INTO hidden_subjects (subject_id, hidden_from, hidden_below, police_below, filed_by_id)
 SELECT a.id, r.hidden_from, r.hidden_below, r.police_below,
        coalesce(a.asked_id, r.reporter_agency_id)
-FROM about a JOIN police_reports r ON r.id = a.report_id
+FROM about a
+CROSS JOIN LATERAL (SELECT * FROM police_reports r WHERE r.id = a.report_id OFFSET 0) AS r
 WHERE cardinality(r.hidden_from) > 0 OR r.hidden_below > 0
    OR EXISTS (SELECT FROM hidden_subjects h WHERE h.subject_id = a.id)
 ORDER BY a.id
