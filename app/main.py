@@ -140,7 +140,7 @@ def _surround(app: FastAPI, settings: Settings) -> None:
     limits = Limits(
         body_bytes=settings.max_body_bytes, larger=dict.fromkeys(BATCHES, settings.max_batch_bytes)
     )
-    app.add_middleware(Hardening, limits=limits)
+    app.add_middleware(Hardening, limits=limits, pool_of=lanes.name)
     app.add_middleware(admission.Door, lanes=lanes)
     if settings.cors_origins:
         app.add_middleware(

@@ -19,6 +19,7 @@ import uvicorn
 
 from app import main
 from app.core.processes import HERE, ProcessesDie, shared
+from app.core.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +38,8 @@ def run(host: str, port: int, processes: int) -> NoReturn:
     HERE.of = processes
     keeper = os.getpid()
     gc.disable()  # next to nothing of what is made until it serves is garbage
-    app = main.create_app()
+    settings = Settings()
+    app = main.create_app(settings)
     gc.freeze()
     gc.enable()
 
@@ -55,6 +57,7 @@ def run(host: str, port: int, processes: int) -> NoReturn:
         loop="uvloop",
         http="httptools",
         server_header=False,
+        forwarded_allow_ips=[*map(str, settings.trusted_proxies)],
         access_log=False,
         log_config=None,  # app.core.logs decides, for uvicorn's own lines too
         timeout_graceful_shutdown=25,
@@ -105,7 +108,10 @@ class _Keeper:
                 for number, code in self._bury():
                     log.warning("serve.died", process=number, status=code)
                     self.missing.append(number)
+                    alive = any(self.served[each] for each in self.running.values())
                     self.deaths = 0 if self.served[number] else self.deaths + 1
+                    if alive:  # those that serve go on, and this one is tried as long
+                        self.deaths = min(self.deaths, _DEATHS - 1)
                 signal.setitimer(signal.ITIMER_REAL, _PAUSE_SECONDS * 2**self.deaths)
         self._stop()
         if self.deaths >= _DEATHS:

@@ -17,7 +17,7 @@ from app.access.oauth import Origin, Refused
 from app.audit import operations as audit
 from app.core.data.crypto import DecryptionRefused, Keyring
 from app.core.data.db import Database, Tx
-from app.core.http.rate_limits import RateLimited, RateLimits
+from app.core.http.rate_limits import RateLimited, RateLimits, network_of
 from app.core.http.shown import Seen
 
 PARAMETERS = (
@@ -136,13 +136,16 @@ def remembered(keyring: Keyring, username: str, now: datetime) -> str:
     return base64.urlsafe_b64encode(sealed).decode()
 
 
-def _is_known(keyring: Keyring, username: str, kept: str, now: datetime) -> bool:
+def _known_as(keyring: Keyring, username: str, kept: str, now: datetime) -> str | None:
+    """Return by what a browser is known that this name signed in from, however it is spelt; None
+    if it is not.
+    """
     try:
-        opened = base64.urlsafe_b64decode(kept)
+        opened = base64.b64decode(kept, altchars=b"-_", validate=True)
         until = keyring.unseal_bytes(_KNOWN, normal_username(username), opened)
     except (DecryptionRefused, ValueError):
-        return False
-    return int(until) > now.timestamp()
+        return None
+    return hashlib.sha256(opened).hexdigest() if int(until) > now.timestamp() else None
 
 
 async def compare(
@@ -152,13 +155,14 @@ async def compare(
     known. Raises RateLimited for an address that tries too often.
     """
     now, username = database.clock(), form.get("username", "")
-    limits.address.spend(f"password {address}", now)
-    known = _is_known(database.keyring, username, kept, now)
-    if known:
+    limits.address.spend(f"password {network_of(address)}", now)
+    known_as = _known_as(database.keyring, username, kept, now)
+    if known_as is not None:
         try:
-            limits.browser.spend(f"browser {hashlib.sha256(kept.encode()).hexdigest()}", now)
+            limits.browser.spend(f"browser {known_as}", now)
         except RateLimited:
-            known = False
+            known_as = None
+    known = known_as is not None
     async with database.begin(grants.AT_THE_DOOR) as tx:
         account = await tx.connection.fetchrow(_ACCOUNT, normal_username(username), now, known)
     stored = account["password_hash"] if account is not None and account["open"] else None

@@ -16,17 +16,17 @@ from app.core.http import admission
 from app.core.http.routing import shows
 
 PUBLIC: Mapping[str, Lane | None] = {
-    "/.well-known/jwks.json": Lane.sign_in,
-    "/.well-known/oauth-authorization-server": Lane.sign_in,
+    "/.well-known/jwks.json": Lane.tokens,
+    "/.well-known/oauth-authorization-server": Lane.tokens,
     "/docs": None,
     "/docs/assets/{name}": None,
     "/livez": None,
     "/metrics": None,
     "/oauth/authorize": Lane.sign_in,
-    "/oauth/introspect": Lane.sign_in,
-    "/oauth/revoke": Lane.sign_in,
+    "/oauth/introspect": Lane.tokens,
+    "/oauth/revoke": Lane.tokens,
     "/oauth/sign-in.css": Lane.sign_in,
-    "/oauth/token": Lane.sign_in,
+    "/oauth/token": Lane.tokens,
     "/openapi.json": None,
     "/problems/{slug}": None,
     "/readyz": None,

@@ -34,8 +34,10 @@ async def count(
     FilterForbidden.
     """
     search.refuse_unreadable(principal, region_code=region)
+    where = queries.visible(principal)
+    if region is not None:
+        where.add("c.region_code >= {} AND c.region_code < {}", *region)
     lo, hi = region or (principal.region_lo, principal.region_hi)
-    where = queries.visible(principal).add("c.region_code >= {} AND c.region_code < {}", lo, hi)
     lo, hi = max(lo, principal.region_lo), min(hi, principal.region_hi)
     counted, files = [], "children c"
     if principal.school_id is None and hi - lo > _COUNTY:

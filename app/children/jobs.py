@@ -1,8 +1,10 @@
 """What happens to files by itself."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
+from app.access.roles import roles
 from app.children import below, counting, derivation, duplicates
 from app.children.events import ChildRegistered
 from app.core.data.db import Tx
@@ -35,6 +37,14 @@ async def count(tx: Tx, _: dict[str, Any]) -> None:
 @queue.job("children.count_county")
 async def count_county(tx: Tx, payload: dict[str, Any]) -> None:
     await counting.count_county(tx, payload["county"])
+
+
+@events.read_by("children")
+def read_by(data: Mapping[str, Any]) -> list[str] | None:
+    """Say who is told in which categories a child is: who reads that in its file (AZ-5)."""
+    if "categories" not in data:
+        return None
+    return [role.code for role in roles().values() if "derived" in role.reads]
 
 
 @events.on(ChildRegistered)

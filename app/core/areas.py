@@ -15,8 +15,10 @@ class Lane(StrEnum):
     people = "people"
     machines = "machines"
     """Batches."""
+    tokens = "tokens"
+    """Tokens of systems and people, and what is read to get or check them."""
     sign_in = "sign_in"
-    """Passwords, tokens and what is read to get them."""
+    """Passwords."""
 
 
 class DeclaredTwice(Exception):

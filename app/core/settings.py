@@ -25,7 +25,7 @@ class Database(BaseModel):
     """DSN of the app role: not the owner of the tables, not superuser, not BYPASSRLS."""
     owner_url: SecretStr | None = None
     """DSN of the owner role, for migrations only."""
-    pool_size: int = Field(default=10, ge=5, le=200)
+    pool_size: int = Field(default=10, ge=6, le=200)
     """Connections of each process. Each lane has its share (`app.core.http.admission`)."""
     pool_timeout_seconds: float = Field(default=2.0, gt=0, le=10)
     statement_timeout_ms: int = Field(default=15_000, ge=100)
@@ -105,6 +105,12 @@ class Settings(BaseSettings):
     """How long to be "not ready" at SIGTERM before the door closes; for use behind a balancer."""
     cors_origins: tuple[str, ...] = ()
     """Origins of web apps that call the API from a browser; tokens only, never cookies."""
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = (
+        IPv4Network("127.0.0.1/32"),
+        IPv6Network("::1/128"),
+    )
+    """Who says by `X-Forwarded-For` and `-Proto` for whom they ask. Else all who come through one
+    proxy are one address: to the audit, and to the limits of who may guess passwords."""
     metrics_networks: tuple[IPvAnyNetwork, ...] = (
         IPv4Network("127.0.0.0/8"),
         IPv6Network("::1/128"),

@@ -1,5 +1,6 @@
 """When the engine runs: on every event a rule names, each night and every five minutes."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,13 @@ from app.regions.events import RegionReplaced
 @events.on_wire_names(*sorted({name for rule in rules().values() for name in rule.listens_to}))
 async def weigh_event(tx: Tx, announced: Announced) -> None:
     await operations.weigh_event(tx, announced)
+
+
+@events.read_by("duties")
+def read_by(data: Mapping[str, Any]) -> list[str]:
+    """Say who is told what becomes of a duty: who sees those of its rule."""
+    rule = rules().get(data["rule"])
+    return [] if rule is None else [*rule.seen_by]
 
 
 @following.follows

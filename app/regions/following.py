@@ -46,7 +46,8 @@ async def take_along(tx: Tx, replaced: RegionReplaced) -> None:
 _SHIFT: Final = """
 UPDATE {table} AS t SET {changes}
 FROM (SELECT {keys}, {column} AS was FROM {table}
-      WHERE {column} >= $1 AND {column} < $2 ORDER BY {column} LIMIT $4 FOR NO KEY UPDATE) AS old
+      WHERE {column} >= $1 AND {column} < $2 AND {which}
+      ORDER BY {column} LIMIT $4 FOR NO KEY UPDATE) AS old
 WHERE {same} RETURNING old.was
 """
 
@@ -59,11 +60,12 @@ async def shift(
     keys: tuple[str, ...] = ("id",),
     also: str = "",
     values: Sequence[Any] = (),
+    which: str = "true",
 ) -> None:
     """Move the rows of a table whose first column lies in the old range, all `columns` with it.
 
-    `keys`: the primary key. `also`: further assignments, of `values` from $5 on. An index must
-    begin with the first column, or the table be small.
+    `keys`: the primary key. `also`: further assignments, of `values` from $5 on. `which`: those
+    rows alone. An index must begin with the first column, of these rows, or the table be small.
     """
     changes = ", ".join(f"{column} = t.{column} + $3" for column in columns)
     statement = _SHIFT.format(
@@ -72,6 +74,7 @@ async def shift(
         keys=", ".join(keys),
         changes=changes + also,
         same=" AND ".join(f"t.{key} = old.{key}" for key in keys),
+        which=which,
     )
     lo = replaced.old_lo
     while True:

@@ -111,7 +111,7 @@ WHERE d.id = ANY ($1::uuid[]) AND e.id = d.endpoint_id AND NOT ({
     hiding.shown(
         "d.ordering_key",
         "e.agency_id",
-        f"CASE WHEN e.relation = 'region' AND a.kind <> 'police' THEN {codes_of('a.region_code')}"
+        "CASE WHEN e.relation = 'region' AND a.kind <> 'police' THEN e.region_hi - e.region_lo"
         f" ELSE {codes_of('0')} END",
         "ARRAY[e.agency_id]",
     )

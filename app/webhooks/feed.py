@@ -53,7 +53,7 @@ _SHOWN: Final = f"""{hiding.shown("e.subject_id", "$2::uuid", "a.codes", "$5::uu
 _PAGE: Final = f"""
 WITH a AS MATERIALIZED (
     SELECT kind, {codes_of("region_code")} AS all_codes,
-           CASE WHEN $3 = 'region' AND kind <> 'police' THEN {codes_of("region_code")}
+           CASE WHEN $3 = 'region' AND kind <> 'police' THEN $8::bigint
                 ELSE {codes_of("0")} END AS codes
     FROM agencies WHERE id = $2
 ), found AS MATERIALIZED (
@@ -66,7 +66,7 @@ WITH a AS MATERIALIZED (
 SELECT reached.upto, reached.more, e.*
 FROM reached LEFT JOIN (
     SELECT e.id, e.position, e.wire_name, e.subject_id, e.sequence, e.occurred_at, e.place,
-           e.home_county, e.data::text AS data
+           e.home_county, e.data::text AS data, e.told_to IS NOT NULL AS is_told
     FROM found JOIN events e ON e.position = found.position AND e.position > 0 CROSS JOIN a
     WHERE e.wire_name = ANY ($4::text[]) AND {_SHOWN}
 ) AS e ON true
@@ -102,13 +102,30 @@ async def page(
         principal.agencies,
         window.limit + 1,
         LOOKED_AT,
+        principal.region_hi - principal.region_lo,
     )
     shown = [row for row in rows if row["id"] is not None]
     upto, more = rows[0]["upto"], rows[0]["more"]
     if len(shown) > window.limit:
         shown = shown[: window.limit]
         upto, more = shown[-1]["position"], True
-    return shown, paging.encode([max(after, upto or 0)]), more
+    told = [row for row in shown if _is_told(principal, row)]
+    return told, paging.encode([max(after, upto or 0)]), more
+
+
+def _is_told(principal: Principal, row: asyncpg.Record) -> bool:
+    """Tell whether an event names the caller, or is for all of their role (`events.readers_of`)."""
+    data = orjson.loads(row["data"])
+    readers = events.readers_of(row["wire_name"], data)
+    named = {*(data.get("known_to") or ())}
+    if principal.role.relation == "none":
+        named.add(data.get("agency_id"))
+    return (
+        readers is None
+        or row["is_told"]
+        or principal.role.code in readers
+        or str(principal.agency_id) in named
+    )
 
 
 def _arms(principal: Principal) -> list[str]:

@@ -29,7 +29,24 @@ async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
     await following.shift(tx, event, "webhook_endpoints", "region_code", "region_lo", "region_hi")
     keys = ("endpoint_id", "wire_name")
     await following.shift(tx, event, "subscriptions", "region_code", keys=keys)
-    await following.shift(tx, event, "events", "place")
+    await _follow_events(tx, event)
+    # Whoever handed out meanwhile did so by the code of before.
+    again = event.model_dump(mode="json")
+    await queue.enqueue(tx.connection, _AGAIN, [again], delay=following.LATER)
+
+
+_AGAIN: Final = "webhooks.follow_events_again"
+
+
+@queue.job(_AGAIN)
+async def follow_events_again(tx: Tx, payload: dict[str, Any]) -> None:
+    await _follow_events(tx, RegionReplaced.model_validate(payload))
+
+
+async def _follow_events(tx: Tx, event: RegionReplaced) -> None:
+    """Let those that are read by place be found at the new one."""
+    which = "position > 0 AND told_to IS NULL"
+    await following.shift(tx, event, "events", "place", which=which)
 
 
 _PER_RUN: Final = 500

@@ -40,6 +40,7 @@ class DeliveryNotFound(Problem, status=404, denies=True):
 
 
 ReadsWebhooks = Annotated[Principal, needs(READ)]
+ReadsFeed = Annotated[Principal, needs(READ, personal=True)]
 WritesWebhooks = Annotated[Principal, needs(WRITE)]
 _ENDPOINT = ("endpoint_id", "The endpoint's id.", queries.endpoint, EndpointNotFound)
 EndpointInPath = Annotated[WebhookEndpoint, named_in_path(*_ENDPOINT)]
@@ -172,7 +173,7 @@ async def close_webhook_delivery(
 
 @router.get("/events")
 async def list_events(
-    principal: ReadsWebhooks,
+    principal: ReadsFeed,
     tx: Transaction,
     window: Paged,
     event_type: Annotated[
@@ -187,4 +188,5 @@ async def list_events(
     """
     rows, cursor, more = await feed.page(tx, principal, window, kinds=event_type)
     shown = schemas.Feed(items=[*map(feed.as_event, rows)], next_cursor=cursor, more=more)
-    return Shown(shown, children=[child for row in rows for child in feed.named(row)])
+    children = [child for row in rows for child in feed.named(row)]
+    return Shown(shown, children=children, groups=["events"])

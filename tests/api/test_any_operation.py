@@ -54,7 +54,7 @@ async def test_a_body_that_does_not_come(app: FastAPI) -> None:
         await asyncio.Event().wait()
         yield b""
 
-    impatient = Hardening(app, Limits(read_seconds=0.01))
+    impatient = Hardening(app, Limits(read_seconds=0.01), str)
     async with _to(Recorder(impatient, under_test=app)) as http:
         answer = await http.post("/v1/visits", content=never())
     assert _problem(answer) == (408, "body-too-slow")

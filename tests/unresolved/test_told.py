@@ -4,6 +4,7 @@ from uuid import uuid4
 
 from app.core.data.db import SYSTEM
 from app.core.ids import new_id
+from app.webhooks.operations.endpoints import subscribe
 from tests.access.factories import a_caller
 from tests.attendance.factories import a_school, an_event, push
 from tests.children.factories import a_file
@@ -22,6 +23,7 @@ async def _subscribe(database, caller, place: int) -> None:
             " WHERE id = $1",
             endpoint,
         )
+        await subscribe(tx, endpoint)
 
 
 async def _heard(database, caller) -> list[str]:

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.areas import Lane
-from app.core.http.rate_limits import RateLimited
+from app.core.http.rate_limits import RateLimited, network_of
 from app.core.problems import Problem, response_to
 
 WAITING = 16
@@ -32,9 +32,11 @@ _LONGEST_PAUSE: Mapping[Lane, float] = {
     Lane.reports: 4.0,
     Lane.people: 30.0,
     Lane.machines: 60.0,
+    Lane.tokens: 10.0,
     Lane.sign_in: 30.0,
 }
 """Seconds a lane tells a client to stay away, at most."""
+_SHARED_OUT = (Lane.reports, Lane.tokens, Lane.sign_in)
 _FIRST_GUESS = 0.02
 _WEIGHT = 0.1
 """How much the last request counts in how long one takes."""
@@ -56,9 +58,9 @@ def places(pool_size: int) -> dict[Lane, int]:
     """Divide a pool of connections among the lanes. One is left, for whoever asks how we are; each
     request holds one at a time.
     """
-    fifth = pool_size // 5
-    reserved = {Lane.reports: fifth, Lane.sign_in: fifth, Lane.machines: fifth}
-    return {**reserved, Lane.people: pool_size - 1 - 3 * fifth}
+    fifth, tenth = pool_size // 5, max(1, pool_size // 10)
+    reserved = {Lane.reports: fifth, Lane.machines: fifth, Lane.tokens: tenth, Lane.sign_in: tenth}
+    return {**reserved, Lane.people: pool_size - 1 - sum(reserved.values())}
 
 
 class _Room:
@@ -81,12 +83,12 @@ class _Room:
 
     def refuse_if_full(self, address: str) -> None:
         """Raise TooManyAtOnce if nobody more can wait; RateLimited if this address has half of the
-        room at the door by itself. (Only there: many schools stand behind one address.)
+        room by itself, in lanes that strangers reach. (Many schools stand behind one address.)
         """
         if self.inside < self.most:
             return
         room = min(self.most * WAITING, EXPECTED_WAIT / self._pace)
-        if self.lane is Lane.sign_in and self.held_by[address] >= max(1, room / 2):
+        if self.lane in _SHARED_OUT and self.held_by[address] >= max(1, room / 2):
             raise RateLimited(headers=self._come_back())
         if self.queue and len(self.queue) >= room:
             raise self.full()
@@ -181,6 +183,11 @@ class Lanes:
         lane = self._lane_of.get((scope["method"], corner(scope["path"])))
         return None if lane is None else self._rooms[lane]
 
+    def name(self, scope: Scope) -> str:
+        """Return the lane of a request, in a word."""
+        room = self.room(scope)
+        return "" if room is None else room.lane
+
 
 class Door:
     """ASGI middleware before the body is read."""
@@ -228,4 +235,4 @@ class Places:
 
 
 def _address(scope: Scope) -> str:
-    return scope["client"][0] if scope.get("client") else ""
+    return network_of(scope["client"][0]) if scope.get("client") else ""

@@ -6,7 +6,8 @@ Half-sent request headers never reach an ASGI app: those need the reverse proxy'
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
@@ -18,7 +19,7 @@ from app.core.problems import Problem, response_to
 @dataclass(frozen=True, slots=True)
 class Limits:
     """`body_bytes` for every path but those in `larger`; `read_seconds` for a whole body;
-    `bodies`: how many are read side by side.
+    `bodies`, `arriving_bytes`: how many, and how much of them, is read side by side in one pool.
     """
 
     body_bytes: int = 1_048_576
@@ -26,6 +27,7 @@ class Limits:
     header_bytes: int = 32_768
     read_seconds: float = 10.0
     bodies: int = 200
+    arriving_bytes: int = 128 * 2**20
 
 
 class BodyTooLarge(Problem, status=413):
@@ -56,6 +58,21 @@ class BodyTooSlow(Problem, status=408):
     title_zh = "请求体未能及时到达"
 
 
+@dataclass(slots=True)
+class _Pool:
+    """Bodies that arrive, the one that began first at the head, and the bytes held of them."""
+
+    arriving: dict[asyncio.Timeout, None] = field(default_factory=dict)
+    held: int = 0
+
+    def cut(self) -> None:
+        """End the slowest: slow senders take room from each other alone."""
+        if self.arriving:
+            slowest = next(iter(self.arriving))
+            del self.arriving[slowest]
+            slowest.reschedule(asyncio.get_running_loop().time())
+
+
 class _CallerGone(Exception):
     """The connection closed before the body was complete."""
 
@@ -63,10 +80,11 @@ class _CallerGone(Exception):
 class Hardening:
     """ASGI middleware in front of routing and authentication."""
 
-    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits, pool_of: Callable[[Scope], str]) -> None:
         self.app = app
         self.limits = limits
-        self._arriving: dict[asyncio.Timeout, None] = {}  # the slowest first
+        self._pool_of = pool_of
+        self._pools: dict[str, _Pool] = defaultdict(_Pool)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -103,39 +121,45 @@ class Hardening:
         most = limits.larger.get(scope["path"], limits.body_bytes)
         if length is not None and (not length.isdigit() or int(length[:19]) > most):
             raise BodyTooLarge(f"At most {most} bytes.")
-        return _again(await self._in_time(receive, most), receive)
+        return _again(
+            await self._in_time(receive, most, self._pools[self._pool_of(scope)]), receive
+        )
 
-    async def _in_time(self, receive: Receive, most: int) -> bytes:
-        """Read a body within its deadline; where too many arrive, the one that began first loses,
-        so that slow senders take room from each other alone.
+    async def _in_time(self, receive: Receive, most: int, pool: _Pool) -> bytes:
+        """Read a body within its deadline; where too many arrive, or too much, the one that began
+        first loses.
         """
         seconds = self.limits.read_seconds
-        if len(self._arriving) >= self.limits.bodies:
-            slowest = next(iter(self._arriving))
-            del self._arriving[slowest]
-            slowest.reschedule(asyncio.get_running_loop().time())
+        if len(pool.arriving) >= self.limits.bodies:
+            pool.cut()
         try:
             async with asyncio.timeout(seconds) as deadline:
-                self._arriving[deadline] = None
+                pool.arriving[deadline] = None
                 try:
-                    return await _read(receive, most)
+                    return await self._read(receive, most, pool)
                 finally:
-                    self._arriving.pop(deadline, None)
+                    pool.arriving.pop(deadline, None)
         except TimeoutError:
             raise BodyTooSlow(f"Send it within {seconds:g} seconds.") from None
 
-
-async def _read(receive: Receive, most: int) -> bytes:
-    body = bytearray()  # not a list of chunks: a million one-byte chunks would cost 60 times more
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _CallerGone
-        body += message.get("body", b"")
-        if len(body) > most:
-            raise BodyTooLarge(f"At most {most} bytes.")
-        if not message.get("more_body"):
-            return bytes(body)
+    async def _read(self, receive: Receive, most: int, pool: _Pool) -> bytes:
+        body = bytearray()  # no list of chunks: a million one-byte chunks would cost 60 times more
+        try:
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise _CallerGone
+                chunk = message.get("body", b"")
+                body += chunk
+                pool.held += len(chunk)
+                if len(body) > most:
+                    raise BodyTooLarge(f"At most {most} bytes.")
+                if not message.get("more_body"):
+                    return bytes(body)
+                if pool.held > self.limits.arriving_bytes:
+                    pool.cut()
+        finally:
+            pool.held -= len(body)
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

@@ -12,6 +12,7 @@ cell share one bucket: with 30,000 callers at once, every thirty-fifth has a nei
 import secrets
 from datetime import datetime
 from hashlib import blake2b
+from ipaddress import IPv4Address, ip_address, ip_network
 from math import ceil
 
 from app.core.problems import Problem
@@ -19,6 +20,17 @@ from app.core.processes import shared
 
 _CELLS = 2**20
 _SECOND = 1_000_000_000
+
+
+def network_of(address: str) -> str:
+    """Return what one caller has of addresses: of IPv6 the /64 that they may choose from."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, IPv4Address):
+        return address
+    return str(found.ipv4_mapped or ip_network((found, 64), strict=False))
 
 
 class RateLimited(Problem, status=429):
@@ -44,8 +56,9 @@ class RateLimits:
         """Take one token; return the answer's RateLimit headers. Raises RateLimited."""
         at = round(now.timestamp() * 1_000_000) * 1_000
         cell = self._cell(key)
-        # After a clock was set back no bucket is emptier than empty.
-        missing = min(max(self._full_at[cell] - at, 0), self._most) + self._each
+        missing = max(self._full_at[cell] - at, 0) + self._each
+        if missing > self._most + self._each:  # emptier than empty: the clock was set back
+            missing = self._each
         if missing > self._most:
             self._full_at[cell] = at + missing - self._each
             wait = max(1, -((self._most - missing) // _SECOND))

@@ -5,7 +5,7 @@ answer with handlers in `jobs.py`. Payloads carry ids and codes only, never pers
 """
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Final, TypeVar
@@ -235,6 +235,27 @@ def on_wire_names(*wire_names: str) -> Callable[[AnnouncedHandler], AnnouncedHan
         return handler
 
     return register
+
+
+Readers = Callable[[Mapping[str, Any]], Collection[str] | None]
+_readers: dict[str, Readers] = {}
+
+
+def read_by(package: str) -> Callable[[Readers], Readers]:
+    """Let the decorated function say which roles are told of an event of a package, by its data, if
+    not all who read the package's resources (None). Whoever an event names hears of it anyway.
+    """
+
+    def register(readers: Readers) -> Readers:
+        return _readers.setdefault(package, readers)
+
+    return register
+
+
+def readers_of(wire_name: str, data: Mapping[str, Any]) -> Collection[str] | None:
+    """Return the roles that alone are told of an event that does not name them; None: all."""
+    readers = _readers.get(wire_name.partition(".")[0])
+    return None if readers is None else readers(data)
 
 
 def check() -> None:

@@ -9,10 +9,11 @@ from uuid import UUID
 import asyncpg
 import orjson
 
+from app.access.roles import roles
 from app.agencies.queries import lineage_in_sql
 from app.core.data.db import Tx
 from app.core.http.wire import region_text
-from app.core.jobs.events import COUNTED
+from app.core.jobs.events import COUNTED, readers_of
 from app.regions import queries as regions
 from app.webhooks.operations.deliveries import CHANNEL, body_of
 
@@ -44,6 +45,19 @@ FROM feed, unnest($1::uuid[], $2::bigint[], $3::bigint[]) WITH ORDINALITY
 WHERE e.id = b.id
 """
 
+# With the place, so that who has read past it knew where to look.
+_NAME: Final = """
+INSERT INTO event_named (agency_id, position, relation, event_id)
+SELECT said.agency_id, e.position, said.relation, e.id FROM events e CROSS JOIN LATERAL (
+    SELECT agency_id::uuid, 'any' AS relation FROM jsonb_array_elements_text(
+        coalesce(e.told_to, nullif(e.data -> 'known_to', 'null'), '[]')) AS agency_id
+    UNION
+    SELECT said.agency_id::uuid, said.relation FROM (VALUES (e.data ->> 'school_id', 'enrolled'),
+        (e.data ->> 'agency_id', 'none')) AS said (agency_id, relation)
+    WHERE e.told_to IS NULL AND said.agency_id IS NOT NULL) AS said
+WHERE e.id = ANY ($1::uuid[]) ON CONFLICT DO NOTHING
+"""
+
 # An event that names who may be told goes to them and nobody else. The others go to whom they name
 # as `known_to`, wherever it happened; to those whose region it happened in; and a role bound to its
 # own pupils hears of those that name its school, one without children's files of those that
@@ -51,37 +65,33 @@ WHERE e.id = b.id
 # place: one that holds another is that place or stands above it. OFFSET: subscriptions are looked
 # up, event by event; a join planned on what the policy lets through reads all of them. Ids are of a
 # digest of a secret of this pass ($6): random numbers cost the server more than all else of a row.
+# Who is told of what a role reads alone: an agency of a kind that has the role.
+_READS: Final = """({0} IS NULL OR EXISTS (
+        SELECT FROM agencies a WHERE a.id = s.agency_id AND a.kind = ANY ({0}) OFFSET 0))"""
 _HAND_OUT: Final = f"""
 WITH batch AS MATERIALIZED (
     SELECT v.id, v.wire_name, ARRAY[v.wire_name, split_part(v.wire_name, '.', 1) || '.*'] AS takes,
-           v.subject_id, v.home_county, v.data, v.told_to, v.place, v.position, v.sequence, b.body
-    FROM unnest($1::uuid[], $2::bytea[]) AS b (id, body) JOIN events v ON v.id = b.id
+           v.subject_id, v.home_county, v.told_to, v.place, v.position, v.sequence, b.body,
+           string_to_array(b.kinds, ',') AS kinds
+    FROM unnest($1::uuid[], $2::bytea[], $7::text[]) AS b (id, body, kinds)
+    JOIN events v ON v.id = b.id
 ), named AS MATERIALIZED (
-    SELECT b.id, b.takes, b.position, agency_id::uuid AS agency_id, 'any' AS relation
-    FROM batch b CROSS JOIN LATERAL
-        jsonb_array_elements_text(
-            coalesce(b.told_to, nullif(b.data -> 'known_to', 'null'), '[]')) AS agency_id
-    UNION
-    SELECT b.id, b.takes, b.position, said.agency_id::uuid, said.relation
-    FROM batch b CROSS JOIN LATERAL (VALUES (b.data ->> 'school_id', 'enrolled'),
-        (b.data ->> 'agency_id', 'none')) AS said (agency_id, relation)
-    WHERE b.told_to IS NULL AND said.agency_id IS NOT NULL
-), kept AS (
-    INSERT INTO event_named (agency_id, position, relation, event_id)
-    SELECT agency_id, position, relation, id FROM named ON CONFLICT DO NOTHING
+    SELECT n.agency_id, n.relation, b.id, b.takes, b.kinds
+    FROM batch b JOIN event_named n ON n.event_id = b.id AND n.position = b.position
 ), due AS (
     SELECT b.id, s.endpoint_id, s.agency_id
     FROM batch b CROSS JOIN LATERAL (
         SELECT s.endpoint_id, s.agency_id FROM subscriptions s
         WHERE s.relation = 'region' AND s.wire_name = ANY (b.takes)
           AND s.region_code = ANY (ARRAY[{lineage_in_sql("b.place")}]) OFFSET 0) AS s
-    WHERE b.told_to IS NULL
+    WHERE b.told_to IS NULL AND {_READS.format("b.kinds")}
     UNION
     SELECT n.id, s.endpoint_id, s.agency_id
     FROM named n CROSS JOIN LATERAL (
         SELECT s.endpoint_id, s.agency_id FROM subscriptions s
         WHERE s.agency_id = n.agency_id AND s.wire_name = ANY (n.takes)
           AND (n.relation = 'any' OR s.relation = n.relation) OFFSET 0) AS s
+    WHERE n.relation <> 'enrolled' OR {_READS.format("n.kinds")}
 ), added AS (
     INSERT INTO webhook_deliveries
         (id, webhook_id, endpoint_id, agency_id, sequence, body, event_id, wire_name, ordering_key,
@@ -132,7 +142,7 @@ async def hand_out(tx: Tx, limit: int) -> Pass | None:
         return Pass(0, 0)
     places, sequences = await _place(tx, rows)
     bodies = [_body(row, places[row["id"]], sequences[row["id"]]) for row in rows]
-    return Pass(len(rows), await _deliver(tx, [row["id"] for row in rows], bodies))
+    return Pass(len(rows), await _deliver(tx, rows, bodies))
 
 
 async def set_aside(tx: Tx) -> UUID:
@@ -149,7 +159,7 @@ async def hand_out_one(tx: Tx, event_id: UUID) -> None:
     """Hand out an event that was set aside. Does nothing to one that still waits for its turn."""
     row = await tx.connection.fetchrow(_ONE, event_id)
     if row is not None:
-        await _deliver(tx, [event_id], [_body(row, row["place"], row["sequence"])])
+        await _deliver(tx, [row], [_body(row, row["place"], row["sequence"])])
 
 
 async def _place(tx: Tx, rows: Sequence[asyncpg.Record]) -> tuple[dict[UUID, int], dict[UUID, int]]:
@@ -165,16 +175,31 @@ async def _place(tx: Tx, rows: Sequence[asyncpg.Record]) -> tuple[dict[UUID, int
     await tx.connection.execute(
         _PLACE, ids, [places[each] for each in ids], [sequences[each] for each in ids]
     )
+    await tx.connection.execute(_NAME, ids)
     return places, sequences
 
 
-async def _deliver(tx: Tx, ids: Sequence[UUID], bodies: Sequence[bytes]) -> int:
-    milliseconds = int(tx.now.timestamp() * 1000)
+async def _deliver(tx: Tx, rows: Sequence[asyncpg.Record], bodies: Sequence[bytes]) -> int:
     row = await tx.connection.fetchrow(
-        _HAND_OUT, ids, bodies, f"{milliseconds:012x}7", tx.now, CHANNEL, secrets.token_bytes(32)
+        _HAND_OUT,
+        [row["id"] for row in rows],
+        bodies,
+        f"{int(tx.now.timestamp() * 1000):012x}7",
+        tx.now,
+        CHANNEL,
+        secrets.token_bytes(32),
+        [_kinds(row) for row in rows],
     )
     count: int = row["deliveries"]
     return count
+
+
+def _kinds(row: Mapping[str, Any]) -> str | None:
+    """Return the kinds of agencies that have a role which reads the event; None: all."""
+    readers = readers_of(row["wire_name"], orjson.loads(row["data"]))
+    if readers is None:
+        return None
+    return ",".join(sorted({kind for code in readers for kind in roles()[code].agency_kinds}))
 
 
 def _body(row: Mapping[str, Any], place: int, sequence: int) -> bytes:

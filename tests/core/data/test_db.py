@@ -101,7 +101,7 @@ async def test_nothing_holds_a_connection_for_ever(database_urls, keyring) -> No
 
 async def test_a_connection_comes_back_with_nothing_under_way(database_urls, keyring) -> None:
     """What was cut off in the middle would be the next caller's transaction, and reach."""
-    async with opened(database_urls.app, keyring, pool_size=5) as database:
+    async with opened(database_urls.app, keyring, pool_size=6) as database:
         async with database.lane() as lane:
             await lane.raw.execute("BEGIN; SET LOCAL tonghu.caller = 'system'")
         async with database.lane() as lane:

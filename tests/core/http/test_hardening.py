@@ -16,6 +16,10 @@ from tests.waiting import PATIENCE
 LIMITS = Limits(body_bytes=1000, larger={"/batch": 5000}, header_bytes=2000, read_seconds=PATIENCE)
 
 
+def _one_pool(scope: Scope) -> str:
+    return ""
+
+
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     body = await Request(scope, receive).body()
     await Response(str(len(body)))(scope, receive, send)
@@ -23,7 +27,7 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 @pytest.fixture
 async def http() -> Any:
-    transport = httpx.ASGITransport(Hardening(echo, LIMITS))
+    transport = httpx.ASGITransport(Hardening(echo, LIMITS, _one_pool))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         yield client
 
@@ -139,5 +143,5 @@ async def answers_to(
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await Hardening(app, limits)(scope, receive, send)
+    await Hardening(app, limits, _one_pool)(scope, receive, send)
     return sent
