@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from app.access import sign_in_pages
-from app.access.sign_in import Limits
+from app.access.sign_in import Limits, limits
 from app.core.data.db import SYSTEM
-from app.core.http.rate_limits import RateLimits
+from app.core.http.rate_limits import RateLimited, RateLimits
 from tests.access.apps import (
     CALLBACK,
     ISSUER,
@@ -22,7 +22,7 @@ from tests.access.apps import (
     sign_in,
     signed_in,
 )
-from tests.conftest import calling
+from tests.conftest import NOW, calling
 
 
 async def test_signs_in_and_calls_the_api(client, database, unique) -> None:
@@ -356,24 +356,55 @@ class TestExchange:
         assert answer.json()["error"] == "invalid_scope"
 
 
-async def test_many_who_guess_a_name_do_not_keep_its_owner_out(client, database, unique) -> None:
+async def test_many_who_guess_a_name_do_not_keep_its_owner_out(
+    client, database, now, unique
+) -> None:
     """From where somebody signed in before no rest of the account stops them, five tries long."""
     await a_person(database, unique)
     app = await an_app(database)
     _, challenge = pkce()
-    assert (await sign_in(client, app, challenge, unique)).status_code == 303
+
+    async def guess() -> None:
+        client.cookies.clear()
+        stranger = Form(await client.get("/oauth/authorize", params=authorization(app, challenge)))
+        for _ in range(6):
+            fields = {**stranger.fields, "username": unique, "password": "guess"}
+            assert (await client.post(stranger.action, data=fields)).status_code == 400
+        assert (await sign_in(client, app, challenge, unique)).status_code == 400
+        client.cookies.clear()
+
+    first = await sign_in(client, app, challenge, unique)
+    assert first.status_code == 303
+    assert f"max-age={90 * 24 * 3600};" in first.headers["set-cookie"].lower()
     owner = dict(client.cookies)
-    client.cookies.clear()
-    stranger = Form(await client.get("/oauth/authorize", params=authorization(app, challenge)))
-    for _ in range(6):
-        fields = {**stranger.fields, "username": unique, "password": "guess"}
-        assert (await client.post(stranger.action, data=fields)).status_code == 400
-    assert (await sign_in(client, app, challenge, unique)).status_code == 400
-    client.cookies.clear()
+    await guess()
     known = {name: value for name, value in owner.items() if name.endswith("known")}
     assert unique not in str(known)
     client.cookies.update(known)
     assert (await sign_in(client, app, challenge, unique)).status_code == 303
+    database.clock = lambda: now + timedelta(days=90)  # no longer than that
+    await guess()
+    client.cookies.update(known)
+    assert (await sign_in(client, app, challenge, unique)).status_code == 400
+
+
+async def test_who_is_suspended_stays_out_wherever_they_signed_in(client, database, unique) -> None:
+    await a_person(database, unique)
+    app = await an_app(database)
+    _, challenge = pkce()
+    assert (await sign_in(client, app, challenge, unique)).status_code == 303
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("UPDATE staff_accounts SET active = false")
+    assert (await sign_in(client, app, challenge, unique)).status_code == 400
+
+
+def test_an_address_has_a_hundred_tries_at_once_and_a_known_browser_five() -> None:
+    for limit, most in zip(limits(), (100, 5), strict=True):
+        for _ in range(most):
+            limit.spend("one", NOW)
+        with pytest.raises(RateLimited):
+            limit.spend("one", NOW)
+        limit.spend("another", NOW)
 
 
 async def test_who_tries_too_often_waits(app, settings, database, unique) -> None:
