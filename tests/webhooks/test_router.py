@@ -158,34 +158,6 @@ class TestChange:
         on = await client.patch(path, json={"active": True}, headers=headers)
         assert (on.status_code, on.json()["active"]) == (200, True)
 
-    async def test_hears_of_what_it_takes_now_at_once(self, client, database, settings) -> None:
-        county = await a_caller(database, settings, "civil_affairs", HOME)
-        made = await registered(client, county, event_types=["duties.*", "webhooks.*"])
-        path = made.headers["location"]
-        changes = (
-            {"event_types": ["webhooks.delivery_overdue", "webhooks.*"]},
-            {"event_types": ["duties.*"]},
-        )
-        for version, change in enumerate(changes, 1):
-            headers = {**county.headers, "if-match": f'"{version}"'}
-            assert (await client.patch(path, json=change, headers=headers)).status_code == 200
-            await announced(database, an_event(region_code=PLACE["region_code"]))
-        page = await client.get(DELIVERIES, headers=county.headers)
-        assert len(page.json()["items"]) == 1
-
-    @pytest.mark.parametrize("change", [{"active": True}, {"url": "https://b.example.org/"}])
-    async def test_what_waits_for_it_is_due_when_it_is_put_right(
-        self, client, police, database, change
-    ) -> None:
-        path = (await registered(client, police, event_types=["webhooks.*"])).headers["location"]
-        delivery = await queued(database, police.agency_id)
-        async with database.begin(SYSTEM) as tx:
-            later = "UPDATE webhook_deliveries SET next_at = next_at + interval '1 day'"
-            await tx.connection.execute(later)
-        headers = {**police.headers, "if-match": '"1"'}
-        assert (await client.patch(path, json=change, headers=headers)).status_code == 200
-        assert (await row_of(database, UUID(delivery)))["next_at"] == NOW
-
     async def test_rotates_the_secret(self, client, police) -> None:
         answer = await registered(client, police)
         path, old = f"{answer.headers['location']}/secret-rotations", answer.json()["secret"]
@@ -317,17 +289,6 @@ class TestDelivery:
             arrives = "UPDATE webhook_deliveries SET state = 'succeeded'"
             [answer] = await behind(live_database, arrives, close)
         assert answer.json()["type"] == "/problems/delivery-not-open"
-
-    async def test_what_is_closed_while_it_is_sent_stays_so(self, client, police, database) -> None:
-        await registered(client, police, event_types=["webhooks.*"])
-        delivery = await queued(database, police.agency_id)
-        async with database.begin(SYSTEM) as tx:
-            leased = "UPDATE webhook_deliveries SET state = 'leased', lease = gen_random_uuid()"
-            await tx.connection.execute(leased)
-        path, body = f"{DELIVERIES}/{delivery}/closure", {"reason": "已电话告知"}
-        assert (await client.post(path, json=body, headers=police.headers)).status_code == 201
-        row = await row_of(database, UUID(delivery))
-        assert (row["state"], row["lease"]) == ("closed", None), "no result of it counts"
 
     async def test_closing_ends_the_replays_asked_for(self, client, police, database) -> None:
         await registered(client, police, event_types=["webhooks.*"])
