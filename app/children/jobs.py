@@ -80,6 +80,8 @@ async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
         if len(moved) < following.BATCH:
             break
         last = max((row["was"], row["id"]) for row in moved)
+    gone = "DELETE FROM children_counts WHERE county_code >= $1 AND county_code < $2"
+    await tx.connection.execute(gone, event.old_lo, event.old_hi)  # or both codes are added up
     await following.shift(tx, event, "duplicate_referrals", "region_code")
     await following.shift(tx, event, "child_stays", "lived_in")
 

@@ -147,11 +147,14 @@ async def _not_done(
     where = Where(f"d.region_code >= {{}} AND d.region_code < {{}} AND {DONE_BY_HIDDEN}", *span)
     where.add(_PLAIN, rules_seen_by(principal.role.code))
     stands = queries.state_of(where, principal, tx.now)
-    # The policy shows who asks what is hidden from them, and nothing else.
+    # The policy shows who asks what is hidden from them, and nothing else. What was done after its
+    # county was counted, or in one that never was, is not counted as done.
     found = await tx.connection.fetch(
         f"""SELECT c.rule, c.period, c.outcome, c.n FROM (
                 SELECT d.rule, d.period, {_OPENED} AS opened, either.outcome, either.n
                 FROM hidden_subjects h JOIN duties d ON d.discharged_by = h.subject_id
+                    AND EXISTS (SELECT FROM duty_counts k WHERE k.county_code = d.county_code
+                        AND k.counted_at >= d.discharged_at)
                 CROSS JOIN LATERAL (VALUES ({_OUTCOME.format(stands="d.state")}, -1),
                     ({_OUTCOME.format(stands=stands)}, 1)) AS either (outcome, n)
                 WHERE {where}) AS c
@@ -174,7 +177,7 @@ def _by_rule(rows: Iterable[Mapping[str, Any]]) -> list[schemas.DutyCounts]:
         for name in _TOGETHER.get(row["outcome"], (row["outcome"],)):
             found.setdefault(row["rule"], Counter(_NONE))[name] += row["n"]
     return [
-        schemas.DutyCounts(**queries.titled({"rule": rule, **each}))
+        schemas.DutyCounts(**queries.titled({"rule": rule, **_NONE, **+each}))
         for rule, each in sorted(found.items())
         if any(each.values())
     ]

@@ -29,6 +29,8 @@ def read_by(data: Mapping[str, Any]) -> list[str]:
 async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
     """Let duties be owed where their place is now; nobody changed them, so the version stays."""
     await following.shift(tx, event, "duties", "region_code")
+    gone = "DELETE FROM duty_counts WHERE county_code >= $1 AND county_code < $2"
+    await tx.connection.execute(gone, event.old_lo, event.old_hi)  # or both codes are added up
 
 
 @queue.every("duties.open_period", "5 0 * * *")

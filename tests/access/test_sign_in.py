@@ -5,9 +5,7 @@ from datetime import timedelta
 import pytest
 
 from app.access import sign_in_pages
-from app.access.sign_in import Limits
 from app.core.data.db import SYSTEM
-from app.core.http.rate_limits import RateLimits
 from tests.access.apps import (
     CALLBACK,
     ISSUER,
@@ -22,7 +20,6 @@ from tests.access.apps import (
     sign_in,
     signed_in,
 )
-from tests.conftest import calling
 
 
 async def test_signs_in_and_calls_the_api(client, database, unique) -> None:
@@ -354,45 +351,3 @@ class TestExchange:
         none = await sign_in(client, app, challenge, unique, scope="clients:write")
         answer = await exchange(client, app, answer_of(none)["code"], verifier)
         assert answer.json()["error"] == "invalid_scope"
-
-
-async def test_many_who_guess_a_name_do_not_keep_its_owner_out(client, database, unique) -> None:
-    """From where somebody signed in before no rest of the account stops them, five tries long."""
-    await a_person(database, unique)
-    app = await an_app(database)
-    _, challenge = pkce()
-    assert (await sign_in(client, app, challenge, unique)).status_code == 303
-    owner = dict(client.cookies)
-    client.cookies.clear()
-    stranger = Form(await client.get("/oauth/authorize", params=authorization(app, challenge)))
-    for _ in range(6):
-        fields = {**stranger.fields, "username": unique, "password": "guess"}
-        assert (await client.post(stranger.action, data=fields)).status_code == 400
-    assert (await sign_in(client, app, challenge, unique)).status_code == 400
-    client.cookies.clear()
-    known = {name: value for name, value in owner.items() if name.endswith("known")}
-    assert unique not in str(known)
-    client.cookies.update(known)
-    assert (await sign_in(client, app, challenge, unique)).status_code == 303
-
-
-async def test_who_tries_too_often_waits(app, settings, database, unique) -> None:
-    """An address before any password is compared; a browser that is known counts as any other."""
-    limits = Limits(
-        address=RateLimits(per_second=1, burst=9), browser=RateLimits(per_second=1, burst=1)
-    )
-    await a_person(database, unique)
-    phone = await an_app(database)
-    _, challenge = pkce()
-    asked = authorization(phone, challenge)
-    async with calling(app, settings, database, sign_in_limits=limits) as http:
-        assert (await sign_in(http, phone, challenge, unique)).status_code == 303
-        form = Form(await http.get("/oauth/authorize", params=asked))
-        wrong = {**form.fields, "username": unique, "password": "guess"}
-        guesses = [(await http.post(form.action, data=wrong)).status_code for _ in range(6)]
-        right = {**wrong, "password": PASSWORD}
-        refused = [await http.post(form.action, data=right) for _ in range(3)]
-    assert guesses == [400] * 6
-    assert [answer.status_code for answer in refused] == [400, 400, 429]
-    assert "稍后再试" in refused[-1].text
-    assert int(refused[-1].headers["retry-after"]) >= 1

@@ -66,6 +66,8 @@ async def test_reading_the_audit_is_audited_and_pages(client, database, settings
     seen = [entry["id"] for page in (first, rest) for entry in page.json()["items"]]
     assert len(seen) == len(set(seen)) == 3
     assert first.json()["items"][0]["child_ids"] == [str(child)]
+    about = await client.get(f"/v1/audit-entries?child_id={child}", headers=auditor.headers)
+    assert {*seen} <= {entry["id"] for entry in about.json()["items"]}
 
 
 async def test_a_purpose_is_needed(client, database, settings):

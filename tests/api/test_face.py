@@ -16,11 +16,13 @@ from app.access.principal import Principal
 from app.api import doors, health
 from app.attendance.area import WRITE
 from app.children.deps import ChildInPath, ReadsChildren
+from app.core.areas import Lane
 from app.core.data import db, versions
 from app.core.data.db import SYSTEM
 from app.core.http.routing import v1 as a_router
 from app.core.http.shown import Shown
 from app.core.jobs import queue
+from app.core.metrics import Figures
 from app.core.settings import Settings
 from tests.access.factories import a_caller
 from tests.conftest import NOW, calling
@@ -140,6 +142,35 @@ async def test_counts_by_operation_and_names_nobody(client, database, settings) 
     assert 'tonghu_jobs{job="duties.escalate",state="queued"} 1.0' in answer.text
     assert 'tonghu_jobs_oldest_seconds{job="duties.escalate"} 0.0' in answer.text
     assert str(caller.subject_id) not in answer.text
+
+
+def test_each_figure_has_a_place_of_its_own() -> None:
+    figures = Figures(["one", "two"])
+    for operation, status, seconds in (("two", 200, 0.003), ("two", 599, 11), ("?", 404, 0.001)):
+        figures.note(operation, status, seconds, in_use=3)
+    figures.turn_away(Lane.people)
+    found = {
+        (one.name, *one.labels.values()): one.value
+        for family in figures.collect()
+        for one in family.samples
+        if one.value and one.name.startswith("tonghu_")
+    }
+    bounds = dict.fromkeys(("0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5"), 1)
+    bounds |= {"1": 1, "2.5": 1, "5": 1, "10": 1, "+Inf": 2}
+    bucket, seconds = "tonghu_request_seconds_bucket", "tonghu_request_seconds"
+    assert found == {
+        ("tonghu_requests_total", "two", "200"): 1,
+        ("tonghu_requests_total", "two", "599"): 1,
+        ("tonghu_requests_total", "-", "404"): 1,
+        **{(bucket, "two", le): count for le, count in bounds.items()},
+        **{(bucket, "-", le): 1 for le in ("0.002", *bounds)},
+        (f"{seconds}_count", "two"): 2,
+        (f"{seconds}_count", "-"): 1,
+        (f"{seconds}_sum", "two"): 11.003,
+        (f"{seconds}_sum", "-"): 0.001,
+        ("tonghu_turned_away_total", "people"): 1,
+        ("tonghu_pool_in_use", "0"): 3,
+    }
 
 
 @pytest.mark.parametrize("header", ["x-forwarded-for", "forwarded", "x-real-ip"])

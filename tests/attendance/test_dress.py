@@ -14,7 +14,6 @@ from app.attendance.storing import digests
 from app.children.enrolments import class_key
 from app.core.data.db import SYSTEM
 from app.core.data.sql import insert
-from app.webhooks.operations.endpoints import subscribe
 from tests.access.factories import a_caller
 from tests.attendance.factories import (
     TOWNSHIP,
@@ -187,12 +186,10 @@ async def test_other_words_under_one_id_are_kept_beside_it_and_told(
     those above the school hear that there is something to put right.
     """
     office = await a_caller(database, settings, "education_authority", TOWNSHIP)
-    endpoint = await an_endpoint(database, office.agency_id, TOWNSHIP, relation="region")
-    async with database.begin(SYSTEM) as tx:
-        await tx.connection.execute("UPDATE webhook_endpoints SET event_types = '{attendance.*}'")
-        await subscribe(tx, endpoint)
+    takes = {"relation": "region", "takes": "attendance.*"}
+    await an_endpoint(database, office.agency_id, TOWNSHIP, **takes)
     event, roll = an_event(pupil.id), a_roll()
-    said = [{**event, "reason": word} for word in ("病假", "事假", "事假", "外出")]
+    said = [*({**event, "reason": word} for word in ("病假", "事假", "事假", "外出"))]
     said += [roll, {**roll, "class_name": "四班"}]
     answer = await push(client, school, *said)
     assert statuses(answer) == ["accepted", *["conflict"] * 3, "accepted", "conflict"]

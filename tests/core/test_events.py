@@ -88,6 +88,17 @@ async def test_a_package_below_hears_it_with_whom_it_concerns_and_when_it_was(
     ]
 
 
+async def test_it_is_numbered_as_it_was_said(database: Database) -> None:
+    subject = new_id()
+    last, first = (an_event(subject_id=subject) for _ in range(2))
+    said = (first, other := an_event(), last)
+    async with database.begin(SYSTEM) as tx:
+        numbers = await publish(tx, *said)
+        rows = await tx.connection.fetch("SELECT id FROM events ORDER BY n")
+    assert numbers == {first.event_id: 1, last.event_id: 2, other.event_id: 1}
+    assert [row["id"] for row in rows] == [each.event_id for each in said]
+
+
 async def test_who_may_be_told_stands_beside_what_is_told_and_not_in_it(
     database: Database,
 ) -> None:

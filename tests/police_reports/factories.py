@@ -50,9 +50,14 @@ async def the_offices(database: Database, settings: Settings) -> Offices:
 
 
 async def an_endpoint(
-    database: Database, agency_id: UUID, region: int, *, relation: str = "none"
+    database: Database,
+    agency_id: UUID,
+    region: int,
+    *,
+    relation: str = "none",
+    takes: str = "police_reports.*",
 ) -> UUID:
-    """Register where an agency is told of everything about reports."""
+    """Register where an agency is told of everything about reports, or of another package."""
     chosen = new_id()
     async with database.begin(SYSTEM) as tx:
         tx.session.add(
@@ -61,7 +66,7 @@ async def an_endpoint(
                 agency_id=agency_id,
                 url="https://police.example/hook",
                 description="test",
-                event_types=["police_reports.*"],
+                event_types=[takes],
                 mandatory=True,
                 relation=relation,
                 region_code=region,

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from app import main
-from app.core.data.db import Database
+from app.core.data.db import SYSTEM, Database
 from tests import schema
 from tests.access.factories import a_caller, an_agency
 from tests.conftest import NOW
@@ -57,6 +57,8 @@ async def test_report_reaches_the_police_and_the_chain_proves_it(
             await until(lambda: receiver.received)
     await run_jobs(live_database)
     [got] = receiver.received
+    async with live_database.begin(SYSTEM) as tx:
+        assert await tx.connection.fetchval("SELECT urgent FROM webhook_deliveries")
     assert verified(got, key, NOW)["data"]["fetch"] == f"{URL}/{report_id}"
     for secret in (CANARY, a_report()["subject"]["name"], a_report()["narrative"]):
         assert secret not in got.body.decode()

@@ -4,7 +4,6 @@ from uuid import uuid4
 
 from app.core.data.db import SYSTEM
 from app.core.ids import new_id
-from app.webhooks.operations.endpoints import subscribe
 from tests.access.factories import a_caller
 from tests.attendance.factories import a_school, an_event, push
 from tests.children.factories import a_file
@@ -16,14 +15,12 @@ from tests.visits.factories import a_visit
 
 
 async def _subscribe(database, caller, place: int) -> None:
-    endpoint = await an_endpoint(database, caller.agency_id, place, relation="region")
+    takes = {"relation": "region", "takes": "unresolved.*"}
+    endpoint = await an_endpoint(database, caller.agency_id, place, **takes)
     async with database.begin(SYSTEM) as tx:
         await tx.connection.execute(
-            "UPDATE webhook_endpoints SET event_types = '{unresolved.*}', mandatory = false"
-            " WHERE id = $1",
-            endpoint,
+            "UPDATE webhook_endpoints SET mandatory = false WHERE id = $1", endpoint
         )
-        await subscribe(tx, endpoint)
 
 
 async def _heard(database, caller) -> list[str]:

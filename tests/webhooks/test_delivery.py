@@ -289,12 +289,13 @@ class TestOrder:
         assert (await row_of(live, news))["state"] == "pending"
 
     async def test_urgent_reports_go_first(
-        self, live, bureau, receiver, database_urls, monkeypatch
+        self, live, bureau, receiver, clock, database_urls, monkeypatch
     ) -> None:
         monkeypatch.setattr(rules, "FULL_CONCURRENCY", 1)
         await an_endpoint(live, bureau, receiver.url)
         for _ in range(3):
             await queue(live, bureau)
+        clock.advance(seconds=1)
         async with live.begin(SYSTEM) as tx:
             (urgent,) = await deliveries.tell(
                 tx, an_event(), agency_id=bureau, data={}, urgent=True
@@ -332,6 +333,18 @@ class TestOrder:
             for each in made:
                 await until(has_state(live, each, "succeeded", 1))
         assert len(set(receiver.ids())) == 40
+
+    async def test_what_killed_senders_held_takes_no_room(
+        self, live, bureau, receiver, database_urls
+    ) -> None:
+        await an_endpoint(live, bureau, receiver.url)
+        made = [await queue(live, bureau) for _ in range(rules.FULL_CONCURRENCY)]
+        async with live.begin(SYSTEM) as tx:
+            leased = "UPDATE webhook_deliveries SET state = 'leased', lease = gen_random_uuid()"
+            await tx.connection.execute(leased)
+        async with sending(live, settings_for(receiver), database_urls.app):
+            for each in made:
+                await until(has_state(live, each, "succeeded", 1))
 
     async def test_two_senders_share_without_repeating(
         self, live, bureau, receiver, database_urls

@@ -126,6 +126,7 @@ async def test_what_cannot_be_handed_out_is_set_aside_and_stops_no_other(
     said[7] = fat
     async with live.begin(SYSTEM) as tx:
         await publish(tx, *said)
+        await tx.connection.execute(_MALFORMED, new_id(), VILLAGE, HOME, tx.now)
     async with handing_out(live, database_urls.app):
 
         async def told() -> bool:
@@ -135,14 +136,16 @@ async def test_what_cannot_be_handed_out_is_set_aside_and_stops_no_other(
 
         async def held() -> Any:
             async with live.begin(SYSTEM) as tx:
-                return await jobs.held(tx.connection)
+                found = await jobs.held(tx.connection)
+            return found if len(found) == 2 else None
 
-        (job,) = await until(held)
+        job, other = await until(held)
+    assert other["failure"].startswith("InvalidTextRepresentationError at ")
     assert job["name"] == "webhooks.fan_out"
     assert orjson.loads(job["payload"]) == {"event": str(fat.event_id)}
     assert job["failure"].startswith("PayloadTooLarge at ")
     last = await rows(live, "SELECT max(position) AS last FROM events")
-    assert last[0]["last"] == 20
+    assert last[0]["last"] == 21
     monkeypatch.setattr(fan_out, "body_of", lambda *_: b"{}")  # somebody saw to it
     async with live.begin(SYSTEM) as tx:
         await jobs.release(tx.connection, [job["id"]])
@@ -150,18 +153,47 @@ async def test_what_cannot_be_handed_out_is_set_aside_and_stops_no_other(
     assert len(await rows(live, "SELECT FROM webhook_deliveries")) == 20
 
 
+_MALFORMED = """
+INSERT INTO events (id, wire_name, subject_id, region_code, home_county, data, occurred_at)
+VALUES ($1, 'webhooks.delivery_overdue', $1, $2, $3, '{"agency_id": "nobody"}', $4)
+"""
+
+
+async def test_what_fails_for_a_while_is_not_set_aside(live, database_urls, monkeypatch) -> None:
+    county = await an_agency(live, "civil_affairs", HOME)
+    await an_endpoint(live, county, "https://county.example.org/")
+    async with live.begin(SYSTEM) as tx:
+        await publish(tx, an_event(region_code=VILLAGE))
+    busy, render = iter(range(handing.BATCH.bit_length() + 2)), fan_out.body_of
+
+    def rendered(*what: Any) -> bytes:
+        for _ in busy:
+            raise asyncpg.LockNotAvailableError
+        return render(*what)
+
+    monkeypatch.setattr(fan_out, "body_of", rendered)
+    async with handing_out(live, database_urls.app):
+
+        async def told() -> bool:
+            return len(await rows(live, "SELECT FROM webhook_deliveries")) == 1
+
+        await until(told)
+    async with live.begin(SYSTEM) as tx:
+        assert not await jobs.held(tx.connection)
+
+
 async def test_what_the_release_before_announced_is_numbered_after_what_was_told(database) -> None:
     """It gives events no number, and queues a job for each; both releases run for a while."""
     county = await an_agency(database, "civil_affairs", HOME)
     await an_endpoint(database, county, "https://county.example.org/")
-    subject = new_id()
+    subject, earlier, later = new_id(), new_id(), new_id()
     async with database.begin(SYSTEM) as tx:
         await publish(tx, an_event(subject, VILLAGE))
-        for _ in range(2):
+        for event in (later, earlier):  # as they were said, whatever their ids
             await tx.connection.execute(
                 "INSERT INTO events (id, wire_name, subject_id, region_code, home_county, data,"
                 " occurred_at) VALUES ($1, 'webhooks.delivery_overdue', $2, $3, $4, '{}', $5)",
-                (event := new_id()),
+                event,
                 subject,
                 VILLAGE,
                 HOME,
@@ -170,5 +202,8 @@ async def test_what_the_release_before_announced_is_numbered_after_what_was_told
             await jobs.enqueue(tx.connection, handing.JOB, [{"event": str(event)}])
     await run_jobs(database)
     await hand_out(database)
-    told = await rows(database, "SELECT sequence FROM webhook_deliveries ORDER BY sequence")
+    told = await rows(
+        database, "SELECT sequence, event_id FROM webhook_deliveries ORDER BY sequence"
+    )
     assert [row["sequence"] for row in told] == [1, 2, 3]
+    assert [row["event_id"] for row in told[1:]] == [later, earlier]

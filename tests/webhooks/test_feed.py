@@ -16,6 +16,7 @@ from app.duties.events import DutyOverdue
 from app.regions.rules import NATION, subtree
 from app.webhooks import feed
 from tests.access.factories import Caller, callers
+from tests.children.factories import a_child
 from tests.jobs import hand_out
 from tests.webhooks.workshop import HOME, TOWNSHIP, an_endpoint, an_event
 
@@ -62,14 +63,19 @@ async def read(client, caller: Caller, **query: Any) -> dict[str, Any]:
     answer = await client.get(EVENTS, params=query, headers=caller.headers)
     if caller.purpose is None:  # a role that uses no personal data reads no feed of it (AZ-6)
         assert answer.status_code == 400, answer.text
-        return {"items": []}
+        return {"items": [], "next_cursor": "", "more": False}
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
 async def shown(client, offices: dict[str, Caller]) -> dict[str, set[str]]:
     pages = {name: await read(client, caller) for name, caller in offices.items()}
-    return {name: {item["id"] for item in page["items"]} for name, page in pages.items()}
+    for name, page in pages.items():
+        on = await read(client, offices[name], cursor=page["next_cursor"])
+        assert on == {**page, "items": []}, "no event twice"
+    found = {name: [item["id"] for item in page["items"]] for name, page in pages.items()}
+    assert all(len(ids) == len({*ids}) for ids in found.values()), "each once"
+    return {name: {*ids} for name, ids in found.items()}
 
 
 async def told(database: Database, offices: dict[str, Caller]) -> dict[str, set[str]]:
@@ -120,13 +126,21 @@ async def test_it_shows_each_what_an_endpoint_of_theirs_is_told(client, database
     cases = [
         (about, {"province", "county", "township", "education", "police"}),
         (an_event(region_code=ELSEWHERE + 1001), {"province", "elsewhere"}),
+        (an_event(region_code=TOWNSHIP + 1000), {"province", "county", "education"}),
+        (an_event(region_code=PROVINCE + 10**10), set()),
         (overdue(known_to=(ids["elsewhere"],)), {"province", "county", "township", "elsewhere"}),
         (overdue(known_to=(ids["education"],)), {"province", "county", "township", "education"}),
         (overdue(rule="EDU-03"), {"province", "county", "township", "education"}),
         (in_categories(), {"province", "county", "township"}),  # which education does not read
         (overdue(told_to=(ids["elsewhere"], ids["police"])), {"elsewhere", "police"}),
         (overdue(told_to=(ids["school"],)), set()),  # whose role reads no duties
+        (overdue(known_to=(ids["county"],)), {"province", "county", "township"}),
         (doubted(ids["school"]), {"province", "elsewhere", "school"}),
+        (doubted(ids["county"]), {"province", "elsewhere"}),
+        (
+            doubted(ids["school"]).model_copy(update={"told_to": (ids["elsewhere"],)}),
+            {"elsewhere"},
+        ),
     ]
     await said(database, *(event for event, _ in cases))
     expected = {
@@ -137,24 +151,31 @@ async def test_it_shows_each_what_an_endpoint_of_theirs_is_told(client, database
 
 
 async def test_what_must_not_be_known_by_now_is_left_out(client, database, offices) -> None:
-    event = an_event(region_code=VILLAGE)
-    await said(database, event)
+    """Police hear as police: what words about an office may mean hides nothing from them."""
+    named = {"agency_id": offices["police"].agency_id}
+    some, none = (an_event(region_code=VILLAGE).model_copy(update=named) for _ in range(2))
+    await said(database, some, none)
     async with database.begin(SYSTEM) as tx:
-        await tx.connection.execute(
-            "INSERT INTO hidden_subjects (subject_id, hidden_from, hidden_below)"
-            " VALUES ($1, $2, 1000000)",
-            event.subject_id,
-            [offices["education"].agency_id],
-        )
+        for event, below in ((some, (10**6, 0)), (none, (10**9, 10**9))):
+            await tx.connection.execute(
+                "INSERT INTO hidden_subjects"
+                " (subject_id, hidden_from, hidden_below, police_below) VALUES ($1, $2, $3, $4)",
+                event.subject_id,
+                [offices["education"].agency_id],
+                *below,
+            )
     seen = await shown(client, offices)
-    assert {name for name, ids in seen.items() if ids} == {"province", "county"}
+    shown_some = {"county": {str(some.event_id)}, "police": {str(some.event_id)}}
+    both = {str(some.event_id), str(none.event_id)}
+    assert {name: ids for name, ids in seen.items() if ids} == {"province": both, **shown_some}
 
 
+@pytest.mark.parametrize("looked_at", [3, 200])
 async def test_who_goes_on_from_where_they_were_gets_each_once_and_misses_none(
-    client, database, offices, monkeypatch
+    client, database, offices, monkeypatch, looked_at
 ) -> None:
-    """Of places with more than a page looks at, most of which is of no kind that was asked for."""
-    monkeypatch.setattr(feed, "LOOKED_AT", 3)
+    """Of places with more than a page looks at or shows, most of no kind that was asked for."""
+    monkeypatch.setattr(feed, "LOOKED_AT", looked_at)
     subject = new_id()
     wanted = [an_event(subject, VILLAGE + n % 3) for n in range(5)]
     for event in wanted:
@@ -169,7 +190,7 @@ async def test_who_goes_on_from_where_they_were_gets_each_once_and_misses_none(
             break
     assert [item["id"] for item in got] == [str(event.event_id) for event in wanted]
     assert [item["sequence"] for item in got] == [1, 2, 3, 4, 5]
-    assert pages >= 25 // 3
+    assert pages >= max(25 // looked_at, 5 // 2)
     assert await read(client, offices["township"], **cursor) == {
         "items": [],
         "next_cursor": cursor["cursor"],
@@ -194,6 +215,17 @@ async def test_who_goes_on_from_where_they_were_gets_each_once_and_misses_none(
             },
         }
     ]
+
+
+async def test_the_children_it_names_are_in_the_record(client, database, offices) -> None:
+    child, other = await a_child(database, VILLAGE), await a_child(database, VILLAGE)
+    told = {"region_code": VILLAGE, "home_county": HOME}
+    about = ChildRegistered(subject_id=child.id, categories=[], priority_flags=[], **told)
+    await said(database, about, overdue().model_copy(update={"child_id": other.id}))
+    await read(client, offices["county"])
+    async with database.begin(SYSTEM) as tx:
+        seen = await tx.connection.fetch("SELECT unnest(child_ids) AS id FROM audit_entries")
+    assert {row["id"] for row in seen} == {child.id, other.id}
 
 
 async def test_a_cursor_of_another_list_is_refused(client, offices) -> None:

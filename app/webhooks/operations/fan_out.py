@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -141,6 +142,7 @@ async def hand_out(tx: Tx, limit: int) -> Pass | None:
     if not rows:
         return Pass(0, 0)
     places, sequences = await _place(tx, rows)
+    await tx.connection.execute(_NAME, [row["id"] for row in rows])
     bodies = [_body(row, places[row["id"]], sequences[row["id"]]) for row in rows]
     return Pass(len(rows), await _deliver(tx, rows, bodies))
 
@@ -152,6 +154,9 @@ async def set_aside(tx: Tx) -> UUID:
     [row] = await tx.connection.fetch(_WAITING, 1)
     await _place(tx, [row])
     event_id: UUID = row["id"]
+    with suppress(asyncpg.DataError):  # whom it names may be what is wrong with it
+        async with tx.connection.transaction():
+            await tx.connection.execute(_NAME, [event_id])
     return event_id
 
 
@@ -175,7 +180,6 @@ async def _place(tx: Tx, rows: Sequence[asyncpg.Record]) -> tuple[dict[UUID, int
     await tx.connection.execute(
         _PLACE, ids, [places[each] for each in ids], [sequences[each] for each in ids]
     )
-    await tx.connection.execute(_NAME, ids)
     return places, sequences
 
 

@@ -31,7 +31,8 @@ class House:
     def __init__(self) -> None:
         self.inside: Counter[str] = Counter()
         self.go_on = asyncio.Event()
-        lanes = Lanes(LANES, MOST, str)
+        self.turned_away: list[Lane] = []
+        lanes = Lanes(LANES, MOST, self.turned_away.append)
         hardened = Hardening(Places(self.answer, lanes), Limits(bodies=3), lanes.name)
         self.app = Door(hardened, lanes)
 
@@ -75,6 +76,7 @@ async def test_a_full_lane_turns_away_and_the_others_go_on(house) -> None:
         crowd = await full(house, http, "/v1/batches", Lane.machines)
         refused = await http.post("/v1/batches", headers={"accept-language": "zh"})
         assert refused.status_code == 503
+        assert house.turned_away == [Lane.machines]
         assert refused.json()["type"] == "/problems/too-many-at-once"
         assert "请求过多" in refused.json()["title"]
         wait = refused.headers["retry-after"]
@@ -124,15 +126,27 @@ async def test_who_waits_too_long_is_turned_away_and_leaves_no_hole(house, monke
         assert (await http.post("/v1/batches")).status_code == 200
 
 
-async def test_who_is_gone_when_the_turn_comes_hands_it_on() -> None:
-    room = Lanes(LANES, dict.fromkeys(Lane, 1), str).room(
-        {"type": "http", "method": "POST", "path": "/v1/batches"}
-    )
+def a_room(path: str):
+    """Return the room of one place that a path leads to."""
+    lanes = Lanes(LANES, dict.fromkeys(Lane, 1), str)
+    return lanes.room({"type": "http", "method": "POST", "path": path})
+
+
+@pytest.mark.parametrize(("path", "most"), [("/v1/police-reports", 4), ("/v1/batches", 60)])
+async def test_nobody_is_kept_away_for_longer_than_their_lane_bears(path, most) -> None:
+    room = a_room(path)
+    told = [int(room.full().headers["retry-after"]) for _ in range(5000)]
+    assert most <= max(told) <= most * 1.25 + 1
+
+
+@pytest.mark.parametrize("first", ["leaves", "is gone"])
+async def test_who_is_gone_when_the_turn_comes_hands_it_on(first) -> None:
+    room = a_room("/v1/batches")
     leave = await room.enter("")
     gone = asyncio.ensure_future(room.enter(""))
     await until(lambda: room.queue)
-    leave()
-    gone.cancel()
+    for step in (leave, gone.cancel) if first == "leaves" else (gone.cancel, leave):
+        step()
     await asyncio.gather(gone, return_exceptions=True)
     assert gone.cancelled()
     assert (room.inside, room.held_by) == (0, {})

@@ -1,0 +1,55 @@
+"""What a change of an endpoint, or of a delivery, does to what is under way."""
+
+from uuid import UUID
+
+import pytest
+
+from app.core.data.db import SYSTEM
+from tests.access.factories import a_caller
+from tests.conftest import NOW
+from tests.webhooks.test_router import DELIVERIES, PLACE, announced, police, queued, registered
+from tests.webhooks.workshop import HOME, an_event, row_of
+
+__all__ = ["police"]
+
+
+async def test_hears_of_what_it_takes_now_at_once(client, database, settings) -> None:
+    county = await a_caller(database, settings, "civil_affairs", HOME)
+    made = await registered(client, county, event_types=["duties.*", "webhooks.*"])
+    path = made.headers["location"]
+    changes = (
+        {"event_types": ["webhooks.delivery_overdue", "webhooks.*"]},
+        {"event_types": ["duties.*"]},
+    )
+    for version, change in enumerate(changes, 1):
+        headers = {**county.headers, "if-match": f'"{version}"'}
+        assert (await client.patch(path, json=change, headers=headers)).status_code == 200
+        await announced(database, an_event(region_code=PLACE["region_code"]))
+    page = await client.get(DELIVERIES, headers=county.headers)
+    assert len(page.json()["items"]) == 1
+
+
+@pytest.mark.parametrize("change", [{"active": True}, {"url": "https://b.example.org/"}])
+async def test_what_waits_for_it_is_due_when_it_is_put_right(
+    client, police, database, change
+) -> None:
+    path = (await registered(client, police, event_types=["webhooks.*"])).headers["location"]
+    delivery = await queued(database, police.agency_id)
+    async with database.begin(SYSTEM) as tx:
+        later = "UPDATE webhook_deliveries SET next_at = next_at + interval '1 day'"
+        await tx.connection.execute(later)
+    headers = {**police.headers, "if-match": '"1"'}
+    assert (await client.patch(path, json=change, headers=headers)).status_code == 200
+    assert (await row_of(database, UUID(delivery)))["next_at"] == NOW
+
+
+async def test_what_is_closed_while_it_is_sent_stays_so(client, police, database) -> None:
+    await registered(client, police, event_types=["webhooks.*"])
+    delivery = await queued(database, police.agency_id)
+    async with database.begin(SYSTEM) as tx:
+        leased = "UPDATE webhook_deliveries SET state = 'leased', lease = gen_random_uuid()"
+        await tx.connection.execute(leased)
+    path, body = f"{DELIVERIES}/{delivery}/closure", {"reason": "已电话告知"}
+    assert (await client.post(path, json=body, headers=police.headers)).status_code == 201
+    row = await row_of(database, UUID(delivery))
+    assert (row["state"], row["lease"]) == ("closed", None), "no result of it counts"
