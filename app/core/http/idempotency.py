@@ -18,7 +18,7 @@ from sqlmodel import Field, SQLModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.core.data import rls
+from app.core.data import retention, rls
 from app.core.data.columns import Instant
 from app.core.data.db import Tx
 from app.core.data.sql import insert
@@ -79,6 +79,7 @@ rls.protect(
     using=f"caller = {rls.CALLER} OR {rls.SYSTEM}",
     privileges="SELECT, INSERT, UPDATE, DELETE",
 )
+retention.keep("idempotency_keys", by="created_at", along="created_at")
 
 
 class Claim(NamedTuple):
