@@ -1,9 +1,10 @@
 """Operator commands for what goes when it is old: `tonghu retention --help`."""
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+from rich import box
 from rich.table import Table
 
 from app import wiring
@@ -22,26 +23,25 @@ def show(context: typer.Context) -> None:
     """Say of each kind of rows how long they are kept, why, how many there are and are to go."""
     wiring.load()
     if context.invoked_subcommand is None:
-        out.print(in_transaction(_table))
-        for kind in KINDS.values():
-            for reason in retention.reasons(kind.table):
-                out.print(f"{kind.table} stay, however old: {reason}", soft_wrap=True)
+        table, reasons = in_transaction(_figures)
+        out.print(table)
+        for reason in reasons:
+            out.print(reason, soft_wrap=True, highlight=False)
 
 
-async def _table(tx: Tx) -> Table:
-    table = Table("kind", "days", "rows, about", "oldest", "due", "old, and stay", "why")
+async def _figures(tx: Tx) -> tuple[Table, list[str]]:
+    table, reasons = Table("kind", "days", "about", "oldest", "due", "stay", box=box.SIMPLE), []
     for kind in KINDS.values():
         kept = operations.days_of(tx, kind)
         before = tx.now - timedelta(days=kept.value)
         found = await retention.figures(tx.connection, kind, before)
-        table.add_row(kind.table, str(kept.value), *_cells(found), kept.citation)
-    return table
-
-
-def _cells(found: Any) -> tuple[str, ...]:
-    oldest = found["oldest"].date().isoformat() if found["oldest"] else ""
-    least = "≥ " * bool(found["more"])
-    return (f"{found['rows']:,}", oldest, f"{least}{found['due']:,}", f"{least}{found['stay']:,}")
+        oldest = f"{found['oldest']:%Y-%m-%d}" if found["oldest"] else ""
+        least = "≥ " if found["more"] else ""
+        counts = (f"{found['rows']:,}", oldest, *(least + f"{found[n]:,}" for n in ("due", "stay")))
+        table.add_row(kind.table, str(kept.value), *counts)
+        reasons.append(f"{kind.table}, {kept.value} days: {kept.citation}")
+        reasons += [f"  stays, however old: {why}" for why in retention.reasons(kind.table)]
+    return table, reasons
 
 
 @app.command("run")

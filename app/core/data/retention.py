@@ -7,8 +7,9 @@ that is open loses nothing. For how many days is a parameter of the policy, `ret
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
+from uuid import UUID
 
 import asyncpg
 
@@ -16,6 +17,7 @@ from app.core.data import rls
 
 BATCH: Final = 2_000
 """Rows that one transaction looks at: none holds locks, or keeps a row from VACUUM, for long."""
+_CLOCKS_DIFFER: Final = timedelta(days=1)
 LOOKED_AHEAD: Final = 20_000
 """How many of the oldest rows are looked at to say how many are due."""
 
@@ -23,7 +25,8 @@ LOOKED_AHEAD: Final = 20_000
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A table whose rows go. `by`: the column of when a row came to be. `along`: an indexed column
-    in nearly the same order. `taking`: a DELETE of what hangs on the rows in `gone`.
+    in nearly the same order: `by` itself, or an `id` that was made at the time (D3). `taking`: a
+    DELETE of what hangs on the rows in `gone`.
     """
 
     table: str
@@ -64,8 +67,8 @@ def reasons(table: str) -> list[str]:
 
 
 class Batch(NamedTuple):
-    """What became of some rows. `last`: the place of the last one looked at; None: no more are old.
-    `deleted`: of the rows themselves, not of what hung on them.
+    """What became of some rows. `last`: the place of the last one looked at; None: it was the last
+    of the old ones. `deleted`: of the rows themselves, not of what hung on them.
     """
 
     last: str | None
@@ -87,9 +90,10 @@ async def delete_batch(
             taking=f", hanging AS ({kind.taking})" if kind.taking else "",
         ),
         before,
+        _upto(kind, before),
         *([] if after is None else [after]),
     )
-    return Batch(row["last"] if row["old"] and row["looked"] == BATCH else None, row["deleted"])
+    return Batch(row["last"] if row["looked"] == BATCH else None, row["deleted"])
 
 
 async def figures(connection: asyncpg.Connection, kind: Kind, before: datetime) -> asyncpg.Record:
@@ -101,10 +105,13 @@ async def figures(connection: asyncpg.Connection, kind: Kind, before: datetime) 
         _FIGURES.format(
             looked=_looked(kind, LOOKED_AHEAD),
             table=kind.table,
+            by=kind.by,
+            along=kind.along,
             stays=_stays(kind),
             limit=LOOKED_AHEAD,
         ),
         before,
+        _upto(kind, before),
     )
 
 
@@ -112,8 +119,8 @@ async def figures(connection: asyncpg.Connection, kind: Kind, before: datetime) 
 # whole tables of cases. By ctid, under one snapshot: whoever was changed since is passed over.
 _LOOKED: Final = """
 looked AS MATERIALIZED (
-    SELECT k.ctid AS at, k.{along} AS place, k.{by} AS came, k.{by} < $1 AS old
-    FROM {table} k {after} ORDER BY k.{along} LIMIT {limit}
+    SELECT k.ctid AS at, k.{along} AS place, k.{by} < $1 AS old
+    FROM {table} k WHERE k.{along} < $2{after} ORDER BY k.{along} LIMIT {limit}
 )
 """
 _DELETE: Final = """
@@ -123,7 +130,7 @@ WITH {looked}, due AS MATERIALIZED (
 ), gone AS (
     DELETE FROM {table} k WHERE k.ctid = ANY (ARRAY(SELECT at FROM due)) RETURNING k.*
 ){taking}
-SELECT count(*) AS looked, coalesce(bool_or(old), false) AS old,
+SELECT count(*) AS looked,
     (SELECT place::text FROM looked ORDER BY place DESC LIMIT 1) AS last,
     (SELECT count(*) FROM gone) AS deleted
 FROM looked
@@ -134,7 +141,7 @@ WITH {looked}, old AS MATERIALIZED (
 )
 SELECT (SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = '{table}'::regclass)
         AS rows,
-    min(came) AS oldest, count(*) = {limit} AND bool_or(old) AS more,
+    (SELECT {by} FROM {table} ORDER BY {along} LIMIT 1) AS oldest, count(*) = {limit} AS more,
     (SELECT count(*) FROM old WHERE NOT stays) AS due,
     (SELECT count(*) FROM old WHERE stays) AS stay
 FROM looked
@@ -148,8 +155,16 @@ def _looked(kind: Kind, limit: int, *, begun: bool = False) -> str:
         by=kind.by,
         along=kind.along,
         limit=limit,
-        after=f"WHERE k.{kind.along} > $2::text::{type_}" if begun else "",
+        after=f" AND k.{kind.along} > $3::text::{type_}" if begun else "",
     )
+
+
+def _upto(kind: Kind, before: datetime) -> datetime | UUID:
+    """Return the place from which on no row is old; the clocks of who makes ids may differ."""
+    if kind.along != "id":
+        return before
+    milliseconds = int((before + _CLOCKS_DIFFER).timestamp() * 1000)
+    return UUID(int=milliseconds << 80)
 
 
 def _stays(kind: Kind) -> str:
