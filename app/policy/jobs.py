@@ -31,7 +31,7 @@ async def forget(tx: Tx, payload: dict[str, Any]) -> None:
     kind = retention.KINDS[payload["kind"]]
     batch = await operations.forget(tx, kind, after=payload.get("after"))
     if batch.deleted:
-        log.info("retention.deleted", kind=kind.table, rows=batch.deleted)
+        log.info("retention.deleted", table=kind.table, rows=batch.deleted)
     if batch.last is not None and tx.now.astimezone(CHINA).time() < _MORNING:
         following = {"kind": kind.table, "after": batch.last}
         await queue.enqueue(tx.connection, _FORGET, [following])

@@ -194,7 +194,8 @@ class WebhookDelivery(SQLModel, table=True):
 class WebhookAttempt(SQLModel, table=True):
     """One attempt to deliver, never changed afterwards.
 
-    A number without a row is an attempt whose worker died before it could say how it went.
+    A number without a row is an attempt whose worker died before it could say how it went, or one
+    that is older than the policy keeps it.
     `error` is a code; the answer's first 16 KiB are encrypted, a receiver may repeat anything.
     """
 

@@ -1,7 +1,8 @@
 """`Idempotency-Key` on every write: same key, same answer, in the same transaction (I3, REL-2).
 
 A key belongs to one caller and one operation. The stored answer is encrypted, since it may hold
-a child's data. A second request with the same key waits for the first one's transaction. Evidence
+a child's data, and kept for as long as the policy says (`retention.idempotency_keys`): later the
+key is new. A second request with the same key waits for the first one's transaction. Evidence
 (`Input.evidence`) is known again without a key: one that cannot be used refuses none of it.
 """
 
