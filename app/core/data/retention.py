@@ -131,7 +131,7 @@ WITH {looked}, due AS MATERIALIZED (
     DELETE FROM {table} k WHERE k.ctid = ANY (ARRAY(SELECT at FROM due)) RETURNING k.*
 ){taking}
 SELECT count(*) AS looked,
-    (SELECT place::text FROM looked ORDER BY place DESC LIMIT 1) AS last,
+    (SELECT l.place::text FROM looked l ORDER BY l.place DESC LIMIT 1) AS last,
     (SELECT count(*) FROM gone) AS deleted
 FROM looked
 """
