@@ -7,6 +7,7 @@ from pathlib import Path
 import app
 from app.access import roles
 from app.core import areas
+from app.core.data import retention
 from app.core.jobs import events
 from app.duties import rulebook
 from app.policy import clauses, codelists, parameters
@@ -42,3 +43,4 @@ def load() -> None:
     parameters.check(parameters.file(), parameters.demo_file())
     codelists.check(codelists.file(), policy.parameters())
     clauses.check(clauses.file(), policy.parameters())
+    policy.require(*(kind.parameter for kind in retention.KINDS.values()))

@@ -36,7 +36,8 @@ and delivers every mandatory report with proof.
 **Sign in** with OAuth 2.0 (`/.well-known/oauth-authorization-server`): machine clients by \
 `client_credentials` with `private_key_jwt`, staff apps by authorization code with PKCE. \
 **Say why**: operations on personal data need a `Purpose-Of-Use` header, but evidence is taken \
-without one. **Retry safely**: send an `Idempotency-Key` with every write. \
+without one. **Retry safely**: send an `Idempotency-Key` with every write; its answer is kept for \
+30 days. \
 **Change safely**: send `If-Match` with the ETag you read. \
 **Errors** are RFC 9457 problems in Chinese or English by `Accept-Language`. A child outside the \
 caller's remit is answered exactly like one that does not exist.

@@ -11,7 +11,7 @@ from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Index, Uuid, text
 from sqlmodel import Field, SQLModel
 
 from app.children.below import VISIBLE, BelowChild, below_child
-from app.core.data import hiding, rls
+from app.core.data import hiding, retention, rls
 from app.core.data.columns import Instant, one_of
 from app.core.ids import new_id
 
@@ -331,7 +331,23 @@ rls.protect(
 rls.protect(
     "attendance_contradictions",
     using=f"{rls.own('agency_id')} OR {rls.SYSTEM}",
-    privileges="SELECT, INSERT",
+    privileges="SELECT, INSERT, DELETE",
 )
 rls.allow("attendance_days", "SELECT, INSERT")
 rls.allow("school_calendar_days", "SELECT, INSERT, UPDATE, DELETE")
+
+CONTRADICTED = (
+    "SELECT e.child_id FROM attendance_events e WHERE e.agency_id = k.agency_id"
+    " AND e.source = k.source AND e.event_id = k.event_id"
+)
+"""The child of whom an event speaks that the contradiction `k` stands beside."""
+retention.keep("attendance_contradictions", by="received_at")
+retention.unless(
+    "attendance_contradictions",
+    "something is owed for the child that an event called for",
+    "EXISTS (SELECT FROM duties d WHERE d.state IN ('open', 'overdue') AND d.period = ''"
+    f" AND d.child_id = ANY (ARRAY({CONTRADICTED})))",
+)
+for _table in ("attendance_days", "attendance_events", "attendance_rolls", "presence_sightings"):
+    retention.for_ever(_table, "who was at school, over all the years of it (EDU-01)")
+retention.for_ever("attendance_batches", "a school's proof of what it sent and what became of it")

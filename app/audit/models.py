@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Index, Text, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
-from app.core.data import hiding, rls
+from app.core.data import hiding, retention, rls
 from app.core.data.columns import OF_TRANSACTION, Instant
 
 
@@ -83,3 +83,5 @@ rls.protect(
     check="true",
     privileges="SELECT, INSERT",
 )
+for _table in ("audit_children", "audit_entries"):
+    retention.for_ever(_table, "who saw or changed what is proof (AUD-6)")

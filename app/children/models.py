@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from app.children.below import VISIBLE, BelowChild, below_child
-from app.core.data import rls
+from app.core.data import retention, rls
 from app.core.data.columns import Instant, code_list
 from app.core.ids import new_id
 
@@ -386,3 +386,4 @@ rls.protect(
     check=rls.case((rls.IN_RANGE, "true")),
     privileges="SELECT, INSERT, UPDATE",
 )
+retention.for_ever("child_changes", "one file per child, with its history (REG-03)")

@@ -16,7 +16,7 @@ from app.agencies import operations as agencies
 from app.agencies.models import Agency, AgencyKind
 from app.agencies.queries import find as find_agency
 from app.agencies.queries import find_same as find_same_agency
-from app.cli import duties, regions
+from app.cli import duties, regions, retention
 from app.cli.console import fail, in_transaction, out, print_json, region_code
 from app.cli.serve import serve
 from app.core import startup
@@ -42,6 +42,7 @@ jobs_app = typer.Typer(help="Background jobs that were held.", no_args_is_help=T
 app.command()(serve)
 app.add_typer(regions.app, name="regions")
 app.add_typer(duties.app, name="duties")
+app.add_typer(retention.app, name="retention")
 app.add_typer(agencies_app, name="agencies")
 app.add_typer(clients_app, name="clients")
 app.add_typer(staff_app, name="staff")

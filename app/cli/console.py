@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import NoReturn, TypeVar
 
 import typer
@@ -12,6 +13,7 @@ from rich.console import Console
 from app.core import startup
 from app.core.clock import utc_now
 from app.core.data.db import SYSTEM, Tx
+from app.core.jobs.queue import Begin
 from app.core.settings import Settings
 
 Answer = TypeVar("Answer")
@@ -22,14 +24,23 @@ err = Console(stderr=True)
 def in_transaction(work: Callable[[Tx], Awaitable[Answer]]) -> Answer:
     """Run one piece of work as the system, in one transaction."""
 
+    async def run(begin: Begin) -> Answer:
+        async with begin() as tx:
+            return await work(tx)
+
+    return in_transactions(run)
+
+
+def in_transactions(work: Callable[[Begin], Awaitable[Answer]]) -> Answer:
+    """Run work that begins its transactions itself, as the system."""
+
     async def run() -> Answer:
         settings = Settings()
         async with (
             startup.reachable_database(settings) as addresses,
             startup.open_database(settings, utc_now, addresses=addresses) as database,
-            database.begin(SYSTEM) as tx,
         ):
-            return await work(tx)
+            return await work(partial(database.begin, SYSTEM))
 
     return asyncio.run(run())
 

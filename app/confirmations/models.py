@@ -8,6 +8,7 @@ from sqlalchemy import ARRAY, BigInteger, Index, String
 from sqlmodel import Field
 
 from app.children.below import PLACE, Correctable, below_child
+from app.core.data import retention
 from app.core.data.columns import Instant, code_list
 
 
@@ -41,3 +42,6 @@ class Confirmation(Correctable, table=True):
     on_paper: bool | None = None
     as_sent_sealed: bytes | None = None
     author: UUID | None
+
+
+retention.for_ever("confirmations", "that a file was confirmed in its quarter (REG-03, REG-05)")

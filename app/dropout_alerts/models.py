@@ -7,8 +7,9 @@ from uuid import UUID
 from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Index, Uuid, text
 from sqlmodel import Field
 
+from app.attendance.models import CONTRADICTED
 from app.children.below import BelowChild, below_child
-from app.core.data import rls
+from app.core.data import retention, rls
 from app.core.data.columns import Instant, one_of
 from app.core.ids import new_id
 
@@ -291,3 +292,29 @@ class AlertStep(_Kept, table=True):
     note_sealed: bytes | None = None
     taken_by: str
     taken_at: datetime = Field(sa_type=Instant)
+
+
+_OPEN: Final = f"EXISTS (SELECT FROM dropout_alerts a WHERE a.state NOT IN {DONE} AND {{}})"
+retention.unless(
+    "events",
+    "an alert it is about, or of a child it names, is open",
+    " OR ".join(
+        _OPEN.format(about)
+        for about in (
+            "a.id = k.subject_id",
+            "a.child_id IN (k.subject_id, (k.data ->> 'child_id')::uuid)",
+        )
+    ),
+)
+retention.unless(
+    "attendance_contradictions",
+    "an alert of the child is open",
+    _OPEN.format(f"a.child_id = ANY (ARRAY({CONTRADICTED}))"),
+)
+for _table in (
+    "dropout_alert_steps",
+    "dropout_measures",
+    "dropout_persuasions",
+    "dropout_written_reports",
+):
+    retention.for_ever(_table, "the register of who left school, and what was done (EDU-02)")

@@ -18,7 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
-from app.core.data import hiding, rls
+from app.core.data import hiding, retention, rls
 from app.core.data.columns import Instant, code_list
 
 REASON: Final = "duties.waiver_reason"
@@ -227,3 +227,23 @@ rls.protect(
 )
 rls.allow("duty_counts", "SELECT, INSERT, UPDATE, DELETE")
 rls.protect("duty_evidence", using=rls.SYSTEM, privileges="SELECT, INSERT, UPDATE")
+
+# What every child is owed each quarter was opened by no event: what came before it is not its own.
+_CALLED_FOR = (
+    "EXISTS (SELECT FROM duties d WHERE d.state IN ('open', 'overdue')"
+    " AND (d.period = '' OR k.occurred_at >= d.opened_at) AND {})"
+)
+_OWED = (
+    "d.subject_id = k.subject_id",
+    "d.child_id IN (k.subject_id, (k.data ->> 'child_id')::uuid)",
+)
+retention.unless(
+    "events",
+    "something is owed that it called for, or for a child it names",
+    " OR ".join(map(_CALLED_FOR.format, _OWED)),
+)
+retention.unless(
+    "events",
+    "the record of a duty tells to whom it was told",
+    "EXISTS (SELECT FROM duties d WHERE d.id = k.subject_id)",
+)

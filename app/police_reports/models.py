@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
-from app.core.data import rls
+from app.core.data import retention, rls
 from app.core.data.columns import Instant, code_list, one_of
 from app.core.ids import new_id
 
@@ -358,3 +358,27 @@ rls.protect(
     using="EXISTS (SELECT 1 FROM police_reports r WHERE r.id = police_report_steps.report_id)",
     privileges="SELECT, INSERT",
 )
+
+_OPEN = (
+    "EXISTS (SELECT FROM police_reports r WHERE r.state <> 'closed'"
+    " AND r.superseded_by_id IS NULL AND {})"
+)
+_ABOUT = "(k.subject_id, (k.data ->> 'child_id')::uuid)"
+retention.unless(
+    "events",
+    "it is about a report, whose proof is read out of its events",
+    "EXISTS (SELECT FROM police_reports r WHERE r.id = k.subject_id)",
+)
+retention.unless(
+    "events",
+    "a report of a child it names is open",
+    " OR ".join(
+        _OPEN.format(about)
+        for about in (
+            f"r.child_county = k.home_county AND r.child_id IN {_ABOUT}",
+            f"r.child_id IS NULL AND r.stated_child_id IN {_ABOUT}",
+        )
+    ),
+)
+for _table in ("police_report_steps", "police_reporters"):
+    retention.for_ever(_table, "a report is never deleted (REP-01, REP-07)")

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field
 
 from app.children.below import BelowChild, below_child
-from app.core.data import hiding, rls
+from app.core.data import hiding, retention, rls
 from app.core.data.columns import Instant, code_list, one_of
 from app.core.data.crypto import Keyring
 
@@ -166,3 +166,16 @@ def said(keyring: Keyring, row: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return all answers of a row, as they came."""
     sealed = row["said_sealed"]
     return [] if sealed is None else list(orjson.loads(keyring.unseal(SAID, row["id"], sealed)))
+
+
+retention.unless(
+    "events",
+    "a referral it is about, or of a child it names, is open",
+    " OR ".join(
+        f"EXISTS (SELECT FROM referrals r WHERE r.state IN ('open', 'accepted') AND {about})"
+        for about in (
+            "r.id = k.subject_id",
+            "r.child_id IN (k.subject_id, (k.data ->> 'child_id')::uuid)",
+        )
+    ),
+)

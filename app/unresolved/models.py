@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKeyConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from app.core.data import hiding, rls
+from app.core.data import hiding, retention, rls
 from app.core.data.columns import Instant, one_of
 
 CLAIM: Final = "unresolved.claim_sealed"
@@ -262,3 +262,8 @@ for _table, _hidden in (("unresolved", ((_OF_REPORT, "false"),)), ("unresolved_e
         ),
         privileges="SELECT, INSERT, UPDATE",
     )
+retention.unless(
+    "events",
+    "the question it is about is open",
+    "EXISTS (SELECT FROM unresolved u WHERE u.id = k.subject_id AND u.state = 'open')",
+)

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from app.children.below import Correctable, VersionBelow, below_child, versions_of
+from app.core.data import retention
 from app.core.data.columns import Instant, code_list, one_of
 
 
@@ -129,3 +130,11 @@ class VisitVersion(VersionBelow, table=True):
         "visits", "visit_id", "visit_versions", privileges="SELECT, INSERT, DELETE"
     )
     visit_id: UUID
+
+
+retention.for_ever("visit_versions", "what a record said before it was corrected")
+retention.unless(
+    "events",
+    "the last word of what became of a finding",
+    "k.wire_name IN ('visits.finding_looked_at', 'visits.finding_left_open')",
+)

@@ -17,7 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
-from app.core.data import hiding, rls
+from app.core.data import hiding, retention, rls
 from app.core.data.columns import Instant, one_of
 from app.core.ids import new_id
 
@@ -194,7 +194,8 @@ class WebhookDelivery(SQLModel, table=True):
 class WebhookAttempt(SQLModel, table=True):
     """One attempt to deliver, never changed afterwards.
 
-    A number without a row is an attempt whose worker died before it could say how it went.
+    A number without a row is an attempt whose worker died before it could say how it went, or one
+    that is older than the policy keeps it.
     `error` is a code; the answer's first 16 KiB are encrypted, a receiver may repeat anything.
     """
 
@@ -239,6 +240,28 @@ rls.protect(
         (_HIDDEN, "false"),
         (rls.own("agency_id"), "true"),
     ),
-    privileges="SELECT, INSERT, UPDATE",
+    privileges="SELECT, INSERT, UPDATE, DELETE",
 )
-rls.protect("webhook_attempts", using=_OWN, privileges="SELECT, INSERT")
+rls.protect("webhook_attempts", using=_OWN, privileges="SELECT, INSERT, DELETE")
+
+# A dead letter waits for somebody to replay it, for ever (R18).
+_NEEDED = "{0}.delivery_class = 'M' OR {0}.state IN ('pending', 'leased', 'exhausted')"
+_OF = "EXISTS (SELECT FROM webhook_deliveries d WHERE d.{0} AND ({1}))"
+retention.keep("webhook_attempts", by="started_at")
+retention.unless(
+    "webhook_attempts",
+    "its delivery is mandatory, or not done",
+    _OF.format("id = k.delivery_id", _NEEDED.format("d")),
+)
+retention.keep("webhook_deliveries", by="created_at")
+retention.unless("webhook_deliveries", "mandatory, or not done", _NEEDED.format("k"))
+retention.unless(
+    "webhook_deliveries",
+    "attempts of it are kept",
+    "EXISTS (SELECT FROM webhook_attempts a WHERE a.delivery_id = k.id)",
+)
+retention.unless(
+    "events",
+    "a delivery of it is mandatory, or not done",
+    _OF.format("event_id = k.id", _NEEDED.format("d")),
+)

@@ -8,7 +8,7 @@ from sqlmodel import SQLModel
 
 from app import wiring
 from app.children import below
-from app.core.data import rls
+from app.core.data import retention, rls
 from tests import schema
 
 FORCED = """
@@ -188,3 +188,44 @@ async def test_no_policy_looks_at_another_table(tx) -> None:
         r["tablename"] for r in policies if "region_code" in r["says"] and "CASE" not in r["says"]
     ]
     assert bare == []
+
+
+OTHERWISE = {
+    "event_named": "goes with the event",
+    "revocations": "goes when the token would have expired",
+    "used_assertions": "goes when it could not be used again anyway",
+    "resident_ids": "one row a child and number, deleted with either",
+    "child_external_ids": "one row a child and number, deleted with either",
+    "child_aliases": "what a file was called before, deleted when files are parted",
+}
+"""Tables of rows that never change, of which each is somebody's to delete."""
+
+
+def test_what_only_grows_is_kept_for_a_time_or_for_ever_with_a_reason() -> None:
+    wiring.load()
+    never_change = {
+        name
+        for name, table in rls.TABLES.items()
+        if "UPDATE" not in re.sub(r"UPDATE \([^)]*\)", "", table.privileges)
+    }
+    kinds, for_ever = set(retention.KINDS), set(retention.FOR_EVER)
+    assert never_change <= kinds | for_ever | set(OTHERWISE)
+    assert not kinds & for_ever
+    assert kinds | for_ever | set(OTHERWISE) <= set(rls.TABLES)
+    assert {each for each in for_ever if each.startswith("audit")} == {
+        "audit_children",
+        "audit_entries",
+    }
+    for name in kinds:
+        assert "DELETE" in rls.TABLES[name].privileges, name
+
+
+async def test_what_goes_is_found_by_an_index(tx) -> None:
+    wiring.load()
+    led = await tx.connection.fetch(
+        "SELECT i.indrelid::regclass::text, a.attname FROM pg_index i"
+        " JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]"
+        " WHERE i.indpred IS NULL"
+    )
+    kinds = {(kind.table, kind.along) for kind in retention.KINDS.values()}
+    assert kinds | {("event_named", "position")} <= {tuple(row) for row in led}

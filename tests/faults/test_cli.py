@@ -150,6 +150,32 @@ def test_jobs_that_are_held_and_why_something_is_owed(tonghu: Tonghu, urls: sche
         assert "one of --child and --subject" in tonghu(*explain, "VIS-01", *about)[2]
 
 
+def test_what_is_old_is_shown_and_let_go_of(tonghu: Tonghu, urls: schema.Urls) -> None:
+    tonghu("migrate")
+    asyncio.run(old_answers(urls))
+    code, said, _ = tonghu("retention")
+    assert code == 0
+    assert re.search(r"idempotency_keys +30 +0 +2026-01-01 +3 +0 ", said), said
+    assert "idempotency_keys, 30 days: 个人信息保护法" in said
+    assert "  stays, however old: a report of a child it names is open\n" in said
+    assert (
+        "There is no kind audit_entries" in tonghu("retention", "run", "--kind", "audit_entries")[2]
+    )
+    assert tonghu("retention", "run", "--kind", "events")[1] == "events: 0 deleted\n"
+    assert "idempotency_keys: 3 deleted\n" in tonghu("retention", "run")[1]
+    assert "idempotency_keys: 0 deleted\n" in tonghu("retention", "run")[1]
+
+
+async def old_answers(urls: schema.Urls) -> None:
+    connection = await asyncpg.connect(urls.app)
+    await connection.execute(
+        "SELECT set_config('tonghu.caller', 'system', false);"
+        " INSERT INTO idempotency_keys (caller, operation, key, body_sha256, created_at)"
+        " SELECT 'test', 'test', n::text, '', '2026-01-01T12:00:00Z' FROM generate_series(1, 3) n"
+    )
+    await connection.close()
+
+
 def test_who_registers_a_client_says_for_whom(tonghu: Tonghu) -> None:
     tonghu("migrate")
     tonghu("regions", "load")

@@ -1,7 +1,8 @@
 """`Idempotency-Key` on every write: same key, same answer, in the same transaction (I3, REL-2).
 
 A key belongs to one caller and one operation. The stored answer is encrypted, since it may hold
-a child's data. A second request with the same key waits for the first one's transaction. Evidence
+a child's data, and kept for as long as the policy says (`retention.idempotency_keys`): later the
+key is new. A second request with the same key waits for the first one's transaction. Evidence
 (`Input.evidence`) is known again without a key: one that cannot be used refuses none of it.
 """
 
@@ -18,7 +19,7 @@ from sqlmodel import Field, SQLModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.core.data import rls
+from app.core.data import retention, rls
 from app.core.data.columns import Instant
 from app.core.data.db import Tx
 from app.core.data.sql import insert
@@ -79,6 +80,7 @@ rls.protect(
     using=f"caller = {rls.CALLER} OR {rls.SYSTEM}",
     privileges="SELECT, INSERT, UPDATE, DELETE",
 )
+retention.keep("idempotency_keys", by="created_at", along="created_at")
 
 
 class Claim(NamedTuple):

@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field as TableField
 from sqlmodel import SQLModel
 
-from app.core.data import rls
+from app.core.data import retention, rls
 from app.core.data.columns import Instant
 from app.core.data.db import Tx
 from app.core.data_files import unknown
@@ -159,6 +159,7 @@ class NamedInEvent(SQLModel, table=True):
 
     __tablename__ = "event_named"
     __table_args__: Any = (
+        Index("ix_event_named_position", "position"),
         CheckConstraint("relation IN ('any', 'enrolled', 'none')", name="relation"),
     )
     agency_id: UUID = TableField(primary_key=True)
@@ -170,10 +171,24 @@ class NamedInEvent(SQLModel, table=True):
 AnyEvent = TypeVar("AnyEvent", bound=Event)
 Handler = Callable[[Tx, AnyEvent], Awaitable[None]]
 
-rls.allow("events", "SELECT, INSERT, UPDATE (place, position, sequence)")
+rls.allow("events", "SELECT, INSERT, UPDATE (place, position, sequence), DELETE")
 rls.allow("subject_sequences", "SELECT, INSERT, UPDATE")
 rls.allow("event_feed", "SELECT, INSERT, UPDATE")
-rls.allow("event_named", "SELECT, INSERT")
+rls.allow("event_named", "SELECT, INSERT, DELETE")
+retention.keep(
+    "events",
+    by="occurred_at",
+    taking="DELETE FROM event_named n USING gone WHERE n.position = gone.position",
+)
+retention.unless("events", "not handed out yet", "k.position IS NULL")
+retention.unless(
+    "events",
+    "a job about it waits or is held",
+    "k.id = ANY (ARRAY(SELECT (payload ->> 'event')::uuid FROM jobs WHERE payload ? 'event'))",
+)
+retention.for_ever(
+    "subject_sequences", "numbers of a subject that began anew would be taken for repetitions"
+)
 
 _handlers: dict[str, list[str]] = defaultdict(list)
 
