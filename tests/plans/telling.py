@@ -37,7 +37,10 @@ def told(asked: list[Asked], children: int, *, whole: bool) -> int:
     nothing.
     """
     said = tomllib.loads(_ALLOWED.read_text("utf-8"))
-    allowed, refused = said.get("allowed", []), {each["operation"] for each in said.get("refused", [])}
+    allowed, refused = (
+        said.get("allowed", []),
+        {each["operation"] for each in said.get("refused", [])},
+    )
     found, used = over(asked, allowed)
     _by_operation(asked)
     print("\nover their ceiling, worst first")
