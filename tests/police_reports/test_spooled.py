@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -29,6 +30,7 @@ from tests.police_reports.factories import (
     TOWNSHIP,
     VILLAGE,
     a_report,
+    filed,
     rows,
     the_offices,
 )
@@ -81,8 +83,10 @@ async def test_a_report_is_taken_in_and_filed_once_as_of_then(
 ) -> None:
     mine = {**offices.school.headers, "idempotency-key": "the-same"}
     body = a_report(found_at=None)
-    seen = await rows(live_database, "audit_entries")
+    known = a_report(id=str(uuid4()))
     async with calling(app, settings, impatient) as client:
+        await filed(client, offices.village, **known)
+        seen = {row["id"] for row in await rows(live_database, "audit_entries")}
         async with locked(database_urls.owner):
             async with asyncio.timeout(PATIENCE):
                 first = await client.post(URL, json=body, headers=mine)
@@ -94,39 +98,47 @@ async def test_a_report_is_taken_in_and_filed_once_as_of_then(
             assert (again.status_code, again.json()) == (202, told)
             assert again.headers["idempotency-replayed"] == "true"
             other = await client.post(URL, json={**body, "id": told["id"]}, headers=mine)
-            assert other.json()["id"] != told["id"], "another report under an id that is taken"
+            sent = [{**known, "narrative": "又一件事。"}] * 2
+            anew = [
+                await client.post(URL, json=each, headers=offices.school.headers) for each in sent
+            ]
+            ids = {told["id"], other.json()["id"], *(each.json()["id"] for each in anew)}
+            assert len({*ids, known["id"]}) == 4, "each is one, and none under an id that is taken"
 
             await _all_else_is_refused(client, offices)
             await spooled_are_filed(live_database)
-            assert await rows(live_database, "police_reports") == []
-        assert await rows(live_database, "audit_entries") == seen
+            assert len(await rows(live_database, "police_reports")) == 1
+        assert {row["id"] for row in await rows(live_database, "audit_entries")} == seen
+        soon = [row["name"] for row in await rows(live_database, "jobs") if row["payload"] != "{}"]
+        assert soon.count(spooling.FILE_SPOOLED) == 1, "however many came"
 
         await until(lambda: _is_ready(client))
-        await spooled_are_filed(live_database)
+        received_at = live_database.clock()
+        later = received_at + timedelta(hours=1)
+        await spooled_are_filed(Database(impatient.engine, impatient.keyring, lambda: later))
         assert await rows(live_database, "spooled_reports") == []
-        filed = {str(row["id"]): row for row in await rows(live_database, "police_reports")}
-        assert filed.keys() == {told["id"], other.json()["id"]}
-        report = filed[told["id"]]
+        stored = {str(row["id"]): row for row in await rows(live_database, "police_reports")}
+        assert stored.keys() == {*ids, known["id"]}
+        report = stored[told["id"]]
         assert report["reporter_agency_id"] == offices.school.agency_id
         assert report["police_agency_id"] == offices.police.agency_id
-        assert report["filed_at"] == report["found_at"] == live_database.clock()
-        audited = [
-            (row["operation"], row["agency_id"], row["purpose"], str(row["subject_id"]))
+        assert report["filed_at"] == report["found_at"] == received_at
+        audited = {
+            str(row["subject_id"]): (row["operation"], row["agency_id"], row["purpose"], row["at"])
             for row in await rows(live_database, "audit_entries")
-            if row["operation"] == "fileReport"
-        ]
-        expected = ("fileReport", offices.school.agency_id, str(offices.school.purpose))
-        assert (*expected, told["id"]) in audited
-        assert len(audited) == len(filed)
+            if row["id"] not in seen
+        }
+        mark = ("fileReport", offices.school.agency_id, str(offices.school.purpose), later)
+        assert audited == dict.fromkeys(ids, mark)
         deliveries = await rows(live_database, "webhook_deliveries")
-        assert sorted(str(row["ordering_key"]) for row in deliveries) == sorted(filed)
+        assert sorted(str(row["ordering_key"]) for row in deliveries) == sorted(stored)
         duties = await rows(live_database, "duties")
-        assert {str(row["subject_id"]) for row in duties} >= filed.keys()
+        assert {str(row["subject_id"]) for row in duties} >= stored.keys()
         read = await client.get(f"{URL}/{told['id']}", headers=offices.police.headers)
         assert read.json()["narrative"] == NARRATIVE
         after = await client.post(URL, json=body, headers=mine)
         assert (after.status_code, after.json()) == (202, told)
-        assert len(await rows(live_database, "police_reports")) == len(filed)
+        assert len(await rows(live_database, "police_reports")) == len(stored)
 
 
 async def _all_else_is_refused(client, offices) -> None:
@@ -228,8 +240,8 @@ async def test_what_cannot_be_filed_is_kept_and_held(
         held = await queue.held(tx.connection)
         await queue.release(tx.connection, [each["id"] for each in held])
     await run_jobs(live_database)
-    [filed] = await rows(live_database, "police_reports")
-    assert str(filed["id"]) == answer.json()["id"]
+    [report] = await rows(live_database, "police_reports")
+    assert str(report["id"]) == answer.json()["id"]
 
 
 @pytest.mark.parametrize("role", ["school", "village_director", "hospital"])

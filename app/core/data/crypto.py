@@ -81,8 +81,10 @@ class Keyring:
             spool=_bytes_of(raw["spool"]) if "spool" in raw else _public(unspool),
             unspool=unspool,
         )
-        if not (ring.signing and ring.data and ring.spool):
-            raise ValueError("the key file holds no signing, no data or no public spool key")
+        if not ring.signing or not ring.data:
+            raise ValueError("the key file holds no signing or no data key")
+        if not ring.spool:
+            raise ValueError("the key file holds no public key of the spool")
         named = (ring.data, ring.spool, ring.unspool)
         keys = (key for each in named for key in each.values())
         if any(len(key) != 32 for key in (*keys, ring.index)):  # noqa: PLR2004

@@ -30,7 +30,10 @@ FILE_SPOOLED: Final = "police_reports.file_spooled"
 FILE_ONE: Final = "police_reports.file_one_spooled"
 _SOON: Final = timedelta(seconds=2)
 _PER_RUN: Final = 200
-_CONTENT: Final = "SELECT content_index FROM spooled_reports WHERE id = $1"
+_ANOTHERS: Final = """
+SELECT EXISTS (SELECT FROM spooled_reports WHERE id = $1 AND content_index <> $2)
+    OR EXISTS (SELECT FROM police_reports WHERE id = $1 AND content_index <> $2)
+"""
 _WAITING: Final = """
 SELECT count(*) AS reports, extract(epoch FROM $1 - min(received_at))::int AS oldest_seconds
 FROM spooled_reports
@@ -62,16 +65,19 @@ async def spool_report(tx: Tx, principal: Principal, new: ReportCreate, body: by
 
 
 async def _keep(tx: Tx, report_id: UUID, row: Mapping[str, Any], sent: bytes) -> bool:
-    """Keep what was sent under an id; False: another report has it, or it is none."""
-    if not report_id.int:
+    """Keep what was sent under an id, once; False: another report has it, or it is none."""
+    if not report_id.int or await _is_anothers(tx, report_id, row["content_index"]):
         return False
     sealed = tx.keyring.seal_away(models.SPOOLED, report_id, sent)
     whole = {"id": report_id, **row, "sealed": sealed}
     if await insert(tx.connection, "spooled_reports", whole, unless_taken=True):
         return True
+    return not await _is_anothers(tx, report_id, row["content_index"])  # by now
+
+
+async def _is_anothers(tx: Tx, report_id: UUID, content: bytes) -> bool:
     async with tx.as_system():
-        before: bytes | None = await tx.connection.fetchval(_CONTENT, report_id)
-    return bool(before == row["content_index"])
+        return bool(await tx.connection.fetchval(_ANOTHERS, report_id, content))
 
 
 async def _look_again(tx: Tx) -> None:

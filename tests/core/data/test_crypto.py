@@ -114,6 +114,7 @@ def test_keys_survive_their_file_and_are_private(tmp_path: Path) -> None:
         ({"index": "AAAA"}, "32 bytes"),
         ({"signing": {}}, "no signing or no data key"),
         ({"data": {}}, "no signing or no data key"),
+        ({"spool": {}}, "no public key of the spool"),
     ],
 )
 def test_refuses_a_key_file_with_short_keys_or_none(change, says: str) -> None:
