@@ -62,6 +62,7 @@ from app.police_reports.schemas.chain import Chain
 from app.police_reports.schemas.document import AssessmentDocument
 from app.police_reports.schemas.filing import ReportCreate
 from app.police_reports.schemas.reporter import ReporterShown
+from app.police_reports.schemas.spooled import Spooled
 from app.referrals.operations.opening import ReceiverUnknown
 
 router = routing.v1(AREA.tag, prefix="/police-reports")
@@ -73,7 +74,7 @@ _NAMING = {**_STEP, **documented(ReportInvalid)}
 """Of steps that name something of ours."""
 _SPOOLED: dict[int | str, dict[str, Any]] = {
     202: {
-        "model": schemas.Spooled,
+        "model": Spooled,
         "description": "Taken in and kept, sealed, while the service can record nothing: it will be"
         " filed as of this moment, and told to the police, as soon as it can. Where a child is in"
         " danger, call them.",
@@ -83,9 +84,9 @@ _SPOOLED: dict[int | str, dict[str, Any]] = {
 
 async def _spool_report(
     principal: FilesReports, new: ReportCreate, tx: Transaction, request: Request
-) -> Shown[schemas.Spooled]:
+) -> Shown[Spooled]:
     spooled = await spooling.spool_report(tx, principal, new, await request.body())
-    return Shown(spooled, subject=spooled.id, receipt=True)
+    return Shown(spooled, subject=spooled.report_id, receipt=True)
 
 
 @router.post("", status_code=201, responses={**_CHECKED, **_SPOOLED})

@@ -93,16 +93,20 @@ async def test_a_report_is_taken_in_and_filed_once_as_of_then(
             assert first.status_code == 202, first.text
             told = first.json()
             assert told["received_at"] == "2026-11-20T02:00:00Z"
-            assert first.headers["location"] == f"{URL}/{told['id']}"
+            assert first.headers["location"] == f"{URL}/{told['report_id']}"
             again = await client.post(URL, json=body, headers=mine)
             assert (again.status_code, again.json()) == (202, told)
             assert again.headers["idempotency-replayed"] == "true"
-            other = await client.post(URL, json={**body, "id": told["id"]}, headers=mine)
+            other = await client.post(URL, json={**body, "id": told["report_id"]}, headers=mine)
             sent = [{**known, "narrative": "又一件事。"}] * 2
             anew = [
                 await client.post(URL, json=each, headers=offices.school.headers) for each in sent
             ]
-            ids = {told["id"], other.json()["id"], *(each.json()["id"] for each in anew)}
+            ids = {
+                told["report_id"],
+                other.json()["report_id"],
+                *(each.json()["report_id"] for each in anew),
+            }
             assert len({*ids, known["id"]}) == 4, "each is one, and none under an id that is taken"
 
             await _all_else_is_refused(client, offices)
@@ -119,7 +123,7 @@ async def test_a_report_is_taken_in_and_filed_once_as_of_then(
         assert await rows(live_database, "spooled_reports") == []
         stored = {str(row["id"]): row for row in await rows(live_database, "police_reports")}
         assert stored.keys() == {*ids, known["id"]}
-        report = stored[told["id"]]
+        report = stored[told["report_id"]]
         assert report["reporter_agency_id"] == offices.school.agency_id
         assert report["police_agency_id"] == offices.police.agency_id
         assert report["filed_at"] == report["found_at"] == received_at
@@ -134,7 +138,7 @@ async def test_a_report_is_taken_in_and_filed_once_as_of_then(
         assert sorted(str(row["ordering_key"]) for row in deliveries) == sorted(stored)
         duties = await rows(live_database, "duties")
         assert {str(row["subject_id"]) for row in duties} >= stored.keys()
-        read = await client.get(f"{URL}/{told['id']}", headers=offices.police.headers)
+        read = await client.get(f"{URL}/{told['report_id']}", headers=offices.police.headers)
         assert read.json()["narrative"] == NARRATIVE
         after = await client.post(URL, json=body, headers=mine)
         assert (after.status_code, after.json()) == (202, told)
@@ -229,11 +233,11 @@ async def test_what_cannot_be_filed_is_kept_and_held(
             "UPDATE jobs SET status = 'held' WHERE name = $1 RETURNING dedupe_key",
             spooling.FILE_ONE,
         )
-        assert [row["dedupe_key"] for row in found] == [answer.json()["id"]]
+        assert [row["dedupe_key"] for row in found] == [answer.json()["report_id"]]
     withheld = Database(impatient.engine, replace(impatient.keyring, unspool={}), impatient.clock)
     with pytest.raises(DecryptionRefused):
         async with withheld.begin(SYSTEM) as tx:
-            await queue.REGISTRY[spooling.FILE_ONE].handler(tx, {"id": answer.json()["id"]})
+            await queue.REGISTRY[spooling.FILE_ONE].handler(tx, {"id": answer.json()["report_id"]})
     await spooled_are_filed(live_database)  # it is not tried again by itself
     assert len(await rows(live_database, "spooled_reports")) == 1
     async with live_database.begin(SYSTEM) as tx:
@@ -241,7 +245,7 @@ async def test_what_cannot_be_filed_is_kept_and_held(
         await queue.release(tx.connection, [each["id"] for each in held])
     await run_jobs(live_database)
     [report] = await rows(live_database, "police_reports")
-    assert str(report["id"]) == answer.json()["id"]
+    assert str(report["id"]) == answer.json()["report_id"]
 
 
 @pytest.mark.parametrize("role", ["school", "village_director", "hospital"])

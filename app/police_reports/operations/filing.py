@@ -80,12 +80,10 @@ async def file_report(
     corrects: Mapping[str, Any] | None = None,
     told: UUID | None = None,
 ) -> Filed:
-    """File a report, in one transaction. Raises ReportInvalid. `told`: the id under which its
-    sender was told that it was taken in.
-
-    Whoever sends it again, in whatever post by now, is recognised before anything is asked of the
-    child, the place or of who may see the report: somebody who reported their own agency does not
-    (AZ-8).
+    """File a report, in one transaction; `told`: under the id its sender heard. Raises
+    ReportInvalid. Whoever sends it again, in whatever post by now, is recognised before anything
+    is asked of the child, the place or of who may see the report: somebody who reported their own
+    agency does not (AZ-8).
     """
     content = content_of(tx, new)
     stated = told or stated_id(tx, new, content)

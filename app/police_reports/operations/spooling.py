@@ -22,8 +22,8 @@ from app.core.jobs import queue
 from app.police_reports import models
 from app.police_reports.operations import claims, filing
 from app.police_reports.operations.own_ids import own_id
-from app.police_reports.schemas import Spooled
 from app.police_reports.schemas.filing import ReportCreate
+from app.police_reports.schemas.spooled import Spooled
 
 log = structlog.get_logger(__name__)
 FILE_SPOOLED: Final = "police_reports.file_spooled"
@@ -61,7 +61,7 @@ async def spool_report(tx: Tx, principal: Principal, new: ReportCreate, body: by
     while not await _keep(tx, report_id, row, sent):
         report_id = own_id(tx, report_id, content.hex())
     await _look_again(tx)
-    return Spooled(id=report_id, received_at=tx.now)
+    return Spooled(report_id=report_id, received_at=tx.now)
 
 
 async def _keep(tx: Tx, report_id: UUID, row: Mapping[str, Any], sent: bytes) -> bool:
@@ -93,16 +93,14 @@ async def file_spooled(tx: Tx, payload: dict[str, Any]) -> None:
     waiting = await tx.connection.fetchrow(_WAITING, tx.now)
     if not waiting["reports"]:
         return
-    log.warning("reports.spooled", **waiting)
-    if not await audit.can_record(tx):
-        await _look_again(tx)
-        return
-    found = [str(row["id"]) for row in await tx.connection.fetch(_NEXT, FILE_ONE, _PER_RUN)]
-    await queue.enqueue(
-        tx.connection, FILE_ONE, [{"id": each} for each in found], dedupe_keys=found
-    )
-    if len(found) == _PER_RUN:  # pragma: no cover
-        await _look_again(tx)
+    log.warning("reports.spooled", reports=waiting["reports"], seconds=waiting["oldest_seconds"])
+    if await audit.can_record(tx):
+        found = [str(row["id"]) for row in await tx.connection.fetch(_NEXT, FILE_ONE, _PER_RUN)]
+        if not found:
+            return  # each has its job
+        them = [{"id": each} for each in found]
+        await queue.enqueue(tx.connection, FILE_ONE, them, dedupe_keys=found)
+    await _look_again(tx)
 
 
 async def file_one_spooled(tx: Tx, payload: dict[str, Any]) -> None:

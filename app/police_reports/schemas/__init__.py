@@ -94,13 +94,6 @@ class Filed(Stands):
     )
 
 
-class Spooled(BaseModel):
-    """A report was taken in, and is not filed yet."""
-
-    id: ReportId
-    received_at: datetime = Field(description="When it was taken in; it will be filed as of then.")
-
-
 class ReportSummary(Filed):
     """Where a report stands."""
 
