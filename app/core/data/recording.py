@@ -124,7 +124,11 @@ class Recording:
         try:
             async with self._begin() as tx:
                 well = await can_write(tx, write)
-        except (Problem, OSError):  # the database itself is away: nothing is known of this
+        except (
+            Problem,
+            OSError,
+            asyncpg.PostgresError,
+        ):  # the database itself is away: nothing is known of this
             well = self.missing is None
         finally:
             self._look = None
@@ -138,5 +142,6 @@ class Recording:
         self.missing = write
         now = asyncio.get_running_loop().time()
         self._look_at = now + _LOOK_SECONDS
-        for limit in self._waiting:
+        waiting, self._waiting = self._waiting, set()
+        for limit in waiting:
             limit.reschedule(now)
