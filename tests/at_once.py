@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 
 from app.core.data.db import SYSTEM, Database
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 
 async def at_once(
@@ -16,8 +16,9 @@ async def at_once(
 ) -> list[Any]:
     """Begin each when the one before waits, let all end together, and return what they answer.
 
-    A change writes its audit row last: that is where it is held up.
+    A change writes its audit row last: that is where it is held up, with no look why.
     """
+    patience, database.recording.patience = database.recording.patience, PATIENCE
     owner = await asyncpg.connect(owner_url)
     gate = owner.transaction()
     await gate.start()
@@ -29,6 +30,7 @@ async def at_once(
     await gate.commit()
     answers = await asyncio.gather(*tasks)
     await owner.close()
+    database.recording.patience = patience
     return answers
 
 

@@ -1,11 +1,14 @@
 """Who is calling, from where, with what authority; and why."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import date
+from typing import Any
 from uuid import UUID
 
-from app.access.roles import Purpose, Role
+from pydantic import TypeAdapter
+
+from app.access.roles import Purpose, Role, role
 from app.audit.operations import Actor
 
 
@@ -56,6 +59,20 @@ class Principal:
             self.request_id,
             self.ip,
         )
+
+
+_KEPT = TypeAdapter(Principal)
+
+
+def kept(principal: Principal) -> dict[str, Any]:
+    """Write a caller down, as plain data: with the authority of this moment."""
+    said = {each.name: getattr(principal, each.name) for each in fields(principal)}
+    return {**said, "role": principal.role.code, "scopes": sorted(principal.scopes)}
+
+
+def as_kept(said: Mapping[str, Any]) -> Principal:
+    """Read what `kept` wrote. Raises UnknownRole."""
+    return _KEPT.validate_python({**said, "role": role(said["role"])})
 
 
 @dataclass(frozen=True, slots=True)

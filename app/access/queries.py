@@ -10,7 +10,7 @@ from app.access.models import Client
 from app.access.principal import Posting, Principal
 from app.access.roles import role
 from app.access.tokens import Claims
-from app.core.data.db import Tx
+from app.core.data.db import Reach, Tx
 from app.core.data.sql import Where
 from app.core.http import paging
 
@@ -77,6 +77,19 @@ async def open_reach(tx: Tx, claims: Claims, *, relation: str) -> Any:
     )
     said = (claims.role, claims.agency_id)
     return None if row is None or (row["role"], row["agency_id"]) != said else row
+
+
+def reach_of(principal: Principal) -> Reach:
+    """Return the reach that `open_reach` opened for a caller."""
+    related = {"enrolled": principal.agency_id, "region": None}
+    return Reach(
+        principal.region_lo,
+        principal.region_hi,
+        agency=principal.agency_id,
+        school=related.get(principal.role.relation, UUID(NIL)),
+        caller=principal.subject,
+        served=principal.served,
+    )
 
 
 async def usable_client(tx: Tx, client_id: str | None) -> Client | None:

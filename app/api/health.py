@@ -41,7 +41,7 @@ async def livez() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(request: Request) -> dict[str, str]:
-    """Answer if the database is reachable and of this version."""
+    """Answer if the database is reachable, of this version, and takes the record."""
     reason = "draining" if DRAINING.is_set() else await _asked_once(request.state.database)
     if reason is not None:
         log.warning("not ready", reason=reason)
@@ -67,6 +67,8 @@ async def _unready(database: Database) -> str | None:
         return "database away"
     except asyncpg.PostgresError:
         return "database not migrated"
+    if await database.recording.is_away():
+        return "audit"
     # One it doesn't know is of a later release, whose schema it runs on, so that a deploy may roll.
     old = revision is None or revision in versions.older()
     return "database of an older version" if old else None

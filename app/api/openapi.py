@@ -19,6 +19,7 @@ from app.api.callbacks import header
 from app.api.schemas import tidy
 from app.core import areas
 from app.core.data.db import OutcomeUnknown, TemporarilyUnavailable
+from app.core.data.recording import RecordAway
 from app.core.http.admission import TooManyAtOnce
 from app.core.http.exchange import InternalError
 from app.core.http.hardening import BodyTooLarge, BodyTooSlow, EncodingNotSupported, HeadersTooLarge
@@ -50,6 +51,7 @@ _ALWAYS = (
     InternalError,
     TemporarilyUnavailable,
     OutcomeUnknown,
+    RecordAway,
     TooManyAtOnce,
 )
 _WITH_BODY = (

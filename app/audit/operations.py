@@ -1,9 +1,11 @@
 """Write the audit row in the transaction that showed or changed the data (AUD-1)."""
 
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
 from app.core.data.db import Tx
+from app.core.data.recording import can_write
 from app.core.http.shown import Seen
 from app.core.ids import new_id
 
@@ -37,7 +39,16 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 
 
 async def record(tx: Tx, actor: Actor, operation: str, seen: Seen) -> None:
-    """Record one read, write or denial. `operation` is the operationId."""
+    """Record one read, write or denial. `operation` is the operationId. Raises RecordAway."""
+    await tx.recording.kept(tx, partial(_insert, actor=actor, operation=operation, seen=seen))
+
+
+async def can_record(tx: Tx) -> bool:
+    """Tell whether a row can be written at this moment; none is."""
+    return await can_write(tx, partial(_insert, actor=SYSTEM, operation="-", seen=Seen()))
+
+
+async def _insert(tx: Tx, *, actor: Actor, operation: str, seen: Seen) -> None:
     await tx.connection.execute(
         _INSERT,
         new_id(),

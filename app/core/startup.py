@@ -98,7 +98,12 @@ async def open_database(
     """Open the pool as the app role. Raises UnsafeDatabaseRole for a superuser, a role that
     bypasses row-level security or owns tables, LostSettings if a connection has no timeouts.
     """
-    database = Database(open_engine(addresses.app_url, settings.database), keyring(settings), clock)
+    database = Database(
+        open_engine(addresses.app_url, settings.database),
+        keyring(settings),
+        clock,
+        lock_seconds=settings.database.lock_timeout_ms / 1000,
+    )
     try:
         await refuse_unsafe_role(database)
         await _refuse_lost_settings(database, settings)

@@ -16,7 +16,7 @@ from app.core.jobs import events as spine
 from app.core.jobs import queue
 from app.police_reports import events, jurisdiction, rules
 from app.police_reports.models import UNROUTED, WAITING, State, Step
-from app.police_reports.operations import closed, home
+from app.police_reports.operations import closed, home, spooling
 from app.police_reports.operations.filing import relieve
 from app.police_reports.operations.hidden import CHAIN, note
 from app.police_reports.operations.locks import hold_reports
@@ -331,6 +331,9 @@ _NOT_DELIVERED: Final = _LATE.format(
     alarmed="delivery_alarmed_at", which="delivered_at IS NULL", due="deliver_alarm_at"
 )
 """An index of each has no report of which the alarm has sounded."""
+
+queue.every(spooling.FILE_SPOOLED, "* * * * *")(spooling.file_spooled)
+queue.job(spooling.FILE_ONE)(spooling.file_one_spooled)
 
 
 @queue.every("police_reports.route_waiting", "* * * * *")

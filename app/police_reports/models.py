@@ -32,6 +32,7 @@ SUBJECT: Final = "police_reports.subject"
 PERSON: Final = "police_reporters.person"
 DETAILS: Final = "police_report_steps.details"
 AS_SENT: Final = "police_reports.as_sent"
+SPOOLED: Final = "spooled_reports.sealed"
 CameBy = Literal["call", "patrol", "found", "in_person"]
 WAITING: Final = "acknowledged_at IS NULL AND relieved_at IS NULL"
 """Of a report for which the alarms go on."""
@@ -319,6 +320,19 @@ class PoliceReportStep(SQLModel, table=True):
     out_of_order: bool = False
 
 
+class SpooledReport(SQLModel, table=True):
+    """A report that came while nothing could be recorded, as it was sent and by whom, sealed to a
+    key that who wrote it need not have. `content_index`: as of a report.
+    """
+
+    __tablename__ = "spooled_reports"
+    id: UUID = Field(primary_key=True)
+    content_index: bytes
+    urgent: bool
+    received_at: datetime = Field(sa_type=Instant)
+    sealed: bytes
+
+
 _REPORTER = (rls.own("reporter_agency_id"), "true")
 _OFFICE = f"{rls.SCHOOL} IS NULL AND {rls.HI} - {rls.LO} >= hidden_below"
 _POLICE = f"{rls.HI} - {rls.LO} >= police_below"
@@ -357,6 +371,12 @@ rls.protect(
     "police_report_steps",
     using="EXISTS (SELECT 1 FROM police_reports r WHERE r.id = police_report_steps.report_id)",
     privileges="SELECT, INSERT",
+)
+rls.protect(
+    "spooled_reports",
+    using=rls.SYSTEM,
+    check="true",
+    privileges="SELECT, INSERT, DELETE",
 )
 
 _OPEN = (

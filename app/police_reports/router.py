@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import asyncpg
-from fastapi import Query
+from fastapi import Query, Request
 
 from app.access import acts
 from app.core.clock import local_date
@@ -50,6 +50,7 @@ from app.police_reports.operations import (
     filing,
     forwarding,
     incidents,
+    spooling,
     steps,
     superseding,
     suspects,
@@ -61,6 +62,7 @@ from app.police_reports.schemas.chain import Chain
 from app.police_reports.schemas.document import AssessmentDocument
 from app.police_reports.schemas.filing import ReportCreate
 from app.police_reports.schemas.reporter import ReporterShown
+from app.police_reports.schemas.spooled import Spooled
 from app.referrals.operations.opening import ReceiverUnknown
 
 router = routing.v1(AREA.tag, prefix="/police-reports")
@@ -70,9 +72,25 @@ _STEP = {**REPEATED, **documented(NotYourPart)}
 _CHECKED = {**REPEATED, **documented(ReportInvalid)}
 _NAMING = {**_STEP, **documented(ReportInvalid)}
 """Of steps that name something of ours."""
+_SPOOLED: dict[int | str, dict[str, Any]] = {
+    202: {
+        "model": Spooled,
+        "description": "Taken in and kept, sealed, while the service can record nothing: it will be"
+        " filed as of this moment, and told to the police, as soon as it can. Where a child is in"
+        " danger, call them.",
+    }
+}
 
 
-@router.post("", status_code=201, responses=_CHECKED)
+async def _spool_report(
+    principal: FilesReports, new: ReportCreate, tx: Transaction, request: Request
+) -> Shown[Spooled]:
+    spooled = await spooling.spool_report(tx, principal, new, await request.body())
+    return Shown(spooled, subject=spooled.report_id, receipt=True)
+
+
+@router.post("", status_code=201, responses={**_CHECKED, **_SPOOLED})
+@routing.meanwhile(_spool_report)
 async def file_report(
     principal: FilesReports, new: ReportCreate, tx: Transaction
 ) -> Shown[schemas.Filed]:
@@ -81,7 +99,7 @@ async def file_report(
     It is stored, audited and queued to the police in charge of the place before the answer leaves.
     A police system that is slow, away or not registered never delays or refuses a report.
     """
-    return _filed(await filing.file_report(tx, principal, new))
+    return filing.shown(await filing.file_report(tx, principal, new))
 
 
 @router.get("")
@@ -359,15 +377,7 @@ async def supersede_report(
     nothing is ever deleted.
     """
     filed = await superseding.supersede_report(tx, principal, report, new)
-    return _filed(filed, report["child_id"])
-
-
-def _filed(filed: filing.Filed, *others: UUID | None) -> Shown[schemas.Filed]:
-    answer, child_id, *_, is_new = filed
-    about = [child_id, *others]
-    return Shown(
-        answer, children=about, groups=_REPORT, subject=answer.id, is_new=is_new, receipt=True
-    )
+    return filing.shown(filed, report["child_id"])
 
 
 def _step(

@@ -39,17 +39,8 @@ CODES_OF_EVENTS = {
 
 LOGGED = {
     *("agency", "client", "error", "failure", "job", "job_id", "ms", "operation", "process"),
-    *(
-        "reason",
-        "report",
-        "request_id",
-        "rows",
-        "sign_in",
-        "status",
-        "exc_info",
-        "shown_to",
-        "table",
-    ),
+    *("reason", "report", "reports", "request_id", "rows", "seconds", "sign_in", "status", "table"),
+    *("exc_info", "shown_to"),
 }
 """What a line of the log may say of anything: ids, codes and numbers (IN-10)."""
 

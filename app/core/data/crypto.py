@@ -13,13 +13,20 @@ from typing import Any, Self
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 _NONCE_BYTES = 12
 _KID_BYTES = 4
 _VERSION = b"\x01"
+_TO_PUBLIC = b"\x02"
+_POINT_BYTES = 32
+_ONCE = bytes(_NONCE_BYTES)
+"""The nonce of a key that seals one text only."""
 
 
 class DecryptionRefused(Exception):
@@ -33,11 +40,15 @@ class Keyring:
     `signing`: kid → PEM private key (P-256) for access tokens, newest first.
     `data`: kid (4 characters) → 32 byte AES key, newest first. `index`: the HMAC key of blind
     indexes; whoever has it can test guesses of identity numbers, so it lives outside the database.
+    `spool`: kid → X25519 public key, newest first, to which is sealed what waits to be worked off;
+    `unspool`: kid → the private keys, which only who works it off needs.
     """
 
     signing: Mapping[str, str] = field(repr=False)
     data: Mapping[str, bytes] = field(repr=False)
     index: bytes = field(repr=False)
+    spool: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    unspool: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     @classmethod
     def generate(cls) -> Self:
@@ -45,35 +56,51 @@ class Keyring:
             Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
         )
         kid = base64.urlsafe_b64encode(os.urandom(6)).decode()
+        unspool = {os.urandom(2).hex(): os.urandom(32)}
         return cls(
             signing={kid: pem.decode()},
             data={os.urandom(2).hex(): os.urandom(32)},
             index=os.urandom(32),
+            spool=_public(unspool),
+            unspool=unspool,
         )
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read `{"signing": {kid: pem}, "data": {kid: base64}, "index": base64}`."""
+        """Read `{"signing": {kid: pem}, "data": {kid: base64}, "index": base64, "spool": {kid:
+        base64}, "unspool": {kid: base64}}`. A file of before, without a spool's keys, has such as
+        follow from its data keys; one for web processes leaves `unspool` out.
+        """
         raw: dict[str, Any] = json.loads(text)
+        data = _bytes_of(raw["data"])
+        unspool = _bytes_of(raw.get("unspool", {})) if "spool" in raw else _derived(data)
         ring = cls(
             signing=raw["signing"],
-            data={kid: base64.b64decode(key) for kid, key in raw["data"].items()},
+            data=data,
             index=base64.b64decode(raw["index"]),
+            spool=_bytes_of(raw["spool"]) if "spool" in raw else _public(unspool),
+            unspool=unspool,
         )
         if not ring.signing or not ring.data:
             raise ValueError("the key file holds no signing or no data key")
-        if any(len(key) != 32 for key in (*ring.data.values(), ring.index)):  # noqa: PLR2004
-            raise ValueError("data and index keys are 32 bytes, base64")
-        if any(len(kid) != _KID_BYTES for kid in ring.data):
-            raise ValueError("data key ids are 4 characters")
+        if not ring.spool:
+            raise ValueError("the key file holds no public key of the spool")
+        named = (ring.data, ring.spool, ring.unspool)
+        keys = (key for each in named for key in each.values())
+        if any(len(key) != 32 for key in (*keys, ring.index)):  # noqa: PLR2004
+            raise ValueError("data, index and spool keys are 32 bytes, base64")
+        if any(len(kid) != _KID_BYTES for each in named for kid in each):
+            raise ValueError("data and spool key ids are 4 characters")
         return ring
 
     def to_json(self) -> str:
         return json.dumps(
             {
                 "signing": dict(self.signing),
-                "data": {kid: base64.b64encode(key).decode() for kid, key in self.data.items()},
+                "data": _text_of(self.data),
                 "index": base64.b64encode(self.index).decode(),
+                "spool": _text_of(self.spool),
+                "unspool": _text_of(self.unspool),
             },
             indent=1,
         )
@@ -102,9 +129,62 @@ class Keyring:
     def unseal(self, place: str, row: UUID | str, envelope: bytes) -> str:
         return self.unseal_bytes(place, row, envelope).decode()
 
+    def seal_away(self, place: str, row: UUID | str, plaintext: bytes) -> bytes:
+        """Encrypt what whoever wrote it cannot read again: to the newest public key, with a key
+        used once (X25519, HKDF-SHA256, AES-256-GCM).
+        """
+        kid, public = next(iter(self.spool.items()))
+        once = X25519PrivateKey.generate()
+        point = once.public_key().public_bytes_raw()
+        shared = once.exchange(X25519PublicKey.from_public_bytes(public))
+        key = _agreed(shared, point + public)
+        sealed = AESGCM(key).encrypt(_ONCE, plaintext, f"{place}/{row}".encode())
+        return _TO_PUBLIC + kid.encode() + point + sealed
+
+    def unseal_away(self, place: str, row: UUID | str, envelope: bytes) -> bytes:
+        """Decrypt what `seal_away` made; else DecryptionRefused."""
+        start = 1 + _KID_BYTES
+        private = self.unspool.get(envelope[1:start].decode(errors="replace"))
+        point, sealed = envelope[start : start + _POINT_BYTES], envelope[start + _POINT_BYTES :]
+        if envelope[:1] != _TO_PUBLIC or private is None:
+            raise DecryptionRefused(place)
+        mine = X25519PrivateKey.from_private_bytes(private)
+        try:
+            shared = mine.exchange(X25519PublicKey.from_public_bytes(point))
+            key = _agreed(shared, point + mine.public_key().public_bytes_raw())
+            return AESGCM(key).decrypt(_ONCE, sealed, f"{place}/{row}".encode())
+        except (InvalidTag, ValueError):
+            raise DecryptionRefused(place) from None
+
     def blind_index(self, kind: str, normalised: str) -> bytes:
         """Keyed hash for equality look-up of an encrypted value (32 bytes)."""
         return hmac.new(self.index, f"{kind}\0{normalised}".encode(), hashlib.sha256).digest()
+
+
+def _agreed(shared: bytes, points: bytes) -> bytes:
+    return HKDF(hashes.SHA256(), 32, salt=points, info=b"tonghu sealed away").derive(shared)
+
+
+def _derived(data: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {
+        kid: HKDF(hashes.SHA256(), 32, salt=None, info=b"tonghu spool").derive(key)
+        for kid, key in data.items()
+    }
+
+
+def _public(private: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {
+        kid: X25519PrivateKey.from_private_bytes(key).public_key().public_bytes_raw()
+        for kid, key in private.items()
+    }
+
+
+def _bytes_of(keys: Mapping[str, str]) -> dict[str, bytes]:
+    return {kid: base64.b64decode(key) for kid, key in keys.items()}
+
+
+def _text_of(keys: Mapping[str, bytes]) -> dict[str, str]:
+    return {kid: base64.b64encode(key).decode() for kid, key in keys.items()}
 
 
 def load_keyring(*, keys: str | None, keys_file: Path | None, generate_in: Path | None) -> Keyring:

@@ -32,6 +32,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core import settings as config
 from app.core.clock import Clock, local_date
 from app.core.data.crypto import Keyring
+from app.core.data.recording import Recording
 from app.core.problems import Problem
 
 Row = TypeVar("Row", bound=SQLModel)
@@ -125,12 +126,14 @@ class Tx:
     """One transaction and what the work in it needs.
 
     `connection` is raw asyncpg; `now` is the instant the transaction began (aware, UTC);
-    `witness` writes the audit row of what was shown or refused, into the transaction it is given.
+    `witness` writes the audit row of what was shown or refused, into the transaction it is given;
+    `recording` knows whether that can be done.
     """
 
     connection: asyncpg.Connection
     now: datetime
     keyring: Keyring
+    recording: Recording = field(repr=False)
     _lane: "Lane" = field(repr=False)
     witness: Callable[["Tx", Any], Awaitable[None]] | None = None
     idempotency: Any = None
@@ -199,10 +202,14 @@ class Lane:
 class Database:
     """The pool of connections, and the only place that begins and commits."""
 
-    def __init__(self, engine: AsyncEngine, keyring: Keyring, clock: Clock) -> None:
+    def __init__(
+        self, engine: AsyncEngine, keyring: Keyring, clock: Clock, *, lock_seconds: float = 5.0
+    ) -> None:
+        """`lock_seconds`: how long the server lets a statement wait for a lock."""
         self.engine = engine
         self.keyring = keyring
         self.clock = clock
+        self.recording = Recording(self.begin, lock_seconds)
 
     @property
     def in_use(self) -> int:
@@ -239,7 +246,7 @@ class Database:
         tx: Tx | None = None
         try:
             async with self.lane() as lane, transaction(lane.raw):
-                tx = Tx(lane.raw, self.clock(), self.keyring, lane)
+                tx = Tx(lane.raw, self.clock(), self.keyring, self.recording, lane)
                 if reach is not None:
                     await tx.reach(reach)
                 yield tx

@@ -18,6 +18,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.datastructures import Headers
 
 from app.core.data.db import Database, Tx
+from app.core.data.recording import RecordAway, Recording
 from app.core.http import idempotency, strict_json
 from app.core.http.preconditions import etag
 from app.core.http.shown import Answered, Seen, Shown, json_of
@@ -25,6 +26,7 @@ from app.core.http.wire import Input
 from app.core.problems import Problem, printable
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class MalformedRequest(Problem, status=400):
@@ -58,13 +60,14 @@ class Route(APIRoute):
         super().__init__(path, _answering(endpoint), **options)
         _refuse_threads(self.dependant)
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def get_route_handler(self) -> Handler:
         handler = super().get_route_handler()
         # A page for browsers is in no document; it ignores parameters it does not know, as OAuth
         # demands of the authorization endpoint (RFC 6749 §3.1).
         query_names = _query_names(self.dependant) if self.include_in_schema else None
         reads_json = self.body_field is not None
         early = getattr(self.endpoint, "before", None)
+        meanwhile = _meanwhile(self)
         taken = _taken(self)
         evidence = taken.get("evidence", False)
         templated = bool(self.param_convertors)
@@ -81,7 +84,7 @@ class Route(APIRoute):
                 await _read_json(strict, **taken)
             if early is not None:
                 await early(strict)
-            return await _in_transaction(strict, handler, self.status_code or 200)
+            return await _recorded(strict, handler, self.status_code or 200, meanwhile)
 
         return run
 
@@ -93,6 +96,18 @@ def before(step: Callable[[Request], Coroutine[Any, Any, None]]) -> Callable[[En
 
     def mark(endpoint: Endpoint) -> Endpoint:
         vars(endpoint)["before"] = step
+        return endpoint
+
+    return mark
+
+
+def meanwhile(other: Callable[..., Any]) -> Callable[[Endpoint], Endpoint]:
+    """Have `other` answer 202 in the endpoint's place while nothing can be recorded: it takes in
+    what the endpoint will be given later, and shows no more than was sent.
+    """
+
+    def mark(endpoint: Endpoint) -> Endpoint:
+        vars(endpoint)["meanwhile"] = other
         return endpoint
 
     return mark
@@ -170,9 +185,39 @@ def _refuse_threads(dependant: Dependant) -> None:
         _refuse_threads(each)
 
 
-async def _in_transaction(
-    request: StrictRequest, handler: Callable[[Request], Coroutine[Any, Any, Response]], status: int
+def _meanwhile(route: APIRoute) -> Handler | None:
+    """Return what handles a request of this route while nothing can be recorded."""
+    other = getattr(route.endpoint, "meanwhile", None)
+    if other is None:
+        return None
+    stand_in = APIRoute(route.path, _answering(other), response_model=None)
+    _refuse_threads(stand_in.dependant)
+    return stand_in.get_route_handler()
+
+
+async def _recorded(
+    request: StrictRequest, handler: Handler, status: int, meanwhile: Handler | None
 ) -> Response:
+    """Answer what can be recorded. Raises RecordAway, at once and with no connection held, as soon
+    as it is known that nothing can.
+    """
+    recording: Recording = request.state.database.recording
+    if recording.missing is None or not await recording.is_away():
+        try:
+            return await _in_transaction(request, handler, status)
+        except RecordAway:
+            if meanwhile is None:
+                raise
+    if meanwhile is None:
+        raise RecordAway
+    request.scope.pop("caller", None)  # what was opened for them has gone with the transaction
+    return await _in_transaction(request, meanwhile, 202, recorded=False)
+
+
+async def _in_transaction(
+    request: StrictRequest, handler: Handler, status: int, *, recorded: bool = True
+) -> Response:
+    """Run a request as one transaction. Not `recorded`: but for what it refuses."""
     database: Database = request.state.database
     tx: Tx | None = None
     try:
@@ -181,13 +226,15 @@ async def _in_transaction(
             try:
                 response = await handler(request)
             except idempotency.Replayed as replay:
-                await tx.witnessed(replay.seen)
+                if recorded:
+                    await tx.witnessed(replay.seen)
                 return replay.response
             seen, receipt = Seen(), False
             if isinstance(response, Answered):
                 shown, receipt = response.shown, response.shown.receipt
                 seen = shown.seen(shown.subject or _named(request))
-                await tx.witnessed(seen)
+                if recorded:
+                    await tx.witnessed(seen)
                 response = _response(request, shown, seen.subject, status)
             await idempotency.keep(tx, response, seen, receipt=receipt)
             return response

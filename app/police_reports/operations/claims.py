@@ -106,12 +106,17 @@ class Understood:
             return self.region_code
 
 
+def require_place(new: ReportCreate) -> None:
+    """Raise ReportInvalid of what says neither a child nor a place, nor anything else of it."""
+    if new.child_id is None and new.region_code is None and not new.unread:
+        raise ReportInvalid.at("#/region_code", "region_missing", "Say where it happened.")
+
+
 async def understood(
     tx: Tx, principal: Principal, new: ReportCreate, report_id: UUID
 ) -> Understood:
     """Follow a report's statements. Raises ReportInvalid without a child or a place."""
-    if new.child_id is None and new.region_code is None and not new.unread:
-        raise ReportInvalid.at("#/region_code", "region_missing", "Say where it happened.")
+    require_place(new)
     seen, child = await _child(tx, principal, new.child_id)
     found_at = new.found_at or tx.now
     place, exact = await _place(tx, principal, new.region_code, seen, found_at)

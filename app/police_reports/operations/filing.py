@@ -12,6 +12,7 @@ import orjson
 from app.access.principal import Principal
 from app.children.queries import ChildRef
 from app.core.data.db import Tx
+from app.core.http.shown import Shown
 from app.core.http.wire import region_text
 from app.core.jobs import events as spine
 from app.police_reports import events, jurisdiction, models, queries, rules, schemas
@@ -58,21 +59,34 @@ class Filed(NamedTuple):
     is_new: bool
 
 
+def shown(filed: Filed, *others: UUID | None) -> Shown[schemas.Filed]:
+    """Say that a report was taken in, and of which children that tells."""
+    answer, child_id, *_, is_new = filed
+    return Shown(
+        answer,
+        children=[child_id, *others],
+        groups=("police_report",),
+        subject=answer.id,
+        is_new=is_new,
+        receipt=True,
+    )
+
+
 async def file_report(
     tx: Tx,
     principal: Principal,
     new: ReportCreate,
     *,
     corrects: Mapping[str, Any] | None = None,
+    told: UUID | None = None,
 ) -> Filed:
-    """File a report, in one transaction. Raises ReportInvalid.
-
-    Whoever sends it again, in whatever post by now, is recognised before anything is asked of the
-    child, the place or of who may see the report: somebody who reported their own agency does not
-    (AZ-8).
+    """File a report, in one transaction; `told`: under the id its sender heard. Raises
+    ReportInvalid. Whoever sends it again, in whatever post by now, is recognised before anything
+    is asked of the child, the place or of who may see the report: somebody who reported their own
+    agency does not (AZ-8).
     """
     content = content_of(tx, new)
-    stated = _stated_id(tx, new, content)
+    stated = told or stated_id(tx, new, content)
     names = [name for name in (stated, new.incident_id) if name]
     if names and corrects is None:  # the same sent twice at once: the second finds the first
         await hold_names(tx, names)
@@ -164,7 +178,7 @@ def content_of(tx: Tx, new: ReportCreate) -> bytes:
     return tx.keyring.blind_index(_CONTENT, new.model_dump_json(exclude=later) + unread)
 
 
-def _stated_id(tx: Tx, new: ReportCreate, content: bytes) -> UUID | None:
+def stated_id(tx: Tx, new: ReportCreate, content: bytes) -> UUID | None:
     """Return the id it came under; of one that is none, an id made of what was sent."""
     return own_id(tx, content.hex()) if "id" in new.unread and new.id is None else new.id
 

@@ -56,6 +56,39 @@ def test_an_older_key_still_opens() -> None:
     assert new.seal("t.c", row, "x")[1:5] != sealed[1:5]
 
 
+def test_what_is_sealed_away_needs_the_private_key() -> None:
+    ring, row, other = Keyring.generate(), new_id(), new_id()
+    sealed, again = (ring.seal_away("t.c", row, b"words") for _ in range(2))
+    assert b"words" not in sealed
+    assert sealed != again
+    assert ring.unseal_away("t.c", row, sealed) == b"words"
+    text = json.loads(ring.to_json())
+    del text["unspool"]
+    of_web = Keyring.from_json(json.dumps(text))
+    assert ring.unseal_away("t.c", row, of_web.seal_away("t.c", row, b"x")) == b"x"
+    changed = sealed[:-1] + bytes([sealed[-1] ^ 1])
+    wrong = [("t.d", row, sealed), ("t.c", other, sealed), ("t.c", row, changed)]
+    for ask, at in ((of_web, ("t.c", row, sealed)), *((ring, each) for each in wrong)):
+        with pytest.raises(DecryptionRefused):
+            ask.unseal_away(*at)
+    for cut in (0, 4, 20, 40):
+        with pytest.raises(DecryptionRefused):
+            ring.unseal_away("t.c", row, sealed[:cut])
+
+
+def test_a_key_file_of_before_seals_away_too() -> None:
+    """With keys that every process derives alike; another data key in front opens what was."""
+    text, row = json.loads(Keyring.generate().to_json()), new_id()
+    del text["spool"], text["unspool"]
+    web, worker = (Keyring.from_json(json.dumps(text)) for _ in range(2))
+    sealed = web.seal_away("t.c", row, b"words")
+    assert worker.unseal_away("t.c", row, sealed) == b"words"
+    text["data"] = {"next": text["index"], **text["data"]}
+    rotated = Keyring.from_json(json.dumps(text))
+    assert rotated.unseal_away("t.c", row, sealed) == b"words"
+    assert rotated.seal_away("t.c", row, b"x")[1:5] == b"next"
+
+
 def test_blind_index_depends_on_kind_and_key() -> None:
     ring = Keyring.generate()
     index = ring.blind_index("resident_id", "110101199001011234")
@@ -81,6 +114,7 @@ def test_keys_survive_their_file_and_are_private(tmp_path: Path) -> None:
         ({"index": "AAAA"}, "32 bytes"),
         ({"signing": {}}, "no signing or no data key"),
         ({"data": {}}, "no signing or no data key"),
+        ({"spool": {}}, "no public key of the spool"),
     ],
 )
 def test_refuses_a_key_file_with_short_keys_or_none(change, says: str) -> None:

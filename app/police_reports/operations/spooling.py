@@ -1,0 +1,131 @@
+"""Reports that came while nothing could be recorded: sealed away, and filed when it can ([ADR 34]).
+
+[ADR 34]: docs/decisions/0034-a-report-is-taken-in-also-while-nothing-can-be-recorded.md
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+import structlog
+
+from app.access import queries as access
+from app.access.principal import Principal, as_kept, kept
+from app.audit import operations as audit
+from app.core.data.db import SYSTEM, Tx
+from app.core.data.sql import insert
+from app.core.http import strict_json
+from app.core.ids import new_id
+from app.core.jobs import queue
+from app.police_reports import models
+from app.police_reports.operations import claims, filing
+from app.police_reports.operations.own_ids import own_id
+from app.police_reports.schemas.filing import ReportCreate
+from app.police_reports.schemas.spooled import Spooled
+
+log = structlog.get_logger(__name__)
+FILE_SPOOLED: Final = "police_reports.file_spooled"
+FILE_ONE: Final = "police_reports.file_one_spooled"
+_SOON: Final = timedelta(seconds=2)
+_PER_RUN: Final = 200
+_ANOTHERS: Final = """
+SELECT EXISTS (SELECT FROM spooled_reports WHERE id = $1 AND content_index <> $2)
+    OR EXISTS (SELECT FROM police_reports WHERE id = $1 AND content_index <> $2)
+"""
+_WAITING: Final = """
+SELECT count(*) AS reports, extract(epoch FROM $1 - min(received_at))::int AS oldest_seconds
+FROM spooled_reports
+"""
+_NEXT: Final = """
+SELECT s.id FROM spooled_reports s
+WHERE NOT EXISTS (SELECT FROM jobs j WHERE j.name = $1 AND j.dedupe_key = s.id::text)
+ORDER BY s.urgent DESC, s.received_at, s.id LIMIT $2
+"""
+_LOOKED_AGAIN: Final = """
+SELECT EXISTS (SELECT FROM jobs WHERE name = $1 AND payload <> '{}' AND status = 'queued')
+"""
+_TAKE: Final = "DELETE FROM spooled_reports WHERE id = $1 RETURNING received_at, sealed"
+
+
+async def spool_report(tx: Tx, principal: Principal, new: ReportCreate, body: bytes) -> Spooled:
+    """Keep a report as it came, with who sent it, for `file_spooled`. Under the id of another that
+    waits it is kept under one of its own; the same again is that one. Raises ReportInvalid.
+    """
+    claims.require_place(new)
+    content = filing.content_of(tx, new)
+    report_id = filing.stated_id(tx, new, content) or new_id()
+    sent = orjson.dumps({**kept(principal), "body": body.decode("latin-1")}, default=str)
+    row = {"content_index": content, "urgent": new.urgency == "immediate", "received_at": tx.now}
+    while not await _keep(tx, report_id, row, sent):
+        report_id = own_id(tx, report_id, content.hex())
+    await _look_again(tx)
+    return Spooled(report_id=report_id, received_at=tx.now)
+
+
+async def _keep(tx: Tx, report_id: UUID, row: Mapping[str, Any], sent: bytes) -> bool:
+    """Keep what was sent under an id, once; False: another report has it, or it is none."""
+    if not report_id.int or await _is_anothers(tx, report_id, row["content_index"]):
+        return False
+    sealed = tx.keyring.seal_away(models.SPOOLED, report_id, sent)
+    whole = {"id": report_id, **row, "sealed": sealed}
+    if await insert(tx.connection, "spooled_reports", whole, unless_taken=True):
+        return True
+    return not await _is_anothers(tx, report_id, row["content_index"])  # by now
+
+
+async def _is_anothers(tx: Tx, report_id: UUID, content: bytes) -> bool:
+    async with tx.as_system():
+        return bool(await tx.connection.fetchval(_ANOTHERS, report_id, content))
+
+
+async def _look_again(tx: Tx) -> None:
+    """Have the spool looked at soon, once, however many ask for it."""
+    if not await tx.connection.fetchval(_LOOKED_AGAIN, FILE_SPOOLED):
+        await queue.enqueue(tx.connection, FILE_SPOOLED, [{"again": True}], delay=_SOON)
+
+
+async def file_spooled(tx: Tx, payload: dict[str, Any]) -> None:
+    """Have every report that waits filed by a job of its own, the urgent and the oldest first; a
+    report whose job is held waits for the operator. Look again soon while nothing can be recorded.
+    """
+    waiting = await tx.connection.fetchrow(_WAITING, tx.now)
+    if not waiting["reports"]:
+        return
+    log.warning("reports.spooled", reports=waiting["reports"], seconds=waiting["oldest_seconds"])
+    if await audit.can_record(tx):
+        found = [str(row["id"]) for row in await tx.connection.fetch(_NEXT, FILE_ONE, _PER_RUN)]
+        if not found:
+            return  # each has its job
+        them = [{"id": each} for each in found]
+        await queue.enqueue(tx.connection, FILE_ONE, them, dedupe_keys=found)
+    await _look_again(tx)
+
+
+async def file_one_spooled(tx: Tx, payload: dict[str, Any]) -> None:
+    """File a report that waits as if it were the moment it came, as who sent it was then. The
+    record of it is of now. Raises what `file_report` does, DecryptionRefused without the key.
+    """
+    report_id, now = UUID(payload["id"]), tx.now
+    if not await audit.can_record(tx):
+        return  # it stays, and `file_spooled` comes again
+    row = await tx.connection.fetchrow(_TAKE, report_id)
+    if row is None:
+        return
+    said = orjson.loads(tx.keyring.unseal_away(models.SPOOLED, report_id, row["sealed"]))
+    new = _read(said.pop("body").encode("latin-1"))
+    principal = as_kept(said)
+    await tx.reach(access.reach_of(principal))
+    tx.now = row["received_at"]
+    filed = await filing.file_report(tx, principal, new, told=report_id)
+    tx.now = now
+    shown = filing.shown(filed)
+    await audit.record(tx, principal.actor, "fileReport", shown.seen(shown.subject))
+    await tx.flush()
+    await tx.reach(SYSTEM)
+
+
+def _read(body: bytes) -> ReportCreate:
+    said = strict_json.loads(body, evidence=True, anything=ReportCreate.takes_anything)
+    return ReportCreate.model_validate(said)
