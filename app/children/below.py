@@ -18,7 +18,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, PrimaryKeyConstraint
 from sqlmodel import Field, SQLModel
 
-from app.core.data import rls
+from app.core.data import retention, rls
 from app.core.data.columns import Instant
 from app.core.data.db import Tx
 
@@ -82,6 +82,7 @@ def versions_of(
 ) -> tuple[Any, ...]:
     """Return the `__table_args__` of a table of versions; `column` names the row of `above`."""
     VERSIONS[above] = (table, column)
+    retention.for_ever(table, "what was said before stays beside what put it right")
     return below_child(
         table,
         Index(f"ix_{table}_child_id", "child_id"),

@@ -392,13 +392,8 @@ retention.unless(
 retention.unless(
     "events",
     "a report of a child it names is open",
-    " OR ".join(
-        _OPEN.format(about)
-        for about in (
-            f"r.child_county = k.home_county AND r.child_id IN {_ABOUT}",
-            f"r.child_id IS NULL AND r.stated_child_id IN {_ABOUT}",
-        )
-    ),
+    f"{_OPEN.format(f'r.child_county = k.home_county AND r.child_id IN {_ABOUT}')}"
+    f" OR {_OPEN.format(f'r.child_id IS NULL AND r.stated_child_id IN {_ABOUT}')}",
 )
 for _table in ("police_report_steps", "police_reporters"):
     retention.for_ever(_table, "a report is never deleted (REP-01, REP-07)")

@@ -132,7 +132,6 @@ class VisitVersion(VersionBelow, table=True):
     visit_id: UUID
 
 
-retention.for_ever("visit_versions", "what a record said before it was corrected")
 retention.unless(
     "events",
     "the last word of what became of a finding",

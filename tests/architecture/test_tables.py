@@ -192,6 +192,7 @@ async def test_no_policy_looks_at_another_table(tx) -> None:
 
 OTHERWISE = {
     "event_named": "goes with the event",
+    "spooled_reports": "goes when it is filed",
     "revocations": "goes when the token would have expired",
     "used_assertions": "goes when it could not be used again anyway",
     "resident_ids": "one row a child and number, deleted with either",
