@@ -48,22 +48,16 @@ class Counts(NamedTuple):
     as_of: datetime | None
 
 
-async def count(
-    tx: Tx, principal: Principal, quarter: Period, region: tuple[int, int] | None
-) -> Counts:
-    """Count the duties of a quarter, in a region if one is asked for, as far as the caller may know
-    of them: with their own, wherever the child lives.
-    """
-    lo, hi = region or (principal.region_lo, principal.region_hi)
-    lo, hi = max(lo, principal.region_lo), min(hi, principal.region_hi)
+async def count(tx: Tx, principal: Principal, quarter: Period, region: tuple[int, int]) -> Counts:
+    """Count the duties of a quarter in a region, as far as the caller may know of them."""
+    lo, hi = max(region[0], principal.region_lo), min(region[1], principal.region_hi)
     counted, where = [], queries.visible(principal)
     if principal.role.relation == "region" and hi - lo > _COUNTY:
         seen = rules_seen_by(principal.role.code)
         counted = await tx.connection.fetch(_COUNTED, lo, hi, seen, quarter.code)
         found = await tx.connection.fetch(_UNCOUNTED, lo, hi)
         where = _apart(principal, [row["county"] for row in found])
-    if region is not None:
-        where.add("d.region_code >= {} AND d.region_code < {}", *region)
+    where.add("d.region_code >= {} AND d.region_code < {}", *region)
     rows = await _live(tx, principal, quarter, where)
     if counted:
         rows += await _not_done(tx, principal, quarter, (lo, hi))

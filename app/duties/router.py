@@ -100,11 +100,12 @@ async def summarise_duties(
 ) -> Shown[schemas.DutySummary]:
     """Count what is owed and done in a quarter, and how many children were visited (VIS-02)."""
     quarter = periods.quarter(period) if period else periods.quarter_of(tx.today)
+    span = region or (principal.region_lo, principal.region_hi)
     return Shown(
         schemas.DutySummary(
             period=quarter.code,
             region_code=region_text(region[0] if region else principal.region_code),
-            **(await counting.count(tx, principal, quarter, region))._asdict(),
+            **(await counting.count(tx, principal, quarter, span))._asdict(),
         )
     )
 

@@ -56,6 +56,7 @@ _KINDS = {
     "readReporter": {"reporter"},
     "listChildEnrolments": {"education"},
     "webhooks": set(),
+    "listEvents": {"events"},
     "readWebhookDelivery": {"webhook_delivery"},
     "agencies": set(),
 }
