@@ -144,7 +144,7 @@ async def test_what_comes_round_reads_what_waits_alone(many) -> None:
         (fan_out._WAITING, [200], "ix_events_waiting"),
         (
             fan_out._HAND_OUT,
-            [[first], [b""], "0" * 13, NOW, "", b""],
+            [[first], [b""], "0" * 13, NOW, "", b"", [None]],
             "ix_subscriptions_wire_name_region_code",
         ),
     ):
