@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from app.access.sign_in import Limits, limits
+from app.access.sign_in import Limits, _known_as, limits, remembered
+from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM
 from app.core.http.rate_limits import RateLimited, RateLimits
 from tests.access.apps import (
@@ -49,6 +50,16 @@ async def test_many_who_guess_a_name_do_not_keep_its_owner_out(
     await guess()
     client.cookies.update(known)
     assert (await sign_in(client, app, challenge, unique)).status_code == 400
+
+
+def test_a_browser_is_known_by_what_it_keeps_however_that_is_spelt() -> None:
+    """Another spelling of one proof is no other browser, with five more tries."""
+    keyring = Keyring.generate()
+    kept = remembered(keyring, "one", NOW)
+    assert _known_as(keyring, "one", kept, NOW)
+    for other in (f"{kept}!", f"!{kept}", f"{kept[:9]} {kept[9:]}", f"{kept}=="):
+        assert _known_as(keyring, "one", other, NOW) is None, other
+    assert _known_as(keyring, "another", kept, NOW) is None
 
 
 async def test_who_is_suspended_stays_out_wherever_they_signed_in(client, database, unique) -> None:

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.core.http import rate_limits
-from app.core.http.rate_limits import RateLimited, RateLimits
+from app.core.http.rate_limits import RateLimited, RateLimits, network_of
 
 NOON = datetime(2026, 3, 2, 4, tzinfo=UTC)
 
@@ -20,6 +20,13 @@ def test_a_burst_is_allowed_then_refused_then_refills() -> None:
     limits.spend("a", NOON + timedelta(seconds=0.5))
     rested = NOON + timedelta(days=1)  # saves up no more than a burst
     assert dict(limits.spend("a", rested))[b"ratelimit"] == b'"default";r=2;t=1'
+
+
+def test_of_addresses_a_caller_may_choose_from_all_are_one() -> None:
+    assert network_of("2001:db8::1") == network_of("2001:db8:0:0:ffff::9") == "2001:db8::/64"
+    assert network_of("2001:db8:0:1::1") != network_of("2001:db8::1")
+    assert network_of("::ffff:192.0.2.7") == network_of("192.0.2.7") == "192.0.2.7"
+    assert network_of("a socket") == "a socket"
 
 
 def test_callers_do_not_share() -> None:
