@@ -82,6 +82,7 @@ FROM one, generate_series(1, $1) AS n
 """
 _FEW: Final = 20
 _ONE: Final = UUID("0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b10")
+_OF_ONE: Final = f"child_id={_ONE}&limit={_FEW}"
 _AUDIT = f"""
 WITH entry AS (
     INSERT INTO audit_entries (id, at, actor, role, region_code, operation, decision, request_id,
@@ -153,7 +154,13 @@ WHERE relname = $1
         ("referrals", "/v1/referrals?state=cancelled", "civil_affairs", 0, 0),
         ("confirmations", "/v1/confirmations", "civil_affairs", 0, 50),
         ("audit_entries", "/v1/audit-entries", "auditor", 0, 50),
-        ("audit_entries", f"/v1/audit-entries?child_id={_ONE}&limit={_FEW}", "auditor", 0, _FEW),
+        (
+            "audit_entries",
+            f"/v1/audit-entries?child_id={_ONE}&limit={_FEW}",
+            "auditor",
+            13 * 10**10,
+            _FEW,
+        ),
         ("audit_entries", "/v1/audit-entries", "auditor", 130101000000, 50),
     ],
 )
