@@ -26,12 +26,7 @@ async def rederive(tx: Tx, after: UUID) -> UUID | None:
 async def count(tx: Tx, _: dict[str, Any]) -> None:
     """Have each county's files counted, for whoever asks of a larger place."""
     counties = await counting.counties(tx)
-    await queue.enqueue(
-        tx.connection,
-        "children.count_county",
-        [{"county": county} for county in counties],
-        dedupe_keys=[str(county) for county in counties],
-    )
+    await queue.enqueue_for(tx.connection, "children.count_county", "county", counties)
 
 
 @queue.job("children.count_county")

@@ -37,12 +37,7 @@ async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
 async def open_period(tx: Tx, _: dict[str, Any]) -> None:
     """Have each county's duties of this period opened and brought up to date."""
     counties = await operations.counties(tx)
-    await queue.enqueue(
-        tx.connection,
-        "duties.open_period_in_county",
-        [{"home_county": county} for county in counties],
-        dedupe_keys=[str(county) for county in counties],
-    )
+    await queue.enqueue_for(tx.connection, "duties.open_period_in_county", "home_county", counties)
 
 
 @queue.job("duties.open_period_in_county")
@@ -64,12 +59,7 @@ async def open_period_in_county(tx: Tx, payload: dict[str, Any]) -> None:
 async def find_owners(tx: Tx, _: dict[str, Any]) -> None:
     """Have each county's duties of empty posts owed by whoever is above."""
     counties = await operations.counties(tx)
-    await queue.enqueue(
-        tx.connection,
-        "duties.find_owners_in_county",
-        [{"home_county": county} for county in counties],
-        dedupe_keys=[str(county) for county in counties],
-    )
+    await queue.enqueue_for(tx.connection, "duties.find_owners_in_county", "home_county", counties)
 
 
 @queue.job("duties.find_owners_in_county")
@@ -83,12 +73,7 @@ async def find_owners_in_county(tx: Tx, payload: dict[str, Any]) -> None:
 async def count(tx: Tx, _: dict[str, Any]) -> None:
     """Have each county's duties counted, for whoever asks of a larger place."""
     counties = await counting.counties(tx)
-    await queue.enqueue(
-        tx.connection,
-        "duties.count_county",
-        [{"county": county} for county in counties],
-        dedupe_keys=[str(county) for county in counties],
-    )
+    await queue.enqueue_for(tx.connection, "duties.count_county", "county", counties)
 
 
 @queue.job("duties.count_county")

@@ -6,7 +6,7 @@ else it does (an HTTP call) may happen twice. Payloads carry ids only. A failure
 exception's class and place, never its message: messages quote data.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -187,6 +187,17 @@ async def enqueue(
         texts, kept = zip(*rows.values(), strict=True)
         names = [name] * len(texts)
         await connection.execute(_ENQUEUE, names, texts, kept, delay or timedelta(), CHANNEL)
+
+
+async def enqueue_for(
+    connection: asyncpg.Connection, name: str, field: str, values: Iterable[int]
+) -> None:
+    """Add one job for each value, which its payload holds as `field` and its dedupe key repeats: a
+    county in which it still waits is not queued again. See `enqueue`.
+    """
+    each = [*values]
+    payloads = [{field: value} for value in each]
+    await enqueue(connection, name, payloads, dedupe_keys=[*map(str, each)])
 
 
 async def enqueue_each(
