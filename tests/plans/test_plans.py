@@ -34,13 +34,18 @@ async def watched(database_urls, settings, keyring):
     await pool.close()
 
 
+_X = {"operation": "listX", "statement": "SELECT", "buffers": 900}
+
+
 def test_what_is_allowed_is_up_to_its_own_ceiling(monkeypatch, capsys) -> None:
     asked = [Asked("listX?a=1", "auditor", 200, [Judged("SELECT x", 900, 1, 1, 1.0, "node")])]
     for allowed, code in (
         ([], 1),
-        ([{"operation": "listX", "statement": "SELECT", "buffers": 900}], 0),
+        ([_X], 0),
         ([{"operation": "listX", "statement": "SELECT", "buffers": 899}], 1),
         ([{"operation": "listY", "statement": "SELECT", "buffers": 900}], 1),
+        ([_X, {"operation": "listY", "statement": "SELECT", "buffers": 900}], 1),
+        ([_X, {"operation": "listY", "statement": "", "buffers": 9, "now_and_then": True}], 0),
     ):
         monkeypatch.setattr(telling.tomllib, "loads", lambda _, said=allowed: {"allowed": said})
         assert told(asked, WHOLE, whole=True) == code, capsys.readouterr().out

@@ -197,7 +197,7 @@ def _brought_up(superuser_url: str, urls: schema.Urls) -> bool:
         return False
     if revision != versions.head():
         migrations.upgrade(urls.owner)
-        asyncio.run(_swept(here, urls.app))
+    asyncio.run(_swept(here, urls.app))
     return True
 
 
