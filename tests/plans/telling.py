@@ -62,7 +62,7 @@ def told(asked: list[Asked], children: int, *, whole: bool) -> int:
     unseen = sorted(names - through - refused)
     if unseen:
         print(f"never got through, so not judged: {', '.join(unseen)}")
-    if seen := sorted(refused & through) if whole else []:
+    if seen := sorted(refused & through) if whole and children >= WHOLE else []:
         print(f"got through, though said to be refused: {', '.join(seen)}")
     print(f"refused as said, so not judged to their end: {len(names & refused - through)}")
     statements = {judged.statement for each in asked for judged in each.judged}
