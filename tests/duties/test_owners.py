@@ -145,3 +145,26 @@ async def test_an_office_registered_later_oversees_what_is_open(database, child,
     async with database.begin(SYSTEM) as tx:
         [late] = await tx.connection.fetch(LATE)
     assert late["known_to"] == [str(offices[0])]
+
+
+async def test_who_oversees_a_school_lists_what_it_owes_for_whoever_lives_elsewhere(
+    client, database, settings, child
+) -> None:
+    """However the list is narrowed; an office of the same place that oversees another school sees
+    nothing of it.
+    """
+    elsewhere = 140100000000
+    office = await a_caller(database, settings, "education_authority", elsewhere)
+    other = await a_caller(database, settings, "education_authority", elsewhere)
+    school = await an_agency(database, "school", elsewhere)
+    owed = {"child": child, "school_id": str(school)}
+    await announce(database, "dropout_alerts.persuasion_failed", **owed)
+    await work(database)
+    await _change(
+        database, f"UPDATE duties SET overseer_id = '{office.agency_id}' WHERE rule = 'EDU-04'"
+    )
+    [duty] = await ledger(database, "EDU-04")
+    for narrowed in ({}, {"rule": "EDU-04"}, {"state": "open"}, {"child_id": str(child.id)}):
+        for who, sees in ((office, [str(duty["id"])]), (other, [])):
+            answer = await client.get("/v1/duties", params=narrowed, headers=who.headers)
+            assert [each["id"] for each in answer.json()["items"]] == sees, narrowed
