@@ -1,4 +1,5 @@
-"""Facts under fire: worker and database killed, endpoints switched off and on, eight who announce.
+"""Facts under fire: web, worker and database killed, endpoints switched off and on, eight who
+announce, and one who changes files by the API.
 
 Every subscriber gets every fact that was committed, once or more, those about one subject in their
 order; nothing that was promised is lost (R1, R13, R15).
@@ -17,10 +18,12 @@ from typing import ClassVar
 from uuid import UUID
 
 import asyncpg
+import httpx
 import orjson
 import pytest
 from aiohttp import web
 
+from app.children.events import ChildChanged
 from app.core import settings as config
 from app.core.clock import utc_now
 from app.core.data.crypto import Keyring
@@ -45,6 +48,9 @@ class Told(Event):
     subject: ClassVar[str] = "child"
 
 
+FACTS = (Told.wire_name, ChildChanged.wire_name)
+
+
 @dataclass
 class Desk:
     """What each subscriber got, as it came: number by number of each subject."""
@@ -59,7 +65,7 @@ class Desk:
 
     async def take(self, request: web.Request) -> web.Response:
         body = orjson.loads(await request.read())
-        if body["type"] == Told.wire_name:
+        if body["type"] in FACTS:
             name, data = request.match_info["name"], body["data"]
             if data["event_id"] not in self.facts[name]:
                 self.facts[name].add(data["event_id"])
@@ -106,28 +112,35 @@ async def switch(town: Town, endpoints: list[UUID], *, on: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "strikes"), [(400, 2), pytest.param(20_000, 12, marks=pytest.mark.long)]
+    ("count", "strikes"), [(400, 3), pytest.param(20_000, 12, marks=pytest.mark.long)]
 )
 async def test_every_subscriber_gets_every_fact_in_order(town: Town, count, strikes) -> None:
     promised: list[UUID] = []
+    changed: list[tuple[UUID, int]] = []
     engine = open_engine(town.database, config.Database(pool_size=WRITERS))
     database = Database(engine, Keyring.generate(), utc_now)
     async with subscribing(town) as (desk, endpoints):
+        since = new_id()
         async with asyncio.TaskGroup() as together:
             for _ in range(WRITERS):
                 together.create_task(announce(database, promised, count))
+            together.create_task(change(town, changed, promised, count))
             together.create_task(strike(town, endpoints, promised, count, strikes))
         await switch(town, endpoints, on=True)
         await town.lose_leases()
         kept = await town.query(
-            "SELECT id, subject_id, sequence FROM events WHERE wire_name = $1 ORDER BY sequence",
-            Told.wire_name,
+            """SELECT id, subject_id, sequence, (data ->> 'version')::integer AS version
+               FROM events WHERE wire_name = ANY ($1::text[]) AND id > $2 ORDER BY sequence""",
+            FACTS,
+            since,
         )
         for tenth in range(1, 11):
             await until(partial(all_have, town, desk, len(kept) * tenth // 10))
     await database.close()
     ids = {str(row["id"]) for row in kept}
     assert {str(each) for each in promised} <= ids
+    assert {*changed} <= {(row["subject_id"], row["version"]) for row in kept}
+    assert changed
     numbers: dict[str, list[int]] = defaultdict(list)
     for row in kept:
         numbers[str(row["subject_id"])].append(row["sequence"])
@@ -155,6 +168,35 @@ async def announce(database: Database, promised: list[UUID], count: int) -> None
             promised.extend(fact.event_id for fact in facts)
 
 
+async def change(
+    town: Town, changed: list[tuple[UUID, int]], promised: list[UUID], count: int
+) -> None:
+    """Move pupils from class to class; what is answered 200 is promised."""
+    who = await asyncio.to_thread(town.token, "county", "registration")
+    headers = {"authorization": f"Bearer {who.token}", "purpose-of-use": who.purpose}
+    async with httpx.AsyncClient(base_url=town.base, headers=headers) as client:
+        while len(promised) < count:
+            pupil = random.choice(town.pupils)
+            try:
+                read = await client.get(f"/v1/children/{pupil}")
+                answer = read.is_success and await client.patch(
+                    f"/v1/children/{pupil}",
+                    json={"education": {"class_name": str(random.random())}},
+                    headers={
+                        "if-match": read.headers["etag"],
+                        "content-type": "application/merge-patch+json",
+                    },
+                )
+            except httpx.TransportError:
+                answer = False
+            if not answer:
+                await asyncio.sleep(0.1)
+            elif answer.is_success:
+                changed.append((UUID(pupil), answer.json()["version"]))
+            else:
+                assert answer.status_code in {412, 429, 503}, answer.text
+
+
 async def all_have(town: Town, desk: Desk, count: int) -> bool:
     """Whether every subscriber has so many; what failed meanwhile is due now."""
     if desk.all_have(count):
@@ -174,7 +216,7 @@ def _fact(subject: UUID) -> Told:
 async def strike(
     town: Town, endpoints: list[UUID], promised: list[UUID], count: int, strikes: int
 ) -> None:
-    """Now and then kill the worker or the database, switch one endpoint off and the others on."""
+    """Now and then kill worker, database or web, switch one endpoint off and the others on."""
 
     def reached(share: int) -> bool:
         return len(promised) >= count * share // (strikes + 2)
@@ -183,9 +225,9 @@ async def strike(
         await until(partial(reached, number + 1))
         await switch(town, endpoints, on=True)
         await switch(town, [endpoints[number % len(endpoints)]], on=False)
-        part = ("worker", "postmaster")[number % 2]
+        part = ("worker", "postmaster", "web")[number % 3]
         os.kill(town.pid(part), signal.SIGKILL)
-        if part == "worker":
+        if part != "postmaster":
             town.kill(part)
             await town.lose_leases()
             await asyncio.to_thread(town.up)
