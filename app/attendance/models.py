@@ -7,11 +7,11 @@ from datetime import date, datetime
 from typing import Any, Literal, get_args
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Index, Uuid, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Index, PrimaryKeyConstraint, Uuid, text
 from sqlmodel import Field, SQLModel
 
 from app.children.below import VISIBLE, BelowChild, below_child
-from app.core.data import hiding, retention, rls
+from app.core.data import distribution, hiding, retention, rls
 from app.core.data.columns import Instant, one_of
 from app.core.ids import new_id
 
@@ -40,12 +40,13 @@ class AttendanceBatch(SQLModel, table=True):
     """One accepted request; `answer` is the body that was answered, byte for byte."""
 
     __tablename__ = "attendance_batches"
-    id: UUID = Field(primary_key=True)
+    id: UUID
     agency_id: UUID = Field(foreign_key="agencies.id")
     caller: str
     answer: bytes
     received_at: datetime = Field(sa_type=Instant)
     __table_args__: Any = (
+        PrimaryKeyConstraint("id", "agency_id"),
         Index("ix_attendance_batches_agency_id_received_at", "agency_id", "received_at"),
     )
 
@@ -110,6 +111,7 @@ class AttendanceRoll(SQLModel, table=True):
 
     __tablename__ = "attendance_rolls"
     __table_args__: Any = (
+        PrimaryKeyConstraint("id", "agency_id"),
         one_of("session", get_args(Session)),
         one_of("doubt", get_args(Doubt)),
         one_of("category", get_args(Called)),
@@ -118,7 +120,7 @@ class AttendanceRoll(SQLModel, table=True):
         Index("ix_attendance_rolls_batch_id", "batch_id"),
     )
 
-    id: UUID = Field(default_factory=new_id, primary_key=True)
+    id: UUID = Field(default_factory=new_id)
     agency_id: UUID
     batch_id: UUID
     source: str
@@ -147,6 +149,7 @@ class AttendanceContradiction(SQLModel, table=True):
 
     __tablename__ = "attendance_contradictions"
     __table_args__: Any = (
+        PrimaryKeyConstraint("id", "agency_id"),
         Index(
             "uq_attendance_contradictions_said",
             *("agency_id", "source", "event_id", "content_sha256"),
@@ -154,7 +157,7 @@ class AttendanceContradiction(SQLModel, table=True):
         ),
     )
 
-    id: UUID = Field(default_factory=new_id, primary_key=True)
+    id: UUID = Field(default_factory=new_id)
     agency_id: UUID
     batch_id: UUID
     source: str
@@ -318,6 +321,11 @@ class SchoolCalendarDay(SQLModel, table=True):
     source: str
 
 
+distribution.by("attendance_batches", "agency_id")
+distribution.by("attendance_rolls", "agency_id")
+distribution.by("attendance_contradictions", "agency_id")
+distribution.by("attendance_days", "agency_id")
+distribution.everywhere("school_calendar_days")
 rls.protect(
     "attendance_batches",
     using=f"{rls.own('agency_id')} OR {rls.SYSTEM}",

@@ -248,8 +248,8 @@ async def _open(
     child = _ref(it.file, it.id or new_id())
     try:
         async with tx.connection.transaction():
-            if it.id is not None:
-                await duplicates.disown(tx, child.id)
+            if it.id is not None and await duplicates.disown(tx, child.id):
+                raise duplicates.Taken("id")
             await _store(tx, principal, child, it.file, it.sections, it.aside, it.contents[0])
     except duplicates.Taken as taken:
         # Whoever was in the way may have been committed since we looked: look again.
@@ -366,9 +366,11 @@ async def open_referred(
     file = File.model_validate(sections, extra="ignore")
     file, _ = await operations.placed(tx, file, [*sections])
     sent, content = found["submitted_id"], found["content_mac"]
-    await duplicates.disown(tx, sent)
+    there = await duplicates.disown(tx, sent)
     taken = await history.opened_by_another(tx, sent, found["agency_id"])
     child = _ref(file, new_id() if taken or found["reason"] == "id" else sent)
+    if there and child.id == sent:
+        return None
     for opened in [_unnumbered(file)] if number_wrong else [file, _unnumbered(file)]:
         with contextlib.suppress(duplicates.Taken):
             async with tx.connection.transaction():

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
-from app.core.data import retention, rls
+from app.core.data import distribution, retention, rls
 from app.core.data.columns import Instant, code_list, one_of
 from app.core.ids import new_id
 
@@ -350,6 +350,10 @@ _OTHERS = (
     (f"{rls.LO} = ANY (former_homes)", _OFFICE),
 )
 
+distribution.in_one_place(
+    "one case is told in several counties: its corrections and joined reports are walked by id",
+    *("police_reports", "police_reporters", "police_report_steps", "spooled_reports"),
+)
 rls.protect(
     "police_reports",
     using=rls.case((rls.SYSTEM, "true"), *_OTHERS),

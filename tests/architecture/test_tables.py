@@ -114,7 +114,6 @@ ASKS_ANOTHER_TABLE = {
 
 NATIONWIDE = {
     "pk_resident_ids": "one number, one child, in the whole nation",
-    "uq_children_id": "an id names one file",
 }
 """Unique rules without the county, each with its reason."""
 

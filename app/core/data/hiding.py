@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Column, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
-from app.core.data import rls
+from app.core.data import distribution, rls
 
 
 class HiddenSubject(SQLModel, table=True):
@@ -40,6 +40,7 @@ POLICE: Final = "police_below"
 """`below` of what police learn as police: words that mean some office hide nothing from them."""
 _CALLER: Final[dict[str, Any]] = {"agency": rls.AGENCY, "codes": f"{rls.HI} - {rls.LO}"}
 
+distribution.in_one_place("asked by policies of tables that lie there", "hidden_subjects")
 rls.protect(
     "hidden_subjects",
     using=rls.case(
