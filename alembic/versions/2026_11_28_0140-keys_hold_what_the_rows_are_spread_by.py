@@ -24,7 +24,6 @@ depends_on: str | Sequence[str] | None = None
 
 KEYS = {
     "attendance_batches": "agency_id",
-    "attendance_contradictions": "agency_id",
     "attendance_rolls": "agency_id",
     "duties": "home_county",
 }

@@ -149,7 +149,6 @@ class AttendanceContradiction(SQLModel, table=True):
 
     __tablename__ = "attendance_contradictions"
     __table_args__: Any = (
-        PrimaryKeyConstraint("id", "agency_id"),
         Index(
             "uq_attendance_contradictions_said",
             *("agency_id", "source", "event_id", "content_sha256"),
@@ -157,7 +156,7 @@ class AttendanceContradiction(SQLModel, table=True):
         ),
     )
 
-    id: UUID = Field(default_factory=new_id)
+    id: UUID = Field(default_factory=new_id, primary_key=True)
     agency_id: UUID
     batch_id: UUID
     source: str
@@ -196,7 +195,7 @@ class AttendanceSlot(BelowChild, table=True):
     updated_at: datetime = Field(sa_type=Instant)
 
 
-class PresenceDoubt(BelowChild, table=True):
+class PresenceDoubt(BelowChild, hiding.HiddenRow, table=True):
     """A school said that a child was there on a day on which it was seen elsewhere, or missed at
     the school at which it is enrolled, or which the child had left by then: `seen_by_id`, the
     agency, or the school at which it is enrolled that day, if any. Somebody of the school looks:
@@ -234,7 +233,7 @@ class PresenceDoubt(BelowChild, table=True):
         ),
         Index("ix_presence_doubts_open", "id", postgresql_where=text("finding IS NULL")),
         privileges="SELECT, INSERT, UPDATE",
-        hidden=hiding.hidden("presence_doubts.id"),
+        hidden=hiding.hidden_row("presence_doubts", "id"),
         also=(rls.own("school_id"), rls.own("asked_id"), rls.own("overseer_id")),
     )
 
@@ -323,9 +322,9 @@ class SchoolCalendarDay(SQLModel, table=True):
 
 distribution.by("attendance_batches", "agency_id")
 distribution.by("attendance_rolls", "agency_id")
-distribution.by("attendance_contradictions", "agency_id")
 distribution.by("attendance_days", "agency_id")
 distribution.everywhere("school_calendar_days")
+distribution.in_one_place("few, and deleted by where a row lies", "attendance_contradictions")
 rls.protect(
     "attendance_batches",
     using=f"{rls.own('agency_id')} OR {rls.SYSTEM}",

@@ -218,6 +218,12 @@ def _duplicate(child_id: UUID, field: str) -> DuplicateChild:
     )
 
 
+async def claim_id(tx: Tx, child_id: UUID) -> None:
+    """Make an id that a client made the file's that is about to be opened. Raises Taken."""
+    if await disown(tx, child_id):
+        raise Taken("id")
+
+
 async def claim_number(tx: Tx, child: queries.ChildRef, number: str | None) -> None:
     """Make the resident number this child's, and its only one. Raises Taken."""
     await tx.connection.execute(

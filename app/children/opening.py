@@ -248,8 +248,8 @@ async def _open(
     child = _ref(it.file, it.id or new_id())
     try:
         async with tx.connection.transaction():
-            if it.id is not None and await duplicates.disown(tx, child.id):
-                raise duplicates.Taken("id")
+            if it.id is not None:
+                await duplicates.claim_id(tx, child.id)
             await _store(tx, principal, child, it.file, it.sections, it.aside, it.contents[0])
     except duplicates.Taken as taken:
         # Whoever was in the way may have been committed since we looked: look again.

@@ -30,7 +30,7 @@ DONE_BY_HIDDEN: Final = "state = 'discharged' AND rule = 'REP-01'"
 _RULE: Final = 'rule COLLATE "C"'
 
 
-class Duty(SQLModel, table=True):
+class Duty(hiding.HiddenRow, table=True):
     """One thing somebody owes, under a rule of `rules.yaml`.
 
     `subject_id` is what it is about: the child, visit, alert or report. `period` is a quarter like
@@ -211,8 +211,8 @@ _TOLD = f"(told_to IS NULL OR {rls.AGENCY} = ANY (told_to))"
 _NOT_HIDDEN = (
     "(told_to IS NULL OR NOT"
     f" CASE WHEN bearer_role = 'police' AND {rls.own('bearer_agency_id')}"
-    f" THEN {hiding.hidden('duties.subject_id', below=hiding.POLICE)}"
-    f" ELSE {hiding.hidden('duties.subject_id')} END)"
+    f" THEN {hiding.hidden_row('duties', 'subject_id', below=hiding.POLICE)}"
+    f" ELSE {hiding.hidden_row('duties', 'subject_id')} END)"
 )
 
 distribution.by("duties", distribution.COUNTY)
@@ -220,7 +220,6 @@ distribution.by("duty_evidence", distribution.COUNTY)
 distribution.in_one_place("sums of counties, added up for provinces", "duty_counts")
 rls.protect(
     "duties",
-    # Whether it is hidden is looked up last: for what would be visible else.
     using=rls.case(
         (rls.SYSTEM, "true"),
         (rls.own("bearer_agency_id"), _NOT_HIDDEN),

@@ -13,6 +13,7 @@ from uuid import UUID
 from app.access.roles import role
 from app.agencies import queries as agencies
 from app.core.clock import local_date
+from app.core.data import hiding
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events
@@ -178,12 +179,21 @@ def _shielded(announced: Announced) -> tuple[UUID, ...] | None:
     return announced.told_to if shields else None
 
 
+async def _held_if_shielded(tx: Tx, announced: Announced) -> tuple[UUID, ...] | None:
+    """Return whom a duty is kept to; then what it is about is held, lest it be hidden meanwhile."""
+    told_to = _shielded(announced)
+    if told_to is not None:
+        await hiding.hold(tx, [announced.subject_id])
+    return told_to
+
+
 async def _open_one(tx: Tx, rule: Rule, announced: Announced) -> None:
     opened_at = announced.occurred_at
     said = announced.data.get(rule.opens.arose_on or "")
     arose_on = date.fromisoformat(said) if said else local_date(opened_at)
     child = announced.data.get("child_id")
     owed_by, bearer = await _bearer(tx, rule, announced)
+    told_to = await _held_if_shielded(tx, announced)
     await tx.connection.execute(
         _OPEN_ONE,
         new_id(),
@@ -194,7 +204,7 @@ async def _open_one(tx: Tx, rule: Rule, announced: Announced) -> None:
         announced.region_code,
         owed_by,
         bearer,
-        _shielded(announced),
+        told_to,
         ONCE,
         rule.counts_from(arose_on),
         opened_at,
@@ -203,6 +213,8 @@ async def _open_one(tx: Tx, rule: Rule, announced: Announced) -> None:
         rule.evidence.taken_back_by is not None,
         announced.event_id if rule.evidence.corrected_by == announced.wire_name else None,
     )
+    if told_to is not None:
+        await hiding.note(tx, [announced.subject_id])
     key = announced.subject_id
     if rule.evidence.match == "child_id" and child:
         key = UUID(child)
@@ -215,17 +227,20 @@ async def _hand_over(tx: Tx, rule: Rule, announced: Announced) -> None:
     if due_at:
         await _weigh_evidence(tx, rule, announced)
     owed_by, bearer = await _bearer(tx, rule, announced)
+    told_to = await _held_if_shielded(tx, announced)
     await tx.connection.execute(
         _HAND_OVER,
         rule.code,
         announced.home_county,
         announced.subject_id,
         bearer,
-        _shielded(announced),
+        told_to,
         datetime.fromisoformat(due_at) if due_at else None,
         await _overseer(tx, rule, bearer),
         owed_by,
     )
+    if told_to is not None:
+        await hiding.note(tx, [announced.subject_id])
 
 
 async def _resume(tx: Tx, rule: Rule, announced: Announced) -> None:

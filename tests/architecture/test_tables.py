@@ -104,10 +104,7 @@ ASKS_ANOTHER_TABLE = {
     "police_report_steps": "visible when the report is, whose parties are a set",
     "police_reporters": "visible to the agency in charge of the report",
     **dict.fromkeys(
-        (
-            *("audit_entries", "duties", "presence_doubts", "referrals", "unresolved"),
-            "webhook_deliveries",
-        ),
+        (*("audit_entries", "unresolved", "webhook_deliveries"),),
         "whom a report speaks against may be known long after the row was written",
     ),
 }

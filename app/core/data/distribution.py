@@ -3,8 +3,8 @@ tables, as row-level security is.
 
 Each `models.py` says of a table that its rows are spread by a column (`by`), that all of it is on
 every machine (`everywhere`), or that it stays in one place (`in_one_place`). Nothing of it changes
-what runs on one database; tests hold keys, foreign keys and policies to what each kind may have, and
-run the product on tables that are really parted (ADR 36, docs/scale.md).
+what runs on one database; tests hold keys, foreign keys and policies to what each kind may have,
+and run the product on tables that are really parted (ADR 36, docs/scale.md).
 """
 
 from typing import Final
