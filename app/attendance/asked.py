@@ -71,7 +71,7 @@ async def hide(tx: Tx, child_ids: Sequence[UUID], *, new: Collection[UUID] = ())
     again, it changes nothing.
     """
     changed = {row["subject_id"] for row in await tx.connection.fetch(_HIDE, child_ids)}
-    await hiding.note(tx, changed)
+    await hiding.note(tx.connection, changed)
     rows = await tx.connection.fetch(_HIDDEN, child_ids)
     said: list[events.Event] = []
     for row in rows:

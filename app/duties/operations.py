@@ -183,7 +183,7 @@ async def _held_if_shielded(tx: Tx, announced: Announced) -> tuple[UUID, ...] | 
     """Return whom a duty is kept to; then what it is about is held, lest it be hidden meanwhile."""
     told_to = _shielded(announced)
     if told_to is not None:
-        await hiding.hold(tx, [announced.subject_id])
+        await hiding.hold(tx.connection, [announced.subject_id])
     return told_to
 
 
@@ -214,7 +214,7 @@ async def _open_one(tx: Tx, rule: Rule, announced: Announced) -> None:
         announced.event_id if rule.evidence.corrected_by == announced.wire_name else None,
     )
     if told_to is not None:
-        await hiding.note(tx, [announced.subject_id])
+        await hiding.note(tx.connection, [announced.subject_id])
     key = announced.subject_id
     if rule.evidence.match == "child_id" and child:
         key = UUID(child)
@@ -240,7 +240,7 @@ async def _hand_over(tx: Tx, rule: Rule, announced: Announced) -> None:
         owed_by,
     )
     if told_to is not None:
-        await hiding.note(tx, [announced.subject_id])
+        await hiding.note(tx.connection, [announced.subject_id])
 
 
 async def _resume(tx: Tx, rule: Rule, announced: Announced) -> None:

@@ -23,6 +23,7 @@ def test_every_table_is_declared_and_every_declaration_is_a_table() -> None:
     assert set(SQLModel.metadata.tables) == set(rls.TABLES)
 
 
+@schema.whole_tables
 async def test_the_database_forces_what_is_declared(tx) -> None:
     rows = await tx.connection.fetch(FORCED)
     assert {row["relname"] for row in rows} == set(rls.TABLES)

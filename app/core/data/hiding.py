@@ -10,12 +10,12 @@ from collections.abc import Collection
 from typing import Any, Final
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import BigInteger, Column, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
 from app.core.data import distribution, rls
-from app.core.data.db import Tx
 
 
 class HiddenSubject(SQLModel, table=True):
@@ -95,24 +95,24 @@ FROM hidden_subjects h WHERE h.subject_id = ANY ($1::uuid[]) AND t.{column} = h.
 """
 
 
-async def hold(tx: Tx, subject_ids: Collection[UUID]) -> None:
+async def hold(connection: asyncpg.Connection, subject_ids: Collection[UUID]) -> None:
     """Let nobody beside this transaction hide any of these, or write down what is about them."""
-    await tx.connection.execute(_HOLD, sorted(subject_ids))
+    await connection.execute(_HOLD, sorted(subject_ids))
 
 
-async def note(tx: Tx, subject_ids: Collection[UUID]) -> None:
+async def note(connection: asyncpg.Connection, subject_ids: Collection[UUID]) -> None:
     """Write onto the rows about some subjects from whom these are hidden by now, in SYSTEM's reach.
     Whoever hides a subject calls it afterwards, and whoever writes a row about one that is told to
     few: of two at one moment, the second sees what the first wrote. Two statements, if any.
     """
     if not subject_ids:
         return
-    await hold(tx, subject_ids)
+    await hold(connection, subject_ids)
     noting = (
         f"{table}_noted AS ({_NOTE.format(table=table, column=column, said=_SAID)})"
         for table, column in CARRYING.items()
     )
-    await tx.connection.execute(f"WITH {', '.join(noting)} SELECT", sorted(subject_ids))
+    await connection.execute(f"WITH {', '.join(noting)} SELECT", sorted(subject_ids))
 
 
 def hidden(column: str, *, below: str = _OFFICES) -> str:

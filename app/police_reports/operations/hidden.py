@@ -76,6 +76,6 @@ async def note(tx: Tx, report_id: UUID) -> None:
     """Let every list know from whom the reports of a chain are hidden, as they say by now."""
     async with tx.as_system():
         noted = await tx.connection.fetch(_NOTE, report_id)
-        await hiding.note(tx, [row["subject_id"] for row in noted])
+        await hiding.note(tx.connection, [row["subject_id"] for row in noted])
         children = await tx.connection.fetch(_CHILDREN, report_id)
         await asked.hide(tx, [row["child_id"] for row in children])
