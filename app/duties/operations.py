@@ -179,21 +179,13 @@ def _shielded(announced: Announced) -> tuple[UUID, ...] | None:
     return announced.told_to if shields else None
 
 
-async def _held_if_shielded(tx: Tx, announced: Announced) -> tuple[UUID, ...] | None:
-    """Return whom a duty is kept to; then what it is about is held, lest it be hidden meanwhile."""
-    told_to = _shielded(announced)
-    if told_to is not None:
-        await hiding.hold(tx.connection, [announced.subject_id])
-    return told_to
-
-
 async def _open_one(tx: Tx, rule: Rule, announced: Announced) -> None:
     opened_at = announced.occurred_at
     said = announced.data.get(rule.opens.arose_on or "")
     arose_on = date.fromisoformat(said) if said else local_date(opened_at)
     child = announced.data.get("child_id")
     owed_by, bearer = await _bearer(tx, rule, announced)
-    told_to = await _held_if_shielded(tx, announced)
+    told_to = _shielded(announced)
     await tx.connection.execute(
         _OPEN_ONE,
         new_id(),
@@ -227,20 +219,17 @@ async def _hand_over(tx: Tx, rule: Rule, announced: Announced) -> None:
     if due_at:
         await _weigh_evidence(tx, rule, announced)
     owed_by, bearer = await _bearer(tx, rule, announced)
-    told_to = await _held_if_shielded(tx, announced)
     await tx.connection.execute(
         _HAND_OVER,
         rule.code,
         announced.home_county,
         announced.subject_id,
         bearer,
-        told_to,
+        _shielded(announced),
         datetime.fromisoformat(due_at) if due_at else None,
         await _overseer(tx, rule, bearer),
         owed_by,
     )
-    if told_to is not None:
-        await hiding.note(tx.connection, [announced.subject_id])
 
 
 async def _resume(tx: Tx, rule: Rule, announced: Announced) -> None:

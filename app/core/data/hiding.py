@@ -83,7 +83,7 @@ def hidden_row(table: str, column: str, *, below: str = _OFFICES) -> str:
     return f"coalesce({said}, false)"
 
 
-_HOLD: Final = """
+ONE_AT_A_TIME: Final = """
 SELECT pg_advisory_xact_lock(hashtextextended('hidden/' || id::text, 5)) FROM UNNEST($1::uuid[]) id
 """
 _SAID: Final = "hidden_from, hidden_below, police_below, filed_by_id"
@@ -95,11 +95,6 @@ FROM hidden_subjects h WHERE h.subject_id = ANY ($1::uuid[]) AND t.{column} = h.
 """
 
 
-async def hold(connection: asyncpg.Connection, subject_ids: Collection[UUID]) -> None:
-    """Let nobody beside this transaction hide any of these, or write down what is about them."""
-    await connection.execute(_HOLD, sorted(subject_ids))
-
-
 async def note(connection: asyncpg.Connection, subject_ids: Collection[UUID]) -> None:
     """Write onto the rows about some subjects from whom these are hidden by now, in SYSTEM's reach.
     Whoever hides a subject calls it afterwards, and whoever writes a row about one that is told to
@@ -107,7 +102,7 @@ async def note(connection: asyncpg.Connection, subject_ids: Collection[UUID]) ->
     """
     if not subject_ids:
         return
-    await hold(connection, subject_ids)
+    await connection.execute(ONE_AT_A_TIME, sorted(subject_ids))
     noting = (
         f"{table}_noted AS ({_NOTE.format(table=table, column=column, said=_SAID)})"
         for table, column in CARRYING.items()
