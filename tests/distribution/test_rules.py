@@ -27,22 +27,32 @@ pytestmark = pytest.mark.xdist_group("schema")
 HOME = Path(app.__file__).parent
 
 
+class Catalogue:
+    """That of a database, asked on one connection."""
+
+    def __init__(self, runner: asyncio.Runner, url: str) -> None:
+        self._runner = runner
+        self.connection = runner.run(asyncpg.connect(url))
+
+    def __call__(self, query: str, *arguments: Any) -> list[Any]:
+        return self._runner.run(self.connection.fetch(query, *arguments))
+
+    def run(self, statements: str) -> None:
+        self._runner.run(self.connection.execute(statements))
+
+
 @pytest.fixture(scope="module")
-def ask(pg: str, at_head: Callable[[], str]) -> Iterator[Callable[..., list[Any]]]:
+def ask(pg: str, at_head: Callable[[], str]) -> Iterator[Catalogue]:
     """Asks the catalogue of a database that all revisions made."""
     name = f"tonghu_rules_{os.getpid()}"
     urls = schema.copy(pg, at_head(), name)
     wiring.load()
 
-    async def fetch(query: str, *arguments: Any) -> list[Any]:
-        connection = await asyncpg.connect(urls.owner)
-        try:
-            return await connection.fetch(query, *arguments)
-        finally:
-            await connection.close()
-
-    yield lambda query, *arguments: asyncio.run(fetch(query, *arguments))
-    asyncio.run(schema.drop(pg, name))
+    with asyncio.Runner() as runner:
+        catalogue = Catalogue(runner, urls.owner)
+        yield catalogue
+        runner.run(catalogue.connection.close())
+        runner.run(schema.drop(pg, name))
 
 
 def _spread() -> list[str]:
@@ -304,3 +314,72 @@ def test_no_statement_changes_the_county() -> None:
         if _changing(text)
     }
     assert found == set()
+
+
+_TO_CHILDREN = "ADD COLUMN x bigint, ADD COLUMN y uuid, ADD FOREIGN KEY (x, y) REFERENCES children"
+_TRIGGER = """
+CREATE FUNCTION x() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER x BEFORE INSERT ON visits FOR EACH ROW EXECUTE FUNCTION x()
+"""
+PLANTED = {
+    test_every_key_and_unique_rule_holds_the_column: (
+        "CREATE UNIQUE INDEX x ON visits (id)",
+        "ALTER TABLE duties DROP CONSTRAINT pk_duties, ADD PRIMARY KEY (id)",
+        "ALTER TABLE jobs ADD EXCLUDE USING btree (id WITH =)",
+    ),
+    test_foreign_keys_lead_where_citus_follows: (
+        f"ALTER TABLE unresolved {_TO_CHILDREN}",
+        f"ALTER TABLE agencies {_TO_CHILDREN}",
+        "ALTER TABLE visits ADD COLUMN x bigint REFERENCES jobs (id)",
+        "ALTER TABLE posts ADD COLUMN x bigint REFERENCES jobs (id)",
+    ),
+    test_foreign_keys_between_spread_tables_hold_the_column_at_the_same_place: (
+        (
+            "CREATE UNIQUE INDEX x ON children (id);"
+            " ALTER TABLE visits ADD FOREIGN KEY (child_id) REFERENCES children (id)"
+        ),
+        "ALTER TABLE visits ADD FOREIGN KEY (region_code, child_id) REFERENCES children",
+        f"ALTER TABLE attendance_days {_TO_CHILDREN}",
+    ),
+    test_no_foreign_key_would_change_the_column: (
+        "ALTER TABLE visits ADD COLUMN x uuid REFERENCES agencies ON DELETE SET NULL",
+    ),
+    test_no_table_has_triggers: (_TRIGGER,),
+    test_no_policy_has_a_subquery: (
+        "CREATE POLICY x ON visits USING (EXISTS (SELECT FROM agencies))",
+        "CREATE POLICY x ON agencies FOR INSERT WITH CHECK (1 = (SELECT 1))",
+        "CREATE POLICY x ON duties USING (region_code = ANY (ARRAY(SELECT code FROM regions)))",
+    ),
+    test_the_column_is_always_there_and_of_no_other: (
+        "ALTER TABLE visits ALTER home_county SET DEFAULT 0",
+        (
+            "ALTER TABLE duty_evidence DROP CONSTRAINT pk_duty_evidence;"
+            " ALTER TABLE duty_evidence ALTER home_county DROP NOT NULL"
+        ),
+    ),
+    test_what_is_spread_by_one_column_lies_together: (
+        "ALTER TABLE attendance_days ALTER agency_id TYPE text",
+    ),
+    test_no_number_is_drawn_on_several_machines: (
+        "ALTER TABLE visits ADD COLUMN x int GENERATED ALWAYS AS IDENTITY",
+    ),
+    test_tables_are_plain: (
+        "ALTER TABLE attendance_days SET UNLOGGED",
+        "CREATE TABLE x (); ALTER TABLE attendance_days INHERIT x",
+        "CREATE RULE x AS ON DELETE TO visits DO INSTEAD NOTHING",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("rule", "fault"), [(rule, fault) for rule, faults in PLANTED.items() for fault in faults]
+)
+def test_a_rule_notices_what_breaks_it(
+    ask: Catalogue, rule: Callable[[Catalogue], None], fault: str
+) -> None:
+    try:
+        ask.run(f"BEGIN; {fault}")
+        with pytest.raises(AssertionError):
+            rule(ask)
+    finally:
+        ask.run("ROLLBACK")
