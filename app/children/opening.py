@@ -318,8 +318,7 @@ async def _store(
         "as_sent_sealed": sealing.keep_aside(tx.keyring, child.id, aside),
         **operations.columns_of(tx, child, file, SECTIONS, outcome),
     }
-    if not await sql.insert(tx.connection, "children", columns, unless_taken=True):
-        raise duplicates.Taken("id")
+    await sql.insert(tx.connection, "children", columns)
     await duplicates.claim_number(tx, child, file.identity.resident_id)
     await operations.store_numbers(tx, child, file, sent)
     mac = content_mac if aside else None
