@@ -44,6 +44,7 @@ lives: $(READY) ## Drive 100 random lives and see that no evidence, alert, repor
 exam: $(READY) ## Run what takes longer than CI may: the long tests, lives, fuzz, bench, mutants
 	$(BIN)/pytest -q -n 2 -m long
 	TONGHU_MATRIX=whole $(BIN)/pytest -q -n 2 tests/matrix
+	TONGHU_PARTED=1 $(BIN)/pytest -q -n 2
 	$(MAKE) lives
 	$(MAKE) fuzz
 	$(MAKE) bench

@@ -26,7 +26,7 @@ async def at_once(
     tasks: list[asyncio.Future[Any]] = []
     for waiting, each in enumerate(begin, start=1):
         tasks.append(asyncio.ensure_future(each()))
-        await _until(database, tasks, waiting)
+        await all_waiting(database, tasks, waiting)
     await gate.commit()
     answers = await asyncio.gather(*tasks)
     await owner.close()
@@ -43,7 +43,7 @@ async def behind(database: Database, held: str, *begin: Callable[[], Awaitable[A
         await tx.connection.execute(held)
         for waiting, each in enumerate(begin, start=1):
             tasks.append(asyncio.ensure_future(each()))
-            await _until(database, tasks, waiting)
+            await all_waiting(database, tasks, waiting)
     return await asyncio.gather(*tasks)
 
 
@@ -57,12 +57,12 @@ async def stuck(
     async with database.begin(SYSTEM) as tx:
         await tx.connection.execute(held)
         task = asyncio.ensure_future(begin())
-        await _until(database, [task], 1)
+        await all_waiting(database, [task], 1)
         yield task
     await task
 
 
-async def _until(database: Database, tasks: list[asyncio.Future[Any]], number: int) -> None:
+async def all_waiting(database: Database, tasks: list[asyncio.Future[Any]], number: int) -> None:
     waiting = (
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE datname = current_database() AND wait_event_type = 'Lock'"

@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from app.core.data import rls
+from app.core.data import distribution, rls
 from app.core.data.columns import Instant, code_list
 from app.core.ids import new_id
 
@@ -118,6 +118,11 @@ class UsedAssertion(SQLModel, table=True):
     expires_at: datetime = Field(index=True, sa_type=Instant)
 
 
+distribution.in_one_place(
+    "read where a request arrives, before it is known what it asks for",
+    *("clients", "staff_accounts", "sign_ins", "authorization_codes", "refresh_tokens"),
+    *("revocations", "used_assertions"),
+)
 rls.allow("clients", "SELECT, INSERT, UPDATE")
 rls.protect(
     "staff_accounts",

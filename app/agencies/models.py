@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
-from app.core.data import rls
+from app.core.data import distribution, rls
 from app.core.data.columns import Instant
 from app.core.ids import new_id
 
@@ -131,6 +131,7 @@ class PostHolding(SQLModel, table=True):
     created_at: datetime = Field(sa_type=Instant)
 
 
+distribution.everywhere("agencies", "posts", "post_holdings", "staff")
 rls.allow("agencies", "SELECT, INSERT, UPDATE")
 rls.allow("posts", "SELECT, INSERT, UPDATE")
 rls.allow("post_holdings", "SELECT, INSERT, UPDATE")

@@ -5,6 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from app.attendance.events import PresenceDoubted, PresenceHandedOver, about
+from app.core.data import hiding
 from app.core.data.db import Tx
 from app.core.jobs import events
 from app.regions.rules import SPANS, codes_of
@@ -70,6 +71,7 @@ async def hide(tx: Tx, child_ids: Sequence[UUID], *, new: Collection[UUID] = ())
     again, it changes nothing.
     """
     changed = {row["subject_id"] for row in await tx.connection.fetch(_HIDE, child_ids)}
+    await hiding.note(tx.connection, changed)
     rows = await tx.connection.fetch(_HIDDEN, child_ids)
     said: list[events.Event] = []
     for row in rows:

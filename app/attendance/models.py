@@ -7,11 +7,11 @@ from datetime import date, datetime
 from typing import Any, Literal, get_args
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Index, Uuid, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Index, PrimaryKeyConstraint, Uuid, text
 from sqlmodel import Field, SQLModel
 
 from app.children.below import VISIBLE, BelowChild, below_child
-from app.core.data import hiding, retention, rls
+from app.core.data import distribution, hiding, retention, rls
 from app.core.data.columns import Instant, one_of
 from app.core.ids import new_id
 
@@ -40,12 +40,13 @@ class AttendanceBatch(SQLModel, table=True):
     """One accepted request; `answer` is the body that was answered, byte for byte."""
 
     __tablename__ = "attendance_batches"
-    id: UUID = Field(primary_key=True)
+    id: UUID
     agency_id: UUID = Field(foreign_key="agencies.id")
     caller: str
     answer: bytes
     received_at: datetime = Field(sa_type=Instant)
     __table_args__: Any = (
+        PrimaryKeyConstraint("id", "agency_id"),
         Index("ix_attendance_batches_agency_id_received_at", "agency_id", "received_at"),
     )
 
@@ -110,6 +111,7 @@ class AttendanceRoll(SQLModel, table=True):
 
     __tablename__ = "attendance_rolls"
     __table_args__: Any = (
+        PrimaryKeyConstraint("id", "agency_id"),
         one_of("session", get_args(Session)),
         one_of("doubt", get_args(Doubt)),
         one_of("category", get_args(Called)),
@@ -118,7 +120,7 @@ class AttendanceRoll(SQLModel, table=True):
         Index("ix_attendance_rolls_batch_id", "batch_id"),
     )
 
-    id: UUID = Field(default_factory=new_id, primary_key=True)
+    id: UUID = Field(default_factory=new_id)
     agency_id: UUID
     batch_id: UUID
     source: str
@@ -193,7 +195,7 @@ class AttendanceSlot(BelowChild, table=True):
     updated_at: datetime = Field(sa_type=Instant)
 
 
-class PresenceDoubt(BelowChild, table=True):
+class PresenceDoubt(BelowChild, hiding.HiddenRow, table=True):
     """A school said that a child was there on a day on which it was seen elsewhere, or missed at
     the school at which it is enrolled, or which the child had left by then: `seen_by_id`, the
     agency, or the school at which it is enrolled that day, if any. Somebody of the school looks:
@@ -231,7 +233,7 @@ class PresenceDoubt(BelowChild, table=True):
         ),
         Index("ix_presence_doubts_open", "id", postgresql_where=text("finding IS NULL")),
         privileges="SELECT, INSERT, UPDATE",
-        hidden=hiding.hidden("presence_doubts.id"),
+        hidden=hiding.hidden_row("presence_doubts", "id"),
         also=(rls.own("school_id"), rls.own("asked_id"), rls.own("overseer_id")),
     )
 
@@ -318,6 +320,11 @@ class SchoolCalendarDay(SQLModel, table=True):
     source: str
 
 
+distribution.by("attendance_batches", "agency_id")
+distribution.by("attendance_rolls", "agency_id")
+distribution.by("attendance_days", "agency_id")
+distribution.everywhere("school_calendar_days")
+distribution.in_one_place("few, and deleted by where a row lies", "attendance_contradictions")
 rls.protect(
     "attendance_batches",
     using=f"{rls.own('agency_id')} OR {rls.SYSTEM}",

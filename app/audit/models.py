@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Index, Text, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
-from app.core.data import hiding, retention, rls
+from app.core.data import distribution, hiding, retention, rls
 from app.core.data.columns import OF_TRANSACTION, Instant
 
 
@@ -69,6 +69,10 @@ class AuditChildren(SQLModel, table=True):
     child_ids: list[UUID] = Field(sa_type=ARRAY(Uuid))
 
 
+distribution.in_one_place(
+    "one record of who looked, kept out of reach of who keeps the rest",
+    *("audit_entries", "audit_children"),
+)
 rls.allow("audit_children", "SELECT, INSERT")
 rls.protect(
     "audit_entries",

@@ -18,7 +18,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, PrimaryKeyConstraint
 from sqlmodel import Field, SQLModel
 
-from app.core.data import retention, rls
+from app.core.data import distribution, retention, rls
 from app.core.data.columns import Instant
 from app.core.data.db import Tx
 
@@ -96,6 +96,7 @@ def below_child(
     table: str,
     *more: Any,
     key: Sequence[str] = ("id",),
+    by: str = distribution.COUNTY,
     under: tuple[str, str] | None = None,
     privileges: str,
     also: Sequence[str] = (),
@@ -105,16 +106,20 @@ def below_child(
     """Return the `__table_args__` of a table below the child; protect it and let it follow moves.
 
     `more`: further constraints and indexes; one index begins with `child_id`. `key`: the primary
-    key, which `home_county` completes; empty if the model says it itself. `under`: table and column
+    key, which `home_county` completes. `by`: by what else its rows are spread, if one of them is to
+    be found in the whole nation: they lie apart from the child, and no foreign key holds them to it
+    (whoever writes one holds the child, and no file is ever deleted). `under`: table and column
     of the row between the child and this one, as ("visits", "visit_id"). `also`: conditions under
     which a row is visible although its child is not; `hidden`: under which it is not, whosever the
     child is. `check`: which rows may be written, if not
     those that are visible.
     """
-    constraints: list[Any] = [_points_at("children", "child_id")]
-    if key:
-        # The county last, so that the same index serves a look-up by id alone.
-        constraints.append(PrimaryKeyConstraint(*key, "home_county"))
+    constraints: list[Any] = []
+    if by == distribution.COUNTY:
+        constraints.append(_points_at("children", "child_id"))
+        key = (*key, by)  # the county last, so that the same index serves a look-up by id alone
+    constraints.append(PrimaryKeyConstraint(*key))
+    distribution.by(table, by)
     if under is not None:
         constraints.append(_points_at(*under))
     if "UPDATE" not in privileges.split(", "):

@@ -90,13 +90,16 @@ async def forget(tx: Tx, agency_id: UUID, aliases: Collection[UUID | str], child
         await _unname(tx, this, UUID(alias), agency_id, child_id)
 
 
-async def disown(tx: Tx, child_id: UUID) -> None:
+async def disown(tx: Tx, child_id: UUID) -> bool:
     """Let an id name nothing but the file that is about to be opened under it: nothing can become
-    its name again before this transaction ends, nor after.
+    its name again before this transaction ends, nor after. Tells whether a file has it already,
+    wherever it was opened: the keys hold that of one county only.
     """
     async with tx.as_system():
         await tx.connection.execute(_ONE_AT_A_TIME, str(child_id))
         await _unname(tx, "alias = $1", child_id)
+        there: bool = await tx.connection.fetchval(_THERE, child_id)
+    return there
 
 
 async def _unname(tx: Tx, these: str, *arguments: UUID) -> None:
@@ -106,6 +109,7 @@ async def _unname(tx: Tx, these: str, *arguments: UUID) -> None:
     await announcements.publish(tx, *(events.ChildUnnamed(**row, told_to=()) for row in gone))
 
 
+_THERE: Final = "SELECT EXISTS (SELECT FROM children WHERE id = $1)"
 _UNNAMED: Final = "alias AS subject_id, agency_id, child_id, region_code, home_county"
 
 
@@ -212,6 +216,12 @@ def _duplicate(child_id: UUID, field: str) -> DuplicateChild:
         headers={"location": f"/v1/children/{child_id}"},
         children=[child_id],
     )
+
+
+async def claim_id(tx: Tx, child_id: UUID) -> None:
+    """Make an id that a client made the file's that is about to be opened. Raises Taken."""
+    if await disown(tx, child_id):
+        raise Taken("id")
 
 
 async def claim_number(tx: Tx, child: queries.ChildRef, number: str | None) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from app.children.below import VISIBLE, BelowChild, below_child
-from app.core.data import retention, rls
+from app.core.data import distribution, retention, rls
 from app.core.data.columns import Instant, code_list
 from app.core.ids import new_id
 
@@ -93,7 +93,8 @@ class Child(SQLModel, table=True):
         *_by_code(),
         *_other_readings("name_pinyin_2", "name_initials_2", "name_pinyin_3", "name_initials_3"),
         PrimaryKeyConstraint("home_county", "id"),
-        Index("uq_children_id", "id", unique=True),
+        # That an id is one child's in the whole nation is seen to by `duplicates.disown`.
+        Index("ix_children_id", "id"),
     )
 
     id: UUID = Field(default_factory=new_id)
@@ -159,11 +160,12 @@ class ResidentId(BelowChild, table=True):
     __table_args__: Any = below_child(
         "resident_ids",
         Index("ix_resident_ids_child_id", "child_id"),
-        key=(),  # the number alone: one child in the whole nation
+        key=("index",),  # one child in the whole nation
+        by="index",
         privileges="SELECT, INSERT, DELETE",
     )
 
-    index: bytes = Field(primary_key=True)
+    index: bytes
 
 
 class ExternalId(BelowChild, table=True):
@@ -376,6 +378,9 @@ class ChildrenCount(SQLModel, table=True):
     counted_at: datetime = Field(sa_type=Instant)
 
 
+distribution.by("children", distribution.COUNTY)
+distribution.in_one_place("sums of counties, added up for provinces", "children_counts")
+distribution.in_one_place("of two files, often of two counties", "duplicate_referrals")
 rls.allow("children_counts", "SELECT, INSERT, UPDATE, DELETE")
 rls.protect(
     "children", using=rls.case(*rls.in_remit("school_id")), privileges="SELECT, INSERT, UPDATE"

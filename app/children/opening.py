@@ -249,7 +249,7 @@ async def _open(
     try:
         async with tx.connection.transaction():
             if it.id is not None:
-                await duplicates.disown(tx, child.id)
+                await duplicates.claim_id(tx, child.id)
             await _store(tx, principal, child, it.file, it.sections, it.aside, it.contents[0])
     except duplicates.Taken as taken:
         # Whoever was in the way may have been committed since we looked: look again.
@@ -318,8 +318,7 @@ async def _store(
         "as_sent_sealed": sealing.keep_aside(tx.keyring, child.id, aside),
         **operations.columns_of(tx, child, file, SECTIONS, outcome),
     }
-    if not await sql.insert(tx.connection, "children", columns, unless_taken=True):
-        raise duplicates.Taken("id")
+    await sql.insert(tx.connection, "children", columns)
     await duplicates.claim_number(tx, child, file.identity.resident_id)
     await operations.store_numbers(tx, child, file, sent)
     mac = content_mac if aside else None
@@ -366,9 +365,11 @@ async def open_referred(
     file = File.model_validate(sections, extra="ignore")
     file, _ = await operations.placed(tx, file, [*sections])
     sent, content = found["submitted_id"], found["content_mac"]
-    await duplicates.disown(tx, sent)
+    there = await duplicates.disown(tx, sent)
     taken = await history.opened_by_another(tx, sent, found["agency_id"])
     child = _ref(file, new_id() if taken or found["reason"] == "id" else sent)
+    if there and child.id == sent:
+        return None
     for opened in [_unnumbered(file)] if number_wrong else [file, _unnumbered(file)]:
         with contextlib.suppress(duplicates.Taken):
             async with tx.connection.transaction():

@@ -12,13 +12,14 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    PrimaryKeyConstraint,
     Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
-from app.core.data import hiding, retention, rls
+from app.core.data import distribution, hiding, retention, rls
 from app.core.data.columns import Instant, code_list
 
 REASON: Final = "duties.waiver_reason"
@@ -29,7 +30,7 @@ DONE_BY_HIDDEN: Final = "state = 'discharged' AND rule = 'REP-01'"
 _RULE: Final = 'rule COLLATE "C"'
 
 
-class Duty(SQLModel, table=True):
+class Duty(hiding.HiddenRow, table=True):
     """One thing somebody owes, under a rule of `rules.yaml`.
 
     `subject_id` is what it is about: the child, visit, alert or report. `period` is a quarter like
@@ -55,6 +56,7 @@ class Duty(SQLModel, table=True):
         CheckConstraint("(state = 'discharged') = (discharged_at IS NOT NULL)", name="discharged"),
         CheckConstraint("state <> 'overdue' OR overdue_at IS NOT NULL", name="overdue"),
         CheckConstraint("state <> 'waived' OR waived_at IS NOT NULL", name="waived"),
+        PrimaryKeyConstraint("id", "home_county"),
         ForeignKeyConstraint(["home_county", "child_id"], ["children.home_county", "children.id"]),
         Index("uq_duties_owed", "home_county", "rule", "period", "subject_id", unique=True),
         Index("ix_duties_region_code_due_at", "region_code", "due_at", "id"),
@@ -112,7 +114,7 @@ class Duty(SQLModel, table=True):
         Index("ix_duties_done_by_report", "discharged_by", postgresql_where=text(DONE_BY_HIDDEN)),
     )
 
-    id: UUID = Field(primary_key=True)
+    id: UUID
     rule: str
     child_id: UUID | None
     subject_id: UUID
@@ -209,13 +211,15 @@ _TOLD = f"(told_to IS NULL OR {rls.AGENCY} = ANY (told_to))"
 _NOT_HIDDEN = (
     "(told_to IS NULL OR NOT"
     f" CASE WHEN bearer_role = 'police' AND {rls.own('bearer_agency_id')}"
-    f" THEN {hiding.hidden('duties.subject_id', below=hiding.POLICE)}"
-    f" ELSE {hiding.hidden('duties.subject_id')} END)"
+    f" THEN {hiding.hidden_row('duties', 'subject_id', below=hiding.POLICE)}"
+    f" ELSE {hiding.hidden_row('duties', 'subject_id')} END)"
 )
 
+distribution.by("duties", distribution.COUNTY)
+distribution.by("duty_evidence", distribution.COUNTY)
+distribution.in_one_place("sums of counties, added up for provinces", "duty_counts")
 rls.protect(
     "duties",
-    # Whether it is hidden is looked up last: for what would be visible else.
     using=rls.case(
         (rls.SYSTEM, "true"),
         (rls.own("bearer_agency_id"), _NOT_HIDDEN),

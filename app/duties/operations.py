@@ -13,6 +13,7 @@ from uuid import UUID
 from app.access.roles import role
 from app.agencies import queries as agencies
 from app.core.clock import local_date
+from app.core.data import hiding
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events
@@ -184,6 +185,7 @@ async def _open_one(tx: Tx, rule: Rule, announced: Announced) -> None:
     arose_on = date.fromisoformat(said) if said else local_date(opened_at)
     child = announced.data.get("child_id")
     owed_by, bearer = await _bearer(tx, rule, announced)
+    told_to = _shielded(announced)
     await tx.connection.execute(
         _OPEN_ONE,
         new_id(),
@@ -194,7 +196,7 @@ async def _open_one(tx: Tx, rule: Rule, announced: Announced) -> None:
         announced.region_code,
         owed_by,
         bearer,
-        _shielded(announced),
+        told_to,
         ONCE,
         rule.counts_from(arose_on),
         opened_at,
@@ -203,6 +205,8 @@ async def _open_one(tx: Tx, rule: Rule, announced: Announced) -> None:
         rule.evidence.taken_back_by is not None,
         announced.event_id if rule.evidence.corrected_by == announced.wire_name else None,
     )
+    if told_to is not None:
+        await hiding.note(tx.connection, [announced.subject_id])
     key = announced.subject_id
     if rule.evidence.match == "child_id" and child:
         key = UUID(child)

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
-from app.core.data import retention, rls
+from app.core.data import distribution, retention, rls
 from app.core.data.columns import Instant, code_list, one_of
 from app.core.ids import new_id
 
@@ -349,7 +349,10 @@ _OTHERS = (
     # A remit is all of one division: it is named by its first code, which `former_homes` has.
     (f"{rls.LO} = ANY (former_homes)", _OFFICE),
 )
-
+distribution.in_one_place(
+    "one case is told in several counties: its corrections and joined reports are walked by id",
+    *("police_reports", "police_reporters", "police_report_steps", "spooled_reports"),
+)
 rls.protect(
     "police_reports",
     using=rls.case((rls.SYSTEM, "true"), *_OTHERS),
@@ -372,13 +375,7 @@ rls.protect(
     using="EXISTS (SELECT 1 FROM police_reports r WHERE r.id = police_report_steps.report_id)",
     privileges="SELECT, INSERT",
 )
-rls.protect(
-    "spooled_reports",
-    using=rls.SYSTEM,
-    check="true",
-    privileges="SELECT, INSERT, DELETE",
-)
-
+rls.protect("spooled_reports", using=rls.SYSTEM, check="true", privileges="SELECT, INSERT, DELETE")
 _OPEN = (
     "EXISTS (SELECT FROM police_reports r WHERE r.state <> 'closed'"
     " AND r.superseded_by_id IS NULL AND {})"

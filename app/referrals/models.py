@@ -103,7 +103,7 @@ class Found(StrEnum):
 _OURS: Final = f"{rls.AGENCY} IN (from_id, to_id)"
 
 
-class Referral(BelowChild, table=True):
+class Referral(BelowChild, hiding.HiddenRow, table=True):
     """One child, referred by one agency to another.
 
     `to_kind`: the kind of agency that was asked for; `to_id` owes the answer: of another kind if
@@ -131,7 +131,8 @@ class Referral(BelowChild, table=True):
         Index("ix_referrals_state_opened_at_id", "state", "opened_at", "id"),
         privileges="SELECT, INSERT, UPDATE",
         # A school sees what it referred itself, or what was referred to it, not all of its pupils.
-        hidden=f"{hiding.hidden('referrals.id')} OR ({rls.SCHOOL} IS NOT NULL AND NOT ({_OURS}))",
+        hidden=f"{hiding.hidden_row('referrals', 'id')}"
+        f" OR ({rls.SCHOOL} IS NOT NULL AND NOT ({_OURS}))",
         also=(rls.own("from_id"), rls.own("to_id")),
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import BigInteger, CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
-from app.core.data import rls
+from app.core.data import distribution, rls
 
 SINCE_EVER = date(1900, 1, 1)
 """`valid_from` of a division whose beginning the source does not state."""
@@ -64,4 +64,5 @@ class Region(SQLModel, table=True):
     """Which edition of the table of divisions says so."""
 
 
+distribution.everywhere("regions")
 rls.allow("regions", "SELECT, INSERT, UPDATE")

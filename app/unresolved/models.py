@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKeyConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from app.core.data import hiding, retention, rls
+from app.core.data import distribution, hiding, retention, rls
 from app.core.data.columns import Instant, one_of
 
 CLAIM: Final = "unresolved.claim_sealed"
@@ -250,6 +250,9 @@ class UnresolvedEvidence(SQLModel, table=True):
     received_at: datetime = Field(sa_type=Instant)
 
 
+distribution.in_one_place(
+    "it waits for a child, and is asked in one county or two", "unresolved", "unresolved_evidence"
+)
 _OF_REPORT: Final = f"about_id IS NOT NULL AND {hiding.hidden('unresolved.about_id')}"
 for _table, _hidden in (("unresolved", ((_OF_REPORT, "false"),)), ("unresolved_evidence", ())):
     rls.protect(

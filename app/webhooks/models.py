@@ -17,7 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
-from app.core.data import hiding, retention, rls
+from app.core.data import distribution, hiding, retention, rls
 from app.core.data.columns import Instant, one_of
 from app.core.ids import new_id
 
@@ -227,6 +227,10 @@ _HIDDEN = (
     f" ELSE {hiding.hidden('webhook_deliveries.ordering_key')} END"
 )
 
+distribution.in_one_place(
+    "written from the events, in one statement a batch (ADR 32)",
+    *("webhook_endpoints", "subscriptions", "webhook_deliveries", "webhook_attempts"),
+)
 rls.protect(
     "subscriptions",
     using=rls.case((rls.SYSTEM, "true"), (rls.own("agency_id"), "true")),

@@ -82,11 +82,7 @@ class TestSameBatchAgain:
     async def test_an_id_is_taken_for_pupils_from_every_county(
         self, client, database, school, pupil
     ) -> None:
-        other = await school.pupil(database)
-        async with database.begin(SYSTEM) as tx:
-            await tx.connection.execute(
-                "UPDATE children SET home_county = 120118000000 WHERE id = $1", other.id
-            )
+        other = await a_child(database, 120118000000, school_id=school.id)
         taken = an_event(pupil.id)
         await push(client, school, taken)
         answer = await push(client, school, {**taken, "student": {"child_id": str(other.id)}})

@@ -14,6 +14,7 @@ from app.duties import discharging, owners, periodic
 from app.duties import escalating as duties
 from app.duties.operations import counties
 from app.unresolved import queries as unresolved
+from tests import schema
 from tests.access.factories import a_caller, an_agency
 from tests.conftest import VILLAGE
 from tests.jobs import run_jobs
@@ -215,6 +216,7 @@ async def test_who_may_know_whose_a_report_is_is_looked_up_set_by_set(database) 
     assert seen == 3 * 100
 
 
+@schema.whole_tables
 async def test_what_comes_round_in_each_county_reads_what_is_owed_there(database) -> None:
     """Whoever answers for a place is looked up once for all that is owed there, not for each."""
     county, roles = 130101000000 + 10 * 1000000, [["VIS-01"], ["village_director"]]

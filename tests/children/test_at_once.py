@@ -8,7 +8,7 @@ from app.core.data.db import SYSTEM
 from app.core.ids import new_id
 from tests.access.factories import a_caller
 from tests.at_once import at_once
-from tests.children.conftest import VILLAGE
+from tests.children.conftest import OTHER_COUNTY_VILLAGE, VILLAGE
 from tests.children.factories import a_file, with_check_digit
 from tests.conftest import calling
 from tests.regions.factories import some_regions
@@ -43,6 +43,32 @@ async def test_the_same_new_child_is_one_file_and_no_referral(
     assert [answer.status_code for answer in answers] == [201, 200], answers[1].text
     assert [answer.json()["id"] for answer in answers] == [body["id"]] * 2
     assert await _count(live_database, "duplicate_referrals") == 0
+
+
+async def test_one_id_for_two_counties_is_one_file_and_a_referral(
+    app, settings, live_database, database_urls, director
+) -> None:
+    # The keys hold an id within its county alone: what is sent at one moment meets at its lock.
+    await some_regions(live_database, OTHER_COUNTY_VILLAGE)
+    stranger = await a_caller(live_database, settings, "village_director", OTHER_COUNTY_VILLAGE)
+    chosen, sent = str(new_id()), []
+    for caller, village in ((director, VILLAGE), (stranger, OTHER_COUNTY_VILLAGE)):
+        identity = {**a_file(village)["identity"], "name": f"样{village}", "resident_id": None}
+        sent.append((caller, a_file(village, id=chosen, identity=identity)))
+    async with calling(app, settings, live_database) as client:
+
+        def sends(caller, body):
+            return lambda: client.post("/v1/children", json=body, headers=caller.headers)
+
+        first, second = await at_once(
+            live_database, database_urls.owner, *(sends(*each) for each in sent)
+        )
+    assert (first.status_code, second.status_code) == (201, 202), second.text
+    async with live_database.begin(SYSTEM) as tx:
+        opened = await tx.connection.fetch("SELECT id, home_county FROM children")
+        reasons = await tx.connection.fetch("SELECT reason FROM duplicate_referrals")
+    assert [(str(row["id"]), row["home_county"]) for row in opened] == [(chosen, 120119000000)]
+    assert [row["reason"] for row in reasons] == ["id"]
 
 
 async def test_two_ids_of_one_number_are_one_file(

@@ -33,6 +33,7 @@ from app.unresolved.operations import referrals, whose
 from app.webhooks import delivery
 from app.webhooks import jobs as announcing
 from app.webhooks.operations import fan_out
+from tests import schema
 from tests.access.factories import an_agency
 from tests.conftest import NOW, pinned
 
@@ -129,6 +130,7 @@ async def test_a_page_is_found_by_index(many, code, region, indexes) -> None:
     assert ("ix_police_reports_anywhere" in found) == ("anywhere" in indexes), "not of one place"
 
 
+@schema.whole_tables
 async def test_what_comes_round_reads_what_waits_alone(many) -> None:
     """A run with nothing to do finds nothing in an index that holds nothing else."""
     first, everywhere = UUID(int=0), a_principal("civil_affairs", 0)

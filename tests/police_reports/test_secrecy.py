@@ -253,8 +253,9 @@ async def everything_stored(database, offices) -> list[str]:
     for reach in (SYSTEM, Reach(0, 10**12, agency=offices.police.agency_id)):
         async with database.begin(reach) as tx:
             tables = await tx.connection.fetch(
-                "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-                " AND tablename <> 'alembic_version'"
+                "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+                " AND relkind IN ('r', 'p') AND NOT relispartition"
+                " AND relname <> 'alembic_version'"
             )
             for table in tables:
                 rows = await tx.connection.fetch(f'SELECT t::text FROM "{table[0]}" t')

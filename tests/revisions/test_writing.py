@@ -23,7 +23,7 @@ CHANGED = '''
 
 from sqlmodel import SQLModel
 
-from app.core.data import rls
+from app.core.data import distribution, rls
 
 
 class Mood(SQLModel, table=True):
@@ -36,6 +36,7 @@ class Mood(SQLModel, table=True):
     words: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
 
 
+distribution.everywhere("moods")
 rls.protect("moods", using=f"{rls.CALLER} = 'system'", privileges="SELECT, INSERT")
 
 from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint

@@ -7,7 +7,7 @@ from tests.access.factories import a_caller
 from tests.children.factories import RESIDENT_ID, a_file
 from tests.conftest import VILLAGE
 from tests.jobs import run_jobs
-from tests.unresolved.conftest import OTHER_COUNTY_VILLAGE, listed
+from tests.unresolved.conftest import OTHER_COUNTY_VILLAGE, count, listed
 
 
 @pytest.fixture
@@ -117,3 +117,13 @@ async def test_an_id_that_another_phone_took_meanwhile_keeps_no_child_from_its_f
     assert str(opened) != refused["id"]
     file = await client.get(f"/v1/children/{opened}", headers=director.headers)
     assert file.json()["identity"]["name"] == refused["identity"]["name"]
+
+
+async def test_its_sender_opened_it_meanwhile_with_another_number(
+    database, refused, answered, again
+) -> None:
+    identity = {**refused["identity"], "resident_id": None}
+    assert (await again(identity=identity)).status_code == 201
+    await answered("another_child")
+    assert (await again(identity=identity)).status_code == 200
+    assert await count(database, "children") == 2, "it and the one elsewhere"

@@ -1,17 +1,21 @@
 """Of what which agencies must learn nothing (AZ-8), for lists that know it by its id alone.
 
 A report says so itself. Who looked at it, what is owed for it and what is on its way about it lie
-in packages below it, which ask here: by `shown` in a query, by `hidden` in a policy.
+in packages below it, which ask here: by `shown` in a query, by `hidden` in a policy. Where rows are
+spread over machines (`distribution`), no policy may ask another table: such rows carry what is said
+here (`HiddenRow`), and `note` writes it onto them.
 """
 
+from collections.abc import Collection
 from typing import Any, Final
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import BigInteger, Column, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
-from app.core.data import rls
+from app.core.data import distribution, rls
 
 
 class HiddenSubject(SQLModel, table=True):
@@ -40,6 +44,7 @@ POLICE: Final = "police_below"
 """`below` of what police learn as police: words that mean some office hide nothing from them."""
 _CALLER: Final[dict[str, Any]] = {"agency": rls.AGENCY, "codes": f"{rls.HI} - {rls.LO}"}
 
+distribution.in_one_place("asked by policies of tables that lie there", "hidden_subjects")
 rls.protect(
     "hidden_subjects",
     using=rls.case(
@@ -52,6 +57,57 @@ rls.protect(
     check=rls.SYSTEM,
     privileges="SELECT, INSERT, UPDATE",
 )
+
+
+class HiddenRow(SQLModel):
+    """The columns of a table whose rows say themselves who must learn nothing of them: what
+    `hidden_subjects` says of what they are about. Null: nobody.
+    """
+
+    hidden_from: list[UUID] | None = Field(default=None, sa_type=ARRAY(Uuid))
+    hidden_below: int | None = Field(default=None, sa_type=BigInteger)
+    police_below: int | None = Field(default=None, sa_type=BigInteger)
+    filed_by_id: UUID | None = None
+
+
+CARRYING: Final[dict[str, str]] = {}
+"""Tables of `HiddenRow`, each with the column that names what a row is about."""
+
+
+def hidden_row(table: str, column: str, *, below: str = _OFFICES) -> str:
+    """Write, for the policy of a table of `HiddenRow`, that the caller must learn nothing of a row.
+    `column`: it names what the row is about.
+    """
+    CARRYING[table] = column
+    said = _HIDDEN.format(h="", accused=rls.served("hidden_from"), below=below, **_CALLER)
+    return f"coalesce({said}, false)"
+
+
+ONE_AT_A_TIME: Final = """
+SELECT pg_advisory_xact_lock(hashtextextended('hidden/' || id::text, 5)) FROM UNNEST($1::uuid[]) id
+"""
+_SAID: Final = "hidden_from, hidden_below, police_below, filed_by_id"
+_NOTE: Final = """
+UPDATE {table} AS t SET ({said}) = (h.hidden_from, h.hidden_below, h.police_below, h.filed_by_id)
+FROM hidden_subjects h WHERE h.subject_id = ANY ($1::uuid[]) AND t.{column} = h.subject_id
+    AND (t.hidden_from, t.hidden_below, t.police_below, t.filed_by_id)
+        IS DISTINCT FROM (h.hidden_from, h.hidden_below, h.police_below, h.filed_by_id)
+"""
+
+
+async def note(connection: asyncpg.Connection, subject_ids: Collection[UUID]) -> None:
+    """Write onto the rows about some subjects from whom these are hidden by now, in SYSTEM's reach.
+    Whoever hides a subject calls it afterwards, and whoever writes a row about one that is told to
+    few: of two at one moment, the second sees what the first wrote. Two statements, if any.
+    """
+    if not subject_ids:
+        return
+    await connection.execute(ONE_AT_A_TIME, sorted(subject_ids))
+    noting = (
+        f"{table}_noted AS ({_NOTE.format(table=table, column=column, said=_SAID)})"
+        for table, column in CARRYING.items()
+    )
+    await connection.execute(f"WITH {', '.join(noting)} SELECT", sorted(subject_ids))
 
 
 def hidden(column: str, *, below: str = _OFFICES) -> str:

@@ -13,7 +13,7 @@ from alembic.util import CommandError
 from sqlmodel import SQLModel
 
 from alembic import command
-from app.core.data import migrations, rls, versions
+from app.core.data import distribution, migrations, rls, versions
 from app.embedded import postgres
 
 _MESSAGE = re.compile(r"\w[^\"\\\n]{2,78}")
@@ -68,7 +68,7 @@ def undeclared() -> str | None:
         )
     for name in sorted(set(rls.TABLES) - tables):
         return f"No model has the table {name} that rls.protect or rls.allow names."
-    return None
+    return distribution.undeclared(tables)
 
 
 def _no_such_table(name: str) -> str:

@@ -4,8 +4,9 @@ Each `models.py` says for each table who may see its rows (`protect`) or that it
 personal (`allow`). Migrations carry the statements; a test compares the database with this list.
 
 A policy compares the row's own columns with the caller's settings: what it needs lies on the row
-(ADR 14). Only the steps and the reporter of a police report look at the report, and what knows a
-report by its id alone at `hidden_subjects`, which is changed long after the row was written.
+(ADR 14). Only in one place (`distribution`) may it look further: the steps and the reporter of a
+police report look at the report, and what knows a report by its id alone at `hidden_subjects`,
+which is changed long after the row was written.
 """
 
 from collections.abc import Iterator

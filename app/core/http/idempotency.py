@@ -19,7 +19,7 @@ from sqlmodel import Field, SQLModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.core.data import retention, rls
+from app.core.data import distribution, retention, rls
 from app.core.data.columns import Instant
 from app.core.data.db import Tx
 from app.core.data.sql import insert
@@ -75,6 +75,7 @@ class StoredAnswer(SQLModel, table=True):
     created_at: datetime = Field(index=True, sa_type=Instant)
 
 
+distribution.in_one_place("a key is claimed where the request arrives", "idempotency_keys")
 rls.protect(
     "idempotency_keys",
     using=f"caller = {rls.CALLER} OR {rls.SYSTEM}",

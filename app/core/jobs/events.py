@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field as TableField
 from sqlmodel import SQLModel
 
-from app.core.data import retention, rls
+from app.core.data import distribution, retention, rls
 from app.core.data.columns import Instant
 from app.core.data.db import Tx
 from app.core.data_files import unknown
@@ -171,6 +171,10 @@ class NamedInEvent(SQLModel, table=True):
 AnyEvent = TypeVar("AnyEvent", bound=Event)
 Handler = Callable[[Tx, AnyEvent], Awaitable[None]]
 
+distribution.in_one_place(
+    "one order of all facts, given by one transaction at a time (ADR 32)",
+    *("events", "subject_sequences", "event_feed", "event_named"),
+)
 rls.allow("events", "SELECT, INSERT, UPDATE (place, position, sequence), DELETE")
 rls.allow("subject_sequences", "SELECT, INSERT, UPDATE")
 rls.allow("event_feed", "SELECT, INSERT, UPDATE")

@@ -20,7 +20,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, Tex
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from app.core.data import rls
+from app.core.data import distribution, rls
 from app.core.data.columns import Instant
 from app.core.data.db import Tx
 
@@ -149,6 +149,7 @@ class ScheduleRow(SQLModel, table=True):
     next_at: datetime = Field(sa_type=Instant)
 
 
+distribution.in_one_place("workers claim from one queue", "jobs", "job_schedules")
 rls.allow("jobs", "SELECT, INSERT, UPDATE, DELETE")
 rls.allow("job_schedules", "SELECT, INSERT, UPDATE")
 

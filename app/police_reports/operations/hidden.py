@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from app.attendance import asked
+from app.core.data import hiding
 from app.core.data.db import Tx
 
 CHAIN: Final = """
@@ -47,6 +48,7 @@ ORDER BY a.id
 ON CONFLICT (subject_id) DO UPDATE
 SET hidden_from = excluded.hidden_from, hidden_below = excluded.hidden_below,
     police_below = excluded.police_below, filed_by_id = excluded.filed_by_id
+RETURNING subject_id
 """
 """For the lists that know a report, what is asked or owed for it, or where the police took a child,
 by its id alone.
@@ -73,6 +75,7 @@ async def hide(
 async def note(tx: Tx, report_id: UUID) -> None:
     """Let every list know from whom the reports of a chain are hidden, as they say by now."""
     async with tx.as_system():
-        await tx.connection.execute(_NOTE, report_id)
+        noted = await tx.connection.fetch(_NOTE, report_id)
+        await hiding.note(tx.connection, [row["subject_id"] for row in noted])
         children = await tx.connection.fetch(_CHILDREN, report_id)
         await asked.hide(tx, [row["child_id"] for row in children])

@@ -1,0 +1,97 @@
+"""What is owed for a report is hidden by its own row, whichever was written first: that it is
+hidden, or that it is owed.
+"""
+
+import asyncio
+from uuid import UUID
+
+import orjson
+import pytest
+
+from app.core.data import hiding
+from app.core.data.db import SYSTEM, Reach
+from app.core.jobs import queue
+from app.police_reports.operations import hidden
+from tests.at_once import all_waiting
+from tests.conftest import calling
+from tests.jobs import run_jobs
+from tests.police_reports.factories import filed, the_offices
+from tests.waiting import PATIENCE
+
+AS_SAID = """
+SELECT count(*) FROM {table} t LEFT JOIN hidden_subjects h ON h.subject_id = t.{column}
+WHERE (t.hidden_from, t.hidden_below, t.police_below, t.filed_by_id)
+    IS DISTINCT FROM (h.hidden_from, h.hidden_below, h.police_below, h.filed_by_id)
+"""
+
+
+async def _hidden_of(database, agency_id: UUID) -> tuple[int, int]:
+    """Return how many duties kept to some there are, and how many of them an agency may see, by the
+    policy alone; what rows say must be what is said of what they are about.
+    """
+    kept = "SELECT count(*) FROM duties WHERE told_to IS NOT NULL"
+    async with database.begin(SYSTEM) as tx:
+        for table, column in hiding.CARRYING.items():
+            sql = AS_SAID.format(table=table, column=column)
+            assert await tx.connection.fetchval(sql) == 0, table
+        there = await tx.connection.fetchval(kept)
+    async with database.begin(Reach(0, 10**12, agency=agency_id)) as tx:
+        return there, await tx.connection.fetchval(kept)
+
+
+async def _weigh(database) -> None:
+    """Let the jobs that open duties run, and no other."""
+    async with database.begin(SYSTEM) as tx:
+        found = await tx.connection.fetch(
+            "SELECT name, payload::text FROM jobs WHERE name = 'duties.weigh_event' ORDER BY id"
+        )
+        assert found
+        for job in found:
+            await queue.REGISTRY[job["name"]].handler(tx, orjson.loads(job["payload"]))
+
+
+@pytest.fixture
+async def report(app, settings, live_database):
+    """A report that nothing is owed for so far, and the township that may know of it."""
+    offices = await the_offices(live_database, settings)
+    async with calling(app, settings, live_database) as client:
+        yield UUID(await filed(client, offices.school)), offices.township.agency_id
+
+
+async def test_what_is_hidden_as_it_comes_to_be_owed_is_hidden(live_database, report) -> None:
+    report_id, township = report
+    async with asyncio.timeout(PATIENCE):
+        async with live_database.begin(SYSTEM) as tx:
+            await hidden.hide(tx, report_id, [township])
+            weighing = asyncio.ensure_future(_weigh(live_database))
+            await all_waiting(live_database, [weighing], 1)
+        await weighing
+    there, seen = await _hidden_of(live_database, township)
+    assert there
+    assert seen == 0
+
+
+async def test_what_comes_to_be_owed_as_it_is_hidden_is_hidden(live_database, report) -> None:
+    report_id, township = report
+
+    async def hide() -> None:
+        async with live_database.begin(SYSTEM) as tx:
+            await hidden.hide(tx, report_id, [township])
+
+    await run_jobs(live_database)
+    there, seen = await _hidden_of(live_database, township)
+    assert 0 < seen <= there, "so far it may know"
+    async with asyncio.timeout(PATIENCE):
+        async with live_database.begin(SYSTEM) as tx:
+            await tx.connection.execute(hiding.ONE_AT_A_TIME, [report_id])
+            hides = asyncio.ensure_future(hide())
+            await all_waiting(live_database, [hides], 1)
+            await tx.connection.execute(
+                "INSERT INTO duties (id, rule, subject_id, home_county, region_code, bearer_role,"
+                " told_to, period, counts_from, opened_at, due_at, state, version)"
+                " SELECT gen_random_uuid(), 'late', subject_id, home_county, region_code,"
+                " bearer_role, told_to, period, counts_from, opened_at, due_at, state, version"
+                " FROM duties WHERE told_to IS NOT NULL LIMIT 1"
+            )
+        await hides
+    assert await _hidden_of(live_database, township) == (there + 1, 0)
