@@ -18,6 +18,7 @@ from app.api.draining import drained_first
 from app.core import logs, startup
 from app.core.clock import Clock, utc_now
 from app.core.data.db import Database
+from app.core.data.replica import Replica
 from app.core.http import admission
 from app.core.http.exchange import Exchange
 from app.core.http.hardening import Hardening, Limits
@@ -40,6 +41,7 @@ class State(TypedDict):
     """What every request finds in `request.state`."""
 
     database: Database
+    replica: Replica | None
     token_keys: TokenKeys
     rate_limits: RateLimits
     sign_in_limits: sign_in.Limits
@@ -48,7 +50,11 @@ class State(TypedDict):
 
 @asynccontextmanager
 async def state(
-    settings: Settings, database: Database, shared: SharedLimits | None = None
+    settings: Settings,
+    database: Database,
+    shared: SharedLimits | None = None,
+    *,
+    replica: Replica | None = None,
 ) -> AsyncIterator[State]:
     """Build what requests share around an open database. `shared`: with other processes."""
     limits = shared or shared_limits(settings)
@@ -57,6 +63,7 @@ async def state(
     )
     yield {
         "database": database,
+        "replica": replica,
         "token_keys": keys,
         "rate_limits": limits.callers,
         "sign_in_limits": limits.sign_in,
@@ -92,7 +99,8 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> F
         async with (
             startup.reachable_database(chosen) as addresses,
             startup.open_database(chosen, clock, addresses=addresses) as database,
-            state(chosen, database, limits) as shared,
+            startup.open_replica(chosen, clock, database) as replica,
+            state(chosen, database, limits, replica=replica) as shared,
         ):
             spare_the_collector()
             with drained_first(chosen.drain_seconds):

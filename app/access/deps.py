@@ -110,6 +110,7 @@ async def authenticated(request: Request) -> Principal:
         ip=request.client.host if request.client else None,
     )
     request.scope["caller"] = principal
+    request.scope["reach"] = partial(queries.reach_of, principal)
     tx.witness = partial(_witness, request)
     return principal
 

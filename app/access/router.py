@@ -18,7 +18,7 @@ from app.agencies.models import Agency
 from app.core.data.db import Tx
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
-from app.core.http.routing import Transaction
+from app.core.http.routing import ReadTransaction, Transaction
 from app.core.http.shown import Shown
 from app.core.problems import Problem, documented
 from app.core.settings import Environment
@@ -83,7 +83,7 @@ async def read_me(principal: ReadsMe) -> Shown[schemas.Me]:
 @router.get("/clients")
 async def list_clients(
     principal: ReadsClients,
-    tx: Transaction,
+    tx: ReadTransaction,
     window: Paged,
     act: Annotated[Act | None, asked(ACTS)] = None,
 ) -> Shown[Page[schemas.Client]]:

@@ -20,7 +20,7 @@ from app.agencies.models import AgencyKind, PostHolding
 from app.core.data.db import NATION, Tx
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
-from app.core.http.routing import Transaction
+from app.core.http.routing import ReadTransaction, Transaction
 from app.core.http.shown import Shown
 from app.core.problems import FieldError, Problem, documented
 from app.regions import queries as regions
@@ -156,7 +156,7 @@ def _holding(holding: PostHolding) -> schemas.Holding:
 @router.get("/agencies")
 async def list_agencies(
     _: ReadsAgencies,
-    tx: Transaction,
+    tx: ReadTransaction,
     window: Paged,
     region: RegionSpan,
     kind: Annotated[AgencyKind | None, Query(description="Only of this kind.")] = None,
@@ -215,7 +215,7 @@ async def create_agency(
 @router.get("/posts")
 async def list_posts(
     principal: ReadsAgencies,
-    tx: Transaction,
+    tx: ReadTransaction,
     window: Paged,
     region: RegionSpan,
     agency_id: Annotated[UUID | None, Query(description="Only of this agency.")] = None,
@@ -282,7 +282,7 @@ async def _post_for(act: Act, principal: Principal, tx: Tx, post_id: UUID) -> qu
 
 @router.get("/posts/{post_id}/holdings", responses=documented(PostNotFound))
 async def list_holders(
-    principal: ReadsHolders, post_id: UUID, tx: Transaction, window: Paged
+    principal: ReadsHolders, post_id: UUID, tx: ReadTransaction, window: Paged
 ) -> Shown[Page[schemas.Holder]]:
     """List who holds and held a post of your agency or remit, latest first."""
     await _post_for(_READ, principal, tx, post_id)

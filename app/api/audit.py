@@ -14,7 +14,7 @@ from app.audit.area import AREA, READ
 from app.core.clock import local_date
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
-from app.core.http.routing import Transaction
+from app.core.http.routing import ReadTransaction
 from app.core.http.shown import Shown
 from app.core.http.wire import region_text
 
@@ -53,7 +53,7 @@ class AuditEntry(BaseModel):
 @router.get("/audit-entries")
 async def list_audit_entries(
     principal: ReadsAudit,
-    tx: Transaction,
+    tx: ReadTransaction,
     window: Paged,
     child_id: Annotated[UUID | None, Query(description="Only what touched this child.")] = None,
     decision: Annotated[Decision | None, Query(description="Only this decision.")] = None,

@@ -12,6 +12,7 @@ from app.api.answers import NotFound
 from app.core import metrics
 from app.core.data import versions
 from app.core.data.db import Database, TemporarilyUnavailable
+from app.core.data.replica import Replica
 from app.core.http import routing
 from app.core.problems import Problem
 from app.core.settings import Settings
@@ -41,12 +42,15 @@ async def livez() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(request: Request) -> dict[str, str]:
-    """Answer if the database is reachable, of this version, and takes the record."""
+    """Answer if the database is reachable, of this version, and takes the record. A replica that is
+    away or behind is told of; its part is done without it.
+    """
     reason = "draining" if DRAINING.is_set() else await _asked_once(request.state.database)
     if reason is not None:
         log.warning("not ready", reason=reason)
         raise NotReady(headers={"retry-after": "2"})
-    return {"status": "ready"}
+    replica: Replica | None = request.state.replica
+    return {"status": "ready"} | ({"replica": replica.standing} if replica else {})
 
 
 async def _asked_once(database: Database) -> str | None:

@@ -11,7 +11,7 @@ from app.access.deps import needs
 from app.access.principal import Principal
 from app.children import sections
 from app.core.http import paging, routing
-from app.core.http.routing import Transaction
+from app.core.http.routing import ReadTransaction, Transaction
 from app.core.http.shown import Shown
 from app.core.http.wire import Day, GivenRegion
 from app.core.problems import Problem, documented
@@ -76,7 +76,7 @@ def _place(region: tuple[int, int] | None) -> int:
 @places.get("/regions", responses=documented(RegionCodeInvalid))
 async def list_regions(
     _: ReadsReference,
-    tx: Transaction,
+    tx: ReadTransaction,
     window: paging.Paged,
     parent_code: Annotated[
         GivenRegion | None,
@@ -166,7 +166,7 @@ def _summary(name: str) -> dict[str, Any]:
 @rulebook.get("/policy/parameters", responses=documented(ParameterNotFound))
 async def list_policy_parameters(
     _: ReadsPolicy,
-    tx: Transaction,
+    tx: ReadTransaction,
     region: RegionSpan,
     on: OnDay = None,
     name: Annotated[

@@ -23,7 +23,7 @@ from app.children.deps import ChildMeant, ChildNotFound
 from app.core.data.db import Tx
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
-from app.core.http.routing import Transaction
+from app.core.http.routing import ReadTransaction, Transaction
 from app.core.http.shown import Shown
 from app.core.http.wire import Day
 from app.core.problems import Problem, documented
@@ -156,7 +156,7 @@ async def read_attendance_batch(
 @router.get("/attendance-events", responses=documented(ChildNotFound))
 async def list_attendance_events(
     principal: ReadsAttendance,
-    tx: Transaction,
+    tx: ReadTransaction,
     window: Paged,
     child_id: ChildMeant,
     since: Annotated[Day | None, Query(description="First school day; else 90 days back.")] = None,
@@ -188,7 +188,7 @@ async def list_attendance_events(
 @router.get("/presence-doubts")
 async def list_presence_doubts(
     principal: ReadsAttendance,
-    tx: Transaction,
+    tx: ReadTransaction,
     window: Paged,
     act: Annotated[acts.Act | None, acts.asked(PRESENCE_ACTS)] = None,
 ) -> Shown[Page[schemas.PresenceDoubt]]:

@@ -40,7 +40,7 @@ from app.core.data.db import Tx
 from app.core.http import routing
 from app.core.http.paging import CursorInvalid, Page, Paged, Rows, Window
 from app.core.http.preconditions import IfMatch
-from app.core.http.routing import Transaction
+from app.core.http.routing import ReadTransaction, Transaction
 from app.core.http.shown import Shown
 from app.core.http.wire import Moment
 from app.core.problems import documented
@@ -103,7 +103,7 @@ def _one_of(column: str, what: str) -> Any:
 @router.get("", responses=documented(search.FilterForbidden))
 async def list_children(
     principal: ReadsChildren,
-    tx: Transaction,
+    tx: ReadTransaction,
     window: Paged,
     region_code: RegionSpan = None,
     category: Annotated[
@@ -139,7 +139,7 @@ async def list_children(
 
 @router.get("/summary", responses=documented(search.FilterForbidden))
 async def summarise_children(
-    principal: CountsChildren, tx: Transaction, region_code: RegionSpan = None
+    principal: CountsChildren, tx: ReadTransaction, region_code: RegionSpan = None
 ) -> Shown[schemas.ChildrenSummary]:
     """Count the files of the caller's remit, and the children of each category (REG-08)."""
     return Shown(await counting.count(tx, principal, region_code))
@@ -155,7 +155,7 @@ search.refuse_unknown_filters(signature(list_children).parameters)
     ),
 )
 async def search_children(
-    principal: ReadsChildren, wanted: schemas.ChildSearch, tx: Transaction
+    principal: ReadsChildren, wanted: schemas.ChildSearch, tx: ReadTransaction
 ) -> Shown[Page[schemas.ChildSummary]]:
     """Search children in the caller's remit by number, name or its Latin spelling."""
     region = await span_of(tx, wanted.region_code, "#/region_code")
@@ -189,7 +189,7 @@ async def change_child(
 
 @router.get("/{child_id}/history")
 async def read_child_history(
-    principal: ReadsChildren, child: ChildInPath, tx: Transaction, window: Paged
+    principal: ReadsChildren, child: ChildInPath, tx: ReadTransaction, window: Paged
 ) -> Shown[Page[schemas.HistoryEntry]]:
     """Read who changed what of a child's file, newest first."""
     page = await history.page(tx, principal, child, window)
@@ -219,7 +219,7 @@ async def read_child_reasons(
 
 @router.get("/{child_id}/enrolments")
 async def list_child_enrolments(
-    principal: ReadsChildren, child: ChildInPath, tx: Transaction, window: Paged
+    principal: ReadsChildren, child: ChildInPath, tx: ReadTransaction, window: Paged
 ) -> Shown[Page[schemas.Enrolment]]:
     """Read at which schools, in which classes, a child was from when to when, latest first."""
     page = await enrolments.page(tx, child, window)

@@ -14,7 +14,7 @@ from app.confirmations.area import AREA, READ, WRITE
 from app.core.data.db import Tx
 from app.core.http import routing
 from app.core.http.paging import Page, Paged, Rows
-from app.core.http.routing import Transaction
+from app.core.http.routing import ReadTransaction, Transaction
 from app.core.http.shown import REPEATED, Shown
 from app.core.problems import Problem, documented
 from app.regions.deps import RegionSpan
@@ -63,7 +63,7 @@ async def confirm_file(
 @router.get("/confirmations")
 async def list_confirmations(
     principal: Reads,
-    tx: Transaction,
+    tx: ReadTransaction,
     window: Paged,
     child_id: ChildFilter = None,
     region: RegionSpan = None,
@@ -76,7 +76,7 @@ async def list_confirmations(
 
 @router.get("/children/{child_id}/confirmations")
 async def list_child_confirmations(
-    principal: Reads, child: ChildInPath, tx: Transaction, window: Paged
+    principal: Reads, child: ChildInPath, tx: ReadTransaction, window: Paged
 ) -> Shown[Page[schemas.Confirmation]]:
     """List who confirmed a child's file, latest first."""
     return _page(tx, principal, await queries.list_confirmations(tx, principal, window, child.id))

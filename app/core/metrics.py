@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 
 from app.core.areas import Lane
 from app.core.data.db import SYSTEM, Database, TemporarilyUnavailable
+from app.core.data.replica import Standing
 from app.core.jobs import queue
 from app.core.processes import HERE, shared
 
@@ -39,9 +40,13 @@ memory, so that an operation nobody calls takes none.
 """
 _BY_TIME, _BY_STATUS = 1, 1 + len(_NAMED)
 _PID, _IN_USE, _TURNED_AWAY = range(3)
-_ANSWERED = _TURNED_AWAY + len(Lane)
-"""A row begins with its process, the connections in use, how many each lane turned away, and the
-answers of each operation.
+_STANDINGS = (*Standing,)
+_STOOD = _TURNED_AWAY + len(Lane)
+_READ = _STOOD + 1
+_ANSWERED = _READ + len(Standing)
+"""A row begins with its process, the connections in use, how many each lane turned away, how the
+replica stands (0: there is none), how it stood when it might have been asked, and the answers of
+each operation.
 """
 
 
@@ -65,6 +70,12 @@ class Figures(Collector):
         cells[page + _BY_TIME + bisect_left(_BOUNDS, seconds)] += 1
         cells[page + _BY_STATUS + _STATUSES.index(status)] += 1
 
+    def looked_up(self, standing: Standing, *, now: Standing) -> None:
+        """Count a look that might be had on the replica, which stood so, and stands so now."""
+        row = HERE.number * self._row
+        self._cells[row + _READ + _STANDINGS.index(standing)] += 1
+        self._cells[row + _STOOD] = 1 + _STANDINGS.index(now)
+
     def turn_away(self, lane: Lane) -> None:
         """Count a request that found no room in its lane."""
         self._cells[HERE.number * self._row + _TURNED_AWAY + _LANES.index(lane)] += 1
@@ -79,7 +90,27 @@ class Figures(Collector):
         for at, lane in enumerate(_LANES, _TURNED_AWAY):
             turned_away.add_metric([lane], sum(self._cells[row + at] for row in rows))
         yield turned_away
+        yield from self._replica([row for row in rows if self._cells[row + _STOOD]])
         yield from self._processes(rows)
+
+    def _replica(self, rows: list[int]) -> Iterator[Metric]:
+        looks = CounterMetricFamily(
+            "tonghu_replica_looks",
+            "Lists, searches and counts, by how the replica stood: the primary answered what is"
+            " not `used`.",
+            labels=["standing"],
+        )
+        used = GaugeMetricFamily(
+            "tonghu_replica_used", "1 if the replica is read, as last seen.", labels=["process"]
+        )
+        for at, standing in enumerate(_STANDINGS, _READ):
+            if rows:
+                looks.add_metric([standing], sum(self._cells[row + at] for row in rows))
+        for row in rows:
+            is_used = self._cells[row + _STOOD] == 1 + _STANDINGS.index(Standing.used)
+            used.add_metric([str(row // self._row)], float(is_used))
+        yield looks
+        yield used
 
     def _answers(self, rows: list[int]) -> Iterator[Metric]:
         requests = CounterMetricFamily(

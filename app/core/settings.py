@@ -36,6 +36,10 @@ class Database(BaseModel):
     """
     direct_url: SecretStr | None = None
     """DSN of the app role past the pooler, for workers, which listen. Needed with a pooler only."""
+    read_url: SecretStr | None = None
+    """DSN of the app role on a streaming replica, for lists, searches and counts. Nobody reads less
+    there than was committed before; while it is away or behind, `url` answers.
+    """
 
     @model_validator(mode="after")
     def _workers_can_listen(self) -> Self:

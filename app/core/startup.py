@@ -11,6 +11,7 @@ from app.core.clock import Clock
 from app.core.data import crypto, rls
 from app.core.data.crypto import Keyring
 from app.core.data.db import Database, open_engine, session_settings
+from app.core.data.replica import Replica
 from app.core.settings import Environment, Settings
 from app.embedded import postgres
 
@@ -110,6 +111,31 @@ async def open_database(
         yield database
     finally:
         await database.close()
+
+
+@asynccontextmanager
+async def open_replica(
+    settings: Settings, clock: Clock, database: Database
+) -> AsyncIterator[Replica | None]:
+    """Open the replica of a database, if there is one. It may be away: that is found out later.
+    Raises UnsafeDatabaseRole and LostSettings if it is there, and they apply.
+    """
+    if settings.database.read_url is None:
+        yield None
+        return
+    url = settings.database.read_url.get_secret_value()
+    engine = open_engine(url, settings.database)
+
+    async def check(there: Database) -> None:
+        await refuse_unsafe_role(there)
+        await _refuse_lost_settings(there, settings)
+
+    replica = Replica(Database(engine, database.keyring, clock), database, check)
+    try:
+        await replica.look()
+        yield replica
+    finally:
+        await replica.close()
 
 
 async def refuse_unsafe_role(database: Database) -> None:

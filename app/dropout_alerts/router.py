@@ -15,7 +15,7 @@ from app.core.data.db import Tx
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
 from app.core.http.preconditions import IfMatch
-from app.core.http.routing import Transaction
+from app.core.http.routing import ReadTransaction, Transaction
 from app.core.http.shown import Shown
 from app.core.http.wire import region_text
 from app.core.problems import Problem, documented
@@ -70,7 +70,7 @@ _DECIDED = documented(TransitionNotAllowed, NotOfYourSchool, PersonRequired, Not
 @router.get("")
 async def list_dropout_alerts(
     principal: ReadsDropoutAlerts,
-    tx: Transaction,
+    tx: ReadTransaction,
     window: Paged,
     state: Annotated[State | None, Query(description="Only alerts that stand there.")] = None,
     child_id: ChildFilter = None,

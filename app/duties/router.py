@@ -15,7 +15,7 @@ from app.core.data.db import Tx
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
 from app.core.http.preconditions import IfMatch
-from app.core.http.routing import Transaction
+from app.core.http.routing import ReadTransaction, Transaction
 from app.core.http.shown import Shown
 from app.core.http.wire import Line, Moment, region_text
 from app.core.problems import Problem, documented
@@ -53,7 +53,7 @@ CountsDuties = Annotated[Principal, needs(READ, personal=False)]
 @router.get("/duties")
 async def list_duties(
     principal: ReadsDuties,
-    tx: Transaction,
+    tx: ReadTransaction,
     window: Paged,
     state: Annotated[schemas.DutyState | None, Query(description="Only in this state.")] = None,
     rule: Annotated[RuleName | None, Query(description="Only this obligation.")] = None,
@@ -86,7 +86,7 @@ async def list_duties(
 @router.get("/duties/summary")
 async def summarise_duties(
     principal: CountsDuties,
-    tx: Transaction,
+    tx: ReadTransaction,
     period: Annotated[
         str | None,
         Query(

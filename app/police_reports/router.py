@@ -11,7 +11,7 @@ from fastapi import Query, Request
 from app.access import acts
 from app.core.clock import local_date
 from app.core.http import paging, routing
-from app.core.http.routing import Transaction
+from app.core.http.routing import ReadTransaction, Transaction
 from app.core.http.shown import REPEATED, Shown
 from app.core.problems import documented
 from app.police_reports import printing, queries, schemas, showing
@@ -105,7 +105,7 @@ async def file_report(
 @router.get("")
 async def list_reports(
     principal: ReadsReports,
-    tx: Transaction,
+    tx: ReadTransaction,
     window: paging.Paged,
     state: Annotated[State | None, Query(description="Only reports that came this far.")] = None,
     overdue: Annotated[bool | None, Query(description="Only reports late, or not late.")] = None,

@@ -17,7 +17,7 @@ from app.core.data.db import Tx
 from app.core.http import routing
 from app.core.http.paging import Page, Paged, Rows
 from app.core.http.preconditions import IfMatch
-from app.core.http.routing import Transaction
+from app.core.http.routing import ReadTransaction, Transaction
 from app.core.http.shown import REPEATED, Shown
 from app.core.problems import Problem, documented
 from app.referrals import queries, schemas
@@ -76,7 +76,7 @@ async def open_referral(
 async def list_child_referrals(
     principal: ReadsReferrals,
     child: ChildInPath,
-    tx: Transaction,
+    tx: ReadTransaction,
     window: Paged,
     state: Stands = None,
     act: Narrowed = None,
@@ -90,7 +90,7 @@ async def list_child_referrals(
 @router.get("/referrals")
 async def list_referrals(
     principal: ReadsReferrals,
-    tx: Transaction,
+    tx: ReadTransaction,
     window: Paged,
     child_id: ChildFilter = None,
     state: Stands = None,

@@ -17,7 +17,7 @@ from app.core.data.db import Tx
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
 from app.core.http.preconditions import IfMatch
-from app.core.http.routing import Transaction
+from app.core.http.routing import ReadTransaction, Transaction
 from app.core.http.shown import Shown
 from app.core.problems import Problem, documented
 from app.regions.deps import RegionSpan
@@ -57,7 +57,7 @@ Narrowed = Annotated[acts.Act | None, acts.asked(ACTS)]
 @router.get("")
 async def list_unresolved(
     principal: ReadsUnresolved,
-    tx: Transaction,
+    tx: ReadTransaction,
     window: Paged,
     kind: Annotated[UnresolvedKind | None, Query(description="Only of this kind.")] = None,
     state: Annotated[UnresolvedState | None, Query(description="Only where it stands so.")] = None,

@@ -17,7 +17,7 @@ from app.core.data.db import Tx
 from app.core.http import routing
 from app.core.http.paging import Page, Paged, Rows
 from app.core.http.preconditions import IfMatch
-from app.core.http.routing import Transaction
+from app.core.http.routing import ReadTransaction, Transaction
 from app.core.http.shown import REPEATED, Shown
 from app.core.http.wire import Day
 from app.core.problems import Problem, documented
@@ -97,7 +97,7 @@ async def record_visit(
 @router.get("/visits")
 async def list_visits(
     principal: ReadsVisits,
-    tx: Transaction,
+    tx: ReadTransaction,
     window: Paged,
     child_id: ChildFilter = None,
     visited_from: Annotated[Day | None, Query(description="On this day or later.")] = None,
@@ -116,7 +116,11 @@ async def list_visits(
 
 @router.get("/children/{child_id}/visits")
 async def list_child_visits(
-    principal: ReadsVisits, child: ChildInPath, tx: Transaction, window: Paged, act: Narrowed = None
+    principal: ReadsVisits,
+    child: ChildInPath,
+    tx: ReadTransaction,
+    window: Paged,
+    act: Narrowed = None,
 ) -> Shown[Page[schemas.Visit]]:
     """List the visits to a child, latest first."""
     page = await queries.list_visits(tx, principal, window, child.id, act=act)
@@ -182,7 +186,7 @@ async def confirm_withdrawal(
 
 @router.get("/visits/{visit_id}/versions")
 async def list_visit_versions(
-    principal: ReadsVisits, found: VisitInPath, tx: Transaction, window: Paged
+    principal: ReadsVisits, found: VisitInPath, tx: ReadTransaction, window: Paged
 ) -> Shown[Page[schemas.VisitVersion]]:
     """List what a visit said before each correction, latest first."""
     page = await rows.versions(tx, "visits", found, window)

@@ -13,7 +13,7 @@ from app.access.principal import Principal
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
 from app.core.http.preconditions import IfMatch
-from app.core.http.routing import Transaction
+from app.core.http.routing import ReadTransaction, Transaction
 from app.core.http.shown import Shown
 from app.core.problems import Problem, documented
 from app.webhooks import feed, queries, schemas
@@ -68,7 +68,7 @@ async def register_webhook_endpoint(
 @router.get("/webhook-endpoints")
 async def list_webhook_endpoints(
     principal: ReadsWebhooks,
-    tx: Transaction,
+    tx: ReadTransaction,
     window: Paged,
     act: Annotated[acts.Act | None, acts.asked(ENDPOINT_ACTS)] = None,
 ) -> Shown[Page[schemas.Endpoint]]:
@@ -124,7 +124,7 @@ async def rotate_webhook_secret(
 @router.get("/webhook-deliveries")
 async def list_webhook_deliveries(
     principal: ReadsWebhooks,
-    tx: Transaction,
+    tx: ReadTransaction,
     window: Paged,
     endpoint_id: Annotated[UUID | None, Query(description="Only those to this endpoint.")] = None,
     event_id: Annotated[UUID | None, Query(description="Only those of this event.")] = None,
@@ -174,7 +174,7 @@ async def close_webhook_delivery(
 @router.get("/events")
 async def list_events(
     principal: ReadsFeed,
-    tx: Transaction,
+    tx: ReadTransaction,
     window: Paged,
     event_type: Annotated[
         list[schemas.EventType] | None,

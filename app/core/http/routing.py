@@ -19,6 +19,7 @@ from starlette.datastructures import Headers
 
 from app.core.data.db import Database, Tx
 from app.core.data.recording import RecordAway, Recording
+from app.core.data.replica import Replica
 from app.core.http import idempotency, strict_json
 from app.core.http.preconditions import etag
 from app.core.http.shown import Answered, Seen, Shown, json_of
@@ -120,9 +121,13 @@ def shows(endpoint: Any) -> Any:
 
 
 def _answering(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a `Shown` pass the framework as the response it will become."""
+    """Let a `Shown` pass the framework as the response it will become; ask a replica for it, where
+    the endpoint says that it only reads.
+    """
     if shows(endpoint) is None:
         return endpoint
+    if (name := reading(endpoint)) is not None:
+        return _elsewhere(endpoint, name)
 
     @wraps(endpoint)
     async def answer(*args: Any, **kwargs: Any) -> Response:
@@ -139,6 +144,42 @@ async def _transaction(request: Request) -> Tx:
 
 Transaction = Annotated[Tx, Depends(_transaction)]
 """The transaction of this request, opened and committed by `Route`."""
+
+
+async def _itself(request: Request) -> Request:
+    return request
+
+
+ReadTransaction = Annotated[Tx, Depends(_itself)]
+"""A transaction that only reads: on the replica, if there is one that has all that was committed
+by now; else that of this request. For lists, searches and counts. The endpoint may be called twice:
+a replica that goes away under way is given up for the primary.
+"""
+
+
+def reading(endpoint: Any) -> str | None:
+    """Return which parameter of an endpoint is a `ReadTransaction`."""
+    said = get_annotations(endpoint).items()
+    return next((name for name, what in said if what == ReadTransaction), None)
+
+
+def _elsewhere(endpoint: Callable[..., Any], name: str) -> Callable[..., Any]:
+    @wraps(endpoint)
+    async def answer(**given: Any) -> Response:
+        request: Request = given.pop(name)  # `_itself`
+        tx: Tx = request.scope["tx"]
+        replica: Replica | None = request.state.replica
+
+        async def ask(where: Tx) -> Any:
+            return await endpoint(**given, **{name: where})
+
+        if replica is None:
+            return Answered(await ask(tx))
+        shown, stood = await replica.read(tx, request.scope["reach"](), ask)
+        request.scope["figures"].looked_up(stood, now=replica.standing)
+        return Answered(shown)
+
+    return answer
 
 
 def operation_id(route: APIRoute) -> str:
