@@ -337,7 +337,11 @@ async def list_page(
     """
     select = _SUMMARY + _WITH_NUMBERS * any("r." in sql for sql in conditions)
     where = visible(principal)
-    if arms is not None or "r.index = {}" in conditions:
+    if (
+        arms is not None
+        or "r.index = {}" in conditions
+        or ("c.birth_date = {}" in conditions and principal.school_id is None)
+    ):
         where.checked()
     where.add_given(conditions)
     if act is not None:

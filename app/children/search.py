@@ -106,7 +106,7 @@ async def found(
     few = wanted.resident_id or wanted.birth_date or principal.school_id
     pieces = _pieces(wanted)
     if few or (hi - lo <= _TOWNSHIP and not pieces):
-        return await queries.list_page(tx, principal, _compared(tx, wanted, lo, hi), window)
+        return await queries.list_page(tx, principal, _compared(tx, wanted, region), window)
     if not pieces:
         raise _too_short(wanted)
     counties = [lo - lo % _COUNTY]
@@ -121,7 +121,7 @@ async def found(
     def arms(where: Where) -> list[str]:
         return [
             _by_tokens(where, asked, lo, hi, window),
-            _by_plain_names(where, lo, hi, _compared(tx, wanted, lo, hi)),
+            _by_plain_names(where, lo, hi, _compared(tx, wanted, (lo, hi))),
         ]
 
     page = await queries.list_page(tx, principal, {}, window, arms=arms)
@@ -177,16 +177,15 @@ EXISTS (SELECT FROM names_unfilled f WHERE f.county_code >= {} AND f.county_code
 
 def _by_plain_names(where: Where, lo: int, hi: int, compared: Mapping[str, object]) -> str:
     unfilled = _UNFILLED.format(where.bind(lo - lo % _COUNTY), where.bind(hi))
-    return " AND ".join(
-        [
-            unfilled,
-            *(f"({sql.format(where.bind(value))})" for sql, value in compared.items()),
-        ]
-    )
+    said = [f"({sql.format(where.bind(value))})" for sql, value in compared.items()]
+    return " AND ".join([unfilled, *said])
 
 
-def _compared(tx: Tx, wanted: schemas.ChildSearch, lo: int, hi: int) -> dict[str, object]:
+def _compared(
+    tx: Tx, wanted: schemas.ChildSearch, region: tuple[int, int] | None
+) -> dict[str, object]:
     """Say in SQL, of each child, that it is one that is sought."""
+    lo, hi = region or (None, None)
     said: dict[str, object] = {"c.region_code >= {}": lo, "c.region_code < {}": hi}
     if wanted.birth_date is not None:
         said["c.birth_date = {}"] = wanted.birth_date

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from app.access.principal import Principal
 from app.access.roles import role
-from app.children import below, naming
+from app.children import below, names, naming
 from app.children.queries import ChildRef
 from app.core.data import sql
 from app.core.data.db import SYSTEM, Database
@@ -37,7 +37,9 @@ async def a_child(
         }
         texts = {name: json.dumps(value) for name, value in columns.items() if type(value) is dict}
         await sql.insert(tx.connection, "children", columns | texts)
-    return ChildRef(child_id, home_county, region_code, school_id)
+        child = ChildRef(child_id, home_county, region_code, school_id)
+        await names.keep(tx, [(child, chosen["name"])])
+    return child
 
 
 async def moved(database: Database, child_id: UUID | str, **place: Any) -> None:
