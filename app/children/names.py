@@ -100,7 +100,8 @@ SELECT reached_code, reached_id FROM names_unfilled WHERE county_code = $1 FOR U
 """
 _NEXT: Final = """
 SELECT c.id, c.home_county, c.region_code, c.school_id, c.name FROM children c
-WHERE c.region_code < $1 + 1000000 AND c.region_code >= $1 AND (c.region_code, c.id) > ($2, $3)
+WHERE c.region_code >= $1 AND c.region_code < $1::bigint + 1000000
+  AND (c.region_code, c.id) > ($2, $3)
 ORDER BY c.region_code, c.id LIMIT $4 FOR NO KEY UPDATE
 """
 _REACHED: Final = """

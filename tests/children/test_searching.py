@@ -234,7 +234,6 @@ class TestFillsWhatWasBefore:
     ) -> None:
         database = live_database
         monkeypatch.setattr(names, "BATCH", 7)
-        await some_regions(database, *PLACES)
         for name in NAMES:
             for place in PLACES:
                 await a_child(database, place, name=name)
