@@ -106,7 +106,7 @@ async def found(
     few = wanted.resident_id or wanted.birth_date or principal.school_id
     pieces = _pieces(wanted)
     if few or (hi - lo <= _TOWNSHIP and not pieces):
-        return await queries.list_page(tx, principal, _compared(tx, wanted, region), window)
+        return await queries.list_page(tx, principal, compared(tx, wanted, region), window)
     if not pieces:
         raise _too_short(wanted)
     counties = [lo - lo % _COUNTY]
@@ -121,7 +121,7 @@ async def found(
     def arms(where: Where) -> list[str]:
         return [
             _by_tokens(where, asked, lo, hi, window),
-            _by_plain_names(where, lo, hi, _compared(tx, wanted, (lo, hi))),
+            _by_plain_names(where, lo, hi, compared(tx, wanted, (lo, hi))),
         ]
 
     page = await queries.list_page(tx, principal, {}, window, arms=arms)
@@ -181,7 +181,7 @@ def _by_plain_names(where: Where, lo: int, hi: int, compared: Mapping[str, objec
     return " AND ".join([unfilled, *said])
 
 
-def _compared(
+def compared(
     tx: Tx, wanted: schemas.ChildSearch, region: tuple[int, int] | None
 ) -> dict[str, object]:
     """Say in SQL, of each child, that it is one that is sought."""

@@ -154,11 +154,11 @@ def _forms(
     for name, query in _queries(document, operation, each, target):
         yield name, query, each
     if operation.id == "searchChildren":
-        for what, body in _searches(name_of(kept.copy)).items():
+        for what, body in searches(name_of(kept.copy)).items():
             yield f"{operation.id}?{what}", {}, replace(each, body=always({**body, "limit": 50}))
 
 
-def _searches(name: str) -> dict[str, dict[str, str]]:
+def searches(name: str) -> dict[str, dict[str, str]]:
     """Say how a child of a name in the register is sought, and one of none."""
     spelt = [str(spell(character)["name_pinyin"]) for character in name]
     return {
