@@ -6,12 +6,13 @@ python -m tests.plans.searching          on the register that `make plans` makes
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from statistics import median
 from time import perf_counter
 from typing import Any
 
 from app.access.principal import Principal
-from app.children import queries, schemas, search
+from app.children import names, queries, schemas, search, tokens
 from app.core.data import db
 from app.core.data.db import Tx
 from app.core.http import paging
@@ -50,6 +51,44 @@ async def _measured(
     return f"{median(took):,.1f} ms, {pages:,} pages, {len(rows)} found"
 
 
+class _TakenBack(Exception):
+    pass
+
+
+async def _written(database: db.Database) -> None:
+    """Write the tokens of some children that have none; take it back."""
+    async with database.begin(db.SYSTEM) as tx:
+        size = await tx.connection.fetchval(_SIZE)
+        children = [
+            (queries.ref_of(row), row["name"]) for row in await tx.connection.fetch(_SOME, BATCH)
+        ]
+    took = []
+    for each in (children, *([one] for one in children[:100])):
+        with suppress(_TakenBack):
+            async with database.begin(db.SYSTEM) as tx:
+                ids = [child.id for child, _ in each]
+                await tx.connection.execute(
+                    "DELETE FROM child_names WHERE child_id = ANY ($1)", ids
+                )
+                started = perf_counter()
+                await names.keep(tx, each)
+                took.append(perf_counter() - started)
+                raise _TakenBack
+    all_, *single = took
+    count = sum(len(tokens.kept(name)) for _, name in children)
+    print(f"tokens of one child: {median(single) * 1000:.2f} ms")
+    print(f"of {BATCH} children, {count} tokens: {count / all_:,.0f} tokens/s")
+    print(f"bytes for each child, indexes too: {size}")
+
+
+BATCH = 1000
+_SOME = "SELECT id, home_county, region_code, school_id, name FROM children ORDER BY id LIMIT $1"
+_SIZE = """
+SELECT pg_total_relation_size('child_names') / nullif(reltuples, 0)::bigint
+FROM pg_class WHERE relname = 'children'
+"""
+
+
 async def _all(kept: world.Kept, url: str, settings: Any) -> None:
     watch = Watch()
     database = db.Database(open_watched(url, settings.database), kept.keyring, lambda: world.NOW)
@@ -65,6 +104,7 @@ async def _all(kept: world.Kept, url: str, settings: Any) -> None:
                 except search.SearchTooBroad:
                     found.append("refused")
             print(f"{what:<10} {size:<9} {found[0]:<42} {found[1]}", flush=True)
+    await _written(database)
     await database.close()
 
 
