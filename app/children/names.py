@@ -40,7 +40,7 @@ WITH kept AS MATERIALIZED (
 ), gone AS (
     DELETE FROM child_names n WHERE n.child_id = ANY ($1::uuid[]) AND NOT EXISTS (
         SELECT FROM kept k WHERE k.home_county = n.home_county AND k.child_id = n.child_id
-        AND k.token = n.token)
+        AND k.token = n.token AND k.region_code = n.region_code)
 )
 INSERT INTO child_names (token, region_code, child_id, home_county, pupil_of)
 SELECT * FROM kept ON CONFLICT DO NOTHING

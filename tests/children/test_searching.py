@@ -1,5 +1,6 @@
 """What a search finds is what comparing every name would, whoever asks, wherever children live."""
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any
@@ -122,6 +123,19 @@ class TestFinds:
         assert len(found) > 80
         await _finds_all(client, database, settings)
 
+    async def test_nobody_outside_of_a_region(self, client, database, settings) -> None:
+        nation = await a_caller(database, settings, "civil_affairs", 0)
+        living = await _living(database)
+        wanted = {"name": "样小", "match": "prefix"}
+        for lo, codes in ((VILLAGE, 1), (TOWNSHIP, 10**3), (120118000000, 10**6)):
+            expected = [
+                child
+                for child, name, lives_in in living
+                if lo <= lives_in < lo + codes and fits(name, wanted)
+            ]
+            found = await _ask(client, nation, **wanted, region_code=f"{lo}")
+            assert found == expected, lo
+
     async def test_also_after_moves_and_other_codes(self, client, database, settings) -> None:
         async with database.begin(SYSTEM) as tx:
             await replace_region(tx, COUNTY, 120120000000, date(2026, 7, 1))
@@ -180,6 +194,17 @@ class TestKeepsTokens:
             assert answer.status_code == 200, answer.text
             file = answer.json()
             assert await _tokens(database, file["id"]) == made(name, place), change
+
+    async def test_at_the_place_to_which_a_release_without_tokens_moved_a_child(
+        self, database
+    ) -> None:
+        child = await a_child(database, VILLAGE, name="样小一")
+        moved = replace(child, region_code=SIBLING)
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute("UPDATE children SET region_code = $1", SIBLING)
+            await names.keep(tx, [(moved, "样小一")])
+            rows = await tx.connection.fetch("SELECT region_code FROM child_names")
+        assert [row["region_code"] for row in rows] == [SIBLING] * 6
 
     async def test_of_a_name_that_is_spelt_otherwise_now(self, database) -> None:
         child = await a_child(database, VILLAGE, name="样小一", name_pinyin="yangxiao")
