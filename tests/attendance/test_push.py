@@ -84,6 +84,7 @@ class TestSameBatchAgain:
     ) -> None:
         other = await school.pupil(database)
         async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute("DELETE FROM child_names WHERE child_id = $1", other.id)
             await tx.connection.execute(
                 "UPDATE children SET home_county = 120118000000 WHERE id = $1", other.id
             )
