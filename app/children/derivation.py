@@ -9,7 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.access.principal import Principal
-from app.children import events, naming, queries, rules, sealing
+from app.children import events, names, naming, queries, rules, sealing
 from app.children.answers import Answer
 from app.children.completeness import completion, part_of, parts_lacking
 from app.children.queries import ChildRef
@@ -161,13 +161,16 @@ WHERE c.home_county = u.home_county AND c.id = u.id
 async def _respell(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
     """Spell names anew that the release before stored, or that this one spells otherwise."""
     found: list[tuple[Any, ...]] = []
+    named: list[tuple[ChildRef, str]] = []
     for row in rows:
         spelt = naming.spell(row["name"])
         if any(row[column] != value for column, value in spelt.items()):
             found.append((row["home_county"], row["id"], *spelt.values()))
+            named.append((queries.ref_of(row), row["name"]))
     if found:
         counties, ids, *columns = map(list, zip(*found, strict=True))
         await tx.connection.execute(_RESPELL, counties, ids, tx.now, *columns)
+        await names.keep(tx, named)
 
 
 async def rederive(tx: Tx, after: UUID) -> UUID | None:
@@ -181,7 +184,7 @@ async def rederive(tx: Tx, after: UUID) -> UUID | None:
     changed: list[tuple[ChildRef, Derived]] = []
     news: list[announcements.Event] = []
     for row in rows:
-        child = ChildRef(row["id"], row["home_county"], row["region_code"], row["school_id"])
+        child = queries.ref_of(row)
         told = Told.all_of(row["told"])
         outcome = derive(sealing.whole(tx.keyring, row), child.region_code, tx.today, told)
         said = announced(child, row, outcome, tx.today)

@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.access.roles import roles
-from app.children import below, counting, derivation, duplicates
+from app.children import below, counting, derivation, duplicates, names, queries
 from app.children.events import ChildRegistered
 from app.core.data.db import Tx
 from app.core.http.wire import region_text
@@ -34,6 +34,21 @@ async def count_county(tx: Tx, payload: dict[str, Any]) -> None:
     await counting.count_county(tx, payload["county"])
 
 
+@queue.every("children.fill_names", "*/10 * * * *")
+async def fill_names(tx: Tx, _: dict[str, Any]) -> None:
+    """Have tokens made of the names that the release before kept without, county by county."""
+    counties = await names.unfilled(tx)
+    await queue.enqueue_for(tx.connection, "children.fill_names_of_county", "county", counties)
+
+
+@queue.job("children.fill_names_of_county")
+async def fill_names_of_county(tx: Tx, payload: dict[str, Any]) -> None:
+    """Make those of the next batch; queue the next in the same transaction."""
+    if await names.fill(tx, payload["county"]):
+        name = "children.fill_names_of_county"
+        await queue.enqueue_for(tx.connection, name, "county", [payload["county"]])
+
+
 @events.read_by("children")
 def read_by(data: Mapping[str, Any]) -> list[str] | None:
     """Say who is told in which categories a child is: who reads that in its file (AZ-5)."""
@@ -57,7 +72,8 @@ WITH next AS (
 UPDATE children AS c SET region_code = c.region_code + $3, updated_at = $4,
     residence = c.residence || jsonb_build_object(
         'region_code', lpad((c.region_code + $3)::text, 12, '0'))
-FROM next WHERE c.home_county = next.home_county AND c.id = next.id RETURNING next.was, c.id
+FROM next WHERE c.home_county = next.home_county AND c.id = next.id
+RETURNING c.id, c.home_county, c.region_code, c.school_id, c.name, next.was
 """
 
 
@@ -72,6 +88,7 @@ async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
             _MOVE, event.old_lo, event.old_hi, event.shift, tx.now, *last, following.BATCH
         )
         await below.follow(tx, "c.id = ANY($1::uuid[])", [row["id"] for row in moved])
+        await names.keep(tx, [(queries.ref_of(row), row["name"]) for row in moved])
         if len(moved) < following.BATCH:
             break
         last = max((row["was"], row["id"]) for row in moved)

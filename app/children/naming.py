@@ -245,7 +245,7 @@ def spell(name: str) -> dict[str, str | None]:
             letters("".join(syllables))[:MOST_LETTERS],
             "".join(letters(each)[:1] for each in syllables),
         )
-        for syllables in _readings(compared)
+        for syllables in readings(compared)
     )
     first, *others = islice(found, MOST_READINGS)
     columns: dict[str, str | None] = {
@@ -260,7 +260,7 @@ def spell(name: str) -> dict[str, str | None]:
     return columns
 
 
-def _readings(name: str) -> Iterator[list[str]]:
+def readings(name: str) -> Iterator[list[str]]:
     """Yield the syllables of a name once for each reading of its surname, the usual one first."""
     begun = name[:2].translate(_SIMPLIFIED)
     known = [length for length in (2, 1) if begun[:length] in _SURNAMES]

@@ -19,6 +19,7 @@ from app.children import (
     events,
     history,
     merging,
+    names,
     operations,
     queries,
     schemas,
@@ -320,6 +321,7 @@ async def _store(
     }
     await sql.insert(tx.connection, "children", columns)
     await duplicates.claim_number(tx, child, file.identity.resident_id)
+    await names.keep(tx, [(child, file.identity.name or "")])
     await operations.store_numbers(tx, child, file, sent)
     mac = content_mac if aside else None
     await history.remember(

@@ -16,6 +16,7 @@ from app.children import (
     events,
     history,
     merging,
+    names,
     queries,
     schemas,
     sealing,
@@ -154,6 +155,8 @@ async def _write(
     await tx.connection.execute(f"UPDATE children SET {values} WHERE {where}", *where.arguments)
     if moved != child:
         await below.follow(tx, "c.home_county = $1 AND c.id = $2", child.home_county, child.id)
+    if "identity" in different or moved.region_code != child.region_code:
+        await names.keep(tx, [(moved, after.identity.name or "")])
     said = {"version": version, "sections": sorted(different)}
     await tell_anew(tx, principal, moved, before, after)
     await _announce(tx, principal, child, moved, row, outcome, said)

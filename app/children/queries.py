@@ -1,7 +1,7 @@
 """Reads of children's files. Every one starts from `visible`."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final, NamedTuple
@@ -20,7 +20,7 @@ from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.http.wire import region_text
 from app.core.text import canonical_number
-from app.regions.rules import county_of
+from app.regions.rules import counties_in_sql, county_of
 
 _STUDENT_STATUS: Final = "student_status"
 """The system of the ministry of education's student numbers."""
@@ -71,6 +71,10 @@ class ChildRef:
             "region_code": self.region_code,
             "pupil_of": self.school_id,
         }
+
+
+def ref_of(row: Mapping[str, Any]) -> ChildRef:
+    return ChildRef(row["id"], row["home_county"], row["region_code"], row["school_id"])
 
 
 async def find(tx: Tx, principal: Principal, child_id: UUID) -> ChildRef | None:
@@ -325,19 +329,33 @@ async def list_page(
     conditions: Mapping[str, Any],
     window: paging.Window,
     act: Act | None = None,
+    arms: Callable[[Where], Sequence[str]] | None = None,
 ) -> paging.Rows:
     """List visible children that meet `conditions`, by (region, id): SQL with `{}` for the value →
     value, None for any. The alias `r` is the table of resident numbers, if a condition names it.
-    One statement.
+    `arms`: see `paging.fetch`; by each of them few are found. One statement.
     """
     select = _SUMMARY + _WITH_NUMBERS * any("r." in sql for sql in conditions)
     where = visible(principal)
-    if "r.index = {}" in conditions:
+    if (
+        arms is not None
+        or "r.index = {}" in conditions
+        or ("c.birth_date = {}" in conditions and principal.school_id is None)
+    ):
         where.checked()
     where.add_given(conditions)
     if act is not None:
         act.narrow(where, principal, tx.today, alias="c")
-    return await paging.fetch(tx, select, where, _BY_REGION, window)
+    either = () if arms is None else arms(where)
+    return await paging.fetch(tx, select, where, _BY_REGION, window, either)
+
+
+async def counties(tx: Tx, lo: int, hi: int) -> list[int]:
+    """Return the counties between two codes in which children live."""
+    return [row["county"] for row in await tx.connection.fetch(_COUNTIES, lo, hi)]
+
+
+_COUNTIES: Final = counties_in_sql("children", "$1", "$2")
 
 
 async def find_by_number(tx: Tx, principal: Principal, index: bytes) -> UUID | None:

@@ -38,7 +38,7 @@ from app.children.models import LISTED_BY
 from app.core.clock import local_date
 from app.core.data.db import Tx
 from app.core.http import routing
-from app.core.http.paging import CursorInvalid, Page, Paged, Rows, Window
+from app.core.http.paging import CursorInvalid, Page, Paged, Rows
 from app.core.http.preconditions import IfMatch
 from app.core.http.routing import ReadTransaction, Transaction
 from app.core.http.shown import Shown
@@ -159,9 +159,7 @@ async def search_children(
 ) -> Shown[Page[schemas.ChildSummary]]:
     """Search children in the caller's remit by number, name or its Latin spelling."""
     region = await span_of(tx, wanted.region_code, "#/region_code")
-    conditions = search.searched(tx, principal, wanted, region)
-    window = Window(wanted.limit, wanted.cursor)
-    return _page(tx, principal, await queries.list_page(tx, principal, conditions, window))
+    return _page(tx, principal, await search.found(tx, principal, wanted, region))
 
 
 @router.get("/{child_id}", responses=documented(ChildNotFound))

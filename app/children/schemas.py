@@ -280,8 +280,8 @@ class ChildSearch(Input):
     match: Literal["exact", "prefix", "suffix", "infix"] = Field(
         default="exact",
         description=(
-            "How `name` is compared. Infix needs three characters, or two where the remit or"
-            " `region_code` lies in one county."
+            "How `name` is compared. A part needs two characters; one does with a `birth_date`, at"
+            " a school, or where the remit or `region_code` lies in one township."
         ),
     )
     pinyin: str | None = Field(
@@ -292,6 +292,7 @@ class ChildSearch(Input):
         description=(
             "Beginning of the name in Latin letters, or its initials. Any reading of the surname is"
             " found; ü is typed as ü, v, u or yu. Spaces, tones and case make no difference."
+            " What may be one syllable, or less, does where one character of `name` does."
         ),
         examples=["yangxiao"],
     )

@@ -1,23 +1,26 @@
 """What a list or a search may ask for, and the SQL conditions it becomes."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from app.access.principal import Principal
-from app.children import naming, queries, schemas
+from app.children import names, naming, queries, schemas, tokens
 from app.children.models import LISTED_BY
 from app.children.sections import GROUP_OF_FILTER
 from app.children.sections.marks import BadField
 from app.core.data.db import Tx
+from app.core.data.sql import Where
 from app.core.data_files import unknown
+from app.core.http import paging
 from app.core.problems import FieldError, Problem
 from app.core.text import canonical_name, letters
+from app.regions.rules import SPANS
 
-_COUNTY: Final = 10**6
-_SHORTEST: Final = 2
-_ANYWHERE: Final = 3
+_TOWNSHIP, _COUNTY = SPANS[1:3]
+MOST_TOKENS: Final = 12_000
+"""Asked for at once: forty in a province, four in each county of the nation."""
 _LAST: Final = "\U0010ffff"
 _READINGS: Final = ("", *(f"_{place}" for place in range(2, naming.MOST_READINGS + 1)))
 
@@ -86,29 +89,113 @@ def _held(column: str, code: str | None) -> dict[str, object]:
     return {f"{{}} AND '{code}' = ANY (c.{column})": True}
 
 
-def searched(
+async def found(
     tx: Tx, principal: Principal, wanted: schemas.ChildSearch, region: tuple[int, int] | None
-) -> dict[str, object]:
-    """Turn a search into SQL conditions for `queries.list_page`. Raises FilterForbidden,
-    SearchTooBroad.
+) -> paging.Rows:
+    """Return a page of what a search finds. Raises FilterForbidden, SearchTooBroad, CursorInvalid.
+    One statement; one more for the counties of whoever searches several.
+
+    Few are compared one by one: whoever is born on a day, bears a number, or is at a school; for
+    less than a token's worth of a name, those of a township, too. All else is found by the tokens
+    of each county.
     """
     refuse_unreadable(principal, region_code=wanted.region_code)
-    lo, hi = region or (None, None)
-    found: dict[str, object] = {
-        "c.region_code >= {}": lo,
-        "c.region_code < {}": hi,
-        "c.birth_date = {}": wanted.birth_date,
-    }
-    if wanted.pinyin is not None:
-        found |= _spelling(wanted.pinyin)
-    if wanted.resident_id is not None:
-        found["r.index = {}"] = queries.resident_index(tx.keyring, wanted.resident_id)
-    if wanted.name is not None:
-        narrow = min(hi or principal.region_hi, principal.region_hi) - max(
-            lo or principal.region_lo, principal.region_lo
+    window = paging.Window(wanted.limit, wanted.cursor)
+    lo, hi = region or (principal.region_lo, principal.region_hi)
+    lo, hi = max(lo, principal.region_lo), min(hi, principal.region_hi)
+    few = wanted.resident_id or wanted.birth_date or principal.school_id
+    pieces = _pieces(wanted)
+    if few or (hi - lo <= _TOWNSHIP and not pieces):
+        return await queries.list_page(tx, principal, compared(tx, wanted, region), window)
+    if not pieces:
+        raise _too_short(wanted)
+    counties = [lo - lo % _COUNTY]
+    if hi - lo > _COUNTY:
+        counties = await queries.counties(tx, lo, hi)
+    if len(counties) * len(pieces) > MOST_TOKENS:
+        raise SearchTooBroad.at(
+            "#/region_code", "region_needed", "Give a region, or whole syllables."
         )
-        found |= _name(canonical_name(wanted.name), wanted.match, in_one_county=narrow <= _COUNTY)
-    return found
+    asked = [token for each in counties for token in names.made(tx.keyring, each, pieces)]
+
+    def arms(where: Where) -> list[str]:
+        return [
+            _by_tokens(where, asked, lo, hi, window),
+            _by_plain_names(where, lo, hi, compared(tx, wanted, (lo, hi))),
+        ]
+
+    page = await queries.list_page(tx, principal, {}, window, arms=arms)
+    name = None if wanted.name is None else canonical_name(wanted.name)
+    return page._replace(
+        rows=[
+            row
+            for row in page.rows
+            if tokens.fits(row["name"], sought=name, match=wanted.match, typed=wanted.pinyin)
+        ]
+    )
+
+
+def _pieces(wanted: schemas.ChildSearch) -> list[str]:
+    by_name = tokens.of_name(canonical_name(wanted.name), wanted.match) if wanted.name else []
+    return by_name or (tokens.of_letters(wanted.pinyin) if wanted.pinyin else [])
+
+
+def _too_short(wanted: schemas.ChildSearch) -> SearchTooBroad:
+    field = "pinyin" if wanted.pinyin else "name"
+    return SearchTooBroad.at(
+        f"#/{field}",
+        f"{field}_too_short",
+        "Two characters or syllables; one with a birth date, or inside a township.",
+    )
+
+
+# In each county, and of each of its tokens, a page from the cursor on: these are merged.
+_TOKENS: Final = """
+(c.home_county, c.id) IN (SELECT f.home_county, f.child_id FROM (
+    SELECT DISTINCT n.region_code, n.child_id, n.home_county
+    FROM unnest({}::bigint[]) AS t (token) CROSS JOIN LATERAL (
+        SELECT n.region_code, n.child_id, n.home_county FROM child_names n
+        WHERE n.token = t.token AND n.region_code >= {} AND n.region_code < {}
+          AND (n.region_code, n.child_id) > ({}, {})
+        ORDER BY n.region_code, n.child_id LIMIT {}
+    ) AS n ORDER BY n.region_code, n.child_id LIMIT {}
+) AS f)
+"""
+
+
+def _by_tokens(where: Where, asked: Sequence[int], lo: int, hi: int, window: paging.Window) -> str:
+    after = paging.decode(window.cursor, (int, UUID)) or (-1, UUID(int=0))
+    most = window.limit + 1
+    return _TOKENS.format(*map(where.bind, (asked, lo, hi, *after, most, most)))
+
+
+# Where tokens may be missing yet: as before there were any. Goes with the table.
+_UNFILLED: Final = """
+EXISTS (SELECT FROM names_unfilled f WHERE f.county_code >= {} AND f.county_code < {})
+"""
+
+
+def _by_plain_names(where: Where, lo: int, hi: int, compared: Mapping[str, object]) -> str:
+    unfilled = _UNFILLED.format(where.bind(lo - lo % _COUNTY), where.bind(hi))
+    said = [f"({sql.format(where.bind(value))})" for sql, value in compared.items()]
+    return " AND ".join([unfilled, *said])
+
+
+def compared(
+    tx: Tx, wanted: schemas.ChildSearch, region: tuple[int, int] | None
+) -> dict[str, object]:
+    """Say in SQL, of each child, that it is one that is sought."""
+    lo, hi = region or (None, None)
+    said: dict[str, object] = {"c.region_code >= {}": lo, "c.region_code < {}": hi}
+    if wanted.birth_date is not None:
+        said["c.birth_date = {}"] = wanted.birth_date
+    if wanted.pinyin is not None:
+        said |= _spelling(wanted.pinyin)
+    if wanted.resident_id is not None:
+        said["r.index = {}"] = queries.resident_index(tx.keyring, wanted.resident_id)
+    if wanted.name is not None:
+        said |= _name(canonical_name(wanted.name), wanted.match)
+    return said
 
 
 def refuse_unreadable(principal: Principal, **given: object) -> None:
@@ -121,7 +208,7 @@ def refuse_unreadable(principal: Principal, **given: object) -> None:
         raise FilterForbidden(errors=errors)
 
 
-def _name(name: str, match: str, *, in_one_county: bool) -> dict[str, object]:
+def _name(name: str, match: str) -> dict[str, object]:
     # Prefixes are ranges: unlike LIKE, comparison may use an index under row-level security.
     if match == "exact":
         return {"c.name_canonical = {}": name}
@@ -130,10 +217,6 @@ def _name(name: str, match: str, *, in_one_county: bool) -> dict[str, object]:
     if match == "suffix":
         back = name[::-1]
         return {"c.name_reversed >= {}": back, "c.name_reversed < {}": back + _LAST}
-    if len(name) < (_SHORTEST if in_one_county else _ANYWHERE):
-        raise SearchTooBroad.at(
-            "#/name", "name_too_short", "Two characters inside one county, three anywhere."
-        )
     return {"position({} in c.name_canonical) > 0": name}
 
 

@@ -194,6 +194,7 @@ OTHERWISE = {
     "used_assertions": "goes when it could not be used again anyway",
     "resident_ids": "one row a child and number, deleted with either",
     "child_external_ids": "one row a child and number, deleted with either",
+    "child_names": "what belongs to a name, written anew with it",
     "child_aliases": "what a file was called before, deleted when files are parted",
 }
 """Tables of rows that never change, of which each is somebody's to delete."""

@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 
 from app.access.principal import Principal
 from app.access.roles import role
-from app.children import below, naming
-from app.children.queries import ChildRef
+from app.children import below, names, naming
+from app.children.queries import ChildRef, ref_of
 from app.core.data import sql
 from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
@@ -19,13 +19,11 @@ async def a_child(
     database: Database, region_code: int, *, school_id: UUID | None = None, **fields: Any
 ) -> ChildRef:
     """Store a synthetic child living in `region_code`."""
-    child_id = new_id()
-    home_county = regions.county_of(region_code)
     chosen = {"name": "测一", "sex": "female", "birth_date": date(2016, 3, 1), **fields}
     async with database.begin(SYSTEM) as tx:
         columns = {
-            "id": child_id,
-            "home_county": home_county,
+            "id": new_id(),
+            "home_county": regions.county_of(region_code),
             "region_code": region_code,
             "school_id": school_id,
             "version": 1,
@@ -37,7 +35,9 @@ async def a_child(
         }
         texts = {name: json.dumps(value) for name, value in columns.items() if type(value) is dict}
         await sql.insert(tx.connection, "children", columns | texts)
-    return ChildRef(child_id, home_county, region_code, school_id)
+        child = ref_of(columns)
+        await names.keep(tx, [(child, chosen["name"])])
+    return child
 
 
 async def moved(database: Database, child_id: UUID | str, **place: Any) -> None:

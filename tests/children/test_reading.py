@@ -237,27 +237,6 @@ class TestSearches:
             answer = await client.post("/v1/children/search", json=wanted, headers=stranger.headers)
             assert answer.json() == {"items": [], "next_cursor": None}
 
-    async def test_two_characters_inside_a_name_only_in_one_county(
-        self, open_file, client, director, database, settings
-    ) -> None:
-        await open_file(director)
-        city = await a_caller(database, settings, "civil_affairs", 120100000000, machine=False)
-        wanted = {"name": "小一", "match": "infix"}
-        wide = await client.post("/v1/children/search", json=wanted, headers=city.headers)
-        assert (wide.status_code, wide.json()["type"]) == (422, "/problems/search-too-broad")
-        narrow = await client.post(
-            "/v1/children/search",
-            json={**wanted, "region_code": f"{COUNTY}"},
-            headers=city.headers,
-        )
-        assert len(narrow.json()["items"]) == 1
-        one = await client.post(
-            "/v1/children/search",
-            json={"name": "一", "match": "infix"},
-            headers=director.headers,
-        )
-        assert one.status_code == 422
-
     async def test_looks_for_something(self, client, director) -> None:
         answer = await client.post("/v1/children/search", json={}, headers=director.headers)
         assert answer.status_code == 422

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import httpx
 
+from app.children.naming import spell
 from app.core.data.db import Database
 from app.core.settings import Settings
 from app.regions.rules import lineage
@@ -17,8 +19,9 @@ from tests.matrix.described import Operation
 from tests.matrix.expectation import PURPOSES, ROLES
 from tests.matrix.facts import Holder, Target
 from tests.matrix.groups import CALLERS
-from tests.matrix.parts import Ask
+from tests.matrix.parts import Ask, always
 from tests.plans.judging import Watch
+from tests.plans.likely import name_of
 from tests.plans.telling import Asked
 from tests.plans.world import Kept
 
@@ -69,7 +72,7 @@ async def asked_of(
             operation = described[each.operation]
             if operation.scope not in ROLES[role]["scopes"] or only not in operation.id:
                 continue
-            for name, query in _queries(document, operation, each, target):
+            for name, query, form in _forms(document, operation, each, kept, target):
                 watch.taken()
                 async with undone(database):
                     own = await _deep(client, operation, query, headers)
@@ -77,7 +80,7 @@ async def asked_of(
                         watch.taken()
                         watch.on = True
                         answer = await _ask(
-                            client, operation, each, target, headers, own, f'"{version}"'
+                            client, operation, form, target, headers, own, f'"{version}"'
                         )
                         watch.on = False
                         if answer.status_code != 412:
@@ -142,6 +145,34 @@ async def _deep(
     return {**{name: value for name, value in query.items() if name != "cursor"}, **asked} | (
         {"limit": query["limit"]} if "limit" in query else {"limit": "50"}
     )
+
+
+def _forms(
+    document: Mapping[str, Any], operation: Operation, each: Ask, kept: Kept, target: Target
+) -> Iterator[tuple[str, dict[str, str], Ask]]:
+    """Name each request with its query, and with what else it says if it has several forms."""
+    for name, query in _queries(document, operation, each, target):
+        yield name, query, each
+    if operation.id == "searchChildren":
+        for what, body in searches(name_of(kept.copy)).items():
+            yield f"{operation.id}?{what}", {}, replace(each, body=always({**body, "limit": 50}))
+
+
+def searches(name: str) -> dict[str, dict[str, str]]:
+    """Say how a child of a name in the register is sought, and one of none."""
+    spelt = [str(spell(character)["name_pinyin"]) for character in name]
+    return {
+        "exact": {"name": name},
+        "prefix": {"name": name[:2], "match": "prefix"},
+        "suffix": {"name": name[1:], "match": "suffix"},
+        "infix": {"name": name[1:], "match": "infix"},
+        "nobody": {"name": "样样", "match": "infix"},
+        "pinyin": {"pinyin": "".join(spelt)},
+        "begun": {"pinyin": spelt[0] + spelt[1][0]},
+        "initials": {"pinyin": "".join(each[0] for each in spelt)},
+        "born": {"name": name[0], "match": "prefix", "birth_date": "2015-03-01"},
+        "character": {"name": name[0], "match": "prefix"},
+    }
 
 
 def _queries(

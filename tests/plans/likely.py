@@ -1,5 +1,9 @@
 """How many there are of everything for each child, and what differs from one copy to another."""
 
+from collections.abc import Callable, Iterable
+
+from app.children import naming
+
 RATIOS = {
     "children": 1.0,
     "visits": 2.0,
@@ -66,6 +70,7 @@ KEPT = {
     *("jobs", "job_schedules", "regions", "alembic_version", "idempotency_keys", "revocations"),
     "event_feed",
     *("duty_counts", "children_counts"),
+    *("child_names", "names_unfilled"),  # made of the names, by the county's key
     *("used_assertions", "authorization_codes", "refresh_tokens", "school_calendar_days"),
 }
 """What is not copied."""
@@ -74,13 +79,29 @@ _SURNAMES, _GIVEN = (
     "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗",
     "小明红芳伟强军丽静敏涛超勇艳杰娟霞平刚玲",
 )
-_S = f"substr('{_SURNAMES}', (n % 20) + 1, 1)"
-_A, _B = (f"substr('{_GIVEN}', ((n / {each}) % 20)::int + 1, 1)" for each in (20, 400))
-_LETTERS = "chr(97 + n % 20) || chr(97 + (n / 20) % 20) || chr(97 + (n / 400) % 20)"
-_PINYIN = (
-    "chr(97 + n % 20) || 'ang' || chr(97 + (n / 20) % 20) || 'in' || chr(97 + (n / 400) % 20)"
-    " || 'ao'"
-)
+
+
+def name_of(n: int) -> str:
+    """Say what children of copy `n` are called."""
+    return _SURNAMES[n % 20] + _GIVEN[n // 20 % 20] + _GIVEN[n // 400 % 20]
+
+
+def _of(n: str, texts: Iterable[str]) -> str:
+    listed = ", ".join(f"'{each}'" for each in texts)
+    return f"(ARRAY[{listed}])[1 + ({n}) % 20]"
+
+
+def _named(shown: Callable[[str], str]) -> str:
+    """Write the name of copy `n`, a part for each character."""
+    parts = (("n", _SURNAMES), ("n / 20", _GIVEN), ("n / 400", _GIVEN))
+    return " || ".join(_of(n, map(shown, characters)) for n, characters in parts)
+
+
+def _spelt(column: str) -> Callable[[str], str]:
+    return lambda character: naming.spell(character)[column] or ""
+
+
+_NAME = _named(str)
 _OPEN = "n % 20 = 0"
 """One of twenty is under way."""
 _IN_PLACE = "lpad(plans_place((t.{0}->>'region_code')::bigint, n, $5::bigint[])::text, 12, '0')"
@@ -95,11 +116,11 @@ _POSITION = "t.position + (n::bigint * 10 + m) * 1000000"
 """Each copy has places of its own in the feed."""
 
 CHOSEN = {
-    "children.name": f"{_S} || {_A} || {_B}",
-    "children.name_canonical": f"{_S} || {_A} || {_B}",
-    "children.name_reversed": f"{_B} || {_A} || {_S}",
-    "children.name_pinyin": _PINYIN,
-    "children.name_initials": _LETTERS,
+    "children.name": _NAME,
+    "children.name_canonical": _NAME,
+    "children.name_reversed": f"reverse({_NAME})",
+    "children.name_pinyin": _named(_spelt("name_pinyin")),
+    "children.name_initials": _named(_spelt("name_initials")),
     "children.birth_date": "date '2010-01-01' + n * 7 % 5800",
     "children.residence": _SECTION.format("residence"),
     "children.hukou": _SECTION.format("hukou"),

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -19,6 +20,7 @@ import asyncpg
 from app import main
 from app.api import openapi
 from app.children import counting as of_children
+from app.children import names, tokens
 from app.core.data import db, migrations, versions
 from app.core.data.crypto import Keyring
 from app.core.settings import Database, Environment, Settings
@@ -83,6 +85,14 @@ SELECT home_county, id, region_code, school_id, gen_random_uuid(), school_id, '�
        '三年级一班', '2025-09-01', 'test', created_at
 FROM children WHERE school_id IS NOT NULL
 ON CONFLICT DO NOTHING
+"""
+_NAMED = """
+SELECT id, home_county, region_code, school_id, name FROM children
+WHERE id > $1 ORDER BY id LIMIT 50000
+"""
+_PRIMARY = """
+ALTER TABLE child_names ADD CONSTRAINT pk_child_names
+PRIMARY KEY (token, region_code, child_id, home_county)
 """
 _INDEXES = """
 SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS made_by
@@ -253,6 +263,26 @@ async def _client(
         yield client, operations(openapi.document(app))
 
 
+async def _tokens(connection: asyncpg.Connection, keyring: Keyring) -> None:
+    """Make the tokens of all names, which the copies' counties have keys of their own for."""
+    pieces, after = cache(tokens.kept), UUID(int=0)
+    await connection.execute(
+        "TRUNCATE child_names; ALTER TABLE child_names DROP CONSTRAINT pk_child_names"
+    )
+    while rows := await connection.fetch(_NAMED, after):
+        after = rows[-1]["id"]
+        await connection.copy_records_to_table(
+            "child_names",
+            columns=("token", "region_code", "child_id", "home_county", "pupil_of"),
+            records=(
+                (token, row["region_code"], row["id"], row["home_county"], row["school_id"])
+                for row in rows
+                for token in names.made(keyring, row["region_code"], pieces(row["name"]))
+            ),
+        )
+    await connection.execute(_PRIMARY)
+
+
 async def _filled(
     connection: asyncpg.Connection, children: int, keyring: Keyring, stages: list[Stage]
 ) -> Kept:
@@ -285,6 +315,7 @@ async def _filled(
         took = asyncio.get_running_loop().time() - started
         if rows:
             print(f"{table}: {rows:,} rows, {took:.1f} s", flush=True)
+    await _tokens(connection, keyring)
     for index in indexes:
         await connection.execute(index["made_by"])
     for table in tables:

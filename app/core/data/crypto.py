@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -159,6 +159,18 @@ class Keyring:
     def blind_index(self, kind: str, normalised: str) -> bytes:
         """Keyed hash for equality look-up of an encrypted value (32 bytes)."""
         return hmac.new(self.index, f"{kind}\0{normalised}".encode(), hashlib.sha256).digest()
+
+    def tokens(self, kind: str, place: int, texts: Iterable[str]) -> list[int]:
+        """Keyed hashes of texts, 8 bytes each as a bigint, under a key of their own for each kind
+        and place: how often one occurs is seen within a place only.
+        """
+        keyed = hmac.new(self.blind_index(kind, str(place)), digestmod=hashlib.sha256)
+        return [_token(keyed.copy(), text.encode()) for text in texts]
+
+
+def _token(keyed: hmac.HMAC, text: bytes) -> int:
+    keyed.update(text)
+    return int.from_bytes(keyed.digest()[:8], signed=True)
 
 
 def _agreed(shared: bytes, points: bytes) -> bytes:
