@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import httpx
 import pytest
 from fastapi import Body, Depends, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 
 from app.api import answers
 from app.core.data.db import Database
@@ -36,19 +37,18 @@ async def _claim(request: Request, tx: Transaction) -> None:
 @router.post("/probe", status_code=201, dependencies=[Depends(_claim)])
 @router.post("/probe/{place}", status_code=201, dependencies=[Depends(_claim)])
 async def add_probe(
-    body: Annotated[dict[str, Any], Body()], tx: Transaction, response: Response, place: str = ""
-) -> dict[str, Any]:
+    body: Annotated[dict[str, Any], Body()], tx: Transaction, place: str = ""
+) -> Response:
     if body.get("refuse"):
         raise Refused
     pid = await tx.connection.fetchval("SELECT pg_current_xact_id()::text")
-    response.headers.update({"location": f"/probe/{pid}", "etag": '"1"', "x-other": "1"})
-    return {"transaction": pid, "said": body}
+    headers = {"location": f"/probe/{pid}", "etag": '"1"', "x-other": "1"}
+    return JSONResponse({"transaction": pid, "said": body}, 201, headers)
 
 
 @router.post("/bare-probe", status_code=201, dependencies=[Depends(_claim)])
-async def add_bare_probe(tx: Transaction) -> str:
-    pid: str = await tx.connection.fetchval("SELECT pg_current_xact_id()::text")
-    return pid
+async def add_bare_probe(tx: Transaction) -> Response:
+    return JSONResponse(await tx.connection.fetchval("SELECT pg_current_xact_id()::text"), 201)
 
 
 @pytest.fixture
