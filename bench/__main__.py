@@ -111,9 +111,9 @@ async def record(
     await call(database, settings, one.method, one.path, one.caller, body)  # warm caches first
     body = json.loads(json.dumps(one.body).replace("{uuid}", str(uuid4()))) if one.body else None
     recording = Recording(one.path.partition("?")[0], one.method, world.known)
-    database.recording = recording
+    database.noted = recording
     answer = await call(database, settings, one.method, one.path, one.caller, body)
-    database.recording = None
+    database.noted = None
     recording.status, recording.answer = answer.status_code, answer.content
     return recording
 
@@ -237,9 +237,9 @@ async def prepare(settings: Settings, folder: Path) -> tuple[World, list[Recordi
             "", "POST", "/v1/attendance-events", world.school, batch(world, BATCH), 202, 0
         )
         pushed = Recording(push.path, push.method, world.known)
-        database.recording = pushed
+        database.noted = pushed
         await call(database, settings, push.method, push.path, push.caller, push.body)
-        database.recording = None
+        database.noted = None
         await database.close()
     (folder / "recordings").write_bytes(pickle.dumps(recordings))
     return world, recordings, pushed

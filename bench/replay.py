@@ -62,7 +62,7 @@ def _collect(value: Any, into: set[UUID]) -> None:
 class RecordingDatabase(Database):
     """Notes every statement sent on any of its connections."""
 
-    recording: Recording | None = None
+    noted: Recording | None = None
 
     @asynccontextmanager
     async def lane(self) -> AsyncIterator[Lane]:
@@ -75,8 +75,8 @@ class RecordingDatabase(Database):
                 raw.remove_query_logger(self._note)
 
     def _note(self, query: asyncpg.connection.LoggedQuery) -> None:
-        if self.recording is not None and not query.query.startswith(_CONTROL):
-            self.recording.statements.append((query.query, tuple(query.args or ())))
+        if self.noted is not None and not query.query.startswith(_CONTROL):
+            self.noted.statements.append((query.query, tuple(query.args or ())))
 
 
 def renew(value: Any, fresh: dict[UUID, UUID], texts: list[tuple[str, str]]) -> Any:

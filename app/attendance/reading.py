@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any, Final
 
@@ -75,15 +75,16 @@ def cloudevent_schema() -> dict[str, Any]:
     return schema
 
 
-def read_batch(media_type: str, body: Any) -> list[Incoming]:
+def read_batch(media_type: str, body: Any, *, checked: bool = False) -> list[Incoming]:
     """Read a body into events, each judged by itself (I1, I2): by its shape, whatever it is called.
-    What stands beside the events is kept with each, unread. Raises EnvelopeUnusable if it is no
-    batch of events.
+    What stands beside the events is kept with each, unread. `checked`: all of it is JSON that can
+    be stored (`strict_json.plain`). Raises EnvelopeUnusable if it is no batch of events.
     """
     if type(body) is dict and _is_batch(body):  # nor twice the same
         beside = {f"{BESIDE}{name}": said for name, said in body.items() if name != "events"}
         events = [_with(beside, each) for each in _bounded(body["events"], "#/events")]
-        return [_judged(_read, event, f"#/events/{n}") for n, event in enumerate(events)]
+        judged = _read_checked if checked else partial(_judged, _read)
+        return [judged(event, f"#/events/{n}") for n, event in enumerate(events)]
     if media_type == CLOUDEVENT or _is_cloudevent(body):
         return [_judged(_read_cloudevent, body, "#")]
     first = body[0] if isinstance(body, list) and body else None
@@ -122,6 +123,10 @@ def _bounded(events: Any, pointer: str) -> list[Any]:
     if len(events) > MAX_EVENTS:
         raise EnvelopeUnusable.at(pointer, "too_many_events", f"Send at most {MAX_EVENTS} events.")
     return events
+
+
+def _read_checked(event: Any, pointer: str) -> Incoming:
+    return _read(event, pointer, {})
 
 
 def _judged(read: _Reader, event: Any, pointer: str) -> Incoming:

@@ -349,6 +349,9 @@ async def _read_json(request: StrictRequest, *, evidence: bool = False, **taken:
     is_json = re.fullmatch(r"application/(.*\+)?json", media_type)
     if not is_json and not evidence:
         raise _not_json()
+    if is_json and (found := strict_json.plain(body)) is not strict_json.UNSURE:
+        request.parsed, request.scope["plain_json"] = found, True
+        return
     try:
         request.parsed = strict_json.loads(body, evidence=evidence, **taken)
     except strict_json.JsonRefused as refused:
