@@ -306,9 +306,7 @@ def _rejected(one: Incoming, refusal: FieldError) -> Verdict:
     return Verdict(one, "rejected", refusal.code, refusal)
 
 
-def _marked(
-    one: Incoming, event: Statement | Roll, received_at: datetime, today: date
-) -> Verdict:
+def _marked(one: Incoming, event: Statement | Roll, received_at: datetime, today: date) -> Verdict:
     doubt = rules.doubt(event.school_day, event.time, event.category, today, received_at)
     return Verdict(one, "accepted", "superseded", doubt=doubt)
 

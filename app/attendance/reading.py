@@ -60,6 +60,12 @@ _Reader = Callable[[Any, str, Mapping[str, Any]], Incoming]
 
 _AGAIN: Final = re.compile(r" \(\d+\)$")
 _ATTRIBUTES: Final = frozenset(("specversion", "type", "source", "id", "data"))
+_TYPE: Final = "cn.tonghu.attendance.v1"
+_URI: Final = re.compile(r"[!-~]{1,200}")
+_NAME: Final = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
+_ATTRIBUTE: Final = re.compile(r"[a-z0-9]{1,40}")
+_MOST_DATA: Final = 20
+"""These say what `cloudevent_schema` does; a test holds them to it."""
 _SAYS_ALL: Final = frozenset(
     ("source", "id", "data", "student", "student.child_id", "school_day", "session", "category")
 )
@@ -212,8 +218,7 @@ def _read_cloudevent(envelope: Any, pointer: str, replaced: Mapping[str, Any]) -
     event, which sent by itself would be a second; another time is kept aside.
     """
     plain = {**envelope, **origin(envelope)} if isinstance(envelope, dict) else envelope
-    errors = Draft202012Validator(cloudevent_schema()).iter_errors(plain)
-    broken = next((each for each in errors if not _beside(each.absolute_path)), None)
+    broken = None if _meets(plain) else _broken(plain)
     if broken is not None:
         detail = "The event does not meet the CloudEvents schema."
         return _unread(pointer, envelope, "cloudevent_invalid", detail, *broken.absolute_path)
@@ -227,6 +232,32 @@ def _read_cloudevent(envelope: Any, pointer: str, replaced: Mapping[str, Any]) -
     event |= {} if other is None else {OTHER_TIME: other}
     within = {field.removeprefix("data."): was for field, was in replaced.items()}
     return _read(event, f"{pointer}/data", within, envelope)
+
+
+def _meets(said: Any) -> bool:
+    """Tell whether an event plainly meets all of the schema that refuses one: most do, and the
+    schema takes a hundred microseconds for each.
+    """
+    return (
+        isinstance(said, dict)
+        and said.get("specversion") == "1.0"
+        and said.get("type") == _TYPE
+        and _plainly(_URI, said.get("source"))
+        and _plainly(_NAME, said.get("id"))
+        and isinstance(said.get("data"), dict)
+        and len(said["data"]) <= _MOST_DATA
+        and all(map(_ATTRIBUTE.fullmatch, said))
+    )
+
+
+def _plainly(form: re.Pattern[str], said: Any) -> bool:
+    return isinstance(said, str) and form.fullmatch(said) is not None
+
+
+def _broken(said: Any) -> Any:
+    """Return the first rule of the schema that an event breaks and is refused for."""
+    errors = Draft202012Validator(cloudevent_schema()).iter_errors(said)
+    return next((each for each in errors if not _beside(each.absolute_path)), None)
 
 
 def _beside(path: Sequence[str | int]) -> bool:

@@ -48,9 +48,7 @@ Permitted = Annotated[
 
 
 _A_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_A_MOMENT = re.compile(
-    r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})"
-)
+_A_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})")
 
 
 def _iso_day(value: Any) -> Any:
