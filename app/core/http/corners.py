@@ -5,14 +5,15 @@ path has, in the same order; what none of them takes goes the way of the framewo
 """
 
 from collections import defaultdict
+from typing import Any
 
 from starlette.routing import BaseRoute, Match, Route, Router
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from app.core.http.admission import corner
 
 
-def by_corner(router: Router) -> ASGIApp:
+def by_corner(router: Router) -> Any:
     """Return what finds the routes of a router. Each begins with two parts that are no parameter,
     or is a path of its own, so that no other corner's could have come before it.
     """
