@@ -68,11 +68,13 @@ class Figure:
 
 
 def paths(world: World) -> list[Measured]:
-    """List what is measured. `{uuid}` becomes a fresh id in each request."""
+    """List what is measured. In each request `{uuid}` becomes a fresh id, `{child}` one of a
+    school's pupils: a visit is held against the others of its child and day.
+    """
     today = local_date(utc_now()).isoformat()
     visit = {
         "id": "{uuid}",
-        "child_id": str(world.child),
+        "child_id": "{child}",
         "visited_on": today,
         "visitor_type": "social_worker",
         "findings": [{"domain": "life", "abnormal": False}],
@@ -151,15 +153,15 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICK
 
 
-def measure(pid: int, port: int, one: Measured, seconds: float) -> Figure:
+def measure(pid: int, port: int, world: World, one: Measured, seconds: float) -> Figure:
     """Load one path; return what the server did."""
     before = cpu_seconds(pid)
-    result = load(port, one, seconds, CONNECTIONS)
+    result = load(port, world, one, seconds, CONNECTIONS)
     used = cpu_seconds(pid) - before
     return Figure(result.requests / result.seconds, used / result.requests * 1e6)
 
 
-def load(port: int, one: Measured, seconds: float, connections: int) -> Result:
+def load(port: int, world: World, one: Measured, seconds: float, connections: int) -> Result:
     """Load one path from a process of its own."""
     job = Job(
         host="127.0.0.1",
@@ -168,6 +170,7 @@ def load(port: int, one: Measured, seconds: float, connections: int) -> Result:
         path=one.path,
         headers={name: value for name, value in one.caller.items() if name != "x-client"},
         body=json.dumps(one.body) if one.body else None,
+        children=[str(child) for child in world.pupils],
         connections=connections,
         seconds=seconds,
         expect=one.status,
@@ -211,12 +214,15 @@ async def prepare(settings: Settings) -> tuple[World, str]:
         world = await build(database, settings)
         owner = await asyncpg.connect(addresses.owner_url)
         await owner.execute(plain.TABLE)
+        pupils = "INSERT INTO plain_children SELECT unnest($1::uuid[])"
+        await owner.execute(pupils, world.pupils)
         await owner.execute("VACUUM ANALYZE")
         await owner.close()
         push = Measured("", "POST", "/v1/attendance-events", world.school, batch(world, 1), 202, 0)
         answers = {}
         for one in (*paths(world), push):
-            body = json.loads(json.dumps(one.body).replace("{uuid}", str(uuid4())))
+            said = json.dumps(one.body).replace("{child}", str(world.child))
+            body = json.loads(said.replace("{uuid}", str(uuid4())))
             answer = await call(database, settings, one.method, one.path, one.caller, body)
             name = "child" if one.name == "child by id" else one.path.removeprefix("/v1/")
             answers[name] = answer.json()
@@ -277,7 +283,7 @@ def _rounds(world: World, bare: dict[str, str], owner: dict[str, str]) -> None:
             title=f"{CHILDREN:,} children",
         )
         for one in paths(world):
-            rounds = _in_turn(bare_pid, ports[0], pid, ports[1], one)
+            rounds = _in_turn(world, (bare_pid, ports[0]), (pid, ports[1]), one)
             limit, best = (max(each, key=lambda figure: figure.rate) for each in rounds)
             table.add_row(
                 *(one.name, f"{limit.rate:,.0f}", f"{best.rate:,.0f}"),
@@ -296,7 +302,7 @@ def _rounds(world: World, bare: dict[str, str], owner: dict[str, str]) -> None:
         for name, path, caller, mark in lists(world):
             seconds = min(SECONDS, 2.0)
             one = Measured(name, "GET", path, caller, None, 200, mark)
-            p95 = load(ports[1], one, seconds, 1).p95
+            p95 = load(ports[1], world, one, seconds, 1).p95
             timed.add_row(name, f"{p95:.1f}", f"{mark:.0f}", "yes" if p95 <= mark else "no")
         console.print(timed)
         gain = ours / measure_batches(ports[1], world, 1)
@@ -305,14 +311,14 @@ def _rounds(world: World, bare: dict[str, str], owner: dict[str, str]) -> None:
 
 
 def _in_turn(
-    bare_pid: int, bare_port: int, pid: int, port: int, one: Measured
+    world: World, bare: tuple[int, int], ours: tuple[int, int], one: Measured
 ) -> tuple[list[Figure], list[Figure]]:
-    measure(pid, port, one, 1.0)
-    measure(bare_pid, bare_port, one, 1.0)
+    measure(*ours, world, one, 1.0)
+    measure(*bare, world, one, 1.0)
     found: tuple[list[Figure], list[Figure]] = ([], [])
     for _ in range(2):
-        found[0].append(measure(bare_pid, bare_port, one, SECONDS))
-        found[1].append(measure(pid, port, one, SECONDS))
+        found[0].append(measure(*bare, world, one, SECONDS))
+        found[1].append(measure(*ours, world, one, SECONDS))
     return found
 
 

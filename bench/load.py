@@ -7,6 +7,7 @@ fresh version 4 UUID, so that creates never repeat.
 
 import asyncio
 import json
+import random
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -25,6 +26,7 @@ class Job:
     path: str
     headers: dict[str, str]
     body: str | None
+    children: list[str]
     connections: int
     seconds: float
     expect: int
@@ -55,6 +57,7 @@ class _Connection:
         body = self.job.body
         raw = b""
         if body is not None:
+            body = body.replace("{child}", random.choice(self.job.children))
             while "{uuid}" in body:
                 body = body.replace("{uuid}", str(uuid4()), 1)
             raw = body.encode()

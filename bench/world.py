@@ -42,6 +42,18 @@ _VILLAGES = "code >= $2 AND code < $2 + 1000000 AND code % 1000 <> 0"
 _COUNTIES = """code >= 130000000000 AND code < 150000000000 AND code % 1000000 = 0
     AND code % 100000000 <> 0 AND $2::bigint > 0"""
 
+# As in a register that is used: of an empty table the planner thinks that it stays so.
+_VISITS = """
+INSERT INTO visits (id, child_id, home_county, region_code, pupil_of, visited_in, agency_id,
+    as_role, version, received_at, updated_at, called, content_mac, visited_on, visitor_type, place,
+    channel, abnormal, findings, policies_explained)
+SELECT gen_random_uuid(), id, home_county, region_code, school_id, region_code, $2, 'civil_affairs',
+    1, now(), now(), id, sha256(id::text::bytea), current_date - 1 - n, 'social_worker', 'home',
+    'in_person', false, '[]', '{}'
+FROM children CROSS JOIN generate_series(1, 20) n
+WHERE region_code >= $1 AND region_code < $1 + 1000000
+"""
+
 _AS = {
     AgencyKind.civil_affairs: ("civil_affairs", "care"),
     AgencyKind.school: ("school_system", "education"),
@@ -69,7 +81,7 @@ async def build(database: Database, settings: Settings) -> World:
         village = await tx.connection.fetchval(
             "SELECT min(code) FROM regions WHERE code > $1 AND code % 1000 <> 0", JIZHOU
         )
-    officer, _ = await _caller(database, settings, AgencyKind.civil_affairs, JIZHOU)
+    officer, office_id = await _caller(database, settings, AgencyKind.civil_affairs, JIZHOU)
     province, _ = await _caller(database, settings, AgencyKind.civil_affairs, HEBEI)
     school, school_id = await _caller(database, settings, AgencyKind.school, JIZHOU)
     police, _ = await _caller(database, settings, AgencyKind.police, JIZHOU)
@@ -99,6 +111,7 @@ async def build(database: Database, settings: Settings) -> World:
                 JIZHOU,
                 number,
             )
+        await tx.connection.execute(_VISITS, JIZHOU, office_id)
         pupils = await tx.connection.fetch(
             "SELECT id FROM children WHERE school_id = $1", school_id
         )

@@ -309,15 +309,15 @@ class TestReading:
         async with database.begin(SYSTEM) as tx:
             kept = await tx.connection.fetchval("SELECT answer FROM attendance_batches")
             assert len(kept) < len(pushed.content) / 4
-            await tx.connection.execute(
+            copy = (
                 "INSERT INTO attendance_batches (id, agency_id, caller, answer, received_at)"
-                " SELECT $1, agency_id, caller, $2, received_at FROM attendance_batches",
-                before := uuid4(),
-                pushed.content,
+                " SELECT $1, agency_id, caller, $2, received_at FROM attendance_batches"
             )
+            await tx.connection.execute(copy, before := uuid4(), pushed.content)
         for each in (pushed.json()["batch_id"], before):
-            path = f"/v1/attendance-batches/{each}"
-            again = await client.get(path, headers=school.system.headers)
+            again = await client.get(
+                f"/v1/attendance-batches/{each}", headers=school.system.headers
+            )
             assert again.content == pushed.content
 
     async def test_events_of_a_child_are_listed_with_what_holds_now(
