@@ -30,8 +30,10 @@ from bench.world import World
 from demo.stage import free_port
 from scripts.scratch import choose
 
-FIRST = 40
-"""Requests that are not counted: caches fill, statements are prepared."""
+REQUESTS = 30
+"""So many of each are counted, of batches a tenth; before them as many are not: caches fill,
+statements are prepared.
+"""
 
 
 @contextmanager
@@ -79,7 +81,7 @@ def count(pid: int, port: int, world: World, one: Measured, requests: int) -> fl
             http.request(one.method, one.path, content=sent, headers=headers).raise_for_status()
 
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as http:
-        ask(http, FIRST)
+        ask(http, requests)
         _control(pid, "-z")
         _control(pid, "-i", "on")
         ask(http, requests)
@@ -99,7 +101,7 @@ async def run(settings: Settings, world: World, answers: str) -> Table:
 
 def _compare(world: World, bare: dict[str, str]) -> Table:
     push = Measured("batch of 500", "POST", "/v1/attendance-events", world.school, None, 202, 0)
-    asked = [*((one, 60) for one in paths(world)), (push, 6)]
+    asked = [*((one, REQUESTS) for one in paths(world)), (push, REQUESTS // 10)]
     found: list[list[float]] = []
     for target, environment in (("bench.bare:Bare", bare), ("app.main:create_app", {})):
         with counted(target, environment) as (pid, port):
