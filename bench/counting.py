@@ -64,7 +64,11 @@ def counted(target: str, environment: dict[str, str]) -> Iterator[tuple[int, int
 
 def _control(pid: int, *told: str) -> str:
     done = subprocess.run(
-        ["callgrind_control", *told, str(pid)], stdout=subprocess.PIPE, check=True, text=True
+        ["callgrind_control", *told, str(pid)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=True,
+        text=True,
     )
     return done.stdout
 

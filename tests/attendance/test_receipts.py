@@ -7,7 +7,7 @@ from tests.attendance.factories import a_school, an_event, push
 
 
 async def test_what_is_kept_is_small_and_what_was_kept_before_is_read(
-    self, client, database, settings
+    client, database, settings
 ) -> None:
     school = await a_school(database, settings)
     pupil = await school.pupil(database)
