@@ -71,7 +71,7 @@ fuzz: $(READY) ## Run schemathesis against the running app, two districts as pee
 mutants: $(READY) ## Put faults into the code and see that tests notice; ONLY=app/… or ONLY=clauses for some
 	$(BIN)/python -m tests.mutants
 
-bench: $(READY) ## Measure against a bare handler running the same SQL
+bench: $(READY) ## Measure against a bare app that owes the same
 	$(BIN)/python -m bench
 
 plans: $(READY) ## Hold each statement to what it may read, on a million children; TONGHU_PLANS=50000 for fewer

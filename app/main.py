@@ -20,6 +20,7 @@ from app.core.clock import Clock, utc_now
 from app.core.data.db import Database
 from app.core.data.replica import Replica
 from app.core.http import admission
+from app.core.http.corners import by_corner
 from app.core.http.exchange import Exchange
 from app.core.http.hardening import Hardening, Limits
 from app.core.http.rate_limits import RateLimits
@@ -131,6 +132,7 @@ def assemble(settings: Settings, lifespan: Lifespan[FastAPI] | None) -> FastAPI:
     public = [*v1.PUBLIC_ROUTERS, docs.router] if settings.serves_docs else v1.PUBLIC_ROUTERS
     for router in (*v1.ROUTERS, *public):
         app.router.routes += router.routes
+    app.router.middleware_stack = by_corner(app.router)
     doors.refuse_unguarded(app)
     doors.refuse_unused(app)
     doors.refuse_unknown_acts(app)

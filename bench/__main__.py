@@ -1,13 +1,14 @@
-"""Measure four hot paths against a bare handler that repeats the same statements, in one run.
+"""Measure the hot paths against a bare app that owes the same, in one run: `make bench`.
 
-`make bench` prints requests/s and CPU per request of the web process, and their ratios. The
-database is the embedded server with its production settings (fsync on), in a folder of its own.
+It prints requests/s and CPU of the web process, their ratios, and what lists take. The bare app is
+`bench/bare.py`; the batch is also sent to one as it is written first (`bench/plain.py`). The
+database is the embedded server with its production settings (fsync on), in a folder of its own;
+`BENCH_CHILDREN` says of how many children.
 """
 
 import asyncio
 import json
 import os
-import pickle
 import re
 import shutil
 import subprocess
@@ -30,11 +31,11 @@ from rich.table import Table
 from app.core import startup
 from app.core.clock import local_date, utc_now
 from app.core.data import migrations
-from app.core.data.db import open_engine
+from app.core.data.db import Database, open_engine
 from app.core.settings import Settings
+from bench import plain
 from bench.load import Job, Result
-from bench.replay import Recording, RecordingDatabase, renew
-from bench.world import World, build, call
+from bench.world import CHILDREN, World, build, call
 from demo.stage import free_port
 from scripts.scratch import choose
 
@@ -47,7 +48,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One measured path: what is sent, and the first mark its ratio must reach."""
+    """One measured path: what is sent, what is answered, the mark its ratio must reach."""
 
     name: str
     method: str
@@ -67,20 +68,37 @@ class Figure:
 
 
 def paths(world: World) -> list[Measured]:
-    """List what is measured. `{uuid}` becomes a fresh id in each request."""
+    """List what is measured. In each request `{uuid}` becomes a fresh id, `{child}` one of a
+    school's pupils: a visit is held against the others of its child and day.
+    """
     today = local_date(utc_now()).isoformat()
     visit = {
         "id": "{uuid}",
-        "child_id": str(world.child),
+        "child_id": "{child}",
         "visited_on": today,
         "visitor_type": "social_worker",
         "findings": [{"domain": "life", "abnormal": False}],
     }
     child = f"/v1/children/{world.child}"
     return [
-        Measured("child by id", "GET", child, world.officer, None, 200, 0.40),
-        Measured("list of 50", "GET", "/v1/children?limit=50", world.officer, None, 200, 0.40),
-        Measured("visit created", "POST", "/v1/visits", world.officer, visit, 201, 0.40),
+        Measured("child by id", "GET", child, world.officer, None, 200, 0.60),
+        Measured("list of 50", "GET", "/v1/children", world.officer, None, 200, 0.60),
+        Measured("visit created", "POST", "/v1/visits", world.officer, visit, 201, 0.60),
+    ]
+
+
+def lists(world: World) -> list[tuple[str, str, dict[str, str], float]]:
+    """List the lists that are timed: name, path, caller, and the mark of p95 in milliseconds."""
+    asked = {
+        "children": "/v1/children",
+        "of a category": "/v1/children?category=left_behind",
+        "changed since": "/v1/children?updated_since=2026-01-01T00:00:00Z",
+    }
+    of = (("county", world.officer, 50.0), ("province", world.province, 200.0))
+    return [
+        (f"{name}, {level}", path, caller, mark)
+        for level, caller, mark in of
+        for name, path in asked.items()
     ]
 
 
@@ -103,24 +121,10 @@ def batch(world: World, size: int) -> dict[str, Any]:
     }
 
 
-async def record(
-    database: RecordingDatabase, settings: Settings, world: World, one: Measured
-) -> Recording:
-    """Run one request through the app and note its statements and answer."""
-    body = json.loads(json.dumps(one.body).replace("{uuid}", str(uuid4()))) if one.body else None
-    await call(database, settings, one.method, one.path, one.caller, body)  # warm caches first
-    body = json.loads(json.dumps(one.body).replace("{uuid}", str(uuid4()))) if one.body else None
-    recording = Recording(one.path.partition("?")[0], one.method, world.known)
-    database.recording = recording
-    answer = await call(database, settings, one.method, one.path, one.caller, body)
-    database.recording = None
-    recording.status, recording.answer = answer.status_code, answer.content
-    return recording
-
-
 @contextmanager
-def server(target: str, port: int, environment: dict[str, str]) -> Iterator[int]:
-    """Run one uvicorn process; yields its pid."""
+def server(target: str, environment: dict[str, str]) -> Iterator[tuple[int, int]]:
+    """Run one uvicorn process; yields its pid and its port."""
+    port = free_port()
     arguments = ["--port", str(port), "--loop", "uvloop", "--http", "httptools", "--factory"]
     command = [sys.executable, "-m", "uvicorn", target, *arguments, "--no-access-log"]
     process = subprocess.Popen(
@@ -131,12 +135,14 @@ def server(target: str, port: int, environment: dict[str, str]) -> Iterator[int]
     )
     try:
         for _ in range(600):
+            if process.poll() is not None:
+                raise RuntimeError(f"{target} has ended: run {' '.join(command)} to see why")
             try:
                 httpx.get(f"http://127.0.0.1:{port}/livez", timeout=1)
                 break
             except httpx.TransportError:
                 time.sleep(0.05)
-        yield process.pid
+        yield process.pid, port
     finally:
         process.terminate()
         process.wait(30)
@@ -147,7 +153,15 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICK
 
 
-def measure(pid: int, port: int, one: Measured, seconds: float) -> Figure:
+def measure(pid: int, port: int, world: World, one: Measured, seconds: float) -> Figure:
+    """Load one path; return what the server did."""
+    before = cpu_seconds(pid)
+    result = load(port, world, one, seconds, CONNECTIONS)
+    used = cpu_seconds(pid) - before
+    return Figure(result.requests / result.seconds, used / result.requests * 1e6)
+
+
+def load(port: int, world: World, one: Measured, seconds: float, connections: int) -> Result:
     """Load one path from a process of its own."""
     job = Job(
         host="127.0.0.1",
@@ -156,11 +170,11 @@ def measure(pid: int, port: int, one: Measured, seconds: float) -> Figure:
         path=one.path,
         headers={name: value for name, value in one.caller.items() if name != "x-client"},
         body=json.dumps(one.body) if one.body else None,
-        connections=CONNECTIONS,
+        children=[str(child) for child in world.pupils],
+        connections=connections,
         seconds=seconds,
         expect=one.status,
     )
-    before = cpu_seconds(pid)
     done = subprocess.run(
         [sys.executable, "-m", "bench.load"],
         input=json.dumps(asdict(job)).encode(),
@@ -170,8 +184,7 @@ def measure(pid: int, port: int, one: Measured, seconds: float) -> Figure:
     result = Result(**json.loads(done.stdout))
     if result.others or not result.requests:
         raise RuntimeError(f"{one.name}: {result.others} other answers, e.g. {result.example}")
-    used = cpu_seconds(pid) - before
-    return Figure(result.requests / result.seconds, used / result.requests * 1e6)
+    return result
 
 
 def measure_batches(port: int, world: World, size: int) -> float:
@@ -184,65 +197,37 @@ def measure_batches(port: int, world: World, size: int) -> float:
                 began = time.perf_counter()
             answer = http.post("/v1/attendance-events", json=body, headers=world.school)
             answer.raise_for_status()
-            counted = {result["status"] for result in answer.json()["results"]}
+            said = answer.json()
+            results = said if isinstance(said, list) else said["results"]
+            counted = {result["status"] for result in results}
             if counted != {"accepted"}:
                 raise RuntimeError(f"batch of {size}: {counted}")
     return BATCH_ROUNDS * size / (time.perf_counter() - began)
 
 
-async def bare_insert(url: str, recording: Recording) -> float:
-    """Run the recorded INSERT of 500 events bare, in its own transaction; returns events/s."""
-    statement, arguments = next(
-        one for one in recording.statements if re.search(r"INSERT INTO attendance_events", one[0])
-    )
-    made = recording.made_here()
-    reach = next(one for one in recording.statements if "tonghu.lo" in one[0])
-    connection = await asyncpg.connect(url)
-
-    began = 0.0
-    for number in range(BATCH_ROUNDS + 1):
-        if number == 1:
-            began = time.perf_counter()
-        fresh = {old: uuid4() for old in made}
-        run = str(uuid4())
-        renewed = [
-            [f"{run}/{place}" for place in range(BATCH)]
-            if isinstance(argument, list | tuple)
-            and argument
-            and isinstance(argument[0], str)
-            and argument[0].endswith("/0")
-            else renew(list(argument) if isinstance(argument, tuple) else argument, fresh, [])
-            for argument in arguments
-        ]
-        async with connection.transaction():
-            await connection.fetch(reach[0], *reach[1])
-            await connection.execute(statement, *renewed)
-    took = time.perf_counter() - began
-    await connection.close()
-    return BATCH_ROUNDS * BATCH / took
-
-
-async def prepare(settings: Settings, folder: Path) -> tuple[World, list[Recording], Recording]:
-    """Migrate, fill and record."""
+async def prepare(settings: Settings) -> tuple[World, str]:
+    """Migrate, fill, and note what is answered; return that as `bench/bare.py` takes it."""
     async with startup.reachable_database(settings) as addresses:
         await asyncio.to_thread(migrations.upgrade, addresses.owner_url)
         engine = open_engine(addresses.app_url, settings.database)
-        database = RecordingDatabase(engine, startup.keyring(settings), utc_now)
+        database = Database(engine, startup.keyring(settings), utc_now)
         world = await build(database, settings)
         owner = await asyncpg.connect(addresses.owner_url)
-        await owner.execute("ANALYZE")
+        await owner.execute(plain.TABLE)
+        pupils = "INSERT INTO plain_children SELECT unnest($1::uuid[])"
+        await owner.execute(pupils, world.pupils)
+        await owner.execute("VACUUM ANALYZE")
         await owner.close()
-        recordings = [await record(database, settings, world, one) for one in paths(world)]
-        push = Measured(
-            "", "POST", "/v1/attendance-events", world.school, batch(world, BATCH), 202, 0
-        )
-        pushed = Recording(push.path, push.method, world.known)
-        database.recording = pushed
-        await call(database, settings, push.method, push.path, push.caller, push.body)
-        database.recording = None
+        push = Measured("", "POST", "/v1/attendance-events", world.school, batch(world, 1), 202, 0)
+        answers = {}
+        for one in (*paths(world), push):
+            said = json.dumps(one.body).replace("{child}", str(world.child))
+            body = json.loads(said.replace("{uuid}", str(uuid4())))
+            answer = await call(database, settings, one.method, one.path, one.caller, body)
+            name = "child" if one.name == "child by id" else one.path.removeprefix("/v1/")
+            answers[name] = answer.json()
         await database.close()
-    (folder / "recordings").write_bytes(pickle.dumps(recordings))
-    return world, recordings, pushed
+    return world, json.dumps(answers)
 
 
 def main() -> None:
@@ -257,71 +242,88 @@ def main() -> None:
     )
     settings = Settings()
     try:
-        world, _, pushed = uvloop.run(prepare(settings, folder))
-        run(settings, folder, world, pushed)
+        with log_aside(folder / "log"):
+            world, answers = uvloop.run(prepare(settings))
+        asyncio.run(run(settings, world, answers))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def run(settings: Settings, folder: Path, world: World, pushed: Recording) -> None:
-    """Measure both servers in turn, twice, and print the better round of each."""
+@contextmanager
+def log_aside(path: Path) -> Iterator[None]:
+    """Have what is logged meanwhile, a line for each request, written elsewhere."""
+    kept = os.dup(2)
+    with path.open("wb") as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+
+
+async def run(settings: Settings, world: World, answers: str) -> None:
+    """Measure the servers in turn, each path twice, and print the better round of each."""
+    async with startup.reachable_database(settings) as addresses:
+        bare = {"BENCH_ANSWERS": answers, "BENCH_DATABASE": addresses.app_url}
+        owner = {"BENCH_OWNER": addresses.owner_url}
+        await asyncio.to_thread(_rounds, world, bare, owner)
+
+
+def _rounds(world: World, bare: dict[str, str], owner: dict[str, str]) -> None:
     console = Console(width=110)
-    table = Table("path", "bare req/s", "Tonghu req/s", "ratio", "mark", "bare CPU µs", "CPU µs")
-    lease_holder = startup.reachable_database(settings)
-
-    async def measured() -> tuple[list[list[Figure]], list[list[Figure]], float, float, float, int]:
-        async with lease_holder as addresses:
-            return await asyncio.to_thread(rounds, addresses.app_url)
-
-    def rounds(
-        url: str,
-    ) -> tuple[list[list[Figure]], list[list[Figure]], float, float, float, int]:
-        bare_environment = {
-            "BENCH_RECORDINGS": str(folder / "recordings"),
-            "BENCH_DATABASE": url,
-        }
-        bare_port = free_port()
-        with server("bench.replay:bare_app", bare_port, bare_environment) as bare_pid:
-            port = free_port()
-            with server("app.main:create_app", port, {}) as pid:
-                idle = _rss(pid)
-                found: tuple[list[list[Figure]], list[list[Figure]]] = ([], [])
-                for one in paths(world):
-                    measure(pid, port, one, 1.0)
-                    measure(bare_pid, bare_port, one, 1.0)
-                    found[0].append([measure(bare_pid, bare_port, one, SECONDS) for _ in range(2)])
-                    found[1].append([measure(pid, port, one, SECONDS) for _ in range(2)])
-                five_hundred = measure_batches(port, world, BATCH)
-                single = measure_batches(port, world, 1)
-                inserts = asyncio.run(bare_insert(url, pushed))
-        return (*found, five_hundred, single, inserts, idle)
-
-    bare, ours, five_hundred, single, inserts, idle = asyncio.run(measured())
-    for one, bare_rounds, our_rounds in zip(paths(world), bare, ours, strict=True):
-        limit = max(bare_rounds, key=lambda figure: figure.rate)
-        best = max(our_rounds, key=lambda figure: figure.rate)
-        table.add_row(
-            one.name,
-            f"{limit.rate:,.0f}",
-            f"{best.rate:,.0f}",
-            f"{best.rate / limit.rate:.2f}",
-            f"{one.mark:.2f}",
-            f"{limit.cpu:,.0f}",
-            f"{best.cpu:,.0f}",
+    with (
+        server("bench.bare:Bare", bare) as (bare_pid, bare_port),
+        server("app.main:create_app", {}) as (pid, our_port),
+        server("bench.plain:create_app", owner) as (_, plain_port),
+    ):
+        ports = bare_port, our_port, plain_port
+        idle = _rss(pid)
+        table = Table(
+            *("path", "bare req/s", "Tonghu req/s", "ratio", "mark", "", "bare CPU µs", "CPU µs"),
+            title=f"{CHILDREN:,} children",
         )
-    table.add_row(
-        f"batch of {BATCH} events",
-        f"{inserts:,.0f} ev/s",
-        f"{five_hundred:,.0f} ev/s",
-        f"{five_hundred / inserts:.2f}",
-        "0.25",
-        "",
-        "",
-    )
-    console.print(table)
-    gain = five_hundred / single
-    console.print(f"A batch of {BATCH} takes {gain:.1f} × the events/s of a batch of 1 (mark 8).")
-    console.print(f"Idle web process: {idle / 1024:.0f} MiB resident (mark 150).")
+        for one in paths(world):
+            rounds = _in_turn(world, (bare_pid, ports[0]), (pid, ports[1]), one)
+            limit, best = (max(each, key=lambda figure: figure.rate) for each in rounds)
+            table.add_row(
+                *(one.name, f"{limit.rate:,.0f}", f"{best.rate:,.0f}"),
+                *_judged(best.rate / limit.rate, one.mark),
+                *(f"{limit.cpu:,.0f}", f"{best.cpu:,.0f}"),
+            )
+        pushed = {port: measure_batches(port, world, BATCH) for port in ports}
+        ours = pushed[ports[1]]
+        for name, port, mark in (("bare", ports[0], 0.5), ("FastAPI + SQLModel", ports[2], 3.0)):
+            table.add_row(
+                *(f"batch of {BATCH}, against {name}", f"{pushed[port]:,.0f} ev/s"),
+                *(f"{ours:,.0f} ev/s", *_judged(ours / pushed[port], mark), "", ""),
+            )
+        console.print(table)
+        timed = Table("list", "p95 ms", "mark", "")
+        for name, path, caller, mark in lists(world):
+            seconds = min(SECONDS, 2.0)
+            one = Measured(name, "GET", path, caller, None, 200, mark)
+            p95 = load(ports[1], world, one, seconds, 1).p95
+            timed.add_row(name, f"{p95:.1f}", f"{mark:.0f}", "yes" if p95 <= mark else "no")
+        console.print(timed)
+        gain = ours / measure_batches(ports[1], world, 1)
+        console.print(f"A batch of {BATCH} takes {gain:.1f} × the events/s of a batch of 1.")
+        console.print(f"Idle web process: {idle / 1024:.0f} MiB resident.")
+
+
+def _in_turn(
+    world: World, bare: tuple[int, int], ours: tuple[int, int], one: Measured
+) -> tuple[list[Figure], list[Figure]]:
+    measure(*ours, world, one, 1.0)
+    measure(*bare, world, one, 1.0)
+    found: tuple[list[Figure], list[Figure]] = ([], [])
+    for _ in range(2):
+        found[0].append(measure(*bare, world, one, SECONDS))
+        found[1].append(measure(*ours, world, one, SECONDS))
+    return found
+
+
+def _judged(ratio: float, mark: float) -> tuple[str, str, str]:
+    return f"{ratio:.2f}", f"{mark:.2f}", "yes" if ratio >= mark else "no"
 
 
 def _rss(pid: int) -> int:

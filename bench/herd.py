@@ -33,7 +33,6 @@ from app.core.settings import Settings
 from bench.__main__ import server
 from bench.reader import Reading, begin, end
 from bench.world import PUPILS, World, build
-from demo.stage import free_port
 from scripts.scratch import choose
 
 CLIENTS = 1_000
@@ -239,8 +238,7 @@ async def prepare(settings: Settings) -> World:
 async def run(settings: Settings) -> Table:
     world = await prepare(settings)
     async with startup.reachable_database(settings):
-        port = free_port()
-        with server("app.main:create_app", port, {}) as pid:
+        with server("app.main:create_app", {}) as (pid, port):
             return await play(Town(port, pid, world))
 
 

@@ -7,6 +7,7 @@ fresh version 4 UUID, so that creates never repeat.
 
 import asyncio
 import json
+import random
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -25,6 +26,7 @@ class Job:
     path: str
     headers: dict[str, str]
     body: str | None
+    children: list[str]
     connections: int
     seconds: float
     expect: int
@@ -32,12 +34,15 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`requests` answered with the expected status in `seconds`; `others` with another one."""
+    """`requests` answered with the expected status in `seconds`; `others` with another one; `p95`
+    of all: milliseconds.
+    """
 
     requests: int
     others: int
     seconds: float
     example: str
+    p95: float
 
 
 class _Connection:
@@ -46,11 +51,13 @@ class _Connection:
         self.done = 0
         self.others = 0
         self.example = ""
+        self.took: list[float] = []
 
     def _request(self) -> bytes:
         body = self.job.body
         raw = b""
         if body is not None:
+            body = body.replace("{child}", random.choice(self.job.children))
             while "{uuid}" in body:
                 body = body.replace("{uuid}", str(uuid4()), 1)
             raw = body.encode()
@@ -64,12 +71,14 @@ class _Connection:
         reader, writer = await asyncio.open_connection(self.job.host, self.job.port)
         fixed = None if self.job.body and "{uuid}" in self.job.body else self._request()
         while time.perf_counter() < until:
+            began = time.perf_counter()
             writer.write(fixed or self._request())
             head = await reader.readuntil(b"\r\n\r\n")
             status = int(head[9:12])
             at = head.lower().index(b"content-length:") + 15
             length = int(head[at : head.index(b"\r\n", at)])
             body = await reader.readexactly(length)
+            self.took.append(time.perf_counter() - began)
             if status == self.job.expect:
                 self.done += 1
             else:
@@ -83,11 +92,13 @@ async def send(job: Job) -> Result:
     begun = time.perf_counter()
     connections = [_Connection(job) for _ in range(job.connections)]
     await asyncio.gather(*(one.run(begun + job.seconds) for one in connections))
+    took = sorted(each for one in connections for each in one.took)
     return Result(
         requests=sum(one.done for one in connections),
         others=sum(one.others for one in connections),
         seconds=time.perf_counter() - begun,
         example=next((one.example for one in connections if one.example), ""),
+        p95=took[len(took) * 95 // 100] * 1e3 if took else 0.0,
     )
 
 

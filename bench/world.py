@@ -1,5 +1,10 @@
-"""What the benchmark measures on: 20,000 synthetic children in one district, and two callers."""
+"""What the benchmark measures on: synthetic children of many counties, and who calls.
 
+`BENCH_CHILDREN` of them, else 20,000: a twentieth in the district that is asked about, among them
+a school's 500 pupils, the others in 225 counties of Hebei and Shanxi.
+"""
+
+import os
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -20,18 +25,33 @@ from app.regions.divisions import demo_villages, shipped
 from app.regions.operations import import_divisions
 from demo.register import JIZHOU
 
-CHILDREN = 20_000
+HEBEI = 130000000000
+CHILDREN = int(os.environ.get("BENCH_CHILDREN", "20000"))
 PUPILS = 500
 
 # One file is opened through the API; the others are copies of its row in other villages.
 _COPIES = """
 INSERT INTO children ({columns})
-SELECT {values} FROM children c,
-    (SELECT code, row_number() OVER () - 1 AS n FROM regions
-     WHERE code >= $2 AND code < $2 + 1000000 AND code % 1000 <> 0) v,
-    generate_series(0, $3 - 1) i
-WHERE c.id = $1 AND v.n = i % (SELECT count(*) FROM regions
-    WHERE code >= $2 AND code < $2 + 1000000 AND code % 1000 <> 0)
+SELECT {values} FROM children c, generate_series(0, $3 - 1) i
+JOIN (SELECT code, row_number() OVER () - 1 AS n, count(*) OVER () AS of FROM regions
+      WHERE {places}) v ON v.n = i % v.of
+WHERE c.id = $1
+"""
+_VILLAGES = "code >= $2 AND code < $2 + 1000000 AND code % 1000 <> 0"
+# A village that is in no table, but in a township's range, of each county.
+_COUNTIES = """code >= 130000000000 AND code < 150000000000 AND code % 1000000 = 0
+    AND code % 100000000 <> 0 AND $2::bigint > 0"""
+
+# As in a register that is used: of an empty table the planner thinks that it stays so.
+_VISITS = """
+INSERT INTO visits (id, child_id, home_county, region_code, pupil_of, visited_in, agency_id,
+    as_role, version, received_at, updated_at, called, content_mac, visited_on, visitor_type, place,
+    channel, abnormal, findings, policies_explained)
+SELECT gen_random_uuid(), id, home_county, region_code, school_id, region_code, $2, 'civil_affairs',
+    1, now(), now(), id, sha256(id::text::bytea), current_date - 1 - n, 'social_worker', 'home',
+    'in_person', false, '[]', '{}'
+FROM children CROSS JOIN generate_series(1, 20) n
+WHERE region_code >= $1 AND region_code < $1 + 1000000
 """
 
 _AS = {
@@ -43,14 +63,14 @@ _AS = {
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Who calls what: tokens live five minutes."""
+    """Who calls what: tokens live ten minutes from when all was built."""
 
     child: UUID
     pupils: tuple[UUID, ...]
     officer: dict[str, str]
+    province: dict[str, str]
     school: dict[str, str]
     police: dict[str, str]
-    known: frozenset[UUID]
 
 
 async def build(database: Database, settings: Settings) -> World:
@@ -61,16 +81,22 @@ async def build(database: Database, settings: Settings) -> World:
         village = await tx.connection.fetchval(
             "SELECT min(code) FROM regions WHERE code > $1 AND code % 1000 <> 0", JIZHOU
         )
-    officer, county = await _caller(database, settings, AgencyKind.civil_affairs, JIZHOU)
+    officer, office_id = await _caller(database, settings, AgencyKind.civil_affairs, JIZHOU)
+    province, _ = await _caller(database, settings, AgencyKind.civil_affairs, HEBEI)
     school, school_id = await _caller(database, settings, AgencyKind.school, JIZHOU)
     police, _ = await _caller(database, settings, AgencyKind.police, JIZHOU)
     child = await _open_file(database, settings, officer, village, school_id)
     async with database.begin(SYSTEM) as tx:
         columns = await _columns(tx.connection)
-        for number, at_school in ((CHILDREN - PUPILS, "NULL"), (PUPILS - 1, "c.school_id")):
+        near = CHILDREN // 20 - PUPILS
+        for number, at_school, places in (
+            (CHILDREN - CHILDREN // 20, "NULL", _COUNTIES),
+            (near, "NULL", _VILLAGES),
+            (PUPILS - 1, "c.school_id", _VILLAGES),
+        ):
             changed = {
                 "id": "gen_random_uuid()",
-                "region_code": "v.code",
+                "region_code": "v.code" if places is _VILLAGES else "v.code + 101200",
                 "school_id": at_school,
                 "resident_id_sealed": "NULL",
                 "resident_id_index": "NULL",
@@ -78,20 +104,21 @@ async def build(database: Database, settings: Settings) -> World:
             await tx.connection.execute(
                 _COPIES.format(
                     columns=", ".join(columns),
+                    places=places,
                     values=", ".join(changed.get(name, f"c.{name}") for name in columns),
                 ),
                 child,
                 JIZHOU,
                 number,
             )
+        await tx.connection.execute(_VISITS, JIZHOU, office_id)
         pupils = await tx.connection.fetch(
             "SELECT id FROM children WHERE school_id = $1", school_id
         )
-    known = {child, county, school_id, *(row["id"] for row in pupils)}
-    known |= {UUID(headers["x-client"]) for headers in (officer, school, police)}
-    return World(
-        child, tuple(row["id"] for row in pupils), officer, school, police, frozenset(known)
-    )
+    ids = tuple(row["id"] for row in pupils)
+    for headers in (officer, province, school, police):
+        await _sign(database, settings, headers)
+    return World(child, ids, officer, province, school, police)
 
 
 async def _columns(connection: asyncpg.Connection) -> list[str]:
@@ -117,7 +144,18 @@ async def _caller(
             jwks=None,
             secrets_allowed=True,
         )
-    client = registered.client.id
+    headers = {"purpose-of-use": purpose, "x-client": str(registered.client.id)}
+    await _sign(database, settings, headers)
+    return headers, owner.id
+
+
+async def _sign(database: Database, settings: Settings, headers: dict[str, str]) -> None:
+    """Give a client a token from now on."""
+    client = UUID(headers["x-client"])
+    async with database.begin(SYSTEM) as tx:
+        row = await tx.connection.fetchrow(
+            "SELECT agency_id, role, region_code FROM clients WHERE id = $1", client
+        )
     token = tokens.issue(
         tokens.token_keys(
             database.keyring.signing,
@@ -127,20 +165,15 @@ async def _caller(
         subject=f"client:{client}",
         grant_id=client,
         client_id=str(client),
-        agency_id=owner.id,
-        role=role,
-        region_code=region_code,
-        scopes=frozenset(role_of(role).scopes),
+        agency_id=row["agency_id"],
+        role=row["role"],
+        region_code=row["region_code"],
+        scopes=frozenset(role_of(row["role"]).scopes),
         session_id=new_id(),
         now=database.clock(),
         seconds=600,
     )
-    headers = {
-        "authorization": f"Bearer {token}",
-        "purpose-of-use": purpose,
-        "x-client": str(client),
-    }
-    return headers, owner.id
+    headers["authorization"] = f"Bearer {token}"
 
 
 async def _open_file(

@@ -26,7 +26,6 @@ from app.attendance.storing import (
     contradicts,
     digest,
     digests,
-    set_slots,
     store,
     stored_before,
     take_away,
@@ -84,8 +83,7 @@ async def push_attendance_events(
     await _hold(tx, principal, batch_id, verdicts, entries)
     left = any(entry.child.school_id != principal.agency_id for entry in entries)
     async with tx.as_system() if left else nullcontext():  # their rows are another school's to see
-        fresh = await store(tx, principal.agency_id, entries)
-        changed = await set_slots(tx, principal.agency_id, batch_id, fresh)
+        fresh, changed = await store(tx, principal.agency_id, entries, set_by=batch_id)
     called = await _call(tx, principal, batch_id, verdicts)
     refusals = [verdict.refusal for verdict in verdicts if verdict.refusal is not None]
     if strict and refusals:
@@ -156,14 +154,15 @@ async def store_held(
             (own, event),
             (instead, event.model_copy(update={"id": str(otherwise)})),
         ):
-            verdict = _marked(Incoming("#", each.source, each.id, each), each, received_at)
+            one = Incoming("#", each.source, each.id, each)
+            verdict = _marked(one, each, received_at, local_date(received_at))
             entries.append(_entry(verdict, each, child, batch_id, received_at))
-    fresh = await store(tx, sender.agency_id, own)
+    set_by = new_id()  # the sessions are set now, by no batch
+    first = await store(tx, sender.agency_id, own, set_by=set_by)
     taken = [each.verdict.status == "conflict" for each in own]
-    fresh += await store(tx, sender.agency_id, [*compress(instead, taken)])
-    set_by = new_id()  # the sessions were set now, by no batch
-    changed = await set_slots(tx, sender.agency_id, set_by, fresh)
-    await _announce(tx, sender, set_by, changed, 0, {each.event.school_day for each in fresh})
+    then = await store(tx, sender.agency_id, [*compress(instead, taken)], set_by=set_by)
+    days = {each.event.school_day for each in (*first.new, *then.new)}
+    await _announce(tx, sender, set_by, [*first.believed, *then.believed], 0, days)
 
 
 async def take_back(
@@ -224,14 +223,14 @@ def _judge(tx: Tx, batch_id: UUID, one: Incoming, found: _Found, entries: list[E
     if isinstance(one.event, FieldError):
         return _rejected(one, one.event)
     if isinstance(one.event, Roll):
-        return _marked(one, one.event, tx.now)
+        return _marked(one, one.event, tx.now, tx.today)
     known = _known(one.event.student)
     child = found.get(known) or found.get((known, one.event.school_day))
     if child is None:
         detail = "No pupil of your school goes by this."
         unknown = one.error("student", "child_not_found", detail)
         return Verdict(one, "unresolved", unknown.code, unknown)
-    verdict = _marked(one, one.event, tx.now)
+    verdict = _marked(one, one.event, tx.now, tx.today)
     entries.append(_entry(verdict, one.event, child, batch_id, tx.now))
     return verdict
 
@@ -243,9 +242,8 @@ def _entry(
     batch_id: UUID,
     received_at: datetime,
 ) -> Entry:
-    moment = received_at if verdict.doubt == "clock" else min(event.time, received_at)
     content = digest(child.id, event)
-    return Entry(verdict, event, child, new_id(), content, batch_id, received_at, moment)
+    return Entry(verdict, event, child, new_id(), content, batch_id, received_at)
 
 
 async def _apart(tx: Tx, principal: Principal, entries: list[Entry]) -> list[Entry]:
@@ -308,8 +306,7 @@ def _rejected(one: Incoming, refusal: FieldError) -> Verdict:
     return Verdict(one, "rejected", refusal.code, refusal)
 
 
-def _marked(one: Incoming, event: Statement | Roll, received_at: datetime) -> Verdict:
-    today = local_date(received_at)
+def _marked(one: Incoming, event: Statement | Roll, received_at: datetime, today: date) -> Verdict:
     doubt = rules.doubt(event.school_day, event.time, event.category, today, received_at)
     return Verdict(one, "accepted", "superseded", doubt=doubt)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -25,7 +26,7 @@ def within(instant: datetime) -> datetime:
     the last there is for none; one without a zone is PostgreSQL's infinity, as asyncpg gives it.
     """
     aware = instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
-    return min(max(aware, EARLIEST), LATEST)
+    return aware if EARLIEST <= aware <= LATEST else min(max(aware, EARLIEST), LATEST)
 
 
 def local_date(instant: datetime) -> date:
@@ -33,6 +34,7 @@ def local_date(instant: datetime) -> date:
     return within(instant).astimezone(CHINA).date()
 
 
+@lru_cache(maxsize=512)  # a batch asks it of each event
 def beginning(day: date) -> datetime:
     """Return when a Chinese calendar day begins."""
     return within(datetime.combine(day, time.min, CHINA))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import httpx
 import pytest
+from starlette.responses import Response
 from starlette.routing import Route
 
 from app import main
@@ -250,7 +251,8 @@ def test_does_not_start_with_a_route_that_names_no_scope(monkeypatch) -> None:
     forgetful = a_router("Access")
 
     @forgetful.get("/forgotten")
-    async def read_forgotten() -> None: ...
+    async def read_forgotten() -> Response:
+        return Response()
 
     monkeypatch.setattr(main.v1, "ROUTERS", [forgetful])
     with pytest.raises(doors.UnguardedRoute, match="/v1/forgotten"):
@@ -261,8 +263,8 @@ def test_does_not_start_with_a_route_that_says_nothing_of_whom_it_shows(monkeypa
     forgetful = a_router("Access")
 
     @forgetful.get("/forgotten")
-    async def read_forgotten(_: Annotated[Principal, needs(READ_ME)]) -> dict[str, str]:
-        return {}
+    async def read_forgotten(_: Annotated[Principal, needs(READ_ME)]) -> Response:
+        return Response()
 
     monkeypatch.setattr(main.v1, "ROUTERS", [forgetful])
     with pytest.raises(doors.UnguardedRoute, match=r"/v1/forgotten: let .* return Shown"):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Response
 from fastapi.routing import RouteContext
 
 from app.api import openapi
@@ -32,8 +32,9 @@ def _app(*listed: type[Problem]) -> FastAPI:
     router = routing.router("Access")
 
     @router.get("/v1/rooms", responses=documented(*listed))
-    async def read_room(_: Annotated[None, Depends(_house)]) -> None:
+    async def read_room(_: Annotated[None, Depends(_house)]) -> Response:
         """Read."""
+        return Response()
 
     app = FastAPI()
     app.include_router(router)

@@ -8,6 +8,7 @@ key is new. A second request with the same key waits for the first one's transac
 
 import hashlib
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -199,9 +200,9 @@ async def _kept_for(tx: Tx, wanted: Claim, digest: bytes) -> Mapping[str, Any] |
     stored = await tx.connection.fetchrow(_STORED, *wanted[:3])
     if stored is None:  # pragma: no cover  taken up at this moment
         return _OTHER
-    kept: dict[str, Any] = orjson.loads(
-        tx.keyring.unseal_bytes(_PLACE, wanted.place, stored["answer"])
-    )
+    said = tx.keyring.unseal_bytes(_PLACE, wanted.place, stored["answer"])
+    # As releases before kept it, or packed.
+    kept: dict[str, Any] = orjson.loads(said if said[:1] == b"{" else zlib.decompress(said))
     same = stored["body_sha256"] == digest
     return kept if same or (wanted.content and kept.get("content") == wanted.content) else _OTHER
 
@@ -241,5 +242,5 @@ async def keep(tx: Tx, response: Response, seen: Seen, *, receipt: bool) -> None
     await tx.connection.execute(
         "UPDATE idempotency_keys SET answer = $4 WHERE caller = $1 AND operation = $2 AND key = $3",
         *held[:3],
-        tx.keyring.seal(_PLACE, held.place, orjson.dumps(kept, default=str)),
+        tx.keyring.seal(_PLACE, held.place, zlib.compress(orjson.dumps(kept, default=str), 1)),
     )

@@ -11,6 +11,7 @@ cell share one bucket: with 30,000 callers at once, every thirty-fifth has a nei
 
 import secrets
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2b
 from ipaddress import IPv4Address, ip_address, ip_network
 from math import ceil
@@ -22,6 +23,7 @@ _CELLS = 2**20
 _SECOND = 1_000_000_000
 
 
+@lru_cache(maxsize=4096)
 def network_of(address: str) -> str:
     """Return what one caller has of addresses: of IPv6 the /64 that they may choose from."""
     try:

@@ -16,6 +16,7 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Respons
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.core.data.db import Database, Tx
 from app.core.data.recording import RecordAway, Recording
@@ -23,6 +24,7 @@ from app.core.data.replica import Replica
 from app.core.http import idempotency, strict_json
 from app.core.http.preconditions import etag
 from app.core.http.shown import Answered, Seen, Shown, json_of
+from app.core.http.solving import Plan, body_of
 from app.core.http.wire import Input
 from app.core.problems import Problem, printable
 
@@ -60,9 +62,13 @@ class Route(APIRoute):
         options["response_model"] = shows(endpoint)
         super().__init__(path, _answering(endpoint), **options)
         _refuse_threads(self.dependant)
+        _refuse_plain(endpoint)
+        # The framework wraps it in stacks for dependencies that end, of which we have none, and
+        # hands exceptions to the same handlers that stand around all routes.
+        self.app = _asgi(self.run)
 
     def get_route_handler(self) -> Handler:
-        handler = super().get_route_handler()
+        handler = _solved(self)
         # A page for browsers is in no document; it ignores parameters it does not know, as OAuth
         # demands of the authorization endpoint (RFC 6749 §3.1).
         query_names = _query_names(self.dependant) if self.include_in_schema else None
@@ -87,6 +93,7 @@ class Route(APIRoute):
                 await early(strict)
             return await _recorded(strict, handler, self.status_code or 200, meanwhile)
 
+        self.run = run
         return run
 
 
@@ -135,6 +142,25 @@ def _answering(endpoint: Callable[..., Any]) -> Callable[..., Any]:
         return shown if isinstance(shown, Response) else Answered(shown)
 
     return answer
+
+
+def _solved(route: APIRoute) -> Handler:
+    """Return what has a route's endpoint answer, with all it asks for."""
+    plan = Plan(route.dependant, embed=route._embed_body_fields)  # noqa: SLF001  as it reads bodies
+
+    async def answer(request: Request) -> Response:
+        body = body_of(await request.body(), await request.json()) if route.body_field else None
+        return await plan.answer(request, body)
+
+    return answer
+
+
+def _asgi(run: Handler) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await run(Request(scope, receive))
+        await response(scope, receive, send)
+
+    return app
 
 
 async def _transaction(request: Request) -> Tx:
@@ -226,6 +252,14 @@ def _refuse_threads(dependant: Dependant) -> None:
         _refuse_threads(each)
 
 
+def _refuse_plain(endpoint: Any) -> None:
+    """Raise TypeError for an endpoint that returns what nobody makes an answer of."""
+    returned = get_annotations(endpoint).get("return")
+    answers = isinstance(returned, type) and issubclass(returned, Response)
+    if not answers and shows(endpoint) is None:
+        raise TypeError(f"{endpoint.__qualname__}: return `Shown[…]` or a response")
+
+
 def _meanwhile(route: APIRoute) -> Handler | None:
     """Return what handles a request of this route while nothing can be recorded."""
     other = getattr(route.endpoint, "meanwhile", None)
@@ -233,7 +267,7 @@ def _meanwhile(route: APIRoute) -> Handler | None:
         return None
     stand_in = APIRoute(route.path, _answering(other), response_model=None)
     _refuse_threads(stand_in.dependant)
-    return stand_in.get_route_handler()
+    return _solved(stand_in)
 
 
 async def _recorded(
@@ -356,6 +390,9 @@ async def _read_json(request: StrictRequest, *, evidence: bool = False, **taken:
     is_json = re.fullmatch(r"application/(.*\+)?json", media_type)
     if not is_json and not evidence:
         raise _not_json()
+    if is_json and (found := strict_json.plain(body)) is not strict_json.UNSURE:
+        request.parsed, request.scope["plain_json"] = found, True
+        return
     try:
         request.parsed = strict_json.loads(body, evidence=evidence, **taken)
     except strict_json.JsonRefused as refused:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+
 MAX_DEPTH = 32
 _INT64 = 2**63
 _LONGEST = 4_000
@@ -13,6 +15,8 @@ _LONGEST = 4_000
 _REPLACED = "\ufffd"
 _WIDE = re.compile("[\u2e80-\ud7ff\uf900-\uffef]")
 _NO_TEXT = re.compile("[\udc80-\udcff]")
+_BEFORE_COLON = (b" :", b"\t:", b"\n:", b"\r:")
+UNSURE = object()
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -38,6 +42,37 @@ class Repeated(dict[str, Any]):
 
 def _never(_: Any) -> bool:
     return False
+
+
+def plain(raw: bytes) -> Any:
+    """Read a text in which there is plainly nothing to refuse, as most are; UNSURE of all others,
+    which `loads` reads. A tenth of its time.
+    """
+    if b"\\" in raw or any(before in raw for before in _BEFORE_COLON):
+        return UNSURE
+    try:
+        value = orjson.loads(raw)
+        # Each name ends in a quote and a colon, and a text without escapes has no fewer of these
+        # than names: where the value has as many names, none was said twice.
+        return value if _names(value, MAX_DEPTH) == raw.count(b'":') else UNSURE
+    except ValueError:
+        return UNSURE
+
+
+def _names(value: Any, depth: int) -> int:
+    """Count the names in a value. Raises ValueError if something in it may have to be refused."""
+    kind = type(value)
+    if kind is dict or kind is list:
+        if not depth:
+            raise ValueError
+        count = len(value) if kind is dict else 0
+        for each in value.values() if kind is dict else value:
+            if type(each) is not str:
+                count += _names(each, depth - 1)
+        return count
+    if kind is float or (kind is int and not -_INT64 <= value < _INT64):
+        raise ValueError
+    return 0
 
 
 def loads(

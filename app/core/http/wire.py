@@ -47,8 +47,12 @@ Permitted = Annotated[
 ]
 
 
+_A_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_A_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})")
+
+
 def _iso_day(value: Any) -> Any:
-    if isinstance(value, str) and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+    if isinstance(value, str) and not _A_DAY.fullmatch(value):
         raise PydanticCustomError("date_format", "Write dates as YYYY-MM-DD.")
     if not isinstance(value, str | date) or isinstance(value, datetime):
         raise PydanticCustomError("date_type", "Write dates as YYYY-MM-DD.")
@@ -58,9 +62,7 @@ def _iso_day(value: Any) -> Any:
 def _iso_moment(value: Any) -> Any:
     if not isinstance(value, str | datetime):
         raise PydanticCustomError("moment_type", "Write instants as RFC 3339 text.")
-    if isinstance(value, str) and not re.fullmatch(
-        r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", value
-    ):
+    if isinstance(value, str) and not _A_MOMENT.fullmatch(value):
         raise PydanticCustomError("moment_format", "Write RFC 3339 with an offset.")
     return _after_leap_second(value) if isinstance(value, str) and value[17:19] == "60" else value
 

@@ -6,7 +6,8 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse
 
 from app.api import answers
 from app.core.data.db import Database
@@ -20,9 +21,9 @@ router = routing.router("Probe")
 
 
 @router.post("/probe/{parent}", status_code=201)
-async def insert_probe(parent: int, tx: Transaction) -> dict[str, int]:
+async def insert_probe(parent: int, tx: Transaction) -> Response:
     await tx.connection.execute("INSERT INTO commit_probe VALUES (1, $1)", parent)
-    return {"stored": 1}
+    return JSONResponse({"stored": 1}, 201)
 
 
 @pytest.fixture

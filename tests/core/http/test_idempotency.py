@@ -1,12 +1,14 @@
 """Same key, same answer; another body, refused; all in one transaction (I3, REL-2)."""
 
 import asyncio
+import zlib
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import httpx
 import pytest
 from fastapi import Body, Depends, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 
 from app.api import answers
 from app.core.data.db import Database
@@ -36,19 +38,18 @@ async def _claim(request: Request, tx: Transaction) -> None:
 @router.post("/probe", status_code=201, dependencies=[Depends(_claim)])
 @router.post("/probe/{place}", status_code=201, dependencies=[Depends(_claim)])
 async def add_probe(
-    body: Annotated[dict[str, Any], Body()], tx: Transaction, response: Response, place: str = ""
-) -> dict[str, Any]:
+    body: Annotated[dict[str, Any], Body()], tx: Transaction, place: str = ""
+) -> Response:
     if body.get("refuse"):
         raise Refused
     pid = await tx.connection.fetchval("SELECT pg_current_xact_id()::text")
-    response.headers.update({"location": f"/probe/{pid}", "etag": '"1"', "x-other": "1"})
-    return {"transaction": pid, "said": body}
+    headers = {"location": f"/probe/{pid}", "etag": '"1"', "x-other": "1"}
+    return JSONResponse({"transaction": pid, "said": body}, 201, headers)
 
 
 @router.post("/bare-probe", status_code=201, dependencies=[Depends(_claim)])
-async def add_bare_probe(tx: Transaction) -> str:
-    pid: str = await tx.connection.fetchval("SELECT pg_current_xact_id()::text")
-    return pid
+async def add_bare_probe(tx: Transaction) -> Response:
+    return JSONResponse(await tx.connection.fetchval("SELECT pg_current_xact_id()::text"), 201)
 
 
 @pytest.fixture
@@ -75,6 +76,21 @@ async def test_the_same_key_gets_the_same_answer(probe: httpx.AsyncClient) -> No
     assert (again.status_code, again.content) == (first.status_code, first.content)
     assert again.headers["idempotency-replayed"] == "true"
     assert "idempotency-replayed" not in first.headers
+
+
+async def test_what_the_release_before_kept_is_given_again(probe, live_database) -> None:
+    first = await probe.post("/probe", json={"a": 1}, headers={"idempotency-key": "k9"})
+    place = ("idempotency_keys.answer", "probe/addProbe/k9")
+    async with live_database.begin() as tx:
+        await tx.connection.execute("SELECT set_config('tonghu.caller', 'probe', true)")
+        kept = await tx.connection.fetchval("SELECT answer FROM idempotency_keys WHERE key = 'k9'")
+        said = zlib.decompress(tx.keyring.unseal_bytes(*place, kept))
+        await tx.connection.execute(
+            "UPDATE idempotency_keys SET answer = $1 WHERE key = 'k9'",
+            tx.keyring.seal(*place, said),
+        )
+    again = await probe.post("/probe", json={"a": 1}, headers={"idempotency-key": "k9"})
+    assert (again.status_code, again.content) == (first.status_code, first.content)
 
 
 async def test_the_same_answer_has_the_headers_that_are_part_of_it(probe) -> None:

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import pytest
-from fastapi import Depends
+from fastapi import Depends, Response
 
 from app.core.http import routing
 
@@ -24,8 +24,9 @@ async def asks(found: Annotated[int, Depends(asks_one_that_waits)]) -> None:
     """Ask at second hand."""
 
 
-async def asks_rightly(found: Annotated[int, Depends(waits_here)]) -> None:
+async def asks_rightly(found: Annotated[int, Depends(waits_here)]) -> Response:
     """Ask one that is a coroutine."""
+    return Response(str(found))
 
 
 @pytest.mark.parametrize("endpoint", [waits_in_a_thread, asks])
@@ -36,3 +37,11 @@ def test_what_would_run_in_a_thread_is_named(endpoint: Any) -> None:
 
 def test_a_coroutine_is_taken() -> None:
     routing.router("Children").get("/of-the-test")(asks_rightly)
+
+
+def test_an_answer_that_nobody_would_write_is_refused() -> None:
+    async def says_a_number() -> int:
+        return await waits_here()
+
+    with pytest.raises(TypeError, match=r"says_a_number: return `Shown\[…\]` or a response"):
+        routing.router("Children").get("/of-the-test")(says_a_number)
