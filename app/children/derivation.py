@@ -5,12 +5,15 @@ something else (`next_change_on`), and to all of them once the rules or the poli
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from uuid import UUID
+
+from sqlalchemy import BigInteger, Column
+from sqlmodel import Field, SQLModel
 
 from app.access.principal import Principal
 from app.children import events, naming, queries, rules, sealing
@@ -21,6 +24,8 @@ from app.children.queries import ChildRef
 from app.children.rules import Derived
 from app.children.sections import File
 from app.children.told import Kind, Told, stored, with_fact, without
+from app.core.data import rls
+from app.core.data.columns import Instant
 from app.core.data.db import NATION, Tx
 from app.core.http.wire import region_text
 from app.core.jobs import events as announcements
@@ -35,7 +40,8 @@ policy.require(*rules.PARAMETERS)
 
 
 @lru_cache(maxsize=20_000)
-def _policy(region_code: int, on: date) -> rules.Policy:
+def policy_on(region_code: int, on: date) -> rules.Policy:
+    """Return the policy of a region on a day."""
     return rules.policy_of(policy.values(), region_code, on)
 
 
@@ -68,7 +74,7 @@ def derive(file: File, region_code: int, on: date, told: Sequence[Told] = ()) ->
     policy of a region on a day.
     """
     facts = rules.Facts(_birth_date(file), region_code, file, tuple(told))
-    found = rules.derive(facts, _policy(region_code, on), on)
+    found = rules.derive(facts, policy_on(region_code, on), on)
     other_policy = _policy_changes_on(region_code, on)
     if found.next_change_on is None or other_policy is None or found.next_change_on <= other_policy:
         return found
@@ -131,7 +137,7 @@ async def reasons(tx: Tx, principal: Principal, child: ChildRef) -> dict[str, An
     file = sealing.whole(tx.keyring, row)
     told = Told.all_of(row["told"])
     facts = rules.Facts(_birth_date(file), child.region_code, file, told)
-    answers = rules.decide(facts, _policy(child.region_code, tx.today), Day(tx.today))
+    answers = rules.decide(facts, policy_on(child.region_code, tx.today), Day(tx.today))
     seen = "derived" in principal.role.reads
     return {
         "as_of": tx.today,
@@ -206,6 +212,27 @@ async def _respell(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
     if found:
         counties, ids, *columns = map(list, zip(*found, strict=True))
         await tx.connection.execute(_RESPELL, counties, ids, tx.now, *columns)
+
+
+class Derivation(SQLModel, table=True):
+    """How far the files that a county opened are derived (`derivation`).
+
+    `made_by` derived all of them, at `made_at`; `walked_by`, which is another, is under way, has
+    come to `walked_to` and has seen so many `files`. On `derived_on` all were true of that day.
+    """
+
+    __tablename__ = "derivations"
+    home_county: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    made_by: str | None = None
+    made_at: datetime | None = Field(default=None, sa_type=Instant)
+    walked_by: str | None = None
+    walked_to: UUID | None = None
+    files: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    derived_on: date | None = None
+    derived_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+rls.allow("derivations", "SELECT, INSERT, UPDATE")
 
 
 _STANDS_AT: Final = """

@@ -392,25 +392,6 @@ class ChildrenCount(SQLModel, table=True):
     counted_at: datetime = Field(sa_type=Instant)
 
 
-class Derivation(SQLModel, table=True):
-    """How far the files that a county opened are derived (`derivation`).
-
-    `made_by` derived all of them, at `made_at`; `walked_by`, which is another, is under way, has
-    come to `walked_to` and has seen so many `files`. On `derived_on` all were true of that day.
-    """
-
-    __tablename__ = "derivations"
-    home_county: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
-    made_by: str | None = None
-    made_at: datetime | None = Field(default=None, sa_type=Instant)
-    walked_by: str | None = None
-    walked_to: UUID | None = None
-    files: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
-    derived_on: date | None = None
-    derived_at: datetime | None = Field(default=None, sa_type=Instant)
-
-
-rls.allow("derivations", "SELECT, INSERT, UPDATE")
 rls.allow("children_counts", "SELECT, INSERT, UPDATE, DELETE")
 rls.protect(
     "children", using=rls.case(*rls.in_remit("school_id")), privileges="SELECT, INSERT, UPDATE"

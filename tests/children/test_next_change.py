@@ -196,11 +196,11 @@ def test_the_day_of_another_policy_counts(monkeypatch: pytest.MonkeyPatch) -> No
     )
     monkeypatch.setattr(derivation.policy, "values", lambda: values)
     derivation._policy_changes_on.cache_clear()
-    derivation._policy.cache_clear()
+    derivation.policy_on.cache_clear()
     found = {place: derivation.derive(_file("2016-03-01"), place, TODAY) for place in PLACES}
     grown = derivation.derive(_file("2000-03-01"), SHANXI, TODAY)
     derivation._policy_changes_on.cache_clear()
-    derivation._policy.cache_clear()
+    derivation.policy_on.cache_clear()
     assert {place: each.next_change_on for place, each in found.items()} == {
         NATION_LIKE: since,
         SHANXI: date(2026, 12, 1),

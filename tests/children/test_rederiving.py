@@ -95,7 +95,7 @@ async def test_other_rules_derive_all_files_anew(
 ) -> None:
     young = {"lbc.age_limit": 14}
     monkeypatch.setattr(
-        derivation, "_policy", lambda code, on: {**policy_of(values(), code, on), **young}
+        derivation, "policy_on", lambda code, on: {**policy_of(values(), code, on), **young}
     )
     await night(database)
     assert (await stored(database, fifteen))["categories"] == ["left_behind"]
