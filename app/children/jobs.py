@@ -24,7 +24,7 @@ async def rederive(tx: Tx, _: dict[str, Any]) -> None:
     await queue.enqueue_for(tx.connection, _REDERIVE, "home_county", counties)
 
 
-@queue.job(_REDERIVE)
+@queue.job(_REDERIVE, of="children.rederive")
 async def rederive_in_county(tx: Tx, payload: dict[str, Any]) -> None:
     """Derive a batch of a county's files anew, and queue the next in the same transaction."""
     county = payload["home_county"]
@@ -39,7 +39,7 @@ async def count(tx: Tx, _: dict[str, Any]) -> None:
     await queue.enqueue_for(tx.connection, "children.count_county", "county", counties)
 
 
-@queue.job("children.count_county")
+@queue.job("children.count_county", of="children.count")
 async def count_county(tx: Tx, payload: dict[str, Any]) -> None:
     await counting.count_county(tx, payload["county"])
 

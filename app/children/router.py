@@ -169,7 +169,7 @@ async def search_children(
 
 @router.post(
     "/policy-trials",
-    responses=documented(RegionCodeInvalid, search.FilterForbidden, trials.ValueNotTried),
+    responses=documented(RegionCodeInvalid, trials.ValueNotTried),
 )
 async def try_policy_value(
     principal: CountsChildren, asked: trial_schemas.PolicyTrialAsked, tx: Transaction

@@ -28,7 +28,7 @@ class Counted(BaseModel):
     high: StrictInt = Field(ge=0, description="At most; the same if exact.")
 
 
-class TriedResult(BaseModel):
+class TriedEffect(BaseModel):
     """What would become of one category or flag, or of its being undecided."""
 
     kind: TriedKind = Field(description="What `code` is; `undecided`: of either, not decided.")
@@ -52,6 +52,10 @@ class PolicyTrial(BaseModel):
     parameter: ParameterName
     region_code: ShownRegion = Field(description="Where.")
     exact: bool = Field(description="Whether every file was looked at; if not, a sample was.")
-    files: StrictInt = Field(ge=0, description="How many files there are.")
+    files: StrictInt = Field(
+        ge=0, description="How many files there are; of a province, within the hour."
+    )
     looked_at: StrictInt = Field(ge=0, description="How many of them were looked at.")
-    results: list[TriedResult] = Field(max_length=100, description="By kind and code.")
+    effects: list[TriedEffect] = Field(
+        max_length=100, description="By kind and code; none if the role reads no categories."
+    )
