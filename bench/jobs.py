@@ -103,6 +103,10 @@ async def counties(database: Database, of: Callable[[Tx], Awaitable[Sequence[int
         return [*await of(tx)]
 
 
+_STORED = """
+SELECT string_agg(attname, ', ') FROM pg_attribute
+WHERE attrelid = 'duties'::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+"""
 _SAVED = "DROP TABLE IF EXISTS saved; CREATE TEMP TABLE saved AS "
 _COLUMNS = "categories, priority_flags, undecided, counted, lacking, next_change_on, derived_on"
 _DERIVED = f"SELECT home_county, id, {_COLUMNS} FROM children"
@@ -153,7 +157,9 @@ async def measured(database: Database, superuser: asyncpg.Connection, table: Tab
     new = f"opened_at = '{NEXT_QUARTER.isoformat()}'"
     await superuser.execute(f"{_SAVED}SELECT * FROM duties WHERE {new}")
     await superuser.execute(f"DELETE FROM duties WHERE {new}")
-    plain = await bare(superuser, "INSERT INTO duties SELECT * FROM saved")
+    columns = await superuser.fetchval(_STORED)
+    copied = f"INSERT INTO duties ({columns}) SELECT {columns} FROM saved"
+    plain = await bare(superuser, copied)
     count = await superuser.fetchval("SELECT count(*) FROM saved")
     line("a quarter opened", count, opened, plain)
 

@@ -52,10 +52,10 @@ class PolicyTrial(BaseModel):
     parameter: ParameterName
     region_code: ShownRegion = Field(description="Where.")
     exact: bool = Field(description="Whether every file was looked at; if not, a sample was.")
-    files: StrictInt = Field(
-        ge=0, description="How many files there are; of a province, within the hour."
-    )
+    files: StrictInt = Field(ge=0, description="How many there are, counted within the hour.")
     looked_at: StrictInt = Field(ge=0, description="How many of them were looked at.")
     effects: list[TriedEffect] = Field(
-        max_length=100, description="By kind and code; none if the role reads no categories."
+        max_length=100,
+        description="By kind and code; none to a role that reads no categories"
+        " or not where children live.",
     )

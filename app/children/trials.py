@@ -124,8 +124,8 @@ async def try_value(
     """Say of the children of a region whom the caller may know of what would become of them, to a
     role that reads that.
     """
-    files = (await counting.count(tx, principal, region)).files
-    reads = "derived" in principal.role.reads
+    reads = {"derived", "residence"} <= {*principal.role.reads}
+    files = (await counting.count(tx, principal, region)).files if reads else 0
     exact = files <= LIMIT
     where = queries.visible(principal) if reads else Where("false")
     where.add("c.region_code >= {} AND c.region_code < {}", *region)
