@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import yaml
 
+from app.children.day import Day
 from app.children.rules import Derived, Facts, decide, derive, policy_of
 from app.children.sections import File
 from app.policy import parameters, queries
@@ -57,7 +58,7 @@ class Family:
 
     def because(self) -> Iterator[str]:
         """Say for each result that is so or undecided which facts decide, or are missing."""
-        for found in decide(self.facts, self.policy, self.on):
+        for found in decide(self.facts, self.policy, Day(self.on)):
             for result, answer in found.items():
                 if answer.holds is not False:
                     asked = "" if answer.holds else "? "

@@ -66,7 +66,7 @@ async def look_for_silence(tx: Tx, _: dict[str, Any]) -> None:
     )
 
 
-@queue.job("attendance.look_for_silence_at")
+@queue.job("attendance.look_for_silence_at", of="attendance.look_for_silence")
 async def look_for_silence_at(tx: Tx, payload: dict[str, Any]) -> None:
     await silence.look(tx, UUID(payload["school_id"]))
 

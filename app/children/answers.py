@@ -36,7 +36,7 @@ def all_of(answers: Iterable[Answer]) -> Answer:
 
 def _first(order: tuple[bool | None, ...], answers: Iterable[Answer]) -> Answer:
     given = list(answers)
-    for holds in order[:-1]:
-        if so := [each for each in given if each.holds is holds]:
-            return Answer(holds, frozenset().union(*(each.facts for each in so)))
-    return Answer(order[-1], frozenset().union(*(each.facts for each in given)))
+    said = {each.holds for each in given}
+    holds = next((each for each in order[:-1] if each in said), order[-1])
+    so = [each for each in given if each.holds is holds]
+    return so[0] if len(so) == 1 else Answer(holds, frozenset().union(*(each.facts for each in so)))

@@ -7,12 +7,13 @@ from datetime import date
 from typing import Final, get_args
 from uuid import UUID
 
+from app.children.day import Day, birthday
 from app.children.events import Part
 from app.children.sections import File
 from app.children.sections.family import Parent
 from app.core.ids import standing_for
 
-_SCHOOL_AGE = 6
+_SCHOOL_AGE: Final = 6
 """From which age on a child is to be in school (义务教育法 11)."""
 _NOBODY_NAMED = frozenset({"parent", "institution", "none"})
 """Guardianships whose guardian is named elsewhere, or nobody."""
@@ -36,7 +37,7 @@ def part_of(child_id: UUID, part: Part) -> UUID:
 
 def places_of(part: Part) -> list[str]:
     """Return every place of a part that a file may lack."""
-    places = (place for place, _ in _asked(File(), _SCHOOL_AGE))
+    places = (place for place, _ in _asked(File(), at_school_age=True))
     return [place for place in places if place.split(".")[0] in PARTS[part]]
 
 
@@ -46,9 +47,14 @@ def parts_lacking(places: Iterable[str]) -> set[Part]:
     return {part for part in get_args(Part) if not sections.isdisjoint(PARTS[part])}
 
 
-def lacking(file: File, age: int) -> tuple[str, ...]:
+def of_school_age(birth_date: date, on: Day) -> bool:
+    """Whether a child is to be in school, so that its file says where."""
+    return on.has_come(birthday(birth_date, _SCHOOL_AGE))
+
+
+def lacking(file: File, *, at_school_age: bool) -> tuple[str, ...]:
     """Name the places of a file that say nothing, in its order."""
-    return tuple(place for place, said in _asked(file, age) if not said)
+    return tuple(place for place, said in _asked(file, at_school_age=at_school_age) if not said)
 
 
 def _told_of(parent: Parent) -> bool:
@@ -56,7 +62,7 @@ def _told_of(parent: Parent) -> bool:
     return any(each.status != "unknown" for each in parent.statuses)
 
 
-def _asked(file: File, age: int) -> Iterator[tuple[str, bool]]:
+def _asked(file: File, *, at_school_age: bool) -> Iterator[tuple[str, bool]]:
     identity, hukou, guardianship = file.identity, file.hukou, file.guardianship
     yield "identity.resident_id", bool(identity.resident_id or identity.no_resident_id_reason)
     yield "hukou.registered", hukou.registered is not None
@@ -71,7 +77,7 @@ def _asked(file: File, age: int) -> Iterator[tuple[str, bool]]:
     guardian = guardianship.guardian
     named = guardian is not None and guardian.name is not None
     yield "guardianship.guardian", guardianship.kind in _NOBODY_NAMED or named
-    if age >= _SCHOOL_AGE:
+    if at_school_age:
         yield "education.status", file.education.status is not None
         yield "education.stage", file.education.stage is not None
     yield "health.status", file.health.status is not None

@@ -12,6 +12,7 @@ from itertools import permutations
 from typing import Any, Final
 
 from app.children.answers import Answer, all_of, any_of
+from app.children.day import Day, birthday
 from app.children.parents import ParentOn, able, stands
 from app.children.sections import File
 from app.children.told import Kind
@@ -27,10 +28,14 @@ class Case:
     """A file on a day, with what its rules have in common."""
 
     file: File
-    age: int
+    birth_date: date
     parents: list[ParentOn]
-    on: date
+    on: Day
     told: frozenset[Kind] = frozenset()
+
+    def turned(self, years: int) -> bool:
+        """Whether the child has completed so many years."""
+        return self.on.has_come(birthday(self.birth_date, years))
 
 
 def meets(case: Case, conditions: Sequence[Condition]) -> Answer:
@@ -97,9 +102,9 @@ def _harmed(case: Case) -> Answer:
 def nobody_guards(case: Case) -> Answer:
     """Whether nobody looks after the child, whatever a paper says (GRD-01; 未成年人保护法 21)."""
     guardianship, lives_with = case.file.guardianship, case.file.residence.lives_with
-    if case.age < UNDER_16 and "alone" in lives_with:
+    if "alone" in lives_with and not case.turned(UNDER_16):
         return Answer.of(True, "residence.lives_with")
-    if case.age < UNDER_8 and guardianship.left_unwatched:
+    if guardianship.left_unwatched and not case.turned(UNDER_8):
         return Answer.of(True, "guardianship.left_unwatched")
     kind = guardianship.kind
     return Answer.of(None if kind is None else kind == "none", "guardianship.kind")
@@ -107,11 +112,9 @@ def nobody_guards(case: Case) -> Answer:
 
 def _hardship(case: Case) -> Answer:
     lasting = [
-        each
-        for each in case.file.welfare.hardships
-        if each.since <= case.on and (each.until is None or case.on <= each.until)
+        each for each in case.file.welfare.hardships if case.on.within(each.since, each.until)
     ]
-    if any(each.until or case.on < each.review_on for each in lasting):
+    if any(each.until or not case.on.has_come(each.review_on) for each in lasting):
         return Answer.of(True, "welfare.hardships")
     return Answer.of(None if lasting else False, "welfare.hardships")
 

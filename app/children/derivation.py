@@ -1,34 +1,72 @@
-"""Apply the rules to stored files: on every change, and daily, since ages, policy and the spelling
-of names change too.
+"""Apply the rules to stored files: on every change, on the day on which a file may come to say
+something else (`next_change_on`), and to all of them once the rules or the policy are others.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
-from functools import lru_cache
-from typing import Any, Final
+from dataclasses import replace
+from datetime import date, datetime
+from functools import cache, lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 from uuid import UUID
+
+from sqlalchemy import BigInteger, Column
+from sqlmodel import Field, SQLModel
 
 from app.access.principal import Principal
 from app.children import events, names, naming, queries, rules, sealing
 from app.children.answers import Answer
 from app.children.completeness import completion, part_of, parts_lacking
+from app.children.day import Day
 from app.children.queries import ChildRef
 from app.children.rules import Derived
 from app.children.sections import File
 from app.children.told import Kind, Told, stored, with_fact, without
-from app.core.data.db import Tx
+from app.core.data import rls
+from app.core.data.columns import Instant
+from app.core.data.db import NATION, Tx
 from app.core.http.wire import region_text
 from app.core.jobs import events as announcements
 from app.policy import queries as policy
+from app.policy.rules import changes_after
+from app.regions.rules import counties_in_sql
 
 BATCH: Final = 1000
+FIRST: Final = UUID(int=0)
 
 policy.require(*rules.PARAMETERS)
 
 
 @lru_cache(maxsize=20_000)
-def _policy(region_code: int, on: date) -> rules.Policy:
+def policy_on(region_code: int, on: date) -> rules.Policy:
+    """Return the policy of a region on a day."""
     return rules.policy_of(policy.values(), region_code, on)
+
+
+@lru_cache(maxsize=20_000)
+def _policy_changes_on(region_code: int, on: date) -> date | None:
+    return changes_after(policy.values(), rules.PARAMETERS, region_code, on)
+
+
+@cache
+def made_by() -> str:
+    """Name the rules that this program derives by and the policy it reads: what was derived by
+    others is derived anew. By their very text, so that nobody can forget to say they are others.
+    """
+    text = hashlib.sha256(version("pypinyin").encode())
+    for path in sorted(p for each in _RULES for p in each.rglob("*") if p.suffix in _TEXTS):
+        text.update(path.read_bytes())
+    for value in policy.values():
+        if value.name in rules.PARAMETERS:
+            text.update(repr(value).encode())
+    return text.hexdigest()[:16]
+
+
+_APP: Final = Path(__file__).parents[1]
+_RULES: Final = (_APP / "children", _APP / "regions", _APP / "core" / "unicode")
+_TEXTS: Final = frozenset({".py", ".txt"})
 
 
 def derive(file: File, region_code: int, on: date, told: Sequence[Told] = ()) -> Derived:
@@ -36,7 +74,11 @@ def derive(file: File, region_code: int, on: date, told: Sequence[Told] = ()) ->
     policy of a region on a day.
     """
     facts = rules.Facts(_birth_date(file), region_code, file, tuple(told))
-    return rules.derive(facts, _policy(region_code, on), on)
+    found = rules.derive(facts, policy_on(region_code, on), on)
+    other_policy = _policy_changes_on(region_code, on)
+    if found.next_change_on is None or other_policy is None or found.next_change_on <= other_policy:
+        return found
+    return replace(found, next_change_on=other_policy)
 
 
 def _birth_date(file: File) -> date:
@@ -95,7 +137,7 @@ async def reasons(tx: Tx, principal: Principal, child: ChildRef) -> dict[str, An
     file = sealing.whole(tx.keyring, row)
     told = Told.all_of(row["told"])
     facts = rules.Facts(_birth_date(file), child.region_code, file, told)
-    answers = rules.decide(facts, _policy(child.region_code, tx.today), tx.today)
+    answers = rules.decide(facts, policy_on(child.region_code, tx.today), Day(tx.today))
     seen = "derived" in principal.role.reads
     return {
         "as_of": tx.today,
@@ -129,23 +171,25 @@ def _reason(
 
 _SPELT: Final = tuple(naming.spell(""))
 
-_NEXT: Final = f"""
+_FILES: Final = f"""
 SELECT c.id, c.home_county, c.region_code, c.school_id, c.categories, c.priority_flags,
-       c.undecided, c.counted, c.lacking, c.told,
+       c.undecided, c.counted, c.lacking, c.told, c.next_change_on,
        {queries.STORED}, {", ".join(f"c.{column}" for column in _SPELT)}
-FROM children c WHERE c.id > $1 AND (c.birth_date > $2 OR c.categories <> '{{}}'
-    OR c.undecided <> '{{}}')
-ORDER BY c.id LIMIT $3 FOR NO KEY UPDATE
-"""
+FROM children c WHERE c.home_county = $1 AND"""
+_DUE: Final = f"""{_FILES} c.next_change_on <= $2
+ORDER BY c.next_change_on LIMIT $3 FOR NO KEY UPDATE"""
+_NEXT: Final = f"{_FILES} c.id > $2 ORDER BY c.id LIMIT $3 FOR NO KEY UPDATE"
 
 _WRITE: Final = """
 UPDATE children c
 SET categories = string_to_array(u.categories, ' '),
     priority_flags = string_to_array(u.flags, ' '), undecided = string_to_array(u.undecided, ' '),
     counted = string_to_array(u.counted, ' '), lacking = string_to_array(u.lacking, ' '),
-    derived_on = $8::date, updated_at = $9
-FROM UNNEST($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
-    AS u (home_county, id, categories, flags, undecided, counted, lacking)
+    next_change_on = u.next_change_on, derived_on = $10::date,
+    updated_at = CASE WHEN u.differs THEN $11 ELSE c.updated_at END
+FROM UNNEST($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+            $8::date[], $9::boolean[])
+    AS u (home_county, id, categories, flags, undecided, counted, lacking, next_change_on, differs)
 WHERE c.home_county = u.home_county AND c.id = u.id
 """
 
@@ -173,47 +217,139 @@ async def _respell(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
         await names.keep(tx, named)
 
 
-async def rederive(tx: Tx, after: UUID) -> UUID | None:
-    """Derive the next BATCH of files anew, by id, and spell their names; store those that are
-    different, and announce what follows from them.
+class Derivation(SQLModel, table=True):
+    """How far the files that a county opened are derived (`derivation`).
 
-    Returns the id to go on after, None at the end. Grown-ups are left out once they are in no
-    category. The version stays: nobody changed the file.
+    `made_by` derived all of them, at `made_at`; `walked_by`, which is another, is under way, has
+    come to `walked_to` and has seen so many `files`. On `derived_on` all were true of that day.
     """
-    rows = await tx.connection.fetch(_NEXT, after, tx.today - timedelta(days=366 * 18), BATCH)
-    changed: list[tuple[ChildRef, Derived]] = []
+
+    __tablename__ = "derivations"
+    home_county: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    made_by: str | None = None
+    made_at: datetime | None = Field(default=None, sa_type=Instant)
+    walked_by: str | None = None
+    walked_to: UUID | None = None
+    files: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    derived_on: date | None = None
+    derived_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+rls.allow("derivations", "SELECT, INSERT, UPDATE")
+
+
+_STANDS_AT: Final = """
+INSERT INTO derivations (home_county) VALUES ($1)
+ON CONFLICT (home_county) DO UPDATE SET home_county = excluded.home_county
+RETURNING made_by, walked_by, walked_to
+"""
+_WALKED: Final = """
+UPDATE derivations
+SET walked_by = $2, walked_to = $3, files = CASE WHEN $4 THEN 0 ELSE files END + $5
+WHERE home_county = $1
+"""
+_WALKED_ALL: Final = """
+UPDATE derivations SET made_by = walked_by, walked_by = NULL, walked_to = NULL, made_at = $2
+WHERE home_county = $1
+"""
+_DONE: Final = "UPDATE derivations SET derived_on = $2, derived_at = $3 WHERE home_county = $1"
+
+
+async def rederive(tx: Tx, home_county: int) -> bool:
+    """Derive anew the next BATCH of the files that a county opened: all of them, by id, if others
+    than these rules or this policy made them; else those whose day has come. Store what is
+    different, and announce what follows from it. The version stays: nobody changed the file.
+
+    Returns whether there is more. Where it stands is kept with the county, and held meanwhile.
+    """
+    at = await tx.connection.fetchrow(_STANDS_AT, home_county)
+    if at["made_by"] != made_by():
+        begins = at["walked_by"] != made_by()
+        after = FIRST if begins or at["walked_to"] is None else at["walked_to"]
+        rows = await tx.connection.fetch(_NEXT, home_county, after, BATCH)
+        await _derive_anew(tx, rows)
+        await _respell(tx, rows)
+        last = rows[-1]["id"] if rows else after
+        await tx.connection.execute(_WALKED, home_county, made_by(), last, begins, len(rows))
+        if len(rows) < BATCH:
+            await tx.connection.execute(_WALKED_ALL, home_county, tx.now)
+        return True  # a day may have come meanwhile
+    rows = await tx.connection.fetch(_DUE, home_county, tx.today, BATCH)
+    await _derive_anew(tx, rows)
+    if len(rows) == BATCH:
+        return True
+    await tx.connection.execute(_DONE, home_county, tx.today, tx.now)
+    return False
+
+
+async def _derive_anew(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+    found: list[tuple[ChildRef, Derived, bool]] = []
     news: list[announcements.Event] = []
     for row in rows:
         child = queries.ref_of(row)
         told = Told.all_of(row["told"])
         outcome = derive(sealing.whole(tx.keyring, row), child.region_code, tx.today, told)
         said = announced(child, row, outcome, tx.today)
-        if said or {*row["lacking"]} != {*outcome.lacking}:
-            changed.append((child, outcome))
-            news += said
-    await _store(tx, changed, news)
-    await _respell(tx, rows)
-    return rows[-1]["id"] if len(rows) == BATCH else None
+        differs = bool(said) or {*row["lacking"]} != {*outcome.lacking}
+        if differs or row["next_change_on"] != outcome.next_change_on:
+            found.append((child, outcome, differs))
+        news += said
+    await _store(tx, found, news)
 
 
 async def _store(
-    tx: Tx, changed: Sequence[tuple[ChildRef, Derived]], news: Sequence[announcements.Event]
+    tx: Tx, found: Sequence[tuple[ChildRef, Derived, bool]], news: Sequence[announcements.Event]
 ) -> None:
-    if not changed:
+    """Each with whether it says something else than before, but for the day it changes on."""
+    if not found:
         return
     await tx.connection.execute(
         _WRITE,
-        [child.home_county for child, _ in changed],
-        [child.id for child, _ in changed],
-        [" ".join(outcome.categories) for _, outcome in changed],
-        [" ".join(outcome.priority_flags) for _, outcome in changed],
-        [" ".join(outcome.undecided) for _, outcome in changed],
-        [" ".join(outcome.counted) for _, outcome in changed],
-        [" ".join(outcome.lacking) for _, outcome in changed],
+        [child.home_county for child, _, _ in found],
+        [child.id for child, _, _ in found],
+        [" ".join(outcome.categories) for _, outcome, _ in found],
+        [" ".join(outcome.priority_flags) for _, outcome, _ in found],
+        [" ".join(outcome.undecided) for _, outcome, _ in found],
+        [" ".join(outcome.counted) for _, outcome, _ in found],
+        [" ".join(outcome.lacking) for _, outcome, _ in found],
+        [outcome.next_change_on for _, outcome, _ in found],
+        [differs for _, _, differs in found],
         tx.today,
         tx.now,
     )
     await announcements.publish(tx, *news)
+
+
+_COUNTIES: Final = counties_in_sql("children", "0", str(NATION[1]), column="home_county")
+
+
+async def counties(tx: Tx) -> list[int]:
+    """Return the counties that opened files."""
+    return [row["county"] for row in await tx.connection.fetch(_COUNTIES)]
+
+
+class HowFar(NamedTuple):
+    """Of how many `counties` all files are derived by these rules (`whole`), how many `files` that
+    is by now, and the day that all files of all counties are true of; None: some never were.
+    """
+
+    counties: int
+    whole: int
+    files: int
+    derived_on: date | None
+
+
+_HOW_FAR: Final = f"""
+SELECT count(*)::int, (count(*) FILTER (WHERE d.made_by = $1))::int,
+       coalesce(sum(d.files) FILTER (WHERE coalesce(d.walked_by, d.made_by) = $1), 0)::int,
+       CASE WHEN bool_and(d.derived_on IS NOT NULL) THEN min(d.derived_on) END
+FROM ({_COUNTIES}) AS filed LEFT JOIN derivations d ON d.home_county = filed.county
+"""
+
+
+async def how_far(tx: Tx) -> HowFar:
+    """Say how far the files are derived by these rules and this policy."""
+    return HowFar(*await tx.connection.fetchrow(_HOW_FAR, made_by()))
 
 
 _ONE: Final = f"""
@@ -241,4 +377,4 @@ async def tell(tx: Tx, child_id: UUID, kind: Kind, source_id: UUID, fact: Told |
     )
     child = ChildRef(row["id"], row["home_county"], row["region_code"], row["school_id"])
     outcome = derive(sealing.whole(tx.keyring, row), child.region_code, tx.today, now)
-    await _store(tx, [(child, outcome)], announced(child, row, outcome, tx.today))
+    await _store(tx, [(child, outcome, True)], announced(child, row, outcome, tx.today))

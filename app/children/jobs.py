@@ -14,12 +14,22 @@ from app.regions import following
 from app.regions.events import CodeUnderstood, RegionReplaced
 
 _FIRST = UUID(int=0)
+_REDERIVE: Final = "children.rederive_in_county"
 
 
-@queue.walk("children.rederive", "10 0 * * *")
-async def rederive(tx: Tx, after: UUID) -> UUID | None:
-    """Derive every file anew, a batch per run."""
-    return await derivation.rederive(tx, after)
+@queue.every("children.rederive", "10 0 * * *")
+async def rederive(tx: Tx, _: dict[str, Any]) -> None:
+    """Have each county derive anew what is due by today; what nights before missed, too."""
+    counties = await derivation.counties(tx)
+    await queue.enqueue_for(tx.connection, _REDERIVE, "home_county", counties)
+
+
+@queue.job(_REDERIVE, of="children.rederive")
+async def rederive_in_county(tx: Tx, payload: dict[str, Any]) -> None:
+    """Derive a batch of a county's files anew, and queue the next in the same transaction."""
+    county = payload["home_county"]
+    if await derivation.rederive(tx, county):
+        await queue.enqueue_for(tx.connection, _REDERIVE, "home_county", [county])
 
 
 @queue.every("children.count", "20 * * * *")
@@ -29,7 +39,7 @@ async def count(tx: Tx, _: dict[str, Any]) -> None:
     await queue.enqueue_for(tx.connection, "children.count_county", "county", counties)
 
 
-@queue.job("children.count_county")
+@queue.job("children.count_county", of="children.count")
 async def count_county(tx: Tx, payload: dict[str, Any]) -> None:
     await counting.count_county(tx, payload["county"])
 
@@ -71,7 +81,7 @@ WITH next AS (
 )
 UPDATE children AS c SET region_code = c.region_code + $3, updated_at = $4,
     residence = c.residence || jsonb_build_object(
-        'region_code', lpad((c.region_code + $3)::text, 12, '0'))
+        'region_code', lpad((c.region_code + $3)::text, 12, '0')), next_change_on = $8
 FROM next WHERE c.home_county = next.home_county AND c.id = next.id
 RETURNING c.id, c.home_county, c.region_code, c.school_id, c.name, next.was
 """
@@ -79,13 +89,14 @@ RETURNING c.id, c.home_county, c.region_code, c.school_id, c.name, next.was
 
 @following.follows
 async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
-    """Keep children, and all below them, where they live when the place gets another code. The
-    version stays: nobody changed the file.
+    """Keep children, and all below them, where they live when the place gets another code; they are
+    derived anew at night, for that may be another place's policy. The version stays: nobody changed
+    the file.
     """
     last = (event.old_lo, _FIRST)
     while True:
         moved = await tx.connection.fetch(
-            _MOVE, event.old_lo, event.old_hi, event.shift, tx.now, *last, following.BATCH
+            _MOVE, event.old_lo, event.old_hi, event.shift, tx.now, *last, following.BATCH, tx.today
         )
         await below.follow(tx, "c.id = ANY($1::uuid[])", [row["id"] for row in moved])
         await names.keep(tx, [(queries.ref_of(row), row["name"]) for row in moved])

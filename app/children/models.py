@@ -9,7 +9,16 @@ from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, PrimaryKeyConstraint, Text, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    Index,
+    PrimaryKeyConstraint,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -89,6 +98,7 @@ class Child(SQLModel, table=True):
             postgresql_include=["school_id", "categories", "counted"],
         ),
         Index("ix_children_school_id_region_code_id", "school_id", "region_code", "id"),
+        Index("ix_children_home_county_next_change_on", "home_county", "next_change_on"),
         Index("ix_children_birth_date_name_canonical", "birth_date", "name_canonical"),
         *_by_code(),
         *_other_readings("name_pinyin_2", "name_initials_2", "name_pinyin_3", "name_initials_3"),
@@ -146,6 +156,12 @@ class Child(SQLModel, table=True):
     """Derived: the categories under which a statistic counts the child."""
     lacking: list[str] = Field(sa_column=code_list(), default_factory=list)
     """Derived: what the file does not say that each file is to say (REG-12)."""
+    next_change_on: date | None = Field(
+        sa_column=Column(Date, nullable=True, server_default=text("'-infinity'")), default=None
+    )
+    """Derived: when that may be otherwise by the calendar alone; null: never. A row that a release
+    wrote which did not know of it is due at once.
+    """
     derived_on: date | None = None
     """The day `categories` and `priority_flags` are true of; null before the first derivation."""
     version: int = 1

@@ -327,6 +327,7 @@ def columns_of(
         "undecided": list(outcome.undecided),
         "counted": list(outcome.counted),
         "lacking": list(outcome.lacking),
+        "next_change_on": outcome.next_change_on,
         "derived_on": tx.today,
         "updated_at": tx.now,
     }

@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any, Final
 
 from app.children.answers import Answer, all_of, any_of
+from app.children.day import Day, months_after
 from app.children.sections import File
 from app.children.sections.family import Parent, ParentStatus
 from app.children.sections.residence import Residence
@@ -58,7 +59,7 @@ class ParentOn:
     together: bool | None
     custody: bool | None
     adopts: bool
-    on: date
+    on: Day
 
     @property
     def place(self) -> str:
@@ -70,7 +71,7 @@ class ParentOn:
 
 
 def parents_of(
-    file: File, severe: Sequence[Mapping[str, Any]], visit_days: int, on: date
+    file: File, severe: Sequence[Mapping[str, Any]], visit_days: int, on: Day
 ) -> list[ParentOn]:
     """Return the child's parents in law: of an adopted child those who adopted it, one or two.
 
@@ -79,7 +80,7 @@ def parents_of(
     """
     family, lives_with = file.family, file.residence.lives_with
     adopted_on = file.adoption.adopted_on
-    adopted = adopted_on is not None and adopted_on <= on
+    adopted = adopted_on is not None and on.has_come(adopted_on)
     found = {
         each.role: each
         for each in family.parents
@@ -172,13 +173,8 @@ def able(parent: ParentOn) -> Answer:
     return Answer.of(said, f"{parent.place}.guardianship_capacity")
 
 
-def months_between(since: date, on: date) -> int:
-    """Count completed months; negative before `since`."""
-    return (on.year - since.year) * 12 + on.month - since.month - (on.day < since.day)
-
-
 def _said(
-    parent: Parent | None, severe: Sequence[Mapping[str, Any]], visit_days: int, on: date
+    parent: Parent | None, severe: Sequence[Mapping[str, Any]], visit_days: int, on: Day
 ) -> dict[str, ParentStatus]:
     """Return what is the case, with what follows from it: who left home is out of contact since,
     who cannot work with AIDS is seriously ill, and a disability says of what kind it is and how
@@ -188,7 +184,7 @@ def _said(
         return {}
     said: dict[str, ParentStatus] = {}
     for each in parent.statuses:
-        if _holds(each, on):
+        if on.within(each.since, each.until):
             said[each.status] = _longer(said.get(each.status), each)
     if "away" in said:
         said["away"] = _but_for_visits(parent, said["away"], visit_days)
@@ -218,10 +214,6 @@ def _is_severe(parent: Parent, said: Collection[str], kind: Mapping[str, Any]) -
         or (parent.disability_type is None and "mental_disability" in said)
     )
     return of_type and (grades is None or parent.disability_grade in grades)
-
-
-def _holds(entry: ParentStatus, on: date) -> bool:
-    return (entry.since is None or entry.since <= on) and (entry.until is None or on <= entry.until)
 
 
 def _longer(one: ParentStatus | None, other: ParentStatus) -> ParentStatus:
@@ -259,7 +251,7 @@ def _so_long(parent: ParentOn, entry: ParentStatus, needed: int) -> Answer:
         return Answer.of(True, place)
     if entry.since is None:
         return Answer.of(None, f"{place}.since")
-    return Answer.of(months_between(entry.since, parent.on) >= needed, f"{place}.since")
+    return Answer.of(parent.on.has_come(months_after(entry.since, needed)), f"{place}.since")
 
 
 def _out_of(parent: ParentOn, home: int) -> Answer:

@@ -22,6 +22,8 @@ from app.children import (
     queries,
     schemas,
     search,
+    trial_schemas,
+    trials,
 )
 from app.children.acts import ACTS
 from app.children.area import AREA
@@ -44,7 +46,8 @@ from app.core.http.routing import ReadTransaction, Transaction
 from app.core.http.shown import Shown
 from app.core.http.wire import Moment
 from app.core.problems import documented
-from app.regions.deps import RegionCodeInvalid, RegionSpan, span_of
+from app.regions.deps import RegionCodeInvalid, RegionSpan, place_of, span_of
+from app.regions.rules import subtree
 
 router = routing.v1(AREA.tag, "/children")
 _SUMMARY_GROUPS = ("identity", "residence", "derived")
@@ -160,6 +163,23 @@ async def search_children(
     """Search children in the caller's remit by number, name or its Latin spelling."""
     region = await span_of(tx, wanted.region_code, "#/region_code")
     return _page(tx, principal, await search.found(tx, principal, wanted, region))
+
+
+@router.post(
+    "/policy-trials",
+    responses=documented(RegionCodeInvalid, trials.ValueNotTried),
+)
+async def try_policy_value(
+    principal: CountsChildren, asked: trial_schemas.PolicyTrialAsked, tx: Transaction
+) -> Shown[trial_schemas.PolicyTrial]:
+    """Count what would become of children under another value of a policy parameter.
+
+    Up to some thousand files each is looked at; of more a sample is, and each figure says what it
+    may be off. Nothing is changed.
+    """
+    place = await place_of(tx, asked.region_code, "#/region_code")
+    trial = trials.Trial.of(asked.parameter, place, asked.value, tx.today)
+    return Shown(await trials.try_value(tx, principal, trial, subtree(place)))
 
 
 @router.get("/{child_id}", responses=documented(ChildNotFound))

@@ -16,8 +16,9 @@ from typing import Any, Final
 
 from app.children import conditions
 from app.children.answers import Answer, all_of, any_of
-from app.children.completeness import lacking
+from app.children.completeness import lacking, of_school_age
 from app.children.conditions import Case
+from app.children.day import Day, birthday, first_yearly
 from app.children.parents import able, away, parents_of, stands, stayed_behind
 from app.children.sections import File
 from app.children.sections.guardianship import Guardianship
@@ -76,6 +77,8 @@ class Derived:
     undecided: tuple[str, ...] = ()
     counted: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
+    next_change_on: date | None = None
+    """The first day on which some of this may be otherwise by the calendar alone; None: never."""
 
 
 Policy = Mapping[str, Any]
@@ -96,7 +99,8 @@ def age_on(birth_date: date, on: date) -> int:
 
 def derive(facts: Facts, policy: Policy, on: date) -> Derived:
     """Decide the categories (DEF-01…17) and priority flags (DEF-18, DEF-19) of a child on a day."""
-    found, flags = decide(facts, policy, on)
+    day = Day(on)
+    found, flags = decide(facts, policy, day)
     counted = found.pop(_COUNTED, None)
     categories = [name for name, answer in found.items() if answer.holds]
     uncounted = {"left_behind"} if counted and not counted.holds else set()
@@ -108,26 +112,25 @@ def derive(facts: Facts, policy: Policy, on: date) -> Derived:
         tuple(name for name, answer in flags.items() if answer.holds),
         (*undecided, *(name for name, answer in flags.items() if answer.holds is None)),
         tuple(name for name in categories if name not in uncounted),
-        lacking(facts.file, age_on(facts.birth_date, on)) if found else (),
+        lacking(facts.file, at_school_age=of_school_age(facts.birth_date, day)) if found else (),
+        day.changes_on,
     )
 
 
 _COUNTED: Final = "left_behind.counted"
 
 
-def decide(facts: Facts, policy: Policy, on: date) -> tuple[dict[str, Answer], dict[str, Answer]]:
+def decide(facts: Facts, policy: Policy, on: Day) -> tuple[dict[str, Answer], dict[str, Answer]]:
     """Answer for each category, and for a child in one for each priority flag of the policy; none
     of one that has grown up. `left_behind.counted`: of a left-behind child, whether a statistic
     counts it.
     """
-    age = age_on(facts.birth_date, on)
-    if age >= ADULT:
+    if on.has_come(birthday(facts.birth_date, ADULT)):
         return {}, {}
     severe = policy["unattended.rule_set"]["severe_disability"]
     told = frozenset(each.kind for each in facts.told if each.holds(on))
-    case = Case(
-        facts.file, age, parents_of(facts.file, severe, policy["lbc.visit_home_days"], on), on, told
-    )
+    parents = parents_of(facts.file, severe, policy["lbc.visit_home_days"], on)
+    case = Case(facts.file, facts.birth_date, parents, on, told)
     found = {"left_behind": _left_behind(facts, case, policy)}
     if found["left_behind"].holds:
         found[_COUNTED] = _of_hukou(policy["lbc.counted_hukou"], facts.file.hukou)
@@ -142,12 +145,12 @@ def decide(facts: Facts, policy: Policy, on: date) -> tuple[dict[str, Answer], d
     if not any(answer.holds for answer in found.values()):
         return found, {}
     flags = _flags(case, policy, found["orphan"])
-    flags["out_of_school"] = _out_of_school(facts, case, policy["school.compulsory"])
+    flags["out_of_school"] = _out_of_school(case, policy["school.compulsory"])
     return found, {name: flags[name] for name in policy["priority.flags"]}
 
 
 def _left_behind(facts: Facts, case: Case, policy: Policy) -> Answer:
-    if case.age >= policy["lbc.age_limit"]:
+    if case.turned(policy["lbc.age_limit"]):
         return Answer.of(False, "identity.birth_date")
     months, beyond = policy["lbc.min_absence_months"], policy["lbc.away_beyond"]
     gone = [away(each, months, beyond, facts.region_code) for each in case.parents]
@@ -183,13 +186,13 @@ def _of_hukou(rule: str, hukou: Hukou) -> Answer:
 
 
 def _orphan(case: Case, rule: Mapping[str, Any]) -> Answer:
-    if case.age >= rule["age_limit"]:
+    if case.turned(rule["age_limit"]):
         return Answer.of(False, "identity.birth_date")
     return conditions.meets(case, rule["any"])
 
 
 def _unattended(case: Case, rule: Mapping[str, Any]) -> Answer:
-    if case.age >= rule["age_limit"] or rule["rule_set"] == "none":
+    if rule["rule_set"] == "none" or case.turned(rule["age_limit"]):
         return Answer.of(False, "identity.birth_date")
     one, other, least = rule["one_parent"], rule["other_parent"], rule["min_months"]
     pairs = [
@@ -234,14 +237,16 @@ def _poorly_evaluated(said: Guardianship) -> Answer:
     return Answer.of(False if said.founded else None, "guardianship.evaluation_grounds")
 
 
-def _out_of_school(facts: Facts, case: Case, rule: Mapping[str, Any]) -> Answer:
+def _out_of_school(case: Case, rule: Mapping[str, Any]) -> Answer:
     """Whether a child that must be in school is in none (义务教育法 11)."""
-    reckoned = date(case.on.year, *rule["reckoned_on"])
-    if reckoned > case.on:
-        reckoned = date(case.on.year - 1, *rule["reckoned_on"])
-    if not rule["from_age"] <= age_on(facts.birth_date, reckoned) <= rule["to_age"]:
+    month, day = rule["reckoned_on"]
+    begins, ends = (
+        first_yearly(month, day, since=birthday(case.birth_date, age))
+        for age in (rule["from_age"], rule["to_age"] + 1)
+    )
+    if case.on.has_come(ends) or not case.on.has_come(begins):
         return Answer.of(False, "identity.birth_date")
-    education = facts.file.education
+    education = case.file.education
     if education.status == "graduated" or education.stage in _AFTER_COMPULSORY:
         return Answer.of(False, "education.stage")
     if "out_of_school" in case.told:

@@ -12,6 +12,8 @@ from uuid import UUID
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.children.day import Day
+
 Kind = Literal["out_of_school", "harmed"]
 GROUPS: Final[Mapping[Kind, str]] = {"out_of_school": "education", "harmed": "guardianship"}
 
@@ -27,8 +29,8 @@ class Told(BaseModel):
     source_id: UUID = Field(description="The dropout alert or report that tells it.")
     stated_by: UUID | None = Field(description="The agency whose act it was.")
 
-    def holds(self, on: date) -> bool:
-        return self.since <= on and (self.until is None or on < self.until)
+    def holds(self, on: Day) -> bool:
+        return on.has_come(self.since) and not (self.until and on.has_come(self.until))
 
     @classmethod
     def all_of(cls, stored: Any) -> tuple[Self, ...]:

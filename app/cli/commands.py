@@ -16,6 +16,7 @@ from app.agencies import operations as agencies
 from app.agencies.models import Agency, AgencyKind
 from app.agencies.queries import find as find_agency
 from app.agencies.queries import find_same as find_same_agency
+from app.children import derivation
 from app.cli import duties, regions, retention
 from app.cli.console import fail, in_transaction, out, print_json, region_code
 from app.cli.serve import serve
@@ -38,7 +39,10 @@ agencies_app = typer.Typer(help="Agencies that have duties.", no_args_is_help=Tr
 clients_app = typer.Typer(help="Systems and apps that call the API.", no_args_is_help=True)
 staff_app = typer.Typer(help="People who sign in.", no_args_is_help=True)
 keys_app = typer.Typer(help="Signing and encryption keys.", no_args_is_help=True)
-jobs_app = typer.Typer(help="Background jobs that were held.", no_args_is_help=True)
+jobs_app = typer.Typer(
+    help="Background jobs: what is held, and when periodic ones last succeeded.",
+    no_args_is_help=True,
+)
 app.command()(serve)
 app.add_typer(regions.app, name="regions")
 app.add_typer(duties.app, name="duties")
@@ -223,6 +227,24 @@ def held_jobs() -> None:
         shown = (job["id"], job["name"], job["failure"], job["failures"], job["crashes"])
         table.add_row(*map(str, shown))
     out.print(table if found else "No job is held.")
+
+
+@jobs_app.command("schedules")
+def schedules() -> None:
+    """Say of each periodic job when it last came to its end, and how far files are derived."""
+    found = in_transaction(lambda tx: queue.schedules(tx.connection))
+    table = Table("job", "cron", "begun", "succeeded", "next")
+    for job in found:
+        days = (job["begun_at"], job["succeeded_at"], job["next_at"])
+        table.add_row(
+            job["name"], job["cron"], *(f"{at:%Y-%m-%d %H:%M}" if at else "-" for at in days)
+        )
+    out.print(table)
+    so = in_transaction(derivation.how_far)
+    out.print(
+        f"Files derived by these rules: {so.files}, all of {so.whole} of {so.counties} counties;"
+        f" true of {so.derived_on or 'no day yet'}."
+    )
 
 
 @jobs_app.command("release")

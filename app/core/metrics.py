@@ -167,12 +167,23 @@ async def render(database: Database, figures: Figures) -> bytes:
         ["job"],
         registry=registry,
     )
+    succeeded = Gauge(
+        "tonghu_job_succeeded_seconds",
+        "When the run of a periodic job was due that came to its end last, since 1970.",
+        ["job"],
+        registry=registry,
+    )
+    depths, schedules = [], []
     try:
         async with database.begin(SYSTEM) as tx:
             depths = await queue.depth(tx.connection)
+            schedules = await queue.schedules(tx.connection)
         up.set(1)
     except (TemporarilyUnavailable, OSError):
-        depths = []
+        pass
+    for row in schedules:
+        if row["succeeded_at"]:
+            succeeded.labels(row["name"]).set(row["succeeded_at"].timestamp())
     for row in depths:
         for state in ("queued", "running", "held"):
             jobs.labels(row["name"], state).set(row[state])

@@ -40,7 +40,7 @@ async def open_period(tx: Tx, _: dict[str, Any]) -> None:
     await queue.enqueue_for(tx.connection, "duties.open_period_in_county", "home_county", counties)
 
 
-@queue.job("duties.open_period_in_county")
+@queue.job("duties.open_period_in_county", of="duties.open_period")
 async def open_period_in_county(tx: Tx, payload: dict[str, Any]) -> None:
     """See to the next of a county's children, and queue those after them: the release before sees
     to all of them at once. First let what is owed follow those who moved.
@@ -62,7 +62,7 @@ async def find_owners(tx: Tx, _: dict[str, Any]) -> None:
     await queue.enqueue_for(tx.connection, "duties.find_owners_in_county", "home_county", counties)
 
 
-@queue.job("duties.find_owners_in_county")
+@queue.job("duties.find_owners_in_county", of="duties.find_owners")
 async def find_owners_in_county(tx: Tx, payload: dict[str, Any]) -> None:
     """Find who owes a batch of a county's; go on while a batch was full."""
     if await owners.find_owners(tx, payload["home_county"]) >= owners.BATCH:
@@ -76,7 +76,7 @@ async def count(tx: Tx, _: dict[str, Any]) -> None:
     await queue.enqueue_for(tx.connection, "duties.count_county", "county", counties)
 
 
-@queue.job("duties.count_county")
+@queue.job("duties.count_county", of="duties.count")
 async def count_county(tx: Tx, payload: dict[str, Any]) -> None:
     await counting.count_county(tx, payload["county"])
 

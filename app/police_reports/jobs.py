@@ -333,7 +333,7 @@ _NOT_DELIVERED: Final = _LATE.format(
 """An index of each has no report of which the alarm has sounded."""
 
 queue.every(spooling.FILE_SPOOLED, "* * * * *")(spooling.file_spooled)
-queue.job(spooling.FILE_ONE)(spooling.file_one_spooled)
+queue.job(spooling.FILE_ONE, of=spooling.FILE_SPOOLED)(spooling.file_one_spooled)
 
 
 @queue.every("police_reports.route_waiting", "* * * * *")

@@ -25,7 +25,7 @@ async def begin_forgetting(tx: Tx, payload: dict[str, Any]) -> None:
     await queue.enqueue(tx.connection, _FORGET, first, dedupe_keys=kinds)
 
 
-@queue.job(_FORGET)
+@queue.job(_FORGET, of="policy.begin_forgetting")
 async def forget(tx: Tx, payload: dict[str, Any]) -> None:
     """Delete one batch, and queue the next in the same transaction."""
     kind = retention.KINDS[payload["kind"]]

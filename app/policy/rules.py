@@ -4,9 +4,9 @@ The documents contradict each other, so each difference is a named parameter wit
 and period (`app/policy/data/parameters.yaml`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from app.regions.rules import lineage
@@ -55,3 +55,20 @@ def effective(
     return min(
         candidates, key=lambda value: (nearness[value.region_code], -value.valid_from.toordinal())
     )
+
+
+def changes_after(
+    values: Iterable[ParameterValue], names: Collection[str], region_code: int, on: date
+) -> date | None:
+    """Return the first later day on which one of the parameters may be another in a region; None:
+    nothing says that it will be. Raises BadRegionCode.
+    """
+    places = {*lineage(region_code)}
+    days = [
+        day
+        for value in values
+        if value.name in names and value.region_code in places
+        for day in (value.valid_from, value.valid_until and value.valid_until + timedelta(days=1))
+        if day is not None and day > on
+    ]
+    return min(days, default=None)

@@ -62,7 +62,7 @@ async def test_whether_a_hardship_is_over_is_asked_from_its_review_on(
     client, database, settings, open_file, director, monkeypatch
 ) -> None:
     """DEF-14: 临时困境儿童…遭遇突发事件、意外伤害、重大疾病或其他特殊困难陷入困境的儿童."""
-    monkeypatch.setattr(derivation, "_policy", lambda _, on: policy_of(values(), SHANXI, on))
+    monkeypatch.setattr(derivation, "policy_on", lambda _, on: policy_of(values(), SHANXI, on))
     hurt = {"kind": "accidental_injury", "since": "2026-11-01", "review_on": "2026-11-21"}
     at_home = [{**each, "statuses": [{"status": "at_home"}]} for each in _parents()]
     given = {"family": {"parents": at_home}, "welfare": {"poor": False, "hardships": [hurt]}}

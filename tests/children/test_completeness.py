@@ -1,12 +1,13 @@
 """What a file holds (REG-10), what it lacks, and that the township owes that (REG-12: 翔实完备)."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from app.children.completeness import completion, lacking
+from app.children.completeness import completion, lacking, of_school_age
+from app.children.day import Day
 from app.children.sections import File
 from app.core.data.db import SYSTEM
 from tests.access.factories import a_caller
@@ -52,11 +53,18 @@ def _without(section: str, *fields: str) -> dict[str, Any]:
     ids=str,
 )
 def test_what_each_file_is_to_say(sections: dict[str, Any], lacks: list[str]) -> None:
-    assert [*lacking(File.model_validate({**WHOLE, **sections}), 10)] == lacks
+    file = File.model_validate({**WHOLE, **sections})
+    assert [*lacking(file, at_school_age=True)] == lacks
 
 
 def test_who_is_too_young_for_school_is_not_asked_about_it() -> None:
-    assert lacking(File.model_validate({**WHOLE, "education": {}}), 5) == ()
+    file = File.model_validate({**WHOLE, "education": {}})
+    assert lacking(file, at_school_age=False) == ()
+    sixth = date(2022, 3, 1)
+    assert [of_school_age(date(2016, 3, 1), Day(sixth - timedelta(days=n))) for n in (1, 0)] == [
+        False,
+        True,
+    ]
 
 
 def test_what_was_completed_is_of_its_quarter() -> None:

@@ -17,7 +17,7 @@ async def test_whether_its_place_is_rural_and_whether_it_stayed_is_asked_and_the
     client, database, open_file, township, director, monkeypatch
 ) -> None:
     """父母双方从农村居住地流动到其它地区3个月以上,自己留在农村居住地不能和父母双方共同生活."""
-    monkeypatch.setattr(derivation, "_policy", lambda _, on: policy_of(VALUES, MASKED, on))
+    monkeypatch.setattr(derivation, "policy_on", lambda _, on: policy_of(VALUES, MASKED, on))
     family = a_file(VILLAGE)["family"]
     for each in family["parents"]:
         each["work_region"] = "440300000000"

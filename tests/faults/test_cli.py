@@ -133,6 +133,8 @@ def test_from_an_empty_database_to_people_who_can_sign_in(tonghu: Tonghu, tmp_pa
 
 def test_jobs_that_are_held_and_why_something_is_owed(tonghu: Tonghu, urls: schema.Urls) -> None:
     tonghu("migrate")
+    said = tonghu("jobs", "schedules")[1]
+    assert "Files derived by these rules: 0, all of 0 of 0 counties; true of no day yet." in said
     asyncio.run(a_held_job(urls))
     code, said, _ = tonghu("jobs", "held")
     assert (code, "duties.escalate" in said, "KeyError" in said) == (0, True, True)

@@ -27,7 +27,7 @@ from tests.visits.factories import a_visit, something_wrong
 
 _NIGHTLY: Final = ("duties.mark_overdue", "duties.open_period", "children.rederive")
 _PARENT: Final = ("away", "away", "at_home", "dead", "missing", "left_home", None)
-_STATUTE: Final = derivation._policy
+_STATUTE: Final = derivation.policy_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,10 @@ async def families(
     database.clock = lambda: world.now
     patch.setattr(
         derivation,
-        "_policy",
+        "policy_on",
         lambda code, on: {**_STATUTE(code, on), "lbc.age_limit": world.age_limit},
     )
+    patch.setattr(derivation, "made_by", lambda: str(world.age_limit))
     await some_regions(database, *VILLAGES)
     for village in VILLAGES:
         world.directors.append(await a_caller(database, settings, "village_director", village))

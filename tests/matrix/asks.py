@@ -27,6 +27,10 @@ def _new_file(target: Target) -> Json:
     return {section: file[section] for section in ("identity", "residence")}
 
 
+def _trial(target: Target) -> Json:
+    return {"parameter": "lbc.age_limit", "region_code": _place(target), "value": 14}
+
+
 def _events(target: Target) -> Json:
     return {"events": [an_event(target.ids["child_id"], id="the-same-every-time")]}
 
@@ -132,6 +136,7 @@ _CHILDREN = (
     Ask("listDuties", shows=("duty_id VIS-01", "duty_id EDU-04", "duty_id")),
     Ask("summariseDuties"),
     Ask("summariseChildren"),
+    Ask("tryPolicyValue", _trial),
     Ask("readDuty"),
     Ask("proposeWaiver", always({"reason": "合成记录"})),
     Ask("approveWaiver"),

@@ -39,11 +39,12 @@ class UnknownJob(LookupError):
 
 @dataclass(frozen=True)
 class Job:
-    """What to run under a name, in one transaction."""
+    """What to run under a name, in one transaction. `of`: the periodic job that queues it."""
 
     name: str
     handler: Handler
     cron: str | None = None
+    of: str | None = None
 
 
 REGISTRY: dict[str, Job] = {}
@@ -56,11 +57,12 @@ def _register(new: Job, work: Work) -> Work:
     return work
 
 
-def job(name: str) -> Callable[[Handler], Handler]:
+def job(name: str, *, of: str | None = None) -> Callable[[Handler], Handler]:
     """Register `async def handler(tx, payload)`. It runs in one transaction, which the worker opens
-    and commits (D2); the time is `tx.now`.
+    and commits (D2); the time is `tx.now`. `of`: the periodic job that it is a part of, which has
+    not succeeded while this is to be done.
     """
-    return lambda handler: _register(Job(name, handler), handler)
+    return lambda handler: _register(Job(name, handler, of=of), handler)
 
 
 def every(name: str, cron: str) -> Callable[[Handler], Handler]:
@@ -141,12 +143,16 @@ class JobRow(SQLModel, table=True):
 
 
 class ScheduleRow(SQLModel, table=True):
-    """When a job registered by `every` is enqueued next."""
+    """When a job registered by `every` is enqueued next, was last, and when that was which last
+    came to its end: it and its parts (`of`) were all done.
+    """
 
     __tablename__ = "job_schedules"
     name: str = Field(primary_key=True)
     cron: str
     next_at: datetime = Field(sa_type=Instant)
+    begun_at: datetime | None = Field(default=None, sa_type=Instant)
+    succeeded_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
 distribution.in_one_place("workers claim from one queue", "jobs", "job_schedules")
@@ -264,5 +270,15 @@ async def depth(connection: asyncpg.Connection) -> list[asyncpg.Record]:
                   greatest(0, extract(epoch FROM now() - min(run_at)
                       FILTER (WHERE status = 'queued')))::float8 AS oldest_seconds
            FROM jobs GROUP BY name"""
+    )
+    return rows
+
+
+async def schedules(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+    """Return of each periodic job: name, cron, next_at, begun_at and succeeded_at."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        "SELECT name, cron, next_at, begun_at, succeeded_at FROM job_schedules"
+        " WHERE name = ANY ($1::text[]) ORDER BY name",
+        [each.name for each in REGISTRY.values() if each.cron],
     )
     return rows

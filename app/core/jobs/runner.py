@@ -127,6 +127,15 @@ WHERE id IN (
 """
 
 
+# A held job is one still to be done.
+_SETTLE: Final = """
+UPDATE job_schedules s SET succeeded_at = s.begun_at
+WHERE s.begun_at IS DISTINCT FROM s.succeeded_at AND NOT EXISTS (
+    SELECT FROM unnest($1::text[], $2::text[]) AS p (schedule, name)
+    JOIN jobs ON jobs.name = p.name WHERE p.schedule = s.name)
+"""
+
+
 @dataclass
 class _Worker:
     begin: queue.Begin
@@ -327,10 +336,13 @@ async def _beat(worker: _Worker, connection: asyncpg.Connection) -> None:
         for (name,) in due:
             await queue.enqueue(connection, name, [{}], dedupe_keys=[""])
             await connection.execute(
-                "UPDATE job_schedules SET next_at = $2 WHERE name = $1",
+                "UPDATE job_schedules SET next_at = $2, begun_at = $3 WHERE name = $1",
                 name,
                 _next(queue.REGISTRY[name].cron or "", now),
+                now,
             )
+    parts = [(each.of or each.name, each.name) for each in queue.REGISTRY.values()]
+    await connection.execute(_SETTLE, *map(list, zip(*parts, strict=True)))
 
 
 async def _plan(connection: asyncpg.Connection, now: datetime) -> None:

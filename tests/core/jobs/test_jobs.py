@@ -158,6 +158,35 @@ class TestEvery:
             await until(lambda: empty(connection))
         assert times == [1]
 
+    async def test_it_succeeded_when_its_parts_are_done_too(
+        self, connection: asyncpg.Connection, server: postgres.Server, database: Database
+    ) -> None:
+        ran, held = asyncio.Event(), asyncio.Event()
+
+        @queue.every("t", "0 8 * * *")
+        async def morning(tx: Tx, payload: dict[str, Any]) -> None:
+            await queue.enqueue(tx.connection, "part", [{}])
+
+        @queue.job("part", of="t")
+        async def part(tx: Tx, payload: dict[str, Any]) -> None:
+            ran.set()
+            await held.wait()
+
+        async def told() -> list[datetime | None]:
+            return [row["succeeded_at"] for row in await queue.schedules(connection)]
+
+        async def succeeded() -> bool:
+            return await told() == [now]
+
+        now = datetime(2026, 3, 1, 23, 59, tzinfo=UTC)
+        async with working(server, database, ATTENTIVE, clock=lambda: now):
+            await until(lambda: scheduled(connection, datetime(2026, 3, 2, 0, 0, tzinfo=UTC)))
+            now = datetime(2026, 3, 2, 0, 0, 1, tzinfo=UTC)
+            await happens(ran)
+            assert await told() == [None]
+            held.set()
+            await until(succeeded)
+
     async def test_what_no_worker_was_there_for_is_made_up_for_and_another_cron_counts(
         self, connection: asyncpg.Connection, server: postgres.Server, database: Database
     ) -> None:

@@ -1,0 +1,168 @@
+"""Files are derived anew when their day comes, and all of them when the rules are others."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from app.children import derivation
+from app.children.queries import ChildRef
+from app.children.rules import policy_of
+from app.core.data.db import SYSTEM, Database
+from app.core.jobs import queue
+from app.policy.queries import values
+from app.regions.rules import county_of
+from tests.children.factories import a_child, a_file
+from tests.conftest import VILLAGE
+from tests.jobs import run_jobs
+
+COUNTY = county_of(VILLAGE)
+ELSEWHERE = 130102001001
+
+
+async def night(database: Database) -> list[str]:
+    """Run the job of a night; return what ran."""
+    async with database.begin(SYSTEM) as tx:
+        await queue.enqueue(tx.connection, "children.rederive", [{}])
+    return [name for name in await run_jobs(database) if name.startswith("children.rederive")]
+
+
+async def stored(database: Database, child_id: Any) -> dict[str, Any]:
+    async with database.begin(SYSTEM) as tx:
+        row = await tx.connection.fetchrow(
+            "SELECT categories, next_change_on, derived_on, updated_at, version FROM children"
+            " WHERE id = $1::uuid",
+            str(child_id),
+        )
+    return dict(row)
+
+
+@pytest.fixture
+async def fifteen(open_file, director, database: Database) -> str:
+    """A left-behind girl who turns sixteen on 25 November; all that is there is derived."""
+    identity = {**a_file(VILLAGE)["identity"], "birth_date": "2010-11-25", "resident_id": None}
+    opened = (await open_file(director, identity=identity)).json()
+    assert opened["derived"]["categories"] == ["left_behind"]
+    await night(database)
+    return opened["id"]
+
+
+async def test_a_file_names_the_day_it_changes_on(fifteen: str, database: Database) -> None:
+    assert (await stored(database, fifteen))["next_change_on"] == date(2026, 11, 25)
+
+
+async def test_only_who_is_due_is_looked_at(
+    fifteen: str, database: Database, monkeypatch: pytest.MonkeyPatch, now
+) -> None:
+    looked_at = []
+    derive = derivation.derive
+    monkeypatch.setattr(
+        derivation, "derive", lambda file, *rest: looked_at.append(file) or derive(file, *rest)
+    )
+    database.clock = lambda: now.replace(day=24)
+    await night(database)
+    assert not looked_at
+    database.clock = lambda: now.replace(day=25)
+    await night(database)
+    assert len(looked_at) == 1
+
+
+async def test_nights_that_were_missed_are_made_up_for(
+    fifteen: str, database: Database, now
+) -> None:
+    late = now + timedelta(days=14)
+    database.clock = lambda: late
+    await night(database)
+    found = await stored(database, fifteen)
+    assert (found["categories"], found["version"], found["updated_at"]) == ([], 1, late)
+    assert found["derived_on"] == date(2026, 12, 4)
+
+
+async def test_another_day_to_change_on_is_no_change_of_the_file(
+    fifteen: str, database: Database
+) -> None:
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("UPDATE children SET next_change_on = '-infinity'")
+    before = await stored(database, fifteen)
+    await night(database)
+    after = await stored(database, fifteen)
+    assert after["next_change_on"] == date(2026, 11, 25)
+    assert after["updated_at"] == before["updated_at"]
+
+
+async def test_other_rules_derive_all_files_anew(
+    fifteen: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    young = {"lbc.age_limit": 14}
+    monkeypatch.setattr(
+        derivation, "policy_on", lambda code, on: {**policy_of(values(), code, on), **young}
+    )
+    await night(database)
+    assert (await stored(database, fifteen))["categories"] == ["left_behind"]
+    monkeypatch.setattr(derivation, "made_by", lambda: "others")
+    await night(database)
+    assert (await stored(database, fifteen))["categories"] == []
+
+
+async def test_a_walk_goes_on_where_it_stood(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(derivation, "BATCH", 2)
+    children = [await a_child(database, VILLAGE, categories=["left_behind"]) for _ in range(5)]
+
+    async def emptied() -> list[bool]:
+        return [not (await stored(database, child.id))["categories"] for child in children]
+
+    async with database.begin(SYSTEM) as tx:
+        assert await derivation.rederive(tx, COUNTY)
+        assert [await derivation.how_far(tx)] == [derivation.HowFar(1, 0, 2, None)]
+    assert await emptied() == [True, True, False, False, False]
+    async with database.begin(SYSTEM) as tx:
+        assert await derivation.rederive(tx, COUNTY)
+    assert await emptied() == [True, True, True, True, False]
+    # Other rules begin anew: what the walk left behind was made by those before.
+    monkeypatch.setattr(derivation, "made_by", lambda: "others")
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("UPDATE children SET categories = '{left_behind}'")
+        assert await derivation.rederive(tx, COUNTY)
+        assert (await derivation.how_far(tx)).files == 2
+    assert await emptied() == [True, True, False, False, False]
+    await night(database)
+    assert all(await emptied())
+    async with database.begin(SYSTEM) as tx:
+        assert await derivation.how_far(tx) == derivation.HowFar(1, 1, 5, date(2026, 11, 20))
+
+
+async def test_each_county_goes_by_itself(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = [
+        await a_child(database, place, categories=["left_behind"]) for place in (VILLAGE, ELSEWHERE)
+    ]
+    async with database.begin(SYSTEM) as tx:
+        assert await derivation.counties(tx) == [COUNTY, county_of(ELSEWHERE)]
+        while await derivation.rederive(tx, county_of(ELSEWHERE)):
+            pass
+        assert await derivation.how_far(tx) == derivation.HowFar(2, 1, 1, None)
+    assert (await stored(database, here.id))["categories"] == ["left_behind"]
+    assert (await stored(database, there.id))["categories"] == []
+    assert (await night(database))[0] == "children.rederive"
+    assert (await stored(database, here.id))["categories"] == []
+
+
+async def test_a_row_that_knew_of_no_such_day_is_due_at_once(database: Database) -> None:
+    child: ChildRef = await a_child(database, VILLAGE)
+    async with database.begin(SYSTEM) as tx:
+        due = "SELECT count(*) FROM children WHERE next_change_on <= $1 AND id = $2"
+        assert await tx.connection.fetchval(due, date(2000, 1, 1), child.id) == 1
+
+
+def test_what_derives_has_a_name_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = derivation.made_by()
+    assert len(made) == 16
+    assert derivation.made_by.__wrapped__() == made
+    monkeypatch.setattr(derivation.policy, "values", lambda: values()[1:])
+    assert derivation.made_by.__wrapped__() != made
+    monkeypatch.undo()
+    monkeypatch.setattr(derivation, "_RULES", derivation._RULES[1:])
+    assert derivation.made_by.__wrapped__() != made
