@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 
 from app import wiring
-from app.core.data import db, rls, versions
+from app.core.data import db, months, rls, versions
 from app.embedded import postgres
 
 PASSWORD = "only-for-tests"
@@ -37,7 +37,8 @@ as it was, and the command itself does nothing but warn who does not own the tab
 
 _AS_THEY_ARE = """
 DO $$ DECLARE name text; BEGIN
-    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
+    FOR name IN SELECT relname FROM pg_class
+            WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' LOOP
         EXECUTE format('ALTER TABLE %I SET (autovacuum_enabled = off)', name);
     END LOOP;
 END $$
@@ -116,6 +117,8 @@ async def _create_all(url: str) -> None:
                 await connection.exec_driver_sql(statement)
         for statement in _STAMP:
             await connection.exec_driver_sql(statement.format(head=versions.head()))
+        for statement in [*months.statements(), "SELECT make_months()"]:
+            await connection.exec_driver_sql(statement)
         await connection.exec_driver_sql(_COUNT)
         await connection.exec_driver_sql(_AS_THEY_ARE)
     await engine.dispose()
@@ -130,13 +133,20 @@ async def empty(superuser_url: str, urls: Urls) -> None:
     await connection.close()
 
 
+_SIZE = """
+SELECT pg_total_relation_size($1::regclass)
+    + coalesce(sum(pg_total_relation_size(relid)), 0)::bigint FROM pg_partition_tree($1::regclass)
+"""
+"""A table's with its months."""
+
+
 async def sweep(superuser_url: str, urls: Urls) -> None:
     """Give back the room of rows that are gone, where it is more than a megabyte: what a plan costs
     for the next test would be counted by it.
     """
     connection = await asyncpg.connect(_in_it(superuser_url, urls))
     for name in rls.TABLES:
-        if await connection.fetchval("SELECT pg_total_relation_size($1::regclass)", name) > 1 << 20:
+        if await connection.fetchval(_SIZE, name) > 1 << 20:
             await connection.execute(f"VACUUM FULL {name}")
     await connection.close()
 

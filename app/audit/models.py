@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Index, Text, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
-from app.core.data import hiding, retention, rls
+from app.core.data import hiding, months, retention, rls
 from app.core.data.columns import OF_TRANSACTION, Instant
 
 
@@ -69,6 +69,8 @@ class AuditChildren(SQLModel, table=True):
     child_ids: list[UUID] = Field(sa_type=ARRAY(Uuid))
 
 
+months.partitioned("audit_entries", by="id")
+months.partitioned("audit_children", by="entry_id")
 rls.allow("audit_children", "SELECT, INSERT")
 rls.protect(
     "audit_entries",
