@@ -2,7 +2,9 @@
 
 import asyncio
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -10,6 +12,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 
 from app import wiring
+from app.core.clock import utc_now
 from app.core.data import db, months, rls, versions
 from app.embedded import postgres
 
@@ -117,11 +120,23 @@ async def _create_all(url: str) -> None:
                 await connection.exec_driver_sql(statement)
         for statement in _STAMP:
             await connection.exec_driver_sql(statement.format(head=versions.head()))
-        for statement in [*months.statements(), "SELECT make_months()"]:
+        for statement in [*_first_parts(), *months.statements(), "SELECT make_months()"]:
             await connection.exec_driver_sql(statement)
         await connection.exec_driver_sql(_COUNT)
         await connection.exec_driver_sql(_AS_THEY_ARE)
     await engine.dispose()
+
+
+def _first_parts() -> Iterator[str]:
+    """Yield what makes the part that migrating leaves: up to the month after the next."""
+    now = utc_now()
+    year, month = divmod(now.year * 12 + now.month + 1, 12)
+    upto = datetime(year, month + 1, 1, tzinfo=UTC)
+    for table in months.PARTITIONED:
+        yield (
+            f"CREATE TABLE {table}_until_{upto:%Y_%m} PARTITION OF {table}"
+            f" FOR VALUES FROM (MINVALUE) TO ('{months.first_id(upto)}')"
+        )
 
 
 async def empty(superuser_url: str, urls: Urls) -> None:

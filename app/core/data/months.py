@@ -2,7 +2,8 @@
 
 Our ids begin with the time they were made at (UUIDv7, D3), so a table is cut by its `id` itself:
 the primary key stays what it is, whoever looks one up reads one partition, and no statement knows
-of months. The functions here belong to the owner role and are called by the app's, which owns nothing.
+of months. The functions here belong to the owner role and are called by the app's, which owns
+nothing.
 """
 
 import re

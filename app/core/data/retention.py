@@ -87,6 +87,7 @@ async def delete_batch(
             looked=_looked(kind, BATCH, begun=after is not None),
             table=kind.table,
             row=_row(kind),
+            along=kind.along,
             stays=_stays(kind),
             held=_held(kind),
             taking=f", hanging AS ({kind.taking})" if kind.taking else "",
@@ -212,7 +213,7 @@ async def _mixed_upto(
     one.
     """
     upto, month = _upto(kind, before), await months.oldest(connection, kind.table)
-    return month.begins if month is not None and month.begins < upto else upto
+    return month.begins if month and isinstance(upto, UUID) and month.begins < upto else upto
 
 
 def _upto(kind: Kind, before: datetime) -> datetime | UUID:
