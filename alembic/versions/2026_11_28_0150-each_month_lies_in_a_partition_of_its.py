@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from alembic import op
+from reach import in_batches
 
 
 revision: str = "0150"
@@ -158,8 +159,16 @@ def _first_id(at: datetime) -> str:
     return "-".join(written[a:b] for a, b in ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32)))
 
 
+_IN_TIME = (
+    "(lpad(to_hex((extract(epoch FROM started_at) * 1000)::bigint), 12, '0')"
+    " || substr(replace(id::text, '-', ''), 13))::uuid"
+)
+
+
 def upgrade() -> None:
     upto = _month_after_the_next()
+    # Nothing names an attempt by its id; one that does not begin with its time gets it.
+    in_batches("webhook_attempts", f"id = {_IN_TIME}", where=f"id >= '{_first_id(upto)}'")
     for table, by, _ in TABLES:
         op.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS ck_{table}_upto")
         op.execute(

@@ -61,9 +61,9 @@ async def shrink_month(tx: Tx, payload: dict[str, Any]) -> None:
     if done.batch.last is not None:
         following |= {"month": done.month.name, "after": done.batch.last}
     elif done.replaced:
-        log.info("retention.month_gone", month=done.month.name)
+        log.info("retention.month_gone", table=done.month.name)
     else:
-        log.warning("retention.month_in_use", month=done.month.name)
+        log.warning("retention.month_in_use", table=done.month.name)
         return
     if tx.now.astimezone(CHINA).time() < _MORNING:
         await queue.enqueue(tx.connection, _SHRINK, [following])
