@@ -6,11 +6,11 @@ python -m bench.months
 import asyncio
 import contextlib
 import time
-from datetime import UTC, datetime
 
 import asyncpg
 
 from app import wiring
+from app.core.clock import utc_now
 from app.core.data import migrations, months, retention
 from app.embedded import postgres
 
@@ -26,7 +26,10 @@ FROM generate_series(1, $2::int) AS n
 
 async def _open(url: str) -> asyncpg.Connection:
     connection = await asyncpg.connect(url)
-    await connection.execute("SELECT set_config('tonghu.caller', 'system', false)")
+    await connection.execute(
+        "SELECT set_config('tonghu.caller', 'system', false),"
+        " set_config('statement_timeout', '0', false)"
+    )
     return connection
 
 
@@ -38,7 +41,7 @@ async def _fill(connection: asyncpg.Connection, table: str, first: object, rows:
 
 async def _write(url: str, slowest: list[float]) -> None:
     connection = await _open(url)
-    now = months.first_id(datetime.now(UTC))
+    now = months.first_id(utc_now())
     while True:
         slowest.append(await _fill(connection, "webhook_attempts", now, 1))
 
@@ -71,9 +74,10 @@ async def _measure(app_url: str, owner_url: str) -> None:
     with contextlib.suppress(asyncio.CancelledError):
         await writer
     await owner.execute(
-        "CREATE TABLE flat (LIKE webhook_attempts INCLUDING ALL); GRANT INSERT ON flat TO tonghu_app"
+        "CREATE TABLE flat (LIKE webhook_attempts INCLUDING ALL);"
+        " GRANT INSERT ON flat TO tonghu_app"
     )
-    now, cut, flat = months.first_id(datetime.now(UTC)), [], []
+    now, cut, flat = months.first_id(utc_now()), [], []
     for _ in range(5):
         flat.append(await _fill(app, "flat", now, 50_000))
         cut.append(await _fill(app, "webhook_attempts", now, 50_000))
