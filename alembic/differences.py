@@ -28,7 +28,7 @@ WHERE v.schemaname = :schema ORDER BY 1, 2
 _FORCED = """
 SELECT relname, relrowsecurity, relforcerowsecurity FROM pg_class
 WHERE relnamespace = CAST(:schema AS regnamespace) AND relkind IN ('r', 'p')
-  AND relname <> 'alembic_version'
+  AND relname <> 'alembic_version' AND NOT relispartition
 """
 _PRIVILEGES = """
 SELECT c.relname, a.privilege_type, NULL FROM pg_class c, aclexplode(c.relacl) a

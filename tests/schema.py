@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -14,7 +15,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 
 from app import wiring
-from app.core.data import db, distribution, rls, versions
+from app.core.clock import utc_now
+from app.core.data import db, distribution, months, rls, versions
 from app.embedded import postgres
 
 PASSWORD = "only-for-tests"
@@ -133,6 +135,8 @@ async def _create_all(url: str) -> None:
             await connection.exec_driver_sql(statement)
         for statement in _STAMP:
             await connection.exec_driver_sql(statement.format(head=versions.head()))
+        for statement in [*_first_parts(), *months.statements(), "SELECT make_months()"]:
+            await connection.exec_driver_sql(statement)
         await connection.exec_driver_sql(_COUNT)
         await connection.exec_driver_sql(_AS_THEY_ARE)
     await engine.dispose()
@@ -171,6 +175,18 @@ def _fixed() -> Iterator[str]:
             yield f"GRANT UPDATE ({others}) ON {name} TO {rls.APP_ROLE}"
 
 
+def _first_parts() -> Iterator[str]:
+    """Yield what makes the part that migrating leaves: up to the month after the next."""
+    now = utc_now()
+    year, month = divmod(now.year * 12 + now.month + 1, 12)
+    upto = datetime(year, month + 1, 1, tzinfo=UTC)
+    for table in months.PARTITIONED:
+        yield (
+            f"CREATE TABLE {table}_until_{upto:%Y_%m} PARTITION OF {table}"
+            f" FOR VALUES FROM (MINVALUE) TO ('{months.first_id(upto)}')"
+        )
+
+
 async def empty(superuser_url: str, urls: Urls) -> None:
     """Delete every row, whatever points at it. Only the superuser may delete audit entries."""
     connection = await asyncpg.connect(_in_it(superuser_url, urls))
@@ -180,13 +196,20 @@ async def empty(superuser_url: str, urls: Urls) -> None:
     await connection.close()
 
 
+_SIZE = """
+SELECT pg_total_relation_size($1::regclass)
+    + coalesce(sum(pg_total_relation_size(relid)), 0)::bigint FROM pg_partition_tree($1::regclass)
+"""
+"""A table's with its months."""
+
+
 async def sweep(superuser_url: str, urls: Urls) -> None:
     """Give back the room of rows that are gone, where it is more than a megabyte: what a plan costs
     for the next test would be counted by it.
     """
     connection = await asyncpg.connect(_in_it(superuser_url, urls))
     for name in rls.TABLES:
-        if await connection.fetchval("SELECT pg_total_relation_size($1::regclass)", name) > 1 << 20:
+        if await connection.fetchval(_SIZE, name) > 1 << 20:
             await connection.execute(f"VACUUM FULL {name}")
     await connection.close()
 

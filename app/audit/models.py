@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Index, Text, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
-from app.core.data import distribution, hiding, retention, rls
+from app.core.data import distribution, hiding, months, retention, rls
 from app.core.data.columns import OF_TRANSACTION, Instant
 
 
@@ -73,6 +73,8 @@ distribution.in_one_place(
     "one record of who looked, kept out of reach of who keeps the rest",
     *("audit_entries", "audit_children"),
 )
+months.partitioned("audit_entries", by="id")
+months.partitioned("audit_children", by="entry_id")
 rls.allow("audit_children", "SELECT, INSERT")
 rls.protect(
     "audit_entries",

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from app import wiring
 from app.cli.console import fail, in_transaction, in_transactions, out
-from app.core.data import retention
+from app.core.data import months, retention
 from app.core.data.db import Tx
 from app.core.data.retention import KINDS, Kind
 from app.core.jobs.queue import Begin
@@ -27,6 +27,8 @@ def show(context: typer.Context) -> None:
         out.print(table)
         for reason in reasons:
             out.print(reason, soft_wrap=True, highlight=False)
+        left = in_transaction(lambda tx: months.ahead(tx.connection, tx.now))
+        out.print(f"There is room for {left} months ahead.")
 
 
 async def _figures(tx: Tx) -> tuple[Table, list[str]]:
@@ -69,3 +71,18 @@ async def _forget_all(begin: Begin, kind: Kind) -> None:
             break
         out.print(f"{kind.table}: {deleted:,} deleted so far")
     out.print(f"{kind.table}: {deleted:,} deleted")
+    await _shrink_months(begin, kind)
+
+
+async def _shrink_months(begin: Begin, kind: Kind) -> None:
+    month, after = None, None
+    while True:
+        async with begin() as tx:
+            done = await operations.shrink_month(tx, kind, month=month, after=after)
+        if done is None:
+            return
+        month, after = done.month.name, done.batch.last
+        if after is None and done.replaced:
+            out.print(f"{month} is gone but for what stays")
+        elif after is None:
+            fail(f"{month} was in use all the time: run this again.")

@@ -22,6 +22,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from app.core.areas import Lane
+from app.core.data import months
 from app.core.data.db import SYSTEM, Database, TemporarilyUnavailable
 from app.core.data.replica import Standing
 from app.core.jobs import queue
@@ -173,11 +174,15 @@ async def render(database: Database, figures: Figures) -> bytes:
         ["job"],
         registry=registry,
     )
+    ahead = Gauge(
+        "tonghu_months_ahead", "Whole months that partitions are there for.", registry=registry
+    )
     depths, schedules = [], []
     try:
         async with database.begin(SYSTEM) as tx:
             depths = await queue.depth(tx.connection)
             schedules = await queue.schedules(tx.connection)
+            ahead.set(await months.ahead(tx.connection, tx.now))
         up.set(1)
     except (TemporarilyUnavailable, OSError):
         pass

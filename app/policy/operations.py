@@ -1,9 +1,11 @@
 """Let go of what is older than the policy keeps it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from app.core.data import retention
+from app.core.data import months, retention
 from app.core.data.db import Tx
+from app.core.data.months import Month
 from app.core.data.retention import Batch, Kind
 from app.policy import queries
 from app.policy.rules import ParameterValue
@@ -19,8 +21,44 @@ async def forget(tx: Tx, kind: Kind, *, after: str | None = None) -> Batch:
     """Delete the next batch of a kind that is due, after a place or from the first, unless somebody
     does so at this moment. In SYSTEM's reach.
     """
-    lock = f"SELECT pg_try_advisory_xact_lock(hashtextextended('retention/{kind.table}', 0))"
-    if not await tx.connection.fetchval(lock):
+    if not await _take_turn(tx, kind):
         return Batch(None, 0)
-    before = tx.now - timedelta(days=days_of(tx, kind).value)
-    return await retention.delete_batch(tx.connection, kind, before, after=after)
+    return await retention.delete_batch(tx.connection, kind, _before(tx, kind), after=after)
+
+
+class Shrunk(NamedTuple):
+    """How far a month is. `replaced`: whether what stays has taken its place."""
+
+    batch: Batch
+    month: Month
+    replaced: bool = False
+
+
+async def shrink_month(
+    tx: Tx, kind: Kind, *, month: str | None = None, after: str | None = None
+) -> Shrunk | None:
+    """Put by what stays of the next rows of the oldest month that is due, after a place in `month`
+    or from the first; with the last of them, let that take the month's place. None: none is due, or
+    somebody does so at this moment. In SYSTEM's reach.
+    """
+    if not await _take_turn(tx, kind):
+        return None
+    due = await retention.month_due(tx.connection, kind, _before(tx, kind))
+    if due is None:
+        return None
+    if due.name != month:
+        after = None
+        await months.begin_replacing(tx.connection, due)
+    batch = await retention.keep_batch(tx.connection, kind, due, after=after)
+    done = batch.last is None and await months.replace(tx.connection, due)
+    return Shrunk(batch, due, done)
+
+
+async def _take_turn(tx: Tx, kind: Kind) -> bool:
+    lock = f"SELECT pg_try_advisory_xact_lock(hashtextextended('retention/{kind.table}', 0))"
+    mine: bool = await tx.connection.fetchval(lock)
+    return mine
+
+
+def _before(tx: Tx, kind: Kind) -> datetime:
+    return tx.now - timedelta(days=days_of(tx, kind).value)

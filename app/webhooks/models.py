@@ -17,7 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
-from app.core.data import distribution, hiding, retention, rls
+from app.core.data import distribution, hiding, months, retention, rls
 from app.core.data.columns import Instant, one_of
 from app.core.ids import new_id
 
@@ -202,12 +202,13 @@ class WebhookAttempt(SQLModel, table=True):
     __tablename__ = "webhook_attempts"
     __table_args__: Any = (
         CheckConstraint("trigger IN ('auto', 'manual')", name="trigger"),
-        UniqueConstraint("delivery_id", "number"),
+        # Of one number there is one: it is counted up by whoever takes the delivery.
+        Index("ix_webhook_attempts_delivery_id_number", "delivery_id", "number"),
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
-    delivery_id: UUID = Field(foreign_key="webhook_deliveries.id")
-    agency_id: UUID = Field(foreign_key="agencies.id")
+    delivery_id: UUID
+    agency_id: UUID
     number: int
     trigger: str
     started_at: datetime = Field(sa_type=Instant)
@@ -246,6 +247,7 @@ rls.protect(
     ),
     privileges="SELECT, INSERT, UPDATE, DELETE",
 )
+months.partitioned("webhook_attempts", by="id")
 rls.protect("webhook_attempts", using=_OWN, privileges="SELECT, INSERT, DELETE")
 
 # A dead letter waits for somebody to replay it, for ever (R18).

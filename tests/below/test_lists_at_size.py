@@ -88,7 +88,8 @@ _AUDIT = f"""
 WITH entry AS (
     INSERT INTO audit_entries (id, at, actor, role, region_code, operation, decision, request_id,
         child_ids)
-    SELECT gen_random_uuid(), now() - n * interval '1 minute', 'system', 'system',
+    SELECT overlay(gen_random_uuid()::text PLACING '0190' FROM 1 FOR 4)::uuid,
+           now() - n * interval '1 minute', 'system', 'system',
            130101000000 + n % 100 * 1000000, 'readChild', 'allowed', '-',
            ARRAY[CASE WHEN n <= {_FEW} THEN '{_ONE}' ELSE gen_random_uuid() END]
     FROM generate_series(1, $1) AS n RETURNING id, child_ids

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
@@ -143,7 +143,7 @@ async def delivered(
                 "INSERT INTO webhook_attempts (id, delivery_id, agency_id, number, trigger,"
                 " started_at, duration_ms, status, response_truncated, key_ids)"
                 " VALUES ($1, $2, $3, $4, 'auto', $5, 3, $6, false, '{}')",
-                uuid4(),
+                new_id(),
                 row["id"],
                 row["agency_id"],
                 number,

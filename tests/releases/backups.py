@@ -53,7 +53,8 @@ async def counts(superuser_url: str, name: str) -> dict[str, int]:
     """Count the rows of every table, whoever may see them."""
     connection = await asyncpg.connect(_at(superuser_url, name))
     names = await connection.fetch(
-        "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+        "SELECT relname AS tablename FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+        " AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY 1"
     )
     found = {
         row["tablename"]: await connection.fetchval(f"SELECT count(*) FROM {row['tablename']}")

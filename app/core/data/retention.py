@@ -13,7 +13,8 @@ from uuid import UUID
 
 import asyncpg
 
-from app.core.data import rls
+from app.core.data import months, rls
+from app.core.data.months import Month
 
 BATCH: Final = 2_000
 """Rows that one transaction looks at: none holds locks, or keeps a row from VACUUM, for long."""
@@ -85,12 +86,14 @@ async def delete_batch(
         _DELETE.format(
             looked=_looked(kind, BATCH, begun=after is not None),
             table=kind.table,
+            row=_row(kind),
+            along=kind.along,
             stays=_stays(kind),
             held=_held(kind),
             taking=f", hanging AS ({kind.taking})" if kind.taking else "",
         ),
         before,
-        _upto(kind, before),
+        await _mixed_upto(connection, kind, before),
         *([] if after is None else [after]),
     )
     return Batch(row["last"] if row["looked"] == BATCH else None, row["deleted"])
@@ -105,6 +108,7 @@ async def figures(connection: asyncpg.Connection, kind: Kind, before: datetime) 
         _FIGURES.format(
             looked=_looked(kind, LOOKED_AHEAD),
             table=kind.table,
+            row=_row(kind),
             by=kind.by,
             along=kind.along,
             stays=_stays(kind),
@@ -115,32 +119,69 @@ async def figures(connection: asyncpg.Connection, kind: Kind, before: datetime) 
     )
 
 
+async def month_due(connection: asyncpg.Connection, kind: Kind, before: datetime) -> Month | None:
+    """Return the oldest month of a kind if all of it is older than `before`, and nothing of it has
+    gone yet.
+    """
+    month = await months.oldest(connection, kind.table)
+    due = month is not None and month.ends <= months.first_id(before - _CLOCKS_DIFFER)
+    return month if due else None
+
+
+async def keep_batch(
+    connection: asyncpg.Connection, kind: Kind, month: Month, *, after: str | None = None
+) -> Batch:
+    """Copy what stays of the next rows of a month, after a place or from the first, to where it is
+    kept. `deleted`: how many are not copied.
+    """
+    row = await connection.fetchrow(
+        _KEEP.format(table=kind.table, month=month.name, stays=_stays(kind), limit=LOOKED_AHEAD),
+        month.begins if after is None else UUID(after),
+        month.ends,
+        after is None,
+    )
+    return Batch(row["last"] if row["looked"] == LOOKED_AHEAD else None, row["deleted"])
+
+
 # LIMIT in the text: the planner looks up what may keep these few one by one, rather than reading
 # whole tables of cases. By ctid, under one snapshot: whoever was changed since is passed over.
 _LOOKED: Final = """
 looked AS MATERIALIZED (
-    SELECT k.ctid AS at, k.{along} AS place, k.{by} < $1 AS old
+    SELECT k.{row} AS at, k.{along} AS place, k.{by} < $1 AS old
     FROM {table} k WHERE k.{along} < $2{after} ORDER BY k.{along} LIMIT {limit}
 )
 """
 _DELETE: Final = """
 WITH {looked}, due AS MATERIALIZED (
-    SELECT k.ctid AS at FROM looked JOIN {table} k ON k.ctid = looked.at
+    SELECT k.{row} AS at FROM looked JOIN {table} k ON k.{row} = looked.at
     WHERE looked.old AND NOT ({stays}) {held}
 ), gone AS (
-    DELETE FROM {table} k WHERE k.ctid = ANY (ARRAY(SELECT at FROM due)) RETURNING k.*
+    DELETE FROM {table} k WHERE k.{row} = ANY (ARRAY(SELECT at FROM due)) AND k.{along} < $2
+    RETURNING k.*
 ){taking}
 SELECT count(*) AS looked,
     (SELECT l.place::text FROM looked l ORDER BY l.place DESC LIMIT 1) AS last,
     (SELECT count(*) FROM gone) AS deleted
 FROM looked
 """
+_KEEP: Final = """
+WITH looked AS MATERIALIZED (
+    SELECT k.id AS place FROM {table} k
+    WHERE k.id >= $1 AND k.id < $2 AND ($3 OR k.id > $1) ORDER BY k.id LIMIT {limit}
+), kept AS (
+    INSERT INTO {month}_kept
+    SELECT k.* FROM looked JOIN {table} k ON k.id = looked.place WHERE {stays} RETURNING 1
+)
+SELECT count(*) AS looked, count(*) - (SELECT count(*) FROM kept) AS deleted,
+    (SELECT l.place::text FROM looked l ORDER BY l.place DESC LIMIT 1) AS last
+FROM looked
+"""
 _FIGURES: Final = """
 WITH {looked}, old AS MATERIALIZED (
-    SELECT ({stays}) AS stays FROM looked JOIN {table} k ON k.ctid = looked.at WHERE looked.old
+    SELECT ({stays}) AS stays FROM looked JOIN {table} k ON k.{row} = looked.at WHERE looked.old
 )
-SELECT (SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = '{table}'::regclass)
-        AS rows,
+SELECT (SELECT sum(greatest(reltuples, 0))::bigint FROM pg_class WHERE oid = '{table}'::regclass
+            OR oid IN (SELECT relid FROM pg_partition_tree('{table}'))) AS rows,
     (SELECT {by} FROM {table} ORDER BY {along} LIMIT 1) AS oldest, count(*) = {limit} AS more,
     (SELECT count(*) FROM old WHERE NOT stays) AS due,
     (SELECT count(*) FROM old WHERE stays) AS stay
@@ -152,6 +193,7 @@ def _looked(kind: Kind, limit: int, *, begun: bool = False) -> str:
     type_ = "uuid" if kind.along == "id" else "timestamptz"
     return _LOOKED.format(
         table=kind.table,
+        row=_row(kind),
         by=kind.by,
         along=kind.along,
         limit=limit,
@@ -159,12 +201,26 @@ def _looked(kind: Kind, limit: int, *, begun: bool = False) -> str:
     )
 
 
+def _row(kind: Kind) -> str:
+    """Say what names a row: where it lies says it only of one partition."""
+    return "id" if kind.table in months.PARTITIONED else "ctid"
+
+
+async def _mixed_upto(
+    connection: asyncpg.Connection, kind: Kind, before: datetime
+) -> datetime | UUID:
+    """Return the place up to which rows go one by one: a month of which nothing has gone goes as
+    one.
+    """
+    upto, month = _upto(kind, before), await months.oldest(connection, kind.table)
+    return month.begins if month and isinstance(upto, UUID) and month.begins < upto else upto
+
+
 def _upto(kind: Kind, before: datetime) -> datetime | UUID:
     """Return the place from which on no row is old; the clocks of who makes ids may differ."""
     if kind.along != "id":
         return before
-    milliseconds = int((before + _CLOCKS_DIFFER).timestamp() * 1000)
-    return UUID(int=milliseconds << 80)
+    return months.first_id(before + _CLOCKS_DIFFER)
 
 
 def _stays(kind: Kind) -> str:
