@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, PrimaryKeyConstraint, func, text
+from sqlalchemy import BigInteger, Index, func, text
 from sqlmodel import Field, SQLModel
 
 from app.children import tokens
@@ -24,9 +24,8 @@ class NameToken(BelowChild, table=True):
     __tablename__ = "child_names"
     __table_args__: Any = below_child(
         "child_names",
-        PrimaryKeyConstraint("token", "region_code", "child_id", "home_county"),
         Index("ix_child_names_child_id", "child_id"),
-        key=(),  # in the order of a list of those who have the token
+        key=("token", "region_code", "child_id"),  # in the order of a list of those who have it
         privileges="SELECT, INSERT, DELETE",
     )
 
