@@ -4,13 +4,34 @@ Up to a county, and for a school, their files are counted. Of a larger place eac
 within the hour, and is added up; one that never was is counted now.
 """
 
+from datetime import datetime
 from typing import Final
+
+from sqlalchemy import BigInteger
+from sqlmodel import Field, SQLModel
 
 from app.access.principal import Principal
 from app.children import queries, schemas, search
+from app.core.data import distribution, rls
+from app.core.data.columns import Instant
 from app.core.data.db import NATION, Tx
 from app.core.http.wire import region_text
 from app.regions.rules import SPANS, counties_in_sql
+
+
+class ChildrenCount(SQLModel, table=True):
+    """How many files of a county are in a category, all if that is empty (`counting`)."""
+
+    __tablename__ = "children_counts"
+    county_code: int = Field(sa_type=BigInteger, primary_key=True)
+    category: str = Field(primary_key=True)
+    children: int
+    counted: int
+    counted_at: datetime = Field(sa_type=Instant)
+
+
+distribution.in_one_place("sums of counties, added up for provinces", "children_counts")
+rls.allow("children_counts", "SELECT, INSERT, UPDATE, DELETE")
 
 _COUNTY: Final = SPANS[2]
 # An index holds all that is read of a child. The row without a category is the sum of all files.

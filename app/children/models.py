@@ -383,21 +383,8 @@ class DuplicateReferral(SQLModel, table=True):
     settled_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
-class ChildrenCount(SQLModel, table=True):
-    """How many files of a county are in a category, all if that is empty (`counting`)."""
-
-    __tablename__ = "children_counts"
-    county_code: int = Field(sa_type=BigInteger, primary_key=True)
-    category: str = Field(primary_key=True)
-    children: int
-    counted: int
-    counted_at: datetime = Field(sa_type=Instant)
-
-
 distribution.by("children", distribution.COUNTY)
-distribution.in_one_place("sums of counties, added up for provinces", "children_counts")
 distribution.in_one_place("of two files, often of two counties", "duplicate_referrals")
-rls.allow("children_counts", "SELECT, INSERT, UPDATE, DELETE")
 rls.protect(
     "children", using=rls.case(*rls.in_remit("school_id")), privileges="SELECT, INSERT, UPDATE"
 )

@@ -5,7 +5,6 @@ is serialised and before it is sent. In that same transaction it has the audit r
 and stores the answer of an Idempotency-Key. What an endpoint must do besides its work stands here.
 """
 
-import re
 from collections.abc import Callable, Coroutine
 from functools import cache, wraps
 from inspect import get_annotations, iscoroutinefunction
@@ -15,44 +14,20 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.core.data.db import Database, Tx
 from app.core.data.recording import RecordAway, Recording
 from app.core.data.replica import Replica
-from app.core.http import idempotency, strict_json
+from app.core.http import idempotency
+from app.core.http.bodies import MalformedRequest, StrictRequest, read_json, taken_by
 from app.core.http.preconditions import etag
 from app.core.http.shown import Answered, Seen, Shown, json_of
 from app.core.http.solving import Plan, body_of
-from app.core.http.wire import Input
-from app.core.problems import Problem, printable
+from app.core.problems import Problem
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
-
-
-class MalformedRequest(Problem, status=400):
-    """The request cannot be read as what it says it is."""
-
-    title = "The request is malformed"
-    title_zh = "请求格式有误"
-
-
-class UnsupportedMediaType(Problem, status=415):
-    """The body is of a type this operation does not read."""
-
-    title = "The body must be JSON"
-    title_zh = "请求体必须是 JSON"
-
-
-class StrictRequest(Request):
-    """A request whose JSON was read by `strict_json`."""
-
-    parsed: Any = None
-
-    async def json(self) -> Any:
-        return self.parsed
 
 
 class Route(APIRoute):
@@ -75,7 +50,7 @@ class Route(APIRoute):
         reads_json = self.body_field is not None
         early = getattr(self.endpoint, "before", None)
         meanwhile = _meanwhile(self)
-        taken = _taken(self)
+        taken = taken_by(self)
         evidence = taken.get("evidence", False)
         templated = bool(self.param_convertors)
 
@@ -88,7 +63,7 @@ class Route(APIRoute):
             elif query_names is not None:
                 _refuse_unknown_query(strict, query_names)
             if reads_json:
-                await _read_json(strict, **taken)
+                await read_json(strict, **taken)
             if early is not None:
                 await early(strict)
             return await _recorded(strict, handler, self.status_code or 200, meanwhile)
@@ -363,46 +338,6 @@ def collections(app: FastAPI) -> frozenset[str]:
         if "GET" in (route.methods or ())
     )
     return frozenset(path for path, _, name in reads if path and name.endswith("}"))
-
-
-def _taken(route: APIRoute) -> dict[str, Any]:
-    """Return what a body says for itself of what `strict_json.loads` need not refuse."""
-    body = route.body_field and route.body_field.field_info.annotation
-    if not (isinstance(body, type) and issubclass(body, Input)):
-        return {}
-    return {
-        "anything": body.takes_anything,
-        "in_parts": body.judged_in_parts,
-        "evidence": body.evidence,
-    }
-
-
-def _not_json() -> UnsupportedMediaType:
-    return UnsupportedMediaType(headers={"accept-post": "application/json"})
-
-
-async def _read_json(request: StrictRequest, *, evidence: bool = False, **taken: Any) -> None:
-    headers = Headers(scope=request.scope)  # not the request's, which it keeps
-    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    body = await request.body()
-    if not body and not media_type:
-        return
-    is_json = re.fullmatch(r"application/(.*\+)?json", media_type)
-    if not is_json and not evidence:
-        raise _not_json()
-    if is_json and (found := strict_json.plain(body)) is not strict_json.UNSURE:
-        request.parsed, request.scope["plain_json"] = found, True
-        return
-    try:
-        request.parsed = strict_json.loads(body, evidence=evidence, **taken)
-    except strict_json.JsonRefused as refused:
-        if not is_json:
-            raise _not_json() from None
-        detail = "The body is not JSON this service accepts."
-        raise MalformedRequest.at(printable(refused.pointer), refused.code, detail) from None
-    if not is_json:  # what it is called beside it refuses no evidence
-        rest = [each for each in request.scope["headers"] if each[0] != b"content-type"]
-        request.scope["headers"] = [*rest, (b"content-type", b"application/json")]
 
 
 def _query_names(dependant: Dependant) -> frozenset[str]:
