@@ -24,7 +24,7 @@ from app.children.queries import ChildRef
 from app.children.rules import Derived
 from app.children.sections import File
 from app.children.told import Kind, Told, stored, with_fact, without
-from app.core.data import rls
+from app.core.data import distribution, rls
 from app.core.data.columns import Instant
 from app.core.data.db import NATION, Tx
 from app.core.http.wire import region_text
@@ -235,12 +235,13 @@ class Derivation(SQLModel, table=True):
     derived_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
+distribution.by("derivations", distribution.COUNTY)
 rls.allow("derivations", "SELECT, INSERT, UPDATE")
 
 
 _STANDS_AT: Final = """
-INSERT INTO derivations (home_county) VALUES ($1)
-ON CONFLICT (home_county) DO UPDATE SET home_county = excluded.home_county
+INSERT INTO derivations AS d (home_county) VALUES ($1)
+ON CONFLICT (home_county) DO UPDATE SET files = d.files
 RETURNING made_by, walked_by, walked_to
 """
 _WALKED: Final = """

@@ -11,7 +11,7 @@ from sqlmodel import Field, SQLModel
 from app.children import tokens
 from app.children.below import BelowChild, below_child
 from app.children.queries import ChildRef, ref_of
-from app.core.data import rls
+from app.core.data import distribution, rls
 from app.core.data.columns import Instant
 from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
@@ -86,6 +86,7 @@ class NamesUnfilled(SQLModel, table=True):
     files: int = Field(sa_column_kwargs={"server_default": "0"})
 
 
+distribution.in_one_place("how far a county is, for a night", "names_unfilled")
 rls.allow("names_unfilled", "SELECT, UPDATE, DELETE")
 
 

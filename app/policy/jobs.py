@@ -46,7 +46,7 @@ async def forget(tx: Tx, payload: dict[str, Any]) -> None:
         await queue.enqueue(tx.connection, _FORGET, [following])
 
 
-@queue.job(_SHRINK)
+@queue.job(_SHRINK, of="policy.begin_forgetting")
 async def shrink_month(tx: Tx, payload: dict[str, Any]) -> None:
     """Put by what stays of some rows of a month that is due, and queue the next in the same
     transaction; with the last, what stays takes the month's place.

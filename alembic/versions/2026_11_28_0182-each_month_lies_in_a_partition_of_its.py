@@ -8,7 +8,7 @@ What is there stays where it is, and becomes the first partition: up to the mont
 that nobody writes beyond it while this goes on. That it holds nothing beyond is checked while the
 app goes on; what is left for the lock are names.
 
-Revision: 0150
+Revision: 0182
 Revises: 0131
 """
 
@@ -20,7 +20,7 @@ from alembic import op
 from reach import in_batches
 
 
-revision: str = "0150"
+revision: str = "0182"
 down_revision: str | Sequence[str] | None = "0181"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
