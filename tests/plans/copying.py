@@ -27,8 +27,8 @@ CREATE TABLE plans_keys (id uuid PRIMARY KEY, key text NOT NULL);
 CREATE FUNCTION plans_name(id uuid) RETURNS text LANGUAGE sql STABLE AS
 $$ SELECT coalesce((SELECT 'g' || k.key FROM plans_keys k WHERE k.id = $1), 'n' || $1) $$;
 CREATE FUNCTION plans_id(name text, n int, m int, g int) RETURNS uuid LANGUAGE sql IMMUTABLE AS
-$$ SELECT md5(substr(name, 2) || '/' || CASE WHEN name LIKE 'g%' THEN g::text
-    WHEN m > 0 THEN n::text || '.' || m::text ELSE n::text END)::uuid $$;
+$$ SELECT overlay(md5(substr(name, 2) || '/' || CASE WHEN name LIKE 'g%' THEN g::text
+    WHEN m > 0 THEN n::text || '.' || m::text ELSE n::text END) placing '01a1' from 1)::uuid $$;
 CREATE FUNCTION plans_place(code bigint, n int, counties bigint[]) RETURNS bigint
 LANGUAGE sql IMMUTABLE AS $$ SELECT CASE
     WHEN code / 1000000 NOT IN (120118, 120119) THEN code
@@ -57,7 +57,7 @@ def mapped(value: UUID, keys: Mapping[UUID, str], n: int, layout: Layout) -> UUI
     """Say what copy `n` of a thing, or the agency that stands in for one there, is called."""
     key = keys.get(value)
     text = f"{key}/{n % layout.groups}" if key else f"{value}/{n}"
-    return UUID(hashlib.md5(text.encode()).hexdigest())
+    return UUID("01a1" + hashlib.md5(text.encode()).hexdigest()[4:])  # of the summer of 2026
 
 
 def place(code: int, n: int, layout: Layout) -> int:
