@@ -13,6 +13,14 @@ WHOLE = 1_000_000
 """Children from which on an exception must be needed: on a smaller register little is over."""
 
 
+DEEPER = 1.2
+"""What a page deep inside may cost, by the first page of the same list."""
+_FLOOR = 20
+"""Buffers that are no difference: a page more of each index. Besides, each row may lie on a page of
+its own: those of the first page lie together in a register that was copied.
+"""
+
+
 class Asked(NamedTuple):
     """One request or job: what, of whom, how it was answered, and what it read."""
 
@@ -20,6 +28,10 @@ class Asked(NamedTuple):
     caller: str
     status: int
     judged: list[Judged]
+
+    @property
+    def buffers(self) -> int:
+        return sum(one.buffers for one in self.judged)
 
 
 class Over(NamedTuple):
@@ -50,6 +62,13 @@ def told(asked: list[Asked], children: int, *, whole: bool) -> int:
             f" ({each.times} times: {', '.join(each.operations)})\n"
             f"           {judged.worst}\n           {each.statement[:400]}"
         )
+    dear = {each["operation"] for each in said.get("deeper", [])}
+    deep = [pair for pair in deeper(asked) if pair[0].operation not in dear]
+    for first, last in deep:
+        print(
+            f"{first.operation}, {first.caller}: {first.buffers} buffers for the first page,"
+            f" {last.buffers} deep inside"
+        )
     failed = Counter((each.operation, each.status) for each in asked if each.status >= 500)
     for (operation, status), times in failed.items():
         print(f"answered {status}, {times} times: {operation}")
@@ -71,7 +90,7 @@ def told(asked: list[Asked], children: int, *, whole: bool) -> int:
         f"\n{children:,} children: {len(asked):,} asked, {len(statements):,} statements judged"
         f" {runs:,} times, {len(found)} over"
     )
-    return int(bool(found or failed or unused or unseen or seen))
+    return int(bool(found or deep or failed or unused or unseen or seen))
 
 
 def _name(asked: Asked) -> str:
@@ -98,6 +117,17 @@ def over(
         operations = tuple(sorted({each.operation.partition("=")[0] for _, each in runs}))
         ranked.append(Over(statement, worst, where, operations, len(runs)))
     return sorted(ranked, key=lambda one: -one.worst.buffers), used
+
+
+def deeper(asked: Iterable[Asked]) -> Iterator[tuple[Asked, Asked]]:
+    """Find the lists of which a page deep inside costs more than the first, with both."""
+    first = {(each.operation, each.caller): each for each in asked}
+    for (operation, caller), last in first.items():
+        if operation.endswith("?cursor") and last.status == 200:
+            plain = first[operation.removesuffix("?cursor"), caller]
+            rows = max((one.rows for one in last.judged), default=0)
+            if last.buffers > plain.buffers * DEEPER + _FLOOR + rows:
+                yield plain, last
 
 
 def _exceptions(
