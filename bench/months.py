@@ -31,7 +31,8 @@ _OPEN_ONES = """
 DO $$ DECLARE rule record; BEGIN
     FOR rule IN SELECT conname FROM pg_constraint
         WHERE conrelid = 'webhook_deliveries'::regclass AND contype = 'f'
-    LOOP EXECUTE format('ALTER TABLE webhook_deliveries DROP CONSTRAINT %I', rule.conname); END LOOP;
+    LOOP EXECUTE format('ALTER TABLE webhook_deliveries DROP CONSTRAINT %I', rule.conname);
+    END LOOP;
 END $$
 """
 _DELIVERIES = """
@@ -96,10 +97,8 @@ async def _told(what: str, took: list[float], work: Awaitable[int | None]) -> No
     await asyncio.sleep(0.2)
     rate = f"{rows / seconds:,.0f}" if rows else ""
     slow = sorted(took)
-    print(
-        f"| {what} | {seconds:,.3f} | {rate} | {slow[-1]:,.0f} | {slow[len(slow) * 99 // 100]:,.1f} |",
-        flush=True,
-    )
+    waited = f"{slow[-1]:,.0f} | {slow[len(slow) * 99 // 100]:,.1f}"
+    print(f"| {what} | {seconds:,.3f} | {rate} | {waited} |", flush=True)
 
 
 async def _put_by(app: asyncpg.Connection, month: months.Month) -> int:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
+from app.core.data import months
 from tests.plans.likely import ALONG, CHOSEN, KEPT, OF_AGENCIES, RATIOS, SELDOM
 
 TOWNSHIPS, VILLAGES = 8, 10
@@ -29,6 +30,12 @@ $$ SELECT coalesce((SELECT 'g' || k.key FROM plans_keys k WHERE k.id = $1), 'n' 
 CREATE FUNCTION plans_id(name text, n int, m int, g int) RETURNS uuid LANGUAGE sql IMMUTABLE AS
 $$ SELECT md5(substr(name, 2) || '/' || CASE WHEN name LIKE 'g%' THEN g::text
     WHEN m > 0 THEN n::text || '.' || m::text ELSE n::text END)::uuid $$;
+CREATE FUNCTION plans_id_of_day(name text, old uuid, n int, m int, g int) RETURNS uuid
+LANGUAGE sql IMMUTABLE AS
+$$ SELECT (lpad(to_hex(
+        ('x' || lpad(left(replace(old::text, '-', ''), 12), 16, '0'))::bit(64)::bigint
+        - (n * 37 + m * 7) % 361 * 86400000::bigint - n * 1000::bigint), 12, '0')
+    || right(replace(plans_id(name, n, m, g)::text, '-', ''), 20))::uuid $$;
 CREATE FUNCTION plans_place(code bigint, n int, counties bigint[]) RETURNS bigint
 LANGUAGE sql IMMUTABLE AS $$ SELECT CASE
     WHEN code / 1000000 NOT IN (120118, 120119) THEN code
@@ -148,6 +155,8 @@ def _value(table: str, name: str, kind: str) -> str:
         " - n * interval '1 second'",
         "date": f"{column} - (n * 37 + m * 7) % 361",
     }
+    if months.PARTITIONED.get(table) == name:
+        return f"plans_id_of_day({name}_n, {column}, n, {again}, g)"
     if table in OF_AGENCIES:
         del by_type["timestamptz"], by_type["date"]
     by_name = dict.fromkeys(_NO_PLACES, column)
