@@ -2,6 +2,7 @@
 
 import asyncio
 from ipaddress import ip_address
+from typing import NamedTuple
 
 import asyncpg
 import structlog
@@ -10,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from app.api.answers import NotFound
 from app.core import metrics
-from app.core.data import versions
+from app.core.data import months, versions
 from app.core.data.db import Database, TemporarilyUnavailable
 from app.core.data.replica import Replica
 from app.core.http import routing
@@ -21,8 +22,18 @@ log = structlog.get_logger("tonghu.health")
 DRAINING = asyncio.Event()
 """Set when this process was told to stop: not ready any more, still answering (REL-6)."""
 
+
+class _Look(NamedTuple):
+    """What was found. `reason`: why this is not ready; `last_month`: no month after this one has
+    partitions.
+    """
+
+    reason: str | None
+    last_month: bool = False
+
+
 _DATABASE_SECONDS = 2.0
-_LOOKS: dict[Database, asyncio.Task[str | None]] = {}
+_LOOKS: dict[Database, asyncio.Task[_Look]] = {}
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 router = APIRouter(include_in_schema=False, generate_unique_id_function=routing.operation_id)
 
@@ -42,40 +53,47 @@ async def livez() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(request: Request) -> dict[str, str]:
-    """Answer if the database is reachable, of this version, and takes the record. A replica that is
-    away or behind is told of; its part is done without it.
+    """Answer if the database is reachable, of this version, takes the record, and has room for this
+    month's. A replica that is away or behind is told of; its part is done without it. So is room
+    that ends with this month.
     """
-    reason = "draining" if DRAINING.is_set() else await _asked_once(request.state.database)
-    if reason is not None:
-        log.warning("not ready", reason=reason)
+    look = _Look("draining") if DRAINING.is_set() else await _asked_once(request.state.database)
+    if look.reason is not None:
+        log.warning("not ready", reason=look.reason)
         raise NotReady(headers={"retry-after": "2"})
     replica: Replica | None = request.state.replica
-    return {"status": "ready"} | ({"replica": replica.standing} if replica else {})
+    ready = {"status": "ready"} | ({"replica": replica.standing} if replica else {})
+    if look.last_month:
+        log.warning("no month ahead")
+        ready["months"] = "none ahead"
+    return ready
 
 
-async def _asked_once(database: Database) -> str | None:
+async def _asked_once(database: Database) -> _Look:
     """Let all who ask at one moment share one look: they wait in no lane, and hold one connection
     together.
     """
     if database not in _LOOKS:
-        look = _LOOKS[database] = asyncio.create_task(_unready(database))
+        look = _LOOKS[database] = asyncio.create_task(_look(database))
         look.add_done_callback(lambda _: _LOOKS.pop(database))
     return await asyncio.shield(_LOOKS[database])
 
 
-async def _unready(database: Database) -> str | None:
+async def _look(database: Database) -> _Look:
     try:
         async with asyncio.timeout(_DATABASE_SECONDS), database.begin() as tx:
             revision = await tx.connection.fetchval("SELECT version_num FROM alembic_version")
+            ahead = await months.ahead(tx.connection, tx.now)
     except (TemporarilyUnavailable, TimeoutError, OSError):
-        return "database away"
+        return _Look("database away")
     except asyncpg.PostgresError:
-        return "database not migrated"
+        return _Look("database not migrated")
     if await database.recording.is_away():
-        return "audit"
+        return _Look("audit")
     # One it doesn't know is of a later release, whose schema it runs on, so that a deploy may roll.
-    old = revision is None or revision in versions.older()
-    return "database of an older version" if old else None
+    if revision is None or revision in versions.older():
+        return _Look("database of an older version")
+    return _Look("no room for this month" if ahead < 0 else None, last_month=ahead == 0)
 
 
 def _may_scrape(request: Request) -> None:

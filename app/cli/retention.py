@@ -78,11 +78,19 @@ async def _shrink_months(begin: Begin, kind: Kind) -> None:
     month, after = None, None
     while True:
         async with begin() as tx:
-            done = await operations.shrink_month(tx, kind, month=month, after=after)
+            done = await operations.put_by(tx, kind, month=month, after=after)
         if done is None:
             return
         month, after = done.month.name, done.batch.last
-        if after is None and done.replaced:
-            out.print(f"{month} is gone but for what stays")
-        elif after is None:
-            fail(f"{month} was in use all the time: run this again.")
+        if after is None:
+            await _replace(begin, kind, month)
+
+
+async def _replace(begin: Begin, kind: Kind, month: str) -> None:
+    async with begin() as tx:
+        replaced = await operations.replace_month(tx, kind, month)
+    if not replaced:
+        fail(f"{month} was in use all the time: run this again.")
+    async with begin() as tx:
+        await months.drop_gone(tx.connection)
+    out.print(f"{month} is gone but for what stays")

@@ -175,7 +175,9 @@ async def render(database: Database, figures: Figures) -> bytes:
         registry=registry,
     )
     ahead = Gauge(
-        "tonghu_months_ahead", "Whole months that partitions are there for.", registry=registry
+        "tonghu_months_ahead",
+        "Whole months that partitions are there for; -1: not even for this one.",
+        registry=registry,
     )
     depths, schedules = [], []
     try:

@@ -27,31 +27,41 @@ async def forget(tx: Tx, kind: Kind, *, after: str | None = None) -> Batch:
 
 
 class Shrunk(NamedTuple):
-    """How far a month is. `replaced`: whether what stays has taken its place."""
+    """How far a month is."""
 
     batch: Batch
     month: Month
-    replaced: bool = False
 
 
-async def shrink_month(
+async def put_by(
     tx: Tx, kind: Kind, *, month: str | None = None, after: str | None = None
 ) -> Shrunk | None:
     """Put by what stays of the next rows of the oldest month that is due, after a place in `month`
-    or from the first; with the last of them, let that take the month's place. None: none is due, or
-    somebody does so at this moment. In SYSTEM's reach.
+    or from the first. None: none is due, or somebody does so at this moment. In SYSTEM's reach.
     """
-    if not await _take_turn(tx, kind):
-        return None
-    due = await retention.month_due(tx.connection, kind, _before(tx, kind))
+    due = await _due(tx, kind)
     if due is None:
         return None
     if due.name != month:
         after = None
         await months.begin_replacing(tx.connection, due)
-    batch = await retention.keep_batch(tx.connection, kind, due, after=after)
-    done = batch.last is None and await months.replace(tx.connection, due)
-    return Shrunk(batch, due, done)
+    return Shrunk(await retention.keep_batch(tx.connection, kind, due, after=after), due)
+
+
+async def replace_month(tx: Tx, kind: Kind, month: str) -> bool | None:
+    """Let what was put by of all of a month take its place. False: the table was in use all the
+    time; None: somebody is at it, or was before us. In SYSTEM's reach.
+    """
+    due = await _due(tx, kind)
+    if due is None or due.name != month:
+        return None
+    return await months.replace(tx.connection, due)
+
+
+async def _due(tx: Tx, kind: Kind) -> Month | None:
+    if not await _take_turn(tx, kind):
+        return None
+    return await retention.month_due(tx.connection, kind, _before(tx, kind))
 
 
 async def _take_turn(tx: Tx, kind: Kind) -> bool:

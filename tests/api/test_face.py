@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Annotated
 
 import httpx
 import pytest
 from starlette.responses import Response
 from starlette.routing import Route
+from structlog.testing import capture_logs
 
 from app import main
 from app.access.acts import Act
@@ -18,7 +20,7 @@ from app.api import doors, health
 from app.attendance.area import WRITE
 from app.children.deps import ChildInPath, ReadsChildren
 from app.core.areas import Lane
-from app.core.data import db, versions
+from app.core.data import db, months, versions
 from app.core.data.db import SYSTEM
 from app.core.http.routing import v1 as a_router
 from app.core.http.shown import Shown
@@ -197,6 +199,23 @@ async def test_figures_do_not_exist_for_another_network(app, settings, database,
 async def test_ready_when_database_and_program_agree(client) -> None:
     answer = await client.get("/readyz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
+
+
+async def test_ready_and_told_of_while_there_is_no_month_ahead_and_not_without_this_one(
+    client, database
+) -> None:
+    async with database.begin(SYSTEM) as tx:
+        while await months.ahead(tx.connection, database.clock()):
+            later = database.clock() + timedelta(days=20)
+            database.clock = lambda at=later: at
+    with capture_logs() as logs:
+        answer = await client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ready", "months": "none ahead"}
+    assert "no month ahead" in [line["event"] for line in logs]
+    database.clock = lambda: later + timedelta(days=32)
+    answer = await client.get("/readyz")
+    assert (answer.status_code, answer.json()["type"]) == (503, "/problems/not-ready")
 
 
 async def test_not_ready_with_a_database_of_an_older_version(client, monkeypatch) -> None:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
+from app.core.data import months
 from tests.plans.likely import ALONG, CHOSEN, KEPT, OF_AGENCIES, RATIOS, SELDOM
 
 TOWNSHIPS, VILLAGES = 8, 10
@@ -27,8 +28,14 @@ CREATE TABLE plans_keys (id uuid PRIMARY KEY, key text NOT NULL);
 CREATE FUNCTION plans_name(id uuid) RETURNS text LANGUAGE sql STABLE AS
 $$ SELECT coalesce((SELECT 'g' || k.key FROM plans_keys k WHERE k.id = $1), 'n' || $1) $$;
 CREATE FUNCTION plans_id(name text, n int, m int, g int) RETURNS uuid LANGUAGE sql IMMUTABLE AS
-$$ SELECT overlay(md5(substr(name, 2) || '/' || CASE WHEN name LIKE 'g%' THEN g::text
-    WHEN m > 0 THEN n::text || '.' || m::text ELSE n::text END) placing '01a1' from 1)::uuid $$;
+$$ SELECT md5(substr(name, 2) || '/' || CASE WHEN name LIKE 'g%' THEN g::text
+    WHEN m > 0 THEN n::text || '.' || m::text ELSE n::text END)::uuid $$;
+CREATE FUNCTION plans_id_of_day(name text, old uuid, n int, m int, g int) RETURNS uuid
+LANGUAGE sql IMMUTABLE AS
+$$ SELECT (lpad(to_hex(
+        ('x' || lpad(left(replace(old::text, '-', ''), 12), 16, '0'))::bit(64)::bigint
+        - (n * 37 + m * 7) % 361 * 86400000::bigint - n * 1000::bigint), 12, '0')
+    || right(replace(plans_id(name, n, m, g)::text, '-', ''), 20))::uuid $$;
 CREATE FUNCTION plans_place(code bigint, n int, counties bigint[]) RETURNS bigint
 LANGUAGE sql IMMUTABLE AS $$ SELECT CASE
     WHEN code / 1000000 NOT IN (120118, 120119) THEN code
@@ -57,7 +64,7 @@ def mapped(value: UUID, keys: Mapping[UUID, str], n: int, layout: Layout) -> UUI
     """Say what copy `n` of a thing, or the agency that stands in for one there, is called."""
     key = keys.get(value)
     text = f"{key}/{n % layout.groups}" if key else f"{value}/{n}"
-    return UUID("01a1" + hashlib.md5(text.encode()).hexdigest()[4:])  # of the summer of 2026
+    return UUID(hashlib.md5(text.encode()).hexdigest())
 
 
 def place(code: int, n: int, layout: Layout) -> int:
@@ -148,6 +155,8 @@ def _value(table: str, name: str, kind: str) -> str:
         " - n * interval '1 second'",
         "date": f"{column} - (n * 37 + m * 7) % 361",
     }
+    if months.PARTITIONED.get(table) == name:
+        return f"plans_id_of_day({name}_n, {column}, n, {again}, g)"
     if table in OF_AGENCIES:
         del by_type["timestamptz"], by_type["date"]
     by_name = dict.fromkeys(_NO_PLACES, column)

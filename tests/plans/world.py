@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -21,7 +22,7 @@ from app import main
 from app.api import openapi
 from app.children import counting as of_children
 from app.children import names, tokens
-from app.core.data import db, migrations, versions
+from app.core.data import db, migrations, months, versions
 from app.core.data.crypto import Keyring
 from app.core.settings import Database, Environment, Settings
 from app.duties import counting as of_duties
@@ -96,9 +97,16 @@ PRIMARY KEY (token, region_code, child_id, home_county)
 """
 _INDEXES = """
 SELECT indexrelid::regclass::text AS name,
-       replace(pg_get_indexdef(indexrelid), ' ON ONLY ', ' ON ') AS made_by
+    replace(pg_get_indexdef(indexrelid), ' ON ONLY ', ' ON ') AS made_by
 FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
 WHERE c.relnamespace = 'public'::regnamespace AND NOT i.indisunique AND NOT c.relispartition
+"""
+
+
+_MONTHS = 36
+_FIRST_PART = """
+SELECT relid::regclass::text FROM pg_partition_tree($1::text::regclass)
+WHERE relid::regclass::text ~ '_until_'
 """
 
 
@@ -284,6 +292,24 @@ async def _tokens(connection: asyncpg.Connection, keyring: Keyring) -> None:
     await connection.execute(_PRIMARY)
 
 
+async def _months(connection: asyncpg.Connection) -> None:
+    """Cut what was written before there were months into as many as there are after three years."""
+    for table in months.PARTITIONED:
+        first = await connection.fetchval(_FIRST_PART, table)
+        await connection.execute(f"ALTER TABLE {table} DETACH PARTITION {first}")
+        last = int(first[-7:-3]) * 12 + int(first[-2:]) - 1
+        ends = [
+            datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC)
+            for month in range(last - _MONTHS, last + 1)
+        ]
+        for begins, until in pairwise(ends):
+            await connection.execute(
+                f"CREATE TABLE {table}_{begins:%Y_%m} PARTITION OF {table} FOR VALUES"
+                f" FROM ('{months.first_id(begins)}') TO ('{months.first_id(until)}')"
+            )
+        await connection.execute(f"INSERT INTO {table} SELECT * FROM {first}; DROP TABLE {first}")
+
+
 async def _filled(
     connection: asyncpg.Connection, children: int, keyring: Keyring, stages: list[Stage]
 ) -> Kept:
@@ -291,6 +317,7 @@ async def _filled(
     await connection.execute(_PLACES, counties)
     await connection.execute(_PUPILS)
     await connection.execute(FUNCTIONS)
+    await _months(connection)
     keys = await remember_agencies(connection)
     layout = Layout(
         -(-children // await connection.fetchval("SELECT count(*) FROM children")), tuple(counties)
@@ -300,7 +327,7 @@ async def _filled(
         for row in await connection.fetch(
             "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
             " AND relkind IN ('r', 'p') AND NOT relispartition AND relname NOT LIKE 'plans%'"
-            " ORDER BY 1"
+            " ORDER BY relname"
         )
     ]
     await connection.execute("TRUNCATE jobs")

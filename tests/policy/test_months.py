@@ -8,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from app.core.clock import utc_now
 from app.core.data import months, retention, sql
@@ -27,6 +28,7 @@ from tests.waiting import PATIENCE
 __all__ = ["ids"]
 KIND = KINDS["webhook_attempts"]
 DONE = "UPDATE webhook_deliveries SET delivery_class = 'S', state = 'succeeded'"
+GONE = "SELECT count(*) FROM pg_class WHERE relname LIKE '%\\_gone' AND relkind = 'r'"
 PARTS = "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = $1::regclass"
 
 
@@ -72,6 +74,7 @@ async def test_a_month_is_replaced_by_what_stays_and_then_goes_row_by_row(
         assert await tx.connection.fetchval("SELECT count(*) FROM webhook_attempts") == 3
         gone = {name for name in before if "until" not in name}
         assert await parts(tx) == before - gone | {f"{month.name}_kept"}
+        assert await tx.connection.fetchval(GONE) == 0
         await tx.connection.execute(DONE)
         while (batch := await operations.forget(tx, KIND)).last is not None:
             pass
@@ -104,6 +107,31 @@ async def test_no_further_month_is_begun_in_the_morning(database: Database) -> N
         assert len(before - await parts(tx)) == 1
 
 
+async def test_of_a_large_month_no_more_is_put_by_in_the_morning(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "LOOKED_AHEAD", 1)
+    database.clock = lambda: NIGHT + timedelta(hours=4)
+    async with database.begin(SYSTEM) as tx:
+        before = await parts(tx)
+        await attempts(tx, await a_month(tx), 3, new_id())
+    await _all_months(database)
+    async with database.begin(SYSTEM) as tx:
+        assert await parts(tx) == before
+
+
+async def test_when_no_month_is_due_a_night_goes_on_row_by_row(
+    database: Database, ids: Mapping[str, UUID]
+) -> None:
+    async with database.begin(SYSTEM) as tx:
+        month = await a_month(tx)
+        first = Month("", UUID(int=month.begins.int >> 8), month.begins)
+        await attempts(tx, first, 3, new_id())
+    await _all_months(database)
+    async with database.begin(SYSTEM) as tx:
+        assert await tx.connection.fetchval("SELECT count(*) FROM webhook_attempts") == 0
+
+
 async def test_a_month_in_use_is_left_for_another_night(
     live_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,13 +140,26 @@ async def test_a_month_in_use_is_left_for_another_night(
         await reader.connection.execute("SELECT FROM webhook_attempts")
         before = await parts(reader)
         async with later.begin(SYSTEM) as tx:
-            done = await operations.shrink_month(tx, KIND)
-        assert done is not None
-        assert not done.replaced
+            await queue.enqueue(tx.connection, "policy.shrink_month", [{"kind": KIND.table}])
+        with capture_logs() as logs:
+            await run_jobs(later)
+        assert "retention.month_in_use" in [line["event"] for line in logs]
         assert await parts(reader) == before
-        async with later.begin(SYSTEM) as one, later.begin(SYSTEM) as other:
-            assert await operations.forget(one, KIND)
-            assert await operations.shrink_month(other, KIND) is None  # somebody is at it
+
+
+async def test_one_at_a_time_lets_months_go(live_database: Database) -> None:
+    later = Database(live_database.engine, live_database.keyring, lambda: NIGHT)
+    async with later.begin(SYSTEM) as one, later.begin(SYSTEM) as other:
+        assert await operations.forget(one, KIND)
+        assert await operations.put_by(other, KIND) is None
+        month = (await a_month(other)).name
+        assert await operations.replace_month(other, KIND, month) is None
+    async with later.begin(SYSTEM) as tx:
+        payload = {"kind": KIND.table, "month": "another"}
+        await queue.enqueue(tx.connection, "policy.replace_month", [payload])
+    await run_jobs(later)
+    async with later.begin(SYSTEM) as tx:
+        assert (await a_month(tx)).name == month
 
 
 async def test_the_audit_is_nobodys_to_drop_and_parts_are_nobodys_to_read(tx: Tx) -> None:
@@ -151,7 +192,7 @@ async def test_there_is_no_default_partition_and_each_has_room(tx: Tx) -> None:
         assert all(months.is_part(name) for name in await parts(tx, table))
     now = utc_now()
     assert await months.ahead(tx.connection, now) in (months.AHEAD - 1, months.AHEAD)
-    assert await months.ahead(tx.connection, now + timedelta(days=300)) == 0
+    assert await months.ahead(tx.connection, now + timedelta(days=300)) == -1
     assert await months.make(tx.connection) == 0
     assert not months.is_part("children_2026_12")
 

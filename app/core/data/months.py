@@ -20,7 +20,7 @@ PARTITIONED: Final[dict[str, str]] = {}
 """Tables that are cut by month, each with the column of ids they are cut by."""
 AHEAD: Final = 3
 """Months made before they begin."""
-_NAME: Final = re.compile(r"(\w+?)_(?:until_)?\d{4}_\d\d(?:_kept)?")
+_NAME: Final = re.compile(r"(\w+?)_(?:until_)?\d{4}_\d\d(?:_kept)?(?:_gone)?")
 
 
 def partitioned(table: str, *, by: str) -> None:
@@ -58,7 +58,9 @@ async def make(connection: asyncpg.Connection) -> int:
 
 
 async def ahead(connection: asyncpg.Connection, now: datetime) -> int:
-    """Return how many whole months there is room for, in the table that has least."""
+    """Return how many whole months there is room for, in the table that has least; -1: not even for
+    what is written now.
+    """
     least: int = await connection.fetchval(_LEFT, [*PARTITIONED], first_id(now))
     return least
 
@@ -77,9 +79,17 @@ async def begin_replacing(connection: asyncpg.Connection, month: Month) -> None:
 
 
 async def replace(connection: asyncpg.Connection, month: Month) -> bool:
-    """Let what stays of a month take its place, at once; False: it was in use all the time."""
+    """Let what stays of a month take its place, in a transaction that does little else: until it
+    ends, who writes waits. False: the table was in use all the time.
+    """
     replaced: bool = await connection.fetchval("SELECT replace_month($1)", month.name)
     return replaced
+
+
+async def drop_gone(connection: asyncpg.Connection) -> int:
+    """Drop the months that were replaced, which nobody reads any more; return how many."""
+    dropped: int = await connection.fetchval("SELECT drop_gone_months()")
+    return dropped
 
 
 _PARTS: Final = r"""
@@ -97,8 +107,9 @@ _OLDEST: Final = rf"""
 ORDER BY begins LIMIT 1
 """
 _LEFT: Final = f"""
-SELECT coalesce(min(months), 0)::int FROM (
-    SELECT count(part.ends) FILTER (WHERE part.begins > $2) AS months
+SELECT min(months)::int FROM (
+    SELECT count(*) FILTER (WHERE part.begins > $2)
+        - (count(*) FILTER (WHERE part.ends > $2) = 0)::int AS months
     FROM unnest($1::text[]) AS t (name)
     LEFT JOIN LATERAL ({_PARTS.format("t.name")}) AS part ON true GROUP BY t.name
 ) AS each_table
@@ -159,10 +170,11 @@ BEGIN{_PARENT}    EXECUTE format('DROP TABLE IF EXISTS public.%I', kept);
     EXECUTE format('GRANT INSERT ON public.%I TO %I', kept, session_user);
 END $$
 """
-# Whoever waits for the lock makes all others wait behind it: so never for long, rather again.
+# Whoever waits for the lock makes all others wait behind it: so never for long, rather again. And
+# while it is held nothing is dropped: that takes the longer the more there is.
 _REPLACE: Final = f"""
 CREATE OR REPLACE FUNCTION replace_month(month text) RETURNS boolean LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '30ms' AS $$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms' AS $$
 DECLARE parent regclass; kept text := month || '_kept'; bound text; any_stay boolean;
 BEGIN{_PARENT}    SELECT pg_get_expr(p.relpartbound, p.oid) INTO bound FROM pg_class p
     WHERE p.oid = format('public.%I', month)::regclass;
@@ -175,22 +187,39 @@ BEGIN{_PARENT}    SELECT pg_get_expr(p.relpartbound, p.oid) INTO bound FROM pg_c
             IF any_stay THEN
                 EXECUTE format('ALTER TABLE %s ATTACH PARTITION public.%I %s', parent, kept, bound);
             ELSE
-                EXECUTE format('DROP TABLE public.%I', kept);
+                EXECUTE format('ALTER TABLE public.%I RENAME TO %I', kept, kept || '_gone');
             END IF;
-            EXECUTE format('DROP TABLE public.%I', month);
+            EXECUTE format('ALTER TABLE public.%I RENAME TO %I', month, month || '_gone');
             RETURN true;
         EXCEPTION WHEN lock_not_available THEN
             PERFORM pg_sleep(0.2);
         END;
     END LOOP;
-    EXECUTE format('DROP TABLE public.%I', kept);
     RETURN false;
 END $$
 """
+_DROP: Final = """
+CREATE OR REPLACE FUNCTION drop_gone_months() RETURNS integer LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s' AS $$
+DECLARE part name; dropped int := 0;
+BEGIN
+    FOR part IN
+        SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
+          AND c.relkind = 'r' AND NOT c.relispartition
+          AND c.relname ~ '_[0-9]{4}_[0-9]{2}(_kept)?_gone$' ORDER BY 1
+    LOOP
+        EXECUTE format('DROP TABLE public.%I', part);
+        dropped := dropped + 1;
+    END LOOP;
+    RETURN dropped;
+END $$
+"""
+"""Only what was let go by `replace_month` has such a name."""
 FUNCTIONS: Final = {
     "make_months()": _MAKE,
     "begin_replacing_month(text)": _BEGIN,
     "replace_month(text)": _REPLACE,
+    "drop_gone_months()": _DROP,
 }
 
 
