@@ -90,8 +90,8 @@ def opening(county: int) -> Step:
     return step
 
 
-async def overdue(tx: Tx) -> bool:
-    return await escalating.mark_overdue(tx) == escalating.BATCH
+def overdue(county: int) -> Step:
+    return lambda tx: escalating.mark_overdue(tx, county)
 
 
 def deriving(county: int) -> Step:
@@ -166,7 +166,7 @@ async def measured(database: Database, superuser: asyncpg.Connection, table: Tab
     at[0] = ITS_END
     await superuser.execute("TRUNCATE jobs")
     known = await superuser.fetchval("SELECT count(*) FROM events")
-    late = await over(database, [overdue])
+    late = await over(database, map(overdue, await counties(database, escalating.counties_due)))
     marked = f"overdue_at = '{ITS_END.isoformat()}'"
     told = f"occurred_at = '{ITS_END.isoformat()}'"
     await superuser.execute(f"{_SAVED}SELECT * FROM duties WHERE {marked}")

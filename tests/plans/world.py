@@ -95,9 +95,10 @@ ALTER TABLE child_names ADD CONSTRAINT pk_child_names
 PRIMARY KEY (token, region_code, child_id, home_county)
 """
 _INDEXES = """
-SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS made_by
+SELECT indexrelid::regclass::text AS name,
+       replace(pg_get_indexdef(indexrelid), ' ON ONLY ', ' ON ') AS made_by
 FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
-WHERE c.relnamespace = 'public'::regnamespace AND NOT i.indisunique
+WHERE c.relnamespace = 'public'::regnamespace AND NOT c.relispartition AND NOT i.indisunique
 """
 
 
@@ -297,9 +298,9 @@ async def _filled(
     tables = [
         row[0]
         for row in await connection.fetch(
-            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND"
-            " tablename NOT LIKE 'plans%'"
-            " ORDER BY tablename"
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+            " AND relkind IN ('r', 'p') AND NOT relispartition AND relname NOT LIKE 'plans%'"
+            " ORDER BY relname"
         )
     ]
     await connection.execute("TRUNCATE jobs")
