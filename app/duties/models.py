@@ -93,8 +93,8 @@ class Duty(hiding.HiddenRow, table=True):
         Index("ix_duties_rule_due_at_id", text(_RULE), "due_at", "id"),
         Index("ix_duties_priority", "due_at", "id", postgresql_where=text("priority")),
         Index("ix_duties_waiver", "due_at", "id", postgresql_where=text("waiver_at IS NOT NULL")),
-        # Counties come round: what each still owes, by whom, and what of that comes next; nothing of
-        # all that was ever owed.
+        # Counties come round: what each still owes, by whom, and what comes of it next; and nothing
+        # of all that was ever owed.
         Index(
             "ix_duties_owed_in_county",
             "home_county",
