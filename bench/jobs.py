@@ -3,7 +3,8 @@
 BENCH_CHILDREN (200,000 unless given) children. Each job is run as the worker runs it, batch by
 batch, four counties side by side, on one process, or on two where it says so; then its rows are
 put back, the tables swept, and the very same rows written by one bare INSERT … SELECT or UPDATE:
-what is left is deciding and telling. The register is used up: it is dropped at the end, and made anew by whoever asks next.
+what is left is deciding and telling. The register is used up: it is dropped at the end, and made
+anew by whoever asks next.
 """
 
 import asyncio

@@ -210,7 +210,7 @@ class TestKeepsTokens:
         child = await a_child(database, VILLAGE, name="样小一", name_pinyin="yangxiao")
         async with database.begin(SYSTEM) as tx:
             await tx.connection.execute("DELETE FROM child_names")
-            await derivation.rederive(tx, UUID(int=0))
+            await derivation.rederive(tx, child.home_county)
         kept = await _tokens(database, str(child.id))
         assert kept == {*names.made(database.keyring, VILLAGE, tokens.kept("样小一"))}
 

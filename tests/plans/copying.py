@@ -2,7 +2,8 @@
 
 Copy `n` of a row lies in the n-th place. Whatever it names by id was copied along: a thing once for
 each `n`, an agency and what hangs on it (posts, systems, endpoints) once for each township, one of
-its kind. The time in an id stays: tables that lie by the month are parted by it. `mapped` says in Python what `plans_id` says in SQL.
+its kind. The time in an id stays: tables that lie by the month are parted by it. `mapped` says in
+Python what `plans_id` says in SQL.
 """
 
 import hashlib
