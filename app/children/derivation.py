@@ -33,7 +33,7 @@ from app.policy import queries as policy
 from app.policy.rules import changes_after
 from app.regions.rules import counties_in_sql
 
-BATCH: Final = 500
+BATCH: Final = 250
 FIRST: Final = UUID(int=0)
 
 policy.require(*rules.PARAMETERS)
