@@ -1,17 +1,20 @@
 """How fast what comes round is: `python -m bench.jobs`, on the register of `make plans`.
 
 BENCH_CHILDREN (200,000 unless given) children. Each job is run as the worker runs it, batch by
-batch, four counties side by side, on one process; then its rows are put back, the tables swept, and
-the very same rows written by one bare INSERT … SELECT or UPDATE: what is left is deciding and
-telling. The register is used up: it is dropped at the end, and made anew by whoever asks next.
+batch, four counties side by side, on one process, or on two where it says so; then its rows are
+put back, the tables swept, and the very same rows written by one bare INSERT … SELECT or UPDATE:
+what is left is deciding and telling. The register is used up: it is dropped at the end, and made
+anew by whoever asks next.
 """
 
 import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from multiprocessing import get_context
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -22,7 +25,9 @@ from rich.table import Table
 from app import wiring
 from app.children import derivation
 from app.core.data import db
+from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database, Tx
+from app.core.settings import Database as DatabaseSettings
 from app.duties import escalating, operations, periodic
 from tests import schema
 from tests.plans import world
@@ -90,12 +95,42 @@ def opening(county: int) -> Step:
     return step
 
 
-async def overdue(tx: Tx) -> bool:
-    return await escalating.mark_overdue(tx) == escalating.BATCH
+def overdue(county: int) -> Step:
+    return lambda tx: escalating.mark_overdue(tx, county)
 
 
 def deriving(county: int) -> Step:
     return lambda tx: derivation.rederive(tx, county)
+
+
+def a_share(url: str, keyring: Keyring, places: Sequence[int]) -> Run:
+    """Derive a share of the counties, in a process of its own."""
+
+    async def share() -> Run:
+        wiring.load()
+        database = Database(db.open_engine(url, DatabaseSettings()), keyring, lambda: world.NOW)
+        try:
+            return await over(database, map(deriving, places))
+        finally:
+            await database.close()
+
+    return asyncio.run(share())
+
+
+async def shared(url: str, keyring: Keyring, places: Sequence[int]) -> Run:
+    """Derive counties by two processes, each half of them."""
+    started = time.perf_counter()
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        loop = asyncio.get_running_loop()
+        runs = await asyncio.gather(
+            *(
+                loop.run_in_executor(pool, a_share, url, keyring, places[half::2])
+                for half in range(2)
+            )
+        )
+    longest = max(each.longest for each in runs)
+    transactions = sum(each.transactions for each in runs)
+    return Run(time.perf_counter() - started, longest, transactions)
 
 
 async def counties(database: Database, of: Callable[[Tx], Awaitable[Sequence[int]]]) -> list[int]:
@@ -116,43 +151,54 @@ FROM saved s WHERE c.home_county = s.home_county AND c.id = s.id
 """
 
 
-async def measured(database: Database, superuser: asyncpg.Connection, table: Table) -> None:
-    now = world.NOW
+def line(table: Table, what: str, rows: int, run: Run, plain: float | None = None) -> None:
+    table.add_row(
+        what,
+        f"{rows:,}",
+        f"{run.seconds:.1f}",
+        f"{rows / run.seconds:,.0f}" if rows else "-",
+        "-" if plain is None else f"{plain:.1f}",
+        "-" if plain is None else f"{run.seconds / plain:.1f}",
+        f"{run.longest:.2f}",
+        f"{run.transactions:,}",
+    )
+    Console().print(f"{what}: {run}, bare {plain}, {rows:,} rows")
 
-    def line(what: str, rows: int, run: Run, plain: float | None) -> None:
-        table.add_row(
-            what,
-            f"{rows:,}",
-            f"{run.seconds:.1f}",
-            f"{rows / run.seconds:,.0f}" if rows else "-",
-            "-" if plain is None else f"{plain:.1f}",
-            "-" if plain is None else f"{run.seconds / plain:.1f}",
-            f"{run.longest:.2f}",
-            f"{run.transactions:,}",
-        )
-        Console().print(f"{what}: {run}, bare {plain}, {rows:,} rows")
 
-    at = [now]
-    database.clock = lambda: at[0]
+async def derived(
+    database: Database, superuser: asyncpg.Connection, table: Table, app_url: str
+) -> None:
+    """Derive all files, then those of a night."""
+    database.clock = lambda: world.NOW
     children = await superuser.fetchval("SELECT count(*) FROM children")
-
     places = await counties(database, derivation.counties)
     await superuser.execute("UPDATE children SET next_change_on = '-infinity'")
     await superuser.execute("VACUUM (ANALYZE) children")
     full = await over(database, map(deriving, places))
     await superuser.execute(_SAVED + _DERIVED)
     await superuser.execute("UPDATE children SET next_change_on = '-infinity'")
-    line("all files derived anew", children, full, await bare(superuser, _WRITE))
-    line("a night on which none is due", 0, await over(database, map(deriving, places)), None)
-    at[0] += timedelta(days=1)
+    line(table, "all files derived anew", children, full, await bare(superuser, _WRITE))
+    by_others = "UPDATE derivations SET made_by = NULL"
+    await superuser.execute(by_others)
+    seen = await over(database, map(deriving, places))
+    line(table, "all again by other rules, which say the same", children, seen)
+    await superuser.execute(by_others)
+    seen = await shared(app_url, database.keyring, places)
+    line(table, "the same, on two processes", children, seen)
+    line(table, "a night on which none is due", 0, await over(database, map(deriving, places)))
+    tomorrow = world.NOW + timedelta(days=1)
+    database.clock = lambda: tomorrow
     due = "SELECT count(*) FROM children WHERE next_change_on <= $1"
-    count = await superuser.fetchval(due, at[0].date())
-    await superuser.execute(f"{_SAVED}{_DERIVED} WHERE next_change_on <= '{at[0].date()}'")
+    count = await superuser.fetchval(due, tomorrow.date())
+    await superuser.execute(f"{_SAVED}{_DERIVED} WHERE next_change_on <= '{tomorrow.date()}'")
     night = await over(database, map(deriving, places))
     plain = await bare(superuser, _WRITE)
-    line("a night, what is due by then", count, night, plain)
+    line(table, "a night, what is due by then", count, night, plain)
 
-    at[0] = NEXT_QUARTER
+
+async def owed(database: Database, superuser: asyncpg.Connection, table: Table) -> None:
+    """Open a quarter, and let it end."""
+    database.clock = lambda: NEXT_QUARTER
     opened = await over(database, map(opening, await counties(database, operations.counties)))
     new = f"opened_at = '{NEXT_QUARTER.isoformat()}'"
     await superuser.execute(f"{_SAVED}SELECT * FROM duties WHERE {new}")
@@ -161,19 +207,24 @@ async def measured(database: Database, superuser: asyncpg.Connection, table: Tab
     copied = f"INSERT INTO duties ({columns}) SELECT {columns} FROM saved"
     plain = await bare(superuser, copied)
     count = await superuser.fetchval("SELECT count(*) FROM saved")
-    line("a quarter opened", count, opened, plain)
+    line(table, "a quarter opened", count, opened, plain)
 
-    at[0] = ITS_END
+    database.clock = lambda: ITS_END
     await superuser.execute("TRUNCATE jobs")
     known = await superuser.fetchval("SELECT count(*) FROM events")
-    late = await over(database, [overdue])
+    late = await over(database, map(overdue, await counties(database, escalating.counties_due)))
     marked = f"overdue_at = '{ITS_END.isoformat()}'"
     told = f"occurred_at = '{ITS_END.isoformat()}'"
     await superuser.execute(f"{_SAVED}SELECT * FROM duties WHERE {marked}")
     await superuser.execute(
         f"DROP TABLE IF EXISTS said; CREATE TEMP TABLE said AS SELECT * FROM events WHERE {told}"
     )
+    await superuser.execute(
+        f"""{_SAVED.replace("saved", "numbers")}SELECT s.* FROM subject_sequences s JOIN said e
+        ON e.subject_id = s.subject_id WHERE e.sequence = 1"""
+    )
     await superuser.execute(f"DELETE FROM events WHERE {told}")
+    await superuser.execute("DELETE FROM subject_sequences s USING numbers n WHERE s = n")
     await superuser.execute(
         "UPDATE duties SET state = 'open', overdue_at = NULL, escalated = 0, escalates_at = NULL"
         f" WHERE {marked}"
@@ -182,11 +233,12 @@ async def measured(database: Database, superuser: asyncpg.Connection, table: Tab
         superuser,
         "UPDATE duties d SET state = 'overdue', escalated = s.escalated, version = d.version + 1,"
         " overdue_at = s.overdue_at, escalates_at = s.escalates_at FROM saved s WHERE d.id = s.id",
+        "INSERT INTO subject_sequences SELECT * FROM numbers",
         "INSERT INTO events OVERRIDING SYSTEM VALUE SELECT * FROM said",
     )
     count = await superuser.fetchval("SELECT count(*) FROM saved")
     assert known < await superuser.fetchval("SELECT count(*) FROM events")
-    line("a quarter's end: marked overdue, and told", count, late, plain)
+    line(table, "a quarter's end: marked overdue, and told", count, late, plain)
 
 
 async def main(superuser_url: str, kept: world.Kept, urls: schema.Urls) -> None:
@@ -201,7 +253,8 @@ async def main(superuser_url: str, kept: world.Kept, urls: schema.Urls) -> None:
     for column in ("job", "rows", "s", "rows/s", "bare, s", "times", "longest, s", "transactions"):
         table.add_column(column, justify="left" if column == "job" else "right")
     try:
-        await measured(database, superuser, table)
+        await derived(database, superuser, table, urls.app)
+        await owed(database, superuser, table)
     finally:
         Console(width=120).print(table)
         await superuser.close()

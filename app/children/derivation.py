@@ -33,7 +33,7 @@ from app.policy import queries as policy
 from app.policy.rules import changes_after
 from app.regions.rules import counties_in_sql
 
-BATCH: Final = 1000
+BATCH: Final = 250
 FIRST: Final = UUID(int=0)
 
 policy.require(*rules.PARAMETERS)
@@ -173,12 +173,17 @@ _SPELT: Final = tuple(naming.spell(""))
 
 _FILES: Final = f"""
 SELECT c.id, c.home_county, c.region_code, c.school_id, c.categories, c.priority_flags,
-       c.undecided, c.counted, c.lacking, c.told, c.next_change_on,
+       c.undecided, c.counted, c.lacking, c.told, c.next_change_on, c.xmin::text AS written_by,
        {queries.STORED}, {", ".join(f"c.{column}" for column in _SPELT)}
 FROM children c WHERE c.home_county = $1 AND"""
-_DUE: Final = f"""{_FILES} c.next_change_on <= $2
-ORDER BY c.next_change_on LIMIT $3 FOR NO KEY UPDATE"""
-_NEXT: Final = f"{_FILES} c.id > $2 ORDER BY c.id LIMIT $3 FOR NO KEY UPDATE"
+_DUE: Final = f"{_FILES} c.next_change_on <= $2 ORDER BY c.next_change_on LIMIT $3"
+_NEXT: Final = f"{_FILES} c.id > $2 ORDER BY c.id LIMIT $3"
+_THESE: Final = f"{_FILES} c.id = ANY ($2::uuid[]) ORDER BY c.id FOR NO KEY UPDATE"
+_AS_READ: Final = """
+SELECT c.id FROM children c JOIN unnest($2::uuid[], $3::text[]) AS read (id, written_by)
+    ON c.id = read.id AND c.xmin::text = read.written_by
+WHERE c.home_county = $1 ORDER BY c.id FOR NO KEY UPDATE OF c
+"""
 
 _WRITE: Final = """
 UPDATE children c
@@ -202,19 +207,37 @@ WHERE c.home_county = u.home_county AND c.id = u.id
 """
 
 
-async def _respell(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+async def _held(
+    tx: Tx, home_county: int, rows: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Hold those of a county's files that something is to be written of, each as it is now: read
+    again, if somebody wrote it meanwhile. The many of which nothing is are not held.
+    """
+    if not rows:
+        return []
+    ids, written_by = [row["id"] for row in rows], [row["written_by"] for row in rows]
+    same = {row["id"] for row in await tx.connection.fetch(_AS_READ, home_county, ids, written_by)}
+    held = [row for row in rows if row["id"] in same]
+    if others := [each for each in ids if each not in same]:
+        held += await tx.connection.fetch(_THESE, home_county, others)
+    return held
+
+
+async def _respell(tx: Tx, home_county: int, rows: Sequence[Mapping[str, Any]]) -> None:
     """Spell names anew that the release before stored, or that this one spells otherwise."""
     found: list[tuple[Any, ...]] = []
     named: list[tuple[ChildRef, str]] = []
-    for row in rows:
-        spelt = naming.spell(row["name"])
-        if any(row[column] != value for column, value in spelt.items()):
-            found.append((row["home_county"], row["id"], *spelt.values()))
-            named.append((queries.ref_of(row), row["name"]))
+    for row in await _held(tx, home_county, [row for row in rows if _spelt_otherwise(row)]):
+        found.append((row["home_county"], row["id"], *naming.spell(row["name"]).values()))
+        named.append((queries.ref_of(row), row["name"]))
     if found:
         counties, ids, *columns = map(list, zip(*found, strict=True))
         await tx.connection.execute(_RESPELL, counties, ids, tx.now, *columns)
         await names.keep(tx, named)
+
+
+def _spelt_otherwise(row: Mapping[str, Any]) -> bool:
+    return any(row[column] != value for column, value in naming.spell(row["name"]).items())
 
 
 class Derivation(SQLModel, table=True):
@@ -261,41 +284,59 @@ async def rederive(tx: Tx, home_county: int) -> bool:
     than these rules or this policy made them; else those whose day has come. Store what is
     different, and announce what follows from it. The version stays: nobody changed the file.
 
-    Returns whether there is more. Where it stands is kept with the county, and held meanwhile.
+    Returns whether there is more. Where it stands is kept with the county, and held meanwhile;
+    a file is from when all are derived, and only if something of it is to be written.
     """
     at = await tx.connection.fetchrow(_STANDS_AT, home_county)
     if at["made_by"] != made_by():
         begins = at["walked_by"] != made_by()
         after = FIRST if begins or at["walked_to"] is None else at["walked_to"]
         rows = await tx.connection.fetch(_NEXT, home_county, after, BATCH)
-        await _derive_anew(tx, rows)
-        await _respell(tx, rows)
+        await _derive_anew(tx, home_county, rows)
+        await _respell(tx, home_county, rows)
         last = rows[-1]["id"] if rows else after
         await tx.connection.execute(_WALKED, home_county, made_by(), last, begins, len(rows))
         if len(rows) < BATCH:
             await tx.connection.execute(_WALKED_ALL, home_county, tx.now)
         return True  # a day may have come meanwhile
     rows = await tx.connection.fetch(_DUE, home_county, tx.today, BATCH)
-    await _derive_anew(tx, rows)
+    await _derive_anew(tx, home_county, rows)
     if len(rows) == BATCH:
         return True
     await tx.connection.execute(_DONE, home_county, tx.today, tx.now)
     return False
 
 
-async def _derive_anew(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+async def _derive_anew(tx: Tx, home_county: int, rows: Sequence[Mapping[str, Any]]) -> None:
+    read = [(row, _outcome(tx, row)) for row in rows]
+    outcomes = {
+        row["id"]: (row, outcome)
+        for row, outcome in read
+        if row["next_change_on"] != outcome.next_change_on or _differs(row, outcome)
+    }
     found: list[tuple[ChildRef, Derived, bool]] = []
     news: list[announcements.Event] = []
-    for row in rows:
+    for row in await _held(tx, home_county, [row for row, _ in outcomes.values()]):
+        as_read, outcome = outcomes[row["id"]]
+        if row is not as_read:
+            outcome = _outcome(tx, row)
         child = queries.ref_of(row)
-        told = Told.all_of(row["told"])
-        outcome = derive(sealing.whole(tx.keyring, row), child.region_code, tx.today, told)
-        said = announced(child, row, outcome, tx.today)
-        differs = bool(said) or {*row["lacking"]} != {*outcome.lacking}
-        if differs or row["next_change_on"] != outcome.next_change_on:
-            found.append((child, outcome, differs))
-        news += said
+        found.append((child, outcome, _differs(row, outcome)))
+        news += announced(child, row, outcome, tx.today)
     await _store(tx, found, news)
+
+
+def _outcome(tx: Tx, row: Mapping[str, Any]) -> Derived:
+    told = Told.all_of(row["told"])
+    return derive(sealing.whole(tx.keyring, row), row["region_code"], tx.today, told)
+
+
+def _differs(row: Mapping[str, Any], outcome: Derived) -> bool:
+    """Tell whether a file says something else than before, but for the day it changes on."""
+    return any({*row[name]} != {*getattr(outcome, name)} for name in _SAID)
+
+
+_SAID: Final = ("categories", "priority_flags", "undecided", "counted", "lacking")
 
 
 async def _store(

@@ -51,7 +51,7 @@ async def fill_names(tx: Tx, _: dict[str, Any]) -> None:
     await queue.enqueue_for(tx.connection, "children.fill_names_of_county", "county", counties)
 
 
-@queue.job("children.fill_names_of_county")
+@queue.job("children.fill_names_of_county", of="children.fill_names")
 async def fill_names_of_county(tx: Tx, payload: dict[str, Any]) -> None:
     """Make those of the next batch; queue the next in the same transaction."""
     if await names.fill(tx, payload["county"]):

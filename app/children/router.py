@@ -167,7 +167,7 @@ async def search_children(
 
 @router.post(
     "/policy-trials",
-    responses=documented(RegionCodeInvalid, trials.ValueNotTried),
+    responses=documented(RegionCodeInvalid, trials.TrialForbidden, trials.ValueNotTried),
 )
 async def try_policy_value(
     principal: CountsChildren, asked: trial_schemas.PolicyTrialAsked, tx: Transaction

@@ -19,7 +19,6 @@ from app.access.principal import Principal
 from app.children import counting, derivation, queries, rules, sealing, trial_schemas
 from app.children.told import Told
 from app.core.data.db import Tx
-from app.core.data.sql import Where
 from app.core.http.wire import region_text
 from app.core.problems import Problem
 from app.policy import queries as policy
@@ -42,6 +41,13 @@ class ValueNotTried(Problem, status=422):
 
     title = "This value of this parameter cannot be tried"
     title_zh = "不能试算该参数的该值"
+
+
+class TrialForbidden(Problem, status=403, denies=True):
+    """The caller's role does not read in which categories children are, or where they live."""
+
+    title = "Your role does not read what would change"
+    title_zh = "您的角色无权查看将会变化的内容"
 
 
 _FILES: Final = f"""
@@ -121,13 +127,14 @@ def _keys(found: rules.Derived | Mapping[str, Any]) -> frozenset[Key]:
 async def try_value(
     tx: Tx, principal: Principal, trial: Trial, region: tuple[int, int]
 ) -> trial_schemas.PolicyTrial:
-    """Say of the children of a region whom the caller may know of what would become of them, to a
-    role that reads that.
+    """Say of the children of a region whom the caller may know of what would become of them. Raises
+    TrialForbidden.
     """
-    reads = {"derived", "residence"} <= {*principal.role.reads}
-    files = (await counting.count(tx, principal, region)).files if reads else 0
+    if not {"derived", "residence"} <= {*principal.role.reads}:
+        raise TrialForbidden
+    files = (await counting.count(tx, principal, region)).files
     exact = files <= LIMIT
-    where = queries.visible(principal) if reads else Where("false")
+    where = queries.visible(principal)
     where.add("c.region_code >= {} AND c.region_code < {}", *region)
     share = where.bind(100.0 * LIMIT / max(files, LIMIT))
     derived = _AS_OF_TODAY.format(where.bind(trial.on), where.bind(derivation.made_by()))

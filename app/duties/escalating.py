@@ -1,4 +1,6 @@
-"""What is not done in time becomes overdue and is told, step by step, to those above."""
+"""What is not done in time becomes overdue and is told, step by step, to those above: each county
+by itself, a batch a transaction.
+"""
 
 from collections.abc import Sequence
 from typing import Final
@@ -13,14 +15,29 @@ from app.duties.rulebook import rules
 
 BATCH: Final = 500
 
+# From one county to the next, by the index in which each begins with what comes first.
+_COUNTIES: Final = """
+WITH RECURSIVE each (code) AS (
+    SELECT min(home_county) FROM duties WHERE {waiting}
+    UNION ALL SELECT (SELECT min(home_county) FROM duties WHERE {waiting} AND home_county > code)
+    FROM each WHERE code IS NOT NULL
+)
+SELECT code FROM each
+WHERE (SELECT min({at}) FROM duties WHERE {waiting} AND home_county = code) <= $1
+"""
+_OVERDUE_IN: Final = _COUNTIES.format(waiting="state = 'open'", at="due_at")
+_TOLD_IN: Final = _COUNTIES.format(
+    waiting="state = 'overdue' AND escalates_at IS NOT NULL", at="escalates_at"
+)
 _DUE: Final = """
-SELECT id, rule, due_at, 0 AS escalated FROM duties WHERE state = 'open' AND due_at <= $1
+SELECT id, rule, due_at, 0 AS escalated FROM duties
+WHERE home_county = $3 AND state = 'open' AND due_at <= $1
 ORDER BY due_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 # Those that the release before marked overdue were told of once, uncounted.
 _WAITING: Final = """
 SELECT id, rule, due_at, greatest(escalated, 1) AS escalated FROM duties
-WHERE state = 'overdue' AND escalates_at <= $1
+WHERE home_county = $3 AND state = 'overdue' AND escalates_at <= $1
 ORDER BY escalates_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 _TELL: Final = """
@@ -37,21 +54,31 @@ RETURNING next.told, d.escalated AS step, d.id AS subject_id, d.rule, d.child_id
 """
 
 
-async def mark_overdue(tx: Tx) -> int:
-    """Mark, of a batch of what is due, what is not discharged, and announce it. Returns how many
-    were due: a million are at the end of a quarter.
+async def counties_due(tx: Tx) -> list[int]:
+    """Return the counties in which something is due by now that was not marked."""
+    return [row["code"] for row in await tx.connection.fetch(_OVERDUE_IN, tx.now)]
+
+
+async def counties_waiting(tx: Tx) -> list[int]:
+    """Return the counties in which the next step is to be told by now."""
+    return [row["code"] for row in await tx.connection.fetch(_TOLD_IN, tx.now)]
+
+
+async def mark_overdue(tx: Tx, home_county: int) -> bool:
+    """Mark, of a batch of what is due in a county, what is not discharged, and announce it. Returns
+    whether there may be more.
     """
-    return await _tell(tx, await tx.connection.fetch(_DUE, tx.now, BATCH))
+    return await _tell(tx, await tx.connection.fetch(_DUE, tx.now, BATCH, home_county))
 
 
-async def escalate(tx: Tx) -> int:
-    """Tell, of a batch of what is overdue still, those of the next step. Returns how many waited.
-    One that is locked is being told of elsewhere.
+async def escalate(tx: Tx, home_county: int) -> bool:
+    """Tell, of a batch of what is overdue still in a county, those of the next step. Returns
+    whether there may be more. One that is locked is being told of elsewhere.
     """
-    return await _tell(tx, await tx.connection.fetch(_WAITING, tx.now, BATCH))
+    return await _tell(tx, await tx.connection.fetch(_WAITING, tx.now, BATCH, home_county))
 
 
-async def _tell(tx: Tx, rows: Sequence[asyncpg.Record]) -> int:
+async def _tell(tx: Tx, rows: Sequence[asyncpg.Record]) -> bool:
     for code in sorted({row["rule"] for row in rows} & rules().keys()):
         await discharge(tx, rules()[code], "d.id = ANY ($3::uuid[])", [row["id"] for row in rows])
     steps = []
@@ -66,7 +93,7 @@ async def _tell(tx: Tx, rows: Sequence[asyncpg.Record]) -> int:
         await events.publish(
             tx, *(_event(row) for row in said if row["told"] and row["rule"] in rules())
         )
-    return len(rows)
+    return len(rows) == BATCH
 
 
 def _event(row: asyncpg.Record) -> DutyOverdue | DutyEscalated:

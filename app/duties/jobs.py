@@ -1,7 +1,7 @@
 """When the engine runs: on every event a rule names, each night and every five minutes."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from app.core.data.db import Tx
@@ -11,6 +11,9 @@ from app.duties import counting, escalating, operations, owners, periodic
 from app.duties.rulebook import rules
 from app.regions import following
 from app.regions.events import RegionReplaced
+
+_MARK: Final = "duties.mark_overdue_in_county"
+_ESCALATE: Final = "duties.escalate_in_county"
 
 
 @events.on_wire_names(*sorted({name for rule in rules().values() for name in rule.listens_to}))
@@ -82,14 +85,28 @@ async def count_county(tx: Tx, payload: dict[str, Any]) -> None:
 
 
 @queue.every("duties.mark_overdue", "*/5 * * * *")
-async def mark_overdue(tx: Tx, payload: dict[str, Any]) -> None:
-    """Mark what was due and not done; go on while a batch was full."""
-    if await escalating.mark_overdue(tx) == escalating.BATCH:
-        await queue.enqueue(tx.connection, "duties.mark_overdue", [payload])
+async def mark_overdue(tx: Tx, _: dict[str, Any]) -> None:
+    """Have what was due and not done marked in each county where there is some."""
+    counties = await escalating.counties_due(tx)
+    await queue.enqueue_for(tx.connection, _MARK, "home_county", counties)
+
+
+@queue.job(_MARK, of="duties.mark_overdue")
+async def mark_overdue_in_county(tx: Tx, payload: dict[str, Any]) -> None:
+    """Mark a batch of a county's, and queue the next in the same transaction."""
+    if await escalating.mark_overdue(tx, payload["home_county"]):
+        await queue.enqueue_for(tx.connection, _MARK, "home_county", [payload["home_county"]])
 
 
 @queue.every("duties.escalate", "*/5 * * * *")
-async def escalate(tx: Tx, payload: dict[str, Any]) -> None:
-    """Tell those above of what is overdue still; go on while a batch was full."""
-    if await escalating.escalate(tx) == escalating.BATCH:
-        await queue.enqueue(tx.connection, "duties.escalate", [payload])
+async def escalate(tx: Tx, _: dict[str, Any]) -> None:
+    """Have those above told of what is overdue still in each county where it is time."""
+    counties = await escalating.counties_waiting(tx)
+    await queue.enqueue_for(tx.connection, _ESCALATE, "home_county", counties)
+
+
+@queue.job(_ESCALATE, of="duties.escalate")
+async def escalate_in_county(tx: Tx, payload: dict[str, Any]) -> None:
+    """Tell of a batch of a county's, and queue the next in the same transaction."""
+    if await escalating.escalate(tx, payload["home_county"]):
+        await queue.enqueue_for(tx.connection, _ESCALATE, "home_county", [payload["home_county"]])

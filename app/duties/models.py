@@ -93,13 +93,8 @@ class Duty(hiding.HiddenRow, table=True):
         Index("ix_duties_rule_due_at_id", text(_RULE), "due_at", "id"),
         Index("ix_duties_priority", "due_at", "id", postgresql_where=text("priority")),
         Index("ix_duties_waiver", "due_at", "id", postgresql_where=text("waiver_at IS NOT NULL")),
-        Index(
-            "ix_duties_escalates_at",
-            "escalates_at",
-            "id",
-            postgresql_where=text("state = 'overdue' AND escalates_at IS NOT NULL"),
-        ),
-        # Counties come round: what each still owes, by whom, and nothing of all that was ever owed.
+        # Counties come round: what each still owes, by whom, and what comes of it next; and nothing
+        # of all that was ever owed.
         Index(
             "ix_duties_owed_in_county",
             "home_county",
@@ -107,6 +102,20 @@ class Duty(hiding.HiddenRow, table=True):
             "rule",
             "region_code",
             postgresql_where=text("state IN ('open', 'overdue')"),
+        ),
+        Index(
+            "ix_duties_due_in_county",
+            "home_county",
+            "due_at",
+            "id",
+            postgresql_where=text("state = 'open'"),
+        ),
+        Index(
+            "ix_duties_escalates_in_county",
+            "home_county",
+            "escalates_at",
+            "id",
+            postgresql_where=text("state = 'overdue' AND escalates_at IS NOT NULL"),
         ),
         Index(
             "ix_duties_done_by_hidden", "region_code", "id", postgresql_where=text(DONE_BY_HIDDEN)

@@ -60,10 +60,9 @@ WHERE d.id = $1
 """
 
 
-@spine.on(DutyOverdue)
+@spine.on(DutyOverdue, concerning=lambda event: event.rule.startswith("VIS-08"))
 async def tell_sender(tx: Tx, event: DutyOverdue) -> None:
     """Tell who referred a child that no answer, or no result, came in time."""
-    if event.rule.startswith("VIS-08"):
-        row = await tx.connection.fetchrow(_OWED, event.subject_id)
-        if row is not None:
-            await spine.publish(tx, await about(tx, ReferralOverdue, row))
+    row = await tx.connection.fetchrow(_OWED, event.subject_id)
+    if row is not None:
+        await spine.publish(tx, await about(tx, ReferralOverdue, row))

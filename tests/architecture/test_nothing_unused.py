@@ -62,13 +62,13 @@ def calls(name: str) -> Iterator[tuple[Path, ast.Call]]:
 
 
 def test_who_waits_for_what_nobody_announces_is_refused(monkeypatch) -> None:
-    monkeypatch.setitem(events._handlers, "visits.visit_recordet", ["visits.note"])
+    monkeypatch.setitem(events._handlers, "visits.visit_recordet", [("visits.note", bool)])
     with pytest.raises(BadEvent, match=r"visits\.note: .*did you mean visits\.visit_recorded\?"):
         wiring.load()
 
 
 def test_every_job_is_enqueued_by_something() -> None:
-    heard = {name for names in events._handlers.values() for name in names}
+    heard = {name for each in events._handlers.values() for name, _ in each}
     called = {job.name for job in queue.REGISTRY.values() if job.cron is None} - heard
     told = {name for name in called if name.partition(".")[0] in wiring.packages()}
     text = "\n".join(SOURCES.values())

@@ -166,3 +166,24 @@ def test_what_derives_has_a_name_of_its_own(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.undo()
     monkeypatch.setattr(derivation, "_RULES", derivation._RULES[1:])
     assert derivation.made_by.__wrapped__() != made
+
+
+async def test_what_is_written_meanwhile_is_read_again(fifteen: str, database: Database) -> None:
+    """Files are read without holding them: what was read may not be true any more."""
+    async with database.begin(SYSTEM) as tx:
+        stale = "UPDATE children SET next_change_on = '-infinity', name_spelt = 'x'"
+        await tx.connection.execute(stale.replace("name_spelt", derivation._SPELT[0]))
+    async with database.begin(SYSTEM) as tx:
+        rows = await tx.connection.fetch(derivation._NEXT, COUNTY, derivation.FIRST, 500)
+        assert [str(row["id"]) for row in rows] == [fifteen]
+        await tx.connection.execute("UPDATE children SET categories = '{}', name = '李小四'")
+        await derivation._derive_anew(tx, COUNTY, rows)
+        await derivation._respell(tx, COUNTY, rows)
+        (row,) = await tx.connection.fetch(derivation._NEXT, COUNTY, derivation.FIRST, 500)
+        assert row["categories"] == ["left_behind"]
+        assert not derivation._spelt_otherwise(row)
+        said = await tx.connection.fetchval(
+            "SELECT data ->> 'added' FROM events WHERE wire_name = 'children.categories_changed'"
+            " ORDER BY n DESC LIMIT 1"
+        )
+    assert said == '["left_behind"]'

@@ -62,6 +62,18 @@ async def test_it_is_heard_as_it_was_said_by_who_waits_for_its_kind(database: Da
     assert sorted(heard, key=lambda each: each.event_id) == [first, second]
 
 
+async def test_no_job_is_queued_for_what_does_not_concern_who_waits(database: Database) -> None:
+    first, second = an_event(), an_event()
+
+    @events.on(Happened, concerning=lambda happened: happened.agency_id == second.agency_id)
+    async def note(tx: Tx, happened: Happened) -> None: ...
+
+    async with database.begin(SYSTEM) as tx:
+        await publish(tx, first, second)
+        queued = await tx.connection.fetch("SELECT payload ->> 'event' FROM jobs")
+    assert [row[0] for row in queued] == [str(second.event_id)]
+
+
 async def test_a_package_below_hears_it_with_whom_it_concerns_and_when_it_was(
     database: Database,
 ) -> None:

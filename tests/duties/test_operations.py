@@ -383,5 +383,7 @@ class TestOverdue:
                 "UPDATE duties SET escalated = 1, escalates_at = $1", tx.now
             )
             await tx.connection.execute("DELETE FROM jobs")
-            await queue.REGISTRY["duties.escalate"].handler(tx, {})
-            assert await tx.connection.fetchval("SELECT name FROM jobs") == "duties.escalate"
+            county = {"home_county": child.home_county}
+            await queue.REGISTRY["duties.escalate_in_county"].handler(tx, county)
+            (job,) = await tx.connection.fetch("SELECT name, dedupe_key FROM jobs")
+            assert [*job] == ["duties.escalate_in_county", str(child.home_county)]

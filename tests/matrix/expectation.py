@@ -270,6 +270,9 @@ def _no_post_of_ours(who: Who, target: Target, gives: str | None) -> bool:
 
 
 REFUSED: Mapping[str, Refusal] = {
+    "tryPolicyValue": lambda who, _, __: (
+        not {"derived", "residence"} <= set(ROLES[who.role]["reads"])
+    ),
     **dict.fromkeys(
         ("attachUnresolved", "takeBackUnresolved", "dismissUnresolved"),
         lambda who, target, _: not _settles(who, target) or who.holder == "machine",

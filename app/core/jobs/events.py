@@ -194,18 +194,22 @@ retention.for_ever(
     "subject_sequences", "numbers of a subject that began anew would be taken for repetitions"
 )
 
-_handlers: dict[str, list[str]] = defaultdict(list)
+_handlers: dict[str, list[tuple[str, Callable[[Any], bool]]]] = defaultdict(list)
 
 
-def on(kind: type[AnyEvent]) -> Callable[[Handler[AnyEvent]], Handler[AnyEvent]]:
-    """Run the decorated job for each event of a kind: in its own transaction, at least once."""
+def on(
+    kind: type[AnyEvent], concerning: Callable[[AnyEvent], bool] = lambda _: True
+) -> Callable[[Handler[AnyEvent]], Handler[AnyEvent]]:
+    """Run the decorated job for each event of a kind: in its own transaction, at least once.
+    `concerning`: for which of them alone; no job is queued for the others.
+    """
 
     def register(handler: Handler[AnyEvent]) -> Handler[AnyEvent]:
         async def run(tx: Tx, event_id: UUID) -> None:
             data = await tx.connection.fetchval("SELECT data FROM events WHERE id = $1", event_id)
             await handler(tx, kind.model_validate({"event_id": event_id, **data}))
 
-        _handlers[kind.wire_name].append(_job(handler, run))
+        _handlers[kind.wire_name].append((_job(handler, run), concerning))
         return handler
 
     return register
@@ -250,7 +254,7 @@ def on_wire_names(*wire_names: str) -> Callable[[AnnouncedHandler], AnnouncedHan
 
         name = _job(handler, run)
         for wire_name in wire_names:
-            _handlers[wire_name].append(name)
+            _handlers[wire_name].append((name, lambda _: True))
         return handler
 
     return register
@@ -283,7 +287,7 @@ def check() -> None:
     """
     for wire_name, names in _handlers.items():
         if names and wire_name not in _kinds:
-            raise BadEvent(f"{names[0]}: {unknown('event', wire_name, _kinds)}")
+            raise BadEvent(f"{names[0][0]}: {unknown('event', wire_name, _kinds)}")
 
 
 def _listed(agencies: Sequence[UUID]) -> str:
@@ -344,7 +348,8 @@ async def publish(tx: Tx, *events: Event) -> dict[UUID, int]:
         [
             (name, {"event": str(event.event_id)})
             for event in events
-            for name in _handlers[event.wire_name]
+            for name, concerning in _handlers[event.wire_name]
+            if concerning(event)
         ],
     )
     return {row["id"]: row["sequence"] for row in rows}
