@@ -18,6 +18,7 @@ import orjson
 from app.access import queries, tokens
 from app.core import startup
 from app.core.clock import local_date, utc_now
+from app.core.ids import new_id
 from app.core.settings import Settings
 
 _AUDIT = """
@@ -171,7 +172,7 @@ class Bare:
             )
             await connection.execute(
                 _AUDIT,
-                uuid4(),
+                new_id(),
                 claims.subject,
                 UUID(claims.client_id),
                 who["agency_id"],
