@@ -320,11 +320,9 @@ WITH said AS MATERIALIZED (
 ), queued AS (
     INSERT INTO jobs (name, payload)
     SELECT name, jsonb_build_object('event', event)
-    FROM unnest($10::text[], $11::uuid[]) AS w (name, event)
+    FROM unnest($9::text[], $10::uuid[]) AS w (name, event)
 )
-SELECT id, sequence, pg_notify($9, ''),
-    CASE WHEN cardinality($10) > 0 THEN pg_notify($12, '') END
-FROM added
+SELECT id, sequence FROM added
 """
 
 
@@ -345,9 +343,8 @@ async def publish(tx: Tx, *events: Event) -> dict[UUID, int]:
         [event.model_dump_json() for event in events],
         [None if event.told_to is None else _listed(event.told_to) for event in events],
         tx.now,
-        CHANNEL,
         [name for name, _ in waiting],
         [event_id for _, event_id in waiting],
-        queue.CHANNEL,
     )
+    tx.wakes |= {CHANNEL, queue.CHANNEL}
     return {row["id"]: row["sequence"] for row in rows}
