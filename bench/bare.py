@@ -88,8 +88,15 @@ Answer = tuple[int, Any, str, UUID | None, list[UUID]]
 
 async def _child(connection: Any, who: Any, path: str, body: bytes, shown: Any) -> Answer:
     child_id = UUID(path.rpartition("/")[2])
-    await connection.fetchrow(_CHILD, child_id, who["remit_lo"], who["remit_hi"])
-    return 200, shown, "readChild", child_id, [child_id]
+    row = await connection.fetchrow(_CHILD, child_id, who["remit_lo"], who["remit_hi"])
+    said = {**shown, "version": row["version"], "updated_at": row["updated_at"]}
+    for section, column in _SEALED.items():
+        if row[column] is not None:
+            raw = who["keyring"].unseal_bytes(f"children.{column}", child_id, row[column])
+            said[section] = {**shown[section], **orjson.loads(raw)}
+    for section in ("hukou", "residence", "education"):
+        said[section] = {**said[section], **orjson.loads(row[section])}
+    return 200, said, "readChild", child_id, [child_id]
 
 
 async def _list(connection: Any, who: Any, path: str, body: bytes, shown: Any) -> Answer:

@@ -1,9 +1,11 @@
 """What is announced: a fact that stays as it was said, heard by whoever waits for it."""
 
+import asyncio
 from collections import defaultdict
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
+import asyncpg
 import pytest
 from pydantic import BaseModel, ValidationError
 
@@ -11,6 +13,7 @@ from app.core.data.db import SYSTEM, Database, Tx
 from app.core.ids import new_id
 from app.core.jobs import events, queue
 from app.core.jobs.events import Announced, Event, publish
+from tests import schema
 from tests.conftest import NOW
 from tests.jobs import run_jobs
 
@@ -60,6 +63,19 @@ async def test_it_is_heard_as_it_was_said_by_who_waits_for_its_kind(database: Da
     first, second = an_event(), an_event()
     await said(database, first, an_event(Undone), second)
     assert sorted(heard, key=lambda each: each.event_id) == [first, second]
+
+
+async def test_who_hands_out_and_who_works_are_woken(
+    live_database: Database, database_urls: schema.Urls
+) -> None:
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    listening = await asyncpg.connect(database_urls.app)
+    for name in (events.CHANNEL, queue.CHANNEL):
+        await listening.add_listener(name, lambda *said: heard.put_nowait(said[2]))
+    async with live_database.begin(SYSTEM) as tx:
+        await publish(tx, an_event())
+    assert {await heard.get(), await heard.get()} == {events.CHANNEL, queue.CHANNEL}
+    await listening.close()
 
 
 async def test_a_package_below_hears_it_with_whom_it_concerns_and_when_it_was(
