@@ -20,7 +20,9 @@ async def test_a_session_that_two_of_one_id_speak_of_changed_once(database, sett
     ]
     async with database.begin(SYSTEM) as tx:
         kept = [(Statement.model_validate(each), new_id(), tx.now, new_id()) for each in said]
-        await store_held(tx, replace(everywhere(), agency_id=school.id, region_code=VILLAGE), pupil, kept)
+        await store_held(
+            tx, replace(everywhere(), agency_id=school.id, region_code=VILLAGE), pupil, kept
+        )
         told = await tx.connection.fetch(
             "SELECT data ->> 'changed', data ->> 'unexcused' FROM events WHERE wire_name = $1",
             AbsencesRecorded.wire_name,
