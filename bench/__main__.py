@@ -209,7 +209,9 @@ async def prepare(settings: Settings) -> tuple[World, str]:
     """Migrate, fill, and note what is answered; return that as `bench/bare.py` takes it."""
     async with startup.reachable_database(settings) as addresses:
         await asyncio.to_thread(migrations.upgrade, addresses.owner_url)
-        engine = open_engine(addresses.app_url, settings.database)
+        # One statement copies all the files.
+        unhurried = settings.database.model_copy(update={"statement_timeout_ms": 3_600_000})
+        engine = open_engine(addresses.app_url, unhurried)
         database = Database(engine, startup.keyring(settings), utc_now)
         world = await build(database, settings)
         owner = await asyncpg.connect(addresses.owner_url)

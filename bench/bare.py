@@ -1,8 +1,9 @@
 """The bare limit: no framework, hand-written SQL on asyncpg, the same checks and the same bytes.
 
 What each path owes is done: the token is verified, the caller's authority read and row-level
-security set to it, one transaction committed before the answer, one audit row. What Tonghu does
-besides is not: no field is unsealed, no body held against a schema, no limit, log line or count.
+security set to it, one transaction committed before the answer, one audit row; a file's sections
+are unsealed and a list's lines made of its rows. What Tonghu does besides is not: nothing derived
+or permitted is worked out, no body held against a schema, no limit, log line or count.
 Written for one machine that may call; `python -m bench` says what it is given.
 """
 
@@ -16,8 +17,10 @@ import asyncpg
 import orjson
 
 from app.access import queries, tokens
+from app.children.sections import SECTIONS
 from app.core import startup
 from app.core.clock import local_date, utc_now
+from app.core.ids import new_id
 from app.core.settings import Settings
 
 _AUDIT = """
@@ -81,19 +84,41 @@ _RECEIPT = """
 INSERT INTO attendance_batches (id, agency_id, caller, answer, received_at)
 VALUES ($1, $2, 'bare', $3, now())
 """
+_SEALED = {section: f"{section}_sealed" for section in SECTIONS}
+_PLAIN = ("hukou", "residence", "guardianship", "education")
+_IDENTITY = ("name", "name_pinyin", "sex", "birth_date")
+_DERIVED = ("categories", "priority_flags", "undecided", "counted", "lacking", "told")
 Answer = tuple[int, Any, str, UUID | None, list[UUID]]
 """Status, what is said, the operation, its subject, and whom it shows."""
 
 
 async def _child(connection: Any, who: Any, path: str, body: bytes, shown: Any) -> Answer:
     child_id = UUID(path.rpartition("/")[2])
-    await connection.fetchrow(_CHILD, child_id, who["remit_lo"], who["remit_hi"])
-    return 200, shown, "readChild", child_id, [child_id]
+    row = await connection.fetchrow(_CHILD, child_id, who["remit_lo"], who["remit_hi"])
+    said = {**shown, "version": row["version"], "updated_at": row["updated_at"]}
+    for section, column in _SEALED.items():
+        if row[column] is not None:
+            raw = who["keyring"].unseal_bytes(f"children.{column}", child_id, row[column])
+            said[section] = {**shown[section], **orjson.loads(raw)}
+    for section in _PLAIN:
+        said[section] = {**said[section], **orjson.loads(row[section])}
+    return 200, said, "readChild", child_id, [child_id]
 
 
 async def _list(connection: Any, who: Any, path: str, body: bytes, shown: Any) -> Answer:
-    rows = await connection.fetch(_LIST, who["remit_lo"], who["remit_hi"])
-    return 200, shown, "listChildren", None, [row["id"] for row in rows[:50]]
+    rows = (await connection.fetch(_LIST, who["remit_lo"], who["remit_hi"]))[:50]
+    like = shown["items"][0]
+    items = [
+        {
+            **like,
+            **{name: row[name] for name in ("id", "version", "updated_at")},
+            "identity": {name: row[name] for name in _IDENTITY},
+            "residence": {"region_code": f"{row['region_code']:012d}"},
+            "derived": {**like["derived"], **{name: row[name] for name in _DERIVED}},
+        }
+        for row in rows
+    ]
+    return 200, {**shown, "items": items}, "listChildren", None, [row["id"] for row in rows]
 
 
 async def _visit(connection: Any, who: Any, path: str, body: bytes, shown: Any) -> Answer:
@@ -133,9 +158,9 @@ class Bare:
 
     def __init__(self) -> None:
         settings = Settings()
-        signing = startup.keyring(settings).signing
+        self.keyring = startup.keyring(settings)
         of = settings.tokens
-        self.keys = tokens.token_keys(signing, issuer=of.issuer, audience=of.audience)
+        self.keys = tokens.token_keys(self.keyring.signing, issuer=of.issuer, audience=of.audience)
         self.shown = orjson.loads(os.environ["BENCH_ANSWERS"])
         self.pool: Any = None
 
@@ -164,14 +189,15 @@ class Bare:
         async with self.pool.acquire() as connection, connection.transaction():
             tx: Any = SimpleNamespace(connection=connection, today=local_date(utc_now()))
             relation = "enrolled" if claims.role == "school_system" else "region"
-            who = await queries.open_reach(tx, claims, relation=relation)
+            reach = await queries.open_reach(tx, claims, relation=relation)
+            who = {**reach, "keyring": self.keyring}
             do = _DO[name]
             status, said, operation, subject, children = await do(
                 connection, who, path, body, self.shown[name]
             )
             await connection.execute(
                 _AUDIT,
-                uuid4(),
+                new_id(),
                 claims.subject,
                 UUID(claims.client_id),
                 who["agency_id"],

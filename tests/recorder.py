@@ -7,7 +7,7 @@ import asyncpg
 
 from app.core.data.db import Database
 
-_QUIET = ("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT")
+_QUIET = ("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT", "NOTIFY")
 _DRIVER = ("typeinfo_tree", "current_setting('jit')", "set_config('jit'")
 """asyncpg looks up a type once a connection; that is no cost of the request."""
 

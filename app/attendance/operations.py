@@ -119,16 +119,21 @@ async def _announce(
     called: int,
     days: Iterable[date],
 ) -> None:
-    """Tell that a batch changed what is believed; again on each of its days that has not come."""
+    """Tell that a batch changed what is believed; again on each of its days that has not come. Of
+    a session that two entries changed the last counts.
+    """
     if not changed and not called:
         return
+    sessions = {
+        (each.child.id, each.event.school_day, each.event.session): each for each in changed
+    }
     recorded = AbsencesRecorded(
         subject_id=batch_id,
         region_code=principal.region_code,
         home_county=county_of(principal.region_code),
         school_id=principal.agency_id,
-        changed=len(changed) + called,
-        unexcused=sum(entry.event.category == "unexcused" for entry in changed),
+        changed=len(sessions) + called,
+        unexcused=sum(each.event.category == "unexcused" for each in sessions.values()),
         told_to=(principal.agency_id,),
     )
     await events.publish(tx, recorded)

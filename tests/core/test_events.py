@@ -1,9 +1,11 @@
 """What is announced: a fact that stays as it was said, heard by whoever waits for it."""
 
+import asyncio
 from collections import defaultdict
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
+import asyncpg
 import pytest
 from pydantic import BaseModel, ValidationError
 
@@ -11,6 +13,7 @@ from app.core.data.db import SYSTEM, Database, Tx
 from app.core.ids import new_id
 from app.core.jobs import events, queue
 from app.core.jobs.events import Announced, Event, publish
+from tests import schema
 from tests.conftest import NOW
 from tests.jobs import run_jobs
 
@@ -72,6 +75,19 @@ async def test_no_job_is_queued_for_what_does_not_concern_who_waits(database: Da
         await publish(tx, first, second)
         queued = await tx.connection.fetch("SELECT payload ->> 'event' FROM jobs")
     assert [row[0] for row in queued] == [str(second.event_id)]
+
+
+async def test_who_hands_out_and_who_works_are_woken(
+    live_database: Database, database_urls: schema.Urls
+) -> None:
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    listening = await asyncpg.connect(database_urls.app)
+    for name in (events.CHANNEL, queue.CHANNEL):
+        await listening.add_listener(name, lambda *said: heard.put_nowait(said[2]))
+    async with live_database.begin(SYSTEM) as tx:
+        await publish(tx, an_event())
+    assert {await heard.get(), await heard.get()} == {events.CHANNEL, queue.CHANNEL}
+    await listening.close()
 
 
 async def test_a_package_below_hears_it_with_whom_it_concerns_and_when_it_was(

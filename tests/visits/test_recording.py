@@ -207,8 +207,8 @@ async def test_school_may_not_record(client, database, settings, child) -> None:
 async def test_query_budget(client, queries, director, child) -> None:
     queries.clear()
     await _record(client, director, a_visit(child.id))
-    # authority; child and visit in one; event; the jobs of all waiting handlers; audit
-    assert len(queries) == 5, queries.statements
+    # authority; child and visit in one; event with the jobs of all waiting handlers; audit
+    assert len(queries) == 4, queries.statements
 
 
 async def test_a_retry_is_answered_once_the_child_has_moved_away(

@@ -11,7 +11,7 @@ Every wait for the server ends: a little later than the server would end it itse
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -41,6 +41,7 @@ _SOON = {"retry-after": "2"}
 _BEYOND_SECONDS = 2.0
 """How much longer than the server itself we wait for it to end a statement."""
 _ROLLBACK_SECONDS = 1.0
+_WAKE_SECONDS = 1.0
 NATION = (0, 10**12)
 """The half-open range of all region codes."""
 
@@ -127,13 +128,15 @@ class Tx:
 
     `connection` is raw asyncpg; `now` is the instant the transaction began (aware, UTC);
     `witness` writes the audit row of what was shown or refused, into the transaction it is given;
-    `recording` knows whether that can be done.
+    `recording` knows whether that can be done. `wakes`: the channels on which is told that it was
+    committed.
     """
 
     connection: asyncpg.Connection
     now: datetime
     keyring: Keyring
     recording: Recording = field(repr=False)
+    wakes: set[str] = field(default_factory=set, kw_only=True)
     _lane: "Lane" = field(repr=False)
     witness: Callable[["Tx", Any], Awaitable[None]] | None = None
     idempotency: Any = None
@@ -245,12 +248,15 @@ class Database:
         """
         tx: Tx | None = None
         try:
-            async with self.lane() as lane, transaction(lane.raw):
-                tx = Tx(lane.raw, self.clock(), self.keyring, self.recording, lane)
-                if reach is not None:
-                    await tx.reach(reach)
-                yield tx
-                await tx.flush()
+            async with self.lane() as lane:
+                async with transaction(lane.raw):
+                    tx = Tx(lane.raw, self.clock(), self.keyring, self.recording, lane)
+                    if reach is not None:
+                        await tx.reach(reach)
+                    yield tx
+                    await tx.flush()
+                if tx.wakes:
+                    await _wake(lane.raw, tx.wakes)
         except (*_UNAVAILABLE, DBAPIError, OSError) as error:
             if not _will_pass(error, began=tx is not None):
                 raise
@@ -281,6 +287,17 @@ async def transaction(connection: asyncpg.Connection) -> AsyncIterator[None]:
     except (TimeoutError, *_CUT_OFF) as error:
         connection.terminate()
         raise OutcomeUnknown(headers=_SOON) from error
+
+
+async def _wake(connection: asyncpg.Connection, channels: Collection[str]) -> None:
+    """Wake who listens, after the commit: commits that notify wait for the disk one by one, others
+    together. Whoever is not woken looks by themselves a little later.
+    """
+    try:
+        async with asyncio.timeout(_WAKE_SECONDS):
+            await connection.execute("; ".join(f"NOTIFY {name}" for name in sorted(channels)))
+    except (TimeoutError, asyncpg.PostgresError, *_CUT_OFF):
+        connection.terminate()
 
 
 async def _take_back(connection: asyncpg.Connection, block: Any, error: BaseException) -> None:

@@ -308,7 +308,8 @@ counted AS (
 )
 """
 
-# Sorted: every subject is held before the first `n` is taken.
+# Sorted: every subject is held before the first `n` is taken. One statement with the jobs: what a
+# write waits for is its trips.
 _PUBLISH: Final = f"""
 WITH said AS MATERIALIZED (
     SELECT *, row_number() OVER (PARTITION BY subject_id ORDER BY turn_of_all) AS turn
@@ -320,8 +321,12 @@ WITH said AS MATERIALIZED (
         occurred_at, sequence)
     SELECT id, wire_name, subject_id, region_code, home_county, data, told_to, $8, sequence
     FROM numbered ORDER BY turn_of_all RETURNING id, sequence
+), queued AS (
+    INSERT INTO jobs (name, payload)
+    SELECT name, jsonb_build_object('event', event)
+    FROM unnest($9::text[], $10::uuid[]) AS w (name, event)
 )
-SELECT id, sequence, pg_notify($9, '') FROM added
+SELECT id, sequence FROM added
 """
 
 
@@ -331,6 +336,12 @@ async def publish(tx: Tx, *events: Event) -> dict[UUID, int]:
     """
     if not events:
         return {}
+    waiting = [
+        (name, event.event_id)
+        for event in events
+        for name, concerning in _handlers[event.wire_name]
+        if concerning(event)
+    ]
     rows = await tx.connection.fetch(
         _PUBLISH,
         [event.event_id for event in events],
@@ -341,15 +352,8 @@ async def publish(tx: Tx, *events: Event) -> dict[UUID, int]:
         [event.model_dump_json() for event in events],
         [None if event.told_to is None else _listed(event.told_to) for event in events],
         tx.now,
-        CHANNEL,
+        [name for name, _ in waiting],
+        [event_id for _, event_id in waiting],
     )
-    await queue.enqueue_each(
-        tx.connection,
-        [
-            (name, {"event": str(event.event_id)})
-            for event in events
-            for name, concerning in _handlers[event.wire_name]
-            if concerning(event)
-        ],
-    )
+    tx.wakes |= {CHANNEL, queue.CHANNEL}
     return {row["id"]: row["sequence"] for row in rows}

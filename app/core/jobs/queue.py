@@ -211,19 +211,6 @@ async def enqueue_for(
     await enqueue(connection, name, payloads, dedupe_keys=[*map(str, each)])
 
 
-async def enqueue_each(
-    connection: asyncpg.Connection, wanted: Sequence[tuple[str, dict[str, Any]]]
-) -> None:
-    """Add jobs of several names, `(name, payload)` each; see `enqueue`. Raises UnknownJob."""
-    if missing := {name for name, _ in wanted} - REGISTRY.keys():
-        raise UnknownJob(", ".join(sorted(missing)))
-    if wanted:
-        names = [name for name, _ in wanted]
-        texts = [orjson.dumps(payload).decode() for _, payload in wanted]
-        keys = [None] * len(texts)
-        await connection.execute(_ENQUEUE, names, texts, keys, timedelta(), CHANNEL)
-
-
 async def hold(
     connection: asyncpg.Connection, name: str, payload: dict[str, Any], failure: str
 ) -> None:

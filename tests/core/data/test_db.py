@@ -152,6 +152,32 @@ async def test_what_runs_as_system_gives_the_callers_reach_back(database) -> Non
         assert await tx.connection.fetchval(settings, names) == list(caller.settings.values())
 
 
+async def test_who_listens_is_woken_by_what_was_committed(live_database, database_urls) -> None:
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    listening = await asyncpg.connect(database_urls.app)
+    for name in ("undone", "done"):
+        await listening.add_listener(name, lambda *said: heard.put_nowait(said[2]))
+    with pytest.raises(ZeroDivisionError):
+        await _undone(live_database)
+    async with live_database.begin() as tx:
+        tx.wakes |= {"done"}
+    assert await heard.get() == "done"
+    await listening.close()
+
+
+async def _undone(database: db.Database) -> None:
+    async with database.begin() as tx:
+        tx.wakes |= {"undone"}
+        raise ZeroDivisionError
+
+
+async def test_what_is_committed_is_done_though_nobody_can_be_woken(live_database) -> None:
+    async with live_database.begin() as tx:
+        tx.wakes |= {"select"}  # no name of a channel
+    async with live_database.begin() as tx:
+        assert await tx.connection.fetchval("SELECT 1") == 1
+
+
 def test_another_kind_of_database_is_refused() -> None:
     with pytest.raises(ValueError, match="must start with postgresql://"):
         db.as_sqlalchemy_url("mysql://a:b@localhost/c")

@@ -55,8 +55,6 @@ class TestEnqueue:
     async def test_unknown_name_is_refused_at_once(self, connection: asyncpg.Connection) -> None:
         with pytest.raises(queue.UnknownJob):
             await queue.enqueue(connection, "nobody", [{}])
-        with pytest.raises(queue.UnknownJob):
-            await queue.enqueue_each(connection, [("nobody", {})])
 
     async def test_many_at_once_under_a_few_keys(
         self, connection: asyncpg.Connection, server: postgres.Server, database: Database
