@@ -15,11 +15,8 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Column
 from sqlmodel import Field, SQLModel
 
-from app.access.principal import Principal
 from app.children import events, names, naming, queries, rules, sealing
-from app.children.answers import Answer
 from app.children.completeness import completion, part_of, parts_lacking
-from app.children.day import Day
 from app.children.queries import ChildRef
 from app.children.rules import Derived
 from app.children.sections import File
@@ -27,7 +24,6 @@ from app.children.told import Kind, Told, stored, with_fact, without
 from app.core.data import distribution, rls
 from app.core.data.columns import Instant
 from app.core.data.db import NATION, Tx
-from app.core.http.wire import region_text
 from app.core.jobs import events as announcements
 from app.policy import queries as policy
 from app.policy.rules import changes_after
@@ -73,7 +69,7 @@ def derive(file: File, region_code: int, on: date, told: Sequence[Told] = ()) ->
     """Derive from a file that has a birth date, and from what others told of the child, under the
     policy of a region on a day.
     """
-    facts = rules.Facts(_birth_date(file), region_code, file, tuple(told))
+    facts = rules.Facts(birth_date(file), region_code, file, tuple(told))
     found = rules.derive(facts, policy_on(region_code, on), on)
     other_policy = _policy_changes_on(region_code, on)
     if found.next_change_on is None or other_policy is None or found.next_change_on <= other_policy:
@@ -81,7 +77,8 @@ def derive(file: File, region_code: int, on: date, told: Sequence[Told] = ()) ->
     return replace(found, next_change_on=other_policy)
 
 
-def _birth_date(file: File) -> date:
+def birth_date(file: File) -> date:
+    """Return a birth date that was checked to be there."""
     if file.identity.birth_date is None:
         raise ValueError("a file without a birth date was not checked")
     return file.identity.birth_date
@@ -122,51 +119,6 @@ def _changed(
             removed=sorted(was - become),
         )
     ]
-
-
-async def reasons(tx: Tx, principal: Principal, child: ChildRef) -> dict[str, Any]:
-    """Say why a file is in its categories and flagged, or what it lacks to decide; facts of
-    sections the caller reads only.
-    """
-    row = await tx.connection.fetchrow(
-        f"SELECT c.id, c.told, {queries.STORED} FROM children c"
-        " WHERE c.home_county = $1 AND c.id = $2",
-        child.home_county,
-        child.id,
-    )
-    file = sealing.whole(tx.keyring, row)
-    told = Told.all_of(row["told"])
-    facts = rules.Facts(_birth_date(file), child.region_code, file, told)
-    answers = rules.decide(facts, policy_on(child.region_code, tx.today), Day(tx.today))
-    seen = "derived" in principal.role.reads
-    return {
-        "as_of": tx.today,
-        "reasons": [
-            _reason(principal, child, result, answer, kind, tx.today)
-            for kind, found in zip(("categories", "flags"), answers, strict=True)
-            for result, answer in found.items()
-            if seen and answer.holds is not False
-        ],
-    }
-
-
-def _reason(
-    principal: Principal, child: ChildRef, result: str, answer: Answer, kind: str, on: date
-) -> dict[str, Any]:
-    names, obligations = rules.DERIVED_FROM[
-        kind if kind == "flags" else "difficulty" if result.startswith("difficulty.") else result
-    ]
-    found = [policy.effective_value(name, child.region_code, on) for name in names]
-    return {
-        "result": result,
-        "holds": answer.holds,
-        "facts": sorted(f for f in answer.facts if f.split(".")[0] in principal.role.reads),
-        "settings": [
-            {"name": v.name, "region_code": region_text(v.region_code), "citation": v.citation}
-            for v in found
-        ],
-        "obligations": obligations,
-    }
 
 
 _SPELT: Final = tuple(naming.spell(""))

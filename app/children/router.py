@@ -13,13 +13,13 @@ from app.access.principal import Principal
 from app.access.roles import FIELD_GROUPS
 from app.children import (
     counting,
-    derivation,
     duplicates,
     enrolments,
     history,
     opening,
     operations,
     queries,
+    reasons,
     schemas,
     search,
     trial_schemas,
@@ -226,7 +226,7 @@ async def read_child_reasons(
     """Read why a child is in its categories and flagged, and what to ask where the file does not
     decide: facts, rule, policy and obligation.
     """
-    found = await derivation.reasons(tx, principal, child)
+    found = await reasons.reasons(tx, principal, child)
     told = {fact.split(".")[0] for reason in found["reasons"] for fact in reason["facts"]}
     return Shown(
         found,
