@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 
 from app.core.data.db import SYSTEM
-from app.duties import escalating
 from tests.access.factories import Caller, a_caller
 from tests.attendance.factories import School, a_school, an_event, push
 from tests.children.enrolling import Pupil, a_pupil
 from tests.dropout_alerts.factories import Around, a_report, an_attempt, everyone
+from tests.duties.factories import mark_overdue
 from tests.jobs import run_jobs
 from tests.regions.factories import some_regions
 from tests.webhooks.workshop import an_endpoint
@@ -296,7 +296,7 @@ class TestDuties:
         await move.happens()
         database.clock = lambda: now + timedelta(days=4)
         async with database.begin(SYSTEM) as tx:
-            await escalating.mark_overdue(tx)
+            await mark_overdue(tx)
         await run_jobs(database)
         async with database.begin(SYSTEM) as tx:
             told = await tx.connection.fetch(

@@ -5,10 +5,11 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from app.children.queries import ChildRef
-from app.core.data.db import SYSTEM, Database
+from app.core.data.db import SYSTEM, Database, Tx
 from app.core.ids import new_id
 from app.core.jobs import events
 from app.core.jobs.events import Event
+from app.duties import escalating
 from tests.jobs import run_jobs
 
 TRIED = ("VIS-01", "VIS-03", "EDU-04", "REP-07", "REP-14")
@@ -57,6 +58,13 @@ async def work(database: Database) -> None:
     async with database.begin(SYSTEM) as tx:
         await tx.connection.execute("DELETE FROM jobs WHERE name NOT LIKE 'duties.%'")
     await run_jobs(database)
+
+
+async def mark_overdue(tx: Tx) -> None:
+    """Mark whatever is due by now, in every county."""
+    for county in await escalating.counties_due(tx):
+        while await escalating.mark_overdue(tx, county):
+            pass
 
 
 async def ledger(database: Database, rule: str | None = None) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from app.core.jobs import queue
 from tests.access.factories import a_caller, an_agency
 from tests.children.factories import a_child
 from tests.duties.conftest import TOWNSHIP, VILLAGE
-from tests.duties.factories import TRIED, announce, visited, work
+from tests.duties.factories import TRIED, announce, mark_overdue, visited, work
 from tests.regions.factories import some_regions
 
 
@@ -173,7 +173,7 @@ async def test_summary_tells_what_was_done_late(client, database, settings, chil
     await work(database)
     time.set(2027, 1, 2, 0, 0)
     async with database.begin(SYSTEM) as tx:
-        await queue.enqueue(tx.connection, "duties.mark_overdue", [{}])
+        await mark_overdue(tx)
     await visited(database, child, date(2026, 12, 30))
     await work(database)
     township = await a_caller(database, settings, "township_supervisor", TOWNSHIP)

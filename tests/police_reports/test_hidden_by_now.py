@@ -8,8 +8,8 @@ import orjson
 import pytest
 
 from app.core.data.db import SYSTEM, Reach
-from app.core.jobs import queue
 from tests.access.factories import a_caller
+from tests.duties.factories import mark_overdue
 from tests.jobs import run_jobs
 from tests.police_reports.factories import COUNTY, TOWNSHIP, a_report, filed, rows, the_offices
 from tests.police_reports.test_chain import ACCEPT, AT, URL, step
@@ -43,7 +43,7 @@ async def owed_late(database) -> None:
     """Let every duty be overdue, and say so."""
     async with database.begin(SYSTEM) as tx:
         await tx.connection.execute("UPDATE duties SET due_at = $1", tx.now)
-        await queue.REGISTRY["duties.mark_overdue"].handler(tx, {})
+        await mark_overdue(tx)
     await run_jobs(database)
 
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from app.core.data.db import SYSTEM
-from app.core.jobs import queue
 from tests.children.factories import a_child
+from tests.duties.factories import mark_overdue
 from tests.jobs import run_jobs
 from tests.police_reports.factories import VILLAGE, a_report, filed
 from tests.police_reports.test_chain import ACCEPT, ASSESS, DISPOSE, NOTICE, step
@@ -53,7 +53,7 @@ async def test_the_notice_to_the_township_of_the_wrong_child_is_owed_anew(
     with monkeypatch.context() as patched:
         patched.setattr(database, "clock", lambda: later)
         async with database.begin(SYSTEM) as tx:
-            await queue.REGISTRY["duties.mark_overdue"].handler(tx, {})
+            await mark_overdue(tx)
     assert ("REP-14", "overdue") in await owing(client, offices.police)
     again = {**NOTICE, "content": "已告知正确的乡镇。"}
     assert (await step(client, offices.police, report_id, "township-notice", again)).is_success

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from app.core.data.db import SYSTEM
-from app.core.jobs import queue
 from tests.access.factories import a_caller
 from tests.children.factories import a_child
+from tests.duties.factories import mark_overdue
 from tests.jobs import run_jobs
 from tests.police_reports.factories import (
     COUNTY,
@@ -165,7 +165,7 @@ async def test_whom_the_police_told_owes_the_assessment(
     late = database.clock() + timedelta(days=8)
     monkeypatch.setattr(database, "clock", lambda: late)
     async with database.begin(SYSTEM) as tx:
-        await queue.REGISTRY["duties.mark_overdue"].handler(tx, {})
+        await mark_overdue(tx)
     again = {"agency_id": offices.township.agency_id}
     township = await a_caller(database, settings, "township_supervisor", TOWNSHIP, **again)
     assert await states(client, township, "REP-15") == ["overdue"]

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from app.core.data.db import SYSTEM
-from app.core.jobs import queue
 from tests.access.factories import a_caller
+from tests.duties.factories import mark_overdue
 from tests.jobs import run_jobs
 from tests.police_reports.factories import (
     a_report,
@@ -89,7 +89,7 @@ async def test_late_word_of_who_had_it_discharges_no_duty_and_opens_none(
     with monkeypatch.context() as patched:
         patched.setattr(database, "clock", lambda: later)
         async with database.begin(SYSTEM) as tx:
-            await queue.REGISTRY["duties.mark_overdue"].handler(tx, {})
+            await mark_overdue(tx)
     late = [row for row in await rows(database, "duties") if row["state"] == "overdue"]
     assert report_id in {str(row["subject_id"]) for row in late}
     assert (await step(client, in_charge, report_id, "acknowledgement", ACCEPT)).is_success

@@ -8,9 +8,9 @@ from uuid import uuid4
 import pytest
 
 from app.core.data.db import SYSTEM, Reach
-from app.core.jobs import queue
 from tests.access.factories import a_caller
 from tests.children.factories import RESIDENT_ID, a_file, with_check_digit
+from tests.duties.factories import mark_overdue
 from tests.jobs import run_jobs
 from tests.police_reports.factories import TOWNSHIP, a_report, filed, rows, the_offices
 from tests.police_reports.test_chain import AT, URL, step
@@ -68,7 +68,7 @@ class TestNobodyKnows:
             assert await listed(client, caller) == []
         async with database.begin(SYSTEM) as tx:
             await tx.connection.execute("UPDATE duties SET due_at = $1", tx.now)
-            await queue.REGISTRY["duties.mark_overdue"].handler(tx, {})
+            await mark_overdue(tx)
         assert [duty["state"] for duty in await owed(client, offices.county)] == ["overdue"]
 
     async def test_of_a_report_about_a_file_nobody_is(self, client, database, offices, child):
