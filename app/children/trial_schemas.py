@@ -2,8 +2,9 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, StrictInt
+from pydantic import BaseModel, Field
 
+from app.children.schemas import Count
 from app.core.http.wire import GivenRegion, Input, ShownRegion
 from app.policy.schemas import ParameterName
 
@@ -23,9 +24,9 @@ class PolicyTrialAsked(Input):
 class Counted(BaseModel):
     """How many children; of a sample, as many as there may be, 19 times of 20."""
 
-    count: StrictInt = Field(ge=0, description="How many.")
-    low: StrictInt = Field(ge=0, description="At least; the same if exact.")
-    high: StrictInt = Field(ge=0, description="At most; the same if exact.")
+    count: Count = Field(description="How many.")
+    low: Count = Field(description="At least; the same if exact.")
+    high: Count = Field(description="At most; the same if exact.")
 
 
 class TriedEffect(BaseModel):
@@ -52,8 +53,8 @@ class PolicyTrial(BaseModel):
     parameter: ParameterName
     region_code: ShownRegion = Field(description="Where.")
     exact: bool = Field(description="Whether every file was looked at; if not, a sample was.")
-    files: StrictInt = Field(ge=0, description="How many there are, counted within the hour.")
-    looked_at: StrictInt = Field(ge=0, description="How many of them were looked at.")
+    files: Count = Field(description="How many there are, counted within the hour.")
+    looked_at: Count = Field(description="How many of them were looked at.")
     effects: list[TriedEffect] = Field(
         max_length=100,
         description="By kind and code; none to a role that reads no categories"

@@ -146,6 +146,12 @@ async def test_what_is_no_value_of_it_is_refused(client, civil, asked: Any, code
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, code)
 
 
+async def test_no_place_has_no_trial(client, civil) -> None:
+    answer = await tried(client, civil, region_code="999999999999")
+    said = (answer.status_code, answer.json()["type"])
+    assert said == (400, "/problems/region-code-invalid")
+
+
 async def test_who_reads_no_categories_is_told_of_none(client, database, settings) -> None:
     schools = await a_caller(database, settings, "education_authority", COUNTY)
     answer = await tried(client, schools)

@@ -16,8 +16,9 @@ WHOLE = 1_000_000
 DEEPER = 1.2
 """What a page deep inside may cost, by the first page of the same list."""
 _FLOOR = 20
-"""Buffers that are no difference: a page more of each index. Besides, each row may lie on a page of
-its own: those of the first page lie together in a register that was copied.
+_A_ROW = 4
+"""Buffers that are no difference: a page more of each index; and each row may lie on a page of its
+own, and be looked up among what is hidden, where those of the first page, copied together, are not.
 """
 
 
@@ -62,8 +63,7 @@ def told(asked: list[Asked], children: int, *, whole: bool) -> int:
             f" ({each.times} times: {', '.join(each.operations)})\n"
             f"           {judged.worst}\n           {each.statement[:400]}"
         )
-    dear = {each["operation"] for each in said.get("deeper", [])}
-    deep = [pair for pair in deeper(asked) if pair[0].operation not in dear]
+    deep = [*deeper(asked)]
     for first, last in deep:
         print(
             f"{first.operation}, {first.caller}: {first.buffers} buffers for the first page,"
@@ -126,7 +126,7 @@ def deeper(asked: Iterable[Asked]) -> Iterator[tuple[Asked, Asked]]:
         if operation.endswith("?cursor") and last.status == 200:
             plain = first[operation.removesuffix("?cursor"), caller]
             rows = max((one.rows for one in last.judged), default=0)
-            if last.buffers > plain.buffers * DEEPER + _FLOOR + rows:
+            if last.buffers > plain.buffers * DEEPER + _FLOOR + _A_ROW * rows:
                 yield plain, last
 
 
