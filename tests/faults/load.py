@@ -92,7 +92,8 @@ class Load:
                 wish.tries += 1
                 self.on_sent(self.sent)
                 answer = await http.post(wish.path, json=wish.body, headers=headers)
-            except httpx.TransportError as error:
+            # Of a connection that is reset as it opens, the client asks where it led to, and fails.
+            except (httpx.TransportError, AttributeError) as error:
                 refused = isinstance(error, httpx.ConnectError)
             else:
                 refused = False
