@@ -193,8 +193,16 @@ async def empty(superuser_url: str, urls: Urls) -> None:
     await connection.execute("SET session_replication_role = replica")
     for name in rls.TABLES:
         await connection.execute(f"DELETE FROM {name}")
+    for (name,) in await connection.fetch(_PUT_BY):
+        await connection.execute(f"DROP TABLE {name}")
     await connection.close()
 
+
+_PUT_BY = """
+SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND NOT relispartition
+    AND relnamespace = 'public'::regnamespace AND relname ~ '_[0-9]{4}_[0-9]{2}_(kept|gone)$'
+"""
+"""What a month that was broken off leaves until the next night."""
 
 _SIZE = """
 SELECT pg_total_relation_size($1::regclass)

@@ -255,7 +255,7 @@ async def everything_stored(database, offices) -> list[str]:
             tables = await tx.connection.fetch(
                 "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
                 " AND relkind IN ('r', 'p') AND NOT relispartition"
-                " AND relname <> 'alembic_version' AND relname !~ '_kept$'"
+                " AND relname <> 'alembic_version'"
             )
             for table in tables:
                 rows = await tx.connection.fetch(f'SELECT t::text FROM "{table[0]}" t')
