@@ -68,7 +68,8 @@ async def asked_of(
             "purpose-of-use": (ROLES[role]["purposes"] or PURPOSES)[0],
         }
         found = []
-        for each in ASKS:
+        # What reads comes first: rows that were written and taken back are read past until swept.
+        for each in sorted(ASKS, key=lambda ask: described[ask.operation].method != "GET"):
             operation = described[each.operation]
             if operation.scope not in ROLES[role]["scopes"] or only not in operation.id:
                 continue

@@ -63,7 +63,8 @@ def told(asked: list[Asked], children: int, *, whole: bool) -> int:
             f" ({each.times} times: {', '.join(each.operations)})\n"
             f"           {judged.worst}\n           {each.statement[:400]}"
         )
-    for first, last in deeper(asked):
+    deep = [*deeper(asked)]
+    for first, last in deep:
         print(
             f"{first.operation}, {first.caller}: {first.buffers} buffers for the first page,"
             f" {last.buffers} deep inside"
@@ -89,7 +90,7 @@ def told(asked: list[Asked], children: int, *, whole: bool) -> int:
         f"\n{children:,} children: {len(asked):,} asked, {len(statements):,} statements judged"
         f" {runs:,} times, {len(found)} over"
     )
-    return int(bool(found or failed or unused or unseen or seen))
+    return int(bool(found or deep or failed or unused or unseen or seen))
 
 
 def _name(asked: Asked) -> str:
