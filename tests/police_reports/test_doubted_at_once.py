@@ -24,9 +24,7 @@ from tests.waiting import PATIENCE
 
 
 @pytest.mark.parametrize("hidden_first", [True, False])
-async def test_of_two_the_second_sees_the_first(
-    app, settings, live_database, hidden_first
-) -> None:
+async def test_of_two_the_second_sees_the_first(app, settings, live_database, hidden_first) -> None:
     database = live_database
     offices = await the_offices(database, settings)
     async with calling(app, settings, database) as client:
