@@ -126,7 +126,7 @@ def _size(value: Any) -> int:
 
 
 # JSON has 10.0 for 10; no rule counts years by it.
-_Strict: Final = extend(
+_Strict: Final = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator,
     type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: type(value) is int
