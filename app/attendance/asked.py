@@ -63,6 +63,13 @@ authority above the school that may, else civil affairs, else the township, of t
 _ASK: Final = "UPDATE presence_doubts SET asked_id = $2 WHERE id = $1"
 
 
+async def in_turn(tx: Tx, child_ids: Collection[UUID]) -> None:
+    """Let whoever doubts where children were, and whoever hides what tells of it, take turns: the
+    second sees what the first wrote. Before either touches what is doubted. One statement.
+    """
+    await tx.connection.execute(hiding.ONE_AT_A_TIME, sorted({*child_ids}))
+
+
 async def hide(tx: Tx, child_ids: Sequence[UUID], *, new: Collection[UUID] = ()) -> set[UUID]:
     """Let what is doubted of children be hidden from whom that is hidden which tells of it by now.
     What a school must learn nothing of is asked of an office above it that may know, and while
@@ -70,6 +77,9 @@ async def hide(tx: Tx, child_ids: Sequence[UUID], *, new: Collection[UUID] = ())
     `new`: what nobody has been told of so far. Returns what they were told of. In SYSTEM's reach;
     again, it changes nothing.
     """
+    if not child_ids:
+        return set()
+    await in_turn(tx, child_ids)
     changed = {row["subject_id"] for row in await tx.connection.fetch(_HIDE, child_ids)}
     await hiding.note(tx.connection, changed)
     rows = await tx.connection.fetch(_HIDDEN, child_ids)

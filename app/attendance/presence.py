@@ -208,6 +208,7 @@ async def look_after_enrolment(tx: Tx, child_id: UUID) -> None:
     """Doubt what schools said of a child by where it was enrolled then as is known now, as
     `look_elsewhere`; what is doubted and explained by that, and nobody looked at yet, is not.
     """
+    await asked.in_turn(tx, [child_id])
     await not_doubted(tx, [child_id])
     await _doubt(tx, _AS_ENROLLED, child_id)
 
@@ -228,6 +229,7 @@ async def _doubt(tx: Tx, heard: str, which: UUID) -> None:
         return
     names = ("child_id", "school_day", "school_id", "seen_by_id")
     columns = [[row[name] for row in found] for name in names]
+    await asked.in_turn(tx, columns[0])
     rows = await tx.connection.fetch(_DOUBT, [new_id() for _ in found], *columns, tx.now)
     await asked.oversee(tx, [row["id"] for row in rows])
     told = await asked.hide(tx, [row["child_id"] for row in rows], new={row["id"] for row in rows})
@@ -298,6 +300,7 @@ async def mistaken(tx: Tx, child_id: UUID, sources: Iterable[UUID]) -> None:
 
 async def saw_nobody(tx: Tx, child_ids: Sequence[UUID], witnesses: Sequence[UUID]) -> None:
     """Doubt for others who saw these children, hidden as their word is, or not any more."""
+    await asked.in_turn(tx, child_ids)
     await not_doubted(tx, child_ids)
     await tx.connection.execute(_SEEN_BY_ANOTHER, child_ids, witnesses, sorted(THERE))
     await asked.hide(tx, child_ids)

@@ -14,6 +14,7 @@ from math import ceil, floor, sqrt
 from typing import Any, Final, NamedTuple
 
 from jsonschema import Draft202012Validator
+from jsonschema.validators import extend
 
 from app.access.principal import Principal
 from app.children import counting, derivation, queries, rules, sealing, trial_schemas
@@ -26,7 +27,12 @@ from app.policy.rules import ParameterValue, effective
 
 LIMIT: Final = 4_000
 """How many files are looked at while somebody waits: each takes some 0.4 ms."""
-_STEP: Final = 100
+MOST_SAID: Final = 200
+"""Of how much a value may consist; the largest in force, of 72. More would take all the time."""
+_SLICE: Final = 0.01
+"""Seconds after which others are answered."""
+_ONE_AT_A_TIME: Final = asyncio.Lock()
+"""In a process: several at once take their turns in every round of its loop."""
 _Z: Final = 1.96
 _SECTIONS: Final[tuple[tuple[trial_schemas.TriedKind, str], ...]] = (
     ("category", "categories"),
@@ -84,7 +90,7 @@ class Trial:
         if parameter not in rules.PARAMETERS:
             detail = "Nothing that is derived of a child hangs on it."
             raise ValueNotTried.at("#/parameter", "parameter_not_tried", detail)
-        if not _fits(parameter).is_valid(value):
+        if _size(value) > MOST_SAID or not _fits(parameter).is_valid(value) or not _dated(value):
             detail = "It is not shaped as the parameter's schema says."
             raise ValueNotTried.at("#/value", "value_invalid", detail)
         return cls(parameter, region_code, value, on)
@@ -114,9 +120,38 @@ class Trial:
         return Tried(_keys(now), after, row["page"])
 
 
+def _size(value: Any) -> int:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + sum(map(_size, inside))
+
+
+# JSON has 10.0 for 10; no rule counts years by it.
+_Strict: Final = extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: type(value) is int
+    ),
+)
+
+
 @cache
-def _fits(parameter: str) -> Draft202012Validator:
-    return Draft202012Validator(policy.parameters()[parameter].of_value)
+def _fits(parameter: str) -> Any:
+    return _Strict(policy.parameters()[parameter].of_value)
+
+
+def _dated(value: Any) -> bool:
+    """Tell whether the day of the year that a value names is in every year."""
+    if not isinstance(value, dict) or "reckoned_on" not in value:
+        return True
+    month, day = value["reckoned_on"]
+    try:
+        date(_COMMON_YEAR, month, day)
+    except ValueError:
+        return False
+    return True
+
+
+_COMMON_YEAR: Final = 2001
 
 
 def _keys(found: rules.Derived | Mapping[str, Any]) -> frozenset[Key]:
@@ -133,9 +168,13 @@ async def try_value(
     if not {"derived", "residence"} <= {*principal.role.reads}:
         raise TrialForbidden
     files = (await counting.count(tx, principal, region)).files
-    exact = files <= LIMIT
     where = queries.visible(principal)
     where.add("c.region_code >= {} AND c.region_code < {}", *region)
+    if files <= LIMIT:  # it may have been so an hour ago
+        files = await tx.connection.fetchval(
+            f"SELECT count(*) FROM children c WHERE {where}", *where.arguments
+        )
+    exact = files <= LIMIT
     share = where.bind(100.0 * LIMIT / max(files, LIMIT))
     derived = _AS_OF_TODAY.format(where.bind(trial.on), where.bind(derivation.made_by()))
     drawn = "" if exact else f" TABLESAMPLE SYSTEM ({share}::real) REPEATABLE (1)"
@@ -143,11 +182,14 @@ async def try_value(
     rows = await tx.connection.fetch(
         f"{_FILES.format(derived=derived, page=page, drawn=drawn)} WHERE {where}", *where.arguments
     )
-    tried = []
-    for at, row in enumerate(rows):
-        if at % _STEP == 0:
-            await asyncio.sleep(0)  # others are answered meanwhile
-        tried.append(trial.of_file(tx, row))
+    tried, clock = [], asyncio.get_running_loop().time
+    async with _ONE_AT_A_TIME:
+        since = clock()
+        for row in rows:
+            if clock() - since > _SLICE:
+                await asyncio.sleep(0)  # others are answered meanwhile
+                since = clock()
+            tried.append(trial.of_file(tx, row))
     return trial_schemas.PolicyTrial(
         parameter=trial.parameter,
         region_code=region_text(trial.region_code),

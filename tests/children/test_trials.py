@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.children import derivation, trials
+from app.children import counting, derivation, trials
 from app.core.data.db import SYSTEM, Database
 from app.core.jobs import queue
 from app.policy import queries as policy
@@ -20,6 +20,7 @@ from tests.jobs import run_jobs
 
 COUNTY = 120119000000
 DISTRICT = f"{COUNTY:012d}"
+SCHOOL = {"from_age": 6, "to_age": 15, "reckoned_on": [8, 31]}
 YOUNGER = {"parameter": "lbc.age_limit", "region_code": DISTRICT, "value": 10}
 
 
@@ -137,6 +138,17 @@ async def test_a_nearer_value_stays(client, civil, six, another_policy) -> None:
     [
         ({"value": "ten"}, "value_invalid"),
         ({"value": 19}, "value_invalid"),
+        ({"value": 10.0}, "value_invalid"),
+        ({"parameter": "lbc.min_absence_months", "value": 3.0}, "value_invalid"),
+        ({"parameter": "school.compulsory", "value": {**SCHOOL, "from_age": 6.0}}, "value_invalid"),
+        *(
+            ({"parameter": "school.compulsory", "value": {**SCHOOL, "reckoned_on": day}}, said)
+            for day, said in (([31, 31], "value_invalid"), ([2, 30], "value_invalid"))
+        ),
+        *(
+            ({"parameter": "orphan.rule", "value": {"age_limit": 18, "any": [fact] * 100}}, said)
+            for fact, said in (({"fact": "poor"}, "value_invalid"), ([], "value_invalid"))
+        ),
         ({"parameter": "visit.interval"}, "parameter_not_tried"),
         ({"parameter": "lbc.nothing"}, "parameter_not_tried"),
     ],
@@ -144,6 +156,31 @@ async def test_a_nearer_value_stays(client, civil, six, another_policy) -> None:
 async def test_what_is_no_value_of_it_is_refused(client, civil, asked: Any, code: str) -> None:
     answer = await tried(client, civil, **asked)
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, code)
+
+
+async def test_what_takes_days_to_check_is_refused_unchecked(
+    client, civil, six, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each class beside each other: 20,000 of them hold up all others for minutes."""
+    one = {"zh": "样", "en": "x", "any": [{"fact": "poor"}]}
+    monkeypatch.setattr(trials, "_fits", None)
+    classes = [{"code": f"a{number}", **one} for number in range(41)]
+    answer = await tried(client, civil, parameter="difficulty.taxonomy", value=classes)
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "value_invalid")
+
+
+async def test_what_was_few_an_hour_ago_may_be_many(
+    client, database: Database, settings, six, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with database.begin(SYSTEM) as tx:
+        await counting.count_county(tx, COUNTY)
+        await tx.connection.execute("UPDATE children_counts SET children = 1")
+    province = await a_caller(database, settings, "civil_affairs", 120000000000)
+    said = (await tried(client, province, region_code="120000000000")).json()
+    assert (said["exact"], said["files"], said["looked_at"]) == (True, 6, 6)
+    monkeypatch.setattr(trials, "LIMIT", 5)
+    said = (await tried(client, province, region_code="120000000000")).json()
+    assert (said["exact"], said["files"]) == (False, 6)
 
 
 async def test_no_place_has_no_trial(client, civil) -> None:

@@ -23,6 +23,13 @@ SELECT count(*) FROM {table} t LEFT JOIN hidden_subjects h ON h.subject_id = t.{
 WHERE (t.hidden_from, t.hidden_below, t.police_below, t.filed_by_id)
     IS DISTINCT FROM (h.hidden_from, h.hidden_below, h.police_below, h.filed_by_id)
 """
+BY_ITS_ID = """
+SELECT count(*) FROM duties d JOIN hidden_subjects h ON h.subject_id = d.subject_id
+LEFT JOIN hidden_subjects own ON own.subject_id = d.id
+WHERE (own.hidden_from, own.hidden_below, own.police_below, own.filed_by_id)
+    IS DISTINCT FROM (h.hidden_from, h.hidden_below, h.police_below, h.filed_by_id)
+"""
+"""What is told later of what is owed, that it is overdue, goes by the id of the duty."""
 
 
 async def _hidden_of(database, agency_id: UUID) -> tuple[int, int]:
@@ -34,6 +41,7 @@ async def _hidden_of(database, agency_id: UUID) -> tuple[int, int]:
         for table, column in hiding.CARRYING.items():
             sql = AS_SAID.format(table=table, column=column)
             assert await tx.connection.fetchval(sql) == 0, table
+        assert await tx.connection.fetchval(BY_ITS_ID) == 0
         there = await tx.connection.fetchval(kept)
     async with database.begin(Reach(0, 10**12, agency=agency_id)) as tx:
         return there, await tx.connection.fetchval(kept)
@@ -66,6 +74,16 @@ async def test_what_is_hidden_as_it_comes_to_be_owed_is_hidden(live_database, re
             weighing = asyncio.ensure_future(_weigh(live_database))
             await all_waiting(live_database, [weighing], 1)
         await weighing
+    there, seen = await _hidden_of(live_database, township)
+    assert there
+    assert seen == 0
+
+
+async def test_what_comes_to_be_owed_after_it_was_hidden_is_hidden(live_database, report) -> None:
+    report_id, township = report
+    async with live_database.begin(SYSTEM) as tx:
+        await hidden.hide(tx, report_id, [township])
+    await _weigh(live_database)
     there, seen = await _hidden_of(live_database, township)
     assert there
     assert seen == 0

@@ -93,20 +93,38 @@ FROM hidden_subjects h WHERE h.subject_id = ANY ($1::uuid[]) AND t.{column} = h.
     AND (t.hidden_from, t.hidden_below, t.police_below, t.filed_by_id)
         IS DISTINCT FROM (h.hidden_from, h.hidden_below, h.police_below, h.filed_by_id)
 """
+# What is told of such a row later, that it is overdue, is known by the row's own id.
+_BY_ITS_ID: Final = f"""
+INSERT INTO hidden_subjects AS known (subject_id, {_SAID})
+SELECT t.id, h.hidden_from, h.hidden_below, h.police_below, h.filed_by_id
+FROM {{table}} t JOIN hidden_subjects h ON h.subject_id = t.{{column}}
+WHERE t.{{column}} = ANY ($1::uuid[]) ORDER BY t.id
+ON CONFLICT (subject_id) DO UPDATE
+SET ({_SAID}) = (excluded.hidden_from, excluded.hidden_below, excluded.police_below,
+    excluded.filed_by_id)
+WHERE (known.hidden_from, known.hidden_below, known.police_below, known.filed_by_id)
+    IS DISTINCT FROM (excluded.hidden_from, excluded.hidden_below, excluded.police_below,
+        excluded.filed_by_id)
+"""
 
 
 async def note(connection: asyncpg.Connection, subject_ids: Collection[UUID]) -> None:
-    """Write onto the rows about some subjects from whom these are hidden by now, in SYSTEM's reach.
+    """Write onto the rows about some subjects from whom these are hidden by now, and that whatever
+    is said of such a row by its own id is hidden likewise, in SYSTEM's reach.
     Whoever hides a subject calls it afterwards, and whoever writes a row about one that is told to
     few: of two at one moment, the second sees what the first wrote. Two statements, if any.
     """
     if not subject_ids:
         return
     await connection.execute(ONE_AT_A_TIME, sorted(subject_ids))
-    noting = (
+    noting = [
         f"{table}_noted AS ({_NOTE.format(table=table, column=column, said=_SAID)})"
         for table, column in CARRYING.items()
-    )
+    ] + [
+        f"{table}_known AS ({_BY_ITS_ID.format(table=table, column=column)})"
+        for table, column in CARRYING.items()
+        if column != "id"
+    ]
     await connection.execute(f"WITH {', '.join(noting)} SELECT", sorted(subject_ids))
 
 
