@@ -3,7 +3,7 @@ something else (`next_change_on`), and to all of them once the rules or the poli
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from functools import cache, lru_cache
@@ -52,7 +52,7 @@ def made_by() -> str:
     others is derived anew. By their very text, so that nobody can forget to say they are others.
     """
     text = hashlib.sha256(version("pypinyin").encode())
-    for path in sorted(p for each in _RULES for p in each.rglob("*") if p.suffix in _TEXTS):
+    for path in sorted(p for each in _RULES for p in _files_of(each) if p.suffix in _TEXTS):
         text.update(path.read_bytes())
     for value in policy.values():
         if value.name in rules.PARAMETERS:
@@ -60,8 +60,15 @@ def made_by() -> str:
     return text.hexdigest()[:16]
 
 
+def _files_of(rules: Path) -> Iterable[Path]:
+    return [rules] if rules.is_file() else rules.rglob("*")
+
+
 _APP: Final = Path(__file__).parents[1]
-_RULES: Final = (_APP / "children", _APP / "regions", _APP / "core" / "unicode")
+_RULES: Final = (
+    *(_APP / "children", _APP / "regions", _APP / "core" / "unicode", _APP / "core" / "text.py"),
+    _APP / "policy" / "rules.py",
+)
 _TEXTS: Final = frozenset({".py", ".txt"})
 
 

@@ -75,20 +75,20 @@ async def _forget_all(begin: Begin, kind: Kind) -> None:
 
 
 async def _shrink_months(begin: Begin, kind: Kind) -> None:
-    month, after = None, None
+    month, after, kept = None, None, None
     while True:
         async with begin() as tx:
-            done = await operations.put_by(tx, kind, month=month, after=after)
+            done = await operations.put_by(tx, kind, month=month, after=after, kept=kept)
         if done is None:
             return
-        month, after = done.month.name, done.batch.last
+        month, after, kept = done.month.name, done.batch.last, done.kept
         if after is None:
-            await _replace(begin, kind, month)
+            await _replace(begin, kind, month, kept)
 
 
-async def _replace(begin: Begin, kind: Kind, month: str) -> None:
+async def _replace(begin: Begin, kind: Kind, month: str, kept: int | None) -> None:
     async with begin() as tx:
-        replaced = await operations.replace_month(tx, kind, month)
+        replaced = await operations.replace_month(tx, kind, month, kept)
     if not replaced:
         fail(f"{month} was in use all the time: run this again.")
     async with begin() as tx:

@@ -56,11 +56,12 @@ async def shrink_month(tx: Tx, payload: dict[str, Any]) -> None:
     month is due any more, it goes on row by row: not beside it, each would be in the other's way.
     """
     kind = retention.KINDS[payload["kind"]]
-    done = await operations.put_by(tx, kind, month=payload.get("month"), after=payload.get("after"))
+    begun = {name: payload.get(name) for name in ("month", "after", "kept")}
+    done = await operations.put_by(tx, kind, **begun)
     if done is None:
         await _go_on_row_by_row(tx, kind)
         return
-    following = {"kind": kind.table, "month": done.month.name}
+    following = {"kind": kind.table, "month": done.month.name, "kept": done.kept}
     if done.batch.last is None:
         await queue.enqueue(tx.connection, _REPLACE, [following])
     elif _still_night(tx):
@@ -71,7 +72,7 @@ async def shrink_month(tx: Tx, payload: dict[str, Any]) -> None:
 async def replace_month(tx: Tx, payload: dict[str, Any]) -> None:
     """Let what stays take a month's place; then the month is dropped, and the next one's turn."""
     kind = retention.KINDS[payload["kind"]]
-    replaced = await operations.replace_month(tx, kind, payload["month"])
+    replaced = await operations.replace_month(tx, kind, payload["month"], payload.get("kept"))
     if replaced:
         await queue.enqueue(tx.connection, _DROP, [{"kind": kind.table}])
         log.info("retention.month_gone", table=payload["month"])

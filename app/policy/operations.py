@@ -27,17 +27,24 @@ async def forget(tx: Tx, kind: Kind, *, after: str | None = None) -> Batch:
 
 
 class Shrunk(NamedTuple):
-    """How far a month is."""
+    """How far a month is. `kept`: which table holds what was put by of it."""
 
     batch: Batch
     month: Month
+    kept: int | None
 
 
 async def put_by(
-    tx: Tx, kind: Kind, *, month: str | None = None, after: str | None = None
+    tx: Tx,
+    kind: Kind,
+    *,
+    month: str | None = None,
+    after: str | None = None,
+    kept: int | None = None,
 ) -> Shrunk | None:
     """Put by what stays of the next rows of the oldest month that is due, after a place in `month`
-    or from the first. None: none is due, or somebody does so at this moment. In SYSTEM's reach.
+    of which the rest is in `kept`, or from the first. None: none is due, or somebody does so at
+    this moment, or has begun anew with this month since. In SYSTEM's reach.
     """
     due = await _due(tx, kind)
     if due is None:
@@ -45,15 +52,21 @@ async def put_by(
     if due.name != month:
         after = None
         await months.begin_replacing(tx.connection, due)
-    return Shrunk(await retention.keep_batch(tx.connection, kind, due, after=after), due)
+        kept = await months.put_by_to(tx.connection, due)
+    elif kept is None or kept != await months.put_by_to(tx.connection, due):
+        return None
+    return Shrunk(await retention.keep_batch(tx.connection, kind, due, after=after), due, kept)
 
 
-async def replace_month(tx: Tx, kind: Kind, month: str) -> bool | None:
+async def replace_month(tx: Tx, kind: Kind, month: str, kept: int | None) -> bool | None:
     """Let what was put by of all of a month take its place. False: the table was in use all the
-    time; None: somebody is at it, or was before us. In SYSTEM's reach.
+    time; None: somebody is at it, or was before us, or began anew: `kept` is not all of it. In
+    SYSTEM's reach.
     """
     due = await _due(tx, kind)
     if due is None or due.name != month:
+        return None
+    if kept is None or kept != await months.put_by_to(tx.connection, due):
         return None
     return await months.replace(tx.connection, due)
 

@@ -150,6 +150,9 @@ UPDATE webhook_deliveries SET next_at = $2 WHERE lease = ANY ($1::uuid[]) AND id
 
 @dataclass(frozen=True, slots=True)
 class _Result:
+    """What came of an attempt. `id`: of the attempt, however often it is tried to record it."""
+
+    id: UUID
     claim: asyncpg.Record
     answer: sending.Answer
     started_at: datetime
@@ -331,7 +334,7 @@ def _judge(
                 random=random.random(),  # noqa: S311  spreads retries, guards nothing
             )
         state, next_at = ("exhausted", ended_at) if again is None else ("pending", again)
-    return _Result(row, answer, started_at, key_ids, state, next_at, not_before)
+    return _Result(new_id(), row, answer, started_at, key_ids, state, next_at, not_before)
 
 
 def _move_gate(
@@ -376,7 +379,7 @@ async def _record(tx: Tx, results: list[_Result]) -> None:
 
 
 def _columns(tx: Tx, result: _Result) -> tuple[Any, ...]:
-    claim, answer, attempt = result.claim, result.answer, new_id()
+    claim, answer, attempt = result.claim, result.answer, result.id
     body = answer.body
     return (
         claim["id"],

@@ -1,6 +1,7 @@
 """Files are derived anew when their day comes, and all of them when the rules are others."""
 
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from app.children.queries import ChildRef
 from app.children.rules import policy_of
 from app.core.data.db import SYSTEM, Database
 from app.core.jobs import queue
+from app.policy import rules as policy_rules
 from app.policy.queries import values
 from app.regions.rules import county_of
 from tests.children.factories import a_child, a_file
@@ -164,8 +166,12 @@ def test_what_derives_has_a_name_of_its_own(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(derivation.policy, "values", lambda: values()[1:])
     assert derivation.made_by.__wrapped__() != made
     monkeypatch.undo()
-    monkeypatch.setattr(derivation, "_RULES", derivation._RULES[1:])
-    assert derivation.made_by.__wrapped__() != made
+    for each in derivation._RULES:  # how values of the policy are looked up, too
+        left = [one for one in derivation._RULES if one != each]
+        monkeypatch.setattr(derivation, "_RULES", left)
+        assert derivation.made_by.__wrapped__() != made
+        monkeypatch.undo()
+    assert Path(policy_rules.__file__) in derivation._RULES
 
 
 async def test_what_is_written_meanwhile_is_read_again(fifteen: str, database: Database) -> None:

@@ -153,13 +153,43 @@ async def test_one_at_a_time_lets_months_go(live_database: Database) -> None:
         assert await operations.forget(one, KIND)
         assert await operations.put_by(other, KIND) is None
         month = (await a_month(other)).name
-        assert await operations.replace_month(other, KIND, month) is None
+        assert await operations.replace_month(other, KIND, month, None) is None
     async with later.begin(SYSTEM) as tx:
         payload = {"kind": KIND.table, "month": "another"}
         await queue.enqueue(tx.connection, "policy.replace_month", [payload])
     await run_jobs(later)
     async with later.begin(SYSTEM) as tx:
         assert (await a_month(tx)).name == month
+
+
+async def test_who_began_with_a_month_before_somebody_else_did_loses_nothing_of_it(
+    database: Database, ids: Mapping[str, UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "LOOKED_AHEAD", 2)
+    async with database.begin(SYSTEM) as tx:
+        month = await a_month(tx)
+        open_one = await tx.connection.fetchval("SELECT id FROM webhook_deliveries")
+        await attempts(tx, month, 5, open_one)
+        night = await operations.put_by(tx, KIND)
+        assert night is not None
+        begun: dict[str, Any] = {"month": month.name, "after": night.batch.last}
+        begun["kept"] = night.kept
+        by_hand = await operations.put_by(tx, KIND)  # `tonghu retention run`: all of it anew
+        assert by_hand is not None
+        assert await operations.put_by(tx, KIND, **begun) is None
+        assert await operations.put_by(tx, KIND, **begun | {"kept": None}) is None
+        assert await operations.replace_month(tx, KIND, month.name, night.kept) is None
+        payload = {"kind": KIND.table, "month": month.name}  # of the release before
+        await queue.enqueue(tx.connection, "policy.replace_month", [payload])
+        await queue.enqueue(tx.connection, "policy.shrink_month", [{**payload, **begun}])
+    await run_jobs(database)
+    async with database.begin(SYSTEM) as tx:
+        assert (await a_month(tx)).name == month.name
+        while by_hand is not None and by_hand.batch.last is not None:
+            begun |= {"after": by_hand.batch.last, "kept": by_hand.kept}
+            by_hand = await operations.put_by(tx, KIND, **begun)
+        assert await operations.replace_month(tx, KIND, month.name, begun["kept"])
+        assert await numbers(tx, open_one) == [1, 2, 3, 4, 5]
 
 
 async def test_the_audit_is_nobodys_to_drop_and_parts_are_nobodys_to_read(tx: Tx) -> None:

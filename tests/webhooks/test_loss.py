@@ -1,10 +1,13 @@
 """Nothing is lost: killed senders, lost leases, a database that hangs up (R1, R2)."""
 
 import asyncio
+import contextlib
 import signal
 import sys
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -14,6 +17,7 @@ from app.core.clock import utc_now
 from app.core.data import db
 from app.core.data.db import SYSTEM
 from app.core.ids import new_id
+from app.webhooks import delivery
 from tests import schema
 from tests.waiting import until
 from tests.webhooks.workshop import (
@@ -177,3 +181,33 @@ async def answers(live: db.Database) -> bool:
             return bool(await tx.connection.fetchval("SELECT true"))
     except db.TemporarilyUnavailable:
         return False
+
+
+async def test_an_attempt_is_logged_once_though_nobody_heard_that_it_was(
+    live, bureau, receiver, database_urls, monkeypatch
+) -> None:
+    await an_endpoint(live, bureau, receiver.url)
+    record, lost = delivery._record, []
+
+    async def recorded(tx: db.Tx, results: list[Any]) -> None:
+        await record(tx, results)
+        lost.append(len(results))
+
+    class Deaf(db.Database):
+        """Loses the line once, when what was recorded is committed."""
+
+        @contextlib.asynccontextmanager
+        async def begin(self, reach: db.Reach | None = None) -> AsyncIterator[db.Tx]:
+            async with super().begin(reach) as tx:
+                yield tx
+            if len(lost) == 1:
+                lost.append(0)
+                raise db.TemporarilyUnavailable
+
+    monkeypatch.setattr(delivery, "_record", recorded)
+    deaf = Deaf(live.engine, live.keyring, live.clock)
+    made = await queue(live, bureau)
+    async with sending(deaf, settings_for(receiver), database_urls.app):
+        await until(lambda: len(lost) > 2)
+    assert await has_state(live, made, "succeeded", 1)()
+    assert len(await attempts_of(live, made)) == 1

@@ -78,6 +78,15 @@ async def begin_replacing(connection: asyncpg.Connection, month: Month) -> None:
     await connection.execute("SELECT begin_replacing_month($1)", month.name)
 
 
+async def put_by_to(connection: asyncpg.Connection, month: Month) -> int | None:
+    """Name the table `<month>_kept` that is there now: one that is made anew is another. None:
+    there is none.
+    """
+    named = "SELECT to_regclass(format('public.%I', $1::text || '_kept'))::oid::bigint"
+    found: int | None = await connection.fetchval(named, month.name)
+    return found
+
+
 async def replace(connection: asyncpg.Connection, month: Month) -> bool:
     """Let what stays of a month take its place, in a transaction that does little else: until it
     ends, who writes waits. False: the table was in use all the time.

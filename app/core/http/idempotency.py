@@ -24,6 +24,7 @@ from app.core.data import distribution, retention, rls
 from app.core.data.columns import Instant
 from app.core.data.db import Tx
 from app.core.data.sql import insert
+from app.core.http import strict_json
 from app.core.http.shown import Seen
 from app.core.problems import Problem
 
@@ -185,10 +186,11 @@ async def _content(request: Request) -> str | None:
     """Digest what evidence says, however it is written; None: this is none."""
     if request.scope.get("key_refuses", True):
         return None
-    try:
-        said = orjson.dumps(await request.json(), option=orjson.OPT_SORT_KEYS)
-    except TypeError:  # pragma: no cover  no JSON that can be stored: `make fuzz` sends it
-        said = await request.body()
+    said, replaced = await request.json(), dict[str, Any]()
+    if not request.scope.get("plain_json", False):
+        said = strict_json.storable(said, replaced)
+    told = [said, replaced] if replaced else said  # what was said twice, and no number, too
+    said = orjson.dumps(told, option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(request.url.path.encode() + b"\0" + said).hexdigest()
 
 
