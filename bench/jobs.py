@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app import wiring
-from app.children import derivation
+from app.children import rederiving
 from app.core.data import db
 from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database, Tx
@@ -100,7 +100,7 @@ def overdue(county: int) -> Step:
 
 
 def deriving(county: int) -> Step:
-    return lambda tx: derivation.rederive(tx, county)
+    return lambda tx: rederiving.rederive(tx, county)
 
 
 def a_share(url: str, keyring: Keyring, places: Sequence[int]) -> Run:
@@ -171,7 +171,7 @@ async def derived(
     """Derive all files, then those of a night."""
     database.clock = lambda: world.NOW
     children = await superuser.fetchval("SELECT count(*) FROM children")
-    places = await counties(database, derivation.counties)
+    places = await counties(database, rederiving.counties)
     await superuser.execute("UPDATE children SET next_change_on = '-infinity'")
     await superuser.execute("VACUUM (ANALYZE) children")
     full = await over(database, map(deriving, places))

@@ -109,9 +109,14 @@ FROM u LEFT JOIN new ON new.id = u.id LEFT JOIN believed b ON b.event_row_id = u
 """
 # One text: to send each of 500 events in 18 arrays costs three times as much of this process, and a
 # quarter more all in all. The key alone would let one origin name events on children of two
-# counties. OFFSET here, LIMIT below: each event is looked up by its whole key. A join that was
-# planned while the table was small reads all events of the agency.
+# counties; so would two batches that do not see each other, hence `_IN_TURN`. OFFSET here, LIMIT
+# below: each event is looked up by its whole key. A join that was planned while the table was small
+# reads all events of the agency.
 
+_IN_TURN: Final = """
+SELECT pg_advisory_xact_lock(hashtextextended('events/' || $1 || '/' || source, 6))
+FROM unnest($2::text[]) AS source
+"""
 _STORED_CONTENT: Final = """
 SELECT stored.* FROM UNNEST($2::text[], $3::text[]) AS u (source, event_id)
 CROSS JOIN LATERAL (
@@ -142,13 +147,15 @@ class Stored(NamedTuple):
 
 async def store(tx: Tx, agency_id: UUID, entries: Sequence[Entry], *, set_by: UUID) -> Stored:
     """Insert what is new and let the newest of it set each session (I6), by `set_by`: one
-    statement. The rest learns what is stored under its id: one more.
+    statement, and one before it, by which what names one origin takes turns. The rest learns what
+    is stored under its id: one more.
     """
     firsts: dict[tuple[str, str], Entry] = {}
     for entry in entries:
         firsts.setdefault(entry.origin, entry)
     if not firsts:
         return Stored([], [])
+    await tx.connection.execute(_IN_TURN, f"{agency_id}", sorted({source for source, _ in firsts}))
     ordered = [firsts[origin] for origin in sorted(firsts)]  # two batches never deadlock
     rows = orjson.dumps([_row(tx, entry) for entry in ordered], default=str).decode()
     last = tx.today + rules.FURTHEST

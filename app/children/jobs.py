@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.access.roles import roles
-from app.children import below, counting, derivation, duplicates, names, queries
+from app.children import below, counting, duplicates, names, queries, rederiving
 from app.children.events import ChildRegistered
 from app.core.data.db import Tx
 from app.core.http.wire import region_text
@@ -20,7 +20,7 @@ _REDERIVE: Final = "children.rederive_in_county"
 @queue.every("children.rederive", "10 0 * * *")
 async def rederive(tx: Tx, _: dict[str, Any]) -> None:
     """Have each county derive anew what is due by today; what nights before missed, too."""
-    counties = await derivation.counties(tx)
+    counties = await rederiving.counties(tx)
     await queue.enqueue_for(tx.connection, _REDERIVE, "home_county", counties)
 
 
@@ -28,8 +28,14 @@ async def rederive(tx: Tx, _: dict[str, Any]) -> None:
 async def rederive_in_county(tx: Tx, payload: dict[str, Any]) -> None:
     """Derive a batch of a county's files anew, and queue the next in the same transaction."""
     county = payload["home_county"]
-    if await derivation.rederive(tx, county):
+    if await rederiving.rederive(tx, county):
         await queue.enqueue_for(tx.connection, _REDERIVE, "home_county", [county])
+
+
+@queue.job("children.rederive_file", of="children.rederive")
+async def rederive_file(tx: Tx, payload: dict[str, Any]) -> None:
+    """Derive one file anew that could not be read; held until somebody has mended it."""
+    await rederiving.rederive_file(tx, payload["home_county"], UUID(payload["child_id"]))
 
 
 @queue.every("children.count", "20 * * * *")

@@ -16,7 +16,7 @@ from app.agencies import operations as agencies
 from app.agencies.models import Agency, AgencyKind
 from app.agencies.queries import find as find_agency
 from app.agencies.queries import find_same as find_same_agency
-from app.children import derivation
+from app.children import rederiving
 from app.cli import duties, regions, retention
 from app.cli.console import fail, in_transaction, out, print_json, region_code
 from app.cli.serve import serve
@@ -240,7 +240,7 @@ def schedules() -> None:
             job["name"], job["cron"], *(f"{at:%Y-%m-%d %H:%M}" if at else "-" for at in days)
         )
     out.print(table)
-    so = in_transaction(derivation.how_far)
+    so = in_transaction(rederiving.how_far)
     out.print(
         f"Files derived by these rules: {so.files}, all of {so.whole} of {so.counties} counties;"
         f" true of {so.derived_on or 'no day yet'}."

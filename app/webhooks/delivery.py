@@ -150,9 +150,7 @@ UPDATE webhook_deliveries SET next_at = $2 WHERE lease = ANY ($1::uuid[]) AND id
 
 @dataclass(frozen=True, slots=True)
 class _Result:
-    """What came of an attempt. `id`: of the attempt, however often it is tried to record it."""
-
-    id: UUID
+    id: UUID  # of the attempt, however often it is tried to record it
     claim: asyncpg.Record
     answer: sending.Answer
     started_at: datetime
@@ -380,7 +378,6 @@ async def _record(tx: Tx, results: list[_Result]) -> None:
 
 def _columns(tx: Tx, result: _Result) -> tuple[Any, ...]:
     claim, answer, attempt = result.claim, result.answer, result.id
-    body = answer.body
     return (
         claim["id"],
         claim["lease"],
@@ -396,7 +393,7 @@ def _columns(tx: Tx, result: _Result) -> tuple[Any, ...]:
         answer.address,
         answer.status,
         answer.error,
-        tx.keyring.seal(RESPONSE_PLACE, attempt, body) if body else None,
+        tx.keyring.seal(RESPONSE_PLACE, attempt, answer.body) if answer.body else None,
         answer.truncated,
         " ".join(result.key_ids),
         result.not_before,

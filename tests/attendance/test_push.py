@@ -70,31 +70,6 @@ class TestSameBatchAgain:
         batch_id = UUID(first.json()["batch_id"])
         assert rows == [([pupil.id], date(2026, 11, 20), ["education"], batch_id)] * 5
 
-    @pytest.mark.parametrize(
-        ("wrong", "right"),
-        [
-            ('"category": "late", "category": "excused"', '"category": "excused"'),
-            ('"category": "excused", "x": 1e400', '"category": "excused", "x": null'),
-        ],
-    )
-    async def test_with_one_key_a_batch_that_says_something_else_is_taken_in(
-        self, client, school, pupil, wrong: str, right: str
-    ) -> None:
-        text = orjson.dumps({**an_event(pupil.id), "category": "here"}).decode()
-        headers = {**school.system.headers, "idempotency-key": "morning"}
-        headers["content-type"] = "application/json"
-        answers = []
-        for said in (wrong, wrong, right):
-            event = text.replace('"category":"here"', said)
-            body = f'{{"events": [{event}]}}'
-            answers.append(
-                await client.post("/v1/attendance-events", headers=headers, content=body)
-            )
-        first, again, mended = answers
-        assert again.headers["idempotency-replayed"] == "true"
-        assert first.content == again.content != mended.content
-        assert "rejected" not in statuses(mended)
-
     async def test_the_receipt_is_given_again_though_one_of_its_pupils_has_left(
         self, client, database, school, pupil
     ) -> None:

@@ -2,6 +2,7 @@
 
 from uuid import uuid4
 
+import orjson
 import pytest
 
 from app.core.data.db import SYSTEM
@@ -42,3 +43,27 @@ async def test_strict_tells_of_pupils_and_is_audited(client, database, school, p
                 "SELECT decision, rule, child_ids FROM audit_entries ORDER BY id DESC LIMIT 1"
             )
         assert tuple(row) == ("denied", "batch-refused", children)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ('"category": "late", "category": "excused"', '"category": "excused"'),
+        ('"category": "excused", "x": 1e400', '"category": "excused", "x": null'),
+    ],
+)
+async def test_with_one_key_a_batch_that_says_something_else_is_taken_in(
+    client, school, pupil, wrong: str, right: str
+) -> None:
+    text = orjson.dumps({**an_event(pupil.id), "category": "here"}).decode()
+    headers = {**school.system.headers, "idempotency-key": "morning"}
+    headers["content-type"] = "application/json"
+    answers = []
+    for said in (wrong, wrong, right):
+        event = text.replace('"category":"here"', said)
+        body = f'{{"events": [{event}]}}'
+        answers.append(await client.post("/v1/attendance-events", headers=headers, content=body))
+    first, again, mended = answers
+    assert again.headers["idempotency-replayed"] == "true"
+    assert first.content == again.content != mended.content
+    assert "rejected" not in [each["status"] for each in mended.json()["results"]]

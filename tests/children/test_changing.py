@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import orjson
 import pytest
 
-from app.children import derivation, naming, operations, queries
+from app.children import derivation, naming, operations, queries, rederiving
 from app.children.schemas import ChildChange
 from app.children.sections import File
 from app.core.data.db import SYSTEM
@@ -309,7 +309,7 @@ class TestRederives:
         assert file["derived"]["categories"] == ["left_behind"]
         async with database.begin(SYSTEM) as tx:
             tx.now = now.replace(day=21)
-            while await derivation.rederive(tx, county_of(VILLAGE)):
+            while await rederiving.rederive(tx, county_of(VILLAGE)):
                 pass
             row = await tx.connection.fetchrow("SELECT * FROM children")
             events = await tx.connection.fetchval(
@@ -318,7 +318,7 @@ class TestRederives:
         assert (row["categories"], row["version"], events) == ([], 1, 1)
 
     async def test_goes_through_everybody_batch_by_batch(self, database, monkeypatch) -> None:
-        monkeypatch.setattr(derivation, "BATCH", 2)
+        monkeypatch.setattr(rederiving, "BATCH", 2)
         for _ in range(5):
             await a_child(database, VILLAGE, categories=["left_behind"])
         async with database.begin(SYSTEM) as tx:
@@ -343,7 +343,7 @@ class TestRederives:
         columns = ", ".join((*spelt, "version"))
         async with database.begin(SYSTEM) as tx:
             tx.now += timedelta(days=1)
-            await derivation.rederive(tx, county_of(VILLAGE))
+            await rederiving.rederive(tx, county_of(VILLAGE))
             read = f"SELECT {columns}, updated_at = $2 AS new FROM children WHERE id = $1"
             row = await tx.connection.fetchrow(read, late.id, tx.now)
             assert dict(row) == {**spelt, "version": 1, "new": True}

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from app.children import derivation
+from app.children import derivation, rederiving
 from app.children.queries import ChildRef
 from app.children.rules import policy_of
+from app.core.data.crypto import DecryptionRefused
 from app.core.data.db import SYSTEM, Database
 from app.core.jobs import queue
 from app.policy import rules as policy_rules
@@ -109,30 +110,30 @@ async def test_other_rules_derive_all_files_anew(
 async def test_a_walk_goes_on_where_it_stood(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(derivation, "BATCH", 2)
+    monkeypatch.setattr(rederiving, "BATCH", 2)
     children = [await a_child(database, VILLAGE, categories=["left_behind"]) for _ in range(5)]
 
     async def emptied() -> list[bool]:
         return [not (await stored(database, child.id))["categories"] for child in children]
 
     async with database.begin(SYSTEM) as tx:
-        assert await derivation.rederive(tx, COUNTY)
-        assert [await derivation.how_far(tx)] == [derivation.HowFar(1, 0, 2, None)]
+        assert await rederiving.rederive(tx, COUNTY)
+        assert [await rederiving.how_far(tx)] == [rederiving.HowFar(1, 0, 2, None)]
     assert await emptied() == [True, True, False, False, False]
     async with database.begin(SYSTEM) as tx:
-        assert await derivation.rederive(tx, COUNTY)
+        assert await rederiving.rederive(tx, COUNTY)
     assert await emptied() == [True, True, True, True, False]
     # Other rules begin anew: what the walk left behind was made by those before.
     monkeypatch.setattr(derivation, "made_by", lambda: "others")
     async with database.begin(SYSTEM) as tx:
         await tx.connection.execute("UPDATE children SET categories = '{left_behind}'")
-        assert await derivation.rederive(tx, COUNTY)
-        assert (await derivation.how_far(tx)).files == 2
+        assert await rederiving.rederive(tx, COUNTY)
+        assert (await rederiving.how_far(tx)).files == 2
     assert await emptied() == [True, True, False, False, False]
     await night(database)
     assert all(await emptied())
     async with database.begin(SYSTEM) as tx:
-        assert await derivation.how_far(tx) == derivation.HowFar(1, 1, 5, date(2026, 11, 20))
+        assert await rederiving.how_far(tx) == rederiving.HowFar(1, 1, 5, date(2026, 11, 20))
 
 
 async def test_each_county_goes_by_itself(
@@ -142,10 +143,10 @@ async def test_each_county_goes_by_itself(
         await a_child(database, place, categories=["left_behind"]) for place in (VILLAGE, ELSEWHERE)
     ]
     async with database.begin(SYSTEM) as tx:
-        assert await derivation.counties(tx) == [COUNTY, county_of(ELSEWHERE)]
-        while await derivation.rederive(tx, county_of(ELSEWHERE)):
+        assert await rederiving.counties(tx) == [COUNTY, county_of(ELSEWHERE)]
+        while await rederiving.rederive(tx, county_of(ELSEWHERE)):
             pass
-        assert await derivation.how_far(tx) == derivation.HowFar(2, 1, 1, None)
+        assert await rederiving.how_far(tx) == rederiving.HowFar(2, 1, 1, None)
     assert (await stored(database, here.id))["categories"] == ["left_behind"]
     assert (await stored(database, there.id))["categories"] == []
     assert (await night(database))[0] == "children.rederive"
@@ -178,18 +179,41 @@ async def test_what_is_written_meanwhile_is_read_again(fifteen: str, database: D
     """Files are read without holding them: what was read may not be true any more."""
     async with database.begin(SYSTEM) as tx:
         stale = "UPDATE children SET next_change_on = '-infinity', name_spelt = 'x'"
-        await tx.connection.execute(stale.replace("name_spelt", derivation._SPELT[0]))
+        await tx.connection.execute(stale.replace("name_spelt", rederiving._SPELT[0]))
     async with database.begin(SYSTEM) as tx:
-        rows = await tx.connection.fetch(derivation._NEXT, COUNTY, derivation.FIRST, 500)
+        rows = await tx.connection.fetch(rederiving._NEXT, COUNTY, rederiving.FIRST, 500)
         assert [str(row["id"]) for row in rows] == [fifteen]
         await tx.connection.execute("UPDATE children SET categories = '{}', name = '李小四'")
-        await derivation._derive_anew(tx, COUNTY, rows)
-        await derivation._respell(tx, COUNTY, rows)
-        (row,) = await tx.connection.fetch(derivation._NEXT, COUNTY, derivation.FIRST, 500)
+        await rederiving._derive_anew(tx, COUNTY, rows)
+        await rederiving._respell(tx, COUNTY, rows)
+        (row,) = await tx.connection.fetch(rederiving._NEXT, COUNTY, rederiving.FIRST, 500)
         assert row["categories"] == ["left_behind"]
-        assert not derivation._spelt_otherwise(row)
+        assert not rederiving._spelt_otherwise(row)
         said = await tx.connection.fetchval(
             "SELECT data ->> 'added' FROM events WHERE wire_name = 'children.categories_changed'"
             " ORDER BY n DESC LIMIT 1"
         )
     assert said == '["left_behind"]'
+
+
+async def test_a_file_that_cannot_be_read_keeps_no_other_waiting(
+    fifteen: str, open_file, director, database: Database, now
+) -> None:
+    torn = (await open_file(director)).json()["id"]
+    async with database.begin(SYSTEM) as tx:
+        was = await tx.connection.fetchval(
+            "UPDATE children c SET family_sealed = '-', next_change_on = '2026-11-01'"
+            " FROM children o WHERE o.id = c.id AND c.id = $1::uuid RETURNING o.family_sealed",
+            torn,
+        )
+    database.clock = lambda: now.replace(day=25)
+    with pytest.raises(DecryptionRefused):
+        await night(database)
+    assert (await stored(database, fifteen))["categories"] == []
+    owed = {"home_county": COUNTY, "child_id": torn}
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(
+            "UPDATE children SET family_sealed = $2 WHERE id = $1::uuid", torn, was
+        )
+        await queue.REGISTRY["children.rederive_file"].handler(tx, owed)
+    assert (await stored(database, torn))["next_change_on"] is not None

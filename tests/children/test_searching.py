@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from app.children import derivation, names, search, tokens
+from app.children import names, rederiving, search, tokens
 from app.core.data.db import SYSTEM, Database
 from app.core.jobs import queue
 from app.core.text import canonical_name
@@ -210,7 +210,7 @@ class TestKeepsTokens:
         child = await a_child(database, VILLAGE, name="样小一", name_pinyin="yangxiao")
         async with database.begin(SYSTEM) as tx:
             await tx.connection.execute("DELETE FROM child_names")
-            await derivation.rederive(tx, child.home_county)
+            await rederiving.rederive(tx, child.home_county)
         kept = await _tokens(database, str(child.id))
         assert kept == {*names.made(database.keyring, VILLAGE, tokens.kept("样小一"))}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.children import counting, derivation, trials
+from app.children import counting, derivation, rederiving, trials
 from app.core.data.db import SYSTEM, Database
 from app.core.jobs import queue
 from app.policy import queries as policy
@@ -117,7 +117,7 @@ async def test_what_is_stored_is_taken_for_what_is_only_if_these_rules_say_so_to
     client, database: Database, civil, six
 ) -> None:
     async with database.begin(SYSTEM) as tx:
-        while await derivation.rederive(tx, COUNTY):
+        while await rederiving.rederive(tx, COUNTY):
             pass
         await tx.connection.execute("UPDATE children SET categories = '{orphan}'")
     assert counted(await tried(client, civil), "before")["category", "orphan"] == 6

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -188,6 +189,7 @@ async def test_an_attempt_is_logged_once_though_nobody_heard_that_it_was(
 ) -> None:
     await an_endpoint(live, bureau, receiver.url)
     record, lost = delivery._record, []
+    lose_the_line = Mock(side_effect=db.TemporarilyUnavailable)
 
     async def recorded(tx: db.Tx, results: list[Any]) -> None:
         await record(tx, results)
@@ -202,7 +204,7 @@ async def test_an_attempt_is_logged_once_though_nobody_heard_that_it_was(
                 yield tx
             if len(lost) == 1:
                 lost.append(0)
-                raise db.TemporarilyUnavailable
+                lose_the_line()
 
     monkeypatch.setattr(delivery, "_record", recorded)
     deaf = Deaf(live.engine, live.keyring, live.clock)

@@ -1,0 +1,245 @@
+"""Derive files anew: those whose day has come, and all of a county once the rules or the policy are
+others.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Column
+from sqlmodel import Field, SQLModel
+
+from app.children import derivation, names, naming, queries, sealing
+from app.children.queries import ChildRef
+from app.children.rules import Derived
+from app.children.told import Told
+from app.core.data import distribution, rls
+from app.core.data.columns import Instant
+from app.core.data.crypto import DecryptionRefused
+from app.core.data.db import NATION, Tx
+from app.core.jobs import events as announcements
+from app.core.jobs import queue
+from app.regions.rules import counties_in_sql
+
+BATCH: Final = 250
+FIRST: Final = UUID(int=0)
+
+
+_SPELT: Final = tuple(naming.spell(""))
+
+_FILES: Final = f"""
+SELECT c.id, c.home_county, c.region_code, c.school_id, c.categories, c.priority_flags,
+       c.undecided, c.counted, c.lacking, c.told, c.next_change_on, c.xmin::text AS written_by,
+       {queries.STORED}, {", ".join(f"c.{column}" for column in _SPELT)}
+FROM children c WHERE c.home_county = $1 AND"""
+_DUE: Final = f"{_FILES} c.next_change_on <= $2 ORDER BY c.next_change_on LIMIT $3"
+_NEXT: Final = f"{_FILES} c.id > $2 ORDER BY c.id LIMIT $3"
+_THESE: Final = f"{_FILES} c.id = ANY ($2::uuid[]) ORDER BY c.id FOR NO KEY UPDATE"
+_AS_READ: Final = """
+SELECT c.id FROM children c JOIN unnest($2::uuid[], $3::text[]) AS read (id, written_by)
+    ON c.id = read.id AND c.xmin::text = read.written_by
+WHERE c.home_county = $1 ORDER BY c.id FOR NO KEY UPDATE OF c
+"""
+
+_RESPELL: Final = f"""
+UPDATE children c SET {", ".join(f"{column} = u.{column}" for column in _SPELT)}, updated_at = $3
+FROM UNNEST($1::bigint[], $2::uuid[]{"".join(f", ${n}::text[]" for n, _ in enumerate(_SPELT, 4))})
+    AS u (home_county, id, {", ".join(_SPELT)})
+WHERE c.home_county = u.home_county AND c.id = u.id
+"""
+
+
+async def _held(
+    tx: Tx, home_county: int, rows: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Hold those of a county's files that something is to be written of, each as it is now: read
+    again, if somebody wrote it meanwhile. The many of which nothing is are not held.
+    """
+    if not rows:
+        return []
+    ids, written_by = [row["id"] for row in rows], [row["written_by"] for row in rows]
+    same = {row["id"] for row in await tx.connection.fetch(_AS_READ, home_county, ids, written_by)}
+    held = [row for row in rows if row["id"] in same]
+    if others := [each for each in ids if each not in same]:
+        held += await tx.connection.fetch(_THESE, home_county, others)
+    return held
+
+
+async def _respell(tx: Tx, home_county: int, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Spell names anew that the release before stored, or that this one spells otherwise."""
+    found: list[tuple[Any, ...]] = []
+    named: list[tuple[ChildRef, str]] = []
+    for row in await _held(tx, home_county, [row for row in rows if _spelt_otherwise(row)]):
+        found.append((row["home_county"], row["id"], *naming.spell(row["name"]).values()))
+        named.append((queries.ref_of(row), row["name"]))
+    if found:
+        counties, ids, *columns = map(list, zip(*found, strict=True))
+        await tx.connection.execute(_RESPELL, counties, ids, tx.now, *columns)
+        await names.keep(tx, named)
+
+
+def _spelt_otherwise(row: Mapping[str, Any]) -> bool:
+    return any(row[column] != value for column, value in naming.spell(row["name"]).items())
+
+
+class Derivation(SQLModel, table=True):
+    """How far the files that a county opened are derived (`derivation`).
+
+    `made_by` derived all of them, at `made_at`; `walked_by`, which is another, is under way, has
+    come to `walked_to` and has seen so many `files`. On `derived_on` all were true of that day.
+    """
+
+    __tablename__ = "derivations"
+    home_county: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    made_by: str | None = None
+    made_at: datetime | None = Field(default=None, sa_type=Instant)
+    walked_by: str | None = None
+    walked_to: UUID | None = None
+    files: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    derived_on: date | None = None
+    derived_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+distribution.by("derivations", distribution.COUNTY)
+rls.allow("derivations", "SELECT, INSERT, UPDATE")
+
+
+_STANDS_AT: Final = """
+INSERT INTO derivations AS d (home_county) VALUES ($1)
+ON CONFLICT (home_county) DO UPDATE SET files = d.files
+RETURNING made_by, walked_by, walked_to
+"""
+_WALKED: Final = """
+UPDATE derivations
+SET walked_by = $2, walked_to = $3, files = CASE WHEN $4 THEN 0 ELSE files END + $5
+WHERE home_county = $1
+"""
+_WALKED_ALL: Final = """
+UPDATE derivations SET made_by = walked_by, walked_by = NULL, walked_to = NULL, made_at = $2
+WHERE home_county = $1
+"""
+_DONE: Final = "UPDATE derivations SET derived_on = $2, derived_at = $3 WHERE home_county = $1"
+
+
+async def rederive(tx: Tx, home_county: int) -> bool:
+    """Derive anew the next BATCH of the files that a county opened: all of them, by id, if others
+    than these rules or this policy made them; else those whose day has come. Store what is
+    different, and announce what follows from it. The version stays: nobody changed the file.
+
+    Returns whether there is more. Where it stands is kept with the county, and held meanwhile;
+    a file is from when all are derived, and only if something of it is to be written.
+    """
+    at = await tx.connection.fetchrow(_STANDS_AT, home_county)
+    if at["made_by"] != derivation.made_by():
+        begins = at["walked_by"] != derivation.made_by()
+        after = FIRST if begins or at["walked_to"] is None else at["walked_to"]
+        rows = await tx.connection.fetch(_NEXT, home_county, after, BATCH)
+        await _leave(tx, home_county, await _derive_anew(tx, home_county, rows))
+        await _respell(tx, home_county, rows)
+        last = rows[-1]["id"] if rows else after
+        await tx.connection.execute(
+            _WALKED, home_county, derivation.made_by(), last, begins, len(rows)
+        )
+        if len(rows) < BATCH:
+            await tx.connection.execute(_WALKED_ALL, home_county, tx.now)
+        return True  # a day may have come meanwhile
+    rows = await tx.connection.fetch(_DUE, home_county, tx.today, BATCH)
+    await _leave(tx, home_county, await _derive_anew(tx, home_county, rows))
+    if len(rows) == BATCH:
+        return True
+    await tx.connection.execute(_DONE, home_county, tx.today, tx.now)
+    return False
+
+
+async def rederive_file(tx: Tx, home_county: int, child_id: UUID) -> None:
+    """Derive one file anew. Raises DecryptionRefused if it cannot be read."""
+    rows = await tx.connection.fetch(_THESE, home_county, [child_id])
+    if await _derive_anew(tx, home_county, rows):
+        raise DecryptionRefused
+
+
+_LEAVE: Final = """
+UPDATE children SET next_change_on = NULL WHERE home_county = $1 AND id = ANY ($2::uuid[])
+"""
+
+
+async def _leave(tx: Tx, home_county: int, torn: Sequence[UUID]) -> None:
+    """Owe each file that cannot be read by a job of its own, which is held: it keeps no other
+    waiting, and the night has not succeeded.
+    """
+    if torn:
+        await tx.connection.execute(_LEAVE, home_county, torn)
+        owed = [{"home_county": home_county, "child_id": str(each)} for each in torn]
+        keys = [*map(str, torn)]
+        await queue.enqueue(tx.connection, "children.rederive_file", owed, dedupe_keys=keys)
+
+
+async def _derive_anew(tx: Tx, home_county: int, rows: Sequence[Mapping[str, Any]]) -> list[UUID]:
+    """Derive files anew; return those that cannot be read."""
+    outcomes: dict[UUID, tuple[Mapping[str, Any], Derived]] = {}
+    torn = []
+    for row in rows:
+        try:
+            outcome = _outcome(tx, row)
+        except DecryptionRefused:
+            torn.append(row["id"])
+            continue
+        if row["next_change_on"] != outcome.next_change_on or _differs(row, outcome):
+            outcomes[row["id"]] = (row, outcome)
+    found: list[tuple[ChildRef, Derived, bool]] = []
+    news: list[announcements.Event] = []
+    for row in await _held(tx, home_county, [row for row, _ in outcomes.values()]):
+        as_read, outcome = outcomes[row["id"]]
+        if row is not as_read:
+            outcome = _outcome(tx, row)
+        child = queries.ref_of(row)
+        found.append((child, outcome, _differs(row, outcome)))
+        news += derivation.announced(child, row, outcome, tx.today)
+    await derivation.store(tx, found, news)
+    return torn
+
+
+def _outcome(tx: Tx, row: Mapping[str, Any]) -> Derived:
+    told = Told.all_of(row["told"])
+    return derivation.derive(sealing.whole(tx.keyring, row), row["region_code"], tx.today, told)
+
+
+def _differs(row: Mapping[str, Any], outcome: Derived) -> bool:
+    """Tell whether a file says something else than before, but for the day it changes on."""
+    return any({*row[name]} != {*getattr(outcome, name)} for name in _SAID)
+
+
+_SAID: Final = ("categories", "priority_flags", "undecided", "counted", "lacking")
+
+
+_COUNTIES: Final = counties_in_sql("children", "0", str(NATION[1]), column="home_county")
+
+
+async def counties(tx: Tx) -> list[int]:
+    """Return the counties that opened files."""
+    return [row["county"] for row in await tx.connection.fetch(_COUNTIES)]
+
+
+class HowFar(NamedTuple):
+    """Of how many `counties` all files are derived by these rules (`whole`), how many `files` that
+    is by now, and the day that all files of all counties are true of; None: some never were.
+    """
+
+    counties: int
+    whole: int
+    files: int
+    derived_on: date | None
+
+
+_HOW_FAR: Final = f"""
+SELECT count(*)::int, (count(*) FILTER (WHERE d.made_by = $1))::int,
+       coalesce(sum(d.files) FILTER (WHERE coalesce(d.walked_by, d.made_by) = $1), 0)::int,
+       CASE WHEN bool_and(d.derived_on IS NOT NULL) THEN min(d.derived_on) END
+FROM ({_COUNTIES}) AS filed LEFT JOIN derivations d ON d.home_county = filed.county
+"""
+
+
+async def how_far(tx: Tx) -> HowFar:
+    """Say how far the files are derived by these rules and this policy."""
+    return HowFar(*await tx.connection.fetchrow(_HOW_FAR, derivation.made_by()))
