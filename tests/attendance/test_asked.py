@@ -61,8 +61,18 @@ async def test_a_set_a_transaction_and_no_second_run_meanwhile(database, monkeyp
     [next_set] = await waiting(database)
     await run(database, {})  # still under way
     assert await waiting(database) == [next_set]
+    async with database.begin(SYSTEM) as tx:  # nor while a worker is at it
+        await tx.connection.execute(
+            "UPDATE jobs SET status = 'running', lease = gen_random_uuid(), lease_until = now()"
+            " WHERE name = $1",
+            RUN,
+        )
+    await run(database, {})
+    assert await waiting(database) == [next_set]
     async with database.begin(SYSTEM) as tx:  # what waits for an operator holds up nobody else
-        await tx.connection.execute("UPDATE jobs SET status = 'held' WHERE name = $1", RUN)
+        await tx.connection.execute(
+            "UPDATE jobs SET status = 'held', lease = NULL, lease_until = NULL WHERE name = $1", RUN
+        )
     await run(database, {})
     assert len(await waiting(database)) == 2
     async with database.begin(SYSTEM) as tx:

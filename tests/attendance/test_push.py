@@ -236,7 +236,7 @@ class TestCorrections:
             client,
             school,
             an_event(pupil.id, category="withdrawn", sequence=2),
-            an_event(pupil.id, sequence=1),
+            an_event(pupil.id, sequence=1, time="2026-11-20T09:00:00+08:00"),
             an_event(pupil.id, "2026-11-19", time="2026-11-19T09:00:00+08:00", category="excused"),
             an_event(pupil.id, "2026-11-19", time="2026-11-19T08:00:00+08:00"),
         )

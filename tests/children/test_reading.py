@@ -155,7 +155,12 @@ class TestListsFiles:
 
     async def test_refuses_filters_the_role_cannot_read(self, client, database, settings) -> None:
         bureau = await a_caller(database, settings, "education_authority", COUNTY)
-        for params in ({"category": "orphan"}, {"region_code": f"{VILLAGE}"}):
+        for params in (
+            {"category": "orphan"},
+            {"priority_flag": "no_hukou"},
+            {"undecided": "orphan"},
+            {"region_code": f"{VILLAGE}"},
+        ):
             answer = await client.get("/v1/children", params=params, headers=bureau.headers)
             assert answer.status_code == 403
             assert answer.json()["type"] == "/problems/filter-forbidden"

@@ -322,6 +322,7 @@ def test_nobody_is_out_of_school_before_school_age() -> None:
         (date(2010, 9, 1), {"status": "dropout", "stage": "junior_secondary"}, ("out_of_school",)),
         (date(2010, 9, 1), {"status": "graduated", "stage": "junior_secondary"}, ()),
         (date(2010, 9, 1), {"status": "dropout", "stage": "vocational"}, ()),
+        (date(2010, 8, 31), {"status": "dropout", "stage": "junior_secondary"}, ()),
         (date(2009, 6, 1), {"status": "dropout", "stage": "junior_secondary"}, ()),
     ],
 )

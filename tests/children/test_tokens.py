@@ -4,6 +4,7 @@ import pytest
 from pypinyin.constants import PINYIN_DICT
 
 from app.children import tokens
+from app.children.names import made as made_at
 from app.children.naming import _SURNAMES, meant, readings
 from app.core.data.crypto import Keyring
 from app.core.text import canonical_name, letters
@@ -138,6 +139,9 @@ def test_tokens_are_the_county_s_own() -> None:
     assert len({*made, *keyring.tokens("child_names", 120118000000, ["e样", "p样"])}) == 4
     assert not {*made}.intersection(other.tokens("child_names", 120119000000, ["e样", "p样"]))
     assert all(-(2**63) <= each < 2**63 for each in made)
+    places = (120119101200, 120119102201, 120118101201)
+    near, same, next_to_it = (made_at(keyring, place, ["e样"]) for place in places)
+    assert near == same != next_to_it, "nor is a name of one county known by another's"
     # Kept in databases: another key, or another form, and no name is found.
     known = Keyring(signing={}, data={}, index=bytes(32))
     assert known.tokens("child_names", 120119000000, ["e样小一"]) == [-4421256212544836422]

@@ -5,20 +5,25 @@ from collections.abc import Iterator
 from datetime import date
 from random import Random
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from app.children import counting, derivation, rederiving, trials
+from app.children.told import Told
 from app.core.data.db import SYSTEM, Database
+from app.core.ids import new_id
 from app.core.jobs import queue
 from app.policy import queries as policy
 from app.policy.rules import ParameterValue
 from tests.access.factories import a_caller
-from tests.children.factories import a_file
-from tests.conftest import VILLAGE
+from tests.children.conftest import OTHER_COUNTY_VILLAGE
+from tests.children.factories import a_child, a_file
+from tests.conftest import NOW, VILLAGE
 from tests.jobs import run_jobs
 
 COUNTY = 120119000000
+BEYOND = 120120101201
 DISTRICT = f"{COUNTY:012d}"
 SCHOOL = {"from_age": 6, "to_age": 15, "reckoned_on": [8, 31]}
 YOUNGER = {"parameter": "lbc.age_limit", "region_code": DISTRICT, "value": 10}
@@ -114,16 +119,43 @@ async def test_what_is_tried_is_what_comes_of_it(
 
 
 async def test_what_is_stored_is_taken_for_what_is_only_if_these_rules_say_so_today(
-    client, database: Database, civil, six
+    client, database: Database, civil, six, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with database.begin(SYSTEM) as tx:
         while await rederiving.rederive(tx, COUNTY):
             pass
         await tx.connection.execute("UPDATE children SET categories = '{orphan}'")
     assert counted(await tried(client, civil), "before")["category", "orphan"] == 6
+    with monkeypatch.context() as by_others:
+        by_others.setattr(derivation, "made_by", lambda: "others")
+        assert counted(await tried(client, civil), "before")["category", "orphan"] == 0
     async with database.begin(SYSTEM) as tx:
         await tx.connection.execute("UPDATE children SET next_change_on = '2026-11-20'")
     assert counted(await tried(client, civil), "before")["category", "orphan"] == 0
+
+
+async def test_only_who_lives_there_is_looked_at(
+    client, database: Database, settings, six, open_file
+) -> None:
+    """Whoever may know of more tries a value in a part of it."""
+    city = await a_caller(database, settings, "civil_affairs", 120100000000)
+    for place in (OTHER_COUNTY_VILLAGE, BEYOND):
+        await a_child(database, place, categories=["left_behind"])
+    said = (await tried(client, city)).json()
+    assert (said["files"], said["looked_at"]) == (6, 6)
+    everywhere = (await tried(client, city, region_code="120100000000")).json()
+    assert (everywhere["files"], everywhere["looked_at"]) == (8, 8)
+
+
+async def test_what_others_told_of_a_child_counts(client, database: Database, civil, six) -> None:
+    """Else whoever is out of school by the register alone would be lost under any value."""
+    fact = {"since": NOW.date(), "until": None, "source_id": (source := new_id())}
+    told = Told(kind="out_of_school", stated_by=None, **fact)
+    async with database.begin(SYSTEM) as tx:
+        await derivation.tell(tx, UUID(six[3]), "out_of_school", source, told)
+    answer = await tried(client, civil, value=17)
+    assert counted(answer, "before")["flag", "out_of_school"] == 1
+    assert counted(answer, "after")["flag", "out_of_school"] == 1
 
 
 async def test_a_nearer_value_stays(client, civil, six, another_policy) -> None:
@@ -191,9 +223,11 @@ async def test_no_place_has_no_trial(client, civil) -> None:
 
 async def test_who_reads_no_categories_is_told_of_none(client, database, settings) -> None:
     schools = await a_caller(database, settings, "education_authority", COUNTY)
-    answer = await tried(client, schools)
-    said = (answer.status_code, answer.json()["type"])
-    assert said == (403, "/problems/trial-forbidden")
+    teacher = await a_caller(database, settings, "school", COUNTY)  # reads them, but no places
+    for who in (schools, teacher):
+        answer = await tried(client, who)
+        said = (answer.status_code, answer.json()["type"])
+        assert said == (403, "/problems/trial-forbidden")
 
 
 async def test_of_many_a_sample_is_looked_at(

@@ -125,6 +125,9 @@ async def test_it_is_numbered_as_it_was_said(database: Database) -> None:
         rows = await tx.connection.fetch("SELECT id FROM events ORDER BY n")
     assert numbers == {first.event_id: 1, last.event_id: 2, other.event_id: 1}
     assert [row["id"] for row in rows] == [each.event_id for each in said]
+    third, fourth = (an_event(subject_id=subject) for _ in range(2))
+    async with database.begin(SYSTEM) as tx:
+        assert await publish(tx, third, fourth) == {third.event_id: 3, fourth.event_id: 4}
 
 
 async def test_who_may_be_told_stands_beside_what_is_told_and_not_in_it(

@@ -113,3 +113,18 @@ async def test_what_comes_to_be_owed_as_it_is_hidden_is_hidden(live_database, re
             )
         await hides
     assert await _hidden_of(live_database, township) == (there + 1, 0)
+
+
+async def test_what_hides_it_from_offices_is_not_what_hides_it_from_police(
+    live_database, report
+) -> None:
+    """Words that mean some office hide nothing from those who police."""
+    report_id, township = report
+    await run_jobs(live_database)
+    for below in ("hidden_below = 1000000, police_below = 0", "police_below = 1000"):
+        async with live_database.begin(SYSTEM) as tx:
+            await hidden.hide(tx, report_id, [township])
+            hide = f"UPDATE hidden_subjects SET {below} WHERE subject_id = $1"
+            await tx.connection.execute(hide, report_id)
+            await hiding.note(tx.connection, [report_id])
+        assert (await _hidden_of(live_database, township))[0]

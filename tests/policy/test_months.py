@@ -68,6 +68,8 @@ async def test_a_month_is_replaced_by_what_stays_and_then_goes_row_by_row(
         await attempts(tx, month, 3, open_one)
         await attempts(tx, month, 4, new_id(), first=4)
         assert (await operations.forget(tx, KIND)).deleted == 0  # not one by one
+        before_it = Month("", UUID(int=month.begins.int >> 8), month.begins)
+        await attempts(tx, before_it, 3, new_id())  # go, from the same places of another part
     await _all_months(database)
     async with database.begin(SYSTEM) as tx:
         assert await numbers(tx, open_one) == [1, 2, 3]
@@ -91,6 +93,7 @@ async def _all_months(database: Database) -> None:
 async def test_a_month_stays_until_its_last_day_is_due(database: Database) -> None:
     async with database.begin(SYSTEM) as tx:
         month = await a_month(tx)
+        assert month.name == min(name for name in await parts(tx) if "until" not in name)
         ends = datetime.fromtimestamp((month.ends.int >> 80) / 1000, NOW.tzinfo)
         assert await retention.month_due(tx.connection, KIND, ends) is None
         due = await retention.month_due(tx.connection, KIND, ends + timedelta(days=1))
@@ -142,9 +145,26 @@ async def test_a_month_in_use_is_left_for_another_night(
         async with later.begin(SYSTEM) as tx:
             await queue.enqueue(tx.connection, "policy.shrink_month", [{"kind": KIND.table}])
         with capture_logs() as logs:
-            await run_jobs(later)
+            done = await run_jobs(later)
+        assert done[-1] == "policy.forget"  # what goes one by one does not wait for it
         assert "retention.month_in_use" in [line["event"] for line in logs]
         assert await parts(reader) == before
+
+
+async def test_where_another_month_was_left_off_is_no_place_in_this_one(
+    database: Database, ids: Mapping[str, UUID]
+) -> None:
+    """Another run replaced it meanwhile. What came before that place would be lost."""
+    async with database.begin(SYSTEM) as tx:
+        month = await a_month(tx)
+        open_one = await tx.connection.fetchval("SELECT id FROM webhook_deliveries")
+        await attempts(tx, month, 3, open_one)
+        await months.begin_replacing(tx.connection, month)  # of a night that broke off
+        far = str(UUID(int=month.ends.int - 1))
+        done = await operations.put_by(tx, KIND, month="webhook_attempts_2020_01", after=far)
+        assert done is not None
+        assert await operations.replace_month(tx, KIND, month.name)
+        assert await numbers(tx, open_one) == [1, 2, 3]
 
 
 async def test_one_at_a_time_lets_months_go(live_database: Database) -> None:
@@ -237,5 +257,7 @@ async def test_months_that_are_missing_are_made(
     await owner.execute("DROP TABLE " + name)
     await owner.close()
     async with live_database.begin(SYSTEM) as tx:
+        missing = await months.ahead(tx.connection, utc_now())
         await make_months(tx, {})
         assert name in await parts(tx, "audit_children")
+        assert await months.ahead(tx.connection, utc_now()) == missing + 1  # of that table

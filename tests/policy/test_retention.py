@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +24,7 @@ from tests.matrix.facts import Target
 from tests.recorder import QueryRecorder
 from tests.waiting import PATIENCE
 
-NIGHT = datetime.fromisoformat("2030-12-01T02:00:00+08:00")
+NIGHT = datetime.fromisoformat("2030-12-01T02:00:00+08:00").astimezone(UTC)  # as clocks tell it
 OLD = NOW - timedelta(days=1)
 COUNTY = 120119000000
 
@@ -102,8 +102,8 @@ async def test_an_event_stays_as_long_as_anything_it_is_about_is_open(
         since = await an_event(tx, ids["child_id"], at=NOW + timedelta(hours=1))
         of_alert, of_referral = [await an_event(tx, ids[f"{k}_id"]) for k in ("alert", "referral")]
         of_question = await an_event(tx, ids["unresolved_id"])
-        told, handled, _ = [
-            await an_event(tx, new_id()) for _ in range(3)
+        told, handled, awaited, _ = [
+            await an_event(tx, new_id()) for _ in range(4)
         ]  # one that nothing keeps
         for_ever = {
             await an_event(tx, ids["report_id"]),
@@ -116,6 +116,8 @@ async def test_an_event_stays_as_long_as_anything_it_is_about_is_open(
         await tx.connection.execute("UPDATE webhook_deliveries SET event_id = $1", told)
         about = {"event": str(handled)}
         await queue.hold(tx.connection, "visits.tell_followed_up", about, "KeyError")
+        waiting = [{"event": str(awaited)}]
+        await queue.enqueue(tx.connection, "visits.tell_followed_up", waiting)
 
     child = {of_child, names_child, since}
     cases: list[tuple[str, str, set[UUID]]] = [
@@ -134,7 +136,7 @@ async def test_an_event_stays_as_long_as_anything_it_is_about_is_open(
             {told},
         ),
         ("mandatory", "UPDATE webhook_deliveries SET state = 'succeeded'", {told}),
-        ("job", "", {handled}),
+        ("job", "", {handled, awaited}),
     ]
     for case, before, stays in cases:
         async with undone(database), database.begin(SYSTEM) as tx:
@@ -233,6 +235,21 @@ async def test_at_night_all_that_is_due_goes_and_in_the_morning_no_more_is_begun
     done = await run(database)
     assert await count(database) == 1
     assert done.count("policy.forget") == len(KINDS) + 1  # three go in two batches
+
+
+async def test_at_night_what_stays_is_passed_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "BATCH", 2)
+    database.clock = lambda: NIGHT
+    async with database.begin(SYSTEM) as tx:
+        waits = [await an_event(tx, new_id(), position=None) for _ in range(4)]
+        await an_event(tx, new_id())
+    async with asyncio.timeout(PATIENCE):
+        done = await run(database)
+    assert done.count("policy.forget") == len(KINDS) + 2
+    async with database.begin(SYSTEM) as tx:
+        assert await left(tx, "events") == {*waits}
 
 
 async def keys(database: Database, at: datetime, number: int) -> None:

@@ -170,19 +170,38 @@ class TestEvery:
             ran.set()
             await held.wait()
 
+        @queue.every("u", "0 9 * * *")
+        async def an_hour_later(tx: Tx, payload: dict[str, Any]) -> None: ...
+
         async def told() -> list[datetime | None]:
             return [row["succeeded_at"] for row in await queue.schedules(connection)]
 
+        async def other_succeeded() -> bool:
+            return (await told())[1] == now
+
         async def succeeded() -> bool:
-            return await told() == [now]
+            return (await told())[0] == begun
 
         now = datetime(2026, 3, 1, 23, 59, tzinfo=UTC)
         async with working(server, database, ATTENTIVE, clock=lambda: now):
-            await until(lambda: scheduled(connection, datetime(2026, 3, 2, 0, 0, tzinfo=UTC)))
-            now = datetime(2026, 3, 2, 0, 0, 1, tzinfo=UTC)
+            await until(lambda: scheduled(connection, datetime(2026, 3, 2, 1, 0, tzinfo=UTC)))
+            begun = now = datetime(2026, 3, 2, 0, 0, 1, tzinfo=UTC)
             await happens(ran)
-            assert await told() == [None]
+            now += timedelta(hours=1)
+            await until(other_succeeded)  # so it was looked at since
+            assert await told() == [None, now]
             held.set()
+            await until(succeeded)
+            await queue.hold(connection, "part", {}, "KeyError")
+            ran.clear()
+            now += timedelta(hours=23)
+            await happens(ran)
+            await until(lambda: one_left(connection))
+            now += timedelta(hours=1)
+            await until(other_succeeded)
+            assert await told() == [begun, now], "what is held is still to be done"
+            await connection.execute("DELETE FROM jobs WHERE name = 'part'")
+            begun = now - timedelta(hours=1)
             await until(succeeded)
 
     async def test_what_no_worker_was_there_for_is_made_up_for_and_another_cron_counts(
