@@ -188,7 +188,7 @@ async def test_an_attempt_is_logged_once_though_nobody_heard_that_it_was(
     live, bureau, receiver, database_urls, monkeypatch
 ) -> None:
     await an_endpoint(live, bureau, receiver.url)
-    record, lost = delivery._record, []
+    record, lost = delivery._record, list[int]()
     lose_the_line = Mock(side_effect=db.TemporarilyUnavailable)
 
     async def recorded(tx: db.Tx, results: list[Any]) -> None:
@@ -203,7 +203,7 @@ async def test_an_attempt_is_logged_once_though_nobody_heard_that_it_was(
             async with super().begin(reach) as tx:
                 yield tx
             if len(lost) == 1:
-                lost.append(0)
+                lost.extend([0])
                 lose_the_line()
 
     monkeypatch.setattr(delivery, "_record", recorded)
