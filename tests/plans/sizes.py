@@ -63,9 +63,14 @@ A_YEAR: Final = {
 """Rows that come of each child in a year."""
 
 _SIZES: Final = """
-SELECT c.relname::text AS name, greatest(c.reltuples, 0)::bigint AS rows,
-    pg_table_size(c.oid) AS heap, pg_indexes_size(c.oid) AS indexes
-FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+SELECT c.relname::text AS name, sum(greatest(p.reltuples, 0))::bigint AS rows,
+    sum(pg_table_size(p.oid))::bigint AS heap, sum(pg_indexes_size(p.oid))::bigint AS indexes
+FROM pg_class c CROSS JOIN LATERAL (
+    SELECT c.oid WHERE c.relkind = 'r' UNION ALL
+    SELECT t.relid FROM pg_partition_tree(c.oid) AS t WHERE c.relkind = 'p' AND t.isleaf
+) AS part (oid) JOIN pg_class p ON p.oid = part.oid
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+GROUP BY c.relname
 """
 _FEW: Final = 200
 """Of fewer rows, pages that are not full say more than the rows."""
