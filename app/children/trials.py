@@ -19,6 +19,7 @@ from app.access.principal import Principal
 from app.children import counting, derivation, queries, rules, sealing, trial_schemas
 from app.children.told import Told
 from app.core.data.db import Tx
+from app.core.http.admission import TooManyAtOnce
 from app.core.http.wire import region_text
 from app.core.problems import Problem
 from app.policy import queries as policy
@@ -26,7 +27,9 @@ from app.policy.rules import ParameterValue, effective
 
 LIMIT: Final = 4_000
 """How many files are looked at while somebody waits: each takes some 0.4 ms."""
-_STEP: Final = 100
+_ONE: Final = asyncio.Lock()
+"""Held by the one trial of a process: several would keep each other, and all else, waiting."""
+_COME_BACK: Final = {"retry-after": "5"}
 _Z: Final = 1.96
 _SECTIONS: Final[tuple[tuple[trial_schemas.TriedKind, str], ...]] = (
     ("category", "categories"),
@@ -128,10 +131,19 @@ async def try_value(
     tx: Tx, principal: Principal, trial: Trial, region: tuple[int, int]
 ) -> trial_schemas.PolicyTrial:
     """Say of the children of a region whom the caller may know of what would become of them. Raises
-    TrialForbidden.
+    TrialForbidden; TooManyAtOnce while this process tries another.
     """
     if not {"derived", "residence"} <= {*principal.role.reads}:
         raise TrialForbidden
+    if _ONE.locked():
+        raise TooManyAtOnce(headers=_COME_BACK)
+    async with _ONE:
+        return await _try(tx, principal, trial, region)
+
+
+async def _try(
+    tx: Tx, principal: Principal, trial: Trial, region: tuple[int, int]
+) -> trial_schemas.PolicyTrial:
     files = (await counting.count(tx, principal, region)).files
     exact = files <= LIMIT
     where = queries.visible(principal)
@@ -144,9 +156,8 @@ async def try_value(
         f"{_FILES.format(derived=derived, page=page, drawn=drawn)} WHERE {where}", *where.arguments
     )
     tried = []
-    for at, row in enumerate(rows):
-        if at % _STEP == 0:
-            await asyncio.sleep(0)  # others are answered meanwhile
+    for row in rows:
+        await asyncio.sleep(0)  # others are answered meanwhile
         tried.append(trial.of_file(tx, row))
     return trial_schemas.PolicyTrial(
         parameter=trial.parameter,
