@@ -20,6 +20,7 @@ from app.access.principal import Principal
 from app.children import counting, derivation, queries, rules, sealing, trial_schemas
 from app.children.told import Told
 from app.core.data.db import Tx
+from app.core.http.admission import TooManyAtOnce
 from app.core.http.wire import region_text
 from app.core.problems import Problem
 from app.policy import queries as policy
@@ -29,10 +30,9 @@ LIMIT: Final = 4_000
 """How many files are looked at while somebody waits: each takes some 0.4 ms."""
 MOST_SAID: Final = 200
 """Of how much a value may consist; the largest in force, of 72. More would take all the time."""
-_SLICE: Final = 0.01
-"""Seconds after which others are answered."""
-_ONE_AT_A_TIME: Final = asyncio.Lock()
-"""In a process: several at once take their turns in every round of its loop."""
+_ONE: Final = asyncio.Lock()
+"""Held by the one trial of a process: several would keep each other, and all else, waiting."""
+_COME_BACK: Final = {"retry-after": "5"}
 _Z: Final = 1.96
 _SECTIONS: Final[tuple[tuple[trial_schemas.TriedKind, str], ...]] = (
     ("category", "categories"),
@@ -163,10 +163,19 @@ async def try_value(
     tx: Tx, principal: Principal, trial: Trial, region: tuple[int, int]
 ) -> trial_schemas.PolicyTrial:
     """Say of the children of a region whom the caller may know of what would become of them. Raises
-    TrialForbidden.
+    TrialForbidden; TooManyAtOnce while this process tries another.
     """
     if not {"derived", "residence"} <= {*principal.role.reads}:
         raise TrialForbidden
+    if _ONE.locked():
+        raise TooManyAtOnce(headers=_COME_BACK)
+    async with _ONE:
+        return await _try(tx, principal, trial, region)
+
+
+async def _try(
+    tx: Tx, principal: Principal, trial: Trial, region: tuple[int, int]
+) -> trial_schemas.PolicyTrial:
     files = (await counting.count(tx, principal, region)).files
     where = queries.visible(principal)
     where.add("c.region_code >= {} AND c.region_code < {}", *region)
@@ -182,14 +191,10 @@ async def try_value(
     rows = await tx.connection.fetch(
         f"{_FILES.format(derived=derived, page=page, drawn=drawn)} WHERE {where}", *where.arguments
     )
-    tried, clock = [], asyncio.get_running_loop().time
-    async with _ONE_AT_A_TIME:
-        since = clock()
-        for row in rows:
-            if clock() - since > _SLICE:
-                await asyncio.sleep(0)  # others are answered meanwhile
-                since = clock()
-            tried.append(trial.of_file(tx, row))
+    tried = []
+    for row in rows:
+        await asyncio.sleep(0)  # others are answered meanwhile
+        tried.append(trial.of_file(tx, row))
     return trial_schemas.PolicyTrial(
         parameter=trial.parameter,
         region_code=region_text(trial.region_code),

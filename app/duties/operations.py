@@ -154,6 +154,9 @@ async def weigh_event(tx: Tx, announced: Announced) -> None:
         "SELECT pg_advisory_xact_lock(hashtextextended($1, 7))", f"duties/{child_id}"
     )
     opening = [rule for rule in rules().values() if announced.wire_name in rule.opens_on]
+    if opening and _shielded(announced) is not None:
+        # Whoever hides it takes this, then the rows of what is owed; so not the other way round.
+        await tx.connection.execute(hiding.ONE_AT_A_TIME, [announced.subject_id])
     if any(rule.opens.every for rule in opening):
         county, child = announced.home_county, announced.subject_id
         await open_period(tx, home_county=county, children=[child])

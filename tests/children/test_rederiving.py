@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from app.children import derivation, rederiving
@@ -176,6 +177,18 @@ def test_what_derives_has_a_name_of_its_own(monkeypatch: pytest.MonkeyPatch) -> 
         assert derivation.made_by.__wrapped__() != made
         monkeypatch.undo()
     assert Path(policy_rules.__file__) in derivation._RULES
+
+
+async def test_what_will_be_written_is_held(live_database: Database) -> None:
+    """Else somebody writes it after it was found to be as read, and that is lost."""
+    child = await a_child(live_database, VILLAGE)
+    async with live_database.begin(SYSTEM) as tx, live_database.begin(SYSTEM) as other:
+        rows = await tx.connection.fetch(derivation._NEXT, COUNTY, derivation.FIRST, 500)
+        held = await derivation._held(tx, COUNTY, rows)
+        assert [row["id"] for row in held] == [child.id]
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            async with other.connection.transaction():
+                await other.connection.execute("SELECT FROM children FOR SHARE NOWAIT")
 
 
 async def test_what_is_written_meanwhile_is_read_again(fifteen: str, database: Database) -> None:

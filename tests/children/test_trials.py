@@ -221,6 +221,16 @@ async def test_no_place_has_no_trial(client, civil) -> None:
     assert said == (400, "/problems/region-code-invalid")
 
 
+async def test_one_is_tried_at_a_time(client, civil) -> None:
+    """Each takes seconds of this process, which all others are answered by, too."""
+    async with trials._ONE:
+        answer = await client.post(
+            "/v1/children/policy-trials", json=YOUNGER, headers=civil.headers
+        )
+    assert (answer.status_code, answer.json()["type"]) == (503, "/problems/too-many-at-once")
+    assert answer.headers["retry-after"] == "5"
+
+
 async def test_who_reads_no_categories_is_told_of_none(client, database, settings) -> None:
     schools = await a_caller(database, settings, "education_authority", COUNTY)
     teacher = await a_caller(database, settings, "school", COUNTY)  # reads them, but no places

@@ -243,6 +243,30 @@ async def test_who_waits_for_an_answer_of_it_is_let_go_with_the_rest(
             standby.kill(signal.SIGCONT)
 
 
+async def test_who_waits_alone_for_an_answer_of_it_is_let_go(
+    reader: Replica, standby: Standby
+) -> None:
+    """All who may ask may be waiting so, and nobody comes who would find it silent."""
+    reader._patience = 0.2
+    asked = asyncio.Event()
+
+    async def slow(tx: db.Tx) -> str:
+        if asked.is_set():
+            return "primary"
+        asked.set()
+        await tx.connection.fetchval("SELECT pg_sleep(60)")
+        raise AssertionError
+
+    async with reader._primary.begin() as tx:
+        waiting = asyncio.create_task(reader.read(tx, SYSTEM, slow))
+        await happens(asked)
+        standby.kill(signal.SIGSTOP)
+        try:  # the server's own limit is 15 seconds
+            assert await asyncio.wait_for(waiting, 10) == ("primary", Standing.away)
+        finally:
+            standby.kill(signal.SIGCONT)
+
+
 async def test_what_was_cancelled_for_what_is_replayed_is_asked_of_the_primary(
     reader: Replica, standby: Standby, town: Town
 ) -> None:

@@ -16,6 +16,7 @@ from tests.at_once import all_waiting
 from tests.conftest import calling
 from tests.jobs import run_jobs
 from tests.police_reports.factories import filed, the_offices
+from tests.police_reports.test_chain import ACCEPT, step
 from tests.waiting import PATIENCE
 
 AS_SAID = """
@@ -56,6 +57,38 @@ async def _weigh(database) -> None:
         assert found
         for job in found:
             await queue.REGISTRY[job["name"]].handler(tx, orjson.loads(job["payload"]))
+
+
+async def test_what_is_done_for_it_as_it_is_hidden_waits_its_turn(
+    app, settings, live_database, monkeypatch
+) -> None:
+    """To acknowledge it ends one duty and opens another: whoever hides it wants both rows."""
+    offices = await the_offices(live_database, settings)
+    async with calling(app, settings, live_database) as client:
+        report_id = await filed(client, offices.school)
+        await run_jobs(live_database)
+        await step(client, offices.police, report_id, "acknowledgement", ACCEPT)
+    note, noting, go_on = hiding.note, asyncio.Event(), asyncio.Event()
+
+    async def late(*asked) -> None:
+        monkeypatch.setattr(hiding, "note", note)
+        noting.set()
+        await go_on.wait()
+        await note(*asked)
+
+    async def hide() -> None:
+        async with live_database.begin(SYSTEM) as tx:
+            await hidden.hide(tx, UUID(report_id), [offices.township.agency_id])
+
+    monkeypatch.setattr(hiding, "note", late)
+    async with asyncio.timeout(PATIENCE):
+        weighing = asyncio.ensure_future(_weigh(live_database))
+        await noting.wait()
+        hides = asyncio.ensure_future(hide())
+        await all_waiting(live_database, [hides], 1)
+        go_on.set()
+        await asyncio.gather(weighing, hides)
+    assert (await _hidden_of(live_database, offices.township.agency_id))[1] == 0
 
 
 @pytest.fixture

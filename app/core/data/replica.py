@@ -105,11 +105,32 @@ class Replica:
 
     @asynccontextmanager
     async def _asked(self, limit: asyncio.Timeout) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+        again: asyncio.TimerHandle
+
+        def doubt() -> None:
+            nonlocal again
+            again = loop.call_later(self._patience, doubt)
+            if self._look is None:
+                self._look = asyncio.create_task(self._listen())
+
         self._asking.add(limit)
+        again = loop.call_later(self._patience, doubt)
         try:
             yield
         finally:
+            again.cancel()
             self._asking.discard(limit)
+
+    async def _listen(self) -> None:
+        """Find out whether it still answers, where one of its answers is long in coming."""
+        try:
+            async with asyncio.timeout(self._patience), self._database.begin() as there:
+                await there.connection.fetchval("SELECT")
+        except (Problem, OSError, TimeoutError, asyncpg.PostgresError):
+            self._lost(Standing.away)
+        finally:
+            self._look = None
 
     async def _open(self, there: Tx, reach: Reach, wanted: str) -> None:
         opened = await there.connection.fetchrow(_OPEN, *reach.settings.values(), wanted)
