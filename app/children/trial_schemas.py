@@ -22,11 +22,11 @@ class PolicyTrialAsked(Input):
 
 
 class Counted(BaseModel):
-    """How many children; of a sample, as many as there may be, 19 times of 20."""
+    """How many children, to the nearest five; of a sample, between what it lies 19 times of 20."""
 
-    count: Count = Field(description="How many.")
-    low: Count = Field(description="At least; the same if exact.")
-    high: Count = Field(description="At most; the same if exact.")
+    count: Count = Field(description="How many, to the nearest five.")
+    low: Count = Field(description="At least.")
+    high: Count = Field(description="At most.")
 
 
 class TriedEffect(BaseModel):
@@ -57,6 +57,5 @@ class PolicyTrial(BaseModel):
     looked_at: Count = Field(description="How many of them were looked at.")
     effects: list[TriedEffect] = Field(
         max_length=100,
-        description="By kind and code; none to a role that reads no categories"
-        " or not where children live.",
+        description="By kind and code; what is, and would be, of fewer than three stays out.",
     )

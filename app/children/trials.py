@@ -1,7 +1,8 @@
 """What would become of children under another value of a policy parameter. Nothing is written.
 
-Up to LIMIT files each is derived twice, and the answer is exact. Of more, whole pages of the table
-are drawn by chance, about as many files: the answer is an estimate, with what it may be off.
+Up to LIMIT files each is derived twice. Of more, about as many are drawn by chance: the answer is
+an estimate, with what it may be off. Figures are told to the nearest five, since a value can be put
+so that it asks one thing of one child, which no summary would tell.
 """
 
 import asyncio
@@ -63,6 +64,12 @@ FROM children c{{drawn}}"""
 # What is stored is what these rules say today, unless a day has come or others made it.
 _AS_OF_TODAY: Final = """(coalesce(c.next_change_on > {}, true) AND EXISTS (
     SELECT FROM derivations d WHERE d.home_county = c.home_county AND d.made_by = {}))"""
+# Of a smaller place each file is drawn by itself, and all are read; of a larger, whole pages of the
+# table are, of which few lie elsewhere.
+_BY_FILE: Final = 100_000
+_DRAWN: Final = "hashtextextended(c.id::text, 40) & 1048575 < {}"
+_ITSELF: Final = "hashtextextended(c.id::text, 41)"
+_PAGES: Final = " TABLESAMPLE SYSTEM ({}::real) REPEATABLE (1)"
 _PAGE: Final = "(c.ctid::text::point)[0]::bigint"
 
 
@@ -184,10 +191,12 @@ async def _try(
             f"SELECT count(*) FROM children c WHERE {where}", *where.arguments
         )
     exact = files <= LIMIT
-    share = where.bind(100.0 * LIMIT / max(files, LIMIT))
+    share, drawn, page = LIMIT / max(files, LIMIT), "", _ITSELF
+    if files > _BY_FILE:
+        drawn, page = _PAGES.format(where.bind(100 * share)), _PAGE
+    elif not exact:
+        where.add(_DRAWN, int(share * (1 << 20)))
     derived = _AS_OF_TODAY.format(where.bind(trial.on), where.bind(derivation.made_by()))
-    drawn = "" if exact else f" TABLESAMPLE SYSTEM ({share}::real) REPEATABLE (1)"
-    page = f"({share}::real * 0)::bigint" if exact else _PAGE
     rows = await tx.connection.fetch(
         f"{_FILES.format(derived=derived, page=page, drawn=drawn)} WHERE {where}", *where.arguments
     )
@@ -206,9 +215,11 @@ async def _try(
 
 
 def effects(tried: Sequence[Tried], files: int | None) -> list[trial_schemas.TriedEffect]:
-    """Count by what children are in; of a sample of so many `files`, None: of all."""
+    """Count by what children are in; of a sample of so many `files`, None: of all. What is told of
+    too few stays out.
+    """
     keys = sorted({key for each in tried for key in each.before | each.after})
-    return [
+    found = [
         trial_schemas.TriedEffect(
             kind=kind,
             code=code,
@@ -223,20 +234,29 @@ def effects(tried: Sequence[Tried], files: int | None) -> list[trial_schemas.Tri
         )
         for kind, code in keys
     ]
+    return [each for each in found if each.before.count or each.after.count]
 
 
 def _counted(
     tried: Sequence[Tried], so: Sequence[bool], files: int | None
 ) -> trial_schemas.Counted:
+    """To the nearest five: `low` and `high` hold whatever it may be."""
     if files is None:
-        return trial_schemas.Counted(count=sum(so), low=sum(so), high=sum(so))
+        count = _NEAREST * round(sum(so) / _NEAREST)
+        off = _NEAREST // 2
+        return trial_schemas.Counted(count=count, low=max(count - off, 0), high=count + off)
     share, low, high = interval(
         Counter(each.page for each in tried),
         Counter(each.page for each, holds in zip(tried, so, strict=True) if holds),
     )
     return trial_schemas.Counted(
-        count=round(share * files), low=floor(low * files), high=ceil(high * files)
+        count=_NEAREST * round(share * files / _NEAREST),
+        low=_NEAREST * floor(low * files / _NEAREST),
+        high=_NEAREST * ceil(high * files / _NEAREST),
     )
+
+
+_NEAREST: Final = 5
 
 
 def interval(drawn: Mapping[int, int], so: Mapping[int, int]) -> tuple[float, float, float]:

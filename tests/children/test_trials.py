@@ -71,6 +71,19 @@ async def six(open_file, director) -> list[str]:
     return ids
 
 
+@pytest.fixture(autouse=True)
+def to_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few children are looked at here."""
+    monkeypatch.setattr(trials, "_NEAREST", 1)
+
+
+async def test_nothing_is_told_of_one_child(client, civil, six, monkeypatch) -> None:
+    """However the value is put: six are in a category, and one is what is asked for."""
+    monkeypatch.setattr(trials, "_NEAREST", 5)
+    [left] = (await tried(client, civil)).json()["effects"]
+    assert (left["code"], left["before"]) == ("left_behind", {"count": 5, "low": 3, "high": 7})
+
+
 async def tried(client, who, **asked: Any) -> Any:
     return await client.post(
         "/v1/children/policy-trials", json={**YOUNGER, **asked}, headers=who.headers
@@ -240,9 +253,11 @@ async def test_who_reads_no_categories_is_told_of_none(client, database, setting
         assert said == (403, "/problems/trial-forbidden")
 
 
+@pytest.mark.parametrize("by_file", [0, 100_000], ids=["by the page", "by the file"])
 async def test_of_many_a_sample_is_looked_at(
-    client, database: Database, civil, six, monkeypatch: pytest.MonkeyPatch
+    client, database: Database, civil, six, monkeypatch: pytest.MonkeyPatch, by_file: int
 ) -> None:
+    monkeypatch.setattr(trials, "_BY_FILE", by_file)
     async with database.begin(SYSTEM) as tx:
         columns = ", ".join(
             row["name"] if row["name"] != "id" else "gen_random_uuid()"
