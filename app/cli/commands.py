@@ -21,6 +21,7 @@ from app.cli import duties, regions, retention
 from app.cli.console import fail, in_transaction, out, print_json, region_code
 from app.cli.serve import serve
 from app.core import startup
+from app.core.clock import CHINA
 from app.core.data import migrations, revisions, versions
 from app.core.data.crypto import Keyring
 from app.core.data.db import TemporarilyUnavailable, Tx
@@ -237,7 +238,9 @@ def schedules() -> None:
     for job in found:
         days = (job["begun_at"], job["succeeded_at"], job["next_at"])
         table.add_row(
-            job["name"], job["cron"], *(f"{at:%Y-%m-%d %H:%M}" if at else "-" for at in days)
+            job["name"],
+            job["cron"],
+            *(f"{at.astimezone(CHINA):%Y-%m-%d %H:%M}" if at else "-" for at in days),
         )
     out.print(table)
     so = in_transaction(rederiving.how_far)

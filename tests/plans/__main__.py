@@ -5,13 +5,9 @@ ONLY=listVisits make plans           what has this in its name
 """
 
 import asyncio
-import logging
 import os
 import sys
 
-import structlog
-
-from app import main
 from app.api import openapi
 from app.core.data import db
 from tests import schema
@@ -26,8 +22,7 @@ from tests.plans.telling import Asked, told
 async def asked_by_all(urls: schema.Urls, kept: world.Kept, only: str) -> list[Asked]:
     """Have everything asked and each job run on one watched connection; all is taken back."""
     settings, watch, found = world.settings_of(urls), Watch(), []
-    app = main.create_app(settings)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    app = world.quiet(settings)
     document = openapi.document(app)
     described = operations(document)
     pool = db.Database(open_watched(urls.app, settings.database), kept.keyring, lambda: world.NOW)

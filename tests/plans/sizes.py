@@ -30,6 +30,7 @@ STANDING: Final = {
     "child_stays": 0.2,
     "child_external_ids": 1.0,
     "resident_ids": 1.0,
+    "child_names": 6.2,  # of three characters mostly
     "subject_sequences": 1.0,
 }
 """Rows that each child has at any time."""

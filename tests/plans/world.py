@@ -4,6 +4,7 @@ brought to the newest schema.
 
 import asyncio
 import hashlib
+import logging
 import os
 import pickle
 from collections.abc import AsyncIterator, Iterator
@@ -17,6 +18,8 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import asyncpg
+import structlog
+from fastapi import FastAPI
 
 from app import main
 from app.api import openapi
@@ -261,13 +264,20 @@ async def _a_template(database: db.Database, settings: Settings, role: str) -> S
     return stage
 
 
+def quiet(settings: Settings) -> FastAPI:
+    """Make the app, which says nothing of each request: of what is measured a table is printed."""
+    app = main.create_app(settings)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    return app
+
+
 @asynccontextmanager
 async def _client(
     settings: Settings, database: db.Database
 ) -> AsyncIterator[tuple[object, dict[str, Operation]]]:
     from tests.conftest import calling  # noqa: PLC0415
 
-    app = main.create_app(settings)
+    app = quiet(settings)
     async with calling(app, settings, database) as client:
         yield client, operations(openapi.document(app))
 

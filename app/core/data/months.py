@@ -7,7 +7,7 @@ nothing.
 """
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -61,8 +61,17 @@ async def ahead(connection: asyncpg.Connection, now: datetime) -> int:
     """Return how many whole months there is room for, in the table that has least; -1: not even for
     what is written now.
     """
-    least: int = await connection.fetchval(_LEFT, [*PARTITIONED], first_id(now))
-    return least
+    rows = await connection.fetch(_LAST, [*PARTITIONED])
+    return min(_whole_months(now, row["ends"]) for row in rows)
+
+
+def _whole_months(now: datetime, ends: UUID | None) -> int:
+    """Count the months that begin after a moment and end by where the last partition does."""
+    if ends is None or ends <= first_id(now):
+        return -1
+    last = datetime.fromtimestamp((ends.int >> 80) / 1000, UTC)
+    month = now.astimezone(UTC)
+    return (last.year - month.year) * 12 + last.month - month.month - 1
 
 
 async def oldest(connection: asyncpg.Connection, table: str) -> Month | None:
@@ -115,13 +124,9 @@ _OLDEST: Final = rf"""
 {_PARTS.format("$1::text")} WHERE name ~ '_[0-9]{{4}}_[0-9]{{2}}$' AND begins IS NOT NULL
 ORDER BY begins LIMIT 1
 """
-_LEFT: Final = f"""
-SELECT min(months)::int FROM (
-    SELECT count(*) FILTER (WHERE part.begins > $2)
-        - (count(*) FILTER (WHERE part.ends > $2) = 0)::int AS months
-    FROM unnest($1::text[]) AS t (name)
-    LEFT JOIN LATERAL ({_PARTS.format("t.name")}) AS part ON true GROUP BY t.name
-) AS each_table
+_LAST: Final = f"""
+SELECT t.name, (SELECT max(part.ends::text)::uuid FROM ({_PARTS.format("t.name")}) AS part) AS ends
+FROM unnest($1::text[]) AS t (name)
 """
 
 _ID_OF: Final = """(lpad(to_hex((extract(epoch FROM {}) * 1000)::bigint), 12, '0')

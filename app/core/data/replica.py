@@ -68,6 +68,7 @@ class Replica:
         patience: float = PATIENCE,
     ) -> None:
         self.standing = Standing.away
+        self._told = False
         self._database = database
         self._primary = primary
         self._check = check
@@ -199,9 +200,9 @@ class Replica:
             self._stand(Standing.used if has else Standing.behind)
 
     def _stand(self, standing: Standing, reason: str | None = None) -> None:
-        if standing is not self.standing:
+        if standing is not self.standing or not self._told:
             log.info("replica.stands", standing=standing, reason=reason)
-        self.standing = standing
+        self.standing, self._told = standing, True
 
     async def close(self) -> None:
         if self._look is not None:
