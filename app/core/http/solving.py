@@ -83,7 +83,10 @@ class Plan:
         return response
 
     def _place(self, dependant: Dependant, placed: dict[Any, int]) -> int:
-        """Put a call behind all it depends on; each is made once a request. Return its place."""
+        """Put a call behind all it depends on; each is made once a request. Return its place.
+        Raises TypeError for what is not given here.
+        """
+        _refuse_not_given(dependant)
         needs = tuple((each.name, self._place(each, placed)) for each in dependant.dependencies)
         scopes = _scopes(dependant)
         key = dependant.call, tuple(scopes) if _asks_scopes(dependant) else ()
@@ -97,6 +100,19 @@ class Plan:
             self._steps.append(step)
             placed[key] = len(self._steps) - 1
         return placed[key]
+
+
+_NOT_GIVEN: Final = tuple(
+    f"{name}_param_name" for name in ("response", "background_tasks", "websocket")
+)
+
+
+def _refuse_not_given(dependant: Dependant) -> None:
+    """Raise TypeError for what the framework would give, and this does not."""
+    if any(getattr(dependant, name) for name in _NOT_GIVEN) or not dependant.use_cache:
+        raise TypeError(
+            f"{dependant.call}: a response, tasks or no cache is not given: see solving"
+        )
 
 
 def _scopes(dependant: Dependant) -> list[str]:

@@ -4,7 +4,18 @@ import asyncio
 from typing import Annotated, Any
 
 import pytest
-from fastapi import Body, Cookie, Depends, Header, Path, Query, Request, Response, Security
+from fastapi import (
+    BackgroundTasks,
+    Body,
+    Cookie,
+    Depends,
+    Header,
+    Path,
+    Query,
+    Request,
+    Response,
+    Security,
+)
 from fastapi.dependencies.utils import get_dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.requests import HTTPConnection
@@ -140,3 +151,18 @@ def test_what_is_needed_without_a_name_is_made_too() -> None:
     assert asyncio.run(plan.answer(a_request(), None)).status_code == 200
     with pytest.raises(RequestValidationError):
         asyncio.run(plan.answer(a_request("page=0"), None))
+
+
+async def _with_response(response: Response) -> None: ...
+
+
+async def _with_tasks(tasks: BackgroundTasks) -> None: ...
+
+
+async def _made_again(page: Annotated[int, Depends(first, use_cache=False)]) -> None: ...
+
+
+@pytest.mark.parametrize("endpoint", [_with_response, _with_tasks, _made_again])
+def test_what_is_not_given_is_refused_at_start(endpoint: Any) -> None:
+    with pytest.raises(TypeError, match="is not given"):
+        Plan(get_dependant(path="/", call=endpoint), embed=False)
