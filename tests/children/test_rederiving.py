@@ -183,7 +183,7 @@ async def test_what_will_be_written_is_held(live_database: Database) -> None:
     """Else somebody writes it after it was found to be as read, and that is lost."""
     child = await a_child(live_database, VILLAGE)
     async with live_database.begin(SYSTEM) as tx, live_database.begin(SYSTEM) as other:
-        rows = await tx.connection.fetch(derivation._NEXT, COUNTY, derivation.FIRST, 500)
+        rows = await tx.connection.fetch(rederiving._NEXT, COUNTY, rederiving.FIRST, 500)
         held = await derivation._held(tx, COUNTY, rows)
         assert [row["id"] for row in held] == [child.id]
         with pytest.raises(asyncpg.LockNotAvailableError):
