@@ -184,7 +184,7 @@ async def test_what_will_be_written_is_held(live_database: Database) -> None:
     child = await a_child(live_database, VILLAGE)
     async with live_database.begin(SYSTEM) as tx, live_database.begin(SYSTEM) as other:
         rows = await tx.connection.fetch(rederiving._NEXT, COUNTY, rederiving.FIRST, 500)
-        held = await derivation._held(tx, COUNTY, rows)
+        held = await rederiving._held(tx, COUNTY, rows)
         assert [row["id"] for row in held] == [child.id]
         with pytest.raises(asyncpg.LockNotAvailableError):
             async with other.connection.transaction():
