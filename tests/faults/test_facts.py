@@ -36,7 +36,8 @@ from tests.waiting import until
 pytestmark = pytest.mark.xdist_group("faults")
 
 WRITERS = 8
-SUBJECTS = [new_id() for _ in range(40)]
+SUBJECTS = [new_id() for _ in range(400)]
+"""Some fifty facts about each at most: a claim looks at all that wait behind others of one."""
 SUBSCRIBERS = ("first", "second", "third")
 LOST = (TemporarilyUnavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
