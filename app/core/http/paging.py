@@ -149,7 +149,7 @@ def _statement(select: str, where: Where, order: Order, limit: int, arms: Sequen
     return f"SELECT DISTINCT ON ({names}) * FROM ({pages}) AS {alias} {cut}"
 
 
-FEW: Final = 2048
+FEW: Final = 512
 """Rows of a list that are all looked at to divide it; of more a sample is."""
 A_PART: Final = 16
 """Rows of a sample that make a part: that one holds twice as many as another was drawn for is
