@@ -43,7 +43,7 @@ def _drawn(column: str, bits: int) -> str:
 
 
 def _only_used(text: str, arguments: Sequence[Any]) -> tuple[str, list[Any]]:
-    """Number the arguments anew that are named: the others PostgreSQL would know no type of."""
+    """Leave out the arguments that a text does not name: PostgreSQL would know no type of them."""
     places = {number: place for place, number in enumerate(dict.fromkeys(_PLACE.findall(text)), 1)}
     told = _PLACE.sub(lambda found: f"${places[found[1]]}", text)
     return told, [arguments[int(number) - 1] for number in places]

@@ -112,12 +112,11 @@ async def fetch(
     if window.parts is not None:
         return Rows([], None, await _parts(tx, select, where, order, window.parts, arms, place))
     span = _span(window.cursor, order, divided=place is not None)
-    for sign, keys in ((">", span.after), ("<=", span.until)):
+    names = ", ".join(order.keys)
+    behind, up_to = ("<", ">=") if order.descending else (">", "<=")
+    for sign, keys in ((behind, span.after), (up_to, span.until)):
         if keys is not None:
-            names, places = ", ".join(order.keys), ", ".join(map(where.bind, keys))
-            where.add(
-                f"({names}) {sign.translate(_TURNED) if order.descending else sign} ({places})"
-            )
+            where.add(f"({names}) {sign} ({', '.join(map(where.bind, keys))})")
     statement = _statement(select, where, order, window.limit + 1, arms)
     try:
         rows = await tx.connection.fetch(statement, *where.arguments)
@@ -129,9 +128,6 @@ async def fetch(
         return Rows(shown, None)
     last = [shown[-1][name] for name in _bare(order)]
     return Rows(shown, encode(last) if span.until is None else encode((last, span.until)))
-
-
-_TURNED: Final = str.maketrans("<>", "><")
 
 
 def _bare(order: Order) -> list[str]:

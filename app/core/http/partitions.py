@@ -54,7 +54,7 @@ def of(router: APIRouter, path: str, **options: Any) -> Callable[[Endpoint], End
 
         async def partition(**given: Any) -> Shown[Partitions]:
             shown = await endpoint(**given)
-            return Shown({"cursors": shown.value["cursors"]})
+            return Shown({"cursors": shown.value["cursors"]}, groups=shown.groups)
 
         partition.__name__ = f"partition_{what}"
         partition.__doc__ = (
