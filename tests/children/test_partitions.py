@@ -76,6 +76,11 @@ def keys_in(cursor: str) -> tuple[list | None, list | None]:
     return after, until
 
 
+def told_by(cursors: list[str]) -> set[str]:
+    """Return the ids that cursors name."""
+    return {keys[-1] for cursor in cursors for keys in keys_in(cursor) if keys}
+
+
 @pytest.fixture
 async def register(database, child: ChildRef) -> None:
     """Two thousand children, nine of ten in one village; others of the province, and elsewhere."""
@@ -143,8 +148,10 @@ async def test_a_filter_of_the_list_is_one_of_its_parts(
 ) -> None:
     county = await a_caller(database, settings, "civil_affairs", COUNTY)
     for query, most in (("&category=orphan", 4), (f"&region_code={COUNTY}", 4)):
-        parts = await parts_of(client, county, "children", 4, query)
+        cursors = await divided(client, county, "children", 4, query)
+        parts = [await followed(client, county, "children", each, query) for each in cursors]
         whole = await followed(client, county, "children", None, query)
+        assert told_by(cursors) <= {*whole}
         assert [row for part in parts for row in part] == whole
         assert 1 < len(parts) <= most
         assert max(map(len, parts)) <= 2 * len(whole) / len(parts)
@@ -230,9 +237,7 @@ async def test_a_part_tells_of_no_row_that_its_reader_does_not_see(
     for caller in (teacher, neighbour):
         seen = await followed(client, caller, "children", None)
         cursors = await divided(client, caller, "children", 8)
-        told = {keys[-1] for cursor in cursors for keys in keys_in(cursor) if keys}
-        assert told <= {*seen}
-        assert told
+        assert set() < told_by(cursors) <= {*seen}
 
 
 async def test_dividing_is_recorded_and_about_nobody(client, database, register, director) -> None:
