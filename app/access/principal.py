@@ -41,6 +41,11 @@ class Principal:
         """The agency of now, and every one served before."""
         return [*dict.fromkeys([self.agency_id, *self.served])]
 
+    def within(self, region: tuple[int, int] | None) -> tuple[int, int]:
+        """Return what of a half-open range of codes lies in the remit; all of that without one."""
+        lo, hi = region or (self.region_lo, self.region_hi)
+        return max(lo, self.region_lo), min(hi, self.region_hi)
+
     @property
     def school_id(self) -> UUID | None:
         """The school whose pupils alone are visible, for a caller bound to enrolment."""

@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from app.children.below import VISIBLE, BelowChild, below_child
-from app.core.data import distribution, retention, rls
+from app.core.data import distribution, retention, rls, sampling
 from app.core.data.columns import Instant, code_list
 from app.core.ids import new_id
 
@@ -101,6 +101,7 @@ class Child(SQLModel, table=True):
         Index("ix_children_home_county_next_change_on", "home_county", "next_change_on"),
         Index("ix_children_birth_date_name_canonical", "birth_date", "name_canonical"),
         *_by_code(),
+        *sampling.indexes("children"),
         *_other_readings("name_pinyin_2", "name_initials_2", "name_pinyin_3", "name_initials_3"),
         PrimaryKeyConstraint("home_county", "id"),
         # That an id is one child's in the whole nation is seen to by `duplicates.disown`.

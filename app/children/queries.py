@@ -16,6 +16,7 @@ from app.children.told import GROUPS, Told
 from app.core.clock import CHINA
 from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
+from app.core.data.sampling import Place
 from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.http.wire import region_text
@@ -330,6 +331,7 @@ async def list_page(
     window: paging.Window,
     act: Act | None = None,
     arms: Callable[[Where], Sequence[str]] | None = None,
+    region: tuple[int, int] | None = None,
 ) -> paging.Rows:
     """List visible children that meet `conditions`, by (region, id): SQL with `{}` for the value →
     value, None for any. The alias `r` is the table of resident numbers, if a condition names it.
@@ -344,10 +346,13 @@ async def list_page(
     ):
         where.checked()
     where.add_given(conditions)
+    if region is not None:
+        where.add("c.region_code >= {} AND c.region_code < {}", *region)
     if act is not None:
         act.narrow(where, principal, tx.today, alias="c")
     either = () if arms is None else arms(where)
-    return await paging.fetch(tx, select, where, _BY_REGION, window, either)
+    place = Place("children c", *principal.within(region))
+    return await paging.fetch(tx, select, where, _BY_REGION, window, either, place)
 
 
 async def counties(tx: Tx, lo: int, hi: int) -> list[int]:

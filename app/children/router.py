@@ -39,7 +39,7 @@ from app.children.deps import (
 from app.children.models import LISTED_BY
 from app.core.clock import local_date
 from app.core.data.db import Tx
-from app.core.http import routing
+from app.core.http import partitions, routing
 from app.core.http.paging import CursorInvalid, Page, Paged, Rows
 from app.core.http.preconditions import IfMatch
 from app.core.http.routing import ReadTransaction, Transaction
@@ -103,6 +103,7 @@ def _one_of(column: str, what: str) -> Any:
     return Query(description=what, max_length=60, pattern=f"^({codes})$")
 
 
+@partitions.of(router, "/partitions", responses=documented(search.FilterForbidden))
 @router.get("", responses=documented(search.FilterForbidden))
 async def list_children(
     principal: ReadsChildren,
@@ -137,7 +138,8 @@ async def list_children(
         undecided=undecided,
         school_id=school_id,
     )
-    return _page(tx, principal, await queries.list_page(tx, principal, conditions, window, act))
+    page = await queries.list_page(tx, principal, conditions, window, act, region=region_code)
+    return _page(tx, principal, page)
 
 
 @router.get("/summary", responses=documented(search.FilterForbidden))

@@ -66,10 +66,7 @@ def listed(
         undecided=undecided,
         school_id=school_id,
     )
-    lo, hi = region_code or (None, None)
     return {
-        "c.region_code >= {}": lo,
-        "c.region_code < {}": hi,
         **_held("categories", category),
         **_held("priority_flags", priority_flag),
         **_held("undecided", undecided),

@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
-from app.core.data import distribution, hiding, retention, rls
+from app.core.data import distribution, hiding, retention, rls, sampling
 from app.core.data.columns import Instant, code_list
 
 REASON: Final = "duties.waiver_reason"
@@ -121,6 +121,7 @@ class Duty(hiding.HiddenRow, table=True):
             "ix_duties_done_by_hidden", "region_code", "id", postgresql_where=text(DONE_BY_HIDDEN)
         ),
         Index("ix_duties_done_by_report", "discharged_by", postgresql_where=text(DONE_BY_HIDDEN)),
+        *sampling.indexes("duties"),
     )
 
     id: UUID

@@ -14,6 +14,7 @@ from app.children.enrolments import class_key
 from app.core.clock import local_date, years_before
 from app.core.data import hiding
 from app.core.data.db import Tx
+from app.core.data.sampling import Place
 from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.http.wire import region_text
@@ -163,7 +164,8 @@ async def list_duties(
             where.add(f"{state} = {{}}", filters.state)
             arms.append(f"d.id = ANY ({where.bind(kept)}::uuid[])")
     select = f"SELECT d.*, {state} AS stands FROM duties d"
-    return await paging.fetch(tx, select, where, _BY_DUE, window, arms)
+    place = Place("duties d", *principal.within(filters.region))
+    return await paging.fetch(tx, select, where, _BY_DUE, window, arms, place)
 
 
 def _arms(where: Where, principal: Principal, filters: Filters) -> list[str]:
@@ -184,9 +186,7 @@ def _arms(where: Where, principal: Principal, filters: Filters) -> list[str]:
     )
     if oversees(principal.role.code):
         own.append(f"d.overseer_id = {agency} AND {told}{of_rule}")
-    lo, hi = principal.region_lo, principal.region_hi
-    if filters.region is not None:
-        lo, hi = max(lo, filters.region[0]), min(hi, filters.region[1])
+    lo, hi = principal.within(filters.region)
     if lo >= hi:
         return own
     if rule is not None and hi - lo >= _COUNTY:

@@ -12,7 +12,7 @@ from app.access.principal import Principal
 from app.children.deps import ChildFilter
 from app.core.clock import local_date
 from app.core.data.db import Tx
-from app.core.http import routing
+from app.core.http import partitions, routing
 from app.core.http.paging import Page, Paged
 from app.core.http.preconditions import IfMatch
 from app.core.http.routing import ReadTransaction, Transaction
@@ -50,6 +50,7 @@ DutyToChange = Annotated[asyncpg.Record, named_in_path(*_DUTY, for_update=True)]
 CountsDuties = Annotated[Principal, needs(READ, personal=False)]
 
 
+@partitions.of(router, "/duties/partitions")
 @router.get("/duties")
 async def list_duties(
     principal: ReadsDuties,

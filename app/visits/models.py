@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from app.children.below import Correctable, VersionBelow, below_child, versions_of
-from app.core.data import retention
+from app.core.data import retention, sampling
 from app.core.data.columns import Instant, code_list, one_of
 
 
@@ -94,6 +94,7 @@ class Visit(Correctable, table=True):
             "id",
             postgresql_where=text("withdrawal_by IS NOT NULL AND withdrawal_confirmed_by IS NULL"),
         ),
+        *sampling.indexes("visits"),
         privileges="SELECT, INSERT, UPDATE, DELETE",
     )
 

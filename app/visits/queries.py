@@ -12,6 +12,7 @@ from app.access.principal import Principal
 from app.children import queries as children
 from app.children import rows
 from app.core.data.db import Tx
+from app.core.data.sampling import Place
 from app.core.http import paging
 from app.core.http.wire import region_text
 from app.visits import rules, schemas
@@ -50,7 +51,8 @@ async def list_visits(
         where.add("v.region_code >= {} AND v.region_code < {}", *region)
     if act is not None:
         act.narrow(where, principal, tx.today, alias="v")
-    return await paging.fetch(tx, _VISITS, where, _LATEST, window)
+    place = Place("visits v", *principal.within(region))
+    return await paging.fetch(tx, _VISITS, where, _LATEST, window, place=place)
 
 
 def words_of(tx: Tx, row: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from app.access.principal import Principal
 from app.children import rows
 from app.children.deps import ChildFilter, ChildInPath
 from app.core.data.db import Tx
-from app.core.http import routing
+from app.core.http import partitions, routing
 from app.core.http.paging import Page, Paged, Rows
 from app.core.http.preconditions import IfMatch
 from app.core.http.routing import ReadTransaction, Transaction
@@ -94,6 +94,7 @@ async def record_visit(
     return _shown(visit, [visit], is_new=is_new, receipt=is_new, children=[child_id])
 
 
+@partitions.of(router, "/visits/partitions")
 @router.get("/visits")
 async def list_visits(
     principal: ReadsVisits,

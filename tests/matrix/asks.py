@@ -127,6 +127,7 @@ _WEBHOOKS = (
 _CHILDREN = (
     Ask("createChild", _new_file),
     Ask("listChildren", shows=("child_id",)),
+    Ask("partitionChildren"),
     Ask("searchChildren", always({"name": "测一", "limit": 200}), shows=("child_id",)),
     Ask("readChild"),
     Ask("changeChild", always({"guardianship": {"kind": "grandparents"}})),
@@ -134,6 +135,7 @@ _CHILDREN = (
     Ask("readChildReasons"),
     Ask("listChildEnrolments"),
     Ask("listDuties", shows=("duty_id VIS-01", "duty_id EDU-04", "duty_id")),
+    Ask("partitionDuties"),
     Ask("summariseDuties"),
     Ask("summariseChildren"),
     Ask("tryPolicyValue", _trial),

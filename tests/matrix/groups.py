@@ -106,13 +106,13 @@ LOOKS_AT: Mapping[str, tuple[Respect, ...]] = {
     **dict.fromkeys(
         (
             *("createChild", "listChildren", "searchChildren", "readChild", "changeChild"),
-            "readChildHistory",
+            *("partitionChildren", "readChildHistory"),
         ),
         (_sections,),
     ),
     **dict.fromkeys(
         (
-            *("listDuties", "summariseDuties", "readDuty"),
+            *("listDuties", "partitionDuties", "summariseDuties", "readDuty"),
             *("proposeWaiver", "approveWaiver", "withdrawWaiver"),
         ),
         (_duties,),

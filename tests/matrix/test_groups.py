@@ -58,7 +58,7 @@ def test_sections_count_where_a_file_is_shown_or_written(described, section) -> 
     changed = {name for name in described if before[name] != after[name]}
     assert changed == {
         *("createChild", "listChildren", "searchChildren", "readChild", "changeChild"),
-        "readChildHistory",
+        *("partitionChildren", "readChildHistory"),
     }
 
 

@@ -62,7 +62,10 @@ _KINDS = {
 }
 """What kinds of data an operation shows of a child, where that is not called like its chapter."""
 
-_MORE = {"createChild", "changeChild", "listChildren", "searchChildren", "readChildHistory"}
+_MORE = {
+    *("createChild", "changeChild", "listChildren", "searchChildren", "readChildHistory"),
+    "partitionChildren",
+}
 """Recorded, too: sections written but not read, and what a page would show if it had an item."""
 
 _MADE = ("id", "referral_id", "batch_id", "unresolved_id")

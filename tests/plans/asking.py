@@ -62,7 +62,7 @@ async def asked_of(
     role, holder, level = who
     target = kept.target(min(ROLES[role]["agency_kinds"]))
     async with undone(database):
-        caller = await _somebody(database, settings, kept, target, who)
+        caller = await somebody(database, settings, kept, target, who)
         headers = {
             "authorization": f"Bearer {caller.token}",
             "purpose-of-use": (ROLES[role]["purposes"] or PURPOSES)[0],
@@ -92,7 +92,7 @@ async def asked_of(
     return found
 
 
-async def _somebody(
+async def somebody(
     database: Database,
     settings: Settings,
     kept: Kept,

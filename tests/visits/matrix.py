@@ -40,6 +40,7 @@ PART = Part(
     asks=(
         Ask("recordVisit", lambda target: a_visit(target.ids["child_id"]), claims=("child_id",)),
         Ask("listVisits", shows=("visit_id",)),
+        Ask("partitionVisits"),
         Ask("listChildVisits"),
         Ask("readVisit"),
         Ask("correctVisit", always({"note": "合成记录"})),

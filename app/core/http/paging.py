@@ -14,19 +14,18 @@ from fastapi import Depends, Query
 from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter
 
 from app.core.data.db import Tx
+from app.core.data.sampling import Place, sample
 from app.core.data.sql import Where
 from app.core.problems import Problem
 
 Item = TypeVar("Item")
 Limit = Annotated[int, Query(ge=1, le=200, description="How many items to answer at most.")]
+_CURSOR: Final = {"max_length": 400, "pattern": r"^[A-Za-z0-9_-]+$"}
 Cursor = Annotated[
     str | None,
-    Query(
-        max_length=400,
-        pattern=r"^[A-Za-z0-9_-]+$",
-        description="Where to go on: `next_cursor` of the page before.",
-    ),
+    Query(description="Where to go on: `next_cursor` of the page before.", **_CURSOR),
 ]
+CursorText = Annotated[str, Field(**_CURSOR)]
 
 
 class CursorInvalid(Problem, status=400):
@@ -49,10 +48,13 @@ class Page(BaseModel, Generic[Item]):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which page a caller asks for: how many items at most, after which cursor."""
+    """Which page a caller asks for: how many items at most, after which cursor. Or, instead of a
+    page, into how many `parts` the whole list is to be divided (`partitions`).
+    """
 
     limit: int = 50
     cursor: str | None = None
+    parts: int | None = None
 
 
 async def _window(limit: Limit = 50, cursor: Cursor = None) -> Window:
@@ -71,46 +73,118 @@ class Order(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """One page of rows, and the cursor of the next."""
+    """One page of rows, and the cursor of the next; or no rows, and the cursor of each part."""
 
     rows: Sequence[Any]
     next_cursor: str | None
+    parts: Sequence[str] = ()
 
     def shown(self, show: Callable[[Any], Any]) -> dict[str, Any]:
         """Return the page as on the wire, each row as `show` makes it."""
-        return {"items": [show(row) for row in self.rows], "next_cursor": self.next_cursor}
+        page = {"items": [show(row) for row in self.rows], "next_cursor": self.next_cursor}
+        return page | {"cursors": self.parts} if self.parts else page
+
+
+class Span(NamedTuple):
+    """What of a list a cursor goes on with: after these keys, up to and with those; None: to the
+    end of the list that lies there.
+    """
+
+    after: Sequence[Any] | None = None
+    until: Sequence[Any] | None = None
 
 
 async def fetch(
-    tx: Tx, select: str, where: Where, order: Order, window: Window, arms: Sequence[str] = ()
+    tx: Tx,
+    select: str,
+    where: Where,
+    order: Order,
+    window: Window,
+    arms: Sequence[str] = (),
+    place: Place | None = None,
 ) -> Rows:
     """Fetch a page of a SELECT, from the cursor on. Raises CursorInvalid. One statement.
 
     `arms`: conditions, bound in `where`, of which one at least must hold as well. Each is asked for
     a page of its own, by an index of its own, and these are merged: an OR would read all of them.
+    `place`: of a list that may be divided, where its rows lie (`partitions`).
     """
-    values = decode(window.cursor, order.keys.values())
+    if window.parts is not None:
+        return Rows([], None, await _parts(tx, select, where, order, window.parts, arms, place))
+    span = _span(window.cursor, order, divided=place is not None)
     names = ", ".join(order.keys)
-    if values is not None:
-        places = ", ".join(map(where.bind, values))
-        where.add(f"({names}) {'<' if order.descending else '>'} ({places})")
-    sort = ", ".join(f"{name} DESC" if order.descending else name for name in order.keys)
-    cut = f"ORDER BY {sort} LIMIT {int(window.limit) + 1}"
-    statement = f"{select} WHERE {where} {cut}"
-    if arms:
-        pages = " UNION ALL ".join(f"({select} WHERE ({arm}) AND {where} {cut})" for arm in arms)
-        alias = next(iter(order.keys)).partition(".")[0]
-        statement = f"SELECT DISTINCT ON ({names}) * FROM ({pages}) AS {alias} {cut}"
+    behind, up_to = ("<", ">=") if order.descending else (">", "<=")
+    for sign, keys in ((behind, span.after), (up_to, span.until)):
+        if keys is not None:
+            where.add(f"({names}) {sign} ({', '.join(map(where.bind, keys))})")
+    statement = _statement(select, where, order, window.limit + 1, arms)
     try:
         rows = await tx.connection.fetch(statement, *where.arguments)
     # Such as a number no column of this type holds.
     except asyncpg.DataError as error:  # pragma: no cover  of a cursor somebody made up
-        raise error if values is None else _invalid() from None
+        raise error if span == Span() else _invalid() from None
     shown = rows[: window.limit]
     if len(rows) <= window.limit:
         return Rows(shown, None)
-    last = shown[-1]
-    return Rows(shown, encode(last[name.rpartition(".")[2]] for name in order.keys))
+    last = [shown[-1][name] for name in _bare(order)]
+    return Rows(shown, encode(last) if span.until is None else encode((last, span.until)))
+
+
+def _bare(order: Order) -> list[str]:
+    return [name.rpartition(".")[2] for name in order.keys]
+
+
+def _statement(select: str, where: Where, order: Order, limit: int, arms: Sequence[str]) -> str:
+    names = ", ".join(order.keys)
+    sort = ", ".join(f"{name} DESC" if order.descending else name for name in order.keys)
+    cut = f"ORDER BY {sort} LIMIT {int(limit)}"
+    if not arms:
+        return f"{select} WHERE {where} {cut}"
+    pages = " UNION ALL ".join(f"({select} WHERE ({arm}) AND {where} {cut})" for arm in arms)
+    alias = next(iter(order.keys)).partition(".")[0]
+    return f"SELECT DISTINCT ON ({names}) * FROM ({pages}) AS {alias} {cut}"
+
+
+FEW: Final = 512
+"""Rows of a list that are all looked at to divide it; of more a sample is."""
+A_PART: Final = 16
+"""Rows of a sample that make a part: that one holds twice as many as another was drawn for is
+rare then.
+"""
+
+
+async def _parts(
+    tx: Tx,
+    select: str,
+    where: Where,
+    order: Order,
+    number: int,
+    arms: Sequence[str],
+    place: Place | None,
+) -> list[str]:
+    """Return the cursors of parts of about the same size, that hold the list between them. One
+    statement, and up to three for a list that is long.
+    """
+    if place is None:
+        raise TypeError("a list that is divided says where its rows lie")
+    statement = _statement(select, where, order, FEW + 1, arms)
+    whole = f"SELECT {', '.join(_bare(order))} FROM ({statement}) AS whole"
+    points = [tuple(row) for row in await tx.connection.fetch(whole, *where.arguments)]
+    if len(points) > FEW:
+        either = " OR ".join(f"({arm})" for arm in arms) or "true"
+        points = await sample(
+            tx.connection,
+            place,
+            list(order.keys),
+            f"{where} AND ({either})",
+            where.arguments,
+            A_PART * number,
+        )
+        number = min(number, len(points) // A_PART)
+    points.sort(reverse=order.descending)
+    number = max(1, min(number, len(points)))
+    bounds = [points[len(points) * part // number - 1] for part in range(1, number)]
+    return [encode(span) for span in zip((None, *bounds), (*bounds, None), strict=True)]
 
 
 def cut(items: Sequence[Any], window: Window, key: Callable[[Any], str]) -> Rows:
@@ -136,11 +210,29 @@ def decode(cursor: str | None, types: Iterable[type]) -> Sequence[Any] | None:
     """Read a cursor back into keys of the given types (`int`, `str`, `UUID`, `date`…). Returns None
     without a cursor; raises CursorInvalid for one of another shape.
     """
+    return None if cursor is None else _read(cursor, _keys(*types))
+
+
+def _span(cursor: str | None, order: Order, *, divided: bool) -> Span:
+    """Read back the cursor of a page, or of a part of a list that may be `divided`, or of a page of
+    a part. Raises CursorInvalid.
+    """
     if cursor is None:
-        return None
+        return Span()
+    types = order.keys.values()
+    found = _read(cursor, _spans(*types) if divided else _keys(*types))
+    if isinstance(found[-1], tuple | None):
+        after, until = found
+        if after and until and (after == until or (after < until) is order.descending):
+            raise _invalid()
+        return Span(after, until)
+    return Span(found)
+
+
+def _read(cursor: str, shape: TypeAdapter[tuple[Any, ...]]) -> tuple[Any, ...]:
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        return _keys(*types).validate_json(text, strict=True)
+        return shape.validate_json(text, strict=True)
     except ValueError:
         raise _invalid() from None
 
@@ -153,8 +245,17 @@ _STRICTER: Final[Mapping[type, Any]] = {
 
 @cache
 def _keys(*types: type) -> TypeAdapter[tuple[Any, ...]]:
-    shape: Any = GenericAlias(tuple, tuple(_STRICTER.get(each, each) for each in types))
-    return TypeAdapter(shape)
+    return TypeAdapter(_shape(types))
+
+
+@cache
+def _spans(*types: type) -> TypeAdapter[tuple[Any, ...]]:
+    keys = _shape(types)
+    return TypeAdapter(keys | GenericAlias(tuple, (keys | None, keys | None)))
+
+
+def _shape(types: Iterable[type]) -> Any:
+    return GenericAlias(tuple, tuple(_STRICTER.get(each, each) for each in types))
 
 
 def _invalid() -> CursorInvalid:
