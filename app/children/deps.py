@@ -17,6 +17,7 @@ CountsChildren = Annotated[Principal, needs(READ, personal=False)]
 WritesChildren = Annotated[Principal, needs(WRITE)]
 OpensFiles = Annotated[Principal, needs(WRITE, evidence=True)]
 ChildId = Annotated[UUID, Path(description="The child's id.")]
+TrialId = Annotated[UUID, Path(description="The trial's id.")]
 
 
 class ChildNotFound(Problem, status=404, denies=True):

@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.access.roles import roles
-from app.children import below, counting, duplicates, names, queries, rederiving
+from app.children import below, counting, duplicates, exact_trials, names, queries, rederiving
 from app.children.events import ChildRegistered
 from app.core.data.db import Tx
 from app.core.http.wire import region_text
@@ -26,9 +26,16 @@ async def rederive(tx: Tx, _: dict[str, Any]) -> None:
 
 @queue.job(_REDERIVE, of="children.rederive")
 async def rederive_in_county(tx: Tx, payload: dict[str, Any]) -> None:
-    """Derive a batch of a county's files anew, and queue the next in the same transaction."""
+    """Derive a batch of a county's files anew, and queue the next in the same transaction; while
+    another release does so, look again later.
+    """
     county = payload["home_county"]
-    if await rederiving.rederive(tx, county):
+    if await rederiving.is_of_another(tx, county):
+        key = [str(county)]
+        await queue.enqueue(
+            tx.connection, _REDERIVE, [payload], dedupe_keys=key, delay=rederiving.LATER
+        )
+    elif await rederiving.rederive(tx, county):
         await queue.enqueue_for(tx.connection, _REDERIVE, "home_county", [county])
 
 
@@ -36,6 +43,12 @@ async def rederive_in_county(tx: Tx, payload: dict[str, Any]) -> None:
 async def rederive_file(tx: Tx, payload: dict[str, Any]) -> None:
     """Derive one file anew that could not be read; held until somebody has mended it."""
     await rederiving.rederive_file(tx, payload["home_county"], UUID(payload["child_id"]))
+
+
+@queue.job(exact_trials.JOB)
+async def try_next(tx: Tx, _: dict[str, Any]) -> None:
+    """Look at the next files on which a policy value is tried."""
+    await exact_trials.look_at_next(tx)
 
 
 @queue.every("children.count", "20 * * * *")
@@ -111,6 +124,7 @@ async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
         last = max((row["was"], row["id"]) for row in moved)
     gone = "DELETE FROM children_counts WHERE county_code >= $1 AND county_code < $2"
     await tx.connection.execute(gone, event.old_lo, event.old_hi)  # or both codes are added up
+    await exact_trials.end_in(tx, event.old_lo, event.old_hi)
     await following.shift(tx, event, "duplicate_referrals", "region_code")
     await following.shift(tx, event, "child_stays", "lived_in")
 

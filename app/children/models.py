@@ -215,6 +215,7 @@ class ChildStay(BelowChild, table=True):
     __table_args__: Any = below_child(
         "child_stays",
         Index("ix_child_stays_child_id_until", "child_id", "until"),
+        Index("ix_child_stays_until", "until"),
         privileges="SELECT, INSERT, UPDATE",
     )
 

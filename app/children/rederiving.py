@@ -3,7 +3,7 @@ others.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from app.children import derivation, names, naming, queries, sealing
 from app.children.queries import ChildRef
 from app.children.rules import Derived
 from app.children.told import Told
-from app.core.data import distribution, rls
+from app.core.data import distribution, rls, versions
 from app.core.data.columns import Instant
 from app.core.data.crypto import DecryptionRefused
 from app.core.data.db import NATION, Tx
@@ -88,6 +88,7 @@ class Derivation(SQLModel, table=True):
 
     `made_by` derived all of them, at `made_at`; `walked_by`, which is another, is under way, has
     come to `walked_to` and has seen so many `files`. On `derived_on` all were true of that day.
+    Whoever wrote this last did so at `walked_at`, and knew the schema up to `by_revision`.
     """
 
     __tablename__ = "derivations"
@@ -99,6 +100,8 @@ class Derivation(SQLModel, table=True):
     files: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     derived_on: date | None = None
     derived_at: datetime | None = Field(default=None, sa_type=Instant)
+    walked_at: datetime | None = Field(default=None, sa_type=Instant)
+    by_revision: str | None = None
 
 
 distribution.by("derivations", distribution.COUNTY)
@@ -112,14 +115,45 @@ RETURNING made_by, walked_by, walked_to
 """
 _WALKED: Final = """
 UPDATE derivations
-SET walked_by = $2, walked_to = $3, files = CASE WHEN $4 THEN 0 ELSE files END + $5
+SET walked_by = $2, walked_to = $3, files = CASE WHEN $4 THEN 0 ELSE files END + $5,
+    walked_at = $6, by_revision = $7
 WHERE home_county = $1
 """
 _WALKED_ALL: Final = """
 UPDATE derivations SET made_by = walked_by, walked_by = NULL, walked_to = NULL, made_at = $2
 WHERE home_county = $1
 """
-_DONE: Final = "UPDATE derivations SET derived_on = $2, derived_at = $3 WHERE home_county = $1"
+_DONE: Final = """
+UPDATE derivations SET derived_on = $2, derived_at = $3, walked_at = $3, by_revision = $4
+WHERE home_county = $1
+"""
+_OF_ANOTHER: Final = """
+SELECT EXISTS (SELECT FROM derivations
+    WHERE home_county = $1 AND coalesce(walked_by, made_by) <> $2
+      AND walked_at > $3::timestamptz - CASE WHEN by_revision > $4 THEN $5::interval
+                                             ELSE $6::interval END)
+"""
+_NEWER_IS_GONE: Final = timedelta(hours=36)
+"""A newer release says once a night that it is there; after this it was taken back."""
+_WALK_IS_OVER: Final = timedelta(minutes=10)
+"""Any other release at work on a county says so with each batch."""
+LATER: Final = timedelta(minutes=2)
+
+
+async def is_of_another(tx: Tx, home_county: int) -> bool:
+    """Tell whether another release is at work on a county's files, or a newer one has derived them:
+    while two run side by side, neither undoes what the other did.
+    """
+    found: bool = await tx.connection.fetchval(
+        _OF_ANOTHER,
+        home_county,
+        derivation.made_by(),
+        tx.now,
+        versions.head(),
+        _NEWER_IS_GONE,
+        _WALK_IS_OVER,
+    )
+    return found
 
 
 async def rederive(tx: Tx, home_county: int) -> bool:
@@ -139,7 +173,14 @@ async def rederive(tx: Tx, home_county: int) -> bool:
         await _respell(tx, home_county, rows)
         last = rows[-1]["id"] if rows else after
         await tx.connection.execute(
-            _WALKED, home_county, derivation.made_by(), last, begins, len(rows)
+            _WALKED,
+            home_county,
+            derivation.made_by(),
+            last,
+            begins,
+            len(rows),
+            tx.now,
+            versions.head(),
         )
         if len(rows) < BATCH:
             await tx.connection.execute(_WALKED_ALL, home_county, tx.now)
@@ -148,7 +189,7 @@ async def rederive(tx: Tx, home_county: int) -> bool:
     await _leave(tx, home_county, await _derive_anew(tx, home_county, rows))
     if len(rows) == BATCH:
         return True
-    await tx.connection.execute(_DONE, home_county, tx.today, tx.now)
+    await tx.connection.execute(_DONE, home_county, tx.today, tx.now, versions.head())
     return False
 
 

@@ -15,6 +15,7 @@ from app.children import (
     counting,
     duplicates,
     enrolments,
+    exact_trials,
     history,
     opening,
     operations,
@@ -34,6 +35,7 @@ from app.children.deps import (
     CountsChildren,
     OpensFiles,
     ReadsChildren,
+    TrialId,
     WritesChildren,
 )
 from app.children.models import LISTED_BY
@@ -182,6 +184,51 @@ async def try_policy_value(
     place = await place_of(tx, asked.region_code, "#/region_code")
     trial = trials.Trial.of(asked.parameter, place, asked.value, tx.today)
     return Shown(await trials.try_value(tx, principal, trial, subtree(place)))
+
+
+@router.post(
+    "/policy-trials/exact",
+    status_code=202,
+    responses=documented(
+        RegionCodeInvalid,
+        trials.TrialForbidden,
+        trials.ValueNotTried,
+        exact_trials.TrialUnderWay,
+    ),
+)
+async def start_policy_trial(
+    principal: CountsChildren, asked: trial_schemas.PolicyTrialAsked, tx: Transaction
+) -> Shown[trial_schemas.ExactTrial]:
+    """Have what would become of children under another value counted on every file, however many.
+
+    It is done behind all else; Location tells how far it is. Of each agency's, one at a time.
+    """
+    place = await place_of(tx, asked.region_code, "#/region_code")
+    trial = trials.Trial.of(asked.parameter, place, asked.value, tx.today)
+    started = await exact_trials.start(tx, principal, trial, subtree(place))
+    location = f"/v1/children/policy-trials/{started.id}"
+    return Shown(started, subject=started.id, headers={"location": location})
+
+
+_TRIAL_PROBLEMS = documented(exact_trials.TrialNotFound)
+
+
+@router.get("/policy-trials/{trial_id}", responses=_TRIAL_PROBLEMS)
+async def read_policy_trial(
+    principal: CountsChildren, trial_id: TrialId, tx: Transaction
+) -> Shown[trial_schemas.ExactTrial]:
+    """Read how far a trial of your agency is, and what came of it: for some time, and while all of
+    its place is in your remit.
+    """
+    return Shown(await exact_trials.read(tx, principal, trial_id))
+
+
+@router.post("/policy-trials/{trial_id}/cancellation", responses=_TRIAL_PROBLEMS)
+async def cancel_policy_trial(
+    principal: CountsChildren, trial_id: TrialId, tx: Transaction
+) -> Shown[trial_schemas.ExactTrial]:
+    """End a trial of your agency; one that has ended stays as it is."""
+    return Shown(await exact_trials.cancel(tx, principal, trial_id))
 
 
 @router.get("/{child_id}", responses=documented(ChildNotFound))

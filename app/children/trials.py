@@ -1,7 +1,8 @@
 """What would become of children under another value of a policy parameter. Nothing is written.
 
 Up to LIMIT files each is derived twice. Of more, about as many are drawn by chance: the answer is
-an estimate, with what it may be off. Figures are told to the nearest five, since a value can be put
+an estimate, with what it may be off; who wants all of them looked at has it done by a job
+(`exact_trials`). Figures are told to the nearest five, since a value can be put
 so that it asks one thing of one child, which no summary would tell.
 """
 
@@ -57,12 +58,12 @@ class TrialForbidden(Problem, status=403, denies=True):
     title_zh = "您的角色无权查看将会变化的内容"
 
 
-_FILES: Final = f"""
+FILES: Final = f"""
 SELECT c.id, c.home_county, c.region_code, c.birth_date, c.told, c.categories, c.priority_flags,
        c.undecided, {{derived}} AS derived, {{page}} AS page, {queries.STORED}
 FROM children c{{drawn}}"""
 # What is stored is what these rules say today, unless a day has come or others made it.
-_AS_OF_TODAY: Final = """(coalesce(c.next_change_on > {}, true) AND EXISTS (
+AS_OF_TODAY: Final = """(coalesce(c.next_change_on > {}, true) AND EXISTS (
     SELECT FROM derivations d WHERE d.home_county = c.home_county AND d.made_by = {}))"""
 # Of a smaller place each file is drawn by itself, and all are read; of a larger, whole pages of the
 # table are, of which few lie elsewhere.
@@ -166,13 +167,18 @@ def _keys(found: rules.Derived | Mapping[str, Any]) -> frozenset[Key]:
     return frozenset((kind, code) for kind, name in _SECTIONS for code in said[name])
 
 
+def may_try(principal: Principal) -> bool:
+    """Tell whether a caller reads categories, and where children live."""
+    return {"derived", "residence"} <= {*principal.role.reads}
+
+
 async def try_value(
     tx: Tx, principal: Principal, trial: Trial, region: tuple[int, int]
 ) -> trial_schemas.PolicyTrial:
     """Say of the children of a region whom the caller may know of what would become of them. Raises
     TrialForbidden; TooManyAtOnce while this process tries another.
     """
-    if not {"derived", "residence"} <= {*principal.role.reads}:
+    if not may_try(principal):
         raise TrialForbidden
     if _ONE.locked():
         raise TooManyAtOnce(headers=_COME_BACK)
@@ -196,9 +202,9 @@ async def _try(
         drawn, page = _PAGES.format(where.bind(100 * share)), _PAGE
     elif not exact:
         where.add(_DRAWN, int(share * (1 << 20)))
-    derived = _AS_OF_TODAY.format(where.bind(trial.on), where.bind(derivation.made_by()))
+    derived = AS_OF_TODAY.format(where.bind(trial.on), where.bind(derivation.made_by()))
     rows = await tx.connection.fetch(
-        f"{_FILES.format(derived=derived, page=page, drawn=drawn)} WHERE {where}", *where.arguments
+        f"{FILES.format(derived=derived, page=page, drawn=drawn)} WHERE {where}", *where.arguments
     )
     tried = []
     for row in rows:
@@ -234,6 +240,11 @@ def effects(tried: Sequence[Tried], files: int | None) -> list[trial_schemas.Tri
         )
         for kind, code in keys
     ]
+    return told(found)
+
+
+def told(found: Sequence[trial_schemas.TriedEffect]) -> list[trial_schemas.TriedEffect]:
+    """Leave out what is, and would be, of too few."""
     return [each for each in found if each.before.count or each.after.count]
 
 
@@ -242,9 +253,7 @@ def _counted(
 ) -> trial_schemas.Counted:
     """To the nearest five: `low` and `high` hold whatever it may be."""
     if files is None:
-        count = _NEAREST * round(sum(so) / _NEAREST)
-        off = _NEAREST // 2
-        return trial_schemas.Counted(count=count, low=max(count - off, 0), high=count + off)
+        return nearest(sum(so))
     share, low, high = interval(
         Counter(each.page for each in tried),
         Counter(each.page for each, holds in zip(tried, so, strict=True) if holds),
@@ -257,6 +266,12 @@ def _counted(
 
 
 _NEAREST: Final = 5
+
+
+def nearest(number: int, unsure: int = 0) -> trial_schemas.Counted:
+    """Tell a count to the nearest five; so many of those counted may be one too many, or few."""
+    count, off = _NEAREST * round(number / _NEAREST), _NEAREST // 2 + unsure
+    return trial_schemas.Counted(count=count, low=max(count - off, 0), high=count + off)
 
 
 def interval(drawn: Mapping[int, int], so: Mapping[int, int]) -> tuple[float, float, float]:

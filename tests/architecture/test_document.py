@@ -43,6 +43,9 @@ DIFFERS = {
     "summariseDuties": False,  # counts only
     "summariseChildren": False,
     "tryPolicyValue": False,
+    "startPolicyTrial": False,
+    "readPolicyTrial": False,
+    "cancelPolicyTrial": False,
     "listEvents": True,  # names children, other operations of its scope name deliveries
     "listHolders": True,  # names people, other operations of its scope name agencies
 }

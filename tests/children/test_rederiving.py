@@ -12,6 +12,7 @@ from app.children import derivation, rederiving
 from app.children.queries import ChildRef
 from app.children.rules import policy_of
 from app.children.told import Told
+from app.core.data import versions
 from app.core.data.crypto import DecryptionRefused
 from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
@@ -98,7 +99,7 @@ async def test_another_day_to_change_on_is_no_change_of_the_file(
 
 
 async def test_other_rules_derive_all_files_anew(
-    fifteen: str, database: Database, monkeypatch: pytest.MonkeyPatch
+    fifteen: str, database: Database, monkeypatch: pytest.MonkeyPatch, now
 ) -> None:
     young = {"lbc.age_limit": 14}
     monkeypatch.setattr(
@@ -107,6 +108,7 @@ async def test_other_rules_derive_all_files_anew(
     await night(database)
     assert (await stored(database, fifteen))["categories"] == ["left_behind"]
     monkeypatch.setattr(derivation, "made_by", lambda: "others")
+    database.clock = lambda: now + timedelta(hours=1)
     await night(database)
     assert (await stored(database, fifteen))["categories"] == []
 
@@ -138,6 +140,59 @@ async def test_a_walk_goes_on_where_it_stood(
     assert all(await emptied())
     async with database.begin(SYSTEM) as tx:
         assert await rederiving.how_far(tx) == rederiving.HowFar(1, 1, 5, date(2026, 11, 20))
+
+
+async def by(database: Database, release: pytest.MonkeyPatch, rules: str, schema: str) -> bool:
+    """Run a county's next job as a release would; return whether it went at the files."""
+    payload = {"home_county": COUNTY}
+    with release.context() as of_it:
+        of_it.setattr(derivation, "made_by", lambda: rules)
+        of_it.setattr(versions, "head", lambda: schema)
+        async with database.begin(SYSTEM) as tx:
+            before = await tx.connection.fetchval(_AT)
+            await queue.REGISTRY["children.rederive_in_county"].handler(tx, payload)
+            after = await tx.connection.fetchval(_AT)
+            waits = await tx.connection.fetchval(
+                "SELECT count(*) FROM jobs WHERE run_at > now() AND payload = $1::jsonb",
+                f'{{"home_county": {COUNTY}}}',
+            )
+            await tx.connection.execute("DELETE FROM jobs")
+    assert (before == after) == (waits == 1)
+    return before != after
+
+
+_AT = "SELECT d::text FROM derivations d"
+
+
+@pytest.mark.parametrize("newer", ["0185", "0189"])
+async def test_two_releases_side_by_side_do_not_undo_each_other(
+    database: Database, monkeypatch: pytest.MonkeyPatch, now, newer: str
+) -> None:
+    """Each would begin anew what the other had derived, and so on for ever."""
+    monkeypatch.setattr(rederiving, "BATCH", 2)
+    for _ in range(3):
+        await a_child(database, VILLAGE)
+    assert await by(database, monkeypatch, "old", "0185")
+    assert not await by(database, monkeypatch, "new", newer)  # it is at work
+    database.clock = lambda: now + timedelta(minutes=11)
+    assert await by(database, monkeypatch, "new", newer)
+    assert not await by(database, monkeypatch, "old", "0185")
+    assert await by(database, monkeypatch, "new", newer)  # to the end
+    assert not await by(database, monkeypatch, "old", "0185")
+    assert await by(database, monkeypatch, "new", newer)  # what is due
+    database.clock = lambda: now + timedelta(minutes=22)
+    assert await by(database, monkeypatch, "old", "0185") == (newer == "0185")
+
+
+async def test_a_newer_release_that_was_taken_back_is_not_waited_for(
+    database: Database, monkeypatch: pytest.MonkeyPatch, now
+) -> None:
+    await a_child(database, VILLAGE)
+    for _ in range(2):
+        assert await by(database, monkeypatch, "new", "0189")
+    for hours, goes in ((35, False), (37, True)):
+        database.clock = lambda hours=hours: now + timedelta(hours=hours)
+        assert await by(database, monkeypatch, "old", "0185") == goes
 
 
 async def test_each_county_goes_by_itself(

@@ -191,6 +191,14 @@ def _sees_duty(rule: str) -> Callable[[Who, Target], bool]:
     return sees
 
 
+def _reads_categories(who: Who) -> bool:
+    return {"derived", "residence"} <= set(ROLES[who.role]["reads"])
+
+
+def _sees_trial(who: Who, target: Target) -> bool:
+    return _owns(who, target) and _inside(who, target.region) and _reads_categories(who)
+
+
 VISIBLE: Mapping[str, Callable[[Who, Target], bool]] = {
     "child_id": sees_child,
     **{part.id: sees_child for part in PARTS},
@@ -198,6 +206,7 @@ VISIBLE: Mapping[str, Callable[[Who, Target], bool]] = {
     "alert_id": sees_alert,
     "report_id": sees_report,
     "batch_id": _owns,
+    "trial_id": _sees_trial,
     "unresolved_id": _sees_unresolved,
     "endpoint_id": _owns,
     "delivery_id": _owns,
@@ -270,8 +279,8 @@ def _no_post_of_ours(who: Who, target: Target, gives: str | None) -> bool:
 
 
 REFUSED: Mapping[str, Refusal] = {
-    "tryPolicyValue": lambda who, _, __: (
-        not {"derived", "residence"} <= set(ROLES[who.role]["reads"])
+    **dict.fromkeys(
+        ("tryPolicyValue", "startPolicyTrial"), lambda who, _, __: not _reads_categories(who)
     ),
     **dict.fromkeys(
         ("attachUnresolved", "takeBackUnresolved", "dismissUnresolved"),

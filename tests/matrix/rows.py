@@ -9,6 +9,7 @@ import orjson
 from app.access.models import Client
 from app.agencies.models import Agency, Post, PostHolding, Staff
 from app.attendance.models import AttendanceBatch
+from app.children.exact_trials import PolicyTrialRow
 from app.children.queries import ChildRef
 from app.core.data.db import Tx
 from app.core.data.hiding import HiddenSubject
@@ -29,6 +30,7 @@ KINDS = (
         "alert_id",
         "report_id",
         "batch_id",
+        "trial_id",
         "endpoint_id",
         "delivery_id",
         "post_id",
@@ -303,6 +305,26 @@ def _machine(tx: Tx, target: Target) -> None:
             remit_lo=lo,
             remit_hi=hi,
             created_at=tx.now,
+        )
+    )
+    tx.session.add(
+        PolicyTrialRow(
+            id=target.ids["trial_id"],
+            agency_id=target.owner,
+            parameter="lbc.age_limit",
+            region_code=target.region,
+            value=14,
+            tried_on=_DAY,
+            made_by="-",
+            lo=lo,
+            hi=hi,
+            state="done",
+            files=0,
+            tally={},
+            after_region=lo,
+            after_id=UUID(int=0),
+            started_at=tx.now,
+            advanced_at=tx.now,
         )
     )
     tx.session.add(

@@ -261,3 +261,24 @@ async def test_months_that_are_missing_are_made(
         await make_months(tx, {})
         assert name in await parts(tx, "audit_children")
         assert await months.ahead(tx.connection, utc_now()) == missing + 1  # of that table
+
+
+async def test_after_a_sleep_the_month_before_is_there_too(
+    database: Database, database_urls: schema.Urls
+) -> None:
+    """What was begun in its last minutes is written in the next month."""
+    began = utc_now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    connection = await asyncpg.connect(database_urls.owner)
+    sleep = connection.transaction()
+    await sleep.start()
+    await connection.execute("CREATE TABLE slept (id uuid PRIMARY KEY) PARTITION BY RANGE (id)")
+    await connection.execute(
+        "CREATE TABLE slept_until PARTITION OF slept FOR VALUES FROM (MINVALUE)"
+        f" TO ('{months.first_id(began - timedelta(days=120))}')"
+    )
+    assert await months.make(connection) == months.AHEAD + 2
+    late = months.first_id(began - timedelta(minutes=1))
+    await connection.execute("INSERT INTO slept VALUES ($1), ($2)", late, new_id())
+    assert await months.make(connection) == 0
+    await sleep.rollback()
+    await connection.close()

@@ -132,7 +132,8 @@ FROM unnest($1::text[]) AS t (name)
 _ID_OF: Final = """(lpad(to_hex((extract(epoch FROM {}) * 1000)::bigint), 12, '0')
                 || repeat('0', 20))::uuid"""
 # A month is made beside the table and attached: that stops nobody, where CREATE … PARTITION OF
-# would wait for all who write. Of which months there are tells the greatest bound.
+# would wait for all who write. Of which months there are tells the greatest bound. After a sleep of
+# months the one before is made, too: what was begun in its last minutes is written in the next.
 _MAKE: Final = rf"""
 CREATE OR REPLACE FUNCTION make_months() RETURNS integer LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s' AS $$
@@ -149,7 +150,7 @@ BEGIN
             FROM 'TO \(''([0-9a-f-]+)''') COLLATE "C"), '') INTO upto
         FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhrelid
         WHERE i.inhparent = format('public.%I', parent)::regclass;
-        FOR ahead IN 0..{AHEAD} LOOP
+        FOR ahead IN -1..{AHEAD} LOOP
             month := date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => ahead);
             begins := {_ID_OF.format("month")};
             ends := {_ID_OF.format("month + interval '1 month'")};

@@ -90,6 +90,38 @@ async def test_what_another_transaction_undid_may_be_tried_again(live_database) 
                 await tx.connection.execute(f"DO $$ BEGIN RAISE SQLSTATE '{code}'; END $$")
 
 
+async def test_of_two_that_wait_for_each_other_one_is_told_to_come_back(live_database) -> None:
+    """A real deadlock: the server undoes one, which may be sent again, and the other goes on."""
+    both = asyncio.Barrier(2)
+
+    async def one(first: int, then: int) -> None:
+        async with live_database.begin() as tx:
+            await tx.connection.execute("SELECT pg_advisory_xact_lock($1)", first)
+            await both.wait()
+            await tx.connection.execute("SELECT pg_advisory_xact_lock($1)", then)
+
+    ends = await asyncio.gather(one(43, 44), one(44, 43), return_exceptions=True)
+    (undone,) = [end for end in ends if end is not None]
+    assert isinstance(undone, TemporarilyUnavailable)
+    assert isinstance(undone.__cause__, asyncpg.DeadlockDetectedError)
+    assert undone.headers["retry-after"] == "2"
+
+
+async def test_a_lock_not_given_in_time_is_asked_for_again(
+    live_database, database_urls, keyring
+) -> None:
+    async with (
+        opened(database_urls.app, keyring, lock_timeout_ms=100) as impatient,
+        live_database.begin() as holder,
+    ):
+        await holder.connection.execute("SELECT pg_advisory_xact_lock(45)")
+        with pytest.raises(TemporarilyUnavailable) as refused:
+            async with impatient.begin() as tx:
+                await tx.connection.execute("SELECT pg_advisory_xact_lock(45)")
+    assert isinstance(refused.value.__cause__, asyncpg.LockNotAvailableError)
+    assert refused.value.headers["retry-after"] == "2"
+
+
 async def test_nothing_holds_a_connection_for_ever(database_urls, keyring) -> None:
     """Neither a statement, nor a wait for a lock, nor a transaction that was forgotten."""
     limits = {"statement_timeout_ms": 70_000, "lock_timeout_ms": 50_000}
