@@ -47,8 +47,8 @@ _SHIFT: Final = """
 UPDATE {table} AS t SET {changes}
 FROM (SELECT {keys}, {column} AS was FROM {table}
       WHERE {column} >= $1 AND {column} < $2 AND {which}
-      ORDER BY {column} LIMIT $4 FOR NO KEY UPDATE) AS old
-WHERE {same} RETURNING old.was
+      ORDER BY {column} LIMIT $4) AS old
+WHERE {same} AND (t.{column} >= $1 AND t.{column} < $2) IS TRUE RETURNING old.was
 """
 
 
@@ -81,7 +81,7 @@ async def shift(
         rows = await tx.connection.fetch(
             statement, lo, replaced.old_hi, replaced.shift, BATCH, *values
         )
-        if len(rows) < BATCH:
+        if not rows:
             return
         # From the last code on: this transaction's own dead entries before it are not read again.
         lo = max(row["was"] for row in rows)
