@@ -20,7 +20,7 @@ from sqlmodel import SQLModel
 
 import app
 from app import wiring
-from app.core.data import distribution
+from app.core.data import distribution, revisions
 from tests import routed, schema
 
 pytestmark = pytest.mark.xdist_group("schema")
@@ -73,14 +73,22 @@ def _kind(table: str) -> str:
 
 def test_every_table_says_once_where_its_rows_lie() -> None:
     wiring.load()
-    tables = set(SQLModel.metadata.tables)
+    tables = {name: table.columns.keys() for name, table in SQLModel.metadata.tables.items()}
     said = [*distribution.SPREAD, *distribution.EVERYWHERE, *distribution.IN_ONE_PLACE]
     assert distribution.undeclared(tables) is None, distribution.undeclared(tables)
     assert sorted(said) == sorted(tables), "of a table that is none, or twice of one"
-    assert distribution.undeclared({*tables, "moods"}) == (
+    assert distribution.undeclared({**tables, "moods": ["code"]}) == (
         "The table moods does not say where its rows lie: beside its model, call"
         ' distribution.by("moods", "home_county") if a county owns them, distribution.everywhere if'
         " it is small and joined by everybody, or distribution.in_one_place with the reason."
+    )
+
+
+def test_a_table_has_the_column_that_it_is_spread_by(monkeypatch) -> None:
+    monkeypatch.setitem(distribution.SPREAD, "visits", "county")
+    assert revisions.undeclared() == (
+        "The table visits is spread by county, which is no column of it: give it the column,"
+        " required and in its primary key, or name another in distribution.by."
     )
 
 
