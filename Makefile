@@ -17,8 +17,8 @@ $(READY): requirements-dev.lock scripts/bootstrap.py
 demo: $(READY) ## Play the whole story over HTTP, then keep serving; Ctrl-C stops all of it
 	$(BIN)/python -m demo
 
-run: $(READY) ## Migrate, then serve web and worker on http://127.0.0.1:8000
-	$(BIN)/python scripts/run.py
+run: $(READY) ## Migrate, then serve web and worker on http://127.0.0.1:8000, or on port=…
+	$(BIN)/python scripts/run.py $(if $(port),--port "$(port)")
 
 worker: $(READY) ## Run one more job runner
 	$(BIN)/tonghu worker

@@ -26,7 +26,7 @@ FROM pg_policies v JOIN pg_policy p ON p.polname = v.policyname
 WHERE v.schemaname = :schema ORDER BY 1, 2
 """
 _FORCED = """
-SELECT relname, relrowsecurity, relforcerowsecurity FROM pg_class
+SELECT relname, relrowsecurity, relforcerowsecurity, pg_get_partkeydef(oid) FROM pg_class
 WHERE relnamespace = CAST(:schema AS regnamespace) AND relkind IN ('r', 'p')
   AND relname <> 'alembic_version' AND NOT relispartition
 """
@@ -73,6 +73,8 @@ class Standing:
     name: str
     enabled: bool = False
     forced: bool = False
+    cut: str | None = None
+    """By what its rows lie in partitions; None: all in one."""
     policies: dict[str, str] = field(default_factory=dict)
     privileges: list[str] = field(default_factory=list)
     constraints: dict[str, str] = field(default_factory=dict)
@@ -113,7 +115,8 @@ def standing(connection: sa.Connection, schema: str) -> dict[str, Standing]:
         return [tuple(row) for row in connection.execute(sa.text(sql), wanted)]
 
     found = {
-        name: Standing(name, bool(enabled), bool(forced)) for name, enabled, forced in rows(_FORCED)
+        name: Standing(name, bool(enabled), bool(forced), cut)
+        for name, enabled, forced, cut in rows(_FORCED)
     }
     for table, policy, head, tail in rows(_POLICIES):
         plain = head.replace(" AS PERMISSIVE FOR ALL TO public", "")
@@ -128,6 +131,19 @@ def standing(connection: sa.Connection, schema: str) -> dict[str, Standing]:
         if table in found:
             found[table].indexes[name] = text
     return found
+
+
+def refuse_cutting(before: dict[str, Standing], after: dict[str, Standing]) -> None:
+    """Raise CommandError for a table that stands in one piece and is declared to lie in months:
+    PostgreSQL cuts no table that is there.
+    """
+    for name in sorted(before.keys() & after.keys()):
+        if before[name].cut is None and after[name].cut is not None:
+            raise CommandError(
+                f"The table {name} stands in one piece, which is not cut into months by itself:"
+                " write a revision that lets what is there become the first partition, as 0182"
+                " does, or take months.partitioned away."
+            )
 
 
 def declared(connection: sa.Connection) -> dict[str, Standing]:

@@ -47,6 +47,7 @@ def _complete(migration: MigrationContext, _: Any, scripts: list[ops.MigrationSc
         return
     before = differences.standing(migration.connection, "public")
     after = differences.declared(migration.connection)
+    differences.refuse_cutting(before, after)
     changes, back = script.upgrade_ops, script.downgrade_ops
     plan = gentle.Plan(before, after, forward=True)
     changes.ops = plan.operations(changes.ops)

@@ -33,7 +33,7 @@ from app.core.data.crypto import Keyring
 from app.core.settings import Environment, Settings
 from app.embedded import postgres
 from scripts.scratch import NowhereToWrite, Scratch, choose
-from tests import answers_seen, schema
+from tests import answers_seen, routed, schema
 from tests.access.factories import Caller, a_caller
 from tests.children.factories import a_child
 from tests.recorder import QueryRecorder
@@ -245,7 +245,8 @@ class _Pinned:
         self._begun = self._reached = False
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._raw, name)
+        found = getattr(self._raw, name)
+        return _routed(found) if name in {"fetch", "fetchrow", "fetchval"} else found
 
     async def execute(self, statement: str, *arguments: Any, **options: Any) -> str:
         if self._reached and statement is db.SET_REACH:  # that has gone with the savepoint
@@ -272,6 +273,19 @@ class _Pinned:
             raise
         self._database.unreleased = True
         await asyncio.sleep(0)  # the driver tells who counts statements in the next turn
+
+
+def _routed(ask: Callable[..., Any]) -> Callable[..., Any]:
+    """Refuse a statement that locks rows without the county they lie by (ADR 36)."""
+
+    def asked(statement: str, *arguments: Any, **options: Any) -> Any:
+        locked = routed.unrouted(statement)
+        assert not locked, (
+            f"rows of {locked} are locked without what they are spread by: {statement}"
+        )
+        return ask(statement, *arguments, **options)
+
+    return asked
 
 
 @asynccontextmanager

@@ -55,12 +55,17 @@ LEFT JOIN LATERAL (
         AND a.id <> ALL (h.hidden_from) AND {codes_of("a.region_code")} >= h.hidden_below
     ORDER BY a.kind = 'education' DESC, a.kind = 'civil_affairs' DESC, a.region_code DESC, a.id
     LIMIT 1) AS above ON true
-WHERE d.child_id = ANY ($1::uuid[]) AND d.finding IS NULL ORDER BY d.id FOR UPDATE OF d
+WHERE d.home_county = $2 AND d.child_id = ANY ($1::uuid[]) AND d.finding IS NULL
+ORDER BY d.id FOR UPDATE OF d
 """
 """With who is asked if the school may not know of it, which `kept` says: the nearest education
 authority above the school that may, else civil affairs, else the township, of the child's place.
 """
-_ASK: Final = "UPDATE presence_doubts SET asked_id = $2 WHERE id = $1"
+_DOUBTED_IN: Final = """
+SELECT DISTINCT home_county FROM presence_doubts
+WHERE child_id = ANY ($1::uuid[]) AND finding IS NULL ORDER BY 1
+"""
+_ASK: Final = "UPDATE presence_doubts SET asked_id = $3 WHERE home_county = $1 AND id = $2"
 
 
 async def in_turn(tx: Tx, child_ids: Collection[UUID]) -> None:
@@ -82,7 +87,12 @@ async def hide(tx: Tx, child_ids: Sequence[UUID], *, new: Collection[UUID] = ())
     await in_turn(tx, child_ids)
     changed = {row["subject_id"] for row in await tx.connection.fetch(_HIDE, child_ids)}
     await hiding.note(tx.connection, changed)
-    rows = await tx.connection.fetch(_HIDDEN, child_ids)
+    counties = await tx.connection.fetch(_DOUBTED_IN, child_ids)
+    rows = [
+        row
+        for county in counties
+        for row in await tx.connection.fetch(_HIDDEN, child_ids, county["home_county"])
+    ]
     said: list[events.Event] = []
     for row in rows:
         hidden, fresh = row["id"] in changed, row["id"] in new
@@ -91,7 +101,7 @@ async def hide(tx: Tx, child_ids: Sequence[UUID], *, new: Collection[UUID] = ())
         told = [asked] if kept else [row["school_id"], row["above_id"]]
         handed = asked != row["asked_id"] or (kept and asked is None and hidden)
         if handed and not (asked is None and fresh):
-            await tx.connection.execute(_ASK, row["id"], asked)
+            await tx.connection.execute(_ASK, row["home_county"], row["id"], asked)
             about_it = {**about(row), "told_to": _those(asked)}
             said.append(PresenceHandedOver(**about_it, asked_id=asked))
         # What is owed already is shielded.

@@ -34,13 +34,17 @@ async def find(
     tx: Tx, principal: Principal, doubt_id: UUID, *, lock: bool = False
 ) -> asyncpg.Record | None:
     """Find a doubt about a child the caller sees, or about what their own school said, or one they
-    oversee.
+    oversee. One statement, two to `lock` it: with its county.
     """
     where = _visible(principal).add("d.id = {}", doubt_id)
-    return await tx.connection.fetchrow(
-        f"SELECT d.* FROM presence_doubts d WHERE {where}" + " FOR UPDATE OF d" * lock,
-        *where.arguments,
-    )
+    found = await tx.connection.fetchrow(f"{_FIND} WHERE {where}", *where.arguments)
+    if found is None or not lock:
+        return found
+    where.add("d.home_county = {}", found["home_county"])
+    return await tx.connection.fetchrow(f"{_FIND} WHERE {where} FOR UPDATE OF d", *where.arguments)
+
+
+_FIND: Final = "SELECT d.* FROM presence_doubts d"
 
 
 _NEWEST: Final = paging.Order({"d.id": UUID}, descending=True)

@@ -13,6 +13,7 @@ from app.attendance import asked
 from app.attendance.events import PresenceDoubted, PresenceVerified, about
 from app.attendance.queries import CALLED, ROLL_HOLDS
 from app.attendance.rules import OLDEST, THERE
+from app.children import queries
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events, queue
@@ -153,8 +154,10 @@ _ENROLLED: Final = """EXISTS (
 _AT: Final = {f"at_{school}": _ENROLLED.format(school=school) for school in "ab"}
 
 _FIND: Final = """{elsewhere}
-SELECT DISTINCT ON (child_id, school_day, school_id) child_id, school_day, school_id, seen_by_id
-FROM elsewhere ORDER BY child_id, school_day, school_id, seen_by_id
+SELECT DISTINCT ON (x.child_id, x.school_day, x.school_id)
+    h.home_county, x.child_id AS id, x.child_id, x.school_day, x.school_id, x.seen_by_id
+FROM elsewhere x JOIN (SELECT DISTINCT home_county, child_id FROM heard) AS h USING (child_id)
+ORDER BY x.child_id, x.school_day, x.school_id, x.seen_by_id
 """
 
 
@@ -169,8 +172,8 @@ SELECT u.id, c.home_county, c.id, c.region_code, c.school_id, u.school_id, u.sch
     u.seen_by_id, $6::timestamptz
 FROM UNNEST($1::uuid[], $2::uuid[], $3::date[], $4::uuid[], $5::uuid[])
     AS u (id, child_id, school_day, school_id, seen_by_id)
-JOIN (SELECT * FROM children WHERE id = ANY ($2::uuid[]) ORDER BY id FOR SHARE) AS c
-    ON c.id = u.child_id
+JOIN UNNEST($7::uuid[], $8::bigint[], $9::bigint[], $10::uuid[])
+    AS c (id, home_county, region_code, school_id) ON c.id = u.child_id
 ON CONFLICT (child_id, school_id, school_day, home_county) DO UPDATE
 SET seen_by_id = excluded.seen_by_id, asked_id = NULL, opened_at = excluded.opened_at,
     finding = NULL, found_by = NULL, found_at = NULL
@@ -230,7 +233,9 @@ async def _doubt(tx: Tx, heard: str, which: UUID) -> None:
     names = ("child_id", "school_day", "school_id", "seen_by_id")
     columns = [[row[name] for row in found] for name in names]
     await asked.in_turn(tx, columns[0])
-    rows = await tx.connection.fetch(_DOUBT, [new_id() for _ in found], *columns, tx.now)
+    children = (await queries.hold_those(tx, found)).values()
+    held = [list(column) for column in zip(*map(astuple, children), strict=True)]
+    rows = await tx.connection.fetch(_DOUBT, [new_id() for _ in found], *columns, tx.now, *held)
     await asked.oversee(tx, [row["id"] for row in rows])
     told = await asked.hide(tx, [row["child_id"] for row in rows], new={row["id"] for row in rows})
     await events.publish(tx, *(PresenceDoubted(**about(r)) for r in rows if r["id"] not in told))
@@ -251,7 +256,7 @@ _SIGHTED: Final = """
 INSERT INTO presence_sightings (id, home_county, child_id, region_code, pupil_of, source_id,
     seen_by_id, since, until, recorded_at)
 SELECT $1, c.home_county, c.id, c.region_code, c.school_id, $3, $4, $5, $6, $7
-FROM (SELECT * FROM children WHERE id = $2 FOR SHARE) AS c
+FROM (SELECT * FROM children WHERE home_county = $8 AND id = $2 FOR SHARE) AS c
 ON CONFLICT (child_id, source_id, home_county) DO NOTHING
 """
 
@@ -260,7 +265,8 @@ async def sighted(tx: Tx, sighting: Sighting) -> None:
     """Write down who else saw a child, once, and have what schools say of it looked at: after this
     is committed, so that of a school's word and a sighting at one moment one sees the other.
     """
-    await tx.connection.execute(_SIGHTED, new_id(), *astuple(sighting), tx.now)
+    county = await queries.opened_in(tx, sighting.child_id)
+    await tx.connection.execute(_SIGHTED, new_id(), *astuple(sighting), tx.now, county)
     payload = {"child_id": str(sighting.child_id)}
     await queue.enqueue(tx.connection, "attendance.look_after_sighting", [payload])
 

@@ -7,23 +7,26 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 from app.access.principal import Principal
-from app.children import duplicates, sealing
+from app.children import duplicates, queries, sealing
 from app.core.data.db import Tx
 
 _MOST: Final = 20
 """How many of one field are kept: an app may write there when it sends."""
-_HOLD: Final = "SELECT id, home_county, as_sent_sealed FROM children WHERE id = $1 FOR UPDATE"
+_HOLD: Final = (
+    "SELECT id, as_sent_sealed FROM children WHERE home_county = $1 AND id = $2 FOR UPDATE"
+)
 _KEEP: Final = "UPDATE children SET as_sent_sealed = $3 WHERE home_county = $1 AND id = $2"
 
 
 async def keep(tx: Tx, child_id: UUID, strange: Mapping[str, Any]) -> None:
     """Keep beside a file what is sent with it now in fields nobody knows, by field, the second as
-    `sent_at (2)`; of what is there already, nothing. Two statements, none if nothing is sent so.
+    `sent_at (2)`; of what is there already, nothing. Three statements, none if nothing is sent so.
     """
     if not strange:
         return
     async with tx.as_system():
-        row = await tx.connection.fetchrow(_HOLD, child_id)
+        county = await queries.opened_in(tx, child_id)
+        row = await tx.connection.fetchrow(_HOLD, county, child_id)
         before = sealing.kept_aside(tx.keyring, row)
         aside = {**before}
         for field, said in strange.items():
@@ -34,7 +37,7 @@ async def keep(tx: Tx, child_id: UUID, strange: Mapping[str, Any]) -> None:
             aside |= {} if free is None else {free: said}
         if aside != before:
             sealed = sealing.keep_aside(tx.keyring, child_id, aside)
-            await tx.connection.execute(_KEEP, row["home_county"], child_id, sealed)
+            await tx.connection.execute(_KEEP, county, child_id, sealed)
 
 
 async def own_id(tx: Tx, principal: Principal, called: UUID) -> UUID:

@@ -159,15 +159,16 @@ async def store(
 _ONE: Final = f"""
 SELECT c.id, c.home_county, c.region_code, c.school_id, c.categories, c.priority_flags,
        c.undecided, c.counted, c.lacking, c.told, {queries.STORED}
-FROM children c WHERE c.id = $1 FOR NO KEY UPDATE
+FROM children c WHERE c.home_county = $1 AND c.id = $2 FOR NO KEY UPDATE
 """
 
 
 async def tell(tx: Tx, child_id: UUID, kind: Kind, source_id: UUID, fact: Told | None) -> None:
     """Keep with a file what a source tells of this kind now, None: nothing more; and what follows.
-    In SYSTEM's reach; again, it changes nothing. Two statements, if it is new.
+    In SYSTEM's reach; again, it changes nothing. Three statements, if it is new.
     """
-    row = await tx.connection.fetchrow(_ONE, child_id)
+    county = await queries.opened_in(tx, child_id)
+    row = await tx.connection.fetchrow(_ONE, county, child_id)
     before = Told.all_of(row["told"])
     now = without(before, kind, source_id) if fact is None else with_fact(before, fact)
     if {*before} == {*now}:

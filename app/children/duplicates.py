@@ -52,8 +52,8 @@ _ADOPT = """
 INSERT INTO child_aliases (alias, agency_id, child_id, home_county, region_code, pupil_of, agreed,
     made_at)
 SELECT $1, $2, c.id, c.home_county, c.region_code, c.school_id, $4, $5
-FROM children c WHERE c.id = $3 AND NOT EXISTS (SELECT FROM children own WHERE own.id = $1)
-FOR SHARE OF c
+FROM (SELECT * FROM children WHERE home_county = $6 AND id = $3 FOR SHARE) AS c
+WHERE NOT EXISTS (SELECT FROM children own WHERE own.id = $1)
 RETURNING region_code, home_county
 """
 
@@ -73,7 +73,10 @@ async def adopt(
             alias,
             agency_id,
         )
-        place = await tx.connection.fetchrow(_ADOPT, alias, agency_id, child_id, agreed, tx.now)
+        county = await queries.opened_in(tx, child_id)
+        place = await tx.connection.fetchrow(
+            _ADOPT, alias, agency_id, child_id, agreed, tx.now, county
+        )
         if place is not None and before != child_id:
             named = {"subject_id": alias, "agency_id": agency_id, "child_id": child_id}
             told = events.ChildNamed(**place, **named, told_to=())

@@ -8,6 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from app.access.principal import Principal
+from app.children import queries
 from app.children.queries import ChildRef, external_spellings
 from app.children.sections.education import Education
 from app.core.clock import beginning
@@ -146,19 +147,19 @@ _WAS_PUPIL: Final = """(
                WHERE s.home_county = c.home_county AND s.child_id = c.id AND s.enrolled_at = $1
                  AND s.since < u.ends AND s.until >= u.begins))"""
 _BY_ID: Final = f"""
-SELECT c.id, c.home_county, c.region_code, c.school_id, u.position
+SELECT c.id, c.home_county, u.position
 FROM UNNEST($2::uuid[], $3::date[], $4::timestamptz[], $5::timestamptz[])
     WITH ORDINALITY AS u (child_id, day, begins, ends, position)
 JOIN children c ON c.id = u.child_id
-WHERE {_WAS_PUPIL} ORDER BY c.id FOR SHARE OF c
+WHERE {_WAS_PUPIL}
 """
 _BY_NUMBER: Final = f"""
-SELECT c.id, c.home_county, c.region_code, c.school_id, u.position
+SELECT c.id, c.home_county, u.position
 FROM UNNEST($2::bytea[], $3::date[], $4::timestamptz[], $5::timestamptz[], $6::int[])
     AS u (index, day, begins, ends, position)
 JOIN child_external_ids x ON x.index = u.index
 JOIN children c ON c.home_county = x.home_county AND c.id = x.child_id
-WHERE {_WAS_PUPIL} ORDER BY c.id FOR SHARE OF c
+WHERE {_WAS_PUPIL}
 """
 
 Known = UUID | tuple[str, str]
@@ -170,7 +171,7 @@ async def pupils_then(
 ) -> Mapping[tuple[Known, date], ChildRef]:
     """Find who was a pupil of a school on a day, and hold them, wherever they are now: to hang
     something on them, not to show it. Left out: whom nobody or two children answer to. At most two
-    statements; they see beyond the caller's reach.
+    statements, and for each one a county; they see beyond the caller's reach.
     """
     pairs = [*sought]
     by_id = [n for n, (known, _) in enumerate(pairs) if isinstance(known, UUID)]
@@ -186,9 +187,10 @@ async def pupils_then(
         first, *rest = columns
         spans = [_span(pairs[n][1]) for n in places]
         days = [list(column) for column in zip(*spans, strict=True)]
-        for row in await tx.connection.fetch(statement, school_id, first, *days, *rest):
-            *ref, position = tuple(row)
-            found.setdefault(position, {})[row["id"]] = ChildRef(*ref)
+        rows = await tx.connection.fetch(statement, school_id, first, *days, *rest)
+        held = await queries.hold_those(tx, rows)
+        for row in rows:
+            found.setdefault(row["position"], {})[row["id"]] = held[row["id"]]
 
     async with tx.as_system():
         if by_id:

@@ -94,15 +94,17 @@ async def look_for_namesakes(tx: Tx, event: ChildRegistered) -> None:
 
 _MOVE: Final = """
 WITH next AS (
-    SELECT home_county, id, region_code AS was FROM children
-    WHERE region_code >= $1 AND region_code < $2 AND (region_code, id) > ($5, $6)
-    ORDER BY region_code, id LIMIT $7 FOR NO KEY UPDATE
+    SELECT *, count(*) OVER () AS looked FROM (
+        SELECT home_county, id, region_code AS was FROM children
+        WHERE region_code >= $1 AND region_code < $2 AND (region_code, id) > ($5, $6)
+        ORDER BY region_code, id LIMIT $7) AS these
 )
 UPDATE children AS c SET region_code = c.region_code + $3, updated_at = $4,
     residence = c.residence || jsonb_build_object(
         'region_code', lpad((c.region_code + $3)::text, 12, '0')), next_change_on = $8
 FROM next WHERE c.home_county = next.home_county AND c.id = next.id
-RETURNING c.id, c.home_county, c.region_code, c.school_id, c.name, next.was
+  AND (c.region_code >= $1 AND c.region_code < $2) IS TRUE
+RETURNING c.id, c.home_county, c.region_code, c.school_id, c.name, next.was, next.looked
 """
 
 
@@ -119,14 +121,14 @@ async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
         )
         await below.follow(tx, "c.id = ANY($1::uuid[])", [row["id"] for row in moved])
         await names.keep(tx, [(queries.ref_of(row), row["name"]) for row in moved])
-        if len(moved) < following.BATCH:
+        if not moved or moved[0]["looked"] < following.BATCH:
             break
         last = max((row["was"], row["id"]) for row in moved)
     gone = "DELETE FROM children_counts WHERE county_code >= $1 AND county_code < $2"
     await tx.connection.execute(gone, event.old_lo, event.old_hi)  # or both codes are added up
     await exact_trials.end_in(tx, event.old_lo, event.old_hi)
     await following.shift(tx, event, "duplicate_referrals", "region_code")
-    await following.shift(tx, event, "child_stays", "lived_in")
+    await following.shift(tx, event, "child_stays", "lived_in", keys=("id", "home_county"))
 
 
 _HUKOU_JOB: Final = "children.rename_next_hukou"

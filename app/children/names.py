@@ -99,10 +99,14 @@ _HELD: Final = """
 SELECT reached_code, reached_id FROM names_unfilled WHERE county_code = $1 FOR UPDATE
 """
 _NEXT: Final = """
-SELECT c.id, c.home_county, c.region_code, c.school_id, c.name FROM children c
+SELECT c.id, c.home_county, c.region_code FROM children c
 WHERE c.region_code >= $1 AND c.region_code < $1::bigint + 1000000
   AND (c.region_code, c.id) > ($2, $3)
-ORDER BY c.region_code, c.id LIMIT $4 FOR NO KEY UPDATE
+ORDER BY c.region_code, c.id LIMIT $4
+"""
+_THESE: Final = """
+SELECT id, home_county, region_code, school_id, name FROM children
+WHERE home_county = $1 AND id = ANY ($2::uuid[]) ORDER BY id FOR NO KEY UPDATE
 """
 _REACHED: Final = """
 UPDATE names_unfilled SET reached_code = $2, reached_id = $3, files = files + $4
@@ -121,7 +125,10 @@ async def fill(tx: Tx, county: int) -> bool:
     if reached is None:  # it was done by the run before
         return False
     rows = await tx.connection.fetch(_NEXT, county, *reached, BATCH)
-    await keep(tx, [(ref_of(row), row["name"]) for row in rows])
+    for opened_in in sorted({row["home_county"] for row in rows}):
+        these = [row["id"] for row in rows if row["home_county"] == opened_in]
+        held = await tx.connection.fetch(_THESE, opened_in, these)
+        await keep(tx, [(ref_of(row), row["name"]) for row in held])
     if len(rows) < BATCH:
         await tx.connection.execute("DELETE FROM names_unfilled WHERE county_code = $1", county)
         return False

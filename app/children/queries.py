@@ -1,7 +1,7 @@
 """Reads of children's files. Every one starts from `visible`."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final, NamedTuple
@@ -21,13 +21,17 @@ from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.http.wire import region_text
 from app.core.text import canonical_number
-from app.regions.rules import counties_in_sql, county_of
+from app.regions.rules import SPANS, counties_in_sql, county_of
 
 _STUDENT_STATUS: Final = "student_status"
 """The system of the ministry of education's student numbers."""
 
 _NATIONAL_NUMBER: Final = re.compile(r"[A-Za-z]?[0-9]{17}[0-9Xx]")
 """A resident number, or a student number made of one: G, L or J before it."""
+
+
+_COUNTY: Final = SPANS[2]
+"""Codes that a county holds."""
 
 
 def visible(principal: Principal) -> Where:
@@ -136,7 +140,7 @@ JOIN UNNEST($2::uuid[], $3::bigint[], $4::bigint[], $5::date[], $6::date[])
     WITH ORDINALITY AS p (school, lo, hi, since, until, position)
   ON CASE WHEN p.school IS NULL THEN s.lived_in >= p.lo AND s.lived_in < p.hi
           ELSE s.enrolled_at = p.school END
-WHERE c.id = $1 AND ($7::date NOT BETWEEN c.birth_date AND $8::date
+WHERE c.home_county = $11 AND c.id = $1 AND ($7::date NOT BETWEEN c.birth_date AND $8::date
     OR (p.since <= $7 AND (p.until IS NULL OR p.until > $7) AND s.since < $9 AND s.until >= $10))
 ORDER BY p.position, s.until DESC LIMIT 1 FOR SHARE OF c
 """
@@ -147,8 +151,12 @@ async def looked_after(
 ) -> LookedAfter | None:
     """Find a child that somebody looked after on a day, in a post they held on it, and hold it. A
     day that cannot be, before the child was born or after it was told, says nothing: of that
-    whoever ever looked after it may tell. In SYSTEM's reach; one statement, few rows by their keys.
+    whoever ever looked after it may tell. In SYSTEM's reach; two statements, few rows by their
+    keys.
     """
+    county = await opened_in(tx, child_id)
+    if county is None:
+        return None
     posts = [posting for posting in postings if posting.who.role.relation != "none"]
     midnight = datetime.combine(on, time.min, CHINA)
     row = await tx.connection.fetchrow(
@@ -163,6 +171,7 @@ async def looked_after(
         told_on,
         midnight + timedelta(days=1),
         midnight,
+        county,
     )
     if row is None:
         return None
@@ -192,8 +201,71 @@ _ANOTHER_NAME: Final = (
 
 
 async def find_many(tx: Tx, principal: Principal, ids: Iterable[UUID]) -> dict[UUID, ChildRef]:
-    """Find visible children and hold them, to write rows `below` them. One statement."""
-    where = visible(principal).checked().add("c.id = ANY({}::uuid[])", list(set(ids)))
+    """Find visible children and hold them, to write rows `below` them. One statement if all are of
+    the caller's own county; else one that tells of which the others are, and one for each.
+    """
+    own = own_county(principal)
+    found = {} if own is None else await _hold(tx, own, ids, visible(principal))
+    if left := {*ids} - found.keys():
+        where = visible(principal).checked().add("c.id = ANY({}::uuid[])", [*left])
+        of = f"SELECT c.home_county, c.id FROM children c WHERE {where}"
+        rows = await tx.connection.fetch(of, *where.arguments)
+        found |= await _hold_those(tx, rows, lambda: visible(principal))
+    return found
+
+
+def own_county(principal: Principal) -> int | None:
+    """Return the county in which all that a caller looks after lies, None for more than one. Most
+    of their children's files were opened there: what needs the county of one asks there first.
+    """
+    county = principal.region_lo // _COUNTY * _COUNTY
+    return county if principal.region_hi <= county + _COUNTY else None
+
+
+async def opened_in(tx: Tx, child_id: UUID) -> int | None:
+    """Return the county that opened a child's file, which never changes: rows are locked with it,
+    since they lie by it (ADR 36). In the caller's reach.
+    """
+    county: int | None = await tx.connection.fetchval(_OPENED_IN, child_id)
+    return county
+
+
+_OPENED_IN: Final = "SELECT home_county FROM children WHERE id = $1"
+
+
+async def hold(tx: Tx, ids: Collection[UUID]) -> dict[UUID, ChildRef]:
+    """Hold files where they are, to write rows `below` them, in SYSTEM's reach. One statement, and
+    one a county.
+    """
+    rows = await tx.connection.fetch(_OPENED_IN_EACH, [*ids]) if ids else []
+    return await hold_those(tx, rows)
+
+
+_OPENED_IN_EACH: Final = "SELECT home_county, id FROM children WHERE id = ANY ($1::uuid[])"
+
+
+async def hold_those(tx: Tx, rows: Iterable[Mapping[str, Any]]) -> dict[UUID, ChildRef]:
+    """Hold files of which it is known what county opened each (`home_county`, `id`), in SYSTEM's
+    reach. One statement a county, always in the same order.
+    """
+    return await _hold_those(tx, rows, lambda: Where("true"))
+
+
+async def _hold_those(
+    tx: Tx, rows: Iterable[Mapping[str, Any]], of: Callable[[], Where]
+) -> dict[UUID, ChildRef]:
+    counties: dict[int, set[UUID]] = {}
+    for row in rows:
+        counties.setdefault(row["home_county"], set()).add(row["id"])
+    found: dict[UUID, ChildRef] = {}
+    for county in sorted(counties):
+        found |= await _hold(tx, county, counties[county], of())
+    return found
+
+
+async def _hold(tx: Tx, county: int, ids: Iterable[UUID], where: Where) -> dict[UUID, ChildRef]:
+    """Hold those of a county's files that meet what is asked when they are held."""
+    where.checked().add("c.home_county = {} AND c.id = ANY ({}::uuid[])", county, [*{*ids}])
     rows = await tx.connection.fetch(
         "SELECT c.id, c.home_county, c.region_code, c.school_id FROM children c"
         f" WHERE {where} ORDER BY c.id FOR SHARE OF c",
@@ -206,7 +278,7 @@ async def resolve_external(
     tx: Tx, principal: Principal, numbers: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], ChildRef]:
     """Find visible children by (system, number), as schools know them, and hold them like
-    `find_many`. One statement.
+    `find_many`. One statement, and one a county.
 
     Left out: numbers nobody visible bears, and numbers that two visible children bear.
     """
@@ -214,15 +286,16 @@ async def resolve_external(
     indexes = {index for spelt in sought.values() for index in spelt}
     where = visible(principal).checked().add("x.index = ANY({}::bytea[])", list(indexes))
     rows = await tx.connection.fetch(
-        "SELECT c.id, c.home_county, c.region_code, c.school_id, x.index"
-        " FROM child_external_ids x"
+        "SELECT c.id, c.home_county, x.index FROM child_external_ids x"
         " JOIN children c ON c.home_county = x.home_county AND c.id = x.child_id"
-        f" WHERE {where} ORDER BY c.id FOR SHARE OF c",
+        f" WHERE {where}",
         *where.arguments,
     )
+    held = await _hold_those(tx, rows, lambda: visible(principal))
     bearers: dict[bytes, set[ChildRef]] = {}
     for row in rows:
-        bearers.setdefault(row["index"], set()).add(ChildRef(*tuple(row)[:4]))
+        if row["id"] in held:
+            bearers.setdefault(row["index"], set()).add(held[row["id"]])
     found = {
         number: set[ChildRef]().union(*(bearers.get(index, ()) for index in spelt))
         for number, spelt in sought.items()

@@ -13,6 +13,7 @@ from sqlmodel import SQLModel
 from app.access import queries as access
 from app.access.principal import Principal
 from app.children import below, queries, schemas
+from app.children.queries import ChildRef
 from app.core.data import sql
 from app.core.data.db import Tx
 from app.core.data.sql import Where
@@ -22,7 +23,10 @@ _DIALECT: Final = make_url("postgresql+asyncpg://").get_dialect()()
 _NEWEST: Final = paging.Order({"h.version": int}, descending=True)
 
 
-NOTHING: Final = ("false", ())
+_Unless = tuple[str, Sequence[Any]]
+_Written = tuple[str, Mapping[str, Any], str, _Unless]
+"""Table, values, `lived_in` and `unless` of `put`."""
+NOTHING: Final[_Unless] = ("false", ())
 
 
 class Put(NamedTuple):
@@ -46,16 +50,25 @@ async def find(
     tx: Tx, principal: Principal, row_id: UUID, *, table: str, for_update: bool = False
 ) -> asyncpg.Record | None:
     """Find a row (`below.Correctable`) of a visible child: all of it, and the child's `birth_date`.
-    Of rows of two counties to which their clients gave one id, it is the one received first.
+    Of rows of two counties to which their clients gave one id, it is the one received first. One
+    statement, two `for_update`: rows are locked with their county.
     """
     where = queries.visible_below(principal, "r").checked().add("r.id = {}", row_id)
-    return await tx.connection.fetchrow(
-        f"SELECT r.*, c.birth_date FROM {table} r"
-        " JOIN children c ON c.home_county = r.home_county AND c.id = r.child_id"
-        f" WHERE {where} ORDER BY r.received_at, r.home_county LIMIT 1"
-        + (" FOR UPDATE OF r" if for_update else ""),
+    found = await tx.connection.fetchrow(
+        f"{_FIND.format(table=table)} WHERE {where} ORDER BY r.received_at, r.home_county LIMIT 1",
         *where.arguments,
     )
+    if found is None or not for_update:
+        return found
+    where = queries.visible_below(principal, "r").checked()
+    where.add("r.home_county = {} AND r.id = {}", found["home_county"], row_id)
+    return await tx.connection.fetchrow(
+        f"{_FIND.format(table=table)} WHERE {where} FOR UPDATE OF r", *where.arguments
+    )
+
+
+_FIND: Final = """SELECT r.*, c.birth_date FROM {table} r
+JOIN children c ON c.home_county = r.home_county AND c.id = r.child_id"""
 
 
 async def put(
@@ -68,7 +81,7 @@ async def put(
     lived_in: str,
     on: date | None = None,
     scope: str = "",
-    unless: tuple[str, Sequence[Any]] = NOTHING,
+    unless: _Unless = NOTHING,
 ) -> Put | None:
     """Insert a row (`below.Correctable`) below a child that is visible, or that the caller looked
     after on the day it is about (`on`), for the agency they did so for; None if there is no such
@@ -79,15 +92,14 @@ async def put(
     a post must have granted then. The child is held meanwhile, so that no move leaves the row
     behind (see `below`).
     """
-    here = queries.visible(principal).checked().add("c.id = {}", child_id)
-    found = await _put(tx, principal, table, here, values, lived_in, unless)
+    written = (table, values, lived_in, unless)
+    found = await _put_seen(tx, principal, child_id, *written)
     if found is not None or on is None:
         return found
     named = await queries.named_by(tx, principal.agency_id, child_id)
     if named is not None:
         child_id = named.child_id
-        here = queries.visible(principal).checked().add("c.id = {}", child_id)
-        if found := await _put(tx, principal, table, here, values, lived_in, unless):
+        if found := await _put_seen(tx, principal, child_id, *written):
             return found
     posts = await access.postings(tx, principal, scope)
     async with tx.as_system():
@@ -95,23 +107,45 @@ async def put(
             if named := await queries.named_by(tx, agency_id, child_id):
                 child_id = named.child_id
                 break
-        whoever = Where("c.id = {}", child_id)
         then = await queries.looked_after(tx, posts, child_id, on, told_on=tx.today)
         if then is not None:
-            return await _put(
-                tx, then.who, table, whoever, values, lived_in, unless, lived=then.lived_in
-            )
+            whoever = _whoever(then.child)
+            return await _put(tx, then.who, whoever, *written, lived=then.lived_in)
         if named is None or not named.agreed:
             return None
-        found = await _put(tx, principal, table, whoever, values, lived_in, unless)
+        child = (await queries.hold(tx, [child_id]))[child_id]
+        found = await _put(tx, principal, _whoever(child), *written)
         return found and found._replace(seen=False)
+
+
+def _whoever(child: ChildRef) -> Where:
+    """Limit `children c` to one, whoever sees it."""
+    return Where("c.home_county = {} AND c.id = {}", child.home_county, child.id)
+
+
+async def _put_seen(
+    tx: Tx, principal: Principal, child_id: UUID, *written: *_Written
+) -> Put | None:
+    """Put a row below a child the caller sees: of those opened in their own county in one
+    statement, else in two more.
+    """
+
+    def opened_in(county: int) -> Where:
+        here = queries.visible(principal).checked()
+        return here.add("c.home_county = {} AND c.id = {}", county, child_id)
+
+    own = queries.own_county(principal)
+    if own is not None and (found := await _put(tx, principal, opened_in(own), *written)):
+        return found
+    county = await queries.opened_in(tx, child_id)
+    return None if county is None else await _put(tx, principal, opened_in(county), *written)
 
 
 async def put_below(
     tx: Tx,
     principal: Principal,
     table: str,
-    child_id: UUID,
+    child: ChildRef,
     values: Mapping[str, Any],
     *,
     lived_in: str,
@@ -119,18 +153,17 @@ async def put_below(
     """Insert a row below a child, whoever sees the child: in SYSTEM's reach, for whoever has been
     told that it is about this one. See `put`.
     """
-    where = Where("c.id = {}", child_id)
-    return await _put(tx, principal, table, where, values, lived_in, NOTHING)
+    return await _put(tx, principal, _whoever(child), table, values, lived_in, NOTHING)
 
 
 async def _put(
     tx: Tx,
     principal: Principal,
-    table: str,
     where: Where,
+    table: str,
     values: Mapping[str, Any],
     lived_in: str,
-    unless: tuple[str, Sequence[Any]],
+    unless: _Unless,
     *,
     lived: int | None = None,
 ) -> Put | None:
@@ -181,11 +214,18 @@ async def sent_before(
     """
     agencies = await access.served(tx, principal)
     async with tx.as_system():
-        return await tx.connection.fetchrow(
+        found = await tx.connection.fetchrow(
             f"SELECT * FROM {table} WHERE id = $1 AND agency_id = ANY ($2)"
-            " ORDER BY received_at LIMIT 1" + " FOR UPDATE" * for_update,
+            " ORDER BY received_at LIMIT 1",
             row_id,
             agencies,
+        )
+        if found is None or not for_update:
+            return found
+        return await tx.connection.fetchrow(
+            f"SELECT * FROM {table} WHERE home_county = $1 AND id = $2 FOR UPDATE",
+            found["home_county"],
+            row_id,
         )
 
 

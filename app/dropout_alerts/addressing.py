@@ -73,8 +73,9 @@ SELECT a.*, s.education FROM dropout_alerts a
 JOIN (SELECT s.id, {queries.EDUCATION} FROM agencies s) AS s ON s.id = a.school_id
 WHERE a.id = ANY ($1::uuid[]) AND (s.education <> ALL (a.known_to)
     OR a.id IN (SELECT n.alert_id FROM ({_NOT_ADDRESSED}) AS n))
-ORDER BY a.id FOR UPDATE OF a SKIP LOCKED
 """
+_LACKING_IN: Final = f"SELECT DISTINCT home_county FROM ({_LACKING}) AS a ORDER BY 1"
+_HELD: Final = f"{_LACKING} AND a.home_county = $2 ORDER BY a.id FOR UPDATE OF a SKIP LOCKED"
 """Alerts that an office does not know, or has not, that should: `education`, that of the school.
 What another has in hand comes round again.
 """
@@ -86,8 +87,12 @@ async def address_later(tx: Tx, after: UUID) -> UUID | None:
     written; returns after which to go on, None at the end. In SYSTEM's reach.
     """
     rows = await tx.connection.fetch(_OPEN, after, _SET)
-    found = await tx.connection.fetch(_LACKING, [row["id"] for row in rows])
-    alerts = [dict(row) for row in found]
+    ids = [row["id"] for row in rows]
+    alerts = [
+        dict(row)
+        for county in await tx.connection.fetch(_LACKING_IN, ids)
+        for row in await tx.connection.fetch(_HELD, ids, county["home_county"])
+    ]
     for alert in alerts:
         if alert["education"] not in {None, *alert["known_to"]}:
             alert["known_to"] = [*alert["known_to"], alert["education"]]

@@ -9,6 +9,7 @@ from uuid import UUID
 from app.attendance import queries as attendance
 from app.attendance import rules as attendance_rules
 from app.attendance.events import AbsencesRecorded, PresenceVerified
+from app.children import queries as children
 from app.children.events import ChildChanged
 from app.core.data.db import Tx
 from app.core.ids import new_id
@@ -310,7 +311,7 @@ async def _open(
     new = {child: c.standing for child, c in changes.items() if c.verdict == "opened"}
     if not new:
         return {}
-    places = await queries.child_places(tx, list(new))
+    places = await children.hold(tx, list(new))
     parties = await queries.parties(tx, keepers, new)
     schools = await _with(tx, schools, {each for some in parties.values() for each in some})
     rows = []

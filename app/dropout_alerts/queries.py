@@ -11,7 +11,7 @@ import asyncpg
 from app.access.acts import Act
 from app.access.principal import Principal
 from app.children import enrolments
-from app.children.queries import ChildRef, visible_below
+from app.children.queries import visible_below
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
@@ -169,10 +169,10 @@ async def lock_school(tx: Tx, school_id: UUID) -> None:
     )
 
 
-_OPEN = f"""
-SELECT * FROM dropout_alerts
-WHERE (school_id = $1 OR child_id = ANY ($2::uuid[])) AND state NOT IN {DONE}
-ORDER BY id FOR UPDATE
+_OPEN = f"(school_id = $1 OR child_id = ANY ($2::uuid[])) AND state NOT IN {DONE}"
+_OPEN_IN = f"SELECT DISTINCT home_county FROM dropout_alerts WHERE {_OPEN} ORDER BY 1"
+_HELD = f"""
+SELECT * FROM dropout_alerts WHERE home_county = $3 AND {_OPEN} ORDER BY id FOR UPDATE
 """
 
 
@@ -180,10 +180,15 @@ async def open_alerts(
     tx: Tx, *, school_id: UUID | None, children: Sequence[UUID]
 ) -> dict[UUID, dict[str, Any]]:
     """Find the open alerts that a school keeps, and those on some children, by child, and hold
-    them. Where a child is enrolled now stands in its alert, `pupil_of`.
+    them. Where a child is enrolled now stands in its alert, `pupil_of`. One statement, and one for
+    each county that opened their files: mostly that of the school.
     """
-    rows = await tx.connection.fetch(_OPEN, school_id, list(children))
-    return {row["child_id"]: dict(row) for row in rows}
+    those = school_id, list(children)
+    found: dict[UUID, dict[str, Any]] = {}
+    for county in await tx.connection.fetch(_OPEN_IN, *those):
+        rows = await tx.connection.fetch(_HELD, *those, county["home_county"])
+        found |= {row["child_id"]: dict(row) for row in rows}
+    return found
 
 
 # Where no run of the worker came between: of rows written since the alert was opened.
@@ -285,16 +290,6 @@ async def known_above(tx: Tx, lo: int, hi: int, *, at_most: int) -> int:
     """
     done = await tx.connection.execute(_KNOWN_ABOVE, lo, hi, at_most)
     return int(done.removeprefix("UPDATE "))
-
-
-async def child_places(tx: Tx, ids: Sequence[UUID]) -> dict[UUID, ChildRef]:
-    """Find children for the worker, and hold them where they are (`below`)."""
-    rows = await tx.connection.fetch(
-        "SELECT id, home_county, region_code, school_id FROM children WHERE id = ANY ($1::uuid[])"
-        " ORDER BY id FOR SHARE",
-        list(ids),
-    )
-    return {row["id"]: ChildRef(*row) for row in rows}
 
 
 async def parties(

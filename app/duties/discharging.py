@@ -15,7 +15,7 @@ FITS: Final = """e.rule = d.rule AND e.home_county = d.home_county
 
 # What may be done at any time lapses for good: not by what is done when it is owed no more.
 _FOUND: Final = f"""
-SELECT d.id, deed.evidence_id, deed.happened_on FROM {{of}} CROSS JOIN LATERAL (
+SELECT d.id, deed.evidence_id, deed.happened_on, d.home_county FROM {{of}} CROSS JOIN LATERAL (
     SELECT e.evidence_id, e.happened_on FROM duty_evidence e
     WHERE e.match_id = d.{{match}} AND {FITS.format(today="$2")}
       AND (d.counts_until IS NOT NULL OR d.lapsed_at IS NULL
@@ -27,8 +27,10 @@ _DISCHARGE: Final = """
 UPDATE duties d
 SET state = 'discharged', discharged_at = $1, discharged_by = found.evidence_id,
     discharged_on = found.happened_on, lapsed_at = NULL, version = d.version + 1
-FROM unnest($2::uuid[], $3::uuid[], $4::date[]) AS found (id, evidence_id, happened_on)
-WHERE d.id = found.id AND d.state IN ('open', 'overdue', 'lapsed')
+FROM unnest($2::uuid[], $3::uuid[], $4::date[], $5::bigint[])
+    AS found (id, evidence_id, happened_on, home_county)
+WHERE d.home_county = found.home_county AND d.id = found.id
+  AND d.state IN ('open', 'overdue', 'lapsed')
 """
 
 

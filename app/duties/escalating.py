@@ -47,7 +47,7 @@ SET state = 'overdue', escalated = next.escalated,
     escalates_at = next.at, version = d.version + next.told::int
 FROM unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::boolean[])
     AS next (id, escalated, at, told)
-WHERE d.id = next.id AND d.state IN ('open', 'overdue')
+WHERE d.home_county = $6 AND d.id = next.id AND d.state IN ('open', 'overdue')
 RETURNING next.told, d.escalated AS step, d.id AS subject_id, d.rule, d.child_id, d.home_county,
           d.region_code, d.bearer_role, d.bearer_agency_id AS agency_id, d.told_to, d.due_at,
           array_remove(ARRAY[d.overseer_id], NULL) AS known_to
@@ -68,17 +68,19 @@ async def mark_overdue(tx: Tx, home_county: int) -> bool:
     """Mark, of a batch of what is due in a county, what is not discharged, and announce it. Returns
     whether there may be more.
     """
-    return await _tell(tx, await tx.connection.fetch(_DUE, tx.now, BATCH, home_county))
+    rows = await tx.connection.fetch(_DUE, tx.now, BATCH, home_county)
+    return await _tell(tx, home_county, rows)
 
 
 async def escalate(tx: Tx, home_county: int) -> bool:
     """Tell, of a batch of what is overdue still in a county, those of the next step. Returns
     whether there may be more. One that is locked is being told of elsewhere.
     """
-    return await _tell(tx, await tx.connection.fetch(_WAITING, tx.now, BATCH, home_county))
+    rows = await tx.connection.fetch(_WAITING, tx.now, BATCH, home_county)
+    return await _tell(tx, home_county, rows)
 
 
-async def _tell(tx: Tx, rows: Sequence[asyncpg.Record]) -> bool:
+async def _tell(tx: Tx, home_county: int, rows: Sequence[asyncpg.Record]) -> bool:
     for code in sorted({row["rule"] for row in rows} & rules().keys()):
         await discharge(tx, rules()[code], "d.id = ANY ($3::uuid[])", [row["id"] for row in rows])
     steps = []
@@ -89,7 +91,8 @@ async def _tell(tx: Tx, rows: Sequence[asyncpg.Record]) -> bool:
         after = rule and rule.escalates_at(row["due_at"], told + 1) if now else at
         steps.append((row["id"], told + now, after, now))
     if steps:
-        said = await tx.connection.fetch(_TELL, tx.now, *map(list, zip(*steps, strict=True)))
+        columns = map(list, zip(*steps, strict=True))
+        said = await tx.connection.fetch(_TELL, tx.now, *columns, home_county)
         await events.publish(
             tx, *(_event(row) for row in said if row["told"] and row["rule"] in rules())
         )

@@ -31,7 +31,7 @@ def read_by(data: Mapping[str, Any]) -> list[str]:
 @following.follows
 async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
     """Let duties be owed where their place is now; nobody changed them, so the version stays."""
-    await following.shift(tx, event, "duties", "region_code")
+    await following.shift(tx, event, "duties", "region_code", keys=("id", "home_county"))
     gone = "DELETE FROM duty_counts WHERE county_code >= $1 AND county_code < $2"
     await tx.connection.execute(gone, event.old_lo, event.old_hi)  # or both codes are added up
 

@@ -62,7 +62,7 @@ _CHANGE_HANDS: Final = """
 UPDATE duties d
 SET bearer_role = n.role, stands_in_for = n.for_role, version = d.version + 1
 FROM unnest($1::uuid[], $2::text[], $3::text[]) AS n (id, role, for_role)
-WHERE d.id = n.id
+WHERE d.home_county = $4 AND d.id = n.id
 RETURNING d.id AS subject_id, d.rule, d.child_id, d.home_county, d.region_code, d.bearer_role,
           d.bearer_agency_id AS agency_id, d.told_to, d.stands_in_for
 """
@@ -80,7 +80,8 @@ WITH owed AS (
           AND d.bearer_agency_id = n.id AND d.overseer_id IS DISTINCT FROM n.office
         FOR UPDATE SKIP LOCKED) d
 )
-UPDATE duties d SET overseer_id = o.office, version = d.version + 1 FROM other o WHERE d.id = o.id
+UPDATE duties d SET overseer_id = o.office, version = d.version + 1 FROM other o
+WHERE d.home_county = $1 AND d.id = o.id
 """
 
 
@@ -104,7 +105,8 @@ async def find_owners(tx: Tx, home_county: int) -> int:
         _OF_POSTS, home_county, *map(list, zip(*asked, strict=True)), tx.today
     )
     if changed:
-        rows = await tx.connection.fetch(_CHANGE_HANDS, *map(list, zip(*changed, strict=True)))
+        columns = map(list, zip(*changed, strict=True))
+        rows = await tx.connection.fetch(_CHANGE_HANDS, *columns, home_county)
         await events.publish(tx, *(DutyChangedHands(**row) for row in rows))
         await _discharge(tx, rows)
     await _enter_overseers(tx, home_county)

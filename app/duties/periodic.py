@@ -72,15 +72,16 @@ WHERE {_OTHERWISE.format(had="duties", now="excluded", agency="excluded.bearer_a
 
 # A birthday, a move or a policy takes nothing off the record: what was owed and not done stays.
 _GONE: Final = f"""
-SELECT d.id, d.version FROM unnest({{children}}::uuid[]) AS n (id) CROSS JOIN {_OF_CHILD}
+SELECT d.id, d.version, d.home_county
+FROM unnest({{children}}::uuid[]) AS n (id) CROSS JOIN {_OF_CHILD}
 WHERE d.state = 'open' AND NOT EXISTS (
     SELECT FROM children c WHERE c.home_county = d.home_county AND c.id = n.id AND {{chosen}}
     OFFSET 0)
 """
 _LAPSE: Final = """
 UPDATE duties d SET state = 'lapsed', lapsed_at = $1, version = d.version + 1
-FROM unnest($2::uuid[], $3::int[]) AS gone (id, version)
-WHERE d.id = gone.id AND d.version = gone.version
+FROM unnest($2::uuid[], $3::int[], $4::bigint[]) AS gone (id, version, home_county)
+WHERE d.home_county = gone.home_county AND d.id = gone.id AND d.version = gone.version
 """
 
 # What any deed for a child discharges is done by whoever holds the post where the child lives now.

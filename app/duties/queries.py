@@ -201,11 +201,16 @@ def _arms(where: Where, principal: Principal, filters: Filters) -> list[str]:
 async def find_duty(
     tx: Tx, principal: Principal, duty_id: UUID, *, for_update: bool = False
 ) -> asyncpg.Record | None:
-    """Find one the caller may know of, and where it stands for it; hold it `for_update`."""
+    """Find one the caller may know of, and where it stands for it; hold it `for_update`, with
+    its county: then two statements.
+    """
     where = visible(principal).add("d.id = {}", duty_id)
     select = f"SELECT d.*, {state_of(where, principal, tx.now)} AS stands FROM duties d"
-    held = " FOR UPDATE" * for_update
-    return await tx.connection.fetchrow(f"{select} WHERE {where}{held}", *where.arguments)
+    found = await tx.connection.fetchrow(f"{select} WHERE {where}", *where.arguments)
+    if found is None or not for_update:
+        return found
+    where.add("d.home_county = {}", found["home_county"])
+    return await tx.connection.fetchrow(f"{select} WHERE {where} FOR UPDATE", *where.arguments)
 
 
 _TOLD: Final = """

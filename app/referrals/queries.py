@@ -52,12 +52,18 @@ def visible(principal: Principal) -> Where:
 async def find(
     tx: Tx, principal: Principal, referral_id: UUID, *, for_update: bool = False
 ) -> asyncpg.Record | None:
-    """Find one the caller may know of; hold it `for_update`."""
+    """Find one the caller may know of; hold it `for_update`, with its county: then two
+    statements.
+    """
     where = visible(principal).add("r.id = {}", referral_id)
-    held = " FOR UPDATE" * for_update
-    return await tx.connection.fetchrow(
-        f"SELECT r.* FROM referrals r WHERE {where}{held}", *where.arguments
-    )
+    found = await tx.connection.fetchrow(f"{_FIND} WHERE {where}", *where.arguments)
+    if found is None or not for_update:
+        return found
+    where.add("r.home_county = {}", found["home_county"])
+    return await tx.connection.fetchrow(f"{_FIND} WHERE {where} FOR UPDATE", *where.arguments)
+
+
+_FIND: Final = "SELECT r.* FROM referrals r"
 
 
 async def list_referrals(

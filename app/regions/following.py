@@ -45,10 +45,11 @@ async def take_along(tx: Tx, replaced: RegionReplaced) -> None:
 
 _SHIFT: Final = """
 UPDATE {table} AS t SET {changes}
-FROM (SELECT {keys}, {column} AS was FROM {table}
-      WHERE {column} >= $1 AND {column} < $2 AND {which}
-      ORDER BY {column} LIMIT $4 FOR NO KEY UPDATE) AS old
-WHERE {same} RETURNING old.was
+FROM (SELECT *, count(*) OVER () AS looked FROM (
+        SELECT {keys}, {column} AS was FROM {table}
+        WHERE {column} >= $1 AND {column} < $2 AND {which} ORDER BY {column} LIMIT $4) AS these
+     ) AS old
+WHERE {same} AND (t.{column} >= $1 AND t.{column} < $2) IS TRUE RETURNING old.was, old.looked
 """
 
 
@@ -81,7 +82,7 @@ async def shift(
         rows = await tx.connection.fetch(
             statement, lo, replaced.old_hi, replaced.shift, BATCH, *values
         )
-        if len(rows) < BATCH:
+        if not rows or rows[0]["looked"] < BATCH:
             return
         # From the last code on: this transaction's own dead entries before it are not read again.
         lo = max(row["was"] for row in rows)

@@ -213,7 +213,7 @@ async def test_what_hangs_on_one_report_is_found_by_index(many) -> None:
         (placing._UNPLACED, [[120119000000], some, 200]),
         (taking_back.HUNG, [some, new_id()]),
         (taking_back._TOLD, [some, "police_reports.%", NOW]),
-        (home._HELD, [some, [new_id()]]),
+        (home._MEANT, [some, [new_id()]]),
         (unknown_child._STATED, [some]),
         (unknown_child._SO_NAMED, [120119000000, some, some, some]),
         (forwarding._POLICE_FROM, [some, [new_id()], 0]),
@@ -226,7 +226,7 @@ async def test_what_hangs_on_one_report_is_found_by_index(many) -> None:
         (delivery._WITHHOLD, [[some]]),
         (hidden._CHILDREN, [some]),
         (asked._HIDE, [[some]]),
-        (asked._HIDDEN, [[some]]),
+        (asked._HIDDEN, [[some], 120119000000]),
         ("SELECT id FROM police_reports WHERE cardinality(former_homes) > 0", []),
     ):
         found = await plan(many, principal, sql, *arguments)

@@ -172,6 +172,17 @@ def _written(*found: ops.MigrateOperation) -> tuple[str, list[str]]:
     return render_python_code(script), plan.lost
 
 
+def test_a_table_that_stands_in_one_piece_is_not_cut_into_months() -> None:
+    ScriptDirectory.from_config(migrations.configuration())
+    import differences  # noqa: PLC0415  lies beside the revisions
+
+    flat, cut = differences.Standing("visits"), differences.Standing("visits", cut="RANGE (id)")
+    with pytest.raises(CommandError, match="visits stands in one piece, which is not cut"):
+        differences.refuse_cutting({"visits": flat}, {"visits": cut})
+    differences.refuse_cutting({"visits": cut}, {"visits": cut})
+    differences.refuse_cutting({}, {"visits": cut})
+
+
 def test_a_required_column_without_a_default_is_refused() -> None:
     add = ops.AddColumnOp("visits", sa.Column("mood", sa.Text, nullable=False))
     with pytest.raises(CommandError, match=r"visits\.mood is required and has no server_default"):

@@ -7,6 +7,7 @@ what runs on one database; tests hold keys, foreign keys and policies to what ea
 and run the product on tables that are really parted (ADR 36, docs/scale.md).
 """
 
+from collections.abc import Collection, Mapping
 from typing import Final
 
 COUNTY: Final = "home_county"
@@ -36,13 +37,21 @@ def in_one_place(because: str, *tables: str) -> None:
     IN_ONE_PLACE.update(dict.fromkeys(tables, because))
 
 
-def undeclared(tables: set[str]) -> str | None:
-    """Say which of these tables nobody declared, and what to write; None if all are."""
-    for name in sorted(tables - set(SPREAD) - EVERYWHERE - set(IN_ONE_PLACE)):
+def undeclared(tables: Mapping[str, Collection[str]]) -> str | None:
+    """Say which of these tables, each with its columns, nobody declared, or spread by a column that
+    it lacks, and what to write; None if all is well.
+    """
+    for name in sorted({*tables} - set(SPREAD) - EVERYWHERE - set(IN_ONE_PLACE)):
         return (
             f"The table {name} does not say where its rows lie: beside its model, call"
             f' distribution.by("{name}", "home_county") if a county owns them,'
             " distribution.everywhere if it is small and joined by everybody, or"
             " distribution.in_one_place with the reason."
         )
+    for name, column in sorted(SPREAD.items()):
+        if column not in tables.get(name, ()):
+            return (
+                f"The table {name} is spread by {column}, which is no column of it: give it the"
+                " column, required and in its primary key, or name another in distribution.by."
+            )
     return None

@@ -68,7 +68,8 @@ def undeclared() -> str | None:
         )
     for name in sorted(set(rls.TABLES) - tables):
         return f"No model has the table {name} that rls.protect or rls.allow names."
-    return distribution.undeclared(tables)
+    columns = {name: table.columns.keys() for name, table in SQLModel.metadata.tables.items()}
+    return distribution.undeclared(columns)
 
 
 def _no_such_table(name: str) -> str:

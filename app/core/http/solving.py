@@ -18,6 +18,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import request_body_to_args
 from fastapi.exceptions import RequestValidationError
 from fastapi.security import SecurityScopes
+from pydantic import BaseModel
 
 _FAILED: Final = object()
 """In the place of what was not made, since a parameter of it was wrong."""
@@ -152,7 +153,16 @@ def _param(kind: str, field: ModelField) -> _Param:
         ("cookie", False): lambda request: request.cookies.get(alias),
     }
     many = is_many(field.field_info.annotation)
+    if (kind, many) not in readers or _is_model(field.field_info.annotation):
+        raise TypeError(
+            f"{alias}: a list or model of {kind} parameters is not read: give each value of a model"
+            " a parameter of its own; only of a query parameter there may be several (see solving)"
+        )
     return _Param(field.name, field, readers[kind, many], (kind, alias))
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def _header(name: bytes, request: Request) -> str | None:

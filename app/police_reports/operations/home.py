@@ -15,15 +15,15 @@ from app.police_reports.operations.hidden import CHAIN
 from app.police_reports.schemas.steps import Identification
 from app.regions.rules import NATION, lineage
 
-_HELD: Final = """
+_MEANT: Final = """
 WITH meant AS MATERIALIZED (
     SELECT $1::uuid AS id, 0 AS place
     UNION ALL
     SELECT child_id, array_position($2::uuid[], agency_id) FROM child_aliases
     WHERE alias = $1 AND agency_id = ANY ($2)
 )
-SELECT c.id, c.home_county, c.region_code, c.school_id
-FROM meant JOIN children c ON c.id = meant.id ORDER BY meant.place LIMIT 1 FOR SHARE OF c
+SELECT c.id, c.home_county
+FROM meant JOIN children c ON c.id = meant.id ORDER BY meant.place LIMIT 1
 """
 
 
@@ -33,8 +33,9 @@ async def hold(tx: Tx, child_id: UUID, *, named_by: Sequence[UUID] = ()) -> Chil
     one of these agencies, the first of them first.
     """
     async with tx.as_system():
-        row = await tx.connection.fetchrow(_HELD, child_id, named_by)
-    return None if row is None else ChildRef(**row)
+        meant = await tx.connection.fetch(_MEANT, child_id, named_by)
+        held = await children.hold_those(tx, meant)
+    return next(iter(held.values()), None)
 
 
 _LAST_SAID: Final = f"""{CHAIN}
@@ -56,16 +57,16 @@ async def taken_off(tx: Tx, report_id: UUID, child_id: UUID) -> bool:
 
 _NUMBER: Final = re.compile("[0-9]{15}|[0-9]{17}[0-9X]")
 _BEARING: Final = """
-SELECT c.id, c.home_county, c.region_code, c.school_id, c.name_canonical
+SELECT c.id, c.home_county, c.name_canonical
 FROM {} x JOIN children c ON c.home_county = x.home_county AND c.id = x.child_id
-WHERE x.index = ANY ($1::bytea[]) ORDER BY c.id FOR SHARE OF c
+WHERE x.index = ANY ($1::bytea[])
 """
 
 
 async def known_as(tx: Tx, said: Identification) -> list[ChildRef]:
     """Find the files, wherever they are, that bear a number, in the form in which numbers are
-    compared, and the name; and hold them. One look-up by an index. A number alone finds nothing:
-    whoever tries numbers learns of no child who has a file.
+    compared, and the name; and hold them. One look-up by an index, and one a
+    county. A number alone finds nothing: whoever tries numbers learns of no child who has a file.
     """
     if said.name is None:
         return []
@@ -79,9 +80,9 @@ async def known_as(tx: Tx, said: Identification) -> list[ChildRef]:
         table = "child_external_ids"
     async with tx.as_system():
         rows = await tx.connection.fetch(_BEARING.format(table), list(sought))
-    name = canonical_name(said.name)
-    found = {row["id"]: ChildRef(*tuple(row)[:4]) for row in rows if name == row[4]}
-    return list(found.values())
+        name = canonical_name(said.name)
+        held = await children.hold_those(tx, (row for row in rows if row["name_canonical"] == name))
+    return list(held.values())
 
 
 def hung_on(child: ChildRef) -> dict[str, Any]:

@@ -119,15 +119,21 @@ async def keep_only(tx: Tx, source_id: UUID, still: Collection[UUID]) -> None:
 _HELD: Final = """
 SELECT r.*, c.school_id FROM referrals r
 JOIN children c ON c.home_county = r.home_county AND c.id = r.child_id
-WHERE r.source_id = $1 AND r.to_id = ANY ($2::uuid[]) AND r.state IN ('open', 'accepted')
+WHERE r.home_county = $3 AND r.source_id = $1 AND r.to_id = ANY ($2::uuid[])
+  AND r.state IN ('open', 'accepted')
 ORDER BY r.id FOR UPDATE OF r
+"""
+_ASKED_IN: Final = """
+SELECT DISTINCT home_county FROM referrals
+WHERE source_id = $1 AND to_id = ANY ($2::uuid[]) AND state IN ('open', 'accepted') ORDER BY 1
 """
 _HAND_ON: Final = """
 UPDATE referrals r SET to_id = u.to_id, waits = u.waits, state = 'open', due_at = $4,
     answer = NULL, answer_sealed = NULL, done_on = NULL, answered_at = NULL, answered_by = NULL,
     found = '{}', version = version + 1
-FROM UNNEST($1::uuid[], $2::uuid[], $3::boolean[]) AS u (id, to_id, waits)
-WHERE r.id = u.id RETURNING r.*
+FROM UNNEST($1::uuid[], $2::uuid[], $3::boolean[], $5::bigint[])
+    AS u (id, to_id, waits, home_county)
+WHERE r.home_county = u.home_county AND r.id = u.id RETURNING r.*
 """
 
 
@@ -135,12 +141,17 @@ async def keep_from(tx: Tx, report_id: UUID, agencies: Sequence[UUID]) -> None:
     """Take what was arranged after a report from agencies against which it speaks by now, and ask
     the next one anew (AZ-8). What was said stays kept. In SYSTEM's reach.
     """
-    held: Sequence[Mapping[str, Any]]
-    held = await tx.connection.fetch(_HELD, report_id, agencies)
+    counties = await tx.connection.fetch(_ASKED_IN, report_id, agencies)
+    held: Sequence[Mapping[str, Any]] = [
+        row
+        for county in counties
+        for row in await tx.connection.fetch(_HELD, report_id, agencies, county["home_county"])
+    ]
     if not held:
         return
     found = await receivers(tx, held[0], [{**row, "to_id": None} for row in held], agencies)
     waits = [new["kind"] != row["to_kind"] for new, row in zip(found, held, strict=True)]
     ids = [row["id"] for row in held], [new["id"] for new in found]
-    rows = await tx.connection.fetch(_HAND_ON, *ids, waits, due_at(tx, held[0]["region_code"]))
+    due, of = due_at(tx, held[0]["region_code"]), [row["home_county"] for row in held]
+    rows = await tx.connection.fetch(_HAND_ON, *ids, waits, due, of)
     await events.publish(tx, *[await owed(tx, ReferralPassedOn, row) for row in rows])

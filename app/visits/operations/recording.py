@@ -182,7 +182,7 @@ async def store_held(
     for each in (new, new.model_copy(update={"id": otherwise})):
         values = columns_of(tx, each, sender, received_at)
         dated = {**values, "received_at": received_at, "updated_at": received_at}
-        put = await rows.put_below(tx, sender, "visits", child.id, dated, lived_in="visited_in")
+        put = await rows.put_below(tx, sender, "visits", child, dated, lived_in="visited_in")
         if put is not None and put.row is not None:
             visit = queries.visit_of(tx, sender, {**put.row, "birth_date": put.birth_date})
             await announce(tx, VisitRecorded, visit, put.row, news=visit.abnormal)

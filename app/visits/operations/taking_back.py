@@ -8,6 +8,7 @@ from uuid import UUID
 import orjson
 
 from app.access.principal import Principal
+from app.children import queries as children
 from app.children import rows
 from app.core.data.db import Tx
 from app.core.jobs import events
@@ -18,7 +19,7 @@ from app.visits.schemas.recording import VisitCreate
 
 _PLACED: Final = """
 SELECT v.*, NULL::date AS birth_date FROM visits v
-WHERE child_id = $1 AND agency_id = $2
+WHERE home_county = $5 AND child_id = $1 AND agency_id = $2
   AND (id = ANY ($3::uuid[]) OR called IS NULL
        OR (called = ANY ($4::uuid[]) AND called <> child_id))
 ORDER BY received_at, id FOR UPDATE
@@ -61,7 +62,9 @@ async def take_back(
     sent. In SYSTEM's reach.
     """
     placed, found = [], []
-    for row in await tx.connection.fetch(_PLACED, child_id, sender.agency_id, ids, called):
+    county = await children.opened_in(tx, child_id)
+    those = (child_id, sender.agency_id, ids, called, county)
+    for row in await tx.connection.fetch(_PLACED, *those):
         now = queries.visit_of(tx, sender, row).model_dump_json(include=CONTENT)
         kept = await tx.connection.fetch(_KEPT, row["home_county"], row["id"])
         before = {each["version"]: rows.unsealed(tx, "visits", row["id"], each) for each in kept}

@@ -20,6 +20,7 @@ from fastapi.dependencies.utils import get_dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.requests import HTTPConnection
 from fastapi.security import SecurityScopes
+from pydantic import BaseModel
 
 from app.core.http.solving import Plan, body_of
 
@@ -165,4 +166,34 @@ async def _made_again(page: Annotated[int, Depends(first, use_cache=False)]) -> 
 @pytest.mark.parametrize("endpoint", [_with_response, _with_tasks, _made_again])
 def test_what_is_not_given_is_refused_at_start(endpoint: Any) -> None:
     with pytest.raises(TypeError, match="is not given"):
+        Plan(get_dependant(path="/", call=endpoint), embed=False)
+
+
+class _Several(BaseModel):
+    page: int = 1
+
+
+async def _several_in_query(said: Annotated[_Several, Query()]) -> None: ...
+
+
+async def _several_in_headers(said: Annotated[_Several, Header()]) -> None: ...
+
+
+async def _headers(said: Annotated[list[str], Header()]) -> None: ...
+
+
+async def _cookies(said: Annotated[list[str], Cookie()]) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "kind"),
+    [
+        (_several_in_query, "query"),
+        (_several_in_headers, "header"),
+        (_headers, "header"),
+        (_cookies, "cookie"),
+    ],
+)
+def test_what_is_not_read_is_refused_at_start(endpoint: Any, kind: str) -> None:
+    with pytest.raises(TypeError, match=f"of {kind} parameters is not read: give each value"):
         Plan(get_dependant(path="/", call=endpoint), embed=False)
