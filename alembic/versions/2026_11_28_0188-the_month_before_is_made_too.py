@@ -4,7 +4,7 @@ After a sleep of months there was room for this month and those to come: what wa
 minutes of the month before had none.
 
 Revision: 0188
-Revises: 0185
+Revises: 0186
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from alembic import op
 
 
 revision: str = "0188"
-down_revision: str | Sequence[str] | None = "0185"
+down_revision: str | Sequence[str] | None = "0186"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
