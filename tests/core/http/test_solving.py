@@ -139,6 +139,33 @@ def test_a_body_is_read_by_the_framework() -> None:
     assert body_of(b"null", None) is None
 
 
+async def takes_two(
+    said: Annotated[dict[str, int], Body()], why: Annotated[str, Body()] = "care"
+) -> Any:
+    return said, why
+
+
+def test_parts_of_a_body_have_names_in_it() -> None:
+    plan = Plan(get_dependant(path="/", call=takes_two), embed=True)
+    assert asyncio.run(plan.answer(a_request(), {"said": {"a": 1}})) == ({"a": 1}, "care")
+    with pytest.raises(RequestValidationError) as refused:
+        asyncio.run(plan.answer(a_request(), {"a": 1}))
+    assert [each["loc"] for each in refused.value.errors()] == [("body", "said")]
+
+
+async def named_otherwise(
+    since: Annotated[int, Query(validation_alias="as_of")], key: Annotated[str, Header()]
+) -> Any:
+    return since, key
+
+
+def test_a_parameter_is_read_by_the_name_it_is_sent_under() -> None:
+    """And of a header that came twice the first counts, as the framework has it."""
+    request = a_request("as_of=3&since=4", {"key": "a"})
+    request.scope["headers"].append((b"key", b"b"))
+    assert answer(named_otherwise, request) == (3, "a")
+
+
 async def guarded() -> Response:
     return Response()
 
