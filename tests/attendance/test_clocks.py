@@ -129,6 +129,8 @@ async def test_the_last_day_that_is_believed_ahead_is_a_month_away(
     async with database.begin(SYSTEM) as tx:
         rows = await tx.connection.fetch("SELECT school_day::text FROM attendance_slots")
     assert [row[0] for row in rows] == ["2026-12-21"]
+    before = an_event(pupil.id, days[0], category="excused", time="2026-11-20T07:00:00+08:00")
+    assert codes(await push(client, around.school, before)) == ["superseded"]
 
 
 class TestLongAgo:
