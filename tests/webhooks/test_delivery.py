@@ -362,8 +362,9 @@ class TestOrder:
             await go_on.wait()
             return web.Response()
 
-        receiver.replies = [wait] * 40
+        receiver.replies = [wait] * 60
         made = [await queue(live, bureau) for _ in range(40)]
+        made += [await subscribed(live) for _ in range(20)]  # of whatever kind
         async with (
             receiving() as elsewhere,
             sending(live, settings_for(receiver, elsewhere), database_urls.app),
@@ -377,7 +378,7 @@ class TestOrder:
             go_on.set()
             for each in made:
                 await until(has_state(live, each, "succeeded", 1))
-        assert len(set(receiver.ids())) == 40
+        assert len(set(receiver.ids())) == 60
 
     async def test_what_killed_senders_held_takes_no_room(
         self, live, bureau, receiver, database_urls
