@@ -261,3 +261,16 @@ async def test_months_that_are_missing_are_made(
         await make_months(tx, {})
         assert name in await parts(tx, "audit_children")
         assert await months.ahead(tx.connection, utc_now()) == missing + 1  # of that table
+
+
+async def test_no_month_goes_of_what_nobody_may_delete(database) -> None:
+    """The functions are the owner's; whoever calls them lets go of no more than is theirs to."""
+    kept = [each for each in PARTITIONED if "DELETE" not in rls.TABLES[each].privileges]
+    assert "audit_entries" in kept
+    for table in kept:
+        async with database.begin(SYSTEM) as tx:
+            month = await months.oldest(tx.connection, table)
+            for step in (months.begin_replacing, months.replace):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError, match="not yours"):
+                    async with tx.connection.transaction():
+                        await step(tx.connection, month)

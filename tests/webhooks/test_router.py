@@ -165,11 +165,19 @@ class TestChange:
                 path = made.headers["location"]
                 return await client.patch(path, json={"active": False}, headers=headers)
 
+            async def report():
+                async with live_database.begin(SYSTEM) as tx:
+                    said = an_event(event.subject_id)
+                    await deliveries.tell(tx, said, agency_id=police.agency_id, data={})
+
+            event = an_event()
             async with live_database.begin(SYSTEM) as tx:
-                await deliveries.tell(tx, an_event(), agency_id=police.agency_id, data={})
-                switching = asyncio.ensure_future(off())
-                await all_waiting(live_database, [switching], 1)
-            answer = await switching
+                await publish(tx, event)
+                waiting = [asyncio.ensure_future(report())]  # it knows by now who takes it
+                await all_waiting(live_database, waiting, 1)
+                waiting.append(asyncio.ensure_future(off()))
+                await all_waiting(live_database, waiting, 2)
+            _, answer = await asyncio.gather(*waiting)
         assert (answer.status_code, answer.json()["type"]) == (409, "/problems/deliveries-open")
 
     async def test_is_switched_on_whatever_is_under_way(self, client, police, database) -> None:
