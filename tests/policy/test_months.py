@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.core.clock import utc_now
-from app.core.data import months, retention, sql
+from app.core.data import months, retention, rls, sql
 from app.core.data.db import SYSTEM, Database, Tx
 from app.core.data.months import Month
 from app.core.data.retention import KINDS
@@ -265,7 +265,7 @@ async def test_months_that_are_missing_are_made(
 
 async def test_no_month_goes_of_what_nobody_may_delete(database) -> None:
     """The functions are the owner's; whoever calls them lets go of no more than is theirs to."""
-    kept = [each for each in PARTITIONED if "DELETE" not in rls.TABLES[each].privileges]
+    kept = [each for each in months.PARTITIONED if "DELETE" not in rls.TABLES[each].privileges]
     assert "audit_entries" in kept
     for table in kept:
         async with database.begin(SYSTEM) as tx:
