@@ -1,6 +1,5 @@
 """Endpoints and deliveries over HTTP: one's own agency only."""
 
-import asyncio
 import base64
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from app.duties.events import DutyOverdue
 from app.webhooks.models import RESPONSE_PLACE, WebhookAttempt
 from app.webhooks.operations import deliveries
 from tests.access.factories import a_caller
-from tests.at_once import all_waiting, behind
+from tests.at_once import behind
 from tests.children.factories import a_child
 from tests.conftest import NOW, calling
 from tests.jobs import run_jobs
@@ -151,34 +150,6 @@ class TestChange:
         assert closed.status_code == 201, closed.text
         off = await client.patch(path, json={"active": False}, headers=headers)
         assert (off.status_code, off.json()["active"]) == (200, False)
-
-    async def test_cannot_switch_off_while_a_report_is_put_on_its_way(
-        self, app, settings, live_database
-    ) -> None:
-        """Else it would wait for ever at an endpoint that nobody sends to (REP-07)."""
-        police = await a_caller(live_database, settings, "police", HOME)
-        async with calling(app, settings, live_database) as client:
-            made = await registered(client, police, event_types=["webhooks.*"])
-            headers = {**police.headers, "if-match": '"1"'}
-
-            async def off():
-                path = made.headers["location"]
-                return await client.patch(path, json={"active": False}, headers=headers)
-
-            async def report():
-                async with live_database.begin(SYSTEM) as tx:
-                    said = an_event(event.subject_id)
-                    await deliveries.tell(tx, said, agency_id=police.agency_id, data={})
-
-            event = an_event()
-            async with live_database.begin(SYSTEM) as tx:
-                await publish(tx, event)
-                waiting = [asyncio.ensure_future(report())]  # it knows by now who takes it
-                await all_waiting(live_database, waiting, 1)
-                waiting.append(asyncio.ensure_future(off()))
-                await all_waiting(live_database, waiting, 2)
-            _, answer = await asyncio.gather(*waiting)
-        assert (answer.status_code, answer.json()["type"]) == (409, "/problems/deliveries-open")
 
     async def test_is_switched_on_whatever_is_under_way(self, client, police, database) -> None:
         path = (await registered(client, police, event_types=["webhooks.*"])).headers["location"]
